@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+# ebb's build. `make help` lists what there is.
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+BUILD    ?= build
+MODE     ?= release
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+AR       ?= ar
+
+# gcc is the default; make CC=clang works too.
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wpointer-arith -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
+# V=1 shows the whole commands.
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
+STD      := -std=gnu11 -D_GNU_SOURCE -I. -DEBB_VERSION='"$(VERSION)"'
+FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+FLAGS_debug   := -O0 -g3 -fPIE
+FLAGS_asan    := -O1 -g3 -fPIE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+LINK_release  := -pie -Wl,-z,relro,-z,now
+LINK_debug    := -pie
+LINK_asan     := -pie -fsanitize=address,undefined
+OUT      := $(BUILD)/$(MODE)
+CFLAGS   ?=
+ALL_CFLAGS = $(STD) $(WARN) $(FLAGS_$(MODE)) $(CFLAGS)
+PKG      = pkg-config
+
+# --- libraries: a folder each ------------------------------------------------------------------
+LIBS := base wire http sandbox netns cgroups images
+DIR_base := runtime/base
+DIR_wire := runtime/wire
+DIR_http := runtime/http
+DIR_sandbox := sandbox
+DIR_netns := netns
+DIR_cgroups := cgroups
+DIR_images := images
+lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(1)/*.c))
+
+# Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
+STATIC := ebb-gateway ebb-api ebb-ledger
+YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
+LINK_static_release := -static-pie -Wl,-z,relro,-z,now
+LINK_static_debug   := -static-pie
+LINK_static_asan    := $(LINK_asan)
+link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
+
+# --- programs: what each may link is its privilege map -------------------------------------------
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-unpack ebb-init ebb
+SRC_ebbd        := runtime/supervisor
+LINK_ebbd       := sandbox netns cgroups images wire base
+EXT_ebbd        := -lseccomp -lcap
+SRC_ebb-gateway := runtime/gateway
+LINK_ebb-gateway := http wire base
+EXT_ebb-gateway := -luring -lseccomp
+SRC_ebb-api     := runtime/api
+LINK_ebb-api    := http wire base
+EXT_ebb-api     := $(YAJL) -lseccomp
+SRC_ebb-ledger  := runtime/ledger
+LINK_ebb-ledger := wire base
+EXT_ebb-ledger  := -lsqlite3 -lcrypto -lseccomp -lm
+SRC_ebb-unpack  := images/unpack
+LINK_ebb-unpack := wire base
+EXT_ebb-unpack  := -larchive -lcrypto -lyajl -lseccomp
+SRC_ebb         := runtime/cli
+LINK_ebb        := http wire base
+EXT_ebb         := -lyajl
+
+BINARIES := $(patsubst %,$(OUT)/%,$(PROGRAMS))
+
+.PHONY: all
+all: $(BINARIES)
+
+$(OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c $< -o $@
+
+define library
+$(OUT)/lib/$(1).a: $$(call objects,$$(DIR_$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LIBS),$(eval $(call library,$(l))))
+
+# llhttp's generated C comes from Debian's node-llhttp (or a pkg-config libllhttp); never vendored.
+LLHTTP_DIR := /usr/share/llhttp
+LLHTTP_INC := /usr/share/include/llhttp
+$(OUT)/lib/http.a: $(patsubst %,$(OUT)/obj/llhttp/%.o,llhttp api http)
+$(OUT)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 $(FLAGS_$(MODE)) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INC) -c $< -o $@
+$(OUT)/obj/runtime/http/%.o: STD += -DLLHTTP_STRICT_MODE=1 -isystem $(LLHTTP_INC)
+
+define program
+$(OUT)/$(1): $$(call objects,$$(SRC_$(1))) $$(call lib,$$(LINK_$(1)))
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(call link_mode,$(1)) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(EXT_$(1)) -o $$@
+endef
+$(foreach p,$(filter-out ebb-init,$(PROGRAMS)),$(eval $(call program,$(p))))
+
+# PID 1 of every instance: static, no libc, always built the same way.
+$(OUT)/ebb-init: $(wildcard sandbox/init/*.c sandbox/init/*.h)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(STD) $(WARN) -O2 -g -ffreestanding -fno-stack-protector -fno-pie -no-pie -static -nostdlib \
+		-fno-asynchronous-unwind-tables $(filter %.c,$^) -o $@
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+
+# --- the rest: `## text` behind a target is what `make help` shows -----------------------------------
+-include tests/tests.mk
+-include tests/vm/vm.mk
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables: MODE=release|debug|asan  CC=gcc|clang  V=1  BUILD=build  PREFIX=/usr/local  DESTDIR='
+
+all: ## every program (the default)
+demo: ## see it work, on 127.0.0.1:8080 (root)
+bench: ## side by side with its peers (root)
+check-integ: ## the integration tests only (root); INTEG=tests/integ/test_50_fluid.py for one family
+check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
+
+FOR ?= build run images
+.PHONY: deps
+deps: ## install what is missing of packages.txt; FOR="build run images check vm bench"
+	@tests/deps $(FOR)
+
+.PHONY: tests lint check-unit check
+tests: $(UNIT_TESTS)
+lint: ## measure the style: layers, lengths, warnings, static analysis
+	@LINT_CFLAGS="$(subst ",\",$(STD) $(WARN))" /usr/bin/python3 tests/lint/lint.py $(LINT)
+check-unit: ## unit tests; what needs root is skipped without it
+	@BUILD=$(BUILD) tests/run unit
+STAGES ?= build lint unit asan faults integ conformance vm
+check: ## everything (root); ends with `N passed, N failed`; STAGES="lint unit", NO_SKIP=1
+	@tests/deps build run images check vm
+	@BUILD=$(BUILD) tests/run $(STAGES)
+
+# ebbd finds the other programs beside itself, so they live together; sbin has a link.
+LIBEXEC = $(PREFIX)/libexec/ebb
+.PHONY: install deb
+install: all ## DESTDIR= PREFIX=/usr/local
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin sbin libexec/ebb share/doc/ebb)
+	install -m 755 $(filter-out $(OUT)/ebb,$(BINARIES)) $(DESTDIR)$(LIBEXEC)
+	install -m 755 $(OUT)/ebb $(DESTDIR)$(PREFIX)/bin
+	ln -sfn ../libexec/ebb/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
+	packaging/install "$(DESTDIR)" "$(PREFIX)"
+deb: all ## a Debian package in $(BUILD)
+	packaging/deb $(VERSION) $(BUILD) $(MODE)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cgroups of instances: one tree owned by ebb, <root>/<service>/<instance>, in pure v2 or hybrid
+ * mode.
+ *
+ * Runs in ebbd (root). Freezing, killing and cpu.stat always come from the cgroup2 mount (they need
+ * no controller); limits come from v2 where its controllers are enabled, else from the v1
+ * hierarchies. Which file a limit is written to is known to cgroups/limits.c only. A cgroup
+ * directory is used once and never killed above a leaf: cgroup.kill on it or an ancestor makes
+ * later CLONE_INTO_CGROUP children there die at birth. Documentation/admin-guide/cgroup-v2.rst.
+ * Nothing here logs or sleeps.
+ */
+#ifndef EBB_CGROUPS_CGROUP_H
+#define EBB_CGROUPS_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct cgroup_tree; /* ebb's part of every hierarchy on this host */
+
+/* Finds the mounts (/proc/self/mountinfo), makes <name> below the caller's delegation (v2: below
+ * the root, or below our own cgroup when that is delegated and we can move out of the way; v1:
+ * below each hierarchy's root), enables controllers. 0 and *out, or -errno with a sentence in err
+ * that says what is missing and how to mend it. */
+int cgroup_tree_open(const char *name, struct cgroup_tree **out, char *err, size_t err_size);
+/* Removes the tree's directories (which must be empty of processes); NULL is fine. */
+void cgroup_tree_remove(struct cgroup_tree *t);
+void cgroup_tree_close(struct cgroup_tree *t);
+/* Kills whatever an earlier ebbd left behind in this tree: thaws, kills leaves, removes. Blocks
+ * until it is gone (poll on cgroup.events), at most timeout_ms. Returns the number of leaves, or
+ * -errno. */
+int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms);
+/* "v2" or "hybrid", and whether each limit can be set: for ebb doctor and the log. */
+struct cgroup_abilities {
+	bool hybrid, memory, cpu, pids, memory_high, oom_group, frozen_time;
+};
+struct cgroup_abilities cgroup_abilities(const struct cgroup_tree *t);
+
+struct cgroup_limits {
+	uint64_t memory_bytes; /* 0 = no limit, also below */
+	uint32_t cpu_milli;    /* 1000 = one CPU */
+	uint32_t pids_max;
+};
+
+/* One leaf. Descriptors are owned; freeze_fd may be duplicated for gateways (write-only). */
+struct cgroup {
+	char path[512]; /* relative to the tree, "<service>/<instance>" */
+	int dir_fd;     /* cgroup2 directory */
+	int freeze_fd;  /* cgroup.freeze, write-only */
+	int events_fd;  /* cgroup.events, read-only */
+	int stat_fd;    /* cpu.stat, read-only */
+	uint64_t id;    /* inode of the cgroup2 directory */
+};
+
+/* Makes the leaf in every hierarchy and writes its limits; a limit that can't be set is an error
+ * and leaves nothing behind. 0 and *out or -errno; -EEXIST if the name was used before. */
+int cgroup_create(struct cgroup_tree *t, const char *service, const char *instance,
+		  const struct cgroup_limits *limits, struct cgroup *out);
+/* Moves a process (not a thread) into the leaf, in every hierarchy. 0 or -errno. */
+int cgroup_attach(struct cgroup_tree *t, const struct cgroup *g, pid_t pid);
+void cgroup_fini(struct cgroup *g); /* closes descriptors only */
+/* rmdir in every hierarchy. 0, -EBUSY while it still dies (try again on a timer), or -errno. */
+int cgroup_remove(struct cgroup_tree *t, struct cgroup *g);
+
+/* Asks for "frozen" or undoes it; believe cgroup_frozen only. 0 or -errno. */
+int cgroup_freeze(struct cgroup *g);
+int cgroup_thaw(struct cgroup *g);
+/* cgroup.events: 1 / 0 or -errno. */
+int cgroup_frozen(const struct cgroup *g);
+int cgroup_populated(const struct cgroup *g);
+/* SIGKILL to everything inside (cgroup.kill). 0 or -errno. */
+int cgroup_kill(struct cgroup *g);
+
+struct cgroup_cpu {
+	uint64_t usage_us, user_us, system_us;
+};
+/* cpu.stat; exact when nothing in it is on a CPU, up to one tick behind else. 0 or -errno. */
+int cgroup_cpu(const struct cgroup *g, struct cgroup_cpu *out);
+/* cgroup.stat.local frozen_usec, or -ENODATA on kernels without it. */
+int cgroup_frozen_us(const struct cgroup *g, uint64_t *out);
+/* Memory charged now, and how often the OOM killer came (memory.events / memory.oom_control). */
+int cgroup_memory_bytes(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);
+int cgroup_oom_kills(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Emptying and removing whole trees. Every walk is depth first and never touches the tree's own
+ * directory: a cgroup.kill there would poison later CLONE_INTO_CGROUP children below it.
+ */
+#include "cgroups/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+
+#define DEPTH_MAX  8u /* ours is 2 */
+#define LEAF_DEPTH 2u
+
+struct walk {
+	/* Called after the children of name were visited. parent_fd is borrowed. */
+	int (*visit)(struct walk *w, int parent_fd, const char *name, unsigned int depth);
+	uint64_t deadline_ns;
+	unsigned int leaves;
+};
+
+static int walk_dir(struct walk *w, int dir_fd, unsigned int depth);
+
+static int walk_child(struct walk *w, int parent_fd, const char *name, unsigned int depth)
+{
+	SCOPED_FD dir_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (dir_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (depth > DEPTH_MAX)
+		return -ELOOP;
+	r = walk_dir(w, dir_fd, depth);
+	return r < 0 ? r : w->visit(w, parent_fd, name, depth);
+}
+
+static int walk_dir(struct walk *w, int dir_fd, unsigned int depth)
+{
+	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *entry;
+	DIR *list;
+	int r = 0;
+
+	list = list_fd < 0 ? NULL : fdopendir(list_fd);
+	if (!list) {
+		r = -errno;
+		fd_close(&list_fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(list)))
+		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
+			r = walk_child(w, dir_fd, entry->d_name, depth + 1);
+	closedir(list);
+	return r;
+}
+
+static int visit_remove(struct walk *w, int parent_fd, const char *name, unsigned int depth)
+{
+	return unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+void cgroup_tree_remove(struct cgroup_tree *t)
+{
+	for (unsigned int i = 0; t && i < t->count; i++) {
+		struct walk w = {.visit = visit_remove};
+
+		walk_dir(&w, t->at[i].tree_fd, 0);
+		unlinkat(t->at[i].base_fd, t->name, AT_REMOVEDIR);
+	}
+}
+
+/* kernfs counts sub-directories in st_nlink. */
+static bool is_leaf(int dir_fd)
+{
+	struct stat st;
+
+	return fstat(dir_fd, &st) == 0 && st.st_nlink <= 2;
+}
+
+/* First round: everybody dies at the same time. */
+static int visit_kill(struct walk *w, int parent_fd, const char *name, unsigned int depth)
+{
+	SCOPED_FD dir_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (dir_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	w->leaves += depth == LEAF_DEPTH;
+	r = fd_write_file_at(dir_fd, "cgroup.freeze", "0");
+	if (r == 0 && is_leaf(dir_fd))
+		r = fd_write_file_at(dir_fd, "cgroup.kill", "1");
+	return r;
+}
+
+static int left_ms(const struct walk *w)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	return now_ns >= w->deadline_ns ? 0 : (int)((w->deadline_ns - now_ns) / NS_PER_MS) + 1;
+}
+
+static int wait_empty(const struct walk *w, int dir_fd)
+{
+	SCOPED_FD events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	if (events_fd < 0)
+		return -errno;
+	for (;;) {
+		struct pollfd p = {.fd = events_fd, .events = POLLPRI};
+		uint64_t populated;
+		int r = cgroup_field_read(events_fd, "populated", &populated);
+
+		if (r < 0 || populated == 0)
+			return r;
+		if (left_ms(w) == 0)
+			return -ETIMEDOUT;
+		poll(&p, 1, left_ms(w));
+	}
+}
+
+/* A directory can stay busy for some milliseconds after its last process died. */
+static int remove_until(const struct walk *w, int parent_fd, const char *name)
+{
+	while (unlinkat(parent_fd, name, AT_REMOVEDIR) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			return -errno;
+		if (left_ms(w) == 0)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
+/* Second round; its children are gone, so what was above leaves is a leaf now. */
+static int visit_end(struct walk *w, int parent_fd, const char *name, unsigned int depth)
+{
+	SCOPED_FD dir_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (dir_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = fd_write_file_at(dir_fd, "cgroup.kill", "1");
+	if (r == 0)
+		r = wait_empty(w, dir_fd);
+	return r < 0 ? r : remove_until(w, parent_fd, name);
+}
+
+static int visit_remove_v1(struct walk *w, int parent_fd, const char *name, unsigned int depth)
+{
+	return remove_until(w, parent_fd, name);
+}
+
+int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
+{
+	struct walk w = {.visit = visit_kill,
+			 .deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS};
+	int r = walk_dir(&w, t->at[0].tree_fd, 0);
+
+	w.visit = visit_end;
+	if (r == 0)
+		r = walk_dir(&w, t->at[0].tree_fd, 0);
+	w.visit = visit_remove_v1;
+	for (unsigned int i = 1; r == 0 && i < t->count; i++)
+		r = walk_dir(&w, t->at[i].tree_fd, 0);
+	return r < 0 ? r : (int)w.leaves;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// An ordinary Express server; nothing in it knows of ebb.
+import express from "express";
+
+const app = express();
+const port = Number(process.env.PORT || 8080);
+
+app.get("/", (req, res) => {
+	res.type("text/plain").send("hello from node\n");
+});
+
+// Waits without using the CPU: many at once.
+app.get("/sleep", (req, res) => {
+	const ms = Number(req.query.ms || 0);
+	setTimeout(() => res.json({ slept_ms: ms }), ms);
+});
+
+// Uses the CPU, and says what it thinks it used.
+app.get("/burn", (req, res) => {
+	const before = process.cpuUsage();
+	const until = process.hrtime.bigint() + BigInt(Number(req.query.ms || 0)) * 1000000n;
+	while (process.hrtime.bigint() < until);
+	const used = process.cpuUsage(before);
+	res.json({ cpu_us: used.user + used.system });
+});
+
+app.post("/echo", (req, res) => {
+	res.type(req.get("content-type") || "application/octet-stream");
+	req.pipe(res);
+});
+
+app.get("/size", (req, res) => {
+	const block = Buffer.alloc(65536, "x");
+	let left = Number(req.query.bytes || 0);
+	const more = () => {
+		while (left > 0) {
+			const n = Math.min(left, block.length);
+			left -= n;
+			if (!res.write(block.subarray(0, n))) return res.once("drain", more);
+		}
+		res.end();
+	};
+	res.type("application/octet-stream").set("content-length", String(left));
+	more();
+});
+
+const server = app.listen(port);
+// Whoever is in front decides when an idle connection ends; two that decide race.
+server.keepAliveTimeout = 0;
+process.on("SIGTERM", () => server.close(() => process.exit(0)));

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The image store, seen from ebbd (root): layers by diff_id, mounted once, shared by all instances.
+ *
+ * Root parses nothing of an image. ebb-unpack (own user namespace, chroot, seccomp, one job)
+ * verifies and unpacks archives into a staging directory seen through an id-mapped mount, so that
+ * on disk files carry the image's own ids 0..65535; mkfs.erofs, confined the same way, makes one
+ * erofs file per layer. The store is <dir>/layers/<diff_id>.erofs, or <dir>/layers/<diff_id>/ where
+ * the kernel has no erofs; overlay whiteouts (char 0:0) and user.overlay.opaque are kept in the
+ * layer, so layers are shared between images and the overlay is mounted with "userxattr". The store
+ * directory is 0700. Nothing here logs.
+ */
+#ifndef EBB_IMAGES_IMAGE_H
+#define EBB_IMAGES_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runtime/wire/records.h"
+
+struct image_store;
+
+/* Opens (or makes) the store; dir_fd is borrowed, dir_path its absolute path. unpack_path: the
+ * ebb-unpack binary. id_base: host id onto which an unpacker's id 0 is mapped. Removes what an
+ * interrupted import left in staging. 0 or -errno with a sentence in err. */
+int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_base,
+		     struct image_store **out, char *err, size_t err_size);
+/* Unmounts the layers it mounted. NULL is fine. */
+void image_store_close(struct image_store *s);
+bool image_store_uses_erofs(const struct image_store *s);
+
+/* One import under way: a confined child and its control socket. */
+struct image_import;
+
+/* Starts an import of source_fd (regular file, borrowed). Watch image_import_fd for reading and
+ * call image_import_step each time. 0 or -errno. */
+int image_import_start(struct image_store *s, const struct wire_image_import *job, int source_fd,
+		       struct image_import **out);
+int image_import_fd(const struct image_import *i);
+/* Takes what happened. 0: not finished; 1: finished, *done filled (done->err says how; on failure
+ * nothing is left behind); then image_import_free. Never blocks long. */
+int image_import_step(struct image_import *i, struct wire_image_done *done);
+void image_import_free(
+	struct image_import *i); /* kills and cleans up an unfinished one; NULL fine */
+
+/* A detached, read-only, nosuid, nodev clone of the layer's mount; mounts it on first use.
+ * Returns an owned descriptor or -errno (-ENOENT: no such layer). */
+int image_layer_open(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE]);
+/* Removes a layer nobody uses. 0 or -errno; -EBUSY if an overlay still uses it is not an error
+ * here: the mount lives on until its last user. */
+int image_layer_remove(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE]);
+
+#endif

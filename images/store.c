@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "images/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "images/child.h"
+#include "images/jail.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define PROBE_MS_MAX 10000
+#define PROBE_UUID   "00000000-0000-0000-0000-000000000000"
+#define MKFS_CAPS    (1u << CAP_DAC_READ_SEARCH) /* an image's files may be closed to its own root */
+
+FILTER_EMBED(mkfs_policy, "images/mkfs.policy");
+
+static const char *const mkfs_paths[] = {
+	"/usr/bin/mkfs.erofs",
+	"/usr/sbin/mkfs.erofs",
+	"/sbin/mkfs.erofs",
+	"/usr/local/bin/mkfs.erofs",
+};
+
+bool store_has_layer(const struct image_store *s, const char *hex)
+{
+	char file[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
+
+	(void)text_format(file, sizeof(file), "%s" EROFS_SUFFIX, hex);
+	return faccessat(s->layers_fd, file, F_OK, 0) == 0 ||
+	       faccessat(s->layers_fd, hex, F_OK, 0) == 0;
+}
+
+int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const char *uuid,
+		     int output_fd, int *out_pid_fd)
+{
+	char uuid_option[48], from[64], to[64];
+	/* Times are kept, not fixed: a .pyc file is only used if its source has the time it names.
+	 */
+	char *const argv[] = {"mkfs.erofs", "-zlz4hc", "--quiet", uuid_option, to, from, NULL};
+	const struct jail_command c = {
+		.exe_fd = s->mkfs_fd,
+		.argv = argv,
+		.dir_fd = dir_fd,
+		.control_fd = -1,
+		.output_fd = output_fd,
+		.user_ns_fd = s->user_ns_fd,
+		.caps = MKFS_CAPS,
+		.filter = &s->mkfs_filter,
+		.mount_point = s->jail_dir,
+	};
+
+	(void)text_format(uuid_option, sizeof(uuid_option), "-U%s", uuid);
+	if (text_format(from, sizeof(from), "/work/%s", name) < 0 ||
+	    text_format(to, sizeof(to), "/work/%s" EROFS_SUFFIX, name) < 0)
+		return -ENAMETOOLONG;
+	return jail_spawn(&c, out_pid_fd);
+}
+
+/* ---- opening ---- */
+
+static int fail(char *err, size_t err_size, int r, const char *what, const char *where)
+{
+	(void)text_format(err, err_size, "%s %s: %s", what, where, strerror(-r));
+	return r;
+}
+
+static int open_dir(int dir_fd, const char *name, int *out_fd)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*out_fd = fd;
+	return 0;
+}
+
+static int open_dirs(struct image_store *s)
+{
+	SCOPED_FD dir_fd = -1;
+	SCOPED_FD jail_fd = -1;
+	int r = fd_mkdir_p(AT_FDCWD, s->dir, 0700);
+
+	if (r < 0)
+		return r;
+	dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Set-uid files of images lie here under the host's uid 0: nobody else may reach them. */
+	if (dir_fd < 0 || fchmod(dir_fd, 0700) < 0)
+		return -errno;
+	r = open_dir(dir_fd, "layers", &s->layers_fd);
+	if (r == 0)
+		r = open_dir(dir_fd, "mnt", &s->mnt_fd);
+	if (r == 0)
+		r = open_dir(dir_fd, "staging", &s->staging_fd);
+	if (r == 0)
+		r = open_dir(dir_fd, "jail", &jail_fd);
+	if (r == 0)
+		r = text_format(s->jail_dir, sizeof(s->jail_dir), "%s/jail", s->dir);
+	return r;
+}
+
+/* Calls each(s, name) for every entry of a directory. */
+static void for_entries(struct image_store *s, int dir_fd,
+			void (*each)(struct image_store *s, const char *name))
+{
+	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
+	const struct dirent *entry;
+
+	if (!list) {
+		fd_close(&list_fd);
+		return;
+	}
+	while ((entry = readdir(list)))
+		if (entry->d_name[0] != '.')
+			each(s, entry->d_name);
+	closedir(list);
+}
+
+static void drop_staging(struct image_store *s, const char *name)
+{
+	(void)fd_rmtree_at(s->staging_fd, name);
+}
+
+static void drop_mount(struct image_store *s, const char *name)
+{
+	char where[STORE_PATH_SIZE];
+
+	if (text_format(where, sizeof(where), "%s/mnt/%s", s->dir, name) < 0)
+		return;
+	(void)umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW);
+	(void)unlinkat(s->mnt_fd, name, AT_REMOVEDIR);
+}
+
+/* ---- erofs or not ---- */
+
+static int wait_probe(int *pid_fd)
+{
+	struct pollfd p = {.fd = *pid_fd, .events = POLLIN};
+	int status = -1;
+
+	if (poll(&p, 1, PROBE_MS_MAX) == 1 && child_reap(*pid_fd, &status) == 1)
+		fd_close(pid_fd);
+	else
+		child_kill(pid_fd);
+	return status;
+}
+
+/* Mounts what mkfs.erofs makes of an empty directory, from its file, as layers will be. */
+static bool probe_erofs(struct image_store *s)
+{
+	char file[STORE_PATH_SIZE], where[STORE_PATH_SIZE];
+	SCOPED_FD probe_fd = -1;
+	SCOPED_FD output_fd = memfd_create("mkfs", MFD_CLOEXEC);
+	int pid_fd = -1;
+	bool works = false;
+
+	if (s->mkfs_fd < 0 || open_dir(s->staging_fd, "probe", &probe_fd) < 0)
+		return false;
+	(void)text_format(file, sizeof(file), "%s/staging/probe/0" EROFS_SUFFIX, s->dir);
+	(void)text_format(where, sizeof(where), "%s/staging/probe/0", s->dir);
+	if (mkdirat(probe_fd, "0", 0755) == 0 &&
+	    store_spawn_mkfs(s, probe_fd, "0", PROBE_UUID, output_fd, &pid_fd) == 0 &&
+	    wait_probe(&pid_fd) == 0 && layer_mount_file(file, where) == 0)
+		works = umount2(where, MNT_DETACH) == 0;
+	(void)fd_rmtree_at(s->staging_fd, "probe");
+	return works;
+}
+
+static int find_mkfs(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mkfs_paths); i++) {
+		int fd = open(mkfs_paths[i], O_PATH | O_CLOEXEC);
+
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* Which form new layers take. */
+static int choose_form(struct image_store *s, char *err, size_t err_size)
+{
+	const char *no_erofs = getenv("EBB_NO_EROFS");
+	int r = filter_compile(mkfs_policy_start, (size_t)(mkfs_policy_end - mkfs_policy_start),
+			       &s->mkfs_filter, err, err_size);
+
+	if (r < 0)
+		return r;
+	if (no_erofs && strcmp(no_erofs, "1") == 0)
+		return 0;
+	s->mkfs_fd = find_mkfs();
+	s->erofs = probe_erofs(s);
+	return 0;
+}
+
+int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_base,
+		     struct image_store **out, char *err, size_t err_size)
+{
+	struct image_store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return fail(err, err_size, -ENOMEM, "image store", dir_path);
+	s->layers_fd = s->mnt_fd = s->staging_fd = -1;
+	s->unpack_fd = s->mkfs_fd = s->user_ns_fd = -1;
+	r = text_copy(s->dir, sizeof(s->dir), dir_path);
+	if (r == 0)
+		r = open_dirs(s);
+	if (r < 0) {
+		(void)fail(err, err_size, r, "image store", dir_path);
+		goto failed;
+	}
+	for_entries(s, s->staging_fd, drop_staging);
+	for_entries(s, s->mnt_fd, drop_mount);
+	s->unpack_fd = open(unpack_path, O_PATH | O_CLOEXEC);
+	r = s->unpack_fd < 0 ? fail(err, err_size, -errno, "unpacker", unpack_path) : 0;
+	if (r < 0)
+		goto failed;
+	r = jail_user_ns(id_base, &s->user_ns_fd);
+	if (r < 0) {
+		(void)fail(err, err_size, r, "user namespace of the unpackers of", dir_path);
+		goto failed;
+	}
+	r = choose_form(s, err, err_size);
+	if (r < 0)
+		goto failed;
+	*out = s;
+	return 0;
+failed:
+	image_store_close(s);
+	return r;
+}
+
+void image_store_close(struct image_store *s)
+{
+	if (!s)
+		return;
+	if (s->mnt_fd >= 0)
+		for_entries(s, s->mnt_fd, drop_mount);
+	fd_close(&s->layers_fd);
+	fd_close(&s->mnt_fd);
+	fd_close(&s->staging_fd);
+	fd_close(&s->unpack_fd);
+	fd_close(&s->mkfs_fd);
+	fd_close(&s->user_ns_fd);
+	filter_fini(&s->mkfs_filter);
+	free(s);
+}
+
+bool image_store_uses_erofs(const struct image_store *s)
+{
+	return s->erofs;
+}

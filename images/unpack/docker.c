@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What `docker save` and `skopeo copy ... docker-archive:` write: manifest.json names a config,
+ * which is named by its digest, and layers, which only their diff_ids vouch for. */
+#include "images/unpack/unpack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+static bool has_tag(const struct json *image, const char *wanted)
+{
+	const struct json *tags = json_get(image, "RepoTags");
+
+	for (size_t i = 0; i < json_count(tags); i++) {
+		const char *tag = json_string(json_at(tags, i));
+
+		if (tag && strcmp(tag, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void list_tags(const struct json *images, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < json_count(images) && used + 1 < size; i++) {
+		const char *tag = json_string(json_at(json_get(json_at(images, i), "RepoTags"), 0));
+
+		(void)text_format(buf + used, size - used, "%s%s", i ? ", " : "",
+				  tag ? tag : "(no name)");
+		used = strlen(buf);
+	}
+}
+
+static int choose(struct unpack *u, const struct json *images, const struct json **out)
+{
+	const char *wanted = u->job->reference;
+	char names[256];
+
+	for (size_t i = 0; i < json_count(images); i++) {
+		const struct json *image = json_at(images, i);
+
+		if (wanted[0] ? has_tag(image, wanted) : json_count(images) == 1) {
+			*out = image;
+			return 0;
+		}
+	}
+	list_tags(images, names, sizeof(names));
+	if (wanted[0])
+		return unpack_fail(u, -ENOENT, "no image named %.100s in the archive, only: %s",
+				   wanted, names);
+	return unpack_fail(u, -EINVAL, "the archive holds %zu images%s%s", json_count(images),
+			   json_count(images) ? ": name one of: " : "", names);
+}
+
+/* "<hex>.json" or "blobs/sha256/<hex>". */
+static int config_digest(struct unpack *u, const char *name, uint8_t digest[DIGEST_SIZE])
+{
+	const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	char hex[2 * DIGEST_SIZE + 1];
+	size_t n = strcspn(base, ".");
+
+	if (n == sizeof(hex) - 1) {
+		memcpy(hex, base, n);
+		hex[n] = '\0';
+		if (text_unhex(digest, DIGEST_SIZE, hex) == 0)
+			return 0;
+	}
+	return unpack_fail(u, -EINVAL, "config %.100s: its name is not its SHA-256", name);
+}
+
+static int load_config(struct unpack *u, const char *name, struct json **out)
+{
+	uint8_t found[DIGEST_SIZE];
+	SCOPED_MEM char *text = NULL;
+	char err[256];
+	size_t size;
+	int r = config_digest(u, name, u->digest);
+
+	if (r == 0)
+		r = member_load(u, name, &text, &size);
+	if (r < 0)
+		return r;
+	if (sha256_of(text, size, found) < 0 || memcmp(found, u->digest, DIGEST_SIZE) != 0)
+		return unpack_fail(u, -EINVAL,
+				   "config %.100s: digest is another: the archive is damaged",
+				   name);
+	r = json_parse(text, size, JSON_DEPTH_MAX, out, err, sizeof(err));
+	return r < 0 ? unpack_fail(u, r, "config %.100s: %s", name, err) : 0;
+}
+
+static int unpack_layers(struct unpack *u, const struct json *layers, uint32_t promised)
+{
+	int r = 0;
+
+	if (json_count(layers) != promised)
+		return unpack_fail(u, -EINVAL,
+				   "manifest.json has %zu layers, the config %" PRIu32 " diff_ids",
+				   json_count(layers), promised);
+	for (uint32_t i = 0; i < promised && r == 0; i++) {
+		const char *name = json_string(json_at(layers, i));
+
+		r = name ? layer_unpack(u, i, name, NULL, u->diff_ids[i])
+			 : unpack_fail(u, -EINVAL, "manifest.json: layer %" PRIu32 " has no name",
+				       i + 1);
+	}
+	return r;
+}
+
+static int unpack_image(struct unpack *u, const struct json *image)
+{
+	const char *name = json_string(json_get(image, "Config")), *user;
+	struct json *config;
+	uint32_t promised;
+	int r;
+
+	if (!name)
+		return unpack_fail(u, -EINVAL, "manifest.json: the image has no Config");
+	r = load_config(u, name, &config);
+	if (r < 0)
+		return r;
+	r = config_read(u, config, &user);
+	if (r == 0) {
+		promised = u->layer_count;
+		u->layer_count = 0;
+		r = unpack_layers(u, json_get(image, "Layers"), promised);
+	}
+	if (r == 0)
+		r = user_resolve(u, user);
+	json_free(config);
+	return r;
+}
+
+int docker_unpack(struct unpack *u)
+{
+	SCOPED_MEM char *text = NULL;
+	const struct json *image = NULL;
+	struct json *images;
+	char err[256];
+	size_t size;
+	int r = member_load(u, "manifest.json", &text, &size);
+
+	if (r < 0)
+		return r;
+	r = json_parse(text, size, JSON_DEPTH_MAX, &images, err, sizeof(err));
+	if (r < 0)
+		return unpack_fail(u, r, "manifest.json: %s", err);
+	r = choose(u, images, &image);
+	if (r == 0)
+		r = unpack_image(u, image);
+	json_free(images);
+	return r;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* OCI image layout (image-spec image-layout.md, image-index.md, manifest.md): index.json -> (nested
+ * index ->) manifest -> config and layers. */
+#include "images/unpack/unpack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define INDEX_DEPTH_MAX 4
+#define REF_NAME        "org.opencontainers.image.ref.name"
+#define DOCKER_NAME     "io.containerd.image.name"
+
+/* clang-format off */
+static const char *const index_types[] = {
+	"application/vnd.oci.image.index.v1+json",
+	"application/vnd.docker.distribution.manifest.list.v2+json",
+};
+static const char *const manifest_types[] = {
+	"application/vnd.oci.image.manifest.v1+json",
+	"application/vnd.docker.distribution.manifest.v2+json",
+};
+static const char *const config_types[] = {
+	"application/vnd.oci.image.config.v1+json",
+	"application/vnd.docker.container.image.v1+json",
+};
+static const char *const layer_types[] = {
+	"application/vnd.oci.image.layer.v1.tar",
+	"application/vnd.oci.image.layer.v1.tar+gzip",
+	"application/vnd.oci.image.layer.v1.tar+zstd",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+	"application/vnd.docker.image.rootfs.diff.tar",
+	"application/vnd.docker.image.rootfs.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.diff.tar.zstd",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+};
+/* clang-format on */
+
+static bool is_one_of(const char *text, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, list[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *oci_architecture(void)
+{
+	static const struct {
+		const char *machine, *oci;
+	} names[] = {
+		{"x86_64", "amd64"}, {"aarch64", "arm64"},   {"riscv64", "riscv64"},
+		{"s390x", "s390x"},  {"ppc64le", "ppc64le"}, {"armv7l", "arm"},
+	};
+	static struct utsname host;
+
+	if (uname(&host) < 0)
+		return "?";
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(host.machine, names[i].machine) == 0)
+			return names[i].oci;
+	return host.machine;
+}
+
+static bool platform_fits(const struct json *descriptor)
+{
+	const struct json *platform = json_get(descriptor, "platform");
+	const char *os = json_string(json_get(platform, "os"));
+	const char *arch = json_string(json_get(platform, "architecture"));
+
+	return (!os || strcmp(os, "linux") == 0) &&
+	       (!arch || strcmp(arch, oci_architecture()) == 0);
+}
+
+static const char *ref_name(const struct json *descriptor, const char *key)
+{
+	return json_string(json_get(json_get(descriptor, "annotations"), key));
+}
+
+static bool ref_fits(const struct json *descriptor, const char *wanted)
+{
+	const char *ref = ref_name(descriptor, REF_NAME);
+	const char *name = ref_name(descriptor, DOCKER_NAME);
+
+	return !wanted[0] || (ref && strcmp(ref, wanted) == 0) ||
+	       (name && strcmp(name, wanted) == 0);
+}
+
+/* "a, b, c" of an index, cut to fit. */
+static void list_names(const struct json *manifests, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < json_count(manifests) && used + 1 < size; i++) {
+		const char *ref = ref_name(json_at(manifests, i), REF_NAME);
+
+		(void)text_format(buf + used, size - used, "%s%s", i ? ", " : "",
+				  ref ? ref : "(no name)");
+		used = strlen(buf);
+	}
+}
+
+/* The one entry that is meant. In a nested index the first that fits the platform (image-index.md).
+ */
+static int choose(struct unpack *u, const struct json *index, unsigned int depth,
+		  const struct json **out)
+{
+	const struct json *manifests = json_get(index, "manifests"), *found = NULL;
+	const char *wanted = depth == 0 ? u->job->reference : "";
+	size_t fit = 0;
+	char names[256];
+
+	for (size_t i = 0; i < json_count(manifests); i++) {
+		const struct json *d = json_at(manifests, i);
+
+		if (!platform_fits(d) || !ref_fits(d, wanted))
+			continue;
+		found = found ? found : d;
+		fit++;
+	}
+	*out = found;
+	if (fit == 1 || (fit > 1 && depth > 0))
+		return 0;
+	list_names(manifests, names, sizeof(names));
+	if (fit > 1)
+		return unpack_fail(u, -EINVAL, "the archive holds several images: name one of: %s",
+				   names);
+	if (json_count(manifests) == 0)
+		return unpack_fail(u, -ENOENT, "the archive's index names no image");
+	return unpack_fail(u, -ENOENT, "no image%s%.100s for linux/%s in the archive, only: %s",
+			   wanted[0] ? " named " : "", wanted, oci_architecture(), names);
+}
+
+static int unpack_layers(struct unpack *u, const struct json *layers, uint32_t promised)
+{
+	char what[32], name[MEMBER_NAME_SIZE];
+
+	if (json_count(layers) != promised)
+		return unpack_fail(u, -EINVAL,
+				   "the manifest has %zu layers, the config %" PRIu32 " diff_ids",
+				   json_count(layers), promised);
+	for (uint32_t i = 0; i < promised; i++) {
+		struct descriptor d;
+		int r;
+
+		(void)text_format(what, sizeof(what), "layer %" PRIu32, i + 1);
+		r = descriptor_read(u, what, json_at(layers, i), &d);
+		if (r < 0)
+			return r;
+		if (!is_one_of(d.media_type, layer_types, ARRAY_LEN(layer_types)))
+			return unpack_fail(u, -EINVAL, "%s sha256:%.12s: unknown mediaType %.100s",
+					   what, d.hex, d.media_type);
+		(void)text_format(name, sizeof(name), "blobs/sha256/%s", d.hex);
+		r = layer_unpack(u, i, name, &d, u->diff_ids[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int unpack_config(struct unpack *u, const struct json *manifest, const struct json *config)
+{
+	const char *user;
+	uint32_t promised;
+	int r = config_read(u, config, &user);
+
+	if (r < 0)
+		return r;
+	promised = u->layer_count;
+	u->layer_count = 0;
+	r = unpack_layers(u, json_get(manifest, "layers"), promised);
+	return r < 0 ? r : user_resolve(u, user);
+}
+
+static int unpack_manifest(struct unpack *u, const struct descriptor *d,
+			   const struct json *manifest)
+{
+	struct descriptor config_d;
+	struct json *config;
+	int r = descriptor_read(u, "config", json_get(manifest, "config"), &config_d);
+
+	if (r < 0)
+		return r;
+	if (!is_one_of(config_d.media_type, config_types, ARRAY_LEN(config_types)))
+		return unpack_fail(u, -EINVAL, "config sha256:%.12s: unknown mediaType %.100s",
+				   config_d.hex, config_d.media_type);
+	r = blob_load_json(u, "config", &config_d, &config);
+	if (r < 0)
+		return r;
+	memcpy(u->digest, d->digest, DIGEST_SIZE);
+	r = unpack_config(u, manifest, config);
+	json_free(config);
+	return r;
+}
+
+static int follow(struct unpack *u, const struct json *index, unsigned int depth)
+{
+	const struct json *chosen;
+	struct descriptor d;
+	struct json *next;
+	bool nested;
+	int r = choose(u, index, depth, &chosen);
+
+	if (r == 0)
+		r = descriptor_read(u, "manifest", chosen, &d);
+	if (r < 0)
+		return r;
+	nested = is_one_of(d.media_type, index_types, ARRAY_LEN(index_types));
+	if (!nested && !is_one_of(d.media_type, manifest_types, ARRAY_LEN(manifest_types)))
+		return unpack_fail(u, -EINVAL, "manifest sha256:%.12s: unknown mediaType %.100s",
+				   d.hex, d.media_type);
+	if (nested && depth >= INDEX_DEPTH_MAX)
+		return unpack_fail(u, -ELOOP, "the archive's indexes nest too deep");
+	r = blob_load_json(u, nested ? "index" : "manifest", &d, &next);
+	if (r < 0)
+		return r;
+	r = nested ? follow(u, next, depth + 1) : unpack_manifest(u, &d, next);
+	json_free(next);
+	return r;
+}
+
+int oci_unpack(struct unpack *u)
+{
+	SCOPED_MEM char *text = NULL;
+	struct json *index;
+	char err[256];
+	size_t size;
+	int r = member_load(u, "index.json", &text, &size);
+
+	if (r < 0)
+		return r;
+	r = json_parse(text, size, JSON_DEPTH_MAX, &index, err, sizeof(err));
+	if (r < 0)
+		return unpack_fail(u, r, "index.json: %s", err);
+	r = follow(u, index, 0);
+	json_free(index);
+	return r;
+}

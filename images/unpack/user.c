@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/* passwd(5) and group(5) of an image, which are foreign text: bounded, and never through NSS. */
+#include "images/unpack/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define TABLE_BYTES_MAX (1u << 20)
+#define FIELDS_MAX      7
+
+static int open_in(int root_fd, const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Whether this layer hides /etc of those below it: it is no directory here, or an opaque one. */
+static bool hides_etc(int root_fd)
+{
+	SCOPED_FD etc_fd = open_in(root_fd, "etc", O_RDONLY);
+	struct stat st;
+	char value;
+
+	if (etc_fd == -ENOENT)
+		return false;
+	if (etc_fd < 0 || fstat(etc_fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return true;
+	return fgetxattr(etc_fd, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+static bool stands(int root_fd, const char *path)
+{
+	struct stat st;
+
+	return fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static char *read_table(int fd)
+{
+	struct stat st;
+	char *text;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > TABLE_BYTES_MAX)
+		return NULL;
+	text = malloc((size_t)st.st_size + 1);
+	n = text ? fd_read_all(fd, text, (size_t)st.st_size) : -1;
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	return text;
+}
+
+/* The file an overlay of the layers shows; NULL if there is none. */
+static char *merged_file(const struct unpack *u, const char *path)
+{
+	for (uint32_t i = u->layer_count; i-- > 0;) {
+		char dir[32];
+		SCOPED_FD root_fd = -1;
+		SCOPED_FD fd = -1;
+
+		(void)text_format(dir, sizeof(dir), "/layers/%" PRIu32, i);
+		root_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (root_fd < 0)
+			return NULL;
+		fd = open_in(root_fd, path, O_RDONLY);
+		if (fd >= 0)
+			return read_table(fd);
+		if (stands(root_fd, path) || hides_etc(root_fd))
+			return NULL;
+	}
+	return NULL;
+}
+
+/* Splits the next line of *text at ':'. Returns the number of fields, 0 at the end. */
+static size_t next_line(char **text, char *fields[FIELDS_MAX])
+{
+	size_t count = 0;
+	char *line;
+
+	do {
+		line = strsep(text, "\n");
+	} while (line && !*line);
+	while (line && count < FIELDS_MAX)
+		fields[count++] = strsep(&line, ":");
+	return count;
+}
+
+static bool id_parse(const char *text, uint32_t *out)
+{
+	uint64_t n;
+
+	if (text_parse_u64(text, 0, IMAGE_IDS - 1, &n) < 0)
+		return false;
+	*out = (uint32_t)n;
+	return true;
+}
+
+/* A line "name:x:id:..." whose name or number is wanted; both tables look like that. fields live in
+ * *text. */
+static bool find_line(char *text, const char *wanted, char *fields[FIELDS_MAX])
+{
+	uint32_t number = 0, id;
+	bool numeric = id_parse(wanted, &number);
+	size_t count;
+
+	while ((count = next_line(&text, fields)) > 0)
+		if (count >= 4 && id_parse(fields[2], &id) &&
+		    (numeric ? id == number : strcmp(fields[0], wanted) == 0))
+			return true;
+	return false;
+}
+
+static int resolve_uid(struct unpack *u, const char *name, char *login, size_t login_size)
+{
+	SCOPED_MEM char *passwd = merged_file(u, "etc/passwd");
+	char *fields[FIELDS_MAX];
+
+	login[0] = '\0';
+	if (passwd && find_line(passwd, name, fields)) {
+		(void)id_parse(fields[2], &u->config.uid);
+		if (!id_parse(fields[3], &u->config.gid))
+			return unpack_fail(u, -EINVAL,
+					   "user %.64s: its group in /etc/passwd is "
+					   "not below 65536",
+					   name);
+		return text_copy(login, login_size, fields[0]) < 0 ? -ENAMETOOLONG : 0;
+	}
+	if (id_parse(name, &u->config.uid))
+		return 0; /* a number needs no entry; its group is then 0 */
+	return unpack_fail(u, -ENOENT, "user %.64s: is not in the image's /etc/passwd", name);
+}
+
+static int resolve_gid(struct unpack *u, const char *name)
+{
+	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	char *fields[FIELDS_MAX];
+
+	if (id_parse(name, &u->config.gid))
+		return 0;
+	if (group && find_line(group, name, fields) && id_parse(fields[2], &u->config.gid))
+		return 0;
+	return unpack_fail(u, -ENOENT, "group %.64s: is not in the image's /etc/group", name);
+}
+
+static bool is_member(char *members, const char *login)
+{
+	char *name;
+
+	while ((name = strsep(&members, ",")))
+		if (strcmp(name, login) == 0)
+			return true;
+	return false;
+}
+
+/* The groups that list the user, as a login would give them. */
+static void add_groups(struct unpack *u, const char *login)
+{
+	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	struct wire_image_config *c = &u->config;
+	char *at = group, *fields[FIELDS_MAX];
+	uint32_t gid;
+	size_t count;
+
+	while (at && c->group_count < ARRAY_LEN(c->groups) && (count = next_line(&at, fields)) > 0)
+		if (count >= 4 && id_parse(fields[2], &gid) && gid != c->gid &&
+		    is_member(fields[3], login))
+			c->groups[c->group_count++] = gid;
+}
+
+int user_resolve(struct unpack *u, const char *user)
+{
+	char name[256], login[256];
+	char *group = NULL;
+	int r;
+
+	if (text_copy(name, sizeof(name), user) < 0)
+		return unpack_fail(u, -ENAMETOOLONG, "config: User is too long");
+	group = strchr(name, ':');
+	if (group)
+		*group++ = '\0';
+	r = resolve_uid(u, name[0] ? name : "0", login, sizeof(login));
+	if (r == 0 && group && group[0])
+		return resolve_gid(u, group);
+	if (r == 0 && login[0])
+		add_groups(u, login);
+	return r;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+
+static int enter(int net_ns_fd)
+{
+	return setns(net_ns_fd, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+static int leave(int home_ns_fd)
+{
+	return setns(home_ns_fd, CLONE_NEWNET) < 0 ? -ENOTRECOVERABLE : 0;
+}
+
+static int make_socket(int family)
+{
+	SCOPED_FD fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (family == AF_INET && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return -errno;
+	return keep_fd(&fd);
+}
+
+static void close_all(int *fds, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		fd_close(&fds[i]);
+}
+
+int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t count)
+{
+	uint32_t made;
+	int r = enter(net_ns_fd);
+
+	if (r < 0)
+		return r;
+	for (made = 0; r >= 0 && made < count; made += r >= 0) {
+		r = make_socket(family);
+		if (r >= 0)
+			fds[made] = r;
+	}
+	if (leave(home_ns_fd) < 0)
+		r = -ENOTRECOVERABLE;
+	if (r < 0)
+		close_all(fds, made);
+	return r < 0 ? r : 0;
+}
+
+static int listen_unix(const char *name, int backlog)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t size = strlen(name);
+	SCOPED_FD fd = -1;
+
+	/* Abstract: a NUL first, and the length ends the name (unix(7)). */
+	if (size == 0 || size > sizeof(address.sun_path) - 1)
+		return -EINVAL;
+	memcpy(address.sun_path + 1, name, size);
+	fd = make_socket(AF_UNIX);
+	if (fd < 0)
+		return fd;
+	size += offsetof(struct sockaddr_un, sun_path) + 1;
+	if (bind(fd, (const struct sockaddr *)&address, (socklen_t)size) < 0 ||
+	    listen(fd, backlog) < 0)
+		return -errno;
+	return keep_fd(&fd);
+}
+
+int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog)
+{
+	int fd, r = enter(net_ns_fd);
+
+	if (r < 0)
+		return r;
+	fd = listen_unix(name, backlog);
+	if (leave(home_ns_fd) == 0)
+		return fd;
+	fd_close(&fd);
+	return -ENOTRECOVERABLE;
+}
+
+/* After a failed connect TCP reports the old error once more, unless it is told to forget the peer
+ * (connect(2), AF_UNSPEC). */
+static void forget_peer(int socket_fd)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	(void)!connect(socket_fd, &none, sizeof(none));
+}
+
+int netns_connect_result(int socket_fd)
+{
+	struct sockaddr_in peer;
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(socket_fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		return -errno;
+	if (error != 0) {
+		forget_peer(socket_fd);
+		return -error;
+	}
+	size = sizeof(peer);
+	if (getpeername(socket_fd, (struct sockaddr *)&peer, &size) == 0)
+		return 1;
+	return errno == ENOTCONN ? 0 : -errno;
+}
+
+int netns_connect_tcp(int socket_fd, uint16_t port)
+{
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int error;
+
+	if (connect(socket_fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+		return 1;
+	error = errno;
+	if (error == EINPROGRESS) /* on loopback it is decided already, most of the time */
+		return netns_connect_result(socket_fd);
+	forget_peer(socket_fd);
+	return -error;
+}
+
+int netns_own(void)
+{
+	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}

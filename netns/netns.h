@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network namespaces of instances, seen from ebbd (root): sockets born inside them.
+ *
+ * A socket belongs for ever to the namespace it was made in, so a gateway that was handed an
+ * unconnected one can reach 127.0.0.1:$PORT inside the instance without any route, veth or NAT
+ * (network_namespaces(7)). Nothing here logs or blocks.
+ */
+#ifndef EBB_NETNS_NETNS_H
+#define EBB_NETNS_NETNS_H
+
+#include <stdint.h>
+
+/* Makes count non-blocking, O_CLOEXEC stream sockets of this family (AF_INET with TCP_NODELAY, or
+ * AF_UNIX) inside net_ns_fd. The calling thread is back in home_ns_fd afterwards; if that fails the
+ * program must not go on (-ENOTRECOVERABLE). All or nothing: 0 with fds filled, or -errno. */
+int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t count);
+/* A listening abstract unix socket inside the namespace (for runtimes that inherit LISTEN_FDS),
+ * non-blocking, O_CLOEXEC. Returns it or -errno. */
+int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog);
+/* Starts connecting a socket from netns_sockets to 127.0.0.1:port. 1 connected, 0 under way (poll
+ * for POLLOUT, then netns_connect_result), -ECONNREFUSED: nobody listens yet; the socket may be
+ * used again. */
+int netns_connect_tcp(int socket_fd, uint16_t port);
+int netns_connect_result(int socket_fd);
+/* This thread's own namespace. Returns an owned descriptor or -errno. */
+int netns_own(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb-api: the REST server. Process: ebb-api, own uid, empty root, seccomp. It owns what the user
+ * wants (services, images, as files in its state directory) and asks ebbd, over fd 3, to make it
+ * so. It never touches cgroups, namespaces or mounts, and never blocks but on its own disk.
+ *
+ * This struct only wires the modules together; what each holds is its own secret.
+ */
+#ifndef EBB_API_API_H
+#define EBB_API_API_H
+
+#include <stdbool.h>
+
+#include "runtime/wire/records.h"
+
+struct calls;
+struct images;
+struct logs;
+struct loop;
+struct server;
+struct services;
+struct watch;
+struct wire_link;
+struct request;
+
+struct api {
+	struct loop *loop;
+	struct wire_link *control, *ledger; /* ledger is NULL while it is away */
+	struct calls *calls;
+	struct server *server;
+	struct services *services;
+	struct images *images;
+	struct logs *logs;
+	struct watch *watch;
+	int state_dir_fd;
+	bool ready; /* ebbd knows every service */
+	struct wire_api_config config;
+};
+
+/* The client of this request is gone: nobody may answer it any more. */
+void api_forget(struct api *api, struct request *rq);
+
+#endif

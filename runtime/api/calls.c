@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/calls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/buffer.h"
+#include "runtime/api/link.h"
+#include "runtime/base/clock.h"
+
+#define CALLS_MAX          256
+#define TIMEOUT_DEFAULT_MS 30000
+#define ANSWER_BYTES_MAX   (64u << 20)
+
+struct call {
+	uint64_t cookie; /* 0: this place is free */
+	uint64_t deadline_ns;
+	enum call_peer peer;
+	struct request *rq;
+	answer_fn done;
+	void *ctx;
+	struct buffer records;
+	size_t count;
+};
+
+struct calls {
+	uint64_t last_cookie;
+	struct call table[CALLS_MAX];
+};
+
+int calls_new(struct calls **out)
+{
+	struct calls *calls = calloc(1, sizeof(*calls));
+
+	if (!calls)
+		return -ENOMEM;
+	*out = calls;
+	return 0;
+}
+
+void calls_free(struct calls *calls)
+{
+	if (!calls)
+		return;
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		buffer_fini(&calls->table[i].records);
+	free(calls);
+}
+
+static struct call *find(struct calls *calls, uint64_t cookie)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (calls->table[i].cookie == cookie)
+			return &calls->table[i];
+	return NULL;
+}
+
+/* The place is free again before done runs: done may well ask the next thing. */
+static void finish(struct api *api, struct call *call, int err, const char *text)
+{
+	struct call ended = *call;
+	struct answer answer = {.err = err,
+				.text = text,
+				.records = buffer_at(&ended.records),
+				.count = ended.count};
+
+	*call = (struct call){0};
+	ended.done(api, ended.rq, ended.ctx, &answer);
+	buffer_fini(&ended.records);
+}
+
+static int send_it(struct api *api, const struct call_ask *ask, uint64_t cookie)
+{
+	struct wire_link *link = ask->peer == CALL_EBBD ? api->control : api->ledger;
+
+	if (!link)
+		return -EPIPE;
+	memcpy(ask->record, &cookie, sizeof(cookie));
+	return wire_link_send(link, ask->type, ask->record, ask->size, ask->has_fd ? ask->fd : -1);
+}
+
+void calls_ask(struct api *api, const struct call_ask *ask)
+{
+	struct calls *calls = api->calls;
+	struct call *call = find(calls, 0);
+	uint32_t timeout_ms = ask->timeout_ms ? ask->timeout_ms : TIMEOUT_DEFAULT_MS;
+	struct answer failed = {.err = EBUSY, .text = "too many requests are in progress"};
+	int r;
+
+	if (!call) {
+		ask->done(api, ask->rq, ask->ctx, &failed);
+		return;
+	}
+	r = send_it(api, ask, calls->last_cookie + 1);
+	if (r < 0) {
+		failed.err = -r;
+		failed.text = ask->peer == CALL_EBBD ? "ebbd cannot be reached"
+						     : "the ledger cannot be reached";
+		ask->done(api, ask->rq, ask->ctx, &failed);
+		return;
+	}
+	*call = (struct call){
+		.cookie = ++calls->last_cookie,
+		.deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS,
+		.peer = ask->peer,
+		.rq = ask->rq,
+		.done = ask->done,
+		.ctx = ask->ctx,
+	};
+}
+
+void calls_take(struct api *api, const struct call_part *part)
+{
+	struct call *call;
+	uint64_t cookie;
+
+	memcpy(&cookie, part->record, sizeof(cookie));
+	call = cookie ? find(api->calls, cookie) : NULL;
+	if (!call)
+		return;
+	if (part->append) {
+		if (call->records.size + part->size > ANSWER_BYTES_MAX ||
+		    buffer_add(&call->records, part->record, part->size) < 0) {
+			finish(api, call, E2BIG, "the answer is too large; ask for less at once");
+			return;
+		}
+		call->count++;
+	}
+	if (part->last || part->err)
+		finish(api, call, part->err, part->text);
+}
+
+void calls_forget(struct calls *calls, const struct request *rq)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (calls->table[i].rq == rq)
+			calls->table[i].rq = NULL;
+}
+
+void calls_peer_lost(struct api *api, enum call_peer peer)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if (api->calls->table[i].cookie && api->calls->table[i].peer == peer)
+			finish(api, &api->calls->table[i], EPIPE, "the answering process is gone");
+}
+
+bool calls_expire(struct api *api, uint64_t now_ns)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		struct call *call = &api->calls->table[i];
+
+		if (call->cookie && now_ns >= call->deadline_ns)
+			finish(api, call, ETIMEDOUT, "no answer came in time");
+		any |= call->cookie != 0;
+	}
+	return any;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/change.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/exec_merge.h"
+#include "runtime/api/images.h"
+#include "runtime/api/request.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+struct change *change_new(const char *name, enum change_kind kind)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (!change)
+		return NULL;
+	/* A name that does not fit is no label either, and is refused as that. */
+	(void)text_copy(change->name, sizeof(change->name), name);
+	change->kind = kind;
+	return change;
+}
+
+void change_free(struct change *change)
+{
+	free(change);
+}
+
+bool api_ready_or_503(struct request *rq)
+{
+	if (rq->api->ready)
+		return true;
+	problem_reply(rq, 503, "wait until GET /readyz says so",
+		      "ebb is starting: it has not taken up all services yet");
+	return false;
+}
+
+/* The whole record, or NULL without memory; what does not fit together goes to errors. */
+static struct wire_service_put *make_record(const char *name, const struct revision *rev,
+					    const struct image *image, struct problem_list *errors)
+{
+	const struct service_spec *spec = &rev->spec;
+	struct wire_service_put *put = calloc(1, sizeof(*put));
+
+	if (!put)
+		return NULL;
+	put->revision = rev->number;
+	put->memory_mb = spec->memory_mb;
+	put->cpu_milli = spec->cpu_milli;
+	put->pids_max = spec->pids_max;
+	put->scratch_mb = spec->scratch_mb;
+	put->max_duration_ms = spec->max_duration_ms;
+	put->init_timeout_ms = spec->init_timeout_ms;
+	put->stop_grace_ms = spec->stop_grace_ms;
+	put->concurrency_max =
+		spec->concurrency_max ? spec->concurrency_max : SPEC_CONCURRENCY_AUTO;
+	put->instances_min = spec->instances_min;
+	put->instances_max = spec->instances_max;
+	put->freeze_after_ms = spec->freeze_after_ms;
+	put->layer_count = image->layer_count;
+	put->host_count = spec->host_count;
+	memcpy(put->hosts, spec->hosts, sizeof(put->hosts));
+	memcpy(put->prefix, spec->prefix, sizeof(put->prefix));
+	memcpy(put->layers, image->layers, sizeof(put->layers));
+	if (text_copy(put->name, sizeof(put->name), name) < 0)
+		problem_add(errors, "name", "is too long");
+	exec_merge(&image->config, spec, name, rev->number, &put->exec, errors);
+	return put;
+}
+
+/* state: what became of it ("unchanged", "created", ...). */
+static void reply_change(struct request *rq, int status, const struct change *change,
+			 const char *state, bool dry_run)
+{
+	char etag[ETAG_SIZE], extra[ETAG_SIZE + 16];
+	struct json_out o;
+
+	revision_etag(&change->revision, etag);
+	(void)text_format(extra, sizeof(extra), "ETag: %s\r\n", etag);
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	revision_write(&o, change->name, &change->revision);
+	json_out_string(&o, "etag", etag);
+	json_out_string(&o, "change", state);
+	json_out_bool(&o, "dry_run", dry_run);
+	json_out_array(&o, "warnings");
+	for (size_t i = 0; i < change->warnings.count && i < PROBLEM_ITEMS_MAX; i++) {
+		char text[420];
+
+		(void)text_format(text, sizeof(text), "%s: %s", change->warnings.items[i].path,
+				  change->warnings.items[i].message);
+		json_out_string(&o, NULL, text);
+	}
+	json_out_end_array(&o);
+	json_out_end_object(&o);
+	reply_json(rq, status, dry_run ? NULL : extra, &o);
+}
+
+static void on_applied(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	struct change *change = ctx;
+	char quoted[128];
+	int r;
+
+	if (answer->err) {
+		services_drop(api->services, change->name, &change->revision);
+		problem_reply_answer(rq, "apply the service", answer);
+		change_free(change);
+		return;
+	}
+	r = services_commit(api->services, change->name, &change->revision);
+	if (r < 0)
+		log_error("event=service_not_saved service=%s err=%s", change->name,
+			  log_quote(quoted, sizeof(quoted), strerror(-r)));
+	if (rq && r < 0)
+		problem_reply(rq, 507, "make room in the state directory and deploy again",
+			      "service '%s' runs, but cannot be saved: %s", change->name,
+			      strerror(-r));
+	else if (rq)
+		reply_change(rq, 201, change, change->kind == CHANGE_CREATE ? "created" : "updated",
+			     false);
+	change_free(change);
+}
+
+static void reply_busy(struct request *rq, const char *name, int err)
+{
+	if (err == EBUSY)
+		problem_reply(rq, 409, "try again in a moment",
+			      "another change of service '%s' is under way", name);
+	else if (err == ENOSPC)
+		problem_reply(rq, 507, "remove services, or free space in the state directory",
+			      "service '%s' cannot be added: there is no room (..%d services)",
+			      name, SERVICES_MAX);
+	else
+		problem_reply(rq, 500, "look after the state directory",
+			      "cannot save service '%s': %s", name, strerror(err));
+}
+
+static void apply(struct request *rq, struct change *change, struct wire_service_put *put)
+{
+	int r = services_prepare(rq->api->services, change->name, &change->revision);
+
+	if (r < 0) {
+		reply_busy(rq, change->name, -r);
+		change_free(change);
+		return;
+	}
+	must(put->revision == change->revision.number);
+	calls_ask(rq->api, &(struct call_ask){.peer = CALL_EBBD,
+					      .type = WIRE_SERVICE_PUT,
+					      .record = put,
+					      .size = sizeof(*put),
+					      .rq = rq,
+					      .done = on_applied,
+					      .ctx = change});
+}
+
+void change_run(struct request *rq, struct change *change, const struct image *image, bool dry_run)
+{
+	const struct service *s = services_find(rq->api->services, change->name);
+	struct revision *rev = &change->revision;
+	struct problem_list errors = {0};
+	SCOPED_MEM struct wire_service_put *put = NULL;
+
+	if (!api_ready_or_503(rq)) {
+		change_free(change);
+		return;
+	}
+	if (s && !s->changing && !*s->error && revision_same(&s->current, rev)) {
+		*rev = s->current;
+		reply_change(rq, 200, change, "unchanged", dry_run);
+		change_free(change);
+		return;
+	}
+	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
+	rev->created_us = clock_real_us();
+	put = make_record(change->name, rev, image, &errors);
+	if (put && errors.count == 0 && !dry_run) {
+		apply(rq, change, put);
+		return;
+	}
+	if (!put)
+		problem_reply(rq, 503, NULL, "out of memory");
+	else if (errors.count > 0)
+		problem_reply_list(rq, &errors);
+	else
+		reply_change(rq, 200, change, s ? "update" : "create", true);
+	change_free(change);
+}
+
+/* ---- after a start ---- */
+
+static void resend_from(struct api *api, size_t index);
+
+static void on_resent(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	size_t index = (size_t)(uintptr_t)ctx;
+	struct service *s = services_at(api->services, index);
+	char quoted[ERROR_TEXT_SIZE];
+
+	(void)rq;
+	if (answer->err == EPIPE)
+		return; /* ebbd is gone, and so are we in a moment */
+	if (answer->err) {
+		(void)text_format(s->error, sizeof(s->error), "%s",
+				  answer->text && *answer->text ? answer->text
+								: strerror(answer->err));
+		log_error("event=service_not_applied service=%s err=%s", s->name,
+			  log_quote(quoted, sizeof(quoted), s->error));
+	}
+	s->changing = false;
+	resend_from(api, index + 1);
+}
+
+/* Why the service cannot be asked for at all, or NULL after having asked. */
+static const char *resend_one(struct api *api, struct service *s, size_t index)
+{
+	const struct image *image = images_by_digest(api->images, s->current.digest);
+	struct problem_list errors = {0};
+	SCOPED_MEM struct wire_service_put *put = NULL;
+
+	if (!image || image->removing)
+		return "its image is not in the store";
+	put = make_record(s->name, &s->current, image, &errors);
+	if (!put || errors.count > 0)
+		return put ? "its settings do not fit its image" : "out of memory";
+	s->changing = true;
+	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
+					  .type = WIRE_SERVICE_PUT,
+					  .record = put,
+					  .size = sizeof(*put),
+					  .done = on_resent,
+					  .ctx = (void *)(uintptr_t)index});
+	return NULL;
+}
+
+static void resend_from(struct api *api, size_t index)
+{
+	for (; index < services_count(api->services); index++) {
+		struct service *s = services_at(api->services, index);
+		const char *fault = resend_one(api, s, index);
+
+		if (!fault)
+			return; /* on_resent goes on */
+		(void)text_copy(s->error, sizeof(s->error), fault);
+		log_error("event=service_not_applied service=%s err=\"%s\"", s->name, fault);
+	}
+	api->ready = true;
+	log_info("event=ready services=%zu images=%zu", services_count(api->services),
+		 images_count(api->images));
+}
+
+void change_resend_all(struct api *api)
+{
+	resend_from(api, 0);
+}

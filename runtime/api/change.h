@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One change of a service on its way: checked, on disk, asked of ebbd, committed, answered. */
+#ifndef EBB_API_CHANGE_H
+#define EBB_API_CHANGE_H
+
+#include <stdbool.h>
+
+#include "runtime/api/calls.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/services.h"
+
+struct image;
+
+enum change_kind { CHANGE_CREATE, CHANGE_UPDATE };
+
+struct change {
+	char name[SERVICE_NAME_SIZE];
+	enum change_kind kind;
+	struct revision revision;
+	struct problem_list warnings;
+};
+
+struct change *change_new(const char *name, enum change_kind kind); /* NULL: no memory */
+void change_free(struct change *change);
+/* Takes change, whose revision has its spec and digest, and answers rq: 200 when nothing would
+ * change or on a dry run, 201, or a problem. */
+void change_run(struct request *rq, struct change *change, const struct image *image, bool dry_run);
+/* False after having answered: until all services are known to ebbd again nothing changes. */
+bool api_ready_or_503(struct request *rq);
+/* Tells ebbd every service there is, one after the other; api->ready in the end. */
+void change_resend_all(struct api *api);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/calls.h"
+#include "runtime/api/link.h"
+#include "runtime/api/logs.h"
+#include "runtime/api/loop.h"
+#include "runtime/api/watch.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define TERMINATED(field) text_terminated(field, sizeof(field))
+
+/* Every answer begins with its cookie, which is how calls_take finds its call. */
+_Static_assert(offsetof(struct wire_result, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_image_done, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_instance_info, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_usage_row, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_ledger_verdict, cookie) == 0, "cookie first");
+
+static bool config_valid(const struct wire_api_config *c)
+{
+	bool good = TERMINATED(c->node) && TERMINATED(c->run_dir) && TERMINATED(c->state_dir) &&
+		    TERMINATED(c->version) && c->listener_count <= LISTENERS_MAX;
+
+	for (uint32_t i = 0; good && i < c->listener_count; i++)
+		good = TERMINATED(c->listeners[i]);
+	return good;
+}
+
+int control_read_config(struct api *api, struct wire_message *m)
+{
+	int r = wire_recv(API_CONTROL_FD, m);
+
+	if (r <= 0)
+		return r < 0 ? r : -EPIPE;
+	if (m->head.type != WIRE_API_CONFIG || m->head.size != sizeof(api->config) ||
+	    m->fd_count != CONFIG_FDS)
+		return -EPROTO;
+	memcpy(&api->config, m->record, sizeof(api->config));
+	return config_valid(&api->config) ? 0 : -EPROTO;
+}
+
+/* ---- ebbd ---- */
+
+static int on_result(void *self, struct wire_message *m)
+{
+	const struct wire_result *r = (const void *)m->record;
+
+	if (!TERMINATED(r->text))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = r,
+					     .size = sizeof(*r),
+					     .append = true,
+					     .last = true,
+					     .err = r->err,
+					     .text = r->text});
+	return 0;
+}
+
+static int on_image_done(void *self, struct wire_message *m)
+{
+	const struct wire_image_done *done = (const void *)m->record;
+
+	if (!TERMINATED(done->text))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = done,
+					     .size = sizeof(*done),
+					     .append = true,
+					     .last = true,
+					     .err = done->err,
+					     .text = done->text});
+	return 0;
+}
+
+static int on_instance_info(void *self, struct wire_message *m)
+{
+	const struct wire_instance_info *info = (const void *)m->record;
+
+	if (!TERMINATED(info->id) || !TERMINATED(info->service) || !TERMINATED(info->why))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = info,
+					     .size = sizeof(*info),
+					     .append = *info->id,
+					     .last = info->last});
+	return 0;
+}
+
+static int on_log_pipe(void *self, struct wire_message *m)
+{
+	const struct wire_log_pipe *record = (const void *)m->record;
+	struct api *api = self;
+	int r;
+
+	/* Both become file names. */
+	if (!TERMINATED(record->id) || !TERMINATED(record->service) ||
+	    !text_is_label(record->service) || !*record->id || strchr(record->id, '/') ||
+	    record->id[0] == '.')
+		return -EPROTO;
+	r = logs_add_pipe(api->logs, record->service, record->id, keep_fd(&m->fds[0]));
+	if (r < 0)
+		log_warn("event=log_pipe_lost instance=%s err=\"%s\"", record->id, strerror(-r));
+	return 0;
+}
+
+static int on_event(void *self, struct wire_message *m)
+{
+	const struct wire_event *event = (const void *)m->record;
+	struct api *api = self;
+
+	if (!TERMINATED(event->service) || !TERMINATED(event->instance) || !TERMINATED(event->text))
+		return -EPROTO;
+	watch_add(api->watch, event);
+	return 0;
+}
+
+static int on_new_ledger(void *self, struct wire_message *m)
+{
+	struct api *api = self;
+	int r;
+
+	wire_link_free(api->ledger);
+	api->ledger = NULL;
+	calls_peer_lost(api, CALL_LEDGER);
+	r = ledger_open(api, keep_fd(&m->fds[0]));
+	if (r < 0)
+		log_error("event=ledger_lost err=\"%s\"", strerror(-r));
+	return 0;
+}
+
+static const struct wire_rule control_rules[] = {
+	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, on_result},
+	{WIRE_IMAGE_DONE, sizeof(struct wire_image_done), 1, 0, 0, on_image_done},
+	{WIRE_INSTANCE_INFO, sizeof(struct wire_instance_info), 1, 0, 0, on_instance_info},
+	{WIRE_LOG_PIPE, sizeof(struct wire_log_pipe), 1, 1, 1, on_log_pipe},
+	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
+	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
+};
+
+/* Without ebbd there is nothing to serve; it starts a new ebb-api when it is back. */
+static void on_control_lost(void *self, int err)
+{
+	struct api *api = self;
+
+	if (err < 0)
+		log_error("event=control_lost err=\"%s\"", strerror(-err));
+	else
+		log_info("event=control_closed");
+	loop_stop(api->loop, err);
+}
+
+int control_open(struct api *api)
+{
+	const struct wire_link_handlers handlers = {.rules = control_rules,
+						    .rule_count = ARRAY_LEN(control_rules),
+						    .self = api,
+						    .lost = on_control_lost};
+
+	return wire_link_open(api->loop, API_CONTROL_FD, &handlers, &api->control);
+}
+
+/* ---- ledger ---- */
+
+static int on_usage_row(void *self, struct wire_message *m)
+{
+	const struct wire_usage_row *row = (const void *)m->record;
+
+	if (!TERMINATED(row->service) || (*row->service && !text_is_label(row->service)))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = row,
+					     .size = sizeof(*row),
+					     .append = *row->service,
+					     .last = row->last,
+					     .err = row->err});
+	return 0;
+}
+
+static int on_verdict(void *self, struct wire_message *m)
+{
+	const struct wire_ledger_verdict *v = (const void *)m->record;
+
+	if (!TERMINATED(v->text))
+		return -EPROTO;
+	/* A ledger that does not add up is a finding, not a failure of the question. */
+	calls_take(self, &(struct call_part){
+				 .record = v, .size = sizeof(*v), .append = true, .last = true});
+	return 0;
+}
+
+static const struct wire_rule ledger_rules[] = {
+	{WIRE_USAGE_ROW, sizeof(struct wire_usage_row), 1, 0, 0, on_usage_row},
+	{WIRE_LEDGER_VERDICT, sizeof(struct wire_ledger_verdict), 1, 0, 0, on_verdict},
+};
+
+/* ebbd starts another one and sends its channel: API_LEDGER. */
+static void on_ledger_lost(void *self, int err)
+{
+	struct api *api = self;
+
+	log_warn("event=ledger_lost err=\"%s\"", err < 0 ? strerror(-err) : "closed");
+	wire_link_free(api->ledger);
+	api->ledger = NULL;
+	calls_peer_lost(api, CALL_LEDGER);
+}
+
+int ledger_open(struct api *api, int ledger_fd)
+{
+	const struct wire_link_handlers handlers = {.rules = ledger_rules,
+						    .rule_count = ARRAY_LEN(ledger_rules),
+						    .self = api,
+						    .lost = on_ledger_lost};
+
+	return wire_link_open(api->loop, ledger_fd, &handlers, &api->ledger);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/gather.h"
+
+#include "runtime/wire/records.h"
+
+void gather_instances(struct api *api, struct request *rq, answer_fn done, void *ctx)
+{
+	struct wire_instances_get record = {0};
+
+	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
+					  .type = WIRE_INSTANCES_GET,
+					  .record = &record,
+					  .size = sizeof(record),
+					  .rq = rq,
+					  .done = done,
+					  .ctx = ctx});
+}
+
+void gather_flush(struct api *api, struct request *rq, answer_fn done, void *ctx)
+{
+	struct wire_meter_flush record = {0};
+
+	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
+					  .type = WIRE_METER_FLUSH,
+					  .record = &record,
+					  .size = sizeof(record),
+					  .rq = rq,
+					  .done = done,
+					  .ctx = ctx});
+}
+
+void gather_usage(struct api *api, struct request *rq, const struct wire_usage_get *get,
+		  answer_fn done, void *ctx)
+{
+	struct wire_usage_get record = *get;
+
+	calls_ask(api, &(struct call_ask){.peer = CALL_LEDGER,
+					  .type = WIRE_USAGE_GET,
+					  .record = &record,
+					  .size = sizeof(record),
+					  .rq = rq,
+					  .done = done,
+					  .ctx = ctx});
+}

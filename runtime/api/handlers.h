@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the rows of the route table call. Each answers its request once, now or later. */
+#ifndef EBB_API_HANDLERS_H
+#define EBB_API_HANDLERS_H
+
+struct request;
+
+/* node.c */
+void get_root(struct request *rq);
+void get_healthz(struct request *rq);
+void get_readyz(struct request *rq);
+void get_openapi(struct request *rq);
+void get_node(struct request *rq);
+/* metrics.c */
+void get_metrics(struct request *rq);
+/* service_routes.c */
+void get_services(struct request *rq);
+void put_service(struct request *rq);
+void get_service(struct request *rq);
+void delete_service(struct request *rq);
+void get_revisions(struct request *rq);
+void post_rollback(struct request *rq);
+/* image_routes.c */
+void get_images(struct request *rq);
+void post_image(struct request *rq);
+void get_image(struct request *rq);
+void delete_image(struct request *rq);
+void post_images_gc(struct request *rq);
+/* instances.c */
+void get_instances(struct request *rq);
+void get_instance(struct request *rq);
+void get_instance_why(struct request *rq);
+void post_instance_freeze(struct request *rq);
+void post_instance_thaw(struct request *rq);
+void post_instance_stop(struct request *rq);
+/* log_routes.c */
+void get_instance_logs(struct request *rq);
+void get_service_logs(struct request *rq);
+/* watch.c */
+void get_watch(struct request *rq);
+void get_events(struct request *rq);
+/* usage.c, ledger_verify.c */
+void get_usage(struct request *rq);
+void post_ledger_verify(struct request *rq);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The images that this host has: metadata as one file per digest, and the map of names to digests.
+ * The layers themselves belong to ebbd; here is only what they are called.
+ */
+#ifndef EBB_API_IMAGES_H
+#define EBB_API_IMAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/json.h"
+#include "runtime/wire/records.h"
+
+#define IMAGES_MAX       1024
+#define DIGEST_TEXT_SIZE (7 + 2 * DIGEST_SIZE + 1) /* "sha256:..." */
+
+struct image {
+	uint8_t digest[DIGEST_SIZE];
+	uint32_t layer_count;
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE];
+	uint64_t bytes, imported_us;
+	bool removing; /* some of its layers may be gone already: not for use, only to be removed */
+	struct wire_image_config config;
+};
+
+struct images;
+
+/* Loads <state>/images. 0, or -errno with a sentence in err. */
+int images_open(int state_dir_fd, struct images **out, char *err, size_t err_size);
+void images_free(struct images *images);
+
+size_t images_count(const struct images *images);
+const struct image *images_at(const struct images *images, size_t index);
+const struct image *images_by_digest(const struct images *images, const uint8_t *digest);
+/* By name, "sha256:..." or at least 12 digits of it; not those being removed. NULL if there is none
+ * or several. */
+const struct image *images_resolve(const struct images *images, const char *text);
+bool images_named(const struct images *images, const uint8_t *digest);
+/* Whether an image other than those being removed has this layer. */
+bool images_need_layer(const struct images *images, const uint8_t *layer);
+
+/* Durable when they return 0; -errno otherwise. images_put replaces one with the same digest. */
+int images_put(struct images *images, const struct image *image);
+int images_set_name(struct images *images, const char *name, const uint8_t *digest);
+int images_set_removing(struct images *images, const uint8_t *digest);
+int images_forget(struct images *images, const uint8_t *digest); /* and its names */
+
+/* Imports and removals exclude each other: a removal must not take a layer that an import has just
+ * found to be there already. */
+enum images_work { IMAGES_IDLE, IMAGES_IMPORTING, IMAGES_REMOVING };
+bool images_begin(struct images *images, enum images_work work); /* false: the other is under way */
+void images_end(struct images *images);
+
+bool image_name_valid(const char *name);
+void image_digest_text(const uint8_t *digest, char text[DIGEST_TEXT_SIZE]);
+int image_digest_parse(const char *text, uint8_t *digest); /* 0 or -EINVAL */
+
+/* image_file.c: as JSON, into an open object and out of one (0 or -EINVAL). */
+void image_write(struct json_out *o, const struct image *image);
+void images_write_names(struct json_out *o, const struct images *images, const uint8_t *digest);
+int image_read(const struct json *document, struct image *out);
+
+#endif

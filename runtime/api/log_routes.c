@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/logs.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/api/services.h"
+#include "runtime/base/text.h"
+
+#define TAIL_DEFAULT 1000
+#define TAIL_MAX     100000
+
+/* The service that an instance's id names, <service>-<number>. 0 or -EINVAL. */
+static int service_of(const char *instance, char service[SERVICE_NAME_SIZE])
+{
+	const char *dash = strrchr(instance, '-');
+	uint64_t number;
+
+	if (!dash || text_parse_u64(dash + 1, 0, UINT64_MAX, &number) < 0 ||
+	    strlen(instance) >= INSTANCE_ID_SIZE ||
+	    text_format(service, SERVICE_NAME_SIZE, "%.*s", (int)(dash - instance), instance) < 0 ||
+	    !text_is_label(service))
+		return -EINVAL;
+	return 0;
+}
+
+static bool read_tail(struct request *rq, uint64_t *out)
+{
+	char text[24];
+	int r = request_query(rq, "tail", text, sizeof(text));
+
+	*out = TAIL_DEFAULT;
+	if (r == 0 || (r == 1 && text_parse_u64(text, 0, TAIL_MAX, out) == 0))
+		return true;
+	problem_reply(rq, 422, "give a number of lines", "tail: it is not a number (0..%d)",
+		      TAIL_MAX);
+	return false;
+}
+
+static bool wants_json(struct request *rq)
+{
+	char format[16];
+
+	return request_accepts(rq, "application/x-ndjson") ||
+	       (request_query(rq, "format", format, sizeof(format)) == 1 &&
+		strcmp(format, "ndjson") == 0);
+}
+
+/* found: whether the service or instance is known to exist beside its log files. */
+static void send_logs(struct request *rq, const char *service, const char *instance, bool found)
+{
+	struct logs *logs = rq->api->logs;
+	bool json = wants_json(rq), follow = request_flag(rq, "follow");
+	const char *type = json ? "application/x-ndjson" : "text/plain; charset=utf-8";
+	struct buffer out = {0};
+	uint64_t lines_max;
+	int r;
+
+	if (!read_tail(rq, &lines_max))
+		return;
+	r = log_tail(logs_dir_fd(logs), service, instance, (size_t)lines_max, json, &out);
+	if (r == -ENOENT && found)
+		r = 0;
+	if (r == -ENOENT) {
+		problem_reply(rq, 404, "ebb ls and ebb ps show what there is",
+			      "there are no logs of '%s'", rq->arg);
+	} else if (r < 0) {
+		problem_reply(rq, 500, "look after the log directory",
+			      "cannot read the logs of '%s': %s", rq->arg, strerror(-r));
+	} else if (!follow) {
+		reply_bytes(rq, 200, type, NULL, buffer_at(&out), out.size);
+	} else if (!logs_can_follow(logs)) {
+		problem_reply(rq, 503, "end one of the others", "too many are following already");
+	} else {
+		stream_begin(rq, type);
+		stream_send(rq, buffer_at(&out), out.size);
+		(void)logs_follow(logs, rq, service, instance, json);
+	}
+	buffer_fini(&out);
+}
+
+void get_instance_logs(struct request *rq)
+{
+	char service[SERVICE_NAME_SIZE];
+
+	if (service_of(rq->arg, service) < 0)
+		problem_reply(rq, 404, "ebb ps shows what there is", "there is no instance '%s'",
+			      rq->arg);
+	else
+		send_logs(rq, service, rq->arg, logs_is_live(rq->api->logs, rq->arg));
+}
+
+void get_service_logs(struct request *rq)
+{
+	if (!text_is_label(rq->arg))
+		problem_reply(rq, 404, "ebb ls shows what there is", "there is no service '%s'",
+			      rq->arg);
+	else
+		send_logs(rq, rq->arg, NULL, services_find(rq->api->services, rq->arg) != NULL);
+}

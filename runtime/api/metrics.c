@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* GET /metrics: Prometheus text format 0.0.4, out of what ebbd and the ledger say at this moment.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/buffer.h"
+#include "runtime/api/gather.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/images.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/api/services.h"
+#include "runtime/api/usage_formats.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+
+#define TYPE         "text/plain; version=0.0.4; charset=utf-8"
+#define INFO(member) offsetof(struct wire_instance_info, member)
+
+static const struct series {
+	const char *name, *type, *help;
+	size_t offset, size;
+	bool micro;
+} series[] = {
+	{"ebb_instance_cpu_seconds_total", "counter", "CPU time used.", INFO(cpu_us), 8, true},
+	{"ebb_instance_awake_seconds_total", "counter", "Time with open work.", INFO(awake_us), 8,
+	 true},
+	{"ebb_instance_frozen_seconds_total", "counter", "Time frozen.", INFO(frozen_us), 8, true},
+	{"ebb_instance_invocations_total", "counter", "Requests.", INFO(invocations), 8, false},
+	{"ebb_instance_freezes_total", "counter", "Times frozen.", INFO(freezes), 8, false},
+	{"ebb_instance_thaws_total", "counter", "Times thawed.", INFO(thaws), 8, false},
+	{"ebb_instance_memory_bytes", "gauge", "Memory in use.", INFO(memory_bytes), 8, false},
+	{"ebb_instance_tickets", "gauge", "Requests in progress.", INFO(tickets), 4, false},
+	{"ebb_instance_holds", "gauge", "Work that outlives its response.", INFO(holds), 4, false},
+	{"ebb_instance_state", "gauge", "0 starting, 1 running, 2 frozen, 3 draining.", INFO(state),
+	 4, false},
+};
+
+static uint64_t number_at(const struct wire_instance_info *info, const struct series *s)
+{
+	uint32_t small;
+	uint64_t large;
+
+	if (s->size == sizeof(small)) {
+		memcpy(&small, (const char *)info + s->offset, sizeof(small));
+		return small;
+	}
+	memcpy(&large, (const char *)info + s->offset, sizeof(large));
+	return large;
+}
+
+static int write_series(struct buffer *out, const struct series *s, const struct answer *answer)
+{
+	const struct wire_instance_info *infos = answer->records;
+	int r = buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name,
+			      s->type);
+
+	for (size_t i = 0; i < answer->count && r == 0; i++) {
+		uint64_t n = number_at(&infos[i], s);
+
+		r = buffer_printf(out, "%s{service=\"%s\",instance=\"%s\"} %" PRIu64, s->name,
+				  infos[i].service, infos[i].id, s->micro ? n / US_PER_SEC : n);
+		if (r == 0 && s->micro)
+			r = buffer_printf(out, ".%06" PRIu64, n % US_PER_SEC);
+		if (r == 0)
+			r = buffer_add(out, "\n", 1);
+	}
+	return r;
+}
+
+static int write_node(struct buffer *out, struct api *api)
+{
+	return buffer_printf(out,
+			     "# HELP ebb_info What runs here.\n# TYPE ebb_info gauge\n"
+			     "ebb_info{version=\"" EBB_VERSION "\"} 1\n"
+			     "# HELP ebb_services Services deployed.\n# TYPE ebb_services gauge\n"
+			     "ebb_services %zu\n"
+			     "# HELP ebb_images Images in the store.\n# TYPE ebb_images gauge\n"
+			     "ebb_images %zu\n",
+			     services_count(api->services), images_count(api->images));
+}
+
+static int write_ledger_up(struct buffer *out, int up)
+{
+	return buffer_printf(out,
+			     "# HELP ebb_ledger_up Whether the ledger answers.\n"
+			     "# TYPE ebb_ledger_up gauge\nebb_ledger_up %d\n",
+			     up);
+}
+
+struct scrape {
+	struct buffer out;
+};
+
+static void scrape_free(struct scrape *scrape)
+{
+	buffer_fini(&scrape->out);
+	free(scrape);
+}
+
+/* A ledger that is away costs its own figures, not the others. */
+static void on_usage(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	struct scrape *scrape = ctx;
+	struct usage_report report = {.rows = answer->records, .count = answer->count};
+	int r = write_ledger_up(&scrape->out, answer->err == 0);
+
+	(void)api;
+	if (r == 0 && !answer->err)
+		r = usage_format_find("prometheus")->write(&scrape->out, &report);
+	if (rq && r < 0)
+		problem_reply(rq, 503, NULL, "out of memory");
+	else if (rq)
+		reply_bytes(rq, 200, TYPE, NULL, buffer_at(&scrape->out), scrape->out.size);
+	scrape_free(scrape);
+}
+
+static void on_instances(struct api *api, struct request *rq, void *ctx,
+			 const struct answer *answer)
+{
+	struct wire_usage_get all = {.to_us = clock_real_us() + US_PER_SEC};
+	struct scrape *scrape = ctx;
+	int r;
+
+	if (answer->err || !rq) {
+		problem_reply_answer(rq, "list the instances", answer);
+		scrape_free(scrape);
+		return;
+	}
+	r = write_node(&scrape->out, api);
+	for (size_t i = 0; i < ARRAY_LEN(series) && r == 0; i++)
+		r = write_series(&scrape->out, &series[i], answer);
+	if (r == 0) {
+		gather_usage(api, rq, &all, on_usage, scrape);
+		return;
+	}
+	problem_reply(rq, 503, NULL, "out of memory");
+	scrape_free(scrape);
+}
+
+void get_metrics(struct request *rq)
+{
+	struct scrape *scrape = calloc(1, sizeof(*scrape));
+
+	if (scrape)
+		gather_instances(rq->api, rq, on_instances, scrape);
+	else
+		problem_reply(rq, 503, NULL, "out of memory");
+}

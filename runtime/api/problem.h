@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors as the user sees them: RFC 9457 problem documents with one more member, "mend". */
+#ifndef EBB_API_PROBLEM_H
+#define EBB_API_PROBLEM_H
+
+#include <stddef.h>
+
+struct answer;
+struct request;
+
+/* One wrong value of a document: "memory: 3 is too small (64..)". */
+struct problem_item {
+	char path[96];
+	char message[320];
+};
+
+#define PROBLEM_ITEMS_MAX 16
+struct problem_list {
+	struct problem_item items[PROBLEM_ITEMS_MAX];
+	size_t count; /* may exceed the maximum: then the rest is not kept */
+};
+
+void problem_add(struct problem_list *list, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* mend: what the caller can do, or NULL. */
+void problem_reply(struct request *rq, int status, const char *mend, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* 422 with every item. */
+void problem_reply_list(struct request *rq, const struct problem_list *list);
+/* What ebbd or the ledger refused, or why they did not answer. what completes "cannot ...". rq may
+ * be NULL. */
+void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer);
+
+#endif

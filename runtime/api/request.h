@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One HTTP request as a handler sees it, and its answer.
+ *
+ * A handler answers once, now or later, with exactly one of reply_*, problem_* (problem.h) or
+ * stream_begin. Until then the request stays valid, unless its client goes away: api_forget tells
+ * every module that keeps one.
+ */
+#ifndef EBB_API_REQUEST_H
+#define EBB_API_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "runtime/base/json.h"
+#include "runtime/http/head.h"
+
+#define REQUEST_ARG_SIZE 512
+
+struct api;
+
+struct request {
+	struct api *api;
+	struct http_head head;      /* points into text the connection owns */
+	char arg[REQUEST_ARG_SIZE]; /* what ":" or "*" of the route matched, decoded */
+	const char *body;           /* in memory, NUL-terminated */
+	size_t body_size;
+	int spool_fd; /* or in a file without a name, open for reading; else -1 */
+	struct ucred peer;
+};
+
+/* Value of a query parameter, decoded, into buf. 1 if present, 0 if not, -EINVAL (bad encoding,
+ * NUL, or it does not fit). */
+int request_query(const struct request *rq, const char *name, char *buf, size_t size);
+/* ?name, ?name=1 or ?name=true */
+bool request_flag(const struct request *rq, const char *name);
+/* Whether Accept names this media type outright. */
+bool request_accepts(const struct request *rq, const char *type);
+/* Percent-decodes into buf, NUL-terminated. 0 or -EINVAL. */
+int request_decode(struct http_slice s, bool plus_is_space, char *buf, size_t size);
+
+/* extra: complete header lines ("ETag: x\r\n") or NULL. */
+void reply_bytes(struct request *rq, int status, const char *type, const char *extra,
+		 const char *bytes, size_t size);
+/* Sends and finishes o; 500 if it failed. */
+void reply_json(struct request *rq, int status, const char *extra, struct json_out *o);
+void reply_empty(struct request *rq); /* 204 */
+
+/* An answer without an end yet. */
+void stream_begin(struct request *rq, const char *type);
+void stream_send(struct request *rq, const void *bytes, size_t size);
+void stream_end(struct request *rq);
+/* Bytes that the client has not taken yet; who sends without asking must look. */
+size_t stream_backlog(const struct request *rq);
+/* Gives up on this client (too slow). The request is gone when the loop turns. */
+void stream_abort(struct request *rq);
+
+const char *http_status_phrase(int status);
+
+#endif

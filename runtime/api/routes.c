@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/routes.h"
+
+#include <string.h>
+
+#include "runtime/api/handlers.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/base/mem.h"
+
+/* docs/openapi.json describes exactly these; a row of "*" stands behind what it would swallow. */
+static const struct route routes[] = {
+	{"GET", "/v1", get_root},
+	{"GET", "/healthz", get_healthz},
+	{"GET", "/readyz", get_readyz},
+	{"GET", "/metrics", get_metrics},
+	{"GET", "/openapi.json", get_openapi},
+	{"GET", "/v1/node", get_node},
+	{"GET", "/v1/services", get_services},
+	{"PUT", "/v1/services/:", put_service},
+	{"GET", "/v1/services/:", get_service},
+	{"DELETE", "/v1/services/:", delete_service},
+	{"GET", "/v1/services/:/revisions", get_revisions},
+	{"POST", "/v1/services/:/rollback", post_rollback},
+	{"GET", "/v1/services/:/logs", get_service_logs},
+	{"GET", "/v1/instances", get_instances},
+	{"GET", "/v1/instances/:", get_instance},
+	{"GET", "/v1/instances/:/why", get_instance_why},
+	{"GET", "/v1/instances/:/logs", get_instance_logs},
+	{"POST", "/v1/instances/:/freeze", post_instance_freeze},
+	{"POST", "/v1/instances/:/thaw", post_instance_thaw},
+	{"POST", "/v1/instances/:/stop", post_instance_stop},
+	{"GET", "/v1/images", get_images},
+	{"POST", "/v1/images", post_image, ROUTE_BODY_SPOOL},
+	{"POST", "/v1/images/gc", post_images_gc},
+	{"GET", "/v1/images/*", get_image},
+	{"DELETE", "/v1/images/*", delete_image},
+	{"GET", "/v1/watch", get_watch},
+	{"GET", "/v1/events", get_events},
+	{"GET", "/v1/usage", get_usage},
+	{"POST", "/v1/ledger/verify", post_ledger_verify},
+};
+
+bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg)
+{
+	struct http_slice found = {path.at, 0};
+	size_t at = 0;
+
+	for (; *pattern; pattern++) {
+		if (*pattern == '*' || *pattern == ':') {
+			const char *end =
+				*pattern == '*' ? NULL : memchr(path.at + at, '/', path.size - at);
+
+			found.at = path.at + at;
+			found.size = end ? (size_t)(end - found.at) : path.size - at;
+			if (found.size == 0)
+				return false;
+			at += found.size;
+		} else if (at >= path.size || path.at[at++] != *pattern) {
+			return false;
+		}
+	}
+	if (at != path.size)
+		return false;
+	*arg = found;
+	return true;
+}
+
+const struct route *route_find(struct request *rq)
+{
+	bool other_method = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		struct http_slice arg;
+
+		if (!route_matches(routes[i].pattern, rq->head.path, &arg))
+			continue;
+		if (!http_slice_is(rq->head.method, routes[i].method)) {
+			other_method = true;
+			continue;
+		}
+		if (request_decode(arg, false, rq->arg, sizeof(rq->arg)) == 0)
+			return &routes[i];
+		problem_reply(rq, 400, "percent-encode the name, and keep it short",
+			      "the path cannot be decoded");
+		return NULL;
+	}
+	if (other_method)
+		problem_reply(rq, 405, "GET /openapi.json lists what can be done",
+			      "%.*s is not offered for %.*s", (int)rq->head.method.size,
+			      rq->head.method.at, (int)rq->head.path.size, rq->head.path.at);
+	else
+		problem_reply(rq, 404, "GET /openapi.json lists what there is",
+			      "there is nothing at %.*s", (int)rq->head.path.size,
+			      rq->head.path.at);
+	return NULL;
+}

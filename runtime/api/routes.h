@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of what the REST API offers. */
+#ifndef EBB_API_ROUTES_H
+#define EBB_API_ROUTES_H
+
+#include "runtime/http/head.h"
+
+struct request;
+
+enum route_body {
+	ROUTE_BODY_SMALL, /* in memory */
+	ROUTE_BODY_SPOOL, /* in a file */
+};
+
+struct route {
+	const char *method;
+	const char *pattern; /* ":" stands for one segment, "*" for the rest */
+	void (*handle)(struct request *rq);
+	enum route_body body;
+};
+
+/* Finds the row and fills rq->arg; NULL after having answered 404, 405 or 400. */
+const struct route *route_find(struct request *rq);
+/* The same without a request: whether path matches pattern, and what stands for ":" or "*". */
+bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg);
+
+#endif

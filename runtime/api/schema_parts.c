@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/schema_parts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/blob.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+void schema_show(char *buf, size_t size, const struct json *value)
+{
+	struct json_out o;
+
+	if (json_kind(value) == JSON_ARRAY || json_kind(value) == JSON_OBJECT) {
+		snprintf(buf, size, "an %s", json_kind_name(json_kind(value)));
+		return;
+	}
+	json_out_init(&o);
+	json_out_value(&o, NULL, value);
+	snprintf(buf, size, "%s", o.text ? o.text : "?");
+	json_out_fini(&o);
+}
+
+/* ---- routePrefix ---- */
+
+static bool is_prefix(const char *text)
+{
+	size_t n = strlen(text);
+
+	if (*text != '/' || text[n - 1] == '/' || strstr(text, "//") || strstr(text, "/../") ||
+	    strstr(text, "/./"))
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f ||
+		    strchr("?#%\\\"", *text))
+			return false;
+	return true;
+}
+
+static void read_prefix(struct service_spec *spec, const struct json *value, const char *path,
+			struct problem_list *errors)
+{
+	const char *text = json_string(value);
+	char shown[80];
+
+	if (text && (!*text || strcmp(text, "/") == 0))
+		return;
+	schema_show(shown, sizeof(shown), value);
+	if (!text || !is_prefix(text))
+		problem_add(errors, path, "%s is not a path such as \"/api\"", shown);
+	else if (text_copy(spec->prefix, sizeof(spec->prefix), text) < 0)
+		problem_add(errors, path, "%s is too long (..%zu bytes)", shown,
+			    sizeof(spec->prefix) - 1);
+}
+
+static void write_prefix(struct json_out *o, const char *key, const struct service_spec *spec)
+{
+	json_out_string(o, key, spec->prefix);
+}
+
+const struct schema_part schema_prefix = {read_prefix, write_prefix};
+
+/* ---- hosts ---- */
+
+/* Lower case into dst; labels of RFC 1123, no port. */
+static int host_copy(char *dst, size_t size, const char *text)
+{
+	char copy[HOST_NAME_SIZE];
+	char *rest = copy, *label;
+
+	if (text_copy(copy, sizeof(copy), text) < 0)
+		return -EINVAL;
+	for (char *c = copy; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (text_copy(dst, size, copy) < 0)
+		return -EINVAL;
+	while ((label = strsep(&rest, ".")) != NULL)
+		if (!text_is_label(label)) {
+			*dst = '\0';
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static void read_hosts(struct service_spec *spec, const struct json *value, const char *path,
+		       struct problem_list *errors)
+{
+	if (json_kind(value) != JSON_ARRAY) {
+		problem_add(errors, path, "must be a list of host names");
+		return;
+	}
+	if (json_count(value) > SERVICE_HOSTS_MAX) {
+		problem_add(errors, path, "%zu hosts are too many (..%d)", json_count(value),
+			    SERVICE_HOSTS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < json_count(value); i++) {
+		const char *text = json_string(json_at(value, i));
+		char shown[80];
+
+		if (text && host_copy(spec->hosts[spec->host_count], HOST_NAME_SIZE, text) == 0) {
+			spec->host_count++;
+			continue;
+		}
+		schema_show(shown, sizeof(shown), json_at(value, i));
+		problem_add(errors, path, "%s is not a host name such as \"api.example.org\"",
+			    shown);
+	}
+}
+
+static void write_hosts(struct json_out *o, const char *key, const struct service_spec *spec)
+{
+	json_out_array(o, key);
+	for (uint32_t i = 0; i < spec->host_count; i++)
+		json_out_string(o, NULL, spec->hosts[i]);
+	json_out_end_array(o);
+}
+
+const struct schema_part schema_hosts = {read_hosts, write_hosts};
+
+/* ---- env ---- */
+
+struct pair {
+	const char *name, *value;
+};
+
+static int compare_pairs(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
+}
+
+/* What ebb sets itself may not be set twice. */
+static bool is_ours(const char *name)
+{
+	return strcmp(name, "PORT") == 0 || strncmp(name, "EBB_", 4) == 0 ||
+	       strncmp(name, "LISTEN_", 7) == 0 || strcmp(name, "VERCEL_IPC_PATH") == 0;
+}
+
+static const char *pair_fault(const struct pair *pair)
+{
+	if (!*pair->name || strchr(pair->name, '='))
+		return "is not a name of a variable";
+	if (is_ours(pair->name))
+		return "is set by ebb itself (for PORT there is ebb.port)";
+	return pair->value ? NULL : "must be a string";
+}
+
+static int add_pairs(struct service_spec *spec, const struct pair *pairs, size_t count)
+{
+	struct blob env = {.memory = spec->env, .size = sizeof(spec->env)};
+
+	for (size_t i = 0; i < count; i++)
+		if (blob_add_pair(&env, pairs[i].name, pairs[i].value) < 0)
+			return -E2BIG;
+	spec->env_count = env.count;
+	return 0;
+}
+
+static void read_env(struct service_spec *spec, const struct json *value, const char *path,
+		     struct problem_list *errors)
+{
+	size_t count = json_count(value), before = errors->count;
+	SCOPED_MEM struct pair *pairs = calloc(count + 1, sizeof(*pairs));
+
+	if (json_kind(value) != JSON_OBJECT || !pairs) {
+		problem_add(errors, path, "must be an object of names and strings");
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const char *fault;
+		char at[96];
+
+		pairs[i] = (struct pair){json_key_at(value, i), json_string(json_at(value, i))};
+		fault = pair_fault(&pairs[i]);
+		if (!fault)
+			continue;
+		snprintf(at, sizeof(at), "%s.%.60s", path, pairs[i].name);
+		problem_add(errors, at, "%s", fault);
+	}
+	if (errors->count > before)
+		return;
+	/* An object has no order; sorted, equal ones are equal bytes. */
+	qsort(pairs, count, sizeof(*pairs), compare_pairs);
+	if (add_pairs(spec, pairs, count) < 0)
+		problem_add(errors, path, "is too large (..%d bytes in all)", SPEC_ENV_SIZE);
+}
+
+static void write_env(struct json_out *o, const char *key, const struct service_spec *spec)
+{
+	const char *at = spec->env;
+
+	json_out_object(o, key);
+	for (uint32_t i = 0; i < spec->env_count; i++, at += strlen(at) + 1) {
+		const char *equals = strchr(at, '=');
+		SCOPED_MEM char *name = strndup(at, (size_t)(equals - at));
+
+		if (name)
+			json_out_string(o, name, equals + 1);
+		else
+			o->failed = true;
+	}
+	json_out_end_object(o);
+}
+
+const struct schema_part schema_env = {read_env, write_env};
+
+/* ---- command ---- */
+
+static void read_command(struct service_spec *spec, const struct json *value, const char *path,
+			 struct problem_list *errors)
+{
+	struct blob argv = {.memory = spec->command, .size = sizeof(spec->command)};
+	int r = json_kind(value) == JSON_ARRAY ? blob_read(&argv, value) : -EINVAL;
+
+	if (r == -E2BIG)
+		problem_add(errors, path, "is too long (..%d bytes)", SPEC_COMMAND_SIZE);
+	else if (r < 0)
+		problem_add(errors, path, "must be a list of strings");
+	else if (argv.count > 0 && !*spec->command)
+		problem_add(errors, path, "names no program");
+	else
+		spec->command_count = argv.count;
+}
+
+static void write_command(struct json_out *o, const char *key, const struct service_spec *spec)
+{
+	if (spec->command_count > 0)
+		blob_write(o, key, spec->command, spec->command_count);
+}
+
+const struct schema_part schema_command = {read_command, write_command};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of a service that are more than a number or a word. */
+#ifndef EBB_API_SCHEMA_PARTS_H
+#define EBB_API_SCHEMA_PARTS_H
+
+#include <stddef.h>
+
+#include "runtime/api/service_schema.h"
+
+struct schema_part {
+	void (*read)(struct service_spec *spec, const struct json *value, const char *path,
+		     struct problem_list *errors);
+	void (*write)(struct json_out *o, const char *key, const struct service_spec *spec);
+};
+
+extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command;
+
+/* A value as a message shows it, cut to fit. */
+void schema_show(char *buf, size_t size, const struct json *value);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Services: reading them, and the one way in which they change. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/change.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/images.h"
+#include "runtime/api/request.h"
+#include "runtime/api/services.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define DOCUMENT_DEPTH_MAX 16
+
+static struct service *find_or_404(struct request *rq)
+{
+	struct service *s = services_find(rq->api->services, rq->arg);
+
+	if (!s)
+		problem_reply(rq, 404, "ebb ls shows what there is", "there is no service '%s'",
+			      rq->arg);
+	return s;
+}
+
+static void write_service(struct json_out *o, const struct service *s)
+{
+	char etag[ETAG_SIZE];
+
+	json_out_object(o, NULL);
+	revision_write(o, s->name, &s->current);
+	revision_etag(&s->current, etag);
+	json_out_string(o, "etag", etag);
+	json_out_string(o, "state", *s->error ? "failed" : "applied");
+	if (*s->error)
+		json_out_string(o, "error", s->error);
+	json_out_end_object(o);
+}
+
+void get_services(struct request *rq)
+{
+	struct services *services = rq->api->services;
+	struct json_out o;
+
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_array(&o, "services");
+	for (size_t i = 0; i < services_count(services); i++)
+		if (services_at(services, i)->current.number)
+			write_service(&o, services_at(services, i));
+	json_out_end_array(&o);
+	json_out_end_object(&o);
+	reply_json(rq, 200, NULL, &o);
+}
+
+void get_service(struct request *rq)
+{
+	const struct service *s = find_or_404(rq);
+	char etag[ETAG_SIZE], extra[ETAG_SIZE + 16];
+	struct json_out o;
+
+	if (!s)
+		return;
+	revision_etag(&s->current, etag);
+	(void)text_format(extra, sizeof(extra), "ETag: %s\r\n", etag);
+	json_out_init(&o);
+	write_service(&o, s);
+	reply_json(rq, 200, extra, &o);
+}
+
+void get_revisions(struct request *rq)
+{
+	const struct service *s = find_or_404(rq);
+	struct json_out o;
+
+	if (!s)
+		return;
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_array(&o, "revisions");
+	for (size_t i = s->note_count; i-- > 0;) {
+		char text[DIGEST_TEXT_SIZE], when[28];
+
+		image_digest_text(s->notes[i].digest, text);
+		json_out_object(&o, NULL);
+		json_out_u64(&o, "revision", s->notes[i].number);
+		json_out_string(&o, "digest", text);
+		json_out_string(&o, "created_at", clock_rfc3339(s->notes[i].created_us, when));
+		json_out_bool(&o, "current", s->notes[i].number == s->current.number);
+		json_out_end_object(&o);
+	}
+	json_out_end_array(&o);
+	json_out_end_object(&o);
+	reply_json(rq, 200, NULL, &o);
+}
+
+/* If-Match: false after having answered 412. */
+static bool match_holds(struct request *rq, const struct service *s)
+{
+	const struct http_header *wanted = http_find(&rq->head, "if-match");
+	char etag[ETAG_SIZE] = "(none)";
+
+	if (!wanted || (s && http_slice_is(wanted->value, "*")))
+		return true;
+	if (s) {
+		revision_etag(&s->current, etag);
+		if (http_slice_is(wanted->value, etag))
+			return true;
+	}
+	problem_reply(rq, 412, "read the service again, and decide anew",
+		      "service '%s' is not what If-Match names: its ETag is %s", rq->arg, etag);
+	return false;
+}
+
+/* Reads the body into spec. False after having answered. */
+static bool read_body(struct request *rq, struct service_spec *spec, struct problem_list *warnings)
+{
+	struct problem_list errors = {0};
+	struct json *document = NULL;
+	char err[200];
+
+	if (json_parse(rq->body, rq->body_size, DOCUMENT_DEPTH_MAX, &document, err, sizeof(err)) <
+	    0) {
+		problem_reply(rq, 400, "send one JSON object", "the body is not JSON: %s", err);
+		return false;
+	}
+	service_spec_read(document, spec, &errors, warnings);
+	json_free(document);
+	if (!text_is_label(rq->arg))
+		problem_add(&errors, "name", "'%.64s' is not a name of a service ([a-z0-9-], ..63)",
+			    rq->arg);
+	if (errors.count > 0)
+		problem_reply_list(rq, &errors);
+	return errors.count == 0;
+}
+
+void put_service(struct request *rq)
+{
+	const struct service *s = services_find(rq->api->services, rq->arg);
+	struct change *change = change_new(rq->arg, s ? CHANGE_UPDATE : CHANGE_CREATE);
+	const struct image *image;
+
+	if (!change) {
+		problem_reply(rq, 503, NULL, "out of memory");
+		return;
+	}
+	if (!match_holds(rq, s) || !read_body(rq, &change->revision.spec, &change->warnings)) {
+		change_free(change);
+		return;
+	}
+	image = images_resolve(rq->api->images, change->revision.spec.image);
+	if (!image) {
+		problem_reply(rq, 422,
+			      "ebb image ls shows what there is; ebb image import adds one",
+			      "image: \"%s\" is not in the store", change->revision.spec.image);
+		change_free(change);
+		return;
+	}
+	memcpy(change->revision.digest, image->digest, DIGEST_SIZE);
+	change_run(rq, change, image, request_flag(rq, "dryRun"));
+}
+
+/* The wanted number, or that of the revision before the current one; 0 after having answered. */
+static uint32_t rollback_target(struct request *rq, const struct service *s)
+{
+	struct json *document = NULL;
+	int64_t wanted = 0;
+	char err[200];
+	uint32_t before = 0;
+
+	if (rq->body_size > 0 && json_parse(rq->body, rq->body_size, DOCUMENT_DEPTH_MAX, &document,
+					    err, sizeof(err)) < 0) {
+		problem_reply(rq, 400, "send {\"revision\": N} or nothing",
+			      "the body is not JSON: %s", err);
+		return 0;
+	}
+	(void)json_int(json_get(document, "revision"), &wanted);
+	json_free(document);
+	for (size_t i = 0; i < s->note_count; i++) {
+		if (wanted && s->notes[i].number == wanted)
+			return s->notes[i].number;
+		if (s->notes[i].number < s->current.number)
+			before = s->notes[i].number;
+	}
+	if (!wanted && before)
+		return before;
+	problem_reply(rq, 409, "GET its revisions: the last 10 are kept",
+		      "service '%s' has no %s revision to go back to", s->name,
+		      wanted ? "such" : "earlier");
+	return 0;
+}
+
+void post_rollback(struct request *rq)
+{
+	const struct service *s = find_or_404(rq);
+	uint32_t number = s && match_holds(rq, s) ? rollback_target(rq, s) : 0;
+	struct change *change = number ? change_new(s->name, CHANGE_UPDATE) : NULL;
+	const struct image *image;
+	int r;
+
+	if (!number)
+		return;
+	r = change ? services_load_revision(rq->api->services, s->name, number, &change->revision)
+		   : -ENOMEM;
+	if (r < 0) {
+		problem_reply(rq, 500, "deploy the service anew",
+			      "cannot read revision %u of service '%s': %s", number, s->name,
+			      strerror(-r));
+		change_free(change);
+		return;
+	}
+	image = images_by_digest(rq->api->images, change->revision.digest);
+	if (!image || image->removing) {
+		problem_reply(rq, 409, "import that image again",
+			      "the image of revision %u, '%s', is not in the store any more",
+			      number, change->revision.spec.image);
+		change_free(change);
+		return;
+	}
+	change_run(rq, change, image, request_flag(rq, "dryRun"));
+}
+
+/* ---- removal ---- */
+
+struct removal {
+	char name[SERVICE_NAME_SIZE];
+};
+
+static void on_removed(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	struct removal *removal = ctx;
+	struct service *s = services_find(api->services, removal->name);
+	int r;
+
+	must(s);
+	s->changing = false;
+	/* ENOENT: ebbd never took it, which is where we want to be. */
+	if (answer->err && answer->err != ENOENT) {
+		problem_reply_answer(rq, "remove the service", answer);
+	} else {
+		r = services_remove(api->services, removal->name);
+		if (rq && r < 0)
+			problem_reply(
+				rq, 500, "look after the state directory, then remove it again",
+				"service '%s' is stopped, but its files cannot be removed: %s",
+				removal->name, strerror(-r));
+		else if (rq)
+			reply_empty(rq);
+	}
+	free(removal);
+}
+
+void delete_service(struct request *rq)
+{
+	struct service *s = find_or_404(rq);
+	struct wire_service_del record = {0};
+	struct removal *removal;
+
+	if (!s || !api_ready_or_503(rq) || !match_holds(rq, s))
+		return;
+	removal = calloc(1, sizeof(*removal));
+	if (s->changing || !removal) {
+		problem_reply(rq, 409, "try again in a moment",
+			      "another change of service '%s' is under way", s->name);
+		free(removal);
+		return;
+	}
+	s->changing = true;
+	must(text_copy(record.name, sizeof(record.name), s->name) == 0);
+	must(text_copy(removal->name, sizeof(removal->name), s->name) == 0);
+	calls_ask(rq->api, &(struct call_ask){.peer = CALL_EBBD,
+					      .type = WIRE_SERVICE_DEL,
+					      .record = &record,
+					      .size = sizeof(record),
+					      .timeout_ms = 60000,
+					      .rq = rq,
+					      .done = on_removed,
+					      .ctx = removal});
+}

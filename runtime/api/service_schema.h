@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of a service: one table of keys says how each is read from JSON, what it may be, and
+ * how it is written again. Pure: no files, no wire.
+ */
+#ifndef EBB_API_SERVICE_SCHEMA_H
+#define EBB_API_SERVICE_SCHEMA_H
+
+#include <stdint.h>
+
+#include "runtime/api/problem.h"
+#include "runtime/base/json.h"
+#include "runtime/wire/records.h"
+
+#define SPEC_ENV_SIZE     16384
+#define SPEC_COMMAND_SIZE 8192
+
+/* Without padding or pointers and zeroed before it is filled, so that two are equal exactly if
+ * memcmp says so. Blobs as in the wire records; env is sorted by name. */
+struct service_spec {
+	uint32_t memory_mb, max_duration_ms;
+	uint32_t concurrency_max; /* 0 = auto */
+	uint32_t instances_min, instances_max;
+	uint32_t freeze_after_ms; /* 0 = auto */
+	uint32_t hibernate_ms;    /* 0 = off */
+	uint32_t init_timeout_ms, stop_grace_ms;
+	uint32_t cpu_milli; /* 0 = auto: by memory */
+	uint32_t pids_max, scratch_mb;
+	uint32_t port;           /* 0 = what the image says, else 8080 */
+	uint32_t timers, egress; /* index of the word */
+	uint32_t host_count, env_count, command_count;
+	char image[IMAGE_NAME_SIZE];
+	char runtime[32]; /* for people to see; nothing follows from it */
+	char prefix[PATH_PREFIX_SIZE];
+	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
+	char env[SPEC_ENV_SIZE];
+	char command[SPEC_COMMAND_SIZE];
+};
+
+#define SPEC_CONCURRENCY_AUTO 100
+
+/* Reads a document. What is wrong goes to errors, what is unknown or without effect to warnings;
+ * both must be zeroed. out is good if errors->count stays 0. */
+void service_spec_read(const struct json *document, struct service_spec *out,
+		       struct problem_list *errors, struct problem_list *warnings);
+/* Every key with its value, into an open object. */
+void service_spec_write(struct json_out *o, const struct service_spec *spec);
+
+/* "250ms", "2s", "5m", "1h" -> ms. 0 or -EINVAL. */
+int duration_parse_ms(const char *text, uint64_t *out_ms);
+
+#endif

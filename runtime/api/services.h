@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The desired state: services/NAME.json is what a service is, services/NAME.rev/<n>.json what it
+ * was.
+ *
+ * A change is prepared (the revision is on disk), asked of ebbd, then committed or dropped; a
+ * service has at most one change under way.
+ */
+#ifndef EBB_API_SERVICES_H
+#define EBB_API_SERVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/api/service_schema.h"
+
+#define REVISIONS_KEPT 10
+#define ETAG_SIZE      40
+
+/* One immutable version. */
+struct revision {
+	uint32_t number;
+	uint64_t created_us;
+	uint8_t digest[DIGEST_SIZE]; /* of its image */
+	struct service_spec spec;
+};
+
+struct revision_note {
+	uint32_t number;
+	uint64_t created_us;
+	uint8_t digest[DIGEST_SIZE];
+};
+
+struct service {
+	char name[SERVICE_NAME_SIZE];
+	struct revision current;                        /* number 0: only being made */
+	struct revision_note notes[REVISIONS_KEPT + 1]; /* oldest first; includes the current */
+	size_t note_count;
+	bool changing;
+	char error[ERROR_TEXT_SIZE]; /* ebbd did not take it when ebb started */
+};
+
+struct services;
+
+int services_open(int state_dir_fd, struct services **out, char *err, size_t err_size);
+void services_free(struct services *services);
+size_t services_count(const struct services *services);
+/* Services in the order of their names; those only being made too. */
+struct service *services_at(struct services *services, size_t index);
+struct service *services_find(struct services *services, const char *name); /* number != 0 */
+/* The service that uses this image, in its current or (history) in any kept revision; or NULL. */
+const struct service *services_using(struct services *services, const uint8_t *digest,
+				     bool history);
+
+/* Begins a change. rev->number is given here. 0, -EBUSY (one is under way), -ENOSPC (SERVICES_MAX)
+ * or -errno. */
+int services_prepare(struct services *services, const char *name, struct revision *rev);
+int services_commit(struct services *services, const char *name, const struct revision *rev);
+void services_drop(struct services *services, const char *name, const struct revision *rev);
+int services_load_revision(struct services *services, const char *name, uint32_t number,
+			   struct revision *out);
+/* Removes a service that is not changing. 0 or -errno. */
+int services_remove(struct services *services, const char *name);
+
+void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
+bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
+/* revision_file.c: keys and values into an open object, and back (0, -EINVAL with err). */
+void revision_write(struct json_out *o, const char *name, const struct revision *rev);
+int revision_read(const struct json *document, struct revision *out, char *err, size_t err_size);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the state directory: read whole, written so that a power cut leaves the old or the new.
+ */
+#ifndef EBB_API_STATE_H
+#define EBB_API_STATE_H
+
+#include <stddef.h>
+
+struct json;
+struct json_out;
+
+/* Makes a directory if it is not there and opens it. Its descriptor or -errno. */
+int state_dir(int dir_fd, const char *name);
+/* Writes <name> anew: temporary file, fsync, rename, fsync of the directory. 0 or -errno. */
+int state_write(int dir_fd, const char *name, const char *bytes, size_t size);
+/* The same for a finished document. */
+int state_write_json(int dir_fd, const char *name, const struct json_out *o);
+/* Reads and parses. 0 (json_free it), -ENOENT, or -errno with a sentence in err. */
+int state_read_json(int dir_fd, const char *name, struct json **out, char *err, size_t err_size);
+/* Removes a file durably. 0 (also when it was not there) or -errno. */
+int state_remove(int dir_fd, const char *name);
+/* Calls each(ctx, name) for every file named *suffix. 0, -errno, or what each returned (not 0). */
+int state_list(int dir_fd, const char *suffix, int (*each)(void *ctx, const char *name), void *ctx);
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* GET /v1/usage: every meter is read and committed first, so the answer is never behind. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/gather.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/api/usage_formats.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+/* Prices of the check value in the design; anybody may bring their own. */
+static const struct usage_prices default_prices = {
+	.cpu_hour = 221000, .gb_hour = 18300, .million_invocations = 600000, .currency = "USD"};
+
+struct usage_job {
+	struct wire_usage_get get;
+	const struct usage_format *format;
+	struct usage_prices prices;
+};
+
+/* RFC 3339, or seconds since the epoch. */
+static int parse_time(const char *text, uint64_t *out_us)
+{
+	uint64_t seconds;
+
+	if (text_parse_u64(text, 0, UINT32_MAX, &seconds) == 0) {
+		*out_us = seconds * US_PER_SEC;
+		return 0;
+	}
+	return clock_parse_rfc3339(text, out_us);
+}
+
+/* An absent parameter leaves *out. False after having answered. */
+static bool read_time(struct request *rq, const char *name, uint64_t *out)
+{
+	char text[48] = "";
+	int r = request_query(rq, name, text, sizeof(text));
+
+	if (r == 0 || (r == 1 && parse_time(text, out) == 0))
+		return true;
+	problem_reply(rq, 422, "such as 2026-11-23T00:00:00Z, or seconds since the epoch",
+		      "%s: \"%s\" is not a time", name, text);
+	return false;
+}
+
+static bool read_price(struct request *rq, const char *name, uint64_t *out)
+{
+	char text[24] = "";
+	int r = request_query(rq, name, text, sizeof(text));
+
+	if (r == 0 || (r == 1 && usage_price_parse(text, out) == 0))
+		return true;
+	problem_reply(rq, 422, "such as 0.221, with at most six digits behind the point",
+		      "%s: \"%s\" is not a price", name, text);
+	return false;
+}
+
+static bool read_prices(struct request *rq, struct usage_prices *prices)
+{
+	char currency[4];
+
+	*prices = default_prices;
+	if (request_query(rq, "currency", currency, sizeof(currency)) == 1 &&
+	    strlen(currency) == 3 && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3)
+		memcpy(prices->currency, currency, sizeof(currency));
+	return read_price(rq, "cpu_hour", &prices->cpu_hour) &&
+	       read_price(rq, "gb_hour", &prices->gb_hour) &&
+	       read_price(rq, "million_invocations", &prices->million_invocations);
+}
+
+static bool read_query(struct request *rq, struct usage_job *job)
+{
+	char format[16] = "json";
+	struct wire_usage_get *get = &job->get;
+
+	get->to_us = clock_real_us();
+	if (!read_time(rq, "from", &get->from_us) || !read_time(rq, "to", &get->to_us) ||
+	    !read_prices(rq, &job->prices))
+		return false;
+	if (request_query(rq, "service", get->service, sizeof(get->service)) < 0 ||
+	    (*get->service && !text_is_label(get->service))) {
+		problem_reply(rq, 422, "ebb ls shows what there is",
+			      "service: it is not a name of a service");
+		return false;
+	}
+	job->format = request_query(rq, "format", format, sizeof(format)) < 0
+			      ? NULL
+			      : usage_format_find(format);
+	if (!job->format) {
+		problem_reply(rq, 422, "json, cloudevents, focus or prometheus",
+			      "format: it is not a format of usage");
+		return false;
+	}
+	get->bucket_us = job->format->bucket_us;
+	if (job->format->only_whole_buckets)
+		get->to_us -= get->to_us % get->bucket_us;
+	if (get->from_us <= get->to_us)
+		return true;
+	problem_reply(rq, 422, "let from be before to", "from is behind to");
+	return false;
+}
+
+static void on_usage(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	SCOPED_MEM struct usage_job *job = ctx;
+	struct usage_report report = {.from_us = job->get.from_us,
+				      .to_us = job->get.to_us,
+				      .node = api->config.node,
+				      .prices = job->prices,
+				      .rows = answer->records,
+				      .count = answer->count};
+	struct buffer out = {0};
+
+	if (!rq)
+		return;
+	if (answer->err)
+		problem_reply_answer(rq, "read the ledger", answer);
+	else if (job->format->write(&out, &report) < 0)
+		problem_reply(rq, 503, "ask for a shorter time", "out of memory");
+	else
+		reply_bytes(rq, 200, job->format->content_type, NULL, buffer_at(&out), out.size);
+	buffer_fini(&out);
+}
+
+static void on_flushed(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	struct usage_job *job = ctx;
+
+	if (rq && !answer->err) {
+		gather_usage(api, rq, &job->get, on_usage, job);
+		return;
+	}
+	problem_reply_answer(rq, "bring the meters into the ledger", answer);
+	free(job);
+}
+
+void get_usage(struct request *rq)
+{
+	struct usage_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		problem_reply(rq, 503, NULL, "out of memory");
+	else if (read_query(rq, job))
+		gather_flush(rq->api, rq, on_flushed, job);
+	else
+		free(job);
+}

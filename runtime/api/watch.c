@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define EVENTS_KEPT       4096
+#define WATCHERS_MAX      64
+#define BACKLOG_BYTES_MAX (4u << 20)
+
+struct watcher {
+	struct request *rq; /* NULL: free */
+	bool sse;
+};
+
+struct watch {
+	uint64_t next_rev; /* the number of the event to come */
+	size_t count;
+	struct wire_event ring[EVENTS_KEPT];
+	struct watcher watchers[WATCHERS_MAX];
+};
+
+int watch_new(struct watch **out)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return -ENOMEM;
+	/* The date in us: no two lives of this process hand out the same numbers, and they stay
+	 * below 2^53, where JavaScript still counts exactly. */
+	watch->next_rev = clock_real_us();
+	*out = watch;
+	return 0;
+}
+
+void watch_free(struct watch *watch)
+{
+	free(watch);
+}
+
+static void event_write(struct json_out *o, const char *key, const struct wire_event *e,
+			uint64_t rev)
+{
+	char when[28];
+
+	json_out_object(o, key);
+	json_out_u64(o, "rev", rev);
+	json_out_string(o, "time", clock_rfc3339(e->when_us, when));
+	json_out_string(o, "kind", wire_event_kind_name(e->kind));
+	json_out_string(o, "service", e->service);
+	json_out_string(o, "instance", e->instance);
+	json_out_string(o, "text", e->text);
+	json_out_end_object(o);
+}
+
+static void send_event(const struct watcher *w, const struct wire_event *e, uint64_t rev)
+{
+	struct json_out o;
+	char head[64];
+
+	json_out_init(&o);
+	event_write(&o, NULL, e, rev);
+	if (o.failed || stream_backlog(w->rq) > BACKLOG_BYTES_MAX) {
+		stream_abort(w->rq); /* it comes back with ?since= and misses nothing */
+	} else if (w->sse) {
+		snprintf(head, sizeof(head), "id: %" PRIu64 "\ndata: ", rev);
+		stream_send(w->rq, head, strlen(head));
+		stream_send(w->rq, o.text, o.length);
+		stream_send(w->rq, "\n\n", 2);
+	} else {
+		stream_send(w->rq, o.text, o.length);
+		stream_send(w->rq, "\n", 1);
+	}
+	json_out_fini(&o);
+}
+
+void watch_add(struct watch *watch, const struct wire_event *event)
+{
+	uint64_t rev = watch->next_rev++;
+
+	watch->ring[rev % EVENTS_KEPT] = *event;
+	if (watch->count < EVENTS_KEPT)
+		watch->count++;
+	for (size_t i = 0; i < WATCHERS_MAX; i++)
+		if (watch->watchers[i].rq)
+			send_event(&watch->watchers[i], event, rev);
+}
+
+void watch_forget(struct watch *watch, const struct request *rq)
+{
+	for (size_t i = 0; i < WATCHERS_MAX; i++)
+		if (watch->watchers[i].rq == rq)
+			watch->watchers[i].rq = NULL;
+}
+
+/* The first event to show, from ?since= (the last one seen) or Last-Event-ID. False after having
+ * answered. fallback: when neither is given. */
+static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
+{
+	const struct watch *watch = rq->api->watch;
+	const struct http_header *last = http_find(&rq->head, "last-event-id");
+	char text[24] = "";
+	uint64_t since;
+	int r = request_query(rq, "since", text, sizeof(text));
+
+	if (r == 0 && last)
+		r = text_format(text, sizeof(text), "%.*s", (int)last->value.size, last->value.at) <
+				    0
+			    ? -EINVAL
+			    : 1;
+	if (r == 0) {
+		*out = fallback;
+		return true;
+	}
+	if (r < 0 || text_parse_u64(text, 0, INT64_MAX, &since) < 0) {
+		problem_reply(rq, 400, "give the rev of the last event seen",
+			      "since: \"%s\" is not a number", text);
+		return false;
+	}
+	if (since + 1 < watch->next_rev - watch->count || since >= watch->next_rev) {
+		problem_reply(rq, 410,
+			      "list services and instances again, then watch without since",
+			      "events behind %" PRIu64 " are not kept any more", since);
+		return false;
+	}
+	*out = since + 1;
+	return true;
+}
+
+void get_events(struct request *rq)
+{
+	const struct watch *watch = rq->api->watch;
+	struct json_out o;
+	uint64_t rev;
+
+	if (!first_wanted(rq, watch->next_rev - watch->count, &rev))
+		return;
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_u64(&o, "rev", watch->next_rev - 1);
+	json_out_array(&o, "events");
+	for (; rev < watch->next_rev; rev++)
+		event_write(&o, NULL, &watch->ring[rev % EVENTS_KEPT], rev);
+	json_out_end_array(&o);
+	json_out_end_object(&o);
+	reply_json(rq, 200, NULL, &o);
+}
+
+static struct watcher *free_place(struct watch *watch)
+{
+	for (size_t i = 0; i < WATCHERS_MAX; i++)
+		if (!watch->watchers[i].rq)
+			return &watch->watchers[i];
+	return NULL;
+}
+
+void get_watch(struct request *rq)
+{
+	struct watch *watch = rq->api->watch;
+	struct watcher *w = free_place(watch);
+	uint64_t rev;
+
+	if (!w) {
+		problem_reply(rq, 503, "end one of the others", "%d are watching already",
+			      WATCHERS_MAX);
+		return;
+	}
+	if (!first_wanted(rq, watch->next_rev, &rev))
+		return;
+	*w = (struct watcher){.rq = rq, .sse = request_accepts(rq, "text/event-stream")};
+	stream_begin(rq, w->sse ? "text/event-stream" : "application/x-ndjson");
+	for (; rev < watch->next_rev; rev++)
+		send_event(w, &watch->ring[rev % EVENTS_KEPT], rev);
+}

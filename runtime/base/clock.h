@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clocks. Intervals are CLOCK_MONOTONIC nanoseconds; dates are CLOCK_REALTIME microseconds. */
+#ifndef EBB_BASE_CLOCK_H
+#define EBB_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_US  UINT64_C(1000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define NS_PER_SEC UINT64_C(1000000000)
+#define US_PER_SEC UINT64_C(1000000)
+
+uint64_t clock_mono_ns(void);
+uint64_t clock_real_us(void);
+/* "2026-11-23T01:02:03.456789Z" into buf (at least 28 bytes). Returns buf. */
+const char *clock_rfc3339(uint64_t real_us, char *buf);
+/* RFC 3339 date-time -> microseconds since the epoch. 0 or -EINVAL. */
+int clock_parse_rfc3339(const char *text, uint64_t *out_us);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * File descriptors: ownership, whole reads and writes, small files.
+ *
+ * A variable whose name ends in _fd owns what it holds; closed or moved is -1. Nothing here logs or
+ * exits; everything returns 0 or a meaning >= 0, or -errno.
+ */
+#ifndef EBB_BASE_FD_H
+#define EBB_BASE_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Closes *fd unless it is negative, and sets it to -1. Keeps errno. */
+void fd_close(int *fd);
+
+/* A descriptor closed when its scope ends: SCOPED_FD dir_fd = open(...); */
+#define SCOPED_FD __attribute__((cleanup(fd_close))) int
+
+/* Moves a descriptor out of a scoped variable: *out = keep_fd(&dir_fd); */
+static inline int keep_fd(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
+}
+
+/* Reads until size bytes or end of file. Returns the bytes read or -errno. May block. */
+ssize_t fd_read_all(int fd, void *buf, size_t size);
+/* Writes all of it. Returns 0 or -errno. May block. */
+int fd_write_all(int fd, const void *buf, size_t size);
+/* A small file relative to dir_fd as a NUL-terminated string. Returns its length or -errno;
+ * -EFBIG if it does not fit. */
+ssize_t fd_read_file_at(int dir_fd, const char *path, char *buf, size_t size);
+/* Writes text to an existing file (cgroup, procfs) in one write(2). Returns 0 or -errno. */
+int fd_write_file_at(int dir_fd, const char *path, const char *text);
+/* Makes a directory and its parents, each with this mode. Existing ones are fine. 0 or -errno. */
+int fd_mkdir_p(int dir_fd, const char *path, mode_t mode);
+/* Removes a tree without following symbolic links or crossing into what is not below dir_fd/path.
+ * A path that does not exist is fine. 0 or -errno. */
+int fd_rmtree_at(int dir_fd, const char *path);
+/* FD_CLOEXEC on (1) or off (0). 0 or -errno. */
+int fd_set_cloexec(int fd, int on);
+/* Closes every descriptor >= first (close_range(2)). 0 or -errno. */
+int fd_close_from(unsigned int first);
+
+#endif

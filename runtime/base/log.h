@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log of a program: key=value lines on stderr, one write(2) each.
+ *
+ * Only programs log; libraries (base, wire, http, sandbox, netns, cgroups, images) return errors.
+ * fmt is itself key=value text: log_info("event=frozen instance=%s usage_us=%" PRIu64, id, us).
+ * Text that may hold spaces or foreign bytes goes through log_quote().
+ */
+#ifndef EBB_BASE_LOG_H
+#define EBB_BASE_LOG_H
+
+#include <stddef.h>
+
+enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
+
+/* Names the program (static string) and the lowest level shown. Call once, first thing in main. */
+void log_init(const char *program, enum log_level lowest);
+/* "error", "warn", "info", "debug" -> level, or -EINVAL. */
+int log_level_parse(const char *name);
+void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_at(LOG_ERROR_LEVEL, __VA_ARGS__)
+#define log_warn(...)  log_at(LOG_WARN_LEVEL, __VA_ARGS__)
+#define log_info(...)  log_at(LOG_INFO_LEVEL, __VA_ARGS__)
+#define log_debug(...) log_at(LOG_DEBUG_LEVEL, __VA_ARGS__)
+
+/* Copies text into buf as "a quoted value": control bytes, quotes and backslashes escaped, cut to
+ * fit. Returns buf. */
+const char *log_quote(char *buf, size_t size, const char *text);
+
+#endif

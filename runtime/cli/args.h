@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Command lines: words and options against a table.
+ *
+ * "--name value", "--name=value", "-f value", "-fvalue", flags "-f"; "--" ends the options. Nothing
+ * is copied: everything points into argv. Parsing prints nothing; err holds the sentence.
+ */
+#ifndef EBB_CLI_ARGS_H
+#define EBB_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ARGS_WORDS_MAX   32
+#define ARGS_OPTIONS_MAX 64
+
+/* What a word or a value is, for completion. */
+enum arg_kind {
+	ARG_NONE, /* of an option: a flag */
+	ARG_TEXT,
+	ARG_SERVICE,
+	ARG_INSTANCE,
+	ARG_IMAGE,
+	ARG_FILE,
+	ARG_DIRECTORY,
+	ARG_CHOICE, /* one of the words in choices */
+	ARG_TOPIC,
+};
+
+struct option {
+	const char *name; /* without dashes; NULL ends a table */
+	char letter;      /* or 0 */
+	bool repeat;      /* may be given more than once */
+	enum arg_kind kind;
+	const char *value;   /* name of the value in help: "MB" */
+	const char *choices; /* ARG_CHOICE: separated by one space */
+	const char *help;
+};
+
+struct args {
+	const char *words[ARGS_WORDS_MAX];
+	size_t word_count;
+	struct {
+		const struct option *option;
+		const char *value; /* NULL for flags */
+	} given[ARGS_OPTIONS_MAX];
+	size_t given_count;
+};
+
+/* Parses argv[0..argc) (no program name) against two tables (either may be NULL). 0, or -EINVAL
+ * with a sentence in err. */
+int args_parse(int argc, char *const *argv, const struct option *own, const struct option *common,
+	       struct args *out, char *err, size_t err_size);
+
+/* The value of an option, or NULL. */
+const char *args_value(const struct args *args, const char *name);
+bool args_given(const struct args *args, const char *name);
+/* The n-th value of an option that repeats, or NULL. */
+const char *args_nth(const struct args *args, const char *name, size_t n);
+/* The n-th word, or NULL. */
+const char *args_word(const struct args *args, size_t n);
+
+#endif

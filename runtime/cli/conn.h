@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One HTTP/1.1 exchange over a unix socket: request out (text, file or pipe as body), response
+ * head, body in slices. One connection per exchange. Prints nothing.
+ */
+#ifndef EBB_CLI_CONN_H
+#define EBB_CLI_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/http/head.h"
+
+#define CONN_BUFFER_BYTES (128 * 1024)
+
+struct conn_request {
+	const char *method, *target; /* target already percent-encoded */
+	const char *accept;          /* or NULL */
+	const char *content_type;    /* NULL: no body */
+	const char *body;            /* or NULL, then body_fd */
+	size_t body_size;
+	int body_fd;         /* borrowed; used when body is NULL and content_type is not */
+	uint64_t body_bytes; /* of body_fd; 0 = unknown, sent in chunks until end of file */
+	/* Called with the bytes of body_fd sent so far; may be NULL. */
+	void (*progress)(void *context, uint64_t sent);
+	/* Called at the end of body_fd, before the server may take the body for whole: a negative
+	 * answer aborts the exchange. May be NULL. */
+	int (*source_end)(void *context);
+	void *context;
+};
+
+struct conn {
+	int fd;
+	int timeout_ms; /* for each wait; -1 for ever, 0 returns -EAGAIN */
+	int status;
+	bool ended;
+	enum http_framing framing;
+	uint64_t left;
+	struct http_chunked chunked;
+	char content_type[80], etag[80], location[128];
+	size_t at, end; /* what is received and not yet given out */
+	char buf[CONN_BUFFER_BYTES];
+};
+
+/* Connects. 0 or -errno (-ENAMETOOLONG: longer than a socket's path may be). */
+int conn_open(const char *socket_path, struct conn **out);
+void conn_free(struct conn *conn); /* NULL is fine */
+/* Sends the request. 0 or -errno. A server that answers before it has read all is fine: then
+ * conn_head gives its answer. */
+int conn_send(struct conn *conn, const struct conn_request *request);
+/* Reads the response's head into status, content_type, etag, location. 0, -errno, -EPROTO. */
+int conn_head(struct conn *conn);
+/* The next part of the body, valid until the next call. 1, 0 at its end, -EAGAIN, -errno; -EPROTO
+ * if it is cut short or malformed. */
+int conn_next(struct conn *conn, struct http_slice *out);
+
+/* Percent-encodes text as one path segment or query value (RFC 3986 unreserved stay). 0 or
+ * -ENAMETOOLONG. */
+int conn_encode(char *buf, size_t size, const char *text);
+
+#endif

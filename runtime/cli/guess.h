@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs a directory of sources, told from the files in it. Reads only. */
+#ifndef EBB_CLI_GUESS_H
+#define EBB_CLI_GUESS_H
+
+struct guess {
+	char runtime[16];     /* "node", "python", "native" */
+	char entrypoint[256]; /* a file in the directory */
+	char because[320];    /* "package.json is there" */
+};
+
+/* 0, -ENOENT if nothing tells, -errno. With a runtime already known (else NULL) only the entrypoint
+ * is looked for. */
+int guess_directory(int dir_fd, const char *runtime, struct guess *out);
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/cli/log_line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/api.h"
+#include "runtime/cli/table.h"
+#include "runtime/cli/text_out.h"
+
+#define DIM   "\033[2m"
+#define RESET "\033[0m"
+
+static void put_text(const char *text)
+{
+	size_t n = strlen(text);
+
+	n -= n > 0 && text[n - 1] == '\n';
+	n -= n > 0 && text[n - 1] == '\r';
+	text_out_escaped(stdout, text, n, true);
+}
+
+/* The members named in keys, in a row, in front of the text. */
+static void put_members(const struct call *call, const struct json *document,
+			const char *const *keys, size_t count)
+{
+	fputs(call->color ? DIM : "", stdout);
+	for (size_t i = 0; i < count; i++) {
+		const struct json *value = keys[i] ? json_get(document, keys[i]) : NULL;
+		const char *word = json_string(value);
+		char text[160];
+
+		if (json_kind(value) == JSON_NULL || (word && !*word))
+			continue;
+		put_text(table_value(text, sizeof(text), value, SHOW_TEXT, 0));
+		putchar(' ');
+	}
+	fputs(call->color ? RESET : "", stdout);
+}
+
+struct layout {
+	const char *keys[4]; /* in front; NULL ends */
+	const char *text;
+};
+
+static const struct layout log_layout = {{"time", "instance", "request"}, "line"};
+static const struct layout event_layout = {{"time", "kind", "service", "instance"}, "text"};
+
+static void document_print(const struct call *call, const struct json *document,
+			   const struct layout *layout)
+{
+	const char *text = json_string(json_get(document, layout->text));
+
+	put_members(call, document, layout->keys, ARRAY_LEN(layout->keys));
+	put_text(text ? text : "");
+}
+
+/* What is not JSON, as JSON: --json promises documents. */
+static void print_foreign(const char *line)
+{
+	struct json *document = NULL;
+	struct json_out out;
+	char err[128];
+
+	json_out_init(&out);
+	json_out_object(&out, NULL);
+	json_out_string(&out, "line", line);
+	json_out_end_object(&out);
+	if (!out.failed && json_parse(out.text, out.length, 4, &document, err, sizeof(err)) == 0)
+		api_print_compact(document);
+	json_free(document);
+	json_out_fini(&out);
+}
+
+static void line_print(struct line_sink *sink, char *line, const struct layout *layout)
+{
+	struct json *document = NULL;
+	char err[128];
+
+	if (!*line)
+		return; /* a heartbeat */
+	if (json_parse(line, strlen(line), 32, &document, err, sizeof(err)) < 0)
+		document = NULL;
+	if (sink->call->json && sink->array && sink->count)
+		fputs(",\n", stdout);
+	if (!document && sink->call->json)
+		print_foreign(line);
+	else if (!document)
+		put_text(line);
+	else if (sink->call->json)
+		api_print_compact(document);
+	else
+		document_print(sink->call, document, layout);
+	if (!sink->call->json || !sink->array)
+		putchar('\n');
+	sink->count++;
+	fflush(stdout);
+	json_free(document);
+}
+
+void line_sink_begin(struct line_sink *sink)
+{
+	if (sink->call->json && sink->array)
+		fputs("[\n", stdout);
+}
+
+void line_sink_end(struct line_sink *sink)
+{
+	if (sink->call->json && sink->array)
+		fputs(sink->count ? "\n]\n" : "]\n", stdout);
+}
+
+void log_line_print(void *context, char *line)
+{
+	line_print(context, line, &log_layout);
+}
+
+void event_line_print(void *context, char *line)
+{
+	line_print(context, line, &event_layout);
+}
+
+void event_print(const struct call *call, const struct json *event)
+{
+	if (call->json)
+		api_print_compact(event);
+	else
+		document_print(call, event, &event_layout);
+	putchar('\n');
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Helper programs (tar, ebb-build): started without a shell, waited for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/cli/upload.h"
+
+extern char **environ;
+
+pid_t process_start(const char *const *argv, int *out_fd)
+{
+	posix_spawn_file_actions_t actions;
+	int ends[2] = {-1, -1};
+	pid_t pid;
+	int r;
+
+	if (out_fd && pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	r = posix_spawn_file_actions_init(&actions);
+	if (r == 0) {
+		/* Standard output carries tables and --json; a helper's words belong on stderr. */
+		posix_spawn_file_actions_adddup2(&actions, out_fd ? ends[1] : STDERR_FILENO,
+						 STDOUT_FILENO);
+		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+		r = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	fd_close(&ends[1]);
+	if (r != 0) {
+		fd_close(&ends[0]);
+		return -r;
+	}
+	if (out_fd)
+		*out_fd = ends[0];
+	return pid;
+}
+
+int process_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list of findings about a file: every one is kept, not only the first. Prints only when told. */
+#ifndef EBB_CLI_REPORT_H
+#define EBB_CLI_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REPORT_LINES_MAX 64
+#define REPORT_LINE_SIZE 320
+
+struct report {
+	size_t count, errors; /* errors counts also what did not fit */
+	size_t dropped;
+	struct {
+		bool warning;
+		char text[REPORT_LINE_SIZE];
+	} lines[REPORT_LINES_MAX];
+};
+
+void report_error(struct report *report, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void report_warning(struct report *report, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* All lines on stderr, each behind the name of the file. */
+void report_print(const struct report *report, const char *file);
+
+#endif

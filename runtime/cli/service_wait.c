@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Waiting until a service is ready to serve: the server took it, and the instances that it is to
+ * keep ready accept connections. The server is asked again until it says so. */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/cli/api.h"
+#include "runtime/cli/deploy.h"
+#include "runtime/cli/text_out.h"
+
+#define WAIT_NS       (120 * NS_PER_SEC)
+#define WAIT_EVERY_MS 100
+
+enum readiness { WAITING, READY, BROKEN };
+
+/* Instances of the current revision that have started. */
+static int64_t started(const struct json *instances, int64_t revision)
+{
+	int64_t count = 0, own;
+
+	for (size_t i = 0; i < json_count(instances); i++) {
+		const struct json *one = json_at(instances, i);
+		const char *state = json_string(json_get(one, "state"));
+
+		if (json_int(json_get(one, "revision"), &own) == 0 && own == revision && state &&
+		    (strcmp(state, "running") == 0 || strcmp(state, "frozen") == 0))
+			count++;
+	}
+	return count;
+}
+
+static int look(const struct call *call, const char *name, const struct json *service,
+		const char *action, enum readiness *out)
+{
+	const char *state = json_string(json_get(service, "state"));
+	int64_t wanted = 0, revision = 0;
+	struct api_answer answer;
+	char target[1200];
+	int r;
+
+	(void)json_int(json_get(service, "minInstances"), &wanted);
+	(void)json_int(json_get(service, "revision"), &revision);
+	*out = state && strcmp(state, "failed") == 0 ? BROKEN : READY;
+	if (*out == BROKEN || wanted == 0)
+		return CLI_DONE;
+	r = api_target(target, sizeof(target), "/v1/instances?service=", name, "");
+	if (r == CLI_DONE)
+		r = api_call(call, "GET", target, action, &answer);
+	if (r != CLI_DONE)
+		return r;
+	*out = started(api_list(answer.document, "instances"), revision) >= wanted ? READY
+										   : WAITING;
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+static int end_wait(enum readiness how, const char *name, const struct json *service,
+		    struct json_out *answers)
+{
+	const char *error = json_string(json_get(service, "error"));
+
+	if (how == READY) {
+		if (answers)
+			json_out_value(answers, NULL, service);
+		return CLI_DONE;
+	}
+	say_error(error ? error : "its instances do not accept connections",
+		  "ebb logs and ebb events tell more",
+		  how == BROKEN ? "%s failed" : "%s is not ready after two minutes", name);
+	return CLI_FAILED;
+}
+
+int service_wait(const struct call *call, const char *name, struct json_out *answers)
+{
+	uint64_t deadline_ns = clock_mono_ns() + WAIT_NS;
+	enum readiness how = WAITING;
+	char target[1200], action[128];
+	int r = api_target(target, sizeof(target), "/v1/services/", name, "");
+
+	snprintf(action, sizeof(action), "wait for %.100s", name);
+	while (r == CLI_DONE && how == WAITING) {
+		struct api_answer answer;
+
+		r = api_call(call, "GET", target, action, &answer);
+		if (r != CLI_DONE)
+			break;
+		r = look(call, name, answer.document, action, &how);
+		if (r == CLI_DONE && (how != WAITING || clock_mono_ns() > deadline_ns)) {
+			r = end_wait(how, name, answer.document, answers);
+			how = READY; /* the wait is over either way */
+		}
+		api_answer_fini(&answer);
+		if (how == WAITING)
+			poll(NULL, 0, WAIT_EVERY_MS);
+	}
+	return r;
+}

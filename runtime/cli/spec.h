@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb.json: parsed, checked against the table of keys, and turned into what the API wants. Wrong
+ * values are refused with path, value and what is allowed, all of them; unknown keys only warn.
+ */
+#ifndef EBB_CLI_SPEC_H
+#define EBB_CLI_SPEC_H
+
+#include "runtime/base/json.h"
+#include "runtime/cli/report.h"
+
+#define SPEC_SERVICES_MAX 1024
+
+struct spec_service {
+	const char *name;
+	const struct json *value;
+};
+
+struct spec {
+	struct json *document; /* owned; services point into it */
+	size_t count;
+	struct spec_service services[SPEC_SERVICES_MAX];
+};
+
+/* 0 and *out (spec_free it), or -EINVAL with at least one error in report; -ENOMEM. Warnings may be
+ * in report in any case. */
+int spec_parse(const char *text, size_t size, struct report *report, struct spec **out);
+void spec_free(struct spec *spec); /* NULL is fine */
+
+/* A string member of a service (root, runtime, entrypoint), or NULL. */
+const char *spec_string(const struct spec_service *service, const char *key);
+/* The body of PUT /v1/services/NAME: image and every setting that was given. */
+void spec_body(const struct spec_service *service, const char *image, struct json_out *out);
+
+/* "250ms", "2s", "1m", "1h" -> ms. 0, -EINVAL or -ERANGE. */
+int spec_duration_ms(const char *text, int64_t *out_ms);
+
+#endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/cli/build.h"
+#include "runtime/cli/file.h"
+#include "runtime/cli/guess.h"
+#include "runtime/cli/spec.h"
+#include "runtime/cli/text_out.h"
+#include "runtime/cli/upload.h"
+
+#define BUILDER "ebb-build"
+
+/* Where ebb-build may be: EBB_LIBEXEC, beside this program, in this program's source tree, in the
+ * usual prefixes. */
+static int find_builder(char *path, size_t size)
+{
+	static const char *const beside[] = {"../libexec/ebb", "../../images/build"};
+	static const char *const prefixes[] = {"/usr/local/libexec/ebb", "/usr/libexec/ebb"};
+	const char *from_env = getenv("EBB_LIBEXEC");
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (from_env && *from_env) {
+		(void)text_format(path, size, "%s/" BUILDER, from_env);
+		return access(path, X_OK) == 0 ? 0 : -errno;
+	}
+	self[n > 0 ? n : 0] = '\0';
+	if (strrchr(self, '/'))
+		*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++)
+		if (text_format(path, size, "%s/%s/" BUILDER, self, beside[i]) == 0 &&
+		    access(path, X_OK) == 0)
+			return 0;
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (text_format(path, size, "%s/" BUILDER, prefixes[i]) == 0 &&
+		    access(path, X_OK) == 0)
+			return 0;
+	return -ENOENT;
+}
+
+/* EBB_CACHE, root: /var/cache/ebb, else XDG_CACHE_HOME/ebb or ~/.cache/ebb; made if absent. */
+static int cache_directory(char *path, size_t size)
+{
+	const char *own = getenv("EBB_CACHE"), *xdg = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+	int r;
+
+	if (own && *own)
+		r = text_copy(path, size, own);
+	else if (xdg && *xdg)
+		r = text_format(path, size, "%s/ebb", xdg);
+	else if (geteuid() != 0 && home && *home)
+		r = text_format(path, size, "%s/.cache/ebb", home);
+	else
+		r = text_copy(path, size, "/var/cache/ebb");
+	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0755);
+}
+
+/* What DIR/ebb.json says of its one service; what the caller gave wins. */
+static int apply_own_file(struct build *build, struct spec **spec)
+{
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+	SCOPED_MEM char *text = NULL;
+	char path[4096 + 16];
+	size_t size;
+	int r;
+
+	if (!report || text_format(path, sizeof(path), "%s/ebb.json", build->directory) < 0)
+		return CLI_FAILED;
+	r = file_read(path, &text, &size);
+	if (r == -ENOENT)
+		return CLI_DONE;
+	if (r == 0)
+		r = spec_parse(text, size, report, spec);
+	report_print(report, path);
+	if (r < 0) {
+		if (report->count == 0)
+			say_error(strerror(-r), NULL, "cannot read %s", path);
+		return CLI_USAGE;
+	}
+	if ((*spec)->count > 1)
+		return CLI_DONE; /* several services: this directory is not one function's */
+	if (!build->runtime)
+		build->runtime = spec_string((*spec)->services, "runtime");
+	if (!build->entrypoint)
+		build->entrypoint = spec_string((*spec)->services, "entrypoint");
+	return CLI_DONE;
+}
+
+static int apply_guess(struct build *build, struct guess *guess)
+{
+	SCOPED_FD dir_fd = open(build->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir_fd < 0 ? -errno : 0;
+
+	if (r == 0 && build->runtime && build->entrypoint)
+		return CLI_DONE;
+	if (r == 0)
+		r = guess_directory(dir_fd, build->runtime, guess);
+	if (r < 0) {
+		say_error(r == -ENOENT && dir_fd >= 0 ? "nothing in it tells what runs it"
+						      : strerror(-r),
+			  "name them: --runtime node|python|native --entrypoint FILE",
+			  "cannot build %s", build->directory);
+		return CLI_FAILED;
+	}
+	if (!build->runtime)
+		say_note("ebb: runtime %s, because %s", guess->runtime, guess->because);
+	if (!build->entrypoint) {
+		say_note("ebb: entrypoint %s", guess->entrypoint);
+		build->entrypoint = guess->entrypoint;
+	}
+	build->runtime = guess->runtime;
+	return CLI_DONE;
+}
+
+/* Ctrl-C reaches the builder too; this program outlives it to remove what it left, as system(3)
+ * does. */
+static int run_builder(const char *const *argv)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, keep_int, keep_term;
+	pid_t pid = process_start(argv, NULL);
+	int status;
+
+	if (pid < 0)
+		return pid;
+	sigaction(SIGINT, &ignore, &keep_int);
+	sigaction(SIGTERM, &ignore, &keep_term);
+	status = process_wait(pid);
+	sigaction(SIGINT, &keep_int, NULL);
+	sigaction(SIGTERM, &keep_term, NULL);
+	return status;
+}
+
+static int make_archive(const struct build *build, const char *cache, const char *output)
+{
+	char builder[4096 + 64], why[128];
+	const char *argv[] = {builder,
+			      "--runtime",
+			      build->runtime,
+			      "--entrypoint",
+			      build->entrypoint,
+			      "--source",
+			      build->directory,
+			      "--cache",
+			      cache,
+			      "--output",
+			      output,
+			      NULL};
+	int status;
+
+	if (find_builder(builder, sizeof(builder)) < 0) {
+		say_error("no " BUILDER " beside ebb, in libexec/ebb, or in EBB_LIBEXEC",
+			  "make install, or set EBB_LIBEXEC to its directory", "cannot build %s",
+			  build->directory);
+		return CLI_FAILED;
+	}
+	status = run_builder(argv);
+	if (status == 0)
+		return CLI_DONE;
+	if (status < 0)
+		snprintf(why, sizeof(why), BUILDER ": %s", strerror(-status));
+	else
+		snprintf(why, sizeof(why), BUILDER " ended with status %d", status);
+	say_error(why, "its own message is above", "cannot build %s", build->directory);
+	return CLI_FAILED;
+}
+
+static int build_and_upload(const struct call *call, const struct build *build)
+{
+	char cache[4096], output[4096 + 32], source[4096 + 64];
+	int r = cache_directory(cache, sizeof(cache));
+
+	if (r < 0) {
+		say_error(strerror(-r), "set EBB_CACHE to a directory that can be written",
+			  "cannot use the cache %s", cache);
+		return CLI_FAILED;
+	}
+	if (build->output)
+		return make_archive(build, cache, build->output);
+	snprintf(output, sizeof(output), "%s/.build-%d.tar", cache, (int)getpid());
+	snprintf(source, sizeof(source), "oci-archive:%s", output);
+	r = make_archive(build, cache, output);
+	if (r == CLI_DONE)
+		r = image_upload(call, source, build->name, build->show);
+	unlink(output);
+	return r;
+}
+
+int build_image(const struct call *call, const struct build *build)
+{
+	struct build own = *build;
+	struct spec *spec = NULL;
+	struct guess guess;
+	int r = CLI_DONE;
+
+	if (!own.runtime || !own.entrypoint)
+		r = apply_own_file(&own, &spec);
+	if (r == CLI_DONE && own.runtime && strcmp(own.runtime, "container") == 0) {
+		say_error("its ebb.json says runtime container: there is nothing to build",
+			  "ebb image import brings a foreign image", "cannot build %s",
+			  own.directory);
+		r = CLI_FAILED;
+	}
+	if (r == CLI_DONE)
+		r = apply_guess(&own, &guess);
+	if (r == CLI_DONE)
+		r = build_and_upload(call, &own);
+	spec_free(spec);
+	return r;
+}
+
+int verb_build(struct call *call)
+{
+	struct build build = {
+		.directory = args_word(&call->args, 0),
+		.name = args_value(&call->args, "tag"),
+		.runtime = args_value(&call->args, "runtime"),
+		.entrypoint = args_value(&call->args, "entrypoint"),
+		.output = args_value(&call->args, "output"),
+		.show = true,
+	};
+
+	if (!build.name && !build.output) {
+		say_error("the image needs a name", "ebb build DIR -t NAME", "cannot build %s",
+			  build.directory);
+		return CLI_USAGE;
+	}
+	return build_image(call, &build);
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/* image import, ls, rm, gc. */
+#include <stdio.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/cli/api.h"
+#include "runtime/cli/build.h"
+#include "runtime/cli/table.h"
+#include "runtime/cli/text_out.h"
+#include "runtime/cli/upload.h"
+
+#define IMAGES "/v1/images"
+
+static const struct column columns[] = {
+	{.title = "NAMES", .key = "names"},
+	{.title = "DIGEST", .key = "digest", .show = SHOW_DIGEST},
+	{.title = "SIZE", .key = "bytes", .show = SHOW_BYTES, .right = true},
+	{.title = "AGE", .key = "imported_at", .show = SHOW_AGE, .right = true},
+	{.title = "USED BY", .key = "used_by"},
+};
+
+static int upload_source(const struct call *call, const char *source, const char *name,
+			 struct api_answer *out)
+{
+	struct upload upload;
+	char own_name[256], err[300];
+	int r = upload_open(source, &upload, err, sizeof(err));
+
+	if (r < 0) {
+		say_error(err,
+			  "sources are oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:ROOTFS",
+			  "cannot import %s", source);
+		return CLI_FAILED;
+	}
+	if (!name) {
+		upload_default_name(&upload, own_name, sizeof(own_name));
+		say_note("ebb: naming it %s (-t chooses another name)", own_name);
+		name = own_name;
+	}
+	r = upload_send(call, &upload, name, out);
+	upload_close(&upload);
+	return r;
+}
+
+int image_upload(const struct call *call, const char *source, const char *name, bool show)
+{
+	struct api_answer answer;
+	int r = upload_source(call, source, name, &answer);
+
+	if (r != CLI_DONE)
+		return r;
+	if (show && call->json)
+		api_print(answer.document);
+	else if (show)
+		table_line(answer.document, "names", "digest");
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+int verb_image_import(struct call *call)
+{
+	return image_upload(call, args_word(&call->args, 0), args_value(&call->args, "tag"), true);
+}
+
+/* An image may have several names. */
+static void print_names(const struct json *list)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *names = json_get(json_at(list, i), "names");
+
+		for (size_t j = 0; j < json_count(names); j++) {
+			char safe[300];
+
+			if (json_string(json_at(names, j)))
+				printf("%s\n", text_escape(safe, sizeof(safe),
+							   json_string(json_at(names, j))));
+		}
+	}
+}
+
+int verb_image_ls(struct call *call)
+{
+	struct api_answer answer;
+	const struct json *list;
+	int r = api_call(call, "GET", IMAGES, "list the images", &answer);
+
+	if (r != CLI_DONE)
+		return r;
+	list = api_list(answer.document, "images");
+	if (call->json)
+		api_print(list);
+	else if (args_given(&call->args, "quiet"))
+		print_names(list);
+	else
+		table_show(columns, ARRAY_LEN(columns), list, call->color,
+			   "no images; ebb build or ebb image import brings one");
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+int verb_image_rm(struct call *call)
+{
+	return api_each(call, "DELETE", IMAGES "/", "", "remove image", "removed");
+}
+
+int verb_image_gc(struct call *call)
+{
+	struct api_answer answer;
+	char layers[32], bytes[32];
+	int r = api_call(call, "POST", IMAGES "/gc", "free unused layers", &answer);
+
+	if (r != CLI_DONE)
+		return r;
+	table_value(layers, sizeof(layers), json_get(answer.document, "layers"), SHOW_TEXT, 0);
+	table_value(bytes, sizeof(bytes), json_get(answer.document, "bytes"), SHOW_BYTES, 0);
+	if (call->json)
+		api_print(answer.document);
+	else
+		printf("removed %zu images, %s layers (%s)\n",
+		       json_count(json_get(answer.document, "removed")), layers, bytes);
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/* logs, events: lines that were, and lines to come. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/cli/api.h"
+#include "runtime/cli/lines.h"
+#include "runtime/cli/log_line.h"
+#include "runtime/cli/table.h"
+#include "runtime/cli/text_out.h"
+
+#define TAIL_MAX 100000
+
+struct source {
+	const char *target, *second, *action;
+	void (*take)(void *context, char *line);
+};
+
+static int print_lines(const struct call *call, const struct source *source, bool follow)
+{
+	SCOPED_MEM struct lines *lines = calloc(1, sizeof(*lines));
+	struct line_sink sink = {.call = call, .array = !follow};
+	struct http_slice piece;
+	struct conn *conn;
+	int r = lines ? api_stream(call, source->target, source->second, source->action, &conn)
+		      : CLI_FAILED;
+
+	if (r != CLI_DONE)
+		return r;
+	if (follow)
+		conn->timeout_ms = -1;
+	line_sink_begin(&sink);
+	while ((r = conn_next(conn, &piece)) > 0)
+		lines_feed(lines, piece, source->take, &sink);
+	lines_end(lines, source->take, &sink);
+	line_sink_end(&sink);
+	conn_free(conn);
+	return r < 0 ? api_broken(call, source->action, r) : CLI_DONE;
+}
+
+/* "?follow=1&tail=20" */
+static int logs_query(const struct call *call, char *buf, size_t size)
+{
+	const char *tail = args_value(&call->args, "tail");
+	uint64_t number;
+
+	if (tail && text_parse_u64(tail, 0, TAIL_MAX, &number) < 0) {
+		say_error("it is not a number of lines (0..100000)", NULL, "cannot use --tail %s",
+			  tail);
+		return CLI_USAGE;
+	}
+	snprintf(buf, size, "/logs?follow=%d%s%s", args_given(&call->args, "follow"),
+		 tail ? "&tail=" : "", tail ? tail : "");
+	return CLI_DONE;
+}
+
+int verb_logs(struct call *call)
+{
+	const char *name = args_word(&call->args, 0);
+	char service[1200], instance[1200], action[128], query[64];
+	struct source source = {service, instance, action, log_line_print};
+	int r = logs_query(call, query, sizeof(query));
+
+	if (r == CLI_DONE)
+		r = api_target(service, sizeof(service), "/v1/services/", name, query);
+	if (r == CLI_DONE)
+		r = api_target(instance, sizeof(instance), "/v1/instances/", name, query);
+	snprintf(action, sizeof(action), "read the log of %.100s", name);
+	return r == CLI_DONE ? print_lines(call, &source, args_given(&call->args, "follow")) : r;
+}
+
+int verb_events(struct call *call)
+{
+	struct source source = {.action = "read the events", .take = event_line_print};
+	bool follow = args_given(&call->args, "follow");
+	struct api_answer answer;
+	const struct json *list;
+	char target[64], rev[32];
+	int r = api_call(call, "GET", "/v1/events", source.action, &answer);
+
+	if (r != CLI_DONE)
+		return r;
+	list = api_list(answer.document, "events");
+	if (call->json && !follow)
+		api_print(list);
+	for (size_t i = 0; (!call->json || follow) && i < json_count(list); i++)
+		event_print(call, json_at(list, i));
+	fflush(stdout);
+	table_value(rev, sizeof(rev), json_get(answer.document, "rev"), SHOW_TEXT, 0);
+	snprintf(target, sizeof(target), "/v1/watch?since=%s", rev);
+	api_answer_fini(&answer);
+	source.target = target;
+	return follow ? print_lines(call, &source, true) : CLI_DONE;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* node: what the host is and has. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/cli/api.h"
+#include "runtime/cli/table.h"
+#include "runtime/cli/text_out.h"
+
+#define DEPTH_MAX 6
+
+static void print_member(const char *path, const struct json *value)
+{
+	char text[600], safe[600];
+
+	printf("%-24s ", text_escape(safe, sizeof(safe), path));
+	printf("%s\n", text_escape(safe, sizeof(safe),
+				   table_value(text, sizeof(text), value, SHOW_TEXT, 0)));
+}
+
+/* Whatever the server tells, as "a.b  value". */
+static void print_members(const struct json *object, const char *path, int depth)
+{
+	for (size_t i = 0; i < json_count(object); i++) {
+		const struct json *value = json_at(object, i);
+		char inner[200];
+
+		snprintf(inner, sizeof(inner), "%s%s%.60s", path, *path ? "." : "",
+			 json_key_at(object, i));
+		if (json_kind(value) == JSON_OBJECT && depth < DEPTH_MAX)
+			print_members(value, inner, depth + 1);
+		else
+			print_member(inner, value);
+	}
+}
+
+int verb_node(struct call *call)
+{
+	struct api_answer answer;
+	int r = api_call(call, "GET", "/v1/node", "look at the node", &answer);
+
+	if (r != CLI_DONE)
+		return r;
+	if (call->json)
+		api_print(answer.document);
+	else
+		print_members(answer.document, "", 0);
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * up: a deployment as one foreground process, so that any process manager can run it. Logs come out
+ * on standard output; SIGHUP reads the file again and applies it; SIGTERM and SIGINT remove the
+ * services and end with 0. Readiness is told as sd_notify(3) does.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/cli/api.h"
+#include "runtime/cli/deploy.h"
+#include "runtime/cli/lines.h"
+#include "runtime/cli/log_line.h"
+#include "runtime/cli/text_out.h"
+
+#define RETRY_MS       1000
+#define SERVER_AWAY_NS (60 * NS_PER_SEC)
+#define TAIL_FIRST     100
+#define STREAMS_MAX    256
+
+/* The log of one service. */
+struct follower {
+	char name[64];
+	struct conn *conn; /* NULL: to be opened again */
+	struct lines *lines;
+	bool opened; /* once: what was before is shown already */
+};
+
+struct attached {
+	const struct call *call;
+	const char *file;
+	struct deployment deployment;
+	struct follower followers[STREAMS_MAX];
+	size_t follower_count;
+	uint64_t away_since_ns; /* 0: the server answers */
+	int signals_fd;
+};
+
+/* One datagram to NOTIFY_SOCKET; nobody listening is fine. */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	SCOPED_FD fd = -1;
+	socklen_t size;
+
+	if (!path || !*path || text_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
+		return;
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (address.sun_path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
+		say_note("ebb: NOTIFY_SOCKET: %s", strerror(errno));
+}
+
+/* Opens the stream of logs without a word: the loop tries again. 0 or -errno. */
+static int follower_open(const struct call *call, struct follower *f)
+{
+	char target[1200], encoded[200];
+	struct conn_request request = {
+		.method = "GET",
+		.target = target,
+		.accept = "application/x-ndjson",
+		.body_fd = -1,
+	};
+	struct conn *conn;
+	int r = conn_encode(encoded, sizeof(encoded), f->name);
+
+	if (r == 0)
+		r = text_format(target, sizeof(target), "/v1/services/%s/logs?follow=1&tail=%d",
+				encoded, f->opened ? 0 : TAIL_FIRST);
+	if (r == 0)
+		r = conn_open(call->socket, &conn);
+	if (r < 0)
+		return r;
+	r = conn_send(conn, &request);
+	if (r == 0)
+		r = conn_head(conn);
+	if (r == 0 && conn->status >= 300)
+		r = -EAGAIN; /* not there yet, or not any more */
+	if (r < 0) {
+		conn_free(conn);
+		return r;
+	}
+	conn->timeout_ms = 0;
+	f->conn = conn;
+	f->opened = true;
+	return 0;
+}
+
+static void follower_close(struct follower *f, const struct call *call)
+{
+	struct line_sink sink = {.call = call};
+
+	if (f->lines)
+		lines_end(f->lines, log_line_print, &sink);
+	conn_free(f->conn);
+	f->conn = NULL;
+}
+
+/* Prints what has come. */
+static void follower_drain(struct attached *a, struct follower *f)
+{
+	struct line_sink sink = {.call = a->call};
+	struct http_slice piece;
+	int r;
+
+	while ((r = conn_next(f->conn, &piece)) > 0)
+		lines_feed(f->lines, piece, log_line_print, &sink);
+	if (r != -EAGAIN)
+		follower_close(f, a->call);
+}
+
+static void followers_clear(struct attached *a)
+{
+	for (size_t i = 0; i < a->follower_count; i++) {
+		follower_close(&a->followers[i], a->call);
+		free(a->followers[i].lines);
+	}
+	a->follower_count = 0;
+}
+
+static int followers_set(struct attached *a)
+{
+	followers_clear(a);
+	for (size_t i = 0; i < a->deployment.spec->count && i < STREAMS_MAX; i++) {
+		struct follower *f = &a->followers[a->follower_count];
+
+		memset(f, 0, sizeof(*f));
+		f->lines = calloc(1, sizeof(*f->lines));
+		if (!f->lines ||
+		    text_copy(f->name, sizeof(f->name), a->deployment.spec->services[i].name) < 0)
+			return CLI_FAILED;
+		a->follower_count++;
+	}
+	return CLI_DONE;
+}
+
+/* Opens what is not open. Returns how long poll may wait: -1, or until the next try. */
+static int followers_open(struct attached *a)
+{
+	bool all = true, away = false;
+
+	for (size_t i = 0; i < a->follower_count; i++) {
+		struct follower *f = &a->followers[i];
+		int r = f->conn ? 0 : follower_open(a->call, f);
+
+		all = all && r == 0;
+		away = away || (r < 0 && r != -EAGAIN);
+	}
+	if (!away)
+		a->away_since_ns = 0;
+	else if (!a->away_since_ns)
+		a->away_since_ns = clock_mono_ns();
+	return all ? -1 : RETRY_MS;
+}
+
+/* A service that the new file does not name any more is removed. */
+static void remove_missing(const struct attached *a, const struct deployment *old)
+{
+	for (size_t i = 0; i < old->spec->count; i++) {
+		struct spec gone = {.count = 1, .services = {old->spec->services[i]}};
+		struct deployment one = {.file = a->file, .spec = &gone};
+		bool kept = false;
+
+		for (size_t j = 0; j < a->deployment.spec->count; j++)
+			kept = kept || strcmp(a->deployment.spec->services[j].name,
+					      old->spec->services[i].name) == 0;
+		if (!kept)
+			deployment_remove(a->call, &one);
+	}
+}
+
+/* SIGHUP. A file that is wrong changes nothing: what runs goes on. */
+static void apply_again(struct attached *a)
+{
+	struct deploy_how how = {.wait = true};
+	struct deployment fresh, old = a->deployment;
+
+	if (deployment_read(a->file, &fresh) != CLI_DONE) {
+		say_note("ebb: what was deployed before goes on");
+		return;
+	}
+	a->deployment = fresh;
+	if (deployment_apply(a->call, &a->deployment, &how) == CLI_DONE)
+		remove_missing(a, &old);
+	deployment_fini(&old);
+	if (followers_set(a) != CLI_DONE)
+		say_note("ebb: out of memory for logs");
+}
+
+/* 1 to end, 0 to go on. */
+static int take_signal(struct attached *a)
+{
+	struct signalfd_siginfo info;
+
+	if (read(a->signals_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	if (info.ssi_signo != SIGHUP)
+		return 1;
+	apply_again(a);
+	return 0;
+}
+
+static int loop(struct attached *a)
+{
+	struct pollfd waits[STREAMS_MAX + 1];
+
+	for (;;) {
+		int timeout_ms = followers_open(a);
+		size_t n = a->follower_count;
+
+		if (a->away_since_ns && clock_mono_ns() - a->away_since_ns > SERVER_AWAY_NS)
+			return api_no_server(a->call, -ECONNREFUSED);
+		for (size_t i = 0; i < n; i++)
+			waits[i] = (struct pollfd){
+				.fd = a->followers[i].conn ? a->followers[i].conn->fd : -1,
+				.events = POLLIN,
+			};
+		waits[n] = (struct pollfd){.fd = a->signals_fd, .events = POLLIN};
+		if (poll(waits, n + 1, timeout_ms) < 0 && errno != EINTR)
+			return CLI_FAILED;
+		for (size_t i = 0; i < n; i++)
+			if (a->followers[i].conn && waits[i].revents)
+				follower_drain(a, &a->followers[i]);
+		if (waits[n].revents && take_signal(a))
+			return CLI_DONE;
+	}
+}
+
+/* Blocked from before the first service is put: no signal is lost, none ends us half-way. */
+static int block_signals(int *signals_fd)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	*signals_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return *signals_fd < 0 ? -errno : 0;
+}
+
+static int attach(struct attached *a)
+{
+	int r = followers_set(a), removed;
+
+	if (r == CLI_DONE) {
+		notify("READY=1\n");
+		say_note("ebb: up; SIGHUP applies %s again, SIGTERM removes the services", a->file);
+		r = loop(a);
+	}
+	notify("STOPPING=1\n");
+	if (r == CLI_NO_SERVER)
+		return r;
+	removed = deployment_remove(a->call, &a->deployment);
+	for (size_t i = 0; i < a->follower_count; i++)
+		if (a->followers[i].conn)
+			follower_drain(a, &a->followers[i]);
+	return removed > r ? removed : r;
+}
+
+static int up(struct attached *a, bool stay)
+{
+	struct deploy_how how = {.wait = true};
+	int r = deployment_read(a->file, &a->deployment);
+
+	if (r != CLI_DONE)
+		return r;
+	if (stay && block_signals(&a->signals_fd) < 0) {
+		say_error(strerror(errno), NULL, "cannot take signals");
+		r = CLI_FAILED;
+	}
+	if (r == CLI_DONE)
+		r = deployment_apply(a->call, &a->deployment, &how);
+	if (r == CLI_DONE && stay)
+		r = attach(a);
+	followers_clear(a);
+	deployment_fini(&a->deployment);
+	return r;
+}
+
+int verb_up(struct call *call)
+{
+	SCOPED_MEM struct attached *a = calloc(1, sizeof(*a));
+	const char *file = args_value(&call->args, "file");
+	int r;
+
+	if (!a)
+		return CLI_FAILED;
+	a->call = call;
+	a->file = file ? file : "ebb.json";
+	a->signals_fd = -1;
+	r = up(a, args_given(&call->args, "attach"));
+	fd_close(&a->signals_fd);
+	return r;
+}

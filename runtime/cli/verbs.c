@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line of ebb: one row per verb. Help, completion and the man page's test read it. */
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+
+static const struct option quiet[] = {
+	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
+	{.name = NULL},
+};
+
+static const struct option ps_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
+	{.name = "service", .kind = ARG_SERVICE, .value = "NAME", .help = "only of this service"},
+	{.name = NULL},
+};
+
+static const struct option build_options[] = {
+	{.name = "tag",
+	 .letter = 't',
+	 .kind = ARG_TEXT,
+	 .value = "NAME",
+	 .help = "name of the image"},
+	{.name = "runtime",
+	 .kind = ARG_CHOICE,
+	 .value = "R",
+	 .choices = "node python native",
+	 .help = "instead of guessing"},
+	{.name = "entrypoint", .kind = ARG_TEXT, .value = "FILE", .help = "the file that serves"},
+	{.name = "output",
+	 .letter = 'o',
+	 .kind = ARG_FILE,
+	 .value = "FILE",
+	 .help = "write an oci-archive there instead of uploading it"},
+	{.name = NULL},
+};
+
+static const struct option import_options[] = {
+	{.name = "tag",
+	 .letter = 't',
+	 .kind = ARG_TEXT,
+	 .value = "NAME",
+	 .help = "name of the image; without it, that of the file"},
+	{.name = NULL},
+};
+
+static const struct option deploy_options[] = {
+	{.name = "file",
+	 .letter = 'f',
+	 .kind = ARG_FILE,
+	 .value = "FILE",
+	 .help = "all services of this file; ./ebb.json when no NAME is given"},
+	{.name = "image", .kind = ARG_IMAGE, .value = "IMG", .help = "an image of the store"},
+	{.name = "memory", .kind = ARG_TEXT, .value = "MB", .help = "512"},
+	{.name = "max-duration", .kind = ARG_TEXT, .value = "S", .help = "300"},
+	{.name = "concurrency", .kind = ARG_TEXT, .value = "N|auto", .help = "auto"},
+	{.name = "min", .kind = ARG_TEXT, .value = "N", .help = "instances kept ready; 0"},
+	{.name = "max", .kind = ARG_TEXT, .value = "N", .help = "instances at most"},
+	{.name = "env",
+	 .letter = 'e',
+	 .repeat = true,
+	 .kind = ARG_TEXT,
+	 .value = "K=V",
+	 .help = "an environment variable; again for more"},
+	{.name = "host",
+	 .repeat = true,
+	 .kind = ARG_TEXT,
+	 .value = "H",
+	 .help = "a host name that routes here"},
+	{.name = "prefix", .kind = ARG_TEXT, .value = "/P", .help = "the path that routes here"},
+	{.name = "egress",
+	 .kind = ARG_CHOICE,
+	 .value = "HOW",
+	 .choices = "none internet",
+	 .help = "none"},
+	{.name = "wait", .kind = ARG_NONE, .help = "until it is ready to serve"},
+	{.name = "dry-run", .kind = ARG_NONE, .help = "check, change nothing"},
+	{.name = NULL},
+};
+
+static const struct option up_options[] = {
+	{.name = "file", .letter = 'f', .kind = ARG_FILE, .value = "FILE", .help = "./ebb.json"},
+	{.name = "attach",
+	 .kind = ARG_NONE,
+	 .help = "stay: logs out, SIGHUP re-applies, SIGTERM removes the services and ends"},
+	{.name = NULL},
+};
+
+static const struct option logs_options[] = {
+	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
+	{.name = "tail", .letter = 'n', .kind = ARG_TEXT, .value = "N", .help = "last lines; 1000"},
+	{.name = NULL},
+};
+
+static const struct option events_options[] = {
+	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
+	{.name = NULL},
+};
+
+static const struct option usage_options[] = {
+	{.name = "service", .kind = ARG_SERVICE, .value = "S", .help = "only this one"},
+	{.name = "from",
+	 .kind = ARG_TEXT,
+	 .value = "T",
+	 .help = "RFC 3339 time, date, or 24h, 30m, 7d ago"},
+	{.name = "to", .kind = ARG_TEXT, .value = "T", .help = "the same; now"},
+	{.name = "format",
+	 .kind = ARG_CHOICE,
+	 .value = "F",
+	 .choices = "table json cloudevents focus",
+	 .help = "table"},
+	{.name = NULL},
+};
+
+const struct verb cli_verbs[] = {
+	{.name = "build",
+	 .words = "DIR -t NAME",
+	 .help = "a function directory becomes an image",
+	 .details = "Reads DIR/ebb.json if it is there and has one service, else guesses from the\n"
+		    "files what runs it, and says what it guessed.",
+	 .options = build_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_DIRECTORY,
+	 .run = verb_build},
+	{.name = "image import",
+	 .words = "SRC",
+	 .help = "an image comes into the store",
+	 .details = "SRC is oci:DIR, oci-archive:FILE, docker-archive:FILE or dir:ROOTFS;\n"
+		    "FILE:REF and DIR:REF choose one image of several.",
+	 .options = import_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_FILE,
+	 .run = verb_image_import},
+	{.name = "image ls",
+	 .words = "",
+	 .help = "the images of the store",
+	 .options = quiet,
+	 .run = verb_image_ls},
+	{.name = "image rm",
+	 .words = "NAME...",
+	 .help = "forgets images",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_IMAGE,
+	 .run = verb_image_rm},
+	{.name = "image gc",
+	 .words = "",
+	 .help = "frees what no image needs any more",
+	 .run = verb_image_gc},
+	{.name = "deploy",
+	 .words = "[NAME --image IMG]",
+	 .help = "makes services as described; again changes nothing",
+	 .details = "Without NAME, every service of ebb.json: built if it has sources, then put.\n"
+		    "`ebb help ebb.json` lists what may be in there.",
+	 .options = deploy_options,
+	 .words_max = 1,
+	 .completes = ARG_SERVICE,
+	 .run = verb_deploy},
+	{.name = "up",
+	 .words = "",
+	 .help = "deploys ebb.json, and stays with --attach",
+	 .details = "With --attach the deployment is this process: a process manager can run it.\n"
+		    "It tells NOTIFY_SOCKET when it is ready (sd_notify).",
+	 .options = up_options,
+	 .run = verb_up},
+	{.name = "ls", .words = "", .help = "services", .options = quiet, .run = verb_ls},
+	{.name = "inspect",
+	 .words = "NAME",
+	 .help = "all about a service, as JSON",
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_SERVICE,
+	 .run = verb_inspect},
+	{.name = "rollback",
+	 .words = "NAME",
+	 .help = "back to the revision before",
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_SERVICE,
+	 .run = verb_rollback},
+	{.name = "rm",
+	 .words = "NAME...",
+	 .help = "removes services; open requests may finish",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_SERVICE,
+	 .run = verb_rm},
+	{.name = "ps", .words = "", .help = "instances", .options = ps_options, .run = verb_ps},
+	{.name = "why",
+	 .words = "INSTANCE",
+	 .help = "why an instance is awake, or not",
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_why},
+	{.name = "freeze",
+	 .words = "INSTANCE...",
+	 .help = "freezes instances that have no work",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_freeze},
+	{.name = "thaw",
+	 .words = "INSTANCE...",
+	 .help = "thaws instances",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_thaw},
+	{.name = "stop",
+	 .words = "INSTANCE...",
+	 .help = "drains and ends instances",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_stop},
+	{.name = "logs",
+	 .words = "NAME",
+	 .help = "what a service or an instance wrote",
+	 .options = logs_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_SERVICE,
+	 .run = verb_logs},
+	{.name = "events",
+	 .words = "",
+	 .help = "what happened on this host",
+	 .options = events_options,
+	 .run = verb_events},
+	{.name = "top", .words = "", .help = "instances, refreshed; q ends", .run = verb_top},
+	{.name = "usage",
+	 .words = "",
+	 .help = "the bill",
+	 .options = usage_options,
+	 .run = verb_usage},
+	{.name = "ledger verify",
+	 .words = "",
+	 .help = "recomputes and checks the bill",
+	 .run = verb_ledger_verify},
+	{.name = "node",
+	 .words = "",
+	 .help = "this host: capacity and condition",
+	 .run = verb_node},
+	{.name = "doctor",
+	 .words = "",
+	 .help = "checks this host, with a mend for each finding",
+	 .details = "Looks at the host it runs on and needs no server. As root it tries more.",
+	 .run = verb_doctor},
+	{.name = "completion",
+	 .words = "SHELL",
+	 .help = "completion for bash, zsh or fish",
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_CHOICE,
+	 .choices = "bash zsh fish",
+	 .run = verb_completion},
+	{.name = "help",
+	 .words = "[TOPIC]",
+	 .help = "about a verb, ebb.json, exit, environment",
+	 .words_max = 2,
+	 .completes = ARG_TOPIC,
+	 .run = verb_help},
+	{.name = "version", .words = "", .help = "of this program", .run = verb_version},
+	{.name = NULL},
+};
+
+/* How many words of argv the name takes: "image ls" takes two; 0 if it is another verb. */
+static int name_matches(const char *name, int argc, char *const *argv)
+{
+	int used = 0;
+
+	while (*name) {
+		size_t n = strcspn(name, " ");
+
+		if (used >= argc || strlen(argv[used]) != n || memcmp(argv[used], name, n) != 0)
+			return 0;
+		used++;
+		name += n;
+		name += *name == ' ';
+	}
+	return used;
+}
+
+const struct verb *cli_verb_find(int argc, char *const *argv, int *used)
+{
+	for (const struct verb *verb = cli_verbs; verb->name; verb++) {
+		int n = name_matches(verb->name, argc, argv);
+
+		if (n) {
+			*used = n;
+			return verb;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/gateway/proxy.h"
+
+#define LINGER_NS (2 * NS_PER_SEC)
+
+void client_set_deadline(struct proxy *p, struct client *c, uint64_t when_ns)
+{
+	c->deadline_ns = when_ns;
+	timers_set(&p->timers, c->s.index, when_ns);
+}
+
+static void set_idle_deadline(struct proxy *p, struct client *c)
+{
+	client_set_deadline(p, c, proxy_now(p) + p->config.idle_timeout_ms * NS_PER_MS);
+}
+
+void client_arm_accept(struct proxy *p)
+{
+	for (uint32_t i = 0; i < p->config.listener_count; i++) {
+		struct io_uring_sqe *sqe;
+		uint64_t user_data;
+
+		if (p->listener_armed[i] || p->draining)
+			continue;
+		sqe = loop_sqe(p->io.loop, LOOP_ACCEPT, i, 0);
+		user_data = sqe->user_data;
+		io_uring_prep_multishot_accept(sqe, p->listener_fds[i], NULL, NULL, SOCK_CLOEXEC);
+		sqe->user_data = user_data;
+		p->listener_armed[i] = true;
+	}
+}
+
+static void note_peer(struct client *c)
+{
+	struct sockaddr_storage a;
+	socklen_t size = sizeof(a);
+	const void *address;
+
+	memcpy(c->peer, "unknown", 8);
+	if (getpeername(c->s.fd, (struct sockaddr *)&a, &size) == 0 &&
+	    (a.ss_family == AF_INET || a.ss_family == AF_INET6)) {
+		address = a.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)&a)->sin_addr
+						 : (void *)&((struct sockaddr_in6 *)&a)->sin6_addr;
+		inet_ntop(a.ss_family, address, c->peer, sizeof(c->peer));
+	}
+	c->peer_size = (uint32_t)strlen(c->peer);
+}
+
+static void accept_one(struct proxy *p, int fd)
+{
+	struct client *c;
+	uint32_t index;
+
+	if (p->free_client_count == 0) {
+		p->count.refused_full++;
+		reply_full(fd);
+		return;
+	}
+	index = p->free_clients[--p->free_client_count];
+	c = &p->clients[index];
+	stream_open(&c->s, fd, index, LOOP_CLIENT_RECV);
+	p->count.accepted++;
+	c->state = CLIENT_HEAD;
+	c->eof = false;
+	c->head_seen = 0;
+	note_peer(c);
+	set_idle_deadline(p, c);
+	stream_recv(&p->io, &c->s);
+}
+
+void client_on_accept(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+
+	/* Without F_MORE the multishot is over: after an error such as EMFILE it is armed again
+	 * when a connection ends, else at once. */
+	if (!(e->flags & IORING_CQE_F_MORE))
+		p->listener_armed[e->index] = false;
+	if (e->res >= 0)
+		accept_one(p, e->res);
+	if (!p->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED))
+		client_arm_accept(p);
+}
+
+/* A closing client whose last completion came goes back to the slab. */
+static void settle(struct proxy *p, struct client *c)
+{
+	if (!stream_settled(&p->io, &c->s))
+		return;
+	timers_clear(&p->timers, c->s.index);
+	c->state = CLIENT_FREE;
+	p->free_clients[p->free_client_count++] = c->s.index;
+	client_arm_accept(p);
+	if (p->draining && p->free_client_count == p->client_count)
+		p->io.loop->stop = true;
+}
+
+void client_close(struct proxy *p, struct client *c)
+{
+	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
+		return;
+	dispatch_abandon(p, c);
+	c->state = CLIENT_CLOSING;
+	stream_close(&p->io, &c->s);
+	settle(p, c);
+}
+
+static void linger(struct proxy *p, struct client *c)
+{
+	if (c->eof || shutdown(c->s.fd, SHUT_WR) < 0) {
+		client_close(p, c);
+		return;
+	}
+	c->state = CLIENT_LINGER;
+	client_set_deadline(p, c, proxy_now(p) + LINGER_NS);
+	stream_consume(&p->io, &c->s, c->s.in.size);
+	stream_recv(&p->io, &c->s);
+}
+
+void client_next(struct proxy *p, struct client *c)
+{
+	request_drop(p, c);
+	if (!c->x.keep_alive || c->eof || p->draining) {
+		if (c->x.up.in_done)
+			client_close(p, c);
+		else
+			linger(p, c);
+		return;
+	}
+	c->state = CLIENT_HEAD;
+	c->head_seen = 0;
+	set_idle_deadline(p, c);
+	if (c->s.in.size > 0)
+		request_read(p, c);
+	else
+		stream_recv(&p->io, &c->s);
+}
+
+static void on_bytes(struct proxy *p, struct client *c)
+{
+	switch (c->state) {
+	case CLIENT_HEAD:
+		request_read(p, c);
+		break;
+	case CLIENT_ACTIVE:
+		if (!c->x.up.in_done)
+			relay_pump(p, c, RELAY_UP);
+		break;
+	case CLIENT_LINGER:
+		stream_consume(&p->io, &c->s, c->s.in.size);
+		stream_recv(&p->io, &c->s);
+		break;
+	default: /* kept for later; nothing more is asked for, so this is bounded */
+		break;
+	}
+}
+
+static void on_end(struct proxy *p, struct client *c)
+{
+	c->eof = true;
+	switch (c->state) {
+	case CLIENT_FINISHING: /* answered: let it have the rest */
+		break;
+	case CLIENT_ACTIVE:
+		if (c->x.tunnel) {
+			relay_on_end(p, c, RELAY_UP);
+			break;
+		}
+		/* fall through */
+	case CLIENT_QUEUED:
+	case CLIENT_WAITS_SOCKET:
+	case CLIENT_DOUBT:
+		p->count.aborted_by_client++;
+		/* fall through */
+	default:
+		client_close(p, c);
+		break;
+	}
+}
+
+/* Completions of a closing client only settle it; those of an earlier one are dropped. */
+static struct client *client_of(struct proxy *p, const struct loop_event *e)
+{
+	struct client *c = &p->clients[e->index];
+
+	if (e->life != c->s.life)
+		return NULL;
+	if (c->s.closing) {
+		stream_on_late(&p->io, &c->s, e);
+		settle(p, c);
+		return NULL;
+	}
+	return c;
+}
+
+void client_on_recv(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct client *c = client_of(p, e);
+	int err;
+
+	if (!c)
+		return;
+	switch (stream_on_recv(&p->io, &c->s, e, &err)) {
+	case STREAM_MORE:
+		on_bytes(p, c);
+		break;
+	case STREAM_END:
+		on_end(p, c);
+		break;
+	case STREAM_FULL:
+		request_refuse(p, c, 431, "the head is too large");
+		break;
+	case STREAM_STARVED:
+		proxy_starved(p, &c->s);
+		break;
+	case STREAM_ERROR:
+		c->eof = true;
+		if (c->state >= CLIENT_QUEUED && c->state <= CLIENT_DOUBT)
+			p->count.aborted_by_client++;
+		client_close(p, c);
+		break;
+	case STREAM_NOTHING:
+		break;
+	}
+}
+
+static void on_sent(struct proxy *p, struct client *c)
+{
+	struct upstream *u = client_upstream(p, c);
+
+	if (c->state == CLIENT_FINISHING)
+		client_next(p, c);
+	else if (c->state == CLIENT_ACTIVE && c->x.head_sent)
+		relay_pump(p, c, RELAY_DOWN);
+	else if (c->state == CLIENT_ACTIVE && u && u->s.in.size > 0)
+		response_read(p, c, u);
+}
+
+void client_on_send(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct client *c = client_of(p, e);
+	int err;
+
+	if (!c)
+		return;
+	switch (stream_on_send(&p->io, &c->s, e, &err)) {
+	case STREAM_MORE:
+		on_sent(p, c);
+		break;
+	case STREAM_ERROR:
+		p->count.aborted_by_client++;
+		client_close(p, c);
+		break;
+	default:
+		break;
+	}
+}
+
+void client_on_poll(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct client *c = client_of(p, e);
+
+	if (!c)
+		return;
+	c->s.pending--;
+	c->s.polling = false;
+	if (c->state != CLIENT_ACTIVE)
+		return;
+	splice_pump(p, c, c->x.down.pipe ? RELAY_DOWN : RELAY_UP);
+}
+
+void client_on_timer(struct proxy *p, struct client *c)
+{
+	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
+		return;
+	if (c->deadline_ns > proxy_now(p)) {
+		timers_set(&p->timers, c->s.index, c->deadline_ns);
+		return;
+	}
+	switch (c->state) {
+	case CLIENT_HEAD:
+		if (c->s.in.size > 0)
+			request_refuse(p, c, 408, "its head did not arrive in time");
+		else
+			client_close(p, c);
+		break;
+	case CLIENT_QUEUED:
+	case CLIENT_WAITS_SOCKET:
+		p->count.queue_expired++;
+		reply_error(p, c, 503, "OVERLOADED", 1,
+			    "No instance had room for this request in time.");
+		break;
+	case CLIENT_ACTIVE:
+		reply_error(p, c, 504, "MAX_DURATION", 0,
+			    "The function did not finish within its maxDuration.");
+		break;
+	case CLIENT_DOUBT:
+		dispatch_crashed(p, c);
+		break;
+	default:
+		client_close(p, c);
+		break;
+	}
+}
+
+void client_drain(struct proxy *p)
+{
+	p->draining = true;
+	for (uint32_t i = 0; i < p->config.listener_count; i++) {
+		struct io_uring_sqe *sqe = loop_sqe(p->io.loop, LOOP_IGNORE, 0, 0);
+
+		io_uring_prep_cancel_fd(sqe, p->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
+		sqe->user_data = 0;
+	}
+	for (uint32_t i = 0; i < p->client_count; i++)
+		if (p->clients[i].state == CLIENT_HEAD && p->clients[i].s.in.size == 0)
+			client_close(p, &p->clients[i]);
+	if (p->free_client_count == p->client_count)
+		p->io.loop->stop = true;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a gateway counts; SIGUSR1 writes it to the log. */
+#ifndef EBB_GATEWAY_COUNTERS_H
+#define EBB_GATEWAY_COUNTERS_H
+
+#include <stdint.h>
+
+/* clang-format off */
+#define GATEWAY_COUNTERS(X) \
+	X(accepted) X(refused_full) X(requests) X(responses) X(thaws) X(pool_hits) X(pool_poisoned) \
+	X(connects) X(connect_errors) X(retries) X(queued) X(queue_expired) X(aborted_by_client) \
+	X(aborted_by_instance) X(spliced_bytes) X(upgrades) X(no_buffer) X(no_upstream_slot) \
+	X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other)
+/* clang-format on */
+
+#define X(name) uint64_t name;
+struct counters {
+	GATEWAY_COUNTERS(X)
+};
+#undef X
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Who serves a request: choose, take a ticket, thaw, or queue. Tickets are taken in take_ticket and
+ * given back in dispatch_release, nowhere else.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/gateway/proxy.h"
+#include "runtime/gateway/serialize.h"
+
+#define CHOOSE_TRIES   8
+#define ATTEMPTS_MAX   3
+#define DOUBT_NS       (100 * NS_PER_MS) /* an instance that refused us is left alone so long */
+#define CAUSE_WAIT_NS  (300 * NS_PER_MS) /* ebbd learns of a death within a few ms */
+#define QUEUE_CHECK_NS (10 * NS_PER_MS)  /* other gateways give tickets back without telling us */
+
+/* The CAS made it RUNNING; "0" is ours to write. pwrite(2) inline: through io_uring it takes 20
+ * times as long. The doorbell tells the supervisor that something runs which it must freeze again.
+ */
+static void thaw(struct proxy *p, struct client *c, struct instance *i)
+{
+	const uint64_t one = 1;
+	uint64_t begin_ns = clock_mono_ns();
+
+	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
+		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
+	if (write(p->doorbell_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		log_error("event=doorbell_failed error=\"%s\"", strerror(errno));
+	c->x.thawed = true;
+	c->x.thaw_ns = clock_mono_ns() - begin_ns;
+	p->count.thaws++;
+}
+
+/* Its server may have closed them, or will as soon as its timers fire: any thaw by anybody since we
+ * last looked makes the pooled connections poison. */
+static void check_pool(struct proxy *p, struct instance *i)
+{
+	uint64_t thaws =
+		atomic_load_explicit(&board_slot(p->board, i->slot)->thaws, memory_order_acquire);
+
+	if (thaws == i->pool_thaws)
+		return;
+	i->pool_thaws = thaws;
+	upstream_empty_pool(p, i);
+}
+
+/* True if c now owns a ticket on i. */
+static bool take_ticket(struct proxy *p, struct client *c, struct instance *i)
+{
+	struct exchange *x = &c->x;
+	enum board_take taken = board_take(p->board, p->config.index, i->slot, i->generation);
+
+	must(!x->has_ticket);
+	if (taken != BOARD_TAKEN && taken != BOARD_TAKEN_THAW)
+		return false;
+	x->has_ticket = true;
+	x->slot = i->slot;
+	x->generation = i->generation;
+	if (!x->counted)
+		atomic_fetch_add_explicit(&board_slot(p->board, i->slot)->invocations, 1,
+					  memory_order_relaxed);
+	x->counted = true;
+	if (taken == BOARD_TAKEN_THAW)
+		thaw(p, c, i);
+	check_pool(p, i);
+	return true;
+}
+
+static struct instance *instance_of(struct proxy *p, const struct client *c)
+{
+	return instances_get(&p->instances, c->x.slot, c->x.generation);
+}
+
+static void unqueue(struct proxy *p, struct client *c)
+{
+	struct service *s = &p->routes.services[c->x.service];
+	struct instance *i;
+
+	if (c->state == CLIENT_QUEUED) {
+		queue_remove(p, &s->queue_head, &s->queue_tail, c);
+		p->queued--;
+		if (--s->queued == 0)
+			control_need_instance(p, c->x.service);
+	} else if (c->state == CLIENT_WAITS_SOCKET) {
+		i = &p->instances.slots[c->x.slot];
+		queue_remove(p, &i->wait_head, &i->wait_tail, c);
+	}
+}
+
+/* Owns a ticket on i: on its way, or in line for a socket. */
+static void start(struct proxy *p, struct client *c, struct instance *i)
+{
+	const struct service *s = &p->routes.services[c->x.service];
+	struct exchange *x = &c->x;
+	uint64_t end_ns = proxy_now(p) + s->record.max_duration_ms * NS_PER_MS;
+
+	if (x->dispatched_ns == 0) {
+		x->dispatched_ns = proxy_now(p);
+		x->cold = x->cold && i->up_ns >= x->arrived_ns;
+		if (x->dispatched_ns != x->arrived_ns)
+			request_set_deadline(x->deadline_at, proxy_real_ms(p, end_ns));
+	}
+	if (!upstream_attach(p, c, i)) {
+		c->state = CLIENT_WAITS_SOCKET;
+		queue_push(p, &i->wait_head, &i->wait_tail, c);
+		client_set_deadline(p, c, proxy_now(p) + p->config.queue_age_ms_max * NS_PER_MS);
+		control_need_sockets(p, i);
+		return;
+	}
+	c->state = CLIENT_ACTIVE;
+	client_set_deadline(p, c, x->dispatched_ns + s->record.max_duration_ms * NS_PER_MS);
+	if (x->wants_continue && !x->up.in_done)
+		reply_continue(p, c);
+	x->wants_continue = false;
+}
+
+static bool try_start(struct proxy *p, struct client *c)
+{
+	const struct service *s = &p->routes.services[c->x.service];
+
+	for (int i = 0; i < CHOOSE_TRIES; i++) {
+		struct instance *best = instances_choose(&p->instances, p->board, s, proxy_now(p));
+
+		if (!best)
+			return false;
+		if (!take_ticket(p, c, best))
+			continue;
+		unqueue(p, c);
+		start(p, c, best);
+		return true;
+	}
+	return false;
+}
+
+static void enqueue(struct proxy *p, struct client *c)
+{
+	struct service *s = &p->routes.services[c->x.service];
+	uint64_t age_ms =
+		s->first_instance ? p->config.queue_age_ms_max : s->record.init_timeout_ms;
+
+	if (p->queued >= p->config.queue_max) {
+		p->count.queue_expired++;
+		reply_error(p, c, 503, "OVERLOADED", 1, "Too many requests wait for an instance.");
+		return;
+	}
+	c->x.cold = true;
+	c->state = CLIENT_QUEUED;
+	queue_push(p, &s->queue_head, &s->queue_tail, c);
+	s->queued++;
+	p->queued++;
+	p->count.queued++;
+	client_set_deadline(p, c, proxy_now(p) + age_ms * NS_PER_MS);
+	timers_set(&p->timers, PROXY_TIMER_QUEUE(p), proxy_now(p) + QUEUE_CHECK_NS);
+	control_need_instance(p, c->x.service);
+}
+
+void dispatch_request(struct proxy *p, struct client *c)
+{
+	/* Who waits already goes first. */
+	if (p->routes.services[c->x.service].queued == 0 && try_start(p, c))
+		return;
+	enqueue(p, c);
+}
+
+void dispatch_service_queue(struct proxy *p, uint32_t service)
+{
+	struct service *s = &p->routes.services[service];
+
+	while (s->queue_head && try_start(p, &p->clients[s->queue_head - 1]))
+		;
+}
+
+void dispatch_all_queues(struct proxy *p)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX && p->queued; i++)
+		if (p->routes.services[i].queue_head)
+			dispatch_service_queue(p, i);
+	if (p->queued)
+		timers_set(&p->timers, PROXY_TIMER_QUEUE(p), proxy_now(p) + QUEUE_CHECK_NS);
+}
+
+void dispatch_release(struct proxy *p, struct client *c)
+{
+	if (!c->x.has_ticket)
+		return;
+	c->x.has_ticket = false;
+	board_give(p->board, p->config.index, c->x.slot, c->x.generation);
+	if (p->routes.services[c->x.service].queue_head)
+		dispatch_service_queue(p, c->x.service);
+}
+
+void dispatch_abandon(struct proxy *p, struct client *c)
+{
+	struct upstream *u = client_upstream(p, c);
+
+	if (c->state == CLIENT_HEAD || c->state == CLIENT_LINGER)
+		return;
+	unqueue(p, c);
+	splice_end(p, &c->x.up);
+	splice_end(p, &c->x.down);
+	request_drop(p, c);
+	if (u)
+		upstream_detach(p, u, false);
+	c->state = CLIENT_FINISHING;
+	dispatch_release(p, c);
+}
+
+static void again_elsewhere(struct proxy *p, struct client *c, struct instance *i, int err)
+{
+	p->count.retries++;
+	if (i) {
+		i->doubt_until_ns = proxy_now(p) + DOUBT_NS;
+		control_suspect(p, i, err);
+	}
+	/* Neither queued nor joined: no state that the release below could mistake. */
+	c->state = CLIENT_FINISHING;
+	c->x.fresh_only = c->x.reused = false;
+	c->x.got_bytes = false;
+	dispatch_release(p, c);
+	dispatch_request(p, c);
+}
+
+void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
+{
+	struct upstream *u = client_upstream(p, c);
+	struct instance *i = instance_of(p, c);
+	struct exchange *x = &c->x;
+	bool may_repeat;
+
+	p->count.aborted_by_instance++;
+	request_unshare(p, c);
+	may_repeat = x->request.size > 0 && !x->body_gone && !x->got_bytes &&
+		     (x->idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
+	splice_end(p, &x->up);
+	if (u)
+		upstream_detach(p, u, false);
+	if (may_repeat && i && x->reused && x->has_ticket && !x->fresh_only) {
+		/* The server closed an idle connection as we used it: nothing is wrong with it. */
+		p->count.retries++;
+		x->fresh_only = true;
+		start(p, c, i);
+		return;
+	}
+	if (may_repeat) {
+		again_elsewhere(p, c, i, err);
+		return;
+	}
+	if (!i) {
+		dispatch_crashed(p, c);
+		return;
+	}
+	control_suspect(p, i, err);
+	c->state = CLIENT_DOUBT;
+	client_set_deadline(p, c, proxy_now(p) + CAUSE_WAIT_NS);
+}
+
+void dispatch_crashed(struct proxy *p, struct client *c)
+{
+	const struct instance *i = &p->instances.slots[c->x.slot];
+
+	if (i->generation == c->x.generation && !i->up)
+		reply_error(p, c, 502, "INSTANCE_CRASHED", 0,
+			    "The instance %s ended while it had this request: %s %d.", i->id,
+			    wire_down_cause_name(i->down_cause), i->down_detail);
+	else
+		reply_error(p, c, 502, "INSTANCE_CRASHED", 0,
+			    "The instance %s closed the connection without an answer.",
+			    i->generation == c->x.generation ? i->id : "");
+}
+
+void dispatch_waiters(struct proxy *p, struct instance *i)
+{
+	while (i->wait_head) {
+		struct client *c = &p->clients[i->wait_head - 1];
+
+		unqueue(p, c);
+		start(p, c, i);
+		if (c->state == CLIENT_WAITS_SOCKET)
+			return;
+	}
+}
+
+void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *down)
+{
+	struct instance *i = instances_get(&p->instances, down->slot, down->generation);
+
+	if (!i)
+		return;
+	upstream_empty_pool(p, i);
+	i->down_cause = down->cause;
+	i->down_detail = down->detail;
+	instances_down(&p->instances, &p->routes, i);
+	/* What is joined to it ends by itself: the kernel resets the connections of the dead, after
+	 * what they had still sent. Their tickets are of no use any more, the slot is wanted. */
+	for (uint32_t n = 0; n < p->client_count; n++) {
+		struct client *c = &p->clients[n];
+
+		if (!c->x.has_ticket || c->x.slot != down->slot ||
+		    c->x.generation != down->generation)
+			continue;
+		if (c->state == CLIENT_WAITS_SOCKET) {
+			unqueue(p, c);
+			again_elsewhere(p, c, NULL, 0);
+			continue;
+		}
+		dispatch_release(p, c);
+		if (c->state == CLIENT_DOUBT)
+			dispatch_crashed(p, c);
+	}
+}
+
+void dispatch_start_failed(struct proxy *p, const struct wire_start_failed *failed)
+{
+	struct service *s = &p->routes.services[failed->service];
+
+	if (s->first_instance)
+		return; /* not the client's error while another can take it */
+	while (s->queue_head) {
+		struct client *c = &p->clients[s->queue_head - 1];
+
+		if (failed->retry_after_s)
+			reply_error(p, c, 503, "OVERLOADED", failed->retry_after_s, "%s",
+				    failed->text);
+		else
+			reply_error(p, c, 502, "INSTANCE_CRASHED", 0,
+				    "No instance could be started: %s", failed->text);
+	}
+}

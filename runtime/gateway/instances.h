@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this gateway has of each instance: how to reach it (sockets born in its namespace), how to
+ * thaw it, its idle connections. Whether it may be used is only ever read from the board.
+ */
+#ifndef EBB_GATEWAY_INSTANCES_H
+#define EBB_GATEWAY_INSTANCES_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "runtime/gateway/route.h"
+#include "runtime/wire/board.h"
+#include "runtime/wire/channel.h"
+
+#define STOCK_MAX WIRE_FDS_MAX
+#define STOCK_LOW 4u
+
+struct instance {
+	bool up, asked_sockets;
+	uint32_t slot, generation, service, revision;
+	uint32_t next_of_service; /* slot + 1 */
+	uint32_t backlog, connecting;
+	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
+	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */
+	uint32_t used_sockets;         /* since the last time we asked for more */
+	uint64_t pool_thaws;           /* the board's counter when the pool was last known good */
+	uint64_t up_ns, doubt_until_ns;
+	uint32_t down_cause; /* of the last one that had this slot, while up is false */
+	int32_t down_detail;
+	int freeze_fd;
+	int stock_fds[STOCK_MAX];
+	uint32_t stock_count;
+	socklen_t address_size;
+	struct sockaddr_storage address;
+	size_t id_size;
+	char id[INSTANCE_ID_SIZE];
+};
+
+struct instances {
+	struct instance *slots; /* INSTANCES_MAX */
+};
+
+int instances_init(struct instances *all); /* 0 or -ENOMEM */
+/* Adds what the record says; takes the descriptors out of m. 0, -EINVAL for a bad record. */
+int instances_up(struct instances *all, struct routes *routes, const struct wire_instance_up *up,
+		 int *fds, uint64_t now_ns);
+/* The instance of this generation, or NULL. */
+struct instance *instances_get(struct instances *all, uint32_t slot, uint32_t generation);
+/* Unlinks it and closes what it had; the pool and the waiting clients are the caller's. */
+void instances_down(struct instances *all, struct routes *routes, struct instance *i);
+/* More sockets; what does not fit is left in fds. Returns how many were taken. */
+uint32_t instances_stock(struct instance *i, int *fds, uint32_t count);
+
+/* How good it would be to send a request there: 0 = impossible. Prefers the present revision, then
+ * awake over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze.
+ */
+uint32_t instance_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision);
+/* The best one of a service according to the board right now, or NULL. */
+struct instance *instances_choose(struct instances *all, struct board *board,
+				  const struct service *s, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebb-gateway: HTTP/1.1 between clients and instances. Started by ebbd in an empty root without
+ * privileges; everything it has came as descriptor or record: fd 3 the channel, fd 4 the ring.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/filter.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/gateway/proxy.h"
+
+FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
+
+#define LARGE_BUFFERS 128u
+/* What a large buffer holds beside the largest head. */
+#define LARGE_EXTRA 32768u
+
+static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
+{
+	return c->listener_count <= LISTENERS_MAX && fd_count == 2 + c->listener_count &&
+	       c->gateway_count <= GATEWAYS_MAX && c->index < c->gateway_count &&
+	       c->connections_max > 0 && c->connections_max <= 1u << 20 &&
+	       c->head_bytes_max >= 1024 && c->head_bytes_max <= 1u << 20 &&
+	       memchr(c->domain, 0, sizeof(c->domain));
+}
+
+static int take_config(struct proxy *p, struct wire_message *m)
+{
+	const struct wire_gateway_config *c = (const void *)m->record;
+	const int on = 1;
+	int r;
+
+	if (m->head.type != WIRE_GATEWAY_CONFIG || m->head.size != sizeof(*c) ||
+	    !config_ok(c, m->fd_count))
+		return -EPROTO;
+	p->config = *c;
+	r = board_open(m->fds[0], &p->board);
+	if (r < 0)
+		return r;
+	p->doorbell_fd = keep_fd(&m->fds[1]);
+	for (uint32_t i = 0; i < c->listener_count; i++) {
+		p->listener_fds[i] = keep_fd(&m->fds[2 + i]);
+		/* Accepted sockets inherit it: every answer is sent whole, Nagle could only delay.
+		 */
+		(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	return 0;
+}
+
+static int receive_config(struct proxy *p)
+{
+	static struct wire_message m; /* 64 KiB: too much for a stack, needed once */
+	int r = wire_recv(p->control_fd, &m);
+
+	if (r <= 0)
+		return r ? r : -EPIPE;
+	r = take_config(p, &m);
+	wire_message_fini(&m);
+	return r;
+}
+
+/* Signals become events of the loop; a peer that is gone is an error code. */
+static int init_signals(struct proxy *p)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return p->signal_fd < 0 ? -errno : 0;
+}
+
+static uint32_t unit_count_for(uint32_t connections_max)
+{
+	uint32_t count = connections_max / 2;
+
+	return count < 512 ? 512 : count > 8192 ? 8192 : count;
+}
+
+static int start(struct proxy *p, struct loop *l, struct buffers *b, const char **step)
+{
+	int r;
+
+	*step = "receive the configuration";
+	if ((r = receive_config(p)) < 0)
+		return r;
+	*step = "map the ring on fd 4";
+	if ((r = loop_init(l, GATEWAY_RING_FD, p->config.ring_params)) < 0)
+		return r;
+	*step = "register the buffer ring";
+	r = buffers_init(b, l, unit_count_for(p->config.connections_max), LARGE_BUFFERS,
+			 p->config.head_bytes_max + LARGE_EXTRA);
+	if (r < 0)
+		return r;
+	*step = "make the tables";
+	if ((r = proxy_init(p, l, b)) < 0)
+		return r;
+	*step = "block signals";
+	if ((r = init_signals(p)) < 0)
+		return r;
+	*step = "seed request ids";
+	if (getrandom(&p->id_seed, sizeof(p->id_seed), 0) != (ssize_t)sizeof(p->id_seed))
+		return -EIO;
+	*step = "enable the ring";
+	if ((r = loop_enable(l)) < 0)
+		return r;
+	*step = "watch the channel";
+	return control_init(p);
+}
+
+static int confine(void)
+{
+	char err[256];
+	int r = filter_apply(gateway_policy_start,
+			     (size_t)(gateway_policy_end - gateway_policy_start), err, sizeof(err));
+
+	if (r < 0)
+		log_error("event=start_failed step=\"apply the seccomp policy\" error=\"%s\"", err);
+	return r;
+}
+
+int main(void)
+{
+	static struct proxy proxy = {.control_fd = GATEWAY_CONTROL_FD};
+	static struct buffers buffers;
+	static struct loop loop;
+	static const struct loop_event none;
+	const char *step = NULL;
+	int r;
+
+	log_init("ebb-gateway", LOG_INFO_LEVEL);
+	r = start(&proxy, &loop, &buffers, &step);
+	if (r < 0) {
+		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));
+		return 1;
+	}
+	if (confine() < 0)
+		return 1;
+	proxy_on_signal(&proxy, &none); /* arms it */
+	client_arm_accept(&proxy);
+	r = wire_send(proxy.control_fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
+	if (r == 0)
+		r = loop_run(&loop);
+	if (r < 0)
+		log_error("event=loop_failed error=\"%s\"", strerror(-r));
+	return r < 0;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What holds the parts together: tables, timers, signals, and what happens before each wait. */
+#include "runtime/gateway/proxy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "runtime/base/log.h"
+
+/* Pooled connections beside those in use. */
+#define UPSTREAMS_EXTRA 1024u
+
+static uint32_t *stack_of(uint32_t count)
+{
+	uint32_t *stack = calloc(count, sizeof(*stack));
+
+	for (uint32_t i = 0; stack && i < count; i++)
+		stack[i] = count - 1 - i;
+	return stack;
+}
+
+static int init_slabs(struct proxy *p)
+{
+	p->client_count = p->config.connections_max;
+	p->upstream_count = p->config.connections_max + UPSTREAMS_EXTRA;
+	p->clients = calloc(p->client_count, sizeof(*p->clients));
+	p->upstreams = calloc(p->upstream_count, sizeof(*p->upstreams));
+	p->free_clients = stack_of(p->client_count);
+	p->free_upstreams = stack_of(p->upstream_count);
+	p->starved = calloc(p->client_count + p->upstream_count, sizeof(*p->starved));
+	p->free_client_count = p->client_count;
+	p->free_upstream_count = p->upstream_count;
+	if (!p->clients || !p->upstreams || !p->free_clients || !p->free_upstreams || !p->starved)
+		return -ENOMEM;
+	return timers_init(&p->timers, PROXY_TIMER_QUEUE(p) + 1);
+}
+
+static void arm_signal(struct proxy *p)
+{
+	struct io_uring_sqe *sqe = loop_sqe(p->io.loop, LOOP_SIGNAL, 0, 0);
+	uint64_t user_data = sqe->user_data;
+
+	io_uring_prep_poll_add(sqe, p->signal_fd, POLLIN);
+	sqe->user_data = user_data;
+}
+
+int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
+{
+	static const loop_handler handlers[LOOP_OP_COUNT] = {
+		[LOOP_ACCEPT] = client_on_accept,
+		[LOOP_CONTROL] = control_on_readable,
+		[LOOP_CONTROL_OUT] = control_on_writable,
+		[LOOP_SIGNAL] = proxy_on_signal,
+		[LOOP_TIMER] = proxy_on_timer,
+		[LOOP_CLIENT_RECV] = client_on_recv,
+		[LOOP_CLIENT_SEND] = client_on_send,
+		[LOOP_CLIENT_POLL] = client_on_poll,
+		[LOOP_UP_RECV] = upstream_on_recv,
+		[LOOP_UP_SEND] = upstream_on_send,
+		[LOOP_UP_POLL] = upstream_on_poll,
+		[LOOP_UP_CONNECT] = upstream_on_connect,
+	};
+	int r;
+
+	l->handlers = handlers;
+	l->before_wait = proxy_before_wait;
+	l->self = p;
+	p->io = (struct stream_io){.loop = l, .buffers = b};
+	r = init_slabs(p);
+	if (r == 0)
+		r = routes_init(&p->routes, p->config.domain);
+	if (r == 0)
+		r = instances_init(&p->instances);
+	if (r == 0)
+		r = splice_init(p);
+	return r;
+}
+
+void proxy_starved(struct proxy *p, const struct stream *s)
+{
+	p->count.no_buffer++;
+	p->starved[p->starved_count++] = loop_user_data(s->first_op, s->index, s->life);
+}
+
+/* Those that found no buffer try again, as many as there are buffers. */
+static void feed_starved(struct proxy *p)
+{
+	for (uint32_t n = p->io.buffers->in_ring; n > 0 && p->starved_count > 0; n--) {
+		uint64_t who = p->starved[--p->starved_count];
+		uint32_t index = (uint32_t)(who >> 32) & 0xffffff;
+		struct stream *s = (enum loop_op)(who >> 56) == LOOP_CLIENT_RECV
+					   ? &p->clients[index].s
+					   : &p->upstreams[index].s;
+
+		if (s->life == (uint32_t)who)
+			stream_recv(&p->io, s);
+	}
+}
+
+void proxy_before_wait(void *self)
+{
+	struct proxy *p = self;
+
+	if (p->starved_count > 0)
+		feed_starved(p);
+	if (p->need_count > 0)
+		control_flush(p);
+	timers_arm(&p->timers, p->io.loop);
+}
+
+void proxy_on_timer(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	int64_t id;
+
+	timers_fired(&p->timers, e->res);
+	while ((id = timers_next(&p->timers, proxy_now(p))) >= 0) {
+		if (id < p->client_count)
+			client_on_timer(p, &p->clients[id]);
+		else if (id < PROXY_TIMER_QUEUE(p))
+			upstream_on_timer(p, &p->upstreams[id - p->client_count]);
+		else
+			dispatch_all_queues(p);
+	}
+}
+
+void proxy_dump(struct proxy *p)
+{
+#define X(name) log_info("event=counter name=" #name " value=%" PRIu64, p->count.name);
+	GATEWAY_COUNTERS(X)
+#undef X
+	log_info(
+		"event=gauges clients=%u upstreams=%u queued=%u buffers_free=%u buffers_in_ring=%u "
+		"timers=%u enters=%" PRIu64,
+		p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
+		p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring, p->timers.count,
+		p->io.loop->enters);
+}
+
+void proxy_on_signal(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct signalfd_siginfo info;
+
+	if (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			proxy_dump(p);
+		else
+			client_drain(p);
+	}
+	arm_signal(p);
+}

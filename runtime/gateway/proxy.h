@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The heart of the gateway: clients, upstreams and the exchanges that join them. Private to the
+ * files that implement it (client, request, dispatch, upstream, relay, splice, reply, control).
+ *
+ * An exchange is one request and its answer; it lives in its client, which serves one at a time.
+ *   request.c   parse, route, write the request anew
+ *   dispatch.c  choose an instance, ticket, thaw, queue, retry; every ticket is given back once,
+ * here upstream.c  connections to instances, pool, response head relay.c     bodies and tunnels,
+ * both ways; splice.c when they are large reply.c     answers made by ebb
+ *
+ * Functions that end a client (client_close and what calls it) leave the slot unusable for the
+ * caller: return at once.
+ */
+#ifndef EBB_GATEWAY_PROXY_H
+#define EBB_GATEWAY_PROXY_H
+
+#include "runtime/gateway/counters.h"
+#include "runtime/gateway/instances.h"
+#include "runtime/gateway/stream.h"
+#include "runtime/gateway/timers.h"
+#include "runtime/http/head.h"
+
+#define REQUEST_ID_SIZE 32
+#define PEER_SIZE       46
+#define PIPES_MAX       64
+
+enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to client */
+
+/* A body on its way. in_done: all of it was received; done: and sent. */
+struct flow {
+	enum http_framing in, out;
+	uint64_t left; /* in == HTTP_LENGTH: bytes not yet received */
+	struct http_chunked chunks;
+	bool in_done, done;
+	uint32_t pipe;    /* pipe + 1 while spliced */
+	uint32_t in_pipe; /* bytes */
+};
+
+struct exchange {
+	uint32_t service;
+	uint32_t upstream; /* index + 1 */
+	uint32_t slot, generation, revision_seen;
+	bool has_ticket, counted;
+	bool method_is_head, idempotent, http_10, keep_alive, upgrade, timing, wants_continue;
+	bool cold, thawed;         /* how it started */
+	bool fresh_only;           /* a pooled connection failed: use a new one */
+	bool reused;               /* sent on a pooled connection */
+	bool body_gone;            /* more was sent than request holds: cannot be sent again */
+	bool got_bytes, head_sent; /* of the response */
+	bool reusable, up_broken, tunnel;
+	uint8_t attempts;
+	uint64_t arrived_ns, dispatched_ns, thaw_ns;
+	struct chunk request; /* the head as written, and the first bytes of the body */
+	char *deadline_at;    /* of x-ebb-deadline inside it */
+	struct flow up, down;
+	char id[REQUEST_ID_SIZE];
+};
+
+enum client_state {
+	CLIENT_FREE,
+	CLIENT_HEAD,         /* between requests, or a head is incomplete */
+	CLIENT_QUEUED,       /* no instance had room */
+	CLIENT_WAITS_SOCKET, /* has a ticket, no socket to that instance is left */
+	CLIENT_ACTIVE,       /* joined to an upstream */
+	CLIENT_DOUBT,        /* the upstream died: waits a moment for ebbd to say why */
+	CLIENT_FINISHING,    /* answered; the last bytes are being sent */
+	CLIENT_LINGER, /* discards what still comes, so that the answer is not lost to a RST */
+	CLIENT_CLOSING,
+};
+
+struct client {
+	struct stream s; /* first: completions are of streams */
+	enum client_state state;
+	bool eof;
+	uint32_t chain_next, chain_prev; /* of queue or socket waiters, client + 1 */
+	uint32_t head_seen;
+	uint64_t deadline_ns;
+	uint32_t peer_size;
+	char peer[PEER_SIZE];
+	struct exchange x;
+};
+
+struct upstream {
+	struct stream s; /* first */
+	uint32_t client; /* index + 1; 0 while pooled or closing */
+	uint32_t slot, generation;
+	uint32_t idle_next, idle_prev; /* of the instance's pool, upstream + 1 */
+	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
+	uint32_t head_seen;
+	uint64_t idle_until_ns;
+};
+
+struct pipe_pair {
+	int ends[2];
+};
+
+struct proxy {
+	struct stream_io io;
+	struct timers timers;
+	struct routes routes;
+	struct instances instances;
+	struct board *board;
+	struct counters count;
+	struct wire_gateway_config config;
+	int control_fd, doorbell_fd, signal_fd;
+	int listener_fds[LISTENERS_MAX];
+	bool listener_armed[LISTENERS_MAX];
+	bool draining, control_blocked;
+
+	struct client *clients;
+	struct upstream *upstreams;
+	uint32_t client_count, upstream_count; /* sizes of the slabs */
+	uint32_t *free_clients, *free_upstreams;
+	uint32_t free_client_count, free_upstream_count;
+	uint32_t queued; /* in all services */
+
+	uint32_t need_count, need_services[SERVICES_MAX]; /* to be told to ebbd before waiting */
+	bool need_marked[SERVICES_MAX];
+	uint64_t *starved; /* streams that wait for a buffer: op and index */
+	uint32_t starved_count;
+
+	struct pipe_pair pipes[PIPES_MAX];
+	uint32_t free_pipes[PIPES_MAX], free_pipe_count;
+
+	uint64_t id_seed, id_next;
+	uint64_t real_offset_ns, real_checked_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	struct http_head head;                    /* scratch of the parser */
+};
+
+static inline uint64_t proxy_now(const struct proxy *p)
+{
+	return p->io.loop->now_ns;
+}
+static inline struct upstream *client_upstream(struct proxy *p, struct client *c)
+{
+	return c->x.upstream ? &p->upstreams[c->x.upstream - 1] : NULL;
+}
+static inline struct client *upstream_client(struct proxy *p, struct upstream *u)
+{
+	return u->client ? &p->clients[u->client - 1] : NULL;
+}
+
+/* client.c */
+void client_on_accept(void *self, const struct loop_event *e);
+void client_on_recv(void *self, const struct loop_event *e);
+void client_on_send(void *self, const struct loop_event *e);
+void client_on_poll(void *self, const struct loop_event *e);
+void client_on_timer(struct proxy *p, struct client *c);
+void client_arm_accept(struct proxy *p);
+void client_set_deadline(struct proxy *p, struct client *c, uint64_t when_ns);
+/* The exchange is over and everything sent: next request, or the end of the connection. */
+void client_next(struct proxy *p, struct client *c);
+/* Ends the connection and whatever was under way for it. */
+void client_close(struct proxy *p, struct client *c);
+void client_drain(struct proxy *p);
+
+/* request.c */
+void request_read(struct proxy *p, struct client *c);
+/* Answers what was no request: nothing of it is believed, the connection ends. */
+void request_refuse(struct proxy *p, struct client *c, int status, const char *why);
+/* Gives the written request back, once it can no longer be needed. */
+void request_drop(struct proxy *p, struct client *c);
+/* Makes it independent of an upstream that may still be sending it. */
+void request_unshare(struct proxy *p, struct client *c);
+uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns);
+
+/* dispatch.c */
+void dispatch_request(struct proxy *p, struct client *c);
+void dispatch_service_queue(struct proxy *p, uint32_t service);
+void dispatch_all_queues(struct proxy *p);
+/* The upstream failed before it answered. refused: nothing can have been read by it. */
+void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);
+/* Gives the ticket back (if there is one) and lets the queue have it. */
+void dispatch_release(struct proxy *p, struct client *c);
+/* Takes the client out of queues, upstream and ticket, whatever its state. */
+void dispatch_abandon(struct proxy *p, struct client *c);
+void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *down);
+void dispatch_start_failed(struct proxy *p, const struct wire_start_failed *failed);
+void dispatch_crashed(struct proxy *p, struct client *c);
+/* Sockets of an instance became available. */
+void dispatch_waiters(struct proxy *p, struct instance *i);
+
+/* queue.c: FIFOs of clients, linked through chain_next and chain_prev */
+void queue_push(struct proxy *p, uint32_t *head, uint32_t *tail, struct client *c);
+void queue_remove(struct proxy *p, uint32_t *head, uint32_t *tail, struct client *c);
+
+/* upstream.c */
+/* Sends c's request on a pooled or new connection. False: no socket now, the caller waits. */
+bool upstream_attach(struct proxy *p, struct client *c, struct instance *i);
+/* Parts it from its client: into the pool if it is good for another request, else closed. */
+void upstream_detach(struct proxy *p, struct upstream *u, bool reusable);
+void upstream_close(struct proxy *p, struct upstream *u);
+void upstream_empty_pool(struct proxy *p, struct instance *i);
+void upstream_on_recv(void *self, const struct loop_event *e);
+void upstream_on_send(void *self, const struct loop_event *e);
+void upstream_on_poll(void *self, const struct loop_event *e);
+void upstream_on_connect(void *self, const struct loop_event *e);
+void upstream_on_timer(struct proxy *p, struct upstream *u);
+
+/* response.c */
+/* s->in of the upstream holds bytes and the head of the response is not sent yet. */
+void response_read(struct proxy *p, struct client *c, struct upstream *u);
+/* The whole response was received: upstream and ticket are free, the client may still be sent to.
+ */
+void response_received(struct proxy *p, struct client *c);
+
+/* relay.c */
+void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes);
+/* Takes what s received as the next piece of the body, framed for the other side. 0, -EBADMSG for
+ * wrong framing, -ENOBUFS. The chunk may be empty. */
+int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chunk *out);
+void relay_pump(struct proxy *p, struct client *c, enum relay_way way);
+/* The source of this way ended. */
+void relay_on_end(struct proxy *p, struct client *c, enum relay_way way);
+
+/* splice.c */
+bool splice_begin(struct proxy *p, struct client *c, enum relay_way way);
+void splice_pump(struct proxy *p, struct client *c, enum relay_way way);
+/* Gives the pipe of a flow back, emptied. */
+void splice_end(struct proxy *p, struct flow *f);
+int splice_init(struct proxy *p);
+
+/* reply.c */
+/* Answers with an error of ebb's own, or cuts the connection if an answer has begun. Ends the
+ * exchange. retry_after_s 0 = no such field. */
+void reply_error(struct proxy *p, struct client *c, int status, const char *code,
+		 uint32_t retry_after_s, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+/* "HTTP/1.1 100 Continue" */
+void reply_continue(struct proxy *p, struct client *c);
+/* Best effort on a socket that got no slot, then closes it. */
+void reply_full(int fd);
+
+/* control.c */
+int control_init(struct proxy *p);
+void control_on_readable(void *self, const struct loop_event *e);
+void control_on_writable(void *self, const struct loop_event *e);
+void control_need_instance(struct proxy *p, uint32_t service);
+void control_need_sockets(struct proxy *p, struct instance *i);
+void control_suspect(struct proxy *p, const struct instance *i, int err);
+void control_flush(struct proxy *p);
+
+/* proxy.c */
+int proxy_init(struct proxy *p, struct loop *l, struct buffers *b);
+void proxy_before_wait(void *self);
+void proxy_starved(struct proxy *p, const struct stream *s);
+void proxy_dump(struct proxy *p);
+#define PROXY_TIMER_QUEUE(p) ((p)->client_count + (p)->upstream_count)
+void proxy_on_timer(void *self, const struct loop_event *e);
+void proxy_on_signal(void *self, const struct loop_event *e);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Bodies and tunnels. Each way holds one piece that is being sent and at most one that was received
+ * behind it; nothing is asked of a source whose sink is slower, so memory does not grow. Chunked
+ * bodies are decoded, checked and framed anew, in place; extensions and trailers end here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/gateway/proxy.h"
+
+static const char last_chunk[] = "0\r\n\r\n";
+
+void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes)
+{
+	*f = (struct flow){.in = in, .out = out, .left = bytes, .in_done = in == HTTP_NO_BODY};
+	http_chunked_init(&f->chunks);
+	f->done = f->in_done;
+}
+
+/* Closes the gaps between the chunks in data[0..*size): the body is then the first *body bytes.
+ * Sets *size to what was used. */
+static int decode(struct flow *f, char *data, uint32_t *size, uint32_t *body)
+{
+	uint32_t at = 0, out = 0;
+
+	while (at < *size && !f->in_done) {
+		struct http_slice run;
+		size_t used = 0;
+		int r = http_chunked_next(&f->chunks, data + at, *size - at, &used, &run);
+
+		if (r < 0)
+			return r;
+		memmove(data + out, run.at, run.size);
+		out += (uint32_t)run.size;
+		at += (uint32_t)used;
+		f->in_done = r == 1;
+	}
+	*size = at;
+	*body = out;
+	return 0;
+}
+
+/* One chunk around the bytes, where they are: there is room before and behind them (buffers.h). */
+static void frame(struct chunk *c, bool last)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint32_t size = c->size;
+	char *at = c->at;
+
+	if (size) {
+		memcpy(c->at + size, "\r\n", 2);
+		*--at = '\n';
+		*--at = '\r';
+		for (uint32_t n = size; n; n >>= 4)
+			*--at = hex[n & 15];
+		c->size += 2 + (uint32_t)(c->at - at);
+		c->at = at;
+	}
+	if (last) {
+		memcpy(c->at + c->size, last_chunk, 5);
+		c->size += 5;
+	}
+}
+
+/* What is behind the end of the body stays with the stream, in a buffer of its own. */
+static int keep_rest(struct stream_io *io, struct stream *s, uint32_t used)
+{
+	struct chunk rest = {.size = s->in.size - used, .buffer = BUFFER_NONE};
+
+	if (rest.size == 0) {
+		s->in = rest;
+		return 0;
+	}
+	rest.buffer =
+		buffers_get(io->buffers, BUFFER_HEADROOM + rest.size + BUFFER_SLACK <= BUFFER_UNIT
+						 ? BUFFER_UNIT
+						 : io->buffers->large_bytes);
+	if (rest.buffer == BUFFER_NONE)
+		return -ENOBUFS;
+	rest.at = buffers_at(io->buffers, rest.buffer) + BUFFER_HEADROOM;
+	memcpy(rest.at, s->in.at + used, rest.size);
+	s->in = rest;
+	return 0;
+}
+
+int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chunk *out)
+{
+	struct chunk taken = s->in;
+	uint32_t used = taken.size;
+	int r;
+
+	if (f->in == HTTP_LENGTH) {
+		used = used < f->left ? used : (uint32_t)f->left;
+		f->left -= used;
+		f->in_done = f->left == 0;
+		taken.size = used;
+	} else if (f->in == HTTP_CHUNKED) {
+		r = decode(f, taken.at, &used, &taken.size);
+		if (r < 0)
+			return r;
+	}
+	r = keep_rest(io, s, used);
+	if (r < 0)
+		return r;
+	if (f->out == HTTP_CHUNKED)
+		frame(&taken, f->in_done);
+	*out = taken;
+	return 0;
+}
+
+static void broken(struct proxy *p, struct client *c, enum relay_way way, int err)
+{
+	if (err == -ENOBUFS)
+		p->count.no_buffer++;
+	if (way == RELAY_UP && err == -EBADMSG) {
+		c->x.keep_alive = false;
+		reply_error(p, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
+		return;
+	}
+	if (way == RELAY_DOWN)
+		p->count.aborted_by_instance++;
+	client_close(p, c);
+}
+
+/* Everything of this way was received and what was received is sent. */
+static void finished(struct proxy *p, struct client *c, struct flow *f, enum relay_way way)
+{
+	f->done = true;
+	if (c->x.tunnel) {
+		client_close(p, c);
+	} else if (way == RELAY_UP) {
+		if (c->s.in.size == 0)
+			stream_recv(&p->io, &c->s); /* to see the client go away */
+	} else {
+		/* Only the end of the connection told us that this was all. */
+		if (f->out == HTTP_CHUNKED)
+			stream_send(&p->io, &c->s,
+				    (struct chunk){.at = (char *)(uintptr_t)last_chunk,
+						   .size = 5,
+						   .buffer = BUFFER_NONE});
+		response_received(p, c);
+		if (!c->s.sending)
+			client_next(p, c);
+	}
+}
+
+static void send_piece(struct proxy *p, struct client *c, struct upstream *u, enum relay_way way)
+{
+	bool up = way == RELAY_UP;
+	struct flow *f = up ? &c->x.up : &c->x.down;
+	struct stream *src = up ? &c->s : &u->s, *dst = up ? &u->s : &c->s;
+	struct chunk piece;
+	int r = flow_take(&p->io, f, src, &piece);
+
+	if (r < 0) {
+		broken(p, c, way, r);
+		return;
+	}
+	if (up && piece.size)
+		c->x.body_gone = true;
+	if (piece.size)
+		stream_send(&p->io, dst, piece);
+	else
+		buffers_put(p->io.buffers, piece.buffer);
+	if (f->in_done && !up) {
+		response_received(p, c);
+		if (!c->s.sending)
+			client_next(p, c);
+	} else if (!f->in_done) {
+		relay_pump(p, c, way);
+	} else if (!piece.size) {
+		finished(p, c, f, way);
+	}
+}
+
+/* Bodies this long wait for splice(2) rather than being read ahead. */
+static bool is_long(const struct flow *f)
+{
+	return f->in == HTTP_LENGTH && f->left >= 32768;
+}
+
+void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
+{
+	bool up = way == RELAY_UP;
+	struct upstream *u = client_upstream(p, c);
+	struct flow *f = up ? &c->x.up : &c->x.down;
+	struct stream *src, *dst;
+
+	if (!u || f->done || f->pipe || (up && c->x.up_broken))
+		return;
+	src = up ? &c->s : &u->s;
+	dst = up ? &u->s : &c->s;
+	if (dst->sending) {
+		if (src->in.size == 0 && !f->in_done && !is_long(f))
+			stream_recv(&p->io, src);
+	} else if (f->in_done) {
+		finished(p, c, f, way);
+	} else if (src->in.size > 0) {
+		send_piece(p, c, u, way);
+	} else if (!is_long(f) || !splice_begin(p, c, way)) {
+		stream_recv(&p->io, src);
+	}
+}
+
+void relay_on_end(struct proxy *p, struct client *c, enum relay_way way)
+{
+	struct flow *f = way == RELAY_UP ? &c->x.up : &c->x.down;
+
+	if (f->in != HTTP_UNTIL_CLOSE) {
+		p->count.aborted_by_instance++;
+		client_close(p, c);
+		return;
+	}
+	f->in_done = true;
+	relay_pump(p, c, way);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Answers that ebb makes itself; interface.md section 6. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/gateway/proxy.h"
+#include "runtime/gateway/serialize.h"
+
+#define SEND_REPLY_NS (5 * NS_PER_SEC)
+
+static const char *reason_of(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{400, "Bad Request"},
+		{404, "Not Found"},
+		{408, "Request Timeout"},
+		{431, "Request Header Fields Too Large"},
+		{501, "Not Implemented"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Error";
+}
+
+static void count_error(struct proxy *p, int status)
+{
+	if (status == 502)
+		p->count.error_502++;
+	else if (status == 503)
+		p->count.error_503++;
+	else if (status == 504)
+		p->count.error_504++;
+	else if (status < 500)
+		p->count.error_4xx++;
+	else
+		p->count.error_other++;
+}
+
+static void write_json_text(struct writer *w, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			writer_lit(w, "\\");
+		if (c < 0x20 || c >= 0x7f)
+			writer_lit(w, "?");
+		else
+			writer_text(w, text, 1);
+	}
+}
+
+static void write_body(struct writer *w, const struct exchange *x, const char *code,
+		       const char *message)
+{
+	writer_lit(w, "{\"error\":{\"code\":\"");
+	writer_text(w, code, strlen(code));
+	writer_lit(w, "\",\"message\":\"");
+	write_json_text(w, message);
+	writer_lit(w, "\",\"request_id\":\"");
+	writer_text(w, x->id, REQUEST_ID_SIZE);
+	writer_lit(w, "\"}}\n");
+}
+
+static void write_reply(struct writer *w, const struct exchange *x, int status, const char *code,
+			uint32_t retry_after_s, const char *message)
+{
+	char body_text[1024];
+	struct writer body = {body_text, body_text + sizeof(body_text), false};
+	const char *reason = reason_of(status);
+
+	write_body(&body, x, code, message);
+	writer_lit(w, "HTTP/1.1 ");
+	writer_u64(w, (uint64_t)status);
+	writer_lit(w, " ");
+	writer_text(w, reason, strlen(reason));
+	writer_lit(w, "\r\ncontent-type: application/json\r\ncontent-length: ");
+	writer_u64(w, (uint64_t)(body.at - body_text));
+	writer_lit(w, "\r\nx-ebb-error: ");
+	writer_text(w, code, strlen(code));
+	writer_lit(w, "\r\nx-ebb-id: ");
+	writer_text(w, x->id, REQUEST_ID_SIZE);
+	if (retry_after_s) {
+		writer_lit(w, "\r\nretry-after: ");
+		writer_u64(w, retry_after_s);
+	}
+	if (!x->keep_alive)
+		writer_lit(w, "\r\nconnection: close");
+	else if (x->http_10)
+		writer_lit(w, "\r\nconnection: keep-alive");
+	writer_lit(w, "\r\n\r\n");
+	if (!x->method_is_head)
+		writer_text(w, body_text, (size_t)(body.at - body_text));
+}
+
+void reply_error(struct proxy *p, struct client *c, int status, const char *code,
+		 uint32_t retry_after_s, const char *fmt, ...)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	char message[600]; /* longer ones are cut */
+	struct writer w;
+	va_list ap;
+
+	count_error(p, status);
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	dispatch_abandon(p, c);
+	if (!c->x.head_sent && !(c->s.sending && c->s.next.size))
+		out.buffer = buffers_get(p->io.buffers, BUFFER_UNIT);
+	if (out.buffer == BUFFER_NONE) {
+		client_close(p, c);
+		return;
+	}
+	if (!c->x.up.in_done || p->draining)
+		c->x.keep_alive = false;
+	out.at = w.at = buffers_at(p->io.buffers, out.buffer);
+	w.end = w.at + BUFFER_UNIT;
+	w.overflow = false;
+	write_reply(&w, &c->x, status, code, retry_after_s, message);
+	out.size = (uint32_t)(w.at - out.at);
+	c->state = CLIENT_FINISHING;
+	client_set_deadline(p, c, proxy_now(p) + SEND_REPLY_NS);
+	stream_send(&p->io, &c->s, out);
+}
+
+void reply_continue(struct proxy *p, struct client *c)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!c->s.sending)
+		stream_send(&p->io, &c->s,
+			    (struct chunk){.at = (char *)(uintptr_t)text,
+					   .size = sizeof(text) - 1,
+					   .buffer = BUFFER_NONE});
+}
+
+void reply_full(int fd)
+{
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"
+				   "x-ebb-error: OVERLOADED\r\ncontent-type: application/json\r\n"
+				   "content-length: 85\r\nconnection: close\r\n\r\n"
+				   "{\"error\":{\"code\":\"OVERLOADED\","
+				   "\"message\":\"The gateway has no free connection slot.\"}}\n";
+
+	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	fd_close(&fd);
+}

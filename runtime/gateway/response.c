@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The head of an answer: checked, written anew, sent together with the first bytes of the body. */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/proxy.h"
+#include "runtime/gateway/serialize.h"
+
+static void bad_response(struct proxy *p, struct client *c, const char *why)
+{
+	reply_error(p, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.", why);
+}
+
+/* How the body goes on: as it came, but that chunks are written anew for HTTP/1.1, and that the end
+ * of a connection becomes the last chunk, so that a cut can be told from an end. */
+static enum http_framing framing_for(const struct client *c, enum http_framing in)
+{
+	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
+		return c->x.http_10 ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+	return in;
+}
+
+static void begin_tunnel(struct proxy *p, struct client *c)
+{
+	p->count.upgrades++;
+	c->x.tunnel = true;
+	c->x.keep_alive = false;
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+}
+
+static void describe(struct proxy *p, struct client *c, struct response_extras *extras)
+{
+	const struct exchange *x = &c->x;
+	const struct instance *i = &p->instances.slots[x->slot];
+	const char *start = x->cold ? "cold" : x->thawed ? "thaw" : "warm";
+	uint64_t now_ns;
+
+	*extras = (struct response_extras){
+		.request_id = {x->id, REQUEST_ID_SIZE},
+		.instance = {i->id, i->id_size},
+		.start = {start, 4},
+		.chunked = x->down.out == HTTP_CHUNKED,
+		.close = !x->keep_alive && !x->tunnel,
+		.keep_alive_10 = x->keep_alive && x->http_10,
+		.timing = x->timing,
+	};
+	if (!x->timing)
+		return;
+	now_ns = clock_mono_ns();
+	extras->queue_us = (x->dispatched_ns - x->arrived_ns) / NS_PER_US;
+	extras->thaw_us = x->thaw_ns / NS_PER_US;
+	extras->fn_us = (now_ns - x->dispatched_ns) / NS_PER_US;
+}
+
+/* The head in a buffer of its own. The chunk's size is 0 if there is none. */
+static struct chunk write_head(struct proxy *p, struct client *c, uint32_t head_bytes)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	struct response_extras extras;
+	struct writer w;
+
+	out.buffer = buffers_get(p->io.buffers, head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT
+							? BUFFER_UNIT
+							: p->io.buffers->large_bytes);
+	if (out.buffer == BUFFER_NONE)
+		return out;
+	describe(p, c, &extras);
+	out.at = w.at = buffers_at(p->io.buffers, out.buffer);
+	w.end = w.at + buffers_size(p->io.buffers, out.buffer);
+	w.overflow = false;
+	response_write(&w, &p->head, &extras);
+	if (w.overflow) {
+		buffers_put(p->io.buffers, out.buffer);
+		return (struct chunk){.buffer = BUFFER_NONE};
+	}
+	out.size = (uint32_t)(w.at - out.at);
+	return out;
+}
+
+void response_received(struct proxy *p, struct client *c)
+{
+	struct upstream *u = client_upstream(p, c);
+	struct exchange *x = &c->x;
+
+	if (!x->up.in_done)
+		x->keep_alive = false; /* answered before it had all: the rest is not wanted */
+	splice_end(p, &x->up);
+	request_drop(p, c);
+	p->count.responses++;
+	c->state = CLIENT_FINISHING;
+	client_set_deadline(p, c, proxy_now(p) + p->config.idle_timeout_ms * NS_PER_MS);
+	if (u)
+		upstream_detach(p, u, x->reusable && x->up.in_done && !x->up_broken);
+	dispatch_release(p, c);
+}
+
+/* Puts what came of the body behind the head, if it fits: one send instead of two. */
+static int join_body(struct proxy *p, struct client *c, struct upstream *u, struct chunk *head)
+{
+	uint32_t room = buffers_size(p->io.buffers, head->buffer) - head->size;
+	struct chunk body;
+	int r;
+
+	if (c->x.down.in_done || u->s.in.size == 0 || u->s.in.size + 64 > room)
+		return 0;
+	r = flow_take(&p->io, &c->x.down, &u->s, &body);
+	if (r < 0)
+		return r;
+	memcpy(head->at + head->size, body.at, body.size);
+	head->size += body.size;
+	buffers_put(p->io.buffers, body.buffer);
+	return 0;
+}
+
+static void send_head(struct proxy *p, struct client *c, struct upstream *u, uint32_t head_bytes)
+{
+	const struct http_head *head = &p->head;
+	struct exchange *x = &c->x;
+	struct chunk out;
+
+	x->reusable = head->keep_alive;
+	if (head->upgrade)
+		begin_tunnel(p, c);
+	else
+		flow_init(&x->down, head->framing, framing_for(c, head->framing), head->body_bytes);
+	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel))
+		x->keep_alive = false;
+	out = write_head(p, c, head_bytes);
+	stream_consume(&p->io, &u->s, head_bytes);
+	if (out.size == 0) {
+		p->count.no_buffer++;
+		bad_response(p, c, "the gateway has no buffer for its head");
+		return;
+	}
+	if (join_body(p, c, u, &out) < 0) {
+		buffers_put(p->io.buffers, out.buffer);
+		bad_response(p, c, "its chunked body is malformed");
+		return;
+	}
+	request_drop(p, c);
+	x->head_sent = true;
+	stream_send(&p->io, &c->s, out);
+	if (x->down.in_done)
+		response_received(p, c);
+	else
+		relay_pump(p, c, RELAY_DOWN);
+	if (x->tunnel)
+		relay_pump(p, c, RELAY_UP);
+}
+
+/* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
+ * While the client is still being sent to they are left out, as they may be. */
+static void pass_interim(struct proxy *p, struct client *c, struct upstream *u, uint32_t head_bytes)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	bool tell = p->head.status != 100 && !c->x.http_10 && !c->s.sending;
+
+	if (tell) {
+		bool keep_alive = c->x.keep_alive;
+
+		c->x.keep_alive = true;
+		out = write_head(p, c, head_bytes);
+		c->x.keep_alive = keep_alive;
+	}
+	stream_consume(&p->io, &u->s, head_bytes);
+	if (out.size)
+		stream_send(&p->io, &c->s, out);
+	u->head_seen = 0;
+}
+
+/* One head: 1 if another one may follow in what is there, 0 if not. */
+static int read_one(struct proxy *p, struct client *c, struct upstream *u)
+{
+	const char *why;
+	long end = http_head_end(u->s.in.at, u->s.in.size, u->head_seen, p->config.head_bytes_max);
+
+	if (end == 0) {
+		u->head_seen = u->s.in.size;
+		stream_recv(&p->io, &u->s);
+		return 0;
+	}
+	if (end < 0) {
+		bad_response(p, c, "its head is too large");
+		return 0;
+	}
+	if (http_response_parse(u->s.in.at, (size_t)end, c->x.method_is_head, &p->head, &why)) {
+		bad_response(p, c, why);
+		return 0;
+	}
+	if (p->head.upgrade && !c->x.upgrade) {
+		bad_response(p, c, "it switches protocols unasked");
+		return 0;
+	}
+	if (p->head.status < 200 && !p->head.upgrade) {
+		pass_interim(p, c, u, (uint32_t)end);
+		return 1;
+	}
+	send_head(p, c, u, (uint32_t)end);
+	return 0;
+}
+
+void response_read(struct proxy *p, struct client *c, struct upstream *u)
+{
+	if (c->s.sending && c->s.next.size)
+		return; /* client_on_send comes back here */
+	while (read_one(p, c, u))
+		if (u->s.in.size == 0) {
+			stream_recv(&p->io, &u->s);
+			return;
+		}
+}

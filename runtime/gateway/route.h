@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which service a request is for: exact Host, then NAME.localhost or NAME.<domain>, then the
+ * longest prefix among services without hosts. Where several services share a host, the longest
+ * prefix among them decides. A prefix "" matches no path (the service is reached by host or name);
+ * "/" matches all.
+ */
+#ifndef EBB_GATEWAY_ROUTE_H
+#define EBB_GATEWAY_ROUTE_H
+
+#include "runtime/http/head.h"
+#include "runtime/wire/records.h"
+
+struct service {
+	bool used;
+	struct wire_route_put record;
+	uint32_t first_instance;                 /* slot + 1, chained by instances.c; 0 = none */
+	uint32_t queue_head, queue_tail, queued; /* client + 1, chained by queue.c */
+	uint32_t host_next[SERVICE_HOSTS_MAX];   /* chains of the host table, host number + 1 */
+};
+
+#define ROUTE_BUCKETS 4096u
+
+struct routes {
+	struct service *services; /* SERVICES_MAX */
+	char domain[HOST_NAME_SIZE];
+	uint32_t hosts[ROUTE_BUCKETS]; /* service * SERVICE_HOSTS_MAX + host number + 1 */
+	uint32_t names[ROUTE_BUCKETS]; /* service + 1, open addressing */
+	uint32_t by_prefix[SERVICES_MAX], prefix_count; /* longest first */
+};
+
+int routes_init(struct routes *r, const char *domain); /* 0 or -ENOMEM */
+void routes_fini(struct routes *r);
+/* 0, or -EINVAL for a record that is not well-formed. */
+int routes_put(struct routes *r, const struct wire_route_put *record);
+int routes_del(struct routes *r, uint32_t index);
+/* NULL if nobody serves it. */
+struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
+/* NULL if the index is out of range or not in use. */
+struct service *routes_service(const struct routes *r, uint32_t index);
+
+#endif

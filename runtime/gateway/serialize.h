@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heads written anew from what was parsed (RFC 9110 section 7.6): no byte of a head is passed on
+ * without having been understood. Pure functions over memory; no state, no I/O.
+ */
+#ifndef EBB_GATEWAY_SERIALIZE_H
+#define EBB_GATEWAY_SERIALIZE_H
+
+#include "runtime/http/head.h"
+
+/* Where a head is written. Overflow is noticed once, at the end. */
+struct writer {
+	char *at, *end;
+	bool overflow;
+};
+
+void writer_text(struct writer *w, const char *text, size_t size);
+#define writer_lit(w, literal) writer_text(w, literal, sizeof(literal) - 1)
+void writer_slice(struct writer *w, struct http_slice s);
+void writer_u64(struct writer *w, uint64_t value);
+
+/* How much larger than the head received the one written can be. */
+#define HEAD_GROWTH_MAX 1536u
+
+struct request_extras {
+	struct http_slice peer;       /* address of the client, without port */
+	struct http_slice request_id; /* ours */
+	uint64_t deadline_ms;         /* since the epoch */
+	bool chunked;                 /* the body will be sent chunked */
+};
+/* *deadline_at: where the 13 digits of x-ebb-deadline stand, to be set again later. */
+void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
+		   char **deadline_at);
+/* Writes the deadline again. */
+void request_set_deadline(char *deadline_at, uint64_t deadline_ms);
+
+struct response_extras {
+	struct http_slice request_id, instance, start; /* start: cold, thaw or warm */
+	bool chunked;                                  /* the body will be sent chunked */
+	bool close, keep_alive_10; /* Connection: close, or keep-alive to an HTTP/1.0 client */
+	bool timing;
+	uint64_t queue_us, thaw_us, fn_us;
+};
+void response_write(struct writer *w, const struct http_head *head,
+		    const struct response_extras *x);
+
+#endif

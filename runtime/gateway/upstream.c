@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Connections to instances: from the stock of sockets, through the pool, to their end. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/gateway/proxy.h"
+
+/* Shorter than the 5 s after which Node closes an idle connection, the shortest among the servers
+ * in use: so it is us who close, and not under a request. */
+#define POOL_IDLE_NS (4 * NS_PER_SEC)
+#define POOL_MAX     256u
+
+static void pool_remove(struct proxy *p, struct upstream *u)
+{
+	struct instance *i = &p->instances.slots[u->slot];
+
+	if (!u->idle)
+		return;
+	if (u->idle_prev)
+		p->upstreams[u->idle_prev - 1].idle_next = u->idle_next;
+	else
+		i->idle_head = u->idle_next;
+	if (u->idle_next)
+		p->upstreams[u->idle_next - 1].idle_prev = u->idle_prev;
+	i->idle_count--;
+	u->idle = false;
+}
+
+static void pool_push(struct proxy *p, struct upstream *u, struct instance *i)
+{
+	uint32_t self = u->s.index + 1;
+
+	u->idle = true;
+	u->idle_prev = 0;
+	u->idle_next = i->idle_head;
+	if (i->idle_head)
+		p->upstreams[i->idle_head - 1].idle_prev = self;
+	i->idle_head = self;
+	i->idle_count++;
+	u->idle_until_ns = proxy_now(p) + POOL_IDLE_NS;
+	timers_set(&p->timers, p->client_count + u->s.index, u->idle_until_ns);
+}
+
+static void settle(struct proxy *p, struct upstream *u)
+{
+	if (!stream_settled(&p->io, &u->s))
+		return;
+	timers_clear(&p->timers, p->client_count + u->s.index);
+	p->free_upstreams[p->free_upstream_count++] = u->s.index;
+}
+
+/* The first byte proves that it was accepted; until then it counts against the backlog. */
+static void prove(struct proxy *p, struct upstream *u)
+{
+	struct instance *i;
+
+	if (!u->unproven)
+		return;
+	u->unproven = false;
+	i = instances_get(&p->instances, u->slot, u->generation);
+	if (!i)
+		return;
+	i->connecting--;
+	if (i->wait_head)
+		dispatch_waiters(p, i);
+}
+
+void upstream_close(struct proxy *p, struct upstream *u)
+{
+	if (u->s.closing)
+		return;
+	pool_remove(p, u);
+	stream_close(&p->io, &u->s);
+	prove(p, u);
+	settle(p, u);
+}
+
+void upstream_empty_pool(struct proxy *p, struct instance *i)
+{
+	while (i->idle_head) {
+		p->count.pool_poisoned++;
+		upstream_close(p, &p->upstreams[i->idle_head - 1]);
+	}
+}
+
+void upstream_detach(struct proxy *p, struct upstream *u, bool reusable)
+{
+	struct client *c = upstream_client(p, u);
+	struct instance *i = instances_get(&p->instances, u->slot, u->generation);
+
+	if (c)
+		c->x.upstream = 0;
+	u->client = 0;
+	if (!reusable || !i || i->idle_count >= POOL_MAX || u->s.sending || u->s.in.size > 0 ||
+	    u->s.closing) {
+		upstream_close(p, u);
+		return;
+	}
+	u->head_seen = 0;
+	pool_push(p, u, i);
+	stream_recv(&p->io, &u->s); /* to see its end, and ready for the next answer */
+}
+
+static void join(struct proxy *p, struct client *c, struct upstream *u)
+{
+	c->x.upstream = u->s.index + 1;
+	u->client = c->s.index + 1;
+	u->head_seen = 0;
+}
+
+static struct chunk borrowed(struct chunk chunk)
+{
+	chunk.buffer = BUFFER_NONE;
+	return chunk;
+}
+
+/* Connect and the request behind it are linked: one submission, no round through the loop. */
+static void connect_and_send(struct proxy *p, struct client *c, struct upstream *u,
+			     struct instance *i)
+{
+	const int on = 1;
+	struct io_uring_sqe *sqe;
+	uint64_t user_data;
+
+	if (i->address.ss_family == AF_INET)
+		(void)setsockopt(u->s.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	loop_reserve(p->io.loop, 2);
+	sqe = loop_sqe(p->io.loop, LOOP_UP_CONNECT, u->s.index, u->s.life);
+	user_data = sqe->user_data;
+	io_uring_prep_connect(sqe, u->s.fd, (struct sockaddr *)&i->address, i->address_size);
+	sqe->user_data = user_data;
+	sqe->flags = IOSQE_IO_LINK;
+	u->s.pending++;
+	stream_send(&p->io, &u->s, borrowed(c->x.request));
+	p->count.connects++;
+}
+
+static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
+{
+	struct upstream *u;
+	uint32_t index;
+
+	if (i->stock_count <= STOCK_LOW)
+		control_need_sockets(p, i);
+	if (i->stock_count == 0 || i->connecting >= i->backlog)
+		return false;
+	if (p->free_upstream_count == 0) {
+		p->count.no_upstream_slot++;
+		return false;
+	}
+	index = p->free_upstreams[--p->free_upstream_count];
+	u = &p->upstreams[index];
+	stream_open(&u->s, i->stock_fds[--i->stock_count], index, LOOP_UP_RECV);
+	i->used_sockets++;
+	i->connecting++;
+	u->slot = i->slot;
+	u->generation = i->generation;
+	u->unproven = true;
+	u->idle = false;
+	c->x.reused = false;
+	join(p, c, u);
+	connect_and_send(p, c, u, i);
+	return true;
+}
+
+bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
+{
+	struct upstream *u;
+
+	if (c->x.fresh_only || i->idle_head == 0)
+		return attach_new(p, c, i);
+	u = &p->upstreams[i->idle_head - 1];
+	pool_remove(p, u);
+	join(p, c, u);
+	c->x.reused = true;
+	p->count.pool_hits++;
+	stream_send(&p->io, &u->s, borrowed(c->x.request));
+	return true;
+}
+
+static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
+{
+	struct upstream *u = &p->upstreams[e->index];
+
+	if (e->life != u->s.life)
+		return NULL;
+	if (u->s.closing) {
+		stream_on_late(&p->io, &u->s, e);
+		settle(p, u);
+		return NULL;
+	}
+	return u;
+}
+
+static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
+{
+	c->x.got_bytes = true;
+	prove(p, u);
+	if (c->x.head_sent)
+		relay_pump(p, c, RELAY_DOWN);
+	else
+		response_read(p, c, u);
+}
+
+static void on_end(struct proxy *p, struct client *c, int err)
+{
+	if (!c->x.head_sent) {
+		dispatch_failed(p, c, false, err);
+	} else if (err && !c->x.tunnel) { /* reset: what came is not all */
+		p->count.aborted_by_instance++;
+		client_close(p, c);
+	} else {
+		relay_on_end(p, c, RELAY_DOWN);
+	}
+}
+
+void upstream_on_recv(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct upstream *u = upstream_of(p, e);
+	struct client *c;
+	enum stream_result r;
+	int err = 0;
+
+	if (!u)
+		return;
+	c = upstream_client(p, u);
+	r = stream_on_recv(&p->io, &u->s, e, &err);
+	if (r == STREAM_STARVED)
+		proxy_starved(p, &u->s);
+	else if (r == STREAM_MORE && c)
+		on_bytes(p, c, u);
+	else if (r == STREAM_FULL && c)
+		reply_error(p, c, 502, "BAD_RESPONSE", 0, "The head of the response is too large.");
+	else if (r != STREAM_NOTHING && c)
+		on_end(p, c, err);
+	else if (r != STREAM_NOTHING) /* idle: closed by its server, or talking out of turn */
+		upstream_close(p, u);
+}
+
+void upstream_on_send(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct upstream *u = upstream_of(p, e);
+	struct client *c;
+	enum stream_result r;
+	int err;
+
+	if (!u)
+		return;
+	c = upstream_client(p, u);
+	r = stream_on_send(&p->io, &u->s, e, &err);
+	if (!c)
+		return;
+	if (r == STREAM_MORE) {
+		relay_pump(p, c, RELAY_UP);
+	} else if (r == STREAM_ERROR) {
+		/* It may have answered before it closed: what can be received decides. */
+		c->x.up_broken = true;
+		c->x.reusable = false;
+		if (c->x.up.pipe)
+			splice_end(p, &c->x.up);
+	}
+}
+
+void upstream_on_connect(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct upstream *u = upstream_of(p, e);
+	struct client *c;
+
+	if (!u)
+		return;
+	u->s.pending--;
+	c = upstream_client(p, u);
+	if (e->res == 0) {
+		stream_recv(&p->io, &u->s);
+		return;
+	}
+	p->count.connect_errors++;
+	if (c)
+		dispatch_failed(p, c, true, e->res);
+	else
+		upstream_close(p, u);
+}
+
+void upstream_on_poll(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct upstream *u = upstream_of(p, e);
+	struct client *c;
+
+	if (!u)
+		return;
+	u->s.pending--;
+	u->s.polling = false;
+	c = upstream_client(p, u);
+	if (c && c->state == CLIENT_ACTIVE)
+		splice_pump(p, c, c->x.down.pipe ? RELAY_DOWN : RELAY_UP);
+}
+
+void upstream_on_timer(struct proxy *p, struct upstream *u)
+{
+	if (!u->idle)
+		return;
+	if (u->idle_until_ns > proxy_now(p))
+		timers_set(&p->timers, p->client_count + u->s.index, u->idle_until_ns);
+	else
+		upstream_close(p, u);
+}

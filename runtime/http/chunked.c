@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+
+#include "runtime/http/head.h"
+
+/* No line of the chunked framing needs to be longer; extensions are read over and bounded. */
+#define LINE_BYTES_MAX    1024
+#define TRAILER_BYTES_MAX 16384
+
+enum chunked_state {
+	SIZE_FIRST, /* the first digit */
+	SIZE,
+	EXTENSION,
+	SIZE_LF,
+	DATA,
+	DATA_CR,
+	DATA_LF,
+	TRAILER_FIRST, /* first byte of a trailer line, or of the empty one */
+	TRAILER,
+	TRAILER_LF,
+	END_LF,
+	END,
+	BROKEN,
+};
+
+void http_chunked_init(struct http_chunked *c)
+{
+	*c = (struct http_chunked){.state = SIZE_FIRST};
+}
+
+static int hex_value(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static uint32_t on_size(struct http_chunked *c, unsigned char byte)
+{
+	int digit = hex_value(byte);
+
+	if (digit >= 0) {
+		if (c->left >> 56)
+			return BROKEN; /* more than any body; and the shift would lose bits */
+		c->left = c->left << 4 | (uint64_t)digit;
+		return SIZE;
+	}
+	if (c->state == SIZE_FIRST)
+		return BROKEN;
+	if (byte == '\r')
+		return SIZE_LF;
+	return byte == ';' ? EXTENSION : BROKEN;
+}
+
+/* Extensions and trailers are read over, but a control byte in them is how parsers fall apart. */
+static uint32_t on_text(unsigned char byte, uint32_t stay, uint32_t at_cr)
+{
+	if (byte == '\r')
+		return at_cr;
+	return (byte < 0x20 && byte != '\t') || byte == 0x7f ? BROKEN : stay;
+}
+
+static uint32_t on_byte(struct http_chunked *c, unsigned char byte)
+{
+	switch (c->state) {
+	case SIZE_FIRST:
+	case SIZE:
+		return on_size(c, byte);
+	case EXTENSION:
+		return on_text(byte, EXTENSION, SIZE_LF);
+	case SIZE_LF:
+		c->line_bytes = 0;
+		if (byte != '\n')
+			return BROKEN;
+		return c->left ? DATA : TRAILER_FIRST;
+	case DATA_CR:
+		return byte == '\r' ? DATA_LF : BROKEN;
+	case DATA_LF:
+		c->line_bytes = 0;
+		return byte == '\n' ? SIZE_FIRST : BROKEN;
+	case TRAILER_FIRST:
+		return byte == ' ' ? BROKEN : on_text(byte, TRAILER, END_LF);
+	case TRAILER:
+		return on_text(byte, TRAILER, TRAILER_LF);
+	case TRAILER_LF:
+		return byte == '\n' ? TRAILER_FIRST : BROKEN;
+	case END_LF:
+		return byte == '\n' ? END : BROKEN;
+	default:
+		return BROKEN;
+	}
+}
+
+static bool line_too_long(const struct http_chunked *c)
+{
+	return c->line_bytes > (c->state >= TRAILER_FIRST ? TRAILER_BYTES_MAX : LINE_BYTES_MAX);
+}
+
+int http_chunked_next(struct http_chunked *c, const char *in, size_t size, size_t *used,
+		      struct http_slice *data)
+{
+	size_t i = 0;
+
+	*data = (struct http_slice){in, 0};
+	while (i < size && c->state != DATA && c->state < END) {
+		c->state = on_byte(c, (unsigned char)in[i++]);
+		c->line_bytes++;
+		if (line_too_long(c))
+			c->state = BROKEN;
+	}
+	if (c->state == BROKEN)
+		return -EBADMSG;
+	if (c->state == DATA && i < size) {
+		size_t run = size - i < c->left ? size - i : (size_t)c->left;
+
+		*data = (struct http_slice){in + i, run};
+		c->left -= run;
+		i += run;
+		if (c->left == 0)
+			c->state = DATA_CR;
+	}
+	*used = i;
+	return c->state == END;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 heads: parsing and checking (RFC 9110, 9112). llhttp in strict mode behind our own gate;
+ * the one place that includes llhttp. Used by gateway, api and cli; never by root.
+ *
+ * A head is parsed from a buffer the caller owns; every slice points into it. Nothing is allocated.
+ */
+#ifndef EBB_HTTP_HEAD_H
+#define EBB_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_HEADERS_MAX 128
+
+struct http_slice {
+	const char *at;
+	size_t size;
+};
+
+enum http_framing {
+	HTTP_NO_BODY, /* Content-Length: 0, or none allowed */
+	HTTP_LENGTH,  /* body_bytes */
+	HTTP_CHUNKED,
+	HTTP_UNTIL_CLOSE, /* responses only */
+};
+
+/* Fields that mean something to the message itself or to ebb, recognised while parsing. */
+enum http_field {
+	HTTP_FIELD_OTHER,
+	HTTP_FIELD_HOST,
+	HTTP_FIELD_CONTENT_LENGTH,
+	HTTP_FIELD_TRANSFER_ENCODING,
+	HTTP_FIELD_CONNECTION,
+	HTTP_FIELD_UPGRADE,
+	HTTP_FIELD_EXPECT,
+	HTTP_FIELD_HOP,        /* keep-alive, proxy-connection, proxy-auth*, te, trailer */
+	HTTP_FIELD_FORWARDED,  /* forwarded, x-forwarded-*, x-real-ip */
+	HTTP_FIELD_REQUEST_ID, /* x-request-id */
+	HTTP_FIELD_EBB,        /* x-ebb-*, x-vercel-internal-* */
+};
+
+struct http_header {
+	struct http_slice name, value; /* as received; value without surrounding white space */
+	enum http_field field;
+};
+
+struct http_head {
+	/* requests */
+	struct http_slice method, target; /* target as received */
+	struct http_slice path, query;    /* of origin-form and absolute-form */
+	struct http_slice host;           /* exactly one, valid; without port */
+	bool host_has_port;
+	/* responses */
+	int status;
+	struct http_slice reason;
+	/* both */
+	int minor_version; /* 0 or 1 */
+	enum http_framing framing;
+	uint64_t body_bytes; /* HTTP_LENGTH */
+	bool keep_alive;
+	bool upgrade; /* Connection: upgrade with an Upgrade field, or 101 */
+	bool expect_continue;
+	size_t header_count;
+	struct http_header headers[HTTP_HEADERS_MAX];
+};
+
+/* Looks for the end of a head in text[0..size): bytes of the head with its empty line, 0 if it is
+ * not complete, -EMSGSIZE beyond max. seen: how much an earlier call looked at (resume). */
+long http_head_end(const char *text, size_t size, size_t seen, size_t max);
+
+/* Parses a complete head of exactly size bytes. 0, or an HTTP status (400, 431, 501, 505) with a
+ * static sentence in *why. For a response 502 takes their place; method_was_head matters to
+ * framing. */
+int http_request_parse(const char *text, size_t size, struct http_head *out, const char **why);
+int http_response_parse(const char *text, size_t size, bool method_was_head, struct http_head *out,
+			const char **why);
+
+/* Whether a comma-separated list holds this token (lower case). */
+bool http_list_has(struct http_slice list, const char *token);
+/* Whether a Connection field of this head names the field (RFC 9110 section 7.6.1). */
+bool http_connection_names(const struct http_head *head, struct http_slice name);
+
+/* Case-insensitive. NULL if absent. */
+const struct http_header *http_find(const struct http_head *head, const char *name);
+bool http_slice_is(struct http_slice s, const char *text); /* exact */
+bool http_slice_is_nocase(struct http_slice s, const char *text);
+
+/* Chunked bodies (RFC 9112 section 7.1), decoded in place, byte by byte if need be. */
+struct http_chunked {
+	uint64_t left;
+	uint32_t state, line_bytes;
+};
+void http_chunked_init(struct http_chunked *c);
+/* Looks at in[0..size). Sets *used to what it consumed and *data to the run of body bytes inside it
+ * (may be empty). Returns 1 at the end of the body (trailers included), 0 to go on with the rest or
+ * more, -EBADMSG. Call until *used == size. */
+int http_chunked_next(struct http_chunked *c, const char *in, size_t size, size_t *used,
+		      struct http_slice *data);
+
+#endif

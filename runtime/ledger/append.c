@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/ledger/append.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/ledger/chain.h"
+#include "runtime/ledger/rules.h"
+
+/* The last reading of m's account: 1, 0 if it has none, or -errno. */
+static int last_of_account(struct db *db, const struct wire_meter *m, struct entry *last)
+{
+	int found;
+
+	db_bind_u64(db, DB_LAST_OF_ACCOUNT, 1, m->boot_us);
+	db_bind_text(db, DB_LAST_OF_ACCOUNT, 2, m->instance);
+	found = db_next(db, DB_LAST_OF_ACCOUNT);
+	if (found == 1) {
+		int err = db_entry(db, DB_LAST_OF_ACCOUNT, last);
+
+		db_reset(db, DB_LAST_OF_ACCOUNT);
+		return err ? err : 1;
+	}
+	return found;
+}
+
+static int insert(struct db *db, const struct entry *e)
+{
+	int at = 1;
+
+	db_bind_u64(db, DB_INSERT, at++, e->id);
+	for (size_t i = 0; i < METER_COLUMN_COUNT; i++, at++) {
+		const struct column *c = &meter_columns[i];
+
+		if (c->kind == COLUMN_TEXT)
+			db_bind_text(db, DB_INSERT, at, column_text(c, &e->meter));
+		else
+			db_bind_u64(db, DB_INSERT, at, column_get(c, &e->meter));
+	}
+	db_bind_blob(db, DB_INSERT, at++, e->prev_hash, SHA256_BYTES);
+	db_bind_blob(db, DB_INSERT, at, e->hash, SHA256_BYTES);
+	return db_run(db, DB_INSERT);
+}
+
+/* Links a reading behind the head. 0 or -errno. */
+static int chain_on(struct db *db, const struct wire_meter *m)
+{
+	struct entry e = {.id = db->head_id + 1, .meter = *m};
+	int err;
+
+	memcpy(e.prev_hash, db->head_hash, SHA256_BYTES);
+	err = chain_hash(&e, e.hash);
+	if (!err)
+		err = insert(db, &e);
+	if (err)
+		return err;
+	db->head_id = e.id;
+	memcpy(db->head_hash, e.hash, SHA256_BYTES);
+	return 0;
+}
+
+static int append_one(struct db *db, const struct wire_meter *meter, struct append_report *report)
+{
+	struct wire_meter m = *meter;
+	const char *fault = rules_alone(&m);
+	struct entry last;
+	int found = fault ? 0 : last_of_account(db, &m, &last);
+
+	if (found < 0)
+		return found;
+	if (found && m.seq <= last.meter.seq) {
+		report->old++;
+		return 0;
+	}
+	if (found) {
+		if (m.read_us < last.meter.read_us)
+			m.read_us = last.meter.read_us;
+		fault = rules_after(&last.meter, &m);
+	}
+	if (fault) {
+		report->refused++;
+		report->fault = fault;
+		report->refused_meter = *meter;
+		return 0;
+	}
+	report->added++;
+	return chain_on(db, &m);
+}
+
+static int set_head(struct db *db)
+{
+	if (db->head_id == 0)
+		return 0;
+	db_bind_u64(db, DB_SET_HEAD, 1, db->head_id);
+	db_bind_blob(db, DB_SET_HEAD, 2, db->head_hash, SHA256_BYTES);
+	return db_run(db, DB_SET_HEAD);
+}
+
+static int append_all(struct db *db, const struct wire_meter *meters, size_t count,
+		      struct append_report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = append_one(db, &meters[i], report);
+	if (!err && report->added)
+		err = set_head(db);
+	return err ? err : db_run(db, DB_COMMIT);
+}
+
+int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
+		 struct append_report *out)
+{
+	struct append_report report = {0};
+	uint64_t head_id = db->head_id;
+	uint8_t head_hash[SHA256_BYTES];
+	char why[sizeof(db->why)];
+	int err;
+
+	if (db->broken)
+		return -db->broken;
+	memcpy(head_hash, db->head_hash, SHA256_BYTES);
+	err = db_run(db, DB_BEGIN);
+	if (err == -EBUSY)
+		return err;
+	if (!err)
+		err = append_all(db, meters, count, &report);
+	if (!err) {
+		*out = report;
+		db_checkpoint(db);
+		return 0;
+	}
+	memcpy(why, db->why, sizeof(why));
+	(void)db_run(db,
+		     DB_ROLLBACK); /* SQLite may have done it already, which it calls an error */
+	memcpy(db->why, why, sizeof(why));
+	db->head_id = head_id;
+	memcpy(db->head_hash, head_hash, SHA256_BYTES);
+	db_break(db, -err);
+	return err;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adds readings to the ledger: all of a batch in one transaction, or none. */
+#ifndef EBB_LEDGER_APPEND_H
+#define EBB_LEDGER_APPEND_H
+
+#include <stddef.h>
+
+#include "runtime/ledger/db.h"
+
+#define APPEND_BATCH_MAX 100
+
+struct append_report {
+	size_t added;
+	size_t old;        /* sent before, or older than what is there: harmless, ignored */
+	size_t refused;    /* against the rules (rules.h) */
+	const char *fault; /* of the last refused one */
+	struct wire_meter refused_meter;
+};
+
+/* Commits the readings, in order. 0 when they are durable (or old, or refused), -EBUSY when another
+ * program holds the lock and trying again is right, else -errno and the database is broken. A
+ * reading whose wall clock is behind its account's is entered at the account's time: read_us never
+ * falls, and the counters are what they are. */
+int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
+		 struct append_report *out);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hash chain: hash = SHA-256(encoding of the row), and the encoding begins with the hash of the
+ * row before. docs/ledger.md gives it byte by byte.
+ */
+#ifndef EBB_LEDGER_CHAIN_H
+#define EBB_LEDGER_CHAIN_H
+
+#include "runtime/ledger/entry.h"
+
+/* "ebb" and the version of the encoding, the first four bytes of each. */
+#define CHAIN_MAGIC     "ebb\x01"
+#define CHAIN_BYTES_MAX 512
+
+/* Encodes a row into bytes; returns how many. */
+size_t chain_encode(const struct entry *e, uint8_t bytes[CHAIN_BYTES_MAX]);
+/* Hashes a row (its own hash field is not read). 0 or -EIO. */
+int chain_hash(const struct entry *e, uint8_t hash[SHA256_BYTES]);
+
+#endif

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ebb-ledger: keeps the bill. Started by ebbd, never by hand. */
+#include <stdlib.h>
+
+#include "runtime/base/filter.h"
+#include "runtime/base/log.h"
+#include "runtime/base/sha256.h"
+#include "runtime/ledger/loop.h"
+
+/* A sanitizer's run-time makes calls of its own at any moment: such builds are for tests,
+ * unconfined. */
+#ifdef __SANITIZE_ADDRESS__
+#define CONFINED 0
+#else
+#define CONFINED 1
+#endif
+
+FILTER_EMBED(policy, "runtime/ledger/seccomp.policy");
+
+int main(void)
+{
+	const char *wanted = getenv("EBB_LOG");
+	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
+	uint8_t digest[SHA256_BYTES];
+	char err[256] = "";
+
+	log_init("ebb-ledger", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	/* libcrypto looks for its configuration once: before the filter, so that this needs no
+	 * rule. */
+	if (sha256_of("", 0, digest) < 0) {
+		log_error("event=start_failed why=\"libcrypto has no SHA-256\"");
+		return EXIT_FAILURE;
+	}
+	if (CONFINED &&
+	    filter_apply(policy_start, (size_t)(policy_end - policy_start), err, sizeof(err)) < 0) {
+		log_error("event=start_failed step=SECCOMP why=\"%s\"", err);
+		return EXIT_FAILURE;
+	}
+	return loop_run(LEDGER_CONTROL_FD) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/armory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define RANGE_FIRST 2 /* 0: ebb's daemons, 1: unpackers */
+#define RANGES	    4096
+#define ARMED_MAX   128
+/* The service part of an armed sandbox's cgroup; no service can have this name. */
+#define ARMED_LABEL "_armed"
+
+struct rack {
+	bool used, ready;
+	struct armed armed;
+	struct cgroup cgroup;
+	uint32_t range;
+};
+
+struct armory {
+	struct armory_options options;
+	struct watch watch;
+	uint64_t born; /* names of cgroups are used once */
+	uint32_t ready, arming, wanted;
+	uint32_t next_range;
+	bool range_used[RANGES];
+	struct rack racks[ARMED_MAX];
+};
+
+static void on_zygote(struct watch *w, uint32_t events);
+
+int armory_new(const struct armory_options *options, struct armory **out)
+{
+	struct armory *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->options = *options;
+	a->next_range = RANGE_FIRST;
+	a->watch = (struct watch){.fd = zygote_fd(options->zygote), .on_ready = on_zygote};
+	r = loop_watch(options->loop, &a->watch, EPOLLIN);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
+	*out = a;
+	return 0;
+}
+
+void armory_free(struct armory *a)
+{
+	if (!a)
+		return;
+	loop_unwatch(a->options.loop, &a->watch);
+	for (uint32_t i = 0; i < ARMED_MAX; i++) {
+		if (!a->racks[i].used)
+			continue;
+		if (a->racks[i].ready)
+			armed_fini(&a->racks[i].armed);
+		(void)cgroup_kill(&a->racks[i].cgroup);
+		cgroup_fini(&a->racks[i].cgroup); /* the tree's purge removes it */
+	}
+	free(a);
+}
+
+static int range_take(struct armory *a, uint32_t *out)
+{
+	for (uint32_t i = 0; i < RANGES; i++) {
+		uint32_t range = a->next_range;
+
+		a->next_range = range + 1 < RANGES ? range + 1 : RANGE_FIRST;
+		if (a->range_used[range])
+			continue;
+		a->range_used[range] = true;
+		*out = range;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void armory_range_free(struct armory *a, uint32_t range)
+{
+	must(range >= RANGE_FIRST && range < RANGES && a->range_used[range]);
+	a->range_used[range] = false;
+}
+
+static struct rack *rack_free(struct armory *a)
+{
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		if (!a->racks[i].used)
+			return &a->racks[i];
+	return NULL;
+}
+
+static int arm_one(struct armory *a)
+{
+	const struct cgroup_limits none = {0};
+	struct rack *rack = rack_free(a);
+	char name[32];
+	int r;
+
+	if (!rack)
+		return -EAGAIN; /* as many as can be under way are */
+	r = range_take(a, &rack->range);
+	if (r < 0)
+		return r;
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)++a->born);
+	r = cgroup_create(a->options.tree, ARMED_LABEL, name, &none, &rack->cgroup);
+	if (r == 0) {
+		r = zygote_arm(a->options.zygote, rack->range, rack->cgroup.dir_fd);
+		if (r < 0)
+			armory_left(a, &rack->cgroup);
+	}
+	if (r < 0) {
+		armory_range_free(a, rack->range);
+		return r;
+	}
+	rack->used = true;
+	rack->ready = false;
+	a->arming++;
+	return 0;
+}
+
+void armory_want(struct armory *a, uint32_t waiting)
+{
+	uint32_t target = waiting + a->options.keep;
+	int r = 0;
+
+	while (r == 0 && a->ready + a->arming < target)
+		r = arm_one(a);
+	if (r < 0 && r != -EAGAIN)
+		a->options.on_failed(a->options.self, strerror(-r));
+}
+
+static struct rack *rack_of_range(struct armory *a, uint32_t range)
+{
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		if (a->racks[i].used && !a->racks[i].ready && a->racks[i].range == range)
+			return &a->racks[i];
+	return NULL;
+}
+
+/* An arming that failed: give back what it had and say why. */
+static void arming_failed(struct armory *a, uint32_t range, const struct sandbox_word *fault)
+{
+	struct rack *rack = rack_of_range(a, range);
+	char why[128];
+
+	if (rack) {
+		a->arming--;
+		(void)cgroup_kill(&rack->cgroup);
+		armory_left(a, &rack->cgroup);
+		armory_range_free(a, range);
+		rack->used = false;
+	}
+	(void)text_format(why, sizeof(why), "step %s: %s", sandbox_step_name(fault->a),
+			  strerror(fault->b));
+	a->options.on_failed(a->options.self, why);
+}
+
+static void on_zygote(struct watch *w, uint32_t events)
+{
+	struct armory *a = (struct armory *)((char *)w - offsetof(struct armory, watch));
+
+	for (;;) {
+		struct armed armed;
+		struct sandbox_word fault;
+		uint32_t range;
+		int r = zygote_receive(a->options.zygote, &armed, &fault, &range);
+		struct rack *rack;
+
+		if (r == 0)
+			return;
+		if (r == -ECANCELED) {
+			arming_failed(a, range, &fault);
+			continue;
+		}
+		if (r < 0) {
+			loop_unwatch(a->options.loop, &a->watch);
+			a->options.on_lost(a->options.self);
+			return;
+		}
+		rack = rack_of_range(a, armed.range);
+		must(rack);
+		rack->armed = armed;
+		rack->ready = true;
+		a->arming--;
+		a->ready++;
+		a->options.on_armed(a->options.self);
+	}
+}
+
+bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup)
+{
+	for (uint32_t i = 0; i < ARMED_MAX; i++) {
+		struct rack *rack = &a->racks[i];
+
+		if (!rack->used || !rack->ready)
+			continue;
+		*out = rack->armed;
+		*out_cgroup = rack->cgroup;
+		rack->used = rack->ready = false;
+		a->ready--;
+		return true;
+	}
+	return false;
+}
+
+void armory_left(struct armory *a, struct cgroup *cgroup)
+{
+	/* A directory that is still busy with a dying process goes with the tree at the end. */
+	(void)cgroup_remove(a->options.tree, cgroup);
+	cgroup_fini(cgroup);
+}

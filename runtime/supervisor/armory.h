@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sandboxes kept ready: everything done but the image and exec, parked, each in a cgroup of its own.
+ * Their CPU time before the claim is the platform's, never billed. Also the owner of the id ranges.
+ */
+#ifndef EBB_SUPERVISOR_ARMORY_H
+#define EBB_SUPERVISOR_ARMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/supervisor/loop.h"
+#include "sandbox/sandbox.h"
+
+struct armory;
+
+struct armory_options {
+	struct loop *loop;
+	struct zygote *zygote; /* borrowed */
+	struct cgroup_tree *tree;
+	uint32_t keep;	       /* how many to keep ready */
+	void *self;
+	void (*on_armed)(void *self);		       /* one more can be taken */
+	void (*on_failed)(void *self, const char *why); /* arming failed */
+	void (*on_lost)(void *self);		       /* the zygote died */
+};
+
+int armory_new(const struct armory_options *options, struct armory **out);
+void armory_free(struct armory *a);
+/* Says how many are wanted right now beside those kept ready, and arms what is missing. */
+void armory_want(struct armory *a, uint32_t waiting);
+/* Takes a ready one (its parked process, and the cgroup it must be moved out of before
+ * armory_left). False if none is ready. */
+bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup);
+/* The process left that cgroup (or died): remove it. */
+void armory_left(struct armory *a, struct cgroup *cgroup);
+/* An instance is gone for good: its id range may be used again. */
+void armory_range_free(struct armory *a, uint32_t range);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebbd's configuration: defaults, then the file (key = value lines, # comments), then the command
+ * line. One table (config.c) says every key, its kind and its bounds; `ebbd -T` prints it in force.
+ */
+#ifndef EBB_SUPERVISOR_CONFIG_H
+#define EBB_SUPERVISOR_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/wire/records.h"
+
+#define CONFIG_PATH_SIZE 1024
+
+struct config {
+	char root[CONFIG_PATH_SIZE]; /* "" = the usual FHS places */
+	char run_dir[CONFIG_PATH_SIZE], state_dir[CONFIG_PATH_SIZE], log_dir[CONFIG_PATH_SIZE];
+	char ledger_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
+	char libexec_dir[CONFIG_PATH_SIZE]; /* where ebb-gateway and the others are */
+	char cgroup[64];		    /* name of ebb's cgroup tree */
+	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
+	char listeners[LISTENERS_MAX][64];
+	uint32_t listener_count;
+	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
+	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, drain_ms, nofile_max;
+	uint64_t scratch_mb;
+	char log_level[16];
+	bool print_only; /* -T */
+};
+
+/* Fills from defaults, --config FILE and arguments. 0; 1: --help was printed; or -EINVAL with a
+ * sentence in err saying what, where and what is allowed. */
+int config_load(int argc, char **argv, struct config *out, char *err, size_t err_size);
+void config_print(const struct config *c);
+
+#endif

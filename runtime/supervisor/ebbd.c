@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebbd: root, small and boring. Puts the parts together, starts the unprivileged programs, and takes
+ * everything down again in order: gateways drain, instances stop, the ledger has the last meters.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/apilink.h"
+#include "runtime/supervisor/config.h"
+#include "runtime/supervisor/notify.h"
+#include "sandbox/sandbox.h"
+
+#define PURGE_MS      10000
+#define UID_GATEWAY   1 /* above id_base */
+#define UID_API	      2
+#define UID_LEDGER    3
+#define FLUSH_AT_EXIT UINT64_MAX /* the cookie of the last flush */
+
+struct ebbd {
+	struct config config;
+	uint64_t boot_us;
+	char stage_dir[CONFIG_PATH_SIZE + 16];
+	struct loop *loop;
+	struct board *board;
+	int board_fd, lock_fd;
+	struct cgroup_tree *tree;
+	struct zygote *zygote;
+	struct services *services;
+	struct image_store *images;
+	struct fleet *fleet;
+	struct gateways *gateways;
+	struct ledgerlink *ledger;
+	struct apilink *api;
+	struct watch signals;
+	bool stopping, gateways_gone;
+	int exit_code;
+};
+
+/* ---- hooks: who hears what ---- */
+
+static void on_up(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	gateways_up(e->gateways, i);
+}
+
+static void on_down(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	gateways_down(e->gateways, i);
+}
+
+static void on_start_failed(void *self, const struct wire_start_failed *record)
+{
+	struct ebbd *e = self;
+
+	gateways_start_failed(e->gateways, record);
+}
+
+static void on_event(void *self, const struct wire_event *record)
+{
+	struct ebbd *e = self;
+
+	apilink_event(e->api, record);
+}
+
+static void on_meter(void *self, struct wire_meter *record)
+{
+	struct ebbd *e = self;
+
+	ledgerlink_meter(e->ledger, record);
+}
+
+static void on_log_pipe(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	apilink_log_pipe(e->api, i);
+}
+
+static bool may_start(void *self)
+{
+	struct ebbd *e = self;
+
+	return ledgerlink_keeps_up(e->ledger);
+}
+
+static void on_ready(void *self)
+{
+	struct ebbd *e = self;
+
+	log_info("event=ready listen=%s gateways=%u api=%s/api.sock", e->config.listeners[0],
+		 (unsigned int)e->config.gateways, e->config.run_dir);
+	if (notify_send("READY=1") < 0)
+		log_warn("event=notify_failed");
+}
+
+/* ---- the end ---- */
+
+static void on_flushed(void *self, uint64_t cookie, int error)
+{
+	struct ebbd *e = self;
+
+	if (cookie != FLUSH_AT_EXIT) {
+		apilink_flushed(e->api, cookie, error);
+		return;
+	}
+	if (error < 0)
+		e->exit_code = 1;
+	ledgerlink_stop(e->ledger);
+}
+
+static void on_ledger_stopped(void *self)
+{
+	struct ebbd *e = self;
+
+	loop_stop(e->loop);
+}
+
+static void on_emptied(void *self)
+{
+	struct ebbd *e = self;
+
+	ledgerlink_flush(e->ledger, FLUSH_AT_EXIT);
+}
+
+static void on_gateways_stopped(void *self)
+{
+	struct ebbd *e = self;
+
+	if (e->gateways_gone)
+		return;
+	e->gateways_gone = true;
+	fleet_stop_all(e->fleet);
+}
+
+static void stop(struct ebbd *e)
+{
+	if (e->stopping) {
+		log_warn("event=stopping_at_once cause=\"second signal\"");
+		e->exit_code = 1;
+		loop_stop(e->loop);
+		return;
+	}
+	e->stopping = true;
+	log_info("event=stopping");
+	(void)notify_send("STOPPING=1");
+	gateways_stop(e->gateways);
+}
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+	struct ebbd *e = (struct ebbd *)((char *)w - offsetof(struct ebbd, signals));
+	struct signalfd_siginfo info;
+
+	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			log_info("event=reload text=\"listeners and limits change at a restart\"");
+		else if (info.ssi_signo == SIGUSR1)
+			log_info("event=dump instances=%u", fleet_count(e->fleet));
+		else
+			stop(e);
+	}
+}
+
+static void on_ledger_channel(void *self, int fd)
+{
+	struct ebbd *e = self;
+
+	apilink_ledger_channel(e->api, fd);
+}
+
+/* ---- the beginning: one step after the other, each with its sentence ---- */
+
+static int open_signals(struct ebbd *e, char *err, size_t err_size)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	e->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+				    .on_ready = on_signal};
+	return e->signals.fd < 0 ? -errno : loop_watch(e->loop, &e->signals, EPOLLIN);
+}
+
+/* Each directory with its mode and owner (0 = root, else an id above id_base). */
+static int make_directories(struct ebbd *e, char *err, size_t err_size)
+{
+	const struct config *c = &e->config;
+	const struct {
+		const char *path;
+		mode_t mode;
+		uint32_t owner;
+	} dirs[] = {
+		{c->run_dir, 0755, 0},		 {c->state_dir, 0700, UID_API},
+		{c->log_dir, 0700, UID_API},	 {c->ledger_dir, 0700, UID_LEDGER},
+		{c->image_dir, 0700, 0},	 {e->stage_dir, 0700, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		uid_t id = dirs[i].owner ? (uid_t)(c->id_base + dirs[i].owner) : 0;
+		int r = fd_mkdir_p(AT_FDCWD, dirs[i].path, 0755);
+
+		if (r == 0 && (chmod(dirs[i].path, dirs[i].mode) < 0 ||
+			       chown(dirs[i].path, id, id) < 0))
+			r = -errno;
+		if (r < 0) {
+			(void)text_format(err, err_size, "cannot make %s: %s", dirs[i].path,
+					  strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* One ebbd per run directory. */
+static int take_lock(struct ebbd *e, char *err, size_t err_size)
+{
+	char path[CONFIG_PATH_SIZE + 16];
+
+	(void)text_format(path, sizeof(path), "%s/lock", e->config.run_dir);
+	e->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (e->lock_fd >= 0 && flock(e->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	(void)text_format(err, err_size,
+			  "another ebbd serves from %s (its lock is taken); stop it, or use another "
+			  "--root",
+			  e->config.run_dir);
+	return -EBUSY;
+}
+
+/* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
+static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
+{
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	(void)text_format(err, err_size, "cannot make a private mount namespace: %s; ebbd needs root",
+			  strerror(errno));
+	return -errno;
+}
+
+static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
+{
+	char init[CONFIG_PATH_SIZE + 16];
+	struct sandbox_options sandbox = {
+		.init_path = init,
+		.policy_path = "sandbox/policy/default.policy",
+		.id_base = (uint32_t)e->config.id_base,
+		.fail_step = SANDBOX_STEP_COUNT,
+		.hostname = "ebb",
+	};
+	int r = cgroup_tree_open(e->config.cgroup, &e->tree, err, err_size);
+
+	if (r < 0)
+		return r;
+	r = cgroup_tree_purge(e->tree, PURGE_MS);
+	if (r < 0) {
+		(void)text_format(err, err_size, "what an earlier ebbd left behind cannot be removed: %s",
+				  strerror(-r));
+		return r;
+	}
+	if (r > 0)
+		log_warn("event=purged leaves=%d cause=\"left by an earlier ebbd\"", r);
+	(void)text_format(init, sizeof(init), "%s/ebb-init", e->config.libexec_dir);
+	return zygote_start(&sandbox, &e->zygote, err, err_size);
+}
+
+static int open_board(struct ebbd *e, char *err, size_t err_size)
+{
+	SCOPED_FD run_fd = open(e->config.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = run_fd < 0 ? -errno
+			   : board_create(run_fd, (uint32_t)e->config.gateways, &e->board,
+					  &e->board_fd);
+
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot make the board in %s: %s",
+				  e->config.run_dir, strerror(-r));
+	return r;
+}
+
+static int open_images(struct ebbd *e, char *err, size_t err_size)
+{
+	char unpack[CONFIG_PATH_SIZE + 16];
+
+	(void)text_format(unpack, sizeof(unpack), "%s/ebb-unpack", e->config.libexec_dir);
+	return image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base, &e->images,
+				err, err_size);
+}
+
+static int open_fleet(struct ebbd *e, char *err, size_t err_size)
+{
+	struct fleet_options fleet = {
+		.loop = e->loop,
+		.board = e->board,
+		.tree = e->tree,
+		.services = e->services,
+		.zygote = e->zygote,
+		.stage_dir = e->stage_dir,
+		.armed = (uint32_t)e->config.armed,
+		.instances_max = (uint32_t)e->config.instances_max,
+		.nofile_max = (uint32_t)e->config.nofile_max,
+		.boot_us = e->boot_us,
+		.hooks = {.self = e,
+			  .up = on_up,
+			  .down = on_down,
+			  .start_failed = on_start_failed,
+			  .event = on_event,
+			  .meter = on_meter,
+			  .log_pipe = on_log_pipe,
+			  .may_start = may_start,
+			  .emptied = on_emptied},
+	};
+	int r = fleet_new(&fleet, &e->fleet);
+
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot make the fleet: %s", strerror(-r));
+	return r;
+}
+
+static int open_programs(struct ebbd *e, char *err, size_t err_size)
+{
+	uint32_t id_base = (uint32_t)e->config.id_base;
+	struct apilink_options api = {.loop = e->loop,
+				      .config = &e->config,
+				      .services = e->services,
+				      .images = e->images,
+				      .uid = id_base + UID_API,
+				      .boot_us = e->boot_us,
+				      .stage_dir = e->stage_dir};
+	struct ledgerlink_options ledger = {.loop = e->loop,
+					    .config = &e->config,
+					    .uid = id_base + UID_LEDGER,
+					    .boot_us = e->boot_us,
+					    .stage_dir = e->stage_dir,
+					    .self = e,
+					    .on_flushed = on_flushed,
+					    .on_stopped = on_ledger_stopped,
+					    .on_channel = on_ledger_channel};
+	struct gateways_options gateways = {.loop = e->loop,
+					    .config = &e->config,
+					    .board = e->board,
+					    .board_fd = e->board_fd,
+					    .services = e->services,
+					    .uid = id_base + UID_GATEWAY,
+					    .stage_dir = e->stage_dir,
+					    .self = e,
+					    .on_ready = on_ready,
+					    .on_stopped = on_gateways_stopped};
+	int r = apilink_new(&api, &e->api, err, err_size);
+
+	if (r == 0)
+		r = ledgerlink_new(&ledger, &e->ledger, err, err_size);
+	if (r == 0)
+		r = open_fleet(e, err, err_size);
+	if (r == 0)
+		r = gateways_new(&gateways, &e->gateways, err, err_size);
+	if (r < 0)
+		return r;
+	gateways_attach(e->gateways, e->fleet);
+	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, err, err_size);
+}
+
+static int open_loop(struct ebbd *e, char *err, size_t err_size)
+{
+	int r = loop_new(&e->loop);
+
+	if (r == 0)
+		r = services_new(&e->services);
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot start: %s", strerror(-r));
+	return r;
+}
+
+/* The zygote is forked early, while this process is still small. */
+static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
+	make_directories, take_lock,   make_mounts_private, open_tree_and_zygote, open_loop,
+	open_signals,	  open_board, open_images,	    open_programs,
+};
+
+static void close_all(struct ebbd *e)
+{
+	apilink_free(e->api);
+	gateways_free(e->gateways);
+	fleet_free(e->fleet);
+	ledgerlink_free(e->ledger);
+	image_store_close(e->images);
+	zygote_stop(e->zygote);
+	if (e->tree) {
+		(void)cgroup_tree_purge(e->tree, PURGE_MS);
+		cgroup_tree_remove(e->tree);
+		cgroup_tree_close(e->tree);
+	}
+	board_close(e->board);
+	services_free(e->services);
+	fd_close(&e->signals.fd);
+	fd_close(&e->board_fd);
+	fd_close(&e->lock_fd);
+	loop_free(e->loop);
+}
+
+static int open_stdin(void)
+{
+	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	return null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct ebbd e = {.board_fd = -1, .lock_fd = -1, .signals = {.fd = -1}};
+	char err[1024] = "", quoted[2200];
+	int r = config_load(argc, argv, &e.config, err, sizeof(err));
+
+	if (r == 1)
+		return 0;
+	if (r < 0) {
+		fprintf(stderr, "ebbd: %s\n", err);
+		return 2;
+	}
+	if (e.config.print_only) {
+		config_print(&e.config);
+		return 0;
+	}
+	log_init("ebbd", (enum log_level)log_level_parse(e.config.log_level));
+	e.boot_us = clock_real_us();
+	(void)text_format(e.stage_dir, sizeof(e.stage_dir), "%s/stage", e.config.run_dir);
+	r = open_stdin();
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opening); i++)
+		r = opening[i](&e, err, sizeof(err));
+	if (r == 0)
+		r = loop_run(e.loop);
+	if (r < 0) {
+		log_error("event=failed cause=%s", log_quote(quoted, sizeof(quoted),
+							      err[0] ? err : strerror(-r)));
+		e.exit_code = 1;
+	}
+	close_all(&e);
+	log_info("event=stopped code=%d", e.exit_code);
+	return e.exit_code;
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/fleet.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netns/netns.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance.h"
+
+/* The life of an instance. A cell that is absent (0 = WAITING is never a target) is a bug. */
+static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
+	[INSTANCE_WAITING] = {[INSTANCE_CLAIM] = INSTANCE_STARTING,
+			      [INSTANCE_DEATH] = INSTANCE_GONE},
+	[INSTANCE_STARTING] = {[INSTANCE_READY] = INSTANCE_RUNNING,
+			       [INSTANCE_TERMINATE] = INSTANCE_STOPPING,
+			       [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_RUNNING] = {[INSTANCE_ASK_FREEZE] = INSTANCE_FREEZING,
+			      [INSTANCE_DRAIN] = INSTANCE_DRAINING,
+			      [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_FREEZING] = {[INSTANCE_SEEN_FROZEN] = INSTANCE_FROZEN,
+			       [INSTANCE_THAW] = INSTANCE_RUNNING,
+			       [INSTANCE_DRAIN] = INSTANCE_DRAINING,
+			       [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_FROZEN] = {[INSTANCE_THAW] = INSTANCE_RUNNING,
+			     [INSTANCE_DRAIN] = INSTANCE_DRAINING,
+			     [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_DRAINING] = {[INSTANCE_TERMINATE] = INSTANCE_STOPPING,
+			       [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_STOPPING] = {[INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_DYING] = {[INSTANCE_EMPTY] = INSTANCE_GONE},
+};
+
+void instance_move(struct instance *i, enum instance_event event)
+{
+	enum instance_state next = next_state[i->state][event];
+
+	must(next != INSTANCE_WAITING);
+	loop_timer_off(i->fleet->options.loop, &i->timer);
+	i->state = next;
+	i->state_since_ns = loop_now_ns(i->fleet->options.loop);
+}
+
+void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
+{
+	struct fleet_hooks *hooks = &i->fleet->options.hooks;
+	struct wire_event record = {.when_us = clock_real_us(), .kind = event_kind};
+	va_list ap;
+
+	(void)text_copy(record.service, sizeof(record.service), i->spec->put.name);
+	(void)text_copy(record.instance, sizeof(record.instance), i->id);
+	va_start(ap, fmt);
+	vsnprintf(record.text, sizeof(record.text), fmt, ap);
+	va_end(ap);
+	hooks->event(hooks->self, &record);
+}
+
+struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation)
+{
+	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+
+	return i && i->generation == generation ? i : NULL;
+}
+
+/* ---- the fleet ---- */
+
+static void on_armed(void *self)
+{
+	fleet_claim_waiting(self);
+}
+
+static void on_arm_failed(void *self, const char *why)
+{
+	struct fleet *f = self;
+	struct instance *next;
+
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		if (i->state == INSTANCE_WAITING) {
+			(void)text_format(i->fault, sizeof(i->fault), "no sandbox: %s", why);
+			stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
+		}
+	}
+}
+
+static void on_zygote_lost(void *self)
+{
+	on_arm_failed(self, "the zygote died; restart ebbd");
+}
+
+int fleet_new(const struct fleet_options *options, struct fleet **out)
+{
+	struct fleet *f = calloc(1, sizeof(*f));
+	struct armory_options armory = {
+		.loop = options->loop,
+		.zygote = options->zygote,
+		.tree = options->tree,
+		.keep = options->armed,
+		.self = f,
+		.on_armed = on_armed,
+		.on_failed = on_arm_failed,
+		.on_lost = on_zygote_lost,
+	};
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->options = *options;
+	f->home_ns_fd = netns_own();
+	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);
+	if (r < 0) {
+		fd_close(&f->home_ns_fd);
+		free(f);
+		return r;
+	}
+	armory_want(f->armory, 0);
+	*out = f;
+	return 0;
+}
+
+void fleet_free(struct fleet *f)
+{
+	if (!f)
+		return;
+	while (f->first) {
+		struct instance *i = f->first;
+
+		if (i->cgroup.dir_fd >= 0)
+			(void)cgroup_kill(&i->cgroup);
+		fleet_forget(i);
+	}
+	armory_free(f->armory);
+	fd_close(&f->home_ns_fd);
+	free(f);
+}
+
+static void unlink_instance(struct fleet *f, struct instance *i)
+{
+	struct instance **at = &f->first;
+
+	while (*at != i)
+		at = &(*at)->next;
+	*at = i->next;
+	f->slots[i->slot] = NULL;
+	f->count--;
+}
+
+void fleet_forget(struct instance *i)
+{
+	struct fleet *f = i->fleet;
+	struct loop *loop = f->options.loop;
+	bool had_sandbox = i->armed.pid > 0;
+
+	loop_timer_off(loop, &i->timer);
+	loop_unwatch(loop, &i->control);
+	loop_unwatch(loop, &i->death);
+	unlink_instance(f, i);
+	/* Tickets may still be open on the slot; it is reused only when they came back. */
+	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
+	if (had_sandbox) {
+		uint32_t range = i->armed.range;
+
+		armed_fini(&i->armed);
+		armory_range_free(f->armory, range);
+	}
+	fd_close(&i->log_fd);
+	fd_close(&i->probe_fd);
+	cgroup_fini(&i->cgroup);
+	spec_unref(i->spec);
+	free(i);
+	if (f->stopping && f->count == 0)
+		f->options.hooks.emptied(f->options.hooks.self);
+}
+
+void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx)
+{
+	for (struct instance *i = f->first; i; i = i->next)
+		fn(ctx, i);
+}
+
+uint32_t fleet_count(const struct fleet *f)
+{
+	return f->count;
+}
+
+/* ---- what others tell it ---- */
+
+void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued)
+{
+	struct service *service = services_at(f->options.services, index);
+
+	if (!service || gateway >= GATEWAYS_MAX)
+		return;
+	service->queued[gateway] = queued;
+	fleet_scale(f, service);
+}
+
+static void drain_where(struct fleet *f, uint32_t service, const struct spec *except)
+{
+	struct instance *next;
+
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		if (i->service == service && i->spec != except)
+			stop_drain(i);
+	}
+}
+
+void fleet_service_changed(struct fleet *f, struct service *service)
+{
+	drain_where(f, service->index, service->spec);
+	fleet_scale(f, service);
+}
+
+void fleet_service_gone(struct fleet *f, struct service *service)
+{
+	drain_where(f, service->index, NULL);
+}
+
+void fleet_doorbell(struct fleet *f)
+{
+	for (struct instance *i = f->first; i; i = i->next)
+		freezer_look(i);
+}
+
+void fleet_touch(struct fleet *f, uint32_t slot)
+{
+	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!i)
+		return;
+	board_awake_clamp(f->options.board, slot, i->read_awake_ns,
+			  i->read_awake_ns + (now_ns - i->read_at_ns));
+	if (i->cgroup.dir_fd >= 0 &&
+	    board_state_of(board_load(f->options.board, slot)) != BOARD_FROZEN)
+		(void)cgroup_thaw(&i->cgroup);
+	freezer_look(i);
+}
+
+void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error)
+{
+	struct instance *i = fleet_instance(f, slot, generation);
+
+	/* It lives (its death would have been told), yet does not accept: nobody can use it. */
+	if (i && error == ECONNREFUSED && instance_is_up(i)) {
+		(void)text_format(i->fault, sizeof(i->fault), "it stopped accepting on its port");
+		stop_drain(i);
+	}
+}
+
+void fleet_stop_all(struct fleet *f)
+{
+	struct instance *next;
+
+	f->stopping = true;
+	if (f->count == 0)
+		f->options.hooks.emptied(f->options.hooks.self);
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		stop_drain(i);
+		if (i->state == INSTANCE_DRAINING)
+			stop_terminate(i);
+	}
+}
+
+void fleet_flush_meters(struct fleet *f)
+{
+	for (struct instance *i = f->first; i; i = i->next)
+		meter_read(i, METER_AT_FLUSH);
+}
+
+int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
+		  struct instance **out)
+{
+	struct instance *i = fleet_instance(f, slot, generation);
+	int r;
+
+	if (!i || !instance_is_up(i))
+		return -ESRCH;
+	r = netns_sockets(i->armed.net_ns_fd, f->home_ns_fd, AF_INET, fds, count);
+	if (r == 0)
+		*out = i;
+	return r;
+}
+
+/* ---- commands ---- */
+
+static int command_freeze(struct instance *i)
+{
+	if (i->state == INSTANCE_FROZEN)
+		return 0;
+	return i->state == INSTANCE_RUNNING ? freezer_ask(i) : -EBUSY;
+}
+
+static int command_thaw(struct instance *i)
+{
+	if (i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING)
+		freezer_thaw(i);
+	return instance_is_up(i) ? 0 : -EBUSY;
+}
+
+static int command_stop(struct instance *i)
+{
+	stop_drain(i);
+	return 0;
+}
+
+static int (*const commands[])(struct instance *i) = {
+	[WIRE_COMMAND_FREEZE] = command_freeze,
+	[WIRE_COMMAND_THAW] = command_thaw,
+	[WIRE_COMMAND_STOP] = command_stop,
+};
+
+int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size)
+{
+	int r;
+
+	for (struct instance *i = f->first; i; i = i->next) {
+		if (strcmp(i->id, id) != 0)
+			continue;
+		r = command < ARRAY_LEN(commands) ? commands[command](i) : -EINVAL;
+		if (r < 0)
+			(void)text_format(text, text_size,
+					  "instance '%s': %s; `ebb why %s` says what it is doing", id,
+					  r == -EBUSY ? "it has work open or is not ready" : "no such command", id);
+		return r;
+	}
+	(void)text_format(text, text_size, "there is no instance '%s'; see `ebb ps`", id);
+	return -ENOENT;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Freezing in three states: asked, happened, undone. The board's word decides, cgroup.freeze follows,
+ * and only "frozen 1" in cgroup.events is believed. Its poll notification comes up to 10 ms late and
+ * spinning starves the task that has to park, so: read once at once, then on a 1 ms timer.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/supervisor/instance.h"
+#include "runtime/supervisor/policy.h"
+
+#define LOOK_AGAIN_NS (1 * NS_PER_MS)
+#define GIVE_UP_NS    (250 * NS_PER_MS)
+#define BACK_OFF_NS   (2 * NS_PER_SEC)
+
+static struct instance *of_timer(struct timer *t)
+{
+	return (struct instance *)((char *)t - offsetof(struct instance, timer));
+}
+
+static uint64_t now_of(const struct instance *i)
+{
+	return loop_now_ns(i->fleet->options.loop);
+}
+
+static board_word word_of(const struct instance *i)
+{
+	return board_load(i->fleet->options.board, i->slot);
+}
+
+static void on_due(struct timer *t);
+
+static void again_at(struct instance *i, uint64_t due_ns)
+{
+	i->timer.on_due = on_due;
+	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
+}
+
+void freezer_begin(struct instance *i)
+{
+	again_at(i, now_of(i) + i->grace_ns);
+}
+
+/* Somebody has work there: it is running, whatever was asked. */
+static void thawed(struct instance *i)
+{
+	bool was_frozen = i->state == INSTANCE_FROZEN;
+	uint64_t now_ns = now_of(i);
+
+	if (was_frozen) {
+		i->frozen_sum_ns += now_ns - i->frozen_ns;
+		i->grace_ns = policy_grace_ns(i->grace_ns, now_ns - i->frozen_ns);
+		instance_say(i, WIRE_EVENT_INSTANCE_THAWED, "after %" PRIu64 " ms",
+			     (now_ns - i->frozen_ns) / NS_PER_MS);
+	}
+	instance_move(i, INSTANCE_THAW);
+	freezer_begin(i);
+}
+
+static void happened(struct instance *i)
+{
+	i->freezes++;
+	i->frozen_ns = now_of(i);
+	instance_move(i, INSTANCE_SEEN_FROZEN);
+	meter_read(i, METER_AT_FREEZE);
+	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN, "idle; frozen %" PRIu64 " us after it was asked",
+		     (i->frozen_ns - i->asked_ns) / NS_PER_US);
+}
+
+/* It will not park (a task in uninterruptible sleep, mostly): leaving "1" behind would freeze it at
+ * some later moment nobody expects. */
+static void take_back(struct instance *i)
+{
+	if (!board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING)) {
+		thawed(i);
+		return;
+	}
+	(void)cgroup_thaw(&i->cgroup);
+	i->not_before_ns = now_of(i) + BACK_OFF_NS;
+	instance_move(i, INSTANCE_THAW);
+	freezer_begin(i);
+}
+
+static void look_for_frozen(struct instance *i)
+{
+	if (board_state_of(word_of(i)) != BOARD_FROZEN)
+		thawed(i);
+	else if (cgroup_frozen(&i->cgroup) == 1)
+		happened(i);
+	else if (clock_mono_ns() - i->asked_ns > GIVE_UP_NS)
+		take_back(i);
+	else
+		again_at(i, now_of(i) + LOOK_AGAIN_NS);
+}
+
+int freezer_ask(struct instance *i)
+{
+	struct board *board = i->fleet->options.board;
+
+	if (!board_try_freeze(board, i->slot))
+		return -EBUSY;
+	i->asked_ns = clock_mono_ns();
+	instance_move(i, INSTANCE_ASK_FREEZE);
+	if (cgroup_freeze(&i->cgroup) < 0) {
+		take_back(i);
+		return -EIO;
+	}
+	/* A gateway may have taken a ticket and written its "0" before our "1". */
+	if (board_state_of(word_of(i)) != BOARD_FROZEN) {
+		(void)cgroup_thaw(&i->cgroup);
+		thawed(i);
+		return -EBUSY;
+	}
+	look_for_frozen(i);
+	return 0;
+}
+
+/* RUNNING: freeze when nothing is open and the grace has passed since the last piece of work. */
+static void consider(struct instance *i)
+{
+	board_word w = word_of(i);
+	uint64_t now_ns = now_of(i), due_ns;
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+
+	if (board_tickets(w) + board_holds(w) > 0) {
+		again_at(i, now_ns + i->grace_ns);
+		return;
+	}
+	due_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
+		 (i->spec->put.freeze_after_ms ? i->spec->put.freeze_after_ms * NS_PER_MS
+					       : i->grace_ns);
+	if (due_ns < i->not_before_ns)
+		due_ns = i->not_before_ns;
+	if (now_ns < due_ns)
+		again_at(i, due_ns);
+	else if (freezer_ask(i) == -EBUSY && i->state == INSTANCE_RUNNING)
+		freezer_begin(i);
+}
+
+static void on_due(struct timer *t)
+{
+	struct instance *i = of_timer(t);
+
+	if (i->state == INSTANCE_RUNNING)
+		consider(i);
+	else if (i->state == INSTANCE_FREEZING)
+		look_for_frozen(i);
+}
+
+void freezer_thaw(struct instance *i)
+{
+	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
+	(void)cgroup_thaw(&i->cgroup);
+	if (i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING)
+		thawed(i);
+}
+
+void freezer_look(struct instance *i)
+{
+	if ((i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING) &&
+	    board_state_of(word_of(i)) == BOARD_RUNNING)
+		thawed(i);
+}

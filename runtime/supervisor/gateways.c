@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/gateways.h"
+
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/daemon.h"
+#include "runtime/supervisor/listeners.h"
+
+#define RING_ENTRIES	1024
+#define RING_COMPLETIONS 8192
+#define SOCKETS_FIRST	4 /* a gateway's stock when an instance comes up */
+
+enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
+
+struct gateway {
+	struct gateways *all;
+	uint32_t index;
+	char name[32];
+	struct daemon daemon;
+	int listener_fds[LISTENERS_MAX]; /* kept: a new one inherits what waits in the backlog */
+	struct io_uring_params ring;
+};
+
+struct gateways {
+	struct gateways_options options;
+	struct fleet *fleet;
+	int doorbell_fd;
+	struct watch doorbell;
+	struct timer deadline;
+	uint32_t count, ready;
+	bool stopping, told_ready;
+	char binary[CONFIG_PATH_SIZE + 32];
+	struct gateway gateway[];
+};
+
+/* ---- what a gateway may say ---- */
+
+static int on_gateway_ready(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	g->daemon.peer.phase = PHASE_SERVING;
+	g->all->ready++;
+	if (g->all->ready == g->all->count && !g->all->told_ready) {
+		g->all->told_ready = true;
+		g->all->options.on_ready(g->all->options.self);
+	}
+	return 0;
+}
+
+static int on_need_instance(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_need_instance *need = (const void *)m->record;
+
+	fleet_need(g->all->fleet, need->service, g->index, need->queued);
+	return 0;
+}
+
+static int on_need_sockets(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_need_sockets *need = (const void *)m->record;
+	struct wire_sockets sockets = {.slot = need->slot, .generation = need->generation};
+	struct instance *i;
+	int fds[WIRE_FDS_MAX], r;
+
+	if (need->count == 0 || need->count > WIRE_FDS_MAX)
+		return -EPROTO;
+	r = fleet_sockets(g->all->fleet, need->slot, need->generation, need->count, fds, &i);
+	must(r != -ENOTRECOVERABLE);
+	if (r < 0)
+		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
+	sockets.count = need->count;
+	peer_send(&g->daemon.peer, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
+	for (uint32_t n = 0; n < sockets.count; n++)
+		fd_close(&fds[n]);
+	return 0;
+}
+
+static int on_suspect(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_instance_suspect *s = (const void *)m->record;
+
+	fleet_suspect(g->all->fleet, s->slot, s->generation, s->error);
+	return 0;
+}
+
+static const struct wire_rule rules[] = {
+	{WIRE_GATEWAY_READY, 0, PHASE_STARTING, 0, 0, on_gateway_ready},
+	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), PHASE_SERVING, 0, 0,
+	 on_need_instance},
+	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), PHASE_SERVING, 0, 0, on_need_sockets},
+	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), PHASE_SERVING, 0, 0,
+	 on_suspect},
+};
+
+/* ---- starting one ---- */
+
+/* The ring is made while we are root (it would not fit a normal memlock limit, and works under
+ * io_uring_disabled=1) and enabled by the gateway itself, whose it then is alone. */
+static int make_ring(struct daemon *d, int *extra_fd)
+{
+	struct gateway *g = d->self;
+	int fd;
+
+	g->ring = (struct io_uring_params){
+		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+		.cq_entries = RING_COMPLETIONS,
+	};
+	fd = (int)syscall(SYS_io_uring_setup, RING_ENTRIES, &g->ring);
+	if (fd < 0)
+		return -errno;
+	*extra_fd = fd;
+	return 0;
+}
+
+static void send_config(struct gateway *g)
+{
+	const struct gateways_options *o = &g->all->options;
+	const struct config *c = o->config;
+	struct wire_gateway_config config = {
+		.index = g->index,
+		.gateway_count = g->all->count,
+		.listener_count = c->listener_count,
+		.head_bytes_max = (uint32_t)c->head_bytes_max,
+		.connections_max = (uint32_t)c->connections_max,
+		.queue_max = (uint32_t)c->queue_max,
+		.queue_age_ms_max = (uint32_t)c->queue_age_ms,
+		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
+		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
+	};
+	int fds[2 + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd};
+
+	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
+	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
+	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
+	memcpy(fds + 2, g->listener_fds, c->listener_count * sizeof(int));
+	peer_send(&g->daemon.peer, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
+		  2 + c->listener_count);
+}
+
+static void send_route(struct gateway *g, const struct service *service)
+{
+	const struct wire_service_put *put = &service->spec->put;
+	struct wire_route_put route = {
+		.index = service->index,
+		.revision = put->revision,
+		.concurrency_max = put->concurrency_max,
+		.max_duration_ms = put->max_duration_ms,
+		.init_timeout_ms = put->init_timeout_ms,
+		.host_count = put->host_count,
+	};
+
+	memcpy(route.name, put->name, sizeof(route.name));
+	memcpy(route.hosts, put->hosts, sizeof(route.hosts));
+	memcpy(route.prefix, put->prefix, sizeof(route.prefix));
+	peer_send(&g->daemon.peer, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
+}
+
+static void send_up(struct gateway *g, struct instance *i)
+{
+	struct wire_instance_up up;
+	struct instance *same;
+	int fds[1 + SOCKETS_FIRST];
+
+	instance_up_record(i, &up);
+	fds[0] = instance_freeze_fd(i);
+	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) == 0)
+		up.socket_count = SOCKETS_FIRST;
+	peer_send(&g->daemon.peer, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
+	for (uint32_t n = 0; n < up.socket_count; n++)
+		fd_close(&fds[1 + n]);
+}
+
+static void send_up_if_up(void *ctx, struct instance *i)
+{
+	if (instance_is_up(i))
+		send_up(ctx, i);
+}
+
+static void on_started(struct daemon *d)
+{
+	struct gateway *g = d->self;
+
+	d->peer.phase = PHASE_STARTING;
+	send_config(g);
+	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
+		const struct service *service = services_at(g->all->options.services, index);
+
+		if (service)
+			send_route(g, service);
+	}
+	if (g->all->fleet)
+		fleet_each(g->all->fleet, send_up_if_up, g);
+}
+
+static void touched(void *ctx, uint32_t slot)
+{
+	fleet_touch(ctx, slot);
+}
+
+static void tell_if_stopped(struct gateways *all)
+{
+	for (uint32_t n = 0; n < all->count; n++)
+		if (daemon_runs(&all->gateway[n].daemon))
+			return;
+	loop_timer_off(all->options.loop, &all->deadline);
+	all->options.on_stopped(all->options.self);
+}
+
+static void on_ended(struct daemon *d)
+{
+	struct gateway *g = d->self;
+	struct gateways *all = g->all;
+
+	if (d->peer.phase == PHASE_SERVING && all->ready > 0)
+		all->ready--;
+	board_return_tickets(all->options.board, g->index, touched, all->fleet);
+	if (all->stopping)
+		tell_if_stopped(all);
+}
+
+static int start_one(struct gateways *all, uint32_t index, char *err, size_t err_size)
+{
+	struct gateway *g = &all->gateway[index];
+	const struct config *c = all->options.config;
+	int r;
+
+	g->all = all;
+	g->index = index;
+	snprintf(g->name, sizeof(g->name), "ebb-gateway-%u", index);
+	for (uint32_t n = 0; n < c->listener_count; n++) {
+		r = listener_tcp(c->listeners[n], err, err_size);
+		if (r < 0)
+			return r;
+		g->listener_fds[n] = r;
+	}
+	g->daemon = (struct daemon){
+		.loop = all->options.loop,
+		.launch = {.name = g->name,
+			   .binary = all->binary,
+			   .stage_dir = all->options.stage_dir,
+			   .uid = all->options.uid,
+			   .log_level = c->log_level},
+		.peer = {.name = g->name, .rules = rules, .rule_count = ARRAY_LEN(rules), .self = g},
+		.prepare = make_ring,
+		.on_started = on_started,
+		.on_ended = on_ended,
+		.self = g,
+	};
+	r = daemon_start(&g->daemon);
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot start %s: %s", all->binary, strerror(-r));
+	return r;
+}
+
+static void on_doorbell(struct watch *w, uint32_t events)
+{
+	struct gateways *all = (struct gateways *)((char *)w - offsetof(struct gateways, doorbell));
+	uint64_t rings;
+
+	if (read(w->fd, &rings, sizeof(rings)) > 0)
+		fleet_doorbell(all->fleet);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct gateways *all = (struct gateways *)((char *)t - offsetof(struct gateways, deadline));
+
+	log_warn("event=drain_over cause=\"requests still open after drain_ms are cut\"");
+	for (uint32_t n = 0; n < all->count; n++)
+		daemon_kill(&all->gateway[n].daemon);
+	all->options.on_stopped(all->options.self);
+}
+
+int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,
+		 size_t err_size)
+{
+	uint32_t count = (uint32_t)options->config->gateways;
+	struct gateways *all = calloc(1, sizeof(*all) + count * sizeof(struct gateway));
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	all->options = *options;
+	all->count = count;
+	all->deadline.on_due = on_deadline;
+	for (uint32_t n = 0; n < count; n++)
+		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
+			all->gateway[n].listener_fds[k] = -1;
+	(void)text_format(all->binary, sizeof(all->binary), "%s/ebb-gateway",
+			  options->config->libexec_dir);
+	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	all->doorbell = (struct watch){.fd = all->doorbell_fd, .on_ready = on_doorbell};
+	r = all->doorbell_fd < 0 ? -errno : loop_watch(options->loop, &all->doorbell, EPOLLIN);
+	for (uint32_t n = 0; r == 0 && n < count; n++)
+		r = start_one(all, n, err, err_size);
+	if (r < 0) {
+		gateways_free(all);
+		return r;
+	}
+	*out = all;
+	return 0;
+}
+
+void gateways_attach(struct gateways *g, struct fleet *fleet)
+{
+	g->fleet = fleet;
+}
+
+void gateways_free(struct gateways *g)
+{
+	if (!g)
+		return;
+	for (uint32_t n = 0; n < g->count; n++) {
+		daemon_kill(&g->gateway[n].daemon);
+		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
+			fd_close(&g->gateway[n].listener_fds[k]);
+	}
+	loop_timer_off(g->options.loop, &g->deadline);
+	loop_unwatch(g->options.loop, &g->doorbell);
+	fd_close(&g->doorbell_fd);
+	free(g);
+}
+
+void gateways_stop(struct gateways *g)
+{
+	g->stopping = true;
+	(void)loop_timer_at(g->options.loop, &g->deadline,
+			    clock_mono_ns() + g->options.config->drain_ms * NS_PER_MS);
+	for (uint32_t n = 0; n < g->count; n++) {
+		peer_send(&g->gateway[n].daemon.peer, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0);
+		g->gateway[n].daemon.stopping = true;
+		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
+			fd_close(&g->gateway[n].listener_fds[k]);
+	}
+	tell_if_stopped(g);
+}
+
+/* ---- telling all of them ---- */
+
+void gateways_route(struct gateways *g, const struct service *service)
+{
+	for (uint32_t n = 0; n < g->count; n++)
+		send_route(&g->gateway[n], service);
+}
+
+static void send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
+{
+	for (uint32_t n = 0; n < g->count; n++)
+		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
+}
+
+void gateways_unroute(struct gateways *g, uint32_t index)
+{
+	struct wire_route_del record = {.index = index};
+
+	send_all(g, WIRE_ROUTE_DEL, &record, sizeof(record));
+}
+
+void gateways_up(struct gateways *g, struct instance *i)
+{
+	for (uint32_t n = 0; n < g->count; n++)
+		send_up(&g->gateway[n], i);
+}
+
+void gateways_down(struct gateways *g, struct instance *i)
+{
+	struct wire_instance_down record;
+
+	instance_down_record(i, &record);
+	send_all(g, WIRE_INSTANCE_DOWN, &record, sizeof(record));
+}
+
+void gateways_start_failed(struct gateways *g, const struct wire_start_failed *record)
+{
+	send_all(g, WIRE_START_FAILED, record, sizeof(*record));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One instance, seen by the fleet's own files only (fleet.c, start.c, probe.c, freezer.c, stop.c,
+ * metering.c, report.c). Its life is the table next_state in fleet.c.
+ */
+#ifndef EBB_SUPERVISOR_INSTANCE_H
+#define EBB_SUPERVISOR_INSTANCE_H
+
+#include "runtime/supervisor/fleet.h"
+
+/* clang-format off */
+#define INSTANCE_STATES(X) \
+	X(WAITING)  /* for an armed sandbox */ \
+	X(STARTING) /* claimed; probed until it accepts */ \
+	X(RUNNING) \
+	X(FREEZING) /* asked, not yet seen to have happened */ \
+	X(FROZEN) \
+	X(DRAINING) /* takes no more tickets; SIGTERM when none is open */ \
+	X(STOPPING) /* SIGTERM sent, grace running */ \
+	X(DYING)    /* PID 1 is gone or killed; waiting for the cgroup to empty */ \
+	X(GONE)
+#define INSTANCE_EVENTS(X) \
+	X(CLAIM) X(READY) X(ASK_FREEZE) X(SEEN_FROZEN) X(THAW) X(DRAIN) X(TERMINATE) X(DEATH) X(EMPTY)
+/* clang-format on */
+#define X(name) INSTANCE_##name,
+enum instance_state { INSTANCE_STATES(X) INSTANCE_STATE_COUNT };
+enum instance_event { INSTANCE_EVENTS(X) INSTANCE_EVENT_COUNT };
+#undef X
+
+struct instance {
+	struct fleet *fleet;
+	struct instance *next; /* in the fleet's list, oldest first */
+	struct spec *spec;
+	uint32_t service; /* index */
+	uint32_t slot, generation;
+	enum instance_state state;
+	char id[INSTANCE_ID_SIZE];
+
+	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
+	struct cgroup cgroup;
+	int log_fd, probe_fd;
+	struct watch control, death;
+	struct timer timer; /* the one thing due next in this state */
+	uint64_t state_since_ns, deadline_ns, probe_gap_ns;
+
+	/* freezing */
+	uint64_t grace_ns, asked_ns, frozen_ns, frozen_sum_ns, not_before_ns;
+	uint64_t freezes;
+
+	/* how it ended */
+	bool was_ready, stop_wanted, exit_known;
+	uint32_t cause; /* enum wire_down_cause */
+	int32_t detail;
+	char fault[ERROR_TEXT_SIZE];
+
+	/* metering */
+	uint64_t opened_ns, started_us;
+	uint64_t init_cpu_us, read_awake_ns, read_at_ns;
+	struct wire_meter last;
+};
+
+struct fleet {
+	struct fleet_options options;
+	struct armory *armory;
+	int home_ns_fd;
+	bool stopping;
+	uint64_t born;
+	uint32_t count, next_slot;
+	struct instance *first;
+	struct instance *slots[INSTANCES_MAX];
+};
+
+/* fleet.c */
+void instance_move(struct instance *i, enum instance_event event); /* must be in the table */
+void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation);
+void fleet_forget(struct instance *i); /* the last thing done to an instance; frees it */
+
+/* scale.c */
+void fleet_scale(struct fleet *f, struct service *service);
+
+/* start.c */
+int instance_new(struct fleet *f, struct service *service, const char *why);
+void fleet_claim_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */
+
+/* probe.c */
+void probe_begin(struct instance *i);
+
+/* freezer.c */
+void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */
+int freezer_ask(struct instance *i);	/* 0 or -EBUSY */
+void freezer_thaw(struct instance *i);	/* by the supervisor itself */
+void freezer_look(struct instance *i);	/* did a gateway thaw it? */
+
+/* stop.c */
+void stop_drain(struct instance *i);
+void stop_terminate(struct instance *i);
+void stop_kill(struct instance *i, uint32_t cause, const char *fault);
+void stop_watch(struct instance *i); /* control socket and death */
+
+/* metering.c */
+void meter_open(struct instance *i);
+void meter_ready(struct instance *i);
+void meter_take(struct instance *i); /* brings i->last up to date */
+void meter_read(struct instance *i, enum wire_meter_reason reason); /* and sends it to the ledger */
+
+#endif

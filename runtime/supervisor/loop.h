@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebbd's one loop: descriptors that became ready and timers that are due, nothing else.
+ *
+ * One epoll and one timerfd. The timerfd is armed only while a timer is: with everything frozen
+ * nothing here wakes up. Handlers run one at a time and must not block.
+ */
+#ifndef EBB_SUPERVISOR_LOOP_H
+#define EBB_SUPERVISOR_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+/* A watched descriptor, embedded in its owner; fd is borrowed from it. */
+struct watch {
+	int fd;
+	void (*on_ready)(struct watch *w, uint32_t epoll_events);
+};
+
+/* A timer, embedded in its owner; zeroed means disarmed. */
+struct timer {
+	uint64_t due_ns; /* CLOCK_MONOTONIC; meaningful while armed */
+	uint32_t place;	 /* 1 + its index in the heap; 0 = disarmed */
+	void (*on_due)(struct timer *t);
+};
+
+int loop_new(struct loop **out);
+void loop_free(struct loop *l);
+/* Runs until loop_stop. 0 or -errno of epoll. */
+int loop_run(struct loop *l);
+void loop_stop(struct loop *l);
+
+/* Watches w->fd for these EPOLL* events; 0 or -errno. A descriptor is watched once. */
+int loop_watch(struct loop *l, struct watch *w, uint32_t epoll_events);
+int loop_rewatch(struct loop *l, struct watch *w, uint32_t epoll_events);
+/* Also forgets events of this round that were not handled yet. Before closing the descriptor. */
+void loop_unwatch(struct loop *l, struct watch *w);
+
+/* Arms or moves a timer. 0 or -ENOMEM. */
+int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns);
+void loop_timer_off(struct loop *l, struct timer *t);
+/* The clock as it was when this round of events came in. */
+uint64_t loop_now_ns(const struct loop *l);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading the meters. cpu.stat is exact as soon as nothing of the instance is on a CPU, so the
+ * readings that count are those at a freeze and after its death; everything is cumulative and
+ * monotonic, so a reading sent twice or late is harmless.
+ */
+#include <inttypes.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance.h"
+
+void meter_open(struct instance *i)
+{
+	i->opened_ns = i->read_at_ns = clock_mono_ns();
+	(void)text_copy(i->last.instance, sizeof(i->last.instance), i->id);
+	(void)text_copy(i->last.service, sizeof(i->last.service), i->spec->put.name);
+	i->last.boot_us = i->fleet->options.boot_us;
+	i->last.memory_mb = i->spec->put.memory_mb;
+	i->last.revision = i->spec->put.revision;
+}
+
+void meter_ready(struct instance *i)
+{
+	struct cgroup_cpu cpu;
+
+	i->last.cgroup_id = i->cgroup.id;
+	if (cgroup_cpu(&i->cgroup, &cpu) == 0)
+		i->init_cpu_us = cpu.usage_us;
+	meter_read(i, METER_AT_OPEN);
+}
+
+static void raise_to(uint64_t *counter, uint64_t value)
+{
+	if (value > *counter)
+		*counter = value;
+}
+
+/* Our own count, for kernels without cgroup.stat.local. */
+static uint64_t counted_frozen_us(const struct instance *i)
+{
+	uint64_t ns = i->frozen_sum_ns;
+
+	if (i->state == INSTANCE_FROZEN)
+		ns += clock_mono_ns() - i->frozen_ns;
+	return ns / NS_PER_US;
+}
+
+/* Time frozen, never more than the time no work was open: a thaw's first ticket is taken a few
+ * microseconds before the count ends. */
+static uint64_t frozen_us(const struct instance *i, uint64_t idle_us)
+{
+	uint64_t us;
+
+	if (cgroup_frozen_us(&i->cgroup, &us) < 0)
+		us = counted_frozen_us(i);
+	return us < idle_us ? us : idle_us;
+}
+
+void meter_take(struct instance *i)
+{
+	struct wire_meter *m = &i->last;
+	struct board *board = i->fleet->options.board;
+	struct cgroup_cpu cpu;
+	uint64_t now_ns;
+
+	if (i->cgroup.stat_fd < 0)
+		return;
+	now_ns = clock_mono_ns();
+	if (board_awake_ns(board, i->slot, &i->read_awake_ns))
+		raise_to(&m->awake_us, i->read_awake_ns / NS_PER_US);
+	i->read_at_ns = now_ns;
+	raise_to(&m->lived_us, (clock_mono_ns() - i->opened_ns) / NS_PER_US);
+	if (m->awake_us > m->lived_us)
+		m->awake_us = m->lived_us;
+	raise_to(&m->frozen_us, frozen_us(i, m->lived_us - m->awake_us));
+	if (cgroup_cpu(&i->cgroup, &cpu) == 0) {
+		raise_to(&m->cpu_us, cpu.usage_us);
+		raise_to(&m->cpu_user_us, cpu.user_us);
+		raise_to(&m->cpu_system_us, cpu.system_us);
+	}
+	m->cpu_init_us = i->init_cpu_us;
+	m->invocations = atomic_load(&board_slot(board, i->slot)->invocations);
+	m->read_us = clock_real_us();
+}
+
+void meter_read(struct instance *i, enum wire_meter_reason reason)
+{
+	if (i->cgroup.stat_fd < 0)
+		return;
+	meter_take(i);
+	i->last.reason = reason;
+	i->fleet->options.hooks.meter(i->fleet->options.hooks.self, &i->last);
+}

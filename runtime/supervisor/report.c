@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Instances as others hear of them: the records for gateways and for the API. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance.h"
+
+/* Connections pending at most: functions in every language listen with at least this. */
+#define BACKLOG 64
+
+bool instance_is_up(const struct instance *i)
+{
+	return i->state == INSTANCE_RUNNING || i->state == INSTANCE_FREEZING ||
+	       i->state == INSTANCE_FROZEN;
+}
+
+int instance_freeze_fd(const struct instance *i)
+{
+	return i->cgroup.freeze_fd;
+}
+
+int instance_log_fd(const struct instance *i)
+{
+	return i->log_fd;
+}
+
+void instance_up_record(const struct instance *i, struct wire_instance_up *out)
+{
+	*out = (struct wire_instance_up){
+		.slot = i->slot,
+		.generation = i->generation,
+		.service = i->service,
+		.revision = i->spec->put.revision,
+		.address = WIRE_ADDRESS_TCP,
+		.backlog = BACKLOG,
+		.port = i->spec->put.exec.port,
+	};
+	(void)text_copy(out->id, sizeof(out->id), i->id);
+}
+
+void instance_down_record(const struct instance *i, struct wire_instance_down *out)
+{
+	*out = (struct wire_instance_down){.slot = i->slot,
+					   .generation = i->generation,
+					   .cause = i->cause,
+					   .detail = i->detail};
+}
+
+void instance_log_record(const struct instance *i, struct wire_log_pipe *out)
+{
+	*out = (struct wire_log_pipe){0};
+	(void)text_copy(out->id, sizeof(out->id), i->id);
+	(void)text_copy(out->service, sizeof(out->service), i->spec->put.name);
+}
+
+static const uint32_t shown_states[INSTANCE_STATE_COUNT] = {
+	[INSTANCE_WAITING] = WIRE_INSTANCE_STARTING,  [INSTANCE_STARTING] = WIRE_INSTANCE_STARTING,
+	[INSTANCE_RUNNING] = WIRE_INSTANCE_RUNNING,   [INSTANCE_FREEZING] = WIRE_INSTANCE_RUNNING,
+	[INSTANCE_FROZEN] = WIRE_INSTANCE_FROZEN,     [INSTANCE_DRAINING] = WIRE_INSTANCE_DRAINING,
+	[INSTANCE_STOPPING] = WIRE_INSTANCE_DRAINING, [INSTANCE_DYING] = WIRE_INSTANCE_DRAINING,
+};
+
+static void explain_running(const struct instance *i, board_word w, char *out, size_t size)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t idle_since_ns = atomic_load(
+		&board_slot(i->fleet->options.board, i->slot)->idle_since_ns);
+
+	if (board_tickets(w) + board_holds(w) > 0)
+		snprintf(out, size, "awake: %u requests open, %u holds", board_tickets(w),
+			 board_holds(w));
+	else if (now_ns < i->not_before_ns)
+		snprintf(out, size, "awake: it did not freeze when asked; next try in %llu ms",
+			 (unsigned long long)((i->not_before_ns - now_ns) / NS_PER_MS));
+	else
+		snprintf(out, size, "awake: idle for %llu ms, grace %llu ms",
+			 (unsigned long long)((now_ns - idle_since_ns) / NS_PER_MS),
+			 (unsigned long long)(i->spec->put.freeze_after_ms
+						      ? i->spec->put.freeze_after_ms
+						      : i->grace_ns / NS_PER_MS));
+}
+
+static void explain(const struct instance *i, board_word w, char *out, size_t size)
+{
+	static const char *const texts[INSTANCE_STATE_COUNT] = {
+		[INSTANCE_WAITING] = "starting: waits for a sandbox",
+		[INSTANCE_STARTING] = "starting: does not accept on its port yet",
+		[INSTANCE_FREEZING] = "freezing: asked, not yet parked",
+		[INSTANCE_FROZEN] = "frozen: no request, no hold; the next request thaws it",
+		[INSTANCE_DRAINING] = "draining: finishes what is open, takes no more",
+		[INSTANCE_STOPPING] = "stopping: SIGTERM sent, grace running",
+		[INSTANCE_DYING] = "stopping: waits for its last process",
+	};
+
+	if (i->state == INSTANCE_RUNNING)
+		explain_running(i, w, out, size);
+	else
+		(void)text_copy(out, size, texts[i->state]);
+}
+
+void instance_info_record(struct instance *i, struct wire_instance_info *out)
+{
+	struct board *board = i->fleet->options.board;
+	board_word w = board_load(board, i->slot);
+
+	meter_take(i);
+	*out = (struct wire_instance_info){
+		.state = shown_states[i->state],
+		.slot = i->slot,
+		.generation = i->generation,
+		.revision = i->spec->put.revision,
+		.tickets = board_tickets(w),
+		.holds = board_holds(w),
+		.pid = i->armed.pid,
+		.cpu_us = i->last.cpu_us,
+		.awake_us = i->last.awake_us,
+		.frozen_us = i->last.frozen_us,
+		.invocations = i->last.invocations,
+		.freezes = i->freezes,
+		.thaws = atomic_load(&board_slot(board, i->slot)->thaws),
+		.started_us = i->started_us,
+	};
+	if (i->cgroup.dir_fd >= 0)
+		(void)cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &out->memory_bytes);
+	(void)text_copy(out->id, sizeof(out->id), i->id);
+	(void)text_copy(out->service, sizeof(out->service), i->spec->put.name);
+	explain(i, w, out->why, sizeof(out->why));
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How many instances a service has: what the policy decides, carried out. */
+#include <string.h>
+
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance.h"
+#include "runtime/supervisor/policy.h"
+
+static void count_instances(struct fleet *f, const struct service *service, struct policy_view *view)
+{
+	for (struct instance *i = f->first; i; i = i->next) {
+		if (i->spec != service->spec)
+			continue;
+		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
+			view->starting++;
+		else if (instance_is_up(i))
+			view->live++;
+	}
+}
+
+static struct policy_view look(struct fleet *f, const struct service *service)
+{
+	const struct wire_service_put *put = &service->spec->put;
+	struct policy_view view = {
+		.min = put->instances_min,
+		.max = put->instances_max,
+		.concurrency = put->concurrency_max,
+		.host_room = f->options.instances_max > f->count
+				     ? f->options.instances_max - f->count
+				     : 0,
+		.not_before_ns = service->not_before_ns,
+		.now_ns = loop_now_ns(f->options.loop),
+	};
+
+	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
+		view.queued += service->queued[g];
+	if (!f->options.hooks.may_start(f->options.hooks.self))
+		view.host_room = 0;
+	count_instances(f, service, &view);
+	return view;
+}
+
+/* Nothing can be started, and nothing that runs or starts will come to help: say so at once. */
+static void refuse(struct fleet *f, struct service *service, const struct policy_view *view,
+		   enum policy_reason reason)
+{
+	struct wire_start_failed record = {
+		.service = service->index, .cause = WIRE_DOWN_FAILED_TO_START, .retry_after_s = 1};
+
+	if (view->live + view->starting > 0 || view->queued == 0)
+		return;
+	if (reason == POLICY_BACKING_OFF)
+		(void)text_copy(record.text, sizeof(record.text), service->last_failure);
+	else
+		(void)text_copy(record.text, sizeof(record.text), policy_reason_text(reason));
+	memset(service->queued, 0, sizeof(service->queued));
+	f->options.hooks.start_failed(f->options.hooks.self, &record);
+}
+
+void fleet_scale(struct fleet *f, struct service *service)
+{
+	struct policy_view view;
+	struct policy_decision decision;
+	int r = 0;
+
+	if (f->stopping || !service->spec)
+		return;
+	view = look(f, service);
+	decision = policy_decide(&view);
+	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
+		r = instance_new(f, service, policy_reason_text(decision.reason));
+	if (r < 0) {
+		(void)text_format(service->last_failure, sizeof(service->last_failure),
+				  "cannot start an instance: %s", strerror(-r));
+		refuse(f, service, &view, POLICY_BACKING_OFF);
+	} else if (decision.start == 0) {
+		refuse(f, service, &view, decision.reason);
+	}
+	fleet_claim_waiting(f);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The services ebbd knows: a number and a name each, and the specification in force.
+ *
+ * A specification is immutable and counted: instances of an older revision keep theirs. Its layers
+ * are opened when it is put, so that a missing image is an error of the deployment, not of the first
+ * request.
+ */
+#ifndef EBB_SUPERVISOR_SERVICES_H
+#define EBB_SUPERVISOR_SERVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "images/image.h"
+#include "runtime/wire/records.h"
+
+struct spec {
+	uint32_t users;
+	int layer_fds[IMAGE_LAYERS_MAX];
+	struct wire_service_put put;
+};
+
+struct service {
+	uint32_t index;
+	char name[SERVICE_NAME_SIZE]; /* "" = free */
+	struct spec *spec;
+	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
+	uint32_t failures;	       /* starts that failed in a row */
+	uint64_t not_before_ns;
+	char last_failure[ERROR_TEXT_SIZE];
+};
+
+struct services;
+
+int services_new(struct services **out);
+void services_free(struct services *s);
+struct service *services_find(struct services *s, const char *name);
+struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
+
+/* Whether a record a peer sent holds what root may rely on: terminated texts, counts that match,
+ * bounds. 0, or -EINVAL with a sentence. */
+int spec_check(const struct wire_service_put *put, char *err, size_t err_size);
+/* Takes it in (new or new revision). 0 with *out, or -errno with a sentence. */
+int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
+		 struct service **out, char *err, size_t err_size);
+void services_remove(struct services *s, struct service *service);
+
+struct spec *spec_ref(struct spec *spec);
+void spec_unref(struct spec *spec); /* NULL is fine */
+
+#endif

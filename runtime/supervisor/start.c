@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a decision to a process that runs: claim an armed sandbox and hand it image and program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance.h"
+#include "runtime/supervisor/policy.h"
+
+/* A slot is free once its last tickets came back. */
+static bool slot_is_free(struct fleet *f, uint32_t slot)
+{
+	board_word w = board_load(f->options.board, slot);
+
+	if (f->slots[slot] || board_tickets(w) > 0)
+		return false;
+	if (board_state_of(w) == BOARD_EMPTY)
+		return true;
+	return board_move(f->options.board, slot, 1u << BOARD_DEAD, BOARD_EMPTY);
+}
+
+static int take_slot(struct fleet *f, uint32_t *out)
+{
+	for (uint32_t n = 0; n < INSTANCES_MAX; n++) {
+		uint32_t slot = (f->next_slot + n) % INSTANCES_MAX;
+
+		if (!slot_is_free(f, slot))
+			continue;
+		f->next_slot = slot + 1;
+		*out = slot;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void on_control_unset(struct watch *w, uint32_t events)
+{
+}
+
+int instance_new(struct fleet *f, struct service *service, const char *why)
+{
+	struct instance *i = calloc(1, sizeof(*i)), **end = &f->first;
+	int r;
+
+	if (!i)
+		return -ENOMEM;
+	r = take_slot(f, &i->slot);
+	if (r < 0) {
+		free(i);
+		return r;
+	}
+	i->fleet = f;
+	i->spec = spec_ref(service->spec);
+	i->service = service->index;
+	i->state = INSTANCE_WAITING;
+	i->log_fd = i->probe_fd = -1;
+	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
+	i->control = i->death = (struct watch){.fd = -1, .on_ready = on_control_unset};
+	i->state_since_ns = loop_now_ns(f->options.loop);
+	i->started_us = clock_real_us();
+	i->grace_ns = GRACE_FIRST_NS;
+	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, service->name, ++f->born);
+	i->generation = board_open_slot(f->options.board, i->slot,
+					service->spec->put.concurrency_max, service->index);
+	while (*end)
+		end = &(*end)->next;
+	*end = i;
+	f->slots[i->slot] = i;
+	f->count++;
+	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", why);
+	return 0;
+}
+
+/* The sandbox leaves the cgroup it was armed in and enters its own, with its limits. */
+static int enter_cgroup(struct instance *i, struct cgroup *armed_cgroup)
+{
+	struct fleet *f = i->fleet;
+	const struct wire_service_put *put = &i->spec->put;
+	struct cgroup_limits limits = {
+		.memory_bytes = (uint64_t)put->memory_mb << 20,
+		.cpu_milli = policy_cpu_milli(put->cpu_milli, put->memory_mb),
+		.pids_max = put->pids_max,
+	};
+	int r = cgroup_create(f->options.tree, put->name, i->id, &limits, &i->cgroup);
+
+	if (r == 0)
+		r = cgroup_attach(f->options.tree, &i->cgroup, i->armed.pid);
+	if (r == 0)
+		armory_left(f->armory, armed_cgroup);
+	else
+		cgroup_fini(armed_cgroup);
+	return r;
+}
+
+static int hand_over(struct instance *i)
+{
+	struct fleet *f = i->fleet;
+	SCOPED_FD root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+					 (uint64_t)i->spec->put.scratch_mb << 20,
+					 f->options.stage_dir);
+	SCOPED_FD output_fd = -1;
+	int pipe_fds[2];
+	struct sandbox_claim claim = {
+		.exec = &i->spec->put.exec,
+		.instance_id = i->id,
+		.root_fd = root_fd,
+		.listen_fd = -1,
+		.nofile_max = f->options.nofile_max,
+	};
+
+	if (root_fd < 0)
+		return root_fd;
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	i->log_fd = pipe_fds[0];
+	output_fd = pipe_fds[1];
+	claim.output_fd = output_fd;
+	fd_close(&i->armed.user_ns_fd);
+	return sandbox_claim(&i->armed, &claim);
+}
+
+static int claim(struct instance *i, struct cgroup *armed_cgroup)
+{
+	int r;
+
+	meter_open(i);
+	r = enter_cgroup(i, armed_cgroup);
+	if (r < 0) {
+		(void)text_format(i->fault, sizeof(i->fault), "cgroup: %s", strerror(-r));
+		return r;
+	}
+	r = hand_over(i);
+	if (r < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
+				  strerror(-r));
+	return r;
+}
+
+void fleet_claim_waiting(struct fleet *f)
+{
+	uint32_t waiting = 0;
+	struct instance *next;
+
+	for (struct instance *i = f->first; i; i = next) {
+		struct cgroup armed_cgroup;
+		int r;
+
+		next = i->next;
+		if (i->state != INSTANCE_WAITING)
+			continue;
+		if (!armory_take(f->armory, &i->armed, &armed_cgroup)) {
+			waiting++;
+			continue;
+		}
+		r = claim(i, &armed_cgroup);
+		instance_move(i, INSTANCE_CLAIM);
+		stop_watch(i);
+		if (r < 0) {
+			stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
+			continue;
+		}
+		f->options.hooks.log_pipe(f->options.hooks.self, i);
+		probe_begin(i);
+	}
+	armory_want(f->armory, waiting);
+}

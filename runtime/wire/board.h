@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The board: shared memory in which gateways and the supervisor agree who may use an instance.
+ *
+ * A file in the run directory, mapped by ebbd and by every gateway. One slot per instance holds one
+ * atomic word: generation, state, holds, open tickets. A ticket is the right of a gateway to have one
+ * piece of work open on an instance: no ticket, no work.
+ *
+ *   take    CAS by a gateway: refused if the generation differs, the instance is not RUNNING or
+ *           FROZEN, or tickets = limit. tickets + 1, and FROZEN becomes RUNNING in the same step;
+ *           that gateway must then write "0" to cgroup.freeze and ring the doorbell.
+ *   give    tickets - 1 by the gateway that took it.
+ *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN; it writes "1", then
+ *           looks again: if the word is no longer FROZEN, it writes "0".
+ *
+ * A gateway writes "0" only while it owns a ticket, and the supervisor writes "1" only before it looks
+ * again, so no order of these steps leaves a frozen cgroup with open work; tests/unit/test_board_model
+ * walks through every interleaving. Each gateway also counts its tickets in a page of its own, so that
+ * the supervisor can return those of a dead one.
+ *
+ * Provisioned time needs no lock: awake_ns has the clock subtracted when tickets+holds leave 0 and
+ * added when they return to 0, so the sum is exact whenever nothing is open.
+ */
+#ifndef EBB_WIRE_BOARD_H
+#define EBB_WIRE_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/wire/records.h"
+
+enum board_state {
+	BOARD_EMPTY,	/* no instance here */
+	BOARD_STARTING, /* not ready: no tickets yet */
+	BOARD_RUNNING,
+	BOARD_FROZEN,
+	BOARD_DRAINING, /* finishes what is open, takes no more */
+	BOARD_DEAD,
+	BOARD_STATE_COUNT,
+};
+const char *board_state_name(enum board_state state);
+
+/* The word: bits 0-15 tickets, 16-31 holds, 32-35 state, 36-63 generation. */
+typedef uint64_t board_word;
+
+static inline uint32_t board_tickets(board_word w)
+{
+	return (uint32_t)(w & 0xffff);
+}
+static inline uint32_t board_holds(board_word w)
+{
+	return (uint32_t)(w >> 16 & 0xffff);
+}
+static inline enum board_state board_state_of(board_word w)
+{
+	return (enum board_state)(w >> 32 & 0xf);
+}
+static inline uint32_t board_generation(board_word w)
+{
+	return (uint32_t)(w >> 36);
+}
+static inline board_word board_make(uint32_t generation, enum board_state state, uint32_t holds,
+				    uint32_t tickets)
+{
+	return (board_word)generation << 36 | (board_word)state << 32 | (board_word)holds << 16 |
+	       tickets;
+}
+
+struct board_slot {
+	_Alignas(64) _Atomic board_word word;
+	_Atomic int64_t awake_ns;     /* see above; add the clock while work is open */
+	_Atomic uint64_t idle_since_ns; /* CLOCK_MONOTONIC when tickets+holds last became 0 */
+	_Atomic uint32_t limit;	      /* tickets at most */
+	_Atomic uint32_t service;     /* index of its service */
+	_Alignas(64) _Atomic uint64_t invocations;
+	_Atomic uint64_t thaws;	      /* by tickets */
+};
+
+/* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */
+struct board_gateway {
+	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a take or give is under way */
+	_Atomic uint16_t tickets[INSTANCES_MAX + 1];
+};
+
+struct board; /* a mapping */
+
+/* Makes the file <dir>/board anew, sized and zeroed, and maps it. 0 or -errno. */
+int board_create(int dir_fd, uint32_t gateway_count, struct board **out, int *out_fd);
+/* Maps an existing board (gateways: from their config record). -EPROTO if it is not one. */
+int board_open(int board_fd, struct board **out);
+void board_close(struct board *b); /* unmaps; NULL is fine */
+
+struct board_slot *board_slot(struct board *b, uint32_t slot); /* slot < INSTANCES_MAX */
+board_word board_load(struct board *b, uint32_t slot);
+
+/* What take and give say. */
+enum board_take { BOARD_TAKEN, BOARD_TAKEN_THAW, BOARD_FULL, BOARD_GONE };
+
+/* Gateway: one ticket. BOARD_TAKEN_THAW: this caller made it RUNNING and must write "0" and ring. */
+enum board_take board_take(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
+/* Gateway: gives one back. Returns how many are still open. */
+uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
+
+/* Supervisor. Opens a slot under its next generation (returned), in STARTING. */
+uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service);
+/* Moves between states if the present one is among `from` (bit set); true if it did. */
+bool board_move(struct board *b, uint32_t slot, uint32_t from_states, enum board_state to);
+/* (RUNNING, nothing open) -> FROZEN; true if it did. */
+bool board_try_freeze(struct board *b, uint32_t slot);
+/* Work that outlives a response; counts like a ticket. */
+bool board_hold(struct board *b, uint32_t slot, uint32_t generation);
+void board_release(struct board *b, uint32_t slot, uint32_t generation);
+/* Everything a dead gateway had open comes back; touched(ctx, slot) is called for each such slot, and
+ * the caller writes "0" there: the gateway may have died between its CAS and its write. */
+void board_return_tickets(struct board *b, uint32_t gateway,
+			  void (*touched)(void *ctx, uint32_t slot), void *ctx);
+/* Provisioned time so far. False if gateways never held still: keep the value read before. */
+bool board_awake_ns(struct board *b, uint32_t slot, uint64_t *out_ns);
+/* After a gateway died between opening work and starting the clock: brings the sum back between what
+ * was read last and that plus the time since. */
+void board_awake_clamp(struct board *b, uint32_t slot, uint64_t low_ns, uint64_t high_ns);
+
+#endif

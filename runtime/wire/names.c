@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Names of the wire's enums, for logs, events and the ledger: lower case, as they are stored. */
+#include "runtime/base/mem.h"
+#include "runtime/wire/board.h"
+#include "runtime/wire/channel.h"
+#include "runtime/wire/records.h"
+
+#define X(name) [WIRE_##name] = #name,
+static const char *const type_names[WIRE_TYPE_COUNT] = {WIRE_TYPES(X)};
+#undef X
+
+static const char *const down_names[WIRE_DOWN_CAUSE_COUNT] = {
+	[WIRE_DOWN_STOPPED] = "stopped",
+	[WIRE_DOWN_EXITED] = "exited",
+	[WIRE_DOWN_SIGNALED] = "signaled",
+	[WIRE_DOWN_OOM] = "oom",
+	[WIRE_DOWN_SECCOMP] = "seccomp",
+	[WIRE_DOWN_NEVER_LISTENED] = "never_listened",
+	[WIRE_DOWN_FAILED_TO_START] = "failed_to_start",
+};
+
+static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
+	[WIRE_EVENT_SERVICE_UP] = "service_up",
+	[WIRE_EVENT_SERVICE_GONE] = "service_gone",
+	[WIRE_EVENT_INSTANCE_STARTING] = "instance_starting",
+	[WIRE_EVENT_INSTANCE_READY] = "instance_ready",
+	[WIRE_EVENT_INSTANCE_FROZEN] = "instance_frozen",
+	[WIRE_EVENT_INSTANCE_THAWED] = "instance_thawed",
+	[WIRE_EVENT_INSTANCE_STOPPED] = "instance_stopped",
+	[WIRE_EVENT_INSTANCE_FAILED] = "instance_failed",
+	[WIRE_EVENT_IMAGE_IMPORTED] = "image_imported",
+	[WIRE_EVENT_GATEWAY_UP] = "gateway_up",
+	[WIRE_EVENT_GATEWAY_LOST] = "gateway_lost",
+};
+
+static const char *const reason_names[METER_REASON_COUNT] = {
+	[METER_AT_OPEN] = "open",   [METER_AT_FREEZE] = "freeze", [METER_AT_PERIODIC] = "periodic",
+	[METER_AT_FLUSH] = "flush", [METER_AT_CLOSE] = "close",
+};
+
+static const char *const state_names[BOARD_STATE_COUNT] = {
+	[BOARD_EMPTY] = "empty",   [BOARD_STARTING] = "starting", [BOARD_RUNNING] = "running",
+	[BOARD_FROZEN] = "frozen", [BOARD_DRAINING] = "draining", [BOARD_DEAD] = "dead",
+};
+
+static const char *name_at(const char *const *names, size_t count, uint32_t index)
+{
+	return index < count && names[index] ? names[index] : "?";
+}
+
+const char *wire_type_name(uint32_t type)
+{
+	return name_at(type_names, ARRAY_LEN(type_names), type);
+}
+
+const char *wire_down_cause_name(uint32_t cause)
+{
+	return name_at(down_names, ARRAY_LEN(down_names), cause);
+}
+
+const char *wire_event_kind_name(uint32_t kind)
+{
+	return name_at(event_names, ARRAY_LEN(event_names), kind);
+}
+
+const char *wire_meter_reason_name(uint32_t reason)
+{
+	return name_at(reason_names, ARRAY_LEN(reason_names), reason);
+}
+
+const char *board_state_name(enum board_state state)
+{
+	return name_at(state_names, ARRAY_LEN(state_names), (uint32_t)state);
+}

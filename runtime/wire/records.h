@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The records that ebb's programs exchange with root (ebbd), each of one fixed size.
+ *
+ * Text fields are NUL-terminated and NUL-padded; a receiver checks that (text_terminated) before
+ * use. Blobs (argv, env) are sequences of NUL-terminated strings with a count. Records live only
+ * between processes of one build on one host: native byte order and alignment.
+ */
+#ifndef EBB_WIRE_RECORDS_H
+#define EBB_WIRE_RECORDS_H
+
+#include <stdint.h>
+
+/* clang-format off */
+#define WIRE_TYPES(X) \
+	/* ebbd -> gateway */ \
+	X(GATEWAY_CONFIG) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
+	X(START_FAILED) X(GATEWAY_DRAIN) \
+	/* gateway -> ebbd */ \
+	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) \
+	/* ebbd -> api */ \
+	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
+	X(API_LEDGER) \
+	/* api -> ebbd */ \
+	X(API_READY) X(SERVICE_PUT) X(SERVICE_DEL) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
+	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
+	/* ebbd -> ledger */ \
+	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
+	/* ledger -> ebbd */ \
+	X(LEDGER_READY) X(METER_ACK) \
+	/* api -> ledger, and back */ \
+	X(USAGE_GET) X(USAGE_ROW) X(LEDGER_VERIFY) X(LEDGER_VERDICT) \
+	/* ebbd -> unpack, and back */ \
+	X(UNPACK_JOB) X(UNPACK_LAYER) X(UNPACK_DONE)
+/* clang-format on */
+
+#define X(name) WIRE_##name,
+enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
+#undef X
+
+/* Sizes. A name of a service is a DNS label; an instance is <service>-<number in base 10>. */
+#define SERVICE_NAME_SIZE  64
+#define INSTANCE_ID_SIZE   96
+#define HOST_NAME_SIZE	   256
+#define PATH_PREFIX_SIZE   256
+#define ERROR_TEXT_SIZE	   512
+#define IMAGE_LAYERS_MAX   64
+#define IMAGE_NAME_SIZE	   256
+#define DIGEST_SIZE	   32 /* SHA-256 */
+#define SERVICES_MAX	   1024
+#define INSTANCES_MAX	   4095
+#define GATEWAYS_MAX	   64
+#define SERVICE_HOSTS_MAX  4
+#define LISTENERS_MAX	   8
+
+/* How a process is to be started; made by ebb-api out of the image's config and the service's
+ * settings. Opaque to root, which checks counts and terminators and passes it to execve(2). */
+struct wire_exec {
+	uint32_t uid, gid;	/* inside the instance, 0..65535 */
+	uint32_t groups[32];
+	uint16_t group_count;
+	uint16_t argc, envc;	/* strings in argv and env */
+	uint16_t stop_signal;	/* Linux number; SIGTERM unless the image says otherwise */
+	uint16_t port;		/* TCP port the function will listen on = $PORT */
+	uint16_t reserved[3];
+	char cwd[512];		/* absolute; made if absent */
+	char argv[8192];
+	char env[24576];	/* without EBB_INSTANCE, which ebbd adds */
+};
+
+/* ---- ebbd -> gateway ---- */
+
+/* First record. fds: board, doorbell (eventfd: write 1 after a thaw), listeners[listener_count].
+ * The ring is inherited as fd GATEWAY_RING_FD (io_uring fds cannot be sent), made while root with
+ * IORING_SETUP_R_DISABLED; ring_params is its struct io_uring_params as the kernel filled it. */
+#define GATEWAY_CONTROL_FD 3
+#define GATEWAY_RING_FD	   4
+struct wire_gateway_config {
+	uint32_t index, gateway_count; /* this gateway's page on the board */
+	uint32_t listener_count;
+	uint32_t head_bytes_max;       /* request head, 64 KiB */
+	uint32_t connections_max;
+	uint32_t queue_max;	       /* requests waiting for an instance, in all */
+	uint32_t queue_age_ms_max;     /* then 503 OVERLOADED */
+	uint32_t head_timeout_ms, idle_timeout_ms;
+	uint32_t reserved;
+	unsigned char ring_params[128];
+	char domain[HOST_NAME_SIZE]; /* NAME.<domain> also routes; may be empty */
+};
+
+/* A service as the gateway needs it. index is its number in both tables, 0..SERVICES_MAX-1; putting
+ * again replaces. */
+struct wire_route_put {
+	uint32_t index, revision;
+	uint32_t concurrency_max; /* tickets per instance */
+	uint32_t max_duration_ms;
+	uint32_t init_timeout_ms; /* a request waits this long at most for a first instance */
+	uint32_t host_count;
+	char name[SERVICE_NAME_SIZE];
+	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE]; /* lower case, no port */
+	char prefix[PATH_PREFIX_SIZE];		       /* "" or "/p": matches /p and /p/... */
+};
+
+struct wire_route_del {
+	uint32_t index, reserved;
+};
+
+/* Where inside its network namespace an instance listens. */
+enum wire_address { WIRE_ADDRESS_TCP, WIRE_ADDRESS_UNIX };
+
+/* An instance that accepts. fds: its cgroup.freeze (write-only), then socket_count unconnected
+ * sockets born in its namespace (owned by the gateway). Take a ticket on the board before use. */
+struct wire_instance_up {
+	uint32_t slot, generation;
+	uint32_t service, revision;
+	uint32_t address;      /* enum wire_address */
+	uint32_t socket_count;
+	uint32_t backlog;      /* never more connects pending than this */
+	uint16_t port;	       /* TCP: 127.0.0.1:port */
+	uint16_t reserved;
+	char id[INSTANCE_ID_SIZE];
+	char unix_name[64]; /* UNIX: abstract name, without the leading NUL */
+};
+
+/* Why an instance ended. */
+#define WIRE_DOWN_CAUSES(X) \
+	X(STOPPED) X(EXITED) X(SIGNALED) X(OOM) X(SECCOMP) X(NEVER_LISTENED) X(FAILED_TO_START)
+#define X(name) WIRE_DOWN_##name,
+enum wire_down_cause { WIRE_DOWN_CAUSES(X) WIRE_DOWN_CAUSE_COUNT };
+#undef X
+const char *wire_down_cause_name(uint32_t cause); /* "oom", ... */
+
+struct wire_instance_down {
+	uint32_t slot, generation;
+	uint32_t cause; /* enum wire_down_cause */
+	int32_t detail; /* exit code or signal number */
+};
+
+/* More sockets for an instance; fds: count of them. */
+struct wire_sockets {
+	uint32_t slot, generation;
+	uint32_t count, reserved;
+};
+
+/* No instance of this service could be started: answer what waits with this (502, or 503 when
+ * retry_after_s > 0 because the host is full). */
+struct wire_start_failed {
+	uint32_t service, cause;
+	int32_t detail;
+	uint32_t retry_after_s;
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* ---- gateway -> ebbd ---- */
+
+/* Requests wait and no instance had room. Idempotent: says the number now. */
+struct wire_need_instance {
+	uint32_t service, queued;
+};
+
+struct wire_need_sockets {
+	uint32_t slot, generation;
+	uint32_t count, reserved;
+};
+
+/* A connect or a first read failed in a way that puts the instance in doubt. */
+struct wire_instance_suspect {
+	uint32_t slot, generation;
+	int32_t error;
+	uint32_t reserved;
+};
+
+/* ---- ebbd <-> api ---- */
+
+/* fds: listening api.sock, state directory (own), log directory (own), ledger channel. */
+struct wire_api_config {
+	uint64_t boot_us; /* wall clock when ebbd started */
+	uint32_t gateway_count, listener_count;
+	char node[HOST_NAME_SIZE];
+	char listeners[LISTENERS_MAX][64]; /* "127.0.0.1:8080" */
+	char run_dir[1024], state_dir[1024];
+	char version[32];
+	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
+};
+
+/* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */
+
+/* Answer to any request that carries a cookie. err is 0 or a positive errno; text says it. */
+struct wire_result {
+	uint64_t cookie;
+	int32_t err;
+	uint32_t value;
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* Desired state of one service, whole. Answered by RESULT. */
+struct wire_service_put {
+	uint64_t cookie;
+	uint32_t revision;
+	uint32_t memory_mb;	   /* 64.. */
+	uint32_t cpu_milli;	   /* 1000 = one CPU; 0 = memory / 2 GiB of one */
+	uint32_t pids_max;
+	uint32_t scratch_mb;	   /* size of the writable layer */
+	uint32_t max_duration_ms, init_timeout_ms, stop_grace_ms;
+	uint32_t concurrency_max;
+	uint32_t instances_min, instances_max;
+	uint32_t freeze_after_ms; /* 0 = learned */
+	uint32_t flags;
+	uint32_t layer_count, host_count;
+	char name[SERVICE_NAME_SIZE];
+	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
+	char prefix[PATH_PREFIX_SIZE];
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* diff_ids, lowest first */
+	struct wire_exec exec;
+};
+
+struct wire_service_del {
+	uint64_t cookie;
+	char name[SERVICE_NAME_SIZE];
+};
+
+#define WIRE_IMAGE_FORMATS(X) X(OCI_ARCHIVE) X(DOCKER_ARCHIVE) X(ROOTFS_TAR)
+#define X(name) WIRE_IMAGE_##name,
+enum wire_image_format { WIRE_IMAGE_FORMATS(X) WIRE_IMAGE_FORMAT_COUNT };
+#undef X
+
+/* fds: the source, a regular file open for reading. Answered by IMAGE_DONE. */
+struct wire_image_import {
+	uint64_t cookie;
+	uint32_t format; /* enum wire_image_format */
+	uint32_t reserved;
+	char reference[IMAGE_NAME_SIZE]; /* which image of several in the archive; "" = the only one */
+};
+
+/* What an image says of itself (OCI image-spec config.md), names resolved against its own
+ * /etc/passwd and /etc/group by ebb-unpack. entrypoint and cmd keep apart for overriding. */
+struct wire_image_config {
+	uint32_t uid, gid;
+	uint32_t groups[32];
+	uint16_t group_count, entrypoint_count, cmd_count, env_count;
+	uint16_t stop_signal; /* 0 = none given */
+	uint16_t port;	      /* the one exposed tcp port, or 0 */
+	uint16_t reserved[2];
+	char cwd[512];	      /* "" = none given */
+	char entrypoint[4096], cmd[4096];
+	char env[16384];
+};
+
+struct wire_image_done {
+	uint64_t cookie;
+	int32_t err;
+	uint32_t layer_count;
+	uint64_t bytes;			   /* unpacked size of all layers */
+	char text[ERROR_TEXT_SIZE];	   /* when err != 0 */
+	uint8_t digest[DIGEST_SIZE];	   /* of the manifest, or of the tar for rootfs archives */
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE];
+	struct wire_image_config config;
+};
+
+/* Removes the layers which no image in keep needs any more; api sends one per layer. RESULT. */
+struct wire_image_del {
+	uint64_t cookie;
+	uint8_t layer[DIGEST_SIZE];
+};
+
+/* Answered by one INSTANCE_INFO per instance and a last one with last = 1 and an empty id. */
+struct wire_instances_get {
+	uint64_t cookie;
+};
+
+enum wire_instance_state {
+	WIRE_INSTANCE_STARTING,
+	WIRE_INSTANCE_RUNNING,
+	WIRE_INSTANCE_FROZEN,
+	WIRE_INSTANCE_DRAINING,
+};
+
+struct wire_instance_info {
+	uint64_t cookie;
+	uint32_t last, state; /* enum wire_instance_state */
+	uint32_t slot, generation;
+	uint32_t revision, tickets, holds;
+	int32_t pid; /* of its PID 1, on the host */
+	uint64_t cpu_us, awake_us, frozen_us, memory_bytes, invocations;
+	uint64_t freezes, thaws;
+	uint64_t started_us; /* wall clock */
+	char id[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
+};
+
+enum wire_instance_command { WIRE_COMMAND_FREEZE, WIRE_COMMAND_THAW, WIRE_COMMAND_STOP };
+
+struct wire_instance_command_record {
+	uint64_t cookie;
+	uint32_t command, reserved;
+	char id[INSTANCE_ID_SIZE];
+};
+
+/* fds: read end of the instance's stdout+stderr pipe. */
+struct wire_log_pipe {
+	char id[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+};
+
+#define WIRE_EVENT_KINDS(X) \
+	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
+	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
+	X(GATEWAY_LOST)
+#define X(name) WIRE_EVENT_##name,
+enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
+#undef X
+const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
+
+struct wire_event {
+	uint64_t when_us; /* wall clock */
+	uint32_t kind;	  /* enum wire_event_kind */
+	uint32_t reserved;
+	char service[SERVICE_NAME_SIZE];
+	char instance[INSTANCE_ID_SIZE];
+	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */
+};
+
+/* Reads every live meter, has the ledger commit it, then answers RESULT. */
+struct wire_meter_flush {
+	uint64_t cookie;
+};
+
+/* ---- ebbd <-> ledger ---- */
+
+/* fds: ledger directory (own), channel of the api. */
+struct wire_ledger_config {
+	uint64_t boot_us;
+	char node[HOST_NAME_SIZE];
+};
+
+#define WIRE_METER_REASONS(X) X(OPEN) X(FREEZE) X(PERIODIC) X(FLUSH) X(CLOSE)
+#define X(name) METER_AT_##name,
+enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
+#undef X
+const char *wire_meter_reason_name(uint32_t reason); /* "freeze", ... */
+
+/* The meters of one instance, cumulative since its birth and monotonic; sending one again, or an
+ * older one, is harmless. (instance, boot_us) names it for ever. */
+struct wire_meter {
+	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe one */
+	uint64_t boot_us, cgroup_id;
+	uint64_t read_us;	 /* wall clock of the reading */
+	uint64_t lived_us;	 /* since the account was opened: awake + idle + frozen */
+	uint64_t cpu_us;	 /* cpu.stat usage_usec since the account was opened: what is billed */
+	uint64_t cpu_user_us, cpu_system_us; /* shown, never summed */
+	uint64_t cpu_init_us;	 /* part of cpu_us until the instance was ready */
+	uint64_t awake_us;	 /* provisioned time: sum of the awake intervals */
+	uint64_t frozen_us;	 /* at most lived_us - awake_us, or the ledger refuses it (docs/ledger.md) */
+	uint64_t invocations;
+	uint32_t memory_mb, revision;
+	uint32_t reason;	 /* enum wire_meter_reason */
+	uint32_t reserved;
+	char instance[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+};
+
+/* Commit what came before, then METER_ACK with this seq. */
+struct wire_meter_sync {
+	uint64_t seq;
+};
+
+/* Everything up to and with seq would survive a power cut. err != 0: the ledger cannot write. */
+struct wire_meter_ack {
+	uint64_t seq;
+	int32_t err;
+	uint32_t reserved;
+};
+
+/* ---- api <-> ledger ---- */
+
+/* Answered by USAGE_ROWs, the last one with last = 1 and no service. service "" = all; bucket_us 0 =
+ * one row per service over the whole window, else one per service and bucket. Counters inside a
+ * window are differences of cumulative readings, interpolation never. */
+struct wire_usage_get {
+	uint64_t cookie;
+	uint64_t from_us, to_us, bucket_us;
+	char service[SERVICE_NAME_SIZE];
+};
+
+struct wire_usage_row {
+	uint64_t cookie;
+	uint64_t from_us, to_us;
+	uint64_t invocations, active_cpu_us, awake_us, frozen_us;
+	uint64_t provisioned_mb_us; /* sum of memory_mb x awake_us */
+	uint32_t instances, last;
+	int32_t err;
+	uint32_t reserved;
+	char service[SERVICE_NAME_SIZE];
+};
+
+struct wire_ledger_verify {
+	uint64_t cookie;
+};
+
+struct wire_ledger_verdict {
+	uint64_t cookie;
+	uint64_t rows, bad_row; /* bad_row 0 = the chain holds */
+	uint8_t head[DIGEST_SIZE]; /* hash of the last row */
+	int32_t err;
+	uint32_t reserved;
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* ---- ebbd <-> unpack ---- */
+
+#define UNPACK_CONTROL_FD 3
+/* fds: source (regular file, read-only), target directory (the process is chrooted to it too). */
+struct wire_unpack_job {
+	uint32_t format, reserved; /* enum wire_image_format */
+	uint64_t bytes_max, entries_max;
+	char reference[IMAGE_NAME_SIZE];
+};
+
+/* Layer `index` stands whole in ./layers/<index>/ of the target. */
+struct wire_unpack_layer {
+	uint32_t index, reserved;
+	uint64_t bytes;
+	uint8_t diff_id[DIGEST_SIZE];
+};
+
+/* The end: the job's outcome. err is 0 or a positive errno; text names blob and cause. */
+struct wire_unpack_done {
+	int32_t err;
+	uint32_t layer_count;
+	uint8_t digest[DIGEST_SIZE];
+	char text[ERROR_TEXT_SIZE];
+	struct wire_image_config config;
+};
+
+#endif

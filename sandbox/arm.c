@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/* PID 1 of a sandbox from its first instruction until a claim comes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+/* The zygote's word that the ids are mapped; end of file when it died. */
+static int await_map(void)
+{
+	struct sandbox_word word;
+	struct iovec part = {&word, sizeof(word)};
+	size_t none;
+
+	return message_recv(CONTROL_FD, &part, 1, NULL, 0, &none, 0) == sizeof(word) ? 0 : -EPIPE;
+}
+
+static int become_root_inside(struct inside *in)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return -errno;
+	/* After the ids, which clear it: a parked sandbox does not outlive the zygote. */
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
+}
+
+/* The stage, on top of itself, becomes the working directory: everything is built below it. */
+static int enter_stage(void)
+{
+	SCOPED_FD fd = open_tree(AT_FDCWD, "/stage", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || move_mount(fd, "", AT_FDCWD, "/stage", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    fchdir(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_mounts_private(struct inside *in)
+{
+	int r = become_root_inside(in);
+
+	if (r < 0)
+		return r;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	return enter_stage();
+}
+
+static int raise_loopback(struct inside *in)
+{
+	SCOPED_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return -errno;
+	/* Images listen on port 80 without being root; the namespace is theirs alone. */
+	return fd_write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
+static int set_host_name(struct inside *in)
+{
+	const char *name = in->shared->hostname;
+
+	return sethostname(name, strlen(name)) < 0 ? -errno : 0;
+}
+
+/* The rest that does not depend on the claim. The template, with the host's /proc, is left behind:
+ * from here on there is nothing but the stage. */
+static int get_ready(struct inside *in)
+{
+	const struct rlimit none = {0, 0};
+
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NAME, "ebb:parked") < 0)
+		return -errno;
+	in->no_caps = cap_init();
+	if (!in->no_caps)
+		return -errno;
+	return drop_bounding_set();
+}
+
+/* What the claim will fill is touched now, so that its pages are here before it comes. */
+static int fork_function(struct inside *in)
+{
+	struct claim *claim = mmap(NULL, sizeof(*claim), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (claim == MAP_FAILED)
+		return -errno;
+	memset(claim, 0, offsetof(struct claim, argv));
+	claim->root_fd = claim->output_fd = claim->listen_fd = -1;
+	in->claim = claim;
+	in->go_fd = eventfd(0, EFD_CLOEXEC);
+	if (in->go_fd < 0)
+		return -errno;
+	in->function_pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	if (in->function_pid == 0)
+		function_main(in);
+	return in->function_pid < 0 ? -errno : 0;
+}
+
+static const struct step arm_steps[] = {
+	{SANDBOX_PRIVATE_MOUNTS, make_mounts_private},
+	{SANDBOX_LOOPBACK, raise_loopback},
+	{SANDBOX_HOSTNAME, set_host_name},
+	{SANDBOX_PROC, tree_proc},
+	{SANDBOX_SYSFS, tree_sys},
+	{SANDBOX_DEV, tree_dev},
+	{SANDBOX_PARK, get_ready},
+	{SANDBOX_FORK, fork_function},
+};
+
+void arm_main(const struct shared *shared)
+{
+	struct inside in = {
+		.shared = shared,
+		.control_fd = CONTROL_FD,
+		.proc_fd = -1,
+		.sys_fd = -1,
+		.dev_fd = -1,
+		.go_fd = -1,
+	};
+	struct sandbox_word fault;
+
+	if (await_map() < 0)
+		_exit(1);
+	if (steps_run(&in, arm_steps, ARRAY_LEN(arm_steps), &fault) < 0) {
+		step_report(CONTROL_FD, &fault);
+		_exit(1);
+	}
+	claim_main(&in);
+}

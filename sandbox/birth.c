@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The zygote's process: clones sandboxes, maps their ids, hands them to ebbd, reaps them.
+ *
+ * One arming at a time; the rest waits in the socket. It ends when ebbd closes its end, and parked
+ * sandboxes end with it (PR_SET_PDEATHSIG in arm.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+#define SANDBOX_NAMESPACES                                                                         \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP)
+
+/* A child being armed. */
+struct newborn {
+	pid_t pid, function_pid;
+	int pid_fd, control_fd; /* our end */
+	int user_ns_fd, net_ns_fd;
+};
+
+static void newborn_fini(struct newborn *n)
+{
+	fd_close(&n->pid_fd);
+	fd_close(&n->control_fd);
+	fd_close(&n->user_ns_fd);
+	fd_close(&n->net_ns_fd);
+}
+
+static int clone_newborn(const struct shared *shared, int cgroup_fd, struct newborn *n)
+{
+	struct clone_args args = {
+		.flags = SANDBOX_NAMESPACES | CLONE_INTO_CGROUP | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&n->pid_fd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup_fd,
+	};
+	SCOPED_FD child_end_fd = -1;
+	int pair[2];
+	long pid;
+
+	if (shared->fail_step == SANDBOX_CLONE)
+		return -EIO;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	n->control_fd = pair[0];
+	child_end_fd = pair[1];
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* Takes the place of the zygote's own control socket. */
+		if (dup3(child_end_fd, CONTROL_FD, O_CLOEXEC) < 0)
+			_exit(1);
+		fd_close(&child_end_fd);
+		fd_close(&n->control_fd);
+		arm_main(shared);
+	}
+	n->pid = (pid_t)pid;
+	return 0;
+}
+
+static int write_map(pid_t pid, const char *name, uint32_t first)
+{
+	char path[64], map[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	snprintf(map, sizeof(map), "0 %u %u\n", first, IDS_PER_RANGE);
+	return fd_write_file_at(AT_FDCWD, path, map);
+}
+
+static int open_ns(pid_t pid, const char *name, int *out_fd)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*out_fd = fd;
+	return 0;
+}
+
+static int map_ids(const struct shared *shared, uint32_t first, struct newborn *n)
+{
+	int r = shared->fail_step == SANDBOX_IDMAP ? -EIO : write_map(n->pid, "uid_map", first);
+
+	if (r == 0)
+		r = write_map(n->pid, "gid_map", first);
+	if (r == 0)
+		r = open_ns(n->pid, "user", &n->user_ns_fd);
+	if (r == 0)
+		r = open_ns(n->pid, "net", &n->net_ns_fd);
+	return r;
+}
+
+/* Receives a word and, from the kernel, who sent it: the pid as seen here. */
+static bool hear(int socket_fd, struct sandbox_word *word, pid_t *out_sender)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} from = {0};
+	struct iovec part = {word, sizeof(*word)};
+	struct msghdr m = {.msg_iov = &part,
+			   .msg_iovlen = 1,
+			   .msg_control = from.bytes,
+			   .msg_controllen = sizeof(from.bytes)};
+	struct ucred sender;
+	ssize_t n;
+
+	do
+		n = recvmsg(socket_fd, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(*word) || from.align.cmsg_type != SCM_CREDENTIALS)
+		return false;
+	memcpy(&sender, CMSG_DATA(&from.align), sizeof(sender));
+	*out_sender = sender.pid;
+	return true;
+}
+
+static int ask_for_senders(int socket_fd, int on)
+{
+	return setsockopt(socket_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+/* The child waits for a first word; then its own child says that all is armed, or one of them what
+ * failed. */
+static int hear_armed(struct newborn *n, struct sandbox_word *fault)
+{
+	struct sandbox_word word = {.says = SAYS_ARMED};
+	struct iovec part = {&word, sizeof(word)};
+	int r = ask_for_senders(n->control_fd, 1);
+
+	if (r == 0)
+		r = message_send(n->control_fd, &part, 1, NULL, 0, 0);
+	if (r == 0 && !hear(n->control_fd, &word, &n->function_pid))
+		r = -ECHILD;
+	if (r == 0)
+		r = ask_for_senders(n->control_fd, 0);
+	if (r == 0 && word.says == SAYS_ARMED)
+		return 0;
+	*fault = r == 0 ? word : step_fault(SANDBOX_PARK, r);
+	return -ECANCELED;
+}
+
+static int arm(const struct shared *shared, uint32_t id_first, int cgroup_fd, struct newborn *n,
+	       struct sandbox_word *fault)
+{
+	int r = clone_newborn(shared, cgroup_fd, n);
+
+	if (r < 0) {
+		*fault = step_fault(SANDBOX_CLONE, r);
+		return r;
+	}
+	r = map_ids(shared, id_first, n);
+	if (r < 0)
+		*fault = step_fault(SANDBOX_IDMAP, r);
+	return r < 0 ? r : hear_armed(n, fault);
+}
+
+static void answer(struct newborn *n, struct zygote_reply *reply)
+{
+	const int fds[ZYGOTE_REPLY_FDS] = {n->pid_fd, n->control_fd, n->user_ns_fd, n->net_ns_fd};
+	struct iovec part = {reply, sizeof(*reply)};
+	int r = message_send(CONTROL_FD, &part, 1, fds, reply->pid ? ZYGOTE_REPLY_FDS : 0, 0);
+
+	/* Nobody will ever claim it. */
+	if (r < 0 && n->pid_fd >= 0)
+		(void)pidfd_send_signal(n->pid_fd, SIGKILL, NULL, 0);
+}
+
+/* 0, or -errno when ebbd is gone. */
+static int on_request(const struct shared *shared)
+{
+	struct newborn n = {.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1};
+	uint64_t start_ns = clock_mono_ns();
+	struct zygote_request request;
+	struct iovec part = {&request, sizeof(request)};
+	struct zygote_reply reply = {0};
+	SCOPED_FD cgroup_fd = -1;
+	size_t fd_count = 0;
+	ssize_t size = message_recv(CONTROL_FD, &part, 1, &cgroup_fd, 1, &fd_count, 0);
+	int r;
+
+	if (size != sizeof(request) || fd_count != 1)
+		return size < 0 ? (int)size : -EPIPE;
+	reply.range = request.range;
+	reply.id_first = shared->id_base + request.range * IDS_PER_RANGE;
+	r = arm(shared, reply.id_first, cgroup_fd, &n, &reply.fault);
+	reply.function_pid = n.function_pid;
+	if (r == 0)
+		reply.pid = n.pid;
+	else if (n.pid_fd >= 0)
+		(void)pidfd_send_signal(n.pid_fd, SIGKILL, NULL, 0);
+	reply.arm_ns = clock_mono_ns() - start_ns;
+	answer(&n, &reply);
+	newborn_fini(&n);
+	return 0;
+}
+
+static void reap(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signal_fd, &info, sizeof(info)) > 0)
+		;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* Standard streams of everything inside, until it gets its own: the null device of our own root. */
+static int close_streams(void)
+{
+	SCOPED_FD null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null_fd < 0)
+		return -errno;
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null_fd, fd) < 0)
+			return -errno;
+	return 0;
+}
+
+/* Signals: all blocked, for PID 1s inherit that and ebb-init wants it; none ignored. */
+static int set_up(int *out_signal_fd)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t all, child;
+	int fd, r;
+
+	sigfillset(&all);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return -errno;
+	for (int s = 1; s < NSIG; s++)
+		(void)sigaction(s, &by_default, NULL); /* EINVAL for SIGKILL, SIGSTOP, libc's own */
+	umask(022);
+	/* Not even a process of ours inside may be looked into from inside. */
+	if (prctl(PR_SET_NAME, "ebbd:zygote") < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+	r = template_enter();
+	if (r < 0)
+		return r;
+	r = close_streams();
+	if (r < 0)
+		return r;
+	fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	*out_signal_fd = fd;
+	return 0;
+}
+
+void zygote_main(const struct shared *shared)
+{
+	struct sandbox_word ready = {.says = SAYS_ARMED};
+	struct iovec part = {&ready, sizeof(ready)};
+	int signal_fd = -1;
+	int r = set_up(&signal_fd);
+	struct pollfd watched[] = {{.fd = CONTROL_FD, .events = POLLIN},
+				   {.fd = signal_fd, .events = POLLIN}};
+
+	ready.b = -r;
+	if (message_send(CONTROL_FD, &part, 1, NULL, 0, 0) < 0 || r < 0)
+		_exit(1);
+	while (r == 0) {
+		if (poll(watched, ARRAY_LEN(watched), -1) < 0 && errno != EINTR)
+			break;
+		if (watched[1].revents)
+			reap(signal_fd);
+		if (watched[0].revents)
+			r = on_request(shared);
+	}
+	_exit(0);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* PID 1 of a sandbox from the claim until it becomes ebb-init. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "sandbox/inside.h"
+
+static int receive_claim(struct inside *in)
+{
+	struct claim *c = in->claim;
+	const struct iovec parts[] = {{&c->head, sizeof(c->head)}, {&c->exec, sizeof(c->exec)}};
+	int fds[3] = {-1, -1, -1};
+	size_t fd_count = 0;
+	ssize_t n = message_recv(in->control_fd, parts, ARRAY_LEN(parts), fds, ARRAY_LEN(fds),
+				 &fd_count, 0);
+
+	if (n != sizeof(c->head) + sizeof(c->exec) || fd_count != 2u + !!c->head.has_listen ||
+	    !text_terminated(c->head.instance_id, sizeof(c->head.instance_id)))
+		return -EPIPE;
+	c->root_fd = fds[0];
+	c->output_fd = fds[1];
+	c->listen_fd = fds[2];
+	return 0;
+}
+
+/* From here on it lives without the zygote. */
+static int leave_zygote(struct inside *in)
+{
+	size_t length = strnlen(in->claim->head.instance_id, HOST_NAME_CHARS);
+
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return -errno;
+	if (length > 0 && sethostname(in->claim->head.instance_id, length) < 0)
+		return -errno;
+	return 0;
+}
+
+static int move_root(struct inside *in)
+{
+	if (move_mount(in->claim->root_fd, "", AT_FDCWD, "/root", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_mount_point(int root_fd, const char *name)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+					  RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+	long fd = syscall(SYS_openat2, root_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* An image without the directory gets one; a symbolic link or a file in its place is replaced in
+ * the scratch layer, never followed. */
+static int make_mount_point(int root_fd, const char *name)
+{
+	int fd = open_mount_point(root_fd, name);
+
+	if (fd >= 0)
+		return fd;
+	if (fd != -ENOENT && fd != -ELOOP && fd != -ENOTDIR)
+		return fd;
+	if (fd != -ENOENT && unlinkat(root_fd, name, 0) < 0)
+		return -errno;
+	if (mkdirat(root_fd, name, 0555) < 0)
+		return -errno;
+	return open_mount_point(root_fd, name);
+}
+
+static int move_tree(int root_fd, int tree_fd, const char *name)
+{
+	SCOPED_FD point_fd = make_mount_point(root_fd, name);
+
+	if (point_fd < 0)
+		return point_fd;
+	if (move_mount(tree_fd, "", point_fd, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static int move_trees(struct inside *in)
+{
+	const struct {
+		const char *name;
+		int tree_fd;
+	} trees[] = {{"proc", in->proc_fd}, {"sys", in->sys_fd}, {"dev", in->dev_fd}};
+
+	for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
+		int r = move_tree(in->claim->root_fd, trees[i].tree_fd, trees[i].name);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The stage ends up on top of the new root (pivot_root(2), "pivot_root(".", ".")"). The function's
+ * process, which shares our mount namespace, moves with us. */
+static int pivot(struct inside *in)
+{
+	if (fchdir(in->claim->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return -errno;
+	return 0;
+}
+
+/* Waits for the kernel's readers (0.1 ms), so it is done beside the function's start: for that
+ * moment the function could find the stage's empty, read-only directories at "/..", and nothing
+ * else. */
+static int drop_stage(struct inside *in)
+{
+	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
+static int make_cwd(struct inside *in)
+{
+	const char *path = in->claim->exec.cwd;
+	struct stat st;
+
+	if (!text_terminated(path, sizeof(in->claim->exec.cwd)) || path[0] != '/')
+		return -EINVAL;
+	if (stat(path, &st) == 0 || errno != ENOENT)
+		return 0; /* whether it can be entered is the function's affair */
+	return fd_mkdir_p(AT_FDCWD, path, 0755);
+}
+
+static int let_go(struct inside *in)
+{
+	return eventfd_write(in->go_fd, 1) < 0 ? -errno : 0;
+}
+
+/* The function runs (or will, on its own account) while this happens. */
+static int become_init(struct inside *in)
+{
+	char pid[16], stop_signal[16];
+	char *const argv[] = {"ebb-init", pid, stop_signal, NULL};
+	char *const envp[] = {NULL};
+	int r = fd_set_cloexec(in->control_fd, 0);
+
+	snprintf(pid, sizeof(pid), "%d", in->function_pid);
+	snprintf(stop_signal, sizeof(stop_signal), "%u", in->claim->exec.stop_signal);
+	if (r == 0)
+		r = filter_load(&in->shared->init_filter);
+	if (r < 0)
+		return r;
+	execveat(in->shared->init_fd, "", argv, envp, AT_EMPTY_PATH);
+	return -errno;
+}
+
+static const struct step claim_steps[] = {
+	{SANDBOX_HOSTNAME, leave_zygote}, {SANDBOX_MOVE_ROOT, move_root},
+	{SANDBOX_MOUNTS, move_trees},     {SANDBOX_PIVOT, pivot},
+	{SANDBOX_CWD, make_cwd},          {SANDBOX_FORK, let_go},
+	{SANDBOX_PIVOT, drop_stage},      {SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_caps},        {SANDBOX_INIT, become_init},
+};
+
+void claim_main(struct inside *in)
+{
+	struct sandbox_word fault;
+
+	/* End of file: ebbd no longer wants it. */
+	if (receive_claim(in) < 0)
+		_exit(1);
+	(void)steps_run(in, claim_steps, ARRAY_LEN(claim_steps), &fault);
+	/* become_init does not return, so a step has failed. PID 1's end is everybody's. */
+	step_report(in->control_fd, &fault);
+	_exit(1);
+}

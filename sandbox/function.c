@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The function's process. The filter comes first, while arming, since it costs most; the policy
+ * allows everything done after it (giving up ids and capabilities, placing descriptors, execve).
+ * Trusted code only runs between the two.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+#define LISTEN_FD    3 /* sd_listen_fds(3): the first inherited socket */
+#define EXTRA_ENV    3
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int limit_resources(struct inside *in)
+{
+	const struct rlimit files = {in->claim->head.nofile_max, in->claim->head.nofile_max};
+
+	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
+}
+
+/* Leaves the descriptor table it shares with PID 1. Input is null already; output and the listening
+ * socket take their places. All else closes itself on execution. */
+static int place_descriptors(struct inside *in)
+{
+	int output_fd = in->claim->output_fd, listen_fd = in->claim->listen_fd;
+	int high_control_fd;
+
+	if (close_range(LISTEN_FD, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) < 0)
+		return -errno;
+	high_control_fd = fcntl(in->control_fd, F_DUPFD_CLOEXEC, 16);
+	if (high_control_fd < 0)
+		return -errno;
+	in->control_fd = high_control_fd;
+	if (dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
+		return -errno;
+	if (listen_fd >= 0 && dup2(listen_fd, LISTEN_FD) < 0)
+		return -errno;
+	return 0;
+}
+
+static int load_filter(struct inside *in)
+{
+	return filter_load(&in->shared->function_filter);
+}
+
+static int enter_cwd(struct inside *in)
+{
+	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
+}
+
+/* Parks. Whoever hears this has both of us ready: PID 1 has nothing left to do but to listen. */
+static int park(struct inside *in)
+{
+	struct sandbox_word armed = {.says = SAYS_ARMED};
+	struct iovec part = {&armed, sizeof(armed)};
+	eventfd_t ignored;
+	int r = message_send(in->control_fd, &part, 1, NULL, 0, 0);
+
+	while (r == 0 && eventfd_read(in->go_fd, &ignored) < 0)
+		r = errno == EINTR ? 0 : -errno;
+	return r;
+}
+
+/* Cuts a blob of NUL-terminated strings into a vector. */
+static int split(char *blob, size_t size, size_t count, char **out)
+{
+	const char *end = blob + size;
+
+	for (size_t i = 0; i < count; i++) {
+		char *nul = memchr(blob, '\0', (size_t)(end - blob));
+
+		if (!nul)
+			return -EINVAL;
+		out[i] = blob;
+		blob = nul + 1;
+	}
+	out[count] = NULL;
+	return 0;
+}
+
+static int build_args(struct claim *c)
+{
+	size_t extra = 0;
+
+	if (c->exec.argc == 0 || c->exec.argc > ARGV_MAX || c->exec.envc + EXTRA_ENV > ENVP_MAX)
+		return -E2BIG;
+	/* Ours come first, where getenv(3) finds them. */
+	snprintf(c->instance, sizeof(c->instance), "EBB_INSTANCE=%s", c->head.instance_id);
+	c->envp[extra++] = c->instance;
+	if (c->listen_fd >= 0) {
+		snprintf(c->listen_pid, sizeof(c->listen_pid), "LISTEN_PID=%d", getpid());
+		c->envp[extra++] = "LISTEN_FDS=1";
+		c->envp[extra++] = c->listen_pid;
+	}
+	if (split(c->exec.argv, sizeof(c->exec.argv), c->exec.argc, c->argv) < 0)
+		return -EINVAL;
+	return split(c->exec.env, sizeof(c->exec.env), c->exec.envc, c->envp + extra);
+}
+
+static const char *search_path(char *const *envp)
+{
+	for (; *envp; envp++)
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
+	return DEFAULT_PATH;
+}
+
+/* execvpe(3) over the PATH of the new environment; nothing is handed to a shell. */
+static int execute(struct claim *c)
+{
+	const char *path = search_path(c->envp), *name = c->argv[0];
+	int r = -ENOENT;
+
+	if (strchr(name, '/') || !*name) {
+		execve(name, c->argv, c->envp);
+		return -errno;
+	}
+	for (size_t length; *path; path += length + (path[length] == ':')) {
+		char file[4096];
+
+		length = strcspn(path, ":");
+		if (snprintf(file, sizeof(file), "%.*s%s%s", (int)length, path, length ? "/" : "",
+			     name) >= (int)sizeof(file))
+			return -ENAMETOOLONG;
+		execve(file, c->argv, c->envp);
+		if (errno == EACCES)
+			r = -EACCES; /* the better reason, if no other place has it */
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+	}
+	return r;
+}
+
+static int execute_function(struct inside *in)
+{
+	sigset_t none;
+	int r = build_args(in->claim);
+
+	if (r < 0)
+		return r;
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return -errno;
+	return execute(in->claim);
+}
+
+static const struct step function_steps[] = {
+	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
+	{SANDBOX_SECCOMP, load_filter},
+	{SANDBOX_FORK, park},
+	{SANDBOX_FORK, place_descriptors},
+	{SANDBOX_RLIMITS, limit_resources},
+	{SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_caps},
+	{SANDBOX_CWD, enter_cwd},
+	{SANDBOX_EXEC, execute_function},
+};
+
+void function_main(struct inside *in)
+{
+	struct sandbox_word fault;
+
+	(void)setsid();
+	(void)steps_run(in, function_steps, ARRAY_LEN(function_steps), &fault);
+	step_report(in->control_fd, &fault);
+	_exit(1);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to sandbox/: what the processes of a sandbox know, and the steps they take.
+ *
+ *   ebbd --fork--> zygote --clone3--> PID 1 of a sandbox --fork--> the function
+ *                  template.c         arm.c, claim.c               function.c
+ *                  birth.c            trees.c
+ *
+ * The zygote lives in a root of its own (template.c) in which a sandbox is born, so that no mount
+ * of the host is ever copied into one. PID 1 prepares all that does not depend on the image (arm.c)
+ * and forks the process that will be the function, which loads its filter (0.1 ms) and says that
+ * the sandbox is armed. Both park. They share their descriptor table and a page of memory, so what
+ * PID 1 receives with the claim is the function's too. On the claim PID 1 moves the root in
+ * (claim.c), wakes the function (function.c) and becomes ebb-init while that starts. Everything is
+ * single-threaded.
+ */
+#ifndef EBB_SANDBOX_INSIDE_H
+#define EBB_SANDBOX_INSIDE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/capability.h>
+#include <sys/types.h>
+
+#include "runtime/base/filter.h"
+#include "sandbox/sandbox.h"
+
+#define IDS_PER_RANGE   65536u
+#define CONTROL_FD      3 /* in the zygote, in every PID 1, in ebb-init */
+#define ARGV_MAX        1024
+#define ENVP_MAX        2048
+#define HOST_NAME_CHARS 64 /* __NEW_UTS_LEN */
+
+/* What all sandboxes of a zygote inherit; never changes. */
+struct shared {
+	int init_fd; /* ebb-init, sealed; O_PATH */
+	struct filter function_filter, init_filter;
+	uint32_t id_base, fail_step;
+	char hostname[HOST_NAME_CHARS + 1];
+};
+
+/* The claim as it travels: this and a struct wire_exec behind it; fds: root, output, [listen]. */
+struct claim_head {
+	char instance_id[INSTANCE_ID_SIZE];
+	uint32_t nofile_max, has_listen;
+};
+
+/* ebbd asks the zygote; fds: cgroup directory. */
+struct zygote_request {
+	uint32_t range, reserved;
+};
+
+/* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd. */
+#define ZYGOTE_REPLY_FDS 4
+struct zygote_reply {
+	uint64_t arm_ns;
+	uint32_t range, id_first;
+	int32_t pid; /* 0: it failed, see fault */
+	int32_t function_pid;
+	struct sandbox_word fault;
+};
+
+/* The claim as received: in memory that PID 1 and the function's process share. */
+struct claim {
+	struct claim_head head;
+	struct wire_exec exec;
+	int root_fd, output_fd, listen_fd; /* in the descriptor table they share */
+	/* Of the function's process, here because heap pages would have to be faulted in. */
+	char *argv[ARGV_MAX + 1], *envp[ENVP_MAX + 1];
+	char instance[sizeof("EBB_INSTANCE=") + INSTANCE_ID_SIZE], listen_pid[32];
+};
+
+/* PID 1 of a sandbox, and the function's process until it executes. All fds are O_CLOEXEC. */
+struct inside {
+	const struct shared *shared;
+	struct claim *claim;
+	int control_fd;
+	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
+	int go_fd;                   /* eventfd: the root stands */
+	pid_t function_pid;
+	cap_t no_caps; /* empty; allocated while there is time */
+};
+
+/* Says "armed" where sandbox_says has only what ebbd may see. */
+#define SAYS_ARMED 100u
+
+struct step {
+	enum sandbox_step step;
+	int (*run)(struct inside *in); /* 0 or -errno */
+};
+/* Takes the steps in order. 0, or -errno of the first that failed, named in *fault; the step chosen
+ * for fault injection fails with EIO instead of being taken. */
+int steps_run(struct inside *in, const struct step *steps, size_t count,
+	      struct sandbox_word *fault);
+/* Tells ebbd what failed. One word per sandbox: the socket takes nothing more after it, whoever of
+ * its processes wants to add something (PID 1 would report the function's exit). */
+void step_report(int control_fd, const struct sandbox_word *fault);
+struct sandbox_word step_fault(enum sandbox_step step, int err);
+
+/* message.c: one record with descriptors over SOCK_SEQPACKET. */
+struct iovec;
+int message_send(int socket_fd, const struct iovec *parts, size_t part_count, const int *fds,
+		 size_t fd_count, int flags);
+/* Bytes received, 0 at the end, -errno; -EBADMSG if cut. At most fd_max descriptors, O_CLOEXEC. */
+ssize_t message_recv(int socket_fd, const struct iovec *parts, size_t part_count, int *fds,
+		     size_t fd_max, size_t *out_fd_count, int flags);
+
+/* seal.c: a sealed copy of the file, mode 0111, as an O_PATH descriptor. Owned fd or -errno. */
+int seal_executable(const char *path);
+
+/* template.c: enters the small root of the zygote. 0 or -errno. */
+int template_enter(void);
+
+/* birth.c: the zygote's process; control is on CONTROL_FD. */
+__attribute__((noreturn)) void zygote_main(const struct shared *shared);
+
+/* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
+__attribute__((noreturn)) void arm_main(const struct shared *shared);
+
+/* trees.c: /proc, /sys and /dev of a sandbox, below the working directory. */
+int tree_proc(struct inside *in);
+int tree_sys(struct inside *in);
+int tree_dev(struct inside *in);
+
+/* claim.c: PID 1 from the claim on. */
+__attribute__((noreturn)) void claim_main(struct inside *in);
+
+/* function.c: the function's process until it executes; says that the sandbox is armed. */
+__attribute__((noreturn)) void function_main(struct inside *in);
+
+/* drop.c: giving privileges up; used by PID 1 and by the function's process. */
+int drop_bounding_set(void); /* early: keeps what is held */
+int drop_ids(struct inside *in);
+int drop_caps(struct inside *in);
+int drop_new_privs(struct inside *in);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The root file system of one instance: image layers, seen through its id map, under a tmpfs.
+ *
+ * Runs in ebbd. Overlay finds its layers by path only (kernels before 6.13), so they stand for a
+ * moment in the tmpfs at stage_dir, with names of two characters: "00:01:..." for 64 of them fits
+ * the 256 bytes fsconfig(2) takes, and they are resolved from the tmpfs as working directory. The
+ * overlay keeps private clones, so the stage is taken down at once. The overlay belongs to the
+ * host's user namespace: its copies into the tmpfs are made with ebbd's rights, the instance's ids
+ * and nothing else of ours.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+#include "sandbox/fill.h"
+
+#define NAME_LENGTH             3 /* "00:" */
+#define SCRATCH_BYTES_PER_INODE 4096
+#define SCRATCH_INODES_MIN      1024
+
+struct option {
+	const char *key;
+	char value[32];
+};
+
+/* Upper layer, work directory and the names of the layers live here. */
+static int make_scratch(const struct armed *a, uint64_t scratch_bytes)
+{
+	uint64_t inodes = scratch_bytes / SCRATCH_BYTES_PER_INODE;
+	struct option options[] = {{"mode", "0755"}, {"size", ""}, {"nr_inodes", ""}};
+	SCOPED_FD fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (inodes < SCRATCH_INODES_MIN)
+		inodes = SCRATCH_INODES_MIN;
+	snprintf(options[1].value, sizeof(options[1].value), "%llu",
+		 (unsigned long long)scratch_bytes);
+	snprintf(options[2].value, sizeof(options[2].value), "%llu", (unsigned long long)inodes);
+	if (fs_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
+			return -errno;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_upper(int scratch_fd, const struct armed *a)
+{
+	if (mkdirat(scratch_fd, "u", 0755) < 0 || mkdirat(scratch_fd, "w", 0700) < 0 ||
+	    fchownat(scratch_fd, "u", a->id_first, a->id_first, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A clone of the layer with the instance's ids. A detached mount could not be cloned before Linux
+ * 6.15; as it is the caller's own it may be used up. */
+static int map_layer(int layer_fd, const struct armed *a)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY |
+					      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+				  .userns_fd = (uint64_t)a->user_ns_fd};
+	SCOPED_FD fd = open_tree(layer_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = fcntl(layer_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return keep_fd(&fd);
+}
+
+static int attach_layer(int scratch_fd, const char *name, int layer_fd, const struct armed *a)
+{
+	SCOPED_FD mapped_fd = map_layer(layer_fd, a);
+
+	if (mapped_fd < 0)
+		return mapped_fd;
+	if (mkdirat(scratch_fd, name, 0700) < 0 ||
+	    move_mount(mapped_fd, "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Attaches all layers; names becomes lowerdir, highest first. */
+static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_count,
+			 const struct armed *a, char *names)
+{
+	for (size_t i = 0; i < layer_count; i++) {
+		size_t layer = layer_count - 1 - i;
+		char name[NAME_LENGTH + 1];
+		int r;
+
+		snprintf(name, sizeof(name), "%02u", (unsigned int)(layer & 0x3f));
+		r = attach_layer(scratch_fd, name, layer_fds[layer], a);
+		if (r < 0)
+			return r;
+		memcpy(names + i * NAME_LENGTH, name, NAME_LENGTH);
+		names[(i + 1) * NAME_LENGTH - 1] = i + 1 < layer_count ? ':' : '\0';
+	}
+	return 0;
+}
+
+/* The working directory is the scratch file system. */
+static int mount_overlay(const char *lower)
+{
+	SCOPED_FD fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", "ebb", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", "u", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", "w", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Relative names need the working directory; it is given back. */
+static int mount_overlay_in(int scratch_fd, const char *lower)
+{
+	SCOPED_FD home_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (home_fd < 0 || fchdir(scratch_fd) < 0)
+		return -errno;
+	fd = mount_overlay(lower);
+	if (fchdir(home_fd) < 0) {
+		int r = -errno;
+
+		fd_close(&fd);
+		return r;
+	}
+	return fd;
+}
+
+static int build(int scratch_fd, const int *layer_fds, size_t layer_count, const struct armed *a)
+{
+	char lower[IMAGE_LAYERS_MAX * NAME_LENGTH + 1];
+	int r = make_upper(scratch_fd, a);
+
+	if (r == 0)
+		r = fill_upper(scratch_fd, layer_fds, layer_count, a->id_first);
+	if (r == 0)
+		r = attach_layers(scratch_fd, layer_fds, layer_count, a, lower);
+	return r < 0 ? r : mount_overlay_in(scratch_fd, lower);
+}
+
+int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
+		 uint64_t scratch_bytes, const char *stage_dir)
+{
+	SCOPED_FD scratch_fd = -1;
+	int fd;
+
+	if (layer_count == 0 || layer_count > IMAGE_LAYERS_MAX)
+		return -EINVAL;
+	scratch_fd = make_scratch(a, scratch_bytes);
+	if (scratch_fd < 0)
+		return scratch_fd;
+	if (move_mount(scratch_fd, "", AT_FDCWD, stage_dir, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	fd = build(scratch_fd, layer_fds, layer_count, a);
+	if (umount2(stage_dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
+		int r = -errno;
+
+		fd_close(&fd);
+		return r;
+	}
+	return fd;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sandbox of one instance: namespaces, root file system, capabilities, seccomp, rlimits, PID 1.
+ *
+ * Runs in ebbd (root). A small zygote process, forked before ebbd grows, clones sandboxes ahead of
+ * need ("armed": all seven namespaces, id map, loopback up, /proc, /dev and /sys prepared, parked
+ * on its control socket). Claiming one hands it the image's root and the process to run; it moves
+ * the root in, pivots, drops everything and executes the function while PID 1 becomes ebb-init.
+ * Nothing here logs; every step that can't be applied is an error that names the step. The same
+ * names drive fault injection (sandbox_options.fail_step).
+ */
+#ifndef EBB_SANDBOX_SANDBOX_H
+#define EBB_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runtime/wire/records.h"
+
+/* clang-format off */
+#define SANDBOX_STEPS(X) \
+	X(CLONE) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(PARK) \
+	X(MOVE_ROOT) X(MOUNTS) X(PIVOT) X(CWD) X(RLIMITS) X(GROUPS) X(CAPS) X(NO_NEW_PRIVS) X(SECCOMP) \
+	X(FORK) X(INIT) X(EXEC)
+/* clang-format on */
+#define X(name) SANDBOX_##name,
+enum sandbox_step { SANDBOX_STEPS(X) SANDBOX_STEP_COUNT };
+#undef X
+const char *sandbox_step_name(uint32_t step); /* "pivot", ... */
+
+/* What comes up an armed sandbox's control socket after the claim (SOCK_SEQPACKET, one each). EOF
+ * without SANDBOX_SAYS_EXIT: PID 1 was killed. */
+enum sandbox_says {
+	SANDBOX_SAYS_FAULT, /* a: enum sandbox_step, b: errno; the function never ran */
+	SANDBOX_SAYS_EXIT,  /* from ebb-init; a: 0 exited, 1 signalled; b: code or signal */
+};
+struct sandbox_word {
+	uint32_t says;
+	uint32_t a;
+	int32_t b;
+	uint32_t reserved;
+};
+
+struct zygote;
+
+/* What all sandboxes of this ebbd share. */
+struct sandbox_options {
+	const char *init_path;   /* the static ebb-init; run from a sealed memfd copy */
+	const char *policy_path; /* seccomp text policy (docs: sandbox/policy/README) */
+	uint32_t id_base;        /* host id of the first range; range n is id_base + n * 65536 */
+	uint32_t fail_step;      /* fault injection: this step fails with EIO; COUNT = none */
+	const char *hostname;    /* UTS name inside */
+};
+
+/*
+ * Compiles the policy, seals ebb-init, forks the zygote. Call early, from a small process that has
+ * already made its mount namespace private (unshare(CLONE_NEWNS)): images are mounted there and
+ * vanish with it. 0 and *out, or -errno with a sentence in err.
+ */
+int zygote_start(const struct sandbox_options *options, struct zygote **out, char *err,
+		 size_t err_size);
+/* Ends the zygote and, with it, sandboxes still parked. NULL is fine. */
+void zygote_stop(struct zygote *z);
+/* Readable when an arming has finished, or at EOF when the zygote died; then call zygote_receive.
+ */
+int zygote_fd(const struct zygote *z);
+
+/* An armed sandbox. All descriptors are owned. */
+struct armed {
+	uint32_t range;     /* its id range; unused by anyone else */
+	uint32_t id_first;  /* host id of the range's id 0 */
+	pid_t pid;          /* its PID 1, as the host sees it */
+	pid_t function_pid; /* its PID 2, which will be the function: a cgroup needs both */
+	int pid_fd;
+	int control_fd; /* SOCK_SEQPACKET to PID 1 */
+	int user_ns_fd, net_ns_fd;
+	uint64_t arm_ns; /* what arming took */
+	bool claimed;    /* set by sandbox_claim: armed_fini lets it live */
+};
+void armed_fini(struct armed *a); /* kills it if it was not claimed */
+
+/* Asks for one more armed sandbox with this id range, its PID 1 born in cgroup_fd (borrowed; a
+ * cgroup2 directory of its own). Does not block. 0 or -errno. */
+int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd);
+/* Takes one finished arming. 1 and *out; 0 nothing there; -errno. On a failed arming: -ECANCELED
+ * with *fault filled and *out_range set. */
+int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fault,
+		   uint32_t *out_range);
+
+/* The root file system: read-only layers (detached or attached mounts, plain directories or erofs
+ * roots, lowest first) under a tmpfs of scratch_bytes that belongs to the id range, seen through
+ * the sandbox's id map. Returns a detached mount fd (the caller's) or -errno. Uses stage_dir
+ * (absolute, empty, in ebbd's private mount namespace) and leaves it empty. */
+int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
+		 uint64_t scratch_bytes, const char *stage_dir);
+
+/* What to run. exec's texts are passed on unread. */
+struct sandbox_claim {
+	const struct wire_exec *exec;
+	const char *instance_id; /* added to the environment as EBB_INSTANCE, and the host name */
+	int root_fd;             /* from sandbox_root; borrowed */
+	int output_fd;           /* stdout and stderr of the function; borrowed */
+	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */
+	uint32_t nofile_max;     /* RLIMIT_NOFILE */
+};
+/* Sends the claim; the sandbox goes on by itself and reports on control_fd. The caller has moved
+ * pid AND function_pid into their final cgroups first. An output_fd that is a pipe is given to the
+ * function's uid, so that it can open /dev/stdout. 0 or -errno. */
+int sandbox_claim(struct armed *a, const struct sandbox_claim *claim);
+
+#endif

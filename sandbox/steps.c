@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+/* clang-format off */
+static const char *const step_names[] = {
+	[SANDBOX_CLONE] = "clone", [SANDBOX_IDMAP] = "idmap",
+	[SANDBOX_PRIVATE_MOUNTS] = "private_mounts", [SANDBOX_LOOPBACK] = "loopback",
+	[SANDBOX_HOSTNAME] = "hostname", [SANDBOX_PROC] = "proc", [SANDBOX_SYSFS] = "sysfs",
+	[SANDBOX_DEV] = "dev", [SANDBOX_PARK] = "park", [SANDBOX_MOVE_ROOT] = "move_root",
+	[SANDBOX_MOUNTS] = "mounts", [SANDBOX_PIVOT] = "pivot", [SANDBOX_CWD] = "cwd",
+	[SANDBOX_RLIMITS] = "rlimits", [SANDBOX_GROUPS] = "groups", [SANDBOX_CAPS] = "caps",
+	[SANDBOX_NO_NEW_PRIVS] = "no_new_privs", [SANDBOX_SECCOMP] = "seccomp",
+	[SANDBOX_FORK] = "fork", [SANDBOX_INIT] = "init", [SANDBOX_EXEC] = "exec",
+};
+/* clang-format on */
+_Static_assert(ARRAY_LEN(step_names) == SANDBOX_STEP_COUNT, "a step has no name");
+
+const char *sandbox_step_name(uint32_t step)
+{
+	return step < SANDBOX_STEP_COUNT ? step_names[step] : "?";
+}
+
+struct sandbox_word step_fault(enum sandbox_step step, int err)
+{
+	return (struct sandbox_word){.says = SANDBOX_SAYS_FAULT, .a = step, .b = -err};
+}
+
+int steps_run(struct inside *in, const struct step *steps, size_t count, struct sandbox_word *fault)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = in->shared->fail_step == steps[i].step ? -EIO : steps[i].run(in);
+
+		if (r < 0) {
+			*fault = step_fault(steps[i].step, r);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void step_report(int control_fd, const struct sandbox_word *fault)
+{
+	struct iovec part = {(void *)fault, sizeof(*fault)};
+
+	(void)message_send(control_fd, &part, 1, NULL, 0, 0);
+	(void)shutdown(control_fd, SHUT_WR);
+}

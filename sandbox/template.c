@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The zygote's root: a tmpfs with what sandboxes are made from, and nothing of the host.
+ *
+ *   /dev    the device nodes every sandbox sees, read-only, one copy for all
+ *   /empty  what directories are masked with
+ *   /proc   /sys  fresh mounts, fully visible: without them the kernel refuses to mount either in a
+ *                 user namespace (fs/namespace.c, mount_too_revealing)
+ *   /stage  the empty directories a parked sandbox lives in
+ *
+ * A sandbox gets a locked copy of these few mounts at clone time; that is cheaper than a copy of
+ * the host's table, and a parked sandbox that goes wrong finds nothing here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+static const char *const directories[] = {
+	"dev",   "dev/pts",   "dev/shm",    "empty",     "proc",       "sys",
+	"stage", "stage/dev", "stage/proc", "stage/sys", "stage/root",
+};
+
+static const struct {
+	const char *name;
+	unsigned int major, minor;
+} devices[] = {
+	{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
+	{"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0},
+};
+
+static const struct {
+	const char *name, *target;
+} links[] = {
+	{"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"},
+	{"dev/stdout", "/proc/self/fd/1"}, {"dev/stderr", "/proc/self/fd/2"},
+	{"dev/ptmx", "pts/ptmx"},
+};
+
+static int fill(int dir_fd)
+{
+	for (size_t i = 0; i < ARRAY_LEN(directories); i++)
+		if (mkdirat(dir_fd, directories[i], 0755) < 0)
+			return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		if (mknodat(dir_fd, devices[i].name, S_IFCHR | 0666,
+			    makedev(devices[i].major, devices[i].minor)) < 0 ||
+		    fchmodat(dir_fd, devices[i].name, 0666, 0) < 0)
+			return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (symlinkat(links[i].target, dir_fd, links[i].name) < 0)
+			return -errno;
+	return 0;
+}
+
+static int new_tmpfs(void)
+{
+	SCOPED_FD fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "256k", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", "64", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int mount_fresh(const char *type, const char *at)
+{
+	return mount(type, at, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? -errno : 0;
+}
+
+int template_enter(void)
+{
+	struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+	SCOPED_FD root_fd = -1;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	root_fd = new_tmpfs();
+	if (root_fd < 0)
+		return root_fd;
+	r = fill(root_fd);
+	if (r < 0)
+		return r;
+	if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    fchdir(root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	r = mount_fresh("proc", "/proc");
+	if (r == 0)
+		r = mount_fresh("sysfs", "/sys");
+	if (r < 0)
+		return r;
+	return mount_setattr(AT_FDCWD, "/", 0, &read_only, sizeof(read_only)) < 0 ? -errno : 0;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * /proc, /sys and /dev of a sandbox, made while arming on the stage, which is the working
+ * directory; at the claim each is moved into the image's root in one call.
+ *
+ * What is masked and what is read-only follows the container runtimes' list (OCI runtime-spec,
+ * config-linux.md), with more of /sys hidden. The function owns no id of the host and no
+ * capability, so these are the second fence, not the first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "sandbox/inside.h"
+
+#define PLAIN (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* Without NODEV: a file is masked with the null device, which reads as empty. */
+#define COVER (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY)
+
+static const char *const proc_masked[] = {
+	"proc/acpi",        "proc/asound",      "proc/interrupts",  "proc/kallsyms",
+	"proc/kcore",       "proc/keys",        "proc/key-users",   "proc/kmsg",
+	"proc/kpagecgroup", "proc/kpagecount",  "proc/kpageflags",  "proc/latency_stats",
+	"proc/modules",     "proc/sched_debug", "proc/scsi",        "proc/slabinfo",
+	"proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo",
+};
+static const char *const proc_read_only[] = {
+	"proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
+};
+static const char *const sys_masked[] = {
+	"sys/firmware",
+	"sys/kernel",
+	"sys/fs",
+	"sys/module",
+	"sys/power",
+	"sys/block",
+	"sys/class/block",
+	"sys/devices/virtual/powercap",
+	"sys/devices/virtual/dmi",
+};
+
+struct fs_option {
+	const char *key, *value;
+};
+
+/* Makes a file system and mounts it at `at`. */
+static int mount_new(const char *type, const struct fs_option *options, size_t count,
+		     unsigned int attributes, const char *at)
+{
+	SCOPED_FD fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+	SCOPED_FD mount_fd = -1;
+
+	if (fs_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < count; i++)
+		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
+			return -errno;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
+	if (mount_fd < 0 || move_mount(mount_fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Puts a read-only view of `from` on top of `at`. */
+static int cover(const char *from, const char *at)
+{
+	struct mount_attr attr = {.attr_set = COVER};
+	SCOPED_FD fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
+	    move_mount(fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+/* What this kernel does not have needs no mask. */
+static int mask_all(const char *const *paths, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stat st;
+		int r;
+
+		if (lstat(paths[i], &st) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return -errno;
+		}
+		r = cover(S_ISDIR(st.st_mode) ? "/empty" : "/dev/null", paths[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int protect_all(const char *const *paths, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = cover(paths[i], paths[i]);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* The top mount at path, as a handle for move_mount(2). */
+static int open_top(const char *path, int *out_fd)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*out_fd = fd;
+	return 0;
+}
+
+int tree_proc(struct inside *in)
+{
+	int r = mount_new("proc", NULL, 0, PLAIN, "proc");
+
+	if (r == 0)
+		r = protect_all(proc_read_only, ARRAY_LEN(proc_read_only));
+	if (r == 0)
+		r = mask_all(proc_masked, ARRAY_LEN(proc_masked));
+	return r < 0 ? r : open_top("proc", &in->proc_fd);
+}
+
+int tree_sys(struct inside *in)
+{
+	int r = mount_new("sysfs", NULL, 0, PLAIN | MOUNT_ATTR_RDONLY, "sys");
+
+	if (r == 0)
+		r = mask_all(sys_masked, ARRAY_LEN(sys_masked));
+	return r < 0 ? r : open_top("sys", &in->sys_fd);
+}
+
+/* The nodes are the template's; terminals and shared memory are the sandbox's own. */
+int tree_dev(struct inside *in)
+{
+	static const struct fs_option pts[] = {
+		{"mode", "0620"}, {"gid", "5"}, {"ptmxmode", "0666"}, {"max", "256"}};
+	static const struct fs_option shm[] = {
+		{"mode", "1777"}, {"size", "64m"}, {"nr_inodes", "4096"}};
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+					      MOUNT_ATTR_RDONLY};
+	SCOPED_FD fd = open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r;
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
+	    move_mount(fd, "", AT_FDCWD, "dev", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	r = mount_new("devpts", pts, ARRAY_LEN(pts), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		      "dev/pts");
+	if (r == 0)
+		r = mount_new("tmpfs", shm, ARRAY_LEN(shm), PLAIN, "dev/shm");
+	return r < 0 ? r : open_top("dev", &in->dev_fd);
+}

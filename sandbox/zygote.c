@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ebbd's side: starting the zygote, asking it for sandboxes, taking them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "sandbox/inside.h"
+
+#define POLICY_BYTES_MAX 65536
+#define INIT_FD          4 /* in the zygote */
+
+FILTER_EMBED(sandbox_init_policy, "sandbox/policy/init.policy");
+
+struct zygote {
+	pid_t pid;
+	int control_fd;
+};
+
+__attribute__((format(printf, 4, 5))) static int fail(int r, char *err, size_t err_size,
+						      const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(err, err_size, fmt, args);
+	va_end(args);
+	if (n >= 0 && (size_t)n < err_size)
+		snprintf(err + n, err_size - (size_t)n, ": %s", strerror(-r));
+	return r;
+}
+
+static int compile_file(const char *path, struct filter *out, char *err, size_t err_size)
+{
+	SCOPED_MEM char *text = malloc(POLICY_BYTES_MAX);
+	char why[256];
+	ssize_t size;
+	int r;
+
+	if (!text)
+		return fail(-ENOMEM, err, err_size, "cannot read %s", path);
+	size = fd_read_file_at(AT_FDCWD, path, text, POLICY_BYTES_MAX);
+	if (size < 0)
+		return fail((int)size, err, err_size, "cannot read seccomp policy %s", path);
+	r = filter_compile(text, (size_t)size, out, why, sizeof(why));
+	if (r < 0)
+		snprintf(err, err_size, "seccomp policy %s, %s", path, why);
+	return r;
+}
+
+static void shared_fini(struct shared *s)
+{
+	fd_close(&s->init_fd);
+	filter_fini(&s->function_filter);
+	filter_fini(&s->init_filter);
+}
+
+static int shared_init(struct shared *s, const struct sandbox_options *o, char *err,
+		       size_t err_size)
+{
+	char why[256];
+	int r;
+
+	*s = (struct shared){.init_fd = -1, .id_base = o->id_base, .fail_step = o->fail_step};
+	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
+		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
+	r = compile_file(o->policy_path, &s->function_filter, err, err_size);
+	if (r < 0)
+		return r;
+	r = filter_compile(sandbox_init_policy_start,
+			   (size_t)(sandbox_init_policy_end - sandbox_init_policy_start),
+			   &s->init_filter, why, sizeof(why));
+	if (r < 0)
+		return fail(r, err, err_size, "seccomp policy of ebb-init, %s", why);
+	s->init_fd = seal_executable(o->init_path);
+	if (s->init_fd < 0)
+		return fail(s->init_fd, err, err_size, "cannot load %s", o->init_path);
+	return 0;
+}
+
+/* The forked child keeps two descriptors, and the standard streams until it stands in its root. */
+__attribute__((noreturn)) static void become_zygote(struct shared *shared, int control_fd)
+{
+	int high_control_fd = fcntl(control_fd, F_DUPFD_CLOEXEC, 16);
+	int high_init_fd = fcntl(shared->init_fd, F_DUPFD_CLOEXEC, 16);
+
+	if (high_control_fd < 0 || high_init_fd < 0 ||
+	    dup3(high_control_fd, CONTROL_FD, O_CLOEXEC) < 0 ||
+	    dup3(high_init_fd, INIT_FD, O_CLOEXEC) < 0 || fd_close_from(INIT_FD + 1) < 0)
+		_exit(1);
+	shared->init_fd = INIT_FD;
+	zygote_main(shared);
+}
+
+/* Forks it and waits until it stands in its own root. */
+static int fork_zygote(struct shared *shared, struct zygote *z)
+{
+	struct sandbox_word ready = {0};
+	struct iovec part = {&ready, sizeof(ready)};
+	int pair[2];
+	size_t none;
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	z->control_fd = pair[0];
+	z->pid = fork();
+	if (z->pid == 0)
+		become_zygote(shared, pair[1]);
+	fd_close(&pair[1]);
+	if (z->pid < 0)
+		return -errno;
+	n = message_recv(z->control_fd, &part, 1, NULL, 0, &none, 0);
+	if (n != sizeof(ready))
+		return -ECHILD;
+	return -ready.b;
+}
+
+int zygote_start(const struct sandbox_options *options, struct zygote **out, char *err,
+		 size_t err_size)
+{
+	struct zygote *z = malloc(sizeof(*z));
+	struct shared shared;
+	int r;
+
+	if (!z)
+		return fail(-ENOMEM, err, err_size, "cannot start the zygote");
+	*z = (struct zygote){.pid = -1, .control_fd = -1};
+	r = shared_init(&shared, options, err, err_size);
+	if (r == 0) {
+		r = fork_zygote(&shared, z);
+		if (r < 0)
+			fail(r, err, err_size,
+			     "the zygote cannot make its root (needs root and "
+			     "CAP_SYS_ADMIN in the host's user namespace)");
+	}
+	shared_fini(&shared);
+	if (r < 0) {
+		zygote_stop(z);
+		return r;
+	}
+	*out = z;
+	return 0;
+}
+
+void zygote_stop(struct zygote *z)
+{
+	if (!z)
+		return;
+	fd_close(&z->control_fd);
+	while (z->pid > 0 && waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(z);
+}
+
+int zygote_fd(const struct zygote *z)
+{
+	return z->control_fd;
+}
+
+int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd)
+{
+	struct zygote_request request = {.range = range};
+	struct iovec part = {&request, sizeof(request)};
+
+	return message_send(z->control_fd, &part, 1, &cgroup_fd, 1, MSG_DONTWAIT);
+}
+
+static int take_reply(const struct zygote_reply *reply, const int *fds, size_t fd_count,
+		      struct armed *out, struct sandbox_word *fault, uint32_t *out_range)
+{
+	if (reply->pid == 0 || fd_count != ZYGOTE_REPLY_FDS) {
+		*fault = reply->fault;
+		*out_range = reply->range;
+		return -ECANCELED;
+	}
+	*out = (struct armed){.range = reply->range,
+			      .id_first = reply->id_first,
+			      .pid = reply->pid,
+			      .function_pid = reply->function_pid,
+			      .pid_fd = fds[0],
+			      .control_fd = fds[1],
+			      .user_ns_fd = fds[2],
+			      .net_ns_fd = fds[3],
+			      .arm_ns = reply->arm_ns};
+	return 1;
+}
+
+int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fault,
+		   uint32_t *out_range)
+{
+	struct zygote_reply reply;
+	struct iovec part = {&reply, sizeof(reply)};
+	int fds[ZYGOTE_REPLY_FDS];
+	size_t fd_count = 0;
+	ssize_t n =
+		message_recv(z->control_fd, &part, 1, fds, ARRAY_LEN(fds), &fd_count, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return (int)n;
+	if (n != sizeof(reply))
+		return -EPIPE;
+	return take_reply(&reply, fds, fd_count, out, fault, out_range);
+}
+
+void armed_fini(struct armed *a)
+{
+	if (a->pid_fd >= 0 && !a->claimed)
+		(void)pidfd_send_signal(a->pid_fd, SIGKILL, NULL, 0);
+	fd_close(&a->pid_fd);
+	fd_close(&a->control_fd);
+	fd_close(&a->user_ns_fd);
+	fd_close(&a->net_ns_fd);
+}
+
+/* /dev/stdout inside opens the pipe anew, which asks for its owner. */
+static int give_output(int output_fd, uint32_t host_uid)
+{
+	struct stat st;
+
+	if (fstat(output_fd, &st) < 0)
+		return -errno;
+	if (S_ISFIFO(st.st_mode) && fchown(output_fd, host_uid, (gid_t)-1) < 0)
+		return -errno;
+	return 0;
+}
+
+int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
+{
+	const int fds[] = {c->root_fd, c->output_fd, c->listen_fd};
+	struct claim_head head = {.nofile_max = c->nofile_max, .has_listen = c->listen_fd >= 0};
+	const struct iovec parts[] = {{&head, sizeof(head)}, {(void *)c->exec, sizeof(*c->exec)}};
+	int r;
+
+	if (c->exec->uid >= IDS_PER_RANGE || c->exec->gid >= IDS_PER_RANGE)
+		return -EINVAL;
+	r = text_copy(head.instance_id, sizeof(head.instance_id), c->instance_id);
+	if (r < 0)
+		return r;
+	r = give_output(c->output_fd, a->id_first + c->exec->uid);
+	if (r < 0)
+		return r;
+	r = message_send(a->control_fd, parts, ARRAY_LEN(parts), fds, head.has_listen ? 3 : 2,
+			 MSG_DONTWAIT);
+	if (r == 0)
+		a->claimed = true;
+	return r;
+}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+`make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
+quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway idle.
+"""
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
+
+import bench_cold  # noqa: E402
+import bench_idle  # noqa: E402
+import bench_thaw  # noqa: E402
+import figures  # noqa: E402
+import leaks  # noqa: E402
+import pictures  # noqa: E402
+from ebb import BIN, Ebb  # noqa: E402
+
+
+def gateway_rows(ebb, quick):
+    """The gateway's CPU has a rig of its own, which prints its figures by itself."""
+    rig = os.path.join(HERE, "gateway_cpu.sh")
+    if os.path.exists(rig):
+        subprocess.run([rig], check=True, env={**os.environ, "EBB_BIN": BIN})
+    return []
+
+
+BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows,
+           "idle": bench_idle.rows}
+
+
+def main(words):
+    quick = "--quick" in words
+    names = [w for w in words if w != "--quick"] or list(BENCHES)
+    unknown = [n for n in names if n not in BENCHES]
+    if unknown or os.geteuid() != 0:
+        raise SystemExit(f"bench: {'needs root' if not unknown else f'no bench named {unknown}'}; "
+                         f"there are: {' '.join(BENCHES)}")
+    leaks.become_subreaper()
+    rows = []
+    for name in names:
+        print(f"bench {name}", flush=True)
+        ebb = Ebb(gateways=1, settings={"log_level": "warn"}).start()
+        try:
+            ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+            rows += BENCHES[name](ebb, quick)
+            ebb.stop(deadline_s=120)
+        finally:
+            ebb.kill()
+            ebb.remove()
+    print()
+    figures.show(rows)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What frozen instances cost: memory of ebb and of the kernel, and wake-ups with all asleep."""
+import leaks
+from figures import Row
+from waiting import throughout, wait_for
+
+OWN = ["ebb-gateway", "ebb-api", "ebb-ledger"]
+
+
+def own_pids(ebb):
+    return [ebb.process.pid] + [p for name in OWN for p in ebb.programs(name)]
+
+
+def pss_kb(pid):
+    text = leaks.read(f"/proc/{pid}/smaps_rollup")
+    return int(text.split("\nPss:")[1].split()[0]) if "\nPss:" in text else 0
+
+
+def meminfo_kb(key):
+    return int(leaks.read("/proc/meminfo").split(key + ":")[1].split()[0])
+
+
+def switches(pids):
+    total = 0
+    for pid in pids:
+        for task in leaks.read(f"/proc/{pid}/status").splitlines():
+            if "ctxt_switches" in task:
+                total += int(task.split()[1])
+    return total
+
+
+def state(ebb):
+    return {"own": sum(map(pss_kb, own_pids(ebb))), "slab": meminfo_kb("Slab"),
+            "available": meminfo_kb("MemAvailable")}
+
+
+def grow(ebb, count):
+    name = f"idle-{count}"
+    before = state(ebb)
+    ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "memory": 64,
+                      "minInstances": count, "maxInstances": count}})
+    wait_for(lambda: len(ebb.instances(name)) == count, 120)
+    ebb.wait_frozen(name, 120)
+    after = state(ebb)
+    return name, {k: abs(after[k] - before[k]) / count for k in before}
+
+
+def wakeups_per_s(ebb, seconds):
+    pids = own_pids(ebb) + [p for p in leaks.descendants(ebb.process.pid)]
+    before = switches(set(pids))
+    throughout(seconds, lambda: None, every_s=seconds)
+    return (switches(set(pids)) - before) / seconds
+
+
+def rows(ebb, quick):
+    found, seconds = [], 3 if quick else 10
+    for count in ([100] if quick else [100, 1000]):
+        name, each = grow(ebb, count)
+        wakes = wakeups_per_s(ebb, seconds)
+        print(f"  {count} frozen: {each} kB each, {wakes:.1f} wake-ups/s", flush=True)
+        found += [
+            Row(f"ebb's memory per frozen instance, {count}", "KiB", each["own"], aim="< 16 KiB"),
+            Row(f"kernel slab per frozen instance, {count}", "KiB", each["slab"]),
+            Row(f"all memory per frozen instance, {count}", "KiB", each["available"]),
+            Row(f"wake-ups per second, {count} frozen", "1/s", wakes, aim="0")]
+        ebb.cli("rm", name)
+        wait_for(lambda: not ebb.instances(name), 120)
+    return found

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Fixtures of the integration tests. Each test gets an ebbd of its own (`ebb`, `new_ebb`) or shares one
+with its module (`module_ebb`); every ebbd ends by SIGTERM, exit 0 and nothing left behind.
+"""
+import os
+
+import pytest
+
+import leaks
+import pictures
+from ebb import BIN, Ebb
+
+
+def pytest_configure(config):
+    leaks.become_subreaper()
+    if os.geteuid() != 0:
+        pytest.exit("the integration tests run ebbd, which needs root: sudo make check", 2)
+    if not os.path.exists(os.path.join(BIN, "ebbd")):
+        pytest.exit(f"no ebbd in {BIN}: run make, or set EBB_BIN", 2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    setattr(item, "report_" + call.when, outcome.get_result())
+
+
+def _finish(made, request):
+    failed = getattr(getattr(request.node, "report_call", None), "failed", False)
+    for one in made:
+        if failed and one.process is not None:
+            print(f"--- log of the ebbd in {one.root}\n{one.log()}")
+    faults = []
+    for one in made:
+        try:
+            one.stop()
+        except AssertionError as error:
+            faults.append(str(error))
+        one.remove()
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def new_ebb(request):
+    """new_ebb(gateways=2, settings={...}) starts one more ebbd."""
+    made = []
+
+    def make(**options):
+        made.append(Ebb(**options))
+        return made[-1].start()
+
+    yield make
+    _finish(made, request)
+
+
+@pytest.fixture
+def ebb(new_ebb):
+    return new_ebb()
+
+
+@pytest.fixture
+def probe(ebb):
+    """An ebbd with the C test function imported as image `probe` and deployed as `probe`."""
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe")
+    return ebb
+
+
+@pytest.fixture(scope="module")
+def module_ebb(request):
+    one = Ebb(gateways=2).start()
+    yield one
+    try:
+        one.stop()
+    finally:
+        one.remove()
+
+
+@pytest.fixture(scope="module")
+def module_probe(module_ebb):
+    module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    module_ebb.deploy("probe", "probe")
+    return module_ebb

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One ebbd under a directory of its own, and everything a test wants of it."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import leaks
+import web
+from waiting import slow, wait_for
+
+PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.abspath(os.environ.get("EBB_BIN", os.path.join(PROJECT, "build/release")))
+CACHE = os.path.abspath(os.environ.get("EBB_CACHE", os.path.join(PROJECT, "build/cache")))
+LIBEXEC = os.environ.get("EBB_LIBEXEC", os.path.join(PROJECT, "images/build"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Done:
+    """A finished `ebb` command."""
+
+    def __init__(self, process):
+        self.code, self.out, self.err = process.returncode, process.stdout, process.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"<exit {self.code}\nstdout: {self.out[-3000:]}\nstderr: {self.err[-3000:]}>"
+
+
+class Ebb:
+    def __init__(self, gateways=1, settings=None, root=None, port=None):
+        """settings: {key: value} of ebbd's configuration (`ebbd -T` lists the keys)."""
+        self.root = root or tempfile.mkdtemp(prefix="ebb-it-")
+        self.port = port or free_port()
+        self.address = ("127.0.0.1", self.port)
+        self.gateways = gateways
+        self.settings = {"log_level": "debug", **(settings or {})}
+        self.socket = os.path.join(self.root, "run/api.sock")
+        self.log_path = os.path.join(self.root, "ebbd.log")
+        self.process = None
+
+    # --- life ---------------------------------------------------------------------------------
+    def command(self, *more):
+        pairs = [w for k, v in self.settings.items() for w in ("--set", f"{k}={v}")]
+        return [os.path.join(BIN, "ebbd"), "--root", self.root, "--listen",
+                f"127.0.0.1:{self.port}", "--gateways", str(self.gateways), *pairs, *more]
+
+    def start(self):
+        out = subprocess.run(self.command("-T"), capture_output=True, text=True, check=True).stdout
+        self.config = dict(line.split(" = ", 1) for line in out.splitlines() if " = " in line)
+        self.witness = leaks.Witness(self.config["cgroup"], self.root)
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(os.path.join(self.root, "notify"))
+        notify.setblocking(False)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
+                env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.root, "notify")})
+        try:
+            wait_for(lambda: self._is_ready(notify), 20, "READY=1 from ebbd")
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.log()}") from None
+        finally:
+            notify.close()
+            os.unlink(os.path.join(self.root, "notify"))
+        return self
+
+    def _is_ready(self, notify):
+        if self.process.poll() is not None:
+            raise AssertionError(f"ebbd exited with {self.process.returncode}")
+        try:
+            return b"READY=1" in notify.recv(4096)
+        except BlockingIOError:
+            return False
+
+    def stop(self, deadline_s=30):
+        """SIGTERM; ebbd must end with 0 and leave nothing."""
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        if process.poll() is None:
+            self.witness.note(process.pid)
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(slow(deadline_s))
+        except subprocess.TimeoutExpired:
+            self._clean_up(process)
+            raise AssertionError(f"ebbd did not end after SIGTERM\n{self.log()}") from None
+        try:
+            assert process.returncode == 0, f"ebbd ended with {process.returncode}\n{self.log()}"
+            self.witness.assert_nothing_left()
+        except AssertionError:
+            self._clean_up(process)
+            raise
+
+    def _clean_up(self, process):
+        """After a failure: the next test must not pay for this one."""
+        for pid in leaks.descendants(process.pid) + [process.pid]:
+            if process.poll() is None or pid != process.pid:
+                _try_kill(pid)
+        process.wait()
+        for pid in set(leaks.children(os.getpid())) - self.witness.children_before:
+            _try_kill(pid)
+        for path in sorted(leaks.cgroup_dirs(self.config["cgroup"]), key=len, reverse=True):
+            for pid in leaks.read(path + "/cgroup.procs").split():
+                _try_kill(int(pid))
+        for path in sorted(leaks.cgroup_dirs(self.config["cgroup"]), key=len, reverse=True):
+            _thaw_and_remove(path)
+
+    def kill(self):
+        if self.process is not None:
+            process, self.process = self.process, None
+            self._clean_up(process)
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # --- asking -------------------------------------------------------------------------------
+    def log(self):
+        return leaks.read(self.log_path)[-20000:]
+
+    def log_lines(self, text):
+        return [line for line in leaks.read(self.log_path).splitlines() if re.search(text, line)]
+
+    def cli(self, *words, ok=True, stdin=None, timeout=60, env=None):
+        process = subprocess.run(
+            [os.path.join(BIN, "ebb"), *map(str, words)], capture_output=True, text=True,
+            input=stdin, timeout=slow(timeout),
+            env={**os.environ, "EBB_SOCKET": self.socket, "EBB_LIBEXEC": LIBEXEC, **(env or {})})
+        done = Done(process)
+        assert not ok or done.code == 0, f"ebb {' '.join(map(str, words))}: {done}\n{self.log()}"
+        return done
+
+    def rest(self, method, path, document=None, headers=None, body=None, timeout=60):
+        connection = web.UnixConnection(self.socket, slow(timeout))
+        headers = dict(headers or {})
+        if document is not None:
+            body, headers["Content-Type"] = json.dumps(document), "application/json"
+        try:
+            return web.exchange(connection, method, path, body, headers)
+        finally:
+            connection.close()
+
+    def http(self, path="/", host=None, **more):
+        return web.request(self.address, path, host=host, **more)
+
+    def get(self, service, path="/", **more):
+        return self.http(path, host=f"{service}.localhost", **more)
+
+    def instances(self, service=None):
+        reply = self.rest("GET", "/v1/instances")
+        assert reply.status == 200, reply
+        found = reply.json
+        found = found if isinstance(found, list) else found["instances"]
+        return [i for i in found if service in (None, i["service"])]
+
+    def instance(self, service):
+        found = self.instances(service)
+        assert len(found) == 1, found
+        return found[0]
+
+    def wait_frozen(self, service, deadline_s=10):
+        """Until every instance of it is frozen; returns them."""
+        def frozen():
+            found = self.instances(service)
+            return found and all(i["state"] == "frozen" for i in found) and found
+        return wait_for(frozen, deadline_s, f"{service} frozen: {self.instances(service)}")
+
+    def usage(self, service):
+        rows = self.cli("usage", "--json", "--service", service).json["services"]
+        empty = {"invocations": 0, "active_cpu_us": 0, "provisioned_mb_ms": 0, "awake_us": 0}
+        return next((r for r in rows if r["service"] == service), empty)
+
+    # --- doing --------------------------------------------------------------------------------
+    def import_image(self, source, name, ok=True):
+        return self.cli("image", "import", source, "-t", name, ok=ok, timeout=180)
+
+    def deploy(self, name, image, *options, ok=True):
+        return self.cli("deploy", name, "--image", image, *options, "--wait", ok=ok, timeout=60)
+
+    def apply(self, services, ok=True):
+        """Deploys an ebb.json with these services."""
+        path = os.path.join(self.root, "ebb.json")
+        with open(path, "w") as f:
+            json.dump({"services": services}, f)
+        return self.cli("deploy", "-f", path, "--wait", ok=ok)
+
+    def fd_count(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def programs(self, name):
+        """Pids of ebbd's own children of this name (comm is cut to 15 bytes)."""
+        return [p for p in leaks.descendants(self.process.pid)
+                if leaks.read(f"/proc/{p}/comm").strip() == name[:15]]
+
+
+def _try_kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _thaw_and_remove(path):
+    try:
+        with open(path + "/cgroup.freeze", "w") as f:
+            f.write("0")
+    except OSError:
+        pass
+    try:
+        wait_for(lambda: not leaks.read(path + "/cgroup.procs").strip(), 5)
+        os.rmdir(path)
+    except (OSError, AssertionError):
+        pass

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# The integration tests (root). One family: make check-integ INTEG=tests/integ/test_50_fluid.py
+INTEG     ?= tests/integ
+EBB_CACHE ?= $(CURDIR)/$(BUILD)/cache
+INTEG_ENV  = EBB_BIN=$(abspath $(OUT)) EBB_CACHE=$(EBB_CACHE) PYTHONDONTWRITEBYTECODE=1
+
+.PHONY: check-integ prebuild
+check-integ: $(BINARIES)
+	$(INTEG_ENV) /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(INTEG)
+
+# All image archives the tests use, in EBB_CACHE.
+prebuild: $(BINARIES)
+	$(INTEG_ENV) tests/integ/prebuild.sh

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The images the tests use, each made once and kept in EBB_CACHE.
+
+`probe` is the C function of tests/integ/functions, made here by hand; the foreign ones are made by
+skopeo, umoci and buildah; the examples by `ebb build`, which needs npm and apt. In the guest
+(EBB_VM=1) all stand in the cache already: tests/integ/prebuild.sh makes them on the host.
+"""
+import functools
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+
+import oci
+from ebb import BIN, CACHE, LIBEXEC, PROJECT
+
+FUNCTIONS = os.path.join(PROJECT, "tests/integ/functions")
+EXAMPLES = ["c-hello", "node-express", "python-starlette"]
+IN_VM = os.environ.get("EBB_VM") == "1"
+
+
+def newest(patterns):
+    paths = [p for pattern in patterns for p in glob.glob(pattern, recursive=True)]
+    return max((os.path.getmtime(p) for p in paths
+                if os.path.isfile(p) and "node_modules" not in p), default=0)
+
+
+def make_once(name, sources, make):
+    """The path of this file of the cache; make(path) makes it when a source is newer."""
+    path = os.path.join(CACHE, name)
+    if os.path.exists(path) and (IN_VM or os.path.getmtime(path) >= newest(sources)):
+        return path
+    if IN_VM:
+        raise AssertionError(f"{path} is missing: run tests/integ/prebuild.sh on the host")
+    os.makedirs(CACHE, exist_ok=True)
+    new = f"{path}.{os.getpid()}"
+    try:
+        make(new)
+        os.rename(new, path)
+    finally:
+        if os.path.exists(new):
+            os.unlink(new)
+    return path
+
+
+def cached(name):
+    """A function of one path, which writes there, becomes one that returns where it stands."""
+    def wrap(make):
+        @functools.wraps(make)
+        def get():
+            return make_once(name, [FUNCTIONS + "/*", __file__], make)
+        return get
+    return wrap
+
+
+def run(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+
+@cached("probe")
+def probe_program(path):
+    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-static", "-pthread", "-Wall",
+                    *sorted(glob.glob(FUNCTIONS + "/*.c")), "-o", path], check=True)
+
+
+def probe_binary():
+    with open(probe_program(), "rb") as f:
+        return f.read()
+
+
+PASSWD = b"root:x:0:0::/:/bin/sh\nalice:x:1234:1235::/home/alice:/bin/sh\n"
+GROUP = b"root:x:0:\nalice:x:1235:\nstaff:x:2000:alice\n"
+
+
+def probe_layers():
+    """Two layers: the program, and the files of a small system around it."""
+    program = oci.layer(oci.entry("srv"), oci.entry("srv/probe", probe_binary(), 0o755))
+    files = oci.layer(
+        oci.entry("etc"), oci.entry("etc/passwd", PASSWD), oci.entry("etc/group", GROUP),
+        oci.entry("etc/secret", b"for root only\n", 0o600), oci.entry("tmp", mode=0o1777),
+        oci.entry("home", mode=0o755), oci.entry("home/alice", mode=0o755, uid=1234, gid=1235))
+    return [program, files]
+
+
+def probe_image(config=None, layers=None, **more):
+    return oci.Image(layers or probe_layers(),
+                     {"Entrypoint": ["/srv/probe"], **(config or {})}, **more)
+
+
+@cached("probe.oci.tar")
+def probe_archive(path):
+    probe_image().write_archive(path)
+
+
+# --- by other people's tools ----------------------------------------------------------------------
+@cached("probe.docker.tar")
+def docker_archive(path):
+    with tempfile.TemporaryDirectory() as work:
+        probe_image().write_dir(work + "/layout")
+        run("skopeo", "copy", f"oci:{work}/layout:latest", f"docker-archive:{work}/d.tar:probe:latest")
+        shutil.move(work + "/d.tar", path)
+
+
+@cached("probe.zstd.tar")
+def zstd_archive(path):
+    with tempfile.TemporaryDirectory() as work:
+        probe_image(zip_layers=False).write_dir(work + "/layout")
+        run("skopeo", "copy", "--dest-compress-format", "zstd", f"oci:{work}/layout:latest",
+            f"oci-archive:{work}/z.tar:latest")
+        shutil.move(work + "/z.tar", path)
+
+
+@cached("umoci.oci.tar")
+def umoci_archive(path):
+    with tempfile.TemporaryDirectory() as work:
+        layout, bundle = work + "/layout", work + "/bundle"
+        run("umoci", "init", "--layout", layout)
+        run("umoci", "new", "--image", layout + ":v1")
+        run("umoci", "unpack", "--image", layout + ":v1", bundle)
+        shutil.copy(probe_program(), bundle + "/rootfs/probe")
+        run("umoci", "repack", "--image", layout + ":v1", bundle)
+        run("umoci", "config", "--image", layout + ":v1", "--config.entrypoint", "/probe",
+            "--config.env", "MADE=by umoci")
+        run("umoci", "gc", "--layout", layout)
+        run("tar", "-cf", path, "-C", layout, ".")
+
+
+@cached("foreign.oci.tar")
+def foreign_archive(path):
+    """buildah from a Dockerfile; nothing of ebb is in it."""
+    with tempfile.TemporaryDirectory() as work:
+        shutil.copy(probe_program(), work + "/probe")
+        common = ["buildah", "--root", work + "/store", "--runroot", work + "/run",
+                  "--storage-driver", "vfs"]
+        run(*common, "bud", "--isolation", "chroot", "-t", "foreign", "-f",
+            FUNCTIONS + "/Dockerfile", work)
+        run(*common, "push", "foreign", f"oci-archive:{work}/image.tar")
+        shutil.move(work + "/image.tar", path)
+
+
+# --- by ebb build -----------------------------------------------------------------------------------
+def example_archive(name):
+    """examples/NAME as `ebb build -o` writes it."""
+    source = os.path.join(PROJECT, "examples", name)
+
+    def make(path):
+        subprocess.run([os.path.join(BIN, "ebb"), "build", source, "-o", path], check=True,
+                       env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
+    return make_once(name + ".oci.tar", [source + "/**"], make)
+
+
+def all_archives():
+    yield from (make() for make in (probe_program, probe_archive, docker_archive, zstd_archive,
+                                    umoci_archive, foreign_archive))
+    yield from map(example_archive, EXAMPLES)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox, seen from inside (the probe tries things) and from the host."""
+import os
+import re
+
+import pytest
+
+from waiting import wait_for
+
+ID_BASE = 1879048192
+NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]
+
+
+@pytest.fixture(scope="module")
+def box(module_probe):
+    """The probe, with an instance running."""
+    assert module_probe.get("probe").status == 200
+    return module_probe
+
+
+def inside(box, path):
+    reply = box.get("probe", path)
+    assert reply.status == 200, reply
+    return reply.text
+
+
+def tried(box, call, path=""):
+    return inside(box, f"/try?call={call}&path={path}")
+
+
+def function_pid(box):
+    """The function itself on the host: the child of the instance's PID 1."""
+    init = box.instance("probe")["pid"]
+    with open(f"/proc/{init}/task/{init}/children") as f:
+        return int(f.read().split()[0])
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_has_a_namespace_of_its_own(box, name):
+    theirs = os.readlink(f"/proc/{function_pid(box)}/ns/{name}")
+    assert theirs != os.readlink(f"/proc/self/ns/{name}")
+    assert theirs != os.readlink(f"/proc/{box.process.pid}/ns/{name}")
+
+
+def test_two_instances_share_no_namespace_and_no_id(box):
+    box.deploy("other", "probe", "--min", 1)
+    other = wait_for(lambda: box.instances("other"))[0]["pid"]
+    mine = function_pid(box)
+    for name in NAMESPACES:
+        assert os.readlink(f"/proc/{mine}/ns/{name}") != os.readlink(f"/proc/{other}/ns/{name}")
+    assert status(mine)["Uid"] != status(other)["Uid"]
+    box.cli("rm", "other")
+    wait_for(lambda: not box.instances("other"))
+
+
+def test_runs_under_its_own_id_range(box):
+    pid = function_pid(box)
+    with open(f"/proc/{pid}/uid_map") as f:
+        first, host, count = map(int, f.read().split())
+    assert first == 0 and count == 65536 and host >= ID_BASE + 2 * 65536 and host % 65536 == 0
+    for p in (pid, box.instance("probe")["pid"]):
+        assert all(host <= int(i) < host + count for i in status(p)["Uid"].split())
+
+
+@pytest.mark.parametrize("who", ["init", "function"])
+def test_is_confined(box, who):
+    pid = box.instance("probe")["pid"] if who == "init" else function_pid(box)
+    seen = status(pid)
+    assert [int(seen[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
+    assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
+
+
+def test_inherits_no_descriptor(box):
+    fds = [f for f in inside(box, "/list?path=/proc/self/fd").split() if f.isdigit()]
+    for fd in fds:
+        target = box.get("probe", f"/link?path=/proc/self/fd/{fd}")
+        assert target.status == 404 or re.match(
+            r"socket:|pipe:|/dev/null|/proc/\d+/fd|anon_inode:\[eventpoll\]", target.text), target.text
+
+
+REFUSED = [
+    "mount", "umount", "unshare_user", "clone_user", "clone3", "setns", "ptrace_init", "bpf",
+    "keyctl", "io_uring", "perf", "userfaultfd", "mknod", "chroot", "hostname", "packet_socket",
+    "netlink_socket", "vsock_socket", "module", "reboot", "handle"]
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_kernel_refuses(box, call):
+    answer = tried(box, call)
+    allowed = {"EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESRCH", "EINVAL"}
+    assert answer in allowed, answer
+    if call in ("clone3", "io_uring"):
+        assert answer in ("ENOSYS", "EPERM")
+
+
+def test_init_can_not_be_killed_from_inside(box):
+    tried(box, "signal_init")
+    assert box.get("probe").status == 200
+
+
+@pytest.mark.parametrize("path", [
+    "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger",
+    "/proc/1/mem", "/sys/kernel/uevent_helper", "/proc/sys/kernel/modprobe"])
+def test_can_not_write(box, path):
+    assert tried(box, "write", path) in ("EACCES", "EROFS", "ENOENT", "EPERM")
+
+
+@pytest.mark.parametrize("path", ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kmsg",
+                                  "/proc/sched_debug", "/sys/firmware"])
+def test_masked_paths_show_nothing(box, path):
+    listed = box.get("probe", f"/list?path={path}")
+    read = box.get("probe", f"/file?path={path}")
+    names = set(listed.text.split()) - {".", ".."} if listed.status == 200 else set()
+    assert not names and (read.status == 404 or read.body == b""), (listed, read)
+
+
+def test_no_cgroup_file_system_inside(box):
+    mounts = inside(box, "/file?path=/proc/self/mountinfo")
+    assert " - cgroup" not in mounts
+
+
+def test_mounts_are_nosuid_and_nodev(box):
+    for line in inside(box, "/file?path=/proc/self/mountinfo").splitlines():
+        options = line.split()[5].split(",")
+        if " - devpts " not in line and not re.search(r" /dev/\w+ ", line):
+            assert "nosuid" in options, line
+    root = [line for line in inside(box, "/file?path=/proc/self/mountinfo").splitlines()
+            if line.split()[4] == "/"]
+    assert root and "nodev" in root[0].split()[5]
+
+
+def test_own_cgroup_looks_like_the_root(box):
+    for line in inside(box, "/file?path=/proc/self/cgroup").splitlines():
+        if line.startswith("0::"):
+            assert line == "0::/"
+
+
+def test_host_processes_are_invisible(box):
+    pids = [p for p in inside(box, "/list?path=/proc").split() if p.isdigit()]
+    assert len(pids) <= 3 and "1" in pids
+
+
+def test_devices_are_the_harmless_ones(box):
+    names = set(inside(box, "/list?path=/dev").split()) - {".", ".."}
+    assert {"null", "zero", "urandom", "random", "full"} <= names
+    assert names <= {"null", "zero", "urandom", "random", "full", "tty", "shm", "fd", "stdin",
+                     "stdout", "stderr", "ptmx", "pts", "mqueue"}
+    assert tried(box, "write", "/dev/null") == "OK"
+
+
+def test_network_is_loopback_only(box):
+    lines = inside(box, "/file?path=/proc/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in lines] == ["lo"]
+
+
+def test_host_name_is_the_instance(box):
+    assert box.get("probe", "/process").json["host"] == box.instance("probe")["id"]
+
+
+def test_orphans_are_reaped(box):
+    inside(box, "/orphan")
+    init = box.instance("probe")["pid"]
+
+    def children():
+        with open(f"/proc/{init}/task/{init}/children") as f:
+            return f.read().split()
+    box.get("probe", "/sleep?ms=200")
+    wait_for(lambda: len(children()) == 1)
+
+
+# --- limits -------------------------------------------------------------------------------------
+def test_memory_limit_holds_and_is_named(module_probe):
+    module_probe.deploy("small", "probe", "--memory", 64)
+    assert module_probe.get("small", "/alloc?mb=20").status == 200
+    reply = module_probe.get("small", "/alloc?mb=200", method="POST")
+    assert reply.status == 502 and "oom" in reply.text.lower(), reply
+    assert module_probe.get("small").status == 200
+
+
+def test_pid_limit_holds(module_probe):
+    module_probe.apply({"forky": {"runtime": "container", "entrypoint": "probe", "memory": 256,
+                                  "ebb": {"pids": 64}}})
+    made = module_probe.get("forky", "/spawn?n=500").json["made"]
+    assert 1 < made < 64
+    module_probe.cli("rm", "forky")
+    wait_for(lambda: not module_probe.instances("forky"))
+
+
+def test_scratch_space_is_bounded_by_memory_or_size(module_probe):
+    module_probe.deploy("disk", "probe")
+    mounts = module_probe.get("disk", "/file?path=/proc/self/mountinfo").text
+    assert mounts.count("overlay") == 1
+
+
+def test_cpu_follows_memory(module_probe):
+    """512 MB of 2 GiB = a quarter of a CPU: 200 ms of CPU need about 800 ms of time."""
+    module_probe.deploy("quarter", "probe", "--memory", 512)
+    module_probe.get("quarter")
+    reply = module_probe.get("quarter", "/burn?ms=400")
+    assert reply.json["cpu_us"] >= 400000 and reply.seconds > 1.0, reply.seconds

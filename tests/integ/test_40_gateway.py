@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Through the real gateway to a real instance: routing, keep-alive, streaming, bodies."""
+import http.client
+import json
+import time
+
+import pytest
+
+import web
+from leaks import read
+from waiting import SLOW, wait_for
+
+KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
+
+
+def rss_kb(pid):
+    return int(read(f"/proc/{pid}/status").split("VmRSS:")[1].split()[0])
+
+
+@pytest.fixture(scope="module")
+def front(module_probe):
+    module_probe.get("probe")
+    return module_probe
+
+
+def test_one_connection_serves_many_requests(front):
+    connection = http.client.HTTPConnection(*front.address)
+    for _ in range(50):
+        reply = web.exchange(connection, "GET", "/", headers={"Host": "probe.localhost"})
+        assert reply.status == 200
+        assert connection.sock is not None, "the gateway closed the connection"
+    connection.close()
+
+
+def test_connection_outlives_a_freeze(front):
+    connection = http.client.HTTPConnection(*front.address)
+    headers = {"Host": "probe.localhost"}
+    web.exchange(connection, "GET", "/", headers=headers)
+    for _ in range(3):
+        front.wait_frozen("probe")
+        reply = web.exchange(connection, "GET", "/", headers=headers)
+        assert reply.status == 200 and reply.start == "thaw"
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(front):
+    with web.Raw(front.address) as raw:
+        one = b"GET /status?code=%d HTTP/1.1\r\nHost: probe.localhost\r\n\r\n"
+        raw.send(b"".join(one % code for code in (201, 202, 203)))
+        for code in (201, 202, 203):
+            assert int(raw.read_until(b"\r\n\r\n").split()[1]) == code
+            raw.read_until(b"{}\n")
+
+
+def test_http_1_0_client_is_served(front):
+    with web.Raw(front.address) as raw:
+        raw.send(b"GET / HTTP/1.0\r\nHost: probe.localhost\r\n\r\n")
+        whole = raw.read_to_end()
+    assert b" 200 " in whole.split(b"\r\n")[0] and b"chunked" not in whole.lower()
+
+
+def test_head_has_no_body(front):
+    reply = front.get("probe", method="HEAD")
+    assert reply.status == 200 and reply.body == b""
+
+
+@pytest.mark.parametrize("code", [200, 201, 301, 404, 418, 500, 503])
+def test_status_of_the_function_is_passed_on(front, code):
+    reply = front.get("probe", f"/status?code={code}")
+    assert reply.status == code and "x-ebb-error" not in reply.headers
+
+
+def test_expect_100_continue_is_answered(front):
+    with web.Raw(front.address) as raw:
+        raw.send(b"POST /sink HTTP/1.1\r\nHost: probe.localhost\r\nContent-Length: 5\r\n"
+                 b"Expect: 100-continue\r\n\r\n")
+        first = raw.read_until(b"\r\n\r\n")
+        assert b" 100 " in first
+        raw.send(b"hello")
+        assert b" 200 " in raw.read_until(b"\r\n\r\n")
+
+
+def test_first_byte_comes_before_the_last_is_written(front):
+    with web.Raw(front.address) as raw:
+        begun = time.monotonic()
+        raw.send(b"GET /stream?count=4&ms=500 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        raw.read_until(b"part 0")
+        first = time.monotonic() - begun
+        raw.read_until(b"part 3")
+        last = time.monotonic() - begun
+    assert last - first > 1.2 and first < last / 2
+
+
+def test_request_body_streams_before_it_is_complete(front):
+    with web.Raw(front.address) as raw:
+        raw.send(b"POST /echo HTTP/1.1\r\nHost: probe.localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 b"5\r\nfirst\r\n")
+        raw.read_until(b"first")
+        raw.send(b"6\r\nsecond\r\n0\r\n\r\n")
+        raw.read_until(b"second")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("size", [0, 1, 64 * KB - 1, 64 * KB, 64 * KB + 1, MB, 20 * MB])
+def test_body_comes_back_identical(front, size, chunked):
+    assert web.echo(front.address, "probe.localhost", size, chunked)
+
+
+def test_gigabyte_passes_and_the_gateway_stays_small(front):
+    size = GB if SLOW <= 1 else 128 * MB
+    pids = front.programs("ebb-gateway")
+    before, peak = sum(map(rss_kb, pids)), [0]
+
+    def look():
+        peak[0] = max(peak[0], sum(map(rss_kb, pids)))
+    assert web.echo(front.address, "probe.localhost", size, meanwhile=look)
+    assert peak[0] - before < 8 * KB, f"{before} kB grew to {peak[0]} kB"
+
+
+def test_download_is_exact(front):
+    body = front.get("probe", "/size?bytes=3000017").body
+    assert len(body) == 3000017
+    assert all(body[i] == (i * 31 + i // 251) & 255 for i in range(0, len(body), 4093))
+
+
+def test_slow_reader_does_not_fill_the_gateway(front):
+    pids = front.programs("ebb-gateway")
+    before = sum(map(rss_kb, pids))
+    with web.Raw(front.address) as raw:
+        raw.send(b"GET /size?bytes=200000000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        raw.read_until(b"\r\n\r\n")
+        assert front.get("probe").status == 200
+        assert sum(map(rss_kb, pids)) - before < 8 * KB
+    wait_for(lambda: front.instance("probe")["tickets"] == 0)
+
+
+def test_client_that_goes_away_gives_its_ticket_back(front):
+    with web.Raw(front.address) as raw:
+        raw.send(b"GET /sleep?ms=3000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        wait_for(lambda: front.instance("probe")["tickets"] == 1)
+    wait_for(lambda: front.instance("probe")["tickets"] == 0)
+    front.wait_frozen("probe")
+
+
+# --- routing ------------------------------------------------------------------------------------
+def test_routes_by_host_and_longest_prefix(front):
+    container = {"runtime": "container", "entrypoint": "probe"}
+    front.apply({
+        "by-host": {**container, "ebb": {"hosts": ["www.example.org"]}},
+        "by-prefix": {**container, "routePrefix": "/api"},
+        "by-longer": {**container, "routePrefix": "/api/v2"}})
+
+    def service(path, host):
+        return front.http(path, host=host).instance.rsplit("-", 1)[0]
+    assert service("/", "www.example.org") == "by-host"
+    assert service("/", "WWW.Example.ORG:80") == "by-host"
+    assert service("/api/", "anything.test") == "by-prefix"
+    assert service("/api/v2/", "anything.test") == "by-longer"
+    assert service("/api/v2", "anything.test") == "by-longer"
+    assert service("/api/v20/", "anything.test") == "by-prefix"
+    assert front.http("/apis", host="anything.test").status == 404
+    for name in ("by-host", "by-prefix", "by-longer"):
+        front.cli("rm", name)
+
+
+def test_unknown_service_is_404_with_a_reason(front):
+    reply = front.get("nobody")
+    assert reply.status == 404 and reply.headers["x-ebb-error"] == "NO_SERVICE"
+    assert "nobody" in json.dumps(reply.json)
+
+
+def test_all_gateways_serve(front):
+    """Two gateways: connections are spread by the kernel, instances are shared."""
+    replies = web.many(40, lambda i: front.get("probe", "/sleep?ms=300"))
+    assert {r.status for r in replies} == {200}
+    assert len({r.instance for r in replies}) == 1
+    assert len(front.programs("ebb-gateway")) == 2
+
+
+# --- headers ------------------------------------------------------------------------------------
+def head_seen(front, **headers):
+    text = front.get("probe", "/head", headers={k.replace("_", "-"): v for k, v in headers.items()}).text
+    seen = {}
+    for line in text.splitlines()[1:]:
+        if ": " in line:
+            seen.setdefault(line.split(": ", 1)[0].lower(), line.split(": ", 1)[1])
+    return seen
+
+
+def test_client_can_not_forge_our_headers(front):
+    seen = head_seen(front, x_ebb_instance="forged", x_ebb_deadline="1", x_forwarded_for="6.6.6.6",
+                     forwarded="for=6.6.6.6")
+    assert "forged" not in str(seen) and "6.6.6.6" not in str(seen)
+    assert int(seen["x-ebb-deadline"]) > time.time() * 1000
+
+
+def test_function_learns_where_the_request_came_from(front):
+    seen = head_seen(front)
+    assert seen["x-forwarded-for"] == "127.0.0.1" and seen["x-forwarded-proto"] == "http"
+    assert seen["host"] == seen["x-forwarded-host"] == "probe.localhost"
+
+
+def test_tracing_headers_pass(front):
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    seen = head_seen(front, traceparent=trace, x_request_id="abc-1")
+    assert seen["traceparent"] == trace and seen["x-request-id"] == "abc-1"
+
+
+def test_hop_by_hop_headers_stop_at_the_gateway(front):
+    seen = head_seen(front, connection="keep-alive, x-secret-hop", x_secret_hop="1",
+                     proxy_authorization="Basic xyz", te="trailers")
+    assert not {"x-secret-hop", "proxy-authorization"} & set(seen)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bill: what functions say of themselves, what the kernel counted, and what ebb charges."""
+import csv
+import glob
+import io
+import json
+import sqlite3
+import time
+
+import pytest
+
+import pictures
+import web
+from waiting import SLOW, wait_for
+
+
+@pytest.fixture
+def one(ebb):
+    """A service with one instance at most, 2048 MB (a whole CPU), started and frozen again."""
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("one", "probe", "--memory", 2048, "--max", 1)
+    ebb.get("one")
+    ebb.wait_frozen("one")
+    return ebb
+
+
+def billed(ebb, work, service="one"):
+    """(what work() returned, the difference it made to the bill). The instance is frozen around it."""
+    ebb.wait_frozen(service)
+    before = ebb.usage(service)
+    result = work()
+    ebb.wait_frozen(service)
+    after = ebb.usage(service)
+    return result, {k: after[k] - before[k] for k in
+                    ("invocations", "active_cpu_us", "provisioned_mb_ms", "awake_us")}
+
+
+@pytest.mark.parametrize("ms", [50, 200, 1000])
+def test_burned_cpu_is_billed_within_one_percent(one, ms):
+    reply, bill = billed(one, lambda: one.get("one", f"/burn?ms={ms}", timeout=60))
+    said = reply.json["cpu_us"]
+    assert abs(bill["active_cpu_us"] - said) <= max(said / 100, 200 * SLOW), (said, bill)
+    assert bill["invocations"] == 1
+
+
+def test_short_bursts_are_billed_within_200_us_each(one):
+    def bursts():
+        return sum(one.get("one", "/burn?us=2000").json["cpu_us"] for _ in range(20))
+    said, bill = billed(one, bursts)
+    assert abs(bill["active_cpu_us"] - said) <= 20 * 200 * SLOW, (said, bill)
+
+
+def test_waiting_is_billed_as_time_once_and_as_next_to_no_cpu(one):
+    replies, bill = billed(one, lambda: web.many(50, lambda i: one.get("one", "/sleep?ms=1000")))
+    assert {r.status for r in replies} == {200}
+    assert bill["invocations"] == 50
+    assert 1_000_000 <= bill["awake_us"] < 1_600_000 * SLOW, bill
+    assert bill["provisioned_mb_ms"] == pytest.approx(bill["awake_us"] * 2048 / 1000, abs=2048)
+    assert bill["active_cpu_us"] < 50_000 * SLOW, bill
+
+
+def test_nothing_is_billed_between_requests(one):
+    def twice():
+        one.get("one")
+        one.wait_frozen("one")
+        first = one.usage("one")
+        end = time.monotonic() + 2
+        wait_for(lambda: time.monotonic() > end)
+        return first
+    first, _ = billed(one, twice)
+    assert one.usage("one") == first
+
+
+def test_grace_before_the_freeze_is_not_provisioned_time(one):
+    _, bill = billed(one, lambda: one.get("one", "/sleep?ms=500"))
+    assert 500_000 <= bill["awake_us"] < 600_000 * SLOW, bill
+
+
+def test_failed_requests_are_invocations_too(one):
+    _, bill = billed(one, lambda: [one.get("one", f"/status?code={c}") for c in (200, 404, 500)])
+    assert bill["invocations"] == 3
+
+
+def test_requests_that_reach_no_function_are_not_billed(one):
+    _, bill = billed(one, lambda: web.raw_status(one.address, b"GET / HTTP/9.9\r\n\r\n"))
+    assert set(bill.values()) == {0}
+
+
+def test_half_a_request_thaws_and_bills_nothing(one):
+    with web.Raw(one.address) as raw:
+        raw.send(b"GET /burn?ms=100 HTTP/1.1\r\nHost: one.localhost\r\n")
+        assert one.instance("one")["state"] == "frozen"
+        before = one.usage("one")
+        wait_for(lambda: one.instance("one")["state"] == "frozen")
+        assert one.usage("one") == before
+
+
+def test_cpu_of_the_kernel_and_of_the_bill_are_the_same_number(one):
+    one.get("one", "/burn?ms=30")
+    one.wait_frozen("one")
+    billed_us = one.usage("one")["active_cpu_us"]
+    assert one.instance("one")["cpu_us"] == billed_us
+
+
+def test_bill_outlives_the_instance_and_the_service(one):
+    one.get("one", "/burn?ms=20")
+    one.wait_frozen("one")
+    before = one.usage("one")
+    one.cli("rm", "one")
+    wait_for(lambda: not one.instances("one"))
+    after = one.usage("one")
+    assert after["invocations"] == before["invocations"]
+    assert after["active_cpu_us"] >= before["active_cpu_us"]
+
+
+def test_bill_outlives_a_restart_of_ebb(one):
+    one.get("one", "/burn?ms=20")
+    one.wait_frozen("one")
+    before = one.usage("one")
+    one.stop()
+    one.start()
+    after = one.usage("one")
+    assert after["invocations"] == before["invocations"]
+    assert after["active_cpu_us"] >= before["active_cpu_us"]
+
+
+def test_total_is_the_sum_of_the_services(one):
+    one.deploy("two", "probe")
+    one.get("two")
+    bill = one.cli("usage", "--json").json
+    for key in ("invocations", "active_cpu_us", "provisioned_mb_ms", "awake_us"):
+        assert bill["total"][key] == sum(s[key] for s in bill["services"])
+        assert isinstance(bill["total"][key], int)
+
+
+def test_window_without_requests_is_empty(one):
+    rows = one.cli("usage", "--json", "--to", "2020-01-02T00:00:00Z", "--from",
+                   "2020-01-01T00:00:00Z").json
+    assert sum(s["invocations"] for s in rows["services"]) == 0
+
+
+def test_ledger_verifies(one):
+    for _ in range(3):
+        one.get("one", "/burn?ms=5")
+        one.wait_frozen("one")
+    verdict = one.cli("ledger", "verify", "--json")
+    assert verdict.code == 0 and verdict.json, verdict
+
+
+def test_tampered_ledger_is_found(one):
+    one.get("one", "/burn?ms=5")
+    one.wait_frozen("one")
+    one.usage("one")
+    one.stop()
+    (path,) = [p for p in glob.glob(one.root + "/ledger/*") if is_sqlite(p)]
+    with sqlite3.connect(path) as db:
+        tables = [r[0] for r in db.execute("select name from sqlite_master where type='table'")]
+        changed = 0
+        for table in tables:
+            columns = [r[1] for r in db.execute(f"pragma table_info({table})")]
+            if "cpu_us" in columns:
+                changed += db.execute(f"update {table} set cpu_us = cpu_us + 1 where rowid = "
+                                      f"(select max(rowid) from {table})").rowcount
+        assert changed, tables
+    db.close()
+    one.start()
+    verdict = one.cli("ledger", "verify", ok=False)
+    assert verdict.code == 1 and "row" in verdict.out + verdict.err, verdict
+
+
+def is_sqlite(path):
+    with open(path, "rb") as f:
+        return f.read(15) == b"SQLite format 3"
+
+
+def test_cloudevents_are_complete(one):
+    out = one.cli("usage", "--format", "cloudevents").out
+    events = json.loads(out) if out.lstrip().startswith("[") else [json.loads(x) for x in out.splitlines()]
+    assert events
+    for e in events:
+        assert e["specversion"] == "1.0" and {"id", "source", "type", "subject", "time", "data"} <= set(e)
+
+
+def test_focus_csv_has_the_mandatory_columns(one):
+    rows = list(csv.DictReader(io.StringIO(one.cli("usage", "--format", "focus").out)))
+    assert rows
+    assert {"BilledCost", "BillingAccountId", "BillingCurrency", "ChargePeriodStart", "ChargePeriodEnd",
+            "ConsumedQuantity", "ConsumedUnit", "ServiceName", "ResourceId"} <= set(rows[0])
+
+
+def test_prometheus_counts_the_same(one):
+    one.get("one", "/burn?ms=5")
+    one.wait_frozen("one")
+    one.usage("one")
+    assert "one" in one.rest("GET", "/metrics").text

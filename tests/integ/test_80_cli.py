@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what people and scripts see."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from ebb import BIN
+from waiting import slow, wait_for
+
+VERBS = ["build", "image", "deploy", "up", "ls", "ps", "inspect", "rm", "rollback", "logs", "events",
+         "top", "usage", "ledger", "freeze", "thaw", "stop", "why", "node", "doctor"]
+
+
+def alone(*words, **env):
+    return subprocess.run([os.path.join(BIN, "ebb"), *words], capture_output=True, text=True,
+                          timeout=slow(30), env={**os.environ, **env})
+
+
+def test_help_names_every_verb():
+    out = alone("help").stdout
+    assert [v for v in VERBS if v not in out] == []
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], ["deploy", "--memory"], ["ps", "--nonsense"], ["rm"]])
+def test_wrong_usage_is_exit_2(words):
+    done = alone(*words)
+    assert done.returncode == 2 and done.stderr.strip()
+
+
+@pytest.mark.parametrize("verb", ["ps", "ls", "usage", "node"])
+def test_no_server_is_exit_3_and_says_how_to_mend(verb, tmp_path):
+    done = alone(verb, EBB_SOCKET=str(tmp_path / "none.sock"))
+    assert done.returncode == 3 and "none.sock" in done.stderr
+
+
+def test_ps_has_the_promised_keys(probe):
+    probe.get("probe")
+    (row,) = probe.cli("ps", "--json").json
+    assert {"id", "service", "revision", "state", "tickets", "holds", "pid", "cpu_us", "awake_us",
+            "frozen_us", "memory_bytes", "invocations", "started_at"} <= set(row)
+    assert row["service"] == "probe" and row["invocations"] == 1 and row["memory_bytes"] > 0
+    assert row["state"] in ("running", "frozen")
+
+
+def test_usage_has_the_promised_keys(probe):
+    probe.get("probe")
+    bill = probe.cli("usage", "--json").json
+    assert {"from", "to", "services", "total"} <= set(bill)
+    (row,) = bill["services"]
+    assert {"service", "invocations", "active_cpu_us", "provisioned_mb_ms", "awake_us"} <= set(row)
+
+
+def test_tables_name_what_runs(probe):
+    instance = probe.get("probe").instance
+    assert instance in probe.cli("ps").out
+    assert "probe" in probe.cli("ls").out and "probe" in probe.cli("usage").out
+    assert "probe" in probe.cli("image", "ls").out
+    assert "\x1b" not in probe.cli("ps").out
+
+
+@pytest.mark.parametrize("words", [["ps"], ["ls"], ["inspect", "probe"], ["usage"], ["image", "ls"],
+                                   ["node"], ["ledger", "verify"], ["doctor"]])
+def test_json_is_one_document(probe, words):
+    json.loads(probe.cli(*words, "--json", ok=words != ["doctor"]).out)
+
+
+def test_inspect_shows_the_settings_and_refuses_strangers(probe):
+    probe.deploy("big", "probe", "--memory", 768)
+    assert "768" in probe.cli("inspect", "big").out
+    done = probe.cli("inspect", "stranger", ok=False)
+    assert done.code == 1 and "stranger" in done.err
+
+
+def test_logs_show_what_the_function_said(probe):
+    probe.get("probe", "/log?text=hello-from-inside")
+    wait_for(lambda: "hello-from-inside" in probe.cli("logs", "probe").out)
+
+
+def test_logs_f_follows(probe):
+    probe.get("probe", "/log?text=first")
+    follow = subprocess.Popen([os.path.join(BIN, "ebb"), "logs", "-f", "probe"], text=True,
+                              stdout=subprocess.PIPE, env={**os.environ, "EBB_SOCKET": probe.socket})
+    try:
+        os.set_blocking(follow.stdout.fileno(), False)
+        seen = []
+
+        def sees(text):
+            seen.append(follow.stdout.read() or "")
+            return text in "".join(seen)
+        wait_for(lambda: sees("first"))
+        probe.get("probe", "/log?text=second")
+        wait_for(lambda: sees("second"))
+        assert follow.poll() is None
+    finally:
+        follow.terminate()
+        follow.wait()
+        follow.stdout.close()
+
+
+def test_log_of_a_hostile_function_can_not_drive_the_terminal(probe):
+    probe.get("probe", "/log?text=a\x1b[2Jb".replace("\x1b", "%1b"))
+    assert "\x1b" not in probe.cli("logs", "probe").out
+
+
+def test_events_tell_the_life_of_an_instance(probe):
+    probe.get("probe")
+    probe.wait_frozen("probe")
+    probe.get("probe")
+    wait_for(lambda: all(word in probe.cli("events").out
+                         for word in ("instance_ready", "instance_frozen", "instance_thawed")))
+
+
+def test_why_names_the_reason(probe):
+    instance = probe.get("probe").instance
+    probe.wait_frozen("probe")
+    assert "frozen" in probe.cli("why", instance).out.lower()
+
+
+def test_stop_ends_one_instance(probe):
+    instance = probe.get("probe").instance
+    probe.cli("stop", instance)
+    wait_for(lambda: not probe.instances("probe"))
+    assert probe.get("probe").start == "cold"
+
+
+def test_rollback_brings_the_former_revision_back(probe):
+    probe.deploy("probe", "probe", "--env", "COLOUR=green")
+    assert "COLOUR=green" in probe.get("probe", "/env").text
+    probe.cli("rollback", "probe")
+    wait_for(lambda: "COLOUR" not in probe.get("probe", "/env").text)
+
+
+def test_drain_and_undrain(probe):
+    probe.cli("drain")
+    assert probe.rest("GET", "/readyz").status == 503
+    probe.cli("undrain")
+    assert probe.rest("GET", "/readyz").status == 200
+    assert probe.get("probe").status == 200
+
+
+def test_up_attached_serves_and_ends_with_sigterm(probe):
+    path = os.path.join(probe.root, "up.json")
+    with open(path, "w") as f:
+        json.dump({"services": {"upped": {"runtime": "container", "entrypoint": "probe"}}}, f)
+    up = subprocess.Popen([os.path.join(BIN, "ebb"), "up", "-f", path, "--attach"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          env={**os.environ, "EBB_SOCKET": probe.socket})
+    try:
+        wait_for(lambda: probe.get("upped").status == 200)
+        up.terminate()
+        assert up.wait(slow(20)) == 0, up.stderr.read()
+    finally:
+        up.kill()
+        up.wait()
+        up.stderr.close()
+
+
+def test_doctor_checks_the_host(probe):
+    done = probe.cli("doctor", ok=False)
+    assert done.code in (0, 1)
+    for word in ("cgroup", "freez", "io_uring", "overlay", "erofs", "seccomp"):
+        assert word in done.out.lower(), word
+
+
+def test_openapi_knows_what_is_served(ebb):
+    paths = ebb.rest("GET", "/openapi.json").json["paths"]
+    for path in ("/v1/services", "/v1/instances", "/v1/images", "/v1/usage", "/v1/node"):
+        assert path in paths

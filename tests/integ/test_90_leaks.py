@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workloads over and over: what ebbd holds afterwards is what it held before."""
+import os
+
+import leaks
+import oci
+import pictures
+import web
+from waiting import wait_for
+
+
+def held(ebb):
+    """Everything countable that ebbd and its programs hold."""
+    programs = sorted(leaks.read(f"/proc/{p}/comm").strip()
+                      for p in leaks.descendants(ebb.process.pid))
+    fds = {name: sum(len(os.listdir(f"/proc/{p}/fd")) for p in ebb.programs(name))
+           for name in ("ebb-gateway", "ebb-api", "ebb-ledger")}
+    fds["ebbd"] = ebb.fd_count()
+    return {"programs": programs, "fds": fds, "cgroups": sorted(leaks.cgroup_dirs(ebb.config["cgroup"])),
+            "mounts": len(leaks.read(f"/proc/{ebb.process.pid}/mountinfo").splitlines())}
+
+
+def settled(ebb):
+    """held(), once it has stopped changing."""
+    last = [None]
+
+    def same():
+        now = held(ebb)
+        last[0], before = now, last[0]
+        return now if now == before else None
+    return wait_for(same)
+
+
+def assert_repeats(ebb, work, rounds):
+    """After a first round (caches, pools) more rounds add nothing."""
+    work()
+    before = settled(ebb)
+    for _ in range(rounds):
+        work()
+    try:
+        wait_for(lambda: held(ebb) == before, 5)
+    except AssertionError:
+        assert held(ebb) == before
+
+
+def test_deploying_and_removing(probe):
+    def work():
+        probe.deploy("again", "probe")
+        assert probe.get("again").status == 200
+        probe.cli("rm", "again")
+        wait_for(lambda: not probe.instances("again"))
+    assert_repeats(probe, work, 5)
+
+
+def test_freezing_and_thawing(probe):
+    def work():
+        assert probe.get("probe").status == 200
+        probe.wait_frozen("probe")
+    assert_repeats(probe, work, 20)
+
+
+def test_crashing(probe):
+    def work():
+        probe.get("probe", "/crash", method="POST")
+        wait_for(lambda: not probe.instances("probe"))
+    assert_repeats(probe, work, 5)
+
+
+def test_failing_to_start(probe):
+    probe.apply({"bad": {"runtime": "container", "entrypoint": "probe", "command": ["/nothing"]}},
+                ok=False)
+
+    def work():
+        assert probe.get("bad").status in (502, 503)
+        wait_for(lambda: not probe.instances("bad"))
+    assert_repeats(probe, work, 5)
+
+
+def test_importing_and_removing_images(ebb, tmp_path):
+    def work():
+        ebb.import_image("oci-archive:" + pictures.probe_archive(), "again")
+        ebb.cli("image", "rm", "again")
+        ebb.cli("image", "gc")
+    assert_repeats(ebb, work, 3)
+    assert os.listdir(os.path.join(ebb.root, "images/layers")) == []
+
+
+def test_failing_imports(ebb, tmp_path):
+    image = pictures.probe_image(layers=[oci.layer(oci.entry("a", b"x" * 100000))])
+    digest = image.manifest["layers"][0]["digest"]
+    image.blobs[digest] = image.blobs[digest][:-7]
+    source = "oci:" + image.write_dir(str(tmp_path / "x"))
+    assert_repeats(ebb, lambda: ebb.import_image(source, "x", ok=False), 4)
+
+
+def test_connections_that_come_and_go(probe):
+    def work():
+        web.many(30, lambda i: probe.get("probe"))
+        for _ in range(10):
+            with web.Raw(probe.address) as raw:
+                raw.send(b"GET / HT")
+        probe.wait_frozen("probe")
+    assert_repeats(probe, work, 5)
+
+
+def test_clients_that_leave_in_the_middle(probe):
+    def work():
+        for _ in range(5):
+            with web.Raw(probe.address) as raw:
+                raw.send(b"GET /size?bytes=50000000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+                raw.read_until(b"\r\n\r\n")
+        wait_for(lambda: not [i for i in probe.instances() if i["tickets"]])
+        probe.wait_frozen("probe")
+    assert_repeats(probe, work, 5)
+
+
+def test_nothing_is_left_when_it_ends_with_many_instances(probe):
+    probe.deploy("many", "probe", "--concurrency", 1, "--max", 20)
+    replies = web.many(20, lambda i: probe.get("many", "/sleep?ms=2000"))
+    assert {r.status for r in replies} == {200}
+    assert len({r.instance for r in replies}) > 5
+    probe.stop()
+
+
+def test_nothing_is_left_when_it_ends_with_frozen_instances(probe):
+    probe.deploy("cold", "probe", "--min", 5)
+    wait_for(lambda: len(probe.instances("cold")) == 5)
+    probe.wait_frozen("cold")
+    probe.stop()

@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Measures the house style (docs/style.md, docs/architecture.md section 11).
+
+usage: lint.py [CHECK...]     LINT_CFLAGS: how the project compiles; LINT_JOBS: how many at once
+
+Each check gets the project's files and returns what it looked at and what it found wrong, one line
+each: "path:line: what". Rules that are lists are tables in rules.py; exemptions.txt may only shrink.
+"""
+import os
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import source  # noqa: E402
+import text  # noqa: E402
+import tools  # noqa: E402
+
+CHECKS = (
+    # name, what is counted, function; cheap ones first
+    ("layers", "includes", text.layers),
+    ("libraries", "library includes", text.libraries),
+    ("spdx", "files", text.spdx),
+    ("readme", "folders", text.readmes),
+    ("calls", "lines of product code", text.banned_calls),
+    ("commit-safe", "text files", text.commit_safe),
+    ("file-length", "files", text.file_length),
+    ("function-length", "functions", tools.function_length),
+    ("globals", "variables", tools.globals_),
+    ("python", "scripts", text.python),
+    ("shellcheck", "scripts", tools.shellcheck),
+    ("clang-format", "files", tools.clang_format),
+    ("headers", "headers alone", tools.headers),
+    ("warnings-gcc", "files", tools.warnings_gcc),
+    ("warnings-clang", "files", tools.warnings_clang),
+    ("cppcheck", "files", tools.cppcheck),
+    ("clang-tidy", "files", tools.clang_tidy),
+)
+
+
+def main(wanted):
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    unknown = set(wanted) - {name for name, _, _ in CHECKS}
+    if unknown:
+        sys.exit(f"lint: no check named {', '.join(sorted(unknown))}")
+    project = source.Project()
+    passed = failed = 0
+    for name, unit, check in CHECKS:
+        if wanted and name not in wanted:
+            continue
+        began = time.monotonic()
+        count, faults = check(project)
+        faults = project.exempt(name, faults)
+        took = time.monotonic() - began
+        print(f"{'FAIL' if faults else 'ok  '}  {name:16}{count:6} {unit}"
+              f"{f', {len(faults)} wrong' if faults else ''}  ({took:.1f} s)", flush=True)
+        for fault in faults:
+            print(f"      {fault}", flush=True)
+        passed, failed = passed + (not faults), failed + bool(faults)
+    print(f"lint: {passed} checks passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that are lists. A change here is a change of the architecture: say why in the commit."""
+
+# Which folders a folder's files may include from, besides itself. The longest matching prefix of a
+# path decides. Nothing includes upwards; the libraries of ebbd never include each other.
+LAYERS = {
+    "runtime/base": (),
+    "runtime/wire": ("runtime/base",),
+    "runtime/http": ("runtime/base",),
+    "sandbox": ("runtime/base", "runtime/wire"),  # records.h: what is to be executed travels unchanged
+    "sandbox/init": (),
+    "netns": ("runtime/base",),
+    "cgroups": ("runtime/base",),
+    "images": ("runtime/base", "runtime/wire"),
+    "images/unpack": ("runtime/base", "runtime/wire"),
+    "images/runtimes": (),
+    "runtime/supervisor": ("runtime/base", "runtime/wire", "sandbox", "netns", "cgroups", "images"),
+    "runtime/gateway": ("runtime/base", "runtime/wire", "runtime/http"),
+    "runtime/api": ("runtime/base", "runtime/wire", "runtime/http"),
+    "runtime/ledger": ("runtime/base", "runtime/wire"),
+    "runtime/cli": ("runtime/base", "runtime/wire", "runtime/http"),
+}
+
+# Each third-party header has one folder (or file) that may include it.
+LIBRARIES = {
+    "yajl/": ("runtime/base/json",),
+    "seccomp.h": ("runtime/base/filter.c",),
+    "openssl/": ("runtime/base/sha256.c",),
+    "llhttp.h": ("runtime/http/",),
+    "liburing.h": ("runtime/gateway/", "images/runtimes/native/"),
+    "sqlite3.h": ("runtime/ledger/",),
+    "archive.h": ("images/unpack/",),
+    "archive_entry.h": ("images/unpack/",),
+    "sys/capability.h": ("sandbox/",),
+    "netlink/": ("netns/",),
+    "libnftables": ("netns/",),
+    "nftables/": ("netns/",),
+}
+
+# Libraries return errors; only programs log (runtime/base/log.h) or exit.
+SILENT = ("runtime/base", "runtime/wire", "runtime/http", "sandbox", "netns", "cgroups", "images")
+SILENT_BUT = ("runtime/base/log", "images/unpack/", "sandbox/init/", "images/runtimes/")
+
+# Calls that no product code makes, and what to do instead.
+CALLS = {
+    "sleep": "wait for the fact (poll, a timerfd)",
+    "usleep": "wait for the fact (poll, a timerfd)",
+    "strcpy": "text_copy",
+    "strcat": "text_format",
+    "sprintf": "text_format or snprintf",
+    "vsprintf": "vsnprintf",
+    "gets": "fd_read_all",
+    "atoi": "text_parse_u64",
+    "atol": "text_parse_u64",
+    "strtok": "strsep on a copy of your own",
+    "system": "fork and exec, with a list of arguments",
+    "popen": "fork and exec, with a list of arguments",
+    "tmpnam": "openat with O_TMPFILE",
+    "alloca": "a bounded array",
+}
+CALLS_OF_LIBRARIES = {"exit": "return -errno", "abort": "must() or return -errno",
+                      "perror": "return -errno"}
+
+# Folders whose README.md says what lives there.
+FOLDERS = tuple(LAYERS)
+FOLDERS_WITHOUT_README = ("images/runtimes",)
+README_LINES_MAX = 40
+
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 600
+
+# What must not be committed: where packages come from is the machine's business (its sources.list,
+# .npmrc, registries.conf), and a path of one developer's machine means nothing to the next reader.
+# Written in pieces so that this file passes too.
+FORBIDDEN = (
+    (r"\bregistry\.np" r"mjs\.org\b", "a package registry's host"),
+    (r"\bregistry-1\.doc" r"ker\.io\b|\bindex\.doc" r"ker\.io\b", "a package registry's host"),
+    (r"\b(gh" r"cr|gc" r"r|qua" r"y)\.io\b", "a package registry's host"),
+    (r"\bpy" r"pi\.org\b|\bfiles\.python" r"hosted\.org\b", "a package registry's host"),
+    (r"\b(deb|security|snap" r"shot)\.debian\.org\b", "a package registry's host"),
+    (r"\bproxy\.gol" r"ang\.org\b|\bcra" r"tes\.io\b", "a package registry's host"),
+    (r"/wo" r"rk/(main|shared)\b", "a path of somebody's machine"),
+)
+FORBIDDEN_IN_DOCS = (
+    (r"/tm" r"p/ebb-\w+", "a path of somebody's machine"),
+    (r"(?<![\w.])/(ho" r"me|ro" r"ot)/\w+", "a path of somebody's machine"),
+)

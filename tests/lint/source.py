@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The project's files, and what is exempt."""
+import os
+import re
+import subprocess
+
+EXEMPTIONS = "tests/lint/exemptions.txt"
+PRODUCT = ("runtime/", "sandbox/", "netns/", "cgroups/", "images/")
+
+
+def listed():
+    """Every file that is or could be committed."""
+    if os.path.isdir(".git"):
+        out = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached",
+                              "--others", "--exclude-standard"],
+                             check=True, capture_output=True, text=True).stdout
+        names = out.split("\0")
+    else:  # a source archive
+        skipped = ("./build/", "./.git/", "/__pycache__/", "/node_modules/")
+        names = (os.path.relpath(os.path.join(top, name))
+                 for top, _, files in os.walk(".") for name in files
+                 if not any(part in f"{top}/" for part in skipped))
+    return sorted({n for n in names if n and os.path.isfile(n) and not os.path.islink(n)})
+
+
+class Project:
+    def __init__(self):
+        self.files = listed()
+        self.c = [f for f in self.files if f.endswith(".c")]
+        self.h = [f for f in self.files if f.endswith(".h")]
+        self.c_and_h = self.c + self.h
+        self.product = [f for f in self.c_and_h if f.startswith(PRODUCT)]
+        self._text = {}
+        self.python = [f for f in self.files if self._is_script(f, ".py", "python")]
+        self.shell = [f for f in self.files if self._is_script(f, ".sh", "sh")]
+        self._exemptions = self._read_exemptions()
+        self.includes = [(f, n, m[1]) for f in self.c_and_h
+                         for n, line in enumerate(self.lines(f), 1)
+                         if (m := re.match(r'\s*#\s*include\s+([<"][^>"]+)[>"]', line))]
+
+    def text(self, path):
+        """A file's text, or None if it is not text."""
+        if path not in self._text:
+            with open(path, "rb") as file:
+                data = file.read()
+            try:
+                self._text[path] = None if b"\0" in data else data.decode()
+            except UnicodeDecodeError:
+                self._text[path] = None
+        return self._text[path]
+
+    def lines(self, path):
+        return (self.text(path) or "").splitlines()
+
+    def _is_script(self, path, ending, interpreter):
+        first = (self.lines(path) or [""])[0]
+        return path.endswith(ending) or bool(
+            re.match(rf"#!\s*\S*?(/env +)?\S*?\b(ba|da)?{interpreter}[\d.]*( |$)", first))
+
+    @staticmethod
+    def _read_exemptions():
+        """Lines of: CHECK  BEGINNING-OF-THE-FAULT  # reason"""
+        found = []
+        if os.path.exists(EXEMPTIONS):
+            with open(EXEMPTIONS, encoding="utf-8") as file:
+                for line in file:
+                    rule, _, reason = line.partition("#")
+                    if rule.strip():
+                        check, beginning = rule.split(None, 1)
+                        found.append((check, beginning.strip(), reason.strip()))
+        return found
+
+    def exempt(self, check, faults):
+        """Faults less the exempt ones; an exemption that nothing needs any more is a fault."""
+        left = list(faults)
+        for name, beginning, reason in self._exemptions:
+            if name != check:
+                continue
+            rest = [f for f in left if not f.startswith(beginning)]
+            if len(rest) == len(left):
+                rest.append(f"{EXEMPTIONS}: nothing needs \"{name} {beginning}\": remove it")
+            if not reason:
+                rest.append(f"{EXEMPTIONS}: \"{name} {beginning}\" gives no reason")
+            left = rest
+        return left

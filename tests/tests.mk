@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit tests: tests/unit/test_<module>.c (cmocka), linked with every library of ebb. A test of a
+# program's own module names the objects it needs: OBJECTS_test_policy := runtime/supervisor/policy
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(UNIT_SOURCES))
+UNIT_LIBS    := -lcmocka -lseccomp -lcap -lcrypto -lyajl -luring
+-include $(wildcard tests/unit/*.mk)
+
+$(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/obj/tests/unit/%.o $(call lib,$(LIBS))
+	@mkdir -p $(@D)
+	$(MAKE) --no-print-directory -s $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*))
+	$(CC) $(LINK_$(MODE)) $< $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*)) \
+		-Wl,--start-group $(call lib,$(LIBS)) -Wl,--end-group $(UNIT_LIBS) $(LIBS_$*) -o $@
+
+-include tests/integ/integ.mk tests/demo/demo.mk tests/bench/bench.mk

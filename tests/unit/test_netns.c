@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sockets born inside a network namespace, against a real one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "netns/netns.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#define LISTEN_SYMBOL "ebb-test-socket"
+
+struct fixture {
+	int home_fd, inside_fd;
+	int listen_fd; /* 127.0.0.1:port inside */
+	uint16_t port;
+};
+
+static int loopback_up(void)
+{
+	SCOPED_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+
+	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? 0 : -errno;
+}
+
+static int listen_loopback(uint16_t *port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_port = htons(*port);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 || listen(fd, 16) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &size) < 0)
+		return -errno;
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+/* A child makes the namespace and keeps it only while we open it; the descriptor holds it then. */
+static int make_namespace(void)
+{
+	int pipe_fds[2], ns_fd;
+	char path[64], byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) < 0 || loopback_up() < 0 ||
+		    write(pipe_fds[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	fd_close(&pipe_fds[1]);
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+	fd_close(&pipe_fds[0]);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(ns_fd >= 0);
+	return ns_fd;
+}
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	*state = NULL;
+	if (geteuid() != 0)
+		return 0;
+	f.home_fd = netns_own();
+	f.inside_fd = make_namespace();
+	f.port = 0;
+	assert_int_equal(setns(f.inside_fd, CLONE_NEWNET), 0);
+	f.listen_fd = listen_loopback(&f.port);
+	assert_int_equal(setns(f.home_fd, CLONE_NEWNET), 0);
+	assert_true(f.listen_fd >= 0);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!f)
+		return 0;
+	fd_close(&f->home_fd);
+	fd_close(&f->inside_fd);
+	fd_close(&f->listen_fd);
+	return 0;
+}
+
+static struct fixture *needs_root(void **state)
+{
+	if (!*state) {
+		print_message("skipped: network namespaces need root\n");
+		skip();
+	}
+	return *state;
+}
+
+static ino_t own_namespace(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("/proc/thread-self/ns/net", &st), 0);
+	return st.st_ino;
+}
+
+/* The end of a connect: 1 or -errno. */
+static int finish(int fd, int r)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	while (r == 0) {
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		r = netns_connect_result(fd);
+	}
+	return r;
+}
+
+static void a_socket_born_inside_reaches_the_loopback_inside(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fds[4], accepted;
+	char byte = 0;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, fds, ARRAY_LEN(fds)), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		assert_int_equal(finish(fds[i], netns_connect_tcp(fds[i], f->port)), 1);
+		accepted = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		assert_true(accepted >= 0);
+		assert_int_equal(write(fds[i], "x", 1), 1);
+		assert_int_equal(read(accepted, &byte, 1), 1);
+		assert_int_equal(byte, 'x');
+		fd_close(&accepted);
+		fd_close(&fds[i]);
+	}
+}
+
+static void the_host_does_not_reach_it(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fd;
+
+	assert_int_equal(netns_sockets(f->home_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	assert_int_equal(finish(fd, netns_connect_tcp(fd, f->port)), -ECONNREFUSED);
+	fd_close(&fd);
+}
+
+static void a_refused_socket_can_be_used_again(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fd;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(finish(fd, netns_connect_tcp(fd, 1)), -ECONNREFUSED);
+	assert_int_equal(finish(fd, netns_connect_tcp(fd, f->port)), 1);
+	fd_close(&fd);
+	fd = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	fd_close(&fd);
+}
+
+static void sockets_are_nonblocking_and_close_on_exec(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int families[] = {AF_INET, AF_UNIX};
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		int fd;
+
+		assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, families[i], &fd, 1), 0);
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		fd_close(&fd);
+	}
+}
+
+static void the_caller_is_at_home_afterwards(void **state)
+{
+	struct fixture *f = needs_root(state);
+	ino_t home = own_namespace();
+	int fd;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	assert_int_equal(own_namespace(), home);
+	fd_close(&fd);
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_MAX, &fd, 1), -EAFNOSUPPORT);
+	assert_int_equal(own_namespace(), home);
+	assert_int_equal(netns_sockets(f->listen_fd, f->home_fd, AF_INET, &fd, 1), -EINVAL);
+	assert_int_equal(own_namespace(), home);
+}
+
+static void no_way_home_is_not_recoverable(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fd = -1, next_fd, status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		next_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		close(next_fd);
+		if (netns_sockets(f->inside_fd, f->listen_fd, AF_INET, &fd, 1) != -ENOTRECOVERABLE)
+			_exit(1);
+		/* nothing was left open */
+		_exit(open("/dev/null", O_RDONLY | O_CLOEXEC) == next_fd ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static int connect_abstract(int fd, const char *name)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t size = strlen(name);
+
+	memcpy(to.sun_path + 1, name, size);
+	size += offsetof(struct sockaddr_un, sun_path) + 1;
+	return connect(fd, (struct sockaddr *)&to, (socklen_t)size) < 0 ? -errno : 0;
+}
+
+static void an_abstract_listener_is_reached_from_inside_only(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fd, inside_fd, outside_fd, accepted;
+
+	fd = netns_listen_unix(f->inside_fd, f->home_fd, LISTEN_SYMBOL, 8);
+	assert_true(fd >= 0);
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_UNIX, &inside_fd, 1), 0);
+	assert_int_equal(netns_sockets(f->home_fd, f->home_fd, AF_UNIX, &outside_fd, 1), 0);
+	assert_int_equal(connect_abstract(outside_fd, LISTEN_SYMBOL), -ECONNREFUSED);
+	assert_int_equal(connect_abstract(inside_fd, LISTEN_SYMBOL), 0);
+	accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(accepted >= 0);
+	assert_int_equal(netns_listen_unix(f->inside_fd, f->home_fd, LISTEN_SYMBOL, 8),
+			 -EADDRINUSE);
+	assert_int_equal(netns_listen_unix(f->inside_fd, f->home_fd, "", 8), -EINVAL);
+	fd_close(&accepted);
+	fd_close(&inside_fd);
+	fd_close(&outside_fd);
+	fd_close(&fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_socket_born_inside_reaches_the_loopback_inside),
+		cmocka_unit_test(the_host_does_not_reach_it),
+		cmocka_unit_test(a_refused_socket_can_be_used_again),
+		cmocka_unit_test(sockets_are_nonblocking_and_close_on_exec),
+		cmocka_unit_test(the_caller_is_at_home_afterwards),
+		cmocka_unit_test(no_way_home_is_not_recoverable),
+		cmocka_unit_test(an_abstract_listener_is_reached_from_inside_only),
+	};
+
+	return cmocka_run_group_tests_name("netns", tests, setup, teardown);
+}

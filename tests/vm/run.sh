@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Puts the project onto a disk, boots the guest, shows its console, ends with the guest's exit status.
+# Run in the project's root.
+# usage: run.sh VM-DIR    (the environment it reads is set by vm.mk)
+set -eu
+
+vm=$1
+: "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=3072}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3000}"
+: "${VM_STAGES:=unit integ}" "${VM_COMMAND:=}"
+log=$vm/console.log
+cache=$(dirname "$OUT")/cache
+export PATH="$PATH:/usr/sbin:/sbin"
+work=$(mktemp -d "$vm/run.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# --- the project's disk: a checkout with what was built, programs and images
+stage=$work/ebb
+mkdir -p "$stage/build/release" "$stage/build/cache"
+tar -c --exclude='./build*' --exclude=./.git --exclude=__pycache__ --exclude=node_modules . |
+	tar -C "$stage" -x --no-same-owner
+tar -C "$OUT" -c --exclude=./obj --exclude=./lib . | tar -C "$stage/build/release" -x --no-same-owner
+if [ -d "$cache" ]; then
+	find "$cache" -maxdepth 1 -type f -exec cp -t "$stage/build/cache" {} +
+fi
+
+# EBB_SLOW: software emulation is about ten times slower, so tests stretch their deadlines by it.
+cat >"$stage/vm-command" <<-EOT
+	export EBB_VM=1 EBB_SLOW=10 BUILD=build
+	export EBB_BIN=/ebb/build/release EBB_CACHE=/ebb/build/cache
+	${VM_COMMAND:-tests/run $VM_STAGES}
+EOT
+size_kib=$(du -sk "$stage" | cut -f 1)
+mke2fs -q -F -t ext4 -O ^has_journal -m 0 -d "$stage" "$work/ebb.ext4" \
+	"$((size_kib * 5 / 4 + 65536))k"
+rm -rf "$stage"
+
+# --- the guest
+version=$(cat "$vm/kernel/version")
+# Snapshots: what the guest writes goes to unlinked files here and is gone with QEMU. timeout(1) is the
+# watchdog. Both run in the background so that a signal to this script ends them.
+mkfifo "$work/console"
+tr -d '\r' <"$work/console" | tee "$log" &
+console=$!
+TMPDIR=$work timeout --foreground --kill-after=10 "$VM_TIMEOUT" qemu-system-x86_64 \
+	-machine q35 -accel "$VM_ACCEL" -cpu max -smp "$VM_CPUS" -m "$VM_MEMORY" \
+	-nodefaults -no-user-config -no-reboot -display none -monitor none -serial stdio -net none \
+	-kernel "$vm/kernel/boot/vmlinuz-$version" -initrd "$vm/initramfs.gz" \
+	-append "console=ttyS0 quiet panic=-1 cgroup_no_v1=all" \
+	-drive "file=$vm/rootfs.ext4,if=virtio,format=raw,snapshot=on" \
+	-drive "file=$work/ebb.ext4,if=virtio,format=raw,snapshot=on" </dev/null >"$work/console" &
+guest=$!
+trap 'kill "$guest"; exit 1' HUP INT TERM
+wait "$guest" || true
+wait "$console"
+
+status=$(sed -n 's/^EBB-VM-EXIT: //p' "$log" | tail -n 1)
+if [ -z "$status" ]; then
+	echo "run.sh: the guest ended without a result, or ran longer than $VM_TIMEOUT s; see $log" >&2
+	exit 1
+fi
+# The sum is the last line of all.
+grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1 || true
+exit "$status"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make check-vm`: the tests in a QEMU guest with Debian's kernel and pure cgroup v2. See README.md.
+VM          := $(BUILD)/vm
+VM_SUITE    ?= bookworm
+VM_KERNEL   ?= linux-image-cloud-amd64
+# tcg works everywhere; kvm is faster where it is real (nested, it may stop in the middle of booting).
+VM_ACCEL    ?= tcg
+VM_MEMORY   ?= 3072
+VM_CPUS     ?= 2
+VM_TIMEOUT  ?= 3000
+# What tests/run does in the guest, or a command instead of it:
+#   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_50_fluid.py'
+VM_STAGES   ?= unit integ
+VM_COMMAND  ?=
+# What must be made first on the host: the guest has no compiler and no network.
+VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
+# What ebb and its tests need at run time; nothing is compiled in the guest.
+VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
+               findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
+               libcmocka0 libarchive13 libnftables1 libnl-3-200 libnl-route-3-200 libseccomp2 \
+               libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables passwd procps \
+               python3 python3-pytest python3-starlette python3-uvicorn python3-websockets sed \
+               sqlite3 strace tar util-linux
+
+$(VM)/kernel.stamp: tests/vm/fetch-kernel.sh
+	@tests/vm/fetch-kernel.sh $(VM)/kernel $(VM_KERNEL) busybox-static
+	@touch $@
+
+# Recipes see the package list; a changed list is a changed vm.mk, and the image is made anew.
+$(VM)/rootfs.ext4: tests/vm/build-rootfs.sh tests/vm/vm.mk $(VM)/kernel.stamp
+	@tests/vm/build-rootfs.sh $@ $(VM)/kernel $(VM_SUITE) $(VM_PACKAGES)
+
+$(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/kernel.stamp
+	@tests/vm/build-initramfs.sh $@ $(VM)/kernel virtio_pci virtio_blk
+
+.PHONY: check-vm
+check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
+	@OUT=$(OUT) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
+		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_COMMAND='$(VM_COMMAND)' \
+		tests/vm/run.sh $(VM)
