@@ -58,6 +58,15 @@ struct cgroup {
  * and leaves nothing behind. 0 and *out or -errno; -EEXIST if the name was used before. */
 int cgroup_create(struct cgroup_tree *t, const char *service, const char *instance,
 		  const struct cgroup_limits *limits, struct cgroup *out);
+/* Sets the limits of a leaf made before it was known what it would be for. 0 or -errno. */
+int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
+		      const struct cgroup_limits *limits);
+/* What whoever is born in the leaf (CLONE_INTO_CGROUP reaches cgroup2 only) has to be written into
+ * to be in it everywhere: cgroup.procs of the v1 hierarchies, write-only. Moving costs an RCU grace
+ * period (4-12 ms), so it is done ahead of need. Returns how many, 0 in pure v2, or -errno; the
+ * caller closes them. */
+#define CGROUP_JOINS_MAX 3
+int cgroup_joins(struct cgroup_tree *t, const struct cgroup *g, int fds[CGROUP_JOINS_MAX]);
 /* Moves a process (not a thread) into the leaf, in every hierarchy. 0 or -errno. */
 int cgroup_attach(struct cgroup_tree *t, const struct cgroup *g, pid_t pid);
 void cgroup_fini(struct cgroup *g); /* closes descriptors only */

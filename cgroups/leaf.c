@@ -137,6 +137,30 @@ int cgroup_create(struct cgroup_tree *t, const char *service, const char *instan
 	return 0;
 }
 
+int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
+		      const struct cgroup_limits *limits)
+{
+	return cgroup_limits_write(t, g->path, limits);
+}
+
+int cgroup_joins(struct cgroup_tree *t, const struct cgroup *g, int fds[CGROUP_JOINS_MAX])
+{
+	char file[640];
+	int count = 0;
+	int r = text_format(file, sizeof(file), "%s/cgroup.procs", g->path);
+
+	for (unsigned int i = 1; r == 0 && i < t->count; i++) {
+		fds[count] = openat(t->at[i].tree_fd, file, O_WRONLY | O_CLOEXEC);
+		if (fds[count] < 0)
+			r = -errno;
+		else
+			count++;
+	}
+	while (r < 0 && count > 0)
+		fd_close(&fds[--count]);
+	return r < 0 ? r : count;
+}
+
 int cgroup_attach(struct cgroup_tree *t, const struct cgroup *g, pid_t pid)
 {
 	char file[640], text[24];

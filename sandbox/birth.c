@@ -167,13 +167,31 @@ static int hear_armed(struct newborn *n, struct sandbox_word *fault)
 	return -ECANCELED;
 }
 
-static int arm(const struct shared *shared, uint32_t id_first, int cgroup_fd, struct newborn *n,
-	       struct sandbox_word *fault)
+/* CLONE_INTO_CGROUP reached cgroup2 only. Before the child has children, so that they follow. */
+static int join_cgroups(const struct shared *shared, pid_t pid, const int *join_fds, size_t count)
 {
-	int r = clone_newborn(shared, cgroup_fd, n);
+	char text[16];
+	int r = shared->fail_step == SANDBOX_CGROUPS ? -EIO : 0;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = fd_write_all(join_fds[i], text, strlen(text));
+	return r;
+}
+
+/* fds: the cgroup2 directory, then what to join. */
+static int arm(const struct shared *shared, uint32_t id_first, const int *fds, size_t fd_count,
+	       struct newborn *n, struct sandbox_word *fault)
+{
+	int r = clone_newborn(shared, fds[0], n);
 
 	if (r < 0) {
 		*fault = step_fault(SANDBOX_CLONE, r);
+		return r;
+	}
+	r = join_cgroups(shared, n->pid, fds + 1, fd_count - 1);
+	if (r < 0) {
+		*fault = step_fault(SANDBOX_CGROUPS, r);
 		return r;
 	}
 	r = map_ids(shared, id_first, n);
@@ -201,16 +219,18 @@ static int on_request(const struct shared *shared)
 	struct zygote_request request;
 	struct iovec part = {&request, sizeof(request)};
 	struct zygote_reply reply = {0};
-	SCOPED_FD cgroup_fd = -1;
+	int fds[1 + SANDBOX_JOINS_MAX], r;
 	size_t fd_count = 0;
-	ssize_t size = message_recv(CONTROL_FD, &part, 1, &cgroup_fd, 1, &fd_count, 0);
-	int r;
+	ssize_t size =
+		message_recv(CONTROL_FD, &part, 1, fds, ARRAY_LEN(fds), &fd_count, 0);
 
-	if (size != sizeof(request) || fd_count != 1)
+	if (size != sizeof(request) || fd_count < 1)
 		return size < 0 ? (int)size : -EPIPE;
 	reply.range = request.range;
 	reply.id_first = shared->id_base + request.range * IDS_PER_RANGE;
-	r = arm(shared, reply.id_first, cgroup_fd, &n, &reply.fault);
+	r = arm(shared, reply.id_first, fds, fd_count, &n, &reply.fault);
+	for (size_t i = 0; i < fd_count; i++)
+		fd_close(&fds[i]);
 	reply.function_pid = n.function_pid;
 	if (r == 0)
 		reply.pid = n.pid;

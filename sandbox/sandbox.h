@@ -21,7 +21,7 @@
 
 /* clang-format off */
 #define SANDBOX_STEPS(X) \
-	X(CLONE) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(PARK) \
+	X(CLONE) X(CGROUPS) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(PARK) \
 	X(MOVE_ROOT) X(MOUNTS) X(PIVOT) X(CWD) X(RLIMITS) X(GROUPS) X(CAPS) X(NO_NEW_PRIVS) X(SECCOMP) \
 	X(FORK) X(INIT) X(EXEC)
 /* clang-format on */
@@ -81,9 +81,12 @@ struct armed {
 };
 void armed_fini(struct armed *a); /* kills it if it was not claimed */
 
-/* Asks for one more armed sandbox with this id range, its PID 1 born in cgroup_fd (borrowed; a
- * cgroup2 directory of its own). Does not block. 0 or -errno. */
-int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd);
+/* Asks for one more armed sandbox with this id range, its PID 1 born in cgroup_fd (a cgroup2
+ * directory of its own) and written into each of join_fds (cgroup.procs of v1 hierarchies, at most
+ * SANDBOX_JOINS_MAX), all borrowed. Does not block. 0 or -errno. */
+#define SANDBOX_JOINS_MAX 3
+int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd, const int *join_fds,
+	       size_t join_count);
 /* Takes one finished arming. 1 and *out; 0 nothing there; -errno. On a failed arming: -ECANCELED
  * with *fault filled and *out_range set. */
 int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fault,

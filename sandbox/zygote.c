@@ -171,12 +171,18 @@ int zygote_fd(const struct zygote *z)
 	return z->control_fd;
 }
 
-int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd)
+int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd, const int *join_fds,
+	       size_t join_count)
 {
 	struct zygote_request request = {.range = range};
 	struct iovec part = {&request, sizeof(request)};
+	int fds[1 + SANDBOX_JOINS_MAX] = {cgroup_fd};
 
-	return message_send(z->control_fd, &part, 1, &cgroup_fd, 1, MSG_DONTWAIT);
+	if (join_count > SANDBOX_JOINS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < join_count; i++)
+		fds[1 + i] = join_fds[i];
+	return message_send(z->control_fd, &part, 1, fds, 1 + join_count, MSG_DONTWAIT);
 }
 
 static int take_reply(const struct zygote_reply *reply, const int *fds, size_t fd_count,

@@ -8,7 +8,7 @@ UNIT_LIBS    := -lcmocka -lseccomp -lcap -lcrypto -lyajl -luring
 
 $(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/obj/tests/unit/%.o $(call lib,$(LIBS))
 	@mkdir -p $(@D)
-	$(MAKE) --no-print-directory -s $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*))
+	$(if $(OBJECTS_$*),$(MAKE) --no-print-directory -s $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*)))
 	$(CC) $(LINK_$(MODE)) $< $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*)) \
 		-Wl,--start-group $(call lib,$(LIBS)) -Wl,--end-group $(UNIT_LIBS) $(LIBS_$*) -o $@
 

@@ -16,7 +16,11 @@
 
 /* Prices of the check value in the design; anybody may bring their own. */
 static const struct usage_prices default_prices = {
-	.cpu_hour = 221000, .gb_hour = 18300, .million_invocations = 600000, .currency = "USD"};
+	.price = {.cpu_hour_nano = 221000000,
+		  .gb_hour_nano = 18300000,
+		  .million_invocations_nano = 600000000},
+	.currency = "USD",
+};
 
 struct usage_job {
 	struct wire_usage_get get;
@@ -54,9 +58,9 @@ static bool read_price(struct request *rq, const char *name, uint64_t *out)
 	char text[24] = "";
 	int r = request_query(rq, name, text, sizeof(text));
 
-	if (r == 0 || (r == 1 && usage_price_parse(text, out) == 0))
+	if (r == 0 || (r == 1 && price_parse(text, out) == 0))
 		return true;
-	problem_reply(rq, 422, "such as 0.221, with at most six digits behind the point",
+	problem_reply(rq, 422, "such as 0.221, with at most nine digits behind the point",
 		      "%s: \"%s\" is not a price", name, text);
 	return false;
 }
@@ -69,9 +73,9 @@ static bool read_prices(struct request *rq, struct usage_prices *prices)
 	if (request_query(rq, "currency", currency, sizeof(currency)) == 1 &&
 	    strlen(currency) == 3 && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3)
 		memcpy(prices->currency, currency, sizeof(currency));
-	return read_price(rq, "cpu_hour", &prices->cpu_hour) &&
-	       read_price(rq, "gb_hour", &prices->gb_hour) &&
-	       read_price(rq, "million_invocations", &prices->million_invocations);
+	return read_price(rq, "cpu_hour", &prices->price.cpu_hour_nano) &&
+	       read_price(rq, "gb_hour", &prices->price.gb_hour_nano) &&
+	       read_price(rq, "million_invocations", &prices->price.million_invocations_nano);
 }
 
 static bool read_query(struct request *rq, struct usage_job *job)

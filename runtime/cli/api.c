@@ -125,8 +125,8 @@ static int converse(struct conn *conn, const struct conn_request *request,
 	return 0;
 }
 
-int api_exchange(const struct call *call, const struct conn_request *request, const char *action,
-		 struct api_answer *out)
+int api_try(const struct call *call, const struct conn_request *request, const char *action,
+	    struct api_answer *out)
 {
 	struct api_answer answer = {.status = 0};
 	struct conn *conn;
@@ -136,16 +136,27 @@ int api_exchange(const struct call *call, const struct conn_request *request, co
 		return api_no_server(call, r);
 	r = converse(conn, request, &answer);
 	conn_free(conn);
-	if (r < 0)
-		r = api_broken(call, action, r);
-	else if (answer.status >= 300)
-		r = api_refused(action, answer.status, answer.document, answer.text);
-	if (r != CLI_DONE) {
+	if (r < 0) {
 		api_answer_fini(&answer);
-		return r;
+		return api_broken(call, action, r);
 	}
 	*out = answer;
 	return CLI_DONE;
+}
+
+int api_exchange(const struct call *call, const struct conn_request *request, const char *action,
+		 struct api_answer *out)
+{
+	struct api_answer answer;
+	int r = api_try(call, request, action, &answer);
+
+	if (r == CLI_DONE && answer.status >= 300) {
+		r = api_refused(action, answer.status, answer.document, answer.text);
+		api_answer_fini(&answer);
+	}
+	if (r == CLI_DONE)
+		*out = answer;
+	return r;
 }
 
 int api_call(const struct call *call, const char *method, const char *target, const char *action,

@@ -19,6 +19,9 @@ struct api_answer {
 
 void api_answer_fini(struct api_answer *answer);
 
+/* One exchange; any status is an answer. action completes "cannot ...": "list services". */
+int api_try(const struct call *call, const struct conn_request *request, const char *action,
+	    struct api_answer *out);
 /* One exchange. action completes "cannot ...": "list services". On CLI_DONE the status is 2xx and
  * *out is the caller's to api_answer_fini; otherwise the error has been printed. */
 int api_exchange(const struct call *call, const struct conn_request *request, const char *action,

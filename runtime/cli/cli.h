@@ -13,6 +13,8 @@
 
 #include "runtime/cli/args.h"
 
+#define CLI_SOCKET_DEFAULT "/run/ebb/api.sock"
+
 enum cli_exit {
 	CLI_DONE,      /* what was asked for is so */
 	CLI_FAILED,    /* it failed */
@@ -24,9 +26,10 @@ struct call {
 	const struct verb *verb;
 	struct args args;
 	const char *socket;
-	bool json;     /* one document, stable keys */
-	bool terminal; /* standard output is one */
-	bool color;    /* a terminal, and NO_COLOR is not set */
+	bool json;      /* one document, stable keys */
+	bool terminal;  /* standard output is one */
+	bool color;     /* a terminal, and NO_COLOR is not set */
+	int signals_fd; /* borrowed; readable when a wait is to end early. -1: none */
 };
 
 struct verb {

@@ -158,23 +158,33 @@ int deployment_apply(const struct call *call, const struct deployment *d,
 	return r;
 }
 
+static int remove_one(const struct call *call, const char *name)
+{
+	char target[1200], action[128];
+	struct conn_request request = {.method = "DELETE", .target = target, .body_fd = -1};
+	struct api_answer answer;
+	int r = api_target(target, sizeof(target), SERVICES, name, "");
+
+	snprintf(action, sizeof(action), "remove %.100s", name);
+	if (r == CLI_DONE)
+		r = api_try(call, &request, action, &answer);
+	if (r != CLI_DONE)
+		return r;
+	if (answer.status < 300)
+		say_note("%s: removed", name);
+	else if (answer.status != 404) /* gone already is what was wanted */
+		r = api_refused(action, answer.status, answer.document, answer.text);
+	api_answer_fini(&answer);
+	return r;
+}
+
 int deployment_remove(const struct call *call, const struct deployment *d)
 {
 	int worst = CLI_DONE;
 
-	for (size_t i = 0; i < d->spec->count; i++) {
-		const char *name = d->spec->services[i].name;
-		struct api_answer answer;
-		char target[1200], action[128];
-		int r = api_target(target, sizeof(target), SERVICES, name, "");
+	for (size_t i = 0; worst != CLI_NO_SERVER && i < d->spec->count; i++) {
+		int r = remove_one(call, d->spec->services[i].name);
 
-		snprintf(action, sizeof(action), "remove %.100s", name);
-		if (r == CLI_DONE)
-			r = api_call(call, "DELETE", target, action, &answer);
-		if (r == CLI_DONE) {
-			say_note("%s: removed", name);
-			api_answer_fini(&answer);
-		}
 		worst = r > worst ? r : worst;
 	}
 	return worst;

@@ -7,18 +7,6 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cli/text_out.h"
 
-#define SOCKET_DEFAULT "/run/ebb/api.sock"
-
-const struct option cli_common_options[] = {
-	{.name = "socket",
-	 .kind = ARG_FILE,
-	 .value = "PATH",
-	 .help = "the server's socket (EBB_SOCKET; " SOCKET_DEFAULT ")"},
-	{.name = "json", .kind = ARG_NONE, .help = "one JSON document instead of text"},
-	{.name = "help", .letter = 'h', .kind = ARG_NONE, .help = "this text"},
-	{.name = NULL},
-};
-
 static int usage(const struct verb *verb, const char *what)
 {
 	char mend[96];
@@ -51,10 +39,15 @@ static bool word_count_fits(const struct verb *verb, size_t count, char *err, si
 static int run(const struct verb *verb, struct args *args)
 {
 	const char *from_env = getenv("EBB_SOCKET"), *no_color = getenv("NO_COLOR");
-	struct call call = {.verb = verb, .args = *args, .socket = args_value(args, "socket")};
+	struct call call = {
+		.verb = verb,
+		.args = *args,
+		.socket = args_value(args, "socket"),
+		.signals_fd = -1,
+	};
 
 	if (!call.socket)
-		call.socket = from_env && *from_env ? from_env : SOCKET_DEFAULT;
+		call.socket = from_env && *from_env ? from_env : CLI_SOCKET_DEFAULT;
 	call.json = args_given(args, "json");
 	call.terminal = isatty(STDOUT_FILENO);
 	call.color = call.terminal && !(no_color && *no_color);

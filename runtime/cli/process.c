@@ -2,6 +2,7 @@
 /* Helper programs (tar, ebb-build): started without a shell, waited for. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,22 +12,55 @@
 
 extern char **environ;
 
+/* Signals that this program blocks or ignores are its own affair: a helper begins without. */
+static int attributes_init(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+	int r = posix_spawnattr_init(attributes);
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	if (r == 0)
+		r = posix_spawnattr_setsigmask(attributes, &none);
+	if (r == 0)
+		r = posix_spawnattr_setsigdefault(attributes, &all);
+	if (r == 0)
+		r = posix_spawnattr_setflags(attributes,
+					     POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	return r;
+}
+
+/* Standard output carries tables and --json; a helper's words belong on stderr. */
+static int actions_init(posix_spawn_file_actions_t *actions, int out_fd)
+{
+	int r = posix_spawn_file_actions_init(actions);
+
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(actions, out_fd >= 0 ? out_fd : STDERR_FILENO,
+						     STDOUT_FILENO);
+	if (r == 0)
+		r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY,
+						     0);
+	return r;
+}
+
 pid_t process_start(const char *const *argv, int *out_fd)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	int ends[2] = {-1, -1};
 	pid_t pid;
 	int r;
 
 	if (out_fd && pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	r = posix_spawn_file_actions_init(&actions);
+	r = actions_init(&actions, ends[1]);
+	if (r == 0)
+		r = attributes_init(&attributes);
 	if (r == 0) {
-		/* Standard output carries tables and --json; a helper's words belong on stderr. */
-		posix_spawn_file_actions_adddup2(&actions, out_fd ? ends[1] : STDERR_FILENO,
-						 STDOUT_FILENO);
-		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-		r = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+		r = posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)argv,
+				 environ);
+		posix_spawnattr_destroy(&attributes);
 		posix_spawn_file_actions_destroy(&actions);
 	}
 	fd_close(&ends[1]);

@@ -72,6 +72,14 @@ static int end_wait(enum readiness how, const char *name, const struct json *ser
 	return CLI_FAILED;
 }
 
+/* READY when a signal came: whoever asked for signals takes it from here. */
+static enum readiness pause_or_signal(const struct call *call)
+{
+	struct pollfd wait = {.fd = call->signals_fd, .events = POLLIN};
+
+	return poll(&wait, 1, WAIT_EVERY_MS) > 0 ? READY : WAITING;
+}
+
 int service_wait(const struct call *call, const char *name, struct json_out *answers)
 {
 	uint64_t deadline_ns = clock_mono_ns() + WAIT_NS;
@@ -93,7 +101,7 @@ int service_wait(const struct call *call, const char *name, struct json_out *ans
 		}
 		api_answer_fini(&answer);
 		if (how == WAITING)
-			poll(NULL, 0, WAIT_EVERY_MS);
+			how = pause_or_signal(call);
 	}
 	return r;
 }

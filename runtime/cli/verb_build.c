@@ -23,8 +23,10 @@
  * usual prefixes. */
 static int find_builder(char *path, size_t size)
 {
-	static const char *const beside[] = {"../libexec/ebb", "../../images/build"};
-	static const char *const prefixes[] = {"/usr/local/libexec/ebb", "/usr/libexec/ebb"};
+	static const char *const beside[] = {"../libexec/ebb/build", "../libexec/ebb",
+					     "../../images/build"};
+	static const char *const prefixes[] = {"/usr/local/libexec/ebb/build",
+					       "/usr/libexec/ebb/build"};
 	const char *from_env = getenv("EBB_LIBEXEC");
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);

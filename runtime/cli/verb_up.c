@@ -40,7 +40,7 @@ struct follower {
 };
 
 struct attached {
-	const struct call *call;
+	struct call *call;
 	const char *file;
 	struct deployment deployment;
 	struct follower followers[STREAMS_MAX];
@@ -135,20 +135,58 @@ static void followers_clear(struct attached *a)
 	a->follower_count = 0;
 }
 
+static bool deployed(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->count; i++)
+		if (strcmp(spec->services[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool followed(const struct attached *a, const char *name)
+{
+	for (size_t i = 0; i < a->follower_count; i++)
+		if (strcmp(a->followers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int follower_add(struct attached *a, const char *name)
+{
+	struct follower *f = &a->followers[a->follower_count];
+
+	memset(f, 0, sizeof(*f));
+	f->lines = calloc(1, sizeof(*f->lines));
+	if (!f->lines || text_copy(f->name, sizeof(f->name), name) < 0) {
+		free(f->lines);
+		return CLI_FAILED;
+	}
+	a->follower_count++;
+	return CLI_DONE;
+}
+
+/* One for each service of the deployment. Those that were there go on, so no line comes twice. */
 static int followers_set(struct attached *a)
 {
-	followers_clear(a);
-	for (size_t i = 0; i < a->deployment.spec->count && i < STREAMS_MAX; i++) {
-		struct follower *f = &a->followers[a->follower_count];
+	const struct spec *spec = a->deployment.spec;
+	size_t kept = 0;
+	int r = CLI_DONE;
 
-		memset(f, 0, sizeof(*f));
-		f->lines = calloc(1, sizeof(*f->lines));
-		if (!f->lines ||
-		    text_copy(f->name, sizeof(f->name), a->deployment.spec->services[i].name) < 0)
-			return CLI_FAILED;
-		a->follower_count++;
+	for (size_t i = 0; i < a->follower_count; i++) {
+		struct follower *f = &a->followers[i];
+
+		if (deployed(spec, f->name)) {
+			a->followers[kept++] = *f;
+			continue;
+		}
+		follower_close(f, a->call);
+		free(f->lines);
 	}
-	return CLI_DONE;
+	a->follower_count = kept;
+	for (size_t i = 0; r == CLI_DONE && i < spec->count && a->follower_count < STREAMS_MAX; i++)
+		if (!followed(a, spec->services[i].name))
+			r = follower_add(a, spec->services[i].name);
+	return r;
 }
 
 /* Opens what is not open. Returns how long poll may wait: -1, or until the next try. */
@@ -176,12 +214,8 @@ static void remove_missing(const struct attached *a, const struct deployment *ol
 	for (size_t i = 0; i < old->spec->count; i++) {
 		struct spec gone = {.count = 1, .services = {old->spec->services[i]}};
 		struct deployment one = {.file = a->file, .spec = &gone};
-		bool kept = false;
 
-		for (size_t j = 0; j < a->deployment.spec->count; j++)
-			kept = kept || strcmp(a->deployment.spec->services[j].name,
-					      old->spec->services[i].name) == 0;
-		if (!kept)
+		if (!deployed(a->deployment.spec, old->spec->services[i].name))
 			deployment_remove(a->call, &one);
 	}
 }
@@ -288,10 +322,13 @@ static int up(struct attached *a, bool stay)
 		say_error(strerror(errno), NULL, "cannot take signals");
 		r = CLI_FAILED;
 	}
+	a->call->signals_fd = a->signals_fd;
 	if (r == CLI_DONE)
 		r = deployment_apply(a->call, &a->deployment, &how);
 	if (r == CLI_DONE && stay)
 		r = attach(a);
+	else if (r != CLI_DONE && r != CLI_NO_SERVER && stay)
+		deployment_remove(a->call, &a->deployment); /* what came up before it failed */
 	followers_clear(a);
 	deployment_fini(&a->deployment);
 	return r;

@@ -18,6 +18,7 @@ static const struct column columns[] = {
 	{.title = "ACTIVE CPU", .key = "active_cpu_us", .show = SHOW_US, .right = true},
 	{.title = "PROVISIONED", .key = "provisioned_mb_ms", .show = SHOW_MB_MS, .right = true},
 	{.title = "AWAKE", .key = "awake_us", .show = SHOW_US, .right = true},
+	{.title = "FROZEN", .key = "frozen_us", .show = SHOW_US, .right = true},
 };
 
 /* "&from=..." for a time option; "" when it is not given. */
@@ -123,9 +124,33 @@ int verb_usage(struct call *call)
 	return CLI_DONE;
 }
 
+static const struct column live_columns[] = {
+	{.title = "SERVICE", .key = "service"},
+	{.title = "CPU NOW", .key = "live_cpu_us", .show = SHOW_US, .right = true},
+	{.title = "IN LEDGER", .key = "ledger_cpu_us", .show = SHOW_US, .right = true},
+	{.title = "HOLDS", .key = "ok"},
+};
+
+static void print_verdict(const struct call *call, const struct json *verdict, bool holds)
+{
+	static const char *const keys[] = {"rows", "bad_row", "head", "text"};
+	const struct json *live = json_get(verdict, "live");
+
+	printf("%s\n", holds ? "the ledger holds" : "the ledger does NOT hold");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct json *value = json_get(verdict, keys[i]);
+		char text[600], safe[600];
+
+		table_value(text, sizeof(text), value, SHOW_TEXT, 0);
+		if (strcmp(text, "-") != 0 && strcmp(text, "0") != 0)
+			printf("%-8s %s\n", keys[i], text_escape(safe, sizeof(safe), text));
+	}
+	if (json_count(live))
+		table_show(live_columns, ARRAY_LEN(live_columns), live, call->color, NULL);
+}
+
 int verb_ledger_verify(struct call *call)
 {
-	static const char *const keys[] = {"rows", "bad_row", "head", "detail", "text"};
 	struct api_answer answer;
 	bool holds;
 	int r = api_call(call, "POST", "/v1/ledger/verify", "verify the ledger", &answer);
@@ -133,19 +158,10 @@ int verb_ledger_verify(struct call *call)
 	if (r != CLI_DONE)
 		return r;
 	holds = json_is_true(json_get(answer.document, "ok"));
-	if (call->json) {
+	if (call->json)
 		api_print(answer.document);
-	} else {
-		printf("%s\n", holds ? "the ledger holds" : "the ledger does NOT hold");
-		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-			const struct json *value = json_get(answer.document, keys[i]);
-			char text[600], safe[600];
-
-			table_value(text, sizeof(text), value, SHOW_TEXT, 0);
-			if (json_kind(value) != JSON_NULL)
-				printf("%-8s %s\n", keys[i], text_escape(safe, sizeof(safe), text));
-		}
-	}
+	else
+		print_verdict(call, answer.document, holds);
 	api_answer_fini(&answer);
 	return holds ? CLI_DONE : CLI_FAILED;
 }

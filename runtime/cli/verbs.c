@@ -4,6 +4,16 @@
 
 #include "runtime/cli/cli.h"
 
+const struct option cli_common_options[] = {
+	{.name = "socket",
+	 .kind = ARG_FILE,
+	 .value = "PATH",
+	 .help = "the server's socket (EBB_SOCKET; " CLI_SOCKET_DEFAULT ")"},
+	{.name = "json", .kind = ARG_NONE, .help = "one JSON document instead of text"},
+	{.name = "help", .letter = 'h', .kind = ARG_NONE, .help = "this text"},
+	{.name = NULL},
+};
+
 static const struct option quiet[] = {
 	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
 	{.name = NULL},

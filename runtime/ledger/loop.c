@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -123,13 +124,26 @@ static int check_tail(struct ledger *l)
 	return 0;
 }
 
+/* SQLite wants a path. The directory is this process's root; by the descriptor, which comes from
+ * the mount namespace of ebbd, it would have no name here. Sanitizer builds keep the host's root.
+ */
+static int enter_directory(struct ledger *l)
+{
+	struct stat root, dir;
+
+	if (stat("/", &root) < 0 || fstat(l->dir_fd, &dir) < 0)
+		return -errno;
+	if (root.st_dev == dir.st_dev && root.st_ino == dir.st_ino)
+		return chdir("/") < 0 ? -errno : 0;
+	return fchdir(l->dir_fd) < 0 ? -errno : 0;
+}
+
 static int open_database(struct ledger *l)
 {
-	int err = 0;
+	int err = enter_directory(l);
 
-	if (fchdir(l->dir_fd) < 0)
-		return -errno;
-	err = db_open(&l->db, "ledger.db");
+	if (!err)
+		err = db_open(&l->db, "ledger.db");
 	if (!err && fsync(l->dir_fd) < 0)
 		err = -errno;
 	if (!err)

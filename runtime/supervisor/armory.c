@@ -14,20 +14,20 @@
 #define RANGE_FIRST 2 /* 0: ebb's daemons, 1: unpackers */
 #define RANGES	    4096
 #define ARMED_MAX   128
-/* The service part of an armed sandbox's cgroup; no service can have this name. */
-#define ARMED_LABEL "_armed"
+#define GROUP	    "instances" /* of their cgroups: <tree>/instances/<number> */
 
 struct rack {
 	bool used, ready;
 	struct armed armed;
 	struct cgroup cgroup;
 	uint32_t range;
+	uint64_t number;
 };
 
 struct armory {
 	struct armory_options options;
 	struct watch watch;
-	uint64_t born; /* names of cgroups are used once */
+	uint64_t born; /* numbers are used once: so are cgroups */
 	uint32_t ready, arming, wanted;
 	uint32_t next_range;
 	bool range_used[RANGES];
@@ -100,6 +100,26 @@ static struct rack *rack_free(struct armory *a)
 	return NULL;
 }
 
+static void drop_cgroup(struct armory *a, struct cgroup *cgroup)
+{
+	/* A directory that is still busy with a dying process goes with the tree at the end. */
+	(void)cgroup_remove(a->options.tree, cgroup);
+	cgroup_fini(cgroup);
+}
+
+static int ask_zygote(struct armory *a, const struct rack *rack)
+{
+	int joins[CGROUP_JOINS_MAX];
+	int count = cgroup_joins(a->options.tree, &rack->cgroup, joins), r;
+
+	if (count < 0)
+		return count;
+	r = zygote_arm(a->options.zygote, rack->range, rack->cgroup.dir_fd, joins, (size_t)count);
+	for (int i = 0; i < count; i++)
+		fd_close(&joins[i]);
+	return r;
+}
+
 static int arm_one(struct armory *a)
 {
 	const struct cgroup_limits none = {0};
@@ -113,11 +133,12 @@ static int arm_one(struct armory *a)
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)++a->born);
-	r = cgroup_create(a->options.tree, ARMED_LABEL, name, &none, &rack->cgroup);
+	rack->number = a->born;
+	r = cgroup_create(a->options.tree, GROUP, name, &none, &rack->cgroup);
 	if (r == 0) {
-		r = zygote_arm(a->options.zygote, rack->range, rack->cgroup.dir_fd);
+		r = ask_zygote(a, rack);
 		if (r < 0)
-			armory_left(a, &rack->cgroup);
+			drop_cgroup(a, &rack->cgroup);
 	}
 	if (r < 0) {
 		armory_range_free(a, rack->range);
@@ -157,7 +178,7 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 	if (rack) {
 		a->arming--;
 		(void)cgroup_kill(&rack->cgroup);
-		armory_left(a, &rack->cgroup);
+		drop_cgroup(a, &rack->cgroup);
 		armory_range_free(a, range);
 		rack->used = false;
 	}
@@ -198,7 +219,8 @@ static void on_zygote(struct watch *w, uint32_t events)
 	}
 }
 
-bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup)
+bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup,
+		 uint64_t *out_number)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		struct rack *rack = &a->racks[i];
@@ -207,16 +229,10 @@ bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup)
 			continue;
 		*out = rack->armed;
 		*out_cgroup = rack->cgroup;
+		*out_number = rack->number;
 		rack->used = rack->ready = false;
 		a->ready--;
 		return true;
 	}
 	return false;
-}
-
-void armory_left(struct armory *a, struct cgroup *cgroup)
-{
-	/* A directory that is still busy with a dying process goes with the tree at the end. */
-	(void)cgroup_remove(a->options.tree, cgroup);
-	cgroup_fini(cgroup);
 }

@@ -35,6 +35,7 @@ struct instance {
 	uint32_t slot, generation;
 	enum instance_state state;
 	char id[INSTANCE_ID_SIZE];
+	const char *why; /* it was started; static text */
 
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
@@ -55,6 +56,7 @@ struct instance {
 
 	/* metering */
 	uint64_t opened_ns, started_us;
+	struct cgroup_cpu before; /* CPU of arming: the platform's */
 	uint64_t init_cpu_us, read_awake_ns, read_at_ns;
 	struct wire_meter last;
 };
@@ -64,7 +66,6 @@ struct fleet {
 	struct armory *armory;
 	int home_ns_fd;
 	bool stopping;
-	uint64_t born;
 	uint32_t count, next_slot;
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];

@@ -10,11 +10,20 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
 
+/* The split of CPU time is scaled by the kernel as it goes: it may move back by a little. */
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
 void meter_open(struct instance *i)
 {
 	i->opened_ns = i->read_at_ns = clock_mono_ns();
 	(void)text_copy(i->last.instance, sizeof(i->last.instance), i->id);
 	(void)text_copy(i->last.service, sizeof(i->last.service), i->spec->put.name);
+	/* Parked, so the reading is exact. */
+	(void)cgroup_cpu(&i->cgroup, &i->before);
+	i->last.cgroup_id = i->cgroup.id;
 	i->last.boot_us = i->fleet->options.boot_us;
 	i->last.memory_mb = i->spec->put.memory_mb;
 	i->last.revision = i->spec->put.revision;
@@ -24,9 +33,8 @@ void meter_ready(struct instance *i)
 {
 	struct cgroup_cpu cpu;
 
-	i->last.cgroup_id = i->cgroup.id;
 	if (cgroup_cpu(&i->cgroup, &cpu) == 0)
-		i->init_cpu_us = cpu.usage_us;
+		i->init_cpu_us = since(cpu.usage_us, i->before.usage_us);
 	meter_read(i, METER_AT_OPEN);
 }
 
@@ -75,9 +83,9 @@ void meter_take(struct instance *i)
 		m->awake_us = m->lived_us;
 	raise_to(&m->frozen_us, frozen_us(i, m->lived_us - m->awake_us));
 	if (cgroup_cpu(&i->cgroup, &cpu) == 0) {
-		raise_to(&m->cpu_us, cpu.usage_us);
-		raise_to(&m->cpu_user_us, cpu.user_us);
-		raise_to(&m->cpu_system_us, cpu.system_us);
+		raise_to(&m->cpu_us, since(cpu.usage_us, i->before.usage_us));
+		raise_to(&m->cpu_user_us, since(cpu.user_us, i->before.user_us));
+		raise_to(&m->cpu_system_us, since(cpu.system_us, i->before.system_us));
 	}
 	m->cpu_init_us = i->init_cpu_us;
 	m->invocations = atomic_load(&board_slot(board, i->slot)->invocations);

@@ -66,7 +66,7 @@ int instance_new(struct fleet *f, struct service *service, const char *why)
 	i->state_since_ns = loop_now_ns(f->options.loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;
-	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, service->name, ++f->born);
+	(void)text_copy(i->id, sizeof(i->id), service->name); /* its number comes with its sandbox */
 	i->generation = board_open_slot(f->options.board, i->slot,
 					service->spec->put.concurrency_max, service->index);
 	while (*end)
@@ -74,29 +74,20 @@ int instance_new(struct fleet *f, struct service *service, const char *why)
 	*end = i;
 	f->slots[i->slot] = i;
 	f->count++;
-	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", why);
+	i->why = why;
 	return 0;
 }
 
-/* The sandbox leaves the cgroup it was armed in and enters its own, with its limits. */
-static int enter_cgroup(struct instance *i, struct cgroup *armed_cgroup)
+static int set_limits(struct instance *i)
 {
-	struct fleet *f = i->fleet;
 	const struct wire_service_put *put = &i->spec->put;
 	struct cgroup_limits limits = {
 		.memory_bytes = (uint64_t)put->memory_mb << 20,
 		.cpu_milli = policy_cpu_milli(put->cpu_milli, put->memory_mb),
 		.pids_max = put->pids_max,
 	};
-	int r = cgroup_create(f->options.tree, put->name, i->id, &limits, &i->cgroup);
 
-	if (r == 0)
-		r = cgroup_attach(f->options.tree, &i->cgroup, i->armed.pid);
-	if (r == 0)
-		armory_left(f->armory, armed_cgroup);
-	else
-		cgroup_fini(armed_cgroup);
-	return r;
+	return cgroup_set_limits(i->fleet->options.tree, &i->cgroup, &limits);
 }
 
 static int hand_over(struct instance *i)
@@ -126,14 +117,14 @@ static int hand_over(struct instance *i)
 	return sandbox_claim(&i->armed, &claim);
 }
 
-static int claim(struct instance *i, struct cgroup *armed_cgroup)
+static int claim(struct instance *i)
 {
 	int r;
 
 	meter_open(i);
-	r = enter_cgroup(i, armed_cgroup);
+	r = set_limits(i);
 	if (r < 0) {
-		(void)text_format(i->fault, sizeof(i->fault), "cgroup: %s", strerror(-r));
+		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
 		return r;
 	}
 	r = hand_over(i);
@@ -149,25 +140,27 @@ void fleet_claim_waiting(struct fleet *f)
 	struct instance *next;
 
 	for (struct instance *i = f->first; i; i = next) {
-		struct cgroup armed_cgroup;
+		uint64_t number;
 		int r;
 
 		next = i->next;
 		if (i->state != INSTANCE_WAITING)
 			continue;
-		if (!armory_take(f->armory, &i->armed, &armed_cgroup)) {
+		if (!armory_take(f->armory, &i->armed, &i->cgroup, &number)) {
 			waiting++;
 			continue;
 		}
-		r = claim(i, &armed_cgroup);
+		(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
+		r = claim(i);
 		instance_move(i, INSTANCE_CLAIM);
 		stop_watch(i);
 		if (r < 0) {
 			stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
 			continue;
 		}
-		f->options.hooks.log_pipe(f->options.hooks.self, i);
 		probe_begin(i);
+		instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
+		f->options.hooks.log_pipe(f->options.hooks.self, i);
 	}
 	armory_want(f->armory, waiting);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The integration tests (root). One family: make check-integ INTEG=tests/integ/test_50_fluid.py
 INTEG     ?= tests/integ
-EBB_CACHE ?= $(CURDIR)/$(BUILD)/cache
+EBB_CACHE ?= $(abspath $(BUILD)/cache)
 INTEG_ENV  = EBB_BIN=$(abspath $(OUT)) EBB_CACHE=$(EBB_CACHE) PYTHONDONTWRITEBYTECODE=1
 
 .PHONY: check-integ prebuild

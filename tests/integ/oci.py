@@ -17,11 +17,12 @@ def sha256(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def entry(name, data=None, mode=0o644, uid=0, gid=0, kind=None, target=""):
+def entry(name, data=None, mode=None, uid=0, gid=0, kind=None, target=""):
     """One member of a layer: a file with data, else a directory, link or device by kind."""
     info = tarfile.TarInfo(name)
-    info.mode, info.uid, info.gid, info.linkname = mode, uid, gid, target
     info.type = kind or (tarfile.DIRTYPE if data is None else tarfile.REGTYPE)
+    info.mode = mode if mode is not None else 0o755 if info.type == tarfile.DIRTYPE else 0o644
+    info.uid, info.gid, info.linkname = uid, gid, target
     info.size = len(data) if data is not None else 0
     return info, data
 

@@ -50,7 +50,7 @@ def cached(name):
     def wrap(make):
         @functools.wraps(make)
         def get():
-            return make_once(name, [FUNCTIONS + "/*", __file__], make)
+            return make_once(name, [FUNCTIONS + "/*", __file__, oci.__file__], make)
         return get
     return wrap
 

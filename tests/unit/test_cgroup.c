@@ -122,22 +122,66 @@ static void a_limit_that_cannot_be_set_leaves_nothing(void **state)
 /* --- leaves --------------------------------------------------------------------------------------
  */
 
+/* How many hierarchies have this process in the leaf. */
+static unsigned int found_in(const struct cgroup_tree *t, const struct cgroup *g, pid_t pid)
+{
+	char path[64], text[4096], wanted[640], *line, *rest = text;
+	unsigned int found = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	assert_true(fd_read_file_at(AT_FDCWD, path, text, sizeof(text)) > 0);
+	snprintf(wanted, sizeof(wanted), "%s/%s", t->name, g->path);
+	while ((line = strsep(&rest, "\n")))
+		found += strstr(line, wanted) != NULL;
+	return found;
+}
+
 static void attach_moves_in_every_hierarchy(void **state)
 {
 	struct cgroup_tree *t = needs_root(state);
 	struct cgroup g = make(t, "attach", &roomy);
 	struct child c = start_in(t, &g, run_idle);
-	char path[64], text[4096], wanted[640], *line, *rest = text;
-	unsigned int found = 0;
 
 	child_result(&c);
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)c.pid);
-	assert_true(fd_read_file_at(AT_FDCWD, path, text, sizeof(text)) > 0);
-	snprintf(wanted, sizeof(wanted), "%s/%s", t->name, g.path);
-	while ((line = strsep(&rest, "\n")))
-		found += strstr(line, wanted) != NULL;
-	assert_int_equal(found, t->count);
+	assert_int_equal(found_in(t, &g, c.pid), t->count);
 	kill_and_remove(t, &g, &c);
+}
+
+static void a_process_in_the_cgroup2_leaf_joins_the_others_by_descriptor(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "joins", &roomy);
+	struct child c = child_start(run_idle);
+	int fds[CGROUP_JOINS_MAX];
+	char pid[24];
+	int count;
+
+	snprintf(pid, sizeof(pid), "%d", (int)c.pid);
+	assert_int_equal(fd_write_file_at(g.dir_fd, "cgroup.procs", pid), 0);
+	assert_int_equal(found_in(t, &g, c.pid), 1);
+	count = cgroup_joins(t, &g, fds);
+	assert_int_equal(count, t->count - 1);
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(write(fds[i], pid, strlen(pid)), strlen(pid));
+		fd_close(&fds[i]);
+	}
+	assert_int_equal(found_in(t, &g, c.pid), t->count);
+	kill_and_remove(t, &g, &c);
+}
+
+static void limits_can_be_set_after_birth(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "later", &(struct cgroup_limits){0});
+	struct child c;
+
+	assert_int_equal(cgroup_set_limits(t, &g, &(struct cgroup_limits){.pids_max = 3}), 0);
+	c = start_in(t, &g, run_forks);
+	assert_int_equal(child_result(&c), 8 - 2);
+	assert_int_equal(cgroup_kill(&g), 0);
+	wait_for(cgroup_populated, &g, 0);
+	child_end(&c);
+	remove_dead(t, &g);
 }
 
 static void a_used_name_is_refused(void **state)
@@ -293,6 +337,8 @@ int main(void)
 		cmocka_unit_test(a_service_named_like_a_v1_file_works),
 		cmocka_unit_test(a_service_directory_goes_with_its_last_leaf),
 		cmocka_unit_test(attach_moves_in_every_hierarchy),
+		cmocka_unit_test(a_process_in_the_cgroup2_leaf_joins_the_others_by_descriptor),
+		cmocka_unit_test(limits_can_be_set_after_birth),
 		cmocka_unit_test(a_living_leaf_is_busy_and_a_killed_one_goes),
 		cmocka_unit_test(a_pids_limit_refuses_fork),
 		cmocka_unit_test(a_memory_limit_kills_and_is_counted),

@@ -69,6 +69,7 @@ static void start(struct program *p)
 	l.control_fd = theirs_fd;
 	if (launch_program(&l, &p->pid, &p->pid_fd, &step) < 0)
 		fail_msg("ebb-ledger does not start: step %s", step);
+	fd_close(&theirs_fd);
 	send_config(p);
 	expect(p, p->control_fd, WIRE_LEDGER_READY);
 }
@@ -96,7 +97,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(p->base));
 	snprintf(p->ledger, sizeof(p->ledger), "%s/ledger", p->base);
 	snprintf(p->stage, sizeof(p->stage), "%s/stage", p->base);
-	assert_int_equal(chmod(p->base, 0711), 0);
+	assert_int_equal(chmod(p->base, 0755), 0);
 	assert_int_equal(mkdir(p->ledger, 0700), 0);
 	assert_int_equal(mkdir(p->stage, 0700), 0);
 	assert_int_equal(chown(p->ledger, LEDGER_UID, LEDGER_UID), 0);

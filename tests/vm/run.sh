@@ -9,7 +9,7 @@ vm=$1
 : "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=3072}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3000}"
 : "${VM_STAGES:=unit integ}" "${VM_COMMAND:=}"
 log=$vm/console.log
-cache=$(dirname "$OUT")/cache
+cache=${EBB_CACHE:-$(dirname "$OUT")/cache}
 export PATH="$PATH:/usr/sbin:/sbin"
 work=$(mktemp -d "$vm/run.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -35,6 +35,6 @@ $(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/ke
 
 .PHONY: check-vm
 check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
-	@OUT=$(OUT) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
+	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
 		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_COMMAND='$(VM_COMMAND)' \
 		tests/vm/run.sh $(VM)

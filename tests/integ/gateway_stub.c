@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Plays ebbd for one ebb-gateway, so that it can be tested and measured alone: makes board, ring,
+ * listener and channel, starts the gateway, and serves its wishes with plain sockets to servers on
+ * 127.0.0.1. A "cgroup.freeze" is a plain file here. Driven by lines on stdin, answers on stdout:
+ *
+ *   service INDEX NAME CONCURRENCY MAX_DURATION_MS INIT_MS PREFIX|- [HOST]...
+ *   unservice INDEX
+ *   up SLOT SERVICE PORT            down SLOT CAUSE DETAIL
+ *   freeze SLOT                     -> frozen SLOT 0|1
+ *   board SLOT                      -> board SLOT STATE TICKETS INVOCATIONS THAWS FREEZE_FILE
+ *   startfailed SERVICE RETRY_AFTER TEXT
+ *   sockets on|off                  whether NEED_SOCKETS is answered
+ *   drain
+ * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, exit STATUS
+ *
+ * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms]]]]]
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/wire/board.h"
+#include "runtime/wire/channel.h"
+
+#define STOCK	 16
+#define WORDS	 16
+#define SLOTS	 64
+#define RING_SQ	 1024
+#define RING_CQ	 8192
+
+struct stub {
+	int control_fd, doorbell_fd, board_fd, listener_fd, ring_fd;
+	struct board *board;
+	struct io_uring_params ring;
+	uint32_t generation[SLOTS];
+	int freeze_fd[SLOTS];
+	bool sockets_on;
+	pid_t gateway;
+};
+
+static void check(int r, const char *what)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "gateway_stub: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int make_listener(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	check(fd, "socket");
+	check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), "SO_REUSEADDR");
+	check(bind(fd, (struct sockaddr *)&a, sizeof(a)), "bind");
+	check(listen(fd, 4096), "listen");
+	return fd;
+}
+
+static int port_of(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t size = sizeof(a);
+
+	check(getsockname(fd, (struct sockaddr *)&a, &size), "getsockname");
+	return ntohs(a.sin_port);
+}
+
+static int place(int fd, int at)
+{
+	int moved = fcntl(fd, F_DUPFD, 100);
+
+	check(moved, "F_DUPFD");
+	check(dup2(moved, at), "dup2");
+	close(moved);
+	return at;
+}
+
+static void start_gateway(struct stub *s, const char *path)
+{
+	int ours, theirs;
+
+	check(wire_pair(&ours, &theirs), "socketpair");
+	s->control_fd = ours;
+	fflush(stdout);
+	s->gateway = fork();
+	check(s->gateway, "fork");
+	if (s->gateway == 0) {
+		int ring = fcntl(s->ring_fd, F_DUPFD, 200), channel = fcntl(theirs, F_DUPFD, 200);
+
+		place(channel, GATEWAY_CONTROL_FD);
+		place(ring, GATEWAY_RING_FD);
+		fd_close_from(5);
+		execl(path, path, (char *)NULL);
+		_exit(127);
+	}
+	close(theirs);
+}
+
+static void send_config(struct stub *s, int argc, char **argv)
+{
+	int fds[3] = {s->board_fd, s->doorbell_fd, s->listener_fd};
+	struct wire_gateway_config c = {
+		.gateway_count = 1,
+		.listener_count = 1,
+		.head_bytes_max = 65536,
+		.connections_max = argc > 3 ? (uint32_t)atoi(argv[3]) : 1024,
+		.queue_max = argc > 4 ? (uint32_t)atoi(argv[4]) : 256,
+		.queue_age_ms_max = argc > 5 ? (uint32_t)atoi(argv[5]) : 5000,
+		.idle_timeout_ms = argc > 6 ? (uint32_t)atoi(argv[6]) : 60000,
+		.head_timeout_ms = argc > 7 ? (uint32_t)atoi(argv[7]) : 10000,
+	};
+
+	memcpy(c.ring_params, &s->ring, sizeof(s->ring));
+	snprintf(c.domain, sizeof(c.domain), "test.example");
+	check(wire_send(s->control_fd, WIRE_GATEWAY_CONFIG, &c, sizeof(c), fds, 3), "config");
+}
+
+static int new_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	check(fd, "socket");
+	return fd;
+}
+
+static void do_service(struct stub *s, int argc, char **argv)
+{
+	struct wire_route_put r = {.index = (uint32_t)atoi(argv[1]),
+				   .revision = 1,
+				   .concurrency_max = (uint32_t)atoi(argv[3]),
+				   .max_duration_ms = (uint32_t)atoi(argv[4]),
+				   .init_timeout_ms = (uint32_t)atoi(argv[5])};
+
+	snprintf(r.name, sizeof(r.name), "%s", argv[2]);
+	if (strcmp(argv[6], "-") != 0)
+		snprintf(r.prefix, sizeof(r.prefix), "%s", argv[6]);
+	for (int i = 7; i < argc && r.host_count < SERVICE_HOSTS_MAX; i++)
+		snprintf(r.hosts[r.host_count++], HOST_NAME_SIZE, "%s", argv[i]);
+	check(wire_send(s->control_fd, WIRE_ROUTE_PUT, &r, sizeof(r), NULL, 0), "ROUTE_PUT");
+	printf("ok\n");
+}
+
+static void do_unservice(struct stub *s, int argc, char **argv)
+{
+	struct wire_route_del r = {.index = (uint32_t)atoi(argv[1])};
+
+	check(wire_send(s->control_fd, WIRE_ROUTE_DEL, &r, sizeof(r), NULL, 0), "ROUTE_DEL");
+	printf("ok\n");
+}
+
+/* up SLOT SERVICE PORT LIMIT */
+static void do_up(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]), service = (uint32_t)atoi(argv[2]);
+	struct wire_instance_up up = {.slot = slot,
+				      .service = service,
+				      .revision = 1,
+				      .address = WIRE_ADDRESS_TCP,
+				      .socket_count = STOCK,
+				      .backlog = 512,
+				      .port = (uint16_t)atoi(argv[3])};
+	int fds[1 + STOCK];
+
+	s->freeze_fd[slot] = memfd_create("cgroup.freeze", MFD_CLOEXEC);
+	check(s->freeze_fd[slot], "memfd_create");
+	check((int)pwrite(s->freeze_fd[slot], "-", 1, 0), "freeze file");
+	s->generation[slot] = board_open_slot(s->board, slot, (uint32_t)atoi(argv[4]), service);
+	board_move(s->board, slot, 1u << BOARD_STARTING, BOARD_RUNNING);
+	up.generation = s->generation[slot];
+	snprintf(up.id, sizeof(up.id), "inst-%u", slot);
+	fds[0] = s->freeze_fd[slot];
+	for (int i = 1; i <= STOCK; i++)
+		fds[i] = new_socket();
+	check(wire_send(s->control_fd, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + STOCK), "UP");
+	for (int i = 1; i <= STOCK; i++)
+		close(fds[i]);
+	printf("ok\n");
+}
+
+static void do_down(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	struct wire_instance_down down = {.slot = slot,
+					  .generation = s->generation[slot],
+					  .cause = (uint32_t)atoi(argv[2]),
+					  .detail = atoi(argv[3])};
+
+	board_move(s->board, slot, ~0u, BOARD_DEAD);
+	check(wire_send(s->control_fd, WIRE_INSTANCE_DOWN, &down, sizeof(down), NULL, 0), "DOWN");
+	printf("ok\n");
+}
+
+static void do_freeze(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	bool frozen = board_try_freeze(s->board, slot);
+
+	if (frozen)
+		check((int)pwrite(s->freeze_fd[slot], "1", 1, 0), "freeze file");
+	printf("frozen %u %d\n", slot, frozen);
+}
+
+static void do_board(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	board_word w = board_load(s->board, slot);
+	struct board_slot *b = board_slot(s->board, slot);
+	char freeze = '?';
+
+	check((int)pread(s->freeze_fd[slot], &freeze, 1, 0), "freeze file");
+	printf("board %u %s %u %lu %lu %c\n", slot, board_state_name(board_state_of(w)),
+	       board_tickets(w), (unsigned long)b->invocations, (unsigned long)b->thaws, freeze);
+}
+
+static void do_startfailed(struct stub *s, int argc, char **argv)
+{
+	struct wire_start_failed f = {.service = (uint32_t)atoi(argv[1]),
+				      .retry_after_s = (uint32_t)atoi(argv[2])};
+
+	snprintf(f.text, sizeof(f.text), "%s", argv[3]);
+	check(wire_send(s->control_fd, WIRE_START_FAILED, &f, sizeof(f), NULL, 0), "START_FAILED");
+	printf("ok\n");
+}
+
+static void do_sockets(struct stub *s, int argc, char **argv)
+{
+	s->sockets_on = strcmp(argv[1], "on") == 0;
+	printf("ok\n");
+}
+
+static void do_drain(struct stub *s, int argc, char **argv)
+{
+	check(wire_send(s->control_fd, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0), "DRAIN");
+	printf("ok\n");
+}
+
+static const struct {
+	const char *name;
+	int argc;
+	void (*run)(struct stub *s, int argc, char **argv);
+} commands[] = {
+	{"service", 7, do_service}, {"unservice", 2, do_unservice}, {"up", 5, do_up},
+	{"down", 4, do_down},	    {"freeze", 2, do_freeze},	    {"board", 2, do_board},
+	{"sockets", 2, do_sockets}, {"drain", 1, do_drain},	    {"startfailed", 4, do_startfailed},
+};
+
+static void on_line(struct stub *s, char *line)
+{
+	char *argv[WORDS], *save = NULL;
+	int argc = 0;
+
+	for (char *word = strtok_r(line, " \n", &save); word && argc < WORDS;
+	     word = strtok_r(NULL, " \n", &save))
+		argv[argc++] = word;
+	for (size_t i = 0; argc > 0 && i < ARRAY_LEN(commands); i++)
+		if (strcmp(argv[0], commands[i].name) == 0 && argc >= commands[i].argc) {
+			commands[i].run(s, argc, argv);
+			return;
+		}
+	printf("error unknown command\n");
+}
+
+static int on_ready(void *self, struct wire_message *m)
+{
+	struct stub *s = self;
+
+	printf("ready %d %d\n", (int)s->gateway, port_of(s->listener_fd));
+	return 0;
+}
+
+static int on_need_instance(void *self, struct wire_message *m)
+{
+	const struct wire_need_instance *n = (const void *)m->record;
+
+	printf("need_instance %u %u\n", n->service, n->queued);
+	return 0;
+}
+
+static int on_need_sockets(void *self, struct wire_message *m)
+{
+	struct stub *s = self;
+	const struct wire_need_sockets *n = (const void *)m->record;
+	struct wire_sockets reply = {
+		.slot = n->slot, .generation = n->generation, .count = n->count};
+	int fds[WIRE_FDS_MAX];
+
+	if (!s->sockets_on)
+		return 0;
+	for (uint32_t i = 0; i < n->count; i++)
+		fds[i] = new_socket();
+	check(wire_send(s->control_fd, WIRE_SOCKETS, &reply, sizeof(reply), fds, n->count),
+	      "SOCKETS");
+	for (uint32_t i = 0; i < n->count; i++)
+		close(fds[i]);
+	return 0;
+}
+
+static int on_suspect(void *self, struct wire_message *m)
+{
+	const struct wire_instance_suspect *n = (const void *)m->record;
+
+	printf("suspect %u %d\n", n->slot, n->error);
+	return 0;
+}
+
+static const struct wire_rule rules[] = {
+	{WIRE_GATEWAY_READY, 0, 1, 0, 0, on_ready},
+	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), 1, 0, 0, on_need_instance},
+	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), 1, 0, 0, on_need_sockets},
+	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), 1, 0, 0, on_suspect},
+};
+
+static bool on_record(struct stub *s)
+{
+	static struct wire_message m;
+	int r = wire_recv(s->control_fd, &m);
+
+	if (r <= 0)
+		return false;
+	r = wire_dispatch(rules, ARRAY_LEN(rules), 1, s, &m);
+	if (r < 0)
+		printf("error bad record %u\n", m.head.type);
+	return true;
+}
+
+static void run(struct stub *s)
+{
+	struct pollfd polls[2] = {{.fd = 0, .events = POLLIN}, {.fd = s->control_fd, .events = POLLIN}};
+	static char line[4096];
+	size_t used = 0;
+
+	while (poll(polls, 2, -1) >= 0) {
+		if (polls[1].revents && !on_record(s))
+			break;
+		if (polls[0].revents) {
+			ssize_t n = read(0, line + used, sizeof(line) - used - 1);
+			char *end;
+
+			if (n <= 0)
+				break;
+			used += (size_t)n;
+			line[used] = '\0';
+			while ((end = strchr(line, '\n')) != NULL) {
+				*end = '\0';
+				on_line(s, line);
+				used -= (size_t)(end + 1 - line);
+				memmove(line, end + 1, used + 1);
+			}
+		}
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct stub s = {.sockets_on = true};
+	int dir_fd, status;
+	char dir[] = "/tmp/ebb-gateway-stub-XXXXXX";
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: gateway_stub GATEWAY PORT [LIMITS]...\n");
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	check(mkdtemp(dir) ? 0 : -1, "mkdtemp");
+	dir_fd = open(dir, O_DIRECTORY | O_CLOEXEC);
+	check(board_create(dir_fd, 1, &s.board, &s.board_fd), "board");
+	check(unlinkat(dir_fd, "board", 0), "unlink");
+	check(rmdir(dir), "rmdir");
+	close(dir_fd);
+	s.doorbell_fd = eventfd(0, EFD_CLOEXEC);
+	s.listener_fd = make_listener(atoi(argv[2]));
+	s.ring.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
+		       IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
+	s.ring.cq_entries = RING_CQ;
+	s.ring_fd = io_uring_setup(RING_SQ, &s.ring);
+	if (s.ring_fd < 0)
+		errno = -s.ring_fd;
+	check(s.ring_fd, "io_uring_setup");
+	start_gateway(&s, argv[1]);
+	send_config(&s, argc, argv);
+	run(&s);
+	close(s.control_fd);
+	waitpid(s.gateway, &status, 0);
+	printf("exit %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	return 0;
+}

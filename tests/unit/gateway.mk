@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+OBJECTS_test_gateway_route := runtime/gateway/route
+OBJECTS_test_gateway_instances := runtime/gateway/instances runtime/gateway/route
+OBJECTS_test_gateway_serialize := runtime/gateway/serialize
+OBJECTS_test_gateway_timers := runtime/gateway/timers runtime/gateway/loop
+
+# Plays ebbd for one gateway; used by tests/integ/test_gateway_*.py and tests/bench/gateway_cpu.py.
+$(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,wire base)
+	@mkdir -p $(@D)
+	$(CC) $(LINK_$(MODE)) $< -Wl,--start-group $(call lib,wire base) -Wl,--end-group -luring -o $@
+
+.PHONY: check-integ
+check-integ: $(OUT)/tests/gateway_stub

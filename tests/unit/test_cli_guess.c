@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/cli/guess.h"
+
+/* A static program as the kernel would take one: an ELF head and one PT_LOAD. */
+#define STATIC_ELF                                                                         \
+	"\x7f"                                                                             \
+	"ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0"                          \
+	"\0\0\x40\0\0\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"                     \
+	"\x40\0\x38\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x05\0\0\0"                               \
+	"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" \
+	"\0\0\0\0\0\0\0\0"
+
+struct file {
+	const char *name, *text;
+	size_t size; /* 0: strlen */
+};
+
+static int guess_in(const struct file *files, size_t count, const char *runtime,
+		    struct guess *guess)
+{
+	char dir[] = "/tmp/ebb-test-guess-XXXXXX";
+	SCOPED_FD dir_fd = -1;
+	int r;
+
+	assert_non_null(mkdtemp(dir));
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir_fd >= 0);
+	for (size_t i = 0; i < count && files[i].name; i++) {
+		SCOPED_FD fd = openat(dir_fd, files[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+
+		assert_true(fd >= 0);
+		assert_int_equal(
+			fd_write_all(fd, files[i].text,
+				     files[i].size ? files[i].size : strlen(files[i].text)),
+			0);
+	}
+	r = guess_directory(dir_fd, runtime, guess);
+	assert_int_equal(fd_rmtree_at(AT_FDCWD, dir), 0);
+	return r;
+}
+
+static void test_what_is_in_a_directory_tells_what_runs_it(void **state)
+{
+	static const struct {
+		struct file files[4];
+		const char *runtime, *entrypoint, *because;
+	} cases[] = {
+		{{{"package.json", "{\"main\":\"lib.js\"}"}, {"lib.js", ""}, {"index.js", ""}},
+		 "node",
+		 "lib.js",
+		 "package.json is there"},
+		{{{"package.json", "{\"main\":\"gone.js\"}"}, {"server.js", ""}},
+		 "node",
+		 "server.js",
+		 "package.json is there"},
+		{{{"package.json", "{ broken"}, {"index.mjs", ""}, {"a.py", ""}},
+		 "node",
+		 "index.mjs",
+		 "package.json is there"},
+		{{{"z.py", ""}, {"b.py", ""}}, "python", "b.py", "b.py is there"},
+		{{{"app.py", ""}, {"a.py", ""}, {"requirements.txt", ""}},
+		 "python",
+		 "app.py",
+		 "requirements.txt is there"},
+		{{{"hello.c", ""}, {"README", ""}}, "native", "hello.c", "hello.c is there"},
+		{{{"prog", STATIC_ELF, sizeof(STATIC_ELF) - 1}},
+		 "native",
+		 "prog",
+		 "prog is a static program"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct guess guess;
+
+		assert_int_equal(guess_in(cases[i].files, 4, NULL, &guess), 0);
+		assert_string_equal(guess.runtime, cases[i].runtime);
+		assert_string_equal(guess.entrypoint, cases[i].entrypoint);
+		assert_string_equal(guess.because, cases[i].because);
+	}
+}
+
+static void test_nothing_to_go_by_is_not_guessed(void **state)
+{
+	static const struct file files[] = {{"README.md", "hello"}, {"script", "#!/bin/sh\n"}};
+	struct guess guess = {.runtime = "kept"};
+
+	assert_int_equal(guess_in(files, ARRAY_LEN(files), NULL, &guess), -ENOENT);
+	assert_string_equal(guess.runtime, "kept");
+}
+
+static void test_a_named_runtime_only_looks_for_its_entrypoint(void **state)
+{
+	static const struct file files[] = {{"package.json", "{}"}, {"main.py", ""}};
+	struct guess guess;
+
+	assert_int_equal(guess_in(files, ARRAY_LEN(files), "python", &guess), 0);
+	assert_string_equal(guess.entrypoint, "main.py");
+	assert_int_equal(guess_in(files, ARRAY_LEN(files), "native", &guess), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_in_a_directory_tells_what_runs_it),
+		cmocka_unit_test(test_nothing_to_go_by_is_not_guessed),
+		cmocka_unit_test(test_a_named_runtime_only_looks_for_its_entrypoint),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/cli/spec.h"
+
+/* One service "api" with these members. */
+static int parse_members(const char *members, struct report *report, struct spec **spec)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "{\"services\":{\"api\":{%s}}}", members);
+	return spec_parse(text, strlen(text), report, spec);
+}
+
+static void test_wrong_values_name_path_value_and_what_is_allowed(void **state)
+{
+	static const struct {
+		const char *members, *message;
+	} cases[] = {
+		{"\"memory\":3", "services.api.memory: 3 is too small (64..)"},
+		{"\"memory\":-1", "services.api.memory: -1 is too small (64..)"},
+		{"\"memory\":\"512\"", "services.api.memory: \"512\" is not a whole number (64..)"},
+		{"\"memory\":512.5", "services.api.memory: 512.5 is not a whole number (64..)"},
+		{"\"memory\":null", "services.api.memory: null is not a whole number (64..)"},
+		{"\"maxDuration\":0", "services.api.maxDuration: 0 is too small (1..86400)"},
+		{"\"maxDuration\":86401",
+		 "services.api.maxDuration: 86401 is too large (1..86400)"},
+		{"\"maxDuration\":9223372036854775807",
+		 "services.api.maxDuration: 9223372036854775807 is too large (1..86400)"},
+		{"\"maxDuration\":\"500ms\"",
+		 "services.api.maxDuration: \"500ms\" is too small (1000ms..86400000ms)"},
+		{"\"maxConcurrency\":\"many\"",
+		 "services.api.maxConcurrency: \"many\" is not a whole number (1..10000 or auto)"},
+		{"\"maxConcurrency\":0",
+		 "services.api.maxConcurrency: 0 is too small (1..10000 or auto)"},
+		{"\"maxInstances\":1001", "services.api.maxInstances: 1001 is too large (1..1000)"},
+		{"\"minInstances\":3,\"maxInstances\":2",
+		 "services.api.minInstances: 3 is more than maxInstances (2)"},
+		{"\"runtime\":\"ruby\"",
+		 "services.api.runtime: \"ruby\" is not one of: node python native container"},
+		{"\"runtime\":\"container\"",
+		 "services.api.entrypoint: missing (the image reference)"},
+		{"\"root\":5", "services.api.root: 5 is not a string"},
+		{"\"root\":\"\"", "services.api.root: \"\" is empty"},
+		{"\"command\":\"sh\"", "services.api.command: \"sh\" is not a list of strings"},
+		{"\"command\":[\"a\",1]", "services.api.command[1]: 1 is not a string"},
+		{"\"env\":{\"A\":1}", "services.api.env.A: 1 is not a string"},
+		{"\"env\":{\"A=B\":\"c\"}", "services.api.env.A=B: not a name for a variable"},
+		{"\"env\":[]", "services.api.env: [] is not an object of strings"},
+		{"\"routePrefix\":\"api\"",
+		 "services.api.routePrefix: \"api\" is not a path (\"/\" or \"/name\")"},
+		{"\"routePrefix\":\"/a/\"", "services.api.routePrefix: \"/a/\" ends with a slash"},
+		{"\"hosts\":[\"a\",\"b\",\"c\",\"d\",\"e\"]",
+		 "services.api.hosts: 5 names are too many (..4)"},
+		{"\"ebb\":true", "services.api.ebb: true is not an object"},
+		{"\"ebb\":{\"timers\":\"soon\"}",
+		 "services.api.ebb.timers: \"soon\" is not one of: fire late"},
+		{"\"ebb\":{\"hibernate\":\"2 s\"}",
+		 "services.api.ebb.hibernate: \"2 s\" is not a duration (a number of ms, "
+		 "\"250ms\", \"2s\", or off)"},
+		{"\"ebb\":{\"hibernate\":\"50ms\"}",
+		 "services.api.ebb.hibernate: \"50ms\" is too small (100ms..3600000ms or off)"},
+		{"\"ebb\":{\"freezeAfter\":\"99999999999999999999h\"}",
+		 "services.api.ebb.freezeAfter: \"99999999999999999999h\" is not a duration "
+		 "(a number of ms, \"250ms\", \"2s\", or auto)"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		struct spec *spec = NULL;
+
+		assert_int_equal(parse_members(cases[i].members, report, &spec), -22);
+		assert_null(spec);
+		assert_int_equal(report->count, 1);
+		assert_string_equal(report->lines[0].text, cases[i].message);
+		assert_false(report->lines[0].warning);
+	}
+}
+
+static void test_unknown_and_foreign_keys_only_warn(void **state)
+{
+	static const struct {
+		const char *members, *message;
+	} cases[] = {
+		{"\"memori\":1",
+		 "services.api.memori: unknown key, ignored (did you mean memory?)"},
+		{"\"MaxDuration\":1",
+		 "services.api.MaxDuration: unknown key, ignored (did you mean maxDuration?)"},
+		{"\"colour\":1", "services.api.colour: unknown key, ignored"},
+		{"\"functions\":{\"a/*.js\":{\"memory\":1}}",
+		 "services.api.functions: not supported, ignored (settings by file; set them on "
+		 "the service)"},
+		{"\"ebb\":{\"timer\":\"fire\"}",
+		 "services.api.ebb.timer: unknown key, ignored (did you mean timers?)"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		struct spec *spec = NULL;
+
+		assert_int_equal(parse_members(cases[i].members, report, &spec), 0);
+		assert_int_equal(report->errors, 0);
+		assert_int_equal(report->count, 1);
+		assert_true(report->lines[0].warning);
+		assert_string_equal(report->lines[0].text, cases[i].message);
+		spec_free(spec);
+	}
+}
+
+static void test_every_problem_is_listed(void **state)
+{
+	static const char text[] = "{\"services\":{\"Api\":{\"memory\":1,\"memori\":2},"
+				   "\"web\":{\"maxDuration\":\"x\"}},\"cron\":[]}";
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+	struct spec *spec;
+
+	assert_int_equal(spec_parse(text, strlen(text), report, &spec), -22);
+	assert_int_equal(report->errors, 3);
+	assert_int_equal(report->count, 5);
+}
+
+static void test_more_problems_than_lines_are_counted(void **state)
+{
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+
+	for (int i = 0; i < REPORT_LINES_MAX + 7; i++)
+		report_error(report, "%d", i);
+	assert_int_equal(report->count, REPORT_LINES_MAX);
+	assert_int_equal(report->dropped, 7);
+	assert_int_equal(report->errors, REPORT_LINES_MAX + 7);
+}
+
+static void test_syntax_errors_name_the_line(void **state)
+{
+	static const char text[] = "{\n \"services\": {\n  \"api\": { \"memory\": }\n }\n}\n";
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+	struct spec *spec;
+
+	assert_int_equal(spec_parse(text, strlen(text), report, &spec), -22);
+	assert_int_equal(report->count, 1);
+	assert_non_null(strstr(report->lines[0].text, "line 3"));
+}
+
+static void test_no_services_is_an_error(void **state)
+{
+	static const char *const texts[] = {"{}", "{\"services\":{}}", "[]", "{\"services\":[]}"};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		struct spec *spec;
+
+		assert_int_equal(spec_parse(texts[i], strlen(texts[i]), report, &spec), -22);
+		assert_int_equal(report->errors, 1);
+	}
+}
+
+static void test_the_body_holds_settings_and_image_only(void **state)
+{
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+	struct spec *spec = NULL;
+	struct json_out out;
+
+	assert_int_equal(parse_members("\"root\":\".\",\"runtime\":\"node\",\"entrypoint\":\"a\","
+				       "\"memory\":128,\"maxConcurrency\":\"auto\",\"x\":1,"
+				       "\"ebb\":{\"timers\":\"late\"},\"bindings\":[]",
+				       report, &spec),
+			 0);
+	assert_int_equal(spec->count, 1);
+	assert_string_equal(spec_string(spec->services, "entrypoint"), "a");
+	json_out_init(&out);
+	spec_body(spec->services, "img", &out);
+	assert_string_equal(out.text, "{\"image\":\"img\",\"runtime\":\"node\",\"memory\":128,"
+				      "\"maxConcurrency\":\"auto\",\"ebb\":{\"timers\":\"late\"}}");
+	json_out_fini(&out);
+	spec_free(spec);
+}
+
+static void test_the_older_vocabulary_is_taken_with_a_warning(void **state)
+{
+	static const char text[] = "{\"experimentalServices\":{\"api\":{\"entrypoint\":\"a.js\","
+				   "\"routePrefix\":\"/\"}}}";
+	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+	struct spec *spec = NULL;
+
+	assert_int_equal(spec_parse(text, strlen(text), report, &spec), 0);
+	assert_int_equal(spec->count, 1);
+	assert_string_equal(spec->services[0].name, "api");
+	assert_int_equal(report->count, 1);
+	assert_true(report->lines[0].warning);
+	spec_free(spec);
+}
+
+static void test_durations(void **state)
+{
+	int64_t ms = -1;
+
+	assert_int_equal(spec_duration_ms("250ms", &ms), 0);
+	assert_int_equal(ms, 250);
+	assert_int_equal(spec_duration_ms("2h", &ms), 0);
+	assert_int_equal(ms, 7200000);
+	assert_true(spec_duration_ms("ms", &ms) < 0);
+	assert_true(spec_duration_ms("5", &ms) < 0);
+	assert_true(spec_duration_ms("9223372036854775807h", &ms) < 0);
+	assert_int_equal(ms, 7200000); /* untouched */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrong_values_name_path_value_and_what_is_allowed),
+		cmocka_unit_test(test_unknown_and_foreign_keys_only_warn),
+		cmocka_unit_test(test_every_problem_is_listed),
+		cmocka_unit_test(test_more_problems_than_lines_are_counted),
+		cmocka_unit_test(test_syntax_errors_name_the_line),
+		cmocka_unit_test(test_no_services_is_an_error),
+		cmocka_unit_test(test_the_body_holds_settings_and_image_only),
+		cmocka_unit_test(test_the_older_vocabulary_is_taken_with_a_warning),
+		cmocka_unit_test(test_durations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
