@@ -45,7 +45,7 @@ struct claim_head {
 	uint32_t nofile_max, has_listen;
 };
 
-/* ebbd asks the zygote; fds: cgroup directory. */
+/* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
 struct zygote_request {
 	uint32_t range, reserved;
 };

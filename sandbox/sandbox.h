@@ -48,7 +48,7 @@ struct zygote;
 /* What all sandboxes of this ebbd share. */
 struct sandbox_options {
 	const char *init_path;   /* the static ebb-init; run from a sealed memfd copy */
-	const char *policy_path; /* seccomp text policy (docs: sandbox/policy/README) */
+	const char *policy_path; /* seccomp text policy (sandbox/policy/README.md); NULL or "" = ebb's own */
 	uint32_t id_base;        /* host id of the first range; range n is id_base + n * 65536 */
 	uint32_t fail_step;      /* fault injection: this step fails with EIO; COUNT = none */
 	const char *hostname;    /* UTS name inside */
@@ -72,7 +72,7 @@ struct armed {
 	uint32_t range;     /* its id range; unused by anyone else */
 	uint32_t id_first;  /* host id of the range's id 0 */
 	pid_t pid;          /* its PID 1, as the host sees it */
-	pid_t function_pid; /* its PID 2, which will be the function: a cgroup needs both */
+	pid_t function_pid; /* its PID 2, which will be the function; in the same cgroups */
 	int pid_fd;
 	int control_fd; /* SOCK_SEQPACKET to PID 1 */
 	int user_ns_fd, net_ns_fd;
@@ -108,9 +108,8 @@ struct sandbox_claim {
 	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */
 	uint32_t nofile_max;     /* RLIMIT_NOFILE */
 };
-/* Sends the claim; the sandbox goes on by itself and reports on control_fd. The caller has moved
- * pid AND function_pid into their final cgroups first. An output_fd that is a pipe is given to the
- * function's uid, so that it can open /dev/stdout. 0 or -errno. */
+/* Sends the claim; the sandbox goes on by itself and reports on control_fd. An output_fd that is a
+ * pipe is given to the function's uid, so that it can open /dev/stdout. 0 or -errno. */
 int sandbox_claim(struct armed *a, const struct sandbox_claim *claim);
 
 #endif

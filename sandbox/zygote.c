@@ -23,6 +23,7 @@
 #define INIT_FD          4 /* in the zygote */
 
 FILTER_EMBED(sandbox_init_policy, "sandbox/policy/init.policy");
+FILTER_EMBED(sandbox_default_policy, "sandbox/policy/default.policy");
 
 struct zygote {
 	pid_t pid;
@@ -61,6 +62,20 @@ static int compile_file(const char *path, struct filter *out, char *err, size_t 
 	return r;
 }
 
+/* The host's own policy, or the one ebb comes with. */
+static int compile_function_policy(const char *path, struct filter *out, char *err, size_t err_size)
+{
+	char why[256];
+	int r;
+
+	if (path && *path)
+		return compile_file(path, out, err, err_size);
+	r = filter_compile(sandbox_default_policy_start,
+			   (size_t)(sandbox_default_policy_end - sandbox_default_policy_start), out,
+			   why, sizeof(why));
+	return r < 0 ? fail(r, err, err_size, "default seccomp policy, %s", why) : 0;
+}
+
 static void shared_fini(struct shared *s)
 {
 	fd_close(&s->init_fd);
@@ -77,7 +92,7 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 	*s = (struct shared){.init_fd = -1, .id_base = o->id_base, .fail_step = o->fail_step};
 	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
 		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
-	r = compile_file(o->policy_path, &s->function_filter, err, err_size);
+	r = compile_function_policy(o->policy_path, &s->function_filter, err, err_size);
 	if (r < 0)
 		return r;
 	r = filter_compile(sandbox_init_policy_start,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/api/api.h"
@@ -28,6 +29,13 @@ FILTER_EMBED(policy, "runtime/api/seccomp.policy");
 
 #define TICK_MS 1000
 
+/* A sanitizer's run-time makes calls of its own at any moment: such builds are for tests. */
+#ifdef __SANITIZE_ADDRESS__
+#define CONFINED false
+#else
+#define CONFINED true
+#endif
+
 void api_forget(struct api *api, struct request *rq)
 {
 	calls_forget(api->calls, rq);
@@ -49,8 +57,11 @@ static int after_event(void *ctx)
 static int confine(void)
 {
 	char err[256] = "";
-	int r = filter_apply(policy_start, (size_t)(policy_end - policy_start), err, sizeof(err));
+	int r = 0;
 
+	if (CONFINED)
+		r = filter_apply(policy_start, (size_t)(policy_end - policy_start), err,
+				 sizeof(err));
 	if (r < 0)
 		log_error("event=not_confined err=\"%s: %s\"", strerror(-r), err);
 	return r;
@@ -124,9 +135,11 @@ int main(void)
 {
 	struct wire_message m = {0};
 	struct api api = {0};
+	const char *wanted = getenv("EBB_LOG");
+	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
 	int r;
 
-	log_init("ebb-api", LOG_INFO_LEVEL);
+	log_init("ebb-api", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
 	signal(SIGPIPE, SIG_IGN);
 	r = confine();
 	if (r == 0)

@@ -66,6 +66,11 @@ bool route_matches(const char *pattern, struct http_slice path, struct http_slic
 	return true;
 }
 
+const struct route *route_at(size_t index)
+{
+	return index < ARRAY_LEN(routes) ? &routes[index] : NULL;
+}
+
 const struct route *route_find(struct request *rq)
 {
 	bool other_method = false;

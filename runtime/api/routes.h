@@ -21,7 +21,9 @@ struct route {
 
 /* Finds the row and fills rq->arg; NULL after having answered 404, 405 or 400. */
 const struct route *route_find(struct request *rq);
-/* The same without a request: whether path matches pattern, and what stands for ":" or "*". */
+/* The rows, in order; NULL behind the last. */
+const struct route *route_at(size_t index);
+/* Whether path matches pattern, and what stands for ":" or "*". */
 bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg);
 
 #endif

@@ -18,19 +18,28 @@ static void print_member(const char *path, const struct json *value)
 				   table_value(text, sizeof(text), value, SHOW_TEXT, 0)));
 }
 
-/* Whatever the server tells, as "a.b  value". */
-static void print_members(const struct json *object, const char *path, int depth)
+static bool nested(const struct json *value)
 {
-	for (size_t i = 0; i < json_count(object); i++) {
-		const struct json *value = json_at(object, i);
+	return json_kind(value) == JSON_OBJECT ||
+	       (json_kind(value) == JSON_ARRAY && json_kind(json_at(value, 0)) == JSON_OBJECT);
+}
+
+/* Whatever the server tells, as "a.b  value"; of a list of objects "a[0].b  value". */
+static void print_members(const struct json *value, const char *path, int depth)
+{
+	for (size_t i = 0; i < json_count(value); i++) {
+		const struct json *one = json_at(value, i);
 		char inner[200];
 
-		snprintf(inner, sizeof(inner), "%s%s%.60s", path, *path ? "." : "",
-			 json_key_at(object, i));
-		if (json_kind(value) == JSON_OBJECT && depth < DEPTH_MAX)
-			print_members(value, inner, depth + 1);
+		if (json_kind(value) == JSON_ARRAY)
+			snprintf(inner, sizeof(inner), "%s[%zu]", path, i);
 		else
-			print_member(inner, value);
+			snprintf(inner, sizeof(inner), "%s%s%.60s", path, *path ? "." : "",
+				 json_key_at(value, i));
+		if (nested(one) && depth < DEPTH_MAX)
+			print_members(one, inner, depth + 1);
+		else
+			print_member(inner, one);
 	}
 }
 

@@ -134,7 +134,7 @@ void proxy_dump(struct proxy *p)
 	GATEWAY_COUNTERS(X)
 #undef X
 	log_info(
-		"event=gauges clients=%u upstreams=%u queued=%u buffers_free=%u buffers_in_ring=%u "
+		"event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u buffers_in_ring=%u "
 		"timers=%u enters=%" PRIu64,
 		p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
 		p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring, p->timers.count,

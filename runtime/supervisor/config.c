@@ -44,6 +44,7 @@ static const struct key keys[] = {
 	TEXT(image_dir, "the image store (0700)"),
 	TEXT(libexec_dir, "ebb's other programs"),
 	TEXT(cgroup, "name of the cgroup tree"),
+	TEXT(seccomp_policy, "seccomp policy of functions, a file; empty = ebb's own"),
 	TEXT(domain, "NAME.<domain> routes to service NAME"),
 	TEXT(node, "this host's name in usage records"),
 	TEXT(api_group, "group that may use api.sock"),

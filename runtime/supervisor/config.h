@@ -20,6 +20,7 @@ struct config {
 	char ledger_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
 	char libexec_dir[CONFIG_PATH_SIZE]; /* where ebb-gateway and the others are */
 	char cgroup[64];		    /* name of ebb's cgroup tree */
+	char seccomp_policy[CONFIG_PATH_SIZE]; /* "" = the one ebbd carries */
 	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;

@@ -269,7 +269,7 @@ static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 	char init[CONFIG_PATH_SIZE + 16];
 	struct sandbox_options sandbox = {
 		.init_path = init,
-		.policy_path = "sandbox/policy/default.policy",
+		.policy_path = e->config.seccomp_policy,
 		.id_base = (uint32_t)e->config.id_base,
 		.fail_step = SANDBOX_STEP_COUNT,
 		.hostname = "ebb",

@@ -154,7 +154,7 @@ class Upstream:
                 path = line.split()[1].split("?")[0].strip("/").replace("-", "_") or "hello"
                 arg = line.split()[1].partition("?")[2]
                 self.count(path)
-                if getattr(self, "on_" + path)(conn, reader, fields, arg, raw) is False:
+                if getattr(self, "on_" + path, self.on_hello)(conn, reader, fields, arg, raw) is False:
                     break
         except (OSError, EOFError, AssertionError) as err:
             self.seen.put(("error", str(err)))

@@ -36,11 +36,11 @@
 #include "runtime/wire/board.h"
 #include "runtime/wire/channel.h"
 
-#define STOCK	 16
-#define WORDS	 16
-#define SLOTS	 64
-#define RING_SQ	 1024
-#define RING_CQ	 8192
+#define STOCK   16
+#define WORDS   16
+#define SLOTS   64
+#define RING_SQ 1024
+#define RING_CQ 8192
 
 struct stub {
 	int control_fd, doorbell_fd, board_fd, listener_fd, ring_fd;
@@ -112,6 +112,9 @@ static void start_gateway(struct stub *s, const char *path)
 		_exit(127);
 	}
 	close(theirs);
+	/* A second holder of the ring would keep all that the gateway has armed, its sockets among
+	 * it, alive after its death. */
+	fd_close(&s->ring_fd);
 }
 
 static void send_config(struct stub *s, int argc, char **argv)
@@ -257,9 +260,15 @@ static const struct {
 	int argc;
 	void (*run)(struct stub *s, int argc, char **argv);
 } commands[] = {
-	{"service", 7, do_service}, {"unservice", 2, do_unservice}, {"up", 5, do_up},
-	{"down", 4, do_down},	    {"freeze", 2, do_freeze},	    {"board", 2, do_board},
-	{"sockets", 2, do_sockets}, {"drain", 1, do_drain},	    {"startfailed", 4, do_startfailed},
+	{"service", 7, do_service},
+	{"unservice", 2, do_unservice},
+	{"up", 5, do_up},
+	{"down", 4, do_down},
+	{"freeze", 2, do_freeze},
+	{"board", 2, do_board},
+	{"sockets", 2, do_sockets},
+	{"drain", 1, do_drain},
+	{"startfailed", 4, do_startfailed},
 };
 
 static void on_line(struct stub *s, char *line)
@@ -343,7 +352,8 @@ static bool on_record(struct stub *s)
 
 static void run(struct stub *s)
 {
-	struct pollfd polls[2] = {{.fd = 0, .events = POLLIN}, {.fd = s->control_fd, .events = POLLIN}};
+	struct pollfd polls[2] = {{.fd = 0, .events = POLLIN},
+				  {.fd = s->control_fd, .events = POLLIN}};
 	static char line[4096];
 	size_t used = 0;
 

@@ -86,7 +86,7 @@ def test_inherits_no_descriptor(box):
 REFUSED = [
     "mount", "umount", "unshare_user", "clone_user", "clone3", "setns", "ptrace_init", "bpf",
     "keyctl", "io_uring", "perf", "userfaultfd", "mknod", "chroot", "hostname", "packet_socket",
-    "netlink_socket", "vsock_socket", "module", "reboot", "handle"]
+    "vsock_socket", "module", "reboot", "handle"]
 
 
 @pytest.mark.parametrize("call", REFUSED)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Through the real gateway to a real instance: routing, keep-alive, streaming, bodies."""
 import http.client
-import json
 import time
 
 import pytest
@@ -151,7 +150,9 @@ def test_routes_by_host_and_longest_prefix(front):
         "by-longer": {**container, "routePrefix": "/api/v2"}})
 
     def service(path, host):
-        return front.http(path, host=host).instance.rsplit("-", 1)[0]
+        reply = front.http(path, host=host)
+        assert reply.status == 200, (path, host, reply)
+        return reply.instance.rsplit("-", 1)[0]
     assert service("/", "www.example.org") == "by-host"
     assert service("/", "WWW.Example.ORG:80") == "by-host"
     assert service("/api/", "anything.test") == "by-prefix"
@@ -166,7 +167,7 @@ def test_routes_by_host_and_longest_prefix(front):
 def test_unknown_service_is_404_with_a_reason(front):
     reply = front.get("nobody")
     assert reply.status == 404 and reply.headers["x-ebb-error"] == "NO_SERVICE"
-    assert "nobody" in json.dumps(reply.json)
+    assert reply.json["error"]["message"] and reply.json["error"]["request_id"]
 
 
 def test_all_gateways_serve(front):

@@ -385,5 +385,5 @@ def test_an_empty_line_before_a_request_is_tolerated(gw):
 def test_nothing_is_left_in_use(gw):
     until(lambda: gw.counters()["clients"] == 0, "all clients gone")
     counters = gw.counters()
-    assert counters["queued"] == 0
+    assert counters["waiting"] == 0
     assert counters["buffers_free"] + counters["buffers_in_ring"] == 512

@@ -109,8 +109,11 @@ def flags_of(path):
     if path.startswith("sandbox/init/"):
         flags += ["-ffreestanding"]
     if path.startswith(FOREIGN):  # somebody's function: built by `ebb build`, not by the Makefile
-        flags = [f for f in flags if f not in ("-D_GNU_SOURCE", "-I.", "-Wmissing-prototypes")]
+        flags = [f for f in flags if f not in ("-I.", "-Wmissing-prototypes")]
         flags += ["-I" + os.path.dirname(path), "-Iimages/runtimes/native"]
+        with open(path, encoding="utf-8") as file:
+            if "#define _GNU_SOURCE" in file.read():
+                flags.remove("-D_GNU_SOURCE")
     return flags
 
 

@@ -210,9 +210,20 @@ static void a_policy_without_reasons_stops_the_start(void **state)
 	assert_null(z);
 }
 
+static void each_step_has_a_name_of_its_own(void **state)
+{
+	for (uint32_t a = 0; a < SANDBOX_STEP_COUNT; a++) {
+		assert_string_not_equal(sandbox_step_name(a), "?");
+		for (uint32_t b = 0; b < a; b++)
+			assert_string_not_equal(sandbox_step_name(a), sandbox_step_name(b));
+	}
+	assert_string_equal(sandbox_step_name(SANDBOX_STEP_COUNT), "?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_step_has_a_name_of_its_own),
 		cmocka_unit_test(each_failing_step_is_named_and_leaves_nothing),
 		cmocka_unit_test(parked_sandboxes_end_with_the_zygote_claimed_ones_live_on),
 		cmocka_unit_test(an_armed_one_given_up_ends),
