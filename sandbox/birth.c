@@ -221,8 +221,7 @@ static int on_request(const struct shared *shared)
 	struct zygote_reply reply = {0};
 	int fds[1 + SANDBOX_JOINS_MAX], r;
 	size_t fd_count = 0;
-	ssize_t size =
-		message_recv(CONTROL_FD, &part, 1, fds, ARRAY_LEN(fds), &fd_count, 0);
+	ssize_t size = message_recv(CONTROL_FD, &part, 1, fds, ARRAY_LEN(fds), &fd_count, 0);
 
 	if (size != sizeof(request) || fd_count < 1)
 		return size < 0 ? (int)size : -EPIPE;

@@ -48,7 +48,8 @@ struct zygote;
 /* What all sandboxes of this ebbd share. */
 struct sandbox_options {
 	const char *init_path;   /* the static ebb-init; run from a sealed memfd copy */
-	const char *policy_path; /* seccomp text policy (sandbox/policy/README.md); NULL or "" = ebb's own */
+	const char *policy_path; /* seccomp text policy (sandbox/policy/README.md); NULL or "" =
+				    ebb's own */
 	uint32_t id_base;        /* host id of the first range; range n is id_base + n * 65536 */
 	uint32_t fail_step;      /* fault injection: this step fails with EIO; COUNT = none */
 	const char *hostname;    /* UTS name inside */

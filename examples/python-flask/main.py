@@ -41,7 +41,8 @@ def burn():
 
 @app.route("/echo", methods=["POST", "PUT"])
 def echo():
-    return Response(iter(lambda: request.stream.read(len(BLOCK)), b""),
+    body = request.stream  # the request itself is gone when the answer is sent
+    return Response(iter(lambda: body.read(len(BLOCK)), b""),
                     mimetype=request.content_type or "application/octet-stream")
 
 

@@ -39,9 +39,21 @@ async def burn(request):
     return JSONResponse({"cpu_us": cpu_us() - before})
 
 
-async def echo(request):
-    return StreamingResponse(request.stream(), media_type=request.headers.get(
-        "content-type", "application/octet-stream"))
+class Echo:
+    """Passes the body on as it comes. Below Starlette's responses: a StreamingResponse listens for the
+    client's end itself and would take the body's messages away."""
+
+    async def __call__(self, scope, receive, send):
+        await send({"type": "http.response.start", "status": 200,
+                    "headers": [(b"content-type", b"application/octet-stream")]})
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            more = message.get("more_body", False)
+            await send({"type": "http.response.body", "body": message.get("body", b""),
+                        "more_body": more})
 
 
 async def size(request):
@@ -57,4 +69,4 @@ async def size(request):
 
 app = Starlette(routes=[
     Route("/", hello), Route("/sleep", sleep), Route("/burn", burn),
-    Route("/echo", echo, methods=["POST", "PUT"]), Route("/size", size)])
+    Route("/echo", Echo()), Route("/size", size)])

@@ -20,8 +20,8 @@ struct filter {
  * libseccomp does not know is an error unless the line says "optional". */
 int filter_compile(const char *text, size_t size, struct filter *out, char *err, size_t err_size);
 void filter_fini(struct filter *f);
-/* Loads it for this thread and its children; sets no_new_privs first. 0 or -errno. Async-signal-safe:
- * may be called between fork and exec. */
+/* Loads it for this thread and its children; sets no_new_privs first. 0 or -errno.
+ * Async-signal-safe: may be called between fork and exec. */
 int filter_load(const struct filter *f);
 
 /* Compiles and loads a text in one step, for programs that confine themselves. */
@@ -29,9 +29,9 @@ int filter_apply(const char *text, size_t size, char *err, size_t err_size);
 
 /* Makes the file at path (a string literal, relative to the project's root) part of this program:
  * FILTER_EMBED(policy, "runtime/gateway/seccomp.policy"); then policy_start[] .. policy_end[]. */
-#define FILTER_EMBED(name, path)                                                                   \
-	__asm__(".section .rodata\n" #name "_start:\n.incbin \"" path "\"\n" #name "_end:\n"        \
-		".byte 0\n.previous\n");                                                           \
+#define FILTER_EMBED(name, path)                                                             \
+	__asm__(".section .rodata\n" #name "_start:\n.incbin \"" path "\"\n" #name "_end:\n" \
+		".byte 0\n.previous\n");                                                     \
 	extern const char name##_start[], name##_end[]
 
 #endif

@@ -24,13 +24,13 @@ int json_parse(const char *text, size_t size, unsigned int max_depth, struct jso
 void json_free(struct json *root); /* NULL is fine; call on the root only */
 
 /* All of these accept NULL (an absent value), so that lookups can be chained. */
-enum json_kind json_kind(const struct json *v); /* NULL -> JSON_NULL */
+enum json_kind json_kind(const struct json *v);  /* NULL -> JSON_NULL */
 const char *json_kind_name(enum json_kind kind); /* "string", ... for messages */
 const struct json *json_get(const struct json *object, const char *key); /* NULL if absent */
 size_t json_count(const struct json *array_or_object);
 const struct json *json_at(const struct json *array_or_object, size_t index);
 const char *json_key_at(const struct json *object, size_t index);
-const char *json_string(const struct json *v); /* NULL unless a string */
+const char *json_string(const struct json *v);    /* NULL unless a string */
 int json_int(const struct json *v, int64_t *out); /* 0 or -EINVAL */
 bool json_is_true(const struct json *v);
 

@@ -90,8 +90,7 @@ int table_number(const struct json *value, uint64_t *out)
 	return 0;
 }
 
-/* GB-seconds with six places, which is what MB x ms is worth: 1 GB is 1000 MB to a bill? No: memory
- * is sold in binary megabytes, 1024 of them are one GB. Places beyond are kept, not rounded. */
+/* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
 static const char *gb_seconds(char *buf, size_t size, uint64_t mb_ms)
 {
 	uint64_t unit = UINT64_C(1024) * 1000;

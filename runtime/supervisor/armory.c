@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -14,6 +15,8 @@
 #define RANGE_FIRST 2 /* 0: ebb's daemons, 1: unpackers */
 #define RANGES	    4096
 #define ARMED_MAX   128
+/* What was just claimed has the CPU first; arming the next one costs about a millisecond of it. */
+#define REFILL_AFTER_NS (20 * NS_PER_MS)
 #define GROUP	    "instances" /* of their cgroups: <tree>/instances/<number> */
 
 struct rack {
@@ -27,6 +30,7 @@ struct rack {
 struct armory {
 	struct armory_options options;
 	struct watch watch;
+	struct timer refill;
 	uint64_t born; /* numbers are used once: so are cgroups */
 	uint32_t ready, arming, wanted;
 	uint32_t next_range;
@@ -45,6 +49,7 @@ int armory_new(const struct armory_options *options, struct armory **out)
 		return -ENOMEM;
 	a->options = *options;
 	a->next_range = RANGE_FIRST;
+	a->refill.on_due = on_refill;
 	a->watch = (struct watch){.fd = zygote_fd(options->zygote), .on_ready = on_zygote};
 	r = loop_watch(options->loop, &a->watch, EPOLLIN);
 	if (r < 0) {
@@ -59,6 +64,7 @@ void armory_free(struct armory *a)
 {
 	if (!a)
 		return;
+	loop_timer_off(a->options.loop, &a->refill);
 	loop_unwatch(a->options.loop, &a->watch);
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		if (!a->racks[i].used)
@@ -150,15 +156,30 @@ static int arm_one(struct armory *a)
 	return 0;
 }
 
-void armory_want(struct armory *a, uint32_t waiting)
+static void arm_up_to(struct armory *a, uint32_t target)
 {
-	uint32_t target = waiting + a->options.keep;
 	int r = 0;
 
 	while (r == 0 && a->ready + a->arming < target)
 		r = arm_one(a);
 	if (r < 0 && r != -EAGAIN)
 		a->options.on_failed(a->options.self, strerror(-r));
+}
+
+static void on_refill(struct timer *t)
+{
+	struct armory *a = (struct armory *)((char *)t - offsetof(struct armory, refill));
+
+	arm_up_to(a, a->options.keep);
+}
+
+void armory_want(struct armory *a, uint32_t waiting)
+{
+	if (waiting > 0)
+		arm_up_to(a, waiting + a->options.keep);
+	else if (a->ready + a->arming < a->options.keep && !a->refill.place)
+		(void)loop_timer_at(a->options.loop, &a->refill,
+				    loop_now_ns(a->options.loop) + REFILL_AFTER_NS);
 }
 
 static struct rack *rack_of_range(struct armory *a, uint32_t range)

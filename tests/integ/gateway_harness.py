@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One ebb-gateway under gateway_stub, and a plain upstream that behaves as its paths say."""
-import os, queue, re, resource, select, socket, subprocess, threading, time, zlib
+import os, queue, re, select, socket, subprocess, threading, time, zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.environ.get("EBB_BIN", os.path.join(ROOT, "build", "release"))
@@ -272,8 +272,8 @@ class Gateway:
         self.answers, self.events, self.log = queue.Queue(), queue.Queue(), []
         threading.Thread(target=self.pump, daemon=True).start()
         threading.Thread(target=self.pump_log, daemon=True).start()
-        self.pid, self.port = map(int, self.event("ready"))
         self.exit_status = None
+        self.pid, self.port = map(int, self.event("ready"))
 
     def pump(self):
         for line in self.stub.stdout:
@@ -295,6 +295,8 @@ class Gateway:
     def event(self, name):
         while True:
             got = self.events.get(timeout=DEADLINE_S)
+            if got[0] == "exit":
+                self.exit_status = int(got[1])
             if got[0] == name:
                 return got[1:]
 
@@ -344,8 +346,8 @@ class Gateway:
         return self.ask(f"{method} {path} HTTP/1.1\r\nHost: any\r\n{fields}\r\n", sock, method == "HEAD")
 
     def stop(self):
-        if self.stub.poll() is None:
-            self.stub.stdin.close()
-            self.stub.wait(DEADLINE_S)
-            self.exit_status = int(self.event("exit")[0])
+        self.stub.stdin.close()
+        self.stub.wait(DEADLINE_S)
+        if self.exit_status is None:
+            self.event("exit")
         return self.exit_status

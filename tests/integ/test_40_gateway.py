@@ -145,7 +145,7 @@ def test_client_that_goes_away_gives_its_ticket_back(front):
 def test_routes_by_host_and_longest_prefix(front):
     container = {"runtime": "container", "entrypoint": "probe"}
     front.apply({
-        "by-host": {**container, "ebb": {"hosts": ["www.example.org"]}},
+        "by-host": {**container, "hosts": ["www.example.org"]},
         "by-prefix": {**container, "routePrefix": "/api"},
         "by-longer": {**container, "routePrefix": "/api/v2"}})
 

@@ -7,5 +7,5 @@ $(OUT)/tests/sandbox_guest: tests/unit/sandbox_guest.c
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) -O2 -g -static $< -o $@
 # .incbin is invisible to the compiler's dependency output.
-$(OUT)/obj/sandbox/zygote.o: sandbox/policy/init.policy
+$(OUT)/obj/sandbox/zygote.o: sandbox/policy/init.policy sandbox/policy/default.policy
 $(OUT)/obj/tests/unit/test_filter.o: sandbox/policy/init.policy sandbox/policy/default.policy

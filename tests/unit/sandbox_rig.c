@@ -83,7 +83,6 @@ int rig_start(struct rig *r, uint32_t fail_step)
 {
 	const struct sandbox_options options = {
 		.init_path = r->init,
-		.policy_path = "sandbox/policy/default.policy",
 		.id_base = RIG_ID_BASE,
 		.fail_step = fail_step,
 		.hostname = "ebb",

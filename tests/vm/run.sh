@@ -46,7 +46,7 @@ TMPDIR=$work timeout --foreground --kill-after=10 "$VM_TIMEOUT" qemu-system-x86_
 	-machine q35 -accel "$VM_ACCEL" -cpu max -smp "$VM_CPUS" -m "$VM_MEMORY" \
 	-nodefaults -no-user-config -no-reboot -display none -monitor none -serial stdio -net none \
 	-kernel "$vm/kernel/boot/vmlinuz-$version" -initrd "$vm/initramfs.gz" \
-	-append "console=ttyS0 quiet panic=-1 cgroup_no_v1=all" \
+	-append "console=ttyS0 quiet loglevel=1 panic=-1 cgroup_no_v1=all" \
 	-drive "file=$vm/rootfs.ext4,if=virtio,format=raw,snapshot=on" \
 	-drive "file=$work/ebb.ext4,if=virtio,format=raw,snapshot=on" </dev/null >"$work/console" &
 guest=$!
@@ -59,6 +59,6 @@ if [ -z "$status" ]; then
 	echo "run.sh: the guest ended without a result, or ran longer than $VM_TIMEOUT s; see $log" >&2
 	exit 1
 fi
-# The sum is the last line of all.
+# The sum is the last line of all. (The console has no kernel messages below "emergency" in between.)
 grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1 || true
 exit "$status"
