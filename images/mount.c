@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Layers as mounts. An erofs file is mounted once, below mnt/, and cloned for each user; a plain
- * directory is cloned where it stands. */
+/* Layers as mounts. An erofs file is mounted once, below mnt/; a plain directory is used where it
+ * stands. Whoever wants it clones it (open_tree) with the attributes and id map of its own. */
 #include "images/store.h"
 
 #include <errno.h>
@@ -58,23 +58,18 @@ static int mount_erofs(struct image_store *s, const char *hex)
 
 int image_layer_open(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE])
 {
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-		.propagation = MS_PRIVATE,
-	};
 	char hex[LAYER_NAME_SIZE];
-	SCOPED_FD tree_fd = -1;
-	int r;
+	int r, fd;
 
 	text_hex(hex, diff_id, DIGEST_SIZE);
 	r = mount_erofs(s, hex);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	tree_fd = open_tree(r == 0 ? s->mnt_fd : s->layers_fd, hex,
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-	if (tree_fd < 0 || mount_setattr(tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return -errno;
-	return keep_fd(&tree_fd);
+	/* Attached, not a detached clone: before Linux 6.15 a detached mount cannot be cloned again,
+	 * and each instance clones it. */
+	fd = openat(r == 0 ? s->mnt_fd : s->layers_fd, hex,
+		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int image_layer_remove(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE])

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -34,7 +36,11 @@ int loop_init(struct loop *l, int ring_fd, const void *params)
 
 int loop_enable(struct loop *l)
 {
-	return io_uring_enable_rings(&l->ring);
+	/* The shared library of liburing 2.3 does not export io_uring_enable_rings. */
+	return syscall(__NR_io_uring_register, l->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+		       0) < 0
+		       ? -errno
+		       : 0;
 }
 
 void loop_reserve(struct loop *l, unsigned int count)

@@ -414,12 +414,8 @@ void apilink_flushed(struct apilink *a, uint64_t cookie, int error)
 
 void apilink_ledger_channel(struct apilink *a, int fd)
 {
-	bool had_one = a->ledger_fd >= 0;
-
 	fd_close(&a->ledger_fd);
 	a->ledger_fd = fd;
-	/* Descriptors come with the first record only, so a new channel means a new process; the API
-	 * keeps nothing that is not on disk. */
-	if (had_one && daemon_runs(&a->daemon))
-		kill(a->daemon.pid, SIGTERM);
+	if (a->daemon.peer.phase == PHASE_SERVING)
+		peer_send(&a->daemon.peer, WIRE_API_LEDGER, NULL, 0, &fd, 1);
 }

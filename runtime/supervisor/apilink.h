@@ -37,7 +37,7 @@ void apilink_event(struct apilink *a, const struct wire_event *record);
 void apilink_log_pipe(struct apilink *a, struct instance *i);
 /* A flush the API asked for is done. */
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error);
-/* A new channel to a new ledger: the API is started again with it. Takes the descriptor. */
+/* A channel to a (new) ledger. Takes the descriptor. */
 void apilink_ledger_channel(struct apilink *a, int fd);
 
 #endif

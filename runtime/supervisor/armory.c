@@ -39,6 +39,7 @@ struct armory {
 };
 
 static void on_zygote(struct watch *w, uint32_t events);
+static void on_refill(struct timer *t);
 
 int armory_new(const struct armory_options *options, struct armory **out)
 {

@@ -297,14 +297,14 @@ static int command_freeze(struct instance *i)
 {
 	if (i->state == INSTANCE_FROZEN)
 		return 0;
-	return i->state == INSTANCE_RUNNING ? freezer_ask(i) : -EBUSY;
+	return i->state == INSTANCE_RUNNING && freezer_ask(i) == 0 ? 0 : -EAGAIN;
 }
 
 static int command_thaw(struct instance *i)
 {
 	if (i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING)
 		freezer_thaw(i);
-	return instance_is_up(i) ? 0 : -EBUSY;
+	return instance_is_up(i) ? 0 : -EAGAIN;
 }
 
 static int command_stop(struct instance *i)
@@ -330,7 +330,7 @@ int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text,
 		if (r < 0)
 			(void)text_format(text, text_size,
 					  "instance '%s': %s; `ebb why %s` says what it is doing", id,
-					  r == -EBUSY ? "it has work open or is not ready" : "no such command", id);
+					  r == -EAGAIN ? "it has work open or is not ready" : "no such command", id);
 		return r;
 	}
 	(void)text_format(text, text_size, "there is no instance '%s'; see `ebb ps`", id);
