@@ -65,8 +65,8 @@ int image_layer_open(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE])
 	r = mount_erofs(s, hex);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	/* Attached, not a detached clone: before Linux 6.15 a detached mount cannot be cloned again,
-	 * and each instance clones it. */
+	/* Attached, not a detached clone: before Linux 6.15 a detached mount cannot be cloned
+	 * again, and each instance clones it. */
 	fd = openat(r == 0 ? s->mnt_fd : s->layers_fd, hex,
 		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

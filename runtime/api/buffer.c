@@ -47,12 +47,14 @@ void buffer_added(struct buffer *b, size_t size)
 
 int buffer_add(struct buffer *b, const void *bytes, size_t size)
 {
-	char *at = buffer_reserve(b, size);
+	char *at;
 
+	if (size == 0)
+		return 0;
+	at = buffer_reserve(b, size);
 	if (!at)
 		return -ENOMEM;
-	if (size > 0)
-		memcpy(at, bytes, size);
+	memcpy(at, bytes, size);
 	buffer_added(b, size);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "runtime/api/link.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/loop.h"
+#include "runtime/api/services.h"
 #include "runtime/api/watch.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -109,6 +110,19 @@ static int on_log_pipe(void *self, struct wire_message *m)
 	return 0;
 }
 
+/* A service fails from an instance that did not get ready to one that does. */
+static void note_start(struct api *api, const struct wire_event *event)
+{
+	struct service *s = services_find(api->services, event->service);
+
+	if (!s)
+		return;
+	if (event->kind == WIRE_EVENT_INSTANCE_READY)
+		s->start_error[0] = '\0';
+	else if (event->kind == WIRE_EVENT_INSTANCE_FAILED && event->unready)
+		(void)text_copy(s->start_error, sizeof(s->start_error), event->text);
+}
+
 static int on_event(void *self, struct wire_message *m)
 {
 	const struct wire_event *event = (const void *)m->record;
@@ -116,6 +130,7 @@ static int on_event(void *self, struct wire_message *m)
 
 	if (!TERMINATED(event->service) || !TERMINATED(event->instance) || !TERMINATED(event->text))
 		return -EPROTO;
+	note_start(api, event);
 	watch_add(api->watch, event);
 	return 0;
 }

@@ -28,15 +28,16 @@ static struct service *find_or_404(struct request *rq)
 
 static void write_service(struct json_out *o, const struct service *s)
 {
+	const char *error = *s->error ? s->error : s->start_error;
 	char etag[ETAG_SIZE];
 
 	json_out_object(o, NULL);
 	revision_write(o, s->name, &s->current);
 	revision_etag(&s->current, etag);
 	json_out_string(o, "etag", etag);
-	json_out_string(o, "state", *s->error ? "failed" : "applied");
-	if (*s->error)
-		json_out_string(o, "error", s->error);
+	json_out_string(o, "state", *error ? "failed" : "applied");
+	if (*error)
+		json_out_string(o, "error", error);
 	json_out_end_object(o);
 }
 

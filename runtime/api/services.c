@@ -252,7 +252,7 @@ int services_commit(struct services *services, const char *name, const struct re
 		return r;
 	}
 	s->changing = false;
-	s->error[0] = '\0';
+	s->error[0] = s->start_error[0] = '\0';
 	s->current = *rev;
 	add_note(s, rev);
 	prune_notes(services, s);

@@ -37,7 +37,9 @@ struct service {
 	struct revision_note notes[REVISIONS_KEPT + 1]; /* oldest first; includes the current */
 	size_t note_count;
 	bool changing;
-	char error[ERROR_TEXT_SIZE]; /* ebbd did not take it when ebb started */
+	char error[ERROR_TEXT_SIZE];       /* ebbd did not take it when ebb started */
+	char start_error[ERROR_TEXT_SIZE]; /* why its last instance did not get ready; "" = it did
+					    */
 };
 
 struct services;

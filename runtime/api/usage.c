@@ -22,8 +22,11 @@ static const struct usage_prices default_prices = {
 	.currency = "USD",
 };
 
+/* Formats with a row per hour begin this long ago unless told. */
+#define BUCKETS_BACK_US (UINT64_C(31) * 24 * 3600 * US_PER_SEC)
+
 struct usage_job {
-	struct wire_usage_get get;
+	struct wire_usage_get get; /* to_us 0: now, once the meters are in */
 	const struct usage_format *format;
 	struct usage_prices prices;
 };
@@ -83,7 +86,6 @@ static bool read_query(struct request *rq, struct usage_job *job)
 	char format[16] = "json";
 	struct wire_usage_get *get = &job->get;
 
-	get->to_us = clock_real_us();
 	if (!read_time(rq, "from", &get->from_us) || !read_time(rq, "to", &get->to_us) ||
 	    !read_prices(rq, &job->prices))
 		return false;
@@ -102,9 +104,7 @@ static bool read_query(struct request *rq, struct usage_job *job)
 		return false;
 	}
 	get->bucket_us = job->format->bucket_us;
-	if (job->format->only_whole_buckets)
-		get->to_us -= get->to_us % get->bucket_us;
-	if (get->from_us <= get->to_us)
+	if (get->to_us == 0 || get->from_us <= get->to_us)
 		return true;
 	problem_reply(rq, 422, "let from be before to", "from is behind to");
 	return false;
@@ -132,11 +132,30 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 	buffer_fini(&out);
 }
 
+/* The window as the ledger takes it: up to now unless told, in whole buckets. */
+static void settle_window(struct usage_job *job)
+{
+	struct wire_usage_get *get = &job->get;
+
+	if (get->to_us == 0)
+		get->to_us = clock_real_us();
+	if (get->bucket_us == 0)
+		return;
+	if (get->from_us == 0 && get->to_us > BUCKETS_BACK_US)
+		get->from_us = get->to_us - BUCKETS_BACK_US;
+	get->from_us -= get->from_us % get->bucket_us;
+	if (job->format->only_whole_buckets)
+		get->to_us -= get->to_us % get->bucket_us;
+	if (get->to_us < get->from_us)
+		get->to_us = get->from_us;
+}
+
 static void on_flushed(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	struct usage_job *job = ctx;
 
 	if (rq && !answer->err) {
+		settle_window(job);
 		gather_usage(api, rq, &job->get, on_usage, job);
 		return;
 	}

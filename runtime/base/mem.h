@@ -12,11 +12,11 @@ static inline void mem_free_scoped(void *pointer_to_pointer)
 
 /* SCOPED_MEM char *text = malloc(n); is freed at the end of the scope. Move out with keep_mem. */
 #define SCOPED_MEM __attribute__((cleanup(mem_free_scoped)))
-#define keep_mem(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) kept_ = (p);                                                         \
-		(p) = NULL;                                                                        \
-		kept_;                                                                             \
+#define keep_mem(p)                        \
+	({                                 \
+		__typeof__(p) kept_ = (p); \
+		(p) = NULL;                \
+		kept_;                     \
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -133,12 +133,12 @@ void proxy_dump(struct proxy *p)
 #define X(name) log_info("event=counter name=" #name " value=%" PRIu64, p->count.name);
 	GATEWAY_COUNTERS(X)
 #undef X
-	log_info(
-		"event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u buffers_in_ring=%u "
-		"timers=%u enters=%" PRIu64,
-		p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
-		p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring, p->timers.count,
-		p->io.loop->enters);
+	log_info("event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u "
+		 "buffers_in_ring=%u "
+		 "timers=%u enters=%" PRIu64,
+		 p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
+		 p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring, p->timers.count,
+		 p->io.loop->enters);
 }
 
 void proxy_on_signal(void *self, const struct loop_event *e)

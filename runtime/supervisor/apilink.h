@@ -29,7 +29,8 @@ struct apilink_options {
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
 		size_t err_size);
-/* Starts the process; what it needs of the others is attached first. 0 or -errno with a sentence. */
+/* Starts the process; what it needs of the others is attached first. 0 or -errno with a sentence.
+ */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size);
 void apilink_free(struct apilink *a);

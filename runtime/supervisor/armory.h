@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes kept ready: everything done but the image and exec, parked, each in the cgroup it will
- * live in (instances/<number>, moving a process later would cost milliseconds). Their CPU time before
- * the claim is the platform's, never billed. Also the owner of the id ranges.
+ * live in (instances/<number>, moving a process later would cost milliseconds). Their CPU time
+ * before the claim is the platform's, never billed. Also the owner of the id ranges.
  */
 #ifndef EBB_SUPERVISOR_ARMORY_H
 #define EBB_SUPERVISOR_ARMORY_H
@@ -20,19 +20,19 @@ struct armory_options {
 	struct loop *loop;
 	struct zygote *zygote; /* borrowed */
 	struct cgroup_tree *tree;
-	uint32_t keep;	       /* how many to keep ready */
+	uint32_t keep; /* how many to keep ready */
 	void *self;
-	void (*on_armed)(void *self);		       /* one more can be taken */
+	void (*on_armed)(void *self);                   /* one more can be taken */
 	void (*on_failed)(void *self, const char *why); /* arming failed */
-	void (*on_lost)(void *self);		       /* the zygote died */
+	void (*on_lost)(void *self);                    /* the zygote died */
 };
 
 int armory_new(const struct armory_options *options, struct armory **out);
 void armory_free(struct armory *a);
 /* Says how many are wanted right now beside those kept ready, and arms what is missing. */
 void armory_want(struct armory *a, uint32_t waiting);
-/* Takes a ready one; sandbox and cgroup are the caller's now. number: what its instance is called. False
- * if none is ready. */
+/* Takes a ready one; sandbox and cgroup are the caller's now. number: what its instance is called.
+ * False if none is ready. */
 bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup,
 		 uint64_t *out_number);
 /* An instance is gone for good: its id range may be used again. */

@@ -85,7 +85,8 @@ static int set_listen(struct config *c, const char *value, const char *where, ch
 		return fail(err, err_size, where, " is not ADDR:PORT, such as ", value,
 			    "127.0.0.1:8080 or [::]:80");
 	if (c->listener_count == LISTENERS_MAX)
-		return fail(err, err_size, where, " is one listener too many; at most ", value, "8");
+		return fail(err, err_size, where, " is one listener too many; at most ", value,
+			    "8");
 	if (text_copy(c->listeners[c->listener_count], sizeof(c->listeners[0]), value) < 0)
 		return fail(err, err_size, where, " is too long", value, "");
 	c->listener_count++;
@@ -95,12 +96,14 @@ static int set_listen(struct config *c, const char *value, const char *where, ch
 static int set_number(struct config *c, const struct key *k, const char *value, const char *where,
 		      char *err, size_t err_size)
 {
-	char allowed[96];
+	char allowed[96], named[128];
 
 	if (text_parse_u64(value, k->min, k->max, (uint64_t *)((char *)c + k->offset)) == 0)
 		return 0;
-	snprintf(allowed, sizeof(allowed), "; allowed: %" PRIu64 "..%" PRIu64, k->min, k->max);
-	return fail(err, err_size, where, " does not fit", value, allowed);
+	snprintf(allowed, sizeof(allowed), " does not fit; allowed: %" PRIu64 "..%" PRIu64, k->min,
+		 k->max);
+	snprintf(named, sizeof(named), "%s = %.64s", k->name, value);
+	return fail(err, err_size, where, "", named, allowed);
 }
 
 static int set_key(struct config *c, const char *name, const char *value, const char *where,
@@ -182,9 +185,12 @@ static int set_pair(struct config *c, char *pair, char *err, size_t err_size)
 static int parse_arguments(struct config *c, int argc, char **argv, char *err, size_t err_size)
 {
 	static const struct option options[] = {
-		{"root", required_argument, NULL, 'r'},	    {"listen", required_argument, NULL, 'l'},
-		{"gateways", required_argument, NULL, 'g'}, {"config", required_argument, NULL, 'c'},
-		{"set", required_argument, NULL, 's'},	    {"help", no_argument, NULL, 'h'},
+		{"root", required_argument, NULL, 'r'},
+		{"listen", required_argument, NULL, 'l'},
+		{"gateways", required_argument, NULL, 'g'},
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int option, r = 0;

@@ -18,8 +18,8 @@ struct config {
 	char root[CONFIG_PATH_SIZE]; /* "" = the usual FHS places */
 	char run_dir[CONFIG_PATH_SIZE], state_dir[CONFIG_PATH_SIZE], log_dir[CONFIG_PATH_SIZE];
 	char ledger_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
-	char libexec_dir[CONFIG_PATH_SIZE]; /* where ebb-gateway and the others are */
-	char cgroup[64];		    /* name of ebb's cgroup tree */
+	char libexec_dir[CONFIG_PATH_SIZE];    /* where ebb-gateway and the others are */
+	char cgroup[64];                       /* name of ebb's cgroup tree */
 	char seccomp_policy[CONFIG_PATH_SIZE]; /* "" = the one ebbd carries */
 	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
 	char listeners[LISTENERS_MAX][64];

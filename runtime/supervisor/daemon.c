@@ -13,7 +13,7 @@
 #include "runtime/base/log.h"
 
 #define RESTART_FIRST_NS (50 * NS_PER_MS)
-#define LIVED_WELL_NS	 (10 * NS_PER_SEC)
+#define LIVED_WELL_NS    (10 * NS_PER_SEC)
 
 static void on_death(struct watch *w, uint32_t events);
 static void on_restart(struct timer *t);
@@ -80,8 +80,7 @@ static void plan_restart(struct daemon *d)
 	uint32_t shift = d->failures < 8 ? d->failures : 8;
 
 	d->failures++;
-	(void)loop_timer_at(d->loop, &d->restart,
-			    clock_mono_ns() + (RESTART_FIRST_NS << shift));
+	(void)loop_timer_at(d->loop, &d->restart, clock_mono_ns() + (RESTART_FIRST_NS << shift));
 }
 
 static void on_restart(struct timer *t)

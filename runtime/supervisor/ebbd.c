@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ebbd: root, small and boring. Puts the parts together, starts the unprivileged programs, and takes
- * everything down again in order: gateways drain, instances stop, the ledger has the last meters.
+ * ebbd: root, small and boring. Puts the parts together, starts the unprivileged programs, and
+ * takes everything down again in order: gateways drain, instances stop, the ledger has the last
+ * meters.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 
 #define PURGE_MS      10000
 #define UID_GATEWAY   1 /* above id_base */
-#define UID_API	      2
+#define UID_API       2
 #define UID_LEDGER    3
 #define FLUSH_AT_EXIT UINT64_MAX /* the cookie of the last flush */
 
@@ -217,17 +218,17 @@ static int make_directories(struct ebbd *e, char *err, size_t err_size)
 		mode_t mode;
 		uint32_t owner;
 	} dirs[] = {
-		{c->run_dir, 0755, 0},		 {c->state_dir, 0700, UID_API},
-		{c->log_dir, 0700, UID_API},	 {c->ledger_dir, 0700, UID_LEDGER},
-		{c->image_dir, 0700, 0},	 {e->stage_dir, 0700, 0},
+		{c->run_dir, 0755, 0},       {c->state_dir, 0700, UID_API},
+		{c->log_dir, 0700, UID_API}, {c->ledger_dir, 0700, UID_LEDGER},
+		{c->image_dir, 0700, 0},     {e->stage_dir, 0700, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		uid_t id = dirs[i].owner ? (uid_t)(c->id_base + dirs[i].owner) : 0;
 		int r = fd_mkdir_p(AT_FDCWD, dirs[i].path, 0755);
 
-		if (r == 0 && (chmod(dirs[i].path, dirs[i].mode) < 0 ||
-			       chown(dirs[i].path, id, id) < 0))
+		if (r == 0 &&
+		    (chmod(dirs[i].path, dirs[i].mode) < 0 || chown(dirs[i].path, id, id) < 0))
 			r = -errno;
 		if (r < 0) {
 			(void)text_format(err, err_size, "cannot make %s: %s", dirs[i].path,
@@ -247,10 +248,11 @@ static int take_lock(struct ebbd *e, char *err, size_t err_size)
 	e->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (e->lock_fd >= 0 && flock(e->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	(void)text_format(err, err_size,
-			  "another ebbd serves from %s (its lock is taken); stop it, or use another "
-			  "--root",
-			  e->config.run_dir);
+	(void)text_format(
+		err, err_size,
+		"another ebbd serves from %s (its lock is taken); stop it, or use another "
+		"--root",
+		e->config.run_dir);
 	return -EBUSY;
 }
 
@@ -259,7 +261,8 @@ static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
 {
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
 		return 0;
-	(void)text_format(err, err_size, "cannot make a private mount namespace: %s; ebbd needs root",
+	(void)text_format(err, err_size,
+			  "cannot make a private mount namespace: %s; ebbd needs root",
 			  strerror(errno));
 	return -errno;
 }
@@ -280,7 +283,8 @@ static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 		return r;
 	r = cgroup_tree_purge(e->tree, PURGE_MS);
 	if (r < 0) {
-		(void)text_format(err, err_size, "what an earlier ebbd left behind cannot be removed: %s",
+		(void)text_format(err, err_size,
+				  "what an earlier ebbd left behind cannot be removed: %s",
 				  strerror(-r));
 		return r;
 	}
@@ -308,8 +312,8 @@ static int open_images(struct ebbd *e, char *err, size_t err_size)
 	char unpack[CONFIG_PATH_SIZE + 16];
 
 	(void)text_format(unpack, sizeof(unpack), "%s/ebb-unpack", e->config.libexec_dir);
-	return image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base, &e->images,
-				err, err_size);
+	return image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base,
+				&e->images, err, err_size);
 }
 
 static int open_fleet(struct ebbd *e, char *err, size_t err_size)
@@ -398,8 +402,8 @@ static int open_loop(struct ebbd *e, char *err, size_t err_size)
 
 /* The zygote is forked early, while this process is still small. */
 static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
-	make_directories, take_lock,   make_mounts_private, open_tree_and_zygote, open_loop,
-	open_signals,	  open_board, open_images,	    open_programs,
+	make_directories, take_lock,  make_mounts_private, open_tree_and_zygote, open_loop,
+	open_signals,     open_board, open_images,         open_programs,
 };
 
 static void close_all(struct ebbd *e)
@@ -455,8 +459,8 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = loop_run(e.loop);
 	if (r < 0) {
-		log_error("event=failed cause=%s", log_quote(quoted, sizeof(quoted),
-							      err[0] ? err : strerror(-r)));
+		log_error("event=failed cause=%s",
+			  log_quote(quoted, sizeof(quoted), err[0] ? err : strerror(-r)));
 		e.exit_code = 1;
 	}
 	close_all(&e);

@@ -17,8 +17,8 @@
 
 /* The life of an instance. A cell that is absent (0 = WAITING is never a target) is a bug. */
 static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
-	[INSTANCE_WAITING] = {[INSTANCE_CLAIM] = INSTANCE_STARTING,
-			      [INSTANCE_DEATH] = INSTANCE_GONE},
+	[INSTANCE_WAITING] =
+		{[INSTANCE_CLAIM] = INSTANCE_STARTING, [INSTANCE_DEATH] = INSTANCE_GONE},
 	[INSTANCE_STARTING] = {[INSTANCE_READY] = INSTANCE_RUNNING,
 			       [INSTANCE_TERMINATE] = INSTANCE_STOPPING,
 			       [INSTANCE_DEATH] = INSTANCE_DYING},
@@ -32,8 +32,8 @@ static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
 	[INSTANCE_FROZEN] = {[INSTANCE_THAW] = INSTANCE_RUNNING,
 			     [INSTANCE_DRAIN] = INSTANCE_DRAINING,
 			     [INSTANCE_DEATH] = INSTANCE_DYING},
-	[INSTANCE_DRAINING] = {[INSTANCE_TERMINATE] = INSTANCE_STOPPING,
-			       [INSTANCE_DEATH] = INSTANCE_DYING},
+	[INSTANCE_DRAINING] =
+		{[INSTANCE_TERMINATE] = INSTANCE_STOPPING, [INSTANCE_DEATH] = INSTANCE_DYING},
 	[INSTANCE_STOPPING] = {[INSTANCE_DEATH] = INSTANCE_DYING},
 	[INSTANCE_DYING] = {[INSTANCE_EMPTY] = INSTANCE_GONE},
 };
@@ -51,7 +51,8 @@ void instance_move(struct instance *i, enum instance_event event)
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 {
 	struct fleet_hooks *hooks = &i->fleet->options.hooks;
-	struct wire_event record = {.when_us = clock_real_us(), .kind = event_kind};
+	struct wire_event record = {
+		.when_us = clock_real_us(), .kind = event_kind, .unready = !i->was_ready};
 	va_list ap;
 
 	(void)text_copy(record.service, sizeof(record.service), i->spec->put.name);
@@ -113,6 +114,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 	if (!f)
 		return -ENOMEM;
 	f->options = *options;
+	f->rescale.on_due = fleet_on_rescale;
 	f->home_ns_fd = netns_own();
 	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);
 	if (r < 0) {
@@ -136,6 +138,7 @@ void fleet_free(struct fleet *f)
 			(void)cgroup_kill(&i->cgroup);
 		fleet_forget(i);
 	}
+	loop_timer_off(f->options.loop, &f->rescale);
 	armory_free(f->armory);
 	fd_close(&f->home_ns_fd);
 	free(f);
@@ -177,6 +180,8 @@ void fleet_forget(struct instance *i)
 	free(i);
 	if (f->stopping && f->count == 0)
 		f->options.hooks.emptied(f->options.hooks.self);
+	else
+		fleet_rescale_at(f, loop_now_ns(loop)); /* minInstances may want another */
 }
 
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx)
@@ -329,8 +334,11 @@ int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text,
 		r = command < ARRAY_LEN(commands) ? commands[command](i) : -EINVAL;
 		if (r < 0)
 			(void)text_format(text, text_size,
-					  "instance '%s': %s; `ebb why %s` says what it is doing", id,
-					  r == -EAGAIN ? "it has work open or is not ready" : "no such command", id);
+					  "instance '%s': %s; `ebb why %s` says what it is doing",
+					  id,
+					  r == -EAGAIN ? "it has work open or is not ready"
+						       : "no such command",
+					  id);
 		return r;
 	}
 	(void)text_format(text, text_size, "there is no instance '%s'; see `ebb ps`", id);

@@ -80,7 +80,7 @@ uint32_t fleet_count(const struct fleet *f);
 bool instance_is_up(const struct instance *i);
 void instance_up_record(const struct instance *i, struct wire_instance_up *out);
 int instance_freeze_fd(const struct instance *i); /* borrowed */
-int instance_log_fd(const struct instance *i);	  /* borrowed */
+int instance_log_fd(const struct instance *i);    /* borrowed */
 void instance_down_record(const struct instance *i, struct wire_instance_down *out);
 void instance_info_record(struct instance *i, struct wire_instance_info *out);
 void instance_log_record(const struct instance *i, struct wire_log_pipe *out);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Freezing in three states: asked, happened, undone. The board's word decides, cgroup.freeze follows,
- * and only "frozen 1" in cgroup.events is believed. Its poll notification comes up to 10 ms late and
- * spinning starves the task that has to park, so: read once at once, then on a 1 ms timer.
+ * Freezing in three states: asked, happened, undone. The board's word decides, cgroup.freeze
+ * follows, and only "frozen 1" in cgroup.events is believed. Its poll notification comes up to 10
+ * ms late and spinning starves the task that has to park, so: read once at once, then on a 1 ms
+ * timer.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -65,7 +66,8 @@ static void happened(struct instance *i)
 	i->frozen_ns = now_of(i);
 	instance_move(i, INSTANCE_SEEN_FROZEN);
 	meter_read(i, METER_AT_FREEZE);
-	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN, "idle; frozen %" PRIu64 " us after it was asked",
+	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
+		     "idle; frozen %" PRIu64 " us after it was asked",
 		     (i->frozen_ns - i->asked_ns) / NS_PER_US);
 }
 

@@ -19,9 +19,10 @@
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
 
-#define RING_ENTRIES	1024
+#define RING_ENTRIES     1024
 #define RING_COMPLETIONS 8192
-#define SOCKETS_FIRST	4 /* a gateway's stock when an instance comes up */
+#define INIT_SLACK_MS    2000
+#define SOCKETS_FIRST    4 /* a gateway's stock when an instance comes up */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -163,7 +164,9 @@ static void send_route(struct gateway *g, const struct service *service)
 		.revision = put->revision,
 		.concurrency_max = put->concurrency_max,
 		.max_duration_ms = put->max_duration_ms,
-		.init_timeout_ms = put->init_timeout_ms,
+		/* A little longer than ours, so that the cause of a failed start is what is
+		   answered. */
+		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
 		.host_count = put->host_count,
 	};
 
@@ -181,7 +184,8 @@ static void send_up(struct gateway *g, struct instance *i)
 
 	instance_up_record(i, &up);
 	fds[0] = instance_freeze_fd(i);
-	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) == 0)
+	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
+	    0)
 		up.socket_count = SOCKETS_FIRST;
 	peer_send(&g->daemon.peer, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
 	for (uint32_t n = 0; n < up.socket_count; n++)
@@ -258,7 +262,10 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 			   .stage_dir = all->options.stage_dir,
 			   .uid = all->options.uid,
 			   .log_level = c->log_level},
-		.peer = {.name = g->name, .rules = rules, .rule_count = ARRAY_LEN(rules), .self = g},
+		.peer = {.name = g->name,
+			 .rules = rules,
+			 .rule_count = ARRAY_LEN(rules),
+			 .self = g},
 		.prepare = make_ring,
 		.on_started = on_started,
 		.on_ended = on_ended,

@@ -20,7 +20,7 @@ struct gateways_options {
 	struct loop *loop;
 	const struct config *config;
 	struct board *board;
-	int board_fd;		    /* borrowed */
+	int board_fd; /* borrowed */
 	struct services *services;
 	uint32_t uid;
 	const char *stage_dir;

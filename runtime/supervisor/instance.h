@@ -66,6 +66,7 @@ struct fleet {
 	struct armory *armory;
 	int home_ns_fd;
 	bool stopping;
+	struct timer rescale; /* look at every service again */
 	uint32_t count, next_slot;
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];
@@ -80,6 +81,8 @@ void fleet_forget(struct instance *i); /* the last thing done to an instance; fr
 
 /* scale.c */
 void fleet_scale(struct fleet *f, struct service *service);
+void fleet_rescale_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
+void fleet_on_rescale(struct timer *t);
 
 /* start.c */
 int instance_new(struct fleet *f, struct service *service, const char *why);
@@ -90,9 +93,9 @@ void probe_begin(struct instance *i);
 
 /* freezer.c */
 void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */
-int freezer_ask(struct instance *i);	/* 0 or -EBUSY */
-void freezer_thaw(struct instance *i);	/* by the supervisor itself */
-void freezer_look(struct instance *i);	/* did a gateway thaw it? */
+int freezer_ask(struct instance *i);    /* 0 or -EBUSY */
+void freezer_thaw(struct instance *i);  /* by the supervisor itself */
+void freezer_look(struct instance *i);  /* did a gateway thaw it? */
 
 /* stop.c */
 void stop_drain(struct instance *i);
@@ -103,7 +106,7 @@ void stop_watch(struct instance *i); /* control socket and death */
 /* metering.c */
 void meter_open(struct instance *i);
 void meter_ready(struct instance *i);
-void meter_take(struct instance *i); /* brings i->last up to date */
+void meter_take(struct instance *i);                                /* brings i->last up to date */
 void meter_read(struct instance *i, enum wire_meter_reason reason); /* and sends it to the ledger */
 
 #endif

@@ -56,7 +56,8 @@ static int make_root(struct child *c)
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	if (!l->root_dir)
-		return mount("ebb", l->stage_dir, "tmpfs", flags | MS_RDONLY, "size=4k,mode=0555") < 0
+		return mount("ebb", l->stage_dir, "tmpfs", flags | MS_RDONLY, "size=4k,mode=0555") <
+				       0
 			       ? -errno
 			       : 0;
 	if (mount(l->root_dir, l->stage_dir, NULL, MS_BIND, NULL) < 0)
@@ -100,7 +101,8 @@ static int drop_caps(struct child *c)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}, {0}};
 
-	/* The bounding set went when the ids still allowed it (before_ids); this is what is left. */
+	/* The bounding set went when the ids still allowed it (before_ids); this is what is left.
+	 */
 	if (syscall(SYS_capset, &header, none) < 0)
 		return -errno;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starting ebb's own unprivileged programs, confined before their first instruction: own uid, no
- * capabilities, no_new_privs, own mount, network, IPC and UTS namespaces, an empty read-only root (or
- * one directory as root), and only the descriptors named here. Their seccomp filter they load
+ * capabilities, no_new_privs, own mount, network, IPC and UTS namespaces, an empty read-only root
+ * (or one directory as root), and only the descriptors named here. Their seccomp filter they load
  * themselves before the first foreign byte: one that had to let execve(2) through would be weaker.
  */
 #ifndef EBB_SUPERVISOR_LAUNCH_H
@@ -16,9 +16,9 @@ struct launch {
 	const char *binary;    /* absolute path of a static program */
 	const char *stage_dir; /* absolute, empty: mount point of the new root while it is made */
 	const char *root_dir;  /* becomes "/", writable; NULL = empty and read-only */
-	uint32_t uid;	       /* and gid */
-	int control_fd;	       /* becomes 3; borrowed */
-	int extra_fd;	       /* becomes 4, or -1; borrowed */
+	uint32_t uid;          /* and gid */
+	int control_fd;        /* becomes 3; borrowed */
+	int extra_fd;          /* becomes 4, or -1; borrowed */
 	const char *log_level; /* EBB_LOG in its environment */
 };
 

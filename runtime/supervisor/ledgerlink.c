@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ struct ledgerlink {
 	int directory_fd;
 	char binary[CONFIG_PATH_SIZE + 32];
 	uint64_t seq, acked; /* last given, last safe */
-	bool broken;	     /* it said it cannot write */
+	bool broken;         /* it said it cannot write */
 	struct flush flushes[FLUSHES_MAX];
 	struct wire_meter *waiting; /* ring: record of seq n at n % WAITING_MAX */
 };
@@ -67,6 +68,9 @@ static int on_ack(void *self, struct wire_message *m)
 				  strerror(ack->err));
 		l->broken = true;
 		answer_flushes(l, -ack->err);
+		/* It acknowledges nothing on that file any more; a new process may, if the disk
+		 * does. */
+		kill(l->daemon.pid, SIGKILL);
 		return 0;
 	}
 	if (ack->seq > l->seq)
@@ -128,6 +132,7 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	if (!l)
 		return -ENOMEM;
 	l->options = *options;
+	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
 	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
 	l->directory_fd = open(c->ledger_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ledger", c->libexec_dir);
@@ -169,8 +174,8 @@ void ledgerlink_free(struct ledgerlink *l)
 
 void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record)
 {
-	/* The ring is full only if instances outnumber what keeps_up left room for: the oldest readings
-	 * of living instances give way, their counters are in the newer ones. */
+	/* The ring is full only if instances outnumber what keeps_up left room for: the oldest
+	 * readings of living instances give way, their counters are in the newer ones. */
 	if (l->seq - l->acked >= WAITING_MAX - 1)
 		l->acked++;
 	record->seq = ++l->seq;

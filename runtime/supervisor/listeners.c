@@ -53,7 +53,8 @@ static int parse(const char *text, union address *out, socklen_t *out_size)
 static int listen_on(const union address *address, socklen_t size)
 {
 	const int on = 1;
-	SCOPED_FD fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	SCOPED_FD fd =
+		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
@@ -72,7 +73,8 @@ int listener_tcp(const char *address, char *err, size_t err_size)
 		r = listen_on(&parsed, size);
 	if (r < 0)
 		(void)text_format(err, err_size, "cannot listen on %s: %s%s", address, strerror(-r),
-				  r == -EADDRINUSE ? "; choose another with --listen ADDR:PORT" : "");
+				  r == -EADDRINUSE ? "; choose another with --listen ADDR:PORT"
+						   : "");
 	return r;
 }
 

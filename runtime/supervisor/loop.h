@@ -22,7 +22,7 @@ struct watch {
 /* A timer, embedded in its owner; zeroed means disarmed. */
 struct timer {
 	uint64_t due_ns; /* CLOCK_MONOTONIC; meaningful while armed */
-	uint32_t place;	 /* 1 + its index in the heap; 0 = disarmed */
+	uint32_t place;  /* 1 + its index in the heap; 0 = disarmed */
 	void (*on_due)(struct timer *t);
 };
 

@@ -82,12 +82,14 @@ void meter_take(struct instance *i)
 	if (m->awake_us > m->lived_us)
 		m->awake_us = m->lived_us;
 	raise_to(&m->frozen_us, frozen_us(i, m->lived_us - m->awake_us));
+	/* The three are read one after the other; together they must add up. */
+	raise_to(&m->lived_us, m->awake_us + m->frozen_us);
 	if (cgroup_cpu(&i->cgroup, &cpu) == 0) {
 		raise_to(&m->cpu_us, since(cpu.usage_us, i->before.usage_us));
 		raise_to(&m->cpu_user_us, since(cpu.user_us, i->before.user_us));
 		raise_to(&m->cpu_system_us, since(cpu.system_us, i->before.system_us));
 	}
-	m->cpu_init_us = i->init_cpu_us;
+	m->cpu_init_us = i->init_cpu_us < m->cpu_us ? i->init_cpu_us : m->cpu_us;
 	m->invocations = atomic_load(&board_slot(board, i->slot)->invocations);
 	m->read_us = clock_real_us();
 }

@@ -3,8 +3,8 @@
  * One unprivileged process at the other end of a wire channel, as root sees it.
  *
  * Sending never blocks: what the socket does not take at once waits in a bounded queue (descriptors
- * duplicated), and a peer that lets it overflow is treated as dead. Receiving goes through the rules
- * table; whatever does not fit it ends the peer.
+ * duplicated), and a peer that lets it overflow is treated as dead. Receiving goes through the
+ * rules table; whatever does not fit it ends the peer.
  */
 #ifndef EBB_SUPERVISOR_PEER_H
 #define EBB_SUPERVISOR_PEER_H
@@ -23,8 +23,8 @@ struct peer {
 	const char *name; /* "gateway-0", for the log */
 	const struct wire_rule *rules;
 	size_t rule_count;
-	uint32_t phase; /* of the rules' phases, one bit */
-	void *self;	/* the rules' */
+	uint32_t phase;                             /* of the rules' phases, one bit */
+	void *self;                                 /* the rules' */
 	void (*on_lost)(struct peer *p, int error); /* 0: end of file. The peer is closed already */
 	struct peer_message *head, *tail;
 	uint32_t queued;
@@ -35,8 +35,8 @@ struct peer {
 int peer_open(struct peer *p, struct loop *loop, int socket_fd);
 void peer_close(struct peer *p);
 bool peer_is_open(const struct peer *p);
-/* Sends or queues; a failure closes the peer and reports on_lost from the loop later, so callers need
- * not look. fds are borrowed. */
+/* Sends or queues; a failure closes the peer and reports on_lost from the loop later, so callers
+ * need not look. fds are borrowed. */
 void peer_send(struct peer *p, uint32_t type, const void *record, size_t size, const int *fds,
 	       unsigned int fd_count);
 

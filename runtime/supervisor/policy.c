@@ -42,7 +42,8 @@ struct policy_decision policy_decide(const struct policy_view *v)
 	};
 }
 
-/* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay. */
+/* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay.
+ */
 #define FREEZE_PAYS_NS (20 * UINT64_C(1000000))
 #define FREEZE_LONG_NS UINT64_C(1000000000)
 

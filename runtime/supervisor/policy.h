@@ -11,13 +11,13 @@
 
 /* One service as the policy sees it. */
 struct policy_view {
-	uint32_t queued;	 /* requests waiting in all gateways */
-	uint32_t starting;	 /* instances of the current revision not ready yet */
-	uint32_t live;		 /* ready ones, frozen or not */
-	uint32_t min, max;	 /* instances */
-	uint32_t concurrency;	 /* tickets per instance */
-	uint32_t host_room;	 /* instances the host can still take */
-	uint64_t not_before_ns;	 /* after failures: no start before this */
+	uint32_t queued;        /* requests waiting in all gateways */
+	uint32_t starting;      /* instances of the current revision not ready yet */
+	uint32_t live;          /* ready ones, frozen or not */
+	uint32_t min, max;      /* instances */
+	uint32_t concurrency;   /* tickets per instance */
+	uint32_t host_room;     /* instances the host can still take */
+	uint64_t not_before_ns; /* after failures: no start before this */
 	uint64_t now_ns;
 };
 

@@ -45,7 +45,8 @@ static int try_connect(struct instance *i)
 	int r;
 
 	if (i->probe_fd < 0) {
-		r = netns_sockets(i->armed.net_ns_fd, i->fleet->home_ns_fd, AF_INET, &i->probe_fd, 1);
+		r = netns_sockets(i->armed.net_ns_fd, i->fleet->home_ns_fd, AF_INET, &i->probe_fd,
+				  1);
 		if (r < 0)
 			return r;
 	}
@@ -71,10 +72,10 @@ static void on_due(struct timer *t)
 			(void)text_format(i->fault, sizeof(i->fault), "probing its port: %s",
 					  strerror(-r));
 		else
-			(void)text_format(
-				i->fault, sizeof(i->fault),
-				"it did not listen on 127.0.0.1:%u ($PORT) within %u ms (initTimeout)",
-				i->spec->put.exec.port, i->spec->put.init_timeout_ms);
+			(void)text_format(i->fault, sizeof(i->fault),
+					  "it did not listen on 127.0.0.1:%u ($PORT) within %u ms "
+					  "(initTimeout)",
+					  i->spec->put.exec.port, i->spec->put.init_timeout_ms);
 		stop_kill(i, WIRE_DOWN_NEVER_LISTENED, NULL);
 		return;
 	}

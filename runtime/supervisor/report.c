@@ -65,8 +65,8 @@ static const uint32_t shown_states[INSTANCE_STATE_COUNT] = {
 static void explain_running(const struct instance *i, board_word w, char *out, size_t size)
 {
 	uint64_t now_ns = clock_mono_ns();
-	uint64_t idle_since_ns = atomic_load(
-		&board_slot(i->fleet->options.board, i->slot)->idle_since_ns);
+	uint64_t idle_since_ns =
+		atomic_load(&board_slot(i->fleet->options.board, i->slot)->idle_since_ns);
 
 	if (board_tickets(w) + board_holds(w) > 0)
 		snprintf(out, size, "awake: %u requests open, %u holds", board_tickets(w),

@@ -6,7 +6,8 @@
 #include "runtime/supervisor/instance.h"
 #include "runtime/supervisor/policy.h"
 
-static void count_instances(struct fleet *f, const struct service *service, struct policy_view *view)
+static void count_instances(struct fleet *f, const struct service *service,
+			    struct policy_view *view)
 {
 	for (struct instance *i = f->first; i; i = i->next) {
 		if (i->spec != service->spec)
@@ -74,7 +75,27 @@ void fleet_scale(struct fleet *f, struct service *service)
 				  "cannot start an instance: %s", strerror(-r));
 		refuse(f, service, &view, POLICY_BACKING_OFF);
 	} else if (decision.start == 0) {
+		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)
+			fleet_rescale_at(f, service->not_before_ns);
 		refuse(f, service, &view, decision.reason);
 	}
 	fleet_claim_waiting(f);
+}
+
+void fleet_rescale_at(struct fleet *f, uint64_t due_ns)
+{
+	if (!f->stopping && (f->rescale.place == 0 || f->rescale.due_ns > due_ns))
+		(void)loop_timer_at(f->options.loop, &f->rescale, due_ns);
+}
+
+void fleet_on_rescale(struct timer *t)
+{
+	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, rescale));
+
+	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
+		struct service *service = services_at(f->options.services, index);
+
+		if (service)
+			fleet_scale(f, service);
+	}
 }

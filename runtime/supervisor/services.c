@@ -160,8 +160,9 @@ static int spec_new(const struct wire_service_put *put, struct image_store *imag
 
 		if (fd < 0) {
 			text_hex(digest, put->layers[i], DIGEST_SIZE);
-			(void)text_format(err, err_size, "layer sha256:%s: %s; import the image again",
-					  digest, strerror(-fd));
+			(void)text_format(err, err_size,
+					  "layer sha256:%s: %s; import the image again", digest,
+					  strerror(-fd));
 			spec_unref(spec);
 			return fd;
 		}

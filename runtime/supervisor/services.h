@@ -3,8 +3,8 @@
  * The services ebbd knows: a number and a name each, and the specification in force.
  *
  * A specification is immutable and counted: instances of an older revision keep theirs. Its layers
- * are opened when it is put, so that a missing image is an error of the deployment, not of the first
- * request.
+ * are opened when it is put, so that a missing image is an error of the deployment, not of the
+ * first request.
  */
 #ifndef EBB_SUPERVISOR_SERVICES_H
 #define EBB_SUPERVISOR_SERVICES_H
@@ -27,7 +27,7 @@ struct service {
 	char name[SERVICE_NAME_SIZE]; /* "" = free */
 	struct spec *spec;
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
-	uint32_t failures;	       /* starts that failed in a row */
+	uint32_t failures;             /* starts that failed in a row */
 	uint64_t not_before_ns;
 	char last_failure[ERROR_TEXT_SIZE];
 };

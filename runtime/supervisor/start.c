@@ -66,7 +66,8 @@ int instance_new(struct fleet *f, struct service *service, const char *why)
 	i->state_since_ns = loop_now_ns(f->options.loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;
-	(void)text_copy(i->id, sizeof(i->id), service->name); /* its number comes with its sandbox */
+	(void)text_copy(i->id, sizeof(i->id),
+			service->name); /* its number comes with its sandbox */
 	i->generation = board_open_slot(f->options.board, i->slot,
 					service->spec->put.concurrency_max, service->index);
 	while (*end)
@@ -93,9 +94,9 @@ static int set_limits(struct instance *i)
 static int hand_over(struct instance *i)
 {
 	struct fleet *f = i->fleet;
-	SCOPED_FD root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
-					 (uint64_t)i->spec->put.scratch_mb << 20,
-					 f->options.stage_dir);
+	SCOPED_FD root_fd =
+		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+			     (uint64_t)i->spec->put.scratch_mb << 20, f->options.stage_dir);
 	SCOPED_FD output_fd = -1;
 	int pipe_fds[2];
 	struct sandbox_claim claim = {
@@ -129,8 +130,7 @@ static int claim(struct instance *i)
 	}
 	r = hand_over(i);
 	if (r < 0)
-		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
-				  strerror(-r));
+		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s", strerror(-r));
 	return r;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The end of an instance, wanted or not: drain, thaw, SIGTERM, grace, cgroup.kill; then wait until the
- * cgroup is empty, read the last meters and remove everything.
+ * The end of an instance, wanted or not: drain, thaw, SIGTERM, grace, cgroup.kill; then wait until
+ * the cgroup is empty, read the last meters and remove everything.
  */
 #include <errno.h>
 #include <signal.h>
@@ -48,8 +48,7 @@ static void tell_failure(struct instance *i)
 	if (!service || service->spec != i->spec)
 		return;
 	service->failures++;
-	service->not_before_ns =
-		loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
+	service->not_before_ns = loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
 	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
 	memset(service->queued, 0, sizeof(service->queued));
 	f->options.hooks.start_failed(f->options.hooks.self, &record);
@@ -127,8 +126,9 @@ static void note_exit(struct instance *i, const struct sandbox_word *word)
 		return; /* a fault before said more */
 	i->exit_known = true;
 	i->detail = word->b;
-	i->cause = word->a == 0 ? WIRE_DOWN_EXITED
-				: word->b == SIGSYS ? WIRE_DOWN_SECCOMP : WIRE_DOWN_SIGNALED;
+	i->cause = word->a == 0        ? WIRE_DOWN_EXITED
+		   : word->b == SIGSYS ? WIRE_DOWN_SECCOMP
+				       : WIRE_DOWN_SIGNALED;
 	if (word->a == 0)
 		(void)text_format(i->fault, sizeof(i->fault),
 				  "the process exited with code %d; `ebb logs %s` has its output",
@@ -161,7 +161,8 @@ static void name_the_cause(struct instance *i)
 		i->fault[0] = '\0';
 		return;
 	}
-	if (cgroup_oom_kills(i->fleet->options.tree, &i->cgroup, &oom_kills) == 0 && oom_kills > 0) {
+	if (cgroup_oom_kills(i->fleet->options.tree, &i->cgroup, &oom_kills) == 0 &&
+	    oom_kills > 0) {
 		i->cause = WIRE_DOWN_OOM;
 		(void)text_format(i->fault, sizeof(i->fault),
 				  "out of memory: it needed more than its %u MB; raise `memory`",
@@ -252,8 +253,8 @@ void stop_drain(struct instance *i)
 		stop_terminate(i);
 		return;
 	}
-	(void)board_move(i->fleet->options.board, i->slot,
-			 1u << BOARD_RUNNING | 1u << BOARD_FROZEN, BOARD_DRAINING);
+	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
+			 BOARD_DRAINING);
 	(void)cgroup_thaw(&i->cgroup);
 	instance_move(i, INSTANCE_DRAIN);
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;

@@ -270,8 +270,9 @@ static bool anyone_pending(struct board *b, uint32_t except, uint32_t slot)
 	return false;
 }
 
-/* What a dead gateway had open here, although it died between its two steps: the tickets of the word
- * less those the others count. Others may be between theirs right now, so look until nothing moves. */
+/* What a dead gateway had open here, although it died between its two steps: the tickets of the
+ * word less those the others count. Others may be between theirs right now, so look until nothing
+ * moves. */
 static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 {
 	struct board_slot *s = board_slot(b, slot);

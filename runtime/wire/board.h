@@ -3,20 +3,20 @@
  * The board: shared memory in which gateways and the supervisor agree who may use an instance.
  *
  * A file in the run directory, mapped by ebbd and by every gateway. One slot per instance holds one
- * atomic word: generation, state, holds, open tickets. A ticket is the right of a gateway to have one
- * piece of work open on an instance: no ticket, no work.
+ * atomic word: generation, state, holds, open tickets. A ticket is the right of a gateway to have
+ * one piece of work open on an instance: no ticket, no work.
  *
  *   take    CAS by a gateway: refused if the generation differs, the instance is not RUNNING or
  *           FROZEN, or tickets = limit. tickets + 1, and FROZEN becomes RUNNING in the same step;
  *           that gateway must then write "0" to cgroup.freeze and ring the doorbell.
  *   give    tickets - 1 by the gateway that took it.
- *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN; it writes "1", then
- *           looks again: if the word is no longer FROZEN, it writes "0".
+ *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN; it writes "1",
+ * then looks again: if the word is no longer FROZEN, it writes "0".
  *
- * A gateway writes "0" only while it owns a ticket, and the supervisor writes "1" only before it looks
- * again, so no order of these steps leaves a frozen cgroup with open work; tests/unit/test_board_model
- * walks through every interleaving. Each gateway also counts its tickets in a page of its own, so that
- * the supervisor can return those of a dead one.
+ * A gateway writes "0" only while it owns a ticket, and the supervisor writes "1" only before it
+ * looks again, so no order of these steps leaves a frozen cgroup with open work;
+ * tests/unit/test_board_model walks through every interleaving. Each gateway also counts its
+ * tickets in a page of its own, so that the supervisor can return those of a dead one.
  *
  * Provisioned time needs no lock: awake_ns has the clock subtracted when tickets+holds leave 0 and
  * added when they return to 0, so the sum is exact whenever nothing is open.
@@ -31,7 +31,7 @@
 #include "runtime/wire/records.h"
 
 enum board_state {
-	BOARD_EMPTY,	/* no instance here */
+	BOARD_EMPTY,    /* no instance here */
 	BOARD_STARTING, /* not ready: no tickets yet */
 	BOARD_RUNNING,
 	BOARD_FROZEN,
@@ -69,12 +69,12 @@ static inline board_word board_make(uint32_t generation, enum board_state state,
 
 struct board_slot {
 	_Alignas(64) _Atomic board_word word;
-	_Atomic int64_t awake_ns;     /* see above; add the clock while work is open */
+	_Atomic int64_t awake_ns;       /* see above; add the clock while work is open */
 	_Atomic uint64_t idle_since_ns; /* CLOCK_MONOTONIC when tickets+holds last became 0 */
-	_Atomic uint32_t limit;	      /* tickets at most */
-	_Atomic uint32_t service;     /* index of its service */
+	_Atomic uint32_t limit;         /* tickets at most */
+	_Atomic uint32_t service;       /* index of its service */
 	_Alignas(64) _Atomic uint64_t invocations;
-	_Atomic uint64_t thaws;	      /* by tickets */
+	_Atomic uint64_t thaws; /* by tickets */
 };
 
 /* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */
@@ -97,7 +97,8 @@ board_word board_load(struct board *b, uint32_t slot);
 /* What take and give say. */
 enum board_take { BOARD_TAKEN, BOARD_TAKEN_THAW, BOARD_FULL, BOARD_GONE };
 
-/* Gateway: one ticket. BOARD_TAKEN_THAW: this caller made it RUNNING and must write "0" and ring. */
+/* Gateway: one ticket. BOARD_TAKEN_THAW: this caller made it RUNNING and must write "0" and ring.
+ */
 enum board_take board_take(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
 /* Gateway: gives one back. Returns how many are still open. */
 uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
@@ -111,14 +112,14 @@ bool board_try_freeze(struct board *b, uint32_t slot);
 /* Work that outlives a response; counts like a ticket. */
 bool board_hold(struct board *b, uint32_t slot, uint32_t generation);
 void board_release(struct board *b, uint32_t slot, uint32_t generation);
-/* Everything a dead gateway had open comes back; touched(ctx, slot) is called for each such slot, and
- * the caller writes "0" there: the gateway may have died between its CAS and its write. */
+/* Everything a dead gateway had open comes back; touched(ctx, slot) is called for each such slot,
+ * and the caller writes "0" there: the gateway may have died between its CAS and its write. */
 void board_return_tickets(struct board *b, uint32_t gateway,
 			  void (*touched)(void *ctx, uint32_t slot), void *ctx);
 /* Provisioned time so far. False if gateways never held still: keep the value read before. */
 bool board_awake_ns(struct board *b, uint32_t slot, uint64_t *out_ns);
-/* After a gateway died between opening work and starting the clock: brings the sum back between what
- * was read last and that plus the time since. */
+/* After a gateway died between opening work and starting the clock: brings the sum back between
+ * what was read last and that plus the time since. */
 void board_awake_clamp(struct board *b, uint32_t slot, uint64_t low_ns, uint64_t high_ns);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_FDS_MAX	64     /* descriptors in one message; the kernel's own limit is 253 */
+#define WIRE_FDS_MAX    64     /* descriptors in one message; the kernel's own limit is 253 */
 #define WIRE_RECORD_MAX 65536u /* bytes of the largest record */
 
 struct wire_head {
@@ -45,7 +45,8 @@ int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, con
 int wire_recv(int socket_fd, struct wire_message *m);
 
 /* One row of a receiver's table. handle gets a record of exactly size bytes with exactly fds
- * descriptors; it returns 0, or -errno to end the peer. phases is a bit set of the receiver's own. */
+ * descriptors; it returns 0, or -errno to end the peer. phases is a bit set of the receiver's own.
+ */
 struct wire_rule {
 	uint32_t type;
 	uint32_t size;

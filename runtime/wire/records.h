@@ -39,33 +39,33 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #undef X
 
 /* Sizes. A name of a service is a DNS label; an instance is <service>-<number in base 10>. */
-#define SERVICE_NAME_SIZE  64
-#define INSTANCE_ID_SIZE   96
-#define HOST_NAME_SIZE	   256
-#define PATH_PREFIX_SIZE   256
-#define ERROR_TEXT_SIZE	   512
-#define IMAGE_LAYERS_MAX   64
-#define IMAGE_NAME_SIZE	   256
-#define DIGEST_SIZE	   32 /* SHA-256 */
-#define SERVICES_MAX	   1024
-#define INSTANCES_MAX	   4095
-#define GATEWAYS_MAX	   64
-#define SERVICE_HOSTS_MAX  4
-#define LISTENERS_MAX	   8
+#define SERVICE_NAME_SIZE 64
+#define INSTANCE_ID_SIZE  96
+#define HOST_NAME_SIZE    256
+#define PATH_PREFIX_SIZE  256
+#define ERROR_TEXT_SIZE   512
+#define IMAGE_LAYERS_MAX  64
+#define IMAGE_NAME_SIZE   256
+#define DIGEST_SIZE       32 /* SHA-256 */
+#define SERVICES_MAX      1024
+#define INSTANCES_MAX     4095
+#define GATEWAYS_MAX      64
+#define SERVICE_HOSTS_MAX 4
+#define LISTENERS_MAX     8
 
 /* How a process is to be started; made by ebb-api out of the image's config and the service's
  * settings. Opaque to root, which checks counts and terminators and passes it to execve(2). */
 struct wire_exec {
-	uint32_t uid, gid;	/* inside the instance, 0..65535 */
+	uint32_t uid, gid; /* inside the instance, 0..65535 */
 	uint32_t groups[32];
 	uint16_t group_count;
-	uint16_t argc, envc;	/* strings in argv and env */
-	uint16_t stop_signal;	/* Linux number; SIGTERM unless the image says otherwise */
-	uint16_t port;		/* TCP port the function will listen on = $PORT */
+	uint16_t argc, envc;  /* strings in argv and env */
+	uint16_t stop_signal; /* Linux number; SIGTERM unless the image says otherwise */
+	uint16_t port;        /* TCP port the function will listen on = $PORT */
 	uint16_t reserved[3];
-	char cwd[512];		/* absolute; made if absent */
+	char cwd[512]; /* absolute; made if absent */
 	char argv[8192];
-	char env[24576];	/* without EBB_INSTANCE, which ebbd adds */
+	char env[24576]; /* without EBB_INSTANCE, which ebbd adds */
 };
 
 /* ---- ebbd -> gateway ---- */
@@ -74,14 +74,14 @@ struct wire_exec {
  * The ring is inherited as fd GATEWAY_RING_FD (io_uring fds cannot be sent), made while root with
  * IORING_SETUP_R_DISABLED; ring_params is its struct io_uring_params as the kernel filled it. */
 #define GATEWAY_CONTROL_FD 3
-#define GATEWAY_RING_FD	   4
+#define GATEWAY_RING_FD    4
 struct wire_gateway_config {
 	uint32_t index, gateway_count; /* this gateway's page on the board */
 	uint32_t listener_count;
-	uint32_t head_bytes_max;       /* request head, 64 KiB */
+	uint32_t head_bytes_max; /* request head, 64 KiB */
 	uint32_t connections_max;
-	uint32_t queue_max;	       /* requests waiting for an instance, in all */
-	uint32_t queue_age_ms_max;     /* then 503 OVERLOADED */
+	uint32_t queue_max;        /* requests waiting for an instance, in all */
+	uint32_t queue_age_ms_max; /* then 503 OVERLOADED */
 	uint32_t head_timeout_ms, idle_timeout_ms;
 	uint32_t reserved;
 	unsigned char ring_params[128];
@@ -98,7 +98,7 @@ struct wire_route_put {
 	uint32_t host_count;
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE]; /* lower case, no port */
-	char prefix[PATH_PREFIX_SIZE];		       /* "" or "/p": matches /p and /p/... */
+	char prefix[PATH_PREFIX_SIZE];                 /* "" or "/p": matches /p and /p/... */
 };
 
 struct wire_route_del {
@@ -113,10 +113,10 @@ enum wire_address { WIRE_ADDRESS_TCP, WIRE_ADDRESS_UNIX };
 struct wire_instance_up {
 	uint32_t slot, generation;
 	uint32_t service, revision;
-	uint32_t address;      /* enum wire_address */
+	uint32_t address; /* enum wire_address */
 	uint32_t socket_count;
-	uint32_t backlog;      /* never more connects pending than this */
-	uint16_t port;	       /* TCP: 127.0.0.1:port */
+	uint32_t backlog; /* never more connects pending than this */
+	uint16_t port;    /* TCP: 127.0.0.1:port */
 	uint16_t reserved;
 	char id[INSTANCE_ID_SIZE];
 	char unix_name[64]; /* UNIX: abstract name, without the leading NUL */
@@ -197,10 +197,10 @@ struct wire_result {
 struct wire_service_put {
 	uint64_t cookie;
 	uint32_t revision;
-	uint32_t memory_mb;	   /* 64.. */
-	uint32_t cpu_milli;	   /* 1000 = one CPU; 0 = memory / 2 GiB of one */
+	uint32_t memory_mb; /* 64.. */
+	uint32_t cpu_milli; /* 1000 = one CPU; 0 = memory / 2 GiB of one */
 	uint32_t pids_max;
-	uint32_t scratch_mb;	   /* size of the writable layer */
+	uint32_t scratch_mb; /* size of the writable layer */
 	uint32_t max_duration_ms, init_timeout_ms, stop_grace_ms;
 	uint32_t concurrency_max;
 	uint32_t instances_min, instances_max;
@@ -220,7 +220,7 @@ struct wire_service_del {
 };
 
 #define WIRE_IMAGE_FORMATS(X) X(OCI_ARCHIVE) X(DOCKER_ARCHIVE) X(ROOTFS_TAR)
-#define X(name) WIRE_IMAGE_##name,
+#define X(name)               WIRE_IMAGE_##name,
 enum wire_image_format { WIRE_IMAGE_FORMATS(X) WIRE_IMAGE_FORMAT_COUNT };
 #undef X
 
@@ -229,7 +229,8 @@ struct wire_image_import {
 	uint64_t cookie;
 	uint32_t format; /* enum wire_image_format */
 	uint32_t reserved;
-	char reference[IMAGE_NAME_SIZE]; /* which image of several in the archive; "" = the only one */
+	char reference[IMAGE_NAME_SIZE]; /* which image of several in the archive; "" = the only one
+					  */
 };
 
 /* What an image says of itself (OCI image-spec config.md), names resolved against its own
@@ -239,9 +240,9 @@ struct wire_image_config {
 	uint32_t groups[32];
 	uint16_t group_count, entrypoint_count, cmd_count, env_count;
 	uint16_t stop_signal; /* 0 = none given */
-	uint16_t port;	      /* the one exposed tcp port, or 0 */
+	uint16_t port;        /* the one exposed tcp port, or 0 */
 	uint16_t reserved[2];
-	char cwd[512];	      /* "" = none given */
+	char cwd[512]; /* "" = none given */
 	char entrypoint[4096], cmd[4096];
 	char env[16384];
 };
@@ -250,9 +251,9 @@ struct wire_image_done {
 	uint64_t cookie;
 	int32_t err;
 	uint32_t layer_count;
-	uint64_t bytes;			   /* unpacked size of all layers */
-	char text[ERROR_TEXT_SIZE];	   /* when err != 0 */
-	uint8_t digest[DIGEST_SIZE];	   /* of the manifest, or of the tar for rootfs archives */
+	uint64_t bytes;              /* unpacked size of all layers */
+	char text[ERROR_TEXT_SIZE];  /* when err != 0 */
+	uint8_t digest[DIGEST_SIZE]; /* of the manifest, or of the tar for rootfs archives */
 	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE];
 	struct wire_image_config config;
 };
@@ -303,10 +304,11 @@ struct wire_log_pipe {
 	char service[SERVICE_NAME_SIZE];
 };
 
-#define WIRE_EVENT_KINDS(X) \
-	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
-	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
-	X(GATEWAY_LOST)
+#define WIRE_EVENT_KINDS(X)                                                                 \
+	X(SERVICE_UP)                                                                       \
+	X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN)           \
+		X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) \
+			X(GATEWAY_UP) X(GATEWAY_LOST)
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 #undef X
@@ -314,8 +316,8 @@ const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
 
 struct wire_event {
 	uint64_t when_us; /* wall clock */
-	uint32_t kind;	  /* enum wire_event_kind */
-	uint32_t reserved;
+	uint32_t kind;    /* enum wire_event_kind */
+	uint32_t unready; /* 1: the instance was not ready yet */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
 	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */
@@ -335,7 +337,7 @@ struct wire_ledger_config {
 };
 
 #define WIRE_METER_REASONS(X) X(OPEN) X(FREEZE) X(PERIODIC) X(FLUSH) X(CLOSE)
-#define X(name) METER_AT_##name,
+#define X(name)               METER_AT_##name,
 enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
 #undef X
 const char *wire_meter_reason_name(uint32_t reason); /* "freeze", ... */
@@ -343,18 +345,20 @@ const char *wire_meter_reason_name(uint32_t reason); /* "freeze", ... */
 /* The meters of one instance, cumulative since its birth and monotonic; sending one again, or an
  * older one, is harmless. (instance, boot_us) names it for ever. */
 struct wire_meter {
-	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe one */
+	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe
+			 one */
 	uint64_t boot_us, cgroup_id;
-	uint64_t read_us;	 /* wall clock of the reading */
-	uint64_t lived_us;	 /* since the account was opened: awake + idle + frozen */
-	uint64_t cpu_us;	 /* cpu.stat usage_usec since the account was opened: what is billed */
+	uint64_t read_us;  /* wall clock of the reading */
+	uint64_t lived_us; /* since the account was opened: awake + idle + frozen */
+	uint64_t cpu_us;   /* cpu.stat usage_usec since the account was opened: what is billed */
 	uint64_t cpu_user_us, cpu_system_us; /* shown, never summed */
-	uint64_t cpu_init_us;	 /* part of cpu_us until the instance was ready */
-	uint64_t awake_us;	 /* provisioned time: sum of the awake intervals */
-	uint64_t frozen_us;	 /* at most lived_us - awake_us, or the ledger refuses it (docs/ledger.md) */
+	uint64_t cpu_init_us;                /* part of cpu_us until the instance was ready */
+	uint64_t awake_us;                   /* provisioned time: sum of the awake intervals */
+	uint64_t frozen_us; /* at most lived_us - awake_us, or the ledger refuses it
+			       (docs/ledger.md) */
 	uint64_t invocations;
 	uint32_t memory_mb, revision;
-	uint32_t reason;	 /* enum wire_meter_reason */
+	uint32_t reason; /* enum wire_meter_reason */
 	uint32_t reserved;
 	char instance[INSTANCE_ID_SIZE];
 	char service[SERVICE_NAME_SIZE];
@@ -374,8 +378,8 @@ struct wire_meter_ack {
 
 /* ---- api <-> ledger ---- */
 
-/* Answered by USAGE_ROWs, the last one with last = 1 and no service. service "" = all; bucket_us 0 =
- * one row per service over the whole window, else one per service and bucket. Counters inside a
+/* Answered by USAGE_ROWs, the last one with last = 1 and no service. service "" = all; bucket_us 0
+ * = one row per service over the whole window, else one per service and bucket. Counters inside a
  * window are differences of cumulative readings, interpolation never. */
 struct wire_usage_get {
 	uint64_t cookie;
@@ -400,7 +404,7 @@ struct wire_ledger_verify {
 
 struct wire_ledger_verdict {
 	uint64_t cookie;
-	uint64_t rows, bad_row; /* bad_row 0 = the chain holds */
+	uint64_t rows, bad_row;    /* bad_row 0 = the chain holds */
 	uint8_t head[DIGEST_SIZE]; /* hash of the last row */
 	int32_t err;
 	uint32_t reserved;

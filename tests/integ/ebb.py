@@ -86,8 +86,8 @@ class Ebb:
         except BlockingIOError:
             return False
 
-    def stop(self, deadline_s=30):
-        """SIGTERM; ebbd must end with 0 and leave nothing."""
+    def stop(self, deadline_s=30, code=0):
+        """SIGTERM; ebbd must end with this code and leave nothing."""
         if self.process is None:
             return
         process, self.process = self.process, None
@@ -100,7 +100,7 @@ class Ebb:
             self._clean_up(process)
             raise AssertionError(f"ebbd did not end after SIGTERM\n{self.log()}") from None
         try:
-            assert process.returncode == 0, f"ebbd ended with {process.returncode}\n{self.log()}"
+            assert process.returncode == code, f"ebbd ended with {process.returncode}\n{self.log()}"
             self.witness.assert_nothing_left()
         except AssertionError:
             self._clean_up(process)

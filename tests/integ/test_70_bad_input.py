@@ -103,7 +103,7 @@ def test_spoiled_image_is_refused(module_ebb, place, spoil):
 
 @pytest.mark.parametrize("name, data", [
     ("empty", b""), ("noise", os.urandom(70000)), ("zip", gzip.compress(b"x" * 10000)),
-    ("half", None)])
+    ("half", None)], ids=["empty", "noise", "zip", "half"])
 def test_file_that_is_no_archive_is_refused(module_ebb, place, name, data):
     if data is None:
         with open(pictures.probe_archive(), "rb") as f:
@@ -155,21 +155,31 @@ def test_image_that_does_not_exist_is_named(host):
     assert host.get("ghost").status == 404
 
 
+def write_json(host, services):
+    path = os.path.join(host.root, "bad.json")
+    with open(path, "w") as f:
+        json.dump({"services": services}, f)
+    return path
+
+
 def broken(host, name, **settings):
     """Deploys a service that can't start, asks it once, removes it; the answer and the log lines."""
     host.apply({name: {"runtime": "container", "entrypoint": "probe", "minInstances": 0, **settings}},
                ok=False)
     reply = host.get(name, timeout=40)
-    lines = host.log_lines(rf"level=(error|warn).*{name}|{name}.*level=(error|warn)")
+    lines = host.log_lines(rf"event=instance_failed service={name} ")
     host.cli("rm", name, ok=False)
     wait_for(lambda: not host.instances(name))
     return reply, lines
 
 
 def assert_said(reply, lines, word):
+    """The cause stands in the answer, and in the log once for each start that failed."""
     assert reply.status == 502 and reply.headers.get("x-ebb-error"), reply
     assert re.search(word, reply.text, re.I), reply
-    assert lines, "nothing in the log"
+    assert lines and all(re.search(word, line, re.I) for line in lines), lines
+    instances = [re.search(r"instance=(\S+)", line).group(1) for line in lines]
+    assert len(set(instances)) == len(lines), lines
 
 
 def test_missing_entrypoint_is_named(host):
@@ -206,14 +216,22 @@ def test_memory_beyond_the_limit_at_start_is_named(host):
 
 def test_failing_service_does_not_disturb_another(host):
     host.deploy("good", "probe")
-    host.apply({"bad": {"runtime": "container", "entrypoint": "probe", "minInstances": 1,
-                        "env": {"PROBE_MODE": "exit"}}}, ok=False)
+    host.cli("deploy", "-f", write_json(host, {"bad": {
+        "runtime": "container", "entrypoint": "probe", "minInstances": 1,
+        "env": {"PROBE_MODE": "exit"}}}), ok=False)
     for _ in range(10):
         assert host.get("good").status == 200
     starts = host.log_lines("bad-")
     assert len(starts) < 200, "a failing service is restarted without end"
     host.cli("rm", "bad")
     wait_for(lambda: not host.instances("bad"))
+
+
+def test_waiting_for_a_service_that_can_not_start_ends_with_the_reason(host):
+    done = host.deploy("doomed", "probe", "--min", "1", "--env", "PROBE_MODE=exit", ok=False)
+    host.cli("rm", "doomed")
+    assert done.code == 1 and "7" in done.err, done
+    wait_for(lambda: not host.instances("doomed"))
 
 
 # --- ebb.json -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The board: tickets, states, provisioned time, and the proof of the freeze protocol. The model below
- * walks through every interleaving of two gateways and the supervisor, using the board's own
+ * The board: tickets, states, provisioned time, and the proof of the freeze protocol. The model
+ * below walks through every interleaving of two gateways and the supervisor, using the board's own
  * functions for each atomic step and one variable for what cgroup.freeze was last told.
  */
 #include <setjmp.h>
@@ -154,7 +154,8 @@ static void a_gateway_that_died_between_two_steps_is_made_good(void **state)
 	uint64_t awake_ns;
 	struct board *second;
 
-	/* Gateway 0 died after its CAS, before its own count and the clock; gateway 1 holds a ticket. */
+	/* Gateway 0 died after its CAS, before its own count and the clock; gateway 1 holds a
+	 * ticket. */
 	board_take(f->board, 1, SLOT, f->generation);
 	board_take(f->board, 0, SLOT, f->generation);
 	assert_int_equal(board_open(f->board_fd, &second), 0);
@@ -323,20 +324,22 @@ static void no_interleaving_leaves_work_frozen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_ticket_is_refused_beyond_the_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_ticket_is_refused_beyond_the_limit, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_ticket_of_another_generation_is_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(draining_and_dead_instances_take_no_tickets, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(the_first_ticket_of_a_frozen_instance_thaws_it, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(the_first_ticket_of_a_frozen_instance_thaws_it,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(open_work_forbids_freezing, setup, teardown),
 		cmocka_unit_test_setup_teardown(provisioned_time_counts_once_however_many_overlap,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_gateways_tickets_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_gateway_that_died_between_two_steps_is_made_good,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(no_interleaving_leaves_work_frozen, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_interleaving_leaves_work_frozen, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The wire: one message, one record of one exact size; whatever is not in the table ends the peer. */
+/* The wire: one message, one record of one exact size; whatever is not in the table ends the peer.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,10 +118,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_record_arrives_whole_with_its_descriptors, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(another_phase_size_type_or_descriptor_is_refused, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_head_that_lies_about_its_size_is_a_bad_message, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(another_phase_size_type_or_descriptor_is_refused,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_head_that_lies_about_its_size_is_a_bad_message,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_the_peer_is_seen, setup, teardown),
 	};
 

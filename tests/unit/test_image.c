@@ -129,14 +129,17 @@ static void mount_view(const struct fixture *f, const struct wire_image_done *do
 	(void)mkdir(view, 0755);
 	for (uint32_t n = done->layer_count; n-- > 0;) {
 		char at[400];
-		int layer_fd = image_layer_open(f->store, done->layers[n]);
+		SCOPED_FD layer_fd = image_layer_open(f->store, done->layers[n]);
+		SCOPED_FD clone_fd = -1;
 
 		assert_true(layer_fd >= 0);
+		clone_fd = open_tree(layer_fd, "",
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+		assert_true(clone_fd >= 0);
 		assert_int_equal(text_format(at, sizeof(at), "%s/l%u", f->dir, n), 0);
 		(void)mkdir(at, 0755);
-		assert_int_equal(move_mount(layer_fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH),
+		assert_int_equal(move_mount(clone_fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH),
 				 0);
-		close(layer_fd);
 		strcat(options, at);
 		(void)text_format(part, sizeof(part), "%s", n ? ":" : "");
 		strcat(options, part);

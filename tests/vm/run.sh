@@ -21,7 +21,8 @@ tar -c --exclude='./build*' --exclude=./.git --exclude=__pycache__ --exclude=nod
 	tar -C "$stage" -x --no-same-owner
 tar -C "$OUT" -c --exclude=./obj --exclude=./lib . | tar -C "$stage/build/release" -x --no-same-owner
 if [ -d "$cache" ]; then
-	find "$cache" -maxdepth 1 -type f -exec cp -t "$stage/build/cache" {} +
+	find "$cache" -maxdepth 1 -type f '(' -name '*.tar' -o -name probe ')' \
+		-exec cp -t "$stage/build/cache" {} +
 fi
 
 # EBB_SLOW: software emulation is about ten times slower, so tests stretch their deadlines by it.

@@ -23,6 +23,7 @@ VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffuti
                sqlite3 strace tar util-linux
 
 $(VM)/kernel.stamp: tests/vm/fetch-kernel.sh
+	@tests/deps images check vm
 	@tests/vm/fetch-kernel.sh $(VM)/kernel $(VM_KERNEL) busybox-static
 	@touch $@
 
