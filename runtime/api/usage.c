@@ -137,14 +137,16 @@ static void settle_window(struct usage_job *job)
 {
 	struct wire_usage_get *get = &job->get;
 
-	if (get->to_us == 0)
+	bool open_end = get->to_us == 0;
+
+	if (open_end)
 		get->to_us = clock_real_us();
 	if (get->bucket_us == 0)
 		return;
 	if (get->from_us == 0 && get->to_us > BUCKETS_BACK_US)
 		get->from_us = get->to_us - BUCKETS_BACK_US;
 	get->from_us -= get->from_us % get->bucket_us;
-	if (job->format->only_whole_buckets)
+	if (job->format->only_whole_buckets && open_end)
 		get->to_us -= get->to_us % get->bucket_us;
 	if (get->to_us < get->from_us)
 		get->to_us = get->from_us;

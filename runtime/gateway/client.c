@@ -10,7 +10,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/gateway/proxy.h"
 
-#define LINGER_NS (2 * NS_PER_SEC)
+#define LINGER_NS       (2 * NS_PER_SEC)
+#define ACCEPT_RETRY_NS (100 * NS_PER_MS)
 
 void client_set_deadline(struct proxy *p, struct client *c, uint64_t when_ns)
 {

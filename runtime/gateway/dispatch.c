@@ -155,7 +155,7 @@ static void enqueue(struct proxy *p, struct client *c)
 	p->queued++;
 	p->count.queued++;
 	client_set_deadline(p, c, proxy_now(p) + age_ms * NS_PER_MS);
-	timers_set(&p->timers, PROXY_TIMER_QUEUE(p), proxy_now(p) + QUEUE_CHECK_NS);
+	timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + QUEUE_CHECK_NS);
 	control_need_instance(p, c->x.service);
 }
 
@@ -181,7 +181,7 @@ void dispatch_all_queues(struct proxy *p)
 		if (p->routes.services[i].queue_head)
 			dispatch_service_queue(p, i);
 	if (p->queued)
-		timers_set(&p->timers, PROXY_TIMER_QUEUE(p), proxy_now(p) + QUEUE_CHECK_NS);
+		timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + QUEUE_CHECK_NS);
 }
 
 void dispatch_release(struct proxy *p, struct client *c)

@@ -36,7 +36,7 @@ static int init_slabs(struct proxy *p)
 	p->free_upstream_count = p->upstream_count;
 	if (!p->clients || !p->upstreams || !p->free_clients || !p->free_upstreams || !p->starved)
 		return -ENOMEM;
-	return timers_init(&p->timers, PROXY_TIMER_QUEUE(p) + 1);
+	return timers_init(&p->timers, PROXY_TIMER_COARSE(p) + 1);
 }
 
 static void arm_signal(struct proxy *p)
@@ -112,6 +112,13 @@ void proxy_before_wait(void *self)
 	timers_arm(&p->timers, p->io.loop);
 }
 
+/* What nobody tells us about is looked at now and then, while there is a reason to. */
+static void on_coarse_timer(struct proxy *p)
+{
+	client_arm_accept(p);
+	dispatch_all_queues(p);
+}
+
 void proxy_on_timer(void *self, const struct loop_event *e)
 {
 	struct proxy *p = self;
@@ -121,10 +128,10 @@ void proxy_on_timer(void *self, const struct loop_event *e)
 	while ((id = timers_next(&p->timers, proxy_now(p))) >= 0) {
 		if (id < p->client_count)
 			client_on_timer(p, &p->clients[id]);
-		else if (id < PROXY_TIMER_QUEUE(p))
+		else if (id < PROXY_TIMER_COARSE(p))
 			upstream_on_timer(p, &p->upstreams[id - p->client_count]);
 		else
-			dispatch_all_queues(p);
+			on_coarse_timer(p);
 	}
 }
 

@@ -246,7 +246,7 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b);
 void proxy_before_wait(void *self);
 void proxy_starved(struct proxy *p, const struct stream *s);
 void proxy_dump(struct proxy *p);
-#define PROXY_TIMER_QUEUE(p) ((p)->client_count + (p)->upstream_count)
+#define PROXY_TIMER_COARSE(p) ((p)->client_count + (p)->upstream_count)
 void proxy_on_timer(void *self, const struct loop_event *e);
 void proxy_on_signal(void *self, const struct loop_event *e);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -16,6 +17,7 @@
 
 #define WAITING_MAX 65536 /* meters not yet safe; at half of it new work is refused */
 #define FLUSHES_MAX 64
+#define RETRY_AFTER_NS (10 * NS_PER_SEC) /* before a ledger that cannot write is started again */
 
 struct flush {
 	bool used;
@@ -26,6 +28,7 @@ struct ledgerlink {
 	struct ledgerlink_options options;
 	struct daemon daemon;
 	int directory_fd;
+	struct timer retry;
 	char binary[CONFIG_PATH_SIZE + 32];
 	uint64_t seq, acked; /* last given, last safe */
 	bool broken;         /* it said it cannot write */
@@ -68,9 +71,11 @@ static int on_ack(void *self, struct wire_message *m)
 				  strerror(ack->err));
 		l->broken = true;
 		answer_flushes(l, -ack->err);
-		/* It acknowledges nothing on that file any more; a new process may, if the disk
-		 * does. */
-		kill(l->daemon.pid, SIGKILL);
+		/* It acknowledges nothing on that file any more, but still answers questions; a
+		 * new process may write again, if the disk does. */
+		if (l->retry.place == 0)
+			(void)loop_timer_at(l->options.loop, &l->retry,
+					    loop_now_ns(l->options.loop) + RETRY_AFTER_NS);
 		return 0;
 	}
 	if (ack->seq > l->seq)
@@ -79,6 +84,14 @@ static int on_ack(void *self, struct wire_message *m)
 		l->acked = ack->seq;
 	answer_flushes(l, 0);
 	return 0;
+}
+
+static void on_retry(struct timer *t)
+{
+	struct ledgerlink *l = (struct ledgerlink *)((char *)t - offsetof(struct ledgerlink, retry));
+
+	if (l->broken && daemon_runs(&l->daemon))
+		kill(l->daemon.pid, SIGKILL);
 }
 
 static const struct wire_rule rules[] = {
@@ -132,6 +145,7 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	if (!l)
 		return -ENOMEM;
 	l->options = *options;
+	l->retry.on_due = on_retry;
 	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
 	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
 	l->directory_fd = open(c->ledger_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -166,6 +180,7 @@ void ledgerlink_free(struct ledgerlink *l)
 {
 	if (!l)
 		return;
+	loop_timer_off(l->options.loop, &l->retry);
 	daemon_kill(&l->daemon);
 	fd_close(&l->directory_fd);
 	free(l->waiting);

@@ -46,18 +46,22 @@ def grow(ebb, count):
 
 
 def wakeups_per_s(ebb, seconds):
-    pids = own_pids(ebb) + [p for p in leaks.descendants(ebb.process.pid)]
-    before = switches(set(pids))
+    """Of all processes together, and of ebb's own by name."""
+    own = own_pids(ebb)
+    everything = set(own) | set(leaks.descendants(ebb.process.pid))
+    before, all_before = {p: switches([p]) for p in own}, switches(everything)
     throughout(seconds, lambda: None, every_s=seconds)
-    return (switches(set(pids)) - before) / seconds
+    names = {p: leaks.read(f"/proc/{p}/comm").strip() for p in own}
+    by_name = {names[p]: (switches([p]) - before[p]) / seconds for p in own}
+    return (switches(everything) - all_before) / seconds, by_name
 
 
 def rows(ebb, quick):
     found, seconds = [], 3 if quick else 10
     for count in ([100] if quick else [100, 1000]):
         name, each = grow(ebb, count)
-        wakes = wakeups_per_s(ebb, seconds)
-        print(f"  {count} frozen: {each} kB each, {wakes:.1f} wake-ups/s", flush=True)
+        wakes, by_name = wakeups_per_s(ebb, seconds)
+        print(f"  {count} frozen: {each} kB each, {wakes:.1f} wake-ups/s {by_name}", flush=True)
         found += [
             Row(f"ebb's memory per frozen instance, {count}", "KiB", each["own"], aim="< 16 KiB"),
             Row(f"kernel slab per frozen instance, {count}", "KiB", each["slab"]),

@@ -32,21 +32,26 @@ class Client:
         return took, head.split("x-ebb-start:")[1].split()[0]
 
 
-def sample(ebb, service, count):
-    """Alternating: a request to a frozen instance, then two to the awake one."""
-    client, thaw, warm = Client(ebb.address, service), [], []
-    client.ask_us()
-    events = cgroup_of(ebb.instance(service)["pid"]) + "/cgroup.events"
-    for _ in range(count):
+def deploy_pair(ebb, name, service):
+    """The same service twice: one freezes, the other stays awake."""
+    ebb.apply({name: service, name + "-awake": {**service, "ebb": {"freezeAfter": "1h"}}})
+
+
+def sample(ebb, name, count):
+    """Alternating, after the same pause: a request to the frozen instance, one to the awake one.
+    Without the pause the awake one would answer from warm caches and an awake CPU."""
+    client, awake_client = Client(ebb.address, name), Client(ebb.address, name + "-awake")
+    thaw, awake = [], []
+    client.ask_us(), awake_client.ask_us()
+    events = cgroup_of(ebb.instance(name)["pid"]) + "/cgroup.events"
+    for turn in range(2 * count):
         wait_for(lambda: "frozen 1" in leaks.read(events))
-        took, how = client.ask_us()
-        if how == "thaw":
-            thaw.append(took)
-        for _ in range(2):
-            took, how = client.ask_us()
-            if how == "warm":
-                warm.append(took)
-    return thaw, warm
+        took, how = (awake_client if turn % 2 else client).ask_us()
+        if how == ("warm" if turn % 2 else "thaw"):
+            (awake if turn % 2 else thaw).append(took)
+        if turn % 2:
+            client.ask_us()  # so that the next turn, too, waits for a freeze
+    return thaw, awake
 
 
 def runc_resume_us(threads, count):
@@ -66,24 +71,25 @@ def runc_resume_us(threads, count):
     return taken
 
 
+def language_rows(ebb, title, name, service, count):
+    deploy_pair(ebb, name, service)
+    thaw, awake = sample(ebb, name, count)
+    print(f"  thaw, {title}: {both(thaw)}; awake {both(awake)} us", flush=True)
+    ebb.cli("rm", name, name + "-awake")
+    aim = "p50 < awake + 100 us" if title == "C, 1 thread" else ""
+    return thaw, [Row(f"thaw, {title}, p50", "us", thaw, awake, "awake", aim),
+                  Row(f"thaw, {title}, p99", "us", thaw, awake, "awake", q=.99)]
+
+
 def rows(ebb, quick):
-    count = 40 if quick else 200
-    found = []
+    count, found = 40 if quick else 200, []
+    container = {"runtime": "container", "maxInstances": 1, "memory": 2048}
     for threads in (1, 10, 50):
-        name = f"threads-{threads}"
-        ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
-                          "memory": 2048, "env": {"PROBE_THREADS": str(threads - 1)}}})
-        thaw, warm = sample(ebb, name, count)
+        title = f"C, {threads} thread{'s' if threads > 1 else ''}"
+        thaw, two = language_rows(
+            ebb, title, f"threads-{threads}",
+            {**container, "entrypoint": "probe", "env": {"PROBE_THREADS": str(threads - 1)}}, count)
         peer = runc_resume_us(threads - 1, 15 if quick else 40)
-        print(f"  thaw, C, {threads} threads: {both(thaw)}; warm {both(warm)}", flush=True)
-        aim = {1: "p50 < warm + 100 us"}.get(threads, "")
-        found += [Row(f"thaw, C, {threads} threads, p50", "us", thaw, warm, "warm", aim),
-                  Row(f"thaw, C, {threads} threads, p99", "us", thaw, warm, "warm", q=.99),
-                  Row(f"thaw, C, {threads} threads, p50", "us", thaw, peer, "runc resume")]
-        ebb.cli("rm", name)
+        found += two + [Row(f"thaw, {title}, p50", "us", thaw, peer, "runc resume")]
     ebb.import_image("oci-archive:" + pictures.example_archive("node-express"), "node")
-    ebb.deploy("node", "node", "--max", 1, "--memory", 2048)
-    thaw, warm = sample(ebb, "node", count)
-    ebb.cli("rm", "node")
-    return found + [Row("thaw, Node, p50", "us", thaw, warm, "warm"),
-                    Row("thaw, Node, p99", "us", thaw, warm, "warm", q=.99)]
+    return found + language_rows(ebb, "Node", "node", {**container, "entrypoint": "node"}, count)[1]

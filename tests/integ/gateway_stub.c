@@ -411,5 +411,7 @@ int main(int argc, char **argv)
 	close(s.control_fd);
 	waitpid(s.gateway, &status, 0);
 	printf("exit %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	fflush(stdout);
+	board_close(s.board);
 	return 0;
 }
