@@ -302,7 +302,8 @@ int conn_encode(char *buf, size_t size, const char *text)
 		if (kept)
 			buf[used++] = *text;
 		else
-			used += (size_t)sprintf(buf + used, "%%%02X", (unsigned char)*text);
+			used += (size_t)snprintf(buf + used, size - used, "%%%02X",
+						 (unsigned char)*text);
 	}
 	if (used >= size)
 		return -ENAMETOOLONG;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/base/text.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/doctor.h"
@@ -124,7 +125,7 @@ void probe_controllers(struct host *host, struct finding *f)
 		size_t used = strlen(where), absent = strlen(missing);
 		char copy[512], *save;
 
-		strcpy(copy, v2);
+		(void)text_copy(copy, sizeof(copy), v2);
 		for (char *w = strtok_r(copy, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
 			in_v2 = in_v2 || strcmp(w, names[i]) == 0;
 		if (in_v2 || find_mount("cgroup", names[i], point, sizeof(point)))

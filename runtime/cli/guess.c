@@ -67,7 +67,7 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 		    fstatat(dir_fd, entry->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		if (strlen(entry->d_name) < size && (!*name || strcmp(entry->d_name, name) < 0))
-			strcpy(name, entry->d_name);
+			(void)text_copy(name, size, entry->d_name);
 	}
 	closedir(list);
 	return *name ? 0 : -ENOENT;

@@ -10,8 +10,6 @@
 #include "runtime/base/fd.h"
 #include "runtime/cli/upload.h"
 
-extern char **environ;
-
 /* Signals that this program blocks or ignores are its own affair: a helper begins without. */
 static int attributes_init(posix_spawnattr_t *attributes)
 {

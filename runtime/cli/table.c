@@ -91,6 +91,13 @@ int table_number(const struct json *value, uint64_t *out)
 }
 
 /* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
+/* What stands where there is no value. */
+static const char *nothing(char *buf, size_t size)
+{
+	(void)text_copy(buf, size, "-");
+	return buf;
+}
+
 static const char *gb_seconds(char *buf, size_t size, uint64_t mb_ms)
 {
 	uint64_t unit = UINT64_C(1024) * 1000;
@@ -107,7 +114,7 @@ static const char *age(char *buf, size_t size, const struct json *value, uint64_
 
 	if (!text || clock_parse_rfc3339(text, &then_us) < 0)
 		if (table_number(value, &then_us) < 0)
-			return strcpy(buf, "-");
+			return nothing(buf, size);
 	return text_age(buf, size, now_us > then_us ? now_us - then_us : 0);
 }
 
@@ -123,7 +130,7 @@ static const char *join(char *buf, size_t size, const struct json *array)
 		if (used >= size)
 			break;
 	}
-	return json_count(array) ? buf : strcpy(buf, "-");
+	return json_count(array) ? buf : nothing(buf, size);
 }
 
 static const char *plain(char *buf, size_t size, const struct json *value)
@@ -149,7 +156,7 @@ static const char *digest(char *buf, size_t size, const struct json *value)
 	const char *text = json_string(value);
 
 	if (!text)
-		return strcpy(buf, "-");
+		return nothing(buf, size);
 	if (strncmp(text, "sha256:", 7) == 0)
 		text += 7;
 	snprintf(buf, size, "%.12s", text);

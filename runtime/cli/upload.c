@@ -123,7 +123,7 @@ void upload_default_name(const struct upload *upload, char *name, size_t size)
 	char path[sizeof(upload->path)];
 	const char *base;
 
-	strcpy(path, upload->path);
+	(void)text_copy(path, sizeof(path), upload->path);
 	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/text.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/table.h"
@@ -37,7 +38,7 @@ int verb_ps(struct call *call)
 	if (service)
 		r = api_target(target, sizeof(target), INSTANCES "?service=", service, "");
 	else
-		strcpy(target, INSTANCES);
+		(void)text_copy(target, sizeof(target), INSTANCES);
 	if (r == CLI_DONE)
 		r = api_call(call, "GET", target, "list the instances", &answer);
 	if (r != CLI_DONE)

@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "runtime/base/text.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -103,7 +104,7 @@ static int add_row(const struct top *top, struct table *table, const struct json
 	if (before)
 		snprintf(rate, sizeof(rate), "%" PRIu64, new_requests * 1000000 / span_us);
 	else
-		strcpy(rate, "-");
+		(void)text_copy(rate, sizeof(rate), "-");
 	percent(load, sizeof(load), cpu_delta, before ? span_us : 0);
 	percent(saved, sizeof(saved), frozen_us, awake_us + frozen_us);
 	text_us(cpu, sizeof(cpu), cpu_us);

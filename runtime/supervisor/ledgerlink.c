@@ -15,8 +15,8 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/daemon.h"
 
-#define WAITING_MAX 65536 /* meters not yet safe; at half of it new work is refused */
-#define FLUSHES_MAX 64
+#define WAITING_MAX    65536 /* meters not yet safe; at half of it new work is refused */
+#define FLUSHES_MAX    64
 #define RETRY_AFTER_NS (10 * NS_PER_SEC) /* before a ledger that cannot write is started again */
 
 struct flush {
@@ -88,7 +88,8 @@ static int on_ack(void *self, struct wire_message *m)
 
 static void on_retry(struct timer *t)
 {
-	struct ledgerlink *l = (struct ledgerlink *)((char *)t - offsetof(struct ledgerlink, retry));
+	struct ledgerlink *l =
+		(struct ledgerlink *)((char *)t - offsetof(struct ledgerlink, retry));
 
 	if (l->broken && daemon_runs(&l->daemon))
 		kill(l->daemon.pid, SIGKILL);
