@@ -304,12 +304,12 @@ struct wire_log_pipe {
 	char service[SERVICE_NAME_SIZE];
 };
 
-#define WIRE_EVENT_KINDS(X)                                                            \
-	X(SERVICE_UP)                                                                  \
-	X(SERVICE_GONE)                                                                \
-	X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) X(INSTANCE_THAWED)   \
-		X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
-			X(GATEWAY_LOST)
+/* clang-format off */
+#define WIRE_EVENT_KINDS(X) \
+	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
+	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
+	X(GATEWAY_LOST)
+/* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 #undef X
