@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Ready means: it accepts on its port. The kernel tells nobody when a process calls listen(2), so a
- * socket inside the namespace tries to connect, soon at first and then ever more rarely; a refusal
+ * socket inside the namespace tries to connect, often at first and then ever more rarely; a refusal
  * costs some 15 us. The connection that succeeds is closed without a byte.
  */
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
 
-#define PROBE_FIRST_NS (150 * NS_PER_US)
+#define PROBE_FIRST_NS (100 * NS_PER_US)
+#define PROBE_FAST_NS  (3 * NS_PER_MS) /* what a native program needs at most */
 #define PROBE_MOST_NS  (5 * NS_PER_MS)
 
 static void ready(struct instance *i)
@@ -31,11 +32,11 @@ static void ready(struct instance *i)
 		/* Gateways send the requests that waited; who still needs more says so again. */
 		memset(service->queued, 0, sizeof(service->queued));
 	}
-	meter_ready(i);
 	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
+	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
+	meter_ready(i);
 	instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
 		     i->spec->put.exec.port, (unsigned long long)took_us);
-	f->options.hooks.up(f->options.hooks.self, i);
 	freezer_begin(i);
 }
 
@@ -80,7 +81,8 @@ static void on_due(struct timer *t)
 		return;
 	}
 	(void)loop_timer_at(loop, &i->timer, now_ns + i->probe_gap_ns);
-	i->probe_gap_ns += i->probe_gap_ns / 4;
+	if (now_ns - i->state_since_ns > PROBE_FAST_NS)
+		i->probe_gap_ns += i->probe_gap_ns / 4;
 	if (i->probe_gap_ns > PROBE_MOST_NS)
 		i->probe_gap_ns = PROBE_MOST_NS;
 }

@@ -44,7 +44,11 @@ class Daemon:
             f.write(text)
         self.process = subprocess.Popen([*argv, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.name = name
-        until(lambda: answers(self.port), f"{name} answers")
+        try:
+            until(lambda: answers(self.port), f"{name} answers")
+        except AssertionError:
+            self.stop()
+            raise
 
     def pids(self):
         children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split()
