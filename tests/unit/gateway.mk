@@ -9,5 +9,6 @@ $(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,wire
 	@mkdir -p $(@D)
 	$(CC) $(LINK_$(MODE)) $< -Wl,--start-group $(call lib,wire base) -Wl,--end-group -luring -o $@
 
-.PHONY: check-integ
+.PHONY: tests check-integ
+tests: $(OUT)/tests/gateway_stub
 check-integ: $(OUT)/tests/gateway_stub
