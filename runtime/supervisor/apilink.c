@@ -208,6 +208,8 @@ static void send_info(void *ctx, struct instance *i)
 	struct listing *listing = ctx;
 	struct wire_instance_info info;
 
+	if (!instance_is_shown(i))
+		return;
 	instance_info_record(i, &info);
 	info.cookie = listing->cookie;
 	peer_send(&listing->api->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);

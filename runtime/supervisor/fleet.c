@@ -17,8 +17,11 @@
 
 /* The life of an instance. A cell that is absent (0 = WAITING is never a target) is a bug. */
 static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
-	[INSTANCE_WAITING] =
-		{[INSTANCE_CLAIM] = INSTANCE_STARTING, [INSTANCE_DEATH] = INSTANCE_GONE},
+	[INSTANCE_WAITING] = {[INSTANCE_PREPARE] = INSTANCE_PREPARED,
+			      [INSTANCE_CLAIM] = INSTANCE_STARTING,
+			      [INSTANCE_DEATH] = INSTANCE_GONE},
+	[INSTANCE_PREPARED] =
+		{[INSTANCE_CLAIM] = INSTANCE_STARTING, [INSTANCE_DEATH] = INSTANCE_DYING},
 	[INSTANCE_STARTING] = {[INSTANCE_READY] = INSTANCE_RUNNING,
 			       [INSTANCE_TERMINATE] = INSTANCE_STOPPING,
 			       [INSTANCE_DEATH] = INSTANCE_DYING},
@@ -175,6 +178,7 @@ void fleet_forget(struct instance *i)
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->probe_fd);
+	fd_close(&i->root_fd);
 	cgroup_fini(&i->cgroup);
 	spec_unref(i->spec);
 	free(i);
@@ -222,6 +226,7 @@ void fleet_service_changed(struct fleet *f, struct service *service)
 {
 	drain_where(f, service->index, service->spec);
 	fleet_scale(f, service);
+	fleet_rescale_at(f, loop_now_ns(f->options.loop)); /* and one ahead of need */
 }
 
 void fleet_service_gone(struct fleet *f, struct service *service)

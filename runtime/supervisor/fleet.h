@@ -78,6 +78,7 @@ uint32_t fleet_count(const struct fleet *f);
 
 /* What hooks and records need of one. */
 bool instance_is_up(const struct instance *i);
+bool instance_is_shown(const struct instance *i); /* false: made ahead of need */
 void instance_up_record(const struct instance *i, struct wire_instance_up *out);
 int instance_freeze_fd(const struct instance *i); /* borrowed */
 int instance_log_fd(const struct instance *i);    /* borrowed */

@@ -11,6 +11,7 @@
 /* clang-format off */
 #define INSTANCE_STATES(X) \
 	X(WAITING)  /* for an armed sandbox */ \
+	X(PREPARED) /* ahead of need: has sandbox, limits and root, waits for the first request */ \
 	X(STARTING) /* claimed; probed until it accepts */ \
 	X(RUNNING) \
 	X(FREEZING) /* asked, not yet seen to have happened */ \
@@ -20,7 +21,7 @@
 	X(DYING)    /* PID 1 is gone or killed; waiting for the cgroup to empty */ \
 	X(GONE)
 #define INSTANCE_EVENTS(X) \
-	X(CLAIM) X(READY) X(ASK_FREEZE) X(SEEN_FROZEN) X(THAW) X(DRAIN) X(TERMINATE) X(DEATH) X(EMPTY)
+	X(PREPARE) X(CLAIM) X(READY) X(ASK_FREEZE) X(SEEN_FROZEN) X(THAW) X(DRAIN) X(TERMINATE) X(DEATH) X(EMPTY)
 /* clang-format on */
 #define X(name) INSTANCE_##name,
 enum instance_state { INSTANCE_STATES(X) INSTANCE_STATE_COUNT };
@@ -39,7 +40,8 @@ struct instance {
 
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
-	int log_fd, probe_fd;
+	int log_fd, probe_fd, root_fd;
+	bool ahead; /* nobody needs it yet: not counted, not shown, not billed */
 	struct watch control, death;
 	struct timer timer; /* the one thing due next in this state */
 	uint64_t state_since_ns, deadline_ns, probe_gap_ns;
@@ -85,7 +87,9 @@ void fleet_rescale_at(struct fleet *f, uint64_t due_ns); /* all services, not la
 void fleet_on_rescale(struct timer *t);
 
 /* start.c */
-int instance_new(struct fleet *f, struct service *service, const char *why);
+int instance_new(struct fleet *f, struct service *service, bool ahead, const char *why);
+/* Sends the one made ahead for this service, if there is one, on its way. */
+bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why);
 void fleet_claim_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */
 
 /* probe.c */

@@ -10,6 +10,11 @@
 /* Connections pending at most: functions in every language listen with at least this. */
 #define BACKLOG 64
 
+bool instance_is_shown(const struct instance *i)
+{
+	return !i->ahead;
+}
+
 bool instance_is_up(const struct instance *i)
 {
 	return i->state == INSTANCE_RUNNING || i->state == INSTANCE_FREEZING ||
@@ -86,6 +91,7 @@ static void explain(const struct instance *i, board_word w, char *out, size_t si
 {
 	static const char *const texts[INSTANCE_STATE_COUNT] = {
 		[INSTANCE_WAITING] = "starting: waits for a sandbox",
+		[INSTANCE_PREPARED] = "prepared: waits for its first request",
 		[INSTANCE_STARTING] = "starting: does not accept on its port yet",
 		[INSTANCE_FREEZING] = "freezing: asked, not yet parked",
 		[INSTANCE_FROZEN] = "frozen: no request, no hold; the next request thaws it",

@@ -10,7 +10,7 @@ static void count_instances(struct fleet *f, const struct service *service,
 			    struct policy_view *view)
 {
 	for (struct instance *i = f->first; i; i = i->next) {
-		if (i->spec != service->spec)
+		if (i->spec != service->spec || i->ahead)
 			continue;
 		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
 			view->starting++;
@@ -58,6 +58,25 @@ static void refuse(struct fleet *f, struct service *service, const struct policy
 	f->options.hooks.start_failed(f->options.hooks.self, &record);
 }
 
+static int start_one(struct fleet *f, struct service *service, const char *why)
+{
+	return instance_use_prepared(f, service, why) ? 0 : instance_new(f, service, false, why);
+}
+
+/* A service that has no instance gets one ahead of need, as far as armed sandboxes go. */
+static void prepare_cold(struct fleet *f, struct service *service)
+{
+	uint32_t ahead = 0, own = 0;
+
+	for (struct instance *i = f->first; i; i = i->next) {
+		ahead += i->ahead;
+		own += i->spec == service->spec;
+	}
+	if (own == 0 && ahead < f->options.armed && f->count < f->options.instances_max &&
+	    !service->unpreparable)
+		(void)instance_new(f, service, true, "");
+}
+
 void fleet_scale(struct fleet *f, struct service *service)
 {
 	struct policy_view view;
@@ -69,7 +88,7 @@ void fleet_scale(struct fleet *f, struct service *service)
 	view = look(f, service);
 	decision = policy_decide(&view);
 	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
-		r = instance_new(f, service, policy_reason_text(decision.reason));
+		r = start_one(f, service, policy_reason_text(decision.reason));
 	if (r < 0) {
 		(void)text_format(service->last_failure, sizeof(service->last_failure),
 				  "cannot start an instance: %s", strerror(-r));
@@ -95,7 +114,11 @@ void fleet_on_rescale(struct timer *t)
 	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
 		struct service *service = services_at(f->options.services, index);
 
-		if (service)
-			fleet_scale(f, service);
+		if (!service)
+			continue;
+		fleet_scale(f, service);
+		if (!f->stopping)
+			prepare_cold(f, service);
 	}
+	fleet_claim_waiting(f);
 }

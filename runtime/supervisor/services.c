@@ -206,6 +206,7 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	spec_unref(service->spec);
 	service->spec = spec;
 	service->failures = 0;
+	service->unpreparable = false;
 	service->not_before_ns = 0;
 	*out = service;
 	return 0;

@@ -29,6 +29,7 @@ struct service {
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
 	uint32_t failures;             /* starts that failed in a row */
 	uint64_t not_before_ns;
+	bool unpreparable; /* making an instance ahead of need failed */
 	char last_failure[ERROR_TEXT_SIZE];
 };
 

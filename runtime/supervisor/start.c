@@ -44,7 +44,7 @@ static void on_control_unset(struct watch *w, uint32_t events)
 {
 }
 
-int instance_new(struct fleet *f, struct service *service, const char *why)
+int instance_new(struct fleet *f, struct service *service, bool ahead, const char *why)
 {
 	struct instance *i = calloc(1, sizeof(*i)), **end = &f->first;
 	int r;
@@ -60,7 +60,8 @@ int instance_new(struct fleet *f, struct service *service, const char *why)
 	i->spec = spec_ref(service->spec);
 	i->service = service->index;
 	i->state = INSTANCE_WAITING;
-	i->log_fd = i->probe_fd = -1;
+	i->ahead = ahead;
+	i->log_fd = i->probe_fd = i->root_fd = -1;
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
 	i->control = i->death = (struct watch){.fd = -1, .on_ready = on_control_unset};
 	i->state_since_ns = loop_now_ns(f->options.loop);
@@ -91,76 +92,131 @@ static int set_limits(struct instance *i)
 	return cgroup_set_limits(i->fleet->options.tree, &i->cgroup, &limits);
 }
 
+/* All that does not need a request: limits and the root file system. */
+static int prepare(struct instance *i)
+{
+	int r = set_limits(i);
+
+	if (r < 0) {
+		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
+		return r;
+	}
+	i->root_fd =
+		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+			     (uint64_t)i->spec->put.scratch_mb << 20, i->fleet->options.stage_dir);
+	fd_close(&i->armed.user_ns_fd);
+	if (i->root_fd < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
+				  strerror(-i->root_fd));
+	return i->root_fd < 0 ? i->root_fd : 0;
+}
+
 static int hand_over(struct instance *i)
 {
-	struct fleet *f = i->fleet;
-	SCOPED_FD root_fd =
-		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
-			     (uint64_t)i->spec->put.scratch_mb << 20, f->options.stage_dir);
 	SCOPED_FD output_fd = -1;
-	int pipe_fds[2];
+	int pipe_fds[2], r;
 	struct sandbox_claim claim = {
 		.exec = &i->spec->put.exec,
 		.instance_id = i->id,
-		.root_fd = root_fd,
+		.root_fd = i->root_fd,
 		.listen_fd = -1,
-		.nofile_max = f->options.nofile_max,
+		.nofile_max = i->fleet->options.nofile_max,
 	};
 
-	if (root_fd < 0)
-		return root_fd;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
 	i->log_fd = pipe_fds[0];
 	output_fd = pipe_fds[1];
 	claim.output_fd = output_fd;
-	fd_close(&i->armed.user_ns_fd);
-	return sandbox_claim(&i->armed, &claim);
-}
-
-static int claim(struct instance *i)
-{
-	int r;
-
-	meter_open(i);
-	r = set_limits(i);
-	if (r < 0) {
-		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
-		return r;
-	}
-	r = hand_over(i);
+	r = sandbox_claim(&i->armed, &claim);
+	fd_close(&i->root_fd);
 	if (r < 0)
-		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s", strerror(-r));
+		(void)text_format(i->fault, sizeof(i->fault), "claim: %s", strerror(-r));
 	return r;
 }
 
-void fleet_claim_waiting(struct fleet *f)
+/* r: how preparing went. */
+static void go(struct instance *i, int r)
+{
+	struct fleet *f = i->fleet;
+
+	meter_open(i);
+	if (r == 0)
+		r = hand_over(i);
+	instance_move(i, INSTANCE_CLAIM);
+	stop_watch(i);
+	if (r < 0) {
+		stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
+		return;
+	}
+	probe_begin(i);
+	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
+	f->options.hooks.log_pipe(f->options.hooks.self, i);
+}
+
+static void stay_prepared(struct instance *i, int r)
+{
+	struct service *service = services_at(i->fleet->options.services, i->service);
+
+	instance_move(i, INSTANCE_PREPARE);
+	if (r == 0)
+		return;
+	if (service)
+		service->unpreparable = true; /* the first request will say why */
+	stop_drain(i);
+}
+
+/* Gives an armed sandbox to i. False if there is none. */
+static bool arm_instance(struct instance *i)
+{
+	uint64_t number;
+	int r;
+
+	if (!armory_take(i->fleet->armory, &i->armed, &i->cgroup, &number))
+		return false;
+	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
+	r = prepare(i);
+	if (i->ahead)
+		stay_prepared(i, r);
+	else
+		go(i, r);
+	return true;
+}
+
+/* Those somebody waits for come first. Returns how many still wait for a sandbox. */
+static uint32_t arm_waiting(struct fleet *f, bool ahead)
 {
 	uint32_t waiting = 0;
 	struct instance *next;
 
 	for (struct instance *i = f->first; i; i = next) {
-		uint64_t number;
-		int r;
-
 		next = i->next;
-		if (i->state != INSTANCE_WAITING)
-			continue;
-		if (!armory_take(f->armory, &i->armed, &i->cgroup, &number)) {
+		if (i->state == INSTANCE_WAITING && i->ahead == ahead && !arm_instance(i))
 			waiting++;
-			continue;
-		}
-		(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
-		r = claim(i);
-		instance_move(i, INSTANCE_CLAIM);
-		stop_watch(i);
-		if (r < 0) {
-			stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
-			continue;
-		}
-		probe_begin(i);
-		instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
-		f->options.hooks.log_pipe(f->options.hooks.self, i);
 	}
+	return waiting;
+}
+
+void fleet_claim_waiting(struct fleet *f)
+{
+	uint32_t waiting = arm_waiting(f, false);
+
+	if (waiting == 0)
+		arm_waiting(f, true);
 	armory_want(f->armory, waiting);
+}
+
+bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why)
+{
+	for (struct instance *i = f->first; i; i = i->next) {
+		if (!i->ahead || i->spec != service->spec || i->stop_wanted)
+			continue;
+		i->ahead = false;
+		i->why = why;
+		i->started_us = clock_real_us();
+		if (i->state == INSTANCE_PREPARED)
+			go(i, 0);
+		return true;
+	}
+	return false;
 }

@@ -63,7 +63,8 @@ static void on_dying_due(struct timer *t)
 		wait_for(i, on_dying_due, LOOK_AGAIN_NS);
 		return;
 	}
-	meter_read(i, METER_AT_CLOSE);
+	if (i->opened_ns)
+		meter_read(i, METER_AT_CLOSE);
 	if (cgroup_remove(i->fleet->options.tree, &i->cgroup) == -EBUSY) {
 		wait_for(i, on_dying_due, LOOK_AGAIN_NS);
 		return;
@@ -81,11 +82,14 @@ static void begin_dying(struct instance *i)
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
 	instance_move(i, INSTANCE_DEATH);
-	instance_say(i, i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED : WIRE_EVENT_INSTANCE_FAILED,
-		     "%s", i->fault[0] ? i->fault : wire_down_cause_name(i->cause));
+	if (!i->ahead)
+		instance_say(i,
+			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED
+					    : WIRE_EVENT_INSTANCE_FAILED,
+			     "%s", i->fault[0] ? i->fault : wire_down_cause_name(i->cause));
 	if (i->was_ready)
 		f->options.hooks.down(f->options.hooks.self, i);
-	else if (!i->stop_wanted)
+	else if (!i->stop_wanted && !i->ahead)
 		tell_failure(i);
 	if (i->state == INSTANCE_GONE) { /* it never had a sandbox */
 		fleet_forget(i);
@@ -245,7 +249,7 @@ void stop_drain(struct instance *i)
 		return;
 	i->stop_wanted = true;
 	i->cause = WIRE_DOWN_STOPPED;
-	if (i->state == INSTANCE_WAITING) {
+	if (i->state == INSTANCE_WAITING || i->state == INSTANCE_PREPARED) {
 		begin_dying(i);
 		return;
 	}

@@ -67,6 +67,7 @@ class Ebb:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
+                start_new_session=True,  # Ctrl-C is for the harness, which then says SIGTERM
                 env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.root, "notify")})
         try:
             wait_for(lambda: self._is_ready(notify), 20, "READY=1 from ebbd")

@@ -231,3 +231,9 @@ def test_ebb_build_puts_an_image_into_the_store(ebb):
     ebb.cli("build", os.path.join(pictures.PROJECT, "examples/c-hello"), "-t", "hello", timeout=120)
     ebb.deploy("hello", "hello")
     assert ebb.get("hello").status == 200
+
+
+def test_ebb_json_with_sources_is_built_and_served(ebb):
+    ebb.apply({"hello": {"root": os.path.join(pictures.PROJECT, "examples/c-hello"),
+                         "runtime": "native", "memory": 128}})
+    assert ebb.get("hello").status == 200

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import pictures
 import web
 from leaks import read
 from waiting import SLOW, wait_for
@@ -211,3 +212,14 @@ def test_hop_by_hop_headers_stop_at_the_gateway(front):
     seen = head_seen(front, connection="keep-alive, x-secret-hop", x_secret_hop="1",
                      proxy_authorization="Basic xyz", te="trailers")
     assert not {"x-secret-hop", "proxy-authorization"} & set(seen)
+
+
+@pytest.mark.parametrize("example", pictures.EXAMPLES)
+def test_bodies_pass_applications_of_every_kind(front, example):
+    front.import_image("oci-archive:" + pictures.example_archive(example), example)
+    front.deploy(example, example, "--max", 1)
+    assert front.get(example).status == 200
+    for size in (0, 1, 64 * KB, 16 * MB):
+        assert web.echo(front.address, example + ".localhost", size), size
+    assert len(front.get(example, "/size?bytes=5000000").body) == 5000000
+    front.cli("rm", example)

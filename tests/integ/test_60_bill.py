@@ -134,9 +134,12 @@ def test_total_is_the_sum_of_the_services(one):
     one.deploy("two", "probe")
     one.get("two")
     bill = one.cli("usage", "--json").json
-    for key in CHARGED:
+    exact = ("invocations", "active_cpu_us", "awake_us", "provisioned_mb_us")
+    for key in exact:
         assert bill["total"][key] == sum(s[key] for s in bill["services"])
         assert isinstance(bill["total"][key], int)
+    for row in [bill["total"], *bill["services"]]:
+        assert row["provisioned_mb_ms"] == row["provisioned_mb_us"] // 1000
 
 
 def test_window_without_requests_is_empty(one):
@@ -205,3 +208,15 @@ def test_prometheus_counts_the_same(one):
     one.wait_frozen("one")
     one.usage("one")
     assert "one" in one.rest("GET", "/metrics").text
+
+
+@pytest.mark.parametrize("example", pictures.EXAMPLES)
+def test_applications_of_every_kind_are_billed_what_they_used(module_ebb, example):
+    """Their own getrusage around the work, beside the bill; the framework's part is not in it."""
+    module_ebb.import_image("oci-archive:" + pictures.example_archive(example), example)
+    module_ebb.deploy(example, example, "--memory", 2048, "--max", 1)
+    module_ebb.get(example, "/burn?ms=10")
+    reply, bill = billed(module_ebb, lambda: module_ebb.get(example, "/burn?ms=1000", timeout=60),
+                         example)
+    said = reply.json["cpu_us"]
+    assert abs(bill["active_cpu_us"] - said) <= said / 100, (said, bill)

@@ -6,7 +6,7 @@ import leaks
 import oci
 import pictures
 import web
-from waiting import wait_for
+from waiting import throughout, wait_for
 
 
 SPARE_FDS = 32  # a gateway keeps sockets and pipes in stock; more than this is no stock
@@ -24,13 +24,10 @@ def held(ebb):
 
 
 def settled(ebb):
-    """held(), once it has stopped changing."""
-    last = [None]
-
+    """held(), once it has been the same for half a second (stocks are refilled with a delay)."""
     def same():
-        now = held(ebb)
-        last[0], before = now, last[0]
-        return now if now == before else None
+        seen = throughout(0.5, lambda: held(ebb), every_s=0.05)
+        return seen[0] if all(one == seen[0] for one in seen) else None
     return wait_for(same)
 
 
@@ -66,6 +63,7 @@ def test_freezing_and_thawing(probe):
     def work():
         assert probe.get("probe").status == 200
         probe.wait_frozen("probe")
+        throughout(0.03, lambda: None, every_s=0.03)  # undone at once, ebb would learn to wait longer
     assert_repeats(probe, work, 50)
 
 

@@ -41,7 +41,7 @@ version=$(cat "$vm/kernel/version")
 # Snapshots: what the guest writes goes to unlinked files here and is gone with QEMU. timeout(1) is the
 # watchdog. Both run in the background so that a signal to this script ends them.
 mkfifo "$work/console"
-tr -d '\r' <"$work/console" | tee "$log" &
+sed -u 's/\r//g' <"$work/console" | tee "$log" &
 console=$!
 TMPDIR=$work timeout --foreground --kill-after=10 "$VM_TIMEOUT" qemu-system-x86_64 \
 	-machine q35 -accel "$VM_ACCEL" -cpu max -smp "$VM_CPUS" -m "$VM_MEMORY" \

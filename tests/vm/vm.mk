@@ -34,8 +34,10 @@ $(VM)/rootfs.ext4: tests/vm/build-rootfs.sh tests/vm/vm.mk $(VM)/kernel.stamp
 $(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/kernel.stamp
 	@tests/vm/build-initramfs.sh $@ $(VM)/kernel virtio_pci virtio_blk
 
+# By the environment and unexpanded: a command has quotes and dollars of its own.
+check-vm: export VM_COMMAND := $(value VM_COMMAND)
 .PHONY: check-vm
 check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
-		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_COMMAND='$(VM_COMMAND)' \
+		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' \
 		tests/vm/run.sh $(VM)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of ebb are killed while it works: nothing is lost but what that part held."""
+import os
+import signal
+import threading
+
+import pytest
+
+import leaks
+import pictures
+import web
+from waiting import wait_for
+
+
+def in_background(work):
+    done = []
+    thread = threading.Thread(target=lambda: done.append(work()))
+    thread.start()
+    return thread, done
+
+
+def test_killed_gateway_gives_its_tickets_back(new_ebb):
+    ebb = new_ebb(gateways=1)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    with web.Raw(ebb.address) as raw:
+        raw.send(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        wait_for(lambda: [i for i in ebb.instances("probe") if i["tickets"] == 1])
+        os.kill(ebb.programs("ebb-gateway")[0], signal.SIGKILL)
+        assert raw.read_to_end() == b""
+    wait_for(lambda: ebb.instance("probe")["tickets"] == 0)
+    ebb.wait_frozen("probe")
+    wait_for(lambda: ebb.programs("ebb-gateway"))
+    reply = wait_for(lambda: serves(ebb))
+    assert reply.start == "thaw" and reply.instance == "probe-1" or reply.status == 200
+
+
+def serves(ebb):
+    try:
+        reply = ebb.get("probe")
+    except OSError:
+        return None
+    return reply if reply.status == 200 else None
+
+
+def test_killed_gateway_cuts_only_its_own_clients(new_ebb):
+    """Two gateways, long requests on both: one dies, the requests of the other are answered."""
+    ebb = new_ebb(gateways=2)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    ebb.get("probe")
+
+    def one(i):
+        try:
+            return ebb.get("probe", "/sleep?ms=1500").status
+        except (OSError, web.http.client.HTTPException):
+            return 0
+    thread, done = in_background(lambda: web.many(30, one))
+    wait_for(lambda: ebb.instance("probe")["tickets"] == 30)
+    os.kill(ebb.programs("ebb-gateway")[0], signal.SIGKILL)
+    thread.join()
+    assert done[0].count(200) + done[0].count(0) == 30 and 0 < done[0].count(200) < 30, done
+
+
+def test_killed_ledger_loses_no_bill(probe):
+    probe.get("probe")
+    probe.wait_frozen("probe")
+    os.kill(probe.programs("ebb-ledger")[0], signal.SIGKILL)
+    for _ in range(5):
+        assert probe.get("probe").status == 200
+    probe.wait_frozen("probe")
+
+    def usage():
+        done = probe.cli("usage", "--json", "--service", "probe", ok=False)
+        return done.code == 0 and done.json["services"]
+    (row,) = wait_for(usage)
+    assert row["invocations"] == 6
+    assert row["active_cpu_us"] == probe.instance("probe")["cpu_us"]
+    probe.cli("ledger", "verify")
+
+
+def test_killed_api_stops_no_request(probe):
+    probe.get("probe")
+    thread, done = in_background(lambda: probe.get("probe", "/sleep?ms=1000"))
+    wait_for(lambda: probe.instance("probe")["tickets"] == 1)
+    os.kill(probe.programs("ebb-api")[0], signal.SIGKILL)
+    assert probe.get("probe").status == 200
+    thread.join()
+    assert done[0].status == 200
+    wait_for(lambda: probe.programs("ebb-api"))
+    assert [s["name"] for s in probe.cli("ls", "--json").json] == ["probe"]
+
+
+@pytest.mark.parametrize("state", ["running", "frozen"])
+def test_killed_ebbd_comes_back_clean(probe, state):
+    """Nothing of the old one runs or stays frozen beside the new one; services and bill are there."""
+    probe.get("probe", "/burn?ms=20")
+    probe.wait_frozen("probe")
+    before = probe.usage("probe")
+    if state == "running":
+        raw = web.Raw(probe.address)
+        raw.send(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        wait_for(lambda: probe.instance("probe")["tickets"] == 1)
+    old = probe.instance("probe")["pid"]
+    probe.witness.note(probe.process.pid)
+    probe.process.kill()
+    probe.process.wait()
+    probe.start()
+    assert wait_for(lambda: serves(probe)).status == 200
+    leaks.reap_orphans(probe.witness.children_before)  # we are the subreaper
+    assert old in {i["pid"] for i in probe.instances("probe")} or not os.path.exists(f"/proc/{old}")
+    after = probe.usage("probe")
+    assert after["invocations"] > before["invocations"]
+    assert after["active_cpu_us"] >= before["active_cpu_us"]
+    probe.cli("ledger", "verify")
+
+
+def test_overload_is_bounded_and_says_when_to_come_back(new_ebb):
+    ebb = new_ebb(settings={"queue_max": 2})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1, "--concurrency", 1)
+    ebb.get("probe")
+    replies = web.many(12, lambda i: ebb.get("probe", "/sleep?ms=500"))
+    refused = [r for r in replies if r.status == 503]
+    assert {r.status for r in replies} == {200, 503} and len(refused) >= 6
+    for r in refused:
+        assert r.headers["x-ebb-error"] == "OVERLOADED" and int(r.headers["retry-after"]) > 0
+    assert ebb.get("probe").status == 200
+
+
+def test_queued_too_long_is_refused(new_ebb):
+    ebb = new_ebb(settings={"queue_age_ms": 300})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1, "--concurrency", 1)
+    ebb.get("probe")
+    replies = web.many(3, lambda i: ebb.get("probe", "/sleep?ms=1000"))
+    assert sorted(r.status for r in replies) == [200, 503, 503]
