@@ -362,12 +362,11 @@ static int flush_out(struct connection *c)
 static bool go_on(struct connection *c)
 {
 	for (;;) {
-		bool moved = step(c);
-		int sent = flush_out(c);
+		int sent = flush_out(c); /* first: a step needs room to have moved */
 
 		if (sent < 0 || (sent > 0 && c->close_after && c->phase == HEAD))
 			return false;
-		if (sent == 0 || !moved) {
+		if (sent == 0 || !step(c)) {
 			uint32_t interest = sent == 0 ? EPOLLOUT : c->phase == SLEEP ? 0 : EPOLLIN;
 
 			if (interest != c->interest)

@@ -62,13 +62,15 @@ static void thawed(struct instance *i)
 
 static void happened(struct instance *i)
 {
+	/* Not by now_of(), the time this round of the loop began: it may have been asked since. */
+	uint64_t took_ns = clock_mono_ns() - i->asked_ns;
+
 	i->freezes++;
 	i->frozen_ns = now_of(i);
 	instance_move(i, INSTANCE_SEEN_FROZEN);
 	meter_read(i, METER_AT_FREEZE);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
-		     "idle; frozen %" PRIu64 " us after it was asked",
-		     (i->frozen_ns - i->asked_ns) / NS_PER_US);
+		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
 
 /* It will not park (a task in uninterruptible sleep, mostly): leaving "1" behind would freeze it at

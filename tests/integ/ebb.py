@@ -50,6 +50,7 @@ class Ebb:
         self.socket = os.path.join(self.root, "run/api.sock")
         self.log_path = os.path.join(self.root, "ebbd.log")
         self.process = None
+        self.witness = None
 
     # --- life ---------------------------------------------------------------------------------
     def command(self, *more):
@@ -60,7 +61,7 @@ class Ebb:
     def start(self):
         out = subprocess.run(self.command("-T"), capture_output=True, text=True, check=True).stdout
         self.config = dict(line.split(" = ", 1) for line in out.splitlines() if " = " in line)
-        self.witness = leaks.Witness(self.config["cgroup"], self.root)
+        self.witness = self.witness or leaks.Witness(self.config["cgroup"], self.root)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(os.path.join(self.root, "notify"))
         notify.setblocking(False)
@@ -69,6 +70,7 @@ class Ebb:
                 self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
                 start_new_session=True,  # Ctrl-C is for the harness, which then says SIGTERM
                 env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.root, "notify")})
+        leaks.RUNNING.add(self.process.pid)
         try:
             wait_for(lambda: self._is_ready(notify), 20, "READY=1 from ebbd")
         except AssertionError as error:
@@ -113,7 +115,7 @@ class Ebb:
             if process.poll() is None or pid != process.pid:
                 _try_kill(pid)
         process.wait()
-        for pid in set(leaks.children(os.getpid())) - self.witness.children_before:
+        for pid in leaks.orphans(self.witness.children_before):
             _try_kill(pid)
         for path in sorted(leaks.cgroup_dirs(self.config["cgroup"]), key=len, reverse=True):
             for pid in leaks.read(path + "/cgroup.procs").split():

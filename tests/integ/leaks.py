@@ -14,6 +14,7 @@ from waiting import wait_for
 
 PR_SET_CHILD_SUBREAPER = 36
 CGROUP_ROOT = "/sys/fs/cgroup"
+RUNNING = set()  # every ebbd the harness started; it waits for these itself
 
 
 def become_subreaper():
@@ -72,9 +73,14 @@ def cgroup_dirs(tree):
     return [where for path in sorted(found) for where, _, _ in os.walk(path)]
 
 
+def orphans(known):
+    """Our children but those of `known` and the ebbds themselves: adopted ones."""
+    return set(children(os.getpid())) - known - RUNNING
+
+
 def reap_orphans(known):
-    """Collects the exit codes of adopted children; those of `known` belong to somebody."""
-    for pid in set(children(os.getpid())) - known:
+    """Collects the exit codes of adopted children."""
+    for pid in orphans(known):
         try:
             os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
@@ -98,7 +104,7 @@ class Witness:
     def left(self):
         reap_orphans(self.children_before)
         faults = [f"process {describe(p)}"
-                  for p in set(children(os.getpid())) - self.children_before]
+                  for p in orphans(self.children_before)]
         faults += [f"cgroup {d}" for d in cgroup_dirs(self.tree)]
         faults += [f"mount {line}" for line in read("/proc/self/mountinfo").splitlines()
                    if f" {self.root}" in line or any(n in line for n in self.namespaces)]

@@ -42,11 +42,16 @@ def billed(ebb, work, service="one"):
     return result, {k: after[k] - before[k] for k in CHARGED}
 
 
+# What the handling of one request costs beside the work it asks for. Emulation translates code on
+# its first run and counts what the real host took away meanwhile.
+HANDLING_US = 200 if SLOW == 1 else 1500 * SLOW
+
+
 @pytest.mark.parametrize("ms", [50, 200, 1000])
 def test_burned_cpu_is_billed_within_one_percent(one, ms):
     reply, bill = billed(one, lambda: one.get("one", f"/burn?ms={ms}", timeout=60))
     said = reply.json["cpu_us"]
-    assert abs(bill["active_cpu_us"] - said) <= max(said / 100, 200 * SLOW), (said, bill)
+    assert abs(bill["active_cpu_us"] - said) <= max(said / 100, HANDLING_US), (said, bill)
     assert bill["invocations"] == 1
 
 
@@ -54,7 +59,7 @@ def test_short_bursts_are_billed_within_200_us_each(one):
     def bursts():
         return sum(one.get("one", "/burn?us=2000").json["cpu_us"] for _ in range(20))
     said, bill = billed(one, bursts)
-    assert abs(bill["active_cpu_us"] - said) <= 20 * 200 * SLOW, (said, bill)
+    assert abs(bill["active_cpu_us"] - said) <= 20 * HANDLING_US, (said, bill)
 
 
 def test_waiting_is_billed_as_time_once_and_as_next_to_no_cpu(one):
