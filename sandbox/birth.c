@@ -264,10 +264,23 @@ static int close_streams(void)
 	return 0;
 }
 
+/* Not through libc, which keeps 32 and 33 for itself; whoever started us may have ignored them.
+ * EINVAL for SIGKILL and SIGSTOP. */
+static void reset_signal(int number)
+{
+	const struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} by_default = {.handler = SIG_DFL};
+
+	(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(by_default.mask));
+}
+
 /* Signals: all blocked, for PID 1s inherit that and ebb-init wants it; none ignored. */
 static int set_up(int *out_signal_fd)
 {
-	struct sigaction by_default = {.sa_handler = SIG_DFL};
 	sigset_t all, child;
 	int fd, r;
 
@@ -277,7 +290,7 @@ static int set_up(int *out_signal_fd)
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return -errno;
 	for (int s = 1; s < NSIG; s++)
-		(void)sigaction(s, &by_default, NULL); /* EINVAL for SIGKILL, SIGSTOP, libc's own */
+		reset_signal(s);
 	umask(022);
 	/* Not even a process of ours inside may be looked into from inside. */
 	if (prctl(PR_SET_NAME, "ebbd:zygote") < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)

@@ -20,33 +20,16 @@
 #define QUEUE_CHECK_NS (10 * NS_PER_MS)  /* other gateways give tickets back without telling us */
 
 /* The CAS made it RUNNING; "0" is ours to write. pwrite(2) inline: through io_uring it takes 20
- * times as long. The doorbell tells the supervisor that something runs which it must freeze again.
- */
+ * times as long. */
 static void thaw(struct proxy *p, struct client *c, struct instance *i)
 {
-	const uint64_t one = 1;
 	uint64_t begin_ns = clock_mono_ns();
 
 	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
 		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
-	if (write(p->doorbell_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-		log_error("event=doorbell_failed error=\"%s\"", strerror(errno));
 	c->x.thawed = true;
 	c->x.thaw_ns = clock_mono_ns() - begin_ns;
 	p->count.thaws++;
-}
-
-/* Its server may have closed them, or will as soon as its timers fire: any thaw by anybody since we
- * last looked makes the pooled connections poison. */
-static void check_pool(struct proxy *p, struct instance *i)
-{
-	uint32_t freezes =
-		atomic_load_explicit(&board_slot(p->board, i->slot)->freezes, memory_order_acquire);
-
-	if (freezes == i->pool_freezes)
-		return;
-	i->pool_freezes = freezes;
-	upstream_empty_pool(p, i);
 }
 
 /* True if c now owns a ticket on i. */
@@ -67,13 +50,23 @@ static bool take_ticket(struct proxy *p, struct client *c, struct instance *i)
 	x->counted = true;
 	if (taken == BOARD_TAKEN_THAW)
 		thaw(p, c, i);
-	check_pool(p, i);
 	return true;
 }
 
 static struct instance *instance_of(struct proxy *p, const struct client *c)
 {
 	return instances_get(&p->instances, c->x.slot, c->x.generation);
+}
+
+/* Tells the supervisor that something runs which it must freeze again. */
+void dispatch_ring(struct proxy *p)
+{
+	const uint64_t one = 1;
+
+	if (p->bell == 0 || --p->bell > 0)
+		return;
+	if (write(p->doorbell_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		log_error("event=doorbell_failed error=\"%s\"", strerror(errno));
 }
 
 static void unqueue(struct proxy *p, struct client *c)
@@ -184,11 +177,21 @@ void dispatch_all_queues(struct proxy *p)
 		timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + QUEUE_CHECK_NS);
 }
 
+/* What a thaw leaves to do is done now, when the client has its answer: on the way to it every
+ * wake-up of somebody else would be in the way. */
 void dispatch_release(struct proxy *p, struct client *c)
 {
+	struct instance *i = instance_of(p, c);
+
 	if (!c->x.has_ticket)
 		return;
 	c->x.has_ticket = false;
+	if (i && c->x.thawed) {
+		upstream_drop_stale(p, i);
+		p->bell = BELL_AFTER;
+	}
+	if (i && i->stock_count <= STOCK_LOW)
+		control_need_sockets(p, i);
 	board_give(p->board, p->config.index, c->x.slot, c->x.generation);
 	if (p->routes.services[c->x.service].queue_head)
 		dispatch_service_queue(p, c->x.service);

@@ -25,7 +25,6 @@ struct instance {
 	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
 	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */
 	uint32_t used_sockets;         /* since the last time we asked for more */
-	uint32_t pool_freezes;         /* the board's counter when the pool was last known good */
 	uint64_t up_ns, doubt_until_ns;
 	uint32_t down_cause; /* of the last one that had this slot, while up is false */
 	int32_t down_detail;

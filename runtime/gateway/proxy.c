@@ -109,6 +109,7 @@ void proxy_before_wait(void *self)
 		feed_starved(p);
 	if (p->need_count > 0)
 		control_flush(p);
+	dispatch_ring(p);
 	timers_arm(&p->timers, p->io.loop);
 }
 

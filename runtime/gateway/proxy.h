@@ -86,6 +86,7 @@ struct upstream {
 	uint32_t client; /* index + 1; 0 while pooled or closing */
 	uint32_t slot, generation;
 	uint32_t idle_next, idle_prev; /* of the instance's pool, upstream + 1 */
+	uint32_t freezes;              /* of the instance, when it was pooled */
 	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
 	uint32_t head_seen;
 	uint64_t idle_until_ns;
@@ -95,7 +96,11 @@ struct pipe_pair {
 	int ends[2];
 };
 
+/* The doorbell waits this many rounds of the loop, so that the answer is on its way before. */
+#define BELL_AFTER 2
+
 struct proxy {
+	uint32_t bell; /* rounds until the doorbell is rung; 0 = no need */
 	struct stream_io io;
 	struct timers timers;
 	struct routes routes;
@@ -173,6 +178,8 @@ void dispatch_all_queues(struct proxy *p);
 void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);
 /* Gives the ticket back (if there is one) and lets the queue have it. */
 void dispatch_release(struct proxy *p, struct client *c);
+/* Once a round of the loop: rings the doorbell if it is time. */
+void dispatch_ring(struct proxy *p);
 /* Takes the client out of queues, upstream and ticket, whatever its state. */
 void dispatch_abandon(struct proxy *p, struct client *c);
 void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *down);
@@ -192,6 +199,8 @@ bool upstream_attach(struct proxy *p, struct client *c, struct instance *i);
 void upstream_detach(struct proxy *p, struct upstream *u, bool reusable);
 void upstream_close(struct proxy *p, struct upstream *u);
 void upstream_empty_pool(struct proxy *p, struct instance *i);
+/* Closes the pooled connections from before the last freeze. */
+void upstream_drop_stale(struct proxy *p, struct instance *i);
 void upstream_on_recv(void *self, const struct loop_event *e);
 void upstream_on_send(void *self, const struct loop_event *e);
 void upstream_on_poll(void *self, const struct loop_event *e);

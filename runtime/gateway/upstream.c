@@ -30,11 +30,20 @@ static void pool_remove(struct proxy *p, struct upstream *u)
 	u->idle = false;
 }
 
+/* Connections pooled before a freeze are poison after it: their server may have closed them, or
+ * will as soon as its timers fire. */
+static uint32_t freezes_of(struct proxy *p, const struct instance *i)
+{
+	return atomic_load_explicit(&board_slot(p->board, i->slot)->freezes, memory_order_acquire);
+}
+
+/* The client's ticket is still open, so no freeze can come between. */
 static void pool_push(struct proxy *p, struct upstream *u, struct instance *i)
 {
 	uint32_t self = u->s.index + 1;
 
 	u->idle = true;
+	u->freezes = freezes_of(p, i);
 	u->idle_prev = 0;
 	u->idle_next = i->idle_head;
 	if (i->idle_head)
@@ -84,6 +93,21 @@ void upstream_empty_pool(struct proxy *p, struct instance *i)
 	while (i->idle_head) {
 		p->count.pool_poisoned++;
 		upstream_close(p, &p->upstreams[i->idle_head - 1]);
+	}
+}
+
+void upstream_drop_stale(struct proxy *p, struct instance *i)
+{
+	uint32_t now = freezes_of(p, i), next;
+
+	for (uint32_t at = i->idle_head; at; at = next) {
+		struct upstream *u = &p->upstreams[at - 1];
+
+		next = u->idle_next;
+		if (u->freezes == now)
+			continue;
+		p->count.pool_poisoned++;
+		upstream_close(p, u);
 	}
 }
 
@@ -144,7 +168,7 @@ static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
 	struct upstream *u;
 	uint32_t index;
 
-	if (i->stock_count <= STOCK_LOW)
+	if (i->stock_count <= 1) /* with more left there is time until the answer */
 		control_need_sockets(p, i);
 	if (i->stock_count == 0 || i->connecting >= i->backlog)
 		return false;
@@ -171,7 +195,9 @@ bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
 {
 	struct upstream *u;
 
-	if (c->x.fresh_only || i->idle_head == 0)
+	/* The newest is first: if it is stale, all are. */
+	if (c->x.fresh_only || i->idle_head == 0 ||
+	    p->upstreams[i->idle_head - 1].freezes != freezes_of(p, i))
 		return attach_new(p, c, i);
 	u = &p->upstreams[i->idle_head - 1];
 	pool_remove(p, u);

@@ -395,8 +395,9 @@ void apilink_event(struct apilink *a, const struct wire_event *record)
 {
 	char text[2 * ERROR_TEXT_SIZE];
 
-	log_info("event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
-		 record->service, record->instance, log_quote(text, sizeof(text), record->text));
+	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
+	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
+	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
 	peer_send(&a->daemon.peer, WIRE_EVENT, record, sizeof(*record), NULL, 0);
 }
 

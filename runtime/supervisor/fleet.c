@@ -274,17 +274,21 @@ void fleet_stop_all(struct fleet *f)
 	if (f->count == 0)
 		f->options.hooks.emptied(f->options.hooks.self);
 	for (struct instance *i = f->first; i; i = next) {
+		bool up = instance_is_up(i);
+
 		next = i->next;
-		stop_drain(i);
-		if (i->state == INSTANCE_DRAINING)
+		stop_drain(i); /* frees one that never had a sandbox */
+		if (up)
 			stop_terminate(i);
 	}
 }
 
 void fleet_flush_meters(struct fleet *f)
 {
-	for (struct instance *i = f->first; i; i = i->next)
+	for (struct instance *i = f->first; i; i = i->next) {
+		freezer_look(i);
 		meter_read(i, METER_AT_FLUSH);
+	}
 }
 
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,

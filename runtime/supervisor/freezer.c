@@ -39,16 +39,24 @@ static void again_at(struct instance *i, uint64_t due_ns)
 	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
 }
 
+/* How long it must have been idle: what was set, or what was learned. */
+static uint64_t grace_of(const struct instance *i)
+{
+	uint32_t set_ms = i->spec->put.freeze_after_ms;
+
+	return set_ms ? set_ms * NS_PER_MS : i->grace_ns;
+}
+
 void freezer_begin(struct instance *i)
 {
-	again_at(i, now_of(i) + i->grace_ns);
+	again_at(i, now_of(i) + grace_of(i));
 }
 
 /* Somebody has work there: it is running, whatever was asked. */
 static void thawed(struct instance *i)
 {
 	bool was_frozen = i->state == INSTANCE_FROZEN;
-	uint64_t now_ns = now_of(i);
+	uint64_t now_ns = clock_mono_ns();
 
 	if (was_frozen) {
 		i->frozen_sum_ns += now_ns - i->frozen_ns;
@@ -66,7 +74,7 @@ static void happened(struct instance *i)
 	uint64_t took_ns = clock_mono_ns() - i->asked_ns;
 
 	i->freezes++;
-	i->frozen_ns = now_of(i);
+	i->frozen_ns = clock_mono_ns();
 	instance_move(i, INSTANCE_SEEN_FROZEN);
 	meter_read(i, METER_AT_FREEZE);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
@@ -129,12 +137,10 @@ static void consider(struct instance *i)
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
 
 	if (board_tickets(w) + board_holds(w) > 0) {
-		again_at(i, now_ns + i->grace_ns);
+		again_at(i, now_ns + grace_of(i));
 		return;
 	}
-	due_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
-		 (i->spec->put.freeze_after_ms ? i->spec->put.freeze_after_ms * NS_PER_MS
-					       : i->grace_ns);
+	due_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) + grace_of(i);
 	if (due_ns < i->not_before_ns)
 		due_ns = i->not_before_ns;
 	if (now_ns < due_ns)

@@ -150,6 +150,9 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 {
 	sigset_t none;
 
+	/* A session of its own: Ctrl-C on ebbd's terminal is for ebbd, which then stops us in
+	 * order. */
+	(void)setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (uint32_t step = 0; step < STEP_COUNT; step++) {

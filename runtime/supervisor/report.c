@@ -109,8 +109,10 @@ static void explain(const struct instance *i, board_word w, char *out, size_t si
 void instance_info_record(struct instance *i, struct wire_instance_info *out)
 {
 	struct board *board = i->fleet->options.board;
-	board_word w = board_load(board, i->slot);
+	board_word w;
 
+	freezer_look(i); /* the doorbell rings when the first answer is out */
+	w = board_load(board, i->slot);
 	meter_take(i);
 	*out = (struct wire_instance_info){
 		.state = shown_states[i->state],

@@ -214,7 +214,7 @@ def test_hop_by_hop_headers_stop_at_the_gateway(front):
     assert not {"x-secret-hop", "proxy-authorization"} & set(seen)
 
 
-@pytest.mark.parametrize("example", pictures.EXAMPLES)
+@pytest.mark.parametrize("example", pictures.APPLICATIONS)
 def test_bodies_pass_applications_of_every_kind(front, example):
     front.import_image("oci-archive:" + pictures.example_archive(example), example)
     front.deploy(example, example, "--max", 1)

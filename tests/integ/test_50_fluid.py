@@ -9,10 +9,12 @@ import pytest
 import leaks
 import pictures
 import web
-from waiting import SLOW, throughout, wait_for
+from waiting import SLOW, slow, throughout, wait_for
 
 # An unchanged application of each kind, with /, /sleep?ms=N, /burn?ms=N.
-KINDS = ["probe", *pictures.EXAMPLES]
+KINDS = ["probe", "c-hello", "node-express"]
+if not pictures.IN_VM:
+    KINDS.append("python-starlette")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -21,7 +23,8 @@ def app(request, module_ebb):
     kind = request.param
     archive = pictures.probe_archive() if kind == "probe" else pictures.example_archive(kind)
     module_ebb.import_image("oci-archive:" + archive, kind)
-    module_ebb.deploy(kind, kind, "--max", 1)
+    module_ebb.apply({kind: {"runtime": "container", "entrypoint": kind, "maxInstances": 1,
+                             "memory": 2048, "ebb": {"initTimeout": f"{slow(10):.0f}s"}}})
     yield module_ebb, kind
     module_ebb.cli("rm", kind)
     wait_for(lambda: not module_ebb.instances(kind))

@@ -42,16 +42,21 @@ def billed(ebb, work, service="one"):
     return result, {k: after[k] - before[k] for k in CHARGED}
 
 
-# What the handling of one request costs beside the work it asks for. Emulation translates code on
-# its first run and counts what the real host took away meanwhile.
-HANDLING_US = 200 if SLOW == 1 else 1500 * SLOW
+# Emulation takes milliseconds to handle a request, and what its host took away meanwhile counts too.
+HANDLING_US = 0 if SLOW == 1 else 10_000 * SLOW
+
+
+def assert_cpu(said, bill):
+    """The kernel counted all of it, and next to nothing beside it."""
+    beside = bill["active_cpu_us"] - said
+    assert -said / 100 <= beside <= said / 100 + HANDLING_US, (said, bill)
 
 
 @pytest.mark.parametrize("ms", [50, 200, 1000])
 def test_burned_cpu_is_billed_within_one_percent(one, ms):
     reply, bill = billed(one, lambda: one.get("one", f"/burn?ms={ms}", timeout=60))
     said = reply.json["cpu_us"]
-    assert abs(bill["active_cpu_us"] - said) <= max(said / 100, HANDLING_US), (said, bill)
+    assert_cpu(said, bill)
     assert bill["invocations"] == 1
 
 
@@ -59,7 +64,7 @@ def test_short_bursts_are_billed_within_200_us_each(one):
     def bursts():
         return sum(one.get("one", "/burn?us=2000").json["cpu_us"] for _ in range(20))
     said, bill = billed(one, bursts)
-    assert abs(bill["active_cpu_us"] - said) <= 20 * HANDLING_US, (said, bill)
+    assert abs(bill["active_cpu_us"] - said) <= 20 * (200 + HANDLING_US), (said, bill)
 
 
 def test_waiting_is_billed_as_time_once_and_as_next_to_no_cpu(one):
@@ -215,7 +220,7 @@ def test_prometheus_counts_the_same(one):
     assert "one" in one.rest("GET", "/metrics").text
 
 
-@pytest.mark.parametrize("example", pictures.EXAMPLES)
+@pytest.mark.parametrize("example", pictures.APPLICATIONS)
 def test_applications_of_every_kind_are_billed_what_they_used(module_ebb, example):
     """Their own getrusage around the work, beside the bill; the framework's part is not in it."""
     module_ebb.import_image("oci-archive:" + pictures.example_archive(example), example)
@@ -224,4 +229,4 @@ def test_applications_of_every_kind_are_billed_what_they_used(module_ebb, exampl
     reply, bill = billed(module_ebb, lambda: module_ebb.get(example, "/burn?ms=1000", timeout=60),
                          example)
     said = reply.json["cpu_us"]
-    assert abs(bill["active_cpu_us"] - said) <= said / 100, (said, bill)
+    assert_cpu(said, bill)

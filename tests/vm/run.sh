@@ -7,7 +7,7 @@ set -eu
 
 vm=$1
 : "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=3072}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3000}"
-: "${VM_STAGES:=unit integ}" "${VM_COMMAND:=}"
+: "${VM_STAGES:=unit integ}" "${VM_INTEG:=tests/integ}" "${VM_COMMAND:=}"
 log=$vm/console.log
 cache=${EBB_CACHE:-$(dirname "$OUT")/cache}
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -29,6 +29,7 @@ fi
 cat >"$stage/vm-command" <<-EOT
 	export EBB_VM=1 EBB_SLOW=10 BUILD=build
 	export EBB_BIN=/ebb/build/release EBB_CACHE=/ebb/build/cache
+	export INTEG='$VM_INTEG'
 	${VM_COMMAND:-tests/run $VM_STAGES}
 EOT
 size_kib=$(du -sk "$stage" | cut -f 1)
