@@ -54,6 +54,7 @@ static int on_ready(void *self, struct wire_message *m)
 	struct apilink *a = self;
 
 	a->daemon.peer.phase = PHASE_SERVING;
+	a->options.on_ready(a->options.self);
 	return 0;
 }
 

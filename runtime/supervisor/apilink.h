@@ -25,6 +25,8 @@ struct apilink_options {
 	uint32_t uid;
 	uint64_t boot_us;
 	const char *stage_dir;
+	void *self;
+	void (*on_ready)(void *self); /* it serves (again) */
 };
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,

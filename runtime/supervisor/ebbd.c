@@ -52,6 +52,7 @@ struct ebbd {
 	struct apilink *api;
 	struct watch signals;
 	bool stopping, gateways_gone;
+	bool gateways_ready, api_ready, told_ready;
 	int exit_code;
 };
 
@@ -106,14 +107,31 @@ static bool may_start(void *self)
 	return ledgerlink_keeps_up(e->ledger);
 }
 
-static void on_ready(void *self)
+static void tell_ready(struct ebbd *e)
 {
-	struct ebbd *e = self;
-
+	if (!e->gateways_ready || !e->api_ready || e->told_ready)
+		return;
+	e->told_ready = true;
 	log_info("event=ready listen=%s gateways=%u api=%s/api.sock", e->config.listeners[0],
 		 (unsigned int)e->config.gateways, e->config.run_dir);
 	if (notify_send("READY=1") < 0)
 		log_warn("event=notify_failed");
+}
+
+static void on_gateways_ready(void *self)
+{
+	struct ebbd *e = self;
+
+	e->gateways_ready = true;
+	tell_ready(e);
+}
+
+static void on_api_ready(void *self)
+{
+	struct ebbd *e = self;
+
+	e->api_ready = true;
+	tell_ready(e);
 }
 
 /* ---- the end ---- */
@@ -355,7 +373,9 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 				      .images = e->images,
 				      .uid = id_base + UID_API,
 				      .boot_us = e->boot_us,
-				      .stage_dir = e->stage_dir};
+				      .stage_dir = e->stage_dir,
+				      .self = e,
+				      .on_ready = on_api_ready};
 	struct ledgerlink_options ledger = {.loop = e->loop,
 					    .config = &e->config,
 					    .uid = id_base + UID_LEDGER,
@@ -373,7 +393,7 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 					    .uid = id_base + UID_GATEWAY,
 					    .stage_dir = e->stage_dir,
 					    .self = e,
-					    .on_ready = on_ready,
+					    .on_ready = on_gateways_ready,
 					    .on_stopped = on_gateways_stopped};
 	int r = apilink_new(&api, &e->api, err, err_size);
 

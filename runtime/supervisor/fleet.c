@@ -211,27 +211,39 @@ void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queu
 	fleet_scale(f, service);
 }
 
-static void drain_where(struct fleet *f, uint32_t service, const struct spec *except)
+void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up)
 {
 	struct instance *next;
 
 	for (struct instance *i = f->first; i; i = next) {
 		next = i->next;
-		if (i->service == service && i->spec != except)
+		if (i->service == service && i->spec != except && (also_up || !instance_is_up(i)))
 			stop_drain(i);
 	}
 }
 
+static bool has_up(const struct fleet *f, uint32_t service)
+{
+	for (const struct instance *i = f->first; i; i = i->next)
+		if (i->service == service && instance_is_up(i))
+			return true;
+	return false;
+}
+
+/* Instances of the old revision serve until one of the new accepts (probe.c drains them then): a
+ * revision that cannot start takes nothing down. */
 void fleet_service_changed(struct fleet *f, struct service *service)
 {
-	drain_where(f, service->index, service->spec);
+	fleet_drain(f, service->index, service->spec, false);
+	if (has_up(f, service->index))
+		(void)instance_new(f, service, false, "a new revision takes over");
 	fleet_scale(f, service);
 	fleet_rescale_at(f, loop_now_ns(f->options.loop)); /* and one ahead of need */
 }
 
 void fleet_service_gone(struct fleet *f, struct service *service)
 {
-	drain_where(f, service->index, NULL);
+	fleet_drain(f, service->index, NULL, true);
 }
 
 void fleet_doorbell(struct fleet *f)

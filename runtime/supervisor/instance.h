@@ -79,6 +79,9 @@ void instance_move(struct instance *i, enum instance_event event); /* must be in
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation);
+/* Drains the instances of a service that are not of this revision; also_up: those that serve too.
+ */
+void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up);
 void fleet_forget(struct instance *i); /* the last thing done to an instance; frees it */
 
 /* scale.c */

@@ -31,6 +31,7 @@ static void ready(struct instance *i)
 		service->failures = 0;
 		/* Gateways send the requests that waited; who still needs more says so again. */
 		memset(service->queued, 0, sizeof(service->queued));
+		fleet_drain(f, i->service, i->spec, true);
 	}
 	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */

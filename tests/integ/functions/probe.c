@@ -44,13 +44,23 @@ static void wait_ms(long ms)
 		;
 }
 
-static long thread_cpu_us(void)
+static long cpu_us(int who)
 {
 	struct rusage u;
 
-	getrusage(RUSAGE_THREAD, &u);
+	getrusage(who, &u);
 	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
 	       u.ru_stime.tv_usec;
+}
+
+static long thread_cpu_us(void)
+{
+	return cpu_us(RUSAGE_THREAD);
+}
+
+static long process_cpu_us(void)
+{
+	return cpu_us(RUSAGE_SELF);
 }
 
 static void on_root(struct call *c)
@@ -78,7 +88,8 @@ static void on_burn(struct call *c)
 		for (int i = 0; i < 2000; i++)
 			work = work + (unsigned long)i;
 	}
-	call_printf(c, 200, "{\"cpu_us\": %ld}\n", thread_cpu_us() - before);
+	call_printf(c, 200, "{\"cpu_us\": %ld, \"process_us\": %ld}\n", thread_cpu_us() - before,
+		    process_cpu_us());
 }
 
 static void on_echo(struct call *c)
