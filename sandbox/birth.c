@@ -180,23 +180,28 @@ static int join_cgroups(const struct shared *shared, pid_t pid, const int *join_
 }
 
 /* fds: the cgroup2 directory, then what to join. */
+static int timed(const struct shared *shared, enum sandbox_step step, uint64_t *begun_ns, int r,
+		 struct sandbox_word *fault)
+{
+	step_timed(shared, step, *begun_ns);
+	*begun_ns = clock_mono_ns();
+	if (r < 0)
+		*fault = step_fault(step, r);
+	return r;
+}
+
+/* fds: the cgroup2 directory, then what to join. */
 static int arm(const struct shared *shared, uint32_t id_first, const int *fds, size_t fd_count,
 	       struct newborn *n, struct sandbox_word *fault)
 {
-	int r = clone_newborn(shared, fds[0], n);
+	uint64_t begun_ns = clock_mono_ns();
+	int r = timed(shared, SANDBOX_CLONE, &begun_ns, clone_newborn(shared, fds[0], n), fault);
 
-	if (r < 0) {
-		*fault = step_fault(SANDBOX_CLONE, r);
-		return r;
-	}
-	r = join_cgroups(shared, n->pid, fds + 1, fd_count - 1);
-	if (r < 0) {
-		*fault = step_fault(SANDBOX_CGROUPS, r);
-		return r;
-	}
-	r = map_ids(shared, id_first, n);
-	if (r < 0)
-		*fault = step_fault(SANDBOX_IDMAP, r);
+	if (r == 0)
+		r = timed(shared, SANDBOX_CGROUPS, &begun_ns,
+			  join_cgroups(shared, n->pid, fds + 1, fd_count - 1), fault);
+	if (r == 0)
+		r = timed(shared, SANDBOX_IDMAP, &begun_ns, map_ids(shared, id_first, n), fault);
 	return r < 0 ? r : hear_armed(n, fault);
 }
 

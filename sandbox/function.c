@@ -160,7 +160,7 @@ static int execute_function(struct inside *in)
 static const struct step function_steps[] = {
 	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
 	{SANDBOX_SECCOMP, load_filter},
-	{SANDBOX_FORK, park},
+	{SANDBOX_FORK, park, .waits = true},
 	{SANDBOX_FORK, place_descriptors},
 	{SANDBOX_RLIMITS, limit_resources},
 	{SANDBOX_GROUPS, drop_ids},

@@ -17,6 +17,8 @@
 #ifndef EBB_SANDBOX_INSIDE_H
 #define EBB_SANDBOX_INSIDE_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/capability.h>
@@ -31,8 +33,14 @@
 #define ENVP_MAX        2048
 #define HOST_NAME_CHARS 64 /* __NEW_UTS_LEN */
 
+/* How long steps take: in memory that ebbd, the zygote and all not yet executed share. */
+struct step_clock {
+	_Atomic uint64_t count[SANDBOX_STEP_COUNT], total_ns[SANDBOX_STEP_COUNT];
+};
+
 /* What all sandboxes of a zygote inherit; never changes. */
 struct shared {
+	struct step_clock *clock;
 	int init_fd; /* ebb-init, sealed; O_PATH */
 	struct filter function_filter, init_filter;
 	uint32_t id_base, fail_step;
@@ -87,6 +95,7 @@ struct inside {
 struct step {
 	enum sandbox_step step;
 	int (*run)(struct inside *in); /* 0 or -errno */
+	bool waits;                    /* for somebody: not timed */
 };
 /* Takes the steps in order. 0, or -errno of the first that failed, named in *fault; the step chosen
  * for fault injection fails with EIO instead of being taken. */
@@ -94,6 +103,7 @@ int steps_run(struct inside *in, const struct step *steps, size_t count,
 	      struct sandbox_word *fault);
 /* Tells ebbd what failed. One word per sandbox: the socket takes nothing more after it, whoever of
  * its processes wants to add something (PID 1 would report the function's exit). */
+void step_timed(const struct shared *shared, enum sandbox_step step, uint64_t begun_ns);
 void step_report(int control_fd, const struct sandbox_word *fault);
 struct sandbox_word step_fault(enum sandbox_step step, int err);
 

@@ -68,6 +68,13 @@ void zygote_stop(struct zygote *z);
  */
 int zygote_fd(const struct zygote *z);
 
+/* How often a step was taken and how long that took in all, over all sandboxes of this zygote. EXEC
+ * is not among them: a step that succeeds there does not return. */
+struct sandbox_step_time {
+	uint64_t count, total_ns;
+};
+struct sandbox_step_time zygote_step_time(const struct zygote *z, uint32_t step);
+
 /* An armed sandbox. All descriptors are owned. */
 struct armed {
 	uint32_t range;     /* its id range; unused by anyone else */

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
@@ -29,11 +30,20 @@ struct sandbox_word step_fault(enum sandbox_step step, int err)
 	return (struct sandbox_word){.says = SANDBOX_SAYS_FAULT, .a = step, .b = -err};
 }
 
+void step_timed(const struct shared *shared, enum sandbox_step step, uint64_t begun_ns)
+{
+	atomic_fetch_add(&shared->clock->total_ns[step], clock_mono_ns() - begun_ns);
+	atomic_fetch_add(&shared->clock->count[step], 1);
+}
+
 int steps_run(struct inside *in, const struct step *steps, size_t count, struct sandbox_word *fault)
 {
 	for (size_t i = 0; i < count; i++) {
+		uint64_t begun_ns = clock_mono_ns();
 		int r = in->shared->fail_step == steps[i].step ? -EIO : steps[i].run(in);
 
+		if (!steps[i].waits)
+			step_timed(in->shared, steps[i].step, begun_ns);
 		if (r < 0) {
 			*fault = step_fault(steps[i].step, r);
 			return r;

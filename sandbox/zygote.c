@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@ FILTER_EMBED(sandbox_init_policy, "sandbox/policy/init.policy");
 FILTER_EMBED(sandbox_default_policy, "sandbox/policy/default.policy");
 
 struct zygote {
+	struct step_clock *clock;
 	pid_t pid;
 	int control_fd;
 };
@@ -154,7 +156,14 @@ int zygote_start(const struct sandbox_options *options, struct zygote **out, cha
 	if (!z)
 		return fail(-ENOMEM, err, err_size, "cannot start the zygote");
 	*z = (struct zygote){.pid = -1, .control_fd = -1};
+	z->clock = mmap(NULL, sizeof(*z->clock), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	if (z->clock == MAP_FAILED) {
+		free(z);
+		return fail(-ENOMEM, err, err_size, "cannot start the zygote");
+	}
 	r = shared_init(&shared, options, err, err_size);
+	shared.clock = z->clock;
 	if (r == 0) {
 		r = fork_zygote(&shared, z);
 		if (r < 0)
@@ -176,9 +185,17 @@ void zygote_stop(struct zygote *z)
 	if (!z)
 		return;
 	fd_close(&z->control_fd);
+	munmap(z->clock, sizeof(*z->clock));
 	while (z->pid > 0 && waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(z);
+}
+
+struct sandbox_step_time zygote_step_time(const struct zygote *z, uint32_t step)
+{
+	must(step < SANDBOX_STEP_COUNT);
+	return (struct sandbox_step_time){.count = atomic_load(&z->clock->count[step]),
+					  .total_ns = atomic_load(&z->clock->total_ns[step])};
 }
 
 int zygote_fd(const struct zygote *z)

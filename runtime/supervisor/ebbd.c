@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -187,6 +188,20 @@ static void stop(struct ebbd *e)
 	gateways_stop(e->gateways);
 }
 
+/* SIGUSR1: what one wants to know of a running ebbd without asking the API. */
+static void dump(const struct ebbd *e)
+{
+	log_info("event=dump instances=%u", fleet_count(e->fleet));
+	for (uint32_t step = 0; step < SANDBOX_STEP_COUNT; step++) {
+		struct sandbox_step_time t = zygote_step_time(e->zygote, step);
+
+		if (t.count > 0)
+			log_info("event=spawn_step step=%s count=%" PRIu64 " mean_us=%.1f",
+				 sandbox_step_name(step), t.count,
+				 (double)t.total_ns / (double)t.count / (double)NS_PER_US);
+	}
+}
+
 static void on_signal(struct watch *w, uint32_t events)
 {
 	struct ebbd *e = (struct ebbd *)((char *)w - offsetof(struct ebbd, signals));
@@ -196,7 +211,7 @@ static void on_signal(struct watch *w, uint32_t events)
 		if (info.ssi_signo == SIGHUP)
 			log_info("event=reload text=\"listeners and limits change at a restart\"");
 		else if (info.ssi_signo == SIGUSR1)
-			log_info("event=dump instances=%u", fleet_count(e->fleet));
+			dump(e);
 		else
 			stop(e);
 	}
