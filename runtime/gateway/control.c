@@ -183,8 +183,11 @@ void control_need_sockets(struct proxy *p, struct instance *i)
 
 	if (i->asked_sockets)
 		return;
-	/* As many as went since the last time, so that a busy pool asks seldom. */
-	need.count = i->used_sockets * 2 < 8 ? 8 : i->used_sockets * 2;
+	/* A few; but where they ran out, twice as many as went, so that a busy pool asks seldom.
+	 * The stock of a slow one so stays small: there may be a thousand of them. */
+	need.count = STOCK_REFILL;
+	if (i->stock_count <= 1 && i->used_sockets * 2 > need.count)
+		need.count = i->used_sockets * 2;
 	if (need.count > STOCK_MAX - i->stock_count)
 		need.count = STOCK_MAX - i->stock_count;
 	if (need.count == 0 || !tell(p, WIRE_NEED_SOCKETS, &need, sizeof(need)))

@@ -14,8 +14,9 @@
 #include "runtime/wire/board.h"
 #include "runtime/wire/channel.h"
 
-#define STOCK_MAX WIRE_FDS_MAX
-#define STOCK_LOW 4u
+#define STOCK_MAX    WIRE_FDS_MAX
+#define STOCK_LOW    4u
+#define STOCK_REFILL 8u
 
 struct instance {
 	bool up, asked_sockets;

@@ -51,7 +51,7 @@ struct instance {
 	uint64_t freezes;
 
 	/* how it ended */
-	bool was_ready, stop_wanted, exit_known;
+	bool announced, was_ready, stop_wanted, exit_known;
 	uint32_t cause; /* enum wire_down_cause */
 	int32_t detail;
 	char fault[ERROR_TEXT_SIZE];
@@ -94,6 +94,10 @@ int instance_new(struct fleet *f, struct service *service, bool ahead, const cha
 /* Sends the one made ahead for this service, if there is one, on its way. */
 bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why);
 void fleet_claim_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */
+
+/* Tells the API of it and hands over its output. Not on the way of a fast start: everybody woken
+ * then takes a CPU from it. */
+void instance_announce(struct instance *i);
 
 /* probe.c */
 void probe_begin(struct instance *i);

@@ -35,6 +35,7 @@ static void ready(struct instance *i)
 	}
 	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
+	instance_announce(i);
 	meter_ready(i);
 	instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
 		     i->spec->put.exec.port, (unsigned long long)took_us);
@@ -82,8 +83,10 @@ static void on_due(struct timer *t)
 		return;
 	}
 	(void)loop_timer_at(loop, &i->timer, now_ns + i->probe_gap_ns);
-	if (now_ns - i->state_since_ns > PROBE_FAST_NS)
+	if (now_ns - i->state_since_ns > PROBE_FAST_NS) {
+		instance_announce(i);
 		i->probe_gap_ns += i->probe_gap_ns / 4;
+	}
 	if (i->probe_gap_ns > PROBE_MOST_NS)
 		i->probe_gap_ns = PROBE_MOST_NS;
 }

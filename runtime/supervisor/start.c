@@ -138,8 +138,6 @@ static int hand_over(struct instance *i)
 /* r: how preparing went. */
 static void go(struct instance *i, int r)
 {
-	struct fleet *f = i->fleet;
-
 	meter_open(i);
 	if (r == 0)
 		r = hand_over(i);
@@ -150,8 +148,17 @@ static void go(struct instance *i, int r)
 		return;
 	}
 	probe_begin(i);
+}
+
+void instance_announce(struct instance *i)
+{
+	struct fleet_hooks *hooks = &i->fleet->options.hooks;
+
+	if (i->announced)
+		return;
+	i->announced = true;
 	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
-	f->options.hooks.log_pipe(f->options.hooks.self, i);
+	hooks->log_pipe(hooks->self, i);
 }
 
 static void stay_prepared(struct instance *i, int r)

@@ -82,6 +82,8 @@ static void begin_dying(struct instance *i)
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
 	instance_move(i, INSTANCE_DEATH);
+	if (i->log_fd >= 0)
+		instance_announce(i); /* what it wrote says why */
 	if (!i->ahead)
 		instance_say(i,
 			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED
