@@ -18,6 +18,7 @@ import bench_thaw  # noqa: E402
 import figures  # noqa: E402
 import leaks  # noqa: E402
 import pictures  # noqa: E402
+import server  # noqa: E402
 from ebb import BIN, Ebb  # noqa: E402
 
 
@@ -46,9 +47,10 @@ def main(words):
     rows = []
     for name in names:
         print(f"bench {name}", flush=True)
-        ebb = Ebb(gateways=1, settings={"log_level": "warn"}).start()
+        ebb = Ebb(gateways=1, settings={"log_level": "info"}).start()
         try:
             ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+            ebb.import_image("oci-archive:" + server.archive(), "server")
             rows += BENCHES[name](ebb, quick)
             ebb.stop(deadline_s=120)
         finally:

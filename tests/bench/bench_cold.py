@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cold start of the static C function: request to first byte, beside runc and bwrap."""
+import os
+import re
+import signal
+
 from figures import Row, both
 from peers import Bundle, first_byte_s
 from waiting import wait_for
@@ -13,9 +17,19 @@ def ebb_cold_s(ebb):
     return took
 
 
+def show_steps(ebb):
+    """Every spawn step's mean, from ebbd itself; exec does not return, so it is not among them."""
+    os.kill(ebb.process.pid, signal.SIGUSR1)
+    lines = wait_for(lambda: ebb.log_lines("event=spawn_step step=init |event=spawn_step step=fork "))
+    assert lines
+    steps = [re.search(r"step=(\S+) count=(\d+) mean_us=(\S+)", line).groups()
+             for line in ebb.log_lines("event=spawn_step ")]
+    print("  spawn steps, mean us: " + ", ".join(f"{name} {us}" for name, _, us in steps), flush=True)
+
+
 def rows(ebb, quick):
     ours, runc, bwrap = [], [], []
-    ebb.deploy("cold", "probe", "--max", 1, "--memory", 2048)
+    ebb.deploy("cold", "server", "--max", 1, "--memory", 2048)
     with Bundle() as bundle:
         bundle.runc_spec()
         for _ in range(10 if quick else 50):
@@ -23,6 +37,7 @@ def rows(ebb, quick):
             runc.append(bundle.runc_cold_s() * 1000)
             bwrap.append(bundle.bwrap_cold_s() * 1000)
     ebb.cli("rm", "cold")
+    show_steps(ebb)
     print(f"  cold: ebb {both(ours)}; runc {both(runc)}; bwrap {both(bwrap)} ms", flush=True)
     return [Row("cold start, static C, p50", "ms", ours, runc, "runc run"),
             Row("cold start, static C, p50", "ms", ours, bwrap, "bwrap"),

@@ -61,7 +61,7 @@ def sample(ebb, name, count):
 def runc_resume_us(threads, count):
     taken = []
     with Bundle() as bundle:
-        bundle.runc_spec([f"PROBE_THREADS={threads}"])
+        bundle.runc_spec([f"THREADS={threads}"])
         bundle.runc_run()
         try:
             first_byte_s(bundle.address, "peer")
@@ -91,8 +91,8 @@ def rows(ebb, quick):
         title = f"C, {threads} thread{'s' if threads > 1 else ''}"
         thaw, two = language_rows(
             ebb, title, f"threads-{threads}",
-            {**container, "entrypoint": "probe", "env": {"PROBE_THREADS": str(threads - 1)}}, count)
-        peer = runc_resume_us(threads - 1, 15 if quick else 40)
+            {**container, "entrypoint": "server", "env": {"THREADS": str(threads)}}, count)
+        peer = runc_resume_us(threads, 15 if quick else 40)
         found += two + [Row(f"thaw, {title}, p50", "us", thaw, peer, "runc resume")]
     ebb.import_image("oci-archive:" + pictures.example_archive("node-express"), "node")
     return found + language_rows(ebb, "Node", "node", {**container, "entrypoint": "node"}, count)[1]

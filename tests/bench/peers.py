@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-import pictures
+import server
 from ebb import free_port
 
 
@@ -30,16 +30,15 @@ def first_byte_s(address, host, path="/", until_s=10, begun=None):
 
 
 class Bundle:
-    """A directory with the probe in it; runc and bwrap run it with the host's network, which spares
+    """A directory with the server in it; runc and bwrap run it with the host's network, which spares
     them the network namespace that every instance of ebb has."""
 
     def __init__(self):
         self.path = tempfile.mkdtemp(prefix="ebb-bench-")
         self.rootfs = os.path.join(self.path, "rootfs")
         os.makedirs(self.rootfs + "/proc")
-        with open(self.rootfs + "/probe", "wb") as f:
-            f.write(pictures.probe_binary())
-        os.chmod(self.rootfs + "/probe", 0o755)
+        shutil.copyfile(server.program(), self.rootfs + "/server")
+        os.chmod(self.rootfs + "/server", 0o755)
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         self.name = f"ebb-bench-{os.getpid()}"
@@ -60,7 +59,7 @@ class Bundle:
         self.runc("spec", cwd=self.path)
         with open(self.path + "/config.json") as f:
             spec = json.load(f)
-        spec["process"].update(terminal=False, args=["/probe"], env=[f"PORT={self.port}", *env])
+        spec["process"].update(terminal=False, args=["/server"], env=[f"PORT={self.port}", *env])
         spec["process"]["capabilities"] = {k: [] for k in spec["process"]["capabilities"]}
         spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "network"]
         spec["linux"]["cgroupsPath"] = "/" + self.name
@@ -85,7 +84,7 @@ class Bundle:
         begun = time.monotonic()
         process = subprocess.Popen(
             ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--ro-bind", self.rootfs,
-             "/", "--proc", "/proc", "--setenv", "PORT", str(self.port), "/probe"])
+             "/", "--proc", "/proc", "--setenv", "PORT", str(self.port), "/server"])
         took = first_byte_s(self.address, "peer", begun=begun)
         process.send_signal(signal.SIGKILL)
         process.wait()
