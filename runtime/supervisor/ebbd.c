@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -272,6 +273,25 @@ static int make_directories(struct ebbd *e, char *err, size_t err_size)
 	return 0;
 }
 
+/* Ten descriptors per instance here, as many in the gateways: take all the host allows. */
+static int raise_limits(struct ebbd *e, char *err, size_t err_size)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (e->config.nofile_max > files.rlim_max) {
+		log_warn("event=limit_lowered key=nofile_max from=%" PRIu64 " to=%" PRIu64
+			 " cause=\"the hard limit of ebbd itself\"",
+			 e->config.nofile_max, (uint64_t)files.rlim_max);
+		e->config.nofile_max = files.rlim_max;
+	}
+	return 0;
+}
+
 /* One ebbd per run directory. */
 static int take_lock(struct ebbd *e, char *err, size_t err_size)
 {
@@ -437,8 +457,8 @@ static int open_loop(struct ebbd *e, char *err, size_t err_size)
 
 /* The zygote is forked early, while this process is still small. */
 static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
-	make_directories, take_lock,  make_mounts_private, open_tree_and_zygote, open_loop,
-	open_signals,     open_board, open_images,         open_programs,
+	raise_limits, make_directories, take_lock,  make_mounts_private, open_tree_and_zygote,
+	open_loop,    open_signals,     open_board, open_images,         open_programs,
 };
 
 static void close_all(struct ebbd *e)
