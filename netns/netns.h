@@ -19,8 +19,8 @@ int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t 
  * non-blocking, O_CLOEXEC. Returns it or -errno. */
 int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog);
 /* Starts connecting a socket from netns_sockets to 127.0.0.1:port. 1 connected, 0 under way (poll
- * for POLLOUT, then netns_connect_result), -ECONNREFUSED: nobody listens yet; the socket may be
- * used again. */
+ * for POLLOUT, then netns_connect_result; or call it again), -ECONNREFUSED: nobody listens yet; the
+ * socket may be used again. */
 int netns_connect_tcp(int socket_fd, uint16_t port);
 int netns_connect_result(int socket_fd);
 /* This thread's own namespace. Returns an owned descriptor or -errno. */

@@ -29,6 +29,8 @@
 
 #define LISTEN_SYMBOL "ebb-test-socket"
 
+#define BACKLOG 16
+
 struct fixture {
 	int home_fd, inside_fd;
 	int listen_fd; /* 127.0.0.1:port inside */
@@ -50,7 +52,7 @@ static int listen_loopback(uint16_t *port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	at.sin_port = htons(*port);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 || listen(fd, 16) < 0 ||
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 || listen(fd, BACKLOG) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &size) < 0)
 		return -errno;
 	*port = ntohs(at.sin_port);
@@ -188,6 +190,27 @@ static void a_refused_socket_can_be_used_again(void **state)
 	fd_close(&fd);
 }
 
+/* A full backlog, or a busy machine: the connect is not decided, and is asked about by another. */
+static void a_connect_under_way_may_be_asked_again(void **state)
+{
+	enum { COUNT = BACKLOG + 2 };
+	struct fixture *f = needs_root(state);
+	int fds[COUNT], accepted, connected = 0, r = 1;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, fds, COUNT), 0);
+	for (; connected < COUNT && r == 1; connected += r)
+		r = netns_connect_tcp(fds[connected], f->port);
+	assert_int_equal(r, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(netns_connect_tcp(fds[connected], f->port), 0);
+	for (int i = 0; i < COUNT; i++)
+		fd_close(&fds[i]);
+	for (; connected > 0; connected--) {
+		accepted = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		fd_close(&accepted);
+	}
+}
+
 static void sockets_are_nonblocking_and_close_on_exec(void **state)
 {
 	struct fixture *f = needs_root(state);
@@ -274,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_socket_born_inside_reaches_the_loopback_inside),
 		cmocka_unit_test(the_host_does_not_reach_it),
 		cmocka_unit_test(a_refused_socket_can_be_used_again),
+		cmocka_unit_test(a_connect_under_way_may_be_asked_again),
 		cmocka_unit_test(sockets_are_nonblocking_and_close_on_exec),
 		cmocka_unit_test(the_caller_is_at_home_afterwards),
 		cmocka_unit_test(no_way_home_is_not_recoverable),
