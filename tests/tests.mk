@@ -6,10 +6,13 @@ UNIT_TESTS   := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(UNIT_SOURCES))
 UNIT_LIBS    := -lcmocka -lseccomp -lcap -lcrypto -lyajl -luring
 -include $(wildcard tests/unit/*.mk)
 
-$(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/obj/tests/unit/%.o $(call lib,$(LIBS))
+# As prerequisites, not by another make: two tests that share an object would write it at once.
+test_objects = $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$(1)))
+.SECONDEXPANSION:
+$(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/obj/tests/unit/%.o $$(call test_objects,$$*) $(call lib,$(LIBS))
 	@mkdir -p $(@D)
-	$(if $(OBJECTS_$*),$(MAKE) --no-print-directory -s $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*)))
-	$(CC) $(LINK_$(MODE)) $< $(patsubst %,$(OUT)/obj/%.o,$(OBJECTS_$*)) \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(MODE)) $< $(call test_objects,$*) \
 		-Wl,--start-group $(call lib,$(LIBS)) -Wl,--end-group $(UNIT_LIBS) $(LIBS_$*) -o $@
 
 -include tests/integ/integ.mk tests/demo/demo.mk tests/bench/bench.mk
