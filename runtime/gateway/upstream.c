@@ -30,11 +30,20 @@ static void pool_remove(struct proxy *p, struct upstream *u)
 	u->idle = false;
 }
 
-/* Connections pooled before a freeze are poison after it: their server may have closed them, or
- * will as soon as its timers fire. */
+/* A connection pooled before a freeze is poison after it: the server's idle timer went on, and
+ * closes it under the request as soon as it may run. No server's timer is so short that this much
+ * idling, awake or frozen, makes it fire. */
+#define STALE_AFTER_NS (1 * NS_PER_SEC)
+
 static uint32_t freezes_of(struct proxy *p, const struct instance *i)
 {
 	return atomic_load_explicit(&board_slot(p->board, i->slot)->freezes, memory_order_acquire);
+}
+
+static bool is_stale(struct proxy *p, const struct upstream *u, uint32_t freezes)
+{
+	return u->freezes != freezes &&
+	       proxy_now(p) + POOL_IDLE_NS > u->idle_until_ns + STALE_AFTER_NS;
 }
 
 /* The client's ticket is still open, so no freeze can come between. */
@@ -104,7 +113,7 @@ void upstream_drop_stale(struct proxy *p, struct instance *i)
 		struct upstream *u = &p->upstreams[at - 1];
 
 		next = u->idle_next;
-		if (u->freezes == now)
+		if (!is_stale(p, u, now))
 			continue;
 		p->count.pool_poisoned++;
 		upstream_close(p, u);
@@ -197,7 +206,7 @@ bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
 
 	/* The newest is first: if it is stale, all are. */
 	if (c->x.fresh_only || i->idle_head == 0 ||
-	    p->upstreams[i->idle_head - 1].freezes != freezes_of(p, i))
+	    is_stale(p, &p->upstreams[i->idle_head - 1], freezes_of(p, i)))
 		return attach_new(p, c, i);
 	u = &p->upstreams[i->idle_head - 1];
 	pool_remove(p, u);

@@ -5,6 +5,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gateway_harness import Gateway, Reader, Upstream, until
+from waiting import throughout
 
 
 @pytest.fixture
@@ -52,6 +53,10 @@ def test_pooled_connections_are_not_used_after_a_freeze(make, up):
     gw.get("/hello")
     assert up.connections == 1
     gw.do("freeze", 0)
+    gw.get("/hello")
+    assert up.connections == 1  # no server's idle timer is that short
+    gw.do("freeze", 0)
+    throughout(1.1, lambda: None, every_s=1.1)
     gw.get("/hello")
     assert up.connections == 2
     assert gw.counters()["pool_poisoned"] == 1
