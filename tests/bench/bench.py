@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
-quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway idle.
+quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle.
 """
 import json
 import os
@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 
 import bench_cold  # noqa: E402
 import bench_idle  # noqa: E402
+import bench_latency  # noqa: E402
 import bench_thaw  # noqa: E402
 import figures  # noqa: E402
 import leaks  # noqa: E402
@@ -32,7 +33,7 @@ def gateway_rows(ebb, quick):
             for peer in peers]
 
 
-BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows,
+BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows, "latency": bench_latency.rows,
            "idle": bench_idle.rows}
 
 
