@@ -10,7 +10,7 @@ PRODUCT = ("runtime/", "sandbox/", "netns/", "cgroups/", "images/")
 
 def listed():
     """Every file that is or could be committed."""
-    if os.path.isdir(".git"):
+    if os.path.exists(".git"):
         out = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached",
                               "--others", "--exclude-standard"],
                              check=True, capture_output=True, text=True).stdout
