@@ -61,22 +61,32 @@ int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t 
 	return r < 0 ? r : 0;
 }
 
+/* Abstract: a NUL first, and the length ends the name (unix(7)). */
+static int abstract_address(const char *name, struct sockaddr_un *out, socklen_t *out_size)
+{
+	size_t size = strlen(name);
+
+	if (size == 0 || size > sizeof(out->sun_path) - 1)
+		return -EINVAL;
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(out->sun_path + 1, name, size);
+	*out_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+	return 0;
+}
+
 static int listen_unix(const char *name, int backlog)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t size = strlen(name);
+	struct sockaddr_un address;
+	socklen_t size;
 	SCOPED_FD fd = -1;
+	int r = abstract_address(name, &address, &size);
 
-	/* Abstract: a NUL first, and the length ends the name (unix(7)). */
-	if (size == 0 || size > sizeof(address.sun_path) - 1)
-		return -EINVAL;
-	memcpy(address.sun_path + 1, name, size);
+	if (r < 0)
+		return r;
 	fd = make_socket(AF_UNIX);
 	if (fd < 0)
 		return fd;
-	size += offsetof(struct sockaddr_un, sun_path) + 1;
-	if (bind(fd, (const struct sockaddr *)&address, (socklen_t)size) < 0 ||
-	    listen(fd, backlog) < 0)
+	if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, backlog) < 0)
 		return -errno;
 	return keep_fd(&fd);
 }
@@ -139,6 +149,17 @@ int netns_connect_tcp(int socket_fd, uint16_t port)
 		return netns_connect_result(socket_fd);
 	forget_peer(socket_fd);
 	return -error;
+}
+
+int netns_connect_unix(int socket_fd, const char *name)
+{
+	struct sockaddr_un address;
+	socklen_t size;
+	int r = abstract_address(name, &address, &size);
+
+	if (r < 0)
+		return r;
+	return connect(socket_fd, (const struct sockaddr *)&address, size) < 0 ? -errno : 0;
 }
 
 int netns_own(void)

@@ -23,6 +23,9 @@ int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backl
  * socket may be used again. */
 int netns_connect_tcp(int socket_fd, uint16_t port);
 int netns_connect_result(int socket_fd);
+/* Connects one of family AF_UNIX to an abstract name. The kernel decides at once: 0 it is in the
+ * listener's queue, -ECONNREFUSED nobody listens, -EAGAIN the queue is full. */
+int netns_connect_unix(int socket_fd, const char *name);
 /* This thread's own namespace. Returns an owned descriptor or -errno. */
 int netns_own(void);
 

@@ -63,6 +63,7 @@ static struct wire_service_put *make_record(const char *name, const struct revis
 	put->instances_min = spec->instances_min;
 	put->instances_max = spec->instances_max;
 	put->freeze_after_ms = spec->freeze_after_ms;
+	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
 	put->layer_count = image->layer_count;
 	put->host_count = spec->host_count;
 	memcpy(put->hosts, spec->hosts, sizeof(put->hosts));

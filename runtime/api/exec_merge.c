@@ -22,6 +22,13 @@ bool image_config_valid(const struct wire_image_config *c)
 	       blob_bytes(c->env, sizeof(c->env), c->env_count) >= 0;
 }
 
+bool image_is_own_runtime(const struct wire_image_config *image)
+{
+	const char *value = blob_find(image->env, image->env_count, "EBB_RUNTIME");
+
+	return value && strcmp(value, "1") == 0;
+}
+
 static int add_all(struct blob *to, const char *field, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++, field += strlen(field) + 1)

@@ -17,4 +17,7 @@ void exec_merge(const struct wire_image_config *image, const struct service_spec
 /* Whether the counts and terminators of a config that came over the wire hold. */
 bool image_config_valid(const struct wire_image_config *config);
 
+/* It says EBB_RUNTIME=1: a runtime of ours, which serves on the socket it inherits. */
+bool image_is_own_runtime(const struct wire_image_config *config);
+
 #endif

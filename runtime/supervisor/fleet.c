@@ -167,6 +167,7 @@ void fleet_forget(struct instance *i)
 	loop_timer_off(loop, &i->timer);
 	loop_unwatch(loop, &i->control);
 	loop_unwatch(loop, &i->death);
+	probe_off(i);
 	unlink_instance(f, i);
 	/* Tickets may still be open on the slot; it is reused only when they came back. */
 	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
@@ -177,7 +178,6 @@ void fleet_forget(struct instance *i)
 		armory_range_free(f->armory, range);
 	}
 	fd_close(&i->log_fd);
-	fd_close(&i->probe_fd);
 	fd_close(&i->root_fd);
 	cgroup_fini(&i->cgroup);
 	spec_unref(i->spec);
@@ -311,7 +311,8 @@ int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t 
 
 	if (!i || !instance_is_up(i))
 		return -ESRCH;
-	r = netns_sockets(i->armed.net_ns_fd, f->home_ns_fd, AF_INET, fds, count);
+	r = netns_sockets(i->armed.net_ns_fd, f->home_ns_fd,
+			  instance_inherits(i) ? AF_UNIX : AF_INET, fds, count);
 	if (r == 0)
 		*out = i;
 	return r;

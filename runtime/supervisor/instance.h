@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One instance, seen by the fleet's own files only (fleet.c, start.c, probe.c, freezer.c, stop.c,
- * metering.c, report.c). Its life is the table next_state in fleet.c.
+ * One instance, seen by the fleet's own files only (fleet.c, start.c, probe.c, probe_unix.c,
+ * freezer.c, stop.c, metering.c, report.c). Its life is the table next_state in fleet.c.
  */
 #ifndef EBB_SUPERVISOR_INSTANCE_H
 #define EBB_SUPERVISOR_INSTANCE_H
@@ -42,7 +42,7 @@ struct instance {
 	struct cgroup cgroup;
 	int log_fd, probe_fd, root_fd;
 	bool ahead; /* nobody needs it yet: not counted, not shown, not billed */
-	struct watch control, death;
+	struct watch control, death, probe;
 	struct timer timer; /* the one thing due next in this state */
 	uint64_t state_since_ns, deadline_ns, probe_gap_ns;
 
@@ -101,6 +101,22 @@ void instance_announce(struct instance *i);
 
 /* probe.c */
 void probe_begin(struct instance *i);
+void probe_ready(struct instance *i); /* it accepts */
+
+/* probe_unix.c: the same for one that inherited its listening socket */
+void probe_unix_begin(struct instance *i);
+void probe_off(struct instance *i); /* closes what the probe had open */
+
+/* Where an instance serves whose image is a runtime of ours: an abstract unix name in its network
+ * namespace. The queue holds more than gateways ever have pending there (BACKLOG_UNIX each), for
+ * the kernel refuses a connect to a full one at once. */
+#define UNIX_NAME    "ebb-http"
+#define UNIX_QUEUE   4096
+#define BACKLOG_UNIX 1024
+static inline bool instance_inherits(const struct instance *i)
+{
+	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
+}
 
 /* freezer.c */
 void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */

@@ -2,7 +2,8 @@
 /*
  * Ready means: it accepts on its port. The kernel tells nobody when a process calls listen(2), so a
  * socket inside the namespace tries to connect, often at first and then ever more rarely; a refusal
- * costs some 15 us. The connection that succeeds is closed without a byte.
+ * costs some 15 us. The connection that succeeds is closed without a byte. Instances that inherit
+ * their listening socket need none of that: probe_unix.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,13 +19,13 @@
 #define PROBE_FAST_NS  (3 * NS_PER_MS) /* what a native program needs at most */
 #define PROBE_MOST_NS  (5 * NS_PER_MS)
 
-static void ready(struct instance *i)
+void probe_ready(struct instance *i)
 {
 	struct fleet *f = i->fleet;
 	struct service *service = services_at(f->options.services, i->service);
 	uint64_t took_us = (loop_now_ns(f->options.loop) - i->state_since_ns) / NS_PER_US;
 
-	fd_close(&i->probe_fd);
+	probe_off(i);
 	instance_move(i, INSTANCE_READY);
 	i->was_ready = true;
 	if (service && service->spec == i->spec) {
@@ -37,8 +38,13 @@ static void ready(struct instance *i)
 	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
 	instance_announce(i);
 	meter_ready(i);
-	instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
-		     i->spec->put.exec.port, (unsigned long long)took_us);
+	if (instance_inherits(i))
+		instance_say(i, WIRE_EVENT_INSTANCE_READY,
+			     "accepts on its inherited socket after %llu us",
+			     (unsigned long long)took_us);
+	else
+		instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
+			     i->spec->put.exec.port, (unsigned long long)took_us);
 	freezer_begin(i);
 }
 
@@ -67,7 +73,7 @@ static void on_due(struct timer *t)
 	int r = try_connect(i);
 
 	if (r == 1) {
-		ready(i);
+		probe_ready(i);
 		return;
 	}
 	if (r < 0 || now_ns >= i->deadline_ns) {
@@ -95,6 +101,10 @@ void probe_begin(struct instance *i)
 {
 	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
 
+	if (instance_inherits(i)) {
+		probe_unix_begin(i);
+		return;
+	}
 	i->probe_gap_ns = PROBE_FIRST_NS;
 	i->deadline_ns = now_ns + i->spec->put.init_timeout_ms * NS_PER_MS;
 	i->timer.on_due = on_due;

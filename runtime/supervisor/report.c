@@ -43,6 +43,12 @@ void instance_up_record(const struct instance *i, struct wire_instance_up *out)
 		.port = i->spec->put.exec.port,
 	};
 	(void)text_copy(out->id, sizeof(out->id), i->id);
+	if (!instance_inherits(i))
+		return;
+	out->address = WIRE_ADDRESS_UNIX;
+	out->backlog = BACKLOG_UNIX;
+	out->port = 0;
+	(void)text_copy(out->unix_name, sizeof(out->unix_name), UNIX_NAME);
 }
 
 void instance_down_record(const struct instance *i, struct wire_instance_down *out)

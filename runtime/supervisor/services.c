@@ -119,7 +119,7 @@ int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 				  value, bounds[i].min, bounds[i].max);
 		return -EINVAL;
 	}
-	if (!hosts_hold(put) || !exec_holds(&put->exec)) {
+	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec)) {
 		(void)text_format(err, err_size, "the record of service '%s' is malformed",
 				  put->name);
 		return -EINVAL;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netns/netns.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -63,7 +64,7 @@ int instance_new(struct fleet *f, struct service *service, bool ahead, const cha
 	i->ahead = ahead;
 	i->log_fd = i->probe_fd = i->root_fd = -1;
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
-	i->control = i->death = (struct watch){.fd = -1, .on_ready = on_control_unset};
+	i->control = i->death = i->probe = (struct watch){.fd = -1, .on_ready = on_control_unset};
 	i->state_since_ns = loop_now_ns(f->options.loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;
@@ -111,23 +112,42 @@ static int prepare(struct instance *i)
 	return i->root_fd < 0 ? i->root_fd : 0;
 }
 
+static int listen_inside(struct instance *i, int *out_fd)
+{
+	int fd;
+
+	if (!instance_inherits(i))
+		return 0;
+	fd = netns_listen_unix(i->armed.net_ns_fd, i->fleet->home_ns_fd, UNIX_NAME, UNIX_QUEUE);
+	if (fd < 0) {
+		(void)text_format(i->fault, sizeof(i->fault), "its listening socket: %s",
+				  strerror(-fd));
+		return fd;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
 static int hand_over(struct instance *i)
 {
-	SCOPED_FD output_fd = -1;
+	SCOPED_FD output_fd = -1, listen_fd = -1;
 	int pipe_fds[2], r;
 	struct sandbox_claim claim = {
 		.exec = &i->spec->put.exec,
 		.instance_id = i->id,
 		.root_fd = i->root_fd,
-		.listen_fd = -1,
 		.nofile_max = i->fleet->options.nofile_max,
 	};
 
+	r = listen_inside(i, &listen_fd);
+	if (r < 0)
+		return r;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
 	i->log_fd = pipe_fds[0];
 	output_fd = pipe_fds[1];
 	claim.output_fd = output_fd;
+	claim.listen_fd = listen_fd;
 	r = sandbox_claim(&i->armed, &claim);
 	fd_close(&i->root_fd);
 	if (r < 0)

@@ -81,6 +81,7 @@ static void begin_dying(struct instance *i)
 	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
+	probe_off(i);
 	instance_move(i, INSTANCE_DEATH);
 	if (i->log_fd >= 0)
 		instance_announce(i); /* what it wrote says why */

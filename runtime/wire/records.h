@@ -193,6 +193,11 @@ struct wire_result {
 	char text[ERROR_TEXT_SIZE];
 };
 
+/* wire_service_put.flags. OWN_RUNTIME: the image is a runtime of ours (EBB_RUNTIME=1 in its Env),
+ * which serves on the socket it inherits as fd 3 instead of on TCP $PORT. */
+#define WIRE_SERVICE_OWN_RUNTIME 1u
+#define WIRE_SERVICE_FLAGS_ALL   WIRE_SERVICE_OWN_RUNTIME
+
 /* Desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {
 	uint64_t cookie;
@@ -205,7 +210,7 @@ struct wire_service_put {
 	uint32_t concurrency_max;
 	uint32_t instances_min, instances_max;
 	uint32_t freeze_after_ms; /* 0 = learned */
-	uint32_t flags;
+	uint32_t flags;           /* WIRE_SERVICE_* */
 	uint32_t layer_count, host_count;
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];

@@ -97,6 +97,12 @@ def probe_archive(path):
     probe_image().write_archive(path)
 
 
+@cached("own.oci.tar")
+def own_archive(path):
+    """The probe as a runtime of ours: it inherits its listening socket."""
+    probe_image({"Env": ["EBB_RUNTIME=1"]}).write_archive(path)
+
+
 # --- by other people's tools ----------------------------------------------------------------------
 @cached("probe.docker.tar")
 def docker_archive(path):
@@ -155,6 +161,6 @@ def example_archive(name):
 
 
 def all_archives():
-    yield from (make() for make in (probe_program, probe_archive, docker_archive, zstd_archive,
+    yield from (make() for make in (probe_program, probe_archive, own_archive, docker_archive, zstd_archive,
                                     umoci_archive, foreign_archive))
     yield from map(example_archive, EXAMPLES)

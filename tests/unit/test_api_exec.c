@@ -93,6 +93,19 @@ static void the_service_overrides_the_image(void **state)
 	assert_string_equal(blob_find(f->exec.env, f->exec.envc, "PORT"), "9000");
 }
 
+static void only_an_image_that_says_so_is_a_runtime_of_ours(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_false(image_is_own_runtime(&f->image));
+	f->image.env_count = FILL(f->image.env, "A=1", "EBB_RUNTIME=0");
+	assert_false(image_is_own_runtime(&f->image));
+	f->image.env_count = FILL(f->image.env, "A=1", "EBB_RUNTIME=1");
+	assert_true(image_is_own_runtime(&f->image));
+	merge(f); /* LISTEN_FDS is what the program goes by */
+	assert_null(blob_find(f->exec.env, f->exec.envc, "EBB_RUNTIME"));
+}
+
 static void nothing_to_run_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -145,6 +158,7 @@ int main(void)
 		T(the_image_says_what_the_service_does_not),
 		T(ebb_has_the_last_word_on_its_own_variables),
 		T(the_service_overrides_the_image),
+		T(only_an_image_that_says_so_is_a_runtime_of_ours),
 		T(nothing_to_run_is_an_error),
 		T(what_does_not_fit_is_an_error),
 		T(a_config_from_the_wire_is_checked),

@@ -259,14 +259,30 @@ static void no_way_home_is_not_recoverable(void **state)
 	assert_int_equal(status, 0);
 }
 
-static int connect_abstract(int fd, const char *name)
+/* What the probe of an inherited socket goes by. */
+static void who_waits_at_a_listener_sees_a_close_by_accepter_and_a_reset_otherwise(void **state)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t size = strlen(name);
+	struct fixture *f = needs_root(state);
+	int fd = netns_listen_unix(f->inside_fd, f->home_fd, LISTEN_SYMBOL, 8), fds[2], accepted;
+	char byte;
 
-	memcpy(to.sun_path + 1, name, size);
-	size += offsetof(struct sockaddr_un, sun_path) + 1;
-	return connect(fd, (struct sockaddr *)&to, (socklen_t)size) < 0 ? -errno : 0;
+	assert_true(fd >= 0);
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_UNIX, fds, 2), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(netns_connect_unix(fds[i], LISTEN_SYMBOL), 0);
+		assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+		assert_int_equal(recv(fds[i], &byte, 1, 0), -1);
+		assert_int_equal(errno, EAGAIN);
+	}
+	accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(recv(accepted, &byte, 1, 0), 0);
+	fd_close(&accepted);
+	assert_int_equal(recv(fds[0], &byte, 1, 0), 0);
+	fd_close(&fd);
+	assert_int_equal(recv(fds[1], &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
 }
 
 static void an_abstract_listener_is_reached_from_inside_only(void **state)
@@ -278,8 +294,9 @@ static void an_abstract_listener_is_reached_from_inside_only(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_UNIX, &inside_fd, 1), 0);
 	assert_int_equal(netns_sockets(f->home_fd, f->home_fd, AF_UNIX, &outside_fd, 1), 0);
-	assert_int_equal(connect_abstract(outside_fd, LISTEN_SYMBOL), -ECONNREFUSED);
-	assert_int_equal(connect_abstract(inside_fd, LISTEN_SYMBOL), 0);
+	assert_int_equal(netns_connect_unix(outside_fd, LISTEN_SYMBOL), -ECONNREFUSED);
+	assert_int_equal(netns_connect_unix(inside_fd, ""), -EINVAL);
+	assert_int_equal(netns_connect_unix(inside_fd, LISTEN_SYMBOL), 0);
 	accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(accepted >= 0);
 	assert_int_equal(netns_listen_unix(f->inside_fd, f->home_fd, LISTEN_SYMBOL, 8),
@@ -301,6 +318,8 @@ int main(void)
 		cmocka_unit_test(sockets_are_nonblocking_and_close_on_exec),
 		cmocka_unit_test(the_caller_is_at_home_afterwards),
 		cmocka_unit_test(no_way_home_is_not_recoverable),
+		cmocka_unit_test(
+			who_waits_at_a_listener_sees_a_close_by_accepter_and_a_reset_otherwise),
 		cmocka_unit_test(an_abstract_listener_is_reached_from_inside_only),
 	};
 

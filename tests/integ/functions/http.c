@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -246,13 +247,21 @@ void http_serve(int port, void (*handler)(struct call *c))
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-	pthread_attr_t attr;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 1024) != 0) {
 		perror("probe: bind");
 		exit(1);
 	}
+	http_serve_fd(fd, handler);
+}
+
+void http_serve_fd(int fd, void (*handler)(struct call *c))
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+	pthread_attr_t attr;
+	int on = 1;
+
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
@@ -261,6 +270,7 @@ void http_serve(int port, void (*handler)(struct call *c))
 		pthread_t thread;
 
 		c->handler = handler;
+		poll(&waiting, 1, -1); /* an inherited socket does not block */
 		c->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		if (c->fd >= 0)
 			setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

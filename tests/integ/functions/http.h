@@ -25,7 +25,9 @@ struct call {
 	char buf[128 * 1024]; /* the handler's to use */
 };
 
-/* Binds 0.0.0.0:port and serves for ever; handler answers one call. */
+/* Serves on fd (any listening socket) for ever; handler answers one call. */
+void http_serve_fd(int fd, void (*handler)(struct call *c));
+/* The same on 0.0.0.0:port. */
 void http_serve(int port, void (*handler)(struct call *c));
 /* Up to size bytes of the request body. 0 at its end, -1 when the client went away. */
 long call_read(struct call *c, char *buf, size_t size);

@@ -427,6 +427,18 @@ static void start_mode(const char *mode)
 		signal(SIGTERM, SIG_IGN);
 }
 
+/* sd_listen_fds(3). Mode "ignore": a program that knows nothing of it; "close": one that closes
+ * what it does not know. */
+static int inherits(const char *mode)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	if (strcmp(mode, "close") == 0)
+		close(3);
+	return strcmp(mode, "ignore") != 0 && strcmp(mode, "close") != 0 && fds && pid &&
+	       strcmp(fds, "1") == 0 && atoi(pid) == getpid();
+}
+
 int main(int argc, char **argv)
 {
 	const char *port = getenv("PORT"), *mode = getenv("PROBE_MODE");
@@ -442,5 +454,7 @@ int main(int argc, char **argv)
 		touch((size_t)atol(mb) << 20);
 	if (threads)
 		start_threads(atol(threads));
+	if (inherits(mode ? mode : ""))
+		http_serve_fd(3, on_call);
 	http_serve(port ? atoi(port) : 8080, on_call);
 }
