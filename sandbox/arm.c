@@ -127,7 +127,7 @@ static const struct step arm_steps[] = {
 	{SANDBOX_FORK, fork_function},
 };
 
-void arm_main(const struct shared *shared)
+void arm_main(const struct shared *shared, bool with_ring)
 {
 	struct inside in = {
 		.shared = shared,
@@ -136,6 +136,8 @@ void arm_main(const struct shared *shared)
 		.sys_fd = -1,
 		.dev_fd = -1,
 		.go_fd = -1,
+		.ring_fd = -1,
+		.with_ring = with_ring,
 	};
 	struct sandbox_word fault;
 

@@ -49,7 +49,8 @@ static void newborn_fini(struct newborn *n)
 	fd_close(&n->net_ns_fd);
 }
 
-static int clone_newborn(const struct shared *shared, int cgroup_fd, struct newborn *n)
+static int clone_newborn(const struct shared *shared, bool with_ring, int cgroup_fd,
+			 struct newborn *n)
 {
 	struct clone_args args = {
 		.flags = SANDBOX_NAMESPACES | CLONE_INTO_CGROUP | CLONE_PIDFD,
@@ -76,10 +77,15 @@ static int clone_newborn(const struct shared *shared, int cgroup_fd, struct newb
 			_exit(1);
 		fd_close(&child_end_fd);
 		fd_close(&n->control_fd);
-		arm_main(shared);
+		arm_main(shared, with_ring);
 	}
 	n->pid = (pid_t)pid;
 	return 0;
+}
+
+static uint32_t first_id(const struct shared *shared, const struct zygote_request *request)
+{
+	return shared->id_base + request->range * IDS_PER_RANGE;
 }
 
 static int write_map(pid_t pid, const char *name, uint32_t first)
@@ -179,7 +185,6 @@ static int join_cgroups(const struct shared *shared, pid_t pid, const int *join_
 	return r;
 }
 
-/* fds: the cgroup2 directory, then what to join. */
 static int timed(const struct shared *shared, enum sandbox_step step, uint64_t *begun_ns, int r,
 		 struct sandbox_word *fault)
 {
@@ -191,17 +196,19 @@ static int timed(const struct shared *shared, enum sandbox_step step, uint64_t *
 }
 
 /* fds: the cgroup2 directory, then what to join. */
-static int arm(const struct shared *shared, uint32_t id_first, const int *fds, size_t fd_count,
-	       struct newborn *n, struct sandbox_word *fault)
+static int arm(const struct shared *shared, const struct zygote_request *request, const int *fds,
+	       size_t fd_count, struct newborn *n, struct sandbox_word *fault)
 {
 	uint64_t begun_ns = clock_mono_ns();
-	int r = timed(shared, SANDBOX_CLONE, &begun_ns, clone_newborn(shared, fds[0], n), fault);
+	int r = timed(shared, SANDBOX_CLONE, &begun_ns,
+		      clone_newborn(shared, request->with_ring, fds[0], n), fault);
 
 	if (r == 0)
 		r = timed(shared, SANDBOX_CGROUPS, &begun_ns,
 			  join_cgroups(shared, n->pid, fds + 1, fd_count - 1), fault);
 	if (r == 0)
-		r = timed(shared, SANDBOX_IDMAP, &begun_ns, map_ids(shared, id_first, n), fault);
+		r = timed(shared, SANDBOX_IDMAP, &begun_ns,
+			  map_ids(shared, first_id(shared, request), n), fault);
 	return r < 0 ? r : hear_armed(n, fault);
 }
 
@@ -231,8 +238,8 @@ static int on_request(const struct shared *shared)
 	if (size != sizeof(request) || fd_count < 1)
 		return size < 0 ? (int)size : -EPIPE;
 	reply.range = request.range;
-	reply.id_first = shared->id_base + request.range * IDS_PER_RANGE;
-	r = arm(shared, reply.id_first, fds, fd_count, &n, &reply.fault);
+	reply.id_first = first_id(shared, &request);
+	r = arm(shared, &request, fds, fd_count, &n, &reply.fault);
 	for (size_t i = 0; i < fd_count; i++)
 		fd_close(&fds[i]);
 	reply.function_pid = n.function_pid;

@@ -21,7 +21,9 @@
 #include "sandbox/inside.h"
 
 #define LISTEN_FD    3 /* sd_listen_fds(3): the first inherited socket */
-#define EXTRA_ENV    3
+#define EXTRA_ENV    6
+#define NUMBER_(n)   #n
+#define NUMBER(n)    NUMBER_(n)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int limit_resources(struct inside *in)
@@ -48,12 +50,15 @@ static int place_descriptors(struct inside *in)
 		return -errno;
 	if (listen_fd >= 0 && dup2(listen_fd, LISTEN_FD) < 0)
 		return -errno;
+	/* Last: it may take the number of one that has found its place. */
+	if (in->with_ring && dup2(in->ring_fd, RING_FD) < 0)
+		return -errno;
 	return 0;
 }
 
 static int load_filter(struct inside *in)
 {
-	return filter_load(&in->shared->function_filter);
+	return filter_load(in->with_ring ? &in->shared->ring_filter : &in->shared->function_filter);
 }
 
 static int enter_cwd(struct inside *in)
@@ -91,8 +96,9 @@ static int split(char *blob, size_t size, size_t count, char **out)
 	return 0;
 }
 
-static int build_args(struct claim *c)
+static int build_args(struct inside *in)
 {
+	struct claim *c = in->claim;
 	size_t extra = 0;
 
 	if (c->exec.argc == 0 || c->exec.argc > ARGV_MAX || c->exec.envc + EXTRA_ENV > ENVP_MAX)
@@ -104,6 +110,12 @@ static int build_args(struct claim *c)
 		snprintf(c->listen_pid, sizeof(c->listen_pid), "LISTEN_PID=%d", getpid());
 		c->envp[extra++] = "LISTEN_FDS=1";
 		c->envp[extra++] = c->listen_pid;
+	}
+	if (in->with_ring) {
+		ring_describe(&in->ring_params, c->ring);
+		c->envp[extra++] = "EBB_RING_FD=" NUMBER(RING_FD);
+		c->envp[extra++] = "EBB_RING_BUFFERS=" NUMBER(RING_BUFFERS);
+		c->envp[extra++] = c->ring;
 	}
 	if (split(c->exec.argv, sizeof(c->exec.argv), c->exec.argc, c->argv) < 0)
 		return -EINVAL;
@@ -147,7 +159,7 @@ static int execute(struct claim *c)
 static int execute_function(struct inside *in)
 {
 	sigset_t none;
-	int r = build_args(in->claim);
+	int r = build_args(in);
 
 	if (r < 0)
 		return r;
@@ -156,6 +168,14 @@ static int execute_function(struct inside *in)
 		return -errno;
 	return execute(in->claim);
 }
+
+/* Before the filter, which refuses every one of them. */
+static const struct step ring_steps[] = {
+	{SANDBOX_RING_SETUP, ring_set_up},
+	{SANDBOX_RING_BUFFERS, ring_add_buffers},
+	{SANDBOX_RING_RESTRICT, ring_restrict},
+	{SANDBOX_RING_ENABLE, ring_enable},
+};
 
 static const struct step function_steps[] = {
 	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
@@ -174,7 +194,8 @@ void function_main(struct inside *in)
 	struct sandbox_word fault;
 
 	(void)setsid();
-	(void)steps_run(in, function_steps, ARRAY_LEN(function_steps), &fault);
+	if (!in->with_ring || steps_run(in, ring_steps, ARRAY_LEN(ring_steps), &fault) == 0)
+		(void)steps_run(in, function_steps, ARRAY_LEN(function_steps), &fault);
 	step_report(in->control_fd, &fault);
 	_exit(1);
 }

@@ -24,6 +24,8 @@
 #include <sys/capability.h>
 #include <sys/types.h>
 
+#include <linux/io_uring.h>
+
 #include "runtime/base/filter.h"
 #include "sandbox/sandbox.h"
 
@@ -42,7 +44,7 @@ struct step_clock {
 struct shared {
 	struct step_clock *clock;
 	int init_fd; /* ebb-init, sealed; O_PATH */
-	struct filter function_filter, init_filter;
+	struct filter function_filter, ring_filter, init_filter;
 	uint32_t id_base, fail_step;
 	char hostname[HOST_NAME_CHARS + 1];
 };
@@ -55,7 +57,7 @@ struct claim_head {
 
 /* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
 struct zygote_request {
-	uint32_t range, reserved;
+	uint32_t range, with_ring;
 };
 
 /* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd. */
@@ -76,6 +78,7 @@ struct claim {
 	/* Of the function's process, here because heap pages would have to be faulted in. */
 	char *argv[ARGV_MAX + 1], *envp[ENVP_MAX + 1];
 	char instance[sizeof("EBB_INSTANCE=") + INSTANCE_ID_SIZE], listen_pid[32];
+	char ring[sizeof("EBB_RING_PARAMS=") + 2 * sizeof(struct io_uring_params)];
 };
 
 /* PID 1 of a sandbox, and the function's process until it executes. All fds are O_CLOEXEC. */
@@ -87,6 +90,9 @@ struct inside {
 	int go_fd;                   /* eventfd: the root stands */
 	pid_t function_pid;
 	cap_t no_caps; /* empty; allocated while there is time */
+	bool with_ring;
+	int ring_fd; /* of the function's process */
+	struct io_uring_params ring_params;
 };
 
 /* Says "armed" where sandbox_says has only what ebbd may see. */
@@ -124,8 +130,13 @@ int template_enter(void);
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
 
+/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""). 0 or
+ * -errno with a sentence. */
+int policies_compile(const char *path, struct filter *out_plain, struct filter *out_ring, char *err,
+		     size_t err_size);
+
 /* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
-__attribute__((noreturn)) void arm_main(const struct shared *shared);
+__attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring);
 
 /* trees.c: /proc, /sys and /dev of a sandbox, below the working directory. */
 int tree_proc(struct inside *in);
@@ -137,6 +148,16 @@ __attribute__((noreturn)) void claim_main(struct inside *in);
 
 /* function.c: the function's process until it executes; says that the sandbox is armed. */
 __attribute__((noreturn)) void function_main(struct inside *in);
+
+/* ring.c: the function's own io_uring, made by its process before the filter is loaded. */
+#define RING_FD      4 /* in the function */
+#define RING_BUFFERS 256
+#define RING_GROUP   0
+int ring_set_up(struct inside *in);
+int ring_add_buffers(struct inside *in);
+int ring_restrict(struct inside *in);
+int ring_enable(struct inside *in);
+void ring_describe(const struct io_uring_params *params, char *out);
 
 /* drop.c: giving privileges up; used by PID 1 and by the function's process. */
 int drop_bounding_set(void); /* early: keeps what is held */

@@ -23,7 +23,7 @@
 #define SANDBOX_STEPS(X) \
 	X(CLONE) X(CGROUPS) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(PARK) \
 	X(MOVE_ROOT) X(MOUNTS) X(PIVOT) X(CWD) X(RLIMITS) X(GROUPS) X(CAPS) X(NO_NEW_PRIVS) X(SECCOMP) \
-	X(FORK) X(INIT) X(EXEC)
+	X(FORK) X(INIT) X(EXEC) X(RING_SETUP) X(RING_BUFFERS) X(RING_RESTRICT) X(RING_ENABLE)
 /* clang-format on */
 #define X(name) SANDBOX_##name,
 enum sandbox_step { SANDBOX_STEPS(X) SANDBOX_STEP_COUNT };
@@ -89,11 +89,17 @@ struct armed {
 };
 void armed_fini(struct armed *a); /* kills it if it was not claimed */
 
+/* Whether this kernel can give a function a restricted io_uring (6.4 or later, not disabled): 0, or
+ * -errno of what it refused. An instance may still be refused: its root is not the host's
+ * (kernel.io_uring_disabled=1), and then the step says so. */
+int sandbox_ring_probe(void);
+
 /* Asks for one more armed sandbox with this id range, its PID 1 born in cgroup_fd (a cgroup2
  * directory of its own) and written into each of join_fds (cgroup.procs of v1 hierarchies, at most
- * SANDBOX_JOINS_MAX), all borrowed. Does not block. 0 or -errno. */
+ * SANDBOX_JOINS_MAX), all borrowed. with_ring: its function gets a restricted io_uring as
+ * descriptor 4 (EBB_RING_FD, EBB_RING_PARAMS, EBB_RING_BUFFERS). Does not block. 0 or -errno. */
 #define SANDBOX_JOINS_MAX 3
-int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd, const int *join_fds,
+int zygote_arm(struct zygote *z, uint32_t range, bool with_ring, int cgroup_fd, const int *join_fds,
 	       size_t join_count);
 /* Takes one finished arming. 1 and *out; 0 nothing there; -errno. On a failed arming: -ECANCELED
  * with *fault filled and *out_range set. */

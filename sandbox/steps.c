@@ -17,6 +17,8 @@ static const char *const step_names[] = {
 	[SANDBOX_RLIMITS] = "rlimits", [SANDBOX_GROUPS] = "groups", [SANDBOX_CAPS] = "caps",
 	[SANDBOX_NO_NEW_PRIVS] = "no_new_privs", [SANDBOX_SECCOMP] = "seccomp",
 	[SANDBOX_FORK] = "fork", [SANDBOX_INIT] = "init", [SANDBOX_EXEC] = "exec",
+	[SANDBOX_RING_SETUP] = "ring_setup", [SANDBOX_RING_BUFFERS] = "ring_buffers",
+	[SANDBOX_RING_RESTRICT] = "ring_restrict", [SANDBOX_RING_ENABLE] = "ring_enable",
 };
 /* clang-format on */
 

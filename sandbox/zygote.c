@@ -20,11 +20,9 @@
 #include "runtime/base/text.h"
 #include "sandbox/inside.h"
 
-#define POLICY_BYTES_MAX 65536
-#define INIT_FD          4 /* in the zygote */
+#define INIT_FD 4 /* in the zygote */
 
 FILTER_EMBED(sandbox_init_policy, "sandbox/policy/init.policy");
-FILTER_EMBED(sandbox_default_policy, "sandbox/policy/default.policy");
 
 struct zygote {
 	struct step_clock *clock;
@@ -46,42 +44,11 @@ __attribute__((format(printf, 4, 5))) static int fail(int r, char *err, size_t e
 	return r;
 }
 
-static int compile_file(const char *path, struct filter *out, char *err, size_t err_size)
-{
-	SCOPED_MEM char *text = malloc(POLICY_BYTES_MAX);
-	char why[256];
-	ssize_t size;
-	int r;
-
-	if (!text)
-		return fail(-ENOMEM, err, err_size, "cannot read %s", path);
-	size = fd_read_file_at(AT_FDCWD, path, text, POLICY_BYTES_MAX);
-	if (size < 0)
-		return fail((int)size, err, err_size, "cannot read seccomp policy %s", path);
-	r = filter_compile(text, (size_t)size, out, why, sizeof(why));
-	if (r < 0)
-		snprintf(err, err_size, "seccomp policy %s, %s", path, why);
-	return r;
-}
-
-/* The host's own policy, or the one ebb comes with. */
-static int compile_function_policy(const char *path, struct filter *out, char *err, size_t err_size)
-{
-	char why[256];
-	int r;
-
-	if (path && *path)
-		return compile_file(path, out, err, err_size);
-	r = filter_compile(sandbox_default_policy_start,
-			   (size_t)(sandbox_default_policy_end - sandbox_default_policy_start), out,
-			   why, sizeof(why));
-	return r < 0 ? fail(r, err, err_size, "default seccomp policy, %s", why) : 0;
-}
-
 static void shared_fini(struct shared *s)
 {
 	fd_close(&s->init_fd);
 	filter_fini(&s->function_filter);
+	filter_fini(&s->ring_filter);
 	filter_fini(&s->init_filter);
 }
 
@@ -94,7 +61,7 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 	*s = (struct shared){.init_fd = -1, .id_base = o->id_base, .fail_step = o->fail_step};
 	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
 		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
-	r = compile_function_policy(o->policy_path, &s->function_filter, err, err_size);
+	r = policies_compile(o->policy_path, &s->function_filter, &s->ring_filter, err, err_size);
 	if (r < 0)
 		return r;
 	r = filter_compile(sandbox_init_policy_start,
@@ -203,10 +170,10 @@ int zygote_fd(const struct zygote *z)
 	return z->control_fd;
 }
 
-int zygote_arm(struct zygote *z, uint32_t range, int cgroup_fd, const int *join_fds,
+int zygote_arm(struct zygote *z, uint32_t range, bool with_ring, int cgroup_fd, const int *join_fds,
 	       size_t join_count)
 {
-	struct zygote_request request = {.range = range};
+	struct zygote_request request = {.range = range, .with_ring = with_ring};
 	struct iovec part = {&request, sizeof(request)};
 	int fds[1 + SANDBOX_JOINS_MAX] = {cgroup_fd};
 

@@ -64,6 +64,12 @@ static struct wire_service_put *make_record(const char *name, const struct revis
 	put->instances_max = spec->instances_max;
 	put->freeze_after_ms = spec->freeze_after_ms;
 	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
+	if (spec->io_uring)
+		put->flags |= WIRE_SERVICE_IO_URING;
+	if (spec->io_uring && !(put->flags & WIRE_SERVICE_OWN_RUNTIME))
+		problem_add(errors, "ebb.ioUring",
+			    "true needs an image made for a runtime of ebb (EBB_RUNTIME=1, as "
+			    "`ebb build` makes it); this one is not");
 	put->layer_count = image->layer_count;
 	put->host_count = spec->host_count;
 	memcpy(put->hosts, spec->hosts, sizeof(put->hosts));

@@ -14,6 +14,7 @@ enum key_kind {
 	KEY_NUMBER,
 	KEY_TIME, /* a number of `unit_ms`, or "250ms", "2s", "5m", "1h" */
 	KEY_WORD,
+	KEY_BOOL,
 	KEY_TEXT,
 	KEY_PART, /* read and written by functions of schema_parts.c */
 	KEY_OBJECT,
@@ -59,6 +60,7 @@ static const struct key ebb_keys[] = {
 	{"pids", NUMBER(pids_max, 4, 65536, 512)},
 	{"scratch", NUMBER(scratch_mb, 1, 65536, 64)},
 	{"port", NUMBER(port, 1, 65535, 0), .zero = "auto"},
+	{"ioUring", KEY_BOOL, AT(io_uring)},
 	{NULL},
 };
 
@@ -202,6 +204,17 @@ static void read_word(struct reading *r, const struct key *key, const struct jso
 	problem_add(r->errors, r->path, "%s is not offered by this version (%s)", shown, allowed);
 }
 
+static void read_bool(struct reading *r, const struct key *key, const struct json *value)
+{
+	char shown[80];
+
+	schema_show(shown, sizeof(shown), value);
+	if (json_kind(value) != JSON_BOOL)
+		problem_add(r->errors, r->path, "%s is not true or false", shown);
+	else
+		*number_of(r->spec, key) = json_is_true(value);
+}
+
 static void read_text(struct reading *r, const struct key *key, const struct json *value)
 {
 	const char *text = json_string(value);
@@ -231,6 +244,9 @@ static void read_value(struct reading *r, const struct key *key, const struct js
 		break;
 	case KEY_WORD:
 		read_word(r, key, value);
+		break;
+	case KEY_BOOL:
+		read_bool(r, key, value);
 		break;
 	case KEY_TEXT:
 		read_text(r, key, value);
@@ -329,6 +345,9 @@ static void write_keys(struct json_out *o, const struct key *keys, const struct 
 			break;
 		case KEY_WORD:
 			json_out_string(o, key->name, key->words[*number_of(spec, key)]);
+			break;
+		case KEY_BOOL:
+			json_out_bool(o, key->name, *number_of(spec, key));
 			break;
 		case KEY_TEXT:
 			if (*text_of(spec, key))

@@ -74,10 +74,18 @@ static void topic_environment(void)
 static void key_values(const struct key *key, char *buf, size_t size)
 {
 	static const char *const shapes[] = {
-		[KEY_STRING] = "string",   [KEY_PREFIX] = "path", [KEY_INT] = "",
-		[KEY_INT_WORD] = "",       [KEY_CHOICE] = "",     [KEY_DURATION] = "duration",
-		[KEY_STRINGS] = "strings", [KEY_MAP] = "object",  [KEY_OBJECT] = "object",
-		[KEY_SERVICES] = "object", [KEY_ANY] = "",
+		[KEY_STRING] = "string",
+		[KEY_PREFIX] = "path",
+		[KEY_INT] = "",
+		[KEY_INT_WORD] = "",
+		[KEY_CHOICE] = "",
+		[KEY_DURATION] = "duration",
+		[KEY_BOOL] = "true or false",
+		[KEY_STRINGS] = "strings",
+		[KEY_MAP] = "object",
+		[KEY_OBJECT] = "object",
+		[KEY_SERVICES] = "object",
+		[KEY_ANY] = "",
 	};
 	char most[24] = "", range[64] = "";
 

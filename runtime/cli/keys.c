@@ -76,6 +76,10 @@ static const struct key keys_ebb[] = {
 	 .max = INIT_MS_MAX,
 	 .unit_ms = 1000,
 	 .help = "between SIGTERM and the end; 10 s"},
+	{.name = "ioUring",
+	 .kind = KEY_BOOL,
+	 .use = KEY_SENT,
+	 .help = "a restricted io_uring for its loop (runtimes of ebb); false"},
 	{.name = NULL},
 };
 

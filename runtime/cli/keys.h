@@ -14,6 +14,7 @@ enum key_kind {
 	KEY_PREFIX,   /* a path that begins with "/" */
 	KEY_INT,      /* min..max */
 	KEY_INT_WORD, /* min..max or one of words */
+	KEY_BOOL,     /* true or false */
 	KEY_CHOICE,   /* one of words */
 	KEY_DURATION, /* a number of unit_ms, or "250ms", "2s", "1m", "1h"; min..max in ms; or words
 		       */

@@ -134,6 +134,12 @@ static void check_int(const struct look *l)
 	refuse(l, what);
 }
 
+static void check_bool(const struct look *l)
+{
+	if (json_kind(l->value) != JSON_BOOL)
+		refuse(l, "is not true or false");
+}
+
 static void check_choice(const struct look *l)
 {
 	char what[160];
@@ -278,17 +284,12 @@ static void check_services(const struct look *l)
 static void check_value(const struct look *l)
 {
 	static void (*const checks[])(const struct look *) = {
-		[KEY_STRING] = check_string,
-		[KEY_PREFIX] = check_prefix,
-		[KEY_INT] = check_int,
-		[KEY_INT_WORD] = check_int,
-		[KEY_CHOICE] = check_choice,
-		[KEY_DURATION] = check_duration,
-		[KEY_STRINGS] = check_strings,
-		[KEY_MAP] = check_map,
-		[KEY_OBJECT] = check_object,
-		[KEY_SERVICES] = check_services,
-		[KEY_ANY] = NULL,
+		[KEY_STRING] = check_string,     [KEY_PREFIX] = check_prefix,
+		[KEY_INT] = check_int,           [KEY_INT_WORD] = check_int,
+		[KEY_BOOL] = check_bool,         [KEY_CHOICE] = check_choice,
+		[KEY_DURATION] = check_duration, [KEY_STRINGS] = check_strings,
+		[KEY_MAP] = check_map,           [KEY_OBJECT] = check_object,
+		[KEY_SERVICES] = check_services, [KEY_ANY] = NULL,
 	};
 
 	if (l->key->use == KEY_IGNORED)

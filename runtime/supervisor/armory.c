@@ -21,6 +21,7 @@
 
 struct rack {
 	bool used, ready;
+	enum armory_kind kind;
 	struct armed armed;
 	struct cgroup cgroup;
 	uint32_t range;
@@ -32,7 +33,7 @@ struct armory {
 	struct watch watch;
 	struct timer refill;
 	uint64_t born; /* numbers are used once: so are cgroups */
-	uint32_t ready, arming, wanted;
+	uint32_t ready[ARMORY_KINDS], arming[ARMORY_KINDS];
 	uint32_t next_range;
 	bool range_used[RANGES];
 	struct rack racks[ARMED_MAX];
@@ -121,13 +122,14 @@ static int ask_zygote(struct armory *a, const struct rack *rack)
 
 	if (count < 0)
 		return count;
-	r = zygote_arm(a->options.zygote, rack->range, rack->cgroup.dir_fd, joins, (size_t)count);
+	r = zygote_arm(a->options.zygote, rack->range, rack->kind == ARMORY_RING,
+		       rack->cgroup.dir_fd, joins, (size_t)count);
 	for (int i = 0; i < count; i++)
 		fd_close(&joins[i]);
 	return r;
 }
 
-static int arm_one(struct armory *a)
+static int arm_one(struct armory *a, enum armory_kind kind)
 {
 	const struct cgroup_limits none = {0};
 	struct rack *rack = rack_free(a);
@@ -141,6 +143,7 @@ static int arm_one(struct armory *a)
 		return r;
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)++a->born);
 	rack->number = a->born;
+	rack->kind = kind;
 	r = cgroup_create(a->options.tree, GROUP, name, &none, &rack->cgroup);
 	if (r == 0) {
 		r = ask_zygote(a, rack);
@@ -153,32 +156,34 @@ static int arm_one(struct armory *a)
 	}
 	rack->used = true;
 	rack->ready = false;
-	a->arming++;
+	a->arming[kind]++;
 	return 0;
 }
 
-static void arm_up_to(struct armory *a, uint32_t target)
+static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 {
 	int r = 0;
 
-	while (r == 0 && a->ready + a->arming < target)
-		r = arm_one(a);
+	while (r == 0 && a->ready[kind] + a->arming[kind] < target)
+		r = arm_one(a, kind);
 	if (r < 0 && r != -EAGAIN)
-		a->options.on_failed(a->options.self, strerror(-r));
+		a->options.on_failed(a->options.self, kind, strerror(-r));
 }
 
 static void on_refill(struct timer *t)
 {
 	struct armory *a = (struct armory *)((char *)t - offsetof(struct armory, refill));
 
-	arm_up_to(a, a->options.keep);
+	arm_up_to(a, ARMORY_PLAIN, a->options.keep);
 }
 
-void armory_want(struct armory *a, uint32_t waiting)
+void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS])
 {
-	if (waiting > 0)
-		arm_up_to(a, waiting + a->options.keep);
-	else if (a->ready + a->arming < a->options.keep && !a->refill.place)
+	arm_up_to(a, ARMORY_RING, waiting[ARMORY_RING]);
+	if (waiting[ARMORY_PLAIN] > 0)
+		arm_up_to(a, ARMORY_PLAIN, waiting[ARMORY_PLAIN] + a->options.keep);
+	else if (a->ready[ARMORY_PLAIN] + a->arming[ARMORY_PLAIN] < a->options.keep &&
+		 !a->refill.place)
 		(void)loop_timer_at(a->options.loop, &a->refill,
 				    loop_now_ns(a->options.loop) + REFILL_AFTER_NS);
 }
@@ -195,10 +200,11 @@ static struct rack *rack_of_range(struct armory *a, uint32_t range)
 static void arming_failed(struct armory *a, uint32_t range, const struct sandbox_word *fault)
 {
 	struct rack *rack = rack_of_range(a, range);
+	enum armory_kind kind = rack ? rack->kind : ARMORY_PLAIN;
 	char why[128];
 
 	if (rack) {
-		a->arming--;
+		a->arming[kind]--;
 		(void)cgroup_kill(&rack->cgroup);
 		drop_cgroup(a, &rack->cgroup);
 		armory_range_free(a, range);
@@ -206,7 +212,7 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 	}
 	(void)text_format(why, sizeof(why), "step %s: %s", sandbox_step_name(fault->a),
 			  strerror(fault->b));
-	a->options.on_failed(a->options.self, why);
+	a->options.on_failed(a->options.self, kind, why);
 }
 
 static void on_zygote(struct watch *w, uint32_t events)
@@ -235,25 +241,25 @@ static void on_zygote(struct watch *w, uint32_t events)
 		must(rack);
 		rack->armed = armed;
 		rack->ready = true;
-		a->arming--;
-		a->ready++;
+		a->arming[rack->kind]--;
+		a->ready[rack->kind]++;
 		a->options.on_armed(a->options.self);
 	}
 }
 
-bool armory_take(struct armory *a, struct armed *out, struct cgroup *out_cgroup,
-		 uint64_t *out_number)
+bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
+		 struct cgroup *out_cgroup, uint64_t *out_number)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		struct rack *rack = &a->racks[i];
 
-		if (!rack->used || !rack->ready)
+		if (!rack->used || !rack->ready || rack->kind != kind)
 			continue;
 		*out = rack->armed;
 		*out_cgroup = rack->cgroup;
 		*out_number = rack->number;
 		rack->used = rack->ready = false;
-		a->ready--;
+		a->ready[kind]--;
 		return true;
 	}
 	return false;

@@ -80,23 +80,32 @@ static void on_armed(void *self)
 	fleet_claim_waiting(self);
 }
 
-static void on_arm_failed(void *self, const char *why)
+static void give_up(struct fleet *f, struct instance *i, const char *why)
+{
+	struct service *service = services_at(f->options.services, i->service);
+
+	if (i->ahead && service)
+		service->unpreparable = true; /* the first request will say why */
+	(void)text_format(i->fault, sizeof(i->fault), "no sandbox: %s", why);
+	stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
+}
+
+static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 {
 	struct fleet *f = self;
 	struct instance *next;
 
 	for (struct instance *i = f->first; i; i = next) {
 		next = i->next;
-		if (i->state == INSTANCE_WAITING) {
-			(void)text_format(i->fault, sizeof(i->fault), "no sandbox: %s", why);
-			stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
-		}
+		if (i->state == INSTANCE_WAITING && instance_kind(i) == kind)
+			give_up(f, i, why);
 	}
 }
 
 static void on_zygote_lost(void *self)
 {
-	on_arm_failed(self, "the zygote died; restart ebbd");
+	for (enum armory_kind kind = 0; kind < ARMORY_KINDS; kind++)
+		on_arm_failed(self, kind, "the zygote died; restart ebbd");
 }
 
 int fleet_new(const struct fleet_options *options, struct fleet **out)
@@ -125,7 +134,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		free(f);
 		return r;
 	}
-	armory_want(f->armory, 0);
+	armory_want(f->armory, (const uint32_t[ARMORY_KINDS]){0});
 	*out = f;
 	return 0;
 }

@@ -118,6 +118,12 @@ static inline bool instance_inherits(const struct instance *i)
 	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
 }
 
+/* What its sandbox must have. */
+static inline enum armory_kind instance_kind(const struct instance *i)
+{
+	return i->spec->put.flags & WIRE_SERVICE_IO_URING ? ARMORY_RING : ARMORY_PLAIN;
+}
+
 /* freezer.c */
 void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */
 int freezer_ask(struct instance *i);    /* 0 or -EBUSY */

@@ -8,6 +8,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "sandbox/sandbox.h"
 
 struct services {
 	struct service table[SERVICES_MAX];
@@ -127,6 +128,28 @@ int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 	return 0;
 }
 
+/* Said here and not by the first request: this kernel will not change its mind. */
+static int ring_check(const struct wire_service_put *put, char *err, size_t err_size)
+{
+	int r = 0;
+
+	if (!(put->flags & WIRE_SERVICE_IO_URING))
+		return 0;
+	if (!(put->flags & WIRE_SERVICE_OWN_RUNTIME)) {
+		(void)text_format(err, err_size, "ebb.ioUring: the image is not a runtime of ebb");
+		return -EINVAL;
+	}
+	r = sandbox_ring_probe();
+	if (r < 0)
+		(void)text_format(
+			err, err_size,
+			"ebb.ioUring: this kernel makes no restricted ring (%s): it needs "
+			"Linux 6.4 or later and sysctl kernel.io_uring_disabled=0; leave "
+			"the key out, and the function runs on epoll",
+			strerror(-r));
+	return r;
+}
+
 /* ---- specifications ---- */
 
 struct spec *spec_ref(struct spec *spec)
@@ -190,6 +213,8 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	struct spec *spec = NULL;
 	int r = spec_check(put, err, err_size);
 
+	if (r == 0)
+		r = ring_check(put, err, err_size);
 	if (r == 0)
 		r = spec_new(put, images, &spec, err, err_size);
 	if (r < 0)

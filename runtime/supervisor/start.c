@@ -199,7 +199,7 @@ static bool arm_instance(struct instance *i)
 	uint64_t number;
 	int r;
 
-	if (!armory_take(i->fleet->armory, &i->armed, &i->cgroup, &number))
+	if (!armory_take(i->fleet->armory, instance_kind(i), &i->armed, &i->cgroup, &number))
 		return false;
 	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
 	r = prepare(i);
@@ -210,26 +210,27 @@ static bool arm_instance(struct instance *i)
 	return true;
 }
 
-/* Those somebody waits for come first. Returns how many still wait for a sandbox. */
-static uint32_t arm_waiting(struct fleet *f, bool ahead)
+/* Those somebody waits for come first. Counts who still waits for a sandbox of which kind. */
+static void arm_waiting(struct fleet *f, bool ahead, uint32_t waiting[ARMORY_KINDS])
 {
-	uint32_t waiting = 0;
 	struct instance *next;
 
 	for (struct instance *i = f->first; i; i = next) {
 		next = i->next;
 		if (i->state == INSTANCE_WAITING && i->ahead == ahead && !arm_instance(i))
-			waiting++;
+			waiting[instance_kind(i)]++;
 	}
-	return waiting;
 }
 
 void fleet_claim_waiting(struct fleet *f)
 {
-	uint32_t waiting = arm_waiting(f, false);
+	uint32_t waiting[ARMORY_KINDS] = {0}, idle[ARMORY_KINDS] = {0};
 
-	if (waiting == 0)
-		arm_waiting(f, true);
+	arm_waiting(f, false, waiting);
+	if (waiting[ARMORY_PLAIN] + waiting[ARMORY_RING] == 0) {
+		arm_waiting(f, true, idle);
+		waiting[ARMORY_RING] = idle[ARMORY_RING]; /* none is kept ready for them */
+	}
 	armory_want(f->armory, waiting);
 }
 

@@ -196,7 +196,9 @@ struct wire_result {
 /* wire_service_put.flags. OWN_RUNTIME: the image is a runtime of ours (EBB_RUNTIME=1 in its Env),
  * which serves on the socket it inherits as fd 3 instead of on TCP $PORT. */
 #define WIRE_SERVICE_OWN_RUNTIME 1u
-#define WIRE_SERVICE_FLAGS_ALL   WIRE_SERVICE_OWN_RUNTIME
+/* Its function gets one restricted io_uring as fd 4; only together with OWN_RUNTIME. */
+#define WIRE_SERVICE_IO_URING  2u
+#define WIRE_SERVICE_FLAGS_ALL (WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING)
 
 /* Desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The sandbox tests run the real ebb-init and a static guest; both lie beside the tests.
-SANDBOX_TESTS := $(addprefix $(OUT)/tests/test_,sandbox sandbox_faults)
-$(foreach t,test_sandbox test_sandbox_faults,$(eval OBJECTS_$(t) := tests/unit/sandbox_rig))
+SANDBOX_TESTS := $(addprefix $(OUT)/tests/test_,sandbox sandbox_ring sandbox_faults)
+$(foreach t,test_sandbox test_sandbox_ring test_sandbox_faults,$(eval OBJECTS_$(t) := tests/unit/sandbox_rig))
 $(SANDBOX_TESTS): | $(OUT)/ebb-init $(OUT)/tests/sandbox_guest
-$(OUT)/tests/sandbox_guest: tests/unit/sandbox_guest.c
+$(OUT)/tests/sandbox_guest: tests/unit/sandbox_guest.c tests/unit/ring_guest.c tests/unit/ring_guest.h
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) -O2 -g -static $< -o $@
+	$(CC) $(STD) $(WARN) -O2 -g -static $(filter %.c,$^) -o $@ -lpthread
 # .incbin is invisible to the compiler's dependency output.
-$(OUT)/obj/sandbox/zygote.o: sandbox/policy/init.policy sandbox/policy/default.policy
+$(OUT)/obj/sandbox/zygote.o: sandbox/policy/init.policy
+$(OUT)/obj/sandbox/policies.o: sandbox/policy/default.policy sandbox/policy/ring.policy
 $(OUT)/obj/tests/unit/test_filter.o: sandbox/policy/init.policy sandbox/policy/default.policy

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/ring_guest.h"
+
 extern char **environ;
 
 static void say_result(const char *name, long result)
@@ -97,6 +99,8 @@ static void try_all(void)
 	say_result("init_exe", open("/proc/1/exe", O_RDONLY));
 	say_result("init_fds", open("/proc/1/fd", O_RDONLY | O_DIRECTORY));
 	say_result("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
+	say_result("io_uring_enter", syscall(SYS_io_uring_enter, 4, 0, 0, 0, NULL, 0));
+	say_result("io_uring_register", syscall(SYS_io_uring_register, 4, 12, NULL, 0));
 	say_result("bpf", syscall(SYS_bpf, 0, NULL, 0));
 	say_result("packet", socket(AF_PACKET, SOCK_RAW, 0));
 	say_result("vsock", socket(40, SOCK_STREAM, 0));
@@ -185,7 +189,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} modes[] = {{"see", see},       {"try", try_all},         {"listen80", listen_80},
-		     {"orphan", orphan}, {"signal", await_signal}, {"listener", look_at_listener}};
+		     {"orphan", orphan}, {"signal", await_signal}, {"listener", look_at_listener},
+		     {"ring", ring_try}, {"ring_work", ring_work}};
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "exit") == 0)

@@ -165,7 +165,7 @@ int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault)
 	if (mkdir(b->cgroup, 0755) < 0)
 		return -errno;
 	cgroup_fd = open(b->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	e = zygote_arm(r->zygote, r->next++ % 64, cgroup_fd, NULL, 0);
+	e = zygote_arm(r->zygote, r->next++ % 64, r->with_ring, cgroup_fd, NULL, 0);
 	if (e == 0)
 		e = wait_readable(zygote_fd(r->zygote));
 	if (e == 0)

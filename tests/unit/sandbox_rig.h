@@ -3,6 +3,7 @@
 #ifndef EBB_TESTS_SANDBOX_RIG_H
 #define EBB_TESTS_SANDBOX_RIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,6 +19,7 @@ struct rig {
 	char init[512], guest[512];
 	struct zygote *zygote;
 	uint32_t next;
+	bool with_ring; /* of what is armed */
 };
 
 /* Root, cgroup2 and a guest are there: 0; or a reason to skip. */
@@ -34,7 +36,8 @@ struct box {
 	int output_fd; /* read end of the function's stdout and stderr */
 };
 
-/* Arms one (blocks until it is armed). 0, -ECANCELED with *fault, or -errno. */
+/* Arms one, with a ring if r->with_ring (blocks until it is armed). 0, -ECANCELED with *fault, or
+ * -errno. */
 int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault);
 /* Claims it with the image's directory as the only layer; argv ends with NULL. 0 or -errno. */
 int box_claim(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,

@@ -87,6 +87,8 @@ static void wrong_values_are_refused_by_name(void **state)
 		 "\"2 s\" is not a time"},
 		{"{\"image\":\"a\",\"ebb\":{\"freezeAfter\":\"2h\"}}", "ebb.freezeAfter",
 		 "\"2h\" is too large (..3600000ms)"},
+		{"{\"image\":\"a\",\"ebb\":{\"ioUring\":1}}", "ebb.ioUring",
+		 "1 is not true or false"},
 		{"{\"image\":\"a\",\"ebb\":7}", "ebb", "must be an object"},
 	};
 

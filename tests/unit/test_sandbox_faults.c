@@ -121,6 +121,9 @@ static void each_failing_step_is_named_and_leaves_nothing(void **state)
 	for (uint32_t step = 0; step < SANDBOX_STEP_COUNT; step++) {
 		struct holdings before = look();
 
+		r.with_ring = step >= SANDBOX_RING_SETUP && step <= SANDBOX_RING_ENABLE;
+		if (r.with_ring && sandbox_ring_probe() < 0)
+			continue; /* test_sandbox_ring counts that as a skip */
 		fail_once(&r, image, step);
 		assert_same(before, look(), sandbox_step_name(step));
 	}
