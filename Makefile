@@ -21,9 +21,11 @@ STD      := -std=gnu11 -D_GNU_SOURCE -I. -DEBB_VERSION='"$(VERSION)"'
 FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 FLAGS_debug   := -O0 -g3 -fPIE
 FLAGS_asan    := -O1 -g3 -fPIE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+FLAGS_fuzz    := -O1 -g -fPIE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_debug    := -pie
 LINK_asan     := -pie -fsanitize=address,undefined
+LINK_fuzz     := -pie -fsanitize=address,undefined
 OUT      := $(BUILD)/$(MODE)
 CFLAGS   ?=
 ALL_CFLAGS = $(STD) $(WARN) $(FLAGS_$(MODE)) $(CFLAGS)
@@ -122,6 +124,7 @@ $(foreach e,$(EMBEDS),$(eval $(OUT)/obj/$(subst :,: ,$(e))))
 # --- the rest: `## text` behind a target is what `make help` shows -----------------------------------
 -include tests/tests.mk
 -include tests/vm/vm.mk
+-include tests/fuzz/fuzz.mk
 
 .PHONY: help
 help: ## this list
@@ -147,7 +150,7 @@ format: ## clang-format over every C file
 	@find cgroups examples images netns runtime sandbox tests -name '*.[ch]' -exec clang-format -i {} +
 check-unit: ## unit tests; what needs root is skipped without it
 	@BUILD=$(BUILD) tests/run unit
-STAGES ?= build lint unit asan integ vm
+STAGES ?= build lint unit asan fuzz integ vm
 check: ## everything (root); ends with `N passed, N failed`; STAGES="lint unit", NO_SKIP=1
 	@tests/deps build run images check vm
 	@BUILD=$(BUILD) tests/run $(STAGES)

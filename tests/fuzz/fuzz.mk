@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# Fuzz targets (libFuzzer, with ASan and UBSan): fuzz_<name>.c, its seeds in corpus/<name>. make
+# check replays the seeds; make fuzz runs each for FUZZ_SECONDS. Objects a target needs beside the
+# libraries: OBJECTS_fuzz_<name>. Built by `make MODE=fuzz CC=clang fuzzers`.
+FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(patsubst %,$(OUT)/fuzz_%,$(FUZZ_NAMES))
+FUZZ         ?= $(FUZZ_NAMES)
+FUZZ_SECONDS ?= 60
+OBJECTS_fuzz_request_head  := runtime/gateway/serialize
+OBJECTS_fuzz_response_head := runtime/gateway/serialize
+OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
+	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
+OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
+OBJECTS_fuzz_wire := $(addprefix runtime/gateway/,route instances) \
+	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/services tests/fuzz/wire_root
+
+$(FUZZ_TARGETS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o \
+		$$(call test_objects,fuzz_$$*) $(call lib,$(LIBS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(MODE)) -fsanitize=fuzzer $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(UNIT_LIBS) $(LIBS_fuzz_$*) -o $@
+
+.PHONY: fuzzers fuzz
+ifeq ($(MODE),fuzz)
+fuzzers: $(FUZZ_TARGETS)
+else
+fuzzers:
+	@$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzzers
+endif
+fuzz: fuzzers ## fuzz every parser; FUZZ="request_head oci" FUZZ_SECONDS=60 FUZZ_JOBS=2
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
