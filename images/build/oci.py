@@ -3,7 +3,7 @@
 """Layers and OCI archives, the same bytes for the same input.
 
   oci.py layer DIR OUT                   a directory as a layer
-  oci.py image --config FILE --entrypoint X [--name REF] --output OUT LAYER...
+  oci.py image --config FILE --entrypoint X [--env K=V]... [--name REF] --output OUT LAYER...
 
 A .layer file is a tar (plain; gzip would cost more time than the disk it saves): sorted names, time 0,
 owner 0:0, modes without the builder's umask. OUT of image is an OCI archive (image-layout in a tar).
@@ -98,11 +98,12 @@ def compact(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def image_config(template, entrypoint, diff_ids):
+def image_config(template, entrypoint, env, diff_ids):
     with open(template, encoding="utf-8") as file:
         config = json.load(file)
     config["Entrypoint"] = [word.replace("{entrypoint}", entrypoint)
                             for word in config["Entrypoint"]]
+    config["Env"] = config.get("Env", []) + env
     machine = platform.machine()
     return compact({"architecture": ARCHES.get(machine, machine), "os": "linux", "config": config,
                     "rootfs": {"type": "layers", "diff_ids": diff_ids}})
@@ -114,7 +115,7 @@ def write_image(args):
         digest = digest_file(path)
         layers.append((path, {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest,
                               "size": os.path.getsize(path)}))
-    config = image_config(args.config, args.entrypoint, [d["digest"] for _, d in layers])
+    config = image_config(args.config, args.entrypoint, args.env, [d["digest"] for _, d in layers])
     manifest = compact({
         "schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
         "config": {"mediaType": OCI + "config.v1+json", "size": len(config),
@@ -146,6 +147,7 @@ def main():
     image = verbs.add_parser("image")
     image.add_argument("--config", required=True)
     image.add_argument("--entrypoint", required=True)
+    image.add_argument("--env", action="append", default=[])
     image.add_argument("--name", default="")
     image.add_argument("--output", required=True)
     image.add_argument("layers", nargs="+")

@@ -150,14 +150,24 @@ def foreign_archive(path):
 
 
 # --- by ebb build -----------------------------------------------------------------------------------
-def example_archive(name):
-    """examples/NAME as `ebb build -o` writes it."""
-    source = os.path.join(PROJECT, "examples", name)
+BUILDERS = [os.path.join(PROJECT, "images", kind, "**") for kind in ("build", "runtimes")]
 
+
+def built_archive(source):
+    """The directory as `ebb build -o` writes it."""
     def make(path):
         subprocess.run([os.path.join(BIN, "ebb"), "build", source, "-o", path], check=True,
                        env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
-    return make_once(name + ".oci.tar", [source + "/**"], make)
+    return make_once(os.path.basename(source) + ".oci.tar", [source + "/**", *BUILDERS], make)
+
+
+def example_archive(name):
+    return built_archive(os.path.join(PROJECT, "examples", name))
+
+
+def apps_archive(name):
+    """A directory of tests/integ/functions: programs the tests run by `command`."""
+    return built_archive(os.path.join(FUNCTIONS, name))
 
 
 def all_archives():

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request from its head to the end of its work, and the context that finds it again: from whatever
+// runs because of it, AsyncLocalStorage leads to its Scope.
+"use strict";
+const { AsyncLocalStorage } = require("node:async_hooks");
+const http = require("node:http");
+const ipc = require("./ipc.cjs");
+
+const storage = new AsyncLocalStorage();
+const kScope = Symbol("ebb.scope");
+const open = new Set(); // scopes whose response or waitUntil work is not over
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+class Scope {
+	constructor(req, res) {
+		this.req = req;
+		this.res = res; // null: an upgraded connection
+		this.id = req.headers["x-ebb-id"] || "";
+		this.deadline = Number(req.headers["x-ebb-deadline"]) || undefined;
+		this.work = 0; // waitUntil promises that have not settled
+		this.held = false;
+		this.over = false; // the response is
+		this.failed = false;
+		this.cut = false;
+		this.timer = null;
+		this.controller = null;
+		this.context = null;
+		this.upgrade = null;
+		this.partial = [null, null]; // begun lines of stdout and stderr
+		this.onEnd = null;
+		open.add(this);
+	}
+
+	get url() {
+		const headers = this.req.headers;
+		const host = headers["x-forwarded-host"] || headers.host || "localhost";
+		const path = this.req.originalUrl || this.req.url;
+		if (!path.startsWith("/")) return path;
+		return `${headers["x-forwarded-proto"] || "http"}://${host}${path}`;
+	}
+
+	// Aborted when the client has gone, the deadline has passed or the request has failed.
+	get signal() {
+		if (!this.controller) {
+			this.controller = new AbortController();
+			if (!this.over) this.watchDeadline();
+		}
+		return this.controller.signal;
+	}
+
+	watchDeadline() {
+		if (this.timer || !this.deadline) return;
+		const left = Math.min(Math.max(this.deadline - Date.now(), 0), TIMER_MAX_MS);
+		this.timer = setTimeout(() => storage.run(this, () => this.atDeadline()), left);
+		this.timer.unref();
+	}
+
+	atDeadline() {
+		this.timer = null;
+		this.controller?.abort(new DOMException("maxDuration is over", "TimeoutError"));
+		if (this.work === 0) return;
+		const error = `waitUntil: cut at the deadline with ${this.work} not settled`;
+		console.error(`ebb: ${error}`);
+		this.cut = true;
+		this.work = 0;
+		this.release({ message: error });
+		this.settle();
+	}
+
+	// Part of @vercel/functions' contract: the instance stays awake until the promise settles.
+	waitUntil(promise) {
+		if (this.cut) {
+			console.error("ebb: waitUntil: after the deadline, ignored");
+			return;
+		}
+		this.work++;
+		open.add(this);
+		if (!this.held) {
+			this.held = true;
+			if (this.id) ipc.hold(this.id, this.deadline);
+			this.watchDeadline();
+		}
+		const done = () => {
+			if (this.cut || --this.work > 0 || !this.over) return;
+			this.release(null);
+			this.settle();
+		};
+		Promise.resolve(promise).then(done, (error) => {
+			storage.run(this, () => console.error("ebb: waitUntil:", error));
+			done();
+		});
+	}
+
+	release(error) {
+		if (this.held && this.id) ipc.end(this.id, error);
+		this.held = false;
+	}
+
+	abort(reason) {
+		this.controller?.abort(reason);
+	}
+
+	// The response has been sent, or its connection is gone.
+	responseOver() {
+		if (this.over) return;
+		this.over = true;
+		if (this.res && !this.res.writableFinished)
+			this.abort(new DOMException("the client has gone", "AbortError"));
+		if (this.work === 0) this.release(null);
+		this.settle();
+	}
+
+	settle() {
+		if (!this.over || this.work > 0) return;
+		if (this.timer) clearTimeout(this.timer); // nothing may wake a frozen instance for no reason
+		this.timer = null;
+		open.delete(this);
+		this.onEnd?.();
+		exports.onIdle?.();
+	}
+
+	// What globalThis[Symbol.for("@vercel/request-context")].get() returns.
+	describe() {
+		const scope = this;
+		this.context ??= {
+			id: this.id,
+			headers: this.req.headers,
+			url: this.url,
+			deadline: this.deadline,
+			waitUntil: (promise) => scope.waitUntil(promise),
+			get signal() {
+				return scope.signal;
+			},
+			...(this.upgrade && { upgradeWebSocket: this.upgrade }),
+		};
+		return this.context;
+	}
+}
+
+// call, as if the request itself had made it: what it throws fails that request.
+function enter(scope, call) {
+	return storage.run(scope, () => {
+		try {
+			return call();
+		} catch (error) {
+			exports.onError(scope, error);
+			return true;
+		}
+	});
+}
+
+// Events of a request come from its connection, which knows of no request: they are led back here.
+function bindEvents(prototype, after) {
+	const emit = prototype.emit;
+	prototype.emit = function (name, ...rest) {
+		const scope = this[kScope];
+		if (!scope) return Reflect.apply(emit, this, arguments);
+		try {
+			if (storage.getStore() === scope) return Reflect.apply(emit, this, arguments);
+			return enter(scope, () => Reflect.apply(emit, this, [name, ...rest]));
+		} finally {
+			if (name === "close") after?.(scope);
+		}
+	};
+}
+
+exports.current = () => storage.getStore();
+exports.run = (scope, call) => storage.run(scope, call);
+exports.enter = enter;
+exports.onError = null; // set by errors.cjs
+exports.open = open;
+exports.onIdle = null;
+exports.Scope = Scope;
+exports.kScope = kScope;
+
+exports.install = () => {
+	bindEvents(http.IncomingMessage.prototype, null);
+	bindEvents(http.ServerResponse.prototype, (scope) => scope.responseOver());
+	globalThis[Symbol.for("@vercel/request-context")] = {
+		get: () => storage.getStore()?.describe(),
+	};
+	globalThis[Symbol.for("@vercel/rusty-runtime-ipc")] = { sendMetric: ipc.metric };
+};

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server on $PORT: its listen goes to the inherited socket, its requests get a Scope.
+"use strict";
+const http = require("node:http");
+const net = require("node:net");
+const ipc = require("./ipc.cjs");
+const pressure = require("./pressure.cjs");
+const scopes = require("./scope.cjs");
+const state = require("./state.cjs");
+
+const FIRST_FD = 3;
+const BACKLOG = 1024;
+const NEVER_MS = 2 ** 31 - 1;
+const PORT = Number(process.env.PORT || 8080);
+const kPeer = Symbol("ebb.peer");
+
+function takeInherited() {
+	const { LISTEN_FDS: count, LISTEN_PID: pid } = process.env;
+	for (const name of ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]) delete process.env[name];
+	return Number(count) >= 1 && (!pid || Number(pid) === process.pid) ? FIRST_FD : -1;
+}
+
+let inherited = takeInherited();
+
+// The port of listen's arguments: (port, ...), ({ port, ... }, ...); undefined for anything else.
+function portOf(args) {
+	const first = args[0];
+	const port = first !== null && typeof first === "object" && first.fd === undefined &&
+		!first.path && !first._handle ? first.port : first;
+	return typeof port === "number" || (typeof port === "string" && /^\d+$/.test(port)) ?
+		Number(port) : undefined;
+}
+
+// Who is in front decides when an idle connection ends; two that decide race. And the check for slow
+// clients would wake a frozen instance twice a minute.
+function leaveTimeoutsToTheFront(server) {
+	if (!(server instanceof http.Server)) return;
+	server.connectionsCheckingInterval = NEVER_MS;
+	for (const name of ["timeout", "keepAliveTimeout", "requestTimeout", "headersTimeout"])
+		Object.defineProperty(server, name, { get: () => 0, set() {}, configurable: true });
+}
+
+function adopt(server) {
+	state.servers.add(server);
+	leaveTimeoutsToTheFront(server);
+	server.once("listening", () => {
+		state.serving = true;
+		if (process.env.EBB_BAKE) return setImmediate(() => process.exit(0));
+		ipc.started(PORT);
+	});
+	server.once("close", () => state.servers.delete(server));
+}
+
+// Programs print and compare server.address(); they know of no other socket than theirs.
+function lookLikeTcp(server) {
+	server.address = () => ({ address: "0.0.0.0", family: "IPv4", port: PORT });
+}
+
+function patchListen() {
+	const listen = net.Server.prototype.listen;
+	net.Server.prototype.listen = function (...args) {
+		const port = portOf(args);
+		if (port !== PORT || state.servers.size > 0) {
+			if (port && !state.servers.size)
+				console.error(`ebb: a server listens on ${port}; requests come to $PORT, ${PORT}`);
+			return Reflect.apply(listen, this, args);
+		}
+		adopt(this);
+		if (inherited < 0) return Reflect.apply(listen, this, args);
+		const fd = inherited;
+		inherited = -1;
+		lookLikeTcp(this);
+		const callback = args.findLast((arg) => typeof arg === "function");
+		return Reflect.apply(listen, this, [{ fd, backlog: BACKLOG }, ...(callback ? [callback] : [])]);
+	};
+}
+
+// The client as the gateway names it: a unix socket has no address, and programs log one.
+function nameClient(socket, req) {
+	const from = req.headers["x-forwarded-for"];
+	socket[kPeer] = from ? from.split(",", 1)[0].trim() : "127.0.0.1";
+	if (Object.hasOwn(socket, "remoteAddress")) return;
+	const peer = (name, get) => Object.defineProperty(socket, name, { get, configurable: true });
+	peer("remoteAddress", () => socket[kPeer]);
+	peer("remoteFamily", () => (net.isIPv6(socket[kPeer]) ? "IPv6" : "IPv4"));
+	peer("remotePort", () => 0);
+	peer("localAddress", () => "127.0.0.1");
+	peer("localPort", () => PORT);
+}
+
+// Contract with the gateway: this request was not started here, another instance may have it.
+const NACK = { "x-ebb-nack": "1", "content-length": "0" };
+
+function nack(res, socket) {
+	if (!res) {
+		socket.end("HTTP/1.1 503 Service Unavailable\r\nx-ebb-nack: 1\r\ncontent-length: 0\r\n\r\n");
+		return;
+	}
+	if (state.stopping) res.shouldKeepAlive = false;
+	res.writeHead(503, NACK);
+	res.end();
+}
+
+function bindUpgrade(scope, socket, head) {
+	const emit = socket.emit;
+	socket.emit = (...args) => scopes.enter(scope, () => Reflect.apply(emit, socket, args));
+	socket.once("close", () => scope.responseOver());
+	scope.upgrade = () => ({ req: scope.req, socket, head });
+}
+
+// 'request' and the like of a server on $PORT.
+function serve(server, emit, args) {
+	const [name, req, second] = args;
+	const upgraded = name === "upgrade" || name === "connect";
+	const res = upgraded ? null : second;
+	if (state.stopping || state.retiring || pressure.reason()) {
+		nack(res, second);
+		return true;
+	}
+	nameClient(req.socket, req);
+	const scope = new scopes.Scope(req, res);
+	req[scopes.kScope] = scope;
+	if (res) res[scopes.kScope] = scope;
+	else bindUpgrade(scope, second, args[3]);
+	return scopes.enter(scope, () => Reflect.apply(emit, server, args));
+}
+
+const REQUESTS = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect"]);
+
+exports.install = () => {
+	const emit = http.Server.prototype.emit;
+	http.Server.prototype.emit = function (...args) {
+		if (!state.servers.has(this) || !REQUESTS.has(args[0]) || args[1]?.[scopes.kScope])
+			return Reflect.apply(emit, this, args);
+		return serve(this, emit, args);
+	};
+	patchListen();
+};
+
+exports.PORT = PORT;

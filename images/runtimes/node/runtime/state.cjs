@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of the runtime know of the process in common.
+"use strict";
+module.exports = {
+	serving: false, // somebody listens on $PORT
+	retiring: false, // finishes what is open, takes nothing new
+	stopping: false, // SIGTERM came
+	servers: new Set(), // those on $PORT
+	stop: null, // function of an exit code, set by stop.cjs
+};

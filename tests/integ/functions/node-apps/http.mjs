@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Node's http module, and everything the tests ask of a program.
+import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { background, later, log, THROWS } from "./work.mjs";
+
+const seen = { closed: 0, finishedAfterClose: 0 };
+const json = (res, value) => {
+	res.setHeader("content-type", "application/json");
+	res.end(JSON.stringify(value));
+};
+
+const routes = {
+	"/": (req, res) => res.end("hello from http\n"),
+	"/peer": (req, res) => json(res, { peer: req.socket.remoteAddress }),
+	"/later": (req, res, query) => json(res, later(query)),
+	"/done": (req, res) => json(res, background.done),
+	"/seen": (req, res) => json(res, seen),
+	"/log": async (req, res, query) => json(res, await log(query)),
+	"/sleep": async (req, res, query) => {
+		await sleep(Number(query.get("ms")));
+		json(res, { slept: true });
+	},
+	// Waits; a client that goes away ends the wait, not the work behind it.
+	"/wait": (req, res, query) => {
+		res.on("close", () => seen.closed++);
+		if (query.get("name")) later(query);
+	},
+	"/body": (req, res) => {
+		req.resume().on("end", () => {
+			throw new Error("thrown at the body's end");
+		});
+	},
+	"/late": (req, res) => {
+		res.write("begun");
+		setTimeout(() => {
+			throw new Error("thrown behind the head");
+		}, 5);
+	},
+	"/throw": (req, res, query) => THROWS[query.get("in")](),
+	"/nobody": (req, res) => {
+		res.end("soon\n");
+		process.emit("nobody");
+	},
+	"/exit": () => process.exit(7),
+	"/block": (req, res, query) => {
+		const until = Date.now() + Number(query.get("ms"));
+		while (Date.now() < until);
+		res.end("blocked\n");
+	},
+};
+// An interval of the program itself: what it throws belongs to no request.
+let pending = false;
+process.on("nobody", () => (pending = true));
+setInterval(() => {
+	if (!pending) return;
+	pending = false;
+	throw new Error("thrown for nobody");
+}, 5).unref();
+
+const server = http.createServer((req, res) => {
+	const url = new URL(req.url, "http://localhost");
+	const route = routes[url.pathname];
+	if (!route) return res.writeHead(404).end();
+	return route(req, res, url.searchParams);
+});
+server.listen(process.env.PORT, () => console.log("listening on", server.address().port));

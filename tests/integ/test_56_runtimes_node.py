@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Node runtime: unmodified programs of Node's http, Express, Fastify and Hono, and fetch-style
+handlers, many requests at once on the inherited socket; what goes wrong in one stays in it."""
+import collections
+import socket
+import time
+
+import pytest
+
+import node_apps
+import pictures
+import web
+from waiting import SLOW, wait_for
+
+pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
+
+PROGRAMS = {"http": "http.mjs", "express": "express.mjs", "fastify": "fastify.mjs", "hono": "hono.mjs",
+            "hono-export": "hono-export.mjs", "fetch": "fetch.mjs"}
+THROWS = ["handler", "timer", "promise", "emitter", "stream"]
+
+
+@pytest.fixture(scope="module")
+def node(module_ebb):
+    node_apps.import_apps(module_ebb)
+    services = {name: node_apps.service(program) for name, program in PROGRAMS.items()}
+    module_ebb.apply(services)
+    return module_ebb
+
+
+def log_of(ebb, name):
+    return ebb.cli("logs", name).out
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_unmodified_program_serves_many_at_once_on_the_inherited_socket(node, name):
+    reply = node.get(name)
+    assert reply.status == 200 and reply.text.startswith("hello from "), reply
+    assert node.get(name, "/peer").json["peer"] == "127.0.0.1"
+    begun = time.monotonic()
+    replies = web.many(100, lambda i: node.get(name, "/sleep?ms=500"))
+    assert [r.status for r in replies] == [200] * 100
+    assert time.monotonic() - begun < 2 * SLOW
+    assert len({r.instance for r in replies}) == 1
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_one_of_hundred_throws_and_only_that_one_fails(node, name):
+    """In a handler, a timer, a promise nobody awaits, an event emitter, a stream."""
+    instance = node.get(name).instance
+    for how in THROWS:
+        replies = web.many(100, lambda i: node.get(
+            name, f"/throw?in={how}" if i == 50 else "/sleep?ms=100"))
+        assert collections.Counter(r.status for r in replies) == {200: 99, 500: 1}, how
+        assert replies[50].status == 500
+        ident = replies[50].headers["x-ebb-id"]
+        if not (how == "handler" and name in ("fastify", "express", "hono", "hono-export")):
+            # There the framework answers its own handler's error.
+            wait_for(lambda: f"in request {ident}" in log_of(node, name), what=how)
+    assert node.get(name).instance == instance
+
+
+def test_an_error_at_a_bodys_end_belongs_to_its_request(node):
+    """The event comes from the connection, which knows of no request."""
+    node.get("http")
+    replies = web.many(20, lambda i: node.get("http", "/body", method="POST", body=b"x" * 1000)
+                       if i == 7 else node.get("http", "/sleep?ms=50"))
+    assert collections.Counter(r.status for r in replies) == {200: 19, 500: 1}
+
+
+def test_an_error_behind_the_head_cuts_the_answer_off(node):
+    with web.Raw(node.address) as raw:
+        raw.send(b"GET /late HTTP/1.1\r\nHost: http.localhost\r\n\r\n")
+        got = raw.read_to_end()
+    assert b"begun" in got and not got.endswith(b"0\r\n\r\n")
+    assert node.get("http").status == 200
+
+
+def test_fetch_style_handlers_stream_both_ways(node):
+    body = bytes(range(256)) * 2048
+    assert node.get("fetch", "/echo", method="POST", body=body).body == body
+    assert node.get("fetch", "/cookies").status == 204
+    with web.Raw(node.address) as raw:
+        raw.send(b"GET /ticks HTTP/1.1\r\nHost: fetch.localhost\r\n\r\n")
+        begun = time.monotonic()
+        raw.read_until(b"tick 0\n")
+        first = time.monotonic() - begun
+        raw.read_until(b"tick 2\n")
+        assert time.monotonic() - begun - first > 0.15  # the first was not kept back for the last
+
+
+@pytest.fixture(scope="module")
+def exports(node):
+    programs = {"methods": "methods.mjs", "handler": "handler.cjs", "function": "function.mjs"}
+    node.apply({name: node_apps.service(program) for name, program in programs.items()})
+    return node
+
+
+def test_exported_methods_and_functions_are_served(exports):
+    assert exports.get("methods", "/a/b").json == {"path": "/a/b"}
+    posted = exports.get("methods", method="POST", body=b"hello")
+    assert (posted.status, posted.text) == (201, "hello")
+    refused = exports.get("methods", method="DELETE")
+    assert refused.status == 405 and "POST" in refused.headers["allow"]
+    assert exports.get("handler").text == "hello from main\n"
+    assert exports.get("function", method="PUT").text == "PUT\n"
+
+
+def test_a_program_that_neither_listens_nor_exports_says_so(node):
+    done = node.apply({"mute": node_apps.service("work.mjs", minInstances=1)}, ok=False)
+    assert done.code != 0
+    wait_for(lambda: "neither listens on $PORT nor exports a handler" in log_of(node, "mute"))
+    node.cli("rm", "mute")
+
+
+def leave(ebb, name, path):
+    """A client that asks and goes away when the request has reached the instance."""
+    sock = socket.create_connection(ebb.address)
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}.localhost\r\n\r\n".encode())
+    wait_for(lambda: ebb.instance(name)["tickets"] > 0)
+    return sock
+
+
+def test_a_client_that_goes_away_closes_the_request_and_not_its_background_work(node):
+    node.get("http")
+    leave(node, "http", "/wait?name=survivor&ms=300").close()
+    wait_for(lambda: node.get("http", "/seen").json["closed"] == 1)
+    wait_for(lambda: "survivor" in node.get("http", "/done").json)
+
+
+def test_a_client_that_goes_away_aborts_the_signal_of_a_fetch_handler(node):
+    node.get("fetch")
+    leave(node, "fetch", "/wait?name=survivor&ms=300").close()
+    wait_for(lambda: node.get("fetch", "/seen").json["aborted"] == ["AbortError"])
+    wait_for(lambda: "survivor" in node.get("fetch", "/done").json)
+
+
+def test_max_duration_aborts_the_signal(node):
+    node.apply({"brief": node_apps.service("fetch.mjs", maxDuration=1)})
+    assert node.get("brief", "/wait").status == 504
+    wait_for(lambda: node.get("brief", "/seen").json["aborted"])
+    assert node.get("brief").status == 200
+    node.cli("rm", "brief")
+
+
+def test_process_exit_ends_the_instance_and_the_log_says_who_called_it(node):
+    node.apply({"quitter": node_apps.service("http.mjs")})
+    reply = node.get("quitter", "/exit", method="POST")
+    assert reply.status == 502, reply
+    ident = reply.headers["x-ebb-id"]
+    assert f"process.exit(7) called by request {ident}" in log_of(node, "quitter")
+    assert node.get("quitter").status == 200
+    node.cli("rm", "quitter")
+
+
+def test_stop_finishes_what_is_open(node):
+    node.apply({"stopped": node_apps.service("http.mjs")})
+    node.get("stopped")
+    instance = node.instance("stopped")["id"]
+    with web.Raw(node.address) as raw:
+        raw.send(b"GET /sleep?ms=1000 HTTP/1.1\r\nHost: stopped.localhost\r\n\r\n")
+        wait_for(lambda: node.instance("stopped")["tickets"] > 0)
+        node.rest("POST", f"/v1/instances/{instance}/stop")
+        assert b"200 OK" in raw.read_until(b"slept")
+    wait_for(lambda: instance not in [i["id"] for i in node.instances("stopped")])
+    node.cli("rm", "stopped")
