@@ -87,6 +87,9 @@ struct cgroup_cpu {
 };
 /* cpu.stat; exact when nothing in it is on a CPU, up to one tick behind else. 0 or -errno. */
 int cgroup_cpu(const struct cgroup *g, struct cgroup_cpu *out);
+/* cpu.pressure: time in which some task of it waited for a CPU, cumulative; -ENODATA without PSI.
+ */
+int cgroup_stalled_us(const struct cgroup *g, uint64_t *out);
 /* cgroup.stat.local frozen_usec, or -ENODATA on kernels without it. */
 int cgroup_frozen_us(const struct cgroup *g, uint64_t *out);
 /* Memory charged now, and how often the OOM killer came (memory.events / memory.oom_control). */

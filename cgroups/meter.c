@@ -69,6 +69,22 @@ int cgroup_cpu(const struct cgroup *g, struct cgroup_cpu *out)
 	return r;
 }
 
+int cgroup_stalled_us(const struct cgroup *g, uint64_t *out)
+{
+	SCOPED_FD fd = openat(g->dir_fd, "cpu.pressure", O_RDONLY | O_CLOEXEC);
+	char text[256], *at;
+	int r = fd < 0 ? -errno : read_text(fd, text, sizeof(text));
+
+	if (r < 0) /* EOPNOTSUPP: compiled in and switched off */
+		return r == -ENOENT || r == -EOPNOTSUPP ? -ENODATA : r;
+	at = strstr(text, " total="); /* of the first line, "some" */
+	if (!at || strncmp(text, "some ", 5) != 0)
+		return -EBADMSG;
+	at += 7;
+	at[strcspn(at, "\n")] = '\0';
+	return text_parse_u64(at, 0, UINT64_MAX, out) ? -EBADMSG : 0;
+}
+
 int cgroup_frozen_us(const struct cgroup *g, uint64_t *out)
 {
 	SCOPED_FD fd = openat(g->dir_fd, "cgroup.stat.local", O_RDONLY | O_CLOEXEC);

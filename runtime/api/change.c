@@ -70,6 +70,7 @@ static struct wire_service_put *make_record(const char *name, const struct revis
 		problem_add(errors, "ebb.ioUring",
 			    "true needs an image made for a runtime of ebb (EBB_RUNTIME=1, as "
 			    "`ebb build` makes it); this one is not");
+	put->flags |= spec->concurrency_max ? 0 : WIRE_SERVICE_AUTO_CONCURRENCY;
 	put->layer_count = image->layer_count;
 	put->host_count = spec->host_count;
 	memcpy(put->hosts, spec->hosts, sizeof(put->hosts));

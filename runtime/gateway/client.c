@@ -299,9 +299,7 @@ void client_on_timer(struct proxy *p, struct client *c)
 		break;
 	case CLIENT_QUEUED:
 	case CLIENT_WAITS_SOCKET:
-		p->count.queue_expired++;
-		reply_error(p, c, 503, "OVERLOADED", 1,
-			    "No instance had room for this request in time.");
+		dispatch_expired(p, c);
 		break;
 	case CLIENT_ACTIVE:
 		reply_error(p, c, 504, "MAX_DURATION", 0,

@@ -54,9 +54,12 @@ static int on_instance_up(void *self, struct wire_message *m)
 	if (m->fd_count != up->socket_count + 1)
 		return -EPROTO;
 	r = instances_up(&p->instances, &p->routes, up, m->fds, proxy_now(p));
-	if (r == 0)
-		dispatch_service_queue(p, up->service);
-	return r;
+	if (r < 0)
+		return r;
+	p->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
+	dispatch_service_queue(p, up->service);
+	queue_tell(p, up->service);
+	return 0;
 }
 
 static int on_instance_down(void *self, struct wire_message *m)
@@ -208,11 +211,18 @@ void control_flush(struct proxy *p)
 {
 	while (p->need_count > 0) {
 		uint32_t service = p->need_services[p->need_count - 1];
+		struct service *s = &p->routes.services[service];
 		struct wire_need_instance need = {.service = service,
-						  .queued = p->routes.services[service].queued};
+						  .queued = s->queued,
+						  .refused_full = s->refused_full,
+						  .refused_late = s->refused_late,
+						  .refused_nacked = s->refused_nacked};
 
 		if (!tell(p, WIRE_NEED_INSTANCE, &need, sizeof(need)))
 			return;
+		s->refused_full = s->refused_late = s->refused_nacked = 0;
+		s->need_told_ns = proxy_now(p);
+		s->need_told = need.queued;
 		p->need_count--;
 		p->need_marked[service] = false;
 	}

@@ -41,6 +41,9 @@ static bool take_ticket(struct proxy *p, struct client *c, struct instance *i)
 	must(!x->has_ticket);
 	if (taken != BOARD_TAKEN && taken != BOARD_TAKEN_THAW)
 		return false;
+	if (atomic_load_explicit(&board_slot(p->board, i->slot)->saturated, memory_order_relaxed))
+		atomic_fetch_add_explicit(&board_slot(p->board, i->slot)->crowded, 1,
+					  memory_order_relaxed);
 	x->has_ticket = true;
 	x->slot = i->slot;
 	x->generation = i->generation;
@@ -77,8 +80,8 @@ static void unqueue(struct proxy *p, struct client *c)
 	if (c->state == CLIENT_QUEUED) {
 		queue_remove(p, &s->queue_head, &s->queue_tail, c);
 		p->queued--;
-		if (--s->queued == 0)
-			control_need_instance(p, c->x.service);
+		s->queued--;
+		queue_tell(p, c->x.service);
 	} else if (c->state == CLIENT_WAITS_SOCKET) {
 		i = &p->instances.slots[c->x.slot];
 		queue_remove(p, &i->wait_head, &i->wait_tail, c);
@@ -98,6 +101,7 @@ static void start(struct proxy *p, struct client *c, struct instance *i)
 		if (x->dispatched_ns != x->arrived_ns)
 			request_set_deadline(x->deadline_at, proxy_real_ms(p, end_ns));
 	}
+	x->sent_ns = proxy_now(p);
 	if (!upstream_attach(p, c, i)) {
 		c->state = CLIENT_WAITS_SOCKET;
 		queue_push(p, &i->wait_head, &i->wait_tail, c);
@@ -136,9 +140,12 @@ static void enqueue(struct proxy *p, struct client *c)
 	uint64_t age_ms =
 		s->first_instance ? p->config.queue_age_ms_max : s->record.init_timeout_ms;
 
-	if (p->queued >= p->config.queue_max) {
-		p->count.queue_expired++;
-		reply_error(p, c, 503, "OVERLOADED", 1, "Too many requests wait for an instance.");
+	if (!queue_has_room(p, s)) {
+		p->count.queue_full++;
+		s->refused_full++;
+		queue_tell(p, c->x.service);
+		reply_error(p, c, 503, "OVERLOADED", queue_retry_after_s(p, s),
+			    "Too many requests wait for an instance.");
 		return;
 	}
 	c->x.cold = true;
@@ -149,7 +156,7 @@ static void enqueue(struct proxy *p, struct client *c)
 	p->count.queued++;
 	client_set_deadline(p, c, proxy_now(p) + age_ms * NS_PER_MS);
 	timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + QUEUE_CHECK_NS);
-	control_need_instance(p, c->x.service);
+	queue_tell(p, c->x.service);
 }
 
 void dispatch_request(struct proxy *p, struct client *c)
@@ -170,9 +177,15 @@ void dispatch_service_queue(struct proxy *p, uint32_t service)
 
 void dispatch_all_queues(struct proxy *p)
 {
-	for (uint32_t i = 0; i < SERVICES_MAX && p->queued; i++)
+	bool tell = p->need_due;
+
+	p->need_due = false;
+	for (uint32_t i = 0; i < SERVICES_MAX && (p->queued || tell); i++) {
 		if (p->routes.services[i].queue_head)
 			dispatch_service_queue(p, i);
+		if (tell && p->routes.services[i].used)
+			queue_tell(p, i);
+	}
 	if (p->queued)
 		timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + QUEUE_CHECK_NS);
 }
@@ -211,6 +224,19 @@ void dispatch_abandon(struct proxy *p, struct client *c)
 		upstream_detach(p, u, false);
 	c->state = CLIENT_FINISHING;
 	dispatch_release(p, c);
+}
+
+void dispatch_elsewhere(struct proxy *p, struct client *c)
+{
+	struct upstream *u = client_upstream(p, c);
+
+	if (u)
+		upstream_detach(p, u, false);
+	c->state = CLIENT_FINISHING;
+	c->x.fresh_only = c->x.reused = false;
+	c->x.got_bytes = false;
+	dispatch_release(p, c);
+	dispatch_request(p, c);
 }
 
 static void again_elsewhere(struct proxy *p, struct client *c, struct instance *i, int err)
@@ -276,6 +302,18 @@ void dispatch_crashed(struct proxy *p, struct client *c)
 			    i->generation == c->x.generation ? i->id : "");
 }
 
+void dispatch_expired(struct proxy *p, struct client *c)
+{
+	struct service *s = &p->routes.services[c->x.service];
+	uint32_t retry_after_s = queue_retry_after_s(p, s);
+
+	p->count.queue_expired++;
+	s->refused_late++;
+	queue_tell(p, c->x.service);
+	reply_error(p, c, 503, "OVERLOADED", retry_after_s,
+		    "No instance had room for this request in time.");
+}
+
 void dispatch_waiters(struct proxy *p, struct instance *i)
 {
 	while (i->wait_head) {
@@ -321,6 +359,7 @@ void dispatch_start_failed(struct proxy *p, const struct wire_start_failed *fail
 {
 	struct service *s = &p->routes.services[failed->service];
 
+	s->need_told = 0; /* ebbd has forgotten who waits */
 	if (s->first_instance)
 		return; /* not the client's error while another can take it */
 	while (s->queue_head) {

@@ -101,17 +101,22 @@ uint32_t instances_stock(struct instance *i, int *fds, uint32_t count)
 	return taken;
 }
 
-uint32_t instance_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision)
+#define RANK_PRESENT 0x400000u
+#define RANK_ROOM    0x200000u
+#define RANK_AWAKE   0x100000u
+
+uint32_t instance_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
+		       bool saturated)
 {
 	enum board_state state = board_state_of(word);
 	uint32_t tickets = board_tickets(word);
-	uint32_t base = present_revision ? 0x200000 : 0;
+	uint32_t base = (present_revision ? RANK_PRESENT : 0) | (saturated ? 0 : RANK_ROOM);
 
 	if (board_generation(word) != generation || tickets >= limit)
 		return 0;
 	if (state == BOARD_RUNNING)
-		return base | 0x100000 | (tickets + 1);
-	return state == BOARD_FROZEN ? base | 1 : 0;
+		return base | RANK_AWAKE | (tickets + 1);
+	return state == BOARD_FROZEN ? base | RANK_ROOM | 1 : 0;
 }
 
 struct instance *instances_choose(struct instances *all, struct board *board,
@@ -130,7 +135,8 @@ struct instance *instances_choose(struct instances *all, struct board *board,
 		rank = instance_rank(atomic_load_explicit(&b->word, memory_order_acquire),
 				     i->generation,
 				     atomic_load_explicit(&b->limit, memory_order_relaxed),
-				     i->revision == s->record.revision);
+				     i->revision == s->record.revision,
+				     atomic_load_explicit(&b->saturated, memory_order_relaxed));
 		if (rank > best_rank) {
 			best_rank = rank;
 			best = i;

@@ -50,7 +50,9 @@ struct exchange {
 	bool got_bytes, head_sent; /* of the response */
 	bool reusable, up_broken, tunnel;
 	uint8_t attempts;
+	uint8_t nacks;
 	uint64_t arrived_ns, dispatched_ns, thaw_ns;
+	uint64_t sent_ns;     /* to the present instance */
 	struct chunk request; /* the head as written, and the first bytes of the body */
 	char *deadline_at;    /* of x-ebb-deadline inside it */
 	struct flow up, down;
@@ -119,6 +121,7 @@ struct proxy {
 	uint32_t *free_clients, *free_upstreams;
 	uint32_t free_client_count, free_upstream_count;
 	uint32_t queued; /* in all services */
+	bool need_due;   /* ebbd is to be told of some queue at the next coarse tick */
 
 	uint32_t need_count, need_services[SERVICES_MAX]; /* to be told to ebbd before waiting */
 	bool need_marked[SERVICES_MAX];
@@ -170,7 +173,16 @@ void request_drop(struct proxy *p, struct client *c);
 void request_unshare(struct proxy *p, struct client *c);
 uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns);
 
+/* load.c: what goes to the board for the supervisor to judge by */
+void load_first_byte(struct proxy *p, const struct client *c);
+/* It has answered: after nacks that may mean room. */
+void load_answered(struct proxy *p, const struct client *c);
+/* True: the answer was a nack, and the exchange goes on elsewhere or is answered. */
+bool load_nacked(struct proxy *p, struct client *c);
+
 /* dispatch.c */
+/* Takes the request back from its instance and sends it to whoever is best now. */
+void dispatch_elsewhere(struct proxy *p, struct client *c);
 void dispatch_request(struct proxy *p, struct client *c);
 void dispatch_service_queue(struct proxy *p, uint32_t service);
 void dispatch_all_queues(struct proxy *p);
@@ -184,11 +196,20 @@ void dispatch_ring(struct proxy *p);
 void dispatch_abandon(struct proxy *p, struct client *c);
 void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *down);
 void dispatch_start_failed(struct proxy *p, const struct wire_start_failed *failed);
+/* It has waited as long as it may. */
+void dispatch_expired(struct proxy *p, struct client *c);
 void dispatch_crashed(struct proxy *p, struct client *c);
 /* Sockets of an instance became available. */
 void dispatch_waiters(struct proxy *p, struct instance *i);
 
-/* queue.c: FIFOs of clients, linked through chain_next and chain_prev */
+/* queue.c */
+/* Whether one more of this service may wait, so that no service takes all places. */
+bool queue_has_room(const struct proxy *p, const struct service *s);
+/* When to come back, by how long the first in the queue has waited. */
+uint32_t queue_retry_after_s(const struct proxy *p, const struct service *s);
+/* ebbd is to hear how many wait: now if it believes that none do, else with the next tick. */
+void queue_tell(struct proxy *p, uint32_t service);
+/* FIFOs of clients, linked through chain_next and chain_prev */
 void queue_push(struct proxy *p, uint32_t *head, uint32_t *tail, struct client *c);
 void queue_remove(struct proxy *p, uint32_t *head, uint32_t *tail, struct client *c);
 

@@ -89,6 +89,7 @@ void response_received(struct proxy *p, struct client *c)
 	splice_end(p, &x->up);
 	request_drop(p, c);
 	p->count.responses++;
+	load_answered(p, c);
 	c->state = CLIENT_FINISHING;
 	client_set_deadline(p, c, proxy_now(p) + p->config.idle_timeout_ms * NS_PER_MS);
 	if (u)
@@ -189,6 +190,8 @@ static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 		bad_response(p, c, why);
 		return 0;
 	}
+	if (p->head.status == 503 && load_nacked(p, c))
+		return 0;
 	if (p->head.upgrade && !c->x.upgrade) {
 		bad_response(p, c, "it switches protocols unasked");
 		return 0;

@@ -16,7 +16,10 @@ struct service {
 	struct wire_route_put record;
 	uint32_t first_instance;                 /* slot + 1, chained by instances.c; 0 = none */
 	uint32_t queue_head, queue_tail, queued; /* client + 1, chained by queue.c */
-	uint32_t host_next[SERVICE_HOSTS_MAX];   /* chains of the host table, host number + 1 */
+	uint64_t need_told_ns; /* when ebbd was told how many wait, and how many it was told */
+	uint32_t need_told;
+	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */
+	uint32_t host_next[SERVICE_HOSTS_MAX]; /* chains of the host table, host number + 1 */
 };
 
 #define ROUTE_BUCKETS 4096u

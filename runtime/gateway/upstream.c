@@ -233,6 +233,8 @@ static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
 
 static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
 {
+	if (!c->x.got_bytes)
+		load_first_byte(p, c);
 	c->x.got_bytes = true;
 	prove(p, u);
 	if (c->x.head_sent)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "netns/netns.h"
 #include "runtime/base/clock.h"
@@ -64,6 +65,19 @@ void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 	vsnprintf(record.text, sizeof(record.text), fmt, ap);
 	va_end(ap);
 	hooks->event(hooks->self, &record);
+}
+
+void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
+		 const char *fmt, ...)
+{
+	struct wire_event record = {.when_us = clock_real_us(), .kind = event_kind};
+	va_list ap;
+
+	(void)text_copy(record.service, sizeof(record.service), service->name);
+	va_start(ap, fmt);
+	vsnprintf(record.text, sizeof(record.text), fmt, ap);
+	va_end(ap);
+	f->options.hooks.event(f->options.hooks.self, &record);
 }
 
 struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation)
@@ -127,6 +141,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		return -ENOMEM;
 	f->options = *options;
 	f->rescale.on_due = fleet_on_rescale;
+	f->host_cpu_milli = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000;
 	f->home_ns_fd = netns_own();
 	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);
 	if (r < 0) {
@@ -174,6 +189,7 @@ void fleet_forget(struct instance *i)
 	bool had_sandbox = i->armed.pid > 0;
 
 	loop_timer_off(loop, &i->timer);
+	load_end(i);
 	loop_unwatch(loop, &i->control);
 	loop_unwatch(loop, &i->death);
 	probe_off(i);

@@ -66,6 +66,8 @@ static void thawed(struct instance *i)
 	}
 	instance_move(i, INSTANCE_THAW);
 	freezer_begin(i);
+	if (was_frozen)
+		load_begin(i);
 }
 
 static void happened(struct instance *i)
@@ -73,6 +75,7 @@ static void happened(struct instance *i)
 	/* Not by now_of(), the time this round of the loop began: it may have been asked since. */
 	uint64_t took_ns = clock_mono_ns() - i->asked_ns;
 
+	load_end(i);
 	i->freezes++;
 	i->frozen_ns = clock_mono_ns();
 	instance_move(i, INSTANCE_SEEN_FROZEN);

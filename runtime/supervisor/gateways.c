@@ -67,7 +67,12 @@ static int on_need_instance(void *self, struct wire_message *m)
 	struct gateway *g = self;
 	const struct wire_need_instance *need = (const void *)m->record;
 
+	const uint32_t refused[REFUSED_KINDS] = {[REFUSED_FULL] = need->refused_full,
+						 [REFUSED_LATE] = need->refused_late,
+						 [REFUSED_NACKED] = need->refused_nacked};
+
 	fleet_need(g->all->fleet, need->service, g->index, need->queued);
+	fleet_refused(g->all->fleet, need->service, refused);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define EBB_SUPERVISOR_INSTANCE_H
 
 #include "runtime/supervisor/fleet.h"
+#include "runtime/supervisor/saturation.h"
 
 /* clang-format off */
 #define INSTANCE_STATES(X) \
@@ -28,6 +29,17 @@ enum instance_state { INSTANCE_STATES(X) INSTANCE_STATE_COUNT };
 enum instance_event { INSTANCE_EVENTS(X) INSTANCE_EVENT_COUNT };
 #undef X
 
+/* How busy it is; load.c. */
+struct load {
+	struct timer timer;
+	struct load_state state;
+	uint64_t read_ns, cpu_us, stalled_us, first_bytes, first_byte_us; /* as read last */
+	uint32_t crowded, nacks, tickets, idle_samples;
+	bool stalled_known;
+	uint64_t said_ns; /* the last event */
+	uint32_t unsaid;  /* changes since */
+};
+
 struct instance {
 	struct fleet *fleet;
 	struct instance *next; /* in the fleet's list, oldest first */
@@ -36,7 +48,7 @@ struct instance {
 	uint32_t slot, generation;
 	enum instance_state state;
 	char id[INSTANCE_ID_SIZE];
-	const char *why; /* it was started; static text */
+	char why[ERROR_TEXT_SIZE / 2]; /* it was started */
 
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
@@ -49,6 +61,8 @@ struct instance {
 	/* freezing */
 	uint64_t grace_ns, asked_ns, frozen_ns, frozen_sum_ns, not_before_ns;
 	uint64_t freezes;
+
+	struct load load;
 
 	/* how it ended */
 	bool announced, was_ready, stop_wanted, exit_known;
@@ -68,6 +82,7 @@ struct fleet {
 	struct armory *armory;
 	int home_ns_fd;
 	bool stopping;
+	uint32_t host_cpu_milli;
 	struct timer rescale; /* look at every service again */
 	uint32_t count, next_slot;
 	struct instance *first;
@@ -76,6 +91,9 @@ struct fleet {
 
 /* fleet.c */
 void instance_move(struct instance *i, enum instance_event event); /* must be in the table */
+/* Of a service; at most ERROR_TEXT_SIZE bytes. */
+void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation);
@@ -129,6 +147,11 @@ void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? 
 int freezer_ask(struct instance *i);    /* 0 or -EBUSY */
 void freezer_thaw(struct instance *i);  /* by the supervisor itself */
 void freezer_look(struct instance *i);  /* did a gateway thaw it? */
+
+/* load.c */
+uint32_t load_limit_first(const struct spec *spec); /* tickets of a new instance */
+void load_begin(struct instance *i);                /* ready or thawed: measure while it works */
+void load_end(struct instance *i);
 
 /* stop.c */
 void stop_drain(struct instance *i);

@@ -20,12 +20,24 @@ static uint32_t missing(uint32_t wanted, uint32_t have)
 	return wanted > have ? wanted - have : 0;
 }
 
+static uint32_t most(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* One at a time: what the next one takes over is seen before another is asked for. */
+static uint32_t need_by_load(const struct policy_view *v)
+{
+	return v->crowded > 0 && v->live > 0 && v->saturated >= v->live && v->starting == 0;
+}
+
 struct policy_decision policy_decide(const struct policy_view *v)
 {
 	uint32_t for_queue = (v->queued + v->concurrency - 1) / v->concurrency;
 	uint32_t by_queue = missing(for_queue, v->starting);
 	uint32_t by_min = missing(v->min, v->starting + v->live);
-	uint32_t wanted = by_queue > by_min ? by_queue : by_min;
+	uint32_t by_load = need_by_load(v);
+	uint32_t wanted = most(by_queue, most(by_min, by_load));
 	uint32_t room = missing(v->max, v->starting + v->live);
 
 	if (wanted == 0)
@@ -38,8 +50,20 @@ struct policy_decision policy_decide(const struct policy_view *v)
 		return (struct policy_decision){0, POLICY_HOST_FULL};
 	return (struct policy_decision){
 		least(wanted, least(room, v->host_room)),
-		by_queue >= by_min ? POLICY_QUEUED : POLICY_MIN_INSTANCES,
+		by_queue == wanted ? POLICY_QUEUED
+		: by_min == wanted ? POLICY_MIN_INSTANCES
+				   : POLICY_SATURATED,
 	};
+}
+
+uint32_t policy_retry_after_s(const struct policy_view *v, enum policy_reason reason)
+{
+	const uint64_t second_ns = UINT64_C(1000000000);
+
+	if (reason == POLICY_BACKING_OFF && v->not_before_ns > v->now_ns)
+		return (uint32_t)((v->not_before_ns - v->now_ns + second_ns - 1) / second_ns);
+	/* A full host frees itself when others are done; a start takes about a second. */
+	return reason == POLICY_HOST_FULL ? 5 : 1;
 }
 
 /* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay.

@@ -15,7 +15,9 @@ struct policy_view {
 	uint32_t starting;      /* instances of the current revision not ready yet */
 	uint32_t live;          /* ready ones, frozen or not */
 	uint32_t min, max;      /* instances */
-	uint32_t concurrency;   /* tickets per instance */
+	uint32_t concurrency;   /* tickets per instance, as far as it is known */
+	uint32_t saturated;     /* of the live ones */
+	uint32_t crowded;       /* requests that went to saturated ones lately */
 	uint32_t host_room;     /* instances the host can still take */
 	uint64_t not_before_ns; /* after failures: no start before this */
 	uint64_t now_ns;
@@ -25,6 +27,7 @@ struct policy_view {
 #define POLICY_REASONS(X) \
 	X(NOTHING_NEEDED, "nothing is needed") \
 	X(QUEUED, "requests wait and no instance has room") \
+	X(SATURATED, "every instance is saturated") \
 	X(MIN_INSTANCES, "minInstances asks for it") \
 	X(AT_MAX, "maxInstances are up already") \
 	X(HOST_FULL, "this host takes no more instances") \
@@ -40,6 +43,8 @@ struct policy_decision {
 };
 
 struct policy_decision policy_decide(const struct policy_view *view);
+/* When a refused client should come back: after what keeps us from starting. */
+uint32_t policy_retry_after_s(const struct policy_view *view, enum policy_reason reason);
 const char *policy_reason_text(enum policy_reason reason);
 
 /* The next grace before a freeze, from the last one and how long the freeze then lasted: a freeze

@@ -46,6 +46,7 @@ void probe_ready(struct instance *i)
 		instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
 			     i->spec->put.exec.port, (unsigned long long)took_us);
 	freezer_begin(i);
+	load_begin(i);
 }
 
 /* 1 it accepts, 0 not yet, -errno. */

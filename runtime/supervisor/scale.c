@@ -2,9 +2,13 @@
 /* How many instances a service has: what the policy decides, carried out. */
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
 #include "runtime/supervisor/policy.h"
+
+#define SAY_AGAIN_NS      (5 * NS_PER_SEC)
+#define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
 
 static void count_instances(struct fleet *f, const struct service *service,
 			    struct policy_view *view)
@@ -14,8 +18,10 @@ static void count_instances(struct fleet *f, const struct service *service,
 			continue;
 		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
 			view->starting++;
-		else if (instance_is_up(i))
+		else if (instance_is_up(i)) {
 			view->live++;
+			view->saturated += i->load.state.cause != LOAD_NONE;
+		}
 	}
 }
 
@@ -25,7 +31,8 @@ static struct policy_view look(struct fleet *f, const struct service *service)
 	struct policy_view view = {
 		.min = put->instances_min,
 		.max = put->instances_max,
-		.concurrency = put->concurrency_max,
+		.concurrency = load_limit_first(service->spec),
+		.crowded = service->crowded,
 		.host_room = f->options.instances_max > f->count
 				     ? f->options.instances_max - f->count
 				     : 0,
@@ -41,21 +48,82 @@ static struct policy_view look(struct fleet *f, const struct service *service)
 	return view;
 }
 
+/* ---- what is told of it ---- */
+
+/* The numbers that decided, for people. */
+static void say_view(const struct policy_view *v, enum policy_reason reason, char *out, size_t size)
+{
+	(void)text_format(out, size,
+			  "%s: %u requests wait, %u of %u live ones saturated, %u starting, "
+			  "max %u, %u requests each",
+			  policy_reason_text(reason), v->queued, v->saturated, v->live, v->starting,
+			  v->max, v->concurrency);
+}
+
+/* A start that is wanted and not made: at once, then now and then. */
+static void say_no_start(struct fleet *f, struct service *service, const struct policy_view *v,
+			 enum policy_reason reason)
+{
+	uint64_t now_ns = loop_now_ns(f->options.loop);
+	char numbers[300];
+
+	if (service->start_said == reason && now_ns - service->start_said_ns < SAY_SAME_AGAIN_NS)
+		return;
+	service->start_said = reason;
+	service->start_said_ns = now_ns;
+	say_view(v, reason, numbers, sizeof(numbers));
+	service_say(f, service, WIRE_EVENT_START_REFUSED, "no instance is started: %s%s%.150s",
+		    numbers, reason == POLICY_BACKING_OFF ? "; " : "",
+		    reason == POLICY_BACKING_OFF ? service->last_failure : "");
+}
+
+static void say_refused(struct fleet *f, struct service *service)
+{
+	const uint32_t *n = service->refused;
+	uint64_t now_ns = loop_now_ns(f->options.loop);
+
+	if (n[REFUSED_FULL] + n[REFUSED_LATE] + n[REFUSED_NACKED] + n[REFUSED_NO_START] == 0)
+		return;
+	if (service->refused_said_ns && now_ns - service->refused_said_ns < SAY_AGAIN_NS) {
+		fleet_rescale_at(f, service->refused_said_ns + SAY_AGAIN_NS);
+		return;
+	}
+	service_say(f, service, WIRE_EVENT_REQUESTS_REFUSED,
+		    "503 OVERLOADED: %u as the queue was full, %u waited longer than allowed, %u "
+		    "given back by every instance, %u as none could be started",
+		    n[REFUSED_FULL], n[REFUSED_LATE], n[REFUSED_NACKED], n[REFUSED_NO_START]);
+	memset(service->refused, 0, sizeof(service->refused));
+	service->refused_said_ns = now_ns;
+}
+
+void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSED_KINDS])
+{
+	struct service *service = services_at(f->options.services, index);
+
+	for (uint32_t k = 0; service && k < REFUSED_KINDS; k++)
+		service->refused[k] += counts[k];
+	if (service)
+		say_refused(f, service);
+}
+
 /* Nothing can be started, and nothing that runs or starts will come to help: say so at once. */
 static void refuse(struct fleet *f, struct service *service, const struct policy_view *view,
 		   enum policy_reason reason)
 {
-	struct wire_start_failed record = {
-		.service = service->index, .cause = WIRE_DOWN_FAILED_TO_START, .retry_after_s = 1};
+	struct wire_start_failed record = {.service = service->index,
+					   .cause = WIRE_DOWN_FAILED_TO_START};
+	uint32_t refused[REFUSED_KINDS] = {[REFUSED_NO_START] = view->queued};
 
 	if (view->live + view->starting > 0 || view->queued == 0)
 		return;
+	record.retry_after_s = policy_retry_after_s(view, reason);
 	if (reason == POLICY_BACKING_OFF)
 		(void)text_copy(record.text, sizeof(record.text), service->last_failure);
 	else
 		(void)text_copy(record.text, sizeof(record.text), policy_reason_text(reason));
 	memset(service->queued, 0, sizeof(service->queued));
 	f->options.hooks.start_failed(f->options.hooks.self, &record);
+	fleet_refused(f, service->index, refused);
 }
 
 static int start_one(struct fleet *f, struct service *service, const char *why)
@@ -81,19 +149,24 @@ void fleet_scale(struct fleet *f, struct service *service)
 {
 	struct policy_view view;
 	struct policy_decision decision;
+	char why[300];
 	int r = 0;
 
 	if (f->stopping || !service->spec)
 		return;
 	view = look(f, service);
 	decision = policy_decide(&view);
+	service->crowded = 0;
+	if (decision.start > 0)
+		say_view(&view, decision.reason, why, sizeof(why));
 	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
-		r = start_one(f, service, policy_reason_text(decision.reason));
+		r = start_one(f, service, why);
 	if (r < 0) {
 		(void)text_format(service->last_failure, sizeof(service->last_failure),
 				  "cannot start an instance: %s", strerror(-r));
 		refuse(f, service, &view, POLICY_BACKING_OFF);
-	} else if (decision.start == 0) {
+	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
+		say_no_start(f, service, &view, decision.reason);
 		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)
 			fleet_rescale_at(f, service->not_before_ns);
 		refuse(f, service, &view, decision.reason);
@@ -117,6 +190,7 @@ void fleet_on_rescale(struct timer *t)
 		if (!service)
 			continue;
 		fleet_scale(f, service);
+		say_refused(f, service);
 		if (!f->stopping)
 			prepare_cold(f, service);
 	}

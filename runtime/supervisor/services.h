@@ -16,8 +16,11 @@
 #include "images/image.h"
 #include "runtime/wire/records.h"
 
+enum refused_kind { REFUSED_FULL, REFUSED_LATE, REFUSED_NACKED, REFUSED_NO_START, REFUSED_KINDS };
+
 struct spec {
 	uint32_t users;
+	uint32_t learned_limit; /* tickets per instance under maxConcurrency auto; 0 = not yet */
 	int layer_fds[IMAGE_LAYERS_MAX];
 	struct wire_service_put put;
 };
@@ -27,7 +30,12 @@ struct service {
 	char name[SERVICE_NAME_SIZE]; /* "" = free */
 	struct spec *spec;
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
-	uint32_t failures;             /* starts that failed in a row */
+	uint32_t crowded; /* requests that went to saturated instances since the last decision */
+	/* answered 503 and not yet told as an event: queue full, too late, nacked, cannot start */
+	uint32_t refused[REFUSED_KINDS];
+	uint64_t refused_said_ns, start_said_ns;
+	uint32_t start_said; /* the reason told last */
+	uint32_t failures;   /* starts that failed in a row */
 	uint64_t not_before_ns;
 	bool unpreparable; /* making an instance ahead of need failed */
 	char last_failure[ERROR_TEXT_SIZE];

@@ -70,14 +70,14 @@ int instance_new(struct fleet *f, struct service *service, bool ahead, const cha
 	i->grace_ns = GRACE_FIRST_NS;
 	(void)text_copy(i->id, sizeof(i->id),
 			service->name); /* its number comes with its sandbox */
-	i->generation = board_open_slot(f->options.board, i->slot,
-					service->spec->put.concurrency_max, service->index);
+	i->generation = board_open_slot(f->options.board, i->slot, load_limit_first(service->spec),
+					service->index);
 	while (*end)
 		end = &(*end)->next;
 	*end = i;
 	f->slots[i->slot] = i;
 	f->count++;
-	i->why = why;
+	(void)text_copy(i->why, sizeof(i->why), why);
 	return 0;
 }
 
@@ -240,7 +240,7 @@ bool instance_use_prepared(struct fleet *f, const struct service *service, const
 		if (!i->ahead || i->spec != service->spec || i->stop_wanted)
 			continue;
 		i->ahead = false;
-		i->why = why;
+		(void)text_copy(i->why, sizeof(i->why), why);
 		i->started_us = clock_real_us();
 		if (i->state == INSTANCE_PREPARED)
 			go(i, 0);

@@ -207,6 +207,11 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	atomic_store(&s->invocations, 0);
 	atomic_store(&s->thaws, 0);
 	atomic_store(&s->freezes, 0);
+	atomic_store(&s->saturated, 0);
+	atomic_store(&s->first_bytes, 0);
+	atomic_store(&s->first_byte_us, 0);
+	atomic_store(&s->crowded, 0);
+	atomic_store(&s->nacks, 0);
 	atomic_store(&s->word, board_make(generation, BOARD_STARTING, 0, 0));
 	return generation;
 }

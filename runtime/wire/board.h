@@ -76,8 +76,14 @@ struct board_slot {
 	/* How often a freeze was tried, counted before the word says FROZEN: whoever then takes a
 	 * ticket sees that connections from before may be poisoned. */
 	_Atomic uint32_t freezes;
+	_Atomic uint32_t saturated; /* not 0: gateways send work elsewhere while they can */
 	_Alignas(64) _Atomic uint64_t invocations;
 	_Atomic uint64_t thaws; /* by tickets */
+	/* What gateways measured: first bytes of answers and how long they took since the request
+	 * was sent (no cold or thawed ones), requests sent there although it was saturated, and
+	 * requests it gave back unstarted. */
+	_Atomic uint64_t first_bytes, first_byte_us;
+	_Atomic uint32_t crowded, nacks;
 };
 
 /* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */

@@ -153,9 +153,12 @@ struct wire_start_failed {
 
 /* ---- gateway -> ebbd ---- */
 
-/* Requests wait and no instance had room. Idempotent: says the number now. */
+/* Requests wait and no instance had room. Idempotent: says the number now. And how many were
+ * answered 503 OVERLOADED since the last one: the queue was full, they waited too long, every
+ * instance gave them back. */
 struct wire_need_instance {
 	uint32_t service, queued;
+	uint32_t refused_full, refused_late, refused_nacked, reserved;
 };
 
 struct wire_need_sockets {
@@ -197,8 +200,11 @@ struct wire_result {
  * which serves on the socket it inherits as fd 3 instead of on TCP $PORT. */
 #define WIRE_SERVICE_OWN_RUNTIME 1u
 /* Its function gets one restricted io_uring as fd 4; only together with OWN_RUNTIME. */
-#define WIRE_SERVICE_IO_URING  2u
-#define WIRE_SERVICE_FLAGS_ALL (WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING)
+#define WIRE_SERVICE_IO_URING 2u
+/* concurrency_max is a cap, not a wish. */
+#define WIRE_SERVICE_AUTO_CONCURRENCY (1u << 4)
+#define WIRE_SERVICE_FLAGS_ALL \
+	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY)
 
 /* Desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {
@@ -315,7 +321,8 @@ struct wire_log_pipe {
 #define WIRE_EVENT_KINDS(X) \
 	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
-	X(GATEWAY_LOST)
+	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
+	X(REQUESTS_REFUSED) X(START_REFUSED)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

@@ -226,6 +226,10 @@ class Upstream:
             pass
         return False
 
+    def on_nack(self, conn, reader, fields, arg, raw):
+        b"".join(reader.body_pieces(fields))
+        self.reply(conn, b"", "503 Full", b"x-ebb-nack: 1\r\n")
+
     def on_close(self, conn, reader, fields, arg, raw):
         return False
 

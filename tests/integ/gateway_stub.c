@@ -10,6 +10,7 @@
  *   freeze SLOT                     -> frozen SLOT 0|1
  *   board SLOT                      -> board SLOT STATE TICKETS INVOCATIONS THAWS FREEZE_FILE
  *   startfailed SERVICE RETRY_AFTER TEXT
+ *   saturate SLOT 0|1
  *   sockets on|off                  whether NEED_SOCKETS is answered
  *   drain
  * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, exit STATUS
@@ -233,6 +234,13 @@ static void do_board(struct stub *s, int argc, char **argv)
 	       board_tickets(w), (unsigned long)b->invocations, (unsigned long)b->thaws, freeze);
 }
 
+static void do_saturate(struct stub *s, int argc, char **argv)
+{
+	atomic_store(&board_slot(s->board, (uint32_t)atoi(argv[1]))->saturated,
+		     (uint32_t)atoi(argv[2]));
+	printf("ok\n");
+}
+
 static void do_startfailed(struct stub *s, int argc, char **argv)
 {
 	struct wire_start_failed f = {.service = (uint32_t)atoi(argv[1]),
@@ -269,6 +277,7 @@ static const struct {
 	{"sockets", 2, do_sockets},
 	{"drain", 1, do_drain},
 	{"startfailed", 4, do_startfailed},
+	{"saturate", 3, do_saturate},
 };
 
 static void on_line(struct stub *s, char *line)

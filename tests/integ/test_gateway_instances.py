@@ -128,6 +128,63 @@ def test_the_queue_is_bounded(make):
         sock.close()
 
 
+def test_no_service_takes_all_places_of_the_queue(make):
+    gw = make(queue_max=9)
+    gw.service(0, "greedy", prefix="/greedy")
+    gw.service(1, "modest", prefix="/modest")
+
+    def sent(path):
+        sock = gw.connect()
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        return sock
+
+    waiting = [sent("/greedy") for _ in range(6)]
+    until(lambda: gw.counters()["waiting"] == 6, "two thirds")
+    status, fields, _ = gw.get("/greedy")
+    assert (status, fields["x-ebb-error"]) == (503, "OVERLOADED")
+    assert 1 <= int(fields["retry-after"]) <= 30
+    waiting += [sent("/modest")]
+    until(lambda: gw.counters()["waiting"] == 7, "the other one still finds room")
+    for sock in waiting:
+        sock.close()
+
+
+def test_a_nacked_request_runs_elsewhere_whatever_its_method(make, up):
+    gw = one(make, up)
+    other = Upstream()
+    other.on_nack = other.on_echo
+    with gw.connect() as sock:
+        sock.sendall(b"POST /nack HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+        assert gw.event("need_instance") == ["0", "1"]
+        gw.up(1, other.port)
+        status, fields, body = Reader(sock).response()
+        assert (status, body, fields["x-ebb-instance"]) == (200, b"body", "inst-1")
+    assert gw.counters()["nacks"] == 1
+    assert gw.board(0)["tickets"] == gw.board(1)["tickets"] == 0
+    other.close()
+
+
+def test_nacked_by_everybody_is_overloaded(make, up):
+    gw = one(make, up, queue_age_ms=300)
+    status, fields, _ = gw.get("/nack")
+    assert (status, fields["x-ebb-error"], fields["retry-after"]) == (503, "OVERLOADED", "1")
+    assert up.counts["nack"] == 1
+    assert gw.board()["tickets"] == 0
+
+
+def test_a_saturated_instance_is_the_last_resort(make, up):
+    gw = one(make, up)
+    gw.up(1, up.port)
+    gw.do("saturate", 1, 1)
+    gw.do("freeze", 0)
+    assert gw.get("/hello")[1]["x-ebb-instance"] == "inst-0"
+    gw.do("saturate", 0, 1)
+    gw.do("saturate", 1, 0)
+    assert gw.get("/hello")[1]["x-ebb-instance"] == "inst-1"
+    gw.do("down", 1, 0, 0)
+    assert gw.get("/hello")[1]["x-ebb-instance"] == "inst-0"
+
+
 def test_a_start_that_failed_is_told_to_those_who_wait(make):
     gw = make()
     gw.service()

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 OBJECTS_test_policy := runtime/supervisor/policy
+OBJECTS_test_saturation := runtime/supervisor/saturation

@@ -70,6 +70,36 @@ static void a_full_host_starts_nothing(void **state)
 	assert_int_equal(decide(v).reason, POLICY_HOST_FULL);
 }
 
+static void saturation_of_all_asks_for_one_more_and_waits_for_it(void **state)
+{
+	struct policy_view v = quiet;
+
+	v.live = 2;
+	v.saturated = 2;
+	assert_int_equal(decide(v).start, 0); /* nobody is sent there */
+	v.crowded = 500;
+	assert_int_equal(decide(v).start, 1);
+	assert_int_equal(decide(v).reason, POLICY_SATURATED);
+	v.starting = 1;
+	assert_int_equal(decide(v).start, 0);
+	v.starting = 0;
+	v.saturated = 1;
+	assert_int_equal(decide(v).start, 0);
+	v.saturated = 2;
+	v.max = 2;
+	assert_int_equal(decide(v).reason, POLICY_AT_MAX);
+}
+
+static void who_is_refused_hears_when_to_come_back(void **state)
+{
+	struct policy_view v = quiet;
+
+	v.not_before_ns = v.now_ns + UINT64_C(3500000000);
+	assert_int_equal(policy_retry_after_s(&v, POLICY_BACKING_OFF), 4);
+	assert_true(policy_retry_after_s(&v, POLICY_HOST_FULL) >= 1);
+	assert_int_equal(policy_retry_after_s(&v, POLICY_AT_MAX), 1);
+}
+
 static void failures_back_off(void **state)
 {
 	struct policy_view v = quiet;
@@ -111,6 +141,8 @@ int main(void)
 		cmocka_unit_test(a_singleton_is_never_doubled),
 		cmocka_unit_test(min_instances_are_kept),
 		cmocka_unit_test(a_full_host_starts_nothing),
+		cmocka_unit_test(saturation_of_all_asks_for_one_more_and_waits_for_it),
+		cmocka_unit_test(who_is_refused_hears_when_to_come_back),
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(the_grace_learns_within_its_bounds),
 		cmocka_unit_test(cpu_follows_memory_unless_set),

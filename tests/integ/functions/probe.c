@@ -79,6 +79,35 @@ static void on_sleep(struct call *c)
 	call_printf(c, 200, "{\"slept_ms\": %ld}\n", ms);
 }
 
+/* A pool of one connection, as to a database: who comes waits for those before. */
+static void on_pool(struct call *c)
+{
+	static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&pool);
+	wait_ms(call_number(c, "ms", 20));
+	pthread_mutex_unlock(&pool);
+	call_printf(c, 200, "{}\n");
+}
+
+/* Takes `max` at once and gives the others back before it began with them. */
+static void on_nack(struct call *c)
+{
+	static const char nack[] =
+		"HTTP/1.1 503 Full\r\nx-ebb-nack: 1\r\ncontent-length: 0\r\n\r\n";
+	static _Atomic long inside;
+
+	if (++inside > call_number(c, "max", 1)) {
+		inside--;
+		if (write(c->fd, nack, sizeof(nack) - 1) < 0)
+			c->close = true;
+		return;
+	}
+	wait_ms(call_number(c, "ms", 500));
+	inside--;
+	call_printf(c, 200, "{}\n");
+}
+
 static void on_burn(struct call *c)
 {
 	long us = call_number(c, "us", call_number(c, "ms", 100) * 1000), before = thread_cpu_us();
@@ -382,7 +411,7 @@ static const struct {
 	{"/status", on_status}, {"/alloc", on_alloc},     {"/threads", on_threads},
 	{"/spawn", on_spawn},   {"/orphan", on_orphan},   {"/exit", on_exit_now},
 	{"/crash", on_crash},   {"/hang", on_hang},       {"/log", on_log},
-	{"/tick", on_tick},
+	{"/tick", on_tick},     {"/pool", on_pool},       {"/nack", on_nack},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the gateway sees of an instance's load: how soon it answers, and what it gives back. */
+#include "runtime/base/clock.h"
+#include "runtime/gateway/proxy.h"
+
+#define NACKS_MAX    5
+#define NACK_MOST_NS (1 * NS_PER_SEC) /* left alone so long, or until it answers something */
+
+/* Cold and thawed ones say nothing about load. */
+void load_first_byte(struct proxy *p, const struct client *c)
+{
+	const struct exchange *x = &c->x;
+	struct board_slot *b = board_slot(p->board, x->slot);
+
+	if (!x->has_ticket || x->cold || x->thawed)
+		return;
+	atomic_fetch_add_explicit(&b->first_byte_us, (proxy_now(p) - x->sent_ns) / NS_PER_US,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->first_bytes, 1, memory_order_relaxed);
+}
+
+void load_answered(struct proxy *p, const struct client *c)
+{
+	struct instance *i = instances_get(&p->instances, c->x.slot, c->x.generation);
+
+	if (i && i->nacked) {
+		i->nacked = false;
+		i->doubt_until_ns = 0;
+	}
+}
+
+static bool says_nack(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->header_count; i++)
+		if (head->headers[i].field == HTTP_FIELD_EBB &&
+		    http_slice_is_nocase(head->headers[i].name, "x-ebb-nack"))
+			return http_slice_is(head->headers[i].value, "1");
+	return false;
+}
+
+bool load_nacked(struct proxy *p, struct client *c)
+{
+	struct exchange *x = &c->x;
+	struct instance *i = instances_get(&p->instances, x->slot, x->generation);
+	struct service *s = &p->routes.services[x->service];
+
+	if (!says_nack(&p->head))
+		return false;
+	p->count.nacks++;
+	if (i) {
+		atomic_fetch_add_explicit(&board_slot(p->board, x->slot)->nacks, 1,
+					  memory_order_relaxed);
+		i->nacked = true;
+		i->doubt_until_ns = proxy_now(p) + NACK_MOST_NS;
+	}
+	if (i && x->request.size > 0 && !x->body_gone && ++x->nacks < NACKS_MAX) {
+		/* It did not begin, so any method may run elsewhere. */
+		request_unshare(p, c);
+		splice_end(p, &x->up);
+		dispatch_elsewhere(p, c);
+		return true;
+	}
+	s->refused_nacked++;
+	queue_tell(p, x->service);
+	reply_error(p, c, 503, "OVERLOADED", 1, "Every instance gave this request back.");
+	return true;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When an instance has enough to do: a pure function of what was measured, without clock or system
+ * call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim feeds it
+ * too.
+ *
+ *   CPU      at 90 % of what it may use over two samples it is saturated, below 75 % it is not.
+ * With PSI half of it suffices when its tasks also waited for a CPU half of the time. latency  the
+ * first byte takes three times the instance's own baseline while it has twice the requests open:
+ * something inside has a queue. The baseline follows slowly, so requests that have become slower
+ * for good are the new baseline after a few seconds. nack     it gave a request back.
+ *
+ * With an automatic limit, saturation also lowers the tickets it may have; room grows back slowly
+ * and ever more rarely where growing was wrong before.
+ */
+#ifndef EBB_SUPERVISOR_SATURATION_H
+#define EBB_SUPERVISOR_SATURATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOAD_SAMPLE_MS 100
+#define LOAD_LIMIT_MIN 4 /* an automatic limit never falls below: a start may take longer */
+
+/* clang-format off */
+#define LOAD_CAUSES(X) \
+	X(NONE, "has room") \
+	X(CPU, "CPU") \
+	X(STALL, "CPU with tasks waiting for it") \
+	X(LATENCY, "latency") \
+	X(NACK, "nacks")
+/* clang-format on */
+#define X(name, text) LOAD_##name,
+enum load_cause { LOAD_CAUSES(X) LOAD_CAUSE_COUNT };
+#undef X
+const char *load_cause_text(enum load_cause cause);
+
+/* One interval of one instance. */
+struct load_sample {
+	uint32_t cpu_permille;   /* of the CPU time it may use */
+	uint32_t stall_permille; /* of the time, some task of it waited for a CPU; 0 if unknown */
+	uint32_t answers;        /* first bytes sent in the interval */
+	uint32_t first_byte_us;  /* their mean */
+	uint32_t nacks;
+	uint32_t tickets; /* open at its end */
+};
+
+struct load_bounds {
+	uint32_t limit_max;
+	bool automatic; /* the limit may be lowered */
+};
+
+/* What is remembered of one instance; zeroed, with `limit` set, to begin with. */
+struct load_state {
+	uint32_t limit;                   /* tickets at most */
+	enum load_cause cause;            /* LOAD_NONE: not saturated */
+	uint32_t busy, calm, slow, quick; /* samples in a row */
+	uint32_t base_us, base_tickets, base_answers;
+	uint32_t hold, hold_next; /* samples until the limit may grow */
+	bool grown;               /* since it was lowered last */
+};
+
+/* One interval on. True if `cause` or `limit` changed. */
+bool load_step(struct load_state *s, const struct load_bounds *bounds,
+	       const struct load_sample *sample);
+
+#endif

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many instances: reuse before start, saturation as measured, bounded queues; and ebb says why."""
+import threading
+
+import pytest
+
+import pictures
+import web
+from waiting import slow, throughout, wait_for
+
+
+@pytest.fixture(scope="module")
+def host(module_ebb):
+    module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    return module_ebb
+
+
+@pytest.fixture
+def service(host, request):
+    """deploy(...) puts a service named after the test; it is removed afterwards."""
+    name = request.node.name.replace("_", "-")[5:60].strip("-")
+
+    def deploy(**settings):
+        host.apply({name: {"runtime": "container", "entrypoint": "probe", **settings}})
+        return name
+
+    yield deploy
+    host.cli("rm", name)
+    wait_for(lambda: not host.instances(name), 20)
+
+
+def events(ebb, service, kind):
+    return [e["text"] for e in ebb.cli("events", "--json").json
+            if e["service"] == service and e["kind"] == kind]
+
+
+class Load:
+    """count clients in a closed loop until the block ends; their replies."""
+
+    def __init__(self, ebb, name, path, count):
+        self.ebb, self.name, self.path = ebb, name, path
+        self.replies, self.over = [], False
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def run(self):
+        while not self.over:
+            self.replies.append(self.ebb.get(self.name, self.path, timeout=60))
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        for t in self.threads:
+            t.join()
+
+
+def test_full_cpu_saturates_and_another_instance_is_started(host, service):
+    name = service(memory=512, maxInstances=2)
+    with Load(host, name, "/burn?ms=20", 8) as load:
+        wait_for(lambda: len(host.instances(name)) == 2, 30)
+        wait_for(lambda: len({r.instance for r in load.replies}) == 2, 30)
+    assert {r.status for r in load.replies} == {200}
+    saturated = events(host, name, "instance_saturated")
+    assert saturated and "CPU" in saturated[0] and "of what it may use" in saturated[0]
+    started = events(host, name, "instance_starting")
+    assert "every instance is saturated: " in started[-1] or "requests wait" in started[-1], started
+    assert "1 of 1 live ones saturated" in started[-1]
+
+
+def test_automatic_concurrency_follows_the_cpu_and_is_told(host, service):
+    name = service(memory=512, maxInstances=1)
+    with Load(host, name, "/burn?ms=20", 12) as load:
+        told = wait_for(lambda: events(host, name, "concurrency_changed"), 30)
+        refused = wait_for(lambda: events(host, name, "start_refused"), 30)
+    assert told[0].startswith("auto concurrency 100 -> "), told
+    assert {r.status for r in load.replies} == {200}
+    assert len(events(host, name, "instance_starting")) == 1
+    assert "maxInstances are up already" in refused[0], refused
+
+
+def test_a_number_is_a_limit_and_not_an_opinion(host, service):
+    name = service(memory=512, maxConcurrency=3, maxInstances=4)
+    replies = web.many(9, lambda i: host.get(name, "/sleep?ms=1000"))
+    assert {r.status for r in replies} == {200}
+    used = [r.instance for r in replies]
+    assert max(map(used.count, used)) <= 3 and len(host.instances(name)) <= 4
+    with Load(host, name, "/burn?ms=20", 8):
+        wait_for(lambda: events(host, name, "instance_saturated"), 30)
+    assert not events(host, name, "concurrency_changed")
+
+
+def test_a_queue_inside_the_function_is_seen_by_its_latency(host, service):
+    name = service(memory=1024, maxInstances=2)
+    for _ in range(100):
+        assert host.get(name, "/pool?ms=5").status == 200
+    with Load(host, name, "/pool?ms=5", 24):
+        told = wait_for(lambda: events(host, name, "instance_saturated"), 30)
+        wait_for(lambda: len(host.instances(name)) == 2, 30)
+    assert "its own baseline is" in told[0], told
+
+
+def test_a_request_that_is_given_back_runs_elsewhere(host, service):
+    name = service(maxInstances=4)
+    replies = web.many(6, lambda i: host.get(name, "/nack?max=2&ms=500", method="POST", body=b"x"))
+    assert [r.status for r in replies] == [200] * 6
+    assert len({r.instance for r in replies}) >= 3
+    assert any("gave back" in t for t in events(host, name, "instance_saturated"))
+
+
+def test_min_instances_are_there_before_anybody_asks(host, service):
+    name = service(minInstances=2, maxInstances=3)
+    host.wait_frozen(name)
+    assert len(host.instances(name)) == 2
+    assert all("minInstances asks for it: 0 requests wait" in t
+               for t in events(host, name, "instance_starting"))
+
+
+def test_many_requests_reuse_one_instance(host, service):
+    name = service(memory=2048, maxInstances=10)
+    for _ in range(4):
+        replies = web.many(40, lambda i: host.get(name, "/sleep?ms=100"))
+        assert {r.status for r in replies} == {200}
+    assert len(host.instances(name)) == 1
+
+
+def test_waiting_has_an_end_and_it_is_told(new_ebb):
+    ebb = new_ebb(settings={"queue_age_ms": 300, "queue_max": 6})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("one", "probe", "--concurrency", 1, "--max", 1)
+    assert ebb.get("one").status == 200
+    replies = web.many(12, lambda i: ebb.get("one", f"/sleep?ms={slow(1500):.0f}"))
+    refused = [r for r in replies if r.status == 503]
+    assert [r.status for r in replies].count(200) >= 1 and len(refused) >= 9
+    assert {r.headers["x-ebb-error"] for r in refused} == {"OVERLOADED"}
+    assert all(1 <= int(r.headers["retry-after"]) <= 30 for r in refused)
+    told = wait_for(lambda: events(ebb, "one", "requests_refused"), 15)
+    assert "as the queue was full" in told[0] or "waited longer" in told[0], told
+
+
+def test_nothing_is_measured_of_what_is_frozen(host, service):
+    name = service()
+    assert host.get(name).status == 200
+    host.wait_frozen(name)
+    pid = host.process.pid
+
+    def reads():
+        with open(f"/proc/{pid}/io") as f:
+            return int(f.read().split("syscr: ")[1].split()[0])
+    wait_for(lambda: all(i["state"] == "frozen" for i in host.instances()), 20)
+    before = reads()
+    throughout(1, lambda: None, every_s=1)
+    assert reads() - before <= 5
