@@ -173,7 +173,7 @@ static void on_end(struct proxy *p, struct client *c)
 		break;
 	case CLIENT_ACTIVE:
 		if (c->x.tunnel) {
-			relay_on_end(p, c, RELAY_UP);
+			tunnel_on_end(p, c, RELAY_UP, 0);
 			break;
 		}
 		/* fall through */
@@ -219,6 +219,10 @@ void client_on_recv(void *self, const struct loop_event *e)
 		on_end(p, c);
 		break;
 	case STREAM_FULL:
+		if (c->state == CLIENT_ACTIVE) { /* half a ping, and no large buffer was left */
+			client_close(p, c);
+			break;
+		}
 		request_refuse(p, c, 431, "the head is too large");
 		break;
 	case STREAM_STARVED:
@@ -302,6 +306,10 @@ void client_on_timer(struct proxy *p, struct client *c)
 		dispatch_expired(p, c);
 		break;
 	case CLIENT_ACTIVE:
+		if (c->x.tunnel) {
+			tunnel_on_timer(p, c);
+			break;
+		}
 		reply_error(p, c, 504, "MAX_DURATION", 0,
 			    "The function did not finish within its maxDuration.");
 		break;
@@ -326,6 +334,7 @@ void client_drain(struct proxy *p)
 	for (uint32_t i = 0; i < p->client_count; i++)
 		if (p->clients[i].state == CLIENT_HEAD && p->clients[i].s.in.size == 0)
 			client_close(p, &p->clients[i]);
+	tunnel_drain(p);
 	if (p->free_client_count == p->client_count)
 		p->io.loop->stop = true;
 }

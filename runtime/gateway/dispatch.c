@@ -61,6 +61,20 @@ static struct instance *instance_of(struct proxy *p, const struct client *c)
 	return instances_get(&p->instances, c->x.slot, c->x.generation);
 }
 
+enum board_take dispatch_again(struct proxy *p, struct client *c)
+{
+	struct instance *i = instance_of(p, c);
+	enum board_state state;
+
+	c->x.thawed = false;
+	if (!i)
+		return BOARD_GONE;
+	if (take_ticket(p, c, i))
+		return BOARD_TAKEN;
+	state = board_state_of(board_load(p->board, i->slot));
+	return state == BOARD_RUNNING || state == BOARD_FROZEN ? BOARD_FULL : BOARD_GONE;
+}
+
 /* Tells the supervisor that something runs which it must freeze again. */
 void dispatch_ring(struct proxy *p)
 {
@@ -206,6 +220,8 @@ void dispatch_release(struct proxy *p, struct client *c)
 	if (i && i->stock_count <= STOCK_LOW)
 		control_need_sockets(p, i);
 	board_give(p->board, p->config.index, c->x.slot, c->x.generation);
+	if (i && i->wake_head)
+		hibernate_serve(p, i);
 	if (p->routes.services[c->x.service].queue_head)
 		dispatch_service_queue(p, c->x.service);
 }
@@ -216,6 +232,8 @@ void dispatch_abandon(struct proxy *p, struct client *c)
 
 	if (c->state == CLIENT_HEAD || c->state == CLIENT_LINGER)
 		return;
+	if (c->x.tunnel)
+		tunnel_ended(p, c);
 	unqueue(p, c);
 	splice_end(p, &c->x.up);
 	splice_end(p, &c->x.down);
@@ -333,6 +351,7 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 	if (!i)
 		return;
 	upstream_empty_pool(p, i);
+	hibernate_instance_down(p, i);
 	i->down_cause = down->cause;
 	i->down_detail = down->detail;
 	instances_down(&p->instances, &p->routes, i);

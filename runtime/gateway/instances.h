@@ -26,6 +26,7 @@ struct instance {
 	uint32_t backlog, connecting;
 	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
 	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */
+	uint32_t wake_head, wake_tail; /* WebSockets that want a ticket again, client + 1 */
 	uint32_t used_sockets;         /* since the last time we asked for more */
 	uint64_t up_ns, doubt_until_ns;
 	uint32_t down_cause; /* of the last one that had this slot, while up is false */

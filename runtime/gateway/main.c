@@ -21,6 +21,10 @@
 FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 
 #define LARGE_BUFFERS 128u
+/* A peer that answers nothing for two minutes is gone. */
+#define KEEPALIVE_IDLE_S  60
+#define KEEPALIVE_EVERY_S 15
+#define KEEPALIVE_PROBES  4
 /* What a large buffer holds beside the largest head. */
 #define LARGE_EXTRA 32768u
 
@@ -36,7 +40,9 @@ static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 static int take_config(struct proxy *p, struct wire_message *m)
 {
 	const struct wire_gateway_config *c = (const void *)m->record;
-	const int on = 1;
+	const int on = 1, keepalive[][2] = {{TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+					    {TCP_KEEPINTVL, KEEPALIVE_EVERY_S},
+					    {TCP_KEEPCNT, KEEPALIVE_PROBES}};
 	int r;
 
 	if (m->head.type != WIRE_GATEWAY_CONFIG || m->head.size != sizeof(*c) ||
@@ -52,6 +58,12 @@ static int take_config(struct proxy *p, struct wire_message *m)
 		/* Accepted sockets inherit it: every answer is sent whole, Nagle could only delay.
 		 */
 		(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		/* As is this: nothing else finds out that the peer of a silent WebSocket is gone,
+		 * and it costs no wake-up of ours. */
+		(void)setsockopt(p->listener_fds[i], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		for (size_t k = 0; k < ARRAY_LEN(keepalive); k++)
+			(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, keepalive[k][0],
+					 &keepalive[k][1], sizeof(int));
 	}
 	return 0;
 }

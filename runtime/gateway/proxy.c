@@ -72,6 +72,8 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 	p->io = (struct stream_io){.loop = l, .buffers = b};
 	r = init_slabs(p);
 	if (r == 0)
+		r = tunnel_init(p);
+	if (r == 0)
 		r = routes_init(&p->routes, p->config.domain);
 	if (r == 0)
 		r = instances_init(&p->instances);
@@ -118,6 +120,7 @@ static void on_coarse_timer(struct proxy *p)
 {
 	client_arm_accept(p);
 	dispatch_all_queues(p);
+	hibernate_serve_all(p);
 }
 
 void proxy_on_timer(void *self, const struct loop_event *e)

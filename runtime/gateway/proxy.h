@@ -19,6 +19,7 @@
 #include "runtime/gateway/instances.h"
 #include "runtime/gateway/stream.h"
 #include "runtime/gateway/timers.h"
+#include "runtime/gateway/tunnel.h"
 #include "runtime/http/head.h"
 
 #define REQUEST_ID_SIZE 32
@@ -120,8 +121,11 @@ struct proxy {
 	uint32_t client_count, upstream_count; /* sizes of the slabs */
 	uint32_t *free_clients, *free_upstreams;
 	uint32_t free_client_count, free_upstream_count;
-	uint32_t queued; /* in all services */
-	bool need_due;   /* ebbd is to be told of some queue at the next coarse tick */
+	uint32_t queued;        /* in all services */
+	bool need_due;          /* ebbd is to be told of some queue at the next coarse tick */
+	struct tunnel *tunnels; /* by client */
+	uint32_t wakers;        /* WebSockets in line for a ticket, of all instances */
+	bool serving_wakers;
 
 	uint32_t need_count, need_services[SERVICES_MAX]; /* to be told to ebbd before waiting */
 	bool need_marked[SERVICES_MAX];
@@ -188,6 +192,8 @@ void dispatch_service_queue(struct proxy *p, uint32_t service);
 void dispatch_all_queues(struct proxy *p);
 /* The upstream failed before it answered. refused: nothing can have been read by it. */
 void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);
+/* Takes a ticket on the instance c is joined to once more. */
+enum board_take dispatch_again(struct proxy *p, struct client *c);
 /* Gives the ticket back (if there is one) and lets the queue have it. */
 void dispatch_release(struct proxy *p, struct client *c);
 /* Once a round of the loop: rings the doorbell if it is time. */

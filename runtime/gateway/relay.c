@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bodies and tunnels. Each way holds one piece that is being sent and at most one that was received
+ * Bodies. Each way holds one piece that is being sent and at most one that was received
  * behind it; nothing is asked of a source whose sink is slower, so memory does not grow. Chunked
  * bodies are decoded, checked and framed anew, in place; extensions and trailers end here.
  */
@@ -127,9 +127,7 @@ static void broken(struct proxy *p, struct client *c, enum relay_way way, int er
 static void finished(struct proxy *p, struct client *c, struct flow *f, enum relay_way way)
 {
 	f->done = true;
-	if (c->x.tunnel) {
-		client_close(p, c);
-	} else if (way == RELAY_UP) {
+	if (way == RELAY_UP) {
 		if (c->s.in.size == 0)
 			stream_recv(&p->io, &c->s); /* to see the client go away */
 	} else {
@@ -187,6 +185,10 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 	struct flow *f = up ? &c->x.up : &c->x.down;
 	struct stream *src, *dst;
 
+	if (c->x.tunnel) {
+		tunnel_pump(p, c, way);
+		return;
+	}
 	if (!u || f->done || f->pipe || (up && c->x.up_broken))
 		return;
 	src = up ? &c->s : &u->s;

@@ -22,6 +22,7 @@ static const char *reason_of(int status)
 		{400, "Bad Request"},
 		{404, "Not Found"},
 		{408, "Request Timeout"},
+		{426, "Upgrade Required"},
 		{431, "Request Header Fields Too Large"},
 		{501, "Not Implemented"},
 		{502, "Bad Gateway"},
@@ -98,6 +99,9 @@ static void write_reply(struct writer *w, const struct exchange *x, int status, 
 		writer_lit(w, "\r\nretry-after: ");
 		writer_u64(w, retry_after_s);
 	}
+	if (status == 426) /* RFC 6455 section 4.4 */
+		writer_lit(w, "\r\nconnection: upgrade\r\nupgrade: websocket"
+			      "\r\nsec-websocket-version: 13");
 	if (!x->keep_alive)
 		writer_lit(w, "\r\nconnection: close");
 	else if (x->http_10)

@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/proxy.h"
 #include "runtime/gateway/serialize.h"
+#include "runtime/http/handshake.h"
 
 uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns)
 {
@@ -159,11 +160,19 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 {
 	const struct http_head *head = &p->head;
 	struct service *s = routes_find(&p->routes, head->host, head->path);
+	const char *why;
 	uint32_t bytes = head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT ? BUFFER_UNIT
 								     : p->io.buffers->large_bytes;
 	int r;
 
+	r = head->asks_upgrade ? http_upgrade_request(&p->head, &why) : 0;
 	exchange_begin(p, c, head);
+	if (r > 0) {
+		stream_consume(&p->io, &c->s, head_bytes);
+		reply_error(p, c, r, r == 426 ? "UPGRADE_REQUIRED" : "BAD_REQUEST", 0,
+			    "The WebSocket handshake was refused: %s.", why);
+		return;
+	}
 	if (!s) {
 		stream_consume(&p->io, &c->s, head_bytes);
 		reply_error(p, c, 404, "NO_SERVICE", 0, "No service has this host or path.");

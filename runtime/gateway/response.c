@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/proxy.h"
 #include "runtime/gateway/serialize.h"
+#include "runtime/http/handshake.h"
 
 static void bad_response(struct proxy *p, struct client *c, const char *why)
 {
@@ -21,13 +22,16 @@ static enum http_framing framing_for(const struct client *c, enum http_framing i
 	return in;
 }
 
-static void begin_tunnel(struct proxy *p, struct client *c)
+/* Whether the 101 answers what was asked, which is read again out of what was sent. */
+static bool upgrade_ok(struct client *c, const struct http_head *response, const char **why)
 {
-	p->count.upgrades++;
-	c->x.tunnel = true;
-	c->x.keep_alive = false;
-	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
-	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	struct http_head request;
+
+	*why = "it switches protocols unasked";
+	if (!c->x.upgrade || c->x.request.size == 0 ||
+	    http_request_parse(c->x.request.at, c->x.request.size, &request, why))
+		return false;
+	return http_upgrade_response(&request, response, why);
 }
 
 static void describe(struct proxy *p, struct client *c, struct response_extras *extras)
@@ -122,10 +126,12 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 	struct chunk out;
 
 	x->reusable = head->keep_alive;
-	if (head->upgrade)
-		begin_tunnel(p, c);
-	else
+	if (head->upgrade) {
+		p->count.upgrades++;
+		tunnel_begin(p, c, head);
+	} else {
 		flow_init(&x->down, head->framing, framing_for(c, head->framing), head->body_bytes);
+	}
 	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel))
 		x->keep_alive = false;
 	out = write_head(p, c, head_bytes);
@@ -148,7 +154,7 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 	else
 		relay_pump(p, c, RELAY_DOWN);
 	if (x->tunnel)
-		relay_pump(p, c, RELAY_UP);
+		tunnel_pump(p, c, RELAY_UP);
 }
 
 /* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
@@ -192,8 +198,8 @@ static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 	}
 	if (p->head.status == 503 && load_nacked(p, c))
 		return 0;
-	if (p->head.upgrade && !c->x.upgrade) {
-		bad_response(p, c, "it switches protocols unasked");
+	if (p->head.upgrade && !upgrade_ok(c, &p->head, &why)) {
+		bad_response(p, c, why);
 		return 0;
 	}
 	if (p->head.status < 200 && !p->head.upgrade) {

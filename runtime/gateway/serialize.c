@@ -142,9 +142,11 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 	write_fields(w, head,
 		     DROP(HOST) | DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(EXPECT) |
 			     DROP(HOP) | DROP(FORWARDED) | DROP(EBB) | DROP(REQUEST_ID) |
-			     (head->upgrade ? 0 : DROP(UPGRADE)));
+			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)));
 	if (head->upgrade)
 		writer_lit(w, "connection: upgrade\r\n");
+	if (head->websocket)
+		writer_lit(w, "upgrade: websocket\r\n");
 	if (x->chunked)
 		writer_lit(w, "transfer-encoding: chunked\r\n");
 	write_forwarded(w, host, x->peer);

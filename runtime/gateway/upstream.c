@@ -247,7 +247,9 @@ static void on_end(struct proxy *p, struct client *c, int err)
 {
 	if (!c->x.head_sent) {
 		dispatch_failed(p, c, false, err);
-	} else if (err && !c->x.tunnel) { /* reset: what came is not all */
+	} else if (c->x.tunnel) {
+		tunnel_on_end(p, c, RELAY_DOWN, err);
+	} else if (err) { /* reset: what came is not all */
 		p->count.aborted_by_instance++;
 		client_close(p, c);
 	} else {
@@ -301,6 +303,8 @@ void upstream_on_send(void *self, const struct loop_event *e)
 		c->x.reusable = false;
 		if (c->x.up.pipe)
 			splice_end(p, &c->x.up);
+		if (c->x.tunnel)
+			tunnel_pump(p, c, RELAY_UP);
 	}
 }
 

@@ -60,7 +60,9 @@ struct http_head {
 	enum http_framing framing;
 	uint64_t body_bytes; /* HTTP_LENGTH */
 	bool keep_alive;
-	bool upgrade; /* Connection: upgrade with an Upgrade field, or 101 */
+	bool upgrade;      /* Connection: upgrade with an Upgrade field, or 101 */
+	bool asks_upgrade; /* an Upgrade field, for http_upgrade_request() to judge */
+	bool websocket;    /* a valid opening handshake (handshake.h) */
 	bool expect_continue;
 	size_t header_count;
 	struct http_header headers[HTTP_HEADERS_MAX];

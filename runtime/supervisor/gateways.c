@@ -173,6 +173,7 @@ static void send_route(struct gateway *g, const struct service *service)
 		   answered. */
 		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
 		.host_count = put->host_count,
+		.hibernate_ms = put->hibernate_ms,
 	};
 
 	memcpy(route.name, put->name, sizeof(route.name));

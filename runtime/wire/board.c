@@ -193,6 +193,24 @@ uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t g
 	return left;
 }
 
+void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by)
+{
+	must(slot < INSTANCES_MAX);
+	atomic_fetch_add_explicit(&gateway_page(b, gateway)->sleeping[slot], (uint16_t)by,
+				  memory_order_relaxed);
+}
+
+uint32_t board_sleeping(struct board *b, uint32_t slot)
+{
+	uint32_t sum = 0;
+
+	must(slot < INSTANCES_MAX);
+	for (uint32_t g = 0; g < b->file->header.gateway_count; g++)
+		sum += atomic_load_explicit(&gateway_page(b, g)->sleeping[slot],
+					    memory_order_relaxed);
+	return sum;
+}
+
 uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service)
 {
 	struct board_slot *s = board_slot(b, slot);
@@ -310,6 +328,7 @@ void board_return_tickets(struct board *b, uint32_t gateway,
 		if (unsure)
 			owed = tickets_of_dead(b, gateway, slot);
 		atomic_store(&page->tickets[slot], 0);
+		atomic_store(&page->sleeping[slot], 0);
 		for (uint32_t i = 0; i < owed; i++)
 			put_back(board_slot(b, slot), generation);
 		if (owed > 0 || unsure)

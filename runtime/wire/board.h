@@ -90,6 +90,7 @@ struct board_slot {
 struct board_gateway {
 	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a take or give is under way */
 	_Atomic uint16_t tickets[INSTANCES_MAX + 1];
+	_Atomic uint16_t sleeping[INSTANCES_MAX + 1]; /* WebSockets that gave theirs back */
 };
 
 struct board; /* a mapping */
@@ -111,6 +112,11 @@ enum board_take { BOARD_TAKEN, BOARD_TAKEN_THAW, BOARD_FULL, BOARD_GONE };
 enum board_take board_take(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
 /* Gateway: gives one back. Returns how many are still open. */
 uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t generation);
+
+/* Gateway: by how much the number of its sleeping WebSockets on this slot changes. */
+void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by);
+/* The sum over all gateways; for showing. */
+uint32_t board_sleeping(struct board *b, uint32_t slot);
 
 /* Supervisor. Opens a slot under its next generation (returned), in STARTING. */
 uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service);

@@ -99,6 +99,8 @@ struct wire_route_put {
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE]; /* lower case, no port */
 	char prefix[PATH_PREFIX_SIZE];                 /* "" or "/p": matches /p and /p/... */
+	uint32_t
+		hibernate_ms; /* silence after which a WebSocket gives its ticket back; 0 = never */
 };
 
 struct wire_route_del {
@@ -218,6 +220,7 @@ struct wire_service_put {
 	uint32_t concurrency_max;
 	uint32_t instances_min, instances_max;
 	uint32_t freeze_after_ms; /* 0 = learned */
+	uint32_t hibernate_ms;    /* for gateways, see wire_route_put */
 	uint32_t flags;           /* WIRE_SERVICE_* */
 	uint32_t layer_count, host_count;
 	char name[SERVICE_NAME_SIZE];

@@ -311,9 +311,9 @@ class Gateway:
         self.do("up", slot, service, port, limit)
 
     def board(self, slot=0):
-        _, _, state, tickets, invocations, thaws, freeze = self.do("board", slot)
+        _, _, state, tickets, invocations, thaws, freeze, sleeping = self.do("board", slot)
         return {"state": state, "tickets": int(tickets), "invocations": int(invocations),
-                "thaws": int(thaws), "freeze": freeze}
+                "thaws": int(thaws), "freeze": freeze, "sleeping": int(sleeping)}
 
     def counters(self):
         marker = len(self.log)

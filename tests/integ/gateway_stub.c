@@ -7,8 +7,10 @@
  *   service INDEX NAME CONCURRENCY MAX_DURATION_MS INIT_MS PREFIX|- [HOST]...
  *   unservice INDEX
  *   up SLOT SERVICE PORT            down SLOT CAUSE DETAIL
+ *   hibernate MS                    of the services put from now on
  *   freeze SLOT                     -> frozen SLOT 0|1
- *   board SLOT                      -> board SLOT STATE TICKETS INVOCATIONS THAWS FREEZE_FILE
+ *   retire SLOT                     its board state becomes DRAINING
+ *   board SLOT                      -> board SLOT STATE TICKETS INVOCATIONS THAWS FREEZE SLEEPING
  *   startfailed SERVICE RETRY_AFTER TEXT
  *   saturate SLOT 0|1
  *   sockets on|off                  whether NEED_SOCKETS is answered
@@ -50,6 +52,7 @@ struct stub {
 	uint32_t generation[SLOTS];
 	int freeze_fd[SLOTS];
 	bool sockets_on;
+	uint32_t hibernate_ms;
 	pid_t gateway;
 };
 
@@ -151,7 +154,8 @@ static void do_service(struct stub *s, int argc, char **argv)
 				   .revision = 1,
 				   .concurrency_max = (uint32_t)atoi(argv[3]),
 				   .max_duration_ms = (uint32_t)atoi(argv[4]),
-				   .init_timeout_ms = (uint32_t)atoi(argv[5])};
+				   .init_timeout_ms = (uint32_t)atoi(argv[5]),
+				   .hibernate_ms = s->hibernate_ms};
 
 	snprintf(r.name, sizeof(r.name), "%s", argv[2]);
 	if (strcmp(argv[6], "-") != 0)
@@ -212,6 +216,18 @@ static void do_down(struct stub *s, int argc, char **argv)
 	printf("ok\n");
 }
 
+static void do_hibernate(struct stub *s, int argc, char **argv)
+{
+	s->hibernate_ms = (uint32_t)atoi(argv[1]);
+	printf("ok\n");
+}
+
+static void do_retire(struct stub *s, int argc, char **argv)
+{
+	board_move(s->board, (uint32_t)atoi(argv[1]), ~0u, BOARD_DRAINING);
+	printf("ok\n");
+}
+
 static void do_freeze(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]);
@@ -230,8 +246,9 @@ static void do_board(struct stub *s, int argc, char **argv)
 	char freeze = '?';
 
 	check((int)pread(s->freeze_fd[slot], &freeze, 1, 0), "freeze file");
-	printf("board %u %s %u %lu %lu %c\n", slot, board_state_name(board_state_of(w)),
-	       board_tickets(w), (unsigned long)b->invocations, (unsigned long)b->thaws, freeze);
+	printf("board %u %s %u %lu %lu %c %u\n", slot, board_state_name(board_state_of(w)),
+	       board_tickets(w), (unsigned long)b->invocations, (unsigned long)b->thaws, freeze,
+	       board_sleeping(s->board, slot));
 }
 
 static void do_saturate(struct stub *s, int argc, char **argv)
@@ -272,6 +289,8 @@ static const struct {
 	{"unservice", 2, do_unservice},
 	{"up", 5, do_up},
 	{"down", 4, do_down},
+	{"hibernate", 2, do_hibernate},
+	{"retire", 2, do_retire},
 	{"freeze", 2, do_freeze},
 	{"board", 2, do_board},
 	{"sockets", 2, do_sockets},

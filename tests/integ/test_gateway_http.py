@@ -362,12 +362,12 @@ def test_bad_answers_become_502(gw, raw):
     assert (status, fields["x-ebb-error"]) == (502, "BAD_RESPONSE")
 
 
-def test_a_websocket_is_a_tunnel_and_holds_a_ticket(gw):
+def test_an_upgrade_is_a_tunnel_and_holds_a_ticket(gw):
     with gw.connect() as sock:
-        sock.sendall(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst")
+        sock.sendall(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x/1\r\n\r\nfirst")
         reader = Reader(sock)
         line, fields, _ = reader.head()
-        assert line.startswith("HTTP/1.1 101") and fields["upgrade"] == "websocket"
+        assert line.startswith("HTTP/1.1 101") and fields["upgrade"] == "x/1"
         assert reader.exactly(5) == b"first"
         assert gw.board()["tickets"] == 1
         sender = threading.Thread(target=lambda: sock.sendall(BLOCK * 8))

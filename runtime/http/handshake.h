@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upgrades (RFC 9110 section 7.8) and the opening handshake of WebSocket (RFC 6455 section 4),
+ * checked on both sides: what a client asks for, and whether the answer is one to that question.
+ */
+#ifndef EBB_HTTP_HANDSHAKE_H
+#define EBB_HTTP_HANDSHAKE_H
+
+#include "runtime/http/head.h"
+
+#define WEBSOCKET_ACCEPT_SIZE 28
+
+/* Judges the Upgrade field of a request (head->asks_upgrade). 0, or the status to refuse it with
+ * (400, 426). Sets head->websocket; clears head->upgrade where the request is to go on without:
+ * with a body, and for what would change what we speak ourselves (h2c). */
+int http_upgrade_request(struct http_head *head, const char **why);
+/* Whether this 101 answers that request. */
+bool http_upgrade_response(const struct http_head *request, const struct http_head *response,
+			   const char **why);
+/* What Sec-WebSocket-Accept must be for a key; no terminator. */
+void websocket_accept(struct http_slice key, char out[WEBSOCKET_ACCEPT_SIZE]);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WebSocket frames (RFC 6455 section 5), read as far as a proxy must know them: where frames and
+ * messages begin and end, which kind they are, and whether they are well-formed. Payloads are
+ * neither kept nor unmasked. Incremental, 24 bytes of state per direction, no allocation.
+ */
+#ifndef EBB_HTTP_WEBSOCKET_H
+#define EBB_HTTP_WEBSOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ws_opcode {
+	WS_CONTINUATION = 0,
+	WS_TEXT = 1,
+	WS_BINARY = 2,
+	WS_CLOSE = 8,
+	WS_PING = 9,
+	WS_PONG = 10,
+};
+
+enum ws_close_code {
+	WS_GOING_AWAY = 1001,
+	WS_PROTOCOL_ERROR = 1002,
+	WS_INTERNAL_ERROR = 1011,
+	WS_TRY_AGAIN_LATER = 1013,
+};
+
+#define WS_CONTROL_MAX       125u
+#define WS_CLOSE_SIZE        4u /* an unmasked close frame with a code */
+#define WS_CLOSE_MASKED_SIZE 8u
+#define WS_HEAD_MAX          14u
+
+struct ws_reader {
+	uint64_t left;  /* bytes of the payload still to come; of the frame at WS_HEAD: all */
+	uint8_t state;  /* private */
+	uint8_t need;   /* private: bytes of this part of the head still to come */
+	uint8_t opcode; /* enum ws_opcode of the frame at hand or just ended */
+	bool fin;
+	bool masked;     /* this direction is: from a client */
+	bool extensions; /* some were agreed on: they may use the reserved bits */
+	bool in_message; /* between the fragments of one */
+};
+
+enum ws_step {
+	WS_MORE, /* all was looked at */
+	WS_HEAD, /* the head of a frame is complete: opcode, fin, left */
+	WS_END,  /* the frame is complete */
+	WS_BAD,  /* a violation; nothing behind it means anything */
+};
+
+void ws_reader_init(struct ws_reader *r, bool masked, bool extensions);
+/* Goes on in in[0..size) up to the next step; *used is how far. Call again with the rest until
+ * WS_MORE (an empty frame ends without a byte). */
+enum ws_step ws_next(struct ws_reader *r, const void *in, size_t size, size_t *used);
+
+/* Nothing of a frame is pending. */
+bool ws_between_frames(const struct ws_reader *r);
+/* And no message is pending either. */
+bool ws_between_messages(const struct ws_reader *r);
+
+/* The first whole frame in in[0..size), read by a copy of r, which must be between frames. */
+struct ws_frame {
+	uint8_t opcode;
+	uint32_t head_bytes, payload_bytes;
+	uint8_t mask[4]; /* 0 if there is none */
+};
+/* 1 and *out if it is whole and a control frame; 0 if more bytes are needed to know or to have it;
+ * -1 if it is any other frame, or none. */
+int ws_peek_control(const struct ws_reader *r, const void *in, size_t size, struct ws_frame *out);
+
+/* Both return the bytes written. Pong: WS_CONTROL_MAX + 2 at most. masked: WS_CLOSE_MASKED_SIZE,
+ * under the key 0. */
+size_t ws_write_pong(char *out, const struct ws_frame *ping, const char *payload);
+size_t ws_write_close(char *out, enum ws_close_code code, bool masked);
+
+#endif
