@@ -310,6 +310,7 @@ void client_on_timer(struct proxy *p, struct client *c)
 			tunnel_on_timer(p, c);
 			break;
 		}
+		cancel_begin(p, c);
 		reply_error(p, c, 504, "MAX_DURATION", 0,
 			    "The function did not finish within its maxDuration.");
 		break;

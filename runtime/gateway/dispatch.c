@@ -226,6 +226,16 @@ void dispatch_release(struct proxy *p, struct client *c)
 		dispatch_service_queue(p, c->x.service);
 }
 
+void dispatch_give(struct proxy *p, struct upstream *u)
+{
+	if (!u->has_ticket)
+		return;
+	u->has_ticket = false;
+	board_give(p->board, p->config.index, u->slot, u->generation);
+	if (p->routes.services[u->service].queue_head)
+		dispatch_service_queue(p, u->service);
+}
+
 void dispatch_abandon(struct proxy *p, struct client *c)
 {
 	struct upstream *u = client_upstream(p, c);
@@ -355,6 +365,7 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 	i->down_cause = down->cause;
 	i->down_detail = down->detail;
 	instances_down(&p->instances, &p->routes, i);
+	cancel_instance_down(p, down->slot, down->generation);
 	/* What is joined to it ends by itself: the kernel resets the connections of the dead, after
 	 * what they had still sent. Their tickets are of no use any more, the slot is wanted. */
 	for (uint32_t n = 0; n < p->client_count; n++) {

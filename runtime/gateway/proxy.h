@@ -90,6 +90,8 @@ struct upstream {
 	uint32_t slot, generation;
 	uint32_t idle_next, idle_prev; /* of the instance's pool, upstream + 1 */
 	uint32_t freezes;              /* of the instance, when it was pooled */
+	bool cancelling, has_ticket;   /* see cancel.c */
+	uint32_t service;              /* while it has a ticket */
 	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
 	uint32_t head_seen;
 	uint64_t idle_until_ns;
@@ -194,6 +196,8 @@ void dispatch_all_queues(struct proxy *p);
 void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);
 /* Takes a ticket on the instance c is joined to once more. */
 enum board_take dispatch_again(struct proxy *p, struct client *c);
+/* Gives back the ticket that an upstream was left with. */
+void dispatch_give(struct proxy *p, struct upstream *u);
 /* Gives the ticket back (if there is one) and lets the queue have it. */
 void dispatch_release(struct proxy *p, struct client *c);
 /* Once a round of the loop: rings the doorbell if it is time. */
@@ -207,6 +211,13 @@ void dispatch_expired(struct proxy *p, struct client *c);
 void dispatch_crashed(struct proxy *p, struct client *c);
 /* Sockets of an instance became available. */
 void dispatch_waiters(struct proxy *p, struct instance *i);
+
+/* cancel.c */
+/* Leaves c's upstream, with its ticket, to be ended by its instance; the caller answers c. */
+void cancel_begin(struct proxy *p, struct client *c);
+void cancel_on_recv(struct proxy *p, struct upstream *u, enum stream_result r);
+void cancel_on_timer(struct proxy *p, struct upstream *u);
+void cancel_instance_down(struct proxy *p, uint32_t slot, uint32_t generation);
 
 /* queue.c */
 /* Whether one more of this service may wait, so that no service takes all places. */

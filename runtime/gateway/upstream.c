@@ -93,6 +93,7 @@ void upstream_close(struct proxy *p, struct upstream *u)
 		return;
 	pool_remove(p, u);
 	stream_close(&p->io, &u->s);
+	dispatch_give(p, u);
 	prove(p, u);
 	settle(p, u);
 }
@@ -193,7 +194,7 @@ static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
 	u->slot = i->slot;
 	u->generation = i->generation;
 	u->unproven = true;
-	u->idle = false;
+	u->idle = u->cancelling = u->has_ticket = false;
 	c->x.reused = false;
 	join(p, c, u);
 	connect_and_send(p, c, u, i);
@@ -271,6 +272,8 @@ void upstream_on_recv(void *self, const struct loop_event *e)
 	r = stream_on_recv(&p->io, &u->s, e, &err);
 	if (r == STREAM_STARVED)
 		proxy_starved(p, &u->s);
+	else if (u->cancelling)
+		cancel_on_recv(p, u, r);
 	else if (r == STREAM_MORE && c)
 		on_bytes(p, c, u);
 	else if (r == STREAM_FULL && c)
@@ -346,6 +349,8 @@ void upstream_on_poll(void *self, const struct loop_event *e)
 
 void upstream_on_timer(struct proxy *p, struct upstream *u)
 {
+	if (u->cancelling && !u->s.closing)
+		cancel_on_timer(p, u);
 	if (!u->idle)
 		return;
 	if (u->idle_until_ns > proxy_now(p))

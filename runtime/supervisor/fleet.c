@@ -296,6 +296,8 @@ void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int erro
 {
 	struct instance *i = fleet_instance(f, slot, generation);
 
+	if (i && error == ETIMEDOUT)
+		stop_unresponsive(i);
 	/* It lives (its death would have been told), yet does not accept: nobody can use it. */
 	if (i && error == ECONNREFUSED && instance_is_up(i)) {
 		(void)text_format(i->fault, sizeof(i->fault), "it stopped accepting on its port");

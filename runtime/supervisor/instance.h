@@ -65,7 +65,7 @@ struct instance {
 	struct load load;
 
 	/* how it ended */
-	bool announced, was_ready, stop_wanted, exit_known;
+	bool announced, was_ready, stop_wanted, exit_known, unresponsive;
 	uint32_t cause; /* enum wire_down_cause */
 	int32_t detail;
 	char fault[ERROR_TEXT_SIZE];
@@ -104,6 +104,8 @@ void fleet_forget(struct instance *i); /* the last thing done to an instance; fr
 
 /* scale.c */
 void fleet_scale(struct fleet *f, struct service *service);
+/* One that serves is about to go: another comes, unless there are others already. */
+void fleet_replace(struct instance *i, const char *why);
 void fleet_rescale_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
 void fleet_on_rescale(struct timer *t);
 
@@ -155,6 +157,8 @@ void load_end(struct instance *i);
 
 /* stop.c */
 void stop_drain(struct instance *i);
+/* It does not end what it was told to end: drains, but only for its stop grace. */
+void stop_unresponsive(struct instance *i);
 void stop_terminate(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
 void stop_watch(struct instance *i); /* control socket and death */

@@ -174,6 +174,20 @@ void fleet_scale(struct fleet *f, struct service *service)
 	fleet_claim_waiting(f);
 }
 
+void fleet_replace(struct instance *i, const char *why)
+{
+	struct fleet *f = i->fleet;
+	struct service *service = services_at(f->options.services, i->service);
+	struct policy_view view;
+
+	if (!service || service->spec != i->spec || f->stopping)
+		return;
+	view = look(f, service);
+	if (view.live + view.starting == 0 && view.host_room > 0)
+		(void)start_one(f, service, why);
+	fleet_scale(f, service);
+}
+
 void fleet_rescale_at(struct fleet *f, uint64_t due_ns)
 {
 	if (!f->stopping && (f->rescale.place == 0 || f->rescale.due_ns > due_ns))

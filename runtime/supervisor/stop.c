@@ -163,6 +163,10 @@ static void name_the_cause(struct instance *i)
 {
 	uint64_t oom_kills = 0;
 
+	if (i->unresponsive) {
+		i->cause = WIRE_DOWN_UNRESPONSIVE;
+		return;
+	}
 	if (i->stop_wanted && i->state == INSTANCE_STOPPING) {
 		i->cause = WIRE_DOWN_STOPPED;
 		i->fault[0] = '\0';
@@ -266,4 +270,23 @@ void stop_drain(struct instance *i)
 	instance_move(i, INSTANCE_DRAIN);
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
 	wait_for(i, on_drain_due, 0);
+}
+
+void stop_unresponsive(struct instance *i)
+{
+	uint64_t deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.stop_grace_ms * NS_PER_MS;
+
+	if (i->stop_wanted || !instance_is_up(i))
+		return;
+	i->unresponsive = true;
+	(void)text_format(
+		i->fault, sizeof(i->fault),
+		"a request went on after maxDuration (%u ms) although it was cancelled; it "
+		"takes no more and is replaced",
+		i->spec->put.max_duration_ms);
+	instance_say(i, WIRE_EVENT_INSTANCE_UNRESPONSIVE, "%s", i->fault);
+	stop_drain(i);
+	if (i->deadline_ns > deadline_ns)
+		i->deadline_ns = deadline_ns;
+	fleet_replace(i, "replaces one that ignored maxDuration");
 }

@@ -17,6 +17,7 @@ static const char *const down_names[WIRE_DOWN_CAUSE_COUNT] = {
 	[WIRE_DOWN_SECCOMP] = "seccomp",
 	[WIRE_DOWN_NEVER_LISTENED] = "never_listened",
 	[WIRE_DOWN_FAILED_TO_START] = "failed_to_start",
+	[WIRE_DOWN_UNRESPONSIVE] = "unresponsive",
 };
 
 static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
@@ -36,6 +37,7 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_CONCURRENCY_CHANGED] = "concurrency_changed",
 	[WIRE_EVENT_REQUESTS_REFUSED] = "requests_refused",
 	[WIRE_EVENT_START_REFUSED] = "start_refused",
+	[WIRE_EVENT_INSTANCE_UNRESPONSIVE] = "instance_unresponsive",
 };
 
 static const char *const reason_names[METER_REASON_COUNT] = {

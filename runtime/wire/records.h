@@ -126,7 +126,8 @@ struct wire_instance_up {
 
 /* Why an instance ended. */
 #define WIRE_DOWN_CAUSES(X) \
-	X(STOPPED) X(EXITED) X(SIGNALED) X(OOM) X(SECCOMP) X(NEVER_LISTENED) X(FAILED_TO_START)
+	X(STOPPED)          \
+	X(EXITED) X(SIGNALED) X(OOM) X(SECCOMP) X(NEVER_LISTENED) X(FAILED_TO_START) X(UNRESPONSIVE)
 #define X(name) WIRE_DOWN_##name,
 enum wire_down_cause { WIRE_DOWN_CAUSES(X) WIRE_DOWN_CAUSE_COUNT };
 #undef X
@@ -168,7 +169,8 @@ struct wire_need_sockets {
 	uint32_t count, reserved;
 };
 
-/* A connect or a first read failed in a way that puts the instance in doubt. */
+/* A connect or a first read failed in a way that puts the instance in doubt. error ETIMEDOUT: a
+ * request went on after its maxDuration although its connection was ended. */
 struct wire_instance_suspect {
 	uint32_t slot, generation;
 	int32_t error;
@@ -325,7 +327,7 @@ struct wire_log_pipe {
 	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
 	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
-	X(REQUESTS_REFUSED) X(START_REFUSED)
+	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway alone: instances that freeze, fill up, die, and never come."""
-import json, os, signal, socket, sys, threading, time
+import errno, json, os, signal, socket, sys, threading, time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -238,8 +238,19 @@ def test_max_duration_is_504_and_gives_the_ticket_back(make, up):
     gw = one(make, up, max_ms=100)
     status, fields, _ = gw.get("/never")
     assert (status, fields["x-ebb-error"]) == (504, "MAX_DURATION")
-    assert gw.board()["tickets"] == 0
+    until(lambda: gw.board()["tickets"] == 0, "the instance to end its side")
     assert up.seen.get(timeout=5)[0] == "never"
+
+
+def test_who_goes_on_after_max_duration_keeps_its_ticket_and_is_told(make, up):
+    gw = one(make, up, max_ms=100)
+    up.on_deaf = lambda *_: until(lambda: released.is_set(), "the test to let it go")
+    released = threading.Event()
+    assert gw.get("/deaf")[0] == 504
+    assert gw.board()["tickets"] == 1
+    assert gw.event("suspect") == ["0", str(errno.ETIMEDOUT)]
+    until(lambda: gw.board()["tickets"] == 0, "the ticket")
+    released.set()
 
 
 def test_an_idempotent_request_survives_a_closed_connection(make, up):
