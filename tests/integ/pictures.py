@@ -173,4 +173,5 @@ def apps_archive(name):
 def all_archives():
     yield from (make() for make in (probe_program, probe_archive, own_archive, docker_archive, zstd_archive,
                                     umoci_archive, foreign_archive))
-    yield from map(example_archive, EXAMPLES)
+    yield apps_archive("native")
+    yield from map(example_archive, [*EXAMPLES, "c-ring"])

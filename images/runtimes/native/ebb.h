@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb.h: an HTTP/1.1 server for functions in C. One thread, one loop, many requests at once.
+ *
+ *	static int hello(struct ebb_request *rq, void *ctx)
+ *	{
+ *		return ebb_respond(rq, 200, "text/plain", "hello\n", 6);
+ *	}
+ *	int main(void)
+ *	{
+ *		return ebb_serve(hello, NULL) < 0;
+ *	}
+ *
+ * `ebb build` compiles the library in, into one static program. The loop runs on the restricted
+ * io_uring of the instance where the service has "ioUring": true, and on epoll everywhere else;
+ * nothing in this header differs. It serves on the socket the instance inherited, or without ebb on
+ * TCP $PORT.
+ *
+ * Rules
+ * - Everything happens in the thread that called ebb_serve. A callback that blocks makes every
+ *   request of the instance wait: use ebb_sleep, never sleep(3).
+ * - Functions return 0 or -errno, unless they say otherwise.
+ * - A request belongs to the library. It may be used until it was answered whole (ebb_respond,
+ *   ebb_end, ebb_nack, ebb_fail) or its on_cancel was called, and not after.
+ * - Text of a request lives as long as the request; what is given to the library is copied.
+ * - Errors: a handler that returns less than 0 fails its request alone: 500, or a cut connection if
+ *   an answer had begun. A crash is the end of the instance; the gateway deals with that.
+ * - After a freeze everything goes on where it was; timers that fell due meanwhile are late.
+ */
+#ifndef EBB_H
+#define EBB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ebb;         /* the loop */
+struct ebb_request; /* one request and its answer */
+struct ebb_work;    /* something that goes on behind an answer */
+
+/* Called when a request's head has arrived (RFC 9112, 2 and 3). Answers now or later. Less than 0:
+ * the request has failed, see above. */
+typedef int ebb_handler(struct ebb_request *rq, void *ctx);
+typedef void ebb_callback(struct ebb_request *rq, void *ctx);
+
+/* Serves until SIGTERM; then takes no new request (nack), waits for those that are open and for
+ * work behind answers, and returns 0. -errno when it cannot begin. */
+int ebb_serve(ebb_handler *handler, void *ctx);
+
+/* ---- the request ---- */
+
+const char *ebb_method(const struct ebb_request *rq);                   /* "GET" */
+const char *ebb_path(const struct ebb_request *rq);                     /* as sent, without query */
+const char *ebb_query(const struct ebb_request *rq);                    /* behind the ?, or "" */
+const char *ebb_header(const struct ebb_request *rq, const char *name); /* the first, or NULL */
+const char *ebb_id(const struct ebb_request *rq);                       /* 32 hex, or "" */
+/* A decimal parameter of the query, or otherwise. */
+uint64_t ebb_query_number(const struct ebb_request *rq, const char *name, uint64_t otherwise);
+/* When the answer must be done: ms since the epoch (x-ebb-deadline); 0: no such time. */
+uint64_t ebb_deadline(const struct ebb_request *rq);
+/* 256 zeroed bytes of the request's own, for the handler's state. */
+void *ebb_scratch(struct ebb_request *rq);
+struct ebb *ebb_loop(const struct ebb_request *rq);
+
+/* The body (RFC 9112, 6 and 7): fn gets it piece by piece as it arrives, without the framing; size
+ * 0 is its end, which comes at once when there is none. data lives as long as the call. A handler
+ * that does not ask gets nothing, and the body is thrown away behind the answer. */
+#define EBB_PIECE_MAX 8192 /* of size */
+typedef void ebb_body_fn(struct ebb_request *rq, const char *data, size_t size, void *ctx);
+int64_t ebb_body_length(const struct ebb_request *rq); /* -1: chunked, not known ahead */
+int ebb_body_read(struct ebb_request *rq, ebb_body_fn *fn, void *ctx);
+void ebb_body_pause(struct ebb_request *rq); /* no more pieces until resumed; the client waits */
+void ebb_body_resume(struct ebb_request *rq);
+
+/* ---- the answer ---- */
+
+/* One more header field, before the answer begins. -EINVAL if it is none (RFC 9110, 5), or is one
+ * that the library sets itself: Content-Length, Transfer-Encoding, Connection. */
+int ebb_header_add(struct ebb_request *rq, const char *name, const char *value);
+/* A whole answer. type may be NULL. */
+int ebb_respond(struct ebb_request *rq, int status, const char *type, const void *body,
+		size_t size);
+/* An answer in pieces; length -1: chunked. */
+int ebb_begin(struct ebb_request *rq, int status, const char *type, int64_t length);
+/* How many of these bytes were taken, perhaps 0 when the client is slow: on_writable says when more
+ * will be. -EMSGSIZE: more than the length that was promised. */
+long ebb_write(struct ebb_request *rq, const void *data, size_t size);
+void ebb_on_writable(struct ebb_request *rq, ebb_callback *fn, void *ctx);
+size_t ebb_room(const struct ebb_request *rq); /* what ebb_write would take now */
+int ebb_end(struct ebb_request *rq);
+/* "Not started, ask another instance": 503 with x-ebb-nack. Before anything else was done. */
+int ebb_nack(struct ebb_request *rq);
+/* 500, or a cut connection if the answer had begun; logged with the request's id. */
+void ebb_fail(struct ebb_request *rq, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- time, cancellation, work behind an answer ---- */
+
+/* Calls fn once, ms from now, unless the request ends before. One at a time per request. */
+void ebb_sleep(struct ebb_request *rq, uint64_t ms, ebb_callback *fn, void *ctx);
+/* Called once if the client goes away or the deadline passes before the answer is done; the request
+ * is gone when it returns. */
+void ebb_on_cancel(struct ebb_request *rq, ebb_callback *fn, void *ctx);
+
+/* A timer of the caller's, zeroed before first use; may be set again, also by its callback. */
+struct ebb_timer {
+	void (*on_due)(struct ebb_timer *t);
+	void *ctx;
+	uint64_t due_ns;
+	size_t place; /* the library's */
+};
+int ebb_timer_set(struct ebb *e, struct ebb_timer *t, uint64_t ms);
+void ebb_timer_off(struct ebb *e, struct ebb_timer *t);
+
+/* waitUntil: the instance stays awake until every work of the request has ended, or its deadline
+ * passes. NULL without memory. Client and request may be gone long before. */
+struct ebb_work *ebb_wait_until_begin(struct ebb_request *rq);
+void ebb_wait_until_end(struct ebb_work *work); /* and frees it */
+/* Called at the deadline; the work has ended then, whatever it still does. */
+void ebb_work_on_deadline(struct ebb_work *work, void (*fn)(struct ebb_work *work, void *ctx),
+			  void *ctx);
+
+/* Lines on stdout, each tagged with the request's id: `ebb logs --request ID`. */
+void ebb_log(const struct ebb_request *rq, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void ebb_work_log(const struct ebb_work *work, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

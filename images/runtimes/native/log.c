@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lines with the id of the request they belong to: 0x1e, the id, a space, the text. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+#define LOG_BYTES 4096
+
+static void write_all(const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(STDOUT_FILENO, text, size);
+
+		if (n < 0 && errno != EINTR)
+			return; /* nobody is there to be told */
+		if (n > 0) {
+			text += n;
+			size -= (size_t)n;
+		}
+	}
+}
+
+/* One write(2) per line, so that lines of several processes do not mix. */
+static void log_text(const char *id, const char *text)
+{
+	char line[LOG_BYTES + ID_CHARS + 8];
+
+	do {
+		size_t n = strcspn(text, "\n");
+		int used = snprintf(line, sizeof(line), "%s%s%s%.*s\n", *id ? "\x1e" : "", id,
+				    *id ? " " : "", (int)n, text);
+
+		write_all(line, (size_t)used);
+		text += n + (text[n] == '\n');
+	} while (*text);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_list(const char *id, const char *fmt,
+							   va_list args)
+{
+	char text[LOG_BYTES];
+
+	(void)fflush(stdout); /* what the function printed itself comes first */
+	vsnprintf(text, sizeof(text), fmt, args);
+	log_text(id, text);
+}
+
+void log_line(const char *id, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_list(id, fmt, args);
+	va_end(args);
+}
+
+void ebb_log(const struct ebb_request *rq, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_list(rq->id, fmt, args);
+	va_end(args);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From the inherited socket to the loop, and from SIGTERM to the end. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+#define INHERITED_FD 3 /* sd_listen_fds(3) */
+
+uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
+}
+
+long env_number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+	char *end;
+	long value = text ? strtol(text, &end, 10) : 0;
+
+	return text && end > text && *end == '\0' ? value : otherwise;
+}
+
+static bool inherits(void)
+{
+	return env_number("LISTEN_FDS", 0) == 1 && env_number("LISTEN_PID", 0) == getpid();
+}
+
+/* Without ebb, or in an image that is not a runtime of ebb: TCP $PORT. */
+static int open_listener(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)env_number("PORT", PORT_DEFAULT))};
+	int one = 1, fd;
+
+	if (inherits())
+		return INHERITED_FD;
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1024) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static void on_signal(struct ebb *e, struct watch *w)
+{
+	struct signalfd_siginfo info;
+
+	while (read(w->fd, &info, sizeof(info)) == sizeof(info))
+		e->draining = true;
+	e->backend->watch(e, w);
+}
+
+static int watch_signals(struct ebb *e)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &term, NULL) < 0)
+		return -errno;
+	e->signals = (struct watch){.events = POLLIN, .on_ready = on_signal};
+	e->signals.fd = signalfd(-1, &term, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (e->signals.fd < 0)
+		return -errno;
+	e->backend->watch(e, &e->signals);
+	return 0;
+}
+
+/* Pages of it are there when they are first used. */
+static int open_buffers(struct ebb *e)
+{
+	void *at = mmap(NULL, (size_t)BUFFERS * BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	e->buffers = at;
+	return 0;
+}
+
+static int open_all(struct ebb *e)
+{
+	int r = open_buffers(e);
+
+	if (r < 0)
+		return r;
+	e->listen_fd = open_listener();
+	if (e->listen_fd < 0)
+		return e->listen_fd;
+	e->backend = getenv("EBB_RING_FD") ? &ring_backend : &epoll_backend;
+	r = e->backend->open(e);
+	if (r == 0)
+		r = watch_signals(e);
+	if (r < 0)
+		return r;
+	ipc_open(e);
+	ipc_started(e);
+	return 0;
+}
+
+static bool done(const struct ebb *e)
+{
+	return e->draining && e->open == 0 && !e->works;
+}
+
+static void close_all(struct ebb *e)
+{
+	if (e->backend)
+		e->backend->close(e);
+	ipc_close(e);
+	conns_free(e);
+	if (e->signals.fd > 0)
+		close(e->signals.fd);
+	if (e->listen_fd > 0)
+		close(e->listen_fd);
+	if (e->buffers)
+		munmap(e->buffers, (size_t)BUFFERS * BUFFER_BYTES);
+	free(e->heap);
+	free(e);
+}
+
+int ebb_serve(ebb_handler *handler, void *ctx)
+{
+	struct ebb *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return -ENOMEM;
+	e->ipc.fd = -1;
+	e->handler = handler;
+	e->ctx = ctx;
+	e->began_ns = clock_ns();
+	r = open_all(e);
+	if (r < 0)
+		log_line("", "ebb: cannot serve: %s", strerror(-r));
+	while (r == 0 && !done(e)) {
+		r = e->backend->wait(e, timers_run(e));
+		conns_reap(e);
+	}
+	close_all(e);
+	return r;
+}
