@@ -2,13 +2,11 @@
 #include "runtime/supervisor/gateways.h"
 
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
@@ -18,11 +16,10 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
+#include "runtime/supervisor/ring.h"
 
-#define RING_ENTRIES     1024
-#define RING_COMPLETIONS 8192
-#define INIT_SLACK_MS    2000
-#define SOCKETS_FIRST    4 /* a gateway's stock when an instance comes up */
+#define INIT_SLACK_MS 2000
+#define SOCKETS_FIRST 4 /* a gateway's stock when an instance comes up */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -117,23 +114,11 @@ static const struct wire_rule rules[] = {
 
 /* ---- starting one ---- */
 
-/* The ring is made while we are root (it would not fit a normal memlock limit, and works under
- * io_uring_disabled=1) and enabled by the gateway itself, whose it then is alone. */
 static int make_ring(struct daemon *d, int *extra_fd)
 {
 	struct gateway *g = d->self;
-	int fd;
 
-	g->ring = (struct io_uring_params){
-		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-		.cq_entries = RING_COMPLETIONS,
-	};
-	fd = (int)syscall(SYS_io_uring_setup, RING_ENTRIES, &g->ring);
-	if (fd < 0)
-		return -errno;
-	*extra_fd = fd;
-	return 0;
+	return gateway_ring(&g->ring, extra_fd);
 }
 
 static void send_config(struct gateway *g)

@@ -70,7 +70,7 @@ void meter_take(struct instance *i)
 	struct wire_meter *m = &i->last;
 	struct board *board = i->fleet->options.board;
 	struct cgroup_cpu cpu;
-	uint64_t now_ns;
+	uint64_t now_ns, invocations;
 
 	if (i->cgroup.stat_fd < 0)
 		return;
@@ -90,7 +90,10 @@ void meter_take(struct instance *i)
 		raise_to(&m->cpu_system_us, since(cpu.system_us, i->before.system_us));
 	}
 	m->cpu_init_us = i->init_cpu_us < m->cpu_us ? i->init_cpu_us : m->cpu_us;
-	m->invocations = atomic_load(&board_slot(board, i->slot)->invocations);
+	/* Gateways count on the board; whatever stands there, the ledger takes only what can be. */
+	invocations = atomic_load(&board_slot(board, i->slot)->invocations);
+	if (invocations <= INT64_MAX)
+		raise_to(&m->invocations, invocations);
 	m->read_us = clock_real_us();
 }
 

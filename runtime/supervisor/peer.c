@@ -13,7 +13,8 @@
 #include "runtime/base/mem.h"
 
 #define QUEUE_MAX     65536
-#define MESSAGES_TURN 64 /* received in one go before others get their turn */
+#define QUEUE_FDS_MAX 8192 /* copies held for one that does not read: the host has only so many */
+#define MESSAGES_TURN 64   /* received in one go before others get their turn */
 
 struct peer_message {
 	struct peer_message *next;
@@ -83,7 +84,7 @@ void peer_close(struct peer *p)
 		m = next;
 	}
 	p->head = p->tail = NULL;
-	p->queued = 0;
+	p->queued = p->queued_fds = 0;
 }
 
 bool peer_is_open(const struct peer *p)
@@ -110,7 +111,7 @@ static int queue(struct peer *p, uint32_t type, const void *record, size_t size,
 {
 	struct peer_message *m;
 
-	if (p->queued >= QUEUE_MAX)
+	if (p->queued >= QUEUE_MAX || p->queued_fds + fd_count > QUEUE_FDS_MAX)
 		return -ENOBUFS;
 	m = message_copy(type, record, size, fds, fd_count);
 	if (!m)
@@ -121,6 +122,7 @@ static int queue(struct peer *p, uint32_t type, const void *record, size_t size,
 		p->head = m;
 	p->tail = m;
 	p->queued++;
+	p->queued_fds += fd_count;
 	return loop_rewatch(p->loop, &p->watch, EPOLLIN | EPOLLOUT);
 }
 
@@ -153,6 +155,7 @@ static void flush(struct peer *p)
 		}
 		p->head = m->next;
 		p->queued--;
+		p->queued_fds -= m->fd_count;
 		message_free(m);
 	}
 	p->tail = NULL;

@@ -27,7 +27,7 @@ struct peer {
 	void *self;                                 /* the rules' */
 	void (*on_lost)(struct peer *p, int error); /* 0: end of file. The peer is closed already */
 	struct peer_message *head, *tail;
-	uint32_t queued;
+	uint32_t queued, queued_fds;
 };
 
 /* Takes socket_fd over. The descriptive fields (name, rules, self, on_lost) are set by the caller

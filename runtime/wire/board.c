@@ -217,7 +217,6 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	board_word old = atomic_load(&s->word);
 	uint32_t generation = (board_generation(old) + 1) & 0xfffffff;
 
-	must(board_state_of(old) == BOARD_EMPTY);
 	atomic_store(&s->awake_ns, 0);
 	atomic_store(&s->idle_since_ns, clock_mono_ns());
 	atomic_store(&s->limit, limit);
@@ -295,13 +294,16 @@ static bool anyone_pending(struct board *b, uint32_t except, uint32_t slot)
 	return false;
 }
 
+/* How often a reader looks again while gateways are between their steps; far more than it takes. */
+#define STABLE_TRIES 10000
+
 /* What a dead gateway had open here, although it died between its two steps: the tickets of the
  * word less those the others count. Others may be between theirs right now, so look until nothing
- * moves. */
+ * moves; not for ever, for whoever was hijacked may see to it that it never stops. */
 static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 {
 	struct board_slot *s = board_slot(b, slot);
-	uint32_t others;
+	uint32_t others, tries = 0;
 	board_word before;
 
 	do {
@@ -310,8 +312,26 @@ static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 		for (uint32_t g = 0; g < b->file->header.gateway_count; g++)
 			if (g != dead)
 				others += atomic_load(&gateway_page(b, g)->tickets[slot]);
-	} while (anyone_pending(b, dead, slot) || atomic_load(&s->word) != before);
+	} while (++tries < STABLE_TRIES &&
+		 (anyone_pending(b, dead, slot) || atomic_load(&s->word) != before));
 	return board_tickets(before) > others ? board_tickets(before) - others : 0;
+}
+
+/* Takes back what a dead gateway says it had open, as far as there is any: its page is its own
+ * word, and it may have been hijacked. */
+static void take_back(struct board_slot *s, uint32_t owed)
+{
+	board_word old = atomic_load(&s->word), next;
+	uint32_t open;
+
+	do {
+		open = board_tickets(old) < owed ? board_tickets(old) : owed;
+		if (open == 0)
+			return;
+		next = old - open;
+	} while (!atomic_compare_exchange_weak(&s->word, &old, next));
+	if (board_tickets(next) + board_holds(next) == 0)
+		awake_end(s);
 }
 
 void board_return_tickets(struct board *b, uint32_t gateway,
@@ -322,23 +342,18 @@ void board_return_tickets(struct board *b, uint32_t gateway,
 
 	for (uint32_t slot = 0; slot < INSTANCES_MAX; slot++) {
 		uint32_t owed = atomic_load(&page->tickets[slot]);
-		uint32_t generation = board_generation(board_load(b, slot));
 		bool unsure = pending == slot + 1;
 
 		if (unsure)
 			owed = tickets_of_dead(b, gateway, slot);
 		atomic_store(&page->tickets[slot], 0);
 		atomic_store(&page->sleeping[slot], 0);
-		for (uint32_t i = 0; i < owed; i++)
-			put_back(board_slot(b, slot), generation);
+		take_back(board_slot(b, slot), owed);
 		if (owed > 0 || unsure)
 			touched(ctx, slot);
 	}
 	atomic_store(&page->pending, 0);
 }
-
-/* How often a reader looks again while gateways are between their steps; far more than it takes. */
-#define STABLE_TRIES 10000
 
 bool board_awake_ns(struct board *b, uint32_t slot, uint64_t *out_ns)
 {

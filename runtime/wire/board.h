@@ -18,6 +18,10 @@
  * tests/unit/test_board_model walks through every interleaving. Each gateway also counts its
  * tickets in a page of its own, so that the supervisor can return those of a dead one.
  *
+ * Every gateway can write all of it, and a gateway may be hijacked: the supervisor believes nothing
+ * here that could hurt more than the requests of this host's functions. It neither ends nor waits
+ * for ever because of what it finds.
+ *
  * Provisioned time needs no lock: awake_ns has the clock subtracted when tickets+holds leave 0 and
  * added when they return to 0, so the sum is exact whenever nothing is open.
  */

@@ -11,3 +11,12 @@ check-integ: $(BINARIES)
 # All image archives the tests use, in EBB_CACHE.
 prebuild: $(BINARIES)
 	$(INTEG_ENV) tests/integ/prebuild.sh
+
+# An attacker in the place of ebb-gateway (test_45_hijacked_gateway.py): static, as there is no loader
+# in a gateway's empty root.
+$(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call lib,wire base)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_static_$(MODE)) $< -Wl,--start-group $(call lib,wire base) -Wl,--end-group \
+		-luring -lseccomp -o $@
+tests check-integ: $(OUT)/tests/hijacked_gateway
