@@ -56,23 +56,45 @@ static void note_peer(struct client *c)
 	c->peer_size = (uint32_t)strlen(c->peer);
 }
 
-static void accept_one(struct proxy *p, int fd)
+/* A slot of the slab, NULL if it has none. */
+static struct client *take_slot(struct proxy *p, int fd)
 {
 	struct client *c;
 	uint32_t index;
 
 	if (p->free_client_count == 0) {
 		p->count.refused_full++;
-		reply_full(fd);
-		return;
+		return NULL;
 	}
 	index = p->free_clients[--p->free_client_count];
 	c = &p->clients[index];
 	stream_open(&c->s, fd, index, LOOP_CLIENT_RECV);
-	p->count.accepted++;
 	c->state = CLIENT_HEAD;
 	c->eof = false;
 	c->head_seen = 0;
+	return c;
+}
+
+struct client *client_open_carried(struct proxy *p, const struct client *carrier)
+{
+	struct client *c = take_slot(p, -1);
+
+	if (!c)
+		return NULL;
+	c->peer_size = carrier->peer_size;
+	memcpy(c->peer, carrier->peer, sizeof(c->peer));
+	return c;
+}
+
+static void accept_one(struct proxy *p, int fd)
+{
+	struct client *c = take_slot(p, fd);
+
+	if (!c) {
+		reply_full(fd);
+		return;
+	}
+	p->count.accepted++;
 	note_peer(c);
 	set_idle_deadline(p, c);
 	stream_recv(&p->io, &c->s);
@@ -130,6 +152,10 @@ static void linger(struct proxy *p, struct client *c)
 void client_next(struct proxy *p, struct client *c)
 {
 	request_drop(p, c);
+	if (c->s.carried) {
+		p->io.carrier->done(p->io.carrier_self, &c->s);
+		return;
+	}
 	if (!c->x.keep_alive || c->eof || p->draining) {
 		if (c->x.up.in_done)
 			client_close(p, c);
@@ -146,7 +172,7 @@ void client_next(struct proxy *p, struct client *c)
 		stream_recv(&p->io, &c->s);
 }
 
-static void on_bytes(struct proxy *p, struct client *c)
+void client_received(struct proxy *p, struct client *c)
 {
 	switch (c->state) {
 	case CLIENT_HEAD:
@@ -213,7 +239,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 		return;
 	switch (stream_on_recv(&p->io, &c->s, e, &err)) {
 	case STREAM_MORE:
-		on_bytes(p, c);
+		client_received(p, c);
 		break;
 	case STREAM_END:
 		on_end(p, c);
@@ -239,7 +265,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 	}
 }
 
-static void on_sent(struct proxy *p, struct client *c)
+void client_sent(struct proxy *p, struct client *c)
 {
 	struct upstream *u = client_upstream(p, c);
 
@@ -261,7 +287,7 @@ void client_on_send(void *self, const struct loop_event *e)
 		return;
 	switch (stream_on_send(&p->io, &c->s, e, &err)) {
 	case STREAM_MORE:
-		on_sent(p, c);
+		client_sent(p, c);
 		break;
 	case STREAM_ERROR:
 		p->count.aborted_by_client++;

@@ -34,6 +34,7 @@ struct flow {
 	uint64_t left; /* in == HTTP_LENGTH: bytes not yet received */
 	struct http_chunked chunks;
 	bool in_done, done;
+	bool end_framed;  /* the last chunk went with the last bytes */
 	uint32_t pipe;    /* pipe + 1 while spliced */
 	uint32_t in_pipe; /* bytes */
 };
@@ -168,6 +169,11 @@ void client_next(struct proxy *p, struct client *c);
 /* Ends the connection and whatever was under way for it. */
 void client_close(struct proxy *p, struct client *c);
 void client_drain(struct proxy *p);
+/* A client whose bytes another one carries (an HTTP/2 stream), for one exchange. NULL: no slot. */
+struct client *client_open_carried(struct proxy *p, const struct client *carrier);
+/* c->s.in has new bytes; everything given to c->s was sent. */
+void client_received(struct proxy *p, struct client *c);
+void client_sent(struct proxy *p, struct client *c);
 
 /* request.c */
 void request_read(struct proxy *p, struct client *c);

@@ -103,8 +103,11 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 	r = keep_rest(io, s, used);
 	if (r < 0)
 		return r;
+	if (f->in == HTTP_UNTIL_CLOSE && s->ended)
+		f->in_done = true;
 	if (f->out == HTTP_CHUNKED)
 		frame(&taken, f->in_done);
+	f->end_framed = f->in_done;
 	*out = taken;
 	return 0;
 }
@@ -127,16 +130,16 @@ static void broken(struct proxy *p, struct client *c, enum relay_way way, int er
 static void finished(struct proxy *p, struct client *c, struct flow *f, enum relay_way way)
 {
 	f->done = true;
+	/* Only the end of the source told us that this was all. */
+	if (f->out == HTTP_CHUNKED && !f->end_framed)
+		stream_send(&p->io, way == RELAY_UP ? &client_upstream(p, c)->s : &c->s,
+			    (struct chunk){.at = (char *)(uintptr_t)last_chunk,
+					   .size = 5,
+					   .buffer = BUFFER_NONE});
 	if (way == RELAY_UP) {
 		if (c->s.in.size == 0)
 			stream_recv(&p->io, &c->s); /* to see the client go away */
 	} else {
-		/* Only the end of the connection told us that this was all. */
-		if (f->out == HTTP_CHUNKED)
-			stream_send(&p->io, &c->s,
-				    (struct chunk){.at = (char *)(uintptr_t)last_chunk,
-						   .size = 5,
-						   .buffer = BUFFER_NONE});
 		response_received(p, c);
 		if (!c->s.sending)
 			client_next(p, c);
@@ -173,9 +176,9 @@ static void send_piece(struct proxy *p, struct client *c, struct upstream *u, en
 }
 
 /* Bodies this long wait for splice(2) rather than being read ahead. */
-static bool is_long(const struct flow *f)
+static bool is_long(const struct client *c, const struct flow *f)
 {
-	return f->in == HTTP_LENGTH && f->left >= 32768;
+	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried;
 }
 
 void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
@@ -194,13 +197,13 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 	src = up ? &c->s : &u->s;
 	dst = up ? &u->s : &c->s;
 	if (dst->sending) {
-		if (src->in.size == 0 && !f->in_done && !is_long(f))
+		if (src->in.size == 0 && !f->in_done && !is_long(c, f))
 			stream_recv(&p->io, src);
 	} else if (f->in_done) {
 		finished(p, c, f, way);
 	} else if (src->in.size > 0) {
 		send_piece(p, c, u, way);
-	} else if (!is_long(f) || !splice_begin(p, c, way)) {
+	} else if (!is_long(c, f) || !splice_begin(p, c, way)) {
 		stream_recv(&p->io, src);
 	}
 }

@@ -108,7 +108,10 @@ static void exchange_begin(struct proxy *p, struct client *c, const struct http_
 		.request = {.buffer = BUFFER_NONE},
 	};
 	make_id(p, x->id);
-	flow_init(&x->up, head->framing, head->framing, head->body_bytes);
+	/* What carries a client has taken the chunks apart, if there were any. */
+	flow_init(&x->up,
+		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
+		  head->framing, head->body_bytes);
 	flow_init(&x->down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	p->count.requests++;
 }

@@ -14,11 +14,12 @@ static void bad_response(struct proxy *p, struct client *c, const char *why)
 }
 
 /* How the body goes on: as it came, but that chunks are written anew for HTTP/1.1, and that the end
- * of a connection becomes the last chunk, so that a cut can be told from an end. */
+ * of a connection becomes the last chunk, so that a cut can be told from an end. What carries a
+ * client has its own way to say so. */
 static enum http_framing framing_for(const struct client *c, enum http_framing in)
 {
 	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
-		return c->x.http_10 ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+		return c->x.http_10 || c->s.carried ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
 	return in;
 }
 

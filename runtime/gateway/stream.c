@@ -20,6 +20,7 @@ void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op
 			     .index = index,
 			     .life = life,
 			     .first_op = first_op,
+			     .carried = fd < 0,
 			     .in = no_chunk,
 			     .out = no_chunk,
 			     .next = no_chunk};
@@ -61,6 +62,10 @@ void stream_recv(struct stream_io *io, struct stream *s)
 	if (s->receiving || s->closing)
 		return;
 	s->receiving = true;
+	if (s->carried) {
+		io->carrier->wants(io->carrier_self, s);
+		return;
+	}
 	s->recv_waits = s->nonblocking;
 	if (s->nonblocking)
 		submit_poll(io, s, 0, POLLIN);
@@ -90,7 +95,10 @@ void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chun
 {
 	s->sending = true;
 	s->out = chunk;
-	submit_send(io, s);
+	if (s->carried)
+		io->carrier->has(io->carrier_self, s);
+	else
+		submit_send(io, s);
 }
 
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events)
@@ -233,6 +241,8 @@ void stream_close(struct stream_io *io, struct stream *s)
 	if (s->closing)
 		return;
 	s->closing = true;
+	if (s->carried)
+		io->carrier->closed(io->carrier_self, s);
 	if (s->pending == 0)
 		return;
 	sqe = loop_sqe(io->loop, LOOP_IGNORE, 0, 0);

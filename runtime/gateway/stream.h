@@ -6,6 +6,9 @@
  * is one shot: a stream that is not asked for more holds at most what it has, which is all there is
  * to back-pressure. Multishot receive would save one entry per message and measured the same.
  *
+ * A stream without a descriptor is carried: what stands for the socket is another one, shared by
+ * many (HTTP/2, h2.c), which puts bytes into `in` and takes them from `out` itself.
+ *
  * Life cycle: stream_open; stream_close asks the kernel to give everything back; when
  * stream_settled the descriptor is closed and the slot may be used again. Closing a descriptor
  * under an armed receive would send no FIN and pin the socket.
@@ -30,16 +33,28 @@ struct stream {
 	bool receiving, sending, polling, closing;
 	bool recv_waits, send_waits; /* for readiness, on a socket in non-blocking mode */
 	bool nonblocking;
+	bool carried, ended;    /* ended: carried, and nothing follows what is in `in` */
 	struct chunk in;        /* received, not yet consumed */
 	struct chunk out, next; /* being sent, and behind it */
+};
+
+/* What carries streams that have no socket. */
+struct stream_carrier {
+	void (*wants)(void *self, struct stream *s); /* it asks for bytes: s->receiving */
+	void (*has)(void *self, struct stream *s);   /* s->out is to be sent: s->sending */
+	void (*done)(void *self, struct stream *s);  /* all was sent; nothing follows */
+	void (*closed)(void *self, struct stream *s);
 };
 
 /* The ring and the memory; every stream function needs both. */
 struct stream_io {
 	struct loop *loop;
 	struct buffers *buffers;
+	const struct stream_carrier *carrier;
+	void *carrier_self;
 };
 
+/* fd -1: carried. */
 void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op);
 /* Asks for bytes, unless that is under way. */
 void stream_recv(struct stream_io *io, struct stream *s);
