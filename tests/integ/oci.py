@@ -78,3 +78,26 @@ class Image:
             for name, data in self.files():
                 tar.addfile(*(lambda i, d: (i, io.BytesIO(d)))(*entry(name, data)))
         return path
+
+
+def append_layer(layout, data):
+    """One more layer on the only image of an OCI layout directory made by somebody else."""
+    def load(digest):
+        with open(os.path.join(layout, "blobs", digest.replace(":", "/")), "rb") as f:
+            return json.load(f)
+
+    def put(kind, blob):
+        with open(os.path.join(layout, "blobs", sha256(blob).replace(":", "/")), "wb") as f:
+            f.write(blob)
+        return {"mediaType": kind, "digest": sha256(blob), "size": len(blob)}
+
+    with open(layout + "/index.json", encoding="utf-8") as f:
+        index = json.load(f)
+    manifest = load(index["manifests"][0]["digest"])
+    config = load(manifest["config"]["digest"])
+    config["rootfs"]["diff_ids"].append(sha256(data))
+    manifest["config"] = put(CONFIG, json.dumps(config).encode())
+    manifest["layers"].append(put(LAYER, data))
+    index["manifests"][0].update(put(MANIFEST, json.dumps(manifest).encode()))
+    with open(layout + "/index.json", "w", encoding="utf-8") as f:
+        json.dump(index, f)

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ASGI applications under uvicorn: a request per task, errors to the request they belong to."""
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from email.utils import formatdate
+
+import uvicorn
+
+from ebb import ends, request as requests, work
+from ebb.ipc import channel
+from ebb.request import Request, process
+
+# A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
+HEAD_WAITS_S = 0.02
+LAG_PERIOD_S = 0.25
+LAG_MAX_S = float(os.environ.get("EBB_NACK_LAG_MS") or 5000) / 1000
+NEVER_S = 10 ** 7
+BODY_500 = b"Internal Server Error\n"
+
+
+class Cut(Exception):
+    """To uvicorn: close this connection; the error has been logged."""
+
+
+class Date:
+    """The Date header without a timer: uvicorn's own would wake a frozen instance ten times a second."""
+    second, header = 0, (b"date", b"")
+
+    @classmethod
+    def now(cls):
+        second = int(time.time())
+        if second != cls.second:
+            cls.second = second
+            cls.header = (b"date", formatdate(second, usegmt=True).encode())
+        return cls.header
+
+
+class Lag:
+    """How late the event loop is, measured only while requests are open."""
+
+    def __init__(self, loop):
+        self._loop, self._handle, self._due, self.seconds = loop, None, 0.0, 0.0
+
+    def watch(self):
+        if self._handle is None:
+            self._due = self._loop.time() + LAG_PERIOD_S
+            self._handle = self._loop.call_at(self._due, self._measure)
+
+    def _measure(self):
+        self.seconds, self._handle = self._loop.time() - self._due, None
+        if process.open:
+            self.watch()
+        else:
+            self.seconds = 0.0
+
+    def idle(self):
+        if self._handle:
+            self._handle.cancel()
+        self._handle, self.seconds = None, 0.0
+
+
+class Exchange:
+    """What an application sends, kept back or dropped where its request has failed."""
+
+    def __init__(self, send, loop):
+        self._send, self._loop = send, loop
+        self._head = self._waiting = self._flushing = None
+        self.started = self.complete = self.dropped = False
+
+    async def send(self, message):
+        if self.dropped:
+            return
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if not any(name.lower() == b"date" for name, _ in headers):
+                headers.append(Date.now())
+            self._head = {**message, "headers": headers}
+            self._waiting = self._loop.call_later(HEAD_WAITS_S, self._flush)
+            return
+        await self.flush()
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
+
+    def _flush(self):
+        self._flushing = self._loop.create_task(self._send_head())
+
+    async def _send_head(self):
+        head, self._head = self._head, None
+        if head is not None:
+            self.started = True
+            await self._send(head)
+
+    async def flush(self):
+        if self._waiting is None:
+            return
+        self._waiting.cancel()
+        self._waiting = None
+        if self._flushing:
+            await self._flushing
+        await self._send_head()
+
+    def drop(self):
+        """Nothing more of the application's; True if a 500 can still be sent."""
+        self.dropped, self._head = True, None
+        if self._waiting:
+            self._waiting.cancel()
+        return not self.started
+
+    async def answer(self, status, headers, body=b""):
+        await self._send({"type": "http.response.start", "status": status, "headers": [
+            *headers, (b"content-length", b"%d" % len(body)), Date.now()]})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+class Application:
+    def __init__(self, app, loop):
+        self._app, self._loop = app, loop
+        self._lag = Lag(loop)
+        process.on_idle = lambda: loop.call_soon_threadsafe(self._lag.idle)
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        head = {name: value.decode("latin-1") for name, value in scope["headers"]
+                if name in (b"x-ebb-id", b"x-ebb-deadline", b"x-forwarded-for")}
+        if client := head.get(b"x-forwarded-for"):
+            scope["client"] = (client.split(",", 1)[0].strip(), 0)
+        exchange = Exchange(send, self._loop)
+        if scope["type"] == "http" and self._nacks():
+            return await exchange.answer(503, [(b"x-ebb-nack", b"1")])
+        self._lag.watch()
+        task = asyncio.current_task()
+        request = Request(head.get(b"x-ebb-id"), head.get(b"x-ebb-deadline"), self._call_later,
+                          lambda: self._loop.call_soon_threadsafe(task.cancel), self._loop)
+        requests.enter(request)
+        try:
+            await self._run(request, exchange if scope["type"] == "http" else None, scope, receive, send)
+        finally:
+            request.finish()
+
+    def _nacks(self):
+        return process.takes_nothing_new() or self._lag.seconds > LAG_MAX_S
+
+    def _call_later(self, seconds, call):
+        """For any thread."""
+        handle = []
+        self._loop.call_soon_threadsafe(lambda: handle.append(self._loop.call_later(seconds, call)))
+
+        class Timer:
+            cancel = staticmethod(lambda: self._loop.call_soon_threadsafe(
+                lambda: handle and handle[0].cancel()))
+        return Timer
+
+    async def _run(self, request, exchange, scope, receive, send):
+        task, out_of_time = asyncio.current_task(), None
+        if exchange and request.deadline:
+            out_of_time = self._loop.call_later(request.seconds_left(), task.cancel)
+        try:
+            await self._app(scope, receive, exchange.send if exchange else send)
+        except asyncio.CancelledError:
+            if request.failed is None and not self._is_late(request):
+                raise
+            task.uncancel()
+        except SystemExit as error:
+            ends.by_system_exit(error)
+        except Exception as error:
+            request.fail(error)
+        finally:
+            if out_of_time:
+                out_of_time.cancel()
+        if exchange is None:
+            if request.failed is not None:
+                raise Cut()
+        elif request.failed is None and not self._is_late(request):
+            await exchange.flush()
+        elif not exchange.complete:
+            await self._give_up(request, exchange)
+
+    @staticmethod
+    def _is_late(request):
+        return request.deadline is not None and time.time() >= request.deadline
+
+    async def _give_up(self, request, exchange):
+        if request.failed is None:
+            print("ebb: cancelled: maxDuration is over", file=sys.stderr)
+        if not exchange.drop():
+            raise Cut()
+        await exchange.answer(500, [(b"content-type", b"text/plain; charset=utf-8")], BODY_500)
+
+
+def _task_factory(loop, coroutine, **more):
+    """Tasks that know their request: an error nobody awaits is reported when its context is gone."""
+    task = asyncio.Task(coroutine, loop=loop, **more)
+    task.ebb_request = requests.current()
+    return task
+
+
+def _request_of(context):
+    for name in ("task", "future"):
+        found = getattr(context.get(name), "ebb_request", None)
+        if found is not None:
+            return found
+    handle = context.get("handle")
+    return handle._context.run(requests.current) if handle is not None else requests.current()
+
+
+def _on_loop_error(loop, context):
+    error, request = context.get("exception"), _request_of(context)
+    if error is None or isinstance(error, Cut):
+        if error is None:
+            loop.default_exception_handler(context)
+        return
+    if request is not None:
+        return request.fail(error)
+    loop.default_exception_handler(context)
+    requests.retire("an error outside any request")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its ten looks a second at the clock, and with an end that waits for all work."""
+
+    async def main_loop(self):
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        if self.should_exit:
+            self._stop.set()
+        process.stop = lambda code: self._loop.call_soon_threadsafe(self._begin_stop, code)
+        channel.started(round(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000) - started_ms(), self.port)
+        await self._stop.wait()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()  # idle ones close, the others do after their answer
+        await self._all_done()
+
+    def _begin_stop(self, code):
+        self.exit_code, process.stopping = code, True
+        self.should_exit = True
+        self._stop.set()
+
+    async def _all_done(self):
+        done, idle = asyncio.Event(), process.on_idle
+        process.on_idle = lambda: (idle(), self._loop.call_soon_threadsafe(done.set))
+        while process.open:
+            done.clear()
+            if process.open:
+                await done.wait()
+
+    def handle_exit(self, sig, frame):
+        self.should_exit = True
+        if process.stop:
+            process.stop(0)
+
+
+def started_ms():
+    """When this process began, on the monotonic clock."""
+    with open("/proc/self/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    return round(ticks * 1000 / os.sysconf("SC_CLK_TCK"))
+
+
+def serve(app, listener, port):
+    work.follow_into_threads()
+    ends.install()
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], Cut)))
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(_task_factory)
+        loop.set_exception_handler(_on_loop_error)
+        config = uvicorn.Config(
+            Application(app, loop), log_level="warning", access_log=False, date_header=False,
+            timeout_keep_alive=NEVER_S, backlog=1024, interface="asgi3", proxy_headers=False)
+        server = Server(config)
+        server.port, server.exit_code = port, 0
+        await server.serve(sockets=[listener])
+        return 3 if not server.started else server.exit_code
+
+    # A stop before the server listens: there is nothing to finish.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sys.exit(asyncio.run(run()))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines written inside a request begin with 0x1e, its id and a space, so that the log knows whose they
+are. A begun line waits for its end: two requests never share one."""
+import os
+import sys
+import threading
+
+from ebb.request import current
+
+PARTIAL_MAX = 16384
+
+
+class TaggedStream:
+    def __init__(self, stream):
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._midline = False  # the last thing written outside a request did not end its line
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text):
+        request = current()
+        with self._lock:
+            if request is None or not request.id:
+                self._midline = not text.endswith("\n") if text else self._midline
+                return self._stream.write(text)
+            self._write_of(request, text)
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def end_line(self, request):
+        """A request is over: its begun line ends here."""
+        with self._lock:
+            if request.partial.get(self):
+                self._write_of(request, "\n")
+
+    def _write_of(self, request, text):
+        text = request.partial.pop(self, "") + text
+        lines, _, rest = text.rpartition("\n")
+        if len(rest) > PARTIAL_MAX:
+            lines, rest = text, ""
+        if rest:
+            request.partial[self] = rest
+        if lines or text != rest:
+            begin = "\n" if self._midline else ""
+            self._midline = False
+            tag = f"\x1e{request.id} "
+            self._stream.write(begin + tag + lines.replace("\n", "\n" + tag) + "\n")
+
+
+def install():
+    if os.environ.get("EBB_INSTANCE"):  # else nobody reads tags
+        sys.stdout, sys.stderr = TaggedStream(sys.stdout), TaggedStream(sys.stderr)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WSGI applications under waitress: a request per thread, errors to the request they belong to."""
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+import waitress.server
+
+from ebb import ends, request as requests, work
+from ebb.ipc import channel
+from ebb.request import Request, process
+
+THREADS = int(os.environ.get("EBB_THREADS") or 32)  # more requests wait in waitress's queue
+NEVER_S = 10 ** 7
+HEADERS_500 = [("content-type", "text/plain; charset=utf-8"), ("content-length", "22")]
+BODY_500 = b"Internal Server Error\n"
+
+
+class Cut(Exception):
+    """To waitress: close this connection; the error has been logged."""
+
+
+class Response:
+    """The application's answer. Its head goes when its first byte does: until then an error is a 500."""
+
+    def __init__(self, app, environ, start_response, request, token):
+        self._environ, self._start, self._request, self._token = environ, start_response, request, token
+        self._head = self._write = None
+        self._body = self._blocks = None
+        self._sent = self._done = False
+        self._attempt(lambda: self._begin(app))
+
+    def _begin(self, app):
+        self._body = app(self._environ, self._start_response)
+        self._blocks = iter(self._body)
+
+    def _start_response(self, status, headers, exc_info=None):
+        if exc_info is not None and self._sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self._head = (status, headers, exc_info)
+        return self._write_directly
+
+    def _write_directly(self, data):
+        self._send_head()
+        return self._write(data)
+
+    def _send_head(self):
+        if not self._sent and self._head is not None:
+            self._sent = True
+            self._write = self._start(*self._head)
+
+    def _attempt(self, call):
+        try:
+            return call()
+        except SystemExit as error:
+            ends.by_system_exit(error)
+        except Exception as error:
+            self._request.fail(error)
+        return None
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._done:
+            raise StopIteration
+        block = self._attempt(self._next_block) if self._request.failed is None else None
+        if self._request.failed is not None:
+            return self._give_up()
+        self._send_head()
+        if block is None:
+            self._done = True
+            raise StopIteration
+        return block
+
+    def _next_block(self):
+        return next(self._blocks, None)
+
+    def _give_up(self):
+        self._done = True
+        if self._sent:
+            raise Cut()
+        self._start("500 Internal Server Error", HEADERS_500)
+        return BODY_500
+
+    def close(self):
+        try:
+            if hasattr(self._body, "close"):
+                self._attempt(self._body.close)
+        finally:
+            requests.leave(self._token)
+            self._request.finish()
+
+
+class Application:
+    def __init__(self, app):
+        self._app = app
+
+    def __call__(self, environ, start_response):
+        if process.takes_nothing_new():
+            start_response("503 Service Unavailable", [("x-ebb-nack", "1"), ("content-length", "0")])
+            return []
+        if client := environ.get("HTTP_X_FORWARDED_FOR"):
+            environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = client.split(",", 1)[0].strip()
+        request = Request(environ.get("HTTP_X_EBB_ID"), environ.get("HTTP_X_EBB_DEADLINE"), call_later)
+        return Response(self._app, environ, start_response, request, requests.enter(request))
+
+
+def call_later(seconds, call):
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), call)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+class Stop:
+    """SIGTERM: nothing new, finish what is open, exit."""
+
+    def __init__(self, server):
+        self._server, self._code, self._idle = server, None, threading.Event()
+        process.on_idle = self._idle.set
+        process.stop = self
+        signal.signal(signal.SIGTERM, lambda *_: self(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
+
+    def __call__(self, code):
+        if self._code is not None:
+            return
+        self._code, process.stopping = code, True
+        self._server.accepting = False
+        threading.Thread(target=self._finish, daemon=True).start()
+
+    def _finish(self):
+        while process.open:
+            self._idle.clear()
+            if process.open:
+                self._idle.wait()
+        while any(c.requests or c.total_outbufs_len for c in list(self._server.active_channels.values())):
+            time.sleep(0.01)  # waitress tells nobody when an answer has been sent
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # ends server.run()
+
+    @property
+    def code(self):
+        return self._code or 0
+
+
+def _on_thread_error(arguments):
+    """A thread no request started."""
+    threading.__excepthook__(arguments)
+    if arguments.exc_type is not SystemExit:
+        requests.retire("an error outside any request")
+
+
+def serve(app, listener, port):
+    work.follow_into_threads()
+    ends.install()
+    listener.setblocking(False)
+    server = waitress.server.create_server(
+        Application(app), sockets=[listener], threads=THREADS, backlog=1024, channel_timeout=NEVER_S,
+        cleanup_interval=NEVER_S, asyncore_loop_timeout=86400, channel_request_lookahead=1,
+        ident=None, clear_untrusted_proxy_headers=False)
+    logging.getLogger("waitress").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], Cut)))
+    threading.excepthook = _on_thread_error
+    stop = Stop(server)
+    channel.started(round(time.process_time() * 1000), port)
+    server.run()  # until Stop interrupts it
+    sys.stdout.flush()
+    sys.exit(stop.code)

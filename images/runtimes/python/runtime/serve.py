@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""serve.py ENTRYPOINT: starts a Python function.
+
+"module:name" is an application: an ASGI one runs under uvicorn, a WSGI one under waitress, on the
+inherited socket if there is one, else on $PORT. "file.py" is a program that listens on $PORT itself and is
+simply run. Nothing is imported that the function does not need.
+"""
+import importlib
+import inspect
+import os
+import runpy
+import socket
+import sys
+
+from ebb import logs
+
+FIRST_FD = 3
+BACKLOG = 1024
+
+
+def is_asgi(app):
+    """ASGI 3: a coroutine function, or an object whose __call__ is one, of (scope, receive, send)."""
+    call = app if inspect.isfunction(app) or inspect.ismethod(app) else type(app).__call__
+    return inspect.iscoroutinefunction(call)
+
+
+def listening_socket(port):
+    """The socket inherited as systemd hands one over; without it, a TCP socket on the port."""
+    count, pid = os.environ.pop("LISTEN_FDS", "0"), os.environ.pop("LISTEN_PID", "")
+    if int(count or 0) >= 1 and pid in ("", str(os.getpid())):
+        return socket.socket(fileno=FIRST_FD)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", port))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: serve.py FILE.py | MODULE:APPLICATION")
+    entrypoint = sys.argv[1]
+    sys.path.insert(0, os.getcwd())
+    if ":" not in entrypoint:
+        sys.argv = [entrypoint]
+        runpy.run_path(entrypoint, run_name="__main__")
+        return
+    logs.install()
+    module, name = entrypoint.split(":", 1)
+    app = getattr(importlib.import_module(module), name)
+    port = int(os.environ.get("PORT", "8080"))
+    if is_asgi(app):
+        from ebb import asgi as server
+    else:
+        from ebb import wsgi as server
+    server.serve(app, listening_socket(port), port)
+
+
+if __name__ == "__main__":
+    main()
