@@ -44,7 +44,7 @@ lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(1)/*.c))
 
 # Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
-STATIC := ebb-gateway ebb-api ebb-ledger
+STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc
 YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
 # (The linker's warnings are about loading modules and looking up hosts, which these never do.)
 LINK_static_release := -static-pie -Wl,-z,relro,-z,now,--no-warnings
@@ -53,7 +53,7 @@ LINK_static_asan    := $(LINK_asan)
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: what each may link is its privilege map -------------------------------------------
-PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-unpack ebb-init ebb
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-init ebb
 SRC_ebbd        := runtime/supervisor
 LINK_ebbd       := sandbox netns cgroups images wire base
 EXT_ebbd        := -lseccomp -lcap
@@ -66,6 +66,9 @@ EXT_ebb-api     := $(YAJL) -lseccomp
 SRC_ebb-ledger  := runtime/ledger
 LINK_ebb-ledger := wire base
 EXT_ebb-ledger  := -lsqlite3 -lcrypto -lseccomp -lm
+SRC_ebb-ipc     := runtime/ipc
+LINK_ebb-ipc    := wire base
+EXT_ebb-ipc     := $(YAJL) -lseccomp
 SRC_ebb-unpack  := images/unpack
 LINK_ebb-unpack := wire base
 EXT_ebb-unpack  := -larchive -lcrypto -lyajl -lseccomp

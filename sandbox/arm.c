@@ -123,6 +123,7 @@ static const struct step arm_steps[] = {
 	{SANDBOX_PROC, tree_proc},
 	{SANDBOX_SYSFS, tree_sys},
 	{SANDBOX_DEV, tree_dev},
+	{SANDBOX_IPC, ipc_bind},
 	{SANDBOX_PARK, get_ready},
 	{SANDBOX_FORK, fork_function},
 };
@@ -138,6 +139,7 @@ void arm_main(const struct shared *shared, bool with_ring)
 		.go_fd = -1,
 		.ring_fd = -1,
 		.with_ring = with_ring,
+		.ipc_fd = -1,
 	};
 	struct sandbox_word fault;
 

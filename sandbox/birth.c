@@ -39,6 +39,7 @@ struct newborn {
 	pid_t pid, function_pid;
 	int pid_fd, control_fd; /* our end */
 	int user_ns_fd, net_ns_fd;
+	int ipc_fd;
 };
 
 static void newborn_fini(struct newborn *n)
@@ -47,6 +48,7 @@ static void newborn_fini(struct newborn *n)
 	fd_close(&n->control_fd);
 	fd_close(&n->user_ns_fd);
 	fd_close(&n->net_ns_fd);
+	fd_close(&n->ipc_fd);
 }
 
 static int clone_newborn(const struct shared *shared, bool with_ring, int cgroup_fd,
@@ -123,29 +125,45 @@ static int map_ids(const struct shared *shared, uint32_t first, struct newborn *
 	return r;
 }
 
+/* One descriptor at most: the sender is still our own program. */
+static void take_control(struct msghdr *m, pid_t *out_sender, int *out_fd)
+{
+	struct ucred sender;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_RIGHTS)
+			memcpy(out_fd, CMSG_DATA(c), sizeof(*out_fd));
+		if (c->cmsg_type != SCM_CREDENTIALS)
+			continue;
+		memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+		*out_sender = sender.pid;
+	}
+}
+
 /* Receives a word and, from the kernel, who sent it: the pid as seen here. */
-static bool hear(int socket_fd, struct sandbox_word *word, pid_t *out_sender)
+static bool hear(int socket_fd, struct sandbox_word *word, pid_t *out_sender, int *out_fd)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
 	} from = {0};
 	struct iovec part = {word, sizeof(*word)};
 	struct msghdr m = {.msg_iov = &part,
 			   .msg_iovlen = 1,
 			   .msg_control = from.bytes,
 			   .msg_controllen = sizeof(from.bytes)};
-	struct ucred sender;
 	ssize_t n;
 
+	*out_sender = 0;
 	do
 		n = recvmsg(socket_fd, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(*word) || from.align.cmsg_type != SCM_CREDENTIALS)
+	if (n < 0)
 		return false;
-	memcpy(&sender, CMSG_DATA(&from.align), sizeof(sender));
-	*out_sender = sender.pid;
-	return true;
+	take_control(&m, out_sender, out_fd);
+	return n == sizeof(*word) && *out_sender > 0;
 }
 
 static int ask_for_senders(int socket_fd, int on)
@@ -163,11 +181,11 @@ static int hear_armed(struct newborn *n, struct sandbox_word *fault)
 
 	if (r == 0)
 		r = message_send(n->control_fd, &part, 1, NULL, 0, 0);
-	if (r == 0 && !hear(n->control_fd, &word, &n->function_pid))
+	if (r == 0 && !hear(n->control_fd, &word, &n->function_pid, &n->ipc_fd))
 		r = -ECHILD;
 	if (r == 0)
 		r = ask_for_senders(n->control_fd, 0);
-	if (r == 0 && word.says == SAYS_ARMED)
+	if (r == 0 && word.says == SAYS_ARMED && n->ipc_fd >= 0)
 		return 0;
 	*fault = r == 0 ? word : step_fault(SANDBOX_PARK, r);
 	return -ECANCELED;
@@ -214,7 +232,8 @@ static int arm(const struct shared *shared, const struct zygote_request *request
 
 static void answer(struct newborn *n, struct zygote_reply *reply)
 {
-	const int fds[ZYGOTE_REPLY_FDS] = {n->pid_fd, n->control_fd, n->user_ns_fd, n->net_ns_fd};
+	const int fds[ZYGOTE_REPLY_FDS] = {n->pid_fd, n->control_fd, n->user_ns_fd, n->net_ns_fd,
+					   n->ipc_fd};
 	struct iovec part = {reply, sizeof(*reply)};
 	int r = message_send(CONTROL_FD, &part, 1, fds, reply->pid ? ZYGOTE_REPLY_FDS : 0, 0);
 
@@ -226,7 +245,8 @@ static void answer(struct newborn *n, struct zygote_reply *reply)
 /* 0, or -errno when ebbd is gone. */
 static int on_request(const struct shared *shared)
 {
-	struct newborn n = {.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1};
+	struct newborn n = {
+		.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1, .ipc_fd = -1};
 	uint64_t start_ns = clock_mono_ns();
 	struct zygote_request request;
 	struct iovec part = {&request, sizeof(request)};

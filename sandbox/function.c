@@ -21,7 +21,7 @@
 #include "sandbox/inside.h"
 
 #define LISTEN_FD    3 /* sd_listen_fds(3): the first inherited socket */
-#define EXTRA_ENV    6
+#define EXTRA_ENV    8
 #define NUMBER_(n)   #n
 #define NUMBER(n)    NUMBER_(n)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -66,14 +66,16 @@ static int enter_cwd(struct inside *in)
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
 }
 
-/* Parks. Whoever hears this has both of us ready: PID 1 has nothing left to do but to listen. */
+/* Parks, and hands over the IPC socket. Whoever hears this has both of us ready: PID 1 has nothing
+ * left to do but to listen. */
 static int park(struct inside *in)
 {
 	struct sandbox_word armed = {.says = SAYS_ARMED};
 	struct iovec part = {&armed, sizeof(armed)};
 	eventfd_t ignored;
-	int r = message_send(in->control_fd, &part, 1, NULL, 0, 0);
+	int r = message_send(in->control_fd, &part, 1, &in->ipc_fd, 1, 0);
 
+	fd_close(&in->ipc_fd); /* PID 1's too: they share the table */
 	while (r == 0 && eventfd_read(in->go_fd, &ignored) < 0)
 		r = errno == EINTR ? 0 : -errno;
 	return r;
@@ -106,6 +108,8 @@ static int build_args(struct inside *in)
 	/* Ours come first, where getenv(3) finds them. */
 	snprintf(c->instance, sizeof(c->instance), "EBB_INSTANCE=%s", c->head.instance_id);
 	c->envp[extra++] = c->instance;
+	c->envp[extra++] = "EBB_IPC_PATH=" SANDBOX_IPC_PATH;
+	c->envp[extra++] = "VERCEL_IPC_PATH=" SANDBOX_IPC_PATH;
 	if (c->listen_fd >= 0) {
 		snprintf(c->listen_pid, sizeof(c->listen_pid), "LISTEN_PID=%d", getpid());
 		c->envp[extra++] = "LISTEN_FDS=1";

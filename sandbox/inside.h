@@ -60,8 +60,8 @@ struct zygote_request {
 	uint32_t range, with_ring;
 };
 
-/* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd. */
-#define ZYGOTE_REPLY_FDS 4
+/* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd, ipc_fd. */
+#define ZYGOTE_REPLY_FDS 5
 struct zygote_reply {
 	uint64_t arm_ns;
 	uint32_t range, id_first;
@@ -88,6 +88,7 @@ struct inside {
 	int control_fd;
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
 	int go_fd;                   /* eventfd: the root stands */
+	int ipc_fd;                  /* until it is handed to the zygote */
 	pid_t function_pid;
 	cap_t no_caps; /* empty; allocated while there is time */
 	bool with_ring;
@@ -142,6 +143,9 @@ __attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_r
 int tree_proc(struct inside *in);
 int tree_sys(struct inside *in);
 int tree_dev(struct inside *in);
+
+/* ipc.c: the socket at SANDBOX_IPC_PATH, below the working directory, in a mount of its own. */
+int ipc_bind(struct inside *in);
 
 /* claim.c: PID 1 from the claim on. */
 __attribute__((noreturn)) void claim_main(struct inside *in);

@@ -3,11 +3,11 @@
  * The sandbox of one instance: namespaces, root file system, capabilities, seccomp, rlimits, PID 1.
  *
  * Runs in ebbd (root). A small zygote process, forked before ebbd grows, clones sandboxes ahead of
- * need ("armed": all seven namespaces, id map, loopback up, /proc, /dev and /sys prepared, parked
- * on its control socket). Claiming one hands it the image's root and the process to run; it moves
- * the root in, pivots, drops everything and executes the function while PID 1 becomes ebb-init.
- * Nothing here logs; every step that can't be applied is an error that names the step. The same
- * names drive fault injection (sandbox_options.fail_step).
+ * need ("armed": all seven namespaces, id map, loopback up, /proc, /dev and /sys prepared, its IPC
+ * socket bound, parked on its control socket). Claiming one hands it the image's root and the
+ * process to run; it moves the root in, pivots, drops everything and executes the function while
+ * PID 1 becomes ebb-init. Nothing here logs; every step that can't be applied is an error that
+ * names the step. The same names drive fault injection (sandbox_options.fail_step).
  */
 #ifndef EBB_SANDBOX_SANDBOX_H
 #define EBB_SANDBOX_SANDBOX_H
@@ -21,7 +21,7 @@
 
 /* clang-format off */
 #define SANDBOX_STEPS(X) \
-	X(CLONE) X(CGROUPS) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(PARK) \
+	X(CLONE) X(CGROUPS) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(IPC) X(PARK) \
 	X(MOVE_ROOT) X(MOUNTS) X(PIVOT) X(CWD) X(RLIMITS) X(GROUPS) X(CAPS) X(NO_NEW_PRIVS) X(SECCOMP) \
 	X(FORK) X(INIT) X(EXEC) X(RING_SETUP) X(RING_BUFFERS) X(RING_RESTRICT) X(RING_ENABLE)
 /* clang-format on */
@@ -75,6 +75,11 @@ struct sandbox_step_time {
 };
 struct sandbox_step_time zygote_step_time(const struct zygote *z, uint32_t step);
 
+/* Where the function finds the socket of its host (docs/interface.md): bound while arming, before
+ * any image is there, in a file system of our own that is read-only from then on. */
+#define SANDBOX_IPC_PATH    "/dev/ebb/ipc"
+#define SANDBOX_IPC_BACKLOG 128
+
 /* An armed sandbox. All descriptors are owned. */
 struct armed {
 	uint32_t range;     /* its id range; unused by anyone else */
@@ -84,6 +89,7 @@ struct armed {
 	int pid_fd;
 	int control_fd; /* SOCK_SEQPACKET to PID 1 */
 	int user_ns_fd, net_ns_fd;
+	int ipc_fd;      /* listens at SANDBOX_IPC_PATH inside; non-blocking */
 	uint64_t arm_ns; /* what arming took */
 	bool claimed;    /* set by sandbox_claim: armed_fini lets it live */
 };
@@ -116,7 +122,8 @@ int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a
 /* What to run. exec's texts are passed on unread. */
 struct sandbox_claim {
 	const struct wire_exec *exec;
-	const char *instance_id; /* added to the environment as EBB_INSTANCE, and the host name */
+	const char *instance_id; /* added to the environment as EBB_INSTANCE, beside
+				    EBB_IPC_PATH and VERCEL_IPC_PATH; and the host name */
 	int root_fd;             /* from sandbox_root; borrowed */
 	int output_fd;           /* stdout and stderr of the function; borrowed */
 	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */

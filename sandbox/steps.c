@@ -12,7 +12,7 @@ static const char *const step_names[] = {
 	[SANDBOX_CLONE] = "clone", [SANDBOX_CGROUPS] = "cgroups", [SANDBOX_IDMAP] = "idmap",
 	[SANDBOX_PRIVATE_MOUNTS] = "private_mounts", [SANDBOX_LOOPBACK] = "loopback",
 	[SANDBOX_HOSTNAME] = "hostname", [SANDBOX_PROC] = "proc", [SANDBOX_SYSFS] = "sysfs",
-	[SANDBOX_DEV] = "dev", [SANDBOX_PARK] = "park", [SANDBOX_MOVE_ROOT] = "move_root",
+	[SANDBOX_DEV] = "dev", [SANDBOX_IPC] = "ipc", [SANDBOX_PARK] = "park", [SANDBOX_MOVE_ROOT] = "move_root",
 	[SANDBOX_MOUNTS] = "mounts", [SANDBOX_PIVOT] = "pivot", [SANDBOX_CWD] = "cwd",
 	[SANDBOX_RLIMITS] = "rlimits", [SANDBOX_GROUPS] = "groups", [SANDBOX_CAPS] = "caps",
 	[SANDBOX_NO_NEW_PRIVS] = "no_new_privs", [SANDBOX_SECCOMP] = "seccomp",

@@ -25,8 +25,8 @@
 #include "sandbox/inside.h"
 
 static const char *const directories[] = {
-	"dev",   "dev/pts",   "dev/shm",    "empty",     "proc",       "sys",
-	"stage", "stage/dev", "stage/proc", "stage/sys", "stage/root",
+	"dev", "dev/pts", "dev/shm",   "dev/ebb",    "empty",     "proc",
+	"sys", "stage",   "stage/dev", "stage/proc", "stage/sys", "stage/root",
 };
 
 static const struct {

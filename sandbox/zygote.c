@@ -200,6 +200,7 @@ static int take_reply(const struct zygote_reply *reply, const int *fds, size_t f
 			      .control_fd = fds[1],
 			      .user_ns_fd = fds[2],
 			      .net_ns_fd = fds[3],
+			      .ipc_fd = fds[4],
 			      .arm_ns = reply->arm_ns};
 	return 1;
 }
@@ -231,6 +232,7 @@ void armed_fini(struct armed *a)
 	fd_close(&a->control_fd);
 	fd_close(&a->user_ns_fd);
 	fd_close(&a->net_ns_fd);
+	fd_close(&a->ipc_fd);
 }
 
 /* /dev/stdout inside opens the pipe anew, which asks for its owner. */

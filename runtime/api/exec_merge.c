@@ -78,7 +78,8 @@ static bool has(const struct blob *env, const char *name)
 /* What only ebb may say about an instance, not the image it came in. */
 static bool is_reserved(const char *name)
 {
-	return strncmp(name, "EBB_", 4) == 0 || strncmp(name, "LISTEN_", 7) == 0;
+	return strncmp(name, "EBB_", 4) == 0 || strncmp(name, "LISTEN_", 7) == 0 ||
+	       strcmp(name, "VERCEL_IPC_PATH") == 0;
 }
 
 /* Adds the image's variables that are not there yet, so what came first wins. */

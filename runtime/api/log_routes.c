@@ -49,19 +49,37 @@ static bool wants_json(struct request *rq)
 		strcmp(format, "ndjson") == 0);
 }
 
+/* out: "" when it was not asked for. False: answered. */
+static bool read_request(struct request *rq, char out[LOG_REQUEST_CHARS + 1])
+{
+	char text[LOG_REQUEST_CHARS + 1] = "";
+	int r = request_query(rq, "request", text, sizeof(text));
+
+	if (r == 0 || (r == 1 && log_is_request(text))) {
+		memcpy(out, text, sizeof(text));
+		return true;
+	}
+	problem_reply(rq, 422, "give the x-ebb-id of a response",
+		      "request: it is not 32 lower-case hexadecimal digits");
+	return false;
+}
+
 /* found: whether the service or instance is known to exist beside its log files. */
 static void send_logs(struct request *rq, const char *service, const char *instance, bool found)
 {
 	struct logs *logs = rq->api->logs;
-	bool json = wants_json(rq), follow = request_flag(rq, "follow");
-	const char *type = json ? "application/x-ndjson" : "text/plain; charset=utf-8";
+	bool follow = request_flag(rq, "follow");
+	char request[LOG_REQUEST_CHARS + 1];
+	struct log_wish wish = {.instance = instance, .json = wants_json(rq)};
+	const char *type = wish.json ? "application/x-ndjson" : "text/plain; charset=utf-8";
 	struct buffer out = {0};
 	uint64_t lines_max;
 	int r;
 
-	if (!read_tail(rq, &lines_max))
+	if (!read_tail(rq, &lines_max) || !read_request(rq, request))
 		return;
-	r = log_tail(logs_dir_fd(logs), service, instance, (size_t)lines_max, json, &out);
+	wish.request = *request ? request : NULL;
+	r = log_tail(logs_dir_fd(logs), service, &wish, (size_t)lines_max, &out);
 	if (r == -ENOENT && found)
 		r = 0;
 	if (r == -ENOENT) {
@@ -77,7 +95,7 @@ static void send_logs(struct request *rq, const char *service, const char *insta
 	} else {
 		stream_begin(rq, type);
 		stream_send(rq, buffer_at(&out), out.size);
-		(void)logs_follow(logs, rq, service, instance, json);
+		(void)logs_follow(logs, rq, service, &wish);
 	}
 	buffer_fini(&out);
 }

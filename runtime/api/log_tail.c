@@ -32,7 +32,8 @@ struct tail_line {
 
 struct tail {
 	int dir_fd;
-	size_t bytes_max; /* of each file */
+	size_t bytes_max;    /* of each file */
+	const char *request; /* NULL: lines of all requests, and of none */
 	struct tail_file files[FILES_MAX];
 	size_t file_count;
 	struct tail_line *lines; /* owned */
@@ -67,10 +68,31 @@ static int read_end(int fd, size_t bytes_max, struct tail_file *f)
 	return 0;
 }
 
+/* Keeps the lines of one request only, so that all files fit in memory together. */
+static void keep_wanted(struct tail_file *f, const char *request)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < f->size;) {
+		const char *end = memchr(f->text + at, '\n', f->size - at);
+		size_t n = end ? (size_t)(end - f->text) - at : f->size - at;
+		size_t whole = n + (end != NULL);
+
+		if (log_line_wanted(f->text + at, n, request)) {
+			memmove(f->text + kept, f->text + at, whole);
+			kept += whole;
+		}
+		at += whole;
+	}
+	f->size = kept;
+}
+
 static int add_file(struct tail *t, const char *name, size_t suffix)
 {
 	SCOPED_FD fd = openat(t->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct tail_file *f = &t->files[t->file_count];
+	char *shrunk;
+	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -78,7 +100,14 @@ static int add_file(struct tail *t, const char *name, size_t suffix)
 						      (int)(strlen(name) - suffix), name) < 0)
 		return 0;
 	t->file_count++;
-	return read_end(fd, t->bytes_max, f);
+	r = read_end(fd, t->bytes_max, f);
+	if (r < 0 || !t->request)
+		return r;
+	keep_wanted(f, t->request);
+	shrunk = realloc(f->text, f->size + 1);
+	if (shrunk)
+		f->text = shrunk;
+	return 0;
 }
 
 static int each_log(void *ctx, const char *name)
@@ -160,7 +189,7 @@ static int format_last(const struct tail *t, size_t lines_max, bool json, struct
 	return r;
 }
 
-int log_tail(int log_dir_fd, const char *service, const char *instance, size_t lines_max, bool json,
+int log_tail(int log_dir_fd, const char *service, const struct log_wish *wish, size_t lines_max,
 	     struct buffer *out)
 {
 	SCOPED_FD dir_fd =
@@ -174,14 +203,15 @@ int log_tail(int log_dir_fd, const char *service, const char *instance, size_t l
 	if (!t)
 		return -ENOMEM;
 	t->dir_fd = dir_fd;
-	t->bytes_max = instance ? FILE_BYTES_MAX : ALL_BYTES_MAX / 64;
-	r = add_files(t, instance);
+	t->request = wish->request;
+	t->bytes_max = wish->instance || wish->request ? FILE_BYTES_MAX : ALL_BYTES_MAX / 64;
+	r = add_files(t, wish->instance);
 	if (r == 0 && t->file_count == 0)
 		r = -ENOENT;
 	if (r == 0)
 		r = split_all(t);
 	if (r == 0)
-		r = format_last(t, lines_max, json, out);
+		r = format_last(t, lines_max, wish->json, out);
 	for (size_t i = 0; i < t->file_count; i++)
 		free(t->files[i].text);
 	free(t->lines);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #include "runtime/api/request.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -24,7 +22,8 @@ struct follower {
 	struct request *rq; /* NULL: free */
 	bool json;
 	char service[SERVICE_NAME_SIZE];
-	char instance[INSTANCE_ID_SIZE]; /* "" = all */
+	char instance[INSTANCE_ID_SIZE];     /* "" = all */
+	char request[LOG_REQUEST_CHARS + 1]; /* "" = all */
 };
 
 struct log_pipe {
@@ -92,37 +91,6 @@ bool logs_is_live(const struct logs *logs, const char *instance)
 
 /* ---- lines ---- */
 
-int log_line_format(struct buffer *out, const char *instance, const char *line, size_t size,
-		    bool json)
-{
-	int time_size = size > LOG_TIME_CHARS ? LOG_TIME_CHARS : (int)size;
-	size_t text_at = size > LOG_TIME_CHARS ? LOG_TIME_CHARS + 1 : size;
-	char when[LOG_TIME_CHARS + 1];
-	SCOPED_MEM char *text = NULL;
-	struct json_out o;
-	int r;
-
-	if (!json) {
-		r = buffer_printf(out, "%.*s %s ", time_size, line, instance);
-		if (r == 0)
-			r = buffer_add(out, line + text_at, size - text_at);
-		return r == 0 ? buffer_add(out, "\n", 1) : r;
-	}
-	text = strndup(line + text_at, size - text_at);
-	if (!text)
-		return -ENOMEM;
-	snprintf(when, sizeof(when), "%.*s", time_size, line);
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_string(&o, "time", when);
-	json_out_string(&o, "instance", instance);
-	json_out_string(&o, "line", text);
-	json_out_end_object(&o);
-	r = o.failed ? -ENOMEM : buffer_add(out, o.text, o.length);
-	json_out_fini(&o);
-	return r == 0 ? buffer_add(out, "\n", 1) : r;
-}
-
 static bool wants(const struct follower *f, const struct log_pipe *p)
 {
 	return f->rq && strcmp(f->service, p->service) == 0 &&
@@ -133,6 +101,7 @@ static bool wants(const struct follower *f, const struct log_pipe *p)
 static void tell_follower(struct follower *f, const struct log_pipe *p, const char *lines,
 			  size_t size)
 {
+	const char *request = *f->request ? f->request : NULL;
 	struct buffer out = {0};
 	int r = 0;
 
@@ -140,13 +109,14 @@ static void tell_follower(struct follower *f, const struct log_pipe *p, const ch
 		const char *end = memchr(lines, '\n', size);
 		size_t n = (size_t)(end - lines);
 
-		r = log_line_format(&out, p->instance, lines, n, f->json);
+		if (log_line_wanted(lines, n, request))
+			r = log_line_format(&out, p->instance, lines, n, f->json);
 		lines += n + 1;
 		size -= n + 1;
 	}
 	if (r < 0 || stream_backlog(f->rq) > BACKLOG_BYTES_MAX)
 		stream_abort(f->rq);
-	else
+	else if (out.size > 0)
 		stream_send(f->rq, buffer_at(&out), out.size);
 	buffer_fini(&out);
 }
@@ -168,13 +138,15 @@ static void deliver(struct log_pipe *p, const struct buffer *lines)
 			tell_follower(&logs->followers[i], p, buffer_at(lines), lines->size);
 }
 
-static int end_line(struct log_pipe *p, const char *when, struct buffer *lines)
+/* cut: it goes on in another line, which belongs to the same request. */
+static int end_line(struct log_pipe *p, const char *when, bool cut, struct buffer *lines)
 {
+	const char *tag = log_text_request(p->line, p->used);
 	int r = buffer_printf(lines, "%s ", when);
 
 	if (r == 0)
 		r = buffer_add(lines, p->line, p->used);
-	p->used = 0;
+	p->used = cut && tag ? LOG_TAG_CHARS : 0; /* the tag is at its place already */
 	return r == 0 ? buffer_add(lines, "\n", 1) : r;
 }
 
@@ -196,7 +168,7 @@ static void take_bytes(struct log_pipe *p, const char *bytes, size_t size)
 		memcpy(p->line + p->used, bytes, n);
 		p->used += n;
 		if (end || !fits)
-			r = end_line(p, when, &lines);
+			r = end_line(p, when, !fits, &lines);
 		n += end && fits;
 		bytes += n;
 		size -= n;
@@ -273,16 +245,17 @@ bool logs_can_follow(const struct logs *logs)
 	return free_place(logs) != NULL;
 }
 
-int logs_follow(struct logs *logs, struct request *rq, const char *service, const char *instance,
-		bool json)
+int logs_follow(struct logs *logs, struct request *rq, const char *service,
+		const struct log_wish *wish)
 {
 	struct follower *f = free_place(logs);
 
 	if (!f)
 		return -ENOSPC;
-	*f = (struct follower){.rq = rq, .json = json};
+	*f = (struct follower){.rq = rq, .json = wish->json};
 	must(text_copy(f->service, sizeof(f->service), service) == 0);
-	must(!instance || text_copy(f->instance, sizeof(f->instance), instance) == 0);
+	must(!wish->instance || text_copy(f->instance, sizeof(f->instance), wish->instance) == 0);
+	must(!wish->request || text_copy(f->request, sizeof(f->request), wish->request) == 0);
 	return 0;
 }
 

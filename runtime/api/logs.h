@@ -2,8 +2,9 @@
 /*
  * What instances write to stdout and stderr: one pipe per instance, read into
  * <log>/<service>/<instance>.log as lines "2026-11-23T01:02:03.456789Z text", and sent to those who
- * follow. A pipe is always emptied: a full disk or a slow follower loses lines, never blocks a
- * function.
+ * follow. A line that belongs to a request begins with a tag (a byte 0x1e, the 32 digits of its
+ * id, a space), which stays in the file and is told apart on the way out. A pipe is always emptied:
+ * a full disk or a slow follower loses lines, never blocks a function.
  */
 #ifndef EBB_API_LOGS_H
 #define EBB_API_LOGS_H
@@ -28,14 +29,28 @@ int logs_dir_fd(const struct logs *logs);
 /* Takes pipe_fd. 0 or -errno. */
 int logs_add_pipe(struct logs *logs, const char *service, const char *instance, int pipe_fd);
 bool logs_is_live(const struct logs *logs, const char *instance);
-/* Sends rq (whose stream has begun) every new line of an instance, or (NULL) of all of a service.
- * 0, or -ENOSPC. */
-int logs_follow(struct logs *logs, struct request *rq, const char *service, const char *instance,
-		bool json);
+/* Which lines somebody wants, and how. */
+struct log_wish {
+	const char *instance; /* NULL = all of the service */
+	const char *request;  /* 32 digits, or NULL = all */
+	bool json;
+};
+#define LOG_REQUEST_CHARS 32
+#define LOG_TAG_CHARS     (1 + LOG_REQUEST_CHARS + 1)
+/* Whether it is the id of a request: 32 lower-case hexadecimal digits. */
+bool log_is_request(const char *text);
+/* Sends rq (whose stream has begun) every new line. 0, or -ENOSPC. */
+int logs_follow(struct logs *logs, struct request *rq, const char *service,
+		const struct log_wish *wish);
 bool logs_can_follow(const struct logs *logs);
 void logs_forget(struct logs *logs, const struct request *rq);
 
-/* One line as it goes out: "TIME INSTANCE TEXT" or a JSON object. line is "TIME TEXT". 0/-ENOMEM */
+/* log_line.c. The request of a line "TIME TEXT" or of a bare "TEXT": its digits, or NULL. */
+const char *log_line_request(const char *line, size_t size);
+const char *log_text_request(const char *text, size_t size);
+bool log_line_wanted(const char *line, size_t size, const char *request);
+/* One line as it goes out: "TIME INSTANCE [REQUEST] TEXT" or a JSON object. line is "TIME TEXT".
+ * 0 or -ENOMEM. */
 int log_line_format(struct buffer *out, const char *instance, const char *line, size_t size,
 		    bool json);
 
@@ -45,9 +60,8 @@ int log_append(int log_dir_fd, const char *service, const char *instance, const 
 	       size_t size);
 /* Removes the files of all but the newest dead instances. */
 void log_prune(struct logs *logs, const char *service);
-/* log_tail.c: the last lines, oldest first, formatted, of one instance or (NULL) all of a service.
- * 0, -ENOENT, -errno. */
-int log_tail(int log_dir_fd, const char *service, const char *instance, size_t lines_max, bool json,
+/* log_tail.c: the last lines that are wanted, oldest first, formatted. 0, -ENOENT, -errno. */
+int log_tail(int log_dir_fd, const char *service, const struct log_wish *wish, size_t lines_max,
 	     struct buffer *out);
 
 #endif

@@ -41,26 +41,34 @@ static int print_lines(const struct call *call, const struct source *source, boo
 	return r < 0 ? api_broken(call, source->action, r) : CLI_DONE;
 }
 
-/* "?follow=1&tail=20" */
+/* "?follow=1&tail=20&request=..." */
 static int logs_query(const struct call *call, char *buf, size_t size)
 {
 	const char *tail = args_value(&call->args, "tail");
+	const char *request = args_value(&call->args, "request");
 	uint64_t number;
+	uint8_t id[16];
 
 	if (tail && text_parse_u64(tail, 0, TAIL_MAX, &number) < 0) {
 		say_error("it is not a number of lines (0..100000)", NULL, "cannot use --tail %s",
 			  tail);
 		return CLI_USAGE;
 	}
-	snprintf(buf, size, "/logs?follow=%d%s%s", args_given(&call->args, "follow"),
-		 tail ? "&tail=" : "", tail ? tail : "");
+	if (request && (strlen(request) != 2 * sizeof(id) || text_unhex(id, sizeof(id), request))) {
+		say_error("it is the x-ebb-id of a response: 32 lower-case hexadecimal digits",
+			  NULL, "cannot use --request %.64s", request);
+		return CLI_USAGE;
+	}
+	snprintf(buf, size, "/logs?follow=%d%s%s%s%s", args_given(&call->args, "follow"),
+		 tail ? "&tail=" : "", tail ? tail : "", request ? "&request=" : "",
+		 request ? request : "");
 	return CLI_DONE;
 }
 
 int verb_logs(struct call *call)
 {
 	const char *name = args_word(&call->args, 0);
-	char service[1200], instance[1200], action[128], query[64];
+	char service[1200], instance[1200], action[128], query[128];
 	struct source source = {service, instance, action, log_line_print};
 	int r = logs_query(call, query, sizeof(query));
 

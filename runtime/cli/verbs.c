@@ -99,6 +99,10 @@ static const struct option up_options[] = {
 static const struct option logs_options[] = {
 	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
 	{.name = "tail", .letter = 'n', .kind = ARG_TEXT, .value = "N", .help = "last lines; 1000"},
+	{.name = "request",
+	 .kind = ARG_TEXT,
+	 .value = "ID",
+	 .help = "only those of one request: its x-ebb-id"},
 	{.name = NULL},
 };
 

@@ -28,6 +28,7 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/apilink.h"
 #include "runtime/supervisor/config.h"
+#include "runtime/supervisor/ipclink.h"
 #include "runtime/supervisor/notify.h"
 #include "sandbox/sandbox.h"
 
@@ -35,6 +36,7 @@
 #define UID_GATEWAY   1 /* above id_base */
 #define UID_API       2
 #define UID_LEDGER    3
+#define UID_IPC       4
 #define FLUSH_AT_EXIT UINT64_MAX /* the cookie of the last flush */
 
 struct ebbd {
@@ -52,6 +54,7 @@ struct ebbd {
 	struct gateways *gateways;
 	struct ledgerlink *ledger;
 	struct apilink *api;
+	struct ipclink *ipc;
 	struct watch signals;
 	bool stopping, gateways_gone;
 	bool gateways_ready, api_ready, told_ready;
@@ -100,6 +103,20 @@ static void on_log_pipe(void *self, struct instance *i)
 	struct ebbd *e = self;
 
 	apilink_log_pipe(e->api, i);
+}
+
+static void on_ipc_up(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	ipclink_up(e->ipc, i);
+}
+
+static void on_ipc_down(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	ipclink_down(e->ipc, i);
 }
 
 static bool may_start(void *self)
@@ -381,6 +398,7 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 		.armed = (uint32_t)e->config.armed,
 		.instances_max = (uint32_t)e->config.instances_max,
 		.nofile_max = (uint32_t)e->config.nofile_max,
+		.drain_ms = (uint32_t)e->config.drain_ms,
 		.boot_us = e->boot_us,
 		.hooks = {.self = e,
 			  .up = on_up,
@@ -389,6 +407,8 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 			  .event = on_event,
 			  .meter = on_meter,
 			  .log_pipe = on_log_pipe,
+			  .ipc_up = on_ipc_up,
+			  .ipc_down = on_ipc_down,
 			  .may_start = may_start,
 			  .emptied = on_emptied},
 	};
@@ -397,6 +417,20 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 	if (r < 0)
 		(void)text_format(err, err_size, "cannot make the fleet: %s", strerror(-r));
 	return r;
+}
+
+static int open_ipc(struct ebbd *e, char *err, size_t err_size)
+{
+	struct ipclink_options ipc = {.loop = e->loop,
+				      .config = &e->config,
+				      .board = e->board,
+				      .fleet = e->fleet,
+				      .board_fd = e->board_fd,
+				      .doorbell_fd = gateways_doorbell_fd(e->gateways),
+				      .uid = (uint32_t)e->config.id_base + UID_IPC,
+				      .stage_dir = e->stage_dir};
+
+	return ipclink_new(&ipc, &e->ipc, err, err_size);
 }
 
 static int open_programs(struct ebbd *e, char *err, size_t err_size)
@@ -438,6 +472,8 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 		r = open_fleet(e, err, err_size);
 	if (r == 0)
 		r = gateways_new(&gateways, &e->gateways, err, err_size);
+	if (r == 0)
+		r = open_ipc(e, err, err_size);
 	if (r < 0)
 		return r;
 	gateways_attach(e->gateways, e->fleet);
@@ -465,6 +501,7 @@ static void close_all(struct ebbd *e)
 {
 	apilink_free(e->api);
 	gateways_free(e->gateways);
+	ipclink_free(e->ipc); /* while the fleet is there to be told */
 	fleet_free(e->fleet);
 	ledgerlink_free(e->ledger);
 	image_store_close(e->images);

@@ -314,10 +314,14 @@ void fleet_stop_all(struct fleet *f)
 		f->options.hooks.emptied(f->options.hooks.self);
 	for (struct instance *i = f->first; i; i = next) {
 		bool up = instance_is_up(i);
+		bool held = up && board_holds(board_load(f->options.board, i->slot)) > 0;
+		uint64_t until_ns = loop_now_ns(f->options.loop) + f->options.drain_ms * NS_PER_MS;
 
 		next = i->next;
 		stop_drain(i); /* frees one that never had a sandbox */
-		if (up)
+		if (held && i->deadline_ns > until_ns)
+			i->deadline_ns = until_ns;
+		else if (up && !held)
 			stop_terminate(i);
 	}
 }

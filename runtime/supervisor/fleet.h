@@ -29,6 +29,8 @@ struct fleet_hooks {
 	void (*event)(void *self, const struct wire_event *record);
 	void (*meter)(void *self, struct wire_meter *record);
 	void (*log_pipe)(void *self, struct instance *i);
+	void (*ipc_up)(void *self, struct instance *i); /* its program may talk */
+	void (*ipc_down)(void *self, struct instance *i);
 	bool (*may_start)(void *self); /* false: the ledger is full, no new work */
 	void (*emptied)(void *self);   /* the last instance of a stopping fleet is gone */
 };
@@ -41,6 +43,7 @@ struct fleet_options {
 	struct zygote *zygote;
 	const char *stage_dir;
 	uint32_t armed, instances_max, nofile_max;
+	uint32_t drain_ms; /* how long holds are waited for when everything stops */
 	uint64_t boot_us;
 	struct fleet_hooks hooks;
 };
@@ -63,7 +66,12 @@ void fleet_doorbell(struct fleet *f);
 void fleet_touch(struct fleet *f, uint32_t slot);
 /* An instance is in doubt: see whether it still lives; a dead one says so by itself. */
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error);
-/* Stops every instance (SIGTERM, grace, kill); hooks.emptied when all are gone. */
+/* ebb-ipc died: what it held is open no more, but those instances get time to say it again. */
+void fleet_holds_lost(struct fleet *f);
+/* A program asks to be replaced. text is printable. */
+void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
+		  const char *text);
+/* Stops every instance (holds, SIGTERM, grace, kill); hooks.emptied when all are gone. */
 void fleet_stop_all(struct fleet *f);
 /* Reads every meter now (METER_AT_FLUSH). */
 void fleet_flush_meters(struct fleet *f);
@@ -84,6 +92,9 @@ bool instance_is_shown(const struct instance *i); /* false: made ahead of need *
 void instance_up_record(const struct instance *i, struct wire_instance_up *out);
 int instance_freeze_fd(const struct instance *i); /* borrowed */
 int instance_log_fd(const struct instance *i);    /* borrowed */
+int instance_ipc_fd(const struct instance *i);    /* borrowed */
+bool instance_may_talk(const struct instance *i); /* over that */
+void instance_ipc_record(const struct instance *i, struct wire_ipc_up *out);
 void instance_down_record(const struct instance *i, struct wire_instance_down *out);
 void instance_info_record(struct instance *i, struct wire_instance_info *out);
 void instance_log_record(const struct instance *i, struct wire_log_pipe *out);

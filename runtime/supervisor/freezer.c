@@ -146,6 +146,8 @@ static void consider(struct instance *i)
 	due_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) + grace_of(i);
 	if (due_ns < i->not_before_ns)
 		due_ns = i->not_before_ns;
+	if (due_ns < i->repeat_until_ns)
+		due_ns = i->repeat_until_ns;
 	if (now_ns < due_ns)
 		again_at(i, due_ns);
 	else if (freezer_ask(i) == -EBUSY && i->state == INSTANCE_RUNNING)

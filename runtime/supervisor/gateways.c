@@ -268,6 +268,11 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 	return r;
 }
 
+int gateways_doorbell_fd(const struct gateways *g)
+{
+	return g->doorbell_fd;
+}
+
 static void on_doorbell(struct watch *w, uint32_t events)
 {
 	struct gateways *all = (struct gateways *)((char *)w - offsetof(struct gateways, doorbell));

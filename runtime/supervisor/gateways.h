@@ -35,6 +35,7 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 		 size_t err_size);
 void gateways_attach(struct gateways *g, struct fleet *fleet);
 void gateways_free(struct gateways *g);
+int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
 /* Stop accepting, finish, exit; those still there after drain_ms are killed. */
 void gateways_stop(struct gateways *g);
 

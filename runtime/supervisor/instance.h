@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One instance, seen by the fleet's own files only (fleet.c, start.c, probe.c, probe_unix.c,
- * freezer.c, stop.c, metering.c, report.c). Its life is the table next_state in fleet.c.
+ * freezer.c, stop.c, metering.c, holds.c, report.c). Its life is the table next_state in fleet.c.
  */
 #ifndef EBB_SUPERVISOR_INSTANCE_H
 #define EBB_SUPERVISOR_INSTANCE_H
@@ -61,6 +61,8 @@ struct instance {
 	/* freezing */
 	uint64_t grace_ns, asked_ns, frozen_ns, frozen_sum_ns, not_before_ns;
 	uint64_t freezes;
+	uint64_t repeat_until_ns; /* its holds were lost; until then they may be repeated */
+	uint64_t ready_ns;
 
 	struct load load;
 
@@ -162,6 +164,8 @@ void stop_unresponsive(struct instance *i);
 void stop_terminate(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
 void stop_watch(struct instance *i); /* control socket and death */
+
+/* holds.c has what ebb-ipc needs: see fleet.h */
 
 /* metering.c */
 void meter_open(struct instance *i);

@@ -28,6 +28,7 @@ void probe_ready(struct instance *i)
 	probe_off(i);
 	instance_move(i, INSTANCE_READY);
 	i->was_ready = true;
+	i->ready_ns = i->state_since_ns;
 	if (service && service->spec == i->spec) {
 		service->failures = 0;
 		/* Gateways send the requests that waited; who still needs more says so again. */

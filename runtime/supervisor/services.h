@@ -37,7 +37,8 @@ struct service {
 	uint32_t start_said; /* the reason told last */
 	uint32_t failures;   /* starts that failed in a row */
 	uint64_t not_before_ns;
-	bool unpreparable; /* making an instance ahead of need failed */
+	bool unpreparable;     /* making an instance ahead of need failed */
+	uint32_t retired_soon; /* in a row: instances that asked to be replaced at once */
 	char last_failure[ERROR_TEXT_SIZE];
 };
 

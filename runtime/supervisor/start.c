@@ -15,12 +15,12 @@
 #include "runtime/supervisor/instance.h"
 #include "runtime/supervisor/policy.h"
 
-/* A slot is free once its last tickets came back. */
+/* A slot is free once its last tickets and holds came back. */
 static bool slot_is_free(struct fleet *f, uint32_t slot)
 {
 	board_word w = board_load(f->options.board, slot);
 
-	if (f->slots[slot] || board_tickets(w) > 0)
+	if (f->slots[slot] || !board_settled(f->options.board, slot))
 		return false;
 	if (board_state_of(w) == BOARD_EMPTY)
 		return true;
@@ -179,6 +179,8 @@ void instance_announce(struct instance *i)
 	i->announced = true;
 	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
 	hooks->log_pipe(hooks->self, i);
+	if (instance_may_talk(i))
+		hooks->ipc_up(hooks->self, i);
 }
 
 static void stay_prepared(struct instance *i, int r)

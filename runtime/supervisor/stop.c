@@ -78,6 +78,8 @@ static void begin_dying(struct instance *i)
 {
 	struct fleet *f = i->fleet;
 
+	if (instance_may_talk(i))
+		f->options.hooks.ipc_down(f->options.hooks.self, i);
 	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
@@ -244,7 +246,9 @@ static void on_drain_due(struct timer *t)
 	struct instance *i = of_timer(t);
 	board_word w = board_load(i->fleet->options.board, i->slot);
 
-	if (board_tickets(w) + board_holds(w) == 0 || loop_now_ns(loop_of(i)) >= i->deadline_ns)
+	if ((board_tickets(w) + board_holds(w) == 0 &&
+	     loop_now_ns(loop_of(i)) >= i->repeat_until_ns) ||
+	    loop_now_ns(loop_of(i)) >= i->deadline_ns)
 		stop_terminate(i);
 	else
 		wait_for(i, on_drain_due, DRAIN_LOOK_NS);

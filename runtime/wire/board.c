@@ -13,17 +13,18 @@
 #include "runtime/base/mem.h"
 
 #define BOARD_MAGIC   UINT64_C(0x0a6472616f626265) /* "ebboard\n" */
-#define BOARD_VERSION 1u
+#define BOARD_VERSION 2u
 
 struct board_header {
 	uint64_t magic;
 	uint32_t version, slot_count, gateway_count, reserved;
 };
 
-/* The file: header, slots, one page per gateway. */
+/* The file: header, slots, the page of ebb-ipc, one page per gateway. */
 struct board_file {
 	struct board_header header;
 	struct board_slot slots[INSTANCES_MAX];
+	struct board_holder holder;
 	struct board_gateway gateways[];
 };
 
@@ -211,6 +212,18 @@ uint32_t board_sleeping(struct board *b, uint32_t slot)
 	return sum;
 }
 
+static void forget_holder(struct board *b, uint32_t slot)
+{
+	struct board_tally *t = board_tally(b, slot);
+
+	for (uint32_t n = 0; n < BOARD_NOTES_MAX; n++)
+		atomic_store(&board_notes(b, slot)[n].until_ms, 0);
+	atomic_store(&t->messages, 0);
+	atomic_store(&t->refused, 0);
+	atomic_store(&t->cut, 0);
+	atomic_store(&t->lost, 0);
+}
+
 uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service)
 {
 	struct board_slot *s = board_slot(b, slot);
@@ -229,6 +242,7 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	atomic_store(&s->first_byte_us, 0);
 	atomic_store(&s->crowded, 0);
 	atomic_store(&s->nacks, 0);
+	forget_holder(b, slot);
 	atomic_store(&s->word, board_make(generation, BOARD_STARTING, 0, 0));
 	return generation;
 }
@@ -258,32 +272,94 @@ bool board_try_freeze(struct board *b, uint32_t slot)
 		&s->word, &old, board_make(board_generation(old), BOARD_FROZEN, 0, 0));
 }
 
-bool board_hold(struct board *b, uint32_t slot, uint32_t generation)
+/* What is open on a draining instance may go on; it takes nothing new. */
+static bool takes_holds(board_word w, uint32_t generation)
+{
+	if (board_generation(w) == generation && board_state_of(w) == BOARD_DRAINING)
+		return board_tickets(w) + board_holds(w) > 0;
+	return takes_work(w, generation);
+}
+
+enum board_take board_hold(struct board *b, uint32_t slot, uint32_t generation)
 {
 	struct board_slot *s = board_slot(b, slot);
-	board_word old = atomic_load(&s->word);
+	struct board_holder *holder = &b->file->holder;
+	board_word old = atomic_load(&s->word), next;
 
+	atomic_store(&holder->pending, slot + 1);
 	do {
-		if (board_generation(old) != generation || board_state_of(old) != BOARD_RUNNING ||
-		    board_holds(old) == 0xffff)
-			return false;
-	} while (!atomic_compare_exchange_weak(&s->word, &old, old + 0x10000));
+		if (!takes_holds(old, generation) || board_holds(old) == 0xffff) {
+			atomic_store(&holder->pending, 0);
+			return takes_holds(old, generation) ? BOARD_FULL : BOARD_GONE;
+		}
+		next = board_make(generation,
+				  board_state_of(old) == BOARD_FROZEN ? BOARD_RUNNING
+								      : board_state_of(old),
+				  board_holds(old) + 1, board_tickets(old));
+	} while (!atomic_compare_exchange_weak(&s->word, &old, next));
 	if (board_tickets(old) + board_holds(old) == 0)
 		awake_begin(s);
-	return true;
+	atomic_store(&holder->pending, 0);
+	if (board_state_of(old) != BOARD_FROZEN)
+		return BOARD_TAKEN;
+	atomic_fetch_add_explicit(&s->thaws, 1, memory_order_relaxed);
+	return BOARD_TAKEN_THAW;
 }
 
 void board_release(struct board *b, uint32_t slot, uint32_t generation)
 {
 	struct board_slot *s = board_slot(b, slot);
+	struct board_holder *holder = &b->file->holder;
 	board_word old = atomic_load(&s->word);
 
+	atomic_store(&holder->pending, slot + 1);
 	do {
-		if (board_generation(old) != generation || board_holds(old) == 0)
+		if (board_generation(old) != generation || board_holds(old) == 0) {
+			atomic_store(&holder->pending, 0);
 			return;
+		}
 	} while (!atomic_compare_exchange_weak(&s->word, &old, old - 0x10000));
 	if (board_tickets(old) + board_holds(old) == 1)
 		awake_end(s);
+	atomic_store(&holder->pending, 0);
+}
+
+struct board_note *board_notes(struct board *b, uint32_t slot)
+{
+	must(slot < INSTANCES_MAX);
+	return b->file->holder.notes[slot];
+}
+
+struct board_tally *board_tally(struct board *b, uint32_t slot)
+{
+	must(slot < INSTANCES_MAX);
+	return &b->file->holder.tallies[slot];
+}
+
+static void return_holds_of(struct board_slot *s)
+{
+	board_word old = atomic_load(&s->word), next;
+
+	do {
+		if (board_holds(old) == 0)
+			return;
+		next = board_make(board_generation(old), board_state_of(old), 0,
+				  board_tickets(old));
+	} while (!atomic_compare_exchange_weak(&s->word, &old, next));
+	if (board_tickets(old) == 0)
+		awake_end(s);
+}
+
+void board_return_holds(struct board *b)
+{
+	struct board_holder *holder = &b->file->holder;
+
+	for (uint32_t slot = 0; slot < INSTANCES_MAX; slot++) {
+		return_holds_of(board_slot(b, slot));
+		for (uint32_t n = 0; n < BOARD_NOTES_MAX; n++)
+			atomic_store(&holder->notes[slot][n].until_ms, 0);
+	}
+	atomic_store(&holder->pending, 0);
 }
 
 static bool anyone_pending(struct board *b, uint32_t except, uint32_t slot)
@@ -292,6 +368,19 @@ static bool anyone_pending(struct board *b, uint32_t except, uint32_t slot)
 		if (g != except && atomic_load(&gateway_page(b, g)->pending) == slot + 1)
 			return true;
 	return false;
+}
+
+static bool holder_pending(struct board *b, uint32_t slot)
+{
+	return atomic_load(&b->file->holder.pending) == slot + 1;
+}
+
+bool board_settled(struct board *b, uint32_t slot)
+{
+	board_word w = board_load(b, slot);
+
+	return board_tickets(w) + board_holds(w) == 0 && !anyone_pending(b, GATEWAYS_MAX, slot) &&
+	       !holder_pending(b, slot);
 }
 
 /* How often a reader looks again while gateways are between their steps; far more than it takes. */
@@ -363,7 +452,8 @@ bool board_awake_ns(struct board *b, uint32_t slot, uint64_t *out_ns)
 		board_word before = atomic_load(&s->word);
 		int64_t sum_ns = atomic_load(&s->awake_ns);
 
-		if (anyone_pending(b, GATEWAYS_MAX, slot) || atomic_load(&s->word) != before)
+		if (anyone_pending(b, GATEWAYS_MAX, slot) || holder_pending(b, slot) ||
+		    atomic_load(&s->word) != before)
 			continue;
 		if (board_tickets(before) + board_holds(before) > 0)
 			sum_ns += (int64_t)clock_mono_ns();

@@ -10,13 +10,16 @@
  *           FROZEN, or tickets = limit. tickets + 1, and FROZEN becomes RUNNING in the same step;
  *           that gateway must then write "0" to cgroup.freeze and ring the doorbell.
  *   give    tickets - 1 by the gateway that took it.
+ *   hold    the same by ebb-ipc for work that outlives its response; FROZEN becomes RUNNING and it
+ *           writes "0". Also while DRAINING, if work is open: what is open may go on.
  *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN; it writes "1",
  * then looks again: if the word is no longer FROZEN, it writes "0".
  *
- * A gateway writes "0" only while it owns a ticket, and the supervisor writes "1" only before it
- * looks again, so no order of these steps leaves a frozen cgroup with open work;
- * tests/unit/test_board_model walks through every interleaving. Each gateway also counts its
- * tickets in a page of its own, so that the supervisor can return those of a dead one.
+ * A gateway writes "0" only while it owns a ticket, ebb-ipc while it owns a hold, and the
+ * supervisor writes "1" only before it looks again, so no order of these steps leaves a frozen
+ * cgroup with open work; tests/unit/test_board_model walks through every interleaving. Each gateway
+ * also counts its tickets in a page of its own, so that the supervisor can return those of a dead
+ * one. Holds have one owner only, so all that the words count are its.
  *
  * Every gateway can write all of it, and a gateway may be hijacked: the supervisor believes nothing
  * here that could hurt more than the requests of this host's functions. It neither ends nor waits
@@ -97,6 +100,26 @@ struct board_gateway {
 	_Atomic uint16_t sleeping[INSTANCES_MAX + 1]; /* WebSockets that gave theirs back */
 };
 
+/* What ebb-ipc says of itself: which holds they are, for people to read. Only it writes here;
+ * readers copy, and a torn copy is a wrong line in `ebb why`, nothing else. */
+#define BOARD_NOTES_MAX 4 /* the first few holds of an instance */
+struct board_note {
+	_Atomic uint64_t id_high, id_low; /* of the request */
+	_Atomic uint64_t until_ms;        /* wall clock; 0 = unused */
+};
+/* Counted since the instance came up. */
+struct board_tally {
+	_Atomic uint64_t messages; /* understood */
+	_Atomic uint64_t refused;  /* connections closed for what they sent */
+	_Atomic uint64_t cut;      /* holds ended by their deadline */
+	_Atomic uint64_t lost;     /* log lines that the pipe did not take */
+};
+struct board_holder {
+	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a hold or release is under way */
+	struct board_note notes[INSTANCES_MAX][BOARD_NOTES_MAX];
+	struct board_tally tallies[INSTANCES_MAX];
+};
+
 struct board; /* a mapping */
 
 /* Makes the file <dir>/board anew, sized and zeroed, and maps it. 0 or -errno. */
@@ -128,9 +151,17 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 bool board_move(struct board *b, uint32_t slot, uint32_t from_states, enum board_state to);
 /* (RUNNING, nothing open) -> FROZEN; true if it did. */
 bool board_try_freeze(struct board *b, uint32_t slot);
-/* Work that outlives a response; counts like a ticket. */
-bool board_hold(struct board *b, uint32_t slot, uint32_t generation);
+/* Nothing open there and nobody between two steps: the slot may be opened anew. */
+bool board_settled(struct board *b, uint32_t slot);
+
+/* ebb-ipc: work that outlives a response; counts like a ticket. BOARD_TAKEN_THAW: as for take. */
+enum board_take board_hold(struct board *b, uint32_t slot, uint32_t generation);
 void board_release(struct board *b, uint32_t slot, uint32_t generation);
+struct board_note *board_notes(struct board *b, uint32_t slot); /* BOARD_NOTES_MAX of them */
+struct board_tally *board_tally(struct board *b, uint32_t slot);
+/* Supervisor, when ebb-ipc died: no hold is open any more. It may have died between two steps
+ * anywhere, so the caller then touches every instance (fleet_touch). */
+void board_return_holds(struct board *b);
 /* Everything a dead gateway had open comes back; touched(ctx, slot) is called for each such slot,
  * and the caller writes "0" there: the gateway may have died between its CAS and its write. */
 void board_return_tickets(struct board *b, uint32_t gateway,

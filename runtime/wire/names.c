@@ -28,6 +28,7 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_INSTANCE_FROZEN] = "instance_frozen",
 	[WIRE_EVENT_INSTANCE_THAWED] = "instance_thawed",
 	[WIRE_EVENT_INSTANCE_STOPPED] = "instance_stopped",
+	[WIRE_EVENT_INSTANCE_RETIRED] = "instance_retired",
 	[WIRE_EVENT_INSTANCE_FAILED] = "instance_failed",
 	[WIRE_EVENT_IMAGE_IMPORTED] = "image_imported",
 	[WIRE_EVENT_GATEWAY_UP] = "gateway_up",

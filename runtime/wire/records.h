@@ -31,7 +31,11 @@
 	/* api -> ledger, and back */ \
 	X(USAGE_GET) X(USAGE_ROW) X(LEDGER_VERIFY) X(LEDGER_VERDICT) \
 	/* ebbd -> unpack, and back */ \
-	X(UNPACK_JOB) X(UNPACK_LAYER) X(UNPACK_DONE)
+	X(UNPACK_JOB) X(UNPACK_LAYER) X(UNPACK_DONE) \
+	/* ebbd -> ipc */ \
+	X(IPC_CONFIG) X(IPC_UP) X(IPC_DOWN) \
+	/* ipc -> ebbd */ \
+	X(IPC_READY) X(IPC_RETIRE)
 /* clang-format on */
 
 #define X(name) WIRE_##name,
@@ -306,6 +310,8 @@ struct wire_instance_info {
 	char id[INSTANCE_ID_SIZE];
 	char service[SERVICE_NAME_SIZE];
 	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
+	/* over its IPC socket: see struct board_tally */
+	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost;
 };
 
 enum wire_instance_command { WIRE_COMMAND_FREEZE, WIRE_COMMAND_THAW, WIRE_COMMAND_STOP };
@@ -327,7 +333,8 @@ struct wire_log_pipe {
 	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
 	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
-	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE)
+	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) \
+	X(INSTANCE_RETIRED)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
@@ -429,6 +436,32 @@ struct wire_ledger_verdict {
 	int32_t err;
 	uint32_t reserved;
 	char text[ERROR_TEXT_SIZE];
+};
+
+/* ---- ebbd <-> ipc ---- */
+
+#define IPC_CONTROL_FD 3
+/* IPC_CONFIG, first and without a record. fds: board, doorbell (eventfd: write 1 after a thaw). */
+
+/* An instance whose program may talk. fds: its listening IPC socket, its cgroup.freeze
+ * (write-only), the write end of its log pipe (non-blocking, of its own). */
+struct wire_ipc_up {
+	uint32_t slot, generation;
+	uint32_t max_duration_ms; /* no hold is longer */
+	uint32_t reserved;
+	char id[INSTANCE_ID_SIZE];
+};
+
+struct wire_ipc_down {
+	uint32_t slot, generation;
+};
+
+/* The program asks for its replacement: it takes no new work, finishes and is replaced. failed: it
+ * says that it cannot go on (unrecoverable-error). */
+struct wire_ipc_retire {
+	uint32_t slot, generation;
+	uint32_t failed, reserved;
+	char text[ERROR_TEXT_SIZE]; /* its own words, printable */
 };
 
 /* ---- ebbd <-> unpack ---- */

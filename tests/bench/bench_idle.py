@@ -4,7 +4,7 @@ import leaks
 from figures import Row
 from waiting import throughout, wait_for
 
-OWN = ["ebb-gateway", "ebb-api", "ebb-ledger"]
+OWN = ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc"]
 
 
 def own_pids(ebb):

@@ -17,7 +17,7 @@ def held(ebb):
     programs = sorted(leaks.read(f"/proc/{p}/comm").strip()
                       for p in leaks.descendants(ebb.process.pid))
     fds = {name: sum(len(os.listdir(f"/proc/{p}/fd")) for p in ebb.programs(name))
-           for name in ("ebb-gateway", "ebb-api", "ebb-ledger")}
+           for name in ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc")}
     return {"programs": programs, "fds": {**fds, "ebbd": ebb.fd_count()},
             "cgroups": len(leaks.cgroup_dirs(ebb.config["cgroup"])),
             "mounts": len(leaks.read(f"/proc/{ebb.process.pid}/mountinfo").splitlines())}

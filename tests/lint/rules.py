@@ -18,6 +18,7 @@ LAYERS = {
     "runtime/gateway": ("runtime/base", "runtime/wire", "runtime/http"),
     "runtime/api": ("runtime/base", "runtime/wire", "runtime/http"),
     "runtime/ledger": ("runtime/base", "runtime/wire"),
+    "runtime/ipc": ("runtime/base", "runtime/wire"),
     "runtime/cli": ("runtime/base", "runtime/wire", "runtime/http"),
 }
 

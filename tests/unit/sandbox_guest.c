@@ -13,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -86,6 +87,13 @@ static void see(void)
 		printf("env %s\n", *e);
 }
 
+static int connect_ipc(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/dev/ebb/ipc"};
+
+	return connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&at, sizeof(at));
+}
+
 static void try_all(void)
 {
 	char byte = 0;
@@ -112,6 +120,8 @@ static void try_all(void)
 	say_result("sysrq", open("/proc/sysrq-trigger", O_WRONLY));
 	say_result("dev_write", open("/dev/x", O_CREAT | O_WRONLY, 0600));
 	say_result("shm_write", open("/dev/shm/x", O_CREAT | O_RDWR, 0600));
+	say_result("ipc_connect", connect_ipc());
+	say_result("ipc_unlink", unlink("/dev/ebb/ipc"));
 	say_result("null", write(open("/dev/null", O_WRONLY), &byte, 1));
 	say_result("random", read(open("/dev/urandom", O_RDONLY), &byte, 1));
 	say_result("pty", posix_openpt(O_RDWR | O_NOCTTY));

@@ -159,8 +159,8 @@ int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault)
 	int e;
 
 	*b = (struct box){.output_fd = -1};
-	b->armed =
-		(struct armed){.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1};
+	b->armed = (struct armed){
+		.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1, .ipc_fd = -1};
 	snprintf(b->cgroup, sizeof(b->cgroup), "%s/ebb-test-%d-%u", r->cgroups, getpid(), r->next);
 	if (mkdir(b->cgroup, 0755) < 0)
 		return -errno;

@@ -231,22 +231,55 @@ static void log_lines_merge_by_time(void **state)
 	const struct place *p = *state;
 	struct buffer out = {0};
 
-	assert_int_equal(log_tail(p->fd, "api", NULL, 10, false, &out), -ENOENT);
+	assert_int_equal(log_tail(p->fd, "api", &(struct log_wish){0}, 10, &out), -ENOENT);
 	assert_int_equal(log_append(p->fd, "api", "api-1", LINE(1, "one") LINE(3, "three"),
 				    strlen(LINE(1, "one") LINE(3, "three"))),
 			 0);
 	assert_int_equal(log_append(p->fd, "api", "api-2", LINE(2, "two"), strlen(LINE(2, "two"))),
 			 0);
-	assert_int_equal(log_tail(p->fd, "api", NULL, 2, false, &out), 0);
+	assert_int_equal(log_tail(p->fd, "api", &(struct log_wish){0}, 2, &out), 0);
 	assert_int_equal(buffer_add(&out, "", 1), 0);
 	assert_string_equal(buffer_at(&out), "2026-11-23T01:02:02.000000Z api-2 two\n"
 					     "2026-11-23T01:02:03.000000Z api-1 three\n");
 	buffer_fini(&out);
-	assert_int_equal(log_tail(p->fd, "api", "api-2", 10, true, &out), 0);
+	assert_int_equal(log_tail(p->fd, "api",
+				  &(struct log_wish){.instance = "api-2", .json = true}, 10, &out),
+			 0);
 	assert_int_equal(buffer_add(&out, "", 1), 0);
 	assert_string_equal(buffer_at(&out), "{\"time\":\"2026-11-23T01:02:02.000000Z\","
 					     "\"instance\":\"api-2\",\"line\":\"two\"}\n");
 	buffer_fini(&out);
+}
+
+#define ID_A    "0123456789abcdef0123456789abcdef"
+#define ID_B    "0123456789abcdef0123456789abcdee"
+#define TAG(id) "\x1e" id " "
+
+static void a_log_line_belongs_to_the_request_in_its_tag(void **state)
+{
+	static const char lines[] = LINE(1, TAG(ID_A) "one") LINE(2, TAG(ID_B) "two")
+		LINE(3, "three") LINE(4, TAG(ID_A) "four") LINE(5, "\x1e"
+								   "0123 five");
+	const struct place *p = *state;
+	struct log_wish wish = {.request = ID_A};
+	struct buffer out = {0};
+
+	assert_int_equal(log_append(p->fd, "tags", "tags-1", lines, strlen(lines)), 0);
+	assert_int_equal(log_tail(p->fd, "tags", &wish, 10, &out), 0);
+	assert_int_equal(buffer_add(&out, "", 1), 0);
+	assert_string_equal(buffer_at(&out), "2026-11-23T01:02:01.000000Z tags-1 " ID_A " one\n"
+					     "2026-11-23T01:02:04.000000Z tags-1 " ID_A " four\n");
+	buffer_fini(&out);
+	wish.json = true;
+	assert_int_equal(log_tail(p->fd, "tags", &wish, 1, &out), 0);
+	assert_int_equal(buffer_add(&out, "", 1), 0);
+	assert_string_equal(buffer_at(&out),
+			    "{\"time\":\"2026-11-23T01:02:04.000000Z\",\"instance\":\"tags-1\","
+			    "\"request\":\"" ID_A "\",\"line\":\"four\"}\n");
+	buffer_fini(&out);
+	assert_true(log_is_request(ID_A));
+	assert_false(log_is_request("0123456789abcdef0123456789abcdeF"));
+	assert_false(log_is_request(ID_A "0"));
 }
 
 static void log_files_turn_over_when_full(void **state)
@@ -277,6 +310,7 @@ int main(void)
 		T(images_are_found_by_name_and_digest),
 		T(imports_and_removals_exclude_each_other),
 		T(log_lines_merge_by_time),
+		T(a_log_line_belongs_to_the_request_in_its_tag),
 		T(log_files_turn_over_when_full),
 	};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The board: tickets, states, provisioned time, and the proof of the freeze protocol. The model
- * below walks through every interleaving of two gateways and the supervisor, using the board's own
- * functions for each atomic step and one variable for what cgroup.freeze was last told.
+ * below walks through every interleaving of two gateways, ebb-ipc and the supervisor, using the
+ * board's own functions for each atomic step and one variable for what cgroup.freeze was last told.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,10 +100,56 @@ static void open_work_forbids_freezing(void **state)
 
 	board_take(f->board, 0, SLOT, f->generation);
 	assert_false(board_try_freeze(f->board, SLOT));
-	assert_true(board_hold(f->board, SLOT, f->generation));
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN);
 	board_give(f->board, 0, SLOT, f->generation);
 	assert_false(board_try_freeze(f->board, SLOT));
 	board_release(f->board, SLOT, f->generation);
+	assert_true(board_try_freeze(f->board, SLOT));
+}
+
+static void a_hold_of_a_frozen_instance_thaws_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(board_try_freeze(f->board, SLOT));
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN_THAW);
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN);
+	assert_int_equal(board_state_of(board_load(f->board, SLOT)), BOARD_RUNNING);
+	assert_int_equal(board_hold(f->board, SLOT, f->generation + 1), BOARD_GONE);
+}
+
+static void a_draining_instance_takes_holds_of_open_work_only(void **state)
+{
+	struct fixture *f = *state;
+
+	board_take(f->board, 0, SLOT, f->generation);
+	board_move(f->board, SLOT, ~0u, BOARD_DRAINING);
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN);
+	board_give(f->board, 0, SLOT, f->generation);
+	assert_int_equal(board_state_of(board_load(f->board, SLOT)), BOARD_DRAINING);
+	assert_false(board_settled(f->board, SLOT));
+	board_release(f->board, SLOT, f->generation);
+	assert_true(board_settled(f->board, SLOT));
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_GONE);
+}
+
+static void holds_of_a_dead_ebb_ipc_come_back_and_time_stops(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t awake_ns, again_ns;
+
+	board_take(f->board, 0, SLOT, f->generation);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN);
+	board_return_holds(f->board);
+	assert_int_equal(board_holds(board_load(f->board, SLOT)), 0);
+	assert_int_equal(board_tickets(board_load(f->board, SLOT)), 1);
+	assert_int_equal(board_hold(f->board, SLOT, f->generation), BOARD_TAKEN);
+	board_give(f->board, 0, SLOT, f->generation);
+	board_return_holds(f->board);
+	assert_true(board_awake_ns(f->board, SLOT, &awake_ns));
+	assert_true(board_awake_ns(f->board, SLOT, &again_ns));
+	assert_int_equal(awake_ns, again_ns);
 	assert_true(board_try_freeze(f->board, SLOT));
 }
 
@@ -160,7 +206,8 @@ static void a_gateway_that_died_between_two_steps_is_made_good(void **state)
 	board_take(f->board, 1, SLOT, f->generation);
 	board_take(f->board, 0, SLOT, f->generation);
 	assert_int_equal(board_open(f->board_fd, &second), 0);
-	page = (uint8_t *)board_slot(second, 0) + INSTANCES_MAX * sizeof(struct board_slot);
+	page = (uint8_t *)board_slot(second, 0) + INSTANCES_MAX * sizeof(struct board_slot) +
+	       sizeof(struct board_holder);
 	atomic_store(&((struct board_gateway *)page)->pending, SLOT + 1);
 	atomic_store(&((struct board_gateway *)page)->tickets[SLOT], 0);
 	board_return_tickets(f->board, 0, note_slot, &seen);
@@ -177,12 +224,13 @@ static void a_gateway_that_died_between_two_steps_is_made_good(void **state)
 /* ---- the model ---- */
 
 enum gateway_step { GW_IDLE, GW_MUST_THAW, GW_WORKING, GW_DONE };
+enum holder_step { HOLD_IDLE, HOLD_MUST_THAW, HOLD_WORKING, HOLD_DONE };
 enum supervisor_step { SUP_IDLE, SUP_WRITE_1, SUP_LOOK, SUP_WRITE_0, SUP_DONE };
 
 struct model {
 	board_word word;
 	uint8_t file; /* what cgroup.freeze was last told */
-	uint8_t gateway[2], rounds[2], supervisor, freezes;
+	uint8_t gateway[2], rounds[2], holder, holds, supervisor, freezes;
 };
 
 #define VISITED_BITS 20
@@ -215,12 +263,14 @@ static bool visit(struct walk *w, const struct model *m)
 static void check(struct walk *w, const struct model *m)
 {
 	bool quiet = m->gateway[0] != GW_MUST_THAW && m->gateway[1] != GW_MUST_THAW &&
+		     m->holder != HOLD_MUST_THAW &&
 		     (m->supervisor == SUP_IDLE || m->supervisor == SUP_DONE);
 
 	if (!quiet)
 		return;
 	w->quiet++;
-	if (board_tickets(m->word) > 0 || board_state_of(m->word) == BOARD_RUNNING)
+	if (board_tickets(m->word) + board_holds(m->word) > 0 ||
+	    board_state_of(m->word) == BOARD_RUNNING)
 		assert_int_equal(m->file, 0);
 	if (board_state_of(m->word) == BOARD_FROZEN)
 		assert_int_equal(m->file, 1);
@@ -248,6 +298,35 @@ static bool step_gateway(struct walk *w, struct model *m, uint32_t g)
 	case GW_WORKING:
 		board_give(f->board, g, SLOT, f->generation);
 		m->gateway[g] = GW_IDLE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Holds as late as can be: also when the instance is frozen already. */
+static bool step_holder(struct walk *w, struct model *m)
+{
+	struct fixture *f = w->f;
+
+	switch (m->holder) {
+	case HOLD_IDLE:
+		if (m->holds == 0) {
+			m->holder = HOLD_DONE;
+			return true;
+		}
+		m->holds--;
+		m->holder = board_hold(f->board, SLOT, f->generation) == BOARD_TAKEN_THAW
+				    ? HOLD_MUST_THAW
+				    : HOLD_WORKING;
+		return true;
+	case HOLD_MUST_THAW:
+		m->file = 0;
+		m->holder = HOLD_WORKING;
+		return true;
+	case HOLD_WORKING:
+		board_release(f->board, SLOT, f->generation);
+		m->holder = HOLD_IDLE;
 		return true;
 	default:
 		return false;
@@ -289,12 +368,14 @@ static bool step_supervisor(struct walk *w, struct model *m)
 static void explore(struct walk *w, const struct model *from)
 {
 	check(w, from);
-	for (uint32_t who = 0; who < 3; who++) {
+	for (uint32_t who = 0; who < 4; who++) {
 		struct model m = *from;
 		bool moved;
 
 		atomic_store(&board_slot(w->f->board, SLOT)->word, m.word);
-		moved = who < 2 ? step_gateway(w, &m, who) : step_supervisor(w, &m);
+		moved = who < 2    ? step_gateway(w, &m, who)
+			: who == 2 ? step_holder(w, &m)
+				   : step_supervisor(w, &m);
 		m.word = board_load(w->f->board, SLOT);
 		if (moved && visit(w, &m))
 			explore(w, &m);
@@ -311,7 +392,7 @@ static void no_interleaving_leaves_work_frozen(void **state)
 	memset(&m, 0, sizeof(m));
 	w->f = f;
 	m.word = board_load(f->board, SLOT);
-	m.rounds[0] = m.rounds[1] = 3;
+	m.rounds[0] = m.rounds[1] = m.holds = 3;
 	m.freezes = 4;
 	visit(w, &m);
 	explore(w, &m);
@@ -334,6 +415,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_first_ticket_of_a_frozen_instance_thaws_it,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(open_work_forbids_freezing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_hold_of_a_frozen_instance_thaws_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_draining_instance_takes_holds_of_open_work_only,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(holds_of_a_dead_ebb_ipc_come_back_and_time_stops,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(provisioned_time_counts_once_however_many_overlap,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_gateways_tickets_come_back, setup, teardown),

@@ -178,6 +178,8 @@ static void what_is_refused_is_refused(void **state)
 		"sysctl=EACCES",
 		"dev_write=EROFS",
 		"shm_write=ok",
+		"ipc_connect=ok",
+		"ipc_unlink=EROFS",
 		"null=ok",
 		"random=ok",
 		"pty=ok",

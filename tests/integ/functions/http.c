@@ -168,7 +168,7 @@ void call_printf(struct call *c, int status, const char *fmt, ...)
 	call_answer(c, status, "application/json", text, (size_t)n);
 }
 
-static const char *header(const struct call *c, const char *name)
+const char *call_header(const struct call *c, const char *name)
 {
 	size_t length = strlen(name);
 	const char *p = strstr(c->head, "\r\n");
@@ -209,8 +209,9 @@ static int read_head(struct call *c)
 
 static void read_framing(struct call *c)
 {
-	const char *length = header(c, "content-length"), *te = header(c, "transfer-encoding");
-	const char *connection = header(c, "connection");
+	const char *length = call_header(c, "content-length"),
+		   *te = call_header(c, "transfer-encoding");
+	const char *connection = call_header(c, "connection");
 
 	c->chunked = te && strncasecmp(te, "chunked", 7) == 0;
 	c->left = length && !c->chunked ? strtoull(length, NULL, 10) : 0;

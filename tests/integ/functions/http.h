@@ -31,6 +31,8 @@ void http_serve_fd(int fd, void (*handler)(struct call *c));
 void http_serve(int port, void (*handler)(struct call *c));
 /* Up to size bytes of the request body. 0 at its end, -1 when the client went away. */
 long call_read(struct call *c, char *buf, size_t size);
+/* A header's value up to the end of its line, or NULL. name is lower case. */
+const char *call_header(const struct call *c, const char *name);
 /* The number or text of a query parameter. */
 long call_number(const struct call *c, const char *name, long otherwise);
 void call_text(const struct call *c, const char *name, char *buf, size_t size);

@@ -23,6 +23,7 @@
 
 #include "attempts.h"
 #include "http.h"
+#include "ipc.h"
 
 extern char **environ;
 static _Atomic long served;
@@ -403,15 +404,36 @@ static const struct {
 	const char *path;
 	void (*run)(struct call *c);
 } routes[] = {
-	{"/", on_root},         {"/sleep", on_sleep},     {"/burn", on_burn},
-	{"/echo", on_echo},     {"/sink", on_sink},       {"/size", on_size},
-	{"/stream", on_stream}, {"/file", on_file},       {"/link", on_link},
-	{"/list", on_list},     {"/stat", on_stat},       {"/try", on_try},
-	{"/env", on_env},       {"/process", on_process}, {"/head", on_head},
-	{"/status", on_status}, {"/alloc", on_alloc},     {"/threads", on_threads},
-	{"/spawn", on_spawn},   {"/orphan", on_orphan},   {"/exit", on_exit_now},
-	{"/crash", on_crash},   {"/hang", on_hang},       {"/log", on_log},
-	{"/tick", on_tick},     {"/pool", on_pool},       {"/nack", on_nack},
+	{"/", on_root},
+	{"/sleep", on_sleep},
+	{"/burn", on_burn},
+	{"/echo", on_echo},
+	{"/sink", on_sink},
+	{"/size", on_size},
+	{"/stream", on_stream},
+	{"/file", on_file},
+	{"/link", on_link},
+	{"/list", on_list},
+	{"/stat", on_stat},
+	{"/try", on_try},
+	{"/env", on_env},
+	{"/process", on_process},
+	{"/head", on_head},
+	{"/status", on_status},
+	{"/alloc", on_alloc},
+	{"/threads", on_threads},
+	{"/spawn", on_spawn},
+	{"/orphan", on_orphan},
+	{"/exit", on_exit_now},
+	{"/crash", on_crash},
+	{"/hang", on_hang},
+	{"/log", on_log},
+	{"/tick", on_tick},
+	{"/pool", on_pool},
+	{"/nack", on_nack},
+	{"/ipc", on_ipc},
+	{"/background", on_background},
+	{"/tagged", on_tagged},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The instances that may talk, and their connections. Private to this folder.
+ *
+ * A connection that sends what it must not is closed, and so only it: what the others said, and
+ * the holds that were taken, stay. Every table is bounded: connections in all and of one instance,
+ * bytes of unfinished messages in all, the time a message may take.
+ */
+#ifndef EBB_IPC_GUESTS_H
+#define EBB_IPC_GUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/ipc/holds.h"
+#include "runtime/wire/board.h"
+#include "runtime/wire/channel.h"
+
+#define CONNECTIONS_MAX          4096u
+#define CONNECTIONS_PER_INSTANCE 16u
+#define UNFINISHED_BYTES_MAX     (64u << 20) /* in all */
+#define MESSAGE_TIME_MS          10000       /* from its first byte to its last */
+#define READ_BYTES               65536
+
+/* One program's connection. */
+struct connection {
+	int fd;
+	uint32_t slot, index;
+	uint32_t next;    /* of its instance: 1 + index */
+	char *unfinished; /* owned: of a message whose end has not come */
+	size_t used, capacity;
+	uint64_t begun_ns; /* when its first byte came */
+};
+
+struct guest {
+	uint32_t slot, generation, max_duration_ms;
+	int listen_fd, freeze_fd, log_fd;
+	uint32_t connections, count; /* 1 + index of the first; how many */
+	bool retired;
+	uint64_t said_ns; /* last line in our own log about it */
+	char id[INSTANCE_ID_SIZE];
+};
+
+struct ipc {
+	int control_fd, epoll_fd, doorbell_fd;
+	int spare_fd; /* given up when there is no other, to tell the next one off */
+	uint32_t phase;
+	bool ended;
+	struct board *board;
+	struct holds *holds;
+	size_t unfinished_bytes;
+	uint32_t unfinished_count;
+	struct guest *guests[INSTANCES_MAX];
+	struct connection *connections[CONNECTIONS_MAX];
+	uint32_t lives[CONNECTIONS_MAX]; /* an event of an earlier one is told by this */
+	uint32_t free_connections[CONNECTIONS_MAX], free_count;
+	char bytes[READ_BYTES];
+	struct wire_message message;
+};
+
+/* What an event is of: the upper half of epoll's data says what, the lower half which. */
+enum source { SOURCE_CONTROL, SOURCE_LISTENER, SOURCE_CONNECTION };
+static inline uint64_t source_key(enum source source, uint32_t life, uint32_t index)
+{
+	return (uint64_t)source << 60 | (uint64_t)(life & 0xfffffff) << 32 | index;
+}
+
+/* guests.c. Takes fds[3] of an IPC_UP. 0 or -errno. */
+int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds);
+/* Reads what is there still, then forgets it: its holds end. */
+void guest_down(struct ipc *ipc, struct guest *g);
+struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation);
+void guest_accept(struct ipc *ipc, struct guest *g);
+
+/* connections.c */
+void connection_open(struct ipc *ipc, struct guest *g, int fd); /* takes fd */
+void connection_close(struct ipc *ipc, struct connection *c);
+void connection_read(struct ipc *ipc, struct connection *c);
+/* Closes, counts and says why; not more than a line a second. */
+void connection_refuse(struct ipc *ipc, struct connection *c, const char *why);
+void connections_expire(struct ipc *ipc, uint64_t now_ns); /* whose message takes too long */
+void guest_refused(struct ipc *ipc, struct guest *g, const char *why);
+
+/* actions.c: does what a message says. 0, or -errno with a sentence: it is refused. */
+int guest_hear(struct ipc *ipc, struct guest *g, const char *bytes, size_t size, char *err,
+	       size_t err_size);
+void guests_cut_due(struct ipc *ipc, uint64_t now_ns); /* holds whose deadline has come */
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/ipc/holds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "runtime/base/mem.h"
+
+/* Links and places are 1 + index; 0 = none. */
+struct hold {
+	struct request_id id;
+	struct hold_terms terms;
+	uint32_t slot, generation;
+	uint32_t prev, next; /* of its instance, or next free */
+	uint32_t place;      /* in the heap */
+	uint32_t note;       /* on the board, or BOARD_NOTES_MAX: not shown */
+};
+
+struct holds {
+	struct board *board;
+	uint32_t free, heap_count;
+	uint32_t first[INSTANCES_MAX], counts[INSTANCES_MAX];
+	uint32_t heap[HOLDS_MAX]; /* of 1 + index, earliest first */
+	struct hold all[HOLDS_MAX];
+};
+
+int holds_new(struct board *board, struct holds **out)
+{
+	struct holds *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	h->board = board;
+	for (uint32_t i = 0; i < HOLDS_MAX; i++)
+		h->all[i].next = i + 1 < HOLDS_MAX ? i + 2 : 0;
+	h->free = 1;
+	*out = h;
+	return 0;
+}
+
+void holds_free(struct holds *h)
+{
+	free(h);
+}
+
+static struct hold *at(struct holds *h, uint32_t link)
+{
+	return &h->all[link - 1];
+}
+
+/* ---- the heap ---- */
+
+static uint64_t due_at(struct holds *h, uint32_t place)
+{
+	return at(h, h->heap[place - 1])->terms.due_ns;
+}
+
+static void swap(struct holds *h, uint32_t a, uint32_t b)
+{
+	uint32_t link = h->heap[a - 1];
+
+	h->heap[a - 1] = h->heap[b - 1];
+	h->heap[b - 1] = link;
+	at(h, h->heap[a - 1])->place = a;
+	at(h, h->heap[b - 1])->place = b;
+}
+
+static void settle(struct holds *h, uint32_t place)
+{
+	while (place > 1 && due_at(h, place / 2) > due_at(h, place)) {
+		swap(h, place, place / 2);
+		place /= 2;
+	}
+	for (;;) {
+		uint32_t child = 2 * place;
+
+		if (child + 1 <= h->heap_count && due_at(h, child + 1) < due_at(h, child))
+			child++;
+		if (child > h->heap_count || due_at(h, child) >= due_at(h, place))
+			return;
+		swap(h, place, child);
+		place = child;
+	}
+}
+
+static void heap_add(struct holds *h, uint32_t link)
+{
+	h->heap[h->heap_count++] = link;
+	at(h, link)->place = h->heap_count;
+	settle(h, h->heap_count);
+}
+
+static void heap_remove(struct holds *h, uint32_t link)
+{
+	uint32_t place = at(h, link)->place;
+
+	swap(h, place, h->heap_count);
+	h->heap_count--;
+	if (place <= h->heap_count)
+		settle(h, place);
+}
+
+/* ---- what others may read ---- */
+
+static void write_note(struct holds *h, const struct hold *hold)
+{
+	struct board_note *note;
+
+	if (hold->note >= BOARD_NOTES_MAX)
+		return;
+	note = &board_notes(h->board, hold->slot)[hold->note];
+	atomic_store(&note->id_high, hold->id.high);
+	atomic_store(&note->id_low, hold->id.low);
+	atomic_store(&note->until_ms, hold->terms.until_ms);
+}
+
+static uint32_t free_note(struct holds *h, uint32_t slot)
+{
+	uint32_t n = 0;
+
+	while (n < BOARD_NOTES_MAX && atomic_load(&board_notes(h->board, slot)[n].until_ms) != 0)
+		n++;
+	return n;
+}
+
+/* ---- holds ---- */
+
+static uint32_t find(struct holds *h, uint32_t slot, struct request_id id)
+{
+	uint32_t link = h->first[slot];
+
+	while (link && (at(h, link)->id.high != id.high || at(h, link)->id.low != id.low))
+		link = at(h, link)->next;
+	return link;
+}
+
+/* The deadline is shared by all of a request's background work: a later word may move it, but never
+ * beyond what the first one may have. */
+static void renew(struct holds *h, uint32_t link, const struct hold_terms *terms)
+{
+	struct hold *hold = at(h, link);
+	uint64_t cap_ns = hold->terms.cap_ns, over_ns;
+
+	hold->terms = *terms;
+	hold->terms.cap_ns = cap_ns;
+	if (terms->due_ns > cap_ns) {
+		over_ns = terms->due_ns - cap_ns;
+		hold->terms.due_ns = cap_ns;
+		hold->terms.until_ms -= over_ns / 1000000;
+	}
+	settle(h, hold->place);
+	write_note(h, hold);
+}
+
+static void add(struct holds *h, uint32_t slot, uint32_t generation, struct request_id id,
+		const struct hold_terms *terms)
+{
+	uint32_t link = h->free;
+	struct hold *hold = at(h, link);
+
+	h->free = hold->next;
+	*hold = (struct hold){.id = id,
+			      .terms = *terms,
+			      .slot = slot,
+			      .generation = generation,
+			      .next = h->first[slot],
+			      .note = free_note(h, slot)};
+	if (hold->next)
+		at(h, hold->next)->prev = link;
+	h->first[slot] = link;
+	h->counts[slot]++;
+	heap_add(h, link);
+	write_note(h, hold);
+}
+
+enum board_take holds_take(struct holds *h, uint32_t slot, uint32_t generation,
+			   struct request_id id, const struct hold_terms *terms)
+{
+	uint32_t link = find(h, slot, id);
+	enum board_take taken;
+
+	if (link) {
+		renew(h, link, terms);
+		return BOARD_TAKEN;
+	}
+	if (!h->free || h->counts[slot] >= HOLDS_PER_INSTANCE)
+		return BOARD_FULL;
+	taken = board_hold(h->board, slot, generation);
+	if (taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW)
+		add(h, slot, generation, id, terms);
+	return taken;
+}
+
+static void drop(struct holds *h, uint32_t link)
+{
+	struct hold *hold = at(h, link);
+
+	heap_remove(h, link);
+	if (hold->prev)
+		at(h, hold->prev)->next = hold->next;
+	else
+		h->first[hold->slot] = hold->next;
+	if (hold->next)
+		at(h, hold->next)->prev = hold->prev;
+	h->counts[hold->slot]--;
+	if (hold->note < BOARD_NOTES_MAX)
+		atomic_store(&board_notes(h->board, hold->slot)[hold->note].until_ms, 0);
+	board_release(h->board, hold->slot, hold->generation);
+	hold->next = h->free;
+	h->free = link;
+}
+
+bool holds_end(struct holds *h, uint32_t slot, struct request_id id)
+{
+	uint32_t link = find(h, slot, id);
+
+	if (link)
+		drop(h, link);
+	return link != 0;
+}
+
+void holds_end_all(struct holds *h, uint32_t slot)
+{
+	while (h->first[slot])
+		drop(h, h->first[slot]);
+}
+
+uint64_t holds_next_due_ns(const struct holds *h)
+{
+	return h->heap_count ? h->all[h->heap[0] - 1].terms.due_ns : UINT64_MAX;
+}
+
+bool holds_cut_due(struct holds *h, uint64_t now_ns, struct hold_cut *out)
+{
+	const struct hold *hold;
+
+	if (holds_next_due_ns(h) > now_ns)
+		return false;
+	hold = at(h, h->heap[0]);
+	*out = (struct hold_cut){
+		.slot = hold->slot, .id = hold->id, .until_ms = hold->terms.until_ms};
+	drop(h, h->heap[0]);
+	return true;
+}
+
+uint32_t holds_count(const struct holds *h, uint32_t slot)
+{
+	return h->counts[slot];
+}
