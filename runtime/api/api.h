@@ -14,6 +14,7 @@
 #include "runtime/wire/records.h"
 
 struct calls;
+struct gateway_files;
 struct images;
 struct logs;
 struct loop;
@@ -31,6 +32,7 @@ struct api {
 	struct services *services;
 	struct images *images;
 	struct logs *logs;
+	struct gateway_files *gateways;
 	struct watch *watch;
 	int state_dir_fd;
 	bool ready; /* ebbd knows every service */

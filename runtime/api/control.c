@@ -6,6 +6,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/calls.h"
+#include "runtime/api/gateway_files.h"
 #include "runtime/api/link.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/loop.h"
@@ -135,6 +136,14 @@ static int on_event(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_gateway_files(void *self, struct wire_message *m)
+{
+	const struct wire_gateway_files *record = (const void *)m->record;
+	struct api *api = self;
+
+	return gateway_files_put(api->gateways, record->index, m->fds[0], keep_fd(&m->fds[1]));
+}
+
 static int on_new_ledger(void *self, struct wire_message *m)
 {
 	struct api *api = self;
@@ -154,6 +163,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_IMAGE_DONE, sizeof(struct wire_image_done), 1, 0, 0, on_image_done},
 	{WIRE_INSTANCE_INFO, sizeof(struct wire_instance_info), 1, 0, 0, on_instance_info},
 	{WIRE_LOG_PIPE, sizeof(struct wire_log_pipe), 1, 1, 1, on_log_pipe},
+	{WIRE_GATEWAY_FILES, sizeof(struct wire_gateway_files), 1, 2, 2, on_gateway_files},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
 };

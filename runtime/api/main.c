@@ -12,6 +12,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/api/change.h"
 #include "runtime/api/control.h"
+#include "runtime/api/gateway_files.h"
 #include "runtime/api/images.h"
 #include "runtime/api/link.h"
 #include "runtime/api/logs.h"
@@ -89,6 +90,8 @@ static int open_modules(struct api *api, int log_dir_fd)
 		r = watch_new(&api->watch);
 	if (r == 0)
 		r = logs_new(api->loop, log_dir_fd, &api->logs);
+	if (r == 0)
+		r = gateway_files_new(api->loop, log_dir_fd, &api->gateways);
 	return r;
 }
 
@@ -97,6 +100,7 @@ static void close_all(struct api *api)
 	server_free(api->server); /* it still tells the others which requests are gone */
 	wire_link_free(api->ledger);
 	wire_link_free(api->control);
+	gateway_files_free(api->gateways);
 	logs_free(api->logs);
 	watch_free(api->watch);
 	calls_free(api->calls);

@@ -8,6 +8,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/buffer.h"
+#include "runtime/api/gateway_files.h"
 #include "runtime/api/gather.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
@@ -140,6 +141,8 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 		return;
 	}
 	r = write_node(&scrape->out, api);
+	if (r == 0)
+		r = gateway_files_metrics(api->gateways, &scrape->out);
 	for (size_t i = 0; i < ARRAY_LEN(series) && r == 0; i++)
 		r = write_series(&scrape->out, &series[i], answer);
 	if (r == 0) {

@@ -131,6 +131,8 @@ void client_close(struct proxy *p, struct client *c)
 {
 	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
 		return;
+	c->x.aborted = !c->x.tunnel && (c->state != CLIENT_FINISHING || c->s.sending);
+	account_end(p, c);
 	dispatch_abandon(p, c);
 	c->state = CLIENT_CLOSING;
 	stream_close(&p->io, &c->s);
@@ -151,6 +153,7 @@ static void linger(struct proxy *p, struct client *c)
 
 void client_next(struct proxy *p, struct client *c)
 {
+	account_end(p, c);
 	request_drop(p, c);
 	if (c->s.carried) {
 		p->io.carrier->done(p->io.carrier_self, &c->s);

@@ -21,9 +21,11 @@ static int on_route_put(void *self, struct wire_message *m)
 	const struct wire_route_put *record = (const void *)m->record;
 	int r = routes_put(&p->routes, record);
 
-	if (r == 0)
-		dispatch_service_queue(p, record->index);
-	return r;
+	if (r < 0)
+		return r;
+	stats_name(&p->account.stats->services[record->index], record->name);
+	dispatch_service_queue(p, record->index);
+	return 0;
 }
 
 static int on_route_del(void *self, struct wire_message *m)

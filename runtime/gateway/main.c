@@ -30,7 +30,8 @@ FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 
 static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 {
-	return c->listener_count <= LISTENERS_MAX && fd_count == 2 + c->listener_count &&
+	return c->listener_count <= LISTENERS_MAX &&
+	       fd_count == GATEWAY_CONFIG_FDS + c->listener_count &&
 	       c->gateway_count <= GATEWAYS_MAX && c->index < c->gateway_count &&
 	       c->connections_max > 0 && c->connections_max <= 1u << 20 &&
 	       c->head_bytes_max >= 1024 && c->head_bytes_max <= 1u << 20 &&
@@ -53,8 +54,12 @@ static int take_config(struct proxy *p, struct wire_message *m)
 	if (r < 0)
 		return r;
 	p->doorbell_fd = keep_fd(&m->fds[1]);
+	r = account_init(&p->account, m->fds[2], keep_fd(&m->fds[3]), c->access_every,
+			 c->connections_max);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < c->listener_count; i++) {
-		p->listener_fds[i] = keep_fd(&m->fds[2 + i]);
+		p->listener_fds[i] = keep_fd(&m->fds[GATEWAY_CONFIG_FDS + i]);
 		/* Accepted sockets inherit it: every answer is sent whole, Nagle could only delay.
 		 */
 		(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

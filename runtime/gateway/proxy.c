@@ -112,6 +112,7 @@ void proxy_before_wait(void *self)
 	if (p->need_count > 0)
 		control_flush(p);
 	dispatch_ring(p);
+	account_flush(p);
 	timers_arm(&p->timers, p->io.loop);
 }
 

@@ -15,6 +15,7 @@
 #ifndef EBB_GATEWAY_PROXY_H
 #define EBB_GATEWAY_PROXY_H
 
+#include "runtime/gateway/account.h"
 #include "runtime/gateway/counters.h"
 #include "runtime/gateway/instances.h"
 #include "runtime/gateway/stream.h"
@@ -37,6 +38,7 @@ struct flow {
 	bool end_framed;  /* the last chunk went with the last bytes */
 	uint32_t pipe;    /* pipe + 1 while spliced */
 	uint32_t in_pipe; /* bytes */
+	uint64_t bytes;   /* of the body so far, without framing */
 };
 
 struct exchange {
@@ -53,7 +55,11 @@ struct exchange {
 	bool reusable, up_broken, tunnel;
 	uint8_t attempts;
 	uint8_t nacks;
-	uint64_t arrived_ns, dispatched_ns, thaw_ns;
+	bool open;            /* not accounted for yet, see account.h */
+	bool routed, aborted; /* service is known; the client went away before the end */
+	uint16_t status;      /* as the client got it; 0 none */
+	const char *error;    /* x-ebb-error of an answer of ours */
+	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
 	uint64_t sent_ns;     /* to the present instance */
 	struct chunk request; /* the head as written, and the first bytes of the body */
 	char *deadline_at;    /* of x-ebb-deadline inside it */
@@ -113,6 +119,7 @@ struct proxy {
 	struct instances instances;
 	struct board *board;
 	struct counters count;
+	struct account account;
 	struct wire_gateway_config config;
 	int control_fd, doorbell_fd, signal_fd;
 	int listener_fds[LISTENERS_MAX];
@@ -184,6 +191,7 @@ void request_drop(struct proxy *p, struct client *c);
 /* Makes it independent of an upstream that may still be sending it. */
 void request_unshare(struct proxy *p, struct client *c);
 uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns);
+uint64_t proxy_real_us(struct proxy *p, uint64_t mono_ns);
 
 /* load.c: what goes to the board for the supervisor to judge by */
 void load_first_byte(struct proxy *p, const struct client *c);

@@ -105,6 +105,7 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 		return r;
 	if (f->in == HTTP_UNTIL_CLOSE && s->ended)
 		f->in_done = true;
+	f->bytes += taken.size;
 	if (f->out == HTTP_CHUNKED)
 		frame(&taken, f->in_done);
 	f->end_framed = f->in_done;

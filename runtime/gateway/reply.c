@@ -120,6 +120,10 @@ void reply_error(struct proxy *p, struct client *c, int status, const char *code
 	va_list ap;
 
 	count_error(p, status);
+	if (!c->x.head_sent) {
+		c->x.status = (uint16_t)status;
+		c->x.error = code;
+	}
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);

@@ -8,7 +8,7 @@
 #include "runtime/gateway/serialize.h"
 #include "runtime/http/handshake.h"
 
-uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns)
+uint64_t proxy_real_us(struct proxy *p, uint64_t mono_ns)
 {
 	uint64_t now_ns = proxy_now(p);
 
@@ -16,7 +16,12 @@ uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns)
 		p->real_offset_ns = clock_real_us() * NS_PER_US - now_ns;
 		p->real_checked_ns = now_ns;
 	}
-	return (mono_ns + p->real_offset_ns) / NS_PER_MS;
+	return (mono_ns + p->real_offset_ns) / NS_PER_US;
+}
+
+uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns)
+{
+	return proxy_real_us(p, mono_ns) / 1000;
 }
 
 /* splitmix64: ids are unique and not guessable from outside, they are no secret. */
@@ -114,6 +119,7 @@ static void exchange_begin(struct proxy *p, struct client *c, const struct http_
 		  head->framing, head->body_bytes);
 	flow_init(&x->down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	p->count.requests++;
+	account_begin(p, c, head);
 }
 
 /* Writes the head into a buffer of the exchange, with room for what arrived of the body. */
@@ -182,6 +188,7 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 		return;
 	}
 	c->x.service = s->record.index;
+	c->x.routed = true;
 	r = write_request(p, c, s, bytes);
 	stream_consume(&p->io, &c->s, head_bytes);
 	if (r == 0)
@@ -216,11 +223,12 @@ static const char *code_of(int status)
 
 void request_refuse(struct proxy *p, struct client *c, int status, const char *why)
 {
-	c->x = (struct exchange){.request = {.buffer = BUFFER_NONE}};
+	c->x = (struct exchange){.arrived_ns = proxy_now(p), .request = {.buffer = BUFFER_NONE}};
 	make_id(p, c->x.id);
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	p->count.requests++;
+	account_begin(p, c, NULL);
 	reply_error(p, c, status, code_of(status), 0, "The request was refused: %s.", why);
 }
 

@@ -127,6 +127,8 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 	struct chunk out;
 
 	x->reusable = head->keep_alive;
+	x->status = (uint16_t)head->status;
+	x->answered_ns = proxy_now(p);
 	if (head->upgrade) {
 		p->count.upgrades++;
 		tunnel_begin(p, c, head);

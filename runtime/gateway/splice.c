@@ -86,6 +86,7 @@ static int move(struct proxy *p, struct flow *f, struct stream *src, struct stre
 		empty = n < 0;
 		f->left -= n > 0 ? (uint64_t)n : 0;
 		f->in_pipe += n > 0 ? (uint32_t)n : 0;
+		f->bytes += n > 0 ? (uint64_t)n : 0;
 	}
 	if (f->in_pipe > 0) {
 		ssize_t n = splice(ends[0], NULL, dst->fd, NULL, f->in_pipe,

@@ -296,12 +296,24 @@ static void send_config(struct apilink *a)
 	peer_send(&a->daemon.peer, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
 }
 
+static void send_gateway_files(struct apilink *a)
+{
+	for (uint32_t n = 0; n < gateways_count(a->gateways); n++) {
+		struct wire_gateway_files record = {.index = n};
+		int fds[2];
+
+		gateways_files(a->gateways, n, fds);
+		peer_send(&a->daemon.peer, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
+	}
+}
+
 static void on_started(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
 	d->peer.phase = PHASE_STARTING;
 	send_config(a);
+	send_gateway_files(a);
 	fleet_each(a->fleet, send_log_pipe, a);
 }
 

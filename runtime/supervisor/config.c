@@ -59,6 +59,7 @@ static const struct key keys[] = {
 	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head"),
 	NUMBER(head_timeout_ms, 100, 600000, 20000, "time to complete a request head"),
 	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections"),
+	NUMBER(access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
 	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),

@@ -26,6 +26,7 @@ struct config {
 	uint32_t listener_count;
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
 	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, drain_ms, nofile_max;
+	uint64_t access_log;
 	uint64_t scratch_mb;
 	char log_level[16];
 	bool print_only; /* -T */

@@ -2,6 +2,7 @@
 #include "runtime/supervisor/gateways.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,11 @@
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
 #include "runtime/supervisor/ring.h"
+#include "runtime/wire/stats.h"
 
-#define INIT_SLACK_MS 2000
-#define SOCKETS_FIRST 4 /* a gateway's stock when an instance comes up */
+#define ACCESS_PIPE_BYTES (1 << 20)
+#define INIT_SLACK_MS     2000
+#define SOCKETS_FIRST     4 /* a gateway's stock when an instance comes up */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -29,6 +32,8 @@ struct gateway {
 	char name[32];
 	struct daemon daemon;
 	int listener_fds[LISTENERS_MAX]; /* kept: a new one inherits what waits in the backlog */
+	int stats_fd;                    /* its counters: they outlive it */
+	int access_fds[2];               /* its access log: a pipe whose reader is ebb-api */
 	struct io_uring_params ring;
 };
 
@@ -135,15 +140,17 @@ static void send_config(struct gateway *g)
 		.queue_age_ms_max = (uint32_t)c->queue_age_ms,
 		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
 		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
+		.access_every = (uint32_t)c->access_log,
 	};
-	int fds[2 + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd};
+	int fds[GATEWAY_CONFIG_FDS + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd,
+						       g->stats_fd, g->access_fds[1]};
 
 	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
 	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
 	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
-	memcpy(fds + 2, g->listener_fds, c->listener_count * sizeof(int));
+	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));
 	peer_send(&g->daemon.peer, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
-		  2 + c->listener_count);
+		  GATEWAY_CONFIG_FDS + c->listener_count);
 }
 
 static void send_route(struct gateway *g, const struct service *service)
@@ -231,6 +238,17 @@ static void on_ended(struct daemon *d)
 		tell_if_stopped(all);
 }
 
+static int make_files(struct gateway *g)
+{
+	int r = stats_create(&g->stats_fd);
+
+	if (r == 0 && pipe2(g->access_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		r = -errno;
+	if (r == 0) /* the default of 64 KiB does too, only sooner */
+		(void)fcntl(g->access_fds[1], F_SETPIPE_SZ, ACCESS_PIPE_BYTES);
+	return r;
+}
+
 static int start_one(struct gateways *all, uint32_t index, char *err, size_t err_size)
 {
 	struct gateway *g = &all->gateway[index];
@@ -245,6 +263,12 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 		if (r < 0)
 			return r;
 		g->listener_fds[n] = r;
+	}
+	r = make_files(g);
+	if (r < 0) {
+		(void)text_format(err, err_size, "cannot make the counters of a gateway: %s",
+				  strerror(-r));
+		return r;
 	}
 	g->daemon = (struct daemon){
 		.loop = all->options.loop,
@@ -304,9 +328,12 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 	all->options = *options;
 	all->count = count;
 	all->deadline.on_due = on_deadline;
-	for (uint32_t n = 0; n < count; n++)
+	for (uint32_t n = 0; n < count; n++) {
+		all->gateway[n].stats_fd = -1;
+		all->gateway[n].access_fds[0] = all->gateway[n].access_fds[1] = -1;
 		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
 			all->gateway[n].listener_fds[k] = -1;
+	}
 	(void)text_format(all->binary, sizeof(all->binary), "%s/ebb-gateway",
 			  options->config->libexec_dir);
 	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -335,6 +362,9 @@ void gateways_free(struct gateways *g)
 		daemon_kill(&g->gateway[n].daemon);
 		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
 			fd_close(&g->gateway[n].listener_fds[k]);
+		fd_close(&g->gateway[n].stats_fd);
+		fd_close(&g->gateway[n].access_fds[0]);
+		fd_close(&g->gateway[n].access_fds[1]);
 	}
 	loop_timer_off(g->options.loop, &g->deadline);
 	loop_unwatch(g->options.loop, &g->doorbell);
@@ -354,6 +384,17 @@ void gateways_stop(struct gateways *g)
 			fd_close(&g->gateway[n].listener_fds[k]);
 	}
 	tell_if_stopped(g);
+}
+
+uint32_t gateways_count(const struct gateways *g)
+{
+	return g->count;
+}
+
+void gateways_files(const struct gateways *g, uint32_t index, int fds[2])
+{
+	fds[0] = g->gateway[index].stats_fd;
+	fds[1] = g->gateway[index].access_fds[0];
 }
 
 /* ---- telling all of them ---- */

@@ -39,6 +39,10 @@ int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a
 /* Stop accepting, finish, exit; those still there after drain_ms are killed. */
 void gateways_stop(struct gateways *g);
 
+/* What ebb-api gets of each: counters and the reading end of the access log; borrowed. */
+uint32_t gateways_count(const struct gateways *g);
+void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
+
 void gateways_route(struct gateways *g, const struct service *service);
 void gateways_unroute(struct gateways *g, uint32_t index);
 void gateways_up(struct gateways *g, struct instance *i);

@@ -20,7 +20,7 @@
 	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) \
 	/* ebbd -> api */ \
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
-	X(API_LEDGER) \
+	X(API_LEDGER) X(GATEWAY_FILES) \
 	/* api -> ebbd */ \
 	X(API_READY) X(SERVICE_PUT) X(SERVICE_DEL) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
 	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
@@ -74,9 +74,11 @@ struct wire_exec {
 
 /* ---- ebbd -> gateway ---- */
 
-/* First record. fds: board, doorbell (eventfd: write 1 after a thaw), listeners[listener_count].
+/* First record. fds: board, doorbell (eventfd: write 1 after a thaw), its counters (stats.h), the
+ * writing end of its access log, listeners[listener_count].
  * The ring is inherited as fd GATEWAY_RING_FD (io_uring fds cannot be sent), made while root with
  * IORING_SETUP_R_DISABLED; ring_params is its struct io_uring_params as the kernel filled it. */
+#define GATEWAY_CONFIG_FDS 4 /* before the listeners */
 #define GATEWAY_CONTROL_FD 3
 #define GATEWAY_RING_FD    4
 struct wire_gateway_config {
@@ -87,6 +89,7 @@ struct wire_gateway_config {
 	uint32_t queue_max;        /* requests waiting for an instance, in all */
 	uint32_t queue_age_ms_max; /* then 503 OVERLOADED */
 	uint32_t head_timeout_ms, idle_timeout_ms;
+	uint32_t access_every; /* lines of the access log: 0 none, 1 all, N one of N and errors */
 	uint32_t reserved;
 	unsigned char ring_params[128];
 	char domain[HOST_NAME_SIZE]; /* NAME.<domain> also routes; may be empty */
@@ -192,6 +195,11 @@ struct wire_api_config {
 	char run_dir[1024], state_dir[1024];
 	char version[32];
 	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
+};
+
+/* fds: its counters (stats.h), the reading end of its access log. */
+struct wire_gateway_files {
+	uint32_t index, reserved;
 };
 
 /* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */

@@ -38,6 +38,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/wire/board.h"
 #include "runtime/wire/channel.h"
+#include "runtime/wire/stats.h"
 
 #define STOCK   16
 #define WORDS   16
@@ -46,7 +47,7 @@
 #define RING_CQ 8192
 
 struct stub {
-	int control_fd, doorbell_fd, board_fd, listener_fd, ring_fd;
+	int control_fd, doorbell_fd, board_fd, listener_fd, ring_fd, stats_fd, access_fd;
 	struct board *board;
 	struct io_uring_params ring;
 	uint32_t generation[SLOTS];
@@ -123,7 +124,7 @@ static void start_gateway(struct stub *s, const char *path)
 
 static void send_config(struct stub *s, int argc, char **argv)
 {
-	int fds[3] = {s->board_fd, s->doorbell_fd, s->listener_fd};
+	int fds[] = {s->board_fd, s->doorbell_fd, s->stats_fd, s->access_fd, s->listener_fd};
 	struct wire_gateway_config c = {
 		.gateway_count = 1,
 		.listener_count = 1,
@@ -137,7 +138,7 @@ static void send_config(struct stub *s, int argc, char **argv)
 
 	memcpy(c.ring_params, &s->ring, sizeof(s->ring));
 	snprintf(c.domain, sizeof(c.domain), "test.example");
-	check(wire_send(s->control_fd, WIRE_GATEWAY_CONFIG, &c, sizeof(c), fds, 3), "config");
+	check(wire_send(s->control_fd, WIRE_GATEWAY_CONFIG, &c, sizeof(c), fds, 5), "config");
 }
 
 static int new_socket(void)
@@ -425,6 +426,8 @@ int main(int argc, char **argv)
 	check(rmdir(dir), "rmdir");
 	close(dir_fd);
 	s.doorbell_fd = eventfd(0, EFD_CLOEXEC);
+	check(stats_create(&s.stats_fd), "counters");
+	s.access_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	s.listener_fd = make_listener(atoi(argv[2]));
 	s.ring.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
 		       IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
