@@ -11,6 +11,7 @@ OBJECTS_fuzz_response_head := runtime/gateway/serialize
 OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
+OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/,route instances) \
 	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/services tests/fuzz/wire_root
 

@@ -149,7 +149,7 @@ def test_devices_are_the_harmless_ones(box):
     names = set(inside(box, "/list?path=/dev").split()) - {".", ".."}
     assert {"null", "zero", "urandom", "random", "full"} <= names
     assert names <= {"null", "zero", "urandom", "random", "full", "tty", "shm", "fd", "stdin",
-                     "stdout", "stderr", "ptmx", "pts", "mqueue"}
+                     "stdout", "stderr", "ptmx", "pts", "mqueue", "ebb"}
     assert tried(box, "write", "/dev/null") == "OK"
 
 

@@ -42,12 +42,13 @@ static void a_hold_has_an_id_and_perhaps_a_deadline(void **state)
 
 static void reasons_are_found_where_runtimes_put_them(void **state)
 {
+	/* clang-format off */
 	static const char *const texts[] = {
 		"{\"type\":\"retire\",\"payload\":{\"reason\":\"suspect\"}}",
 		"{\"type\":\"unrecoverable-error\",\"payload\":{\"message\":\"suspect\"}}",
-		"{\"type\":\"unrecoverable-error\",\"payload\":{\"error\":{\"message\":\"suspect\"}"
-		"}}",
+		"{\"type\":\"unrecoverable-error\",\"payload\":{\"error\":{\"message\":\"suspect\"}}}",
 	};
+	/* clang-format on */
 	struct message m;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -84,8 +85,8 @@ static void malformed_messages_are_refused(void **state)
 		"{\"type\":7}",
 		"{\"type\":\"hold\"}",
 		"{\"type\":\"hold\",\"payload\":{\"context\":{\"invocationId\":\"abc\"}}}",
-		"{\"type\":\"hold\",\"payload\":{" CONTEXT ",\"deadline\":-1}}",
-		"{\"type\":\"hold\",\"payload\":{" CONTEXT ",\"deadline\":\"soon\"}}",
+		("{\"type\":\"hold\",\"payload\":{" CONTEXT ",\"deadline\":-1}}"),
+		("{\"type\":\"hold\",\"payload\":{" CONTEXT ",\"deadline\":\"soon\"}}"),
 		"{\"type\":\"log\",\"payload\":{\"message\":1}}",
 		"{\"type\":\"end\"",
 		"{\"type\":\"end\"}x",
