@@ -70,6 +70,14 @@ static int on_instance_down(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_instance_drain(void *self, struct wire_message *m)
+{
+	const struct wire_instance_drain *record = (const void *)m->record;
+
+	tunnel_instance_drain(self, record->slot, record->generation);
+	return 0;
+}
+
 static int on_sockets(void *self, struct wire_message *m)
 {
 	struct proxy *p = self;
@@ -105,6 +113,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_ROUTE_PUT, sizeof(struct wire_route_put), 1, 0, 0, on_route_put},
 	{WIRE_ROUTE_DEL, sizeof(struct wire_route_del), 1, 0, 0, on_route_del},
 	{WIRE_INSTANCE_UP, sizeof(struct wire_instance_up), 1, 1, WIRE_FDS_MAX, on_instance_up},
+	{WIRE_INSTANCE_DRAIN, sizeof(struct wire_instance_drain), 1, 0, 0, on_instance_drain},
 	{WIRE_INSTANCE_DOWN, sizeof(struct wire_instance_down), 1, 0, 0, on_instance_down},
 	{WIRE_SOCKETS, sizeof(struct wire_sockets), 1, 0, WIRE_FDS_MAX, on_sockets},
 	{WIRE_START_FAILED, sizeof(struct wire_start_failed), 1, 0, 0, on_start_failed},

@@ -33,6 +33,7 @@ uint64_t hibernate_try(struct proxy *p, struct client *c)
 {
 	struct tunnel *t = tunnel_of(p, c);
 	uint64_t silence_ns = t->hibernate_ms * NS_PER_MS, last_ns = t->data_ns;
+	struct instance *i;
 
 	if (silence_ns == 0 || t->mode != TUNNEL_OPEN || t->closing || t->leaving ||
 	    c->x.up.in_done || c->x.down.in_done || !c->x.has_ticket || !client_upstream(p, c))
@@ -51,6 +52,9 @@ uint64_t hibernate_try(struct proxy *p, struct client *c)
 	p->count.hibernations++;
 	board_sleep(p->board, p->config.index, c->x.slot, 1);
 	dispatch_release(p, c);
+	i = instance_of(p, c);
+	if (i && board_state_of(board_load(p->board, i->slot)) == BOARD_DRAINING)
+		tunnel_leave(p, c); /* it was spared until now because somebody spoke */
 	return 0;
 }
 

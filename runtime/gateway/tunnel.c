@@ -102,6 +102,14 @@ static void violated(struct proxy *p, struct client *c, bool tell_instance)
 	tunnel_finish(p, c, WS_PROTOCOL_ERROR);
 }
 
+static bool is_retired(struct proxy *p, const struct client *c)
+{
+	enum board_state state = board_state_of(board_load(p->board, c->x.slot));
+
+	return !instances_get(&p->instances, c->x.slot, c->x.generation) ||
+	       (state != BOARD_RUNNING && state != BOARD_FROZEN);
+}
+
 /* Passes a FIN on, when all before it has passed. */
 static void shut(struct proxy *p, struct client *c, int way)
 {
@@ -110,7 +118,7 @@ static void shut(struct proxy *p, struct client *c, int way)
 	struct stream *dst = way == RELAY_UP ? &u->s : &c->s;
 
 	flow_of(c, way)->done = true;
-	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving)) {
+	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(p, c))) {
 		/* Nobody there is left to end it properly. */
 		tunnel_finish(p, c, c->x.up_broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
 		return;
@@ -227,7 +235,7 @@ static bool say_goodbye(struct proxy *p, struct client *c, bool late)
 	return true;
 }
 
-static void leave(struct proxy *p, struct client *c)
+void tunnel_leave(struct proxy *p, struct client *c)
 {
 	struct tunnel *t = tunnel_of(p, c);
 
@@ -243,7 +251,18 @@ void tunnel_drain(struct proxy *p)
 {
 	for (uint32_t i = 0; i < p->client_count; i++)
 		if (p->clients[i].state == CLIENT_ACTIVE && p->clients[i].x.tunnel)
-			leave(p, &p->clients[i]);
+			tunnel_leave(p, &p->clients[i]);
+}
+
+void tunnel_instance_drain(struct proxy *p, uint32_t slot, uint32_t generation)
+{
+	for (uint32_t n = 0; n < p->client_count; n++) {
+		struct client *c = &p->clients[n];
+
+		if (c->state == CLIENT_ACTIVE && c->x.tunnel && c->x.slot == slot &&
+		    c->x.generation == generation && p->tunnels[n].mode == TUNNEL_ASLEEP)
+			tunnel_leave(p, c);
+	}
 }
 
 /* What the instance says after our close frame is behind the end of the conversation. */
@@ -277,7 +296,7 @@ void tunnel_begin(struct proxy *p, struct client *c, const struct http_head *res
 		       t->hibernate_ms ? proxy_now(p) + t->hibernate_ms * NS_PER_MS
 				       : proxy_now(p) + idle_ns(p));
 	if (p->draining)
-		leave(p, c);
+		tunnel_leave(p, c);
 }
 
 static void pump(struct proxy *p, struct client *c, int way)

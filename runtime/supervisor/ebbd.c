@@ -70,6 +70,13 @@ static void on_up(void *self, struct instance *i)
 	gateways_up(e->gateways, i);
 }
 
+static void on_drain(void *self, struct instance *i)
+{
+	struct ebbd *e = self;
+
+	gateways_drain(e->gateways, i);
+}
+
 static void on_down(void *self, struct instance *i)
 {
 	struct ebbd *e = self;
@@ -402,6 +409,7 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 		.boot_us = e->boot_us,
 		.hooks = {.self = e,
 			  .up = on_up,
+			  .drain = on_drain,
 			  .down = on_down,
 			  .start_failed = on_start_failed,
 			  .event = on_event,

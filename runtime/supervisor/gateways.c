@@ -424,6 +424,16 @@ void gateways_up(struct gateways *g, struct instance *i)
 		send_up(&g->gateway[n], i);
 }
 
+void gateways_drain(struct gateways *g, struct instance *i)
+{
+	struct wire_instance_down down;
+	struct wire_instance_drain record;
+
+	instance_down_record(i, &down); /* it knows the slot */
+	record = (struct wire_instance_drain){.slot = down.slot, .generation = down.generation};
+	send_all(g, WIRE_INSTANCE_DRAIN, &record, sizeof(record));
+}
+
 void gateways_down(struct gateways *g, struct instance *i)
 {
 	struct wire_instance_down record;

@@ -160,6 +160,17 @@ static void take_tally(struct board_tally *t, struct wire_instance_info *out)
 	out->log_lines_lost = atomic_load(&t->lost);
 }
 
+/* They hold no ticket, and it is not plain from outside that they are there. */
+static void add_sleeping(const struct instance *i, char *out, size_t size)
+{
+	uint32_t count = board_sleeping(i->fleet->options.board, i->slot);
+	size_t used = strlen(out);
+
+	if (count > 0)
+		snprintf(out + used, size - used, "; %u sleeping WebSocket%s", count,
+			 count == 1 ? "" : "s");
+}
+
 void instance_info_record(struct instance *i, struct wire_instance_info *out)
 {
 	struct board *board = i->fleet->options.board;
@@ -190,4 +201,5 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	(void)text_copy(out->service, sizeof(out->service), i->spec->put.name);
 	explain(i, w, out->why, sizeof(out->why));
+	add_sleeping(i, out->why, sizeof(out->why));
 }

@@ -233,6 +233,7 @@ static void on_grace_over(struct timer *t)
 
 void stop_terminate(struct instance *i)
 {
+	probe_off(i); /* it may be starting: nobody waits for it any more */
 	/* A frozen task would see SIGTERM only after its thaw. */
 	(void)cgroup_thaw(&i->cgroup);
 	instance_move(i, INSTANCE_TERMINATE);
@@ -271,6 +272,7 @@ void stop_drain(struct instance *i)
 	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
 			 BOARD_DRAINING);
 	(void)cgroup_thaw(&i->cgroup);
+	i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i);
 	instance_move(i, INSTANCE_DRAIN);
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
 	wait_for(i, on_drain_due, 0);

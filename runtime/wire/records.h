@@ -15,7 +15,7 @@
 #define WIRE_TYPES(X) \
 	/* ebbd -> gateway */ \
 	X(GATEWAY_CONFIG) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
-	X(START_FAILED) X(GATEWAY_DRAIN) \
+	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) \
 	/* gateway -> ebbd */ \
 	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) \
 	/* ebbd -> api */ \
@@ -144,6 +144,11 @@ struct wire_instance_down {
 	uint32_t slot, generation;
 	uint32_t cause; /* enum wire_down_cause */
 	int32_t detail; /* exit code or signal number */
+};
+
+/* It takes no more and ends when its work has: sleeping WebSockets, which are no work, are told. */
+struct wire_instance_drain {
+	uint32_t slot, generation;
 };
 
 /* More sockets for an instance; fds: count of them. */

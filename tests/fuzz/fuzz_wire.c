@@ -106,6 +106,7 @@ static const struct wire_rule rules[] = {
 	ROW(METER, wire_meter, on_meter),
 	ROW(INSTANCE_DOWN, wire_instance_down, on_other),
 	ROW(SOCKETS, wire_sockets, on_other),
+	ROW(INSTANCE_DRAIN, wire_instance_drain, on_other),
 	ROW(START_FAILED, wire_start_failed, on_other),
 	ROW(NEED_INSTANCE, wire_need_instance, on_other),
 	ROW(NEED_SOCKETS, wire_need_sockets, on_other),

@@ -225,7 +225,12 @@ static void do_hibernate(struct stub *s, int argc, char **argv)
 
 static void do_retire(struct stub *s, int argc, char **argv)
 {
-	board_move(s->board, (uint32_t)atoi(argv[1]), ~0u, BOARD_DRAINING);
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	struct wire_instance_drain drain = {.slot = slot, .generation = s->generation[slot]};
+
+	board_move(s->board, slot, ~0u, BOARD_DRAINING);
+	check(wire_send(s->control_fd, WIRE_INSTANCE_DRAIN, &drain, sizeof(drain), NULL, 0),
+	      "INSTANCE_DRAIN");
 	printf("ok\n");
 }
 

@@ -484,13 +484,20 @@ def test_waiting_in_line_ends(up):
     assert gw.stop() == 0
 
 
-def test_an_instance_that_drains_still_gets_what_comes(up):
+def test_an_instance_that_drains_sends_sleepers_away_and_lets_others_end(up):
     gw = gateway(up, HIBERNATE_MS)
-    with Pair(gw, up) as ws:
-        asleep(gw)
+    going_away = (CLOSE, struct.pack(">H", 1001))
+    with Pair(gw, up) as sleeps, Pair(gw, up) as talks, Pair(gw, up) as speaks:
+        asleep(gw, 3)
+        part, rest = frame(TEXT, b"begun", fin=False, masked=True), frame(CONTINUATION, b"ended", masked=True)
+        talks.up(part)
         gw.do("retire", 0)
-        ws.up(frame(TEXT, b"before you go", masked=True))
-        ws.down(frame(TEXT, b"yes"))
+        assert frames.read_frame(sleeps.reader) == going_away
+        sleeps.up(frame(TEXT, b"on its way already", masked=True) + frames.close(1001, masked=True))
+        talks.up(rest)
+        talks.down(frame(TEXT, b"yes"))
+        assert frames.read_frame(talks.reader) == going_away, "silent at last"
+        assert frames.read_frame(speaks.reader) == going_away
     assert gw.stop() == 0
 
 

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSockets and streams through everything: npm `ws` and Python's `websockets`, unchanged, whose
+instance freezes under their open connections."""
+import asyncio
+import os
+import signal
+import socket
+import struct
+import threading
+
+import pytest
+import websockets
+
+import frames
+import pictures
+import web
+from frames import BINARY, CLOSE, PING, PONG, TEXT, frame
+from gateway_harness import Reader
+from waiting import throughout, wait_for
+
+pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="interpreters are too slow under emulation")
+
+KINDS = ["ws-node", "ws-python"]
+IDLE = 1000
+
+
+class Socket:
+    """One WebSocket of a client that says exactly what it is told to."""
+
+    def __init__(self, ebb, service):
+        self.sock = socket.create_connection(ebb.address, timeout=30)
+        self.sock.sendall(frames.handshake("/", host=f"{service}.localhost"))
+        self.reader = Reader(self.sock)
+        got = self.reader.head()
+        assert got and got[0].split()[1] == "101", got
+        self.instance = got[1]["x-ebb-instance"]
+
+    def say(self, *texts):
+        self.sock.sendall(b"".join(frame(TEXT, t.encode(), masked=True) for t in texts))
+
+    def ping(self, payload):
+        self.sock.sendall(frame(PING, payload, masked=True))
+
+    def hear(self):
+        opcode, payload = frames.read_frame(self.reader)
+        return payload.decode() if opcode == TEXT else (opcode, payload)
+
+    def hear_message(self):
+        """As any client does: answers pings on the way."""
+        while isinstance(heard := self.hear(), tuple) and heard[0] == PING:
+            self.sock.sendall(frame(PONG, heard[1], masked=True))
+        return heard
+
+    def close(self):
+        self.sock.close()
+
+
+def service(kind, heartbeat_ms=None, concurrency=IDLE + 100, **ebb):
+    env = {"HEARTBEAT_MS": str(heartbeat_ms)} if heartbeat_ms else {}
+    return {"runtime": "container", "entrypoint": kind, "maxInstances": 1, "memory": 2048, "env": env,
+            "maxConcurrency": concurrency, "ebb": {"hibernate": "200ms", **ebb}}
+
+
+@pytest.fixture(scope="module")
+def host(module_ebb):
+    for kind in KINDS:
+        module_ebb.import_image("oci-archive:" + pictures.apps_archive(kind), kind)
+    return module_ebb
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def app(request, host):
+    host.apply({request.param: service(request.param)})
+    yield host, request.param
+    host.cli("rm", request.param)
+    wait_for(lambda: not host.instances(request.param))
+
+
+def test_a_library_client_talks_to_a_library_server_over_a_freeze(app):
+    ebb, name = app
+
+    async def talk():
+        uri = f"ws://{name}.localhost:{ebb.port}/"
+        async with websockets.connect(uri, host="127.0.0.1", ping_interval=None) as ws:
+            big = os.urandom(300_000)
+            for number in range(3):
+                await ws.send(f"round {number}")
+                assert await ws.recv() == f"{number}:round {number}"
+                await ws.send([big[:100_000], big[100_000:100_001], big[100_001:]])
+                assert await ws.recv() == big
+                await asyncio.to_thread(ebb.wait_frozen, name)
+                await asyncio.wait_for(await ws.ping(), 10)
+                assert ebb.instance(name)["state"] == "frozen"
+    asyncio.run(talk())
+
+
+def test_thousand_idle_connections_to_a_frozen_instance(app):
+    """The gateway answers their pings; messages wake it and none is lost or out of order."""
+    ebb, name = app
+    batches = web.many(20, lambda i: [Socket(ebb, name) for _ in range(IDLE // 20)])
+    sockets = [one for batch in batches for one in batch]
+    try:
+        assert len({s.instance for s in sockets}) == 1
+        (before,) = ebb.wait_frozen(name, 30)
+        assert before["tickets"] == 0
+        for number, one in enumerate(sockets):
+            one.ping(b"%d" % number)
+        for number, one in enumerate(sockets):
+            assert one.hear() == (PONG, b"%d" % number)
+        after = ebb.instance(name)
+        assert (after["state"], after["cpu_us"], after["thaws"]) == ("frozen", before["cpu_us"], before["thaws"])
+
+        sockets[7].say("a", "b", "c")
+        assert [sockets[7].hear() for _ in range(3)] == ["0:a", "1:b", "2:c"]
+        ebb.wait_frozen(name, 30)
+        for one in sockets:
+            one.say(*"vwxyz")
+        for one in sockets:
+            first = 3 if one is sockets[7] else 0
+            assert [one.hear() for _ in range(5)] == [f"{first + n}:{t}" for n, t in enumerate("vwxyz")]
+        assert ebb.instance(name)["id"] == before["id"]
+        ebb.wait_frozen(name, 30)
+    finally:
+        for one in sockets:
+            one.close()
+    wait_for(lambda: ebb.get(name).json["closed"] >= IDLE, 30, "the program saw them end")
+
+
+def test_why_counts_those_that_sleep(app):
+    ebb, name = app
+    one = Socket(ebb, name)
+    (instance,) = ebb.wait_frozen(name)
+    assert "1 sleeping WebSocket" in ebb.cli("why", instance["id"]).out
+    one.close()
+    wait_for(lambda: "sleeping" not in ebb.cli("why", instance["id"]).out)
+
+
+@pytest.mark.parametrize("timers", ["fire", "late"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_servers_own_heartbeat_does_not_end_a_sleeping_connection(host, kind, timers):
+    """Beats of 700 ms, each missed one would end it; frozen for several of them in between."""
+    name = f"beat-{timers}"
+    host.apply({name: service(kind, heartbeat_ms=700, timers=timers)})
+    one = Socket(host, name)
+    for number in range(2):
+        one.say("x")
+        assert one.hear_message() == f"{number}:x"
+        alive = threading.Event()
+
+        def answer():
+            """Plays the library of the client while nothing is said."""
+            while not alive.is_set():
+                one.sock.settimeout(0.1)
+                try:
+                    heard = one.hear()
+                except TimeoutError:
+                    continue
+                assert heard[0] == PING, heard
+                one.sock.sendall(frame(PONG, heard[1], masked=True))
+        thread = threading.Thread(target=answer)
+        thread.start()
+        states = throughout(1.8, lambda: host.instance(name)["state"], 0.05)
+        alive.set()
+        thread.join()
+        one.sock.settimeout(30)
+        assert "frozen" in states
+    one.close()
+    host.cli("rm", name)
+    wait_for(lambda: not host.instances(name))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_instance_that_is_killed_in_its_sleep_ends_its_connections(host, kind):
+    host.apply({"killed": service(kind)})
+    sockets = [Socket(host, "killed") for _ in range(5)]
+    (instance,) = host.wait_frozen("killed")
+    os.kill(instance["pid"], signal.SIGKILL)
+    for one in sockets:
+        opcode, payload = one.hear()
+        assert opcode == CLOSE and struct.unpack(">H", payload)[0] in (1001, 1011)
+        assert one.reader.rest() == b""
+    host.cli("rm", "killed")
+    wait_for(lambda: not host.instances("killed"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_revision_leaves_the_old_connections_until_a_deadline(host, kind):
+    """Awake ones go on on the old instance until maxDuration; one that sleeps is told to come again."""
+    settings = {**service(kind), "maxDuration": 3, "maxInstances": 2}
+    awake = {**settings, "ebb": {"hibernate": "off", "stopGrace": 1}}
+    host.apply({"old": awake, "slept": settings})
+    talks, sleeps = Socket(host, "old"), Socket(host, "slept")
+    host.wait_frozen("slept")
+    host.apply({"old": {**awake, "env": {"NEW": "1"}}, "slept": {**settings, "env": {"NEW": "1"}}})
+    opcode, payload = sleeps.hear()
+    assert opcode == CLOSE and struct.unpack(">H", payload)[0] == 1001
+    talks.say("still there")
+    assert talks.hear() == "0:still there"
+    wait_for(lambda: host.get("old").instance != talks.instance, 20, "the new revision serves")
+    newer = Socket(host, "old")
+    while frames.read_frame(talks.reader):
+        pass
+    newer.say("x")
+    assert newer.hear() == "0:x"
+    wait_for(lambda: host.get("slept").instance != sleeps.instance, 20)
+    for name in ("old", "slept"):
+        host.cli("rm", name)
+        wait_for(lambda: not host.instances(name))
+
+
+def test_a_stop_of_the_host_tells_every_client(new_ebb):
+    ebb = new_ebb(gateways=2)
+    ebb.import_image("oci-archive:" + pictures.apps_archive("ws-node"), "ws-node")
+    ebb.apply({"ws-node": service("ws-node")})
+    sockets = [Socket(ebb, "ws-node") for _ in range(20)]
+    ebb.wait_frozen("ws-node")
+
+    def leave(one):
+        heard = one.hear()
+        one.sock.sendall(frames.close(1001, masked=True))
+        rest = one.reader.rest()
+        one.close()
+        return heard, rest
+    heard = []
+    threads = [threading.Thread(target=lambda o=one: heard.append(leave(o))) for one in sockets]
+    for thread in threads:
+        thread.start()
+    ebb.stop()
+    for thread in threads:
+        thread.join()
+    assert heard == [((CLOSE, struct.pack(">H", 1001)), b"")] * 20
+
+
+# --- streams ----------------------------------------------------------------------------------------
+def events(ebb, name):
+    sock = socket.create_connection(ebb.address, timeout=30)
+    sock.sendall(f"GET /events HTTP/1.1\r\nHost: {name}.localhost\r\n\r\n".encode())
+    reader = Reader(sock)
+    _, fields, _ = reader.head()
+    return sock, fields, reader.chunks()
+
+
+@pytest.fixture(scope="module")
+def streams(host):
+    host.import_image("oci-archive:" + pictures.example_archive("c-hello"), "c-hello")
+    host.import_image("oci-archive:" + pictures.apps_archive("sse-python"), "sse-python")
+    host.apply({"sse-node": service("ws-node"), "sse-python": service("sse-python"),
+                "sse-c": service("c-hello")})
+    return host
+
+
+@pytest.mark.parametrize("name", ["sse-node", "sse-python"])
+def test_server_sent_events_flow_at_once_through_a_thaw_too(streams, name):
+    """Each event is there before the next one is even made."""
+    for start in ("cold", "thaw"):
+        sock, fields, chunks = events(streams, name)
+        assert fields["x-ebb-start"] == start
+        assert next(chunks) == b"data: hello\n\n"
+        for number in range(20):
+            assert streams.get(name, f"/events?{number}", method="POST").status == 200
+            assert next(chunks) == b"data: %d\n\n" % number
+        sock.close()
+        streams.wait_frozen(name)
+
+
+def test_a_stream_of_a_c_function_flows_at_once_through_a_thaw_too(streams):
+    """It sends back each piece of the body, which is only made when the one before has come back."""
+    for _ in range(2):
+        sock = socket.create_connection(streams.address, timeout=30)
+        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: sse-c.localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        reader, chunks = Reader(sock), None
+        for number in range(20):
+            sock.sendall(b"5\r\nno %02d\r\n" % number)
+            if chunks is None:
+                assert reader.head()[0].split()[1] == "200"
+                chunks = reader.chunks()
+            assert next(chunks) == b"no %02d" % number
+        sock.close()
+        streams.wait_frozen("sse-c")
