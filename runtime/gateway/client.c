@@ -344,7 +344,7 @@ void client_on_timer(struct proxy *p, struct client *c)
 			    "The function did not finish within its maxDuration.");
 		break;
 	case CLIENT_DOUBT:
-		dispatch_crashed(p, c);
+		dispatch_doubt_over(p, c);
 		break;
 	default:
 		client_close(p, c);

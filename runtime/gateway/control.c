@@ -23,6 +23,7 @@ static int on_route_put(void *self, struct wire_message *m)
 
 	if (r < 0)
 		return r;
+	blame_forget(p, record->index);
 	stats_name(&p->account.stats->services[record->index], record->name);
 	dispatch_service_queue(p, record->index);
 	return 0;
@@ -37,6 +38,7 @@ static int on_route_del(void *self, struct wire_message *m)
 
 	if (r < 0)
 		return r;
+	blame_forget(p, record->index);
 	s = &p->routes.services[record->index];
 	/* What is open on its instances may finish, but whoever gets this index next gets none of
 	 * them. */
@@ -103,6 +105,16 @@ static int on_start_failed(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_ban(void *self, struct wire_message *m)
+{
+	const struct wire_ban *record = (const void *)m->record;
+
+	if (record->service >= SERVICES_MAX || !text_terminated(record->text, sizeof(record->text)))
+		return -EINVAL;
+	blame_put(self, record);
+	return 0;
+}
+
 static int on_drain(void *self, struct wire_message *m)
 {
 	client_drain(self);
@@ -118,6 +130,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_SOCKETS, sizeof(struct wire_sockets), 1, 0, WIRE_FDS_MAX, on_sockets},
 	{WIRE_START_FAILED, sizeof(struct wire_start_failed), 1, 0, 0, on_start_failed},
 	{WIRE_GATEWAY_DRAIN, 0, 1, 0, 0, on_drain},
+	{WIRE_BAN, sizeof(struct wire_ban), 1, 0, 0, on_ban},
 };
 
 static void arm(struct proxy *p, enum loop_op op, unsigned int events)
@@ -208,6 +221,18 @@ void control_need_sockets(struct proxy *p, struct instance *i)
 		return; /* the next connection asks again */
 	i->asked_sockets = true;
 	i->used_sockets = 0;
+}
+
+bool control_blame(struct proxy *p, const struct wire_blame *blame)
+{
+	return tell(p, WIRE_BLAME, blame, sizeof(*blame));
+}
+
+void control_cleared(struct proxy *p, uint32_t service, uint64_t kind)
+{
+	struct wire_cleared record = {.kind = kind, .service = service};
+
+	(void)tell(p, WIRE_CLEARED, &record, sizeof(record));
 }
 
 void control_suspect(struct proxy *p, const struct instance *i, int err)

@@ -8,7 +8,7 @@
 /* clang-format off */
 #define GATEWAY_COUNTERS(X) \
 	X(accepted) X(refused_full) X(requests) X(responses) X(thaws) X(pool_hits) X(pool_poisoned) \
-	X(connects) X(connect_errors) X(retries) X(queued) X(queue_full) X(queue_expired) X(nacks) X(cancels_ignored) X(aborted_by_client) \
+	X(connects) X(connect_errors) X(retries) X(queued) X(queue_full) X(queue_expired) X(nacks) X(cancels_ignored) X(banned) X(aborted_by_client) \
 	X(aborted_by_instance) X(spliced_bytes) X(upgrades) X(no_buffer) X(no_upstream_slot) \
 	X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other) \
 	X(hibernations) X(wakes) X(pongs) X(websocket_violations)

@@ -15,6 +15,7 @@
 
 #define CHOOSE_TRIES   8
 #define ATTEMPTS_MAX   3
+#define DEATHS_MAX     2
 #define DOUBT_NS       (100 * NS_PER_MS) /* an instance that refused us is left alone so long */
 #define CAUSE_WAIT_NS  (300 * NS_PER_MS) /* ebbd learns of a death within a few ms */
 #define QUEUE_CHECK_NS (10 * NS_PER_MS)  /* other gateways give tickets back without telling us */
@@ -175,6 +176,8 @@ static void enqueue(struct proxy *p, struct client *c)
 
 void dispatch_request(struct proxy *p, struct client *c)
 {
+	if (p->ban_count > 0 && blame_refuses(p, c))
+		return;
 	/* Who waits already goes first. */
 	if (p->routes.services[c->x.service].queued == 0 && try_start(p, c))
 		return;
@@ -287,7 +290,7 @@ void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
 	struct upstream *u = client_upstream(p, c);
 	struct instance *i = instance_of(p, c);
 	struct exchange *x = &c->x;
-	bool may_repeat;
+	bool may_repeat, in_doubt;
 
 	p->count.aborted_by_instance++;
 	request_unshare(p, c);
@@ -296,6 +299,10 @@ void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
 	splice_end(p, &x->up);
 	if (u)
 		upstream_detach(p, u, false);
+	/* Refused by an instance that was not in doubt: it was never there, nobody is to blame. */
+	in_doubt = !refused || (x->failed_slot == x->slot && x->failed_generation == x->generation);
+	x->failed_slot = x->slot;
+	x->failed_generation = x->generation;
 	if (may_repeat && i && x->reused && x->has_ticket && !x->fresh_only) {
 		/* The server closed an idle connection as we used it: nothing is wrong with it. */
 		p->count.retries++;
@@ -303,12 +310,13 @@ void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
 		start(p, c, i);
 		return;
 	}
-	if (may_repeat) {
-		again_elsewhere(p, c, i, err);
+	x->may_repeat = may_repeat;
+	if (!i) {
+		dispatch_doubt_over(p, c);
 		return;
 	}
-	if (!i) {
-		dispatch_crashed(p, c);
+	if (may_repeat && !in_doubt) {
+		again_elsewhere(p, c, i, err);
 		return;
 	}
 	control_suspect(p, i, err);
@@ -316,18 +324,25 @@ void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
 	client_set_deadline(p, c, proxy_now(p) + CAUSE_WAIT_NS);
 }
 
-void dispatch_crashed(struct proxy *p, struct client *c)
+/* A request under which two instances died does not get a third. */
+void dispatch_doubt_over(struct proxy *p, struct client *c)
 {
-	const struct instance *i = &p->instances.slots[c->x.slot];
+	struct instance *i = instance_of(p, c);
 
-	if (i->generation == c->x.generation && !i->up)
-		reply_error(p, c, 502, "INSTANCE_CRASHED", 0,
-			    "The instance %s ended while it had this request: %s %d.", i->id,
-			    wire_down_cause_name(i->down_cause), i->down_detail);
-	else
-		reply_error(p, c, 502, "INSTANCE_CRASHED", 0,
-			    "The instance %s closed the connection without an answer.",
-			    i->generation == c->x.generation ? i->id : "");
+	if (!c->x.may_repeat || c->x.deaths >= DEATHS_MAX) {
+		blame_crashed(p, c);
+		return;
+	}
+	if (p->ban_count > 0 && blame_awaited(p, c) &&
+	    c->x.died_ns + CAUSE_WAIT_NS > proxy_now(p)) {
+		dispatch_release(p, c);
+		c->state = CLIENT_DOUBT;
+		client_set_deadline(p, c, c->x.died_ns + CAUSE_WAIT_NS);
+		return;
+	}
+	if (i)
+		i->doubt_until_ns = proxy_now(p) + DOUBT_NS;
+	again_elsewhere(p, c, NULL, 0);
 }
 
 void dispatch_expired(struct proxy *p, struct client *c)
@@ -364,6 +379,7 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 	hibernate_instance_down(p, i);
 	i->down_cause = down->cause;
 	i->down_detail = down->detail;
+	blame_died(p, down, i->service);
 	instances_down(&p->instances, &p->routes, i);
 	cancel_instance_down(p, down->slot, down->generation);
 	/* What is joined to it ends by itself: the kernel resets the connections of the dead, after
@@ -381,7 +397,7 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 		}
 		dispatch_release(p, c);
 		if (c->state == CLIENT_DOUBT)
-			dispatch_crashed(p, c);
+			dispatch_doubt_over(p, c);
 	}
 }
 

@@ -53,14 +53,18 @@ struct exchange {
 	bool body_gone;            /* more was sent than request holds: cannot be sent again */
 	bool got_bytes, head_sent; /* of the response */
 	bool reusable, up_broken, tunnel;
-	uint8_t attempts;
+	uint8_t attempts, deaths; /* instances that died under it */
+	bool may_repeat;          /* in CLIENT_DOUBT: what to do then */
 	uint8_t nacks;
 	bool open;            /* not accounted for yet, see account.h */
 	bool routed, aborted; /* service is known; the client went away before the end */
 	uint16_t status;      /* as the client got it; 0 none */
 	const char *error;    /* x-ebb-error of an answer of ours */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
-	uint64_t sent_ns;     /* to the present instance */
+	uint64_t sent_ns;                        /* to the present instance */
+	uint64_t kind;                           /* of request: method and path */
+	uint64_t died_ns;                        /* when the last of `deaths` was counted */
+	uint32_t failed_slot, failed_generation; /* the instance that failed under it last */
 	struct chunk request; /* the head as written, and the first bytes of the body */
 	char *deadline_at;    /* of x-ebb-deadline inside it */
 	struct flow up, down;
@@ -104,6 +108,15 @@ struct upstream {
 	uint64_t idle_until_ns;
 };
 
+/* A kind of request that was in flight when instances died; until_ns 0 = only watched. */
+#define BANS_MAX 64
+struct ban {
+	bool used;
+	uint32_t service;
+	uint64_t kind, until_ns, put_ns;
+	char text[ERROR_TEXT_SIZE];
+};
+
 struct pipe_pair {
 	int ends[2];
 };
@@ -141,6 +154,9 @@ struct proxy {
 	bool need_marked[SERVICES_MAX];
 	uint64_t *starved; /* streams that wait for a buffer: op and index */
 	uint32_t starved_count;
+
+	struct ban bans[BANS_MAX];
+	uint32_t ban_count, next_ban;
 
 	struct pipe_pair pipes[PIPES_MAX];
 	uint32_t free_pipes[PIPES_MAX], free_pipe_count;
@@ -222,9 +238,24 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 void dispatch_start_failed(struct proxy *p, const struct wire_start_failed *failed);
 /* It has waited as long as it may. */
 void dispatch_expired(struct proxy *p, struct client *c);
-void dispatch_crashed(struct proxy *p, struct client *c);
+/* In CLIENT_DOUBT: the cause is known, or will not come. */
+void dispatch_doubt_over(struct proxy *p, struct client *c);
 /* Sockets of an instance became available. */
 void dispatch_waiters(struct proxy *p, struct instance *i);
+
+/* blame.c: which requests kill instances */
+uint64_t blame_kind(struct http_slice method, struct http_slice path);
+/* True: requests like c's are refused for now, and c is answered. */
+bool blame_refuses(struct proxy *p, struct client *c);
+/* An instance died by itself: everything that was in flight there is told to ebbd. */
+void blame_died(struct proxy *p, const struct wire_instance_down *down, uint32_t service);
+/* c is about to run again after a death, and ebbd has yet to say what it thinks of its kind. */
+bool blame_awaited(struct proxy *p, const struct client *c);
+void blame_put(struct proxy *p, const struct wire_ban *ban);
+void blame_forget(struct proxy *p, uint32_t service); /* it was changed or removed */
+/* c was answered by its instance, whole. */
+void blame_answered(struct proxy *p, const struct client *c);
+void blame_crashed(struct proxy *p, struct client *c); /* 502 with the cause */
 
 /* cancel.c */
 /* Leaves c's upstream, with its ticket, to be ended by its instance; the caller answers c. */
@@ -299,6 +330,8 @@ void control_on_readable(void *self, const struct loop_event *e);
 void control_on_writable(void *self, const struct loop_event *e);
 void control_need_instance(struct proxy *p, uint32_t service);
 void control_need_sockets(struct proxy *p, struct instance *i);
+bool control_blame(struct proxy *p, const struct wire_blame *blame);
+void control_cleared(struct proxy *p, uint32_t service, uint64_t kind);
 void control_suspect(struct proxy *p, const struct instance *i, int err);
 void control_flush(struct proxy *p);
 

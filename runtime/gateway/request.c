@@ -189,6 +189,7 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 	}
 	c->x.service = s->record.index;
 	c->x.routed = true;
+	c->x.kind = blame_kind(head->method, head->path);
 	r = write_request(p, c, s, bytes);
 	stream_consume(&p->io, &c->s, head_bytes);
 	if (r == 0)

@@ -95,6 +95,8 @@ void response_received(struct proxy *p, struct client *c)
 	request_drop(p, c);
 	p->count.responses++;
 	load_answered(p, c);
+	if (p->ban_count > 0)
+		blame_answered(p, c);
 	c->state = CLIENT_FINISHING;
 	client_set_deadline(p, c, proxy_now(p) + p->config.idle_timeout_ms * NS_PER_MS);
 	if (u)

@@ -80,6 +80,14 @@ void service_say(struct fleet *f, const struct service *service, uint32_t event_
 	f->options.hooks.event(f->options.hooks.self, &record);
 }
 
+void fleet_say(struct fleet *f, uint32_t index, uint32_t event_kind, const char *text)
+{
+	struct service *service = services_at(f->options.services, index);
+
+	if (service)
+		service_say(f, service, event_kind, "%s", text);
+}
+
 struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation)
 {
 	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;

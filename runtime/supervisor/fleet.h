@@ -57,6 +57,8 @@ void fleet_free(struct fleet *f);
 void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued);
 /* Requests of a service were answered 503, counted by cause. */
 void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
+/* An event of a service. */
+void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const char *text);
 /* A service was put: instances of older revisions drain, minInstances start. */
 void fleet_service_changed(struct fleet *f, struct service *service);
 /* It is about to be removed: all its instances drain and stop. */

@@ -15,6 +15,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/blame.h"
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
 #include "runtime/supervisor/ring.h"
@@ -40,6 +41,7 @@ struct gateway {
 struct gateways {
 	struct gateways_options options;
 	struct fleet *fleet;
+	struct blame *blame;
 	int doorbell_fd;
 	struct watch doorbell;
 	struct timer deadline;
@@ -108,6 +110,68 @@ static int on_suspect(void *self, struct wire_message *m)
 	return 0;
 }
 
+static bool blame_holds(const struct wire_blame *blame)
+{
+	if (blame->service >= SERVICES_MAX || blame->count > BLAME_KINDS_MAX)
+		return false;
+	for (uint32_t n = 0; n < blame->count; n++)
+		if (!text_terminated(blame->labels[n], BLAME_LABEL_SIZE))
+			return false;
+	return true;
+}
+
+/* What a gateway wrote there goes into an event: nothing but plain characters. */
+static const char *plain(char label[BLAME_LABEL_SIZE])
+{
+	for (char *at = label; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	return *label ? label : "(a request)";
+}
+
+static void ban(struct gateways *all, uint32_t service, struct blame_verdict *v)
+{
+	struct wire_ban record = {.kind = v->kind, .until_ns = v->until_ns, .service = service};
+
+	if (v->until_ns > 0) {
+		uint64_t left_s = (v->until_ns - loop_now_ns(all->options.loop)) / NS_PER_SEC;
+
+		(void)text_format(record.text, sizeof(record.text),
+				  "%s is refused for %llu s: the last %u instances it was in "
+				  "flight on ended by themselves",
+				  plain(v->label), (unsigned long long)left_s, v->deaths);
+		fleet_say(all->fleet, service, WIRE_EVENT_REQUEST_BANNED, record.text);
+	}
+	for (uint32_t n = 0; n < all->count; n++)
+		peer_send(&all->gateway[n].daemon.peer, WIRE_BAN, &record, sizeof(record), NULL, 0);
+}
+
+static int on_blame(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	struct gateways *all = g->all;
+	const struct wire_blame *blame = (const void *)m->record;
+	struct blame_verdict verdicts[BLAME_KINDS_MAX];
+	uint32_t count;
+
+	if (!blame_holds(blame))
+		return -EPROTO;
+	count = blame_report(all->blame, blame, all->count, loop_now_ns(all->options.loop),
+			     verdicts);
+	for (uint32_t n = 0; n < count; n++)
+		ban(all, blame->service, &verdicts[n]);
+	return 0;
+}
+
+static int on_cleared(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_cleared *record = (const void *)m->record;
+
+	blame_clear(g->all->blame, record->service, record->kind);
+	return 0;
+}
+
 static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_READY, 0, PHASE_STARTING, 0, 0, on_gateway_ready},
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), PHASE_SERVING, 0, 0,
@@ -115,6 +179,8 @@ static const struct wire_rule rules[] = {
 	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), PHASE_SERVING, 0, 0, on_need_sockets},
 	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), PHASE_SERVING, 0, 0,
 	 on_suspect},
+	{WIRE_BLAME, sizeof(struct wire_blame), PHASE_SERVING, 0, 0, on_blame},
+	{WIRE_CLEARED, sizeof(struct wire_cleared), PHASE_SERVING, 0, 0, on_cleared},
 };
 
 /* ---- starting one ---- */
@@ -339,6 +405,8 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	all->doorbell = (struct watch){.fd = all->doorbell_fd, .on_ready = on_doorbell};
 	r = all->doorbell_fd < 0 ? -errno : loop_watch(options->loop, &all->doorbell, EPOLLIN);
+	if (r == 0)
+		r = blame_new(&all->blame);
 	for (uint32_t n = 0; r == 0 && n < count; n++)
 		r = start_one(all, n, err, err_size);
 	if (r < 0) {
@@ -369,6 +437,7 @@ void gateways_free(struct gateways *g)
 	loop_timer_off(g->options.loop, &g->deadline);
 	loop_unwatch(g->options.loop, &g->doorbell);
 	fd_close(&g->doorbell_fd);
+	blame_free(g->blame);
 	free(g);
 }
 
@@ -401,6 +470,7 @@ void gateways_files(const struct gateways *g, uint32_t index, int fds[2])
 
 void gateways_route(struct gateways *g, const struct service *service)
 {
+	blame_forget(g->blame, service->index);
 	for (uint32_t n = 0; n < g->count; n++)
 		send_route(&g->gateway[n], service);
 }

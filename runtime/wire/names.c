@@ -39,6 +39,7 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_REQUESTS_REFUSED] = "requests_refused",
 	[WIRE_EVENT_START_REFUSED] = "start_refused",
 	[WIRE_EVENT_INSTANCE_UNRESPONSIVE] = "instance_unresponsive",
+	[WIRE_EVENT_REQUEST_BANNED] = "request_banned",
 };
 
 static const char *const reason_names[METER_REASON_COUNT] = {

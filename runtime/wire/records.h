@@ -15,9 +15,9 @@
 #define WIRE_TYPES(X) \
 	/* ebbd -> gateway */ \
 	X(GATEWAY_CONFIG) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
-	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) \
+	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) \
 	/* gateway -> ebbd */ \
-	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) \
+	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) X(BLAME) X(CLEARED) \
 	/* ebbd -> api */ \
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
 	X(API_LEDGER) X(GATEWAY_FILES) \
@@ -166,6 +166,14 @@ struct wire_start_failed {
 	char text[ERROR_TEXT_SIZE];
 };
 
+/* Requests of this kind were in flight when instances died. until_ns (CLOCK_MONOTONIC) 0: tell by
+ * CLEARED if one is answered; else: answer them 503 until then, with this text. */
+struct wire_ban {
+	uint64_t kind, until_ns;
+	uint32_t service, reserved;
+	char text[ERROR_TEXT_SIZE];
+};
+
 /* ---- gateway -> ebbd ---- */
 
 /* Requests wait and no instance had room. Idempotent: says the number now. And how many were
@@ -187,6 +195,23 @@ struct wire_instance_suspect {
 	uint32_t slot, generation;
 	int32_t error;
 	uint32_t reserved;
+};
+
+/* What was in flight on an instance that died by itself: kinds (a hash of method and path) with a
+ * label each for people, and how many kinds more there were. One record for each INSTANCE_DOWN. */
+#define BLAME_KINDS_MAX  8
+#define BLAME_LABEL_SIZE 64
+struct wire_blame {
+	uint32_t service, slot, generation;
+	uint32_t count, more, reserved;
+	uint64_t kinds[BLAME_KINDS_MAX];
+	char labels[BLAME_KINDS_MAX][BLAME_LABEL_SIZE];
+};
+
+/* A request of a kind that was blamed was answered. */
+struct wire_cleared {
+	uint64_t kind;
+	uint32_t service, reserved;
 };
 
 /* ---- ebbd <-> api ---- */
@@ -346,8 +371,8 @@ struct wire_log_pipe {
 	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
 	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
-	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) \
-	X(INSTANCE_RETIRED)
+	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) X(INSTANCE_RETIRED) \
+	X(REQUEST_BANNED)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

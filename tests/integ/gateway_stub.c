@@ -15,7 +15,8 @@
  *   saturate SLOT 0|1
  *   sockets on|off                  whether NEED_SOCKETS is answered
  *   drain
- * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, exit STATUS
+ * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT KINDS,
+ * cleared SERVICE, exit STATUS
  *
  * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms]]]]]
  */
@@ -364,11 +365,29 @@ static int on_suspect(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_blame(void *self, struct wire_message *m)
+{
+	const struct wire_blame *n = (const void *)m->record;
+
+	printf("blame %u %u\n", n->slot, n->count);
+	return 0;
+}
+
+static int on_cleared(void *self, struct wire_message *m)
+{
+	const struct wire_cleared *n = (const void *)m->record;
+
+	printf("cleared %u\n", n->service);
+	return 0;
+}
+
 static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_READY, 0, 1, 0, 0, on_ready},
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), 1, 0, 0, on_need_instance},
 	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), 1, 0, 0, on_need_sockets},
 	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), 1, 0, 0, on_suspect},
+	{WIRE_BLAME, sizeof(struct wire_blame), 1, 0, 0, on_blame},
+	{WIRE_CLEARED, sizeof(struct wire_cleared), 1, 0, 0, on_cleared},
 };
 
 static bool on_record(struct stub *s)

@@ -287,7 +287,7 @@ def test_the_cause_of_a_death_is_named(make, up):
         gw.do("down", 0, 3, 9)
         status, _, body = Reader(sock).response()
         assert status == 502
-        assert "oom 9" in json.loads(body)["error"]["message"]
+        assert "out of memory (oom" in json.loads(body)["error"]["message"]
 
 
 def test_requests_of_a_dead_instance_run_on_another(make, up):

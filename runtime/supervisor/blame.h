@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which requests kill instances: a bounded table of kinds (a hash of method and path) that were in
+ * flight when instances of their service died by themselves. No clock, no system call.
+ *
+ * A kind that was there at BLAME_DEATHS deaths in a row is refused for a while if it is the only
+ * such kind or was once alone in flight; if others share its fate, at twice as many. A death
+ * without it, or an answer, clears it: who merely shared an instance with a killer is cleared by
+ * the first request that comes through. After the cool-down one more death is enough, for twice as
+ * long.
+ */
+#ifndef EBB_SUPERVISOR_BLAME_H
+#define EBB_SUPERVISOR_BLAME_H
+
+#include "runtime/wire/records.h"
+
+#define BLAME_DEATHS    3u
+#define BLAME_WINDOW_NS (300 * UINT64_C(1000000000)) /* between two deaths of a row */
+#define BLAME_BAN_NS    (10 * UINT64_C(1000000000))  /* the first time */
+#define BLAME_BAN_MOST  6u                           /* doublings */
+
+struct blame;
+
+struct blame_verdict {
+	uint64_t kind, until_ns; /* until_ns 0: watch it */
+	uint32_t deaths;
+	char label[BLAME_LABEL_SIZE];
+};
+
+int blame_new(struct blame **out); /* 0 or -ENOMEM */
+void blame_free(struct blame *b);
+/* What one gateway had in flight on an instance that died; `gateways` of them will say so. With the
+ * last one the verdicts: returns how many, at most BLAME_KINDS_MAX. */
+uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateways,
+		      uint64_t now_ns, struct blame_verdict verdicts[BLAME_KINDS_MAX]);
+void blame_forget(struct blame *b, uint32_t service); /* it was changed or removed */
+void blame_clear(struct blame *b, uint32_t service, uint64_t kind);
+
+#endif

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance that dies takes nobody with it: what can run again runs again, the others hear why, and a
+request that keeps killing instances is refused."""
+import itertools
+import threading
+
+import pytest
+
+import pictures
+import web
+from waiting import slow, wait_for
+
+KINDS = ["probe"] if pictures.IN_VM else ["probe", "killer-node", "killer-python"]
+DEATHS = {"exit": "exited with code 3", "segfault": "killed by signal 11", "oom": "ran out of memory (oom"}
+PROBE_PATHS = {"exit": "/exit", "segfault": "/crash", "oom": "/alloc?mb=600"}
+
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def host(module_ebb):
+    module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    for kind in KINDS[1:]:
+        module_ebb.import_image("oci-archive:" + pictures.apps_archive(kind), kind)
+    return module_ebb
+
+
+@pytest.fixture(params=KINDS)
+def service(host, request):
+    """(name, path(how to die))"""
+    kind = request.param
+    name = f"{kind}-{next(NUMBERS)}"
+    host.apply({name: {"runtime": "container", "entrypoint": kind, "memory": 256, "maxInstances": 4,
+                       "ebb": {"cpu": 1000, "initTimeout": f"{slow(10):.0f}s"}}})
+    assert host.get(name).status == 200
+    yield name, lambda how: PROBE_PATHS[how] if kind == "probe" else "/" + how
+    host.cli("rm", name)
+    wait_for(lambda: not host.instances(name), 30)
+
+
+def events(ebb, service, kind):
+    return [e for e in ebb.cli("events", "--json").json
+            if e["service"] == service and e["kind"] == kind]
+
+
+def post(ebb, name, path):
+    return ebb.get(name, path, method="POST", body=b"x", timeout=60)
+
+
+def message(reply):
+    return reply.json["error"]["message"]
+
+
+class Innocents:
+    """Requests under way on the one instance of a service, until the block ends."""
+
+    def __init__(self, ebb, name, gets, posts, ms):
+        calls = [lambda: ebb.get(name, f"/sleep?ms={ms}", timeout=60)] * gets
+        calls += [lambda: post(ebb, name, f"/sleep?ms={ms}")] * posts
+        self.ebb, self.name, self.replies = ebb, name, [None] * len(calls)
+        self.threads = [threading.Thread(target=self.run, args=(i, c)) for i, c in enumerate(calls)]
+
+    def run(self, i, call):
+        self.replies[i] = call()
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        wait_for(lambda: sum(i["tickets"] for i in self.ebb.instances(self.name)) == len(self.threads))
+        return self
+
+    def __exit__(self, *_):
+        for t in self.threads:
+            t.join()
+
+
+@pytest.mark.parametrize("how", DEATHS)
+def test_innocents_run_again_and_the_others_hear_the_cause(host, service, how):
+    name, path = service
+    before = host.get(name).instance
+    with Innocents(host, name, gets=10, posts=3, ms=2000) as innocents:
+        killer = post(host, name, path(how))
+    gets, posts = innocents.replies[:10], innocents.replies[10:]
+    assert [r.status for r in gets] == [200] * 10
+    assert before not in {r.instance for r in gets}
+    for reply in [killer, *posts]:
+        assert (reply.status, reply.headers["x-ebb-error"]) == (502, "INSTANCE_CRASHED"), reply
+        assert DEATHS[how] in message(reply) and before in message(reply), message(reply)
+    assert host.get(name).status == 200
+    assert len(events(host, name, "instance_failed")) == 1
+
+
+def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(host, service):
+    """Each client's request ends two at most; after three in a row ended under requests of its kind,
+    that kind is refused until a cool-down is over, and nothing else is."""
+    name, path = service
+    first = host.get(name, path("exit"), timeout=60)
+    assert first.status == 502 and "gets no third" in message(first), message(first)
+    assert len(events(host, name, "instance_failed")) == 2
+    second = host.get(name, path("exit"), timeout=60)
+    assert (second.status, second.headers["x-ebb-error"]) == (503, "INSTANCE_CRASHED"), second
+    assert 1 <= int(second.headers["retry-after"]) <= 11
+    assert "ended by themselves" in message(second)
+    assert len(events(host, name, "instance_failed")) == 3
+    assert f"GET {path('exit')} is refused" in events(host, name, "request_banned")[0]["text"]
+    assert {r.status for r in web.many(10, lambda i: host.get(name, path("exit")))} == {503}
+    assert {r.status for r in web.many(10, lambda i: host.get(name))} == {200}
+    assert len(events(host, name, "instance_failed")) == 3
+
+
+def test_who_shared_instances_with_a_killer_is_not_blamed(host):
+    host.deploy("shared", "probe", "--max", 4)
+    assert host.get("shared").status == 200
+    for _ in range(3):
+        with Innocents(host, "shared", gets=5, posts=0, ms=1000) as innocents:
+            post(host, "shared", "/exit")
+        assert [r.status for r in innocents.replies] == [200] * 5
+    banned = wait_for(lambda: events(host, "shared", "request_banned"))
+    assert [e["text"].split(" is refused")[0] for e in banned] == ["POST /exit"]
+    assert post(host, "shared", "/exit").status == 503
+    assert host.get("shared", "/sleep?ms=1").status == 200
+    # When the cool-down is over it may try again, and a new revision starts with a clean sheet.
+    wait_for(lambda: post(host, "shared", "/exit").status == 502, 20)
+    wait_for(lambda: post(host, "shared", "/exit").status == 503)
+    host.deploy("shared", "probe", "--max", 4, "--env", "FIXED=1")
+    wait_for(lambda: "FIXED=1" in host.get("shared", "/env").text)
+    assert post(host, "shared", "/exit").status == 502
+    host.cli("rm", "shared")
+    wait_for(lambda: not host.instances("shared"), 20)
