@@ -272,7 +272,12 @@ struct wire_service_put {
 	char prefix[PATH_PREFIX_SIZE];
 	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* diff_ids, lowest first */
 	struct wire_exec exec;
+	uint32_t timers; /* enum wire_timers */
+	uint32_t reserved_timers;
 };
+
+/* What becomes of the timers of a frozen instance: thawed in time for them, or late. */
+enum wire_timers { WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 
 struct wire_service_del {
 	uint64_t cookie;
