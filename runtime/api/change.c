@@ -64,7 +64,6 @@ static struct wire_service_put *make_record(const char *name, const struct revis
 	put->instances_max = spec->instances_max;
 	put->freeze_after_ms = spec->freeze_after_ms;
 	put->hibernate_ms = spec->hibernate_ms;
-	put->timers = spec->timers;
 	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
 	if (spec->io_uring)
 		put->flags |= WIRE_SERVICE_IO_URING;

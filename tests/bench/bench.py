@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
-quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle.
+quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle websockets.
 """
 import json
 import os
@@ -16,6 +16,7 @@ import bench_cold  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
 import bench_thaw  # noqa: E402
+import bench_websockets  # noqa: E402
 import figures  # noqa: E402
 import leaks  # noqa: E402
 import pictures  # noqa: E402
@@ -34,7 +35,7 @@ def gateway_rows(ebb, quick):
 
 
 BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows, "latency": bench_latency.rows,
-           "idle": bench_idle.rows}
+           "idle": bench_idle.rows, "websockets": bench_websockets.rows}
 
 
 def main(words):

@@ -175,4 +175,3 @@ def all_archives():
                                     umoci_archive, foreign_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
-    yield from map(apps_archive, ["node-timers", "python-timers"])

@@ -20,10 +20,11 @@ THROWS = ["handler", "timer", "promise", "emitter", "stream"]
 
 
 @pytest.fixture(scope="module")
-def node(runtimes_ebb):
+def node(module_ebb):
+    node_apps.import_apps(module_ebb)
     services = {name: node_apps.service(program) for name, program in PROGRAMS.items()}
-    with node_apps.deployed(runtimes_ebb, services) as ebb:
-        yield ebb
+    module_ebb.apply(services)
+    return module_ebb
 
 
 def log_of(ebb, name):
@@ -90,9 +91,8 @@ def test_fetch_style_handlers_stream_both_ways(node):
 @pytest.fixture(scope="module")
 def exports(node):
     programs = {"methods": "methods.mjs", "handler": "handler.cjs", "function": "function.mjs"}
-    services = {name: node_apps.service(program) for name, program in programs.items()}
-    with node_apps.deployed(node, services) as ebb:
-        yield ebb
+    node.apply({name: node_apps.service(program) for name, program in programs.items()})
+    return node
 
 
 def test_exported_methods_and_functions_are_served(exports):
