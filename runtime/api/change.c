@@ -41,9 +41,8 @@ bool api_ready_or_503(struct request *rq)
 	return false;
 }
 
-/* The whole record, or NULL without memory; what does not fit together goes to errors. */
-static struct wire_service_put *make_record(const char *name, const struct revision *rev,
-					    const struct image *image, struct problem_list *errors)
+struct wire_service_put *change_record(const char *name, const struct revision *rev,
+				       const struct image *image, struct problem_list *errors)
 {
 	const struct service_spec *spec = &rev->spec;
 	struct wire_service_put *put = calloc(1, sizeof(*put));
@@ -124,6 +123,8 @@ static void on_applied(struct api *api, struct request *rq, void *ctx, const str
 		return;
 	}
 	r = services_commit(api->services, change->name, &change->revision);
+	if (r == 0)
+		traffic_end(api, services_find(api->services, change->name));
 	if (r < 0)
 		log_error("event=service_not_saved service=%s err=%s", change->name,
 			  log_quote(quoted, sizeof(quoted), strerror(-r)));
@@ -189,7 +190,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 	}
 	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
 	rev->created_us = clock_real_us();
-	put = make_record(change->name, rev, image, &errors);
+	put = change_record(change->name, rev, image, &errors);
 	if (put && errors.count == 0 && !dry_run) {
 		apply(rq, change, put);
 		return;
@@ -206,6 +207,11 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 /* ---- after a start ---- */
 
 static void resend_from(struct api *api, size_t index);
+
+static void on_traffic_resent(struct api *api, void *ctx)
+{
+	resend_from(api, (size_t)(uintptr_t)ctx + 1);
+}
 
 static void on_resent(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
@@ -224,7 +230,10 @@ static void on_resent(struct api *api, struct request *rq, void *ctx, const stru
 			  log_quote(quoted, sizeof(quoted), s->error));
 	}
 	s->changing = false;
-	resend_from(api, index + 1);
+	if (answer->err)
+		resend_from(api, index + 1);
+	else
+		traffic_resend(api, s, on_traffic_resent, ctx);
 }
 
 /* Why the service cannot be asked for at all, or NULL after having asked. */
@@ -236,7 +245,7 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 
 	if (!image || image->removing)
 		return "its image is not in the store";
-	put = make_record(s->name, &s->current, image, &errors);
+	put = change_record(s->name, &s->current, image, &errors);
 	if (!put || errors.count > 0)
 		return put ? "its settings do not fit its image" : "out of memory";
 	s->changing = true;

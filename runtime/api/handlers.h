@@ -20,6 +20,8 @@ void get_service(struct request *rq);
 void delete_service(struct request *rq);
 void get_revisions(struct request *rq);
 void post_rollback(struct request *rq);
+void get_traffic(struct request *rq);
+void put_traffic(struct request *rq);
 /* image_routes.c */
 void get_images(struct request *rq);
 void post_image(struct request *rq);

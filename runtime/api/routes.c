@@ -22,6 +22,8 @@ static const struct route routes[] = {
 	{"DELETE", "/v1/services/:", delete_service},
 	{"GET", "/v1/services/:/revisions", get_revisions},
 	{"POST", "/v1/services/:/rollback", post_rollback},
+	{"GET", "/v1/services/:/traffic", get_traffic},
+	{"PUT", "/v1/services/:/traffic", put_traffic},
 	{"GET", "/v1/services/:/logs", get_service_logs},
 	{"GET", "/v1/instances", get_instances},
 	{"GET", "/v1/instances/:", get_instance},

@@ -35,6 +35,7 @@ static void write_service(struct json_out *o, const struct service *s)
 	revision_write(o, s->name, &s->current);
 	revision_etag(&s->current, etag);
 	json_out_string(o, "etag", etag);
+	traffic_write(o, s);
 	json_out_string(o, "state", *error ? "failed" : "applied");
 	if (*error)
 		json_out_string(o, "error", error);

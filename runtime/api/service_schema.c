@@ -84,6 +84,7 @@ static const struct key service_keys[] = {
 	{"state", KEY_IGNORED},
 	{"error", KEY_IGNORED},
 	{"etag", KEY_IGNORED},
+	{"traffic", KEY_IGNORED},
 	{"warnings", KEY_IGNORED},
 	{NULL},
 };

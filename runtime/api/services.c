@@ -101,6 +101,14 @@ static void take_out(struct services *services, const char *name)
 		(services->count - i) * sizeof(*services->items));
 }
 
+static bool gets_traffic(const struct service *s, uint32_t revision)
+{
+	for (size_t i = 0; i < s->traffic.count; i++)
+		if (s->traffic.shares[i].revision == revision)
+			return true;
+	return false;
+}
+
 const struct service *services_using(struct services *services, const uint8_t *digest, bool history)
 {
 	for (size_t i = 0; i < services->count; i++) {
@@ -108,8 +116,9 @@ const struct service *services_using(struct services *services, const uint8_t *d
 
 		if (memcmp(s->current.digest, digest, DIGEST_SIZE) == 0)
 			return s;
-		for (size_t k = 0; history && k < s->note_count; k++)
-			if (memcmp(s->notes[k].digest, digest, DIGEST_SIZE) == 0)
+		for (size_t k = 0; k < s->note_count; k++)
+			if ((history || gets_traffic(s, s->notes[k].number)) &&
+			    memcmp(s->notes[k].digest, digest, DIGEST_SIZE) == 0)
 				return s;
 	}
 	return NULL;
@@ -259,6 +268,11 @@ int services_commit(struct services *services, const char *name, const struct re
 	return 0;
 }
 
+int services_save_traffic(struct services *services, const struct service *s)
+{
+	return traffic_save(services->dir_fd, s->name, &s->traffic);
+}
+
 /* NAME.json first: from then on the service does not exist, whatever else stays. */
 int services_remove(struct services *services, const char *name)
 {
@@ -269,6 +283,7 @@ int services_remove(struct services *services, const char *name)
 	r = state_remove(services->dir_fd, file);
 	if (r < 0)
 		return r;
+	(void)traffic_save(services->dir_fd, name, &(struct traffic){0});
 	take_out(services, name);
 	snprintf(file, sizeof(file), "%s.rev", name);
 	return fd_rmtree_at(services->dir_fd, file);
@@ -349,8 +364,11 @@ int services_open(int state_dir_fd, struct services **out, char *err, size_t err
 		services_free(services);
 		return r;
 	}
-	for (size_t i = 0; i < services->count; i++)
+	for (size_t i = 0; i < services->count; i++) {
 		load_notes(services, services->items[i]);
+		(void)traffic_load(services->dir_fd, services->items[i]->name,
+				   &services->items[i]->traffic);
+	}
 	*out = services;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "runtime/api/service_schema.h"
+#include "runtime/api/traffic.h"
 
 #define REVISIONS_KEPT 10
 #define ETAG_SIZE      40
@@ -36,6 +37,7 @@ struct service {
 	struct revision current;                        /* number 0: only being made */
 	struct revision_note notes[REVISIONS_KEPT + 1]; /* oldest first; includes the current */
 	size_t note_count;
+	struct traffic traffic; /* earlier revisions that serve beside the current one */
 	bool changing;
 	char error[ERROR_TEXT_SIZE];       /* ebbd did not take it when ebb started */
 	char start_error[ERROR_TEXT_SIZE]; /* why its last instance did not get ready; "" = it did
@@ -50,7 +52,8 @@ size_t services_count(const struct services *services);
 /* Services in the order of their names; those only being made too. */
 struct service *services_at(struct services *services, size_t index);
 struct service *services_find(struct services *services, const char *name); /* number != 0 */
-/* The service that uses this image, in its current or (history) in any kept revision; or NULL. */
+/* The service that uses this image, in a revision that serves or (history) in any kept revision; or
+ * NULL. */
 const struct service *services_using(struct services *services, const uint8_t *digest,
 				     bool history);
 
@@ -61,6 +64,7 @@ int services_commit(struct services *services, const char *name, const struct re
 void services_drop(struct services *services, const char *name, const struct revision *rev);
 int services_load_revision(struct services *services, const char *name, uint32_t number,
 			   struct revision *out);
+int services_save_traffic(struct services *services, const struct service *s);
 /* Removes a service that is not changing. 0 or -errno. */
 int services_remove(struct services *services, const char *name);
 

@@ -69,6 +69,7 @@ int verb_ls(struct call *call);
 int verb_inspect(struct call *call);
 int verb_rm(struct call *call);
 int verb_rollback(struct call *call);
+int verb_traffic(struct call *call);
 int verb_ps(struct call *call);
 int verb_freeze(struct call *call);
 int verb_thaw(struct call *call);

@@ -194,6 +194,17 @@ const struct verb cli_verbs[] = {
 	 .words_max = 1,
 	 .completes = ARG_SERVICE,
 	 .run = verb_rollback},
+	{.name = "traffic",
+	 .words = "NAME [REVISION=PERCENT...]",
+	 .help = "shares requests between revisions; without shares, shows them",
+	 .details = "  ebb traffic api 7=90 8=10     a tenth to revision 8\n"
+		    "  ebb traffic api 8=100         all to it; 8 must be the newest, or use "
+		    "rollback\n"
+		    "A deployment or a rollback gives everything to the new revision.\n",
+	 .words_min = 1,
+	 .words_max = 6,
+	 .completes = ARG_SERVICE,
+	 .run = verb_traffic},
 	{.name = "rm",
 	 .words = "NAME...",
 	 .help = "removes services; open requests may finish",

@@ -187,6 +187,8 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 		reply_error(p, c, 404, "NO_SERVICE", 0, "No service has this host or path.");
 		return;
 	}
+	if (s->first_variant)
+		s = routes_share(&p->routes, s, mix(p->id_seed ^ p->id_next << 20));
 	c->x.service = s->record.index;
 	c->x.routed = true;
 	c->x.kind = blame_kind(head->method, head->path);

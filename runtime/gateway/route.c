@@ -63,17 +63,33 @@ static void add_prefix(struct routes *r, const struct service *s)
 	r->by_prefix[at] = s->record.index;
 }
 
+static void add_variant(struct routes *r, struct service *s)
+{
+	struct service *parent = routes_service(r, s->record.parent - 1);
+
+	if (!parent)
+		return; /* it went first; nobody finds its variants any more */
+	s->next_variant = parent->first_variant;
+	parent->first_variant = s->record.index + 1;
+}
+
 /* Changes are rare, lookups are not: every table is made anew. */
 static void rebuild(struct routes *r)
 {
 	memset(r->hosts, 0, sizeof(r->hosts));
 	memset(r->names, 0, sizeof(r->names));
 	r->prefix_count = 0;
+	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+		r->services[i].first_variant = 0;
 	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
 		struct service *s = &r->services[i];
 
 		if (!s->used)
 			continue;
+		if (s->record.parent) {
+			add_variant(r, s);
+			continue;
+		}
 		add_name(r, s);
 		for (uint32_t h = 0; h < s->record.host_count; h++)
 			add_host(r, s, h);
@@ -84,7 +100,8 @@ static void rebuild(struct routes *r)
 
 static bool record_ok(const struct wire_route_put *p)
 {
-	if (p->index >= SERVICES_MAX || p->host_count > SERVICE_HOSTS_MAX ||
+	if (p->index >= SERVICES_MAX || p->parent > SERVICES_MAX || p->parent == p->index + 1 ||
+	    p->share_permille > 1000 || p->host_count > SERVICE_HOSTS_MAX ||
 	    !text_terminated(p->name, sizeof(p->name)) || !text_is_label(p->name) ||
 	    !text_terminated(p->prefix, sizeof(p->prefix)) || (p->prefix[0] && p->prefix[0] != '/'))
 		return false;
@@ -207,4 +224,18 @@ struct service *routes_find(const struct routes *r, struct http_slice host, stru
 			s = find_name(r, host);
 	}
 	return s ? s : find_prefix(r, path);
+}
+
+struct service *routes_share(const struct routes *r, struct service *s, uint64_t draw)
+{
+	uint64_t left = draw % 1000;
+
+	for (uint32_t at = s->first_variant; at; at = r->services[at - 1].next_variant) {
+		struct service *variant = &r->services[at - 1];
+
+		if (left < variant->record.share_permille)
+			return variant;
+		left -= variant->record.share_permille;
+	}
+	return s;
 }

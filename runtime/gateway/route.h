@@ -19,6 +19,7 @@ struct service {
 	uint64_t need_told_ns; /* when ebbd was told how many wait, and how many it was told */
 	uint32_t need_told;
 	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */
+	uint32_t first_variant, next_variant;  /* index + 1: revisions that share its requests */
 	uint32_t host_next[SERVICE_HOSTS_MAX]; /* chains of the host table, host number + 1 */
 };
 
@@ -39,6 +40,8 @@ int routes_put(struct routes *r, const struct wire_route_put *record);
 int routes_del(struct routes *r, uint32_t index);
 /* NULL if nobody serves it. */
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
+/* Who of a service and its variants gets a request; draw: any number, evenly spread. */
+struct service *routes_share(const struct routes *r, struct service *s, uint64_t draw);
 /* NULL if the index is out of range or not in use. */
 struct service *routes_service(const struct routes *r, uint32_t index);
 

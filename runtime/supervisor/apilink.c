@@ -76,32 +76,41 @@ static int on_service_put(void *self, struct wire_message *m)
 	int r = services_put(a->options.services, put, a->options.images, &service, text,
 			     sizeof(text));
 
-	if (r == 0) {
+	if (r >= 0)
 		gateways_route(a->gateways, service);
+	if (r == 0) {
 		fleet_service_changed(a->fleet, service);
 		say(a, WIRE_EVENT_SERVICE_UP, service->name, "put");
 	}
-	answer(a, put->cookie, r, text);
+	answer(a, put->cookie, r < 0 ? r : 0, text);
 	return 0;
+}
+
+static void remove_service(struct apilink *a, struct service *service)
+{
+	gateways_unroute(a->gateways, service->index);
+	fleet_service_gone(a->fleet, service);
+	services_remove(a->options.services, service);
 }
 
 static int on_service_del(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
 	const struct wire_service_del *del = (const void *)m->record;
-	struct service *service;
+	struct service *service, *variant;
 
 	if (!text_terminated(del->name, sizeof(del->name)) || !del->name[0])
 		return -EPROTO;
-	service = services_find(a->options.services, del->name);
+	service = services_find(a->options.services, del->name, del->variant);
 	if (!service) {
 		answer(a, del->cookie, -ENOENT, "there is no such service");
 		return 0;
 	}
-	gateways_unroute(a->gateways, service->index);
-	fleet_service_gone(a->fleet, service);
-	services_remove(a->options.services, service);
-	say(a, WIRE_EVENT_SERVICE_GONE, del->name, "removed");
+	while (!del->variant && (variant = services_variant(a->options.services, del->name)))
+		remove_service(a, variant);
+	remove_service(a, service);
+	say(a, WIRE_EVENT_SERVICE_GONE, del->name,
+	    del->variant ? "an earlier revision serves no more" : "removed");
 	answer(a, del->cookie, 0, "");
 	return 0;
 }

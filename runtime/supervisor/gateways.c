@@ -235,8 +235,19 @@ static void send_route(struct gateway *g, const struct service *service)
 	};
 
 	memcpy(route.name, put->name, sizeof(route.name));
-	memcpy(route.hosts, put->hosts, sizeof(route.hosts));
-	memcpy(route.prefix, put->prefix, sizeof(route.prefix));
+	if (service->variant) {
+		const struct service *parent =
+			services_find(g->all->options.services, put->name, 0);
+
+		route.parent = parent ? parent->index + 1 : 0;
+		route.share_permille = service->share_permille;
+		route.host_count = 0;
+		if (!parent)
+			return;
+	} else {
+		memcpy(route.hosts, put->hosts, sizeof(route.hosts));
+		memcpy(route.prefix, put->prefix, sizeof(route.prefix));
+	}
 	peer_send(&g->daemon.peer, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
 }
 

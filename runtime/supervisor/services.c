@@ -33,10 +33,18 @@ void services_free(struct services *s)
 	free(s);
 }
 
-struct service *services_find(struct services *s, const char *name)
+struct service *services_find(struct services *s, const char *name, uint32_t variant)
 {
 	for (uint32_t i = 0; i < SERVICES_MAX; i++)
-		if (strcmp(s->table[i].name, name) == 0)
+		if (s->table[i].variant == variant && strcmp(s->table[i].name, name) == 0)
+			return &s->table[i];
+	return NULL;
+}
+
+struct service *services_variant(struct services *s, const char *name)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+		if (s->table[i].variant && strcmp(s->table[i].name, name) == 0)
 			return &s->table[i];
 	return NULL;
 }
@@ -102,6 +110,7 @@ static const struct bound {
 	{"maxConcurrency", offsetof(struct wire_service_put, concurrency_max), 1, 65535},
 	{"minInstances", offsetof(struct wire_service_put, instances_min), 0, INSTANCES_MAX},
 	{"maxInstances", offsetof(struct wire_service_put, instances_max), 1, INSTANCES_MAX},
+	{"share", offsetof(struct wire_service_put, share_permille), 0, 1000},
 	{"layers", offsetof(struct wire_service_put, layer_count), 1, IMAGE_LAYERS_MAX},
 };
 
@@ -206,6 +215,12 @@ static struct service *free_place(struct services *s)
 	return NULL;
 }
 
+/* A revision does not change, so one that serves already can only have got another share. */
+static bool only_share(const struct service *service, const struct wire_service_put *put)
+{
+	return service && put->variant && service->spec->put.revision == put->revision;
+}
+
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size)
 {
@@ -213,13 +228,20 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	struct spec *spec = NULL;
 	int r = spec_check(put, err, err_size);
 
+	if (r < 0)
+		return r;
+	service = services_find(s, put->name, put->variant);
+	if (only_share(service, put)) {
+		service->share_permille = put->share_permille;
+		*out = service;
+		return 1;
+	}
 	if (r == 0)
 		r = ring_check(put, err, err_size);
 	if (r == 0)
 		r = spec_new(put, images, &spec, err, err_size);
 	if (r < 0)
 		return r;
-	service = services_find(s, put->name);
 	if (!service)
 		service = free_place(s);
 	if (!service) {
@@ -228,6 +250,8 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		return -ENOSPC;
 	}
 	(void)text_copy(service->name, sizeof(service->name), put->name);
+	service->variant = put->variant;
+	service->share_permille = put->share_permille;
 	spec_unref(service->spec);
 	service->spec = spec;
 	service->failures = 0;

@@ -28,6 +28,8 @@ struct spec {
 struct service {
 	uint32_t index;
 	char name[SERVICE_NAME_SIZE]; /* "" = free */
+	uint32_t variant;             /* 0, or the revision that serves beside the service */
+	uint32_t share_permille;      /* of a variant: how much of the requests it gets */
 	struct spec *spec;
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
 	uint32_t crowded; /* requests that went to saturated instances since the last decision */
@@ -46,15 +48,18 @@ struct services;
 
 int services_new(struct services **out);
 void services_free(struct services *s);
-struct service *services_find(struct services *s, const char *name);
+struct service *services_find(struct services *s, const char *name, uint32_t variant);
 struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
 
 /* Whether a record a peer sent holds what root may rely on: terminated texts, counts that match,
  * bounds. 0, or -EINVAL with a sentence. */
 int spec_check(const struct wire_service_put *put, char *err, size_t err_size);
-/* Takes it in (new or new revision). 0 with *out, or -errno with a sentence. */
+/* Takes it in (new or new revision). 0 with *out; 1 if nothing but a variant's share changed; or
+ * -errno with a sentence. */
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size);
+/* One of the variants of this name, or NULL. */
+struct service *services_variant(struct services *s, const char *name);
 void services_remove(struct services *s, struct service *service);
 
 struct spec *spec_ref(struct spec *spec);

@@ -106,6 +106,9 @@ struct wire_route_put {
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE]; /* lower case, no port */
 	char prefix[PATH_PREFIX_SIZE];                 /* "" or "/p": matches /p and /p/... */
+	/* A variant: of the service with this index, of whose requests it gets so many. */
+	uint32_t parent; /* index + 1; 0 = none, it has its own name, hosts and prefix */
+	uint32_t share_permille;
 	uint32_t
 		hibernate_ms; /* silence after which a WebSocket gives its ticket back; 0 = never */
 };
@@ -266,6 +269,10 @@ struct wire_service_put {
 	uint32_t freeze_after_ms; /* 0 = learned */
 	uint32_t hibernate_ms;    /* for gateways, see wire_route_put */
 	uint32_t flags;           /* WIRE_SERVICE_* */
+	/* 0: the service itself. Else this is an earlier revision that serves beside it and gets
+	 * share_permille of its requests; of its own are only instances and queue, not hosts or
+	 * prefix. (name, variant) names it, as does SERVICE_DEL. */
+	uint32_t variant, share_permille;
 	uint32_t layer_count, host_count;
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
@@ -276,6 +283,7 @@ struct wire_service_put {
 
 struct wire_service_del {
 	uint64_t cookie;
+	uint32_t variant, reserved;
 	char name[SERVICE_NAME_SIZE];
 };
 
