@@ -92,6 +92,10 @@ int cgroup_cpu(const struct cgroup *g, struct cgroup_cpu *out);
 int cgroup_stalled_us(const struct cgroup *g, uint64_t *out);
 /* cgroup.stat.local frozen_usec, or -ENODATA on kernels without it. */
 int cgroup_frozen_us(const struct cgroup *g, uint64_t *out);
+/* The threads or processes inside, by their numbers on the host; at most max of them. How many, or
+ * -errno. */
+int cgroup_threads(const struct cgroup *g, pid_t *out, uint32_t max);
+int cgroup_processes(const struct cgroup *g, pid_t *out, uint32_t max);
 /* Memory charged now, and how often the OOM killer came (memory.events / memory.oom_control). */
 int cgroup_memory_bytes(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);
 int cgroup_oom_kills(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);

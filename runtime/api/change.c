@@ -63,6 +63,7 @@ struct wire_service_put *change_record(const char *name, const struct revision *
 	put->instances_max = spec->instances_max;
 	put->freeze_after_ms = spec->freeze_after_ms;
 	put->hibernate_ms = spec->hibernate_ms;
+	put->timers = spec->timers;
 	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
 	if (spec->io_uring)
 		put->flags |= WIRE_SERVICE_IO_URING;

@@ -47,11 +47,9 @@ struct key {
 static const char *const timers_words[] = {"fire", "late", NULL};
 static const char *const egress_words[] = {"none", NULL};
 
-#define NOT_YET "this version keeps it but does not act on it yet"
-
 static const struct key ebb_keys[] = {
 	{"freezeAfter", TIME(freeze_after_ms, 1, 1, 3600000, 0), .zero = "auto"},
-	{"timers", KEY_WORD, AT(timers), .words = timers_words, .inert = NOT_YET},
+	{"timers", KEY_WORD, AT(timers), .words = timers_words},
 	{"hibernate", TIME(hibernate_ms, 1, 100, 3600000, 0), .zero = "off"},
 	{"egress", KEY_WORD, AT(egress), .words = egress_words},
 	{"initTimeout", TIME(init_timeout_ms, 1000, 100, 600000, 10000)},

@@ -20,6 +20,7 @@
 #define BUFFER_SLACK    2048u
 #define BUFFER_NONE     UINT32_MAX
 #define BUFFER_GROUP    0
+#define BUFFERS_LOW     256u
 
 struct buffers {
 	char *units, *large;
@@ -39,6 +40,11 @@ uint32_t buffers_get(struct buffers *b, uint32_t bytes);
 void buffers_put(struct buffers *b, uint32_t id);
 /* The kernel used one of the ring. */
 void buffers_taken(struct buffers *b);
+/* Few are left: what is only of advantage is better not asked for. */
+static inline bool buffers_low(const struct buffers *b)
+{
+	return b->free_unit_count < BUFFERS_LOW;
+}
 char *buffers_at(const struct buffers *b, uint32_t id);
 uint32_t buffers_size(const struct buffers *b, uint32_t id);
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "runtime/base/clock.h"
@@ -40,20 +37,19 @@ void client_arm_accept(struct proxy *p)
 	}
 }
 
-static void note_peer(struct client *c)
+void client_begin(struct proxy *p, struct client *c)
 {
-	struct sockaddr_storage a;
-	socklen_t size = sizeof(a);
-	const void *address;
-
-	memcpy(c->peer, "unknown", 8);
-	if (getpeername(c->s.fd, (struct sockaddr *)&a, &size) == 0 &&
-	    (a.ss_family == AF_INET || a.ss_family == AF_INET6)) {
-		address = a.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)&a)->sin_addr
-						 : (void *)&((struct sockaddr_in6 *)&a)->sin6_addr;
-		inet_ntop(a.ss_family, address, c->peer, sizeof(c->peer));
+	if (!peer_admit(p, c)) {
+		reply_full(c->s.fd, REPLY_ADDRESS);
+		client_close(p, c);
+		return;
 	}
-	c->peer_size = (uint32_t)strlen(c->peer);
+	c->state = CLIENT_HEAD;
+	set_idle_deadline(p, c);
+	if (c->s.in.size > 0)
+		request_read(p, c);
+	else
+		stream_recv(&p->io, &c->s);
 }
 
 /* A slot of the slab, NULL if it has none. */
@@ -70,8 +66,9 @@ static struct client *take_slot(struct proxy *p, int fd)
 	c = &p->clients[index];
 	stream_open(&c->s, fd, index, LOOP_CLIENT_RECV);
 	c->state = CLIENT_HEAD;
-	c->eof = false;
+	c->eof = c->counted = false;
 	c->head_seen = 0;
+	c->requests = 0;
 	return c;
 }
 
@@ -81,22 +78,30 @@ struct client *client_open_carried(struct proxy *p, const struct client *carrier
 
 	if (!c)
 		return NULL;
+	c->address = carrier->address;
+	c->trusted = carrier->trusted;
 	c->peer_size = carrier->peer_size;
 	memcpy(c->peer, carrier->peer, sizeof(c->peer));
 	return c;
 }
 
-static void accept_one(struct proxy *p, int fd)
+static void accept_one(struct proxy *p, int fd, uint32_t listener)
 {
 	struct client *c = take_slot(p, fd);
 
 	if (!c) {
-		reply_full(fd);
+		reply_full(fd, REPLY_NO_SLOT);
+		fd_close(&fd);
 		return;
 	}
 	p->count.accepted++;
-	note_peer(c);
-	set_idle_deadline(p, c);
+	peer_note(p, c);
+	if (!peer_must_introduce(p, listener)) {
+		client_begin(p, c);
+		return;
+	}
+	c->state = CLIENT_PROXY;
+	client_set_deadline(p, c, proxy_now(p) + p->config.head_timeout_ms * NS_PER_MS);
 	stream_recv(&p->io, &c->s);
 }
 
@@ -109,7 +114,7 @@ void client_on_accept(void *self, const struct loop_event *e)
 	if (!(e->flags & IORING_CQE_F_MORE))
 		p->listener_armed[e->index] = false;
 	if (e->res >= 0)
-		accept_one(p, e->res);
+		accept_one(p, e->res, e->index);
 	if (!p->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED))
 		client_arm_accept(p);
 }
@@ -120,6 +125,7 @@ static void settle(struct proxy *p, struct client *c)
 	if (!stream_settled(&p->io, &c->s))
 		return;
 	timers_clear(&p->timers, c->s.index);
+	peer_forget(p, c);
 	c->state = CLIENT_FREE;
 	p->free_clients[p->free_client_count++] = c->s.index;
 	client_arm_accept(p);
@@ -178,6 +184,9 @@ void client_next(struct proxy *p, struct client *c)
 void client_received(struct proxy *p, struct client *c)
 {
 	switch (c->state) {
+	case CLIENT_PROXY:
+		peer_read_introduction(p, c);
+		break;
 	case CLIENT_HEAD:
 		request_read(p, c);
 		break;
@@ -252,7 +261,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 			client_close(p, c);
 			break;
 		}
-		request_refuse(p, c, 431, "the head is too large");
+		request_too_large(p, c);
 		break;
 	case STREAM_STARVED:
 		proxy_starved(p, &c->s);
@@ -319,16 +328,25 @@ void client_on_timer(struct proxy *p, struct client *c)
 {
 	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
 		return;
+	if (c->state == CLIENT_ACTIVE && pace_check(p, c))
+		return;
 	if (c->deadline_ns > proxy_now(p)) {
 		timers_set(&p->timers, c->s.index, c->deadline_ns);
 		return;
 	}
 	switch (c->state) {
 	case CLIENT_HEAD:
-		if (c->s.in.size > 0)
+		if (c->s.in.size > 0) {
+			p->count.head_timeouts++;
 			request_refuse(p, c, 408, "its head did not arrive in time");
-		else
+		} else {
+			p->count.idle_closed++;
 			client_close(p, c);
+		}
+		break;
+	case CLIENT_PROXY:
+		p->count.proxy_refused++;
+		client_close(p, c);
 		break;
 	case CLIENT_QUEUED:
 	case CLIENT_WAITS_SOCKET:
@@ -362,7 +380,8 @@ void client_drain(struct proxy *p)
 		sqe->user_data = 0;
 	}
 	for (uint32_t i = 0; i < p->client_count; i++)
-		if (p->clients[i].state == CLIENT_HEAD && p->clients[i].s.in.size == 0)
+		if (p->clients[i].state == CLIENT_PROXY ||
+		    (p->clients[i].state == CLIENT_HEAD && p->clients[i].s.in.size == 0))
 			client_close(p, &p->clients[i]);
 	tunnel_drain(p);
 	if (p->free_client_count == p->client_count)

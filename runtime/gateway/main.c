@@ -34,8 +34,8 @@ static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 	       fd_count == GATEWAY_CONFIG_FDS + c->listener_count &&
 	       c->gateway_count <= GATEWAYS_MAX && c->index < c->gateway_count &&
 	       c->connections_max > 0 && c->connections_max <= 1u << 20 &&
-	       c->head_bytes_max >= 1024 && c->head_bytes_max <= 1u << 20 &&
-	       memchr(c->domain, 0, sizeof(c->domain));
+	       c->trusted_count <= TRUSTED_MAX && c->head_bytes_max >= 1024 &&
+	       c->head_bytes_max <= 1u << 20 && memchr(c->domain, 0, sizeof(c->domain));
 }
 
 static int take_config(struct proxy *p, struct wire_message *m)
@@ -103,9 +103,10 @@ static int init_signals(struct proxy *p)
 
 static uint32_t unit_count_for(uint32_t connections_max)
 {
-	uint32_t count = connections_max / 2;
-
-	return count < 512 ? 512 : count > 8192 ? 8192 : count;
+	/* Every connection may hold two (what is being sent, and a request that may be sent again),
+	 * however many of them never read, and there is room for the others. Only what is used is
+	 * ever touched. */
+	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 
 static int start(struct proxy *p, struct loop *l, struct buffers *b, const char **step)
@@ -123,15 +124,15 @@ static int start(struct proxy *p, struct loop *l, struct buffers *b, const char 
 			 p->config.head_bytes_max + LARGE_EXTRA);
 	if (r < 0)
 		return r;
+	*step = "seed request ids";
+	if (getrandom(&p->id_seed, sizeof(p->id_seed), 0) != (ssize_t)sizeof(p->id_seed))
+		return -EIO;
 	*step = "make the tables";
 	if ((r = proxy_init(p, l, b)) < 0)
 		return r;
 	*step = "block signals";
 	if ((r = init_signals(p)) < 0)
 		return r;
-	*step = "seed request ids";
-	if (getrandom(&p->id_seed, sizeof(p->id_seed), 0) != (ssize_t)sizeof(p->id_seed))
-		return -EIO;
 	*step = "enable the ring";
 	if ((r = loop_enable(l)) < 0)
 		return r;

@@ -34,7 +34,9 @@ static int init_slabs(struct proxy *p)
 	p->starved = calloc(p->client_count + p->upstream_count, sizeof(*p->starved));
 	p->free_client_count = p->client_count;
 	p->free_upstream_count = p->upstream_count;
-	if (!p->clients || !p->upstreams || !p->free_clients || !p->free_upstreams || !p->starved)
+	p->stashes = calloc(p->client_count, STASH_BYTES);
+	if (!p->stashes || !p->clients || !p->upstreams || !p->free_clients || !p->free_upstreams ||
+	    !p->starved)
 		return -ENOMEM;
 	return timers_init(&p->timers, PROXY_TIMER_COARSE(p) + 1);
 }
@@ -73,6 +75,8 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 	r = init_slabs(p);
 	if (r == 0)
 		r = tunnel_init(p);
+	if (r == 0)
+		r = addresses_init(&p->addresses, p->client_count, p->id_seed);
 	if (r == 0)
 		r = routes_init(&p->routes, p->config.domain);
 	if (r == 0)
@@ -146,11 +150,11 @@ void proxy_dump(struct proxy *p)
 	GATEWAY_COUNTERS(X)
 #undef X
 	log_info("event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u "
-		 "buffers_in_ring=%u "
+		 "buffers_in_ring=%u buffers=%u "
 		 "timers=%u enters=%" PRIu64,
 		 p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
-		 p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring, p->timers.count,
-		 p->io.loop->enters);
+		 p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring,
+		 p->io.buffers->unit_count, p->timers.count, p->io.loop->enters);
 }
 
 void proxy_on_signal(void *self, const struct loop_event *e)

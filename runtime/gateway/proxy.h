@@ -16,16 +16,20 @@
 #define EBB_GATEWAY_PROXY_H
 
 #include "runtime/gateway/account.h"
+#include "runtime/gateway/addresses.h"
 #include "runtime/gateway/counters.h"
 #include "runtime/gateway/instances.h"
 #include "runtime/gateway/stream.h"
 #include "runtime/gateway/timers.h"
 #include "runtime/gateway/tunnel.h"
 #include "runtime/http/head.h"
+#include "runtime/http/trace.h"
 
 #define REQUEST_ID_SIZE 32
 #define PEER_SIZE       46
 #define PIPES_MAX       64
+/* An unfinished head of at most so much waits beside its client and not in a buffer. */
+#define STASH_BYTES 1024u
 
 enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to client */
 
@@ -33,6 +37,7 @@ enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to clie
 struct flow {
 	enum http_framing in, out;
 	uint64_t left; /* in == HTTP_LENGTH: bytes not yet received */
+	uint64_t max;  /* bytes it may still have */
 	struct http_chunked chunks;
 	bool in_done, done;
 	bool end_framed;  /* the last chunk went with the last bytes */
@@ -54,6 +59,7 @@ struct exchange {
 	bool got_bytes, head_sent; /* of the response */
 	bool reusable, up_broken, tunnel;
 	uint8_t attempts, deaths; /* instances that died under it */
+	uint8_t interims;         /* 1xx heads that came */
 	bool may_repeat;          /* in CLIENT_DOUBT: what to do then */
 	uint8_t nacks;
 	bool open;            /* not accounted for yet, see account.h */
@@ -73,6 +79,7 @@ struct exchange {
 
 enum client_state {
 	CLIENT_FREE,
+	CLIENT_PROXY,        /* must say first whom it speaks for */
 	CLIENT_HEAD,         /* between requests, or a head is incomplete */
 	CLIENT_QUEUED,       /* no instance had room */
 	CLIENT_WAITS_SOCKET, /* has a ticket, no socket to that instance is left */
@@ -83,6 +90,12 @@ enum client_state {
 	CLIENT_CLOSING,
 };
 
+/* Of the last look at a client's pace. */
+struct pace {
+	uint64_t next_ns, received, acked;
+	bool for_body, for_reader; /* what was waited for */
+};
+
 struct client {
 	struct stream s; /* first: completions are of streams */
 	enum client_state state;
@@ -90,6 +103,10 @@ struct client {
 	uint32_t chain_next, chain_prev; /* of queue or socket waiters, client + 1 */
 	uint32_t head_seen;
 	uint64_t deadline_ns;
+	struct pace pace;
+	struct address address;
+	bool trusted, counted; /* believed about others; in the table of addresses */
+	uint32_t requests;
 	uint32_t peer_size;
 	char peer[PEER_SIZE];
 	struct exchange x;
@@ -149,6 +166,8 @@ struct proxy {
 	struct tunnel *tunnels; /* by client */
 	uint32_t wakers;        /* WebSockets in line for a ticket, of all instances */
 	bool serving_wakers;
+	struct addresses addresses;
+	char *stashes; /* STASH_BYTES for each client */
 
 	uint32_t need_count, need_services[SERVICES_MAX]; /* to be told to ebbd before waiting */
 	bool need_marked[SERVICES_MAX];
@@ -162,6 +181,8 @@ struct proxy {
 	uint32_t free_pipes[PIPES_MAX], free_pipe_count;
 
 	uint64_t id_seed, id_next;
+	uint64_t date_s; /* what date says */
+	char date[HTTP_DATE_SIZE];
 	uint64_t real_offset_ns, real_checked_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct http_head head;                    /* scratch of the parser */
 };
@@ -197,17 +218,38 @@ struct client *client_open_carried(struct proxy *p, const struct client *carrier
 /* c->s.in has new bytes; everything given to c->s was sent. */
 void client_received(struct proxy *p, struct client *c);
 void client_sent(struct proxy *p, struct client *c);
+/* Ready for the first request. */
+void client_begin(struct proxy *p, struct client *c);
+
+/* peer.c */
+void peer_note(struct proxy *p, struct client *c);
+/* Counts the connection. False: its address has too many. */
+bool peer_admit(struct proxy *p, struct client *c);
+void peer_forget(struct proxy *p, struct client *c);
+/* Whether connections of this listener begin with a PROXY header. */
+bool peer_must_introduce(const struct proxy *p, uint32_t listener);
+void peer_read_introduction(struct proxy *p, struct client *c);
+
+/* pace.c */
+void pace_begin(struct proxy *p, struct client *c);
+/* True if the client was too slow, and is gone or answered. */
+bool pace_check(struct proxy *p, struct client *c);
 
 /* request.c */
 void request_read(struct proxy *p, struct client *c);
 /* Answers what was no request: nothing of it is believed, the connection ends. */
 void request_refuse(struct proxy *p, struct client *c, int status, const char *why);
+/* More came of a head than fits. */
+void request_too_large(struct proxy *p, struct client *c);
+void request_body_too_large(struct proxy *p, struct client *c);
 /* Gives the written request back, once it can no longer be needed. */
 void request_drop(struct proxy *p, struct client *c);
 /* Makes it independent of an upstream that may still be sending it. */
 void request_unshare(struct proxy *p, struct client *c);
 uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns);
 uint64_t proxy_real_us(struct proxy *p, uint64_t mono_ns);
+/* Now, as the Date field has it. */
+struct http_slice proxy_date(struct proxy *p);
 
 /* load.c: what goes to the board for the supervisor to judge by */
 void load_first_byte(struct proxy *p, const struct client *c);
@@ -321,8 +363,9 @@ void reply_error(struct proxy *p, struct client *c, int status, const char *code
 	__attribute__((format(printf, 6, 7)));
 /* "HTTP/1.1 100 Continue" */
 void reply_continue(struct proxy *p, struct client *c);
-/* Best effort on a socket that got no slot, then closes it. */
-void reply_full(int fd);
+/* Best effort on a socket that is closed next. */
+enum reply_full { REPLY_NO_SLOT, REPLY_ADDRESS };
+void reply_full(int fd, enum reply_full why);
 
 /* control.c */
 int control_init(struct proxy *p);

@@ -14,6 +14,7 @@ static const char last_chunk[] = "0\r\n\r\n";
 void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes)
 {
 	*f = (struct flow){.in = in, .out = out, .left = bytes, .in_done = in == HTTP_NO_BODY};
+	f->max = UINT64_MAX;
 	http_chunked_init(&f->chunks);
 	f->done = f->in_done;
 }
@@ -100,6 +101,9 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 		if (r < 0)
 			return r;
 	}
+	if (taken.size > f->max)
+		return -EFBIG;
+	f->max -= taken.size;
 	r = keep_rest(io, s, used);
 	if (r < 0)
 		return r;
@@ -122,6 +126,10 @@ static void broken(struct proxy *p, struct client *c, enum relay_way way, int er
 		reply_error(p, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
 		return;
 	}
+	if (way == RELAY_UP && err == -EFBIG) {
+		request_body_too_large(p, c);
+		return;
+	}
 	if (way == RELAY_DOWN)
 		p->count.aborted_by_instance++;
 	client_close(p, c);
@@ -138,7 +146,7 @@ static void finished(struct proxy *p, struct client *c, struct flow *f, enum rel
 					   .size = 5,
 					   .buffer = BUFFER_NONE});
 	if (way == RELAY_UP) {
-		if (c->s.in.size == 0)
+		if (c->s.in.size == 0 && !buffers_low(p->io.buffers))
 			stream_recv(&p->io, &c->s); /* to see the client go away */
 	} else {
 		response_received(p, c);
@@ -159,8 +167,10 @@ static void send_piece(struct proxy *p, struct client *c, struct upstream *u, en
 		broken(p, c, way, r);
 		return;
 	}
-	if (up && piece.size)
-		c->x.body_gone = true;
+	if (up && piece.size) {
+		c->x.body_gone = true; /* it will not be sent again: its buffer is free */
+		request_drop(p, c);
+	}
 	if (piece.size)
 		stream_send(&p->io, dst, piece);
 	else
@@ -197,8 +207,11 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 		return;
 	src = up ? &c->s : &u->s;
 	dst = up ? &u->s : &c->s;
+	if (c->pace.next_ns == 0 && !f->in_done)
+		pace_begin(p, c);
 	if (dst->sending) {
-		if (src->in.size == 0 && !f->in_done && !is_long(c, f))
+		if (src->in.size == 0 && !f->in_done && !is_long(c, f) &&
+		    !buffers_low(p->io.buffers))
 			stream_recv(&p->io, src);
 	} else if (f->in_done) {
 		finished(p, c, f, way);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/fd.h"
 #include "runtime/gateway/proxy.h"
 #include "runtime/gateway/serialize.h"
 
@@ -22,6 +21,9 @@ static const char *reason_of(int status)
 		{400, "Bad Request"},
 		{404, "Not Found"},
 		{408, "Request Timeout"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{417, "Expectation Failed"},
 		{426, "Upgrade Required"},
 		{431, "Request Header Fields Too Large"},
 		{501, "Not Implemented"},
@@ -77,8 +79,8 @@ static void write_body(struct writer *w, const struct exchange *x, const char *c
 	writer_lit(w, "\"}}\n");
 }
 
-static void write_reply(struct writer *w, const struct exchange *x, int status, const char *code,
-			uint32_t retry_after_s, const char *message)
+static void write_reply(struct writer *w, const struct exchange *x, struct http_slice date,
+			int status, const char *code, uint32_t retry_after_s, const char *message)
 {
 	char body_text[1024];
 	struct writer body = {body_text, body_text + sizeof(body_text), false};
@@ -89,6 +91,8 @@ static void write_reply(struct writer *w, const struct exchange *x, int status, 
 	writer_u64(w, (uint64_t)status);
 	writer_lit(w, " ");
 	writer_text(w, reason, strlen(reason));
+	writer_lit(w, "\r\ndate: ");
+	writer_slice(w, date);
 	writer_lit(w, "\r\ncontent-type: application/json\r\ncontent-length: ");
 	writer_u64(w, (uint64_t)(body.at - body_text));
 	writer_lit(w, "\r\nx-ebb-error: ");
@@ -139,7 +143,7 @@ void reply_error(struct proxy *p, struct client *c, int status, const char *code
 	out.at = w.at = buffers_at(p->io.buffers, out.buffer);
 	w.end = w.at + BUFFER_UNIT;
 	w.overflow = false;
-	write_reply(&w, &c->x, status, code, retry_after_s, message);
+	write_reply(&w, &c->x, proxy_date(p), status, code, retry_after_s, message);
 	out.size = (uint32_t)(w.at - out.at);
 	c->state = CLIENT_FINISHING;
 	client_set_deadline(p, c, proxy_now(p) + SEND_REPLY_NS);
@@ -157,14 +161,24 @@ void reply_continue(struct proxy *p, struct client *c)
 					   .buffer = BUFFER_NONE});
 }
 
-void reply_full(int fd)
+void reply_full(int fd, enum reply_full why)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"
-				   "x-ebb-error: OVERLOADED\r\ncontent-type: application/json\r\n"
-				   "content-length: 85\r\nconnection: close\r\n\r\n"
-				   "{\"error\":{\"code\":\"OVERLOADED\","
-				   "\"message\":\"The gateway has no free connection slot.\"}}\n";
+	static const struct {
+		const char *code, *message;
+	} texts[] = {
+		[REPLY_NO_SLOT] = {"OVERLOADED", "The gateway has no free connection slot."},
+		[REPLY_ADDRESS] = {"TOO_MANY_CONNECTIONS",
+				   "This address has too many connections."},
+	};
+	char body[256], text[512];
+	int size, n;
 
-	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	fd_close(&fd);
+	size = snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n",
+			texts[why].code, texts[why].message);
+	n = snprintf(text, sizeof(text),
+		     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nx-ebb-error: %s\r\n"
+		     "content-type: application/json\r\ncontent-length: %d\r\n"
+		     "connection: close\r\n\r\n%s",
+		     texts[why].code, size, body);
+	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

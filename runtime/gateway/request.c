@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From received bytes to a request that can be sent to any instance of its service, and again. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
@@ -24,6 +25,16 @@ uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns)
 	return proxy_real_us(p, mono_ns) / 1000;
 }
 
+struct http_slice proxy_date(struct proxy *p)
+{
+	uint64_t now_s = proxy_real_ms(p, proxy_now(p)) / 1000;
+
+	if (now_s != p->date_s)
+		http_date(now_s, p->date);
+	p->date_s = now_s;
+	return (struct http_slice){p->date, HTTP_DATE_SIZE};
+}
+
 /* splitmix64: ids are unique and not guessable from outside, they are no secret. */
 static uint64_t mix(uint64_t z)
 {
@@ -32,15 +43,46 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
+/* Eight hexadecimal digits at once: each byte of the result is one nibble. */
+static uint64_t hex8(uint32_t value)
+{
+	uint64_t x = value, letters;
+
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	letters = ((x + UINT64_C(0x0606060606060606)) >> 4) & UINT64_C(0x0101010101010101);
+	return x + UINT64_C(0x3030303030303030) + letters * ('a' - '9' - 1);
+}
+
 static void make_id(struct proxy *p, char id[REQUEST_ID_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
 	uint64_t n = p->id_next++;
 	uint64_t halves[2] = {mix(p->id_seed + n * UINT64_C(0x9e3779b97f4a7c15)),
 			      mix(~p->id_seed ^ n)};
 
-	for (int i = 0; i < REQUEST_ID_SIZE; i++)
-		id[i] = hex[halves[i / 16] >> (i % 16 * 4) & 15];
+	for (int i = 0; i < 4; i++) {
+		uint64_t digits = hex8((uint32_t)(halves[i / 2] >> (i % 2 * 32)));
+
+		memcpy(id + (size_t)i * 8, &digits, 8);
+	}
+}
+
+/* The id that a trusted front gave the request, if it is one of ours by form. */
+static bool take_id(const struct http_head *head, char id[REQUEST_ID_SIZE])
+{
+	const struct http_header *h = http_find(head, "x-ebb-id");
+	char parent[] = "00-00000000000000000000000000000000-0000000000000000-00";
+
+	if (!h || h->value.size != REQUEST_ID_SIZE)
+		return false;
+	/* It will be a trace id, and its second half a parent id. */
+	memcpy(parent + 3, h->value.at, REQUEST_ID_SIZE);
+	memcpy(parent + 36, h->value.at + REQUEST_ID_SIZE / 2, REQUEST_ID_SIZE / 2);
+	if (!http_traceparent_valid((struct http_slice){parent, sizeof(parent) - 1}))
+		return false;
+	memcpy(id, h->value.at, REQUEST_ID_SIZE);
+	return true;
 }
 
 void request_drop(struct proxy *p, struct client *c)
@@ -80,7 +122,7 @@ void request_unshare(struct proxy *p, struct client *c)
 /* Methods that RFC 9110 section 9.2.2 lets us send twice. */
 static bool is_idempotent(struct http_slice method)
 {
-	static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+	static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (http_slice_is(method, names[i]))
@@ -112,13 +154,21 @@ static void exchange_begin(struct proxy *p, struct client *c, const struct http_
 		.arrived_ns = proxy_now(p),
 		.request = {.buffer = BUFFER_NONE},
 	};
-	make_id(p, x->id);
+	if (!c->trusted || !take_id(head, x->id))
+		make_id(p, x->id);
 	/* What carries a client has taken the chunks apart, if there were any. */
 	flow_init(&x->up,
 		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
 		  head->framing, head->body_bytes);
 	flow_init(&x->down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
+	if (p->config.body_bytes_max)
+		x->up.max = p->config.body_bytes_max;
+	c->pace.next_ns = 0;
 	p->count.requests++;
+	if (++c->requests == p->config.connection_requests_max) {
+		x->keep_alive = false;
+		p->count.request_limits++;
+	}
 	account_begin(p, c, head);
 }
 
@@ -132,6 +182,7 @@ static int write_request(struct proxy *p, struct client *c, const struct service
 		.deadline_ms =
 			proxy_real_ms(p, proxy_now(p) + s->record.max_duration_ms * NS_PER_MS),
 		.chunked = x->up.out == HTTP_CHUNKED,
+		.trusted = c->trusted,
 	};
 	struct writer w;
 
@@ -187,6 +238,11 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 		reply_error(p, c, 404, "NO_SERVICE", 0, "No service has this host or path.");
 		return;
 	}
+	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max) {
+		stream_consume(&p->io, &c->s, head_bytes);
+		request_body_too_large(p, c);
+		return;
+	}
 	if (s->first_variant)
 		s = routes_share(&p->routes, s, mix(p->id_seed ^ p->id_next << 20));
 	c->x.service = s->record.index;
@@ -196,16 +252,26 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 	stream_consume(&p->io, &c->s, head_bytes);
 	if (r == 0)
 		r = join_body(p, c);
-	if (r == -EBADMSG) {
+	if (r == -EFBIG) {
+		request_body_too_large(p, c);
+	} else if (r == -EBADMSG) {
 		reply_error(p, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
 	} else if (r < 0) {
 		p->count.no_buffer++;
 		reply_error(p, c, 503, "OVERLOADED", 1, "The gateway has no buffer left.");
 	} else {
-		if (c->x.up.in_done && c->s.in.size == 0)
+		if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(p->io.buffers))
 			stream_recv(&p->io, &c->s); /* to see the client go away */
 		dispatch_request(p, c);
 	}
+}
+
+void request_body_too_large(struct proxy *p, struct client *c)
+{
+	p->count.bodies_too_large++;
+	c->x.keep_alive = false;
+	reply_error(p, c, 413, "BODY_TOO_LARGE", 0, "The body has more than %" PRIu64 " bytes.",
+		    p->config.body_bytes_max);
 }
 
 static const char *code_of(int status)
@@ -213,6 +279,10 @@ static const char *code_of(int status)
 	switch (status) {
 	case 408:
 		return "REQUEST_TIMEOUT";
+	case 414:
+		return "TARGET_TOO_LONG";
+	case 417:
+		return "EXPECTATION_FAILED";
 	case 431:
 		return "HEAD_TOO_LARGE";
 	case 501:
@@ -235,15 +305,50 @@ void request_refuse(struct proxy *p, struct client *c, int status, const char *w
 	reply_error(p, c, status, code_of(status), 0, "The request was refused: %s.", why);
 }
 
-/* Empty lines before a request line are tolerated (RFC 9112 section 2.2). */
+/* Empty lines before a request line are tolerated (RFC 9112 section 2.2), if they are that. */
 static void skip_empty_lines(struct proxy *p, struct client *c)
 {
 	uint32_t n = 0;
 
-	while (n < c->s.in.size && (c->s.in.at[n] == '\r' || c->s.in.at[n] == '\n'))
-		n++;
+	while (n + 1 < c->s.in.size && c->s.in.at[n] == '\r' && c->s.in.at[n + 1] == '\n')
+		n += 2;
 	if (n)
 		stream_consume(&p->io, &c->s, n);
+}
+
+void request_too_large(struct proxy *p, struct client *c)
+{
+	uint32_t seen = c->s.in.size < p->config.target_bytes_max ? c->s.in.size
+								  : p->config.target_bytes_max;
+
+	/* Not even the request line ended: its target is what is too long. */
+	if (p->config.target_bytes_max && !memchr(c->s.in.at, '\n', seen)) {
+		p->count.targets_too_long++;
+		request_refuse(p, c, 414, "its target is too long");
+		return;
+	}
+	p->count.heads_too_large++;
+	request_refuse(p, c, 431, "the head is too large");
+}
+
+/* What the parser allows and the configuration does not. */
+static int over_limits(struct proxy *p, const char **why)
+{
+	if (p->config.target_bytes_max && p->head.target.size > p->config.target_bytes_max) {
+		*why = "its target is too long";
+		return 414;
+	}
+	if (p->config.head_fields_max && p->head.header_count > p->config.head_fields_max) {
+		*why = "too many header lines";
+		return 431;
+	}
+	return 0;
+}
+
+static void count_refusal(struct proxy *p, int status)
+{
+	p->count.heads_too_large += status == 431;
+	p->count.targets_too_long += status == 414;
 }
 
 void request_read(struct proxy *p, struct client *c)
@@ -252,8 +357,10 @@ void request_read(struct proxy *p, struct client *c)
 	long end;
 	int status;
 
-	if (c->head_seen == 0)
+	if (c->s.in.at[0] == '\r') {
 		skip_empty_lines(p, c);
+		c->head_seen = 0;
+	}
 	end = c->s.in.size ? http_head_end(c->s.in.at, c->s.in.size, c->head_seen,
 					   p->config.head_bytes_max)
 			   : 0;
@@ -262,16 +369,22 @@ void request_read(struct proxy *p, struct client *c)
 			client_set_deadline(p, c,
 					    proxy_now(p) + p->config.head_timeout_ms * NS_PER_MS);
 		c->head_seen = c->s.in.size;
+		stream_stash(&p->io, &c->s, p->stashes + (size_t)c->s.index * STASH_BYTES,
+			     STASH_BYTES);
 		stream_recv(&p->io, &c->s);
 		return;
 	}
 	if (end < 0) {
-		request_refuse(p, c, 431, "the head is too large");
+		request_too_large(p, c);
 		return;
 	}
 	status = http_request_parse(c->s.in.at, (size_t)end, &p->head, &why);
-	if (status)
+	if (status == 0)
+		status = over_limits(p, &why);
+	if (status) {
+		count_refusal(p, status);
 		request_refuse(p, c, status, why);
-	else
+	} else {
 		request_begin(p, c, (uint32_t)end);
+	}
 }

@@ -8,6 +8,9 @@
 #include "runtime/gateway/serialize.h"
 #include "runtime/http/handshake.h"
 
+/* More 1xx heads than any use has before one answer are a flood. */
+#define INTERIMS_MAX 32
+
 static void bad_response(struct proxy *p, struct client *c, const char *why)
 {
 	reply_error(p, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.", why);
@@ -46,6 +49,7 @@ static void describe(struct proxy *p, struct client *c, struct response_extras *
 		.request_id = {x->id, REQUEST_ID_SIZE},
 		.instance = {i->id, i->id_size},
 		.start = {start, 4},
+		.date = proxy_date(p),
 		.chunked = x->down.out == HTTP_CHUNKED,
 		.close = !x->keep_alive && !x->tunnel,
 		.keep_alive_10 = x->keep_alive && x->http_10,
@@ -122,6 +126,14 @@ static int join_body(struct proxy *p, struct client *c, struct upstream *u, stru
 	return 0;
 }
 
+/* The whole answer is here and the request is not: the rest of it will not be read. */
+static bool answers_early(const struct client *c, const struct http_head *head, uint32_t body)
+{
+	return !c->x.up.in_done && !c->x.tunnel &&
+	       (head->framing == HTTP_NO_BODY ||
+		(head->framing == HTTP_LENGTH && head->body_bytes <= body));
+}
+
 static void send_head(struct proxy *p, struct client *c, struct upstream *u, uint32_t head_bytes)
 {
 	const struct http_head *head = &p->head;
@@ -137,7 +149,8 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 	} else {
 		flow_init(&x->down, head->framing, framing_for(c, head->framing), head->body_bytes);
 	}
-	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel))
+	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel) ||
+	    answers_early(c, head, u->s.in.size - head_bytes))
 		x->keep_alive = false;
 	out = write_head(p, c, head_bytes);
 	stream_consume(&p->io, &u->s, head_bytes);
@@ -208,6 +221,10 @@ static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 		return 0;
 	}
 	if (p->head.status < 200 && !p->head.upgrade) {
+		if (++c->x.interims > INTERIMS_MAX) {
+			bad_response(p, c, "too many interim answers");
+			return 0;
+		}
 		pass_interim(p, c, u, (uint32_t)end);
 		return 1;
 	}

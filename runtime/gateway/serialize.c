@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/http/trace.h"
+
 #define DEADLINE_DIGITS 13
 
 void writer_text(struct writer *w, const char *text, size_t size)
@@ -32,7 +34,7 @@ void writer_u64(struct writer *w, uint64_t value)
 	writer_text(w, digits + at, sizeof(digits) - at);
 }
 
-static void write_field(struct writer *w, const struct http_header *h)
+void writer_field(struct writer *w, const struct http_header *h)
 {
 	writer_slice(w, h->name);
 	writer_lit(w, ": ");
@@ -55,20 +57,24 @@ static bool names_fields(const struct http_head *head)
 	return false;
 }
 
-/* The fields that go on to the other side, those in drop (bit per enum http_field) left out. */
-static void write_fields(struct writer *w, const struct http_head *head, unsigned int drop)
+/* The fields that go on to the other side, those in drop (bit per enum http_field) left out.
+ * Returns the bits of those that were there. */
+static unsigned int write_fields(struct writer *w, const struct http_head *head, unsigned int drop)
 {
 	bool named = names_fields(head);
+	unsigned int seen = 0;
 
 	for (size_t i = 0; i < head->header_count; i++) {
 		const struct http_header *h = &head->headers[i];
 
+		seen |= 1u << h->field;
 		if (drop >> h->field & 1)
 			continue;
 		if (named && h->field == HTTP_FIELD_OTHER && http_connection_names(head, h->name))
 			continue;
-		write_field(w, h);
+		writer_field(w, h);
 	}
+	return seen;
 }
 
 #define DROP(name) (1u << HTTP_FIELD_##name)
@@ -99,23 +105,6 @@ static void write_target(struct writer *w, const struct http_head *head)
 	}
 }
 
-static void write_forwarded(struct writer *w, struct http_slice host, struct http_slice peer)
-{
-	bool v6 = memchr(peer.at, ':', peer.size) != NULL;
-
-	writer_lit(w, "x-forwarded-for: ");
-	writer_slice(w, peer);
-	writer_lit(w, "\r\nx-forwarded-proto: http\r\nx-forwarded-host: ");
-	writer_slice(w, host);
-	writer_lit(w, "\r\nforwarded: for=");
-	v6 ? writer_lit(w, "\"[") : (void)0;
-	writer_slice(w, peer);
-	v6 ? writer_lit(w, "]\"") : (void)0;
-	writer_lit(w, ";host=\"");
-	writer_slice(w, host);
-	writer_lit(w, "\";proto=http\r\n");
-}
-
 void request_set_deadline(char *deadline_at, uint64_t deadline_ms)
 {
 	for (int i = DEADLINE_DIGITS - 1; i >= 0; i--) {
@@ -124,15 +113,51 @@ void request_set_deadline(char *deadline_at, uint64_t deadline_ms)
 	}
 }
 
+/* One valid traceparent goes on as it is, with its tracestate; anything else is no trace. */
+static bool continues_trace(const struct http_head *head)
+{
+	const struct http_header *parent = NULL;
+
+	for (size_t i = 0; i < head->header_count; i++) {
+		const struct http_header *h = &head->headers[i];
+
+		if (h->field != HTTP_FIELD_TRACE || h->name.size != 11) /* traceparent */
+			continue;
+		if (parent)
+			return false;
+		parent = h;
+	}
+	return parent && http_traceparent_valid(parent->value);
+}
+
+/* A trace begins here: it is named like the request. Sampled: who continues it decides. */
+static void start_trace(struct writer *w, struct http_slice id)
+{
+	writer_lit(w, "traceparent: 00-");
+	writer_slice(w, id);
+	writer_lit(w, "-");
+	writer_text(w, id.at + id.size / 2, id.size / 2);
+	writer_lit(w, "-01\r\n");
+}
+
+/* Opaque to us: whoever asks gives it, one of a usable length. */
+static struct http_slice request_id(const struct http_head *head, const struct request_extras *x)
+{
+	for (size_t i = 0; i < head->header_count; i++) {
+		const struct http_header *h = &head->headers[i];
+
+		if (h->field == HTTP_FIELD_REQUEST_ID && h->value.size && h->value.size <= 128)
+			return h->value;
+	}
+	return x->request_id;
+}
+
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
 		   char **deadline_at)
 {
 	struct http_slice host = authority(head);
-	const struct http_header *id = NULL;
+	bool traced = continues_trace(head);
 
-	for (size_t i = 0; i < head->header_count && !id; i++)
-		if (head->headers[i].field == HTTP_FIELD_REQUEST_ID)
-			id = &head->headers[i];
 	writer_slice(w, head->method);
 	writer_lit(w, " ");
 	write_target(w, head);
@@ -142,16 +167,26 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 	write_fields(w, head,
 		     DROP(HOST) | DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(EXPECT) |
 			     DROP(HOP) | DROP(FORWARDED) | DROP(EBB) | DROP(REQUEST_ID) |
+			     DROP(LOOKALIKE) | (traced ? 0 : DROP(TRACE)) |
 			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)));
+	if (!traced)
+		start_trace(w, x->request_id);
+	if (head->minor_version == 0)
+		writer_lit(w, "via: 1.0 ebb\r\n");
+	else
+		writer_lit(w, "via: 1.1 ebb\r\n");
 	if (head->upgrade)
 		writer_lit(w, "connection: upgrade\r\n");
 	if (head->websocket)
 		writer_lit(w, "upgrade: websocket\r\n");
 	if (x->chunked)
 		writer_lit(w, "transfer-encoding: chunked\r\n");
-	write_forwarded(w, host, x->peer);
+	if (x->trusted)
+		forwarded_extend(w, head, host, x->peer);
+	else
+		forwarded_write(w, host, x->peer);
 	writer_lit(w, "x-request-id: ");
-	writer_slice(w, id && id->value.size <= 128 && id->value.size ? id->value : x->request_id);
+	writer_slice(w, request_id(head, x));
 	writer_lit(w, "\r\nx-ebb-id: ");
 	writer_slice(w, x->request_id);
 	writer_lit(w, "\r\nx-ebb-deadline: ");
@@ -183,14 +218,24 @@ static void write_timing(struct writer *w, const struct response_extras *x)
 
 void response_write(struct writer *w, const struct http_head *head, const struct response_extras *x)
 {
+	bool interim = head->status < 200;
+	unsigned int seen;
+
 	writer_lit(w, "HTTP/1.1 ");
 	writer_u64(w, (uint64_t)head->status);
 	writer_lit(w, " ");
 	writer_slice(w, head->reason);
 	writer_lit(w, "\r\n");
-	write_fields(w, head,
-		     DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(HOP) | DROP(EBB) |
-			     (head->upgrade ? 0 : DROP(UPGRADE)));
+	/* No length where there can be no body (RFC 9110 section 8.6). */
+	seen = write_fields(w, head,
+			    DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(HOP) | DROP(EBB) |
+				    DROP(LOOKALIKE) | (head->upgrade ? 0 : DROP(UPGRADE)) |
+				    (interim || head->status == 204 ? DROP(CONTENT_LENGTH) : 0));
+	if (!interim && !(seen & DROP(DATE))) {
+		writer_lit(w, "date: ");
+		writer_slice(w, x->date);
+		writer_lit(w, "\r\n");
+	}
 	if (head->upgrade)
 		writer_lit(w, "connection: upgrade\r\n");
 	else if (x->close)

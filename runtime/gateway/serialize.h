@@ -18,6 +18,7 @@ void writer_text(struct writer *w, const char *text, size_t size);
 #define writer_lit(w, literal) writer_text(w, literal, sizeof(literal) - 1)
 void writer_slice(struct writer *w, struct http_slice s);
 void writer_u64(struct writer *w, uint64_t value);
+void writer_field(struct writer *w, const struct http_header *h);
 
 /* How much larger than the head received the one written can be. */
 #define HEAD_GROWTH_MAX 1536u
@@ -27,6 +28,7 @@ struct request_extras {
 	struct http_slice request_id; /* ours */
 	uint64_t deadline_ms;         /* since the epoch */
 	bool chunked;                 /* the body will be sent chunked */
+	bool trusted;                 /* believed about whom it speaks for */
 };
 /* *deadline_at: where the 13 digits of x-ebb-deadline stand, to be set again later. */
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
@@ -34,8 +36,15 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 /* Writes the deadline again. */
 void request_set_deadline(char *deadline_at, uint64_t deadline_ms);
 
+/* forwarded.c: the peer and what it asked for, instead of what it said of itself, or added to it.
+ */
+void forwarded_write(struct writer *w, struct http_slice host, struct http_slice peer);
+void forwarded_extend(struct writer *w, const struct http_head *head, struct http_slice host,
+		      struct http_slice peer);
+
 struct response_extras {
 	struct http_slice request_id, instance, start; /* start: cold, thaw or warm */
+	struct http_slice date;                        /* for an answer that has none */
 	bool chunked;                                  /* the body will be sent chunked */
 	bool close, keep_alive_10; /* Connection: close, or keep-alive to an HTTP/1.0 client */
 	bool timing;

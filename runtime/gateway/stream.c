@@ -126,6 +126,12 @@ static enum stream_result append(struct stream_io *io, struct stream *s, uint32_
 		s->in = (struct chunk){data, size, buffer};
 		return STREAM_MORE;
 	}
+	if (s->in.buffer == BUFFER_NONE) { /* stashed: back in front of what came now */
+		memmove(data + s->in.size, data, size);
+		memcpy(data, s->in.at, s->in.size);
+		s->in = (struct chunk){data, s->in.size + size, buffer};
+		return STREAM_MORE;
+	}
 	end = buffers_at(io->buffers, s->in.buffer) + buffers_size(io->buffers, s->in.buffer) -
 	      BUFFER_SLACK;
 	if (s->in.at + s->in.size + size > end && stream_grow(io, s))
@@ -232,6 +238,15 @@ void stream_consume(struct stream_io *io, struct stream *s, uint32_t size)
 		return;
 	buffers_put(io->buffers, s->in.buffer);
 	s->in = no_chunk;
+}
+
+void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room)
+{
+	if (s->in.size > room || s->in.buffer == BUFFER_NONE)
+		return;
+	memcpy(to, s->in.at, s->in.size);
+	buffers_put(io->buffers, s->in.buffer);
+	s->in = (struct chunk){to, s->in.size, BUFFER_NONE};
 }
 
 void stream_close(struct stream_io *io, struct stream *s)

@@ -86,6 +86,9 @@ enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size);
 /* A buffer with room behind it for a head that arrives in pieces. False if there is none. */
 bool stream_grow(struct stream_io *io, struct stream *s);
+/* Puts what was received into memory of the caller until more comes, if it fits: who sends little
+ * holds no buffer. At most half of BUFFER_SLACK. */
+void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room);
 void stream_close(struct stream_io *io, struct stream *s);
 /* A completion came for a closing stream. */
 void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e);

@@ -232,8 +232,23 @@ static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
 	return u;
 }
 
+/* A short request goes into an idle connection at once. What came before that is no answer to it,
+ * but more of the answer before. */
+#define SENT_AT_ONCE 8192u
+
+static bool out_of_turn(const struct client *c, const struct upstream *u)
+{
+	return c->x.reused && !c->x.got_bytes && u->s.sending && c->x.up.in_done &&
+	       c->x.request.size <= SENT_AT_ONCE;
+}
+
 static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
 {
+	if (out_of_turn(c, u)) {
+		p->count.pool_poisoned++;
+		dispatch_failed(p, c, false, -EPROTO);
+		return;
+	}
 	if (!c->x.got_bytes)
 		load_first_byte(p, c);
 	c->x.got_bytes = true;

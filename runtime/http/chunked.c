@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "runtime/http/head.h"
+#include "runtime/http/scan.h"
 
 /* No line of the chunked framing needs to be longer; extensions are read over and bounded. */
 #define LINE_BYTES_MAX    1024
@@ -10,12 +11,14 @@
 enum chunked_state {
 	SIZE_FIRST, /* the first digit */
 	SIZE,
+	EXTENSION_FIRST, /* behind the semicolon: a name must come */
 	EXTENSION,
 	SIZE_LF,
 	DATA,
 	DATA_CR,
 	DATA_LF,
 	TRAILER_FIRST, /* first byte of a trailer line, or of the empty one */
+	TRAILER_NAME,
 	TRAILER,
 	TRAILER_LF,
 	END_LF,
@@ -50,10 +53,27 @@ static uint32_t on_size(struct http_chunked *c, unsigned char byte)
 		return BROKEN;
 	if (byte == '\r')
 		return SIZE_LF;
-	return byte == ';' ? EXTENSION : BROKEN;
+	return byte == ';' ? EXTENSION_FIRST : BROKEN;
 }
 
-/* Extensions and trailers are read over, but a control byte in them is how parsers fall apart. */
+static uint32_t on_extension(unsigned char byte)
+{
+	if (byte == ' ' || byte == '\t')
+		return EXTENSION_FIRST;
+	return http_is_token_char(byte) ? EXTENSION : BROKEN;
+}
+
+static uint32_t on_trailer_name(uint32_t state, unsigned char byte)
+{
+	if (http_is_token_char(byte))
+		return TRAILER_NAME;
+	if (state == TRAILER_FIRST)
+		return byte == '\r' ? END_LF : BROKEN;
+	return byte == ':' ? TRAILER : BROKEN;
+}
+
+/* What extensions and trailers say is dropped (RFC 9112 section 7.1.1, RFC 9110 section 6.5.1), but
+ * a control byte in them is how parsers fall apart. */
 static uint32_t on_text(unsigned char byte, uint32_t stay, uint32_t at_cr)
 {
 	if (byte == '\r')
@@ -67,6 +87,8 @@ static uint32_t on_byte(struct http_chunked *c, unsigned char byte)
 	case SIZE_FIRST:
 	case SIZE:
 		return on_size(c, byte);
+	case EXTENSION_FIRST:
+		return on_extension(byte);
 	case EXTENSION:
 		return on_text(byte, EXTENSION, SIZE_LF);
 	case SIZE_LF:
@@ -80,7 +102,8 @@ static uint32_t on_byte(struct http_chunked *c, unsigned char byte)
 		c->line_bytes = 0;
 		return byte == '\n' ? SIZE_FIRST : BROKEN;
 	case TRAILER_FIRST:
-		return byte == ' ' ? BROKEN : on_text(byte, TRAILER, END_LF);
+	case TRAILER_NAME:
+		return on_trailer_name(c->state, byte);
 	case TRAILER:
 		return on_text(byte, TRAILER, TRAILER_LF);
 	case TRAILER_LF:

@@ -48,15 +48,9 @@ const struct http_header *http_find(const struct http_head *head, const char *na
 
 bool http_connection_names(const struct http_head *head, struct http_slice name)
 {
-	char token[64];
-
-	if (name.size >= sizeof(token))
-		return false;
-	memcpy(token, name.at, name.size);
-	token[name.size] = '\0';
 	for (size_t i = 0; i < head->header_count; i++)
 		if (head->headers[i].field == HTTP_FIELD_CONNECTION &&
-		    http_list_has(head->headers[i].value, token))
+		    http_list_names(head->headers[i].value, name))
 			return true;
 	return false;
 }
@@ -107,6 +101,11 @@ static int parse_absolute(struct http_head *out, const char **why)
 	if (!http_split_host(authority, &out->host, &out->host_has_port))
 		return refuse(400, "the authority of the request target is not a host", why);
 	split_path((struct http_slice){rest.at + n, rest.size - n}, out);
+	if (n == rest.size && http_slice_is(out->method, "OPTIONS")) {
+		/* The last one in the chain says "*" again (RFC 9112 section 3.2.4). */
+		out->path = (struct http_slice){"*", 1};
+		out->query = (struct http_slice){rest.at + n, 0};
+	}
 	return 0;
 }
 
@@ -117,6 +116,8 @@ static int parse_target(struct http_head *out, const char **why)
 			      why);
 	if (http_slice_is(out->method, "CONNECT"))
 		return refuse(501, "CONNECT is not supported", why);
+	if (http_slice_is(out->method, "TRACE"))
+		return refuse(501, "TRACE is not supported", why);
 	if (out->target.at[0] == '/') {
 		split_path(out->target, out);
 		return 0;
@@ -161,6 +162,20 @@ static int parse_length(struct http_slice s, uint64_t *out)
 	return 0;
 }
 
+/* What is no plain "chunked": 501 for codings in front of it that we could learn, 400 for whatever
+ * leaves open where the body ends (RFC 9112 section 6.3). */
+static int refuse_coding(struct http_slice coding, const char **why)
+{
+	const char *comma = memrchr(coding.at, ',', coding.size);
+	size_t first = comma ? (size_t)(comma - coding.at) : 0;
+	struct http_slice before = {coding.at, first},
+			  last = {coding.at + first, coding.size - first};
+
+	if (!comma || http_list_has(before, "chunked") || !http_list_has(last, "chunked"))
+		return refuse(400, "Transfer-Encoding is not chunked", why);
+	return refuse(501, "only the transfer coding chunked is spoken", why);
+}
+
 /* Content-Length and Transfer-Encoding, alike for both directions (RFC 9112 section 6). */
 static int parse_framing(const struct http_fields *f, struct http_head *out, const char **why)
 {
@@ -179,10 +194,7 @@ static int parse_framing(const struct http_fields *f, struct http_head *out, con
 		if (out->minor_version == 0)
 			return refuse(400, "Transfer-Encoding in HTTP/1.0", why);
 		if (!http_slice_is_nocase(f->coding, "chunked"))
-			return http_list_has(f->coding, "chunked")
-				       ? refuse(501, "only the transfer coding chunked is spoken",
-						why)
-				       : refuse(400, "Transfer-Encoding is not chunked", why);
+			return refuse_coding(f->coding, why);
 		out->framing = HTTP_CHUNKED;
 	}
 	return 0;
@@ -226,6 +238,8 @@ int http_request_parse(const char *text, size_t size, struct http_head *out, con
 	    (status = http_scan_fields(rest, out, &f, why)) ||
 	    (status = parse_framing(&f, out, why)) || (status = check_host(&f, out, why)))
 		return status;
+	if (f.expect_other && out->minor_version == 1)
+		return refuse(417, "only 100-continue can be expected", why);
 	out->keep_alive =
 		!f.connection_close && (out->minor_version == 1 || f.connection_keep_alive);
 	out->upgrade = out->minor_version == 1 && f.connection_upgrade && f.has_upgrade;
@@ -288,6 +302,11 @@ int http_response_parse(const char *text, size_t size, bool method_was_head, str
 	out->keep_alive =
 		!f.connection_close && (out->minor_version == 1 || f.connection_keep_alive);
 	out->upgrade = out->status == 101;
+	/* It has no body, but says one comes: whether it does is not known (RFC 9110 section 8.6).
+	 */
+	if (out->framing != HTTP_NO_BODY && (out->status < 200 || out->status == 204 ||
+					     (out->status == 304 && out->framing == HTTP_CHUNKED)))
+		out->keep_alive = false;
 	if (method_was_head || never_has_body(out->status)) {
 		out->framing = HTTP_NO_BODY;
 		out->body_bytes = 0;

@@ -39,6 +39,9 @@ enum http_field {
 	HTTP_FIELD_FORWARDED,  /* forwarded, x-forwarded-*, x-real-ip */
 	HTTP_FIELD_REQUEST_ID, /* x-request-id */
 	HTTP_FIELD_EBB,        /* x-ebb-*, x-vercel-internal-* */
+	HTTP_FIELD_TRACE,      /* traceparent, tracestate */
+	HTTP_FIELD_DATE,
+	HTTP_FIELD_LOOKALIKE, /* one of these with _ for -, which some servers read as the same */
 };
 
 struct http_header {
@@ -79,8 +82,9 @@ int http_request_parse(const char *text, size_t size, struct http_head *out, con
 int http_response_parse(const char *text, size_t size, bool method_was_head, struct http_head *out,
 			const char **why);
 
-/* Whether a comma-separated list holds this token (lower case). */
+/* Whether a comma-separated list holds this token, in any case. */
 bool http_list_has(struct http_slice list, const char *token);
+bool http_list_names(struct http_slice list, struct http_slice token);
 /* Whether a Connection field of this head names the field (RFC 9110 section 7.6.1). */
 bool http_connection_names(const struct http_head *head, struct http_slice name);
 

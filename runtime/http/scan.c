@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/http/scan.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
-enum { TOKEN = 1, VALUE = 2, TARGET = 4, HOST = 8 };
+enum { TOKEN = 1, VALUE = 2, TARGET = 4, HOST = 8, UNDERSCORE = 16 };
 
 /* Which bytes may stand where: RFC 9110 section 5.6.2 (token), 5.5 (value, obs-text allowed), RFC
  * 3986 for targets, a little wider because real clients send | ^ { } [ ] and `, but never # " < >
@@ -32,7 +33,7 @@ static const unsigned char byte_class[256] = {
 	['\\'] = VALUE,
 	[']'] = VALUE | TARGET,
 	['^'] = TOKEN | VALUE | TARGET,
-	['_'] = TOKEN | VALUE | TARGET | HOST,
+	['_'] = TOKEN | VALUE | TARGET | HOST | UNDERSCORE,
 	['`'] = TOKEN | VALUE | TARGET,
 	['a' ... 'z'] = TOKEN | VALUE | TARGET | HOST,
 	['{'] = VALUE | TARGET,
@@ -68,7 +69,7 @@ bool http_text_clean(struct http_slice text)
 
 /* Known fields by a hash of length, first and last letter. The compiler refuses two designators for
  * one cell (-Woverride-init), so the hash stays perfect; test_http_head looks each of them up. */
-#define CELL(size, first, last) (((size)*11 + ((first) | 32) * 3 + ((last) | 32) * 7) & 127)
+#define CELL(size, first, last) (((size) + ((first) | 32) + ((last) | 32) * 5) & 127)
 #define KNOWN(text, first, last, id) \
 	[CELL(sizeof(text) - 1, first, last)] = {text, sizeof(text) - 1, id}
 static const struct {
@@ -91,6 +92,9 @@ static const struct {
 	KNOWN("forwarded", 'f', 'd', HTTP_FIELD_FORWARDED),
 	KNOWN("x-real-ip", 'x', 'p', HTTP_FIELD_FORWARDED),
 	KNOWN("x-request-id", 'x', 'd', HTTP_FIELD_REQUEST_ID),
+	KNOWN("traceparent", 't', 't', HTTP_FIELD_TRACE),
+	KNOWN("tracestate", 't', 'e', HTTP_FIELD_TRACE),
+	KNOWN("date", 'd', 'e', HTTP_FIELD_DATE),
 };
 
 static bool starts_with(struct http_slice s, const char *prefix, size_t size)
@@ -116,6 +120,20 @@ static enum http_field field_of(struct http_slice name)
 	return HTTP_FIELD_OTHER;
 }
 
+/* content_length and the like: what reads fields as CGI does takes them for the real ones. */
+static enum http_field field_underscored(struct http_slice name)
+{
+	char plain[32];
+
+	if (name.size > sizeof(plain)) /* of long ones the prefix decides: x-forwarded-, x-ebb- */
+		name.size = sizeof(plain);
+	for (size_t i = 0; i < name.size; i++)
+		plain[i] = name.at[i] == '_' ? '-' : name.at[i];
+	return field_of((struct http_slice){plain, name.size}) == HTTP_FIELD_OTHER
+		       ? HTTP_FIELD_OTHER
+		       : HTTP_FIELD_LOOKALIKE;
+}
+
 static struct http_slice trim(struct http_slice s)
 {
 	while (s.size && (*s.at == ' ' || *s.at == '\t')) {
@@ -127,20 +145,25 @@ static struct http_slice trim(struct http_slice s)
 	return s;
 }
 
-bool http_list_has(struct http_slice list, const char *token)
+bool http_list_names(struct http_slice list, struct http_slice token)
 {
 	while (list.size) {
 		const char *comma = memchr(list.at, ',', list.size);
 		size_t size = comma ? (size_t)(comma - list.at) : list.size;
 		struct http_slice item = trim((struct http_slice){list.at, size});
 
-		if (http_slice_is_nocase(item, token))
+		if (item.size == token.size && strncasecmp(item.at, token.at, item.size) == 0)
 			return true;
 		size += comma ? 1 : 0;
 		list.at += size;
 		list.size -= size;
 	}
 	return false;
+}
+
+bool http_list_has(struct http_slice list, const char *token)
+{
+	return http_list_names(list, (struct http_slice){token, strlen(token)});
 }
 
 int http_take_line(struct http_slice *text, struct http_slice *line, const char **why)
@@ -184,6 +207,7 @@ static void note_field(const struct http_header *h, struct http_fields *f)
 		break;
 	case HTTP_FIELD_EXPECT:
 		f->expect_continue |= http_slice_is_nocase(h->value, "100-continue");
+		f->expect_other |= !http_slice_is_nocase(h->value, "100-continue");
 		break;
 	default:
 		break;
@@ -194,6 +218,7 @@ static void note_field(const struct http_header *h, struct http_fields *f)
  * that hides fields from us, so it is refused here, before llhttp sees it. */
 static int scan_field(struct http_slice line, struct http_header *h, const char **why)
 {
+	unsigned char of_name = 0;
 	size_t n = 0;
 
 	if (line.at[0] == ' ' || line.at[0] == '\t') {
@@ -201,7 +226,7 @@ static int scan_field(struct http_slice line, struct http_header *h, const char 
 		return 400;
 	}
 	while (n < line.size && (byte_class[(unsigned char)line.at[n]] & TOKEN))
-		n++;
+		of_name |= byte_class[(unsigned char)line.at[n++]];
 	if (n == 0 || n == line.size || line.at[n] != ':') {
 		*why = "a header line is not NAME: VALUE";
 		return 400;
@@ -212,7 +237,7 @@ static int scan_field(struct http_slice line, struct http_header *h, const char 
 		*why = "a header value holds a control byte";
 		return 400;
 	}
-	h->field = field_of(h->name);
+	h->field = of_name & UNDERSCORE ? field_underscored(h->name) : field_of(h->name);
 	return 0;
 }
 
@@ -244,22 +269,30 @@ int http_scan_fields(struct http_slice text, struct http_head *out, struct http_
 
 static bool port_ok(struct http_slice port)
 {
-	for (size_t i = 0; i < port.size; i++)
+	unsigned int value = 0;
+
+	if (port.size > 5)
+		return false;
+	for (size_t i = 0; i < port.size; i++) {
 		if (port.at[i] < '0' || port.at[i] > '9')
 			return false;
-	return port.size <= 5;
+		value = value * 10 + (unsigned int)(port.at[i] - '0');
+	}
+	return value <= 65535;
 }
 
 static size_t ip_literal_size(struct http_slice a)
 {
 	const char *end = memchr(a.at, ']', a.size);
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+	size_t size = end ? (size_t)(end - a.at - 1) : sizeof(text);
 
-	if (!end)
+	if (size >= sizeof(text))
 		return 0;
-	for (const char *p = a.at + 1; p < end; p++)
-		if (!strchr("0123456789abcdefABCDEF:.", *p))
-			return 0;
-	return (size_t)(end + 1 - a.at);
+	memcpy(text, a.at + 1, size);
+	text[size] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1 ? size + 2 : 0;
 }
 
 bool http_split_host(struct http_slice authority, struct http_slice *host, bool *has_port)
@@ -278,6 +311,6 @@ bool http_split_host(struct http_slice authority, struct http_slice *host, bool 
 	     !port_ok((struct http_slice){authority.at + n + 1, authority.size - n - 1})))
 		return false;
 	*host = (struct http_slice){authority.at, n};
-	*has_port = n < authority.size;
+	*has_port = n + 1 < authority.size; /* "host:" has none */
 	return true;
 }

@@ -15,8 +15,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/network.h"
 
-enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_LISTEN };
+enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_LISTEN, KEY_TRUSTED };
 
 struct key {
 	const char *name;
@@ -35,7 +36,8 @@ struct key {
 	  .min = min_, .max = max_, .initial = initial_, .help = help_ }
 
 static const struct key keys[] = {
-	{ .name = "listen", .kind = KEY_LISTEN, .help = "ADDR:PORT to serve on (up to 8)" },
+	{ .name = "listen", .kind = KEY_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
+	{ .name = "trusted", .kind = KEY_TRUSTED, .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
 	TEXT(root, "everything under this directory"),
 	TEXT(run_dir, "board, api.sock"),
 	TEXT(state_dir, "desired state (owned by ebb-api)"),
@@ -57,9 +59,16 @@ static const struct key keys[] = {
 	NUMBER(queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway"),
 	NUMBER(queue_age_ms, 1, 600000, 30000, "longest wait before 503"),
 	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head"),
+	NUMBER(head_fields_max, 1, 128, 128, "header lines of a request"),
+	NUMBER(target_bytes_max, 64, 65536, 16384, "bytes of a request target"),
 	NUMBER(head_timeout_ms, 100, 600000, 20000, "time to complete a request head"),
 	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections"),
 	NUMBER(access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
+	NUMBER(body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body; 0 = any"),
+	NUMBER(body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any"),
+	NUMBER(body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
+	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address and gateway; 0 = any"),
+	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any"),
 	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),
@@ -79,18 +88,47 @@ static int fail(char *err, size_t err_size, const char *where, const char *fmt, 
 static int set_listen(struct config *c, const char *value, const char *where, char *err,
 		      size_t err_size)
 {
-	const char *colon = strrchr(value, ':');
+	char address[sizeof(c->listeners[0])];
+	const char *colon, *comma = strchr(value, ',');
+	bool proxy = comma && strcmp(comma, ",proxy") == 0;
 	uint64_t port;
 
+	if (comma && !proxy)
+		return fail(err, err_size, where, " may be followed by nothing but ,proxy", value,
+			    "");
+	if (text_copy(address, sizeof(address), value) < 0)
+		return fail(err, err_size, where, " is too long", value, "");
+	if (comma)
+		address[comma - value] = '\0';
+	colon = strrchr(address, ':');
 	if (!colon || text_parse_u64(colon + 1, 0, 65535, &port) < 0)
 		return fail(err, err_size, where, " is not ADDR:PORT, such as ", value,
 			    "127.0.0.1:8080 or [::]:80");
 	if (c->listener_count == LISTENERS_MAX)
 		return fail(err, err_size, where, " is one listener too many; at most ", value,
 			    "8");
-	if (text_copy(c->listeners[c->listener_count], sizeof(c->listeners[0]), value) < 0)
-		return fail(err, err_size, where, " is too long", value, "");
+	memcpy(c->listeners[c->listener_count], address, sizeof(address));
+	c->proxy_listeners |= (uint32_t)proxy << c->listener_count;
 	c->listener_count++;
+	return 0;
+}
+
+static int set_trusted(struct config *c, const char *value, const char *where, char *err,
+		       size_t err_size)
+{
+	char list[2048], *save = NULL;
+
+	if (text_copy(list, sizeof(list), value) < 0)
+		return fail(err, err_size, where, " is too long", value, "");
+	for (char *item = strtok_r(list, ", ", &save); item; item = strtok_r(NULL, ", ", &save)) {
+		if (c->trusted_count == TRUSTED_MAX)
+			return fail(err, err_size, where, " is one network too many; at most ",
+				    item, "16");
+		if (network_parse(item, &c->trusted[c->trusted_count]) < 0)
+			return fail(err, err_size, where, " is not a network, such as ", item,
+				    "10.0.0.0/8 or 2001:db8::/32");
+		c->trusted_count++;
+	}
 	return 0;
 }
 
@@ -117,6 +155,8 @@ static int set_key(struct config *c, const char *name, const char *value, const 
 			continue;
 		if (k->kind == KEY_LISTEN)
 			return set_listen(c, value, where, err, err_size);
+		if (k->kind == KEY_TRUSTED)
+			return set_trusted(c, value, where, err, err_size);
 		if (k->kind == KEY_NUMBER)
 			return set_number(c, k, value, where, err, err_size);
 		if (text_copy((char *)c + k->offset, k->size, value) < 0)
@@ -164,13 +204,14 @@ static int read_file(struct config *c, const char *path, char *err, size_t err_s
 
 static void print_help(void)
 {
-	puts("Usage: ebbd [--root DIR] [--listen ADDR:PORT]... [--gateways N] [--config FILE]\n"
+	puts("Usage: ebbd [--root DIR] [--listen ADDR:PORT[,proxy]]... [--gateways N] [--config "
+	     "FILE]\n"
 	     "            [--set KEY=VALUE]... [-T]\n"
 	     "Serves functions on this host; runs in the foreground, logs to stderr.\n"
 	     "  -T  print the configuration in force and exit\n\n"
 	     "Keys of the configuration file and of --set:");
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		printf("  %-16s %s\n", keys[i].name, keys[i].help);
+		printf("  %-23s %s\n", keys[i].name, keys[i].help);
 }
 
 static int set_pair(struct config *c, char *pair, char *err, size_t err_size)
@@ -309,6 +350,10 @@ int config_load(int argc, char **argv, struct config *out, char *err, size_t err
 		return r;
 	if (c.listener_count == 0)
 		(void)set_listen(&c, "127.0.0.1:8080", "default", err, err_size);
+	if (c.proxy_listeners && c.trusted_count == 0)
+		return fail(err, err_size, "trusted",
+			    "nobody may connect to a listener with ,proxy: ", "",
+			    "name the networks of the fronts, --set trusted=10.0.0.0/8");
 	if (log_level_parse(c.log_level) < 0)
 		return fail(err, err_size, "log_level", " is not error, warn, info or debug",
 			    c.log_level, "");
@@ -321,7 +366,14 @@ int config_load(int argc, char **argv, struct config *out, char *err, size_t err
 void config_print(const struct config *c)
 {
 	for (uint32_t i = 0; i < c->listener_count; i++)
-		printf("listen = %s\n", c->listeners[i]);
+		printf("listen = %s%s\n", c->listeners[i],
+		       c->proxy_listeners >> i & 1 ? ",proxy" : "");
+	for (uint32_t i = 0; i < c->trusted_count; i++) {
+		char text[64];
+
+		network_format(&c->trusted[i], text, sizeof(text));
+		printf("trusted = %s\n", text);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *field = (const char *)c + keys[i].offset;
 

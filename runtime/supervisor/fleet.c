@@ -212,6 +212,7 @@ void fleet_forget(struct instance *i)
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->root_fd);
+	look_notes_free(i->idle.notes);
 	cgroup_fini(&i->cgroup);
 	spec_unref(i->spec);
 	free(i);
@@ -363,6 +364,7 @@ static int command_freeze(struct instance *i)
 {
 	if (i->state == INSTANCE_FROZEN)
 		return 0;
+	i->idle.by_hand = true;
 	return i->state == INSTANCE_RUNNING && freezer_ask(i) == 0 ? 0 : -EAGAIN;
 }
 

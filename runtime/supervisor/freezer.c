@@ -15,6 +15,8 @@
 #define LOOK_AGAIN_NS (1 * NS_PER_MS)
 #define GIVE_UP_NS    (250 * NS_PER_MS)
 #define BACK_OFF_NS   (2 * NS_PER_SEC)
+/* After a thaw for a timer: time for what was due to run. */
+#define TIMER_RUN_NS (15 * NS_PER_MS)
 
 static struct instance *of_timer(struct timer *t)
 {
@@ -49,25 +51,56 @@ static uint64_t grace_of(const struct instance *i)
 
 void freezer_begin(struct instance *i)
 {
-	again_at(i, now_of(i) + grace_of(i));
+	if (i->idle.since_ns == 0) /* ready: what it waits for began after its start */
+		quiet_thawed(i, i->opened_ns, false);
+	again_at(i, now_of(i) + (i->idle.by_timer ? TIMER_RUN_NS : grace_of(i)));
 }
 
-/* Somebody has work there: it is running, whatever was asked. */
-static void thawed(struct instance *i)
+/* It is running, whatever was asked. since_ns: it was thawed then, or later. */
+static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 {
-	bool was_frozen = i->state == INSTANCE_FROZEN;
 	uint64_t now_ns = clock_mono_ns();
+	bool was_frozen = i->state == INSTANCE_FROZEN;
 
 	if (was_frozen) {
 		i->frozen_sum_ns += now_ns - i->frozen_ns;
-		i->grace_ns = policy_grace_ns(i->grace_ns, now_ns - i->frozen_ns);
-		instance_say(i, WIRE_EVENT_INSTANCE_THAWED, "after %" PRIu64 " ms",
-			     (now_ns - i->frozen_ns) / NS_PER_MS);
+		/* What timers do teaches nothing about when requests come. */
+		if (!due && !i->idle.by_timer)
+			i->grace_ns = policy_grace_ns(i->grace_ns, now_ns - i->frozen_ns);
+		instance_say(i, WIRE_EVENT_INSTANCE_THAWED, "after %" PRIu64 " ms%s%s",
+			     (now_ns - i->frozen_ns) / NS_PER_MS, due ? ", for a timer: " : "",
+			     due ? due : "");
 	}
 	instance_move(i, INSTANCE_THAW);
+	quiet_thawed(i, since_ns, due != NULL);
 	freezer_begin(i);
 	if (was_frozen)
 		load_begin(i);
+}
+
+/* Somebody has work there. When that gateway thawed it is on the board, but it may not have come to
+ * writing it yet; after the freeze was asked for it was in any case. */
+static void thawed_by_ticket(struct instance *i)
+{
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	uint64_t since_ns = atomic_load_explicit(&slot->thawed_ns, memory_order_acquire);
+
+	thawed(i, since_ns > i->asked_ns ? since_ns : i->asked_ns, NULL);
+}
+
+/* By the supervisor itself, for what is due, or (NULL) because it was told to. */
+static void thaw_now(struct instance *i, const char *due)
+{
+	bool was_frozen = i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING;
+	uint64_t now_ns = clock_mono_ns();
+	bool moved =
+		board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
+
+	(void)cgroup_thaw(&i->cgroup);
+	if (was_frozen && moved)
+		thawed(i, now_ns, due);
+	else if (was_frozen)
+		thawed_by_ticket(i);
 }
 
 static void happened(struct instance *i)
@@ -80,6 +113,9 @@ static void happened(struct instance *i)
 	i->frozen_ns = clock_mono_ns();
 	instance_move(i, INSTANCE_SEEN_FROZEN);
 	meter_read(i, METER_AT_FREEZE);
+	quiet_frozen(i);
+	if (i->idle.wake_ns != LOOK_NEVER)
+		again_at(i, i->idle.wake_ns);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
 		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
@@ -88,20 +124,17 @@ static void happened(struct instance *i)
  * some later moment nobody expects. */
 static void take_back(struct instance *i)
 {
-	if (!board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING)) {
-		thawed(i);
-		return;
-	}
-	(void)cgroup_thaw(&i->cgroup);
+	pid_t stuck_tid = look_stuck(&i->cgroup);
+
+	thaw_now(i, NULL);
+	i->idle.stuck_tid = stuck_tid;
 	i->not_before_ns = now_of(i) + BACK_OFF_NS;
-	instance_move(i, INSTANCE_THAW);
-	freezer_begin(i);
 }
 
 static void look_for_frozen(struct instance *i)
 {
 	if (board_state_of(word_of(i)) != BOARD_FROZEN)
-		thawed(i);
+		thawed_by_ticket(i);
 	else if (cgroup_frozen(&i->cgroup) == 1)
 		happened(i);
 	else if (clock_mono_ns() - i->asked_ns > GIVE_UP_NS)
@@ -125,33 +158,50 @@ int freezer_ask(struct instance *i)
 	/* A gateway may have taken a ticket and written its "0" before our "1". */
 	if (board_state_of(word_of(i)) != BOARD_FROZEN) {
 		(void)cgroup_thaw(&i->cgroup);
-		thawed(i);
+		thawed_by_ticket(i);
 		return -EBUSY;
 	}
 	look_for_frozen(i);
 	return 0;
 }
 
-/* RUNNING: freeze when nothing is open and the grace has passed since the last piece of work. */
+/* When it has been idle for long enough: since the last piece of work, or since it was thawed for a
+ * timer. */
+static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
+{
+	uint64_t due_ns = idle_since_ns + grace_of(i);
+
+	if (i->idle.by_timer && idle_since_ns < i->idle.since_ns)
+		due_ns = i->idle.since_ns + TIMER_RUN_NS;
+	if (due_ns < i->not_before_ns)
+		due_ns = i->not_before_ns;
+	return due_ns < i->repeat_until_ns ? i->repeat_until_ns : due_ns;
+}
+
+/* RUNNING: freeze when nothing is open, the grace has passed since the last piece of work, and the
+ * instance is quiet. */
 static void consider(struct instance *i)
 {
 	board_word w = word_of(i);
-	uint64_t now_ns = now_of(i), due_ns;
+	uint64_t now_ns = now_of(i), due_ns, idle_since_ns;
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
 
 	if (board_tickets(w) + board_holds(w) > 0) {
+		i->idle.reason = IDLE_QUIET;
 		again_at(i, now_ns + grace_of(i));
 		return;
 	}
-	due_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) + grace_of(i);
-	if (due_ns < i->not_before_ns)
-		due_ns = i->not_before_ns;
-	if (due_ns < i->repeat_until_ns)
-		due_ns = i->repeat_until_ns;
-	if (now_ns < due_ns)
+	idle_since_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed);
+	due_ns = grace_over_ns(i, idle_since_ns);
+	if (now_ns < due_ns) {
+		if (i->idle.sampled_ns <= idle_since_ns)
+			quiet_sample(i);
 		again_at(i, due_ns);
-	else if (freezer_ask(i) == -EBUSY && i->state == INSTANCE_RUNNING)
+	} else if (!quiet_enough(i, &due_ns)) {
+		again_at(i, due_ns);
+	} else if (freezer_ask(i) == -EBUSY && i->state == INSTANCE_RUNNING) {
 		freezer_begin(i);
+	}
 }
 
 static void on_due(struct timer *t)
@@ -162,19 +212,18 @@ static void on_due(struct timer *t)
 		consider(i);
 	else if (i->state == INSTANCE_FREEZING)
 		look_for_frozen(i);
+	else if (i->state == INSTANCE_FROZEN)
+		thaw_now(i, i->idle.look.first.what);
 }
 
 void freezer_thaw(struct instance *i)
 {
-	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
-	(void)cgroup_thaw(&i->cgroup);
-	if (i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING)
-		thawed(i);
+	thaw_now(i, NULL);
 }
 
 void freezer_look(struct instance *i)
 {
 	if ((i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING) &&
 	    board_state_of(word_of(i)) == BOARD_RUNNING)
-		thawed(i);
+		thawed_by_ticket(i);
 }

@@ -207,11 +207,21 @@ static void send_config(struct gateway *g)
 		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
 		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
 		.access_every = (uint32_t)c->access_log,
+		.head_fields_max = (uint32_t)c->head_fields_max,
+		.target_bytes_max = (uint32_t)c->target_bytes_max,
+		.address_connections_max = (uint32_t)c->address_connections_max,
+		.connection_requests_max = (uint32_t)c->connection_requests_max,
+		.body_bytes_max = c->body_bytes_max,
+		.body_rate_min = (uint32_t)c->body_rate_min,
+		.body_window_ms = (uint32_t)c->body_window_ms,
+		.proxy_listeners = c->proxy_listeners,
+		.trusted_count = c->trusted_count,
 	};
 	int fds[GATEWAY_CONFIG_FDS + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd,
 						       g->stats_fd, g->access_fds[1]};
 
 	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
+	memcpy(config.trusted, c->trusted, sizeof(config.trusted));
 	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
 	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
 	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));

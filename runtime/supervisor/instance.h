@@ -8,6 +8,8 @@
 
 #include "runtime/supervisor/fleet.h"
 #include "runtime/supervisor/saturation.h"
+#include "runtime/supervisor/idle.h"
+#include "runtime/supervisor/look.h"
 
 /* clang-format off */
 #define INSTANCE_STATES(X) \
@@ -40,6 +42,21 @@ struct load {
 	uint32_t unsaid;  /* changes since */
 };
 
+/* What is known of an instance without work: may it be frozen, what is due, why not yet. */
+struct idleness {
+	uint64_t since_ns;           /* nothing that waits now began before: the last thaw */
+	uint64_t cpu_us, sampled_ns; /* cpu.stat as it was then */
+	uint64_t used_us, window_ns; /* over the last window */
+	uint64_t patience_ns;        /* until the next look, while the answer is no */
+	uint64_t wake_ns;            /* FROZEN: thaw then; LOOK_NEVER */
+	uint64_t timer_thaws;
+	enum idle_reason reason;
+	bool late, by_hand, by_timer; /* frozen for good; frozen by command; thawed for a timer */
+	pid_t stuck_tid;              /* it did not park when asked */
+	struct look look;
+	struct look_notes *notes;
+};
+
 struct instance {
 	struct fleet *fleet;
 	struct instance *next; /* in the fleet's list, oldest first */
@@ -63,6 +80,7 @@ struct instance {
 	uint64_t freezes;
 	uint64_t repeat_until_ns; /* its holds were lost; until then they may be repeated */
 	uint64_t ready_ns;
+	struct idleness idle;
 
 	struct load load;
 
@@ -145,6 +163,16 @@ static inline enum armory_kind instance_kind(const struct instance *i)
 {
 	return i->spec->put.flags & WIRE_SERVICE_IO_URING ? ARMORY_RING : ARMORY_PLAIN;
 }
+/* quiet.c */
+/* Whether an instance without work may be frozen now; if not, *again_ns is when to ask again. */
+bool quiet_enough(struct instance *i, uint64_t *again_ns);
+void quiet_sample(struct instance *i); /* where the next window of CPU begins */
+/* It was seen frozen: what is due, and when must it be thawed for it? */
+void quiet_frozen(struct instance *i);
+void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);
+
+/* why.c */
+void instance_explain(const struct instance *i, board_word w, char *out, size_t size);
 
 /* freezer.c */
 void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Instances as others hear of them: the records for gateways and for the API. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,84 +73,6 @@ static const uint32_t shown_states[INSTANCE_STATE_COUNT] = {
 	[INSTANCE_STOPPING] = WIRE_INSTANCE_DRAINING, [INSTANCE_DYING] = WIRE_INSTANCE_DRAINING,
 };
 
-/* Which requests hold it, as far as the board has room to say. */
-static void name_holds(const struct instance *i, uint32_t holds, char *out, size_t size)
-{
-	struct board_note *notes = board_notes(i->fleet->options.board, i->slot);
-	uint64_t now_ms = clock_real_us() / 1000;
-	uint32_t shown = 0;
-	size_t at = strlen(out);
-
-	for (uint32_t n = 0; n < BOARD_NOTES_MAX && holds > 0; n++) {
-		uint64_t until_ms = atomic_load(&notes[n].until_ms);
-		char when[28];
-
-		if (until_ms == 0 || at >= size)
-			continue;
-		clock_rfc3339(until_ms * 1000, when);
-		snprintf(out + at, size - at,
-			 "; request %016" PRIx64 "%016" PRIx64 " until %s (%" PRIu64 " s)",
-			 atomic_load(&notes[n].id_high), atomic_load(&notes[n].id_low), when,
-			 until_ms > now_ms ? (until_ms - now_ms + 999) / 1000 : 0);
-		at += strlen(out + at);
-		shown++;
-	}
-	if (shown > 0 && holds > shown && at < size)
-		snprintf(out + at, size - at, "; and %u more", holds - shown);
-}
-
-static void explain_open(const struct instance *i, board_word w, const char *state, char *out,
-			 size_t size)
-{
-	snprintf(out, size, "%s: %u requests open, %u holds", state, board_tickets(w),
-		 board_holds(w));
-	name_holds(i, board_holds(w), out, size);
-}
-
-static void explain_running(const struct instance *i, board_word w, char *out, size_t size)
-{
-	uint64_t now_ns = clock_mono_ns();
-	uint64_t idle_since_ns =
-		atomic_load(&board_slot(i->fleet->options.board, i->slot)->idle_since_ns);
-
-	if (board_tickets(w) + board_holds(w) > 0)
-		explain_open(i, w, "awake", out, size);
-	else if (now_ns < i->repeat_until_ns)
-		snprintf(out, size,
-			 "awake: its holds were lost with ebb-ipc; it has %llu ms to repeat them",
-			 (unsigned long long)((i->repeat_until_ns - now_ns) / NS_PER_MS));
-	else if (now_ns < i->not_before_ns)
-		snprintf(out, size, "awake: it did not freeze when asked; next try in %llu ms",
-			 (unsigned long long)((i->not_before_ns - now_ns) / NS_PER_MS));
-	else
-		snprintf(out, size, "awake: idle for %llu ms, grace %llu ms",
-			 (unsigned long long)((now_ns - idle_since_ns) / NS_PER_MS),
-			 (unsigned long long)(i->spec->put.freeze_after_ms
-						      ? i->spec->put.freeze_after_ms
-						      : i->grace_ns / NS_PER_MS));
-}
-
-static void explain(const struct instance *i, board_word w, char *out, size_t size)
-{
-	static const char *const texts[INSTANCE_STATE_COUNT] = {
-		[INSTANCE_WAITING] = "starting: waits for a sandbox",
-		[INSTANCE_PREPARED] = "prepared: waits for its first request",
-		[INSTANCE_STARTING] = "starting: does not accept on its port yet",
-		[INSTANCE_FREEZING] = "freezing: asked, not yet parked",
-		[INSTANCE_FROZEN] = "frozen: no request, no hold; the next request thaws it",
-		[INSTANCE_DRAINING] = "draining: finishes what is open, takes no more",
-		[INSTANCE_STOPPING] = "stopping: SIGTERM sent, grace running",
-		[INSTANCE_DYING] = "stopping: waits for its last process",
-	};
-
-	if (i->state == INSTANCE_RUNNING)
-		explain_running(i, w, out, size);
-	else if (i->state == INSTANCE_DRAINING && board_tickets(w) + board_holds(w) > 0)
-		explain_open(i, w, "draining, takes no more", out, size);
-	else
-		(void)text_copy(out, size, texts[i->state]);
-}
-
 static void take_tally(struct board_tally *t, struct wire_instance_info *out)
 {
 	out->ipc_messages = atomic_load(&t->messages);
@@ -200,6 +121,6 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 		(void)cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &out->memory_bytes);
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	(void)text_copy(out->service, sizeof(out->service), i->spec->put.name);
-	explain(i, w, out->why, sizeof(out->why));
+	instance_explain(i, w, out->why, sizeof(out->why));
 	add_sleeping(i, out->why, sizeof(out->why));
 }

@@ -42,6 +42,8 @@ struct service {
 	bool unpreparable;     /* making an instance ahead of need failed */
 	uint32_t retired_soon; /* in a row: instances that asked to be replaced at once */
 	char last_failure[ERROR_TEXT_SIZE];
+	uint64_t timer_second_ns; /* thaws for timers since then */
+	uint32_t timer_thaws;
 };
 
 struct services;

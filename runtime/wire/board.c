@@ -164,6 +164,7 @@ enum board_take board_take(struct board *b, uint32_t gateway, uint32_t slot, uin
 	if (board_state_of(old) != BOARD_FROZEN)
 		return BOARD_TAKEN;
 	atomic_fetch_add_explicit(&s->thaws, 1, memory_order_relaxed);
+	atomic_store_explicit(&s->thawed_ns, clock_mono_ns(), memory_order_release);
 	return BOARD_TAKEN_THAW;
 }
 
@@ -236,6 +237,7 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	atomic_store(&s->service, service);
 	atomic_store(&s->invocations, 0);
 	atomic_store(&s->thaws, 0);
+	atomic_store(&s->thawed_ns, 0);
 	atomic_store(&s->freezes, 0);
 	atomic_store(&s->saturated, 0);
 	atomic_store(&s->first_bytes, 0);
@@ -303,6 +305,7 @@ enum board_take board_hold(struct board *b, uint32_t slot, uint32_t generation)
 	if (board_state_of(old) != BOARD_FROZEN)
 		return BOARD_TAKEN;
 	atomic_fetch_add_explicit(&s->thaws, 1, memory_order_relaxed);
+	atomic_store_explicit(&s->thawed_ns, clock_mono_ns(), memory_order_release);
 	return BOARD_TAKEN_THAW;
 }
 

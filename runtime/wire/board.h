@@ -91,6 +91,7 @@ struct board_slot {
 	 * requests it gave back unstarted. */
 	_Atomic uint64_t first_bytes, first_byte_us;
 	_Atomic uint32_t crowded, nacks;
+	_Atomic uint64_t thawed_ns; /* when the last of them was, or earlier */
 };
 
 /* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */

@@ -56,6 +56,7 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define GATEWAYS_MAX      64
 #define SERVICE_HOSTS_MAX 4
 #define LISTENERS_MAX     8
+#define TRUSTED_MAX       16
 
 /* How a process is to be started; made by ebb-api out of the image's config and the service's
  * settings. Opaque to root, which checks counts and terminators and passes it to execve(2). */
@@ -81,6 +82,11 @@ struct wire_exec {
 #define GATEWAY_CONFIG_FDS 4 /* before the listeners */
 #define GATEWAY_CONTROL_FD 3
 #define GATEWAY_RING_FD    4
+struct wire_network {
+	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint32_t bits;       /* that count, 0..128 */
+};
+
 struct wire_gateway_config {
 	uint32_t index, gateway_count; /* this gateway's page on the board */
 	uint32_t listener_count;
@@ -93,6 +99,14 @@ struct wire_gateway_config {
 	uint32_t reserved;
 	unsigned char ring_params[128];
 	char domain[HOST_NAME_SIZE]; /* NAME.<domain> also routes; may be empty */
+	/* Limits of what clients may ask for; 0 = none. */
+	uint32_t head_fields_max, target_bytes_max;
+	uint32_t address_connections_max, connection_requests_max;
+	uint64_t body_bytes_max;
+	uint32_t body_rate_min, body_window_ms; /* bytes per second, over a window */
+	uint32_t proxy_listeners; /* bit n: connections of listener n begin with PROXY */
+	uint32_t trusted_count;
+	struct wire_network trusted[TRUSTED_MAX];
 };
 
 /* A service as the gateway needs it. index is its number in both tables, 0..SERVICES_MAX-1; putting
@@ -279,7 +293,12 @@ struct wire_service_put {
 	char prefix[PATH_PREFIX_SIZE];
 	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* diff_ids, lowest first */
 	struct wire_exec exec;
+	uint32_t timers; /* enum wire_timers */
+	uint32_t reserved_timers;
 };
+
+/* What becomes of the timers of a frozen instance: thawed in time for them, or late. */
+enum wire_timers { WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 
 struct wire_service_del {
 	uint64_t cookie;

@@ -82,3 +82,17 @@ def module_probe(module_ebb):
     module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     module_ebb.deploy("probe", "probe")
     return module_ebb
+
+
+@pytest.fixture(scope="session")
+def runtimes_ebb(request):
+    """One for all tests of the Node and Python runtimes: their images take long to import. Who deploys
+    something there removes it."""
+    one = Ebb(gateways=2).start()
+    for name in ("node-apps", "python-apps"):
+        one.import_image("oci-archive:" + pictures.apps_archive(name), name)
+    yield one
+    try:
+        one.stop()
+    finally:
+        one.remove()

@@ -268,9 +268,10 @@ class Upstream:
 
 
 class Gateway:
-    def __init__(self, connections=256, queue_max=64, queue_age_ms=3000, idle_ms=60000, head_ms=10000):
+    def __init__(self, connections=256, queue_max=64, queue_age_ms=3000, idle_ms=60000, head_ms=10000, **limits):
         args = [os.path.join(OUT, "tests", "gateway_stub"), os.path.join(OUT, "ebb-gateway"), "0"]
         args += [str(n) for n in (connections, queue_max, queue_age_ms, idle_ms, head_ms)]
+        args += [f"{key}={value}" for key, value in limits.items()]
         self.stub = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE, text=True)
         self.answers, self.events, self.log = queue.Queue(), queue.Queue(), []

@@ -18,7 +18,8 @@
  * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT KINDS,
  * cleared SERVICE, exit STATUS
  *
- * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms]]]]]
+ * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms
+ *        [KEY=VALUE]...]]]]]   keys: see limits[] below, proxy=1, trusted=ADDRESS/BITS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -123,6 +124,50 @@ static void start_gateway(struct stub *s, const char *path)
 	fd_close(&s->ring_fd);
 }
 
+#define LIMIT(field)                                                    \
+	{                                                               \
+#field "=", offsetof(struct wire_gateway_config, field) \
+	}
+static const struct {
+	const char *key;
+	size_t at;
+} limits[] = {
+	LIMIT(head_bytes_max),          LIMIT(head_fields_max),         LIMIT(target_bytes_max),
+	LIMIT(address_connections_max), LIMIT(connection_requests_max), LIMIT(body_rate_min),
+	LIMIT(body_window_ms),
+};
+
+static void set_trusted(struct wire_gateway_config *c, char *text)
+{
+	struct wire_network *n = &c->trusted[c->trusted_count++];
+	char *slash = strchr(text, '/');
+
+	*slash = '\0';
+	n->bits = (uint32_t)atoi(slash + 1) + 96;
+	memset(n->address + 10, 0xff, 2);
+	check(inet_pton(AF_INET, text, n->address + 12) - 1, "trusted");
+}
+
+static void set_limit(struct wire_gateway_config *c, char *pair)
+{
+	char *value = strchr(pair, '=');
+
+	check(value ? 0 : -1, pair);
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (strncmp(pair, limits[i].key, strlen(limits[i].key)) == 0) {
+			*(uint32_t *)(void *)((char *)c + limits[i].at) = (uint32_t)atoi(value + 1);
+			return;
+		}
+	if (strncmp(pair, "body_bytes_max=", 15) == 0)
+		c->body_bytes_max = strtoull(value + 1, NULL, 10);
+	else if (strncmp(pair, "proxy=", 6) == 0)
+		c->proxy_listeners = (uint32_t)atoi(value + 1);
+	else if (strncmp(pair, "trusted=", 8) == 0)
+		set_trusted(c, value + 1);
+	else
+		check(-1, pair);
+}
+
 static void send_config(struct stub *s, int argc, char **argv)
 {
 	int fds[] = {s->board_fd, s->doorbell_fd, s->stats_fd, s->access_fd, s->listener_fd};
@@ -137,6 +182,8 @@ static void send_config(struct stub *s, int argc, char **argv)
 		.head_timeout_ms = argc > 7 ? (uint32_t)atoi(argv[7]) : 10000,
 	};
 
+	for (int i = 8; i < argc; i++)
+		set_limit(&c, argv[i]);
 	memcpy(c.ring_params, &s->ring, sizeof(s->ring));
 	snprintf(c.domain, sizeof(c.domain), "test.example");
 	check(wire_send(s->control_fd, WIRE_GATEWAY_CONFIG, &c, sizeof(c), fds, 5), "config");

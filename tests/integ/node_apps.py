@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of functions/node-apps as services: one image, a command each."""
-import pictures
+"""The programs of functions/node-apps and python-apps as services: one image, a command each."""
+import contextlib
+
 from waiting import slow
 
+SERVE = ["/usr/bin/python3", "/usr/lib/ebb/serve.py"]
 NODE = ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs"]
 
 
-def import_apps(ebb):
-    ebb.import_image("oci-archive:" + pictures.apps_archive("node-apps"), "node-apps")
-
-
 def service(program, **more):
-    """One program of node-apps, e.g. http.mjs; a setting of None takes the default away."""
+    """One program of node-apps, e.g. http.mjs."""
     settings = {"runtime": "container", "entrypoint": "node-apps", "command": [*NODE, program],
                 "maxInstances": 1, "memory": 2048, **more}
     settings["ebb"] = {"initTimeout": f"{slow(10):.0f}s", **more.get("ebb", {})}
-    return {key: value for key, value in settings.items() if value is not None}
+    return settings
 
 
-def deploy(ebb, name, program, **more):
-    ebb.apply({name: service(program, **more)})
-    return name
+def python_service(program, **more):
+    """One application of python-apps, e.g. asgi:app."""
+    return service(program, **{"entrypoint": "python-apps", "command": [*SERVE, program], **more})
 
+
+@contextlib.contextmanager
+def deployed(ebb, services):
+    """All of them until the end."""
+    ebb.apply(services)
+    try:
+        yield ebb
+    finally:
+        ebb.cli("rm", *services)

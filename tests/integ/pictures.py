@@ -175,3 +175,4 @@ def all_archives():
                                     umoci_archive, foreign_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
+    yield from map(apps_archive, ["node-timers", "python-timers"])

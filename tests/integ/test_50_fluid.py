@@ -24,7 +24,10 @@ def app(request, module_ebb):
     archive = pictures.probe_archive() if kind == "probe" else pictures.example_archive(kind)
     module_ebb.import_image("oci-archive:" + archive, kind)
     module_ebb.apply({kind: {"runtime": "container", "entrypoint": kind, "maxInstances": 1,
-                             "memory": 2048, "ebb": {"initTimeout": f"{slow(10):.0f}s"}}})
+                             "memory": 2048,
+                             # "late": nothing of its own may happen while it is frozen (Node's
+                             # server looks at its connections now and then, uvicorn every 100 ms).
+                             "ebb": {"initTimeout": f"{slow(10):.0f}s", "timers": "late"}}})
     yield module_ebb, kind
     module_ebb.cli("rm", kind)
     wait_for(lambda: not module_ebb.instances(kind))

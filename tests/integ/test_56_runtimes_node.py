@@ -20,11 +20,10 @@ THROWS = ["handler", "timer", "promise", "emitter", "stream"]
 
 
 @pytest.fixture(scope="module")
-def node(module_ebb):
-    node_apps.import_apps(module_ebb)
+def node(runtimes_ebb):
     services = {name: node_apps.service(program) for name, program in PROGRAMS.items()}
-    module_ebb.apply(services)
-    return module_ebb
+    with node_apps.deployed(runtimes_ebb, services) as ebb:
+        yield ebb
 
 
 def log_of(ebb, name):
@@ -91,8 +90,9 @@ def test_fetch_style_handlers_stream_both_ways(node):
 @pytest.fixture(scope="module")
 def exports(node):
     programs = {"methods": "methods.mjs", "handler": "handler.cjs", "function": "function.mjs"}
-    node.apply({name: node_apps.service(program) for name, program in programs.items()})
-    return node
+    services = {name: node_apps.service(program) for name, program in programs.items()}
+    with node_apps.deployed(node, services) as ebb:
+        yield ebb
 
 
 def test_exported_methods_and_functions_are_served(exports):

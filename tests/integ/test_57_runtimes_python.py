@@ -7,27 +7,23 @@ import time
 
 import pytest
 
+import node_apps
 import pictures
 import web
-from waiting import SLOW, slow, wait_for
+from node_apps import python_service as service
+from waiting import SLOW, wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 
-SERVE = ["/usr/bin/python3", "/usr/lib/ebb/serve.py"]
 THROWS = {"asgi": ["handler", "timer", "task", "callback", "thread", "stream"],
           "wsgi": ["handler", "timer", "thread", "stream"]}
 
 
-def service(program, **more):
-    return {"runtime": "container", "entrypoint": "python-apps", "command": [*SERVE, program],
-            "maxInstances": 1, "memory": 2048, "ebb": {"initTimeout": f"{slow(10):.0f}s"}, **more}
-
-
 @pytest.fixture(scope="module")
-def python(module_ebb):
-    module_ebb.import_image("oci-archive:" + pictures.apps_archive("python-apps"), "python-apps")
-    module_ebb.apply({"asgi": service("asgi:app"), "wsgi": service("wsgi:app")})
-    return module_ebb
+def python(runtimes_ebb):
+    services = {"asgi": service("asgi:app"), "wsgi": service("wsgi:app")}
+    with node_apps.deployed(runtimes_ebb, services) as ebb:
+        yield ebb
 
 
 def log_of(ebb, name):

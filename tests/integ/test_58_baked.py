@@ -9,7 +9,6 @@ import pytest
 import oci
 import pictures
 from ebb import BIN, CACHE, LIBEXEC
-from node_apps import NODE
 from waiting import slow, wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
@@ -22,13 +21,13 @@ def build(source, path):
                    env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
 
 
-def test_node_starts_from_the_baked_code_and_compiles_nothing(module_ebb):
+def test_node_starts_from_the_baked_code_and_compiles_nothing(runtimes_ebb):
     """Node itself says of each file whether its cache was accepted."""
-    module_ebb.import_image("oci-archive:" + pictures.example_archive("node-express"), "baked")
-    module_ebb.apply({"baked": {"runtime": "container", "entrypoint": "baked", "ebb": PATIENT,
+    runtimes_ebb.import_image("oci-archive:" + pictures.example_archive("node-express"), "baked")
+    runtimes_ebb.apply({"baked": {"runtime": "container", "entrypoint": "baked", "ebb": PATIENT,
                                 "memory": 2048, "env": {"NODE_DEBUG_NATIVE": "COMPILE_CACHE"}}})
-    assert module_ebb.get("baked").status == 200
-    log = module_ebb.cli("logs", "--tail", 100000, "baked").out
+    assert runtimes_ebb.get("baked").status == 200
+    log = runtimes_ebb.cli("logs", "--tail", 100000, "baked").out
     asked = set(re.findall(r"reading cache from \S+ for \w+ (\S+?)\.\.\.", log))
     taken = set(re.findall(r"cache for (\S+) was accepted", log))
     asked = {path.removeprefix("file://") for path in asked}
@@ -37,10 +36,11 @@ def test_node_starts_from_the_baked_code_and_compiles_nothing(module_ebb):
     assert any("node_modules/express" in path for path in taken)
     assert asked and asked <= taken, asked - taken
     assert "was rejected" not in log
+    runtimes_ebb.cli("rm", "baked")
 
 
 @pytest.fixture
-def replaced(module_ebb, tmp_path):
+def replaced(runtimes_ebb, tmp_path):
     """A Python function whose sources were replaced behind its .pyc files by what must not be read."""
     source = tmp_path / "replaced"
     source.mkdir()
@@ -62,8 +62,8 @@ async def answer(scope, send):
     subprocess.run(["tar", "-xf", archive, "-C", layout], check=True)
     oci.append_layer(str(layout), oci.layer(
         *(oci.entry(f"app/{name}.py", trap, 0o644) for name in ("main", "other"))))
-    module_ebb.import_image(f"oci:{layout}", "replaced")
-    return module_ebb
+    runtimes_ebb.import_image(f"oci:{layout}", "replaced")
+    return runtimes_ebb
 
 
 def test_python_reads_no_source_and_writes_no_bytecode(replaced):
@@ -83,9 +83,10 @@ def test_python_reads_no_source_and_writes_no_bytecode(replaced):
         assert f"code object from '/app/__pycache__/{module}" in log, log[-3000:]
     assert not re.search(r"code object from '?\S+\.py'?$", log, re.M)
     assert "wrote '" not in log and "the source was read" not in log
+    replaced.cli("rm", "replaced")
 
 
-def test_a_program_that_listens_itself_gets_tcp(module_ebb, tmp_path):
+def test_a_program_that_listens_itself_gets_tcp(runtimes_ebb, tmp_path):
     """FILE.py: the image does not ask for an inherited socket."""
     source = os.path.join(pictures.FUNCTIONS, "python-apps")
     program = tmp_path / "program"
@@ -95,6 +96,7 @@ def test_a_program_that_listens_itself_gets_tcp(module_ebb, tmp_path):
     (program / "ebb.json").write_text('{"services": {"program": {"root": ".", "runtime": "python",'
                                       ' "entrypoint": "program.py"}}}')
     build(str(program), str(tmp_path / "p.oci.tar"))
-    module_ebb.import_image(f"oci-archive:{tmp_path}/p.oci.tar", "program")
-    module_ebb.apply({"program": {"runtime": "container", "entrypoint": "program", "ebb": PATIENT}})
-    assert module_ebb.get("program").text == "hello from a program\n"
+    runtimes_ebb.import_image(f"oci-archive:{tmp_path}/p.oci.tar", "program")
+    runtimes_ebb.apply({"program": {"runtime": "container", "entrypoint": "program", "ebb": PATIENT}})
+    assert runtimes_ebb.get("program").text == "hello from a program\n"
+    runtimes_ebb.cli("rm", "program")

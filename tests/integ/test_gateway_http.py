@@ -83,10 +83,10 @@ def test_the_function_sees_a_request_written_anew(gw):
                         "X-Request-Id: mine-1\r\n\r\n")
     text = head.decode().lower()
     assert text.startswith("get /head?q=1 http/1.1\r\nhost: other.example:81\r\n")
-    for kept in ("x-mine: kept", "traceparent: 00-1-2-01", "x-request-id: mine-1",
+    for kept in ("x-mine: kept", "x-request-id: mine-1",
                  "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http", "x-ebb-deadline: "):
         assert kept in text, kept
-    for gone in ("x-drop", "keep-alive", "6.6.6.6", "fake", "x-forwarded-port", "connection"):
+    for gone in ("00-1-2-01", "x-drop", "keep-alive", "6.6.6.6", "fake", "x-forwarded-port", "connection"):
         assert gone not in text, gone
     deadline_ms = int(text.split("x-ebb-deadline: ")[1].split("\r\n")[0])
     assert abs(deadline_ms - (time.time() + 30) * 1000) < 2000
@@ -386,4 +386,4 @@ def test_nothing_is_left_in_use(gw):
     until(lambda: gw.counters()["clients"] == 0, "all clients gone")
     counters = gw.counters()
     assert counters["waiting"] == 0
-    assert counters["buffers_free"] + counters["buffers_in_ring"] == 512
+    assert counters["buffers_free"] + counters["buffers_in_ring"] == counters["buffers"]

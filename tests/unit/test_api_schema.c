@@ -148,7 +148,7 @@ static void what_is_written_reads_as_the_same_bytes(void **state)
 		"\"2s\"}}",
 		&spec, &errors, &warnings);
 	assert_int_equal(errors.count, 0);
-	assert_int_equal(warnings.count, 1); /* timers: no effect yet */
+	assert_int_equal(warnings.count, 0);
 	assert_string_equal(spec.hosts[0], "api.example.org");
 	json_out_init(&o);
 	json_out_object(&o, NULL);

@@ -6,7 +6,7 @@ const v8 = require("node:v8");
 const scopes = require("./scope.cjs");
 
 const PERIOD_MS = 250;
-const LAG_MAX_MS = Number(process.env.EBB_NACK_LAG_MS) || 5000;
+const LAG_MAX_MS = Number(process.env.NACK_LAG_MS) || 5000;
 const HEAP_MAX = 0.95; // of the heap's limit; past it V8 does little but collect
 
 let timer = null;

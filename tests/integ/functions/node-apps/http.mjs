@@ -44,6 +44,7 @@ const routes = {
 	},
 	"/exit": () => process.exit(7),
 	"/block": (req, res, query) => {
+		console.log("blocking");
 		const until = Date.now() + Number(query.get("ms"));
 		while (Date.now() < until);
 		res.end("blocked\n");
@@ -52,11 +53,12 @@ const routes = {
 // An interval of the program itself: what it throws belongs to no request.
 let pending = false;
 process.on("nobody", () => (pending = true));
-setInterval(() => {
-	if (!pending) return;
-	pending = false;
-	throw new Error("thrown for nobody");
-}, 5).unref();
+if (process.env.POLL)
+	setInterval(() => {
+		if (!pending) return;
+		pending = false;
+		throw new Error("thrown for nobody");
+	}, 5).unref();
 
 const server = http.createServer((req, res) => {
 	const url = new URL(req.url, "http://localhost");

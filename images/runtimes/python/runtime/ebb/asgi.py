@@ -17,7 +17,7 @@ from ebb.request import Request, process
 # A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
 HEAD_WAITS_S = 0.02
 LAG_PERIOD_S = 0.25
-LAG_MAX_S = float(os.environ.get("EBB_NACK_LAG_MS") or 5000) / 1000
+LAG_MAX_S = float(os.environ.get("NACK_LAG_MS") or 5000) / 1000
 NEVER_S = 10 ** 7
 BODY_500 = b"Internal Server Error\n"
 

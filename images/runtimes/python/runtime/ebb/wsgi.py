@@ -13,7 +13,7 @@ from ebb import ends, request as requests, work
 from ebb.ipc import channel
 from ebb.request import Request, process
 
-THREADS = int(os.environ.get("EBB_THREADS") or 32)  # more requests wait in waitress's queue
+THREADS = int(os.environ.get("WSGI_THREADS") or 32)  # more requests wait in waitress's queue
 NEVER_S = 10 ** 7
 HEADERS_500 = [("content-type", "text/plain; charset=utf-8"), ("content-length", "22")]
 BODY_500 = b"Internal Server Error\n"
@@ -161,7 +161,8 @@ def serve(app, listener, port):
     server = waitress.server.create_server(
         Application(app), sockets=[listener], threads=THREADS, backlog=1024, channel_timeout=NEVER_S,
         cleanup_interval=NEVER_S, asyncore_loop_timeout=86400, channel_request_lookahead=1,
-        ident=None, clear_untrusted_proxy_headers=False)
+        # The gateway decides how many connections there are; past a limit nobody would be accepted.
+        connection_limit=1 << 20, asyncore_use_poll=True, ident=None, clear_untrusted_proxy_headers=False)
     logging.getLogger("waitress").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], Cut)))
     threading.excepthook = _on_thread_error

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/idle.h"
+
+/* What a quiet program may use: its own timers and signals, not work. */
+#define SLACK_US     500
+#define SLACK_SHARE  50 /* and one part in so many of the window */
+#define LOOK_MOST_NS UINT64_C(1000000000)
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static bool used_cpu(const struct idle_view *v)
+{
+	return v->used_us > SLACK_US + v->window_ns / 1000 / SLACK_SHARE;
+}
+
+/* What its timers say. *at_ns: when that will have changed. */
+static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
+{
+	const struct look *l = v->look;
+	uint64_t pays_ns = v->now_ns + TIMER_PAYS_NS;
+
+	if (l->soon.to_ns < pays_ns) {
+		*at_ns = l->soon.to_ns;
+		return IDLE_SOON;
+	}
+	if (l->stretched.to_ns != LOOK_NEVER) {
+		*at_ns = l->stretched.to_ns;
+		return IDLE_STRETCHED;
+	}
+	if (l->kept.from_ns < pays_ns) {
+		*at_ns = l->kept.to_ns;
+		return IDLE_UNSURE;
+	}
+	if (v->budget_ns > v->now_ns && l->first.from_ns != LOOK_NEVER) {
+		*at_ns = v->budget_ns;
+		return IDLE_BUDGET;
+	}
+	return IDLE_QUIET;
+}
+
+struct idle_decision idle_decide(const struct idle_view *v)
+{
+	bool overdue = v->now_ns - v->idle_since_ns >= v->limit_ns;
+	uint64_t at_ns = v->now_ns;
+	enum idle_reason reason = IDLE_QUIET;
+	bool late = false;
+
+	if (v->locked)
+		reason = IDLE_LOCKED;
+	else if (!overdue && used_cpu(v))
+		reason = IDLE_CPU;
+	else if (!overdue && v->look->running_tid > 0)
+		reason = IDLE_THREAD;
+	else if (v->fire)
+		reason = judge_timers(v, &at_ns);
+	if (overdue && reason != IDLE_LOCKED && reason != IDLE_QUIET) {
+		reason = IDLE_QUIET;
+		late = true;
+	}
+	at_ns = later(at_ns + QUIET_WINDOW_NS / 5, v->now_ns + v->patience_ns);
+	if (at_ns > v->now_ns + LOOK_MOST_NS)
+		at_ns = v->now_ns + LOOK_MOST_NS;
+	return (struct idle_decision){.reason = reason, .again_ns = at_ns, .late = late};
+}
+
+uint64_t idle_wake_ns(uint64_t due_ns)
+{
+	if (due_ns == LOOK_NEVER || due_ns < TIMER_LEAD_NS)
+		return due_ns;
+	due_ns -= TIMER_LEAD_NS;
+	return due_ns - due_ns % TIMER_GRID_NS;
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/look.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/supervisor/waits.h"
+
+#define NOTES_MAX     64
+#define PROCESSES_MAX 256
+
+/* A wait with a relative limit, as the look before saw it. */
+struct note {
+	pid_t tid;
+	uint64_t
+		slices; /* how often the thread was put on a CPU; the same = it did not run since */
+	uint64_t args[4], stack;
+	uint64_t looked_ns, from_ns, to_ns;
+};
+
+struct look_notes {
+	uint32_t count;
+	struct note at[NOTES_MAX];
+};
+
+struct looking {
+	const struct look_request *q;
+	struct wait_view view;
+	const struct look_notes *old;
+	struct look_notes fresh;
+	struct look *look;
+	bool on_fds;
+};
+
+static int read_pair(void *ctx, uint64_t address, int64_t out[2])
+{
+	struct iovec here = {.iov_base = out, .iov_len = 2 * sizeof(*out)};
+	struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = here.iov_len};
+	ssize_t n = process_vm_readv(*(const pid_t *)ctx, &here, 1, &there, 1, 0);
+
+	return n == (ssize_t)here.iov_len ? 0 : -EFAULT;
+}
+
+/* One read: the kernel makes the whole of these files at once. */
+static int read_proc(pid_t tid, const char *file, char *text, size_t size)
+{
+	SCOPED_FD fd = -1;
+	char path[48];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (n <= 0)
+		return -errno;
+	text[n] = '\0';
+	return 0;
+}
+
+/* "ns on a CPU, ns waiting for one, times put on one"; 0 on kernels that do not count. */
+static uint64_t slices_of(pid_t tid)
+{
+	char text[96], *last;
+
+	if (read_proc(tid, "schedstat", text, sizeof(text)) < 0)
+		return 0;
+	last = strrchr(text, ' ');
+	return last ? strtoull(last, NULL, 10) : 0;
+}
+
+static const struct note *find(const struct look_notes *notes, pid_t tid)
+{
+	for (uint32_t i = 0; notes && i < notes->count; i++)
+		if (notes->at[i].tid == tid)
+			return &notes->at[i];
+	return NULL;
+}
+
+static bool same_call(const struct note *n, const struct wait_line *l)
+{
+	return n->stack == l->stack && memcmp(n->args, l->args, sizeof(n->args)) == 0;
+}
+
+static void keep_soonest(struct look_due *best, const struct look_due *due, bool by_from)
+{
+	if (by_from ? due->from_ns < best->from_ns : due->to_ns < best->to_ns)
+		*best = *due;
+}
+
+static void take_in(struct looking *g, const struct look_due *due)
+{
+	keep_soonest(&g->look->first, due, true);
+	keep_soonest(&g->look->soon, due, false);
+}
+
+static void write_note(struct looking *g, pid_t tid, const struct wait_line *line, uint64_t slices,
+		       const struct look_due *due)
+{
+	struct note *n;
+
+	if (g->fresh.count == NOTES_MAX)
+		return;
+	n = &g->fresh.at[g->fresh.count++];
+	*n = (struct note){.tid = tid,
+			   .slices = slices,
+			   .stack = line->stack,
+			   .looked_ns = g->view.mono_ns,
+			   .from_ns = due->from_ns,
+			   .to_ns = due->to_ns};
+	memcpy(n->args, line->args, sizeof(n->args));
+}
+
+/* Whether the thread is still in the sleep that was noted. */
+static bool still_there(const struct looking *g, const struct note *before,
+			const struct wait_line *line, uint64_t slices)
+{
+	if (g->q->frozen)
+		return same_call(before, line);
+	return slices > 0 && before->slices == slices;
+}
+
+/* It began after the last thaw; after the look before, if the thread ran since; and it is not over
+ * yet. If the thread did not run, what was known then still is. */
+static void take_relative(struct looking *g, pid_t tid, const struct wait_line *line,
+			  const struct wait *w)
+{
+	uint64_t now_ns = g->view.mono_ns, slices = slices_of(tid), began_ns = g->q->since_ns;
+	const struct note *before = find(g->old, tid);
+	struct look_due due = {.to_ns = now_ns + w->ns, .tid = tid, .what = w->name};
+	bool same = before && still_there(g, before, line, slices);
+
+	if (before && !same && slices > 0 && before->looked_ns > began_ns)
+		began_ns = before->looked_ns;
+	due.from_ns = began_ns + w->ns > now_ns ? began_ns + w->ns : now_ns;
+	if (same) {
+		due.from_ns = before->from_ns;
+		due.to_ns = before->to_ns;
+	}
+	write_note(g, tid, line, slices, &due);
+	if (w->kind == WAIT_STRETCHED)
+		keep_soonest(&g->look->stretched, &due, false);
+	else
+		take_in(g, &due);
+	if (w->kind == WAIT_FOR_KEPT)
+		keep_soonest(&g->look->kept, &due, true);
+}
+
+static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *line,
+			 const struct wait *w)
+{
+	const struct note *before = find(g->old, tid);
+	struct look_due due = {.tid = tid, .what = w->name};
+
+	if (!before || !same_call(before, line) || before->to_ns < g->view.mono_ns)
+		return; /* nobody saw it begin; it ends on its own once the instance is awake */
+	due.from_ns = before->from_ns;
+	due.to_ns = before->to_ns;
+	write_note(g, tid, line, before->slices, &due);
+	take_in(g, &due);
+	keep_soonest(&g->look->kept, &due, true);
+}
+
+/* Absolute ones too come back as resumed, so they are noted. */
+static void take_absolute(struct looking *g, pid_t tid, const struct wait_line *line,
+			  const struct wait *w)
+{
+	struct look_due due = {.from_ns = w->ns, .to_ns = w->ns, .tid = tid, .what = w->name};
+
+	write_note(g, tid, line, 0, &due);
+	take_in(g, &due);
+}
+
+/* On its way back into a sleep that was noted, perhaps. */
+static void look_at_running(struct looking *g, pid_t tid)
+{
+	const struct note *before = find(g->old, tid);
+
+	g->look->running_tid = tid;
+	if (before && g->fresh.count < NOTES_MAX)
+		g->fresh.at[g->fresh.count++] = *before;
+}
+
+static void look_at_thread(struct looking *g, pid_t tid)
+{
+	struct wait_line line;
+	struct wait w;
+	char text[256];
+
+	if (read_proc(tid, "syscall", text, sizeof(text)) < 0 || wait_line_parse(text, &line) < 0)
+		return; /* it ended */
+	g->view.ctx = &tid;
+	wait_decode(&line, &g->view, &w);
+	g->on_fds |= w.on_fds;
+	if (line.running)
+		look_at_running(g, tid);
+	else if (w.kind == WAIT_UNTIL)
+		take_absolute(g, tid, &line, &w);
+	else if (w.kind == WAIT_RESUMED)
+		take_resumed(g, tid, &line, &w);
+	else if (w.kind != WAIT_FOREVER)
+		take_relative(g, tid, &line, &w);
+}
+
+/* Keeps what was noted; most instances never need room for it. */
+static void keep_notes(struct looking *g, struct look_notes **notes)
+{
+	if (!*notes && g->fresh.count > 0)
+		*notes = malloc(sizeof(**notes));
+	if (!*notes)
+		return;
+	(*notes)->count = g->fresh.count;
+	memcpy((*notes)->at, g->fresh.at, g->fresh.count * sizeof(g->fresh.at[0]));
+}
+
+/* Descriptors matter while somebody may wait for them, and while they may hold locks. */
+static int look_at_processes(struct looking *g, pid_t *ids)
+{
+	int n;
+
+	if (g->q->frozen && !g->on_fds)
+		return 0;
+	n = cgroup_processes(g->q->cgroup, ids, PROCESSES_MAX);
+	for (int i = 0; i < n; i++) {
+		struct look_due due = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+
+		look_fds(g->q, ids[i], g->view.mono_ns, &due, &g->look->lock);
+		take_in(g, &due);
+	}
+	return n < 0 ? n : 0;
+}
+
+int look_at(const struct look_request *q, struct look_notes **notes, struct look *out)
+{
+	const struct look_due never = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+	pid_t ids[LOOK_THREADS_MAX];
+	struct looking g = {.q = q,
+			    .view = {.mono_ns = clock_mono_ns(),
+				     .real_ns = clock_real_us() * NS_PER_US,
+				     .read_pair = read_pair},
+			    .old = *notes,
+			    .look = out};
+	int n = cgroup_threads(q->cgroup, ids, LOOK_THREADS_MAX);
+
+	if (n < 0)
+		return n;
+	*out = (struct look){.threads = (uint32_t)n,
+			     .first = never,
+			     .soon = never,
+			     .stretched = never,
+			     .kept = never};
+	for (int i = 0; i < n; i++)
+		look_at_thread(&g, ids[i]);
+	keep_notes(&g, notes);
+	return look_at_processes(&g, ids);
+}
+
+/* "812 (name) D ..."; the name may hold anything. */
+static bool is_stuck(pid_t tid)
+{
+	char text[512], *end;
+
+	if (read_proc(tid, "stat", text, sizeof(text)) < 0)
+		return false;
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'D';
+}
+
+pid_t look_stuck(const struct cgroup *g)
+{
+	pid_t ids[LOOK_THREADS_MAX];
+	int n = cgroup_threads(g, ids, LOOK_THREADS_MAX);
+
+	for (int i = 0; i < n; i++)
+		if (is_stuck(ids[i]))
+			return ids[i];
+	return 0;
+}
+
+void look_notes_free(struct look_notes *notes)
+{
+	free(notes);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A look at all that an instance waits for: its threads (waits.h) and its timerfds.
+ *
+ * A wait of known length began at an unknown moment; the two moments between which its end lies are
+ * kept apart: thawing at the earlier one is never too late, and a program that was thawed too early
+ * reckons anew. What cannot be seen any more after a thaw (sleeps that the kernel resumes) is
+ * remembered from the look before, in notes.
+ */
+#ifndef EBB_SUPERVISOR_LOOK_H
+#define EBB_SUPERVISOR_LOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/supervisor/locks.h"
+
+#define LOOK_NEVER       UINT64_MAX
+#define LOOK_THREADS_MAX 4096 /* more are not looked at */
+
+/* A moment at which something is due: not before, not after. */
+struct look_due {
+	uint64_t from_ns, to_ns; /* LOOK_NEVER: nothing is */
+	pid_t tid;               /* whose */
+	const char *what;        /* static text */
+};
+
+struct look {
+	uint32_t threads;
+	pid_t running_tid;     /* one that runs right now; 0 = none */
+	struct look_due first; /* the one with the least from_ns: thaw then */
+	struct look_due soon;  /* the one with the least to_ns */
+	struct look_due
+		stretched;     /* a sleep that every freeze makes longer, the one that ends first */
+	struct held_lock lock; /* looked for while it is awake */
+	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
+};
+
+struct look_notes; /* of one instance; NULL = none yet */
+
+struct look_request {
+	const struct cgroup *cgroup;
+	pid_t init_pid;    /* PID 1 of the instance, as the host numbers it */
+	uint64_t since_ns; /* nothing that still waits began before: the last thaw, or the start */
+	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
+};
+
+/* 0 or -errno. */
+int look_at(const struct look_request *q, struct look_notes **notes, struct look *out);
+void look_notes_free(struct look_notes *notes);
+/* A thread in an uninterruptible sleep (it cannot be frozen), or 0. */
+pid_t look_stuck(const struct cgroup *g);
+
+/* look_fds.c: brings the first expiry of this process's timerfds into *due, and (unless frozen) a
+ * lock it holds on a foreign file system into *lock. */
+void look_fds(const struct look_request *q, pid_t pid, uint64_t now_ns, struct look_due *due,
+	      struct held_lock *lock);
+
+#endif

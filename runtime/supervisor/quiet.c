@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Whether an instance without work may be frozen, and when it must be thawed again for its timers.
+ *
+ * Looked at twice: before the freeze, to decide, and when it stands still, because only then what
+ * its threads wait for cannot change any more. idle.h decides; look.h and cpu.stat see.
+ */
+#include "runtime/base/clock.h"
+#include "runtime/supervisor/instance.h"
+
+#define PATIENCE_FIRST_NS QUIET_WINDOW_NS
+#define PATIENCE_MOST_NS  NS_PER_SEC
+
+static bool fires(const struct instance *i)
+{
+	return i->spec->put.timers == WIRE_TIMERS_FIRE;
+}
+
+void quiet_sample(struct instance *i)
+{
+	struct cgroup_cpu cpu;
+
+	if (cgroup_cpu(&i->cgroup, &cpu) < 0)
+		return;
+	i->idle.cpu_us = cpu.usage_us;
+	i->idle.sampled_ns = clock_mono_ns();
+}
+
+/* Closes the window of CPU that began after the last piece of work, if it is long enough. */
+static bool window_closed(struct instance *i, uint64_t idle_since_ns, uint64_t *again_ns)
+{
+	struct idleness *idle = &i->idle;
+	uint64_t began_ns = idle->sampled_ns, before_us = idle->cpu_us;
+
+	if (began_ns > idle_since_ns && clock_mono_ns() - began_ns < QUIET_WINDOW_NS) {
+		*again_ns = began_ns + QUIET_WINDOW_NS;
+		return false;
+	}
+	quiet_sample(i);
+	if (began_ns <= idle_since_ns) {
+		idle->patience_ns = PATIENCE_FIRST_NS; /* there was work since */
+		idle->reason = IDLE_QUIET;
+		*again_ns = idle->sampled_ns + QUIET_WINDOW_NS;
+		return false;
+	}
+	idle->used_us = idle->cpu_us - before_us;
+	idle->window_ns = idle->sampled_ns - began_ns;
+	return true;
+}
+
+static uint64_t budget_ns(const struct instance *i, uint64_t now_ns)
+{
+	const struct service *s = services_at(i->fleet->options.services, i->service);
+
+	if (!s || s->timer_thaws < TIMER_BUDGET || now_ns - s->timer_second_ns > NS_PER_SEC)
+		return 0;
+	return s->timer_second_ns + NS_PER_SEC;
+}
+
+static void spend_budget(const struct instance *i, uint64_t now_ns)
+{
+	struct service *s = services_at(i->fleet->options.services, i->service);
+
+	if (!s)
+		return;
+	if (now_ns - s->timer_second_ns > NS_PER_SEC) {
+		s->timer_second_ns = now_ns;
+		s->timer_thaws = 0;
+	}
+	s->timer_thaws++;
+}
+
+static int look(struct instance *i, bool frozen)
+{
+	struct look_request q = {.cgroup = &i->cgroup,
+				 .init_pid = i->armed.pid,
+				 .since_ns = i->idle.since_ns,
+				 .frozen = frozen};
+
+	return look_at(&q, &i->idle.notes, &i->idle.look);
+}
+
+bool quiet_enough(struct instance *i, uint64_t *again_ns)
+{
+	struct idleness *idle = &i->idle;
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct idle_view view = {
+		.idle_since_ns = atomic_load(&slot->idle_since_ns),
+		.limit_ns = i->spec->put.max_duration_ms * NS_PER_MS,
+		.fire = fires(i),
+		.look = &idle->look,
+	};
+	struct idle_decision decision;
+
+	if (!window_closed(i, view.idle_since_ns, again_ns))
+		return false;
+	if (look(i, false) < 0)
+		return true; /* nothing can be seen of it; it dies, or freezing will fail */
+	view.locked = idle->look.lock.pid > 0;
+	view.used_us = idle->used_us;
+	view.window_ns = idle->window_ns;
+	view.now_ns = clock_mono_ns();
+	view.patience_ns = idle->patience_ns;
+	view.budget_ns = budget_ns(i, view.now_ns);
+	decision = idle_decide(&view);
+	idle->reason = decision.reason;
+	idle->late = decision.late;
+	if (decision.reason == IDLE_QUIET)
+		return true;
+	*again_ns = decision.again_ns;
+	idle->patience_ns *= 2;
+	if (idle->patience_ns > PATIENCE_MOST_NS)
+		idle->patience_ns = PATIENCE_MOST_NS;
+	return false;
+}
+
+void quiet_frozen(struct instance *i)
+{
+	struct idleness *idle = &i->idle;
+	uint64_t now_ns = clock_mono_ns();
+
+	idle->wake_ns = LOOK_NEVER;
+	if (!fires(i) || look(i, true) < 0)
+		return;
+	if (idle->by_hand && idle->look.soon.to_ns < now_ns + TIMER_PAYS_NS)
+		idle->late = true;
+	if (!idle->late)
+		idle->wake_ns = idle_wake_ns(idle->look.first.from_ns);
+}
+
+void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)
+{
+	struct idleness *idle = &i->idle;
+
+	idle->since_ns = since_ns;
+	idle->patience_ns = PATIENCE_FIRST_NS;
+	idle->late = idle->by_hand = false;
+	idle->by_timer = by_timer;
+	idle->reason = IDLE_QUIET;
+	idle->stuck_tid = 0;
+	if (!by_timer)
+		return;
+	idle->timer_thaws++;
+	spend_budget(i, since_ns);
+	quiet_sample(i);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* When an instance without work may be frozen: a pure function, tabulated. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/supervisor/idle.h"
+
+#define NOW   (1000 * NS_PER_SEC)
+#define MS(n) ((n)*NS_PER_MS)
+
+static struct look_due due(uint64_t from_ms, uint64_t to_ms)
+{
+	return (struct look_due){
+		.from_ns = NOW + MS(from_ms), .to_ns = NOW + MS(to_ms), .what = "x"};
+}
+
+static struct look calm(void)
+{
+	const struct look_due never = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+
+	return (struct look){
+		.threads = 1, .first = never, .soon = never, .stretched = never, .kept = never};
+}
+
+static struct idle_view view(const struct look *l)
+{
+	return (struct idle_view){.now_ns = NOW,
+				  .idle_since_ns = NOW - MS(60),
+				  .limit_ns = MS(300000),
+				  .fire = true,
+				  .window_ns = MS(50),
+				  .patience_ns = MS(5),
+				  .look = l};
+}
+
+static void a_quiet_one_is_frozen(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	v.used_us = 1000; /* of 50 ms */
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	l.first = l.soon = due(5000, 5010);
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_false(idle_decide(&v).late);
+}
+
+static void a_busy_one_is_not_until_its_time_is_over(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	v.used_us = 5000;
+	assert_int_equal(idle_decide(&v).reason, IDLE_CPU);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(5));
+	v.used_us = 0;
+	l.running_tid = 7;
+	assert_int_equal(idle_decide(&v).reason, IDLE_THREAD);
+	v.idle_since_ns = NOW - v.limit_ns;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+}
+
+static void a_lock_counts_for_ever(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	v.locked = true;
+	v.idle_since_ns = 0;
+	assert_int_equal(idle_decide(&v).reason, IDLE_LOCKED);
+}
+
+static void a_timer_that_is_due_soon_keeps_it_awake(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.first = l.soon = due(90, 100);
+	assert_int_equal(idle_decide(&v).reason, IDLE_SOON);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(101));
+	v.fire = false;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	v.fire = true;
+	v.idle_since_ns = NOW - v.limit_ns;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_true(idle_decide(&v).late);
+}
+
+static void sleeps_that_a_freeze_would_hurt_keep_it_awake(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.stretched = due(700, 800);
+	assert_int_equal(idle_decide(&v).reason, IDLE_STRETCHED);
+	l.stretched = calm().stretched;
+	l.first = l.kept = due(0, 3000); /* a thaw would not tell when */
+	l.soon = due(3000, 3000);
+	assert_int_equal(idle_decide(&v).reason, IDLE_UNSURE);
+	l.kept = calm().kept; /* a thaw tells: freeze, and thaw at once */
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+}
+
+static void beyond_the_budget_it_stays_awake(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	v.budget_ns = NOW + MS(400);
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET); /* no timer, no need */
+	l.first = l.soon = due(5000, 5000);
+	assert_int_equal(idle_decide(&v).reason, IDLE_BUDGET);
+}
+
+static void patience_and_the_wake_grid(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.running_tid = 1;
+	v.patience_ns = MS(640);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(640));
+	assert_int_equal(idle_wake_ns(LOOK_NEVER), LOOK_NEVER);
+	for (uint64_t t = NOW; t < NOW + MS(50); t += MS(1)) {
+		assert_true(idle_wake_ns(t) <= t - TIMER_LEAD_NS);
+		assert_true(idle_wake_ns(t) > t - TIMER_LEAD_NS - TIMER_GRID_NS);
+	}
+	assert_int_equal(idle_wake_ns(NOW + MS(3)), idle_wake_ns(NOW + MS(9)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quiet_one_is_frozen),
+		cmocka_unit_test(a_busy_one_is_not_until_its_time_is_over),
+		cmocka_unit_test(a_lock_counts_for_ever),
+		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
+		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),
+		cmocka_unit_test(beyond_the_budget_it_stays_awake),
+		cmocka_unit_test(patience_and_the_wake_grid),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What real processes wait for, awake and frozen, and what a look costs (printed, not asserted). */
+#include "cgroup_rig.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "runtime/supervisor/look.h"
+
+static struct look look(const struct cgroup *g, uint64_t since_ns, bool frozen,
+			struct look_notes **notes)
+{
+	struct look_request q = {
+		.cgroup = g, .init_pid = getpid(), .since_ns = since_ns, .frozen = frozen};
+	struct look l;
+
+	assert_int_equal(look_at(&q, notes, &l), 0);
+	return l;
+}
+
+/* Until the child sleeps as expected: it needs a moment from its report to the system call. */
+static struct look look_until(const struct cgroup *g, struct look_notes **notes, uint64_t since_ns,
+			      uint64_t to_ms)
+{
+	uint64_t end_ns = clock_mono_ns() + DEADLINE_MS * NS_PER_MS;
+	struct look l;
+
+	do
+		l = look(g, since_ns, false, notes);
+	while ((l.running_tid > 0 || (l.soon.to_ns == LOOK_NEVER && to_ms > 0)) &&
+	       clock_mono_ns() < end_ns);
+	return l;
+}
+
+static void freeze(struct cgroup *g)
+{
+	uint64_t end_ns = clock_mono_ns() + DEADLINE_MS * NS_PER_MS;
+
+	assert_int_equal(cgroup_freeze(g), 0);
+	while (cgroup_frozen(g) != 1)
+		assert_true(clock_mono_ns() < end_ns);
+}
+
+static void near(uint64_t ns, uint64_t from_ns, uint64_t to_ns)
+{
+	assert_true(ns >= from_ns);
+	assert_true(ns <= to_ns);
+}
+
+static void run_poll(int go_fd, int result_fd)
+{
+	struct pollfd p = {.fd = go_fd, .events = POLLIN};
+
+	report(result_fd, 0);
+	poll(&p, 1, 60000);
+}
+
+static void a_sleep_keeps_its_end_over_freezes(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "poll", &roomy);
+	struct look_notes *notes = NULL;
+	uint64_t since_ns = clock_mono_ns(), seen_ns;
+	struct child c = start_in(t, &g, run_poll);
+	struct look l;
+
+	(void)child_result(&c);
+	l = look_until(&g, &notes, since_ns, 60000);
+	seen_ns = clock_mono_ns();
+	assert_int_equal(l.threads, 1);
+	assert_int_equal(l.first.tid, c.pid);
+	assert_string_equal(l.first.what, "poll");
+	near(l.first.from_ns, since_ns, since_ns + 60 * NS_PER_SEC);
+	near(l.first.to_ns, since_ns + 60 * NS_PER_SEC, seen_ns + 60 * NS_PER_SEC);
+	for (int round = 0; round < 3; round++) {
+		struct look before = l;
+
+		freeze(&g);
+		l = look(&g, since_ns, true, &notes);
+		assert_int_equal(l.first.from_ns, before.first.from_ns);
+		assert_int_equal(l.first.to_ns, before.first.to_ns);
+		since_ns = clock_mono_ns();
+		assert_int_equal(cgroup_thaw(&g), 0);
+		l = look_until(&g, &notes, since_ns, 60000); /* restart_syscall by now */
+		assert_int_equal(l.kept.from_ns, before.first.from_ns);
+		assert_int_equal(l.kept.to_ns, before.first.to_ns);
+	}
+	look_notes_free(notes);
+	kill_and_remove(t, &g, &c);
+}
+
+static void run_timerfd(int go_fd, int result_fd)
+{
+	struct itimerspec at = {.it_value = {.tv_sec = 30}};
+	struct pollfd p = {.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC), .events = POLLIN};
+
+	timerfd_settime(p.fd, 0, &at, NULL);
+	report(result_fd, 0);
+	poll(&p, 1, -1);
+}
+
+static void a_timerfd_is_seen_awake_and_frozen(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "timerfd", &roomy);
+	struct look_notes *notes = NULL;
+	uint64_t since_ns = clock_mono_ns();
+	struct child c = start_in(t, &g, run_timerfd);
+	struct look l, frozen;
+
+	(void)child_result(&c);
+	l = look_until(&g, &notes, since_ns, 30000);
+	assert_string_equal(l.first.what, "timerfd");
+	near(l.first.from_ns, since_ns + 29 * NS_PER_SEC, clock_mono_ns() + 30 * NS_PER_SEC);
+	freeze(&g);
+	frozen = look(&g, since_ns, true, &notes);
+	near(frozen.first.from_ns, l.first.from_ns - 5 * NS_PER_MS,
+	     l.first.from_ns + 5 * NS_PER_MS);
+	look_notes_free(notes);
+	kill_and_remove(t, &g, &c);
+}
+
+static void who_runs_is_seen(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "busy", &roomy);
+	struct look_notes *notes = NULL;
+	struct child c = start_in(t, &g, run_busy);
+
+	(void)child_result(&c);
+	assert_int_equal(look(&g, 1, false, &notes).running_tid, c.pid);
+	look_notes_free(notes);
+	kill_and_remove(t, &g, &c);
+}
+
+static void *wait_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static void run_threads(int result_fd, int count)
+{
+	struct timespec end;
+	pthread_t thread;
+
+	for (int i = 1; i < count; i++)
+		pthread_create(&thread, NULL, wait_for_ever, NULL);
+	report(result_fd, 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 100;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
+}
+
+static void run_1(int go_fd, int result_fd)
+{
+	run_threads(result_fd, 1);
+}
+
+static void run_10(int go_fd, int result_fd)
+{
+	run_threads(result_fd, 10);
+}
+
+static void run_50(int go_fd, int result_fd)
+{
+	run_threads(result_fd, 50);
+}
+
+#define ROUNDS 200
+
+static void what_a_look_costs(void **state)
+{
+	static const struct {
+		const char *name;
+		child_fn *run;
+	} sizes[] = {{"1", run_1}, {"10", run_10}, {"50", run_50}};
+	struct cgroup_tree *t = needs_root(state);
+
+	for (int s = 0; s < 3; s++) {
+		struct cgroup g = make(t, sizes[s].name, &roomy);
+		struct child c = start_in(t, &g, sizes[s].run);
+		struct look_notes *notes = NULL;
+		uint64_t began_ns;
+		struct look l;
+
+		(void)child_result(&c);
+		l = look_until(&g, &notes, 1, 1);
+		began_ns = clock_mono_ns();
+		for (int i = 0; i < ROUNDS; i++)
+			l = look(&g, 1, false, &notes);
+		print_message("%u threads: a look takes %.1f us\n", l.threads,
+			      (double)(clock_mono_ns() - began_ns) / ROUNDS / NS_PER_US);
+		look_notes_free(notes);
+		kill_and_remove(t, &g, &c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_sleep_keeps_its_end_over_freezes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_timerfd_is_seen_awake_and_frozen, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_runs_is_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_look_costs, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
