@@ -21,9 +21,14 @@ $(FUZZ_TARGETS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o \
 	$(Q)$(CC) $(LINK_$(MODE)) -fsanitize=fuzzer $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(UNIT_LIBS) $(LIBS_fuzz_$*) -o $@
 
+# Seeds that are structures of C are written by a program: seed_<name>.c.
+FUZZ_SEEDERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/seed_*.c))
+$(FUZZ_SEEDERS): $(OUT)/seed_%: $(OUT)/obj/tests/fuzz/seed_%.o $(call lib,$(LIBS))
+	$(Q)$(CC) $(LINK_$(MODE)) $(filter %.o,$^) -o $@
+
 .PHONY: fuzzers fuzz
 ifeq ($(MODE),fuzz)
-fuzzers: $(FUZZ_TARGETS)
+fuzzers: $(FUZZ_TARGETS) $(FUZZ_SEEDERS)
 else
 fuzzers:
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzzers
