@@ -71,6 +71,8 @@ static const struct key keys[] = {
 	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any"),
 	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
+	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit"),
+	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host: below it frozen ones go first"),
 	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),
 };
 /* clang-format on */

@@ -27,12 +27,12 @@ struct config {
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
 	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, drain_ms, nofile_max;
 	uint64_t access_log;
-	uint64_t scratch_mb;
 	uint64_t head_fields_max, target_bytes_max, body_bytes_max, body_rate_min, body_window_ms;
 	uint64_t address_connections_max, connection_requests_max;
 	uint32_t proxy_listeners; /* bit n: listeners[n] expects the PROXY protocol */
 	struct wire_network trusted[TRUSTED_MAX];
 	uint32_t trusted_count;
+	uint64_t scratch_mb, memory_max_mb, memory_reserve_mb;
 	char log_level[16];
 	bool print_only; /* -T */
 };

@@ -405,6 +405,8 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 		.armed = (uint32_t)e->config.armed,
 		.instances_max = (uint32_t)e->config.instances_max,
 		.nofile_max = (uint32_t)e->config.nofile_max,
+		.memory_max_bytes = e->config.memory_max_mb << 20,
+		.memory_reserve_bytes = e->config.memory_reserve_mb << 20,
 		.drain_ms = (uint32_t)e->config.drain_ms,
 		.boot_us = e->boot_us,
 		.hooks = {.self = e,

@@ -158,6 +158,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		return r;
 	}
 	armory_want(f->armory, (const uint32_t[ARMORY_KINDS]){0});
+	evict_watch(f);
 	*out = f;
 	return 0;
 }
@@ -174,6 +175,7 @@ void fleet_free(struct fleet *f)
 		fleet_forget(i);
 	}
 	loop_timer_off(f->options.loop, &f->rescale);
+	evict_watch_end(f);
 	armory_free(f->armory);
 	fd_close(&f->home_ns_fd);
 	free(f);

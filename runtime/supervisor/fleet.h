@@ -44,6 +44,7 @@ struct fleet_options {
 	struct zygote *zygote;
 	const char *stage_dir;
 	uint32_t armed, instances_max, nofile_max;
+	uint64_t memory_max_bytes, memory_reserve_bytes; /* 0 = none */
 	uint32_t drain_ms; /* how long holds are waited for when everything stops */
 	uint64_t boot_us;
 	struct fleet_hooks hooks;

@@ -114,6 +114,7 @@ static void happened(struct instance *i)
 	instance_move(i, INSTANCE_SEEN_FROZEN);
 	meter_read(i, METER_AT_FREEZE);
 	quiet_frozen(i);
+	evict_note(i);
 	if (i->idle.wake_ns != LOOK_NEVER)
 		again_at(i, i->idle.wake_ns);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,

@@ -81,6 +81,7 @@ struct instance {
 	uint64_t repeat_until_ns; /* its holds were lost; until then they may be repeated */
 	uint64_t ready_ns;
 	struct idleness idle;
+	uint64_t memory_bytes; /* when it was frozen last */
 
 	struct load load;
 
@@ -103,7 +104,8 @@ struct fleet {
 	int home_ns_fd;
 	bool stopping;
 	uint32_t host_cpu_milli;
-	struct timer rescale; /* look at every service again */
+	struct timer rescale;  /* look at every service again */
+	struct watch pressure; /* for memory, on the host; evict.c */
 	uint32_t count, next_slot;
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];
@@ -170,6 +172,18 @@ void quiet_sample(struct instance *i); /* where the next window of CPU begins */
 /* It was seen frozen: what is due, and when must it be thawed for it? */
 void quiet_frozen(struct instance *i);
 void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);
+
+/* evict.c: frozen instances stay until their room is wanted */
+void evict_note(struct instance *i); /* it was frozen: what it occupies */
+/* How many more instances of a service have room now. */
+uint32_t evict_room(struct fleet *f, const struct service *service);
+/* There is none: makes room for one. False if nobody may go for it; true: when those that go are
+ * gone, all services are looked at again. */
+bool evict_for(struct fleet *f, const struct service *service);
+/* One starts: gives the host back what it lacks for that. */
+void evict_to_reserve(struct fleet *f, const struct service *service);
+void evict_watch(struct fleet *f); /* memory pressure of the host */
+void evict_watch_end(struct fleet *f);
 
 /* why.c */
 void instance_explain(const struct instance *i, board_word w, char *out, size_t size);

@@ -25,6 +25,11 @@ static void count_instances(struct fleet *f, const struct service *service,
 	}
 }
 
+static bool may_start(struct fleet *f)
+{
+	return f->options.hooks.may_start(f->options.hooks.self);
+}
+
 static struct policy_view look(struct fleet *f, const struct service *service)
 {
 	const struct wire_service_put *put = &service->spec->put;
@@ -33,16 +38,14 @@ static struct policy_view look(struct fleet *f, const struct service *service)
 		.max = put->instances_max,
 		.concurrency = load_limit_first(service->spec),
 		.crowded = service->crowded,
-		.host_room = f->options.instances_max > f->count
-				     ? f->options.instances_max - f->count
-				     : 0,
+		.host_room = evict_room(f, service),
 		.not_before_ns = service->not_before_ns,
 		.now_ns = loop_now_ns(f->options.loop),
 	};
 
 	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
 		view.queued += service->queued[g];
-	if (!f->options.hooks.may_start(f->options.hooks.self))
+	if (!may_start(f))
 		view.host_room = 0;
 	count_instances(f, service, &view);
 	return view;
@@ -140,7 +143,7 @@ static void prepare_cold(struct fleet *f, struct service *service)
 		ahead += i->ahead;
 		own += i->spec == service->spec;
 	}
-	if (own == 0 && ahead < f->options.armed && f->count < f->options.instances_max &&
+	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
 	    !service->unpreparable)
 		(void)instance_new(f, service, true, "");
 }
@@ -157,14 +160,18 @@ void fleet_scale(struct fleet *f, struct service *service)
 	view = look(f, service);
 	decision = policy_decide(&view);
 	service->crowded = 0;
-	if (decision.start > 0)
+	if (decision.start > 0) {
 		say_view(&view, decision.reason, why, sizeof(why));
+		evict_to_reserve(f, service);
+	}
 	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
 		r = start_one(f, service, why);
 	if (r < 0) {
 		(void)text_format(service->last_failure, sizeof(service->last_failure),
 				  "cannot start an instance: %s", strerror(-r));
 		refuse(f, service, &view, POLICY_BACKING_OFF);
+	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_for(f, service)) {
+		fleet_rescale_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
 	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
 		say_no_start(f, service, &view, decision.reason);
 		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)
@@ -197,15 +204,19 @@ void fleet_rescale_at(struct fleet *f, uint64_t due_ns)
 void fleet_on_rescale(struct timer *t)
 {
 	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, rescale));
+	struct service *service;
 
 	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
-		struct service *service = services_at(f->options.services, index);
-
+		service = services_at(f->options.services, index);
 		if (!service)
 			continue;
 		fleet_scale(f, service);
 		say_refused(f, service);
-		if (!f->stopping)
+	}
+	/* What is needed has its room; what may be needed takes of the rest. */
+	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {
+		service = services_at(f->options.services, index);
+		if (service)
 			prepare_cold(f, service);
 	}
 	fleet_claim_waiting(f);

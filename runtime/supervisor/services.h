@@ -44,6 +44,7 @@ struct service {
 	char last_failure[ERROR_TEXT_SIZE];
 	uint64_t timer_second_ns; /* thaws for timers since then */
 	uint32_t timer_thaws;
+	uint64_t memory_bytes; /* an instance, when it was frozen last; 0 = none was */
 };
 
 struct services;

@@ -33,6 +33,7 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_IMAGE_IMPORTED] = "image_imported",
 	[WIRE_EVENT_GATEWAY_UP] = "gateway_up",
 	[WIRE_EVENT_GATEWAY_LOST] = "gateway_lost",
+	[WIRE_EVENT_INSTANCE_EVICTED] = "instance_evicted",
 	[WIRE_EVENT_INSTANCE_SATURATED] = "instance_saturated",
 	[WIRE_EVENT_INSTANCE_RELIEVED] = "instance_relieved",
 	[WIRE_EVENT_CONCURRENCY_CHANGED] = "concurrency_changed",

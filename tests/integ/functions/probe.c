@@ -257,6 +257,30 @@ static void on_try(struct call *c)
 	call_printf(c, err < 0 ? 404 : 200, "%s", err > 0 ? strerrorname_np(err) : "OK");
 }
 
+#define COUNTS (1 << 20)
+static _Atomic unsigned char counts[COUNTS];
+static _Atomic long counted;
+
+/* This number was asked for once more. */
+static void on_count(struct call *c)
+{
+	long n = call_number(c, "n", 0);
+
+	if (counts[n % COUNTS]++ == 0)
+		counted++;
+	call_printf(c, 200, "%ld", n);
+}
+
+static void on_counts(struct call *c)
+{
+	char twice[8192] = "";
+
+	for (long n = 0; n < COUNTS && strlen(twice) + 24 < sizeof(twice); n++)
+		if (counts[n] > 1)
+			sprintf(twice + strlen(twice), "%s\"%ld\"", *twice ? ", " : "", n);
+	call_printf(c, 200, "{\"asked\": %ld, \"twice\": [%s]}\n", (long)counted, twice);
+}
+
 static void on_env(struct call *c)
 {
 	char text[16384] = "";
@@ -305,7 +329,8 @@ static void on_alloc(struct call *c)
 	volatile char *memory = touch(size);
 
 	call_printf(c, memory ? 200 : 507, "{\"mb\": %zu}\n", size >> 20);
-	free((void *)memory);
+	if (!call_number(c, "keep", 0))
+		free((void *)memory);
 }
 
 static void *idle_thread(void *arg)
@@ -416,6 +441,8 @@ static const struct {
 	{"/list", on_list},
 	{"/stat", on_stat},
 	{"/try", on_try},
+	{"/count", on_count},
+	{"/counts", on_counts},
 	{"/env", on_env},
 	{"/process", on_process},
 	{"/head", on_head},
