@@ -181,6 +181,13 @@ def test_a_function_that_is_silent_makes_nobody_slow(new_gw, up):
 
 # --- many at once
 
+def unsent_bytes(port):
+    """What the kernel holds for each client of this port (proc(5), /proc/net/tcp)."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return [int(row[4].split(":")[0], 16) for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]
+
+
 SLOW_HEADS, SLOW_POSTS, NEVER_READING, UNFINISHED = 300, 300, 150, 100
 
 
@@ -219,6 +226,7 @@ def test_hundreds_of_slow_peers_cost_their_slab_entry_and_delay_nobody(new_gw, u
         assert gw.ask(GET)[2] == b"ok"
     full = gw.rss_kb()
     assert full - quiet < NEVER_READING * 34 + 1024, (quiet, full)
+    assert max(unsent_bytes(gw.port)) <= 1 << 20  # nor does the kernel's buffer grow
     for sock in held[:SLOW_HEADS]:  # a little more of each head: nothing grows
         sock.sendall(b"z")
     for _ in range(300):
