@@ -44,7 +44,4 @@ app.get("/size", (req, res) => {
 	more();
 });
 
-const server = app.listen(port);
-// Whoever is in front decides when an idle connection ends; two that decide race.
-server.keepAliveTimeout = 0;
-process.on("SIGTERM", () => server.close(() => process.exit(0)));
+app.listen(port);

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 import bench_cold  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
+import bench_runtimes  # noqa: E402
 import bench_thaw  # noqa: E402
 import bench_websockets  # noqa: E402
 import figures  # noqa: E402
@@ -35,7 +36,7 @@ def gateway_rows(ebb, quick):
 
 
 BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows, "latency": bench_latency.rows,
-           "idle": bench_idle.rows, "websockets": bench_websockets.rows}
+           "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "websockets": bench_websockets.rows}
 
 
 def main(words):

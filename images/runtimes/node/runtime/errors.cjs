@@ -85,7 +85,7 @@ function logEnd(name) {
 	const call = process[name];
 	process[name] = function (...rest) {
 		const scope = scopes.current();
-		if (scope) {
+		if (scope?.id) {
 			const code = name === "exit" ? rest[0] ?? process.exitCode ?? 0 : "";
 			console.error(`ebb: process.${name}(${code}) called by request ${scope.id}`);
 		}

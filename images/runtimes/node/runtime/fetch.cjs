@@ -5,6 +5,7 @@ const http = require("node:http");
 const { Readable } = require("node:stream");
 const errors = require("./errors.cjs");
 const scopes = require("./scope.cjs");
+const state = require("./state.cjs");
 
 function headersOf(req) {
 	const headers = new Headers();
@@ -90,7 +91,7 @@ async function answerUpgrade(handle, req, socket) {
 }
 
 exports.serve = (handle, port) => {
-	void Response; // loaded now, not by the first request
+	state.answerWarm = (req, res) => answer(() => new Response("warm\n"), req, res);
 	const server = http.createServer((req, res) => answer(handle, req, res));
 	server.on("upgrade", (req, socket) => {
 		const scope = scopes.current();

@@ -7,6 +7,7 @@ const ipc = require("./ipc.cjs");
 const pressure = require("./pressure.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
+const warm = require("./warm.cjs");
 
 const FIRST_FD = 3;
 const BACKLOG = 1024;
@@ -45,10 +46,19 @@ function adopt(server) {
 	leaveTimeoutsToTheFront(server);
 	server.once("listening", () => {
 		state.serving = true;
-		if (process.env.EBB_BAKE) return setImmediate(() => process.exit(0));
+		if (process.env.EBB_BAKE) return setImmediate(() => warmUp(() => process.exit(0)));
 		ipc.started(PORT);
+		setImmediate(() => warmUp(() => {}));
 	});
 	server.once("close", () => state.servers.delete(server));
+}
+
+// What runs for every request has then run once.
+function warmUp(done) {
+	warm.up(state.answerWarm, (server) => state.servers.add(server), (server) => {
+		state.servers.delete(server);
+		done();
+	});
 }
 
 // Programs print and compare server.address(); they know of no other socket than theirs.

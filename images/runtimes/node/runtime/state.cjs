@@ -6,5 +6,6 @@ module.exports = {
 	retiring: false, // finishes what is open, takes nothing new
 	stopping: false, // SIGTERM came
 	servers: new Set(), // those on $PORT
+	answerWarm: null, // (req, res) that does what is done for every request, if there is more than Node's
 	stop: null, // function of an exit code, set by stop.cjs
 };
