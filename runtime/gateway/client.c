@@ -67,6 +67,7 @@ static struct client *take_slot(struct proxy *p, int fd)
 	stream_open(&c->s, fd, index, LOOP_CLIENT_RECV);
 	c->state = CLIENT_HEAD;
 	c->eof = c->counted = false;
+	c->spoke = false;
 	c->head_seen = 0;
 	c->requests = 0;
 	return c;
@@ -82,6 +83,7 @@ struct client *client_open_carried(struct proxy *p, const struct client *carrier
 	c->trusted = carrier->trusted;
 	c->peer_size = carrier->peer_size;
 	memcpy(c->peer, carrier->peer, sizeof(c->peer));
+	c->spoke = true;
 	return c;
 }
 
@@ -137,6 +139,8 @@ void client_close(struct proxy *p, struct client *c)
 {
 	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
 		return;
+	if (c->state == CLIENT_SESSION)
+		h2_end(p, c);
 	c->x.aborted = !c->x.tunnel && (c->state != CLIENT_FINISHING || c->s.sending);
 	account_end(p, c);
 	dispatch_abandon(p, c);
@@ -157,6 +161,22 @@ static void linger(struct proxy *p, struct client *c)
 	stream_recv(&p->io, &c->s);
 }
 
+void client_leave(struct proxy *p, struct client *c)
+{
+	h2_end(p, c);
+	c->state = CLIENT_FINISHING;
+	linger(p, c);
+}
+
+void client_farewell(struct proxy *p, struct client *c, const char *text, uint32_t size)
+{
+	c->x = (struct exchange){.request = {.buffer = BUFFER_NONE}};
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	c->state = CLIENT_FINISHING;
+	client_set_deadline(p, c, proxy_now(p) + LINGER_NS);
+	stream_send(&p->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
+}
+
 void client_next(struct proxy *p, struct client *c)
 {
 	account_end(p, c);
@@ -173,6 +193,7 @@ void client_next(struct proxy *p, struct client *c)
 		return;
 	}
 	c->state = CLIENT_HEAD;
+	c->spoke = true;
 	c->head_seen = 0;
 	set_idle_deadline(p, c);
 	if (c->s.in.size > 0)
@@ -189,6 +210,9 @@ void client_received(struct proxy *p, struct client *c)
 		break;
 	case CLIENT_HEAD:
 		request_read(p, c);
+		break;
+	case CLIENT_SESSION:
+		h2_on_bytes(p, c);
 		break;
 	case CLIENT_ACTIVE:
 		if (!c->x.up.in_done)
@@ -283,6 +307,8 @@ void client_sent(struct proxy *p, struct client *c)
 
 	if (c->state == CLIENT_FINISHING)
 		client_next(p, c);
+	else if (c->state == CLIENT_SESSION)
+		h2_on_sent(p, c);
 	else if (c->state == CLIENT_ACTIVE && c->x.head_sent)
 		relay_pump(p, c, RELAY_DOWN);
 	else if (c->state == CLIENT_ACTIVE && u && u->s.in.size > 0)
@@ -335,6 +361,9 @@ void client_on_timer(struct proxy *p, struct client *c)
 		return;
 	}
 	switch (c->state) {
+	case CLIENT_SESSION:
+		h2_on_timer(p, c);
+		break;
 	case CLIENT_HEAD:
 		if (c->s.in.size > 0) {
 			p->count.head_timeouts++;
@@ -379,10 +408,15 @@ void client_drain(struct proxy *p)
 		io_uring_prep_cancel_fd(sqe, p->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
 		sqe->user_data = 0;
 	}
-	for (uint32_t i = 0; i < p->client_count; i++)
-		if (p->clients[i].state == CLIENT_PROXY ||
-		    (p->clients[i].state == CLIENT_HEAD && p->clients[i].s.in.size == 0))
-			client_close(p, &p->clients[i]);
+	for (uint32_t i = 0; i < p->client_count; i++) {
+		struct client *c = &p->clients[i];
+
+		if (c->state == CLIENT_PROXY ||
+		    (c->state == CLIENT_HEAD && c->s.in.size == 0 && !c->s.carried))
+			client_close(p, c);
+		else if (c->state == CLIENT_SESSION)
+			h2_drain(p, c);
+	}
 	tunnel_drain(p);
 	if (p->free_client_count == p->client_count)
 		p->io.loop->stop = true;

@@ -12,7 +12,8 @@
 	X(aborted_by_instance) X(spliced_bytes) X(upgrades) X(no_buffer) X(no_upstream_slot) \
 	X(refused_address) X(proxy_refused) X(head_timeouts) X(idle_closed) X(heads_too_large) \
 	X(targets_too_long) X(bodies_too_large) X(slow_senders) X(slow_readers) X(request_limits) \
-	X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other) \
+	X(h2_sessions) X(h2_streams) X(h2_refused) X(h2_full) X(h2_floods) X(h2_errors) X(h2_held) \
+	X(h2_no_memory) X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other) \
 	X(hibernations) X(wakes) X(pongs) X(websocket_violations)
 /* clang-format on */
 

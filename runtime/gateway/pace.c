@@ -41,8 +41,11 @@ static void look(struct proxy *p, struct client *c, struct pace *now)
 	socklen_t size = sizeof(info);
 
 	*now = (struct pace){.for_body = waits_for_body(p, c), .for_reader = waits_for_reader(c)};
-	if ((now->for_body || now->for_reader) &&
-	    getsockopt(c->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+	if (c->s.carried) { /* no connection of its own: what passed between it and its carrier */
+		now->received = c->x.up.bytes + c->s.in.size;
+		now->acked = c->x.down.bytes - c->s.out.size - c->s.next.size;
+	} else if ((now->for_body || now->for_reader) &&
+		   getsockopt(c->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
 		now->received = info.tcpi_bytes_received;
 		now->acked = info.tcpi_bytes_acked;
 	}
@@ -51,8 +54,7 @@ static void look(struct proxy *p, struct client *c, struct pace *now)
 
 void pace_begin(struct proxy *p, struct client *c)
 {
-	/* What is carried has no connection of its own to look at. */
-	if (p->config.body_rate_min == 0 || c->x.tunnel || c->s.carried)
+	if (p->config.body_rate_min == 0 || c->x.tunnel)
 		return;
 	look(p, c, &c->pace);
 	timers_set(&p->timers, c->s.index, c->pace.next_ns);
@@ -63,7 +65,8 @@ static void cut(struct proxy *p, struct client *c)
 {
 	const int ms = 1;
 
-	(void)setsockopt(c->s.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	if (!c->s.carried)
+		(void)setsockopt(c->s.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 	client_close(p, c);
 }
 

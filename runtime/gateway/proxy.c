@@ -83,6 +83,8 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 		r = instances_init(&p->instances);
 	if (r == 0)
 		r = splice_init(p);
+	if (r == 0)
+		r = h2_init(p);
 	return r;
 }
 
@@ -115,6 +117,7 @@ void proxy_before_wait(void *self)
 		feed_starved(p);
 	if (p->need_count > 0)
 		control_flush(p);
+	h2_flush(p);
 	dispatch_ring(p);
 	account_flush(p);
 	timers_arm(&p->timers, p->io.loop);
@@ -150,11 +153,12 @@ void proxy_dump(struct proxy *p)
 	GATEWAY_COUNTERS(X)
 #undef X
 	log_info("event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u "
-		 "buffers_in_ring=%u buffers=%u "
+		 "buffers_in_ring=%u buffers=%u large_free=%u h2_open=%u "
 		 "timers=%u enters=%" PRIu64,
 		 p->client_count - p->free_client_count, p->upstream_count - p->free_upstream_count,
 		 p->queued, p->io.buffers->free_unit_count, p->io.buffers->in_ring,
-		 p->io.buffers->unit_count, p->timers.count, p->io.loop->enters);
+		 p->io.buffers->unit_count, p->io.buffers->free_large_count, h2_open_sessions(p),
+		 p->timers.count, p->io.loop->enters);
 }
 
 void proxy_on_signal(void *self, const struct loop_event *e)

@@ -40,10 +40,11 @@ struct flow {
 	uint64_t max;  /* bytes it may still have */
 	struct http_chunked chunks;
 	bool in_done, done;
-	bool end_framed;  /* the last chunk went with the last bytes */
-	uint32_t pipe;    /* pipe + 1 while spliced */
-	uint32_t in_pipe; /* bytes */
-	uint64_t bytes;   /* of the body so far, without framing */
+	bool end_framed;       /* the last chunk went with the last bytes */
+	struct chunk trailers; /* as received, if they are kept */
+	uint32_t pipe;         /* pipe + 1 while spliced */
+	uint32_t in_pipe;      /* bytes */
+	uint64_t bytes;        /* of the body so far, without framing */
 };
 
 struct exchange {
@@ -81,6 +82,7 @@ enum client_state {
 	CLIENT_FREE,
 	CLIENT_PROXY,        /* must say first whom it speaks for */
 	CLIENT_HEAD,         /* between requests, or a head is incomplete */
+	CLIENT_SESSION,      /* carries others: HTTP/2 */
 	CLIENT_QUEUED,       /* no instance had room */
 	CLIENT_WAITS_SOCKET, /* has a ticket, no socket to that instance is left */
 	CLIENT_ACTIVE,       /* joined to an upstream */
@@ -101,6 +103,8 @@ struct client {
 	enum client_state state;
 	bool eof;
 	uint32_t chain_next, chain_prev; /* of queue or socket waiters, client + 1 */
+	bool spoke;                      /* it had a request before */
+	uint32_t session;                /* CLIENT_SESSION: its number */
 	uint32_t head_seen;
 	uint64_t deadline_ns;
 	struct pace pace;
@@ -158,6 +162,7 @@ struct proxy {
 
 	struct client *clients;
 	struct upstream *upstreams;
+	struct h2 *h2;
 	uint32_t client_count, upstream_count; /* sizes of the slabs */
 	uint32_t *free_clients, *free_upstreams;
 	uint32_t free_client_count, free_upstream_count;
@@ -215,6 +220,10 @@ void client_close(struct proxy *p, struct client *c);
 void client_drain(struct proxy *p);
 /* A client whose bytes another one carries (an HTTP/2 stream), for one exchange. NULL: no slot. */
 struct client *client_open_carried(struct proxy *p, const struct client *carrier);
+/* A session is over: nothing is left to send. */
+void client_leave(struct proxy *p, struct client *c);
+/* The last words of a connection. */
+void client_farewell(struct proxy *p, struct client *c, const char *text, uint32_t size);
 /* c->s.in has new bytes; everything given to c->s was sent. */
 void client_received(struct proxy *p, struct client *c);
 void client_sent(struct proxy *p, struct client *c);
@@ -305,6 +314,21 @@ void cancel_begin(struct proxy *p, struct client *c);
 void cancel_on_recv(struct proxy *p, struct upstream *u, enum stream_result r);
 void cancel_on_timer(struct proxy *p, struct upstream *u);
 void cancel_instance_down(struct proxy *p, uint32_t slot, uint32_t generation);
+
+/* h2.c, h2_*.c: HTTP/2; private to them: h2.h */
+int h2_init(struct proxy *p);
+/* Whether what a new connection sent is the preface of HTTP/2: 1, 0 = too short to say, -1 = no. */
+int h2_is_preface(const struct proxy *p, const struct client *c);
+void h2_begin(struct proxy *p, struct client *c);
+/* Of a client in CLIENT_SESSION: */
+void h2_on_bytes(struct proxy *p, struct client *c);
+void h2_on_sent(struct proxy *p, struct client *c);
+void h2_on_timer(struct proxy *p, struct client *c);
+void h2_end(struct proxy *p, struct client *c);
+void h2_drain(struct proxy *p, struct client *c);
+/* Before waiting: sends what streams have. */
+void h2_flush(struct proxy *p);
+uint32_t h2_open_sessions(const struct proxy *p);
 
 /* queue.c */
 /* Whether one more of this service may wait, so that no service takes all places. */

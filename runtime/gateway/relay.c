@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/gateway/proxy.h"
+#include "runtime/http/h2_head.h"
 
 static const char last_chunk[] = "0\r\n\r\n";
 
@@ -15,13 +16,33 @@ void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint
 {
 	*f = (struct flow){.in = in, .out = out, .left = bytes, .in_done = in == HTTP_NO_BODY};
 	f->max = UINT64_MAX;
+	f->trailers.buffer = BUFFER_NONE;
 	http_chunked_init(&f->chunks);
 	f->done = f->in_done;
 }
 
+/* Trailers are collected beside the body, in a buffer that only exists if there are any. */
+static int keep_trailers(struct stream_io *io, struct flow *f, struct http_slice run, bool last)
+{
+	struct chunk *t = &f->trailers;
+	struct http_head parsed;
+	const char *why;
+
+	if (t->size == 0 && (run.at[0] == '\r' || run.at[0] == '\n'))
+		return 0; /* the empty line, and nothing before it */
+	if (t->buffer == BUFFER_NONE)
+		t->buffer = buffers_get(io->buffers, BUFFER_UNIT);
+	if (t->buffer == BUFFER_NONE || run.size > BUFFER_UNIT - t->size)
+		return -ENOBUFS;
+	t->at = buffers_at(io->buffers, t->buffer);
+	memcpy(t->at + t->size, run.at, run.size);
+	t->size += (uint32_t)run.size;
+	return last && http_trailers_parse(t->at, t->size, &parsed, &why) ? -EBADMSG : 0;
+}
+
 /* Closes the gaps between the chunks in data[0..*size): the body is then the first *body bytes.
  * Sets *size to what was used. */
-static int decode(struct flow *f, char *data, uint32_t *size, uint32_t *body)
+static int decode(struct stream_io *io, struct flow *f, char *data, uint32_t *size, uint32_t *body)
 {
 	uint32_t at = 0, out = 0;
 
@@ -32,10 +53,16 @@ static int decode(struct flow *f, char *data, uint32_t *size, uint32_t *body)
 
 		if (r < 0)
 			return r;
+		f->in_done = r == 1;
+		at += (uint32_t)used;
+		if (f->chunks.in_trailers) {
+			r = keep_trailers(io, f, run, f->in_done);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		memmove(data + out, run.at, run.size);
 		out += (uint32_t)run.size;
-		at += (uint32_t)used;
-		f->in_done = r == 1;
 	}
 	*size = at;
 	*body = out;
@@ -97,7 +124,7 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 		f->in_done = f->left == 0;
 		taken.size = used;
 	} else if (f->in == HTTP_CHUNKED) {
-		r = decode(f, taken.at, &used, &taken.size);
+		r = decode(io, f, taken.at, &used, &taken.size);
 		if (r < 0)
 			return r;
 	}

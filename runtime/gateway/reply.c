@@ -145,6 +145,7 @@ void reply_error(struct proxy *p, struct client *c, int status, const char *code
 	w.overflow = false;
 	write_reply(&w, &c->x, proxy_date(p), status, code, retry_after_s, message);
 	out.size = (uint32_t)(w.at - out.at);
+	c->x.down.in_done = c->x.down.done = true; /* the reply is whole */
 	c->state = CLIENT_FINISHING;
 	client_set_deadline(p, c, proxy_now(p) + SEND_REPLY_NS);
 	stream_send(&p->io, &c->s, out);

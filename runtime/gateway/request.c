@@ -183,6 +183,7 @@ static int write_request(struct proxy *p, struct client *c, const struct service
 			proxy_real_ms(p, proxy_now(p) + s->record.max_duration_ms * NS_PER_MS),
 		.chunked = x->up.out == HTTP_CHUNKED,
 		.trusted = c->trusted,
+		.http2 = c->s.carried,
 	};
 	struct writer w;
 
@@ -355,15 +356,19 @@ void request_read(struct proxy *p, struct client *c)
 {
 	const char *why;
 	long end;
-	int status;
+	int status, preface = h2_is_preface(p, c);
 
+	if (preface == 1) {
+		h2_begin(p, c);
+		return;
+	}
 	if (c->s.in.at[0] == '\r') {
 		skip_empty_lines(p, c);
 		c->head_seen = 0;
 	}
-	end = c->s.in.size ? http_head_end(c->s.in.at, c->s.in.size, c->head_seen,
-					   p->config.head_bytes_max)
-			   : 0;
+	end = c->s.in.size && preface < 0 ? http_head_end(c->s.in.at, c->s.in.size, c->head_seen,
+							  p->config.head_bytes_max)
+					  : 0;
 	if (end == 0) {
 		if (c->head_seen == 0 && c->s.in.size)
 			client_set_deadline(p, c,

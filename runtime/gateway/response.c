@@ -148,6 +148,7 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 		tunnel_begin(p, c, head);
 	} else {
 		flow_init(&x->down, head->framing, framing_for(c, head->framing), head->body_bytes);
+		x->down.chunks.keep_trailers = c->s.carried;
 	}
 	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel) ||
 	    answers_early(c, head, u->s.in.size - head_bytes))

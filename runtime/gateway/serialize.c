@@ -152,6 +152,13 @@ static struct http_slice request_id(const struct http_head *head, const struct r
 	return x->request_id;
 }
 
+static bool takes_trailers(const struct http_head *head)
+{
+	const struct http_header *te = http_find(head, "te");
+
+	return te && http_slice_is_nocase(te->value, "trailers");
+}
+
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
 		   char **deadline_at)
 {
@@ -171,7 +178,9 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)));
 	if (!traced)
 		start_trace(w, x->request_id);
-	if (head->minor_version == 0)
+	if (x->http2)
+		writer_lit(w, "via: 2.0 ebb\r\n");
+	else if (head->minor_version == 0)
 		writer_lit(w, "via: 1.0 ebb\r\n");
 	else
 		writer_lit(w, "via: 1.1 ebb\r\n");
@@ -179,6 +188,8 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 		writer_lit(w, "connection: upgrade\r\n");
 	if (head->websocket)
 		writer_lit(w, "upgrade: websocket\r\n");
+	else if (x->http2 && takes_trailers(head))
+		writer_lit(w, "te: trailers\r\nconnection: te\r\n");
 	if (x->chunked)
 		writer_lit(w, "transfer-encoding: chunked\r\n");
 	if (x->trusted)

@@ -29,6 +29,7 @@ struct request_extras {
 	uint64_t deadline_ms;         /* since the epoch */
 	bool chunked;                 /* the body will be sent chunked */
 	bool trusted;                 /* believed about whom it speaks for */
+	bool http2;                   /* of the client: it may take trailers, and say so */
 };
 /* *deadline_at: where the 13 digits of x-ebb-deadline stand, to be set again later. */
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,

@@ -123,10 +123,12 @@ static bool line_too_long(const struct http_chunked *c)
 int http_chunked_next(struct http_chunked *c, const char *in, size_t size, size_t *used,
 		      struct http_slice *data)
 {
-	size_t i = 0;
+	size_t i = 0, trailers = size;
 
 	*data = (struct http_slice){in, 0};
 	while (i < size && c->state != DATA && c->state < END) {
+		if (c->state >= TRAILER_FIRST && trailers > i)
+			trailers = i;
 		c->state = on_byte(c, (unsigned char)in[i++]);
 		c->line_bytes++;
 		if (line_too_long(c))
@@ -134,6 +136,9 @@ int http_chunked_next(struct http_chunked *c, const char *in, size_t size, size_
 	}
 	if (c->state == BROKEN)
 		return -EBADMSG;
+	c->in_trailers = c->keep_trailers && trailers < i;
+	if (c->in_trailers)
+		*data = (struct http_slice){in + trailers, i - trailers};
 	if (c->state == DATA && i < size) {
 		size_t run = size - i < c->left ? size - i : (size_t)c->left;
 

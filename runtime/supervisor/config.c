@@ -69,6 +69,7 @@ static const struct key keys[] = {
 	NUMBER(body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
 	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address and gateway; 0 = any"),
 	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any"),
+	NUMBER(h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2"),
 	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit"),

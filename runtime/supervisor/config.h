@@ -25,7 +25,8 @@ struct config {
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
-	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, drain_ms, nofile_max;
+	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, h2c_streams, drain_ms,
+		nofile_max;
 	uint64_t access_log;
 	uint64_t head_fields_max, target_bytes_max, body_bytes_max, body_rate_min, body_window_ms;
 	uint64_t address_connections_max, connection_requests_max;

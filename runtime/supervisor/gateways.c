@@ -205,6 +205,7 @@ static void send_config(struct gateway *g)
 		.queue_max = (uint32_t)c->queue_max,
 		.queue_age_ms_max = (uint32_t)c->queue_age_ms,
 		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
+		.h2c_streams = (uint32_t)c->h2c_streams,
 		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
 		.access_every = (uint32_t)c->access_log,
 		.head_fields_max = (uint32_t)c->head_fields_max,

@@ -107,6 +107,7 @@ struct wire_gateway_config {
 	uint32_t proxy_listeners; /* bit n: connections of listener n begin with PROXY */
 	uint32_t trusted_count;
 	struct wire_network trusted[TRUSTED_MAX];
+	uint32_t h2c_streams, reserved_h2c; /* of one HTTP/2 connection at a time; 0 = no HTTP/2 */
 };
 
 /* A service as the gateway needs it. index is its number in both tables, 0..SERVICES_MAX-1; putting

@@ -132,9 +132,10 @@ static const struct {
 	const char *key;
 	size_t at;
 } limits[] = {
-	LIMIT(head_bytes_max),          LIMIT(head_fields_max),         LIMIT(target_bytes_max),
-	LIMIT(address_connections_max), LIMIT(connection_requests_max), LIMIT(body_rate_min),
-	LIMIT(body_window_ms),
+	LIMIT(head_bytes_max),          LIMIT(head_fields_max),
+	LIMIT(target_bytes_max),        LIMIT(address_connections_max),
+	LIMIT(connection_requests_max), LIMIT(body_rate_min),
+	LIMIT(body_window_ms),          LIMIT(h2c_streams),
 };
 
 static void set_trusted(struct wire_gateway_config *c, char *text)
@@ -180,6 +181,7 @@ static void send_config(struct stub *s, int argc, char **argv)
 		.queue_age_ms_max = argc > 5 ? (uint32_t)atoi(argv[5]) : 5000,
 		.idle_timeout_ms = argc > 6 ? (uint32_t)atoi(argv[6]) : 60000,
 		.head_timeout_ms = argc > 7 ? (uint32_t)atoi(argv[7]) : 10000,
+		.h2c_streams = 100,
 	};
 
 	for (int i = 8; i < argc; i++)

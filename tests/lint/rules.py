@@ -29,6 +29,7 @@ LIBRARIES = {
     "openssl/": ("runtime/base/sha256.c",),
     "llhttp.h": ("runtime/http/",),
     "liburing.h": ("runtime/gateway/", "images/runtimes/native/"),
+    "nghttp2/": ("runtime/gateway/h2",),
     "sqlite3.h": ("runtime/ledger/",),
     "archive.h": ("images/unpack/",),
     "archive_entry.h": ("images/unpack/",),

@@ -3,6 +3,7 @@ OBJECTS_test_gateway_route := runtime/gateway/route
 OBJECTS_test_gateway_instances := runtime/gateway/instances runtime/gateway/route
 OBJECTS_test_gateway_serialize := runtime/gateway/serialize runtime/gateway/forwarded
 OBJECTS_test_gateway_addresses := runtime/gateway/addresses
+OBJECTS_test_gateway_h2_memory := runtime/gateway/h2_memory
 OBJECTS_test_gateway_timers := runtime/gateway/timers runtime/gateway/loop
 
 # Plays ebbd for one gateway; used by tests/integ/test_gateway_*.py and tests/bench/gateway_cpu.py.

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Connections that speak HTTP/2: from the preface to GOAWAY. */
+#include "runtime/gateway/h2.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+
+#define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define PREFACE_SIZE (sizeof(PREFACE) - 1)
+
+/* Connections that may speak it, of all; and memory for each. */
+#define SESSION_SHARE        4u
+#define SESSIONS_MAX         1024u
+#define ARENA_BYTES(streams) (98304u + (streams)*1536u)
+
+/* nghttp2's own bounds, beside ours. */
+#define ACKS_MAX          64u
+#define SETTINGS_MAX      32u
+#define CONTINUATIONS_MAX 8u
+#define RESETS_BURST      200u
+#define RESETS_PER_SECOND 33u
+
+static int init_options(struct h2 *h)
+{
+	nghttp2_option *o;
+
+	if (nghttp2_option_new(&o) < 0)
+		return -ENOMEM;
+	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_no_closed_streams(o, 1);
+	nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
+	nghttp2_option_set_max_settings(o, SETTINGS_MAX);
+	nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
+	nghttp2_option_set_stream_reset_rate_limit(o, RESETS_BURST, RESETS_PER_SECOND);
+	nghttp2_option_set_max_reserved_remote_streams(o, 0);
+	h->options = o;
+	return 0;
+}
+
+int h2_init(struct proxy *p)
+{
+	uint32_t count = p->config.connections_max / SESSION_SHARE;
+	struct h2 *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	p->h2 = h;
+	p->io.carrier = &h2_stream_carrier;
+	p->io.carrier_self = p;
+	if (p->config.h2c_streams == 0)
+		return 0;
+	count = count < 8 ? 8 : count > SESSIONS_MAX ? SESSIONS_MAX : count;
+	h->sessions = calloc(count, sizeof(*h->sessions));
+	h->free_sessions = calloc(count, sizeof(*h->free_sessions));
+	h->streams = calloc(p->client_count, sizeof(*h->streams));
+	h->memory = h2_memory_reserve(count, ARENA_BYTES(p->config.h2c_streams));
+	if (!h->sessions || !h->free_sessions || !h->streams || !h->memory)
+		return -ENOMEM;
+	for (uint32_t i = count; i > 0; i--)
+		h->free_sessions[h->free_count++] = i - 1;
+	h->session_count = count;
+	return init_options(h) < 0 ? -ENOMEM : h2_callbacks_init(h);
+}
+
+uint32_t h2_open_sessions(const struct proxy *p)
+{
+	return p->h2->session_count - p->h2->free_count;
+}
+
+int h2_is_preface(const struct proxy *p, const struct client *c)
+{
+	uint32_t size = c->s.in.size < PREFACE_SIZE ? c->s.in.size : (uint32_t)PREFACE_SIZE;
+
+	if (size == 0 || p->h2->session_count == 0 || c->spoke ||
+	    memcmp(c->s.in.at, PREFACE, size) != 0)
+		return -1;
+	return size == PREFACE_SIZE;
+}
+
+/* nghttp2 gets its memory from the session's arena. */
+static int new_session(struct h2_session *s)
+{
+	nghttp2_mem mem = {&s->arena, h2_arena_get, h2_arena_put, h2_arena_get_zeroed,
+			   h2_arena_resize};
+	const struct wire_gateway_config *config = &s->p->config;
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->h2c_streams},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, config->head_bytes_max},
+		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+	};
+
+	if (nghttp2_session_server_new3(&s->ng, s->p->h2->callbacks, s, s->p->h2->options, &mem))
+		return -ENOMEM;
+	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, settings,
+				    sizeof(settings) / sizeof(settings[0])) ||
+	    nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0, H2_SESSION_WINDOW))
+		return -ENOMEM;
+	return 0;
+}
+
+/* SETTINGS, and GOAWAY with ENHANCE_YOUR_CALM: all there is to say without a session. */
+static void send_away(struct proxy *p, struct client *c)
+{
+	static const char text[] = "\0\0\0\4\0\0\0\0\0"
+				   "\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0\xb";
+
+	p->count.h2_full++;
+	client_farewell(p, c, text, sizeof(text) - 1);
+}
+
+void h2_begin(struct proxy *p, struct client *c)
+{
+	struct h2 *h = p->h2;
+	struct h2_session *s;
+	uint32_t index, bytes = ARENA_BYTES(p->config.h2c_streams);
+
+	if (h->free_count == 0 || p->draining) {
+		send_away(p, c);
+		return;
+	}
+	index = h->free_sessions[--h->free_count];
+	s = &h->sessions[index];
+	/* It may be on the list of those to be flushed still, from its last use. */
+	*s = (struct h2_session){.dirty = s->dirty, .dirty_next = s->dirty_next};
+	s->p = p;
+	s->client = c->s.index;
+	s->block.buffer = BUFFER_NONE;
+	s->credit_ns = s->begun_ns = s->quiet_ns = s->stuck_ns = proxy_now(p);
+	h2_refund(s, INT32_MAX);
+	h2_arena_init(&s->arena, h->memory + (size_t)index * bytes, bytes);
+	c->state = CLIENT_SESSION;
+	c->session = index;
+	p->count.h2_sessions++;
+	if (new_session(s) < 0) {
+		client_close(p, c);
+		return;
+	}
+	h2_set_deadline(s);
+	h2_on_bytes(p, c);
+}
+
+void h2_end(struct proxy *p, struct client *c)
+{
+	struct h2_session *s = &p->h2->sessions[c->session];
+
+	s->broken = true; /* nothing more is said */
+	h2_streams_end(s);
+	buffers_put(p->io.buffers, s->block.buffer);
+	nghttp2_session_del(s->ng);
+	p->count.h2_no_memory += s->arena.refusals;
+	s->ng = NULL;
+	p->h2->free_sessions[p->h2->free_count++] = c->session;
+}
+
+void h2_fail(struct h2_session *s, uint32_t code)
+{
+	h2_streams_end(s);
+	s->failed = true;
+	s->stuck_ns = proxy_now(s->p);
+	if (nghttp2_session_terminate_session(s->ng, code))
+		s->broken = true;
+	h2_mark(s);
+	h2_set_deadline(s);
+}
+
+void h2_drain(struct proxy *p, struct client *c)
+{
+	struct h2_session *s = &p->h2->sessions[c->session];
+
+	if (s->leaving)
+		return;
+	s->leaving = true;
+	s->quiet_ns = proxy_now(p);
+	(void)nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(s->ng),
+				    NGHTTP2_NO_ERROR, NULL, 0);
+	h2_mark(s);
+}
+
+/* ---- input ---- */
+
+/* A piece that found no room tries again. */
+static bool take_held(struct h2_session *s)
+{
+	struct h2_stream *t;
+	struct client *c = h2_carrier(s);
+
+	if (s->held.size == 0)
+		return true;
+	t = h2_stream_get(s, s->held.id);
+	if (t && !h2_stream_put(s, t, s->held.at, s->held.size))
+		return false;
+	if (!t)
+		(void)nghttp2_session_consume_stream(s->ng, s->held.id, s->held.size);
+	s->held.size = 0;
+	stream_consume(&s->p->io, &c->s, s->held.eaten);
+	return true;
+}
+
+static void parse(struct h2_session *s)
+{
+	struct client *c = h2_carrier(s);
+	ssize_t n;
+
+	while (!s->failed && c->s.in.size > 0 && take_held(s) && c->s.in.size > 0) {
+		n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)c->s.in.at, c->s.in.size);
+		if (n > 0 && !h2_charge_bytes(s, (uint64_t)n)) {
+			s->p->count.h2_floods++;
+			n = NGHTTP2_ERR_FLOODED;
+		}
+		if (n < 0) {
+			s->p->count.h2_errors++;
+			h2_fail(s, n == NGHTTP2_ERR_CALLBACK_FAILURE || n == NGHTTP2_ERR_FLOODED
+					   ? NGHTTP2_ENHANCE_YOUR_CALM
+					   : NGHTTP2_INTERNAL_ERROR);
+			return;
+		}
+		if (s->held.size)
+			s->held.eaten = (uint32_t)n;
+		else
+			stream_consume(&s->p->io, &c->s, (uint32_t)n);
+		h2_work(s);
+	}
+}
+
+void h2_on_bytes(struct proxy *p, struct client *c)
+{
+	struct h2_session *s = &p->h2->sessions[c->session];
+
+	if (s->failed)
+		stream_consume(&p->io, &c->s, c->s.in.size);
+	else
+		parse(s);
+	h2_mark(s);
+	h2_set_deadline(s);
+	/* Who does not read what we say is not listened to. */
+	if (s->held.size == 0 && !(c->s.sending && c->s.next.size))
+		stream_recv(&p->io, &c->s);
+}
+
+/* ---- output, time ---- */
+
+/* Nothing is left to say, and nothing more is heard. */
+static bool is_over(struct h2_session *s)
+{
+	struct client *c = h2_carrier(s);
+
+	if (s->broken)
+		return true;
+	if (c->s.sending || s->rest_size || s->hungry || nghttp2_session_want_write(s->ng))
+		return false;
+	return s->failed || !nghttp2_session_want_read(s->ng) ||
+	       (s->leaving && s->stream_count == 0);
+}
+
+static void flush_one(struct proxy *p, struct h2_session *s)
+{
+	struct client *c = h2_carrier(s);
+
+	if (s->held.size) {
+		parse(s);
+		if (s->held.size == 0)
+			stream_recv(&p->io, &c->s);
+	}
+	h2_gather(s);
+	if (is_over(s)) {
+		client_leave(p, c);
+		return;
+	}
+	if (s->held.size || s->hungry)
+		h2_mark(s);
+}
+
+void h2_flush(struct proxy *p)
+{
+	uint32_t at = p->h2->dirty;
+
+	p->h2->dirty = 0;
+	while (at) {
+		struct h2_session *s = &p->h2->sessions[at - 1];
+
+		at = s->dirty_next;
+		s->dirty = false;
+		if (s->ng)
+			flush_one(p, s);
+	}
+}
+
+void h2_on_sent(struct proxy *p, struct client *c)
+{
+	struct h2_session *s = &p->h2->sessions[c->session];
+
+	s->stuck_ns = proxy_now(p);
+	h2_mark(s);
+	if (s->held.size == 0)
+		stream_recv(&p->io, &c->s);
+}
+
+void h2_on_timer(struct proxy *p, struct client *c)
+{
+	struct h2_session *s = &p->h2->sessions[c->session];
+
+	if (h2_expired(s))
+		client_close(p, c);
+	else
+		h2_set_deadline(s);
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a connection sends: gathered into a buffer once per round of the loop, from what nghttp2 has
+ * to say, heads that wait with their exchanges, and bodies, which are copied once, from the buffer
+ * they were received in.
+ */
+#include <string.h>
+
+#include "runtime/gateway/h2.h"
+
+void h2_mark(struct h2_session *s)
+{
+	struct h2 *h = s->p->h2;
+
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = h->dirty;
+	h->dirty = (uint32_t)(s - h->sessions) + 1;
+}
+
+/* ---- heads ---- */
+
+void h2_head_ready(struct h2_session *s, struct h2_stream *t)
+{
+	struct h2_stream *all = s->p->h2->streams;
+	uint32_t self = (uint32_t)(t - all) + 1;
+
+	if (t->head_waits)
+		return;
+	t->head_waits = true;
+	t->head_next = 0;
+	if (s->heads_tail)
+		all[s->heads_tail - 1].head_next = self;
+	else
+		s->heads_head = self;
+	s->heads_tail = self;
+}
+
+void h2_heads_remove(struct h2_session *s, struct h2_stream *t)
+{
+	struct h2_stream *all = s->p->h2->streams;
+	uint32_t self = (uint32_t)(t - all) + 1, before = 0;
+
+	for (uint32_t at = s->heads_head; at; before = at, at = all[at - 1].head_next) {
+		if (at != self)
+			continue;
+		if (before)
+			all[before - 1].head_next = t->head_next;
+		else
+			s->heads_head = t->head_next;
+		if (s->heads_tail == self)
+			s->heads_tail = before;
+		return;
+	}
+}
+
+/* Everything given to the stream is with nghttp2 or sent. */
+static void piece_done(struct h2_session *s, struct h2_stream *t)
+{
+	struct stream *stream = &h2_client(s->p, t)->s;
+
+	buffers_put(s->p->io.buffers, stream->out.buffer);
+	stream->out = stream->next;
+	stream->next = (struct chunk){.buffer = BUFFER_NONE};
+	if (stream->out.size == 0) {
+		stream->sending = false;
+		h2_note(s, t, H2_SENT);
+	} else if (!t->final_sent) {
+		h2_head_ready(s, t); /* behind an interim one */
+	}
+}
+
+struct fields {
+	nghttp2_nv at[HTTP_HEADERS_MAX + 16];
+	size_t count;
+};
+
+static void add(struct fields *f, char *name, size_t name_size, char *value, size_t value_size)
+{
+	if (f->count == sizeof(f->at) / sizeof(f->at[0]))
+		return;
+	for (size_t i = 0; i < name_size; i++)
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			name[i] |= 32; /* RFC 9113 section 8.2.1 */
+	/* The memory stays until the frame is written. */
+	f->at[f->count++] =
+		(nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_size, value_size,
+			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+/* Fields of an HTTP/1.1 connection, which HTTP/2 does otherwise. */
+static bool is_hop(struct http_slice name)
+{
+	return http_slice_is_nocase(name, "connection") ||
+	       http_slice_is_nocase(name, "transfer-encoding") ||
+	       http_slice_is_nocase(name, "keep-alive") || http_slice_is_nocase(name, "upgrade");
+}
+
+/* A head as our serializer wrote it: its lines need no second opinion. Returns its bytes. */
+static uint32_t read_head(struct chunk *c, struct fields *f, bool *interim)
+{
+	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line;
+
+	f->count = 0;
+	if (!end || c->size < 12)
+		return 0;
+	*interim = c->at[9] == '1';
+	f->at[f->count++] =
+		(nghttp2_nv){(uint8_t *)(uintptr_t) ":status", (uint8_t *)c->at + 9, 7, 3,
+			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+	for (line = memchr(c->at, '\n', c->size); line && ++line < end;) {
+		char *next = memchr(line, '\n', (size_t)(end + 2 - line));
+		char *colon = memchr(line, ':', (size_t)(next - line));
+		char *value = colon + 2;
+
+		if (!is_hop((struct http_slice){line, (size_t)(colon - line)}))
+			add(f, line, (size_t)(colon - line), value, (size_t)(next - 1 - value));
+		line = next;
+	}
+	return (uint32_t)(end + 4 - c->at);
+}
+
+static bool has_trailers(const struct client *c)
+{
+	return c->x.head_sent && c->x.down.trailers.buffer != BUFFER_NONE;
+}
+
+/* Nothing follows what the stream holds. */
+static bool is_last(const struct client *c, size_t size)
+{
+	return size == c->s.out.size && c->s.next.size == 0 && c->x.down.in_done;
+}
+
+static void submit_head(struct h2_session *s, struct h2_stream *t)
+{
+	struct client *c = h2_client(s->p, t);
+	nghttp2_data_provider body = {.read_callback = h2_read_body};
+	struct fields f;
+	bool interim = false, bare;
+	uint32_t bytes = read_head(&c->s.out, &f, &interim);
+	int r = NGHTTP2_ERR_INVALID_ARGUMENT;
+
+	c->s.out.at += bytes;
+	c->s.out.size -= bytes;
+	bare = is_last(c, 0) && !has_trailers(c);
+	t->final_sent = !interim;
+	if (bytes && interim)
+		r = nghttp2_submit_headers(s->ng, NGHTTP2_FLAG_NONE, t->id, NULL, f.at, f.count,
+					   NULL);
+	else if (bytes)
+		r = nghttp2_submit_response(s->ng, t->id, f.at, f.count, bare ? NULL : &body);
+	if (r == 0)
+		return;
+	s->p->count.h2_errors++;
+	h2_note(s, t, H2_GONE); /* closed by h2_work: with a reset */
+}
+
+/* The fields behind the body. */
+static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t *flags)
+{
+	struct chunk *text = &h2_client(s->p, t)->x.down.trailers;
+	struct http_head *head = &s->p->head; /* nobody reads a head while output is gathered */
+	const char *why;
+	struct fields f = {.count = 0};
+
+	if (t->trailers_sent || http_trailers_parse(text->at, text->size, head, &why))
+		return;
+	for (size_t i = 0; i < head->header_count; i++) {
+		const struct http_header *h = &head->headers[i];
+
+		add(&f, (char *)(uintptr_t)h->name.at, h->name.size, (char *)(uintptr_t)h->value.at,
+		    h->value.size);
+	}
+	if (f.count && nghttp2_submit_trailer(s->ng, t->id, f.at, f.count) == 0) {
+		t->trailers_sent = true;
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	}
+}
+
+int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = frame->hd.stream_id ? h2_stream_get(s, frame->hd.stream_id) : NULL;
+
+	if (!t)
+		return 0;
+	if (frame->hd.type == NGHTTP2_DATA)
+		h2_refund(s, 3);
+	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+		t->end_sent = true;
+		h2_note(s, t, H2_SENT);
+	}
+	if (frame->hd.type == NGHTTP2_HEADERS && t->head_waits) {
+		t->head_waits = false;
+		if (h2_client(s->p, t)->s.out.size == 0)
+			piece_done(s, t);
+	}
+	return 0;
+}
+
+/* ---- bodies ---- */
+
+ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
+		     nghttp2_data_source *source, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = h2_stream_get(s, id);
+	struct client *c;
+	uint32_t room = BUFFER_UNIT - s->out.size;
+	size_t size;
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	c = h2_client(s->p, t);
+	size = c->s.out.size < length ? c->s.out.size : length;
+	if (room >= 2048 && size > room - NGHTTP2_FRAME_HEAD)
+		size = room - NGHTTP2_FRAME_HEAD;
+	if (size > BUFFER_UNIT - NGHTTP2_FRAME_HEAD)
+		size = BUFFER_UNIT - NGHTTP2_FRAME_HEAD;
+	if (is_last(c, size)) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (has_trailers(c))
+			submit_trailers(s, t, flags);
+	} else if (size == 0) {
+		t->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	if (size)
+		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	return (ssize_t)size;
+}
+
+int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
+		 nghttp2_data_source *source, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = h2_stream_get(s, frame->hd.stream_id);
+	struct stream *stream;
+	char *to = s->out.at + s->out.size;
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (BUFFER_UNIT - s->out.size < NGHTTP2_FRAME_HEAD + length) {
+		s->out_full = true;
+		return NGHTTP2_ERR_WOULDBLOCK;
+	}
+	stream = &h2_client(s->p, t)->s;
+	memcpy(to, head, NGHTTP2_FRAME_HEAD);
+	memcpy(to + NGHTTP2_FRAME_HEAD, stream->out.at, length);
+	s->out.size += NGHTTP2_FRAME_HEAD + (uint32_t)length;
+	stream->out.at += length;
+	stream->out.size -= (uint32_t)length;
+	if (stream->out.size == 0)
+		piece_done(s, t);
+	return 0;
+}
+
+/* ---- gathering ---- */
+
+static void copy_rest(struct h2_session *s)
+{
+	uint32_t room = BUFFER_UNIT - s->out.size;
+	uint32_t size = s->rest_size < room ? s->rest_size : room;
+
+	memcpy(s->out.at + s->out.size, s->rest, size);
+	s->out.size += size;
+	s->rest += size;
+	s->rest_size -= size;
+}
+
+/* One more frame or head. False if there is none, or no room. */
+static bool gather_one(struct h2_session *s)
+{
+	struct h2_stream *t;
+	ssize_t n;
+
+	if (s->rest_size > 0)
+		copy_rest(s);
+	if (s->rest_size > 0 || s->out.size == BUFFER_UNIT)
+		return false;
+	if (s->heads_head) {
+		t = &s->p->h2->streams[s->heads_head - 1];
+		h2_heads_remove(s, t);
+		submit_head(s, t);
+	}
+	n = nghttp2_session_mem_send(s->ng, &s->rest);
+	if (n < 0) {
+		s->broken = true;
+		return false;
+	}
+	s->rest_size = (uint32_t)n;
+	return n > 0 || s->heads_head;
+}
+
+/* Fills a buffer. False if there was nothing to send. */
+static bool fill(struct h2_session *s)
+{
+	struct buffers *b = s->p->io.buffers;
+
+	s->out = (struct chunk){.buffer = buffers_get(b, BUFFER_UNIT)};
+	if (s->out.buffer == BUFFER_NONE) {
+		s->p->count.no_buffer++;
+		s->hungry = true;
+		return false;
+	}
+	s->out.at = buffers_at(b, s->out.buffer);
+	s->out_full = s->hungry = false;
+	while (!s->out_full && gather_one(s))
+		;
+	if (s->out.size > 0)
+		return true;
+	buffers_put(b, s->out.buffer);
+	return false;
+}
+
+void h2_gather(struct h2_session *s)
+{
+	struct client *c = h2_carrier(s);
+
+	while (!s->broken && !(c->s.sending && c->s.next.size) && fill(s)) {
+		if (!c->s.sending)
+			s->stuck_ns = proxy_now(s->p);
+		stream_send(&s->p->io, &c->s, s->out);
+		h2_work(s); /* who was sent may have more */
+	}
+	h2_work(s);
+}
