@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
-quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle websockets.
+quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle native websockets.
 """
 import json
 import os
@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 import bench_cold  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
+import bench_native  # noqa: E402
 import bench_runtimes  # noqa: E402
 import bench_thaw  # noqa: E402
 import bench_websockets  # noqa: E402
@@ -36,7 +37,8 @@ def gateway_rows(ebb, quick):
 
 
 BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows, "latency": bench_latency.rows,
-           "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "websockets": bench_websockets.rows}
+           "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
+           "websockets": bench_websockets.rows}
 
 
 def main(words):
