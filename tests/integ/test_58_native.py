@@ -34,7 +34,7 @@ def app(request, module_ebb):
 
 
 def lines_of(ebb, name, request_id):
-    return "".join(l for l in ebb.cli("logs", name).out.splitlines(True) if request_id in l)
+    return ebb.cli("logs", "--request", request_id, name).out
 
 
 def request_id(reply):
@@ -123,6 +123,30 @@ def test_a_nack_reaches_the_gateway_and_the_deadline_the_function(app):
     assert app.get("more", "/nack").status == 503
     deadline = app.get("more", "/deadline").json
     assert 0 < deadline / 1000 - time.time() <= 300
+
+
+def test_work_behind_the_answer_keeps_the_instance_awake(app):
+    reply = app.get("hello", "/later?ms=1500")
+    assert reply.status == 200
+    assert "done, long after the answer" not in lines_of(app, "hello", request_id(reply))
+    seen = set()
+
+    def done():
+        seen.add(app.instance("hello")["state"])
+        return "done, long after the answer" in lines_of(app, "hello", request_id(reply))
+    wait_for(done)
+    assert seen == {"running"}
+    app.wait_frozen("hello")
+
+
+def test_work_behind_the_answer_is_cut_at_the_deadline(app):
+    app.apply({"short": {"runtime": "container", "entrypoint": "more", "maxInstances": 1, "maxDuration": 1}})
+    reply = app.get("short", "/forever")
+    assert reply.status == 200
+    out = wait_for_log(app, request_id(reply), "told so", "short")
+    assert "cut at its deadline" in out
+    app.wait_frozen("short")
+    app.cli("rm", "short")
 
 
 def test_sigterm_lets_open_requests_and_work_finish(app):

@@ -203,7 +203,7 @@ static bool take_body(struct ebb_request *rq)
 	int r = body_take(rq, &data, &size);
 
 	if (r < 0) {
-		ebb_fail(rq, "the request's body is not chunked as it says");
+		log_line(rq->id, "ebb: the request's body is not chunked as it says");
 		conn_gone(rq);
 		return false;
 	}

@@ -54,7 +54,7 @@ static void want(struct ebb_request *rq, uint32_t events)
 		      &event) == 0)
 		rq->interest = events;
 	else
-		conn_close(rq);
+		conn_gone(rq);
 }
 
 static uint32_t with_out(const struct ebb_request *rq, uint32_t events)
