@@ -32,7 +32,8 @@ static void check_slices(const struct http_head *head, const char *text, size_t 
 	}
 }
 
-static void check_rewritten(const struct http_head *head, size_t size)
+/* trusted: the head came from a front that is believed. */
+static void check_rewritten(const struct http_head *head, size_t size, bool trusted)
 {
 	static char out[HEAD_MAX + 4096];
 	static struct http_head again;
@@ -41,6 +42,7 @@ static void check_rewritten(const struct http_head *head, size_t size)
 		.request_id = {"0123456789abcdef0123456789abcdef", 32},
 		.deadline_ms = 1700000000123,
 		.chunked = head->framing == HTTP_CHUNKED,
+		.trusted = trusted,
 	};
 	struct writer w = {out, out + size + HEAD_GROWTH_MAX, false};
 	const char *why = "";
@@ -75,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (http_request_parse(text, (size_t)end, &head, &why))
 		return 0;
 	check_slices(&head, text, (size_t)end);
-	check_rewritten(&head, (size_t)end);
+	check_rewritten(&head, (size_t)end, false);
+	check_rewritten(&head, (size_t)end, true);
 	return 0;
 }

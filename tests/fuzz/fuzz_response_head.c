@@ -16,6 +16,7 @@ static void check_rewritten(const struct http_head *head, size_t size, bool meth
 		.request_id = {"0123456789abcdef0123456789abcdef", 32},
 		.instance = {"api-17", 6},
 		.start = {"warm", 4},
+		.date = {"Sun, 06 Nov 1994 08:49:37 GMT", 29},
 		.chunked = chunked && !head->upgrade,
 		.timing = true,
 	};
