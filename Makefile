@@ -137,6 +137,7 @@ help: ## this list
 all: ## every program (the default)
 demo: ## see it work, on 127.0.0.1:8080 (root)
 bench: ## side by side with its peers (root)
+sim: ## the scaling policy in simulated time: instances, latency, bill per trace
 check-integ: ## the integration tests only (root); INTEG=tests/integ/test_50_fluid.py for one family
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
 

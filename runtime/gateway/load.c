@@ -3,7 +3,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/proxy.h"
 
-#define NACKS_MAX    5
+#define NACKS_MAX    20
 #define NACK_MOST_NS (1 * NS_PER_SEC) /* left alone so long, or until it answers something */
 
 /* Cold and thawed ones say nothing about load. */

@@ -38,8 +38,9 @@ struct load {
 	uint64_t read_ns, cpu_us, stalled_us, first_bytes, first_byte_us; /* as read last */
 	uint32_t crowded, nacks, tickets, idle_samples;
 	bool stalled_known;
-	uint64_t said_ns; /* the last event */
-	uint32_t unsaid;  /* changes since */
+	uint64_t said_ns, limit_said_ns; /* the last events, and what they said */
+	bool said_saturated;
+	uint32_t said_limit;
 };
 
 /* What is known of an instance without work: may it be frozen, what is due, why not yet. */

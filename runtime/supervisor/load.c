@@ -131,13 +131,13 @@ static void say_numbers(const struct instance *i, const struct load_sample *s, c
 	switch (state->cause) {
 	case LOAD_CPU:
 		(void)text_format(out, size, "CPU %u %% of what it may use over %u ms",
-				  s->cpu_permille / 10, 2 * LOAD_SAMPLE_MS);
+				  load_cpu_permille(state) / 10, LOAD_BELIEVED * LOAD_SAMPLE_MS);
 		break;
 	case LOAD_STALL:
 		(void)text_format(out, size,
 				  "CPU %u %% of what it may use, and %u %% of the time a task "
 				  "waited for a CPU",
-				  s->cpu_permille / 10, s->stall_permille / 10);
+				  load_cpu_permille(state) / 10, s->stall_permille / 10);
 		break;
 	case LOAD_LATENCY:
 		(void)text_format(out, size,
@@ -156,33 +156,42 @@ static void say_numbers(const struct instance *i, const struct load_sample *s, c
 	}
 }
 
-/* Every change at first, then one event for many: the decisions are to be read, not the noise. */
+/* The first change at once, then one event for many: decisions are to be read, not noise. */
+static bool is_due(const struct instance *i, uint64_t *said_ns)
+{
+	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
+
+	if (*said_ns && now_ns - *said_ns < SAY_AGAIN_NS)
+		return false;
+	*said_ns = now_ns;
+	return true;
+}
+
 static void say(struct instance *i, const struct load_state *before, const struct load_sample *s)
 {
 	struct load *l = &i->load;
-	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
-	char numbers[200], more[48] = "";
+	bool saturated = l->state.cause != LOAD_NONE;
+	char numbers[200];
 
-	if (l->said_ns && now_ns - l->said_ns < SAY_AGAIN_NS &&
-	    (l->state.cause != LOAD_NONE) == (before->cause != LOAD_NONE)) {
-		l->unsaid++;
-		return;
-	}
-	if (l->unsaid)
-		(void)text_format(more, sizeof(more), " (after %u smaller changes)", l->unsaid);
-	l->unsaid = 0;
-	l->said_ns = now_ns;
 	say_numbers(i, s, numbers, sizeof(numbers));
-	if (l->state.cause != LOAD_NONE && before->cause == LOAD_NONE)
-		instance_say(i, WIRE_EVENT_INSTANCE_SATURATED,
-			     "saturated: %s; new requests go elsewhere while they can%s", numbers,
-			     more);
-	else if (l->state.cause == LOAD_NONE && before->cause != LOAD_NONE)
-		instance_say(i, WIRE_EVENT_INSTANCE_RELIEVED, "has room again: %s%s", numbers,
-			     more);
-	if (l->state.limit != before->limit)
-		instance_say(i, WIRE_EVENT_CONCURRENCY_CHANGED, "auto concurrency %u -> %u: %s%s",
-			     before->limit, l->state.limit, numbers, more);
+	if (saturated != (before->cause != LOAD_NONE) && saturated != l->said_saturated &&
+	    is_due(i, &l->said_ns)) {
+		l->said_saturated = saturated;
+		if (saturated)
+			instance_say(i, WIRE_EVENT_INSTANCE_SATURATED,
+				     "saturated: %s; new requests go elsewhere while they can",
+				     numbers);
+		else
+			instance_say(i, WIRE_EVENT_INSTANCE_RELIEVED, "has room again: %s",
+				     numbers);
+	}
+	if (l->said_limit == 0)
+		l->said_limit = before->limit;
+	if (l->state.limit != l->said_limit && is_due(i, &l->limit_said_ns)) {
+		instance_say(i, WIRE_EVENT_CONCURRENCY_CHANGED, "auto concurrency %u -> %u: %s",
+			     l->said_limit, l->state.limit, numbers);
+		l->said_limit = l->state.limit;
+	}
 }
 
 static void publish(struct instance *i)
@@ -254,5 +263,7 @@ void load_begin(struct instance *i)
 
 void load_end(struct instance *i)
 {
+	load_rest(&i->load.state);
+	atomic_store(&slot_of(i)->saturated, 0);
 	loop_timer_off(i->fleet->options.loop, &i->load.timer);
 }

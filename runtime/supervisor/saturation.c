@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/saturation.h"
 
-#define CPU_FULL_PERMILLE   900u
+#include <string.h>
+
+#define CPU_FULL_PERMILLE   950u
 #define CPU_CALM_PERMILLE   750u
 #define CPU_HALF_PERMILLE   500u
 #define STALL_HIGH_PERMILLE 500u
-#define SAMPLES_TO_BELIEVE  2u
 #define SLOW_TO_BELIEVE     3u
 #define BASE_ANSWERS        20u    /* first bytes until the baseline counts */
 #define SLOW_FACTOR         3u     /* times the baseline */
 #define SLOW_LEAST_US       20000u /* and so much more: microseconds jitter by factors */
 #define HOLD_FIRST          20u    /* samples */
 #define HOLD_MOST           640u
+#define SETTLE              10u /* samples: what was lowered must have had its effect */
 
 #define X(name, text) [LOAD_##name] = text,
 static const char *const cause_texts[LOAD_CAUSE_COUNT] = {LOAD_CAUSES(X)};
@@ -35,15 +37,25 @@ static uint32_t follow(uint32_t from, uint32_t to)
 	return from - (from - to + 15) / 16;
 }
 
+uint32_t load_cpu_permille(const struct load_state *s)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t n = 0; n < LOAD_BELIEVED; n++)
+		sum += s->cpu[n];
+	return sum / LOAD_BELIEVED;
+}
+
+/* One sample says little: quota is given in periods of the same length, and whether a sample has
+ * one of them or two in it is chance. */
 static void count_cpu(struct load_state *s, const struct load_sample *sample)
 {
-	bool busy = sample->cpu_permille >= CPU_FULL_PERMILLE ||
-		    (sample->cpu_permille >= CPU_HALF_PERMILLE && sample->tickets > 1 &&
-		     sample->stall_permille >= STALL_HIGH_PERMILLE);
-	bool calm = !busy && sample->cpu_permille < CPU_CALM_PERMILLE;
+	bool stalled = sample->tickets > 1 && sample->stall_permille >= STALL_HIGH_PERMILLE;
 
-	s->busy = busy ? s->busy + 1 : 0;
-	s->calm = calm ? s->calm + 1 : 0;
+	s->cpu[s->at++ % LOAD_BELIEVED] = sample->cpu_permille;
+	s->stalled = stalled ? s->stalled + 1 : 0;
+	/* Over 1.6 s: a crowd's reading in is shorter. */
+	s->cpu_average = (15 * s->cpu_average + least(sample->cpu_permille, 1000) + 8) / 16;
 }
 
 /* Slower, and with more open than when it was quick: without that, it is the requests that have
@@ -97,8 +109,10 @@ static enum load_cause cause_now(const struct load_state *s, const struct load_s
 {
 	if (sample->nacks > 0)
 		return LOAD_NACK;
-	if (s->busy >= SAMPLES_TO_BELIEVE)
-		return sample->cpu_permille >= CPU_FULL_PERMILLE ? LOAD_CPU : LOAD_STALL;
+	if (load_cpu_permille(s) >= CPU_FULL_PERMILLE)
+		return LOAD_CPU;
+	if (load_cpu_permille(s) >= CPU_HALF_PERMILLE && s->stalled >= LOAD_BELIEVED)
+		return LOAD_STALL;
 	if (s->slow >= SLOW_TO_BELIEVE)
 		return LOAD_LATENCY;
 	return LOAD_NONE;
@@ -107,7 +121,7 @@ static enum load_cause cause_now(const struct load_state *s, const struct load_s
 /* Saturated stays saturated until that is over for certain. */
 static bool is_relieved(const struct load_state *s)
 {
-	return s->calm >= SAMPLES_TO_BELIEVE &&
+	return load_cpu_permille(s) < CPU_CALM_PERMILLE &&
 	       (s->cause != LOAD_LATENCY || s->quick >= SLOW_TO_BELIEVE);
 }
 
@@ -121,6 +135,7 @@ static void lower(struct load_state *s, const struct load_sample *sample)
 	if (limit >= s->limit)
 		return;
 	s->limit = limit;
+	s->settle = SETTLE;
 	if (s->hold_next == 0)
 		s->hold_next = HOLD_FIRST;
 	else if (s->grown)
@@ -135,19 +150,39 @@ static void raise_limit(struct load_state *s, const struct load_bounds *bounds)
 	s->grown = true;
 }
 
+/* A crowd that came at once fills the CPU for as long as it takes to read it in, and then waits:
+ * only an average tells that from too many. What is open beyond the limit was let in before. */
+static bool lasts(const struct load_state *s, const struct load_sample *sample, enum load_cause now)
+{
+	if (now == LOAD_NACK)
+		return true;
+	if (s->settle > 0 || sample->tickets > s->limit)
+		return false;
+	return now == LOAD_LATENCY || s->cpu_average >= CPU_FULL_PERMILLE ||
+	       (now == LOAD_STALL && s->cpu_average >= CPU_HALF_PERMILLE);
+}
+
 static void adapt_limit(struct load_state *s, const struct load_bounds *bounds,
 			const struct load_sample *sample, enum load_cause now)
 {
 	if (s->hold > 0)
 		s->hold--;
+	if (s->settle > 0)
+		s->settle--;
 	if (now != LOAD_NONE) {
-		lower(s, sample);
-		s->busy = s->slow = 0; /* the next step down wants proof again */
+		if (lasts(s, sample, now))
+			lower(s, sample);
 	} else if (s->cause == LOAD_NONE && s->hold == 0 && s->limit < bounds->limit_max &&
-		   sample->cpu_permille < CPU_CALM_PERMILLE &&
-		   10 * sample->tickets >= 9 * s->limit) {
+		   s->cpu_average < CPU_CALM_PERMILLE && 10 * sample->tickets >= 9 * s->limit) {
 		raise_limit(s, bounds);
 	}
+}
+
+void load_rest(struct load_state *s)
+{
+	s->cause = LOAD_NONE;
+	memset(s->cpu, 0, sizeof(s->cpu));
+	s->stalled = s->slow = s->quick = s->cpu_average = 0;
 }
 
 bool load_step(struct load_state *s, const struct load_bounds *bounds,

@@ -4,14 +4,15 @@
  * call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim feeds it
  * too.
  *
- *   CPU      at 90 % of what it may use over two samples it is saturated, below 75 % it is not.
- * With PSI half of it suffices when its tasks also waited for a CPU half of the time. latency  the
- * first byte takes three times the instance's own baseline while it has twice the requests open:
- * something inside has a queue. The baseline follows slowly, so requests that have become slower
- * for good are the new baseline after a few seconds. nack     it gave a request back.
+ *   CPU      at 95 % of what it may use, as the mean of four samples, it is saturated, below 75 %
+ * not. With PSI half of it suffices when its tasks also waited for a CPU half of the time. latency
+ * the first byte takes three times the instance's own baseline while it has twice the requests
+ * open: something inside has a queue. The baseline follows slowly, so requests that have become
+ * slower for good are the new baseline after a few seconds. nack     it gave a request back.
  *
- * With an automatic limit, saturation also lowers the tickets it may have; room grows back slowly
- * and ever more rarely where growing was wrong before.
+ * With an automatic limit, saturation that lasts (CPU: full over a second or two on average, with
+ * no more open than the limit says) also lowers the tickets it may have; room grows back slowly and
+ * ever more rarely where growing was wrong before.
  */
 #ifndef EBB_SUPERVISOR_SATURATION_H
 #define EBB_SUPERVISOR_SATURATION_H
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 #define LOAD_SAMPLE_MS 100
+#define LOAD_BELIEVED  4 /* samples whose mean is believed */
 #define LOAD_LIMIT_MIN 4 /* an automatic limit never falls below: a start may take longer */
 
 /* clang-format off */
@@ -52,14 +54,21 @@ struct load_bounds {
 
 /* What is remembered of one instance; zeroed, with `limit` set, to begin with. */
 struct load_state {
-	uint32_t limit;                   /* tickets at most */
-	enum load_cause cause;            /* LOAD_NONE: not saturated */
-	uint32_t busy, calm, slow, quick; /* samples in a row */
+	uint32_t limit;                  /* tickets at most */
+	enum load_cause cause;           /* LOAD_NONE: not saturated */
+	uint32_t cpu[LOAD_BELIEVED], at; /* the last samples, permille */
+	uint32_t stalled, slow, quick;   /* samples in a row */
 	uint32_t base_us, base_tickets, base_answers;
+	uint32_t cpu_average;     /* permille, over a second or so */
+	uint32_t settle;          /* samples until the limit may fall again */
 	uint32_t hold, hold_next; /* samples until the limit may grow */
 	bool grown;               /* since it was lowered last */
 };
 
+/* The mean of the last samples, which is what is judged. */
+uint32_t load_cpu_permille(const struct load_state *s);
+/* It was frozen: what it had too much of is over. */
+void load_rest(struct load_state *s);
 /* One interval on. True if `cause` or `limit` changed. */
 bool load_step(struct load_state *s, const struct load_bounds *bounds,
 	       const struct load_sample *sample);

@@ -67,7 +67,6 @@ def test_full_cpu_saturates_and_another_instance_is_started(host, service):
     assert saturated and "CPU" in saturated[0] and "of what it may use" in saturated[0]
     started = events(host, name, "instance_starting")
     assert "every instance is saturated: " in started[-1] or "requests wait" in started[-1], started
-    assert "1 of 1 live ones saturated" in started[-1]
 
 
 def test_automatic_concurrency_follows_the_cpu_and_is_told(host, service):
@@ -104,7 +103,7 @@ def test_a_queue_inside_the_function_is_seen_by_its_latency(host, service):
 
 def test_a_request_that_is_given_back_runs_elsewhere(host, service):
     name = service(maxInstances=4)
-    replies = web.many(6, lambda i: host.get(name, "/nack?max=2&ms=500", method="POST", body=b"x"))
+    replies = web.many(6, lambda i: host.get(name, "/nack?max=2&ms=500", method="POST"))
     assert [r.status for r in replies] == [200] * 6
     assert len({r.instance for r in replies}) >= 3
     assert any("gave back" in t for t in events(host, name, "instance_saturated"))

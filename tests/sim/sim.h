@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A service in simulated time, 10 ms a step: arrivals of a trace against the very object files that
+ * decide in ebbd and ebb-gateway (policy, saturation, instance_rank). What is modelled: CPU shared
+ * within a quota, waiting, cold starts, freezing, one queue with a bound and an age. What is not:
+ * the host, other services, thaw times (less than a step).
+ */
+#ifndef EBB_TESTS_SIM_H
+#define EBB_TESTS_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SIM_STEP_US 10000u
+#define SIM_SECOND  UINT64_C(1000000)
+#define SIM_HOUR    (3600 * SIM_SECOND)
+
+struct sim_config {
+	uint32_t min, max, concurrency;
+	bool automatic;
+	uint32_t cpu_milli, memory_mb;
+	uint32_t boot_us;         /* from the decision to the first request taken */
+	uint32_t cpu_us, wait_us; /* of a request */
+	uint32_t queue_max;
+	uint64_t queue_age_us;
+};
+
+struct sim_trace {
+	const char *name;
+	uint64_t length_us; /* arrivals; then it runs on until all is done */
+	double (*rate)(const struct sim_trace *t, uint64_t now_us); /* requests per second */
+	double base, peak;
+	uint64_t seed;
+};
+
+struct sim_result {
+	uint64_t requests, served, refused, cold; /* cold: waited for a start */
+	uint32_t starts, most_instances, most_queued;
+	uint32_t starts_late; /* in the second half */
+	uint32_t turns_late;  /* saturated <-> not, and limit changes, in the second half */
+	uint32_t awake_at_end;
+	uint64_t awake_us, cpu_us; /* provisioned time of all instances; Active CPU */
+	double p50_ms, p99_ms;
+};
+
+double sim_steady(const struct sim_trace *t, uint64_t now_us);
+double sim_bursty(const struct sim_trace *t, uint64_t now_us);
+double sim_diurnal(const struct sim_trace *t, uint64_t now_us);
+double sim_on_off(const struct sim_trace *t, uint64_t now_us);
+
+/* 0 or -ENOMEM. */
+int sim_run(const struct sim_config *config, const struct sim_trace *trace,
+	    struct sim_result *result);
+/* Dollars at the rates of docs/architecture.md, section 9. */
+double sim_bill(const struct sim_config *config, const struct sim_result *result);
+/* Twenty services of very different traffic over a day, all together. */
+int sim_day(struct sim_result *result);
+
+#endif
