@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
-quartiles. bench.py [--quick] [NAME...] runs some: thaw cold gateway latency idle native websockets.
+quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency idle native websockets.
 """
 import json
 import os
@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 
+import bench_claim  # noqa: E402
 import bench_cold  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
@@ -36,7 +37,8 @@ def gateway_rows(ebb, quick):
             for peer in peers]
 
 
-BENCHES = {"thaw": bench_thaw.rows, "cold": bench_cold.rows, "gateway": gateway_rows, "latency": bench_latency.rows,
+BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
+           "gateway": gateway_rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
            "websockets": bench_websockets.rows}
 

@@ -80,6 +80,20 @@ static void on_sleep(struct call *c)
 	call_printf(c, 200, "{\"slept_ms\": %ld}\n", ms);
 }
 
+/* Some CPU, then waiting as for a model or a database. */
+static void on_work(struct call *c)
+{
+	long us = call_number(c, "us", 5000), before = thread_cpu_us();
+	volatile unsigned long work = 0;
+
+	while (thread_cpu_us() - before < us) {
+		for (int i = 0; i < 2000; i++)
+			work = work + (unsigned long)i;
+	}
+	wait_ms(call_number(c, "ms", 1000));
+	call_printf(c, 200, "{}\n");
+}
+
 /* A pool of one connection, as to a database: who comes waits for those before. */
 static void on_pool(struct call *c)
 {
@@ -429,37 +443,22 @@ static const struct {
 	const char *path;
 	void (*run)(struct call *c);
 } routes[] = {
-	{"/", on_root},
-	{"/sleep", on_sleep},
-	{"/burn", on_burn},
-	{"/echo", on_echo},
-	{"/sink", on_sink},
-	{"/size", on_size},
-	{"/stream", on_stream},
-	{"/file", on_file},
-	{"/link", on_link},
-	{"/list", on_list},
-	{"/stat", on_stat},
-	{"/try", on_try},
-	{"/count", on_count},
-	{"/counts", on_counts},
-	{"/env", on_env},
-	{"/process", on_process},
-	{"/head", on_head},
-	{"/status", on_status},
-	{"/alloc", on_alloc},
-	{"/threads", on_threads},
-	{"/spawn", on_spawn},
-	{"/orphan", on_orphan},
-	{"/exit", on_exit_now},
-	{"/crash", on_crash},
-	{"/hang", on_hang},
-	{"/log", on_log},
-	{"/tick", on_tick},
-	{"/pool", on_pool},
-	{"/nack", on_nack},
-	{"/ipc", on_ipc},
-	{"/background", on_background},
+	{"/", on_root},         {"/sleep", on_sleep},
+	{"/burn", on_burn},     {"/echo", on_echo},
+	{"/sink", on_sink},     {"/size", on_size},
+	{"/stream", on_stream}, {"/file", on_file},
+	{"/link", on_link},     {"/list", on_list},
+	{"/stat", on_stat},     {"/try", on_try},
+	{"/count", on_count},   {"/counts", on_counts},
+	{"/env", on_env},       {"/process", on_process},
+	{"/head", on_head},     {"/status", on_status},
+	{"/alloc", on_alloc},   {"/threads", on_threads},
+	{"/spawn", on_spawn},   {"/orphan", on_orphan},
+	{"/exit", on_exit_now}, {"/crash", on_crash},
+	{"/hang", on_hang},     {"/log", on_log},
+	{"/tick", on_tick},     {"/work", on_work},
+	{"/pool", on_pool},     {"/nack", on_nack},
+	{"/ipc", on_ipc},       {"/background", on_background},
 	{"/tagged", on_tagged},
 };
 
