@@ -27,6 +27,7 @@ exports.up = (answer, adopt, forget) => {
 			socket.destroy();
 			forget(server);
 		});
+		res.sendDate = false; // Node keeps the date with a timer, for which the instance would be thawed
 		return (answer ?? answerPlainly)(req, res);
 	});
 	const socket = memory();
