@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
-quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency idle native websockets.
+quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
+websockets.
 """
-import json
 import os
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -14,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 
 import bench_claim  # noqa: E402
 import bench_cold  # noqa: E402
+import bench_edge  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
 import bench_native  # noqa: E402
@@ -24,21 +24,11 @@ import figures  # noqa: E402
 import leaks  # noqa: E402
 import pictures  # noqa: E402
 import server  # noqa: E402
-from ebb import BIN, Ebb  # noqa: E402
-
-
-def gateway_rows(ebb, quick):
-    """CPU per request: gateway_cpu.py has its own gateway and peers."""
-    words = ["--rounds", "1", "--seconds", "1"] if quick else []
-    out = subprocess.run([sys.executable, os.path.join(HERE, "gateway_cpu.py"), "--json", *words],
-                         check=True, stdout=subprocess.PIPE, env={**os.environ, "EBB_BIN": BIN}).stdout
-    ours, *peers = json.loads(out)
-    return [figures.Row("gateway, CPU per request", "us", ours["cpu_us"], peer["cpu_us"], peer["name"])
-            for peer in peers]
+from ebb import Ebb  # noqa: E402
 
 
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
-           "gateway": gateway_rows, "latency": bench_latency.rows,
+           "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
            "websockets": bench_websockets.rows}
 

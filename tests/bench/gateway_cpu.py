@@ -62,8 +62,8 @@ class Daemon:
 class Ebb:
     name = "ebb-gateway"
 
-    def __init__(self, upstream_port):
-        self.gateway = Gateway(connections=1024)
+    def __init__(self, upstream_port, connections=1024):
+        self.gateway = Gateway(connections=connections)
         self.gateway.service(concurrency=256)
         self.gateway.up(0, upstream_port, limit=256)
         self.port = self.gateway.port
