@@ -109,14 +109,16 @@ static uint32_t read_head(struct chunk *c, struct fields *f, bool *interim)
 	f->at[f->count++] =
 		(nghttp2_nv){(uint8_t *)(uintptr_t) ":status", (uint8_t *)c->at + 9, 7, 3,
 			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-	for (line = memchr(c->at, '\n', c->size); line && ++line < end;) {
-		char *next = memchr(line, '\n', (size_t)(end + 2 - line));
-		char *colon = memchr(line, ':', (size_t)(next - line));
-		char *value = colon + 2;
+	for (line = memchr(c->at, '\n', c->size); line && line < end;) {
+		char *name = line + 1, *colon;
 
-		if (!is_hop((struct http_slice){line, (size_t)(colon - line)}))
-			add(f, line, (size_t)(colon - line), value, (size_t)(next - 1 - value));
-		line = next;
+		line = memchr(name, '\n', (size_t)(end + 2 - name));
+		colon = line ? memchr(name, ':', (size_t)(line - name)) : NULL;
+		if (!colon)
+			break;
+		if (!is_hop((struct http_slice){name, (size_t)(colon - name)}))
+			add(f, name, (size_t)(colon - name), colon + 2,
+			    (size_t)(line - 1 - (colon + 2)));
 	}
 	return (uint32_t)(end + 4 - c->at);
 }
