@@ -3,10 +3,11 @@
 """
 CPU per proxied request: ebb-gateway beside nginx and HAProxy, one process or thread each, the same
 static upstream behind all of them, keep-alive on both sides, in one run with alternating order.
-Prints medians and spread; asserts nothing. Needs wrk, nginx, haproxy; a missing peer is left out.
+Prints medians and spread; asserts nothing. Needs wrk, h2load, nginx, haproxy; a missing peer is left out.
+--h2 N: HTTP/2 without TLS on the client side (h2load), N streams on each connection.
 
   EBB_BIN=build/release tests/bench/gateway_cpu.py [--rounds 5] [--seconds 3] [--connections 32]
-                                                   [--bytes 34] [--json]
+                                                   [--bytes 34] [--h2 N] [--json]
 """
 import argparse, json, os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
 
@@ -21,9 +22,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def answers(port):
+def answers(port, http2):
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as s:
+            if http2:
+                s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+                return s.recv(100)[3:4] == b"\4"  # its SETTINGS
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             return b" 200 " in s.recv(100)
     except OSError:
@@ -45,7 +49,7 @@ class Daemon:
         self.process = subprocess.Popen([*argv, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.name = name
         try:
-            until(lambda: answers(self.port), f"{name} answers")
+            until(lambda: answers(self.port, values.get("http2")), f"{name} answers")
         except AssertionError:
             self.stop()
             raise
@@ -87,9 +91,16 @@ def cpu_ns(pids):
 def measure(target, args):
     pids = target.pids()
     before = cpu_ns(pids)
-    out = subprocess.run(["wrk", "-t1", f"-c{args.connections}", f"-d{args.seconds}s",
-                          f"http://127.0.0.1:{target.port}/"], capture_output=True, text=True).stdout
+    if args.h2:
+        command = ["h2load", "-t1", f"-c{args.connections}", f"-m{args.h2}", "-D", str(args.seconds)]
+    else:
+        command = ["wrk", "-t1", f"-c{args.connections}", f"-d{args.seconds}s"]
+    out = subprocess.run([*command, f"http://127.0.0.1:{target.port}/"], capture_output=True, text=True).stdout
     used = cpu_ns(pids) - before
+    if args.h2:
+        done, good = map(int, re.search(r"(\d+) done, (\d+) succeeded", out).groups())
+        assert done == good > 0 and " 0 4xx, 0 5xx" in out, out
+        return used / good / 1000, float(re.search(r"([\d.]+) req/s", out).group(1))
     requests = int(re.search(r"(\d+) requests in", out).group(1))
     assert "Non-2xx" not in out, out
     return used / requests / 1000, float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
@@ -101,6 +112,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--bytes", type=int, default=34)
+    parser.add_argument("--h2", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     work = tempfile.mkdtemp(prefix="ebb-bench-")
@@ -113,10 +125,11 @@ def main():
         upstream = Daemon("upstream", nginx, "upstream.nginx.conf", work, port=free_port())
         daemons.append(upstream)
         targets.append(Ebb(upstream.port))
-        targets.append(Daemon("nginx", nginx, "proxy.nginx.conf", work, port=free_port(), upstream=upstream.port))
+        more = {"upstream": upstream.port, "http2": " http2" if args.h2 else "", "proto": " proto h2" if args.h2 else ""}
+        targets.append(Daemon("nginx", nginx, "proxy.nginx.conf", work, port=free_port(), **more))
         if shutil.which("haproxy"):
             targets.append(Daemon("haproxy", ["haproxy", "-q", "-f"], "proxy.haproxy.cfg", work,
-                                  port=free_port(), upstream=upstream.port))
+                                  port=free_port(), **more))
         results = {t.name: [] for t in targets}
         for round_number in range(args.rounds):
             order = targets[round_number % len(targets):] + targets[: round_number % len(targets)]
@@ -130,7 +143,8 @@ def main():
         if args.json:
             print(json.dumps(rows))
             return
-        print(f"{args.bytes}-byte answers, {args.connections} connections, {args.rounds} rounds of {args.seconds} s, medians")
+        h2 = f" of HTTP/2 with {args.h2} streams" if args.h2 else ""
+        print(f"{args.bytes}-byte answers, {args.connections} connections{h2}, {args.rounds} rounds of {args.seconds} s, medians")
         print(f"{'proxy':12} {'CPU us/request':>15} {'min..max':>15} {'requests/s':>11} {'ratio':>6}")
         for row in rows:
             spread = f"{row['cpu_us_min']}..{row['cpu_us_max']}"
