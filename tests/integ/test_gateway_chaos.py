@@ -3,7 +3,22 @@
 import os, random, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import h2raw
 from gateway_harness import BLOCK, Gateway, Reader, Upstream, until
+
+
+def streams(*requests, tail=b"", **settings):
+    """A connection of HTTP/2 with these requests (path, body) at once, window or not."""
+    out = h2raw.PREFACE + h2raw.settings(**settings) + h2raw.frame(h2raw.SETTINGS, h2raw.ACK)
+    for number, (path, body) in enumerate(requests):
+        head = h2raw.block(h2raw.request(path, "POST" if body else "GET"))
+        out += h2raw.frame(h2raw.HEADERS, h2raw.END_HEADERS | (0 if body else h2raw.END_STREAM), 2 * number + 1, head)
+        if body:
+            out += h2raw.frame(h2raw.DATA, h2raw.END_STREAM, 2 * number + 1, body)
+    return out + tail
+
+
+PATHS = ["/hello", "/big?500000", "/big-chunked?500000", "/close", "/cut", "/sleep?0.02", "/hints", "/never", "/none"]
 
 REQUESTS = [
     b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" * 3,
@@ -21,6 +36,11 @@ REQUESTS = [
     b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n" + BLOCK[:100000],
     b"GET /until-close HTTP/1.0\r\n\r\n",
     b"nonsense\r\n\r\n",
+    streams(*[(path, None) for path in PATHS]),
+    streams(*[(path, None) for path in PATHS], window=10),
+    streams(*[("/echo-chunked", BLOCK[:12000]), ("/early", BLOCK[:12000]), ("/sink", BLOCK[:16000])] * 5),
+    streams(*[("/big?500000", None)] * 5, tail=b"".join(
+        h2raw.frame(h2raw.RST_STREAM, 0, 2 * n + 1, b"\0\0\0\x08") for n in range(5)) + b"nonsense" * 10),
 ]
 
 
