@@ -232,7 +232,8 @@ enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size)
 {
 	must(size <= s->in.size);
-	s->in.at += size;
+	if (size > 0) /* nothing plus nothing is not defined for a pointer */
+		s->in.at += size;
 	s->in.size -= size;
 	if (s->in.size > 0)
 		return;

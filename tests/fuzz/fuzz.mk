@@ -10,6 +10,8 @@ OBJECTS_fuzz_request_head  := runtime/gateway/serialize runtime/gateway/forwarde
 OBJECTS_fuzz_response_head := runtime/gateway/serialize runtime/gateway/forwarded
 OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
+OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard runtime/gateway/*.c)))
+LIBS_fuzz_session := -lnghttp2
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/,route instances) \
