@@ -18,10 +18,9 @@ app.get("/sleep", (req, res) => {
 // Uses the CPU, and says what it thinks it used.
 app.get("/burn", (req, res) => {
 	const before = process.cpuUsage();
-	const until = process.hrtime.bigint() + BigInt(Number(req.query.ms || 0)) * 1000000n;
-	while (process.hrtime.bigint() < until);
-	const used = process.cpuUsage(before);
-	res.json({ cpu_us: used.user + used.system });
+	const used = () => Object.values(process.cpuUsage(before)).reduce((a, b) => a + b);
+	while (used() < Number(req.query.ms || 0) * 1000);
+	res.json({ cpu_us: used() });
 });
 
 app.post("/echo", (req, res) => {
