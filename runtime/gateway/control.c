@@ -43,9 +43,7 @@ static int on_route_del(void *self, struct wire_message *m)
 	/* What is open on its instances may finish, but whoever gets this index next gets none of
 	 * them. */
 	s->first_instance = 0;
-	while (s->queue_head)
-		reply_error(p, &p->clients[s->queue_head - 1], 404, "NO_SERVICE", 0,
-			    "The service was removed.");
+	dispatch_service_gone(p, record->index);
 	return 0;
 }
 

@@ -174,8 +174,22 @@ static void enqueue(struct proxy *p, struct client *c)
 	queue_tell(p, c->x.service);
 }
 
+/* A revision that serves no more leaves its requests to the service it was one of. */
+static bool find_service(struct proxy *p, struct client *c)
+{
+	const struct service *s = &p->routes.services[c->x.service];
+
+	if (!s->used && s->record.parent)
+		c->x.service = s->record.parent - 1;
+	return routes_service(&p->routes, c->x.service);
+}
+
 void dispatch_request(struct proxy *p, struct client *c)
 {
+	if (!find_service(p, c)) {
+		reply_error(p, c, 404, "NO_SERVICE", 0, "The service was removed.");
+		return;
+	}
 	if (p->ban_count > 0 && blame_refuses(p, c))
 		return;
 	/* Who waits already goes first. */
@@ -190,6 +204,19 @@ void dispatch_service_queue(struct proxy *p, uint32_t service)
 
 	while (s->queue_head && try_start(p, &p->clients[s->queue_head - 1]))
 		;
+}
+
+void dispatch_service_gone(struct proxy *p, uint32_t service)
+{
+	const struct service *s = &p->routes.services[service];
+
+	while (s->queue_head) {
+		struct client *c = &p->clients[s->queue_head - 1];
+
+		unqueue(p, c);
+		c->state = CLIENT_FINISHING;
+		dispatch_request(p, c);
+	}
 }
 
 void dispatch_all_queues(struct proxy *p)

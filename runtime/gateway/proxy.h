@@ -272,6 +272,8 @@ bool load_nacked(struct proxy *p, struct client *c);
 void dispatch_elsewhere(struct proxy *p, struct client *c);
 void dispatch_request(struct proxy *p, struct client *c);
 void dispatch_service_queue(struct proxy *p, uint32_t service);
+/* Nothing starts for it any more: who waits is answered, or waits where it goes instead. */
+void dispatch_service_gone(struct proxy *p, uint32_t service);
 void dispatch_all_queues(struct proxy *p);
 /* The upstream failed before it answered. refused: nothing can have been read by it. */
 void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);

@@ -116,6 +116,19 @@ def test_shares_change_under_load_and_fail_no_request(probe):
     assert load.faults == []
 
 
+def test_who_waits_for_a_revision_that_ends_is_served_by_the_next(probe):
+    probe.deploy("api", "probe", "--env", "PROBE_MODE=mute")  # its instances never listen
+    probe.deploy("api", "probe", "--env", "VERSION=3")
+    probe.cli("traffic", "api", "2=100")
+    done = []
+    thread = threading.Thread(target=lambda: done.append(probe.get("api", "/env")))
+    thread.start()
+    wait_for(lambda: {i["revision"] for i in probe.instances("api")} == {2})
+    probe.cli("traffic", "api", "3=100")
+    thread.join()
+    assert done[0].status == 200 and revision_of(done[0]) == 3, done
+
+
 def test_a_deployment_and_a_rollback_take_all_traffic(probe):
     probe.deploy("api", "probe", "--env", "VERSION=2")
     probe.cli("traffic", "api", "1=50", "2=50")
