@@ -3,7 +3,9 @@
 Fixtures of the integration tests. Each test gets an ebbd of its own (`ebb`, `new_ebb`) or shares one
 with its module (`module_ebb`); every ebbd ends by SIGTERM, exit 0 and nothing left behind.
 """
+import contextlib
 import os
+import signal
 
 import pytest
 
@@ -13,6 +15,8 @@ from ebb import BIN, Ebb
 
 
 def pytest_configure(config):
+    # Who ends us by SIGTERM (timeout(1), tests/run) gets what Ctrl-C gets: fixtures clean up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     leaks.become_subreaper()
     if os.geteuid() != 0:
         pytest.exit("the integration tests run ebbd, which needs root: sudo make check", 2)
@@ -67,14 +71,22 @@ def probe(ebb):
     return ebb
 
 
-@pytest.fixture(scope="module")
-def module_ebb(request):
-    one = Ebb(gateways=2).start()
-    yield one
+@contextlib.contextmanager
+def running(**options):
+    """An ebbd that is gone behind the block, whatever happens in it."""
+    one = Ebb(**options)
     try:
+        yield one.start()
         one.stop()
     finally:
+        one.kill()
         one.remove()
+
+
+@pytest.fixture(scope="module")
+def module_ebb():
+    with running(gateways=2) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +97,10 @@ def module_probe(module_ebb):
 
 
 @pytest.fixture(scope="session")
-def runtimes_ebb(request):
+def runtimes_ebb():
     """One for all tests of the Node and Python runtimes: their images take long to import. Who deploys
     something there removes it."""
-    one = Ebb(gateways=2).start()
-    for name in ("node-apps", "python-apps"):
-        one.import_image("oci-archive:" + pictures.apps_archive(name), name)
-    yield one
-    try:
-        one.stop()
-    finally:
-        one.remove()
+    with running(gateways=2) as one:
+        for name in ("node-apps", "python-apps"):
+            one.import_image("oci-archive:" + pictures.apps_archive(name), name)
+        yield one

@@ -19,10 +19,19 @@ CACHE = os.path.abspath(os.environ.get("EBB_CACHE", os.path.join(PROJECT, "build
 LIBEXEC = os.environ.get("EBB_LIBEXEC", os.path.join(PROJECT, "images/build"))
 
 
+def hold_port():
+    """A socket that keeps a free port free: the kernel gives it to nobody who asks for any. An ebbd can
+    listen there all the same, by SO_REUSEPORT, by which two with one port would share their clients."""
+    holder = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        holder.setsockopt(socket.SOL_SOCKET, option, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    with hold_port() as holder:
+        return holder.getsockname()[1]
 
 
 class Done:
@@ -43,7 +52,8 @@ class Ebb:
     def __init__(self, gateways=1, settings=None, root=None, port=None):
         """settings: {key: value} of ebbd's configuration (`ebbd -T` lists the keys)."""
         self.root = root or tempfile.mkdtemp(prefix="ebb-it-")
-        self.port = port or free_port()
+        self.holder = None if port else hold_port()
+        self.port = port or self.holder.getsockname()[1]
         self.address = ("127.0.0.1", self.port)
         self.gateways = gateways
         self.settings = {"log_level": "debug", **(settings or {})}
@@ -129,6 +139,8 @@ class Ebb:
             self._clean_up(process)
 
     def remove(self):
+        if self.holder:
+            self.holder.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
     # --- asking -------------------------------------------------------------------------------
@@ -203,6 +215,12 @@ class Ebb:
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def end_program(self, name):
+        """Kills one of them and waits until it is gone; its successor may be there already."""
+        victim = self.programs(name)[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: victim not in self.programs(name))
 
     def programs(self, name):
         """Pids of ebbd's own children of this name (comm is cut to 15 bytes)."""

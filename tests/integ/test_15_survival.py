@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of ebb are killed while it works: nothing is lost but what that part held."""
 import os
-import signal
 import threading
 
 import pytest
@@ -26,7 +25,7 @@ def test_killed_gateway_gives_its_tickets_back(new_ebb):
     with web.Raw(ebb.address) as raw:
         raw.send(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
         wait_for(lambda: [i for i in ebb.instances("probe") if i["tickets"] == 1])
-        os.kill(ebb.programs("ebb-gateway")[0], signal.SIGKILL)
+        ebb.end_program("ebb-gateway")
         assert raw.read_to_end() == b""
     wait_for(lambda: ebb.instance("probe")["tickets"] == 0)
     ebb.wait_frozen("probe")
@@ -57,7 +56,7 @@ def test_killed_gateway_cuts_only_its_own_clients(new_ebb):
             return 0
     thread, done = in_background(lambda: web.many(30, one))
     wait_for(lambda: ebb.instance("probe")["tickets"] == 30)
-    os.kill(ebb.programs("ebb-gateway")[0], signal.SIGKILL)
+    ebb.end_program("ebb-gateway")
     thread.join()
     assert done[0].count(200) + done[0].count(0) == 30 and 0 < done[0].count(200) < 30, done
 
@@ -65,7 +64,7 @@ def test_killed_gateway_cuts_only_its_own_clients(new_ebb):
 def test_killed_ledger_loses_no_bill(probe):
     probe.get("probe")
     probe.wait_frozen("probe")
-    os.kill(probe.programs("ebb-ledger")[0], signal.SIGKILL)
+    probe.end_program("ebb-ledger")
     for _ in range(5):
         assert probe.get("probe").status == 200
     probe.wait_frozen("probe")
@@ -83,7 +82,7 @@ def test_killed_api_stops_no_request(probe):
     probe.get("probe")
     thread, done = in_background(lambda: probe.get("probe", "/sleep?ms=1000"))
     wait_for(lambda: probe.instance("probe")["tickets"] == 1)
-    os.kill(probe.programs("ebb-api")[0], signal.SIGKILL)
+    probe.end_program("ebb-api")
     assert probe.get("probe").status == 200
     thread.join()
     assert done[0].status == 200

@@ -105,9 +105,9 @@ def test_counters_outlive_a_gateway(new_ebb):
     for _ in range(5):
         assert ebb.get("probe").status == 200
     wait_for(lambda: sum(metrics(ebb)["ebb_requests_total"].values()) == 5)
-    os.kill(ebb.programs("ebb-gateway")[0], signal.SIGKILL)
+    ebb.end_program("ebb-gateway")
     wait_for(lambda: len(ebb.programs("ebb-gateway")) == 1)
-    os.kill(ebb.programs("ebb-api")[0], signal.SIGKILL)
+    ebb.end_program("ebb-api")
 
     def both():
         try:
