@@ -39,10 +39,10 @@ def title(text):
     say(f"\n{BOLD}{text}{END}")
 
 
-def step(text, work):
-    """Says what is being done, does it, says how long it took."""
+def step(text, work, begun=None):
+    """Says what is being done, does it, says how long it took (since begun)."""
     print(f"  {text:<58}", end="", flush=True)
-    begun = time.monotonic()
+    begun = begun or time.monotonic()
     result = work()
     say(f"{DIM}{time.monotonic() - begun:7.2f} s{END}")
     return result
@@ -61,7 +61,10 @@ def port_is_free(port):
 def bring_up(ebb):
     title("Building and deploying")
     for name, example, what in APPS:
-        archive = step(f"image of {name} ({what})", lambda: pictures.example_archive(example))
+        say(f"  {name} ({what})")  # what builds its image has something to say itself
+        begun = time.monotonic()
+        archive = pictures.example_archive(example)
+        step("    image built", lambda: None, begun)
         step("    into the store", lambda: ebb.import_image("oci-archive:" + archive, name))
         step("    deployed", lambda: ebb.deploy(name, name, "--max", 4))
 

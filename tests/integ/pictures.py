@@ -156,8 +156,14 @@ BUILDERS = [os.path.join(PROJECT, "images", kind, "**") for kind in ("build", "r
 def built_archive(source):
     """The directory as `ebb build -o` writes it."""
     def make(path):
-        subprocess.run([os.path.join(BIN, "ebb"), "build", source, "-o", path], check=True,
-                       env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
+        build = subprocess.Popen([os.path.join(BIN, "ebb"), "build", source, "-o", path], text=True,
+                                 stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                 env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
+        for line in build.stderr:  # what takes long; not the name that make_once gave it
+            if line.strip() and not line.startswith("built "):
+                print("      " + line, end="", flush=True)
+        if build.wait():
+            raise AssertionError(f"ebb build {source} ended with {build.returncode}")
     return make_once(os.path.basename(source) + ".oci.tar", [source + "/**", *BUILDERS], make)
 
 
