@@ -3,7 +3,7 @@
 The gateway alone: what is known to hurt servers of HTTP/2, by name. Each ends in a bound, the
 gateway serves others meanwhile, and its memory stays where it was.
 """
-import os, socket, struct, sys
+import os, socket, struct, sys, threading
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -30,10 +30,10 @@ def make(up):
     """A gateway; at the end it serves as ever, with memory and slots as they were."""
     made = []
 
-    def make(max_ms=30000, kb=4096, **options):
+    def make(max_ms=30000, kb=4096, limit=100, **options):
         gw = Gateway(**options)
-        gw.service(max_ms=max_ms)
-        gw.up(0, up.port)
+        gw.service(max_ms=max_ms, concurrency=limit)
+        gw.up(0, up.port, limit=limit)
         assert gw.get("/hello")[0] == 200
         with Raw(gw.port) as h2:
             assert h2.ask("/hello")[0] == 200
@@ -321,14 +321,30 @@ def test_more_than_the_window_is_an_error(gw):
         assert h2.answer(stream) == ("reset", h2raw.FLOW_CONTROL_ERROR)
 
 
-def test_uploads_before_settings_are_known(gw, up):
-    """Until it knows our windows a client may send 65535 bytes on each stream: they find room, or the
-    connection waits; nothing is lost."""
+def test_uploads_before_settings_are_known(make, up):
+    """Until it knows our windows a client may send 65535 bytes on each stream. Here most of them wait for
+    an instance: they find room, or the connection waits; nothing is lost."""
+    gw = make(limit=1, queue_max=256, queue_age_ms=20000, kb=16384)
+    go, got = threading.Event(), {2 * n + 3: b"" for n in range(90)}
+    up.on_lazy = lambda *request: (go.wait(20), up.on_hello(*request))
     with Raw(gw.port, hello=False) as h2:
-        out = h2raw.PREFACE + h2raw.settings()
-        for n in range(1):
-            out += frame(HEADERS, END_HEADERS, 2 * n + 1, block(request("/echo", "POST")))
-            out += b"".join(frame(DATA, 0, 2 * n + 1, BLOCK[i:i + 16000]) for i in range(0, 64000, 16000))
-            out += frame(DATA, END_STREAM, 2 * n + 1)
-        h2.send(out)
-        assert h2.answer(1)[2] == BLOCK[:64000]
+        out = h2raw.PREFACE + h2raw.settings(window=1 << 20) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30))
+        out += frame(HEADERS, END_HEADERS | END_STREAM, 1, block(request("/lazy")))
+        for stream in got:
+            out += frame(HEADERS, END_HEADERS, stream, block(request("/echo", "POST")))
+            out += b"".join(frame(DATA, 0, stream, BLOCK[i:i + 16000]) for i in range(0, 64000, 16000))
+            out += frame(DATA, END_STREAM, stream)
+        sender = threading.Thread(target=h2.send, args=(out + frame(SETTINGS, h2raw.ACK),))
+        sender.start()
+        until(lambda: gw.counters()["h2_held"], "the connection to wait")
+        go.set()
+        for _ in range(len(got) + 1):
+            flags = 0
+            while not flags & END_STREAM:
+                kind, flags, stream, payload = h2.read()
+                assert kind != RST_STREAM
+                flags = flags if kind == DATA else 0
+                if kind == DATA and stream in got:
+                    got[stream] += payload
+        sender.join()
+    assert set(got.values()) == {BLOCK[:64000]}
