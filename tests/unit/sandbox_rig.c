@@ -114,8 +114,11 @@ static int copy_file(const char *from, const char *to)
 
 	if (in_fd < 0 || out_fd < 0 || fstat(in_fd, &st) < 0)
 		return -errno;
-	n = sendfile(out_fd, in_fd, NULL, (size_t)st.st_size);
-	return n == st.st_size ? 0 : -EIO;
+	/* It may stop short, when a signal such as that of a sandbox's end comes. */
+	do
+		n = sendfile(out_fd, in_fd, NULL, (size_t)st.st_size);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? -errno : 0;
 }
 
 int rig_image(struct rig *r, const char *name, char *path, size_t size)
