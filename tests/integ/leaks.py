@@ -33,10 +33,11 @@ def children(pid):
     return found
 
 
-def descendants(pid):
+def descendants(pid, but=frozenset()):
+    """Everything below a process, but what is below one of `but`."""
     found, todo = [], [pid]
     while todo:
-        todo += (new := children(todo.pop()))
+        todo += (new := [p for p in children(todo.pop()) if p not in but])
         found += new
     return found
 
@@ -108,9 +109,10 @@ class Witness:
         faults += [f"cgroup {d}" for d in cgroup_dirs(self.tree)]
         faults += [f"mount {line}" for line in read("/proc/self/mountinfo").splitlines()
                    if f" {self.root}" in line or any(n in line for n in self.namespaces)]
+        # Elsewhere the same number is another namespace: the kernel gives them again at once.
+        faults += [f"network namespace held by {describe(p)}" for p in descendants(os.getpid(), RUNNING)
+                   if link(f"/proc/{p}/ns/net") in self.namespaces]
         for path in glob.glob("/proc/[0-9]*"):
-            if link(path + "/ns/net") in self.namespaces:
-                faults.append(f"network namespace held by {describe(os.path.basename(path))}")
             if link(path + "/cwd").startswith(self.root):
                 faults.append(f"working directory below the root: {describe(os.path.basename(path))}")
         return faults

@@ -19,7 +19,6 @@ from waiting import SLOW, slow, wait_for
 
 LATE_MS = 50 * SLOW
 NODE, PYTHON = "node-timers", "python-timers"
-pytestmark = [] if not pictures.IN_VM else pytest.mark.skip("an interpreter takes half a minute there")
 
 
 class Metronome(threading.Thread):
@@ -46,6 +45,8 @@ class Metronome(threading.Thread):
 
 @pytest.fixture(scope="module")
 def apps(module_ebb):
+    if pictures.IN_VM:
+        pytest.skip("an interpreter takes half a minute there")
     for name in (NODE, PYTHON):
         module_ebb.import_image("oci-archive:" + pictures.apps_archive(name), name)
     return module_ebb

@@ -24,6 +24,7 @@
 #include "attempts.h"
 #include "http.h"
 #include "ipc.h"
+#include "timer.h"
 
 extern char **environ;
 static _Atomic long served;
@@ -459,7 +460,8 @@ static const struct {
 	{"/tick", on_tick},     {"/work", on_work},
 	{"/pool", on_pool},     {"/nack", on_nack},
 	{"/ipc", on_ipc},       {"/background", on_background},
-	{"/tagged", on_tagged},
+	{"/tagged", on_tagged}, {"/timer", on_timer},
+	{"/fired", on_fired},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

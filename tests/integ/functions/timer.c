@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "timer.h"
+
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S  1000000000LL
+#define NS_PER_MS 1000000LL
+#define FIRED_MAX 64
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static double fired_ms[FIRED_MAX];
+static int fired;
+
+static long long now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static struct timespec timespec_of(long long ns)
+{
+	return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+static struct timespec left(long long due_ns)
+{
+	long long ns = due_ns - now_ns();
+
+	return timespec_of(ns > 0 ? ns : 0);
+}
+
+static int left_ms(long long due_ns)
+{
+	long long ns = due_ns - now_ns();
+
+	return ns > 0 ? (int)((ns + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
+static void by_nanosleep(long long due_ns)
+{
+	struct timespec t = left(due_ns);
+
+	nanosleep(&t, NULL);
+}
+
+static void by_absolute(long long due_ns)
+{
+	struct timespec t = timespec_of(due_ns);
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static void by_poll(long long due_ns)
+{
+	poll(NULL, 0, left_ms(due_ns));
+}
+
+static void by_ppoll(long long due_ns)
+{
+	struct timespec t = left(due_ns);
+
+	ppoll(NULL, 0, &t, NULL);
+}
+
+static void by_select(long long due_ns)
+{
+	struct timespec t = left(due_ns);
+	struct timeval v = {.tv_sec = t.tv_sec, .tv_usec = t.tv_nsec / 1000};
+
+	select(0, NULL, NULL, NULL, &v);
+}
+
+static void by_epoll(long long due_ns)
+{
+	struct epoll_event e;
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	epoll_wait(fd, &e, 1, left_ms(due_ns));
+	close(fd);
+}
+
+static int timerfd_until(long long due_ns)
+{
+	struct itimerspec at = {.it_value = timespec_of(due_ns)};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL);
+	return fd;
+}
+
+static void by_timerfd(long long due_ns)
+{
+	int fd = timerfd_until(due_ns);
+	uint64_t times;
+
+	if (read(fd, &times, sizeof(times)) < 0)
+		perror("probe: timerfd");
+	close(fd);
+}
+
+static void by_timerfd_epoll(long long due_ns)
+{
+	int fd = timerfd_until(due_ns), all = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event e = {.events = EPOLLIN};
+
+	epoll_ctl(all, EPOLL_CTL_ADD, fd, &e);
+	epoll_wait(all, &e, 1, -1);
+	close(all);
+	close(fd);
+}
+
+static void by_futex(long long due_ns)
+{
+	struct timespec t = left(due_ns);
+	uint32_t word = 0;
+
+	syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &t, NULL, 0);
+}
+
+static void by_semaphore(long long due_ns)
+{
+	struct timespec t = timespec_of(due_ns);
+	sem_t never;
+
+	sem_init(&never, 0, 0);
+	sem_clockwait(&never, CLOCK_MONOTONIC, &t);
+}
+
+static void by_signal(long long due_ns)
+{
+	struct timespec t = left(due_ns);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	sigtimedwait(&set, NULL, &t);
+}
+
+static const struct kind {
+	const char *name;
+	void (*wait)(long long due_ns);
+} kinds[] = {
+	{"nanosleep", by_nanosleep}, {"absolute", by_absolute},
+	{"poll", by_poll},           {"ppoll", by_ppoll},
+	{"select", by_select},       {"epoll", by_epoll},
+	{"timerfd", by_timerfd},     {"timerfd_epoll", by_timerfd_epoll},
+	{"futex", by_futex},         {"semaphore", by_semaphore},
+	{"signal", by_signal},
+};
+
+struct timer {
+	const struct kind *kind;
+	long long due_ns;
+};
+
+/* Waits again when it was woken before (EINTR), as every event loop does. */
+static void *run(void *arg)
+{
+	struct timer t = *(struct timer *)arg;
+
+	free(arg);
+	while (now_ns() < t.due_ns)
+		t.kind->wait(t.due_ns);
+	pthread_mutex_lock(&lock);
+	if (fired < FIRED_MAX)
+		fired_ms[fired++] = (double)(now_ns() - t.due_ns) / NS_PER_MS;
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static int start(const struct kind *kind, long ms)
+{
+	struct timer *t = malloc(sizeof(*t));
+	pthread_t thread;
+
+	if (!t)
+		return -1;
+	*t = (struct timer){.kind = kind, .due_ns = now_ns() + ms * NS_PER_MS};
+	if (pthread_create(&thread, NULL, run, t) == 0)
+		return pthread_detach(thread);
+	free(t);
+	return -1;
+}
+
+void on_timer(struct call *c)
+{
+	char name[32];
+
+	call_text(c, "kind", name, sizeof(name));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].name, name) == 0 &&
+		    start(&kinds[i], call_number(c, "ms", 1000)) == 0) {
+			call_printf(c, 200, "{}\n");
+			return;
+		}
+	}
+	call_printf(c, 404, "{}\n");
+}
+
+void on_fired(struct call *c)
+{
+	char text[FIRED_MAX * 32] = "";
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < fired; i++)
+		sprintf(text + strlen(text), "%s%.3f", i ? ", " : "", fired_ms[i]);
+	fired = 0;
+	pthread_mutex_unlock(&lock);
+	call_printf(c, 200, "[%s]\n", text);
+}
