@@ -111,12 +111,16 @@ void blame_answered(struct proxy *p, const struct client *c)
 
 /* ---- a death ---- */
 
-/* "GET /path", as the request was written; "" when that is gone. */
+/* "GET /path", as the request was written; "" when that is gone and was not kept. */
 static void label_of(const struct client *c, char out[BLAME_LABEL_SIZE])
 {
 	const struct chunk *r = &c->x.request;
 	uint32_t n = 0, spaces = 0;
 
+	if (c->x.labelled) {
+		memcpy(out, c->label, BLAME_LABEL_SIZE);
+		return;
+	}
 	for (; n < r->size && n < BLAME_LABEL_SIZE - 1; n++) {
 		spaces += r->at[n] == ' ';
 		if (spaces == 2 || r->at[n] == '?')
@@ -124,6 +128,12 @@ static void label_of(const struct client *c, char out[BLAME_LABEL_SIZE])
 		out[n] = r->at[n] > ' ' && r->at[n] < 0x7f ? r->at[n] : ' ';
 	}
 	out[n] = '\0';
+}
+
+void blame_label(struct client *c)
+{
+	label_of(c, c->label);
+	c->x.labelled = true;
 }
 
 static void add(struct wire_blame *blame, const struct client *c)

@@ -57,6 +57,7 @@ struct exchange {
 	bool fresh_only;           /* a pooled connection failed: use a new one */
 	bool reused;               /* sent on a pooled connection */
 	bool body_gone;            /* more was sent than request holds: cannot be sent again */
+	bool labelled;             /* label is of this request */
 	bool got_bytes, head_sent; /* of the response */
 	bool reusable, up_broken, tunnel;
 	uint8_t attempts, deaths; /* instances that died under it */
@@ -114,6 +115,7 @@ struct client {
 	uint32_t peer_size;
 	char peer[PEER_SIZE];
 	struct exchange x;
+	char label[BLAME_LABEL_SIZE]; /* of a request that is not held any more, see blame.c */
 };
 
 struct upstream {
@@ -298,6 +300,8 @@ void dispatch_waiters(struct proxy *p, struct instance *i);
 
 /* blame.c: which requests kill instances */
 uint64_t blame_kind(struct http_slice method, struct http_slice path);
+/* The request is about to be dropped: what it was is kept for people to read. */
+void blame_label(struct client *c);
 /* True: requests like c's are refused for now, and c is answered. */
 bool blame_refuses(struct proxy *p, struct client *c);
 /* An instance died by itself: everything that was in flight there is told to ebbd. */

@@ -195,6 +195,8 @@ static void send_piece(struct proxy *p, struct client *c, struct upstream *u, en
 		return;
 	}
 	if (up && piece.size) {
+		if (c->x.request.size > 0)
+			blame_label(c);
 		c->x.body_gone = true; /* it will not be sent again: its buffer is free */
 		request_drop(p, c);
 	}

@@ -79,7 +79,8 @@ class Innocents:
 def test_innocents_run_again_and_the_others_hear_the_cause(host, service, how):
     name, path = service
     before = host.get(name).instance
-    with Innocents(host, name, gets=10, posts=3, ms=2000) as innocents:
+    ms = slow(800) if how == "oom" and pictures.IN_VM else 2000  # that one takes a while there
+    with Innocents(host, name, gets=10, posts=3, ms=f"{ms:.0f}") as innocents:
         killer = post(host, name, path(how))
     gets, posts = innocents.replies[:10], innocents.replies[10:]
     assert [r.status for r in gets] == [200] * 10
@@ -107,6 +108,22 @@ def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(ho
     assert {r.status for r in web.many(10, lambda i: host.get(name, path("exit")))} == {503}
     assert {r.status for r in web.many(10, lambda i: host.get(name))} == {200}
     assert len(events(host, name, "instance_failed")) == 3
+
+
+def test_a_killer_of_which_the_body_came_later_is_named_too(host):
+    """The gateway holds such a request no longer when it dies."""
+    host.apply({"later": {"runtime": "container", "entrypoint": "probe", "memory": 256, "maxInstances": 4}})
+    assert host.get("later").status == 200
+    for _ in range(3):
+        with web.Raw(host.address) as raw:
+            raw.send(b"POST /alloc?mb=600 HTTP/1.1\r\nHost: later.localhost\r\nContent-Length: 1\r\n\r\n")
+            wait_for(lambda: sum(i["tickets"] for i in host.instances("later")) == 1)
+            raw.send(b"x")
+            assert b" 502 " in raw.read_until(b"\r\n")
+    banned = wait_for(lambda: events(host, "later", "request_banned"))
+    assert banned[0]["text"].startswith("POST /alloc is refused for "), banned
+    host.cli("rm", "later")
+    wait_for(lambda: not host.instances("later"), 20)
 
 
 def test_who_shared_instances_with_a_killer_is_not_blamed(host):
