@@ -219,13 +219,13 @@ def test_a_holder_of_locks_on_shared_storage_is_not_frozen(probe, tmp_path, kind
     """A process of the instance's cgroup holds a lock on a file of the host."""
     probe.get("probe")
     (instance,) = probe.wait_frozen("probe")
-    probe.cli("thaw", instance["id"])
     holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLDER, str(tmp_path / "shared"), kind],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "locked\n"
         with open(cgroup_of(instance["pid"]) + "/cgroup.procs", "w") as f:
             f.write(str(holder.pid))
+        probe.cli("thaw", instance["id"])
         text = wait_why(probe, "probe", "file lock")
         assert f"process {holder.pid} " in text
         assert f"inode {os.stat(tmp_path / 'shared').st_ino})" in text

@@ -239,7 +239,7 @@ def test_harmless_messages_are_taken(victim):
 
 
 def test_more_connections_than_its_share_are_turned_away(victim):
-    replies = web.many(40, lambda i: say(victim, "hostile", b'{"type":', wait=700))
+    replies = web.many(40, lambda i: say(victim, "hostile", b'{"type":', wait=int(slow(700))))
     assert replies.count(True) >= 24
 
 

@@ -197,7 +197,7 @@ def test_no_request_is_lost_or_doubled_by_2000_freezes(app):
     for c in clients:
         c.start()
     try:
-        toggle(group, 200 if pictures.IN_VM else 2000)
+        toggle(group, 80 if pictures.IN_VM else 2000)
     finally:
         leaks_write(group + "/cgroup.freeze", "0")
         stop.set()
