@@ -19,9 +19,11 @@
 
 /* What a first instance of a service may need; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
-/* Stalls for memory on the whole host: 200 ms within 2 s. */
+/* Stalls for memory: 200 ms within 2 s. A cgroup that reclaims at its own limit counts too, with
+ * the host empty; so they matter only while less than a part in so many of the memory is left. */
 #define PRESSURE_FILE    "/proc/pressure/memory"
 #define PRESSURE_TRIGGER "some 200000 2000000"
+#define SCARCE_PART      10
 
 /* What there is, and what instances that are on their way out will give back. */
 struct room {
@@ -149,14 +151,15 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 
 /* ---- what is wanted ---- */
 
-static uint64_t available_bytes(void)
+/* A line of /proc/meminfo, which counts in KiB. */
+static uint64_t host_bytes(const char *name)
 {
 	char text[4096], *at;
 
 	if (fd_read_file_at(AT_FDCWD, "/proc/meminfo", text, sizeof(text)) <= 0)
 		return UINT64_MAX;
-	at = strstr(text, "MemAvailable:");
-	return at ? strtoull(at + 13, NULL, 10) << 10 : UINT64_MAX;
+	at = strstr(text, name);
+	return at ? strtoull(at + strlen(name), NULL, 10) << 10 : UINT64_MAX;
 }
 
 uint32_t evict_room(struct fleet *f, const struct service *service)
@@ -193,7 +196,8 @@ bool evict_for(struct fleet *f, const struct service *service)
 void evict_to_reserve(struct fleet *f, const struct service *service)
 {
 	uint64_t need = needed_bytes(service) + f->options.memory_reserve_bytes;
-	uint64_t available = f->options.memory_reserve_bytes ? available_bytes() : UINT64_MAX;
+	uint64_t available =
+		f->options.memory_reserve_bytes ? host_bytes("MemAvailable:") : UINT64_MAX;
 	struct room room;
 
 	if (available >= need)
@@ -216,7 +220,8 @@ static void on_pressure(struct watch *w, uint32_t events)
 		evict_watch_end(f);
 		return;
 	}
-	(void)evict_one(f, NULL, &room, "the host stalls for memory (" PRESSURE_FILE ")");
+	if (host_bytes("MemAvailable:") < host_bytes("MemTotal:") / SCARCE_PART)
+		(void)evict_one(f, NULL, &room, "the host stalls for memory (" PRESSURE_FILE ")");
 }
 
 void evict_watch(struct fleet *f)

@@ -7,11 +7,15 @@ import pytest
 
 import lanes
 import pictures
+from test_57_ring import HAS_RING
 
 not_in_vm = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 
-# image, settings: the probe is a static C server, the others ordinary programs.
-KINDS = {"c": "probe", "node": "node-timers", "python": "python-timers"}
+# Images: a static C server that knows nothing of ebb, a program on ebb.h (`ring`: on the restricted
+# io_uring, else on epoll), and ordinary ones.
+KINDS = {"c": "probe", "native": "native", "node": "node-timers", "python": "python-timers"}
+if HAS_RING:
+    KINDS["ring"] = "native"
 
 
 def archive(image):
@@ -23,7 +27,8 @@ def deploy(ebb, services, **ebb_settings):
     for image in set(services.values()):
         ebb.import_image("oci-archive:" + archive(image), image)
     ebb.apply({name: {"runtime": "container", "entrypoint": image, "maxInstances": 1, "memory": 1024,
-                      "ebb": ebb_settings} for name, image in services.items()})
+                      "ebb": {"ioUring": name.startswith("ring"), **ebb_settings}}
+               for name, image in services.items()})
 
 
 def no_eintr_surfaced(ebb, services):
@@ -33,20 +38,24 @@ def no_eintr_surfaced(ebb, services):
 
 
 def pauses(ebb, requests, pause_most_s, count):
-    names = {f"ka{n}": KINDS["node"] for n in range(min(count, 6))}
-    deploy(ebb, names)
+    """One lane for each service, so that the pause is a pause of the server."""
+    names = [f"ka{n}" for n in range(count)]
+    deploy(ebb, {name: KINDS["node"] for name in names})
+    for name in names:
+        assert ebb.get(name).status == 200
     each = requests // count
-    # Each lane has a part of the range of pauses, so that all of it is covered; and some hit the 5 s.
-    made = [lanes.Lane(ebb, list(names)[n % len(names)], n * each, each,
-                       lambda n=n: random.choice([random.uniform(0, pause_most_s),
-                                                  random.uniform(4.9, 5.1) if n % 3 == 0 else 0.2]))
-            for n in range(count)]
+    # All of the range, and in a third of the lanes half of the time around Node's 5 s.
+    made = [lanes.Lane(ebb, name, 0, each,
+                       lambda n=n: random.uniform(4.9, 5.1) if n % 3 == 0 and random.random() < 0.5
+                       else random.uniform(0, pause_most_s))
+            for n, name in enumerate(names)]
     begun = time.monotonic()
     result = lanes.run(made)
     print(f"\n{result['answered']} requests, pauses 0-{pause_most_s} s, {time.monotonic() - begun:.0f} s, "
           f"{result['starts']}, slowest {result['worst_s'] * 1000:.0f} ms")
     assert not result["faults"], result["faults"][:10]
     assert result["answered"] == each * count
+    assert result["starts"]["cold"] == 0
 
 
 def freezes(ebb, kinds, cycles, services_each=2, deadline_s=3000):
@@ -72,7 +81,9 @@ def freezes(ebb, kinds, cycles, services_each=2, deadline_s=3000):
     print(f"\n{kinds}: {frozen} freezes ({thawed} undone by a request), {result['answered']} requests, "
           f"{took:.0f} s, {result['starts']}, slowest {result['worst_s'] * 1000:.0f} ms, "
           f"{len(result['faults'])} faults")
-    assert not result["faults"], result["faults"][:10]
+    ended = ebb.log_lines("event=instance_(failed|stopped|evicted|retired|unresponsive)")
+    assert not result["faults"], (result["faults"][:10], ended)
+    assert not ended, ended
     for name, lane in made.items():
         lanes.assert_each_counted_once(ebb, name, lane.answered)
     no_eintr_surfaced(ebb, names)

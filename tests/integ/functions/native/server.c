@@ -168,6 +168,39 @@ static int fields(struct ebb_request *rq)
 	return ebb_respond(rq, 201, "text/plain", value, value ? strlen(value) : 0);
 }
 
+#define ASKED_MAX (1 << 20)
+static unsigned char asked[ASKED_MAX];
+static long asked_count;
+
+/* /count?n=N: this number was asked for once more. */
+static int count_number(struct ebb_request *rq)
+{
+	const char *text = strchr(ebb_query(rq), '=');
+	long n = text ? strtol(text + 1, NULL, 10) : 0;
+	char number[24];
+
+	if (asked[n % ASKED_MAX]++ == 0)
+		asked_count++;
+	snprintf(number, sizeof(number), "%ld", n);
+	return say(rq, number);
+}
+
+static int count_numbers(struct ebb_request *rq)
+{
+	char text[8192];
+	int at = snprintf(text, sizeof(text), "{\"asked\": %ld, \"twice\": [", asked_count);
+	const char *comma = "";
+
+	for (long n = 0; n < ASKED_MAX && at < (int)sizeof(text) - 32; n++) {
+		if (asked[n] < 2)
+			continue;
+		at += snprintf(text + at, sizeof(text) - (size_t)at, "%s\"%ld\"", comma, n);
+		comma = ", ";
+	}
+	snprintf(text + at, sizeof(text) - (size_t)at, "]}");
+	return say(rq, text);
+}
+
 static int on_request(struct ebb_request *rq, void *ctx)
 {
 	static const struct {
@@ -184,7 +217,9 @@ static int on_request(struct ebb_request *rq, void *ctx)
 		      {"/chunks", chunks},
 		      {"/forever", forever},
 		      {"/big", big_body},
-		      {"/fields", fields}};
+		      {"/fields", fields},
+		      {"/count", count_number},
+		      {"/counts", count_numbers}};
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 		if (strcmp(routes[i].path, ebb_path(rq)) == 0)
