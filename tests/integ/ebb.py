@@ -184,7 +184,7 @@ class Ebb:
 
     def instance(self, service):
         found = self.instances(service)
-        assert len(found) == 1, found
+        assert len(found) == 1, f"{found}\n{self.log()}"
         return found[0]
 
     def wait_frozen(self, service, deadline_s=10):

@@ -59,12 +59,11 @@ def test_bodies_stream_both_ways_under_back_pressure(app):
 
 def test_a_streamed_answer_flows_at_once(app):
     with web.Raw(app.address) as raw:
-        raw.send(b"GET /chunks?n=3 HTTP/1.1\r\nHost: more.localhost\r\n\r\n")
-        begun = time.monotonic()
+        raw.send(b"GET /chunks?n=20 HTTP/1.1\r\nHost: more.localhost\r\n\r\n")  # takes 0.95 s
         raw.read_until(b"piece 1\n")
-        first = time.monotonic() - begun
-        raw.read_until(b"piece 3\n")
-        assert time.monotonic() - begun >= first + 0.09
+        first = time.monotonic()
+        raw.read_until(b"piece 20\n")
+        assert time.monotonic() - first >= 0.3
         raw.read_until(b"0\r\n\r\n")
 
 
@@ -120,7 +119,7 @@ def test_a_client_that_goes_away_cancels_its_request_only(app):
 
 
 def test_a_nack_reaches_the_gateway_and_the_deadline_the_function(app):
-    assert app.get("more", "/nack").status == 503
+    assert app.get("more", "/nack").text == "the second time\n"
     deadline = app.get("more", "/deadline").json
     assert 0 < deadline / 1000 - time.time() <= 300
 

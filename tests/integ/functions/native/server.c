@@ -44,9 +44,12 @@ static int crash(struct ebb_request *rq)
 	abort();
 }
 
+/* Gives every other one back. */
 static int nack(struct ebb_request *rq)
 {
-	return ebb_nack(rq);
+	static unsigned int seen;
+
+	return seen++ % 2 ? say(rq, "the second time\n") : ebb_nack(rq);
 }
 
 static int deadline(struct ebb_request *rq)
