@@ -84,8 +84,8 @@ def test_deploying_the_same_again_changes_nothing(probe):
 
 def test_new_revision_takes_over_and_the_old_one_drains(probe):
     old = probe.get("probe").instance
-    slow = []
-    thread = threading.Thread(target=lambda: slow.append(probe.get("probe", "/sleep?ms=1500")))
+    slow, ms = [], max(1500, 500 * SLOW)  # as long as a deployment takes
+    thread = threading.Thread(target=lambda: slow.append(probe.get("probe", f"/sleep?ms={ms:.0f}")))
     thread.start()
     wait_for(lambda: probe.instance("probe")["tickets"] == 1)
     probe.deploy("probe", "probe", "--env", "COLOUR=green")

@@ -112,7 +112,8 @@ def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(ho
 
 def test_a_killer_of_which_the_body_came_later_is_named_too(host):
     """The gateway holds such a request no longer when it dies."""
-    host.apply({"later": {"runtime": "container", "entrypoint": "probe", "memory": 256, "maxInstances": 4}})
+    host.apply({"later": {"runtime": "container", "entrypoint": "probe", "memory": 256, "maxInstances": 4,
+                        "ebb": {"cpu": 1000}}})
     assert host.get("later").status == 200
     for _ in range(3):
         with web.Raw(host.address) as raw:

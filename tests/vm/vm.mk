@@ -17,7 +17,7 @@ VM_COMMAND  ?=
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES))
 VM_FAMILIES ?= 10_service 15_survival 30_sandbox 40_gateway 45_hijacked_gateway 50_fluid 52_timers 52_waits \
                54_eviction 55_inherited 56_scaling 57_durations 57_ipc 57_ring 58_crashes 58_native 60_bill \
-               70_bad_input 90_leaks
+               90_leaks
 # What must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
 # What ebb and its tests need at run time; nothing is compiled in the guest.
