@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peer_fd = connect_client();
 	if (data[0] & 1)
 		say(peer_fd, preface, sizeof(preface) - 1, SIZE_MAX);
-	say(peer_fd, data + 1, size - 1, data[0] & 2 ? 1 + data[0] / 4 : SIZE_MAX);
+	say(peer_fd, data + 1, size - 1, data[0] & 2 ? (size_t)1 + data[0] / 4 : SIZE_MAX);
 	close(peer_fd);
 	check_nothing_left();
 	return 0;
