@@ -233,13 +233,14 @@ static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
 }
 
 /* A short request goes into an idle connection at once. What came before that is no answer to it,
- * but more of the answer before. */
+ * but more of the answer before. Not so when a piece of the body is being sent: the head went
+ * before it, and it is the head that is answered. */
 #define SENT_AT_ONCE 8192u
 
 static bool out_of_turn(const struct client *c, const struct upstream *u)
 {
 	return c->x.reused && !c->x.got_bytes && u->s.sending && c->x.up.in_done &&
-	       c->x.request.size <= SENT_AT_ONCE;
+	       !c->x.body_gone && c->x.request.size <= SENT_AT_ONCE;
 }
 
 static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Through the real gateway to a real instance: routing, keep-alive, streaming, bodies."""
 import http.client
+import os
+import signal
 import time
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import pictures
 import web
 from leaks import read
-from waiting import SLOW, wait_for
+from waiting import SLOW, throughout, wait_for
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 
@@ -109,6 +111,26 @@ def test_request_body_streams_before_it_is_complete(front):
 @pytest.mark.parametrize("size", [0, 1, 64 * KB - 1, 64 * KB, 64 * KB + 1, MB, 20 * MB])
 def test_body_comes_back_identical(front, size, chunked):
     assert web.echo(front.address, "probe.localhost", size, chunked)
+
+
+def test_an_answer_that_comes_together_with_the_end_of_the_body_is_one(front):
+    """Both wait when the gateway looks. The connection to the instance was used before, and what comes there
+    while a whole request is being sent is no answer to it; this one is."""
+    gateways = front.programs("ebb-gateway")
+    with web.Raw(front.address) as raw:
+        raw.send(b"GET / HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        raw.read_until(b"}\n")
+        raw.send(b"POST /sleep?ms=300 HTTP/1.1\r\nHost: probe.localhost\r\nContent-Length: 1\r\n\r\n")
+        wait_for(lambda: tickets(front) == 1)
+        for pid in gateways:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            raw.send(b"x")
+            throughout(0.6, lambda: None)  # the instance answers
+        finally:
+            for pid in gateways:
+                os.kill(pid, signal.SIGCONT)
+        assert raw.read_until(b"\r\n").startswith(b"HTTP/1.1 200 ")
 
 
 def test_gigabyte_passes_and_the_gateway_stays_small(front):
