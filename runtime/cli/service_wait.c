@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Waiting until a service is ready to serve: the server took it, and the instances that it is to
- * keep ready accept connections. The server is asked again until it says so. */
+/* Waiting until a service is ready to serve: the server took it, the instances that it is to keep
+ * ready accept connections, and older revisions have handed over. The server is asked again until
+ * it says so. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,43 +16,65 @@
 
 enum readiness { WAITING, READY, BROKEN };
 
-/* Instances of the current revision that have started. */
-static int64_t started(const struct json *instances, int64_t revision)
+static bool takes_requests(const struct json *instance)
 {
-	int64_t count = 0, own;
+	const char *state = json_string(json_get(instance, "state"));
 
+	return state && (strcmp(state, "running") == 0 || strcmp(state, "frozen") == 0);
+}
+
+/* Whether an earlier revision is meant to serve (`ebb traffic`). */
+static bool gets_traffic(const struct json *service, int64_t revision)
+{
+	const struct json *shares = json_get(service, "traffic");
+	int64_t named;
+
+	for (size_t i = 0; i < json_count(shares); i++)
+		if (json_int(json_get(json_at(shares, i), "revision"), &named) == 0 &&
+		    named == revision)
+			return true;
+	return false;
+}
+
+/* READY when the current revision has the instances it is to keep, and none of an older one that
+ * is not meant to serve takes requests any more. */
+static enum readiness judge(const struct json *service, const struct json *instances)
+{
+	int64_t wanted = 0, revision = 0, started = 0, own;
+
+	(void)json_int(json_get(service, "minInstances"), &wanted);
+	(void)json_int(json_get(service, "revision"), &revision);
 	for (size_t i = 0; i < json_count(instances); i++) {
 		const struct json *one = json_at(instances, i);
-		const char *state = json_string(json_get(one, "state"));
 
-		if (json_int(json_get(one, "revision"), &own) == 0 && own == revision && state &&
-		    (strcmp(state, "running") == 0 || strcmp(state, "frozen") == 0))
-			count++;
+		if (!takes_requests(one) || json_int(json_get(one, "revision"), &own) < 0)
+			continue;
+		if (own == revision)
+			started++;
+		else if (!gets_traffic(service, own))
+			return WAITING;
 	}
-	return count;
+	return started >= wanted ? READY : WAITING;
 }
 
 static int look(const struct call *call, const char *name, const struct json *service,
 		const char *action, enum readiness *out)
 {
 	const char *state = json_string(json_get(service, "state"));
-	int64_t wanted = 0, revision = 0;
 	struct api_answer answer;
 	char target[1200];
 	int r;
 
-	(void)json_int(json_get(service, "minInstances"), &wanted);
-	(void)json_int(json_get(service, "revision"), &revision);
-	*out = state && strcmp(state, "failed") == 0 ? BROKEN : READY;
-	if (*out == BROKEN || wanted == 0)
+	if (state && strcmp(state, "failed") == 0) {
+		*out = BROKEN;
 		return CLI_DONE;
+	}
 	r = api_target(target, sizeof(target), "/v1/instances?service=", name, "");
 	if (r == CLI_DONE)
 		r = api_call(call, "GET", target, action, &answer);
 	if (r != CLI_DONE)
 		return r;
-	*out = started(api_list(answer.document, "instances"), revision) >= wanted ? READY
-										   : WAITING;
+	*out = judge(service, api_list(answer.document, "instances"));
 	api_answer_fini(&answer);
 	return CLI_DONE;
 }
