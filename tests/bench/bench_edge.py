@@ -127,7 +127,7 @@ def idle_rows(quick):
             finally:
                 target.stop()
     peer = min(("nginx", "haproxy"), key=lambda name: found[name][0])
-    return [Row("gateway, memory per idle connection", "B", found["ebb"][0], found[peer][0], peer),
+    return [Row(f"gateway, memory per idle connection, of {count}", "B", found["ebb"][0], found[peer][0], peer),
             Row("kernel slab per idle connection, both ends", "B", found["ebb"][1], found[peer][1], peer)]
 
 

@@ -42,7 +42,7 @@ class Daemon:
         path = os.path.join(work, os.path.basename(template) + f".{self.port}")
         with open(os.path.join(HERE, template)) as f:
             text = f.read()
-        for key, value in dict(values, work=work).items():
+        for key, value in {"http2": "", "proto": "", **values, "work": work}.items():
             text = text.replace("@" + key + "@", str(value))
         with open(path, "w") as f:
             f.write(text)
