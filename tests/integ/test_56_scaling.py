@@ -125,7 +125,7 @@ def test_many_requests_reuse_one_instance(host, service):
     for _ in range(rounds):
         replies = web.many(at_once, lambda i: host.get(name, "/sleep?ms=100"))
         assert {r.status for r in replies} == {200}
-    assert len(host.instances(name)) == 1
+    assert len(host.instances(name)) == 1, events(host, name, "instance_starting")
 
 
 def test_waiting_has_an_end_and_it_is_told(new_ebb):
