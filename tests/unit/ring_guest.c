@@ -101,11 +101,9 @@ static int say_call(const char *name, long result)
 static void try_every_operation(struct ring *r)
 {
 	static const int listed[] = {
-		IORING_OP_NOP,          IORING_OP_READ,        IORING_OP_WRITE,
-		IORING_OP_ACCEPT,       IORING_OP_RECV,        IORING_OP_SEND,
-		IORING_OP_SHUTDOWN,     IORING_OP_CLOSE,       IORING_OP_POLL_ADD,
-		IORING_OP_POLL_REMOVE,  IORING_OP_TIMEOUT,     IORING_OP_TIMEOUT_REMOVE,
-		IORING_OP_LINK_TIMEOUT, IORING_OP_ASYNC_CANCEL};
+		IORING_OP_NOP,      IORING_OP_READ,        IORING_OP_WRITE,       IORING_OP_ACCEPT,
+		IORING_OP_RECV,     IORING_OP_SEND,        IORING_OP_SHUTDOWN,    IORING_OP_CLOSE,
+		IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_ASYNC_CANCEL};
 	int refused = 0, other = 0;
 
 	for (int op = 0; op < 64; op++) {
