@@ -34,6 +34,8 @@ static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
 		*at_ns = l->kept.to_ns;
 		return IDLE_UNSURE;
 	}
+	if (l->unknown_pid > 0)
+		return IDLE_UNKNOWN;
 	if (v->budget_ns > v->now_ns && l->first.from_ns != LOOK_NEVER) {
 		*at_ns = v->budget_ns;
 		return IDLE_BUDGET;

@@ -29,6 +29,7 @@
 	X(SOON)      /* a timer is due before freezing pays */ \
 	X(STRETCHED) /* a sleep that a freeze would make longer */ \
 	X(UNSURE)    /* a timer may be due any moment, and a thaw would not tell when */ \
+	X(UNKNOWN)   /* a timer of which nobody can say when it is due */ \
 	X(BUDGET)    /* the service's timers had enough thaws this second */
 /* clang-format on */
 #define X(name) IDLE_##name,

@@ -222,18 +222,24 @@ static void keep_notes(struct looking *g, struct look_notes **notes)
 }
 
 /* Descriptors matter while somebody may wait for them, and while they may hold locks. */
-static int look_at_processes(struct looking *g, pid_t *ids)
+static void look_at_descriptors(struct looking *g, pid_t pid)
 {
-	int n;
+	struct look_due due = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
 
 	if (g->q->frozen && !g->on_fds)
-		return 0;
-	n = cgroup_processes(g->q->cgroup, ids, PROCESSES_MAX);
-	for (int i = 0; i < n; i++) {
-		struct look_due due = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+		return;
+	look_fds(g->q, pid, g->view.mono_ns, &due, &g->look->lock);
+	take_in(g, &due);
+}
 
-		look_fds(g->q, ids[i], g->view.mono_ns, &due, &g->look->lock);
-		take_in(g, &due);
+static int look_at_processes(struct looking *g, pid_t *ids)
+{
+	int n = cgroup_processes(g->q->cgroup, ids, PROCESSES_MAX);
+
+	for (int i = 0; i < n; i++) {
+		look_at_descriptors(g, ids[i]);
+		if (g->look->unknown_pid == 0 && look_signal_timer(ids[i]))
+			g->look->unknown_pid = ids[i];
 	}
 	return n < 0 ? n : 0;
 }

@@ -36,6 +36,7 @@ struct look {
 		stretched;     /* a sleep that every freeze makes longer, the one that ends first */
 	struct held_lock lock; /* looked for while it is awake */
 	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
+	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
 };
 
 struct look_notes; /* of one instance; NULL = none yet */
@@ -57,5 +58,8 @@ pid_t look_stuck(const struct cgroup *g);
  * lock it holds on a foreign file system into *lock. */
 void look_fds(const struct look_request *q, pid_t pid, uint64_t now_ns, struct look_due *due,
 	      struct held_lock *lock);
+/* look_timers.c: whether it has a POSIX timer (timer_create(2)) that something may wait for. When
+ * it is due, the kernel tells only the process itself. */
+bool look_signal_timer(pid_t pid);
 
 #endif

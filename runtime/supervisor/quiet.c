@@ -124,8 +124,11 @@ void quiet_frozen(struct instance *i)
 		return;
 	if (idle->by_hand && idle->look.soon.to_ns < now_ns + TIMER_PAYS_NS)
 		idle->late = true;
-	if (!idle->late)
-		idle->wake_ns = idle_wake_ns(idle->look.first.from_ns);
+	if (idle->late)
+		return;
+	idle->wake_ns = idle_wake_ns(idle->look.first.from_ns);
+	if (idle->look.unknown_pid > 0 && !idle->by_hand)
+		idle->wake_ns = now_ns; /* made since it was decided */
 }
 
 void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)

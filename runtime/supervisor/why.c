@@ -71,6 +71,14 @@ static void explain_unsure(const struct instance *i, uint64_t now_ns, char *out,
 		 due->what, due->tid, ms_until(due->to_ns, now_ns));
 }
 
+static void explain_unknown(const struct instance *i, uint64_t now_ns, char *out, size_t size)
+{
+	snprintf(out, size,
+		 "awake: process %d has a POSIX timer (timer_create) whose time cannot be read; "
+		 "frozen, it would be late (`timers`: \"late\" lets it)",
+		 i->idle.look.unknown_pid);
+}
+
 static void explain_budget(const struct instance *i, uint64_t now_ns, char *out, size_t size)
 {
 	snprintf(out, size,
@@ -96,10 +104,11 @@ static void explain_grace(const struct instance *i, uint64_t now_ns, char *out, 
 
 static void (*const awake_texts[IDLE_REASON_COUNT])(const struct instance *i, uint64_t now_ns,
 						    char *out, size_t size) = {
-	[IDLE_QUIET] = explain_grace,   [IDLE_LOCKED] = explain_locked,
-	[IDLE_CPU] = explain_cpu,       [IDLE_THREAD] = explain_thread,
-	[IDLE_SOON] = explain_soon,     [IDLE_STRETCHED] = explain_stretched,
-	[IDLE_UNSURE] = explain_unsure, [IDLE_BUDGET] = explain_budget,
+	[IDLE_QUIET] = explain_grace,     [IDLE_LOCKED] = explain_locked,
+	[IDLE_CPU] = explain_cpu,         [IDLE_THREAD] = explain_thread,
+	[IDLE_SOON] = explain_soon,       [IDLE_STRETCHED] = explain_stretched,
+	[IDLE_UNSURE] = explain_unsure,   [IDLE_BUDGET] = explain_budget,
+	[IDLE_UNKNOWN] = explain_unknown,
 };
 
 /* Which requests hold it, as far as the board has room to say. */
@@ -162,18 +171,24 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 
 static void explain_frozen(const struct instance *i, char *out, size_t size)
 {
-	const struct look_due *due = &i->idle.look.first;
+	const struct idleness *idle = &i->idle;
+	const struct look_due *due = &idle->look.first;
 	uint64_t now_ns = clock_mono_ns();
 
-	if (i->idle.wake_ns != LOOK_NEVER)
+	if (idle->wake_ns != LOOK_NEVER)
 		snprintf(out, size,
 			 "frozen: no request, no hold; thaws in %" PRIu64
 			 " ms for a timer (%s, thread %d), or for the next request",
-			 ms_until(i->idle.wake_ns, now_ns), due->what, due->tid);
-	else if (i->idle.late)
+			 ms_until(idle->wake_ns, now_ns), due->what, due->tid);
+	else if (idle->late)
 		snprintf(out, size,
 			 "frozen: no request, no hold; its timers and what it does on its own "
 			 "would keep it awake: they wait for the next request");
+	else if (idle->look.unknown_pid > 0)
+		snprintf(out, size,
+			 "frozen: no request, no hold; process %d has a POSIX timer whose time "
+			 "cannot be read: it waits for the next request",
+			 idle->look.unknown_pid);
 	else
 		snprintf(out, size,
 			 "frozen: no request, no hold, no timer; the next request thaws it");

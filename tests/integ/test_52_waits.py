@@ -3,10 +3,11 @@
 import pytest
 
 import pictures
-from test_52_timers import LATE_MS, Metronome, timer_thaws, wait_why
+from test_52_timers import LATE_MS, Metronome, pass_time, timer_thaws, wait_why, why
 from waiting import SLOW, wait_for
 
 # What a thaw ends or lets go on, and what would be stretched by the time it was frozen.
+UNKNOWN = ["posix"]  # when it is due only the program itself can ask
 FREEZABLE = ["nanosleep", "absolute", "poll", "epoll", "timerfd", "timerfd_epoll", "futex", "semaphore", "signal"]
 STRETCHED = ["ppoll", "select"]
 WAIT_MS = 2500 if SLOW == 1 else 10000  # long enough that freezing pays on this machine
@@ -16,7 +17,7 @@ WAIT_MS = 2500 if SLOW == 1 else 10000  # long enough that freezing pays on this
 def waiting(module_ebb):
     """Services, one for each way, each asked to wait in it."""
     module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
-    names = {kind: "wait-" + kind.replace("_", "-") for kind in FREEZABLE + STRETCHED}
+    names = {kind: "wait-" + kind.replace("_", "-") for kind in FREEZABLE + STRETCHED + UNKNOWN}
     module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "minInstances": 1}
                       for name in names.values()})
     for name in names.values():
@@ -31,12 +32,35 @@ def test_every_kind_of_wait_ends_in_time_though_it_was_frozen(waiting):
     with Metronome() as metronome:
         for kind in STRETCHED:
             wait_why(ebb, names[kind], "sleeps in")
+        for kind in UNKNOWN:
+            wait_why(ebb, names[kind], "whose time cannot be read")
         for kind in FREEZABLE:
             (frozen,) = ebb.wait_frozen(names[kind])
             wait_for(lambda: timer_thaws(ebb, frozen["id"]), 2 + WAIT_MS / 1000, kind)
-        for kind in STRETCHED:
+        for kind in STRETCHED + UNKNOWN:
             ebb.wait_frozen(names[kind])
     late = {kind: ebb.get(name, "/fired").json for kind, name in names.items()}
     assert all(len(of_kind) == 1 for of_kind in late.values()), late
     assert max(ms for (ms,) in late.values()) < LATE_MS + metronome.worst_ms, (late, metronome.worst_ms)
-    assert not any(timer_thaws(ebb, ebb.instance(names[kind])["id"]) for kind in STRETCHED)
+    assert not any(timer_thaws(ebb, ebb.instance(names[kind])["id"]) for kind in STRETCHED + UNKNOWN)
+
+
+def test_a_posix_timer_waits_for_the_next_request_when_timers_may_be_late(module_ebb, waiting):
+    module_ebb.apply({"late-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
+                                     "ebb": {"timers": "late"}}})
+    assert module_ebb.get("late-posix", "/timer?kind=posix&ms=300").status == 200
+    (frozen,) = module_ebb.wait_frozen("late-posix")
+    assert "timers wait for that" in why(module_ebb, "late-posix")
+    pass_time(0.6)
+    assert module_ebb.instance("late-posix")["cpu_us"] == frozen["cpu_us"]
+    (late,) = wait_for(lambda: module_ebb.get("late-posix", "/fired").json)
+    assert late > 200
+
+
+def test_work_without_a_request_ends_at_max_duration_though_a_posix_timer_is_armed(module_ebb, waiting):
+    module_ebb.apply({"long-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
+                                     "maxDuration": 2}})
+    assert module_ebb.get("long-posix", "/timer?kind=posix&ms=60000").status == 200
+    wait_why(module_ebb, "long-posix", "whose time cannot be read")
+    module_ebb.wait_frozen("long-posix")
+    assert "wait for the next request" in why(module_ebb, "long-posix")

@@ -107,6 +107,23 @@ static void sleeps_that_a_freeze_would_hurt_keep_it_awake(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
 }
 
+static void a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.unknown_pid = 7;
+	v.patience_ns = MS(640);
+	assert_int_equal(idle_decide(&v).reason, IDLE_UNKNOWN);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(640));
+	v.fire = false;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	v.fire = true;
+	v.idle_since_ns = NOW - v.limit_ns;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_true(idle_decide(&v).late);
+}
+
 static void beyond_the_budget_it_stays_awake(void **state)
 {
 	struct look l = calm();
@@ -142,6 +159,7 @@ int main(void)
 		cmocka_unit_test(a_lock_counts_for_ever),
 		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
 		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),
+		cmocka_unit_test(a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over),
 		cmocka_unit_test(beyond_the_budget_it_stays_awake),
 		cmocka_unit_test(patience_and_the_wake_grid),
 	};

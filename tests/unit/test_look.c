@@ -140,6 +140,62 @@ static void a_timerfd_is_seen_awake_and_frozen(void **state)
 	kill_and_remove(t, &g, &c);
 }
 
+static timer_t timer_of(clockid_t clock_id, int notify, int number)
+{
+	struct sigevent how = {.sigev_notify = notify, .sigev_signo = number};
+	struct itimerspec at = {.it_value = {.tv_sec = 100}};
+	timer_t timer = NULL;
+
+	timer_create(clock_id, &how, &timer);
+	timer_settime(timer, 0, &at, NULL);
+	return timer;
+}
+
+/* Those nobody waits for; then, when told, one that counts; then it is gone again. */
+static void run_signal_timers(int go_fd, int result_fd)
+{
+	timer_t timer;
+	char go;
+
+	signal(SIGALRM, SIG_IGN);
+	timer_of(CLOCK_PROCESS_CPUTIME_ID, SIGEV_SIGNAL, SIGALRM);
+	timer_of(CLOCK_THREAD_CPUTIME_ID, SIGEV_SIGNAL, SIGALRM);
+	timer_of(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGVTALRM);
+	timer_of(CLOCK_REALTIME, SIGEV_NONE, 0);
+	report(result_fd, 1);
+	if (read(go_fd, &go, 1) != 1)
+		return;
+	timer = timer_of(CLOCK_REALTIME, SIGEV_SIGNAL, SIGALRM);
+	report(result_fd, 2);
+	if (read(go_fd, &go, 1) != 1)
+		return;
+	timer_delete(timer);
+	report(result_fd, 3);
+	pause();
+}
+
+static void a_posix_timer_that_something_may_wait_for_is_seen(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "signals", &roomy);
+	struct look_notes *notes = NULL;
+	struct child c = start_in(t, &g, run_signal_timers);
+
+	(void)child_result(&c);
+	assert_int_equal(look(&g, 1, false, &notes).unknown_pid, 0);
+	child_go(&c);
+	(void)child_result(&c);
+	assert_int_equal(look(&g, 1, false, &notes).unknown_pid, c.pid);
+	freeze(&g);
+	assert_int_equal(look(&g, 1, true, &notes).unknown_pid, c.pid);
+	assert_int_equal(cgroup_thaw(&g), 0);
+	child_go(&c);
+	(void)child_result(&c);
+	assert_int_equal(look(&g, 1, false, &notes).unknown_pid, 0);
+	look_notes_free(notes);
+	kill_and_remove(t, &g, &c);
+}
+
 static void who_runs_is_seen(void **state)
 {
 	struct cgroup_tree *t = needs_root(state);
@@ -224,6 +280,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_timerfd_is_seen_awake_and_frozen, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_posix_timer_that_something_may_wait_for_is_seen,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(who_runs_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_look_costs, setup, teardown),
 	};

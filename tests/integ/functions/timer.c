@@ -151,6 +151,24 @@ static void by_signal(long long due_ns)
 	sigtimedwait(&set, NULL, &t);
 }
 
+/* timer_create(2): the kernel tells nobody else when it is due. */
+static void by_posix(long long due_ns)
+{
+	struct sigevent how = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN};
+	struct itimerspec at = {.it_value = timespec_of(due_ns)};
+	sigset_t set;
+	timer_t timer;
+
+	how._sigev_un._tid = gettid();
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	timer_create(CLOCK_MONOTONIC, &how, &timer);
+	timer_settime(timer, TIMER_ABSTIME, &at, NULL);
+	sigwaitinfo(&set, NULL);
+	timer_delete(timer);
+}
+
 static const struct kind {
 	const char *name;
 	void (*wait)(long long due_ns);
@@ -160,7 +178,7 @@ static const struct kind {
 	{"select", by_select},       {"epoll", by_epoll},
 	{"timerfd", by_timerfd},     {"timerfd_epoll", by_timerfd_epoll},
 	{"futex", by_futex},         {"semaphore", by_semaphore},
-	{"signal", by_signal},
+	{"signal", by_signal},       {"posix", by_posix},
 };
 
 struct timer {
