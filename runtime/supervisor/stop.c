@@ -18,6 +18,7 @@
 
 #define LOOK_AGAIN_NS (2 * NS_PER_MS)
 #define DRAIN_LOOK_NS (20 * NS_PER_MS)
+#define FORBIDDEN     "made a system call that is not allowed (seccomp) and "
 
 static struct loop *loop_of(struct instance *i)
 {
@@ -144,7 +145,8 @@ static void note_exit(struct instance *i, const struct sandbox_word *word)
 				  word->b, i->spec->put.name);
 	else
 		(void)text_format(i->fault, sizeof(i->fault),
-				  "the process was killed by signal %d (%s)", word->b,
+				  "the process %swas killed by signal %d (%s)",
+				  i->cause == WIRE_DOWN_SECCOMP ? FORBIDDEN : "", word->b,
 				  strsignal(word->b));
 }
 

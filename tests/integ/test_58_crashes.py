@@ -2,6 +2,8 @@
 """An instance that dies takes nobody with it: what can run again runs again, the others hear why, and a
 request that keeps killing instances is refused."""
 import itertools
+import platform
+import signal
 import threading
 
 import pytest
@@ -90,6 +92,22 @@ def test_innocents_run_again_and_the_others_hear_the_cause(host, service, how):
         assert DEATHS[how] in message(reply) and before in message(reply), message(reply)
     assert host.get(name).status == 200
     assert len(events(host, name, "instance_failed")) == 1
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 calls, which end by seccomp, exist on x86_64 only")
+def test_who_is_killed_by_its_seccomp_filter_is_told_so(host):
+    host.apply({"forbidden": {"runtime": "container", "entrypoint": "probe", "maxInstances": 2}})
+    first = host.get("forbidden").instance
+    reply = post(host, "forbidden", "/try?call=x32")
+    assert (reply.status, reply.headers["x-ebb-error"]) == (502, "INSTANCE_CRASHED"), reply
+    assert f"{first} made a system call that is not allowed (seccomp)" in message(reply)
+    assert f"killed by signal {signal.SIGSYS:d} while it had this request" in message(reply)
+    (failed,) = events(host, "forbidden", "instance_failed")
+    assert failed["instance"] == first and "not allowed (seccomp)" in failed["text"], failed
+    assert first not in host.cli("ps").out
+    assert host.get("forbidden").instance != first
+    host.cli("rm", "forbidden")
+    wait_for(lambda: not host.instances("forbidden"), 20)
 
 
 def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(host, service):
