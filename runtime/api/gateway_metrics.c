@@ -43,6 +43,11 @@ static const struct member {
 	{"ebb_request_starts_total", "start", "cold", SERVICE_start_cold},
 	{"ebb_request_starts_total", "start", "thaw", SERVICE_start_thaw},
 	{"ebb_request_starts_total", "start", "warm", SERVICE_start_warm},
+	{"ebb_request_choices_total", "chosen", "only", SERVICE_chosen_only},
+	{"ebb_request_choices_total", "chosen", "fullest", SERVICE_chosen_fullest},
+	{"ebb_request_choices_total", "chosen", "woken", SERVICE_chosen_woken},
+	{"ebb_request_choices_total", "chosen", "saturated", SERVICE_chosen_saturated},
+	{"ebb_request_choices_total", "chosen", "older", SERVICE_chosen_older},
 	{"ebb_request_body_bytes_total", "direction", "in", SERVICE_bytes_in},
 	{"ebb_request_body_bytes_total", "direction", "out", SERVICE_bytes_out},
 };
@@ -53,6 +58,7 @@ static const struct {
 	{"ebb_requests_total", "Requests that are over, by class of the answer."},
 	{"ebb_request_errors_total", "Answers made by ebb, by kind."},
 	{"ebb_request_starts_total", "Requests by how they found their instance."},
+	{"ebb_request_choices_total", "Requests by why their instance was chosen."},
 	{"ebb_request_body_bytes_total", "Bytes of bodies, without framing."},
 };
 

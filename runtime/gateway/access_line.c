@@ -55,6 +55,7 @@ static void put_answer(struct writer *w, struct proxy *p, const struct exchange 
 {
 	const char *start = x->cold ? "cold" : x->thawed ? "thaw" : "warm";
 	const struct instance *i = &p->instances.slots[x->slot];
+	const char *chosen = wire_choice_name(x->chosen);
 
 	put_number(w, "status", x->status);
 	if (x->error)
@@ -69,6 +70,7 @@ static void put_answer(struct writer *w, struct proxy *p, const struct exchange 
 	if (i->generation == x->generation)
 		put_text(w, "instance", i->id, i->id_size);
 	put_text(w, "start", start, 4);
+	put_text(w, "chosen", chosen, strlen(chosen));
 }
 
 static void put_times(struct writer *w, const struct exchange *x, uint64_t now_ns)

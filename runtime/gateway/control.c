@@ -13,6 +13,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/gateway/choice.h"
 #include "runtime/gateway/proxy.h"
 
 static int on_route_put(void *self, struct wire_message *m)
@@ -40,6 +41,7 @@ static int on_route_del(void *self, struct wire_message *m)
 		return r;
 	blame_forget(p, record->index);
 	s = &p->routes.services[record->index];
+	choice_forget(s);
 	/* What is open on its instances may finish, but whoever gets this index next gets none of
 	 * them. */
 	s->first_instance = 0;
@@ -58,6 +60,7 @@ static int on_instance_up(void *self, struct wire_message *m)
 	r = instances_up(&p->instances, &p->routes, up, m->fds, proxy_now(p));
 	if (r < 0)
 		return r;
+	p->routes.services[up->service].record.ups = up->ups;
 	p->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
 	dispatch_service_queue(p, up->service);
 	queue_tell(p, up->service);
@@ -194,12 +197,23 @@ void control_on_writable(void *self, const struct loop_event *e)
 	p->control_blocked = false;
 }
 
+enum mark { MARK_NEED = 1, MARK_CHOICE = 2 };
+
+static void mark(struct proxy *p, uint32_t service, enum mark what)
+{
+	if (p->marks[service] == 0)
+		p->marked[p->mark_count++] = service;
+	p->marks[service] |= what;
+}
+
 void control_need_instance(struct proxy *p, uint32_t service)
 {
-	if (p->need_marked[service])
-		return;
-	p->need_marked[service] = true;
-	p->need_services[p->need_count++] = service;
+	mark(p, service, MARK_NEED);
+}
+
+void control_choice(struct proxy *p, uint32_t service)
+{
+	mark(p, service, MARK_CHOICE);
 }
 
 void control_need_sockets(struct proxy *p, struct instance *i)
@@ -241,23 +255,56 @@ void control_suspect(struct proxy *p, const struct instance *i, int err)
 	(void)tell(p, WIRE_INSTANCE_SUSPECT, &suspect, sizeof(suspect));
 }
 
+static bool flush_need(struct proxy *p, uint32_t service)
+{
+	struct service *s = &p->routes.services[service];
+	struct wire_need_instance need = {.service = service,
+					  .queued = s->queued,
+					  .ups = s->record.ups,
+					  .refused_full = s->refused_full,
+					  .refused_late = s->refused_late,
+					  .refused_nacked = s->refused_nacked};
+
+	if (!tell(p, WIRE_NEED_INSTANCE, &need, sizeof(need)))
+		return false;
+	s->refused_full = s->refused_late = s->refused_nacked = 0;
+	s->need_told_ns = proxy_now(p);
+	s->need_told = need.queued;
+	return true;
+}
+
+static bool flush_choice(struct proxy *p, uint32_t service)
+{
+	struct service *s = &p->routes.services[service];
+
+	s->choice.service = service;
+	if (!tell(p, WIRE_CHOICE, &s->choice, sizeof(s->choice)))
+		return false;
+	memset(s->choice.made, 0, sizeof(s->choice.made));
+	s->choice_told_ns = proxy_now(p);
+	return true;
+}
+
+static const struct {
+	enum mark mark;
+	bool (*flush)(struct proxy *p, uint32_t service);
+} tellers[] = {
+	{MARK_NEED, flush_need},
+	{MARK_CHOICE, flush_choice},
+};
+
 void control_flush(struct proxy *p)
 {
-	while (p->need_count > 0) {
-		uint32_t service = p->need_services[p->need_count - 1];
-		struct service *s = &p->routes.services[service];
-		struct wire_need_instance need = {.service = service,
-						  .queued = s->queued,
-						  .refused_full = s->refused_full,
-						  .refused_late = s->refused_late,
-						  .refused_nacked = s->refused_nacked};
+	while (p->mark_count > 0) {
+		uint32_t service = p->marked[p->mark_count - 1];
 
-		if (!tell(p, WIRE_NEED_INSTANCE, &need, sizeof(need)))
-			return;
-		s->refused_full = s->refused_late = s->refused_nacked = 0;
-		s->need_told_ns = proxy_now(p);
-		s->need_told = need.queued;
-		p->need_count--;
-		p->need_marked[service] = false;
+		for (size_t i = 0; i < ARRAY_LEN(tellers); i++) {
+			if (!(p->marks[service] & tellers[i].mark))
+				continue;
+			if (!tellers[i].flush(p, service))
+				return;
+			p->marks[service] &= (uint8_t)~tellers[i].mark;
+		}
+		p->mark_count--;
 	}
 }

@@ -10,6 +10,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/gateway/choice.h"
 #include "runtime/gateway/proxy.h"
 #include "runtime/gateway/serialize.h"
 
@@ -136,14 +137,15 @@ static bool try_start(struct proxy *p, struct client *c)
 	const struct service *s = &p->routes.services[c->x.service];
 
 	for (int i = 0; i < CHOOSE_TRIES; i++) {
-		struct instance *best = instances_choose(&p->instances, p->board, s, proxy_now(p));
+		struct choice made = choice_make(&p->instances, p->board, s, proxy_now(p));
 
-		if (!best)
+		if (!made.best)
 			return false;
-		if (!take_ticket(p, c, best))
+		if (!take_ticket(p, c, made.best))
 			continue;
+		choice_made(p, c, &made);
 		unqueue(p, c);
-		start(p, c, best);
+		start(p, c, made.best);
 		return true;
 	}
 	return false;

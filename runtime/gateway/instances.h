@@ -55,13 +55,4 @@ void instances_down(struct instances *all, struct routes *routes, struct instanc
 /* More sockets; what does not fit is left in fds. Returns how many were taken. */
 uint32_t instances_stock(struct instance *i, int *fds, uint32_t count);
 
-/* How good it would be to send a request there: 0 = impossible. Prefers the present revision, then
- * awake over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze.
- * A saturated one is the last resort: a frozen one is better. */
-uint32_t instance_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
-		       bool saturated);
-/* The best one of a service according to the board right now, or NULL. */
-struct instance *instances_choose(struct instances *all, struct board *board,
-				  const struct service *s, uint64_t now_ns);
-
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
+#include "runtime/gateway/choice.h"
 
 /* Pooled connections beside those in use. */
 #define UPSTREAMS_EXTRA 1024u
@@ -115,7 +116,7 @@ void proxy_before_wait(void *self)
 
 	if (p->starved_count > 0)
 		feed_starved(p);
-	if (p->need_count > 0)
+	if (p->mark_count > 0)
 		control_flush(p);
 	h2_flush(p);
 	dispatch_ring(p);
@@ -129,6 +130,7 @@ static void on_coarse_timer(struct proxy *p)
 	client_arm_accept(p);
 	dispatch_all_queues(p);
 	hibernate_serve_all(p);
+	choice_tell_due(p);
 }
 
 void proxy_on_timer(void *self, const struct loop_event *e)

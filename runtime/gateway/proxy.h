@@ -66,6 +66,7 @@ struct exchange {
 	uint8_t nacks;
 	bool open;            /* not accounted for yet, see account.h */
 	bool routed, aborted; /* service is known; the client went away before the end */
+	uint8_t chosen;       /* enum wire_choice_reason, once it was dispatched */
 	uint16_t status;      /* as the client got it; 0 none */
 	const char *error;    /* x-ebb-error of an answer of ours */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
@@ -170,14 +171,15 @@ struct proxy {
 	uint32_t free_client_count, free_upstream_count;
 	uint32_t queued;        /* in all services */
 	bool need_due;          /* ebbd is to be told of some queue at the next coarse tick */
+	bool choice_due;        /* or of some choice */
 	struct tunnel *tunnels; /* by client */
 	uint32_t wakers;        /* WebSockets in line for a ticket, of all instances */
 	bool serving_wakers;
 	struct addresses addresses;
 	char *stashes; /* STASH_BYTES for each client */
 
-	uint32_t need_count, need_services[SERVICES_MAX]; /* to be told to ebbd before waiting */
-	bool need_marked[SERVICES_MAX];
+	uint32_t mark_count, marked[SERVICES_MAX]; /* to be told to ebbd before waiting */
+	uint8_t marks[SERVICES_MAX];               /* and what of each, see control.c */
 	uint64_t *starved; /* streams that wait for a buffer: op and index */
 	uint32_t starved_count;
 
@@ -402,6 +404,7 @@ int control_init(struct proxy *p);
 void control_on_readable(void *self, const struct loop_event *e);
 void control_on_writable(void *self, const struct loop_event *e);
 void control_need_instance(struct proxy *p, uint32_t service);
+void control_choice(struct proxy *p, uint32_t service);
 void control_need_sockets(struct proxy *p, struct instance *i);
 bool control_blame(struct proxy *p, const struct wire_blame *blame);
 void control_cleared(struct proxy *p, uint32_t service, uint64_t kind);

@@ -19,6 +19,9 @@ struct service {
 	uint64_t need_told_ns; /* when ebbd was told how many wait, and how many it was told */
 	uint32_t need_told;
 	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */
+	struct wire_choice choice; /* the last one that was news, and counts not yet told */
+	uint64_t choice_told_ns;
+	bool choice_due;
 	uint32_t first_variant, next_variant;  /* index + 1: revisions that share its requests */
 	uint32_t host_next[SERVICE_HOSTS_MAX]; /* chains of the host table, host number + 1 */
 };

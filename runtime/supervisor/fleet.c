@@ -237,13 +237,14 @@ uint32_t fleet_count(const struct fleet *f)
 
 /* ---- what others tell it ---- */
 
-void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued)
+void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued, uint32_t ups)
 {
 	struct service *service = services_at(f->options.services, index);
 
 	if (!service || gateway >= GATEWAYS_MAX)
 		return;
-	service->queued[gateway] = queued;
+	/* Said before it heard of the last instance: it says so again if that has no room. */
+	service->queued[gateway] = ups == service->ups ? queued : 0;
 	fleet_scale(f, service);
 }
 

@@ -54,10 +54,13 @@ int fleet_new(const struct fleet_options *options, struct fleet **out);
 /* Kills what is left at once, without its last meters. */
 void fleet_free(struct fleet *f);
 
-/* Gateways: this many requests wait for the service there. */
-void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued);
+/* Gateways: this many requests wait for the service there, which has heard of so many of its
+ * instances (services.h, ups). */
+void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued, uint32_t ups);
 /* Requests of a service were answered 503, counted by cause. */
 void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
+/* Why requests of a service go where they go. 0, -EPROTO if the record is none. */
+int fleet_chosen(struct fleet *f, const struct wire_choice *choice);
 /* An event of a service. */
 void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const char *text);
 /* A service was put: instances of older revisions drain, minInstances start. */

@@ -75,7 +75,7 @@ static int on_need_instance(void *self, struct wire_message *m)
 						 [REFUSED_LATE] = need->refused_late,
 						 [REFUSED_NACKED] = need->refused_nacked};
 
-	fleet_need(g->all->fleet, need->service, g->index, need->queued);
+	fleet_need(g->all->fleet, need->service, g->index, need->queued, need->ups);
 	fleet_refused(g->all->fleet, need->service, refused);
 	return 0;
 }
@@ -172,6 +172,14 @@ static int on_cleared(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_choice(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_choice *choice = (const void *)m->record;
+
+	return fleet_chosen(g->all->fleet, choice);
+}
+
 static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_READY, 0, PHASE_STARTING, 0, 0, on_gateway_ready},
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), PHASE_SERVING, 0, 0,
@@ -181,6 +189,7 @@ static const struct wire_rule rules[] = {
 	 on_suspect},
 	{WIRE_BLAME, sizeof(struct wire_blame), PHASE_SERVING, 0, 0, on_blame},
 	{WIRE_CLEARED, sizeof(struct wire_cleared), PHASE_SERVING, 0, 0, on_cleared},
+	{WIRE_CHOICE, sizeof(struct wire_choice), PHASE_SERVING, 0, 0, on_choice},
 };
 
 /* ---- starting one ---- */
@@ -243,6 +252,7 @@ static void send_route(struct gateway *g, const struct service *service)
 		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
 		.host_count = put->host_count,
 		.hibernate_ms = put->hibernate_ms,
+		.ups = service->ups,
 	};
 
 	memcpy(route.name, put->name, sizeof(route.name));
@@ -265,10 +275,13 @@ static void send_route(struct gateway *g, const struct service *service)
 static void send_up(struct gateway *g, struct instance *i)
 {
 	struct wire_instance_up up;
+	const struct service *service;
 	struct instance *same;
 	int fds[1 + SOCKETS_FIRST];
 
 	instance_up_record(i, &up);
+	service = services_at(g->all->options.services, up.service);
+	up.ups = service ? service->ups : 0;
 	fds[0] = instance_freeze_fd(i);
 	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
 	    0)

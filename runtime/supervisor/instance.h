@@ -195,6 +195,10 @@ int freezer_ask(struct instance *i);    /* 0 or -EBUSY */
 void freezer_thaw(struct instance *i);  /* by the supervisor itself */
 void freezer_look(struct instance *i);  /* did a gateway thaw it? */
 
+/* choice.c */
+/* Tells why requests go where they go, if that is news and not too early. */
+void choice_say_due(struct fleet *f, struct service *service);
+
 /* load.c */
 uint32_t load_limit_first(const struct spec *spec); /* tickets of a new instance */
 void load_begin(struct instance *i);                /* ready or thawed: measure while it works */

@@ -35,6 +35,8 @@ void probe_ready(struct instance *i)
 		memset(service->queued, 0, sizeof(service->queued));
 		fleet_drain(f, i->service, i->spec, true);
 	}
+	if (service)
+		service->ups++;
 	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
 	instance_announce(i);

@@ -212,6 +212,7 @@ void fleet_on_rescale(struct timer *t)
 			continue;
 		fleet_scale(f, service);
 		say_refused(f, service);
+		choice_say_due(f, service);
 	}
 	/* What is needed has its room; what may be needed takes of the rest. */
 	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {

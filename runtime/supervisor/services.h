@@ -25,17 +25,28 @@ struct spec {
 	struct wire_service_put put;
 };
 
+/* Why gateways send requests where they do, as far as it is not told yet: choice.c. */
+struct choices {
+	struct wire_choice last; /* of any gateway; made: sums of all */
+	char instance[INSTANCE_ID_SIZE];
+	bool due;
+	uint64_t made_ns, said_ns;
+	uint32_t said_slot, said_generation, said_reason;
+};
+
 struct service {
 	uint32_t index;
 	char name[SERVICE_NAME_SIZE]; /* "" = free */
 	uint32_t variant;             /* 0, or the revision that serves beside the service */
 	uint32_t share_permille;      /* of a variant: how much of the requests it gets */
 	struct spec *spec;
+	uint32_t ups;                  /* instances that came up so far, as gateways count them */
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
 	uint32_t crowded; /* requests that went to saturated instances since the last decision */
 	/* answered 503 and not yet told as an event: queue full, too late, nacked, cannot start */
 	uint32_t refused[REFUSED_KINDS];
 	uint64_t refused_said_ns, start_said_ns;
+	struct choices choices;
 	uint32_t start_said; /* the reason told last */
 	uint32_t failures;   /* starts that failed in a row */
 	uint64_t not_before_ns;

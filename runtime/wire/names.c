@@ -41,6 +41,13 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_START_REFUSED] = "start_refused",
 	[WIRE_EVENT_INSTANCE_UNRESPONSIVE] = "instance_unresponsive",
 	[WIRE_EVENT_REQUEST_BANNED] = "request_banned",
+	[WIRE_EVENT_INSTANCE_CHOSEN] = "instance_chosen",
+};
+
+static const char *const choice_names[WIRE_CHOICE_COUNT] = {
+	[WIRE_CHOICE_ONLY] = "only",   [WIRE_CHOICE_FULLEST] = "fullest",
+	[WIRE_CHOICE_WOKEN] = "woken", [WIRE_CHOICE_SATURATED] = "saturated",
+	[WIRE_CHOICE_OLDER] = "older",
 };
 
 static const char *const reason_names[METER_REASON_COUNT] = {
@@ -71,6 +78,11 @@ const char *wire_down_cause_name(uint32_t cause)
 const char *wire_event_kind_name(uint32_t kind)
 {
 	return name_at(event_names, ARRAY_LEN(event_names), kind);
+}
+
+const char *wire_choice_name(uint32_t reason)
+{
+	return name_at(choice_names, ARRAY_LEN(choice_names), reason);
 }
 
 const char *wire_meter_reason_name(uint32_t reason)

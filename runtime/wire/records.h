@@ -18,6 +18,7 @@
 	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) \
 	/* gateway -> ebbd */ \
 	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) X(BLAME) X(CLEARED) \
+	X(CHOICE) \
 	/* ebbd -> api */ \
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
 	X(API_LEDGER) X(GATEWAY_FILES) \
@@ -126,6 +127,7 @@ struct wire_route_put {
 	uint32_t share_permille;
 	uint32_t
 		hibernate_ms; /* silence after which a WebSocket gives its ticket back; 0 = never */
+	uint32_t ups;         /* INSTANCE_UPs of this service so far, see NEED_INSTANCE */
 };
 
 struct wire_route_del {
@@ -145,6 +147,7 @@ struct wire_instance_up {
 	uint32_t backlog; /* never more connects pending than this */
 	uint16_t port;    /* TCP: 127.0.0.1:port */
 	uint16_t reserved;
+	uint32_t ups; /* as in ROUTE_PUT, this one among them */
 	char id[INSTANCE_ID_SIZE];
 	char unix_name[64]; /* UNIX: abstract name, without the leading NUL */
 };
@@ -194,12 +197,34 @@ struct wire_ban {
 
 /* ---- gateway -> ebbd ---- */
 
-/* Requests wait and no instance had room. Idempotent: says the number now. And how many were
- * answered 503 OVERLOADED since the last one: the queue was full, they waited too long, every
- * instance gave them back. */
+/* Requests wait and no instance had room. Idempotent: says the number now. ups: the last one it
+ * heard of; while that is not ebbd's last, an instance is on its way to it that may have the room.
+ * And how many were answered 503 OVERLOADED since the last one: the queue was full, they waited too
+ * long, every instance gave them back. */
 struct wire_need_instance {
 	uint32_t service, queued;
-	uint32_t refused_full, refused_late, refused_nacked, reserved;
+	uint32_t ups;
+	uint32_t refused_full, refused_late, refused_nacked;
+};
+
+/* Why a request went to the instance it went to. */
+#define WIRE_CHOICES(X) X(ONLY) X(FULLEST) X(WOKEN) X(SATURATED) X(OLDER)
+#define X(name)         WIRE_CHOICE_##name,
+enum wire_choice_reason { WIRE_CHOICES(X) WIRE_CHOICE_COUNT };
+#undef X
+const char *wire_choice_name(uint32_t reason); /* "fullest", ... */
+
+/* Requests of a service go elsewhere, or for another reason, than the last one told: the choice
+ * itself, what it was made from, and how many were made by reason since the last record. At most
+ * one record per service and second. */
+struct wire_choice {
+	uint32_t service, slot, generation;
+	uint32_t reason;         /* enum wire_choice_reason */
+	uint32_t tickets, limit; /* of that instance, this request among them */
+	/* What else there was: awake and not saturated with room, frozen, saturated with room, of
+	 * an older revision, and those without room. */
+	uint32_t awake, frozen, saturated, older, full;
+	uint32_t made[WIRE_CHOICE_COUNT];
 };
 
 struct wire_need_sockets {
@@ -400,7 +425,7 @@ struct wire_log_pipe {
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
 	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
 	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) X(INSTANCE_RETIRED) \
-	X(REQUEST_BANNED) X(INSTANCE_EVICTED)
+	X(REQUEST_BANNED) X(INSTANCE_EVICTED) X(INSTANCE_CHOSEN)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

@@ -283,7 +283,7 @@ class Gateway:
     def pump(self):
         for line in self.stub.stdout:
             words = line.split(None, 1)
-            told = words[0] in ("ready", "need_instance", "suspect", "blame", "cleared", "exit")
+            told = words[0] in ("ready", "need_instance", "suspect", "blame", "cleared", "choice", "exit")
             (self.events if told else self.answers).put(line.split())
 
     def pump_log(self):

@@ -16,7 +16,7 @@
  *   sockets on|off                  whether NEED_SOCKETS is answered
  *   drain
  * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT KINDS,
- * cleared SERVICE, exit STATUS
+ * cleared SERVICE, choice SERVICE SLOT REASON TICKETS AWAKE FROZEN SATURATED FULL MADE, exit STATUS
  *
  * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms
  *        [KEY=VALUE]...]]]]]   keys: see limits[] below, proxy=1, trusted=ADDRESS/BITS
@@ -430,6 +430,19 @@ static int on_cleared(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_choice(void *self, struct wire_message *m)
+{
+	const struct wire_choice *n = (const void *)m->record;
+	uint32_t made = 0;
+
+	for (int i = 0; i < WIRE_CHOICE_COUNT; i++)
+		made += n->made[i];
+	printf("choice %u %u %s %u %u %u %u %u %u\n", n->service, n->slot,
+	       wire_choice_name(n->reason), n->tickets, n->awake, n->frozen, n->saturated, n->full,
+	       made);
+	return 0;
+}
+
 static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_READY, 0, 1, 0, 0, on_ready},
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), 1, 0, 0, on_need_instance},
@@ -437,6 +450,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), 1, 0, 0, on_suspect},
 	{WIRE_BLAME, sizeof(struct wire_blame), 1, 0, 0, on_blame},
 	{WIRE_CLEARED, sizeof(struct wire_cleared), 1, 0, 0, on_cleared},
+	{WIRE_CHOICE, sizeof(struct wire_choice), 1, 0, 0, on_choice},
 };
 
 static bool on_record(struct stub *s)

@@ -19,7 +19,7 @@ import pytest
 import pictures
 from ebb import BIN, PROJECT, Ebb
 from test_15_survival import serves
-from waiting import wait_for
+from waiting import throughout, wait_for
 
 HIJACKED = os.path.join(BIN, "tests/hijacked_gateway")
 SYS_PIDFD_GETFD = 438
@@ -30,12 +30,14 @@ with open(os.path.join(PROJECT, "runtime/wire/records.h")) as f:
     RECORDS = f.read()
 TYPES = re.findall(r"X\((\w+)\)", RECORDS[:RECORDS.index("enum wire_type")].split("#define X(name)")[0])
 
+CHOICES = re.findall(r"X\((\w+)\)", re.search(r"#define WIRE_CHOICES\(X\)(.*)", RECORDS)[1])
+
 
 def words_of(name):
-    """How many 32-bit fields the record of this type has; all those of gateways have no other."""
+    """How many 32-bit fields the record of this type has; all those used here have no other."""
     body = re.search(r"struct wire_%s {(.*?)\n}" % name.lower(), RECORDS, re.S)[1]
-    fields = re.findall(r"u?int32_t ([^;]+);", body)
-    return sum(len(names.split(",")) for names in fields)
+    names = ",".join(re.findall(r"u?int32_t ([^;]+);", body)).split(",")
+    return sum(len(CHOICES) if "[WIRE_CHOICE_COUNT]" in name else 1 for name in names)
 
 
 # --- its code in our hands ------------------------------------------------------------------------
@@ -126,7 +128,7 @@ def record(name, body=b"", size=None):
 
 @pytest.fixture
 def many_gateways(new_ebb):
-    ebb = new_ebb(gateways=24)
+    ebb = new_ebb(gateways=25)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("probe", "probe", "--min", 1, "--max", 2)
     wait_for(lambda: ebb.instances("probe"))
@@ -149,6 +151,9 @@ def forbidden_records():
     yield "sixty-four descriptors", record("NEED_SOCKETS", b"\0" * 16), [null] * 64
     yield "no sockets", record("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 0, 0)), []
     yield "too many sockets", record("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 65, 0)), []
+    choice = [0] * words_of("CHOICE")
+    choice[3] = len(CHOICES)
+    yield "a choice for no reason there is", record("CHOICE", struct.pack(f"<{len(choice)}I", *choice)), []
     for name in ("SERVICE_PUT", "SERVICE_DEL", "SHUTDOWN", "INSTANCE_COMMAND", "IMAGE_IMPORT",
                  "METER_ACK", "LEDGER_READY", "API_READY", "UNPACK_DONE", "GATEWAY_CONFIG",
                  "INSTANCE_UP", "METER"):
@@ -183,12 +188,15 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
     victim = ebb.programs("ebb-gateway")[0]
     with channel(victim) as stolen:
         for _ in range(20000):
-            kind = rng.choice(("NEED_INSTANCE", "NEED_SOCKETS", "INSTANCE_SUSPECT"))
+            kind = rng.choice(("NEED_INSTANCE", "NEED_SOCKETS", "INSTANCE_SUSPECT", "CHOICE"))
             words = [number() for _ in range(words_of(kind))]
             if kind == "NEED_INSTANCE":
                 words[0] |= 0x400  # no service of this host: to start those is a gateway's right
             elif kind == "NEED_SOCKETS":
                 words[2] = rng.randint(1, 64)
+            elif kind == "CHOICE":
+                words[0] %= 2  # also the service there is
+                words[3] %= len(CHOICES)
             else:
                 words[1] |= 0x100  # nor this instance, of which it may say that it is stuck
             body = struct.pack(f"<{len(words)}I", *words)
@@ -199,6 +207,28 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
     assert wait_for(lambda: serves(ebb)).status == 200
     assert ebb.instance("probe")["pid"] == instance["pid"]
     assert victim in ebb.programs("ebb-gateway")
+
+
+def test_a_wish_from_before_an_instance_came_up_starts_no_other(new_ebb):
+    """Records cross: a gateway asks while the instance it will have room on is on its way to it."""
+    ebb = new_ebb(gateways=2)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 3)
+    assert ebb.get("probe").status == 200
+    victim = ebb.programs("ebb-gateway")[0]
+
+    def wish(ups):
+        return record("NEED_INSTANCE", struct.pack("<6I", 0, 1, ups, 0, 0, 0))
+    os.kill(victim, signal.SIGSTOP)  # it would take its wish back
+    try:
+        with channel(victim) as stolen:
+            stolen.send(wish(0))
+            assert all(n == 1 for n in throughout(0.5, lambda: len(ebb.instances("probe"))))
+            stolen.send(wish(1))
+            wait_for(lambda: len(ebb.instances("probe")) == 2)
+    finally:
+        os.kill(victim, signal.SIGCONT)
+    assert wait_for(lambda: serves(ebb)).status == 200
 
 
 def test_a_gateway_that_asks_for_sockets_and_never_reads_is_ended(probe_two):

@@ -53,6 +53,7 @@ def test_a_line_says_what_happened_to_its_request(logged):
     assert line["method"] == "POST" and line["target"] == "/echo"
     assert line["host"] == "probe.localhost" and line["service"] == "probe"
     assert line["status"] == 200 and line["start"] == "cold" and "error" not in line
+    assert line["chosen"] == "only"
     assert line["user_agent"] == 'a "quoted" \xff one' and line["peer"] == "127.0.0.1"
     assert line["bytes_in"] == 1000 and line["bytes_out"] == 1000
     assert 0 < line["queue_us"] <= line["first_byte_us"] <= line["total_us"]
@@ -70,6 +71,8 @@ def test_each_request_has_one_line_and_is_counted_once(logged):
     assert sum(found["ebb_requests_total"].values()) == 43
     starts = found["ebb_request_starts_total"]
     assert starts["cold"] >= 1 and starts["thaw"] >= 1 and sum(starts.values()) == 43
+    assert found["ebb_request_choices_total"] == {
+        "only": 43, "fullest": 0, "woken": 0, "saturated": 0, "older": 0}
     assert found["ebb_request_duration_seconds_bucket"]["+Inf"] == 43
     assert found["ebb_request_duration_seconds_bucket"]["0.025000"] <= 3 + 1
     assert found["ebb_request_duration_seconds_count"][""] == 43

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many instances: reuse before start, saturation as measured, bounded queues; and ebb says why."""
+import re
 import threading
 
 import pytest
@@ -140,6 +141,25 @@ def test_waiting_has_an_end_and_it_is_told(new_ebb):
     assert all(1 <= int(r.headers["retry-after"]) <= 30 for r in refused)
     told = wait_for(lambda: events(ebb, "one", "requests_refused"), 15)
     assert "as the queue was full" in told[0] or "waited longer" in told[0], told
+
+
+def test_why_an_instance_was_chosen_is_told(host, service):
+    name = service(maxConcurrency=2, minInstances=2, maxInstances=2)
+
+    def told(text):
+        return wait_for(lambda: [e for e in events(host, name, "instance_chosen") if text in e], 20)
+    host.wait_frozen(name)
+    wait_for(lambda: len(host.instances(name)) == 2)
+    assert host.get(name).start == "thaw"
+    assert "1 of 2 open there now, there were 2 frozen;" in told("frozen, as none awake had room")[0]
+    # The first of these wakes one, the second joins it, the third finds it full.
+    with Load(host, name, "/sleep?ms=100", 3) as load:
+        fullest = told("the fullest of those awake with room")
+    assert "2 of 2 open" in fullest[0] or "1 of 2 open" in fullest[0], fullest
+    assert {r.status for r in load.replies} == {200}
+    sums = [sum(map(int, re.findall(r"(?:: |, )(\d+) (?:to|woke)", text.split("such event")[1])))
+            for text in events(host, name, "instance_chosen")]
+    assert sums and all(sums) and sum(sums) <= 1 + len(load.replies)
 
 
 def test_nothing_is_measured_of_what_is_frozen(host, service):

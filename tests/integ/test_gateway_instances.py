@@ -394,3 +394,43 @@ def test_the_gateway_runs_under_its_policy(make, up):
         pytest.skip("a sanitizer build needs system calls of its own")
     with open(f"/proc/{gw.pid}/status") as status:
         assert "Seccomp:\t2" in status.read()
+
+
+def choices(gw, count):
+    """The next so many choices told: {slot, reason, tickets, awake, frozen, saturated, full, made}."""
+    names = ("service", "slot", "reason", "tickets", "awake", "frozen", "saturated", "full", "made")
+    told = [dict(zip(names, gw.event("choice"), strict=True)) for _ in range(count)]
+    return [{n: v if n == "reason" else int(v) for n, v in one.items()} for one in told]
+
+
+def test_ebbd_hears_why_an_instance_was_chosen_when_that_changes(make, up):
+    gw = one(make, up, limit=3)
+    for _ in range(5):
+        gw.get("/hello")
+    first, = choices(gw, 1)
+    assert (first["slot"], first["reason"], first["tickets"], first["full"]) == (0, "only", 1, 0)
+    gw.up(1, up.port, limit=3)
+    gw.do("freeze", 0)
+    gw.do("freeze", 1)
+    gw.get("/hello")
+    woken, = choices(gw, 1)
+    assert (woken["reason"], woken["awake"], woken["frozen"]) == ("woken", 0, 2)
+    assert woken["made"] + first["made"] == 6  # five of the first kind, told with the next change
+    gw.do("saturate", 0, 1)
+    gw.do("saturate", 1, 1)
+    for _ in range(3):
+        gw.get("/hello")
+    last, = choices(gw, 1)
+    assert last["reason"] in ("saturated", "woken") and last["made"] == 3
+
+
+def test_what_stays_the_same_is_told_once(make, up):
+    gw = one(make, up)
+    gw.get("/hello")
+    choices(gw, 1)
+    for _ in range(3):
+        throughout(0.6, lambda: gw.get("/hello"), every_s=0.05)
+    gw.up(1, up.port)
+    gw.do("freeze", 0)
+    gw.get("/hello")
+    assert choices(gw, 1)[0]["made"] >= 30

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/price.h"
-#include "runtime/gateway/instances.h"
+#include "runtime/gateway/choice.h"
 #include "runtime/supervisor/policy.h"
 #include "runtime/supervisor/saturation.h"
 
@@ -82,8 +82,8 @@ static struct machine *choose(struct sim *s)
 	for (uint32_t n = 0; n < s->machine_count; n++) {
 		struct machine *m = &s->machines[n];
 		enum board_state state = m->frozen ? BOARD_FROZEN : BOARD_RUNNING;
-		uint32_t rank = instance_rank(board_make(1, state, 0, m->count), 1, m->load.limit,
-					      true, m->load.cause != LOAD_NONE);
+		uint32_t rank = choice_rank(board_make(1, state, 0, m->count), 1, m->load.limit,
+					    true, m->load.cause != LOAD_NONE);
 
 		if (is_ready(s, m) && rank > best_rank) {
 			best_rank = rank;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 OBJECTS_test_gateway_route := runtime/gateway/route
-OBJECTS_test_gateway_instances := runtime/gateway/instances runtime/gateway/route
+OBJECTS_test_gateway_choice := $(addprefix runtime/gateway/,choice instances route)
 OBJECTS_test_gateway_serialize := runtime/gateway/serialize runtime/gateway/forwarded
 OBJECTS_test_gateway_addresses := runtime/gateway/addresses
 OBJECTS_test_gateway_h2_memory := runtime/gateway/h2_memory
