@@ -195,7 +195,7 @@ const struct verb cli_verbs[] = {
 	 .completes = ARG_SERVICE,
 	 .run = verb_rollback},
 	{.name = "traffic",
-	 .words = "NAME [REVISION=PERCENT...]",
+	 .words = "NAME [REV=PERCENT...]",
 	 .help = "shares requests between revisions; without shares, shows them",
 	 .details = "  ebb traffic api 7=90 8=10     a tenth to revision 8\n"
 		    "  ebb traffic api 8=100         all to it; 8 must be the newest, or use "
