@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/event_filter.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
@@ -22,6 +23,7 @@
 struct watcher {
 	struct request *rq; /* NULL: free */
 	bool sse;
+	struct event_filter filter;
 };
 
 struct watch {
@@ -69,6 +71,8 @@ static void send_event(const struct watcher *w, const struct wire_event *e, uint
 	struct json_out o;
 	char head[64];
 
+	if (!event_filter_takes(&w->filter, e))
+		return;
 	json_out_init(&o);
 	event_write(&o, NULL, e, rev);
 	if (o.failed || stream_backlog(w->rq) > BACKLOG_BYTES_MAX) {
@@ -141,17 +145,20 @@ static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 void get_events(struct request *rq)
 {
 	const struct watch *watch = rq->api->watch;
+	struct event_filter filter;
 	struct json_out o;
 	uint64_t rev;
 
-	if (!first_wanted(rq, watch->next_rev - watch->count, &rev))
+	if (!first_wanted(rq, watch->next_rev - watch->count, &rev) ||
+	    !event_filter_read(rq, &filter))
 		return;
 	json_out_init(&o);
 	json_out_object(&o, NULL);
 	json_out_u64(&o, "rev", watch->next_rev - 1);
 	json_out_array(&o, "events");
 	for (; rev < watch->next_rev; rev++)
-		event_write(&o, NULL, &watch->ring[rev % EVENTS_KEPT], rev);
+		if (event_filter_takes(&filter, &watch->ring[rev % EVENTS_KEPT]))
+			event_write(&o, NULL, &watch->ring[rev % EVENTS_KEPT], rev);
 	json_out_end_array(&o);
 	json_out_end_object(&o);
 	reply_json(rq, 200, NULL, &o);
@@ -169,6 +176,7 @@ void get_watch(struct request *rq)
 {
 	struct watch *watch = rq->api->watch;
 	struct watcher *w = free_place(watch);
+	struct event_filter filter;
 	uint64_t rev;
 
 	if (!w) {
@@ -176,9 +184,10 @@ void get_watch(struct request *rq)
 			      WATCHERS_MAX);
 		return;
 	}
-	if (!first_wanted(rq, watch->next_rev, &rev))
+	if (!first_wanted(rq, watch->next_rev, &rev) || !event_filter_read(rq, &filter))
 		return;
-	*w = (struct watcher){.rq = rq, .sse = request_accepts(rq, "text/event-stream")};
+	*w = (struct watcher){
+		.rq = rq, .sse = request_accepts(rq, "text/event-stream"), .filter = filter};
 	stream_begin(rq, w->sse ? "text/event-stream" : "application/x-ndjson");
 	for (; rev < watch->next_rev; rev++)
 		send_event(w, &watch->ring[rev % EVENTS_KEPT], rev);

@@ -80,15 +80,33 @@ int verb_logs(struct call *call)
 	return r == CLI_DONE ? print_lines(call, &source, args_given(&call->args, "follow")) : r;
 }
 
+/* "/v1/events?of=NAME&kind=K&": more of the query may follow. */
+static int events_target(const struct call *call, const char *path, char *out, size_t size)
+{
+	const char *name = args_word(&call->args, 0);
+	const char *kind = args_value(&call->args, "kind");
+	char of[320] = "", of_kind[320] = "";
+	int r = CLI_DONE;
+
+	if (name)
+		r = api_target(of, sizeof(of), "of=", name, "&");
+	if (r == CLI_DONE && kind)
+		r = api_target(of_kind, sizeof(of_kind), "kind=", kind, "&");
+	snprintf(out, size, "%s?%s%s", path, of, of_kind);
+	return r;
+}
+
 int verb_events(struct call *call)
 {
 	struct source source = {.action = "read the events", .take = event_line_print};
 	bool follow = args_given(&call->args, "follow");
 	struct api_answer answer;
 	const struct json *list;
-	char target[64], rev[32];
-	int r = api_call(call, "GET", "/v1/events", source.action, &answer);
+	char target[720], since[800], rev[32];
+	int r = events_target(call, "/v1/events", target, sizeof(target));
 
+	if (r == CLI_DONE)
+		r = api_call(call, "GET", target, source.action, &answer);
 	if (r != CLI_DONE)
 		return r;
 	list = api_list(answer.document, "events");
@@ -98,8 +116,9 @@ int verb_events(struct call *call)
 		event_print(call, json_at(list, i));
 	fflush(stdout);
 	table_value(rev, sizeof(rev), json_get(answer.document, "rev"), SHOW_TEXT, 0);
-	snprintf(target, sizeof(target), "/v1/watch?since=%s", rev);
 	api_answer_fini(&answer);
-	source.target = target;
+	(void)events_target(call, "/v1/watch", target, sizeof(target));
+	snprintf(since, sizeof(since), "%ssince=%s", target, rev);
+	source.target = since;
 	return follow ? print_lines(call, &source, true) : CLI_DONE;
 }

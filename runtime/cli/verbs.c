@@ -108,6 +108,10 @@ static const struct option logs_options[] = {
 
 static const struct option events_options[] = {
 	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
+	{.name = "kind",
+	 .kind = ARG_TEXT,
+	 .value = "K",
+	 .help = "only these: instance_starting, ..."},
 	{.name = NULL},
 };
 
@@ -250,9 +254,12 @@ const struct verb cli_verbs[] = {
 	 .completes = ARG_SERVICE,
 	 .run = verb_logs},
 	{.name = "events",
-	 .words = "",
-	 .help = "what happened on this host",
+	 .words = "[NAME]",
+	 .help = "what happened on this host, and why",
+	 .details = "NAME: only what happened to this service or instance.",
 	 .options = events_options,
+	 .words_max = 1,
+	 .completes = ARG_SERVICE,
 	 .run = verb_events},
 	{.name = "top", .words = "", .help = "instances, refreshed; q ends", .run = verb_top},
 	{.name = "usage",

@@ -112,6 +112,41 @@ def test_events_tell_the_life_of_an_instance(probe):
                          for word in ("instance_ready", "instance_frozen", "instance_thawed")))
 
 
+def test_events_of_one_name_or_kind(probe):
+    instance = probe.get("probe").instance
+    of = probe.cli("events", "--json", instance).json
+    assert of and {e["instance"] for e in of} == {instance}
+    kinds = probe.cli("events", "--json", "--kind", "instance_ready", "probe").json
+    assert kinds and {(e["kind"], e["service"]) for e in kinds} == {("instance_ready", "probe")}
+    assert probe.cli("events", "--json", "nobody").json == []
+    wrong = probe.cli("events", "--kind", "instance_readz", ok=False)
+    assert wrong.code != 0 and 'no kind of event named "instance_readz"' in wrong.err
+
+
+def test_events_f_shows_what_comes_of_one_name(probe):
+    follow = subprocess.Popen([os.path.join(BIN, "ebb"), "events", "-f", "other"],
+                              stdout=subprocess.PIPE, env={**os.environ, "EBB_SOCKET": probe.socket})
+    try:
+        os.set_blocking(follow.stdout.fileno(), False)
+        seen = []
+
+        def shown(word):
+            seen.append(follow.stdout.read() or b"")
+            return word in b"".join(seen)
+        probe.deploy("other", "probe")
+        wait_for(lambda: shown(b"service_up other"))
+        probe.get("probe")
+        probe.get("other")
+        wait_for(lambda: shown(b"instance_ready other"))
+        whole = [line for line in b"".join(seen).splitlines(keepends=True) if line.endswith(b"\n")]
+        assert len(whole) >= 3 and all(b" other" in line for line in whole), whole
+    finally:
+        follow.terminate()
+        follow.wait()
+        follow.stdout.close()
+        probe.cli("rm", "other")
+
+
 def test_why_names_the_reason(probe):
     instance = probe.get("probe").instance
     probe.wait_frozen("probe")
