@@ -167,14 +167,25 @@ static bool is_due(const struct instance *i, uint64_t *said_ns)
 	return true;
 }
 
+static bool is_saturated(const struct load *l)
+{
+	return l->state.cause != LOAD_NONE;
+}
+
+/* What is told late is told with numbers, not with a sample that has none of them. */
+static bool shows_cause(enum load_cause cause, const struct load_sample *s)
+{
+	return cause == LOAD_NACK ? s->nacks > 0 : cause != LOAD_LATENCY || s->answers > 0;
+}
+
 static void say(struct instance *i, const struct load_state *before, const struct load_sample *s)
 {
 	struct load *l = &i->load;
-	bool saturated = l->state.cause != LOAD_NONE;
+	bool saturated = is_saturated(l);
 	char numbers[200];
 
 	say_numbers(i, s, numbers, sizeof(numbers));
-	if (saturated != (before->cause != LOAD_NONE) && saturated != l->said_saturated &&
+	if (saturated != l->said_saturated && shows_cause(l->state.cause, s) &&
 	    is_due(i, &l->said_ns)) {
 		l->said_saturated = saturated;
 		if (saturated)
@@ -209,11 +220,12 @@ static void judge(struct instance *i, const struct reading *r)
 	struct load_state before = i->load.state;
 	struct load_bounds bounds = {.limit_max = i->spec->put.concurrency_max,
 				     .automatic = is_auto(i->spec)};
+	bool changed = load_step(&i->load.state, &bounds, &r->sample);
 
-	if (load_step(&i->load.state, &bounds, &r->sample)) {
+	if (changed)
 		publish(i);
-		say(i, &before, &r->sample);
-	}
+	if (changed || is_saturated(&i->load) != i->load.said_saturated)
+		say(i, &before, &r->sample); /* what was not due then is told when it is */
 }
 
 static void again(struct instance *i)
@@ -264,6 +276,7 @@ void load_begin(struct instance *i)
 void load_end(struct instance *i)
 {
 	load_rest(&i->load.state);
+	i->load.said_saturated = false; /* the next time is to be told as the first was */
 	atomic_store(&slot_of(i)->saturated, 0);
 	loop_timer_off(i->fleet->options.loop, &i->load.timer);
 }

@@ -4,11 +4,12 @@
  * call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim feeds it
  * too.
  *
- *   CPU      at 95 % of what it may use, as the mean of four samples, it is saturated, below 75 %
- * not. With PSI half of it suffices when its tasks also waited for a CPU half of the time. latency
- * the first byte takes three times the instance's own baseline while it has twice the requests
- * open: something inside has a queue. The baseline follows slowly, so requests that have become
- * slower for good are the new baseline after a few seconds. nack     it gave a request back.
+ * - CPU: at 95 % of what it may use, as the mean of four samples, it is saturated, below 75 % not.
+ *   With PSI half of it suffices when its tasks also waited for a CPU half of the time.
+ * - Latency: the first byte takes three times the instance's own baseline while it has twice the
+ *   requests open: something inside has a queue. The baseline follows slowly, so requests that have
+ *   become slower for good are the new baseline after a few seconds.
+ * - Nack: it gave a request back.
  *
  * With an automatic limit, saturation that lasts (CPU: full over a second or two on average, with
  * no more open than the limit says) also lowers the tickets it may have; room grows back slowly and

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many instances: reuse before start, saturation as measured, bounded queues; and ebb says why."""
+import contextlib
+import os
 import re
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -68,6 +73,71 @@ def test_full_cpu_saturates_and_another_instance_is_started(host, service):
     assert saturated and "CPU" in saturated[0] and "of what it may use" in saturated[0]
     started = events(host, name, "instance_starting")
     assert "every instance is saturated: " in started[-1] or "requests wait" in started[-1], started
+
+
+def test_what_is_saturated_again_after_a_sleep_is_told_again(host, service):
+    name = service(memory=512, maxInstances=1)
+    for count in (1, 2):
+        with Load(host, name, "/burn?ms=20", 8):
+            wait_for(lambda: len(events(host, name, "instance_saturated")) >= count, 30)
+        host.wait_frozen(name, 30)
+
+
+def has_psi():
+    try:
+        with open("/proc/pressure/cpu") as f:
+            return f.read().startswith("some ")
+    except OSError:  # EOPNOTSUPP: compiled in and switched off
+        return False
+
+
+class Hogs:
+    """A busy process on each CPU until the block ends, and for two minutes at most whatever happens."""
+
+    def __enter__(self):
+        burn = "import os, sys, time\nos.sched_setaffinity(0, [int(sys.argv[1])])\n" \
+               "end = time.monotonic() + float(sys.argv[2])\nwhile time.monotonic() < end: pass"
+        self.hogs = [subprocess.Popen([sys.executable, "-c", burn, str(cpu), str(slow(120))])
+                     for cpu in os.sched_getaffinity(0)]
+        return self
+
+    def __exit__(self, *_):
+        for hog in self.hogs:
+            hog.kill()
+            hog.wait()
+
+
+def cpu_it_gets(ebb, name):
+    """Thousandths of a CPU that the one instance used over a second."""
+    def reading():
+        return time.monotonic(), ebb.instance(name)["cpu_us"]
+    (begun, before), *_, (ended, after) = throughout(slow(1), reading)
+    return (after - before) / (ended - begun) / 1000
+
+
+@pytest.mark.skipif(not has_psi(), reason="this kernel tells no pressure (boot it with psi=1)")
+def test_tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota(host, service):
+    """Others keep both CPUs busy. The quota is chosen so that what is left for the instance is 70 % of it."""
+    def saturated():
+        # Nobody else on this machine promises to use as much as a moment ago: then once more.
+        name = service(maxInstances=1, ebb={"cpu": 8000})
+        with Load(host, name, "/burn?ms=200", 8):
+            wait_for(lambda: [i["tickets"] for i in host.instances(name)] == [8], 30)
+            given = cpu_it_gets(host, name)
+        host.wait_frozen(name, 30)
+        before = len(events(host, name, "instance_saturated"))
+        service(maxInstances=1, ebb={"cpu": round(given / 0.7)})
+        with Load(host, name, "/burn?ms=200", 8), contextlib.suppress(AssertionError):
+            wait_for(lambda: len(events(host, name, "instance_saturated")) > before, 10)
+        host.wait_frozen(name, 30)
+        told = events(host, name, "instance_saturated")[before:]
+        return [t for t in told if "waited for a CPU" in t]
+    with Hogs():
+        (told, *_) = wait_for(saturated, 90)
+    words = told.split()
+    assert told.startswith("saturated: CPU ") and 50 <= int(words[2]) < 95, told
+    assert "% of the time a task waited for a CPU; new requests go elsewhere" in told, told
+    assert int(words[words.index("and") + 1]) >= 50, told
 
 
 def test_automatic_concurrency_follows_the_cpu_and_is_told(host, service):
