@@ -231,6 +231,40 @@ def test_a_stop_of_the_host_tells_every_client(new_ebb):
     assert heard == [((CLOSE, struct.pack(">H", 1001)), b"")] * 20
 
 
+def evicted(ebb):
+    return [e["service"] for e in ebb.cli("events", "--json").json if e["kind"] == "instance_evicted"]
+
+
+def test_who_sleeps_with_an_open_connection_keeps_its_place(new_ebb):
+    """Used before all others, it stays: its clients would lose what they think they have."""
+    ebb = new_ebb(settings={"armed": 1, "memory_reserve_mb": 0, "instances_max": 2})
+    ebb.import_image("oci-archive:" + pictures.apps_archive("ws-node"), "ws-node")
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    probe = {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}
+    ebb.apply({"sleeps": service("ws-node"), "b": probe, "c": probe})
+    one = Socket(ebb, "sleeps")
+    (before,) = ebb.wait_frozen("sleeps")
+    for name in ("b", "c"):
+        assert ebb.get(name).status == 200
+        ebb.wait_frozen(name)
+    assert evicted(ebb) == ["b"]
+    with web.Raw(ebb.address) as raw:
+        raw.send(b"GET /sleep?ms=2000 HTTP/1.1\r\nHost: c.localhost\r\n\r\n")
+        wait_for(lambda: ebb.instance("c")["tickets"] == 1)
+        refused = ebb.get("b")
+        assert (refused.status, refused.headers["x-ebb-error"]) == (503, "OVERLOADED"), refused
+        assert b" 200 " in raw.read_until(b"\r\n")
+    one.say("x")
+    assert one.hear() == "0:x" and ebb.instance("sleeps")["id"] == before["id"]
+    one.close()
+    wait_for(lambda: ebb.get("sleeps").json["closed"] == 1)
+    for name in ("sleeps", "c"):
+        assert ebb.get(name).status == 200
+        ebb.wait_frozen(name)
+    assert ebb.get("b").status == 200
+    assert evicted(ebb) == ["b", "sleeps"]
+
+
 # --- streams ----------------------------------------------------------------------------------------
 def events(ebb, name):
     sock = socket.create_connection(ebb.address, timeout=30)
