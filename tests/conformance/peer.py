@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 
-from gateway_harness import DEADLINE_S, Reader, until
+from gateway_harness import DEADLINE_S, Reader, end_listener, until
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -19,7 +19,8 @@ class Function:
         self.port = self.listener.getsockname()[1]
         self.connections, self.conns = 0, set()
         self.reset()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepts = threading.Thread(target=self.accept, daemon=True)
+        self.accepts.start()
 
     def reset(self):
         """The answer: bytes, or a callable (conn, head) that sends, and says whether to go on."""
@@ -28,7 +29,7 @@ class Function:
         self.ended = queue.Queue()     # one entry per connection that ended
 
     def close(self):
-        self.listener.close()
+        end_listener(self.listener, self.accepts)
 
     def accept(self):
         while True:

@@ -104,6 +104,15 @@ class Reader:
         return status, got[1], b"".join(self.body_pieces(got[1], True))
 
 
+def end_listener(listener, accepts):
+    """Wakes the thread that waits in accept(2) first. Closed under it, it would wait on, and when the
+    process is stopped and continued, ask again with the number: then of another test's listener."""
+    listener.shutdown(socket.SHUT_RDWR)
+    accepts.join(DEADLINE_S)
+    assert not accepts.is_alive()
+    listener.close()
+
+
 class Upstream:
     """Threads and blocking sockets; every behaviour is a method named after the path."""
 
@@ -112,10 +121,11 @@ class Upstream:
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.counts, self.connections, self.open, self.seen = {}, 0, set(), queue.Queue()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepts = threading.Thread(target=self.accept, daemon=True)
+        self.accepts.start()
 
     def close(self):
-        self.listener.close()
+        end_listener(self.listener, self.accepts)
         self.drop_connections()
 
     def drop_connections(self):
