@@ -28,6 +28,7 @@ enum loop_op {
 	LOOP_UP_SEND,
 	LOOP_UP_POLL,
 	LOOP_UP_CONNECT,
+	LOOP_UP_LOOK,
 	LOOP_OP_COUNT,
 };
 

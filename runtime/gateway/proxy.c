@@ -66,6 +66,7 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 		[LOOP_UP_SEND] = upstream_on_send,
 		[LOOP_UP_POLL] = upstream_on_poll,
 		[LOOP_UP_CONNECT] = upstream_on_connect,
+		[LOOP_UP_LOOK] = upstream_on_look,
 	};
 	int r;
 

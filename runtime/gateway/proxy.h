@@ -128,6 +128,7 @@ struct upstream {
 	bool cancelling, has_ticket;   /* see cancel.c */
 	uint32_t service;              /* while it has a ticket */
 	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
+	bool looking;                  /* whether it said something before it was asked */
 	uint32_t head_seen;
 	uint64_t idle_until_ns;
 };
@@ -194,6 +195,7 @@ struct proxy {
 	char date[HTTP_DATE_SIZE];
 	uint64_t real_offset_ns, real_checked_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct http_head head;                    /* scratch of the parser */
+	char looked_at;                           /* a byte that nobody reads, see upstream.c */
 };
 
 static inline uint64_t proxy_now(const struct proxy *p)
@@ -362,6 +364,7 @@ void upstream_on_recv(void *self, const struct loop_event *e);
 void upstream_on_send(void *self, const struct loop_event *e);
 void upstream_on_poll(void *self, const struct loop_event *e);
 void upstream_on_connect(void *self, const struct loop_event *e);
+void upstream_on_look(void *self, const struct loop_event *e);
 void upstream_on_timer(struct proxy *p, struct upstream *u);
 
 /* response.c */

@@ -194,11 +194,27 @@ static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
 	u->slot = i->slot;
 	u->generation = i->generation;
 	u->unproven = true;
-	u->idle = u->cancelling = u->has_ticket = false;
+	u->idle = u->looking = u->cancelling = u->has_ticket = false;
 	c->x.reused = false;
 	join(p, c, u);
 	connect_and_send(p, c, u, i);
 	return true;
+}
+
+/* What is in an idle connection before the request is sent is no answer to it, but more of the
+ * answer before. Looked at in the submission that sends it, so that nothing comes between. */
+static void look_first(struct proxy *p, struct upstream *u)
+{
+	struct io_uring_sqe *sqe;
+	uint64_t user_data;
+
+	loop_reserve(p->io.loop, 2);
+	sqe = loop_sqe(p->io.loop, LOOP_UP_LOOK, u->s.index, u->s.life);
+	user_data = sqe->user_data;
+	io_uring_prep_recv(sqe, u->s.fd, &p->looked_at, 1, MSG_PEEK | MSG_DONTWAIT);
+	sqe->user_data = user_data;
+	u->s.pending++;
+	u->looking = true;
 }
 
 bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
@@ -214,6 +230,7 @@ bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
 	join(p, c, u);
 	c->x.reused = true;
 	p->count.pool_hits++;
+	look_first(p, u);
 	stream_send(&p->io, &u->s, borrowed(c->x.request));
 	return true;
 }
@@ -232,20 +249,9 @@ static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
 	return u;
 }
 
-/* A short request goes into an idle connection at once. What came before that is no answer to it,
- * but more of the answer before. Not so when a piece of the body is being sent: the head went
- * before it, and it is the head that is answered. */
-#define SENT_AT_ONCE 8192u
-
-static bool out_of_turn(const struct client *c, const struct upstream *u)
-{
-	return c->x.reused && !c->x.got_bytes && u->s.sending && c->x.up.in_done &&
-	       !c->x.body_gone && c->x.request.size <= SENT_AT_ONCE;
-}
-
 static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
 {
-	if (out_of_turn(c, u)) {
+	if (u->looking) { /* they had been received before it was sent */
 		p->count.pool_poisoned++;
 		dispatch_failed(p, c, false, -EPROTO);
 		return;
@@ -346,6 +352,24 @@ void upstream_on_connect(void *self, const struct loop_event *e)
 		dispatch_failed(p, c, true, e->res);
 	else
 		upstream_close(p, u);
+}
+
+void upstream_on_look(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct upstream *u = upstream_of(p, e);
+	struct client *c;
+
+	if (!u)
+		return;
+	u->s.pending--;
+	u->looking = false;
+	c = upstream_client(p, u);
+	if (!c || e->res == -EAGAIN)
+		return;
+	if (e->res > 0)
+		p->count.pool_poisoned++;
+	dispatch_failed(p, c, false, e->res > 0 ? -EPROTO : e->res);
 }
 
 void upstream_on_poll(void *self, const struct loop_event *e)

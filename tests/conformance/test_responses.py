@@ -5,6 +5,7 @@ compared byte for byte; what is refused becomes 502, and no other client ever se
 """
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -285,6 +286,35 @@ def test_an_answer_that_was_there_before_its_request_is_not_its_answer(gw, up):
             finally:
                 os.kill(gw.pid, signal.SIGCONT)
             assert Reader(sock).response()[2] == b"ok"
+
+
+def test_an_answer_that_came_just_before_its_request_is_not_its_answer(gw, up):
+    """RFC 9112, 9.2: while the gateway is at work with that request; a second look of the function proves
+    that nothing had been asked yet"""
+    early = set()
+
+    def answer(conn, raw):
+        name = raw.split()[1]
+        conn.sendall(head(b"Content-Length: %d\r\n" % len(name)) + name)
+        if name.startswith(b"/talks"):
+            conn.sendall(head(b"Content-Length: %d\r\n" % (len(name) + 4)) + b"more" + name)
+            try:
+                conn.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                early.add(name)
+            conn.shutdown(socket.SHUT_WR)
+            while conn.recv(65536):
+                pass
+            return False
+        return True
+
+    up.answer, taken = answer, set()
+    with gw.connect() as sock, gw.connect() as other:
+        for number in range(1000):
+            assert gw.ask(b"GET /talks%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, sock)[2] == b"/talks%d" % number
+            taken.add(gw.ask(KEEP, other)[2])
+    assert early
+    assert taken & {b"more" + name for name in early} == set()
 
 
 def test_a_long_answer_with_surplus_is_cut_where_it_ends(gw, up):
