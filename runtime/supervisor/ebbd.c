@@ -29,6 +29,7 @@
 #include "runtime/supervisor/apilink.h"
 #include "runtime/supervisor/config.h"
 #include "runtime/supervisor/ipclink.h"
+#include "runtime/supervisor/listeners.h"
 #include "runtime/supervisor/notify.h"
 #include "sandbox/sandbox.h"
 
@@ -474,8 +475,10 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 					    .self = e,
 					    .on_ready = on_gateways_ready,
 					    .on_stopped = on_gateways_stopped};
-	int r = apilink_new(&api, &e->api, err, err_size);
+	int r = listener_owner(e->lock_fd, &gateways.listener_owner);
 
+	if (r == 0)
+		r = apilink_new(&api, &e->api, err, err_size);
 	if (r == 0)
 		r = ledgerlink_new(&ledger, &e->ledger, err, err_size);
 	if (r == 0)

@@ -360,7 +360,7 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 	g->index = index;
 	snprintf(g->name, sizeof(g->name), "ebb-gateway-%u", index);
 	for (uint32_t n = 0; n < c->listener_count; n++) {
-		r = listener_tcp(c->listeners[n], err, err_size);
+		r = listener_tcp(c->listeners[n], all->options.listener_owner, err, err_size);
 		if (r < 0)
 			return r;
 		g->listener_fds[n] = r;

@@ -23,6 +23,7 @@ struct gateways_options {
 	int board_fd; /* borrowed */
 	struct services *services;
 	uint32_t uid;
+	uint32_t listener_owner; /* see listeners.h */
 	const char *stage_dir;
 	void *self;
 	void (*on_ready)(void *self); /* all of them serve */

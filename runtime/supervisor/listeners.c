@@ -50,31 +50,55 @@ static int parse(const char *text, union address *out, socklen_t *out_size)
 	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
 }
 
-static int listen_on(const union address *address, socklen_t size)
+/* Above the ids of users, and of instances where id_base is as it comes. */
+#define OWNER_BASE 0x80000000u
+#define OWNER_BITS 30
+
+int listener_owner(int lock_fd, uint32_t *out)
+{
+	struct stat st;
+	uint64_t h;
+
+	if (fstat(lock_fd, &st) < 0)
+		return -errno;
+	h = ((uint64_t)st.st_dev << 32 ^ (uint64_t)st.st_ino) * UINT64_C(0x9e3779b97f4a7c15);
+	*out = OWNER_BASE | (uint32_t)(h >> (64 - OWNER_BITS));
+	return 0;
+}
+
+/* The kernel shares a port by SO_REUSEPORT among sockets of one owner only. Left root's, they would
+ * share it with every other ebbd, and clients would be lost to it now and then; so each ebbd has an
+ * owner of its own. One that was killed has the same again, and need not wait for its gateways. */
+static int listen_on(const union address *address, socklen_t size, uint32_t owner)
 {
 	const int on = 1;
 	SCOPED_FD fd =
 		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	if (fd < 0 || fchown(fd, owner, (gid_t)-1) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
 	    bind(fd, &address->any, size) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return keep_fd(&fd);
 }
 
-int listener_tcp(const char *address, char *err, size_t err_size)
+int listener_tcp(const char *address, uint32_t owner, char *err, size_t err_size)
 {
 	union address parsed;
 	socklen_t size;
 	int r = parse(address, &parsed, &size);
 
 	if (r == 0)
-		r = listen_on(&parsed, size);
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot listen on %s: %s%s", address, strerror(-r),
-				  r == -EADDRINUSE ? "; choose another with --listen ADDR:PORT"
-						   : "");
+		r = listen_on(&parsed, size, owner);
+	if (r == -EADDRINUSE)
+		(void)text_format(err, err_size,
+				  "cannot listen on %s: another ebbd or another program does, see "
+				  "`ss -ltnp`; stop it, or choose another address with --listen "
+				  "ADDR:PORT",
+				  address);
+	else if (r < 0)
+		(void)text_format(err, err_size, "cannot listen on %s: %s", address, strerror(-r));
 	return r;
 }
 

@@ -20,11 +20,10 @@ LIBEXEC = os.environ.get("EBB_LIBEXEC", os.path.join(PROJECT, "images/build"))
 
 
 def hold_port():
-    """A socket that keeps a free port free: the kernel gives it to nobody who asks for any. An ebbd can
-    listen there all the same, by SO_REUSEPORT, by which two with one port would share their clients."""
+    """A socket that keeps a free port free: the kernel gives it to nobody who asks for any. It does not
+    listen, so an ebbd can, which has SO_REUSEADDR too."""
     holder = socket.socket()
-    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-        holder.setsockopt(socket.SOL_SOCKET, option, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
     return holder
 
@@ -68,10 +67,13 @@ class Ebb:
         return [os.path.join(BIN, "ebbd"), "--root", self.root, "--listen",
                 f"127.0.0.1:{self.port}", "--gateways", str(self.gateways), *pairs, *more]
 
-    def start(self):
+    def witness_begin(self):
         out = subprocess.run(self.command("-T"), capture_output=True, text=True, check=True).stdout
         self.config = dict(line.split(" = ", 1) for line in out.splitlines() if " = " in line)
         self.witness = self.witness or leaks.Witness(self.config["cgroup"], self.root)
+
+    def start(self):
+        self.witness_begin()
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(os.path.join(self.root, "notify"))
         notify.setblocking(False)
@@ -90,6 +92,21 @@ class Ebb:
             notify.close()
             os.unlink(os.path.join(self.root, "notify"))
         return self
+
+    def refuses_to_start(self, command=None):
+        """ebbd must end by itself with 1 and leave nothing; what it said."""
+        self.witness_begin()
+        self.process = subprocess.Popen(command or self.command(), stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+        leaks.RUNNING.add(self.process.pid)
+        try:
+            said = self.process.communicate(timeout=slow(30))[1]
+            assert self.process.returncode == 1, said
+            self.witness.assert_nothing_left()
+        finally:
+            self.kill()
+            self.remove()
+        return said
 
     def _is_ready(self, notify):
         if self.process.poll() is not None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of ebb are killed while it works: nothing is lost but what that part held."""
 import os
+import signal
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import leaks
 import pictures
 import web
+from ebb import Ebb
 from waiting import wait_for
 
 
@@ -112,6 +114,26 @@ def test_killed_ebbd_comes_back_clean(probe, state):
     assert after["invocations"] > before["invocations"]
     assert after["active_cpu_us"] >= before["active_cpu_us"]
     probe.cli("ledger", "verify")
+
+
+def test_a_restart_need_not_wait_for_the_gateways_of_a_killed_ebbd(new_ebb):
+    """They still listen, as they stand still; nobody but the next ebbd of this root may listen there too."""
+    ebb = new_ebb(gateways=2)
+    orphans = ebb.programs("ebb-gateway")
+    for pid in orphans:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        ebb.process.kill()
+        ebb.process.wait()
+        assert "cannot listen" in Ebb(port=ebb.port).refuses_to_start()
+        ebb.start()
+        assert all(leaks.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "T" for pid in orphans)
+    finally:
+        for pid in orphans:
+            os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: leaks.reap_orphans(ebb.witness.children_before)  # we are the subreaper
+             or not any(os.path.exists(f"/proc/{pid}") for pid in orphans))
+    assert ebb.http().status == 404
 
 
 def test_overload_is_bounded_and_says_when_to_come_back(new_ebb):

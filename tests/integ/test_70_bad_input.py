@@ -11,6 +11,7 @@ import leaks
 import oci
 import pictures
 import web
+from ebb import Ebb
 from waiting import slow, wait_for
 
 
@@ -346,3 +347,22 @@ def test_head_that_never_ends_is_given_up(new_ebb):
         raw.sock.settimeout(slow(10))
         answer = raw.read_to_end()
     assert answer == b"" or b" 408 " in answer
+
+
+# --- a second ebbd --------------------------------------------------------------------------------
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "[::]"])
+def test_an_address_where_another_ebbd_listens_is_refused(host, address):
+    """SO_REUSEPORT would let both listen, and each would get some of the clients."""
+    second = Ebb(port=host.port)
+    listen = f"{address}:{host.port}"
+    said = second.refuses_to_start([listen if w == f"127.0.0.1:{host.port}" else w for w in second.command()])
+    assert f"cannot listen on {listen}: another ebbd" in said and "--listen ADDR:PORT" in said, said
+    host.apply({"good": {"runtime": "container", "entrypoint": "probe"}})
+    assert {r.status for r in web.many(20, lambda i: host.get("good"))} == {200}
+
+
+def test_an_address_where_another_ebbd_listened_is_free(new_ebb):
+    first = new_ebb()
+    port = first.port
+    first.stop()
+    assert new_ebb(port=port).http().status == 404
