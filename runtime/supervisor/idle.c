@@ -5,6 +5,8 @@
 #define SLACK_US     500
 #define SLACK_SHARE  50 /* and one part in so many of the window */
 #define LOOK_MOST_NS UINT64_C(1000000000)
+/* Who looks more often than this for when a sleep begins gains too little by it. */
+#define WATCH_LEAST_NS (5 * QUIET_WINDOW_NS)
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -14,6 +16,16 @@ static uint64_t later(uint64_t a, uint64_t b)
 static bool used_cpu(const struct idle_view *v)
 {
 	return v->used_us > SLACK_US + v->window_ns / 1000 / SLACK_SHARE;
+}
+
+/* How often to look at a thread that sleeps for so long again and again, so that one of two looks
+ * in a row surely sees a sleep that is young enough to pay: a look each length or so would meet it
+ * at the same place for ever. 0: there is no such. */
+static uint64_t watch_ns(uint64_t length_ns)
+{
+	uint64_t step_ns = length_ns > TIMER_PAYS_NS ? (length_ns - TIMER_PAYS_NS) / 4 * 3 : 0;
+
+	return step_ns >= WATCH_LEAST_NS ? step_ns : 0;
 }
 
 /* What its timers say. *at_ns: when that will have changed. */
@@ -43,6 +55,16 @@ static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
 	return IDLE_QUIET;
 }
 
+static uint64_t look_again_ns(const struct idle_view *v, enum idle_reason reason, uint64_t at_ns)
+{
+	uint64_t step_ns = reason == IDLE_UNSURE ? watch_ns(v->look->kept.length_ns) : 0;
+
+	at_ns = later(at_ns + QUIET_WINDOW_NS / 5, v->now_ns + v->patience_ns);
+	if (step_ns > 0)
+		at_ns = v->now_ns + step_ns;
+	return at_ns < v->now_ns + LOOK_MOST_NS ? at_ns : v->now_ns + LOOK_MOST_NS;
+}
+
 struct idle_decision idle_decide(const struct idle_view *v)
 {
 	bool overdue = v->now_ns - v->idle_since_ns >= v->limit_ns;
@@ -62,10 +84,8 @@ struct idle_decision idle_decide(const struct idle_view *v)
 		reason = IDLE_QUIET;
 		late = true;
 	}
-	at_ns = later(at_ns + QUIET_WINDOW_NS / 5, v->now_ns + v->patience_ns);
-	if (at_ns > v->now_ns + LOOK_MOST_NS)
-		at_ns = v->now_ns + LOOK_MOST_NS;
-	return (struct idle_decision){.reason = reason, .again_ns = at_ns, .late = late};
+	return (struct idle_decision){
+		.reason = reason, .again_ns = look_again_ns(v, reason, at_ns), .late = late};
 }
 
 uint64_t idle_wake_ns(uint64_t due_ns)

@@ -24,7 +24,7 @@ struct note {
 	uint64_t
 		slices; /* how often the thread was put on a CPU; the same = it did not run since */
 	uint64_t args[4], stack;
-	uint64_t looked_ns, from_ns, to_ns;
+	uint64_t looked_ns, from_ns, to_ns, length_ns;
 };
 
 struct look_notes {
@@ -115,7 +115,8 @@ static void write_note(struct looking *g, pid_t tid, const struct wait_line *lin
 			   .stack = line->stack,
 			   .looked_ns = g->view.mono_ns,
 			   .from_ns = due->from_ns,
-			   .to_ns = due->to_ns};
+			   .to_ns = due->to_ns,
+			   .length_ns = due->length_ns};
 	memcpy(n->args, line->args, sizeof(n->args));
 }
 
@@ -135,7 +136,8 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 {
 	uint64_t now_ns = g->view.mono_ns, slices = slices_of(tid), began_ns = g->q->since_ns;
 	const struct note *before = find(g->old, tid);
-	struct look_due due = {.to_ns = now_ns + w->ns, .tid = tid, .what = w->name};
+	struct look_due due = {
+		.to_ns = now_ns + w->ns, .length_ns = w->ns, .tid = tid, .what = w->name};
 	bool same = before && still_there(g, before, line, slices);
 
 	if (before && !same && slices > 0 && before->looked_ns > began_ns)
@@ -164,6 +166,7 @@ static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *l
 		return; /* nobody saw it begin; it ends on its own once the instance is awake */
 	due.from_ns = before->from_ns;
 	due.to_ns = before->to_ns;
+	due.length_ns = before->length_ns;
 	write_note(g, tid, line, before->slices, &due);
 	take_in(g, &due);
 	keep_soonest(&g->look->kept, &due, true);

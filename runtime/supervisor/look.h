@@ -23,6 +23,7 @@
 /* A moment at which something is due: not before, not after. */
 struct look_due {
 	uint64_t from_ns, to_ns; /* LOOK_NEVER: nothing is */
+	uint64_t length_ns;      /* of the whole sleep, where that is what is known; 0 */
 	pid_t tid;               /* whose */
 	const char *what;        /* static text */
 };

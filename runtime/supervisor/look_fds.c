@@ -40,7 +40,10 @@ static void take_timerfd(const char *text, pid_t pid, uint64_t now_ns, struct lo
 	uint64_t left = left_ns(text);
 
 	if (left != LOOK_NEVER && now_ns + left < due->from_ns)
-		*due = (struct look_due){now_ns + left, now_ns + left, pid, "timerfd"};
+		*due = (struct look_due){.from_ns = now_ns + left,
+					 .to_ns = now_ns + left,
+					 .tid = pid,
+					 .what = "timerfd"};
 }
 
 static bool starts(const char *text, const char *with)

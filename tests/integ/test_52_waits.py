@@ -45,6 +45,20 @@ def test_every_kind_of_wait_ends_in_time_though_it_was_frozen(waiting):
     assert not any(timer_thaws(ebb, ebb.instance(names[kind])["id"]) for kind in STRETCHED + UNKNOWN)
 
 
+def test_a_sleep_that_repeats_is_frozen_whenever_it_was_looked_at_first(module_ebb, waiting):
+    """A look every 500 ms or so would meet a sleep of 500 ms at the same place again and again."""
+    names = [f"ticks-{n}" for n in range(4)]
+    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1} for name in names})
+    for name in names:
+        assert module_ebb.get(name, f"/ticks?ms={500 * SLOW:.0f}").status == 200
+    for n, name in enumerate(names):  # by then nobody saw when the present one began
+        assert module_ebb.get(name, f"/sleep?ms={600 + 100 * n}").status == 200
+    for name in names:
+        (frozen,) = module_ebb.wait_frozen(name)
+        wait_for(lambda: timer_thaws(module_ebb, frozen["id"]))
+        assert module_ebb.instance(name)["invocations"] == 2
+
+
 def test_a_posix_timer_waits_for_the_next_request_when_timers_may_be_late(module_ebb, waiting):
     module_ebb.apply({"late-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
                                      "ebb": {"timers": "late"}}})

@@ -107,6 +107,44 @@ static void sleeps_that_a_freeze_would_hurt_keep_it_awake(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
 }
 
+/* Sleeps of one length, each right behind the other, looked at when the decision says: whatever the
+ * phase, one is soon seen young enough. */
+static void a_sleep_that_repeats_is_caught_young(uint64_t length_ms, uint64_t phase_ms)
+{
+	uint64_t length = MS(length_ms), looked = NOW - MS(60), at = NOW, cycle;
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	for (int looks = 0; looks < 12; looks++) {
+		cycle = (at + MS(phase_ms)) / length;
+		if (cycle != (looked + MS(phase_ms)) / length) { /* it began since the last look */
+			l.kept = due(0, 0);
+			l.kept.from_ns = looked + length > at ? looked + length : at;
+			l.kept.to_ns = at + length;
+		} else if (looks == 0) { /* nobody knows when */
+			l.kept.from_ns = at;
+			l.kept.to_ns = at + length;
+		}
+		l.kept.length_ns = length;
+		l.first = l.soon = l.kept;
+		looked = v.now_ns = at;
+		v.patience_ns = v.patience_ns * 2 > MS(1000) ? MS(1000) : v.patience_ns * 2;
+		if (idle_decide(&v).reason == IDLE_QUIET)
+			return;
+		at = idle_decide(&v).again_ns;
+	}
+	fail_msg("%u ms, phase %u", (unsigned)length_ms, (unsigned)phase_ms);
+}
+
+static void sleeps_that_repeat_are_caught_young(void **state)
+{
+	static const uint64_t lengths_ms[] = {300, 499, 500, 501, 1000, 1001, 2000, 5000};
+
+	for (size_t i = 0; i < sizeof(lengths_ms) / sizeof(lengths_ms[0]); i++)
+		for (uint64_t phase_ms = 0; phase_ms < lengths_ms[i]; phase_ms += 7)
+			a_sleep_that_repeats_is_caught_young(lengths_ms[i], phase_ms);
+}
+
 static void a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over(void **state)
 {
 	struct look l = calm();
@@ -159,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_lock_counts_for_ever),
 		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
 		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),
+		cmocka_unit_test(sleeps_that_repeat_are_caught_young),
 		cmocka_unit_test(a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over),
 		cmocka_unit_test(beyond_the_budget_it_stays_awake),
 		cmocka_unit_test(patience_and_the_wake_grid),

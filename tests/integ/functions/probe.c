@@ -461,7 +461,7 @@ static const struct {
 	{"/pool", on_pool},     {"/nack", on_nack},
 	{"/ipc", on_ipc},       {"/background", on_background},
 	{"/tagged", on_tagged}, {"/timer", on_timer},
-	{"/fired", on_fired},
+	{"/fired", on_fired},   {"/ticks", on_ticks},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

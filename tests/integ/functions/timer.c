@@ -201,6 +201,26 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* As servers do that look now and then whether they should end. */
+static void *tick(void *arg)
+{
+	long ms = (long)(intptr_t)arg;
+
+	for (;;)
+		poll(NULL, 0, (int)ms);
+	return NULL;
+}
+
+void on_ticks(struct call *c)
+{
+	intptr_t ms = call_number(c, "ms", 500);
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, tick, (void *)ms) == 0)
+		pthread_detach(thread);
+	call_printf(c, 200, "{}\n");
+}
+
 static int start(const struct kind *kind, long ms)
 {
 	struct timer *t = malloc(sizeof(*t));
