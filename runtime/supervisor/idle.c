@@ -67,16 +67,17 @@ static uint64_t look_again_ns(const struct idle_view *v, enum idle_reason reason
 
 struct idle_decision idle_decide(const struct idle_view *v)
 {
-	bool overdue = v->now_ns - v->idle_since_ns >= v->limit_ns;
+	uint64_t since_ns = later(v->idle_since_ns, v->thawed_ns);
+	bool overdue = v->now_ns - since_ns >= v->limit_ns;
 	uint64_t at_ns = v->now_ns;
 	enum idle_reason reason = IDLE_QUIET;
 	bool late = false;
 
 	if (v->locked)
 		reason = IDLE_LOCKED;
-	else if (!overdue && used_cpu(v))
+	else if (used_cpu(v))
 		reason = IDLE_CPU;
-	else if (!overdue && v->look->running_tid > 0)
+	else if (v->look->running_tid > 0)
 		reason = IDLE_THREAD;
 	else if (v->fire)
 		reason = judge_timers(v, &at_ns);

@@ -38,6 +38,7 @@ enum idle_reason { IDLE_REASONS(X) IDLE_REASON_COUNT };
 
 struct idle_view {
 	uint64_t now_ns, idle_since_ns;
+	uint64_t thawed_ns;   /* what a timer began may take as long as what a request did */
 	uint64_t limit_ns;    /* after so long without work only a lock counts (maxDuration) */
 	bool fire;            /* ebb.timers */
 	bool locked;          /* it holds a file lock others could wait for */

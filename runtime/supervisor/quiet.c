@@ -86,6 +86,7 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
 	struct idle_view view = {
 		.idle_since_ns = atomic_load(&slot->idle_since_ns),
+		.thawed_ns = idle->since_ns,
 		.limit_ns = i->spec->put.max_duration_ms * NS_PER_MS,
 		.fire = fires(i),
 		.look = &idle->look,

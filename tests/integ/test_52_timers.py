@@ -190,6 +190,29 @@ def test_background_work_without_a_hold_ends_at_max_duration(apps, service):
     assert apps.instance(name)["cpu_us"] == first
 
 
+def test_work_that_a_timer_begins_is_done_however_long_ago_the_last_request_was(apps, service):
+    name = service(NODE, maxDuration=1)
+    begun = time.monotonic()
+    apps.get(name, "/job?ms=2500&busy=400")
+    apps.wait_frozen(name)
+    pass_time(4, begun)
+    apps.wait_frozen(name)
+    (late,) = apps.get(name, "/fired").json
+    assert 400 <= late < 1000, "frozen while it worked"
+
+
+def test_what_works_for_ever_is_not_thawed_for_its_timers(apps, service):
+    name = service(NODE, maxDuration=1)
+    apps.get(name, "/every?ms=700&count=100000")
+    apps.get(name, "/spin?ms=60000")
+    (frozen,) = apps.wait_frozen(name)
+    assert "wait for the next request" in why(apps, name)
+    first = apps.instance(name)["cpu_us"]
+    pass_time(1.5)
+    assert apps.instance(name)["cpu_us"] == first
+    assert not timer_thaws(apps, frozen["id"])
+
+
 def cgroup_of(pid):
     below = [line[3:] for line in leaks.read(f"/proc/{pid}/cgroup").splitlines() if line.startswith("0::")]
     top = "/sys/fs/cgroup"

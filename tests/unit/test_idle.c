@@ -64,6 +64,21 @@ static void a_busy_one_is_not_until_its_time_is_over(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_THREAD);
 	v.idle_since_ns = NOW - v.limit_ns;
 	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_true(idle_decide(&v).late); /* each thaw for a timer would let it go on */
+}
+
+static void what_a_timer_began_has_as_long_as_a_request(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	v.used_us = 5000;
+	v.idle_since_ns = MS(1);
+	v.thawed_ns = NOW - MS(20);
+	assert_int_equal(idle_decide(&v).reason, IDLE_CPU);
+	v.thawed_ns = NOW - v.limit_ns;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_true(idle_decide(&v).late);
 }
 
 static void a_lock_counts_for_ever(void **state)
@@ -194,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quiet_one_is_frozen),
 		cmocka_unit_test(a_busy_one_is_not_until_its_time_is_over),
+		cmocka_unit_test(what_a_timer_began_has_as_long_as_a_request),
 		cmocka_unit_test(a_lock_counts_for_ever),
 		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
 		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),

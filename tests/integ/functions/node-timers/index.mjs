@@ -61,6 +61,20 @@ function spin(ms) {
 	setImmediate(some);
 }
 
+// Work that a timer begins; late by as long as it takes.
+function job(ms, busy) {
+	const due = now() + ms;
+	setTimeout(() => {
+		const some = () => {
+			const until = now() + 20;
+			while (now() < until);
+			if (now() < due + busy) setImmediate(some);
+			else late.push(now() - due);
+		};
+		some();
+	}, ms);
+}
+
 function count(n) {
 	counts.set(n, (counts.get(n) || 0) + 1);
 	return n;
@@ -75,6 +89,7 @@ const paths = {
 	"/pool": () => borrow(() => pool.acquire(), (thing) => pool.release(thing)),
 	"/pg": () => borrow(() => pgPool.connect(), (client) => client.release()),
 	"/spin": (q) => spin(Number(q.get("ms"))),
+	"/job": (q) => job(Number(q.get("ms")), Number(q.get("busy"))),
 	"/count": (q) => count(q.get("n")),
 	"/counts": () => ({ asked: counts.size, twice: [...counts].filter(([, k]) => k > 1).map(([n]) => n) }),
 };
