@@ -178,7 +178,7 @@ static bool shows_cause(enum load_cause cause, const struct load_sample *s)
 	return cause == LOAD_NACK ? s->nacks > 0 : cause != LOAD_LATENCY || s->answers > 0;
 }
 
-static void say(struct instance *i, const struct load_state *before, const struct load_sample *s)
+static void say(struct instance *i, const struct load_sample *s)
 {
 	struct load *l = &i->load;
 	bool saturated = is_saturated(l);
@@ -196,8 +196,6 @@ static void say(struct instance *i, const struct load_state *before, const struc
 			instance_say(i, WIRE_EVENT_INSTANCE_RELIEVED, "has room again: %s",
 				     numbers);
 	}
-	if (l->said_limit == 0)
-		l->said_limit = before->limit;
 	if (l->state.limit != l->said_limit && is_due(i, &l->limit_said_ns)) {
 		instance_say(i, WIRE_EVENT_CONCURRENCY_CHANGED, "auto concurrency %u -> %u: %s",
 			     l->said_limit, l->state.limit, numbers);
@@ -217,15 +215,15 @@ static void publish(struct instance *i)
 
 static void judge(struct instance *i, const struct reading *r)
 {
-	struct load_state before = i->load.state;
+	struct load *l = &i->load;
 	struct load_bounds bounds = {.limit_max = i->spec->put.concurrency_max,
 				     .automatic = is_auto(i->spec)};
-	bool changed = load_step(&i->load.state, &bounds, &r->sample);
 
-	if (changed)
+	if (load_step(&l->state, &bounds, &r->sample))
 		publish(i);
-	if (changed || is_saturated(&i->load) != i->load.said_saturated)
-		say(i, &before, &r->sample); /* what was not due then is told when it is */
+	/* What is not due yet is told when it is. */
+	if (is_saturated(l) != l->said_saturated || l->state.limit != l->said_limit)
+		say(i, &r->sample);
 }
 
 static void again(struct instance *i)
@@ -265,7 +263,7 @@ void load_begin(struct instance *i)
 	struct load *l = &i->load;
 
 	if (l->state.limit == 0)
-		l->state.limit = load_limit_first(i->spec);
+		l->state.limit = l->said_limit = load_limit_first(i->spec);
 	l->timer.on_due = on_due;
 	l->idle_samples = 0;
 	l->tickets = 0;

@@ -161,6 +161,7 @@ void fleet_scale(struct fleet *f, struct service *service)
 	decision = policy_decide(&view);
 	service->crowded = 0;
 	if (decision.start > 0) {
+		service->start_said = POLICY_NOTHING_NEEDED; /* the next refusal is news */
 		say_view(&view, decision.reason, why, sizeof(why));
 		evict_to_reserve(f, service);
 	}
