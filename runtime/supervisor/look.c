@@ -15,7 +15,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/waits.h"
 
-#define NOTES_MAX     64
+#define NOTES_FIRST   16 /* room for so many; then twice as many, up to LOOK_THREADS_MAX */
 #define PROCESSES_MAX 256
 
 /* A wait with a relative limit, as the look before saw it. */
@@ -27,16 +27,18 @@ struct note {
 	uint64_t looked_ns, from_ns, to_ns, length_ns;
 };
 
+/* In the order of the threads, which the kernel keeps. */
 struct look_notes {
-	uint32_t count;
-	struct note at[NOTES_MAX];
+	uint32_t count, room;
+	struct note at[];
 };
 
 struct looking {
 	const struct look_request *q;
 	struct wait_view view;
 	const struct look_notes *old;
-	struct look_notes fresh;
+	uint32_t cursor;          /* where the next one of them is looked for first */
+	struct look_notes *fresh; /* NULL: none */
 	struct look *look;
 	bool on_fds;
 };
@@ -77,12 +79,38 @@ static uint64_t slices_of(pid_t tid)
 	return last ? strtoull(last, NULL, 10) : 0;
 }
 
-static const struct note *find(const struct look_notes *notes, pid_t tid)
+static const struct note *find(struct looking *g, pid_t tid)
 {
-	for (uint32_t i = 0; notes && i < notes->count; i++)
-		if (notes->at[i].tid == tid)
-			return &notes->at[i];
+	uint32_t count = g->old ? g->old->count : 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t n = (g->cursor + i) % count;
+
+		if (g->old->at[n].tid == tid) {
+			g->cursor = n + 1;
+			return &g->old->at[n];
+		}
+	}
 	return NULL;
+}
+
+/* NULL without memory: then this sleep is unknown after the next thaw, and late. */
+static struct note *new_note(struct looking *g)
+{
+	struct look_notes *notes = g->fresh;
+	uint32_t room = notes ? notes->room : 0;
+
+	if (!notes || notes->count == room) {
+		room = room ? 2 * room : NOTES_FIRST;
+		notes = realloc(g->fresh, sizeof(*notes) + room * sizeof(notes->at[0]));
+		if (!notes)
+			return NULL;
+		if (!g->fresh)
+			notes->count = 0;
+		notes->room = room;
+		g->fresh = notes;
+	}
+	return &notes->at[notes->count++];
 }
 
 static bool same_call(const struct note *n, const struct wait_line *l)
@@ -105,11 +133,10 @@ static void take_in(struct looking *g, const struct look_due *due)
 static void write_note(struct looking *g, pid_t tid, const struct wait_line *line, uint64_t slices,
 		       const struct look_due *due)
 {
-	struct note *n;
+	struct note *n = new_note(g);
 
-	if (g->fresh.count == NOTES_MAX)
+	if (!n)
 		return;
-	n = &g->fresh.at[g->fresh.count++];
 	*n = (struct note){.tid = tid,
 			   .slices = slices,
 			   .stack = line->stack,
@@ -135,7 +162,7 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 			  const struct wait *w)
 {
 	uint64_t now_ns = g->view.mono_ns, slices = slices_of(tid), began_ns = g->q->since_ns;
-	const struct note *before = find(g->old, tid);
+	const struct note *before = find(g, tid);
 	struct look_due due = {
 		.to_ns = now_ns + w->ns, .length_ns = w->ns, .tid = tid, .what = w->name};
 	bool same = before && still_there(g, before, line, slices);
@@ -159,7 +186,7 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *line,
 			 const struct wait *w)
 {
-	const struct note *before = find(g->old, tid);
+	const struct note *before = find(g, tid);
 	struct look_due due = {.tid = tid, .what = w->name};
 
 	if (!before || !same_call(before, line) || before->to_ns < g->view.mono_ns)
@@ -185,11 +212,12 @@ static void take_absolute(struct looking *g, pid_t tid, const struct wait_line *
 /* On its way back into a sleep that was noted, perhaps. */
 static void look_at_running(struct looking *g, pid_t tid)
 {
-	const struct note *before = find(g->old, tid);
+	const struct note *before = find(g, tid);
+	struct note *n = before ? new_note(g) : NULL;
 
 	g->look->running_tid = tid;
-	if (before && g->fresh.count < NOTES_MAX)
-		g->fresh.at[g->fresh.count++] = *before;
+	if (n)
+		*n = *before;
 }
 
 static void look_at_thread(struct looking *g, pid_t tid)
@@ -211,17 +239,6 @@ static void look_at_thread(struct looking *g, pid_t tid)
 		take_resumed(g, tid, &line, &w);
 	else if (w.kind != WAIT_FOREVER)
 		take_relative(g, tid, &line, &w);
-}
-
-/* Keeps what was noted; most instances never need room for it. */
-static void keep_notes(struct looking *g, struct look_notes **notes)
-{
-	if (!*notes && g->fresh.count > 0)
-		*notes = malloc(sizeof(**notes));
-	if (!*notes)
-		return;
-	(*notes)->count = g->fresh.count;
-	memcpy((*notes)->at, g->fresh.at, g->fresh.count * sizeof(g->fresh.at[0]));
 }
 
 /* Descriptors matter while somebody may wait for them, and while they may hold locks. */
@@ -268,7 +285,8 @@ int look_at(const struct look_request *q, struct look_notes **notes, struct look
 			     .kept = never};
 	for (int i = 0; i < n; i++)
 		look_at_thread(&g, ids[i]);
-	keep_notes(&g, notes);
+	free(*notes);
+	*notes = g.fresh;
 	return look_at_processes(&g, ids);
 }
 

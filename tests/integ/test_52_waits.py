@@ -59,6 +59,21 @@ def test_a_sleep_that_repeats_is_frozen_whenever_it_was_looked_at_first(module_e
         assert module_ebb.instance(name)["invocations"] == 2
 
 
+def test_the_last_of_a_hundred_sleeps_ends_in_time_after_a_thaw(module_ebb, waiting):
+    """After a thaw a sleep that goes on cannot be seen any more: it must have been remembered."""
+    module_ebb.apply({"crowd": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+    for _ in range(100):
+        assert module_ebb.get("crowd", "/timer?kind=poll&ms=600000").status == 200
+    with Metronome() as metronome:
+        assert module_ebb.get("crowd", f"/timer?kind=poll&ms={WAIT_MS}").status == 200
+        (frozen,) = module_ebb.wait_frozen("crowd")
+        assert module_ebb.get("crowd").start == "thaw"
+        wait_for(lambda: timer_thaws(module_ebb, frozen["id"]), 2 + WAIT_MS / 1000)
+        module_ebb.wait_frozen("crowd")
+    (late,) = module_ebb.get("crowd", "/fired").json
+    assert late < LATE_MS + metronome.worst_ms, (late, metronome.worst_ms)
+
+
 def test_a_posix_timer_waits_for_the_next_request_when_timers_may_be_late(module_ebb, waiting):
     module_ebb.apply({"late-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
                                      "ebb": {"timers": "late"}}})
