@@ -44,11 +44,21 @@ static void explain_soon(const struct instance *i, uint64_t now_ns, char *out, s
 {
 	const struct look_due *due = &i->idle.look.soon;
 
-	snprintf(out, size,
-		 "awake: a timer (%s, thread %d) is due in %" PRIu64 " ms; with less than %" PRIu64
-		 " ms until it freezing does not pay (`timers`: \"late\" lets it wait)",
-		 due->what, due->tid, ms_until(due->to_ns, now_ns),
-		 (uint64_t)(TIMER_PAYS_NS / NS_PER_MS));
+	if (due->to_ns < now_ns)
+		snprintf(
+			out, size,
+			"awake: a timer (%s, thread %d) was due %" PRIu64
+			" ms ago, soon after the last look; with less than %" PRIu64
+			" ms between two freezing does not pay (`timers`: \"late\" lets them wait)",
+			due->what, due->tid, (now_ns - due->to_ns) / NS_PER_MS,
+			(uint64_t)(TIMER_PAYS_NS / NS_PER_MS));
+	else
+		snprintf(out, size,
+			 "awake: a timer (%s, thread %d) is due in %" PRIu64
+			 " ms; with less than %" PRIu64
+			 " ms until it freezing does not pay (`timers`: \"late\" lets it wait)",
+			 due->what, due->tid, ms_until(due->to_ns, now_ns),
+			 (uint64_t)(TIMER_PAYS_NS / NS_PER_MS));
 }
 
 static void explain_stretched(const struct instance *i, uint64_t now_ns, char *out, size_t size)
