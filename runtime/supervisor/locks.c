@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -23,10 +24,21 @@ static int open_in_root(int root_fd, const char *path)
 	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 }
 
-/* The file systems nobody else sees: the overlay with its scratch tmpfs, and the tmpfs of /dev. */
+/* The kernel keeps all memfds (and unnamed shared memory) in one file system; whoever shares one
+ * was handed its descriptor, which no other instance can be. */
+static bool is_memory(dev_t dev)
+{
+	SCOPED_FD fd = memfd_create("ebb", MFD_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev;
+}
+
+/* The file systems nobody else sees: the overlay with its scratch tmpfs, the tmpfs of /dev, and
+ * those that belong to its namespaces. */
 static bool is_own(pid_t init_pid, dev_t dev)
 {
-	static const char *const places[] = {".", "dev", "dev/shm", "tmp"};
+	static const char *const places[] = {".", "dev", "dev/shm", "tmp", "proc", "sys"};
 	SCOPED_FD root_fd = -1;
 	char path[48];
 
@@ -39,7 +51,7 @@ static bool is_own(pid_t init_pid, dev_t dev)
 		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev)
 			return true;
 	}
-	return false;
+	return is_memory(dev);
 }
 
 /* "lock:	1: FLOCK  ADVISORY  WRITE 812 00:2f:4711 0 EOF", proc_pid_fdinfo(5). */

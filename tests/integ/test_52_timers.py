@@ -262,9 +262,11 @@ def test_a_holder_of_locks_on_shared_storage_is_not_frozen(probe, tmp_path, kind
         holder.wait(slow(10))
 
 
-def test_a_lock_on_its_own_scratch_does_not_matter(apps, service):
+@pytest.mark.parametrize("opened", ["open('/tmp/own', 'w')", "open('/proc/self/maps')", "os.open('/sys', 0)",
+                                    "os.memfd_create('own')"], ids=["scratch", "proc", "sys", "memfd"])
+def test_a_lock_on_what_nobody_shares_does_not_matter(apps, service, opened):
     name = service(PYTHON, command=["/usr/bin/python3", "-c",
-                                    "import fcntl, runpy; f = open('/tmp/own', 'w'); "
+                                    f"import fcntl, os, runpy; f = {opened}; "
                                     "fcntl.flock(f, fcntl.LOCK_EX); "
                                     "runpy.run_path('main.py', run_name='__main__')"])
     apps.get(name)
