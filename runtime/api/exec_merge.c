@@ -10,8 +10,10 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define PORT_DEFAULT 8080
-#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PORT_DEFAULT   8080
+#define HEAP_WORD      "{heap_mb}"
+#define BESIDE_HEAP_MB 96 /* code, stacks, buffers, young objects */
+#define PATH_DEFAULT   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 bool image_config_valid(const struct wire_image_config *c)
 {
@@ -82,8 +84,40 @@ static bool is_reserved(const char *name)
 	       strcmp(name, "VERCEL_IPC_PATH") == 0;
 }
 
+/* What a managed heap may grow to, so that it is collected before the kernel kills for memory. */
+static uint32_t heap_mb(uint32_t memory_mb)
+{
+	uint32_t most = memory_mb / 10 * 9;
+
+	if (memory_mb < 2 * BESIDE_HEAP_MB)
+		return memory_mb / 2;
+	return memory_mb - BESIDE_HEAP_MB < most ? memory_mb - BESIDE_HEAP_MB : most;
+}
+
+static int add_with_heap(struct blob *env, const char *text, uint32_t memory_mb)
+{
+	const char *word = strstr(text, HEAP_WORD);
+	char filled[4096];
+
+	if (!word)
+		return blob_add(env, text);
+	if (text_format(filled, sizeof(filled), "%.*s%u%s", (int)(word - text), text,
+			heap_mb(memory_mb), word + strlen(HEAP_WORD)) < 0)
+		return -E2BIG;
+	return blob_add(env, filled);
+}
+
+static int add_image_text(struct blob *env, const char *text, const struct wire_image_config *image,
+			  const struct service_spec *spec)
+{
+	if (image_is_own_runtime(image))
+		return add_with_heap(env, text, spec->memory_mb);
+	return blob_add(env, text);
+}
+
 /* Adds the image's variables that are not there yet, so what came first wins. */
-static int add_image_env(struct blob *env, const struct wire_image_config *image)
+static int add_image_env(struct blob *env, const struct wire_image_config *image,
+			 const struct service_spec *spec)
 {
 	const char *at = image->env;
 
@@ -94,7 +128,8 @@ static int add_image_env(struct blob *env, const struct wire_image_config *image
 		if (!equals || equals == at ||
 		    text_format(name, sizeof(name), "%.*s", (int)(equals - at), at) < 0)
 			continue; /* not a variable that anybody could read */
-		if (!has(env, name) && !is_reserved(name) && blob_add(env, at) < 0)
+		if (!has(env, name) && !is_reserved(name) &&
+		    add_image_text(env, at, image, spec) < 0)
 			return -E2BIG;
 	}
 	return 0;
@@ -109,7 +144,7 @@ static int merge_env(const struct wire_image_config *image, const struct service
 	if (r == 0)
 		r = add_all(&env, spec->env, spec->env_count);
 	if (r == 0)
-		r = add_image_env(&env, image);
+		r = add_image_env(&env, image, spec);
 	if (r == 0 && !has(&env, "PATH"))
 		r = blob_add_pair(&env, "PATH", PATH_DEFAULT);
 	if (r == 0 && !has(&env, "HOME"))

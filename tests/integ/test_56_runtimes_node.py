@@ -2,6 +2,7 @@
 """The Node runtime: unmodified programs of Node's http, Express, Fastify and Hono, and fetch-style
 handlers, many requests at once on the inherited socket; what goes wrong in one stays in it."""
 import collections
+import re
 import socket
 import time
 
@@ -110,6 +111,29 @@ def test_a_program_that_neither_listens_nor_exports_says_so(node):
     assert done.code != 0
     wait_for(lambda: "neither listens on $PORT nor exports a handler" in log_of(node, "mute"))
     node.cli("rm", "mute")
+
+
+def test_a_heap_near_its_limit_gives_requests_back_and_they_run_elsewhere(node):
+    """Of 512 MB the heap may use 416, young objects come on top; the kernel would kill for more."""
+    node.apply({"hoarder": node_apps.service("http.mjs", memory=512, maxInstances=2, ebb={"cpu": 2000})})
+    full = node.get("hoarder").instance
+    assert node.get("hoarder", "/heap").json["heap_size_limit"] == (416 + 48) << 20
+    with web.Raw(node.address) as raw:
+        raw.send(b"GET /hoard?mb=360 HTTP/1.1\r\nHost: hoarder.localhost\r\n\r\n")
+        assert b" 200 " in raw.read_until(b"full\n")
+        replies = []
+
+        def elsewhere():
+            replies.append(node.get("hoarder", method="POST"))
+            return replies[-1].instance != full
+        wait_for(elsewhere, 30)
+        replies += web.many(20, lambda i: node.get("hoarder", method="POST"))
+        assert {r.status for r in replies} == {200}
+        assert full in [i["id"] for i in node.instances("hoarder")]
+    told = [e["text"] for e in node.cli("events", "--json").json
+            if e["kind"] == "instance_saturated" and e["instance"] == full]
+    assert told and re.search(r"it gave back \d+ requests unstarted", told[0]), told
+    node.cli("rm", "hoarder")
 
 
 def leave(ebb, name, path):

@@ -25,14 +25,14 @@ def test_node_starts_from_the_baked_code_and_compiles_nothing(runtimes_ebb):
     """Node itself says of each file whether its cache was accepted."""
     runtimes_ebb.import_image("oci-archive:" + pictures.example_archive("node-express"), "baked")
     runtimes_ebb.apply({"baked": {"runtime": "container", "entrypoint": "baked", "ebb": PATIENT,
-                                "memory": 2048, "env": {"NODE_DEBUG_NATIVE": "COMPILE_CACHE"}}})
+                                "memory": 1024, "env": {"NODE_DEBUG_NATIVE": "COMPILE_CACHE"}}})
     assert runtimes_ebb.get("baked").status == 200
     log = runtimes_ebb.cli("logs", "--tail", 100000, "baked").out
     asked = set(re.findall(r"reading cache from \S+ for \w+ (\S+?)\.\.\.", log))
     taken = set(re.findall(r"cache for (\S+) was accepted", log))
     asked = {path.removeprefix("file://") for path in asked}
     taken = {path.removeprefix("file://") for path in taken}
-    assert "/app/index.mjs" in taken and "/usr/lib/ebb/node/boot.cjs" in taken, log[-3000:]
+    assert "/app/index.mjs" in taken and "/usr/lib/ebb/node/scope.cjs" in taken, log[-3000:]
     assert any("node_modules/express" in path for path in taken)
     assert asked and asked <= taken, asked - taken
     assert "was rejected" not in log

@@ -77,6 +77,30 @@ static void ebb_has_the_last_word_on_its_own_variables(void **state)
 	assert_int_equal(f->exec.envc, 6); /* each once */
 }
 
+static const char *heap_of(struct fixture *f, uint32_t memory_mb)
+{
+	f->spec.memory_mb = memory_mb;
+	merge(f);
+	return blob_find(f->exec.env, f->exec.envc, "HEAP");
+}
+
+static void a_runtime_of_ours_hears_what_its_heap_may_use(void **state)
+{
+	struct fixture *f = *state;
+
+	f->image.env_count = FILL(f->image.env, "HEAP=a {heap_mb} b", "EBB_RUNTIME=1");
+	assert_string_equal(heap_of(f, 64), "a 32 b");
+	assert_string_equal(heap_of(f, 191), "a 95 b");
+	assert_string_equal(heap_of(f, 192), "a 96 b");
+	assert_string_equal(heap_of(f, 512), "a 416 b");
+	assert_string_equal(heap_of(f, 2000), "a 1800 b");
+	f->spec.env_count = FILL(f->spec.env, "HEAP={heap_mb}");
+	assert_string_equal(heap_of(f, 512), "{heap_mb}");
+	f->spec.env_count = 0;
+	f->image.env_count = FILL(f->image.env, "HEAP={heap_mb}");
+	assert_string_equal(heap_of(f, 512), "{heap_mb}");
+}
+
 static void the_service_overrides_the_image(void **state)
 {
 	struct fixture *f = *state;
@@ -157,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_image_says_what_the_service_does_not),
 		T(ebb_has_the_last_word_on_its_own_variables),
+		T(a_runtime_of_ours_hears_what_its_heap_may_use),
 		T(the_service_overrides_the_image),
 		T(only_an_image_that_says_so_is_a_runtime_of_ours),
 		T(nothing_to_run_is_an_error),

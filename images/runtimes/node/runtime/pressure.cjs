@@ -7,15 +7,22 @@ const scopes = require("./scope.cjs");
 
 const PERIOD_MS = 250;
 const LAG_MAX_MS = Number(process.env.NACK_LAG_MS) || 5000;
-const HEAP_MAX = 0.95; // of the heap's limit; past it V8 does little but collect
+const HEAP_MAX = 0.9; // of the limit of old objects; before a collection that means 4/5 of it live
+// The limit counts three semi-spaces too; old objects reach theirs with those empty.
+const YOUNG_BYTES = 3 * 16 * 2 ** 20;
+const NOT_OLD = /^(new_|read_only_)/;
+const oldLimit = v8.getHeapStatistics().heap_size_limit - YOUNG_BYTES;
 
 let timer = null;
 let due = 0;
 let reason = null;
 
+// Pages and not objects: in the end it is a page that there is no room for.
 function heapIsFull() {
-	const heap = v8.getHeapStatistics();
-	return heap.used_heap_size > HEAP_MAX * heap.heap_size_limit;
+	let bytes = 0;
+	for (const space of v8.getHeapSpaceStatistics())
+		if (!NOT_OLD.test(space.space_name)) bytes += space.space_size;
+	return bytes > HEAP_MAX * oldLimit;
 }
 
 function measure() {

@@ -2,6 +2,7 @@
 // Node's http module, and everything the tests ask of a program.
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getHeapStatistics } from "node:v8";
 import { background, later, log, THROWS } from "./work.mjs";
 
 const seen = { closed: 0, finishedAfterClose: 0 };
@@ -43,6 +44,17 @@ const routes = {
 		process.emit("nobody");
 	},
 	"/exit": () => process.exit(7),
+	// Says "full" when it has kept so much, and keeps it while the client waits.
+	"/hoard": async (req, res, query) => {
+		const kept = [];
+		for (let mb = 0; mb < Number(query.get("mb")); mb++) {
+			for (let n = 0; n < 1024; n++) kept.push(new Array(125).fill(n)); // 1 KiB each
+			await sleep(1); // two CPUs full of collecting would be another reason to be left alone
+		}
+		res.write("full\n");
+		res.on("close", () => (kept.length = 0));
+	},
+	"/heap": (req, res) => json(res, getHeapStatistics()),
 	"/block": (req, res, query) => {
 		console.log("blocking");
 		const until = Date.now() + Number(query.get("ms"));
