@@ -211,6 +211,18 @@ void evict_to_reserve(struct fleet *f, const struct service *service)
 
 /* ---- pressure ---- */
 
+static bool is_scarce(void)
+{
+	return host_bytes("MemAvailable:") < host_bytes("MemTotal:") / SCARCE_PART;
+}
+
+bool evict_spares(struct fleet *f)
+{
+	return !is_scarce() &&
+	       (f->options.memory_reserve_bytes == 0 ||
+		host_bytes("MemAvailable:") >= f->options.memory_reserve_bytes + UNSEEN_BYTES);
+}
+
 static void on_pressure(struct watch *w, uint32_t events)
 {
 	struct fleet *f = (struct fleet *)((char *)w - offsetof(struct fleet, pressure));
@@ -220,7 +232,7 @@ static void on_pressure(struct watch *w, uint32_t events)
 		evict_watch_end(f);
 		return;
 	}
-	if (host_bytes("MemAvailable:") < host_bytes("MemTotal:") / SCARCE_PART)
+	if (is_scarce())
 		(void)evict_one(f, NULL, &room, "the host stalls for memory (" PRESSURE_FILE ")");
 }
 

@@ -183,6 +183,8 @@ uint32_t evict_room(struct fleet *f, const struct service *service);
 bool evict_for(struct fleet *f, const struct service *service);
 /* One starts: gives the host back what it lacks for that. */
 void evict_to_reserve(struct fleet *f, const struct service *service);
+/* Whether the host has memory for what is not needed yet. */
+bool evict_spares(struct fleet *f);
 void evict_watch(struct fleet *f); /* memory pressure of the host */
 void evict_watch_end(struct fleet *f);
 

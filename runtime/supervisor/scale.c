@@ -144,7 +144,7 @@ static void prepare_cold(struct fleet *f, struct service *service)
 		own += i->spec == service->spec;
 	}
 	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
-	    !service->unpreparable)
+	    !service->unpreparable && evict_spares(f))
 		(void)instance_new(f, service, true, "");
 }
 

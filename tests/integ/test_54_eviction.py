@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frozen instances stay until their room is wanted; then the least recently used goes first."""
+import contextlib
+import os
+import re
+import subprocess
+import sys
 import threading
 
 import pytest
 
+import leaks
 import pictures
-from waiting import wait_for
+from waiting import slow, wait_for
 
 
 @pytest.fixture
@@ -91,3 +97,75 @@ def test_nothing_is_evicted_while_there_is_room(small):
     use(ebb, "a", "b", "c", "a")
     assert not evicted(ebb)
     assert len(ebb.instances()) == 3
+
+
+# --- the kernel's memory pressure ---------------------------------------------------------------------
+STALLS = "/sys/fs/cgroup/stalls-of-a-test"
+FOREVER = "import sys, time\nend = time.monotonic() + float(sys.argv[1])\n"
+# Takes ever more than its memory.high: the kernel lets it wait, which is a stall for memory.
+STALL = FOREVER + f"""
+open("{STALLS}/cgroup.procs", "w").write("0")
+taken = []
+while time.monotonic() < end:
+    taken.append(b"x" * (1 << 16))
+"""
+# Takes memory until 6 % of the machine's are left; the first to go if it is too much.
+TAKE = FOREVER + """
+open("/proc/self/oom_score_adj", "w").write("1000")
+def host(name):
+    return next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith(name))
+taken = []
+while host("MemAvailable:") > host("MemTotal:") * 6 // 100:
+    taken.append(b"x" * (8 << 20))
+print("taken", flush=True)
+time.sleep(end - time.monotonic())
+"""
+
+
+def stalled_us():
+    with open("/proc/pressure/memory") as f:
+        return int(re.match(r"some .* total=(\d+)", f.read())[1])
+
+
+@contextlib.contextmanager
+def running(program):
+    """Two minutes at most, whatever happens here."""
+    process = subprocess.Popen([sys.executable, "-c", program, str(slow(120))], text=True,
+                               stdout=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def stalls():
+    os.mkdir(STALLS)
+    try:
+        with open(STALLS + "/memory.high", "w") as f:
+            f.write("16M")
+        with running(STALL) as process:
+            yield process
+    finally:
+        wait_for(lambda: not leaks.read(STALLS + "/cgroup.procs").strip(), 30)
+        os.rmdir(STALLS)
+
+
+@pytest.mark.skipif(not pictures.IN_VM, reason="takes the machine's memory: in the guest of make check-vm only")
+def test_a_host_that_stalls_for_memory_evicts_when_it_is_scarce_too(small):
+    ebb = small("a", "b", "c")
+    use(ebb, "a", "b", "c", "a", path="/alloc?mb=60&keep=1")
+    with stalls() as stalling:
+        # A cgroup at its own limit, and the host has gigabytes: no reason. PSI is told in windows of 2 s.
+        for _ in range(3):
+            begun = stalled_us()
+            wait_for(lambda: stalled_us() > begun + 2_000_000, 30)
+        assert stalling.poll() is None and not evicted(ebb)
+        with running(TAKE) as hog:
+            assert hog.stdout.readline() == "taken\n"
+            gone = wait_for(lambda: len(evicted(ebb)) >= 2 and evicted(ebb), 60)
+    assert [name for name, _ in gone][:2] == ["b", "c"], gone
+    assert all("the host stalls for memory (/proc/pressure/memory)" in text for _, text in gone), gone
+    for name in "bc":
+        assert ebb.get(name).status == 200
