@@ -202,7 +202,8 @@ static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
 }
 
 /* What is in an idle connection before the request is sent is no answer to it, but more of the
- * answer before. Looked at in the submission that sends it, so that nothing comes between. */
+ * answer before. Looked at in the submission that sends it, so that hardly anything can come
+ * between. */
 static void look_first(struct proxy *p, struct upstream *u)
 {
 	struct io_uring_sqe *sqe;
