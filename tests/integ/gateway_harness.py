@@ -2,9 +2,11 @@
 """One ebb-gateway under gateway_stub, and a plain upstream that behaves as its paths say."""
 import os, queue, re, select, socket, subprocess, threading, time, zlib
 
+from waiting import slow
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.environ.get("EBB_BIN", os.path.join(ROOT, "build", "release"))
-DEADLINE_S = 20
+DEADLINE_S = slow(20)
 BLOCK = bytes((i * 7 + i // 251) & 255 for i in range(1 << 20))
 
 
@@ -315,7 +317,7 @@ class Gateway:
             if got[0] == name:
                 return got[1:]
 
-    def service(self, index=0, name="hello", concurrency=100, max_ms=30000, init_ms=5000, prefix="/", hosts=()):
+    def service(self, index=0, name="hello", concurrency=100, max_ms=int(slow(30000)), init_ms=5000, prefix="/", hosts=()):
         self.do("service", index, name, concurrency, max_ms, init_ms, prefix, *hosts)
 
     def up(self, slot, port, service=0, limit=100):
