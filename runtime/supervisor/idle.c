@@ -59,9 +59,13 @@ static uint64_t look_again_ns(const struct idle_view *v, enum idle_reason reason
 {
 	uint64_t step_ns = reason == IDLE_UNSURE ? watch_ns(v->look->kept.length_ns) : 0;
 
-	at_ns = later(at_ns + QUIET_WINDOW_NS / 5, v->now_ns + v->patience_ns);
-	if (step_ns > 0)
+	at_ns += QUIET_WINDOW_NS / 5;
+	if (step_ns == 0)
+		at_ns = later(at_ns, v->now_ns + v->patience_ns);
+	else if (at_ns > v->now_ns + step_ns)
 		at_ns = v->now_ns + step_ns;
+	else /* it is over by then, and the next one young */
+		at_ns = later(at_ns, v->now_ns + QUIET_WINDOW_NS);
 	return at_ns < v->now_ns + LOOK_MOST_NS ? at_ns : v->now_ns + LOOK_MOST_NS;
 }
 

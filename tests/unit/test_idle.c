@@ -148,7 +148,7 @@ static void a_sleep_that_repeats_is_caught_young(uint64_t length_ms, uint64_t ph
 			return;
 		at = idle_decide(&v).again_ns;
 	}
-	fail_msg("%u ms, phase %u", (unsigned)length_ms, (unsigned)phase_ms);
+	fail_msg("not caught: %u ms, phase %u", (unsigned)length_ms, (unsigned)phase_ms);
 }
 
 static void sleeps_that_repeat_are_caught_young(void **state)
@@ -158,6 +158,23 @@ static void sleeps_that_repeat_are_caught_young(void **state)
 	for (size_t i = 0; i < sizeof(lengths_ms) / sizeof(lengths_ms[0]); i++)
 		for (uint64_t phase_ms = 0; phase_ms < lengths_ms[i]; phase_ms += 7)
 			a_sleep_that_repeats_is_caught_young(lengths_ms[i], phase_ms);
+}
+
+static void the_end_of_a_sleep_that_is_known_is_waited_for(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.first = l.kept = due(3, 700);
+	l.soon = due(700, 700);
+	l.kept.length_ns = MS(1000);
+	v.patience_ns = MS(640);
+	assert_int_equal(idle_decide(&v).reason, IDLE_UNSURE);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(600));
+	l.kept.to_ns = NOW + MS(230);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(231));
+	l.kept.to_ns = NOW + MS(2);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(5));
 }
 
 static void a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over(void **state)
@@ -214,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
 		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),
 		cmocka_unit_test(sleeps_that_repeat_are_caught_young),
+		cmocka_unit_test(the_end_of_a_sleep_that_is_known_is_waited_for),
 		cmocka_unit_test(a_timer_of_unknown_time_keeps_it_awake_until_its_time_is_over),
 		cmocka_unit_test(beyond_the_budget_it_stays_awake),
 		cmocka_unit_test(patience_and_the_wake_grid),
