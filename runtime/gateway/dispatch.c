@@ -19,7 +19,7 @@
 #define DEATHS_MAX     2
 #define DOUBT_NS       (100 * NS_PER_MS) /* an instance that refused us is left alone so long */
 #define CAUSE_WAIT_NS  (300 * NS_PER_MS) /* ebbd learns of a death within a few ms */
-#define QUEUE_CHECK_NS (10 * NS_PER_MS)  /* other gateways give tickets back without telling us */
+#define QUEUE_CHECK_NS BOARD_WANT_NS     /* other gateways give tickets back without telling us */
 
 /* The CAS made it RUNNING; "0" is ours to write. pwrite(2) inline: through io_uring it takes 20
  * times as long. */
@@ -221,6 +221,13 @@ void dispatch_service_gone(struct proxy *p, uint32_t service)
 	}
 }
 
+/* A silent WebSocket there may give its ticket up for who waits. */
+static void want(struct proxy *p, const struct service *s)
+{
+	for (uint32_t at = s->first_instance; at; at = p->instances.slots[at - 1].next_of_service)
+		board_want(p->board, at - 1, proxy_now(p));
+}
+
 void dispatch_all_queues(struct proxy *p)
 {
 	bool tell = p->need_due;
@@ -229,6 +236,8 @@ void dispatch_all_queues(struct proxy *p)
 	for (uint32_t i = 0; i < SERVICES_MAX && (p->queued || tell); i++) {
 		if (p->routes.services[i].queue_head)
 			dispatch_service_queue(p, i);
+		if (p->routes.services[i].queue_head)
+			want(p, &p->routes.services[i]);
 		if (tell && p->routes.services[i].used)
 			queue_tell(p, i);
 	}

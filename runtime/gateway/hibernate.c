@@ -7,11 +7,18 @@
  * frame, an end of the connection, the pong the server waits for. At its limit the instance has a
  * line per gateway, each in it with what one receive brought. What the server says by itself passes
  * at once and needs no ticket: it could not say it if it were frozen.
+ *
+ * An instance at its limit would have others wait for all of that silence, and hibernate_ms may be
+ * longer than they wait. So while somebody waits (board_want), one that was silent for YIELD_NS
+ * gives its ticket to him and sleeps early; the instance does not freeze before its time for all
+ * that (board_keep_awake).
  */
 #include "runtime/base/clock.h"
 #include "runtime/gateway/proxy.h"
 
-#define CHECK_NS (10 * NS_PER_MS) /* other gateways give tickets back without telling us */
+#define CHECK_NS     BOARD_WANT_NS     /* other gateways give tickets back without telling us */
+#define YIELD_NS     HIBERNATE_LOOK_NS /* the answer to a message is mostly out by then */
+#define LOOK_MOST_NS NS_PER_SEC        /* nobody tells us either that others wait */
 
 static struct instance *instance_of(struct proxy *p, const struct client *c)
 {
@@ -29,23 +36,54 @@ static bool between(struct proxy *p, struct client *c)
 	       c->s.in.size == 0 && !u->s.sending && u->s.in.size == 0;
 }
 
-uint64_t hibernate_try(struct proxy *p, struct client *c)
+static bool may_sleep(struct proxy *p, struct client *c)
 {
-	struct tunnel *t = tunnel_of(p, c);
-	uint64_t silence_ns = t->hibernate_ms * NS_PER_MS, last_ns = t->data_ns;
-	struct instance *i;
+	const struct tunnel *t = tunnel_of(p, c);
 
-	if (silence_ns == 0 || t->mode != TUNNEL_OPEN || t->closing || t->leaving ||
-	    c->x.up.in_done || c->x.down.in_done || !c->x.has_ticket || !client_upstream(p, c))
-		return 0;
+	return t->hibernate_ms > 0 && t->mode == TUNNEL_OPEN && !t->closing && !t->leaving &&
+	       !c->x.up.in_done && !c->x.down.in_done && c->x.has_ticket && client_upstream(p, c);
+}
+
+static uint64_t silent_since_ns(struct proxy *p, struct client *c)
+{
+	const struct tunnel *t = tunnel_of(p, c);
+	uint64_t last_ns = t->data_ns;
+
 	/* A ping is no message, but its answer is waited for, for as long. */
 	if (t->client_pinged)
 		for (int way = 0; way < 2; way++)
 			last_ns = t->moved_ns[way] > last_ns ? t->moved_ns[way] : last_ns;
-	if (last_ns + silence_ns > proxy_now(p))
-		return last_ns + silence_ns;
-	if (!between(p, c))
-		return proxy_now(p) + silence_ns;
+	return last_ns;
+}
+
+/* Soon after a message, later ever more rarely: whether others wait can only be seen by looking. */
+static uint64_t look_again_ns(uint64_t now_ns, uint64_t last_ns, uint64_t end_ns)
+{
+	uint64_t wait_ns = now_ns - last_ns;
+
+	wait_ns = wait_ns < YIELD_NS ? YIELD_NS : wait_ns;
+	wait_ns = wait_ns < LOOK_MOST_NS ? wait_ns : LOOK_MOST_NS;
+	return end_ns > now_ns && end_ns < now_ns + wait_ns ? end_ns : now_ns + wait_ns;
+}
+
+uint64_t hibernate_try(struct proxy *p, struct client *c)
+{
+	struct tunnel *t = tunnel_of(p, c);
+	uint64_t now_ns = proxy_now(p), last_ns, end_ns;
+	struct instance *i;
+	bool yields;
+
+	if (!may_sleep(p, c))
+		return 0;
+	last_ns = silent_since_ns(p, c);
+	end_ns = last_ns + t->hibernate_ms * NS_PER_MS;
+	yields = end_ns > now_ns && now_ns - last_ns >= YIELD_NS &&
+		 board_wanted(p->board, c->x.slot, now_ns);
+	if ((end_ns > now_ns && !yields) || !between(p, c))
+		return look_again_ns(now_ns, last_ns, end_ns);
+	if (yields)
+		board_keep_awake(p->board, c->x.slot, end_ns);
+	p->count.yields += yields;
 	t->mode = TUNNEL_ASLEEP;
 	t->until_ns = 0;
 	t->client_pinged = false;
@@ -146,7 +184,7 @@ static void awake(struct proxy *p, struct client *c)
 		t->until_ns = 0;
 	t->data_ns = proxy_now(p);
 	board_sleep(p->board, p->config.index, c->x.slot, -1);
-	tunnel_look_at(p, c, proxy_now(p) + t->hibernate_ms * NS_PER_MS);
+	tunnel_look_at(p, c, proxy_now(p) + HIBERNATE_LOOK_NS);
 	tunnel_pump(p, c, RELAY_UP);
 }
 
@@ -186,6 +224,7 @@ void hibernate_wake(struct proxy *p, struct client *c)
 	if ((!i || !i->wake_head) && wake_now(p, c, i))
 		return;
 	t->mode = TUNNEL_WAKING;
+	board_want(p->board, c->x.slot, proxy_now(p));
 	queue_push(p, &i->wake_head, &i->wake_tail, c);
 	p->wakers++;
 	if (!t->leaving) {
@@ -208,9 +247,14 @@ void hibernate_serve(struct proxy *p, struct instance *i)
 
 void hibernate_serve_all(struct proxy *p)
 {
-	for (uint32_t slot = 0; slot < INSTANCES_MAX && p->wakers > 0; slot++)
-		if (p->instances.slots[slot].wake_head)
-			hibernate_serve(p, &p->instances.slots[slot]);
+	for (uint32_t slot = 0; slot < INSTANCES_MAX && p->wakers > 0; slot++) {
+		struct instance *i = &p->instances.slots[slot];
+
+		if (i->wake_head)
+			hibernate_serve(p, i);
+		if (i->wake_head)
+			board_want(p->board, slot, proxy_now(p));
+	}
 	if (p->wakers > 0)
 		timers_set(&p->timers, PROXY_TIMER_COARSE(p), proxy_now(p) + CHECK_NS);
 }

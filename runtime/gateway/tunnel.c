@@ -42,6 +42,12 @@ static uint64_t idle_ns(const struct proxy *p)
 	return p->config.idle_timeout_ms * NS_PER_MS;
 }
 
+static uint64_t first_look_ns(const struct proxy *p, const struct tunnel *t)
+{
+	return proxy_now(p) +
+	       (t->hibernate_ms && HIBERNATE_LOOK_NS < idle_ns(p) ? HIBERNATE_LOOK_NS : idle_ns(p));
+}
+
 /* ---- the end ---- */
 
 void tunnel_ended(struct proxy *p, struct client *c)
@@ -211,10 +217,7 @@ static void pass(struct proxy *p, struct client *c, int way, struct stream *src,
 		t->frames = false; /* nothing here depends on it: it is between the two of them */
 	}
 	stream_send(&p->io, dst, piece);
-	tunnel_look_at(p, c,
-		       proxy_now(p) + (t->hibernate_ms && t->hibernate_ms < idle_ns(p) / NS_PER_MS
-					       ? t->hibernate_ms * NS_PER_MS
-					       : idle_ns(p)));
+	tunnel_look_at(p, c, first_look_ns(p, t));
 	if (!flow_of(c, way)->in_done)
 		stream_recv(&p->io, src); /* one piece ahead */
 }
@@ -292,9 +295,7 @@ void tunnel_begin(struct proxy *p, struct client *c, const struct http_head *res
 	c->x.keep_alive = false;
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
-	tunnel_look_at(p, c,
-		       t->hibernate_ms ? proxy_now(p) + t->hibernate_ms * NS_PER_MS
-				       : proxy_now(p) + idle_ns(p));
+	tunnel_look_at(p, c, first_look_ns(p, t));
 	if (p->draining)
 		tunnel_leave(p, c);
 }

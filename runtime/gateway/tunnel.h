@@ -65,6 +65,7 @@ void tunnel_finish(struct proxy *p, struct client *c, int code);
 void tunnel_look_at(struct proxy *p, struct client *c, uint64_t when_ns);
 
 /* hibernate.c */
+#define HIBERNATE_LOOK_NS (50 * NS_PER_MS) /* after a message, hibernate_try is to be asked */
 /* Gives the ticket back if it may: 0, else when to ask again. */
 uint64_t hibernate_try(struct proxy *p, struct client *c);
 /* Bytes of a client whose WebSocket sleeps or wakes. */

@@ -166,6 +166,18 @@ int freezer_ask(struct instance *i)
 	return 0;
 }
 
+/* Until when the silence of WebSockets that gave their tickets to others lasts. Gateways say so,
+ * and are believed for no longer than it can be. */
+uint64_t freezer_kept_until_ns(const struct instance *i)
+{
+	const struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	uint64_t until_ns = atomic_load_explicit(&slot->awake_until_ns, memory_order_relaxed);
+	uint64_t most_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
+			   i->spec->put.hibernate_ms * NS_PER_MS;
+
+	return until_ns < most_ns ? until_ns : most_ns;
+}
+
 /* When it has been idle for long enough: since the last piece of work, or since it was thawed for a
  * timer. */
 static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
@@ -176,6 +188,8 @@ static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
 		due_ns = i->idle.since_ns + TIMER_RUN_NS;
 	if (due_ns < i->not_before_ns)
 		due_ns = i->not_before_ns;
+	if (due_ns < freezer_kept_until_ns(i))
+		due_ns = freezer_kept_until_ns(i);
 	return due_ns < i->repeat_until_ns ? i->repeat_until_ns : due_ns;
 }
 

@@ -196,6 +196,8 @@ void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? 
 int freezer_ask(struct instance *i);    /* 0 or -EBUSY */
 void freezer_thaw(struct instance *i);  /* by the supervisor itself */
 void freezer_look(struct instance *i);  /* did a gateway thaw it? */
+/* Not to be frozen before this, whatever else: WebSockets that sleep ahead of time, see board.h. */
+uint64_t freezer_kept_until_ns(const struct instance *i);
 
 /* choice.c */
 /* Tells why requests go where they go, if that is news and not too early. */

@@ -167,6 +167,12 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 			 "awake: its holds were lost with ebb-ipc; it has %" PRIu64
 			 " ms to repeat them",
 			 ms_until(i->repeat_until_ns, now_ns));
+	} else if (now_ns < freezer_kept_until_ns(i)) {
+		snprintf(out, size,
+			 "awake: WebSockets gave their tickets to others that waited; they have "
+			 "been "
+			 "silent for long enough (hibernate) in %" PRIu64 " ms",
+			 ms_until(freezer_kept_until_ns(i), now_ns));
 	} else if (now_ns < i->not_before_ns) {
 		n = snprintf(out, size,
 			     "awake: it did not freeze when asked; next try in %" PRIu64 " ms",

@@ -13,7 +13,7 @@
 #include "runtime/base/mem.h"
 
 #define BOARD_MAGIC   UINT64_C(0x0a6472616f626265) /* "ebboard\n" */
-#define BOARD_VERSION 2u
+#define BOARD_VERSION 3u
 
 struct board_header {
 	uint64_t magic;
@@ -213,6 +213,28 @@ uint32_t board_sleeping(struct board *b, uint32_t slot)
 	return sum;
 }
 
+void board_want(struct board *b, uint32_t slot, uint64_t now_ns)
+{
+	atomic_store_explicit(&board_slot(b, slot)->wanted_ns, now_ns, memory_order_relaxed);
+}
+
+bool board_wanted(struct board *b, uint32_t slot, uint64_t now_ns)
+{
+	uint64_t wanted_ns =
+		atomic_load_explicit(&board_slot(b, slot)->wanted_ns, memory_order_relaxed);
+
+	return wanted_ns + 3 * BOARD_WANT_NS > now_ns;
+}
+
+void board_keep_awake(struct board *b, uint32_t slot, uint64_t until_ns)
+{
+	_Atomic uint64_t *until = &board_slot(b, slot)->awake_until_ns;
+	uint64_t old_ns = atomic_load_explicit(until, memory_order_relaxed);
+
+	while (old_ns < until_ns && !atomic_compare_exchange_weak(until, &old_ns, until_ns))
+		;
+}
+
 static void forget_holder(struct board *b, uint32_t slot)
 {
 	struct board_tally *t = board_tally(b, slot);
@@ -244,6 +266,8 @@ uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_
 	atomic_store(&s->first_byte_us, 0);
 	atomic_store(&s->crowded, 0);
 	atomic_store(&s->nacks, 0);
+	atomic_store(&s->wanted_ns, 0);
+	atomic_store(&s->awake_until_ns, 0);
 	forget_holder(b, slot);
 	atomic_store(&s->word, board_make(generation, BOARD_STARTING, 0, 0));
 	return generation;

@@ -92,6 +92,10 @@ struct board_slot {
 	_Atomic uint64_t first_bytes, first_byte_us;
 	_Atomic uint32_t crowded, nacks;
 	_Atomic uint64_t thawed_ns; /* when the last of them was, or earlier */
+	_Atomic uint64_t wanted_ns; /* when a gateway last had somebody wait for a ticket here */
+	/* Not to be frozen before: WebSockets gave their tickets to such before their silence was
+	 * long enough. The supervisor believes it for hibernate_ms after idle_since_ns. */
+	_Atomic uint64_t awake_until_ns;
 };
 
 /* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */
@@ -145,6 +149,13 @@ uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t g
 void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by);
 /* The sum over all gateways; for showing. */
 uint32_t board_sleeping(struct board *b, uint32_t slot);
+
+/* Gateway: somebody waits for a ticket of this slot; to be said again every BOARD_WANT_NS while it
+ * is so. It is a time and not a count, so that nothing has to be taken back for a dead gateway. */
+#define BOARD_WANT_NS UINT64_C(10000000)
+void board_want(struct board *b, uint32_t slot, uint64_t now_ns);
+bool board_wanted(struct board *b, uint32_t slot, uint64_t now_ns);
+void board_keep_awake(struct board *b, uint32_t slot, uint64_t until_ns);
 
 /* Supervisor. Opens a slot under its next generation (returned), in STARTING. */
 uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service);

@@ -126,6 +126,45 @@ def test_thousand_idle_connections_to_a_frozen_instance(app):
     wait_for(lambda: ebb.get(name).json["closed"] >= IDLE, 30, "the program saw them end")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_connections_than_tickets_all_speak_at_once(host, kind):
+    """Two tickets, 40 connections, and a silence that is longer than anybody waits."""
+    name = f"crowd-{kind}"
+    host.apply({name: service(kind, concurrency=2, hibernate="1h")})
+    sockets = [Socket(host, name) for _ in range(40)]
+    for number in range(3):
+        for one in sockets:
+            one.say("a", "b")
+        for one in sockets:
+            assert [one.hear_message() for _ in "ab"] == [f"{2 * number}:a", f"{2 * number + 1}:b"]
+    for one in sockets:
+        one.close()
+    host.cli("rm", name)
+    wait_for(lambda: not host.instances(name))
+
+
+def test_who_gave_its_ticket_to_another_is_not_frozen_before_its_time(host):
+    """The other one is gone, so nobody has a ticket; but the first may still be worked for."""
+    settings = service("ws-node", concurrency=1, hibernate="3s")
+    host.apply({"gave": settings})
+    first = Socket(host, "gave")
+    first.say("x")
+    assert first.hear() == "0:x"
+    other = Socket(host, "gave")
+    other.close()
+    wait_for(lambda: (i := host.instance("gave"))["tickets"] == 0)
+    instance = host.instance("gave")
+    assert instance["state"] == "running" and instance["freezes"] == 0
+    assert "gave their tickets to others" in host.cli("why", instance["id"]).out
+    (instance,) = host.wait_frozen("gave")
+    assert "1 sleeping WebSocket" in host.cli("why", instance["id"]).out
+    first.say("y")
+    assert first.hear() == "1:y"
+    first.close()
+    host.cli("rm", "gave")
+    wait_for(lambda: not host.instances("gave"))
+
+
 def test_why_counts_those_that_sleep(app):
     ebb, name = app
     one = Socket(ebb, name)

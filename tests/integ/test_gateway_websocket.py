@@ -473,6 +473,40 @@ def test_at_the_limit_messages_wait_in_line_and_none_is_lost(up):
     assert gw.stop() == 0
 
 
+def test_at_the_limit_a_silent_one_gives_its_ticket_to_who_waits(up):
+    """Without anybody who waits each would keep it for an hour, and those in line get 1013."""
+    gw = gateway(up, 3_600_000, limit=2, queue_age_ms=10_000)
+    message, pairs = frame(TEXT, b"m", masked=True), []
+    try:
+        for _ in range(6):  # a new WebSocket waits in the queue
+            pairs.append(Pair(gw, up))
+        assert gw.board()["tickets"] == 2 and gw.board()["sleeping"] == 4
+        for ws in pairs:
+            ws.sock.sendall(message)
+        for ws in pairs:
+            assert ws.server_reader.exactly(len(message)) == message
+        with gw.connect() as request:
+            request.sendall(b"GET /head HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert Reader(request).head()[0].split()[1] == "200"
+        assert gw.board()["sleeping"] >= 4
+        assert gw.counters()["yields"] >= 8  # 4 for those that came, then each in turn
+    finally:
+        for ws in pairs:
+            ws.__exit__()
+    until(lambda: gw.board()["tickets"] == 0 and gw.board()["sleeping"] == 0, "all given back")
+    assert gw.stop() == 0
+
+
+def test_one_in_the_middle_of_a_message_keeps_its_ticket(up):
+    gw = gateway(up, 3_600_000, limit=1, queue_age_ms=1000)
+    with Pair(gw, up) as ws, gw.connect() as request:
+        ws.up(frame(TEXT, b"to be", fin=False, masked=True))
+        request.sendall(b"GET /head HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert Reader(request).head()[0].split()[1] == "503"
+        ws.up(frame(CONTINUATION, b"continued", masked=True))
+    assert gw.stop() == 0
+
+
 def test_waiting_in_line_ends(up):
     gw = gateway(up, HIBERNATE_MS, limit=1, queue_age_ms=300)
     with Pair(gw, up) as ws, gw.connect() as busy:

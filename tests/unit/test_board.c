@@ -403,6 +403,24 @@ static void no_interleaving_leaves_work_frozen(void **state)
 	free(w);
 }
 
+static void wanting_passes_by_itself_and_the_latest_silence_counts(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t now_ns = clock_mono_ns();
+
+	assert_false(board_wanted(f->board, SLOT, now_ns));
+	board_want(f->board, SLOT, now_ns);
+	assert_true(board_wanted(f->board, SLOT, now_ns - 1)); /* another's clock was read before */
+	assert_true(board_wanted(f->board, SLOT, now_ns + 2 * BOARD_WANT_NS));
+	assert_false(board_wanted(f->board, SLOT, now_ns + 3 * BOARD_WANT_NS));
+	board_keep_awake(f->board, SLOT, now_ns);
+	board_keep_awake(f->board, SLOT, now_ns - 1);
+	assert_int_equal(atomic_load(&board_slot(f->board, SLOT)->awake_until_ns), now_ns);
+	board_open_slot(f->board, SLOT, 1, 0);
+	assert_int_equal(atomic_load(&board_slot(f->board, SLOT)->awake_until_ns), 0);
+	assert_false(board_wanted(f->board, SLOT, now_ns));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +444,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dead_gateways_tickets_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_gateway_that_died_between_two_steps_is_made_good,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			wanting_passes_by_itself_and_the_latest_silence_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_interleaving_leaves_work_frozen, setup,
 						teardown),
 	};
