@@ -2,20 +2,27 @@
 // node --require /usr/lib/ebb/node/boot.cjs FILE: what makes an unmodified program a fluid function.
 // Nothing here is needed by the program, and nothing of npm is needed here.
 "use strict";
-const { enableCompileCache } = require("node:module");
-const v8 = require("node:v8");
-const { isMainThread } = require("node:worker_threads");
 
 const CODE = "/usr/lib/ebb/code"; // baked; compiled when there is no such directory
 
-// The heap has its limit since the start. V8 takes no code that was compiled under other options, and the
-// limit, which differs from service to service, is one: as far as code is concerned there is none.
-function useBakedCode() {
-	v8.setFlagsFromString("--max-old-space-size=0");
-	enableCompileCache(CODE);
+// node:v8 without all that it loads; programs should not use it, hence the warning.
+function bindingOfV8() {
+	const silent = process.noDeprecation;
+	process.noDeprecation = true;
+	try {
+		return process.binding("v8");
+	} catch {
+		return require("node:v8");
+	} finally {
+		process.noDeprecation = silent;
+	}
 }
 
-useBakedCode();
+// The heap has its limit since the start. V8 takes no code that was compiled under other options, Node's own
+// included, and the limit, which differs from service to service, is one: so it goes before anything is loaded.
+bindingOfV8().setFlagsFromString("--max-old-space-size=0");
+require("node:module").enableCompileCache(CODE);
+const { isMainThread } = require("node:worker_threads");
 
 // Workers and forked children inherit --require; requests come to the first process only.
 if (isMainThread && !process.env.EBB_BOOTED) {
