@@ -127,9 +127,12 @@ void quiet_frozen(struct instance *i)
 		idle->late = true;
 	if (idle->late)
 		return;
+	if (idle->look.unknown_pid > 0 && !idle->by_hand) /* made since it was decided */
+		idle->look.first = (struct look_due){.from_ns = now_ns,
+						     .to_ns = now_ns,
+						     .tid = idle->look.unknown_pid,
+						     .what = "POSIX timer"};
 	idle->wake_ns = idle_wake_ns(idle->look.first.from_ns);
-	if (idle->look.unknown_pid > 0 && !idle->by_hand)
-		idle->wake_ns = now_ns; /* made since it was decided */
 }
 
 void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)

@@ -86,6 +86,14 @@ def test_a_posix_timer_waits_for_the_next_request_when_timers_may_be_late(module
     assert late > 200
 
 
+def test_why_says_that_a_posix_timer_waits_in_what_was_frozen_by_hand(module_ebb, waiting):
+    module_ebb.apply({"hand-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+    assert module_ebb.get("hand-posix", "/timer?kind=posix&ms=60000").status == 200
+    module_ebb.cli("freeze", module_ebb.instance("hand-posix")["id"])
+    module_ebb.wait_frozen("hand-posix")
+    assert "whose time cannot be read: it waits for the next request" in why(module_ebb, "hand-posix")
+
+
 def test_work_without_a_request_ends_at_max_duration_though_a_posix_timer_is_armed(module_ebb, waiting):
     module_ebb.apply({"long-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
                                      "maxDuration": 2}})
