@@ -76,9 +76,9 @@ static void on_due(struct timer *t)
 		(void)text_format(
 			i->fault, sizeof(i->fault),
 			"it accepted nothing on the listening socket it inherited (fd 3, "
-			"LISTEN_FDS=1) within %u ms (initTimeout); a server that wants TCP "
-			"$PORT needs an image without EBB_RUNTIME",
-			i->spec->put.init_timeout_ms);
+			"LISTEN_FDS=1) within %u ms (initTimeout); `ebb logs %s` has its output; "
+			"a server that wants TCP $PORT needs an image without EBB_RUNTIME",
+			i->spec->put.init_timeout_ms, i->spec->put.name);
 	stop_kill(i, WIRE_DOWN_NEVER_LISTENED, NULL);
 }
 
