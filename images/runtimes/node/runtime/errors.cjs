@@ -2,7 +2,10 @@
 // An error belongs to the request it was thrown for: that one gets 500, the others never notice. One that
 // belongs to no request, or says that the process cannot be trusted any more, retires the instance.
 "use strict";
+const http = require("node:http");
+const { format } = require("node:util");
 const ipc = require("./ipc.cjs");
+const logs = require("./logs.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
@@ -23,9 +26,28 @@ const ECHO_CODES = new Set([
 	"ERR_INVALID_STATE",
 ]);
 
+// Anything can be thrown, and an error's own getters and inspection can throw again.
+function partOf(error, name) {
+	try {
+		return error?.[name];
+	} catch {
+		return undefined;
+	}
+}
+
+function tell(what, error) {
+	let text;
+	try {
+		text = format(what, error);
+	} catch (thrown) {
+		text = `${what} of a kind that cannot be shown (${partOf(thrown, "message")})`;
+	}
+	process.stderr.write(text + "\n");
+}
+
 function isSuspect(error) {
-	return SUSPECT_CODES.has(error?.code) ||
-		(error instanceof RangeError && /allocation failed/i.test(error.message));
+	return SUSPECT_CODES.has(partOf(error, "code")) ||
+		/^(array buffer )?allocation failed/i.test(String(partOf(error, "message")));
 }
 
 function retire(reason) {
@@ -36,17 +58,41 @@ function retire(reason) {
 	if (!ipc.available) state.stop?.(1); // nobody to tell: finish what is open and go
 }
 
-function answer500(res) {
-	if (res.headersSent) return res.destroy(); // cut off, so that nobody takes it for the whole
+// Node's own: middleware puts itself before writeHead and end, and may be what throws.
+const { writeHead, end } = http.ServerResponse.prototype;
+
+// A head that was written and not sent is taken back.
+function takeBack(res) {
+	if (res._headerSent) return false;
+	res._header = null;
+	res._hasBody = res.req.method !== "HEAD";
+	res.chunkedEncoding = res.strictContentLength = false;
 	for (const name of res.getHeaderNames()) res.removeHeader(name);
-	res.writeHead(500, { "content-type": "text/plain", "content-length": 22 });
-	res.end("Internal Server Error\n");
+	return true;
+}
+
+// What was written goes out; its end is missing, so that nobody takes it for the whole.
+function cutOff(res) {
+	if (res.socket) res.socket.destroySoon();
+	else res.destroy();
+}
+
+function answer500(res) {
+	if (res.writableEnded) return; // whole already
+	try {
+		if (!takeBack(res)) return cutOff(res);
+		const headers = { "content-type": "text/plain", "content-length": 22 };
+		writeHead.call(res, 500, "Internal Server Error", headers);
+		end.call(res, "Internal Server Error\n");
+	} catch {
+		res.destroy();
+	}
 }
 
 function fail(scope, error, how) {
-	if (scope.failed && ECHO_CODES.has(error?.code)) return;
+	if (scope.failed && ECHO_CODES.has(partOf(error, "code"))) return;
 	scopes.run(scope, () => {
-		console.error(`ebb: ${how} in request ${scope.id}:`, error);
+		tell(`ebb: ${how} in request ${scope.id}:`, error);
 		if (!scope.over && !scope.failed) {
 			scope.failed = true;
 			scope.abort(error);
@@ -54,7 +100,7 @@ function fail(scope, error, how) {
 			else scope.req.socket.destroy();
 		}
 	});
-	if (isSuspect(error)) retire(`${error.code || error.message} leaves the process in doubt`);
+	if (isSuspect(error)) retire(`${partOf(error, "code") || partOf(error, "message")} leaves the process in doubt`);
 }
 
 exports.fail = fail;
@@ -66,7 +112,7 @@ function onUncaught(error, origin, others) {
 		return true;
 	}
 	if (!state.serving) return others(); // at start: as without us, it ends the process
-	if (!others()) console.error(`ebb: ${origin} outside any request:`, error);
+	if (!others()) tell(`ebb: ${origin} outside any request:`, error);
 	// A task of nobody has stopped midway.
 	exports.retire("an error outside any request");
 	return true;
@@ -89,6 +135,7 @@ function logEnd(name) {
 			const code = name === "exit" ? rest[0] ?? process.exitCode ?? 0 : "";
 			console.error(`ebb: process.${name}(${code}) called by request ${scope.id}`);
 		}
+		for (const one of scopes.open) logs.flush(one); // begun lines are last words
 		return Reflect.apply(call, process, rest);
 	};
 }

@@ -7,6 +7,10 @@ const errors = require("./errors.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
+// A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
+const HEAD_WAITS_MS = 20;
+const EMPTY = new Set([204, 304]);
+
 function headersOf(req) {
 	const headers = new Headers();
 	const raw = req.rawHeaders;
@@ -35,34 +39,75 @@ function drained(res) {
 	});
 }
 
-async function sendBody(res, body) {
-	const reader = body.getReader();
+// Resolves with the promise or behind ms, whatever comes first.
+function within(ms, promise) {
+	let timer;
+	const late = new Promise((resolve) => {
+		timer = setTimeout(resolve, ms);
+	});
+	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function sendBody(res, body, sendHead) {
+	const reader = body.getReader(); // throws if somebody else reads it
 	res.once("close", () => reader.cancel().catch(() => {}));
+	let next = reader.read();
+	await within(HEAD_WAITS_MS, next);
+	if (res.destroyed || res.writableEnded) return;
+	sendHead();
+	const flush = setImmediate(() => res.flushHeaders()); // with the first bytes, if they are there
 	for (;;) {
-		const { done, value } = await reader.read();
+		const { done, value } = await next;
+		clearImmediate(flush);
 		if (done || res.destroyed) break;
 		if (!res.write(value)) await drained(res);
+		next = reader.read();
 	}
 }
 
+// fetch has decoded the body of an answer it brought, and left the fields that describe the coded one.
+const CODINGS = /^\s*(x-)?(gzip|deflate|br)\s*$/i;
+
+function isDecoded(response) {
+	const coding = response.headers.get("content-encoding");
+	return Boolean(response.url && response.body && coding?.split(",").every((one) => CODINGS.test(one)));
+}
+
 function headOf(response) {
-	const headers = {};
+	const headers = Object.create(null); // a field may have any name
 	for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value;
 	const cookies = response.headers.getSetCookie();
 	if (cookies.length) headers["set-cookie"] = cookies;
+	if (isDecoded(response)) {
+		delete headers["content-encoding"];
+		delete headers["content-length"];
+	}
 	return headers;
+}
+
+// Not instanceof: frameworks bring a Response of their own, npm's undici another one.
+function isResponse(found) {
+	return typeof found?.status === "number" && typeof found.headers?.getSetCookie === "function";
 }
 
 async function send(req, res, response) {
 	if (res.destroyed || res.writableEnded) return;
-	if (!(response instanceof Response))
-		throw new TypeError("the handler returned no Response");
+	if (!isResponse(response)) {
+		const what = response === null ? "null" : typeof response;
+		throw new TypeError(`the handler of ${req.method} ${req.url} returned ${what}, not a Response`);
+	}
 	const headers = headOf(response);
-	if (response.statusText) res.writeHead(response.status, response.statusText, headers);
-	else res.writeHead(response.status, headers);
+	const sendHead = () => {
+		res.strictContentLength = true; // else what exceeds it would vanish
+		if (response.statusText) res.writeHead(response.status, response.statusText, headers);
+		else res.writeHead(response.status, headers);
+	};
 	if (response.body && req.method !== "HEAD") {
-		res.flushHeaders();
-		await sendBody(res, response.body);
+		await sendBody(res, response.body, sendHead);
+	} else {
+		response.body?.cancel().catch(() => {});
+		if (req.method !== "HEAD" && !EMPTY.has(response.status)) headers["content-length"] ??= "0";
+		sendHead();
 	}
 	res.end();
 }

@@ -47,10 +47,19 @@ function patch(stream, which) {
 		}
 		const text = wholeLines(scope, which, bytesOf(chunk, encoding));
 		scope.onEnd ??= () => exports.flush(scope);
+		if (scope.partial[which] && !scopes.open.has(scope)) flushSoon(scope);
 		if (text) return Reflect.apply(write, this, [text, "latin1", callback]);
 		if (callback) process.nextTick(callback);
 		return true;
 	};
+}
+
+// Behind a request's end there is no other end to wait for.
+function flushSoon(scope) {
+	scope.flushing ??= setImmediate(() => {
+		scope.flushing = null;
+		exports.flush(scope);
+	});
 }
 
 // A request is over: its begun lines end here.

@@ -15,18 +15,21 @@ class Scope {
 	constructor(req, res) {
 		this.req = req;
 		this.res = res; // null: an upgraded connection
+		this.sentBefore = req.socket.bytesWritten;
 		this.id = req.headers["x-ebb-id"] || "";
 		this.deadline = Number(req.headers["x-ebb-deadline"]) || undefined;
 		this.work = 0; // waitUntil promises that have not settled
 		this.held = false;
 		this.over = false; // the response is
 		this.failed = false;
+		this.gone = null; // why the signal is aborted
 		this.cut = false;
 		this.timer = null;
 		this.controller = null;
 		this.context = null;
 		this.upgrade = null;
 		this.partial = [null, null]; // begun lines of stdout and stderr
+		this.flushing = null;
 		this.onEnd = null;
 		open.add(this);
 	}
@@ -35,15 +38,16 @@ class Scope {
 		const headers = this.req.headers;
 		const host = headers["x-forwarded-host"] || headers.host || "localhost";
 		const path = this.req.originalUrl || this.req.url;
-		if (!path.startsWith("/")) return path;
-		return `${headers["x-forwarded-proto"] || "http"}://${host}${path}`;
+		if (!path.startsWith("/") && path !== "*") return path;
+		return `${headers["x-forwarded-proto"] || "http"}://${host}${path === "*" ? "/*" : path}`;
 	}
 
 	// Aborted when the client has gone, the deadline has passed or the request has failed.
 	get signal() {
 		if (!this.controller) {
 			this.controller = new AbortController();
-			if (!this.over) this.watchDeadline();
+			if (this.gone) this.controller.abort(this.gone);
+			else if (!this.over) this.watchDeadline();
 		}
 		return this.controller.signal;
 	}
@@ -57,7 +61,7 @@ class Scope {
 
 	atDeadline() {
 		this.timer = null;
-		this.controller?.abort(new DOMException("maxDuration is over", "TimeoutError"));
+		this.abort(new DOMException("maxDuration is over", "TimeoutError"));
 		if (this.work === 0) return;
 		const error = `waitUntil: cut at the deadline with ${this.work} not settled`;
 		console.error(`ebb: ${error}`);
@@ -97,7 +101,19 @@ class Scope {
 	}
 
 	abort(reason) {
+		this.gone ??= reason;
 		this.controller?.abort(reason);
+	}
+
+	// A body shorter than it said: its client would wait for the rest until maxDuration.
+	checkLength() {
+		const { _contentLength: length, _hasBody: hasBody, _header: head, socket } = this.res;
+		if (!hasBody || !length || !socket) return;
+		const missing = head.length + length - (socket.bytesWritten - this.sentBefore);
+		if (!(missing > 0)) return;
+		storage.run(this, () => console.error(`ebb: the answer to request ${this.id} is cut off: ` +
+			`${missing} of the ${length} bytes of its content-length were not sent`));
+		socket.destroy();
 	}
 
 	// The response has been sent, or its connection is gone.
@@ -155,12 +171,23 @@ function bindEvents(prototype, after) {
 	prototype.emit = function (name, ...rest) {
 		const scope = this[kScope];
 		if (!scope) return Reflect.apply(emit, this, arguments);
+		if (name === "finish") scope.checkLength();
 		try {
 			if (storage.getStore() === scope) return Reflect.apply(emit, this, arguments);
 			return enter(scope, () => Reflect.apply(emit, this, [name, ...rest]));
 		} finally {
-			if (name === "close") after?.(scope);
+			// What listens to the signal works for the request, too.
+			if (name === "close" && after) storage.run(scope, () => after(scope));
 		}
+	};
+}
+
+// Node forgets in whose context a microtask of queueMicrotask threw.
+function bindMicrotasks() {
+	const queue = globalThis.queueMicrotask;
+	globalThis.queueMicrotask = function queueMicrotask(call) {
+		const scope = storage.getStore();
+		queue(scope && typeof call === "function" ? () => void enter(scope, call) : call);
 	};
 }
 
@@ -176,6 +203,7 @@ exports.kScope = kScope;
 exports.install = () => {
 	bindEvents(http.IncomingMessage.prototype, null);
 	bindEvents(http.ServerResponse.prototype, (scope) => scope.responseOver());
+	bindMicrotasks();
 	globalThis[Symbol.for("@vercel/request-context")] = {
 		get: () => storage.getStore()?.describe(),
 	};
