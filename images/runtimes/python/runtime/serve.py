@@ -5,23 +5,15 @@
 inherited socket if there is one, else on $PORT. "file.py" is a program that listens on $PORT itself and is
 simply run. Nothing is imported that the function does not need.
 """
-import importlib
-import inspect
 import os
 import runpy
 import socket
 import sys
 
-from ebb import logs
+from ebb import entry, logs
 
 FIRST_FD = 3
 BACKLOG = 1024
-
-
-def is_asgi(app):
-    """ASGI 3: a coroutine function, or an object whose __call__ is one, of (scope, receive, send)."""
-    call = app if inspect.isfunction(app) or inspect.ismethod(app) else type(app).__call__
-    return inspect.iscoroutinefunction(call)
 
 
 def listening_socket(port):
@@ -46,10 +38,9 @@ def main():
         runpy.run_path(entrypoint, run_name="__main__")
         return
     logs.install()
-    module, name = entrypoint.split(":", 1)
-    app = getattr(importlib.import_module(module), name)
+    app = entry.load(entrypoint)
     port = int(os.environ.get("PORT", "8080"))
-    if is_asgi(app):
+    if entry.is_asgi(app):
         from ebb import asgi as server
     else:
         from ebb import wsgi as server

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ LAG_PERIOD_S = 0.25
 LAG_MAX_S = float(os.environ.get("NACK_LAG_MS") or 5000) / 1000
 NEVER_S = 10 ** 7
 BODY_500 = b"Internal Server Error\n"
+FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 
 class Cut(Exception):
@@ -63,18 +65,33 @@ class Lag:
         self._handle, self.seconds = None, 0.0
 
 
+def check(message):
+    """What uvicorn would refuse when it is too late for a 500."""
+    if message["type"] == "http.response.start":
+        if message["status"] not in range(100, 600):
+            raise ValueError(f"http.response.start: status {message['status']!r} is none")
+        for name, value in message.get("headers", ()):
+            if isinstance(value, bytes) and FORBIDDEN.search(value):
+                raise ValueError(f"http.response.start: line break or NUL in header {name!r}: {value!r}")
+    elif not isinstance(body := message.get("body", b""), (bytes, bytearray, memoryview)):
+        raise TypeError(f"{message['type']}: body is {type(body).__name__}, not bytes")
+
+
 class Exchange:
     """What an application sends, kept back or dropped where its request has failed."""
 
-    def __init__(self, send, loop):
-        self._send, self._loop = send, loop
+    def __init__(self, send, loop, on_complete=None):
+        self._send, self._loop, self._on_complete = send, loop, on_complete
         self._head = self._waiting = self._flushing = None
         self.started = self.complete = self.dropped = False
 
     async def send(self, message):
         if self.dropped:
             return
+        check(message)
         if message["type"] == "http.response.start":
+            if self._waiting is not None or self.started:
+                raise RuntimeError("http.response.start was sent before; one answer has one head")
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"date" for name, _ in headers):
                 headers.append(Date.now())
@@ -82,9 +99,11 @@ class Exchange:
             self._waiting = self._loop.call_later(HEAD_WAITS_S, self._flush)
             return
         await self.flush()
+        await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.complete = True
-        await self._send(message)
+            if self._on_complete:
+                self._on_complete()
 
     def _flush(self):
         self._flushing = self._loop.create_task(self._send_head())
@@ -96,10 +115,9 @@ class Exchange:
             await self._send(head)
 
     async def flush(self):
-        if self._waiting is None:
+        if self._waiting is None or self.started:
             return
         self._waiting.cancel()
-        self._waiting = None
         if self._flushing:
             await self._flushing
         await self._send_head()
@@ -117,6 +135,19 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body})
 
 
+class Rest:
+    """What an application does behind its answer (a BackgroundTask): work that keeps the instance awake."""
+
+    def __init__(self, request, task, loop):
+        self._request, self._task, self._loop = request, task, loop
+
+    def begin_if_any(self):
+        self._loop.call_soon(lambda: self._request.over or self._request.begin(self))
+
+    def cancel(self):
+        self._loop.call_soon_threadsafe(self._task.cancel)
+
+
 class Application:
     def __init__(self, app, loop):
         self._app, self._loop = app, loop
@@ -130,17 +161,19 @@ class Application:
                 if name in (b"x-ebb-id", b"x-ebb-deadline", b"x-forwarded-for")}
         if client := head.get(b"x-forwarded-for"):
             scope["client"] = (client.split(",", 1)[0].strip(), 0)
-        exchange = Exchange(send, self._loop)
         if scope["type"] == "http" and self._nacks():
-            return await exchange.answer(503, [(b"x-ebb-nack", b"1")])
+            return await Exchange(send, self._loop).answer(503, [(b"x-ebb-nack", b"1")])
         self._lag.watch()
         task = asyncio.current_task()
         request = Request(head.get(b"x-ebb-id"), head.get(b"x-ebb-deadline"), self._call_later,
                           lambda: self._loop.call_soon_threadsafe(task.cancel), self._loop)
         requests.enter(request)
+        rest = Rest(request, task, self._loop)
+        exchange = Exchange(send, self._loop, rest.begin_if_any) if scope["type"] == "http" else None
         try:
-            await self._run(request, exchange if scope["type"] == "http" else None, scope, receive, send)
+            await self._run(request, exchange, scope, receive, send)
         finally:
+            request.done(rest)
             request.finish()
 
     def _nacks(self):
@@ -162,13 +195,16 @@ class Application:
             out_of_time = self._loop.call_later(request.seconds_left(), task.cancel)
         try:
             await self._app(scope, receive, exchange.send if exchange else send)
-        except asyncio.CancelledError:
-            if request.failed is None and not self._is_late(request):
+        except asyncio.CancelledError as error:
+            if task.cancelling() == 0:
+                request.fail(error)  # something the application waited for
+            elif request.failed is None and not self._is_late(request):
                 raise
-            task.uncancel()
+            while task.cancelling():
+                task.uncancel()
         except SystemExit as error:
             ends.by_system_exit(error)
-        except Exception as error:
+        except BaseException as error:
             request.fail(error)
         finally:
             if out_of_time:
@@ -284,4 +320,11 @@ def serve(app, listener, port):
 
     # A stop before the server listens: there is nothing to finish.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    sys.exit(asyncio.run(run()))
+    with asyncio.Runner() as runner:
+        try:
+            code = runner.run(run())
+        except SystemExit as error:
+            if getattr(error, "ebb_request", None) is not None:
+                ends.by_system_exit(error)
+            raise
+    sys.exit(code)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ebb.request import current
+from ebb.request import current, enter, process
 
 _exit = os._exit
 
@@ -19,20 +19,29 @@ def log_end(call, code):
     request = current()
     if request is not None:
         print(f"ebb: {call}({code}) called by request {request.id}", file=sys.stderr)
+    for one in list(process.open):
+        one.end_lines()  # begun ones are last words
     sys.stdout.flush()
     sys.stderr.flush()
 
 
 def by_system_exit(error):
     """sys.exit in a request ends the process, as it would anywhere: a server would swallow it."""
+    if current() is None:  # a task of a request ended the event loop
+        enter(getattr(error, "ebb_request", None))
     code = _code_of(error)
     log_end("sys.exit", code)
     _exit(code & 255)
 
 
 def install():
+    def leave(status=None, /):
+        error = SystemExit(status)
+        error.ebb_request = current()
+        raise error
+
     def exit_and_say(code):
         log_end("os._exit", code)
         _exit(code)
 
-    os._exit = exit_and_say
+    sys.exit, os._exit = leave, exit_and_say

@@ -5,9 +5,26 @@ import os
 import sys
 import threading
 
-from ebb.request import current
+from ebb.request import current, process
 
 PARTIAL_MAX = 16384
+LATE_S = 0.02  # behind a request's end there is no other end for its begun lines to wait for
+
+
+class TaggedBuffer:
+    """sys.stdout.buffer: bytes of a request become lines of it, too."""
+
+    def __init__(self, text):
+        self._text, self._buffer = text, text._stream.buffer
+
+    def __getattr__(self, name):
+        return getattr(self._buffer, name)
+
+    def write(self, data):
+        if current() is None:
+            return self._buffer.write(data)
+        self._text.write(bytes(data).decode("utf-8", self._text._stream.errors))
+        return len(data)
 
 
 class TaggedStream:
@@ -15,6 +32,7 @@ class TaggedStream:
         self._stream = stream
         self._lock = threading.Lock()
         self._midline = False  # the last thing written outside a request did not end its line
+        self.buffer = TaggedBuffer(self)
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
@@ -38,6 +56,11 @@ class TaggedStream:
             if request.partial.get(self):
                 self._write_of(request, "\n")
 
+    @staticmethod
+    def _end_late(request):
+        request.late = None
+        request.end_lines()
+
     def _write_of(self, request, text):
         text = request.partial.pop(self, "") + text
         lines, _, rest = text.rpartition("\n")
@@ -45,6 +68,9 @@ class TaggedStream:
             lines, rest = text, ""
         if rest:
             request.partial[self] = rest
+            if request not in process.open and not request.late:
+                request.late = threading.Timer(LATE_S, self._end_late, (request,))
+                request.late.start()
         if lines or text != rest:
             begin = "\n" if self._midline else ""
             self._midline = False

@@ -60,6 +60,7 @@ class Request:
         self.cut = None  # why work was given up
         self.failed = None
         self.partial = {}  # begun lines, per stream
+        self.late = None  # the timer that ends them when the request is over
         self._held = False
         self._timer = None
         self._call_later = call_later
@@ -84,6 +85,11 @@ class Request:
             if self._on_fail:
                 self._on_fail()
         retire_if_suspect(error)
+
+    def end_lines(self):
+        """What it began to write and did not end."""
+        for stream in list(self.partial):
+            stream.end_line(self)
 
     # --- work behind the response ---------------------------------------------------------------
     def begin(self, work):
@@ -123,8 +129,7 @@ class Request:
             self._timer.cancel()  # nothing may wake a frozen instance for no reason
         if held and self.id:
             channel.end(self.id, self.cut)
-        for stream in list(self.partial):
-            stream.end_line(self)
+        self.end_lines()
         if idle and process.on_idle:
             process.on_idle()
 

@@ -95,8 +95,7 @@ def follow_into_threads():
         start(self)
 
     def submit_in_context(self, function, /, *args, **kwargs):
-        if current() is None:
-            return submit(self, function, *args, **kwargs)
+        # Nobody's too: the thread may be one that a request started.
         context = contextvars.copy_context()
         return submit(self, context.run, function, *args, **kwargs)
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGI applications under waitress: a request per thread, errors to the request they belong to."""
+import errno
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 import time
 
+import waitress.channel
+import waitress.parser
 import waitress.server
+from waitress.utilities import RequestEntityTooLarge
 
 from ebb import ends, request as requests, work
 from ebb.ipc import channel
@@ -17,10 +22,34 @@ THREADS = int(os.environ.get("WSGI_THREADS") or 32)  # more requests wait in wai
 NEVER_S = 10 ** 7
 HEADERS_500 = [("content-type", "text/plain; charset=utf-8"), ("content-length", "22")]
 BODY_500 = b"Internal Server Error\n"
+STATUS = re.compile(r"[1-5][0-9][0-9]( |$)")
 
 
 class Cut(Exception):
     """To waitress: close this connection; the error has been logged."""
+
+
+class Parser(waitress.parser.HTTPRequestParser):
+    """waitress keeps a body in /tmp until the application reads it; one that does not fit is told so."""
+
+    def received(self, data):
+        try:
+            return super().received(data)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            ident = self.headers.get("X_EBB_ID", "")
+            print(f"\x1e{ident} ebb: request {ident}: its body does not fit into /tmp: raise `ebb.scratch`",
+                  file=sys.stderr)
+            self.error, self.completed = RequestEntityTooLarge("no room in /tmp"), True
+            return len(data)
+
+    def close(self):
+        try:
+            super().close()
+        except OSError as error:  # what is left to be written of such a body
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 class Response:
@@ -40,7 +69,11 @@ class Response:
     def _start_response(self, status, headers, exc_info=None):
         if exc_info is not None and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
-        self._head = (status, headers, exc_info)
+        if exc_info is None and self._head is not None:
+            raise AssertionError("start_response was called before; a second call needs exc_info")
+        if not STATUS.match(status):
+            raise ValueError(f"start_response: {status!r} is no status, as '200 OK' is one")
+        self._head = (status, list(headers), exc_info)
         return self._write_directly
 
     def _write_directly(self, data):
@@ -48,16 +81,36 @@ class Response:
         return self._write(data)
 
     def _send_head(self):
-        if not self._sent and self._head is not None:
-            self._sent = True
-            self._write = self._start(*self._head)
+        if self._sent:
+            return
+        if self._head is None:
+            raise AssertionError("the application did not call start_response")
+        self._write = self._start(*self._head)
+        self._sent = True
+
+    def _send_block(self, block):
+        """The head, as soon as there is a byte behind it or an end; PEP 3333."""
+        if block is not None and not isinstance(block, (bytes, bytearray, memoryview)):
+            raise TypeError(f"the application's body holds {type(block).__name__}, not bytes")
+        if block == b"":
+            return
+        if not self._sent and self._head is not None and self._is_whole():
+            self._head[1].append(("Content-Length", str(len(block or b""))))
+        self._send_head()
+
+    def _is_whole(self):
+        """One block without a length: waitress would end the connection behind it."""
+        status, headers, _ = self._head
+        return isinstance(self._body, (list, tuple)) and len(self._body) <= 1 and \
+            not status.startswith(("1", "204", "304")) and \
+            not any(name.lower() == "content-length" for name, _ in headers)
 
     def _attempt(self, call):
         try:
             return call()
         except SystemExit as error:
             ends.by_system_exit(error)
-        except Exception as error:
+        except BaseException as error:
             self._request.fail(error)
         return None
 
@@ -70,20 +123,23 @@ class Response:
         block = self._attempt(self._next_block) if self._request.failed is None else None
         if self._request.failed is not None:
             return self._give_up()
-        self._send_head()
         if block is None:
             self._done = True
             raise StopIteration
         return block
 
     def _next_block(self):
-        return next(self._blocks, None)
+        block = next(self._blocks, None)
+        if self._request.failed is None:
+            self._send_block(block)
+        return block
 
     def _give_up(self):
         self._done = True
         if self._sent:
             raise Cut()
-        self._start("500 Internal Server Error", HEADERS_500)
+        failed = self._request.failed
+        self._start("500 Internal Server Error", HEADERS_500, (type(failed), failed, None))
         return BODY_500
 
     def close(self):
@@ -157,9 +213,11 @@ def _on_thread_error(arguments):
 def serve(app, listener, port):
     work.follow_into_threads()
     ends.install()
+    waitress.channel.HTTPChannel.parser_class = Parser
     listener.setblocking(False)
     server = waitress.server.create_server(
         Application(app), sockets=[listener], threads=THREADS, backlog=1024, channel_timeout=NEVER_S,
+        max_request_body_size=1 << 62,  # the room in /tmp decides
         cleanup_interval=NEVER_S, asyncore_loop_timeout=86400, channel_request_lookahead=1,
         # The gateway decides how many connections there are; past a limit nobody would be accepted.
         connection_limit=1 << 20, asyncore_use_poll=True, ident=None, clear_untrusted_proxy_headers=False)
