@@ -4,6 +4,7 @@ import pytest
 
 import pictures
 import web
+from waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -72,5 +73,4 @@ def test_one_that_exits_at_start_is_reported_as_that(own):
 def test_foreign_image_inherits_nothing(module_probe):
     env = module_probe.get("probe", "/env").text
     assert "LISTEN_FDS" not in env and "EBB_RUNTIME" not in env
-    ready = module_probe.cli("events", "--json").out
-    assert "accepts on port 8080" in ready
+    wait_for(lambda: "accepts on port 8080" in module_probe.cli("events", "--json").out)
