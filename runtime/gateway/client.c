@@ -350,6 +350,15 @@ void client_on_poll(void *self, const struct loop_event *e)
 	splice_pump(p, c, c->x.down.pipe ? RELAY_DOWN : RELAY_UP);
 }
 
+static void took_too_long(struct proxy *p, struct client *c)
+{
+	uint32_t limit_ms = p->routes.services[c->x.service].record.max_duration_ms;
+
+	cancel_begin(p, c);
+	reply_error(p, c, 504, "MAX_DURATION", 0,
+		    "The function did not finish within its maxDuration of %u ms.", limit_ms);
+}
+
 void client_on_timer(struct proxy *p, struct client *c)
 {
 	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
@@ -386,9 +395,7 @@ void client_on_timer(struct proxy *p, struct client *c)
 			tunnel_on_timer(p, c);
 			break;
 		}
-		cancel_begin(p, c);
-		reply_error(p, c, 504, "MAX_DURATION", 0,
-			    "The function did not finish within its maxDuration.");
+		took_too_long(p, c);
 		break;
 	case CLIENT_DOUBT:
 		dispatch_doubt_over(p, c);

@@ -87,7 +87,7 @@ struct instance {
 	struct load load;
 
 	/* how it ended */
-	bool announced, was_ready, stop_wanted, exit_known, unresponsive;
+	bool announced, was_ready, stop_wanted, exit_known, unresponsive, outstayed;
 	uint32_t cause; /* enum wire_down_cause */
 	int32_t detail;
 	char fault[ERROR_TEXT_SIZE];

@@ -174,6 +174,11 @@ static void name_the_cause(struct instance *i)
 	if (i->stop_wanted && i->state == INSTANCE_STOPPING) {
 		i->cause = WIRE_DOWN_STOPPED;
 		i->fault[0] = '\0';
+		if (i->outstayed)
+			(void)text_format(i->fault, sizeof(i->fault),
+					  "killed: it was still there %u ms after SIGTERM "
+					  "(ebb.stopGrace)",
+					  i->spec->put.stop_grace_ms);
 		return;
 	}
 	if (cgroup_oom_kills(i->fleet->options.tree, &i->cgroup, &oom_kills) == 0 &&
@@ -230,6 +235,7 @@ static void on_grace_over(struct timer *t)
 {
 	struct instance *i = of_timer(t);
 
+	i->outstayed = true;
 	(void)cgroup_kill(&i->cgroup); /* works on frozen ones too; on_death goes on from here */
 }
 

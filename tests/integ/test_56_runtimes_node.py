@@ -186,4 +186,5 @@ def test_stop_finishes_what_is_open(node):
         node.rest("POST", f"/v1/instances/{instance}/stop")
         assert b"200 OK" in raw.read_until(b"slept")
     wait_for(lambda: instance not in [i["id"] for i in node.instances("stopped")])
+    assert "process.exit" not in log_of(node, "stopped")  # the runtime's own end is nobody's request
     node.cli("rm", "stopped")

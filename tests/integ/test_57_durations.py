@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """maxDuration ends one request and its work; who ignores it is replaced; what stop does, frozen or not."""
+import re
 import threading
 import time
 
@@ -55,6 +56,7 @@ def later(call):
 
 def assert_timed_out(reply):
     assert (reply.status, reply.headers["x-ebb-error"]) == (504, "MAX_DURATION"), reply
+    assert re.search(r"maxDuration of \d+ ms", reply.text), reply
 
 
 @pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
@@ -118,3 +120,4 @@ def test_stop_of_a_frozen_one_that_ignores_sigterm_kills_it_after_its_grace(host
     host.cli("stop", instance["id"])
     wait_for(lambda: not host.instances(name), 10)
     assert 0.9 < time.monotonic() - begun < 5 * SLOW
+    assert "still there 1000 ms after SIGTERM" in events(host, name, "instance_stopped")[0]

@@ -131,7 +131,7 @@ function logEnd(name) {
 	const call = process[name];
 	process[name] = function (...rest) {
 		const scope = scopes.current();
-		if (scope?.id) {
+		if (scope?.id && !state.ending) {
 			const code = name === "exit" ? rest[0] ?? process.exitCode ?? 0 : "";
 			console.error(`ebb: process.${name}(${code}) called by request ${scope.id}`);
 		}

@@ -12,7 +12,10 @@ function onIdle() {
 	pressure.idle();
 	// A program that handles SIGTERM itself has its own last things to do, and ends itself.
 	if (state.stopping && (exitCode || process.listenerCount("SIGTERM") <= 1))
-		setImmediate(() => process.exit(exitCode));
+		setImmediate(() => {
+			state.ending = true;
+			process.exit(exitCode);
+		});
 }
 
 function stop(code) {
