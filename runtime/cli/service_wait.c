@@ -83,15 +83,21 @@ static int end_wait(enum readiness how, const char *name, const struct json *ser
 		    struct json_out *answers)
 {
 	const char *error = json_string(json_get(service, "error"));
+	int64_t revision = 1;
 
+	(void)json_int(json_get(service, "revision"), &revision);
 	if (how == READY) {
 		if (answers)
 			json_out_value(answers, NULL, service);
 		return CLI_DONE;
 	}
-	say_error(error ? error : "its instances do not accept connections",
-		  "ebb logs and ebb events tell more",
-		  how == BROKEN ? "%s failed" : "%s is not ready after two minutes", name);
+	say_error(
+		error ? error : "its instances do not accept connections",
+		revision > 1
+			? "ebb logs and ebb events tell more; the last revision that started goes "
+			  "on serving, ebb rollback makes it the present one"
+			: "ebb logs and ebb events tell more",
+		how == BROKEN ? "%s failed" : "%s is not ready after two minutes", name);
 	return CLI_FAILED;
 }
 

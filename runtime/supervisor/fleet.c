@@ -273,7 +273,7 @@ void fleet_service_changed(struct fleet *f, struct service *service)
 {
 	fleet_drain(f, service->index, service->spec, false);
 	if (has_up(f, service->index))
-		(void)instance_new(f, service, false, "a new revision takes over");
+		(void)instance_new(f, service, service->spec, false, "a new revision takes over");
 	fleet_scale(f, service);
 	fleet_rescale_at(f, loop_now_ns(f->options.loop)); /* and one ahead of need */
 }

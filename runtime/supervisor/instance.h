@@ -129,11 +129,15 @@ void fleet_forget(struct instance *i); /* the last thing done to an instance; fr
 void fleet_scale(struct fleet *f, struct service *service);
 /* One that serves is about to go: another comes, unless there are others already. */
 void fleet_replace(struct instance *i, const char *why);
+/* While the present revision fails to start: what waits gets instances of the last one that did
+ * not. False if there is none and nobody serves. */
+bool fleet_fall_back(struct fleet *f, struct service *service);
 void fleet_rescale_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
 void fleet_on_rescale(struct timer *t);
 
 /* start.c */
-int instance_new(struct fleet *f, struct service *service, bool ahead, const char *why);
+int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
+		 const char *why);
 /* Sends the one made ahead for this service, if there is one, on its way. */
 bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why);
 void fleet_claim_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */

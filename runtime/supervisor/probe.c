@@ -31,6 +31,7 @@ void probe_ready(struct instance *i)
 	i->ready_ns = i->state_since_ns;
 	if (service && service->spec == i->spec) {
 		service->failures = 0;
+		services_accepted(service);
 		/* Gateways send the requests that waited; who still needs more says so again. */
 		memset(service->queued, 0, sizeof(service->queued));
 		fleet_drain(f, i->service, i->spec, true);

@@ -10,11 +10,10 @@
 #define SAY_AGAIN_NS      (5 * NS_PER_SEC)
 #define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
 
-static void count_instances(struct fleet *f, const struct service *service,
-			    struct policy_view *view)
+static void count_instances(struct fleet *f, const struct spec *spec, struct policy_view *view)
 {
 	for (struct instance *i = f->first; i; i = i->next) {
-		if (i->spec != service->spec || i->ahead)
+		if (i->spec != spec || i->ahead)
 			continue;
 		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
 			view->starting++;
@@ -30,13 +29,14 @@ static bool may_start(struct fleet *f)
 	return f->options.hooks.may_start(f->options.hooks.self);
 }
 
-static struct policy_view look(struct fleet *f, const struct service *service)
+static struct policy_view look(struct fleet *f, const struct service *service,
+			       const struct spec *spec)
 {
-	const struct wire_service_put *put = &service->spec->put;
+	const struct wire_service_put *put = &spec->put;
 	struct policy_view view = {
 		.min = put->instances_min,
 		.max = put->instances_max,
-		.concurrency = load_limit_first(service->spec),
+		.concurrency = load_limit_first(spec),
 		.crowded = service->crowded,
 		.host_room = evict_room(f, service),
 		.not_before_ns = service->not_before_ns,
@@ -47,7 +47,7 @@ static struct policy_view look(struct fleet *f, const struct service *service)
 		view.queued += service->queued[g];
 	if (!may_start(f))
 		view.host_room = 0;
-	count_instances(f, service, &view);
+	count_instances(f, spec, &view);
 	return view;
 }
 
@@ -109,6 +109,25 @@ void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSE
 		say_refused(f, service);
 }
 
+bool fleet_fall_back(struct fleet *f, struct service *service)
+{
+	struct policy_view view;
+	struct policy_decision decision;
+
+	if (!service->proven || service->failures == 0)
+		return false;
+	view = look(f, service, service->proven);
+	view.min = 0;
+	view.not_before_ns = 0; /* one that fails is the last */
+	decision = policy_decide(&view);
+	for (uint32_t n = 0; n < decision.start; n++)
+		if (instance_new(
+			    f, service, service->proven, false,
+			    "the present revision fails to start: one more of the one before") == 0)
+			view.starting++;
+	return view.live + view.starting > 0;
+}
+
 /* Nothing can be started, and nothing that runs or starts will come to help: say so at once. */
 static void refuse(struct fleet *f, struct service *service, const struct policy_view *view,
 		   enum policy_reason reason)
@@ -117,7 +136,7 @@ static void refuse(struct fleet *f, struct service *service, const struct policy
 					   .cause = WIRE_DOWN_FAILED_TO_START};
 	uint32_t refused[REFUSED_KINDS] = {[REFUSED_NO_START] = view->queued};
 
-	if (view->live + view->starting > 0 || view->queued == 0)
+	if (view->live + view->starting > 0 || view->queued == 0 || fleet_fall_back(f, service))
 		return;
 	record.retry_after_s = policy_retry_after_s(view, reason);
 	if (reason == POLICY_BACKING_OFF)
@@ -131,7 +150,9 @@ static void refuse(struct fleet *f, struct service *service, const struct policy
 
 static int start_one(struct fleet *f, struct service *service, const char *why)
 {
-	return instance_use_prepared(f, service, why) ? 0 : instance_new(f, service, false, why);
+	return instance_use_prepared(f, service, why)
+		       ? 0
+		       : instance_new(f, service, service->spec, false, why);
 }
 
 /* A service that has no instance gets one ahead of need, as far as armed sandboxes go. */
@@ -145,7 +166,7 @@ static void prepare_cold(struct fleet *f, struct service *service)
 	}
 	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
 	    !service->unpreparable && evict_spares(f))
-		(void)instance_new(f, service, true, "");
+		(void)instance_new(f, service, service->spec, true, "");
 }
 
 void fleet_scale(struct fleet *f, struct service *service)
@@ -157,7 +178,7 @@ void fleet_scale(struct fleet *f, struct service *service)
 
 	if (f->stopping || !service->spec)
 		return;
-	view = look(f, service);
+	view = look(f, service, service->spec);
 	decision = policy_decide(&view);
 	service->crowded = 0;
 	if (decision.start > 0) {
@@ -190,7 +211,7 @@ void fleet_replace(struct instance *i, const char *why)
 
 	if (!service || service->spec != i->spec || f->stopping)
 		return;
-	view = look(f, service);
+	view = look(f, service, service->spec);
 	if (view.live + view.starting == 0 && view.host_room > 0)
 		(void)start_one(f, service, why);
 	fleet_scale(f, service);

@@ -28,8 +28,10 @@ void services_free(struct services *s)
 {
 	if (!s)
 		return;
-	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
 		spec_unref(s->table[i].spec);
+		spec_unref(s->table[i].proven);
+	}
 	free(s);
 }
 
@@ -253,8 +255,14 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	(void)text_copy(service->name, sizeof(service->name), put->name);
 	service->variant = put->variant;
 	service->share_permille = put->share_permille;
-	spec_unref(service->spec);
+	if (service->accepted) {
+		services_forget_proven(service);
+		service->proven = service->spec;
+	} else {
+		spec_unref(service->spec);
+	}
 	service->spec = spec;
+	service->accepted = false;
 	service->failures = 0;
 	service->unpreparable = false;
 	service->not_before_ns = 0;
@@ -262,9 +270,22 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	return 0;
 }
 
+void services_forget_proven(struct service *service)
+{
+	spec_unref(service->proven);
+	service->proven = NULL;
+}
+
+void services_accepted(struct service *service)
+{
+	service->accepted = true;
+	services_forget_proven(service);
+}
+
 void services_remove(struct services *s, struct service *service)
 {
 	must(service == &s->table[service->index]);
+	services_forget_proven(service);
 	spec_unref(service->spec);
 	*service = (struct service){0};
 }

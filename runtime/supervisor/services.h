@@ -40,6 +40,10 @@ struct service {
 	uint32_t variant;             /* 0, or the revision that serves beside the service */
 	uint32_t share_permille;      /* of a variant: how much of the requests it gets */
 	struct spec *spec;
+	/* The last one of which an instance accepted, while none of `spec` has; else NULL. It
+	 * serves what comes while `spec` fails to start (fleet_fall_back). */
+	struct spec *proven;
+	bool accepted;                 /* an instance of `spec` has */
 	uint32_t ups;                  /* instances that came up so far, as gateways count them */
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
 	uint32_t crowded; /* requests that went to saturated instances since the last decision */
@@ -74,6 +78,10 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		 struct service **out, char *err, size_t err_size);
 /* One of the variants of this name, or NULL. */
 struct service *services_variant(struct services *s, const char *name);
+/* An instance of its `spec` accepts: none before is needed any more. */
+void services_accepted(struct service *service);
+/* An instance of `proven` could not be started either. */
+void services_forget_proven(struct service *service);
 void services_remove(struct services *s, struct service *service);
 
 struct spec *spec_ref(struct spec *spec);

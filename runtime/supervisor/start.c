@@ -45,7 +45,8 @@ static void on_control_unset(struct watch *w, uint32_t events)
 {
 }
 
-int instance_new(struct fleet *f, struct service *service, bool ahead, const char *why)
+int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
+		 const char *why)
 {
 	struct instance *i = calloc(1, sizeof(*i)), **end = &f->first;
 	int r;
@@ -58,7 +59,7 @@ int instance_new(struct fleet *f, struct service *service, bool ahead, const cha
 		return r;
 	}
 	i->fleet = f;
-	i->spec = spec_ref(service->spec);
+	i->spec = spec_ref(spec);
 	i->service = service->index;
 	i->state = INSTANCE_WAITING;
 	i->ahead = ahead;
@@ -70,8 +71,8 @@ int instance_new(struct fleet *f, struct service *service, bool ahead, const cha
 	i->grace_ns = GRACE_FIRST_NS;
 	(void)text_copy(i->id, sizeof(i->id),
 			service->name); /* its number comes with its sandbox */
-	i->generation = board_open_slot(f->options.board, i->slot, load_limit_first(service->spec),
-					service->index);
+	i->generation =
+		board_open_slot(f->options.board, i->slot, load_limit_first(spec), service->index);
 	while (*end)
 		end = &(*end)->next;
 	*end = i;

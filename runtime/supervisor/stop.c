@@ -46,11 +46,15 @@ static void tell_failure(struct instance *i)
 		.service = i->service, .cause = i->cause, .detail = i->detail};
 
 	(void)text_copy(record.text, sizeof(record.text), i->fault);
+	if (service && service->proven == i->spec)
+		services_forget_proven(service);
 	if (!service || service->spec != i->spec)
 		return;
 	service->failures++;
 	service->not_before_ns = loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
 	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
+	if (fleet_fall_back(f, service))
+		return;
 	memset(service->queued, 0, sizeof(service->queued));
 	f->options.hooks.start_failed(f->options.hooks.self, &record);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revisions: a new one takes over under load without a failed request; shares of traffic; rollback."""
+import json
 import threading
 from collections import Counter
 
@@ -68,6 +69,47 @@ def test_deployments_under_load_fail_no_request(probe):
     assert load.faults == []
     assert sum(load.seen.values()) > 200
     wait_for(lambda: {i["revision"] for i in probe.instances("api")} == {7})
+
+
+@pytest.mark.parametrize("mode", ["exit", "mute"])
+def test_a_revision_that_cannot_start_leaves_all_to_the_one_before(probe, mode):
+    """It serves on, gets more instances when more is asked, and is started again when none of it is left."""
+    sizes = ["--concurrency", "1", "--max", "3"]
+    probe.deploy("api", "probe", *sizes)
+    assert revision(probe) == 2
+    with Load(probe) as load:
+        broken = probe.cli("deploy", "-f", broken_document(probe, mode), "--wait", ok=False)
+        assert broken.code == 1 and "the last revision that started goes on serving" in broken.err, broken
+        wait_for(lambda: len([i for i in probe.instances("api") if i["revision"] == 2]) == 3, 20)
+    assert load.faults == [] and set(load.seen) == {2}
+    for instance in probe.instances("api"):
+        probe.cli("stop", instance["id"], ok=False)
+    wait_for(lambda: not [i for i in probe.instances("api") if i["revision"] == 2])
+    assert revision(probe) == 2
+    assert "of the one before" in probe.cli("events", "api", "--kind", "instance_starting").out
+    with Load(probe) as load:
+        probe.deploy("api", "probe", *sizes, "--env", "VERSION=4")
+        wait_for(lambda: load.seen[4] > 20)
+        wait_for(lambda: {i["revision"] for i in probe.instances("api")} == {4})
+    assert load.faults == []
+
+
+def broken_document(ebb, mode):
+    path = f"{ebb.root}/broken.json"
+    with open(path, "w") as f:
+        json.dump({"services": {"api": {
+            "runtime": "container", "entrypoint": "probe", "maxConcurrency": 1, "maxInstances": 3,
+            "env": {"PROBE_MODE": mode}, "ebb": {"initTimeout": "1s"}}}}, f)
+    return path
+
+
+def test_the_first_revision_that_cannot_start_says_why(new_ebb):
+    ebb = new_ebb()
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    done = ebb.deploy("api", "probe", "--min", "1", "--env", "PROBE_MODE=exit", ok=False)
+    assert done.code == 1 and "code 7" in done.err and "goes on serving" not in done.err, done
+    reply = ebb.get("api")
+    assert reply.status in (502, 503) and "code 7" in reply.text, reply
 
 
 def test_long_requests_finish_on_the_revision_that_began_them(probe):
