@@ -16,6 +16,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
+#include "runtime/supervisor/policy.h"
 
 /* What a first instance of a service may need; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
@@ -24,6 +25,9 @@
 #define PRESSURE_FILE    "/proc/pressure/memory"
 #define PRESSURE_TRIGGER "some 200000 2000000"
 #define SCARCE_PART      10
+/* Who is idle for less is about to freeze: its grace is a second at most. Who is idle for longer
+ * has something that keeps it awake. */
+#define SOON_NS (GRACE_MOST_NS + GRACE_MOST_NS / 2)
 
 /* What there is, and what instances that are on their way out will give back. */
 struct room {
@@ -90,18 +94,25 @@ static uint32_t live_of(const struct fleet *f, const struct spec *spec)
 	return live;
 }
 
-static bool may_go(const struct instance *i, const struct spec *wanted)
+/* It has nothing to do, and more than minInstances are there. */
+static bool is_spare(const struct instance *i)
 {
 	struct board *board = i->fleet->options.board;
 	board_word w = board_load(board, i->slot);
 
+	return board_tickets(w) + board_holds(w) == 0 && board_sleeping(board, i->slot) == 0 &&
+	       live_of(i->fleet, i->spec) > i->spec->put.instances_min;
+}
+
+static bool may_go(const struct instance *i, const struct spec *wanted)
+{
 	if (i->spec == wanted || i->stop_wanted)
 		return false;
 	if (i->state == INSTANCE_PREPARED || i->state == INSTANCE_WAITING)
 		return i->ahead;
-	return i->state == INSTANCE_FROZEN && board_state_of(w) == BOARD_FROZEN &&
-	       board_tickets(w) + board_holds(w) == 0 && board_sleeping(board, i->slot) == 0 &&
-	       live_of(i->fleet, i->spec) > i->spec->put.instances_min;
+	return i->state == INSTANCE_FROZEN &&
+	       board_state_of(board_load(i->fleet->options.board, i->slot)) == BOARD_FROZEN &&
+	       is_spare(i);
 }
 
 /* Made ahead of need comes before all: nobody has used it yet. */
@@ -191,6 +202,17 @@ bool evict_for(struct fleet *f, const struct service *service)
 			       "memory_max_mb is used up, memory is wanted"))
 			return false;
 	return room.going + room.gone > 0;
+}
+
+bool evict_soon(struct fleet *f, const struct service *service)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	for (struct instance *i = f->first; i; i = i->next)
+		if (i->spec != service->spec && !i->stop_wanted && !i->ahead && instance_is_up(i) &&
+		    is_spare(i) && now_ns - used_ns(i) < SOON_NS)
+			return true;
+	return false;
 }
 
 void evict_to_reserve(struct fleet *f, const struct service *service)

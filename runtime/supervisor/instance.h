@@ -185,6 +185,8 @@ uint32_t evict_room(struct fleet *f, const struct service *service);
 /* There is none: makes room for one. False if nobody may go for it; true: when those that go are
  * gone, all services are looked at again. */
 bool evict_for(struct fleet *f, const struct service *service);
+/* None may go now, but one that just became idle may as soon as it is frozen. */
+bool evict_soon(struct fleet *f, const struct service *service);
 /* One starts: gives the host back what it lacks for that. */
 void evict_to_reserve(struct fleet *f, const struct service *service);
 /* Whether the host has memory for what is not needed yet. */

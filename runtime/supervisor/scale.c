@@ -7,6 +7,7 @@
 #include "runtime/supervisor/instance.h"
 #include "runtime/supervisor/policy.h"
 
+#define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
 #define SAY_AGAIN_NS      (5 * NS_PER_SEC)
 #define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
 
@@ -194,6 +195,8 @@ void fleet_scale(struct fleet *f, struct service *service)
 		refuse(f, service, &view, POLICY_BACKING_OFF);
 	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_for(f, service)) {
 		fleet_rescale_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
+	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_soon(f, service)) {
+		fleet_rescale_at(f, view.now_ns + LOOK_SOON_NS);
 	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
 		say_no_start(f, service, &view, decision.reason);
 		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)

@@ -56,6 +56,17 @@ def test_one_after_the_other_for_hundreds_of_starts_no_request_fails(small):
     assert len(evicted(ebb)) >= 10
 
 
+def test_who_just_became_idle_is_waited_for(small):
+    """All are used one right after the other, so none is frozen yet when its place is wanted."""
+    names = [f"s{n}" for n in range(4)]
+    ebb = small(*names, instances_max=2)
+    for _ in range(5):
+        for name in names:
+            reply = ebb.get(name)
+            assert reply.status == 200, reply
+    assert len(evicted(ebb)) >= 10
+
+
 def test_who_works_and_who_is_wanted_stays(small):
     ebb = small("kept", "works", "c", instances_max=2, services={"kept": {"minInstances": 1}})
     wait_for(lambda: ebb.instances("kept"))
