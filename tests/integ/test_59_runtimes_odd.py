@@ -154,6 +154,16 @@ def test_wsgi_may_begin_late_and_short_bodies_leave_the_connection_open(odd):
     assert odd.get("wsgi").headers["content-length"] == "4"
 
 
+def test_threads_that_never_end_do_not_end_the_service(odd):
+    """maxDuration cannot stop a thread: the instance is replaced, though none is free to say so."""
+    odd.apply({"stuck": node_apps.python_service("odd:wsgi", maxDuration=1, env={"WSGI_THREADS": "1"})})
+    instance = odd.get("stuck").instance
+    assert odd.get("stuck", "/forever").status == 504
+    assert wait_for(lambda: (reply := odd.get("stuck")).status == 200 and reply, 20).instance != instance
+    assert "goes on behind maxDuration" in odd.cli("logs", "stuck").out
+    odd.cli("rm", "stuck")
+
+
 def test_an_upload_that_wsgi_has_no_room_for_is_told_so(odd):
     odd.apply({"small": node_apps.python_service("odd:wsgi", ebb={"scratch": 8})})
     for _ in range(2):

@@ -123,7 +123,8 @@ def speak_late(start_response):
 WSGI = {
     "/": answer([b"odd\n"]), "/twice": twice, "/late": late, "/none": answer(None), "/text": answer(["text"]),
     "/status": answer([b"odd\n"], status="OK"), "/header": answer([b"odd\n"], headers=[("x-a", "a\nb")]),
-    "/never": lambda start_response: [b"odd\n"], "/interrupt": interrupt, "/late-words": speak_late,
+    "/never": lambda start_response: [b"odd\n"], "/interrupt": interrupt,
+    "/forever": lambda start_response: time.sleep(3600), "/late-words": speak_late,
 }
 
 

@@ -136,7 +136,7 @@ class Request:
     def _at_deadline(self):
         with process.lock:
             left, self.work = self.work, set()
-            self.cut = f"wait_until: cut at the deadline with {len(left)} not finished"
+            self.cut = f"work behind the response: cut at the deadline with {len(left)} not finished"
         if not left:
             return
         token = enter(self)

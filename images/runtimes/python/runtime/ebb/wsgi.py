@@ -22,6 +22,8 @@ THREADS = int(os.environ.get("WSGI_THREADS") or 32)  # more requests wait in wai
 NEVER_S = 10 ** 7
 HEADERS_500 = [("content-type", "text/plain; charset=utf-8"), ("content-length", "22")]
 BODY_500 = b"Internal Server Error\n"
+NACK = b"HTTP/1.1 503 Service Unavailable\r\nx-ebb-nack: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+STUCK_S = 2  # behind maxDuration, as ebb gives a function to end a request
 STATUS = re.compile(r"[1-5][0-9][0-9]( |$)")
 
 
@@ -165,6 +167,27 @@ class Application:
         return Response(self._app, environ, start_response, request, requests.enter(request))
 
 
+def retire_if_stuck():
+    """A thread cannot be stopped: one that goes on behind maxDuration is one less for what comes."""
+    late = time.time() - STUCK_S
+    with process.lock:
+        stuck = [r.id for r in process.open if not r.over and r.deadline and r.deadline < late]
+    if stuck:
+        requests.retire(f"request {stuck[0]} goes on behind maxDuration")
+
+
+def nack_without_thread(add_task):
+    """add_task of the server, called in its own thread: all others may be busy for ever."""
+    def add(channel):
+        retire_if_stuck()
+        if not process.takes_nothing_new():
+            return add_task(channel)
+        channel.requests.pop().close()
+        channel.write_soon(NACK)
+        channel.close_when_flushed = True
+    return add
+
+
 def call_later(seconds, call):
     timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), call)
     timer.daemon = True
@@ -223,6 +246,7 @@ def serve(app, listener, port):
         connection_limit=1 << 20, asyncore_use_poll=True, ident=None, clear_untrusted_proxy_headers=False)
     logging.getLogger("waitress").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], Cut)))
+    server.add_task = nack_without_thread(server.add_task)
     threading.excepthook = _on_thread_error
     stop = Stop(server)
     channel.started(round(time.process_time() * 1000), port)
