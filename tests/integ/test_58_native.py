@@ -80,7 +80,7 @@ def test_a_failing_request_gets_500_and_all_others_finish(app):
     replies = web.many(60, call)
     assert [r.status for r in replies] == [200, 500, 500] * 20
     assert len({r.instance for r in replies}) == 1
-    assert "request failed: the handler failed" in wait_for_log(app, request_id(replies[1]))
+    assert "request failed: the handler failed with -1 (Operation not permitted)" in wait_for_log(app, request_id(replies[1]))
     assert "request failed: on purpose, b" in wait_for_log(app, request_id(replies[2]))
 
 
@@ -105,6 +105,12 @@ def test_log_lines_belong_to_their_request_though_many_run(app):
         out = wait_for_log(app, request_id(replies[i]), f"line 3 of {i}\n")
         assert [n for n in re.findall(r"of (\d+)", out)] == [str(i)] * 3
         assert out.count("and its second half") == 3 and "\x1e" not in out
+
+
+def test_of_a_long_log_line_nothing_is_lost(app):
+    reply = app.get("more", "/log-long")
+    wait_for(lambda: lines_of(app, "more", request_id(reply)).count("0" * 10) and sum(
+        len(line.split()[-1]) for line in lines_of(app, "more", request_id(reply)).splitlines()) == 20000)
 
 
 def test_a_client_that_goes_away_cancels_its_request_only(app):

@@ -74,7 +74,8 @@ void ebb_body_resume(struct ebb_request *rq);
 /* ---- the answer ---- */
 
 /* One more header field, before the answer begins. -EINVAL if it is none (RFC 9110, 5), or is one
- * that the library sets itself: Content-Length, Transfer-Encoding, Connection. */
+ * that the library sets itself: Content-Length, Transfer-Encoding, Connection. -ENOSPC: all of them
+ * together are more than 1 KiB. */
 int ebb_header_add(struct ebb_request *rq, const char *name, const char *value);
 /* A whole answer. type may be NULL. */
 int ebb_respond(struct ebb_request *rq, int status, const char *type, const void *body,

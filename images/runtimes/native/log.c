@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,16 +25,20 @@ static void write_all(const char *text, size_t size)
 	}
 }
 
-/* One write(2) per line, so that lines of several processes do not mix. */
+/* One write(2) per line, so that lines of several processes do not mix. A longer one becomes
+ * several, each of this request. */
 static void log_text(const char *id, const char *text)
 {
 	char line[LOG_BYTES + ID_CHARS + 8];
 
 	do {
 		size_t n = strcspn(text, "\n");
-		int used = snprintf(line, sizeof(line), "%s%s%s%.*s\n", *id ? "\x1e" : "", id,
-				    *id ? " " : "", (int)n, text);
+		int used;
 
+		if (n > LOG_BYTES)
+			n = LOG_BYTES;
+		used = snprintf(line, sizeof(line), "%s%s%s%.*s\n", *id ? "\x1e" : "", id,
+				*id ? " " : "", (int)n, text);
 		write_all(line, (size_t)used);
 		text += n + (text[n] == '\n');
 	} while (*text);
@@ -42,11 +47,18 @@ static void log_text(const char *id, const char *text)
 __attribute__((format(printf, 2, 0))) static void log_list(const char *id, const char *fmt,
 							   va_list args)
 {
-	char text[LOG_BYTES];
+	char text[LOG_BYTES], *all = NULL;
+	va_list again;
+	int n;
 
 	(void)fflush(stdout); /* what the function printed itself comes first */
-	vsnprintf(text, sizeof(text), fmt, args);
-	log_text(id, text);
+	va_copy(again, args);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	if (n >= (int)sizeof(text) && (all = malloc((size_t)n + 1)))
+		(void)vsnprintf(all, (size_t)n + 1, fmt, again);
+	va_end(again);
+	log_text(id, all ? all : text);
+	free(all);
 }
 
 void log_line(const char *id, const char *fmt, ...)

@@ -29,6 +29,7 @@ static void on_awake(struct ebb_timer *t)
 void request_begin(struct ebb_request *rq)
 {
 	struct ebb *e = rq->loop;
+	int r;
 
 	rq->phase = PHASE_OPEN;
 	e->open++;
@@ -40,8 +41,9 @@ void request_begin(struct ebb_request *rq)
 	}
 	if (rq->deadline_ms)
 		(void)ebb_timer_set(e, &rq->deadline, deadline_in_ms(rq->deadline_ms));
-	if (e->handler(rq, e->ctx) < 0)
-		ebb_fail(rq, "the handler failed");
+	r = e->handler(rq, e->ctx);
+	if (r < 0)
+		ebb_fail(rq, "the handler failed with %d (%s)", r, strerror(-r));
 }
 
 void request_over(struct ebb_request *rq)

@@ -88,6 +88,13 @@ static void line(struct ebb_request *rq, void *ctx)
 		say(rq, "logged\n");
 }
 
+/* One line of 20000. */
+static int log_long(struct ebb_request *rq)
+{
+	ebb_log(rq, "%020000d", 0);
+	return say(rq, "logged\n");
+}
+
 static int log_lines(struct ebb_request *rq)
 {
 	line(rq, NULL);
@@ -217,6 +224,7 @@ static int on_request(struct ebb_request *rq, void *ctx)
 		      {"/deadline", deadline},
 		      {"/never", never},
 		      {"/log", log_lines},
+		      {"/log-long", log_long},
 		      {"/chunks", chunks},
 		      {"/forever", forever},
 		      {"/big", big_body},
