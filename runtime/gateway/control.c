@@ -77,7 +77,7 @@ static int on_instance_drain(void *self, struct wire_message *m)
 {
 	const struct wire_instance_drain *record = (const void *)m->record;
 
-	tunnel_instance_drain(self, record->slot, record->generation);
+	tunnel_instance_drain(self, record->slot, record->generation, record->all);
 	return 0;
 }
 

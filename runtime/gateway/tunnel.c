@@ -257,13 +257,13 @@ void tunnel_drain(struct proxy *p)
 			tunnel_leave(p, &p->clients[i]);
 }
 
-void tunnel_instance_drain(struct proxy *p, uint32_t slot, uint32_t generation)
+void tunnel_instance_drain(struct proxy *p, uint32_t slot, uint32_t generation, bool all)
 {
 	for (uint32_t n = 0; n < p->client_count; n++) {
 		struct client *c = &p->clients[n];
 
 		if (c->state == CLIENT_ACTIVE && c->x.tunnel && c->x.slot == slot &&
-		    c->x.generation == generation && p->tunnels[n].mode == TUNNEL_ASLEEP)
+		    c->x.generation == generation && (all || p->tunnels[n].mode == TUNNEL_ASLEEP))
 			tunnel_leave(p, c);
 	}
 }

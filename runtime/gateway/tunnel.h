@@ -55,8 +55,9 @@ void tunnel_ended(struct proxy *p, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct proxy *p);
 void tunnel_leave(struct proxy *p, struct client *c);
-/* Those of this instance that sleep are told to go; the others are when they fall silent. */
-void tunnel_instance_drain(struct proxy *p, uint32_t slot, uint32_t generation);
+/* Those of this instance that sleep are told to go, or all; else the others are when they fall
+ * silent. */
+void tunnel_instance_drain(struct proxy *p, uint32_t slot, uint32_t generation, bool all);
 
 /* Ends it: the instance's connection at once, the client's after a close frame with this code if
  * one may be sent now; code 0: without. */

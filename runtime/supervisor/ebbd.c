@@ -71,11 +71,11 @@ static void on_up(void *self, struct instance *i)
 	gateways_up(e->gateways, i);
 }
 
-static void on_drain(void *self, struct instance *i)
+static void on_drain(void *self, struct instance *i, bool all)
 {
 	struct ebbd *e = self;
 
-	gateways_drain(e->gateways, i);
+	gateways_drain(e->gateways, i, all);
 }
 
 static void on_down(void *self, struct instance *i)

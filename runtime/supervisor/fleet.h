@@ -24,7 +24,7 @@ struct instance;
 struct fleet_hooks {
 	void *self;
 	void (*up)(void *self, struct instance *i);
-	void (*drain)(void *self, struct instance *i);
+	void (*drain)(void *self, struct instance *i, bool all); /* see wire_instance_drain */
 	void (*down)(void *self, struct instance *i);
 	void (*start_failed)(void *self, const struct wire_start_failed *record);
 	void (*event)(void *self, const struct wire_event *record);

@@ -529,13 +529,14 @@ void gateways_up(struct gateways *g, struct instance *i)
 		send_up(&g->gateway[n], i);
 }
 
-void gateways_drain(struct gateways *g, struct instance *i)
+void gateways_drain(struct gateways *g, struct instance *i, bool all)
 {
 	struct wire_instance_down down;
 	struct wire_instance_drain record;
 
 	instance_down_record(i, &down); /* it knows the slot */
-	record = (struct wire_instance_drain){.slot = down.slot, .generation = down.generation};
+	record = (struct wire_instance_drain){
+		.slot = down.slot, .generation = down.generation, .all = all};
 	send_all(g, WIRE_INSTANCE_DRAIN, &record, sizeof(record));
 }
 

@@ -47,7 +47,7 @@ void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 void gateways_route(struct gateways *g, const struct service *service);
 void gateways_unroute(struct gateways *g, uint32_t index);
 void gateways_up(struct gateways *g, struct instance *i);
-void gateways_drain(struct gateways *g, struct instance *i);
+void gateways_drain(struct gateways *g, struct instance *i, bool all);
 void gateways_down(struct gateways *g, struct instance *i);
 void gateways_start_failed(struct gateways *g, const struct wire_start_failed *record);
 

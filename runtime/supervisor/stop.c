@@ -259,12 +259,16 @@ static void on_drain_due(struct timer *t)
 	struct instance *i = of_timer(t);
 	board_word w = board_load(i->fleet->options.board, i->slot);
 
-	if ((board_tickets(w) + board_holds(w) == 0 &&
-	     loop_now_ns(loop_of(i)) >= i->repeat_until_ns) ||
-	    loop_now_ns(loop_of(i)) >= i->deadline_ns)
+	if (loop_now_ns(loop_of(i)) >= i->deadline_ns) {
+		/* A program that ends when its connections have would wait for WebSockets. */
+		i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, true);
 		stop_terminate(i);
-	else
+	} else if (board_tickets(w) + board_holds(w) == 0 &&
+		   loop_now_ns(loop_of(i)) >= i->repeat_until_ns) {
+		stop_terminate(i);
+	} else {
 		wait_for(i, on_drain_due, DRAIN_LOOK_NS);
+	}
 }
 
 void stop_drain(struct instance *i)
@@ -284,7 +288,7 @@ void stop_drain(struct instance *i)
 	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
 			 BOARD_DRAINING);
 	(void)cgroup_thaw(&i->cgroup);
-	i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i);
+	i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, false);
 	instance_move(i, INSTANCE_DRAIN);
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
 	wait_for(i, on_drain_due, 0);

@@ -170,6 +170,7 @@ struct wire_instance_down {
 /* It takes no more and ends when its work has: sleeping WebSockets, which are no work, are told. */
 struct wire_instance_drain {
 	uint32_t slot, generation;
+	uint32_t all, reserved; /* all: its time is over, so WebSockets that do not sleep go too */
 };
 
 /* More sockets for an instance; fds: count of them. */

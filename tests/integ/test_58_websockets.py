@@ -247,6 +247,23 @@ def test_a_new_revision_leaves_the_old_connections_until_a_deadline(host, kind):
         wait_for(lambda: not host.instances(name))
 
 
+def test_who_talks_beyond_the_time_to_drain_is_told_to_go_and_nobody_is_killed(host):
+    """The runtime ends when its connections have, which a WebSocket that nobody ends would prevent."""
+    host.apply({"talks": {**service("ws-node", hibernate="off"), "maxDuration": 1}})
+    one = Socket(host, "talks")
+    host.cli("stop", one.instance)
+    wait_for(lambda: host.instance("talks")["state"] == "draining")
+    one.say("still there")
+    assert one.hear() == "0:still there"
+    assert one.hear() == (CLOSE, struct.pack(">H", 1001))
+    one.sock.sendall(frames.close(1001, masked=True))
+    assert one.reader.rest() == b""
+    wait_for(lambda: one.instance not in [i["id"] for i in host.instances("talks")], 20)
+    assert "killed" not in host.cli("events", "talks", "--kind", "instance_stopped").out
+    host.cli("rm", "talks")
+    wait_for(lambda: not host.instances("talks"))
+
+
 def test_a_stop_of_the_host_tells_every_client(new_ebb):
     ebb = new_ebb(gateways=2)
     ebb.import_image("oci-archive:" + pictures.apps_archive("ws-node"), "ws-node")
