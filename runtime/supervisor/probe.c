@@ -29,11 +29,12 @@ void probe_ready(struct instance *i)
 	instance_move(i, INSTANCE_READY);
 	i->was_ready = true;
 	i->ready_ns = i->state_since_ns;
+	/* Gateways send the requests that waited; who still needs more says so again. */
+	if (service && (service->spec == i->spec || service->proven == i->spec))
+		memset(service->queued, 0, sizeof(service->queued));
 	if (service && service->spec == i->spec) {
 		service->failures = 0;
 		services_accepted(service);
-		/* Gateways send the requests that waited; who still needs more says so again. */
-		memset(service->queued, 0, sizeof(service->queued));
 		fleet_drain(f, i->service, i->spec, true);
 	}
 	if (service)
