@@ -9,6 +9,7 @@ import pytest
 import node_apps
 import pictures
 import web
+from ebb import CACHE
 from waiting import wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
@@ -179,6 +180,26 @@ def test_what_is_an_asgi_application_without_looking_like_one(odd, entry):
     odd.apply({"entry": node_apps.python_service(entry)})
     assert odd.get("entry").text == "odd\n"
     odd.cli("rm", "entry")
+
+
+ABSENT = {("node", "absent.mjs"): "entrypoint absent.mjs: there is no such file in",
+          ("python", "absent:app"): "entrypoint absent:app: there is no module absent in",
+          ("python", "main"): "an application is MODULE:NAME"}
+
+
+@pytest.mark.parametrize("runtime,entry", ABSENT)
+def test_nothing_is_built_for_an_entry_point_that_is_not_there(odd, tmp_path, runtime, entry):
+    (tmp_path / "main.py").write_text("app = None\n")
+    done = odd.cli("build", tmp_path, "-o", tmp_path / "image", "--runtime", runtime, "--entrypoint", entry,
+                   ok=False, timeout=300, env={"EBB_CACHE": CACHE})
+    assert done.code == 1 and ABSENT[runtime, entry] in done.err, done
+    assert not (tmp_path / "image").exists()
+
+
+def test_why_a_function_did_not_start_while_it_was_built_is_told(odd, tmp_path):
+    (tmp_path / "index.mjs").write_text("throw new Error('no database to be found');\n")
+    done = odd.cli("build", tmp_path, "-o", tmp_path / "image", timeout=300, env={"EBB_CACHE": CACHE})
+    assert "Error: no database to be found" in done.err, done
 
 
 NO_ENTRY = {"odd:nothing": "/app/odd.py has no 'nothing'", "odd:number": "int is no application",
