@@ -121,9 +121,10 @@ def test_fetch_style_answers_of_all_kinds(odd):
         assert b" 200 " in raw.read_until(b"\r\n")
 
 
-def test_what_an_application_does_behind_its_answer_keeps_the_instance_awake(odd):
-    """As Starlette's BackgroundTask does."""
-    reply = odd.get("asgi", "/behind")
+@pytest.mark.parametrize("path", ["/behind", "/behind-length"])
+def test_what_an_application_does_behind_its_answer_keeps_the_instance_awake(odd, path):
+    """As Starlette's BackgroundTask does; under BaseHTTPMiddleware the answer's end comes behind it."""
+    reply = odd.get("asgi", path)
     assert reply.text == "odd\n"
     wait_for(lambda: odd.instance("asgi")["holds"] == 1)
     odd.wait_frozen("asgi")

@@ -50,6 +50,8 @@ SENT = {
     "/text": [START, {**BODY, "body": "text"}],
     "/short": [start(headers=[(b"content-length", b"10")]), BODY],
     "/behind": [START, BODY, tidy],
+    "/behind-length": [start(headers=[(b"content-length", b"4")]), {**BODY, "more_body": True}, tidy,
+                       {**BODY, "body": b""}],
     "/task-leaves": [lambda: asyncio.create_task(leave()), lambda: asyncio.sleep(3600)],
     "/late-words": [lambda: background.append(asyncio.create_task(late_words())), START, BODY],
     "/last-words": [last_words],

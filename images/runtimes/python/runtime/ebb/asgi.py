@@ -17,6 +17,8 @@ from ebb.request import Request, process
 
 # A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
 HEAD_WAITS_S = 0.02
+# What is done by then needs no hold; nothing is frozen sooner.
+REST_BEGINS_S = 0.005
 LAG_PERIOD_S = 0.25
 LAG_MAX_S = float(os.environ.get("NACK_LAG_MS") or 5000) / 1000
 NEVER_S = 10 ** 7
@@ -84,26 +86,36 @@ class Exchange:
         self._send, self._loop, self._on_complete = send, loop, on_complete
         self._head = self._waiting = self._flushing = None
         self.started = self.complete = self.dropped = False
+        self._begun = False
+        self._left = -1  # bytes to the end that content-length promised; then the client has it all
 
     async def send(self, message):
         if self.dropped:
             return
         check(message)
         if message["type"] == "http.response.start":
-            if self._waiting is not None or self.started:
-                raise RuntimeError("http.response.start was sent before; one answer has one head")
-            headers = list(message.get("headers", ()))
-            if not any(name.lower() == b"date" for name, _ in headers):
-                headers.append(Date.now())
-            self._head = {**message, "headers": headers}
-            self._waiting = self._loop.call_later(HEAD_WAITS_S, self._flush)
-            return
+            return self._keep_head(message)
         await self.flush()
         await self._send(message)
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.complete = True
-            if self._on_complete:
+        if message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+            self._left -= len(message.get("body", b""))
+            if (self.complete or self._left == 0) and self._on_complete:
                 self._on_complete()
+                self._on_complete = None
+
+    def _keep_head(self, message):
+        if self._begun:
+            raise RuntimeError("http.response.start was sent before; one answer has one head")
+        self._begun = True
+        headers = list(message.get("headers", ()))
+        fields = {name.lower(): value for name, value in headers}
+        if b"date" not in fields:
+            headers.append(Date.now())
+        if (length := fields.get(b"content-length", b"")).isdigit():
+            self._left = int(length)
+        self._head = {**message, "headers": headers}
+        self._waiting = self._loop.call_later(HEAD_WAITS_S, self._flush)
 
     def _flush(self):
         self._flushing = self._loop.create_task(self._send_head())
@@ -115,9 +127,10 @@ class Exchange:
             await self._send(head)
 
     async def flush(self):
-        if self._waiting is None or self.started:
+        if self._waiting is None:
             return
         self._waiting.cancel()
+        self._waiting = None
         if self._flushing:
             await self._flushing
         await self._send_head()
@@ -139,10 +152,15 @@ class Rest:
     """What an application does behind its answer (a BackgroundTask): work that keeps the instance awake."""
 
     def __init__(self, request, task, loop):
-        self._request, self._task, self._loop = request, task, loop
+        self._request, self._task, self._loop, self._soon = request, task, loop, None
 
-    def begin_if_any(self):
-        self._loop.call_soon(lambda: self._request.over or self._request.begin(self))
+    def begin_soon(self):
+        self._soon = self._loop.call_later(REST_BEGINS_S, self._request.begin, self)
+
+    def end(self):
+        if self._soon:
+            self._soon.cancel()
+        self._request.done(self)
 
     def cancel(self):
         self._loop.call_soon_threadsafe(self._task.cancel)
@@ -169,11 +187,11 @@ class Application:
                           lambda: self._loop.call_soon_threadsafe(task.cancel), self._loop)
         requests.enter(request)
         rest = Rest(request, task, self._loop)
-        exchange = Exchange(send, self._loop, rest.begin_if_any) if scope["type"] == "http" else None
+        exchange = Exchange(send, self._loop, rest.begin_soon) if scope["type"] == "http" else None
         try:
             await self._run(request, exchange, scope, receive, send)
         finally:
-            request.done(rest)
+            rest.end()
             request.finish()
 
     def _nacks(self):
