@@ -12,7 +12,7 @@ check-integ: $(BINARIES)
 prebuild: $(BINARIES)
 	$(INTEG_ENV) tests/integ/prebuild.sh
 
-# An attacker in the place of ebb-gateway (test_45_hijacked_gateway.py): static, as there is no loader
+# An attacker in the place of ebb-gateway (test_48_hijacked_gateway.py): static, as there is no loader
 # in a gateway's empty root.
 $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call lib,wire base)
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@ import pytest
 
 import lanes
 import pictures
-from test_57_ring import HAS_RING
+from test_66_ring import HAS_RING
 
 not_in_vm = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 

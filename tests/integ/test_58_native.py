@@ -12,7 +12,7 @@ import leaks
 import pictures
 import web
 from test_50_fluid import cgroup_of
-from test_57_ring import HAS_RING
+from test_66_ring import HAS_RING
 from waiting import SLOW, slow, wait_for
 
 BACKENDS = [pytest.param(False, id="epoll"),
