@@ -154,7 +154,7 @@ format: ## clang-format over every C file
 	@find cgroups examples images netns runtime sandbox tests -name '*.[ch]' -exec clang-format -i {} +
 check-unit: ## unit tests; what needs root is skipped without it
 	@BUILD=$(BUILD) tests/run unit
-STAGES ?= build lint unit asan fuzz conformance integ vm
+STAGES ?= build prebuild lint unit asan fuzz conformance integ vm timing
 check: ## everything (root); ends with `N passed, N failed`; STAGES="lint unit", NO_SKIP=1
 	@tests/deps build run images check vm
 	@BUILD=$(BUILD) tests/run $(STAGES)
