@@ -84,6 +84,9 @@ static enum service_counter error_counter(const char *code)
 	return SERVICE_error_other;
 }
 
+_Static_assert((int)SERVICE_chosen_older - (int)SERVICE_chosen_only == (int)WIRE_CHOICE_OLDER,
+	       "counters of choices stand in the order of their reasons");
+
 static void add(struct service_stats *s, enum service_counter counter, uint64_t n)
 {
 	if (n)

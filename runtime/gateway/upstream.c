@@ -250,6 +250,16 @@ static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
 	return u;
 }
 
+/* The same for what is neither a receive nor a send: those count themselves. */
+static struct upstream *completed(struct proxy *p, const struct loop_event *e)
+{
+	struct upstream *u = upstream_of(p, e);
+
+	if (u)
+		u->s.pending--;
+	return u;
+}
+
 static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
 {
 	if (u->looking) { /* they had been received before it was sent */
@@ -337,12 +347,11 @@ void upstream_on_send(void *self, const struct loop_event *e)
 void upstream_on_connect(void *self, const struct loop_event *e)
 {
 	struct proxy *p = self;
-	struct upstream *u = upstream_of(p, e);
+	struct upstream *u = completed(p, e);
 	struct client *c;
 
 	if (!u)
 		return;
-	u->s.pending--;
 	c = upstream_client(p, u);
 	if (e->res == 0) {
 		stream_recv(&p->io, &u->s);
@@ -358,12 +367,11 @@ void upstream_on_connect(void *self, const struct loop_event *e)
 void upstream_on_look(void *self, const struct loop_event *e)
 {
 	struct proxy *p = self;
-	struct upstream *u = upstream_of(p, e);
+	struct upstream *u = completed(p, e);
 	struct client *c;
 
 	if (!u)
 		return;
-	u->s.pending--;
 	u->looking = false;
 	c = upstream_client(p, u);
 	if (!c || e->res == -EAGAIN)
@@ -376,12 +384,11 @@ void upstream_on_look(void *self, const struct loop_event *e)
 void upstream_on_poll(void *self, const struct loop_event *e)
 {
 	struct proxy *p = self;
-	struct upstream *u = upstream_of(p, e);
+	struct upstream *u = completed(p, e);
 	struct client *c;
 
 	if (!u)
 		return;
-	u->s.pending--;
 	u->s.polling = false;
 	c = upstream_client(p, u);
 	if (c && c->state == CLIENT_ACTIVE)

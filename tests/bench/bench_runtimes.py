@@ -14,6 +14,7 @@ EXAMPLES = {"Node, Express": "node-express", "Python, Starlette": "python-starle
 UNBAKED = {"node-express": {"NODE_DISABLE_COMPILE_CACHE": "1"},
            "python-starlette": {"PYTHONPYCACHEPREFIX": "/nowhere"}}
 REST_S = 0.1  # a freeze that is undone at once teaches ebb to wait longer with the next
+SETTLED_S = 0.3  # the first freeze of a Node instance ends at once, for a timer that is due then
 
 
 def service(name, **more):
@@ -28,6 +29,8 @@ def prewarmed_us(ebb, name):
     """The first request ever to an instance that minInstances started: booted, ready, frozen. None if a
     timer of the program had it awake just then."""
     ebb.apply({"prewarmed": service(name, minInstances=1)})
+    wait_for(lambda: state(ebb, "prewarmed") == ["frozen"], 30)
+    throughout(SETTLED_S, lambda: None, every_s=SETTLED_S)
     wait_for(lambda: state(ebb, "prewarmed") == ["frozen"], 30)
     throughout(REST_S, lambda: None, every_s=REST_S)
     first, how = Client(ebb.address, "prewarmed").ask_us()

@@ -176,6 +176,14 @@ class Ebb:
         assert not ok or done.code == 0, f"ebb {' '.join(map(str, words))}: {done}\n{self.log()}"
         return done
 
+    def events(self, of, kind):
+        """Events of this kind of a service or an instance."""
+        return self.cli("events", "--json", "--kind", kind, of).json
+
+    def told(self, of, kind):
+        """Their texts."""
+        return [event["text"] for event in self.events(of, kind)]
+
     def rest(self, method, path, document=None, headers=None, body=None, timeout=60):
         connection = web.UnixConnection(self.socket, slow(timeout))
         headers = dict(headers or {})

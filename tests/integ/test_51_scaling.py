@@ -35,11 +35,6 @@ def service(host, request):
     wait_for(lambda: not host.instances(name), 20)
 
 
-def events(ebb, service, kind):
-    return [e["text"] for e in ebb.cli("events", "--json").json
-            if e["service"] == service and e["kind"] == kind]
-
-
 class Load:
     """count clients in a closed loop until the block ends; their replies."""
 
@@ -69,9 +64,9 @@ def test_full_cpu_saturates_and_another_instance_is_started(host, service):
         wait_for(lambda: len(host.instances(name)) == 2, 30)
         wait_for(lambda: len({r.instance for r in load.replies}) == 2, 30)
     assert {r.status for r in load.replies} == {200}
-    saturated = events(host, name, "instance_saturated")
+    saturated = host.told(name, "instance_saturated")
     assert saturated and "CPU" in saturated[0] and "of what it may use" in saturated[0]
-    started = events(host, name, "instance_starting")
+    started = host.told(name, "instance_starting")
     assert "every instance is saturated: " in started[-1] or "requests wait" in started[-1], started
 
 
@@ -79,7 +74,7 @@ def test_what_is_saturated_again_after_a_sleep_is_told_again(host, service):
     name = service(memory=512, maxInstances=1)
     for count in (1, 2):
         with Load(host, name, "/burn?ms=20", 8):
-            wait_for(lambda: len(events(host, name, "instance_saturated")) >= count, 30)
+            wait_for(lambda: len(host.told(name, "instance_saturated")) >= count, 30)
         host.wait_frozen(name, 30)
 
 
@@ -125,12 +120,12 @@ def test_tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota(host, se
             wait_for(lambda: [i["tickets"] for i in host.instances(name)] == [8], 30)
             given = cpu_it_gets(host, name)
         host.wait_frozen(name, 30)
-        before = len(events(host, name, "instance_saturated"))
+        before = len(host.told(name, "instance_saturated"))
         service(maxInstances=1, ebb={"cpu": round(given / 0.7)})
         with Load(host, name, "/burn?ms=200", 8), contextlib.suppress(AssertionError):
-            wait_for(lambda: len(events(host, name, "instance_saturated")) > before, 10)
+            wait_for(lambda: len(host.told(name, "instance_saturated")) > before, 10)
         host.wait_frozen(name, 30)
-        told = events(host, name, "instance_saturated")[before:]
+        told = host.told(name, "instance_saturated")[before:]
         return [t for t in told if "waited for a CPU" in t]
     with Hogs():
         (told, *_) = wait_for(saturated, 90)
@@ -143,11 +138,11 @@ def test_tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota(host, se
 def test_automatic_concurrency_follows_the_cpu_and_is_told(host, service):
     name = service(memory=512, maxInstances=1)
     with Load(host, name, "/burn?ms=20", 12) as load:
-        told = wait_for(lambda: events(host, name, "concurrency_changed"), 30)
-        refused = wait_for(lambda: events(host, name, "start_refused"), 30)
+        told = wait_for(lambda: host.told(name, "concurrency_changed"), 30)
+        refused = wait_for(lambda: host.told(name, "start_refused"), 30)
     assert told[0].startswith("auto concurrency 100 -> "), told
     assert {r.status for r in load.replies} == {200}
-    assert len(events(host, name, "instance_starting")) == 1
+    assert len(host.told(name, "instance_starting")) == 1
     assert "maxInstances are up already" in refused[0], refused
 
 
@@ -158,8 +153,8 @@ def test_a_number_is_a_limit_and_not_an_opinion(host, service):
     used = [r.instance for r in replies]
     assert max(map(used.count, used)) <= 3 and len(host.instances(name)) <= 4
     with Load(host, name, "/burn?ms=20", 8):
-        wait_for(lambda: events(host, name, "instance_saturated"), 30)
-    assert not events(host, name, "concurrency_changed")
+        wait_for(lambda: host.told(name, "instance_saturated"), 30)
+    assert not host.told(name, "concurrency_changed")
 
 
 @pytest.mark.skipif(pictures.IN_VM, reason="under emulation the CPU is full before the pool is")
@@ -168,7 +163,7 @@ def test_a_queue_inside_the_function_is_seen_by_its_latency(host, service):
     for _ in range(100):
         assert host.get(name, "/pool?ms=5").status == 200
     with Load(host, name, "/pool?ms=5", 24):
-        told = wait_for(lambda: events(host, name, "instance_saturated"), 30)
+        told = wait_for(lambda: host.told(name, "instance_saturated"), 30)
         wait_for(lambda: len(host.instances(name)) == 2, 30)
     assert "its own baseline is" in told[0], told
 
@@ -178,7 +173,7 @@ def test_a_request_that_is_given_back_runs_elsewhere(host, service):
     replies = web.many(6, lambda i: host.get(name, f"/nack?max=2&ms={slow(500):.0f}", method="POST"))
     assert [r.status for r in replies] == [200] * 6
     assert len({r.instance for r in replies}) >= 3
-    assert any("gave back" in t for t in events(host, name, "instance_saturated"))
+    assert any("gave back" in t for t in host.told(name, "instance_saturated"))
 
 
 def test_min_instances_are_there_before_anybody_asks(host, service):
@@ -186,7 +181,7 @@ def test_min_instances_are_there_before_anybody_asks(host, service):
     host.wait_frozen(name)
     assert len(host.instances(name)) == 2
     assert all("minInstances asks for it: 0 requests wait" in t
-               for t in events(host, name, "instance_starting"))
+               for t in host.told(name, "instance_starting"))
 
 
 def test_many_requests_reuse_one_instance(host, service):
@@ -196,7 +191,7 @@ def test_many_requests_reuse_one_instance(host, service):
     for _ in range(rounds):
         replies = web.many(at_once, lambda i: host.get(name, "/sleep?ms=100"))
         assert {r.status for r in replies} == {200}
-    assert len(host.instances(name)) == 1, events(host, name, "instance_starting")
+    assert len(host.instances(name)) == 1, host.told(name, "instance_starting")
 
 
 def test_waiting_has_an_end_and_it_is_told(new_ebb):
@@ -209,7 +204,7 @@ def test_waiting_has_an_end_and_it_is_told(new_ebb):
     assert [r.status for r in replies].count(200) >= 1 and len(refused) >= 9
     assert {r.headers["x-ebb-error"] for r in refused} == {"OVERLOADED"}
     assert all(1 <= int(r.headers["retry-after"]) <= 30 for r in refused)
-    told = wait_for(lambda: events(ebb, "one", "requests_refused"), 15)
+    told = wait_for(lambda: ebb.told("one", "requests_refused"), 15)
     assert "as the queue was full" in told[0] or "waited longer" in told[0], told
 
 
@@ -217,7 +212,7 @@ def test_why_an_instance_was_chosen_is_told(host, service):
     name = service(maxConcurrency=2, minInstances=2, maxInstances=2)
 
     def told(text):
-        return wait_for(lambda: [e for e in events(host, name, "instance_chosen") if text in e], 20)
+        return wait_for(lambda: [e for e in host.told(name, "instance_chosen") if text in e], 20)
     host.wait_frozen(name)
     wait_for(lambda: len(host.instances(name)) == 2)
     assert host.get(name).start == "thaw"
@@ -228,7 +223,7 @@ def test_why_an_instance_was_chosen_is_told(host, service):
     assert "2 of 2 open" in fullest[0] or "1 of 2 open" in fullest[0], fullest
     assert {r.status for r in load.replies} == {200}
     sums = [sum(map(int, re.findall(r"(?:: |, )(\d+) (?:to|woke)", text.split("such event")[1])))
-            for text in events(host, name, "instance_chosen")]
+            for text in host.told(name, "instance_chosen")]
     assert sums and all(sums) and sum(sums) <= 1 + len(load.replies)
 
 

@@ -73,14 +73,8 @@ def service(apps, request):
         wait_for(lambda: not apps.instances(name))
 
 
-def events(ebb, instance, kind):
-    found = ebb.cli("events", "--json").json
-    found = found if isinstance(found, list) else found["events"]
-    return [e for e in found if e["instance"] == instance and e["kind"] == kind]
-
-
 def timer_thaws(ebb, instance):
-    return [e for e in events(ebb, instance, "instance_thawed") if "timer" in e["text"]]
+    return [e for e in ebb.events(instance, "instance_thawed") if "timer" in e["text"]]
 
 
 def why(ebb, name):

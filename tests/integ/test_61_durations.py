@@ -35,11 +35,6 @@ def service(host, request):
     wait_for(lambda: not host.instances(name), 30)
 
 
-def events(ebb, service, kind):
-    return [e["text"] for e in ebb.cli("events", "--json").json
-            if e["service"] == service and e["kind"] == kind]
-
-
 def later(call):
     """call() in a thread; .join() returns what it returned."""
     class Later(threading.Thread):
@@ -70,7 +65,7 @@ def test_only_the_late_request_ends_and_its_server_goes_on(host, service):
     assert_timed_out(late.join())
     host.wait_frozen(name, 20)  # nothing is open any more, and nobody was suspected
     assert host.get(name).instance == first
-    assert not events(host, name, "instance_unresponsive")
+    assert not host.told(name, "instance_unresponsive")
 
 
 @pytest.mark.parametrize("image, path, stopped", [
@@ -84,12 +79,12 @@ def test_who_ignores_it_takes_no_more_is_replaced_and_goes(host, service, image,
     old = host.get(name).instance
     assert_timed_out(host.get(name, path))
     wait_for(lambda: [i for i in host.instances(name) if i["id"] != old], 20)
-    told = events(host, name, "instance_unresponsive")
+    told = host.told(name, "instance_unresponsive")
     assert "went on after maxDuration (1000 ms)" in told[0], told
     assert host.get(name).instance != old
     wait_for(lambda: old not in [i["id"] for i in host.instances(name)], 20)
     assert any("replaces one that ignored maxDuration" in t
-               for t in events(host, name, "instance_starting"))
+               for t in host.told(name, "instance_starting"))
 
 
 def test_others_in_flight_may_finish_until_the_second_deadline(host, service):
@@ -120,4 +115,4 @@ def test_stop_of_a_frozen_one_that_ignores_sigterm_kills_it_after_its_grace(host
     host.cli("stop", instance["id"])
     wait_for(lambda: not host.instances(name), 10)
     assert 0.9 < time.monotonic() - begun < 5 * SLOW
-    assert "still there 1000 ms after SIGTERM" in events(host, name, "instance_stopped")[0]
+    assert "still there 1000 ms after SIGTERM" in host.told(name, "instance_stopped")[0]

@@ -41,11 +41,6 @@ def service(host, request):
     wait_for(lambda: not host.instances(name), 30)
 
 
-def events(ebb, service, kind):
-    return [e for e in ebb.cli("events", "--json").json
-            if e["service"] == service and e["kind"] == kind]
-
-
 def post(ebb, name, path):
     return ebb.get(name, path, method="POST", body=b"x", timeout=60)
 
@@ -91,7 +86,7 @@ def test_innocents_run_again_and_the_others_hear_the_cause(host, service, how):
         assert (reply.status, reply.headers["x-ebb-error"]) == (502, "INSTANCE_CRASHED"), reply
         assert DEATHS[how] in message(reply) and before in message(reply), message(reply)
     assert host.get(name).status == 200
-    assert len(events(host, name, "instance_failed")) == 1
+    assert len(host.events(name, "instance_failed")) == 1
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 calls, which end by seccomp, exist on x86_64 only")
@@ -102,7 +97,7 @@ def test_who_is_killed_by_its_seccomp_filter_is_told_so(host):
     assert (reply.status, reply.headers["x-ebb-error"]) == (502, "INSTANCE_CRASHED"), reply
     assert f"{first} made a system call that is not allowed (seccomp)" in message(reply)
     assert f"killed by signal {signal.SIGSYS:d} while it had this request" in message(reply)
-    (failed,) = events(host, "forbidden", "instance_failed")
+    (failed,) = host.events("forbidden", "instance_failed")
     assert failed["instance"] == first and "not allowed (seccomp)" in failed["text"], failed
     assert first not in host.cli("ps").out
     assert host.get("forbidden").instance != first
@@ -116,16 +111,16 @@ def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(ho
     name, path = service
     first = host.get(name, path("exit"), timeout=60)
     assert first.status == 502 and "gets no third" in message(first), message(first)
-    assert len(events(host, name, "instance_failed")) == 2
+    assert len(host.events(name, "instance_failed")) == 2
     second = host.get(name, path("exit"), timeout=60)
     assert (second.status, second.headers["x-ebb-error"]) == (503, "INSTANCE_CRASHED"), second
     assert 1 <= int(second.headers["retry-after"]) <= 11
     assert "ended by themselves" in message(second)
-    assert len(events(host, name, "instance_failed")) == 3
-    assert f"GET {path('exit')} is refused" in events(host, name, "request_banned")[0]["text"]
+    assert len(host.events(name, "instance_failed")) == 3
+    assert f"GET {path('exit')} is refused" in host.events(name, "request_banned")[0]["text"]
     assert {r.status for r in web.many(10, lambda i: host.get(name, path("exit")))} == {503}
     assert {r.status for r in web.many(10, lambda i: host.get(name))} == {200}
-    assert len(events(host, name, "instance_failed")) == 3
+    assert len(host.events(name, "instance_failed")) == 3
 
 
 def test_a_killer_of_which_the_body_came_later_is_named_too(host):
@@ -139,7 +134,7 @@ def test_a_killer_of_which_the_body_came_later_is_named_too(host):
             wait_for(lambda: sum(i["tickets"] for i in host.instances("later")) == 1)
             raw.send(b"x")
             assert b" 502 " in raw.read_until(b"\r\n")
-    banned = wait_for(lambda: events(host, "later", "request_banned"))
+    banned = wait_for(lambda: host.events("later", "request_banned"))
     assert banned[0]["text"].startswith("POST /alloc is refused for "), banned
     host.cli("rm", "later")
     wait_for(lambda: not host.instances("later"), 20)
@@ -152,7 +147,7 @@ def test_who_shared_instances_with_a_killer_is_not_blamed(host):
         with Innocents(host, "shared", gets=5, posts=0, ms=1000) as innocents:
             post(host, "shared", "/exit")
         assert [r.status for r in innocents.replies] == [200] * 5
-    banned = wait_for(lambda: events(host, "shared", "request_banned"))
+    banned = wait_for(lambda: host.events("shared", "request_banned"))
     assert [e["text"].split(" is refused")[0] for e in banned] == ["POST /exit"]
     assert post(host, "shared", "/exit").status == 503
     assert host.get("shared", "/sleep?ms=1").status == 200

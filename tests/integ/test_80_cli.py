@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what people and scripts see."""
+import contextlib
 import json
 import os
 import subprocess
@@ -78,25 +79,32 @@ def test_logs_show_what_the_function_said(probe):
     wait_for(lambda: "hello-from-inside" in probe.cli("logs", "probe").out)
 
 
+@contextlib.contextmanager
+def following(ebb, *words):
+    """A command that goes on; gives shown(), which says what it has printed so far."""
+    process = subprocess.Popen([os.path.join(BIN, "ebb"), *words], stdout=subprocess.PIPE,
+                               env={**os.environ, "EBB_SOCKET": ebb.socket})
+    os.set_blocking(process.stdout.fileno(), False)
+    seen = []
+
+    def shown():
+        seen.append(process.stdout.read() or b"")
+        return b"".join(seen)
+    try:
+        yield shown
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
 def test_logs_f_follows(probe):
     probe.get("probe", "/log?text=first")
-    follow = subprocess.Popen([os.path.join(BIN, "ebb"), "logs", "-f", "probe"],
-                              stdout=subprocess.PIPE, env={**os.environ, "EBB_SOCKET": probe.socket})
-    try:
-        os.set_blocking(follow.stdout.fileno(), False)
-        seen = []
-
-        def sees(text):
-            seen.append(follow.stdout.read() or b"")
-            return text in b"".join(seen)
-        wait_for(lambda: sees(b"first"))
+    with following(probe, "logs", "-f", "probe") as shown:
+        wait_for(lambda: b"first" in shown())
         probe.get("probe", "/log?text=second")
-        wait_for(lambda: sees(b"second"))
-        assert follow.poll() is None
-    finally:
-        follow.terminate()
-        follow.wait()
-        follow.stdout.close()
+        wait_for(lambda: b"second" in shown())
 
 
 def test_log_of_a_hostile_function_can_not_drive_the_terminal(probe):
@@ -124,27 +132,15 @@ def test_events_of_one_name_or_kind(probe):
 
 
 def test_events_f_shows_what_comes_of_one_name(probe):
-    follow = subprocess.Popen([os.path.join(BIN, "ebb"), "events", "-f", "other"],
-                              stdout=subprocess.PIPE, env={**os.environ, "EBB_SOCKET": probe.socket})
-    try:
-        os.set_blocking(follow.stdout.fileno(), False)
-        seen = []
-
-        def shown(word):
-            seen.append(follow.stdout.read() or b"")
-            return word in b"".join(seen)
+    with following(probe, "events", "-f", "other") as shown:
         probe.deploy("other", "probe")
-        wait_for(lambda: shown(b"service_up other"))
+        wait_for(lambda: b"service_up other" in shown())
         probe.get("probe")
         probe.get("other")
-        wait_for(lambda: shown(b"instance_ready other"))
-        whole = [line for line in b"".join(seen).splitlines(keepends=True) if line.endswith(b"\n")]
-        assert len(whole) >= 3 and all(b" other" in line for line in whole), whole
-    finally:
-        follow.terminate()
-        follow.wait()
-        follow.stdout.close()
-        probe.cli("rm", "other")
+        wait_for(lambda: b"instance_ready other" in shown())
+        whole = [line for line in shown().splitlines(keepends=True) if line.endswith(b"\n")]
+    probe.cli("rm", "other")
+    assert len(whole) >= 3 and all(b" other" in line for line in whole), whole
 
 
 def test_why_names_the_reason(probe):
