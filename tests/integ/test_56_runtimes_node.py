@@ -188,3 +188,32 @@ def test_stop_finishes_what_is_open(node):
     wait_for(lambda: instance not in [i["id"] for i in node.instances("stopped")])
     assert "process.exit" not in log_of(node, "stopped")  # the runtime's own end is nobody's request
     node.cli("rm", "stopped")
+
+
+@pytest.mark.parametrize("how", ["close", "later", "says", "dispose", "exit"])
+def test_a_program_that_handles_sigterm_itself_is_let_do_it(node, how):
+    """While a request is open, and with the gateway's idle connection there: closed without an
+    error, ended with exit 0 long before the grace, and no request is lost."""
+    node.apply({"graceful": node_apps.service("graceful.mjs", env={"HOW": how}, ebb={"stopGrace": "60s"})})
+    node.get("graceful")
+    instance = node.instance("graceful")["id"]
+    with web.Raw(node.address) as raw:
+        raw.send(b"GET /?ms=700 HTTP/1.1\r\nHost: graceful.localhost\r\n\r\n")
+        wait_for(lambda: node.instance("graceful")["tickets"] > 0)
+        node.rest("POST", f"/v1/instances/{instance}/stop")
+        assert b"200 OK" in raw.read_until(b"graceful")
+    wait_for(lambda: instance not in [i["id"] for i in node.instances("graceful")], 20)
+    log = log_of(node, "graceful")
+    assert "closed in peace" in log and "ERR_SERVER" not in log
+    node.cli("rm", "graceful")
+
+
+def test_a_program_that_listens_to_rejections_decides_what_becomes_of_them(node):
+    """Next's image route rejects on the side of good answers."""
+    node.apply({"graceful": node_apps.service("graceful.mjs", env={"HOW": "close"})})
+    replies = web.many(20, lambda i: node.get("graceful", "/side"))
+    assert [r.status for r in replies] == [200] * 20
+    assert len({r.instance for r in replies}) == 1
+    wait_for(lambda: log_of(node, "graceful").count("seen by the program: work on the side") == 20)
+    assert node.instance("graceful")["id"] == replies[0].instance
+    node.cli("rm", "graceful")

@@ -58,6 +58,11 @@ function retire(reason) {
 	if (!ipc.available) state.stop?.(1); // nobody to tell: finish what is open and go
 }
 
+function retireIfSuspect(error) {
+	if (isSuspect(error))
+		retire(`${partOf(error, "code") || partOf(error, "message")} leaves the process in doubt`);
+}
+
 // Node's own: middleware puts itself before writeHead and end, and may be what throws.
 const { writeHead, end } = http.ServerResponse.prototype;
 
@@ -100,7 +105,7 @@ function fail(scope, error, how) {
 			else scope.req.socket.destroy();
 		}
 	});
-	if (isSuspect(error)) retire(`${partOf(error, "code") || partOf(error, "message")} leaves the process in doubt`);
+	retireIfSuspect(error);
 }
 
 exports.fail = fail;
@@ -118,9 +123,18 @@ function onUncaught(error, origin, others) {
 	return true;
 }
 
+// The program says itself what becomes of rejections: by a listener, or by Node's own option.
+function handlesRejections() {
+	const options = `${process.env.NODE_OPTIONS ?? ""} ${process.execArgv.join(" ")}`;
+	return process.listenerCount("unhandledRejection") > 0 ||
+		/--unhandled-rejections[ =](none|warn)\b/.test(options);
+}
+
 function onRejection(error, others) {
 	const scope = scopes.current();
-	if (!scope) return others(); // without a listener Node makes it an uncaughtException
+	retireIfSuspect(error);
+	// Without a scope and a listener Node makes it an uncaughtException.
+	if (!scope || handlesRejections()) return others();
 	fail(scope, error, "rejection");
 	return true;
 }

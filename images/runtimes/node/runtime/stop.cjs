@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGTERM: nothing new, finish what is open, exit 0.
+// SIGTERM: nothing new, finish what is open, exit 0. A program with a listener of its own stops itself: it goes
+// first, and what it does to its server works as if it were alone.
 "use strict";
+const http = require("node:http");
+const net = require("node:net");
 const pressure = require("./pressure.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
+const kClosed = Symbol("ebb.closed"); // we closed it, and the program does not know
 let exitCode = 0;
+
+function closeIdle(server) {
+	if (server instanceof http.Server) server.closeIdleConnections();
+}
 
 function onIdle() {
 	if (scopes.open.size > 0) return;
 	pressure.idle();
+	if (state.stopping) for (const server of state.servers) closeIdle(server);
 	// A program that handles SIGTERM itself has its own last things to do, and ends itself.
 	if (state.stopping && (exitCode || process.listenerCount("SIGTERM") <= 1))
 		setImmediate(() => {
@@ -18,19 +27,39 @@ function onIdle() {
 		});
 }
 
+function closeOurselves(server) {
+	if (!server.listening) return;
+	server.close();
+	server[kClosed] = true;
+}
+
+// A close that the program asks for behind ours is the first that it knows of: no ERR_SERVER_NOT_RUNNING.
+function patchClose() {
+	const close = net.Server.prototype.close;
+	net.Server.prototype.close = function (callback) {
+		if (!this[kClosed]) return Reflect.apply(close, this, arguments);
+		this[kClosed] = false;
+		if (typeof callback !== "function") return this;
+		if (state.servers.has(this)) this.once("close", callback);
+		else process.nextTick(callback);
+		return this;
+	};
+}
+
 function stop(code) {
 	state.stopping = true;
 	exitCode = code;
-	for (const server of [...state.servers]) {
-		server.close();
-		server.closeIdleConnections?.();
-	}
 	for (const { res } of scopes.open) if (res && !res.headersSent) res.shouldKeepAlive = false;
-	onIdle();
+	// Behind the program's own listeners of SIGTERM.
+	setImmediate(() => {
+		for (const server of [...state.servers]) closeOurselves(server);
+		onIdle();
+	});
 }
 
 exports.install = () => {
 	state.stop = stop;
 	scopes.onIdle = onIdle;
+	patchClose();
 	process.on("SIGTERM", () => stop(0));
 };
