@@ -12,7 +12,9 @@
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_us(void);
-/* "2026-11-23T01:02:03.456789Z" into buf (at least 28 bytes). Returns buf. */
+/* "2026-11-23T01:02:03.456789Z" into buf (at least CLOCK_DATE_SIZE bytes). Returns buf. Makes no
+ * system call, ever: it is used under every filter. What is after 9999 is said to be its end. */
+#define CLOCK_DATE_SIZE 28
 const char *clock_rfc3339(uint64_t real_us, char *buf);
 /* RFC 3339 date-time -> microseconds since the epoch. 0 or -EINVAL. */
 int clock_parse_rfc3339(const char *text, uint64_t *out_us);

@@ -182,8 +182,6 @@ int main(void)
 		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));
 		return 1;
 	}
-	/* The first line of a log also makes libc look for its time zone: before the policy forbids
-	 * it. */
 	log_info("event=starting index=%u connections_max=%u", proxy.config.index,
 		 proxy.config.connections_max);
 	if (confine() < 0)

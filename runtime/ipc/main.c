@@ -32,8 +32,6 @@ int main(void)
 		log_error("event=start_failed step=TABLES");
 		return EXIT_FAILURE;
 	}
-	/* The first line of a log also makes libc look for its time zone: before the policy forbids
-	 * it. */
 	log_debug("event=starting");
 	if (CONFINED &&
 	    filter_apply(policy_start, (size_t)(policy_end - policy_start), err, sizeof(err)) < 0) {

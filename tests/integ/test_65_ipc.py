@@ -218,6 +218,21 @@ def test_hostile_message_closes_its_connection_only_and_is_counted(victim, what)
     assert victim.get("hostile").status == 200
 
 
+@pytest.mark.parametrize("level", ["error", "warn", "info"])
+def test_ebb_ipc_lives_through_its_first_line_at_every_log_level(new_ebb, level):
+    """Its first date is made under its filter: by a refusal it logs, or by a hold that it cuts."""
+    ebb = new_ebb(settings={"log_level": level})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.apply({"probe": {"runtime": "container", "entrypoint": "probe", "maxDuration": 1,
+                         "maxInstances": 1}})
+    pids = ebb.programs("ebb-ipc")
+    request = ebb.get("probe", "/background?ms=60000&end=0").headers["x-ebb-id"]
+    assert "waitUntil was cut" in wait_for(lambda: lines_of(ebb, "probe", request))[0]
+    assert say(ebb, "probe", b"{\0", wait=10000) is True
+    assert holds(ebb, "probe") == 0
+    assert ebb.programs("ebb-ipc") == pids
+
+
 def test_message_in_pieces_is_taken_but_has_ten_seconds_only(victim):
     reply = victim.get("hostile", "/ipc?pause=1200&wait=100", method="POST",
                        body=message("log", message="in pieces"))
