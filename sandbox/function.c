@@ -61,6 +61,13 @@ static int load_filter(struct inside *in)
 	return filter_load(in->with_ring ? &in->shared->ring_filter : &in->shared->function_filter);
 }
 
+/* The kernel obeys the stricter of two filters: this one can only narrow. Last, for it allows
+ * nothing of ours but execve. */
+static int load_strict(struct inside *in)
+{
+	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;
+}
+
 static int enter_cwd(struct inside *in)
 {
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
@@ -190,6 +197,7 @@ static const struct step function_steps[] = {
 	{SANDBOX_GROUPS, drop_ids},
 	{SANDBOX_CAPS, drop_caps},
 	{SANDBOX_CWD, enter_cwd},
+	{SANDBOX_STRICT, load_strict},
 	{SANDBOX_EXEC, execute_function},
 };
 

@@ -44,7 +44,7 @@ struct step_clock {
 struct shared {
 	struct step_clock *clock;
 	int init_fd; /* ebb-init, sealed; O_PATH */
-	struct filter function_filter, ring_filter, init_filter;
+	struct filter function_filter, ring_filter, strict_filter, init_filter;
 	uint32_t id_base, fail_step;
 	char hostname[HOST_NAME_CHARS + 1];
 };
@@ -52,7 +52,7 @@ struct shared {
 /* The claim as it travels: this and a struct wire_exec behind it; fds: root, output, [listen]. */
 struct claim_head {
 	char instance_id[INSTANCE_ID_SIZE];
-	uint32_t nofile_max, has_listen;
+	uint32_t nofile_max, has_listen, strict;
 };
 
 /* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
@@ -131,10 +131,12 @@ int template_enter(void);
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
 
-/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""). 0 or
- * -errno with a sentence. */
-int policies_compile(const char *path, struct filter *out_plain, struct filter *out_ring, char *err,
-		     size_t err_size);
+/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""), and the
+ * strict one that is loaded on top. 0 or -errno with a sentence. */
+struct policies {
+	struct filter *plain, *ring, *strict;
+};
+int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size);
 
 /* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
 __attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring);

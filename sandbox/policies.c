@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The filters of a function, from the host's policy text or ebb's own: plain, and with a ring. */
+/* The filters of a function, from the host's policy text or ebb's own: plain, and with a ring; and
+ * the one of ebb on top of either (ebb.seccomp: "strict"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 FILTER_EMBED(sandbox_default_policy, "sandbox/policy/default.policy");
 FILTER_EMBED(sandbox_ring_policy, "sandbox/policy/ring.policy");
+FILTER_EMBED(sandbox_strict_policy, "sandbox/policy/strict.policy");
 
 struct text {
 	const char *name; /* for errors */
@@ -84,19 +86,33 @@ static int compile(const struct text *text, struct filter *out, char *err, size_
 	return r;
 }
 
-int policies_compile(const char *path, struct filter *out_plain, struct filter *out_ring, char *err,
-		     size_t err_size)
+static int compile_strict(struct filter *out, char *err, size_t err_size)
+{
+	const size_t size = (size_t)(sandbox_strict_policy_end - sandbox_strict_policy_start);
+	char why[256];
+	int r = filter_compile(sandbox_strict_policy_start, size, out, why, sizeof(why));
+
+	if (r < 0)
+		snprintf(err, err_size, "strict seccomp policy, %s", why);
+	return r;
+}
+
+int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size)
 {
 	SCOPED_MEM struct text *text = malloc(sizeof(*text));
 	int r = text ? read_base(text, path, err, err_size) : -ENOMEM;
 
 	if (r == 0)
-		r = compile(text, out_plain, err, err_size);
+		r = compile(text, out->plain, err, err_size);
 	if (r < 0)
 		return r;
 	add_ring_rules(text);
-	r = compile(text, out_ring, err, err_size);
-	if (r < 0)
-		filter_fini(out_plain);
+	r = compile(text, out->ring, err, err_size);
+	if (r == 0)
+		r = compile_strict(out->strict, err, err_size);
+	if (r < 0) {
+		filter_fini(out->plain);
+		filter_fini(out->ring);
+	}
 	return r;
 }

@@ -23,7 +23,7 @@
 #define SANDBOX_STEPS(X) \
 	X(CLONE) X(CGROUPS) X(IDMAP) X(PRIVATE_MOUNTS) X(LOOPBACK) X(HOSTNAME) X(PROC) X(SYSFS) X(DEV) X(IPC) X(PARK) \
 	X(MOVE_ROOT) X(MOUNTS) X(PIVOT) X(CWD) X(RLIMITS) X(GROUPS) X(CAPS) X(NO_NEW_PRIVS) X(SECCOMP) \
-	X(FORK) X(INIT) X(EXEC) X(RING_SETUP) X(RING_BUFFERS) X(RING_RESTRICT) X(RING_ENABLE)
+	X(FORK) X(INIT) X(EXEC) X(RING_SETUP) X(RING_BUFFERS) X(RING_RESTRICT) X(RING_ENABLE) X(STRICT)
 /* clang-format on */
 #define X(name) SANDBOX_##name,
 enum sandbox_step { SANDBOX_STEPS(X) SANDBOX_STEP_COUNT };
@@ -128,6 +128,7 @@ struct sandbox_claim {
 	int output_fd;           /* stdout and stderr of the function; borrowed */
 	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */
 	uint32_t nofile_max;     /* RLIMIT_NOFILE */
+	bool strict;             /* one more filter (sandbox/policy/strict.policy) on top */
 };
 /* Sends the claim; the sandbox goes on by itself and reports on control_fd. An output_fd that is a
  * pipe is given to the function's uid, so that it can open /dev/stdout. 0 or -errno. */

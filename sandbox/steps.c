@@ -19,6 +19,7 @@ static const char *const step_names[] = {
 	[SANDBOX_FORK] = "fork", [SANDBOX_INIT] = "init", [SANDBOX_EXEC] = "exec",
 	[SANDBOX_RING_SETUP] = "ring_setup", [SANDBOX_RING_BUFFERS] = "ring_buffers",
 	[SANDBOX_RING_RESTRICT] = "ring_restrict", [SANDBOX_RING_ENABLE] = "ring_enable",
+	[SANDBOX_STRICT] = "strict",
 };
 /* clang-format on */
 

@@ -49,6 +49,7 @@ static void shared_fini(struct shared *s)
 	fd_close(&s->init_fd);
 	filter_fini(&s->function_filter);
 	filter_fini(&s->ring_filter);
+	filter_fini(&s->strict_filter);
 	filter_fini(&s->init_filter);
 }
 
@@ -61,7 +62,11 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 	*s = (struct shared){.init_fd = -1, .id_base = o->id_base, .fail_step = o->fail_step};
 	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
 		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
-	r = policies_compile(o->policy_path, &s->function_filter, &s->ring_filter, err, err_size);
+	r = policies_compile(o->policy_path,
+			     &(struct policies){.plain = &s->function_filter,
+						.ring = &s->ring_filter,
+						.strict = &s->strict_filter},
+			     err, err_size);
 	if (r < 0)
 		return r;
 	r = filter_compile(sandbox_init_policy_start,
@@ -250,7 +255,8 @@ static int give_output(int output_fd, uint32_t host_uid)
 int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
 {
 	const int fds[] = {c->root_fd, c->output_fd, c->listen_fd};
-	struct claim_head head = {.nofile_max = c->nofile_max, .has_listen = c->listen_fd >= 0};
+	struct claim_head head = {
+		.nofile_max = c->nofile_max, .has_listen = c->listen_fd >= 0, .strict = c->strict};
 	const struct iovec parts[] = {{&head, sizeof(head)}, {(void *)c->exec, sizeof(*c->exec)}};
 	int r;
 

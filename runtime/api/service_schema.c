@@ -45,6 +45,7 @@ struct key {
 	.fallback = (usual)
 
 static const char *const timers_words[] = {"fire", "late", NULL};
+static const char *const seccomp_words[] = {"default", "strict", NULL};
 static const char *const egress_words[] = {"none", NULL};
 
 static const struct key ebb_keys[] = {
@@ -59,6 +60,7 @@ static const struct key ebb_keys[] = {
 	{"scratch", NUMBER(scratch_mb, 1, 65536, 64)},
 	{"port", NUMBER(port, 1, 65535, 0), .zero = "auto"},
 	{"ioUring", KEY_BOOL, AT(io_uring)},
+	{"seccomp", KEY_WORD, AT(seccomp), .words = seccomp_words},
 	{NULL},
 };
 

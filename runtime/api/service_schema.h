@@ -29,6 +29,7 @@ struct service_spec {
 	uint32_t port;           /* 0 = what the image says, else 8080 */
 	uint32_t timers, egress; /* index of the word */
 	uint32_t io_uring;       /* 0 or 1 */
+	uint32_t seccomp;        /* 0 default, 1 strict */
 	uint32_t host_count, env_count, command_count;
 	char image[IMAGE_NAME_SIZE];
 	char runtime[32]; /* for people to see; nothing follows from it */

@@ -53,6 +53,21 @@ static const struct named_value value_names[] = {
 	{"AF_NETLINK", 16},
 	{"NETLINK_ROUTE", 0},
 	{"LOW32", 0xffffffff},
+	{"SOCK_TYPE", 0xfff7f7ff}, /* all but SOCK_CLOEXEC and SOCK_NONBLOCK */
+	{"SOCK_STREAM", 1},
+	{"SOCK_DGRAM", 2},
+	{"SOCK_RAW", 3},
+	{"SOCK_SEQPACKET", 5},
+	{"S_IFMT", 0xf000},
+	{"S_IFIFO", 0x1000},
+	{"S_IFCHR", 0x2000},
+	{"S_IFBLK", 0x6000},
+	{"S_IFREG", 0x8000},
+	{"S_IFSOCK", 0xc000},
+	{"MAP_HUGETLB", 0x40000},
+	{"MFD_HUGETLB", 0x4},
+	{"SHM_HUGETLB", 0x800},
+	{"RWF_NOWAIT", 0x8},
 	{"CLONE_NEWNS", 0x00020000},
 	{"CLONE_NEWCGROUP", 0x02000000},
 	{"CLONE_NEWUTS", 0x04000000},
@@ -61,6 +76,7 @@ static const struct named_value value_names[] = {
 	{"CLONE_NEWPID", 0x20000000},
 	{"CLONE_NEWNET", 0x40000000},
 	{"CLONE_NEW_ANY", 0x7e020000}, /* all of the above */
+	{"CLONE_ODD", 0x7e02a000},     /* and CLONE_PARENT, CLONE_PTRACE */
 	{"PROT_EXEC", 4},
 	{"PROT_WRITE", 2},
 	{"MAP_ANONYMOUS", 0x20},
@@ -79,6 +95,7 @@ static const struct named_value errno_names[] = {
 	{"EPROTONOSUPPORT", EPROTONOSUPPORT},
 	{"ENOMEM", ENOMEM},
 	{"ENOENT", ENOENT},
+	{"ENOPROTOOPT", ENOPROTOOPT},
 	{"EOPNOTSUPP", EOPNOTSUPP},
 };
 

@@ -80,6 +80,11 @@ static const struct key keys_ebb[] = {
 	 .kind = KEY_BOOL,
 	 .use = KEY_SENT,
 	 .help = "a restricted io_uring for its loop (runtimes of ebb); false"},
+	{.name = "seccomp",
+	 .kind = KEY_CHOICE,
+	 .use = KEY_SENT,
+	 .words = "default strict",
+	 .help = "system calls; strict is what the common runtimes use and no more"},
 	{.name = NULL},
 };
 

@@ -138,6 +138,7 @@ static int hand_over(struct instance *i)
 		.instance_id = i->id,
 		.root_fd = i->root_fd,
 		.nofile_max = i->fleet->options.nofile_max,
+		.strict = i->spec->put.flags & WIRE_SERVICE_STRICT,
 	};
 
 	r = listen_inside(i, &listen_fd);

@@ -293,8 +293,11 @@ struct wire_result {
 #define WIRE_SERVICE_IO_URING 2u
 /* concurrency_max is a cap, not a wish. */
 #define WIRE_SERVICE_AUTO_CONCURRENCY (1u << 4)
-#define WIRE_SERVICE_FLAGS_ALL \
-	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY)
+/* Its function runs under a second, tighter seccomp filter. */
+#define WIRE_SERVICE_STRICT (1u << 5)
+#define WIRE_SERVICE_FLAGS_ALL                                                              \
+	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY | \
+	 WIRE_SERVICE_STRICT)
 
 /* Desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {

@@ -1,0 +1,40 @@
+<?php
+// SPDX-License-Identifier: Apache-2.0
+// What pages in PHP do: files, sessions, children, sockets, names, locks.
+$dir = sys_get_temp_dir() . "/w" . getmypid();
+mkdir($dir);
+file_put_contents("$dir/a", str_repeat("x", 100000), LOCK_EX);
+copy("$dir/a", "$dir/b");
+rename("$dir/b", "$dir/c");
+symlink("a", "$dir/l");
+touch("$dir/a", 1);
+chmod("$dir/a", 0600);
+$f = fopen("$dir/a", "r+");
+flock($f, LOCK_EX);
+ftruncate($f, 10);
+function_exists("fsync") && fsync($f);
+fclose($f);
+foreach (glob("$dir/*") as $name) unlink($name);
+rmdir($dir);
+disk_free_space("/tmp");
+session_save_path("/tmp");
+@session_start();
+$_SESSION["a"] = 1;
+@session_destroy();
+shell_exec("echo a | cat");
+$child = proc_open(["sleep", "9"], [["pipe", "r"], ["pipe", "w"]], $pipes);
+proc_terminate($child);
+proc_close($child);
+gethostbyname("localhost");
+$server = stream_socket_server("tcp://127.0.0.1:0");
+$client = stream_socket_client("tcp://" . stream_socket_get_name($server, false));
+$peer = stream_socket_accept($server);
+fwrite($client, "a");
+fread($peer, 1);
+stream_set_blocking($client, false);
+random_bytes(8);
+usleep(1000);
+getrusage();
+posix_getpwuid(posix_getuid());
+set_time_limit(5);
+echo gc_collect_cycles(), "done";

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# What programs in Perl do: files, pipes, children, sockets, signals.
+use strict;
+use warnings;
+use IO::Socket::INET;
+use IO::Select;
+use File::Temp qw(tempdir);
+use File::Copy;
+use Fcntl qw(:flock);
+use POSIX qw(mkfifo uname setsid);
+use Time::HiRes qw(usleep alarm ualarm);
+
+my $dir = tempdir(CLEANUP => 1);
+open(my $f, "+>", "$dir/a") or die;
+print $f "x" x 100000;
+flock($f, LOCK_EX);
+truncate($f, 10);
+close($f);
+copy("$dir/a", "$dir/b");
+move("$dir/b", "$dir/c");
+symlink("a", "$dir/l");
+utime(1, 1, "$dir/a");
+chmod(0600, "$dir/a");
+mkfifo("$dir/f", 0600);
+opendir(my $d, $dir);
+my @names = readdir($d);
+my $out = `echo a | cat`;
+my $pid = fork();
+exit(0) if defined $pid && $pid == 0;
+waitpid($pid, 0);
+local $SIG{ALRM} = sub { };
+alarm(0.01);
+usleep(20000);
+my $server = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1");
+my $client = IO::Socket::INET->new(PeerAddr => "127.0.0.1:" . $server->sockport);
+my $peer = $server->accept;
+print $client "a\n";
+$client->flush;
+IO::Select->new($peer)->can_read(1);
+my $line = <$peer>;
+my @self = getpwuid($<);
+gethostbyname("localhost");
+uname();
+print times, sleep(0), "\n";
