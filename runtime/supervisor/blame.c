@@ -18,9 +18,9 @@ struct entry {
 	char label[BLAME_LABEL_SIZE];
 };
 
-/* A death of which not all gateways have told yet. */
+/* A death of which not all gateways have told yet. Whose it was ebbd says, not they. */
 struct pending {
-	uint32_t gateways; /* that have told; 0 = free */
+	uint64_t waiting; /* a bit for each gateway that has not told; 0 = free */
 	uint64_t since_ns;
 	struct wire_blame all;
 };
@@ -52,14 +52,25 @@ static struct entry *find(struct blame *b, uint32_t service, uint64_t kind)
 	return NULL;
 }
 
-/* A free one, or the one that was seen longest ago. */
-static struct entry *make(struct blame *b, uint32_t service, uint64_t kind)
+/* A free one, or the one that was seen longest ago; never one of these, which were there at the
+ * same death. */
+static struct entry *make(struct blame *b, uint32_t service, uint64_t kind,
+			  struct entry *const *spared, uint32_t spared_count)
 {
-	struct entry *oldest = &b->entries[0];
+	struct entry *oldest = NULL;
 
-	for (uint32_t n = 0; n < ENTRIES_MAX && oldest->used; n++)
-		if (!b->entries[n].used || b->entries[n].last_ns < oldest->last_ns)
-			oldest = &b->entries[n];
+	for (uint32_t n = 0; n < ENTRIES_MAX; n++) {
+		struct entry *e = &b->entries[n];
+		bool spare = false;
+
+		for (uint32_t k = 0; k < spared_count; k++)
+			spare = spare || spared[k] == e;
+		if (spare)
+			continue;
+		if (!oldest || (oldest->used && (!e->used || e->last_ns < oldest->last_ns)))
+			oldest = e;
+	}
+	must(oldest); /* ENTRIES_MAX is more than one death can list */
 	*oldest = (struct entry){.used = true, .service = service, .kind = kind};
 	return oldest;
 }
@@ -90,17 +101,19 @@ static bool lists(const struct wire_blame *all, uint64_t kind)
 /* Adds what another gateway says of the same death. */
 static void merge(struct wire_blame *all, const struct wire_blame *more)
 {
-	all->more += more->more;
-	for (uint32_t n = 0; n < more->count; n++) {
+	bool cut = more->more > 0 || more->count > BLAME_KINDS_MAX;
+
+	for (uint32_t n = 0; n < more->count && n < BLAME_KINDS_MAX; n++) {
 		if (lists(all, more->kinds[n]))
 			continue;
 		if (all->count == BLAME_KINDS_MAX) {
-			all->more++;
+			cut = true;
 			continue;
 		}
 		all->kinds[all->count] = more->kinds[n];
 		memcpy(all->labels[all->count++], more->labels[n], BLAME_LABEL_SIZE);
 	}
+	all->more = all->more || cut;
 }
 
 /* An instance died without them: they are no killers. Unless not all that was there is listed. */
@@ -114,12 +127,8 @@ static void clear_absent(struct blame *b, const struct wire_blame *all)
 	}
 }
 
-static void count_death(struct blame *b, const struct wire_blame *all, uint32_t at, uint64_t now_ns)
+static void count_death(struct entry *e, const struct wire_blame *all, uint32_t at, uint64_t now_ns)
 {
-	struct entry *e = find(b, all->service, all->kinds[at]);
-
-	if (!e)
-		e = make(b, all->service, all->kinds[at]);
 	if (now_ns - e->last_ns > BLAME_WINDOW_NS && e->banned_until_ns < now_ns)
 		e->deaths = e->bans = 0;
 	e->deaths++;
@@ -129,12 +138,12 @@ static void count_death(struct blame *b, const struct wire_blame *all, uint32_t 
 }
 
 /* How many of them have been there as often as it takes. */
-static uint32_t suspects(struct blame *b, const struct wire_blame *all)
+static uint32_t suspects(struct entry *const *were, const struct wire_blame *all)
 {
 	uint32_t count = 0;
 
 	for (uint32_t n = 0; n < all->count; n++)
-		count += find(b, all->service, all->kinds[n])->deaths >= BLAME_DEATHS;
+		count += were[n]->deaths >= BLAME_DEATHS;
 	return count + (all->more > 0);
 }
 
@@ -153,43 +162,67 @@ static struct blame_verdict judge(struct entry *e, bool alone_suspect, uint64_t 
 	return v;
 }
 
-static struct pending *pending_of(struct blame *b, const struct wire_blame *report, uint64_t now_ns)
+void blame_died(struct blame *b, uint32_t service, uint32_t slot, uint32_t generation,
+		uint64_t gateways, uint64_t now_ns)
 {
-	struct pending *free_one = &b->pending[0];
+	struct pending *place = &b->pending[0];
 
+	for (uint32_t n = 0; n < PENDING_MAX && place->waiting; n++)
+		if (!b->pending[n].waiting || b->pending[n].since_ns < place->since_ns)
+			place = &b->pending[n];
+	*place = (struct pending){
+		.waiting = gateways,
+		.since_ns = now_ns,
+		.all = {.service = service, .slot = slot, .generation = generation}};
+}
+
+static struct pending *pending_of(struct blame *b, const struct wire_blame *report,
+				  uint64_t gateway_bit)
+{
 	for (uint32_t n = 0; n < PENDING_MAX; n++) {
 		struct pending *p = &b->pending[n];
 
-		if (p->gateways > 0 && p->all.slot == report->slot &&
-		    p->all.generation == report->generation)
+		if ((p->waiting & gateway_bit) && p->all.slot == report->slot &&
+		    p->all.generation == report->generation && p->all.service == report->service)
 			return p;
-		if (free_one->gateways > 0 &&
-		    (p->gateways == 0 || p->since_ns < free_one->since_ns))
-			free_one = p;
 	}
-	*free_one = (struct pending){.since_ns = now_ns};
-	free_one->all.service = report->service;
-	free_one->all.slot = report->slot;
-	free_one->all.generation = report->generation;
-	return free_one;
+	return NULL;
 }
 
-uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateways,
-		      uint64_t now_ns, struct blame_verdict verdicts[BLAME_KINDS_MAX])
+void blame_gateway_gone(struct blame *b, uint32_t gateway)
 {
-	struct pending *p = pending_of(b, report, now_ns);
-	const struct wire_blame *all = &p->all;
+	for (uint32_t n = 0; n < PENDING_MAX && gateway < GATEWAYS_MAX; n++)
+		b->pending[n].waiting &= ~(UINT64_C(1) << gateway);
+}
+
+static uint32_t conclude(struct blame *b, const struct wire_blame *all, uint64_t now_ns,
+			 struct blame_verdict verdicts[BLAME_KINDS_MAX])
+{
+	struct entry *were[BLAME_KINDS_MAX];
 	bool alone;
 
-	merge(&p->all, report);
-	if (++p->gateways < gateways)
-		return 0;
-	p->gateways = 0;
 	clear_absent(b, all);
+	for (uint32_t n = 0; n < all->count; n++) {
+		were[n] = find(b, all->service, all->kinds[n]);
+		if (!were[n])
+			were[n] = make(b, all->service, all->kinds[n], were, n);
+		count_death(were[n], all, n, now_ns);
+	}
+	alone = all->count > 0 && suspects(were, all) == 1;
 	for (uint32_t n = 0; n < all->count; n++)
-		count_death(b, all, n, now_ns);
-	alone = all->count > 0 && suspects(b, all) == 1;
-	for (uint32_t n = 0; n < all->count; n++)
-		verdicts[n] = judge(find(b, all->service, all->kinds[n]), alone, now_ns);
+		verdicts[n] = judge(were[n], alone, now_ns);
 	return all->count;
+}
+
+uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateway,
+		      uint64_t now_ns, struct blame_verdict verdicts[BLAME_KINDS_MAX])
+{
+	uint64_t bit = gateway < GATEWAYS_MAX ? UINT64_C(1) << gateway : 0;
+	struct pending *p = pending_of(b, report, bit);
+
+	if (!p)
+		return 0;
+	merge(&p->all, report);
+	p->waiting &= ~bit;
+	return p->waiting ? 0 : conclude(b, &p->all, now_ns, verdicts);
 }

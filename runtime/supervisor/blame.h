@@ -29,10 +29,16 @@ struct blame_verdict {
 
 int blame_new(struct blame **out); /* 0 or -ENOMEM */
 void blame_free(struct blame *b);
-/* What one gateway had in flight on an instance that died; `gateways` of them will say so. With the
- * last one the verdicts: returns how many, at most BLAME_KINDS_MAX. */
-uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateways,
+/* An instance died by itself; each gateway whose bit is set will say what it had in flight there.
+ * What they say of anything else, or a second time, counts for nothing: each speaks for itself. */
+void blame_died(struct blame *b, uint32_t service, uint32_t slot, uint32_t generation,
+		uint64_t gateways, uint64_t now_ns);
+/* What this gateway had in flight. With the last one that was waited for the verdicts: returns how
+ * many, at most BLAME_KINDS_MAX. */
+uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateway,
 		      uint64_t now_ns, struct blame_verdict verdicts[BLAME_KINDS_MAX]);
+/* It died: a death of which it was the last to tell blames nobody. */
+void blame_gateway_gone(struct blame *b, uint32_t gateway);
 void blame_forget(struct blame *b, uint32_t service); /* it was changed or removed */
 void blame_clear(struct blame *b, uint32_t service, uint64_t kind);
 

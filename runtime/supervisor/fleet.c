@@ -95,6 +95,8 @@ struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generat
 	return i && i->generation == generation ? i : NULL;
 }
 
+#define QUEUED_MOST (1u << 20)
+
 /* ---- the fleet ---- */
 
 static void on_armed(void *self)
@@ -244,6 +246,8 @@ void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queu
 	if (!service || gateway >= GATEWAYS_MAX)
 		return;
 	/* Said before it heard of the last instance: it says so again if that has no room. */
+	if (queued > QUEUED_MOST) /* more than a gateway can hold; and sums must not wrap */
+		queued = QUEUED_MOST;
 	service->queued[gateway] = ups == service->ups ? queued : 0;
 	fleet_scale(f, service);
 }

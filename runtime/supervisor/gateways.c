@@ -156,8 +156,7 @@ static int on_blame(void *self, struct wire_message *m)
 
 	if (!blame_holds(blame))
 		return -EPROTO;
-	count = blame_report(all->blame, blame, all->count, loop_now_ns(all->options.loop),
-			     verdicts);
+	count = blame_report(all->blame, blame, g->index, loop_now_ns(all->options.loop), verdicts);
 	for (uint32_t n = 0; n < count; n++)
 		ban(all, blame->service, &verdicts[n]);
 	return 0;
@@ -334,6 +333,7 @@ static void on_ended(struct daemon *d)
 
 	if (d->peer.phase == PHASE_SERVING && all->ready > 0)
 		all->ready--;
+	blame_gateway_gone(all->blame, g->index);
 	board_return_tickets(all->options.board, g->index, touched, all->fleet);
 	if (all->stopping)
 		tell_if_stopped(all);
@@ -540,11 +540,33 @@ void gateways_drain(struct gateways *g, struct instance *i, bool all)
 	send_all(g, WIRE_INSTANCE_DRAIN, &record, sizeof(record));
 }
 
+static bool died_by_itself(uint32_t cause)
+{
+	return cause == WIRE_DOWN_EXITED || cause == WIRE_DOWN_SIGNALED || cause == WIRE_DOWN_OOM ||
+	       cause == WIRE_DOWN_SECCOMP;
+}
+
+/* Who will tell what was in flight there. */
+static uint64_t connected(const struct gateways *g)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t n = 0; n < g->count; n++)
+		if (peer_is_open(&g->gateway[n].daemon.peer))
+			bits |= UINT64_C(1) << n;
+	return bits;
+}
+
 void gateways_down(struct gateways *g, struct instance *i)
 {
 	struct wire_instance_down record;
+	struct wire_instance_up up;
 
 	instance_down_record(i, &record);
+	instance_up_record(i, &up); /* it knows the service */
+	if (died_by_itself(record.cause))
+		blame_died(g->blame, up.service, up.slot, up.generation, connected(g),
+			   loop_now_ns(g->options.loop));
 	send_all(g, WIRE_INSTANCE_DOWN, &record, sizeof(record));
 }
 

@@ -126,9 +126,15 @@ def record(name, body=b"", size=None):
                      len(body) if size is None else size) + body
 
 
+def blame(service, slot, generation, kinds, more=0, count=None, label=b"GET /"):
+    count = len(kinds) if count is None else count
+    kinds = (kinds + [0] * 8)[:8]
+    return struct.pack("<6I8Q", service, slot, generation, count, more, 0, *kinds) + label.ljust(64, b"\0") * 8
+
+
 @pytest.fixture
 def many_gateways(new_ebb):
-    ebb = new_ebb(gateways=25)
+    ebb = new_ebb(gateways=27)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("probe", "probe", "--min", 1, "--max", 2)
     wait_for(lambda: ebb.instances("probe"))
@@ -154,6 +160,8 @@ def forbidden_records():
     choice = [0] * words_of("CHOICE")
     choice[3] = len(CHOICES)
     yield "a choice for no reason there is", record("CHOICE", struct.pack(f"<{len(choice)}I", *choice)), []
+    yield "more kinds than a record has", record("BLAME", blame(0, 0, 1, [1] * 8, count=9)), []
+    yield "a label without an end", record("BLAME", blame(0, 0, 1, [1], label=b"x" * 64)), []
     for name in ("SERVICE_PUT", "SERVICE_DEL", "SHUTDOWN", "INSTANCE_COMMAND", "IMAGE_IMPORT",
                  "METER_ACK", "LEDGER_READY", "API_READY", "UNPACK_DONE", "GATEWAY_CONFIG",
                  "INSTANCE_UP", "METER"):
@@ -188,6 +196,11 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
     victim = ebb.programs("ebb-gateway")[0]
     with channel(victim) as stolen:
         for _ in range(20000):
+            if rng.random() < 0.3:
+                kinds = [rng.getrandbits(3) for _ in range(rng.randint(0, 8))]
+                stolen.send(record("BLAME", blame(number() % 1024, number(), number(), kinds, more=number())))
+                stolen.send(record("CLEARED", struct.pack("<QII", rng.getrandbits(3), number(), 0)))
+                continue
             kind = rng.choice(("NEED_INSTANCE", "NEED_SOCKETS", "INSTANCE_SUSPECT", "CHOICE"))
             words = [number() for _ in range(words_of(kind))]
             if kind == "NEED_INSTANCE":
@@ -207,6 +220,20 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
     assert wait_for(lambda: serves(ebb)).status == 200
     assert ebb.instance("probe")["pid"] == instance["pid"]
     assert victim in ebb.programs("ebb-gateway")
+
+
+def test_blame_for_what_did_not_die_or_in_the_name_of_another_is_nothing(probe_two):
+    """One gateway says again and again that an instance died under GET /, for two services in turn."""
+    ebb = probe_two
+    slot, generation = board_slot_of(ebb, None)
+    victim = ebb.programs("ebb-gateway")[0]
+    with channel(victim) as stolen:
+        for n in range(3000):
+            kinds = [n * 8 + k for k in range(8)]
+            stolen.send(record("BLAME", blame(n % 2, slot, generation + n // 1000, kinds)))
+    assert ebb.get("probe", "/exit", method="POST").status == 502  # a death that is one
+    assert wait_for(lambda: serves(ebb)).status == 200
+    assert not ebb.events("probe", "request_banned") and victim in ebb.programs("ebb-gateway")
 
 
 def test_a_wish_from_before_an_instance_came_up_starts_no_other(new_ebb):

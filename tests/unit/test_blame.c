@@ -47,7 +47,8 @@ static uint64_t death(struct rig *rig, uint64_t kind, uint32_t count, const uint
 
 	for (n = 0; n < count; n++)
 		blame.kinds[n] = kinds[n];
-	n = blame_report(rig->blame, &blame, 1, rig->now_ns, verdicts);
+	blame_died(rig->blame, 1, 0, rig->generation, 1, rig->now_ns);
+	n = blame_report(rig->blame, &blame, 0, rig->now_ns, verdicts);
 	assert_int_equal(n, count);
 	while (n-- > 0)
 		if (verdicts[n].kind == kind)
@@ -123,8 +124,64 @@ static void what_several_gateways_say_is_one_death(void **state)
 	struct wire_blame one = {.service = 1, .generation = 9, .count = 1, .kinds = {KILLER}};
 	struct wire_blame other = {.service = 1, .generation = 9, .count = 1, .kinds = {7}};
 
-	assert_int_equal(blame_report(rig->blame, &one, 2, SECOND, verdicts), 0);
-	assert_int_equal(blame_report(rig->blame, &other, 2, SECOND, verdicts), 2);
+	blame_died(rig->blame, 1, 0, 9, 3, SECOND);
+	assert_int_equal(blame_report(rig->blame, &one, 0, SECOND, verdicts), 0);
+	assert_int_equal(blame_report(rig->blame, &other, 1, SECOND, verdicts), 2);
+}
+
+static void no_gateway_speaks_for_another(void **state)
+{
+	struct rig *rig = *state;
+	struct wire_blame lie = {.service = 1, .generation = 9, .count = 1, .kinds = {KILLER}};
+	struct wire_blame other_service = {.service = 2, .generation = 9, .count = 1};
+
+	/* Of a death that was none, often; alone for both; for one that does not exist. */
+	for (int n = 0; n < 100; n++)
+		assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);
+	blame_died(rig->blame, 1, 0, 9, 3, SECOND);
+	for (int n = 0; n < 100; n++)
+		assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);
+	assert_int_equal(blame_report(rig->blame, &lie, 2, SECOND, verdicts), 0);
+	assert_int_equal(blame_report(rig->blame, &lie, UINT32_MAX, SECOND, verdicts), 0);
+	/* The service of the death is what ebbd says it was. */
+	assert_int_equal(blame_report(rig->blame, &other_service, 1, SECOND, verdicts), 0);
+	assert_int_equal(blame_report(rig->blame, &lie, 1, SECOND, verdicts), 1);
+	assert_int_equal(verdicts[0].deaths, 1);
+	/* The one that was waited for is gone: nothing is concluded out of the rest. */
+	blame_died(rig->blame, 1, 0, 10, 3, SECOND);
+	lie.generation = 10;
+	assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);
+	blame_gateway_gone(rig->blame, 1);
+	assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);
+	assert_int_equal(blame_report(rig->blame, &lie, 1, SECOND, verdicts), 0);
+}
+
+static void a_table_filled_at_one_moment_loses_none_of_the_death_in_hand(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint64_t n = 1; n < 4000; n += BLAME_KINDS_MAX) {
+		uint64_t kinds[BLAME_KINDS_MAX];
+
+		for (uint32_t k = 0; k < BLAME_KINDS_MAX; k++)
+			kinds[k] = n + k;
+		(void)death(rig, 0, BLAME_KINDS_MAX, kinds);
+		for (uint32_t k = 0; k < BLAME_KINDS_MAX; k++)
+			assert_int_equal(verdicts[k].kind, n + k);
+	}
+}
+
+static void counts_beyond_what_a_record_holds_are_cut(void **state)
+{
+	struct rig *rig = *state;
+	struct wire_blame most = {
+		.service = 1, .generation = 1, .count = UINT32_MAX, .more = UINT32_MAX};
+
+	blame_died(rig->blame, 1, 0, 1, UINT64_MAX, SECOND);
+	for (uint32_t n = 0; n < GATEWAYS_MAX; n++)
+		(void)blame_report(rig->blame, &most, n, SECOND, verdicts);
+	assert_int_equal(verdicts[0].deaths, 1);
+	assert_int_equal(verdicts[0].until_ns, 0);
 }
 
 static void the_table_is_bounded_and_too_many_to_list_blames_nobody_alone(void **state)
@@ -136,7 +193,8 @@ static void the_table_is_bounded_and_too_many_to_list_blames_nobody_alone(void *
 		(void)death(rig, n, 1, &n);
 	for (uint32_t n = 0; n < 5; n++) {
 		many.generation = 5000 + n;
-		assert_int_equal(blame_report(rig->blame, &many, 1, SECOND, verdicts), 1);
+		blame_died(rig->blame, 1, 0, many.generation, 1, SECOND);
+		assert_int_equal(blame_report(rig->blame, &many, 0, SECOND, verdicts), 1);
 		assert_int_equal(verdicts[0].until_ns, 0);
 	}
 }
@@ -151,6 +209,9 @@ int main(void)
 		TEST(who_was_there_by_chance_is_not_blamed),
 		TEST(two_that_cannot_be_told_apart_have_twice_the_chances),
 		TEST(what_several_gateways_say_is_one_death),
+		TEST(no_gateway_speaks_for_another),
+		TEST(a_table_filled_at_one_moment_loses_none_of_the_death_in_hand),
+		TEST(counts_beyond_what_a_record_holds_are_cut),
 		TEST(the_table_is_bounded_and_too_many_to_list_blames_nobody_alone),
 	};
 
