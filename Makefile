@@ -118,6 +118,18 @@ $(OUT)/ebb-init: $(wildcard sandbox/init/*.c sandbox/init/*.h)
 	$(Q)$(CC) $(STD) $(WARN) -O2 -g -ffreestanding -fno-stack-protector -fno-pie -static -nostdlib \
 		-fno-asynchronous-unwind-tables $(filter %.c,$^) -o $@
 
+# The kernel's names of its calls, for what a filter refused.
+$(OUT)/gen/call_names.c: Makefile
+	@mkdir -p $(@D)
+	$(Q){ echo 'const char *const filter_call_names[] = {'; \
+		echo '#include <asm/unistd.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | sort; \
+		echo '}; const unsigned long filter_call_count = sizeof(filter_call_names) / sizeof(char *);'; } > $@
+$(OUT)/obj/call_names.o: $(OUT)/gen/call_names.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(FLAGS_$(MODE)) -c $< -o $@
+$(OUT)/lib/base.a: $(OUT)/obj/call_names.o
+
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 # Embedded files (FILTER_EMBED) are no includes to the compiler: x.o:x.policy for each.
 EMBEDS := $(shell grep -rEo 'FILTER_EMBED.[a-z_]+, "[^"]+"' --include='*.c' runtime sandbox images tests | \

@@ -12,6 +12,7 @@
 #include "runtime/api/state.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/sort.h"
 #include "runtime/base/text.h"
 
 #define FILES_MAX      256
@@ -174,7 +175,7 @@ static int split_all(struct tail *t)
 	t->line_count = 0;
 	for (size_t i = 0; i < t->file_count; i++)
 		split(t, &t->files[i], false);
-	qsort(t->lines, t->line_count, sizeof(*t->lines), compare_lines);
+	sort_items(t->lines, t->line_count, sizeof(*t->lines), compare_lines);
 	return 0;
 }
 

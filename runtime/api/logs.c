@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/api/log_pace.h"
+#include "runtime/api/log_totals.h"
 #include "runtime/api/loop.h"
 #include "runtime/api/request.h"
 #include "runtime/base/clock.h"
@@ -30,7 +32,12 @@ struct log_pipe {
 	struct loop_source source; /* owns the descriptor */
 	struct logs *logs;
 	struct log_pipe *next;
-	bool failing; /* writing failed, and it was said */
+	struct log_pipe *next_slow; /* of those that wait or drop */
+	struct log_pace pace;
+	struct log_total *total; /* its service's; borrowed */
+	uint64_t due_ns;         /* when a slow one is looked at again */
+	bool slow, waiting;      /* waiting: the loop does not hear it */
+	bool failing;            /* writing failed, and it was said */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
 	size_t used; /* of a line not yet ended */
@@ -40,7 +47,8 @@ struct log_pipe {
 struct logs {
 	struct loop *loop;
 	int dir_fd; /* borrowed */
-	struct log_pipe *pipes;
+	struct log_pipe *pipes, *slow;
+	struct log_totals *totals;
 	struct follower followers[FOLLOWERS_MAX];
 };
 
@@ -52,12 +60,28 @@ int logs_new(struct loop *loop, int log_dir_fd, struct logs **out)
 		return -ENOMEM;
 	logs->loop = loop;
 	logs->dir_fd = log_dir_fd;
+	if (log_totals_new(&logs->totals) < 0) {
+		free(logs);
+		return -ENOMEM;
+	}
 	*out = logs;
 	return 0;
 }
 
+static void slow_remove(struct log_pipe *p)
+{
+	struct log_pipe **at = &p->logs->slow;
+
+	while (*at && *at != p)
+		at = &(*at)->next_slow;
+	if (*at)
+		*at = p->next_slow;
+	p->slow = false;
+}
+
 static void pipe_free(struct log_pipe *p)
 {
+	slow_remove(p);
 	loop_remove(p->logs->loop, &p->source);
 	fd_close(&p->source.fd);
 	free(p);
@@ -73,7 +97,13 @@ void logs_free(struct logs *logs)
 		logs->pipes = p->next;
 		pipe_free(p);
 	}
+	log_totals_free(logs->totals);
 	free(logs);
+}
+
+const struct log_totals *logs_totals(const struct logs *logs)
+{
+	return logs->totals;
 }
 
 int logs_dir_fd(const struct logs *logs)
@@ -121,13 +151,16 @@ static void tell_follower(struct follower *f, const struct log_pipe *p, const ch
 	buffer_fini(&out);
 }
 
-static void deliver(struct log_pipe *p, const struct buffer *lines)
+static void deliver(struct log_pipe *p, const struct buffer *lines, uint64_t count)
 {
 	struct logs *logs = p->logs;
 	int r;
 
 	if (lines->size == 0)
 		return;
+	p->total->lines += count;
+	p->total->bytes += lines->size;
+	log_pace_wrote(&p->pace, lines->size, count, clock_mono_ns());
 	r = log_append(logs->dir_fd, p->service, p->instance, buffer_at(lines), lines->size);
 	if (r < 0 && !p->failing)
 		log_warn("event=log_write_failed instance=%s err=\"%s\"", p->instance,
@@ -154,7 +187,8 @@ static int end_line(struct log_pipe *p, const char *when, bool cut, struct buffe
 static void take_bytes(struct log_pipe *p, const char *bytes, size_t size)
 {
 	struct buffer lines = {0};
-	char when[28];
+	char when[CLOCK_DATE_SIZE];
+	uint64_t count = 0;
 	int r = 0;
 
 	clock_rfc3339(clock_real_us(), when);
@@ -167,14 +201,108 @@ static void take_bytes(struct log_pipe *p, const char *bytes, size_t size)
 			n = sizeof(p->line) - p->used;
 		memcpy(p->line + p->used, bytes, n);
 		p->used += n;
-		if (end || !fits)
+		if (end || !fits) {
 			r = end_line(p, when, !fits, &lines);
+			count++;
+		}
 		n += end && fits;
 		bytes += n;
 		size -= n;
 	}
-	deliver(p, &lines);
+	deliver(p, &lines, count);
 	buffer_fini(&lines);
+}
+
+/* Says what was lost, in the log itself and in ours. */
+static void resume(struct log_pipe *p)
+{
+	char text[160];
+	size_t n;
+
+	log_warn("event=log_lines_dropped instance=%s lines=%llu bytes=%llu", p->instance,
+		 (unsigned long long)p->pace.dropped_lines,
+		 (unsigned long long)p->pace.dropped_bytes);
+	n = log_pace_resume(&p->pace, text, sizeof(text) - 1);
+	text[n++] = '\n';
+	p->used = 0;
+	take_bytes(p, text, n);
+}
+
+static void drop_bytes(struct log_pipe *p, const char *bytes, size_t size)
+{
+	uint64_t before = p->pace.dropped_lines;
+
+	log_pace_drop(&p->pace, bytes, size);
+	p->total->dropped_lines += p->pace.dropped_lines - before;
+	p->total->dropped_bytes += size;
+}
+
+static void hear(struct log_pipe *p, const char *bytes, size_t size)
+{
+	const char *end;
+	size_t n;
+
+	if (p->pace.dropping && !log_pace_may_resume(&p->pace, clock_mono_ns())) {
+		drop_bytes(p, bytes, size);
+		return;
+	}
+	if (p->pace.dropping && p->pace.mid_line) { /* the rest of a line that is not there */
+		end = memchr(bytes, '\n', size);
+		n = end ? (size_t)(end - bytes) + 1 : size;
+		drop_bytes(p, bytes, n);
+		bytes += n;
+		size -= n;
+	}
+	if (p->pace.dropping && !p->pace.mid_line)
+		resume(p);
+	if (size > 0)
+		take_bytes(p, bytes, size);
+	if (p->pace.dropping && p->used > 0) { /* the line that has begun is dropped too */
+		drop_bytes(p, p->line, p->used);
+		p->used = 0;
+	}
+}
+
+/* It is heard again later. */
+static void wait_until(struct log_pipe *p, uint64_t due_ns)
+{
+	loop_remove(p->logs->loop, &p->source);
+	p->waiting = true;
+	p->due_ns = due_ns;
+	if (p->slow)
+		return;
+	p->slow = true;
+	p->next_slow = p->logs->slow;
+	p->logs->slow = p;
+}
+
+/* A slow one whose time has come. */
+static void look_again(struct log_pipe *p, uint64_t now_ns)
+{
+	if (p->pace.dropping && !p->pace.mid_line && log_pace_may_resume(&p->pace, now_ns))
+		resume(p);
+	p->due_ns = now_ns + LOG_PACE_NS;
+	if (p->waiting && loop_add(p->logs->loop, &p->source, EPOLLIN) == 0)
+		p->waiting = false; /* without memory it is tried again */
+	if (!p->waiting && !p->pace.dropping)
+		slow_remove(p);
+}
+
+int logs_turn(struct logs *logs)
+{
+	uint64_t now_ns, next_ns = UINT64_MAX;
+
+	if (!logs->slow)
+		return -1;
+	now_ns = clock_mono_ns();
+	for (struct log_pipe *p = logs->slow, *next; p; p = next) {
+		next = p->next_slow;
+		if (p->due_ns <= now_ns)
+			look_again(p, now_ns);
+		if (p->slow && p->due_ns < next_ns)
+			next_ns = p->due_ns;
+	}
+	return next_ns == UINT64_MAX ? -1 : (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 static void pipe_ended(struct log_pipe *p)
@@ -183,6 +311,8 @@ static void pipe_ended(struct log_pipe *p)
 
 	if (p->used > 0)
 		take_bytes(p, "\n", 1);
+	if (p->pace.dropped_bytes > 0)
+		resume(p);
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
@@ -192,14 +322,22 @@ static void pipe_ended(struct log_pipe *p)
 static void on_pipe(struct loop_source *source, uint32_t events)
 {
 	struct log_pipe *p = container_of(source, struct log_pipe, source);
+	uint64_t begun_ns = clock_thread_ns(), work_ns, due_ns;
 	char bytes[65536];
 	ssize_t n = read(source->fd, bytes, sizeof(bytes));
 
 	(void)events;
-	if (n > 0)
-		take_bytes(p, bytes, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		pipe_ended(p);
+		return;
+	}
+	if (n > 0)
+		hear(p, bytes, (size_t)n);
+	work_ns = clock_thread_ns() - begun_ns;
+	p->total->work_ns += work_ns;
+	due_ns = log_pace_worked(&p->pace, work_ns, clock_mono_ns());
+	if (due_ns > 0)
+		wait_until(p, due_ns);
 }
 
 int logs_add_pipe(struct logs *logs, const char *service, const char *instance, int pipe_fd)
@@ -212,6 +350,8 @@ int logs_add_pipe(struct logs *logs, const char *service, const char *instance, 
 		return r;
 	}
 	p->logs = logs;
+	p->total = log_totals_of(logs->totals, service);
+	log_pace_init(&p->pace);
 	p->source = (struct loop_source){.fd = pipe_fd, .ready = on_pipe};
 	r = text_copy(p->service, sizeof(p->service), service);
 	if (r == 0)

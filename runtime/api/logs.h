@@ -3,8 +3,9 @@
  * What instances write to stdout and stderr: one pipe per instance, read into
  * <log>/<service>/<instance>.log as lines "2026-11-23T01:02:03.456789Z text", and sent to those who
  * follow. A line that belongs to a request begins with a tag (a byte 0x1e, the 32 digits of its
- * id, a space), which stays in the file and is told apart on the way out. A pipe is always emptied:
- * a full disk or a slow follower loses lines, never blocks a function.
+ * id, a space), which stays in the file and is told apart on the way out. A full disk or a slow
+ * follower loses lines and never blocks a function; how much an instance may write, and what
+ * becomes of more, is in log_pace.h.
  */
 #ifndef EBB_API_LOGS_H
 #define EBB_API_LOGS_H
@@ -28,6 +29,11 @@ void logs_free(struct logs *logs);
 int logs_dir_fd(const struct logs *logs);
 /* Takes pipe_fd. 0 or -errno. */
 int logs_add_pipe(struct logs *logs, const char *service, const char *instance, int pipe_fd);
+/* Looks at pipes that were too fast. In how many ms it must be called again; -1: need not. */
+int logs_turn(struct logs *logs);
+/* What each service wrote. */
+struct log_totals;
+const struct log_totals *logs_totals(const struct logs *logs);
 bool logs_is_live(const struct logs *logs, const char *instance);
 /* Which lines somebody wants, and how. */
 struct log_wish {

@@ -51,8 +51,11 @@ static int after_event(void *ctx)
 	uint64_t now_ns = clock_mono_ns();
 	bool waiting = calls_expire(api, now_ns);
 	unsigned int open = server_turn(api->server, now_ns);
+	int logs_ms = logs_turn(api->logs);
 
-	return waiting || open ? TICK_MS : -1;
+	if ((waiting || open) && (logs_ms < 0 || logs_ms > TICK_MS))
+		return TICK_MS;
+	return logs_ms;
 }
 
 static int confine(void)

@@ -12,6 +12,8 @@
 #include "runtime/api/gather.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
+#include "runtime/api/log_totals.h"
+#include "runtime/api/logs.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
@@ -41,6 +43,10 @@ static const struct series {
 	 INFO(ipc_messages), 8, false},
 	{"ebb_instance_ipc_refused_total", "counter", "Connections closed for what they sent.",
 	 INFO(ipc_refused), 8, false},
+	{"ebb_instance_ipc_work_seconds_total", "counter", "CPU time that hearing it took ebb-ipc.",
+	 INFO(ipc_work_us), 8, true},
+	{"ebb_instance_ipc_pauses_total", "counter", "Times it was not heard because of that.",
+	 INFO(ipc_paused), 8, false},
 	{"ebb_instance_holds_cut_total", "counter", "Background work cut at its deadline.",
 	 INFO(holds_cut), 8, false},
 	{"ebb_instance_log_lines_lost_total", "counter", "Log messages its full pipe did not take.",
@@ -143,6 +149,8 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	r = write_node(&scrape->out, api);
 	if (r == 0)
 		r = gateway_files_metrics(api->gateways, &scrape->out);
+	if (r == 0)
+		r = log_totals_write(logs_totals(api->logs), &scrape->out);
 	for (size_t i = 0; i < ARRAY_LEN(series) && r == 0; i++)
 		r = write_series(&scrape->out, &series[i], answer);
 	if (r == 0) {

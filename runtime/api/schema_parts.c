@@ -9,6 +9,7 @@
 
 #include "runtime/api/blob.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/sort.h"
 #include "runtime/base/text.h"
 
 void schema_show(char *buf, size_t size, const struct json *value)
@@ -184,7 +185,7 @@ static void read_env(struct service_spec *spec, const struct json *value, const 
 	if (errors->count > before)
 		return;
 	/* An object has no order; sorted, equal ones are equal bytes. */
-	qsort(pairs, count, sizeof(*pairs), compare_pairs);
+	sort_items(pairs, count, sizeof(*pairs), compare_pairs);
 	if (add_pairs(spec, pairs, count) < 0)
 		problem_add(errors, path, "is too large (..%d bytes in all)", SPEC_ENV_SIZE);
 }

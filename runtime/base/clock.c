@@ -24,6 +24,14 @@ uint64_t clock_real_us(void)
 	return (uint64_t)t.tv_sec * US_PER_SEC + (uint64_t)t.tv_nsec / NS_PER_US;
 }
 
+uint64_t clock_thread_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
 #define DAYS_TO_EPOCH 719468 /* from 0000-03-01, where a year's leap day is its last */
 #define DAYS_OF_ERA   146097 /* 400 years */
 

@@ -7,7 +7,7 @@
  *   [optional] allow|kill|log NAME [COND]...   # why
  *   [optional] errno NAME ERRNO [COND]...      # why
  *
- *   ACTION  allow | kill | log | errno ERRNO
+ *   ACTION  allow | kill | trap | log | errno ERRNO     (trap: dies of it, and says of which call)
  *   COND    argN OP VALUE  |  argN & VALUE == VALUE     (N 0..5, OP == != < <= > >=)
  *   VALUE   number (decimal, 0x..) or name from value_names, several joined by | without spaces
  *
@@ -100,10 +100,8 @@ static const struct named_value errno_names[] = {
 };
 
 static const struct named_value action_names[] = {
-	{"allow", SCMP_ACT_ALLOW},
-	{"kill", SCMP_ACT_KILL_PROCESS},
-	{"log", SCMP_ACT_LOG},
-	{"errno", SCMP_ACT_ERRNO(0)},
+	{"allow", SCMP_ACT_ALLOW}, {"kill", SCMP_ACT_KILL_PROCESS}, {"trap", SCMP_ACT_TRAP},
+	{"log", SCMP_ACT_LOG},     {"errno", SCMP_ACT_ERRNO(0)},
 };
 
 struct comparison {
@@ -253,7 +251,7 @@ static int parse_rule(struct line *l, struct rule *out)
 	if (rule.is_default || rule.optional)
 		word = next_word(l);
 	if (!word || !look_up(action_names, ARRAY_LEN(action_names), word, &action))
-		return refuse(l, "allow, errno, kill or log is expected, not",
+		return refuse(l, "allow, errno, kill, trap or log is expected, not",
 			      word ? word : "the end");
 	rule.action = (uint32_t)action;
 	if (!rule.is_default && !(rule.name = next_word(l)))
@@ -445,7 +443,9 @@ int filter_apply(const char *text, size_t size, char *err, size_t err_size)
 
 	if (r < 0)
 		return r;
-	r = filter_load(&f);
+	r = filter_say_forbidden();
+	if (r == 0)
+		r = filter_load(&f);
 	if (r < 0)
 		snprintf(err, err_size, "the kernel refused the filter: %s", strerror(-r));
 	filter_fini(&f);

@@ -10,6 +10,7 @@
 
 #include "runtime/base/json_value.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/sort.h"
 #include "runtime/base/utf8.h"
 
 /* A value takes about ten times the memory of its text, so both are bounded. */
@@ -211,7 +212,7 @@ static int on_end_map(void *ctx)
 		return refuse(r, -ENOMEM, "out of memory", NULL);
 	for (size_t i = 0; i < object->count; i++)
 		sorted[i] = object->keys[i];
-	qsort(sorted, object->count, sizeof(*sorted), compare_keys);
+	sort_items(sorted, object->count, sizeof(*sorted), compare_keys);
 	for (size_t i = 1; i < object->count; i++)
 		if (strcmp(sorted[i - 1], sorted[i]) == 0)
 			return refuse(r, -EINVAL, "this key occurs twice in one object", sorted[i]);

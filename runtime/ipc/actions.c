@@ -141,17 +141,20 @@ void guests_cut_due(struct ipc *ipc, uint64_t now_ns)
 	struct hold_cut cut;
 
 	while (holds_cut_due(ipc->holds, now_ns, &cut)) {
-		const struct guest *g = ipc->guests[cut.slot];
-		char when[28], text[160];
+		struct guest *g = ipc->guests[cut.slot];
+		char when[CLOCK_DATE_SIZE], text[160];
+		uint64_t begun_ns;
 		int n;
 
 		if (!g)
 			continue;
+		begun_ns = guest_begin(ipc, g);
 		atomic_fetch_add(&board_tally(ipc->board, cut.slot)->cut, 1);
 		n = snprintf(text, sizeof(text),
 			     "ebb: waitUntil was cut at maxDuration (deadline %s): what this "
 			     "request still does is not waited for",
 			     clock_rfc3339(cut.until_ms * 1000, when));
 		count_lost(ipc, g, lines_write(g->log_fd, &cut.id, text, (size_t)n));
+		guest_end(ipc, g, begun_ns);
 	}
 }

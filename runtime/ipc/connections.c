@@ -153,24 +153,25 @@ static const char *feed(struct ipc *ipc, struct connection *c, const char *bytes
 	return why;
 }
 
-void connection_read(struct ipc *ipc, struct connection *c)
+bool connection_read(struct ipc *ipc, struct connection *c)
 {
 	char err[256] = "it is not a message";
 	const char *why;
 	ssize_t n = recv(c->fd, ipc->bytes, sizeof(ipc->bytes), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n <= 0) {
 		if (c->used > 0)
 			connection_refuse(ipc, c, "a message without its end");
 		else
 			connection_close(ipc, c);
-		return;
+		return true;
 	}
 	why = feed(ipc, c, ipc->bytes, (size_t)n, err, sizeof(err));
 	if (why)
 		connection_refuse(ipc, c, why);
+	return true;
 }
 
 void connections_expire(struct ipc *ipc, uint64_t now_ns)

@@ -16,7 +16,6 @@
 #include "runtime/base/text.h"
 
 #define ACCEPTS_AT_ONCE 32
-#define LAST_READS      64 /* of a connection whose instance has ended: 4 MiB */
 
 static void guest_free(struct guest *g)
 {
@@ -40,6 +39,7 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds)
 	g->slot = up->slot;
 	g->generation = up->generation;
 	g->max_duration_ms = up->max_duration_ms;
+	g->work = (struct allowance){.per_s = WORK_PER_S, .most = WORK_MOST};
 	memcpy(g->id, up->id, sizeof(g->id));
 	g->listen_fd = keep_fd(&fds[0]);
 	g->freeze_fd = keep_fd(&fds[1]);
@@ -88,22 +88,102 @@ void guest_accept(struct ipc *ipc, struct guest *g)
 	}
 }
 
-/* What it said before it ended may be the line that tells why. */
+/* ---- what hearing one costs ---- */
+
+static void listen_to(struct ipc *ipc, int fd, int op, uint64_t key)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = key};
+
+	(void)epoll_ctl(ipc->epoll_fd, op, fd, &event);
+}
+
+static void listen_to_all(struct ipc *ipc, struct guest *g, int op)
+{
+	listen_to(ipc, g->listen_fd, op, source_key(SOURCE_LISTENER, g->generation, g->slot));
+	for (uint32_t link = g->connections; link; link = ipc->connections[link - 1]->next)
+		listen_to(ipc, ipc->connections[link - 1]->fd, op,
+			  source_key(SOURCE_CONNECTION, ipc->lives[link - 1], link - 1));
+}
+
+static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t now_ns)
+{
+	uint64_t wait_ns = allowance_wait_ns(&g->work);
+
+	listen_to_all(ipc, g, EPOLL_CTL_DEL);
+	g->paused = true;
+	g->resume_ns = now_ns + (wait_ns > PAUSE_NS ? wait_ns : PAUSE_NS);
+	g->next_paused = ipc->paused;
+	ipc->paused = g;
+	atomic_fetch_add(&board_tally(ipc->board, g->slot)->paused, 1);
+}
+
+static void forget_paused(struct ipc *ipc, const struct guest *g)
+{
+	struct guest **at = &ipc->paused;
+
+	while (*at && *at != g)
+		at = &(*at)->next_paused;
+	if (*at)
+		*at = g->next_paused;
+}
+
+uint64_t guest_begin(struct ipc *ipc, const struct guest *g)
+{
+	atomic_store(board_hearing(ipc->board), (uint64_t)g->generation << 32 | (g->slot + 1));
+	return clock_thread_ns();
+}
+
+void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns)
+{
+	uint64_t work_ns = clock_thread_ns() - begun_ns, now_ns = clock_mono_ns();
+
+	atomic_store(board_hearing(ipc->board), 0);
+	atomic_fetch_add(&board_tally(ipc->board, g->slot)->work_ns, work_ns);
+	if (!allowance_take(&g->work, work_ns, now_ns) && !g->paused)
+		pause_guest(ipc, g, now_ns);
+}
+
+uint64_t guests_resume(struct ipc *ipc, uint64_t now_ns)
+{
+	uint64_t next_ns = UINT64_MAX;
+
+	for (struct guest *g = ipc->paused, *next; g; g = next) {
+		next = g->next_paused;
+		if (g->resume_ns > now_ns) {
+			next_ns = g->resume_ns < next_ns ? g->resume_ns : next_ns;
+			continue;
+		}
+		forget_paused(ipc, g);
+		g->paused = false;
+		listen_to_all(ipc, g, EPOLL_CTL_ADD);
+	}
+	return next_ns;
+}
+
+/* What it said before it ended may be the line that tells why; but its end is no way to have more
+ * done for it than before. */
 static void read_last(struct ipc *ipc, struct guest *g)
 {
+	uint64_t begun_ns = guest_begin(ipc, g), now_ns = begun_ns;
+
 	guest_accept(ipc, g);
 	for (uint32_t link = g->connections, next; link; link = next) {
 		struct connection *c = ipc->connections[link - 1];
 
 		next = c->next;
-		for (int i = 0; i < LAST_READS && ipc->connections[link - 1] == c; i++)
-			connection_read(ipc, c);
+		while (ipc->connections[link - 1] == c && now_ns - begun_ns < LAST_WORK_NS &&
+		       connection_read(ipc, c))
+			now_ns = clock_thread_ns();
 	}
+	g->paused = true; /* it is not heard again */
+	guest_end(ipc, g, begun_ns);
 }
 
 void guest_down(struct ipc *ipc, struct guest *g)
 {
-	read_last(ipc, g);
+	forget_paused(ipc, g);
+	if (ipc->board) /* else it never served */
+		read_last(ipc, g);
 	while (g->connections)
 		connection_close(ipc, ipc->connections[g->connections - 1]);
 	holds_end_all(ipc->holds, g->slot);

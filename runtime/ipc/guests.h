@@ -4,7 +4,7 @@
  *
  * A connection that sends what it must not is closed, and so only it: what the others said, and
  * the holds that were taken, stay. Every table is bounded: connections in all and of one instance,
- * bytes of unfinished messages in all, the time a message may take.
+ * bytes of unfinished messages in all, the time a message may take, the work for one instance.
  */
 #ifndef EBB_IPC_GUESTS_H
 #define EBB_IPC_GUESTS_H
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/allowance.h"
 #include "runtime/ipc/holds.h"
 #include "runtime/wire/board.h"
 #include "runtime/wire/channel.h"
@@ -21,6 +22,11 @@
 #define UNFINISHED_BYTES_MAX     (64u << 20) /* in all */
 #define MESSAGE_TIME_MS          10000       /* from its first byte to its last */
 #define READ_BYTES               65536
+/* CPU time that one instance may cost us; who costs more is not heard until it has paid. */
+#define WORK_PER_S   UINT64_C(100000000)
+#define WORK_MOST    UINT64_C(500000000)
+#define PAUSE_NS     UINT64_C(10000000)
+#define LAST_WORK_NS UINT64_C(20000000) /* for what an instance said before its end */
 
 /* One program's connection. */
 struct connection {
@@ -36,7 +42,10 @@ struct guest {
 	uint32_t slot, generation, max_duration_ms;
 	int listen_fd, freeze_fd, log_fd;
 	uint32_t connections, count; /* 1 + index of the first; how many */
-	bool retired;
+	bool retired, paused;
+	struct allowance work;
+	uint64_t resume_ns; /* of a paused one */
+	struct guest *next_paused;
 	uint64_t said_ns; /* last line in our own log about it */
 	char id[INSTANCE_ID_SIZE];
 };
@@ -50,6 +59,7 @@ struct ipc {
 	struct holds *holds;
 	size_t unfinished_bytes;
 	uint32_t unfinished_count;
+	struct guest *paused;
 	struct guest *guests[INSTANCES_MAX];
 	struct connection *connections[CONNECTIONS_MAX];
 	uint32_t lives[CONNECTIONS_MAX]; /* an event of an earlier one is told by this */
@@ -71,11 +81,17 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds);
 void guest_down(struct ipc *ipc, struct guest *g);
 struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation);
 void guest_accept(struct ipc *ipc, struct guest *g);
+/* Around all that is done for one: who is heard stands on the board, and what it cost is charged.
+ * begin returns what end wants. */
+uint64_t guest_begin(struct ipc *ipc, const struct guest *g);
+void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns);
+/* Hears those again whose pause is over. When the next one is; UINT64_MAX: none. */
+uint64_t guests_resume(struct ipc *ipc, uint64_t now_ns);
 
 /* connections.c */
 void connection_open(struct ipc *ipc, struct guest *g, int fd); /* takes fd */
 void connection_close(struct ipc *ipc, struct connection *c);
-void connection_read(struct ipc *ipc, struct connection *c);
+bool connection_read(struct ipc *ipc, struct connection *c); /* false: nothing was there */
 /* Closes, counts and says why; not more than a line a second. */
 void connection_refuse(struct ipc *ipc, struct connection *c, const char *why);
 void connections_expire(struct ipc *ipc, uint64_t now_ns); /* whose message takes too long */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,39 +35,58 @@ static size_t piece_of(const char *text, size_t size, size_t room)
 	return n;
 }
 
-static uint64_t write_line(int log_fd, const struct request_id *id, const char *text, size_t size)
+/* Whole lines on their way into the pipe in one write. */
+struct batch {
+	int fd;
+	bool full; /* the pipe took no more: what follows is lost without asking again */
+	size_t used;
+	uint64_t lines, lost;
+	char bytes[PIPE_BUF];
+};
+
+static void batch_flush(struct batch *b)
 {
-	char line[PIPE_BUF];
-	uint64_t lost = 0;
+	if (b->lines > 0 && (b->full || write(b->fd, b->bytes, b->used) < 0)) {
+		b->full = true;
+		b->lost += b->lines;
+	}
+	b->used = b->lines = 0;
+}
+
+static void add_line(struct batch *b, const struct request_id *id, const char *text, size_t size)
+{
+	size_t tag_bytes = id ? TAG_BYTES : 0;
 
 	do {
-		size_t at = put_tag(line, id);
-		size_t n = piece_of(text, size, sizeof(line) - 1 - at);
+		size_t n = piece_of(text, size, sizeof(b->bytes) - 1 - tag_bytes);
 
-		memcpy(line + at, text, n);
-		line[at + n] = '\n';
-		if (write(log_fd, line, at + n + 1) < 0)
-			lost++;
+		if (b->used + tag_bytes + n + 1 > sizeof(b->bytes))
+			batch_flush(b);
+		b->used += put_tag(b->bytes + b->used, id);
+		memcpy(b->bytes + b->used, text, n);
+		b->used += n;
+		b->bytes[b->used++] = '\n';
+		b->lines++;
 		text += n;
 		size -= n;
 	} while (size > 0);
-	return lost;
 }
 
 uint64_t lines_write(int log_fd, const struct request_id *id, const char *text, size_t size)
 {
-	uint64_t lost = 0;
+	struct batch b = {.fd = log_fd};
 
 	while (size > 0) {
 		const char *end = memchr(text, '\n', size);
 		size_t n = end ? (size_t)(end - text) : size;
 
-		lost += write_line(log_fd, id, text, n);
+		add_line(&b, id, text, n);
 		n += end != NULL;
 		text += n;
 		size -= n;
 	}
-	return lost;
+	batch_flush(&b);
+	return b.lost;
 }
 
 static int digit_of(char c)

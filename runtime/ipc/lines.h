@@ -12,8 +12,9 @@
 
 #include "runtime/ipc/message.h"
 
-/* Writes text, cut at line ends and where a piece would be too long. id NULL: without a tag. Never
- * blocks: returns how many lines the pipe did not take. */
+/* Writes text, cut at line ends and where a piece would be too long, as many lines at a time as
+ * PIPE_BUF takes. id NULL: without a tag. Never blocks: returns how many lines the pipe did not
+ * take. */
 uint64_t lines_write(int log_fd, const struct request_id *id, const char *text, size_t size);
 
 /* RFC 4648; white space between is skipped. Decodes into out (3 bytes for each 4 characters).

@@ -74,25 +74,31 @@ static int read_control(struct ipc *ipc)
 static void on_event(struct ipc *ipc, uint64_t key)
 {
 	uint32_t index = (uint32_t)key, life = (uint32_t)(key >> 32) & 0xfffffff;
-	struct connection *c;
-	struct guest *g;
+	bool listener = key >> 60 == SOURCE_LISTENER;
+	struct connection *c = listener ? NULL : ipc->connections[index];
+	struct guest *g = NULL;
+	uint64_t begun_ns;
 
-	if (key >> 60 == SOURCE_LISTENER) {
+	if (listener)
 		g = guest_get(ipc, index, life);
-		if (g)
-			guest_accept(ipc, g);
-	} else {
-		c = ipc->connections[index];
-		if (c && (ipc->lives[index] & 0xfffffff) == life)
-			connection_read(ipc, c);
-	}
+	else if (c && (ipc->lives[index] & 0xfffffff) == life)
+		g = ipc->guests[c->slot];
+	if (!g || g->paused)
+		return;
+	begun_ns = guest_begin(ipc, g);
+	if (listener)
+		guest_accept(ipc, g);
+	else
+		(void)connection_read(ipc, c);
+	guest_end(ipc, g, begun_ns);
 }
 
-static int timeout_ms(const struct ipc *ipc)
+static int timeout_ms(const struct ipc *ipc, uint64_t resume_ns)
 {
 	uint64_t due_ns = ipc->holds ? holds_next_due_ns(ipc->holds) : UINT64_MAX;
 	uint64_t now_ns = clock_mono_ns(), ms = UINT64_MAX;
 
+	due_ns = resume_ns < due_ns ? resume_ns : due_ns;
 	if (due_ns != UINT64_MAX)
 		ms = due_ns > now_ns ? (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 	if (ipc->unfinished_count > 0 && ms > LOOK_AGAIN_MS)
@@ -106,7 +112,8 @@ static int timeout_ms(const struct ipc *ipc)
 static int turn(struct ipc *ipc)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int n = epoll_wait(ipc->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms(ipc));
+	uint64_t resume_ns = ipc->paused ? guests_resume(ipc, clock_mono_ns()) : UINT64_MAX;
+	int n = epoll_wait(ipc->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms(ipc, resume_ns));
 	uint64_t now_ns = clock_mono_ns();
 	int r = 0;
 

@@ -79,6 +79,8 @@ static void take_tally(struct board_tally *t, struct wire_instance_info *out)
 	out->ipc_refused = atomic_load(&t->refused);
 	out->holds_cut = atomic_load(&t->cut);
 	out->log_lines_lost = atomic_load(&t->lost);
+	out->ipc_work_us = atomic_load(&t->work_ns) / 1000;
+	out->ipc_paused = atomic_load(&t->paused);
 }
 
 /* They hold no ticket, and it is not plain from outside that they are there. */

@@ -13,7 +13,7 @@
 #include "runtime/base/mem.h"
 
 #define BOARD_MAGIC   UINT64_C(0x0a6472616f626265) /* "ebboard\n" */
-#define BOARD_VERSION 3u
+#define BOARD_VERSION 4u
 
 struct board_header {
 	uint64_t magic;
@@ -245,6 +245,8 @@ static void forget_holder(struct board *b, uint32_t slot)
 	atomic_store(&t->refused, 0);
 	atomic_store(&t->cut, 0);
 	atomic_store(&t->lost, 0);
+	atomic_store(&t->work_ns, 0);
+	atomic_store(&t->paused, 0);
 }
 
 uint32_t board_open_slot(struct board *b, uint32_t slot, uint32_t limit, uint32_t service)
@@ -361,6 +363,11 @@ struct board_tally *board_tally(struct board *b, uint32_t slot)
 {
 	must(slot < INSTANCES_MAX);
 	return &b->file->holder.tallies[slot];
+}
+
+_Atomic uint64_t *board_hearing(struct board *b)
+{
+	return &b->file->holder.hearing;
 }
 
 static void return_holds_of(struct board_slot *s)

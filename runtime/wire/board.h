@@ -118,9 +118,14 @@ struct board_tally {
 	_Atomic uint64_t refused;  /* connections closed for what they sent */
 	_Atomic uint64_t cut;      /* holds ended by their deadline */
 	_Atomic uint64_t lost;     /* log lines that the pipe did not take */
+	_Atomic uint64_t work_ns;  /* CPU time that hearing it took */
+	_Atomic uint64_t paused;   /* times it was not heard for a while because of that */
 };
 struct board_holder {
 	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a hold or release is under way */
+	/* generation << 32 | slot + 1 of the instance whose bytes it reads now; 0 = none. What a
+	 * dead one left here says whose message it died of. */
+	_Atomic uint64_t hearing;
 	struct board_note notes[INSTANCES_MAX][BOARD_NOTES_MAX];
 	struct board_tally tallies[INSTANCES_MAX];
 };
@@ -171,6 +176,7 @@ enum board_take board_hold(struct board *b, uint32_t slot, uint32_t generation);
 void board_release(struct board *b, uint32_t slot, uint32_t generation);
 struct board_note *board_notes(struct board *b, uint32_t slot); /* BOARD_NOTES_MAX of them */
 struct board_tally *board_tally(struct board *b, uint32_t slot);
+_Atomic uint64_t *board_hearing(struct board *b);
 /* Supervisor, when ebb-ipc died: no hold is open any more. It may have died between two steps
  * anywhere, so the caller then touches every instance (fleet_touch). */
 void board_return_holds(struct board *b);

@@ -42,6 +42,9 @@ static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
 	[WIRE_EVENT_INSTANCE_UNRESPONSIVE] = "instance_unresponsive",
 	[WIRE_EVENT_REQUEST_BANNED] = "request_banned",
 	[WIRE_EVENT_INSTANCE_CHOSEN] = "instance_chosen",
+	[WIRE_EVENT_PROGRAM_DIED] = "program_died",
+	[WIRE_EVENT_SERVICE_MUTED] = "service_muted",
+	[WIRE_EVENT_LOOP_STALLED] = "loop_stalled",
 };
 
 static const char *const choice_names[WIRE_CHOICE_COUNT] = {

@@ -63,6 +63,19 @@ CALLS = {
 CALLS_OF_LIBRARIES = {"exit": "return -errno", "abort": "must() or return -errno",
                       "perror": "return -errno"}
 
+# Calls of libc that make system calls of their own, which no reader expects and a filter forbids.
+CALLS_OF_FILTERED = {
+    "qsort": "sort_items (it asks for the host's memory)",
+    **{name: "runtime/base/clock.h (it opens the time zone)" for name in (
+        "gmtime", "gmtime_r", "localtime", "localtime_r", "mktime", "timegm", "strftime", "strptime", "ctime",
+        "asctime", "tzset")},
+    **{name: "nothing: it opens files" for name in (
+        "getpwnam", "getpwuid", "getgrnam", "getgrgid", "getaddrinfo", "gethostbyname", "iconv_open", "dlopen",
+        "syslog", "sysconf", "get_nprocs")},
+}
+FILTERED = ("runtime/base/", "runtime/wire/", "runtime/http/", "runtime/api/", "runtime/ipc/", "runtime/ledger/",
+            "runtime/gateway/", "images/unpack/")
+
 # Folders whose README.md says what lives there.
 FOLDERS = tuple(LAYERS)
 FOLDERS_WITHOUT_README = ("images/runtimes",)

@@ -88,6 +88,8 @@ def banned_calls(project):
         calls = dict(rules.CALLS)
         if layer_of(path) in rules.SILENT and not path.startswith(rules.SILENT_BUT):
             calls.update(rules.CALLS_OF_LIBRARIES)
+        if path.startswith(rules.FILTERED):
+            calls.update(rules.CALLS_OF_FILTERED)
         pattern = re.compile(r"(?<![\w.>])(" + "|".join(calls) + r")\s*\(")
         for number, line in enumerate(without_comments(project.text(path) or "").splitlines(), 1):
             count += 1

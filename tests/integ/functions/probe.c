@@ -431,6 +431,30 @@ static void on_log(struct call *c)
 	call_printf(c, 200, "{}\n");
 }
 
+static long long now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Lines of so many bytes to stdout, 32 KiB at a time, for so long; with slow=1 a write for each. */
+static void on_flood(struct call *c)
+{
+	static char block[32768];
+	long line = call_number(c, "line", 0), slow = call_number(c, "slow", 0);
+	long long until_ns = now_ns() + call_number(c, "ms", 1000) * 1000000LL, written = 0;
+	size_t size = slow ? (size_t)line + 1 : sizeof(block);
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (long)(i % (size_t)(line + 1)) == line ? '\n' : 'x';
+	while (now_ns() < until_ns && (n = write(STDOUT_FILENO, block, size)) > 0)
+		written += n;
+	call_printf(c, 200, "{\"written\": %lld}\n", written);
+}
+
 static void on_tick(struct call *c)
 {
 	struct timespec t;
@@ -462,6 +486,7 @@ static const struct {
 	{"/ipc", on_ipc},       {"/background", on_background},
 	{"/tagged", on_tagged}, {"/timer", on_timer},
 	{"/fired", on_fired},   {"/ticks", on_ticks},
+	{"/flood", on_flood},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

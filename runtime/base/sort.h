@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sorting without a system call. qsort(3) of glibc asks the kernel how much memory the host has
+ * (sysinfo) as soon as it sorts more than a kilobyte, which a filter forbids and a test of few
+ * values never shows. Heapsort: in place, never worse than n log n, not stable.
+ */
+#ifndef EBB_BASE_SORT_H
+#define EBB_BASE_SORT_H
+
+#include <stddef.h>
+
+#define SORT_ITEM_MAX 64 /* bytes of one item */
+
+void sort_items(void *items, size_t count, size_t size,
+		int (*compare)(const void *a, const void *b));
+
+#endif
