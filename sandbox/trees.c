@@ -27,7 +27,7 @@ static const char *const proc_masked[] = {
 	"proc/kcore",       "proc/keys",        "proc/key-users",   "proc/kmsg",
 	"proc/kpagecgroup", "proc/kpagecount",  "proc/kpageflags",  "proc/latency_stats",
 	"proc/modules",     "proc/sched_debug", "proc/scsi",        "proc/slabinfo",
-	"proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo",
+	"proc/pressure",    "proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo",
 };
 static const char *const proc_read_only[] = {
 	"proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",

@@ -176,9 +176,28 @@ def apps_archive(name):
     return built_archive(os.path.join(FUNCTIONS, name))
 
 
+# --- ways out of a sandbox ------------------------------------------------------------------------
+ESCAPES = os.path.join(PROJECT, "tests/integ/escapes/*.[ch]")
+
+
+def escapes_program(path):
+    run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-static", "-pthread", "-Wall",
+        *sorted(glob.glob(ESCAPES.replace("[ch]", "c"))), FUNCTIONS + "/http.c", "-o", path)
+
+
+def escapes_archive():
+    def make(path):
+        program = make_once("escapes", [ESCAPES, FUNCTIONS + "/http.*"], escapes_program)
+        with open(program, "rb") as f:
+            layer = oci.layer(oci.entry("srv"), oci.entry("srv/escapes", f.read(), 0o755),
+                              oci.entry("tmp", mode=0o1777))
+        oci.Image([layer], {"Entrypoint": ["/srv/escapes"]}).write_archive(path)
+    return make_once("escapes.oci.tar", [ESCAPES, __file__, oci.__file__], make)
+
+
 def all_archives():
     yield from (make() for make in (probe_program, probe_archive, own_archive, docker_archive, zstd_archive,
-                                    umoci_archive, foreign_archive))
+                                    umoci_archive, foreign_archive, escapes_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
     yield from map(apps_archive, ["node-timers", "python-timers"])

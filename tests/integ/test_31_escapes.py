@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A corpus of ways out (tests/integ/escapes), tried in a real instance: all refused, by a barrier."""
+import collections
+
+import pytest
+
+import pictures
+
+
+@pytest.fixture(scope="module")
+def box(module_ebb):
+    module_ebb.import_image("oci-archive:" + pictures.escapes_archive(), "escapes")
+    return module_ebb
+
+
+@pytest.mark.parametrize("seccomp", ["default", "strict"])
+def test_no_way_out_works_and_each_is_refused_by_a_barrier(box, seccomp):
+    box.apply({"escapes": {"runtime": "container", "entrypoint": "escapes", "memory": 256,
+                           "ebb": {"seccomp": seccomp}}})
+    reply = box.get("escapes", timeout=120)
+    assert reply.status == 200, reply
+    lines = [line.split(" ", 3) for line in reply.text.splitlines()]
+    assert all(len(line) == 4 for line in lines), lines[-3:]
+    tried = collections.Counter(family for _, family, _, _ in lines)
+    passed = [" ".join(rest) for word, *rest in lines if word != "refused"]
+    print(f"\n{seccomp}: {len(lines)} attempts, {len(lines) - len(passed)} refused; "
+          + ", ".join(f"{family} {count}" for family, count in sorted(tried.items())))
+    assert not passed, "\n".join(passed)
+    assert len(lines) > 4000 and len(tried) >= 16, tried
+    # The instance is as well as before, and ebb too.
+    assert box.get("escapes", timeout=120).status == 200
+    box.cli("rm", "escapes")
+
+
+def test_cve_2022_0492_no_release_agent_can_be_reached(box):
+    """A cgroup v1 hierarchy, mounted in new user and cgroup namespaces, runs its release_agent as root."""
+    box.apply({"escapes": {"runtime": "container", "entrypoint": "escapes", "memory": 256}})
+    report = box.get("escapes", timeout=120).text.splitlines()
+    for attempt in ("mount cgroup", "mount cgroup2", "fsopen cgroup", "unshare 0x12000000", "clone 0x12000000",
+                    "write /sys/fs/cgroup/release_agent", "write /sys/fs/cgroup/memory/release_agent",
+                    "mkdir a cgroup"):
+        seen = [line for line in report if line.endswith(" " + attempt)]
+        assert seen and all(line.startswith("refused ") for line in seen), (attempt, seen)
+    box.cli("rm", "escapes")
