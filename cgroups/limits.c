@@ -10,6 +10,9 @@
  *
  * Memory: no swap (a frozen instance's pages would move there and its thaw would pay), the whole
  * instance dies on OOM. memory.high stays unset: it slows an instance down without telling anybody.
+ * The buffers of TCP and UDP sockets are part of memory.max in v2. In v1 nobody counts them until
+ * they have a limit of their own (Documentation/admin-guide/cgroup-v1/memory.rst, 2.7): a quarter
+ * of the memory on top, so that a service's share of the host stays near what it says.
  */
 #include "cgroups/tree.h"
 
@@ -23,6 +26,7 @@
 
 #define CPU_PERIOD_US    100000u
 #define CPU_QUOTA_MIN_US 1000u
+#define SOCKET_BYTES_MIN (16u << 20)
 
 typedef int format_fn(const struct cgroup_limits *l, char *text, size_t size);
 
@@ -35,6 +39,15 @@ static int as_memory(const struct cgroup_limits *l, char *text, size_t size)
 static int as_zero(const struct cgroup_limits *l, char *text, size_t size)
 {
 	return text_format(text, size, "0") ?: l->memory_bytes > 0;
+}
+
+static int as_socket_memory(const struct cgroup_limits *l, char *text, size_t size)
+{
+	uint64_t bytes = l->memory_bytes / 4;
+
+	if (bytes < SOCKET_BYTES_MIN)
+		bytes = SOCKET_BYTES_MIN;
+	return text_format(text, size, "%" PRIu64, bytes) ?: l->memory_bytes > 0;
 }
 
 static int as_one(const struct cgroup_limits *l, char *text, size_t size)
@@ -88,6 +101,7 @@ static const struct row rows[] = {
 	 {"memory.swap.max", as_zero, true},
 	 {"memory.memsw.limit_in_bytes", as_memory, true}},
 	{CGROUP_MEMORY, {"memory.oom.group", as_one}, {NULL}},
+	{CGROUP_MEMORY, {NULL}, {"memory.kmem.tcp.limit_in_bytes", as_socket_memory, true}},
 	{CGROUP_CPU, {NULL}, {"cpu.cfs_period_us", as_period}},
 	{CGROUP_CPU, {"cpu.max", as_quota_period}, {"cpu.cfs_quota_us", as_quota}},
 	{CGROUP_CPU, {"cpu.max.burst", as_quota, true}, {"cpu.cfs_burst_us", as_quota, true}},

@@ -51,6 +51,15 @@ static int enter_stage(void)
 	return 0;
 }
 
+/* What masks and /dev are made of. */
+static int place_own(struct inside *in)
+{
+	if (move_mount(in->own_fd, "", AT_FDCWD, "own", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	fd_close(&in->own_fd);
+	return 0;
+}
+
 static int make_mounts_private(struct inside *in)
 {
 	int r = become_root_inside(in);
@@ -59,7 +68,8 @@ static int make_mounts_private(struct inside *in)
 		return r;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	return enter_stage();
+	r = enter_stage();
+	return r < 0 ? r : place_own(in);
 }
 
 static int raise_loopback(struct inside *in)
@@ -128,11 +138,12 @@ static const struct step arm_steps[] = {
 	{SANDBOX_FORK, fork_function},
 };
 
-void arm_main(const struct shared *shared, bool with_ring)
+void arm_main(const struct shared *shared, bool with_ring, int own_fd)
 {
 	struct inside in = {
 		.shared = shared,
 		.control_fd = CONTROL_FD,
+		.own_fd = own_fd,
 		.proc_fd = -1,
 		.sys_fd = -1,
 		.dev_fd = -1,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,7 +41,7 @@ struct newborn {
 	pid_t pid, function_pid;
 	int pid_fd, control_fd; /* our end */
 	int user_ns_fd, net_ns_fd;
-	int ipc_fd;
+	int ipc_fd, own_fd;
 };
 
 static void newborn_fini(struct newborn *n)
@@ -49,9 +51,34 @@ static void newborn_fini(struct newborn *n)
 	fd_close(&n->user_ns_fd);
 	fd_close(&n->net_ns_fd);
 	fd_close(&n->ipc_fd);
+	fd_close(&n->own_fd);
 }
 
-static int clone_newborn(const struct shared *shared, bool with_ring, int cgroup_fd,
+/* Many tables of the kernel (inotify, signals, timers, message queues, namespaces) are counted by
+ * the uid that owns a user namespace, in the namespace around it, and that is whoever cloned it. As
+ * root, one instance would take what all others and the host's root have; so a sandbox is cloned
+ * under the first id of its own range. Capabilities stay (SECBIT_NO_SETUID_FIXUP, set_up). */
+static int become_owner(uid_t uid)
+{
+	return setresuid((uid_t)-1, uid, (uid_t)-1) < 0 ? -errno : 0;
+}
+
+static int clone_as(uid_t owner, struct clone_args *args, long *out_pid)
+{
+	int r = become_owner(owner);
+
+	if (r < 0)
+		return r;
+	*out_pid = syscall(SYS_clone3, args, sizeof(*args));
+	if (*out_pid == 0)
+		return 0;
+	r = *out_pid < 0 ? -errno : 0;
+	/* Half an owner is no zygote. */
+	must(become_owner(0) == 0);
+	return r;
+}
+
+static int clone_newborn(const struct shared *shared, bool with_ring, uid_t owner, int cgroup_fd,
 			 struct newborn *n)
 {
 	struct clone_args args = {
@@ -63,23 +90,27 @@ static int clone_newborn(const struct shared *shared, bool with_ring, int cgroup
 	SCOPED_FD child_end_fd = -1;
 	int pair[2];
 	long pid;
+	int r;
 
 	if (shared->fail_step == SANDBOX_CLONE)
 		return -EIO;
+	n->own_fd = template_own();
+	if (n->own_fd < 0)
+		return n->own_fd;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	n->control_fd = pair[0];
 	child_end_fd = pair[1];
-	pid = syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0)
-		return -errno;
+	r = clone_as(owner, &args, &pid);
+	if (r < 0)
+		return r;
 	if (pid == 0) {
 		/* Takes the place of the zygote's own control socket. */
 		if (dup3(child_end_fd, CONTROL_FD, O_CLOEXEC) < 0)
 			_exit(1);
 		fd_close(&child_end_fd);
 		fd_close(&n->control_fd);
-		arm_main(shared, with_ring);
+		arm_main(shared, with_ring, n->own_fd);
 	}
 	n->pid = (pid_t)pid;
 	return 0;
@@ -218,8 +249,10 @@ static int arm(const struct shared *shared, const struct zygote_request *request
 	       size_t fd_count, struct newborn *n, struct sandbox_word *fault)
 {
 	uint64_t begun_ns = clock_mono_ns();
-	int r = timed(shared, SANDBOX_CLONE, &begun_ns,
-		      clone_newborn(shared, request->with_ring, fds[0], n), fault);
+	int r = timed(
+		shared, SANDBOX_CLONE, &begun_ns,
+		clone_newborn(shared, request->with_ring, first_id(shared, request), fds[0], n),
+		fault);
 
 	if (r == 0)
 		r = timed(shared, SANDBOX_CGROUPS, &begun_ns,
@@ -245,8 +278,12 @@ static void answer(struct newborn *n, struct zygote_reply *reply)
 /* 0, or -errno when ebbd is gone. */
 static int on_request(const struct shared *shared)
 {
-	struct newborn n = {
-		.pid_fd = -1, .control_fd = -1, .user_ns_fd = -1, .net_ns_fd = -1, .ipc_fd = -1};
+	struct newborn n = {.pid_fd = -1,
+			    .control_fd = -1,
+			    .user_ns_fd = -1,
+			    .net_ns_fd = -1,
+			    .ipc_fd = -1,
+			    .own_fd = -1};
 	uint64_t start_ns = clock_mono_ns();
 	struct zygote_request request;
 	struct iovec part = {&request, sizeof(request)};
@@ -310,6 +347,28 @@ static void reset_signal(int number)
 	(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(by_default.mask));
 }
 
+/* What a whole instance may have, whatever the host's own limits are: a user namespace is given the
+ * limits of whoever makes it (ucounts), and every process of an instance inherits them. */
+static int limit_instances(void)
+{
+	static const struct {
+		int resource;
+		rlim_t most;
+	} limits[] = {
+		{RLIMIT_SIGPENDING, 4096}, /* queued signals and POSIX timers */
+		{RLIMIT_MSGQUEUE, 819200}, /* bytes of POSIX queues: the kernel's own default */
+		{RLIMIT_MEMLOCK, 8 << 20}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct rlimit l = {limits[i].most, limits[i].most};
+
+		if (setrlimit(limits[i].resource, &l) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 /* Signals: all blocked, for PID 1s inherit that and ebb-init wants it; none ignored. */
 static int set_up(int *out_signal_fd)
 {
@@ -327,7 +386,11 @@ static int set_up(int *out_signal_fd)
 	/* Not even a process of ours inside may be looked into from inside. */
 	if (prctl(PR_SET_NAME, "ebbd:zygote") < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
-	r = template_enter();
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
+		return -errno;
+	r = limit_instances();
+	if (r == 0)
+		r = template_enter();
 	if (r < 0)
 		return r;
 	r = close_streams();

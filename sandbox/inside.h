@@ -86,6 +86,7 @@ struct inside {
 	const struct shared *shared;
 	struct claim *claim;
 	int control_fd;
+	int own_fd;                  /* from template_own, until it stands on the stage */
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
 	int go_fd;                   /* eventfd: the root stands */
 	int ipc_fd;                  /* until it is handed to the zygote */
@@ -127,6 +128,8 @@ int seal_executable(const char *path);
 
 /* template.c: enters the small root of the zygote. 0 or -errno. */
 int template_enter(void);
+/* A sandbox's own device nodes and empty directory: a detached mount, the caller's, or -errno. */
+int template_own(void);
 
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
@@ -139,7 +142,7 @@ struct policies {
 int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size);
 
 /* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
-__attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring);
+__attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring, int own_fd);
 
 /* trees.c: /proc, /sys and /dev of a sandbox, below the working directory. */
 int tree_proc(struct inside *in);

@@ -8,6 +8,13 @@
  * overlay keeps private clones, so the stage is taken down at once. The overlay belongs to the
  * host's user namespace: its copies into the tmpfs are made with ebbd's rights, the instance's ids
  * and nothing else of ours.
+ *
+ * Layers mark what they replace with user.overlay.*, which is the only name ebb-unpack may write,
+ * so an overlay of layers needs "userxattr", and its upper layer must then take user xattrs. A
+ * tmpfs does from Linux 6.6 on. Before, a directory could not be renamed or made anew (EXDEV, EIO):
+ * there the layers make a read-only overlay of their own, and the one with the tmpfs stands on it
+ * and keeps its marks as trusted.*. Two overlays are the most the kernel stacks, and a layer on a
+ * file-backed erofs counts as one: newer kernels, which have that, do not need the second.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +24,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
@@ -127,21 +135,87 @@ static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_coun
 	return 0;
 }
 
-/* The working directory is the scratch file system. */
-static int mount_overlay(const char *lower)
+struct overlay_option {
+	const char *key, *value; /* value NULL: a flag */
+};
+
+static int make_overlay(const struct overlay_option *options, size_t count, unsigned int attributes)
 {
 	SCOPED_FD fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
 	int fd;
 
-	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", "ebb", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", "u", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", "w", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (fs_fd < 0)
 		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	for (size_t i = 0; i < count; i++)
+		if (fsconfig(fs_fd, options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			     options[i].key, options[i].value, 0) < 0)
+			return -errno;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
 	return fd < 0 ? -errno : fd;
+}
+
+static int mount_with_user_marks(const char *lower)
+{
+	const struct overlay_option options[] = {
+		{"source", "ebb"}, {"lowerdir", lower}, {"upperdir", "u"},
+		{"workdir", "w"},  {"userxattr", NULL},
+	};
+
+	return make_overlay(options, ARRAY_LEN(options), 0);
+}
+
+/* No mark in a layer is believed: an image could bring trusted.overlay.redirect. */
+static int mount_with_trusted_marks(const char *lower)
+{
+	const struct overlay_option options[] = {
+		{"source", "ebb"},   {"lowerdir", lower}, {"upperdir", "u"},
+		{"workdir", "w"},    {"index", "off"},    {"redirect_dir", "nofollow"},
+		{"metacopy", "off"},
+	};
+
+	return make_overlay(options, ARRAY_LEN(options), 0);
+}
+
+/* A layer alone needs no overlay, and the kernel makes none of one. */
+static int mount_in_two(int scratch_fd, const char *lower)
+{
+	const struct overlay_option options[] = {
+		{"source", "ebb"}, {"lowerdir", lower}, {"userxattr", NULL}};
+	SCOPED_FD layers_fd = -1;
+
+	if (!strchr(lower, ':'))
+		return mount_with_trusted_marks(lower);
+	layers_fd = make_overlay(options, ARRAY_LEN(options), MOUNT_ATTR_RDONLY);
+	if (layers_fd < 0)
+		return layers_fd;
+	if (mkdirat(scratch_fd, "l", 0700) < 0 ||
+	    move_mount(layers_fd, "", scratch_fd, "l", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return mount_with_trusted_marks("l");
+}
+
+/* Asks the tmpfs itself: 1, 0 or -errno. */
+static int takes_user_xattrs(int scratch_fd)
+{
+	SCOPED_FD fd = openat(scratch_fd, "w", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fsetxattr(fd, "user.ebb", "", 0, 0) < 0)
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	return 1;
+}
+
+/* The working directory is the scratch file system. */
+static int mount_overlay(int scratch_fd, const char *lower)
+{
+	int r = takes_user_xattrs(scratch_fd);
+
+	if (r < 0)
+		return r;
+	return r ? mount_with_user_marks(lower) : mount_in_two(scratch_fd, lower);
 }
 
 /* Relative names need the working directory; it is given back. */
@@ -152,7 +226,7 @@ static int mount_overlay_in(int scratch_fd, const char *lower)
 
 	if (home_fd < 0 || fchdir(scratch_fd) < 0)
 		return -errno;
-	fd = mount_overlay(lower);
+	fd = mount_overlay(scratch_fd, lower);
 	if (fchdir(home_fd) < 0) {
 		int r = -errno;
 
@@ -162,32 +236,35 @@ static int mount_overlay_in(int scratch_fd, const char *lower)
 	return fd;
 }
 
-static int build(int scratch_fd, const int *layer_fds, size_t layer_count, const struct armed *a)
+static int build(int scratch_fd, const int *layer_fds, size_t layer_count, const struct armed *a,
+		 const char *host_name)
 {
 	char lower[IMAGE_LAYERS_MAX * NAME_LENGTH + 1];
 	int r = make_upper(scratch_fd, a);
 
 	if (r == 0)
-		r = fill_upper(scratch_fd, layer_fds, layer_count, a->id_first);
+		r = fill_upper(scratch_fd, layer_fds, layer_count, a->id_first, host_name);
 	if (r == 0)
 		r = attach_layers(scratch_fd, layer_fds, layer_count, a, lower);
 	return r < 0 ? r : mount_overlay_in(scratch_fd, lower);
 }
 
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
-		 uint64_t scratch_bytes, const char *stage_dir)
+		 uint64_t scratch_bytes, const char *instance_id, const char *stage_dir)
 {
+	char host_name[HOST_NAME_CHARS + 1];
 	SCOPED_FD scratch_fd = -1;
 	int fd;
 
 	if (layer_count == 0 || layer_count > IMAGE_LAYERS_MAX)
 		return -EINVAL;
+	snprintf(host_name, sizeof(host_name), "%s", instance_id); /* as it is cut for the kernel */
 	scratch_fd = make_scratch(a, scratch_bytes);
 	if (scratch_fd < 0)
 		return scratch_fd;
 	if (move_mount(scratch_fd, "", AT_FDCWD, stage_dir, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
-	fd = build(scratch_fd, layer_fds, layer_count, a);
+	fd = build(scratch_fd, layer_fds, layer_count, a, host_name);
 	if (umount2(stage_dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
 		int r = -errno;
 

@@ -114,10 +114,11 @@ int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fau
 
 /* The root file system: read-only layers (detached or attached mounts, plain directories or erofs
  * roots, lowest first) under a tmpfs of scratch_bytes that belongs to the id range, seen through
- * the sandbox's id map. Returns a detached mount fd (the caller's) or -errno. Uses stage_dir
- * (absolute, empty, in ebbd's private mount namespace) and leaves it empty. */
+ * the sandbox's id map. instance_id, the host name, is put into its /etc/hosts and /etc/hostname.
+ * Returns a detached mount fd (the caller's) or -errno. Uses stage_dir (absolute, empty, in ebbd's
+ * private mount namespace) and leaves it empty. */
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
-		 uint64_t scratch_bytes, const char *stage_dir);
+		 uint64_t scratch_bytes, const char *instance_id, const char *stage_dir);
 
 /* What to run. exec's texts are passed on unread. */
 struct sandbox_claim {

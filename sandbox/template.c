@@ -2,14 +2,18 @@
 /*
  * The zygote's root: a tmpfs with what sandboxes are made from, and nothing of the host.
  *
- *   /dev    the device nodes every sandbox sees, read-only, one copy for all
- *   /empty  what directories are masked with
+ *   /dev/null   for the standard streams of what waits
  *   /proc   /sys  fresh mounts, fully visible: without them the kernel refuses to mount either in a
  *                 user namespace (fs/namespace.c, mount_too_revealing)
  *   /stage  the empty directories a parked sandbox lives in
  *
  * A sandbox gets a locked copy of these few mounts at clone time; that is cheaper than a copy of
  * the host's table, and a parked sandbox that goes wrong finds nothing here.
+ *
+ * What a function can open is not among them: inotify(7) and flock(2) work on inodes, so one device
+ * node seen by two tenants lets each watch what the other opens. Every sandbox gets a file system
+ * of its own with its device nodes and the empty directory its masks are made of (template_own).
+ * The zygote makes it, since nobody in a user namespace may make a device node.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,14 +29,19 @@
 #include "sandbox/inside.h"
 
 static const char *const directories[] = {
-	"dev", "dev/pts", "dev/shm",   "dev/ebb",    "empty",     "proc",
-	"sys", "stage",   "stage/dev", "stage/proc", "stage/sys", "stage/root",
+	"dev",       "proc",       "sys",       "stage",      "stage/own",
+	"stage/dev", "stage/proc", "stage/sys", "stage/root",
 };
+static const char *const own_directories[] = {"dev", "dev/pts", "dev/shm", "dev/ebb", "empty"};
 
-static const struct {
+struct device {
 	const char *name;
 	unsigned int major, minor;
-} devices[] = {
+};
+static const struct device devices[] = {
+	{"dev/null", 1, 3},
+};
+static const struct device own_devices[] = {
 	{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
 	{"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0},
 };
@@ -45,20 +54,41 @@ static const struct {
 	{"dev/ptmx", "pts/ptmx"},
 };
 
-static int fill(int dir_fd)
+static int make_directories(int dir_fd, const char *const *names, size_t count)
 {
-	for (size_t i = 0; i < ARRAY_LEN(directories); i++)
-		if (mkdirat(dir_fd, directories[i], 0755) < 0)
-			return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-		if (mknodat(dir_fd, devices[i].name, S_IFCHR | 0666,
-			    makedev(devices[i].major, devices[i].minor)) < 0 ||
-		    fchmodat(dir_fd, devices[i].name, 0666, 0) < 0)
-			return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(links); i++)
-		if (symlinkat(links[i].target, dir_fd, links[i].name) < 0)
+	for (size_t i = 0; i < count; i++)
+		if (mkdirat(dir_fd, names[i], 0755) < 0)
 			return -errno;
 	return 0;
+}
+
+static int make_devices(int dir_fd, const struct device *nodes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (mknodat(dir_fd, nodes[i].name, S_IFCHR | 0666,
+			    makedev(nodes[i].major, nodes[i].minor)) < 0)
+			return -errno;
+	return 0;
+}
+
+/* umask is 0 while nodes are made, so that a node is never there with a wrong mode. */
+static int fill(int dir_fd)
+{
+	int r = make_directories(dir_fd, directories, ARRAY_LEN(directories));
+
+	return r < 0 ? r : make_devices(dir_fd, devices, ARRAY_LEN(devices));
+}
+
+static int fill_own(int dir_fd)
+{
+	int r = make_directories(dir_fd, own_directories, ARRAY_LEN(own_directories));
+
+	if (r == 0)
+		r = make_devices(dir_fd, own_devices, ARRAY_LEN(own_devices));
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(links); i++)
+		if (symlinkat(links[i].target, dir_fd, links[i].name) < 0)
+			r = -errno;
+	return r;
 }
 
 static int new_tmpfs(void)
@@ -91,7 +121,9 @@ int template_enter(void)
 	root_fd = new_tmpfs();
 	if (root_fd < 0)
 		return root_fd;
+	(void)umask(0);
 	r = fill(root_fd);
+	(void)umask(022);
 	if (r < 0)
 		return r;
 	if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
@@ -104,4 +136,17 @@ int template_enter(void)
 	if (r < 0)
 		return r;
 	return mount_setattr(AT_FDCWD, "/", 0, &read_only, sizeof(read_only)) < 0 ? -errno : 0;
+}
+
+int template_own(void)
+{
+	SCOPED_FD fd = new_tmpfs();
+	int r;
+
+	if (fd < 0)
+		return fd;
+	(void)umask(0);
+	r = fill_own(fd);
+	(void)umask(022);
+	return r < 0 ? r : keep_fd(&fd);
 }

@@ -92,7 +92,7 @@ static int mask_all(const char *const *paths, size_t count)
 				continue;
 			return -errno;
 		}
-		r = cover(S_ISDIR(st.st_mode) ? "/empty" : "/dev/null", paths[i]);
+		r = cover(S_ISDIR(st.st_mode) ? "own/empty" : "own/dev/null", paths[i]);
 		if (r < 0)
 			return r;
 	}
@@ -141,16 +141,16 @@ int tree_sys(struct inside *in)
 	return r < 0 ? r : open_top("sys", &in->sys_fd);
 }
 
-/* The nodes are the template's; terminals and shared memory are the sandbox's own. */
+/* Terminals: the kernel has 3,072 for all but the host's own /dev/pts (kernel.pty). */
 int tree_dev(struct inside *in)
 {
 	static const struct fs_option pts[] = {
-		{"mode", "0620"}, {"gid", "5"}, {"ptmxmode", "0666"}, {"max", "256"}};
+		{"mode", "0620"}, {"gid", "5"}, {"ptmxmode", "0666"}, {"max", "32"}};
 	static const struct fs_option shm[] = {
 		{"mode", "1777"}, {"size", "64m"}, {"nr_inodes", "4096"}};
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
 					      MOUNT_ATTR_RDONLY};
-	SCOPED_FD fd = open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	SCOPED_FD fd = open_tree(AT_FDCWD, "own/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	int r;
 
 	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||

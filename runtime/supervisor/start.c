@@ -103,9 +103,9 @@ static int prepare(struct instance *i)
 		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
 		return r;
 	}
-	i->root_fd =
-		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
-			     (uint64_t)i->spec->put.scratch_mb << 20, i->fleet->options.stage_dir);
+	i->root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+				  (uint64_t)i->spec->put.scratch_mb << 20, i->id,
+				  i->fleet->options.stage_dir);
 	fd_close(&i->armed.user_ns_fd);
 	if (i->root_fd < 0)
 		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
