@@ -15,7 +15,7 @@ VM_COMMAND  ?=
 # Integration tests in the guest: what depends on the kernel and on pure cgroup v2. The rest would only
 # be the same again, ten times slower; all of them: VM_INTEG=tests/integ
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES))
-VM_FAMILIES ?= 10_service 15_survival 30_sandbox 40_gateway 48_hijacked_gateway 50_fluid 51_scaling 54_eviction \
+VM_FAMILIES ?= 10_service 15_survival 30_sandbox 33_limits 40_gateway 48_hijacked_gateway 50_fluid 51_scaling 54_eviction \
                55_inherited 60_bill 61_durations 63_crashes 66_ring 68_waits 90_leaks
 # What must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild

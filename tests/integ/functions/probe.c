@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "attempts.h"
+#include "hoard.h"
 #include "http.h"
 #include "ipc.h"
 #include "timer.h"
@@ -464,6 +465,40 @@ static void on_tick(struct call *c)
 		    (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
+static void on_hoard(struct call *c)
+{
+	char kind[32];
+	int err = 0;
+	long made;
+
+	call_text(c, "what", kind, sizeof(kind));
+	made = hoard(kind, call_number(c, "n", 1), &err);
+	call_printf(c, made < 0 ? 404 : 200, "{\"made\": %ld, \"errno\": \"%s\"}\n", made,
+		    err ? strerrorname_np(err) : "");
+}
+
+static void on_reach(struct call *c)
+{
+	char what[32], path[1024];
+	long r;
+
+	call_text(c, "what", what, sizeof(what));
+	call_text(c, "path", path, sizeof(path));
+	r = reach(what, path);
+	call_printf(c, 200, "{\"got\": %ld, \"errno\": \"%s\"}\n", r,
+		    r < 0 ? strerrorname_np(errno) : "");
+}
+
+/* probe hoard KIND N: the same for whoever runs it plainly. */
+static int hoard_here(char **argv)
+{
+	int err = 0;
+	long made = hoard(argv[2], atol(argv[3]), &err);
+
+	printf("{\"made\": %ld, \"errno\": \"%s\"}\n", made, err ? strerrorname_np(err) : "");
+	return made < 0;
+}
+
 static const struct {
 	const char *path;
 	void (*run)(struct call *c);
@@ -487,6 +522,7 @@ static const struct {
 	{"/tagged", on_tagged}, {"/timer", on_timer},
 	{"/fired", on_fired},   {"/ticks", on_ticks},
 	{"/flood", on_flood},
+	{"/hoard", on_hoard},   {"/reach", on_reach},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
@@ -554,6 +590,8 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_signal);
 	signal(SIGUSR1, on_signal);
 	start_mode(mode ? mode : "");
+	if (argc == 4 && strcmp(argv[1], "hoard") == 0)
+		return hoard_here(argv);
 	if (mb)
 		touch((size_t)atol(mb) << 20);
 	if (threads)

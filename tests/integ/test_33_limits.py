@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One instance takes all it can of what the kernel counts by user or by host; then the host's root and a
+neighbour still get it. And no inode is seen by two instances."""
+import json
+import os
+import subprocess
+
+import pytest
+
+import pictures
+from waiting import wait_for
+
+# kind -> how many are asked for, how many it may get at most, how many the others must still get
+TABLES = {
+    "inotify": (5000, 4096, 5),
+    "inotify-watch": (20000, 20000, 5),
+    "timer": (20000, 4096, 50),
+    "signal": (20000, 4096, 50),
+    "mqueue": (500, 20, 3),
+    "pty": (500, 32, 3),
+    "file": (100000, 100000, 50),
+    "epoll-watch": (100000, 100000, 50),
+    "eventfd": (100000, 100000, 50),
+    "timerfd": (100000, 100000, 50),
+    "sem": (50000, 40000, 5),
+    "mlock": (500, 8, 1),
+    "thread": (5000, 512, 5),
+    "directory": (200000, 20000, 5),
+}
+REFUSED = ["userns", "key", "fanotify", "aio", "msg"]
+MEMORY_MB = 128
+
+
+@pytest.fixture(scope="module")
+def hosts(module_probe):
+    module_probe.apply({"neighbour": {"runtime": "container", "entrypoint": "probe", "memory": 128}})
+    assert module_probe.get("neighbour").status == 200
+    return module_probe
+
+
+@pytest.fixture
+def greedy(hosts):
+    hosts.apply({"greedy": {"runtime": "container", "entrypoint": "probe", "memory": MEMORY_MB, "maxInstances": 1}})
+    assert hosts.get("greedy").status == 200
+    yield hosts
+    hosts.cli("rm", "greedy")
+    wait_for(lambda: not hosts.instances("greedy"))
+
+
+def take(box, service, kind, most):
+    """None when it died of it: the memory limit ended the instance."""
+    reply = box.get(service, f"/hoard?what={kind}&n={most}", timeout=60)
+    return reply.json if reply.status == 200 else None
+
+
+def take_on_host(kind, most):
+    ran = subprocess.run([pictures.probe_program(), "hoard", kind, str(most)], capture_output=True,
+                         check=True, timeout=60)
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_one_instance_leaves_enough_to_the_others(greedy, kind):
+    asked, most, others = TABLES[kind]
+    got = take(greedy, "greedy", kind, asked)
+    assert got is None or got["made"] <= most, got
+    assert take_on_host(kind, others)["made"] == others
+    beside = take(greedy, "neighbour", kind, others)
+    assert beside and beside["made"] == others, beside
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_counted_by_host_alone_is_refused(greedy, kind):
+    got = take(greedy, "greedy", kind, 10)
+    assert got == {"made": 0, "errno": got["errno"]} and got["errno"] in ("EPERM", "ENOSYS"), got
+
+
+# KiB in buffers that nobody reads. A quarter of the memory on top is for sockets in cgroup v1.
+@pytest.mark.parametrize("kind", ["tcp", "udp", "unix", "pipe"])
+def test_what_lies_in_buffers_is_memory_of_the_instance(greedy, kind):
+    got = take(greedy, "greedy", kind, 1 << 20)
+    assert got is None or got["made"] <= MEMORY_MB * 1024 * 1.5, got
+    assert take(greedy, "neighbour", kind, 64)["made"] >= 64
+
+
+# --- one inode, one tenant --------------------------------------------------------------------------
+SHARED = ["/dev", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/full", "/dev/shm", "/dev/ebb", "/dev/pts",
+          "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/sys", "/proc/version",
+          "/sys", "/sys/kernel", "/sys/fs", "/sys/class/net", "/", "/srv", "/srv/probe", "/etc/passwd",
+          "/etc/hosts", "/tmp"]
+ENDLESS = ["/dev/zero", "/dev/urandom", "/dev/full"]
+
+
+def reach(box, service, what, path=""):
+    reply = box.get(service, f"/reach?what={what}&path={path}")
+    assert reply.status == 200, reply
+    return reply.json
+
+
+@pytest.mark.parametrize("what", ["lock", "record", "lease"])
+def test_no_lock_is_seen_by_another_instance(hosts, what):
+    for path in SHARED:
+        first = reach(hosts, "neighbour", what, path)
+        assert reach(hosts, "probe", what, path) == first, path
+        if what == "lock" and first["got"] == 0:
+            assert reach(hosts, "neighbour", what, path)["errno"] == "EAGAIN", path
+
+
+def test_no_watch_hears_another_instance(hosts):
+    for path in SHARED:
+        reach(hosts, "neighbour", "watch", path)
+    reach(hosts, "neighbour", "heard")
+    for path in SHARED:
+        if path not in ENDLESS:
+            hosts.get("probe", f"/file?path={path}")
+        hosts.get("probe", f"/list?path={path}")
+        hosts.get("probe", f"/try?call=write&path={path}")
+    for service in ("probe", "neighbour"):
+        assert hosts.get(service).status == 200
+    assert reach(hosts, "neighbour", "heard")["got"] == 0
+
+
+def test_instances_of_one_image_share_no_device_and_inode(hosts):
+    """As the host sees them, through /proc/PID/root."""
+    def inodes(service):
+        root = f"/proc/{hosts.instance(service)['pid']}/root"
+        found = {}
+        for path in SHARED:
+            try:
+                st = os.stat(root + path, follow_symlinks=False)
+            except OSError:
+                continue
+            found[path] = (st.st_dev, st.st_ino)
+        return found
+    mine, theirs = inodes("probe"), inodes("neighbour")
+    assert len(mine) > 10
+    # The files of layers have the numbers of the one file system below; what is locked and watched is the
+    # overlay's own inode, as the tests above show.
+    for path in set(mine) & set(theirs):
+        if not path.startswith(("/srv", "/etc/passwd")):
+            assert mine[path] != theirs[path], path
+
+
+def test_own_host_name_resolves(hosts):
+    name = hosts.instance("probe")["id"]
+    assert f"127.0.0.1\t{name}\n" in hosts.get("probe", "/file?path=/etc/hosts").text
+    assert hosts.get("probe", "/file?path=/etc/hostname").text == name + "\n"
