@@ -433,3 +433,12 @@ long reach(const char *what, const char *path)
 	errno = EINVAL;
 	return -1;
 }
+
+int hoard_here(char **argv)
+{
+	int err = 0;
+	long made = hoard(argv[2], atol(argv[3]), &err);
+
+	printf("{\"made\": %ld, \"errno\": \"%s\"}\n", made, err ? strerrorname_np(err) : "");
+	return made < 0;
+}

@@ -11,4 +11,7 @@ long hoard(const char *kind, long most, int *err);
  * "heard": how many events the watches have had. -1 and errno. */
 long reach(const char *what, const char *path);
 
+/* probe hoard KIND N: the same for whoever runs it plainly; the exit status. */
+int hoard_here(char **argv);
+
 #endif

@@ -489,16 +489,6 @@ static void on_reach(struct call *c)
 		    r < 0 ? strerrorname_np(errno) : "");
 }
 
-/* probe hoard KIND N: the same for whoever runs it plainly. */
-static int hoard_here(char **argv)
-{
-	int err = 0;
-	long made = hoard(argv[2], atol(argv[3]), &err);
-
-	printf("{\"made\": %ld, \"errno\": \"%s\"}\n", made, err ? strerrorname_np(err) : "");
-	return made < 0;
-}
-
 static const struct {
 	const char *path;
 	void (*run)(struct call *c);
@@ -521,8 +511,8 @@ static const struct {
 	{"/ipc", on_ipc},       {"/background", on_background},
 	{"/tagged", on_tagged}, {"/timer", on_timer},
 	{"/fired", on_fired},   {"/ticks", on_ticks},
-	{"/flood", on_flood},
-	{"/hoard", on_hoard},   {"/reach", on_reach},
+	{"/flood", on_flood},   {"/hoard", on_hoard},
+	{"/reach", on_reach},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
