@@ -53,7 +53,7 @@ LINK_static_asan    := $(LINK_asan)
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: what each may link is its privilege map -------------------------------------------
-PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-init ebb
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor
 LINK_ebbd       := sandbox netns cgroups images wire base
 EXT_ebbd        := -lseccomp -lcap
@@ -72,6 +72,9 @@ EXT_ebb-ipc     := $(YAJL) -lseccomp
 SRC_ebb-unpack  := images/unpack
 LINK_ebb-unpack := wire base
 EXT_ebb-unpack  := -larchive -lcrypto -lyajl -lseccomp
+SRC_ebb-step    := images/step
+LINK_ebb-step   := cgroups base
+EXT_ebb-step    := -lseccomp
 SRC_ebb         := runtime/cli
 LINK_ebb        := http wire base
 EXT_ebb         := -lyajl

@@ -1,31 +1,29 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Layers and OCI archives, the same bytes for the same input.
+"""Layers of our own files, and OCI archives: the same bytes for the same input.
 
-  oci.py layer DIR OUT                   a directory as a layer
-  oci.py image --config FILE --entrypoint X [--env K=V]... [--name REF] --output OUT LAYER...
-
-A .layer file is a tar (plain; gzip would cost more time than the disk it saves): sorted names, time 0,
-owner 0:0, modes without the builder's umask. OUT of image is an OCI archive (image-layout in a tar).
+A layer is a plain tar (gzip would cost more time than the disk it saves). An archive is an image-layout in
+a tar; the layers in it are bytes, nothing looks into them.
 """
-import argparse
 import hashlib
 import io
 import json
 import os
 import platform
 import stat
-import sys
 import tarfile
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 OCI = "application/vnd.oci.image."
 ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 BLOCK = 1 << 20
 
 
-def bare(name):
+def open_tar(path):
+    return tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape")
+
+
+def plain(info):
     """A header that says nothing about who built it, when and where."""
-    info = tarfile.TarInfo(name)
     info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
     return info
 
@@ -33,8 +31,8 @@ def bare(name):
 def describe(path, name):
     """The header of one file, or None for what an image may not hold."""
     found = os.lstat(path)
-    info = bare(name)
-    info.mode = stat.S_IMODE(found.st_mode)
+    info = plain(tarfile.TarInfo(name))
+    info.mode, info.mtime = stat.S_IMODE(found.st_mode), int(found.st_mtime)
     if stat.S_ISLNK(found.st_mode):
         info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, os.readlink(path)
     elif stat.S_ISDIR(found.st_mode):
@@ -47,27 +45,27 @@ def describe(path, name):
 
 
 def walk(root):
-    """Paths below root, sorted as bytes, directories before what is in them."""
+    """Paths below root, directories before what is in them."""
     for folder, folders, files in os.walk(root):
-        folders.sort()
         links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
-        for name in sorted(set(files) | set(links)):
+        for name in [*files, *folders]:
             yield os.path.join(folder, name)
         folders[:] = [f for f in folders if f not in links]
-        for name in folders:
-            yield os.path.join(folder, name)
 
 
-def write_layer(root, out):
-    links = {}
-    with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(walk(root)):
+def write_layer(root, out, began, oldest):
+    """A base as a layer. Files keep the times their packages gave them; what was made since `began` has
+    the time of the newest of those, so that the same packages make the same bytes."""
+    paths = sorted(walk(root))
+    known = [t for t in (int(os.lstat(p).st_mtime) for p in paths) if t < int(began)]
+    newest, links = max(known, default=oldest), {}
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path in paths:
             name = os.path.relpath(path, root)
             info = describe(path, name)
             if info is None:
-                print(f"ebb-build: left out {name}: neither file, directory nor link",
-                      file=sys.stderr)
                 continue
+            info.mtime = min(info.mtime, newest)
             found = os.lstat(path)
             if info.isreg() and found.st_nlink > 1:
                 first = links.setdefault((found.st_dev, found.st_ino), name)
@@ -88,8 +86,25 @@ def digest_file(path):
     return total.hexdigest()
 
 
+def key_of(*parts):
+    """A digest over parts, each with its length: no two lists of parts look the same."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+def text_of(*paths):
+    found = []
+    for path in paths:
+        with open(path, "rb") as file:
+            found.append(file.read())
+    return key_of(*found)
+
+
 def add_bytes(tar, name, data):
-    info = bare(name)
+    info = plain(tarfile.TarInfo(name))
     info.size = len(data)
     tar.addfile(info, io.BytesIO(data))
 
@@ -109,13 +124,10 @@ def image_config(template, entrypoint, env, diff_ids):
                     "rootfs": {"type": "layers", "diff_ids": diff_ids}})
 
 
-def write_image(args):
-    layers = []
-    for path in args.layers:
-        digest = digest_file(path)
-        layers.append((path, {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest,
-                              "size": os.path.getsize(path)}))
-    config = image_config(args.config, args.entrypoint, args.env, [d["digest"] for _, d in layers])
+def write_image(template, entrypoint, env, name, output, paths):
+    layers = [(path, {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest_file(path),
+                      "size": os.path.getsize(path)}) for path in paths]
+    config = image_config(template, entrypoint, env, [d["digest"] for _, d in layers])
     manifest = compact({
         "schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
         "config": {"mediaType": OCI + "config.v1+json", "size": len(config),
@@ -123,38 +135,15 @@ def write_image(args):
         "layers": [d for _, d in layers]})
     entry = {"mediaType": OCI + "manifest.v1+json", "size": len(manifest),
              "digest": "sha256:" + hashlib.sha256(manifest).hexdigest()}
-    if args.name:
-        entry["annotations"] = {"org.opencontainers.image.ref.name": args.name}
-    with tarfile.open(args.output, "w", format=tarfile.PAX_FORMAT) as tar:
+    if name:
+        entry["annotations"] = {"org.opencontainers.image.ref.name": name}
+    with open_tar(output) as tar:
         add_bytes(tar, "oci-layout", compact({"imageLayoutVersion": "1.0.0"}))
         add_bytes(tar, "index.json", compact({"schemaVersion": 2, "manifests": [entry]}))
         for data in (config, manifest):
             add_bytes(tar, "blobs/sha256/" + hashlib.sha256(data).hexdigest(), data)
         for digest, (path, found) in sorted({d["digest"]: (p, d) for p, d in layers}.items()):
-            info = bare("blobs/sha256/" + digest[7:])
+            info = plain(tarfile.TarInfo("blobs/sha256/" + digest[7:]))
             info.size = found["size"]
             with open(path, "rb") as file:
                 tar.addfile(info, file)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    verbs = parser.add_subparsers(required=True)
-    layer = verbs.add_parser("layer")
-    layer.add_argument("root")
-    layer.add_argument("output")
-    layer.set_defaults(run=lambda a: write_layer(a.root, a.output))
-    image = verbs.add_parser("image")
-    image.add_argument("--config", required=True)
-    image.add_argument("--entrypoint", required=True)
-    image.add_argument("--env", action="append", default=[])
-    image.add_argument("--name", default="")
-    image.add_argument("--output", required=True)
-    image.add_argument("layers", nargs="+")
-    image.set_defaults(run=write_image)
-    args = parser.parse_args()
-    args.run(args)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,8 @@ FILES = {
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "etc/resolv.conf": "",
 }
-FOLDERS = ["app", "dev", "etc/ssl/certs", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp"]
+FOLDERS = ["app", "dev", "etc/ssl/certs", "proc", "root", "run", "sys", "tmp", "usr",
+           "usr/lib/ebb/code", "var/tmp"]
 DROPPED = ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale",
            "usr/share/lintian", "usr/share/bug", "etc/apt", "etc/dpkg", "etc/fstab", "etc/hostname",
            "etc/init.d", "etc/default", "etc/cron.daily", "var/lib/dpkg", "var/lib/apt",

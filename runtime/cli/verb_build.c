@@ -19,6 +19,26 @@
 
 #define BUILDER "ebb-build"
 
+/* The directory of this program, "" if it cannot be told. */
+static void own_directory(char *self, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", self, size - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	if (strrchr(self, '/'))
+		*strrchr(self, '/') = '\0';
+}
+
+/* ebb-step beside this program (a source tree), or "": ebb-build looks beside itself. */
+static void find_step(char *path, size_t size)
+{
+	char self[4096];
+
+	own_directory(self, sizeof(self));
+	if (text_format(path, size, "%s/ebb-step", self) < 0 || access(path, X_OK) < 0)
+		*path = '\0';
+}
+
 /* Where ebb-build may be: EBB_LIBEXEC, beside this program, in this program's source tree, in the
  * usual prefixes. */
 static int find_builder(char *path, size_t size)
@@ -29,15 +49,12 @@ static int find_builder(char *path, size_t size)
 					       "/usr/libexec/ebb/build"};
 	const char *from_env = getenv("EBB_LIBEXEC");
 	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (from_env && *from_env) {
 		(void)text_format(path, size, "%s/" BUILDER, from_env);
 		return access(path, X_OK) == 0 ? 0 : -errno;
 	}
-	self[n > 0 ? n : 0] = '\0';
-	if (strrchr(self, '/'))
-		*strrchr(self, '/') = '\0';
+	own_directory(self, sizeof(self));
 	for (size_t i = 0; i < ARRAY_LEN(beside); i++)
 		if (text_format(path, size, "%s/%s/" BUILDER, self, beside[i]) == 0 &&
 		    access(path, X_OK) == 0)
@@ -64,7 +81,7 @@ static int cache_directory(char *path, size_t size)
 		r = text_format(path, size, "%s/.cache/ebb", home);
 	else
 		r = text_copy(path, size, "/var/cache/ebb");
-	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0755);
+	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0700);
 }
 
 /* What DIR/ebb.json says of its one service; what the caller gave wins. */
@@ -144,19 +161,12 @@ static int run_builder(const char *const *argv)
 
 static int make_archive(const struct build *build, const char *cache, const char *output)
 {
-	char builder[4096 + 64], why[128];
-	const char *argv[] = {builder,
-			      "--runtime",
-			      build->runtime,
-			      "--entrypoint",
-			      build->entrypoint,
-			      "--source",
-			      build->directory,
-			      "--cache",
-			      cache,
-			      "--output",
-			      output,
-			      NULL};
+	static const char *const names[] = {"runtime", "entrypoint", "source",
+					    "cache",   "output",     "step"};
+	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
+	const char *values[] = {
+		build->runtime, build->entrypoint, build->directory, cache, output, step};
+	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
 	if (find_builder(builder, sizeof(builder)) < 0) {
@@ -164,6 +174,15 @@ static int make_archive(const struct build *build, const char *cache, const char
 			  "make install, or set EBB_LIBEXEC to its directory", "cannot build %s",
 			  build->directory);
 		return CLI_FAILED;
+	}
+	find_step(step, sizeof(step));
+	/* One word each, so that no value is ever an option. */
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (text_format(words[i], sizeof(words[i]), "--%s=%s", names[i], values[i]) < 0) {
+			say_error("it is too long", NULL, "cannot build with this %s", names[i]);
+			return CLI_USAGE;
+		}
+		argv[i + 1] = words[i];
 	}
 	status = run_builder(argv);
 	if (status == 0)

@@ -13,6 +13,7 @@ LAYERS = {
     "cgroups": ("runtime/base",),
     "images": ("runtime/base", "runtime/wire"),
     "images/unpack": ("runtime/base", "runtime/wire"),
+    "images/step": ("runtime/base", "cgroups"),
     "images/runtimes": (),
     "runtime/supervisor": ("runtime/base", "runtime/wire", "sandbox", "netns", "cgroups", "images"),
     "runtime/gateway": ("runtime/base", "runtime/wire", "runtime/http"),
@@ -41,7 +42,7 @@ LIBRARIES = {
 
 # Libraries return errors; only programs log (runtime/base/log.h) or exit.
 SILENT = ("runtime/base", "runtime/wire", "runtime/http", "sandbox", "netns", "cgroups", "images")
-SILENT_BUT = ("runtime/base/log", "images/unpack/", "sandbox/init/", "images/runtimes/")
+SILENT_BUT = ("runtime/base/log", "images/unpack/", "images/step/", "sandbox/init/", "images/runtimes/")
 
 # Calls that no product code makes, and what to do instead.
 CALLS = {

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bases: what a function of a runtime finds in its image. Made of Debian's packages and our own files,
+nothing of a project; the same bytes for every function, so that the store keeps one."""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import oci
+import pack
+from sandbox import Run, pack as pack_run, unpack
+from words import Refused, say
+
+RUNTIMES = os.path.join(os.path.dirname(oci.HERE), "runtimes")
+NAMES = ("node", "python", "native")
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+SCRIPTS = ("debian", "rootfs.py", "oci.py", "pack.py", "base.py")
+COMPILE = ["-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash"]
+
+
+class Base:
+    def __init__(self, folder, key):
+        self.key = key
+        self.root, self.layer = os.path.join(folder, "root"), os.path.join(folder, "layer")
+
+
+def suite():
+    found = {}
+    try:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.strip().partition("=")
+                found[key] = value.strip('"')
+    except OSError:
+        pass
+    own = found.get("VERSION_CODENAME") if found.get("ID") == "debian" else None
+    return os.environ.get("EBB_BASE_SUITE") or own or "bookworm"
+
+
+def sources(runtime):
+    found = glob.glob(os.path.join(RUNTIMES, runtime, "**"), recursive=True)
+    return sorted(p for p in found if os.path.isfile(p)) + [os.path.join(oci.HERE, s) for s in SCRIPTS]
+
+
+def key_of(runtime, arch):
+    return oci.key_of(runtime, suite(), arch, oci.text_of(*sources(runtime)))
+
+
+def get(build, arch):
+    """The base of this build's runtime, made when the cache has none."""
+    key = key_of(build.runtime, arch)
+    folder = os.path.join(build.cache, f"base-{build.runtime}-{key[:32]}")
+    if not os.path.exists(folder):
+        say(f"building the {build.runtime} base ({suite()}), once")
+        new = build.path("base")
+        os.mkdir(new)
+        make(build, new, arch)
+        try:
+            os.rename(new, folder)
+        except OSError:
+            if not os.path.exists(folder):  # else another build was quicker
+                raise
+    return Base(folder, key)
+
+
+def make(build, folder, arch):
+    root, began = os.path.join(folder, "root"), time.time()
+    os.mkdir(root, 0o755)
+    env = {**os.environ, "runtimes": RUNTIMES, "python": sys.executable, "arch": arch, "suite": suite(),
+           "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    env.pop("SOURCE_DATE_EPOCH", None)  # a base is no part of the project: it keeps its packages' times
+    with tempfile.TemporaryDirectory(dir=build.work) as work:
+        for command in (["sh", os.path.join(RUNTIMES, build.runtime, "base"), root, work],
+                        [sys.executable, "-IB", os.path.join(oci.HERE, "rootfs.py"), root]):
+            if subprocess.run(command, env=env, stdout=sys.stderr, stdin=subprocess.DEVNULL,
+                              check=False).returncode:
+                raise Refused(f"the {build.runtime} base failed")
+    if build.runtime == "python":
+        compile_python(build, root)
+    with open(os.path.join(folder, "layer"), "wb") as out:
+        oci.write_layer(root, out, began, int(os.path.getmtime(CERTIFICATES)))
+
+
+def compile_python(build, root):
+    """No maintainer script ran, so there is no compiled file: the base's own python makes them, in a
+    sandbox with a copy of the sources. unchecked: nobody changes a file of an image."""
+    source, compiled = build.path("python.tar"), build.path("pyc.tar")
+    with open(source, "w+b") as out:
+        pack.pack(os.dup(out.fileno()), root, "app", 0, f"python3/{version(root)}/ebb", "",
+                  links_too=True)
+    with open(source, "rb") as sources_tar, open(compiled, "w+b") as out:
+        build.sandbox.need("compiling Python's files", unpack(sources_tar.fileno(), "/app"),
+                           Run(root, ["/usr/bin/python3", *COMPILE, "-s", "/app", "-p", "/", "/app"],
+                               env=["PYTHONHASHSEED=0"]),
+                           pack_run(out.fileno(), "/app", "", 0, "__pycache__"))
+    subprocess.run(["tar", "-xf", compiled, "-C", root, "--no-same-owner"], check=True)
+
+
+def version(root):
+    """python3.11 or the like: the directory of its library."""
+    found = sorted(os.path.basename(p) for p in glob.glob(os.path.join(root, "usr/lib/python3.*")))
+    if not found:
+        raise Refused("the python base has no Python")
+    return found[-1]
+
+
+def library(path):
+    """ebb.h and its library as a tar, for programs of C."""
+    with oci.open_tar(path) as tar:
+        for file in sorted(glob.glob(os.path.join(RUNTIMES, "native", "*.[ch]"))):
+            tar.add(file, "library/" + os.path.basename(file), filter=oci.plain)
+    return open(path, "rb")

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a build in their order."""
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+import stat
+import tempfile
+
+import base
+import collect
+import npm
+import oci
+from sandbox import Run, Sandbox, lines, pack, script, unpack
+from words import Refused, name, say, setting, source_date
+
+SETTINGS = """settings, from the environment:
+  EBB_BUILD_MEMORY_MB=2048  EBB_BUILD_SIZE_MB=1024  EBB_BUILD_FILES=200000  EBB_BUILD_PIDS=256
+  EBB_BUILD_CPU_MILLI=2000  EBB_BUILD_SECONDS=600   EBB_BAKE_SECONDS=60     limits of a step
+  EBB_BUILD_CGROUPS=no   root builds without control groups
+  EBB_BASE_SUITE         Debian suite of the bases (default: this host's, else bookworm)
+  EBB_NPM_SCRIPTS=1      lets npm packages run their install scripts, without network
+  SOURCE_DATE_EPOCH      the time of every file in the image (default: each one's own)"""
+CODE = "usr/lib/ebb/code"
+
+
+class Build:
+    def __init__(self, args, cache, work):
+        self.runtime, self.entrypoint = args.runtime, args.entrypoint
+        self.source, self.output, self.name = args.source, args.output, args.name
+        self.cache, self.work = cache, work
+        self.date = source_date()
+        self.sandbox = Sandbox(step_program(args.step), work)
+        self.layers, self.env = [], []
+        self.tree = self.base = self.deps = self.function = None
+
+    def path(self, word):
+        return os.path.join(self.work, word)
+
+    def kept(self, kind, key, make):
+        """A layer of the cache; make(file) fills it when it is not there. The key is over everything that
+        goes in, and nobody but us can write here: no build makes a layer of another's."""
+        path = os.path.join(self.cache, f"{kind}-{key}.layer")
+        if not os.path.exists(path):
+            new = self.path(kind + ".layer")
+            with open(new, "w+b") as file:
+                make(file)
+            os.rename(new, path)
+        return path
+
+
+def step_program(given):
+    found = given or os.environ.get("EBB_STEP") or os.path.join(os.path.dirname(oci.HERE), "ebb-step")
+    if not os.access(found, os.X_OK):
+        raise Refused(f"{found} is missing: it confines what a build runs (make, or make install)")
+    return os.path.abspath(found)
+
+
+def ours(*words):
+    return oci.text_of(*(os.path.join(oci.HERE, word) for word in words))
+
+
+# --- the cache: of one user, unreadable for others ------------------------------------------------------
+def open_cache(path):
+    os.makedirs(path, 0o700, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if found.st_uid != os.geteuid():
+            raise Refused(f"the cache {name(path)} belongs to somebody else: set EBB_CACHE")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            os.fchmod(fd, 0o700)
+    finally:
+        os.close(fd)
+    return os.path.realpath(path)
+
+
+@contextlib.contextmanager
+def work_directory(cache):
+    """Locked while it is used; what a killed build left is found unlocked and removed."""
+    for old in os.listdir(cache):
+        if old.startswith("work-"):
+            with contextlib.suppress(OSError):
+                remove_unused(os.path.join(cache, old))
+    work = tempfile.mkdtemp(prefix="work-", dir=cache)
+    fd = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(fd)
+
+
+def remove_unused(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(fd)
+
+
+# --- the entry point --------------------------------------------------------------------------------------
+def check_path(entrypoint):
+    """A name in the directory, and nothing else."""
+    parts = entrypoint.split("/")
+    if (not entrypoint or entrypoint[0] in "/-" or ".." in parts or "" in parts
+            or any(ord(c) < 32 or ord(c) == 127 for c in entrypoint) or len(os.fsencode(entrypoint)) > 1024):
+        raise Refused(f"entrypoint {name(entrypoint)}: it must be the path of a file inside the directory")
+
+
+def check_entry(build):
+    runtime, entry, tree = build.runtime, build.entrypoint, build.tree
+    if runtime == "python" and ":" in entry:
+        module = entry.partition(":")[0]
+        first = module.partition(".")[0]
+        check_path(first)
+        known = os.fsencode(first)
+        if tree.kind(known) or any(path.startswith(known + b".") and b"/" not in path
+                                   for path in tree.found):
+            return
+        raise Refused(f"entrypoint {name(entry)}: there is no module {name(first)} in {name(build.source)}")
+    check_path(entry)
+    if runtime == "native" or (runtime == "node" and entry.startswith("node_modules/")):
+        return
+    if any(tree.kind(os.fsencode(entry + more)) for more in ("", ".js")):
+        return
+    hint = "" if runtime == "node" else "; an application is MODULE:NAME"
+    raise Refused(f"entrypoint {name(entry)}: there is no such file in {name(build.source)}{hint}")
+
+
+# --- layers -------------------------------------------------------------------------------------------------
+def collect_source(build):
+    path = build.path("source.tar")
+    limits = (setting("EBB_BUILD_SIZE_MB", 1024, 16) << 20, setting("EBB_BUILD_FILES", 200000, 100))
+    with open(path, "w+b") as file:
+        build.tree = collect.collect(build.source, file, limits, build.date)
+    build.function = path
+
+
+def compile_native(build):
+    """C sources become a program, in a sandbox that sees the sources, our library and /usr."""
+    out, said = build.path("function.layer"), build.path("verdict")
+    with open(build.function, "rb") as source, open(out, "w+b") as layer, \
+            open(said, "w+b") as verdict, base.library(build.path("library.tar")) as library:
+        build.sandbox.need(
+            f"preparing {name(build.source)} for native",
+            unpack(source.fileno(), "/app"), unpack(library.fileno(), "/library"),
+            Run("host", script("compile.py", str(verdict.fileno()), build.entrypoint),
+                keep=[verdict.fileno()], cwd="/app"),
+            pack(layer.fileno(), "/app", "app", collect.APP_ID, date=build.date),
+            scratch=("/app", "/tmp", "/library"))
+        verdict.seek(0)
+        if verdict.read(16) == b"own\n":
+            build.env = ["EBB_RUNTIME=1"]
+    build.function = out
+
+
+def bake(build):
+    """Compiled code, so that no instance compiles: what V8 makes differs from run to run, so it is kept."""
+    recipe = BAKES.get(build.runtime)
+    if recipe is None:
+        return
+    key = oci.key_of(build.base.key, oci.digest_file(build.function), build.entrypoint, build.date,
+                 oci.digest_file(build.deps) if build.deps else "", ours("builder.py", "pack.py"))
+    path = build.kept("code", key, lambda file: recipe(build, file))
+    if os.path.getsize(path):
+        build.layers.append(path)
+    else:
+        say("no code is baked into this image: it will start more slowly")
+
+
+def unpack_all(build, stack):
+    for path in filter(None, (build.deps, build.function)):
+        file = stack.enter_context(open(path, "rb"))
+        yield unpack(file.fileno(), "/app")
+
+
+def bake_node(build, layer):
+    """Starts the function once, without network, until it listens; the code V8 compiled for that, lazily
+    compiled functions too, is what every start will read. Node keeps a cache per uid: inside it is 1000."""
+    with contextlib.ExitStack() as stack:
+        start = Run(build.base.root, ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs",
+                                      build.entrypoint], cwd="/app", may_fail=True,
+                    env=["HOME=/app", "NODE_ENV=production", "PORT=8080", "EBB_BAKE=1"],
+                    seconds=setting("EBB_BAKE_SECONDS", 60, 1, 3600))
+        code, tail = build.sandbox.run([*unpack_all(build, stack), start,
+                                        pack(layer.fileno(), "/code", CODE, date=build.date)],
+                                       scratch=("/app", "/tmp", f"/{CODE}=/code"))
+    if code:
+        layer.truncate(0)
+    if tail.strip():
+        last = [l for l in lines(tail) if not l.startswith("    at ") and l.strip(" ^}")][-5:]
+        say(f"ebb-build: {name(build.entrypoint)} did not start without network and settings; baked is what it "
+            "loaded until then. Its last words:\n  | " + "\n  | ".join(last))
+
+
+def bake_python(build, layer):
+    """.pyc files of everything in /app. unchecked: nobody changes a file of an image, so no source needs to
+    be looked at when one is loaded. A file that is no Python of this version fails when it is imported."""
+    with contextlib.ExitStack() as stack:
+        compiling = Run(build.base.root, ["/usr/bin/python3", *base.COMPILE, "/app"], may_fail=True,
+                        env=["PYTHONHASHSEED=0"])
+        code, tail = build.sandbox.run([*unpack_all(build, stack), compiling,
+                                        pack(layer.fileno(), "/app", "app", collect.APP_ID, "__pycache__",
+                                             build.date)])
+    if code:
+        layer.truncate(0)
+    if tail.strip():
+        say("ebb-build: not every file of the function could be compiled:\n  | "
+            + "\n  | ".join(lines(tail)[-5:]))
+
+
+BAKES = {"node": bake_node, "python": bake_python}
+
+
+def write_image(build):
+    runtime, entry = build.runtime, build.entrypoint
+    if runtime == "node" or (runtime == "python" and ":" in entry):
+        # A program that listens itself gets no inherited socket: Node's runtime leads it there, Python's
+        # cannot, and of C programs those that are linked with ebb.h say so.
+        build.env = ["EBB_RUNTIME=1"]
+    image = build.path("image")
+    oci.write_image(os.path.join(base.RUNTIMES, runtime, "config.json"), entry, build.env, build.name,
+                    image, build.layers)
+    shutil.move(image, build.output)
+    say(f"built {name(build.output)} ({os.path.getsize(build.output) >> 20} MiB)")
+
+
+def build(args):
+    if args.runtime not in base.NAMES:
+        raise Refused(f"runtime '{name(args.runtime)}' is unknown: use {', '.join(base.NAMES)}")
+    if not os.path.isdir(args.source):
+        raise Refused(f"{name(args.source)} is not a directory")
+    cache = open_cache(args.cache)
+    with work_directory(cache) as work:
+        one = Build(args, cache, work)
+        collect_source(one)
+        check_entry(one)
+        one.base = base.get(one, platform.machine())
+        one.layers.append(one.base.layer)
+        if one.runtime == "native":
+            compile_native(one)
+        if one.runtime == "node":
+            one.deps = npm.layer(one)
+        one.layers += [path for path in (one.deps, one.function) if path]
+        bake(one)
+        write_image(one)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""npm's packages: their own layer, kept as long as the files that name them stay the same.
+
+npm runs in a sandbox whose network is empty but for one listener (127.0.0.1:3128). Behind it stands
+relay.py, in another sandbox, which connects to the registry and to nothing else.
+"""
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import urllib.parse
+
+import base
+import collect
+import oci
+from sandbox import Run, Sandbox, end, pack, script, show, unpack, verdict
+from words import Refused, name, say
+
+MANIFESTS = ("package.json", "package-lock.json", "npm-shrinkwrap.json")
+PROXY = "http://127.0.0.1:3128"
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
+
+
+def npm_words():
+    """Node and npm's program, which must lie where a sandbox sees them: below /usr."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        raise Refused("npm is missing: install the Debian package npm")
+    found = [os.path.realpath(node), os.path.realpath(npm)]
+    if not all(path.startswith("/usr/") for path in found):
+        raise Refused(f"{found[1]} is not below /usr, so no sandbox can run it: install the Debian package npm")
+    return found
+
+
+def configured(key):
+    """A setting of npm as the caller made it for himself; nothing of the project is asked."""
+    done = subprocess.run(["npm", "config", "get", key], cwd="/", stdout=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    value = done.stdout.strip()
+    return "" if value in ("null", "undefined") or done.returncode else value
+
+
+def allowed(registry):
+    """What the relay lets through: the registry, and what EBB_NPM_HOSTS="HOST[:PORT] ..." adds."""
+    url = urllib.parse.urlsplit(registry)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise Refused(f"npm's registry {name(registry)} is no http address")
+    hosts = [f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"]
+    for word in os.environ.get("EBB_NPM_HOSTS", "").split():
+        hosts.append(word if ":" in word else word + ":443")
+    return hosts
+
+
+def manifests(build):
+    """The files that say which packages there are, as a tar of the same bytes for the same files."""
+    path = build.path("manifests.tar")
+    with tarfile.open(build.function, "r:", errors="surrogateescape") as whole, oci.open_tar(path) as tar:
+        for member in whole:
+            parts = member.name.split("/")
+            if "node_modules" in parts or parts[-1] not in MANIFESTS:
+                continue
+            member.mtime = 0
+            tar.addfile(member, whole.extractfile(member) if member.isreg() else None)
+    return path
+
+
+def environment(registry):
+    pairs = {"registry": registry, "cache": "/tmp/npm", "userconfig": "/tmp/none", "globalconfig": "/tmp/none2",
+             "proxy": PROXY, "https_proxy": PROXY, "noproxy": "", "ignore_scripts": "true", "audit": "false",
+             "fund": "false", "update_notifier": "false", "cafile": base.CERTIFICATES, "loglevel": "error",
+             "fetch_retries": "1"}
+    return [f"npm_config_{key}={value}" for key, value in pairs.items()]
+
+
+def layer(build):
+    """The layer of node_modules, or None where there is nothing to install."""
+    tree = build.tree
+    if tree.kind(b"package.json") != "file" or tree.kind(b"node_modules") == "directory":
+        return None
+    wanted, words, registry = manifests(build), npm_words(), configured("registry")
+    scripts = os.environ.get("EBB_NPM_SCRIPTS", "0") not in ("", "0")
+    key = oci.key_of(oci.digest_file(wanted), build.base.key, registry, " ".join(allowed(registry)), scripts,
+                 build.date, *words)
+    return build.kept("npm", key, lambda out: install(build, wanted, words, registry, scripts, out))
+
+
+def install(build, wanted, words, registry, scripts, out):
+    say("installing npm packages, once")
+    locked = any(build.tree.kind(one) == "file" for one in (b"package-lock.json", b"npm-shrinkwrap.json"))
+    verb = "ci" if locked else "install"
+    env = environment(registry)
+    inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with inner, outer, open(wanted, "rb") as tar:
+        runs = [unpack(tar.fileno(), "/app"),
+                Run("host", [*words, verb, "--omit=dev", "--ignore-scripts"], cwd="/app", env=env,
+                    net=inner.fileno())]
+        if scripts:
+            runs.append(Run("host", [*words, "rebuild", "--ignore-scripts=false"], cwd="/app", env=env))
+        runs.append(pack(out.fileno(), "/app", "app", collect.APP_ID, "node_modules", build.date))
+        relay = start_relay(build, outer, allowed(registry))
+        try:
+            code, tail = build.sandbox.run(runs, scratch=("/app", "/tmp"), binds=[base.CERTIFICATES])
+        finally:
+            end(relay)
+    if code:
+        show(tail)
+        raise Refused(f"npm {verb} failed in {name(build.source)}: {verdict(code)}")
+
+
+def start_relay(build, channel, hosts):
+    place = build.path("relay")
+    os.mkdir(place)
+    upstream = configured("https-proxy")
+    relay = Sandbox(build.sandbox.step, place)
+    run = Run("host", script("relay.py", str(channel.fileno()), upstream, *hosts), keep=[channel.fileno()],
+              net="host", seconds=86400)
+    return relay.start([run], scratch=["/tmp"], binds=[f for f in NETWORK_FILES if os.path.exists(f)])

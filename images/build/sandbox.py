@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps of a build in sandboxes, by the program ebb-step (images/step)."""
+import collections
+import os
+import selectors
+import signal
+import subprocess
+
+from words import Refused, plain, say, setting
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TAIL_BYTES, TAIL_LINES = 16384, 25
+PYTHON = "/usr/bin/python3"
+SET_UP_FAILED, TIME_UP = 125, 124
+
+
+class Run:
+    """One program in a sandbox: a root ("host": the host's /usr; or a base), words, descriptors."""
+
+    def __init__(self, root, words, *, keep=(), env=(), cwd="/", seconds=None, may_fail=False, net=None):
+        self.root, self.words, self.keep, self.env, self.cwd = root, words, keep, env, cwd
+        self.seconds = seconds or setting("EBB_BUILD_SECONDS", 600, 1, 86400)
+        self.may_fail, self.net = may_fail, net
+
+    def arguments(self):
+        words = ["--root", self.root, "--cwd", self.cwd, "--seconds", self.seconds]
+        for fd in self.keep:
+            words += ["--keep", fd]
+        for pair in ("LC_ALL=C.UTF-8", "TZ=UTC", "PATH=/usr/bin:/bin", "HOME=/tmp", *self.env):
+            words += ["--env", pair]
+        if self.may_fail:
+            words += ["--may-fail", "yes"]
+        if self.net == "host":
+            words += ["--net", "host"]
+        elif self.net is not None:
+            words += ["--listen-out", self.net]
+        return [*words, "--run", len(self.words), *self.words]
+
+
+def script(name, *words):
+    """Words that run one of our scripts by the host's Python: its text travels, so that it can be read
+    whatever the modes of where we are installed."""
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return [PYTHON, "-IBc", file.read(), *words]
+
+
+def unpack(fd, into):
+    return Run("host", script("pack.py", "unpack", str(fd), into), keep=[fd])
+
+
+def pack(fd, root, prefix, owner=0, only="", date=None):
+    return Run("host", script("pack.py", "pack", str(fd), root, prefix, str(owner), only,
+                              "" if date is None else str(date)), keep=[fd])
+
+
+class Sandbox:
+    def __init__(self, step, work):
+        self.step, self.work = step, work
+        for folder in ("scratch", "root"):
+            os.makedirs(os.path.join(work, folder), exist_ok=True)
+
+    def command(self, runs, scratch, binds):
+        memory = setting("EBB_BUILD_MEMORY_MB", 2048, 64)
+        words = [self.step, "--work", self.work, "--memory-mb", memory,
+                 "--size-mb", setting("EBB_BUILD_SIZE_MB", 1024, 16),
+                 "--files", setting("EBB_BUILD_FILES", 200000, 100),
+                 "--pids", setting("EBB_BUILD_PIDS", 256, 16, 32768),
+                 "--cpu-milli", setting("EBB_BUILD_CPU_MILLI", 2000, 100, 1000000),
+                 "--cgroups", "no" if os.environ.get("EBB_BUILD_CGROUPS") == "no" else "yes"]
+        for place in scratch:
+            words += ["--scratch", place]
+        for place in binds:
+            words += ["--bind", place]
+        for run in runs:
+            words += run.arguments()
+        return [w if isinstance(w, bytes) else str(w) for w in words]
+
+    def start(self, runs, scratch=(), binds=()):
+        fds = {fd for run in runs for fd in run.keep}
+        fds |= {run.net for run in runs if isinstance(run.net, int)}
+        return subprocess.Popen(self.command(runs, scratch, binds), pass_fds=sorted(fds),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, env={}, start_new_session=True)
+
+    def run(self, runs, scratch=("/app", "/tmp"), binds=()):
+        """Exit code and the last lines of what was said."""
+        process = self.start(runs, scratch, binds)
+        try:
+            return follow(process)
+        finally:
+            end(process)
+
+    def need(self, what, *runs, **more):
+        code, tail = self.run(list(runs), **more)
+        if code:
+            show(tail)
+            raise Refused(f"{what}: {verdict(code)}")
+        return tail
+
+
+def follow(process):
+    """Reads until its end; only the last bytes are kept, however much it says."""
+    tail = collections.deque(maxlen=8)
+    with selectors.DefaultSelector() as ready:
+        ready.register(process.stdout, selectors.EVENT_READ)
+        while ready.select():
+            data = os.read(process.stdout.fileno(), TAIL_BYTES)
+            if not data:
+                break
+            tail.append(data)
+    return process.wait(), b"".join(tail)[-TAIL_BYTES:]
+
+
+def end(process):
+    """ebb-step ends its sandbox before itself."""
+    process.stdout.close()
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def lines(tail):
+    text = plain(tail.replace(b"\r\n", b"\n")).rstrip("\n")
+    return [line[:500] for line in text.split("\n")][-TAIL_LINES:] if text else []
+
+
+def show(tail):
+    for line in lines(tail):
+        say("  | " + line)
+
+
+def verdict(code):
+    if code == TIME_UP:
+        return "its time was up (EBB_BUILD_SECONDS raises the limit)"
+    if code == SET_UP_FAILED:
+        return "its sandbox could not be made"
+    if code > 128:
+        return f"it was ended by {signal_name(code - 128)}"
+    return f"it ended with status {code}"
+
+
+def signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Root's builds are in a control group each, in a tree named after the range of ids they hold: what
+ * a killed build left there is removed by the next holder of the range. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cgroups/cgroup.h"
+#include "images/step/step.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define GONE_MS 5000
+
+struct step_group {
+	struct cgroup_tree *tree;
+	struct cgroup leaf;
+	bool made;
+};
+
+static int make_leaf(struct step_group *g, const struct step_plan *plan)
+{
+	const struct cgroup_limits limits = {.memory_bytes = plan->memory_bytes,
+					     .cpu_milli = (uint32_t)plan->cpu_milli,
+					     .pids_max = (uint32_t)plan->pids};
+	int r = cgroup_tree_purge(g->tree, GONE_MS);
+
+	if (r >= 0)
+		r = cgroup_create(g->tree, "build", "1", &limits, &g->leaf);
+	g->made = r == 0;
+	return r;
+}
+
+int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
+	       char *err, unsigned int err_size)
+{
+	struct step_group *g = calloc(1, sizeof(*g));
+	char name[32];
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	(void)text_format(name, sizeof(name), "ebb-build-%u", ids->slot);
+	r = cgroup_tree_open(name, &g->tree, err, err_size);
+	if (r == 0) {
+		r = make_leaf(g, plan);
+		if (r < 0)
+			snprintf(err, err_size, "cannot make the control group %s/build/1 (%d)",
+				 name, -r);
+	}
+	if (r < 0) {
+		group_close(g);
+		return r;
+	}
+	*out = g;
+	return 0;
+}
+
+int group_join(struct step_group *g, int pid)
+{
+	return cgroup_attach(g->tree, &g->leaf, pid);
+}
+
+bool group_ran_out(struct step_group *g)
+{
+	uint64_t kills = 0;
+
+	return g && cgroup_oom_kills(g->tree, &g->leaf, &kills) == 0 && kills > 0;
+}
+
+void group_close(struct step_group *g)
+{
+	uint64_t end_ns = clock_mono_ns() + GONE_MS * NS_PER_MS;
+
+	if (!g)
+		return;
+	if (g->made) {
+		/* Who was killed is counted until the kernel has taken him apart; cgroup.events
+		 * tells. */
+		while (cgroup_remove(g->tree, &g->leaf) == -EBUSY && clock_mono_ns() < end_ns) {
+			struct pollfd event = {.fd = g->leaf.events_fd, .events = POLLPRI};
+
+			(void)poll(&event, 1, 10);
+		}
+		cgroup_fini(&g->leaf);
+	}
+	if (g->tree) {
+		cgroup_tree_remove(g->tree);
+		cgroup_tree_close(g->tree);
+	}
+	free(g);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb-step: runs the steps of one build, each in a sandbox of its own (README.md).
+ *
+ * Runs as the caller of `ebb build`: root, or a user with user namespaces. It reads nothing of the
+ * project itself; what does has no id of the host's root, no capability, no network, a filter, a
+ * read-only root and a memory file system of a bounded size to write to. A step of the confinement
+ * that fails ends the build (exit code STEP_SETUP_FAILED), never only warns.
+ */
+#ifndef EBB_IMAGES_STEP_H
+#define EBB_IMAGES_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/filter.h"
+
+#define STEP_RUNS_MAX     8
+#define STEP_LIST_MAX     32
+#define STEP_TIME_UP      124 /* exit codes besides those of the program */
+#define STEP_SETUP_FAILED 125
+#define STEP_USER         1000 /* who runs inside: the user of every image of ours */
+
+/* One program, and what it may see. Strings are borrowed from argv. */
+struct step_run {
+	const char *root; /* a directory, or NULL: the host's /usr, read-only */
+	char **argv;      /* NULL-terminated copy; owned */
+	const char *env[STEP_LIST_MAX + 1];
+	const char *cwd;
+	int keep[STEP_LIST_MAX]; /* descriptors it gets under the same number */
+	unsigned int env_count, keep_count;
+	uint64_t seconds;
+	bool may_fail;  /* the next run comes whatever this one's end was */
+	bool host_net;  /* the caller's network namespace instead of an empty one */
+	int listen_out; /* a socket on which to send a listener of the new namespace, or -1 */
+};
+
+struct step_bind {
+	char path[256];   /* relative, in the root */
+	const char *from; /* a file or directory of the host */
+};
+
+struct step_plan {
+	const char *work; /* a directory to build on, of the caller alone */
+	struct step_scratch {
+		const char *in_base; /* relative places of one directory in both kinds of roots */
+		const char *in_host;
+	} scratch[STEP_LIST_MAX];
+	struct step_bind binds[STEP_LIST_MAX]; /* shown read-only where the root is the host's */
+	struct step_run runs[STEP_RUNS_MAX];
+	unsigned int scratch_count, bind_count, run_count;
+	uint64_t memory_bytes, size_bytes, files, pids, cpu_milli;
+	bool cgroups;
+};
+
+/* args.c: 0, or -EINVAL with a sentence in err. plan_fini frees what a failed parse made, too. */
+int plan_parse(int argc, char **argv, struct step_plan *plan, char *err, unsigned int err_size);
+void plan_fini(struct step_plan *plan);
+
+/* ids.c: which host ids the sandbox has. */
+struct step_ids {
+	bool privileged; /* root: namespaces belong to the host, the sandbox joins user_ns_fd last
+			  */
+	int user_ns_fd;  /* owned, or -1 */
+	int slot_fd;     /* owned: the lock on the range, which also names the control groups */
+	unsigned int slot;
+	uint32_t first; /* privileged: the host's id of the sandbox's id 0 */
+};
+/* Privileged: takes a range that nobody else has. Otherwise this process moves into a user
+ * namespace of its own, with the range of subuid(5) if there is one, else its own id as 1000. */
+int ids_open(struct step_ids *ids, char *err, unsigned int err_size);
+void ids_close(struct step_ids *ids);
+
+/* group.c: limits of everything that runs, where the caller may make control groups. */
+struct step_group;
+int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
+	       char *err, unsigned int err_size);
+int group_join(struct step_group *g, int pid);
+bool group_ran_out(struct step_group *g); /* of memory */
+void group_close(struct step_group *g);   /* removes it; NULL is fine */
+
+/* root.c: the mounts. Both return 0 or -errno with the place in *where. */
+int scratch_mount(const struct step_plan *plan, const struct step_ids *ids, const char **where);
+int root_enter(const struct step_plan *plan, const struct step_run *run, const char **where);
+
+/* inside.c: the first process of a sandbox; never returns. go_fd: read before anything is done. */
+struct step_place {
+	const struct step_plan *plan;
+	const struct step_run *run;
+	const struct step_ids *ids;
+	const struct filter *filter;
+	int go_fd;
+};
+__attribute__((noreturn)) void inside_run(const struct step_place *place);
+
+#endif
