@@ -36,7 +36,7 @@ bool api_ready_or_503(struct request *rq)
 {
 	if (rq->api->ready)
 		return true;
-	problem_reply(rq, 503, "wait until GET /readyz says so",
+	problem_reply(rq, 503, "try again in a moment",
 		      "ebb is starting: it has not taken up all services yet");
 	return false;
 }
@@ -98,6 +98,8 @@ static void reply_change(struct request *rq, int status, const struct change *ch
 	revision_write(&o, change->name, &change->revision);
 	json_out_string(&o, "etag", etag);
 	json_out_string(&o, "change", state);
+	if (change->repeats)
+		json_out_u64(&o, "repeats", change->repeats);
 	json_out_bool(&o, "dry_run", dry_run);
 	json_out_array(&o, "warnings");
 	for (size_t i = 0; i < change->warnings.count && i < PROBLEM_ITEMS_MAX; i++) {

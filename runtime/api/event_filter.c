@@ -5,6 +5,7 @@
 
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/base/nearest.h"
 #include "runtime/base/text.h"
 
 /* A name may be of a service that is gone: its events are still there. */
@@ -14,6 +15,19 @@ static bool read_of(struct request *rq, struct event_filter *out)
 		return true;
 	problem_reply(rq, 400, "name a service or an instance", "of: this is no name");
 	return false;
+}
+
+static void answer_no_kind(struct request *rq, const char *kind)
+{
+	char question[128], mend[256];
+	struct nearest near;
+
+	nearest_init(&near, kind);
+	for (uint32_t k = 0; k < WIRE_EVENT_KIND_COUNT; k++)
+		nearest_offer(&near, wire_event_kind_name(k));
+	(void)text_format(mend, sizeof(mend), "%suse a kind as events show it: instance_starting",
+			  nearest_question(&near, question, sizeof(question)));
+	problem_reply(rq, 400, mend, "kind: there is no kind of event named '%s'", kind);
 }
 
 static bool read_kind(struct request *rq, struct event_filter *out)
@@ -27,8 +41,7 @@ static bool read_kind(struct request *rq, struct event_filter *out)
 		out->kind++;
 	if (r == 0 || (r > 0 && out->kind < WIRE_EVENT_KIND_COUNT))
 		return true;
-	problem_reply(rq, 400, "use a kind as events show it, such as instance_starting",
-		      "kind: there is no kind of event named \"%s\"", kind);
+	answer_no_kind(rq, kind);
 	return false;
 }
 

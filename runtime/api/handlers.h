@@ -20,6 +20,7 @@ void get_service(struct request *rq);
 void delete_service(struct request *rq);
 void get_revisions(struct request *rq);
 void post_rollback(struct request *rq);
+void post_start(struct request *rq);
 void get_traffic(struct request *rq);
 void put_traffic(struct request *rq);
 /* image_routes.c */

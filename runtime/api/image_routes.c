@@ -10,6 +10,7 @@
 #include "runtime/api/handlers.h"
 #include "runtime/api/image_removal.h"
 #include "runtime/api/images.h"
+#include "runtime/api/known.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
@@ -65,9 +66,7 @@ static const struct image *find_or_404(struct request *rq)
 	const struct image *image = images_resolve(rq->api->images, rq->arg);
 
 	if (!image)
-		problem_reply(rq, 404, "ebb image ls shows what there is",
-			      "there is no image '%s' (a name, or a digest of at least 12 digits)",
-			      rq->arg);
+		answer_no_image(rq, rq->arg);
 	return image;
 }
 

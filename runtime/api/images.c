@@ -128,6 +128,11 @@ bool image_name_valid(const char *name)
 	       name[0] != '/' && name[0] != '-';
 }
 
+const char *images_name_at(const struct images *images, size_t index)
+{
+	return index < images->name_count ? images->names[index].text : NULL;
+}
+
 void images_write_names(struct json_out *o, const struct images *images, const uint8_t *digest)
 {
 	json_out_array(o, "names");

@@ -36,6 +36,8 @@ const struct image *images_by_digest(const struct images *images, const uint8_t 
 /* By name, "sha256:..." or at least 12 digits of it; not those being removed. NULL if there is none
  * or several. */
 const struct image *images_resolve(const struct images *images, const char *text);
+/* The names, from 0 on; NULL behind the last. */
+const char *images_name_at(const struct images *images, size_t index);
 bool images_named(const struct images *images, const uint8_t *digest);
 /* Whether an image other than those being removed has this layer. */
 bool images_need_layer(const struct images *images, const uint8_t *layer);

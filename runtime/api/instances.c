@@ -6,8 +6,10 @@
 #include "runtime/api/api.h"
 #include "runtime/api/gather.h"
 #include "runtime/api/handlers.h"
+#include "runtime/api/known.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/services.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -47,13 +49,22 @@ static void write_instance(struct json_out *o, const struct wire_instance_info *
 	json_out_end_object(o);
 }
 
+/* A service that was removed a moment ago has instances that finish their work. */
+static bool is_known(struct api *api, const char *service, const struct wire_instance_info *infos,
+		     size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(infos[i].service, service) == 0)
+			return true;
+	return services_find(api->services, service) != NULL;
+}
+
 static void on_list(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	const struct wire_instance_info *infos = answer->records;
 	struct json_out o;
 	char service[SERVICE_NAME_SIZE] = "";
 
-	(void)api;
 	(void)ctx;
 	if (!rq)
 		return;
@@ -62,6 +73,10 @@ static void on_list(struct api *api, struct request *rq, void *ctx, const struct
 		return;
 	}
 	(void)request_query(rq, "service", service, sizeof(service));
+	if (*service && !is_known(api, service, infos, answer->count)) {
+		answer_no_service(rq, service);
+		return;
+	}
 	json_out_init(&o);
 	json_out_object(&o, NULL);
 	json_out_array(&o, "instances");
@@ -92,7 +107,7 @@ static const struct wire_instance_info *pick(struct request *rq, const struct an
 	for (size_t i = 0; i < answer->count; i++)
 		if (strcmp(infos[i].id, rq->arg) == 0)
 			return &infos[i];
-	problem_reply(rq, 404, "ebb ps shows what there is", "there is no instance '%s'", rq->arg);
+	answer_no_instance(rq, rq->arg, infos, answer->count);
 	return NULL;
 }
 
@@ -148,6 +163,15 @@ static const char *const command_names[] = {
 	[WIRE_COMMAND_STOP] = "stop",
 };
 
+/* What to name instead is among those that there are; if it has come in between, it is. */
+static void on_missing(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	(void)api;
+	(void)ctx;
+	if (rq)
+		answer_no_instance(rq, rq->arg, answer->records, answer->err ? 0 : answer->count);
+}
+
 static void on_commanded(struct api *api, struct request *rq, void *ctx,
 			 const struct answer *answer)
 {
@@ -155,9 +179,12 @@ static void on_commanded(struct api *api, struct request *rq, void *ctx,
 	struct json_out o;
 	char what[160];
 
-	(void)api;
 	if (!rq)
 		return;
+	if (answer->err == ENOENT || answer->err == ESRCH) {
+		gather_instances(api, rq, on_missing, NULL);
+		return;
+	}
 	if (answer->err) {
 		(void)text_format(what, sizeof(what), "%s instance '%.96s'", command, rq->arg);
 		problem_reply_answer(rq, what, answer);
@@ -176,8 +203,7 @@ static void command(struct request *rq, enum wire_instance_command what)
 	struct wire_instance_command_record record = {.command = what};
 
 	if (text_copy(record.id, sizeof(record.id), rq->arg) < 0) {
-		problem_reply(rq, 404, "ebb ps shows what there is", "there is no instance '%s'",
-			      rq->arg);
+		answer_no_instance(rq, rq->arg, NULL, 0);
 		return;
 	}
 	calls_ask(rq->api, &(struct call_ask){.peer = CALL_EBBD,

@@ -53,6 +53,7 @@ bool log_line_wanted(const char *line, size_t size, const char *request)
 struct parts {
 	const char *text, *request; /* LOG_REQUEST_CHARS of it, or NULL */
 	size_t text_size;
+	bool goes_on; /* only a part: the next line of the instance is more of it */
 	char when[LOG_TIME_CHARS + 1];
 };
 
@@ -63,6 +64,7 @@ static struct parts take_apart(const char *line, size_t size)
 
 	if (p.request)
 		text_at += LOG_TAG_CHARS;
+	p.goes_on = size > LOG_TIME_CHARS && line[LOG_TIME_CHARS] == LOG_GOES_ON;
 	p.text = line + text_at;
 	p.text_size = size - text_at;
 	snprintf(p.when, sizeof(p.when), "%.*s",
@@ -78,7 +80,7 @@ static int format_text(struct buffer *out, const char *instance, const struct pa
 		r = buffer_printf(out, "%.*s ", LOG_REQUEST_CHARS, p->request);
 	if (r == 0)
 		r = buffer_add(out, p->text, p->text_size);
-	return r == 0 ? buffer_add(out, "\n", 1) : r;
+	return r == 0 ? buffer_printf(out, "%s\n", p->goes_on ? " [...]" : "") : r;
 }
 
 int log_line_format(struct buffer *out, const char *instance, const char *line, size_t size,
@@ -104,6 +106,8 @@ int log_line_format(struct buffer *out, const char *instance, const char *line, 
 		json_out_string(&o, "request", request);
 	}
 	json_out_string(&o, "line", text);
+	if (p.goes_on)
+		json_out_bool(&o, "partial", true);
 	json_out_end_object(&o);
 	r = o.failed ? -ENOMEM : buffer_add(out, o.text, o.length);
 	json_out_fini(&o);

@@ -4,6 +4,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/handlers.h"
+#include "runtime/api/known.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
@@ -35,7 +36,7 @@ static bool read_tail(struct request *rq, uint64_t *out)
 	*out = TAIL_DEFAULT;
 	if (r == 0 || (r == 1 && text_parse_u64(text, 0, TAIL_MAX, out) == 0))
 		return true;
-	problem_reply(rq, 422, "give a number of lines", "tail: it is not a number (0..%d)",
+	problem_reply(rq, 400, "give a number of lines", "tail: it is not a number (0..%d)",
 		      TAIL_MAX);
 	return false;
 }
@@ -59,7 +60,7 @@ static bool read_request(struct request *rq, char out[LOG_REQUEST_CHARS + 1])
 		memcpy(out, text, sizeof(text));
 		return true;
 	}
-	problem_reply(rq, 422, "give the x-ebb-id of a response",
+	problem_reply(rq, 400, "give the x-ebb-id of a response",
 		      "request: it is not 32 lower-case hexadecimal digits");
 	return false;
 }
@@ -83,8 +84,7 @@ static void send_logs(struct request *rq, const char *service, const char *insta
 	if (r == -ENOENT && found)
 		r = 0;
 	if (r == -ENOENT) {
-		problem_reply(rq, 404, "ebb ls and ebb ps show what there is",
-			      "there are no logs of '%s'", rq->arg);
+		answer_no_source(rq, rq->arg);
 	} else if (r < 0) {
 		problem_reply(rq, 500, "look after the log directory",
 			      "cannot read the logs of '%s': %s", rq->arg, strerror(-r));
@@ -105,8 +105,7 @@ void get_instance_logs(struct request *rq)
 	char service[SERVICE_NAME_SIZE];
 
 	if (service_of(rq->arg, service) < 0)
-		problem_reply(rq, 404, "ebb ps shows what there is", "there is no instance '%s'",
-			      rq->arg);
+		answer_no_source(rq, rq->arg);
 	else
 		send_logs(rq, service, rq->arg, logs_is_live(rq->api->logs, rq->arg));
 }
@@ -114,8 +113,7 @@ void get_instance_logs(struct request *rq)
 void get_service_logs(struct request *rq)
 {
 	if (!text_is_label(rq->arg))
-		problem_reply(rq, 404, "ebb ls shows what there is", "there is no service '%s'",
-			      rq->arg);
+		answer_no_source(rq, rq->arg);
 	else
 		send_logs(rq, rq->arg, NULL, services_find(rq->api->services, rq->arg) != NULL);
 }

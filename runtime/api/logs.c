@@ -175,7 +175,7 @@ static void deliver(struct log_pipe *p, const struct buffer *lines, uint64_t cou
 static int end_line(struct log_pipe *p, const char *when, bool cut, struct buffer *lines)
 {
 	const char *tag = log_text_request(p->line, p->used);
-	int r = buffer_printf(lines, "%s ", when);
+	int r = buffer_printf(lines, "%s%c", when, cut ? LOG_GOES_ON : ' ');
 
 	if (r == 0)
 		r = buffer_add(lines, p->line, p->used);

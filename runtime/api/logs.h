@@ -16,7 +16,10 @@
 #include "runtime/api/buffer.h"
 #include "runtime/wire/records.h"
 
-#define LOG_LINE_MAX   16384 /* longer lines are cut into several */
+#define LOG_LINE_MAX 16384 /* longer lines are cut into several */
+#define LOG_GOES_ON                                                                   \
+	'+' /* instead of the space behind the time: the next one is of the same line \
+	     */
 #define LOG_TIME_CHARS 27
 
 struct logs;

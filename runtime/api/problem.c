@@ -74,7 +74,7 @@ void problem_reply_list(struct request *rq, const struct problem_list *list)
 	must(list->count > 0);
 	(void)text_format(detail, sizeof(detail), "%s: %s", list->items[0].path,
 			  list->items[0].message);
-	send_problem(rq, 422, detail, "correct the value and send the document again", list);
+	send_problem(rq, 422, detail, "correct it and deploy again", list);
 }
 
 /* What an errno of another process means to the caller of the REST API. */
@@ -82,8 +82,8 @@ static const struct meaning {
 	int err, status;
 	const char *mend;
 } meanings[] = {
-	{ENOENT, 404, "list what there is and check the name"},
-	{ESRCH, 404, "list what there is and check the name"},
+	{ENOENT, 404, "ebb ls, ebb ps and ebb image ls show what there is"},
+	{ESRCH, 404, "ebb ls, ebb ps and ebb image ls show what there is"},
 	{EBUSY, 503, "try again in a moment"},
 	{EAGAIN, 409, "it is busy just now; try again in a moment"},
 	{ENOBUFS, 503, "try again in a moment"},

@@ -22,6 +22,7 @@ static const struct route routes[] = {
 	{"DELETE", "/v1/services/:", delete_service},
 	{"GET", "/v1/services/:/revisions", get_revisions},
 	{"POST", "/v1/services/:/rollback", post_rollback},
+	{"POST", "/v1/services/:/start", post_start},
 	{"GET", "/v1/services/:/traffic", get_traffic},
 	{"PUT", "/v1/services/:/traffic", put_traffic},
 	{"GET", "/v1/services/:/logs", get_service_logs},

@@ -8,6 +8,7 @@
 #include "runtime/api/change.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
+#include "runtime/api/known.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
 #include "runtime/base/clock.h"
@@ -15,16 +16,6 @@
 #include "runtime/base/text.h"
 
 #define DOCUMENT_DEPTH_MAX 16
-
-static struct service *find_or_404(struct request *rq)
-{
-	struct service *s = services_find(rq->api->services, rq->arg);
-
-	if (!s)
-		problem_reply(rq, 404, "ebb ls shows what there is", "there is no service '%s'",
-			      rq->arg);
-	return s;
-}
 
 static void write_service(struct json_out *o, const struct service *s)
 {
@@ -60,7 +51,7 @@ void get_services(struct request *rq)
 
 void get_service(struct request *rq)
 {
-	const struct service *s = find_or_404(rq);
+	const struct service *s = service_or_404(rq);
 	char etag[ETAG_SIZE], extra[ETAG_SIZE + 16];
 	struct json_out o;
 
@@ -75,7 +66,7 @@ void get_service(struct request *rq)
 
 void get_revisions(struct request *rq)
 {
-	const struct service *s = find_or_404(rq);
+	const struct service *s = service_or_404(rq);
 	struct json_out o;
 
 	if (!s)
@@ -126,7 +117,8 @@ static bool read_body(struct request *rq, struct service_spec *spec, struct prob
 
 	if (json_parse(rq->body, rq->body_size, DOCUMENT_DEPTH_MAX, &document, err, sizeof(err)) <
 	    0) {
-		problem_reply(rq, 400, "send one JSON object", "the body is not JSON: %s", err);
+		problem_reply(rq, 400, "send the service as one JSON object",
+			      "the body is not JSON: %s", err);
 		return false;
 	}
 	service_spec_read(document, spec, &errors, warnings);
@@ -189,7 +181,7 @@ static uint32_t rollback_target(struct request *rq, const struct service *s)
 	}
 	if (!wanted && before)
 		return before;
-	problem_reply(rq, 409, "GET its revisions: the last 10 are kept",
+	problem_reply(rq, 409, "the last 10 revisions are kept: ebb revisions NAME shows them",
 		      "service '%s' has no %s revision to go back to", s->name,
 		      wanted ? "such" : "earlier");
 	return 0;
@@ -197,7 +189,7 @@ static uint32_t rollback_target(struct request *rq, const struct service *s)
 
 void post_rollback(struct request *rq)
 {
-	const struct service *s = find_or_404(rq);
+	const struct service *s = service_or_404(rq);
 	uint32_t number = s && match_holds(rq, s) ? rollback_target(rq, s) : 0;
 	struct change *change = number ? change_new(s->name, CHANGE_UPDATE) : NULL;
 	const struct image *image;
@@ -214,6 +206,7 @@ void post_rollback(struct request *rq)
 		change_free(change);
 		return;
 	}
+	change->repeats = number;
 	image = images_by_digest(rq->api->images, change->revision.digest);
 	if (!image || image->removing) {
 		problem_reply(rq, 409, "import that image again",
@@ -223,6 +216,36 @@ void post_rollback(struct request *rq)
 		return;
 	}
 	change_run(rq, change, image, request_flag(rq, "dryRun"));
+}
+
+/* ---- a start without a request ---- */
+
+static void on_started(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	(void)api;
+	(void)ctx;
+	if (!rq)
+		return;
+	if (answer->err)
+		problem_reply_answer(rq, "start the service", answer);
+	else
+		reply_empty(rq);
+}
+
+void post_start(struct request *rq)
+{
+	const struct service *s = service_or_404(rq);
+	struct wire_service_start record = {0};
+
+	if (!s || !api_ready_or_503(rq))
+		return;
+	must(text_copy(record.name, sizeof(record.name), s->name) == 0);
+	calls_ask(rq->api, &(struct call_ask){.peer = CALL_EBBD,
+					      .type = WIRE_SERVICE_START,
+					      .record = &record,
+					      .size = sizeof(record),
+					      .rq = rq,
+					      .done = on_started});
 }
 
 /* ---- removal ---- */
@@ -257,7 +280,7 @@ static void on_removed(struct api *api, struct request *rq, void *ctx, const str
 
 void delete_service(struct request *rq)
 {
-	struct service *s = find_or_404(rq);
+	struct service *s = service_or_404(rq);
 	struct wire_service_del record = {0};
 	struct removal *removal;
 

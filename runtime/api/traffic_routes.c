@@ -8,6 +8,7 @@
 #include "runtime/api/change.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
+#include "runtime/api/known.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
 #include "runtime/base/log.h"
@@ -209,19 +210,9 @@ void traffic_resend(struct api *api, struct service *s, void (*done)(struct api 
 
 /* ---- requests ---- */
 
-static struct service *find_or_404(struct request *rq)
-{
-	struct service *s = services_find(rq->api->services, rq->arg);
-
-	if (!s)
-		problem_reply(rq, 404, "ebb ls shows what there is", "there is no service '%s'",
-			      rq->arg);
-	return s;
-}
-
 void get_traffic(struct request *rq)
 {
-	const struct service *s = find_or_404(rq);
+	const struct service *s = service_or_404(rq);
 
 	if (s)
 		reply_traffic(rq, s);
@@ -293,7 +284,7 @@ static bool read_traffic(struct request *rq, const struct service *s, struct tra
 
 void put_traffic(struct request *rq)
 {
-	struct service *s = find_or_404(rq);
+	struct service *s = service_or_404(rq);
 	struct traffic wanted;
 
 	if (!s || !api_ready_or_503(rq) || !read_traffic(rq, s, &wanted))

@@ -7,8 +7,10 @@
 #include "runtime/api/api.h"
 #include "runtime/api/gather.h"
 #include "runtime/api/handlers.h"
+#include "runtime/api/known.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/services.h"
 #include "runtime/api/usage_formats.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -51,7 +53,7 @@ static bool read_time(struct request *rq, const char *name, uint64_t *out)
 
 	if (r == 0 || (r == 1 && parse_time(text, out) == 0))
 		return true;
-	problem_reply(rq, 422, "such as 2026-11-23T00:00:00Z, or seconds since the epoch",
+	problem_reply(rq, 400, "such as 2026-11-23T00:00:00Z, or seconds since the epoch",
 		      "%s: \"%s\" is not a time", name, text);
 	return false;
 }
@@ -63,7 +65,7 @@ static bool read_price(struct request *rq, const char *name, uint64_t *out)
 
 	if (r == 0 || (r == 1 && price_parse(text, out) == 0))
 		return true;
-	problem_reply(rq, 422, "such as 0.221, with at most nine digits behind the point",
+	problem_reply(rq, 400, "such as 0.221, with at most nine digits behind the point",
 		      "%s: \"%s\" is not a price", name, text);
 	return false;
 }
@@ -91,7 +93,7 @@ static bool read_query(struct request *rq, struct usage_job *job)
 		return false;
 	if (request_query(rq, "service", get->service, sizeof(get->service)) < 0 ||
 	    (*get->service && !text_is_label(get->service))) {
-		problem_reply(rq, 422, "ebb ls shows what there is",
+		problem_reply(rq, 400, "ebb ls shows what there is",
 			      "service: it is not a name of a service");
 		return false;
 	}
@@ -99,14 +101,25 @@ static bool read_query(struct request *rq, struct usage_job *job)
 			      ? NULL
 			      : usage_format_find(format);
 	if (!job->format) {
-		problem_reply(rq, 422, "json, cloudevents, focus or prometheus",
+		problem_reply(rq, 400, "json, cloudevents, focus or prometheus",
 			      "format: it is not a format of usage");
 		return false;
 	}
 	get->bucket_us = job->format->bucket_us;
 	if (get->to_us == 0 || get->from_us <= get->to_us)
 		return true;
-	problem_reply(rq, 422, "let from be before to", "from is behind to");
+	problem_reply(rq, 400, "let from be before to", "from is behind to");
+	return false;
+}
+
+/* A service that is gone has a bill all the same. */
+static bool was_used(const struct answer *answer)
+{
+	const struct wire_usage_row *rows = answer->records;
+
+	for (size_t i = 0; i < answer->count; i++)
+		if (rows[i].instances > 0 || rows[i].invocations > 0 || rows[i].active_cpu_us > 0)
+			return true;
 	return false;
 }
 
@@ -125,6 +138,9 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 		return;
 	if (answer->err)
 		problem_reply_answer(rq, "read the ledger", answer);
+	else if (*job->get.service && !was_used(answer) &&
+		 !services_find(api->services, job->get.service))
+		answer_no_service(rq, job->get.service);
 	else if (job->format->write(&out, &report) < 0)
 		problem_reply(rq, 503, "ask for a shorter time", "out of memory");
 	else

@@ -10,8 +10,10 @@
 #include "runtime/api/api.h"
 #include "runtime/api/event_filter.h"
 #include "runtime/api/handlers.h"
+#include "runtime/api/known.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/services.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -142,6 +144,22 @@ static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 	return true;
 }
 
+/* A name may be of what is gone: its events are still there. False after having answered. */
+static bool of_known(struct request *rq, const struct event_filter *filter)
+{
+	const struct watch *watch = rq->api->watch;
+	struct event_filter any_kind = *filter;
+
+	any_kind.kind = WIRE_EVENT_KIND_COUNT;
+	if (!*filter->of || services_find(rq->api->services, filter->of))
+		return true;
+	for (uint64_t rev = watch->next_rev - watch->count; rev < watch->next_rev; rev++)
+		if (event_filter_takes(&any_kind, &watch->ring[rev % EVENTS_KEPT]))
+			return true;
+	answer_no_source(rq, filter->of);
+	return false;
+}
+
 void get_events(struct request *rq)
 {
 	const struct watch *watch = rq->api->watch;
@@ -150,7 +168,7 @@ void get_events(struct request *rq)
 	uint64_t rev;
 
 	if (!first_wanted(rq, watch->next_rev - watch->count, &rev) ||
-	    !event_filter_read(rq, &filter))
+	    !event_filter_read(rq, &filter) || !of_known(rq, &filter))
 		return;
 	json_out_init(&o);
 	json_out_object(&o, NULL);

@@ -49,7 +49,8 @@ int api_each(const struct call *call, const char *method, const char *prefix, co
 int api_no_server(const struct call *call, int err);
 /* Says a failed exchange (an errno of conn_*) and returns the exit code. */
 int api_broken(const struct call *call, const char *action, int err);
-/* Says what a problem document (RFC 9457) holds. Returns CLI_FAILED. */
+/* Says what a problem document (RFC 9457) holds. Returns CLI_USAGE where it names wrong values, as
+ * if they had been found before they were sent; else CLI_FAILED. */
 int api_refused(const char *action, int status, const struct json *problem, const char *text);
 
 /* A list, whether the answer is the array itself or holds it as member `key` or "items". */

@@ -50,6 +50,11 @@ extern const struct option cli_common_options[];
 /* The verb that argv begins with, and how many words its name took; NULL if there is none. */
 const struct verb *cli_verb_find(int argc, char *const *argv, int *used);
 
+/* suggest.c: "did you mean 'X'? " for a mistyped verb or topic, or an option of this verb (NULL:
+ * a common one); "" when nothing is near. Returns buf. */
+const char *suggest_verb(const char *word, char *buf, size_t size);
+const char *suggest_option(const char *word, const struct verb *verb, char *buf, size_t size);
+
 /* help.c, completion.c */
 void help_overview(void);
 void help_verb(const struct verb *verb);
@@ -69,6 +74,7 @@ int verb_ls(struct call *call);
 int verb_inspect(struct call *call);
 int verb_rm(struct call *call);
 int verb_rollback(struct call *call);
+int verb_revisions(struct call *call);
 int verb_traffic(struct call *call);
 int verb_ps(struct call *call);
 int verb_freeze(struct call *call);

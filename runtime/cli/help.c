@@ -128,11 +128,27 @@ static const struct {
 	{"ebb.json", topic_file},
 };
 
+/* "image": all verbs that begin so. False if there is none. */
+static bool help_group(const char *word)
+{
+	size_t n = strlen(word), shown = 0;
+
+	for (const struct verb *v = cli_verbs; v->name; v++) {
+		if (strncmp(v->name, word, n) != 0 || v->name[n] != ' ')
+			continue;
+		if (shown++)
+			printf("\n");
+		help_verb(v);
+	}
+	return shown > 0;
+}
+
 int verb_help(struct call *call)
 {
 	const char *topic = args_word(&call->args, 0);
 	int count = (int)call->args.word_count, used;
 	const struct verb *verb;
+	char question[128], mend[256];
 
 	if (!topic) {
 		help_overview();
@@ -149,8 +165,13 @@ int verb_help(struct call *call)
 		help_verb(verb);
 		return CLI_DONE;
 	}
-	say_error(NULL, "ebb help lists the verbs; exit, environment and ebb.json are topics too",
-		  "%s: no such topic", topic);
+	if (count == 1 && help_group(topic))
+		return CLI_DONE;
+	snprintf(mend, sizeof(mend),
+		 "%sebb help lists the verbs; exit, environment and ebb.json are "
+		 "topics too",
+		 suggest_verb(topic, question, sizeof(question)));
+	say_error(NULL, mend, "%s: no such topic", topic);
 	return CLI_USAGE;
 }
 

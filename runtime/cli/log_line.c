@@ -6,6 +6,7 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
@@ -13,13 +14,13 @@
 #define DIM   "\033[2m"
 #define RESET "\033[0m"
 
-static void put_text(const char *text)
+static void put_text(const struct call *call, const char *text)
 {
 	size_t n = strlen(text);
 
 	n -= n > 0 && text[n - 1] == '\n';
 	n -= n > 0 && text[n - 1] == '\r';
-	text_out_escaped(stdout, text, n, true);
+	text_out_program(stdout, text, n, call->color);
 }
 
 /* The members named in keys, in a row, in front of the text. */
@@ -30,11 +31,13 @@ static void put_members(const struct call *call, const struct json *document,
 	for (size_t i = 0; i < count; i++) {
 		const struct json *value = keys[i] ? json_get(document, keys[i]) : NULL;
 		const char *word = json_string(value);
-		char text[160];
+		char text[160], safe[640];
 
 		if (json_kind(value) == JSON_NULL || (word && !*word))
 			continue;
-		put_text(table_value(text, sizeof(text), value, SHOW_TEXT, 0));
+		text_escape(safe, sizeof(safe),
+			    table_value(text, sizeof(text), value, SHOW_TEXT, 0));
+		fputs(safe, stdout);
 		putchar(' ');
 	}
 	fputs(call->color ? RESET : "", stdout);
@@ -54,7 +57,28 @@ static void document_print(const struct call *call, const struct json *document,
 	const char *text = json_string(json_get(document, layout->text));
 
 	put_members(call, document, layout->keys, ARRAY_LEN(layout->keys));
-	put_text(text ? text : "");
+	put_text(call, text ? text : "");
+}
+
+/* Parts of one long line are shown as the line that they were: the next part of the same instance
+ * goes on where the last one ended, anything else begins a new one. */
+static void log_print(struct line_sink *sink, const struct json *document)
+{
+	const char *instance = json_string(json_get(document, "instance"));
+	const char *text = json_string(json_get(document, "line"));
+	bool goes_on = json_is_true(json_get(document, "partial"));
+
+	if (sink->open[0] && instance && strcmp(sink->open, instance) == 0)
+		put_text(sink->call, text ? text : "");
+	else {
+		fputs(sink->open[0] ? "\n" : "", stdout);
+		document_print(sink->call, document, &log_layout);
+	}
+	sink->open[0] = '\0';
+	if (goes_on && instance)
+		(void)text_copy(sink->open, sizeof(sink->open), instance);
+	if (!sink->open[0])
+		putchar('\n');
 }
 
 /* What is not JSON, as JSON: --json promises documents. */
@@ -88,12 +112,14 @@ static void line_print(struct line_sink *sink, char *line, const struct layout *
 	if (!document && sink->call->json)
 		print_foreign(line);
 	else if (!document)
-		put_text(line);
+		put_text(sink->call, line);
 	else if (sink->call->json)
 		api_print_compact(document);
+	else if (layout == &log_layout)
+		log_print(sink, document);
 	else
 		document_print(sink->call, document, layout);
-	if (!sink->call->json || !sink->array)
+	if (sink->call->json ? !sink->array : !document || layout != &log_layout)
 		putchar('\n');
 	sink->count++;
 	fflush(stdout);
@@ -108,6 +134,8 @@ void line_sink_begin(struct line_sink *sink)
 
 void line_sink_end(struct line_sink *sink)
 {
+	if (sink->open[0])
+		putchar('\n');
 	if (sink->call->json && sink->array)
 		fputs(sink->count ? "\n]\n" : "]\n", stdout);
 }

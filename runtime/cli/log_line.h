@@ -8,8 +8,9 @@
 
 struct line_sink {
 	const struct call *call;
-	bool array;   /* with --json: elements of one array, between line_sink_begin and _end */
-	size_t count; /* lines so far */
+	bool array;    /* with --json: elements of one array, between line_sink_begin and _end */
+	size_t count;  /* lines so far */
+	char open[96]; /* the instance of which a part of a line was shown last, or "" */
 };
 
 void line_sink_begin(struct line_sink *sink);

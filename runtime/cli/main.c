@@ -9,9 +9,12 @@
 
 static int usage(const struct verb *verb, const char *what)
 {
-	char mend[96];
+	char mend[256], question[128] = "";
 
-	snprintf(mend, sizeof(mend), "ebb help%s%s", verb ? " " : "", verb ? verb->name : "");
+	if (strncmp(what, "--", 2) == 0)
+		suggest_option(what, verb, question, sizeof(question));
+	snprintf(mend, sizeof(mend), "%sebb help%s%s", question, verb ? " " : "",
+		 verb ? verb->name : "");
 	say_error(NULL, mend, "%s", what);
 	return CLI_USAGE;
 }
@@ -72,8 +75,10 @@ static int parse(const struct verb *verb, int lead, int used, int argc, char *co
 }
 
 /* "image" alone is not wrong, only unfinished. */
-static void no_verb(const char *word, char *err, size_t size)
+static int no_verb(const char *word)
 {
+	char question[128], mend[256], err[256];
+	size_t size = sizeof(err);
 	size_t n = strlen(word), used = 0;
 
 	for (const struct verb *v = cli_verbs; v->name && used < size; v++)
@@ -82,6 +87,15 @@ static void no_verb(const char *word, char *err, size_t size)
 						 used ? ", " : "which one: ", v->name);
 	if (used == 0)
 		snprintf(err, size, "%.80s: no such verb", word);
+	snprintf(mend, sizeof(mend), "%sebb help",
+		 used ? "" : suggest_verb(word, question, sizeof(question)));
+	say_error(NULL, mend, "%s", err);
+	return CLI_USAGE;
+}
+
+static int print_version(struct args *args)
+{
+	return run(&(struct verb){.name = "version", .words = "", .run = verb_version}, args);
 }
 
 static int start(int argc, char *const *argv)
@@ -94,15 +108,17 @@ static int start(int argc, char *const *argv)
 	if (!verb && lead == argc) {
 		if (args_parse(argc, argv, NULL, cli_common_options, &args, err, sizeof(err)) < 0)
 			return usage(NULL, err);
+		if (args_given(&args, "version"))
+			return print_version(&args);
 		help_overview();
 		return args_given(&args, "help") ? CLI_DONE : CLI_USAGE;
 	}
-	if (!verb) {
-		no_verb(argv[lead], err, sizeof(err));
-		return usage(NULL, err);
-	}
+	if (!verb)
+		return no_verb(argv[lead]);
 	if (parse(verb, lead, used, argc, argv, &args, err, sizeof(err)) < 0)
 		return usage(verb, err);
+	if (args_given(&args, "version"))
+		return print_version(&args);
 	if (args_given(&args, "help")) {
 		help_verb(verb);
 		return CLI_DONE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Waiting until a service is ready to serve: the server took it, the instances that it is to keep
- * ready accept connections, and older revisions have handed over. The server is asked again until
- * it says so. */
+ * ready accept connections, at least one, and older revisions have handed over. The server is asked
+ * again until it says so. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "runtime/cli/deploy.h"
 #include "runtime/cli/text_out.h"
 
+#define SERVICES      "/v1/services/"
 #define WAIT_NS       (120 * NS_PER_SEC)
 #define WAIT_EVERY_MS 100
 
@@ -54,7 +55,7 @@ static enum readiness judge(const struct json *service, const struct json *insta
 		else if (!gets_traffic(service, own))
 			return WAITING;
 	}
-	return started >= wanted ? READY : WAITING;
+	return started >= (wanted > 0 ? wanted : 1) ? READY : WAITING;
 }
 
 static int look(const struct call *call, const char *name, const struct json *service,
@@ -79,8 +80,43 @@ static int look(const struct call *call, const char *name, const struct json *se
 	return CLI_DONE;
 }
 
-static int end_wait(enum readiness how, const char *name, const struct json *service,
-		    struct json_out *answers)
+/* What it said before it failed is most often why. */
+static void say_last_lines(const struct call *call, const char *name)
+{
+	struct conn_request request = {.method = "GET", .accept = "text/plain", .body_fd = -1};
+	struct api_answer answer;
+	char target[1200];
+	char *saved, *line;
+
+	if (api_target(target, sizeof(target), SERVICES, name, "/logs?tail=10") != CLI_DONE)
+		return;
+	request.target = target;
+	if (api_try(call, &request, "read its log", &answer) != CLI_DONE)
+		return;
+	line = answer.status == 200 && answer.text ? strtok_r(answer.text, "\n", &saved) : NULL;
+	if (line)
+		say_note("last lines of %s:", name);
+	for (; line; line = strtok_r(NULL, "\n", &saved))
+		say_note("  %s", line);
+	api_answer_fini(&answer);
+}
+
+/* Without minInstances nothing would start it before its first request. */
+static int start_one(const struct call *call, const char *name, const char *action)
+{
+	struct api_answer answer;
+	char target[1200];
+	int r = api_target(target, sizeof(target), SERVICES, name, "/start");
+
+	if (r == CLI_DONE)
+		r = api_call(call, "POST", target, action, &answer);
+	if (r == CLI_DONE)
+		api_answer_fini(&answer);
+	return r;
+}
+
+static int end_wait(const struct call *call, enum readiness how, const char *name,
+		    const struct json *service, struct json_out *answers)
 {
 	const char *error = json_string(json_get(service, "error"));
 	int64_t revision = 1;
@@ -91,6 +127,7 @@ static int end_wait(enum readiness how, const char *name, const struct json *ser
 			json_out_value(answers, NULL, service);
 		return CLI_DONE;
 	}
+	say_last_lines(call, name);
 	say_error(
 		error ? error : "its instances do not accept connections",
 		revision > 1
@@ -114,9 +151,11 @@ int service_wait(const struct call *call, const char *name, struct json_out *ans
 	uint64_t deadline_ns = clock_mono_ns() + WAIT_NS;
 	enum readiness how = WAITING;
 	char target[1200], action[128];
-	int r = api_target(target, sizeof(target), "/v1/services/", name, "");
+	int r = api_target(target, sizeof(target), SERVICES, name, "");
 
 	snprintf(action, sizeof(action), "wait for %.100s", name);
+	if (r == CLI_DONE)
+		r = start_one(call, name, action);
 	while (r == CLI_DONE && how == WAITING) {
 		struct api_answer answer;
 
@@ -125,7 +164,7 @@ int service_wait(const struct call *call, const char *name, struct json_out *ans
 			break;
 		r = look(call, name, answer.document, action, &how);
 		if (r == CLI_DONE && (how != WAITING || clock_mono_ns() > deadline_ns)) {
-			r = end_wait(how, name, answer.document, answers);
+			r = end_wait(call, how, name, answer.document, answers);
 			how = READY; /* the wait is over either way */
 		}
 		api_answer_fini(&answer);

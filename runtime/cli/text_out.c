@@ -42,6 +42,40 @@ void text_out_escaped(FILE *to, const char *text, size_t size, bool keep_tabs)
 	}
 }
 
+/* Bytes of "ESC [ digits ; : ... m" at text, or 0. */
+static size_t sgr_size(const char *text, size_t size)
+{
+	size_t n = 2;
+
+	if (size < 3 || text[0] != '\033' || text[1] != '[')
+		return 0;
+	while (n < size && ((text[n] >= '0' && text[n] <= '9') || text[n] == ';' || text[n] == ':'))
+		n++;
+	return n < size && text[n] == 'm' ? n + 1 : 0;
+}
+
+void text_out_program(FILE *to, const char *text, size_t size, bool color)
+{
+	bool colored = false;
+	char one[12];
+
+	for (size_t i = 0; i < size;) {
+		size_t n = sgr_size(text + i, size - i);
+
+		if (n == 0) {
+			i += escape_one(text + i, size - i, true, one);
+			fputs(one, to);
+			continue;
+		}
+		if (color)
+			fwrite(text + i, 1, n, to);
+		colored = color;
+		i += n;
+	}
+	if (colored)
+		fputs("\033[0m", to);
+}
+
 const char *text_escape(char *buf, size_t size, const char *text)
 {
 	size_t used = 0, left = strlen(text);

@@ -15,7 +15,10 @@
 
 /* Writes size bytes of text with control bytes escaped. keep_tabs: a tab stays one. */
 void text_out_escaped(FILE *to, const char *text, size_t size, bool keep_tabs);
-/* The same into buf, cut to fit. Returns buf. */
+/* The same for what a program wrote: its colours (ECMA-48 SGR, "ESC [ ... m") go out if color, and
+ * are left out if not; a reset follows them. */
+void text_out_program(FILE *to, const char *text, size_t size, bool color);
+/* The same as text_out_escaped into buf, cut to fit. Returns buf. */
 const char *text_escape(char *buf, size_t size, const char *text);
 
 /* Each writes into buf (32 bytes are enough) and returns it. */

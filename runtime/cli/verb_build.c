@@ -124,9 +124,13 @@ static int apply_guess(struct build *build, struct guess *guess)
 		return CLI_DONE;
 	if (r == 0)
 		r = guess_directory(dir_fd, build->runtime, guess);
+	if (r < 0 && dir_fd < 0) {
+		say_error(strerror(-r), "name a directory that holds a function", "cannot build %s",
+			  build->directory);
+		return CLI_USAGE;
+	}
 	if (r < 0) {
-		say_error(r == -ENOENT && dir_fd >= 0 ? "nothing in it tells what runs it"
-						      : strerror(-r),
+		say_error(r == -ENOENT ? "nothing in it tells what runs it" : strerror(-r),
 			  "name them: --runtime node|python|native --entrypoint FILE",
 			  "cannot build %s", build->directory);
 		return CLI_FAILED;

@@ -96,29 +96,52 @@ static int events_target(const struct call *call, const char *path, char *out, s
 	return r;
 }
 
-int verb_events(struct call *call)
+/* What was: printed. rev: the number of the last event; "" where what is to be followed has a name
+ * that nothing has yet. */
+static int print_past(const struct call *call, const char *target, const char *action, char *rev,
+		      size_t size)
 {
-	struct source source = {.action = "read the events", .take = event_line_print};
 	bool follow = args_given(&call->args, "follow");
+	struct conn_request request = {
+		.method = "GET", .target = target, .accept = "application/json", .body_fd = -1};
 	struct api_answer answer;
 	const struct json *list;
-	char target[720], since[800], rev[32];
-	int r = events_target(call, "/v1/events", target, sizeof(target));
+	int r = api_try(call, &request, action, &answer);
 
-	if (r == CLI_DONE)
-		r = api_call(call, "GET", target, source.action, &answer);
+	rev[0] = '\0';
 	if (r != CLI_DONE)
 		return r;
+	if (answer.status >= 300) {
+		if (answer.status == 404 && follow)
+			say_note("ebb: nothing has this name yet; waiting");
+		else
+			r = api_refused(action, answer.status, answer.document, answer.text);
+		api_answer_fini(&answer);
+		return r;
+	}
 	list = api_list(answer.document, "events");
 	if (call->json && !follow)
 		api_print(list);
 	for (size_t i = 0; (!call->json || follow) && i < json_count(list); i++)
 		event_print(call, json_at(list, i));
 	fflush(stdout);
-	table_value(rev, sizeof(rev), json_get(answer.document, "rev"), SHOW_TEXT, 0);
+	table_value(rev, size, json_get(answer.document, "rev"), SHOW_TEXT, 0);
 	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+int verb_events(struct call *call)
+{
+	struct source source = {.action = "read the events", .take = event_line_print};
+	char target[720], since[800], rev[32];
+	int r = events_target(call, "/v1/events", target, sizeof(target));
+
+	if (r == CLI_DONE)
+		r = print_past(call, target, source.action, rev, sizeof(rev));
+	if (r != CLI_DONE || !args_given(&call->args, "follow"))
+		return r;
 	(void)events_target(call, "/v1/watch", target, sizeof(target));
-	snprintf(since, sizeof(since), "%ssince=%s", target, rev);
+	snprintf(since, sizeof(since), "%s%s%s", target, *rev ? "since=" : "", rev);
 	source.target = since;
-	return follow ? print_lines(call, &source, true) : CLI_DONE;
+	return print_lines(call, &source, true);
 }

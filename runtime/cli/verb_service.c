@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
@@ -57,24 +58,70 @@ int verb_inspect(struct call *call)
 	return CLI_DONE;
 }
 
-int verb_rollback(struct call *call)
+static void print_rollback(const char *name, const struct json *document)
+{
+	char revision[32], repeats[32], image[300], digest[96];
+
+	printf("%s is at revision %s, which repeats revision %s (image %s, %s)\n", name,
+	       table_value(revision, sizeof(revision), json_get(document, "revision"), SHOW_TEXT,
+			   0),
+	       table_value(repeats, sizeof(repeats), json_get(document, "repeats"), SHOW_TEXT, 0),
+	       table_value(image, sizeof(image), json_get(document, "image"), SHOW_TEXT, 0),
+	       table_value(digest, sizeof(digest), json_get(document, "digest"), SHOW_DIGEST, 0));
+}
+
+static const struct column revision_columns[] = {
+	{.title = "REVISION", .key = "revision", .right = true},
+	{.title = "CREATED", .key = "created_at"},
+	{.title = "DIGEST", .key = "digest", .show = SHOW_DIGEST},
+	{.title = "CURRENT", .key = "current"},
+};
+
+int verb_revisions(struct call *call)
 {
 	const char *name = args_word(&call->args, 0);
-	char target[1100], action[128], revision[32];
+	char target[1100], action[128];
 	struct api_answer answer;
+	int r = api_target(target, sizeof(target), SERVICES "/", name, "/revisions");
+
+	snprintf(action, sizeof(action), "list the revisions of %.100s", name);
+	if (r == CLI_DONE)
+		r = api_call(call, "GET", target, action, &answer);
+	if (r != CLI_DONE)
+		return r;
+	if (call->json)
+		api_print(api_list(answer.document, "revisions"));
+	else
+		table_show(revision_columns, ARRAY_LEN(revision_columns),
+			   api_list(answer.document, "revisions"), call->color, "");
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+int verb_rollback(struct call *call)
+{
+	const char *name = args_word(&call->args, 0), *to = args_word(&call->args, 1);
+	char target[1100], action[128], body[48] = "";
+	struct api_answer answer;
+	uint64_t wanted;
 	int r = api_target(target, sizeof(target), SERVICES "/", name, "/rollback");
 
+	if (to && text_parse_u64(to, 1, UINT32_MAX, &wanted) < 0) {
+		say_error("it is not the number of a revision", "ebb revisions NAME shows them",
+			  "cannot roll back to %s", to);
+		return CLI_USAGE;
+	}
+	if (to)
+		snprintf(body, sizeof(body), "{\"revision\": %s}", to);
 	snprintf(action, sizeof(action), "roll back %.100s", name);
 	if (r == CLI_DONE)
-		r = api_call(call, "POST", target, action, &answer);
+		r = api_send(call, "POST", target, body, action, &answer);
 	if (r != CLI_DONE)
 		return r;
 	if (call->json)
 		api_print(answer.document);
 	else
-		printf("%s is at revision %s\n", name,
-		       table_value(revision, sizeof(revision),
-				   json_get(answer.document, "revision"), SHOW_TEXT, 0));
+		print_rollback(name, answer.document);
 	api_answer_fini(&answer);
 	return CLI_DONE;
 }

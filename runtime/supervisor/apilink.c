@@ -115,6 +115,21 @@ static int on_service_del(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_service_start(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_service_start *start = (const void *)m->record;
+	struct service *service;
+
+	if (!text_terminated(start->name, sizeof(start->name)) || !start->name[0])
+		return -EPROTO;
+	service = services_find(a->options.services, start->name, 0);
+	if (service)
+		fleet_prove(a->fleet, service);
+	answer(a, start->cookie, service ? 0 : -ENOENT, service ? "" : "there is no such service");
+	return 0;
+}
+
 /* ---- images ---- */
 
 static void end_import(struct import *import)
@@ -270,6 +285,8 @@ static const struct wire_rule rules[] = {
 	{WIRE_API_READY, 0, PHASE_STARTING, 0, 0, on_ready},
 	{WIRE_SERVICE_PUT, sizeof(struct wire_service_put), PHASE_SERVING, 0, 0, on_service_put},
 	{WIRE_SERVICE_DEL, sizeof(struct wire_service_del), PHASE_SERVING, 0, 0, on_service_del},
+	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,
+	 on_service_start},
 	{WIRE_IMAGE_IMPORT, sizeof(struct wire_image_import), PHASE_SERVING, 1, 1, on_image_import},
 	{WIRE_IMAGE_DEL, sizeof(struct wire_image_del), PHASE_SERVING, 0, 0, on_image_del},
 	{WIRE_INSTANCES_GET, sizeof(struct wire_instances_get), PHASE_SERVING, 0, 0,

@@ -66,6 +66,9 @@ void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const cha
 /* A service was put: instances of older revisions drain, minInstances start. */
 void fleet_service_changed(struct fleet *f, struct service *service);
 /* It is about to be removed: all its instances drain and stop. */
+/* Wants an instance without a request, until one accepts or fails to start (`ebb deploy --wait`).
+ */
+void fleet_prove(struct fleet *f, struct service *service);
 void fleet_service_gone(struct fleet *f, struct service *service);
 /* A gateway thawed something. */
 void fleet_doorbell(struct fleet *f);

@@ -35,7 +35,7 @@ static struct policy_view look(struct fleet *f, const struct service *service,
 {
 	const struct wire_service_put *put = &spec->put;
 	struct policy_view view = {
-		.min = put->instances_min,
+		.min = put->instances_min ? put->instances_min : service->proving,
 		.max = put->instances_max,
 		.concurrency = load_limit_first(spec),
 		.crowded = service->crowded,
@@ -204,6 +204,12 @@ void fleet_scale(struct fleet *f, struct service *service)
 		refuse(f, service, &view, decision.reason);
 	}
 	fleet_claim_waiting(f);
+}
+
+void fleet_prove(struct fleet *f, struct service *service)
+{
+	service->proving = true;
+	fleet_scale(f, service);
 }
 
 void fleet_replace(struct instance *i, const char *why)

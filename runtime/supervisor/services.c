@@ -262,7 +262,7 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		spec_unref(service->spec);
 	}
 	service->spec = spec;
-	service->accepted = false;
+	service->accepted = service->proving = false;
 	service->failures = 0;
 	service->unpreparable = false;
 	service->not_before_ns = 0;
@@ -279,6 +279,7 @@ void services_forget_proven(struct service *service)
 void services_accepted(struct service *service)
 {
 	service->accepted = true;
+	service->proving = false;
 	services_forget_proven(service);
 }
 

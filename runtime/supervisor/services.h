@@ -43,8 +43,9 @@ struct service {
 	/* The last one of which an instance accepted, while none of `spec` has; else NULL. It
 	 * serves what comes while `spec` fails to start (fleet_fall_back). */
 	struct spec *proven;
-	bool accepted;                 /* an instance of `spec` has */
-	uint32_t ups;                  /* instances that came up so far, as gateways count them */
+	bool accepted; /* an instance of `spec` has */
+	bool proving;  /* one is wanted without a request, until it accepts or fails */
+	uint32_t ups;  /* instances that came up so far, as gateways count them */
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
 	uint32_t crowded; /* requests that went to saturated instances since the last decision */
 	/* answered 503 and not yet told as an event: queue full, too late, nacked, cannot start */

@@ -51,6 +51,7 @@ static void tell_failure(struct instance *i)
 	if (!service || service->spec != i->spec)
 		return;
 	service->failures++;
+	service->proving = false; /* that it cannot start is known now */
 	service->not_before_ns = loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
 	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
 	if (fleet_fall_back(f, service))

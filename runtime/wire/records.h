@@ -23,7 +23,7 @@
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
 	X(API_LEDGER) X(GATEWAY_FILES) \
 	/* api -> ebbd */ \
-	X(API_READY) X(SERVICE_PUT) X(SERVICE_DEL) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
+	X(API_READY) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
 	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
 	/* ebbd -> ledger */ \
 	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
@@ -333,6 +333,13 @@ enum wire_timers { WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 struct wire_service_del {
 	uint64_t cookie;
 	uint32_t variant, reserved;
+	char name[SERVICE_NAME_SIZE];
+};
+
+/* Starts an instance of the present revision if there is none: RESULT says that it was taken in,
+ * events say what became of it. */
+struct wire_service_start {
+	uint64_t cookie;
 	char name[SERVICE_NAME_SIZE];
 };
 

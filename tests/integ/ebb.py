@@ -200,6 +200,11 @@ class Ebb:
     def get(self, service, path="/", **more):
         return self.http(path, host=f"{service}.localhost", **more)
 
+    def services(self):
+        reply = self.rest("GET", "/v1/services")
+        assert reply.status == 200, reply
+        return reply.json["services"]
+
     def instances(self, service=None):
         reply = self.rest("GET", "/v1/instances")
         assert reply.status == 200, reply
@@ -229,14 +234,36 @@ class Ebb:
         return self.cli("image", "import", source, "-t", name, ok=ok, timeout=180)
 
     def deploy(self, name, image, *options, ok=True):
-        return self.cli("deploy", name, "--image", image, *options, "--wait", ok=ok, timeout=60)
+        """Ready as --wait makes it ready, but a service without a minimum has no instance yet: most
+        tests begin with the first request."""
+        wait = ["--wait"] if "--min" in options else []
+        done = self.cli("deploy", name, "--image", image, *options, *wait, ok=ok, timeout=60)
+        if not wait and done.code == 0:
+            self.handed_over([name])
+        return done
 
     def apply(self, services, ok=True):
         """Deploys an ebb.json with these services."""
         path = os.path.join(self.root, "ebb.json")
         with open(path, "w") as f:
             json.dump({"services": services}, f)
-        return self.cli("deploy", "-f", path, "--wait", ok=ok)
+        wait = ["--wait"] if all(s.get("minInstances") for s in services.values()) else []
+        done = self.cli("deploy", "-f", path, *wait, ok=ok)
+        if not wait and done.code == 0:
+            self.handed_over(services)
+        return done
+
+    def handed_over(self, names):
+        """The instances to be kept are up, and none of an earlier revision takes requests any more."""
+        def over(service, up):
+            kept = [service["revision"], *(t["revision"] for t in service.get("traffic", []))]
+            return all(r in kept for r in up) and up.count(kept[0]) >= service["minInstances"]
+
+        def all_over():
+            up = [(i["service"], i["revision"]) for i in self.instances() if i["state"] in ("running", "frozen")]
+            return all(over(s, [revision for name, revision in up if name == s["name"]])
+                       for s in self.services() if s["name"] in names)
+        wait_for(all_over, 60, f"{', '.join(names)} to take over")
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -162,7 +162,7 @@ def forbidden_records():
     yield "a choice for no reason there is", record("CHOICE", struct.pack(f"<{len(choice)}I", *choice)), []
     yield "more kinds than a record has", record("BLAME", blame(0, 0, 1, [1] * 8, count=9)), []
     yield "a label without an end", record("BLAME", blame(0, 0, 1, [1], label=b"x" * 64)), []
-    for name in ("SERVICE_PUT", "SERVICE_DEL", "SHUTDOWN", "INSTANCE_COMMAND", "IMAGE_IMPORT",
+    for name in ("SERVICE_PUT", "SERVICE_DEL", "SERVICE_START", "SHUTDOWN", "INSTANCE_COMMAND", "IMAGE_IMPORT",
                  "METER_ACK", "LEDGER_READY", "API_READY", "UNPACK_DONE", "GATEWAY_CONFIG",
                  "INSTANCE_UP", "METER"):
         yield f"{name}, which is somebody else's", record(name, b"\0" * 64), []

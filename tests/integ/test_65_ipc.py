@@ -299,7 +299,7 @@ def test_logs_of_one_request_are_shown_though_hundred_ran_at_once(box):
     assert {json.loads(x)["request"] for x in rest.splitlines()} == {request}
     assert len(ebb.cli("logs", "--json", "tagged").json) == 500
     assert ebb.cli("logs", "--request", "nonsense", "tagged", ok=False).code == 2
-    assert ebb.rest("GET", "/v1/services/tagged/logs?request=nonsense").status == 422
+    assert ebb.rest("GET", "/v1/services/tagged/logs?request=nonsense").status == 400
 
 
 def test_following_one_request_shows_its_lines_only(box):

@@ -126,9 +126,10 @@ def test_events_of_one_name_or_kind(probe):
     assert of and {e["instance"] for e in of} == {instance}
     kinds = probe.cli("events", "--json", "--kind", "instance_ready", "probe").json
     assert kinds and {(e["kind"], e["service"]) for e in kinds} == {("instance_ready", "probe")}
-    assert probe.cli("events", "--json", "nobody").json == []
+    nobody = probe.cli("events", "--json", "prob", ok=False)
+    assert nobody.code == 1 and "did you mean 'probe'?" in nobody.err
     wrong = probe.cli("events", "--kind", "instance_readz", ok=False)
-    assert wrong.code != 0 and 'no kind of event named "instance_readz"' in wrong.err
+    assert wrong.code != 0 and "no kind of event named 'instance_readz'" in wrong.err and "did you mean 'instance_ready'?" in wrong.err
 
 
 def test_events_f_shows_what_comes_of_one_name(probe):

@@ -428,7 +428,10 @@ static void on_log(struct call *c)
 	char text[1024];
 
 	call_text(c, "text", text, sizeof(text));
-	printf("%s\n", text);
+	for (long n = call_number(c, "times", 1); n > 0; n--)
+		for (const char *at = text; *at; at++)
+			putchar(*at == '~' ? '\033' : *at); /* an escape, as nothing is decoded */
+	printf("\n");
 	call_printf(c, 200, "{}\n");
 }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/api/known.h"
+
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/images.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/api/services.h"
+#include "runtime/base/nearest.h"
+#include "runtime/base/text.h"
+
+/* question: "did you mean 'x'? " or ""; then where to look. */
+static void answer(struct request *rq, const char *what, const char *name,
+		   const struct nearest *near, const char *where)
+{
+	char question[128], mend[256];
+
+	(void)text_format(mend, sizeof(mend), "%s%s",
+			  nearest_question(near, question, sizeof(question)), where);
+	problem_reply(rq, 404, mend, "there is no %s '%s'", what, name);
+}
+
+static void offer_services(struct request *rq, struct nearest *near)
+{
+	struct services *services = rq->api->services;
+
+	for (size_t i = 0; i < services_count(services); i++)
+		nearest_offer(near, services_at(services, i)->name);
+}
+
+struct service *service_or_404(struct request *rq)
+{
+	struct service *s = services_find(rq->api->services, rq->arg);
+
+	if (!s)
+		answer_no_service(rq, rq->arg);
+	return s;
+}
+
+void answer_no_service(struct request *rq, const char *name)
+{
+	struct nearest near;
+
+	nearest_init(&near, name);
+	offer_services(rq, &near);
+	answer(rq, "service", name, &near, "ebb ls shows what there is");
+}
+
+void answer_no_source(struct request *rq, const char *name)
+{
+	struct nearest near;
+
+	nearest_init(&near, name);
+	offer_services(rq, &near);
+	answer(rq, "service or instance", name, &near, "ebb ls and ebb ps show what there is");
+}
+
+void answer_no_instance(struct request *rq, const char *id, const struct wire_instance_info *infos,
+			size_t count)
+{
+	struct nearest near;
+	char where[160];
+
+	nearest_init(&near, id);
+	for (size_t i = 0; i < count; i++)
+		nearest_offer(&near, infos[i].id);
+	if (services_find(rq->api->services, id))
+		(void)text_format(where, sizeof(where),
+				  "it is a service: ebb ps --service %s shows its instances", id);
+	else
+		(void)text_copy(where, sizeof(where), "ebb ps shows what there is");
+	answer(rq, "instance", id, &near, where);
+}
+
+void answer_no_image(struct request *rq, const char *name)
+{
+	const struct images *images = rq->api->images;
+	struct nearest near;
+
+	nearest_init(&near, name);
+	for (size_t i = 0; images_name_at(images, i); i++)
+		nearest_offer(&near, images_name_at(images, i));
+	answer(rq, "image", name, &near,
+	       "ebb image ls shows what there is (a name, or 12 digits of a digest)");
+}

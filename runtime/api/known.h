@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names that callers give: the thing they mean, or an answer that says what they may have meant.
+ */
+#ifndef EBB_API_KNOWN_H
+#define EBB_API_KNOWN_H
+
+#include <stddef.h>
+
+#include "runtime/wire/records.h"
+
+struct request;
+struct service;
+
+/* The service that the path names; NULL after having answered 404. */
+struct service *service_or_404(struct request *rq);
+/* 404: there is no such service (or, for logs and events, no such service or instance). */
+void answer_no_service(struct request *rq, const char *name);
+void answer_no_source(struct request *rq, const char *name);
+/* 404: there is no such instance among infos. */
+void answer_no_instance(struct request *rq, const char *id, const struct wire_instance_info *infos,
+			size_t count);
+/* 404: there is no such image. */
+void answer_no_image(struct request *rq, const char *name);
+
+#endif
