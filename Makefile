@@ -154,6 +154,8 @@ demo: ## see it work, on 127.0.0.1:8080 (root)
 bench: ## side by side with its peers (root)
 sim: ## the scaling policy in simulated time: instances, latency, bill per trace
 check-integ: ## the integration tests only (root); INTEG=tests/integ/test_50_fluid.py for one family
+check-programs: ## programs of Debian and npm, unmodified (root); PROGRAMS=Python,nginx for some
+compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
 
 FOR ?= build run images
@@ -169,7 +171,7 @@ format: ## clang-format over every C file
 	@find cgroups examples images netns runtime sandbox tests -name '*.[ch]' -exec clang-format -i {} +
 check-unit: ## unit tests; what needs root is skipped without it
 	@BUILD=$(BUILD) tests/run unit
-STAGES ?= build prebuild lint unit asan fuzz conformance integ vm timing
+STAGES ?= build prebuild lint unit asan fuzz conformance integ vm programs timing
 check: ## everything (root); ends with `N passed, N failed`; STAGES="lint unit", NO_SKIP=1
 	@tests/deps build run images check vm
 	@BUILD=$(BUILD) tests/run $(STAGES)

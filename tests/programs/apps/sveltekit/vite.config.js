@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+import adapter from '@sveltejs/adapter-node';
+import { sveltekit } from '@sveltejs/kit/vite';
+
+export default { plugins: [sveltekit({ adapter: adapter() })] };

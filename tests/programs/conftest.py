@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+One ebbd for all programs; each image is imported when its first program comes. PROGRAMS chooses: fast
+(the default), all, or names and families.
+"""
+import os
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "integ")]
+
+import catalogue  # noqa: E402
+import ebb  # noqa: E402
+import images  # noqa: E402
+import leaks  # noqa: E402
+
+CHOSEN = catalogue.chosen(os.environ.get("PROGRAMS", "fast"))
+RESULTS = os.path.join(os.path.dirname(ebb.CACHE), "programs")
+
+
+def pytest_configure(config):
+    import signal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # timeout(1): fixtures clean up
+    leaks.become_subreaper()
+    if os.geteuid() != 0:
+        pytest.exit("the programs run in ebbd, which needs root: sudo make check-programs", 2)
+
+
+def pytest_generate_tests(metafunc):
+    if "program" in metafunc.fixturenames:
+        by_image = sorted(CHOSEN, key=lambda p: [q.image for q in CHOSEN].index(p.image))
+        metafunc.parametrize("program", by_image, ids=lambda p: p.name)
+
+
+@pytest.fixture(scope="session")
+def host():
+    """An ebbd, and import_once(image)."""
+    one = ebb.Ebb(gateways=2).start()
+    there = set()
+
+    def import_once(name):
+        if name not in there:
+            one.import_image(images.IMAGES[name](), name)
+            there.add(name)
+        return one
+
+    try:
+        yield import_once
+        one.stop()
+    finally:
+        one.kill()
+        one.remove()

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people already have runs as it is: programs of Debian and npm, unmodified."""
+import catalogue
+import conftest
+import steps
+
+
+def test_program_is_served_frozen_and_ended_as_it_is(host, program):
+    trial = steps.Trial(host(program.image), program)
+    faults = trial.run()
+    trial.keep(conftest.RESULTS)
+    assert not faults, "\n".join(f"{claim}: {what}" for claim, what in faults.items())
+
+
+def test_names_of_programs_are_unique_and_forty_or_more():
+    names = [p.name for p in catalogue.PROGRAMS]
+    assert len(names) == len(set(names)) >= 40
