@@ -370,7 +370,7 @@ static int limit_instances(void)
 }
 
 /* Signals: all blocked, for PID 1s inherit that and ebb-init wants it; none ignored. */
-static int set_up(int *out_signal_fd)
+static int set_up(const struct shared *shared, int *out_signal_fd)
 {
 	sigset_t all, child;
 	int fd, r;
@@ -400,7 +400,7 @@ static int set_up(int *out_signal_fd)
 	if (fd < 0)
 		return -errno;
 	*out_signal_fd = fd;
-	return 0;
+	return filter_load(&shared->zygote_filter);
 }
 
 void zygote_main(const struct shared *shared)
@@ -408,7 +408,7 @@ void zygote_main(const struct shared *shared)
 	struct sandbox_word ready = {.says = SAYS_ARMED};
 	struct iovec part = {&ready, sizeof(ready)};
 	int signal_fd = -1;
-	int r = set_up(&signal_fd);
+	int r = set_up(shared, &signal_fd);
 	struct pollfd watched[] = {{.fd = CONTROL_FD, .events = POLLIN},
 				   {.fd = signal_fd, .events = POLLIN}};
 

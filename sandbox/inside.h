@@ -44,7 +44,7 @@ struct step_clock {
 struct shared {
 	struct step_clock *clock;
 	int init_fd; /* ebb-init, sealed; O_PATH */
-	struct filter function_filter, ring_filter, strict_filter, init_filter;
+	struct filter function_filter, ring_filter, strict_filter, init_filter, zygote_filter;
 	uint32_t id_base, fail_step;
 	char hostname[HOST_NAME_CHARS + 1];
 };
@@ -134,10 +134,10 @@ int template_own(void);
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
 
-/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""), and the
- * strict one that is loaded on top. 0 or -errno with a sentence. */
+/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""), the
+ * strict one that is loaded on top, and the zygote's. 0 or -errno with a sentence. */
 struct policies {
-	struct filter *plain, *ring, *strict;
+	struct filter *plain, *ring, *strict, *zygote;
 };
 int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size);
 

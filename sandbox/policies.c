@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The filters of a function, from the host's policy text or ebb's own: plain, and with a ring; and
- * the one of ebb on top of either (ebb.seccomp: "strict"). */
+/* The filters of a function, from the host's policy text or ebb's own: plain, with a ring, of
+ * the zygote; and the one of ebb on top of either (ebb.seccomp: "strict"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,11 +12,12 @@
 #include "sandbox/inside.h"
 
 #define POLICY_BYTES_MAX 65536
-#define RING_CALL        "io_uring_enter"
+#define NAME_SIZE        64
 
 FILTER_EMBED(sandbox_default_policy, "sandbox/policy/default.policy");
 FILTER_EMBED(sandbox_ring_policy, "sandbox/policy/ring.policy");
 FILTER_EMBED(sandbox_strict_policy, "sandbox/policy/strict.policy");
+FILTER_EMBED(sandbox_zygote_policy, "sandbox/policy/zygote.policy");
 
 struct text {
 	const char *name; /* for errors */
@@ -46,34 +47,77 @@ static int read_base(struct text *text, const char *path, char *err, size_t err_
 	return 0;
 }
 
-/* Whether a rule of this line, which is not NUL-terminated, names the call. */
-static bool names_ring_call(const char *line, size_t size)
+/* The next word of a line that is not NUL-terminated; empty at its end or at the reason. */
+static size_t next_word(const char **at, const char *end, char out[NAME_SIZE])
 {
-	const char *reason = memchr(line, '#', size);
-	const char *at =
-		memmem(line, reason ? (size_t)(reason - line) : size, RING_CALL, strlen(RING_CALL));
+	size_t size = 0;
 
-	return at && at > line && (at[-1] == ' ' || at[-1] == '\t');
+	while (*at < end && (**at == ' ' || **at == '\t'))
+		++*at;
+	while (*at < end && !strchr(" \t\r#", **at)) {
+		if (size < NAME_SIZE - 1)
+			out[size++] = **at;
+		++*at;
+	}
+	out[size] = '\0';
+	return size;
+}
+
+struct rule_line {
+	char action[NAME_SIZE], call[NAME_SIZE];
+};
+
+/* False for a line without a rule for a call. */
+static bool read_rule(const char *line, const char *end, struct rule_line *out)
+{
+	if (next_word(&line, end, out->action) && strcmp(out->action, "optional") == 0)
+		(void)next_word(&line, end, out->action);
+	return next_word(&line, end, out->call) && strcmp(out->action, "default") != 0;
+}
+
+static const char *line_end(const char *at, const char *end)
+{
+	const char *eol = memchr(at, '\n', (size_t)(end - at));
+
+	return eol ? eol : end;
+}
+
+/* More rules, and which lines of the base they replace. */
+struct addition {
+	const char *start, *end;
+	bool keeps_allowed; /* only refusals of the same calls go */
+};
+
+static bool names_call(const struct addition *more, const char *call)
+{
+	struct rule_line rule;
+
+	for (const char *at = more->start, *eol; at < more->end; at = eol + 1) {
+		eol = line_end(at, more->end);
+		if (read_rule(at, eol, &rule) && strcmp(rule.call, call) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Lines are emptied, not removed: the numbers in errors stay those of the file. */
-static void add_ring_rules(struct text *text)
+static void add_rules(struct text *text, const struct addition *more)
 {
-	const size_t more = (size_t)(sandbox_ring_policy_end - sandbox_ring_policy_start);
-	char *at = text->bytes, *end = text->bytes + text->size;
+	const size_t size = (size_t)(more->end - more->start);
+	char *const end = text->bytes + text->size;
+	struct rule_line rule;
 
-	while (at < end) {
-		char *eol = memchr(at, '\n', (size_t)(end - at));
-		size_t length = (size_t)((eol ? eol : end) - at);
-
-		if (names_ring_call(at, length))
-			memset(at, ' ', length);
-		at += length + 1;
+	for (char *at = text->bytes, *eol; at < end; at = eol + 1) {
+		eol = text->bytes + (line_end(at, end) - text->bytes);
+		if (!read_rule(at, eol, &rule) || !names_call(more, rule.call))
+			continue;
+		if (!more->keeps_allowed || strcmp(rule.action, "allow") != 0)
+			memset(at, ' ', (size_t)(eol - at));
 	}
-	must(text->size + 1 + more <= sizeof(text->bytes));
+	must(text->size + 1 + size <= sizeof(text->bytes));
 	text->bytes[text->size++] = '\n';
-	memcpy(text->bytes + text->size, sandbox_ring_policy_start, more);
-	text->size += more;
+	memcpy(text->bytes + text->size, more->start, size);
+	text->size += size;
 }
 
 static int compile(const struct text *text, struct filter *out, char *err, size_t err_size)
@@ -97,22 +141,40 @@ static int compile_strict(struct filter *out, char *err, size_t err_size)
 	return r;
 }
 
+/* base, and more, as one filter. */
+static int compile_more(const struct text *base, const struct addition *more, struct filter *out,
+			char *err, size_t err_size)
+{
+	SCOPED_MEM struct text *text = malloc(sizeof(*text));
+
+	if (!text)
+		return -ENOMEM;
+	*text = *base;
+	add_rules(text, more);
+	return compile(text, out, err, err_size);
+}
+
 int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size)
 {
+	static const struct addition ring = {sandbox_ring_policy_start, sandbox_ring_policy_end,
+					     false},
+				     zygote = {sandbox_zygote_policy_start,
+					       sandbox_zygote_policy_end, true};
 	SCOPED_MEM struct text *text = malloc(sizeof(*text));
 	int r = text ? read_base(text, path, err, err_size) : -ENOMEM;
 
 	if (r == 0)
 		r = compile(text, out->plain, err, err_size);
-	if (r < 0)
-		return r;
-	add_ring_rules(text);
-	r = compile(text, out->ring, err, err_size);
+	if (r == 0)
+		r = compile_more(text, &ring, out->ring, err, err_size);
+	if (r == 0)
+		r = compile_more(text, &zygote, out->zygote, err, err_size);
 	if (r == 0)
 		r = compile_strict(out->strict, err, err_size);
 	if (r < 0) {
 		filter_fini(out->plain);
 		filter_fini(out->ring);
+		filter_fini(out->zygote);
 	}
 	return r;
 }

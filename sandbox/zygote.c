@@ -50,6 +50,7 @@ static void shared_fini(struct shared *s)
 	filter_fini(&s->function_filter);
 	filter_fini(&s->ring_filter);
 	filter_fini(&s->strict_filter);
+	filter_fini(&s->zygote_filter);
 	filter_fini(&s->init_filter);
 }
 
@@ -65,7 +66,8 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 	r = policies_compile(o->policy_path,
 			     &(struct policies){.plain = &s->function_filter,
 						.ring = &s->ring_filter,
-						.strict = &s->strict_filter},
+						.strict = &s->strict_filter,
+						.zygote = &s->zygote_filter},
 			     err, err_size);
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@ import collections
 import pytest
 
 import pictures
+from waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +43,31 @@ def test_cve_2022_0492_no_release_agent_can_be_reached(box):
         seen = [line for line in report if line.endswith(" " + attempt)]
         assert seen and all(line.startswith("refused ") for line in seen), (attempt, seen)
     box.cli("rm", "escapes")
+
+
+def filters_of(box):
+    """How many filters the function has, as the kernel counts them."""
+    init = box.instance("escapes")["pid"]
+    with open(f"/proc/{init}/task/{init}/children") as f:
+        child = int(f.read().split()[0])
+    with open(f"/proc/{child}/status") as f:
+        return int(dict(line.split(":") for line in f)["Seccomp_filters"])
+
+
+def test_strict_is_a_second_filter(box):
+    """The zygote's, the function's, and the strict one over both."""
+    counts = {}
+    for seccomp in ("default", "strict"):
+        box.apply({"escapes": {"runtime": "container", "entrypoint": "escapes", "memory": 256, "minInstances": 1,
+                               "ebb": {"seccomp": seccomp}}})
+        wait_for(lambda: box.instances("escapes"))
+        counts[seccomp] = filters_of(box)
+        box.cli("rm", "escapes")
+        wait_for(lambda: not box.instances("escapes"))
+    assert counts == {"default": 2, "strict": 3}
+
+
+def test_an_unknown_word_for_seccomp_is_refused(box):
+    refused = box.apply({"escapes": {"runtime": "container", "entrypoint": "escapes",
+                                     "ebb": {"seccomp": "none"}}}, ok=False)
+    assert refused.code != 0 and "seccomp" in refused.err and "strict" in refused.err, refused

@@ -15,6 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import named  # noqa: E402
 import source  # noqa: E402
 import text  # noqa: E402
 import tools  # noqa: E402
@@ -26,6 +27,7 @@ CHECKS = (
     ("spdx", "files", text.spdx),
     ("readme", "folders", text.readmes),
     ("calls", "lines of product code", text.banned_calls),
+    ("threat-model", "names", named.threat_model),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),
     ("function-length", "functions", tools.function_length),

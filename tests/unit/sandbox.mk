@@ -8,9 +8,8 @@ $(OUT)/tests/sandbox_guest: tests/unit/sandbox_guest.c tests/unit/ring_guest.c t
 	$(CC) $(STD) $(WARN) -O2 -g -static $(filter %.c,$^) -o $@ -lpthread
 # .incbin is invisible to the compiler's dependency output.
 $(OUT)/obj/sandbox/zygote.o: sandbox/policy/init.policy
-$(OUT)/obj/sandbox/policies.o: $(addprefix sandbox/policy/,default.policy ring.policy strict.policy)
+$(OUT)/obj/sandbox/policies.o: $(addprefix sandbox/policy/,default.policy ring.policy strict.policy zygote.policy)
 $(OUT)/obj/tests/unit/test_filter.o: sandbox/policy/init.policy sandbox/policy/default.policy
-$(OUT)/obj/tests/unit/test_policy_traces.o: sandbox/policy/default.policy sandbox/policy/strict.policy
 
 .PHONY: traces
 traces: ## record what real programs ask of the kernel (tests/traces); needs them all

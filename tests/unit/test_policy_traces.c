@@ -17,15 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 
 #include "runtime/base/filter.h"
 #include "runtime/base/mem.h"
-
-FILTER_EMBED(plain_text, "sandbox/policy/default.policy");
-FILTER_EMBED(strict_text, "sandbox/policy/strict.policy");
+#include "sandbox/inside.h"
 
 #define LISTS     "tests/traces"
 #define CALLS_MAX 1024
@@ -62,6 +61,7 @@ static const char *const strict_refused[] = {
 
 static struct policy plain = {.name = "default", .refused = plain_refused};
 static struct policy strict = {.name = "strict", .refused = strict_refused};
+static struct policy ring = {.name = "ring"}, zygote = {.name = "zygote"};
 
 /* What a jump of classic BPF compares. */
 static bool jumps(const struct sock_filter *i, uint32_t a)
@@ -387,27 +387,116 @@ static void every_other_architecture_is_killed(void **state)
 	}
 }
 
-static int compile(struct policy *p, const char *text, const char *end)
+/* The zygote's filter stands over every function's too: it must not refuse what theirs allows. */
+static void the_zygote_passes_what_functions_may_ask(void **state)
 {
-	char err[256] = "";
-	int r = filter_compile(text, (size_t)(end - text), &p->filter, err, sizeof(err));
+	int refused = 0;
 
-	if (r < 0)
-		print_error("%s.policy: %s\n", p->name, err);
-	return r;
+	zygote.refused = plain_refused;
+	programs_run_under(&zygote);
+	for (int nr = 0; nr < CALLS_MAX; nr++)
+		for (uint64_t value = 0; value < 64; value++) {
+			const uint64_t args[6] = {value, value, value, value};
+
+			if (ask(&plain, nr, args) == SECCOMP_RET_ALLOW)
+				refused += ask(&zygote, nr, args) != SECCOMP_RET_ALLOW;
+		}
+	assert_int_equal(refused, 0);
+	assert_int_equal(ask(&zygote, SYS_io_uring_enter, (const uint64_t[6]){4}),
+			 SECCOMP_RET_ALLOW);
+	assert_int_equal(ask(&ring, SYS_io_uring_enter, (const uint64_t[6]){4}), SECCOMP_RET_ALLOW);
+}
+
+static void the_zygote_can_not_reach_the_host(void **state)
+{
+	static const int never[] = {
+		SYS_init_module,
+		SYS_finit_module,
+		SYS_delete_module,
+		SYS_kexec_load,
+		SYS_reboot,
+		SYS_swapon,
+		SYS_bpf,
+		SYS_ptrace,
+		SYS_setns,
+		SYS_unshare,
+		SYS_chroot,
+		SYS_keyctl,
+		SYS_perf_event_open,
+		SYS_open_by_handle_at,
+		SYS_process_vm_writev,
+		SYS_settimeofday,
+		SYS_clock_settime,
+		SYS_iopl,
+		SYS_acct,
+		SYS_syslog,
+		SYS_pidfd_getfd,
+		SYS_userfaultfd,
+		SYS_fanotify_init,
+		SYS_quotactl,
+	};
+	/* A disk; a bind mount; the lazy end of somebody else's mount is MNT_DETACH alone. */
+	const uint64_t disk[6] = {0, 0, 0x6000, 0x800}, memory[6] = {0, 0, 0x2000, 0x101};
+	const uint64_t bind[6] = {0, 0, 0, 0x1000}, force[6] = {0, 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(never); i++)
+		assert_int_not_equal(ask(&zygote, never[i], (const uint64_t[6]){0}),
+				     SECCOMP_RET_ALLOW);
+	assert_int_not_equal(ask(&zygote, SYS_mknodat, disk), SECCOMP_RET_ALLOW);
+	assert_int_not_equal(ask(&zygote, SYS_mknodat, memory), SECCOMP_RET_ALLOW);
+	assert_int_not_equal(ask(&zygote, SYS_mount, bind), SECCOMP_RET_ALLOW);
+	assert_int_not_equal(ask(&zygote, SYS_umount2, force), SECCOMP_RET_ALLOW);
+	print_message("zygote: %u calls allowed, %u instructions\n", count_allowed(&zygote),
+		      zygote.filter.count);
+}
+
+/* A host's own text may say less, more or otherwise about the calls that arming needs. */
+static void a_text_of_the_host_is_completed(void **state)
+{
+	static const char text[] = "default errno ENOSYS # r\nallow ioctl # all\n"
+				   "errno mount EPERM # r\nallow mknodat # all\n"
+				   "optional kill io_uring_enter # r\nallow fsopen # r\n";
+	char path[] = "/tmp/ebb-test-policy-XXXXXX", err[256] = "";
+	struct policy seen[4] = {0};
+	const struct policies out = {&seen[0].filter, &seen[1].filter, &seen[2].filter,
+				     &seen[3].filter};
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	if (policies_compile(path, &out, err, sizeof(err)) < 0)
+		fail_msg("%s", err);
+	unlink(path);
+	assert_int_equal(ask(&seen[0], SYS_io_uring_enter, (const uint64_t[6]){4}),
+			 SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&seen[1], SYS_io_uring_enter, (const uint64_t[6]){4}),
+			 SECCOMP_RET_ALLOW);
+	assert_int_equal(ask(&seen[3], SYS_mount, (const uint64_t[6]){0, 0, 0, 0x44000}),
+			 SECCOMP_RET_ALLOW);
+	assert_int_equal(ask(&seen[3], SYS_ioctl, (const uint64_t[6]){0, 0x5412}),
+			 SECCOMP_RET_ALLOW);
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+		filter_fini(&seen[i].filter);
 }
 
 static int open_policies(void **state)
 {
-	int r = compile(&plain, plain_text_start, plain_text_end);
+	const struct policies out = {&plain.filter, &ring.filter, &strict.filter, &zygote.filter};
+	char err[512] = "";
+	int r = policies_compile(NULL, &out, err, sizeof(err));
 
-	return r < 0 ? r : compile(&strict, strict_text_start, strict_text_end);
+	if (r < 0)
+		print_error("%s\n", err);
+	return r;
 }
 
 static int close_policies(void **state)
 {
 	filter_fini(&plain.filter);
+	filter_fini(&ring.filter);
 	filter_fini(&strict.filter);
+	filter_fini(&zygote.filter);
 	return 0;
 }
 
@@ -419,6 +508,9 @@ int main(void)
 		cmocka_unit_test(hostile_arguments_are_refused),
 		cmocka_unit_test(only_five_kinds_of_socket_exist),
 		cmocka_unit_test(every_other_architecture_is_killed),
+		cmocka_unit_test(the_zygote_passes_what_functions_may_ask),
+		cmocka_unit_test(the_zygote_can_not_reach_the_host),
+		cmocka_unit_test(a_text_of_the_host_is_completed),
 	};
 
 	return cmocka_run_group_tests(tests, open_policies, close_policies);

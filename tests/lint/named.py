@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents that name files and tests as proof: each name must exist."""
+import os
+import re
+
+PAGE = "docs/internals/threat-model.md"
+TOP = ("cgroups/", "docs/", "examples/", "images/", "netns/", "packaging/", "runtime/", "sandbox/", "tests/")
+
+
+def test_names(project):
+    """stem -> names of functions, of all files of tests."""
+    found = {}
+    for path in project.files:
+        stem, ending = os.path.splitext(os.path.basename(path))
+        if path.startswith("tests/") and stem.startswith("test_") and ending in (".py", ".c"):
+            pattern = r"^def (\w+)" if ending == ".py" else r"cmocka_unit_test\w*\(\s*(\w+)"
+            found.setdefault(stem, set()).update(re.findall(pattern, project.text(path) or "", re.M))
+    return found
+
+
+def fault_of(word, project, tests):
+    """What is wrong with a word in backquotes, or None."""
+    if "::" in word:
+        stem, name = word.split("::", 1)
+        stem = os.path.splitext(os.path.basename(stem))[0]
+        if stem not in tests:
+            return f"no test file {stem}"
+        return None if name in tests[stem] else f"{stem} has no test {name}"
+    if word.startswith(TOP):
+        path = word.rstrip("/")
+        there = path in project.files or any(f.startswith(path + "/") for f in project.files)
+        return None if there else f"no file {word}"
+    if re.fullmatch(r"test_\w+(\.py|\.c)?", word):
+        word = os.path.splitext(word)[0]
+        known = word in tests or any(word in names for names in tests.values())
+        return None if known else f"no test {word}"
+    return None
+
+
+def threat_model(project):
+    """Every file and test the threat model names exists; every barrier names both."""
+    faults, count, section = [], 0, ""
+    tests = test_names(project)
+    for number, line in enumerate(project.lines(PAGE), 1):
+        if line.startswith("## "):
+            section = line[3:]
+        words = re.findall(r"`([^`]+)`", line)
+        for word in words:
+            count += 1
+            what = fault_of(word, project, tests)
+            if what:
+                faults.append(f"{PAGE}:{number}: {what}")
+        row = section == "Barriers" and line.startswith("| ") and not line.startswith("| barrier")
+        if row and not (any(w.startswith(TOP) for w in words) and any("::" in w or w.startswith("test_") for w in words)):
+            faults.append(f"{PAGE}:{number}: a barrier names a file and a test")
+    return count, faults
