@@ -141,6 +141,14 @@ def test_instances_of_one_image_share_no_device_and_inode(hosts):
             assert mine[path] != theirs[path], path
 
 
+@pytest.mark.parametrize("what,path", [("rename", "/tmp"), ("rename", "/home"), ("remake", "/home/alice"),
+                                       ("rename", "/home/alice"), ("remake", "/tmp")])
+def test_directories_of_an_image_can_be_changed(hosts, what, path):
+    """Before Linux 6.6 tmpfs has no user xattrs: one overlay gave EXDEV and EIO."""
+    got = reach(hosts, "probe", what, path)
+    assert got["got"] == 0, got
+
+
 def test_own_host_name_resolves(hosts):
     name = hosts.instance("probe")["id"]
     assert f"127.0.0.1\t{name}\n" in hosts.get("probe", "/file?path=/etc/hosts").text

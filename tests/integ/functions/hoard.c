@@ -416,6 +416,31 @@ static long take_lease(const char *path)
 	return fd < 0 ? -1 : fcntl(fd, F_SETLEASE, F_RDLCK);
 }
 
+/* A directory is made, renamed, given a file and removed. */
+static long rename_directory(const char *path)
+{
+	char from[1100], to[1100], file[1110];
+	int fd;
+
+	snprintf(from, sizeof(from), "%s/from", path);
+	snprintf(to, sizeof(to), "%s/to", path);
+	snprintf(file, sizeof(file), "%s/file", to);
+	if (mkdir(from, 0700) < 0 || rename(from, to) < 0)
+		return -1;
+	fd = open(file, O_CREAT | O_WRONLY, 0600);
+	if (fd < 0 || close(fd) < 0 || unlink(file) < 0)
+		return -1;
+	return rmdir(to);
+}
+
+/* One of the image's is removed and made anew. */
+static long remake_directory(const char *path)
+{
+	if (rmdir(path) < 0 || mkdir(path, 0755) < 0)
+		return -1;
+	return rename_directory(path);
+}
+
 long reach(const char *what, const char *path)
 {
 	if (watcher < 0)
@@ -430,6 +455,10 @@ long reach(const char *what, const char *path)
 		return take_record_lock(path);
 	if (strcmp(what, "lease") == 0)
 		return take_lease(path);
+	if (strcmp(what, "rename") == 0)
+		return rename_directory(path);
+	if (strcmp(what, "remake") == 0)
+		return remake_directory(path);
 	errno = EINVAL;
 	return -1;
 }
