@@ -31,6 +31,8 @@ static int receive_claim(struct inside *in)
 	if (n != sizeof(c->head) + sizeof(c->exec) || fd_count != 2u + !!c->head.has_listen ||
 	    !text_terminated(c->head.instance_id, sizeof(c->head.instance_id)))
 		return -EPIPE;
+	if (c->exec.uid != 0)
+		c->exec.capabilities = 0;
 	c->root_fd = fds[0];
 	c->output_fd = fds[1];
 	c->listen_fd = fds[2];
@@ -151,8 +153,9 @@ static const struct step claim_steps[] = {
 	{SANDBOX_HOSTNAME, leave_zygote}, {SANDBOX_MOVE_ROOT, move_root},
 	{SANDBOX_MOUNTS, move_trees},     {SANDBOX_PIVOT, pivot},
 	{SANDBOX_CWD, make_cwd},          {SANDBOX_FORK, let_go},
-	{SANDBOX_PIVOT, drop_stage},      {SANDBOX_GROUPS, drop_ids},
-	{SANDBOX_CAPS, drop_caps},        {SANDBOX_INIT, become_init},
+	{SANDBOX_PIVOT, drop_stage},      {SANDBOX_CAPS, narrow_init},
+	{SANDBOX_GROUPS, drop_ids},       {SANDBOX_CAPS, drop_init_caps},
+	{SANDBOX_INIT, become_init},
 };
 
 void claim_main(struct inside *in)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -10,19 +11,82 @@
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
-/* No capability is ever gained again by execve(2), not even by uid 0 (capabilities(7)). */
+static const cap_value_t kept[WIRE_CAPABILITY_COUNT] = {
+#define X(name) [WIRE_CAPABILITY_##name] = CAP_##name,
+	WIRE_CAPABILITIES(X)
+#undef X
+};
+
+static bool is_kept(cap_value_t cap)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (kept[i] == cap)
+			return true;
+	return false;
+}
+
+/* What no function ever has; the rest waits for the claim, which says who the function is. */
 int drop_bounding_set(void)
 {
-	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
-				   SECBIT_NO_CAP_AMBIENT_RAISE |
-				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
-
-	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 || cap_reset_ambient() < 0)
+	if (cap_reset_ambient() < 0)
 		return -errno;
 	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++)
-		if (cap_drop_bound(cap) < 0)
+		if (!is_kept(cap) && cap_drop_bound(cap) < 0)
 			return -errno;
 	return 0;
+}
+
+/* With none left, no capability is ever gained again by execve(2), not even by uid 0; with some,
+ * only uid 0 has them, and loses them when it becomes somebody else (capabilities(7)). */
+static int narrow(uint32_t capabilities)
+{
+	const unsigned long never_more =
+		SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	const unsigned long none = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
+
+	if (prctl(PR_SET_SECUREBITS, capabilities ? never_more : never_more | none, 0, 0, 0) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (!(capabilities & 1u << i) && prctl(PR_CAPBSET_DROP, kept[i], 0, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+static int keep_only(struct inside *in, uint32_t capabilities)
+{
+	static const cap_flag_t sets[] = {CAP_PERMITTED, CAP_EFFECTIVE};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(kept); i++)
+		for (size_t s = 0; s < ARRAY_LEN(sets) && capabilities & 1u << i; s++)
+			if (cap_set_flag(in->no_caps, sets[s], 1, &kept[i], CAP_SET) < 0)
+				return -errno;
+	return cap_set_proc(in->no_caps) < 0 ? -errno : 0;
+}
+
+/* PID 1 hands signals on to a function that may have become another user. */
+static uint32_t of_init(const struct inside *in)
+{
+	return in->claim->exec.capabilities ? 1u << WIRE_CAPABILITY_KILL : 0;
+}
+
+int narrow_function(struct inside *in)
+{
+	return narrow(in->claim->exec.capabilities);
+}
+
+int narrow_init(struct inside *in)
+{
+	return narrow(of_init(in));
+}
+
+int drop_function_caps(struct inside *in)
+{
+	return keep_only(in, in->claim->exec.capabilities);
+}
+
+int drop_init_caps(struct inside *in)
+{
+	return keep_only(in, of_init(in));
 }
 
 int drop_ids(struct inside *in)
@@ -38,11 +102,6 @@ int drop_ids(struct inside *in)
 	    setresuid(e->uid, e->uid, e->uid) < 0)
 		return -errno;
 	return 0;
-}
-
-int drop_caps(struct inside *in)
-{
-	return cap_set_proc(in->no_caps) < 0 ? -errno : 0;
 }
 
 int drop_new_privs(struct inside *in)

@@ -169,9 +169,12 @@ int ring_enable(struct inside *in);
 void ring_describe(const struct io_uring_params *params, char *out);
 
 /* drop.c: giving privileges up; used by PID 1 and by the function's process. */
-int drop_bounding_set(void); /* early: keeps what is held */
+int drop_bounding_set(void);            /* early: keeps what is held */
+int narrow_function(struct inside *in); /* of the claim, before the ids */
+int narrow_init(struct inside *in);
 int drop_ids(struct inside *in);
-int drop_caps(struct inside *in);
+int drop_function_caps(struct inside *in);
+int drop_init_caps(struct inside *in);
 int drop_new_privs(struct inside *in);
 
 #endif

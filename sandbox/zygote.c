@@ -242,14 +242,16 @@ void armed_fini(struct armed *a)
 	fd_close(&a->ipc_fd);
 }
 
-/* /dev/stdout inside opens the pipe anew, which asks for its owner. */
+/* /dev/stdout inside opens the pipe anew, which asks for its owner, or for a mode that lets others
+ * write: a server that has become another user opens its logs again. */
 static int give_output(int output_fd, uint32_t host_uid)
 {
 	struct stat st;
 
 	if (fstat(output_fd, &st) < 0)
 		return -errno;
-	if (S_ISFIFO(st.st_mode) && fchown(output_fd, host_uid, (gid_t)-1) < 0)
+	if (S_ISFIFO(st.st_mode) &&
+	    (fchown(output_fd, host_uid, (gid_t)-1) < 0 || fchmod(output_fd, 0622) < 0))
 		return -errno;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 
 #define TABLE_BYTES_MAX (1u << 20)
 #define FIELDS_MAX      7
+#define USERS_MAX       128
 
 static int open_in(int root_fd, const char *path, uint64_t flags)
 {
@@ -187,6 +189,52 @@ static void add_groups(struct unpack *u, const char *login)
 			c->groups[c->group_count++] = gid;
 }
 
+/* A text of config.users; false when it does not fit or would be read wrongly. */
+static bool user_text(char *const fields[FIELDS_MAX], const char *group, char *out, size_t size)
+{
+	char groups[256] = "";
+	SCOPED_MEM char *copy = group ? strdup(group) : NULL;
+	char *at = copy, *other[FIELDS_MAX];
+	size_t used = 0, count;
+
+	while (at && (count = next_line(&at, other)) > 0) {
+		uint32_t gid;
+		int n;
+
+		if (count < 4 || !id_parse(other[2], &gid) || !is_member(other[3], fields[0]))
+			continue;
+		n = snprintf(groups + used, sizeof(groups) - used, "%s%" PRIu32, used ? "," : "",
+			     gid);
+		if (n < 0 || (size_t)n >= sizeof(groups) - used)
+			return false;
+		used += (size_t)n;
+	}
+	return fields[0][0] && text_format(out, size, "%s:%s:%s:%s:%s", fields[0], fields[2],
+					   fields[3], groups, fields[5]) == 0;
+}
+
+/* For settings that name another user, and for HOME. What does not fit is left out. */
+static void list_users(struct unpack *u)
+{
+	SCOPED_MEM char *passwd = merged_file(u, "etc/passwd");
+	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	char *at = passwd, *fields[FIELDS_MAX];
+	size_t used = 0, count;
+	uint32_t id;
+
+	while (at && u->config.user_count < USERS_MAX && (count = next_line(&at, fields)) > 0) {
+		char text[512];
+
+		if (count < 6 || !id_parse(fields[2], &id) || !id_parse(fields[3], &id) ||
+		    !user_text(fields, group, text, sizeof(text)) ||
+		    used + strlen(text) + 1 > sizeof(u->config.users))
+			continue;
+		memcpy(u->config.users + used, text, strlen(text) + 1);
+		used += strlen(text) + 1;
+		u->config.user_count++;
+	}
+}
+
 int user_resolve(struct unpack *u, const char *user)
 {
 	char name[256], login[256];
@@ -195,6 +243,7 @@ int user_resolve(struct unpack *u, const char *user)
 
 	if (text_copy(name, sizeof(name), user) < 0)
 		return unpack_fail(u, -ENAMETOOLONG, "config: User is too long");
+	list_users(u);
 	group = strchr(name, ':');
 	if (group)
 		*group++ = '\0';

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/api/blob.h"
+#include "runtime/api/exec_user.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -21,7 +22,8 @@ bool image_config_valid(const struct wire_image_config *c)
 	       c->stop_signal <= 64 && text_terminated(c->cwd, sizeof(c->cwd)) &&
 	       blob_bytes(c->entrypoint, sizeof(c->entrypoint), c->entrypoint_count) >= 0 &&
 	       blob_bytes(c->cmd, sizeof(c->cmd), c->cmd_count) >= 0 &&
-	       blob_bytes(c->env, sizeof(c->env), c->env_count) >= 0;
+	       blob_bytes(c->env, sizeof(c->env), c->env_count) >= 0 &&
+	       blob_bytes(c->users, sizeof(c->users), c->user_count) >= 0;
 }
 
 bool image_is_own_runtime(const struct wire_image_config *image)
@@ -140,6 +142,7 @@ static int merge_env(const struct wire_image_config *image, const struct service
 {
 	struct blob env = {.memory = out->env, .size = sizeof(out->env)};
 	int r = add_ours(&env, service, revision, out->port);
+	char home[256];
 
 	if (r == 0)
 		r = add_all(&env, spec->env, spec->env_count);
@@ -147,8 +150,9 @@ static int merge_env(const struct wire_image_config *image, const struct service
 		r = add_image_env(&env, image, spec);
 	if (r == 0 && !has(&env, "PATH"))
 		r = blob_add_pair(&env, "PATH", PATH_DEFAULT);
+	exec_home(image, out->uid, home, sizeof(home));
 	if (r == 0 && !has(&env, "HOME"))
-		r = blob_add_pair(&env, "HOME", "/");
+		r = blob_add_pair(&env, "HOME", home);
 	out->envc = (uint16_t)env.count;
 	return r;
 }
@@ -160,10 +164,7 @@ void exec_merge(const struct wire_image_config *image, const struct service_spec
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	out->uid = image->uid;
-	out->gid = image->gid;
-	out->group_count = image->group_count;
-	memcpy(out->groups, image->groups, sizeof(out->groups));
+	exec_user(image, spec, out, errors);
 	out->stop_signal = image->stop_signal ? image->stop_signal : SIGTERM;
 	out->port = (uint16_t)(spec->port ? spec->port : image->port ? image->port : PORT_DEFAULT);
 	if (text_copy(out->cwd, sizeof(out->cwd), *image->cwd ? image->cwd : "/") < 0 ||

@@ -38,6 +38,7 @@ static void write_config(struct json_out *o, const struct wire_image_config *c)
 	blob_write(o, "entrypoint", c->entrypoint, c->entrypoint_count);
 	blob_write(o, "cmd", c->cmd, c->cmd_count);
 	blob_write(o, "env", c->env, c->env_count);
+	blob_write(o, "users", c->users, c->user_count);
 	json_out_end_object(o);
 }
 
@@ -112,6 +113,10 @@ static int read_config(const struct json *v, struct wire_image_config *c)
 			 &c->entrypoint_count) ||
 	    read_strings(v, "cmd", c->cmd, sizeof(c->cmd), &c->cmd_count) ||
 	    read_strings(v, "env", c->env, sizeof(c->env), &c->env_count))
+		return -EINVAL;
+	/* Images of earlier versions have none. */
+	if (json_get(v, "users") &&
+	    read_strings(v, "users", c->users, sizeof(c->users), &c->user_count))
 		return -EINVAL;
 	return 0;
 }

@@ -234,3 +234,62 @@ static void write_command(struct json_out *o, const char *key, const struct serv
 }
 
 const struct schema_part schema_command = {read_command, write_command};
+
+/* ---- capabilities ---- */
+
+static const char *const capability_names[] = {
+#define X(name) #name,
+	WIRE_CAPABILITIES(X)
+#undef X
+};
+
+/* "CHOWN", as Docker and Kubernetes spell it, or "CAP_CHOWN". */
+static int capability_bit(const char *text, uint32_t *out)
+{
+	if (strncmp(text, "CAP_", 4) == 0)
+		text += 4;
+	for (uint32_t i = 0; i < ARRAY_LEN(capability_names); i++)
+		if (strcmp(text, capability_names[i]) == 0) {
+			*out = 1u << i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static void read_capabilities(struct service_spec *spec, const struct json *value, const char *path,
+			      struct problem_list *errors)
+{
+	if (json_kind(value) != JSON_ARRAY) {
+		problem_add(errors, path, "must be a list of names such as \"CHOWN\"");
+		return;
+	}
+	spec->capabilities = SPEC_CAPABILITIES_GIVEN;
+	for (size_t i = 0; i < json_count(value); i++) {
+		const char *text = json_string(json_at(value, i));
+		char shown[80];
+		uint32_t bit;
+
+		if (text && capability_bit(text, &bit) == 0) {
+			spec->capabilities |= bit;
+			continue;
+		}
+		schema_show(shown, sizeof(shown), json_at(value, i));
+		problem_add(errors, path,
+			    "%s is none that an instance may have (CHOWN, DAC_OVERRIDE, FOWNER, "
+			    "SETUID, SETGID, NET_BIND_SERVICE, KILL)",
+			    shown);
+	}
+}
+
+static void write_capabilities(struct json_out *o, const char *key, const struct service_spec *spec)
+{
+	if (spec->capabilities == SPEC_CAPABILITIES_DEFAULT)
+		return;
+	json_out_array(o, key);
+	for (uint32_t i = 0; i < ARRAY_LEN(capability_names); i++)
+		if (spec->capabilities & 1u << i)
+			json_out_string(o, NULL, capability_names[i]);
+	json_out_end_array(o);
+}
+
+const struct schema_part schema_capabilities = {read_capabilities, write_capabilities};

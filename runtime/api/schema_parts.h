@@ -13,7 +13,8 @@ struct schema_part {
 	void (*write)(struct json_out *o, const char *key, const struct service_spec *spec);
 };
 
-extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command;
+extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command,
+	schema_capabilities;
 
 /* A value as a message shows it, cut to fit. */
 void schema_show(char *buf, size_t size, const struct json *value);

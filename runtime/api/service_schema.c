@@ -76,6 +76,8 @@ static const struct key service_keys[] = {
 	{"hosts", KEY_PART, .part = &schema_hosts},
 	{"env", KEY_PART, .part = &schema_env},
 	{"command", KEY_PART, .part = &schema_command},
+	{"user", TEXT(user)},
+	{"capabilities", KEY_PART, .part = &schema_capabilities},
 	{"ebb", KEY_OBJECT, .keys = ebb_keys},
 	{"name", KEY_IGNORED},
 	{"revision", KEY_IGNORED},

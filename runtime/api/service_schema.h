@@ -14,6 +14,7 @@
 
 #define SPEC_ENV_SIZE     16384
 #define SPEC_COMMAND_SIZE 8192
+#define SPEC_USER_SIZE    128
 
 /* Without padding or pointers and zeroed before it is filled, so that two are equal exactly if
  * memcmp says so. Blobs as in the wire records; env is sorted by name. */
@@ -31,13 +32,19 @@ struct service_spec {
 	uint32_t io_uring;       /* 0 or 1 */
 	uint32_t seccomp;        /* 0 default, 1 strict */
 	uint32_t host_count, env_count, command_count;
+	uint32_t capabilities; /* SPEC_CAPABILITIES_DEFAULT, or bits of enum wire_capability */
 	char image[IMAGE_NAME_SIZE];
 	char runtime[32]; /* for people to see; nothing follows from it */
 	char prefix[PATH_PREFIX_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
 	char env[SPEC_ENV_SIZE];
 	char command[SPEC_COMMAND_SIZE];
+	char user[SPEC_USER_SIZE]; /* "" = the image's */
 };
+
+/* All that the image's user may have: all for user 0, none for others. */
+#define SPEC_CAPABILITIES_DEFAULT 0
+#define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* beside the bits, of which there may be none */
 
 #define SPEC_CONCURRENCY_AUTO 100
 

@@ -79,7 +79,8 @@ static bool blob_holds(const char *blob, size_t size, uint32_t count)
 
 static bool exec_holds(const struct wire_exec *e)
 {
-	return e->uid <= 65535 && e->gid <= 65535 && e->group_count <= ARRAY_LEN(e->groups) &&
+	return e->uid <= 65535 && e->gid <= 65535 && !(e->capabilities & ~WIRE_CAPABILITIES_ALL) &&
+	       (e->uid == 0 || !e->capabilities) && e->group_count <= ARRAY_LEN(e->groups) &&
 	       e->argc > 0 && e->argc <= 1024 && e->envc <= 4096 && e->port > 0 &&
 	       e->stop_signal > 0 && e->stop_signal <= 64 &&
 	       text_terminated(e->cwd, sizeof(e->cwd)) && e->cwd[0] == '/' &&

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "runtime/wire/capabilities.h"
+
 /* clang-format off */
 #define WIRE_TYPES(X) \
 	/* ebbd -> gateway */ \
@@ -68,8 +70,8 @@ struct wire_exec {
 	uint16_t argc, envc;  /* strings in argv and env */
 	uint16_t stop_signal; /* Linux number; SIGTERM unless the image says otherwise */
 	uint16_t port;        /* TCP port the function will listen on = $PORT */
-	uint16_t reserved[3];
-	char cwd[512]; /* absolute; made if absent */
+	uint16_t capabilities, reserved[2]; /* bits of enum wire_capability; 0 unless uid is 0 */
+	char cwd[512];                      /* absolute; made if absent */
 	char argv[8192];
 	char env[24576]; /* without EBB_INSTANCE, which ebbd adds */
 };
@@ -365,10 +367,11 @@ struct wire_image_config {
 	uint16_t group_count, entrypoint_count, cmd_count, env_count;
 	uint16_t stop_signal; /* 0 = none given */
 	uint16_t port;        /* the one exposed tcp port, or 0 */
-	uint16_t reserved[2];
+	uint16_t user_count, reserved;
 	char cwd[512]; /* "" = none given */
 	char entrypoint[4096], cmd[4096];
 	char env[16384];
+	char users[8192]; /* of its /etc/passwd, what fits: "name:uid:gid:groups,...:home" */
 };
 
 struct wire_image_done {

@@ -67,12 +67,82 @@ def test_runs_under_its_own_id_range(box):
         assert all(host <= int(i) < host + count for i in status(p)["Uid"].split())
 
 
-@pytest.mark.parametrize("who", ["init", "function"])
-def test_is_confined(box, who):
-    pid = box.instance("probe")["pid"] if who == "init" else function_pid(box)
-    seen = status(pid)
-    assert [int(seen[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
-    assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
+CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, NET_BIND_SERVICE = (1 << n for n in (0, 1, 3, 5, 6, 7, 10))
+OF_ROOT = CHOWN | DAC_OVERRIDE | FOWNER | KILL | SETGID | SETUID | NET_BIND_SERVICE
+
+
+def rights(box, service):
+    """Of its PID 1 and of the function: all five sets, where those that are not given must be 0."""
+    init = box.instance(service)["pid"]
+    # It becomes ebb-init while the function starts, so an answer may come before that.
+    wait_for(lambda: status(init)["Seccomp"] == "2")
+    with open(f"/proc/{init}/task/{init}/children") as f:
+        pids = [init, int(f.read().split()[0])]
+    found = []
+    for seen in map(status, pids):
+        assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
+        assert int(seen["CapInh"], 16) == int(seen["CapAmb"], 16) == 0
+        sets = {int(seen[c], 16) for c in ("CapPrm", "CapEff", "CapBnd")}
+        assert len(sets) == 1, sets
+        found.append(sets.pop())
+    return found
+
+
+CONFINED = {
+    "root": ({}, [KILL, OF_ROOT]),
+    "none": ({"capabilities": []}, [0, 0]),
+    "some": ({"capabilities": ["CHOWN", "CAP_SETUID"]}, [KILL, CHOWN | SETUID]),
+    "number": ({"user": "1000"}, [0, 0]),
+    "name": ({"user": "alice"}, [0, 0]),
+}
+
+
+@pytest.mark.parametrize("case", CONFINED)
+def test_is_confined(box, case):
+    settings, expected = CONFINED[case]
+    box.apply({case: {"runtime": "container", "entrypoint": "probe", **settings}})
+    assert box.get(case).status == 200
+    assert rights(box, case) == expected
+    box.cli("rm", case)
+    wait_for(lambda: not box.instances(case))
+
+
+def test_the_user_of_a_service_overrides_the_image(box):
+    box.apply({"alice": {"runtime": "container", "entrypoint": "probe", "user": "alice"},
+               "number": {"runtime": "container", "entrypoint": "probe", "user": "1234:7"}})
+    lines = box.get("alice", "/file?path=/proc/self/status").text
+    assert "Uid:\t1234\t" in lines and "Gid:\t1235\t" in lines and "Groups:\t2000 \n" in lines, lines
+    assert "\nHOME=/home/alice\n" in box.get("alice", "/env").text
+    lines = box.get("number", "/file?path=/proc/self/status").text
+    assert "Uid:\t1234\t" in lines and "Gid:\t7\t" in lines and "Groups:\t \n" in lines, lines
+    for name in ("alice", "number"):
+        box.cli("rm", name)
+        wait_for(lambda: not box.instances(name))
+
+
+@pytest.mark.parametrize("settings,word", [
+    ({"user": "nobody-there"}, "neither in the image's /etc/passwd"),
+    ({"user": "65536"}, "neither"), ({"user": "0:staff"}, "is not a number"), ({"user": "-1"}, "neither"),
+    ({"user": "1000", "capabilities": ["CHOWN"]}, "only user 0"),
+    ({"capabilities": ["SYS_ADMIN"]}, "none that an instance may have"),
+    ({"capabilities": "CHOWN"}, "list"), ({"capabilities": ["chown", 3]}, "none that")])
+def test_a_wrong_user_or_right_is_refused_by_name(box, settings, word):
+    reply = box.rest("PUT", "/v1/services/wrong", {"image": "probe", **settings})
+    assert reply.status == 422 and word in reply.text, reply
+
+
+def test_root_inside_may_drop_to_a_user_and_signals_still_reach_it(box):
+    """As nginx, gosu and postgres do: chown, become somebody else, be stopped by SIGTERM."""
+    box.deploy("dropper", "probe")
+    steps = box.get("dropper", "/become?uid=1234&gid=1235&path=/home/alice/own")
+    assert steps.text == "chown=OK setgroups=OK setgid=OK setuid=OK root=EPERM\n", steps
+    init = box.instance("dropper")["pid"]
+    assert box.get("dropper", "/try?call=write&path=/dev/stdout").text == "OK"
+    box.rest("POST", f"/v1/instances/{box.instance('dropper')['id']}/stop")
+    wait_for(lambda: not os.path.exists(f"/proc/{init}"))
+    wait_for(lambda: "probe: signal 15" in box.cli("logs", "dropper").out)
+    box.cli("rm", "dropper")
+    wait_for(lambda: not box.instances("dropper"))
 
 
 def test_inherits_no_descriptor(box):

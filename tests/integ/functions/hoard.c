@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -357,7 +358,7 @@ static const struct {
 	{"pipe", fill_pipe, 1},
 };
 
-long hoard(const char *kind, long most, int *err)
+static long hoard(const char *kind, long most, int *err)
 {
 	long made = 0;
 
@@ -441,7 +442,7 @@ static long remake_directory(const char *path)
 	return rename_directory(path);
 }
 
-long reach(const char *what, const char *path)
+static long reach(const char *what, const char *path)
 {
 	if (watcher < 0)
 		watcher = inotify_init1(IN_NONBLOCK);
@@ -463,6 +464,21 @@ long reach(const char *what, const char *path)
 	return -1;
 }
 
+static const char *word(long r)
+{
+	return r < 0 ? strerrorname_np(errno) : "OK";
+}
+
+static void become(unsigned int uid, unsigned int gid, const char *path, char *out, size_t size)
+{
+	const char *owned = word(mkdir(path, 0700) < 0 ? -1 : chown(path, uid, gid));
+	const char *groups = word(setgroups(1, &gid)), *group = word(setgid(gid));
+	const char *user = word(setuid(uid));
+
+	snprintf(out, size, "chown=%s setgroups=%s setgid=%s setuid=%s root=%s\n", owned, groups,
+		 group, user, word(setuid(0)));
+}
+
 int hoard_here(char **argv)
 {
 	int err = 0;
@@ -470,4 +486,38 @@ int hoard_here(char **argv)
 
 	printf("{\"made\": %ld, \"errno\": \"%s\"}\n", made, err ? strerrorname_np(err) : "");
 	return made < 0;
+}
+
+void on_hoard(struct call *c)
+{
+	char kind[32];
+	int err = 0;
+	long made;
+
+	call_text(c, "what", kind, sizeof(kind));
+	made = hoard(kind, call_number(c, "n", 1), &err);
+	call_printf(c, made < 0 ? 404 : 200, "{\"made\": %ld, \"errno\": \"%s\"}\n", made,
+		    err ? strerrorname_np(err) : "");
+}
+
+void on_reach(struct call *c)
+{
+	char what[32], path[1024];
+	long r;
+
+	call_text(c, "what", what, sizeof(what));
+	call_text(c, "path", path, sizeof(path));
+	r = reach(what, path);
+	call_printf(c, 200, "{\"got\": %ld, \"errno\": \"%s\"}\n", r,
+		    r < 0 ? strerrorname_np(errno) : "");
+}
+
+void on_become(struct call *c)
+{
+	char path[1024], text[256];
+
+	call_text(c, "path", path, sizeof(path));
+	become((unsigned int)call_number(c, "uid", 1000), (unsigned int)call_number(c, "gid", 1000),
+	       path, text, sizeof(text));
+	call_printf(c, 200, "%s", text);
 }

@@ -2,15 +2,18 @@
 #ifndef PROBE_HOARD_H
 #define PROBE_HOARD_H
 
-/* Takes up to `most` of one kind of thing that the kernel counts by user or by host, and keeps
- * them. How many it got; *err is why there were no more (0: most). -1: no such kind. Of "tcp",
- * "udp", "unix", "netlink" and "pipe" the number is of KiB queued in buffers. */
-long hoard(const char *kind, long most, int *err);
+#include "http.h"
 
-/* Locks and watches one path, or looks what others did. "watch", "lock", "lease": keep one;
- * "heard": how many events the watches have had. -1 and errno. */
-long reach(const char *what, const char *path);
-
+/* ?what=KIND&n=N takes up to N of one kind of thing that the kernel counts by user or by host, and
+ * keeps them: {"made", "errno"}, why there were no more. Of "tcp", "udp", "unix", "netlink" and
+ * "pipe" the number is of KiB queued in buffers. */
+void on_hoard(struct call *c);
+/* ?what=watch, lock, record, lease: keeps one of path; heard: how many events the watches have had;
+ * rename, remake: changes directories there. {"got", "errno"} */
+void on_reach(struct call *c);
+/* As servers do that begin as root: path is made and given to the user, who the program then
+ * becomes; at last it tries to be root again. One word per step. */
+void on_become(struct call *c);
 /* probe hoard KIND N: the same for whoever runs it plainly; the exit status. */
 int hoard_here(char **argv);
 

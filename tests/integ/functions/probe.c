@@ -468,30 +468,6 @@ static void on_tick(struct call *c)
 		    (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
-static void on_hoard(struct call *c)
-{
-	char kind[32];
-	int err = 0;
-	long made;
-
-	call_text(c, "what", kind, sizeof(kind));
-	made = hoard(kind, call_number(c, "n", 1), &err);
-	call_printf(c, made < 0 ? 404 : 200, "{\"made\": %ld, \"errno\": \"%s\"}\n", made,
-		    err ? strerrorname_np(err) : "");
-}
-
-static void on_reach(struct call *c)
-{
-	char what[32], path[1024];
-	long r;
-
-	call_text(c, "what", what, sizeof(what));
-	call_text(c, "path", path, sizeof(path));
-	r = reach(what, path);
-	call_printf(c, 200, "{\"got\": %ld, \"errno\": \"%s\"}\n", r,
-		    r < 0 ? strerrorname_np(errno) : "");
-}
-
 static const struct {
 	const char *path;
 	void (*run)(struct call *c);
@@ -515,7 +491,7 @@ static const struct {
 	{"/tagged", on_tagged}, {"/timer", on_timer},
 	{"/fired", on_fired},   {"/ticks", on_ticks},
 	{"/flood", on_flood},   {"/hoard", on_hoard},
-	{"/reach", on_reach},
+	{"/reach", on_reach},   {"/become", on_become},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
