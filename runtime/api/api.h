@@ -37,6 +37,7 @@ struct api {
 	int state_dir_fd;
 	bool ready; /* ebbd knows every service */
 	struct wire_api_config config;
+	struct wire_instance_info health; /* ebbd's own, as it last said */
 };
 
 /* The client of this request is gone: nobody may answer it any more. */

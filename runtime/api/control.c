@@ -84,9 +84,12 @@ static int on_image_done(void *self, struct wire_message *m)
 static int on_instance_info(void *self, struct wire_message *m)
 {
 	const struct wire_instance_info *info = (const void *)m->record;
+	struct api *api = self;
 
 	if (!TERMINATED(info->id) || !TERMINATED(info->service) || !TERMINATED(info->why))
 		return -EPROTO;
+	if (info->last)
+		api->health = *info;
 	calls_take(self, &(struct call_part){.record = info,
 					     .size = sizeof(*info),
 					     .append = *info->id,

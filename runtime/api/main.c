@@ -147,6 +147,7 @@ int main(void)
 	int r;
 
 	log_init("ebb-api", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN);
 	r = confine();
 	if (r == 0)

@@ -107,6 +107,38 @@ static int write_ledger_up(struct buffer *out, int up)
 			     up);
 }
 
+/* The watchdog of ebbd's loop. */
+static int write_health(struct buffer *out, const struct wire_instance_info *h)
+{
+	const struct {
+		const char *name, *type, *help;
+		uint64_t n;
+		bool micro;
+	} rows[] = {
+		{"ebb_loop_stalls_total", "counter", "Handlers of ebbd that used 50 ms of CPU.",
+		 h->stalls, false},
+		{"ebb_loop_delays_total", "counter", "Handlers of ebbd that took 50 ms.", h->delays,
+		 false},
+		{"ebb_loop_longest_cpu_seconds", "gauge", "Most CPU time of one handler of ebbd.",
+		 h->longest_handler_cpu_us, true},
+		{"ebb_loop_longest_seconds", "gauge", "Longest time of one handler of ebbd.",
+		 h->longest_handler_us, true},
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && r == 0; i++) {
+		uint64_t n = rows[i].n, whole = rows[i].micro ? n / US_PER_SEC : n;
+
+		r = buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64, rows[i].name,
+				  rows[i].help, rows[i].name, rows[i].type, rows[i].name, whole);
+		if (r == 0 && rows[i].micro)
+			r = buffer_printf(out, ".%06" PRIu64, n % US_PER_SEC);
+		if (r == 0)
+			r = buffer_add(out, "\n", 1);
+	}
+	return r;
+}
+
 struct scrape {
 	struct buffer out;
 };
@@ -147,6 +179,8 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 		return;
 	}
 	r = write_node(&scrape->out, api);
+	if (r == 0)
+		r = write_health(&scrape->out, &api->health);
 	if (r == 0)
 		r = gateway_files_metrics(api->gateways, &scrape->out);
 	if (r == 0)

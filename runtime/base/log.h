@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log of a program: key=value lines on stderr, one write(2) each.
+ * The log of a program: key=value lines on stderr, one write(2) each; those of programs under ebbd
+ * go through it (program_log.h).
  *
  * Only programs log; libraries (base, wire, http, sandbox, netns, cgroups, images) return errors.
  * fmt is itself key=value text: log_info("event=frozen instance=%s usage_us=%" PRIu64, id, us).
@@ -15,6 +16,14 @@ enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVE
 
 /* Names the program (static string) and the lowest level shown. Call once, first thing in main. */
 void log_init(const char *program, enum log_level lowest);
+/* For programs under ebbd: lines carry no date and no name, which ebbd adds as it knows them; what
+ * its pipe does not take is lost and counted. */
+void log_to_supervisor(void);
+/* ebbd: from now on it writes to this descriptor (borrowed) and not to stderr. */
+void log_to(int fd);
+/* ebbd: a line that a program wrote, under its name. What is no text, and what looks like another
+ * date, level or name, is shown as the quoted text that it is. */
+void log_forward(const char *program, const char *line, size_t size);
 /* "error", "warn", "info", "debug" -> level, or -EINVAL. */
 int log_level_parse(const char *name);
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -177,6 +177,7 @@ int main(void)
 	int r;
 
 	log_init("ebb-gateway", LOG_INFO_LEVEL);
+	log_to_supervisor();
 	r = start(&proxy, &loop, &buffers, &step);
 	if (r < 0) {
 		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));

@@ -27,6 +27,7 @@ int main(void)
 	int r;
 
 	log_init("ebb-ipc", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN); /* a log pipe that nobody reads any more */
 	if (ipc_new(IPC_CONTROL_FD, &ipc) < 0) {
 		log_error("event=start_failed step=TABLES");

@@ -25,6 +25,7 @@ int main(void)
 	char err[256] = "";
 
 	log_init("ebb-ledger", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	log_to_supervisor();
 	/* libcrypto looks for its configuration once: before the filter, so that this needs no
 	 * rule. */
 	if (sha256_of("", 0, digest) < 0) {

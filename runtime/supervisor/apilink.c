@@ -18,6 +18,7 @@
 #include "runtime/supervisor/listeners.h"
 
 #define IMPORTS_MAX 4 /* under way at once */
+#define NOTICES_MAX 8 /* the first ones; what follows is in the log */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -37,6 +38,8 @@ struct apilink {
 	int listener_fd, state_fd, log_fd, ledger_fd;
 	char binary[CONFIG_PATH_SIZE + 32];
 	struct import imports[IMPORTS_MAX];
+	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
+	uint32_t notice_count;
 };
 
 static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
@@ -54,6 +57,9 @@ static int on_ready(void *self, struct wire_message *m)
 	struct apilink *a = self;
 
 	a->daemon.peer.phase = PHASE_SERVING;
+	for (uint32_t n = 0; n < a->notice_count; n++)
+		apilink_event(a, &a->notices[n]);
+	a->notice_count = 0;
 	a->options.on_ready(a->options.self);
 	return 0;
 }
@@ -179,7 +185,9 @@ static int start_import(struct apilink *a, const struct wire_image_import *job, 
 	}
 	import->api = a;
 	import->cookie = job->cookie;
-	import->watch = (struct watch){.fd = image_import_fd(import->job), .on_ready = on_import};
+	import->watch = (struct watch){.fd = image_import_fd(import->job),
+				       .on_ready = on_import,
+				       .name = "apilink on_import"};
 	r = loop_watch(a->options.loop, &import->watch, EPOLLIN);
 	if (r < 0)
 		end_import(import);
@@ -245,7 +253,13 @@ static int on_instances_get(void *self, struct wire_message *m)
 	struct apilink *a = self;
 	const struct wire_instances_get *get = (const void *)m->record;
 	struct listing listing = {a, get->cookie};
-	struct wire_instance_info last = {.cookie = get->cookie, .last = 1};
+	const struct loop_health *h = loop_health(a->options.loop);
+	struct wire_instance_info last = {.cookie = get->cookie,
+					  .last = 1,
+					  .stalls = h->stalls,
+					  .delays = h->delays,
+					  .longest_handler_us = h->longest_ns / NS_PER_US,
+					  .longest_handler_cpu_us = h->longest_cpu_ns / NS_PER_US};
 
 	fleet_each(a->fleet, send_info, &listing);
 	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &last, sizeof(last), NULL, 0);
@@ -386,11 +400,26 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 	return 0;
 }
 
+/* What happens to ebbd itself, as an event; while ebb-api is away it waits for the next one. */
+static void on_notice(void *self, uint32_t kind, const char *text)
+{
+	struct apilink *a = self;
+	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
+
+	(void)text_copy(event.text, sizeof(event.text), text);
+	if (peer_is_open(&a->daemon.peer) && a->daemon.peer.phase == PHASE_SERVING)
+		apilink_event(a, &event);
+	else if (a->notice_count < NOTICES_MAX)
+		a->notices[a->notice_count++] = event;
+}
+
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size)
 {
+	const struct loop_reporter reporter = {.self = a, .say = on_notice};
 	int r;
 
+	loop_report_to(a->options.loop, &reporter);
 	a->fleet = fleet;
 	a->gateways = gateways;
 	a->ledger = ledger;

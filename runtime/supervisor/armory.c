@@ -52,7 +52,10 @@ int armory_new(const struct armory_options *options, struct armory **out)
 	a->options = *options;
 	a->next_range = RANGE_FIRST;
 	a->refill.on_due = on_refill;
-	a->watch = (struct watch){.fd = zygote_fd(options->zygote), .on_ready = on_zygote};
+	a->refill.name = "armory on_refill";
+	a->watch = (struct watch){.fd = zygote_fd(options->zygote),
+				  .on_ready = on_zygote,
+				  .name = "armory on_zygote"};
 	r = loop_watch(options->loop, &a->watch, EPOLLIN);
 	if (r < 0) {
 		free(a);

@@ -10,7 +10,10 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/text.h"
+#include "runtime/wire/records.h"
 
 #define RESTART_FIRST_NS (50 * NS_PER_MS)
 #define LIVED_WELL_NS    (10 * NS_PER_SEC)
@@ -38,14 +41,17 @@ static void on_lost(struct peer *p, int error)
 
 static int start(struct daemon *d)
 {
-	SCOPED_FD ours_fd = -1, theirs_fd = -1, extra_fd = -1;
+	SCOPED_FD ours_fd = -1, theirs_fd = -1, extra_fd = -1, log_fd = -1;
 	const char *step = "PREPARE";
 	int r = wire_pair(&ours_fd, &theirs_fd);
 
+	if (r == 0)
+		r = program_log_open(&d->log, d->loop, d->launch.name, &log_fd);
 	if (r == 0 && d->prepare)
 		r = d->prepare(d, &extra_fd);
 	d->launch.control_fd = theirs_fd;
 	d->launch.extra_fd = extra_fd;
+	d->launch.log_fd = log_fd;
 	if (r == 0)
 		r = launch_program(&d->launch, &d->pid, &d->pid_fd, &step);
 	if (r < 0) {
@@ -54,7 +60,7 @@ static int start(struct daemon *d)
 		return r;
 	}
 	d->started_ns = clock_mono_ns();
-	d->death = (struct watch){.fd = d->pid_fd, .on_ready = on_death};
+	d->death = (struct watch){.fd = d->pid_fd, .on_ready = on_death, .name = "daemon on_death"};
 	r = loop_watch(d->loop, &d->death, EPOLLIN);
 	d->peer.on_lost = on_lost;
 	if (r == 0)
@@ -70,8 +76,9 @@ static int start(struct daemon *d)
 int daemon_start(struct daemon *d)
 {
 	d->pid_fd = -1;
-	d->peer.watch.fd = -1;
+	d->peer.watch.fd = d->log.watch.fd = -1;
 	d->restart.on_due = on_restart;
+	d->restart.name = "daemon on_restart";
 	return start(d);
 }
 
@@ -101,6 +108,27 @@ static void reap(struct daemon *d, int *status)
 	d->pid = 0;
 }
 
+/* In the log and as an event: what it died of, by name. */
+static void say_death(struct daemon *d, pid_t pid, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	char call[80] = "", text[256];
+
+	if (d->last_signal == SIGSYS && d->log.forbidden >= 0)
+		(void)text_format(call, sizeof(call), ": its filter forbids %s (call %d)",
+				  filter_call_name(d->log.forbidden), d->log.forbidden);
+	if (d->last_signal)
+		(void)text_format(text, sizeof(text), "%s was ended by SIG%s%s", d->launch.name,
+				  sigabbrev_np(d->last_signal) ? sigabbrev_np(d->last_signal) : "?",
+				  call);
+	else
+		(void)text_format(text, sizeof(text), "%s ended with code %d", d->launch.name,
+				  code);
+	log_warn("event=program_died program=%s pid=%d code=%d signal=%d text=\"%s\"",
+		 d->launch.name, pid, code, d->last_signal, text);
+	loop_tell(d->loop, WIRE_EVENT_PROGRAM_DIED, text);
+}
+
 static void on_death(struct watch *w, uint32_t events)
 {
 	struct daemon *d = (struct daemon *)((char *)w - offsetof(struct daemon, death));
@@ -108,10 +136,10 @@ static void on_death(struct watch *w, uint32_t events)
 	int status = 0;
 
 	reap(d, &status);
+	program_log_end(&d->log);
+	d->last_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (!d->stopping)
-		log_warn("event=program_died program=%s pid=%d code=%d signal=%d", d->launch.name,
-			 pid, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-			 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+		say_death(d, pid, status);
 	peer_close(&d->peer);
 	if (clock_mono_ns() - d->started_ns > LIVED_WELL_NS)
 		d->failures = 0;
@@ -142,8 +170,11 @@ void daemon_kill(struct daemon *d)
 		return;
 	loop_timer_off(d->loop, &d->restart);
 	peer_close(&d->peer);
-	if (d->pid <= 0)
+	if (d->pid <= 0) {
+		program_log_end(&d->log);
 		return;
+	}
 	kill(d->pid, SIGKILL);
 	reap(d, &status);
+	program_log_end(&d->log);
 }

@@ -13,6 +13,7 @@
 #include "runtime/supervisor/launch.h"
 #include "runtime/supervisor/loop.h"
 #include "runtime/supervisor/peer.h"
+#include "runtime/supervisor/program_log.h"
 
 struct daemon {
 	/* set by the owner before daemon_start */
@@ -29,6 +30,8 @@ struct daemon {
 	pid_t pid;
 	int pid_fd;
 	struct watch death;
+	struct program_log log;
+	int last_signal; /* that ended the last one, or 0 */
 	struct timer restart;
 	uint64_t started_ns;
 	uint32_t failures;

@@ -31,6 +31,7 @@
 #include "runtime/supervisor/ipclink.h"
 #include "runtime/supervisor/listeners.h"
 #include "runtime/supervisor/notify.h"
+#include "runtime/supervisor/program_log.h"
 #include "sandbox/sandbox.h"
 
 #define PURGE_MS      10000
@@ -57,6 +58,7 @@ struct ebbd {
 	struct apilink *api;
 	struct ipclink *ipc;
 	struct watch signals;
+	struct program_log strays; /* of what ebbd starts beside its programs: unpackers, mkfs */
 	bool stopping, gateways_gone;
 	bool gateways_ready, api_ready, told_ready;
 	int exit_code;
@@ -217,7 +219,12 @@ static void stop(struct ebbd *e)
 /* SIGUSR1: what one wants to know of a running ebbd without asking the API. */
 static void dump(const struct ebbd *e)
 {
-	log_info("event=dump instances=%u", fleet_count(e->fleet));
+	const struct loop_health *h = loop_health(e->loop);
+
+	log_info("event=dump instances=%u stalls=%" PRIu64 " delays=%" PRIu64
+		 " longest_handler_us=%" PRIu64 " longest_handler_cpu_us=%" PRIu64,
+		 fleet_count(e->fleet), h->stalls, h->delays, h->longest_ns / NS_PER_US,
+		 h->longest_cpu_ns / NS_PER_US);
 	for (uint32_t step = 0; step < SANDBOX_STEP_COUNT; step++) {
 		struct sandbox_step_time t = zygote_step_time(e->zygote, step);
 
@@ -264,7 +271,8 @@ static int open_signals(struct ebbd *e, char *err, size_t err_size)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	e->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-				    .on_ready = on_signal};
+				    .on_ready = on_signal,
+				    .name = "ebbd on_signal"};
 	return e->signals.fd < 0 ? -errno : loop_watch(e->loop, &e->signals, EPOLLIN);
 }
 
@@ -504,10 +512,24 @@ static int open_loop(struct ebbd *e, char *err, size_t err_size)
 	return r;
 }
 
+static int hide_log(struct ebbd *e, char *err, size_t err_size)
+{
+	return program_log_hide_ours(&e->strays, e->loop);
+}
+
 /* The zygote is forked early, while this process is still small. */
 static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
-	raise_limits, make_directories, take_lock,  make_mounts_private, open_tree_and_zygote,
-	open_loop,    open_signals,     open_board, open_images,         open_programs,
+	open_loop,
+	hide_log,
+	raise_limits,
+	make_directories,
+	take_lock,
+	make_mounts_private,
+	open_tree_and_zygote,
+	open_signals,
+	open_board,
+	open_images,
+	open_programs,
 };
 
 static void close_all(struct ebbd *e)
@@ -529,6 +551,7 @@ static void close_all(struct ebbd *e)
 	fd_close(&e->signals.fd);
 	fd_close(&e->board_fd);
 	fd_close(&e->lock_fd);
+	program_log_end(&e->strays);
 	loop_free(e->loop);
 }
 
@@ -541,7 +564,10 @@ static int open_stdin(void)
 
 int main(int argc, char **argv)
 {
-	static struct ebbd e = {.board_fd = -1, .lock_fd = -1, .signals = {.fd = -1}};
+	static struct ebbd e = {.board_fd = -1,
+				.lock_fd = -1,
+				.signals = {.fd = -1},
+				.strays = {.watch = {.fd = -1}}};
 	char err[1024] = "", quoted[2200];
 	int r = config_load(argc, argv, &e.config, err, sizeof(err));
 

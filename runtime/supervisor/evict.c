@@ -262,7 +262,8 @@ void evict_watch(struct fleet *f)
 {
 	SCOPED_FD fd = open(PRESSURE_FILE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
-	f->pressure = (struct watch){.fd = -1, .on_ready = on_pressure};
+	f->pressure =
+		(struct watch){.fd = -1, .on_ready = on_pressure, .name = "evict on_pressure"};
 	if (fd < 0 || write(fd, PRESSURE_TRIGGER, sizeof(PRESSURE_TRIGGER)) < 0)
 		return; /* this kernel has none; starts look at MemAvailable all the same */
 	f->pressure.fd = keep_fd(&fd);

@@ -151,6 +151,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		return -ENOMEM;
 	f->options = *options;
 	f->rescale.on_due = fleet_on_rescale;
+	f->rescale.name = "fleet fleet_on_rescale";
 	f->host_cpu_milli = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000;
 	f->home_ns_fd = netns_own();
 	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);

@@ -38,6 +38,7 @@ static void on_due(struct timer *t);
 static void again_at(struct instance *i, uint64_t due_ns)
 {
 	i->timer.on_due = on_due;
+	i->timer.name = "freezer on_due";
 	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
 }
 

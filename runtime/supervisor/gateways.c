@@ -429,6 +429,7 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 	all->options = *options;
 	all->count = count;
 	all->deadline.on_due = on_deadline;
+	all->deadline.name = "gateways on_deadline";
 	for (uint32_t n = 0; n < count; n++) {
 		all->gateway[n].stats_fd = -1;
 		all->gateway[n].access_fds[0] = all->gateway[n].access_fds[1] = -1;
@@ -438,7 +439,8 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 	(void)text_format(all->binary, sizeof(all->binary), "%s/ebb-gateway",
 			  options->config->libexec_dir);
 	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	all->doorbell = (struct watch){.fd = all->doorbell_fd, .on_ready = on_doorbell};
+	all->doorbell = (struct watch){
+		.fd = all->doorbell_fd, .on_ready = on_doorbell, .name = "gateways on_doorbell"};
 	r = all->doorbell_fd < 0 ? -errno : loop_watch(options->loop, &all->doorbell, EPOLLIN);
 	if (r == 0)
 		r = blame_new(&all->blame);

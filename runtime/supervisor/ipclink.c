@@ -3,19 +3,37 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/daemon.h"
+#include "runtime/supervisor/instance.h"
+
+#define CULPRITS_MAX  64u
+#define MUTE_FIRST_NS (1 * NS_PER_SEC) /* ten times longer with each fault */
+#define MUTE_MOST_NS  (600 * NS_PER_SEC)
+#define FAULT_AGE_NS  (1800 * NS_PER_SEC) /* then it is forgotten */
+
+/* A service whose message ebb-ipc died of. It is not heard for a while, so that the others are. */
+struct culprit {
+	char service[SERVICE_NAME_SIZE]; /* "" = free */
+	uint32_t faults;
+	uint64_t last_ns, until_ns;
+};
 
 struct ipclink {
 	struct ipclink_options options;
 	struct daemon daemon;
+	struct culprit culprits[CULPRITS_MAX];
+	struct timer unmute;
+	bool heard[INSTANCES_MAX]; /* slots that this ebb-ipc was told of */
 	char binary[CONFIG_PATH_SIZE + 32];
 };
 
@@ -57,18 +75,101 @@ static int open_log(const struct instance *i)
 	return fd < 0 ? -errno : fd;
 }
 
-void ipclink_up(struct ipclink *l, struct instance *i)
+/* ---- faults: who ended ebb-ipc ---- */
+
+static struct culprit *culprit_of(struct ipclink *l, const char *service)
+{
+	for (uint32_t n = 0; n < CULPRITS_MAX; n++)
+		if (strcmp(l->culprits[n].service, service) == 0)
+			return &l->culprits[n];
+	return NULL;
+}
+
+static bool is_muted(struct ipclink *l, const struct instance *i, uint64_t now_ns)
+{
+	struct wire_log_pipe record;
+	const struct culprit *c;
+
+	instance_log_record(i, &record); /* it knows the service's name */
+	c = culprit_of(l, record.service);
+	return c && c->until_ns > now_ns;
+}
+
+static struct culprit *fault_of(struct ipclink *l, const char *service, uint64_t now_ns)
+{
+	struct culprit *c = culprit_of(l, service);
+
+	if (!c) {
+		c = &l->culprits[0];
+		for (uint32_t n = 1; n < CULPRITS_MAX; n++)
+			if (l->culprits[n].last_ns < c->last_ns)
+				c = &l->culprits[n];
+		*c = (struct culprit){.faults = 0};
+		(void)text_copy(c->service, sizeof(c->service), service);
+	}
+	if (now_ns - c->last_ns > FAULT_AGE_NS)
+		c->faults = 0;
+	c->last_ns = now_ns;
+	c->until_ns = MUTE_FIRST_NS;
+	for (uint32_t n = 0; n < c->faults && c->until_ns < MUTE_MOST_NS; n++)
+		c->until_ns *= 10;
+	c->until_ns = now_ns + (c->until_ns < MUTE_MOST_NS ? c->until_ns : MUTE_MOST_NS);
+	c->faults++;
+	return c;
+}
+
+/* The board says whose bytes it read when it died. ebb-ipc writes that itself, and may be hijacked:
+ * all it can do is to have services not heard, whom it could ignore anyway. */
+static void blame_sender(struct ipclink *l)
+{
+	uint64_t word = atomic_exchange(board_hearing(l->options.board), 0);
+	uint64_t now_ns = clock_mono_ns();
+	int sig = l->daemon.last_signal;
+	struct instance *i = NULL;
+	struct wire_log_pipe names;
+	struct wire_instance_up up;
+	struct culprit *c;
+	char text[256];
+
+	if (word != 0 && sig != SIGKILL && sig != SIGTERM)
+		i = fleet_instance(l->options.fleet, (uint32_t)word - 1, (uint32_t)(word >> 32));
+	if (!i)
+		return;
+	instance_log_record(i, &names);
+	instance_up_record(i, &up);
+	c = fault_of(l, names.service, now_ns);
+	l->daemon.failures = 0; /* the others need not wait for who is not heard */
+	(void)text_format(text, sizeof(text),
+			  "ebb-ipc ended while it read what %s said (fault %u): the IPC sockets of "
+			  "this service are not heard for %llu s",
+			  names.id, c->faults,
+			  (unsigned long long)((c->until_ns - now_ns) / NS_PER_SEC));
+	fleet_say(l->options.fleet, up.service, WIRE_EVENT_SERVICE_MUTED, text);
+}
+
+static void send_up(struct ipclink *l, struct instance *i)
 {
 	SCOPED_FD log_fd = open_log(i);
 	struct wire_ipc_up up;
 	const int fds[] = {instance_ipc_fd(i), instance_freeze_fd(i), log_fd};
 
 	instance_ipc_record(i, &up);
-	if (log_fd < 0)
+	if (log_fd < 0) {
 		log_warn("event=ipc_unavailable instance=%s cause=\"its log pipe: %s\"", up.id,
 			 strerror(-log_fd));
-	else if (peer_is_open(&l->daemon.peer))
-		peer_send(&l->daemon.peer, WIRE_IPC_UP, &up, sizeof(up), fds, ARRAY_LEN(fds));
+		return;
+	}
+	l->heard[up.slot] = true;
+	peer_send(&l->daemon.peer, WIRE_IPC_UP, &up, sizeof(up), fds, ARRAY_LEN(fds));
+}
+
+void ipclink_up(struct ipclink *l, struct instance *i)
+{
+	struct wire_ipc_up up;
+
+	instance_ipc_record(i, &up);
+	if (peer_is_open(&l->daemon.peer) && !l->heard[up.slot] && !is_muted(l, i, clock_mono_ns()))
+		send_up(l, i);
 }
 
 void ipclink_down(struct ipclink *l, struct instance *i)
@@ -78,14 +179,34 @@ void ipclink_down(struct ipclink *l, struct instance *i)
 
 	instance_ipc_record(i, &up);
 	down = (struct wire_ipc_down){.slot = up.slot, .generation = up.generation};
-	if (peer_is_open(&l->daemon.peer))
+	if (peer_is_open(&l->daemon.peer) && l->heard[up.slot])
 		peer_send(&l->daemon.peer, WIRE_IPC_DOWN, &down, sizeof(down), NULL, 0);
+	l->heard[up.slot] = false;
 }
 
 static void send_if_talking(void *ctx, struct instance *i)
 {
 	if (instance_may_talk(i))
 		ipclink_up(ctx, i);
+}
+
+static void plan_unmute(struct ipclink *l)
+{
+	uint64_t now_ns = clock_mono_ns(), next_ns = UINT64_MAX;
+
+	for (uint32_t n = 0; n < CULPRITS_MAX; n++)
+		if (l->culprits[n].until_ns > now_ns && l->culprits[n].until_ns < next_ns)
+			next_ns = l->culprits[n].until_ns;
+	if (next_ns != UINT64_MAX)
+		(void)loop_timer_at(l->options.loop, &l->unmute, next_ns);
+}
+
+static void on_unmute(struct timer *t)
+{
+	struct ipclink *l = (struct ipclink *)((char *)t - offsetof(struct ipclink, unmute));
+
+	fleet_each(l->options.fleet, send_if_talking, l);
+	plan_unmute(l);
 }
 
 static void on_started(struct daemon *d)
@@ -95,13 +216,16 @@ static void on_started(struct daemon *d)
 
 	d->peer.phase = PHASE_STARTING;
 	peer_send(&d->peer, WIRE_IPC_CONFIG, NULL, 0, fds, ARRAY_LEN(fds));
+	memset(l->heard, 0, sizeof(l->heard));
 	fleet_each(l->options.fleet, send_if_talking, l);
+	plan_unmute(l);
 }
 
 static void on_ended(struct daemon *d)
 {
 	struct ipclink *l = d->self;
 
+	blame_sender(l);
 	fleet_holds_lost(l->options.fleet);
 }
 
@@ -114,6 +238,8 @@ int ipclink_new(const struct ipclink_options *options, struct ipclink **out, cha
 	if (!l)
 		return -ENOMEM;
 	l->options = *options;
+	l->unmute.on_due = on_unmute;
+	l->unmute.name = "ipclink on_unmute";
 	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ipc", options->config->libexec_dir);
 	l->daemon = (struct daemon){
 		.loop = options->loop,
@@ -144,6 +270,7 @@ void ipclink_free(struct ipclink *l)
 {
 	if (!l)
 		return;
+	loop_timer_off(l->options.loop, &l->unmute);
 	daemon_kill(&l->daemon);
 	free(l);
 }

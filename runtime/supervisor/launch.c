@@ -40,7 +40,7 @@ struct launch_fault {
 /* The child's view of what it works with; descriptors are above the ones it will end up with. */
 struct child {
 	const struct launch *launch;
-	int binary_fd, status_fd, control_fd, extra_fd;
+	int binary_fd, status_fd, control_fd, extra_fd, log_fd;
 };
 
 static int enter_namespaces(struct child *c)
@@ -73,10 +73,11 @@ static int pivot(struct child *c)
 	return 0;
 }
 
-/* 3 control, 4 extra; binary and status stay where they are until exec closes them. */
+/* 1 and 2 its log, 3 control, 4 extra; binary and status stay where they are until exec closes
+ * them. */
 static int place_fds(struct child *c)
 {
-	if (dup2(c->control_fd, 3) < 0)
+	if (dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0 || dup2(c->control_fd, 3) < 0)
 		return -errno;
 	if (c->extra_fd >= 0 && dup2(c->extra_fd, 4) < 0)
 		return -errno;
@@ -192,14 +193,15 @@ int launch_program(const struct launch *l, pid_t *out_pid, int *out_pid_fd, cons
 {
 	SCOPED_FD binary_fd = open(l->binary, O_RDONLY | O_CLOEXEC);
 	SCOPED_FD high_binary_fd = -1, status_fd = -1, child_status_fd = -1, pid_fd = -1;
-	SCOPED_FD control_fd = high_fd(l->control_fd);
+	SCOPED_FD control_fd = high_fd(l->control_fd), log_fd = high_fd(l->log_fd);
 	SCOPED_FD extra_fd = l->extra_fd >= 0 ? high_fd(l->extra_fd) : -1;
 	struct child child = {.launch = l};
 	int pipe_fds[2], r;
 	pid_t pid;
 
 	*out_step = "OPEN";
-	if (binary_fd < 0 || (high_binary_fd = high_fd(binary_fd)) < 0 || control_fd < 0)
+	if (binary_fd < 0 || (high_binary_fd = high_fd(binary_fd)) < 0 || control_fd < 0 ||
+	    log_fd < 0)
 		return -errno;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
@@ -210,6 +212,7 @@ int launch_program(const struct launch *l, pid_t *out_pid, int *out_pid_fd, cons
 	child.status_fd = child_status_fd;
 	child.control_fd = control_fd;
 	child.extra_fd = extra_fd;
+	child.log_fd = log_fd;
 	pid = fork();
 	if (pid < 0)
 		return -errno;

@@ -19,6 +19,7 @@ struct launch {
 	uint32_t uid;          /* and gid */
 	int control_fd;        /* becomes 3; borrowed */
 	int extra_fd;          /* becomes 4, or -1; borrowed */
+	int log_fd;            /* becomes 1 and 2; borrowed */
 	const char *log_level; /* EBB_LOG in its environment */
 };
 

@@ -147,6 +147,7 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 		return -ENOMEM;
 	l->options = *options;
 	l->retry.on_due = on_retry;
+	l->retry.name = "ledgerlink on_retry";
 	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
 	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
 	l->directory_fd = open(c->ledger_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

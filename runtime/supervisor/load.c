@@ -265,6 +265,7 @@ void load_begin(struct instance *i)
 	if (l->state.limit == 0)
 		l->state.limit = l->said_limit = load_limit_first(i->spec);
 	l->timer.on_due = on_due;
+	l->timer.name = "load on_due";
 	l->idle_samples = 0;
 	l->tickets = 0;
 	(void)take_reading(i);

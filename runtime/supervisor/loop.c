@@ -10,7 +10,10 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/wire/records.h"
 
 #define ROUND_EVENTS 64
 
@@ -22,6 +25,10 @@ struct loop {
 	uint32_t heap_count, heap_capacity;
 	struct epoll_event round[ROUND_EVENTS];
 	int round_count;
+	struct loop_health health;
+	struct loop_reporter reporter;
+	const char *note;
+	uint64_t mark_ns, mark_cpu_ns; /* when the handler in hand began; CPU read then or before */
 };
 
 int loop_new(struct loop **out)
@@ -53,6 +60,77 @@ void loop_free(struct loop *l)
 	fd_close(&l->timer_fd);
 	free(l->heap);
 	free(l);
+}
+
+/* ---- the watchdog ---- */
+
+const struct loop_health *loop_health(const struct loop *l)
+{
+	return &l->health;
+}
+
+void loop_note(struct loop *l, const char *what)
+{
+	l->note = what;
+}
+
+void loop_report_to(struct loop *l, const struct loop_reporter *reporter)
+{
+	l->reporter = *reporter;
+}
+
+void loop_tell(struct loop *l, uint32_t kind, const char *text)
+{
+	if (l->reporter.say)
+		l->reporter.say(l->reporter.self, kind, text);
+}
+
+static void mark(struct loop *l)
+{
+	l->mark_ns = clock_mono_ns();
+	l->mark_cpu_ns = clock_thread_ns();
+}
+
+static void say_stall(struct loop *l, const char *name, uint64_t took_ns, uint64_t used_ns)
+{
+	char text[256];
+
+	(void)text_format(text, sizeof(text),
+			  "handler %s%s%s kept ebbd for %llu ms and used %llu ms of CPU",
+			  name ? name : "?", l->note ? ", " : "", l->note ? l->note : "",
+			  (unsigned long long)(took_ns / NS_PER_MS),
+			  (unsigned long long)(used_ns / NS_PER_MS));
+	log_warn("event=loop_stalled text=\"%s\"", text);
+	loop_tell(l, WIRE_EVENT_LOOP_STALLED, text);
+}
+
+/* The handler that began at the mark returned. Its CPU time is asked for only when the clock says
+ * that it may matter, so what it used may count some of those before it in this round: all of them
+ * together used less than a millisecond each. */
+static void check(struct loop *l, const char *name)
+{
+	struct loop_health *h = &l->health;
+	uint64_t now_ns = clock_mono_ns(), took_ns = now_ns - l->mark_ns, cpu_ns, used_ns;
+
+	l->mark_ns = now_ns;
+	if (took_ns > h->longest_ns)
+		h->longest_ns = took_ns;
+	if (took_ns >= NS_PER_MS) {
+		cpu_ns = clock_thread_ns();
+		used_ns = cpu_ns - l->mark_cpu_ns;
+		l->mark_cpu_ns = cpu_ns;
+		if (used_ns > took_ns)
+			used_ns = took_ns;
+		if (used_ns > h->longest_cpu_ns)
+			h->longest_cpu_ns = used_ns;
+		h->stalls += used_ns > LOOP_STALL_NS;
+		if (took_ns > LOOP_STALL_NS) {
+			h->delays++;
+			say_stall(l, name, took_ns, used_ns);
+			mark(l); /* saying it is not the next one's fault */
+		}
+	}
+	l->note = NULL;
 }
 
 /* ---- timers: a binary heap by due time ---- */
@@ -134,9 +212,11 @@ static void fire_due(struct loop *l)
 {
 	while (l->heap_count > 0 && l->heap[0]->due_ns <= l->now_ns) {
 		struct timer *t = l->heap[0];
+		const char *name = t->name; /* it may be gone behind its handler */
 
 		loop_timer_off(l, t);
 		t->on_due(t);
+		check(l, name);
 	}
 }
 
@@ -197,14 +277,17 @@ int loop_run(struct loop *l)
 		l->round_count = epoll_wait(l->epoll_fd, l->round, ROUND_EVENTS, -1);
 		if (l->round_count < 0 && errno != EINTR)
 			return -errno;
-		l->now_ns = clock_mono_ns();
+		mark(l);
+		l->now_ns = l->mark_ns;
 		for (int i = 0; i < l->round_count; i++) {
 			struct watch *w = l->round[i].data.ptr;
+			const char *name = w && l->round[i].events ? w->name : "timers";
 
 			if (!w)
 				drain_timer(l);
 			else if (l->round[i].events)
 				w->on_ready(w, l->round[i].events);
+			check(l, name);
 		}
 		l->round_count = 0;
 		fire_due(l);

@@ -17,6 +17,7 @@ struct loop;
 struct watch {
 	int fd;
 	void (*on_ready)(struct watch *w, uint32_t epoll_events);
+	const char *name; /* static; what the watchdog calls it */
 };
 
 /* A timer, embedded in its owner; zeroed means disarmed. */
@@ -24,7 +25,28 @@ struct timer {
 	uint64_t due_ns; /* CLOCK_MONOTONIC; meaningful while armed */
 	uint32_t place;  /* 1 + its index in the heap; 0 = disarmed */
 	void (*on_due)(struct timer *t);
+	const char *name; /* static; what the watchdog calls it */
 };
+
+/* The watchdog: how long handlers took. A handler that used more CPU time than this, or waited in
+ * the kernel for as long, kept everybody else waiting. */
+#define LOOP_STALL_NS UINT64_C(50000000)
+struct loop_health {
+	uint64_t stalls;                     /* handlers above it by their own CPU time */
+	uint64_t delays;                     /* by the clock: also for lack of a CPU */
+	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
+};
+const struct loop_health *loop_health(const struct loop *l);
+/* What a handler is at, more closely than its name: static text, until it returns. */
+void loop_note(struct loop *l, const char *what);
+
+/* Who is told of what happens to ebbd itself: kind is an enum wire_event_kind. */
+struct loop_reporter {
+	void *self;
+	void (*say)(void *self, uint32_t kind, const char *text);
+};
+void loop_report_to(struct loop *l, const struct loop_reporter *reporter);
+void loop_tell(struct loop *l, uint32_t kind, const char *text);
 
 int loop_new(struct loop **out);
 void loop_free(struct loop *l);

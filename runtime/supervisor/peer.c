@@ -9,12 +9,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
 #define QUEUE_MAX     65536
 #define QUEUE_FDS_MAX 8192 /* copies held for one that does not read: the host has only so many */
 #define MESSAGES_TURN 64   /* received in one go before others get their turn */
+#define TURN_NS       (5 * NS_PER_MS) /* and no longer than this */
 
 struct peer_message {
 	struct peer_message *next;
@@ -60,7 +62,7 @@ int peer_open(struct peer *p, struct loop *loop, int socket_fd)
 	int r;
 
 	p->loop = loop;
-	p->watch = (struct watch){.fd = socket_fd, .on_ready = on_ready};
+	p->watch = (struct watch){.fd = socket_fd, .on_ready = on_ready, .name = p->name};
 	if (fcntl(socket_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
 	else
@@ -166,6 +168,7 @@ static void on_ready(struct watch *w, uint32_t events)
 {
 	struct peer *p = (struct peer *)((char *)w - offsetof(struct peer, watch));
 	struct wire_message *m;
+	uint64_t begun_ns;
 
 	if (events & EPOLLOUT)
 		flush(p);
@@ -174,11 +177,14 @@ static void on_ready(struct watch *w, uint32_t events)
 	m = malloc(sizeof(*m));
 	if (!m)
 		return; /* level-triggered: it comes again */
+	begun_ns = clock_mono_ns();
 	for (int i = 0; i < MESSAGES_TURN && peer_is_open(p); i++) {
-		int r = wire_recv(p->watch.fd, m);
+		int r = clock_mono_ns() - begun_ns > TURN_NS ? -EAGAIN : wire_recv(p->watch.fd, m);
 
 		if (r == -EAGAIN)
 			break;
+		if (r > 0)
+			loop_note(p->loop, wire_type_name(m->head.type));
 		if (r > 0)
 			r = wire_dispatch(p->rules, p->rule_count, p->phase, p->self, m);
 		else if (r == 0)

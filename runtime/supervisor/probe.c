@@ -114,5 +114,6 @@ void probe_begin(struct instance *i)
 	i->probe_gap_ns = PROBE_FIRST_NS;
 	i->deadline_ns = now_ns + i->spec->put.init_timeout_ms * NS_PER_MS;
 	i->timer.on_due = on_due;
+	i->timer.name = "probe on_due";
 	(void)loop_timer_at(i->fleet->options.loop, &i->timer, now_ns + i->probe_gap_ns);
 }

@@ -92,7 +92,8 @@ static int connect_and_watch(struct instance *i)
 		r = -errno;
 	if (r < 0)
 		return r;
-	i->probe = (struct watch){.fd = i->probe_fd, .on_ready = on_probe};
+	i->probe = (struct watch){
+		.fd = i->probe_fd, .on_ready = on_probe, .name = "probe_unix on_probe"};
 	return loop_watch(loop_of(i), &i->probe, EPOLLIN);
 }
 
@@ -104,6 +105,7 @@ void probe_unix_begin(struct instance *i)
 
 	i->deadline_ns = now_ns + init_ns;
 	i->timer.on_due = on_due;
+	i->timer.name = "probe_unix on_due";
 	if (r == -ECONNREFUSED) {
 		on_closed(i);
 		return;

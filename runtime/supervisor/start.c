@@ -65,7 +65,8 @@ int instance_new(struct fleet *f, struct service *service, struct spec *spec, bo
 	i->ahead = ahead;
 	i->log_fd = i->probe_fd = i->root_fd = -1;
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
-	i->control = i->death = i->probe = (struct watch){.fd = -1, .on_ready = on_control_unset};
+	i->control = i->death = i->probe = (struct watch){
+		.fd = -1, .on_ready = on_control_unset, .name = "start on_control_unset"};
 	i->state_since_ns = loop_now_ns(f->options.loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;

@@ -28,6 +28,7 @@ static struct loop *loop_of(struct instance *i)
 static void wait_for(struct instance *i, void (*on_due)(struct timer *t), uint64_t after_ns)
 {
 	i->timer.on_due = on_due;
+	i->timer.name = "stop on_due";
 	(void)loop_timer_at(loop_of(i), &i->timer, loop_now_ns(loop_of(i)) + after_ns);
 }
 
@@ -219,8 +220,10 @@ static void on_death(struct watch *w, uint32_t events)
 
 void stop_watch(struct instance *i)
 {
-	i->control = (struct watch){.fd = i->armed.control_fd, .on_ready = on_control};
-	i->death = (struct watch){.fd = i->armed.pid_fd, .on_ready = on_death};
+	i->control = (struct watch){
+		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
+	i->death = (struct watch){
+		.fd = i->armed.pid_fd, .on_ready = on_death, .name = "stop on_death"};
 	if (loop_watch(loop_of(i), &i->control, EPOLLIN) < 0 ||
 	    loop_watch(loop_of(i), &i->death, EPOLLIN) < 0)
 		stop_kill(i, WIRE_DOWN_FAILED_TO_START, "cannot be watched");

@@ -418,6 +418,8 @@ struct wire_instance_info {
 	/* over its IPC socket: see struct board_tally */
 	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost;
 	uint64_t ipc_work_us, ipc_paused;
+	/* In the last record: ebbd's own health since it began (loop.h, daemon.h). */
+	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;
 };
 
 enum wire_instance_command { WIRE_COMMAND_FREEZE, WIRE_COMMAND_THAW, WIRE_COMMAND_STOP };

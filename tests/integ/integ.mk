@@ -20,3 +20,10 @@ $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call 
 	$(Q)$(CC) $(LINK_static_$(MODE)) $< -Wl,--start-group $(call lib,wire base) -Wl,--end-group \
 		-luring -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_gateway
+
+# The same for ebb-ipc (test_72_program_logs.py): what it writes, and a call that its filter forbids.
+$(OUT)/tests/hijacked_ipc: $(OUT)/obj/tests/integ/hijacked_ipc.o $(call lib,wire base)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(call link_mode,ebb-ipc) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lseccomp -o $@
+tests check-integ: $(OUT)/tests/hijacked_ipc

@@ -56,7 +56,7 @@ def attempts(tmp_path_factory):
     witness.listen()
     ebb = Ebb(settings={"libexec_dir": str(place)}).start()
     try:
-        lines = ebb.log_lines(r"^attempt=")
+        lines = [re.sub(r"^ts=\S+ level=error prog=ebb-gateway-0 ", "", x) for x in ebb.log_lines(r" attempt=")]
     finally:
         ebb.stop()
         ebb.remove()
