@@ -416,9 +416,8 @@ struct wire_instance_info {
 	char service[SERVICE_NAME_SIZE];
 	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
 	/* over its IPC socket: see struct board_tally */
-	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost;
-	uint64_t ipc_work_us, ipc_paused;
-	/* In the last record: ebbd's own health since it began (loop.h, daemon.h). */
+	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost, ipc_work_us, ipc_paused;
+	/* In the last record: ebbd's own health since it began (loop.h). */
 	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;
 };
 
@@ -442,8 +441,7 @@ struct wire_log_pipe {
 	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
 	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
 	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) X(INSTANCE_RETIRED) \
-	X(REQUEST_BANNED) X(INSTANCE_EVICTED) X(INSTANCE_CHOSEN) X(PROGRAM_DIED) X(SERVICE_MUTED) \
-	X(LOOP_STALLED)
+	X(REQUEST_BANNED) X(INSTANCE_EVICTED) X(INSTANCE_CHOSEN) X(PROGRAM_DIED) X(SERVICE_MUTED) X(LOOP_STALLED)
 /* clang-format on */
 #define X(name) WIRE_EVENT_##name,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
