@@ -144,6 +144,7 @@ void arm_main(const struct shared *shared, bool with_ring, int own_fd)
 		.shared = shared,
 		.control_fd = CONTROL_FD,
 		.own_fd = own_fd,
+		.limits_fd = -1,
 		.proc_fd = -1,
 		.sys_fd = -1,
 		.dev_fd = -1,

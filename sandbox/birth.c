@@ -94,7 +94,7 @@ static int clone_newborn(const struct shared *shared, bool with_ring, uid_t owne
 
 	if (shared->fail_step == SANDBOX_CLONE)
 		return -EIO;
-	n->own_fd = template_own();
+	n->own_fd = template_own(owner);
 	if (n->own_fd < 0)
 		return n->own_fd;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

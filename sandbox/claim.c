@@ -152,10 +152,10 @@ static int become_init(struct inside *in)
 static const struct step claim_steps[] = {
 	{SANDBOX_HOSTNAME, leave_zygote}, {SANDBOX_MOVE_ROOT, move_root},
 	{SANDBOX_MOUNTS, move_trees},     {SANDBOX_PIVOT, pivot},
-	{SANDBOX_CWD, make_cwd},          {SANDBOX_FORK, let_go},
-	{SANDBOX_PIVOT, drop_stage},      {SANDBOX_CAPS, narrow_init},
-	{SANDBOX_GROUPS, drop_ids},       {SANDBOX_CAPS, drop_init_caps},
-	{SANDBOX_INIT, become_init},
+	{SANDBOX_SYSFS, shown_fill},      {SANDBOX_CWD, make_cwd},
+	{SANDBOX_FORK, let_go},           {SANDBOX_PIVOT, drop_stage},
+	{SANDBOX_CAPS, narrow_init},      {SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_init_caps},   {SANDBOX_INIT, become_init},
 };
 
 void claim_main(struct inside *in)

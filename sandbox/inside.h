@@ -52,6 +52,8 @@ struct shared {
 /* The claim as it travels: this and a struct wire_exec behind it; fds: root, output, [listen]. */
 struct claim_head {
 	char instance_id[INSTANCE_ID_SIZE];
+	uint32_t cpu_milli, pids_max;
+	uint64_t memory_bytes;
 	uint32_t nofile_max, has_listen, strict;
 };
 
@@ -87,6 +89,7 @@ struct inside {
 	struct claim *claim;
 	int control_fd;
 	int own_fd;                  /* from template_own, until it stands on the stage */
+	int limits_fd;               /* SANDBOX_LIMITS_DIR, writable */
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
 	int go_fd;                   /* eventfd: the root stands */
 	int ipc_fd;                  /* until it is handed to the zygote */
@@ -129,7 +132,7 @@ int seal_executable(const char *path);
 /* template.c: enters the small root of the zygote. 0 or -errno. */
 int template_enter(void);
 /* A sandbox's own device nodes and empty directory: a detached mount, the caller's, or -errno. */
-int template_own(void);
+int template_own(uint32_t id_first);
 
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
@@ -148,6 +151,10 @@ __attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_r
 int tree_proc(struct inside *in);
 int tree_sys(struct inside *in);
 int tree_dev(struct inside *in);
+
+/* shown.c: files in the place of cgroup file systems, made while arming, filled at the claim. */
+int shown_make(struct inside *in);
+int shown_fill(struct inside *in);
 
 /* ipc.c: the socket at SANDBOX_IPC_PATH, below the working directory, in a mount of its own. */
 int ipc_bind(struct inside *in);

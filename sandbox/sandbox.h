@@ -129,7 +129,10 @@ struct sandbox_claim {
 	int output_fd;           /* stdout and stderr of the function; borrowed */
 	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */
 	uint32_t nofile_max;     /* RLIMIT_NOFILE */
-	bool strict;             /* one more filter (sandbox/policy/strict.policy) on top */
+	/* Its cgroup's, as files below /sys/fs/cgroup tell run-times that look there; 0 = none. */
+	uint64_t memory_bytes;
+	uint32_t cpu_milli, pids_max;
+	bool strict; /* one more filter (sandbox/policy/strict.policy) on top */
 };
 /* Sends the claim; the sandbox goes on by itself and reports on control_fd. An output_fd that is a
  * pipe is given to the function's uid, so that it can open /dev/stdout. 0 or -errno. */

@@ -32,7 +32,8 @@ static const char *const directories[] = {
 	"dev",       "proc",       "sys",       "stage",      "stage/own",
 	"stage/dev", "stage/proc", "stage/sys", "stage/root",
 };
-static const char *const own_directories[] = {"dev", "dev/pts", "dev/shm", "dev/ebb", "empty"};
+static const char *const own_directories[] = {"dev",   "dev/pts", "dev/shm",  "dev/ebb",
+					      "empty", "fs",      "fs/cgroup"};
 
 struct device {
 	const char *name;
@@ -138,7 +139,7 @@ int template_enter(void)
 	return mount_setattr(AT_FDCWD, "/", 0, &read_only, sizeof(read_only)) < 0 ? -errno : 0;
 }
 
-int template_own(void)
+int template_own(uint32_t id_first)
 {
 	SCOPED_FD fd = new_tmpfs();
 	int r;
@@ -148,5 +149,8 @@ int template_own(void)
 	(void)umask(0);
 	r = fill_own(fd);
 	(void)umask(022);
+	/* What PID 1 fills. */
+	if (r == 0 && fchownat(fd, "fs/cgroup", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
 	return r < 0 ? r : keep_fd(&fd);
 }

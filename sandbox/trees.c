@@ -35,7 +35,6 @@ static const char *const proc_read_only[] = {
 static const char *const sys_masked[] = {
 	"sys/firmware",
 	"sys/kernel",
-	"sys/fs",
 	"sys/module",
 	"sys/power",
 	"sys/block",
@@ -138,6 +137,10 @@ int tree_sys(struct inside *in)
 
 	if (r == 0)
 		r = mask_all(sys_masked, ARRAY_LEN(sys_masked));
+	if (r == 0)
+		r = shown_make(in);
+	if (r == 0)
+		r = cover("own/fs", "sys/fs");
 	return r < 0 ? r : open_top("sys", &in->sys_fd);
 }
 

@@ -259,8 +259,12 @@ static int give_output(int output_fd, uint32_t host_uid)
 int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
 {
 	const int fds[] = {c->root_fd, c->output_fd, c->listen_fd};
-	struct claim_head head = {
-		.nofile_max = c->nofile_max, .has_listen = c->listen_fd >= 0, .strict = c->strict};
+	struct claim_head head = {.memory_bytes = c->memory_bytes,
+				  .cpu_milli = c->cpu_milli,
+				  .pids_max = c->pids_max,
+				  .nofile_max = c->nofile_max,
+				  .has_listen = c->listen_fd >= 0,
+				  .strict = c->strict};
 	const struct iovec parts[] = {{&head, sizeof(head)}, {(void *)c->exec, sizeof(*c->exec)}};
 	int r;
 

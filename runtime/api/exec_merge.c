@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "runtime/api/blob.h"
+#include "runtime/api/exec_limits.h"
 #include "runtime/api/exec_user.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define PORT_DEFAULT   8080
-#define HEAP_WORD      "{heap_mb}"
-#define BESIDE_HEAP_MB 96 /* code, stacks, buffers, young objects */
-#define PATH_DEFAULT   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PORT_DEFAULT 8080
+#define HEAP_WORD    "{heap_mb}"
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 bool image_config_valid(const struct wire_image_config *c)
 {
@@ -86,16 +86,6 @@ static bool is_reserved(const char *name)
 	       strcmp(name, "VERCEL_IPC_PATH") == 0;
 }
 
-/* What a managed heap may grow to, so that it is collected before the kernel kills for memory. */
-static uint32_t heap_mb(uint32_t memory_mb)
-{
-	uint32_t most = memory_mb / 10 * 9;
-
-	if (memory_mb < 2 * BESIDE_HEAP_MB)
-		return memory_mb / 2;
-	return memory_mb - BESIDE_HEAP_MB < most ? memory_mb - BESIDE_HEAP_MB : most;
-}
-
 static int add_with_heap(struct blob *env, const char *text, uint32_t memory_mb)
 {
 	const char *word = strstr(text, HEAP_WORD);
@@ -104,7 +94,7 @@ static int add_with_heap(struct blob *env, const char *text, uint32_t memory_mb)
 	if (!word)
 		return blob_add(env, text);
 	if (text_format(filled, sizeof(filled), "%.*s%u%s", (int)(word - text), text,
-			heap_mb(memory_mb), word + strlen(HEAP_WORD)) < 0)
+			exec_heap_mb(memory_mb), word + strlen(HEAP_WORD)) < 0)
 		return -E2BIG;
 	return blob_add(env, filled);
 }
@@ -148,6 +138,9 @@ static int merge_env(const struct wire_image_config *image, const struct service
 		r = add_all(&env, spec->env, spec->env_count);
 	if (r == 0)
 		r = add_image_env(&env, image, spec);
+	/* Runtimes of ours know their limits by what they were built with. */
+	if (r == 0 && !image_is_own_runtime(image))
+		r = exec_limits_add(&env, spec);
 	if (r == 0 && !has(&env, "PATH"))
 		r = blob_add_pair(&env, "PATH", PATH_DEFAULT);
 	exec_home(image, out->uid, home, sizeof(home));

@@ -83,14 +83,20 @@ int instance_new(struct fleet *f, struct service *service, struct spec *spec, bo
 	return 0;
 }
 
-static int set_limits(struct instance *i)
+static struct cgroup_limits limits_of(const struct instance *i)
 {
 	const struct wire_service_put *put = &i->spec->put;
-	struct cgroup_limits limits = {
+
+	return (struct cgroup_limits){
 		.memory_bytes = (uint64_t)put->memory_mb << 20,
 		.cpu_milli = policy_cpu_milli(put->cpu_milli, put->memory_mb),
 		.pids_max = put->pids_max,
 	};
+}
+
+static int set_limits(struct instance *i)
+{
+	const struct cgroup_limits limits = limits_of(i);
 
 	return cgroup_set_limits(i->fleet->options.tree, &i->cgroup, &limits);
 }
@@ -133,6 +139,7 @@ static int listen_inside(struct instance *i, int *out_fd)
 static int hand_over(struct instance *i)
 {
 	SCOPED_FD output_fd = -1, listen_fd = -1;
+	const struct cgroup_limits limits = limits_of(i);
 	int pipe_fds[2], r;
 	struct sandbox_claim claim = {
 		.exec = &i->spec->put.exec,
@@ -142,6 +149,9 @@ static int hand_over(struct instance *i)
 		.strict = i->spec->put.flags & WIRE_SERVICE_STRICT,
 	};
 
+	claim.memory_bytes = limits.memory_bytes;
+	claim.cpu_milli = limits.cpu_milli;
+	claim.pids_max = limits.pids_max;
 	r = listen_inside(i, &listen_fd);
 	if (r < 0)
 		return r;

@@ -33,8 +33,9 @@ MEMORY_MB = 128
 
 @pytest.fixture(scope="module")
 def hosts(module_probe):
-    module_probe.apply({"neighbour": {"runtime": "container", "entrypoint": "probe", "memory": 128}})
-    assert module_probe.get("neighbour").status == 200
+    for name in ("neighbour", "mine"):
+        module_probe.apply({name: {"runtime": "container", "entrypoint": "probe", "memory": 128, "maxInstances": 1}})
+        assert module_probe.get(name).status == 200
     return module_probe
 
 
@@ -101,7 +102,7 @@ def reach(box, service, what, path=""):
 def test_no_lock_is_seen_by_another_instance(hosts, what):
     for path in SHARED:
         first = reach(hosts, "neighbour", what, path)
-        assert reach(hosts, "probe", what, path) == first, path
+        assert reach(hosts, "mine", what, path) == first, path
         if what == "lock" and first["got"] == 0:
             assert reach(hosts, "neighbour", what, path)["errno"] == "EAGAIN", path
 
@@ -112,10 +113,10 @@ def test_no_watch_hears_another_instance(hosts):
     reach(hosts, "neighbour", "heard")
     for path in SHARED:
         if path not in ENDLESS:
-            hosts.get("probe", f"/file?path={path}")
-        hosts.get("probe", f"/list?path={path}")
-        hosts.get("probe", f"/try?call=write&path={path}")
-    for service in ("probe", "neighbour"):
+            hosts.get("mine", f"/file?path={path}")
+        hosts.get("mine", f"/list?path={path}")
+        hosts.get("mine", f"/try?call=write&path={path}")
+    for service in ("mine", "neighbour"):
         assert hosts.get(service).status == 200
     assert reach(hosts, "neighbour", "heard")["got"] == 0
 
@@ -132,7 +133,7 @@ def test_instances_of_one_image_share_no_device_and_inode(hosts):
                 continue
             found[path] = (st.st_dev, st.st_ino)
         return found
-    mine, theirs = inodes("probe"), inodes("neighbour")
+    mine, theirs = inodes("mine"), inodes("neighbour")
     assert len(mine) > 10
     # The files of layers have the numbers of the one file system below; what is locked and watched is the
     # overlay's own inode, as the tests above show.
@@ -145,11 +146,40 @@ def test_instances_of_one_image_share_no_device_and_inode(hosts):
                                        ("rename", "/home/alice"), ("remake", "/tmp")])
 def test_directories_of_an_image_can_be_changed(hosts, what, path):
     """Before Linux 6.6 tmpfs has no user xattrs: one overlay gave EXDEV and EIO."""
-    got = reach(hosts, "probe", what, path)
+    got = reach(hosts, "mine", what, path)
     assert got["got"] == 0, got
 
 
 def test_own_host_name_resolves(hosts):
-    name = hosts.instance("probe")["id"]
-    assert f"127.0.0.1\t{name}\n" in hosts.get("probe", "/file?path=/etc/hosts").text
-    assert hosts.get("probe", "/file?path=/etc/hostname").text == name + "\n"
+    name = hosts.instance("mine")["id"]
+    assert f"127.0.0.1\t{name}\n" in hosts.get("mine", "/file?path=/etc/hosts").text
+    assert hosts.get("mine", "/file?path=/etc/hostname").text == name + "\n"
+
+
+# --- what run-times are told ------------------------------------------------------------------------
+SHOWN = {"memory.max": "134217728\n", "cpu.max": "6200 100000\n", "pids.max": "512\n", "memory.swap.max": "0\n",
+         "memory/memory.limit_in_bytes": "134217728\n", "cpu/cpu.cfs_quota_us": "6200\n",
+         "cpu/cpu.cfs_period_us": "100000\n", "cgroup.controllers": "cpu memory pids\n"}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_its_own_limits_stand_where_run_times_look(hosts, name):
+    assert hosts.get("mine", f"/file?path=/sys/fs/cgroup/{name}").text == SHOWN[name]
+    assert hosts.get("mine", f"/try?call=write&path=/sys/fs/cgroup/{name}").text == "EROFS"
+
+
+def variables(box, service):
+    return dict(line.split("=", 1) for line in box.get(service, "/env").text.splitlines())
+
+
+def test_run_times_that_ask_variables_are_told_and_what_is_set_stays(hosts):
+    told = variables(hosts, "mine")
+    assert told["NODE_OPTIONS"] == "--max-old-space-size=64" and told["GOMEMLIMIT"] == "108MiB"
+    assert "-XX:MaxRAM=128m" in told["JAVA_TOOL_OPTIONS"] and told["GOMAXPROCS"] == "1"
+    assert int(told["DOTNET_GCHeapHardLimit"], 16) == 64 << 20
+    hosts.apply({"set": {"runtime": "container", "entrypoint": "probe", "memory": 128,
+                         "env": {"NODE_OPTIONS": "--enable-source-maps", "JAVA_TOOL_OPTIONS": "-Xmx7m"}}})
+    own = variables(hosts, "set")
+    assert own["NODE_OPTIONS"] == "--enable-source-maps" and own["JAVA_TOOL_OPTIONS"] == "-Xmx7m"
+    hosts.cli("rm", "set")
+    wait_for(lambda: not hosts.instances("set"))

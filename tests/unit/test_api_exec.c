@@ -74,7 +74,70 @@ static void ebb_has_the_last_word_on_its_own_variables(void **state)
 	assert_string_equal(blob_find(f->exec.env, f->exec.envc, "EBB_SERVICE"), "api");
 	assert_string_equal(blob_find(f->exec.env, f->exec.envc, "EBB_REVISION"), "7");
 	assert_null(blob_find(f->exec.env, f->exec.envc, "EBB_X"));
-	assert_int_equal(f->exec.envc, 6); /* each once */
+	assert_int_equal(f->exec.envc, 6 + 6); /* each once; six tell of limits */
+}
+
+static void put_users(struct fixture *f)
+{
+	static const char users[] = "root:0:0::/root\0web:33:34:4,24:/var/www\0odd:7:7::relative";
+
+	memcpy(f->image.users, users, sizeof(users));
+	f->image.user_count = 3;
+}
+
+static void the_user_may_be_a_name_or_a_number(void **state)
+{
+	static const struct {
+		const char *user, *home;
+		uint32_t uid, gid, groups, capabilities;
+	} cases[] = {
+		{"web", "/var/www", 33, 34, 2, 0},
+		{"33", "/var/www", 33, 34, 2, 0},
+		{"33:5", "/var/www", 33, 5, 0, 0},
+		{"root", "/root", 0, 0, 0, WIRE_CAPABILITIES_ALL},
+		{"0:9", "/root", 0, 9, 0, WIRE_CAPABILITIES_ALL},
+		{"odd", "/", 7, 7, 0, 0},
+		{"65535:65535", "/", 65535, 65535, 0, 0},
+	};
+	struct fixture *f = *state;
+
+	put_users(f);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		strcpy(f->spec.user, cases[i].user);
+		merge(f);
+		assert_int_equal(f->errors.count, 0);
+		assert_int_equal(f->exec.uid, cases[i].uid);
+		assert_int_equal(f->exec.gid, cases[i].gid);
+		assert_int_equal(f->exec.group_count, cases[i].groups);
+		assert_int_equal(f->exec.capabilities, cases[i].capabilities);
+		assert_string_equal(blob_find(f->exec.env, f->exec.envc, "HOME"), cases[i].home);
+	}
+}
+
+static void no_other_user_and_right_is_taken(void **state)
+{
+	static const char *const wrong[] = {"nobody", "65536",     "-1", ":5",
+					    "web:",   "web:staff", "0x0"};
+	struct fixture *f = *state;
+
+	put_users(f);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		f->errors.count = 0;
+		strcpy(f->spec.user, wrong[i]);
+		merge(f);
+		assert_int_equal(f->errors.count, 1);
+	}
+	f->errors.count = 0;
+	strcpy(f->spec.user, "web");
+	f->spec.capabilities = SPEC_CAPABILITIES_GIVEN | 1;
+	merge(f);
+	assert_int_equal(f->errors.count, 1);
+	f->errors.count = 0;
+	strcpy(f->spec.user, "root");
+	f->spec.capabilities = SPEC_CAPABILITIES_GIVEN;
+	merge(f);
+	assert_int_equal(f->errors.count, 0);
+	assert_int_equal(f->exec.capabilities, 0);
 }
 
 static const char *heap_of(struct fixture *f, uint32_t memory_mb)
@@ -181,6 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_image_says_what_the_service_does_not),
 		T(ebb_has_the_last_word_on_its_own_variables),
+		T(the_user_may_be_a_name_or_a_number),
+		T(no_other_user_and_right_is_taken),
 		T(a_runtime_of_ours_hears_what_its_heap_may_use),
 		T(the_service_overrides_the_image),
 		T(only_an_image_that_says_so_is_a_runtime_of_ours),

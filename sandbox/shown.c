@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The limits of an instance where run-times look for them: plain files below /sys/fs/cgroup, with
+ * the names and texts of cgroup v2 and, for older libraries, v1. They are no cgroup file system:
+ * nothing can be changed, frozen or watched through them, and they are this instance's own. Node
+ * (libuv), and whatever else opens the files without asking mountinfo, believes them; the others
+ * are told by variables (runtime/api/exec_limits.c).
+ *
+ * PID 1 makes them while arming and writes the few that depend on the service at the claim.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "sandbox/inside.h"
+
+#define PERIOD_US      100000u /* as cgroups/limits.c writes it */
+#define NO_LIMIT_OF_V1 UINT64_C(9223372036854771712)
+
+static const char *const directories[] = {"memory", "cpu"};
+
+static const struct {
+	const char *name, *text;
+} fixed[] = {
+	{"cgroup.controllers", "cpu memory pids\n"},
+	{"memory.high", "max\n"},
+	{"memory.swap.max", "0\n"},
+	{"cpu/cpu.cfs_period_us", "100000\n"},
+};
+
+static int as_memory(const struct claim_head *h, char *text, size_t size)
+{
+	if (h->memory_bytes == 0)
+		return text_format(text, size, "max\n");
+	return text_format(text, size, "%" PRIu64 "\n", h->memory_bytes);
+}
+
+static int as_memory_v1(const struct claim_head *h, char *text, size_t size)
+{
+	return text_format(text, size, "%" PRIu64 "\n",
+			   h->memory_bytes ? h->memory_bytes : NO_LIMIT_OF_V1);
+}
+
+static uint64_t quota_us(const struct claim_head *h)
+{
+	return (uint64_t)h->cpu_milli * PERIOD_US / 1000;
+}
+
+static int as_cpu(const struct claim_head *h, char *text, size_t size)
+{
+	if (h->cpu_milli == 0)
+		return text_format(text, size, "max %u\n", PERIOD_US);
+	return text_format(text, size, "%" PRIu64 " %u\n", quota_us(h), PERIOD_US);
+}
+
+static int as_cpu_v1(const struct claim_head *h, char *text, size_t size)
+{
+	if (h->cpu_milli == 0)
+		return text_format(text, size, "-1\n");
+	return text_format(text, size, "%" PRIu64 "\n", quota_us(h));
+}
+
+static int as_pids(const struct claim_head *h, char *text, size_t size)
+{
+	if (h->pids_max == 0)
+		return text_format(text, size, "max\n");
+	return text_format(text, size, "%" PRIu32 "\n", h->pids_max);
+}
+
+static const struct {
+	const char *name;
+	int (*format)(const struct claim_head *head, char *text, size_t size);
+} claimed[] = {
+	{"memory.max", as_memory}, {"memory/memory.limit_in_bytes", as_memory_v1},
+	{"cpu.max", as_cpu},       {"cpu/cpu.cfs_quota_us", as_cpu_v1},
+	{"pids.max", as_pids},
+};
+
+static int put(int dir_fd, const char *name, int flags, const char *text)
+{
+	SCOPED_FD fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
+
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
+
+int shown_make(struct inside *in)
+{
+	int r = 0;
+
+	in->limits_fd = open("own/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (in->limits_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(directories); i++)
+		if (mkdirat(in->limits_fd, directories[i], 0755) < 0)
+			return -errno;
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(fixed); i++)
+		r = put(in->limits_fd, fixed[i].name, O_CREAT | O_EXCL, fixed[i].text);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(claimed); i++)
+		r = put(in->limits_fd, claimed[i].name, O_CREAT | O_EXCL, "");
+	return r;
+}
+
+int shown_fill(struct inside *in)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(claimed); i++) {
+		char text[64];
+
+		r = claimed[i].format(&in->claim->head, text, sizeof(text));
+		if (r == 0)
+			r = put(in->limits_fd, claimed[i].name, 0, text);
+	}
+	/* The function's process shares the table until it leaves it: nothing of ours is open then.
+	 */
+	fd_close(&in->limits_fd);
+	return r;
+}
