@@ -6,6 +6,7 @@
 
 #include "runtime/api/blob.h"
 #include "runtime/api/exec_merge.h"
+#include "runtime/base/mem.h"
 
 static uint16_t fill(char *field, size_t size, const char *const *texts)
 {
