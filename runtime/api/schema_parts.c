@@ -33,7 +33,8 @@ static bool is_prefix(const char *text)
 	size_t n = strlen(text);
 
 	if (*text != '/' || text[n - 1] == '/' || strstr(text, "//") || strstr(text, "/../") ||
-	    strstr(text, "/./"))
+	    strstr(text, "/./") || (n >= 2 && strcmp(text + n - 2, "/.") == 0) ||
+	    (n >= 3 && strcmp(text + n - 3, "/..") == 0))
 		return false;
 	for (; *text; text++)
 		if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f ||
@@ -143,8 +144,8 @@ static bool is_ours(const char *name)
 
 static const char *pair_fault(const struct pair *pair)
 {
-	if (!*pair->name || strchr(pair->name, '='))
-		return "is not a name of a variable";
+	if (!text_is_variable(pair->name, strlen(pair->name)))
+		return "is not a name of a variable (letters, digits, _ . - and no digit first)";
 	if (is_ours(pair->name))
 		return "is set by ebb itself (for PORT there is ebb.port)";
 	return pair->value ? NULL : "must be a string";
@@ -180,6 +181,9 @@ static void read_env(struct service_spec *spec, const struct json *value, const 
 		if (!fault)
 			continue;
 		snprintf(at, sizeof(at), "%s.%.60s", path, pairs[i].name);
+		for (char *c = at; *c; c++)
+			if ((unsigned char)*c < ' ' || *c == 0x7f)
+				*c = '?';
 		problem_add(errors, at, "%s", fault);
 	}
 	if (errors->count > before)

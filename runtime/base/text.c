@@ -106,3 +106,16 @@ uint64_t text_hash(const void *bytes, size_t size)
 		hash = (hash ^ b[i]) * UINT64_C(0x100000001b3);
 	return hash;
 }
+
+bool text_is_variable(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		char c = text[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+			      c == '.' || c == '-';
+
+		if (!letter && (i == 0 || c < '0' || c > '9'))
+			return false;
+	}
+	return size > 0;
+}

@@ -17,6 +17,8 @@ int text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 bool text_terminated(const char *field, size_t size);
 /* RFC 1123 label, as service names are: [a-z0-9]([-a-z0-9]*[a-z0-9])?, at most 63 bytes. */
 bool text_is_label(const char *text);
+/* A name of an environment variable: letters, digits, _ . - and no digit first. */
+bool text_is_variable(const char *text, size_t size);
 /* Lower-case hexadecimal of bytes, NUL-terminated; dst has room for 2 * size + 1. */
 void text_hex(char *dst, const void *bytes, size_t size);
 /* The inverse; exactly 2 * size lower-case digits. 0 or -EINVAL. */

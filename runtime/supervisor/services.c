@@ -88,6 +88,19 @@ static bool exec_holds(const struct wire_exec *e)
 	       blob_holds(e->env, sizeof(e->env), e->envc);
 }
 
+/* "" or a path that begins with one slash: plain characters, as ebb-api has checked. */
+static bool prefix_holds(const char *prefix)
+{
+	if (!*prefix)
+		return true;
+	if (*prefix != '/' || prefix[strlen(prefix) - 1] == '/' || strstr(prefix, "//"))
+		return false;
+	for (; *prefix; prefix++)
+		if (*prefix <= ' ' || *prefix > '~')
+			return false;
+	return true;
+}
+
 static bool hosts_hold(const struct wire_service_put *p)
 {
 	if (p->host_count > SERVICE_HOSTS_MAX)
@@ -95,7 +108,7 @@ static bool hosts_hold(const struct wire_service_put *p)
 	for (uint32_t i = 0; i < p->host_count; i++)
 		if (!text_terminated(p->hosts[i], sizeof(p->hosts[i])))
 			return false;
-	return text_terminated(p->prefix, sizeof(p->prefix));
+	return text_terminated(p->prefix, sizeof(p->prefix)) && prefix_holds(p->prefix);
 }
 
 static const struct bound {
