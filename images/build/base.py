@@ -3,6 +3,7 @@
 nothing of a project; the same bytes for every function, so that the store keeps one."""
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,11 @@ def version(root):
     if not found:
         raise Refused("the python base has no Python")
     return found[-1]
+
+
+def node_version():
+    with open(os.path.join(RUNTIMES, "node", "base"), encoding="utf-8") as file:
+        return re.search(r"^node_version=(\S+)$", file.read(), re.MULTILINE)[1]
 
 
 def library(path):

@@ -106,7 +106,7 @@ def remove_unused(path):
 def check_path(entrypoint):
     """A name in the directory, and nothing else."""
     parts = entrypoint.split("/")
-    if (not entrypoint or entrypoint[0] in "/-" or ".." in parts or "" in parts
+    if (not entrypoint or entrypoint[0] in "/-" or {"", ".."} & set(parts) or parts[-1] == "."
             or any(ord(c) < 32 or ord(c) == 127 for c in entrypoint) or len(os.fsencode(entrypoint)) > 1024):
         raise Refused(f"entrypoint {name(entrypoint)}: it must be the path of a file inside the directory")
 
@@ -138,6 +138,15 @@ def collect_source(build):
     with open(path, "w+b") as file:
         build.tree = collect.collect(build.source, file, limits, build.date)
     build.function = path
+
+
+def look_python(build):
+    """Refuses requirements that neither the base nor the directory meets; the base's Python knows."""
+    if not any(build.tree.kind(one) == "file" for one in (b"requirements.txt", b"pyproject.toml")):
+        return
+    with open(build.function, "rb") as tar:
+        build.sandbox.need(f"{name(build.source)} cannot run on the python runtime", unpack(tar.fileno(), "/app"),
+                           Run(build.base.root, script("look.py", "python", "", "")))
 
 
 def compile_native(build):
@@ -243,7 +252,10 @@ def build(args):
         one.layers.append(one.base.layer)
         if one.runtime == "native":
             compile_native(one)
+        if one.runtime == "python":
+            look_python(one)
         if one.runtime == "node":
+            npm.look(one)
             one.deps = npm.layer(one)
         one.layers += [path for path in (one.deps, one.function) if path]
         bake(one)

@@ -17,7 +17,8 @@ import oci
 from sandbox import Run, Sandbox, end, pack, script, show, unpack, verdict
 from words import Refused, name, say
 
-MANIFESTS = ("package.json", "package-lock.json", "npm-shrinkwrap.json")
+MANIFESTS = ("package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock",
+             "bun.lockb")
 PROXY = "http://127.0.0.1:3128"
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
 
@@ -63,6 +64,16 @@ def manifests(build):
             member.mtime = 0
             tar.addfile(member, whole.extractfile(member) if member.isreg() else None)
     return path
+
+
+def look(build):
+    """Refuses what package.json and lock files ask for and the image will not have."""
+    if build.tree.kind(b"package.json") != "file":
+        return
+    vendored = build.tree.kind(b"node_modules") == "directory"
+    with open(manifests(build), "rb") as tar:
+        build.sandbox.need(f"{name(build.source)} cannot run on the node runtime", unpack(tar.fileno(), "/app"),
+                           Run("host", script("look.py", "node", base.node_version(), "yes" if vendored else "no")))
 
 
 def environment(registry):

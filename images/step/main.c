@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -146,18 +147,21 @@ static int prepare(struct step *s)
 
 	if (r < 0)
 		return fail("policy", s->err);
+	s->signal_fd = watch_signals();
+	if (s->signal_fd < 0)
+		return fail("signals", strerror(-s->signal_fd));
 	if (ids_open(&s->ids, s->err, sizeof(s->err)) < 0)
 		return fail("ids", s->err);
+	/* Who asked is gone: so is the build. Here, as a user namespace of our own forgets it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		return fail("death signal", strerror(errno));
 	if (s->ids.privileged && s->plan.cgroups &&
 	    group_open(&s->plan, &s->ids, &s->group, s->err, sizeof(s->err)) < 0)
 		return fail("limits (EBB_BUILD_CGROUPS=no builds without)", s->err);
 	if (unshare(CLONE_NEWNS) < 0)
 		return fail("cannot make namespaces", strerror(errno));
 	r = scratch_mount(&s->plan, &s->ids, &where);
-	if (r < 0)
-		return fail(where, strerror(-r));
-	s->signal_fd = watch_signals();
-	return s->signal_fd < 0 ? fail("signals", strerror(-s->signal_fd)) : 0;
+	return r < 0 ? fail(where, strerror(-r)) : 0;
 }
 
 int main(int argc, char **argv)

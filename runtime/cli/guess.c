@@ -16,8 +16,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-
-#define PACKAGE_BYTES_MAX (256 * 1024)
+#include "runtime/cli/file.h"
 
 /* In order: the first pattern that a file matches decides. A marker says the runtime only. */
 static const struct rule {
@@ -46,12 +45,18 @@ static const struct rule {
 	{"*.c", "native", false},
 };
 
+static bool is_file(int dir_fd, const char *name)
+{
+	SCOPED_FD fd = file_open_beneath(dir_fd, name);
+
+	return fd >= 0;
+}
+
 /* A regular file of that pattern, the first by name. 0 or -ENOENT, -errno. */
 static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
-	struct stat st;
 	DIR *list;
 
 	if (list_fd < 0)
@@ -64,7 +69,7 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 	name[0] = '\0';
 	while ((entry = readdir(list))) {
 		if (fnmatch(pattern, entry->d_name, FNM_PERIOD) != 0 ||
-		    fstatat(dir_fd, entry->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+		    !is_file(dir_fd, entry->d_name))
 			continue;
 		if (strlen(entry->d_name) < size && (!*name || strcmp(entry->d_name, name) < 0))
 			(void)text_copy(name, size, entry->d_name);
@@ -76,7 +81,7 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 /* Whether a file is an ELF program that needs no loader: no PT_INTERP. */
 static bool is_static_program(int dir_fd, const char *name)
 {
-	SCOPED_FD fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD fd = file_open_beneath(dir_fd, name);
 	Elf64_Ehdr head;
 	Elf64_Phdr part;
 
@@ -114,36 +119,72 @@ static int find_program(int dir_fd, char *name, size_t size)
 	return r;
 }
 
-/* "main" of package.json, if that file exists. */
-static int package_main(int dir_fd, char *name, size_t size)
+/* What a file of the directory says, shown to a person. */
+static int refuse(struct guess *guess, const char *before, const char *text, const char *behind)
 {
-	SCOPED_MEM char *text = malloc(PACKAGE_BYTES_MAX);
-	struct json *package = NULL;
-	const char *main_file;
-	char err[128];
-	ssize_t n =
-		text ? fd_read_file_at(dir_fd, "package.json", text, PACKAGE_BYTES_MAX) : -ENOMEM;
-	int r = -ENOENT;
+	char plain[96];
+	size_t n = 0;
 
-	if (n < 0 || json_parse(text, (size_t)n, 32, &package, err, sizeof(err)) < 0)
-		return -ENOENT;
+	for (; n < sizeof(plain) - 1 && text[n]; n++)
+		plain[n] = text[n] >= ' ' && text[n] < 127 ? text[n] : '?';
+	plain[n] = '\0';
+	(void)text_format(guess->because, sizeof(guess->because), "%s%s%s", before, plain, behind);
+	return -EBADMSG;
+}
+
+/* The file of a start script that is "node FILE" and no more. */
+static const char *node_file(const char *start)
+{
+	const char *file =
+		strncmp(start, "node ", 5) == 0 ? start + 5 + strspn(start + 5, " ") : "";
+
+	return *file && *file != '-' && !strpbrk(file, " \t;&|<>$`'\"\\") ? file : NULL;
+}
+
+/* The entry point that package.json names, by scripts.start or main: used or refused, never
+ * ignored. 0, -ENOENT: it names none, -EBADMSG with the sentence in because. */
+static int package_entry(int dir_fd, struct guess *guess)
+{
+	SCOPED_MEM char *text = NULL;
+	struct json *package = NULL;
+	const char *start, *main_file, *file;
+	char err[128];
+	size_t size;
+	int r = file_read_beneath(dir_fd, "package.json", &text, &size);
+
+	if (r == -ENOENT)
+		return r;
+	if (r < 0 || json_parse(text, size, 32, &package, err, sizeof(err)) < 0)
+		return refuse(guess,
+			      "its package.json cannot be read: ", r < 0 ? strerror(-r) : err, "");
+	start = json_string(json_get(json_get(package, "scripts"), "start"));
 	main_file = json_string(json_get(package, "main"));
-	if (main_file && faccessat(dir_fd, main_file, R_OK, 0) == 0)
-		r = text_copy(name, size, main_file);
+	file = start ? node_file(start) : main_file;
+	r = -ENOENT;
+	if (start && !file)
+		r = refuse(guess, "its package.json starts it by \"", start,
+			   "\", which is no plain node FILE");
+	else if (file && !is_file(dir_fd, file))
+		r = refuse(guess, "its package.json starts ", file, ", which is not there");
+	else if (file)
+		r = text_copy(guess->entrypoint, sizeof(guess->entrypoint), file);
 	json_free(package);
 	return r;
 }
 
-static int find_entrypoint(int dir_fd, const char *runtime, char *name, size_t size)
+static int find_entrypoint(int dir_fd, struct guess *guess)
 {
-	if (strcmp(runtime, "node") == 0 && package_main(dir_fd, name, size) == 0)
-		return 0;
+	int r = strcmp(guess->runtime, "node") == 0 ? package_entry(dir_fd, guess) : -ENOENT;
+
+	if (r != -ENOENT)
+		return r;
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (!rules[i].marker && strcmp(rules[i].runtime, runtime) == 0 &&
-		    find_file(dir_fd, rules[i].pattern, name, size) == 0)
+		if (!rules[i].marker && strcmp(rules[i].runtime, guess->runtime) == 0 &&
+		    find_file(dir_fd, rules[i].pattern, guess->entrypoint,
+			      sizeof(guess->entrypoint)) == 0)
 			return 0;
-	if (strcmp(runtime, "native") == 0)
-		return find_program(dir_fd, name, size);
+	if (strcmp(guess->runtime, "native") == 0)
+		return find_program(dir_fd, guess->entrypoint, sizeof(guess->entrypoint));
 	return -ENOENT;
 }
 
@@ -173,9 +214,8 @@ int guess_directory(int dir_fd, const char *runtime, struct guess *out)
 	else
 		r = find_runtime(dir_fd, &guess);
 	if (r == 0)
-		r = find_entrypoint(dir_fd, guess.runtime, guess.entrypoint,
-				    sizeof(guess.entrypoint));
-	if (r == 0)
+		r = find_entrypoint(dir_fd, &guess);
+	if (r == 0 || r == -EBADMSG)
 		*out = guess;
 	return r;
 }

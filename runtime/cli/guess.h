@@ -6,11 +6,11 @@
 struct guess {
 	char runtime[16];     /* "node", "python", "native" */
 	char entrypoint[256]; /* a file in the directory */
-	char because[320];    /* "package.json is there" */
+	char because[320];    /* "package.json is there"; with -EBADMSG what cannot be followed */
 };
 
-/* 0, -ENOENT if nothing tells, -errno. With a runtime already known (else NULL) only the entrypoint
- * is looked for. */
+/* 0, -ENOENT if nothing tells, -EBADMSG if package.json names what cannot be used, -errno. With a
+ * runtime already known (else NULL) only the entrypoint is looked for. */
 int guess_directory(int dir_fd, const char *runtime, struct guess *out);
 
 #endif

@@ -89,21 +89,31 @@ static int apply_own_file(struct build *build, struct spec **spec)
 {
 	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
 	SCOPED_MEM char *text = NULL;
+	SCOPED_FD dir_fd = -1;
 	char path[4096 + 16];
 	size_t size;
 	int r;
 
 	if (!report || text_format(path, sizeof(path), "%s/ebb.json", build->directory) < 0)
 		return CLI_FAILED;
-	r = file_read(path, &text, &size);
-	if (r == -ENOENT)
+	dir_fd = open(build->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = dir_fd < 0 ? -errno : file_read_beneath(dir_fd, "ebb.json", &text, &size);
+	if (r == -ENOENT && dir_fd >= 0)
 		return CLI_DONE;
+	if (dir_fd < 0) {
+		say_error(strerror(-r), "name a directory that holds a function", "cannot build %s",
+			  build->directory);
+		return CLI_USAGE;
+	}
 	if (r == 0)
 		r = spec_parse(text, size, report, spec);
 	report_print(report, path);
 	if (r < 0) {
 		if (report->count == 0)
-			say_error(strerror(-r), NULL, "cannot read %s", path);
+			say_error(r == -EXDEV || r == -ELOOP || r == -EINVAL
+					  ? "it is not a file of this directory"
+					  : strerror(-r),
+				  NULL, "cannot read %s", path);
 		return CLI_USAGE;
 	}
 	if ((*spec)->count > 1)
@@ -128,6 +138,11 @@ static int apply_guess(struct build *build, struct guess *guess)
 		say_error(strerror(-r), "name a directory that holds a function", "cannot build %s",
 			  build->directory);
 		return CLI_USAGE;
+	}
+	if (r == -EBADMSG) {
+		say_error(guess->because, "name its file: --entrypoint FILE", "cannot build %s",
+			  build->directory);
+		return CLI_FAILED;
 	}
 	if (r < 0) {
 		say_error(r == -ENOENT ? "nothing in it tells what runs it" : strerror(-r),

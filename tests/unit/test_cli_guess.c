@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -40,7 +41,11 @@ static int guess_in(const struct file *files, size_t count, const char *runtime,
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(dir_fd >= 0);
 	for (size_t i = 0; i < count && files[i].name; i++) {
-		SCOPED_FD fd = openat(dir_fd, files[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+		SCOPED_FD fd = -1;
+
+		if (strchr(files[i].name, '/')) /* one directory deep */
+			assert_int_equal(mkdirat(dir_fd, "srv", 0755), 0);
+		fd = openat(dir_fd, files[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
 
 		assert_true(fd >= 0);
 		assert_int_equal(
@@ -63,13 +68,16 @@ static void test_what_is_in_a_directory_tells_what_runs_it(void **state)
 		 "node",
 		 "lib.js",
 		 "package.json is there"},
-		{{{"package.json", "{\"main\":\"gone.js\"}"}, {"server.js", ""}},
+		{{{"package.json",
+		   "{\"main\":\"lib.js\",\"scripts\":{\"start\":\"node  srv/a.js\"}}"},
+		  {"srv/a.js", ""},
+		  {"lib.js", ""}},
+		 "node",
+		 "srv/a.js",
+		 "package.json is there"},
+		{{{"package.json", "{}"}, {"server.js", ""}},
 		 "node",
 		 "server.js",
-		 "package.json is there"},
-		{{{"package.json", "{ broken"}, {"index.mjs", ""}, {"a.py", ""}},
-		 "node",
-		 "index.mjs",
 		 "package.json is there"},
 		{{{"z.py", ""}, {"b.py", ""}}, "python", "b.py", "b.py is there"},
 		{{{"app.py", ""}, {"a.py", ""}, {"requirements.txt", ""}},
@@ -102,6 +110,33 @@ static void test_nothing_to_go_by_is_not_guessed(void **state)
 	assert_string_equal(guess.runtime, "kept");
 }
 
+static void test_what_a_package_names_is_used_or_refused(void **state)
+{
+	static const struct {
+		const char *text, *because;
+	} cases[] = {
+		{"{\"main\":\"gone.js\"}", "its package.json starts gone.js, which is not there"},
+		{"{\"main\":\"../../etc/passwd\"}",
+		 "its package.json starts ../../etc/passwd, which is not there"},
+		{"{ broken", "its package.json cannot be read: "},
+		{"{\"main\":\"a.js\",\"scripts\":{\"start\":\"next start\"}}",
+		 "its package.json starts it by \"next start\", which is no plain node FILE"},
+		{"{\"scripts\":{\"start\":\"node a.js && x\\u001b\"}}",
+		 "its package.json starts it by \"node a.js && x?\", which is no plain node FILE"},
+		{"{\"scripts\":{\"start\":\"node --import=x a.js\"}}",
+		 "its package.json starts it by \"node --import=x a.js\", which is no plain node "
+		 "FILE"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct file files[] = {{"package.json", cases[i].text}, {"a.js", ""}};
+		struct guess guess;
+
+		assert_int_equal(guess_in(files, ARRAY_LEN(files), NULL, &guess), -EBADMSG);
+		assert_memory_equal(guess.because, cases[i].because, strlen(cases[i].because));
+	}
+}
+
 static void test_a_named_runtime_only_looks_for_its_entrypoint(void **state)
 {
 	static const struct file files[] = {{"package.json", "{}"}, {"main.py", ""}};
@@ -117,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_in_a_directory_tells_what_runs_it),
 		cmocka_unit_test(test_nothing_to_go_by_is_not_guessed),
+		cmocka_unit_test(test_what_a_package_names_is_used_or_refused),
 		cmocka_unit_test(test_a_named_runtime_only_looks_for_its_entrypoint),
 	};
 

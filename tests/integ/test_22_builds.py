@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `ebb build` makes of directories as people have them: times, owners, lock files, requirements."""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import web  # noqa: F401  the path of the helpers
+from ebb import CACHE
+from test_21_hostile_builds import C, Outside, outside, said  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1",
+                                reason="the guest has neither compiler, npm nor bases")
+APP = "async def app(scope, receive, send): pass\n"
+NODE = "process.exit(0)\n"
+
+
+def times(one):
+    return {name: int(m.mtime) for name, m in one.files().items()}
+
+
+def test_times_follow_the_files(outside):  # noqa: F811
+    outside.put("main.py", APP)
+    os.utime(outside.source + "/main.py", (1000000000, 1000000000))
+    assert outside.build("python", "main:app").returncode == 0
+    assert times(outside)["app/main.py"] == 1000000000
+    os.utime(outside.source + "/main.py", (1100000000, 1100000000))
+    assert outside.build("python", "main:app").returncode == 0
+    assert times(outside)["app/main.py"] == 1100000000
+
+
+@pytest.mark.parametrize("runtime", ["python", "native", "node"])
+def test_source_date_epoch_makes_the_same_bytes(outside, runtime):  # noqa: F811
+    made = []
+    for stamp in (1000000000, 1200000000):
+        name, entry, text = {"python": ("main.py", "main:app", APP), "native": ("main.c", "srv", C),
+                             "node": ("index.mjs", "index.mjs", NODE)}[runtime]
+        outside.put(name, text)
+        os.utime(os.path.join(outside.source, name), (stamp, stamp))
+        done = outside.build(runtime, entry, SOURCE_DATE_EPOCH="1234567890")
+        assert done.returncode == 0, said(done)
+        assert set(times(outside).values()) == {1234567890}
+        with open(outside.output, "rb") as f:
+            made.append(f.read())
+    assert made[0] == made[1]
+
+
+def test_a_program_has_the_time_of_its_newest_source(outside):  # noqa: F811
+    for name, stamp in (("main.c", 1000000000), ("other.h", 1100000000)):
+        outside.put(name, C if name == "main.c" else "")
+        os.utime(os.path.join(outside.source, name), (stamp, stamp))
+    assert outside.build("native", "srv").returncode == 0
+    assert times(outside) == {"app/srv": 1100000000}
+
+
+def test_the_functions_user_owns_app(outside):  # noqa: F811
+    outside.put("index.mjs", NODE)
+    outside.put("cache/x", "")
+    assert outside.build("node", "index.mjs").returncode == 0
+    assert {(m.uid, m.gid) for m in outside.files().values()} == {(1000, 1000)}
+
+
+WORKSPACES = {"package.json": '{"workspaces": ["packages/*"], "dependencies": {"b": "*"}}',
+              "packages/b/package.json": '{"name": "b", "version": "1.0.0", "main": "b.js"}',
+              "packages/b/b.js": "exports.x = 1", "index.mjs": "import 'b'; process.exit(0)"}
+
+
+def test_npm_workspaces_build_from_their_root(outside):  # noqa: F811
+    for name, text in WORKSPACES.items():
+        outside.put(name, text)
+    done = outside.build("node", "index.mjs")
+    assert done.returncode == 0 and "did not start" not in said(done), said(done)
+    found = outside.files()
+    assert found["app/node_modules/b"].linkname == "../packages/b" and "app/packages/b/b.js" in found
+
+
+NODE_WORDS = {
+    "engines": ({"package.json": '{"engines": {"node": "%s"}}'}, "wants Node"),
+    "pnpm": ({"package.json": '{"dependencies": {"b": "1"}}', "pnpm-lock.yaml": ""}, "pnpm-lock.yaml locks"),
+    "yarn": ({"package.json": '{"dependencies": {"b": "1"}}', "yarn.lock": ""}, "yarn.lock locks"),
+}
+ENGINES = {True: [">=18", "^22", "22", "22.x", "*", "18 || 22", ">=18 <23", "20 - 22", "~22.23", ">=22.0.0", "<=22", "", "x"],
+           False: ["<22", "^20", "18.x", "18 || 20", ">22", ">=23", "20 - 21", "22.0.0", "~22.1", "<=21"]}
+
+
+@pytest.mark.parametrize("what", ["pnpm", "yarn"])
+def test_lock_files_are_used_or_refused(outside, what):  # noqa: F811
+    files, words = NODE_WORDS[what]
+    outside.put("index.mjs", NODE)
+    for name, text in files.items():
+        outside.put(name, text)
+    done = outside.build("node", "index.mjs")
+    assert done.returncode == 1 and words in said(done), said(done)
+    os.makedirs(outside.source + "/node_modules/b")
+    assert outside.build("node", "index.mjs").returncode == 0
+
+
+def load(name):
+    """A script of the builder as a module."""
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../images/build"))
+    try:
+        return __import__(name)
+    finally:
+        sys.path.pop(0)
+
+
+def test_engines_are_understood_as_npm_does(outside):  # noqa: F811
+    look = load("look")
+    for holds, ranges in ENGINES.items():
+        for text in ranges:
+            assert look.range_holds(text, [22, 23, 3]) == holds, text
+    outside.put("index.mjs", NODE)
+    outside.put("package.json", '{"engines": {"node": "^18"}}')
+    done = outside.build("node", "index.mjs")
+    assert done.returncode == 1 and "wants Node ^18" in said(done), said(done)
+
+
+PYTHON = {
+    "there": ({"requirements.txt": "flask>=2\n# why\nstarlette ; python_version > '3'\nwaitress==2.*\n"}, ""),
+    "not there": ({"requirements.txt": "flask\nnumpy>=1\n"}, "requirements.txt asks for numpy>=1"),
+    "too old": ({"requirements.txt": "flask>=99\n"}, "requirements.txt asks for flask>=99"),
+    "not for us": ({"requirements.txt": "pywin32; sys_platform == 'win32'\n"}, ""),
+    "included": ({"requirements.txt": "-r more.txt\n", "more.txt": "numpy\n"}, "more.txt asks for numpy"),
+    "an address": ({"requirements.txt": "git+https://example.org/x.git\n"}, "asks for git+https"),
+    "a project": ({"pyproject.toml": '[project]\ndependencies = ["numpy"]\n'}, "pyproject.toml asks for numpy"),
+    "its Python": ({"pyproject.toml": '[project]\nrequires-python = ">=3.99"\n'}, "wants Python >=3.99"),
+    "broken": ({"pyproject.toml": "["}, "is no TOML"),
+    "vendored": ({"requirements.txt": "numpy>=1\n", "numpy-1.26.dist-info/METADATA": "Name: numpy\nVersion: 1.26\n"}, ""),
+    "itself": ({"requirements.txt": "-r requirements.txt\nflask\n"}, ""),
+}
+
+
+@pytest.mark.parametrize("what", PYTHON)
+def test_requirements_are_met_or_refused(outside, what):  # noqa: F811
+    files, words = PYTHON[what]
+    outside.put("main.py", APP)
+    for name, text in files.items():
+        outside.put(name, text)
+    done = outside.build("python", "main:app")
+    assert done.returncode == (1 if words else 0) and words in said(done), said(done)
+
+
+def test_a_user_builds_without_root(outside, tmp_path):  # noqa: F811
+    """His cache is his own; the bases come from root's, so that the test need not make them."""
+    outside.put("main.py", APP)
+    for kind in ("python",):
+        for path in os.listdir(CACHE):
+            if path.startswith(f"base-{kind}-") and not path.endswith(".layer"):
+                shutil.copytree(os.path.join(CACHE, path), str(tmp_path / "function/.ebb" / path), symlinks=True)
+    subprocess.run(["chown", "-R", "65534:65534", outside.path], check=True)
+    os.chmod(outside.path, 0o755)
+    for parent in (tmp_path.parent, tmp_path.parent.parent):
+        os.chmod(parent, 0o755)
+    # As that user: nothing of it needs a right of root.
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = outside.build("python", "main:app", before=words, EBB_CACHE=outside.source + "/.ebb", HOME=outside.source)
+    assert done.returncode == 0, said(done)
+    assert outside.files()["app/__pycache__/main.cpython-311.pyc"].uid == 1000
