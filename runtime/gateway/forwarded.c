@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who the client is, told to the function: x-forwarded-* and forwarded (RFC 7239). Only a trusted
+ * Who the client is, told to the function: x-real-ip (which @vercel/functions reads), x-forwarded-*
+ * and forwarded (RFC 7239). Only a trusted
  * front is believed about others; what anybody else says of it ends here.
  */
 #include <string.h>
@@ -26,6 +27,8 @@ void forwarded_write(struct writer *w, struct http_slice host, struct http_slice
 	writer_slice(w, peer);
 	writer_lit(w, "\r\nx-forwarded-proto: http\r\nx-forwarded-host: ");
 	writer_slice(w, host);
+	writer_lit(w, "\r\nx-real-ip: ");
+	writer_slice(w, peer);
 	writer_lit(w, "\r\nforwarded: ");
 	write_element(w, host, peer);
 }
@@ -58,12 +61,34 @@ static void write_one(struct writer *w, const struct http_head *head, const char
 	writer_lit(w, "\r\n");
 }
 
+/* Whom a front speaks for that does not say x-real-ip: the last one it added, because what stands
+ * before may be of the client's own making. */
+static struct http_slice real_ip(const struct http_head *head, struct http_slice peer)
+{
+	struct http_slice last = peer;
+
+	for (size_t i = 0; i < head->header_count; i++) {
+		const struct http_header *h = &head->headers[i];
+		size_t begin;
+
+		if (h->field != HTTP_FIELD_FORWARDED || h->value.size == 0 ||
+		    !http_slice_is_nocase(h->name, "x-forwarded-for"))
+			continue;
+		begin = h->value.size;
+		while (begin > 0 && !strchr(", \t", h->value.at[begin - 1]))
+			begin--;
+		if (begin < h->value.size)
+			last = (struct http_slice){h->value.at + begin, h->value.size - begin};
+	}
+	return last;
+}
+
 static bool is_ours(struct http_slice name)
 {
 	return http_slice_is_nocase(name, "x-forwarded-for") ||
 	       http_slice_is_nocase(name, "x-forwarded-proto") ||
 	       http_slice_is_nocase(name, "x-forwarded-host") ||
-	       http_slice_is_nocase(name, "forwarded");
+	       http_slice_is_nocase(name, "x-real-ip") || http_slice_is_nocase(name, "forwarded");
 }
 
 void forwarded_extend(struct writer *w, const struct http_head *head, struct http_slice host,
@@ -74,6 +99,7 @@ void forwarded_extend(struct writer *w, const struct http_head *head, struct htt
 	writer_lit(w, "\r\n");
 	write_one(w, head, "x-forwarded-proto", (struct http_slice){"http", 4});
 	write_one(w, head, "x-forwarded-host", host);
+	write_one(w, head, "x-real-ip", real_ip(head, peer));
 	for (size_t i = 0; i < head->header_count; i++)
 		if (head->headers[i].field == HTTP_FIELD_FORWARDED &&
 		    !is_ours(head->headers[i].name))

@@ -211,7 +211,9 @@ static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 		bad_response(p, c, "its head is too large");
 		return 0;
 	}
-	if (http_response_parse(u->s.in.at, (size_t)end, c->x.method_is_head, &p->head, &why)) {
+	/* The head as it should be first: what is mended costs a second look. */
+	if (http_response_parse(u->s.in.at, (size_t)end, c->x.method_is_head, &p->head, &why) &&
+	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.method_is_head, &p->head, &why)) {
 		bad_response(p, c, why);
 		return 0;
 	}

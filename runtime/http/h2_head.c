@@ -286,7 +286,7 @@ static bool may_trail(const struct http_header *h)
 
 int http_trailers_parse(const char *text, size_t size, struct http_head *out, const char **why)
 {
-	struct http_fields fields = {0};
+	struct http_fields fields = {.count_max = HTTP_REQUEST_FIELDS_MAX};
 	size_t kept = 0;
 
 	memset(out, 0, offsetof(struct http_head, headers));

@@ -228,12 +228,12 @@ static void reset(struct http_head *out)
 int http_request_parse(const char *text, size_t size, struct http_head *out, const char **why)
 {
 	struct http_slice rest = {text, size}, line;
-	struct http_fields f = {0};
+	struct http_fields f = {.count_max = HTTP_REQUEST_FIELDS_MAX};
 	enum http_opinion opinion;
 	int status;
 
 	reset(out);
-	if ((status = http_take_line(&rest, &line, why)) ||
+	if ((status = http_take_line(&rest, &line, false, why)) ||
 	    (status = parse_request_line(line, out, why)) || (status = parse_target(out, why)) ||
 	    (status = http_scan_fields(rest, out, &f, why)) ||
 	    (status = parse_framing(&f, out, why)) || (status = check_host(&f, out, why)))
@@ -245,7 +245,8 @@ int http_request_parse(const char *text, size_t size, struct http_head *out, con
 	out->upgrade = out->minor_version == 1 && f.connection_upgrade && f.has_upgrade;
 	out->asks_upgrade = f.has_upgrade;
 	out->expect_continue = out->minor_version == 1 && f.expect_continue;
-	opinion = http_strict_check(text, size, true, out, f.length_count, f.coding_count, why);
+	opinion = http_strict_check(text, size, true, out, f.length_count, f.coding_count, f.spaced,
+				    why);
 	if (opinion == HTTP_BAD_METHOD)
 		return refuse(501, "the method is not known", why);
 	if (opinion == HTTP_DIFFERS)
@@ -281,17 +282,18 @@ static bool never_has_body(int status)
 	return status < 200 || status == 204 || status == 304;
 }
 
-int http_response_parse(const char *text, size_t size, bool method_was_head, struct http_head *out,
-			const char **why)
+static int parse_response(const char *text, size_t size, bool method_was_head, bool own,
+			  struct http_head *out, const char **why)
 {
 	struct http_slice rest = {text, size}, line;
-	struct http_fields f = {0};
+	struct http_fields f = {.count_max = HTTP_HEADERS_MAX, .own = own};
 
 	reset(out);
-	if (http_take_line(&rest, &line, why) || parse_status_line(line, out, why) ||
+	if (http_take_line(&rest, &line, own, why) || parse_status_line(line, out, why) ||
 	    http_scan_fields(rest, out, &f, why) || parse_framing(&f, out, why))
 		return 502;
-	switch (http_strict_check(text, size, false, out, f.length_count, f.coding_count, why)) {
+	switch (http_strict_check(text, size, false, out, f.length_count, f.coding_count,
+				  own || f.spaced, why)) {
 	case HTTP_AGREES:
 		break;
 	case HTTP_REFUSED:
@@ -315,4 +317,32 @@ int http_response_parse(const char *text, size_t size, bool method_was_head, str
 		out->keep_alive = false;
 	}
 	return 0;
+}
+
+int http_response_parse(const char *text, size_t size, bool method_was_head, struct http_head *out,
+			const char **why)
+{
+	return parse_response(text, size, method_was_head, false, out, why);
+}
+
+/* A line that begins with white space goes on with the one before: spaces take the place of its
+ * end. The status line is never gone on with. */
+static void unfold(char *text, size_t size)
+{
+	char *end = text + size, *lf = memchr(text, '\n', size);
+
+	while (lf && lf + 1 < end && (lf = memchr(lf + 1, '\n', (size_t)(end - lf - 1)))) {
+		if (lf + 1 == end || (lf[1] != ' ' && lf[1] != '\t'))
+			continue;
+		*lf = ' ';
+		if (lf[-1] == '\r')
+			lf[-1] = ' ';
+	}
+}
+
+int http_response_parse_own(char *text, size_t size, bool method_was_head, struct http_head *out,
+			    const char **why)
+{
+	unfold(text, size);
+	return parse_response(text, size, method_was_head, true, out, why);
 }

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_HEADERS_MAX 128
+/* Header lines of an answer; and of a request, which comes from anybody. */
+#define HTTP_HEADERS_MAX        1024
+#define HTTP_REQUEST_FIELDS_MAX 128
 
 struct http_slice {
 	const char *at;
@@ -81,6 +83,11 @@ long http_head_end(const char *text, size_t size, size_t seen, size_t max);
 int http_request_parse(const char *text, size_t size, struct http_head *out, const char **why);
 int http_response_parse(const char *text, size_t size, bool method_was_head, struct http_head *out,
 			const char **why);
+/* The same for the answer of one's own function, which is written anew before anybody else reads
+ * it: lines may end in a bare LF, be folded (RFC 9112 section 5.2; they are unfolded in text) and
+ * have white space before the colon (section 5.1). What it means is never in doubt either. */
+int http_response_parse_own(char *text, size_t size, bool method_was_head, struct http_head *out,
+			    const char **why);
 
 /* Whether a comma-separated list holds this token, in any case. */
 bool http_list_has(struct http_slice list, const char *token);

@@ -166,20 +166,30 @@ bool http_list_has(struct http_slice list, const char *token)
 	return http_list_names(list, (struct http_slice){token, strlen(token)});
 }
 
-int http_take_line(struct http_slice *text, struct http_slice *line, const char **why)
+int http_take_line(struct http_slice *text, struct http_slice *line, bool bare_lf, const char **why)
 {
 	const char *lf = memchr(text->at, '\n', text->size);
+	bool cr = lf && lf > text->at && lf[-1] == '\r';
 	size_t size;
 
-	if (!lf || lf == text->at || lf[-1] != '\r') {
+	if (!lf || (!cr && !bare_lf)) {
 		*why = "a line of the head does not end in CR LF";
 		return 400;
 	}
 	size = (size_t)(lf + 1 - text->at);
-	*line = (struct http_slice){text->at, size - 2};
+	*line = (struct http_slice){text->at, size - (cr ? 2 : 1)};
 	text->at += size;
 	text->size -= size;
 	return 0;
+}
+
+/* A tab is white space as good as any (RFC 9110 section 5.6.3), but llhttp refuses it behind a
+ * length or a coding. */
+static bool has_tab_around(struct http_slice all, struct http_slice value)
+{
+	size_t before = (size_t)(value.at - all.at), behind = all.size - before - value.size;
+
+	return memchr(all.at, '\t', before) || memchr(value.at + value.size, '\t', behind);
 }
 
 static void note_field(const struct http_header *h, struct http_fields *f)
@@ -216,8 +226,10 @@ static void note_field(const struct http_header *h, struct http_fields *f)
 
 /* One field line. llhttp would join a folded line (leading white space) to the field before it:
  * that hides fields from us, so it is refused here, before llhttp sees it. */
-static int scan_field(struct http_slice line, struct http_header *h, const char **why)
+static int scan_field(struct http_slice line, struct http_header *h, struct http_fields *f,
+		      const char **why)
 {
+	struct http_slice value;
 	unsigned char of_name = 0;
 	size_t n = 0;
 
@@ -227,12 +239,16 @@ static int scan_field(struct http_slice line, struct http_header *h, const char 
 	}
 	while (n < line.size && (byte_class[(unsigned char)line.at[n]] & TOKEN))
 		of_name |= byte_class[(unsigned char)line.at[n++]];
+	h->name = (struct http_slice){line.at, n};
+	while (f->own && n > 0 && n < line.size && (line.at[n] == ' ' || line.at[n] == '\t'))
+		n++;
 	if (n == 0 || n == line.size || line.at[n] != ':') {
 		*why = "a header line is not NAME: VALUE";
 		return 400;
 	}
-	h->name = (struct http_slice){line.at, n};
-	h->value = trim((struct http_slice){line.at + n + 1, line.size - n - 1});
+	value = (struct http_slice){line.at + n + 1, line.size - n - 1};
+	h->value = trim(value);
+	f->spaced |= has_tab_around(value, h->value);
 	if (!http_text_clean(h->value)) {
 		*why = "a header value holds a control byte";
 		return 400;
@@ -246,17 +262,17 @@ int http_scan_fields(struct http_slice text, struct http_head *out, struct http_
 {
 	for (;;) {
 		struct http_slice line;
-		int status = http_take_line(&text, &line, why);
+		int status = http_take_line(&text, &line, fields->own, why);
 
 		if (status)
 			return status;
 		if (line.size == 0)
 			break;
-		if (out->header_count == HTTP_HEADERS_MAX) {
+		if (out->header_count == fields->count_max) {
 			*why = "too many header lines";
 			return 431;
 		}
-		status = scan_field(line, &out->headers[out->header_count], why);
+		status = scan_field(line, &out->headers[out->header_count], fields, why);
 		if (status)
 			return status;
 		note_field(&out->headers[out->header_count++], fields);

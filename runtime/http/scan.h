@@ -7,6 +7,9 @@
 
 /* What the fields of one head say about its framing, collected while they are scanned. */
 struct http_fields {
+	size_t count_max; /* how many there may be */
+	bool own;         /* lines of one's own function, see http_response_parse_own */
+	bool spaced;      /* what llhttp takes for a part of a value is white space */
 	unsigned int host_count, length_count, coding_count;
 	struct http_slice host, length, coding;
 	bool connection_close, connection_keep_alive, connection_upgrade, has_upgrade;
@@ -15,8 +18,9 @@ struct http_fields {
 
 bool http_is_token_char(unsigned char c);
 /* Takes the line at text off its front (without CRLF). 0, or 400 for a line that does not end in
- * exactly CRLF. */
-int http_take_line(struct http_slice *text, struct http_slice *line, const char **why);
+ * exactly CRLF, or in a bare LF where that will do. */
+int http_take_line(struct http_slice *text, struct http_slice *line, bool bare_lf,
+		   const char **why);
 /* Scans the field lines up to and with the empty one into out->headers. 0, 400 or 431. */
 int http_scan_fields(struct http_slice text, struct http_head *out, struct http_fields *fields,
 		     const char **why);

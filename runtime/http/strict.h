@@ -8,10 +8,11 @@
 enum http_opinion { HTTP_AGREES, HTTP_BAD_METHOD, HTTP_REFUSED, HTTP_DIFFERS };
 
 /* Runs llhttp over a whole head that our gate let pass and compares what both understood: version,
- * framing, length. Two parsers that differ are how requests are smuggled, so differing is an error.
- * On HTTP_REFUSED *why is llhttp's static reason. */
+ * framing, length. anew: over the head as it will be written, for white space and line ends that
+ * llhttp does not know. Two parsers that differ are how requests are smuggled, so differing is an
+ * error. On HTTP_REFUSED *why is llhttp's static reason. */
 enum http_opinion http_strict_check(const char *text, size_t size, bool is_request,
 				    const struct http_head *head, bool has_length, bool has_coding,
-				    const char **why);
+				    bool anew, const char **why);
 
 #endif

@@ -101,7 +101,7 @@ def forwarded(line, *fields, host=b"a", body=b"", traced=False, version=b"1.1", 
     text += b"connection: upgrade\r\n" if upgrade else b""
     text += b"transfer-encoding: chunked\r\n" if chunked else b""
     text += (b"x-forwarded-for: " + peer + b"\r\nx-forwarded-proto: http\r\nx-forwarded-host: " + host
-             + b"\r\nforwarded: for=" + peer + b";host=\"" + host + b"\";proto=http\r\n"
+             + b"\r\nx-real-ip: " + peer + b"\r\nforwarded: for=" + peer + b";host=\"" + host + b"\";proto=http\r\n"
              b"x-request-id: ID\r\nx-ebb-id: ID\r\nx-ebb-deadline: D\r\n\r\n")
     return text + body
 

@@ -146,9 +146,20 @@ def test_a_trusted_front_is_believed_and_extended(new_gw, up):
     tail = up.got().split(b"via: 1.1 ebb\r\n")[1]
     assert tail.split(b"x-ebb-deadline")[0] == (
         b"x-forwarded-for: 192.0.2.7, 10.0.0.1, 127.0.0.1\r\nx-forwarded-proto: https\r\n"
-        b"x-forwarded-host: shop.example\r\nX-Forwarded-Port: 443\r\nX-Real-IP: 192.0.2.7\r\n"
+        b"x-forwarded-host: shop.example\r\nx-real-ip: 192.0.2.7\r\nX-Forwarded-Port: 443\r\n"
         b"forwarded: for=192.0.2.7;proto=https, for=127.0.0.1;host=\"a\";proto=http\r\n"
         b"x-request-id: abc\r\nx-ebb-id: 0123456789abcdef0123456789abcdef\r\n")
+
+
+@pytest.mark.parametrize("said,real", [
+    (b"X-Forwarded-For: 6.6.6.6, 192.0.2.9\r\n", b"192.0.2.9"), (b"X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-For:\t2001:db8::1 \r\n", b"2001:db8::1"),
+    (b"X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 192.0.2.9\r\n", b"192.0.2.9"), (b"X-Real-IP:\r\n", b"127.0.0.1"), (b"", b"127.0.0.1")])
+def test_x_real_ip_is_whom_a_front_speaks_for(new_gw, up, said, real):
+    """What npm @vercel/functions ipAddress() reads: one address, and never one a client made up."""
+    gw = new_gw(trusted="127.0.0.1/32")
+    assert gw.ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + said + b"\r\n")[0] == 200
+    got = up.got()
+    assert got.lower().count(b"x-real-ip:") == 1 and b"\r\nx-real-ip: " + real + b"\r\n" in got
 
 
 def test_anybody_else_is_overwritten(gw, up):

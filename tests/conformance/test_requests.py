@@ -243,6 +243,18 @@ def test_field_values_may_hold_obs_text_and_tabs(gw, up):
     passes(gw, up, get(b"X: \xe4\tb\xff \r\n"), b"GET /", b"X: \xe4\tb\xff")
 
 
+@pytest.mark.parametrize("field", [b"Content-Length:\t2", b"Content-Length: 2\t", b"Content-Length:\t 2 \t"])
+def test_a_tab_is_white_space_as_good_as_any(gw, up, field):
+    """RFC 9110, 5.6.3: it means the same to everybody behind us, who reads it written anew"""
+    passes(gw, up, b"POST / HTTP/1.1\r\nHost:\ta\t\r\n" + field + b"\r\nX:\ty\t\r\n\r\nok", b"POST /", b"Content-Length: 2", b"X: y", {"body": b"ok"})
+
+
+def test_a_tab_around_a_coding(gw, up):
+    """RFC 9110, 5.6.3"""
+    passes(gw, up, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked\t\r\nConnection:\tkeep-alive\t\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+           b"POST /", {"body": b"2\r\nok\r\n0\r\n\r\n", "chunked": True})
+
+
 def test_white_space_around_a_field_value_is_not_part_of_it(gw, up):
     """RFC 9112, 5.1"""
     passes(gw, up, get(b"X: \t a b \t\r\nEmpty:\r\n"), b"GET /", b"X: a b", b"Empty: ")

@@ -52,7 +52,7 @@ static void check_rewritten(const struct http_head *head, size_t size, bool trus
 	if (w.overflow) /* refused by the gateway */
 		return;
 	claim(http_head_end(out, (size_t)(w.at - out), 0, sizeof(out)) == w.at - out);
-	if (head->framing == HTTP_NO_BODY && head->header_count + 8 > HTTP_HEADERS_MAX)
+	if (head->framing == HTTP_NO_BODY && head->header_count + 9 > HTTP_REQUEST_FIELDS_MAX)
 		return;
 	if (http_request_parse(out, (size_t)(w.at - out), &again, &why) == 431)
 		return; /* our own fields came on top of the most there may be */

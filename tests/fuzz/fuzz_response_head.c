@@ -37,6 +37,18 @@ static void check_rewritten(const struct http_head *head, size_t size, bool meth
 	claim(again.body_bytes == head->body_bytes);
 }
 
+/* As a gateway takes it from its own function: mended in place. */
+static void check_own(const char *text, size_t size, bool method_was_head)
+{
+	static struct http_head head;
+	static char own[HEAD_MAX];
+	const char *why;
+
+	memcpy(own, text, size);
+	if (http_response_parse_own(own, size, method_was_head, &head, &why) == 0)
+		check_rewritten(&head, size, method_was_head);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct http_head head;
@@ -45,8 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (end <= 0)
 		return 0;
-	for (int method_was_head = 0; method_was_head < 2; method_was_head++)
+	for (int method_was_head = 0; method_was_head < 2; method_was_head++) {
 		if (http_response_parse(text, (size_t)end, method_was_head, &head, &why) == 0)
 			check_rewritten(&head, (size_t)end, method_was_head);
+		check_own(text, (size_t)end, method_was_head);
+	}
 	return 0;
 }

@@ -229,10 +229,10 @@ static void field_count_is_limited(void **state)
 	char fields[4096];
 	size_t used = 0;
 
-	for (int i = 0; i < HTTP_HEADERS_MAX - 1; i++)
+	for (int i = 0; i < HTTP_REQUEST_FIELDS_MAX - 1; i++)
 		used += (size_t)snprintf(fields + used, sizeof(fields) - used, "X-%d: a\r\n", i);
 	assert_int_equal(with(fields), 0);
-	assert_int_equal(head.header_count, HTTP_HEADERS_MAX);
+	assert_int_equal(head.header_count, HTTP_REQUEST_FIELDS_MAX);
 	snprintf(fields + used, sizeof(fields) - used, "X: a\r\n");
 	assert_int_equal(with(fields), 431);
 }
