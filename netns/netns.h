@@ -26,6 +26,15 @@ int netns_connect_result(int socket_fd);
 /* Connects one of family AF_UNIX to an abstract name. The kernel decides at once: 0 it is in the
  * listener's queue, -ECONNREFUSED nobody listens, -EAGAIN the queue is full. */
 int netns_connect_unix(int socket_fd, const char *name);
+/* How many connections a listener inside has that nobody accepted yet, and how many it may have
+ * (the kernel lets one more in). Of several listeners on one port (SO_REUSEPORT), the fullest. */
+struct netns_queue {
+	uint32_t length, max;
+};
+/* Asks the kernel (sock_diag(7)) for the listeners on TCP port of any address, or with this
+ * abstract unix name (port 0). 1 with *out, 0 nobody listens there, -errno. */
+int netns_queue(int net_ns_fd, int home_ns_fd, uint16_t port, const char *unix_name,
+		struct netns_queue *out);
 /* This thread's own namespace. Returns an owned descriptor or -errno. */
 int netns_own(void);
 

@@ -9,6 +9,7 @@
 #include "runtime/api/api.h"
 #include "runtime/api/exec_merge.h"
 #include "runtime/api/images.h"
+#include "runtime/api/link.h"
 #include "runtime/api/request.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -274,6 +275,7 @@ static void resend_from(struct api *api, size_t index)
 		log_error("event=service_not_applied service=%s err=\"%s\"", s->name, fault);
 	}
 	api->ready = true;
+	(void)wire_link_send(api->control, WIRE_API_SETTLED, NULL, 0, -1);
 	log_info("event=ready services=%zu images=%zu", services_count(api->services),
 		 images_count(api->images));
 }

@@ -18,7 +18,9 @@ void client_set_deadline(struct proxy *p, struct client *c, uint64_t when_ns)
 
 static void set_idle_deadline(struct proxy *p, struct client *c)
 {
-	client_set_deadline(p, c, proxy_now(p) + p->config.idle_timeout_ms * NS_PER_MS);
+	client_set_deadline(
+		p, c,
+		proxy_now(p) + (p->draining ? LINGER_NS : p->config.idle_timeout_ms * NS_PER_MS));
 }
 
 void client_arm_accept(struct proxy *p)
@@ -50,6 +52,16 @@ void client_begin(struct proxy *p, struct client *c)
 		request_read(p, c);
 	else
 		stream_recv(&p->io, &c->s);
+}
+
+/* Draining is over when nobody is left, and nobody can come. */
+static void stop_if_empty(struct proxy *p)
+{
+	for (uint32_t i = 0; i < p->config.listener_count; i++)
+		if (p->listener_armed[i])
+			return;
+	if (p->draining && p->free_client_count == p->client_count)
+		p->io.loop->stop = true;
 }
 
 /* A slot of the slab, NULL if it has none. */
@@ -117,8 +129,12 @@ void client_on_accept(void *self, const struct loop_event *e)
 		p->listener_armed[e->index] = false;
 	if (e->res >= 0)
 		accept_one(p, e->res, e->index);
-	if (!p->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED))
+	if (p->draining && !p->listener_armed[e->index]) {
+		fd_close(&p->listener_fds[e->index]); /* who comes now is refused, and knows it */
+		stop_if_empty(p);
+	} else if (!p->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED)) {
 		client_arm_accept(p);
+	}
 }
 
 /* A closing client whose last completion came goes back to the slab. */
@@ -131,8 +147,7 @@ static void settle(struct proxy *p, struct client *c)
 	c->state = CLIENT_FREE;
 	p->free_clients[p->free_client_count++] = c->s.index;
 	client_arm_accept(p);
-	if (p->draining && p->free_client_count == p->client_count)
-		p->io.loop->stop = true;
+	stop_if_empty(p);
 }
 
 void client_close(struct proxy *p, struct client *c)
@@ -410,8 +425,13 @@ void client_drain(struct proxy *p)
 {
 	p->draining = true;
 	for (uint32_t i = 0; i < p->config.listener_count; i++) {
-		struct io_uring_sqe *sqe = loop_sqe(p->io.loop, LOOP_IGNORE, 0, 0);
+		struct io_uring_sqe *sqe;
 
+		if (!p->listener_armed[i]) {
+			fd_close(&p->listener_fds[i]);
+			continue;
+		}
+		sqe = loop_sqe(p->io.loop, LOOP_IGNORE, 0, 0);
 		io_uring_prep_cancel_fd(sqe, p->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
 		sqe->user_data = 0;
 	}
@@ -425,6 +445,5 @@ void client_drain(struct proxy *p)
 			h2_drain(p, c);
 	}
 	tunnel_drain(p);
-	if (p->free_client_count == p->client_count)
-		p->io.loop->stop = true;
+	stop_if_empty(p);
 }

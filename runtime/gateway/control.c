@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -77,7 +78,42 @@ static int on_instance_drain(void *self, struct wire_message *m)
 {
 	const struct wire_instance_drain *record = (const void *)m->record;
 
+	struct proxy *p = self;
+	struct instance *i = instances_get(&p->instances, record->slot, record->generation);
+
 	tunnel_instance_drain(self, record->slot, record->generation, record->all);
+	if (i) { /* a server waits for its connections before it ends */
+		i->draining = true;
+		upstream_empty_pool(p, i);
+	}
+	return 0;
+}
+
+static int on_routes_known(void *self, struct wire_message *m)
+{
+	struct proxy *p = self;
+
+	p->routes_known = true;
+	return 0;
+}
+
+static int on_queue(void *self, struct wire_message *m)
+{
+	room_on_answer(self, (const void *)m->record);
+	return 0;
+}
+
+static int on_pool_drop(void *self, struct wire_message *m)
+{
+	struct proxy *p = self;
+	const struct wire_pool_drop *record = (const void *)m->record;
+	struct instance *i = instances_get(&p->instances, record->slot, record->generation);
+
+	if (!i)
+		return 0;
+	i->pool_from_ns = proxy_now(p) + record->for_ms * NS_PER_MS;
+	p->count.pool_drops++;
+	upstream_empty_pool(p, i);
 	return 0;
 }
 
@@ -132,6 +168,9 @@ static const struct wire_rule rules[] = {
 	{WIRE_START_FAILED, sizeof(struct wire_start_failed), 1, 0, 0, on_start_failed},
 	{WIRE_GATEWAY_DRAIN, 0, 1, 0, 0, on_drain},
 	{WIRE_BAN, sizeof(struct wire_ban), 1, 0, 0, on_ban},
+	{WIRE_ROUTES_KNOWN, 0, 1, 0, 0, on_routes_known},
+	{WIRE_QUEUE, sizeof(struct wire_queue), 1, 0, 0, on_queue},
+	{WIRE_POOL_DROP, sizeof(struct wire_pool_drop), 1, 0, 0, on_pool_drop},
 };
 
 static void arm(struct proxy *p, enum loop_op op, unsigned int events)
@@ -233,6 +272,14 @@ void control_need_sockets(struct proxy *p, struct instance *i)
 		return; /* the next connection asks again */
 	i->asked_sockets = true;
 	i->used_sockets = 0;
+}
+
+bool control_queue_get(struct proxy *p, const struct instance *i, uint32_t waited_ms)
+{
+	struct wire_queue_get get = {
+		.slot = i->slot, .generation = i->generation, .waited_ms = waited_ms};
+
+	return tell(p, WIRE_QUEUE_GET, &get, sizeof(get));
 }
 
 bool control_blame(struct proxy *p, const struct wire_blame *blame)

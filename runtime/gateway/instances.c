@@ -55,7 +55,9 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 			       .generation = up->generation,
 			       .service = up->service,
 			       .revision = up->revision,
-			       .backlog = up->backlog ? up->backlog : 1,
+			       .room = up->backlog ? up->backlog : 1,
+			       .room_max = up->backlog ? up->backlog : 1,
+			       .epoch = 1,
 			       .up_ns = now_ns,
 			       .freeze_fd = -1};
 	if (set_address(i, up) < 0)

@@ -18,12 +18,31 @@
 #define STOCK_LOW    4u
 #define STOCK_REFILL 8u
 
+/* What a connection was used for last: servers end it behind some and not behind others. */
+enum before { BEFORE_HEAD, BEFORE_SAFE, BEFORE_UNSAFE, BEFORE_COUNT };
+
 struct instance {
 	bool up, asked_sockets;
 	bool nacked; /* and has answered nothing since */
 	uint32_t slot, generation, service, revision;
 	uint32_t next_of_service; /* slot + 1 */
-	uint32_t backlog, connecting;
+	/* Its accept queue, see room.c. */
+	uint32_t room, room_max; /* connects that may be made now, and at first */
+	uint32_t connecting;     /* not decided yet by the kernel */
+	uint32_t waiting; /* connected, no byte came; some of them nobody may have accepted */
+	uint32_t left, left_then; /* of these, closed */
+	uint32_t waiting_then;    /* when it was asked */
+	uint32_t since_ask;       /* made since it was asked how full it is, or on their way then */
+	uint32_t epoch, accepted_epoch; /* epoch: of the next question */
+	bool asked_room, room_listed;
+	uint32_t room_next; /* slot + 1, of the list of those to be asked again */
+	uint32_t empty_answers;
+	uint64_t asked_room_ns;
+	bool draining;         /* no idle connections are kept */
+	uint64_t pool_from_ns; /* nor before this */
+	/* By what was asked before: a connection was good for another request; one was ended at
+	 * once without a word, so that none is trusted any more. */
+	bool keeps[BEFORE_COUNT], ends[BEFORE_COUNT];
 	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
 	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */
 	uint32_t wake_head, wake_tail; /* WebSockets that want a ticket again, client + 1 */

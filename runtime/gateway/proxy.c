@@ -130,6 +130,7 @@ static void on_coarse_timer(struct proxy *p)
 {
 	client_arm_accept(p);
 	dispatch_all_queues(p);
+	room_ask_due(p);
 	hibernate_serve_all(p);
 	choice_tell_due(p);
 }

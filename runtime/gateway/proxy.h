@@ -59,6 +59,7 @@ struct exchange {
 	bool body_gone;            /* more was sent than request holds: cannot be sent again */
 	bool labelled;             /* label is of this request */
 	bool got_bytes, head_sent; /* of the response */
+	bool unsent;               /* the kernel took nothing of it: the connection was over */
 	bool reusable, up_broken, tunnel;
 	uint8_t attempts, deaths; /* instances that died under it */
 	uint8_t interims;         /* 1xx heads that came */
@@ -128,7 +129,11 @@ struct upstream {
 	bool cancelling, has_ticket;   /* see cancel.c */
 	uint32_t service;              /* while it has a ticket */
 	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
-	bool looking;                  /* whether it said something before it was asked */
+	bool connected;
+	uint8_t before; /* enum before */
+	uint8_t looks;  /* at whether it was accepted */
+	uint32_t epoch; /* of the instance, when it was connected */
+	bool looking;   /* whether it said something before it was asked */
 	uint32_t head_seen;
 	uint64_t idle_until_ns;
 };
@@ -163,6 +168,8 @@ struct proxy {
 	int listener_fds[LISTENERS_MAX];
 	bool listener_armed[LISTENERS_MAX];
 	bool draining, control_blocked;
+	bool routes_known; /* what matches no service has none */
+	uint32_t room_due; /* instances to be asked for room again, slot + 1 */
 
 	struct client *clients;
 	struct upstream *upstreams;
@@ -358,6 +365,8 @@ bool upstream_attach(struct proxy *p, struct client *c, struct instance *i);
 void upstream_detach(struct proxy *p, struct upstream *u, bool reusable);
 void upstream_close(struct proxy *p, struct upstream *u);
 void upstream_empty_pool(struct proxy *p, struct instance *i);
+/* Whether an idle connection to it may be kept. */
+bool upstream_may_pool(const struct proxy *p, const struct instance *i);
 /* Closes the pooled connections from before the last freeze. */
 void upstream_drop_stale(struct proxy *p, struct instance *i);
 void upstream_on_recv(void *self, const struct loop_event *e);
@@ -366,6 +375,19 @@ void upstream_on_poll(void *self, const struct loop_event *e);
 void upstream_on_connect(void *self, const struct loop_event *e);
 void upstream_on_look(void *self, const struct loop_event *e);
 void upstream_on_timer(struct proxy *p, struct upstream *u);
+
+/* room.c: never more connections than an instance's accept queue has room for */
+/* One connect may be made. False: later, dispatch_waiters is called. */
+bool room_take(struct proxy *p, struct instance *i);
+void room_connecting(struct proxy *p, struct instance *i, struct upstream *u);
+void room_connected(struct proxy *p, struct upstream *u, bool refused);
+/* A byte came: it was accepted. */
+void room_accepted(struct proxy *p, struct upstream *u);
+/* Before any byte came: if nobody accepted it, it still stands in the queue. */
+void room_closed(struct proxy *p, struct upstream *u);
+void room_on_timer(struct proxy *p, struct upstream *u);
+void room_on_answer(struct proxy *p, const struct wire_queue *queue);
+void room_ask_due(struct proxy *p);
 
 /* response.c */
 /* s->in of the upstream holds bytes and the head of the response is not sent yet. */
@@ -409,6 +431,8 @@ void control_on_writable(void *self, const struct loop_event *e);
 void control_need_instance(struct proxy *p, uint32_t service);
 void control_choice(struct proxy *p, uint32_t service);
 void control_need_sockets(struct proxy *p, struct instance *i);
+/* False: the channel is full. */
+bool control_queue_get(struct proxy *p, const struct instance *i, uint32_t waited_ms);
 bool control_blame(struct proxy *p, const struct wire_blame *blame);
 void control_cleared(struct proxy *p, uint32_t service, uint64_t kind);
 void control_suspect(struct proxy *p, const struct instance *i, int err);

@@ -236,7 +236,12 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 	}
 	if (!s) {
 		stream_consume(&p->io, &c->s, head_bytes);
-		reply_error(p, c, 404, "NO_SERVICE", 0, "No service has this host or path.");
+		if (p->routes_known)
+			reply_error(p, c, 404, "NO_SERVICE", 0,
+				    "No service has this host or path.");
+		else
+			reply_error(p, c, 503, "STARTING", 1,
+				    "ebb starts and does not know its services yet.");
 		return;
 	}
 	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max) {

@@ -196,12 +196,26 @@ static void pass_interim(struct proxy *p, struct client *c, struct upstream *u, 
 	u->head_seen = 0;
 }
 
+/* SETTINGS or GOAWAY on stream 0: what a server of gRPC says first, and no head of HTTP/1.1. */
+static bool speaks_http2(const struct chunk *in)
+{
+	return in->size >= 9 && in->at[0] == 0 && (in->at[3] == 4 || in->at[3] == 7) &&
+	       memcmp(in->at + 5, "\0\0\0\0", 4) == 0;
+}
+
 /* One head: 1 if another one may follow in what is there, 0 if not. */
 static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 {
 	const char *why;
 	long end = http_head_end(u->s.in.at, u->s.in.size, u->head_seen, p->config.head_bytes_max);
 
+	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
+		p->count.http2_upstreams++;
+		bad_response(p, c,
+			     "it speaks HTTP/2 (as gRPC servers do), and ebb speaks only HTTP/1.1 "
+			     "to functions");
+		return 0;
+	}
 	if (end == 0) {
 		u->head_seen = u->s.in.size;
 		stream_recv(&p->io, &u->s);

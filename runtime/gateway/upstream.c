@@ -2,7 +2,7 @@
 /* Connections to instances: from the stock of sockets, through the pool, to their end. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
 
 #include "runtime/base/clock.h"
@@ -13,6 +13,9 @@
  * in use: so it is us who close, and not under a request. */
 #define POOL_IDLE_NS (4 * NS_PER_SEC)
 #define POOL_MAX     256u
+#define POOL_LOOKS   8
+#define SETTLED_NS   (5 * NS_PER_MS)
+#define ABRUPT_NS    (100 * NS_PER_MS)
 
 static void pool_remove(struct proxy *p, struct upstream *u)
 {
@@ -71,22 +74,6 @@ static void settle(struct proxy *p, struct upstream *u)
 	p->free_upstreams[p->free_upstream_count++] = u->s.index;
 }
 
-/* The first byte proves that it was accepted; until then it counts against the backlog. */
-static void prove(struct proxy *p, struct upstream *u)
-{
-	struct instance *i;
-
-	if (!u->unproven)
-		return;
-	u->unproven = false;
-	i = instances_get(&p->instances, u->slot, u->generation);
-	if (!i)
-		return;
-	i->connecting--;
-	if (i->wait_head)
-		dispatch_waiters(p, i);
-}
-
 void upstream_close(struct proxy *p, struct upstream *u)
 {
 	if (u->s.closing)
@@ -94,7 +81,7 @@ void upstream_close(struct proxy *p, struct upstream *u)
 	pool_remove(p, u);
 	stream_close(&p->io, &u->s);
 	dispatch_give(p, u);
-	prove(p, u);
+	room_closed(p, u);
 	settle(p, u);
 }
 
@@ -121,6 +108,11 @@ void upstream_drop_stale(struct proxy *p, struct instance *i)
 	}
 }
 
+bool upstream_may_pool(const struct proxy *p, const struct instance *i)
+{
+	return i->idle_count < POOL_MAX && !i->draining && i->pool_from_ns <= proxy_now(p);
+}
+
 void upstream_detach(struct proxy *p, struct upstream *u, bool reusable)
 {
 	struct client *c = upstream_client(p, u);
@@ -129,12 +121,15 @@ void upstream_detach(struct proxy *p, struct upstream *u, bool reusable)
 	if (c)
 		c->x.upstream = 0;
 	u->client = 0;
-	if (!reusable || !i || i->idle_count >= POOL_MAX || u->s.sending || u->s.in.size > 0 ||
+	if (!reusable || !i || !upstream_may_pool(p, i) || u->s.sending || u->s.in.size > 0 ||
 	    u->s.closing) {
 		upstream_close(p, u);
 		return;
 	}
 	u->head_seen = 0;
+	u->before = c && c->x.method_is_head ? BEFORE_HEAD
+		    : c && c->x.idempotent   ? BEFORE_SAFE
+					     : BEFORE_UNSAFE;
 	pool_push(p, u, i);
 	stream_recv(&p->io, &u->s); /* to see its end, and ready for the next answer */
 }
@@ -180,20 +175,21 @@ static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
 
 	if (i->stock_count <= 1) /* with more left there is time until the answer */
 		control_need_sockets(p, i);
-	if (i->stock_count == 0 || i->connecting >= i->backlog)
+	if (i->stock_count == 0)
 		return false;
 	if (p->free_upstream_count == 0) {
 		p->count.no_upstream_slot++;
 		return false;
 	}
+	if (!room_take(p, i))
+		return false;
 	index = p->free_upstreams[--p->free_upstream_count];
 	u = &p->upstreams[index];
 	stream_open(&u->s, i->stock_fds[--i->stock_count], index, LOOP_UP_RECV);
 	i->used_sockets++;
-	i->connecting++;
 	u->slot = i->slot;
 	u->generation = i->generation;
-	u->unproven = true;
+	room_connecting(p, i, u);
 	u->idle = u->looking = u->cancelling = u->has_ticket = false;
 	c->x.reused = false;
 	join(p, c, u);
@@ -218,15 +214,38 @@ static void look_first(struct proxy *p, struct upstream *u)
 	u->looking = true;
 }
 
+/* Many servers close a connection right behind an answer without having said so (some do it behind
+ * a HEAD only), and a request that may not be sent twice would be lost with it. Until this instance
+ * was seen to keep one, such a request gets a connection that has idled for a moment. */
+static bool is_safe(const struct proxy *p, const struct client *c, const struct instance *i,
+		    const struct upstream *u)
+{
+	return (c->x.idempotent && c->x.up.in_done) ||
+	       (i->keeps[u->before] && !i->ends[u->before]) ||
+	       proxy_now(p) + POOL_IDLE_NS >= u->idle_until_ns + SETTLED_NS;
+}
+
+/* The newest is first: if it is stale, all are. */
+static struct upstream *pooled_for(struct proxy *p, const struct client *c, struct instance *i)
+{
+	uint32_t at = i->idle_head;
+
+	if (c->x.fresh_only || at == 0 || is_stale(p, &p->upstreams[at - 1], freezes_of(p, i)))
+		return NULL;
+	for (int n = 0; at && n < POOL_LOOKS; n++, at = p->upstreams[at - 1].idle_next)
+		if (is_safe(p, c, i, &p->upstreams[at - 1]))
+			return is_stale(p, &p->upstreams[at - 1], freezes_of(p, i))
+				       ? NULL
+				       : &p->upstreams[at - 1];
+	return NULL;
+}
+
 bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
 {
-	struct upstream *u;
+	struct upstream *u = pooled_for(p, c, i);
 
-	/* The newest is first: if it is stale, all are. */
-	if (c->x.fresh_only || i->idle_head == 0 ||
-	    is_stale(p, &p->upstreams[i->idle_head - 1], freezes_of(p, i)))
+	if (!u)
 		return attach_new(p, c, i);
-	u = &p->upstreams[i->idle_head - 1];
 	pool_remove(p, u);
 	join(p, c, u);
 	c->x.reused = true;
@@ -267,20 +286,46 @@ static void on_bytes(struct proxy *p, struct client *c, struct upstream *u)
 		dispatch_failed(p, c, false, -EPROTO);
 		return;
 	}
-	if (!c->x.got_bytes)
+	if (!c->x.got_bytes) {
 		load_first_byte(p, c);
+		if (c->x.reused)
+			p->instances.slots[u->slot].keeps[u->before] = true;
+	}
 	c->x.got_bytes = true;
-	prove(p, u);
+	room_accepted(p, u);
 	if (c->x.head_sent)
 		relay_pump(p, c, RELAY_DOWN);
 	else
 		response_read(p, c, u);
 }
 
-static void on_end(struct proxy *p, struct client *c, int err)
+/* Whether the server cannot have read any of the request, because it had closed the connection
+ * before it came: what may not be sent twice may then be sent again (RFC 9110 section 9.2.2).
+ * looking: its end was here before the request was sent. unsent: the kernel took none of it. Else
+ * its end came first (a close with something unread is a reset) and nothing was acknowledged. */
+static bool was_closed_before(const struct client *c, const struct upstream *u, int err)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+	uint64_t sent;
+
+	if (!c->x.reused || c->x.got_bytes)
+		return false;
+	if (u->looking || c->x.unsent)
+		return true;
+	if ((err && err != -EPIPE) || getsockopt(u->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return false;
+	sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
+	/* The SYN counts as one that was acknowledged. */
+	return c->x.request.size > 0 && sent + 1 >= info.tcpi_bytes_acked + c->x.request.size;
+}
+
+static void on_end(struct proxy *p, struct client *c, struct upstream *u, int err)
 {
 	if (!c->x.head_sent) {
-		dispatch_failed(p, c, false, err);
+		if (c->x.reused && !c->x.got_bytes)
+			p->instances.slots[u->slot].ends[u->before] = true;
+		dispatch_failed(p, c, was_closed_before(c, u, err), err);
 	} else if (c->x.tunnel) {
 		tunnel_on_end(p, c, RELAY_DOWN, err);
 	} else if (err) { /* reset: what came is not all */
@@ -289,6 +334,14 @@ static void on_end(struct proxy *p, struct client *c, int err)
 	} else {
 		relay_on_end(p, c, RELAY_DOWN);
 	}
+}
+
+/* Right behind the answer: it does so again. Later: its own idle timer. */
+static void on_idle_end(struct proxy *p, struct upstream *u)
+{
+	if (u->idle && proxy_now(p) + POOL_IDLE_NS < u->idle_until_ns + ABRUPT_NS)
+		p->instances.slots[u->slot].ends[u->before] = true;
+	upstream_close(p, u);
 }
 
 void upstream_on_recv(void *self, const struct loop_event *e)
@@ -312,9 +365,9 @@ void upstream_on_recv(void *self, const struct loop_event *e)
 	else if (r == STREAM_FULL && c)
 		reply_error(p, c, 502, "BAD_RESPONSE", 0, "The head of the response is too large.");
 	else if (r != STREAM_NOTHING && c)
-		on_end(p, c, err);
+		on_end(p, c, u, err);
 	else if (r != STREAM_NOTHING) /* idle: closed by its server, or talking out of turn */
-		upstream_close(p, u);
+		on_idle_end(p, u);
 }
 
 void upstream_on_send(void *self, const struct loop_event *e)
@@ -335,6 +388,8 @@ void upstream_on_send(void *self, const struct loop_event *e)
 		relay_pump(p, c, RELAY_UP);
 	} else if (r == STREAM_ERROR) {
 		/* It may have answered before it closed: what can be received decides. */
+		c->x.unsent = u->s.out.size > 0 && u->s.out.at == c->x.request.at &&
+			      u->s.out.size == c->x.request.size && !c->x.body_gone;
 		c->x.up_broken = true;
 		c->x.reusable = false;
 		if (c->x.up.pipe)
@@ -353,6 +408,7 @@ void upstream_on_connect(void *self, const struct loop_event *e)
 	if (!u)
 		return;
 	c = upstream_client(p, u);
+	room_connected(p, u, e->res != 0);
 	if (e->res == 0) {
 		stream_recv(&p->io, &u->s);
 		return;
@@ -378,7 +434,8 @@ void upstream_on_look(void *self, const struct loop_event *e)
 		return;
 	if (e->res > 0)
 		p->count.pool_poisoned++;
-	dispatch_failed(p, c, false, e->res > 0 ? -EPROTO : e->res);
+	/* Closed before the request was sent, or talking out of turn. */
+	dispatch_failed(p, c, e->res <= 0, e->res > 0 ? -EPROTO : e->res);
 }
 
 void upstream_on_poll(void *self, const struct loop_event *e)
@@ -399,6 +456,8 @@ void upstream_on_timer(struct proxy *p, struct upstream *u)
 {
 	if (u->cancelling && !u->s.closing)
 		cancel_on_timer(p, u);
+	else if (u->unproven && !u->s.closing)
+		room_on_timer(p, u);
 	if (!u->idle)
 		return;
 	if (u->idle_until_ns > proxy_now(p))

@@ -64,6 +64,14 @@ static int on_ready(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_settled(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+
+	gateways_settled(a->gateways);
+	return 0;
+}
+
 static void say(struct apilink *a, uint32_t kind, const char *service, const char *text)
 {
 	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
@@ -297,6 +305,7 @@ static int on_shutdown(void *self, struct wire_message *m)
 
 static const struct wire_rule rules[] = {
 	{WIRE_API_READY, 0, PHASE_STARTING, 0, 0, on_ready},
+	{WIRE_API_SETTLED, 0, PHASE_SERVING, 0, 0, on_settled},
 	{WIRE_SERVICE_PUT, sizeof(struct wire_service_put), PHASE_SERVING, 0, 0, on_service_put},
 	{WIRE_SERVICE_DEL, sizeof(struct wire_service_del), PHASE_SERVING, 0, 0, on_service_del},
 	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,

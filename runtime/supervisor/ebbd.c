@@ -59,8 +59,7 @@ struct ebbd {
 	struct ipclink *ipc;
 	struct watch signals;
 	struct program_log strays; /* of what ebbd starts beside its programs: unpackers, mkfs */
-	bool stopping, gateways_gone;
-	bool gateways_ready, api_ready, told_ready;
+	bool stopping, gateways_gone, gateways_ready, api_ready, told_ready;
 	int exit_code;
 };
 
@@ -413,6 +412,7 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 		.stage_dir = e->stage_dir,
 		.armed = (uint32_t)e->config.armed,
 		.instances_max = (uint32_t)e->config.instances_max,
+		.gateway_count = (uint32_t)e->config.gateways,
 		.nofile_max = (uint32_t)e->config.nofile_max,
 		.memory_max_bytes = e->config.memory_max_mb << 20,
 		.memory_reserve_bytes = e->config.memory_reserve_mb << 20,

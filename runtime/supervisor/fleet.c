@@ -366,6 +366,15 @@ int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t 
 	return r;
 }
 
+int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
+		struct wire_queue *out, uint32_t *drop_ms)
+{
+	struct instance *i = fleet_instance(f, slot, generation);
+
+	/* Also while it drains: who has a ticket there may still connect. */
+	return i && i->was_ready ? accept_ask(i, waited_ms, out, drop_ms) : -ESRCH;
+}
+
 /* ---- commands ---- */
 
 static int command_freeze(struct instance *i)

@@ -43,7 +43,7 @@ struct fleet_options {
 	struct services *services;
 	struct zygote *zygote;
 	const char *stage_dir;
-	uint32_t armed, instances_max, nofile_max;
+	uint32_t armed, instances_max, nofile_max, gateway_count;
 	uint64_t memory_max_bytes, memory_reserve_bytes; /* 0 = none */
 	uint32_t drain_ms; /* how long holds are waited for when everything stops */
 	uint64_t boot_us;
@@ -91,6 +91,10 @@ int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text,
 /* Sockets born inside an instance, count <= WIRE_FDS_MAX. 0 or -errno; the caller closes them. */
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
 		  struct instance **out);
+
+/* How full its accept queue is: see accept.c. 0, or -errno if it is gone. */
+int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
+		struct wire_queue *out, uint32_t *drop_ms);
 
 /* Walks over all, also those not ready; fn may not remove any. */
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx);

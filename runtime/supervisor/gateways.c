@@ -46,10 +46,16 @@ struct gateways {
 	struct watch doorbell;
 	struct timer deadline;
 	uint32_t count, ready;
-	bool stopping, told_ready;
+	bool stopping, told_ready, settled;
 	char binary[CONFIG_PATH_SIZE + 32];
 	struct gateway gateway[];
 };
+
+static void send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
+{
+	for (uint32_t n = 0; n < g->count; n++)
+		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
+}
 
 /* ---- what a gateway may say ---- */
 
@@ -70,7 +76,6 @@ static int on_need_instance(void *self, struct wire_message *m)
 {
 	struct gateway *g = self;
 	const struct wire_need_instance *need = (const void *)m->record;
-
 	const uint32_t refused[REFUSED_KINDS] = {[REFUSED_FULL] = need->refused_full,
 						 [REFUSED_LATE] = need->refused_late,
 						 [REFUSED_NACKED] = need->refused_nacked};
@@ -98,6 +103,22 @@ static int on_need_sockets(void *self, struct wire_message *m)
 	peer_send(&g->daemon.peer, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
 	for (uint32_t n = 0; n < sockets.count; n++)
 		fd_close(&fds[n]);
+	return 0;
+}
+
+static int on_queue_get(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_queue_get *get = (const void *)m->record;
+	struct wire_queue queue = {.slot = get->slot, .generation = get->generation};
+	struct wire_pool_drop drop = {.slot = get->slot, .generation = get->generation};
+
+	if (fleet_queue(g->all->fleet, get->slot, get->generation, get->waited_ms, &queue,
+			&drop.for_ms) < 0)
+		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
+	if (drop.for_ms > 0)
+		send_all(g->all, WIRE_POOL_DROP, &drop, sizeof(drop));
+	peer_send(&g->daemon.peer, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0);
 	return 0;
 }
 
@@ -142,8 +163,7 @@ static void ban(struct gateways *all, uint32_t service, struct blame_verdict *v)
 				  plain(v->label), (unsigned long long)left_s, v->deaths);
 		fleet_say(all->fleet, service, WIRE_EVENT_REQUEST_BANNED, record.text);
 	}
-	for (uint32_t n = 0; n < all->count; n++)
-		peer_send(&all->gateway[n].daemon.peer, WIRE_BAN, &record, sizeof(record), NULL, 0);
+	send_all(all, WIRE_BAN, &record, sizeof(record));
 }
 
 static int on_blame(void *self, struct wire_message *m)
@@ -184,6 +204,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), PHASE_SERVING, 0, 0,
 	 on_need_instance},
 	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), PHASE_SERVING, 0, 0, on_need_sockets},
+	{WIRE_QUEUE_GET, sizeof(struct wire_queue_get), PHASE_SERVING, 0, 0, on_queue_get},
 	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), PHASE_SERVING, 0, 0,
 	 on_suspect},
 	{WIRE_BLAME, sizeof(struct wire_blame), PHASE_SERVING, 0, 0, on_blame},
@@ -308,6 +329,8 @@ static void on_started(struct daemon *d)
 		if (service)
 			send_route(g, service);
 	}
+	if (g->all->settled)
+		peer_send(&d->peer, WIRE_ROUTES_KNOWN, NULL, 0, NULL, 0);
 	if (g->all->fleet)
 		fleet_each(g->all->fleet, send_up_if_up, g);
 }
@@ -512,17 +535,16 @@ void gateways_route(struct gateways *g, const struct service *service)
 		send_route(&g->gateway[n], service);
 }
 
-static void send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
+void gateways_settled(struct gateways *g)
 {
-	for (uint32_t n = 0; n < g->count; n++)
-		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
+	g->settled = true;
+	send_all(g, WIRE_ROUTES_KNOWN, NULL, 0);
 }
 
 void gateways_unroute(struct gateways *g, uint32_t index)
 {
-	struct wire_route_del record = {.index = index};
-
-	send_all(g, WIRE_ROUTE_DEL, &record, sizeof(record));
+	send_all(g, WIRE_ROUTE_DEL, &(struct wire_route_del){.index = index},
+		 sizeof(struct wire_route_del));
 }
 
 void gateways_up(struct gateways *g, struct instance *i)

@@ -45,6 +45,8 @@ uint32_t gateways_count(const struct gateways *g);
 void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
 void gateways_route(struct gateways *g, const struct service *service);
+/* All services from before this start are routed: what matches none now has none. */
+void gateways_settled(struct gateways *g);
 void gateways_unroute(struct gateways *g, uint32_t index);
 void gateways_up(struct gateways *g, struct instance *i);
 void gateways_drain(struct gateways *g, struct instance *i, bool all);

@@ -58,6 +58,14 @@ struct idleness {
 	struct look_notes *notes;
 };
 
+/* Its accept queue; accept.c. */
+struct accept_queue {
+	bool known, starving;  /* the kernel says how full it is; it was when looked at last */
+	uint32_t max, longest; /* longest: since load.c asked last */
+	uint64_t read_ns, cpu_us, held_until_ns;
+	uint32_t hold_ms;
+};
+
 struct instance {
 	struct fleet *fleet;
 	struct instance *next; /* in the fleet's list, oldest first */
@@ -85,6 +93,7 @@ struct instance {
 	uint64_t memory_bytes; /* when it was frozen last */
 
 	struct load load;
+	struct accept_queue accept;
 
 	/* how it ended */
 	bool announced, was_ready, stop_wanted, exit_known, unresponsive, outstayed;
@@ -155,11 +164,9 @@ void probe_unix_begin(struct instance *i);
 void probe_off(struct instance *i); /* closes what the probe had open */
 
 /* Where an instance serves whose image is a runtime of ours: an abstract unix name in its network
- * namespace. The queue holds more than gateways ever have pending there (BACKLOG_UNIX each), for
- * the kernel refuses a connect to a full one at once. */
-#define UNIX_NAME    "ebb-http"
-#define UNIX_QUEUE   4096
-#define BACKLOG_UNIX 1024
+ * namespace. The kernel refuses a connect to a full queue at once. */
+#define UNIX_NAME  "ebb-http"
+#define UNIX_QUEUE 4096
 static inline bool instance_inherits(const struct instance *i)
 {
 	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
@@ -208,6 +215,16 @@ uint64_t freezer_kept_until_ns(const struct instance *i);
 /* choice.c */
 /* Tells why requests go where they go, if that is news and not too early. */
 void choice_say_due(struct fleet *f, struct service *service);
+
+/* accept.c */
+void accept_begin(struct instance *i);
+/* A gateway asks. 0 with *out, and *drop_ms > 0 if idle connections to it are to be closed and none
+ * kept for so long; -errno. */
+int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, uint32_t *drop_ms);
+/* For each gateway at first. */
+uint32_t accept_room(const struct instance *i);
+/* The longest it was since this was asked last. */
+uint32_t accept_longest(struct instance *i);
 
 /* load.c */
 uint32_t load_limit_first(const struct spec *spec); /* tickets of a new instance */

@@ -112,6 +112,7 @@ static struct reading take_reading(struct instance *i)
 	struct reading r = {0};
 	uint64_t now_ns = clock_mono_ns();
 
+	r.sample.queued = accept_longest(i);
 	r.span_ns = now_ns - i->load.read_ns;
 	r.usable = r.span_ns >= SAMPLE_NS / 2 && r.span_ns <= SAMPLE_MOST_NS;
 	i->load.read_ns = now_ns;
@@ -146,6 +147,12 @@ static void say_numbers(const struct instance *i, const struct load_sample *s, c
 				  s->first_byte_us, s->tickets, state->base_us,
 				  state->base_tickets);
 		break;
+	case LOAD_QUEUE:
+		(void)text_format(out, size,
+				  "%u connections wait for it to accept them, CPU %u %% of what it "
+				  "may use, %u open",
+				  s->queued, load_cpu_permille(state) / 10, s->tickets);
+		break;
 	case LOAD_NACK:
 		(void)text_format(out, size, "it gave back %u requests unstarted, %u open",
 				  s->nacks, s->tickets);
@@ -175,7 +182,9 @@ static bool is_saturated(const struct load *l)
 /* What is told late is told with numbers, not with a sample that has none of them. */
 static bool shows_cause(enum load_cause cause, const struct load_sample *s)
 {
-	return cause == LOAD_NACK ? s->nacks > 0 : cause != LOAD_LATENCY || s->answers > 0;
+	return cause == LOAD_NACK    ? s->nacks > 0
+	       : cause == LOAD_QUEUE ? s->queued > 0
+				     : cause != LOAD_LATENCY || s->answers > 0;
 }
 
 static void say(struct instance *i, const struct load_sample *s)

@@ -39,6 +39,7 @@ void probe_ready(struct instance *i)
 	}
 	if (service)
 		service->ups++;
+	accept_begin(i);
 	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
 	instance_announce(i);

@@ -7,9 +7,6 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
 
-/* Connections pending at most: functions in every language listen with at least this. */
-#define BACKLOG 64
-
 bool instance_is_shown(const struct instance *i)
 {
 	return !i->ahead;
@@ -39,14 +36,13 @@ void instance_up_record(const struct instance *i, struct wire_instance_up *out)
 		.service = i->service,
 		.revision = i->spec->put.revision,
 		.address = WIRE_ADDRESS_TCP,
-		.backlog = BACKLOG,
+		.backlog = accept_room(i),
 		.port = i->spec->put.exec.port,
 	};
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	if (!instance_inherits(i))
 		return;
 	out->address = WIRE_ADDRESS_UNIX;
-	out->backlog = BACKLOG_UNIX;
 	out->port = 0;
 	(void)text_copy(out->unix_name, sizeof(out->unix_name), UNIX_NAME);
 }

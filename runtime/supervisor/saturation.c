@@ -8,6 +8,7 @@
 #define CPU_HALF_PERMILLE   500u
 #define STALL_HIGH_PERMILLE 500u
 #define SLOW_TO_BELIEVE     3u
+#define QUEUE_TO_BELIEVE    2u
 #define BASE_ANSWERS        20u    /* first bytes until the baseline counts */
 #define SLOW_FACTOR         3u     /* times the baseline */
 #define SLOW_LEAST_US       20000u /* and so much more: microseconds jitter by factors */
@@ -105,6 +106,15 @@ static void count_latency(struct load_state *s, const struct load_sample *sample
 	learn_base(s, sample);
 }
 
+/* One alone may be a start, a collection of garbage, a crowd on its way in. */
+static void count_queue(struct load_state *s, const struct load_sample *sample)
+{
+	bool queued = sample->queued > 0 && sample->tickets > 1;
+
+	s->queued = queued ? s->queued + 1 : 0;
+	s->unqueued = queued ? 0 : s->unqueued + 1;
+}
+
 static enum load_cause cause_now(const struct load_state *s, const struct load_sample *sample)
 {
 	if (sample->nacks > 0)
@@ -113,6 +123,8 @@ static enum load_cause cause_now(const struct load_state *s, const struct load_s
 		return LOAD_CPU;
 	if (load_cpu_permille(s) >= CPU_HALF_PERMILLE && s->stalled >= LOAD_BELIEVED)
 		return LOAD_STALL;
+	if (s->queued >= QUEUE_TO_BELIEVE)
+		return LOAD_QUEUE;
 	if (s->slow >= SLOW_TO_BELIEVE)
 		return LOAD_LATENCY;
 	return LOAD_NONE;
@@ -122,7 +134,8 @@ static enum load_cause cause_now(const struct load_state *s, const struct load_s
 static bool is_relieved(const struct load_state *s)
 {
 	return load_cpu_permille(s) < CPU_CALM_PERMILLE &&
-	       (s->cause != LOAD_LATENCY || s->quick >= SLOW_TO_BELIEVE);
+	       (s->cause != LOAD_LATENCY || s->quick >= SLOW_TO_BELIEVE) &&
+	       (s->cause != LOAD_QUEUE || s->unqueued >= SLOW_TO_BELIEVE);
 }
 
 /* What it had open was too much: a seventh less, and no growing for a while. */
@@ -158,7 +171,7 @@ static bool lasts(const struct load_state *s, const struct load_sample *sample, 
 		return true;
 	if (s->settle > 0 || sample->tickets > s->limit)
 		return false;
-	return now == LOAD_LATENCY || s->cpu_average >= CPU_FULL_PERMILLE ||
+	return now == LOAD_LATENCY || now == LOAD_QUEUE || s->cpu_average >= CPU_FULL_PERMILLE ||
 	       (now == LOAD_STALL && s->cpu_average >= CPU_HALF_PERMILLE);
 }
 
@@ -182,7 +195,7 @@ void load_rest(struct load_state *s)
 {
 	s->cause = LOAD_NONE;
 	memset(s->cpu, 0, sizeof(s->cpu));
-	s->stalled = s->slow = s->quick = s->cpu_average = 0;
+	s->stalled = s->slow = s->quick = s->queued = s->cpu_average = 0;
 }
 
 bool load_step(struct load_state *s, const struct load_bounds *bounds,
@@ -193,6 +206,7 @@ bool load_step(struct load_state *s, const struct load_bounds *bounds,
 
 	count_cpu(s, sample);
 	count_latency(s, sample);
+	count_queue(s, sample);
 	now = cause_now(s, sample);
 	if (bounds->automatic)
 		adapt_limit(s, bounds, sample, now);

@@ -9,6 +9,7 @@
  * - Latency: the first byte takes three times the instance's own baseline while it has twice the
  *   requests open: something inside has a queue. The baseline follows slowly, so requests that have
  *   become slower for good are the new baseline after a few seconds.
+ * - Queue: connections wait in its accept queue at two samples in a row: all its workers are busy.
  * - Nack: it gave a request back.
  *
  * With an automatic limit, saturation that lasts (CPU: full over a second or two on average, with
@@ -31,6 +32,7 @@
 	X(CPU, "CPU") \
 	X(STALL, "CPU with tasks waiting for it") \
 	X(LATENCY, "latency") \
+	X(QUEUE, "requests in its accept queue") \
 	X(NACK, "nacks")
 /* clang-format on */
 #define X(name, text) LOAD_##name,
@@ -45,6 +47,7 @@ struct load_sample {
 	uint32_t answers;        /* first bytes sent in the interval */
 	uint32_t first_byte_us;  /* their mean */
 	uint32_t nacks;
+	uint32_t queued;  /* connections nobody had accepted, at most */
 	uint32_t tickets; /* open at its end */
 };
 
@@ -59,6 +62,7 @@ struct load_state {
 	enum load_cause cause;           /* LOAD_NONE: not saturated */
 	uint32_t cpu[LOAD_BELIEVED], at; /* the last samples, permille */
 	uint32_t stalled, slow, quick;   /* samples in a row */
+	uint32_t queued, unqueued;       /* too */
 	uint32_t base_us, base_tickets, base_answers;
 	uint32_t cpu_average;     /* permille, over a second or so */
 	uint32_t settle;          /* samples until the limit may fall again */

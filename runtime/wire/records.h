@@ -12,20 +12,22 @@
 #include <stdint.h>
 
 #include "runtime/wire/capabilities.h"
+#include "runtime/wire/queue_records.h"
 
 /* clang-format off */
 #define WIRE_TYPES(X) \
 	/* ebbd -> gateway */ \
 	X(GATEWAY_CONFIG) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
-	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) \
+	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) X(ROUTES_KNOWN) X(QUEUE) \
+	X(POOL_DROP) \
 	/* gateway -> ebbd */ \
 	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) X(BLAME) X(CLEARED) \
-	X(CHOICE) \
+	X(CHOICE) X(QUEUE_GET) \
 	/* ebbd -> api */ \
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
 	X(API_LEDGER) X(GATEWAY_FILES) \
 	/* api -> ebbd */ \
-	X(API_READY) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
+	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
 	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
 	/* ebbd -> ledger */ \
 	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
@@ -146,7 +148,7 @@ struct wire_instance_up {
 	uint32_t service, revision;
 	uint32_t address; /* enum wire_address */
 	uint32_t socket_count;
-	uint32_t backlog; /* never more connects pending than this */
+	uint32_t backlog; /* so many connects at first; then ask for room (QUEUE_GET) */
 	uint16_t port;    /* TCP: 127.0.0.1:port */
 	uint16_t reserved;
 	uint32_t ups; /* as in ROUTE_PUT, this one among them */
@@ -175,12 +177,6 @@ struct wire_instance_drain {
 	uint32_t all, reserved; /* all: its time is over, so WebSockets that do not sleep go too */
 };
 
-/* More sockets for an instance; fds: count of them. */
-struct wire_sockets {
-	uint32_t slot, generation;
-	uint32_t count, reserved;
-};
-
 /* No instance of this service could be started: answer what waits with this (502, or 503 when
  * retry_after_s > 0 because the host is full). */
 struct wire_start_failed {
@@ -189,6 +185,9 @@ struct wire_start_failed {
 	uint32_t retry_after_s;
 	char text[ERROR_TEXT_SIZE];
 };
+
+/* ROUTES_KNOWN, without a record: every service there is has been told; what matches none is
+ * NO_SERVICE from now on. API_SETTLED, likewise: the API has put all it knew from before. */
 
 /* Requests of this kind were in flight when instances died. until_ns (CLOCK_MONOTONIC) 0: tell by
  * CLEARED if one is answered; else: answer them 503 until then, with this text. */

@@ -111,6 +111,14 @@ def test_what_an_answer_means_is_never_in_doubt_however_its_lines_end(gw, up, ra
     refused(gw, up, raw)
 
 
+@pytest.mark.parametrize("frame", [b"\0\0\x06\4\0\0\0\0\0\0\4\0\0\xff\xff", b"\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\1"])
+def test_a_server_of_http_2_is_named_as_that(gw, up, frame):
+    """RFC 9113, 3.4: gRPC servers send SETTINGS first; the answer says so instead of a crash"""
+    up.answer = frame
+    status, fields, body = gw.ask(KEEP)
+    assert (status, fields["x-ebb-error"]) == (502, "BAD_RESPONSE") and b"it speaks HTTP/2 (as gRPC servers do)" in body
+
+
 @pytest.mark.parametrize("length", [b"Content-Length:\t2\t", b"Content-Length: \t2 \t", b"content-length:2\t"])
 def test_a_tab_is_white_space_as_good_as_any_in_answers(gw, up, length):
     """RFC 9110, 5.6.3"""

@@ -14,7 +14,8 @@
  *   startfailed SERVICE RETRY_AFTER TEXT
  *   saturate SLOT 0|1
  *   sockets on|off                  whether NEED_SOCKETS is answered
- *   drain
+ *   drain                           (and closes the listener)
+ *   pooldrop SLOT MS, instancedrain SLOT
  * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT KINDS,
  * cleared SERVICE, choice SERVICE SLOT REASON TICKETS AWAKE FROZEN SATURATED FULL MADE, exit STATUS
  *
@@ -36,6 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "netns/netns.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/wire/board.h"
@@ -54,6 +56,7 @@ struct stub {
 	struct io_uring_params ring;
 	uint32_t generation[SLOTS];
 	int freeze_fd[SLOTS];
+	uint16_t port[SLOTS];
 	bool sockets_on;
 	uint32_t hibernate_ms;
 	pid_t gateway;
@@ -225,7 +228,7 @@ static void do_unservice(struct stub *s, int argc, char **argv)
 	printf("ok\n");
 }
 
-/* up SLOT SERVICE PORT LIMIT */
+/* up SLOT SERVICE PORT LIMIT [BACKLOG] */
 static void do_up(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]), service = (uint32_t)atoi(argv[2]);
@@ -234,10 +237,11 @@ static void do_up(struct stub *s, int argc, char **argv)
 				      .revision = 1,
 				      .address = WIRE_ADDRESS_TCP,
 				      .socket_count = STOCK,
-				      .backlog = 512,
+				      .backlog = argc > 5 ? (uint32_t)atoi(argv[5]) : 512,
 				      .port = (uint16_t)atoi(argv[3])};
 	int fds[1 + STOCK];
 
+	s->port[slot] = up.port;
 	s->freeze_fd[slot] = memfd_create("cgroup.freeze", MFD_CLOEXEC);
 	check(s->freeze_fd[slot], "memfd_create");
 	check((int)pwrite(s->freeze_fd[slot], "-", 1, 0), "freeze file");
@@ -333,6 +337,29 @@ static void do_sockets(struct stub *s, int argc, char **argv)
 static void do_drain(struct stub *s, int argc, char **argv)
 {
 	check(wire_send(s->control_fd, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0), "DRAIN");
+	fd_close(&s->listener_fd); /* as ebbd does */
+	printf("ok\n");
+}
+
+/* pooldrop SLOT MS */
+static void do_pool_drop(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	struct wire_pool_drop drop = {
+		.slot = slot, .generation = s->generation[slot], .for_ms = (uint32_t)atoi(argv[2])};
+
+	check(wire_send(s->control_fd, WIRE_POOL_DROP, &drop, sizeof(drop), NULL, 0), "POOL_DROP");
+	printf("ok\n");
+}
+
+/* retiring SLOT: it takes no more and will end */
+static void do_instance_drain(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	struct wire_instance_drain record = {.slot = slot, .generation = s->generation[slot]};
+
+	check(wire_send(s->control_fd, WIRE_INSTANCE_DRAIN, &record, sizeof(record), NULL, 0),
+	      "INSTANCE_DRAIN");
 	printf("ok\n");
 }
 
@@ -351,6 +378,8 @@ static const struct {
 	{"board", 2, do_board},
 	{"sockets", 2, do_sockets},
 	{"drain", 1, do_drain},
+	{"pooldrop", 3, do_pool_drop},
+	{"instancedrain", 2, do_instance_drain},
 	{"startfailed", 4, do_startfailed},
 	{"saturate", 3, do_saturate},
 };
@@ -375,6 +404,7 @@ static int on_ready(void *self, struct wire_message *m)
 {
 	struct stub *s = self;
 
+	check(wire_send(s->control_fd, WIRE_ROUTES_KNOWN, NULL, 0, NULL, 0), "ROUTES_KNOWN");
 	printf("ready %d %d\n", (int)s->gateway, port_of(s->listener_fd));
 	return 0;
 }
@@ -403,6 +433,24 @@ static int on_need_sockets(void *self, struct wire_message *m)
 	      "SOCKETS");
 	for (uint32_t i = 0; i < n->count; i++)
 		close(fds[i]);
+	return 0;
+}
+
+/* The listener is in this namespace, so it is asked as ebbd asks. */
+static int on_queue_get(void *self, struct wire_message *m)
+{
+	struct stub *s = self;
+	const struct wire_queue_get *get = (const void *)m->record;
+	struct wire_queue queue = {.slot = get->slot, .generation = get->generation};
+	struct netns_queue q = {0};
+	int ns_fd = netns_own();
+
+	if (netns_queue(ns_fd, ns_fd, s->port[get->slot], NULL, &q) == 1) {
+		queue.length = q.length;
+		queue.share = q.max;
+	}
+	close(ns_fd);
+	check(wire_send(s->control_fd, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0), "QUEUE");
 	return 0;
 }
 
@@ -447,6 +495,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_READY, 0, 1, 0, 0, on_ready},
 	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), 1, 0, 0, on_need_instance},
 	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), 1, 0, 0, on_need_sockets},
+	{WIRE_QUEUE_GET, sizeof(struct wire_queue_get), 1, 0, 0, on_queue_get},
 	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), 1, 0, 0, on_suspect},
 	{WIRE_BLAME, sizeof(struct wire_blame), 1, 0, 0, on_blame},
 	{WIRE_CLEARED, sizeof(struct wire_cleared), 1, 0, 0, on_cleared},

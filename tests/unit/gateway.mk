@@ -7,9 +7,9 @@ OBJECTS_test_gateway_h2_memory := runtime/gateway/h2_memory
 OBJECTS_test_gateway_timers := runtime/gateway/timers runtime/gateway/loop
 
 # Plays ebbd for one gateway; used by tests/integ/test_gateway_*.py and tests/bench/gateway_cpu.py.
-$(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,wire base)
+$(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,netns wire base)
 	@mkdir -p $(@D)
-	$(CC) $(LINK_$(MODE)) $< -Wl,--start-group $(call lib,wire base) -Wl,--end-group -luring -o $@
+	$(CC) $(LINK_$(MODE)) $< -Wl,--start-group $(call lib,netns wire base) -Wl,--end-group -luring -o $@
 
 .PHONY: tests check-integ
 tests: $(OUT)/tests/gateway_stub

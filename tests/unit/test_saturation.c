@@ -160,6 +160,24 @@ static void an_automatic_limit_has_a_floor_and_comes_back(void **state)
 	assert_int_equal(s.limit, 100);
 }
 
+static void requests_in_the_accept_queue_saturate_and_an_empty_one_relieves(void **state)
+{
+	struct load_state s = {.limit = 10};
+	struct load_sample queued = {.cpu_permille = 10, .tickets = 8, .queued = 4};
+
+	assert_false(load_step(&s, &fixed, &queued)); /* once: a crowd on its way in */
+	assert_true(load_step(&s, &fixed, &queued));
+	assert_int_equal(s.cause, LOAD_QUEUE);
+	queued.queued = 0;
+	steps(&s, &fixed, 2, queued);
+	assert_int_equal(s.cause, LOAD_QUEUE);
+	steps(&s, &fixed, 1, queued);
+	assert_int_equal(s.cause, LOAD_NONE);
+	queued = (struct load_sample){.tickets = 1, .queued = 1}; /* alone: nobody is in its way */
+	steps(&s, &fixed, 10, queued);
+	assert_int_equal(s.cause, LOAD_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +188,7 @@ int main(void)
 		cmocka_unit_test(slower_requests_alone_are_a_new_baseline),
 		cmocka_unit_test(an_idle_instance_has_no_opinion),
 		cmocka_unit_test(a_nack_saturates_at_once),
+		cmocka_unit_test(requests_in_the_accept_queue_saturate_and_an_empty_one_relieves),
 		cmocka_unit_test(the_automatic_limit_finds_what_the_cpu_allows_and_stays),
 		cmocka_unit_test(a_limit_that_was_set_is_never_touched),
 		cmocka_unit_test(an_automatic_limit_has_a_floor_and_comes_back),

@@ -237,11 +237,59 @@ static void *serve_connection(void *arg)
 		connection->handler(c);
 		while (!c->close && call_read(c, rest, sizeof(rest)) > 0)
 			;
+		/* Without having said so, as more than one server does. */
+		if (getenv("PROBE_CLOSES_BEHIND") &&
+		    strstr(getenv("PROBE_CLOSES_BEHIND"), c->method))
+			break;
 	}
 	close(c->fd);
 	free(c);
 	free(connection);
 	return NULL;
+}
+
+static long setting(const char *name, long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? atol(value) : otherwise;
+}
+
+struct worker {
+	int fd;
+	void (*handler)(struct call *c);
+};
+
+/* Accepts one, serves it to its end, and only then another one: as many servers do. */
+static void *work(void *arg)
+{
+	const struct worker *w = arg;
+	int on = 1;
+
+	for (;;) {
+		struct connection *c = malloc(sizeof(*c));
+
+		c->handler = w->handler;
+		c->fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (c->fd < 0) {
+			free(c);
+			continue;
+		}
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		serve_connection(c);
+	}
+	return NULL;
+}
+
+static void serve_by_workers(int fd, void (*handler)(struct call *c), long count)
+{
+	static struct worker w;
+	pthread_t thread;
+
+	w = (struct worker){fd, handler};
+	while (--count > 0)
+		pthread_create(&thread, NULL, work, &w);
+	work(&w);
 }
 
 void http_serve(int port, void (*handler)(struct call *c))
@@ -250,10 +298,13 @@ void http_serve(int port, void (*handler)(struct call *c))
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 1024) != 0) {
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+	    listen(fd, (int)setting("PROBE_BACKLOG", 1024)) != 0) {
 		perror("probe: bind");
 		exit(1);
 	}
+	if (setting("PROBE_WORKERS", 0) > 0)
+		serve_by_workers(fd, handler, setting("PROBE_WORKERS", 0));
 	http_serve_fd(fd, handler);
 }
 

@@ -3,7 +3,8 @@
  * The test function in C: an ordinary static server on $PORT. GET / lists what it can do.
  * Environment: PROBE_THREADS=N idle threads; PROBE_MODE=exit (exits 7 at once), mute (never
  * listens), stubborn (ignores SIGTERM), slow (listens after 300 ms); PROBE_ALLOC_MB=N touched
- * before listening.
+ * before listening; PROBE_BACKLOG=N of its listener; PROBE_WORKERS=N that serve one connection each
+ * to its end; PROBE_CLOSES_BEHIND=METHODS whose connections it closes unannounced.
  */
 #include <dirent.h>
 #include <errno.h>
