@@ -141,6 +141,15 @@ static const char *search_path(char *const *envp)
 	return DEFAULT_PATH;
 }
 
+/* ENOENT is said of a file that is there, too: its loader, or the interpreter of its first line, is
+ * what lacks. */
+static int why_not(const char *file)
+{
+	int r = -errno;
+
+	return r == -ENOENT && access(file, F_OK) == 0 ? -ELIBACC : r;
+}
+
 /* execvpe(3) over the PATH of the new environment; nothing is handed to a shell. */
 static int execute(struct claim *c)
 {
@@ -149,7 +158,7 @@ static int execute(struct claim *c)
 
 	if (strchr(name, '/') || !*name) {
 		execve(name, c->argv, c->envp);
-		return -errno;
+		return why_not(name);
 	}
 	for (size_t length; *path; path += length + (path[length] == ':')) {
 		char file[4096];
@@ -161,8 +170,8 @@ static int execute(struct claim *c)
 		execve(file, c->argv, c->envp);
 		if (errno == EACCES)
 			r = -EACCES; /* the better reason, if no other place has it */
-		else if (errno != ENOENT && errno != ENOTDIR)
-			return -errno;
+		else if (errno != ENOTDIR && why_not(file) != -ENOENT)
+			return why_not(file);
 	}
 	return r;
 }

@@ -119,6 +119,17 @@ static void begin_dying(struct instance *i)
 
 /* ---- what ebb-init and the kernel say ---- */
 
+/* ELIBACC: sandbox/function.c. */
+static const char *exec_words(int err)
+{
+	if (err == ELIBACC)
+		return "it is there, but its loader or the interpreter of its first line is not in "
+		       "the image (lines that end in CR LF do that, too)";
+	if (err == ENOEXEC)
+		return "it is neither a program for this machine nor a script that begins with #!";
+	return strerror(err);
+}
+
 static void note_fault(struct instance *i, const struct sandbox_word *word)
 {
 	const char *step = sandbox_step_name(word->a);
@@ -130,7 +141,7 @@ static void note_fault(struct instance *i, const struct sandbox_word *word)
 		(void)text_format(i->fault, sizeof(i->fault),
 				  "the entrypoint '%s' cannot be executed: %s; check it with "
 				  "`ebb inspect %s`",
-				  i->spec->put.exec.argv, strerror(word->b), i->spec->put.name);
+				  i->spec->put.exec.argv, exec_words(word->b), i->spec->put.name);
 	else
 		(void)text_format(i->fault, sizeof(i->fault), "sandbox step %s failed: %s", step,
 				  strerror(word->b));

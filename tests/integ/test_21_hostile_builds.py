@@ -444,6 +444,18 @@ def test_the_command_reads_no_file_outside(outside):
                 os.unlink(outside.source + "/" + name)
 
 
+def test_a_cache_is_of_one_user(outside):
+    outside.put("main.c", C)
+    cache = outside.source + "/.ebb"
+    os.mkdir(cache, 0o755)
+    assert outside.build("native", "srv", EBB_CACHE=cache).returncode == 0
+    assert os.stat(cache).st_mode & 0o777 == 0o700
+    os.chown(cache, 12345, 12345)
+    done = outside.build("native", "srv", EBB_CACHE=cache)
+    assert done.returncode == 1 and "belongs to somebody else" in said(done), said(done)
+    outside.assert_untouched()
+
+
 def test_a_killed_build_leaves_nothing(outside):
     outside.put("index.mjs", "for (;;) ;")
     process = subprocess.Popen([os.path.join(BIN, "ebb"), "build", outside.source, "-o", outside.output, "--runtime", "node",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import web  # noqa: F401  the path of the helpers
+import oci
 from ebb import CACHE
 from test_21_hostile_builds import C, Outside, outside, said  # noqa: F401  a fixture
 
@@ -140,6 +140,18 @@ def test_requirements_are_met_or_refused(outside, what):  # noqa: F811
         outside.put(name, text)
     done = outside.build("python", "main:app")
     assert done.returncode == (1 if words else 0) and words in said(done), said(done)
+
+
+@pytest.mark.parametrize("content,words", [
+    (b"#!/bin/sh\r\necho\r\n", "CR LF"), (b"#!/no/such\n", "its loader or the interpreter"), (b"hello\n", "neither a program")])
+def test_what_lacks_at_a_start_is_said(ebb, content, words, tmp_path):
+    layer = oci.layer(oci.entry("srv"), oci.entry("srv/run", content, 0o755))
+    archive = str(tmp_path / "image.tar")
+    oci.Image([layer], {"Entrypoint": ["/srv/run"]}).write_archive(archive)
+    ebb.import_image("oci-archive:" + archive, "odd")
+    done = ebb.deploy("odd", "odd", "--min", "1", ok=False)
+    told = done.out + done.err + "".join(ebb.told("odd", "instance_stopped")) + ebb.log()
+    assert words in told, told
 
 
 def test_a_user_builds_without_root(outside, tmp_path):  # noqa: F811
