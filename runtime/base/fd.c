@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -102,51 +103,120 @@ int fd_mkdir_p(int dir_fd, const char *path, mode_t mode)
 	return 0;
 }
 
-static int remove_children(int dir_fd);
+/* ---- removing a tree ---- */
 
-static int remove_entry(int dir_fd, const char *name)
+/* The directories above the one being emptied. Two descriptors serve a tree of any depth, as a
+ * stranger may have made it; who is where on the way back is checked, for the same reason. */
+struct descent {
+	struct stat *above;
+	size_t depth, room;
+};
+
+static int note_above(struct descent *d, int dir_fd)
 {
-	SCOPED_FD child_fd = -1;
-	int r;
+	size_t room = d->room ? 2 * d->room : 64;
 
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	child_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (child_fd < 0)
-		return -errno;
-	r = remove_children(child_fd);
-	if (r < 0)
-		return r;
-	return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
+	if (d->depth == d->room) {
+		struct stat *above = realloc(d->above, room * sizeof(*above));
+
+		if (!above)
+			return -ENOMEM;
+		d->above = above;
+		d->room = room;
+	}
+	return fstat(dir_fd, &d->above[d->depth++]) < 0 ? -errno : 0;
 }
 
-static int remove_children(int dir_fd)
+/* 1: gone; 0: a directory that is not empty; or -errno. */
+static int remove_one(int dir_fd, const char *name)
+{
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 1;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 1;
+	return errno == ENOTEMPTY || errno == EEXIST ? 0 : -errno;
+}
+
+/* Removes what it can of a directory. 1 when it is empty, 0 with *out_fd a child that is not. */
+static int remove_flat(int dir_fd, int *out_fd)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list;
+	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
 	const struct dirent *entry;
-	int r = 0;
+	int r = list ? 1 : -errno;
 
-	if (list_fd < 0)
-		return -errno;
-	list = fdopendir(list_fd);
-	if (!list) {
-		r = -errno;
+	if (!list)
 		fd_close(&list_fd);
-		return r;
+	while (r == 1 && (entry = readdir(list))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		r = remove_one(dir_fd, entry->d_name);
+		if (r != 0)
+			continue;
+		*out_fd = openat(dir_fd, entry->d_name,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = *out_fd < 0 ? -errno : 0;
 	}
-	while (r == 0 && (entry = readdir(list)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = remove_entry(dir_fd, entry->d_name);
-	closedir(list);
+	if (list)
+		closedir(list);
 	return r;
+}
+
+static int ascend(struct descent *d, int *dir_fd)
+{
+	SCOPED_FD up_fd = openat(*dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct stat *was = &d->above[--d->depth];
+	struct stat st;
+
+	if (up_fd < 0 || fstat(up_fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != was->st_ino || st.st_dev != was->st_dev)
+		return -ESTALE; /* moved meanwhile */
+	fd_close(dir_fd);
+	*dir_fd = keep_fd(&up_fd);
+	return 0;
+}
+
+static int empty_tree(int top_fd)
+{
+	SCOPED_FD dir_fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
+	struct descent d = {0};
+	int r = dir_fd < 0 ? -errno : 0;
+
+	while (r == 0) {
+		int child_fd = -1;
+
+		r = remove_flat(dir_fd, &child_fd);
+		if (r == 1 && d.depth == 0)
+			break;
+		if (r == 1) {
+			r = ascend(&d, &dir_fd);
+		} else if (r == 0) {
+			r = note_above(&d, dir_fd);
+			fd_close(&dir_fd);
+			dir_fd = child_fd;
+		}
+	}
+	free(d.above);
+	return r < 0 ? r : 0;
 }
 
 int fd_rmtree_at(int dir_fd, const char *path)
 {
-	return remove_entry(dir_fd, path);
+	SCOPED_FD top_fd = -1;
+	int r = remove_one(dir_fd, path);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	top_fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (top_fd < 0)
+		return -errno;
+	r = empty_tree(top_fd);
+	if (r < 0)
+		return r;
+	return unlinkat(dir_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 int fd_set_cloexec(int fd, int on)
