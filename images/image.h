@@ -29,6 +29,14 @@ int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_
 		     struct image_store **out, char *err, size_t err_size);
 /* Unmounts the layers it mounted. NULL is fine. */
 void image_store_close(struct image_store *s);
+/* What an image may cost; set by image_store_open to what docs/man/ebbd.8 says. */
+struct image_limits {
+	uint64_t bytes_max;      /* all files of an image, as they claim */
+	uint64_t file_bytes_max; /* one of them */
+	uint64_t entries_max;
+	uint32_t step_ms; /* of one child of an import: the unpacker, mkfs.erofs, .. */
+};
+void image_store_limit(struct image_store *s, const struct image_limits *limits);
 bool image_store_uses_erofs(const struct image_store *s);
 
 /* One import under way: a confined child and its control socket. */
@@ -42,6 +50,8 @@ int image_import_fd(const struct image_import *i);
 /* Takes what happened. 0: not finished; 1: finished, *done filled (done->err says how; on failure
  * nothing is left behind); then image_import_free. Never blocks long. */
 int image_import_step(struct image_import *i, struct wire_image_done *done);
+/* Ends it: kills its child and cleans up; image_import_step then says when that is done. */
+void image_import_cancel(struct image_import *i);
 void image_import_free(
 	struct image_import *i); /* kills and cleans up an unfinished one; NULL fine */
 

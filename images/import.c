@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,8 +29,6 @@
 #include "runtime/base/text.h"
 #include "runtime/wire/channel.h"
 
-#define BYTES_MAX   ((uint64_t)16 << 30)
-#define ENTRIES_MAX ((uint64_t)2000000)
 /* The unpacker gives up SYS_CHROOT itself, once it is in its target. */
 #define UNPACK_CAPS                                                                       \
 	(1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID | \
@@ -47,6 +46,7 @@ struct image_import {
 	enum import_stage stage;
 	int epoll_fd;
 	int pid_fd;     /* child of this stage, or -1 */
+	int timer_fd;   /* the time of that child */
 	int control_fd; /* of the unpacker, or -1 */
 	int output_fd;  /* memfd: what the child of this stage said */
 	int dir_fd;     /* staging directory itself */
@@ -186,8 +186,9 @@ static int send_job(struct image_import *i, const struct wire_image_import *job,
 {
 	struct wire_unpack_job u = {
 		.format = job->format,
-		.bytes_max = BYTES_MAX,
-		.entries_max = ENTRIES_MAX,
+		.bytes_max = i->store->limits.bytes_max,
+		.file_bytes_max = i->store->limits.file_bytes_max,
+		.entries_max = i->store->limits.entries_max,
 	};
 	SCOPED_FD target_fd = -1;
 	int r = jail_idmap(i->dir_fd, i->store->user_ns_fd, &target_fd);
@@ -327,6 +328,16 @@ static int clean_staging(int staging_fd, const void *name)
 
 /* ---- the machine ---- */
 
+/* Cleaning up is our own work and is let end. */
+static int set_timer(struct image_import *i)
+{
+	uint32_t ms = i->stage == STAGE_CLEAN ? 0 : i->store->limits.step_ms;
+	const struct itimerspec when = {
+		.it_value = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}};
+
+	return timerfd_settime(i->timer_fd, 0, &when, NULL) < 0 ? -errno : 0;
+}
+
 /* Begins a stage: 0 when its child runs, 1 when there is nothing to do, -errno. */
 static int begin(struct image_import *i)
 {
@@ -354,6 +365,8 @@ static void go_on(struct image_import *i, enum import_stage stage)
 		r = begin(i);
 		if (r == 0)
 			r = watch(i, i->pid_fd);
+		if (r == 0)
+			r = set_timer(i);
 		if (r == 0)
 			return;
 		if (r < 0)
@@ -415,6 +428,38 @@ static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
 	[STAGE_CLEAN] = on_clean_end,
 };
 
+static void give_up(struct image_import *i)
+{
+	forget(i, &i->control_fd);
+	(void)epoll_ctl(i->epoll_fd, EPOLL_CTL_DEL, i->pid_fd, NULL);
+	child_kill(&i->pid_fd);
+	go_on(i, STAGE_CLEAN);
+}
+
+static void check_time(struct image_import *i)
+{
+	static const char *const doing[STAGE_COUNT] = {
+		[STAGE_UNPACK] = "unpacking",
+		[STAGE_MKFS] = "mkfs.erofs of a layer",
+		[STAGE_SYNC] = "writing to disk",
+	};
+	uint64_t unused;
+
+	if (read(i->timer_fd, &unused, sizeof(unused)) < 0 || !doing[i->stage] || i->pid_fd < 0)
+		return;
+	(void)fault(i, -ETIMEDOUT, "%s took longer than %u s (import_step_s)", doing[i->stage],
+		    i->store->limits.step_ms / 1000);
+	give_up(i);
+}
+
+void image_import_cancel(struct image_import *i)
+{
+	if (i->stage == STAGE_CLEAN || i->stage == STAGE_END)
+		return;
+	(void)fault(i, -ECANCELED, "given up: nobody waits for it any more");
+	give_up(i);
+}
+
 int image_import_step(struct image_import *i, struct wire_image_done *done)
 {
 	int status = 0, r;
@@ -425,6 +470,8 @@ int image_import_step(struct image_import *i, struct wire_image_done *done)
 		forget(i, &i->pid_fd);
 		must(on_end[i->stage]);
 		on_end[i->stage](i, r < 0 ? W_EXITCODE(EXIT_FAILURE, 0) : status);
+	} else {
+		check_time(i);
 	}
 	if (i->stage != STAGE_END)
 		return 0;
@@ -456,6 +503,7 @@ static struct image_import *import_new(struct image_store *s, uint64_t cookie)
 	i->store = s;
 	i->done.cookie = cookie;
 	i->pid_fd = i->control_fd = i->output_fd = i->dir_fd = -1;
+	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	i->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return i;
 }
@@ -464,7 +512,7 @@ int image_import_start(struct image_store *s, const struct wire_image_import *jo
 		       struct image_import **out)
 {
 	struct image_import *i = import_new(s, job->cookie);
-	int r = !i ? -ENOMEM : i->epoll_fd < 0 ? -EMFILE : 0;
+	int r = !i ? -ENOMEM : i->epoll_fd < 0 || i->timer_fd < 0 ? -EMFILE : 0;
 
 	if (r == 0)
 		r = make_staging(i);
@@ -474,6 +522,10 @@ int image_import_start(struct image_store *s, const struct wire_image_import *jo
 		r = start_unpack(i, job, source_fd);
 	if (r == 0)
 		r = watch(i, i->pid_fd);
+	if (r == 0)
+		r = watch(i, i->timer_fd);
+	if (r == 0)
+		r = set_timer(i);
 	if (r < 0)
 		image_import_free(i);
 	else
@@ -496,6 +548,7 @@ void image_import_free(struct image_import *i)
 	fd_close(&i->control_fd);
 	fd_close(&i->output_fd);
 	fd_close(&i->dir_fd);
+	fd_close(&i->timer_fd);
 	fd_close(&i->epoll_fd);
 	free(i);
 }

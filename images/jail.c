@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -191,6 +192,12 @@ static int keep_caps(const struct jail_command *c)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* What an image costs comes after what instances and gateways do. */
+static int step_back(const struct jail_command *c)
+{
+	return setpriority(PRIO_PROCESS, 0, 10) < 0 ? -errno : 0;
+}
+
 static int no_new_privs(const struct jail_command *c)
 {
 	/* The death signal again: a change of ids clears it. */
@@ -219,7 +226,7 @@ static const struct {
 } steps[] = {
 	{"descriptors", place_fds},   {"root", build_root},        {"pivot_root", enter_root},
 	{"user namespace", join_ids}, {"capabilities", keep_caps}, {"no_new_privs", no_new_privs},
-	{"seccomp", seccomp},         {"execve", execute},
+	{"priority", step_back},      {"seccomp", seccomp},        {"execve", execute},
 };
 
 __attribute__((noreturn)) static void run_child(const struct jail_command *c)

@@ -34,6 +34,13 @@ static const char *const mkfs_paths[] = {
 	"/usr/local/bin/mkfs.erofs",
 };
 
+static const struct image_limits limits_default = {
+	.bytes_max = (uint64_t)16 << 30,
+	.file_bytes_max = (uint64_t)8 << 30,
+	.entries_max = 2000000,
+	.step_ms = 600000,
+};
+
 bool store_has_layer(const struct image_store *s, const char *hex)
 {
 	char file[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
@@ -218,6 +225,7 @@ int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_
 	if (!s)
 		return fail(err, err_size, -ENOMEM, "image store", dir_path);
 	s->layers_fd = s->mnt_fd = s->staging_fd = -1;
+	s->limits = limits_default;
 	s->unpack_fd = s->mkfs_fd = s->user_ns_fd = -1;
 	r = text_copy(s->dir, sizeof(s->dir), dir_path);
 	if (r == 0)
@@ -261,6 +269,11 @@ void image_store_close(struct image_store *s)
 	fd_close(&s->user_ns_fd);
 	filter_fini(&s->mkfs_filter);
 	free(s);
+}
+
+void image_store_limit(struct image_store *s, const struct image_limits *limits)
+{
+	s->limits = *limits;
 }
 
 bool image_store_uses_erofs(const struct image_store *s)

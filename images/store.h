@@ -26,6 +26,7 @@ struct image_store {
 	int user_ns_fd;
 	struct filter mkfs_filter;
 	bool erofs;
+	struct image_limits limits;
 	uint64_t next_staging;
 };
 

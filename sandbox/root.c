@@ -3,11 +3,11 @@
  * The root file system of one instance: image layers, seen through its id map, under a tmpfs.
  *
  * Runs in ebbd. Overlay finds its layers by path only (kernels before 6.13), so they stand for a
- * moment in the tmpfs at stage_dir, with names of two characters: "00:01:..." for 64 of them fits
- * the 256 bytes fsconfig(2) takes, and they are resolved from the tmpfs as working directory. The
- * overlay keeps private clones, so the stage is taken down at once. The overlay belongs to the
- * host's user namespace: its copies into the tmpfs are made with ebbd's rights, the instance's ids
- * and nothing else of ours.
+ * moment in the tmpfs at stage_dir, with names of one byte: 127 of them and what parts
+ * them fit the 256 bytes fsconfig(2) takes, and they are resolved from the tmpfs as working
+ * directory. The overlay keeps private clones, so the stage is taken down at once. The overlay
+ * belongs to the host's user namespace: its copies into the tmpfs are made with ebbd's rights, the
+ * instance's ids and nothing else of ours.
  *
  * Layers mark what they replace with user.overlay.*, which is the only name ebb-unpack may write,
  * so an overlay of layers needs "userxattr", and its upper layer must then take user xattrs. A
@@ -32,7 +32,8 @@
 #include "sandbox/inside.h"
 #include "sandbox/fill.h"
 
-#define NAME_LENGTH             3 /* "00:" */
+#define NAME_LENGTH             2    /* a byte and a colon */
+#define NAME_FIRST              0x80 /* from here on no byte means anything to overlayfs */
 #define SCRATCH_BYTES_PER_INODE 4096
 #define SCRATCH_INODES_MIN      1024
 
@@ -122,14 +123,13 @@ static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_coun
 {
 	for (size_t i = 0; i < layer_count; i++) {
 		size_t layer = layer_count - 1 - i;
-		char name[NAME_LENGTH + 1];
+		const char name[] = {(char)(NAME_FIRST + layer), '\0'};
 		int r;
 
-		snprintf(name, sizeof(name), "%02u", (unsigned int)(layer & 0x3f));
 		r = attach_layer(scratch_fd, name, layer_fds[layer], a);
 		if (r < 0)
 			return r;
-		memcpy(names + i * NAME_LENGTH, name, NAME_LENGTH);
+		names[i * NAME_LENGTH] = name[0];
 		names[(i + 1) * NAME_LENGTH - 1] = i + 1 < layer_count ? ':' : '\0';
 	}
 	return 0;

@@ -19,9 +19,6 @@
 
 #define BLOCK_BYTES 65536
 #define TAR_BLOCK   512
-/* gzip reaches 1000:1 on zeros; more than that over this much is an attack. */
-#define BOMB_RATIO ((uint64_t)1000)
-#define BOMB_BYTES ((uint64_t)1 << 30)
 
 struct layer {
 	struct unpack *u;
@@ -59,8 +56,9 @@ static la_ssize_t on_blob_read(struct archive *a, void *self, const void **out)
 static int check_growth(struct layer *l)
 {
 	if (l->u->bytes > l->u->job->bytes_max)
-		return unpack_fail(l->u, -EFBIG, "%s: the image is over %" PRIu64 " bytes unpacked",
-				   l->what, l->u->job->bytes_max);
+		return unpack_fail(l->u, -EFBIG,
+				   "%s: the image is over %" PRIu64 " MiB unpacked (image_max_mb)",
+				   l->what, l->u->job->bytes_max >> 20);
 	if (l->tar_bytes > BOMB_BYTES && l->tar_bytes / BOMB_RATIO > l->blob_bytes)
 		return unpack_fail(l->u, -EFBIG, "%s: grows more than %" PRIu64 " times", l->what,
 				   BOMB_RATIO);

@@ -52,7 +52,7 @@ static const char *path_fault(const char *path)
 		if (n == 2 && path[0] == '.' && path[1] == '.')
 			return "its path has a \"..\"";
 		if (n > NAME_BYTES_MAX)
-			return "its name is too long";
+			return "its name is longer than 254 bytes, which mkfs.erofs cannot keep";
 		path += n + strspn(path + n, "/");
 	}
 	return NULL;
@@ -109,11 +109,39 @@ static int judge_type(struct tar *t, struct archive_entry *e, const char *path)
 	}
 }
 
+/* What a file claims counts, not what is stored of it: mkfs.erofs reads every byte of a hole. */
+static int check_size(struct tar *t, struct archive_entry *e, const char *path)
+{
+	struct unpack *u = t->u;
+	uint64_t size = (uint64_t)archive_entry_size(e);
+
+	if (!archive_entry_size_is_set(e) || archive_entry_hardlink(e))
+		return 0;
+	if (size > u->job->file_bytes_max)
+		return unpack_fail(u, -EFBIG,
+				   "%s: entry %.160s: claims %" PRIu64 " bytes, over %" PRIu64
+				   " MiB (image_file_max_mb)",
+				   t->what, path, size, u->job->file_bytes_max >> 20);
+	u->claimed += size;
+	if (u->claimed > u->job->bytes_max)
+		return unpack_fail(u, -EFBIG,
+				   "%s: entry %.160s: the image's files claim over %" PRIu64
+				   " MiB (image_max_mb)",
+				   t->what, path, u->job->bytes_max >> 20);
+	if (u->claimed > BOMB_BYTES && u->claimed / BOMB_RATIO > u->bytes)
+		return unpack_fail(u, -EFBIG,
+				   "%s: entry %.160s: the files claim more than %" PRIu64
+				   " times what the image holds",
+				   t->what, path, BOMB_RATIO);
+	return 0;
+}
+
 static int judge(struct tar *t, struct archive_entry *e, const char *path)
 {
 	const char *fault = path_fault(path);
 	enum whiteout_kind kind = whiteout_kind(path);
 	la_int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
+	int r;
 
 	if (fault)
 		return fail(t, -EINVAL, path, fault);
@@ -123,9 +151,8 @@ static int judge(struct tar *t, struct archive_entry *e, const char *path)
 		return whiteouts_add(&t->whiteouts, kind, path) < 0 ? -ENOMEM : SKIP;
 	if (uid < 0 || uid >= (la_int64_t)IMAGE_IDS || gid < 0 || gid >= (la_int64_t)IMAGE_IDS)
 		return fail(t, -ERANGE, path, "its owner is not below 65536");
-	if (archive_entry_size_is_set(e) && (uint64_t)archive_entry_size(e) > t->u->job->bytes_max)
-		return fail(t, -EFBIG, path, "is larger than an image may be");
-	return judge_type(t, e, path);
+	r = check_size(t, e, path);
+	return r < 0 ? r : judge_type(t, e, path);
 }
 
 static int write_fault(struct tar *t, const char *path)
@@ -185,7 +212,9 @@ static int take_entry(struct tar *t, struct archive_entry *e)
 	int r;
 
 	if (++t->u->entries > t->u->job->entries_max)
-		return unpack_fail(t->u, -E2BIG, "%s: the image has more than %" PRIu64 " entries",
+		return unpack_fail(t->u, -E2BIG,
+				   "%s: the image has more than %" PRIu64
+				   " entries (image_entries_max)",
 				   t->what, t->u->job->entries_max);
 	if (!name)
 		return unpack_fail(t->u, -EILSEQ, "%s: an entry has no readable name: %s", t->what,

@@ -27,10 +27,13 @@
 #define JSON_BLOB_BYTES_MAX (4u << 20) /* index, manifest, config */
 #define JSON_DEPTH_MAX      32u
 #define PATH_BYTES_MAX      4095u
-#define NAME_BYTES_MAX      255u
+#define NAME_BYTES_MAX      254u /* mkfs.erofs 1.5 cuts longer ones, and then finds no such file */
 #define IMAGE_IDS           65536u /* uids and gids an image may use */
-#define MEMBER_NAME_SIZE    512    /* of a file in the outer archive */
-#define MEMBERS_MAX         65536u /* files in the outer archive */
+/* gzip reaches 1000:1 on zeros; more than that over this much is an attack. */
+#define BOMB_RATIO       ((uint64_t)1000)
+#define BOMB_BYTES       ((uint64_t)1 << 30)
+#define MEMBER_NAME_SIZE 512    /* of a file in the outer archive */
+#define MEMBERS_MAX      65536u /* files in the outer archive */
 
 struct unpack {
 	int control_fd; /* borrowed */
@@ -38,6 +41,7 @@ struct unpack {
 	const struct wire_unpack_job *job;
 	uint64_t bytes;   /* unpacked so far, all layers */
 	uint64_t entries; /* entries so far, all layers */
+	uint64_t claimed; /* what the files say they hold, all layers: mkfs.erofs reads holes too */
 	uint32_t layer_count;
 	uint8_t diff_ids[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* as the config promises them */
 	uint8_t digest[DIGEST_SIZE];                     /* of the image */

@@ -18,6 +18,7 @@ struct call {
 	uint64_t cookie; /* 0: this place is free */
 	uint64_t deadline_ns;
 	enum call_peer peer;
+	uint32_t cancel;
 	struct request *rq;
 	answer_fn done;
 	void *ctx;
@@ -105,6 +106,7 @@ void calls_ask(struct api *api, const struct call_ask *ask)
 		.cookie = ++calls->last_cookie,
 		.deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS,
 		.peer = ask->peer,
+		.cancel = ask->cancel,
 		.rq = ask->rq,
 		.done = ask->done,
 		.ctx = ask->ctx,
@@ -132,11 +134,23 @@ void calls_take(struct api *api, const struct call_part *part)
 		finish(api, call, part->err, part->text);
 }
 
-void calls_forget(struct calls *calls, const struct request *rq)
+static void send_cancel(struct api *api, const struct call *call)
 {
-	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (calls->table[i].rq == rq)
-			calls->table[i].rq = NULL;
+	struct wire_link *link = call->peer == CALL_EBBD ? api->control : api->ledger;
+
+	if (call->cancel && link)
+		(void)wire_link_send(link, call->cancel, &call->cookie, sizeof(call->cookie), -1);
+}
+
+void calls_forget(struct api *api, const struct request *rq)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		if (api->calls->table[i].rq != rq)
+			continue;
+		api->calls->table[i].rq = NULL;
+		if (api->calls->table[i].cookie)
+			send_cancel(api, &api->calls->table[i]);
+	}
 }
 
 void calls_peer_lost(struct api *api, enum call_peer peer)
@@ -153,8 +167,10 @@ bool calls_expire(struct api *api, uint64_t now_ns)
 	for (size_t i = 0; i < CALLS_MAX; i++) {
 		struct call *call = &api->calls->table[i];
 
-		if (call->cookie && now_ns >= call->deadline_ns)
+		if (call->cookie && now_ns >= call->deadline_ns) {
+			send_cancel(api, call);
 			finish(api, call, ETIMEDOUT, "no answer came in time");
+		}
 		any |= call->cookie != 0;
 	}
 	return any;

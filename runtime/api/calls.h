@@ -39,6 +39,7 @@ struct call_ask {
 	int fd; /* borrowed; sent along if has_fd */
 	bool has_fd;
 	uint32_t timeout_ms; /* 0: 30 s */
+	uint32_t cancel;     /* type of the record {cookie} that says nobody waits; 0: none */
 	struct request *rq;  /* may be NULL */
 	answer_fn done;
 	void *ctx;
@@ -57,7 +58,8 @@ struct call_part {
 	const char *text;
 };
 void calls_take(struct api *api, const struct call_part *part);
-void calls_forget(struct calls *calls, const struct request *rq);
+/* Its client is gone: what is asked for it alone is cancelled. */
+void calls_forget(struct api *api, const struct request *rq);
 /* Ends what waits for this peer. */
 void calls_peer_lost(struct api *api, enum call_peer peer);
 /* Ends what waited too long. Returns whether anything still waits. */

@@ -187,6 +187,7 @@ void post_image(struct request *rq)
 					      .fd = rq->spool_fd,
 					      .has_fd = true,
 					      .timeout_ms = IMPORT_TIMEOUT_MS,
+					      .cancel = WIRE_IMAGE_CANCEL,
 					      .rq = rq,
 					      .done = on_imported,
 					      .ctx = import});

@@ -39,7 +39,7 @@ FILTER_EMBED(policy, "runtime/api/seccomp.policy");
 
 void api_forget(struct api *api, struct request *rq)
 {
-	calls_forget(api->calls, rq);
+	calls_forget(api, rq);
 	watch_forget(api->watch, rq);
 	logs_forget(api->logs, rq);
 }

@@ -39,6 +39,11 @@ static int split_reference(struct upload *u, const char *text)
 {
 	if (text_copy(u->path, sizeof(u->path), text) < 0)
 		return -ENAMETOOLONG;
+	if (text[0] == '-' &&
+	    (!text[1] || text[1] == ':')) { /* stdin, as skopeo and docker have it */
+		u->path[1] = '\0';
+		return text_copy(u->reference, sizeof(u->reference), text[1] ? text + 2 : "");
+	}
 	if (access(u->path, F_OK) == 0)
 		return 0;
 	for (char *colon = strchr(u->path, ':'); colon; colon = strchr(colon + 1, ':')) {
@@ -54,9 +59,12 @@ static int open_file(struct upload *u)
 {
 	struct stat st;
 
-	u->fd = open(u->path, O_RDONLY | O_CLOEXEC);
+	u->fd = strcmp(u->path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					  : open(u->path, O_RDONLY | O_CLOEXEC);
 	if (u->fd < 0 || fstat(u->fd, &st) < 0)
 		return -errno;
+	if (strcmp(u->path, "-") == 0 && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : 0;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	u->bytes = (uint64_t)st.st_size;

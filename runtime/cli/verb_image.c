@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* image import, ls, rm, gc. */
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/cli/api.h"
@@ -28,9 +29,16 @@ static int upload_source(const struct call *call, const char *source, const char
 
 	if (r < 0) {
 		say_error(err,
-			  "sources are oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:ROOTFS",
+			  "sources are oci:DIR, oci-archive:FILE, docker-archive:FILE (FILE - is a "
+			  "pipe), dir:ROOTFS",
 			  "cannot import %s", source);
 		return CLI_FAILED;
+	}
+	if (!name && strcmp(upload.path, "-") == 0) {
+		say_error("what comes from a pipe has no name", "choose one with -t",
+			  "cannot import %s", source);
+		upload_close(&upload);
+		return CLI_USAGE;
 	}
 	if (!name) {
 		upload_default_name(&upload, own_name, sizeof(own_name));

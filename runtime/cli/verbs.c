@@ -145,7 +145,8 @@ const struct verb cli_verbs[] = {
 	{.name = "image import",
 	 .words = "SRC",
 	 .help = "an image comes into the store",
-	 .details = "SRC is oci:DIR, oci-archive:FILE, docker-archive:FILE or dir:ROOTFS;\n"
+	 .details = "SRC is oci:DIR, oci-archive:FILE, docker-archive:FILE (- is a pipe) or "
+		    "dir:ROOTFS;\n"
 		    "FILE:REF and DIR:REF choose one image of several.",
 	 .options = import_options,
 	 .words_min = 1,

@@ -17,8 +17,8 @@
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
 
-#define IMPORTS_MAX 4 /* under way at once */
-#define NOTICES_MAX 8 /* the first ones; what follows is in the log */
+#define IMPORTS_MAX 16 /* under way at once; each has a time limit and gives way to instances */
+#define NOTICES_MAX 8  /* the first ones; what follows is in the log */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -26,6 +26,7 @@ struct import {
 	struct apilink *api;
 	struct image_import *job; /* NULL = free */
 	uint64_t cookie;
+	bool orphan; /* the ebb-api that asked is gone: nobody is told how it ends */
 	struct watch watch;
 };
 
@@ -164,7 +165,8 @@ static void on_import(struct watch *w, uint32_t events)
 	if (image_import_step(import->job, done) == 1) {
 		done->cookie = import->cookie;
 		end_import(import);
-		peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
+		if (!import->orphan)
+			peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
 		if (done->err == 0)
 			say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
 	}
@@ -193,6 +195,7 @@ static int start_import(struct apilink *a, const struct wire_image_import *job, 
 	}
 	import->api = a;
 	import->cookie = job->cookie;
+	import->orphan = false;
 	import->watch = (struct watch){.fd = image_import_fd(import->job),
 				       .on_ready = on_import,
 				       .name = "apilink on_import"};
@@ -224,6 +227,18 @@ static int on_image_import(void *self, struct wire_message *m)
 			r == -EAGAIN ? "too many imports are under way; try again" : strerror(-r));
 	peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, failed, sizeof(*failed), NULL, 0);
 	free(failed);
+	return 0;
+}
+
+/* Nobody waits for the import with this cookie any more; its IMAGE_DONE still comes. */
+static int on_image_cancel(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const uint64_t *cookie = (const void *)m->record;
+
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
+		if (a->imports[i].job && !a->imports[i].orphan && a->imports[i].cookie == *cookie)
+			image_import_cancel(a->imports[i].job);
 	return 0;
 }
 
@@ -311,6 +326,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,
 	 on_service_start},
 	{WIRE_IMAGE_IMPORT, sizeof(struct wire_image_import), PHASE_SERVING, 1, 1, on_image_import},
+	{WIRE_IMAGE_CANCEL, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_image_cancel},
 	{WIRE_IMAGE_DEL, sizeof(struct wire_image_del), PHASE_SERVING, 0, 0, on_image_del},
 	{WIRE_INSTANCES_GET, sizeof(struct wire_instances_get), PHASE_SERVING, 0, 0,
 	 on_instances_get},
@@ -371,9 +387,12 @@ static void on_ended(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
-	for (size_t i = 0; i < IMPORTS_MAX; i++)
-		if (a->imports[i].job)
-			end_import(&a->imports[i]);
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
+		if (!a->imports[i].job)
+			continue;
+		a->imports[i].orphan = true;
+		image_import_cancel(a->imports[i].job);
+	}
 }
 
 static int open_directory(const char *path)
@@ -381,6 +400,19 @@ static int open_directory(const char *path)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static void limit_images(const struct apilink_options *options)
+{
+	const struct config *c = options->config;
+	const struct image_limits limits = {
+		.bytes_max = c->image_max_mb << 20,
+		.file_bytes_max = c->image_file_max_mb << 20,
+		.entries_max = c->image_entries_max,
+		.step_ms = (uint32_t)c->import_step_s * 1000,
+	};
+
+	image_store_limit(options->images, &limits);
 }
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
@@ -393,6 +425,7 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 	if (!a)
 		return -ENOMEM;
 	a->options = *options;
+	limit_images(options);
 	a->ledger_fd = -1;
 	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
 	a->listener_fd = listener_unix(path, c->api_group, err, err_size);

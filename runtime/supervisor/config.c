@@ -74,6 +74,10 @@ static const struct key keys[] = {
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit"),
 	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host: below it frozen ones go first"),
+	NUMBER(image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
+	NUMBER(image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
+	NUMBER(image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
+	NUMBER(import_step_s, 1, 86400, 600, "time of one step of an import"),
 	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),
 };
 /* clang-format on */

@@ -33,6 +33,7 @@ struct config {
 	uint32_t proxy_listeners; /* bit n: listeners[n] expects the PROXY protocol */
 	struct wire_network trusted[TRUSTED_MAX];
 	uint32_t trusted_count;
+	uint64_t image_max_mb, image_file_max_mb, image_entries_max, import_step_s;
 	uint64_t scratch_mb, memory_max_mb, memory_reserve_mb;
 	char log_level[16];
 	bool print_only; /* -T */

@@ -193,6 +193,16 @@ void spec_unref(struct spec *spec)
 	free(spec);
 }
 
+/* A layer that comes again higher up shows everything it has there: the lower one adds nothing, and
+ * overlayfs takes no directory twice (ELOOP). */
+static bool comes_again(const struct wire_service_put *put, uint32_t layer)
+{
+	for (uint32_t i = layer + 1; i < put->layer_count; i++)
+		if (memcmp(put->layers[i], put->layers[layer], DIGEST_SIZE) == 0)
+			return true;
+	return false;
+}
+
 static int spec_new(const struct wire_service_put *put, struct image_store *images,
 		    struct spec **out, char *err, size_t err_size)
 {
@@ -205,7 +215,11 @@ static int spec_new(const struct wire_service_put *put, struct image_store *imag
 	spec->put.layer_count = 0;
 	for (uint32_t i = 0; i < put->layer_count; i++) {
 		char digest[2 * DIGEST_SIZE + 1];
-		int fd = image_layer_open(images, put->layers[i]);
+		int fd;
+
+		if (comes_again(put, i))
+			continue;
+		fd = image_layer_open(images, put->layers[i]);
 
 		if (fd < 0) {
 			text_hex(digest, put->layers[i], DIGEST_SIZE);

@@ -27,7 +27,7 @@
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
 	X(API_LEDGER) X(GATEWAY_FILES) \
 	/* api -> ebbd */ \
-	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_DEL) X(INSTANCES_GET) \
+	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_CANCEL) X(IMAGE_DEL) X(INSTANCES_GET) \
 	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
 	/* ebbd -> ledger */ \
 	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
@@ -53,7 +53,7 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define HOST_NAME_SIZE    256
 #define PATH_PREFIX_SIZE  256
 #define ERROR_TEXT_SIZE   512
-#define IMAGE_LAYERS_MAX  64
+#define IMAGE_LAYERS_MAX  127 /* what overlayfs's lowerdir holds by fsconfig(2) */
 #define IMAGE_NAME_SIZE   256
 #define DIGEST_SIZE       32 /* SHA-256 */
 #define SERVICES_MAX      1024
@@ -576,7 +576,7 @@ struct wire_ipc_retire {
 /* fds: source (regular file, read-only), target directory (the process is chrooted to it too). */
 struct wire_unpack_job {
 	uint32_t format, reserved; /* enum wire_image_format */
-	uint64_t bytes_max, entries_max;
+	uint64_t bytes_max, file_bytes_max, entries_max;
 	char reference[IMAGE_NAME_SIZE];
 };
 

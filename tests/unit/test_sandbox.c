@@ -420,13 +420,13 @@ static void many_layers_stack(void **state)
 		assert_int_equal(mkdir(path, 0755), 0);
 		layer_fds[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		file_fd = openat(layer_fds[i], "top", O_CREAT | O_WRONLY, 0644);
-		assert_int_equal(dprintf(file_fd, "%02d", i), 2);
+		assert_int_equal(dprintf(file_fd, "%03d", i), 3);
 	}
 	root_fd = sandbox_root(layer_fds, COUNT, &b.armed, 1 << 20, "api-7", f->rig.stage);
 	if (root_fd < 0)
 		fail_msg("root: %s", strerror(-root_fd));
-	assert_int_equal(fd_read_file_at(root_fd, "top", path, sizeof(path)), 2);
-	assert_string_equal(path, "63");
+	assert_int_equal(fd_read_file_at(root_fd, "top", path, sizeof(path)), 3);
+	assert_string_equal(path, "126");
 	assert_int_equal(rmdir(f->rig.stage), 0); /* empty, nothing mounted on it */
 	assert_int_equal(mkdir(f->rig.stage, 0700), 0);
 	fd_close(&root_fd);
