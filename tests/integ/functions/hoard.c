@@ -66,18 +66,21 @@ static long one_timer(long n)
  * would take it. */
 static long one_signal(long n)
 {
-	static pid_t sink;
+	static pid_t sink, parent;
 
 	if (n == 0) {
 		sigset_t all, old;
 
 		sigfillset(&all);
 		sigprocmask(SIG_SETMASK, &all, &old);
+		parent = getpid();
 		sink = fork();
 		if (sink == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			for (;;)
+			/* The parent may have ended before that. */
+			while (getppid() == parent)
 				pause();
+			_exit(0);
 		}
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		if (sink < 0)
