@@ -139,8 +139,15 @@ static int run_one(struct step *s, const struct step_run *run)
 	return ended ? ended : status;
 }
 
+/* Who asked is gone: so is the build, also when he went before this call. */
+static int die_with(pid_t parent)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ? -ESRCH : 0;
+}
+
 static int prepare(struct step *s)
 {
+	pid_t parent = getppid();
 	const char *where = "";
 	int r = filter_compile(step_policy_start, (size_t)(step_policy_end - step_policy_start),
 			       &s->filter, s->err, sizeof(s->err));
@@ -150,11 +157,13 @@ static int prepare(struct step *s)
 	s->signal_fd = watch_signals();
 	if (s->signal_fd < 0)
 		return fail("signals", strerror(-s->signal_fd));
+	if (die_with(parent) < 0)
+		return fail("death signal", "who asked for this build is gone");
 	if (ids_open(&s->ids, s->err, sizeof(s->err)) < 0)
 		return fail("ids", s->err);
-	/* Who asked is gone: so is the build. Here, as a user namespace of our own forgets it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
-		return fail("death signal", strerror(errno));
+	/* Again, as a user namespace of our own forgets it. */
+	if (die_with(parent) < 0)
+		return fail("death signal", "who asked for this build is gone");
 	if (s->ids.privileged && s->plan.cgroups &&
 	    group_open(&s->plan, &s->ids, &s->group, s->err, sizeof(s->err)) < 0)
 		return fail("limits (EBB_BUILD_CGROUPS=no builds without)", s->err);
