@@ -44,7 +44,7 @@ struct key {
 	.kind = KEY_TIME, AT(member), .unit_ms = (unit), .min = (least), .max = (most), \
 	.fallback = (usual)
 
-static const char *const timers_words[] = {"fire", "late", NULL};
+static const char *const timers_words[] = {"auto", "fire", "late", NULL};
 static const char *const seccomp_words[] = {"default", "strict", NULL};
 static const char *const egress_words[] = {"none", NULL};
 

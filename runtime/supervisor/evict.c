@@ -104,12 +104,25 @@ static bool is_spare(const struct instance *i)
 	       live_of(i->fleet, i->spec) > i->spec->put.instances_min;
 }
 
+/* Awake without work for longer than any grace: something of its own keeps it so, which has no
+ * claim on what others need. Only a lock has, for which somebody else may wait. */
+static bool is_idle_for_long(const struct instance *i)
+{
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	uint64_t set_ns = i->spec->put.freeze_after_ms * NS_PER_MS;
+
+	return i->idle.look.lock.pid == 0 && clock_mono_ns() - atomic_load(&slot->idle_since_ns) >
+						     (set_ns > SOON_NS ? set_ns : SOON_NS);
+}
+
 static bool may_go(const struct instance *i, const struct spec *wanted)
 {
 	if (i->spec == wanted || i->stop_wanted)
 		return false;
 	if (i->state == INSTANCE_PREPARED || i->state == INSTANCE_WAITING)
 		return i->ahead;
+	if (i->state == INSTANCE_RUNNING)
+		return is_idle_for_long(i) && is_spare(i);
 	return i->state == INSTANCE_FROZEN &&
 	       board_state_of(board_load(i->fleet->options.board, i->slot)) == BOARD_FROZEN &&
 	       is_spare(i);
@@ -123,12 +136,20 @@ static uint64_t used_ns(const struct instance *i)
 	return i->ahead ? 0 : atomic_load(&board_slot(board, i->slot)->idle_since_ns);
 }
 
+/* Who is frozen goes before who is awake. */
+static bool goes_before(const struct instance *a, const struct instance *b)
+{
+	if ((a->state == INSTANCE_RUNNING) != (b->state == INSTANCE_RUNNING))
+		return b->state == INSTANCE_RUNNING;
+	return used_ns(a) < used_ns(b);
+}
+
 static struct instance *least_recently_used(struct fleet *f, const struct spec *wanted)
 {
 	struct instance *least = NULL;
 
 	for (struct instance *i = f->first; i; i = i->next)
-		if (may_go(i, wanted) && (!least || used_ns(i) < used_ns(least)))
+		if (may_go(i, wanted) && (!least || goes_before(i, least)))
 			least = i;
 	return least;
 }
@@ -146,8 +167,8 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 	bytes = bytes_of(i);
 	if (!i->ahead)
 		instance_say(i, WIRE_EVENT_INSTANCE_EVICTED,
-			     "frozen and unused for %" PRIu64 " ms, gives back %" PRIu64
-			     " MiB: %s%s%s",
+			     "%s and unused for %" PRIu64 " ms, gives back %" PRIu64 " MiB: %s%s%s",
+			     i->state == INSTANCE_RUNNING ? "awake" : "frozen",
 			     (clock_mono_ns() - used_ns(i)) / NS_PER_MS, bytes >> 20, cause,
 			     wanted ? " for service " : "", wanted ? wanted->put.name : "");
 	stop_drain(i);

@@ -48,6 +48,10 @@ static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
 	}
 	if (l->unknown_pid > 0)
 		return IDLE_UNKNOWN;
+	if (l->tick.to_ns != LOOK_NEVER && v->ticks_work) {
+		*at_ns = l->tick.to_ns;
+		return IDLE_TICKS;
+	}
 	if (v->budget_ns > v->now_ns && l->first.from_ns != LOOK_NEVER) {
 		*at_ns = v->budget_ns;
 		return IDLE_BUDGET;

@@ -30,6 +30,7 @@
 	X(STRETCHED) /* a sleep that a freeze would make longer */ \
 	X(UNSURE)    /* a timer may be due any moment, and a thaw would not tell when */ \
 	X(UNKNOWN)   /* a timer of which nobody can say when it is due */ \
+	X(TICKS)     /* what comes again and again does something each time */ \
 	X(BUDGET)    /* the service's timers had enough thaws this second */
 /* clang-format on */
 #define X(name) IDLE_##name,
@@ -41,6 +42,7 @@ struct idle_view {
 	uint64_t thawed_ns;   /* what a timer began may take as long as what a request did */
 	uint64_t limit_ns;    /* after so long without work only a lock counts (maxDuration) */
 	bool fire;            /* ebb.timers */
+	bool ticks_work;      /* its ticks read or write */
 	bool locked;          /* it holds a file lock others could wait for */
 	uint64_t used_us;     /* CPU over the last window */
 	uint64_t window_ns;   /* its length */

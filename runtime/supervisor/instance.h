@@ -53,7 +53,10 @@ struct idleness {
 	uint64_t timer_thaws;
 	enum idle_reason reason;
 	bool late, by_hand, by_timer; /* frozen for good; frozen by command; thawed for a timer */
-	pid_t stuck_tid;              /* it did not park when asked */
+	bool ticks_work;              /* over the last two looks: see idle_view */
+	uint64_t worked_ns; /* the last request or hold, or thaw that was not for a timer */
+	uint64_t io_ns, verified_ns; /* when look.io was read; when its ticks were told apart */
+	pid_t stuck_tid;             /* it did not park when asked */
 	struct look look;
 	struct look_notes *notes;
 };

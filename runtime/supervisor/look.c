@@ -25,6 +25,7 @@ struct note {
 		slices; /* how often the thread was put on a CPU; the same = it did not run since */
 	uint64_t args[4], stack;
 	uint64_t looked_ns, from_ns, to_ns, length_ns;
+	bool brief, ticks; /* it ends soon; and one like it had come before */
 };
 
 /* In the order of the threads, which the kernel keeps. */
@@ -40,7 +41,7 @@ struct looking {
 	uint32_t cursor;          /* where the next one of them is looked for first */
 	struct look_notes *fresh; /* NULL: none */
 	struct look *look;
-	bool on_fds;
+	bool on_fds, brief; /* somebody waits for descriptors; for a short time */
 };
 
 static int read_pair(void *ctx, uint64_t address, int64_t out[2])
@@ -130,14 +131,30 @@ static void take_in(struct looking *g, const struct look_due *due)
 	keep_soonest(&g->look->soon, due, false);
 }
 
+/* Whether a brief wait is one more of the kind that this thread ended with before. */
+static bool is_tick(struct looking *g, const struct note *before, bool same, bool brief)
+{
+	g->brief |= brief;
+	if (!g->q->housekeeping || !brief || !before)
+		return false;
+	if (before->ticks && !g->q->verify)
+		return true;
+	if (same)
+		return before->ticks && before->looked_ns > g->q->quiet_since_ns;
+	return before->brief && before->looked_ns > g->q->quiet_since_ns;
+}
+
 static void write_note(struct looking *g, pid_t tid, const struct wait_line *line, uint64_t slices,
-		       const struct look_due *due)
+		       const struct look_due *due, bool ticks)
 {
 	struct note *n = new_note(g);
 
 	if (!n)
 		return;
 	*n = (struct note){.tid = tid,
+			   .brief = due->to_ns - g->view.mono_ns < LOOK_BRIEF_NS ||
+				    due->to_ns < g->view.mono_ns,
+			   .ticks = ticks,
 			   .slices = slices,
 			   .stack = line->stack,
 			   .looked_ns = g->view.mono_ns,
@@ -165,7 +182,7 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 	const struct note *before = find(g, tid);
 	struct look_due due = {
 		.to_ns = now_ns + w->ns, .length_ns = w->ns, .tid = tid, .what = w->name};
-	bool same = before && still_there(g, before, line, slices);
+	bool same = before && still_there(g, before, line, slices), ticks;
 
 	if (before && !same && slices > 0 && before->looked_ns > began_ns)
 		began_ns = before->looked_ns;
@@ -174,7 +191,14 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 		due.from_ns = before->from_ns;
 		due.to_ns = before->to_ns;
 	}
-	write_note(g, tid, line, slices, &due);
+	ticks = is_tick(g, before, same, w->ns < LOOK_BRIEF_NS);
+	write_note(g, tid, line, slices, &due, ticks);
+	/* A bounded wait for descriptors that a freeze would stretch: nobody can serve it but by
+	 * staying awake for ever, as the next one follows it. */
+	if (ticks || (g->q->housekeeping && w->kind == WAIT_STRETCHED && w->on_fds)) {
+		keep_soonest(&g->look->tick, &due, false);
+		return;
+	}
 	if (w->kind == WAIT_STRETCHED)
 		keep_soonest(&g->look->stretched, &due, false);
 	else
@@ -194,7 +218,11 @@ static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *l
 	due.from_ns = before->from_ns;
 	due.to_ns = before->to_ns;
 	due.length_ns = before->length_ns;
-	write_note(g, tid, line, before->slices, &due);
+	write_note(g, tid, line, before->slices, &due, before->ticks);
+	if (g->q->housekeeping && before->ticks) {
+		keep_soonest(&g->look->tick, &due, false);
+		return;
+	}
 	take_in(g, &due);
 	keep_soonest(&g->look->kept, &due, true);
 }
@@ -204,9 +232,23 @@ static void take_absolute(struct looking *g, pid_t tid, const struct wait_line *
 			  const struct wait *w)
 {
 	struct look_due due = {.from_ns = w->ns, .to_ns = w->ns, .tid = tid, .what = w->name};
+	const struct note *before = find(g, tid);
+	uint64_t slices = g->q->housekeeping ? slices_of(tid) : 0, began_ns = g->q->since_ns;
+	bool same = before && still_there(g, before, line, slices), ticks;
 
-	write_note(g, tid, line, 0, &due);
-	take_in(g, &due);
+	/* How long it is cannot be seen: no longer than since the look before, if the thread ran.
+	 */
+	if (before && !same && slices > 0 && before->looked_ns > began_ns)
+		began_ns = before->looked_ns;
+	ticks = is_tick(g, before, same,
+			(before && before->ticks) ? due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS
+						  : due.to_ns < began_ns + LOOK_BRIEF_NS);
+	g->brief |= due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS;
+	write_note(g, tid, line, slices, &due, ticks);
+	if (ticks)
+		keep_soonest(&g->look->tick, &due, false);
+	else
+		take_in(g, &due);
 }
 
 /* On its way back into a sleep that was noted, perhaps. */
@@ -248,7 +290,7 @@ static void look_at_descriptors(struct looking *g, pid_t pid)
 
 	if (g->q->frozen && !g->on_fds)
 		return;
-	look_fds(g->q, pid, g->view.mono_ns, &due, &g->look->lock);
+	look_fds(g->q, pid, g->view.mono_ns, &due, &g->look->tick, &g->look->lock);
 	take_in(g, &due);
 }
 
@@ -260,6 +302,8 @@ static int look_at_processes(struct looking *g, pid_t *ids)
 		look_at_descriptors(g, ids[i]);
 		if (g->look->unknown_pid == 0 && look_signal_timer(ids[i]))
 			g->look->unknown_pid = ids[i];
+		if (g->q->housekeeping && (g->brief || g->look->tick.to_ns != LOOK_NEVER))
+			look_io_add(ids[i], &g->look->io);
 	}
 	return n < 0 ? n : 0;
 }
@@ -282,6 +326,7 @@ int look_at(const struct look_request *q, struct look_notes **notes, struct look
 			     .first = never,
 			     .soon = never,
 			     .stretched = never,
+			     .tick = never,
 			     .kept = never};
 	for (int i = 0; i < n; i++)
 		look_at_thread(&g, ids[i]);

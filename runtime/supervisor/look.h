@@ -17,7 +17,10 @@
 #include "cgroups/cgroup.h"
 #include "runtime/supervisor/locks.h"
 
-#define LOOK_NEVER       UINT64_MAX
+#define LOOK_NEVER UINT64_MAX
+/* Shorter waits than this may be housekeeping. A second as programs ask for it can come out a
+ * little shorter, when a loop reckons what is left of it. */
+#define LOOK_BRIEF_NS    (900 * UINT64_C(1000000))
 #define LOOK_THREADS_MAX 4096 /* more are not looked at */
 
 /* A moment at which something is due: not before, not after. */
@@ -28,6 +31,12 @@ struct look_due {
 	const char *what;        /* static text */
 };
 
+/* What processes moved by read(2), write(2) and the like, and in how many calls: proc_pid_io(5). */
+struct look_io {
+	bool known;
+	uint64_t read_bytes, write_bytes, read_calls, write_calls;
+};
+
 struct look {
 	uint32_t threads;
 	pid_t running_tid;     /* one that runs right now; 0 = none */
@@ -36,6 +45,8 @@ struct look {
 	struct look_due
 		stretched;     /* a sleep that every freeze makes longer, the one that ends first */
 	struct held_lock lock; /* looked for while it is awake */
+	struct look_due tick;  /* housekeeping: a short wait that comes again and again */
+	struct look_io io;     /* of all processes, while one of them waits briefly */
 	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
 	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
 };
@@ -46,6 +57,11 @@ struct look_request {
 	const struct cgroup *cgroup;
 	pid_t init_pid;    /* PID 1 of the instance, as the host numbers it */
 	uint64_t since_ns; /* nothing that still waits began before: the last thaw, or the start */
+	/* What ticks may be told apart from what is due (timers "auto"): a brief wait is a tick
+	 * once another one followed it in the same thread, seen after quiet_since_ns. verify: what
+	 * was known of that before does not count. */
+	bool housekeeping, verify;
+	uint64_t quiet_since_ns;
 	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
 };
 
@@ -55,10 +71,15 @@ void look_notes_free(struct look_notes *notes);
 /* A thread in an uninterruptible sleep (it cannot be frozen), or 0. */
 pid_t look_stuck(const struct cgroup *g);
 
+/* look_io.c: adds what this process moved. */
+void look_io_add(pid_t pid, struct look_io *sum);
+/* Whether something was read or written in between, but for the counters of eventfds and timerfds
+ * and single bytes, with which threads wake each other. */
+bool look_io_moved(const struct look_io *before, const struct look_io *after);
 /* look_fds.c: brings the first expiry of this process's timerfds into *due, and (unless frozen) a
  * lock it holds on a foreign file system into *lock. */
 void look_fds(const struct look_request *q, pid_t pid, uint64_t now_ns, struct look_due *due,
-	      struct held_lock *lock);
+	      struct look_due *tick, struct held_lock *lock);
 /* look_timers.c: whether it has a POSIX timer (timer_create(2)) that something may wait for. When
  * it is due, the kernel tells only the process itself. */
 bool look_signal_timer(pid_t pid);

@@ -99,7 +99,7 @@ void meter_take(struct instance *i)
 
 void meter_read(struct instance *i, enum wire_meter_reason reason)
 {
-	if (i->cgroup.stat_fd < 0)
+	if (i->cgroup.stat_fd < 0 || i->opened_ns == 0) /* made ahead of need: nobody's account */
 		return;
 	meter_take(i);
 	i->last.reason = reason;

@@ -10,10 +10,19 @@
 
 #define PATIENCE_FIRST_NS QUIET_WINDOW_NS
 #define PATIENCE_MOST_NS  NS_PER_SEC
+/* What ticks is told apart anew now and then: a program may have begun to work in its ticks. */
+#define VERIFY_AGAIN_NS (30 * NS_PER_SEC)
 
 static bool fires(const struct instance *i)
 {
-	return i->spec->put.timers == WIRE_TIMERS_FIRE;
+	return i->spec->put.timers != WIRE_TIMERS_LATE;
+}
+
+/* Runtimes of ours wait for nothing but what their program set. */
+static bool has_housekeeping(const struct instance *i)
+{
+	return i->spec->put.timers == WIRE_TIMERS_AUTO &&
+	       !(i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME);
 }
 
 void quiet_sample(struct instance *i)
@@ -70,14 +79,37 @@ static void spend_budget(const struct instance *i, uint64_t now_ns)
 	s->timer_thaws++;
 }
 
-static int look(struct instance *i, bool frozen)
+/* When it had work last. A thaw for a timer sets the board's idle_since_ns too, and is none: what
+ * the instance was thawed for may be a tick. */
+static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 {
+	if (!idle->by_timer || idle_since_ns > idle->since_ns + NS_PER_MS)
+		idle->worked_ns = idle_since_ns > idle->since_ns ? idle_since_ns : idle->since_ns;
+	return idle->worked_ns;
+}
+
+static int look(struct instance *i, uint64_t idle_since_ns, bool frozen)
+{
+	struct idleness *idle = &i->idle;
+	uint64_t now_ns = clock_mono_ns();
 	struct look_request q = {.cgroup = &i->cgroup,
 				 .init_pid = i->armed.pid,
-				 .since_ns = i->idle.since_ns,
+				 .since_ns = idle->since_ns,
+				 .quiet_since_ns = worked_ns(idle, idle_since_ns),
+				 .housekeeping = has_housekeeping(i),
+				 .verify = !frozen && now_ns - idle->verified_ns > VERIFY_AGAIN_NS,
 				 .frozen = frozen};
+	struct look_io before = idle->look.io;
+	int r = look_at(&q, &idle->notes, &idle->look);
 
-	return look_at(&q, &i->idle.notes, &i->idle.look);
+	if (r < 0 || frozen)
+		return r;
+	if (idle->io_ns > q.quiet_since_ns)
+		idle->ticks_work = look_io_moved(&before, &idle->look.io);
+	idle->io_ns = now_ns;
+	if (q.verify && idle->look.tick.to_ns != LOOK_NEVER)
+		idle->verified_ns = now_ns;
+	return 0;
 }
 
 bool quiet_enough(struct instance *i, uint64_t *again_ns)
@@ -95,9 +127,10 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 
 	if (!window_closed(i, view.idle_since_ns, again_ns))
 		return false;
-	if (look(i, false) < 0)
+	if (look(i, view.idle_since_ns, false) < 0)
 		return true; /* nothing can be seen of it; it dies, or freezing will fail */
 	view.locked = idle->look.lock.pid > 0;
+	view.ticks_work = idle->ticks_work;
 	view.used_us = idle->used_us;
 	view.window_ns = idle->window_ns;
 	view.now_ns = clock_mono_ns();
@@ -121,7 +154,7 @@ void quiet_frozen(struct instance *i)
 	uint64_t now_ns = clock_mono_ns();
 
 	idle->wake_ns = LOOK_NEVER;
-	if (!fires(i) || look(i, true) < 0)
+	if (!fires(i) || look(i, idle->since_ns, true) < 0)
 		return;
 	if (idle->by_hand && idle->look.soon.to_ns < now_ns + TIMER_PAYS_NS)
 		idle->late = true;

@@ -66,13 +66,14 @@ struct call {
 	uint8_t arg;
 	enum wait_kind kind;
 	bool on_fds;
+	uint8_t count; /* 1 + the argument that says of how many descriptors; 0 = there is none */
 };
 
 static const struct call calls[] = {
 	{SYS_epoll_pwait, "epoll_pwait", UNIT_MS, 3, WAIT_FOR, true},
 	{SYS_epoll_pwait2, "epoll_pwait2", UNIT_TIMESPEC, 3, WAIT_FOR, true},
-	{SYS_ppoll, "ppoll", UNIT_TIMESPEC, 2, WAIT_STRETCHED, true},
-	{SYS_pselect6, "pselect6", UNIT_TIMESPEC, 4, WAIT_STRETCHED, true},
+	{SYS_ppoll, "ppoll", UNIT_TIMESPEC, 2, WAIT_STRETCHED, true, 2},
+	{SYS_pselect6, "pselect6", UNIT_TIMESPEC, 4, WAIT_STRETCHED, true, 1},
 	{SYS_nanosleep, "nanosleep", UNIT_TIMESPEC, 0, WAIT_FOR_KEPT, false},
 	{SYS_rt_sigtimedwait, "rt_sigtimedwait", UNIT_TIMESPEC, 2, WAIT_FOR, false},
 	{SYS_semtimedop, "semtimedop", UNIT_TIMESPEC, 3, WAIT_FOR, false},
@@ -80,8 +81,8 @@ static const struct call calls[] = {
 	{SYS_read, "read", UNIT_NONE, 0, WAIT_FOREVER, true},
 #ifdef SYS_epoll_wait
 	{SYS_epoll_wait, "epoll_wait", UNIT_MS, 3, WAIT_FOR, true},
-	{SYS_poll, "poll", UNIT_MS, 2, WAIT_FOR_KEPT, true},
-	{SYS_select, "select", UNIT_TIMEVAL, 4, WAIT_STRETCHED, true},
+	{SYS_poll, "poll", UNIT_MS, 2, WAIT_FOR_KEPT, true, 2},
+	{SYS_select, "select", UNIT_TIMEVAL, 4, WAIT_STRETCHED, true, 1},
 #endif
 };
 
@@ -215,7 +216,7 @@ void wait_decode(const struct wait_line *line, const struct wait_view *view, str
 		if (c->number != line->number)
 			continue;
 		out->name = c->name;
-		out->on_fds = c->on_fds;
+		out->on_fds = c->on_fds && !(c->count > 0 && line->args[c->count - 1] == 0);
 		set_relative(out, c->kind, limit_ns(view, c->unit, line->args[c->arg]));
 	}
 }

@@ -89,6 +89,28 @@ static void explain_unknown(const struct instance *i, uint64_t now_ns, char *out
 		 i->idle.look.unknown_pid);
 }
 
+/* "thread 812 waits 100 ms at a time (epoll_wait)". */
+static void name_tick(const struct look_due *tick, char *out, size_t size)
+{
+	if (tick->length_ns)
+		snprintf(out, size, "thread %d waits %" PRIu64 " ms at a time (%s)", tick->tid,
+			 tick->length_ns / NS_PER_MS, tick->what);
+	else
+		snprintf(out, size, "thread %d waits for less than a second at a time (%s)",
+			 tick->tid, tick->what);
+}
+
+static void explain_ticks(const struct instance *i, uint64_t now_ns, char *out, size_t size)
+{
+	char tick[160];
+
+	name_tick(&i->idle.look.tick, tick, sizeof(tick));
+	snprintf(out, size,
+		 "awake: %s, and the program reads or writes when that is over (`timers`: "
+		 "\"late\" lets it wait)",
+		 tick);
+}
+
 static void explain_budget(const struct instance *i, uint64_t now_ns, char *out, size_t size)
 {
 	snprintf(out, size,
@@ -118,7 +140,7 @@ static void (*const awake_texts[IDLE_REASON_COUNT])(const struct instance *i, ui
 	[IDLE_CPU] = explain_cpu,         [IDLE_THREAD] = explain_thread,
 	[IDLE_SOON] = explain_soon,       [IDLE_STRETCHED] = explain_stretched,
 	[IDLE_UNSURE] = explain_unsure,   [IDLE_BUDGET] = explain_budget,
-	[IDLE_UNKNOWN] = explain_unknown,
+	[IDLE_UNKNOWN] = explain_unknown, [IDLE_TICKS] = explain_ticks,
 };
 
 /* Which requests hold it, as far as the board has room to say. */
@@ -208,6 +230,13 @@ static void explain_frozen(const struct instance *i, char *out, size_t size)
 	else
 		snprintf(out, size,
 			 "frozen: no request, no hold, no timer; the next request thaws it");
+	if (idle->look.tick.to_ns != LOOK_NEVER && i->spec->put.timers == WIRE_TIMERS_AUTO) {
+		char tick[160];
+		size_t n = strlen(out);
+
+		name_tick(&idle->look.tick, tick, sizeof(tick));
+		snprintf(out + n, size - n, "; %s and does nothing then: that waits too", tick);
+	}
 	if (i->spec->put.timers == WIRE_TIMERS_LATE)
 		snprintf(out, size,
 			 "frozen: no request, no hold; the next request thaws it, timers wait "

@@ -328,8 +328,9 @@ struct wire_service_put {
 	uint32_t reserved_timers;
 };
 
-/* What becomes of the timers of a frozen instance: thawed in time for them, or late. */
-enum wire_timers { WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
+/* What becomes of the timers of a frozen instance: thawed in time for them; late; or, where the
+ * image is no runtime of ours, in time but for short ticks that do nothing. */
+enum wire_timers { WIRE_TIMERS_AUTO, WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 
 struct wire_service_del {
 	uint64_t cookie;

@@ -153,6 +153,15 @@ def test_total_is_the_sum_of_the_services(one):
         assert row["provisioned_mb_ms"] == row["provisioned_mb_us"] // 1000
 
 
+def test_what_is_only_prepared_is_on_no_bill(one):
+    """Reading the bill says nothing to the ledger of an instance that nobody has asked for yet."""
+    one.deploy("ahead", "probe")
+    one.cli("usage")
+    one.cli("usage")
+    assert "level=error" not in one.log()
+    one.cli("rm", "ahead")
+
+
 def test_window_without_requests_is_empty(one):
     rows = one.cli("usage", "--json", "--to", "2020-01-02T00:00:00Z", "--from",
                    "2020-01-01T00:00:00Z").json

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way in which a thread can wait ends in time though it is frozen; a static C program, on every kernel."""
+import re
+
 import pytest
 
 import pictures
@@ -48,7 +50,8 @@ def test_every_kind_of_wait_ends_in_time_though_it_was_frozen(waiting):
 def test_a_sleep_that_repeats_is_frozen_whenever_it_was_looked_at_first(module_ebb, waiting):
     """A look every 500 ms or so would meet a sleep of 500 ms at the same place again and again."""
     names = [f"ticks-{n}" for n in range(4)]
-    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1} for name in names})
+    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
+                             "ebb": {"timers": "fire"}} for name in names})
     for name in names:
         assert module_ebb.get(name, f"/ticks?ms={500 * SLOW:.0f}").status == 200
     for n, name in enumerate(names):  # by then nobody saw when the present one began
@@ -101,3 +104,36 @@ def test_work_without_a_request_ends_at_max_duration_though_a_posix_timer_is_arm
     wait_why(module_ebb, "long-posix", "whose time cannot be read")
     module_ebb.wait_frozen("long-posix")
     assert "wait for the next request" in why(module_ebb, "long-posix")
+
+
+TICKS = {"poll": 100, "nanosleep": 50, "epoll": 500, "select": 1000, "futex": 50, "timerfd": 100}
+
+
+@pytest.mark.parametrize("kind", TICKS)
+def test_a_tick_that_does_nothing_waits_for_the_next_request(module_ebb, waiting, kind):
+    """As most servers of the world tick: JVMs, uvicorn, gunicorn, PHP. What sleeps beside it fires."""
+    name, ms = f"idle-{kind}", int(TICKS[kind] * (1 if SLOW == 1 else 2) if kind != "select" else 1000)
+    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+    assert module_ebb.get(name, f"/ticks?kind={kind}&ms={ms}").status == 200
+    wait_for(lambda: re.search(r"frozen.*thread \d+ waits .* at a time", why(module_ebb, name)))
+    frozen = module_ebb.instance(name)
+    before = len(timer_thaws(module_ebb, frozen["id"]))  # one may have told that it is a tick
+    pass_time(1.5)
+    assert module_ebb.instance(name)["cpu_us"] == frozen["cpu_us"]
+    with Metronome() as metronome:
+        assert module_ebb.get(name, f"/timer?kind=poll&ms={WAIT_MS}").status == 200
+        wait_for(lambda: len(timer_thaws(module_ebb, frozen["id"])) > before, 2 + WAIT_MS / 1000)
+        module_ebb.wait_frozen(name)
+    (late,) = module_ebb.get(name, "/fired").json
+    assert late < LATE_MS + metronome.worst_ms, (late, metronome.worst_ms)
+    module_ebb.cli("rm", name)
+
+
+def test_a_tick_that_writes_keeps_its_instance_awake(module_ebb, waiting):
+    module_ebb.apply({"writes": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "maxDuration": 4}})
+    assert module_ebb.get("writes", "/ticks?kind=nanosleep&ms=100&says=1").status == 200
+    wait_why(module_ebb, "writes", "reads or writes when that is over")
+    ticks = module_ebb.cli("logs", "writes").out.count("tick")
+    wait_for(lambda: module_ebb.cli("logs", "writes").out.count("tick") > ticks + 5)
+    module_ebb.wait_frozen("writes")
+    module_ebb.cli("rm", "writes")

@@ -62,7 +62,7 @@ static void test_wrong_values_name_path_value_and_what_is_allowed(void **state)
 		 "services.api.hosts: 5 names are too many (..4)"},
 		{"\"ebb\":true", "services.api.ebb: true is not an object"},
 		{"\"ebb\":{\"timers\":\"soon\"}",
-		 "services.api.ebb.timers: \"soon\" is not one of: fire late"},
+		 "services.api.ebb.timers: \"soon\" is not one of: auto fire late"},
 		{"\"ebb\":{\"hibernate\":\"2 s\"}",
 		 "services.api.ebb.hibernate: \"2 s\" is not a duration (a number of ms, "
 		 "\"250ms\", \"2s\", or off)"},

@@ -23,8 +23,12 @@ static struct look calm(void)
 {
 	const struct look_due never = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
 
-	return (struct look){
-		.threads = 1, .first = never, .soon = never, .stretched = never, .kept = never};
+	return (struct look){.threads = 1,
+			     .first = never,
+			     .soon = never,
+			     .stretched = never,
+			     .kept = never,
+			     .tick = never};
 }
 
 static struct idle_view view(const struct look *l)

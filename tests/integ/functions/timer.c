@@ -201,22 +201,104 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* As servers do that look now and then whether they should end. */
+/* ---- what comes again and again ---- */
+
+static void tick_poll(int fd, long ms)
+{
+	poll(NULL, 0, (int)ms);
+}
+
+static void tick_nanosleep(int fd, long ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * NS_PER_MS}, NULL);
+}
+
+static void tick_epoll(int fd, long ms)
+{
+	struct epoll_event event;
+
+	epoll_wait(fd, &event, 1, (int)ms);
+}
+
+static void tick_select(int fd, long ms)
+{
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	select(fd + 1, &set, NULL, NULL, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+}
+
+static void tick_futex(int fd, long ms)
+{
+	static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
+	static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (until.tv_nsec + ms * NS_PER_MS) / (1000 * NS_PER_MS);
+	until.tv_nsec = (until.tv_nsec + ms * NS_PER_MS) % (1000 * NS_PER_MS);
+	pthread_mutex_lock(&own);
+	pthread_cond_timedwait(&never, &own, &until);
+	pthread_mutex_unlock(&own);
+}
+
+static void tick_timerfd(int fd, long ms)
+{
+	static _Thread_local int timer = -1;
+	uint64_t count;
+
+	if (timer < 0) {
+		struct timespec each = {ms / 1000, ms % 1000 * NS_PER_MS};
+
+		timer = timerfd_create(CLOCK_MONOTONIC, 0);
+		timerfd_settime(timer, 0, &(struct itimerspec){each, each}, NULL);
+	}
+	if (read(timer, &count, sizeof(count)) < 0)
+		pause();
+}
+
+static const struct ticking {
+	const char *kind;
+	void (*wait)(int fd, long ms); /* fd: an epoll set in which nothing ever happens */
+} tickings[] = {
+	{"poll", tick_poll},     {"nanosleep", tick_nanosleep}, {"epoll", tick_epoll},
+	{"select", tick_select}, {"futex", tick_futex},         {"timerfd", tick_timerfd},
+};
+
+struct ticker {
+	const struct ticking *how;
+	long ms, says;
+};
+
 static void *tick(void *arg)
 {
-	long ms = (long)(intptr_t)arg;
+	struct ticker t = *(struct ticker *)arg;
+	int fd = epoll_create1(0);
 
-	for (;;)
-		poll(NULL, 0, (int)ms);
+	free(arg);
+	for (;;) {
+		t.how->wait(fd, t.ms);
+		if (t.says)
+			printf("tick\n");
+	}
 	return NULL;
 }
 
 void on_ticks(struct call *c)
 {
-	intptr_t ms = call_number(c, "ms", 500);
+	struct ticker *t = calloc(1, sizeof(*t));
+	char kind[16];
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, tick, (void *)ms) == 0)
+	call_text(c, "kind", kind, sizeof(kind));
+	t->how = &tickings[0];
+	for (size_t i = 0; i < sizeof(tickings) / sizeof(tickings[0]); i++)
+		if (strcmp(tickings[i].kind, kind) == 0)
+			t->how = &tickings[i];
+	t->ms = call_number(c, "ms", 500);
+	t->says = call_number(c, "says", 0);
+	if (pthread_create(&thread, NULL, tick, t) == 0)
 		pthread_detach(thread);
 	call_printf(c, 200, "{}\n");
 }

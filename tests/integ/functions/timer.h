@@ -7,7 +7,8 @@
 
 /* kind=K, ms=N: a thread waits so long in that way. Answered at once. */
 void on_timer(struct call *c);
-/* ms=N: a thread polls nothing for N ms, again and again. */
+/* kind=K, ms=N: a thread waits so for N ms, again and again; says=1: and prints a line each time.
+ */
 void on_ticks(struct call *c);
 /* By how many ms those that ended since the last time were late. */
 void on_fired(struct call *c);
