@@ -84,7 +84,7 @@ DEBIAN = [
             path="/index.html?n={n}", timer=None, echo=False, ebb={"port": 80},
             note="Debian's own configuration, begun as root, port 80"),
     Program("lighttpd", "Servers", "lighttpd", "debian",
-            ["lighttpd", "-D", "-f", "/etc/lighttpd/lighttpd.conf"], says="",
+            ["lighttpd", "-D", "-f", "/etc/lighttpd/lighttpd.conf"], says="It works",
             path="/index.html?n={n}", timer=None, echo=False, ebb={"port": 80},
             note="Debian's own configuration, begun as root, port 80"),
     Program("caddy", "Servers", "caddy", "go-debian", "caddy file-server --listen :$PORT --root /srv/static",
