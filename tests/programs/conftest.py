@@ -4,6 +4,7 @@ One ebbd for all programs; each image is imported when its first program comes. 
 (the default), all, or names and families.
 """
 import os
+import signal
 import sys
 
 import pytest
@@ -17,11 +18,10 @@ import images  # noqa: E402
 import leaks  # noqa: E402
 
 CHOSEN = catalogue.chosen(os.environ.get("PROGRAMS", "fast"))
-RESULTS = os.path.join(os.path.dirname(ebb.CACHE), "programs")
+ROWS = os.environ.get("PROGRAMS_ROWS", os.path.join(os.path.dirname(ebb.CACHE), "programs"))
 
 
 def pytest_configure(config):
-    import signal
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # timeout(1): fixtures clean up
     leaks.become_subreaper()
     if os.geteuid() != 0:

@@ -58,8 +58,13 @@ class Trial:
         """By the kernel's own word."""
         number = self.instance()["id"].rsplit("-", 1)[1]
         paths = [p for p in leaks.cgroup_dirs(self.ebb.config["cgroup"]) if p.endswith("/instances/" + number)]
-        events = [leaks.read(p + "/cgroup.events") for p in paths]
-        return lambda: any("frozen 1" in leaks.read(p + "/cgroup.events") for p in paths) if any(events) else False
+        return lambda: any("frozen 1" in leaks.read(p + "/cgroup.events") for p in paths)
+
+    def wait_frozen(self):
+        try:
+            wait_for(self.is_frozen(), 5)
+        except AssertionError:
+            raise AssertionError(f"not frozen within {slow(5):g} s: {self.why()}") from None
 
     # --- claims ---------------------------------------------------------------------------------
     def serve(self):
@@ -103,22 +108,19 @@ class Trial:
         for n in range(TRIES):
             self.ask(n)
             begun = time.monotonic()
-            try:
-                wait_for(self.is_frozen(), 5, "frozen: " + self.why())
-            except AssertionError:
-                seen.append(None)
-                raise
+            self.wait_frozen()
             seen.append(time.monotonic() - begun)
         self.row["frozen_ms"] = round(min(seen) * 1000)
         assert min(seen) <= slow(FREEZE_S), f"frozen only after {min(seen):.2f} s: {self.why()}"
 
     def why(self):
-        return self.ebb.cli("why", self.instance()["id"], ok=False).out
+        found = re.search(r"^why\s+(.*)$", self.ebb.cli("why", self.instance()["id"], ok=False).out, re.M)
+        return found.group(1) if found else "nothing to say"
 
     def thaw(self):
         seen = []
         for n in range(TRIES):
-            wait_for(self.is_frozen(), 5, "frozen: " + self.why())
+            self.wait_frozen()
             reply = self.ask(n)
             assert self.program.path is None or reply.start == "thaw", reply
             seen.append(reply.seconds)
