@@ -199,6 +199,6 @@ def chosen(words):
     found = [p for p in PROGRAMS if p.name in wanted or p.family in wanted]
     known = {p.name for p in PROGRAMS} | {p.family for p in PROGRAMS}
     if unknown := [w for w in wanted if w not in known]:
-        raise ValueError(f"PROGRAMS: no program or family is called {', '.join(unknown)}; there are: fast, all, "
+        raise ValueError(f"APPS: no program or family is called {', '.join(unknown)}; there are: fast, all, "
                          + ", ".join(sorted(known)))
     return found

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-One ebbd for all programs; each image is imported when its first program comes. PROGRAMS chooses: fast
+One ebbd for all programs; each image is imported when its first program comes. APPS chooses: fast
 (the default), all, or names and families.
 """
 import os
@@ -17,8 +17,8 @@ import ebb  # noqa: E402
 import images  # noqa: E402
 import leaks  # noqa: E402
 
-CHOSEN = catalogue.chosen(os.environ.get("PROGRAMS", "fast"))
-ROWS = os.environ.get("PROGRAMS_ROWS", os.path.join(os.path.dirname(ebb.CACHE), "programs"))
+CHOSEN = catalogue.chosen(os.environ.get("APPS") or "fast")
+ROWS = os.environ.get("APPS_ROWS", os.path.join(os.path.dirname(ebb.CACHE), "programs"))
 
 
 def pytest_configure(config):

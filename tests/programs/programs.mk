@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# Programs of Debian and npm, unmodified (root). Some: make check-programs PROGRAMS=Python,nginx
+# Programs of Debian and npm, unmodified (root). Some: make check-programs APPS=Python,nginx
 .PHONY: check-programs compatibility
-check-programs: PROGRAMS ?= all
+check-programs: APPS ?= all
 check-programs: $(BINARIES)
 	@tests/deps build images check programs
-	@PROGRAMS=$(PROGRAMS) BUILD=$(BUILD) tests/run programs
+	@APPS="$(APPS)" BUILD=$(BUILD) tests/run programs
 
 # The page is of a whole run, also of one in which something was not right.
 compatibility: $(BINARIES)
 	@tests/deps build images check programs
-	-@PROGRAMS=all BUILD=$(BUILD) tests/run programs
+	-@APPS=all BUILD=$(BUILD) tests/run programs
 	@mkdir -p docs/guide
 	tests/programs/table.py $(BUILD)/programs >docs/guide/compatibility.md
