@@ -36,12 +36,12 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def host():
-    """An ebbd, and import_once(image)."""
+    """import_once(image): the ebbd, which has that image then; without one, the ebbd as it is."""
     one = ebb.Ebb(gateways=2).start()
     there = set()
 
-    def import_once(name):
-        if name not in there:
+    def import_once(name=None):
+        if name and name not in there:
             one.import_image(images.IMAGES[name](), name)
             there.add(name)
         return one

@@ -25,8 +25,8 @@ STOP_S = 5
 
 
 class Trial:
-    def __init__(self, ebb, program):
-        self.ebb, self.program, self.name = ebb, program, re.sub(r"[^a-z0-9]+", "-", program.name.lower())
+    def __init__(self, host, program):
+        self.host, self.ebb, self.program, self.name = host, host(), program, re.sub(r"[^a-z0-9]+", "-", program.name.lower())
         self.row = {"name": program.name, "family": program.family, "package": program.package,
                     "made": program.made, "note": program.note, "faults": {}}
 
@@ -69,6 +69,7 @@ class Trial:
     # --- claims ---------------------------------------------------------------------------------
     def serve(self):
         program = self.program
+        self.host(program.image)
         self.ebb.apply({self.name: {
             "runtime": "container", "entrypoint": program.image, "command": program.argv, "env": program.env,
             "memory": program.memory, "maxInstances": 1, "hosts": ["127.0.0.1"],

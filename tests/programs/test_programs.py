@@ -6,7 +6,7 @@ import steps
 
 
 def test_program_is_served_frozen_and_ended_as_it_is(host, program):
-    trial = steps.Trial(host(program.image), program)
+    trial = steps.Trial(host, program)
     faults = trial.run()
     trial.keep(conftest.ROWS)
     assert not faults, "\n".join(f"{claim}: {what}" for claim, what in faults.items())
