@@ -96,7 +96,7 @@ static void reply_change(struct request *rq, int status, const struct change *ch
 	(void)text_format(extra, sizeof(extra), "ETag: %s\r\n", etag);
 	json_out_init(&o);
 	json_out_object(&o, NULL);
-	revision_write(&o, change->name, &change->revision);
+	revision_write(&o, change->name, &change->revision, SPEC_SHOWN);
 	json_out_string(&o, "etag", etag);
 	json_out_string(&o, "change", state);
 	if (change->repeats)
@@ -248,6 +248,8 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 	struct problem_list errors = {0};
 	SCOPED_MEM struct wire_service_put *put = NULL;
 
+	if (s->refused)
+		return s->error;
 	if (!image || image->removing)
 		return "its image is not in the store";
 	put = change_record(s->name, &s->current, image, &errors);
@@ -268,11 +270,14 @@ static void resend_from(struct api *api, size_t index)
 	for (; index < services_count(api->services); index++) {
 		struct service *s = services_at(api->services, index);
 		const char *fault = resend_one(api, s, index);
+		char quoted[ERROR_TEXT_SIZE];
 
 		if (!fault)
 			return; /* on_resent goes on */
-		(void)text_copy(s->error, sizeof(s->error), fault);
-		log_error("event=service_not_applied service=%s err=\"%s\"", s->name, fault);
+		if (fault != s->error)
+			(void)text_copy(s->error, sizeof(s->error), fault);
+		log_error("event=service_not_applied service=%s err=%s", s->name,
+			  log_quote(quoted, sizeof(quoted), s->error));
 	}
 	api->ready = true;
 	(void)wire_link_send(api->control, WIRE_API_SETTLED, NULL, 0, -1);

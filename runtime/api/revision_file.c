@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A revision as JSON: the same document on disk and in answers. */
+/* A revision as JSON, on disk with all its values, in answers without those of variables. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,13 +18,16 @@ bool revision_same(const struct revision *a, const struct revision *b)
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE])
 {
-	uint64_t hash = text_hash(&rev->spec, sizeof(rev->spec)) ^
-			text_hash(rev->digest, sizeof(rev->digest)) ^ rev->created_us;
+	/* Not of the settings: who sees a hash of a short value can find the value. Number and time
+	 * name the revision, which never changes. */
+	uint64_t hash = text_hash(rev->digest, sizeof(rev->digest)) ^
+			text_hash(&rev->created_us, sizeof(rev->created_us));
 
 	snprintf(etag, ETAG_SIZE, "\"%u-%016" PRIx64 "\"", rev->number, hash);
 }
 
-void revision_write(struct json_out *o, const char *name, const struct revision *rev)
+void revision_write(struct json_out *o, const char *name, const struct revision *rev,
+		    enum spec_view view)
 {
 	char text[DIGEST_TEXT_SIZE], when[28];
 
@@ -33,7 +36,7 @@ void revision_write(struct json_out *o, const char *name, const struct revision 
 	json_out_u64(o, "revision", rev->number);
 	json_out_string(o, "digest", text);
 	json_out_string(o, "created_at", clock_rfc3339(rev->created_us, when));
-	service_spec_write(o, &rev->spec);
+	service_spec_write(o, &rev->spec, view);
 }
 
 int revision_read(const struct json *document, struct revision *out, char *err, size_t err_size)
@@ -51,9 +54,9 @@ int revision_read(const struct json *document, struct revision *out, char *err, 
 		return -EINVAL;
 	}
 	out->number = (uint32_t)number;
-	service_spec_read(document, &out->spec, &errors, &warnings);
+	service_spec_read(document, NULL, &out->spec, &errors, &warnings);
 	if (errors.count == 0)
 		return 0;
-	snprintf(err, err_size, "%s: %s", errors.items[0].path, errors.items[0].message);
-	return -EINVAL;
+	snprintf(err, err_size, "%s %s", errors.items[0].path, errors.items[0].message);
+	return REVISION_REFUSED;
 }

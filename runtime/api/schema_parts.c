@@ -43,8 +43,8 @@ static bool is_prefix(const char *text)
 	return true;
 }
 
-static void read_prefix(struct service_spec *spec, const struct json *value, const char *path,
-			struct problem_list *errors)
+static void read_prefix(struct service_spec *spec, const struct service_spec *before,
+			const struct json *value, const char *path, struct problem_list *errors)
 {
 	const char *text = json_string(value);
 	char shown[80];
@@ -59,7 +59,8 @@ static void read_prefix(struct service_spec *spec, const struct json *value, con
 			    sizeof(spec->prefix) - 1);
 }
 
-static void write_prefix(struct json_out *o, const char *key, const struct service_spec *spec)
+static void write_prefix(struct json_out *o, const char *key, const struct service_spec *spec,
+			 enum spec_view view)
 {
 	json_out_string(o, key, spec->prefix);
 }
@@ -88,8 +89,8 @@ static int host_copy(char *dst, size_t size, const char *text)
 	return 0;
 }
 
-static void read_hosts(struct service_spec *spec, const struct json *value, const char *path,
-		       struct problem_list *errors)
+static void read_hosts(struct service_spec *spec, const struct service_spec *before,
+		       const struct json *value, const char *path, struct problem_list *errors)
 {
 	if (json_kind(value) != JSON_ARRAY) {
 		problem_add(errors, path, "must be a list of host names");
@@ -114,7 +115,8 @@ static void read_hosts(struct service_spec *spec, const struct json *value, cons
 	}
 }
 
-static void write_hosts(struct json_out *o, const char *key, const struct service_spec *spec)
+static void write_hosts(struct json_out *o, const char *key, const struct service_spec *spec,
+			enum spec_view view)
 {
 	json_out_array(o, key);
 	for (uint32_t i = 0; i < spec->host_count; i++)
@@ -128,7 +130,20 @@ const struct schema_part schema_hosts = {read_hosts, write_hosts};
 
 struct pair {
 	const char *name, *value;
+	bool kept; /* null was given: answers never hold values, so it stands for the one there is
+		    */
 };
+
+static struct pair pair_of(const char *name, const struct json *value,
+			   const struct service_spec *before)
+{
+	struct pair pair = {.name = name, .value = json_string(value)};
+
+	pair.kept = json_kind(value) == JSON_NULL;
+	if (pair.kept && before)
+		pair.value = blob_find(before->env, before->env_count, name);
+	return pair;
+}
 
 static int compare_pairs(const void *a, const void *b)
 {
@@ -148,6 +163,8 @@ static const char *pair_fault(const struct pair *pair)
 		return "is not a name of a variable (letters, digits, _ . - and no digit first)";
 	if (is_ours(pair->name))
 		return "is set by ebb itself (for PORT there is ebb.port)";
+	if (pair->kept && !pair->value)
+		return "is null, which keeps the value there is, and there is none";
 	return pair->value ? NULL : "must be a string";
 }
 
@@ -162,10 +179,10 @@ static int add_pairs(struct service_spec *spec, const struct pair *pairs, size_t
 	return 0;
 }
 
-static void read_env(struct service_spec *spec, const struct json *value, const char *path,
-		     struct problem_list *errors)
+static void read_env(struct service_spec *spec, const struct service_spec *before,
+		     const struct json *value, const char *path, struct problem_list *errors)
 {
-	size_t count = json_count(value), before = errors->count;
+	size_t count = json_count(value), known = errors->count;
 	SCOPED_MEM struct pair *pairs = calloc(count + 1, sizeof(*pairs));
 
 	if (json_kind(value) != JSON_OBJECT || !pairs) {
@@ -176,7 +193,7 @@ static void read_env(struct service_spec *spec, const struct json *value, const 
 		const char *fault;
 		char at[96];
 
-		pairs[i] = (struct pair){json_key_at(value, i), json_string(json_at(value, i))};
+		pairs[i] = pair_of(json_key_at(value, i), json_at(value, i), before);
 		fault = pair_fault(&pairs[i]);
 		if (!fault)
 			continue;
@@ -186,7 +203,7 @@ static void read_env(struct service_spec *spec, const struct json *value, const 
 				*c = '?';
 		problem_add(errors, at, "%s", fault);
 	}
-	if (errors->count > before)
+	if (errors->count > known)
 		return;
 	/* An object has no order; sorted, equal ones are equal bytes. */
 	sort_items(pairs, count, sizeof(*pairs), compare_pairs);
@@ -194,7 +211,8 @@ static void read_env(struct service_spec *spec, const struct json *value, const 
 		problem_add(errors, path, "is too large (..%d bytes in all)", SPEC_ENV_SIZE);
 }
 
-static void write_env(struct json_out *o, const char *key, const struct service_spec *spec)
+static void write_env(struct json_out *o, const char *key, const struct service_spec *spec,
+		      enum spec_view view)
 {
 	const char *at = spec->env;
 
@@ -204,7 +222,7 @@ static void write_env(struct json_out *o, const char *key, const struct service_
 		SCOPED_MEM char *name = strndup(at, (size_t)(equals - at));
 
 		if (name)
-			json_out_string(o, name, equals + 1);
+			json_out_string(o, name, view == SPEC_STORED ? equals + 1 : NULL);
 		else
 			o->failed = true;
 	}
@@ -215,8 +233,8 @@ const struct schema_part schema_env = {read_env, write_env};
 
 /* ---- command ---- */
 
-static void read_command(struct service_spec *spec, const struct json *value, const char *path,
-			 struct problem_list *errors)
+static void read_command(struct service_spec *spec, const struct service_spec *before,
+			 const struct json *value, const char *path, struct problem_list *errors)
 {
 	struct blob argv = {.memory = spec->command, .size = sizeof(spec->command)};
 	int r = json_kind(value) == JSON_ARRAY ? blob_read(&argv, value) : -EINVAL;
@@ -231,7 +249,8 @@ static void read_command(struct service_spec *spec, const struct json *value, co
 		spec->command_count = argv.count;
 }
 
-static void write_command(struct json_out *o, const char *key, const struct service_spec *spec)
+static void write_command(struct json_out *o, const char *key, const struct service_spec *spec,
+			  enum spec_view view)
 {
 	if (spec->command_count > 0)
 		blob_write(o, key, spec->command, spec->command_count);
@@ -260,7 +279,8 @@ static int capability_bit(const char *text, uint32_t *out)
 	return -EINVAL;
 }
 
-static void read_capabilities(struct service_spec *spec, const struct json *value, const char *path,
+static void read_capabilities(struct service_spec *spec, const struct service_spec *before,
+			      const struct json *value, const char *path,
 			      struct problem_list *errors)
 {
 	if (json_kind(value) != JSON_ARRAY) {
@@ -285,7 +305,8 @@ static void read_capabilities(struct service_spec *spec, const struct json *valu
 	}
 }
 
-static void write_capabilities(struct json_out *o, const char *key, const struct service_spec *spec)
+static void write_capabilities(struct json_out *o, const char *key, const struct service_spec *spec,
+			       enum spec_view view)
 {
 	if (spec->capabilities == SPEC_CAPABILITIES_DEFAULT)
 		return;

@@ -8,9 +8,11 @@
 #include "runtime/api/service_schema.h"
 
 struct schema_part {
-	void (*read)(struct service_spec *spec, const struct json *value, const char *path,
-		     struct problem_list *errors);
-	void (*write)(struct json_out *o, const char *key, const struct service_spec *spec);
+	/* before: what the service is now, or NULL */
+	void (*read)(struct service_spec *spec, const struct service_spec *before,
+		     const struct json *value, const char *path, struct problem_list *errors);
+	void (*write)(struct json_out *o, const char *key, const struct service_spec *spec,
+		      enum spec_view view);
 };
 
 extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command,

@@ -23,7 +23,7 @@ static void write_service(struct json_out *o, const struct service *s)
 	char etag[ETAG_SIZE];
 
 	json_out_object(o, NULL);
-	revision_write(o, s->name, &s->current);
+	revision_write(o, s->name, &s->current, SPEC_SHOWN);
 	revision_etag(&s->current, etag);
 	json_out_string(o, "etag", etag);
 	traffic_write(o, s);
@@ -108,8 +108,9 @@ static bool match_holds(struct request *rq, const struct service *s)
 	return false;
 }
 
-/* Reads the body into spec. False after having answered. */
-static bool read_body(struct request *rq, struct service_spec *spec, struct problem_list *warnings)
+/* Reads the body into spec; s is the service as it is, or NULL. False after having answered. */
+static bool read_body(struct request *rq, const struct service *s, struct service_spec *spec,
+		      struct problem_list *warnings)
 {
 	struct problem_list errors = {0};
 	struct json *document = NULL;
@@ -121,7 +122,7 @@ static bool read_body(struct request *rq, struct service_spec *spec, struct prob
 			      "the body is not JSON: %s", err);
 		return false;
 	}
-	service_spec_read(document, spec, &errors, warnings);
+	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, warnings);
 	json_free(document);
 	if (!text_is_label(rq->arg))
 		problem_add(&errors, "name", "'%.64s' is not a name of a service ([a-z0-9-], ..63)",
@@ -141,7 +142,7 @@ void put_service(struct request *rq)
 		problem_reply(rq, 503, NULL, "out of memory");
 		return;
 	}
-	if (!match_holds(rq, s) || !read_body(rq, &change->revision.spec, &change->warnings)) {
+	if (!match_holds(rq, s) || !read_body(rq, s, &change->revision.spec, &change->warnings)) {
 		change_free(change);
 		return;
 	}

@@ -93,6 +93,7 @@ static const struct key service_keys[] = {
 
 struct reading {
 	struct service_spec *spec;
+	const struct service_spec *before;
 	struct problem_list *errors, *warnings;
 	char path[96]; /* of the key at hand */
 };
@@ -255,7 +256,7 @@ static void read_value(struct reading *r, const struct key *key, const struct js
 		read_text(r, key, value);
 		break;
 	case KEY_PART:
-		key->part->read(r->spec, value, r->path, r->errors);
+		key->part->read(r->spec, r->before, value, r->path, r->errors);
 		break;
 	case KEY_OBJECT:
 		(void)text_format(prefix, sizeof(prefix), "%s.", key->name);
@@ -308,10 +309,11 @@ static void read_keys(struct reading *r, const struct key *keys, const struct js
 		warn_unknown(r, keys, json_key_at(object, i), prefix);
 }
 
-void service_spec_read(const struct json *document, struct service_spec *out,
-		       struct problem_list *errors, struct problem_list *warnings)
+void service_spec_read(const struct json *document, const struct service_spec *before,
+		       struct service_spec *out, struct problem_list *errors,
+		       struct problem_list *warnings)
 {
-	struct reading r = {.spec = out, .errors = errors, .warnings = warnings};
+	struct reading r = {.spec = out, .before = before, .errors = errors, .warnings = warnings};
 
 	memset(out, 0, sizeof(*out));
 	if (json_kind(document) != JSON_OBJECT) {
@@ -338,7 +340,8 @@ static void write_number(struct json_out *o, const struct key *key, uint32_t n)
 	}
 }
 
-static void write_keys(struct json_out *o, const struct key *keys, const struct service_spec *spec)
+static void write_keys(struct json_out *o, const struct key *keys, const struct service_spec *spec,
+		       enum spec_view view)
 {
 	for (const struct key *key = keys; key->name; key++) {
 		switch (key->kind) {
@@ -357,11 +360,11 @@ static void write_keys(struct json_out *o, const struct key *keys, const struct 
 				json_out_string(o, key->name, text_of(spec, key));
 			break;
 		case KEY_PART:
-			key->part->write(o, key->name, spec);
+			key->part->write(o, key->name, spec, view);
 			break;
 		case KEY_OBJECT:
 			json_out_object(o, key->name);
-			write_keys(o, key->keys, spec);
+			write_keys(o, key->keys, spec, view);
 			json_out_end_object(o);
 			break;
 		case KEY_IGNORED:
@@ -370,7 +373,7 @@ static void write_keys(struct json_out *o, const struct key *keys, const struct 
 	}
 }
 
-void service_spec_write(struct json_out *o, const struct service_spec *spec)
+void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view)
 {
-	write_keys(o, service_keys, spec);
+	write_keys(o, service_keys, spec, view);
 }

@@ -48,12 +48,17 @@ struct service_spec {
 
 #define SPEC_CONCURRENCY_AUTO 100
 
-/* Reads a document. What is wrong goes to errors, what is unknown or without effect to warnings;
+/* What answers show is no secret: names of variables, null for each value. */
+enum spec_view { SPEC_STORED, SPEC_SHOWN };
+
+/* Reads a document. before is what the service is now, or NULL: a variable that is null keeps its
+ * value of there. What is wrong goes to errors, what is unknown or without effect to warnings;
  * both must be zeroed. out is good if errors->count stays 0. */
-void service_spec_read(const struct json *document, struct service_spec *out,
-		       struct problem_list *errors, struct problem_list *warnings);
+void service_spec_read(const struct json *document, const struct service_spec *before,
+		       struct service_spec *out, struct problem_list *errors,
+		       struct problem_list *warnings);
 /* Every key with its value, into an open object. */
-void service_spec_write(struct json_out *o, const struct service_spec *spec);
+void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view);
 
 /* "250ms", "2s", "5m", "1h" -> ms. 0 or -EINVAL. */
 int duration_parse_ms(const char *text, uint64_t *out_ms);

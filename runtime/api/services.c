@@ -141,7 +141,7 @@ static int save(int dir_fd, const char *file, const char *name, const struct rev
 
 	json_out_init(&o);
 	json_out_object(&o, NULL);
-	revision_write(&o, name, rev);
+	revision_write(&o, name, rev, SPEC_STORED);
 	json_out_end_object(&o);
 	r = state_write_json(dir_fd, file, &o);
 	json_out_fini(&o);
@@ -173,9 +173,13 @@ int services_load_revision(struct services *services, const char *name, uint32_t
 {
 	SCOPED_FD dir_fd = revision_dir(services, name);
 	char file[24], err[200];
+	int r;
 
 	snprintf(file, sizeof(file), "%u.json", number);
-	return dir_fd < 0 ? dir_fd : load(dir_fd, file, out, err, sizeof(err));
+	if (dir_fd < 0)
+		return dir_fd;
+	r = load(dir_fd, file, out, err, sizeof(err));
+	return r == REVISION_REFUSED ? -EINVAL : r;
 }
 
 /* ---- changes ---- */
@@ -260,7 +264,7 @@ int services_commit(struct services *services, const char *name, const struct re
 		services_drop(services, name, rev);
 		return r;
 	}
-	s->changing = false;
+	s->changing = s->refused = false;
 	s->error[0] = s->start_error[0] = '\0';
 	s->current = *rev;
 	add_note(s, rev);
@@ -291,7 +295,9 @@ int services_remove(struct services *services, const char *name)
 
 /* ---- loading ---- */
 
-/* Revision files which cannot be read are history that is lost, not a reason not to start. */
+/* What an earlier version took and this one refuses is a service that failed, not a reason not to
+ * start: the others go on. A file that holds no revision at all is damage, and ends the start.
+ * Revision files which cannot be read are history that is lost, not a reason not to start. */
 struct note_loading {
 	struct service *service;
 	int dir_fd;
@@ -320,19 +326,25 @@ static int load_service(void *ctx, const char *file)
 	char name[SERVICE_NAME_SIZE + 8], why[200] = "it is not named as a service can be";
 	struct revision rev;
 	struct service *s = NULL;
+	bool refused;
 	int r = text_format(name, sizeof(name), "%.*s", (int)(strlen(file) - 5), file);
 
 	if (r < 0 || !text_is_label(name))
 		r = -EINVAL;
 	if (r == 0)
 		r = load(services->dir_fd, file, &rev, why, sizeof(why));
-	if (r == 0)
+	refused = r == REVISION_REFUSED;
+	if (r >= 0)
 		r = insert(services, name, &s);
 	if (r < 0) {
 		snprintf(services->err, services->err_size, "services/%s: %s", file, why);
 		return r;
 	}
 	s->current = rev;
+	s->refused = refused;
+	if (refused)
+		(void)text_format(s->error, sizeof(s->error),
+				  "its stored settings are refused: %s; deploy it again", why);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct service {
 	size_t note_count;
 	struct traffic traffic; /* earlier revisions that serve beside the current one */
 	bool changing;
+	bool refused; /* this version does not take its stored settings; error says why */
 	char error[ERROR_TEXT_SIZE];       /* ebbd did not take it when ebb started */
 	char start_error[ERROR_TEXT_SIZE]; /* why its last instance did not get ready; "" = it did
 					    */
@@ -70,8 +71,12 @@ int services_remove(struct services *services, const char *name);
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
 bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
-/* revision_file.c: keys and values into an open object, and back (0, -EINVAL with err). */
-void revision_write(struct json_out *o, const char *name, const struct revision *rev);
+/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED with err when
+ * it is a revision whose settings this version does not take (out has what could be read); -EINVAL.
+ */
+#define REVISION_REFUSED 1
+void revision_write(struct json_out *o, const char *name, const struct revision *rev,
+		    enum spec_view view);
 int revision_read(const struct json *document, struct revision *out, char *err, size_t err_size);
 
 #endif

@@ -25,7 +25,7 @@ static bool read_settings(const char *text, size_t size, struct service_spec *ou
 	memset(&warnings, 0, sizeof(warnings));
 	if (json_parse(text, size, 32, &document, err, sizeof(err)) < 0)
 		return false;
-	service_spec_read(document, out, &errors, &warnings);
+	service_spec_read(document, NULL, out, &errors, &warnings);
 	json_free(document);
 	return errors.count == 0;
 }
@@ -41,7 +41,7 @@ static void check_settings(const char *text, size_t size)
 		return;
 	json_out_init(&o);
 	json_out_object(&o, NULL);
-	service_spec_write(&o, &first);
+	service_spec_write(&o, &first, SPEC_STORED);
 	json_out_end_object(&o);
 	claim(!o.failed);
 	claim(read_settings(o.text, o.length, &second));

@@ -13,7 +13,7 @@ static void read_spec(const char *text, struct service_spec *spec, struct proble
 
 	memset(errors, 0, sizeof(*errors));
 	memset(warnings, 0, sizeof(*warnings));
-	service_spec_read(document, spec, errors, warnings);
+	service_spec_read(document, NULL, spec, errors, warnings);
 	json_free(document);
 }
 
@@ -160,12 +160,41 @@ static void what_is_written_reads_as_the_same_bytes(void **state)
 	assert_string_equal(spec.hosts[0], "api.example.org");
 	json_out_init(&o);
 	json_out_object(&o, NULL);
-	service_spec_write(&o, &spec);
+	service_spec_write(&o, &spec, SPEC_STORED);
 	json_out_end_object(&o);
 	assert_false(o.failed);
 	read_spec(o.text, &again, &errors, &warnings);
 	assert_int_equal(errors.count, 0);
 	assert_memory_equal(&spec, &again, sizeof(spec));
+	json_out_fini(&o);
+}
+
+static void answers_show_names_of_variables_and_no_value(void **state)
+{
+	struct service_spec spec, again;
+	struct problem_list errors = {0}, warnings = {0};
+	struct json_out o;
+	struct json *document;
+
+	(void)state;
+	read_spec("{\"image\":\"a\",\"env\":{\"A\":\"hidden-1\",\"B\":\"hidden-2\"}}", &spec,
+		  &errors, &warnings);
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	service_spec_write(&o, &spec, SPEC_SHOWN);
+	json_out_end_object(&o);
+	assert_null(strstr(o.text, "hidden"));
+	assert_non_null(strstr(o.text, "\"A\":null"));
+	/* Sent back, it changes nothing; to who has no such value it says so. */
+	document = parse(o.text);
+	service_spec_read(document, &spec, &again, &errors, &warnings);
+	assert_int_equal(errors.count, 0);
+	assert_memory_equal(&spec, &again, sizeof(spec));
+	service_spec_read(document, NULL, &again, &errors, &warnings);
+	assert_int_equal(errors.count, 2);
+	assert_string_equal(errors.items[0].path, "env.A");
+	assert_non_null(strstr(errors.items[0].message, "is null"));
+	json_free(document);
 	json_out_fini(&o);
 }
 
@@ -189,6 +218,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_only_warn),
 		cmocka_unit_test(more_errors_than_fit_are_counted_only),
 		cmocka_unit_test(what_is_written_reads_as_the_same_bytes),
+		cmocka_unit_test(answers_show_names_of_variables_and_no_value),
 		cmocka_unit_test(order_of_variables_does_not_matter),
 	};
 

@@ -58,7 +58,7 @@ static struct revision *revision_new(uint32_t memory_mb)
 	struct revision *rev = calloc(1, sizeof(*rev));
 	struct problem_list errors = {0}, warnings = {0};
 
-	service_spec_read(document, &rev->spec, &errors, &warnings);
+	service_spec_read(document, NULL, &rev->spec, &errors, &warnings);
 	json_free(document);
 	assert_int_equal(errors.count, 0);
 	rev->spec.memory_mb = memory_mb;
