@@ -108,6 +108,8 @@ def install(build, wanted, words, registry, scripts, out):
                     net=inner.fileno())]
         if scripts:
             runs.append(Run("host", [*words, "rebuild", "--ignore-scripts=false"], cwd="/app", env=env))
+        # Where nothing is to be installed npm makes no such directory.
+        runs.append(Run("host", ["/usr/bin/mkdir", "-p", "/app/node_modules"], cwd="/app", env=env))
         runs.append(pack(out.fileno(), "/app", "app", collect.APP_ID, "node_modules", build.date))
         relay = start_relay(build, outer, allowed(registry))
         try:

@@ -76,6 +76,14 @@ def test_npm_workspaces_build_from_their_root(outside):  # noqa: F811
     assert found["app/node_modules/b"].linkname == "../packages/b" and "app/packages/b/b.js" in found
 
 
+def test_a_package_with_nothing_to_install_builds(outside):  # noqa: F811
+    """npm makes no node_modules then: the layer is an empty directory, not an empty file."""
+    outside.put("package.json", '{"devDependencies": {"is-number": "7.0.0"}}')
+    outside.put("index.mjs", NODE)
+    assert outside.build("node", "index.mjs").returncode == 0
+    assert outside.files()["app/node_modules"].isdir()
+
+
 NODE_WORDS = {
     "engines": ({"package.json": '{"engines": {"node": "%s"}}'}, "wants Node"),
     "pnpm": ({"package.json": '{"dependencies": {"b": "1"}}', "pnpm-lock.yaml": ""}, "pnpm-lock.yaml locks"),

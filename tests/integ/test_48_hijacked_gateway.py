@@ -134,7 +134,7 @@ def blame(service, slot, generation, kinds, more=0, count=None, label=b"GET /"):
 
 @pytest.fixture
 def many_gateways(new_ebb):
-    ebb = new_ebb(gateways=27)
+    ebb = new_ebb(gateways=28)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("probe", "probe", "--min", 1, "--max", 2)
     wait_for(lambda: ebb.instances("probe"))

@@ -55,7 +55,8 @@ def say(ebb, service, body, wait=0):
 def told(ebb, service, text):
     """Lines with this text in the log files: `ebb logs` shows the last ones only."""
     at = os.path.join(ebb.config["log_dir"], service)
-    lines = [line for name in sorted(os.listdir(at)) for line in leaks.read(os.path.join(at, name)).splitlines()]
+    names = sorted(os.listdir(at)) if os.path.isdir(at) else []  # made with the first line
+    lines = [line for name in names for line in leaks.read(os.path.join(at, name)).splitlines()]
     return [line[28:] for line in lines if text in line]
 
 
