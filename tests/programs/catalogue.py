@@ -36,6 +36,8 @@ class Program:
         return "ebb build" if self.image in BUILT else "image"
 
 
+HIDDEN = "its loop ticks below a second: what else it waits for cannot be seen, and waits for the next request"
+
 BUILT = ("npm", "nest", "next15", "next16", "sveltekit", "nuxt", "nitro")
 NODE = ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs"]
 PY = "cd /srv/python && exec "
@@ -58,9 +60,9 @@ PYTHON = [
            "flask", logs="GET /hello/"),
     python("gunicorn-uvicorn-fastapi", "gunicorn",
            "gunicorn -k uvicorn.workers.UvicornWorker -b 0.0.0.0:$PORT --access-logfile - fastapi_app:app",
-           "fastapi", logs="Started server process|startup complete"),
+           "fastapi", logs="Started server process|startup complete", timer=None, note=HIDDEN),
     python("uvicorn-fastapi", "uvicorn", "uvicorn --host 0.0.0.0 --port $PORT fastapi_app:app", "fastapi",
-           logs="GET /hello/"),
+           logs="GET /hello/", timer=None, note=HIDDEN),
     python("uvicorn-django", "python3-django", "uvicorn --host 0.0.0.0 --port $PORT django_app:asgi", "django",
            logs="GET /hello/"),
     python("hypercorn-fastapi", "python3-hypercorn",
@@ -111,7 +113,7 @@ DEBIAN = [
             says="hello {n} from webrick", logs="HTTPServer#start"),
     Program("mojolicious", "Perl", "libmojolicious-perl", "debian",
             "perl /srv/perl/mojo.pl daemon -m production -l http://*:$PORT", says="hello {n} from mojolicious",
-            logs="Web application available|Listening at", fast=True),
+            logs="Web application available|Listening at", fast=True, timer=None, note=HIDDEN),
     Program("starman", "Perl", "starman", "debian", "starman --port $PORT --workers 4 /srv/perl/app.psgi",
             says="hello {n} from psgi", timer=None, logs="Starman::Server"),
     Program("busybox-httpd", "Shells", "busybox", "debian", ["/srv/shell/busybox"], path="/cgi-bin/hello/{n}",
