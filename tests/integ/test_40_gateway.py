@@ -141,7 +141,7 @@ def test_gigabyte_passes_and_the_gateway_stays_small(front):
     def look():
         peak[0] = max(peak[0], sum(map(rss_kb, pids)))
     assert web.echo(front.address, "probe.localhost", size, meanwhile=look)
-    assert peak[0] - before < 8 * KB, f"{before} kB grew to {peak[0]} kB"
+    assert peak[0] - before < 16 * KB, f"{before} kB grew to {peak[0]} kB"
 
 
 def test_download_is_exact(front):

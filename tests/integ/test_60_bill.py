@@ -46,10 +46,10 @@ def billed(ebb, work, service="one"):
 HANDLING_US = 0 if SLOW == 1 else 10_000 * SLOW
 
 
-def assert_cpu(said, bill):
+def assert_cpu(said, bill, framework_us=0):
     """The kernel counted all of it, and next to nothing beside it."""
     beside = bill["active_cpu_us"] - said
-    assert -said / 100 <= beside <= said / 100 + HANDLING_US, (said, bill)
+    assert -said / 100 <= beside <= said / 100 + framework_us + HANDLING_US, (said, bill)
 
 
 @pytest.mark.parametrize("ms", [50, 200, 1000])
@@ -232,11 +232,12 @@ def test_prometheus_counts_the_same(one):
 
 @pytest.mark.parametrize("example", pictures.APPLICATIONS)
 def test_applications_of_every_kind_are_billed_what_they_used(module_ebb, example):
-    """Their own getrusage around the work, beside the bill; the framework's part is not in it."""
+    """Their own getrusage around the work, beside the bill; the framework's part is not in it: the way of
+    the request through it, what its other threads compile and collect (14 to 18 ms for Express beside a busy host)."""
     module_ebb.import_image("oci-archive:" + pictures.example_archive(example), example)
     module_ebb.deploy(example, example, "--memory", 2048, "--max", 1)
     module_ebb.get(example, "/burn?ms=10")
     reply, bill = billed(module_ebb, lambda: module_ebb.get(example, "/burn?ms=1000", timeout=60),
                          example)
     said = reply.json["cpu_us"]
-    assert_cpu(said, bill)
+    assert_cpu(said, bill, framework_us=30_000)

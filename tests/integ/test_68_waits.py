@@ -112,7 +112,7 @@ TICKS = {"poll": 100, "nanosleep": 50, "epoll": 500, "select": 1000, "futex": 50
 @pytest.mark.parametrize("kind", TICKS)
 def test_a_tick_that_does_nothing_waits_for_the_next_request(module_ebb, waiting, kind):
     """As most servers of the world tick: JVMs, uvicorn, gunicorn, PHP. What sleeps beside it fires."""
-    name, ms = f"idle-{kind}", int(TICKS[kind] * (1 if SLOW == 1 else 2) if kind != "select" else 1000)
+    name, ms = f"idle-{kind}", TICKS[kind] if SLOW == 1 else max(TICKS[kind], 500)
     module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
     assert module_ebb.get(name, f"/ticks?kind={kind}&ms={ms}").status == 200
     wait_for(lambda: re.search(r"frozen.*thread \d+ waits .* at a time", why(module_ebb, name)))
