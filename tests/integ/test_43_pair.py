@@ -39,7 +39,8 @@ def test_the_same_requests_have_the_same_answers(module_probe, plain, workers):
     """workers 3: the ebb side accepts three connections at a time, as small servers do."""
     wait_for(lambda: reachable(plain), 10)
     env = {"PROBE_WORKERS": str(workers)} if workers else {}
-    module_probe.apply({"pair": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "env": env}})
+    module_probe.apply({"pair": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "env": env,
+                                 "maxDuration": 5}})  # an early leave may keep its ticket that long
     differing = Pair(plain, module_probe.address, "pair.localhost", ["/echo", "/echo?x=1", "/sleep?ms=3", "/nosuch"],
                      reads=["/echo"],
                      same=lambda body: re.sub(rb'"(instance|served|slept_us|cpu_us)": ?[^,}]*', b"", body)).run(400)
