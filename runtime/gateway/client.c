@@ -192,6 +192,34 @@ void client_farewell(struct proxy *p, struct client *c, const char *text, uint32
 	stream_send(&p->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
 }
 
+/* The head of the answer promised that the connection goes on, so it does when the rest of the
+ * request is through, for as long as a client is given to read its last answer. */
+static void discard(struct proxy *p, struct client *c)
+{
+	while (c->s.in.size > 0 && !c->x.up.in_done) {
+		struct chunk piece;
+
+		if (flow_take(&p->io, &c->x.up, &c->s, &piece) < 0) {
+			client_close(p, c);
+			return;
+		}
+		buffers_put(p->io.buffers, piece.buffer);
+	}
+	if (c->x.up.in_done)
+		client_next(p, c);
+	else
+		stream_recv(&p->io, &c->s);
+}
+
+static void discard_begin(struct proxy *p, struct client *c)
+{
+	c->state = CLIENT_DISCARD;
+	c->x.up.out = c->x.up.in == HTTP_CHUNKED ? HTTP_UNTIL_CLOSE : c->x.up.in; /* no frames */
+	client_set_deadline(p, c, proxy_now(p) + LINGER_NS);
+	stream_set_nonblocking(&c->s, false);
+	discard(p, c);
+}
+
 void client_next(struct proxy *p, struct client *c)
 {
 	account_end(p, c);
@@ -205,6 +233,10 @@ void client_next(struct proxy *p, struct client *c)
 			client_close(p, c);
 		else
 			linger(p, c);
+		return;
+	}
+	if (!c->x.up.in_done) {
+		discard_begin(p, c);
 		return;
 	}
 	c->state = CLIENT_HEAD;
@@ -232,6 +264,9 @@ void client_received(struct proxy *p, struct client *c)
 	case CLIENT_ACTIVE:
 		if (!c->x.up.in_done)
 			relay_pump(p, c, RELAY_UP);
+		break;
+	case CLIENT_DISCARD:
+		discard(p, c);
 		break;
 	case CLIENT_LINGER:
 		stream_consume(&p->io, &c->s, c->s.in.size);

@@ -282,7 +282,7 @@ void dispatch_abandon(struct proxy *p, struct client *c)
 	struct upstream *u = client_upstream(p, c);
 
 	if (c->state == CLIENT_HEAD || c->state == CLIENT_SESSION || c->state == CLIENT_LINGER ||
-	    c->state == CLIENT_PROXY)
+	    c->state == CLIENT_DISCARD || c->state == CLIENT_PROXY)
 		return;
 	if (c->x.tunnel)
 		tunnel_ended(p, c);

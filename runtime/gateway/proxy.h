@@ -91,7 +91,9 @@ enum client_state {
 	CLIENT_ACTIVE,       /* joined to an upstream */
 	CLIENT_DOUBT,        /* the upstream died: waits a moment for ebbd to say why */
 	CLIENT_FINISHING,    /* answered; the last bytes are being sent */
-	CLIENT_LINGER, /* discards what still comes, so that the answer is not lost to a RST */
+	CLIENT_DISCARD, /* answered early: the rest of the body goes nowhere, then the next request
+			 */
+	CLIENT_LINGER,  /* discards what still comes, so that the answer is not lost to a RST */
 	CLIENT_CLOSING,
 };
 

@@ -93,8 +93,6 @@ void response_received(struct proxy *p, struct client *c)
 	struct upstream *u = client_upstream(p, c);
 	struct exchange *x = &c->x;
 
-	if (!x->up.in_done)
-		x->keep_alive = false; /* answered before it had all: the rest is not wanted */
 	splice_end(p, &x->up);
 	request_drop(p, c);
 	p->count.responses++;

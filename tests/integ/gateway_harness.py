@@ -123,6 +123,7 @@ class Upstream:
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.counts, self.connections, self.open, self.seen = {}, 0, set(), queue.Queue()
+        self.go_on = threading.Event()
         self.accepts = threading.Thread(target=self.accept, daemon=True)
         self.accepts.start()
 
@@ -236,6 +237,13 @@ class Upstream:
         conn.shutdown(socket.SHUT_WR)
         while conn.recv(1 << 16):
             pass
+        return False
+
+    def on_early_kept(self, conn, reader, fields, arg, raw):
+        """In two pieces, the second when the test says so."""
+        conn.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\n")
+        self.go_on.wait(DEADLINE_S)
+        conn.sendall(b"nothing")
         return False
 
     def on_nack(self, conn, reader, fields, arg, raw):

@@ -228,6 +228,32 @@ def test_an_early_answer_reaches_the_client(gw):
         assert (status, body) == (413, b"too much")
 
 
+@pytest.mark.parametrize("size", [1000, 100_000])  # what is left is read, or spliced
+@pytest.mark.parametrize("chunked", [False, True])
+def test_behind_an_early_answer_the_connection_goes_on_as_its_head_said(gw, up, size, chunked):
+    body = BLOCK * (size // len(BLOCK)) + BLOCK[: size % len(BLOCK)]
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+    raw = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if chunked else body
+    up.go_on.clear()
+    with gw.connect() as sock:
+        sock.sendall(f"POST /early-kept HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode() + raw[:500])
+        reader = Reader(sock)
+        line, fields, _ = reader.head()
+        assert " 404 " in line and "close" not in fields.get("connection", "")
+        up.go_on.set()
+        assert b"".join(reader.body_pieces(fields, True)) == b"nothing"
+        sock.sendall(raw[500:])
+        assert gw.get("/hello", sock)[2] == b"hello"
+
+
+def test_a_body_that_nobody_wants_is_not_waited_for_forever(gw, up):
+    up.go_on.set()
+    with gw.connect() as sock:
+        sock.sendall(b"POST /early-kept HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nbegin")
+        assert Reader(sock).response()[0] == 404
+        assert sock.recv(1) == b""
+
+
 def download(gw, path):
     size = crc = 0
     import zlib
