@@ -213,7 +213,9 @@ class Ebb:
         return [i for i in found if service in (None, i["service"])]
 
     def instance(self, service):
+        """Its only instance; one that drains does not count beside another."""
         found = self.instances(service)
+        found = [i for i in found if i["state"] != "draining"] or found
         assert len(found) == 1, f"{found}\n{self.log()}"
         return found[0]
 

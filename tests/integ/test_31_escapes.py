@@ -57,6 +57,7 @@ def filters_of(box):
 def test_strict_is_a_second_filter(box):
     """The zygote's, the function's, and the strict one over both."""
     counts = {}
+    wait_for(lambda: not box.instances("escapes"))
     for seccomp in ("default", "strict"):
         box.apply({"escapes": {"runtime": "container", "entrypoint": "escapes", "memory": 256, "minInstances": 1,
                                "ebb": {"seccomp": seccomp}}})
