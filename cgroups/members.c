@@ -15,11 +15,11 @@ static int members(const struct cgroup *g, const char *file, pid_t *out, uint32_
 	uint32_t count = 0;
 	char text[4096];
 	pid_t id = 0;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, text, sizeof(text))) > 0) {
+	while (count < max && (n = read(fd, text, sizeof(text))) > 0) {
 		for (ssize_t i = 0; i < n; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				id = id * 10 + (text[i] - '0');

@@ -203,6 +203,7 @@ void fleet_forget(struct instance *i)
 
 	loop_timer_off(loop, &i->timer);
 	load_end(i);
+	meter_end(i);
 	loop_unwatch(loop, &i->control);
 	loop_unwatch(loop, &i->death);
 	probe_off(i);
@@ -217,6 +218,7 @@ void fleet_forget(struct instance *i)
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->root_fd);
+	quiet_end(i);
 	look_notes_free(i->idle.notes);
 	cgroup_fini(&i->cgroup);
 	spec_unref(i->spec);

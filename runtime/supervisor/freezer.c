@@ -75,8 +75,10 @@ static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 	instance_move(i, INSTANCE_THAW);
 	quiet_thawed(i, since_ns, due != NULL);
 	freezer_begin(i);
-	if (was_frozen)
+	if (was_frozen) {
 		load_begin(i);
+		meter_begin(i);
+	}
 }
 
 /* Somebody has work there. When that gateway thawed it is on the board, but it may not have come to
@@ -104,6 +106,16 @@ static void thaw_now(struct instance *i, const char *due)
 		thawed_by_ticket(i);
 }
 
+/* Frozen: until the next request, or until what is due. */
+static void rest(struct instance *i)
+{
+	quiet_frozen(i);
+	if (i->idle.run)
+		again_at(i, i->idle.part_ns);
+	else if (i->idle.wake_ns != LOOK_NEVER)
+		again_at(i, i->idle.wake_ns);
+}
+
 static void happened(struct instance *i)
 {
 	/* Not by now_of(), the time this round of the loop began: it may have been asked since. */
@@ -113,11 +125,11 @@ static void happened(struct instance *i)
 	i->freezes++;
 	i->frozen_ns = clock_mono_ns();
 	instance_move(i, INSTANCE_SEEN_FROZEN);
+	meter_end(i);
 	meter_read(i, METER_AT_FREEZE);
-	quiet_frozen(i);
+	quiet_end(i);
+	rest(i);
 	evict_note(i);
-	if (i->idle.wake_ns != LOOK_NEVER)
-		again_at(i, i->idle.wake_ns);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
 		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
@@ -204,10 +216,13 @@ static void consider(struct instance *i)
 
 	if (board_tickets(w) + board_holds(w) > 0) {
 		i->idle.reason = IDLE_QUIET;
+		quiet_end(i); /* what it saw is over */
 		again_at(i, now_ns + grace_of(i));
 		return;
 	}
 	idle_since_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed);
+	if (now_ns < i->not_before_ns) /* it evaded the freezer; that is no gift */
+		meter_background(i, idle_since_ns, now_ns);
 	due_ns = grace_over_ns(i, idle_since_ns);
 	if (now_ns < due_ns) {
 		if (i->idle.sampled_ns <= idle_since_ns)
@@ -228,6 +243,8 @@ static void on_due(struct timer *t)
 		consider(i);
 	else if (i->state == INSTANCE_FREEZING)
 		look_for_frozen(i);
+	else if (i->state == INSTANCE_FROZEN && i->idle.run)
+		rest(i);
 	else if (i->state == INSTANCE_FROZEN)
 		thaw_now(i, i->idle.look.first.what);
 }

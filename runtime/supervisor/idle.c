@@ -63,6 +63,10 @@ static uint64_t look_again_ns(const struct idle_view *v, enum idle_reason reason
 {
 	uint64_t step_ns = reason == IDLE_UNSURE ? watch_ns(v->look->kept.length_ns) : 0;
 
+	if (reason == IDLE_CROWDED) { /* not later than its time is over */
+		at_ns = later(v->idle_since_ns, v->thawed_ns) + v->limit_ns;
+		return at_ns < v->now_ns + CROWDED_AGAIN_NS ? at_ns : v->now_ns + CROWDED_AGAIN_NS;
+	}
 	at_ns += QUIET_WINDOW_NS / 5;
 	if (step_ns == 0)
 		at_ns = later(at_ns, v->now_ns + v->patience_ns);
@@ -79,7 +83,7 @@ struct idle_decision idle_decide(const struct idle_view *v)
 	bool overdue = v->now_ns - since_ns >= v->limit_ns;
 	uint64_t at_ns = v->now_ns;
 	enum idle_reason reason = IDLE_QUIET;
-	bool late = false;
+	bool busy, late = false;
 
 	if (v->locked)
 		reason = IDLE_LOCKED;
@@ -87,14 +91,20 @@ struct idle_decision idle_decide(const struct idle_view *v)
 		reason = IDLE_CPU;
 	else if (v->look->running_tid > 0)
 		reason = IDLE_THREAD;
+	else if (v->look->crowded)
+		reason = IDLE_CROWDED;
 	else if (v->fire)
 		reason = judge_timers(v, &at_ns);
+	busy = reason != IDLE_QUIET;
 	if (overdue && reason != IDLE_LOCKED && reason != IDLE_QUIET) {
 		reason = IDLE_QUIET;
 		late = true;
 	}
-	return (struct idle_decision){
-		.reason = reason, .again_ns = look_again_ns(v, reason, at_ns), .late = late};
+	return (struct idle_decision){.reason = reason,
+				      .again_ns = look_again_ns(v, reason, at_ns),
+				      .busy = busy,
+				      .until_ns = at_ns > v->now_ns ? at_ns : 0,
+				      .late = late};
 }
 
 uint64_t idle_wake_ns(uint64_t due_ns)

@@ -17,12 +17,16 @@
 #define TIMER_GRID_NS (8 * UINT64_C(1000000))
 /* Thaws for timers in a second, all instances of a service together; beyond it they stay awake. */
 #define TIMER_BUDGET 20
+/* Who is crowded is looked at again after so long. */
+#define CROWDED_AGAIN_NS (10 * UINT64_C(1000000000))
 /* CPU is compared over at least this long. */
 #define QUIET_WINDOW_NS (5 * UINT64_C(1000000))
 
 /* clang-format off */
 #define IDLE_REASONS(X) \
 	X(QUIET)     /* nothing speaks against it */ \
+	X(LOOKING)   /* it has so much to look at that ebbd is not through yet */ \
+	X(CROWDED)   /* it has more than ebbd looks at: a lock or a timer may be among it */ \
 	X(LOCKED)    /* others may wait for its file lock */ \
 	X(CPU)       /* it used the CPU just now */ \
 	X(THREAD)    /* a thread runs */ \
@@ -54,6 +58,8 @@ struct idle_view {
 struct idle_decision {
 	enum idle_reason reason; /* QUIET: freeze */
 	uint64_t again_ns;       /* else look again then */
+	bool busy;               /* it is (or would be, but for its time) kept awake by itself */
+	uint64_t until_ns;       /* what keeps it awake is over then; 0 = nobody knows */
 	bool late;               /* frozen though timers come too often to serve them */
 };
 

@@ -58,6 +58,10 @@ struct idleness {
 	uint64_t io_ns, verified_ns; /* when look.io was read; when its ticks were told apart */
 	pid_t stuck_tid;             /* it did not park when asked */
 	struct look look;
+	struct look_run *run;   /* a look under way, or NULL */
+	uint64_t part_ns;       /* when its next part is due; no look before that */
+	uint64_t busy_until_ns; /* as the last look saw it; 0 */
+	uint64_t spent_ns;      /* what looking at it took, since it was made */
 	struct look_notes *notes;
 };
 
@@ -108,6 +112,9 @@ struct instance {
 	uint64_t opened_ns, started_us;
 	struct cgroup_cpu before; /* CPU of arming: the platform's */
 	uint64_t init_cpu_us, read_awake_ns, read_at_ns;
+	uint64_t background_ns,
+		background_to_ns; /* awake by itself: so long, and seen until then */
+	struct timer periodic;    /* the next reading, while it is not frozen */
 	struct wire_meter last;
 };
 
@@ -117,8 +124,9 @@ struct fleet {
 	int home_ns_fd;
 	bool stopping;
 	uint32_t host_cpu_milli;
-	struct timer rescale;  /* look at every service again */
-	struct watch pressure; /* for memory, on the host; evict.c */
+	uint64_t parts_from_ns; /* no second part of anybody's look before that */
+	struct timer rescale;   /* look at every service again */
+	struct watch pressure;  /* for memory, on the host; evict.c */
 	uint32_t count, next_slot;
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];
@@ -184,8 +192,10 @@ static inline enum armory_kind instance_kind(const struct instance *i)
 /* Whether an instance without work may be frozen now; if not, *again_ns is when to ask again. */
 bool quiet_enough(struct instance *i, uint64_t *again_ns);
 void quiet_sample(struct instance *i); /* where the next window of CPU begins */
-/* It was seen frozen: what is due, and when must it be thawed for it? */
+/* It was seen frozen: what is due, and when must it be thawed for it? While i->idle.run is not
+ * NULL, that is not known yet: again at part_ns. */
 void quiet_frozen(struct instance *i);
+void quiet_end(struct instance *i); /* no look goes on */
 void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);
 
 /* evict.c: frozen instances stay until their room is wanted */
@@ -249,5 +259,11 @@ void meter_open(struct instance *i);
 void meter_ready(struct instance *i);
 void meter_take(struct instance *i);                                /* brings i->last up to date */
 void meter_read(struct instance *i, enum wire_meter_reason reason); /* and sends it to the ledger */
+/* It was awake without work until then (at most now), and not quiet: that is provisioned time too.
+ */
+void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns);
+/* It may use something: read it now and then. Not while it is frozen. */
+void meter_begin(struct instance *i);
+void meter_end(struct instance *i);
 
 #endif

@@ -24,45 +24,71 @@ static int open_in_root(int root_fd, const char *path)
 	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 }
 
+static void add_dev(struct own_files *own, dev_t dev)
+{
+	if (own->dev_count < OWN_PLACES)
+		own->devs[own->dev_count++] = dev;
+}
+
+static void add_place(struct own_files *own, int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
+		return;
+	add_dev(own, makedev(st.stx_dev_major, st.stx_dev_minor));
+	if (st.stx_mask & STATX_MNT_ID)
+		own->mounts[own->mount_count++] = st.stx_mnt_id;
+}
+
 /* The kernel keeps all memfds (and unnamed shared memory) in one file system; whoever shares one
  * was handed its descriptor, which no other instance can be. */
-static bool is_memory(dev_t dev)
+static void add_memory(struct own_files *own)
 {
 	SCOPED_FD fd = memfd_create("ebb", MFD_CLOEXEC);
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev;
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		add_dev(own, st.st_dev);
 }
 
-/* The file systems nobody else sees: the overlay with its scratch tmpfs, the tmpfs of /dev, and
- * those that belong to its namespaces. */
-static bool is_own(pid_t init_pid, dev_t dev)
+/* The overlay with its scratch tmpfs, the tmpfs of /dev, and those that belong to its namespaces.
+ */
+void own_files_read(pid_t init_pid, struct own_files *out)
 {
 	static const char *const places[] = {".", "dev", "dev/shm", "tmp", "proc", "sys"};
 	SCOPED_FD root_fd = -1;
 	char path[48];
 
+	*out = (struct own_files){0};
 	snprintf(path, sizeof(path), "/proc/%d/root", init_pid);
 	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; root_fd >= 0 && i < ARRAY_LEN(places); i++) {
 		SCOPED_FD fd = open_in_root(root_fd, places[i]);
-		struct stat st;
 
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev)
-			return true;
+		if (fd >= 0)
+			add_place(out, fd);
 	}
-	return is_memory(dev);
+	add_memory(out);
+}
+
+static bool is_own(const struct own_files *own, dev_t dev)
+{
+	for (uint32_t i = 0; i < own->dev_count; i++)
+		if (own->devs[i] == dev)
+			return true;
+	return false;
 }
 
 /* "lock:	1: FLOCK  ADVISORY  WRITE 812 00:2f:4711 0 EOF", proc_pid_fdinfo(5). */
-bool lock_in_fdinfo(const char *text, pid_t init_pid, struct held_lock *out)
+bool lock_in_fdinfo(const char *text, const struct own_files *own, struct held_lock *out)
 {
 	struct held_lock lock = {0};
 
 	for (; (text = strstr(text, "lock:\t")); text++)
 		if (sscanf(text, "lock:\t%*[^:]: %*s %*s %*s %*d %" SCNx32 ":%" SCNx32 ":%" SCNu64,
 			   &lock.major, &lock.minor, &lock.inode) == 3 &&
-		    !is_own(init_pid, makedev(lock.major, lock.minor))) {
+		    !is_own(own, makedev(lock.major, lock.minor))) {
 			*out = lock;
 			return true;
 		}

@@ -19,8 +19,19 @@ struct held_lock {
 	uint64_t inode;
 };
 
-/* Whether the text of an fdinfo file names a lock on a file system that is not the instance's own;
- * which are its own, is seen from PID 1 of the instance. */
-bool lock_in_fdinfo(const char *text, pid_t init_pid, struct held_lock *out);
+/* The file systems that are an instance's own: nobody else can wait for a lock there. Read once for
+ * each look, because each of its descriptors is held against them. */
+#define OWN_PLACES 8
+struct own_files {
+	uint32_t dev_count, mount_count;
+	dev_t devs[OWN_PLACES];
+	uint64_t mounts[OWN_PLACES]; /* a file of an overlay has the device of its layer */
+};
+/* As PID 1 of the instance sees them. */
+void own_files_read(pid_t init_pid, struct own_files *out);
+
+/* Whether the text of an fdinfo file names a lock on a file system that is not the instance's own.
+ */
+bool lock_in_fdinfo(const char *text, const struct own_files *own, struct held_lock *out);
 
 #endif

@@ -15,8 +15,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/waits.h"
 
-#define NOTES_FIRST   16 /* room for so many; then twice as many, up to LOOK_THREADS_MAX */
-#define PROCESSES_MAX 256
+#define NOTES_FIRST 16  /* room for so many; then twice as many, up to LOOK_THREADS_MAX */
+#define STUCK_MAX   256 /* threads looked at for one that cannot be frozen */
 
 /* A wait with a relative limit, as the look before saw it. */
 struct note {
@@ -34,14 +34,24 @@ struct look_notes {
 	struct note at[];
 };
 
-struct looking {
-	const struct look_request *q;
-	struct wait_view view;
+enum part { PART_THREADS, PART_PROCESSES };
+
+/* A look under way. It keeps what it saw between its parts. */
+struct look_run {
+	struct look_request request;
+	const struct look_request *q; /* the same */
+	struct wait_view view;        /* the clocks when this part began */
 	const struct look_notes *old;
 	uint32_t cursor;          /* where the next one of them is looked for first */
 	struct look_notes *fresh; /* NULL: none */
-	struct look *look;
+	struct look seen, *look;
 	bool on_fds, brief; /* somebody waits for descriptors; for a short time */
+	enum part part;
+	uint32_t count, at; /* of ids: threads, then processes */
+	uint32_t calls;     /* in this part; all parts: seen.calls */
+	struct fd_walk walk;
+	struct own_files own;
+	pid_t ids[LOOK_THREADS_MAX];
 };
 
 static int read_pair(void *ctx, uint64_t address, int64_t out[2])
@@ -80,7 +90,7 @@ static uint64_t slices_of(pid_t tid)
 	return last ? strtoull(last, NULL, 10) : 0;
 }
 
-static const struct note *find(struct looking *g, pid_t tid)
+static const struct note *find(struct look_run *g, pid_t tid)
 {
 	uint32_t count = g->old ? g->old->count : 0;
 
@@ -96,7 +106,7 @@ static const struct note *find(struct looking *g, pid_t tid)
 }
 
 /* NULL without memory: then this sleep is unknown after the next thaw, and late. */
-static struct note *new_note(struct looking *g)
+static struct note *new_note(struct look_run *g)
 {
 	struct look_notes *notes = g->fresh;
 	uint32_t room = notes ? notes->room : 0;
@@ -125,14 +135,14 @@ static void keep_soonest(struct look_due *best, const struct look_due *due, bool
 		*best = *due;
 }
 
-static void take_in(struct looking *g, const struct look_due *due)
+static void take_in(struct look_run *g, const struct look_due *due)
 {
 	keep_soonest(&g->look->first, due, true);
 	keep_soonest(&g->look->soon, due, false);
 }
 
 /* Whether a brief wait is one more of the kind that this thread ended with before. */
-static bool is_tick(struct looking *g, const struct note *before, bool same, bool brief)
+static bool is_tick(struct look_run *g, const struct note *before, bool same, bool brief)
 {
 	g->brief |= brief;
 	if (!g->q->housekeeping || !brief || !before)
@@ -144,7 +154,7 @@ static bool is_tick(struct looking *g, const struct note *before, bool same, boo
 	return before->brief && before->looked_ns > g->q->quiet_since_ns;
 }
 
-static void write_note(struct looking *g, pid_t tid, const struct wait_line *line, uint64_t slices,
+static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
 		       const struct look_due *due, bool ticks)
 {
 	struct note *n = new_note(g);
@@ -165,7 +175,7 @@ static void write_note(struct looking *g, pid_t tid, const struct wait_line *lin
 }
 
 /* Whether the thread is still in the sleep that was noted. */
-static bool still_there(const struct looking *g, const struct note *before,
+static bool still_there(const struct look_run *g, const struct note *before,
 			const struct wait_line *line, uint64_t slices)
 {
 	if (g->q->frozen)
@@ -175,7 +185,7 @@ static bool still_there(const struct looking *g, const struct note *before,
 
 /* It began after the last thaw; after the look before, if the thread ran since; and it is not over
  * yet. If the thread did not run, what was known then still is. */
-static void take_relative(struct looking *g, pid_t tid, const struct wait_line *line,
+static void take_relative(struct look_run *g, pid_t tid, const struct wait_line *line,
 			  const struct wait *w)
 {
 	uint64_t now_ns = g->view.mono_ns, slices = slices_of(tid), began_ns = g->q->since_ns;
@@ -207,7 +217,7 @@ static void take_relative(struct looking *g, pid_t tid, const struct wait_line *
 		keep_soonest(&g->look->kept, &due, true);
 }
 
-static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *line,
+static void take_resumed(struct look_run *g, pid_t tid, const struct wait_line *line,
 			 const struct wait *w)
 {
 	const struct note *before = find(g, tid);
@@ -228,7 +238,7 @@ static void take_resumed(struct looking *g, pid_t tid, const struct wait_line *l
 }
 
 /* Absolute ones too come back as resumed, so they are noted. */
-static void take_absolute(struct looking *g, pid_t tid, const struct wait_line *line,
+static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line *line,
 			  const struct wait *w)
 {
 	struct look_due due = {.from_ns = w->ns, .to_ns = w->ns, .tid = tid, .what = w->name};
@@ -252,7 +262,7 @@ static void take_absolute(struct looking *g, pid_t tid, const struct wait_line *
 }
 
 /* On its way back into a sleep that was noted, perhaps. */
-static void look_at_running(struct looking *g, pid_t tid)
+static void look_at_running(struct look_run *g, pid_t tid)
 {
 	const struct note *before = find(g, tid);
 	struct note *n = before ? new_note(g) : NULL;
@@ -262,7 +272,7 @@ static void look_at_running(struct looking *g, pid_t tid)
 		*n = *before;
 }
 
-static void look_at_thread(struct looking *g, pid_t tid)
+static void look_at_thread(struct look_run *g, pid_t tid)
 {
 	struct wait_line line;
 	struct wait w;
@@ -283,56 +293,159 @@ static void look_at_thread(struct looking *g, pid_t tid)
 		take_relative(g, tid, &line, &w);
 }
 
-/* Descriptors matter while somebody may wait for them, and while they may hold locks. */
-static void look_at_descriptors(struct looking *g, pid_t pid)
+static bool used_up(const struct look_run *g)
 {
-	struct look_due due = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
-
-	if (g->q->frozen && !g->on_fds)
-		return;
-	look_fds(g->q, pid, g->view.mono_ns, &due, &g->look->tick, &g->look->lock);
-	take_in(g, &due);
+	return g->calls >= LOOK_PART_CALLS || clock_mono_ns() - g->view.mono_ns >= LOOK_PART_NS;
 }
 
-static int look_at_processes(struct looking *g, pid_t *ids)
+static void paid(struct look_run *g, uint32_t calls)
 {
-	int n = cgroup_processes(g->q->cgroup, ids, PROCESSES_MAX);
+	g->calls += calls;
+	g->look->calls += calls;
+	g->look->crowded |= g->look->calls >= LOOK_CALLS_MAX;
+}
 
-	for (int i = 0; i < n; i++) {
-		look_at_descriptors(g, ids[i]);
-		if (g->look->unknown_pid == 0 && look_signal_timer(ids[i]))
-			g->look->unknown_pid = ids[i];
-		if (g->q->housekeeping && (g->brief || g->look->tick.to_ns != LOOK_NEVER))
-			look_io_add(ids[i], &g->look->io);
+/* Descriptors matter while somebody may wait for them, and while they may hold locks. False: the
+ * process has more of them than there is room for in this part. */
+static bool look_at_descriptors(struct look_run *g, pid_t pid)
+{
+	struct look_due due = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+	uint32_t calls = 1;
+
+	if (g->q->frozen && !g->on_fds)
+		return true;
+	if (g->walk.dir_fd < 0)
+		fd_walk_begin(&g->walk, pid);
+	while (calls > 0 && !g->look->crowded && !used_up(g)) {
+		calls = look_fd(&g->walk, g->q, &g->own, g->view.mono_ns, &due, &g->look->tick,
+				&g->look->lock);
+		paid(g, calls);
 	}
-	return n < 0 ? n : 0;
+	take_in(g, &due);
+	if (calls > 0 && !g->look->crowded)
+		return false;
+	fd_walk_end(&g->walk);
+	return true;
+}
+
+static bool look_at_process(struct look_run *g, pid_t pid)
+{
+	if (!look_at_descriptors(g, pid))
+		return false;
+	if (g->look->unknown_pid == 0 && look_signal_timer(pid))
+		g->look->unknown_pid = pid;
+	if (g->q->housekeeping && (g->brief || g->look->tick.to_ns != LOOK_NEVER))
+		look_io_add(pid, &g->look->io);
+	paid(g, 9);
+	return true;
+}
+
+/* Who is in it, one kind after the other. */
+static int list(struct look_run *g, enum part part)
+{
+	int n = part == PART_THREADS ? cgroup_threads(g->q->cgroup, g->ids, LOOK_THREADS_MAX)
+				     : cgroup_processes(g->q->cgroup, g->ids, LOOK_THREADS_MAX);
+
+	if (n < 0)
+		return n;
+	g->part = part;
+	g->at = 0;
+	g->count = (uint32_t)n;
+	g->look->crowded |= n == LOOK_THREADS_MAX;
+	paid(g, 3 + g->count / 16);
+	return 0;
+}
+
+static struct look_run *begin(const struct look_request *q, const struct look_notes *old)
+{
+	const struct look_due never = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
+	struct look_run *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->request = *q;
+	g->q = &g->request;
+	g->old = old;
+	g->look = &g->seen;
+	g->walk.dir_fd = -1;
+	g->seen = (struct look){
+		.first = never, .soon = never, .stretched = never, .tick = never, .kept = never};
+	return g;
+}
+
+/* 1: there is more; 0: that was all; or -errno. */
+static int go_on(struct look_run *g)
+{
+	int r = 0;
+
+	while (!g->look->crowded && !used_up(g)) {
+		if (g->at < g->count && g->part == PART_THREADS) {
+			look_at_thread(g, g->ids[g->at++]);
+			paid(g, 6);
+		} else if (g->at < g->count) {
+			g->at += look_at_process(g, g->ids[g->at]);
+		} else if (g->part == PART_THREADS) {
+			r = list(g, PART_PROCESSES);
+			if (r < 0)
+				return r;
+		} else {
+			return 0;
+		}
+	}
+	return !g->look->crowded;
+}
+
+int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
+	      struct look *out)
+{
+	struct look_run *g = *run ? *run : begin(q, *notes);
+	bool fresh = !*run;
+	int r = 0;
+
+	if (!g)
+		return -ENOMEM;
+	g->calls = 0;
+	g->view = (struct wait_view){.mono_ns = clock_mono_ns(),
+				     .real_ns = clock_real_us() * NS_PER_US,
+				     .read_pair = read_pair};
+	*run = g;
+	if (fresh) {
+		r = list(g, PART_THREADS);
+		g->look->threads = g->count;
+	}
+	if (r == 0)
+		r = go_on(g);
+	if (r > 0)
+		return r;
+	*run = NULL;
+	if (r == 0) {
+		*out = g->seen;
+		free(*notes);
+		*notes = g->fresh;
+		g->fresh = NULL;
+	}
+	look_run_free(g);
+	return r;
+}
+
+void look_run_free(struct look_run *run)
+{
+	if (!run)
+		return;
+	fd_walk_end(&run->walk);
+	free(run->fresh);
+	free(run);
 }
 
 int look_at(const struct look_request *q, struct look_notes **notes, struct look *out)
 {
-	const struct look_due never = {.from_ns = LOOK_NEVER, .to_ns = LOOK_NEVER, .what = ""};
-	pid_t ids[LOOK_THREADS_MAX];
-	struct looking g = {.q = q,
-			    .view = {.mono_ns = clock_mono_ns(),
-				     .real_ns = clock_real_us() * NS_PER_US,
-				     .read_pair = read_pair},
-			    .old = *notes,
-			    .look = out};
-	int n = cgroup_threads(q->cgroup, ids, LOOK_THREADS_MAX);
+	struct look_run *run = NULL;
+	int r;
 
-	if (n < 0)
-		return n;
-	*out = (struct look){.threads = (uint32_t)n,
-			     .first = never,
-			     .soon = never,
-			     .stretched = never,
-			     .tick = never,
-			     .kept = never};
-	for (int i = 0; i < n; i++)
-		look_at_thread(&g, ids[i]);
-	free(*notes);
-	*notes = g.fresh;
-	return look_at_processes(&g, ids);
+	do
+		r = look_some(&run, q, notes, out);
+	while (r > 0);
+	return r;
 }
 
 /* "812 (name) D ..."; the name may hold anything. */
@@ -348,8 +461,8 @@ static bool is_stuck(pid_t tid)
 
 pid_t look_stuck(const struct cgroup *g)
 {
-	pid_t ids[LOOK_THREADS_MAX];
-	int n = cgroup_threads(g, ids, LOOK_THREADS_MAX);
+	pid_t ids[STUCK_MAX];
+	int n = cgroup_threads(g, ids, STUCK_MAX);
 
 	for (int i = 0; i < n; i++)
 		if (is_stuck(ids[i]))

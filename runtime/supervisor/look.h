@@ -21,7 +21,13 @@
 /* Shorter waits than this may be housekeeping. A second as programs ask for it can come out a
  * little shorter, when a loop reckons what is left of it. */
 #define LOOK_BRIEF_NS    (900 * UINT64_C(1000000))
-#define LOOK_THREADS_MAX 4096 /* more are not looked at */
+#define LOOK_THREADS_MAX 4096 /* more are not looked at, see crowded */
+/* How much there is to see is in the hands of the instance, and root looks at it in its only
+ * thread. So a look is done in parts of at most so long or so many system calls (about 1 us each),
+ * and ends when it took so many in all. */
+#define LOOK_PART_NS    (2 * UINT64_C(1000000))
+#define LOOK_PART_CALLS 1024
+#define LOOK_CALLS_MAX  65536
 
 /* A moment at which something is due: not before, not after. */
 struct look_due {
@@ -48,6 +54,8 @@ struct look {
 	struct look_due tick;  /* housekeeping: a short wait that comes again and again */
 	struct look_io io;     /* of all processes, while one of them waits briefly */
 	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
+	uint32_t calls;        /* what it took */
+	bool crowded;      /* there was more to see than a look may take: some of it is unknown */
 	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
 };
 
@@ -65,10 +73,17 @@ struct look_request {
 	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
 };
 
-/* 0 or -errno. */
+struct look_run; /* one that is under way; NULL = none */
+
+/* Begins a look or goes on with *run. 1: there is more to do, at a later turn of the loop; 0: done,
+ * *out and *notes are as new and *run is NULL again; -errno: nothing can be seen, *run is NULL. */
+int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
+	      struct look *out);
+void look_run_free(struct look_run *run); /* what it saw is of no use any more; NULL is fine */
+/* All of it at once: for tests. 0 or -errno. */
 int look_at(const struct look_request *q, struct look_notes **notes, struct look *out);
 void look_notes_free(struct look_notes *notes);
-/* A thread in an uninterruptible sleep (it cannot be frozen), or 0. */
+/* A thread in an uninterruptible sleep (it cannot be frozen), or 0. Looks at the first few. */
 pid_t look_stuck(const struct cgroup *g);
 
 /* look_io.c: adds what this process moved. */
@@ -76,10 +91,22 @@ void look_io_add(pid_t pid, struct look_io *sum);
 /* Whether something was read or written in between, but for the counters of eventfds and timerfds
  * and single bytes, with which threads wake each other. */
 bool look_io_moved(const struct look_io *before, const struct look_io *after);
-/* look_fds.c: brings the first expiry of this process's timerfds into *due, and (unless frozen) a
- * lock it holds on a foreign file system into *lock. */
-void look_fds(const struct look_request *q, pid_t pid, uint64_t now_ns, struct look_due *due,
-	      struct look_due *tick, struct held_lock *lock);
+/* look_fds.c: the descriptors of one process, one by one. */
+struct fd_walk {
+	int dir_fd; /* /proc/PID/fd; -1 = none under way */
+	pid_t pid;
+	int size, at; /* of names */
+	_Alignas(8) char names[2048];
+};
+/* Looks at one more: brings the first expiry of the process's timerfds into *due or *tick, and
+ * (unless frozen) a lock it holds on a foreign file system into *lock. How many system calls it
+ * took; 0: there is none left, the walk is over. *own, empty at first, is read when it is needed.
+ */
+uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_files *own,
+		 uint64_t now_ns, struct look_due *due, struct look_due *tick,
+		 struct held_lock *lock);
+void fd_walk_begin(struct fd_walk *walk, pid_t pid);
+void fd_walk_end(struct fd_walk *walk);
 /* look_timers.c: whether it has a POSIX timer (timer_create(2)) that something may wait for. When
  * it is due, the kernel tells only the process itself. */
 bool look_signal_timer(pid_t pid);

@@ -4,20 +4,22 @@
  * lock. /proc/PID/fdinfo/N, proc_pid_fdinfo(5).
  *
  * The fd table is walked, because nothing else says which descriptors are timers or hold locks;
- * each costs one readlink, and only those that can be either are read.
+ * each costs one statx, and only those that can be either are read: the kernel makes the whole of
+ * an fdinfo file at once, and of a file of the instance's own it may be megabytes of locks.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/supervisor/look.h"
 
-#define FDS_MAX     4096                   /* per process; more are not looked at */
 #define LEFT_MOST_S (INT64_C(400) * 86400) /* later than that is never */
 
 /* "it_value: (seconds, ns)" is what is left, whatever the clock, "it_interval: " what follows then;
@@ -54,47 +56,104 @@ static void take_timerfd(const struct look_request *q, const char *text, pid_t p
 					 .what = "timerfd"};
 }
 
-static bool starts(const char *text, const char *with)
+/* What getdents64(2) writes; C libraries have a name for it only of late. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+static bool is_own(const struct own_files *own, const struct statx *st)
 {
-	return strncmp(text, with, strlen(with)) == 0;
+	dev_t dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+
+	for (uint32_t i = 0; i < own->dev_count; i++)
+		if (own->devs[i] == dev)
+			return true;
+	for (uint32_t i = 0; i < own->mount_count; i++)
+		if (st->stx_mask & STATX_MNT_ID && own->mounts[i] == st->stx_mnt_id)
+			return true;
+	return false;
 }
 
-static void look_at_fd(const struct look_request *q, int dir_fd, const char *name, pid_t pid,
-		       uint64_t now_ns, struct look_due *due, struct look_due *tick,
-		       struct held_lock *lock)
+/* Timers have no type and files that others share a foreign file system; sockets, pipes, devices
+ * and its own files are neither. */
+static bool may_matter(const struct fd_walk *walk, const struct look_request *q, const char *name,
+		       struct own_files *own)
+{
+	struct statx st;
+	uint32_t type;
+
+	if (statx(walk->dir_fd, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &st) < 0)
+		return false;
+	type = st.stx_mode & S_IFMT;
+	if (type != 0 && type != S_IFREG && type != S_IFDIR)
+		return false;
+	if (own->dev_count == 0)
+		own_files_read(q->init_pid, own);
+	return !is_own(own, &st);
+}
+
+static uint32_t look_at_fd(const struct fd_walk *walk, const struct look_request *q,
+			   struct own_files *own, const char *name, uint64_t now_ns,
+			   struct look_due *due, struct look_due *tick, struct held_lock *lock)
 {
 	char target[64] = "", path[64], text[2048];
 	bool timer;
 
-	if (readlinkat(dir_fd, name, target, sizeof(target) - 1) < 0)
-		return;
+	if (!may_matter(walk, q, name, own))
+		return 1;
+	if (readlinkat(walk->dir_fd, name, target, sizeof(target) - 1) < 0)
+		return 2;
 	timer = strcmp(target, "anon_inode:[timerfd]") == 0;
-	/* Files have a path (one in /dev of its own holds no lock others wait for), sockets none.
-	 */
-	if (!timer && (target[0] != '/' || starts(target, "/dev/") || q->frozen || lock->pid > 0))
-		return;
+	if (!timer && (target[0] != '/' || q->frozen || lock->pid > 0))
+		return 2;
 	snprintf(path, sizeof(path), "../fdinfo/%.24s", name);
-	if (fd_read_file_at(dir_fd, path, text, sizeof(text)) <= 0)
-		return;
+	if (fd_read_file_at(walk->dir_fd, path, text, sizeof(text)) <= 0)
+		return 5;
 	if (timer)
-		take_timerfd(q, text, pid, now_ns, due, tick);
-	else if (lock_in_fdinfo(text, q->init_pid, lock))
-		lock->pid = pid;
+		take_timerfd(q, text, walk->pid, now_ns, due, tick);
+	else if (lock_in_fdinfo(text, own, lock))
+		lock->pid = walk->pid;
+	return 5;
 }
 
-void look_fds(const struct look_request *q, pid_t pid, uint64_t now_ns, struct look_due *due,
-	      struct look_due *tick, struct held_lock *lock)
+void fd_walk_begin(struct fd_walk *walk, pid_t pid)
 {
 	char path[48];
-	struct dirent *entry;
-	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return; /* it ended */
-	for (int n = 0; n < FDS_MAX && (entry = readdir(dir)); n++)
-		if (entry->d_name[0] != '.')
-			look_at_fd(q, dirfd(dir), entry->d_name, pid, now_ns, due, tick, lock);
-	closedir(dir);
+	walk->pid = pid;
+	walk->size = walk->at = 0;
+	walk->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+void fd_walk_end(struct fd_walk *walk)
+{
+	fd_close(&walk->dir_fd);
+}
+
+uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_files *own,
+		 uint64_t now_ns, struct look_due *due, struct look_due *tick,
+		 struct held_lock *lock)
+{
+	const struct entry *entry;
+
+	if (walk->dir_fd < 0)
+		return 0; /* it ended */
+	if (walk->at >= walk->size) {
+		/* For each name the kernel makes an entry of its cache: some 40 names are as dear
+		 * as as many calls. */
+		walk->at = 0;
+		walk->size = (int)syscall(SYS_getdents64, walk->dir_fd, walk->names,
+					  sizeof(walk->names));
+		return walk->size > 0 ? (uint32_t)walk->size / sizeof(*entry) : 0;
+	}
+	entry = (const void *)(walk->names + walk->at);
+	walk->at += entry->size;
+	return entry->name[0] == '.'
+		       ? 1
+		       : look_at_fd(walk, q, own, entry->name, now_ns, due, tick, lock);
 }

@@ -10,6 +10,11 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance.h"
 
+/* What an instance that never freezes used must not wait for its end: nobody knows that. */
+#define PERIOD_NS (10 * NS_PER_SEC)
+/* What it does before its first request and so soon after it was ready, belongs to its start. */
+#define BEGINNING_NS NS_PER_SEC
+
 /* The split of CPU time is scaled by the kernel as it goes: it may move back by a little. */
 static uint64_t since(uint64_t now, uint64_t before)
 {
@@ -36,6 +41,7 @@ void meter_ready(struct instance *i)
 	if (cgroup_cpu(&i->cgroup, &cpu) == 0)
 		i->init_cpu_us = since(cpu.usage_us, i->before.usage_us);
 	meter_read(i, METER_AT_OPEN);
+	meter_begin(i);
 }
 
 static void raise_to(uint64_t *counter, uint64_t value)
@@ -76,7 +82,7 @@ void meter_take(struct instance *i)
 		return;
 	now_ns = clock_mono_ns();
 	if (board_awake_ns(board, i->slot, &i->read_awake_ns))
-		raise_to(&m->awake_us, i->read_awake_ns / NS_PER_US);
+		raise_to(&m->awake_us, (i->read_awake_ns + i->background_ns) / NS_PER_US);
 	i->read_at_ns = now_ns;
 	raise_to(&m->lived_us, (clock_mono_ns() - i->opened_ns) / NS_PER_US);
 	if (m->awake_us > m->lived_us)
@@ -104,4 +110,57 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 	meter_take(i);
 	i->last.reason = reason;
 	i->fleet->options.hooks.meter(i->fleet->options.hooks.self, &i->last);
+}
+
+static uint64_t latest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* From the last piece of work, thaw or look that was told, whichever was last. Nothing was open all
+ * that time, so nothing of it is in the board's sum. */
+void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns)
+{
+	struct board *board = i->fleet->options.board;
+	struct board_slot *slot = board_slot(board, i->slot);
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t from_ns = latest(latest(idle_since_ns, i->idle.since_ns), i->background_to_ns);
+	board_word w = board_load(board, i->slot);
+
+	if (atomic_load(&slot->invocations) == 0)
+		from_ns = latest(from_ns, i->ready_ns + BEGINNING_NS);
+	if (to_ns > now_ns)
+		to_ns = now_ns;
+	if (from_ns >= to_ns || board_tickets(w) + board_holds(w) > 0 ||
+	    atomic_load(&slot->idle_since_ns) != idle_since_ns)
+		return; /* work came in between: that is counted there, and this from then on */
+	i->background_ns += to_ns - from_ns;
+	i->background_to_ns = to_ns;
+}
+
+static struct instance *of_periodic(struct timer *t)
+{
+	return (struct instance *)((char *)t - offsetof(struct instance, periodic));
+}
+
+static void on_period(struct timer *t)
+{
+	struct instance *i = of_periodic(t);
+
+	meter_read(i, METER_AT_PERIODIC);
+	meter_begin(i);
+}
+
+/* All of them at the same moments, so that they cost one wake-up. */
+void meter_begin(struct instance *i)
+{
+	uint64_t due_ns = loop_now_ns(i->fleet->options.loop) + PERIOD_NS;
+
+	i->periodic.on_due = on_period;
+	(void)loop_timer_at(i->fleet->options.loop, &i->periodic, due_ns - due_ns % NS_PER_SEC);
+}
+
+void meter_end(struct instance *i)
+{
+	loop_timer_off(i->fleet->options.loop, &i->periodic);
 }

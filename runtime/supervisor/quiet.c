@@ -12,6 +12,9 @@
 #define PATIENCE_MOST_NS  NS_PER_SEC
 /* What ticks is told apart anew now and then: a program may have begun to work in its ticks. */
 #define VERIFY_AGAIN_NS (30 * NS_PER_SEC)
+/* Looks that take longer than is usual are a fifth of ebbd's time at most, all of them together. */
+#define PART_USUAL_NS (NS_PER_MS / 2)
+#define PART_PAUSE    4
 
 static bool fires(const struct instance *i)
 {
@@ -79,6 +82,11 @@ static void spend_budget(const struct instance *i, uint64_t now_ns)
 	s->timer_thaws++;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* When it had work last. A thaw for a timer sets the board's idle_since_ns too, and is none: what
  * the instance was thawed for may be a tick. */
 static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
@@ -86,6 +94,23 @@ static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 	if (!idle->by_timer || idle_since_ns > idle->since_ns + NS_PER_MS)
 		idle->worked_ns = idle_since_ns > idle->since_ns ? idle_since_ns : idle->since_ns;
 	return idle->worked_ns;
+}
+
+/* One part of a look. What it took is the instance's doing: it is counted, and whoever took more
+ * than is usual rests, and so do all second parts of others. */
+static int look_part(struct instance *i, const struct look_request *q)
+{
+	uint64_t begun_ns = clock_mono_ns(), now_ns, spent_ns;
+	int r = look_some(&i->idle.run, q, &i->idle.notes, &i->idle.look);
+
+	now_ns = clock_mono_ns();
+	spent_ns = now_ns - begun_ns;
+	i->idle.spent_ns += spent_ns;
+	if (r <= 0 && spent_ns < PART_USUAL_NS)
+		return r;
+	i->idle.part_ns = most(now_ns + PART_PAUSE * spent_ns, i->fleet->parts_from_ns);
+	i->fleet->parts_from_ns = i->idle.part_ns;
+	return r;
 }
 
 static int look(struct instance *i, uint64_t idle_since_ns, bool frozen)
@@ -100,9 +125,9 @@ static int look(struct instance *i, uint64_t idle_since_ns, bool frozen)
 				 .verify = !frozen && now_ns - idle->verified_ns > VERIFY_AGAIN_NS,
 				 .frozen = frozen};
 	struct look_io before = idle->look.io;
-	int r = look_at(&q, &idle->notes, &idle->look);
+	int r = look_part(i, &q);
 
-	if (r < 0 || frozen)
+	if (r != 0 || frozen)
 		return r;
 	if (idle->io_ns > q.quiet_since_ns)
 		idle->ticks_work = look_io_moved(&before, &idle->look.io);
@@ -110,6 +135,28 @@ static int look(struct instance *i, uint64_t idle_since_ns, bool frozen)
 	if (q.verify && idle->look.tick.to_ns != LOOK_NEVER)
 		idle->verified_ns = now_ns;
 	return 0;
+}
+
+void quiet_end(struct instance *i)
+{
+	look_run_free(i->idle.run);
+	i->idle.run = NULL;
+}
+
+/* False: it is not through. */
+static bool looked(struct instance *i, uint64_t idle_since_ns, uint64_t *again_ns, int *out)
+{
+	struct idleness *idle = &i->idle;
+
+	if (clock_mono_ns() < idle->part_ns)
+		*out = 1;
+	else
+		*out = look(i, idle_since_ns, false);
+	if (*out <= 0)
+		return true;
+	idle->reason = IDLE_LOOKING;
+	*again_ns = idle->part_ns;
+	return false;
 }
 
 bool quiet_enough(struct instance *i, uint64_t *again_ns)
@@ -124,10 +171,13 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 		.look = &idle->look,
 	};
 	struct idle_decision decision;
+	int r;
 
-	if (!window_closed(i, view.idle_since_ns, again_ns))
+	if (!idle->run && !window_closed(i, view.idle_since_ns, again_ns))
 		return false;
-	if (look(i, view.idle_since_ns, false) < 0)
+	if (!looked(i, view.idle_since_ns, again_ns, &r))
+		return false;
+	if (r < 0)
 		return true; /* nothing can be seen of it; it dies, or freezing will fail */
 	view.locked = idle->look.lock.pid > 0;
 	view.ticks_work = idle->ticks_work;
@@ -139,6 +189,9 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	decision = idle_decide(&view);
 	idle->reason = decision.reason;
 	idle->late = decision.late;
+	/* What was known to end did so then, even if nobody looked at that moment. */
+	meter_background(i, view.idle_since_ns, decision.busy ? view.now_ns : idle->busy_until_ns);
+	idle->busy_until_ns = decision.until_ns;
 	if (decision.reason == IDLE_QUIET)
 		return true;
 	*again_ns = decision.again_ns;
@@ -154,8 +207,9 @@ void quiet_frozen(struct instance *i)
 	uint64_t now_ns = clock_mono_ns();
 
 	idle->wake_ns = LOOK_NEVER;
-	if (!fires(i) || look(i, idle->since_ns, true) < 0)
+	if (!fires(i) || look(i, idle->since_ns, true) != 0)
 		return;
+	idle->late |= idle->look.crowded;
 	if (idle->by_hand && idle->look.soon.to_ns < now_ns + TIMER_PAYS_NS)
 		idle->late = true;
 	if (idle->late)
@@ -172,12 +226,14 @@ void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)
 {
 	struct idleness *idle = &i->idle;
 
+	quiet_end(i);
 	idle->since_ns = since_ns;
 	idle->patience_ns = PATIENCE_FIRST_NS;
 	idle->late = idle->by_hand = false;
 	idle->by_timer = by_timer;
 	idle->reason = IDLE_QUIET;
 	idle->stuck_tid = 0;
+	idle->busy_until_ns = 0;
 	if (!by_timer)
 		return;
 	idle->timer_thaws++;

@@ -113,6 +113,8 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 		.freezes = i->freezes,
 		.thaws = atomic_load(&board_slot(board, i->slot)->thaws),
 		.started_us = i->started_us,
+		.look_us = i->idle.spent_ns / NS_PER_US,
+		.background_us = i->background_ns / NS_PER_US,
 	};
 	take_tally(board_tally(board, i->slot), out);
 	if (i->cgroup.dir_fd >= 0)

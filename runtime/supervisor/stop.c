@@ -16,7 +16,10 @@
 #include "runtime/supervisor/instance.h"
 #include "runtime/supervisor/policy.h"
 
+/* Whether the last process is gone: soon, and ever more rarely of what cannot be killed (a task in
+ * an uninterruptible sleep), because each look kills all of it again. */
 #define LOOK_AGAIN_NS (2 * NS_PER_MS)
+#define LOOK_MOST_NS  NS_PER_SEC
 #define DRAIN_LOOK_NS (20 * NS_PER_MS)
 #define FORBIDDEN     "made a system call that is not allowed (seccomp) and "
 
@@ -61,19 +64,28 @@ static void tell_failure(struct instance *i)
 	f->options.hooks.start_failed(f->options.hooks.self, &record);
 }
 
+static uint64_t dying_gap_ns(const struct instance *i)
+{
+	uint64_t gap_ns = (loop_now_ns(i->fleet->options.loop) - i->state_since_ns) / 8;
+
+	if (gap_ns < LOOK_AGAIN_NS)
+		return LOOK_AGAIN_NS;
+	return gap_ns < LOOK_MOST_NS ? gap_ns : LOOK_MOST_NS;
+}
+
 static void on_dying_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);
 
 	if (cgroup_populated(&i->cgroup) == 1) {
 		(void)cgroup_kill(&i->cgroup);
-		wait_for(i, on_dying_due, LOOK_AGAIN_NS);
+		wait_for(i, on_dying_due, dying_gap_ns(i));
 		return;
 	}
 	if (i->opened_ns)
 		meter_read(i, METER_AT_CLOSE);
 	if (cgroup_remove(i->fleet->options.tree, &i->cgroup) == -EBUSY) {
-		wait_for(i, on_dying_due, LOOK_AGAIN_NS);
+		wait_for(i, on_dying_due, dying_gap_ns(i));
 		return;
 	}
 	instance_move(i, INSTANCE_EMPTY);

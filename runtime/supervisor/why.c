@@ -30,6 +30,20 @@ static void explain_thread(const struct instance *i, uint64_t now_ns, char *out,
 		 i->idle.look.running_tid);
 }
 
+static void explain_looking(const struct instance *i, uint64_t now_ns, char *out, size_t size)
+{
+	snprintf(out, size,
+		 "awake: it has so many threads, processes and descriptors that looking whether "
+		 "one of them keeps it awake takes a while");
+}
+
+static void explain_crowded(const struct instance *i, uint64_t now_ns, char *out, size_t size)
+{
+	snprintf(out, size,
+		 "awake: it has more threads, processes and descriptors than ebbd looks at; one of "
+		 "them may be a timer or hold a lock");
+}
+
 static void explain_locked(const struct instance *i, uint64_t now_ns, char *out, size_t size)
 {
 	const struct held_lock *lock = &i->idle.look.lock;
@@ -141,6 +155,7 @@ static void (*const awake_texts[IDLE_REASON_COUNT])(const struct instance *i, ui
 	[IDLE_SOON] = explain_soon,       [IDLE_STRETCHED] = explain_stretched,
 	[IDLE_UNSURE] = explain_unsure,   [IDLE_BUDGET] = explain_budget,
 	[IDLE_UNKNOWN] = explain_unknown, [IDLE_TICKS] = explain_ticks,
+	[IDLE_LOOKING] = explain_looking, [IDLE_CROWDED] = explain_crowded,
 };
 
 /* Which requests hold it, as far as the board has room to say. */

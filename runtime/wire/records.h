@@ -409,13 +409,13 @@ struct wire_instance_info {
 	uint32_t slot, generation;
 	uint32_t revision, tickets, holds;
 	int32_t pid; /* of its PID 1, on the host */
-	uint64_t cpu_us, awake_us, frozen_us, memory_bytes, invocations;
-	uint64_t freezes, thaws;
-	uint64_t started_us; /* wall clock */
+	uint64_t cpu_us, awake_us, frozen_us, memory_bytes, invocations, freezes, thaws;
+	uint64_t look_us,
+		background_us; /* ebbd looked at it; awake without work, in awake_us too */
+	uint64_t started_us;   /* wall clock */
 	char id[INSTANCE_ID_SIZE];
 	char service[SERVICE_NAME_SIZE];
 	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
-	/* over its IPC socket: see struct board_tally */
 	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost, ipc_work_us, ipc_paused;
 	/* In the last record: ebbd's own health since it began (loop.h). */
 	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;

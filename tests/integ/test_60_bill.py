@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bill: what functions say of themselves, what the kernel counted, and what ebb charges."""
+import contextlib
 import csv
 import glob
 import io
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+import leaks
 import pictures
 import web
 from waiting import SLOW, throughout, wait_for
@@ -24,6 +26,7 @@ def one(ebb):
     return ebb
 
 
+PERIODIC = 2  # docs/ledger.md
 CHARGED = ("invocations", "active_cpu_us", "provisioned_mb_ms", "awake_us")
 
 
@@ -92,6 +95,49 @@ def test_nothing_is_billed_between_requests(one):
 def test_grace_before_the_freeze_is_not_provisioned_time(one):
     _, bill = billed(one, lambda: one.get("one", "/sleep?ms=500"))
     assert 500_000 <= bill["awake_us"] < 600_000 * SLOW, bill
+
+
+def test_work_behind_the_answer_is_provisioned_time_though_it_uses_no_cpu(one):
+    """A select that a freeze would make longer keeps it awake: its doing, so its time."""
+    ms = 2000 if SLOW == 1 else 10000
+    _, bill = billed(one, lambda: one.get("one", f"/timer?kind=select&ms={ms}"))
+    assert 0.8 * ms * 1000 <= bill["awake_us"] < (ms + 1000 * SLOW) * 1000, bill
+    assert bill["active_cpu_us"] < 50_000 * SLOW, bill
+    assert one.cli("ledger", "verify").code == 0
+    metrics = one.rest("GET", "/metrics").text
+    (line,) = [x for x in metrics.splitlines() if x.startswith('ebb_instance_background_seconds_total{service="one"')]
+    assert float(line.split()[-1]) > 0.7 * ms / 1000, line
+
+
+def rows_of(server, reason):
+    with contextlib.closing(sqlite3.connect(f"file:{server.root}/ledger/ledger.db?mode=ro", uri=True)) as db:
+        return [row[0] for row in db.execute("select awake_us from meter where reason = ? order by id", (reason,))]
+
+
+def test_what_never_freezes_is_billed_as_it_goes(one):
+    """The tenth second's reading is in the ledger although nobody asked for a bill."""
+    one.get("one", "/timer?kind=posix&ms=600000")
+    first = wait_for(lambda: rows_of(one, PERIODIC), 25 * SLOW)
+    assert first[0] > 0, first
+    one.cli("freeze", one.instance("one")["id"])
+    one.wait_frozen("one")
+    count = len(rows_of(one, PERIODIC))
+    end = time.monotonic() + 11
+    wait_for(lambda: time.monotonic() > end, 12)
+    assert len(rows_of(one, PERIODIC)) == count, "frozen: nothing to read"
+
+
+def test_an_instance_ahead_of_need_has_no_account(new_ebb):
+    ebb = new_ebb(settings={"armed": 2})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("ahead", "probe")
+    wait_for(lambda: len(leaks.read(f"/proc/{ebb.process.pid}/stat")) > 0)
+    for _ in range(5):
+        assert all(s["invocations"] == 0 for s in ebb.cli("usage", "--json").json["services"])
+    assert ebb.get("ahead").status == 200
+    ebb.wait_frozen("ahead")
+    assert ebb.usage("ahead")["invocations"] == 1
+    assert "reading_refused" not in ebb.log() and "level=error" not in ebb.log(), ebb.log()
 
 
 def test_failed_requests_are_invocations_too(one):

@@ -95,6 +95,36 @@ static void a_lock_counts_for_ever(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_LOCKED);
 }
 
+static void what_cannot_be_looked_at_keeps_it_awake_as_long_as_a_request(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	l.crowded = true;
+	v.fire = false; /* it may hold a lock all the same */
+	assert_int_equal(idle_decide(&v).reason, IDLE_CROWDED);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + CROWDED_AGAIN_NS);
+	v.limit_ns = MS(1000);
+	assert_int_equal(idle_decide(&v).again_ns, NOW + MS(940));
+	v.limit_ns = MS(60);
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_true(idle_decide(&v).late);
+}
+
+static void busy_is_what_is_billed(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	assert_false(idle_decide(&v).busy);
+	v.used_us = 5000;
+	assert_true(idle_decide(&v).busy);
+	v.idle_since_ns = NOW - v.limit_ns; /* and until it is frozen all the same */
+	assert_true(idle_decide(&v).busy);
+	v.used_us = 0;
+	assert_false(idle_decide(&v).busy);
+}
+
 static void a_timer_that_is_due_soon_keeps_it_awake(void **state)
 {
 	struct look l = calm();
@@ -232,6 +262,8 @@ int main(void)
 		cmocka_unit_test(a_busy_one_is_not_until_its_time_is_over),
 		cmocka_unit_test(what_a_timer_began_has_as_long_as_a_request),
 		cmocka_unit_test(a_lock_counts_for_ever),
+		cmocka_unit_test(what_cannot_be_looked_at_keeps_it_awake_as_long_as_a_request),
+		cmocka_unit_test(busy_is_what_is_billed),
 		cmocka_unit_test(a_timer_that_is_due_soon_keeps_it_awake),
 		cmocka_unit_test(sleeps_that_a_freeze_would_hurt_keep_it_awake),
 		cmocka_unit_test(sleeps_that_repeat_are_caught_young),
