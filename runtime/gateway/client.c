@@ -400,6 +400,20 @@ void client_on_poll(void *self, const struct loop_event *e)
 	splice_pump(p, c, c->x.down.pipe ? RELAY_DOWN : RELAY_UP);
 }
 
+/* It left while its body waited for an instance that does not read: nothing else would tell. */
+void client_on_gone(void *self, const struct loop_event *e)
+{
+	struct proxy *p = self;
+	struct client *c = client_of(p, e);
+
+	if (!c)
+		return;
+	c->s.pending--;
+	c->s.watched = false;
+	if (e->res > 0 && c->state == CLIENT_ACTIVE && !c->x.tunnel && !c->x.up.in_done)
+		on_end(p, c);
+}
+
 static void took_too_long(struct proxy *p, struct client *c)
 {
 	uint32_t limit_ms = p->routes.services[c->x.service].record.max_duration_ms;

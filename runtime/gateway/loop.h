@@ -21,9 +21,10 @@ enum loop_op {
 	LOOP_CONTROL_OUT,
 	LOOP_SIGNAL,
 	LOOP_TIMER,
-	LOOP_CLIENT_RECV, /* these three in this order, see stream.c */
+	LOOP_CLIENT_RECV, /* these four in this order, see stream.c */
 	LOOP_CLIENT_SEND,
 	LOOP_CLIENT_POLL,
+	LOOP_CLIENT_GONE,
 	LOOP_UP_RECV,
 	LOOP_UP_SEND,
 	LOOP_UP_POLL,

@@ -62,6 +62,7 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 		[LOOP_CLIENT_RECV] = client_on_recv,
 		[LOOP_CLIENT_SEND] = client_on_send,
 		[LOOP_CLIENT_POLL] = client_on_poll,
+		[LOOP_CLIENT_GONE] = client_on_gone,
 		[LOOP_UP_RECV] = upstream_on_recv,
 		[LOOP_UP_SEND] = upstream_on_send,
 		[LOOP_UP_POLL] = upstream_on_poll,

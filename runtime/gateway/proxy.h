@@ -225,6 +225,7 @@ void client_on_accept(void *self, const struct loop_event *e);
 void client_on_recv(void *self, const struct loop_event *e);
 void client_on_send(void *self, const struct loop_event *e);
 void client_on_poll(void *self, const struct loop_event *e);
+void client_on_gone(void *self, const struct loop_event *e);
 void client_on_timer(struct proxy *p, struct client *c);
 void client_arm_accept(struct proxy *p);
 void client_set_deadline(struct proxy *p, struct client *c, uint64_t when_ns);

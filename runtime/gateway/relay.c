@@ -242,6 +242,8 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 		if (src->in.size == 0 && !f->in_done && !is_long(c, f) &&
 		    !buffers_low(p->io.buffers))
 			stream_recv(&p->io, src);
+		else if (up && !f->in_done)
+			stream_watch(&p->io, src);
 	} else if (f->in_done) {
 		finished(p, c, f, way);
 	} else if (src->in.size > 0) {

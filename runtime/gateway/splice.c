@@ -65,7 +65,7 @@ bool splice_begin(struct proxy *p, struct client *c, enum relay_way way)
 	return true;
 }
 
-enum { MOVED, SRC_EMPTY, DST_FULL, ENDED, FAILED };
+enum { MOVED, SRC_EMPTY, DST_FULL, SRC_ENDED, SRC_FAILED, DST_FAILED };
 
 /* One round: into the pipe, out of it. */
 static int move(struct proxy *p, struct flow *f, struct stream *src, struct stream *dst)
@@ -80,9 +80,9 @@ static int move(struct proxy *p, struct flow *f, struct stream *src, struct stre
 		want = want < f->left ? want : (size_t)f->left;
 		n = splice(src->fd, NULL, ends[1], NULL, want, SPLICE_MODE);
 		if (n == 0)
-			return ENDED;
+			return SRC_ENDED;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return FAILED;
+			return SRC_FAILED;
 		empty = n < 0;
 		f->left -= n > 0 ? (uint64_t)n : 0;
 		f->in_pipe += n > 0 ? (uint32_t)n : 0;
@@ -93,7 +93,7 @@ static int move(struct proxy *p, struct flow *f, struct stream *src, struct stre
 				   SPLICE_MODE | (f->left ? SPLICE_F_MORE : 0));
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return FAILED;
+			return DST_FAILED;
 		if (n <= 0)
 			return DST_FULL;
 		f->in_pipe -= (uint32_t)n;
@@ -121,6 +121,20 @@ static void complete(struct proxy *p, struct client *c, struct upstream *u, enum
 	client_next(p, c);
 }
 
+static void broken(struct proxy *p, struct client *c, bool up, int r)
+{
+	bool by_client = up == (r != DST_FAILED);
+
+	if (up && !by_client) { /* the instance may have answered already: see what it sent */
+		c->x.up_broken = true;
+		c->x.reusable = false;
+		splice_end(p, &c->x.up);
+		return;
+	}
+	by_client ? p->count.aborted_by_client++ : p->count.aborted_by_instance++;
+	client_close(p, c);
+}
+
 void splice_pump(struct proxy *p, struct client *c, enum relay_way way)
 {
 	struct upstream *u = client_upstream(p, c);
@@ -140,20 +154,14 @@ void splice_pump(struct proxy *p, struct client *c, enum relay_way way)
 		}
 		r = move(p, f, src, dst);
 	}
-	if (r == ENDED || r == FAILED) {
-		if (up &&
-		    r == FAILED) { /* the instance may have answered already: see what it sent */
-			c->x.up_broken = true;
-			c->x.reusable = false;
-			splice_end(p, f);
-			return;
-		}
-		up ? p->count.aborted_by_client++ : p->count.aborted_by_instance++;
-		client_close(p, c);
+	if (r >= SRC_ENDED) {
+		broken(p, c, up, r);
 	} else if (f->left == 0 && f->in_pipe == 0) {
 		complete(p, c, u, way);
 	} else if (r == DST_FULL || f->left == 0) {
 		stream_poll(&p->io, dst, POLLOUT);
+		if (up && f->left > 0)
+			stream_watch(&p->io, &c->s);
 	} else {
 		stream_poll(&p->io, src, POLLIN);
 	}

@@ -107,6 +107,14 @@ void stream_poll(struct stream_io *io, struct stream *s, unsigned int events)
 	submit_poll(io, s, 2, events);
 }
 
+void stream_watch(struct stream_io *io, struct stream *s)
+{
+	if (s->watched || s->carried || s->closing)
+		return;
+	s->watched = true;
+	submit_poll(io, s, 3, POLLRDHUP);
+}
+
 void stream_set_nonblocking(struct stream *s, bool on)
 {
 	if (s->nonblocking == on)

@@ -31,6 +31,7 @@ struct stream {
 	enum loop_op first_op; /* LOOP_CLIENT_RECV or LOOP_UP_RECV */
 	uint8_t pending;       /* submitted entries that still owe a completion */
 	bool receiving, sending, polling, closing;
+	bool watched;                /* stream_watch */
 	bool recv_waits, send_waits; /* for readiness, on a socket in non-blocking mode */
 	bool nonblocking;
 	bool carried, ended;    /* ended: carried, and nothing follows what is in `in` */
@@ -65,6 +66,9 @@ void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
 void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);
+/* Of a client: sees its peer's FIN or reset although nothing is read; completes as
+ * LOOP_CLIENT_GONE. */
+void stream_watch(struct stream_io *io, struct stream *s);
 /* O_NONBLOCK, as splice(2) needs it; io_uring then no longer waits by itself, which this file
  * knows. */
 void stream_set_nonblocking(struct stream *s, bool on);
