@@ -16,6 +16,7 @@
 #include "runtime/supervisor/waits.h"
 
 #define NOTES_FIRST 16  /* room for so many; then twice as many, up to LOOK_THREADS_MAX */
+#define TICK_SLACK  4   /* ticks differ by a quarter at most */
 #define STUCK_MAX   256 /* threads looked at for one that cannot be frozen */
 
 /* A wait with a relative limit, as the look before saw it. */
@@ -141,8 +142,17 @@ static void take_in(struct look_run *g, const struct look_due *due)
 	keep_soonest(&g->look->soon, due, false);
 }
 
+/* Of two waits in a row: what is left of two longer timers is of any two lengths. 0: not known. */
+static bool alike(uint64_t a_ns, uint64_t b_ns)
+{
+	uint64_t most_ns = a_ns > b_ns ? a_ns : b_ns, least_ns = a_ns > b_ns ? b_ns : a_ns;
+
+	return least_ns == 0 || most_ns - least_ns <= most_ns / TICK_SLACK;
+}
+
 /* Whether a brief wait is one more of the kind that this thread ended with before. */
-static bool is_tick(struct look_run *g, const struct note *before, bool same, bool brief)
+static bool is_tick(struct look_run *g, const struct note *before, bool same, bool brief,
+		    uint64_t length_ns)
 {
 	g->brief |= brief;
 	if (!g->q->housekeeping || !brief || !before)
@@ -151,7 +161,8 @@ static bool is_tick(struct look_run *g, const struct note *before, bool same, bo
 		return true;
 	if (same)
 		return before->ticks && before->looked_ns > g->q->quiet_since_ns;
-	return before->brief && before->looked_ns > g->q->quiet_since_ns;
+	return before->brief && before->looked_ns > g->q->quiet_since_ns &&
+	       alike(before->length_ns, length_ns);
 }
 
 static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
@@ -201,7 +212,7 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 		due.from_ns = before->from_ns;
 		due.to_ns = before->to_ns;
 	}
-	ticks = is_tick(g, before, same, w->ns < LOOK_BRIEF_NS);
+	ticks = is_tick(g, before, same, w->ns < LOOK_BRIEF_NS, w->ns);
 	write_note(g, tid, line, slices, &due, ticks);
 	/* A bounded wait for descriptors that a freeze would stretch: nobody can serve it but by
 	 * staying awake for ever, as the next one follows it. */
@@ -252,7 +263,8 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 		began_ns = before->looked_ns;
 	ticks = is_tick(g, before, same,
 			(before && before->ticks) ? due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS
-						  : due.to_ns < began_ns + LOOK_BRIEF_NS);
+						  : due.to_ns < began_ns + LOOK_BRIEF_NS,
+			0);
 	g->brief |= due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS;
 	write_note(g, tid, line, slices, &due, ticks);
 	if (ticks)

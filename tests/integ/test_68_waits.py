@@ -129,6 +129,17 @@ def test_a_tick_that_does_nothing_waits_for_the_next_request(module_ebb, waiting
     module_ebb.cli("rm", name)
 
 
+@pytest.mark.parametrize("kind", ["poll", "nanosleep", "epoll"])
+def test_the_rest_of_a_longer_wait_is_no_tick(module_ebb, waiting, kind):
+    """Two timers in one loop: their waits follow one another as ticks do, but are not alike."""
+    name = f"rest-{kind}"
+    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+    assert module_ebb.get(name, f"/ticks?kind={kind}&ms={900 * SLOW:.0f}&then_ms={500 * SLOW:.0f}").status == 200
+    wait_for(lambda: "the rest is over" in module_ebb.cli("logs", name).out)
+    module_ebb.wait_frozen(name)
+    module_ebb.cli("rm", name)
+
+
 def test_a_tick_that_writes_keeps_its_instance_awake(module_ebb, waiting):
     module_ebb.apply({"writes": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "maxDuration": 4}})
     assert module_ebb.get("writes", "/ticks?kind=nanosleep&ms=100&says=1").status == 200

@@ -268,7 +268,7 @@ static const struct ticking {
 
 struct ticker {
 	const struct ticking *how;
-	long ms, says;
+	long ms, says, then_ms; /* then_ms: one more wait, so long, and no other */
 };
 
 static void *tick(void *arg)
@@ -281,6 +281,11 @@ static void *tick(void *arg)
 		t.how->wait(fd, t.ms);
 		if (t.says)
 			printf("tick\n");
+		if (t.then_ms) {
+			t.how->wait(fd, t.then_ms);
+			printf("the rest is over\n");
+			return NULL;
+		}
 	}
 	return NULL;
 }
@@ -298,6 +303,7 @@ void on_ticks(struct call *c)
 			t->how = &tickings[i];
 	t->ms = call_number(c, "ms", 500);
 	t->says = call_number(c, "says", 0);
+	t->then_ms = call_number(c, "then_ms", 0);
 	if (pthread_create(&thread, NULL, tick, t) == 0)
 		pthread_detach(thread);
 	call_printf(c, 200, "{}\n");
