@@ -332,7 +332,7 @@ void fleet_stop_all(struct fleet *f)
 	if (f->count == 0)
 		f->options.hooks.emptied(f->options.hooks.self);
 	for (struct instance *i = f->first; i; i = next) {
-		bool up = instance_is_up(i);
+		bool up = instance_is_up(i) || i->state == INSTANCE_DRAINING;
 		bool held = up && board_holds(board_load(f->options.board, i->slot)) > 0;
 		uint64_t until_ns = loop_now_ns(f->options.loop) + f->options.drain_ms * NS_PER_MS;
 

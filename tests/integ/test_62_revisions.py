@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revisions: a new one takes over under load without a failed request; shares of traffic; rollback."""
 import json
+import socket
 import threading
 from collections import Counter
 
@@ -127,6 +128,19 @@ def test_long_requests_finish_on_the_revision_that_began_them(probe):
     thread.join()
     assert done[0].status == 200 and done[0].instance == old["id"]
     wait_for(lambda: old["id"] not in [i["id"] for i in probe.instances("api")])
+
+
+def test_ebbd_ends_though_a_request_goes_on_at_an_older_revision(new_ebb):
+    """It was draining already: what is still open after drain_ms is cut there too."""
+    ebb = new_ebb(settings={"drain_ms": 300})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("api", "probe")
+    with socket.create_connection(ebb.address, 10) as sock:
+        sock.sendall(b"GET /sleep?ms=120000 HTTP/1.1\r\nHost: api.localhost\r\n\r\n")
+        wait_for(lambda: [i for i in ebb.instances("api") if i["tickets"] == 1])
+        ebb.deploy("api", "probe", "--env", "VERSION=2")
+        wait_for(lambda: "draining" in [i["state"] for i in ebb.instances("api")])
+        ebb.stop()
 
 
 def test_shares_of_traffic_hold(probe):
