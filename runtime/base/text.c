@@ -53,6 +53,13 @@ bool text_terminated(const char *field, size_t size)
 	return memchr(field, '\0', size) != NULL;
 }
 
+bool text_is_printable(const char *text)
+{
+	while (*text >= ' ' && *text <= '~')
+		text++;
+	return !*text;
+}
+
 bool text_is_label(const char *text)
 {
 	size_t n = strlen(text);

@@ -15,6 +15,8 @@ int text_format(char *dst, size_t size, const char *fmt, ...) __attribute__((for
 int text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* Whether a fixed field holds a NUL-terminated string (what a peer sent is not trusted to). */
 bool text_terminated(const char *field, size_t size);
+/* Nothing but printable ASCII: fit for a line of a log. */
+bool text_is_printable(const char *text);
 /* RFC 1123 label, as service names are: [a-z0-9]([-a-z0-9]*[a-z0-9])?, at most 63 bytes. */
 bool text_is_label(const char *text);
 /* A name of an environment variable: letters, digits, _ . - and no digit first. */

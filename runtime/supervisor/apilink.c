@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
@@ -41,6 +42,7 @@ struct apilink {
 	struct import imports[IMPORTS_MAX];
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
+	bool configured; /* this ebb-api has its API_CONFIG */
 };
 
 static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
@@ -205,6 +207,16 @@ static int start_import(struct apilink *a, const struct wire_image_import *job, 
 	return r;
 }
 
+/* Reading a pipe could last for ever, and an unpacker with it. */
+static bool is_archive(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int on_image_import(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
@@ -212,7 +224,7 @@ static int on_image_import(void *self, struct wire_message *m)
 	struct wire_image_done *failed;
 	int r;
 
-	if (job->format >= WIRE_IMAGE_FORMAT_COUNT ||
+	if (job->format >= WIRE_IMAGE_FORMAT_COUNT || !is_archive(m->fds[0]) ||
 	    !text_terminated(job->reference, sizeof(job->reference)))
 		return -EPROTO;
 	r = start_import(a, job, m->fds[0]);
@@ -296,7 +308,7 @@ static int on_instance_command(void *self, struct wire_message *m)
 	char text[ERROR_TEXT_SIZE] = "";
 	int r;
 
-	if (!text_terminated(c->id, sizeof(c->id)))
+	if (!text_terminated(c->id, sizeof(c->id)) || c->command > WIRE_COMMAND_STOP)
 		return -EPROTO;
 	r = fleet_command(a->fleet, c->id, c->command, text, sizeof(text));
 	answer(a, c->cookie, r, text);
@@ -308,6 +320,8 @@ static int on_meter_flush(void *self, struct wire_message *m)
 	struct apilink *a = self;
 	const struct wire_meter_flush *flush = (const void *)m->record;
 
+	if (flush->cookie == LEDGER_FLUSH_OWN)
+		return -EPROTO;
 	fleet_flush_meters(a->fleet);
 	ledgerlink_flush(a->ledger, flush->cookie);
 	return 0;
@@ -377,7 +391,12 @@ static void on_started(struct daemon *d)
 	struct apilink *a = d->self;
 
 	d->peer.phase = PHASE_STARTING;
+	if (a->configured) {
+		a->configured = false;
+		ledgerlink_channel(a->ledger);
+	}
 	send_config(a);
+	a->configured = true;
 	send_gateway_files(a);
 	fleet_each(a->fleet, send_log_pipe, a);
 }
@@ -532,6 +551,6 @@ void apilink_ledger_channel(struct apilink *a, int fd)
 {
 	fd_close(&a->ledger_fd);
 	a->ledger_fd = fd;
-	if (a->daemon.peer.phase == PHASE_SERVING)
+	if (a->configured)
 		peer_send(&a->daemon.peer, WIRE_API_LEDGER, NULL, 0, &fd, 1);
 }

@@ -31,10 +31,17 @@ static void on_lost(struct peer *p, int error)
 {
 	struct daemon *d = of_peer(p);
 
+	if (error == -EPROTO)
+		(void)text_format(d->fault, sizeof(d->fault),
+				  "it sent a record that no rule allows (%s)",
+				  wire_type_name(p->last_type));
+	else if (error < 0)
+		(void)text_format(d->fault, sizeof(d->fault), "%s",
+				  error == -EBADMSG ? "it sent what is no record"
+						    : strerror(-error));
 	if (error < 0)
 		log_error("event=peer_ended program=%s pid=%d cause=\"%s\"", p->name, d->pid,
-			  error == -EPROTO ? "it sent a record that no rule allows"
-					   : strerror(-error));
+			  d->fault);
 	if (d->pid > 0 && !d->stopping)
 		kill(d->pid, SIGKILL);
 }
@@ -60,6 +67,7 @@ static int start(struct daemon *d)
 		return r;
 	}
 	d->started_ns = clock_mono_ns();
+	d->fault[0] = '\0';
 	d->death = (struct watch){.fd = d->pid_fd, .on_ready = on_death, .name = "daemon on_death"};
 	r = loop_watch(d->loop, &d->death, EPOLLIN);
 	d->peer.on_lost = on_lost;
@@ -117,7 +125,10 @@ static void say_death(struct daemon *d, pid_t pid, int status)
 	if (d->last_signal == SIGSYS && d->log.forbidden >= 0)
 		(void)text_format(call, sizeof(call), ": its filter forbids %s (call %d)",
 				  filter_call_name(d->log.forbidden), d->log.forbidden);
-	if (d->last_signal)
+	if (d->fault[0])
+		(void)text_format(text, sizeof(text), "%s was ended by ebbd: %s", d->launch.name,
+				  d->fault);
+	else if (d->last_signal)
 		(void)text_format(text, sizeof(text), "%s was ended by SIG%s%s", d->launch.name,
 				  sigabbrev_np(d->last_signal) ? sigabbrev_np(d->last_signal) : "?",
 				  call);

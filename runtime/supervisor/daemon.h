@@ -32,6 +32,7 @@ struct daemon {
 	struct watch death;
 	struct program_log log;
 	int last_signal; /* that ended the last one, or 0 */
+	char fault[96];  /* what it said that ebbd ended it for, or "" */
 	struct timer restart;
 	uint64_t started_ns;
 	uint32_t failures;

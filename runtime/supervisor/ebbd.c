@@ -34,12 +34,11 @@
 #include "runtime/supervisor/program_log.h"
 #include "sandbox/sandbox.h"
 
-#define PURGE_MS      10000
-#define UID_GATEWAY   1 /* above id_base */
-#define UID_API       2
-#define UID_LEDGER    3
-#define UID_IPC       4
-#define FLUSH_AT_EXIT UINT64_MAX /* the cookie of the last flush */
+#define PURGE_MS    10000
+#define UID_GATEWAY 1 /* above id_base */
+#define UID_API     2
+#define UID_LEDGER  3
+#define UID_IPC     4
 
 struct ebbd {
 	struct config config;
@@ -168,7 +167,7 @@ static void on_flushed(void *self, uint64_t cookie, int error)
 {
 	struct ebbd *e = self;
 
-	if (cookie != FLUSH_AT_EXIT) {
+	if (cookie != LEDGER_FLUSH_OWN) {
 		apilink_flushed(e->api, cookie, error);
 		return;
 	}
@@ -188,7 +187,7 @@ static void on_emptied(void *self)
 {
 	struct ebbd *e = self;
 
-	ledgerlink_flush(e->ledger, FLUSH_AT_EXIT);
+	ledgerlink_flush(e->ledger, LEDGER_FLUSH_OWN);
 }
 
 static void on_gateways_stopped(void *self)

@@ -52,7 +52,8 @@ static int on_retire(void *self, struct wire_message *m)
 	struct ipclink *l = self;
 	const struct wire_ipc_retire *retire = (const void *)m->record;
 
-	if (!text_terminated(retire->text, sizeof(retire->text)))
+	if (!text_terminated(retire->text, sizeof(retire->text)) ||
+	    !text_is_printable(retire->text))
 		return -EPROTO;
 	fleet_retire(l->options.fleet, retire->slot, retire->generation, retire->failed != 0,
 		     retire->text);
@@ -131,7 +132,7 @@ static void blame_sender(struct ipclink *l)
 	struct culprit *c;
 	char text[256];
 
-	if (word != 0 && sig != SIGKILL && sig != SIGTERM)
+	if (word != 0 && ((sig != SIGKILL && sig != SIGTERM) || l->daemon.fault[0]))
 		i = fleet_instance(l->options.fleet, (uint32_t)word - 1, (uint32_t)(word >> 32));
 	if (!i)
 		return;

@@ -17,6 +17,7 @@
 
 #define WAITING_MAX    65536 /* meters not yet safe; at half of it new work is refused */
 #define FLUSHES_MAX    64
+#define ERRNO_MAX      4095              /* as the kernel's */
 #define RETRY_AFTER_NS (10 * NS_PER_SEC) /* before a ledger that cannot write is started again */
 
 struct flush {
@@ -64,6 +65,8 @@ static int on_ack(void *self, struct wire_message *m)
 	struct ledgerlink *l = self;
 	const struct wire_meter_ack *ack = (const void *)m->record;
 
+	if (ack->err < 0 || ack->err > ERRNO_MAX || ack->seq > l->seq)
+		return -EPROTO;
 	if (ack->err != 0) {
 		if (!l->broken)
 			log_error("event=ledger_failed cause=\"%s\" "
@@ -78,8 +81,6 @@ static int on_ack(void *self, struct wire_message *m)
 					    loop_now_ns(l->options.loop) + RETRY_AFTER_NS);
 		return 0;
 	}
-	if (ack->seq > l->seq)
-		return -EPROTO;
 	if (ack->seq > l->acked)
 		l->acked = ack->seq;
 	answer_flushes(l, 0);
@@ -107,21 +108,27 @@ static void send_sync(struct ledgerlink *l)
 	peer_send(&l->daemon.peer, WIRE_METER_SYNC, &sync, sizeof(sync), NULL, 0);
 }
 
-static void on_started(struct daemon *d)
+void ledgerlink_channel(struct ledgerlink *l)
 {
-	struct ledgerlink *l = d->self;
 	struct wire_ledger_config config = {.boot_us = l->options.boot_us};
 	SCOPED_FD ledger_end_fd = -1;
 	int api_end_fd, fds[2];
 
 	if (wire_pair(&ledger_end_fd, &api_end_fd) < 0)
-		return; /* without its config it ends, and is started again */
+		return; /* a ledger without its config ends, and is started again */
 	(void)text_copy(config.node, sizeof(config.node), l->options.config->node);
-	d->peer.phase = PHASE_STARTING;
 	fds[0] = l->directory_fd;
 	fds[1] = ledger_end_fd;
-	peer_send(&d->peer, WIRE_LEDGER_CONFIG, &config, sizeof(config), fds, 2);
+	peer_send(&l->daemon.peer, WIRE_LEDGER_CONFIG, &config, sizeof(config), fds, 2);
 	l->options.on_channel(l->options.self, api_end_fd);
+}
+
+static void on_started(struct daemon *d)
+{
+	struct ledgerlink *l = d->self;
+
+	d->peer.phase = PHASE_STARTING;
+	ledgerlink_channel(l);
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++)
 		peer_send(&d->peer, WIRE_METER, &l->waiting[seq % WAITING_MAX],
 			  sizeof(struct wire_meter), NULL, 0);

@@ -15,6 +15,9 @@
 
 struct ledgerlink;
 
+/* The cookie of ebbd's own flush at its end: nobody else may use it. */
+#define LEDGER_FLUSH_OWN UINT64_MAX
+
 struct ledgerlink_options {
 	struct loop *loop;
 	const struct config *config;
@@ -37,6 +40,9 @@ void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record);
 void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie);
 /* False while too much waits for the ledger. */
 bool ledgerlink_keeps_up(const struct ledgerlink *l);
+/* A new channel between the ledger and a new API process (on_channel): what the last one asked is
+ * answered to nobody, and cookies begin again. */
+void ledgerlink_channel(struct ledgerlink *l);
 /* Ends the ledger; call when everything is flushed. */
 void ledgerlink_stop(struct ledgerlink *l);
 

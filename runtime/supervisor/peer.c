@@ -183,8 +183,10 @@ static void on_ready(struct watch *w, uint32_t events)
 
 		if (r == -EAGAIN)
 			break;
-		if (r > 0)
+		if (r > 0) {
+			p->last_type = m->head.type;
 			loop_note(p->loop, wire_type_name(m->head.type));
+		}
 		if (r > 0)
 			r = wire_dispatch(p->rules, p->rule_count, p->phase, p->self, m);
 		else if (r == 0)

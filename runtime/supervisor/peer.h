@@ -28,6 +28,7 @@ struct peer {
 	void (*on_lost)(struct peer *p, int error); /* 0: end of file. The peer is closed already */
 	struct peer_message *head, *tail;
 	uint32_t queued, queued_fds;
+	uint32_t last_type; /* of what it said last */
 };
 
 /* Takes socket_fd over. The descriptive fields (name, rules, self, on_lost) are set by the caller

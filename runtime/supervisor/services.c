@@ -212,6 +212,7 @@ static int spec_new(const struct wire_service_put *put, struct image_store *imag
 		return -ENOMEM;
 	spec->users = 1;
 	spec->put = *put;
+	spec->layers_given = put->layer_count;
 	spec->put.layer_count = 0;
 	for (uint32_t i = 0; i < put->layer_count; i++) {
 		char digest[2 * DIGEST_SIZE + 1];
@@ -246,6 +247,24 @@ static struct service *free_place(struct services *s)
 	return NULL;
 }
 
+static bool same_part(const struct wire_service_put *a, const struct wire_service_put *b,
+		      size_t from, size_t to)
+{
+	return memcmp((const char *)a + from, (const char *)b + from, to - from) == 0;
+}
+
+/* A new ebb-api says all it knew: that is no new revision, and warm instances stay. */
+static bool is_same(const struct service *service, const struct wire_service_put *put)
+{
+	const struct spec *spec = service ? service->spec : NULL;
+
+	return spec && spec->layers_given == put->layer_count &&
+	       same_part(&spec->put, put, offsetof(struct wire_service_put, revision),
+			 offsetof(struct wire_service_put, layer_count)) &&
+	       same_part(&spec->put, put, offsetof(struct wire_service_put, host_count),
+			 sizeof(*put));
+}
+
 /* A revision does not change, so one that serves already can only have got another share. */
 static bool only_share(const struct service *service, const struct wire_service_put *put)
 {
@@ -262,6 +281,10 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	if (r < 0)
 		return r;
 	service = services_find(s, put->name, put->variant);
+	if (is_same(service, put)) {
+		*out = service;
+		return 1;
+	}
 	if (only_share(service, put)) {
 		service->share_permille = put->share_permille;
 		*out = service;

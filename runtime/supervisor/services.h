@@ -21,6 +21,7 @@ enum refused_kind { REFUSED_FULL, REFUSED_LATE, REFUSED_NACKED, REFUSED_NO_START
 struct spec {
 	uint32_t users;
 	uint32_t learned_limit; /* tickets per instance under maxConcurrency auto; 0 = not yet */
+	uint32_t layers_given;  /* in the record; of those that come twice, put counts the higher */
 	int layer_fds[IMAGE_LAYERS_MAX];
 	struct wire_service_put put;
 };
@@ -73,8 +74,8 @@ struct service *services_at(struct services *s, uint32_t index); /* NULL if free
 /* Whether a record a peer sent holds what root may rely on: terminated texts, counts that match,
  * bounds. 0, or -EINVAL with a sentence. */
 int spec_check(const struct wire_service_put *put, char *err, size_t err_size);
-/* Takes it in (new or new revision). 0 with *out; 1 if nothing but a variant's share changed; or
- * -errno with a sentence. */
+/* Takes it in (new or new revision). 0 with *out; 1 if nothing or a variant's share alone changed;
+ * or -errno with a sentence. */
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size);
 /* One of the variants of this name, or NULL. */

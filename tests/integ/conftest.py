@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+import counts
 import leaks
 import pictures
 from ebb import BIN, Ebb
@@ -28,6 +29,11 @@ def pytest_configure(config):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     setattr(item, "report_" + call.when, outcome.get_result())
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in counts.LINES:
+        terminalreporter.write_line(line)
 
 
 def _finish(made, request):

@@ -36,9 +36,9 @@ def test_killed_gateway_gives_its_tickets_back(new_ebb):
     assert reply.start == "thaw" and reply.instance == "probe-1" or reply.status == 200
 
 
-def serves(ebb):
+def serves(ebb, service="probe"):
     try:
-        reply = ebb.get("probe")
+        reply = ebb.get(service)
     except OSError:
         return None
     return reply if reply.status == 200 else None

@@ -14,6 +14,7 @@ import leaks
 import pictures
 import web
 from ebb import BIN, Ebb
+from records import channel, datagram
 from waiting import wait_for
 
 ID = "00112233445566778899aabbccddeeff"
@@ -94,7 +95,16 @@ def two(module_ebb):
     return module_ebb
 
 
-def end_while_hearing(ebb, service):
+def fault(pid):
+    os.kill(pid, signal.SIGSEGV)
+
+
+def break_a_rule(pid):
+    with channel(pid) as stolen:
+        stolen.send(datagram("SHUTDOWN"))
+
+
+def end_while_hearing(ebb, service, end=fault):
     """ebb-ipc dies (as of a fault of its own) while it reads a long message of this service."""
     body = b'{"type":"metric","payload":{' + b",".join(b'"%d":0' % n for n in range(6000)) + b"}}\0"
 
@@ -111,7 +121,7 @@ def end_while_hearing(ebb, service):
     before, flooding = used(), threading.Thread(target=flood)
     flooding.start()
     wait_for(lambda: used() > before + 5)
-    os.kill(pid, signal.SIGSEGV)
+    end(pid)
     flooding.join()
     wait_for(lambda: [p for p in ebb.programs("ebb-ipc") if p != pid])
 
@@ -130,6 +140,19 @@ def test_service_whose_message_ended_ebb_ipc_is_not_heard_and_the_others_are(two
     # After its second it is heard again.
     request = two.get("attacker", "/background?ms=200").headers["x-ebb-id"]
     wait_for(lambda: two.cli("logs", "--json", "--request", request, "attacker").json, 20)
+
+
+def test_service_whose_message_took_ebb_ipc_over_is_not_heard_either(two):
+    """It says to ebbd what it must not, and is ended for that by ebbd."""
+    two.apply({"breaker": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "maxDuration": 60}})
+    assert two.get("breaker").status == 200
+    for _ in range(5):
+        end_while_hearing(two, "breaker", break_a_rule)
+        if two.told("breaker", "service_muted"):
+            break
+    assert "ebb-ipc ended while it read what breaker-" in two.told("breaker", "service_muted")[0]
+    events = two.cli("events", "--json", "--kind", "program_died").json
+    assert any(e["text"] == "ebb-ipc was ended by ebbd: it sent a record that no rule allows (SHUTDOWN)" for e in events)
 
 
 # --- the watchdog ---------------------------------------------------------------------------------
