@@ -153,6 +153,22 @@ void on_background(struct call *c)
 		pthread_detach(thread);
 }
 
+void on_emit(struct call *c)
+{
+	long to = call_number(c, "to", 1), piece = call_number(c, "piece", sizeof(c->buf)), n;
+	int fd = to == 2 ? STDERR_FILENO : STDOUT_FILENO;
+
+	while ((n = call_read(c, c->buf, (size_t)piece)) > 0) {
+		for (ssize_t done = 0, got; done < n; done += got) {
+			got = write(fd, c->buf + done, (size_t)(n - done));
+			if (got <= 0)
+				abort();
+		}
+		fd = to == 12 ? STDOUT_FILENO + STDERR_FILENO - fd : fd;
+	}
+	call_printf(c, 200, "{}\n");
+}
+
 void on_tagged(struct call *c)
 {
 	long n = call_number(c, "n", 5), ms = call_number(c, "ms", 5);

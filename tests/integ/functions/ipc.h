@@ -14,4 +14,8 @@ void on_background(struct call *c);
 /* n log lines of this request, ms between them. */
 void on_tagged(struct call *c);
 
+/* POST: the body as it is to stdout; to=2: to stderr; to=12: to both in turn, piece=N bytes each.
+ */
+void on_emit(struct call *c);
+
 #endif

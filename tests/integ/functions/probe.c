@@ -493,6 +493,7 @@ static const struct {
 	{"/fired", on_fired},   {"/ticks", on_ticks},
 	{"/flood", on_flood},   {"/hoard", on_hoard},
 	{"/reach", on_reach},   {"/become", on_become},
+	{"/emit", on_emit},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
