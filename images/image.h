@@ -58,9 +58,9 @@ void image_import_free(
 /* The root of the layer, in ebbd's mount namespace; mounts it on first use. An O_PATH descriptor,
  * owned by the caller, to clone from with open_tree(2) and the user's own attributes (read-only,
  * nosuid, nodev, id map). -ENOENT: no such layer. */
-int image_layer_open(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE]);
+int image_layer_open(struct image_store *s, const uint8_t key[DIGEST_SIZE]);
 /* Removes a layer nobody uses. 0 or -errno; -EBUSY if an overlay still uses it is not an error
  * here: the mount lives on until its last user. */
-int image_layer_remove(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE]);
+int image_layer_remove(struct image_store *s, const uint8_t key[DIGEST_SIZE]);
 
 #endif

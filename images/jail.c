@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "images/child.h"
+#include "images/overlay.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -25,7 +26,8 @@
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* Where the child keeps what; all but the first four close at exec. */
-enum { CONTROL_FD = 3, EXE_FD, USER_NS_FD, WORK_FD, PLACED_FDS };
+enum { CONTROL_FD = 3, EXE_FD, USER_NS_FD, WORK_FD, PIECE_FD, PLACED_FDS };
+#define LOWER_FD (PLACED_FDS) /* and so on */
 
 /* ---- the user namespace ---- */
 
@@ -63,11 +65,13 @@ int jail_user_ns(uint32_t id_base, int *out_fd)
 	return r;
 }
 
-int jail_idmap(int dir_fd, int user_ns_fd, int *out_fd)
+/* A detached clone of the directory's mount in which the host's ids 0..65535 appear as those of the
+ * namespace. */
+static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 {
 	struct mount_attr attr = {
-		.attr_set =
-			MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			    MOUNT_ATTR_NOEXEC | attributes,
 		.propagation = MS_PRIVATE,
 		.userns_fd = (uint64_t)user_ns_fd,
 	};
@@ -82,9 +86,11 @@ int jail_idmap(int dir_fd, int user_ns_fd, int *out_fd)
 
 /* ---- steps of the child: each 0 or -errno ---- */
 
+/* What is absent is closed: the control channel and the directories may be. */
 static int place_fds(const struct jail_command *c)
 {
-	const int sources[PLACED_FDS] = {
+	size_t lower_count = c->root ? c->root->lower_count : 0, count = PLACED_FDS + lower_count;
+	int fds[PLACED_FDS + JAIL_LOWER_MAX] = {
 		open("/dev/null", O_RDONLY | O_CLOEXEC),
 		c->output_fd,
 		c->output_fd,
@@ -92,22 +98,28 @@ static int place_fds(const struct jail_command *c)
 		c->exe_fd,
 		c->user_ns_fd,
 		c->dir_fd,
+		c->root ? c->root->piece_fd : -1,
 	};
-	int copies[PLACED_FDS];
 
+	if (fds[0] < 0)
+		return -errno;
+	if (lower_count > 0)
+		memcpy(fds + LOWER_FD, c->root->lower_fds, lower_count * sizeof(int));
 	/* First out of the way of the numbers they go to. */
-	for (int i = 0; i < PLACED_FDS; i++) {
-		copies[i] = sources[i] < 0 ? -1 : fcntl(sources[i], F_DUPFD_CLOEXEC, PLACED_FDS);
-		if (copies[i] < 0 && i != CONTROL_FD)
-			return sources[i] < 0 ? -EBADF : -errno;
-	}
-	for (int i = 0; i < PLACED_FDS; i++) {
-		if (copies[i] < 0)
-			close(i);
-		else if (dup3(copies[i], i, i > CONTROL_FD ? O_CLOEXEC : 0) < 0)
+	for (size_t i = 0; i < count; i++) {
+		bool absent = fds[i] < 0;
+
+		fds[i] = absent ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, (int)count);
+		if (fds[i] < 0 && !absent)
 			return -errno;
 	}
-	return fd_close_from(PLACED_FDS);
+	for (int i = 0; i < (int)count; i++) {
+		if (fds[i] < 0)
+			close(i);
+		else if (dup3(fds[i], i, i > CONTROL_FD ? O_CLOEXEC : 0) < 0)
+			return -errno;
+	}
+	return fd_close_from((unsigned int)count);
 }
 
 static int attach(int mount_fd, const char *where)
@@ -158,7 +170,22 @@ static int build_root(const struct jail_command *c)
 		if (r < 0)
 			return r;
 	}
+	if (c->dir_fd < 0)
+		return mkdir("work", 0755) < 0 ? -errno : 0;
 	return attach(WORK_FD, "work");
+}
+
+/* Here, while mounts are ours to make. */
+static int build_overlay(const struct jail_command *c)
+{
+	const struct overlay o = {
+		.first_lower_fd = LOWER_FD,
+		.lower_count = c->root ? c->root->lower_count : 0,
+		.piece_fd = c->root && c->root->piece_fd >= 0 ? PIECE_FD : -1,
+		.id_base = c->root ? c->root->id_base : 0,
+	};
+
+	return c->root ? overlay_attach(&o, "root") : 0;
 }
 
 /* pivot_root(".", ".") stacks the old root upon the new one; the unmount takes it away. */
@@ -224,9 +251,11 @@ static const struct {
 	const char *name;
 	int (*run)(const struct jail_command *c);
 } steps[] = {
-	{"descriptors", place_fds},   {"root", build_root},        {"pivot_root", enter_root},
-	{"user namespace", join_ids}, {"capabilities", keep_caps}, {"no_new_privs", no_new_privs},
-	{"priority", step_back},      {"seccomp", seccomp},        {"execve", execute},
+	{"descriptors", place_fds},     {"root", build_root},
+	{"overlay", build_overlay},     {"pivot_root", enter_root},
+	{"user namespace", join_ids},   {"capabilities", keep_caps},
+	{"no_new_privs", no_new_privs}, {"priority", step_back},
+	{"seccomp", seccomp},           {"execve", execute},
 };
 
 __attribute__((noreturn)) static void run_child(const struct jail_command *c)
@@ -242,19 +271,61 @@ __attribute__((noreturn)) static void run_child(const struct jail_command *c)
 	_exit(JAIL_SETUP_FAILED);
 }
 
+/* ---- mounts made by the parent: one can only be cloned from inside its own mount namespace ----
+ */
+
+struct mapped {
+	struct jail_command command;
+	struct jail_root root;
+	int work_fd, piece_fd;
+	int lower_fds[JAIL_LOWER_MAX];
+};
+
+static int map_root(struct mapped *m, const struct jail_command *c)
+{
+	int r = 0;
+
+	if (c->root->lower_count == 0 || c->root->lower_count > JAIL_LOWER_MAX)
+		return -EINVAL;
+	m->root = *c->root;
+	m->root.lower_fds = m->lower_fds;
+	m->root.lower_count = 0;
+	m->command.root = &m->root;
+	if (c->root->piece_fd >= 0)
+		r = id_map(c->root->piece_fd, c->user_ns_fd, 0, &m->piece_fd);
+	m->root.piece_fd = m->piece_fd;
+	for (size_t i = 0; i < c->root->lower_count && r == 0; i++) {
+		r = id_map(c->root->lower_fds[i], c->user_ns_fd, MOUNT_ATTR_RDONLY,
+			   &m->lower_fds[i]);
+		if (r == 0)
+			m->root.lower_count++;
+	}
+	return r;
+}
+
+static void unmap(struct mapped *m)
+{
+	for (size_t i = 0; i < m->root.lower_count; i++)
+		fd_close(&m->lower_fds[i]);
+	fd_close(&m->work_fd);
+	fd_close(&m->piece_fd);
+}
+
 int jail_spawn(const struct jail_command *c, int *out_pid_fd)
 {
-	struct jail_command mapped = *c;
-	SCOPED_FD work_fd = -1;
-	/* Here, not in the child: a mount can only be cloned from inside its own mount namespace.
-	 */
-	int r = jail_idmap(c->dir_fd, c->user_ns_fd, &work_fd);
+	struct mapped m = {.command = *c, .work_fd = -1, .piece_fd = -1};
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	mapped.dir_fd = work_fd;
-	r = child_fork(NAMESPACES, out_pid_fd);
-	if (r == 0)
-		run_child(&mapped);
+	if (c->dir_fd >= 0)
+		r = id_map(c->dir_fd, c->user_ns_fd, 0, &m.work_fd);
+	m.command.dir_fd = m.work_fd;
+	if (r == 0 && c->root)
+		r = map_root(&m, c);
+	if (r == 0) {
+		r = child_fork(NAMESPACES, out_pid_fd);
+		if (r == 0)
+			run_child(&m.command);
+	}
+	unmap(&m);
 	return r < 0 ? r : 0;
 }

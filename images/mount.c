@@ -36,64 +36,85 @@ static bool is_mounted(int mnt_fd, const char *hex)
 	       (x.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-static int mount_erofs(struct image_store *s, const char *hex)
+/* Where a key's piece stands: made by this version, or by one that named layers by diff_id. */
+struct place {
+	const char *dir;
+	int dir_fd;                      /* borrowed */
+	char mount[LAYER_NAME_SIZE + 4]; /* its name below mnt/ */
+	char file[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
+	char hex[LAYER_NAME_SIZE];
+};
+
+static void find_place(const struct image_store *s, const uint8_t key[DIGEST_SIZE], struct place *p)
+{
+	uint64_t unused;
+	bool is_piece;
+
+	text_hex(p->hex, key, DIGEST_SIZE);
+	is_piece = store_has_piece(s, p->hex, &unused);
+	p->dir = is_piece ? "pieces" : "layers";
+	p->dir_fd = is_piece ? s->pieces_fd : s->layers_fd;
+	(void)text_format(p->mount, sizeof(p->mount), "%s%s", p->hex, is_piece ? "" : ".old");
+	(void)text_format(p->file, sizeof(p->file), "%s" EROFS_SUFFIX, p->hex);
+}
+
+static int mount_erofs(struct image_store *s, const struct place *p)
 {
 	char file[STORE_PATH_SIZE], where[STORE_PATH_SIZE];
 	int r;
 
-	if (is_mounted(s->mnt_fd, hex))
+	if (is_mounted(s->mnt_fd, p->mount))
 		return 0;
-	if (text_format(file, sizeof(file), "%s/layers/%s" EROFS_SUFFIX, s->dir, hex) < 0 ||
-	    text_format(where, sizeof(where), "%s/mnt/%s", s->dir, hex) < 0)
+	if (text_format(file, sizeof(file), "%s/%s/%s", s->dir, p->dir, p->file) < 0 ||
+	    text_format(where, sizeof(where), "%s/mnt/%s", s->dir, p->mount) < 0)
 		return -ENAMETOOLONG;
 	if (access(file, R_OK) < 0)
 		return -errno;
-	if (mkdirat(s->mnt_fd, hex, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(s->mnt_fd, p->mount, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	r = layer_mount_file(file, where);
 	if (r < 0)
-		(void)unlinkat(s->mnt_fd, hex, AT_REMOVEDIR);
+		(void)unlinkat(s->mnt_fd, p->mount, AT_REMOVEDIR);
 	return r;
 }
 
-int image_layer_open(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE])
+int image_layer_open(struct image_store *s, const uint8_t key[DIGEST_SIZE])
 {
-	char hex[LAYER_NAME_SIZE];
+	struct place p;
 	int r, fd;
 
-	text_hex(hex, diff_id, DIGEST_SIZE);
-	r = mount_erofs(s, hex);
+	find_place(s, key, &p);
+	r = mount_erofs(s, &p);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	/* Attached, not a detached clone: before Linux 6.15 a detached mount cannot be cloned
 	 * again, and each instance clones it. */
-	fd = openat(r == 0 ? s->mnt_fd : s->layers_fd, hex,
+	fd = openat(r == 0 ? s->mnt_fd : p.dir_fd, r == 0 ? p.mount : p.hex,
 		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-int image_layer_remove(struct image_store *s, const uint8_t diff_id[DIGEST_SIZE])
+int image_layer_remove(struct image_store *s, const uint8_t key[DIGEST_SIZE])
 {
-	char hex[LAYER_NAME_SIZE], name[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
 	char where[STORE_PATH_SIZE], gone[64];
+	struct place p;
 	int r;
 
-	text_hex(hex, diff_id, DIGEST_SIZE);
-	(void)text_format(name, sizeof(name), "%s" EROFS_SUFFIX, hex);
-	if (text_format(where, sizeof(where), "%s/mnt/%s", s->dir, hex) < 0)
+	find_place(s, key, &p);
+	if (text_format(where, sizeof(where), "%s/mnt/%s", s->dir, p.mount) < 0)
 		return -ENAMETOOLONG;
-	if (is_mounted(s->mnt_fd, hex))
+	if (is_mounted(s->mnt_fd, p.mount))
 		(void)umount2(where, MNT_DETACH);
-	(void)unlinkat(s->mnt_fd, hex, AT_REMOVEDIR);
-	if (unlinkat(s->layers_fd, name, 0) == 0)
-		return fsync(s->layers_fd) < 0 ? -errno : 0;
+	(void)unlinkat(s->mnt_fd, p.mount, AT_REMOVEDIR);
+	if (unlinkat(p.dir_fd, p.file, 0) == 0)
+		return fsync(p.dir_fd) < 0 ? -errno : 0;
 	if (errno != ENOENT)
 		return -errno;
 	/* A directory leaves the store in one step, and is emptied where an interruption is mended.
 	 */
 	(void)text_format(gone, sizeof(gone), "gone-%llu", (unsigned long long)s->next_staging++);
-	if (renameat(s->layers_fd, hex, s->staging_fd, gone) < 0)
+	if (renameat(p.dir_fd, p.hex, s->staging_fd, gone) < 0)
 		return -errno;
 	r = fd_rmtree_at(s->staging_fd, gone);
-	return r < 0 || fsync(s->layers_fd) == 0 ? r : -errno;
+	return r < 0 || fsync(p.dir_fd) == 0 ? r : -errno;
 }

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "images/child.h"
@@ -41,13 +42,20 @@ static const struct image_limits limits_default = {
 	.step_ms = 600000,
 };
 
-bool store_has_layer(const struct image_store *s, const char *hex)
+bool store_has_piece(const struct image_store *s, const char *hex, uint64_t *bytes)
 {
 	char file[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
+	SCOPED_FD fd = -1;
 
 	(void)text_format(file, sizeof(file), "%s" EROFS_SUFFIX, hex);
-	return faccessat(s->layers_fd, file, F_OK, 0) == 0 ||
-	       faccessat(s->layers_fd, hex, F_OK, 0) == 0;
+	fd = openat(s->pieces_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		fd = openat(s->pieces_fd, hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (fgetxattr(fd, BYTES_XATTR, bytes, sizeof(*bytes)) != sizeof(*bytes))
+		*bytes = 0;
+	return true;
 }
 
 int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const char *uuid,
@@ -109,7 +117,9 @@ static int open_dirs(struct image_store *s)
 	/* Set-uid files of images lie here under the host's uid 0: nobody else may reach them. */
 	if (dir_fd < 0 || fchmod(dir_fd, 0700) < 0)
 		return -errno;
-	r = open_dir(dir_fd, "layers", &s->layers_fd);
+	r = open_dir(dir_fd, "pieces", &s->pieces_fd);
+	if (r == 0)
+		r = open_dir(dir_fd, "layers", &s->layers_fd);
 	if (r == 0)
 		r = open_dir(dir_fd, "mnt", &s->mnt_fd);
 	if (r == 0)
@@ -224,7 +234,7 @@ int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_
 
 	if (!s)
 		return fail(err, err_size, -ENOMEM, "image store", dir_path);
-	s->layers_fd = s->mnt_fd = s->staging_fd = -1;
+	s->pieces_fd = s->layers_fd = s->mnt_fd = s->staging_fd = -1;
 	s->limits = limits_default;
 	s->unpack_fd = s->mkfs_fd = s->user_ns_fd = -1;
 	r = text_copy(s->dir, sizeof(s->dir), dir_path);
@@ -240,6 +250,7 @@ int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_
 	r = s->unpack_fd < 0 ? fail(err, err_size, -errno, "unpacker", unpack_path) : 0;
 	if (r < 0)
 		goto failed;
+	s->id_base = id_base;
 	r = jail_user_ns(id_base, &s->user_ns_fd);
 	if (r < 0) {
 		(void)fail(err, err_size, r, "user namespace of the unpackers of", dir_path);
@@ -261,6 +272,7 @@ void image_store_close(struct image_store *s)
 		return;
 	if (s->mnt_fd >= 0)
 		for_entries(s, s->mnt_fd, drop_mount);
+	fd_close(&s->pieces_fd);
 	fd_close(&s->layers_fd);
 	fd_close(&s->mnt_fd);
 	fd_close(&s->staging_fd);

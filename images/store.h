@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside of the image store; only images/ *.c include it. Directories below dir, all 0700:
  *
- *   layers/<hex diff_id>.erofs   one erofs image, or
- *   layers/<hex diff_id>/	  a plain directory; complete or absent, never half
- *   mnt/<hex diff_id>/		  where an erofs layer is mounted (private mount namespace of ebbd)
- *   staging/<n>/		  one import under way; emptied at start
+ *   pieces/<hex key>.erofs   one erofs image, or
+ *   pieces/<hex key>/	      a plain directory; complete or absent, never half
+ *   layers/..		      the same by diff_id, as versions before 0.6 left them: images that
+ *			      name them go on working, no import takes one of them
+ *   mnt/<hex key>/	      where an erofs piece is mounted (private mount namespace of ebbd);
+ *			      mnt/<hex diff_id>.old/ for one of layers/
+ *   staging/<n>/<layer>/     one import under way: "tree", "work" of overlayfs, "tree.erofs";
+ *			      emptied at start
  *   jail/			  an empty directory for jail.c to build on
  */
 #ifndef EBB_IMAGES_STORE_H
@@ -16,22 +20,24 @@
 #define STORE_PATH_SIZE 4096
 #define LAYER_NAME_SIZE (2 * DIGEST_SIZE + 1)
 #define EROFS_SUFFIX    ".erofs"
+#define BYTES_XATTR     "trusted.ebb.bytes" /* of a piece: of its tar, as a host's uint64_t */
 
 struct image_store {
 	char dir[STORE_PATH_SIZE - 256]; /* absolute */
 	char jail_dir[STORE_PATH_SIZE];
-	int layers_fd, mnt_fd, staging_fd;
+	int pieces_fd, layers_fd, mnt_fd, staging_fd;
 	int unpack_fd; /* the program */
 	int mkfs_fd;   /* the program, or -1 */
 	int user_ns_fd;
+	uint32_t id_base;
 	struct filter mkfs_filter;
 	bool erofs;
 	struct image_limits limits;
 	uint64_t next_staging;
 };
 
-/* Whether the layer stands in the store in either form. */
-bool store_has_layer(const struct image_store *s, const char *hex);
+/* Whether the piece stands in the store in either form; *bytes: what its tar held, 0 if unknown. */
+bool store_has_piece(const struct image_store *s, const char *hex, uint64_t *bytes);
 
 /* Starts mkfs.erofs in the jail on dir_fd: "<name>" -> "<name>.erofs". 0 and a pidfd, or -errno.
  */

@@ -14,15 +14,10 @@
 
 FILTER_EMBED(unpack_policy, "images/unpack/seccomp.policy");
 
-/* What unpacking as the image's root takes; whiteouts (0:0) need no CAP_MKNOD since Linux 5.8. */
-#define KEPT_CAPS (1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID)
-
-static int drop_caps(void)
+static int drop_caps(uint32_t kept)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {
-		{.effective = KEPT_CAPS, .permitted = KEPT_CAPS},
-	};
+	struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept}};
 
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
@@ -34,7 +29,7 @@ static int limit_self(const struct wire_unpack_job *job)
 		rlim_t value;
 	} limits[] = {
 		{RLIMIT_FSIZE, job->bytes_max},
-		{RLIMIT_NOFILE, 64},
+		{RLIMIT_NOFILE, 8192}, /* a deep tree is removed by descending into it */
 		{RLIMIT_CORE, 0},
 		{RLIMIT_NPROC, 0},
 		{RLIMIT_MEMLOCK, 0},
@@ -44,24 +39,29 @@ static int limit_self(const struct wire_unpack_job *job)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		struct rlimit l = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+		struct rlimit l;
 
+		if (getrlimit((__rlimit_resource_t)limits[i].what, &l) < 0)
+			return -errno;
+		if (l.rlim_max > limits[i].value)
+			l.rlim_max = limits[i].value;
+		l.rlim_cur = l.rlim_max;
 		if (setrlimit((__rlimit_resource_t)limits[i].what, &l) < 0)
 			return -errno;
 	}
 	return 0;
 }
 
-int confine_self(struct unpack *u, int target_fd)
+int confine_self(struct unpack *u, const char *root, uint32_t caps)
 {
 	int r;
 
-	if (fchdir(target_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		return unpack_fail(u, -errno, "cannot enter the target: %s", strerror(errno));
+	if (chroot(root) < 0 || chdir("/") < 0)
+		return unpack_fail(u, -errno, "cannot enter %s: %s", root, strerror(errno));
 	r = limit_self(u->job);
 	if (r < 0)
 		return unpack_fail(u, r, "cannot limit the unpacker: %s", strerror(-r));
-	r = drop_caps();
+	r = drop_caps(caps);
 	if (r < 0)
 		return unpack_fail(u, r, "cannot drop capabilities: %s", strerror(-r));
 	return filter_apply(unpack_policy_start, (size_t)(unpack_policy_end - unpack_policy_start),

@@ -94,29 +94,33 @@ static int load_config(struct unpack *u, const char *name, struct json **out)
 	return r < 0 ? unpack_fail(u, r, "config %.100s: %s", name, err) : 0;
 }
 
-static int unpack_layers(struct unpack *u, const struct json *layers, uint32_t promised)
+static int check_layers(struct unpack *u, const struct json *layers)
+{
+	if (json_count(layers) != u->layer_count)
+		return unpack_fail(u, -EINVAL,
+				   "manifest.json has %zu layers, the config %" PRIu32 " diff_ids",
+				   json_count(layers), u->layer_count);
+	for (uint32_t i = 0; i < u->layer_count; i++)
+		if (!json_string(json_at(layers, i)))
+			return unpack_fail(u, -EINVAL,
+					   "manifest.json: layer %" PRIu32 " has no name", i + 1);
+	return 0;
+}
+
+static int hand_out_layers(struct unpack *u, const struct json *layers)
 {
 	int r = 0;
 
-	if (json_count(layers) != promised)
-		return unpack_fail(u, -EINVAL,
-				   "manifest.json has %zu layers, the config %" PRIu32 " diff_ids",
-				   json_count(layers), promised);
-	for (uint32_t i = 0; i < promised && r == 0; i++) {
-		const char *name = json_string(json_at(layers, i));
-
-		r = name ? layer_unpack(u, i, name, NULL, u->diff_ids[i])
-			 : unpack_fail(u, -EINVAL, "manifest.json: layer %" PRIu32 " has no name",
-				       i + 1);
-	}
+	for (uint32_t i = 0; i < u->layer_count && r == 0; i++)
+		r = flow_layer(u, i, json_string(json_at(layers, i)), NULL);
 	return r;
 }
 
-static int unpack_image(struct unpack *u, const struct json *image)
+static int read_image(struct unpack *u, const struct json *image)
 {
 	const char *name = json_string(json_get(image, "Config")), *user;
+	const struct json *layers = json_get(image, "Layers");
 	struct json *config;
-	uint32_t promised;
 	int r;
 
 	if (!name)
@@ -125,18 +129,17 @@ static int unpack_image(struct unpack *u, const struct json *image)
 	if (r < 0)
 		return r;
 	r = config_read(u, config, &user);
-	if (r == 0) {
-		promised = u->layer_count;
-		u->layer_count = 0;
-		r = unpack_layers(u, json_get(image, "Layers"), promised);
-	}
 	if (r == 0)
-		r = user_resolve(u, user);
+		r = check_layers(u, layers);
+	if (r == 0)
+		r = flow_begin(u, user);
+	if (r == 0)
+		r = hand_out_layers(u, layers);
 	json_free(config);
 	return r;
 }
 
-int docker_unpack(struct unpack *u)
+int docker_read(struct unpack *u)
 {
 	SCOPED_MEM char *text = NULL;
 	const struct json *image = NULL;
@@ -152,7 +155,7 @@ int docker_unpack(struct unpack *u)
 		return unpack_fail(u, r, "manifest.json: %s", err);
 	r = choose(u, images, &image);
 	if (r == 0)
-		r = unpack_image(u, image);
+		r = read_image(u, image);
 	json_free(images);
 	return r;
 }

@@ -119,6 +119,22 @@ int member_open(struct unpack *u, const char *name, struct member *out)
 	return unpack_fail(u, -ELOOP, "%s in the archive: too many links", name);
 }
 
+int member_open_source(struct unpack *u, struct member *out)
+{
+	struct archive *a = archive_read_new();
+
+	if (!a)
+		return -ENOMEM;
+	archive_read_support_format_raw(a);
+	(void)text_copy(out->name, sizeof(out->name), "the file");
+	out->archive = a;
+	if (lseek(u->source_fd, 0, SEEK_SET) == 0 &&
+	    archive_read_open_fd(a, u->source_fd, BLOCK_BYTES) == ARCHIVE_OK &&
+	    archive_read_next_header(a, &out->entry) >= ARCHIVE_WARN)
+		return 0;
+	return unpack_fail(u, -EINVAL, "the archive cannot be read: %s", archive_error_string(a));
+}
+
 void member_close(struct member *m)
 {
 	if (m->archive)

@@ -138,49 +138,65 @@ static int choose(struct unpack *u, const struct json *index, unsigned int depth
 			   wanted[0] ? " named " : "", wanted, oci_architecture(), names);
 }
 
-static int unpack_layers(struct unpack *u, const struct json *layers, uint32_t promised)
+static int read_layer(struct unpack *u, const struct json *layers, uint32_t index,
+		      struct descriptor *out)
 {
-	char what[32], name[MEMBER_NAME_SIZE];
+	char what[32];
+	int r;
 
-	if (json_count(layers) != promised)
-		return unpack_fail(u, -EINVAL,
-				   "the manifest has %zu layers, the config %" PRIu32 " diff_ids",
-				   json_count(layers), promised);
-	for (uint32_t i = 0; i < promised; i++) {
-		struct descriptor d;
-		int r;
-
-		(void)text_format(what, sizeof(what), "layer %" PRIu32, i + 1);
-		r = descriptor_read(u, what, json_at(layers, i), &d);
-		if (r < 0)
-			return r;
-		if (!is_one_of(d.media_type, layer_types, ARRAY_LEN(layer_types)))
-			return unpack_fail(u, -EINVAL, "%s sha256:%.12s: unknown mediaType %.100s",
-					   what, d.hex, d.media_type);
-		(void)text_format(name, sizeof(name), "blobs/sha256/%s", d.hex);
-		r = layer_unpack(u, i, name, &d, u->diff_ids[i]);
-		if (r < 0)
-			return r;
-	}
+	(void)text_format(what, sizeof(what), "layer %" PRIu32, index + 1);
+	r = descriptor_read(u, what, json_at(layers, index), out);
+	if (r < 0)
+		return r;
+	if (!is_one_of(out->media_type, layer_types, ARRAY_LEN(layer_types)))
+		return unpack_fail(u, -EINVAL, "%s sha256:%.12s: unknown mediaType %.100s", what,
+				   out->hex, out->media_type);
 	return 0;
 }
 
-static int unpack_config(struct unpack *u, const struct json *manifest, const struct json *config)
+static int check_layers(struct unpack *u, const struct json *layers)
 {
-	const char *user;
-	uint32_t promised;
-	int r = config_read(u, config, &user);
+	struct descriptor unused;
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	promised = u->layer_count;
-	u->layer_count = 0;
-	r = unpack_layers(u, json_get(manifest, "layers"), promised);
-	return r < 0 ? r : user_resolve(u, user);
+	if (json_count(layers) != u->layer_count)
+		return unpack_fail(u, -EINVAL,
+				   "the manifest has %zu layers, the config %" PRIu32 " diff_ids",
+				   json_count(layers), u->layer_count);
+	for (uint32_t i = 0; i < u->layer_count && r == 0; i++)
+		r = read_layer(u, layers, i, &unused);
+	return r;
 }
 
-static int unpack_manifest(struct unpack *u, const struct descriptor *d,
-			   const struct json *manifest)
+static int hand_out_layers(struct unpack *u, const struct json *layers)
+{
+	char name[MEMBER_NAME_SIZE];
+	struct descriptor d;
+	int r = 0;
+
+	for (uint32_t i = 0; i < u->layer_count && r == 0; i++) {
+		r = read_layer(u, layers, i, &d);
+		(void)text_format(name, sizeof(name), "blobs/sha256/%s", d.hex);
+		if (r == 0)
+			r = flow_layer(u, i, name, &d);
+	}
+	return r;
+}
+
+static int read_config(struct unpack *u, const struct json *manifest, const struct json *config)
+{
+	const struct json *layers = json_get(manifest, "layers");
+	const char *user;
+	int r = config_read(u, config, &user);
+
+	if (r == 0)
+		r = check_layers(u, layers);
+	if (r == 0)
+		r = flow_begin(u, user);
+	return r < 0 ? r : hand_out_layers(u, layers);
+}
+
+static int read_manifest(struct unpack *u, const struct descriptor *d, const struct json *manifest)
 {
 	struct descriptor config_d;
 	struct json *config;
@@ -195,7 +211,7 @@ static int unpack_manifest(struct unpack *u, const struct descriptor *d,
 	if (r < 0)
 		return r;
 	memcpy(u->digest, d->digest, DIGEST_SIZE);
-	r = unpack_config(u, manifest, config);
+	r = read_config(u, manifest, config);
 	json_free(config);
 	return r;
 }
@@ -221,12 +237,12 @@ static int follow(struct unpack *u, const struct json *index, unsigned int depth
 	r = blob_load_json(u, nested ? "index" : "manifest", &d, &next);
 	if (r < 0)
 		return r;
-	r = nested ? follow(u, next, depth + 1) : unpack_manifest(u, &d, next);
+	r = nested ? follow(u, next, depth + 1) : read_manifest(u, &d, next);
 	json_free(next);
 	return r;
 }
 
-int oci_unpack(struct unpack *u)
+int oci_read(struct unpack *u)
 {
 	SCOPED_MEM char *text = NULL;
 	struct json *index;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-unpack: verifies one image archive and unpacks its layers, then exits.
+ * ebb-unpack: one role of an import (records.h, enum wire_unpack_role), then exit.
  *
  * Runs as uid 0 of a user namespace of its own, in a jail made by images/jail.c (no network, no
- * host file system but /usr read-only), and chroots into its target before it reads the first
- * foreign byte. It never creates a socket, never executes anything and never follows a name of the
- * image out of the layer it is unpacking. Its only output are the files below the target and the
- * records on UNPACK_CONTROL_FD.
+ * host file system but /usr read-only), and changes its root before it reads the first foreign
+ * byte. It never creates a socket, never executes anything and cannot name a file outside its root.
+ * Its only output are the files there, the pipes it was given, and the records on
+ * UNPACK_CONTROL_FD.
  *
  * Every function returns 0 or -errno; the sentence for the user is put into unpack.err by the one
  * who knows most, with unpack_fail().
@@ -22,7 +22,7 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/sha256.h"
-#include "runtime/wire/records.h"
+#include "runtime/wire/unpack_records.h"
 
 #define JSON_BLOB_BYTES_MAX (4u << 20) /* index, manifest, config */
 #define JSON_DEPTH_MAX      32u
@@ -35,13 +35,19 @@
 #define MEMBER_NAME_SIZE 512    /* of a file in the outer archive */
 #define MEMBERS_MAX      65536u /* files in the outer archive */
 
+#define BLOCK_BYTES 65536
+
 struct unpack {
 	int control_fd; /* borrowed */
-	int source_fd;  /* borrowed; a regular file */
+	int source_fd;  /* borrowed; READ: the archive, a regular file; APPLY: the layer's tar */
+	int tree_fd;    /* borrowed; APPLY: what lies under the overlay, or -1 */
 	const struct wire_unpack_job *job;
-	uint64_t bytes;   /* unpacked so far, all layers */
-	uint64_t entries; /* entries so far, all layers */
-	uint64_t claimed; /* what the files say they hold, all layers: mkfs.erofs reads holes too */
+	uint64_t bytes;   /* unpacked so far, all layers of this process */
+	uint64_t entries; /* entries so far */
+	uint64_t claimed; /* what the files say they hold: mkfs.erofs reads holes too */
+	/* READ */
+	uint32_t wanted; /* the layer asked for; layer_count when none is any more */
+	int flow_fd;     /* where it goes */
 	uint32_t layer_count;
 	uint8_t diff_ids[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* as the config promises them */
 	uint8_t digest[DIGEST_SIZE];                     /* of the image */
@@ -55,9 +61,9 @@ int unpack_fail(struct unpack *u, int err, const char *fmt, ...)
 
 /* ---- confine.c ---- */
 
-/* Enters the target (whose mount lives as long as target_fd), gives up every right not needed for
- * unpacking and loads the seccomp filter. */
-int confine_self(struct unpack *u, int target_fd);
+/* Makes this directory its root, gives up every right but these (bits of CAP_*) and loads the
+ * seccomp filter. */
+int confine_self(struct unpack *u, const char *root, uint32_t caps);
 
 /* ---- member.c: one file inside the outer archive ---- */
 
@@ -71,6 +77,8 @@ struct member {
 /* Finds a file by its exact name, following links inside the archive. -ENOENT without a sentence.
  */
 int member_open(struct unpack *u, const char *name, struct member *out);
+/* The whole source as one. */
+int member_open_source(struct unpack *u, struct member *out);
 void member_close(struct member *m);
 /* The next bytes. Returns their number, 0 at the end, or -EIO. */
 ssize_t member_read(struct unpack *u, struct member *m, void *buf, size_t size);
@@ -97,55 +105,62 @@ int digest_read(struct unpack *u, const char *what, const char *text, uint8_t di
 int blob_load_json(struct unpack *u, const char *what, const struct descriptor *d,
 		   struct json **out);
 
-/* ---- layer.c ---- */
+/* ---- flow.c: READ hands layers out, as they are asked for ---- */
 
-/* Unpacks member `name` (a tar, plain or compressed) as layer `index` into /layers/<index>,
- * verifying blob (NULL: nothing known) and diff_id (NULL: learn it into u->diff_ids), and reports
- * it. */
-int layer_unpack(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob,
-		 const uint8_t *diff_id);
-/* The same for the whole source file. */
-int layer_unpack_source(struct unpack *u);
+/* Says what config and manifest say, once every layer's description was found good, and waits for
+ * the first wish. user: as the config names it. */
+int flow_begin(struct unpack *u, const char *user);
+/* Decompresses member `name` (a tar) into the flow and waits for the next wish, if layer `index` is
+ * the one that is asked for. blob: what is known of it, or NULL. */
+int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob);
+/* The same for the whole source file, which is one layer of an image that says nothing. */
+int flow_source(struct unpack *u);
 
-/* ---- tar.c: the entries of one layer ---- */
+/* ---- hash.c: HASH ---- */
 
-/* Unpacks every entry of the layer into the current directory. what: for messages. */
-int tar_unpack(struct unpack *u, const char *what, struct archive *tar);
+/* Hashes what flows until nobody wants it to: parses nothing, so its word names pieces. */
+int hash_flows(struct unpack *u);
 
-/* ---- whiteout.c: what a layer takes away from those below it ---- */
+/* ---- layer.c, tar.c: APPLY ---- */
 
-struct whiteouts {
-	char *names; /* a kind byte and a path, NUL-terminated, one after the other */
-	size_t length, capacity;
-};
+/* Applies the tar of u->source_fd to our root. */
+int layer_apply(struct unpack *u);
+/* Applies every entry. what: for messages. tar_bytes: how many were read so far. *linked: whether
+ * files got further names. */
+int tar_unpack(struct unpack *u, const char *what, struct archive *tar, const uint64_t *tar_bytes,
+	       bool *linked);
+
+/* ---- tidy.c ---- */
+
+/* Takes away what overlayfs noted for itself in the tree it was given, now that nothing is added
+ * any more; opaque directories and whiteouts stay. files: look at files too. */
+int tidy(struct unpack *u, int tree_fd, bool files);
+
+/* ---- whiteout.c ---- */
 
 /* What an entry's path means. */
 enum whiteout_kind { WHITEOUT_NONE, WHITEOUT_IGNORED, WHITEOUT_FILE, WHITEOUT_OPAQUE };
 enum whiteout_kind whiteout_kind(const char *path);
-/* Notes it: FILE takes the path to hide, or that of its .wh. entry; OPAQUE its .wh. entry. */
-int whiteouts_add(struct whiteouts *w, enum whiteout_kind kind, const char *path);
-/* Makes them overlayfs's: character device 0:0, user.overlay.opaque. Deferred to the end of the
- * layer, because a layer's own files win over its whiteouts in whatever order the tar has them. */
-int whiteouts_apply(struct unpack *u, const struct whiteouts *w);
-void whiteouts_fini(struct whiteouts *w);
+/* The name that a WHITEOUT_FILE hides. */
+const char *whiteout_target(const char *path);
 
 /* ---- oci.c, docker.c: the two layouts ---- */
 
-int oci_unpack(struct unpack *u);
-int docker_unpack(struct unpack *u);
+int oci_read(struct unpack *u);
+int docker_read(struct unpack *u);
 /* This machine's architecture as OCI names it ("amd64"). */
 const char *oci_architecture(void);
 
 /* ---- config.c ---- */
 
 /* Takes entry point, environment and so on; diff_ids into u->diff_ids. `user` is left in out_user
- * (a string of the tree, "" if none) for user_resolve after the layers stand. */
+ * (a string of the tree, "" if none) for USER after the layers stand. */
 int config_read(struct unpack *u, const struct json *config, const char **out_user);
 
 /* ---- user.c ---- */
 
 /* "name|number[:group|number]" -> uid, gid and additional gids of u->config, looked up in the
- * /etc/passwd and /etc/group which an overlay of the unpacked layers would show. */
+ * /etc/passwd and /etc/group of the image, whose root is ours. */
 int user_resolve(struct unpack *u, const char *user);
 
 #endif

@@ -5,13 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
@@ -21,38 +18,6 @@
 #define TABLE_BYTES_MAX (1u << 20)
 #define FIELDS_MAX      7
 #define USERS_MAX       128
-
-static int open_in(int root_fd, const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NONBLOCK,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* Whether this layer hides /etc of those below it: it is no directory here, or an opaque one. */
-static bool hides_etc(int root_fd)
-{
-	SCOPED_FD etc_fd = open_in(root_fd, "etc", O_RDONLY);
-	struct stat st;
-	char value;
-
-	if (etc_fd == -ENOENT)
-		return false;
-	if (etc_fd < 0 || fstat(etc_fd, &st) < 0 || !S_ISDIR(st.st_mode))
-		return true;
-	return fgetxattr(etc_fd, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
-
-static bool stands(int root_fd, const char *path)
-{
-	struct stat st;
-
-	return fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 static char *read_table(int fd)
 {
@@ -72,25 +37,12 @@ static char *read_table(int fd)
 	return text;
 }
 
-/* The file an overlay of the layers shows; NULL if there is none. */
-static char *merged_file(const struct unpack *u, const char *path)
+/* NULL if there is none. Links are followed: our root is the image's. */
+static char *image_file(const char *path)
 {
-	for (uint32_t i = u->layer_count; i-- > 0;) {
-		char dir[32];
-		SCOPED_FD root_fd = -1;
-		SCOPED_FD fd = -1;
+	SCOPED_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-		(void)text_format(dir, sizeof(dir), "/layers/%" PRIu32, i);
-		root_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (root_fd < 0)
-			return NULL;
-		fd = open_in(root_fd, path, O_RDONLY);
-		if (fd >= 0)
-			return read_table(fd);
-		if (stands(root_fd, path) || hides_etc(root_fd))
-			return NULL;
-	}
-	return NULL;
+	return fd < 0 ? NULL : read_table(fd);
 }
 
 /* Splits the next line of *text at ':'. Returns the number of fields, 0 at the end. */
@@ -134,7 +86,7 @@ static bool find_line(char *text, const char *wanted, char *fields[FIELDS_MAX])
 
 static int resolve_uid(struct unpack *u, const char *name, char *login, size_t login_size)
 {
-	SCOPED_MEM char *passwd = merged_file(u, "etc/passwd");
+	SCOPED_MEM char *passwd = image_file("/etc/passwd");
 	char *fields[FIELDS_MAX];
 
 	login[0] = '\0';
@@ -154,7 +106,7 @@ static int resolve_uid(struct unpack *u, const char *name, char *login, size_t l
 
 static int resolve_gid(struct unpack *u, const char *name)
 {
-	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	SCOPED_MEM char *group = image_file("/etc/group");
 	char *fields[FIELDS_MAX];
 
 	if (id_parse(name, &u->config.gid))
@@ -177,7 +129,7 @@ static bool is_member(char *members, const char *login)
 /* The groups that list the user, as a login would give them. */
 static void add_groups(struct unpack *u, const char *login)
 {
-	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	SCOPED_MEM char *group = image_file("/etc/group");
 	struct wire_image_config *c = &u->config;
 	char *at = group, *fields[FIELDS_MAX];
 	uint32_t gid;
@@ -216,8 +168,8 @@ static bool user_text(char *const fields[FIELDS_MAX], const char *group, char *o
 /* For settings that name another user, and for HOME. What does not fit is left out. */
 static void list_users(struct unpack *u)
 {
-	SCOPED_MEM char *passwd = merged_file(u, "etc/passwd");
-	SCOPED_MEM char *group = merged_file(u, "etc/group");
+	SCOPED_MEM char *passwd = image_file("/etc/passwd");
+	SCOPED_MEM char *group = image_file("/etc/group");
 	char *at = passwd, *fields[FIELDS_MAX];
 	size_t used = 0, count;
 	uint32_t id;

@@ -36,7 +36,8 @@
 	/* api -> ledger, and back */ \
 	X(USAGE_GET) X(USAGE_ROW) X(LEDGER_VERIFY) X(LEDGER_VERDICT) \
 	/* ebbd -> unpack, and back */ \
-	X(UNPACK_JOB) X(UNPACK_LAYER) X(UNPACK_DONE) \
+	X(UNPACK_JOB) X(UNPACK_IMAGE) X(UNPACK_CHAIN) X(UNPACK_KEYS) X(UNPACK_FLOW) X(UNPACK_DIGEST) \
+	X(UNPACK_USER_FOUND) X(UNPACK_DONE) \
 	/* ebbd -> ipc */ \
 	X(IPC_CONFIG) X(IPC_UP) X(IPC_DOWN) \
 	/* ipc -> ebbd */ \
@@ -322,7 +323,7 @@ struct wire_service_put {
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
 	char prefix[PATH_PREFIX_SIZE];
-	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* diff_ids, lowest first */
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* keys in the store, lowest first */
 	struct wire_exec exec;
 	uint32_t timers; /* enum wire_timers */
 	uint32_t reserved_timers;
@@ -381,7 +382,7 @@ struct wire_image_done {
 	uint64_t bytes;              /* unpacked size of all layers */
 	char text[ERROR_TEXT_SIZE];  /* when err != 0 */
 	uint8_t digest[DIGEST_SIZE]; /* of the manifest, or of the tar for rootfs archives */
-	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE];
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* keys in the store, lowest first */
 	struct wire_image_config config;
 };
 
@@ -569,32 +570,6 @@ struct wire_ipc_retire {
 	uint32_t slot, generation;
 	uint32_t failed, reserved;
 	char text[ERROR_TEXT_SIZE]; /* its own words, printable */
-};
-
-/* ---- ebbd <-> unpack ---- */
-
-#define UNPACK_CONTROL_FD 3
-/* fds: source (regular file, read-only), target directory (the process is chrooted to it too). */
-struct wire_unpack_job {
-	uint32_t format, reserved; /* enum wire_image_format */
-	uint64_t bytes_max, file_bytes_max, entries_max;
-	char reference[IMAGE_NAME_SIZE];
-};
-
-/* Layer `index` stands whole in ./layers/<index>/ of the target. */
-struct wire_unpack_layer {
-	uint32_t index, reserved;
-	uint64_t bytes;
-	uint8_t diff_id[DIGEST_SIZE];
-};
-
-/* The end: the job's outcome. err is 0 or a positive errno; text names blob and cause. */
-struct wire_unpack_done {
-	int32_t err;
-	uint32_t layer_count;
-	uint8_t digest[DIGEST_SIZE];
-	char text[ERROR_TEXT_SIZE];
-	struct wire_image_config config;
 };
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * The JSON of an image archive: index, manifest, config, and docker's manifest.json. The input is a
  * few documents parted by NUL; "@1".."@9" in one stands for the digest of that other document, so
- * that the fuzzer need not invert SHA-256. Archive and layers (member.c, layer.c, user.c) are
+ * that the fuzzer need not invert SHA-256. Archive and layers (member.c, flow.c) are
  * played by this file: the target is what is believed of the documents.
  */
 #include <errno.h>
@@ -52,18 +52,16 @@ int member_load(struct unpack *u, const char *name, char **out, size_t *out_size
 	return 0;
 }
 
-int layer_unpack(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob,
-		 const uint8_t *diff_id)
+int flow_begin(struct unpack *u, const char *user)
 {
-	claim(index < IMAGE_LAYERS_MAX);
-	claim(strlen(name) < MEMBER_NAME_SIZE || !blob);
-	u->layer_count = index + 1;
+	claim(user && u->layer_count > 0 && u->layer_count <= IMAGE_LAYERS_MAX);
 	return 0;
 }
 
-int user_resolve(struct unpack *u, const char *user)
+int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob)
 {
-	claim(user);
+	claim(index < u->layer_count);
+	claim(strlen(name) < MEMBER_NAME_SIZE || !blob);
 	return 0;
 }
 
@@ -143,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	take_documents((const char *)data, size);
 	if (documents.count == 0)
 		return 0;
-	run(oci_unpack, &job);
-	run(docker_unpack, &job);
+	run(oci_read, &job);
+	run(docker_read, &job);
 	return 0;
 }

@@ -27,3 +27,13 @@ $(OUT)/tests/hijacked_ipc: $(OUT)/obj/tests/integ/hijacked_ipc.o $(call lib,wire
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(call link_mode,ebb-ipc) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_ipc
+
+# The real ebb-unpack with places that are the attacker's (test_24_hijacked_unpacker.py).
+HIJACKED_WRAPS := oci_read write_entry confine_self
+$(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call objects,$(SRC_ebb-unpack)) \
+		$(call lib,$(LINK_ebb-unpack))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(call link_mode,ebb-unpack) $(patsubst %,-Xlinker --wrap=%,$(HIJACKED_WRAPS)) $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebb-unpack) -o $@
+tests check-integ: $(OUT)/tests/hijacked_unpack

@@ -99,7 +99,7 @@ def test_image_in_use_is_not_removed(probe):
 
 
 def layers(ebb):
-    return os.listdir(os.path.join(ebb.root, "images/layers"))
+    return os.listdir(os.path.join(ebb.root, "images/pieces"))
 
 
 def test_equal_layers_are_stored_once(ebb, place):

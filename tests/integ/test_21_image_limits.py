@@ -80,7 +80,7 @@ def test_a_step_that_takes_too_long_is_ended(new_ebb, tmp_path):
 def erofs(ebb):
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     return any(name.endswith(".erofs")
-               for name in os.listdir(os.path.join(ebb.root, "images/layers")))
+               for name in os.listdir(os.path.join(ebb.root, "images/pieces")))
 
 
 def test_an_import_ends_with_its_client(ebb, tmp_path):

@@ -90,7 +90,7 @@ def test_importing_and_removing_images(ebb, tmp_path):
         ebb.cli("image", "rm", "again")
         ebb.cli("image", "gc")
     assert_repeats(ebb, work, 3)
-    assert os.listdir(os.path.join(ebb.root, "images/layers")) == []
+    assert os.listdir(os.path.join(ebb.root, "images/pieces")) == []
 
 
 def test_failing_imports(ebb, tmp_path):

@@ -162,14 +162,14 @@ def docker(path, lower, upper, config):
 
 def bad(out):
     layer = plain_layer()
-    link = entry("d", type=tarfile.SYMTYPE, linkname="/etc")
+    loop = [entry("d", type=tarfile.SYMTYPE, linkname="/e"), entry("e", type=tarfile.SYMTYPE, linkname="d")]
     one(out + "/digest.oci", [layer], flip)
     one(out + "/size.oci", [layer], cut)
     one(out + "/absent.oci", [layer], remove)
     one(out + "/diffid.oci", [layer], diff_ids=["sha256:" + "0" * 64])
     one(out + "/count.oci", [layer], diff_ids=["sha256:" + "0" * 64] * 2)
     one(out + "/half.oci", [layer], pack=lambda data: gzip.compress(data, mtime=0)[:-40])
-    one(out + "/symlink.oci", [plain_layer(link, entry("d/passwd", b"evil"))])
+    one(out + "/symlink.oci", [plain_layer(*loop, entry("d/passwd", b"evil"))])
     one(out + "/dotdot.oci", [plain_layer(entry("app/../../evil", b"evil"))])
     one(out + "/hardlink.oci", [plain_layer(entry("l", type=tarfile.LNKTYPE,
                                                   linkname="../../../../etc/shadow"))])

@@ -245,13 +245,17 @@ static void the_same_layers_come_from_a_docker_archive_and_are_shared(void **sta
 
 	import(f, "good.oci", WIRE_IMAGE_OCI_ARCHIVE, "", oci);
 	assert_imported(oci, 3);
-	stored = entries(f, "layers");
+	stored = entries(f, "pieces");
 	import(f, "docker.tar", WIRE_IMAGE_DOCKER_ARCHIVE, "demo:1", docker);
 	assert_imported(docker, 3);
 	check_config(&docker->config);
 	assert_memory_equal(docker->layers[0], oci->layers[0], DIGEST_SIZE);
-	assert_memory_equal(docker->layers[2], oci->layers[0], DIGEST_SIZE);
-	assert_int_equal(entries(f, "layers"), stored);
+	assert_memory_equal(docker->layers[1], oci->layers[1], DIGEST_SIZE);
+	/* Its third is the first again: on others it is another piece, with its own name. */
+	assert_memory_not_equal(docker->layers[2], oci->layers[0], DIGEST_SIZE);
+	assert_memory_not_equal(docker->layers[2], oci->layers[2], DIGEST_SIZE);
+	assert_int_equal(entries(f, "pieces"), stored + 1);
+	assert_true(docker->bytes > oci->bytes);
 	free(oci);
 	free(docker);
 }
@@ -330,7 +334,7 @@ static void bad_archives_fail_with_their_cause(void **state)
 		{"diffid.oci", "", "the config says sha256:0000"},
 		{"count.oci", "", "1 layers, the config 2 diff_ids"},
 		{"half.oci", "", "layer 1 sha256:"},
-		{"symlink.oci", "", "entry d/passwd: Cannot extract through symlink"},
+		{"symlink.oci", "", "entry d/passwd: too many symbolic links"},
 		{"dotdot.oci", "", "entry app/../../evil: its path has a \"..\""},
 		{"hardlink.oci", "", "its path has a \"..\""},
 		{"device.oci", "", "entry app/disk: is a device"},
@@ -340,7 +344,7 @@ static void bad_archives_fail_with_their_cause(void **state)
 		{"arch.oci", "", "the image is for linux/pdp11"},
 		{"layertype.oci", "", "unknown mediaType application/x-strange"},
 		{"manifesttype.oci", "", "unknown mediaType application/x-strange"},
-		{"notgzip.oci", "", "layer 1 sha256:"},
+		{"notgzip.oci", "", "layer 1: diff_id is"},
 		{"cut.oci", "", "the archive is damaged"},
 		{"text.oci", "", "archive"},
 		{"manifestsize.oci", "", "bytes, its descriptor says"},
@@ -349,14 +353,14 @@ static void bad_archives_fail_with_their_cause(void **state)
 	};
 	const struct fixture *f = *state;
 	struct wire_image_done *done = calloc(1, sizeof(*done));
-	unsigned int stored = entries(f, "layers");
+	unsigned int stored = entries(f, "pieces");
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		import(f, bad[i].name, WIRE_IMAGE_OCI_ARCHIVE, bad[i].reference, done);
 		if (done->err == 0 || !strstr(done->text, bad[i].cause))
 			fail_msg("%s: err %d: %s", bad[i].name, done->err, done->text);
 		assert_int_equal(entries(f, "staging"), 0);
-		assert_int_equal(entries(f, "layers"), stored);
+		assert_int_equal(entries(f, "pieces"), stored);
 	}
 	free(done);
 }
@@ -366,7 +370,7 @@ static void an_import_given_up_leaves_nothing(void **state)
 	const struct fixture *f = *state;
 	struct image_import *i;
 	struct wire_image_done *done = calloc(1, sizeof(*done));
-	unsigned int stored = entries(f, "layers");
+	unsigned int stored = entries(f, "pieces");
 
 	start(f, "good.oci", WIRE_IMAGE_OCI_ARCHIVE, "", &i);
 	image_import_free(i);
@@ -375,7 +379,7 @@ static void an_import_given_up_leaves_nothing(void **state)
 	(void)image_import_step(i, done);
 	image_import_free(i);
 	assert_int_equal(entries(f, "staging"), 0);
-	assert_int_equal(entries(f, "layers"), stored);
+	assert_int_equal(entries(f, "pieces"), stored);
 	free(done);
 }
 
@@ -477,16 +481,16 @@ static void it_mounts_files_where_the_kernel_can(void **state)
 	assert_int_equal(entries(f, "staging"), 0);
 }
 
-#define TESTS                                                                                \
-	cmocka_unit_test(it_mounts_files_where_the_kernel_can),                              \
-		cmocka_unit_test(an_image_is_what_an_overlay_of_its_layers_shows),           \
-		cmocka_unit_test(the_same_layers_come_from_a_docker_archive_and_are_shared), \
-		cmocka_unit_test(a_nested_index_is_followed_to_this_machine),                \
-		cmocka_unit_test(a_plain_tar_is_one_layer_without_config),                   \
-		cmocka_unit_test(one_of_two_images_is_chosen_by_its_name),                   \
-		cmocka_unit_test(what_umoci_and_skopeo_write_is_read),                       \
-		cmocka_unit_test(bad_archives_fail_with_their_cause),                        \
-		cmocka_unit_test(an_import_given_up_leaves_nothing),                         \
+#define TESTS                                                                                 \
+	cmocka_unit_test(it_mounts_files_where_the_kernel_can),                               \
+		cmocka_unit_test(bad_archives_fail_with_their_cause), /* no layer is known */ \
+		cmocka_unit_test(an_image_is_what_an_overlay_of_its_layers_shows),            \
+		cmocka_unit_test(the_same_layers_come_from_a_docker_archive_and_are_shared),  \
+		cmocka_unit_test(a_nested_index_is_followed_to_this_machine),                 \
+		cmocka_unit_test(a_plain_tar_is_one_layer_without_config),                    \
+		cmocka_unit_test(one_of_two_images_is_chosen_by_its_name),                    \
+		cmocka_unit_test(what_umoci_and_skopeo_write_is_read),                        \
+		cmocka_unit_test(an_import_given_up_leaves_nothing),                          \
 		cmocka_unit_test(a_removed_layer_is_gone_but_for_its_users)
 
 int main(void)

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of an import; only images/import*.c include it.
+ *
+ * import.c is the machine; import_words.c takes what its children say; import_pieces.c has the
+ * directories, the way into the store and the children of one piece. */
+#ifndef EBB_IMAGES_IMPORT_H
+#define EBB_IMAGES_IMPORT_H
+
+#include "images/store.h"
+#include "runtime/wire/unpack_records.h"
+
+/* clang-format off */
+#define IMPORT_STAGES(X) X(DESCRIBE) X(LAYERS) X(USER) X(MKFS) X(SYNC) X(CLEAN) X(END)
+/* clang-format on */
+#define X(name) STAGE_##name,
+enum import_stage { IMPORT_STAGES(X) STAGE_COUNT };
+#undef X
+
+/* READ and HASH live from the start to the last layer; HERE is the child of the present stage. */
+enum import_worker { WORKER_READ, WORKER_HASH, WORKER_HERE, WORKER_COUNT };
+
+struct worker {
+	int pid_fd;     /* or -1 */
+	int control_fd; /* or -1 */
+	int output_fd;  /* memfd: what it said on stdout and stderr, or -1 */
+};
+
+/* What is known of the layer under way; each of its three processes says one thing. */
+struct layer_fate {
+	bool flowed, hashed, applied; /* said, whatever it was */
+	struct wire_unpack_done read, apply;
+	struct wire_unpack_digest digest;
+};
+
+struct image_import {
+	struct image_store *store;
+	enum import_stage stage;
+	uint32_t format; /* enum wire_image_format */
+	struct worker workers[WORKER_COUNT];
+	int epoll_fd;
+	int timer_fd; /* the time of what is under way */
+	int dir_fd;   /* staging directory itself */
+	bool described, named, user_known;
+	uint32_t layer;                /* LAYERS, MKFS: the one under way */
+	bool wanted[IMAGE_LAYERS_MAX]; /* new to the store */
+	uint64_t tar_bytes[IMAGE_LAYERS_MAX];
+	uint64_t claimed, entries; /* used of the limits */
+	struct layer_fate fate;
+	struct wire_unpack_image image;
+	char name[24]; /* of the staging directory */
+	struct wire_image_done done;
+};
+
+/* ---- import.c ---- */
+
+/* The import fails for this cause; what is already known stays. Returns err. */
+int import_fault(struct image_import *i, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Starts to watch a descriptor. */
+int import_watch(struct image_import *i, int fd);
+void import_forget(struct image_import *i, int *fd);
+/* A fresh place for the next child's words. */
+int import_renew_output(struct worker *w);
+
+/* ---- import_words.c ---- */
+
+/* Takes what all of them said by now. */
+void import_read_words(struct image_import *i);
+/* Starts an ebb-unpack in this role with these descriptors (borrowed). */
+struct jail_root;
+int import_spawn(struct image_import *i, enum import_worker which, struct wire_unpack_job *job,
+		 const int *fds, unsigned int fd_count, int dir_fd, const struct jail_root *root);
+/* What the layer under way came to: 1 all said and good, 0 not all said, -errno and the fault. */
+int import_judge_layer(struct image_import *i);
+
+/* ---- import_pieces.c ---- */
+
+/* Which layers the store has not, by the keys that HASH said. */
+void import_choose(struct image_import *i);
+/* The next wanted layer begins: 0, 1 when none is left, -errno. */
+int import_begin_layer(struct image_import *i);
+int import_begin_user(struct image_import *i);
+int import_begin_mkfs(struct image_import *i);
+int import_publish(struct image_import *i);
+
+#endif

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pieces of an import: one directory of staging for each, which is all that the children of that
+ * piece see of it. A piece bears the name of the chain of layers up to its own, so whoever was
+ * taken over by those layers can spoil nothing that others than they made.
+ */
+#include "images/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "images/jail.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/wire/channel.h"
+
+#define TREE "tree"
+
+static void piece_hex(const struct image_import *i, uint32_t layer, char hex[LAYER_NAME_SIZE])
+{
+	text_hex(hex, i->done.layers[layer], DIGEST_SIZE);
+}
+
+static int open_piece(const struct image_import *i, uint32_t layer, const char *sub, int *out_fd)
+{
+	char path[32];
+	int fd;
+
+	(void)text_format(path, sizeof(path), "%" PRIu32 "%s", layer, sub);
+	fd = openat(i->dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*out_fd = fd;
+	return 0;
+}
+
+void import_choose(struct image_import *i)
+{
+	for (uint32_t n = 0; n < i->done.layer_count; n++) {
+		char hex[LAYER_NAME_SIZE];
+
+		piece_hex(i, n, hex);
+		i->wanted[n] = !store_has_piece(i->store, hex, &i->tar_bytes[n]);
+		if (i->wanted[n])
+			continue;
+		i->done.bytes += i->tar_bytes[n];
+		i->claimed += i->tar_bytes[n];
+	}
+}
+
+/* ---- what lies below ---- */
+
+struct lower {
+	int fds[IMAGE_LAYERS_MAX];
+	size_t count;
+};
+
+static void lower_close(struct lower *l)
+{
+	for (size_t n = 0; n < l->count; n++)
+		fd_close(&l->fds[n]);
+	l->count = 0;
+}
+
+/* The pieces of the lowest layers, highest first. */
+static int lower_open(struct image_import *i, uint32_t layers, struct lower *l)
+{
+	for (l->count = 0; l->count < layers; l->count++) {
+		uint32_t layer = layers - 1 - (uint32_t)l->count;
+		int fd = -1, r;
+
+		if (i->wanted[layer])
+			r = open_piece(i, layer, "/" TREE, &fd);
+		else
+			r = fd = image_layer_open(i->store, i->done.layers[layer]);
+		if (r < 0) {
+			lower_close(l);
+			return r;
+		}
+		l->fds[l->count] = fd;
+	}
+	return 0;
+}
+
+/* ---- LAYERS ---- */
+
+/* An overlay shows the root directory of its highest layer: that is the one below until the layer
+ * says otherwise. */
+static int inherit_root(int tree_fd, const struct lower *below)
+{
+	struct timespec times[2];
+	struct stat st;
+
+	if (below->count == 0)
+		return 0;
+	if (fstat(below->fds[0], &st) < 0 || fchown(tree_fd, st.st_uid, st.st_gid) < 0 ||
+	    fchmod(tree_fd, st.st_mode & 07777) < 0)
+		return -errno;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	return futimens(tree_fd, times) < 0 ? -errno : 0;
+}
+
+static int make_piece(struct image_import *i, const struct lower *below, int *piece_fd,
+		      int *tree_fd)
+{
+	char name[16];
+	int r;
+
+	(void)text_format(name, sizeof(name), "%" PRIu32, i->layer);
+	if (mkdirat(i->dir_fd, name, 0700) < 0)
+		return -errno;
+	r = open_piece(i, i->layer, "", piece_fd);
+	if (r == 0 && (mkdirat(*piece_fd, TREE, 0755) < 0 || mkdirat(*piece_fd, "work", 0700) < 0))
+		r = -errno;
+	if (r == 0)
+		r = open_piece(i, i->layer, "/" TREE, tree_fd);
+	return r < 0 ? r : inherit_root(*tree_fd, below);
+}
+
+static int spawn_apply(struct image_import *i, int tar_fd, const struct lower *below)
+{
+	struct wire_unpack_job job = {
+		.role = WIRE_UNPACK_APPLY,
+		.layer = i->layer,
+		.promised = i->format != WIRE_IMAGE_ROOTFS_TAR,
+		.bytes_used = i->claimed,
+		.entries_used = i->entries,
+	};
+	SCOPED_FD piece_fd = -1;
+	SCOPED_FD tree_fd = -1;
+	struct jail_root root = {
+		.lower_fds = below->fds,
+		.lower_count = below->count,
+		.id_base = i->store->id_base,
+	};
+	int r = make_piece(i, below, &piece_fd, &tree_fd);
+
+	if (r < 0)
+		return r;
+	root.piece_fd = piece_fd;
+	return import_spawn(i, WORKER_HERE, &job, &tar_fd, 1, tree_fd,
+			    below->count > 0 ? &root : NULL);
+}
+
+/* READ -> HASH -> APPLY; our ends are closed, so each sees the end of the one before. */
+static int connect(struct image_import *i, const struct lower *below)
+{
+	const struct wire_unpack_flow flow = {.layer = i->layer};
+	SCOPED_FD raw_in = -1;
+	SCOPED_FD raw_out = -1;
+	SCOPED_FD tar_in = -1;
+	SCOPED_FD tar_out = -1;
+	int raw[2], tar[2], r;
+
+	if (pipe2(raw, O_CLOEXEC) < 0)
+		return -errno;
+	raw_out = raw[0];
+	raw_in = raw[1];
+	if (pipe2(tar, O_CLOEXEC) < 0)
+		return -errno;
+	tar_out = tar[0];
+	tar_in = tar[1];
+	r = wire_send(i->workers[WORKER_READ].control_fd, WIRE_UNPACK_FLOW, &flow, sizeof(flow),
+		      &raw_in, 1);
+	if (r == 0)
+		r = wire_send(i->workers[WORKER_HASH].control_fd, WIRE_UNPACK_FLOW, &flow,
+			      sizeof(flow), (const int[]){raw_out, tar_in}, 2);
+	return r < 0 ? r : spawn_apply(i, tar_out, below);
+}
+
+int import_begin_layer(struct image_import *i)
+{
+	struct lower below = {0};
+	int r;
+
+	while (i->layer < i->done.layer_count && !i->wanted[i->layer])
+		i->layer++;
+	if (i->layer == i->done.layer_count)
+		return 1;
+	i->fate = (struct layer_fate){0};
+	r = lower_open(i, i->layer, &below);
+	if (r < 0)
+		return import_fault(i, r, "the layers below layer %" PRIu32 ": %s", i->layer + 1,
+				    strerror(-r));
+	r = connect(i, &below);
+	lower_close(&below);
+	return r;
+}
+
+/* ---- USER ---- */
+
+int import_begin_user(struct image_import *i)
+{
+	struct wire_unpack_job job = {.role = WIRE_UNPACK_USER};
+	struct lower all = {0};
+	struct jail_root root = {.piece_fd = -1, .id_base = i->store->id_base};
+	int r;
+
+	if (i->format == WIRE_IMAGE_ROOTFS_TAR)
+		return 1;
+	i->fate = (struct layer_fate){0};
+	memcpy(job.user, i->image.user, sizeof(job.user));
+	r = lower_open(i, i->done.layer_count, &all);
+	if (r < 0)
+		return r;
+	root.lower_fds = all.fds;
+	root.lower_count = all.count;
+	r = import_spawn(i, WORKER_HERE, &job, NULL, 0, -1, &root);
+	lower_close(&all);
+	return r;
+}
+
+/* ---- MKFS ---- */
+
+/* The next wanted layer; 1 when none is left. */
+int import_begin_mkfs(struct image_import *i)
+{
+	struct worker *w = &i->workers[WORKER_HERE];
+	SCOPED_FD piece_fd = -1;
+	char hex[LAYER_NAME_SIZE], uuid[40];
+	int r;
+
+	while (i->layer < i->done.layer_count && !i->wanted[i->layer])
+		i->layer++;
+	if (i->layer == i->done.layer_count)
+		return 1;
+	piece_hex(i, i->layer, hex);
+	(void)text_format(uuid, sizeof(uuid), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+			  hex + 16, hex + 20);
+	r = open_piece(i, i->layer, "", &piece_fd);
+	i->layer++;
+	if (r == 0)
+		r = import_renew_output(w);
+	if (r == 0)
+		r = store_spawn_mkfs(i->store, piece_fd, TREE, uuid, w->output_fd, &w->pid_fd);
+	return r < 0 ? r : import_watch(i, w->pid_fd);
+}
+
+/* ---- publishing ---- */
+
+static int note_bytes(int dir_fd, const char *name, uint64_t bytes)
+{
+	SCOPED_FD fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	/* Where the file system takes no such attribute, the size of a known layer is told as 0. */
+	(void)fsetxattr(fd, BYTES_XATTR, &bytes, sizeof(bytes), 0);
+	return 0;
+}
+
+static int publish_piece(struct image_import *i, uint32_t layer)
+{
+	const char *suffix = i->store->erofs ? EROFS_SUFFIX : "";
+	char from[48], to[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)], hex[LAYER_NAME_SIZE];
+	struct stat st;
+	int r;
+
+	piece_hex(i, layer, hex);
+	(void)text_format(from, sizeof(from), "%" PRIu32 "/" TREE "%s", layer, suffix);
+	(void)text_format(to, sizeof(to), "%s%s", hex, suffix);
+	if (fstatat(i->dir_fd, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (i->store->erofs ? !S_ISREG(st.st_mode) || st.st_nlink != 1 : !S_ISDIR(st.st_mode))
+		return -EPROTO;
+	r = note_bytes(i->dir_fd, from, i->tar_bytes[layer]);
+	if (r < 0)
+		return r;
+	/* Another import may have been faster with the same layer. */
+	if (renameat2(i->dir_fd, from, i->store->pieces_fd, to, RENAME_NOREPLACE) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+/* A layer that was there may have been removed meanwhile. */
+static int check_known(struct image_import *i, uint32_t layer)
+{
+	char hex[LAYER_NAME_SIZE];
+	uint64_t unused;
+
+	piece_hex(i, layer, hex);
+	return store_has_piece(i->store, hex, &unused) ? 0 : -ENOENT;
+}
+
+int import_publish(struct image_import *i)
+{
+	for (uint32_t n = 0; n < i->done.layer_count; n++) {
+		int r = i->wanted[n] ? publish_piece(i, n) : check_known(i, n);
+
+		if (r == -ENOENT && !i->wanted[n])
+			return import_fault(i, r,
+					    "layer %" PRIu32
+					    " was removed meanwhile: import the image again",
+					    n + 1);
+		if (r < 0)
+			return import_fault(i, r, "cannot put layer %" PRIu32 " into the store: %s",
+					    n + 1, strerror(-r));
+	}
+	return 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Overlayfs finds its layers by path only (kernels before 6.13), so they stand for a moment in the
+ * working directory, with names of one byte: 126 of them and what parts them fit the 256 bytes
+ * fsconfig(2) takes. It keeps private clones.
+ *
+ * What overlayfs does for itself it does with the rights and the file system ids of who mounts it.
+ * An id-mapped upper directory has no id for the host's root, and a whiteout would end with
+ * EOVERFLOW: the mount is made with the ids that are 0 there.
+ */
+#include "images/overlay.h"
+
+#include <errno.h>
+#include <linux/securebits.h>
+#include <stdbool.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/jail.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#define NAME_LENGTH 2    /* a byte and a colon */
+#define NAME_FIRST  0x80 /* from here on no byte means anything to overlayfs */
+#define PIECE       "piece"
+
+static int attach(int mount_fd, const char *where)
+{
+	if (mkdir(where, 0755) < 0)
+		return -errno;
+	return move_mount(mount_fd, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int detach(const char *where)
+{
+	return umount2(where, MNT_DETACH) < 0 || rmdir(where) < 0 ? -errno : 0;
+}
+
+/* Attaches or detaches all; names becomes lowerdir. */
+static int attach_lower(const struct overlay *o, char *names)
+{
+	for (size_t i = 0; i < o->lower_count; i++) {
+		const char name[] = {(char)(NAME_FIRST + i), '\0'};
+		int r = attach(o->first_lower_fd + (int)i, name);
+
+		if (r < 0)
+			return r;
+		names[i * NAME_LENGTH] = name[0];
+		names[(i + 1) * NAME_LENGTH - 1] = i + 1 < o->lower_count ? ':' : '\0';
+	}
+	return 0;
+}
+
+static int detach_lower(const struct overlay *o)
+{
+	for (size_t i = 0; i < o->lower_count; i++) {
+		const char name[] = {(char)(NAME_FIRST + i), '\0'};
+		int r = detach(name);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "volatile": who dies leaves nothing that is used; no fsync for each copy and at the end. */
+static int make(const char *lower, bool writable)
+{
+	const struct {
+		const char *key, *value; /* value NULL: a flag */
+		bool upper;
+	} options[] = {
+		{"source", "ebb", false},         {"userxattr", NULL, false},
+		{"lowerdir", lower, false},       {"upperdir", PIECE "/tree", true},
+		{"workdir", PIECE "/work", true}, {"index", "off", true},
+		{"volatile", NULL, true},
+	};
+	const unsigned int attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+					(writable ? 0 : MOUNT_ATTR_RDONLY);
+	SCOPED_FD fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if ((writable || !options[i].upper) &&
+		    fsconfig(fs_fd, options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			     options[i].key, options[i].value, 0) < 0)
+			return -errno;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
+	return fd < 0 ? -errno : fd;
+}
+
+/* fsuid(2) tells no failure; asking with an id that is none does. */
+static int set_fs_ids(uint32_t id)
+{
+	(void)setfsgid(id);
+	(void)setfsuid(id);
+	return (uint32_t)setfsuid((uid_t)-1) == id && (uint32_t)setfsgid((gid_t)-1) == id ? 0
+											  : -EPERM;
+}
+
+/* SECBIT_NO_SETUID_FIXUP: the rights over files stay with a file system id that is not 0. */
+static int make_as(uint32_t id, const char *lower, bool writable)
+{
+	int fd, r;
+
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
+		return -errno;
+	r = set_fs_ids(id);
+	fd = r < 0 ? r : make(lower, writable);
+	r = set_fs_ids(0);
+	if (r == 0 && prctl(PR_SET_SECUREBITS, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+int overlay_attach(const struct overlay *o, const char *where)
+{
+	char lower[JAIL_LOWER_MAX * NAME_LENGTH + 1];
+	SCOPED_FD fd = -1;
+	int r;
+
+	/* A layer alone needs no overlay, and the kernel makes none of one. */
+	if (o->lower_count == 1 && o->piece_fd < 0)
+		return attach(o->first_lower_fd, where);
+	r = attach_lower(o, lower);
+	if (r == 0 && o->piece_fd >= 0)
+		r = attach(o->piece_fd, PIECE);
+	if (r < 0)
+		return r;
+	fd = make_as(o->id_base, lower, o->piece_fd >= 0);
+	if (fd < 0)
+		return fd;
+	r = detach_lower(o);
+	if (r == 0 && o->piece_fd >= 0)
+		r = detach(PIECE);
+	return r < 0 ? r : attach(fd, where);
+}

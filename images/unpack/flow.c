@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * READ, second half: layers flow out of the archive, decompressed, as they are asked for. What the
+ * manifest says of a layer's file (size, digest) is checked here for the sake of a clear sentence;
+ * what flowed is hashed by another process, which decides.
+ */
+#include "images/unpack/unpack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/wire/channel.h"
+
+struct flow {
+	struct unpack *u;
+	struct member member;
+	struct archive *raw; /* decompression only */
+	struct sha256 *hash; /* of the file */
+	bool empty;          /* no byte at all */
+	uint64_t file_bytes, tar_bytes;
+	char what[96]; /* "layer 2 sha256:ab12.." */
+	unsigned char file_block[BLOCK_BYTES], tar_block[BLOCK_BYTES];
+};
+
+/* ---- wishes ---- */
+
+static int next_wish(struct unpack *u)
+{
+	static struct wire_message m; /* large for a stack */
+	const struct wire_unpack_flow *f = (const void *)m.record;
+	int r = wire_recv(u->control_fd, &m);
+
+	u->wanted = u->layer_count;
+	if (r == 0 || r == -ECONNRESET)
+		return 0; /* nobody wants another */
+	if (r < 0 || m.head.type != WIRE_UNPACK_FLOW || m.head.size != sizeof(*f) ||
+	    m.fd_count != 1)
+		return unpack_fail(u, -EPROTO, "ebb-unpack was asked for something strange");
+	u->wanted = f->layer;
+	u->flow_fd = keep_fd(&m.fds[0]);
+	return 0;
+}
+
+static int wish_done(struct unpack *u)
+{
+	struct wire_unpack_done done = {0};
+	int r;
+
+	memcpy(done.digest, u->digest, DIGEST_SIZE);
+	fd_close(&u->flow_fd);
+	r = wire_send(u->control_fd, WIRE_UNPACK_DONE, &done, sizeof(done), NULL, 0);
+	return r < 0 ? r : next_wish(u);
+}
+
+int flow_begin(struct unpack *u, const char *user)
+{
+	static struct wire_unpack_image image; /* large for a stack */
+	int r;
+
+	image.layer_count = u->layer_count;
+	memcpy(image.digest, u->digest, DIGEST_SIZE);
+	memcpy(image.diff_ids, u->diff_ids, sizeof(image.diff_ids));
+	image.config = u->config;
+	if (text_copy(image.user, sizeof(image.user), user) < 0)
+		return unpack_fail(u, -ENAMETOOLONG, "config: User is too long");
+	r = wire_send(u->control_fd, WIRE_UNPACK_IMAGE, &image, sizeof(image), NULL, 0);
+	return r < 0 ? r : next_wish(u);
+}
+
+/* ---- one layer ---- */
+
+static la_ssize_t on_file_read(struct archive *a, void *self, const void **out)
+{
+	struct flow *f = self;
+	ssize_t n = member_read(f->u, &f->member, f->file_block, BLOCK_BYTES);
+
+	if (n >= 0 && sha256_update(f->hash, f->file_block, (size_t)n) < 0)
+		n = unpack_fail(f->u, -EIO, "%s: hashing failed", f->what);
+	if (n < 0) {
+		archive_set_error(a, EINVAL, "%s", f->u->err);
+		return ARCHIVE_FATAL;
+	}
+	f->file_bytes += (uint64_t)n;
+	*out = f->file_block;
+	return n;
+}
+
+static int raw_open(struct flow *f)
+{
+	struct archive_entry *e;
+
+	f->raw = archive_read_new();
+	if (!f->raw)
+		return -ENOMEM;
+	archive_read_support_format_raw(f->raw);
+	archive_read_support_format_empty(f->raw);
+	archive_read_support_filter_gzip(f->raw);
+	archive_read_support_filter_zstd(f->raw);
+	if (archive_read_open(f->raw, f, NULL, on_file_read, NULL) == ARCHIVE_OK) {
+		int r = archive_read_next_header(f->raw, &e);
+
+		f->empty = r == ARCHIVE_EOF;
+		if (r >= ARCHIVE_WARN)
+			return 0;
+	}
+	return unpack_fail(f->u, -EINVAL, "%s: cannot be read: %s", f->what,
+			   archive_error_string(f->raw));
+}
+
+static int check_growth(struct flow *f)
+{
+	struct unpack *u = f->u;
+
+	if (u->bytes > u->job->bytes_max)
+		return unpack_fail(u, -EFBIG,
+				   "%s: the image is over %" PRIu64 " MiB unpacked (image_max_mb)",
+				   f->what, u->job->bytes_max >> 20);
+	if (f->tar_bytes > BOMB_BYTES && f->tar_bytes / BOMB_RATIO > f->file_bytes)
+		return unpack_fail(u, -EFBIG, "%s: grows more than %" PRIu64 " times", f->what,
+				   BOMB_RATIO);
+	return 0;
+}
+
+static int pump(struct flow *f)
+{
+	while (!f->empty) {
+		la_ssize_t n = archive_read_data(f->raw, f->tar_block, BLOCK_BYTES);
+		int r;
+
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			return unpack_fail(f->u, -EINVAL, "%s: cannot be decompressed: %s", f->what,
+					   archive_error_string(f->raw));
+		f->tar_bytes += (uint64_t)n;
+		f->u->bytes += (uint64_t)n;
+		r = check_growth(f);
+		if (r == 0)
+			r = fd_write_all(f->u->flow_fd, f->tar_block, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What stands behind the compressed tar is part of the file's digest. */
+static int check_file(struct flow *f, const struct descriptor *blob, uint8_t *out)
+{
+	uint8_t found[DIGEST_SIZE];
+	char hex[2 * DIGEST_SIZE + 1];
+	const void *unused;
+	la_ssize_t n;
+
+	while ((n = on_file_read(f->raw, f, &unused)) > 0)
+		;
+	if (n < 0 || sha256_final(f->hash, found) < 0)
+		return unpack_fail(f->u, -EIO, "%s: hashing failed", f->what);
+	if (out)
+		memcpy(out, found, DIGEST_SIZE);
+	if (!blob || memcmp(found, blob->digest, DIGEST_SIZE) == 0)
+		return 0;
+	text_hex(hex, found, DIGEST_SIZE);
+	return unpack_fail(f->u, -EINVAL, "%s: digest is sha256:%s: the archive is damaged",
+			   f->what, hex);
+}
+
+static struct flow *flow_new(struct unpack *u)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->u = u;
+	f->hash = sha256_new();
+	return f;
+}
+
+static void flow_free(struct flow *f)
+{
+	if (!f)
+		return;
+	if (f->raw)
+		archive_read_free(f->raw);
+	member_close(&f->member);
+	sha256_free(f->hash);
+	free(f);
+}
+
+static int open_member(struct flow *f, uint32_t index, const char *name,
+		       const struct descriptor *blob)
+{
+	struct unpack *u = f->u;
+	int r;
+
+	(void)text_format(f->what, sizeof(f->what), "layer %" PRIu32 " %s%.64s", index + 1,
+			  blob ? "sha256:" : "", blob ? blob->hex : name);
+	r = member_open(u, name, &f->member);
+	if (r == -ENOENT)
+		return unpack_fail(u, r, "%s: is not in the archive", f->what);
+	if (r == 0 && blob && f->member.size != blob->size)
+		r = unpack_fail(u, -EINVAL, "%s: is %" PRIu64 " bytes, the manifest says %" PRIu64,
+				f->what, f->member.size, blob->size);
+	return r;
+}
+
+int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob)
+{
+	struct flow *f;
+	int r;
+
+	if (u->wanted != index)
+		return 0;
+	f = flow_new(u);
+	r = f && f->hash ? open_member(f, index, name, blob) : -ENOMEM;
+	if (r == 0)
+		r = raw_open(f);
+	if (r == 0)
+		r = pump(f);
+	if (r == 0)
+		r = check_file(f, blob, NULL);
+	flow_free(f);
+	return r < 0 ? r : wish_done(u);
+}
+
+int flow_source(struct unpack *u)
+{
+	struct flow *f;
+	int r;
+
+	u->layer_count = 1;
+	r = next_wish(u);
+	if (r < 0 || u->wanted != 0)
+		return r;
+	f = flow_new(u);
+	r = f && f->hash ? 0 : -ENOMEM;
+	if (r == 0) {
+		(void)text_copy(f->what, sizeof(f->what), "root file system");
+		r = member_open_source(u, &f->member);
+	}
+	if (r == 0)
+		r = raw_open(f);
+	if (r == 0)
+		r = pump(f);
+	if (r == 0)
+		r = check_file(f, NULL, u->digest);
+	flow_free(f);
+	return r < 0 ? r : wish_done(u);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An ebb-unpack that its input takes over: all of the real one, linked with --wrap, and confined by
+ * it. Two places belong to the attacker:
+ *
+ *   oci_read     an archive that begins with LIAR: this READ describes the image as the file says
+ *                and pours what the file says: {"LIAR", u32 count, count times
+ *                {diff_id, u32 size, bytes}}
+ *   write_entry  an entry called HIJACK..: this APPLY does what it can to what is not its own, then
+ *                to its own tree, and claims that all went well. HIJACK-TALK speaks as HASH would.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/unpack/unpack.h"
+#include "images/unpack/write.h"
+#include "runtime/base/fd.h"
+#include "runtime/wire/channel.h"
+
+#define LEVELS_UP 6
+
+int __real_oci_read(struct unpack *u);
+int __wrap_oci_read(struct unpack *u);
+int __real_write_entry(struct place *p, const struct entry_source *source, const char *path,
+		       const char **cause);
+int __wrap_write_entry(struct place *p, const struct entry_source *source, const char *path,
+		       const char **cause);
+int __real_confine_self(struct unpack *u, const char *root, uint32_t caps);
+int __wrap_confine_self(struct unpack *u, const char *root, uint32_t caps);
+
+static struct unpack *hijacked; /* whose memory is ours */
+
+int __wrap_confine_self(struct unpack *u, const char *root, uint32_t caps)
+{
+	hijacked = u;
+	return __real_confine_self(u, root, caps);
+}
+
+/* ---- READ ---- */
+
+static uint32_t take_u32(int fd)
+{
+	uint32_t n = 0;
+
+	return fd_read_all(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+static int tell(struct unpack *u, uint32_t count, int fd, off_t *layers)
+{
+	static struct wire_unpack_image image;
+
+	image.layer_count = count;
+	memset(image.digest, 0xee, sizeof(image.digest));
+	for (uint32_t i = 0; i < count; i++) {
+		layers[i] = lseek(fd, 0, SEEK_CUR);
+		if (fd_read_all(fd, image.diff_ids[i], DIGEST_SIZE) != DIGEST_SIZE)
+			return -EIO;
+		(void)lseek(fd, take_u32(fd), SEEK_CUR);
+	}
+	return wire_send(u->control_fd, WIRE_UNPACK_IMAGE, &image, sizeof(image), NULL, 0);
+}
+
+static int pour(struct unpack *u, int fd, off_t layer, int to_fd)
+{
+	static char block[65536];
+	const struct wire_unpack_done done = {0};
+
+	(void)lseek(fd, layer + DIGEST_SIZE, SEEK_SET);
+	for (uint32_t left = take_u32(fd); left > 0;) {
+		size_t want = left < sizeof(block) ? left : sizeof(block);
+		ssize_t n = fd_read_all(fd, block, want);
+
+		if (n <= 0 || fd_write_all(to_fd, block, (size_t)n) < 0)
+			break;
+		left -= (uint32_t)n;
+	}
+	fd_close(&to_fd);
+	return wire_send(u->control_fd, WIRE_UNPACK_DONE, &done, sizeof(done), NULL, 0);
+}
+
+int __wrap_oci_read(struct unpack *u)
+{
+	static struct wire_message m;
+	const struct wire_unpack_flow *flow = (const void *)m.record;
+	off_t layers[IMAGE_LAYERS_MAX];
+	char magic[4];
+	uint32_t count;
+
+	if (pread(u->source_fd, magic, 4, 0) != 4 || memcmp(magic, "LIAR", 4) != 0)
+		return __real_oci_read(u);
+	(void)lseek(u->source_fd, 4, SEEK_SET);
+	count = take_u32(u->source_fd);
+	if (count > IMAGE_LAYERS_MAX || tell(u, count, u->source_fd, layers) < 0)
+		return -EIO;
+	while (wire_recv(u->control_fd, &m) > 0)
+		if (m.fd_count == 1 && flow->layer < count)
+			(void)pour(u, u->source_fd, layers[flow->layer], keep_fd(&m.fds[0]));
+	return 0;
+}
+
+/* ---- APPLY ---- */
+
+/* Writes wherever it can below a directory that is not its own tree. */
+static void spoil(int dir_fd)
+{
+	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
+	const struct dirent *entry;
+
+	(void)mkdirat(dir_fd, "evil", 0777);
+	while (list && (entry = readdir(list))) {
+		SCOPED_FD fd =
+			openat(dir_fd, entry->d_name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+		SCOPED_FD child_fd = openat(dir_fd, entry->d_name,
+					    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd >= 0)
+			(void)!write(fd, "evil", 4);
+		if (child_fd >= 0)
+			(void)mkdirat(child_fd, "evil", 0777);
+		(void)unlinkat(dir_fd, entry->d_name, 0);
+	}
+	if (list)
+		closedir(list);
+}
+
+static void attack(const struct unpack *u)
+{
+	char up[4 * LEVELS_UP] = "";
+	SCOPED_FD below_fd = open("/srv/probe", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	/* Out of its root by the directory it may tidy: to the jail's root, and above that. */
+	for (int n = 0; n < LEVELS_UP; n++) {
+		SCOPED_FD fd = -1;
+
+		strcat(up, "../");
+		fd = openat(u->tree_fd, up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			spoil(fd);
+		for (int layer = 0; layer < 4; layer++) {
+			char path[64];
+			SCOPED_FD other_fd = -1;
+
+			(void)snprintf(path, sizeof(path), "%s%d/tree", up, layer);
+			other_fd = openat(u->tree_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (other_fd >= 0)
+				spoil(other_fd);
+		}
+	}
+	if (below_fd >= 0)
+		(void)!write(below_fd, "evil", 4); /* a copy of it, in its own tree */
+	(void)mkdirat(u->tree_fd, "evil", 0777);
+}
+
+static void talk(const struct unpack *u)
+{
+	static struct wire_unpack_chain keys = {.count = 3};
+	static const struct wire_unpack_digest digest;
+
+	memset(keys.ids, 0xee, sizeof(keys.ids));
+	(void)wire_send(u->control_fd, WIRE_UNPACK_KEYS, &keys, sizeof(keys), NULL, 0);
+	(void)wire_send(u->control_fd, WIRE_UNPACK_DIGEST, &digest, sizeof(digest), NULL, 0);
+}
+
+int __wrap_write_entry(struct place *p, const struct entry_source *source, const char *path,
+		       const char **cause)
+{
+	if (strcmp(path, "HIJACK") == 0)
+		attack(hijacked);
+	if (strcmp(path, "HIJACK-TALK") == 0)
+		talk(hijacked);
+	return __real_write_entry(p, source, path, cause);
+}

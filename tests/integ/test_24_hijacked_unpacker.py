@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+An unpacker was hijacked by what it reads: what can it leave in the store? The attacker's program
+(hijacked_unpack.c) is the real one, confined as it is, but what reads the archive lies when the
+archive says so, and what applies a layer attacks at an entry called HIJACK. Nothing may bear a name
+but what was made of exactly the bytes that the name says.
+"""
+import hashlib
+import os
+import shutil
+import struct
+
+import pytest
+
+import oci
+import pictures
+from ebb import BIN, Ebb
+from waiting import wait_for
+
+HIJACKED = os.path.join(BIN, "tests/hijacked_unpack")
+
+
+@pytest.fixture
+def ebb(tmp_path, monkeypatch):
+    """Pieces are plain directories, to look into."""
+    place = tmp_path / "libexec"
+    place.mkdir()
+    for name in os.listdir(BIN):
+        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
+            os.symlink(os.path.join(BIN, name), place / name)
+    os.unlink(place / "ebb-unpack")
+    shutil.copy(HIJACKED, place / "ebb-unpack")
+    monkeypatch.setenv("EBB_NO_EROFS", "1")
+    ebb = Ebb(settings={"libexec_dir": str(place)}).start()
+    yield ebb
+    ebb.stop()
+    ebb.remove()
+
+
+def chain(*layers):
+    """Names of the pieces of an image of these layers (chain ids of the OCI image-spec)."""
+    ids = [oci.sha256(layer) for layer in layers]
+    names = ids[:1]
+    for diff_id in ids[1:]:
+        names.append("sha256:" + hashlib.sha256(f"{names[-1]} {diff_id}".encode()).hexdigest())
+    return [name.split(":")[1] for name in names]
+
+
+def store(ebb):
+    folder = os.path.join(ebb.root, "images/pieces")
+    return {name: os.path.join(folder, name) for name in os.listdir(folder)}
+
+
+def files(folder):
+    """{path: content} of all that a piece holds."""
+    found = {}
+    for top, dirs, names in os.walk(folder):
+        for name in dirs + names:
+            path = os.path.join(top, name)
+            kept = os.path.relpath(path, folder)
+            found[kept] = open(path, "rb").read() if os.path.isfile(path) else None
+    return found
+
+
+def write(tmp_path, name, *layers):
+    image = pictures.probe_image(layers=list(layers), zip_layers=False)
+    return "oci:" + image.write_dir(str(tmp_path / name))
+
+
+def liar(tmp_path, *layers):
+    """An archive whose reader says these diff_ids and pours these bytes."""
+    path = tmp_path / "liar.tar"
+    path.write_bytes(b"LIAR" + struct.pack("<I", len(layers)) +
+                     b"".join(diff_id + struct.pack("<I", len(data)) + data for diff_id, data in layers))
+    return "oci-archive:" + str(path)
+
+
+def id_of(layer):
+    return hashlib.sha256(layer).digest()
+
+
+def staging(ebb):
+    return os.listdir(os.path.join(ebb.root, "images/staging"))
+
+
+VICTIM = oci.layer(oci.entry("etc"), oci.entry("etc/passwd", b"root:x:0:0::/:/bin/sh\n"),
+                   oci.entry("etc/shadow", b"of the victim", 0o600))
+EVIL = oci.layer(oci.entry("etc"), oci.entry("etc/passwd", b"evil::0:0::/:/bin/sh\n"))
+
+
+@pytest.mark.parametrize("lies", [
+    [(id_of(VICTIM), EVIL)],                      # another's name for its bytes
+    [(id_of(EVIL), EVIL), (id_of(VICTIM), EVIL)],  # the same one higher
+    [(id_of(VICTIM), VICTIM[:-512])],             # the right bytes, cut
+    [(id_of(VICTIM), VICTIM + bytes(512))],       # and some more
+    [(id_of(VICTIM), b"")],
+], ids=["other", "higher", "cut", "more", "nothing"])
+def test_a_reader_that_lies_puts_nothing_into_the_store(ebb, tmp_path, lies):
+    done = ebb.cli("image", "import", liar(tmp_path, *lies), "-t", "bad", ok=False)
+    assert done.code == 1 and "diff_id is sha256:" in done.err, done
+    assert store(ebb) == {} and staging(ebb) == []
+
+
+def test_a_reader_that_tells_the_truth_is_not_needed_to_be_believed(ebb, tmp_path):
+    """The same program, with the right bytes: what was refused before was refused for them."""
+    ebb.import_image(liar(tmp_path, (id_of(VICTIM), VICTIM), (id_of(EVIL), EVIL)), "it")
+    assert set(store(ebb)) == set(chain(VICTIM, EVIL))
+
+
+def test_a_hijacked_layer_spoils_only_what_bears_its_name(ebb, tmp_path):
+    hijack = oci.layer(oci.entry("HIJACK", b""))
+    own = oci.layer(oci.entry("own", b"own"))
+    base = pictures.probe_layers()
+    ebb.import_image(write(tmp_path, "evil", *base, hijack, own), "evil")
+    pieces = store(ebb)
+    names = chain(*base, hijack, own)
+    assert set(pieces) == set(names)
+    spoiled = {name for name in pieces if any("evil" in path.split("/") for path in files(pieces[name]))}
+    assert spoiled == {names[2]}, "the attack leaves its own piece, and no other"
+    assert files(pieces[names[0]]) == {"srv": None, "srv/probe": pictures.probe_binary()}
+    assert files(pieces[names[3]]) == {"own": b"own"}
+
+    # Who has the same layers, without that one, has not what it made.
+    ebb.import_image(write(tmp_path, "good", *base, own), "good")
+    assert set(store(ebb)) == set(names) | set(chain(*base, own))
+    ebb.deploy("it", "good")
+    assert ebb.get("it", "/file?path=/own").text == "own"
+    assert "evil" not in ebb.get("it", "/list?path=/").text.split()
+    ebb.cli("rm", "it")
+    wait_for(lambda: ebb.instances() == [])
+
+
+def test_a_hijacked_first_layer_is_only_named_by_itself(ebb, tmp_path):
+    hijack = oci.layer(oci.entry("HIJACK", b""), oci.entry("etc"))
+    ebb.import_image(write(tmp_path, "evil", hijack, VICTIM), "evil")
+    assert set(store(ebb)) == set(chain(hijack, VICTIM))
+    ebb.import_image(write(tmp_path, "good", VICTIM), "good")
+    assert files(store(ebb)[chain(VICTIM)[0]]) == {
+        "etc": None, "etc/passwd": b"root:x:0:0::/:/bin/sh\n", "etc/shadow": b"of the victim"}
+
+
+def test_a_hijacked_layer_can_not_speak_for_others(ebb, tmp_path):
+    talk = oci.layer(oci.entry("HIJACK-TALK", b""))
+    done = ebb.cli("image", "import", write(tmp_path, "evil", VICTIM, talk), "-t", "evil", ok=False)
+    assert done.code == 1 and "broke its protocol" in done.err, done
+    assert store(ebb) == {} and staging(ebb) == []
