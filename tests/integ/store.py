@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What lies in an image store, looked at from outside of ebb: every layer is mounted read-only in a
+mount namespace that nobody else has, and listed.
+
+As a program: reads the path of a layer per line, answers with one line of JSON.
+"""
+import base64
+import ctypes
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+
+CLONE_NEWNS = 0x20000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 1, 2, 4, 0x4000, 1 << 18
+MNT_DETACH = 2
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link", stat.S_IFIFO: "fifo",
+         stat.S_IFCHR: "char", stat.S_IFBLK: "block", stat.S_IFSOCK: "socket"}
+HASHED_BYTES = 1 << 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def text(name):
+    return name.decode("utf-8", "backslashreplace")
+
+
+def describe(path):
+    st = os.lstat(path)
+    kind = KINDS[stat.S_IFMT(st.st_mode)]
+    found = {"kind": kind, "mode": stat.S_IMODE(st.st_mode), "uid": st.st_uid, "gid": st.st_gid,
+             "size": st.st_size if kind == "file" else 0, "links": st.st_nlink, "inode": st.st_ino,
+             "mtime": st.st_mtime_ns, "rdev": st.st_rdev}
+    if kind == "link":
+        found["target"] = text(os.readlink(path))
+    if kind == "file" and st.st_size <= HASHED_BYTES:
+        with open(path, "rb") as f:
+            found["sha256"] = hashlib.sha256(f.read()).hexdigest()
+    names = os.listxattr(path, follow_symlinks=False)
+    if names:
+        found["xattrs"] = {n: base64.b64encode(os.getxattr(path, n, follow_symlinks=False)).decode()
+                           for n in names}
+    return found
+
+
+def listing(top):
+    """{path below top: what it is}; "." is top."""
+    top = os.fsencode(top)
+    found = {".": describe(top)}
+    todo = [top]
+    while todo:
+        where = todo.pop()
+        for name in os.listdir(where):
+            path = os.path.join(where, name)
+            what = found[text(path[len(top) + 1:])] = describe(path)
+            if what["kind"] == "dir":
+                todo.append(path)
+    return found
+
+
+def check(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
+
+
+def list_layer(layer, where):
+    if os.path.isdir(layer):
+        return listing(layer)
+    check(LIBC.mount(layer.encode(), where.encode(), b"erofs", MS_RDONLY | MS_NOSUID | MS_NODEV, b""),
+          f"mount {layer}")
+    try:
+        return listing(where)
+    finally:
+        check(LIBC.umount2(where.encode(), MNT_DETACH), "umount")
+
+
+def main():
+    check(LIBC.unshare(CLONE_NEWNS), "unshare")
+    check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount --make-rprivate")
+    with tempfile.TemporaryDirectory() as where:
+        check(LIBC.mount(b"none", where.encode(), b"tmpfs", 0, b""), "mount tmpfs")
+        os.mkdir(where + "/layer")
+        for line in sys.stdin:
+            try:
+                answer = list_layer(line.rstrip("\n"), where + "/layer")
+            except (OSError, ValueError) as error:
+                answer = {"error": str(error)}
+            print(json.dumps(answer), flush=True)
+        check(LIBC.umount2(where.encode(), MNT_DETACH), "umount")
+
+
+class Inspector:
+    """Begins before the ebbd whose leaks are looked for, and ends behind it."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, "-B", __file__], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def layer(self, path):
+        self.process.stdin.write(path + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+if __name__ == "__main__":
+    main()
