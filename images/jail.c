@@ -21,6 +21,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/base/turn.h"
 
 #define NAMESPACES \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -222,7 +223,9 @@ static int keep_caps(const struct jail_command *c)
 /* What an image costs comes after what instances and gateways do. */
 static int step_back(const struct jail_command *c)
 {
-	return setpriority(PRIO_PROCESS, 0, 10) < 0 ? -errno : 0;
+	if (setpriority(PRIO_PROCESS, 0, 10) < 0)
+		return -errno;
+	return turn_set(TURN_OF_OTHERS_US);
 }
 
 static int no_new_privs(const struct jail_command *c)

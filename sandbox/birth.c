@@ -30,6 +30,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/turn.h"
 #include "sandbox/inside.h"
 
 #define SANDBOX_NAMESPACES                                                                         \
@@ -389,6 +390,8 @@ static int set_up(const struct shared *shared, int *out_signal_fd)
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
 		return -errno;
 	r = limit_instances();
+	if (r == 0)
+		r = turn_set(TURN_OF_INSTANCE_US);
 	if (r == 0)
 		r = template_enter();
 	if (r < 0)

@@ -13,6 +13,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/base/turn.h"
 #include "runtime/wire/records.h"
 
 #define ROUND_EVENTS 64
@@ -35,9 +36,12 @@ int loop_new(struct loop **out)
 {
 	struct loop *l = calloc(1, sizeof(*l));
 	struct epoll_event event = {.events = EPOLLIN};
+	int turn = l ? turn_set(TURN_OF_EBB_US) : -ENOMEM;
 
-	if (!l)
-		return -ENOMEM;
+	if (turn < 0) {
+		free(l);
+		return turn;
+	}
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (l->epoll_fd < 0 || l->timer_fd < 0 ||

@@ -48,6 +48,7 @@ struct loop_reporter {
 void loop_report_to(struct loop *l, const struct loop_reporter *reporter);
 void loop_tell(struct loop *l, uint32_t kind, const char *text);
 
+/* Of the calling thread, whose turns become short; so do those of the programs it starts. */
 int loop_new(struct loop **out);
 void loop_free(struct loop *l);
 /* Runs until loop_stop. 0 or -errno of epoll. */

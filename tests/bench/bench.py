@@ -2,7 +2,7 @@
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
-websockets.
+websockets neighbour.
 """
 import os
 import sys
@@ -17,6 +17,7 @@ import bench_edge  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
 import bench_native  # noqa: E402
+import bench_neighbour  # noqa: E402
 import bench_runtimes  # noqa: E402
 import bench_thaw  # noqa: E402
 import bench_websockets  # noqa: E402
@@ -30,7 +31,7 @@ from ebb import Ebb  # noqa: E402
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
            "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
-           "websockets": bench_websockets.rows}
+           "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows}
 
 
 def main(words):

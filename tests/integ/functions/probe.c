@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attack.h"
 #include "attempts.h"
 #include "hoard.h"
 #include "http.h"
@@ -493,7 +494,9 @@ static const struct {
 	{"/fired", on_fired},   {"/ticks", on_ticks},
 	{"/flood", on_flood},   {"/hoard", on_hoard},
 	{"/reach", on_reach},   {"/become", on_become},
-	{"/emit", on_emit},
+	{"/emit", on_emit},     {"/attack", on_attack},
+	{"/dying", on_dying},   {"/sharing", on_sharing},
+	{"/steps", on_steps},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long a thread's turn on a CPU is. Who wakes waits until the turn of who runs is over: one
+ * with a shorter turn goes first, and gets no more of the CPU for it. Without that a spinning
+ * instance keeps a neighbour's request waiting for 3 to 4 ms at each wake-up on its way.
+ *
+ * Linux 6.12 and newer (sched_setattr(2), sched_runtime of SCHED_OTHER, 0.1 to 100 ms); older
+ * kernels take it without a word and do nothing. Forks and programs that are executed inherit it.
+ */
+#ifndef EBB_BASE_TURN_H
+#define EBB_BASE_TURN_H
+
+#include <stdint.h>
+
+#define TURN_OF_EBB_US      UINT32_C(100) /* short work on which everybody waits */
+#define TURN_OF_INSTANCE_US UINT32_C(200)
+#define TURN_OF_OTHERS_US   UINT32_C(0) /* the kernel's own length */
+
+/* Of this thread; its policy and niceness stay. 0 or -errno. */
+int turn_set(uint32_t us);
+
+#endif

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance or its clients attack whatever is shared: a neighbour goes on with its work, every request of it is
+answered rightly, and no handler of ebbd takes long (by the CPU time of its thread: how busy the machine is does not
+matter). How long the neighbour's requests take is measured by tests/bench/bench_neighbour.py."""
+import ctypes
+import os
+import struct
+import time
+
+import pytest
+
+import leaks
+import neighbour
+import pictures
+from waiting import slow, wait_for
+
+STALL_S = 0.05
+TAKE_TURNS = ["dies in a freeze", "shared descriptors"]  # by being looked at, frozen and thawed
+SYS_SCHED_GETATTR = 315
+TURN_OF_EBB_US, TURN_OF_INSTANCE_US = 100, 200
+
+
+@pytest.fixture(scope="module")
+def box(module_ebb):
+    module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    module_ebb.apply({"neighbour": neighbour.settings(memory=1024), "hostile": neighbour.settings(memory=2048)})
+    for name in ("neighbour", "hostile"):
+        assert module_ebb.get(name).status == 200
+    return module_ebb
+
+
+@pytest.mark.parametrize("name", neighbour.ATTACKS)
+def test_neighbour_does_its_work_beside(box, name):
+    begun = time.monotonic()
+    with neighbour.Work(box, "neighbour") as work, neighbour.under(name, box):
+        time.sleep(1.2 if name in TAKE_TURNS else .4)  # that long it is attacked
+    print(f"{name}: {len(work.found)} requests in {time.monotonic() - begun:.1f} s")
+    longest_s = neighbour.health(box)["ebb_loop_longest_cpu_seconds"]
+    assert longest_s < slow(STALL_S), box.log_lines("event=loop_stalled")
+
+
+def test_long_work_beside_is_heard_of_to_its_end(box):
+    """Work behind the answer, a timer and a line: of all of them none is lost."""
+    with neighbour.under("bomb", box):
+        request = box.get("neighbour", "/background?ms=500").headers["x-ebb-id"]
+        box.get("neighbour", "/timer?kind=nanosleep&ms=300")
+        wait_for(lambda: box.cli("logs", "--json", "--request", request, "neighbour").json)
+        wait_for(lambda: box.get("neighbour", "/fired").json)
+
+
+# --- what lets a neighbour in when a spinning instance has the CPU ----------------------------------
+def turn_us(tid):
+    attr = ctypes.create_string_buffer(56)
+    assert ctypes.CDLL(None).syscall(SYS_SCHED_GETATTR, tid, attr, 56, 0) == 0
+    return struct.unpack_from("=Q", attr, 24)[0] // 1000
+
+
+def test_turns_on_the_cpu_are_short_and_those_of_ebb_shorter(box):
+    release = tuple(map(int, os.uname().release.split(".")[:2]))
+    kept = release >= (6, 12)  # before, the kernel takes the wish and has no such thing
+    own = [box.process.pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc")]
+    assert {turn_us(pid) for pid in own} == {TURN_OF_EBB_US if kept else 0}
+    init = box.instance("neighbour")["pid"]
+    inside = wait_for(lambda: leaks.descendants(init))
+    assert {turn_us(pid) for pid in [init, *inside]} == {TURN_OF_INSTANCE_US if kept else 0}
