@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One import, as a machine of children: READ describes the image (DESCRIBE), each layer that the
+ * One import, as a machine of children: the image is described (DESCRIBE: READ finds its documents,
+ * HASH hashes the one that names it, DESCRIBE parses them), each layer that the
  * store has not is applied (LAYERS: READ inflates, HASH hashes, APPLY writes), its user is looked
  * up (USER), each new piece becomes a file (MKFS), all is written to disk (SYNC), published, and
  * the staging directory removed (CLEAN). The descriptor the caller watches is an epoll set of those
@@ -137,6 +138,8 @@ static int begin_user(struct image_import *i)
 static int begin(struct image_import *i)
 {
 	switch (i->stage) {
+	case STAGE_DESCRIBE:
+		return import_begin_describe(i);
 	case STAGE_LAYERS:
 		return import_begin_layer(i);
 	case STAGE_USER:
@@ -191,7 +194,7 @@ static void ended_early(struct image_import *i, enum import_worker which, int st
 /* Before its last word, and that word was not that the archive is bad. */
 static void on_read_end(struct image_import *i, int status)
 {
-	if (i->stage == STAGE_DESCRIBE || !i->fate.flowed || !i->fate.read.err)
+	if (!i->fate.flowed || !i->fate.read.err)
 		ended_early(i, WORKER_READ, status);
 }
 
@@ -250,8 +253,9 @@ static void on_clean_end(struct image_import *i, int status)
 }
 
 static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
-	[STAGE_LAYERS] = on_apply_end, [STAGE_USER] = on_user_end,   [STAGE_MKFS] = on_mkfs_end,
-	[STAGE_SYNC] = on_sync_end,    [STAGE_CLEAN] = on_clean_end,
+	[STAGE_DESCRIBE] = on_apply_end, [STAGE_LAYERS] = on_apply_end,
+	[STAGE_USER] = on_user_end,      [STAGE_MKFS] = on_mkfs_end,
+	[STAGE_SYNC] = on_sync_end,      [STAGE_CLEAN] = on_clean_end,
 };
 
 static void reap(struct image_import *i, enum import_worker which)
@@ -279,7 +283,9 @@ static void advance(struct image_import *i)
 {
 	if (i->stage == STAGE_CLEAN || i->stage == STAGE_END)
 		return;
-	if (i->stage == STAGE_DESCRIBE && i->named && !i->done.err) {
+	if (i->stage == STAGE_DESCRIBE && !i->naming && i->workers[WORKER_HERE].pid_fd < 0) {
+		(void)import_judge_documents(i);
+	} else if (i->stage == STAGE_DESCRIBE && i->named && !i->done.err) {
 		import_choose(i);
 		go_on(i, STAGE_LAYERS);
 	} else if (i->stage == STAGE_LAYERS && i->workers[WORKER_HERE].pid_fd < 0 &&
@@ -370,8 +376,12 @@ static int start_workers(struct image_import *i, const struct wire_image_import 
 }
 
 /* A plain tar says nothing of itself: its one layer is wanted, and known by its bytes. */
-static void begin_unnamed(struct image_import *i)
+static void begin_import(struct image_import *i)
 {
+	if (i->format != WIRE_IMAGE_ROOTFS_TAR) {
+		go_on(i, STAGE_DESCRIBE);
+		return;
+	}
 	i->done.layer_count = 1;
 	i->wanted[0] = true;
 	go_on(i, STAGE_LAYERS);
@@ -389,14 +399,11 @@ int image_import_start(struct image_store *s, const struct wire_image_import *jo
 		r = start_workers(i, job, source_fd);
 	if (r == 0)
 		r = import_watch(i, i->timer_fd);
-	if (r == 0)
-		r = set_timer(i);
 	if (r < 0) {
 		image_import_free(i);
 		return r;
 	}
-	if (i->format == WIRE_IMAGE_ROOTFS_TAR)
-		begin_unnamed(i);
+	begin_import(i);
 	*out = i;
 	return 0;
 }

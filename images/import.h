@@ -25,7 +25,8 @@ struct worker {
 	int output_fd;  /* memfd: what it said on stdout and stderr, or -1 */
 };
 
-/* What is known of the layer under way; each of its three processes says one thing. */
+/* What is known of the layer (or the documents) under way; each of its three processes says one
+ * thing. */
 struct layer_fate {
 	bool flowed, hashed, applied; /* said, whatever it was */
 	struct wire_unpack_done read, apply;
@@ -40,7 +41,7 @@ struct image_import {
 	int epoll_fd;
 	int timer_fd; /* the time of what is under way */
 	int dir_fd;   /* staging directory itself */
-	bool described, named, user_known;
+	bool described, naming, named, user_known;
 	uint32_t layer;                /* LAYERS, MKFS: the one under way */
 	bool wanted[IMAGE_LAYERS_MAX]; /* new to the store */
 	uint64_t tar_bytes[IMAGE_LAYERS_MAX];
@@ -72,11 +73,15 @@ int import_spawn(struct image_import *i, enum import_worker which, struct wire_u
 		 const int *fds, unsigned int fd_count, int dir_fd, const struct jail_root *root);
 /* What the layer under way came to: 1 all said and good, 0 not all said, -errno and the fault. */
 int import_judge_layer(struct image_import *i);
+/* The same of the documents; then HASH is asked for the names of the layers. */
+int import_judge_documents(struct image_import *i);
 
 /* ---- import_pieces.c ---- */
 
 /* Which layers the store has not, by the keys that HASH said. */
 void import_choose(struct image_import *i);
+/* The documents flow. */
+int import_begin_describe(struct image_import *i);
 /* The next wanted layer begins: 0, 1 when none is left, -errno. */
 int import_begin_layer(struct image_import *i);
 int import_begin_user(struct image_import *i);

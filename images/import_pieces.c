@@ -150,47 +150,97 @@ static int spawn_apply(struct image_import *i, int tar_fd, const struct lower *b
 			    below->count > 0 ? &root : NULL);
 }
 
-/* READ -> HASH -> APPLY; our ends are closed, so each sees the end of the one before. */
-static int connect(struct image_import *i, const struct lower *below)
-{
-	const struct wire_unpack_flow flow = {.layer = i->layer};
-	SCOPED_FD raw_in = -1;
-	SCOPED_FD raw_out = -1;
-	SCOPED_FD tar_in = -1;
-	SCOPED_FD tar_out = -1;
-	int raw[2], tar[2], r;
+/* READ -> HASH -> APPLY, or DESCRIBE. */
+struct pipeline {
+	int raw_in, raw_out, tar_in, tar_out;
+	int beside_in, beside_out; /* READ -> DESCRIBE, or -1 */
+};
 
-	if (pipe2(raw, O_CLOEXEC) < 0)
+/* Our ends: closed, so each process sees the end of the one before. */
+static void pipeline_close(struct pipeline *p)
+{
+	fd_close(&p->raw_in);
+	fd_close(&p->raw_out);
+	fd_close(&p->tar_in);
+	fd_close(&p->tar_out);
+	fd_close(&p->beside_in);
+	fd_close(&p->beside_out);
+}
+
+static int make_pipe(int *in, int *out)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	raw_out = raw[0];
-	raw_in = raw[1];
-	if (pipe2(tar, O_CLOEXEC) < 0)
-		return -errno;
-	tar_out = tar[0];
-	tar_in = tar[1];
-	r = wire_send(i->workers[WORKER_READ].control_fd, WIRE_UNPACK_FLOW, &flow, sizeof(flow),
-		      &raw_in, 1);
+	*out = ends[0];
+	*in = ends[1];
+	return 0;
+}
+
+/* Whoever has ended has said why. */
+static int wish(const struct image_import *i, enum import_worker which, uint32_t layer,
+		const int *fds, unsigned int fd_count)
+{
+	const struct wire_unpack_flow flow = {.layer = layer};
+	int r = wire_send(i->workers[which].control_fd, WIRE_UNPACK_FLOW, &flow, sizeof(flow), fds,
+			  fd_count);
+
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+/* READ and HASH begin; who is last gets tar_out (and beside_out). */
+static int connect(struct image_import *i, uint32_t layer, struct pipeline *p)
+{
+	bool documents = layer == WIRE_UNPACK_DOCUMENTS;
+	int r;
+
+	*p = (struct pipeline){-1, -1, -1, -1, -1, -1};
+	r = make_pipe(&p->raw_in, &p->raw_out);
 	if (r == 0)
-		r = wire_send(i->workers[WORKER_HASH].control_fd, WIRE_UNPACK_FLOW, &flow,
-			      sizeof(flow), (const int[]){raw_out, tar_in}, 2);
-	return r < 0 ? r : spawn_apply(i, tar_out, below);
+		r = make_pipe(&p->tar_in, &p->tar_out);
+	if (r == 0 && documents)
+		r = make_pipe(&p->beside_in, &p->beside_out);
+	if (r == 0)
+		r = wish(i, WORKER_READ, layer, (const int[]){p->raw_in, p->beside_in},
+			 documents ? 2 : 1);
+	if (r == 0)
+		r = wish(i, WORKER_HASH, layer, (const int[]){p->raw_out, p->tar_in}, 2);
+	i->fate = (struct layer_fate){0};
+	return r;
+}
+
+int import_begin_describe(struct image_import *i)
+{
+	struct wire_unpack_job job = {.role = WIRE_UNPACK_DESCRIBE};
+	struct pipeline p;
+	int r = connect(i, WIRE_UNPACK_DOCUMENTS, &p);
+
+	if (r == 0)
+		r = import_spawn(i, WORKER_HERE, &job, (const int[]){p.tar_out, p.beside_out}, 2,
+				 -1, NULL);
+	pipeline_close(&p);
+	return r;
 }
 
 int import_begin_layer(struct image_import *i)
 {
 	struct lower below = {0};
+	struct pipeline p;
 	int r;
 
 	while (i->layer < i->done.layer_count && !i->wanted[i->layer])
 		i->layer++;
 	if (i->layer == i->done.layer_count)
 		return 1;
-	i->fate = (struct layer_fate){0};
 	r = lower_open(i, i->layer, &below);
 	if (r < 0)
 		return import_fault(i, r, "the layers below layer %" PRIu32 ": %s", i->layer + 1,
 				    strerror(-r));
-	r = connect(i, &below);
+	r = connect(i, i->layer, &p);
+	if (r == 0)
+		r = spawn_apply(i, p.tar_out, &below);
+	pipeline_close(&p);
 	lower_close(&below);
 	return r;
 }

@@ -20,16 +20,46 @@
 #include "runtime/base/text.h"
 #include "runtime/wire/channel.h"
 
-static int begin_naming(struct image_import *i)
-{
-	struct wire_unpack_chain chain = {.count = i->image.layer_count};
+/* ---- READ ---- */
 
-	memcpy(chain.ids, i->image.diff_ids, sizeof(chain.ids));
-	return wire_send(i->workers[WORKER_HASH].control_fd, WIRE_UNPACK_CHAIN, &chain,
-			 sizeof(chain), NULL, 0);
+static int on_read_done(void *self, struct wire_message *m)
+{
+	struct image_import *i = self;
+	const struct wire_unpack_done *d = (const void *)m->record;
+
+	if (!text_terminated(d->text, sizeof(d->text)) || d->err < 0 || i->fate.flowed)
+		return -EPROTO;
+	i->fate.read = *d;
+	i->fate.flowed = true;
+	return 0;
 }
 
-/* ---- READ ---- */
+/* ---- HASH ---- */
+
+static int on_keys(void *self, struct wire_message *m)
+{
+	struct image_import *i = self;
+	const struct wire_unpack_chain *keys = (const void *)m->record;
+
+	if (!i->naming || i->named || keys->count != i->done.layer_count)
+		return -EPROTO;
+	memcpy(i->done.layers, keys->ids, sizeof(i->done.layers));
+	i->named = true;
+	return 0;
+}
+
+static int on_digest(void *self, struct wire_message *m)
+{
+	struct image_import *i = self;
+
+	if (i->fate.hashed || (i->stage != STAGE_DESCRIBE && i->stage != STAGE_LAYERS))
+		return -EPROTO;
+	i->fate.hashed = true;
+	memcpy(&i->fate.digest, m->record, sizeof(i->fate.digest));
+	return 0;
+}
+
+/* ---- DESCRIBE, APPLY, USER ---- */
 
 static int on_image(void *self, struct wire_message *m)
 {
@@ -43,51 +73,9 @@ static int on_image(void *self, struct wire_message *m)
 	i->described = true;
 	i->image = *image;
 	i->done.layer_count = image->layer_count;
-	memcpy(i->done.digest, image->digest, DIGEST_SIZE);
 	i->done.config = image->config;
-	return begin_naming(i);
-}
-
-static int on_read_done(void *self, struct wire_message *m)
-{
-	struct image_import *i = self;
-	const struct wire_unpack_done *d = (const void *)m->record;
-
-	if (!text_terminated(d->text, sizeof(d->text)) || d->err < 0 || i->fate.flowed)
-		return -EPROTO;
-	if (i->stage == STAGE_DESCRIBE)
-		return d->err ? (void)import_fault(i, -d->err, "%s", d->text), 0 : -EPROTO;
-	i->fate.read = *d;
-	i->fate.flowed = true;
 	return 0;
 }
-
-/* ---- HASH ---- */
-
-static int on_keys(void *self, struct wire_message *m)
-{
-	struct image_import *i = self;
-	const struct wire_unpack_chain *keys = (const void *)m->record;
-
-	if (!i->described || i->named || keys->count != i->done.layer_count)
-		return -EPROTO;
-	memcpy(i->done.layers, keys->ids, sizeof(i->done.layers));
-	i->named = true;
-	return 0;
-}
-
-static int on_digest(void *self, struct wire_message *m)
-{
-	struct image_import *i = self;
-
-	if (i->stage != STAGE_LAYERS || i->fate.hashed)
-		return -EPROTO;
-	i->fate.hashed = true;
-	memcpy(&i->fate.digest, m->record, sizeof(i->fate.digest));
-	return 0;
-}
-
-/* ---- APPLY, USER ---- */
 
 static int on_user(void *self, struct wire_message *m)
 {
@@ -122,14 +110,14 @@ static int on_here_done(void *self, struct wire_message *m)
 /* ---- all ---- */
 
 /* clang-format off */
-static const struct wire_rule rules[WORKER_COUNT][2] = {
+static const struct wire_rule rules[WORKER_COUNT][3] = {
 	[WORKER_READ] = {
-		{WIRE_UNPACK_IMAGE, sizeof(struct wire_unpack_image), 1, 0, 0, on_image},
 		{WIRE_UNPACK_DONE, sizeof(struct wire_unpack_done), 1, 0, 0, on_read_done}},
 	[WORKER_HASH] = {
 		{WIRE_UNPACK_KEYS, sizeof(struct wire_unpack_chain), 1, 0, 0, on_keys},
 		{WIRE_UNPACK_DIGEST, sizeof(struct wire_unpack_digest), 1, 0, 0, on_digest}},
 	[WORKER_HERE] = {
+		{WIRE_UNPACK_IMAGE, sizeof(struct wire_unpack_image), 1, 0, 0, on_image},
 		{WIRE_UNPACK_USER_FOUND, sizeof(struct wire_unpack_user), 1, 0, 0, on_user},
 		{WIRE_UNPACK_DONE, sizeof(struct wire_unpack_done), 1, 0, 0, on_here_done}},
 };
@@ -147,8 +135,10 @@ static void read_worker(struct image_import *i, enum import_worker which)
 			return;
 		if (r > 0)
 			r = wire_dispatch(rules[which], ARRAY_LEN(rules[which]), 1, i, &m);
+		else if (r == -ECONNRESET)
+			continue; /* it ended before it read all of ours: what it said comes now */
 		else
-			r = r == 0 || r == -ECONNRESET ? -EPIPE : r;
+			r = r == 0 ? -EPIPE : r;
 		if (r < 0) {
 			import_forget(i, &w->control_fd);
 			if (r != -EPIPE)
@@ -230,7 +220,7 @@ static int judge_digest(struct image_import *i)
 
 	if (i->format == WIRE_IMAGE_ROOTFS_TAR) {
 		memcpy(i->done.layers[0], i->fate.digest.digest, DIGEST_SIZE);
-		memcpy(i->done.digest, i->fate.read.digest, DIGEST_SIZE);
+		memcpy(i->done.digest, i->fate.digest.digest, DIGEST_SIZE);
 		return 0;
 	}
 	if (memcmp(promised, i->fate.digest.digest, DIGEST_SIZE) == 0)
@@ -240,6 +230,27 @@ static int judge_digest(struct image_import *i)
 	return import_fault(i, -EINVAL,
 			    "layer %" PRIu32 ": diff_id is sha256:%s, the config says sha256:%s",
 			    i->layer + 1, found, wanted);
+}
+
+/* 1 when HASH was asked for the names. */
+int import_judge_documents(struct image_import *i)
+{
+	struct layer_fate *f = &i->fate;
+	struct wire_unpack_chain chain = {.count = i->image.layer_count};
+	int r;
+
+	if (!f->flowed || !f->hashed || !f->applied)
+		return 0;
+	if (f->read.err)
+		return import_fault(i, -f->read.err, "%s", f->read.text);
+	if (f->apply.err || !i->described)
+		return import_fault(i, f->apply.err ? -f->apply.err : -EPROTO, "%s", f->apply.text);
+	memcpy(i->done.digest, f->digest.digest, DIGEST_SIZE);
+	memcpy(chain.ids, i->image.diff_ids, sizeof(chain.ids));
+	i->naming = true;
+	r = wire_send(i->workers[WORKER_HASH].control_fd, WIRE_UNPACK_CHAIN, &chain, sizeof(chain),
+		      NULL, 0);
+	return r < 0 ? import_fault(i, r, "ebb-unpack is not there any more") : 1;
 }
 
 /* A damaged archive is also a damaged tar: the first cause is told, not the quickest. */

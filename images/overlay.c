@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Overlayfs finds its layers by path only (kernels before 6.13), so they stand for a moment in the
- * working directory, with names of one byte: 126 of them and what parts them fit the 256 bytes
- * fsconfig(2) takes. It keeps private clones.
+ * Overlayfs finds its layers by path only (kernels before 6.13), so they stand for a moment in a
+ * tmpfs, with names of one byte: 127 of them and what parts them fit the 256 bytes fsconfig(2)
+ * takes, and they are resolved from there as working directory. The overlay keeps private clones.
+ * All are taken down in one step: the kernel waits for readers once for each.
  *
  * What overlayfs does for itself it does with the rights and the file system ids of who mounts it.
  * An id-mapped upper directory has no id for the host's root, and a whiteout would end with
@@ -26,6 +27,7 @@
 #define NAME_LENGTH 2    /* a byte and a colon */
 #define NAME_FIRST  0x80 /* from here on no byte means anything to overlayfs */
 #define PIECE       "piece"
+#define STAGE       "stage"
 
 static int attach(int mount_fd, const char *where)
 {
@@ -34,12 +36,7 @@ static int attach(int mount_fd, const char *where)
 	return move_mount(mount_fd, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int detach(const char *where)
-{
-	return umount2(where, MNT_DETACH) < 0 || rmdir(where) < 0 ? -errno : 0;
-}
-
-/* Attaches or detaches all; names becomes lowerdir. */
+/* names becomes lowerdir. */
 static int attach_lower(const struct overlay *o, char *names)
 {
 	for (size_t i = 0; i < o->lower_count; i++) {
@@ -50,18 +47,6 @@ static int attach_lower(const struct overlay *o, char *names)
 			return r;
 		names[i * NAME_LENGTH] = name[0];
 		names[(i + 1) * NAME_LENGTH - 1] = i + 1 < o->lower_count ? ':' : '\0';
-	}
-	return 0;
-}
-
-static int detach_lower(const struct overlay *o)
-{
-	for (size_t i = 0; i < o->lower_count; i++) {
-		const char name[] = {(char)(NAME_FIRST + i), '\0'};
-		int r = detach(name);
-
-		if (r < 0)
-			return r;
 	}
 	return 0;
 }
@@ -122,25 +107,47 @@ static int make_as(uint32_t id, const char *lower, bool writable)
 	return r < 0 ? r : fd;
 }
 
-int overlay_attach(const struct overlay *o, const char *where)
+/* In the stage. Returns a mount or -errno. */
+static int make_in_stage(const struct overlay *o)
 {
 	char lower[JAIL_LOWER_MAX * NAME_LENGTH + 1];
+	int r = attach_lower(o, lower);
+
+	if (r == 0 && o->piece_fd >= 0)
+		r = attach(o->piece_fd, PIECE);
+	return r < 0 ? r : make_as(o->id_base, lower, o->piece_fd >= 0);
+}
+
+static int enter_stage(void)
+{
+	if (mkdir(STAGE, 0700) < 0 ||
+	    mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=700") < 0 ||
+	    chdir(STAGE) < 0)
+		return -errno;
+	return 0;
+}
+
+static int leave_stage(void)
+{
+	if (chdir("..") < 0 || umount2(STAGE, MNT_DETACH) < 0 || rmdir(STAGE) < 0)
+		return -errno;
+	return 0;
+}
+
+int overlay_attach(const struct overlay *o, const char *where)
+{
 	SCOPED_FD fd = -1;
 	int r;
 
 	/* A layer alone needs no overlay, and the kernel makes none of one. */
 	if (o->lower_count == 1 && o->piece_fd < 0)
 		return attach(o->first_lower_fd, where);
-	r = attach_lower(o, lower);
-	if (r == 0 && o->piece_fd >= 0)
-		r = attach(o->piece_fd, PIECE);
+	r = enter_stage();
 	if (r < 0)
 		return r;
-	fd = make_as(o->id_base, lower, o->piece_fd >= 0);
+	fd = make_in_stage(o);
 	if (fd < 0)
 		return fd;
-	r = detach_lower(o);
-	if (r == 0 && o->piece_fd >= 0)
-		r = detach(PIECE);
+	r = leave_stage();
 	return r < 0 ? r : attach(fd, where);
 }

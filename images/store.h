@@ -3,7 +3,7 @@
  *
  *   pieces/<hex key>.erofs   one erofs image, or
  *   pieces/<hex key>/	      a plain directory; complete or absent, never half
- *   layers/..		      the same by diff_id, as versions before 0.6 left them: images that
+ *   layers/..		      the same by diff_id, as earlier versions left them: images that
  *			      name them go on working, no import takes one of them
  *   mnt/<hex key>/	      where an erofs piece is mounted (private mount namespace of ebbd);
  *			      mnt/<hex diff_id>.old/ for one of layers/

@@ -41,8 +41,8 @@ int descriptor_read(struct unpack *u, const char *what, const struct json *v,
 	return 0;
 }
 
-static int blob_verify(struct unpack *u, const char *what, const struct descriptor *d,
-		       const char *text, size_t size)
+int blob_verify(struct unpack *u, const char *what, const struct descriptor *d, const char *text,
+		size_t size)
 {
 	uint8_t found[DIGEST_SIZE];
 	char hex[2 * DIGEST_SIZE + 1];
@@ -61,7 +61,7 @@ static int blob_verify(struct unpack *u, const char *what, const struct descript
 }
 
 int blob_load_json(struct unpack *u, const char *what, const struct descriptor *d,
-		   struct json **out)
+		   struct document *out_text, struct json **out)
 {
 	char name[MEMBER_NAME_SIZE], err[256];
 	SCOPED_MEM char *text = NULL;
@@ -75,5 +75,8 @@ int blob_load_json(struct unpack *u, const char *what, const struct descriptor *
 	if (r < 0)
 		return r;
 	r = json_parse(text, size, JSON_DEPTH_MAX, out, err, sizeof(err));
-	return r < 0 ? unpack_fail(u, r, "%s sha256:%.12s: %s", what, d->hex, err) : 0;
+	if (r < 0)
+		return unpack_fail(u, r, "%s sha256:%.12s: %s", what, d->hex, err);
+	*out_text = (struct document){keep_mem(text), size};
+	return 0;
 }

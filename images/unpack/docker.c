@@ -74,24 +74,38 @@ static int config_digest(struct unpack *u, const char *name, uint8_t digest[DIGE
 	return unpack_fail(u, -EINVAL, "config %.100s: its name is not its SHA-256", name);
 }
 
-static int load_config(struct unpack *u, const char *name, struct json **out)
+static int load_config(struct unpack *u, const char *name)
 {
-	uint8_t found[DIGEST_SIZE];
-	SCOPED_MEM char *text = NULL;
-	char err[256];
-	size_t size;
-	int r = config_digest(u, name, u->digest);
+	uint8_t found[DIGEST_SIZE], named[DIGEST_SIZE];
+	struct document *d = &u->documents[0];
+	int r = config_digest(u, name, named);
 
 	if (r == 0)
-		r = member_load(u, name, &text, &size);
+		r = member_load(u, name, &d->text, &d->size);
 	if (r < 0)
 		return r;
-	if (sha256_of(text, size, found) < 0 || memcmp(found, u->digest, DIGEST_SIZE) != 0)
+	if (sha256_of(d->text, d->size, found) < 0 || memcmp(found, named, DIGEST_SIZE) != 0)
 		return unpack_fail(u, -EINVAL,
 				   "config %.100s: digest is another: the archive is damaged",
 				   name);
-	r = json_parse(text, size, JSON_DEPTH_MAX, out, err, sizeof(err));
-	return r < 0 ? unpack_fail(u, r, "config %.100s: %s", name, err) : 0;
+	return 0;
+}
+
+int docker_describe(struct unpack *u, const struct document *text, struct json **out_config,
+		    const char **out_user)
+{
+	struct json *config;
+	char err[256];
+	int r = json_parse(text->text, text->size, JSON_DEPTH_MAX, &config, err, sizeof(err));
+
+	if (r < 0)
+		return unpack_fail(u, r, "the image's config: %s", err);
+	r = config_read(u, config, out_user);
+	if (r < 0)
+		json_free(config);
+	else
+		*out_config = config;
+	return r;
 }
 
 static int check_layers(struct unpack *u, const struct json *layers)
@@ -120,23 +134,21 @@ static int read_image(struct unpack *u, const struct json *image)
 {
 	const char *name = json_string(json_get(image, "Config")), *user;
 	const struct json *layers = json_get(image, "Layers");
-	struct json *config;
+	struct json *config = NULL;
 	int r;
 
 	if (!name)
 		return unpack_fail(u, -EINVAL, "manifest.json: the image has no Config");
-	r = load_config(u, name, &config);
+	r = load_config(u, name);
+	if (r == 0)
+		r = docker_describe(u, &u->documents[0], &config, &user);
 	if (r < 0)
 		return r;
-	r = config_read(u, config, &user);
-	if (r == 0)
-		r = check_layers(u, layers);
-	if (r == 0)
-		r = flow_begin(u, user);
-	if (r == 0)
-		r = hand_out_layers(u, layers);
 	json_free(config);
-	return r;
+	r = check_layers(u, layers);
+	if (r == 0)
+		r = flow_begin(u);
+	return r < 0 ? r : hand_out_layers(u, layers);
 }
 
 int docker_read(struct unpack *u)

@@ -29,7 +29,8 @@ struct flow {
 
 /* ---- wishes ---- */
 
-static int next_wish(struct unpack *u)
+/* fds takes `count` descriptors. */
+static int next_wish(struct unpack *u, unsigned int count, int *fds)
 {
 	static struct wire_message m; /* large for a stack */
 	const struct wire_unpack_flow *f = (const void *)m.record;
@@ -39,37 +40,37 @@ static int next_wish(struct unpack *u)
 	if (r == 0 || r == -ECONNRESET)
 		return 0; /* nobody wants another */
 	if (r < 0 || m.head.type != WIRE_UNPACK_FLOW || m.head.size != sizeof(*f) ||
-	    m.fd_count != 1)
+	    m.fd_count != count)
 		return unpack_fail(u, -EPROTO, "ebb-unpack was asked for something strange");
 	u->wanted = f->layer;
-	u->flow_fd = keep_fd(&m.fds[0]);
+	for (unsigned int n = 0; n < count; n++)
+		fds[n] = keep_fd(&m.fds[n]);
 	return 0;
 }
 
 static int wish_done(struct unpack *u)
 {
-	struct wire_unpack_done done = {0};
+	const struct wire_unpack_done done = {0};
 	int r;
 
-	memcpy(done.digest, u->digest, DIGEST_SIZE);
 	fd_close(&u->flow_fd);
 	r = wire_send(u->control_fd, WIRE_UNPACK_DONE, &done, sizeof(done), NULL, 0);
-	return r < 0 ? r : next_wish(u);
+	return r < 0 ? r : next_wish(u, 1, &u->flow_fd);
 }
 
-int flow_begin(struct unpack *u, const char *user)
+int flow_begin(struct unpack *u)
 {
-	static struct wire_unpack_image image; /* large for a stack */
-	int r;
+	int fds[2] = {-1, -1};
+	int r = next_wish(u, 2, fds);
 
-	image.layer_count = u->layer_count;
-	memcpy(image.digest, u->digest, DIGEST_SIZE);
-	memcpy(image.diff_ids, u->diff_ids, sizeof(image.diff_ids));
-	image.config = u->config;
-	if (text_copy(image.user, sizeof(image.user), user) < 0)
-		return unpack_fail(u, -ENAMETOOLONG, "config: User is too long");
-	r = wire_send(u->control_fd, WIRE_UNPACK_IMAGE, &image, sizeof(image), NULL, 0);
-	return r < 0 ? r : next_wish(u);
+	if (r < 0 || u->wanted != WIRE_UNPACK_DOCUMENTS)
+		return r;
+	for (int n = 0; n < 2; n++) {
+		if (r == 0 && u->documents[n].text)
+			r = fd_write_all(fds[n], u->documents[n].text, u->documents[n].size);
+		fd_close(&fds[n]);
+	}
+	return r < 0 ? r : wish_done(u);
 }
 
 /* ---- one layer ---- */
@@ -149,7 +150,7 @@ static int pump(struct flow *f)
 }
 
 /* What stands behind the compressed tar is part of the file's digest. */
-static int check_file(struct flow *f, const struct descriptor *blob, uint8_t *out)
+static int check_file(struct flow *f, const struct descriptor *blob)
 {
 	uint8_t found[DIGEST_SIZE];
 	char hex[2 * DIGEST_SIZE + 1];
@@ -160,8 +161,6 @@ static int check_file(struct flow *f, const struct descriptor *blob, uint8_t *ou
 		;
 	if (n < 0 || sha256_final(f->hash, found) < 0)
 		return unpack_fail(f->u, -EIO, "%s: hashing failed", f->what);
-	if (out)
-		memcpy(out, found, DIGEST_SIZE);
 	if (!blob || memcmp(found, blob->digest, DIGEST_SIZE) == 0)
 		return 0;
 	text_hex(hex, found, DIGEST_SIZE);
@@ -222,7 +221,7 @@ int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct 
 	if (r == 0)
 		r = pump(f);
 	if (r == 0)
-		r = check_file(f, blob, NULL);
+		r = check_file(f, blob);
 	flow_free(f);
 	return r < 0 ? r : wish_done(u);
 }
@@ -233,7 +232,7 @@ int flow_source(struct unpack *u)
 	int r;
 
 	u->layer_count = 1;
-	r = next_wish(u);
+	r = next_wish(u, 1, &u->flow_fd);
 	if (r < 0 || u->wanted != 0)
 		return r;
 	f = flow_new(u);
@@ -247,7 +246,7 @@ int flow_source(struct unpack *u)
 	if (r == 0)
 		r = pump(f);
 	if (r == 0)
-		r = check_file(f, NULL, u->digest);
+		r = check_file(f, NULL);
 	flow_free(f);
 	return r < 0 ? r : wish_done(u);
 }

@@ -69,6 +69,7 @@ static const struct role {
 } roles[WIRE_UNPACK_ROLE_COUNT] = {
 	[WIRE_UNPACK_READ] = {0, 1, true, read_archive},
 	[WIRE_UNPACK_HASH] = {0, 0, true, hash_flows},
+	[WIRE_UNPACK_DESCRIBE] = {0, 2, false, describe},
 	[WIRE_UNPACK_APPLY] = {1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |
 				       1u << CAP_FSETID,
 			       1, false, layer_apply},
@@ -122,8 +123,11 @@ static bool job_is_valid(const struct wire_message *m)
 int main(void)
 {
 	static struct wire_message m; /* holds the job until the end */
-	static struct unpack u = {
-		.control_fd = UNPACK_CONTROL_FD, .source_fd = -1, .flow_fd = -1, .tree_fd = -1};
+	static struct unpack u = {.control_fd = UNPACK_CONTROL_FD,
+				  .source_fd = -1,
+				  .second_fd = -1,
+				  .flow_fd = -1,
+				  .tree_fd = -1};
 	const struct role *role;
 	int r;
 
@@ -139,6 +143,7 @@ int main(void)
 	}
 	u.job = (const void *)m.record;
 	u.source_fd = m.fd_count > 0 ? m.fds[0] : -1;
+	u.second_fd = m.fd_count > 1 ? m.fds[1] : -1;
 	role = &roles[u.job->role];
 	r = run(&u, role);
 	if (r == 0 && role->talks)

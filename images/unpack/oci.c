@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -183,37 +184,69 @@ static int hand_out_layers(struct unpack *u, const struct json *layers)
 	return r;
 }
 
-static int read_config(struct unpack *u, const struct json *manifest, const struct json *config)
+static int config_descriptor(struct unpack *u, const struct json *manifest, struct descriptor *out)
 {
-	const struct json *layers = json_get(manifest, "layers");
-	const char *user;
-	int r = config_read(u, config, &user);
+	int r = descriptor_read(u, "config", json_get(manifest, "config"), out);
 
-	if (r == 0)
-		r = check_layers(u, layers);
-	if (r == 0)
-		r = flow_begin(u, user);
-	return r < 0 ? r : hand_out_layers(u, layers);
+	if (r < 0)
+		return r;
+	if (!is_one_of(out->media_type, config_types, ARRAY_LEN(config_types)))
+		return unpack_fail(u, -EINVAL, "config sha256:%.12s: unknown mediaType %.100s",
+				   out->hex, out->media_type);
+	return 0;
 }
 
-static int read_manifest(struct unpack *u, const struct descriptor *d, const struct json *manifest)
+int oci_describe(struct unpack *u, const struct json *manifest, const struct document *text,
+		 struct json **out_config, const char **out_user)
 {
-	struct descriptor config_d;
-	struct json *config;
-	int r = descriptor_read(u, "config", json_get(manifest, "config"), &config_d);
+	struct json *config = NULL;
+	struct descriptor d;
+	char err[256];
+	int r = config_descriptor(u, manifest, &d);
 
+	if (r == 0)
+		r = blob_verify(u, "config", &d, text->text, text->size);
 	if (r < 0)
 		return r;
-	if (!is_one_of(config_d.media_type, config_types, ARRAY_LEN(config_types)))
-		return unpack_fail(u, -EINVAL, "config sha256:%.12s: unknown mediaType %.100s",
-				   config_d.hex, config_d.media_type);
-	r = blob_load_json(u, "config", &config_d, &config);
+	r = json_parse(text->text, text->size, JSON_DEPTH_MAX, &config, err, sizeof(err));
 	if (r < 0)
-		return r;
-	memcpy(u->digest, d->digest, DIGEST_SIZE);
-	r = read_config(u, manifest, config);
-	json_free(config);
+		return unpack_fail(u, r, "config sha256:%.12s: %s", d.hex, err);
+	r = config_read(u, config, out_user);
+	if (r == 0)
+		r = check_layers(u, json_get(manifest, "layers"));
+	if (r < 0)
+		json_free(config);
+	else
+		*out_config = config;
 	return r;
+}
+
+static int load_config(struct unpack *u, const struct json *manifest)
+{
+	struct json *config = NULL;
+	struct descriptor d;
+	int r = config_descriptor(u, manifest, &d);
+
+	if (r == 0)
+		r = blob_load_json(u, "config", &d, &u->documents[1], &config);
+	if (r == 0)
+		json_free(config);
+	return r;
+}
+
+static int read_manifest(struct unpack *u, const struct json *manifest)
+{
+	struct json *config = NULL;
+	const char *user;
+	int r = load_config(u, manifest);
+
+	if (r == 0)
+		r = oci_describe(u, manifest, &u->documents[1], &config, &user);
+	if (r < 0)
+		return r;
+	json_free(config);
+	r = flow_begin(u);
+	return r < 0 ? r : hand_out_layers(u, json_get(manifest, "layers"));
 }
 
 static int follow(struct unpack *u, const struct json *index, unsigned int depth)
@@ -234,10 +267,12 @@ static int follow(struct unpack *u, const struct json *index, unsigned int depth
 				   d.hex, d.media_type);
 	if (nested && depth >= INDEX_DEPTH_MAX)
 		return unpack_fail(u, -ELOOP, "the archive's indexes nest too deep");
-	r = blob_load_json(u, nested ? "index" : "manifest", &d, &next);
+	free(u->documents[0].text);
+	u->documents[0].text = NULL;
+	r = blob_load_json(u, nested ? "index" : "manifest", &d, &u->documents[0], &next);
 	if (r < 0)
 		return r;
-	r = nested ? follow(u, next, depth + 1) : read_manifest(u, &d, next);
+	r = nested ? follow(u, next, depth + 1) : read_manifest(u, next);
 	json_free(next);
 	return r;
 }

@@ -37,10 +37,18 @@
 
 #define BLOCK_BYTES 65536
 
+/* A small file of the archive; text is the owner's to free. */
+struct document {
+	char *text; /* NUL-terminated, or NULL */
+	size_t size;
+};
+
 struct unpack {
 	int control_fd; /* borrowed */
-	int source_fd;  /* borrowed; READ: the archive, a regular file; APPLY: the layer's tar */
-	int tree_fd;    /* borrowed; APPLY: what lies under the overlay, or -1 */
+	int source_fd; /* borrowed; READ: the archive, a regular file; DESCRIBE: the first document;
+			* APPLY: the layer's tar */
+	int second_fd; /* borrowed; DESCRIBE: the other document, or -1 */
+	int tree_fd;   /* borrowed; APPLY: what lies under the overlay, or -1 */
 	const struct wire_unpack_job *job;
 	uint64_t bytes;   /* unpacked so far, all layers of this process */
 	uint64_t entries; /* entries so far */
@@ -48,9 +56,9 @@ struct unpack {
 	/* READ */
 	uint32_t wanted; /* the layer asked for; layer_count when none is any more */
 	int flow_fd;     /* where it goes */
+	struct document documents[2];
 	uint32_t layer_count;
 	uint8_t diff_ids[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* as the config promises them */
-	uint8_t digest[DIGEST_SIZE];                     /* of the image */
 	struct wire_image_config config;
 	char err[ERROR_TEXT_SIZE];
 };
@@ -101,15 +109,17 @@ int descriptor_read(struct unpack *u, const char *what, const struct json *v,
 		    struct descriptor *out);
 /* "sha256:<64 lower-case hex digits>" -> digest. -EINVAL with a sentence. */
 int digest_read(struct unpack *u, const char *what, const char *text, uint8_t digest[DIGEST_SIZE]);
-/* Loads blobs/sha256/<hex> as JSON after its size and digest were found right. */
+/* Whether these bytes are what the descriptor says. */
+int blob_verify(struct unpack *u, const char *what, const struct descriptor *d, const char *text,
+		size_t size);
+/* Loads blobs/sha256/<hex> and the JSON in it, after its size and digest were found right. */
 int blob_load_json(struct unpack *u, const char *what, const struct descriptor *d,
-		   struct json **out);
+		   struct document *out_text, struct json **out);
 
 /* ---- flow.c: READ hands layers out, as they are asked for ---- */
 
-/* Says what config and manifest say, once every layer's description was found good, and waits for
- * the first wish. user: as the config names it. */
-int flow_begin(struct unpack *u, const char *user);
+/* Hands out u->documents, once they were found good, and waits for the next wish. */
+int flow_begin(struct unpack *u);
 /* Decompresses member `name` (a tar) into the flow and waits for the next wish, if layer `index` is
  * the one that is asked for. blob: what is known of it, or NULL. */
 int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob);
@@ -148,8 +158,19 @@ const char *whiteout_target(const char *path);
 
 int oci_read(struct unpack *u);
 int docker_read(struct unpack *u);
+/* DESCRIBE, and READ for the sake of its sentences: what the documents say, into u. out_config is
+ * the caller's to free, out_user a string in it. */
+int oci_describe(struct unpack *u, const struct json *manifest, const struct document *text,
+		 struct json **out_config, const char **out_user);
+int docker_describe(struct unpack *u, const struct document *text, struct json **out_config,
+		    const char **out_user);
 /* This machine's architecture as OCI names it ("amd64"). */
 const char *oci_architecture(void);
+
+/* ---- describe.c: DESCRIBE ---- */
+
+/* Reads the documents, verifies what one says of the other, sends UNPACK_IMAGE. */
+int describe(struct unpack *u);
 
 /* ---- config.c ---- */
 

@@ -10,12 +10,13 @@
 #define UNPACK_CONTROL_FD 3
 
 /* What one ebb-unpack is for; images/unpack/README.md says who sees which bytes. */
-#define WIRE_UNPACK_ROLES(X) X(READ) X(HASH) X(APPLY) X(USER)
+#define WIRE_UNPACK_ROLES(X) X(READ) X(HASH) X(DESCRIBE) X(APPLY) X(USER)
 #define X(name)              WIRE_UNPACK_##name,
 enum wire_unpack_role { WIRE_UNPACK_ROLES(X) WIRE_UNPACK_ROLE_COUNT };
 #undef X
 
-/* fds: READ: the archive (regular file, read-only). APPLY: where the layer's tar comes from. */
+/* fds: READ: the archive (regular file, read-only). DESCRIBE: where the documents come from. APPLY:
+ * where the layer's tar comes from. */
 struct wire_unpack_job {
 	uint32_t role, format; /* enum wire_unpack_role, wire_image_format */
 	uint32_t layer;        /* APPLY: from 0 */
@@ -26,10 +27,9 @@ struct wire_unpack_job {
 	char user[IMAGE_NAME_SIZE]; /* USER: as the config names it */
 };
 
-/* READ: what the archive says of the image. */
+/* DESCRIBE: what manifest and config say. */
 struct wire_unpack_image {
 	uint32_t layer_count, reserved;
-	uint8_t digest[DIGEST_SIZE];
 	char user[IMAGE_NAME_SIZE];
 	uint8_t diff_ids[IMAGE_LAYERS_MAX][DIGEST_SIZE];
 	struct wire_image_config config;
@@ -42,7 +42,12 @@ struct wire_unpack_chain {
 	uint8_t ids[IMAGE_LAYERS_MAX][DIGEST_SIZE];
 };
 
-/* Layer `layer`, please. To READ, fds: where its tar goes. To HASH, fds: from where, to where. */
+/* Instead of a layer: the document whose digest is the image's (OCI: the manifest; docker: the
+ * config), and beside it, not through HASH, the config that a manifest names. */
+#define WIRE_UNPACK_DOCUMENTS UINT32_MAX
+
+/* Layer `layer`, please. To READ, fds: where its tar goes, or both documents. To HASH, fds: from
+ * where, to where. */
 struct wire_unpack_flow {
 	uint32_t layer, reserved;
 };
@@ -62,13 +67,12 @@ struct wire_unpack_user {
 	char users[8192];
 };
 
-/* READ: a layer has flowed, or the archive is bad. APPLY, USER: the end. err is 0 or a positive
- * errno; text names blob and cause. */
+/* READ: what was asked for has flowed, or the archive is bad. DESCRIBE, APPLY, USER: the end. err
+ * is 0 or a positive errno; text names blob and cause. */
 struct wire_unpack_done {
 	int32_t err;
 	uint32_t reserved;
-	uint64_t bytes, entries;     /* APPLY: used by the image up to here, as files claim */
-	uint8_t digest[DIGEST_SIZE]; /* READ: of a plain tar's file */
+	uint64_t bytes, entries; /* APPLY: used by the image up to here, as files claim */
 	char text[ERROR_TEXT_SIZE];
 };
 

@@ -52,9 +52,9 @@ int member_load(struct unpack *u, const char *name, char **out, size_t *out_size
 	return 0;
 }
 
-int flow_begin(struct unpack *u, const char *user)
+int flow_begin(struct unpack *u)
 {
-	claim(user && u->layer_count > 0 && u->layer_count <= IMAGE_LAYERS_MAX);
+	claim(u->documents[0].text && u->layer_count > 0 && u->layer_count <= IMAGE_LAYERS_MAX);
 	return 0;
 }
 
@@ -122,10 +122,14 @@ static void check_blob(const char *blob, size_t size, unsigned int count)
 static void run(int (*unpack)(struct unpack *u), const struct wire_unpack_job *job)
 {
 	static struct unpack u;
+	int r;
 
 	memset(&u, 0, sizeof(u));
 	u.job = job;
-	if (unpack(&u) < 0)
+	r = unpack(&u);
+	free(u.documents[0].text);
+	free(u.documents[1].text);
+	if (r < 0)
 		return;
 	claim(u.layer_count <= IMAGE_LAYERS_MAX);
 	check_blob(u.config.entrypoint, sizeof(u.config.entrypoint), u.config.entrypoint_count);

@@ -3,9 +3,8 @@
  * An ebb-unpack that its input takes over: all of the real one, linked with --wrap, and confined by
  * it. Two places belong to the attacker:
  *
- *   oci_read     an archive that begins with LIAR: this READ describes the image as the file says
- *                and pours what the file says: {"LIAR", u32 count, count times
- *                {diff_id, u32 size, bytes}}
+ *   oci_read     an archive that begins with LIAR: this READ pours what the file says, whatever the
+ *                digests: {"LIAR", count times {u32 size, bytes}}, manifest, config, layers
  *   write_entry  an entry called HIJACK..: this APPLY does what it can to what is not its own, then
  *                to its own tree, and claims that all went well. HIJACK-TALK speaks as HASH would.
  */
@@ -50,56 +49,40 @@ static uint32_t take_u32(int fd)
 	return fd_read_all(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
 
-static int tell(struct unpack *u, uint32_t count, int fd, off_t *layers)
-{
-	static struct wire_unpack_image image;
-
-	image.layer_count = count;
-	memset(image.digest, 0xee, sizeof(image.digest));
-	for (uint32_t i = 0; i < count; i++) {
-		layers[i] = lseek(fd, 0, SEEK_CUR);
-		if (fd_read_all(fd, image.diff_ids[i], DIGEST_SIZE) != DIGEST_SIZE)
-			return -EIO;
-		(void)lseek(fd, take_u32(fd), SEEK_CUR);
-	}
-	return wire_send(u->control_fd, WIRE_UNPACK_IMAGE, &image, sizeof(image), NULL, 0);
-}
-
-static int pour(struct unpack *u, int fd, off_t layer, int to_fd)
+/* Pours part n of the file. */
+static void pour(int fd, uint32_t n, int to_fd)
 {
 	static char block[65536];
-	const struct wire_unpack_done done = {0};
 
-	(void)lseek(fd, layer + DIGEST_SIZE, SEEK_SET);
+	(void)lseek(fd, 4, SEEK_SET);
+	while (n-- > 0)
+		(void)lseek(fd, take_u32(fd), SEEK_CUR);
 	for (uint32_t left = take_u32(fd); left > 0;) {
 		size_t want = left < sizeof(block) ? left : sizeof(block);
-		ssize_t n = fd_read_all(fd, block, want);
+		ssize_t got = fd_read_all(fd, block, want);
 
-		if (n <= 0 || fd_write_all(to_fd, block, (size_t)n) < 0)
+		if (got <= 0 || fd_write_all(to_fd, block, (size_t)got) < 0)
 			break;
-		left -= (uint32_t)n;
+		left -= (uint32_t)got;
 	}
 	fd_close(&to_fd);
-	return wire_send(u->control_fd, WIRE_UNPACK_DONE, &done, sizeof(done), NULL, 0);
 }
 
 int __wrap_oci_read(struct unpack *u)
 {
 	static struct wire_message m;
 	const struct wire_unpack_flow *flow = (const void *)m.record;
-	off_t layers[IMAGE_LAYERS_MAX];
+	const struct wire_unpack_done done = {0};
 	char magic[4];
-	uint32_t count;
 
 	if (pread(u->source_fd, magic, 4, 0) != 4 || memcmp(magic, "LIAR", 4) != 0)
 		return __real_oci_read(u);
-	(void)lseek(u->source_fd, 4, SEEK_SET);
-	count = take_u32(u->source_fd);
-	if (count > IMAGE_LAYERS_MAX || tell(u, count, u->source_fd, layers) < 0)
-		return -EIO;
-	while (wire_recv(u->control_fd, &m) > 0)
-		if (m.fd_count == 1 && flow->layer < count)
-			(void)pour(u, u->source_fd, layers[flow->layer], keep_fd(&m.fds[0]));
+	while (wire_recv(u->control_fd, &m) > 0) {
+		for (uint32_t n = 0; n < m.fd_count; n++)
+			pour(u->source_fd, m.fd_count == 2 ? n : 2 + flow->layer,
+			     keep_fd(&m.fds[n]));
+		(void)wire_send(u->control_fd, WIRE_UNPACK_DONE, &done, sizeof(done), NULL, 0);
+	}
 	return 0;
 }
 

@@ -237,3 +237,34 @@ def test_the_user_is_looked_up_in_what_all_layers_show(ebb, tmp_path):
     ebb.deploy("it", "it")
     process = ebb.get("it", "/process").json
     assert (process["uid"], process["gid"]) == (77, 78)
+
+
+# --- what an earlier version stored ---------------------------------------------------------------
+def as_before(ebb):
+    """Makes the store look as versions left it that named layers by diff_id: the first of an image has
+    the same name then."""
+    images = os.path.join(ebb.root, "images")
+    for name in os.listdir(images + "/pieces"):
+        os.rename(f"{images}/pieces/{name}", f"{images}/layers/{name}")
+
+
+def test_images_of_an_earlier_version_go_on_serving_and_no_import_takes_their_layers(ebb, tmp_path):
+    image = pictures.probe_image(layers=[oci.layer(oci.entry("srv"), oci.entry("made", b"before"), oci.entry(
+        "srv/probe", pictures.probe_binary(), 0o755))], zip_layers=False)
+    source = "oci:" + image.write_dir(str(tmp_path / "it"))
+    ebb.import_image(source, "it")
+    ebb.deploy("it", "it")
+    ebb.stop()
+    as_before(ebb)
+    ebb.start()
+    assert text(ebb, "/made") == "before"
+    assert os.listdir(ebb.root + "/images/pieces") == []
+    ebb.import_image(source, "it")
+    assert len(os.listdir(ebb.root + "/images/pieces")) == 1
+    ebb.deploy("it", "it", "--env", "NEW=1")
+    assert text(ebb, "/made") == "before"
+    ebb.cli("rm", "it")
+    wait_for(lambda: ebb.instances() == [])
+    ebb.cli("image", "rm", "it")
+    ebb.cli("image", "gc")
+    assert os.listdir(ebb.root + "/images/pieces") == []

@@ -6,6 +6,7 @@ archive says so, and what applies a layer attacks at an entry called HIJACK. Not
 but what was made of exactly the bytes that the name says.
 """
 import hashlib
+import json
 import os
 import shutil
 import struct
@@ -67,16 +68,17 @@ def write(tmp_path, name, *layers):
     return "oci:" + image.write_dir(str(tmp_path / name))
 
 
-def liar(tmp_path, *layers):
-    """An archive whose reader says these diff_ids and pours these bytes."""
+def documents(*layers):
+    """Manifest and config of an image of these layers."""
+    image = oci.Image(list(layers), zip_layers=False)
+    return [image.blobs[image.index["manifests"][0]["digest"]], image.blobs[image.manifest["config"]["digest"]]]
+
+
+def liar(tmp_path, *parts):
+    """An archive whose reader pours these as manifest, config and layers."""
     path = tmp_path / "liar.tar"
-    path.write_bytes(b"LIAR" + struct.pack("<I", len(layers)) +
-                     b"".join(diff_id + struct.pack("<I", len(data)) + data for diff_id, data in layers))
+    path.write_bytes(b"LIAR" + b"".join(struct.pack("<I", len(part)) + part for part in parts))
     return "oci-archive:" + str(path)
-
-
-def id_of(layer):
-    return hashlib.sha256(layer).digest()
 
 
 def staging(ebb):
@@ -88,22 +90,41 @@ VICTIM = oci.layer(oci.entry("etc"), oci.entry("etc/passwd", b"root:x:0:0::/:/bi
 EVIL = oci.layer(oci.entry("etc"), oci.entry("etc/passwd", b"evil::0:0::/:/bin/sh\n"))
 
 
-@pytest.mark.parametrize("lies", [
-    [(id_of(VICTIM), EVIL)],                      # another's name for its bytes
-    [(id_of(EVIL), EVIL), (id_of(VICTIM), EVIL)],  # the same one higher
-    [(id_of(VICTIM), VICTIM[:-512])],             # the right bytes, cut
-    [(id_of(VICTIM), VICTIM + bytes(512))],       # and some more
-    [(id_of(VICTIM), b"")],
+@pytest.mark.parametrize("named, poured", [
+    ([VICTIM], [EVIL]),              # another's name for its bytes
+    ([EVIL, VICTIM], [EVIL, EVIL]),  # the same one higher
+    ([VICTIM], [VICTIM[:-512]]),     # the right bytes, cut
+    ([VICTIM], [VICTIM + bytes(512)]),  # and some more
+    ([VICTIM], [b""]),
 ], ids=["other", "higher", "cut", "more", "nothing"])
-def test_a_reader_that_lies_puts_nothing_into_the_store(ebb, tmp_path, lies):
-    done = ebb.cli("image", "import", liar(tmp_path, *lies), "-t", "bad", ok=False)
+def test_a_reader_that_lies_puts_nothing_into_the_store(ebb, tmp_path, named, poured):
+    done = ebb.cli("image", "import", liar(tmp_path, *documents(*named), *poured), "-t", "bad", ok=False)
     assert done.code == 1 and "diff_id is sha256:" in done.err, done
     assert store(ebb) == {} and staging(ebb) == []
 
 
+def test_a_reader_that_lies_can_not_speak_for_another_image(ebb, tmp_path):
+    """The manifest of the victim, whose digest the image bears, and what it does not say."""
+    ebb.import_image(write(tmp_path, "good", VICTIM), "good")
+    before = ebb.cli("image", "ls", "--json").json
+    layout = json.loads((tmp_path / "good/index.json").read_text())
+    digest = layout["manifests"][0]["digest"]
+    manifest = (tmp_path / "good/blobs" / digest.replace(":", "/")).read_bytes()
+    for parts in ([manifest, documents(EVIL)[1], EVIL], [manifest, b"{}", EVIL], [manifest, b"", EVIL],
+                  [b"", documents(EVIL)[1], EVIL]):
+        done = ebb.cli("image", "import", liar(tmp_path, *parts), "-t", "bad", ok=False)
+        assert done.code == 1, done
+    assert ebb.cli("image", "ls", "--json").json == before
+    assert set(store(ebb)) == set(chain(VICTIM)) and staging(ebb) == []
+    # What it may say is another image.
+    ebb.import_image(liar(tmp_path, *documents(EVIL), EVIL), "bad")
+    digests = {image["digest"] for image in ebb.cli("image", "ls", "--json").json}
+    assert digests == {digest, oci.sha256(documents(EVIL)[0])}
+
+
 def test_a_reader_that_tells_the_truth_is_not_needed_to_be_believed(ebb, tmp_path):
     """The same program, with the right bytes: what was refused before was refused for them."""
-    ebb.import_image(liar(tmp_path, (id_of(VICTIM), VICTIM), (id_of(EVIL), EVIL)), "it")
+    ebb.import_image(liar(tmp_path, *documents(VICTIM, EVIL), VICTIM, EVIL), "it")
     assert set(store(ebb)) == set(chain(VICTIM, EVIL))
 
 
