@@ -77,6 +77,28 @@ def test_the_last_of_a_hundred_sleeps_ends_in_time_after_a_thaw(module_ebb, wait
     assert late < LATE_MS + metronome.worst_ms, (late, metronome.worst_ms)
 
 
+def test_a_crowd_with_many_descriptors_is_not_looked_at_for_ever(module_ebb, waiting):
+    """A million descriptors in all: each look at them has a budget, and a part of it never keeps ebbd long."""
+    before = loop(module_ebb)
+    module_ebb.apply({"swarm": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "memory": 512,
+                                "maxDuration": 6}})
+    assert module_ebb.get("swarm", "/hoard?what=crowd&n=250", timeout=60).json["made"] == 250
+    wait_why(module_ebb, "swarm", "more threads, processes and descriptors than ebbd looks at")
+    for n in range(5):
+        module_ebb.apply({f"beside-{n}": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+        assert module_ebb.get(f"beside-{n}").status == 200
+    module_ebb.wait_frozen("swarm")
+    assert loop(module_ebb)["stalls_total"] == before["stalls_total"], loop(module_ebb)
+    for name in ("swarm", *(f"beside-{n}" for n in range(5))):
+        module_ebb.cli("rm", name)
+
+
+def loop(ebb):
+    """The watchdog of ebbd's loop: handlers that used 50 ms of CPU, and the longest."""
+    return {name: float(value) for name, value in
+            re.findall(r"^ebb_loop_(\w+) ([0-9.]+)$", ebb.rest("GET", "/metrics").text, re.M)}
+
+
 def test_a_posix_timer_waits_for_the_next_request_when_timers_may_be_late(module_ebb, waiting):
     module_ebb.apply({"late-posix": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1,
                                      "ebb": {"timers": "late"}}})

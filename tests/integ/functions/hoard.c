@@ -9,6 +9,7 @@
 #include <linux/sock_diag.h>
 #include <mqueue.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +53,24 @@ static long one_inotify_watch(long n)
 	if (mkdir(path, 0700) < 0)
 		return -1;
 	return inotify_add_watch(fd, path, IN_ALL_EVENTS);
+}
+
+/* Processes that all have the same 3,900 descriptors, and wait as a server does. */
+static long one_of_a_crowd(long n)
+{
+	pid_t parent = getpid(), child;
+
+	for (int i = 0; n == 0 && i < 3900; i++)
+		if (eventfd(0, 0) < 0)
+			return -1;
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
+			poll(&(struct pollfd){.fd = 3}, 1, 3600 * 1000);
+		_exit(0);
+	}
+	return child;
 }
 
 static long one_timer(long n)
@@ -353,6 +372,7 @@ static const struct {
 	{"fanotify", one_fanotify, 0},
 	{"aio", one_aio, 0},
 	{"thread", one_thread, 0},
+	{"crowd", one_of_a_crowd, 0},
 	{"directory", one_directory, 0},
 	{"tcp", fill_tcp, 1},
 	{"udp", fill_udp, 1},
