@@ -50,11 +50,12 @@ def message(reply):
 
 
 class Innocents:
-    """Requests under way on the one instance of a service, until the block ends."""
+    """Requests under way on the one instance of a service, for as long as it lives; elsewhere they take no time."""
 
-    def __init__(self, ebb, name, gets, posts, ms):
-        calls = [lambda: ebb.get(name, f"/sleep?ms={ms}", timeout=60)] * gets
-        calls += [lambda: post(ebb, name, f"/sleep?ms={ms}")] * posts
+    def __init__(self, ebb, name, gets, posts, instance):
+        path = f"/sleep?ms=50000&only={instance}"
+        calls = [lambda: ebb.get(name, path, timeout=60)] * gets
+        calls += [lambda: post(ebb, name, path)] * posts
         self.ebb, self.name, self.replies = ebb, name, [None] * len(calls)
         self.threads = [threading.Thread(target=self.run, args=(i, c)) for i, c in enumerate(calls)]
 
@@ -76,8 +77,7 @@ class Innocents:
 def test_innocents_run_again_and_the_others_hear_the_cause(host, service, how):
     name, path = service
     before = host.get(name).instance
-    ms = slow(800) if how == "oom" and pictures.IN_VM else 2000  # that one takes a while there
-    with Innocents(host, name, gets=10, posts=3, ms=f"{ms:.0f}") as innocents:
+    with Innocents(host, name, gets=10, posts=3, instance=before) as innocents:
         killer = post(host, name, path(how))
     gets, posts = innocents.replies[:10], innocents.replies[10:]
     assert [r.status for r in gets] == [200] * 10
@@ -144,7 +144,7 @@ def test_who_shared_instances_with_a_killer_is_not_blamed(host):
     host.deploy("shared", "probe", "--max", 4)
     assert host.get("shared").status == 200
     for _ in range(3):
-        with Innocents(host, "shared", gets=5, posts=0, ms=1000) as innocents:
+        with Innocents(host, "shared", gets=5, posts=0, instance=host.get("shared").instance) as innocents:
             post(host, "shared", "/exit")
         assert [r.status for r in innocents.replies] == [200] * 5
     banned = wait_for(lambda: host.events("shared", "request_banned"))

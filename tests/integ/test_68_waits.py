@@ -81,7 +81,7 @@ def test_a_crowd_with_many_descriptors_is_not_looked_at_for_ever(module_ebb, wai
     """A million descriptors in all: each look at them has a budget, and a part of it never keeps ebbd long."""
     before = loop(module_ebb)
     module_ebb.apply({"swarm": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "memory": 512,
-                                "maxDuration": 6}})
+                                "maxDuration": int(6 * SLOW)}})
     assert module_ebb.get("swarm", "/hoard?what=crowd&n=250", timeout=60).json["made"] == 250
     wait_why(module_ebb, "swarm", "more threads, processes and descriptors than ebbd looks at")
     for n in range(5):

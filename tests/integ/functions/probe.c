@@ -76,9 +76,16 @@ static void on_root(struct call *c)
 		    id ? id : "", (long)served);
 }
 
+/* only: the instance that sleeps; another one answers at once. */
 static void on_sleep(struct call *c)
 {
 	long ms = call_number(c, "ms", 1000);
+	const char *id = getenv("EBB_INSTANCE");
+	char only[64];
+
+	call_text(c, "only", only, sizeof(only));
+	if (only[0] && id && strcmp(only, id) != 0)
+		ms = 0;
 
 	wait_ms(ms);
 	call_printf(c, 200, "{\"slept_ms\": %ld}\n", ms);

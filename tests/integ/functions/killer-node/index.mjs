@@ -4,9 +4,12 @@ import http from "node:http";
 
 const kept = [];
 
+// only: the instance that sleeps; another one answers at once.
+const isAnother = (query) => query.has("only") && query.get("only") !== process.env.EBB_INSTANCE;
+
 const paths = {
 	"/": (query, res) => res.end("alive\n"),
-	"/sleep": (query, res) => setTimeout(() => res.end("slept\n"), Number(query.get("ms"))),
+	"/sleep": (query, res) => setTimeout(() => res.end("slept\n"), isAnother(query) ? 0 : Number(query.get("ms"))),
 	"/exit": (query) => process.exit(Number(query.get("code") || 3)),
 	"/segfault": () => process.kill(process.pid, "SIGSEGV"),
 	"/oom": () => {

@@ -11,6 +11,13 @@ def number(query, name, otherwise=0):
     return int(query.get(name, [otherwise])[0])
 
 
+def sleep(query):
+    """only: the instance that sleeps; another one answers at once."""
+    if query.get("only", [os.environ.get("EBB_INSTANCE")])[0] == os.environ.get("EBB_INSTANCE"):
+        time.sleep(number(query, "ms") / 1000)
+    return b"slept\n"
+
+
 def oom(query):
     kept = []
     while True:
@@ -24,7 +31,7 @@ def spin(query):
 
 PATHS = {
     "/": lambda query: b"alive\n",
-    "/sleep": lambda query: time.sleep(number(query, "ms") / 1000) or b"slept\n",
+    "/sleep": sleep,
     "/exit": lambda query: os._exit(number(query, "code", 3)),
     "/segfault": lambda query: os.kill(os.getpid(), signal.SIGSEGV),
     "/oom": oom,
