@@ -265,8 +265,22 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 	return NULL;
 }
 
+/* Ready is who routes: ebbd has told its gateways. */
+static void on_settled(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	(void)rq;
+	(void)ctx;
+	if (answer->err)
+		return; /* ebbd is gone, and so are we in a moment */
+	api->ready = true;
+	log_info("event=ready services=%zu images=%zu", services_count(api->services),
+		 images_count(api->images));
+}
+
 static void resend_from(struct api *api, size_t index)
 {
+	uint64_t cookie = 0;
+
 	for (; index < services_count(api->services); index++) {
 		struct service *s = services_at(api->services, index);
 		const char *fault = resend_one(api, s, index);
@@ -279,10 +293,11 @@ static void resend_from(struct api *api, size_t index)
 		log_error("event=service_not_applied service=%s err=%s", s->name,
 			  log_quote(quoted, sizeof(quoted), s->error));
 	}
-	api->ready = true;
-	(void)wire_link_send(api->control, WIRE_API_SETTLED, NULL, 0, -1);
-	log_info("event=ready services=%zu images=%zu", services_count(api->services),
-		 images_count(api->images));
+	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
+					  .type = WIRE_API_SETTLED,
+					  .record = &cookie,
+					  .size = sizeof(cookie),
+					  .done = on_settled});
 }
 
 void change_resend_all(struct api *api)

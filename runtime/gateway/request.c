@@ -234,7 +234,7 @@ static void request_begin(struct proxy *p, struct client *c, uint32_t head_bytes
 			    "The WebSocket handshake was refused: %s.", why);
 		return;
 	}
-	if (!s) {
+	if (!s || !p->routes_known) { /* a service may have come before its shares of traffic */
 		stream_consume(&p->io, &c->s, head_bytes);
 		if (p->routes_known)
 			reply_error(p, c, 404, "NO_SERVICE", 0,

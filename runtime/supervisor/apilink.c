@@ -63,7 +63,6 @@ static int on_ready(void *self, struct wire_message *m)
 	for (uint32_t n = 0; n < a->notice_count; n++)
 		apilink_event(a, &a->notices[n]);
 	a->notice_count = 0;
-	a->options.on_ready(a->options.self);
 	return 0;
 }
 
@@ -72,6 +71,8 @@ static int on_settled(void *self, struct wire_message *m)
 	struct apilink *a = self;
 
 	gateways_settled(a->gateways);
+	answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
+	a->options.on_ready(a->options.self);
 	return 0;
 }
 
@@ -334,7 +335,7 @@ static int on_shutdown(void *self, struct wire_message *m)
 
 static const struct wire_rule rules[] = {
 	{WIRE_API_READY, 0, PHASE_STARTING, 0, 0, on_ready},
-	{WIRE_API_SETTLED, 0, PHASE_SERVING, 0, 0, on_settled},
+	{WIRE_API_SETTLED, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_settled},
 	{WIRE_SERVICE_PUT, sizeof(struct wire_service_put), PHASE_SERVING, 0, 0, on_service_put},
 	{WIRE_SERVICE_DEL, sizeof(struct wire_service_del), PHASE_SERVING, 0, 0, on_service_del},
 	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,

@@ -26,7 +26,7 @@ struct apilink_options {
 	uint64_t boot_us;
 	const char *stage_dir;
 	void *self;
-	void (*on_ready)(void *self); /* it serves (again) */
+	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
 };
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,

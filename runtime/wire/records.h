@@ -188,7 +188,7 @@ struct wire_start_failed {
 };
 
 /* ROUTES_KNOWN, without a record: every service there is has been told; what matches none is
- * NO_SERVICE from now on. API_SETTLED, likewise: the API has put all it knew from before. */
+ * NO_SERVICE from now on. API_SETTLED: a cookie; the API has put all it knew from before. */
 
 /* Requests of this kind were in flight when instances died. until_ns (CLOCK_MONOTONIC) 0: tell by
  * CLEARED if one is answered; else: answer them 503 until then, with this text. */

@@ -210,6 +210,34 @@ def test_traffic_outlives_a_restart_and_goes_with_its_service(probe):
     assert len(probe.cli("traffic", "api", "--json").json["traffic"]) == 1
 
 
+def test_no_request_is_served_before_the_shares_are_known(probe):
+    """All traffic is the older revision's: while ebb starts, the newer one must not get any."""
+    probe.deploy("api", "probe", "--env", "VERSION=2")
+    probe.cli("traffic", "api", "1=100")
+    wait_for(lambda: revision(probe) == 1)
+    for _ in range(3):
+        probe.stop()
+        seen, over = set(), threading.Event()
+
+        def ask():
+            while not over.is_set():
+                try:
+                    reply = probe.get("api", "/env")
+                except OSError:
+                    continue
+                seen.add(revision_of(reply) if reply.status == 200 else reply.headers.get("x-ebb-error"))
+
+        lanes = [threading.Thread(target=ask) for _ in range(4)]
+        for lane in lanes:
+            lane.start()
+        probe.start()
+        assert revision(probe) == 1
+        over.set()
+        for lane in lanes:
+            lane.join()
+        assert 1 in seen and seen <= {1, "STARTING"}, seen
+
+
 @pytest.mark.parametrize("shares, why", [
     (["1=50"], "add up to 50"),
     (["1=60", "9=40"], "not one of the 2 revisions"),
