@@ -52,6 +52,12 @@ static int limit_self(const struct wire_unpack_job *job)
 	return 0;
 }
 
+int confine_calls(char *err, size_t err_size)
+{
+	return filter_apply(unpack_policy_start, (size_t)(unpack_policy_end - unpack_policy_start),
+			    err, err_size);
+}
+
 int confine_self(struct unpack *u, const char *root, uint32_t caps)
 {
 	int r;
@@ -64,6 +70,5 @@ int confine_self(struct unpack *u, const char *root, uint32_t caps)
 	r = drop_caps(caps);
 	if (r < 0)
 		return unpack_fail(u, r, "cannot drop capabilities: %s", strerror(-r));
-	return filter_apply(unpack_policy_start, (size_t)(unpack_policy_end - unpack_policy_start),
-			    u->err, sizeof(u->err));
+	return confine_calls(u->err, sizeof(u->err));
 }

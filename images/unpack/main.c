@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/rehearse.h"
 #include "runtime/base/text.h"
 #include "runtime/wire/channel.h"
 
@@ -120,7 +121,7 @@ static bool job_is_valid(const struct wire_message *m)
 	       text_terminated(job->user, sizeof(job->user));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct wire_message m; /* holds the job until the end */
 	static struct unpack u = {.control_fd = UNPACK_CONTROL_FD,
@@ -129,6 +130,7 @@ int main(void)
 				  .flow_fd = -1,
 				  .tree_fd = -1};
 	const struct role *role;
+	const char *rehearsal = rehearse_wanted(argc, argv);
 	int r;
 
 	/* Without it libarchive reports every name outside ASCII as a warning. */
@@ -136,6 +138,8 @@ int main(void)
 	umask(022);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a sparse giant is EFBIG, not a death */
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (rehearsal)
+		return confine_calls(u.err, sizeof(u.err)) < 0 || rehearse(rehearsal) < 0;
 	if (wire_recv(UNPACK_CONTROL_FD, &m) != 1 || !job_is_valid(&m)) {
 		fprintf(stderr, "ebb-unpack: is started by ebbd with a job on descriptor %d\n",
 			UNPACK_CONTROL_FD);

@@ -72,6 +72,8 @@ int unpack_fail(struct unpack *u, int err, const char *fmt, ...)
 /* Makes this directory its root, gives up every right but these (bits of CAP_*) and loads the
  * seccomp filter. */
 int confine_self(struct unpack *u, const char *root, uint32_t caps);
+/* The filter alone. */
+int confine_calls(char *err, size_t err_size);
 
 /* ---- member.c: one file inside the outer archive ---- */
 

@@ -25,6 +25,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/rehearse.h"
 
 FILTER_EMBED(policy, "runtime/api/seccomp.policy");
 
@@ -138,15 +139,17 @@ static int serve(struct api *api, struct wire_message *m)
 	return r;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct wire_message m = {0};
 	struct api api = {0};
-	const char *wanted = getenv("EBB_LOG");
+	const char *wanted = getenv("EBB_LOG"), *rehearsal = rehearse_wanted(argc, argv);
 	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
 	int r;
 
 	log_init("ebb-api", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	if (rehearsal)
+		return confine() < 0 || rehearse(rehearsal) < 0 ? 1 : 0;
 	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN);
 	r = confine();

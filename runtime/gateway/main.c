@@ -16,6 +16,7 @@
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/rehearse.h"
 #include "runtime/gateway/proxy.h"
 
 FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
@@ -167,16 +168,18 @@ static int confine(void)
 }
 #endif
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct proxy proxy = {.control_fd = GATEWAY_CONTROL_FD};
 	static struct buffers buffers;
 	static struct loop loop;
 	static const struct loop_event none;
-	const char *step = NULL;
+	const char *step = NULL, *rehearsal = rehearse_wanted(argc, argv);
 	int r;
 
 	log_init("ebb-gateway", LOG_INFO_LEVEL);
+	if (rehearsal)
+		return confine() < 0 || rehearse(rehearsal) < 0;
 	log_to_supervisor();
 	r = start(&proxy, &loop, &buffers, &step);
 	if (r < 0) {

@@ -4,6 +4,7 @@
 
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/rehearse.h"
 #include "runtime/base/sha256.h"
 #include "runtime/ledger/loop.h"
 
@@ -17,25 +18,36 @@
 
 FILTER_EMBED(policy, "runtime/ledger/seccomp.policy");
 
-int main(void)
+static int confine(void)
 {
-	const char *wanted = getenv("EBB_LOG");
+	char err[256] = "";
+	int r = !CONFINED ? 0
+			  : filter_apply(policy_start, (size_t)(policy_end - policy_start), err,
+					 sizeof(err));
+
+	if (r < 0)
+		log_error("event=start_failed step=SECCOMP why=\"%s\"", err);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const char *wanted = getenv("EBB_LOG"), *rehearsal = rehearse_wanted(argc, argv);
 	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
 	uint8_t digest[SHA256_BYTES];
-	char err[256] = "";
 
 	log_init("ebb-ledger", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
-	log_to_supervisor();
+	if (!rehearsal)
+		log_to_supervisor();
 	/* libcrypto looks for its configuration once: before the filter, so that this needs no
 	 * rule. */
 	if (sha256_of("", 0, digest) < 0) {
 		log_error("event=start_failed why=\"libcrypto has no SHA-256\"");
 		return EXIT_FAILURE;
 	}
-	if (CONFINED &&
-	    filter_apply(policy_start, (size_t)(policy_end - policy_start), err, sizeof(err)) < 0) {
-		log_error("event=start_failed step=SECCOMP why=\"%s\"", err);
+	if (confine() < 0)
 		return EXIT_FAILURE;
-	}
+	if (rehearsal)
+		return rehearse(rehearsal) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	return loop_run(LEDGER_CONTROL_FD) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
