@@ -132,13 +132,31 @@ static bool answers_early(const struct client *c, const struct http_head *head, 
 		(head->framing == HTTP_LENGTH && head->body_bytes <= body));
 }
 
+static bool has_length(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->header_count; i++)
+		if (head->headers[i].field == HTTP_FIELD_CONTENT_LENGTH)
+			return true;
+	return false;
+}
+
+/* Whether the program may say more behind this answer, which the next request on this connection
+ * would be given: a body although HEAD was asked (gunicorn and Starman do so when they do not know
+ * how long it is), or what it makes of a body that it refused and did not read. */
+static bool may_say_more(const struct client *c, const struct http_head *head)
+{
+	if (c->x.method_is_head)
+		return !has_length(head);
+	return c->x.up.in != HTTP_NO_BODY && head->status >= 400;
+}
+
 static void send_head(struct proxy *p, struct client *c, struct upstream *u, uint32_t head_bytes)
 {
 	const struct http_head *head = &p->head;
 	struct exchange *x = &c->x;
 	struct chunk out;
 
-	x->reusable = head->keep_alive;
+	x->reusable = head->keep_alive && !may_say_more(c, head);
 	x->status = (uint16_t)head->status;
 	x->answered_ns = proxy_now(p);
 	if (head->upgrade) {

@@ -246,6 +246,23 @@ class Upstream:
         conn.sendall(b"nothing")
         return False
 
+    def on_early_reset(self, conn, reader, fields, arg, raw):
+        """Ends without having read the body, which sends a RST behind the answer (WEBrick)."""
+        conn.sendall(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 7\r\nconnection: close\r\n\r\n")
+        self.go_on.wait(DEADLINE_S)
+        conn.sendall(b"refused")
+        return False
+
+    def on_late(self, conn, reader, fields, arg, raw):
+        """Says more when it is asked again: the body of a HEAD, or what it thinks of a body it had refused."""
+        b"".join(reader.body_pieces(fields))
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n" if raw.startswith(b"HEAD")
+                     else b"HTTP/1.1 405 Not That\r\ncontent-length: 0\r\n\r\n")
+        if reader.more():
+            conn.sendall(b"a late body" if raw.startswith(b"HEAD")
+                         else b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        return False
+
     def on_nack(self, conn, reader, fields, arg, raw):
         b"".join(reader.body_pieces(fields))
         self.reply(conn, b"", "503 Full", b"x-ebb-nack: 1\r\n")

@@ -246,6 +246,29 @@ def test_behind_an_early_answer_the_connection_goes_on_as_its_head_said(gw, up, 
         assert gw.get("/hello", sock)[2] == b"hello"
 
 
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_an_answer_before_a_reset_is_whole(gw, up, size):
+    for _ in range(50):
+        up.go_on.clear()
+        with gw.connect() as sock:
+            sock.sendall(f"PATCH /early-reset HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode() + bytes(size))
+            reader = Reader(sock)
+            fields = reader.head()[1]
+            up.go_on.set()
+            assert b"".join(reader.body_pieces(fields, True)) == b"refused"
+
+
+@pytest.mark.parametrize("first", [b"HEAD /late HTTP/1.1\r\nHost: a\r\n\r\n",
+                                   b"POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"])
+def test_what_may_come_behind_an_answer_is_given_to_nobody(gw, first):
+    """HEAD without a length (gunicorn, Starman), and a body that was refused."""
+    for _ in range(5):
+        with gw.connect() as sock:
+            sock.sendall(first)
+            assert Reader(sock).response(head_only=True)[0] in (200, 405)
+            assert gw.get("/hello", sock)[2] == b"hello"
+
+
 def test_a_body_that_nobody_wants_is_not_waited_for_forever(gw, up):
     up.go_on.set()
     with gw.connect() as sock:
