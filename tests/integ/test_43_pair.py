@@ -15,7 +15,7 @@ import pictures
 from waiting import wait_for
 
 sys.path.insert(0, os.path.join(harness.PROJECT, "tests", "programs"))
-from pair import Pair  # noqa: E402
+from pair import Pair, at  # noqa: E402
 
 
 @pytest.fixture
@@ -42,9 +42,10 @@ def test_the_same_requests_have_the_same_answers(module_probe, plain, workers):
     wait_for(lambda: reachable(plain), 10)
     env = {"PROBE_WORKERS": str(workers)} if workers else {}
     module_probe.apply({"pair": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "env": env}})
-    differing = Pair(plain, module_probe.address, "pair.localhost", ["/echo", "/echo?x=1", "/sleep?ms=3", "/nosuch"],
+    differing = Pair(at(plain), at(module_probe.address), "pair.localhost",
+                     ["/echo", "/echo?x=1", "/sleep?ms=3", "/nosuch"],
                      reads=["/echo"],
-                     same=lambda body: re.sub(rb'"(instance|served|slept_us|cpu_us)": ?[^,}]*', b"", body)).run(400)
+                     same=lambda body: re.sub(rb'"(instance|served|slept_us|cpu_us)": ?[^,}]*', b"", body)).run(800)
     assert not differing, differing[:3]
     wait_for(lambda: module_probe.instance("pair")["tickets"] == 0)
 

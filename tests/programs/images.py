@@ -156,15 +156,38 @@ def rust_server(path):
     remove(work)
 
 
-def server_entries(language, make):
-    with open(kept(language, texts(files_of(language)), make, "program"), "rb") as file:
+def server(language):
+    """The static program of this language."""
+    make = {"go": go_server, "rust": rust_server}[language]
+    return kept(language, texts(files_of(language)), make, "program")
+
+
+def server_entries(language):
+    with open(server(language), "rb") as file:
         return [("server", file.read(), 0o755)]
 
 
+def root(name):
+    """A Debian image as a directory, by tar alone."""
+    layers = own_layers(name)
+
+    def make(path):
+        os.mkdir(path)
+        for layer in layers:
+            data = None if isinstance(layer, str) else layer
+            subprocess.run(["tar", "-x", "--numeric-owner", "-p", "-C", path, "-f", "-" if data else layer], input=data,
+                           check=True)
+    return kept(name + "-root", inputs_of(layers), make, "d")
+
+
 # --- images -----------------------------------------------------------------------------------------
+def inputs_of(layers):
+    return [x if isinstance(x, str) else hashlib.sha256(x).hexdigest() for x in layers]
+
+
 def image(name, layers, config):
     """An OCI layout with these layers (bytes, or a path of the cache)."""
-    inputs = [x if isinstance(x, str) else hashlib.sha256(x).hexdigest() for x in layers] + [json.dumps(config)]
+    inputs = [*inputs_of(layers), json.dumps(config)]
 
     def make(path):
         data = []
@@ -181,22 +204,22 @@ FILES = [("srv/static/hello.txt", b"hello from a file\n", 0o644)]
 TMP = oci.layer(oci.entry("tmp", mode=0o1777))
 
 
-def debian_image():
-    layer = tree_layer([*app_entries("python", "php", "ruby", "perl", "shell"), *FILES])
-    return image("debian", [debian_layer("debian"), layer],
-                 {"Env": [PATH, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"], "Cmd": ["sh"]})
+OWN_ENTRIES = {"debian": lambda: [*app_entries("python", "php", "ruby", "perl", "shell"), *FILES],
+               "java": java_entries, "go-debian": lambda: FILES}
+OWN_ENV = {"debian": ["PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]}
 
 
-def java_image():
-    return image("java", [debian_layer("java"), tree_layer(java_entries())], {"Env": [PATH], "Cmd": ["sh"]})
+def own_layers(name):
+    """Debian's, and the applications."""
+    return [debian_layer(name), tree_layer(OWN_ENTRIES[name]())]
 
 
-def go_debian_image():
-    return image("go-debian", [debian_layer("go-debian"), tree_layer(FILES)], {"Env": [PATH], "Cmd": ["sh"]})
+def debian_image(name):
+    return image(name, own_layers(name), {"Env": [PATH, *OWN_ENV.get(name, [])], "Cmd": ["sh"]})
 
 
-def compiled_image(language, make):
-    return image(language, [TMP, tree_layer(server_entries(language, make))],
+def compiled_image(language):
+    return image(language, [TMP, tree_layer(server_entries(language))],
                  {"Entrypoint": ["/server"], "ExposedPorts": {"8080/tcp": {}}})
 
 
@@ -270,8 +293,8 @@ def _of_root(info):
 
 
 IMAGES = {
-    "debian": debian_image, "java": java_image, "go-debian": go_debian_image, "node": node_image,
-    "go": lambda: compiled_image("go", go_server), "rust": lambda: compiled_image("rust", rust_server),
+    **{name: lambda name=name: debian_image(name) for name in PACKAGES}, "node": node_image,
+    **{language: lambda language=language: compiled_image(language) for language in ("go", "rust")},
     **{name: lambda name=name: "oci-archive:" + npm_archive(name) for name in BUILDS},
 }
 

@@ -11,6 +11,7 @@ import time
 
 import images
 import leaks
+import pairs
 import web
 from waiting import slow, wait_for
 
@@ -103,6 +104,14 @@ class Trial:
         if self.program.path is None:
             self.client("grpc", "all")
 
+    def answer_as_plainly(self):
+        """The same random requests to it and to the same program run plainly: the same answers, none lost."""
+        count = pairs.count_for(self.program)
+        if count:
+            differing, pair = pairs.compare(self.program, self.ebb.address, self.name + ".localhost", count)
+            self.row["pair"], self.row["allowed"], self.row["slowest_s"] = pair.count, pair.kinds, pair.slowest
+            assert not differing, "\n".join(differing)
+
     def freeze(self):
         """Within a second of the last answer."""
         seen = []
@@ -167,7 +176,7 @@ class Trial:
         self.row["stop"] = told[0]
         assert "kill" not in told[0] and self.row["stop_ms"] < slow(STOP_S) * 1000, told
 
-    CLAIMS = (answer_at_once, echo, talk, talk_grpc, freeze, thaw, fire_timer, log_lines, keep_memory, stop)
+    CLAIMS = (answer_at_once, echo, talk, talk_grpc, answer_as_plainly, freeze, thaw, fire_timer, log_lines, keep_memory, stop)
 
     def run(self):
         """The whole of it; what was wrong as {claim: sentence}."""

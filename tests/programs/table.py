@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 
+import allowed
 import catalogue
 
 HEAD = """# What runs as it is
@@ -26,6 +27,7 @@ Jetty) and `maxInstances: 1`, so that every figure is of one instance.
 | made | `image`: an OCI image with nothing of ebb's in it; `ebb build`: from the project's directory, on ebb's runtime |
 | first | s from the first request, with no instance, to its answer |
 | 100 at once | s from the first of 100 requests sent together to the last answer |
+| alike | so many random requests (methods, bodies, pauses, early ends, pipelines) were answered as by the same program without ebb, none lost; `+n`: n more differed as may be, see below |
 | frozen | ms from the last answer to frozen, the best of three |
 | thaw | ms for a request to a frozen instance and its answer, the best of three |
 | timer | ms by which a timer of 2.5 s that the program set was late while nobody asked; `-`: it offers none |
@@ -35,6 +37,7 @@ Jetty) and `maxInstances: 1`, so that every figure is of one instance.
 """
 COLUMNS = (  # title, the key in the row, the claim it stands for
     ("first", "first_s", "serve"), ("100 at once", "at_once_s", "answer_at_once"),
+    ("alike", "alike", "answer_as_plainly"),
     ("frozen", "frozen_ms", "freeze"), ("thaw", "thaw_ms", "thaw"), ("timer", "timer_late_ms", "fire_timer"),
     ("SIGTERM", "stop_ms", "stop"), ("memory", "memory_mb", "keep_memory"))
 
@@ -51,6 +54,12 @@ def line(row):
     return "| " + " | ".join(cells) + " |"
 
 
+def alike(row):
+    """2003, or 1990 +13."""
+    others = sum(row.get("allowed", {}).values())
+    return f"{row['pair'] - others}" + (f" +{others}" if others else "")
+
+
 def fault(text):
     return text.strip().split("\n")[0][:200].replace("|", "\\|")
 
@@ -63,6 +72,11 @@ def page(rows):
         yield "|" + "---|" * (len(COLUMNS) + 4)
         yield from (line(row) for row in rows if row["family"] == family)
         yield ""
+    kinds = {kind: [row["name"] for row in rows if kind in row.get("allowed", {})] if is_it else programs
+             for kind, (programs, is_it, _) in allowed.ALLOWED.items()}
+    yield "What may differ from the program without ebb:\n\n| kind | seen with | why |\n|---|---|---|"
+    yield from (f"| {kind} | {', '.join(names) or '-'} | {allowed.ALLOWED[kind][2]} |" for kind, names in kinds.items())
+    yield ""
     faults = [(row["name"], claim, what) for row in rows for claim, what in row["faults"].items()]
     right = sum(not row["faults"] for row in rows)
     yield f"{right} of {len(rows)} programs passed every step." + (" What was seen of the others:\n" if faults else "")
@@ -78,7 +92,8 @@ def main(folder):
         if not os.path.exists(path):
             sys.exit(f"table.py: {path} is missing: the table is made of a whole run: make check-programs")
         with open(path, encoding="utf-8") as file:
-            rows.append(json.load(file))
+            row = json.load(file)
+        rows.append({**row, "alike": alike(row)} if "pair" in row else row)
     print("\n".join(page(rows)))
 
 
