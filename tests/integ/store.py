@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What lies in an image store, looked at from outside of ebb: every layer is mounted read-only in a
+What lies in an image store, looked at from outside of ebb: every piece is mounted read-only in a
 mount namespace that nobody else has, and listed.
 
-As a program: reads the path of a layer per line, answers with one line of JSON.
+As a program: reads the path of a piece per line, answers with one line of JSON.
 """
 import base64
 import ctypes
@@ -66,11 +66,11 @@ def check(result, what):
         raise OSError(ctypes.get_errno(), what)
 
 
-def list_layer(layer, where):
-    if os.path.isdir(layer):
-        return listing(layer)
-    check(LIBC.mount(layer.encode(), where.encode(), b"erofs", MS_RDONLY | MS_NOSUID | MS_NODEV, b""),
-          f"mount {layer}")
+def list_piece(piece, where):
+    if os.path.isdir(piece):
+        return listing(piece)
+    check(LIBC.mount(piece.encode(), where.encode(), b"erofs", MS_RDONLY | MS_NOSUID | MS_NODEV, b""),
+          f"mount {piece}")
     try:
         return listing(where)
     finally:
@@ -82,10 +82,10 @@ def main():
     check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount --make-rprivate")
     with tempfile.TemporaryDirectory() as where:
         check(LIBC.mount(b"none", where.encode(), b"tmpfs", 0, b""), "mount tmpfs")
-        os.mkdir(where + "/layer")
+        os.mkdir(where + "/piece")
         for line in sys.stdin:
             try:
-                answer = list_layer(line.rstrip("\n"), where + "/layer")
+                answer = list_piece(line.rstrip("\n"), where + "/piece")
             except (OSError, ValueError) as error:
                 answer = {"error": str(error)}
             print(json.dumps(answer), flush=True)
@@ -99,7 +99,7 @@ class Inspector:
         self.process = subprocess.Popen([sys.executable, "-B", __file__], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def layer(self, path):
+    def piece(self, path):
         self.process.stdin.write(path + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())

@@ -45,26 +45,32 @@ class Place:
         os.mkdir(self.victim, 0o777)
         with open(self.victim + "/secret", "wb") as f:
             f.write(SECRET)
-        self.layers_dir = os.path.join(ebb.root, "images/layers")
+        self.images = os.path.join(ebb.root, "images")
         ebb.import_image("oci-archive:" + pictures.probe_archive(), "first")  # all that ebbd starts is up
         ebb.cli("image", "rm", "first")
         ebb.cli("image", "gc")
-        wait_for(lambda: not self.layers() and not ebb.programs("ebb-unpack"))
+        wait_for(lambda: not self.pieces() and not ebb.programs("ebb-unpack"))
         self.before = self.host()
 
-    def layers(self):
-        return set(os.listdir(self.layers_dir))
+    def pieces(self):
+        return set(os.listdir(self.images + "/pieces"))
+
+    def mounted(self):
+        """Pieces stay mounted for whoever wants them next."""
+        return set(os.listdir(self.images + "/mnt"))
 
     def host(self):
         """All that an image could have reached and must not have changed."""
         st = [(name, os.lstat(os.path.join(self.victim, name))) for name in [".", *sorted(os.listdir(self.victim))]]
-        root = self.ebb.root
+        beside = [p for p in ("/evil", "/tmp/evil", self.ebb.root + "/evil", self.folder + "/evil") if os.path.lexists(p)]
+        mounts = leaks.read(f"/proc/{self.ebb.process.pid}/mountinfo").splitlines()
         return {"victim": [(name, s.st_mode, s.st_uid, s.st_nlink, s.st_mtime_ns, s.st_size) for name, s in st],
-                "evil": [p for p in ("/evil", "/tmp/evil", root + "/evil", self.folder + "/evil") if os.path.lexists(p)],
-                "images": {name: sorted(os.listdir(os.path.join(root, "images", name)))
-                           for name in os.listdir(os.path.join(root, "images")) if name != "layers"},
-                "store": os.stat(root + "/images/layers").st_mode & 0o7777 | os.stat(root + "/images").st_mode & 0o77,
-                "mounts": sorted(leaks.read(f"/proc/{self.ebb.process.pid}/mountinfo").splitlines()),
+                "evil": beside,
+                "images": {name: sorted(os.listdir(os.path.join(self.images, name)))
+                           for name in os.listdir(self.images) if name not in ("pieces", "mnt")},
+                "not pieces": {name for name in self.mounted() if name + ".erofs" not in self.pieces()},
+                "modes": (os.stat(self.images).st_mode, os.stat(self.images + "/pieces").st_mode),
+                "mounts": sorted(line for line in mounts if self.images + "/mnt/" not in line),
                 "programs": sorted(leaks.read(f"/proc/{p}/comm") for p in leaks.descendants(self.ebb.process.pid))}
 
 
@@ -107,11 +113,13 @@ def entry_faults(name, what):
 
 
 def stored_faults(place, new):
-    for layer in new:
-        listing = place.inspector.layer(os.path.join(place.layers_dir, layer))
+    for piece in new:
+        listing = place.inspector.piece(os.path.join(place.images, "pieces", piece))
         if "error" in listing:
-            yield f"layer cannot be listed: {listing['error']}"
+            yield f"piece cannot be listed: {listing['error']}"
             continue
+        if not piece.endswith(".erofs"):
+            listing["."].get("xattrs", {}).pop("trusted.ebb.bytes", None)  # ebb's own, on the directory itself
         for name, what in listing.items():
             yield from entry_faults(name, what)
 
@@ -129,13 +137,16 @@ def host_faults(place):
 
 def try_one(place, source, verdict):
     """The faults of one image."""
-    had = place.layers()
+    had = place.pieces()
     done = place.ebb.cli("image", "import", source, "-t", "evil", ok=False, timeout=100)
-    new = place.layers() - had
+    new = place.pieces() - had
     count[done.code] += 1
     faults = list(answer_faults(done, verdict)) + list(stored_faults(place, new)) + list(host_faults(place))
-    if done.code and new:
-        faults.append(f"refused, but the store has {new}")
+    if done.code == 0:  # what the store has is not read again, so it goes before the next comes
+        place.ebb.rest("DELETE", "/v1/images/evil")
+        new = place.pieces() - had
+    if new:
+        faults.append(f"{new} is in the store, {'refused' if done.code else 'and does not go'}")
     return [f"{fault}\n    {done.err.strip()[-300:]}" for fault in faults]
 
 
@@ -149,9 +160,7 @@ def try_all(place, rows, write):
         if place.host() != place.before:
             break  # whatever comes next would be blamed for it
     assert not failed, f"{len(failed)} faults:\n" + "\n".join(failed)
-    place.ebb.cli("image", "rm", "evil", ok=False)
-    place.ebb.cli("image", "gc")
-    wait_for(lambda: not place.layers())
+    assert not place.pieces() and not place.mounted()
 
 
 def write_layers(place, name, layers):
