@@ -134,7 +134,7 @@ static int check_platform(struct unpack *u, const struct json *config)
 	const char *os = json_string(json_get(config, "os"));
 	const char *arch = json_string(json_get(config, "architecture"));
 
-	if ((!os || strcmp(os, "linux") == 0) && (!arch || strcmp(arch, oci_architecture()) == 0))
+	if (platform_is_ours(os, arch))
 		return 0;
 	return unpack_fail(u, -ENOEXEC, "the image is for %.40s/%.40s, this host is linux/%s",
 			   os ? os : "linux", arch ? arch : "?", oci_architecture());

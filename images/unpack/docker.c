@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What `docker save` and `skopeo copy ... docker-archive:` write: manifest.json names a config,
- * which is named by its digest, and layers, which only their diff_ids vouch for. */
+/* What `docker save`, podman, Bazel, Nix, ko, jib and `skopeo copy ... docker-archive:` write:
+ * manifest.json names a config, most often by its digest, and layers, which only their diff_ids
+ * vouch for. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -58,32 +59,33 @@ static int choose(struct unpack *u, const struct json *images, const struct json
 			   json_count(images) ? ": name one of: " : "", names);
 }
 
-/* "<hex>.json" or "blobs/sha256/<hex>". */
-static int config_digest(struct unpack *u, const char *name, uint8_t digest[DIGEST_SIZE])
+/* Whether the config's name is its digest: "HEX.json" (docker, podman, Nix), "sha256:HEX" (ko,
+ * kaniko, buildpacks) and "blobs/sha256/HEX" (docker from 25 on) say so, "config.json" (jib) says
+ * nothing. */
+static bool name_is_digest(const char *name, uint8_t digest[DIGEST_SIZE])
 {
 	const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
 	char hex[2 * DIGEST_SIZE + 1];
-	size_t n = strcspn(base, ".");
 
-	if (n == sizeof(hex) - 1) {
-		memcpy(hex, base, n);
-		hex[n] = '\0';
-		if (text_unhex(digest, DIGEST_SIZE, hex) == 0)
-			return 0;
-	}
-	return unpack_fail(u, -EINVAL, "config %.100s: its name is not its SHA-256", name);
+	if (strncmp(base, "sha256:", 7) == 0)
+		base += 7;
+	if (strcspn(base, ".") != sizeof(hex) - 1)
+		return false;
+	memcpy(hex, base, sizeof(hex) - 1);
+	hex[sizeof(hex) - 1] = '\0';
+	return text_unhex(digest, DIGEST_SIZE, hex) == 0;
 }
 
 static int load_config(struct unpack *u, const char *name)
 {
 	uint8_t found[DIGEST_SIZE], named[DIGEST_SIZE];
 	struct document *d = &u->documents[0];
-	int r = config_digest(u, name, named);
+	int r = member_load(u, name, &d->text, &d->size);
 
-	if (r == 0)
-		r = member_load(u, name, &d->text, &d->size);
 	if (r < 0)
 		return r;
+	if (!name_is_digest(name, named))
+		return 0;
 	if (sha256_of(d->text, d->size, found) < 0 || memcmp(found, named, DIGEST_SIZE) != 0)
 		return unpack_fail(u, -EINVAL,
 				   "config %.100s: digest is another: the archive is damaged",

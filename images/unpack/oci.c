@@ -15,6 +15,7 @@
 #define INDEX_DEPTH_MAX 4
 #define REF_NAME        "org.opencontainers.image.ref.name"
 #define DOCKER_NAME     "io.containerd.image.name"
+#define ATTESTED        "vnd.docker.reference.digest"
 
 /* clang-format off */
 static const char *const index_types[] = {
@@ -69,14 +70,19 @@ const char *oci_architecture(void)
 	return host.machine;
 }
 
+bool platform_is_ours(const char *os, const char *arch)
+{
+	return (!os || !os[0] || strcmp(os, "linux") == 0) &&
+	       (!arch || !arch[0] || strcmp(arch, oci_architecture()) == 0);
+}
+
 static bool platform_fits(const struct json *descriptor)
 {
 	const struct json *platform = json_get(descriptor, "platform");
 	const char *os = json_string(json_get(platform, "os"));
 	const char *arch = json_string(json_get(platform, "architecture"));
 
-	return (!os || strcmp(os, "linux") == 0) &&
-	       (!arch || strcmp(arch, oci_architecture()) == 0);
+	return platform_is_ours(os, arch);
 }
 
 static const char *ref_name(const struct json *descriptor, const char *key)
@@ -91,6 +97,45 @@ static bool ref_fits(const struct json *descriptor, const char *wanted)
 
 	return !wanted[0] || (ref && strcmp(ref, wanted) == 0) ||
 	       (name && strcmp(name, wanted) == 0);
+}
+
+/* An image, and not what lies beside it: signatures, lists of parts, attestations (whose platform
+ * is unknown/unknown besides). */
+static bool is_image(const struct json *descriptor)
+{
+	const char *type = json_string(json_get(descriptor, "mediaType"));
+	const char *artifact = json_string(json_get(descriptor, "artifactType"));
+
+	return type && (!artifact || !artifact[0]) && !ref_name(descriptor, ATTESTED) &&
+	       (is_one_of(type, index_types, ARRAY_LEN(index_types)) ||
+		is_one_of(type, manifest_types, ARRAY_LEN(manifest_types)));
+}
+
+static bool is_same(const struct json *a, const struct json *b)
+{
+	const char *x = json_string(json_get(a, "digest")), *y = json_string(json_get(b, "digest"));
+
+	return x && y && strcmp(x, y) == 0;
+}
+
+/* How many different ones are meant; the first of them. */
+static size_t count_fitting(const struct json *manifests, const char *wanted, bool images_only,
+			    const struct json **out)
+{
+	const struct json *found = NULL;
+	size_t fit = 0;
+
+	for (size_t i = 0; i < json_count(manifests); i++) {
+		const struct json *d = json_at(manifests, i);
+
+		if (!platform_fits(d) || !ref_fits(d, wanted) || (images_only && !is_image(d)) ||
+		    (found && is_same(d, found)))
+			continue;
+		found = found ? found : d;
+		fit++;
+	}
+	*out = found;
+	return fit;
 }
 
 /* "a, b, c" of an index, cut to fit. */
@@ -113,20 +158,13 @@ static void list_names(const struct json *manifests, char *buf, size_t size)
 static int choose(struct unpack *u, const struct json *index, unsigned int depth,
 		  const struct json **out)
 {
-	const struct json *manifests = json_get(index, "manifests"), *found = NULL;
+	const struct json *manifests = json_get(index, "manifests");
 	const char *wanted = depth == 0 ? u->job->reference : "";
-	size_t fit = 0;
+	size_t fit = count_fitting(manifests, wanted, true, out);
 	char names[256];
 
-	for (size_t i = 0; i < json_count(manifests); i++) {
-		const struct json *d = json_at(manifests, i);
-
-		if (!platform_fits(d) || !ref_fits(d, wanted))
-			continue;
-		found = found ? found : d;
-		fit++;
-	}
-	*out = found;
+	if (fit == 0) /* then the error is about what is there */
+		fit = count_fitting(manifests, wanted, false, out);
 	if (fit == 1 || (fit > 1 && depth > 0))
 		return 0;
 	list_names(manifests, names, sizeof(names));

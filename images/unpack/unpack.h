@@ -168,6 +168,8 @@ int docker_describe(struct unpack *u, const struct document *text, struct json *
 		    const char **out_user);
 /* This machine's architecture as OCI names it ("amd64"). */
 const char *oci_architecture(void);
+/* What is not said (NULL or "") is this machine's. */
+bool platform_is_ours(const char *os, const char *arch);
 
 /* ---- describe.c: DESCRIBE ---- */
 
