@@ -17,9 +17,11 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/daemon.h"
 #include "runtime/supervisor/listeners.h"
+#include "runtime/supervisor/walk.h"
 
-#define IMPORTS_MAX 16 /* under way at once; each has a time limit and gives way to instances */
-#define NOTICES_MAX 8  /* the first ones; what follows is in the log */
+#define IMPORTS_MAX 16   /* under way at once; each has a time limit and gives way to instances */
+#define INFOS_AHEAD 1024 /* queued for one that does not read; then a listing waits */
+#define NOTICES_MAX 8    /* the first ones; what follows is in the log */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
@@ -39,6 +41,7 @@ struct apilink {
 	struct daemon daemon;
 	int listener_fd, state_fd, log_fd, ledger_fd;
 	char binary[CONFIG_PATH_SIZE + 32];
+	struct walks walks;
 	struct import imports[IMPORTS_MAX];
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
@@ -267,39 +270,46 @@ static int on_image_del(void *self, struct wire_message *m)
 
 /* ---- instances and meters ---- */
 
-struct listing {
-	struct apilink *api;
-	uint64_t cookie;
-};
-
-static void send_info(void *ctx, struct instance *i)
+static bool has_enough(void *self)
 {
-	struct listing *listing = ctx;
+	struct apilink *a = self;
+
+	return a->daemon.peer.queued > INFOS_AHEAD;
+}
+
+static void send_info(void *self, uint64_t cookie, struct instance *i)
+{
+	struct apilink *a = self;
 	struct wire_instance_info info;
 
 	if (!instance_is_shown(i))
 		return;
 	instance_info_record(i, &info);
-	info.cookie = listing->cookie;
-	peer_send(&listing->api->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
+	info.cookie = cookie;
+	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
 }
 
-static int on_instances_get(void *self, struct wire_message *m)
+static void send_last(void *self, uint64_t cookie)
 {
 	struct apilink *a = self;
-	const struct wire_instances_get *get = (const void *)m->record;
-	struct listing listing = {a, get->cookie};
 	const struct loop_health *h = loop_health(a->options.loop);
-	struct wire_instance_info last = {.cookie = get->cookie,
+	struct wire_instance_info last = {.cookie = cookie,
 					  .last = 1,
 					  .stalls = h->stalls,
 					  .delays = h->delays,
 					  .longest_handler_us = h->longest_ns / NS_PER_US,
 					  .longest_handler_cpu_us = h->longest_cpu_ns / NS_PER_US};
 
-	fleet_each(a->fleet, send_info, &listing);
 	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &last, sizeof(last), NULL, 0);
-	return 0;
+}
+
+static int on_instances_get(void *self, struct wire_message *m)
+{
+	static const struct walk_kind listing = {.each = send_info, .end = send_last};
+	struct apilink *a = self;
+	const struct wire_instances_get *get = (const void *)m->record;
+
+	return walks_add(&a->walks, &listing, get->cookie);
 }
 
 static int on_instance_command(void *self, struct wire_message *m)
@@ -316,16 +326,27 @@ static int on_instance_command(void *self, struct wire_message *m)
 	return 0;
 }
 
+static void flush_meter(void *self, uint64_t cookie, struct instance *i)
+{
+	instance_flush(i);
+}
+
+static void flush_ledger(void *self, uint64_t cookie)
+{
+	struct apilink *a = self;
+
+	ledgerlink_flush(a->ledger, cookie);
+}
+
 static int on_meter_flush(void *self, struct wire_message *m)
 {
+	static const struct walk_kind flushing = {.each = flush_meter, .end = flush_ledger};
 	struct apilink *a = self;
 	const struct wire_meter_flush *flush = (const void *)m->record;
 
 	if (flush->cookie == LEDGER_FLUSH_OWN)
 		return -EPROTO;
-	fleet_flush_meters(a->fleet);
-	ledgerlink_flush(a->ledger, flush->cookie);
-	return 0;
+	return walks_add(&a->walks, &flushing, flush->cookie);
 }
 
 static int on_shutdown(void *self, struct wire_message *m)
@@ -407,6 +428,7 @@ static void on_ended(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
+	walks_drop(&a->walks);
 	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		if (!a->imports[i].job)
 			continue;
@@ -483,6 +505,7 @@ int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gatew
 
 	loop_report_to(a->options.loop, &reporter);
 	a->fleet = fleet;
+	walks_init(&a->walks, a->options.loop, fleet, a, has_enough);
 	a->gateways = gateways;
 	a->ledger = ledger;
 	a->daemon = (struct daemon){

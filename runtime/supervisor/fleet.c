@@ -235,6 +235,11 @@ void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void
 		fn(ctx, i);
 }
 
+struct instance *fleet_at(struct fleet *f, uint32_t slot)
+{
+	return slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+}
+
 uint32_t fleet_count(const struct fleet *f)
 {
 	return f->count;
@@ -345,12 +350,10 @@ void fleet_stop_all(struct fleet *f)
 	}
 }
 
-void fleet_flush_meters(struct fleet *f)
+void instance_flush(struct instance *i)
 {
-	for (struct instance *i = f->first; i; i = i->next) {
-		freezer_look(i);
-		meter_read(i, METER_AT_FLUSH);
-	}
+	freezer_look(i);
+	meter_read(i, METER_AT_FLUSH);
 }
 
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,

@@ -83,8 +83,8 @@ void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool fail
 		  const char *text);
 /* Stops every instance (holds, SIGTERM, grace, kill); hooks.emptied when all are gone. */
 void fleet_stop_all(struct fleet *f);
-/* Reads every meter now (METER_AT_FLUSH). */
-void fleet_flush_meters(struct fleet *f);
+/* Reads its meter now (METER_AT_FLUSH). */
+void instance_flush(struct instance *i);
 /* Commands of operators. 0 or -errno with a sentence. */
 int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size);
 
@@ -98,6 +98,8 @@ int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t wa
 
 /* Walks over all, also those not ready; fn may not remove any. */
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx);
+/* The one in this slot, or NULL. */
+struct instance *fleet_at(struct fleet *f, uint32_t slot);
 uint32_t fleet_count(const struct fleet *f);
 
 /* What hooks and records need of one. */

@@ -8,6 +8,7 @@
 #include "runtime/supervisor/policy.h"
 
 #define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
+#define STARTS_TURN       64               /* more of them begin in the next one */
 #define SAY_AGAIN_NS      (5 * NS_PER_SEC)
 #define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
 
@@ -186,6 +187,10 @@ void fleet_scale(struct fleet *f, struct service *service)
 		service->start_said = POLICY_NOTHING_NEEDED; /* the next refusal is news */
 		say_view(&view, decision.reason, why, sizeof(why));
 		evict_to_reserve(f, service);
+	}
+	if (decision.start > STARTS_TURN) {
+		decision.start = STARTS_TURN;
+		fleet_rescale_at(f, view.now_ns);
 	}
 	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
 		r = start_one(f, service, why);

@@ -12,6 +12,7 @@ import pytest
 import leaks
 import neighbour
 import pictures
+import web
 from waiting import slow, wait_for
 
 STALL_S = 0.05
@@ -63,3 +64,15 @@ def test_turns_on_the_cpu_are_short_and_those_of_ebb_shorter(box):
     init = box.instance("neighbour")["pid"]
     inside = wait_for(lambda: leaks.descendants(init))
     assert {turn_us(pid) for pid in [init, *inside]} == {TURN_OF_INSTANCE_US if kept else 0}
+
+
+def test_listing_hundreds_of_instances_many_times_keeps_nobody_waiting(box):
+    """Listings and readings of all meters go in parts, one behind the other; each has every instance once."""
+    many = 60 if pictures.IN_VM else 200
+    box.apply({"many": neighbour.settings(memory=64, minInstances=many, maxInstances=many)})
+    with neighbour.Work(box, "neighbour"):
+        listed = web.many(20, lambda n: [i["id"] for i in box.instances("many")] if n % 2 else box.usage("many"))
+    assert all(len(set(ids)) == len(ids) == many for ids in listed[1::2])
+    assert neighbour.health(box)["ebb_loop_longest_cpu_seconds"] < slow(STALL_S), box.log_lines("event=loop_stalled")
+    box.cli("rm", "many")
+    wait_for(lambda: not box.instances("many"), 60)

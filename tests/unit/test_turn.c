@@ -37,7 +37,7 @@ static unsigned int as_kept(unsigned int us)
 	return major > 6 || (major == 6 && minor >= 12) ? us : 0;
 }
 
-static void test_a_turn_is_as_long_as_it_was_set(void **state)
+static void a_turn_is_as_long_as_it_was_set(void **state)
 {
 	int nice_value;
 
@@ -49,7 +49,7 @@ static void test_a_turn_is_as_long_as_it_was_set(void **state)
 	assert_true(turn_us(&nice_value) >= as_kept(TURN_OF_INSTANCE_US));
 }
 
-static void test_niceness_stays_and_children_inherit(void **state)
+static void niceness_stays_and_children_inherit(void **state)
 {
 	pid_t pid;
 	int status = 0;
@@ -70,8 +70,8 @@ static void test_niceness_stays_and_children_inherit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_turn_is_as_long_as_it_was_set),
-		cmocka_unit_test(test_niceness_stays_and_children_inherit),
+		cmocka_unit_test(a_turn_is_as_long_as_it_was_set),
+		cmocka_unit_test(niceness_stays_and_children_inherit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
