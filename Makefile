@@ -22,9 +22,12 @@ FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 FLAGS_debug   := -O0 -g3 -fPIE
 FLAGS_asan    := -O1 -g3 -fPIE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FLAGS_fuzz    := -O1 -g -fPIE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+# (tests/cov: every block marks that it ran)
+FLAGS_cov     := -O1 -g -fPIE -ffunction-sections -DEBB_COVERAGE -fsanitize-coverage=trace-pc
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_debug    := -pie
 LINK_asan     := -pie -fsanitize=address,undefined
+LINK_cov      := -pie -Wl,--gc-sections
 LINK_fuzz     := -pie -fsanitize=address,undefined
 OUT      := $(BUILD)/$(MODE)
 CFLAGS   ?=
@@ -50,6 +53,7 @@ YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
 LINK_static_release := -static-pie -Wl,-z,relro,-z,now,--no-warnings
 LINK_static_debug   := -static-pie
 LINK_static_asan    := $(LINK_asan)
+LINK_static_cov     := -static-pie -Wl,--gc-sections,--no-warnings
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: what each may link is its privilege map -------------------------------------------

@@ -436,6 +436,10 @@ int filter_load(const struct filter *f)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
+#ifdef EBB_COVERAGE
+void cover_filtered(void); /* tests/cov/cover.c */
+#endif
+
 int filter_apply(const char *text, size_t size, char *err, size_t err_size)
 {
 	struct filter f = {0};
@@ -446,6 +450,10 @@ int filter_apply(const char *text, size_t size, char *err, size_t err_size)
 	r = filter_say_forbidden();
 	if (r == 0)
 		r = filter_load(&f);
+#ifdef EBB_COVERAGE
+	if (r == 0)
+		cover_filtered();
+#endif
 	if (r < 0)
 		snprintf(err, err_size, "the kernel refused the filter: %s", strerror(-r));
 	filter_fini(&f);

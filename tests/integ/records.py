@@ -14,10 +14,13 @@ from ebb import PROJECT
 SYS_PIDFD_GETFD = 438
 HEAD = struct.Struct("<II")
 
-with open(os.path.join(PROJECT, "runtime/wire/records.h")) as f:
-    TEXT = f.read()
-with open(os.path.join(PROJECT, "runtime/wire/queue_records.h")) as f:
-    TEXT += f.read()
+def _text(name):
+    with open(os.path.join(PROJECT, "runtime/wire", name)) as f:
+        return f.read()
+
+
+TEXT = "".join(map(_text, ["records.h", *sorted(n for n in os.listdir(os.path.join(PROJECT, "runtime/wire"))
+                                                if n.endswith("_records.h"))]))
 
 _LIST = re.search(r"#define WIRE_TYPES\(X\)(.*?)/\* clang-format on", TEXT, re.S)[1]
 TYPES = re.findall(r"X\((\w+)\)", _LIST)
@@ -69,19 +72,21 @@ class Layout:
             record[at:at + len(value)] = value
 
 
-_NO_RECORD = {"GATEWAY_READY", "API_READY", "API_SETTLED", "LEDGER_READY", "IPC_READY", "SHUTDOWN", "IPC_CONFIG",
-              "ROUTES_KNOWN", "GATEWAY_DRAIN", "API_LEDGER"}
-_NAMES = {"IMAGE_CANCEL": "meter_flush", "INSTANCE_COMMAND": "instance_command_record"}  # a cookie alone
+_NAMES = {"IMAGE_CANCEL": "meter_flush", "API_SETTLED": "meter_flush", "INSTANCE_COMMAND": "instance_command_record"}  # a cookie alone
+
+
+def _name(kind):
+    return _NAMES.get(kind, kind.lower())
 
 
 def layout(kind):
-    return Layout(_NAMES.get(kind, kind.lower()))
+    return Layout(_name(kind))
 
 
 def body(kind, **values):
     """The record of this type, zeros but for these fields."""
-    if kind in _NO_RECORD:
-        return b""
+    if _name(kind) not in _BODIES:
+        return b""  # it has no record, or another's
     at = layout(kind)
     record = bytearray(at.size)
     at.put(record, **values)

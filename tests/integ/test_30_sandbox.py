@@ -153,19 +153,17 @@ def test_inherits_no_descriptor(box):
             r"socket:|pipe:|/dev/null|/proc/\d+/fd|anon_inode:\[eventpoll\]", target.text), target.text
 
 
-REFUSED = [
-    "mount", "umount", "unshare_user", "clone_user", "clone3", "setns", "ptrace_init", "bpf",
-    "keyctl", "io_uring", "perf", "userfaultfd", "mknod", "chroot", "hostname", "packet_socket",
-    "vsock_socket", "module", "reboot", "handle"]
+# The barrier's own answer: EPERM of the filter, but where a program falls back from ENOSYS, where opening the
+# namespace of PID 1 is refused already, and for families of sockets.
+REFUSED = {
+    **dict.fromkeys(["mount", "umount", "unshare_user", "clone_user", "ptrace_init", "bpf", "keyctl", "io_uring", "perf",
+                     "userfaultfd", "mknod", "chroot", "hostname", "module", "reboot", "handle"], "EPERM"),
+    "clone3": "ENOSYS", "setns": "EACCES", "packet_socket": "EAFNOSUPPORT", "vsock_socket": "EAFNOSUPPORT"}
 
 
 @pytest.mark.parametrize("call", REFUSED)
 def test_kernel_refuses(box, call):
-    answer = tried(box, call)
-    allowed = {"EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESRCH", "EINVAL"}
-    assert answer in allowed, answer
-    if call in ("clone3", "io_uring"):
-        assert answer in ("ENOSYS", "EPERM")
+    assert tried(box, call) == REFUSED[call]
 
 
 def test_init_can_not_be_killed_from_inside(box):
@@ -177,7 +175,8 @@ def test_init_can_not_be_killed_from_inside(box):
     "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger",
     "/proc/1/mem", "/sys/kernel/uevent_helper", "/proc/sys/kernel/modprobe"])
 def test_can_not_write(box, path):
-    assert tried(box, "write", path) in ("EACCES", "EROFS", "ENOENT", "EPERM")
+    absent = ["ENOENT"] * (not os.path.exists(path))  # in this kernel
+    assert tried(box, "write", path) in ["EACCES", "EROFS", *absent]
 
 
 @pytest.mark.parametrize("path", ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kmsg",

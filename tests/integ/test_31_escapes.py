@@ -4,6 +4,8 @@ import collections
 
 import pytest
 
+import answers
+import counts
 import pictures
 from waiting import wait_for
 
@@ -24,9 +26,12 @@ def test_no_way_out_works_and_each_is_refused_by_a_barrier(box, seccomp):
     assert all(len(line) == 4 for line in lines), lines[-3:]
     tried = collections.Counter(family for _, family, _, _ in lines)
     passed = [" ".join(rest) for word, *rest in lines if word != "refused"]
-    print(f"\n{seccomp}: {len(lines)} attempts, {len(lines) - len(passed)} refused; "
-          + ", ".join(f"{family} {count}" for family, count in sorted(tried.items())))
+    counts.note(f"escapes, {seccomp}: {len(lines)} attempts, {len(lines) - len(passed)} refused; "
+                + ", ".join(f"{family} {count}" for family, count in sorted(tried.items())))
     assert not passed, "\n".join(passed)
+    # Each by the very answer that its barrier gives: a wrong argument would be no refusal.
+    wrong = [answers.wrong(family, answer, what, seccomp == "strict") for _, family, answer, what in lines]
+    assert not any(wrong), "\n".join(filter(None, wrong))
     assert len(lines) > 4000 and len(tried) >= 16, tried
     # The instance is as well as before, and ebb too.
     assert box.get("escapes", timeout=120).status == 200

@@ -5,6 +5,7 @@ formed and still a lie. Who says what he must not is ended and named; what he ma
 neighbour's instance, the other programs and the bill are as before.
 """
 import contextlib
+import json
 import os
 import random
 import re
@@ -247,8 +248,11 @@ def host(roots):
 
 
 def layer_of(ebb):
-    at = os.path.join(ebb.config["image_dir"], "layers")
-    return b"".join(bytes.fromhex(name.split(".")[0]) for name in sorted(os.listdir(at)))
+    """The layers of its only image, as the API keeps them."""
+    at = os.path.join(ebb.config["state_dir"], "images")
+    (name,) = [n for n in os.listdir(at) if n.endswith(".json")]
+    with open(os.path.join(at, name)) as f:
+        return b"".join(bytes.fromhex(digest.split(":")[-1]) for digest in json.load(f)["layers"])
 
 
 def put(ebb, changes=None, **exec_changes):
@@ -331,7 +335,7 @@ def odd_records():
         for command in range(3):
             record = body("INSTANCE_COMMAND", command=command, id=name)
             yield "api", f"command {command} for {name[:9]}", datagram("INSTANCE_COMMAND", record), 1
-    yield "api", "settled again", datagram("API_SETTLED"), 20
+    yield "api", "settled again", datagram("API_SETTLED", body("API_SETTLED", cookie=U64)), 20
     for seq in (0, 1, 1 << 40):
         yield "ledger", f"{seq} is safe", datagram("METER_ACK", body("METER_ACK", seq=seq)), 100
     for slot, generation in ((0, 0), (4094, 1), (4095, 1), (U32, U32), (0, U32), (1, U32), (0x80000000, 1)):
@@ -369,7 +373,7 @@ def test_imports_of_nothing_end_soon_and_leave_no_trace(host):
     """More than there may be at once, of files without an archive in them."""
     sound = Sound(host)
     (pid,) = host.programs("ebb-api")
-    layers = os.path.join(host.config["image_dir"], "layers")
+    layers = os.path.join(host.config["image_dir"], "pieces")
     before = os.listdir(layers)
     contents_ = [b"", b"\0" * 65536, random.Random(3).randbytes(65536), b"\x1f\x8b\x08" + b"\xff" * 999]
     for form in range(3):

@@ -58,7 +58,10 @@ void tried_in_child(const char *family, long (*call)(uint64_t), uint64_t value, 
 		_exit(call(value) < 0 ? (errno & 0xff) | 0x80 : 0);
 	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status)) {
-		say(family, strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGSYS, what);
+		char name[16];
+
+		snprintf(name, sizeof(name), "SIG%s", sigabbrev_np(WTERMSIG(status)));
+		say(family, name, WTERMSIG(status) == SIGSYS, what);
 		return;
 	}
 	errno = WEXITSTATUS(status) & 0x7f;

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the filtered programs of a MODE=cov build ran, before and under their filter, while a command ran.
+
+usage: collect.py FILE -- COMMAND...
+
+Looks for processes of those programs every few milliseconds, opens their maps (tests/cov/cover.c) and reads them
+when they are gone. Writes FILE (for report.py). Root: /proc/PID/map_files. Exits as the command did.
+"""
+import os
+import pickle
+import re
+import subprocess
+import sys
+import time
+
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-unpack")
+POLL_S = 0.003
+MAP = re.compile(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-cover", re.M)
+
+
+class Collection:
+    def __init__(self):
+        self.open, self.known, self.marks, self.processes = {}, set(), {}, dict.fromkeys(PROGRAMS, 0)
+
+    def look(self):
+        pids = {name for name in os.listdir("/proc") if name.isdigit()}
+        for pid in [pid for pid in self.open if pid not in pids]:
+            self.read(pid)
+        self.known &= pids
+        for pid in pids - self.known - self.open.keys():
+            self.begin(pid)
+
+    def begin(self, pid):
+        """A new process may be about to become one of ours, so it is looked at again until it is another."""
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                name = f.read().strip()
+            if name not in PROGRAMS:
+                if not name.startswith("ebb"):
+                    self.known.add(pid)
+                return
+            with open(f"/proc/{pid}/maps") as f:
+                found = MAP.search(f.read())
+            if found:
+                self.open[pid] = (name, os.open(f"/proc/{pid}/map_files/{found[1]}", os.O_RDONLY))
+        except OSError:
+            pass  # it is gone
+
+    def read(self, pid):
+        name, fd = self.open.pop(pid)
+        size = os.fstat(fd).st_size
+        marks = int.from_bytes(os.pread(fd, size, 0), "little")
+        os.close(fd)
+        self.marks[name] = self.marks.get(name, 0) | marks
+        self.processes[name] += 1
+
+    def end(self):
+        for pid in list(self.open):
+            self.read(pid)
+
+
+def main(path, command):
+    found = Collection()
+    process = subprocess.Popen(command)
+    while process.poll() is None:
+        found.look()
+        time.sleep(POLL_S)
+    found.end()
+    with open(path, "wb") as f:
+        pickle.dump({"marks": {name: marks.to_bytes((marks.bit_length() + 7) // 8, "little")
+                               for name, marks in found.marks.items()}, "processes": found.processes}, f)
+    return process.returncode
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4 or sys.argv[2] != "--":
+        sys.exit("usage: collect.py FILE -- COMMAND...")
+    sys.exit(main(sys.argv[1], sys.argv[3:]))
