@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "images/child.h"
+#include "images/jail.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -206,7 +207,18 @@ static void on_hash_end(struct image_import *i, int status)
 /* The machine goes on when the other two have said what they have to. */
 static void on_apply_end(struct image_import *i, int status)
 {
-	if (!i->fate.applied)
+	char how[256];
+
+	if (i->fate.applied)
+		return;
+	describe_end(&i->workers[WORKER_HERE], status, how, sizeof(how));
+	if (i->stage == STAGE_LAYERS && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == JAIL_SETUP_FAILED)
+		(void)import_fault(i, -EIO,
+				   "cannot put layer %" PRIu32 " on those below it: %s (overlayfs "
+				   "must be able to write where the images are: ext4, xfs, btrfs)",
+				   i->layer + 1, how);
+	else
 		ended_early(i, WORKER_HERE, status);
 }
 
