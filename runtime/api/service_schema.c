@@ -45,6 +45,7 @@ struct key {
 	.fallback = (usual)
 
 static const char *const timers_words[] = {"auto", "fire", "late", NULL};
+static const char *const upstream_words[] = {"auto", "http1", "h2c", NULL};
 static const char *const seccomp_words[] = {"default", "strict", NULL};
 static const char *const egress_words[] = {"none", NULL};
 
@@ -61,6 +62,7 @@ static const struct key ebb_keys[] = {
 	{"port", NUMBER(port, 1, 65535, 0), .zero = "auto"},
 	{"ioUring", KEY_BOOL, AT(io_uring)},
 	{"seccomp", KEY_WORD, AT(seccomp), .words = seccomp_words},
+	{"upstream", KEY_WORD, AT(upstream), .words = upstream_words},
 	{NULL},
 };
 

@@ -31,6 +31,7 @@ struct service_spec {
 	uint32_t timers, egress; /* index of the word */
 	uint32_t io_uring;       /* 0 or 1 */
 	uint32_t seccomp;        /* 0 default, 1 strict */
+	uint32_t upstream;       /* enum wire_upstream */
 	uint32_t host_count, env_count, command_count;
 	uint32_t capabilities; /* SPEC_CAPABILITIES_DEFAULT, or bits of enum wire_capability */
 	char image[IMAGE_NAME_SIZE];

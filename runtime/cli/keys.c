@@ -85,6 +85,11 @@ static const struct key keys_ebb[] = {
 	 .use = KEY_SENT,
 	 .words = "default strict",
 	 .help = "system calls; strict is what the common runtimes use and no more"},
+	{.name = "upstream",
+	 .kind = KEY_CHOICE,
+	 .use = KEY_SENT,
+	 .words = "auto http1 h2c",
+	 .help = "the HTTP it speaks; h2c is HTTP/2 (gRPC servers); auto finds out"},
 	{.name = NULL},
 };
 

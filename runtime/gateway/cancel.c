@@ -18,7 +18,8 @@ void cancel_begin(struct proxy *p, struct client *c)
 	struct upstream *u = client_upstream(p, c);
 	struct exchange *x = &c->x;
 
-	if (!u || !x->has_ticket || x->tunnel || shutdown(u->s.fd, SHUT_WR) < 0)
+	if (!u || !x->has_ticket || x->tunnel ||
+	    (u->s.carried ? !h2up_cancel(p, u) : shutdown(u->s.fd, SHUT_WR) < 0))
 		return; /* whoever ends the exchange closes it */
 	splice_end(p, &x->up);
 	splice_end(p, &x->down);

@@ -65,7 +65,7 @@ static void stop_if_empty(struct proxy *p)
 }
 
 /* A slot of the slab, NULL if it has none. */
-static struct client *take_slot(struct proxy *p, int fd)
+static struct client *take_slot(struct proxy *p)
 {
 	struct client *c;
 	uint32_t index;
@@ -76,7 +76,8 @@ static struct client *take_slot(struct proxy *p, int fd)
 	}
 	index = p->free_clients[--p->free_client_count];
 	c = &p->clients[index];
-	stream_open(&c->s, fd, index, LOOP_CLIENT_RECV);
+	stream_open(&c->s, -1, index, LOOP_CLIENT_RECV);
+	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
 	c->state = CLIENT_HEAD;
 	c->eof = c->counted = false;
 	c->spoke = false;
@@ -85,12 +86,14 @@ static struct client *take_slot(struct proxy *p, int fd)
 	return c;
 }
 
-struct client *client_open_carried(struct proxy *p, const struct client *carrier)
+struct client *client_open_carried(struct proxy *p, const struct client *carrier,
+				   const struct stream_carrier *by)
 {
-	struct client *c = take_slot(p, -1);
+	struct client *c = take_slot(p);
 
 	if (!c)
 		return NULL;
+	stream_open_carried(&c->s, by, c->s.index, LOOP_CLIENT_RECV);
 	c->address = carrier->address;
 	c->trusted = carrier->trusted;
 	c->peer_size = carrier->peer_size;
@@ -101,13 +104,14 @@ struct client *client_open_carried(struct proxy *p, const struct client *carrier
 
 static void accept_one(struct proxy *p, int fd, uint32_t listener)
 {
-	struct client *c = take_slot(p, fd);
+	struct client *c = take_slot(p);
 
 	if (!c) {
 		reply_full(fd, REPLY_NO_SLOT);
 		fd_close(&fd);
 		return;
 	}
+	c->s.fd = fd;
 	p->count.accepted++;
 	peer_note(p, c);
 	if (!peer_must_introduce(p, listener)) {
@@ -159,6 +163,7 @@ void client_close(struct proxy *p, struct client *c)
 	c->x.aborted = !c->x.tunnel && (c->state != CLIENT_FINISHING || c->s.sending);
 	account_end(p, c);
 	dispatch_abandon(p, c);
+	flow_fini(&p->io, &c->x.down);
 	c->state = CLIENT_CLOSING;
 	stream_close(&p->io, &c->s);
 	settle(p, c);
@@ -187,6 +192,7 @@ void client_farewell(struct proxy *p, struct client *c, const char *text, uint32
 {
 	c->x = (struct exchange){.request = {.buffer = BUFFER_NONE}};
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	c->state = CLIENT_FINISHING;
 	client_set_deadline(p, c, proxy_now(p) + LINGER_NS);
 	stream_send(&p->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
@@ -225,7 +231,7 @@ void client_next(struct proxy *p, struct client *c)
 	account_end(p, c);
 	request_drop(p, c);
 	if (c->s.carried) {
-		p->io.carrier->done(p->io.carrier_self, &c->s);
+		c->s.carrier->done(p->io.carrier_self, &c->s);
 		return;
 	}
 	if (!c->x.keep_alive || c->eof || p->draining) {
@@ -494,5 +500,6 @@ void client_drain(struct proxy *p)
 			h2_drain(p, c);
 	}
 	tunnel_drain(p);
+	h2up_drain(p);
 	stop_if_empty(p);
 }

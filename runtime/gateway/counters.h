@@ -14,6 +14,7 @@
 	X(targets_too_long) X(bodies_too_large) X(slow_senders) X(slow_readers) X(request_limits) \
 	X(h2_sessions) X(h2_streams) X(h2_refused) X(h2_full) X(h2_floods) X(h2_errors) X(h2_held) \
 	X(h2_no_memory) X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other) \
+	X(h2up_sessions) X(h2up_streams) X(h2up_goaways) X(h2up_errors) X(h2up_floods) X(h2up_held) \
 	X(http2_upstreams) X(room_asks) X(pool_drops) X(hibernations) X(yields) X(wakes) X(pongs) X(websocket_violations)
 /* clang-format on */
 

@@ -363,6 +363,38 @@ void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err)
 	client_set_deadline(p, c, proxy_now(p) + CAUSE_WAIT_NS);
 }
 
+bool dispatch_held(const struct client *c)
+{
+	return c->x.request.size > 0 && !c->x.body_gone && !c->x.got_bytes;
+}
+
+bool dispatch_repeatable(const struct client *c)
+{
+	return c->x.idempotent && dispatch_held(c) && c->x.attempts + 1 < ATTEMPTS_MAX;
+}
+
+void dispatch_anew(struct proxy *p, struct client *c, int err)
+{
+	struct instance *i = instance_of(p, c);
+	struct upstream *u = client_upstream(p, c);
+
+	if (!i || !c->x.has_ticket || !dispatch_held(c) || ++c->x.attempts >= ATTEMPTS_MAX) {
+		c->x.reused = false;
+		dispatch_failed(p, c, true, err);
+		return;
+	}
+	request_unshare(p, c);
+	if (c->x.request.size == 0) { /* there was no buffer for a copy */
+		dispatch_failed(p, c, true, err);
+		return;
+	}
+	splice_end(p, &c->x.up);
+	if (u)
+		upstream_detach(p, u, false);
+	p->count.retries++;
+	start(p, c, i);
+}
+
 /* A request under which two instances died does not get a third. */
 void dispatch_doubt_over(struct proxy *p, struct client *c)
 {
@@ -419,6 +451,7 @@ void dispatch_instance_down(struct proxy *p, const struct wire_instance_down *do
 	i->down_cause = down->cause;
 	i->down_detail = down->detail;
 	blame_died(p, down, i->service);
+	h2up_instance_down(p, i);
 	instances_down(&p->instances, &p->routes, i);
 	cancel_instance_down(p, down->slot, down->generation);
 	/* What is joined to it ends by itself: the kernel resets the connections of the dead, after

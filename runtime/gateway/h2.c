@@ -48,8 +48,6 @@ int h2_init(struct proxy *p)
 	if (!h)
 		return -ENOMEM;
 	p->h2 = h;
-	p->io.carrier = &h2_stream_carrier;
-	p->io.carrier_self = p;
 	if (p->config.h2c_streams == 0)
 		return 0;
 	count = count < 8 ? 8 : count > SESSIONS_MAX ? SESSIONS_MAX : count;
@@ -93,11 +91,13 @@ static int new_session(struct h2_session *s)
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 
-	if (nghttp2_session_server_new3(&s->ng, s->p->h2->callbacks, s, s->p->h2->options, &mem))
+	if (nghttp2_session_server_new3(&s->out.ng, s->p->h2->callbacks, s, s->p->h2->options,
+					&mem))
 		return -ENOMEM;
-	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, settings,
+	if (nghttp2_submit_settings(s->out.ng, NGHTTP2_FLAG_NONE, settings,
 				    sizeof(settings) / sizeof(settings[0])) ||
-	    nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0, H2_SESSION_WINDOW))
+	    nghttp2_session_set_local_window_size(s->out.ng, NGHTTP2_FLAG_NONE, 0,
+						  H2_SESSION_WINDOW))
 		return -ENOMEM;
 	return 0;
 }
@@ -125,12 +125,15 @@ void h2_begin(struct proxy *p, struct client *c)
 	index = h->free_sessions[--h->free_count];
 	s = &h->sessions[index];
 	/* It may be on the list of those to be flushed still, from its last use. */
-	*s = (struct h2_session){.dirty = s->dirty, .dirty_next = s->dirty_next};
+	*s = (struct h2_session){.dirty = s->dirty,
+				 .dirty_next = s->dirty_next,
+				 .waits = s->waits,
+				 .wait_next = s->wait_next};
 	s->p = p;
 	s->client = c->s.index;
 	s->block.buffer = BUFFER_NONE;
-	s->credit_ns = s->begun_ns = s->quiet_ns = s->stuck_ns = proxy_now(p);
-	h2_refund(s, INT32_MAX);
+	s->begun_ns = s->quiet_ns = s->stuck_ns = proxy_now(p);
+	h2_credit_init(&s->credit, proxy_now(p));
 	h2_arena_init(&s->arena, h->memory + (size_t)index * bytes, bytes);
 	c->state = CLIENT_SESSION;
 	c->session = index;
@@ -147,12 +150,12 @@ void h2_end(struct proxy *p, struct client *c)
 {
 	struct h2_session *s = &p->h2->sessions[c->session];
 
-	s->broken = true; /* nothing more is said */
+	s->out.broken = true; /* nothing more is said */
 	h2_streams_end(s);
 	buffers_put(p->io.buffers, s->block.buffer);
-	nghttp2_session_del(s->ng);
+	nghttp2_session_del(s->out.ng);
 	p->count.h2_no_memory += s->arena.refusals;
-	s->ng = NULL;
+	s->out.ng = NULL;
 	p->h2->free_sessions[p->h2->free_count++] = c->session;
 }
 
@@ -161,8 +164,8 @@ void h2_fail(struct h2_session *s, uint32_t code)
 	h2_streams_end(s);
 	s->failed = true;
 	s->stuck_ns = proxy_now(s->p);
-	if (nghttp2_session_terminate_session(s->ng, code))
-		s->broken = true;
+	if (nghttp2_session_terminate_session(s->out.ng, code))
+		s->out.broken = true;
 	h2_mark(s);
 	h2_set_deadline(s);
 }
@@ -175,8 +178,8 @@ void h2_drain(struct proxy *p, struct client *c)
 		return;
 	s->leaving = true;
 	s->quiet_ns = proxy_now(p);
-	(void)nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE,
-				    nghttp2_session_get_last_proc_stream_id(s->ng),
+	(void)nghttp2_submit_goaway(s->out.ng, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(s->out.ng),
 				    NGHTTP2_NO_ERROR, NULL, 0);
 	h2_mark(s);
 }
@@ -195,7 +198,7 @@ static bool take_held(struct h2_session *s)
 	if (t && !h2_stream_put(s, t, s->held.at, s->held.size))
 		return false;
 	if (!t)
-		(void)nghttp2_session_consume_stream(s->ng, s->held.id, s->held.size);
+		(void)nghttp2_session_consume_stream(s->out.ng, s->held.id, s->held.size);
 	s->held.size = 0;
 	stream_consume(&s->p->io, &c->s, s->held.eaten);
 	return true;
@@ -207,8 +210,8 @@ static void parse(struct h2_session *s)
 	ssize_t n;
 
 	while (!s->failed && c->s.in.size > 0 && take_held(s) && c->s.in.size > 0) {
-		n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)c->s.in.at, c->s.in.size);
-		if (n > 0 && !h2_charge_bytes(s, (uint64_t)n)) {
+		n = nghttp2_session_mem_recv(s->out.ng, (const uint8_t *)c->s.in.at, c->s.in.size);
+		if (n > 0 && !h2_charge_bytes(&s->credit, proxy_now(s->p), (uint64_t)n)) {
 			s->p->count.h2_floods++;
 			n = NGHTTP2_ERR_FLOODED;
 		}
@@ -249,11 +252,12 @@ static bool is_over(struct h2_session *s)
 {
 	struct client *c = h2_carrier(s);
 
-	if (s->broken)
+	if (s->out.broken)
 		return true;
-	if (c->s.sending || s->rest_size || s->hungry || nghttp2_session_want_write(s->ng))
+	if (c->s.sending || s->out.rest_size || s->out.hungry ||
+	    nghttp2_session_want_write(s->out.ng))
 		return false;
-	return s->failed || !nghttp2_session_want_read(s->ng) ||
+	return s->failed || !nghttp2_session_want_read(s->out.ng) ||
 	       (s->leaving && s->stream_count == 0);
 }
 
@@ -267,12 +271,36 @@ static void flush_one(struct proxy *p, struct h2_session *s)
 			stream_recv(&p->io, &c->s);
 	}
 	h2_gather(s);
-	if (is_over(s)) {
+	if (is_over(s))
 		client_leave(p, c);
+}
+
+/* It has something to do when there is a buffer again. */
+static void wait_for_buffer(struct h2_session *s)
+{
+	struct h2 *h = s->p->h2;
+
+	if (s->waits)
 		return;
+	s->waits = true;
+	s->wait_next = h->waiting;
+	h->waiting = (uint32_t)(s - h->sessions) + 1;
+}
+
+void h2_retry(struct proxy *p)
+{
+	uint32_t at = p->h2->waiting;
+
+	p->h2->waiting = 0;
+	for (; at; at = p->h2->sessions[at - 1].wait_next) {
+		p->h2->sessions[at - 1].waits = false;
+		h2_mark(&p->h2->sessions[at - 1]);
 	}
-	if (s->held.size || s->hungry)
-		h2_mark(s);
+}
+
+bool h2_is_due(const struct proxy *p)
+{
+	return p->h2->dirty;
 }
 
 void h2_flush(struct proxy *p)
@@ -285,8 +313,10 @@ void h2_flush(struct proxy *p)
 
 		at = s->dirty_next;
 		s->dirty = false;
-		if (s->ng)
+		if (s->out.ng)
 			flush_one(p, s);
+		if (s->out.ng && (s->held.size || s->out.hungry))
+			wait_for_buffer(s);
 	}
 }
 

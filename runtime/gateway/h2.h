@@ -17,10 +17,10 @@
 #include <nghttp2/nghttp2.h>
 
 #include "runtime/gateway/h2_memory.h"
+#include "runtime/gateway/h2_out.h"
 #include "runtime/gateway/proxy.h"
 #include "runtime/http/h2_head.h"
 
-#define NGHTTP2_FRAME_HEAD 9u
 /* A buffer has room for these beside a request head of usual size. */
 #define H2_STREAM_WINDOW 12288u
 /* So that what one stream does not take never stands in the way of another. */
@@ -50,6 +50,12 @@ struct h2_stream {
 	bool over; /* nghttp2 has forgotten it */
 };
 
+/* Against floods. */
+struct h2_credit {
+	int64_t left;
+	uint64_t useful, at_ns;
+};
+
 /* A head that is arriving; there is one at a time (RFC 9113 section 4.3). */
 struct h2_block {
 	bool open, ignored; /* ignored: trailers */
@@ -60,20 +66,16 @@ struct h2_block {
 };
 
 struct h2_session {
-	nghttp2_session *ng;
 	struct h2_arena arena;
 	struct proxy *p;
 	uint32_t client;  /* index */
 	uint32_t streams; /* head of the list, client + 1 */
 	uint32_t stream_count, work_head, work_tail, heads_head, heads_tail;
-	uint32_t dirty_next; /* session + 1 */
-	bool dirty, failed, leaving, acknowledged;
-	bool broken;           /* no GOAWAY can be sent either */
-	bool hungry, out_full; /* no buffer to gather in; no room in it */
+	uint32_t dirty_next, wait_next; /* session + 1 */
+	bool dirty, waits, failed, leaving, acknowledged;
 	uint32_t requests;
-	int64_t credit; /* against floods */
-	uint64_t useful;
-	uint64_t credit_ns, begun_ns, quiet_ns, block_ns, stuck_ns;
+	struct h2_credit credit;
+	uint64_t begun_ns, quiet_ns, block_ns, stuck_ns;
 	struct h2_block block;
 	/* A piece of a body that found no room: input waits until there is. */
 	struct {
@@ -82,10 +84,7 @@ struct h2_session {
 		int32_t id;
 		uint32_t eaten; /* of the input, with it */
 	} held;
-	/* What is being gathered to be sent. */
-	struct chunk out;
-	const uint8_t *rest; /* of the last frame */
-	uint32_t rest_size;
+	struct h2_out out; /* broken: no GOAWAY can be sent either */
 };
 
 struct h2 {
@@ -95,7 +94,7 @@ struct h2 {
 	char *memory;
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *options;
-	uint32_t dirty; /* session + 1 */
+	uint32_t dirty, waiting; /* session + 1; waiting: for a buffer */
 };
 
 static inline struct h2_session *h2_session_of(struct proxy *p, const struct h2_stream *t)
@@ -139,10 +138,13 @@ int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);
 
 /* h2_limits.c */
-/* What a frame costs. False: this is a flood. */
-bool h2_charge(struct h2_session *s, int64_t cost);
-bool h2_charge_bytes(struct h2_session *s, uint64_t bytes);
-void h2_refund(struct h2_session *s, int64_t credit);
+void h2_credit_init(struct h2_credit *c, uint64_t now_ns);
+/* What a frame costs by itself. */
+int64_t h2_frame_cost(const nghttp2_frame_hd *hd);
+/* False: this is a flood. */
+bool h2_charge(struct h2_credit *c, uint64_t now_ns, int64_t cost);
+bool h2_charge_bytes(struct h2_credit *c, uint64_t now_ns, uint64_t bytes);
+void h2_refund(struct h2_credit *c, int64_t credit);
 /* Looks at the deadlines of the connection. True if it is over. */
 bool h2_expired(struct h2_session *s);
 void h2_set_deadline(struct h2_session *s);

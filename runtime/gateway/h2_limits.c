@@ -13,33 +13,51 @@
 #define USEFUL_MAX        65536 /* fields may be more than their bytes: so much is remembered */
 #define GRACE_MS          5000  /* to take a GOAWAY */
 
-bool h2_charge(struct h2_session *s, int64_t cost)
+int64_t h2_frame_cost(const nghttp2_frame_hd *hd)
 {
-	uint64_t now_ns = proxy_now(s->p);
-	int64_t more = (int64_t)((now_ns - s->credit_ns) / (NS_PER_SEC / CREDIT_PER_SECOND));
+	static const uint8_t costs[] = {
+		[NGHTTP2_DATA] = 0,         [NGHTTP2_HEADERS] = 1,   [NGHTTP2_PRIORITY] = 4,
+		[NGHTTP2_RST_STREAM] = 10,  [NGHTTP2_SETTINGS] = 10, [NGHTTP2_PUSH_PROMISE] = 10,
+		[NGHTTP2_PING] = 5,         [NGHTTP2_GOAWAY] = 5,    [NGHTTP2_WINDOW_UPDATE] = 1,
+		[NGHTTP2_CONTINUATION] = 5,
+	};
+
+	if (hd->type == NGHTTP2_DATA)
+		return hd->length == 0 || (hd->flags & NGHTTP2_FLAG_PADDED) ? 2 : 0;
+	return hd->type < sizeof(costs) ? costs[hd->type] : 5;
+}
+
+void h2_credit_init(struct h2_credit *c, uint64_t now_ns)
+{
+	*c = (struct h2_credit){.left = CREDIT_MAX, .at_ns = now_ns};
+}
+
+bool h2_charge(struct h2_credit *c, uint64_t now_ns, int64_t cost)
+{
+	int64_t more = (int64_t)((now_ns - c->at_ns) / (NS_PER_SEC / CREDIT_PER_SECOND));
 
 	if (more > 0) {
-		s->credit_ns = now_ns;
-		h2_refund(s, more);
+		c->at_ns = now_ns;
+		h2_refund(c, more);
 	}
-	s->credit -= cost;
-	return s->credit >= 0;
+	c->left -= cost;
+	return c->left >= 0;
 }
 
 /* Bytes that were no body and no field: frames nobody knows, padding, frames of nothing. */
-bool h2_charge_bytes(struct h2_session *s, uint64_t bytes)
+bool h2_charge_bytes(struct h2_credit *c, uint64_t now_ns, uint64_t bytes)
 {
-	uint64_t waste = bytes > s->useful ? bytes - s->useful : 0;
+	uint64_t waste = bytes > c->useful ? bytes - c->useful : 0;
 
-	s->useful = s->useful > bytes ? s->useful - bytes : 0;
-	if (s->useful > USEFUL_MAX)
-		s->useful = USEFUL_MAX;
-	return h2_charge(s, (int64_t)(waste / WASTE_BYTES));
+	c->useful = c->useful > bytes ? c->useful - bytes : 0;
+	if (c->useful > USEFUL_MAX)
+		c->useful = USEFUL_MAX;
+	return h2_charge(c, now_ns, (int64_t)(waste / WASTE_BYTES));
 }
 
-void h2_refund(struct h2_session *s, int64_t credit)
+void h2_refund(struct h2_credit *c, int64_t credit)
 {
-	s->credit = s->credit + credit < CREDIT_MAX ? s->credit + credit : CREDIT_MAX;
+	c->left = c->left + credit < CREDIT_MAX ? c->left + credit : CREDIT_MAX;
 }
 
 /* The next deadline, and what it means. */

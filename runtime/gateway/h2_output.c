@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/gateway/h2.h"
+#include "runtime/gateway/h2_fields.h"
 
 void h2_mark(struct h2_session *s)
 {
@@ -71,36 +72,11 @@ static void piece_done(struct h2_session *s, struct h2_stream *t)
 	}
 }
 
-struct fields {
-	nghttp2_nv at[HTTP_HEADERS_MAX + 16];
-	size_t count;
-};
-
-static void add(struct fields *f, char *name, size_t name_size, char *value, size_t value_size)
-{
-	if (f->count == sizeof(f->at) / sizeof(f->at[0]))
-		return;
-	for (size_t i = 0; i < name_size; i++)
-		if (name[i] >= 'A' && name[i] <= 'Z')
-			name[i] |= 32; /* RFC 9113 section 8.2.1 */
-	/* The memory stays until the frame is written. */
-	f->at[f->count++] =
-		(nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_size, value_size,
-			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
-/* Fields of an HTTP/1.1 connection, which HTTP/2 does otherwise. */
-static bool is_hop(struct http_slice name)
-{
-	return http_slice_is_nocase(name, "connection") ||
-	       http_slice_is_nocase(name, "transfer-encoding") ||
-	       http_slice_is_nocase(name, "keep-alive") || http_slice_is_nocase(name, "upgrade");
-}
-
 /* A head as our serializer wrote it: its lines need no second opinion. Returns its bytes. */
-static uint32_t read_head(struct chunk *c, struct fields *f, bool *interim)
+static uint32_t read_head(struct chunk *c, struct h2_fields *f, bool *interim)
 {
 	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line;
+	struct http_header h;
 
 	f->count = 0;
 	if (!end || c->size < 12)
@@ -109,17 +85,11 @@ static uint32_t read_head(struct chunk *c, struct fields *f, bool *interim)
 	f->at[f->count++] =
 		(nghttp2_nv){(uint8_t *)(uintptr_t) ":status", (uint8_t *)c->at + 9, 7, 3,
 			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-	for (line = memchr(c->at, '\n', c->size); line && line < end;) {
-		char *name = line + 1, *colon;
-
-		line = memchr(name, '\n', (size_t)(end + 2 - name));
-		colon = line ? memchr(name, ':', (size_t)(line - name)) : NULL;
-		if (!colon)
-			break;
-		if (!is_hop((struct http_slice){name, (size_t)(colon - name)}))
-			add(f, name, (size_t)(colon - name), colon + 2,
-			    (size_t)(line - 1 - (colon + 2)));
-	}
+	line = memchr(c->at, '\n', c->size);
+	while (line && (line = h2_fields_line(line, end, &h)))
+		if (!h2_fields_hop(h.name))
+			h2_fields_add(f, (char *)(uintptr_t)h.name.at, h.name.size,
+				      (char *)(uintptr_t)h.value.at, h.value.size);
 	return (uint32_t)(end + 4 - c->at);
 }
 
@@ -138,7 +108,7 @@ static void submit_head(struct h2_session *s, struct h2_stream *t)
 {
 	struct client *c = h2_client(s->p, t);
 	nghttp2_data_provider body = {.read_callback = h2_read_body};
-	struct fields f;
+	struct h2_fields f;
 	bool interim = false, bare;
 	uint32_t bytes = read_head(&c->s.out, &f, &interim);
 	int r = NGHTTP2_ERR_INVALID_ARGUMENT;
@@ -148,10 +118,10 @@ static void submit_head(struct h2_session *s, struct h2_stream *t)
 	bare = is_last(c, 0) && !has_trailers(c);
 	t->final_sent = !interim;
 	if (bytes && interim)
-		r = nghttp2_submit_headers(s->ng, NGHTTP2_FLAG_NONE, t->id, NULL, f.at, f.count,
+		r = nghttp2_submit_headers(s->out.ng, NGHTTP2_FLAG_NONE, t->id, NULL, f.at, f.count,
 					   NULL);
 	else if (bytes)
-		r = nghttp2_submit_response(s->ng, t->id, f.at, f.count, bare ? NULL : &body);
+		r = nghttp2_submit_response(s->out.ng, t->id, f.at, f.count, bare ? NULL : &body);
 	if (r == 0)
 		return;
 	s->p->count.h2_errors++;
@@ -164,17 +134,17 @@ static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t 
 	struct chunk *text = &h2_client(s->p, t)->x.down.trailers;
 	struct http_head *head = &s->p->head; /* nobody reads a head while output is gathered */
 	const char *why;
-	struct fields f = {.count = 0};
+	struct h2_fields f = {.count = 0};
 
 	if (t->trailers_sent || http_trailers_parse(text->at, text->size, head, &why))
 		return;
 	for (size_t i = 0; i < head->header_count; i++) {
 		const struct http_header *h = &head->headers[i];
 
-		add(&f, (char *)(uintptr_t)h->name.at, h->name.size, (char *)(uintptr_t)h->value.at,
-		    h->value.size);
+		h2_fields_add(&f, (char *)(uintptr_t)h->name.at, h->name.size,
+			      (char *)(uintptr_t)h->value.at, h->value.size);
 	}
-	if (f.count && nghttp2_submit_trailer(s->ng, t->id, f.at, f.count) == 0) {
+	if (f.count && nghttp2_submit_trailer(s->out.ng, t->id, f.at, f.count) == 0) {
 		t->trailers_sent = true;
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 	}
@@ -188,7 +158,7 @@ int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self
 	if (!t)
 		return 0;
 	if (frame->hd.type == NGHTTP2_DATA)
-		h2_refund(s, 3);
+		h2_refund(&s->credit, 3);
 	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
 		t->end_sent = true;
@@ -210,17 +180,12 @@ ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t lengt
 	struct h2_session *s = self;
 	struct h2_stream *t = h2_stream_get(s, id);
 	struct client *c;
-	uint32_t room = BUFFER_UNIT - s->out.size;
 	size_t size;
 
 	if (!t)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	c = h2_client(s->p, t);
-	size = c->s.out.size < length ? c->s.out.size : length;
-	if (room >= 2048 && size > room - NGHTTP2_FRAME_HEAD)
-		size = room - NGHTTP2_FRAME_HEAD;
-	if (size > BUFFER_UNIT - NGHTTP2_FRAME_HEAD)
-		size = BUFFER_UNIT - NGHTTP2_FRAME_HEAD;
+	size = h2_out_share(&s->out, c->s.out.size, length);
 	if (is_last(c, size)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (has_trailers(c))
@@ -240,18 +205,12 @@ int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 	struct h2_session *s = self;
 	struct h2_stream *t = h2_stream_get(s, frame->hd.stream_id);
 	struct stream *stream;
-	char *to = s->out.at + s->out.size;
 
 	if (!t)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (BUFFER_UNIT - s->out.size < NGHTTP2_FRAME_HEAD + length) {
-		s->out_full = true;
-		return NGHTTP2_ERR_WOULDBLOCK;
-	}
 	stream = &h2_client(s->p, t)->s;
-	memcpy(to, head, NGHTTP2_FRAME_HEAD);
-	memcpy(to + NGHTTP2_FRAME_HEAD, stream->out.at, length);
-	s->out.size += NGHTTP2_FRAME_HEAD + (uint32_t)length;
+	if (!h2_out_body(&s->out, head, stream->out.at, length))
+		return NGHTTP2_ERR_WOULDBLOCK;
 	stream->out.at += length;
 	stream->out.size -= (uint32_t)length;
 	if (stream->out.size == 0)
@@ -261,71 +220,30 @@ int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 
 /* ---- gathering ---- */
 
-static void copy_rest(struct h2_session *s)
+static bool next_head(void *self)
 {
-	uint32_t room = BUFFER_UNIT - s->out.size;
-	uint32_t size = s->rest_size < room ? s->rest_size : room;
-
-	memcpy(s->out.at + s->out.size, s->rest, size);
-	s->out.size += size;
-	s->rest += size;
-	s->rest_size -= size;
-}
-
-/* One more frame or head. False if there is none, or no room. */
-static bool gather_one(struct h2_session *s)
-{
+	struct h2_session *s = self;
 	struct h2_stream *t;
-	ssize_t n;
 
-	if (s->rest_size > 0)
-		copy_rest(s);
-	if (s->rest_size > 0 || s->out.size == BUFFER_UNIT)
+	if (!s->heads_head)
 		return false;
-	if (s->heads_head) {
-		t = &s->p->h2->streams[s->heads_head - 1];
-		h2_heads_remove(s, t);
-		submit_head(s, t);
-	}
-	n = nghttp2_session_mem_send(s->ng, &s->rest);
-	if (n < 0) {
-		s->broken = true;
-		return false;
-	}
-	s->rest_size = (uint32_t)n;
-	return n > 0 || s->heads_head;
-}
-
-/* Fills a buffer. False if there was nothing to send. */
-static bool fill(struct h2_session *s)
-{
-	struct buffers *b = s->p->io.buffers;
-
-	s->out = (struct chunk){.buffer = buffers_get(b, BUFFER_UNIT)};
-	if (s->out.buffer == BUFFER_NONE) {
-		s->p->count.no_buffer++;
-		s->hungry = true;
-		return false;
-	}
-	s->out.at = buffers_at(b, s->out.buffer);
-	s->out_full = s->hungry = false;
-	while (!s->out_full && gather_one(s))
-		;
-	if (s->out.size > 0)
-		return true;
-	buffers_put(b, s->out.buffer);
-	return false;
+	t = &s->p->h2->streams[s->heads_head - 1];
+	h2_heads_remove(s, t);
+	submit_head(s, t);
+	return true;
 }
 
 void h2_gather(struct h2_session *s)
 {
 	struct client *c = h2_carrier(s);
 
-	while (!s->broken && !(c->s.sending && c->s.next.size) && fill(s)) {
+	while (!s->out.broken && !(c->s.sending && c->s.next.size) &&
+	       h2_out_fill(&s->out, s->p->io.buffers, next_head, s)) {
 		if (!c->s.sending)
 			s->stuck_ns = proxy_now(s->p);
-		stream_send(&s->p->io, &c->s, s->out);
+		stream_send(&s->p->io, &c->s, s->out.chunk);
 		h2_work(s); /* who was sent may have more */
 	}
+	s->p->count.no_buffer += s->out.hungry;
 	h2_work(s);
 }

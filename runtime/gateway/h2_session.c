@@ -10,7 +10,7 @@
 
 struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id)
 {
-	return nghttp2_session_get_stream_user_data(s->ng, id);
+	return nghttp2_session_get_stream_user_data(s->out.ng, id);
 }
 
 static int flood(struct h2_session *s)
@@ -20,26 +20,11 @@ static int flood(struct h2_session *s)
 	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/* What a frame costs by itself. */
-static int64_t cost_of(const nghttp2_frame_hd *hd)
-{
-	static const uint8_t costs[] = {
-		[NGHTTP2_DATA] = 0,         [NGHTTP2_HEADERS] = 1,   [NGHTTP2_PRIORITY] = 4,
-		[NGHTTP2_RST_STREAM] = 10,  [NGHTTP2_SETTINGS] = 10, [NGHTTP2_PUSH_PROMISE] = 10,
-		[NGHTTP2_PING] = 5,         [NGHTTP2_GOAWAY] = 5,    [NGHTTP2_WINDOW_UPDATE] = 1,
-		[NGHTTP2_CONTINUATION] = 5,
-	};
-
-	if (hd->type == NGHTTP2_DATA)
-		return hd->length == 0 || (hd->flags & NGHTTP2_FLAG_PADDED) ? 2 : 0;
-	return hd->type < sizeof(costs) ? costs[hd->type] : 5;
-}
-
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *self)
 {
 	struct h2_session *s = self;
 
-	return h2_charge(s, cost_of(hd)) ? 0 : flood(s);
+	return h2_charge(&s->credit, proxy_now(s->p), h2_frame_cost(hd)) ? 0 : flood(s);
 }
 
 static void drop_block(struct h2_session *s)
@@ -59,7 +44,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 		drop_block(s);
 		s->block.open = false;
 	}
-	return h2_charge(s, 20) ? 0 : flood(s);
+	return h2_charge(&s->credit, proxy_now(s->p), 20) ? 0 : flood(s);
 }
 
 static void place(struct h2_session *s, char **text, uint32_t *room)
@@ -73,7 +58,7 @@ static void place(struct h2_session *s, char **text, uint32_t *room)
 static void refuse_stream(struct h2_session *s, int32_t id)
 {
 	s->p->count.h2_refused++;
-	(void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+	(void)nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
@@ -139,7 +124,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 			  text = {(const char *)v.base, v.len};
 
 	b->listed += n.len + v.len + 32;
-	s->useful += n.len + v.len;
+	s->credit.useful += n.len + v.len;
 	if (b->listed > (uint64_t)s->p->config.head_bytes_max * BOMB_FACTOR)
 		return flood(s);
 	if (b->ignored)
@@ -176,7 +161,7 @@ static void begin_request(struct h2_session *s, int32_t id, bool ended)
 	while (h2_head_end(&b->head, ended) == -ENOBUFS)
 		if (!grow(s))
 			too_large(&b->head);
-	c = s->leaving ? NULL : client_open_carried(p, h2_carrier(s));
+	c = s->leaving ? NULL : client_open_carried(p, h2_carrier(s), &h2_stream_carrier);
 	if (!c) {
 		drop_block(s);
 		refuse_stream(s, id);
@@ -233,7 +218,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
 
 	/* The window of the connection is open always: streams have theirs. */
 	(void)nghttp2_session_consume_connection(ng, size);
-	s->useful += size;
+	s->credit.useful += size;
 	if (!t || t->status) {
 		(void)nghttp2_session_consume_stream(ng, id, size);
 		return 0;

@@ -60,8 +60,7 @@ void h2_stream_open(struct h2_session *s, struct client *c, int32_t id)
 		s->p->count.request_limits++;
 		h2_drain(s->p, h2_carrier(s));
 	}
-	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when it begins */
-	(void)nghttp2_session_set_stream_user_data(s->ng, id, t);
+	(void)nghttp2_session_set_stream_user_data(s->out.ng, id, t);
 }
 
 static void unlink_stream(struct h2_session *s, struct h2_stream *t)
@@ -83,15 +82,17 @@ static void unlink_stream(struct h2_session *s, struct h2_stream *t)
  * (RFC 9113 section 8.1). */
 static void part(struct h2_session *s, struct h2_stream *t, const struct client *c)
 {
-	uint32_t code = t->end_sent ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR;
+	uint32_t code = t->end_sent       ? NGHTTP2_NO_ERROR
+			: c->x.reset_code ? c->x.reset_code
+					  : NGHTTP2_INTERNAL_ERROR;
 
 	if (t->over)
 		return;
-	(void)nghttp2_session_set_stream_user_data(s->ng, t->id, NULL);
+	(void)nghttp2_session_set_stream_user_data(s->out.ng, t->id, NULL);
 	/* It also keeps nghttp2 from writing a head whose text is about to go. */
 	if ((!t->end_sent || !c->s.ended) &&
-	    nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, t->id, code))
-		s->broken = true;
+	    nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, t->id, code))
+		s->out.broken = true;
 	h2_mark(s);
 }
 
@@ -110,8 +111,6 @@ static void on_closed(void *self, struct stream *stream)
 	part(s, t, c);
 	if (s->held.size && s->held.id == t->id)
 		h2_mark(s);
-	buffers_put(p->io.buffers, c->x.down.trailers.buffer);
-	c->x.down.trailers.buffer = BUFFER_NONE;
 	unlink_stream(s, t);
 	if (s->stream_count == 0)
 		h2_set_deadline(s);
@@ -135,30 +134,11 @@ void h2_streams_end(struct h2_session *s)
 
 bool h2_stream_put(struct h2_session *s, struct h2_stream *t, const uint8_t *at, uint32_t size)
 {
-	struct client *c = h2_client(s->p, t);
-	struct stream *stream = &c->s;
-	struct buffers *b = s->p->io.buffers;
-	uint32_t room;
+	struct stream_io *io = &s->p->io;
 
-	if (stream->in.size == 0) {
-		stream->in.buffer = buffers_get(b, BUFFER_UNIT);
-		if (stream->in.buffer == BUFFER_NONE)
-			return false;
-		stream->in.at = buffers_at(b, stream->in.buffer) + BUFFER_HEADROOM;
-	}
-	for (;;) {
-		room = (uint32_t)(buffers_at(b, stream->in.buffer) +
-				  buffers_size(b, stream->in.buffer) - BUFFER_SLACK -
-				  (stream->in.at + stream->in.size));
-		if (size <= room)
-			break;
-		if (buffers_size(b, stream->in.buffer) != BUFFER_UNIT ||
-		    b->free_large_count <= b->large_count / LARGE_SHARE ||
-		    !stream_grow(&s->p->io, stream))
-			return false;
-	}
-	memcpy(stream->in.at + stream->in.size, at, size);
-	stream->in.size += size;
+	if (!stream_put(io, &h2_client(s->p, t)->s, at, size,
+			io->buffers->large_count / LARGE_SHARE))
+		return false;
 	t->untaken += size;
 	h2_note(s, t, H2_BYTES);
 	return true;
@@ -175,7 +155,8 @@ static void on_wants(void *self, struct stream *stream)
 		return;
 	s = h2_session_of(p, t);
 	if (t->untaken > stream->in.size) {
-		(void)nghttp2_session_consume_stream(s->ng, t->id, t->untaken - stream->in.size);
+		(void)nghttp2_session_consume_stream(s->out.ng, t->id,
+						     t->untaken - stream->in.size);
 		t->untaken = stream->in.size;
 		h2_mark(s);
 	}
@@ -257,7 +238,7 @@ static void on_has(void *self, struct stream *stream)
 	if (!t->final_sent)
 		h2_head_ready(s, t);
 	else if (t->deferred)
-		(void)nghttp2_session_resume_data(s->ng, t->id);
+		(void)nghttp2_session_resume_data(s->out.ng, t->id);
 	t->deferred = false;
 	h2_mark(s);
 }
@@ -268,7 +249,7 @@ static void on_done(void *self, struct stream *stream)
 	struct h2_stream *t = &p->h2->streams[stream->index];
 
 	if (t->end_sent) {
-		h2_refund(h2_session_of(p, t), 12);
+		h2_refund(&h2_session_of(p, t)->credit, 12);
 		client_close(p, &p->clients[stream->index]);
 	} else {
 		on_has(self, stream); /* only the end is left */

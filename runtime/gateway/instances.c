@@ -41,6 +41,16 @@ static int set_address(struct instance *i, const struct wire_instance_up *up)
 	return -EINVAL;
 }
 
+/* What one instance of a revision was found to speak, all of them do. */
+static uint8_t speaks_at_first(const struct service *s, const struct wire_instance_up *up)
+{
+	if (up->upstream == WIRE_HTTP_2)
+		return SPEAKS_HTTP2;
+	if (up->upstream == WIRE_HTTP_1)
+		return SPEAKS_HTTP1;
+	return s->http2_revision == up->revision && up->revision ? SPEAKS_HTTP2 : SPEAKS_UNKNOWN;
+}
+
 int instances_up(struct instances *all, struct routes *routes, const struct wire_instance_up *up,
 		 int *fds, uint64_t now_ns)
 {
@@ -48,7 +58,8 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 	struct instance *i;
 
 	if (up->slot >= INSTANCES_MAX || up->socket_count > STOCK_MAX || !s || !up->id[0] ||
-	    !text_terminated(up->id, sizeof(up->id)) || all->slots[up->slot].up)
+	    !text_terminated(up->id, sizeof(up->id)) || up->upstream >= WIRE_HTTP_COUNT ||
+	    all->slots[up->slot].up)
 		return -EINVAL;
 	i = &all->slots[up->slot];
 	*i = (struct instance){.slot = up->slot,
@@ -64,6 +75,9 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 		return -EINVAL;
 	i->id_size = strlen(up->id);
 	memcpy(i->id, up->id, i->id_size + 1);
+	i->upstream = (uint8_t)up->upstream;
+	i->speaks = speaks_at_first(s, up);
+	i->h2_streams_max = UINT32_MAX;
 	i->freeze_fd = keep_fd(&fds[0]);
 	instances_stock(i, fds + 1, up->socket_count);
 	i->up = true;

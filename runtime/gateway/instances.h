@@ -21,6 +21,9 @@
 /* What a connection was used for last: servers end it behind some and not behind others. */
 enum before { BEFORE_HEAD, BEFORE_SAFE, BEFORE_UNSAFE, BEFORE_COUNT };
 
+/* What it was found or is said to speak. */
+enum speaks { SPEAKS_UNKNOWN, SPEAKS_HTTP1, SPEAKS_HTTP2 };
+
 struct instance {
 	bool up, asked_sockets;
 	bool nacked; /* and has answered nothing since */
@@ -48,7 +51,12 @@ struct instance {
 	uint32_t wake_head, wake_tail; /* WebSockets that want a ticket again, client + 1 */
 	uint32_t used_sockets;         /* since the last time we asked for more */
 	uint64_t up_ns, doubt_until_ns;
-	uint32_t down_cause; /* of the last one that had this slot, while up is false */
+	uint8_t upstream;        /* enum wire_upstream: what its service says */
+	uint8_t speaks;          /* enum speaks */
+	bool told;               /* it was the instance that said so */
+	uint32_t h2_streams_max; /* on one connection, as it said last */
+	uint32_t h2_sessions;    /* head of the list, session + 1 */
+	uint32_t down_cause;     /* of the last one that had this slot, while up is false */
 	int32_t down_detail;
 	int freeze_fd;
 	int stock_fds[STOCK_MAX];

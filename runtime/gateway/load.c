@@ -40,12 +40,18 @@ static bool says_nack(const struct http_head *head)
 
 bool load_nacked(struct proxy *p, struct client *c)
 {
+	if (!says_nack(&p->head))
+		return false;
+	load_gave_back(p, c);
+	return true;
+}
+
+void load_gave_back(struct proxy *p, struct client *c)
+{
 	struct exchange *x = &c->x;
 	struct instance *i = instances_get(&p->instances, x->slot, x->generation);
 	struct service *s = &p->routes.services[x->service];
 
-	if (!says_nack(&p->head))
-		return false;
 	p->count.nacks++;
 	if (i) {
 		atomic_fetch_add_explicit(&board_slot(p->board, x->slot)->nacks, 1,
@@ -58,10 +64,9 @@ bool load_nacked(struct proxy *p, struct client *c)
 		request_unshare(p, c);
 		splice_end(p, &x->up);
 		dispatch_elsewhere(p, c);
-		return true;
+		return;
 	}
 	s->refused_nacked++;
 	queue_tell(p, x->service);
 	reply_error(p, c, 503, "OVERLOADED", 1, "Every instance gave this request back.");
-	return true;
 }

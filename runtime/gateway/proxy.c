@@ -74,7 +74,7 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 	l->handlers = handlers;
 	l->before_wait = proxy_before_wait;
 	l->self = p;
-	p->io = (struct stream_io){.loop = l, .buffers = b};
+	p->io = (struct stream_io){.loop = l, .buffers = b, .carrier_self = p};
 	r = init_slabs(p);
 	if (r == 0)
 		r = tunnel_init(p);
@@ -88,6 +88,8 @@ int proxy_init(struct proxy *p, struct loop *l, struct buffers *b)
 		r = splice_init(p);
 	if (r == 0)
 		r = h2_init(p);
+	if (r == 0)
+		r = h2up_init(p);
 	return r;
 }
 
@@ -112,15 +114,33 @@ static void feed_starved(struct proxy *p)
 	}
 }
 
+/* What carries streams says what they have. One may give another something to say: a client's bytes
+ * go to an instance, an instance's room to a client. */
+#define FLUSHES_MAX 64
+
+static void flush_carriers(struct proxy *p)
+{
+	int n = 0;
+
+	h2_retry(p);
+	h2up_retry(p);
+	for (; n < FLUSHES_MAX && (h2_is_due(p) || h2up_is_due(p)); n++) {
+		h2up_flush(p);
+		h2_flush(p);
+	}
+	if (n == FLUSHES_MAX) /* the others have their turn, and then at once */
+		(void)loop_sqe(p->io.loop, LOOP_IGNORE, 0, 0);
+}
+
 void proxy_before_wait(void *self)
 {
 	struct proxy *p = self;
 
 	if (p->starved_count > 0)
 		feed_starved(p);
+	flush_carriers(p);
 	if (p->mark_count > 0)
 		control_flush(p);
-	h2_flush(p);
 	dispatch_ring(p);
 	account_flush(p);
 	timers_arm(&p->timers, p->io.loop);

@@ -53,6 +53,7 @@ struct exchange {
 	uint32_t slot, generation, revision_seen;
 	bool has_ticket, counted;
 	bool method_is_head, idempotent, http_10, keep_alive, upgrade, timing, wants_continue;
+	bool wants_trailers;
 	bool cold, thawed;         /* how it started */
 	bool fresh_only;           /* a pooled connection failed: use a new one */
 	bool reused;               /* sent on a pooled connection */
@@ -64,6 +65,8 @@ struct exchange {
 	uint8_t attempts, deaths; /* instances that died under it */
 	uint8_t interims;         /* 1xx heads that came */
 	bool may_repeat;          /* in CLIENT_DOUBT: what to do then */
+	bool grpc;                /* by its content-type, if it came over HTTP/2 */
+	uint8_t reset_code;       /* for a client that speaks HTTP/2 */
 	uint8_t nacks;
 	bool open;            /* not accounted for yet, see account.h */
 	bool routed, aborted; /* service is known; the client went away before the end */
@@ -137,6 +140,7 @@ struct upstream {
 	uint32_t epoch; /* of the instance, when it was connected */
 	bool looking;   /* whether it said something before it was asked */
 	uint32_t head_seen;
+	uint32_t session; /* + 1: it carries others, see h2up.h */
 	uint64_t idle_until_ns;
 };
 
@@ -176,6 +180,7 @@ struct proxy {
 	struct client *clients;
 	struct upstream *upstreams;
 	struct h2 *h2;
+	struct h2up *h2up;
 	uint32_t client_count, upstream_count; /* sizes of the slabs */
 	uint32_t *free_clients, *free_upstreams;
 	uint32_t free_client_count, free_upstream_count;
@@ -235,7 +240,8 @@ void client_next(struct proxy *p, struct client *c);
 void client_close(struct proxy *p, struct client *c);
 void client_drain(struct proxy *p);
 /* A client whose bytes another one carries (an HTTP/2 stream), for one exchange. NULL: no slot. */
-struct client *client_open_carried(struct proxy *p, const struct client *carrier);
+struct client *client_open_carried(struct proxy *p, const struct client *carrier,
+				   const struct stream_carrier *by);
 /* A session is over: nothing is left to send. */
 void client_leave(struct proxy *p, struct client *c);
 /* The last words of a connection. */
@@ -269,6 +275,8 @@ void request_too_large(struct proxy *p, struct client *c);
 void request_body_too_large(struct proxy *p, struct client *c);
 /* Gives the written request back, once it can no longer be needed. */
 void request_drop(struct proxy *p, struct client *c);
+/* Its chunked body ended: the last chunk belongs to it too. */
+void request_ended(struct proxy *p, struct client *c);
 /* Makes it independent of an upstream that may still be sending it. */
 void request_unshare(struct proxy *p, struct client *c);
 uint64_t proxy_real_ms(struct proxy *p, uint64_t mono_ns);
@@ -280,6 +288,8 @@ struct http_slice proxy_date(struct proxy *p);
 void load_first_byte(struct proxy *p, const struct client *c);
 /* It has answered: after nacks that may mean room. */
 void load_answered(struct proxy *p, const struct client *c);
+/* It did not begin with it, and says so: the exchange goes on elsewhere or is answered. */
+void load_gave_back(struct proxy *p, struct client *c);
 /* True: the answer was a nack, and the exchange goes on elsewhere or is answered. */
 bool load_nacked(struct proxy *p, struct client *c);
 
@@ -293,6 +303,12 @@ void dispatch_service_gone(struct proxy *p, uint32_t service);
 void dispatch_all_queues(struct proxy *p);
 /* The upstream failed before it answered. refused: nothing can have been read by it. */
 void dispatch_failed(struct proxy *p, struct client *c, bool refused, int err);
+/* The request is here whole, and nothing came for it. */
+bool dispatch_held(const struct client *c);
+/* And it may be sent twice, and was not too often. */
+bool dispatch_repeatable(const struct client *c);
+/* Nobody read it, and nothing is wrong with the instance: sent to it once more. */
+void dispatch_anew(struct proxy *p, struct client *c, int err);
 /* Takes a ticket on the instance c is joined to once more. */
 enum board_take dispatch_again(struct proxy *p, struct client *c);
 /* Gives back the ticket that an upstream was left with. */
@@ -348,7 +364,30 @@ void h2_end(struct proxy *p, struct client *c);
 void h2_drain(struct proxy *p, struct client *c);
 /* Before waiting: sends what streams have. */
 void h2_flush(struct proxy *p);
+bool h2_is_due(const struct proxy *p);
+/* Those that waited for a buffer are due. */
+void h2_retry(struct proxy *p);
 uint32_t h2_open_sessions(const struct proxy *p);
+
+/* h2up.c, h2up_*.c: HTTP/2 to instances; private to them: h2up.h */
+int h2up_init(struct proxy *p);
+bool h2up_attach(struct proxy *p, struct client *c, struct instance *i);
+/* Of an upstream that carries others: */
+void h2up_on_connect(struct proxy *p, struct upstream *u, int res);
+void h2up_on_recv(struct proxy *p, struct upstream *u, enum stream_result r, int err);
+void h2up_on_sent(struct proxy *p, struct upstream *u, enum stream_result r);
+void h2up_on_timer(struct proxy *p, struct upstream *u);
+void h2up_end(struct proxy *p, struct upstream *u);
+/* Idle connections to it end; only_stale: those from before its last freeze. */
+void h2up_empty(struct proxy *p, struct instance *i, bool only_stale);
+/* Nobody chooses them any more: its slot is another's soon. */
+void h2up_instance_down(struct proxy *p, struct instance *i);
+void h2up_drain(struct proxy *p);
+/* Tells the instance that the request is over. False: it never heard of it. */
+bool h2up_cancel(struct proxy *p, struct upstream *u);
+void h2up_flush(struct proxy *p);
+bool h2up_is_due(const struct proxy *p);
+void h2up_retry(struct proxy *p);
 
 /* queue.c */
 /* Whether one more of this service may wait, so that no service takes all places. */
@@ -364,6 +403,23 @@ void queue_remove(struct proxy *p, uint32_t *head, uint32_t *tail, struct client
 /* upstream.c */
 /* Sends c's request on a pooled or new connection. False: no socket now, the caller waits. */
 bool upstream_attach(struct proxy *p, struct client *c, struct instance *i);
+/* A free slot for one, without a socket; NULL. */
+struct upstream *upstream_slot(struct proxy *p, struct instance *i);
+/* One with a socket, which may be connected. NULL: not now, the caller waits. */
+struct upstream *upstream_socket(struct proxy *p, struct instance *i);
+/* with_request: the send that follows waits for it. */
+void upstream_connect(struct proxy *p, struct upstream *u, struct instance *i, bool with_request);
+void upstream_join(struct client *c, struct upstream *u);
+/* Sends the request, which stays the exchange's. */
+void upstream_ask(struct proxy *p, struct client *c, struct upstream *u);
+/* Of one that is carried: s.in has new bytes, or has ended. */
+void upstream_received(struct proxy *p, struct upstream *u);
+/* The answer showed that it speaks another HTTP: again so, if that can be. */
+void upstream_speaks(struct proxy *p, struct client *c, struct upstream *u, bool http2);
+/* An idle connection's time begins; a freeze and more idling than any server allows make it stale.
+ */
+void upstream_idles(struct proxy *p, struct upstream *u, struct instance *i);
+bool upstream_is_stale(struct proxy *p, const struct upstream *u);
 /* Parts it from its client: into the pool if it is good for another request, else closed. */
 void upstream_detach(struct proxy *p, struct upstream *u, bool reusable);
 void upstream_close(struct proxy *p, struct upstream *u);
@@ -401,6 +457,8 @@ void response_received(struct proxy *p, struct client *c);
 
 /* relay.c */
 void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes);
+/* Gives back what it kept. */
+void flow_fini(struct stream_io *io, struct flow *f);
 /* Takes what s received as the next piece of the body, framed for the other side. 0, -EBADMSG for
  * wrong framing, -ENOBUFS. The chunk may be empty. */
 int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chunk *out);
@@ -424,6 +482,7 @@ void reply_error(struct proxy *p, struct client *c, int status, const char *code
 /* "HTTP/1.1 100 Continue" */
 void reply_continue(struct proxy *p, struct client *c);
 /* Best effort on a socket that is closed next. */
+const char *reply_reason(int status);
 enum reply_full { REPLY_NO_SLOT, REPLY_ADDRESS };
 void reply_full(int fd, enum reply_full why);
 

@@ -2,12 +2,14 @@
 /*
  * Bodies. Each way holds one piece that is being sent and at most one that was received
  * behind it; nothing is asked of a source whose sink is slower, so memory does not grow. Chunked
- * bodies are decoded, checked and framed anew, in place; extensions and trailers end here.
+ * bodies are decoded, checked and framed anew, in place; extensions end here, and so do trailers
+ * that nobody asked for.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "runtime/gateway/proxy.h"
+#include "runtime/gateway/serialize.h"
 #include "runtime/http/h2_head.h"
 
 static const char last_chunk[] = "0\r\n\r\n";
@@ -19,6 +21,12 @@ void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint
 	f->trailers.buffer = BUFFER_NONE;
 	http_chunked_init(&f->chunks);
 	f->done = f->in_done;
+}
+
+void flow_fini(struct stream_io *io, struct flow *f)
+{
+	buffers_put(io->buffers, f->trailers.buffer);
+	f->trailers = (struct chunk){.buffer = BUFFER_NONE};
 }
 
 /* Trailers are collected beside the body, in a buffer that only exists if there are any. */
@@ -91,6 +99,17 @@ static void frame(struct chunk *c, bool last)
 	}
 }
 
+/* The carrier of s said that nothing follows; and what stands behind the body, if that is wanted.
+ */
+static void take_end(struct flow *f, struct stream *s)
+{
+	f->in_done = true;
+	if (!f->chunks.keep_trailers || f->trailers.buffer != BUFFER_NONE)
+		return;
+	f->trailers = s->trailers;
+	s->trailers = (struct chunk){.buffer = BUFFER_NONE};
+}
+
 /* What is behind the end of the body stays with the stream, in a buffer of its own. */
 static int keep_rest(struct stream_io *io, struct stream *s, uint32_t used)
 {
@@ -135,11 +154,12 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 	if (r < 0)
 		return r;
 	if (f->in == HTTP_UNTIL_CLOSE && s->ended)
-		f->in_done = true;
+		take_end(f, s);
 	f->bytes += taken.size;
+	/* Trailers come in a piece of their own, see finished(). */
+	f->end_framed = f->in_done && (f->out != HTTP_CHUNKED || f->trailers.buffer == BUFFER_NONE);
 	if (f->out == HTTP_CHUNKED)
-		frame(&taken, f->in_done);
-	f->end_framed = f->in_done;
+		frame(&taken, f->end_framed);
 	*out = taken;
 	return 0;
 }
@@ -162,16 +182,47 @@ static void broken(struct proxy *p, struct client *c, enum relay_way way, int er
 	client_close(p, c);
 }
 
+/* The end of a chunked body, with the trailers that may stand there. */
+static struct chunk last_piece(struct proxy *p, struct flow *f)
+{
+	struct chunk piece = {(char *)(uintptr_t)last_chunk, 5, BUFFER_NONE};
+	uint32_t buffer = BUFFER_NONE;
+	struct writer w;
+	const char *why;
+
+	if (f->trailers.size &&
+	    !http_trailers_parse(f->trailers.at, f->trailers.size, &p->head, &why))
+		buffer = buffers_get(p->io.buffers, BUFFER_UNIT);
+	if (buffer == BUFFER_NONE)
+		return piece;
+	w = (struct writer){.at = buffers_at(p->io.buffers, buffer)};
+	w.end = w.at + BUFFER_UNIT;
+	writer_lit(&w, "0\r\n");
+	for (size_t i = 0; i < p->head.header_count; i++)
+		writer_field(&w, &p->head.headers[i]);
+	writer_lit(&w, "\r\n");
+	if (w.overflow) {
+		buffers_put(p->io.buffers, buffer);
+		return piece;
+	}
+	piece.at = buffers_at(p->io.buffers, buffer);
+	piece.size = (uint32_t)(w.at - piece.at);
+	piece.buffer = buffer;
+	return piece;
+}
+
 /* Everything of this way was received and what was received is sent. */
 static void finished(struct proxy *p, struct client *c, struct flow *f, enum relay_way way)
 {
 	f->done = true;
-	/* Only the end of the source told us that this was all. */
-	if (f->out == HTTP_CHUNKED && !f->end_framed)
+	/* Only the end of the source told us that this was all, or trailers follow. */
+	if (f->out == HTTP_CHUNKED && !f->end_framed) {
+		if (way == RELAY_UP)
+			request_ended(p, c);
 		stream_send(&p->io, way == RELAY_UP ? &client_upstream(p, c)->s : &c->s,
-			    (struct chunk){.at = (char *)(uintptr_t)last_chunk,
-					   .size = 5,
-					   .buffer = BUFFER_NONE});
+			    last_piece(p, f));
+		flow_fini(&p->io, f);
+	}
 	if (way == RELAY_UP) {
 		if (c->s.in.size == 0 && !buffers_low(p->io.buffers))
 			stream_recv(&p->io, &c->s); /* to see the client go away */
@@ -204,11 +255,11 @@ static void send_piece(struct proxy *p, struct client *c, struct upstream *u, en
 		stream_send(&p->io, dst, piece);
 	else
 		buffers_put(p->io.buffers, piece.buffer);
-	if (f->in_done && !up) {
+	if (f->end_framed && !up) {
 		response_received(p, c);
 		if (!c->s.sending)
 			client_next(p, c);
-	} else if (!f->in_done) {
+	} else if (!f->in_done || !f->end_framed) {
 		relay_pump(p, c, way);
 	} else if (!piece.size) {
 		finished(p, c, f, way);
@@ -216,9 +267,9 @@ static void send_piece(struct proxy *p, struct client *c, struct upstream *u, en
 }
 
 /* Bodies this long wait for splice(2) rather than being read ahead. */
-static bool is_long(const struct client *c, const struct flow *f)
+static bool is_long(const struct client *c, const struct upstream *u, const struct flow *f)
 {
-	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried;
+	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried && !u->s.carried;
 }
 
 void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
@@ -239,7 +290,7 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 	if (c->pace.next_ns == 0 && !f->in_done)
 		pace_begin(p, c);
 	if (dst->sending) {
-		if (src->in.size == 0 && !f->in_done && !is_long(c, f) &&
+		if (src->in.size == 0 && !f->in_done && !is_long(c, u, f) &&
 		    !buffers_low(p->io.buffers))
 			stream_recv(&p->io, src);
 		else if (up && !f->in_done)
@@ -248,7 +299,7 @@ void relay_pump(struct proxy *p, struct client *c, enum relay_way way)
 		finished(p, c, f, way);
 	} else if (src->in.size > 0) {
 		send_piece(p, c, u, way);
-	} else if (!is_long(c, f) || !splice_begin(p, c, way)) {
+	} else if (!is_long(c, u, f) || !splice_begin(p, c, way)) {
 		stream_recv(&p->io, src);
 	}
 }
@@ -262,6 +313,6 @@ void relay_on_end(struct proxy *p, struct client *c, enum relay_way way)
 		client_close(p, c);
 		return;
 	}
-	f->in_done = true;
+	take_end(f, way == RELAY_UP ? &c->s : &client_upstream(p, c)->s);
 	relay_pump(p, c, way);
 }

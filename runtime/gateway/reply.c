@@ -12,20 +12,34 @@
 
 #define SEND_REPLY_NS (5 * NS_PER_SEC)
 
-static const char *reason_of(int status)
+const char *reply_reason(int status)
 {
 	static const struct {
 		int status;
 		const char *reason;
 	} reasons[] = {
+		{200, "OK"},
+		{201, "Created"},
+		{204, "No Content"},
+		{206, "Partial Content"},
+		{301, "Moved Permanently"},
+		{302, "Found"},
+		{303, "See Other"},
+		{304, "Not Modified"},
+		{307, "Temporary Redirect"},
 		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{403, "Forbidden"},
 		{404, "Not Found"},
+		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
 		{417, "Expectation Failed"},
 		{426, "Upgrade Required"},
 		{431, "Request Header Fields Too Large"},
+		{429, "Too Many Requests"},
+		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
 		{502, "Bad Gateway"},
 		{503, "Service Unavailable"},
@@ -36,7 +50,7 @@ static const char *reason_of(int status)
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
-	return "Error";
+	return status < 400 ? "OK" : "Error";
 }
 
 static void count_error(struct proxy *p, int status)
@@ -84,7 +98,7 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 {
 	char body_text[1024];
 	struct writer body = {body_text, body_text + sizeof(body_text), false};
-	const char *reason = reason_of(status);
+	const char *reason = reply_reason(status);
 
 	write_body(&body, x, code, message);
 	writer_lit(w, "HTTP/1.1 ");

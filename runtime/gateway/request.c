@@ -99,6 +99,20 @@ void request_drop(struct proxy *p, struct client *c)
 	*r = (struct chunk){.buffer = BUFFER_NONE};
 }
 
+/* The end of its body, which came by itself, belongs to it if it is sent again. */
+void request_ended(struct proxy *p, struct client *c)
+{
+	struct chunk *r = &c->x.request;
+
+	if (r->size == 0 || c->x.body_gone)
+		return;
+	if (buffers_size(p->io.buffers, r->buffer) - r->size < 5)
+		c->x.body_gone = true;
+	else
+		memcpy(r->at + r->size, "0\r\n\r\n", 5);
+	r->size += c->x.body_gone ? 0 : 5;
+}
+
 void request_unshare(struct proxy *p, struct client *c)
 {
 	struct chunk *r = &c->x.request, copy;
@@ -139,6 +153,15 @@ static bool asks_timing(const struct http_head *head)
 	return false;
 }
 
+/* gRPC is HTTP/2 on both sides. */
+static bool is_grpc(const struct http_head *head)
+{
+	const struct http_header *type = http_find(head, "content-type");
+
+	return type && type->value.size >= 16 &&
+	       memcmp(type->value.at, "application/grpc", 16) == 0;
+}
+
 static void exchange_begin(struct proxy *p, struct client *c, const struct http_head *head)
 {
 	struct exchange *x = &c->x;
@@ -150,6 +173,8 @@ static void exchange_begin(struct proxy *p, struct client *c, const struct http_
 		.keep_alive = head->keep_alive,
 		.upgrade = head->upgrade && head->framing == HTTP_NO_BODY,
 		.timing = asks_timing(head),
+		.wants_trailers = head->te_trailers,
+		.grpc = c->s.carried && is_grpc(head),
 		.wants_continue = head->expect_continue && head->framing != HTTP_NO_BODY,
 		.arrived_ns = proxy_now(p),
 		.request = {.buffer = BUFFER_NONE},

@@ -26,6 +26,12 @@ static enum http_framing framing_for(const struct client *c, enum http_framing i
 	return in;
 }
 
+/* What carries an upstream tells its end itself, and what stands behind it. */
+static enum http_framing framing_from(const struct upstream *u, enum http_framing in)
+{
+	return in == HTTP_LENGTH && u->s.carried ? HTTP_UNTIL_CLOSE : in;
+}
+
 /* Whether the 101 answers what was asked, which is read again out of what was sent. */
 static bool upgrade_ok(struct client *c, const struct http_head *response, const char **why)
 {
@@ -163,8 +169,9 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 		p->count.upgrades++;
 		tunnel_begin(p, c, head);
 	} else {
-		flow_init(&x->down, head->framing, framing_for(c, head->framing), head->body_bytes);
-		x->down.chunks.keep_trailers = c->s.carried;
+		flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
+			  head->body_bytes);
+		x->down.chunks.keep_trailers = c->s.carried || x->wants_trailers;
 	}
 	if (p->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel) ||
 	    answers_early(c, head, u->s.in.size - head_bytes))
@@ -184,7 +191,7 @@ static void send_head(struct proxy *p, struct client *c, struct upstream *u, uin
 	request_drop(p, c);
 	x->head_sent = true;
 	stream_send(&p->io, &c->s, out);
-	if (x->down.in_done)
+	if (x->down.in_done && (x->down.done || x->down.end_framed))
 		response_received(p, c);
 	else
 		relay_pump(p, c, RELAY_DOWN);
@@ -227,9 +234,8 @@ static int read_one(struct proxy *p, struct client *c, struct upstream *u)
 
 	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
 		p->count.http2_upstreams++;
-		bad_response(p, c,
-			     "it speaks HTTP/2 (as gRPC servers do), and ebb speaks only HTTP/1.1 "
-			     "to functions");
+		c->x.got_bytes = false; /* they were no answer, nor did it read the request */
+		upstream_speaks(p, c, u, true);
 		return 0;
 	}
 	if (end == 0) {

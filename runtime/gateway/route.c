@@ -134,6 +134,7 @@ int routes_del(struct routes *r, uint32_t index)
 	if (!routes_service(r, index))
 		return -EINVAL;
 	r->services[index].used = false;
+	r->services[index].http2_revision = 0;
 	rebuild(r);
 	return 0;
 }

@@ -21,6 +21,7 @@ struct service {
 	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */
 	struct wire_choice choice; /* the last one that was news, and counts not yet told */
 	uint64_t choice_told_ns;
+	uint32_t http2_revision; /* the last one that was found to speak it */
 	bool choice_due;
 	uint32_t first_variant, next_variant;  /* index + 1: revisions that share its requests */
 	uint32_t host_next[SERVICE_HOSTS_MAX]; /* chains of the host table, host number + 1 */

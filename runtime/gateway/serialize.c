@@ -152,11 +152,11 @@ static struct http_slice request_id(const struct http_head *head, const struct r
 	return x->request_id;
 }
 
-static bool takes_trailers(const struct http_head *head)
+/* TE is of one hop; a client that names it so takes trailers, and we pass them. */
+static bool goes_on(const struct http_head *head, const struct request_extras *x)
 {
-	const struct http_header *te = http_find(head, "te");
-
-	return te && http_slice_is_nocase(te->value, "trailers");
+	return head->te_trailers &&
+	       (x->http2 || http_connection_names(head, (struct http_slice){"te", 2}));
 }
 
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
@@ -188,7 +188,7 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 		writer_lit(w, "connection: upgrade\r\n");
 	if (head->websocket)
 		writer_lit(w, "upgrade: websocket\r\n");
-	else if (x->http2 && takes_trailers(head))
+	else if (goes_on(head, x) && !head->upgrade)
 		writer_lit(w, "te: trailers\r\nconnection: te\r\n");
 	if (x->chunked)
 		writer_lit(w, "transfer-encoding: chunked\r\n");

@@ -20,10 +20,18 @@ void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op
 			     .index = index,
 			     .life = life,
 			     .first_op = first_op,
-			     .carried = fd < 0,
+			     .trailers = no_chunk,
 			     .in = no_chunk,
 			     .out = no_chunk,
 			     .next = no_chunk};
+}
+
+void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, uint32_t index,
+			 enum loop_op first_op)
+{
+	stream_open(s, -1, index, first_op);
+	s->carried = true;
+	s->carrier = carrier;
 }
 
 static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op)
@@ -63,7 +71,7 @@ void stream_recv(struct stream_io *io, struct stream *s)
 		return;
 	s->receiving = true;
 	if (s->carried) {
-		io->carrier->wants(io->carrier_self, s);
+		s->carrier->wants(io->carrier_self, s);
 		return;
 	}
 	s->recv_waits = s->nonblocking;
@@ -96,7 +104,7 @@ void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chun
 	s->sending = true;
 	s->out = chunk;
 	if (s->carried)
-		io->carrier->has(io->carrier_self, s);
+		s->carrier->has(io->carrier_self, s);
 	else
 		submit_send(io, s);
 }
@@ -166,6 +174,32 @@ bool stream_grow(struct stream_io *io, struct stream *s)
 	memcpy(to, s->in.at, s->in.size);
 	buffers_put(io->buffers, s->in.buffer);
 	s->in = (struct chunk){to, s->in.size, large};
+	return true;
+}
+
+bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t size,
+		uint32_t spare)
+{
+	struct buffers *b = io->buffers;
+	char *end;
+
+	if (s->in.size == 0) {
+		buffers_put(b, s->in.buffer);
+		s->in = (struct chunk){.buffer = buffers_get(b, BUFFER_UNIT)};
+		if (s->in.buffer == BUFFER_NONE)
+			return false;
+		s->in.at = buffers_at(b, s->in.buffer) + BUFFER_HEADROOM;
+	}
+	for (;;) {
+		end = buffers_at(b, s->in.buffer) + buffers_size(b, s->in.buffer) - BUFFER_SLACK;
+		if (size <= (uint32_t)(end - (s->in.at + s->in.size)))
+			break;
+		if (buffers_size(b, s->in.buffer) != BUFFER_UNIT || b->free_large_count <= spare ||
+		    !stream_grow(io, s))
+			return false;
+	}
+	memcpy(s->in.at + s->in.size, at, size);
+	s->in.size += size;
 	return true;
 }
 
@@ -266,7 +300,7 @@ void stream_close(struct stream_io *io, struct stream *s)
 		return;
 	s->closing = true;
 	if (s->carried)
-		io->carrier->closed(io->carrier_self, s);
+		s->carrier->closed(io->carrier_self, s);
 	if (s->pending == 0)
 		return;
 	sqe = loop_sqe(io->loop, LOOP_IGNORE, 0, 0);
@@ -289,7 +323,8 @@ bool stream_settled(struct stream_io *io, struct stream *s)
 	buffers_put(io->buffers, s->in.buffer);
 	buffers_put(io->buffers, s->out.buffer);
 	buffers_put(io->buffers, s->next.buffer);
-	s->in = s->out = s->next = no_chunk;
+	buffers_put(io->buffers, s->trailers.buffer);
+	s->in = s->out = s->next = s->trailers = no_chunk;
 	fd_close(&s->fd);
 	s->life++;
 	return true;

@@ -7,7 +7,8 @@
  * to back-pressure. Multishot receive would save one entry per message and measured the same.
  *
  * A stream without a descriptor is carried: what stands for the socket is another one, shared by
- * many (HTTP/2, h2.c), which puts bytes into `in` and takes them from `out` itself.
+ * many (HTTP/2: h2.c for clients, h2up.c for instances), which puts bytes into `in` and takes them
+ * from `out` itself.
  *
  * Life cycle: stream_open; stream_close asks the kernel to give everything back; when
  * stream_settled the descriptor is closed and the slot may be used again. Closing a descriptor
@@ -34,9 +35,11 @@ struct stream {
 	bool watched;                /* stream_watch */
 	bool recv_waits, send_waits; /* for readiness, on a socket in non-blocking mode */
 	bool nonblocking;
-	bool carried, ended;    /* ended: carried, and nothing follows what is in `in` */
+	bool carried, ended;    /* ended: carried, and nothing follows what is in `in`, but */
+	struct chunk trailers;  /* of what ended: lines, up to and with the empty one */
 	struct chunk in;        /* received, not yet consumed */
 	struct chunk out, next; /* being sent, and behind it */
+	const struct stream_carrier *carrier; /* if carried */
 };
 
 /* What carries streams that have no socket. */
@@ -51,12 +54,13 @@ struct stream_carrier {
 struct stream_io {
 	struct loop *loop;
 	struct buffers *buffers;
-	const struct stream_carrier *carrier;
 	void *carrier_self;
 };
 
-/* fd -1: carried. */
 void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op);
+/* The same without a descriptor. */
+void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, uint32_t index,
+			 enum loop_op first_op);
 /* Asks for bytes, unless that is under way. */
 void stream_recv(struct stream_io *io, struct stream *s);
 /* Sends a chunk, behind the one under way if there is one (one may wait, no more). Takes its
@@ -86,6 +90,10 @@ enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 				  const struct loop_event *e, int *err);
 
+/* What carries a stream puts bytes behind those that wait; of the large buffers it leaves spare
+ * ones for heads. False if there is no room. */
+bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t size,
+		uint32_t spare);
 /* Drops size bytes from the front of what was received. */
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size);
 /* A buffer with room behind it for a head that arrives in pieces. False if there is none. */

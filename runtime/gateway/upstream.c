@@ -43,10 +43,22 @@ static uint32_t freezes_of(struct proxy *p, const struct instance *i)
 	return atomic_load_explicit(&board_slot(p->board, i->slot)->freezes, memory_order_acquire);
 }
 
+void upstream_idles(struct proxy *p, struct upstream *u, struct instance *i)
+{
+	u->freezes = freezes_of(p, i);
+	u->idle_until_ns = proxy_now(p) + POOL_IDLE_NS;
+	timers_set(&p->timers, p->client_count + u->s.index, u->idle_until_ns);
+}
+
 static bool is_stale(struct proxy *p, const struct upstream *u, uint32_t freezes)
 {
 	return u->freezes != freezes &&
 	       proxy_now(p) + POOL_IDLE_NS > u->idle_until_ns + STALE_AFTER_NS;
+}
+
+bool upstream_is_stale(struct proxy *p, const struct upstream *u)
+{
+	return is_stale(p, u, freezes_of(p, &p->instances.slots[u->slot]));
 }
 
 /* The client's ticket is still open, so no freeze can come between. */
@@ -55,15 +67,13 @@ static void pool_push(struct proxy *p, struct upstream *u, struct instance *i)
 	uint32_t self = u->s.index + 1;
 
 	u->idle = true;
-	u->freezes = freezes_of(p, i);
 	u->idle_prev = 0;
 	u->idle_next = i->idle_head;
 	if (i->idle_head)
 		p->upstreams[i->idle_head - 1].idle_prev = self;
 	i->idle_head = self;
 	i->idle_count++;
-	u->idle_until_ns = proxy_now(p) + POOL_IDLE_NS;
-	timers_set(&p->timers, p->client_count + u->s.index, u->idle_until_ns);
+	upstream_idles(p, u, i);
 }
 
 static void settle(struct proxy *p, struct upstream *u)
@@ -78,6 +88,8 @@ void upstream_close(struct proxy *p, struct upstream *u)
 {
 	if (u->s.closing)
 		return;
+	if (u->session)
+		h2up_end(p, u);
 	pool_remove(p, u);
 	stream_close(&p->io, &u->s);
 	dispatch_give(p, u);
@@ -91,6 +103,7 @@ void upstream_empty_pool(struct proxy *p, struct instance *i)
 		p->count.pool_poisoned++;
 		upstream_close(p, &p->upstreams[i->idle_head - 1]);
 	}
+	h2up_empty(p, i, false);
 }
 
 void upstream_drop_stale(struct proxy *p, struct instance *i)
@@ -106,6 +119,7 @@ void upstream_drop_stale(struct proxy *p, struct instance *i)
 		p->count.pool_poisoned++;
 		upstream_close(p, u);
 	}
+	h2up_empty(p, i, true);
 }
 
 bool upstream_may_pool(const struct proxy *p, const struct instance *i)
@@ -121,8 +135,8 @@ void upstream_detach(struct proxy *p, struct upstream *u, bool reusable)
 	if (c)
 		c->x.upstream = 0;
 	u->client = 0;
-	if (!reusable || !i || !upstream_may_pool(p, i) || u->s.sending || u->s.in.size > 0 ||
-	    u->s.closing) {
+	if (!reusable || !i || u->s.carried || !upstream_may_pool(p, i) || u->s.sending ||
+	    u->s.in.size > 0 || u->s.closing) {
 		upstream_close(p, u);
 		return;
 	}
@@ -134,22 +148,22 @@ void upstream_detach(struct proxy *p, struct upstream *u, bool reusable)
 	stream_recv(&p->io, &u->s); /* to see its end, and ready for the next answer */
 }
 
-static void join(struct proxy *p, struct client *c, struct upstream *u)
+void upstream_join(struct client *c, struct upstream *u)
 {
 	c->x.upstream = u->s.index + 1;
 	u->client = c->s.index + 1;
 	u->head_seen = 0;
 }
 
-static struct chunk borrowed(struct chunk chunk)
+void upstream_ask(struct proxy *p, struct client *c, struct upstream *u)
 {
-	chunk.buffer = BUFFER_NONE;
-	return chunk;
+	struct chunk request = c->x.request;
+
+	request.buffer = BUFFER_NONE; /* it may be sent again */
+	stream_send(&p->io, &u->s, request);
 }
 
-/* Connect and the request behind it are linked: one submission, no round through the loop. */
-static void connect_and_send(struct proxy *p, struct client *c, struct upstream *u,
-			     struct instance *i)
+void upstream_connect(struct proxy *p, struct upstream *u, struct instance *i, bool with_request)
 {
 	const int on = 1;
 	struct io_uring_sqe *sqe;
@@ -162,38 +176,63 @@ static void connect_and_send(struct proxy *p, struct client *c, struct upstream 
 	user_data = sqe->user_data;
 	io_uring_prep_connect(sqe, u->s.fd, (struct sockaddr *)&i->address, i->address_size);
 	sqe->user_data = user_data;
-	sqe->flags = IOSQE_IO_LINK;
+	if (with_request)
+		sqe->flags = IOSQE_IO_LINK;
 	u->s.pending++;
-	stream_send(&p->io, &u->s, borrowed(c->x.request));
 	p->count.connects++;
 }
 
-static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
+struct upstream *upstream_slot(struct proxy *p, struct instance *i)
 {
 	struct upstream *u;
 	uint32_t index;
 
+	if (p->free_upstream_count == 0) {
+		p->count.no_upstream_slot++;
+		return NULL;
+	}
+	index = p->free_upstreams[--p->free_upstream_count];
+	u = &p->upstreams[index];
+	stream_open(&u->s, -1, index, LOOP_UP_RECV);
+	u->slot = i->slot;
+	u->generation = i->generation;
+	u->session = u->client = 0;
+	u->idle = u->looking = u->cancelling = u->has_ticket = u->unproven = false;
+	return u;
+}
+
+struct upstream *upstream_socket(struct proxy *p, struct instance *i)
+{
+	struct upstream *u;
+
 	if (i->stock_count <= 1) /* with more left there is time until the answer */
 		control_need_sockets(p, i);
 	if (i->stock_count == 0)
-		return false;
+		return NULL;
 	if (p->free_upstream_count == 0) {
 		p->count.no_upstream_slot++;
-		return false;
+		return NULL;
 	}
 	if (!room_take(p, i))
-		return false;
-	index = p->free_upstreams[--p->free_upstream_count];
-	u = &p->upstreams[index];
-	stream_open(&u->s, i->stock_fds[--i->stock_count], index, LOOP_UP_RECV);
+		return NULL;
+	u = upstream_slot(p, i);
+	u->s.fd = i->stock_fds[--i->stock_count];
 	i->used_sockets++;
-	u->slot = i->slot;
-	u->generation = i->generation;
 	room_connecting(p, i, u);
-	u->idle = u->looking = u->cancelling = u->has_ticket = false;
+	return u;
+}
+
+/* Connect and the request behind it are linked: one submission, no round through the loop. */
+static bool attach_new(struct proxy *p, struct client *c, struct instance *i)
+{
+	struct upstream *u = upstream_socket(p, i);
+
+	if (!u)
+		return false;
 	c->x.reused = false;
-	join(p, c, u);
-	connect_and_send(p, c, u, i);
+	upstream_join(c, u);
+	upstream_connect(p, u, i, true);
+	upstream_ask(p, c, u);
 	return true;
 }
 
@@ -240,19 +279,60 @@ static struct upstream *pooled_for(struct proxy *p, const struct client *c, stru
 	return NULL;
 }
 
-bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
+static bool attach_http1(struct proxy *p, struct client *c, struct instance *i)
 {
 	struct upstream *u = pooled_for(p, c, i);
 
 	if (!u)
 		return attach_new(p, c, i);
 	pool_remove(p, u);
-	join(p, c, u);
+	upstream_join(c, u);
 	c->x.reused = true;
 	p->count.pool_hits++;
 	look_first(p, u);
-	stream_send(&p->io, &u->s, borrowed(c->x.request));
+	upstream_ask(p, c, u);
 	return true;
+}
+
+/* What is not known of an instance is tried: gRPC is HTTP/2 always, all else HTTP/1.1 first. */
+bool upstream_attach(struct proxy *p, struct client *c, struct instance *i)
+{
+	if (i->speaks == SPEAKS_HTTP2 || (c->x.grpc && i->speaks == SPEAKS_UNKNOWN))
+		return h2up_attach(p, c, i);
+	return attach_http1(p, c, i);
+}
+
+static const char *wrong_protocol(const struct instance *i, bool http2)
+{
+	if (http2)
+		return i->upstream == WIRE_HTTP_1
+			       ? "it speaks HTTP/2 (as gRPC servers do), and ebb.upstream is http1"
+			       : "it speaks HTTP/2 (as gRPC servers do), which was found when the "
+				 "body had begun; set ebb.upstream to h2c";
+	return i->upstream == WIRE_HTTP_2 ? "it speaks HTTP/1.1, and ebb.upstream is h2c"
+					  : "it speaks neither HTTP/2 nor HTTP/1.1";
+}
+
+void upstream_speaks(struct proxy *p, struct client *c, struct upstream *u, bool http2)
+{
+	struct instance *i = instances_get(&p->instances, u->slot, u->generation);
+	enum speaks now = http2 ? SPEAKS_HTTP2 : SPEAKS_HTTP1;
+
+	if (!i || (i->upstream != WIRE_HTTP_AUTO) || (i->told && i->speaks != now)) {
+		reply_error(p, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.",
+			    i ? wrong_protocol(i, http2) : "its instance ended");
+		return;
+	}
+	i->told = true;
+	i->speaks = now;
+	if (http2)
+		p->routes.services[i->service].http2_revision = i->revision;
+	if (dispatch_held(c)) {
+		dispatch_anew(p, c, -EPROTO);
+		return;
+	}
+	reply_error(p, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.",
+		    wrong_protocol(i, http2));
 }
 
 static struct upstream *upstream_of(struct proxy *p, const struct loop_event *e)
@@ -336,6 +416,18 @@ static void on_end(struct proxy *p, struct client *c, struct upstream *u, int er
 	}
 }
 
+void upstream_received(struct proxy *p, struct upstream *u)
+{
+	struct client *c = upstream_client(p, u);
+
+	if (u->cancelling)
+		cancel_on_recv(p, u, u->s.in.size ? STREAM_MORE : STREAM_END);
+	else if (c && u->s.in.size)
+		on_bytes(p, c, u);
+	else if (c)
+		on_end(p, c, u, 0);
+}
+
 /* Right behind the answer: it does so again. Later: its own idle timer. */
 static void on_idle_end(struct proxy *p, struct upstream *u)
 {
@@ -358,6 +450,8 @@ void upstream_on_recv(void *self, const struct loop_event *e)
 	r = stream_on_recv(&p->io, &u->s, e, &err);
 	if (r == STREAM_STARVED)
 		proxy_starved(p, &u->s);
+	else if (u->session)
+		h2up_on_recv(p, u, r, err);
 	else if (u->cancelling)
 		cancel_on_recv(p, u, r);
 	else if (r == STREAM_MORE && c)
@@ -382,6 +476,8 @@ void upstream_on_send(void *self, const struct loop_event *e)
 		return;
 	c = upstream_client(p, u);
 	r = stream_on_send(&p->io, &u->s, e, &err);
+	if (u->session)
+		h2up_on_sent(p, u, r);
 	if (!c)
 		return;
 	if (r == STREAM_MORE) {
@@ -409,12 +505,15 @@ void upstream_on_connect(void *self, const struct loop_event *e)
 		return;
 	c = upstream_client(p, u);
 	room_connected(p, u, e->res != 0);
-	if (e->res == 0) {
+	if (e->res == 0)
 		stream_recv(&p->io, &u->s);
+	else
+		p->count.connect_errors++;
+	if (u->session)
+		h2up_on_connect(p, u, e->res);
+	else if (e->res == 0)
 		return;
-	}
-	p->count.connect_errors++;
-	if (c)
+	else if (c)
 		dispatch_failed(p, c, true, e->res);
 	else
 		upstream_close(p, u);
@@ -458,6 +557,8 @@ void upstream_on_timer(struct proxy *p, struct upstream *u)
 		cancel_on_timer(p, u);
 	else if (u->unproven && !u->s.closing)
 		room_on_timer(p, u);
+	if (u->session && !u->s.closing)
+		h2up_on_timer(p, u);
 	if (!u->idle)
 		return;
 	if (u->idle_until_ns > proxy_now(p))

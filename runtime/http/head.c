@@ -245,6 +245,7 @@ int http_request_parse(const char *text, size_t size, struct http_head *out, con
 	out->upgrade = out->minor_version == 1 && f.connection_upgrade && f.has_upgrade;
 	out->asks_upgrade = f.has_upgrade;
 	out->expect_continue = out->minor_version == 1 && f.expect_continue;
+	out->te_trailers = out->minor_version == 1 && f.te_trailers;
 	opinion = http_strict_check(text, size, true, out, f.length_count, f.coding_count, f.spaced,
 				    why);
 	if (opinion == HTTP_BAD_METHOD)

@@ -69,6 +69,7 @@ struct http_head {
 	bool asks_upgrade; /* an Upgrade field, for http_upgrade_request() to judge */
 	bool websocket;    /* a valid opening handshake (handshake.h) */
 	bool expect_continue;
+	bool te_trailers; /* it takes trailers (RFC 9110 section 10.1.4) */
 	size_t header_count;
 	struct http_header headers[HTTP_HEADERS_MAX];
 };

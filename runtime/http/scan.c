@@ -219,6 +219,9 @@ static void note_field(const struct http_header *h, struct http_fields *f)
 		f->expect_continue |= http_slice_is_nocase(h->value, "100-continue");
 		f->expect_other |= !http_slice_is_nocase(h->value, "100-continue");
 		break;
+	case HTTP_FIELD_HOP:
+		f->te_trailers |= h->name.size == 2 && http_list_has(h->value, "trailers");
+		break;
 	default:
 		break;
 	}

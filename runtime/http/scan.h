@@ -13,7 +13,7 @@ struct http_fields {
 	unsigned int host_count, length_count, coding_count;
 	struct http_slice host, length, coding;
 	bool connection_close, connection_keep_alive, connection_upgrade, has_upgrade;
-	bool expect_continue, expect_other;
+	bool expect_continue, expect_other, te_trailers;
 };
 
 bool http_is_token_char(unsigned char c);

@@ -38,12 +38,15 @@ void instance_up_record(const struct instance *i, struct wire_instance_up *out)
 		.address = WIRE_ADDRESS_TCP,
 		.backlog = accept_room(i),
 		.port = i->spec->put.exec.port,
+		.upstream = (uint16_t)i->spec->put.upstream,
 	};
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	if (!instance_inherits(i))
 		return;
 	out->address = WIRE_ADDRESS_UNIX;
 	out->port = 0;
+	if (out->upstream == WIRE_HTTP_AUTO)
+		out->upstream = WIRE_HTTP_1; /* our runtimes */
 	(void)text_copy(out->unix_name, sizeof(out->unix_name), UNIX_NAME);
 }
 

@@ -127,6 +127,7 @@ static const struct bound {
 	{"minInstances", offsetof(struct wire_service_put, instances_min), 0, INSTANCES_MAX},
 	{"maxInstances", offsetof(struct wire_service_put, instances_max), 1, INSTANCES_MAX},
 	{"timers", offsetof(struct wire_service_put, timers), 0, WIRE_TIMERS_COUNT - 1},
+	{"upstream", offsetof(struct wire_service_put, upstream), 0, WIRE_HTTP_COUNT - 1},
 	{"share", offsetof(struct wire_service_put, share_permille), 0, 1000},
 	{"layers", offsetof(struct wire_service_put, layer_count), 1, IMAGE_LAYERS_MAX},
 };

@@ -141,6 +141,8 @@ struct wire_route_del {
 
 /* Where inside its network namespace an instance listens. */
 enum wire_address { WIRE_ADDRESS_TCP, WIRE_ADDRESS_UNIX };
+/* What it speaks there; AUTO: HTTP/1.1, unless it is found to speak HTTP/2. */
+enum wire_http { WIRE_HTTP_AUTO, WIRE_HTTP_1, WIRE_HTTP_2, WIRE_HTTP_COUNT };
 
 /* An instance that accepts. fds: its cgroup.freeze (write-only), then socket_count unconnected
  * sockets born in its namespace (owned by the gateway). Take a ticket on the board before use. */
@@ -149,10 +151,10 @@ struct wire_instance_up {
 	uint32_t service, revision;
 	uint32_t address; /* enum wire_address */
 	uint32_t socket_count;
-	uint32_t backlog; /* so many connects at first; then ask for room (QUEUE_GET) */
-	uint16_t port;    /* TCP: 127.0.0.1:port */
-	uint16_t reserved;
-	uint32_t ups; /* as in ROUTE_PUT, this one among them */
+	uint32_t backlog;  /* so many connects at first; then ask for room (QUEUE_GET) */
+	uint16_t port;     /* TCP: 127.0.0.1:port */
+	uint16_t upstream; /* enum wire_http */
+	uint32_t ups;      /* as in ROUTE_PUT, this one among them */
 	char id[INSTANCE_ID_SIZE];
 	char unix_name[64]; /* UNIX: abstract name, without the leading NUL */
 };
@@ -325,8 +327,8 @@ struct wire_service_put {
 	char prefix[PATH_PREFIX_SIZE];
 	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* keys in the store, lowest first */
 	struct wire_exec exec;
-	uint32_t timers; /* enum wire_timers */
-	uint32_t reserved_timers;
+	uint32_t timers;   /* enum wire_timers */
+	uint32_t upstream; /* enum wire_http */
 };
 
 /* What becomes of the timers of a frozen instance: thawed in time for them; late; or, where the

@@ -38,11 +38,11 @@ def new_gw(up):
     """new_gw(body_bytes_max=100) starts one more gateway, in front of the same function."""
     made = []
 
-    def make(max_ms=30000, **limits):
+    def make(max_ms=30000, upstream="auto", **limits):
         gateway = gateway_harness.Gateway(**limits)
         made.append(gateway)
         gateway.service(max_ms=max_ms)
-        gateway.up(0, up.port)
+        gateway.up(0, up.port, upstream=upstream)
         return gateway
 
     yield make

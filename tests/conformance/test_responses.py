@@ -112,10 +112,10 @@ def test_what_an_answer_means_is_never_in_doubt_however_its_lines_end(gw, up, ra
 
 
 @pytest.mark.parametrize("frame", [b"\0\0\x06\4\0\0\0\0\0\0\4\0\0\xff\xff", b"\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\1"])
-def test_a_server_of_http_2_is_named_as_that(gw, up, frame):
-    """RFC 9113, 3.4: gRPC servers send SETTINGS first; the answer says so instead of a crash"""
+def test_a_server_of_http_2_is_named_as_that(new_gw, up, frame):
+    """RFC 9113, 3.4: gRPC servers send SETTINGS first; where HTTP/1.1 is set the answer says so"""
     up.answer = frame
-    status, fields, body = gw.ask(KEEP)
+    status, fields, body = new_gw(upstream="http1").ask(KEEP)
     assert (status, fields["x-ebb-error"]) == (502, "BAD_RESPONSE") and b"it speaks HTTP/2 (as gRPC servers do)" in body
 
 

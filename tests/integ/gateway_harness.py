@@ -345,8 +345,8 @@ class Gateway:
     def service(self, index=0, name="hello", concurrency=100, max_ms=int(slow(30000)), init_ms=5000, prefix="/", hosts=()):
         self.do("service", index, name, concurrency, max_ms, init_ms, prefix, *hosts)
 
-    def up(self, slot, port, service=0, limit=100, backlog=512):
-        self.do("up", slot, service, port, limit, backlog)
+    def up(self, slot, port, service=0, limit=100, backlog=512, upstream="auto"):
+        self.do("up", slot, service, port, limit, backlog, ("auto", "http1", "h2c").index(upstream))
 
     def board(self, slot=0):
         _, _, state, tickets, invocations, thaws, freeze, sleeping = self.do("board", slot)

@@ -228,7 +228,7 @@ static void do_unservice(struct stub *s, int argc, char **argv)
 	printf("ok\n");
 }
 
-/* up SLOT SERVICE PORT LIMIT [BACKLOG] */
+/* up SLOT SERVICE PORT LIMIT [BACKLOG [UPSTREAM]] */
 static void do_up(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]), service = (uint32_t)atoi(argv[2]);
@@ -238,7 +238,8 @@ static void do_up(struct stub *s, int argc, char **argv)
 				      .address = WIRE_ADDRESS_TCP,
 				      .socket_count = STOCK,
 				      .backlog = argc > 5 ? (uint32_t)atoi(argv[5]) : 512,
-				      .port = (uint16_t)atoi(argv[3])};
+				      .port = (uint16_t)atoi(argv[3]),
+				      .upstream = argc > 6 ? (uint16_t)atoi(argv[6]) : 0};
 	int fds[1 + STOCK];
 
 	s->port[slot] = up.port;

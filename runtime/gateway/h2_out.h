@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an HTTP/2 connection has to say, gathered into a buffer at a time. */
+#ifndef EBB_GATEWAY_H2_OUT_H
+#define EBB_GATEWAY_H2_OUT_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "runtime/gateway/buffers.h"
+#include "runtime/gateway/stream.h"
+
+#define NGHTTP2_FRAME_HEAD 9u
+
+struct h2_out {
+	nghttp2_session *ng;
+	struct chunk chunk;  /* being filled */
+	const uint8_t *rest; /* of the last frame */
+	uint32_t rest_size;
+	bool hungry, full; /* no buffer to gather in; no room in it */
+	bool broken;       /* nothing can be said any more */
+};
+
+/* Fills a buffer; next submits a head that waits, false if none did. False: nothing to send, or no
+ * buffer for it. */
+bool h2_out_fill(struct h2_out *o, struct buffers *b, bool (*next)(void *self), void *self);
+/* How much of a body of so many bytes goes into the next frame. */
+size_t h2_out_share(const struct h2_out *o, size_t size, size_t length);
+/* A frame of a body. False: there is no room for it yet. */
+bool h2_out_body(struct h2_out *o, const uint8_t *head, const void *at, size_t size);
+
+#endif
