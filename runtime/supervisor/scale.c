@@ -127,7 +127,8 @@ bool fleet_fall_back(struct fleet *f, struct service *service)
 			    f, service, service->proven, false,
 			    "the present revision fails to start: one more of the one before") == 0)
 			view.starting++;
-	return view.live + view.starting > 0;
+	/* Whoever waits and was not told of yet is no reason to refuse: telling starts one. */
+	return view.live + view.starting > 0 || view.queued == 0;
 }
 
 /* Nothing can be started, and nothing that runs or starts will come to help: say so at once. */
