@@ -201,3 +201,5 @@ def all_archives():
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
     yield from map(apps_archive, ["node-timers", "python-timers"])
+    import umoci_trees  # which needs this module
+    yield from umoci_trees.prepare()

@@ -21,7 +21,7 @@ tar -c --exclude='./build*' --exclude=./.git --exclude=__pycache__ --exclude=nod
 	tar -C "$stage" -x --no-same-owner
 tar -C "$OUT" -c --exclude=./obj --exclude=./lib . | tar -C "$stage/build/release" -x --no-same-owner
 if [ -d "$cache" ]; then
-	find "$cache" -maxdepth 1 -type f '(' -name '*.tar' -o -name probe ')' \
+	find "$cache" -maxdepth 1 -type f '(' -name '*.tar' -o -name '*.json' -o -name probe ')' \
 		-exec cp -t "$stage/build/cache" {} +
 fi
 

@@ -28,6 +28,7 @@
 #include "http.h"
 #include "ipc.h"
 #include "timer.h"
+#include "tree.h"
 
 extern char **environ;
 static _Atomic long served;
@@ -503,7 +504,7 @@ static const struct {
 	{"/reach", on_reach},   {"/become", on_become},
 	{"/emit", on_emit},     {"/attack", on_attack},
 	{"/dying", on_dying},   {"/sharing", on_sharing},
-	{"/steps", on_steps},
+	{"/steps", on_steps},   {"/tree", on_tree},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
@@ -573,6 +574,8 @@ int main(int argc, char **argv)
 	start_mode(mode ? mode : "");
 	if (argc == 4 && strcmp(argv[1], "hoard") == 0)
 		return hoard_here(argv);
+	if (argc == 3 && strcmp(argv[1], "tree") == 0)
+		return tree_print(argv[2]);
 	if (mb)
 		touch((size_t)atol(mb) << 20);
 	if (threads)
