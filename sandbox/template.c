@@ -18,7 +18,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -26,14 +28,26 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 #include "sandbox/inside.h"
 
 static const char *const directories[] = {
 	"dev",       "proc",       "sys",       "stage",      "stage/own",
 	"stage/dev", "stage/proc", "stage/sys", "stage/root",
 };
-static const char *const own_directories[] = {"dev",   "dev/pts", "dev/shm",  "dev/ebb",
-					      "empty", "fs",      "fs/cgroup"};
+static const char *const own_directories[] = {
+	"dev",
+	"dev/pts",
+	"dev/shm",
+	"dev/ebb",
+	"empty",
+	"fs",
+	"fs/cgroup",
+	"devices",
+	"devices/system",
+	"devices/virtual",
+	"devices/virtual/net",
+};
 
 struct device {
 	const char *name;
@@ -80,6 +94,23 @@ static int fill(int dir_fd)
 	return r < 0 ? r : make_devices(dir_fd, devices, ARRAY_LEN(devices));
 }
 
+/* In the form of the kernel's own: a random UUID (RFC 9562, version 4) and a newline. */
+static int make_boot_id(int dir_fd)
+{
+	unsigned char id[16];
+	char hex[2 * sizeof(id) + 1], text[48];
+	SCOPED_FD fd = openat(dir_fd, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+
+	if (fd < 0 || getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return -errno;
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	text_hex(hex, id, sizeof(id));
+	(void)text_format(text, sizeof(text), "%.8s-%.4s-%.4s-%.4s-%s\n", hex, hex + 8, hex + 12,
+			  hex + 16, hex + 20);
+	return fd_write_all(fd, text, strlen(text));
+}
+
 static int fill_own(int dir_fd)
 {
 	int r = make_directories(dir_fd, own_directories, ARRAY_LEN(own_directories));
@@ -89,7 +120,7 @@ static int fill_own(int dir_fd)
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i].target, dir_fd, links[i].name) < 0)
 			r = -errno;
-	return r;
+	return r < 0 ? r : make_boot_id(dir_fd);
 }
 
 static int new_tmpfs(void)

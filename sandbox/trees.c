@@ -4,8 +4,10 @@
  * directory; at the claim each is moved into the image's root in one call.
  *
  * What is masked and what is read-only follows the container runtimes' list (OCI runtime-spec,
- * config-linux.md), with more of /sys hidden. The function owns no id of the host and no
- * capability, so these are the second fence, not the first.
+ * config-linux.md), with more that tells one host from another or of its other tenants: its boot
+ * (a boot id of the sandbox's own stands in its place), disks, interrupts, memory zones, devices.
+ * Run-times look at processors and memory, so those stay. The function owns no id of the host and
+ * no capability, so these are the second fence, not the first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,20 +30,20 @@ static const char *const proc_masked[] = {
 	"proc/kpagecgroup", "proc/kpagecount",  "proc/kpageflags",  "proc/latency_stats",
 	"proc/modules",     "proc/sched_debug", "proc/scsi",        "proc/slabinfo",
 	"proc/pressure",    "proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo",
+	"proc/bootconfig",  "proc/buddyinfo",   "proc/cmdline",     "proc/config.gz",
+	"proc/diskstats",   "proc/iomem",       "proc/ioports",     "proc/mdstat",
+	"proc/partitions",  "proc/schedstat",   "proc/softirqs",    "proc/swaps",
+	"proc/zoneinfo",
 };
 static const char *const proc_read_only[] = {
 	"proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
 };
 static const char *const sys_masked[] = {
-	"sys/firmware",
-	"sys/kernel",
-	"sys/module",
-	"sys/power",
-	"sys/block",
-	"sys/class/block",
-	"sys/devices/virtual/powercap",
-	"sys/devices/virtual/dmi",
+	"sys/firmware",    "sys/kernel", "sys/module", "sys/power",      "sys/block",
+	"sys/class/block", "sys/bus",    "sys/dev",    "sys/hypervisor",
 };
+/* All of /sys/devices that is shown: processors and nodes, and its own loopback. */
+static const char *const sys_devices[] = {"sys/devices/system", "sys/devices/virtual/net"};
 
 struct fs_option {
 	const char *key, *value;
@@ -109,6 +111,23 @@ static int protect_all(const char *const *paths, size_t count)
 	return 0;
 }
 
+/* Hides all of /sys/devices but a few: what else there is differs from host to host. */
+static int show_devices(void)
+{
+	int fds[ARRAY_LEN(sys_devices)], r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(sys_devices); i++)
+		fds[i] = open_tree(AT_FDCWD, sys_devices[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	r = cover("own/devices", "sys/devices");
+	for (size_t i = 0; i < ARRAY_LEN(sys_devices); i++) {
+		if (r == 0 && (fds[i] < 0 || move_mount(fds[i], "", AT_FDCWD, sys_devices[i],
+							MOVE_MOUNT_F_EMPTY_PATH) < 0))
+			r = -errno;
+		fd_close(&fds[i]);
+	}
+	return r;
+}
+
 /* The top mount at path, as a handle for move_mount(2). */
 static int open_top(const char *path, int *out_fd)
 {
@@ -128,6 +147,8 @@ int tree_proc(struct inside *in)
 		r = protect_all(proc_read_only, ARRAY_LEN(proc_read_only));
 	if (r == 0)
 		r = mask_all(proc_masked, ARRAY_LEN(proc_masked));
+	if (r == 0)
+		r = cover("own/boot_id", "proc/sys/kernel/random/boot_id");
 	return r < 0 ? r : open_top("proc", &in->proc_fd);
 }
 
@@ -137,6 +158,8 @@ int tree_sys(struct inside *in)
 
 	if (r == 0)
 		r = mask_all(sys_masked, ARRAY_LEN(sys_masked));
+	if (r == 0)
+		r = show_devices();
 	if (r == 0)
 		r = shown_make(in);
 	if (r == 0)

@@ -75,7 +75,7 @@ def rights(box, service):
     """Of its PID 1 and of the function: all five sets, where those that are not given must be 0."""
     init = box.instance(service)["pid"]
     # It becomes ebb-init while the function starts, so an answer may come before that.
-    wait_for(lambda: status(init)["Seccomp"] == "2")
+    wait_for(lambda: status(init)["Seccomp_filters"] == "2")  # the zygote's and its own
     with open(f"/proc/{init}/task/{init}/children") as f:
         pids = [init, int(f.read().split()[0])]
     found = []
@@ -186,6 +186,47 @@ def test_masked_paths_show_nothing(box, path):
     read = box.get("probe", f"/file?path={path}")
     names = set(listed.text.split()) - {".", ".."} if listed.status == 200 else set()
     assert not names and (read.status == 404 or read.body == b""), (listed, read)
+
+
+HIDDEN = [
+    "/proc/cmdline", "/proc/bootconfig", "/proc/config.gz", "/proc/modules", "/proc/kallsyms", "/proc/interrupts",
+    "/proc/softirqs", "/proc/schedstat", "/proc/diskstats", "/proc/partitions", "/proc/swaps", "/proc/mdstat",
+    "/proc/iomem", "/proc/ioports", "/proc/zoneinfo", "/proc/buddyinfo", "/proc/slabinfo", "/proc/vmallocinfo",
+    "/proc/key-users", "/proc/pressure", "/sys/block", "/sys/bus", "/sys/dev", "/sys/kernel", "/sys/module",
+    "/sys/hypervisor", "/sys/class/block"]
+
+
+@pytest.mark.parametrize("path", HIDDEN)
+def test_facts_that_tell_hosts_apart_are_hidden(box, path):
+    read, listed = box.get("probe", f"/file?path={path}"), box.get("probe", f"/list?path={path}")
+    if listed.status == 200:
+        assert set(listed.text.split()) == {".", ".."}
+    else:
+        assert read.body == b"" or read.status == 404, read
+
+
+def test_devices_of_the_host_are_hidden_and_processors_are_shown(box):
+    names = set(inside(box, "/list?path=/sys/devices").split()) - {".", ".."}
+    assert names == {"system", "virtual"}
+    assert set(inside(box, "/list?path=/sys/devices/virtual").split()) - {".", ".."} == {"net"}
+    assert set(inside(box, "/list?path=/sys/devices/virtual/net").split()) - {".", ".."} == {"lo"}
+    for path in ("/sys/devices/system/cpu/online", "/proc/cpuinfo", "/proc/version"):
+        with open(path) as f:
+            text = f.read()
+        assert inside(box, f"/file?path={path}")[:60] == text[:60], path
+    assert "MemTotal" in inside(box, "/file?path=/proc/meminfo") and "cpu0" in inside(box, "/file?path=/proc/stat")
+    assert inside(box, "/file?path=/sys/class/net/lo/mtu") == "65536\n"
+
+
+def test_boot_id_is_of_the_instance_alone(box):
+    box.deploy("other", "probe", "--min", 1)
+    path = "/file?path=/proc/sys/kernel/random/boot_id"
+    with open("/proc/sys/kernel/random/boot_id") as f:
+        ids = [f.read(), inside(box, path), box.get("other", path).text]
+    assert len(set(ids)) == 3 and inside(box, path) == ids[1]
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n", i) for i in ids)
+    box.cli("rm", "other")
+    wait_for(lambda: not box.instances("other"))
 
 
 def test_no_cgroup_file_system_inside(box):
