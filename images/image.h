@@ -50,6 +50,9 @@ int image_import_fd(const struct image_import *i);
 /* Takes what happened. 0: not finished; 1: finished, *done filled (done->err says how; on failure
  * nothing is left behind); then image_import_free. Never blocks long. */
 int image_import_step(struct image_import *i, struct wire_image_done *done);
+/* Once it is finished: which ebb-unpack died by a signal that nobody sent, and of what; "" if none
+ * did. */
+const char *image_import_death(const struct image_import *i);
 /* Ends it: kills its child and cleans up; image_import_step then says when that is done. */
 void image_import_cancel(struct image_import *i);
 void image_import_free(

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #include "images/child.h"
 #include "images/jail.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/filter.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -65,10 +67,11 @@ int import_renew_output(struct worker *w)
 	return w->output_fd < 0 ? -errno : 0;
 }
 
-/* "killed by signal 31: last words" */
+/* "ended by SIGSYS: its filter forbids socket (call 41)", "ended by SIGSEGV: last words" */
 static void describe_end(const struct worker *w, int status, char *buf, size_t size)
 {
 	char said[200] = "";
+	long call = -1;
 	off_t end = lseek(w->output_fd, 0, SEEK_END);
 	off_t from = end > (off_t)sizeof(said) - 1 ? end - (off_t)sizeof(said) + 1 : 0;
 	ssize_t n = pread(w->output_fd, said, sizeof(said) - 1, from);
@@ -79,10 +82,17 @@ static void describe_end(const struct worker *w, int status, char *buf, size_t s
 	for (char *c = said; *c; c++)
 		if ((unsigned char)*c < ' ')
 			*c = ' ';
-	(void)text_format(buf, size,
-			  WIFSIGNALED(status) ? "killed by signal %d%s%s" : "exit %d%s%s",
-			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-			  said[0] ? ": " : "", said);
+	if (!WIFSIGNALED(status))
+		(void)text_format(buf, size, "exit %d%s%s", WEXITSTATUS(status),
+				  said[0] ? ": " : "", said);
+	else if (WTERMSIG(status) == SIGSYS && (call = filter_said(said)) >= 0)
+		(void)text_format(buf, size, "ended by SIGSYS: its filter forbids %s (call %ld)",
+				  filter_call_name(call), call);
+	else
+		(void)text_format(buf, size, "ended by SIG%s%s%s",
+				  sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status))
+								 : "?",
+				  said[0] ? ": " : "", said);
 }
 
 static int sync_staging(int dir_fd, const void *unused)
@@ -270,6 +280,25 @@ static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
 	[STAGE_SYNC] = on_sync_end,      [STAGE_CLEAN] = on_clean_end,
 };
 
+/* What no unpacker does by itself: a crash, or a call that its filter forbids, by name. SIGKILL is
+ * ours, or a limit's. */
+static void note_death(struct image_import *i, enum import_worker which, int status)
+{
+	static const char *const names[WORKER_COUNT] = {"READ", "HASH", "HERE"};
+	char how[256];
+
+	if (!WIFSIGNALED(status) || WTERMSIG(status) == SIGKILL || i->death[0] ||
+	    i->stage >= STAGE_MKFS)
+		return;
+	describe_end(&i->workers[which], status, how, sizeof(how));
+	(void)text_format(i->death, sizeof(i->death), "ebb-unpack (%s) was %s", names[which], how);
+}
+
+const char *image_import_death(const struct image_import *i)
+{
+	return i->death;
+}
+
 static void reap(struct image_import *i, enum import_worker which)
 {
 	struct worker *w = &i->workers[which];
@@ -282,6 +311,7 @@ static void reap(struct image_import *i, enum import_worker which)
 	import_read_words(i); /* its last record may have come with its end */
 	import_forget(i, &w->control_fd);
 	status = r < 0 ? W_EXITCODE(EXIT_FAILURE, 0) : status;
+	note_death(i, which, status);
 	if (which == WORKER_READ)
 		return on_read_end(i, status);
 	if (which == WORKER_HASH)

@@ -48,7 +48,8 @@ struct image_import {
 	uint64_t claimed, entries; /* used of the limits */
 	struct layer_fate fate;
 	struct wire_unpack_image image;
-	char name[24]; /* of the staging directory */
+	char name[24];   /* of the staging directory */
+	char death[320]; /* image_import_death */
 	struct wire_image_done done;
 };
 

@@ -35,7 +35,8 @@ struct api {
 	struct gateway_files *gateways;
 	struct watch *watch;
 	int state_dir_fd;
-	bool ready; /* ebbd knows every service */
+	struct import *imports; /* image_routes.c: under way */
+	bool ready;             /* ebbd knows every service */
 	struct wire_api_config config;
 	struct wire_instance_info health; /* ebbd's own, as it last said */
 };

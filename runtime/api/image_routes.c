@@ -85,8 +85,38 @@ void get_image(struct request *rq)
 /* ---- import ---- */
 
 struct import {
+	struct import *next;
+	uid_t uid;                  /* whose it is */
 	char name[IMAGE_NAME_SIZE]; /* may be empty */
 };
+
+/* ebbd takes 16 at once (IMPORTS_MAX): one user alone, but root, gets half of them. */
+#define IMPORTS_OF_USER_MAX 8u
+
+static bool may_import(const struct api *api, uid_t uid)
+{
+	unsigned int count = 0;
+
+	for (const struct import *i = api->imports; i; i = i->next)
+		count += i->uid == uid;
+	return uid == 0 || count < IMPORTS_OF_USER_MAX;
+}
+
+static void import_begin(struct request *rq, struct import *import)
+{
+	import->uid = rq->peer.uid;
+	import->next = rq->api->imports;
+	rq->api->imports = import;
+}
+
+static void import_end(struct api *api, const struct import *import)
+{
+	struct import **at = &api->imports;
+
+	while (*at != import)
+		at = &(*at)->next;
+	*at = import->next;
+}
 
 static int keep_import(struct api *api, const struct import *import,
 		       const struct wire_image_done *done)
@@ -114,6 +144,7 @@ static void on_imported(struct api *api, struct request *rq, void *ctx, const st
 	struct json_out o;
 	int r;
 
+	import_end(api, import);
 	images_end(api->images);
 	if (answer->err) {
 		problem_reply_answer(rq, "import the image", answer);
@@ -175,11 +206,19 @@ void post_image(struct request *rq)
 		free(import);
 		return;
 	}
+	if (!may_import(rq->api, rq->peer.uid)) {
+		problem_reply(rq, 429, "wait for one of them to end",
+			      "user %u has %u imports under way", (unsigned int)rq->peer.uid,
+			      IMPORTS_OF_USER_MAX);
+		free(import);
+		return;
+	}
 	if (!images_begin(rq->api->images, IMAGES_IMPORTING)) {
 		problem_reply(rq, 409, "try again in a moment", "images are being removed");
 		free(import);
 		return;
 	}
+	import_begin(rq, import);
 	calls_ask(rq->api, &(struct call_ask){.peer = CALL_EBBD,
 					      .type = WIRE_IMAGE_IMPORT,
 					      .record = &record,

@@ -29,8 +29,9 @@ int filter_load(const struct filter *f);
  * rt_sigaction for SIGSYS: whoever took the process over could else go on. 0 or -errno. */
 int filter_say_forbidden(void);
 const char *filter_call_name(long number); /* "openat", or "?" */
-/* What stderr then has, before the number. */
+/* What stderr then has, before the number; and that number out of last words, or -1. */
 #define FILTER_SAYS "level=error event=forbidden_call nr="
+long filter_said(const char *words);
 
 /* Compiles and loads a text in one step, for programs that confine themselves; what it forbids is
  * said (filter_say_forbidden). */

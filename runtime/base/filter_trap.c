@@ -22,6 +22,18 @@ const char *filter_call_name(long number)
 	return filter_call_names[number];
 }
 
+long filter_said(const char *words)
+{
+	const char *at = strstr(words, FILTER_SAYS);
+	long number = 0;
+
+	if (!at)
+		return -1;
+	for (at += strlen(FILTER_SAYS); *at >= '0' && *at <= '9' && number < NO_SUCH_CALL; at++)
+		number = number * 10 + (*at - '0');
+	return number;
+}
+
 static size_t put_text(char *at, const char *text)
 {
 	size_t n = strlen(text);

@@ -165,10 +165,18 @@ static void on_import(struct watch *w, uint32_t events)
 	struct import *import = (struct import *)((char *)w - offsetof(struct import, watch));
 	struct apilink *a = import->api;
 	struct wire_image_done *done = calloc(1, sizeof(*done));
+	char text[ERROR_TEXT_SIZE];
 
 	if (!done)
 		return;
 	if (image_import_step(import->job, done) == 1) {
+		const char *death = image_import_death(import->job);
+
+		if (*death) {
+			log_warn("event=program_died program=ebb-unpack text=%s",
+				 log_quote(text, sizeof(text), death));
+			say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
+		}
 		done->cookie = import->cookie;
 		end_import(import);
 		if (!import->orphan)

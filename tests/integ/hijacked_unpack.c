@@ -6,13 +6,16 @@
  *   oci_read     an archive that begins with LIAR: this READ pours what the file says, whatever the
  *                digests: {"LIAR", count times {u32 size, bytes}}, manifest, config, layers
  *   write_entry  an entry called HIJACK..: this APPLY does what it can to what is not its own, then
- *                to its own tree, and claims that all went well. HIJACK-TALK speaks as HASH would.
+ *                to its own tree, and claims that all went well. HIJACK-TALK speaks as HASH would,
+ *                HIJACK-SOCKET makes a call that the filter forbids, HIJACK-CRASH ends by a
+ *                signal, HIJACK-WAIT never ends
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -157,5 +160,11 @@ int __wrap_write_entry(struct place *p, const struct entry_source *source, const
 		attack(hijacked);
 	if (strcmp(path, "HIJACK-TALK") == 0)
 		talk(hijacked);
+	if (strcmp(path, "HIJACK-SOCKET") == 0)
+		(void)socket(AF_INET, SOCK_STREAM, 0);
+	if (strcmp(path, "HIJACK-WAIT") == 0)
+		(void)!read(hijacked->control_fd, (char[1]){0}, 1); /* nothing comes any more */
+	if (strcmp(path, "HIJACK-CRASH") == 0)
+		__builtin_trap(); /* a signal of its own it would not feel: it is PID 1 there */
 	return __real_write_entry(p, source, path, cause);
 }

@@ -8,6 +8,7 @@ but what was made of exactly the bytes that the name says.
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 
@@ -15,8 +16,9 @@ import pytest
 
 import oci
 import pictures
+import web
 from ebb import BIN, Ebb
-from waiting import wait_for
+from waiting import slow, wait_for
 
 HIJACKED = os.path.join(BIN, "tests/hijacked_unpack")
 
@@ -165,3 +167,50 @@ def test_a_hijacked_layer_can_not_speak_for_others(ebb, tmp_path):
     done = ebb.cli("image", "import", write(tmp_path, "evil", VICTIM, talk), "-t", "evil", ok=False)
     assert done.code == 1 and "broke its protocol" in done.err, done
     assert store(ebb) == {} and staging(ebb) == []
+
+
+@pytest.mark.parametrize("what,cause", [("HIJACK-SOCKET", r"ended by SIGSYS: its filter forbids socket \(call \d+\)"),
+                                        ("HIJACK-CRASH", "ended by SIG(ILL|TRAP)")])
+def test_a_death_of_the_unpacker_is_an_event_that_names_the_cause(ebb, tmp_path, what, cause):
+    """As that of the programs that stay (test_72_program_logs.py)."""
+    done = ebb.cli("image", "import", write(tmp_path, "evil", oci.layer(oci.entry(what, b""))), "-t", "evil", ok=False)
+    assert done.code == 1 and re.search("ebb-unpack ended early: " + cause, done.err), done
+    events = [e["text"] for e in ebb.cli("events", "--json", "--kind", "program_died").json]
+    assert [e for e in events if re.match(r"ebb-unpack \(HERE\) was " + cause, e)], events
+    assert ebb.log_lines("event=program_died program=ebb-unpack")
+    assert store(ebb) == {} and staging(ebb) == []
+
+
+def connections_of(ebb, uid, count):
+    """To the API, as this user: the kernel notes who connects."""
+    for path in (ebb.root, os.path.dirname(ebb.socket)):
+        os.chmod(path, 0o755)
+    os.chmod(ebb.socket, 0o666)
+    made = [web.UnixConnection(ebb.socket, slow(30)) for _ in range(count)]
+    os.seteuid(uid)
+    try:
+        for one in made:
+            one.connect()
+    finally:
+        os.seteuid(0)
+    return made
+
+
+def test_one_user_takes_half_of_the_imports_at_most(ebb, tmp_path):
+    """His ninth is refused while eight do not end; root's is taken, and all places are free when he is gone."""
+    path = str(tmp_path / "wait.tar")
+    pictures.probe_image(layers=[oci.layer(oci.entry("HIJACK-WAIT", b""))], zip_layers=False).write_archive(path)
+    with open(path, "rb") as f:
+        body = f.read()
+    his, roots = connections_of(ebb, 12345, 9), connections_of(ebb, 0, 2)
+    for one in (*his[:8], roots[0]):
+        one.request("POST", "/v1/images?format=oci-archive", body=body)
+    wait_for(lambda: len(staging(ebb)) == 9, 30)
+    his[8].request("POST", "/v1/images?format=oci-archive", body=body)
+    answer = his[8].getresponse()
+    assert answer.status == 429 and b"user 12345 has 8 imports under way" in answer.read()
+    assert len(staging(ebb)) == 9
+    for one in (*his, *roots):
+        one.close()
+    wait_for(lambda: staging(ebb) == [], 30)
+    ebb.import_image(write(tmp_path, "good", VICTIM), "good")

@@ -11,6 +11,7 @@ import pictures
 from waiting import wait_for
 
 # kind -> how many are asked for, how many it may get at most, how many the others must still get
+MEMORY_MB = 128
 TABLES = {
     "inotify": (5000, 4096, 5),
     "inotify-watch": (20000, 20000, 5),
@@ -23,12 +24,12 @@ TABLES = {
     "eventfd": (100000, 100000, 50),
     "timerfd": (100000, 100000, 50),
     "sem": (50000, 40000, 5),
+    "shm": (500, MEMORY_MB, 5),  # MiB
     "mlock": (500, 8, 1),
     "thread": (5000, 512, 5),
     "directory": (200000, 20000, 5),
 }
 REFUSED = ["userns", "key", "fanotify", "aio", "msg"]
-MEMORY_MB = 128
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,14 @@ def test_what_lies_in_buffers_is_memory_of_the_instance(greedy, kind):
     got = take(greedy, "greedy", kind, 1 << 20)
     assert got is None or got["made"] <= MEMORY_MB * 1024 * 1.5, got
     assert take(greedy, "neighbour", kind, 64)["made"] >= 64
+
+
+def test_connections_inside_are_tracked_by_nobody(greedy):
+    """Its network namespace has no rules, so no entry of the host's table is made for it."""
+    got = take(greedy, "greedy", "tcp", 16 * 1024)
+    assert got and got["made"] > 0, got
+    count = greedy.get("greedy", "/file?path=/proc/sys/net/netfilter/nf_conntrack_count")
+    assert count.status == 404 or count.text == "0\n", count
 
 
 # --- one inode, one tenant --------------------------------------------------------------------------

@@ -174,6 +174,7 @@ static long one_shm(long n)
 
 	if (at == (char *)-1)
 		return -1;
+	shmctl(id, IPC_RMID, NULL); /* where it is tried on the host, it goes with this process */
 	memset(at, 1, 1 << 20);
 	return 0;
 }
