@@ -46,7 +46,7 @@ struct idle_view {
 	uint64_t thawed_ns;   /* what a timer began may take as long as what a request did */
 	uint64_t limit_ns;    /* after so long without work only a lock counts (maxDuration) */
 	bool fire;            /* ebb.timers */
-	bool ticks_work;      /* its ticks read or write */
+	bool ticks_work;      /* its ticks write */
 	bool locked;          /* it holds a file lock others could wait for */
 	uint64_t used_us;     /* CPU over the last window */
 	uint64_t window_ns;   /* its length */

@@ -165,15 +165,16 @@ static bool is_tick(struct look_run *g, const struct note *before, bool same, bo
 	       alike(before->length_ns, length_ns);
 }
 
+/* brief: it is, although it is not over soon. */
 static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
-		       const struct look_due *due, bool ticks)
+		       const struct look_due *due, bool ticks, bool brief)
 {
 	struct note *n = new_note(g);
 
 	if (!n)
 		return;
 	*n = (struct note){.tid = tid,
-			   .brief = due->to_ns - g->view.mono_ns < LOOK_BRIEF_NS ||
+			   .brief = brief || due->to_ns - g->view.mono_ns < LOOK_BRIEF_NS ||
 				    due->to_ns < g->view.mono_ns,
 			   .ticks = ticks,
 			   .slices = slices,
@@ -203,7 +204,7 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 	const struct note *before = find(g, tid);
 	struct look_due due = {
 		.to_ns = now_ns + w->ns, .length_ns = w->ns, .tid = tid, .what = w->name};
-	bool same = before && still_there(g, before, line, slices), ticks;
+	bool same = before && still_there(g, before, line, slices), brief, ticks;
 
 	if (before && !same && slices > 0 && before->looked_ns > began_ns)
 		began_ns = before->looked_ns;
@@ -212,8 +213,9 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 		due.from_ns = before->from_ns;
 		due.to_ns = before->to_ns;
 	}
-	ticks = is_tick(g, before, same, w->ns < LOOK_BRIEF_NS, w->ns);
-	write_note(g, tid, line, slices, &due, ticks);
+	brief = w->ns < LOOK_BRIEF_NS || (w->kind == WAIT_STRETCHED && w->ns <= LOOK_STRETCH_NS);
+	ticks = is_tick(g, before, same, brief, w->ns);
+	write_note(g, tid, line, slices, &due, ticks, brief);
 	/* A bounded wait for descriptors that a freeze would stretch: nobody can serve it but by
 	 * staying awake for ever, as the next one follows it. */
 	if (ticks || (g->q->housekeeping && w->kind == WAIT_STRETCHED && w->on_fds)) {
@@ -239,7 +241,7 @@ static void take_resumed(struct look_run *g, pid_t tid, const struct wait_line *
 	due.from_ns = before->from_ns;
 	due.to_ns = before->to_ns;
 	due.length_ns = before->length_ns;
-	write_note(g, tid, line, before->slices, &due, before->ticks);
+	write_note(g, tid, line, before->slices, &due, before->ticks, false);
 	if (g->q->housekeeping && before->ticks) {
 		keep_soonest(&g->look->tick, &due, false);
 		return;
@@ -266,7 +268,7 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 						  : due.to_ns < began_ns + LOOK_BRIEF_NS,
 			0);
 	g->brief |= due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS;
-	write_note(g, tid, line, slices, &due, ticks);
+	write_note(g, tid, line, slices, &due, ticks, false);
 	if (ticks)
 		keep_soonest(&g->look->tick, &due, false);
 	else

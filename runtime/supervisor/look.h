@@ -20,7 +20,10 @@
 #define LOOK_NEVER UINT64_MAX
 /* Shorter waits than this may be housekeeping. A second as programs ask for it can come out a
  * little shorter, when a loop reckons what is left of it. */
-#define LOOK_BRIEF_NS    (900 * UINT64_C(1000000))
+#define LOOK_BRIEF_NS (900 * UINT64_C(1000000))
+/* Or this, for a sleep that a freeze stretches: no thaw can serve it (httpd's select of a second).
+ */
+#define LOOK_STRETCH_NS  (1000 * UINT64_C(1000000))
 #define LOOK_THREADS_MAX 4096 /* more are not looked at, see crowded */
 /* How much there is to see is in the hands of the instance, and root looks at it in its only
  * thread. So a look is done in parts of at most so long or so many system calls (about 1 us each),
@@ -37,10 +40,10 @@ struct look_due {
 	const char *what;        /* static text */
 };
 
-/* What processes moved by read(2), write(2) and the like, and in how many calls: proc_pid_io(5). */
+/* What processes moved by write(2) and the like, and in how many calls: proc_pid_io(5). */
 struct look_io {
 	bool known;
-	uint64_t read_bytes, write_bytes, read_calls, write_calls;
+	uint64_t bytes, calls;
 };
 
 struct look {
@@ -88,8 +91,8 @@ pid_t look_stuck(const struct cgroup *g);
 
 /* look_io.c: adds what this process moved. */
 void look_io_add(pid_t pid, struct look_io *sum);
-/* Whether something was read or written in between, but for the counters of eventfds and timerfds
- * and single bytes, with which threads wake each other. */
+/* Whether something was written in between, but for the counters of eventfds and single bytes, with
+ * which threads wake each other. */
 bool look_io_moved(const struct look_io *before, const struct look_io *after);
 /* look_fds.c: the descriptors of one process, one by one. */
 struct fd_walk {

@@ -120,7 +120,7 @@ static void explain_ticks(const struct instance *i, uint64_t now_ns, char *out, 
 
 	name_tick(&i->idle.look.tick, tick, sizeof(tick));
 	snprintf(out, size,
-		 "awake: %s, and the program reads or writes when that is over (`timers`: "
+		 "awake: %s, and the program writes when that is over (`timers`: "
 		 "\"late\" lets it wait)",
 		 tick);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "timer.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -229,6 +230,24 @@ static void tick_select(int fd, long ms)
 	select(fd + 1, &set, NULL, NULL, &(struct timeval){ms / 1000, ms % 1000 * 1000});
 }
 
+/* As httpd does: no descriptors, a sleep. */
+static void tick_stretch(int fd, long ms)
+{
+	select(0, NULL, NULL, NULL, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+}
+
+/* As redis does: how large am I? */
+static void tick_reads(int fd, long ms)
+{
+	char text[512];
+	int stat = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	if (stat < 0 || read(stat, text, sizeof(text)) < 0)
+		pause();
+	close(stat);
+	tick_epoll(fd, ms);
+}
+
 static void tick_futex(int fd, long ms)
 {
 	static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
@@ -262,8 +281,9 @@ static const struct ticking {
 	const char *kind;
 	void (*wait)(int fd, long ms); /* fd: an epoll set in which nothing ever happens */
 } tickings[] = {
-	{"poll", tick_poll},     {"nanosleep", tick_nanosleep}, {"epoll", tick_epoll},
-	{"select", tick_select}, {"futex", tick_futex},         {"timerfd", tick_timerfd},
+	{"poll", tick_poll},       {"nanosleep", tick_nanosleep}, {"epoll", tick_epoll},
+	{"select", tick_select},   {"futex", tick_futex},         {"timerfd", tick_timerfd},
+	{"stretch", tick_stretch}, {"reads", tick_reads},
 };
 
 struct ticker {
