@@ -27,6 +27,7 @@ struct note {
 	uint64_t args[4], stack;
 	uint64_t looked_ns, from_ns, to_ns, length_ns;
 	bool brief, ticks; /* it ends soon; and one like it had come before */
+	bool longer, rest; /* than what may be a tick; such a one came right before */
 };
 
 /* In the order of the threads, which the kernel keeps. */
@@ -161,13 +162,16 @@ static bool is_tick(struct look_run *g, const struct note *before, bool same, bo
 		return true;
 	if (same)
 		return before->ticks && before->looked_ns > g->q->quiet_since_ns;
-	return before->brief && before->looked_ns > g->q->quiet_since_ns &&
+	return before->brief && !before->rest && before->looked_ns > g->q->quiet_since_ns &&
 	       alike(before->length_ns, length_ns);
 }
 
-/* brief: it is, although it is not over soon. */
+/* brief: it is, although it is not over soon. What follows a longer wait may be the rest of it,
+ * which comes in steps (tokio's wheel of timers: to a multiple of 64 ms, then to the millisecond).
+ */
 static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
-		       const struct look_due *due, bool ticks, bool brief)
+		       const struct look_due *due, const struct note *before, bool same, bool ticks,
+		       bool brief)
 {
 	struct note *n = new_note(g);
 
@@ -177,6 +181,8 @@ static void write_note(struct look_run *g, pid_t tid, const struct wait_line *li
 			   .brief = brief || due->to_ns - g->view.mono_ns < LOOK_BRIEF_NS ||
 				    due->to_ns < g->view.mono_ns,
 			   .ticks = ticks,
+			   .longer = !brief,
+			   .rest = before && (same ? before->rest : before->longer),
 			   .slices = slices,
 			   .stack = line->stack,
 			   .looked_ns = g->view.mono_ns,
@@ -215,7 +221,7 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 	}
 	brief = w->ns < LOOK_BRIEF_NS || (w->kind == WAIT_STRETCHED && w->ns <= LOOK_STRETCH_NS);
 	ticks = is_tick(g, before, same, brief, w->ns);
-	write_note(g, tid, line, slices, &due, ticks, brief);
+	write_note(g, tid, line, slices, &due, before, same, ticks, brief);
 	/* A bounded wait for descriptors that a freeze would stretch: nobody can serve it but by
 	 * staying awake for ever, as the next one follows it. */
 	if (ticks || (g->q->housekeeping && w->kind == WAIT_STRETCHED && w->on_fds)) {
@@ -230,18 +236,31 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 		keep_soonest(&g->look->kept, &due, true);
 }
 
+/* A wait of any length: what follows may be the rest of it. */
+static void write_unknown(struct look_run *g, pid_t tid)
+{
+	struct note *n = new_note(g);
+
+	if (n)
+		*n = (struct note){.tid = tid, .longer = true, .looked_ns = g->view.mono_ns};
+}
+
 static void take_resumed(struct look_run *g, pid_t tid, const struct wait_line *line,
 			 const struct wait *w)
 {
 	const struct note *before = find(g, tid);
 	struct look_due due = {.tid = tid, .what = w->name};
 
-	if (!before || !same_call(before, line) || before->to_ns < g->view.mono_ns)
-		return; /* nobody saw it begin; it ends on its own once the instance is awake */
+	if (!before || !same_call(before, line) || before->to_ns < g->view.mono_ns) {
+		/* Nobody saw it begin; it ends on its own once the instance is awake. */
+		write_unknown(g, tid);
+		return;
+	}
 	due.from_ns = before->from_ns;
 	due.to_ns = before->to_ns;
 	due.length_ns = before->length_ns;
-	write_note(g, tid, line, before->slices, &due, before->ticks, false);
+	write_note(g, tid, line, before->slices, &due, before, true, before->ticks,
+		   !before->longer);
 	if (g->q->housekeeping && before->ticks) {
 		keep_soonest(&g->look->tick, &due, false);
 		return;
@@ -257,7 +276,7 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 	struct look_due due = {.from_ns = w->ns, .to_ns = w->ns, .tid = tid, .what = w->name};
 	const struct note *before = find(g, tid);
 	uint64_t slices = g->q->housekeeping ? slices_of(tid) : 0, began_ns = g->q->since_ns;
-	bool same = before && still_there(g, before, line, slices), ticks;
+	bool same = before && still_there(g, before, line, slices), brief, ticks;
 
 	/* How long it is cannot be seen: no longer than since the look before, if the thread ran.
 	 */
@@ -267,8 +286,9 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 			(before && before->ticks) ? due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS
 						  : due.to_ns < began_ns + LOOK_BRIEF_NS,
 			0);
-	g->brief |= due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS;
-	write_note(g, tid, line, slices, &due, ticks, false);
+	brief = due.to_ns < g->view.mono_ns + LOOK_BRIEF_NS;
+	g->brief |= brief;
+	write_note(g, tid, line, slices, &due, before, same, ticks, brief);
 	if (ticks)
 		keep_soonest(&g->look->tick, &due, false);
 	else

@@ -163,6 +163,18 @@ def test_the_rest_of_a_longer_wait_is_no_tick(module_ebb, waiting, kind):
     module_ebb.cli("rm", name)
 
 
+@pytest.mark.parametrize("kind", ["poll", "nanosleep", "epoll"])
+def test_the_steps_to_a_longer_time_are_no_ticks(module_ebb, waiting, kind):
+    """As tokio's wheel of timers goes: a long wait, and then what is left in brief ones, which may be alike."""
+    name = f"steps-{kind}"
+    module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
+    steps = f"/ticks?kind={kind}&ms={1500 * SLOW:.0f}&then_ms={100 * SLOW:.0f}&times=2"
+    assert module_ebb.get(name, steps).status == 200
+    wait_for(lambda: "the rest is over" in module_ebb.cli("logs", name).out)
+    module_ebb.wait_frozen(name)
+    module_ebb.cli("rm", name)
+
+
 def test_a_tick_that_writes_keeps_its_instance_awake(module_ebb, waiting):
     module_ebb.apply({"writes": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "maxDuration": 4}})
     assert module_ebb.get("writes", "/ticks?kind=nanosleep&ms=100&says=1").status == 200

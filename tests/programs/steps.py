@@ -176,7 +176,9 @@ class Trial:
         self.row["stop"] = told[0]
         assert "kill" not in told[0] and self.row["stop_ms"] < slow(STOP_S) * 1000, told
 
-    CLAIMS = (answer_at_once, echo, talk, talk_grpc, answer_as_plainly, freeze, thaw, fire_timer, log_lines, keep_memory, stop)
+    # Lines of the start are looked for before so many others follow.
+    CLAIMS = (answer_at_once, echo, log_lines, talk, talk_grpc, answer_as_plainly, freeze, thaw, fire_timer, keep_memory,
+              stop)
 
     def run(self):
         """The whole of it; what was wrong as {claim: sentence}."""

@@ -288,7 +288,7 @@ static const struct ticking {
 
 struct ticker {
 	const struct ticking *how;
-	long ms, says, then_ms; /* then_ms: one more wait, so long, and no other */
+	long ms, says, then_ms, times; /* then_ms: so many more waits, so long, and no other */
 };
 
 static void *tick(void *arg)
@@ -302,7 +302,8 @@ static void *tick(void *arg)
 		if (t.says)
 			printf("tick\n");
 		if (t.then_ms) {
-			t.how->wait(fd, t.then_ms);
+			for (long n = 0; n < t.times; n++)
+				t.how->wait(fd, t.then_ms);
 			printf("the rest is over\n");
 			return NULL;
 		}
@@ -324,6 +325,7 @@ void on_ticks(struct call *c)
 	t->ms = call_number(c, "ms", 500);
 	t->says = call_number(c, "says", 0);
 	t->then_ms = call_number(c, "then_ms", 0);
+	t->times = call_number(c, "times", 1);
 	if (pthread_create(&thread, NULL, tick, t) == 0)
 		pthread_detach(thread);
 	call_printf(c, 200, "{}\n");
