@@ -2,7 +2,7 @@
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
-websockets neighbour.
+websockets neighbour waiting build.
 """
 import os
 import sys
@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 
+import bench_build  # noqa: E402
 import bench_claim  # noqa: E402
 import bench_cold  # noqa: E402
 import bench_edge  # noqa: E402
@@ -20,6 +21,7 @@ import bench_native  # noqa: E402
 import bench_neighbour  # noqa: E402
 import bench_runtimes  # noqa: E402
 import bench_thaw  # noqa: E402
+import bench_waiting  # noqa: E402
 import bench_websockets  # noqa: E402
 import figures  # noqa: E402
 import leaks  # noqa: E402
@@ -31,7 +33,8 @@ from ebb import Ebb  # noqa: E402
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
            "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
-           "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows}
+           "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows,
+           "waiting": bench_waiting.rows, "build": bench_build.rows}
 
 
 def main(words):

@@ -2,23 +2,22 @@
 """
 How long `ebb build` takes for each example, and what its sandboxes cost of that.
 
-BEFORE=DIR names the images/ of an earlier checkout, whose builds had none; its runs and ours take turns. Both
-have their bases and npm's layer in a cache already; code is baked every time, as after a change.
+BEFORE=DIR names the images/ of an earlier checkout as the peer, of one whose builds had none; its runs and ours take
+turns. Both have their bases and npm's layer in a cache already; code is baked every time, as after a change.
 """
 import glob
 import os
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.path.abspath(os.environ.get("EBB_BIN", os.path.join(PROJECT, "build/release")))
+from ebb import BIN, CACHE, PROJECT
+from figures import Row
+
 EXAMPLES = [("c-hello", "native", "c-hello"), ("c-ring", "native", "c-ring"), ("node-express", "node", "index.mjs"),
             ("node-fetch", "node", "index.mjs"), ("python-flask", "python", "main:app"),
             ("python-starlette", "python", "main:app")]
-RUNS = int(os.environ.get("RUNS", "7"))
+RUNS = 5
 
 
 def build(images, cache, example):
@@ -34,26 +33,30 @@ def build(images, cache, example):
     return time.monotonic() - began
 
 
-def main():
-    kinds = {"confined": os.path.join(PROJECT, "images")}
+def cache_of(top, kind):
+    """With the bases that are there."""
+    path = os.path.join(top, kind)
+    os.mkdir(path, 0o700)
+    bases = glob.glob(glob.escape(CACHE) + "/base-*")
+    if bases:
+        subprocess.run(["cp", "-rl", *bases, path], check=True)
+    return path
+
+
+def rows(_, quick):
+    kinds = {"now": os.path.join(PROJECT, "images")}
     if os.environ.get("BEFORE"):
         kinds["before"] = os.path.abspath(os.environ["BEFORE"])
-    with tempfile.TemporaryDirectory() as top:
-        for kind in kinds:
-            os.mkdir(os.path.join(top, kind))
+    found = []
+    with tempfile.TemporaryDirectory(dir=CACHE) as top:
+        caches = {kind: cache_of(top, kind) for kind in kinds}
         for example in EXAMPLES:
             took = {kind: [] for kind in kinds}
-            for run in range(RUNS + 1):
+            for run in range(1 + (1 if quick else RUNS)):
                 for kind in sorted(kinds, reverse=run % 2 == 1):
-                    seconds = build(kinds[kind], os.path.join(top, kind), example)
+                    seconds = build(kinds[kind], caches[kind], example)
                     if run:  # the first fills the cache
                         took[kind].append(seconds)
-            middle = {kind: statistics.median(all_of) for kind, all_of in took.items()}
-            text = f"{example[0]:18} " + "  ".join(f"{k} {s:.2f} s" for k, s in sorted(middle.items()))
-            if "before" in middle:
-                text += f"  ratio {middle['confined'] / middle['before']:.2f}"
-            print(text, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            found.append(Row(f"build, {example[0]}", "s", took["now"], took.get("before"),
+                             "before" if "before" in took else ""))
+    return found
