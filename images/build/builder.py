@@ -30,6 +30,7 @@ class Build:
         self.runtime, self.entrypoint = args.runtime, args.entrypoint
         self.source, self.output, self.name = args.source, args.output, args.name
         self.cache, self.work = cache, work
+        self.known = read_known(args.known)
         self.date = source_date()
         self.sandbox = Sandbox(step_program(args.step), work)
         self.layers, self.env = [], []
@@ -48,6 +49,14 @@ class Build:
                 make(file)
             os.rename(new, path)
         return path
+
+
+def read_known(path):
+    """Names of pieces that are in the store already, a line each."""
+    if not path:
+        return frozenset()
+    with open(path, encoding="ascii") as file:
+        return frozenset(file.read().split())
 
 
 def step_program(given):
@@ -232,10 +241,11 @@ def write_image(build):
         # cannot, and of C programs those that are linked with ebb.h say so.
         build.env = ["EBB_RUNTIME=1"]
     image = build.path("image")
-    oci.write_image(os.path.join(base.RUNTIMES, runtime, "config.json"), entry, build.env, build.name,
-                    image, build.layers)
+    left_out = oci.write_image(os.path.join(base.RUNTIMES, runtime, "config.json"), entry, build.env, build.name,
+                               image, build.layers, build.known)
     shutil.move(image, build.output)
-    say(f"built {name(build.output)} ({os.path.getsize(build.output) >> 20} MiB)")
+    there = f", {left_out} of {len(build.layers)} layers are in the store already" if left_out else ""
+    say(f"built {name(build.output)} ({os.path.getsize(build.output) >> 20} MiB{there})")
 
 
 def build(args):

@@ -124,7 +124,19 @@ def image_config(template, entrypoint, env, diff_ids):
                     "rootfs": {"type": "layers", "diff_ids": diff_ids}})
 
 
-def write_image(template, entrypoint, env, name, output, paths):
+def count_known(diff_ids, known):
+    """How many layers, from the lowest on, are in a store that has pieces of these names: chain ids of the
+    OCI image-spec, which is what ebb's store calls them by."""
+    chain = ""
+    for count, diff_id in enumerate(diff_ids):
+        chain = "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest() if chain else diff_id
+        if chain not in known:
+            return count
+    return len(diff_ids)
+
+
+def write_image(template, entrypoint, env, name, output, paths, known=frozenset()):
+    """Leaves out the layers that the store has; how many."""
     layers = [(path, {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest_file(path),
                       "size": os.path.getsize(path)}) for path in paths]
     config = image_config(template, entrypoint, env, [d["digest"] for _, d in layers])
@@ -142,8 +154,10 @@ def write_image(template, entrypoint, env, name, output, paths):
         add_bytes(tar, "index.json", compact({"schemaVersion": 2, "manifests": [entry]}))
         for data in (config, manifest):
             add_bytes(tar, "blobs/sha256/" + hashlib.sha256(data).hexdigest(), data)
-        for digest, (path, found) in sorted({d["digest"]: (p, d) for p, d in layers}.items()):
+        left_out = count_known([d["digest"] for _, d in layers], known)
+        for digest, (path, found) in sorted({d["digest"]: (p, d) for p, d in layers[left_out:]}.items()):
             info = plain(tarfile.TarInfo("blobs/sha256/" + digest[7:]))
             info.size = found["size"]
             with open(path, "rb") as file:
                 tar.addfile(info, file)
+    return left_out

@@ -13,6 +13,7 @@
 #include "runtime/cli/build.h"
 #include "runtime/cli/file.h"
 #include "runtime/cli/guess.h"
+#include "runtime/cli/known.h"
 #include "runtime/cli/spec.h"
 #include "runtime/cli/text_out.h"
 #include "runtime/cli/upload.h"
@@ -178,13 +179,15 @@ static int run_builder(const char *const *argv)
 	return status;
 }
 
-static int make_archive(const struct build *build, const char *cache, const char *output)
+/* known: a file of names of pieces that the archive need not hold, or "". */
+static int make_archive(const struct build *build, const char *cache, const char *output,
+			const char *known)
 {
-	static const char *const names[] = {"runtime", "entrypoint", "source",
-					    "cache",   "output",     "step"};
+	static const char *const names[] = {"runtime", "entrypoint", "source", "cache",
+					    "output",  "step",       "known"};
 	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
 	const char *values[] = {
-		build->runtime, build->entrypoint, build->directory, cache, output, step};
+		build->runtime, build->entrypoint, build->directory, cache, output, step, known};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -214,9 +217,30 @@ static int make_archive(const struct build *build, const char *cache, const char
 	return CLI_FAILED;
 }
 
+/* Without the layers that the store has; with all of them, should one have gone meanwhile. */
+static int build_for_store(const struct call *call, const struct build *build, const char *cache,
+			   const char *output, const char *known)
+{
+	char source[4096 + 64];
+	size_t count = 0;
+	int r = known_pieces(call, known, &count);
+
+	if (r == CLI_DONE)
+		r = make_archive(build, cache, output, known);
+	if (r != CLI_DONE)
+		return r;
+	snprintf(source, sizeof(source), "oci-archive:%s", output);
+	r = image_upload(call, source, build->name, build->show);
+	if (r != CLI_FAILED || count == 0)
+		return r;
+	say_note("ebb: trying again with all layers");
+	r = make_archive(build, cache, output, "");
+	return r == CLI_DONE ? image_upload(call, source, build->name, build->show) : r;
+}
+
 static int build_and_upload(const struct call *call, const struct build *build)
 {
-	char cache[4096], output[4096 + 32], source[4096 + 64];
+	char cache[4096], output[4096 + 32], known[4096 + 32];
 	int r = cache_directory(cache, sizeof(cache));
 
 	if (r < 0) {
@@ -225,12 +249,11 @@ static int build_and_upload(const struct call *call, const struct build *build)
 		return CLI_FAILED;
 	}
 	if (build->output)
-		return make_archive(build, cache, build->output);
+		return make_archive(build, cache, build->output, "");
 	snprintf(output, sizeof(output), "%s/.build-%d.tar", cache, (int)getpid());
-	snprintf(source, sizeof(source), "oci-archive:%s", output);
-	r = make_archive(build, cache, output);
-	if (r == CLI_DONE)
-		r = image_upload(call, source, build->name, build->show);
+	snprintf(known, sizeof(known), "%s/.build-%d.known", cache, (int)getpid());
+	r = build_for_store(call, build, cache, output, known);
+	unlink(known);
 	unlink(output);
 	return r;
 }
