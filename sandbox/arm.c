@@ -94,11 +94,13 @@ static int set_host_name(struct inside *in)
  * from here on there is nothing but the stage. */
 static int get_ready(struct inside *in)
 {
-	const struct rlimit none = {0, 0};
+	/* The one value with which a core_pattern that is a pipe runs no program of the host:
+	 * core(5). No file is that small. */
+	const struct rlimit one = {1, 1};
 
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NAME, "ebb:parked") < 0)
+	if (setrlimit(RLIMIT_CORE, &one) < 0 || prctl(PR_SET_NAME, "ebb:parked") < 0)
 		return -errno;
 	in->no_caps = cap_init();
 	if (!in->no_caps)
@@ -145,6 +147,7 @@ void arm_main(const struct shared *shared, bool with_ring, int own_fd)
 		.control_fd = CONTROL_FD,
 		.own_fd = own_fd,
 		.limits_fd = -1,
+		.meminfo_fd = -1,
 		.proc_fd = -1,
 		.sys_fd = -1,
 		.dev_fd = -1,

@@ -46,6 +46,7 @@ struct shared {
 	int init_fd; /* ebb-init, sealed; O_PATH */
 	struct filter function_filter, ring_filter, strict_filter, init_filter, zygote_filter;
 	uint32_t id_base, fail_step;
+	uint64_t host_bytes; /* of memory */
 	char hostname[HOST_NAME_CHARS + 1];
 };
 
@@ -90,6 +91,7 @@ struct inside {
 	int control_fd;
 	int own_fd;                  /* from template_own, until it stands on the stage */
 	int limits_fd;               /* SANDBOX_LIMITS_DIR, writable */
+	int meminfo_fd;              /* what covers /proc/meminfo, writable */
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
 	int go_fd;                   /* eventfd: the root stands */
 	int ipc_fd;                  /* until it is handed to the zygote */
@@ -154,6 +156,7 @@ int tree_dev(struct inside *in);
 
 /* shown.c: files in the place of cgroup file systems, made while arming, filled at the claim. */
 int shown_make(struct inside *in);
+int shown_make_facts(struct inside *in); /* the same for /proc */
 int shown_fill(struct inside *in);
 
 /* ipc.c: the socket at SANDBOX_IPC_PATH, below the working directory, in a mount of its own. */

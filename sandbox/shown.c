@@ -6,11 +6,15 @@
  * (libuv), and whatever else opens the files without asking mountinfo, believes them; the others
  * are told by variables (runtime/api/exec_limits.c).
  *
+ * /proc/meminfo is covered by a plain file too, with the limit as the host's memory. Its numbers
+ * are those of the beginning and do not move: all of it is free. What is used stands nowhere yet.
+ *
  * PID 1 makes them while arming and writes the few that depend on the service at the claim.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -106,9 +110,50 @@ int shown_make(struct inside *in)
 	return r;
 }
 
+/* ---- /proc/meminfo ---- */
+
+/* As proc_meminfo(5) has them, what programs look for; in kB. ALL is the limit, NONE 0. */
+enum amount { NONE, ALL };
+static const struct {
+	const char *name;
+	enum amount amount;
+} meminfo[] = {
+	{"MemTotal", ALL},      {"MemFree", ALL},     {"MemAvailable", ALL}, {"Buffers", NONE},
+	{"Cached", NONE},       {"SwapCached", NONE}, {"Active", NONE},      {"Inactive", NONE},
+	{"SwapTotal", NONE},    {"SwapFree", NONE},   {"Dirty", NONE},       {"Writeback", NONE},
+	{"AnonPages", NONE},    {"Mapped", NONE},     {"Shmem", NONE},       {"Slab", NONE},
+	{"SReclaimable", NONE}, {"SUnreclaim", NONE}, {"CommitLimit", ALL},  {"Committed_AS", NONE},
+};
+
+int shown_make_facts(struct inside *in)
+{
+	in->meminfo_fd = open("own/facts/meminfo",
+			      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+	return in->meminfo_fd < 0 ? -errno : 0;
+}
+
+static int fill_meminfo(struct inside *in)
+{
+	uint64_t bytes = in->claim->head.memory_bytes;
+	uint64_t kb = (bytes ? bytes : in->shared->host_bytes) / 1024;
+	char text[1536];
+	size_t used = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(meminfo); i++) {
+		int n = snprintf(text + used, sizeof(text) - used, "%s:%*" PRIu64 " kB\n",
+				 meminfo[i].name, 23 - (int)strlen(meminfo[i].name),
+				 meminfo[i].amount == ALL ? kb : 0);
+
+		if (n < 0 || used + (size_t)n >= sizeof(text))
+			return -EOVERFLOW;
+		used += (size_t)n;
+	}
+	return fd_write_all(in->meminfo_fd, text, used);
+}
+
 int shown_fill(struct inside *in)
 {
-	int r = 0;
+	int r = fill_meminfo(in);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(claimed); i++) {
 		char text[64];
@@ -120,5 +165,6 @@ int shown_fill(struct inside *in)
 	/* The function's process shares the table until it leaves it: nothing of ours is open then.
 	 */
 	fd_close(&in->limits_fd);
+	fd_close(&in->meminfo_fd);
 	return r;
 }

@@ -43,6 +43,7 @@ static const char *const own_directories[] = {
 	"empty",
 	"fs",
 	"fs/cgroup",
+	"facts",
 	"devices",
 	"devices/system",
 	"devices/virtual",
@@ -181,7 +182,8 @@ int template_own(uint32_t id_first)
 	r = fill_own(fd);
 	(void)umask(022);
 	/* What PID 1 fills. */
-	if (r == 0 && fchownat(fd, "fs/cgroup", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0)
+	if (r == 0 && (fchownat(fd, "fs/cgroup", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0 ||
+		       fchownat(fd, "facts", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0))
 		r = -errno;
 	return r < 0 ? r : keep_fd(&fd);
 }

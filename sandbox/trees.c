@@ -148,6 +148,10 @@ int tree_proc(struct inside *in)
 	if (r == 0)
 		r = mask_all(proc_masked, ARRAY_LEN(proc_masked));
 	if (r == 0)
+		r = shown_make_facts(in);
+	if (r == 0)
+		r = cover("own/facts/meminfo", "proc/meminfo");
+	if (r == 0)
 		r = cover("own/boot_id", "proc/sys/kernel/random/boot_id");
 	return r < 0 ? r : open_top("proc", &in->proc_fd);
 }

@@ -60,7 +60,11 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 	char why[256];
 	int r;
 
-	*s = (struct shared){.init_fd = -1, .id_base = o->id_base, .fail_step = o->fail_step};
+	*s = (struct shared){.init_fd = -1,
+			     .id_base = o->id_base,
+			     .fail_step = o->fail_step,
+			     .host_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+					   (uint64_t)sysconf(_SC_PAGESIZE)};
 	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
 		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
 	r = policies_compile(o->policy_path,

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A neighbour's requests while an instance or its clients attack, and without: short windows in turn, in one run. What
-the neighbour was asked it has answered rightly, or the bench ends. Beside it, the longest handler of ebbd."""
+the neighbour was asked it has answered rightly, or the bench ends. Beside it, the longest handler of ebbd, an ebbd for
+each attack."""
 import neighbour
+import pictures
+from ebb import Ebb
 from figures import Row, quantile
 
 PARTS = 4  # of the rounds, for the spread
@@ -17,21 +20,35 @@ def ratio(without, beside, q):
         return quantile(pooled(beside[part::PARTS]), q) / quantile(pooled(without[part::PARTS]), q)
     parts = [of(part) for part in range(PARTS)]
     whole = quantile(pooled(beside), q) / quantile(pooled(without), q)
-    return f"x{whole:.2f} [{min(parts):.2f}..{max(parts):.2f}]"
+    return f"{whole:.2f} [{min(parts):.2f}..{max(parts):.2f}]"
 
 
-def rows(ebb, quick, names=None):
-    rounds, seconds = (8, .25) if quick else (40, .5)
-    found = []
-    ebb.apply({"neighbour": neighbour.settings(memory=1024)})
-    for name in names or neighbour.ATTACKS:
-        ebb.apply({"hostile": neighbour.settings(memory=2048)})
+def measure(name, rounds, seconds):
+    """Windows without and with, and the longest handler in ms: of CPU, by the clock."""
+    ebb = Ebb(gateways=2, settings={"log_level": "info"}).start()
+    try:
+        ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+        ebb.apply({"neighbour": neighbour.settings(memory=1024), "hostile": neighbour.settings(memory=2048)})
         ebb.get("hostile")
-        longest = neighbour.Longest(ebb)
-        without, beside = neighbour.in_turn(ebb, "neighbour", name, rounds, seconds)
-        print(f"  {name:18} p50 {ratio(without, beside, .5):20} p99 {ratio(without, beside, .99):20} "
-              f"{quantile(pooled(without), .99) / 1000:6.2f} -> {quantile(pooled(beside), .99) / 1000:6.2f} ms; "
-              f"{len(pooled(beside))} of {len(pooled(beside))}; {longest}", flush=True)
-        ebb.cli("rm", "hostile")
-        found.append(Row(f"neighbour's p99, {name}", "us", pooled(beside), pooled(without), "without", q=.99))
+        windows = neighbour.in_turn(ebb, "neighbour", name, rounds, seconds)
+        health = neighbour.health(ebb)
+        ebb.stop(deadline_s=120)
+    finally:
+        ebb.kill()
+        ebb.remove()
+    return *windows, health["ebb_loop_longest_cpu_seconds"] * 1000, health["ebb_loop_longest_seconds"] * 1000
+
+
+def rows(_, quick, names=None):
+    rounds, seconds = (8, .25) if quick else (24, .4)
+    found = []
+    print(f"  {'attack':18} {'p50 with/without':20} {'p99 with/without':20} {'p99, ms':16} {'answered':12} "
+          "longest handler, ms of CPU (by the clock)", flush=True)
+    for name in names or neighbour.ATTACKS:
+        without, beside, cpu_ms, clock_ms = measure(name, rounds, seconds)
+        quiet, loud = pooled(without), pooled(beside)
+        print(f"  {name:18} {ratio(without, beside, .5):20} {ratio(without, beside, .99):20} "
+              f"{quantile(quiet, .99) / 1000:6.2f} {quantile(loud, .99) / 1000:6.2f}   {len(loud)} of {len(loud):5} "
+              f"{cpu_ms:.1f} ({clock_ms:.1f})", flush=True)
+        found.append(Row(f"neighbour's p99, {name}", "us", loud, quiet, "without", q=.99))
     return found

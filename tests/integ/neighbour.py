@@ -224,17 +224,6 @@ def settings(**more):
             **more}
 
 
-class Longest:
-    """The longest handler of ebbd since then, by its watchdog: ms of CPU, and ms it kept the others."""
-
-    def __init__(self, ebb):
-        self.ebb, self.before = ebb, health(ebb)
-
-    def __str__(self):
-        now = health(self.ebb)
-        return " ".join(f"{name[9:]}={now[name]:g}" for name in now)
-
-
 def health(ebb):
     """ebbd's watchdog, from /metrics."""
     text = ebb.rest("GET", "/metrics").text

@@ -177,6 +177,24 @@ def test_its_own_limits_stand_where_run_times_look(hosts, name):
     assert hosts.get("mine", f"/try?call=write&path=/sys/fs/cgroup/{name}").text == "EROFS"
 
 
+def test_meminfo_shows_its_own_memory_and_cannot_be_written(hosts):
+    text = hosts.get("mine", "/file?path=/proc/meminfo").text
+    shown = {line.split(":")[0]: line.split()[1] for line in text.splitlines()}
+    assert {shown[k] for k in ("MemTotal", "MemFree", "MemAvailable")} == {str(128 << 10)}
+    assert shown["SwapTotal"] == shown["SwapFree"] == "0"
+    with open("/proc/meminfo", encoding="ascii") as real:  # in the same columns, which some programs count
+        assert text.splitlines()[0].index(" kB") == real.readline().index(" kB")
+    assert hosts.get("mine", "/try?call=write&path=/proc/meminfo").text == "EROFS"
+    assert hosts.get("neighbour", "/file?path=/proc/meminfo").text == text
+
+
+def test_a_crash_starts_no_program_of_the_host(hosts):
+    """A core_pattern with a pipe asks for no limit but 1, core(5)."""
+    limits = hosts.get("mine", "/file?path=/proc/self/limits").text
+    (core,) = [line.split() for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert core[4:6] == ["1", "1"]
+
+
 def variables(box, service):
     return dict(line.split("=", 1) for line in box.get(service, "/env").text.splitlines())
 
