@@ -69,6 +69,8 @@ static int visit_remove(struct walk *w, int parent_fd, const char *name, unsigne
 
 void cgroup_tree_remove(struct cgroup_tree *t)
 {
+	if (t)
+		cgroup_own_leave(t);
 	for (unsigned int i = 0; t && i < t->count; i++) {
 		struct walk w = {.visit = visit_remove};
 
@@ -166,6 +168,7 @@ int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
 			 .deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS};
 	int r = walk_dir(&w, t->at[0].tree_fd, 0);
 
+	cgroup_own_leave(t);
 	w.visit = visit_end;
 	if (r == 0)
 		r = walk_dir(&w, t->at[0].tree_fd, 0);

@@ -49,6 +49,12 @@ int cgroup_base_find(struct cgroup_mount *m, struct cgroup_hierarchy *base, bool
 /* Whether a space-separated list holds a word. */
 bool cgroup_list_has(const char *list, const char *word, const char *separators);
 
+/* --- own.c ---------------------------------------------------------------------------------------
+ */
+
+/* Moves whoever is there back to the base, and removes the directory. */
+void cgroup_own_leave(const struct cgroup_tree *t);
+
 /* --- limits.c ------------------------------------------------------------------------------------
  */
 

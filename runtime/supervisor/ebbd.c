@@ -374,6 +374,7 @@ static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 	}
 	if (r > 0)
 		log_warn("event=purged leaves=%d cause=\"left by an earlier ebbd\"", r);
+	(void)cgroup_own_enter(e->tree); /* if not, what it starts waits longer beside instances */
 	(void)text_format(init, sizeof(init), "%s/ebb-init", e->config.libexec_dir);
 	return zygote_start(&sandbox, &e->zygote, err, err_size);
 }

@@ -131,8 +131,11 @@ def test_a_restart_need_not_wait_for_the_gateways_of_a_killed_ebbd(new_ebb):
     finally:
         for pid in orphans:
             os.kill(pid, signal.SIGCONT)
-    wait_for(lambda: leaks.reap_orphans(ebb.witness.children_before)  # we are the subreaper
-             or not any(os.path.exists(f"/proc/{pid}") for pid in orphans))
+
+    def all_gone():
+        leaks.reap_orphans(ebb.witness.children_before)  # we are the subreaper
+        return not any(os.path.exists(f"/proc/{pid}") for pid in orphans)
+    wait_for(all_gone)
     assert ebb.http().status == 404
 
 

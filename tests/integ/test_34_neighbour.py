@@ -66,6 +66,25 @@ def test_turns_on_the_cpu_are_short_and_those_of_ebb_shorter(box):
     assert {turn_us(pid) for pid in [init, *inside]} == {TURN_OF_INSTANCE_US if kept else 0}
 
 
+def cpu_cgroup(pid):
+    """In a v1 hierarchy; None where the controller is v2's."""
+    for line in leaks.read(f"/proc/{pid}/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            return path
+    return None
+
+
+def test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight(box):
+    """In the root of a v1 hierarchy they waited for milliseconds beside an instance that forks or executes."""
+    own = [box.process.pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc"), *box.programs("ebb-api")]
+    tree = "/" + box.config["cgroup"]
+    if cpu_cgroup(box.process.pid) is None:
+        return  # pure v2: ebbd's own leaf is beside the tree
+    assert {cpu_cgroup(pid) for pid in own} == {tree + "/own"}
+    assert cpu_cgroup(box.instance("neighbour")["pid"]).startswith(tree + "/instances/")
+
+
 def test_listing_hundreds_of_instances_many_times_keeps_nobody_waiting(box):
     """Listings and readings of all meters go in parts, one behind the other; each has every instance once."""
     many = 60 if pictures.IN_VM else 200
