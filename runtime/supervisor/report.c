@@ -45,8 +45,6 @@ void instance_up_record(const struct instance *i, struct wire_instance_up *out)
 		return;
 	out->address = WIRE_ADDRESS_UNIX;
 	out->port = 0;
-	if (out->upstream == WIRE_HTTP_AUTO)
-		out->upstream = WIRE_HTTP_1; /* our runtimes */
 	(void)text_copy(out->unix_name, sizeof(out->unix_name), UNIX_NAME);
 }
 

@@ -8,6 +8,7 @@ skopeo, umoci and buildah; the examples by `ebb build`, which needs npm and apt.
 """
 import functools
 import glob
+import hashlib
 import os
 import shutil
 import subprocess
@@ -174,6 +175,26 @@ def example_archive(name):
 def apps_archive(name):
     """A directory of tests/integ/functions: programs the tests run by `command`."""
     return built_archive(os.path.join(FUNCTIONS, name))
+
+
+def npm_installed(source):
+    """A copy of the directory with the packages it asks for, for programs that run on the host."""
+    files = sorted(glob.glob(source + "/*.*"))
+    key = hashlib.sha256(b"".join(open(path, "rb").read() for path in files)).hexdigest()[:20]
+    path = os.path.join(CACHE, f"installed-{key}")
+    if os.path.isdir(path):
+        return path
+    new = f"{path}.{os.getpid()}"
+    os.makedirs(new)
+    try:
+        for file in files:
+            shutil.copy(file, new)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=new, check=True,
+                       stdout=subprocess.DEVNULL)
+        os.rename(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return path
 
 
 # --- ways out of a sandbox ------------------------------------------------------------------------
