@@ -6,9 +6,9 @@ check-programs: $(BINARIES)
 	@tests/deps build images check programs
 	@APPS="$(APPS)" BUILD=$(BUILD) tests/run programs
 
-# The page is of a whole run, also of one in which something was not right.
+# The page is of a whole run, also of one in which something was not right. MEANWHILE: what else ran then.
 compatibility: $(BINARIES)
 	@tests/deps build images check programs
 	-@APPS=all BUILD=$(BUILD) tests/run programs
 	@mkdir -p docs/guide
-	tests/programs/table.py $(BUILD)/programs >docs/guide/compatibility.md
+	tests/programs/table.py $(BUILD)/programs "$(MEANWHILE)" >docs/guide/compatibility.md

@@ -3,7 +3,7 @@
 """
 docs/guide/compatibility.md from the rows of a run (build/programs/*.json), in the order of the catalogue.
 
-usage: table.py FOLDER >docs/guide/compatibility.md
+usage: table.py FOLDER [WHAT ELSE RAN] >docs/guide/compatibility.md
 """
 import json
 import os
@@ -20,7 +20,7 @@ Programs of Debian and npm, unmodified, behind ebb with its default settings. `m
 all and writes this page; `tests/programs/README.md` says how each is made. Nothing here is edited by hand.
 
 Run on {date}: Linux {kernel}, {cpus} CPUs. Each instance had one CPU (`ebb.cpu: 1000`), 512 MB (1024: Next.js, Tomcat,
-Jetty) and `maxInstances: 1`, so that every figure is of one instance.
+Jetty) and `maxInstances: 1`, so that every figure is of one instance.{meanwhile}
 
 | column | meaning |
 |---|---|
@@ -64,8 +64,8 @@ def fault(text):
     return text.strip().split("\n")[0][:200].replace("|", "\\|")
 
 
-def page(rows):
-    yield HEAD.format(date=time.strftime("%Y-%m-%d"), kernel=platform.release().split("-")[0], cpus=os.cpu_count())
+def page(rows, meanwhile):
+    yield HEAD.format(meanwhile=meanwhile and "\n" + meanwhile, date=time.strftime("%Y-%m-%d"), kernel=platform.release().split("-")[0], cpus=os.cpu_count())
     for family in dict.fromkeys(row["family"] for row in rows):
         yield f"## {family}"
         yield "| program | version | made | " + " | ".join(title for title, *_ in COLUMNS) + " | |"
@@ -85,7 +85,7 @@ def page(rows):
         yield from (f"| {name} | {claim.replace('_', ' ')} | {fault(what)} |" for name, claim, what in faults)
 
 
-def main(folder):
+def main(folder, meanwhile=""):
     rows = []
     for program in catalogue.PROGRAMS:
         path = os.path.join(folder, program.name + ".json")
@@ -94,8 +94,8 @@ def main(folder):
         with open(path, encoding="utf-8") as file:
             row = json.load(file)
         rows.append({**row, "alike": alike(row)} if "pair" in row else row)
-    print("\n".join(page(rows)))
+    print("\n".join(page(rows, meanwhile)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
