@@ -28,7 +28,8 @@
 
 /* Where the child keeps what; all but the first four close at exec. */
 enum { CONTROL_FD = 3, EXE_FD, USER_NS_FD, WORK_FD, PIECE_FD, PLACED_FDS };
-#define LOWER_FD (PLACED_FDS) /* and so on */
+#define STACK_BYTES ((rlim_t)64 << 20)
+#define LOWER_FD    (PLACED_FDS) /* and so on */
 
 /* ---- the user namespace ---- */
 
@@ -249,15 +250,26 @@ static int execute(const struct jail_command *c)
 	return -errno;
 }
 
+/* mkfs.erofs keeps a path for each directory that it stands in on its stack: the deepest tree that
+ * a path can reach needs 9 MiB of it. */
+static int deepen_stack(const struct jail_command *unused)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_STACK, &l) < 0)
+		return -errno;
+	l.rlim_cur = l.rlim_max < STACK_BYTES ? l.rlim_max : STACK_BYTES;
+	return setrlimit(RLIMIT_STACK, &l) < 0 ? -errno : 0;
+}
+
 /* The order is the meaning: mounts as the host's root, then ids, then rights. */
 static const struct {
 	const char *name;
 	int (*run)(const struct jail_command *c);
 } steps[] = {
-	{"descriptors", place_fds},     {"root", build_root},
-	{"overlay", build_overlay},     {"pivot_root", enter_root},
-	{"user namespace", join_ids},   {"capabilities", keep_caps},
-	{"no_new_privs", no_new_privs}, {"priority", step_back},
+	{"descriptors", place_fds},     {"root", build_root},         {"overlay", build_overlay},
+	{"pivot_root", enter_root},     {"user namespace", join_ids}, {"capabilities", keep_caps},
+	{"no_new_privs", no_new_privs}, {"priority", step_back},      {"stack", deepen_stack},
 	{"seccomp", seccomp},           {"execve", execute},
 };
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,7 +68,7 @@ static int step_down(struct walk *w, const char *name)
 /* The link's target takes its place in front of the rest. */
 static int step_link(struct walk *w, const char *name)
 {
-	char joined[sizeof(w->rest)], target[PATH_BYTES_MAX + 1];
+	char joined[sizeof(w->rest)], target[PATH_MAX];
 	ssize_t n = readlinkat(w->at->fd, name, target, sizeof(target) - 1);
 
 	if (n < 0)

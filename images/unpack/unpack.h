@@ -26,9 +26,10 @@
 
 #define JSON_BLOB_BYTES_MAX (4u << 20) /* index, manifest, config */
 #define JSON_DEPTH_MAX      32u
-#define PATH_BYTES_MAX      4095u
-#define NAME_BYTES_MAX      254u /* mkfs.erofs 1.5 cuts longer ones, and then finds no such file */
-#define IMAGE_IDS           65536u /* uids and gids an image may use */
+/* mkfs.erofs puts the name of a directory in front of a path, and wants it below 4096 bytes. */
+#define PATH_BYTES_MAX 4000u
+#define NAME_BYTES_MAX 254u   /* mkfs.erofs 1.5 cuts longer ones, and then finds no such file */
+#define IMAGE_IDS      65536u /* uids and gids an image may use */
 /* gzip reaches 1000:1 on zeros; more than that over this much is an attack. */
 #define BOMB_RATIO       ((uint64_t)1000)
 #define BOMB_BYTES       ((uint64_t)1 << 30)

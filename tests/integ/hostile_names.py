@@ -21,6 +21,9 @@ def strange_names(_):
     for depth in (100, 1000, 1900):
         yield f"deep_{depth}", [pax(("path", "d/" * depth + "f")) + member("x", b"1")], ANY
     yield "path_of_100000", [pax(("path", "a/" * 50000)) + folder("x")], REFUSED
+    yield "path_of_4095", [pax(("path", "a/" * 2048)) + folder("x")], REFUSED
+    yield "deep_by_links", [pax(("path", "a/" * 1000)) + folder("x") + pax(("linkpath", "a/" * 1000), ("path", "l")) + symlink("x", "x")
+                            + pax(("path", "l/" + "b/" * 1040)) + folder("x")], ANY
     for length in (0, 1, 4095, 4096, 70000):
         yield f"target_of_{length}", [pax(("linkpath", "t" * length)) + symlink("l", "x")], TAKEN if length == 1 else ANY
     yield "target_newline", [pax(("linkpath", "a\nb")) + symlink("l", "x")], TAKEN

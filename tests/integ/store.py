@@ -47,18 +47,20 @@ def describe(path):
 
 
 def listing(top):
-    """{path below top: what it is}; "." is top."""
-    top = os.fsencode(top)
-    found = {".": describe(top)}
-    todo = [top]
-    while todo:
-        where = todo.pop()
-        for name in os.listdir(where):
-            path = os.path.join(where, name)
-            what = found[text(path[len(top) + 1:])] = describe(path)
-            if what["kind"] == "dir":
-                todo.append(path)
-    return found
+    """{path below top: what it is}; "." is top. Paths are as long as paths can be, so we stand in it."""
+    os.chdir(top)
+    try:
+        found, todo = {".": describe(b".")}, [b""]
+        while todo:
+            where = todo.pop()
+            for name in os.listdir(where or b"."):
+                path = where + b"/" + name if where else name
+                what = found[text(path)] = describe(path)
+                if what["kind"] == "dir":
+                    todo.append(path)
+        return found
+    finally:
+        os.chdir("/")
 
 
 def check(result, what):
