@@ -47,7 +47,8 @@ def docker_1_10(layers, config):
         else:
             out.append(member(names[n], layer))
             first[layer] = names[n]
-    out += [member(hexof(body) + ".json", body), manifest(hexof(body) + ".json", names), member("repositories", b'{"it": {"latest": "x"}}')]
+    out += [member(hexof(body) + ".json", body), manifest(hexof(body) + ".json", names),
+            member("repositories", b'{"it": {"latest": "x"}}')]
     return "docker-archive", tars.end(*out)
 
 
@@ -56,7 +57,8 @@ def docker_25(layers, config):
     body = config_of(layers, config)
     made = layout(layers, config, "application/vnd.oci.image.layer.v1.tar", lambda x: x)
     names = ["blobs/sha256/" + hexof(x) for x in layers]
-    return "docker-archive", tars.end(folder("blobs/"), folder("blobs/sha256/"), *made, manifest("blobs/sha256/" + hexof(body), names),
+    return "docker-archive", tars.end(folder("blobs/"), folder("blobs/sha256/"), *made,
+                                      manifest("blobs/sha256/" + hexof(body), names),
                                       member("repositories", b"{}"))
 
 
@@ -70,8 +72,10 @@ def podman(layers, config):
     out = [member(hexof(layer) + ".tar", layer) for layer in dict.fromkeys(layers)]
     for layer in dict.fromkeys(layers):
         old = hexof(b"old" + layer)
-        out += [folder(old), member(old + "/VERSION", b"1.0"), symlink(old + "/layer.tar", f"../{hexof(layer)}.tar"), member(old + "/json", b"{}")]
-    out += [member(hexof(body) + ".json", body), manifest(hexof(body) + ".json", [hexof(x) + ".tar" for x in layers], ["localhost/it:latest"])]
+        out += [folder(old), member(old + "/VERSION", b"1.0"), symlink(old + "/layer.tar", f"../{hexof(layer)}.tar"),
+                member(old + "/json", b"{}")]
+    out += [member(hexof(body) + ".json", body), manifest(hexof(body) + ".json", [hexof(x) + ".tar" for x in layers],
+                                                          ["localhost/it:latest"])]
     return "docker-archive", tars.end(*out)
 
 
@@ -80,7 +84,8 @@ def ko(layers, config):
     body = config_of(layers, config)
     packed = {hexof(zipped(x)) + ".tar.gz": zipped(x) for x in layers}
     return "docker-archive", tars.end(member(oci.sha256(body), body), *(member(*x) for x in packed.items()),
-                                      manifest(oci.sha256(body), [hexof(zipped(x)) + ".tar.gz" for x in layers], ["ko.local/it:latest"]))
+                                      manifest(oci.sha256(body), [hexof(zipped(x)) + ".tar.gz" for x in layers],
+                                               ["ko.local/it:latest"]))
 
 
 def jib(layers, config):
@@ -102,7 +107,8 @@ def bazel_docker(layers, config):
         out.append(folder(f"./{n:064x}"))
         out.append(link("./" + names[n], "./" + first[layer]) if layer in first else member("./" + names[n], layer))
         first.setdefault(layer, names[n])
-    text = json.dumps([{"Config": hexof(body) + ".json", "RepoTags": ["bazel/image:it"], "Layers": names, "Parent": ""}]).encode()
+    text = json.dumps([{"Config": hexof(body) + ".json", "RepoTags": ["bazel/image:it"], "Layers": names,
+                        "Parent": ""}]).encode()
     return "docker-archive", tars.end(*out, member("./manifest.json", text), member("./repositories", b"{}"))
 
 
@@ -110,7 +116,8 @@ def bazel_oci(layers, config):
     """rules_oci's oci_load: blobs of a layout, layers with an ending."""
     body = config_of(layers, config)
     names = ["blobs/sha256/" + hexof(zipped(x)) + ".tar.gz" for x in layers]
-    return "docker-archive", tars.end(manifest("blobs/sha256/" + hexof(body), names), member("blobs/sha256/" + hexof(body), body),
+    return "docker-archive", tars.end(manifest("blobs/sha256/" + hexof(body), names),
+                                      member("blobs/sha256/" + hexof(body), body),
                                       *(member(*x) for x in dict(zip(names, map(zipped, layers))).items()))
 
 
@@ -123,7 +130,8 @@ def nix(layers, config):
         names.append(key + "/layer.tar")
         out += [folder(".", mtime=1, mode=0o555), folder(key, mtime=1, mode=0o555), folder(key, mtime=1, mode=0o555)]
         same = layers.index(layer)
-        out += [symlink(names[n], f"../{names[same]}", mtime=1) if same < n else member(names[n], layer, mode=0o444, mtime=1)]
+        out += [symlink(names[n], f"../{names[same]}", mtime=1) if same < n else member(names[n], layer, mode=0o444,
+            mtime=1)]
         out += [member(key + "/VERSION", b"1.0", mtime=1)]
     out += [member(hexof(body) + ".json", body, mtime=1), manifest(hexof(body) + ".json", names, ["it:" + "0" * 32])]
     return "docker-archive", tars.end(*out)
@@ -131,21 +139,26 @@ def nix(layers, config):
 
 def nix_streamed(layers, config):
     """streamLayeredImage: every layer begins with the same directories."""
-    again = [folder("./", mtime=1, mode=0o555) + folder("./nix", mtime=1, mode=0o555) + folder("./nix/store", mtime=1, mode=0o555)]
+    again = [folder("./", mtime=1, mode=0o555) + folder("./nix", mtime=1, mode=0o555)
+             + folder("./nix/store", mtime=1, mode=0o555)]
     return nix([again[0] + x for x in layers], config)
 
 
 def buildpacks(layers, config):
     """pack: layers of 1980, called from the root, the lifecycle's directories, a user by number."""
     cnb = tars.end(folder("cnb", uid=1000, gid=1000, mtime=YEAR_1980), folder("cnb/process", mtime=YEAR_1980),
-                   symlink("cnb/process/web", "/srv/probe", mtime=YEAR_1980), folder("layers", uid=1000, gid=1000, mtime=YEAR_1980),
+                   symlink("cnb/process/web", "/srv/probe", mtime=YEAR_1980),
+                   folder("layers", uid=1000, gid=1000, mtime=YEAR_1980),
                    folder("workspace", uid=1000, gid=1000, mtime=YEAR_1980))
     layers = [*layers, cnb]
-    body = config_of(layers, {**config, "User": "1000:1000", "Entrypoint": ["/cnb/process/web"], "WorkingDir": "/workspace",
-                              "Env": ["CNB_LAYERS_DIR=/layers", "CNB_APP_DIR=/workspace"]}, created="1980-01-01T00:00:01Z")
+    body = config_of(layers, {**config, "User": "1000:1000", "Entrypoint": ["/cnb/process/web"],
+                              "WorkingDir": "/workspace",
+                              "Env": ["CNB_LAYERS_DIR=/layers", "CNB_APP_DIR=/workspace"]},
+                              created="1980-01-01T00:00:01Z")
     names = [f"/{hexof(x)}.tar" for x in layers]
     return "docker-archive", tars.end(*(member(n, x, mtime=YEAR_1980) for n, x in dict(zip(names, layers)).items()),
-                                      member("/" + oci.sha256(body), body, mtime=YEAR_1980), manifest(oci.sha256(body), names, ["it"]))
+                                      member("/" + oci.sha256(body), body, mtime=YEAR_1980),
+                                      manifest(oci.sha256(body), names, ["it"]))
 
 
 def compressed(layers, config):
@@ -167,7 +180,8 @@ def image(out, layers, config, layer_kind, pack, kinds=(oci.MANIFEST, oci.CONFIG
 
 def files(blobs, entries, **more):
     index = json.dumps({"schemaVersion": 2, "manifests": entries, **more}).encode()
-    return [member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), *(member(*x) for x in blobs.items()), member("index.json", index)]
+    return [member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), *(member(*x) for x in blobs.items()),
+            member("index.json", index)]
 
 
 def layout(layers, config, kind, pack, **more):
@@ -183,11 +197,13 @@ def docker_types(layers, config):
     """A registry's docker manifest, copied into a layout."""
     docker = "application/vnd.docker."
     return "oci-archive", tars.end(*layout(layers, config, docker + "image.rootfs.diff.tar.gzip", zipped,
-                                           kinds=(docker + "distribution.manifest.v2+json", docker + "container.image.v1+json")))
+                                           kinds=(docker + "distribution.manifest.v2+json", docker
+                                                  + "container.image.v1+json")))
 
 
 def foreign_types(layers, config):
-    return "oci-archive", tars.end(*layout(layers, config, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", zipped))
+    return "oci-archive", tars.end(*layout(layers, config,
+                                           "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", zipped))
 
 
 def uncompressed(layers, config):
@@ -249,14 +265,16 @@ def multi_platform(layers, config):
 def nested(layers, config):
     blobs = {}
     kind = "application/vnd.oci.image.index.v1+json"
-    inner = described(blobs, kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": platforms(blobs, layers, config)}).encode())
+    inner = described(blobs, kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": platforms(blobs,
+        layers, config)}).encode())
     return "oci-archive", tars.end(*files(blobs, [inner]))
 
 
 def docker_list(layers, config):
     blobs = {}
     kind = "application/vnd.docker.distribution.manifest.list.v2+json"
-    inner = described(blobs, kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": platforms(blobs, layers, config)}).encode())
+    inner = described(blobs, kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": platforms(blobs,
+        layers, config)}).encode())
     return "oci-archive", tars.end(*files(blobs, [inner]))
 
 
@@ -264,11 +282,14 @@ def buildkit(layers, config):
     """docker buildx -o type=oci: in the index beside the image what attests to it, of no platform."""
     blobs = {}
     mine = image(blobs, layers, config, oci.LAYER + "+gzip", zipped, platform={"os": "linux", "architecture": ARCH})
-    proof = image(blobs, [EMPTY], {}, "application/vnd.in-toto+json", lambda x: b'{"predicate": {}}', platform={"os": "unknown", "architecture": "unknown"},
-                  annotations={"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": mine["digest"]})
+    proof = image(blobs, [EMPTY], {}, "application/vnd.in-toto+json", lambda x: b'{"predicate": {}}',
+                  platform={"os": "unknown", "architecture": "unknown"},
+                  annotations={"vnd.docker.reference.type": "attestation-manifest",
+                               "vnd.docker.reference.digest": mine["digest"]})
     kind = "application/vnd.oci.image.index.v1+json"
     inner = described(blobs, kind, json.dumps({"schemaVersion": 2, "manifests": [proof, mine]}).encode(),
-                      annotations={"io.containerd.image.name": "docker.io/library/it:latest", "org.opencontainers.image.ref.name": "latest"})
+                      annotations={"io.containerd.image.name": "docker.io/library/it:latest",
+                                   "org.opencontainers.image.ref.name": "latest"})
     return "oci-archive", tars.end(*files(blobs, [inner]))
 
 
@@ -277,7 +298,8 @@ def attested_flat(layers, config):
     blobs = {}
     mine = image(blobs, layers, config, oci.LAYER + "+gzip", zipped)
     proof = image(blobs, [EMPTY], {}, "application/vnd.in-toto+json", lambda x: b"{}",
-                  annotations={"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": mine["digest"]})
+                  annotations={"vnd.docker.reference.type": "attestation-manifest",
+                               "vnd.docker.reference.digest": mine["digest"]})
     return "oci-archive", tars.end(*files(blobs, [mine, proof]))
 
 
@@ -301,10 +323,13 @@ def two_names(layers, config):
 def with_more(layers, config):
     """Files that no specification knows, in front, between and behind; index.json first, oci-layout last."""
     blobs = {}
-    mine = image(blobs, layers, config, oci.LAYER + "+gzip", zipped, annotations={"x": "y"}, **{"x-unknown": [1, {"a": None}]})
+    mine = image(blobs, layers, config, oci.LAYER + "+gzip", zipped, annotations={"x": "y"},
+                 **{"x-unknown": [1, {"a": None}]})
     first, *middle, last = files(blobs, [mine], annotations={"made": "by hand"})
-    return "oci-archive", tars.end(member("README", b"hello"), folder("blobs/sha512"), member("blobs/sha512/" + "0" * 128, b"x"), folder("./"), last,
-                                   symlink("latest", "index.json"), *middle, member("blobs/sha256/" + "1" * 64, b"of nobody"), first)
+    return "oci-archive", tars.end(member("README", b"hello"), folder("blobs/sha512"),
+                                   member("blobs/sha512/" + "0" * 128, b"x"), folder("./"), last,
+                                   symlink("latest", "index.json"), *middle,
+                                   member("blobs/sha256/" + "1" * 64, b"of nobody"), first)
 
 
 def hard_linked(layers, config):
@@ -317,5 +342,6 @@ def hard_linked(layers, config):
 
 
 DOCKER = [docker_1_10, docker_25, podman, ko, jib, bazel_docker, bazel_oci, nix, nix_streamed, buildpacks, compressed]
-OCI = [docker_25_as_oci, buildah, docker_types, foreign_types, uncompressed, mislabelled, zstd, zstd_chunked, estargz, multi_platform, nested,
+OCI = [docker_25_as_oci, buildah, docker_types, foreign_types, uncompressed, mislabelled, zstd, zstd_chunked, estargz,
+       multi_platform, nested,
        docker_list, buildkit, attested_flat, signed, two_names, with_more, hard_linked]

@@ -85,7 +85,8 @@ def whiteouts(_):
         lower = folder("d") + member("d/x", b"1") + member("f", b"1")
         yield f"whiteout_name_{n}", [lower, member(name)], ANY
     for kind in (LINK, SYMLINK, CHAR, DEVICE, FOLDER, FIFO):
-        yield f"whiteout_kind_{kind.decode()}", [member("x", b"1"), member(".wh.x", kind=kind, link="x", major=1, minor=3)], ANY
+        yield f"whiteout_kind_{kind.decode()}", [member("x", b"1"),
+                                                 member(".wh.x", kind=kind, link="x", major=1, minor=3)], ANY
     yield "whiteout_dotdot", [folder("d"), member("d/../../.wh.x")], REFUSED
     yield "whiteout_with_data", [member("x"), member(".wh.x", b"data" * 1000)], ANY
     yield "whiteout_link_target", [link("evil", ".wh.x")], REFUSED
@@ -113,7 +114,8 @@ def xattrs(_):
         value = b"/" + UP.encode() + b"etc" if "redirect" in name else b"x"  # an overlay would write y
         for what, kind in (("file", FILE), ("dir", FOLDER), ("link", SYMLINK)):
             if what == "file" or "overlay" in name:
-                yield f"xattr_{n}_{what}", [pax(("SCHILY.xattr." + name, value)) + member("x", kind=kind, link="y")], ANY
+                yield f"xattr_{n}_{what}", [pax(("SCHILY.xattr." + name, value))
+                                            + member("x", kind=kind, link="y")], ANY
     yield "xattr_libarchive", [pax(("LIBARCHIVE.xattr.trusted.overlay.opaque", b"eQ==")) + folder("d")], ANY
     yield "xattr_libarchive_bad", [pax(("LIBARCHIVE.xattr.user.%zz%00", b"!!!!")) + folder("d")], ANY
     yield "xattr_huge", [pax(("SCHILY.xattr.user.a", b"v" * 70000)) + member("x")], ANY
@@ -146,23 +148,28 @@ def special(_):
 
 def numbers(_):
     sizes = {"negative": base256(-1, 12), "most_negative": base256(-(1 << 63), 12), "max": base256((1 << 63) - 1, 12),
-             "over": base256(1 << 64, 12), "claim": b"77777777777\0", "nonsense": b"hello world\0", "octal_8": b"00000000008\0",
+             "over": base256(1 << 64, 12), "claim": b"77777777777\0", "nonsense": b"hello world\0",
+             "octal_8": b"00000000008\0",
              "spaces": b"            ", "half": base256(1 << 62, 12), "minus": b"-0000000001\0"}
     for what, size in sizes.items():
-        yield "size_" + what, [member("f", b"x", size=size)], ANY if what in ("octal_8", "spaces", "nonsense", "minus") else REFUSED
+        yield "size_" + what, [member("f", b"x", size=size)], ANY if what in ("octal_8", "spaces", "nonsense",
+                                                                              "minus") else REFUSED
     for what, value in {"negative": "-1", "huge": "9" * 30, "2_63": str(1 << 63), "empty": "", "words": "many",
                         "hex": "0x10", "space": " 1", "8_gib": str(8 << 30)}.items():
         yield "pax_size_" + what, [pax(("size", value)) + member("f", b"x")], ANY
     yield "pax_size_twice", [pax(("size", "1"), ("size", "512")) + member("f", b"x" * 512)], ANY
     for what, owner in {"65536": 65536, "2_31": base256(1 << 31, 8), "2_32": base256(1 << 32, 8),
-                        "2_32_1": base256((1 << 32) + 1, 8), "negative": base256(-1, 8), "2_55": base256((1 << 55) - 1, 8)}.items():
+                        "2_32_1": base256((1 << 32) + 1, 8), "negative": base256(-1, 8),
+                        "2_55": base256((1 << 55) - 1, 8)}.items():
         yield "uid_" + what, [member("f", uid=owner)], REFUSED
         yield "gid_" + what, [folder("d", gid=owner)], REFUSED
     for what, owner in {"minus": "-1", "65536": "65536", "huge": "9" * 40, "words": "root"}.items():
         yield "pax_uid_" + what, [pax(("uid", owner), ("gid", owner)) + member("f")], ANY
-    for what, time in {"negative": base256(-1, 12), "max": base256((1 << 63) - 1, 12), "min": base256(-(1 << 63), 12)}.items():
+    for what, time in {"negative": base256(-1, 12), "max": base256((1 << 63) - 1, 12),
+                       "min": base256(-(1 << 63), 12)}.items():
         yield "mtime_" + what, [member("f", b"x", mtime=time)], ANY
-    for what, time in {"nan": "nan", "exp": "1e308", "digits": "1." + "9" * 400, "huge": "9" * 25, "minus": "-9" + "9" * 17}.items():
+    for what, time in {"nan": "nan", "exp": "1e308", "digits": "1." + "9" * 400, "huge": "9" * 25, "minus": "-9"
+                       + "9" * 17}.items():
         yield "pax_mtime_" + what, [pax(("mtime", time), ("atime", time), ("ctime", time)) + member("f", b"x")], ANY
     yield "mode_all", [member("f", b"x", mode=b"7777777\0")], ANY
     yield "mode_negative", [member("f", b"x", mode=base256(-1, 8))], ANY
@@ -171,7 +178,8 @@ def numbers(_):
 
 def pax_headers(_):
     bad = {"zero": b"0 path=x\n", "short": b"5 path=x\n", "long": b"99 path=x\n", "endless": b"9" * 60 + b" path=x\n",
-           "negative": b"-10 path=x\n", "letters": b"ten path=x\n", "no_newline": b"9 path=xy", "no_equals": b"9 pathx\n\n",
+           "negative": b"-10 path=x\n", "letters": b"ten path=x\n", "no_newline": b"9 path=xy",
+           "no_equals": b"9 pathx\n\n",
            "no_key": b"5 =x\n\n", "no_space": b"9path=xx\n", "empty": b"", "spaces": b"     \n"}
     for what, text in bad.items():
         yield "pax_" + what, [pax(text) + member("f", b"x")], ANY
@@ -185,7 +193,8 @@ def pax_headers(_):
     yield "pax_linkpath_1_mb", [pax(("linkpath", "p" * (1 << 20))) + symlink("l", "x")], REFUSED
     yield "pax_comment_8_mb", [pax(("comment", "c" * (8 << 20))) + member("f", b"x")], ANY
     yield "pax_claims_4_gib", [header("PaxHeaders/x", kind=b"x", size=base256(4 << 30, 12)) + b"10 path=x\n"], REFUSED
-    yield "pax_claims_all", [header("PaxHeaders/x", kind=b"x", size=base256((1 << 63) - 1, 12)) + b"10 path=x\n"], REFUSED
+    yield "pax_claims_all", [header("PaxHeaders/x", kind=b"x", size=base256((1 << 63) - 1, 12))
+                             + b"10 path=x\n"], REFUSED
     yield "pax_negative", [header("PaxHeaders/x", kind=b"x", size=base256(-512, 12)) + member("f")], REFUSED
     yield "pax_nested", [pax(("path", "a")) + pax(("path", "b")) + pax(("path", "c")) + member("f", b"x")], ANY
     yield "pax_1000_in_a_row", [pax(("path", "a")) * 1000 + member("f", b"x")], ANY
@@ -238,30 +247,37 @@ def sparse(_):
     yield "sparse_old_real_negative", [old_sparse([(0, 1)], base256(-1, 12), b"x")], ANY
     yield "sparse_old_offset_max", [old_sparse([(base256((1 << 63) - 2, 12), 1)], 4096, b"x")], ANY
     yield "sparse_old_extended_missing", [old_sparse([(0, 1)], 4096, b"", extended=1)], ANY
-    yield "sparse_old_extended_loop", [old_sparse([(0, 1)], 4096, (bytes(504) + b"\1").ljust(512, b"\0") * 3000, 1)], ANY
+    yield "sparse_old_extended_loop", [old_sparse([(0, 1)], 4096, (bytes(504) + b"\1").ljust(512, b"\0") * 3000,
+                                                  1)], ANY
 
     def new(version, real, text, data=b"x"):
         major, minor = version
         records = [("GNU.sparse.major", major), ("GNU.sparse.minor", minor), ("GNU.sparse.name", "f"),
                    ("GNU.sparse.realsize", real)]
         return [pax(*records) + member("GNUSparseFile.0/f", tars.padded(text) + data)]
-    maps = {"fine": "1\n0\n1\n", "negative": "1\n-1\n1\n", "many": "99999999999\n0\n1\n", "short": "5\n0\n1\n", "empty": "",
-            "letters": "one\n", "endless": "9" * 4000, "overlap": "2\n0\n2\n1\n2\n", "beyond": "1\n9999999\n1\n", "newlines": "\n" * 600,
+    maps = {"fine": "1\n0\n1\n", "negative": "1\n-1\n1\n", "many": "99999999999\n0\n1\n", "short": "5\n0\n1\n",
+            "empty": "",
+            "letters": "one\n", "endless": "9" * 4000, "overlap": "2\n0\n2\n1\n2\n", "beyond": "1\n9999999\n1\n",
+            "newlines": "\n" * 600,
             "max": f"1\n{(1 << 63) - 1}\n{(1 << 63) - 1}\n"}
     for what, text in maps.items():
         yield "sparse_1_0_" + what, new((1, 0), 4096, text.encode()), ANY
     for what, real in {"negative": -1, "max": (1 << 63) - 1, "over": 1 << 64, "words": "big"}.items():
         yield "sparse_1_0_real_" + what, new((1, 0), real, b"1\n0\n1\n"), ANY
     yield "sparse_9_9", new((9, 9), 4096, b"1\n0\n1\n"), ANY
-    for what, text in {"fine": "0,1", "odd": "0", "negative": "-5,1", "commas": ",,,,", "letters": "a,b", "max": f"{1 << 62},{1 << 62}",
+    for what, text in {"fine": "0,1", "odd": "0", "negative": "-5,1", "commas": ",,,,", "letters": "a,b",
+                       "max": f"{1 << 62},{1 << 62}",
                        "long": ",".join("0" for _ in range(50000))}.items():
-        yield "sparse_0_1_" + what, [pax(("GNU.sparse.size", 4096), ("GNU.sparse.numblocks", 1), ("GNU.sparse.map", text),
+        yield "sparse_0_1_" + what, [pax(("GNU.sparse.size", 4096), ("GNU.sparse.numblocks", 1),
+                                         ("GNU.sparse.map", text),
                                          ("GNU.sparse.name", "f")) + member("f", b"x")], ANY
     pairs = [p for n in range(3000) for p in (("GNU.sparse.offset", n), ("GNU.sparse.numbytes", 1))]
-    yield "sparse_0_0_many", [pax(("GNU.sparse.size", 4096), ("GNU.sparse.numblocks", 3000), *pairs) + member("f", b"x")], ANY
+    yield "sparse_0_0_many", [pax(("GNU.sparse.size", 4096), ("GNU.sparse.numblocks", 3000), *pairs)
+                              + member("f", b"x")], ANY
     yield "sparse_0_0_unpaired", [pax(("GNU.sparse.size", 4096), ("GNU.sparse.numbytes", 1)) + member("f", b"x")], ANY
     yield "sparse_name_dotdot", [pax(("GNU.sparse.major", 1), ("GNU.sparse.minor", 0), ("GNU.sparse.name", "../evil"),
-                                     ("GNU.sparse.realsize", 1)) + member("f", tars.padded(b"1\n0\n1\n") + b"x")], REFUSED
+                                     ("GNU.sparse.realsize", 1))
+                                     + member("f", tars.padded(b"1\n0\n1\n") + b"x")], REFUSED
 
 
 def cuts(_):
@@ -290,10 +306,14 @@ def cuts(_):
     box = io.BytesIO()
     with zipfile.ZipFile(box, "w") as z:
         z.writestr("../evil", "evil")
-    for what, data in {"zip": box.getvalue(), "ar": b"!<arch>\n../evil         0 0 0 644 4 `\nevil", "mtree": b"#mtree\n/set type=file\n../evil mode=0777\n",
-                       "cpio": b"070701" + b"0" * 104 + b"../evil\0", "shell": b"#!/bin/sh\nrm -rf /\n", "elf": b"\x7fELF" * 300,
-                       "7z": b"7z\xbc\xaf\x27\x1c" + bytes(600), "rar": b"Rar!\x1a\x07\x00" + bytes(600), "xar": b"xar!" + bytes(600),
-                       "warc": b"WARC/1.0\r\nWARC-Type: resource\r\n\r\n", "lha": b"\x20\x20-lh5-" + bytes(600)}.items():
+    for what, data in {"zip": box.getvalue(), "ar": b"!<arch>\n../evil         0 0 0 644 4 `\nevil",
+                       "mtree": b"#mtree\n/set type=file\n../evil mode=0777\n",
+                       "cpio": b"070701" + b"0" * 104 + b"../evil\0", "shell": b"#!/bin/sh\nrm -rf /\n",
+                       "elf": b"\x7fELF" * 300,
+                       "7z": b"7z\xbc\xaf\x27\x1c" + bytes(600), "rar": b"Rar!\x1a\x07\x00" + bytes(600),
+                       "xar": b"xar!" + bytes(600),
+                       "warc": b"WARC/1.0\r\nWARC-Type: resource\r\n\r\n", "lha": b"\x20\x20-lh5-"
+                       + bytes(600)}.items():
         yield "not_a_tar_" + what, [Raw(data)], REFUSED
 
 
@@ -320,24 +340,28 @@ def compressed(_):
     yield "gzip_cut", [zipped(packed[:-9], good)], REFUSED
     yield "gzip_crc", [zipped(packed[:-8] + b"\0\0\0\0" + packed[-4:], good)], ANY
     yield "gzip_length", [zipped(packed[:-4] + b"\xff\xff\xff\xff", good)], ANY
-    yield "gzip_two_members", [zipped(gzip.compress(good[:512], mtime=0) + gzip.compress(good[512:], mtime=0), good)], TAKEN
+    yield "gzip_two_members", [zipped(gzip.compress(good[:512], mtime=0) + gzip.compress(good[512:], mtime=0),
+                                      good)], TAKEN
     yield "gzip_garbage_behind", [zipped(packed + b"garbage", good)], ANY
     yield "gzip_twice", [zipped(gzip.compress(packed, mtime=0), good)], ANY
     yield "gzip_forty_times", [zipped(many_times(good, 40), good)], REFUSED
     yield "gzip_name", [zipped(packed[:3] + b"\x08" + packed[4:10] + b"../../evil\0" + packed[10:], good)], TAKEN
     yield "gzip_name_endless", [zipped(packed[:3] + b"\x08" + packed[4:10] + b"n" * 300000, good)], REFUSED
-    yield "gzip_extra", [zipped(packed[:3] + b"\x04" + packed[4:10] + b"\xff\xff" + b"e" * 65535 + packed[10:], good)], ANY
+    yield "gzip_extra", [zipped(packed[:3] + b"\x04" + packed[4:10] + b"\xff\xff" + b"e" * 65535 + packed[10:],
+                                good)], ANY
     yield "gzip_empty", [zipped(gzip.compress(b"", mtime=0), b"")], ANY
     yield "gzip_stored", [zipped(b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"\x01\xff\xff\0\0" + bytes(100), good)], REFUSED
     yield "zlib", [zipped(zlib.compress(good), good)], REFUSED
     frame = b"\x28\xb5\x2f\xfd"
     yield "zstd_window", [zipped(frame + b"\x00\xf8" + bytes(20), good)], REFUSED
     yield "zstd_claims", [zipped(frame + b"\xe0" + b"\xff" * 8 + b"\x01\0\0", good)], REFUSED
-    yield "zstd_bomb", [zipped(frame + b"\xa0" + (96 << 20).to_bytes(4, "little") + zstd_zeros(96 << 20), good)], REFUSED
+    yield "zstd_bomb", [zipped(frame + b"\xa0" + (96 << 20).to_bytes(4, "little") + zstd_zeros(96 << 20),
+                               good)], REFUSED
     yield "zstd_dictionary", [zipped(frame + b"\x03" + b"\xff" * 12, good)], REFUSED
     yield "zstd_skippable_only", [zipped(b"\x50\x2a\x4d\x18\x04\0\0\0junk", good)], REFUSED
     yield "zstd_skippable_huge", [zipped(b"\x50\x2a\x4d\x18\xff\xff\xff\xffjunk", good)], REFUSED
-    for what, magic in {"xz": b"\xfd7zXZ\0", "bzip2": b"BZh9", "lz4": b"\x04\x22\x4d\x18", "compress": b"\x1f\x9d\x90", "lzop": b"\x89LZO\0\r\n\x1a\n",
+    for what, magic in {"xz": b"\xfd7zXZ\0", "bzip2": b"BZh9", "lz4": b"\x04\x22\x4d\x18", "compress": b"\x1f\x9d\x90",
+                        "lzop": b"\x89LZO\0\r\n\x1a\n",
                         "lrzip": b"LRZI", "uu": b"begin 644 x\n", "rpm": b"\xed\xab\xee\xdb"}.items():
         yield "unknown_filter_" + what, [zipped(magic + bytes(600), good)], REFUSED
 

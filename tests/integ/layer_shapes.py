@@ -51,44 +51,62 @@ class Maker:
 
 def base(m):
     """What most shapes begin with."""
-    return [m.d("d", 0o750, uid=10, gid=20), m.f("d/f", "one", mode=0o640, uid=11, gid=21), m.d("d/e", 0o1777), m.f("d/e/g", "two"),
+    return [m.d("d", 0o750, uid=10, gid=20), m.f("d/f", "one", mode=0o640, uid=11, gid=21), m.d("d/e", 0o1777),
+            m.f("d/e/g", "two"),
             m.l("d/l", "f"), m.f("r", "root's")]
 
 
 def usr(m):
     """A merged /usr, as Debian and Fedora have it."""
-    return [m.d("usr"), m.d("usr/lib", 0o751, gid=5), m.f("usr/lib/old", "old"), m.d("usr/bin"), m.l("lib", "usr/lib"), m.l("bin", "/usr/bin")]
+    return [m.d("usr"), m.d("usr/lib", 0o751, gid=5), m.f("usr/lib/old", "old"), m.d("usr/bin"), m.l("lib", "usr/lib"),
+            m.l("bin", "/usr/bin")]
 
 
 SHAPES = {
     # names, types, modes, owners, times
     "plain": lambda m: [base(m)],
-    "modes": lambda m: [[m.f(f"m{mode:o}", mode=mode) for mode in (0, 0o1, 0o444, 0o600, 0o777, 0o4755, 0o2755, 0o6711, 0o1644)]
+    "modes": lambda m: [[m.f(f"m{mode:o}", mode=mode) for mode in (0, 0o1, 0o444, 0o600, 0o777, 0o4755, 0o2755, 0o6711,
+                                                                   0o1644)]
                         + [m.d(f"d{mode:o}", mode) for mode in (0o700, 0o555, 0o1777, 0o2775, 0o3777, 0)]],
-    "owners": lambda m: [[m.f(f"{uid}-{gid}", uid=uid, gid=gid) for uid, gid in ((0, 0), (1, 2), (1000, 1000), (65534, 65534), (65535, 0))]
+    "owners": lambda m: [[m.f(f"{uid}-{gid}", uid=uid, gid=gid)
+                          for uid, gid in ((0, 0), (1, 2), (1000, 1000), (65534, 65534), (65535, 0))]
                          + [m.l("l", "x", uid=7, gid=8), m.d("d", uid=9, gid=10), m.p("p", uid=3, gid=4)]],
-    "setuid_and_owner": lambda m: [[m.f("su", mode=0o4755, uid=1000, gid=1000), m.f("sg", mode=0o2755, uid=5, gid=6), m.d("dg", 0o2770, uid=5, gid=6)]],
-    "times": lambda m: [[m.f("zero", mtime=0), m.f("one", mtime=1), m.f("y1980", mtime=315532801), m.f("y2100", mtime=4102444800), m.d("d", mtime=2),
+    "setuid_and_owner": lambda m: [[m.f("su", mode=0o4755, uid=1000, gid=1000), m.f("sg", mode=0o2755, uid=5, gid=6),
+                                    m.d("dg", 0o2770, uid=5, gid=6)]],
+    "times": lambda m: [[m.f("zero", mtime=0), m.f("one", mtime=1), m.f("y1980", mtime=315532801),
+                         m.f("y2100", mtime=4102444800), m.d("d", mtime=2),
                          m.l("l", "x", mtime=3), m.p("p", mtime=4)]],
-    "times_in_parts": lambda m: [[pax(("mtime", "1234567890.123456789")) + m.f("f"), pax(("mtime", "5.5")) + m.d("d"), pax(("mtime", "6.000000001")) + m.l("l", "x")]],
-    "time_of_a_directory_that_is_filled": lambda m: [[m.d("d", mtime=77), m.f("d/f"), m.d("d/e", mtime=78), m.f("d/e/g")], [m.f("d/new"), m.f("d/e/new")]],
-    "times_of_parents": lambda m: [base(m), [m.f("d/e/new")], [m.wh("d/f")], [m.l("d/e/k", "x")], [m.h("d/e/hard", "r")]],
+    "times_in_parts": lambda m: [[pax(("mtime", "1234567890.123456789")) + m.f("f"), pax(("mtime", "5.5")) + m.d("d"),
+                                  pax(("mtime", "6.000000001")) + m.l("l", "x")]],
+    "time_of_a_directory_that_is_filled": lambda m: [[m.d("d", mtime=77), m.f("d/f"), m.d("d/e", mtime=78),
+                                                      m.f("d/e/g")], [m.f("d/new"), m.f("d/e/new")]],
+    "times_of_parents": lambda m: [base(m), [m.f("d/e/new")], [m.wh("d/f")], [m.l("d/e/k", "x")],
+                                   [m.h("d/e/hard", "r")]],
     "odd_names": lambda m: [[pax(("path", m.path(name))) + m.f("x") for name in
-                             ("a b", "a\nb", "\u00e4\u00f6", "\U0001f4a9", "-rf", "*", "...", "x.", "a\\b", "'\"", ".hidden", "%s", ".wh", ".whx", "wh.x")]],
-    "long_names": lambda m: [[pax(("path", m.path("n" * 254))) + m.f("x"), pax(("path", m.path("/".join(["d" * 100] * 20)))) + m.f("x")]],
+                             ("a b", "a\nb", "\u00e4\u00f6", "\U0001f4a9", "-rf", "*", "...", "x.", "a\\b", "'\"",
+                              ".hidden", "%s", ".wh", ".whx", "wh.x")]],
+    "long_names": lambda m: [[pax(("path", m.path("n" * 254))) + m.f("x"),
+                              pax(("path", m.path("/".join(["d" * 100] * 20)))) + m.f("x")]],
     "long_target": lambda m: [[pax(("linkpath", "t/" * 1500 + "e")) + m.l("l", "x")]],
     "deep": lambda m: [[m.f("/".join("abcdefghij" * 3))], [m.f("/".join("abcdefghij" * 2) + "/new")]],
-    "dots_in_paths": lambda m: [[tars.member("./" + m.path("a/./b"), b"1", mtime=5), tars.member(m.path("a//c"), b"2", mtime=6), tars.folder("/" + m.path("abs") + "/", mtime=7)]],
+    "dots_in_paths": lambda m: [[tars.member("./" + m.path("a/./b"), b"1", mtime=5),
+                                 tars.member(m.path("a//c"), b"2", mtime=6),
+                                 tars.folder("/" + m.path("abs") + "/", mtime=7)]],
     "fifo": lambda m: [[m.p("p", mode=0o620)], [m.p("q")], [m.wh("p")]],
     "empty_files": lambda m: [[m.f("e", "", mode=0o600), m.f("f", "x" * 5000)], [m.f("f", "")]],
     "big_file": lambda m: [[m.f("big", b"0123456789abcdef" * 8192)], [m.f("big2", b"x" * 70001)]],
-    "sparse_file": lambda m: [[pax(("GNU.sparse.major", 1), ("GNU.sparse.minor", 0), ("GNU.sparse.name", m.path("holes")), ("GNU.sparse.realsize", 100000))
+    "sparse_file": lambda m: [[pax(("GNU.sparse.major", 1), ("GNU.sparse.minor", 0),
+                                   ("GNU.sparse.name", m.path("holes")), ("GNU.sparse.realsize", 100000))
                                + tars.member("x", tars.padded(b"1\n90000\n5\n") + b"12345", mtime=9)]],
-    "attributes": lambda m: [[pax(("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.b", b"\0\xff")) + m.f("f"), pax(("SCHILY.xattr.user.d", "dir")) + m.d("d")]],
-    "attributes_changed": lambda m: [[pax(("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.b", "2")) + m.f("f"), pax(("SCHILY.xattr.user.d", "dir")) + m.d("d")],
+    "attributes": lambda m: [[pax(("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.b", b"\0\xff")) + m.f("f"),
+                              pax(("SCHILY.xattr.user.d", "dir")) + m.d("d")]],
+    "attributes_changed": lambda m: [[pax(("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.b", "2")) + m.f("f"),
+                                      pax(("SCHILY.xattr.user.d", "dir")) + m.d("d")],
                                      [pax(("SCHILY.xattr.user.b", "3")) + m.f("f"), m.d("d")], [m.f("d/x")]],
-    "attributes_of_a_parent": lambda m: [[pax(("SCHILY.xattr.user.d", "dir")) + m.d("d", 0o711, uid=3)], [m.f("d/x")], [m.wh("d/x")]],
-    "capability": lambda m: [[pax(("SCHILY.xattr.security.capability", b"\1\0\0\2\0\4\0\0" + bytes(12))) + m.f("ping", mode=0o755)]],
+    "attributes_of_a_parent": lambda m: [[pax(("SCHILY.xattr.user.d", "dir")) + m.d("d", 0o711, uid=3)], [m.f("d/x")],
+                                         [m.wh("d/x")]],
+    "capability": lambda m: [[pax(("SCHILY.xattr.security.capability", b"\1\0\0\2\0\4\0\0" + bytes(12)))
+                              + m.f("ping", mode=0o755)]],
     # replacing
     "file_over_file": lambda m: [base(m), [m.f("d/f", "new", mode=0o600)], [m.f("d/f", "newer", uid=5)]],
     "file_over_link": lambda m: [base(m), [m.f("d/l", "no link")]],
@@ -104,12 +122,15 @@ SHAPES = {
     "link_over_directory": lambda m: [base(m), [m.l("d/e", "../r")]],
     "link_over_link": lambda m: [base(m), [m.l("d/l", "e")]],
     "fifo_over_directory": lambda m: [base(m), [m.p("d/e")]],
-    "forth_and_back": lambda m: [[m.f("x", "1")], [m.d("x"), m.f("x/y")], [m.l("x", "r")], [m.f("x", "4")], [m.d("x"), m.f("x/z")]],
-    "twice_in_a_layer": lambda m: [[m.f("x", "first", mode=0o600), m.f("x", "second", mode=0o644), m.d("d", 0o700), m.d("d", 0o755)]],
+    "forth_and_back": lambda m: [[m.f("x", "1")], [m.d("x"), m.f("x/y")], [m.l("x", "r")], [m.f("x", "4")],
+                                 [m.d("x"), m.f("x/z")]],
+    "twice_in_a_layer": lambda m: [[m.f("x", "first", mode=0o600), m.f("x", "second", mode=0o644), m.d("d", 0o700),
+                                    m.d("d", 0o755)]],
     "types_twice_in_a_layer": lambda m: [[m.f("x", "1"), m.d("x"), m.f("x/y"), m.l("z", "x"), m.f("z", "2")]],
     "directory_behind_its_files": lambda m: [[m.f("d/x"), m.f("d/e/y"), m.d("d", 0o700, uid=4), m.d("d/e", 0o500)]],
     # links
-    "links_of_all_kinds": lambda m: [base(m), [m.l("abs", "/d/f"), m.l("rel", "d/f"), m.l("up", "../../../../etc/passwd"), m.l("none", "not/there"), m.l("self", "self"),
+    "links_of_all_kinds": lambda m: [base(m), [m.l("abs", "/d/f"), m.l("rel", "d/f"), m.l("up",
+        "../../../../etc/passwd"), m.l("none", "not/there"), m.l("self", "self"),
                                                m.l("dot", "."), m.l("slash", "d/")]],
     "hard_link": lambda m: [[m.f("a", "1", mode=0o640, uid=3), m.h("b", "a"), m.h("c", "b")]],
     "hard_link_below": lambda m: [base(m), [m.h("h", "d/f")], [m.h("i", "h")]],
@@ -126,12 +147,14 @@ SHAPES = {
     "through_relative_link": lambda m: [usr(m), [m.f("lib/x")]],
     "through_absolute_link": lambda m: [usr(m), [m.f("bin/x", mode=0o755), m.d("bin/d", 0o700)]],
     "through_link_of_same_layer": lambda m: [[*usr(m), m.f("lib/x"), m.d("lib/d"), m.l("lib/l", "x")]],
-    "through_links_to_links": lambda m: [usr(m), [m.l("a", "/b"), m.l("b", "usr/c"), m.l("usr/c", "../lib")], [m.f("a/deep/x")]],
+    "through_links_to_links": lambda m: [usr(m), [m.l("a", "/b"), m.l("b", "usr/c"), m.l("usr/c", "../lib")],
+                                         [m.f("a/deep/x")]],
     "through_link_in_the_middle": lambda m: [[m.d("x"), m.d("x/real"), m.l("x/l", "real")], [m.f("x/l/a/b")]],
     "through_link_up": lambda m: [[m.d("a"), m.d("a/b"), m.d("c"), m.l("a/b/l", "../../c")], [m.f("a/b/l/x")]],
     "through_link_to_nothing": lambda m: [[m.l("data", "srv/data")], [m.f("data/x")]],
     "through_link_that_is_replaced": lambda m: [usr(m), [m.f("lib/a")], [m.d("lib"), m.f("lib/b")]],
-    "directory_through_link_again": lambda m: [usr(m), [m.d("lib/d"), m.f("lib/d/x")], [m.d("usr/lib/d", 0o700)], [m.f("lib/d/y")]],
+    "directory_through_link_again": lambda m: [usr(m), [m.d("lib/d"), m.f("lib/d/x")], [m.d("usr/lib/d", 0o700)],
+                                               [m.f("lib/d/y")]],
     "whiteout_through_link": lambda m: [usr(m), [m.f("lib/other")], [m.wh("lib/old")]],
     "opaque_through_link": lambda m: [usr(m), [m.f("lib/other"), m.opq("lib")]],
     "whiteout_of_link": lambda m: [usr(m), [m.wh("lib")], [m.f("lib/x")]],
@@ -177,13 +200,18 @@ ALONE = {
     "root_directory": around_the_root,
     "root_only_implied": lambda m: [[m.f("a")], [m.wh("a"), m.f("b")]],
     "root_opaque": lambda m: [[m.f("a"), m.d("x"), m.f("x/y")], [m.opq(), m.f("srv/own"), m.f("b")], [m.f("x/z")]],
-    "same_layer_twice": lambda m: (lambda one: [one, [m.f("x/a", "2"), m.wh("x/b")], one])([tars.folder("x", mtime=5), tars.member("x/a", b"1", mtime=6),
+    "same_layer_twice": lambda m: (lambda one: [one, [m.f("x/a", "2"), m.wh("x/b")], one])([tars.folder("x", mtime=5),
+        tars.member("x/a", b"1", mtime=6),
                                                                                            tars.member("x/b", b"1", mtime=7)]),
-    "same_layers_in_any_order": lambda m: (lambda a, b, c: [a, b, c, b, a, c, c, a])([tars.member("d/x", b"1", mtime=1), tars.member("d/y", b"1", mtime=1)],
+    "same_layers_in_any_order": lambda m: (lambda a, b,
+                                           c: [a, b, c, b, a, c, c, a])([tars.member("d/x", b"1", mtime=1),
+                                                                         tars.member("d/y", b"1", mtime=1)],
                                                                                      [tars.member("d/.wh.x"), tars.folder("d", mode=0o700, mtime=9)],
-                                                                                     [tars.symlink("l", "d", mtime=3), tars.member("l/z", b"3", mtime=3)]),
+                                                                                     [tars.symlink("l", "d", mtime=3),
+                                                                                         tars.member("l/z", b"3", mtime=3)]),
     "empty_layers": lambda m: [[], [m.f("a")], [], [], [m.wh("a"), m.f("b")], []],
-    "system": lambda m: [[m.d("etc"), m.f("etc/motd", mtime=8), m.d("tmp", 0o1777), m.d("var"), m.l("var/run", "/run"), m.d("run"), m.l("var/lock", "/run/lock")],
+    "system": lambda m: [[m.d("etc"), m.f("etc/motd", mtime=8), m.d("tmp", 0o1777), m.d("var"), m.l("var/run", "/run"),
+                          m.d("run"), m.l("var/lock", "/run/lock")],
                          [m.f("var/run/x"), m.f("var/lock/y"), m.f("tmp/z")]],
 }
 
@@ -243,7 +271,8 @@ class Random:
 
     def entry(self, layer):
         path, above = self.pick()
-        mode, kind = self.dice.choice([0o755, 0o700, 0o1777]), self.dice.choice(["dir", "file", "file", "link", "hard", "wh", "wh", "opq"])
+        mode, kind = self.dice.choice([0o755, 0o700, 0o1777]), self.dice.choice(["dir", "file", "file", "link", "hard",
+            "wh", "wh", "opq"])
         files = [p for p, x in self.have.items() if x[0] == "file" and p != path]
         if kind == "hard" and not files:
             kind = "file"

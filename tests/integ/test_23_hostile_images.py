@@ -25,7 +25,8 @@ from store import Inspector
 from waiting import wait_for
 
 LAYERS = [hostile_layers.traversals, hostile_layers.through_links, hostile_layers.hard_links, hostile_layers.whiteouts,
-          hostile_layers.xattrs, hostile_layers.special, hostile_layers.numbers, hostile_layers.pax_headers, hostile_layers.gnu,
+          hostile_layers.xattrs, hostile_layers.special, hostile_layers.numbers, hostile_layers.pax_headers,
+          hostile_layers.gnu,
           hostile_layers.sparse, hostile_layers.cuts, hostile_layers.compressed, hostile_names.strange_names,
           hostile_names.system_places, hostile_names.passwd, hostile_names.changing, hostile_names.many]
 ARCHIVES = [hostile_archives.texts, hostile_archives.twice, hostile_archives.descriptors, hostile_archives.damaged,
@@ -62,7 +63,8 @@ class Place:
     def host(self):
         """All that an image could have reached and must not have changed."""
         st = [(name, os.lstat(os.path.join(self.victim, name))) for name in [".", *sorted(os.listdir(self.victim))]]
-        beside = [p for p in ("/evil", "/tmp/evil", self.ebb.root + "/evil", self.folder + "/evil") if os.path.lexists(p)]
+        beside = [p for p in ("/evil", "/tmp/evil", self.ebb.root + "/evil", self.folder
+                              + "/evil") if os.path.lexists(p)]
         mounts = leaks.read(f"/proc/{self.ebb.process.pid}/mountinfo").splitlines()
         return {"victim": [(name, s.st_mode, s.st_uid, s.st_nlink, s.st_mtime_ns, s.st_size) for name, s in st],
                 "evil": beside,
@@ -108,7 +110,8 @@ def entry_faults(name, what):
     if what.get("sha256") == hashlib.sha256(SECRET).hexdigest():
         yield f"{name}: holds the host's secret"
     for key, value in what.get("xattrs", {}).items():
-        if not key.startswith("user.") or (key.startswith("user.overlay.") and (key, value) != ("user.overlay.opaque", "eQ==")):
+        if not key.startswith("user.") or (key.startswith("user.overlay.") and (key, value) != ("user.overlay.opaque",
+            "eQ==")):
             yield f"{name}: attribute {key}"
 
 

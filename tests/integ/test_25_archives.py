@@ -15,7 +15,8 @@ PAX_GLOBAL = tars.pax(("comment", "0" * 40), kind=b"g")  # git archive's, which 
 def layers():
     """The probe in a few layers; two are equal, as builders make them."""
     return [*pictures.probe_layers(), archives.EMPTY, archives.EMPTY,
-            tars.end(PAX_GLOBAL, folder("./"), folder("./opt", mtime=1), member("./opt/name", b"it\n", mtime=archives.YEAR_1980)),
+            tars.end(PAX_GLOBAL, folder("./"), folder("./opt", mtime=1),
+                     member("./opt/name", b"it\n", mtime=archives.YEAR_1980)),
             archives.EMPTY]
 
 
@@ -41,7 +42,8 @@ def write(tmp_path, *parts):
 
 def test_one_of_several_is_chosen_by_its_name(module_ebb, tmp_path):
     blobs = {}
-    entries = [archives.image(blobs, [*pictures.probe_layers(), tars.end(member("name", name.encode()))], {"Entrypoint": ["/srv/probe"]},
+    entries = [archives.image(blobs, [*pictures.probe_layers(), tars.end(member("name", name.encode()))],
+                              {"Entrypoint": ["/srv/probe"]},
                               archives.oci.LAYER, lambda x: x, annotations={"org.opencontainers.image.ref.name": name,
                                                                             "io.containerd.image.name": "docker.io/library/it:" + name})
                for name in ("one", "two")]
@@ -55,9 +57,11 @@ def test_one_of_several_is_chosen_by_its_name(module_ebb, tmp_path):
         module_ebb.cli("rm", "it")
 
 
-@pytest.mark.parametrize("name, said", [("0" * 64 + ".json", "damaged"), ("sha256:" + "0" * 64, "damaged"), ("blobs/sha256/" + "0" * 64, "damaged")])
+@pytest.mark.parametrize("name, said", [("0" * 64 + ".json", "damaged"), ("sha256:" + "0" * 64, "damaged"),
+                                        ("blobs/sha256/" + "0" * 64, "damaged")])
 def test_a_config_named_by_another_digest_is_refused(module_ebb, tmp_path, name, said):
     body = archives.config_of([archives.EMPTY], {})
-    path = write(tmp_path, member(name, body), member("layer.tar", archives.EMPTY), archives.manifest(name, ["layer.tar"]))
+    path = write(tmp_path, member(name, body), member("layer.tar", archives.EMPTY),
+                 archives.manifest(name, ["layer.tar"]))
     done = module_ebb.import_image("docker-archive:" + path, "no", ok=False)
     assert done.code == 1 and said in done.err, done

@@ -14,8 +14,10 @@ OWN = ("dev", "proc", "sys", "srv", "etc/hosts", "etc/hostname", "etc/resolv.con
 # Where ebb means another thing than umoci. Of these shapes such facts are left out of the comparison:
 APART = "a file of a lower layer that gets one more name is copied into that layer with the names it has there, as every overlay does"
 DIFFERENCES = {
-    "capability": ("security.capability", "file capabilities are rights over the kernel: no_new_privs makes them nothing, so they are not kept"),
-    **{name: ("same as", APART) for name in ("hard_link_below", "hard_link_through_link", "random_71", "random_101", "random_113")},
+    "capability": ("security.capability",
+                   "file capabilities are rights over the kernel: no_new_privs makes them nothing, so they are not kept"),
+    **{name: ("same as", APART) for name in ("hard_link_below", "hard_link_through_link", "random_71", "random_101",
+                                             "random_113")},
 }
 # These umoci takes, and ebb refuses:
 REFUSALS = {
@@ -34,7 +36,8 @@ def facts(found, top, left_out):
     """Those below top, without what differs on purpose."""
     chosen = {}
     for path, what in found.items():
-        if (top and path != top and not path.startswith(top + "/")) or any(path == p or path.startswith(p + "/") for p in OWN):
+        if (top and path != top and not path.startswith(top + "/")) or any(path == p or path.startswith(p
+            + "/") for p in OWN):
             continue
         what = dict(what, attributes={n: v for n, v in what["attributes"].items() if n != left_out})
         chosen[path] = {key: value for key, value in what.items() if key != left_out}
@@ -75,7 +78,8 @@ def test_an_instance_sees_what_umoci_unpacks(module_ebb, group):
     for name in shapes:
         left_out = DIFFERENCES.get(name, (None,))[0]
         top = "" if len(shapes) == 1 else name
-        faults += [f"{name}: {fault}" for fault in differences(facts(ours, top, left_out), facts(theirs, top, left_out))]
+        faults += [f"{name}: {fault}" for fault in differences(facts(ours, top, left_out),
+                                                               facts(theirs, top, left_out))]
     assert not faults, f"{len(faults)} differences:\n" + "\n".join(faults)
 
 

@@ -37,8 +37,10 @@ def parse(line):
 
     def plain(text):
         return "" if text == "-" else bytes.fromhex(text).decode("utf-8", "backslashreplace")
-    return plain(path), {"mode": oct(int(mode, 8)), "owner": f"{uid}:{gid}", "size": int(size), "mtime": mtime, "inode": inode, "content": content,
-                         "target": plain(target), "attributes": {plain(n): v for n, v in (a.split("=") for a in attributes)}}
+    return plain(path), {"mode": oct(int(mode, 8)), "owner": f"{uid}:{gid}", "size": int(size), "mtime": mtime,
+                         "inode": inode, "content": content,
+                         "target": plain(target),
+                         "attributes": {plain(n): v for n, v in (a.split("=") for a in attributes)}}
 
 
 def listing(text):
@@ -64,7 +66,8 @@ def unpack(group):
     with tempfile.TemporaryDirectory() as work:
         done = umoci(GROUPS[group], work)
         assert done.returncode == 0, done
-        print_tree = subprocess.run([pictures.probe_program(), "tree", work + "/rootfs"], check=True, stdout=subprocess.PIPE)
+        print_tree = subprocess.run([pictures.probe_program(), "tree", work + "/rootfs"], check=True,
+                                    stdout=subprocess.PIPE)
     found = listing(print_tree.stdout.decode())
     for what in found.values():
         if began <= float(what["mtime"]) <= time.time():
@@ -73,7 +76,8 @@ def unpack(group):
 
 
 def archive(group):
-    return pictures.make_once(f"shapes-{group}.oci.tar", SOURCES, lambda path: image_of(GROUPS[group]).write_archive(path))
+    return pictures.make_once(f"shapes-{group}.oci.tar", SOURCES,
+                              lambda path: image_of(GROUPS[group]).write_archive(path))
 
 
 def kept(name, find_out):
