@@ -48,6 +48,7 @@ static const struct member {
 	{"ebb_request_choices_total", "chosen", "woken", SERVICE_chosen_woken},
 	{"ebb_request_choices_total", "chosen", "saturated", SERVICE_chosen_saturated},
 	{"ebb_request_choices_total", "chosen", "older", SERVICE_chosen_older},
+	{"ebb_request_upstreams_total", "upstream", "h2c", SERVICE_upstream_h2c},
 	{"ebb_request_body_bytes_total", "direction", "in", SERVICE_bytes_in},
 	{"ebb_request_body_bytes_total", "direction", "out", SERVICE_bytes_out},
 };
@@ -59,6 +60,7 @@ static const struct {
 	{"ebb_request_errors_total", "Answers made by ebb, by kind."},
 	{"ebb_request_starts_total", "Requests by how they found their instance."},
 	{"ebb_request_choices_total", "Requests by why their instance was chosen."},
+	{"ebb_request_upstreams_total", "Requests that an instance got over HTTP/2."},
 	{"ebb_request_body_bytes_total", "Bytes of bodies, without framing."},
 };
 

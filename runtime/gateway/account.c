@@ -109,6 +109,7 @@ static void count(struct service_stats *s, const struct exchange *x, uint64_t no
 		    1);
 	if (x->dispatched_ns)
 		add(s, (enum service_counter)(SERVICE_chosen_only + x->chosen), 1);
+	add(s, SERVICE_upstream_h2c, x->http2);
 	add(s, SERVICE_bytes_in, x->up.bytes);
 	add(s, SERVICE_bytes_out, x->down.bytes);
 	add(s, SERVICE_thaw_us, x->thaw_ns / NS_PER_US);

@@ -79,6 +79,11 @@ bool h2up_is_due(const struct proxy *p)
 	return p->h2up->dirty;
 }
 
+uint32_t h2up_open_sessions(const struct proxy *p)
+{
+	return p->h2up->session_count - p->h2up->free_count;
+}
+
 /* It has something to do when there is a buffer again. */
 static void wait_for_buffer(struct h2up_session *s)
 {
@@ -241,6 +246,7 @@ bool h2up_attach(struct proxy *p, struct client *c, struct instance *i)
 	struct upstream *u;
 
 	c->x.reused = s && s->greeted;
+	c->x.http2 = true;
 	if (!s)
 		s = open_session(p, i);
 	u = s ? upstream_slot(p, i) : NULL;

@@ -65,6 +65,7 @@ struct exchange {
 	uint8_t attempts, deaths; /* instances that died under it */
 	uint8_t interims;         /* 1xx heads that came */
 	bool may_repeat;          /* in CLIENT_DOUBT: what to do then */
+	bool http2;               /* its instance got it so */
 	bool grpc;                /* by its content-type, if it came over HTTP/2 */
 	uint8_t reset_code;       /* for a client that speaks HTTP/2 */
 	uint8_t nacks;
@@ -388,6 +389,7 @@ bool h2up_cancel(struct proxy *p, struct upstream *u);
 void h2up_flush(struct proxy *p);
 bool h2up_is_due(const struct proxy *p);
 void h2up_retry(struct proxy *p);
+uint32_t h2up_open_sessions(const struct proxy *p);
 
 /* queue.c */
 /* Whether one more of this service may wait, so that no service takes all places. */

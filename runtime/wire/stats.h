@@ -26,6 +26,8 @@
 	X(start_cold) X(start_thaw) X(start_warm) \
 	/* why it got that one, in the order of enum wire_choice_reason */ \
 	X(chosen_only) X(chosen_fullest) X(chosen_woken) X(chosen_saturated) X(chosen_older) \
+	/* those that its instance got over HTTP/2 */ \
+	X(upstream_h2c) \
 	/* bodies, from the client and to it */ \
 	X(bytes_in) X(bytes_out) \
 	/* sums, in us: of the histograms below, of thaws, until the first byte of the answer */ \

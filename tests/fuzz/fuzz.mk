@@ -12,6 +12,8 @@ OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
 OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard runtime/gateway/*.c)))
 LIBS_fuzz_session := -lnghttp2
+OBJECTS_fuzz_upstream := $(OBJECTS_fuzz_session)
+LIBS_fuzz_upstream := -lnghttp2
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/,route instances) \

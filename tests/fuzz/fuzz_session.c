@@ -88,6 +88,7 @@ static void start(void)
 	claim(loop_enable(&loop) == 0);
 	claim(control_init(&proxy) == 0);
 	claim(routes_put(&proxy.routes, &route) == 0);
+	proxy.routes_known = true;
 }
 
 /* What loop_run does once, without waiting. */
