@@ -387,7 +387,7 @@ def test_imports_of_nothing_end_soon_and_leave_no_trace(host):
     # One more is taken: none of those has kept its place.
     wait_for(lambda: host.import_image("oci-archive:" + pictures.probe_archive(), "probe", ok=False).code == 0, 30)
     assert set(os.listdir(layers)) >= set(before)
-    assert os.listdir(os.path.join(host.config["image_dir"], "staging")) == []
+    wait_for(lambda: os.listdir(os.path.join(host.config["image_dir"], "staging")) == [], 30)
     assert host.programs("ebb-api") == [pid]
     sound.check_all()
 
