@@ -39,7 +39,7 @@ def cache_of(top, kind):
     os.mkdir(path, 0o700)
     bases = glob.glob(glob.escape(CACHE) + "/base-*")
     if bases:
-        subprocess.run(["cp", "-rl", *bases, path], check=True)
+        subprocess.run(["cp", "-al", *bases, path], check=True)
     return path
 
 
