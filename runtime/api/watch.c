@@ -168,7 +168,8 @@ void get_events(struct request *rq)
 	uint64_t rev;
 
 	if (!first_wanted(rq, watch->next_rev - watch->count, &rev) ||
-	    !event_filter_read(rq, &filter) || !of_known(rq, &filter))
+	    !event_filter_read(rq, &filter) ||
+	    !(request_flag(rq, "follow") || of_known(rq, &filter)))
 		return;
 	json_out_init(&o);
 	json_out_object(&o, NULL);

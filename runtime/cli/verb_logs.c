@@ -92,12 +92,12 @@ static int events_target(const struct call *call, const char *path, char *out, s
 		r = api_target(of, sizeof(of), "of=", name, "&");
 	if (r == CLI_DONE && kind)
 		r = api_target(of_kind, sizeof(of_kind), "kind=", kind, "&");
-	snprintf(out, size, "%s?%s%s", path, of, of_kind);
+	snprintf(out, size, "%s?%s%s%s", path, args_given(&call->args, "follow") ? "follow=1&" : "",
+		 of, of_kind);
 	return r;
 }
 
-/* What was: printed. rev: the number of the last event; "" where what is to be followed has a name
- * that nothing has yet. */
+/* What was: printed. rev: the number of the last event. */
 static int print_past(const struct call *call, const char *target, const char *action, char *rev,
 		      size_t size)
 {
@@ -112,14 +112,13 @@ static int print_past(const struct call *call, const char *target, const char *a
 	if (r != CLI_DONE)
 		return r;
 	if (answer.status >= 300) {
-		if (answer.status == 404 && follow)
-			say_note("ebb: nothing has this name yet; waiting");
-		else
-			r = api_refused(action, answer.status, answer.document, answer.text);
+		r = api_refused(action, answer.status, answer.document, answer.text);
 		api_answer_fini(&answer);
 		return r;
 	}
 	list = api_list(answer.document, "events");
+	if (args_word(&call->args, 0) && json_count(list) == 0 && follow)
+		say_note("ebb: there is no event of it yet; waiting");
 	if (call->json && !follow)
 		api_print(list);
 	for (size_t i = 0; (!call->json || follow) && i < json_count(list); i++)

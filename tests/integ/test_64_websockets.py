@@ -101,14 +101,19 @@ def test_thousand_idle_connections_to_a_frozen_instance(app):
     sockets = [one for batch in batches for one in batch]
     try:
         assert len({s.instance for s in sockets}) == 1
-        (before,) = ebb.wait_frozen(name, 30)
-        assert before["tickets"] == 0
-        for number, one in enumerate(sockets):
-            one.ping(b"%d" % number)
-        for number, one in enumerate(sockets):
-            assert one.hear() == (PONG, b"%d" % number)
-        after = ebb.instance(name)
-        assert (after["state"], after["cpu_us"], after["thaws"]) == ("frozen", before["cpu_us"], before["thaws"])
+        for _ in range(20):
+            (before,) = ebb.wait_frozen(name, 30)
+            assert before["tickets"] == 0
+            for number, one in enumerate(sockets):
+                one.ping(b"%d" % number)
+            for number, one in enumerate(sockets):
+                assert one.hear() == (PONG, b"%d" % number)
+            after = ebb.instance(name)
+            assert after["thaws"] == before["thaws"]
+            if after["state"] == "frozen" and after["cpu_us"] == before["cpu_us"]:
+                break  # else a timer of Node's own came between
+        else:
+            raise AssertionError(ebb.cli("events", before["id"]).out)
 
         sockets[7].say("a", "b", "c")
         assert [sockets[7].hear() for _ in range(3)] == ["0:a", "1:b", "2:c"]

@@ -144,6 +144,18 @@ def test_events_f_shows_what_comes_of_one_name(probe):
     assert len(whole) >= 3 and all(b" other" in line for line in whole), whole
 
 
+def test_what_comes_between_past_and_watch_is_not_lost(probe):
+    """The past of a name that nothing has yet says from where on to watch."""
+    nobody = probe.rest("GET", "/v1/events?of=later")
+    assert nobody.status == 404
+    past = probe.rest("GET", "/v1/events?follow=1&of=later")
+    assert (past.status, past.json["events"]) == (200, [])
+    probe.deploy("later", "probe")
+    since = probe.rest("GET", f"/v1/events?of=later&since={past.json['rev']}").json["events"]
+    assert since[0]["kind"] == "service_up" and {e["service"] for e in since} == {"later"}
+    probe.cli("rm", "later")
+
+
 def test_why_names_the_reason(probe):
     instance = probe.get("probe").instance
     probe.wait_frozen("probe")
