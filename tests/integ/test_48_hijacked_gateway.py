@@ -4,7 +4,6 @@ A gateway was hijacked: what can it do? First an attacker's program is started b
 (hijacked_gateway.c) and tries everything. Then the test itself takes the place of running
 gateways: it speaks over their channel (pidfd_getfd(2)) and writes on the board.
 """
-import ctypes
 import mmap
 import os
 import random
@@ -18,19 +17,15 @@ import pytest
 
 import pictures
 from ebb import BIN, PROJECT, Ebb
+from records import CHOICES, TYPES, channel, datagram
 from test_15_survival import serves
 from waiting import throughout, wait_for
 
 HIJACKED = os.path.join(BIN, "tests/hijacked_gateway")
-SYS_PIDFD_GETFD = 438
-HEAD = struct.Struct("<II")
 SLOTS, SLOT_BYTES, HEADER_BYTES = 4095, 128, 64  # runtime/wire/board.h
 
 with open(os.path.join(PROJECT, "runtime/wire/records.h")) as f:
     RECORDS = f.read()
-TYPES = re.findall(r"X\((\w+)\)", RECORDS[:RECORDS.index("enum wire_type")].split("#define X(name)")[0])
-
-CHOICES = re.findall(r"X\((\w+)\)", re.search(r"#define WIRE_CHOICES\(X\)(.*)", RECORDS)[1])
 
 
 def words_of(name):
@@ -105,27 +100,6 @@ def test_each_line_of_the_policy_has_a_reason():
 
 # --- its channel in our hands ---------------------------------------------------------------------
 
-def steal(pid, number):
-    """A copy of a descriptor of another process."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
-        if fd < 0:
-            raise OSError(ctypes.get_errno(), "pidfd_getfd")
-        return fd
-    finally:
-        os.close(pidfd)
-
-
-def channel(pid):
-    return socket.socket(fileno=steal(pid, 3))
-
-
-def record(name, body=b"", size=None):
-    return HEAD.pack(TYPES.index(name) if isinstance(name, str) else name,
-                     len(body) if size is None else size) + body
-
-
 def blame(service, slot, generation, kinds, more=0, count=None, label=b"GET /"):
     count = len(kinds) if count is None else count
     kinds = (kinds + [0] * 8)[:8]
@@ -145,27 +119,27 @@ def forbidden_records():
     """What no gateway may say: (what it is, datagram, descriptors)."""
     null = os.open("/dev/null", os.O_RDONLY)
     need = struct.pack(f"<{words_of('NEED_INSTANCE')}I", *[0] * words_of("NEED_INSTANCE"))
-    yield "ready twice", record("GATEWAY_READY"), []
-    yield "ready with a body", record("GATEWAY_READY", b"x" * 8), []
-    yield "a type beyond the table", record(len(TYPES)), []
-    yield "a type of all ones", record(0xffffffff), []
+    yield "ready twice", datagram("GATEWAY_READY"), []
+    yield "ready with a body", datagram("GATEWAY_READY", b"x" * 8), []
+    yield "a type beyond the table", datagram(len(TYPES)), []
+    yield "a type of all ones", datagram(0xffffffff), []
     yield "half a head", b"\1\0", []
-    yield "nothing but a head that promises more", record("NEED_INSTANCE", need, size=4096), []
-    yield "a record too short", record("NEED_INSTANCE", need[:4]), []
-    yield "a record too long", record("NEED_INSTANCE", need + b"\0" * 8), []
-    yield "a descriptor nobody asked for", record("NEED_INSTANCE", need), [null]
-    yield "sixty-four descriptors", record("NEED_SOCKETS", b"\0" * 16), [null] * 64
-    yield "no sockets", record("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 0, 0)), []
-    yield "too many sockets", record("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 65, 0)), []
+    yield "nothing but a head that promises more", datagram("NEED_INSTANCE", need, size=4096), []
+    yield "a record too short", datagram("NEED_INSTANCE", need[:4]), []
+    yield "a record too long", datagram("NEED_INSTANCE", need + b"\0" * 8), []
+    yield "a descriptor nobody asked for", datagram("NEED_INSTANCE", need), [null]
+    yield "sixty-four descriptors", datagram("NEED_SOCKETS", b"\0" * 16), [null] * 64
+    yield "no sockets", datagram("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 0, 0)), []
+    yield "too many sockets", datagram("NEED_SOCKETS", struct.pack("<IIII", 0, 1, 65, 0)), []
     choice = [0] * words_of("CHOICE")
     choice[3] = len(CHOICES)
-    yield "a choice for no reason there is", record("CHOICE", struct.pack(f"<{len(choice)}I", *choice)), []
-    yield "more kinds than a record has", record("BLAME", blame(0, 0, 1, [1] * 8, count=9)), []
-    yield "a label without an end", record("BLAME", blame(0, 0, 1, [1], label=b"x" * 64)), []
+    yield "a choice for no reason there is", datagram("CHOICE", struct.pack(f"<{len(choice)}I", *choice)), []
+    yield "more kinds than a record has", datagram("BLAME", blame(0, 0, 1, [1] * 8, count=9)), []
+    yield "a label without an end", datagram("BLAME", blame(0, 0, 1, [1], label=b"x" * 64)), []
     for name in ("SERVICE_PUT", "SERVICE_DEL", "SERVICE_START", "SHUTDOWN", "INSTANCE_COMMAND", "IMAGE_IMPORT",
                  "METER_ACK", "LEDGER_READY", "API_READY", "UNPACK_DONE", "GATEWAY_CONFIG",
                  "INSTANCE_UP", "METER"):
-        yield f"{name}, which is somebody else's", record(name, b"\0" * 64), []
+        yield f"{name}, which is somebody else's", datagram(name, b"\0" * 64), []
     os.close(null)
 
 
@@ -198,8 +172,8 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
         for _ in range(20000):
             if rng.random() < 0.3:
                 kinds = [rng.getrandbits(3) for _ in range(rng.randint(0, 8))]
-                stolen.send(record("BLAME", blame(number() % 1024, number(), number(), kinds, more=number())))
-                stolen.send(record("CLEARED", struct.pack("<QII", rng.getrandbits(3), number(), 0)))
+                stolen.send(datagram("BLAME", blame(number() % 1024, number(), number(), kinds, more=number())))
+                stolen.send(datagram("CLEARED", struct.pack("<QII", rng.getrandbits(3), number(), 0)))
                 continue
             kind = rng.choice(("NEED_INSTANCE", "NEED_SOCKETS", "INSTANCE_SUSPECT", "CHOICE"))
             words = [number() for _ in range(words_of(kind))]
@@ -214,7 +188,7 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
                 words[1] |= 0x100  # nor this instance, of which it may say that it is stuck
             body = struct.pack(f"<{len(words)}I", *words)
             try:
-                stolen.send(record(kind, body))
+                stolen.send(datagram(kind, body))
             except BrokenPipeError:
                 pytest.fail("ebbd closed the channel of a gateway that kept to the rules")
     assert wait_for(lambda: serves(ebb)).status == 200
@@ -230,7 +204,7 @@ def test_blame_for_what_did_not_die_or_in_the_name_of_another_is_nothing(probe_t
     with channel(victim) as stolen:
         for n in range(3000):
             kinds = [n * 8 + k for k in range(8)]
-            stolen.send(record("BLAME", blame(n % 2, slot, generation + n // 1000, kinds)))
+            stolen.send(datagram("BLAME", blame(n % 2, slot, generation + n // 1000, kinds)))
     assert ebb.get("probe", "/exit", method="POST").status == 502  # a death that is one
     assert wait_for(lambda: serves(ebb)).status == 200
     assert not ebb.events("probe", "request_banned") and victim in ebb.programs("ebb-gateway")
@@ -245,7 +219,7 @@ def test_a_wish_from_before_an_instance_came_up_starts_no_other(new_ebb):
     victim = ebb.programs("ebb-gateway")[0]
 
     def wish(ups):
-        return record("NEED_INSTANCE", struct.pack("<6I", 0, 1, ups, 0, 0, 0))
+        return datagram("NEED_INSTANCE", struct.pack("<6I", 0, 1, ups, 0, 0, 0))
     os.kill(victim, signal.SIGSTOP)  # it would take its wish back
     try:
         with channel(victim) as stolen:
@@ -266,7 +240,7 @@ def test_a_gateway_that_asks_for_sockets_and_never_reads_is_ended(probe_two):
     os.kill(victim, signal.SIGSTOP)
     with channel(victim) as stolen:
         stolen.setblocking(False)
-        need = record("NEED_SOCKETS", struct.pack("<IIII", slot, generation, 64, 0))
+        need = datagram("NEED_SOCKETS", struct.pack("<IIII", slot, generation, 64, 0))
 
         def ended():
             try:
