@@ -10,7 +10,8 @@ OBJECTS_fuzz_request_head  := runtime/gateway/serialize runtime/gateway/forwarde
 OBJECTS_fuzz_response_head := runtime/gateway/serialize runtime/gateway/forwarded
 OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
-OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard runtime/gateway/*.c)))
+OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard runtime/gateway/*.c))) \
+	tests/fuzz/whole_gateway
 LIBS_fuzz_session := -lnghttp2
 OBJECTS_fuzz_upstream := $(OBJECTS_fuzz_session)
 LIBS_fuzz_upstream := -lnghttp2

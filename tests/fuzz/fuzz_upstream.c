@@ -5,29 +5,21 @@
  * second what the instance is said to speak and how large the pieces are. When the instance and the
  * client are gone nothing of them may be left: no slot, no session, no buffer, no ticket.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/gateway/proxy.h"
-#include "runtime/wire/channel.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/whole_gateway.h"
 
-#define CLIENTS     64u
-#define UNITS       512u
-#define LARGE_COUNT 16u
-#define ROUNDS_MAX  1000
-#define GONE_MS     2000
-#define QUIET       3
-#define STOCK       8
+#define ROUNDS_MAX 1000
+#define GONE_MS    2000
+#define QUIET      3
+#define STOCK      8
 
 static const char *const asks[] = {
 	"GET /a HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n",
@@ -41,46 +33,8 @@ static const char ask_h2[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0
 			     "\0\0\6\1\4\0\0\0\3\x83\x86\x84\x41\1a"
 			     "\0\0\2\0\0\0\0\0\3hi";
 
-static struct proxy proxy;
-static struct loop loop;
-static struct buffers buffers;
-static int ebbd_fd, listener_fd;
+static int listener_fd;
 static uint16_t port;
-
-static void make_ring(void)
-{
-	struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED |
-						  IORING_SETUP_SINGLE_ISSUER |
-						  IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
-					 .cq_entries = 4096};
-	int fd = (int)syscall(SYS_io_uring_setup, 256, &params);
-
-	claim(fd >= 0);
-	claim(loop_init(&loop, fd, &params) == 0);
-	claim(buffers_init(&buffers, &loop, UNITS, LARGE_COUNT, 65536 + 32768) == 0);
-}
-
-static void configure(void)
-{
-	int dir_fd = open("/dev/shm", O_RDONLY | O_DIRECTORY), board_fd, stats_fd, pair[2];
-
-	claim(board_create(dir_fd, 1, &proxy.board, &board_fd) == 0);
-	claim(stats_create(&stats_fd) == 0);
-	claim(wire_pair(&pair[0], &pair[1]) == 0);
-	proxy.control_fd = pair[0];
-	ebbd_fd = pair[1];
-	claim(fcntl(ebbd_fd, F_SETFL, O_NONBLOCK) == 0);
-	proxy.config = (struct wire_gateway_config){.gateway_count = 1,
-						    .head_bytes_max = 65536,
-						    .connections_max = CLIENTS,
-						    .queue_max = 16,
-						    .queue_age_ms_max = 3,
-						    .head_timeout_ms = 10000,
-						    .idle_timeout_ms = 10000,
-						    .h2c_streams = 16};
-	proxy.doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	claim(account_init(&proxy.account, stats_fd, open("/dev/null", O_WRONLY), 1, CLIENTS) == 0);
-}
 
 static void listen_somewhere(void)
 {
@@ -104,40 +58,8 @@ static void start(void)
 				       .name = "api",
 				       .prefix = "/"};
 
-	make_ring();
-	configure();
 	listen_somewhere();
-	claim(proxy_init(&proxy, &loop, &buffers) == 0);
-	claim(loop_enable(&loop) == 0);
-	claim(control_init(&proxy) == 0);
-	claim(routes_put(&proxy.routes, &route) == 0);
-	proxy.routes_known = true;
-}
-
-/* What loop_run does once, without waiting. */
-static unsigned int turn(void)
-{
-	struct io_uring_cqe *cqe;
-	unsigned int head, count = 0;
-
-	loop.before_wait(&proxy);
-	(void)io_uring_submit(&loop.ring);
-	(void)io_uring_get_events(&loop.ring);
-	loop.now_ns = clock_mono_ns();
-	io_uring_for_each_cqe(&loop.ring, head, cqe)
-	{
-		enum loop_op op = (enum loop_op)(cqe->user_data >> 56);
-		struct loop_event event = {.index = (uint32_t)(cqe->user_data >> 32) & 0xffffff,
-					   .life = (uint32_t)cqe->user_data,
-					   .res = cqe->res,
-					   .flags = cqe->flags};
-
-		if (op > LOOP_IGNORE && op < LOOP_OP_COUNT)
-			loop.handlers[op](&proxy, &event);
-		count++;
-	}
-	io_uring_cq_advance(&loop.ring, count);
-	return count;
+	gateway_start(&route);
 }
 
 static void drain(int fd, int *quiet)
@@ -151,21 +73,10 @@ static void drain(int fd, int *quiet)
 static void turn_until_quiet(int client_fd, int instance_fd)
 {
 	for (int quiet = 0, n = 0; quiet < QUIET && n < ROUNDS_MAX; n++) {
-		quiet = turn() > 0 ? 0 : quiet + 1;
+		quiet = gateway_turn() > 0 ? 0 : quiet + 1;
 		drain(client_fd, &quiet);
 		drain(instance_fd, &quiet);
 	}
-}
-
-static int connect_client(void)
-{
-	struct loop_event event = {.flags = IORING_CQE_F_MORE};
-	int pair[2];
-
-	claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	event.res = pair[0];
-	client_on_accept(&proxy, &event);
-	return pair[1];
 }
 
 static void begin_instance(enum wire_http upstream)
@@ -198,28 +109,21 @@ static void end_instance(void)
 
 static void check_nothing_left(void)
 {
-	static char scrap[WIRE_RECORD_MAX];
 	uint64_t until_ns = clock_mono_ns() + GONE_MS * NS_PER_MS;
 	int fd;
 
-	while ((proxy.free_client_count < CLIENTS ||
+	while ((proxy.free_client_count < GATEWAY_CLIENTS ||
 		proxy.free_upstream_count < proxy.upstream_count) &&
 	       clock_mono_ns() < until_ns) {
-		if (turn() == 0)
+		if (gateway_turn() == 0)
 			(void)poll(NULL, 0, 1);
 		while ((fd = accept(listener_fd, NULL, NULL)) >= 0)
 			close(fd);
 	}
 	turn_until_quiet(-1, -1);
-	claim(proxy.free_client_count == CLIENTS);
-	claim(proxy.queued == 0);
-	claim(proxy.free_upstream_count == proxy.upstream_count);
+	gateway_claim_empty();
 	claim(h2up_open_sessions(&proxy) == 0);
-	claim(buffers.free_unit_count + buffers.in_ring == UNITS);
-	claim(buffers.free_large_count == LARGE_COUNT);
 	claim(board_tickets(board_load(proxy.board, 0)) == 0);
-	while (recv(ebbd_fd, scrap, sizeof(scrap), MSG_DONTWAIT) > 0)
-		;
 }
 
 /* Every connection gets the same answer; those beyond the second none. */
@@ -258,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3)
 		return 0;
 	begin_instance((enum wire_http)(data[1] % WIRE_HTTP_COUNT));
-	client_fd = connect_client();
+	client_fd = gateway_connect();
 	ask = asks[data[0] / 2 % 4];
 	if (data[0] & 1)
 		(void)!send(client_fd, ask_h2, sizeof(ask_h2) - 1, MSG_NOSIGNAL);
