@@ -44,7 +44,7 @@ DIR_netns := netns
 DIR_cgroups := cgroups
 DIR_images := images
 lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
-objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 # Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
 STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc
@@ -58,7 +58,8 @@ link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE))
 
 # --- programs: what each may link is its privilege map -------------------------------------------
 PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-step ebb-init ebb
-SRC_ebbd        := runtime/supervisor
+SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
+                   instance freeze scale peers)
 LINK_ebbd       := sandbox netns cgroups images wire base
 EXT_ebbd        := -lseccomp -lcap
 SRC_ebb-gateway := runtime/gateway

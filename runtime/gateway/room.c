@@ -4,7 +4,8 @@
  * nobody has accepted; but the kernel drops the SYN that finds the queue full, and the next one
  * comes a second later. So each gateway has a share of the queue: a connect takes one, the first
  * byte that comes back returns it. When it is used up ebbd reads the queue itself
- * (supervisor/accept.c), because an instance that takes its time to answer has long accepted.
+ * (supervisor/instance/accept.c), because an instance that takes its time to answer has long
+ * accepted.
  *
  * Questions are numbered (epoch). The answer covers the connections that stood when it was asked;
  * those made since, or on their way then, are subtracted, and the first bytes of those it covers

@@ -26,12 +26,12 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/apilink.h"
-#include "runtime/supervisor/config.h"
-#include "runtime/supervisor/ipclink.h"
-#include "runtime/supervisor/listeners.h"
-#include "runtime/supervisor/notify.h"
-#include "runtime/supervisor/program_log.h"
+#include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/peers/ipclink.h"
+#include "runtime/supervisor/host/listeners.h"
+#include "runtime/supervisor/host/notify.h"
+#include "runtime/supervisor/programs/program_log.h"
 #include "sandbox/sandbox.h"
 
 #define PURGE_MS    10000

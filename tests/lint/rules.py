@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules that are lists. A change here is a change of the architecture: say why in the commit."""
 
+EBBD = "runtime/supervisor"
+
 # Which folders a folder's files may include from, besides itself. The longest matching prefix of a
 # path decides. Nothing includes upwards; the libraries of ebbd never include each other.
 LAYERS = {
@@ -15,7 +17,22 @@ LAYERS = {
     "images/unpack": ("runtime/base", "runtime/wire"),
     "images/step": ("runtime/base", "cgroups"),
     "images/runtimes": (),
-    "runtime/supervisor": ("runtime/base", "runtime/wire", "sandbox", "netns", "cgroups", "images"),
+    # The rooms of ebbd, from the ground up: each knows those above it in this list that it names.
+    f"{EBBD}/host": ("runtime/base", "runtime/wire"),
+    f"{EBBD}/programs": ("runtime/base", "runtime/wire", f"{EBBD}/host"),
+    f"{EBBD}/service": ("runtime/base", "runtime/wire", "images", "sandbox"),
+    f"{EBBD}/look": ("runtime/base", "cgroups"),
+    f"{EBBD}/decide": ("runtime/base", "runtime/wire", f"{EBBD}/look"),
+    f"{EBBD}/instance": ("runtime/base", "runtime/wire", "sandbox", "netns", "cgroups", f"{EBBD}/host",
+                         f"{EBBD}/service", f"{EBBD}/look", f"{EBBD}/decide"),
+    f"{EBBD}/freeze": ("runtime/base", "runtime/wire", "cgroups", f"{EBBD}/host", f"{EBBD}/service",
+                       f"{EBBD}/look", f"{EBBD}/decide", f"{EBBD}/instance"),
+    f"{EBBD}/scale": ("runtime/base", "runtime/wire", "netns", "cgroups", f"{EBBD}/host", f"{EBBD}/service",
+                      f"{EBBD}/decide", f"{EBBD}/instance", f"{EBBD}/freeze"),
+    f"{EBBD}/peers": ("runtime/base", "runtime/wire", "images", f"{EBBD}/host", f"{EBBD}/programs",
+                      f"{EBBD}/service", f"{EBBD}/decide", f"{EBBD}/instance", f"{EBBD}/scale"),
+    EBBD: ("runtime/base", "runtime/wire", "sandbox", "cgroups", "images", f"{EBBD}/host", f"{EBBD}/programs",
+           f"{EBBD}/service", f"{EBBD}/scale", f"{EBBD}/peers"),
     "runtime/gateway": ("runtime/base", "runtime/wire", "runtime/http"),
     "runtime/api": ("runtime/base", "runtime/wire", "runtime/http"),
     "runtime/ledger": ("runtime/base", "runtime/wire"),

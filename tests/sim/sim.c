@@ -7,8 +7,8 @@
 
 #include "runtime/base/price.h"
 #include "runtime/gateway/choice.h"
-#include "runtime/supervisor/policy.h"
-#include "runtime/supervisor/saturation.h"
+#include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/decide/saturation.h"
 
 #define MACHINES_MAX 64u
 #define OPEN_MAX     128u

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/blame.h"
+#include "runtime/supervisor/decide/blame.h"
 
 #define KILLER UINT64_C(666)
 #define SECOND UINT64_C(1000000000)

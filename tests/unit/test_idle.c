@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/supervisor/idle.h"
+#include "runtime/supervisor/decide/idle.h"
 
 #define NOW   (1000 * NS_PER_SEC)
 #define MS(n) ((n)*NS_PER_MS)

@@ -13,7 +13,7 @@
 #include "ledger_fixture.h"
 
 #include "runtime/ledger/verify.h"
-#include "runtime/supervisor/launch.h"
+#include "runtime/supervisor/programs/launch.h"
 #include "runtime/wire/channel.h"
 
 #define LEDGER_UID  0x70000003u

@@ -10,7 +10,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-#include "runtime/supervisor/look.h"
+#include "runtime/supervisor/look/look.h"
 
 static struct look look(const struct cgroup *g, uint64_t since_ns, bool frozen,
 			struct look_notes **notes)

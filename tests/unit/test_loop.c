@@ -11,7 +11,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/supervisor/loop.h"
+#include "runtime/supervisor/host/loop.h"
 #include "runtime/wire/records.h"
 
 struct rig {

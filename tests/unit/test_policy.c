@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/policy.h"
+#include "runtime/supervisor/decide/policy.h"
 
 static const struct policy_view quiet = {
 	.min = 0, .max = 10, .concurrency = 100, .host_room = 1000, .now_ns = 1000};

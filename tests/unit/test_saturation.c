@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/saturation.h"
+#include "runtime/supervisor/decide/saturation.h"
 
 static const struct load_bounds automatic = {.limit_max = 100, .automatic = true};
 static const struct load_bounds fixed = {.limit_max = 10};

@@ -12,7 +12,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/waits.h"
+#include "runtime/supervisor/look/waits.h"
 
 #define MONO_NS (UINT64_C(5000) * NS_PER_SEC + 300 * NS_PER_MS)
 #define REAL_NS (UINT64_C(1800000000) * NS_PER_SEC + 700 * NS_PER_MS)

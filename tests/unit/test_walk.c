@@ -11,8 +11,8 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/fleet.h"
-#include "runtime/supervisor/walk.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/peers/walk.h"
 
 #define HOLE    7 /* no instance in every seventh slot */
 #define COST_NS (30 * NS_PER_US)

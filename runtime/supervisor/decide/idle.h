@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* May an instance without work be frozen now? A pure function of what was seen. */
+#ifndef EBB_SUPERVISOR_IDLE_H
+#define EBB_SUPERVISOR_IDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/look/look.h"
+
+/* A freeze and a thaw for a timer cost ebbd and the instance some 0.3 ms together: it pays if the
+ * timer is not due before that long. */
+#define TIMER_PAYS_NS (200 * UINT64_C(1000000))
+/* A thaw for a timer is that much early at least (it takes that long on a busy host), and on a grid
+ * of this step, so that instances whose timers are due close together are thawed together. */
+#define TIMER_LEAD_NS (2 * UINT64_C(1000000))
+#define TIMER_GRID_NS (8 * UINT64_C(1000000))
+/* Thaws for timers in a second, all instances of a service together; beyond it they stay awake. */
+#define TIMER_BUDGET 20
+/* Who is crowded is looked at again after so long. */
+#define CROWDED_AGAIN_NS (10 * UINT64_C(1000000000))
+/* CPU is compared over at least this long. */
+#define QUIET_WINDOW_NS (5 * UINT64_C(1000000))
+
+/* clang-format off */
+#define IDLE_REASONS(X) \
+	X(QUIET)     /* nothing speaks against it */ \
+	X(LOOKING)   /* it has so much to look at that ebbd is not through yet */ \
+	X(CROWDED)   /* it has more than ebbd looks at: a lock or a timer may be among it */ \
+	X(LOCKED)    /* others may wait for its file lock */ \
+	X(CPU)       /* it used the CPU just now */ \
+	X(THREAD)    /* a thread runs */ \
+	X(SOON)      /* a timer is due before freezing pays */ \
+	X(STRETCHED) /* a sleep that a freeze would make longer */ \
+	X(UNSURE)    /* a timer may be due any moment, and a thaw would not tell when */ \
+	X(UNKNOWN)   /* a timer of which nobody can say when it is due */ \
+	X(TICKS)     /* what comes again and again does something each time */ \
+	X(BUDGET)    /* the service's timers had enough thaws this second */
+/* clang-format on */
+#define X(name) IDLE_##name,
+enum idle_reason { IDLE_REASONS(X) IDLE_REASON_COUNT };
+#undef X
+
+struct idle_view {
+	uint64_t now_ns, idle_since_ns;
+	uint64_t thawed_ns;   /* what a timer began may take as long as what a request did */
+	uint64_t limit_ns;    /* after so long without work only a lock counts (maxDuration) */
+	bool fire;            /* ebb.timers */
+	bool ticks_work;      /* its ticks write */
+	bool locked;          /* it holds a file lock others could wait for */
+	uint64_t used_us;     /* CPU over the last window */
+	uint64_t window_ns;   /* its length */
+	uint64_t patience_ns; /* at least this long until the next look */
+	uint64_t budget_ns;   /* the service's budget is used up until then; 0 = it is not */
+	const struct look *look;
+};
+
+struct idle_decision {
+	enum idle_reason reason; /* QUIET: freeze */
+	uint64_t again_ns;       /* else look again then */
+	bool busy;               /* it is (or would be, but for its time) kept awake by itself */
+	uint64_t until_ns;       /* what keeps it awake is over then; 0 = nobody knows */
+	bool late;               /* frozen though timers come too often to serve them */
+};
+
+struct idle_decision idle_decide(const struct idle_view *view);
+/* When to thaw for what is due: early, and together with others. LOOK_NEVER stays. */
+uint64_t idle_wake_ns(uint64_t due_ns);
+
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Freezing in three states: asked, happened, undone. The board's word decides, cgroup.freeze
+ * follows, and only "frozen 1" in cgroup.events is believed. Its poll notification comes up to 10
+ * ms late and spinning starves the task that has to park, so: read once at once, then on a 1 ms
+ * timer.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/decide/policy.h"
+
+#define LOOK_AGAIN_NS (1 * NS_PER_MS)
+#define GIVE_UP_NS    (250 * NS_PER_MS)
+#define BACK_OFF_NS   (2 * NS_PER_SEC)
+/* After a thaw for a timer: time for what was due to run. */
+#define TIMER_RUN_NS (15 * NS_PER_MS)
+
+static struct instance *of_timer(struct timer *t)
+{
+	return (struct instance *)((char *)t - offsetof(struct instance, timer));
+}
+
+static uint64_t now_of(const struct instance *i)
+{
+	return loop_now_ns(i->fleet->options.loop);
+}
+
+static board_word word_of(const struct instance *i)
+{
+	return board_load(i->fleet->options.board, i->slot);
+}
+
+static void on_due(struct timer *t);
+
+static void again_at(struct instance *i, uint64_t due_ns)
+{
+	i->timer.on_due = on_due;
+	i->timer.name = "freezer on_due";
+	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
+}
+
+/* How long it must have been idle: what was set, or what was learned. */
+static uint64_t grace_of(const struct instance *i)
+{
+	uint32_t set_ms = i->spec->put.freeze_after_ms;
+
+	return set_ms ? set_ms * NS_PER_MS : i->grace_ns;
+}
+
+void freezer_begin(struct instance *i)
+{
+	if (i->idle.since_ns == 0) /* ready: what it waits for began after its start */
+		quiet_thawed(i, i->opened_ns, false);
+	again_at(i, now_of(i) + (i->idle.by_timer ? TIMER_RUN_NS : grace_of(i)));
+}
+
+/* It is running, whatever was asked. since_ns: it was thawed then, or later. */
+static void thawed(struct instance *i, uint64_t since_ns, const char *due)
+{
+	uint64_t now_ns = clock_mono_ns();
+	bool was_frozen = i->state == INSTANCE_FROZEN;
+
+	if (was_frozen) {
+		i->frozen_sum_ns += now_ns - i->frozen_ns;
+		/* What timers do teaches nothing about when requests come. */
+		if (!due && !i->idle.by_timer)
+			i->grace_ns = policy_grace_ns(i->grace_ns, now_ns - i->frozen_ns);
+		instance_say(i, WIRE_EVENT_INSTANCE_THAWED, "after %" PRIu64 " ms%s%s",
+			     (now_ns - i->frozen_ns) / NS_PER_MS, due ? ", for a timer: " : "",
+			     due ? due : "");
+	}
+	instance_move(i, INSTANCE_THAW);
+	quiet_thawed(i, since_ns, due != NULL);
+	freezer_begin(i);
+	if (was_frozen) {
+		load_begin(i);
+		meter_begin(i);
+	}
+}
+
+/* Somebody has work there. When that gateway thawed it is on the board, but it may not have come to
+ * writing it yet; after the freeze was asked for it was in any case. */
+static void thawed_by_ticket(struct instance *i)
+{
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	uint64_t since_ns = atomic_load_explicit(&slot->thawed_ns, memory_order_acquire);
+
+	thawed(i, since_ns > i->asked_ns ? since_ns : i->asked_ns, NULL);
+}
+
+/* By the supervisor itself, for what is due, or (NULL) because it was told to. */
+static void thaw_now(struct instance *i, const char *due)
+{
+	bool was_frozen = i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING;
+	uint64_t now_ns = clock_mono_ns();
+	bool moved =
+		board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
+
+	(void)cgroup_thaw(&i->cgroup);
+	if (was_frozen && moved)
+		thawed(i, now_ns, due);
+	else if (was_frozen)
+		thawed_by_ticket(i);
+}
+
+/* Frozen: until the next request, or until what is due. */
+static void rest(struct instance *i)
+{
+	quiet_frozen(i);
+	if (i->idle.run)
+		again_at(i, i->idle.part_ns);
+	else if (i->idle.wake_ns != LOOK_NEVER)
+		again_at(i, i->idle.wake_ns);
+}
+
+static void happened(struct instance *i)
+{
+	/* Not by now_of(), the time this round of the loop began: it may have been asked since. */
+	uint64_t took_ns = clock_mono_ns() - i->asked_ns;
+
+	load_end(i);
+	i->freezes++;
+	i->frozen_ns = clock_mono_ns();
+	instance_move(i, INSTANCE_SEEN_FROZEN);
+	meter_end(i);
+	meter_read(i, METER_AT_FREEZE);
+	quiet_end(i);
+	rest(i);
+	evict_note(i);
+	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
+		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
+}
+
+/* It will not park (a task in uninterruptible sleep, mostly): leaving "1" behind would freeze it at
+ * some later moment nobody expects. */
+static void take_back(struct instance *i)
+{
+	pid_t stuck_tid = look_stuck(&i->cgroup);
+
+	thaw_now(i, NULL);
+	i->idle.stuck_tid = stuck_tid;
+	i->not_before_ns = now_of(i) + BACK_OFF_NS;
+}
+
+static void look_for_frozen(struct instance *i)
+{
+	if (board_state_of(word_of(i)) != BOARD_FROZEN)
+		thawed_by_ticket(i);
+	else if (cgroup_frozen(&i->cgroup) == 1)
+		happened(i);
+	else if (clock_mono_ns() - i->asked_ns > GIVE_UP_NS)
+		take_back(i);
+	else
+		again_at(i, now_of(i) + LOOK_AGAIN_NS);
+}
+
+int freezer_ask(struct instance *i)
+{
+	struct board *board = i->fleet->options.board;
+
+	if (!board_try_freeze(board, i->slot))
+		return -EBUSY;
+	i->asked_ns = clock_mono_ns();
+	instance_move(i, INSTANCE_ASK_FREEZE);
+	if (cgroup_freeze(&i->cgroup) < 0) {
+		take_back(i);
+		return -EIO;
+	}
+	/* A gateway may have taken a ticket and written its "0" before our "1". */
+	if (board_state_of(word_of(i)) != BOARD_FROZEN) {
+		(void)cgroup_thaw(&i->cgroup);
+		thawed_by_ticket(i);
+		return -EBUSY;
+	}
+	look_for_frozen(i);
+	return 0;
+}
+
+/* Until when the silence of WebSockets that gave their tickets to others lasts. Gateways say so,
+ * and are believed for no longer than it can be. */
+uint64_t freezer_kept_until_ns(const struct instance *i)
+{
+	const struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	uint64_t until_ns = atomic_load_explicit(&slot->awake_until_ns, memory_order_relaxed);
+	uint64_t most_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
+			   i->spec->put.hibernate_ms * NS_PER_MS;
+
+	return until_ns < most_ns ? until_ns : most_ns;
+}
+
+/* When it has been idle for long enough: since the last piece of work, or since it was thawed for a
+ * timer. */
+static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
+{
+	uint64_t due_ns = idle_since_ns + grace_of(i);
+
+	if (i->idle.by_timer && idle_since_ns < i->idle.since_ns)
+		due_ns = i->idle.since_ns + TIMER_RUN_NS;
+	if (due_ns < i->not_before_ns)
+		due_ns = i->not_before_ns;
+	if (due_ns < freezer_kept_until_ns(i))
+		due_ns = freezer_kept_until_ns(i);
+	return due_ns < i->repeat_until_ns ? i->repeat_until_ns : due_ns;
+}
+
+/* RUNNING: freeze when nothing is open, the grace has passed since the last piece of work, and the
+ * instance is quiet. */
+static void consider(struct instance *i)
+{
+	board_word w = word_of(i);
+	uint64_t now_ns = now_of(i), due_ns, idle_since_ns;
+	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+
+	if (board_tickets(w) + board_holds(w) > 0) {
+		i->idle.reason = IDLE_QUIET;
+		quiet_end(i); /* what it saw is over */
+		again_at(i, now_ns + grace_of(i));
+		return;
+	}
+	idle_since_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed);
+	if (now_ns < i->not_before_ns) /* it evaded the freezer; that is no gift */
+		meter_background(i, idle_since_ns, now_ns);
+	due_ns = grace_over_ns(i, idle_since_ns);
+	if (now_ns < due_ns) {
+		if (i->idle.sampled_ns <= idle_since_ns)
+			quiet_sample(i);
+		again_at(i, due_ns);
+	} else if (!quiet_enough(i, &due_ns)) {
+		again_at(i, due_ns);
+	} else if (freezer_ask(i) == -EBUSY && i->state == INSTANCE_RUNNING) {
+		freezer_begin(i);
+	}
+}
+
+static void on_due(struct timer *t)
+{
+	struct instance *i = of_timer(t);
+
+	if (i->state == INSTANCE_RUNNING)
+		consider(i);
+	else if (i->state == INSTANCE_FREEZING)
+		look_for_frozen(i);
+	else if (i->state == INSTANCE_FROZEN && i->idle.run)
+		rest(i);
+	else if (i->state == INSTANCE_FROZEN)
+		thaw_now(i, i->idle.look.first.what);
+}
+
+void freezer_thaw(struct instance *i)
+{
+	thaw_now(i, NULL);
+}
+
+void freezer_look(struct instance *i)
+{
+	if ((i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING) &&
+	    board_state_of(word_of(i)) == BOARD_RUNNING)
+		thawed_by_ticket(i);
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/host/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/host/network.h"
+
+enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_LISTEN, KEY_TRUSTED };
+
+struct key {
+	const char *name;
+	enum key_kind kind;
+	size_t offset, size; /* size: of a text field */
+	uint64_t min, max, initial;
+	const char *help;
+};
+
+/* clang-format off */
+#define TEXT(field, help_) \
+	{ .name = #field, .kind = KEY_TEXT, .offset = offsetof(struct config, field), \
+	  .size = sizeof(((struct config *)0)->field), .help = help_ }
+#define NUMBER(field, min_, max_, initial_, help_) \
+	{ .name = #field, .kind = KEY_NUMBER, .offset = offsetof(struct config, field), \
+	  .min = min_, .max = max_, .initial = initial_, .help = help_ }
+
+static const struct key keys[] = {
+	{ .name = "listen", .kind = KEY_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
+	{ .name = "trusted", .kind = KEY_TRUSTED, .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
+	TEXT(root, "everything under this directory"),
+	TEXT(run_dir, "board, api.sock"),
+	TEXT(state_dir, "desired state (owned by ebb-api)"),
+	TEXT(log_dir, "output of functions (owned by ebb-api)"),
+	TEXT(ledger_dir, "the ledger (owned by ebb-ledger)"),
+	TEXT(image_dir, "the image store (0700)"),
+	TEXT(libexec_dir, "ebb's other programs"),
+	TEXT(cgroup, "name of the cgroup tree"),
+	TEXT(seccomp_policy, "seccomp policy of functions, a file; empty = ebb's own"),
+	TEXT(domain, "NAME.<domain> routes to service NAME"),
+	TEXT(node, "this host's name in usage records"),
+	TEXT(api_group, "group that may use api.sock"),
+	TEXT(log_level, "error, warn, info or debug"),
+	NUMBER(gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
+	NUMBER(id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
+	NUMBER(armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
+	NUMBER(instances_max, 1, INSTANCES_MAX, 2000, "instances on this host"),
+	NUMBER(connections_max, 16, 19000, 4096, "client connections per gateway"),
+	NUMBER(queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway"),
+	NUMBER(queue_age_ms, 1, 600000, 30000, "longest wait before 503"),
+	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head"),
+	NUMBER(head_fields_max, 1, 128, 128, "header lines of a request"),
+	NUMBER(target_bytes_max, 64, 65536, 16384, "bytes of a request target"),
+	NUMBER(head_timeout_ms, 100, 600000, 20000, "time to complete a request head"),
+	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections"),
+	NUMBER(access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
+	NUMBER(body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body; 0 = any"),
+	NUMBER(body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any"),
+	NUMBER(body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
+	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address and gateway; 0 = any"),
+	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any"),
+	NUMBER(h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2"),
+	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
+	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
+	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit"),
+	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host: below it frozen ones go first"),
+	NUMBER(image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
+	NUMBER(image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
+	NUMBER(image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
+	NUMBER(import_step_s, 1, 86400, 600, "time of one step of an import"),
+	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),
+};
+/* clang-format on */
+
+static int fail(char *err, size_t err_size, const char *where, const char *fmt, const char *a,
+		const char *b)
+{
+	int n = snprintf(err, err_size, "%s: ", where);
+
+	if (n >= 0 && (size_t)n < err_size)
+		(void)text_format(err + n, err_size - (size_t)n, "%s%s%s", a, fmt, b);
+	return -EINVAL;
+}
+
+static int set_listen(struct config *c, const char *value, const char *where, char *err,
+		      size_t err_size)
+{
+	char address[sizeof(c->listeners[0])];
+	const char *colon, *comma = strchr(value, ',');
+	bool proxy = comma && strcmp(comma, ",proxy") == 0;
+	uint64_t port;
+
+	if (comma && !proxy)
+		return fail(err, err_size, where, " may be followed by nothing but ,proxy", value,
+			    "");
+	if (text_copy(address, sizeof(address), value) < 0)
+		return fail(err, err_size, where, " is too long", value, "");
+	if (comma)
+		address[comma - value] = '\0';
+	colon = strrchr(address, ':');
+	if (!colon || text_parse_u64(colon + 1, 0, 65535, &port) < 0)
+		return fail(err, err_size, where, " is not ADDR:PORT, such as ", value,
+			    "127.0.0.1:8080 or [::]:80");
+	if (c->listener_count == LISTENERS_MAX)
+		return fail(err, err_size, where, " is one listener too many; at most ", value,
+			    "8");
+	memcpy(c->listeners[c->listener_count], address, sizeof(address));
+	c->proxy_listeners |= (uint32_t)proxy << c->listener_count;
+	c->listener_count++;
+	return 0;
+}
+
+static int set_trusted(struct config *c, const char *value, const char *where, char *err,
+		       size_t err_size)
+{
+	char list[2048], *save = NULL;
+
+	if (text_copy(list, sizeof(list), value) < 0)
+		return fail(err, err_size, where, " is too long", value, "");
+	for (char *item = strtok_r(list, ", ", &save); item; item = strtok_r(NULL, ", ", &save)) {
+		if (c->trusted_count == TRUSTED_MAX)
+			return fail(err, err_size, where, " is one network too many; at most ",
+				    item, "16");
+		if (network_parse(item, &c->trusted[c->trusted_count]) < 0)
+			return fail(err, err_size, where, " is not a network, such as ", item,
+				    "10.0.0.0/8 or 2001:db8::/32");
+		c->trusted_count++;
+	}
+	return 0;
+}
+
+static int set_number(struct config *c, const struct key *k, const char *value, const char *where,
+		      char *err, size_t err_size)
+{
+	char allowed[96], named[128];
+
+	if (text_parse_u64(value, k->min, k->max, (uint64_t *)((char *)c + k->offset)) == 0)
+		return 0;
+	snprintf(allowed, sizeof(allowed), " does not fit; allowed: %" PRIu64 "..%" PRIu64, k->min,
+		 k->max);
+	snprintf(named, sizeof(named), "%s = %.64s", k->name, value);
+	return fail(err, err_size, where, "", named, allowed);
+}
+
+static int set_key(struct config *c, const char *name, const char *value, const char *where,
+		   char *err, size_t err_size)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct key *k = &keys[i];
+
+		if (strcmp(k->name, name) != 0)
+			continue;
+		if (k->kind == KEY_LISTEN)
+			return set_listen(c, value, where, err, err_size);
+		if (k->kind == KEY_TRUSTED)
+			return set_trusted(c, value, where, err, err_size);
+		if (k->kind == KEY_NUMBER)
+			return set_number(c, k, value, where, err, err_size);
+		if (text_copy((char *)c + k->offset, k->size, value) < 0)
+			return fail(err, err_size, where, " is too long", value, "");
+		return 0;
+	}
+	return fail(err, err_size, where, " is not a key; `ebbd -T` lists them", name, "");
+}
+
+static char *trim(char *text)
+{
+	size_t n;
+
+	text += strspn(text, " \t");
+	n = strlen(text);
+	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
+		text[--n] = '\0';
+	return text;
+}
+
+static int read_file(struct config *c, const char *path, char *err, size_t err_size)
+{
+	char line[2048], where[CONFIG_PATH_SIZE + 32];
+	FILE *f = fopen(path, "re");
+	int number = 0, r = 0;
+
+	if (!f)
+		return fail(err, err_size, path, "cannot be read: ", "", strerror(errno));
+	while (r == 0 && fgets(line, sizeof(line), f)) {
+		char *name = trim(line), *value = strchr(name, '=');
+
+		snprintf(where, sizeof(where), "%s:%d", path, ++number);
+		if (*name == '\0' || *name == '#')
+			continue;
+		if (!value) {
+			r = fail(err, err_size, where, " is not of the form key = value", name, "");
+			break;
+		}
+		*value++ = '\0';
+		r = set_key(c, trim(name), trim(value), where, err, err_size);
+	}
+	fclose(f);
+	return r;
+}
+
+static void print_help(void)
+{
+	puts("Usage: ebbd [--root DIR] [--listen ADDR:PORT[,proxy]]... [--gateways N] [--config "
+	     "FILE]\n"
+	     "            [--set KEY=VALUE]... [-T]\n"
+	     "Serves functions on this host; runs in the foreground, logs to stderr.\n"
+	     "  -T  print the configuration in force and exit\n\n"
+	     "Keys of the configuration file and of --set:");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		printf("  %-23s %s\n", keys[i].name, keys[i].help);
+}
+
+static int set_pair(struct config *c, char *pair, char *err, size_t err_size)
+{
+	char *value = strchr(pair, '=');
+
+	if (!value)
+		return fail(err, err_size, "--set", " is not KEY=VALUE", pair, "");
+	*value++ = '\0';
+	return set_key(c, pair, value, "--set", err, err_size);
+}
+
+static int parse_arguments(struct config *c, int argc, char **argv, char *err, size_t err_size)
+{
+	static const struct option options[] = {
+		{"root", required_argument, NULL, 'r'},
+		{"listen", required_argument, NULL, 'l'},
+		{"gateways", required_argument, NULL, 'g'},
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, r = 0;
+
+	optind = 1;
+	while (r == 0 && (option = getopt_long(argc, argv, "Th", options, NULL)) != -1) {
+		if (option == 'h') {
+			print_help();
+			return 1;
+		}
+		if (option == 'T')
+			c->print_only = true;
+		else if (option == 'c')
+			r = read_file(c, optarg, err, err_size);
+		else if (option == 's')
+			r = set_pair(c, optarg, err, err_size);
+		else if (option == 'r')
+			r = set_key(c, "root", optarg, "--root", err, err_size);
+		else if (option == 'l')
+			r = set_key(c, "listen", optarg, "--listen", err, err_size);
+		else if (option == 'g')
+			r = set_key(c, "gateways", optarg, "--gateways", err, err_size);
+		else
+			r = fail(err, err_size, "command line", "see ebbd --help", "", "");
+	}
+	if (r == 0 && optind < argc)
+		r = fail(err, err_size, "command line", " is not an option; see ebbd --help",
+			 argv[optind], "");
+	return r;
+}
+
+/* Where each directory is with and without --root. */
+static const struct place {
+	size_t offset;
+	const char *below_root, *usual;
+} places[] = {
+	{offsetof(struct config, run_dir), "run", "/run/ebb"},
+	{offsetof(struct config, state_dir), "state", "/var/lib/ebb/state"},
+	{offsetof(struct config, log_dir), "log", "/var/log/ebb"},
+	{offsetof(struct config, ledger_dir), "ledger", "/var/lib/ebb/ledger"},
+	{offsetof(struct config, image_dir), "images", "/var/lib/ebb/images"},
+};
+
+static int make_absolute(char *path, size_t size)
+{
+	char cwd[PATH_MAX], whole[2 * PATH_MAX];
+
+	if (path[0] == '/' || path[0] == '\0')
+		return 0;
+	if (!getcwd(cwd, sizeof(cwd)))
+		return -errno;
+	snprintf(whole, sizeof(whole), "%s/%s", cwd, path);
+	return text_copy(path, size, whole);
+}
+
+static int own_directory(char *out, size_t size)
+{
+	char *slash;
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+
+	if (n < 0)
+		return -errno;
+	out[n] = '\0';
+	slash = strrchr(out, '/');
+	if (slash)
+		*slash = '\0';
+	return 0;
+}
+
+/* What was left unset, from what was set. */
+static int complete(struct config *c)
+{
+	int r = make_absolute(c->root, sizeof(c->root));
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(places); i++) {
+		char *path = (char *)c + places[i].offset;
+
+		if (*path)
+			r = make_absolute(path, CONFIG_PATH_SIZE);
+		else if (*c->root)
+			r = text_format(path, CONFIG_PATH_SIZE, "%s/%s", c->root,
+					places[i].below_root);
+		else
+			r = text_copy(path, CONFIG_PATH_SIZE, places[i].usual);
+	}
+	if (r == 0 && !*c->cgroup) {
+		if (*c->root)
+			(void)text_format(c->cgroup, sizeof(c->cgroup), "ebb-%08x",
+					  (unsigned int)text_hash(c->root, strlen(c->root)));
+		else
+			(void)text_copy(c->cgroup, sizeof(c->cgroup), "ebb");
+	}
+	if (r == 0 && !*c->libexec_dir)
+		r = own_directory(c->libexec_dir, sizeof(c->libexec_dir));
+	if (r == 0 && !*c->node && gethostname(c->node, sizeof(c->node) - 1) < 0)
+		r = -errno;
+	if (c->gateways == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+		c->gateways = cores < 1 ? 1 : cores > GATEWAYS_MAX ? GATEWAYS_MAX : (uint64_t)cores;
+	}
+	return r;
+}
+
+int config_load(int argc, char **argv, struct config *out, char *err, size_t err_size)
+{
+	struct config c = {.log_level = "info"};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].kind == KEY_NUMBER)
+			*(uint64_t *)((char *)&c + keys[i].offset) = keys[i].initial;
+	r = parse_arguments(&c, argc, argv, err, err_size);
+	if (r != 0)
+		return r;
+	if (c.listener_count == 0)
+		(void)set_listen(&c, "127.0.0.1:8080", "default", err, err_size);
+	if (c.proxy_listeners && c.trusted_count == 0)
+		return fail(err, err_size, "trusted",
+			    "nobody may connect to a listener with ,proxy: ", "",
+			    "name the networks of the fronts, --set trusted=10.0.0.0/8");
+	if (log_level_parse(c.log_level) < 0)
+		return fail(err, err_size, "log_level", " is not error, warn, info or debug",
+			    c.log_level, "");
+	if (complete(&c) < 0)
+		return fail(err, err_size, "--root", " does not make usable paths", c.root, "");
+	*out = c;
+	return 0;
+}
+
+void config_print(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		printf("listen = %s%s\n", c->listeners[i],
+		       c->proxy_listeners >> i & 1 ? ",proxy" : "");
+	for (uint32_t i = 0; i < c->trusted_count; i++) {
+		char text[64];
+
+		network_format(&c->trusted[i], text, sizeof(text));
+		printf("trusted = %s\n", text);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *field = (const char *)c + keys[i].offset;
+
+		if (keys[i].kind == KEY_TEXT)
+			printf("%s = %s\n", keys[i].name, field);
+		else if (keys[i].kind == KEY_NUMBER)
+			printf("%s = %" PRIu64 "\n", keys[i].name, *(const uint64_t *)field);
+	}
+}

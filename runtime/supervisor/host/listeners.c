@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/host/listeners.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/text.h"
+
+#define BACKLOG 4096
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* Numeric addresses only: root resolves no names. */
+static int parse(const char *text, union address *out, socklen_t *out_size)
+{
+	char host[64];
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	uint64_t port;
+
+	if (!colon || n >= sizeof(host) || text_parse_u64(colon + 1, 0, 65535, &port) < 0)
+		return -EINVAL;
+	memset(out, 0, sizeof(*out));
+	if (text[0] == '[' && n > 2 && text[n - 1] == ']') {
+		memcpy(host, text + 1, n - 2);
+		host[n - 2] = '\0';
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons((uint16_t)port);
+		*out_size = sizeof(out->v6);
+		return inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+	}
+	memcpy(host, text, n);
+	host[n] = '\0';
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_port = htons((uint16_t)port);
+	*out_size = sizeof(out->v4);
+	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+/* Above the ids of users, and of instances where id_base is as it comes. */
+#define OWNER_BASE 0x80000000u
+#define OWNER_BITS 30
+
+int listener_owner(int lock_fd, uint32_t *out)
+{
+	struct stat st;
+	uint64_t h;
+
+	if (fstat(lock_fd, &st) < 0)
+		return -errno;
+	h = ((uint64_t)st.st_dev << 32 ^ (uint64_t)st.st_ino) * UINT64_C(0x9e3779b97f4a7c15);
+	*out = OWNER_BASE | (uint32_t)(h >> (64 - OWNER_BITS));
+	return 0;
+}
+
+/* The kernel shares a port by SO_REUSEPORT among sockets of one owner only. Left root's, they would
+ * share it with every other ebbd, and clients would be lost to it now and then; so each ebbd has an
+ * owner of its own. One that was killed has the same again, and need not wait for its gateways. */
+static int listen_on(const union address *address, socklen_t size, uint32_t owner)
+{
+	const int on = 1;
+	SCOPED_FD fd =
+		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || fchown(fd, owner, (gid_t)-1) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+	    bind(fd, &address->any, size) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	return keep_fd(&fd);
+}
+
+int listener_tcp(const char *address, uint32_t owner, char *err, size_t err_size)
+{
+	union address parsed;
+	socklen_t size;
+	int r = parse(address, &parsed, &size);
+
+	if (r == 0)
+		r = listen_on(&parsed, size, owner);
+	if (r == -EADDRINUSE)
+		(void)text_format(err, err_size,
+				  "cannot listen on %s: another ebbd or another program does, see "
+				  "`ss -ltnp`; stop it, or choose another address with --listen "
+				  "ADDR:PORT",
+				  address);
+	else if (r < 0)
+		(void)text_format(err, err_size, "cannot listen on %s: %s", address, strerror(-r));
+	return r;
+}
+
+static int give_to_group(const char *path, const char *group)
+{
+	const struct group *g;
+
+	if (!*group)
+		return 0;
+	g = getgrnam(group);
+	if (!g)
+		return -ESRCH;
+	return chown(path, 0, g->gr_gid) < 0 ? -errno : 0;
+}
+
+int listener_unix(const char *path, const char *group, char *err, size_t err_size)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	SCOPED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = fd < 0 ? -errno : text_copy(address.sun_path, sizeof(address.sun_path), path);
+
+	if (r == 0) {
+		mode_t old;
+
+		(void)unlink(path);
+		old = umask(0117); /* 0660 from its first moment */
+		if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+			r = -errno;
+		umask(old);
+	}
+	if (r == 0 && listen(fd, 128) < 0)
+		r = -errno;
+	if (r == 0)
+		r = give_to_group(path, group);
+	if (r < 0) {
+		(void)text_format(err, err_size, "cannot serve the API on %s: %s%s", path,
+				  r == -ESRCH ? "there is no such group: " : strerror(-r),
+				  r == -ESRCH ? group : "");
+		return r;
+	}
+	return keep_fd(&fd);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How many connections wait in an instance's accept queue. A client cannot see that: its connect
+ * and even its first bytes succeed while nobody has accepted. But beyond the queue the kernel drops
+ * the SYN, and the next one comes a second later. So gateways make no more connections than they
+ * have room for, and ask here for more; the kernel is asked then, and never otherwise.
+ *
+ * The queue says two things more. Requests that wait there are work the instance has no worker for:
+ * it is saturated (load.c). And if they wait although the instance does nothing, its workers wait
+ * for requests on connections that idle in the gateways: a server of one connection at a time would
+ * do so until they are closed, seconds later.
+ */
+#include <errno.h>
+
+#include "netns/netns.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/supervisor/instance/instance.h"
+
+#define BACKLOG_UNKNOWN 128u /* the kernel does not say: what most servers ask for at least */
+#define READ_AGAIN_NS   (500 * NS_PER_US)
+#define STARVED_MS      10u /* so long a request must have waited before anything is concluded */
+#define LOOK_LEAST_NS   (5 * NS_PER_MS)
+#define LOOK_MOST_NS    (500 * NS_PER_MS)
+#define HOLD_FIRST_MS   10000u
+#define HOLD_MOST_MS    640000u
+
+static int read_queue(struct instance *i, struct netns_queue *q)
+{
+	struct fleet *f = i->fleet;
+	int r = netns_queue(i->armed.net_ns_fd, f->home_ns_fd,
+			    instance_inherits(i) ? 0 : i->spec->put.exec.port, UNIX_NAME, q);
+
+	must(r != -ENOTRECOVERABLE);
+	return r == 0 ? -ENOENT : r;
+}
+
+void accept_begin(struct instance *i)
+{
+	struct netns_queue q = {.max = UNIX_QUEUE};
+
+	i->accept.known = instance_inherits(i) || read_queue(i, &q) == 1;
+	i->accept.max = i->accept.known ? q.max : BACKLOG_UNKNOWN;
+}
+
+/* Of the places of the queue each gateway has as many; where there are fewer than gateways each has
+ * one all the same (the kernel lets one more in than max). */
+static uint32_t share_of(const struct instance *i)
+{
+	uint32_t share = i->accept.max / i->fleet->options.gateway_count;
+
+	return share > 0 ? share : 1;
+}
+
+uint32_t accept_room(const struct instance *i)
+{
+	return share_of(i);
+}
+
+/* Whether it has done nothing since the last look although somebody waited all the time. */
+static bool has_idled(struct instance *i, uint64_t now_ns)
+{
+	struct accept_queue *a = &i->accept;
+	uint64_t span_ns = now_ns - a->read_ns, before_us = a->cpu_us;
+	bool again = a->starving && span_ns <= LOOK_MOST_NS;
+	struct cgroup_cpu cpu;
+
+	if (again && span_ns < LOOK_LEAST_NS)
+		return false;
+	if (cgroup_cpu(&i->cgroup, &cpu) < 0)
+		return false;
+	a->starving = true;
+	a->read_ns = now_ns;
+	a->cpu_us = cpu.usage_us;
+	return again && (cpu.usage_us - before_us) * NS_PER_US < span_ns / 2;
+}
+
+/* How long no connection to it is to be kept idle: 10 s, and twice as long each time. */
+static uint32_t hold(struct instance *i, uint64_t now_ns)
+{
+	struct accept_queue *a = &i->accept;
+
+	if (a->held_until_ns > now_ns + a->hold_ms * NS_PER_MS / 2)
+		return 0; /* said already */
+	a->hold_ms = a->hold_ms ? 2 * a->hold_ms : HOLD_FIRST_MS;
+	if (a->hold_ms > HOLD_MOST_MS)
+		a->hold_ms = HOLD_MOST_MS;
+	a->held_until_ns = now_ns + a->hold_ms * NS_PER_MS;
+	return a->hold_ms;
+}
+
+int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, uint32_t *drop_ms)
+{
+	uint64_t now_ns = clock_mono_ns();
+	struct netns_queue q = {.max = i->accept.max};
+	int r = i->accept.known ? read_queue(i, &q) : 0;
+
+	*drop_ms = 0;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (q.length > i->accept.longest)
+		i->accept.longest = q.length;
+	i->accept.max = q.max;
+	if (q.length == 0 || waited_ms < STARVED_MS)
+		i->accept.starving = i->accept.starving && q.length > 0;
+	else if (has_idled(i, now_ns))
+		*drop_ms = hold(i, now_ns);
+	out->length = q.length;
+	out->share = share_of(i);
+	return 0;
+}
+
+uint32_t accept_longest(struct instance *i)
+{
+	uint32_t longest = i->accept.longest;
+
+	i->accept.longest = 0;
+	return longest;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sandboxes kept ready: everything done but the image and exec, parked, each in the cgroup it will
+ * live in (instances/<number>, moving a process later would cost milliseconds). Their CPU time
+ * before the claim is the platform's, never billed. Also the owner of the id ranges. None with a
+ * ring is kept ready: few services have one, and each cold service has an instance prepared.
+ */
+#ifndef EBB_SUPERVISOR_ARMORY_H
+#define EBB_SUPERVISOR_ARMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/supervisor/host/loop.h"
+#include "sandbox/sandbox.h"
+
+struct armory;
+
+/* What a function may be given; kinds do not stand in for each other. */
+enum armory_kind { ARMORY_PLAIN, ARMORY_RING, ARMORY_KINDS };
+
+struct armory_options {
+	struct loop *loop;
+	struct zygote *zygote; /* borrowed */
+	struct cgroup_tree *tree;
+	uint32_t keep; /* how many plain ones to keep ready */
+	void *self;
+	void (*on_armed)(void *self); /* one more can be taken */
+	void (*on_failed)(void *self, enum armory_kind kind, const char *why); /* arming failed */
+	void (*on_lost)(void *self);                                           /* the zygote died */
+};
+
+int armory_new(const struct armory_options *options, struct armory **out);
+void armory_free(struct armory *a);
+/* Says how many are wanted right now beside those kept ready, and arms what is missing. */
+void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
+/* Takes a ready one; sandbox and cgroup are the caller's now. number: what its instance is called.
+ * False if none is ready. */
+bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
+		 struct cgroup *out_cgroup, uint64_t *out_number);
+/* An instance is gone for good: its id range may be used again. */
+void armory_range_free(struct armory *a, uint32_t range);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others may know of an instance, and the records in which they hear of it. */
+#ifndef EBB_SUPERVISOR_REPORT_H
+#define EBB_SUPERVISOR_REPORT_H
+
+#include <stdbool.h>
+
+#include "runtime/wire/records.h"
+
+struct instance;
+
+bool instance_is_up(const struct instance *i);
+bool instance_is_shown(const struct instance *i); /* false: made ahead of need */
+void instance_up_record(const struct instance *i, struct wire_instance_up *out);
+int instance_freeze_fd(const struct instance *i); /* borrowed */
+int instance_log_fd(const struct instance *i);    /* borrowed */
+int instance_ipc_fd(const struct instance *i);    /* borrowed */
+bool instance_may_talk(const struct instance *i); /* over that */
+void instance_ipc_record(const struct instance *i, struct wire_ipc_up *out);
+void instance_down_record(const struct instance *i, struct wire_instance_down *out);
+void instance_info_record(struct instance *i, struct wire_instance_info *out);
+void instance_log_record(const struct instance *i, struct wire_log_pipe *out);
+
+#endif

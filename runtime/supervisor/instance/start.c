@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a decision to a process that runs: claim an armed sandbox and hand it image and program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netns/netns.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/decide/policy.h"
+
+/* A slot is free once its last tickets and holds came back. */
+static bool slot_is_free(struct fleet *f, uint32_t slot)
+{
+	board_word w = board_load(f->options.board, slot);
+
+	if (f->slots[slot] || !board_settled(f->options.board, slot))
+		return false;
+	if (board_state_of(w) == BOARD_EMPTY)
+		return true;
+	return board_move(f->options.board, slot, 1u << BOARD_DEAD, BOARD_EMPTY);
+}
+
+static int take_slot(struct fleet *f, uint32_t *out)
+{
+	for (uint32_t n = 0; n < INSTANCES_MAX; n++) {
+		uint32_t slot = (f->next_slot + n) % INSTANCES_MAX;
+
+		if (!slot_is_free(f, slot))
+			continue;
+		f->next_slot = slot + 1;
+		*out = slot;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void on_control_unset(struct watch *w, uint32_t events)
+{
+}
+
+int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
+		 const char *why)
+{
+	struct instance *i = calloc(1, sizeof(*i)), **end = &f->first;
+	int r;
+
+	if (!i)
+		return -ENOMEM;
+	r = take_slot(f, &i->slot);
+	if (r < 0) {
+		free(i);
+		return r;
+	}
+	i->fleet = f;
+	i->spec = spec_ref(spec);
+	i->service = service->index;
+	i->state = INSTANCE_WAITING;
+	i->ahead = ahead;
+	i->log_fd = i->probe_fd = i->root_fd = -1;
+	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
+	i->control = i->death = i->probe = (struct watch){
+		.fd = -1, .on_ready = on_control_unset, .name = "start on_control_unset"};
+	i->state_since_ns = loop_now_ns(f->options.loop);
+	i->started_us = clock_real_us();
+	i->grace_ns = GRACE_FIRST_NS;
+	(void)text_copy(i->id, sizeof(i->id),
+			service->name); /* its number comes with its sandbox */
+	i->generation =
+		board_open_slot(f->options.board, i->slot, load_limit_first(spec), service->index);
+	while (*end)
+		end = &(*end)->next;
+	*end = i;
+	f->slots[i->slot] = i;
+	f->count++;
+	(void)text_copy(i->why, sizeof(i->why), why);
+	return 0;
+}
+
+static struct cgroup_limits limits_of(const struct instance *i)
+{
+	const struct wire_service_put *put = &i->spec->put;
+
+	return (struct cgroup_limits){
+		.memory_bytes = (uint64_t)put->memory_mb << 20,
+		.cpu_milli = policy_cpu_milli(put->cpu_milli, put->memory_mb),
+		.pids_max = put->pids_max,
+	};
+}
+
+static int set_limits(struct instance *i)
+{
+	const struct cgroup_limits limits = limits_of(i);
+
+	return cgroup_set_limits(i->fleet->options.tree, &i->cgroup, &limits);
+}
+
+/* All that does not need a request: limits and the root file system. */
+static int prepare(struct instance *i)
+{
+	int r = set_limits(i);
+
+	if (r < 0) {
+		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
+		return r;
+	}
+	i->root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+				  (uint64_t)i->spec->put.scratch_mb << 20, i->id,
+				  i->fleet->options.stage_dir);
+	fd_close(&i->armed.user_ns_fd);
+	if (i->root_fd < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
+				  strerror(-i->root_fd));
+	return i->root_fd < 0 ? i->root_fd : 0;
+}
+
+static int listen_inside(struct instance *i, int *out_fd)
+{
+	int fd;
+
+	if (!instance_inherits(i))
+		return 0;
+	fd = netns_listen_unix(i->armed.net_ns_fd, i->fleet->home_ns_fd, UNIX_NAME, UNIX_QUEUE);
+	if (fd < 0) {
+		(void)text_format(i->fault, sizeof(i->fault), "its listening socket: %s",
+				  strerror(-fd));
+		return fd;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+static int hand_over(struct instance *i)
+{
+	SCOPED_FD output_fd = -1, listen_fd = -1;
+	const struct cgroup_limits limits = limits_of(i);
+	int pipe_fds[2], r;
+	struct sandbox_claim claim = {
+		.exec = &i->spec->put.exec,
+		.instance_id = i->id,
+		.root_fd = i->root_fd,
+		.nofile_max = i->fleet->options.nofile_max,
+		.strict = i->spec->put.flags & WIRE_SERVICE_STRICT,
+	};
+
+	claim.memory_bytes = limits.memory_bytes;
+	claim.cpu_milli = limits.cpu_milli;
+	claim.pids_max = limits.pids_max;
+	r = listen_inside(i, &listen_fd);
+	if (r < 0)
+		return r;
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	i->log_fd = pipe_fds[0];
+	output_fd = pipe_fds[1];
+	claim.output_fd = output_fd;
+	claim.listen_fd = listen_fd;
+	r = sandbox_claim(&i->armed, &claim);
+	fd_close(&i->root_fd);
+	if (r < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "claim: %s", strerror(-r));
+	return r;
+}
+
+/* r: how preparing went. */
+static void go(struct instance *i, int r)
+{
+	meter_open(i);
+	if (r == 0)
+		r = hand_over(i);
+	instance_move(i, INSTANCE_CLAIM);
+	stop_watch(i);
+	if (r < 0) {
+		stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
+		return;
+	}
+	probe_begin(i);
+}
+
+void instance_announce(struct instance *i)
+{
+	struct fleet_hooks *hooks = &i->fleet->options.hooks;
+
+	if (i->announced)
+		return;
+	i->announced = true;
+	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
+	hooks->log_pipe(hooks->self, i);
+	if (instance_may_talk(i))
+		hooks->ipc_up(hooks->self, i);
+}
+
+static void stay_prepared(struct instance *i, int r)
+{
+	struct service *service = services_at(i->fleet->options.services, i->service);
+
+	instance_move(i, INSTANCE_PREPARE);
+	if (r == 0)
+		return;
+	if (service)
+		service->unpreparable = true; /* the first request will say why */
+	stop_drain(i);
+}
+
+/* Gives an armed sandbox to i. False if there is none. */
+static bool arm_instance(struct instance *i)
+{
+	uint64_t number;
+	int r;
+
+	if (!armory_take(i->fleet->armory, instance_kind(i), &i->armed, &i->cgroup, &number))
+		return false;
+	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
+	r = prepare(i);
+	if (i->ahead)
+		stay_prepared(i, r);
+	else
+		go(i, r);
+	return true;
+}
+
+/* Those somebody waits for come first. Counts who still waits for a sandbox of which kind. */
+static void arm_waiting(struct fleet *f, bool ahead, uint32_t waiting[ARMORY_KINDS])
+{
+	struct instance *next;
+
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		if (i->state == INSTANCE_WAITING && i->ahead == ahead && !arm_instance(i))
+			waiting[instance_kind(i)]++;
+	}
+}
+
+void fleet_claim_waiting(struct fleet *f)
+{
+	uint32_t waiting[ARMORY_KINDS] = {0}, idle[ARMORY_KINDS] = {0};
+
+	arm_waiting(f, false, waiting);
+	if (waiting[ARMORY_PLAIN] + waiting[ARMORY_RING] == 0) {
+		arm_waiting(f, true, idle);
+		waiting[ARMORY_RING] = idle[ARMORY_RING]; /* none is kept ready for them */
+	}
+	armory_want(f->armory, waiting);
+}
+
+bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why)
+{
+	for (struct instance *i = f->first; i; i = i->next) {
+		if (!i->ahead || i->spec != service->spec || i->stop_wanted)
+			continue;
+		i->ahead = false;
+		(void)text_copy(i->why, sizeof(i->why), why);
+		i->started_us = clock_real_us();
+		if (i->state == INSTANCE_PREPARED)
+			go(i, 0);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The end of an instance, wanted or not: drain, thaw, SIGTERM, grace, cgroup.kill; then wait until
+ * the cgroup is empty, read the last meters and remove everything.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/decide/policy.h"
+
+/* Whether the last process is gone: soon, and ever more rarely of what cannot be killed (a task in
+ * an uninterruptible sleep), because each look kills all of it again. */
+#define LOOK_AGAIN_NS (2 * NS_PER_MS)
+#define LOOK_MOST_NS  NS_PER_SEC
+#define DRAIN_LOOK_NS (20 * NS_PER_MS)
+#define FORBIDDEN     "made a system call that is not allowed (seccomp) and "
+
+static struct loop *loop_of(struct instance *i)
+{
+	return i->fleet->options.loop;
+}
+
+static void wait_for(struct instance *i, void (*on_due)(struct timer *t), uint64_t after_ns)
+{
+	i->timer.on_due = on_due;
+	i->timer.name = "stop on_due";
+	(void)loop_timer_at(loop_of(i), &i->timer, loop_now_ns(loop_of(i)) + after_ns);
+}
+
+static struct instance *of_timer(struct timer *t)
+{
+	return (struct instance *)((char *)t - offsetof(struct instance, timer));
+}
+
+/* ---- dying: from the death of PID 1 to nothing left ---- */
+
+static void tell_failure(struct instance *i)
+{
+	struct fleet *f = i->fleet;
+	struct service *service = services_at(f->options.services, i->service);
+	struct wire_start_failed record = {
+		.service = i->service, .cause = i->cause, .detail = i->detail};
+
+	(void)text_copy(record.text, sizeof(record.text), i->fault);
+	if (service && service->proven == i->spec)
+		services_forget_proven(service);
+	if (!service || service->spec != i->spec)
+		return;
+	service->failures++;
+	service->proving = false; /* that it cannot start is known now */
+	service->not_before_ns = loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
+	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
+	if (fleet_fall_back(f, service))
+		return;
+	memset(service->queued, 0, sizeof(service->queued));
+	f->options.hooks.start_failed(f->options.hooks.self, &record);
+}
+
+static uint64_t dying_gap_ns(const struct instance *i)
+{
+	uint64_t gap_ns = (loop_now_ns(i->fleet->options.loop) - i->state_since_ns) / 8;
+
+	if (gap_ns < LOOK_AGAIN_NS)
+		return LOOK_AGAIN_NS;
+	return gap_ns < LOOK_MOST_NS ? gap_ns : LOOK_MOST_NS;
+}
+
+static void on_dying_due(struct timer *t)
+{
+	struct instance *i = of_timer(t);
+
+	if (cgroup_populated(&i->cgroup) == 1) {
+		(void)cgroup_kill(&i->cgroup);
+		wait_for(i, on_dying_due, dying_gap_ns(i));
+		return;
+	}
+	if (i->opened_ns)
+		meter_read(i, METER_AT_CLOSE);
+	if (cgroup_remove(i->fleet->options.tree, &i->cgroup) == -EBUSY) {
+		wait_for(i, on_dying_due, dying_gap_ns(i));
+		return;
+	}
+	instance_move(i, INSTANCE_EMPTY);
+	fleet_forget(i);
+}
+
+/* PID 1 is gone (or is being killed): nobody may use it, whatever state it was in. */
+static void begin_dying(struct instance *i)
+{
+	struct fleet *f = i->fleet;
+
+	if (instance_may_talk(i))
+		f->options.hooks.ipc_down(f->options.hooks.self, i);
+	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
+	loop_unwatch(loop_of(i), &i->control);
+	loop_unwatch(loop_of(i), &i->death);
+	probe_off(i);
+	instance_move(i, INSTANCE_DEATH);
+	if (i->log_fd >= 0)
+		instance_announce(i); /* what it wrote says why */
+	if (!i->ahead)
+		instance_say(i,
+			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED
+					    : WIRE_EVENT_INSTANCE_FAILED,
+			     "%s", i->fault[0] ? i->fault : wire_down_cause_name(i->cause));
+	if (i->was_ready)
+		f->options.hooks.down(f->options.hooks.self, i);
+	else if (!i->stop_wanted && !i->ahead)
+		tell_failure(i);
+	if (i->state == INSTANCE_GONE) { /* it never had a sandbox */
+		fleet_forget(i);
+		return;
+	}
+	if (i->cgroup.dir_fd < 0) { /* it never got a cgroup of its own */
+		i->state = INSTANCE_GONE;
+		fleet_forget(i);
+		return;
+	}
+	(void)cgroup_thaw(&i->cgroup);
+	(void)cgroup_kill(&i->cgroup);
+	wait_for(i, on_dying_due, 0);
+}
+
+/* ---- what ebb-init and the kernel say ---- */
+
+/* ELIBACC: sandbox/function.c. */
+static const char *exec_words(int err)
+{
+	if (err == ELIBACC)
+		return "it is there, but its loader or the interpreter of its first line is not in "
+		       "the image (lines that end in CR LF do that, too)";
+	if (err == ENOEXEC)
+		return "it is neither a program for this machine nor a script that begins with #!";
+	return strerror(err);
+}
+
+static void note_fault(struct instance *i, const struct sandbox_word *word)
+{
+	const char *step = sandbox_step_name(word->a);
+
+	i->cause = WIRE_DOWN_FAILED_TO_START;
+	i->detail = word->b;
+	i->exit_known = true;
+	if (word->a == SANDBOX_EXEC)
+		(void)text_format(i->fault, sizeof(i->fault),
+				  "the entrypoint '%s' cannot be executed: %s; check it with "
+				  "`ebb inspect %s`",
+				  i->spec->put.exec.argv, exec_words(word->b), i->spec->put.name);
+	else
+		(void)text_format(i->fault, sizeof(i->fault), "sandbox step %s failed: %s", step,
+				  strerror(word->b));
+}
+
+static void note_exit(struct instance *i, const struct sandbox_word *word)
+{
+	if (i->exit_known)
+		return; /* a fault before said more */
+	i->exit_known = true;
+	i->detail = word->b;
+	i->cause = word->a == 0        ? WIRE_DOWN_EXITED
+		   : word->b == SIGSYS ? WIRE_DOWN_SECCOMP
+				       : WIRE_DOWN_SIGNALED;
+	if (word->a == 0)
+		(void)text_format(i->fault, sizeof(i->fault),
+				  "the process exited with code %d; `ebb logs %s` has its output",
+				  word->b, i->spec->put.name);
+	else
+		(void)text_format(i->fault, sizeof(i->fault),
+				  "the process %swas killed by signal %d (%s)",
+				  i->cause == WIRE_DOWN_SECCOMP ? FORBIDDEN : "", word->b,
+				  strsignal(word->b));
+}
+
+static void read_control(struct instance *i)
+{
+	struct sandbox_word word;
+
+	while (recv(i->armed.control_fd, &word, sizeof(word), MSG_DONTWAIT) ==
+	       (ssize_t)sizeof(word)) {
+		if (word.says == SANDBOX_SAYS_FAULT)
+			note_fault(i, &word);
+		else if (word.says == SANDBOX_SAYS_EXIT)
+			note_exit(i, &word);
+	}
+}
+
+static void name_the_cause(struct instance *i)
+{
+	uint64_t oom_kills = 0;
+
+	if (i->unresponsive) {
+		i->cause = WIRE_DOWN_UNRESPONSIVE;
+		return;
+	}
+	if (i->stop_wanted && i->state == INSTANCE_STOPPING) {
+		i->cause = WIRE_DOWN_STOPPED;
+		i->fault[0] = '\0';
+		if (i->outstayed)
+			(void)text_format(i->fault, sizeof(i->fault),
+					  "killed: it was still there %u ms after SIGTERM "
+					  "(ebb.stopGrace)",
+					  i->spec->put.stop_grace_ms);
+		return;
+	}
+	if (cgroup_oom_kills(i->fleet->options.tree, &i->cgroup, &oom_kills) == 0 &&
+	    oom_kills > 0) {
+		i->cause = WIRE_DOWN_OOM;
+		(void)text_format(i->fault, sizeof(i->fault),
+				  "out of memory: it needed more than its %u MB; raise `memory`",
+				  i->spec->put.memory_mb);
+	} else if (!i->exit_known) {
+		i->cause = WIRE_DOWN_SIGNALED;
+		i->detail = SIGKILL;
+		(void)text_format(i->fault, sizeof(i->fault), "its PID 1 was killed");
+	}
+}
+
+static void on_control(struct watch *w, uint32_t events)
+{
+	struct instance *i = (struct instance *)((char *)w - offsetof(struct instance, control));
+
+	read_control(i);
+	if (events & (EPOLLHUP | EPOLLRDHUP))
+		loop_unwatch(loop_of(i), w); /* its death comes over the pidfd */
+}
+
+static void on_death(struct watch *w, uint32_t events)
+{
+	struct instance *i = (struct instance *)((char *)w - offsetof(struct instance, death));
+
+	read_control(i);
+	name_the_cause(i);
+	begin_dying(i);
+}
+
+void stop_watch(struct instance *i)
+{
+	i->control = (struct watch){
+		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
+	i->death = (struct watch){
+		.fd = i->armed.pid_fd, .on_ready = on_death, .name = "stop on_death"};
+	if (loop_watch(loop_of(i), &i->control, EPOLLIN) < 0 ||
+	    loop_watch(loop_of(i), &i->death, EPOLLIN) < 0)
+		stop_kill(i, WIRE_DOWN_FAILED_TO_START, "cannot be watched");
+}
+
+void stop_kill(struct instance *i, uint32_t cause, const char *fault)
+{
+	i->cause = cause;
+	if (fault)
+		(void)text_copy(i->fault, sizeof(i->fault), fault);
+	begin_dying(i);
+}
+
+/* ---- stopping on purpose ---- */
+
+static void on_grace_over(struct timer *t)
+{
+	struct instance *i = of_timer(t);
+
+	i->outstayed = true;
+	(void)cgroup_kill(&i->cgroup); /* works on frozen ones too; on_death goes on from here */
+}
+
+void stop_terminate(struct instance *i)
+{
+	probe_off(i); /* it may be starting: nobody waits for it any more */
+	/* A frozen task would see SIGTERM only after its thaw. */
+	(void)cgroup_thaw(&i->cgroup);
+	instance_move(i, INSTANCE_TERMINATE);
+	if (syscall(SYS_pidfd_send_signal, i->armed.pid_fd, SIGTERM, NULL, 0) < 0)
+		(void)cgroup_kill(&i->cgroup);
+	wait_for(i, on_grace_over, i->spec->put.stop_grace_ms * NS_PER_MS);
+}
+
+static void on_drain_due(struct timer *t)
+{
+	struct instance *i = of_timer(t);
+	board_word w = board_load(i->fleet->options.board, i->slot);
+
+	if (loop_now_ns(loop_of(i)) >= i->deadline_ns) {
+		/* A program that ends when its connections have would wait for WebSockets. */
+		i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, true);
+		stop_terminate(i);
+	} else if (board_tickets(w) + board_holds(w) == 0 &&
+		   loop_now_ns(loop_of(i)) >= i->repeat_until_ns) {
+		stop_terminate(i);
+	} else {
+		wait_for(i, on_drain_due, DRAIN_LOOK_NS);
+	}
+}
+
+void stop_drain(struct instance *i)
+{
+	if (i->stop_wanted || i->state == INSTANCE_DYING)
+		return;
+	i->stop_wanted = true;
+	i->cause = WIRE_DOWN_STOPPED;
+	if (i->state == INSTANCE_WAITING || i->state == INSTANCE_PREPARED) {
+		begin_dying(i);
+		return;
+	}
+	if (i->state == INSTANCE_STARTING) {
+		stop_terminate(i);
+		return;
+	}
+	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
+			 BOARD_DRAINING);
+	(void)cgroup_thaw(&i->cgroup);
+	i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, false);
+	instance_move(i, INSTANCE_DRAIN);
+	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
+	wait_for(i, on_drain_due, 0);
+}
+
+void stop_unresponsive(struct instance *i)
+{
+	uint64_t deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.stop_grace_ms * NS_PER_MS;
+
+	if (i->stop_wanted || !instance_is_up(i))
+		return;
+	i->unresponsive = true;
+	(void)text_format(
+		i->fault, sizeof(i->fault),
+		"a request went on after maxDuration (%u ms) although it was cancelled; it "
+		"takes no more and is replaced",
+		i->spec->put.max_duration_ms);
+	instance_say(i, WIRE_EVENT_INSTANCE_UNRESPONSIVE, "%s", i->fault);
+	stop_drain(i);
+	if (i->deadline_ns > deadline_ns)
+		i->deadline_ns = deadline_ns;
+	fleet_replace(i, "replaces one that ignored maxDuration");
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A look at all that an instance waits for: its threads (waits.h) and its timerfds.
+ *
+ * A wait of known length began at an unknown moment; the two moments between which its end lies are
+ * kept apart: thawing at the earlier one is never too late, and a program that was thawed too early
+ * reckons anew. What cannot be seen any more after a thaw (sleeps that the kernel resumes) is
+ * remembered from the look before, in notes.
+ */
+#ifndef EBB_SUPERVISOR_LOOK_H
+#define EBB_SUPERVISOR_LOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cgroups/cgroup.h"
+#include "runtime/supervisor/look/locks.h"
+
+#define LOOK_NEVER UINT64_MAX
+/* Shorter waits than this may be housekeeping. A second as programs ask for it can come out a
+ * little shorter, when a loop reckons what is left of it. */
+#define LOOK_BRIEF_NS (900 * UINT64_C(1000000))
+/* Or this, for a sleep that a freeze stretches: no thaw can serve it (httpd's select of a second).
+ */
+#define LOOK_STRETCH_NS  (1000 * UINT64_C(1000000))
+#define LOOK_THREADS_MAX 4096 /* more are not looked at, see crowded */
+/* How much there is to see is in the hands of the instance, and root looks at it in its only
+ * thread. So a look is done in parts of at most so long or so many system calls (about 1 us each),
+ * and ends when it took so many in all. */
+#define LOOK_PART_NS    (2 * UINT64_C(1000000))
+#define LOOK_PART_CALLS 1024
+#define LOOK_CALLS_MAX  65536
+
+/* A moment at which something is due: not before, not after. */
+struct look_due {
+	uint64_t from_ns, to_ns; /* LOOK_NEVER: nothing is */
+	uint64_t length_ns;      /* of the whole sleep, where that is what is known; 0 */
+	pid_t tid;               /* whose */
+	const char *what;        /* static text */
+};
+
+/* What processes moved by write(2) and the like, and in how many calls: proc_pid_io(5). */
+struct look_io {
+	bool known;
+	uint64_t bytes, calls;
+};
+
+struct look {
+	uint32_t threads;
+	pid_t running_tid;     /* one that runs right now; 0 = none */
+	struct look_due first; /* the one with the least from_ns: thaw then */
+	struct look_due soon;  /* the one with the least to_ns */
+	struct look_due
+		stretched;     /* a sleep that every freeze makes longer, the one that ends first */
+	struct held_lock lock; /* looked for while it is awake */
+	struct look_due tick;  /* housekeeping: a short wait that comes again and again */
+	struct look_io io;     /* of all processes, while one of them waits briefly */
+	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
+	uint32_t calls;        /* what it took */
+	bool crowded;      /* there was more to see than a look may take: some of it is unknown */
+	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
+};
+
+struct look_notes; /* of one instance; NULL = none yet */
+
+struct look_request {
+	const struct cgroup *cgroup;
+	pid_t init_pid;    /* PID 1 of the instance, as the host numbers it */
+	uint64_t since_ns; /* nothing that still waits began before: the last thaw, or the start */
+	/* What ticks may be told apart from what is due (timers "auto"): a brief wait is a tick
+	 * once another one followed it in the same thread, seen after quiet_since_ns. verify: what
+	 * was known of that before does not count. */
+	bool housekeeping, verify;
+	uint64_t quiet_since_ns;
+	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
+};
+
+struct look_run; /* one that is under way; NULL = none */
+
+/* Begins a look or goes on with *run. 1: there is more to do, at a later turn of the loop; 0: done,
+ * *out and *notes are as new and *run is NULL again; -errno: nothing can be seen, *run is NULL. */
+int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
+	      struct look *out);
+void look_run_free(struct look_run *run); /* what it saw is of no use any more; NULL is fine */
+/* All of it at once: for tests. 0 or -errno. */
+int look_at(const struct look_request *q, struct look_notes **notes, struct look *out);
+void look_notes_free(struct look_notes *notes);
+/* A thread in an uninterruptible sleep (it cannot be frozen), or 0. Looks at the first few. */
+pid_t look_stuck(const struct cgroup *g);
+
+/* look_io.c: adds what this process moved. */
+void look_io_add(pid_t pid, struct look_io *sum);
+/* Whether something was written in between, but for the counters of eventfds and single bytes, with
+ * which threads wake each other. */
+bool look_io_moved(const struct look_io *before, const struct look_io *after);
+/* look_fds.c: the descriptors of one process, one by one. */
+struct fd_walk {
+	int dir_fd; /* /proc/PID/fd; -1 = none under way */
+	pid_t pid;
+	int size, at; /* of names */
+	_Alignas(8) char names[2048];
+};
+/* Looks at one more: brings the first expiry of the process's timerfds into *due or *tick, and
+ * (unless frozen) a lock it holds on a foreign file system into *lock. How many system calls it
+ * took; 0: there is none left, the walk is over. *own, empty at first, is read when it is needed.
+ */
+uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_files *own,
+		 uint64_t now_ns, struct look_due *due, struct look_due *tick,
+		 struct held_lock *lock);
+void fd_walk_begin(struct fd_walk *walk, pid_t pid);
+void fd_walk_end(struct fd_walk *walk);
+/* look_timers.c: whether it has a POSIX timer (timer_create(2)) that something may wait for. When
+ * it is due, the kernel tells only the process itself. */
+bool look_signal_timer(pid_t pid);
+
+#endif

@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/peers/apilink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/programs/daemon.h"
+#include "runtime/supervisor/host/listeners.h"
+#include "runtime/supervisor/peers/walk.h"
+
+#define IMPORTS_MAX 16   /* under way at once; each has a time limit and gives way to instances */
+#define INFOS_AHEAD 1024 /* queued for one that does not read; then a listing waits */
+#define NOTICES_MAX 8    /* the first ones; what follows is in the log */
+
+enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
+
+struct import {
+	struct apilink *api;
+	struct image_import *job; /* NULL = free */
+	uint64_t cookie;
+	bool orphan; /* the ebb-api that asked is gone: nobody is told how it ends */
+	struct watch watch;
+};
+
+struct apilink {
+	struct apilink_options options;
+	struct fleet *fleet;
+	struct gateways *gateways;
+	struct ledgerlink *ledger;
+	struct daemon daemon;
+	int listener_fd, state_fd, log_fd, ledger_fd;
+	char binary[CONFIG_PATH_SIZE + 32];
+	struct walks walks;
+	struct import imports[IMPORTS_MAX];
+	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
+	uint32_t notice_count;
+	bool configured; /* this ebb-api has its API_CONFIG */
+};
+
+static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
+{
+	struct wire_result result = {.cookie = cookie, .err = -error};
+
+	(void)text_copy(result.text, sizeof(result.text), text);
+	peer_send(&a->daemon.peer, WIRE_RESULT, &result, sizeof(result), NULL, 0);
+}
+
+/* ---- services ---- */
+
+static int on_ready(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+
+	a->daemon.peer.phase = PHASE_SERVING;
+	for (uint32_t n = 0; n < a->notice_count; n++)
+		apilink_event(a, &a->notices[n]);
+	a->notice_count = 0;
+	return 0;
+}
+
+static int on_settled(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+
+	gateways_settled(a->gateways);
+	answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
+	a->options.on_ready(a->options.self);
+	return 0;
+}
+
+static void say(struct apilink *a, uint32_t kind, const char *service, const char *text)
+{
+	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
+
+	(void)text_copy(event.service, sizeof(event.service), service);
+	(void)text_copy(event.text, sizeof(event.text), text);
+	apilink_event(a, &event);
+}
+
+static int on_service_put(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_service_put *put = (const void *)m->record;
+	struct service *service;
+	char text[ERROR_TEXT_SIZE] = "";
+	int r = services_put(a->options.services, put, a->options.images, &service, text,
+			     sizeof(text));
+
+	if (r >= 0)
+		gateways_route(a->gateways, service);
+	if (r == 0) {
+		fleet_service_changed(a->fleet, service);
+		say(a, WIRE_EVENT_SERVICE_UP, service->name, "put");
+	}
+	answer(a, put->cookie, r < 0 ? r : 0, text);
+	return 0;
+}
+
+static void remove_service(struct apilink *a, struct service *service)
+{
+	gateways_unroute(a->gateways, service->index);
+	fleet_service_gone(a->fleet, service);
+	services_remove(a->options.services, service);
+}
+
+static int on_service_del(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_service_del *del = (const void *)m->record;
+	struct service *service, *variant;
+
+	if (!text_terminated(del->name, sizeof(del->name)) || !del->name[0])
+		return -EPROTO;
+	service = services_find(a->options.services, del->name, del->variant);
+	if (!service) {
+		answer(a, del->cookie, -ENOENT, "there is no such service");
+		return 0;
+	}
+	while (!del->variant && (variant = services_variant(a->options.services, del->name)))
+		remove_service(a, variant);
+	remove_service(a, service);
+	say(a, WIRE_EVENT_SERVICE_GONE, del->name,
+	    del->variant ? "an earlier revision serves no more" : "removed");
+	answer(a, del->cookie, 0, "");
+	return 0;
+}
+
+static int on_service_start(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_service_start *start = (const void *)m->record;
+	struct service *service;
+
+	if (!text_terminated(start->name, sizeof(start->name)) || !start->name[0])
+		return -EPROTO;
+	service = services_find(a->options.services, start->name, 0);
+	if (service)
+		fleet_prove(a->fleet, service);
+	answer(a, start->cookie, service ? 0 : -ENOENT, service ? "" : "there is no such service");
+	return 0;
+}
+
+/* ---- images ---- */
+
+static void end_import(struct import *import)
+{
+	loop_unwatch(import->api->options.loop, &import->watch);
+	image_import_free(import->job);
+	import->job = NULL;
+}
+
+static void on_import(struct watch *w, uint32_t events)
+{
+	struct import *import = (struct import *)((char *)w - offsetof(struct import, watch));
+	struct apilink *a = import->api;
+	struct wire_image_done *done = calloc(1, sizeof(*done));
+	char text[ERROR_TEXT_SIZE];
+
+	if (!done)
+		return;
+	if (image_import_step(import->job, done) == 1) {
+		const char *death = image_import_death(import->job);
+
+		if (*death) {
+			log_warn("event=program_died program=ebb-unpack text=%s",
+				 log_quote(text, sizeof(text), death));
+			say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
+		}
+		done->cookie = import->cookie;
+		end_import(import);
+		if (!import->orphan)
+			peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
+		if (done->err == 0)
+			say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
+	}
+	free(done);
+}
+
+static struct import *free_import(struct apilink *a)
+{
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
+		if (!a->imports[i].job)
+			return &a->imports[i];
+	return NULL;
+}
+
+static int start_import(struct apilink *a, const struct wire_image_import *job, int source_fd)
+{
+	struct import *import = free_import(a);
+	int r;
+
+	if (!import)
+		return -EAGAIN;
+	r = image_import_start(a->options.images, job, source_fd, &import->job);
+	if (r < 0) {
+		import->job = NULL;
+		return r;
+	}
+	import->api = a;
+	import->cookie = job->cookie;
+	import->orphan = false;
+	import->watch = (struct watch){.fd = image_import_fd(import->job),
+				       .on_ready = on_import,
+				       .name = "apilink on_import"};
+	r = loop_watch(a->options.loop, &import->watch, EPOLLIN);
+	if (r < 0)
+		end_import(import);
+	return r;
+}
+
+/* Reading a pipe could last for ever, and an unpacker with it. */
+static bool is_archive(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int on_image_import(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_image_import *job = (const void *)m->record;
+	struct wire_image_done *failed;
+	int r;
+
+	if (job->format >= WIRE_IMAGE_FORMAT_COUNT || !is_archive(m->fds[0]) ||
+	    !text_terminated(job->reference, sizeof(job->reference)))
+		return -EPROTO;
+	r = start_import(a, job, m->fds[0]);
+	if (r == 0)
+		return 0;
+	failed = calloc(1, sizeof(*failed));
+	if (!failed)
+		return -ENOMEM;
+	failed->cookie = job->cookie;
+	failed->err = -r;
+	(void)text_copy(failed->text, sizeof(failed->text),
+			r == -EAGAIN ? "too many imports are under way; try again" : strerror(-r));
+	peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, failed, sizeof(*failed), NULL, 0);
+	free(failed);
+	return 0;
+}
+
+/* Nobody waits for the import with this cookie any more; its IMAGE_DONE still comes. */
+static int on_image_cancel(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const uint64_t *cookie = (const void *)m->record;
+
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
+		if (a->imports[i].job && !a->imports[i].orphan && a->imports[i].cookie == *cookie)
+			image_import_cancel(a->imports[i].job);
+	return 0;
+}
+
+static int on_image_del(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_image_del *del = (const void *)m->record;
+	int r = image_layer_remove(a->options.images, del->layer);
+
+	answer(a, del->cookie, r, r < 0 ? strerror(-r) : "");
+	return 0;
+}
+
+/* ---- instances and meters ---- */
+
+static bool has_enough(void *self)
+{
+	struct apilink *a = self;
+
+	return a->daemon.peer.queued > INFOS_AHEAD;
+}
+
+static void send_info(void *self, uint64_t cookie, struct instance *i)
+{
+	struct apilink *a = self;
+	struct wire_instance_info info;
+
+	if (!instance_is_shown(i))
+		return;
+	instance_info_record(i, &info);
+	info.cookie = cookie;
+	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
+}
+
+static void send_last(void *self, uint64_t cookie)
+{
+	struct apilink *a = self;
+	const struct loop_health *h = loop_health(a->options.loop);
+	struct wire_instance_info last = {.cookie = cookie,
+					  .last = 1,
+					  .stalls = h->stalls,
+					  .delays = h->delays,
+					  .longest_handler_us = h->longest_ns / NS_PER_US,
+					  .longest_handler_cpu_us = h->longest_cpu_ns / NS_PER_US};
+
+	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &last, sizeof(last), NULL, 0);
+}
+
+static int on_instances_get(void *self, struct wire_message *m)
+{
+	static const struct walk_kind listing = {.each = send_info, .end = send_last};
+	struct apilink *a = self;
+	const struct wire_instances_get *get = (const void *)m->record;
+
+	return walks_add(&a->walks, &listing, get->cookie);
+}
+
+static int on_instance_command(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_instance_command_record *c = (const void *)m->record;
+	char text[ERROR_TEXT_SIZE] = "";
+	int r;
+
+	if (!text_terminated(c->id, sizeof(c->id)) || c->command > WIRE_COMMAND_STOP)
+		return -EPROTO;
+	r = fleet_command(a->fleet, c->id, c->command, text, sizeof(text));
+	answer(a, c->cookie, r, text);
+	return 0;
+}
+
+static void flush_meter(void *self, uint64_t cookie, struct instance *i)
+{
+	instance_flush(i);
+}
+
+static void flush_ledger(void *self, uint64_t cookie)
+{
+	struct apilink *a = self;
+
+	ledgerlink_flush(a->ledger, cookie);
+}
+
+static int on_meter_flush(void *self, struct wire_message *m)
+{
+	static const struct walk_kind flushing = {.each = flush_meter, .end = flush_ledger};
+	struct apilink *a = self;
+	const struct wire_meter_flush *flush = (const void *)m->record;
+
+	if (flush->cookie == LEDGER_FLUSH_OWN)
+		return -EPROTO;
+	return walks_add(&a->walks, &flushing, flush->cookie);
+}
+
+static int on_shutdown(void *self, struct wire_message *m)
+{
+	return kill(getpid(), SIGTERM) < 0 ? -errno : 0;
+}
+
+static const struct wire_rule rules[] = {
+	{WIRE_API_READY, 0, PHASE_STARTING, 0, 0, on_ready},
+	{WIRE_API_SETTLED, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_settled},
+	{WIRE_SERVICE_PUT, sizeof(struct wire_service_put), PHASE_SERVING, 0, 0, on_service_put},
+	{WIRE_SERVICE_DEL, sizeof(struct wire_service_del), PHASE_SERVING, 0, 0, on_service_del},
+	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,
+	 on_service_start},
+	{WIRE_IMAGE_IMPORT, sizeof(struct wire_image_import), PHASE_SERVING, 1, 1, on_image_import},
+	{WIRE_IMAGE_CANCEL, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_image_cancel},
+	{WIRE_IMAGE_DEL, sizeof(struct wire_image_del), PHASE_SERVING, 0, 0, on_image_del},
+	{WIRE_INSTANCES_GET, sizeof(struct wire_instances_get), PHASE_SERVING, 0, 0,
+	 on_instances_get},
+	{WIRE_INSTANCE_COMMAND, sizeof(struct wire_instance_command_record), PHASE_SERVING, 0, 0,
+	 on_instance_command},
+	{WIRE_METER_FLUSH, sizeof(struct wire_meter_flush), PHASE_SERVING, 0, 0, on_meter_flush},
+	{WIRE_SHUTDOWN, 0, PHASE_SERVING, 0, 0, on_shutdown},
+};
+
+/* ---- the process ---- */
+
+static void send_log_pipe(void *ctx, struct instance *i)
+{
+	apilink_log_pipe(ctx, i);
+}
+
+static void send_config(struct apilink *a)
+{
+	const struct config *c = a->options.config;
+	struct wire_api_config config = {
+		.boot_us = a->options.boot_us,
+		.gateway_count = (uint32_t)c->gateways,
+		.listener_count = c->listener_count,
+	};
+	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd};
+
+	memcpy(config.listeners, c->listeners, sizeof(config.listeners));
+	(void)text_copy(config.node, sizeof(config.node), c->node);
+	(void)text_copy(config.run_dir, sizeof(config.run_dir), c->run_dir);
+	(void)text_copy(config.state_dir, sizeof(config.state_dir), c->state_dir);
+	(void)text_copy(config.version, sizeof(config.version), EBB_VERSION);
+	peer_send(&a->daemon.peer, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
+}
+
+static void send_gateway_files(struct apilink *a)
+{
+	for (uint32_t n = 0; n < gateways_count(a->gateways); n++) {
+		struct wire_gateway_files record = {.index = n};
+		int fds[2];
+
+		gateways_files(a->gateways, n, fds);
+		peer_send(&a->daemon.peer, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
+	}
+}
+
+static void on_started(struct daemon *d)
+{
+	struct apilink *a = d->self;
+
+	d->peer.phase = PHASE_STARTING;
+	if (a->configured) {
+		a->configured = false;
+		ledgerlink_channel(a->ledger);
+	}
+	send_config(a);
+	a->configured = true;
+	send_gateway_files(a);
+	fleet_each(a->fleet, send_log_pipe, a);
+}
+
+/* Its requests are gone with it: nobody waits for those imports any more. */
+static void on_ended(struct daemon *d)
+{
+	struct apilink *a = d->self;
+
+	walks_drop(&a->walks);
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
+		if (!a->imports[i].job)
+			continue;
+		a->imports[i].orphan = true;
+		image_import_cancel(a->imports[i].job);
+	}
+}
+
+static int open_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void limit_images(const struct apilink_options *options)
+{
+	const struct config *c = options->config;
+	const struct image_limits limits = {
+		.bytes_max = c->image_max_mb << 20,
+		.file_bytes_max = c->image_file_max_mb << 20,
+		.entries_max = c->image_entries_max,
+		.step_ms = (uint32_t)c->import_step_s * 1000,
+	};
+
+	image_store_limit(options->images, &limits);
+}
+
+int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
+		size_t err_size)
+{
+	struct apilink *a = calloc(1, sizeof(*a));
+	const struct config *c = options->config;
+	char path[CONFIG_PATH_SIZE + 16];
+
+	if (!a)
+		return -ENOMEM;
+	a->options = *options;
+	limit_images(options);
+	a->ledger_fd = -1;
+	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
+	a->listener_fd = listener_unix(path, c->api_group, err, err_size);
+	a->state_fd = open_directory(c->state_dir);
+	a->log_fd = open_directory(c->log_dir);
+	if (a->listener_fd >= 0 && (a->state_fd < 0 || a->log_fd < 0))
+		(void)text_format(err, err_size, "cannot open %s or %s", c->state_dir, c->log_dir);
+	if (a->listener_fd < 0 || a->state_fd < 0 || a->log_fd < 0) {
+		apilink_free(a);
+		return -EIO;
+	}
+	(void)text_format(a->binary, sizeof(a->binary), "%s/ebb-api", c->libexec_dir);
+	*out = a;
+	return 0;
+}
+
+/* What happens to ebbd itself, as an event; while ebb-api is away it waits for the next one. */
+static void on_notice(void *self, uint32_t kind, const char *text)
+{
+	struct apilink *a = self;
+	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
+
+	(void)text_copy(event.text, sizeof(event.text), text);
+	if (peer_is_open(&a->daemon.peer) && a->daemon.peer.phase == PHASE_SERVING)
+		apilink_event(a, &event);
+	else if (a->notice_count < NOTICES_MAX)
+		a->notices[a->notice_count++] = event;
+}
+
+int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
+		  struct ledgerlink *ledger, char *err, size_t err_size)
+{
+	const struct loop_reporter reporter = {.self = a, .say = on_notice};
+	int r;
+
+	loop_report_to(a->options.loop, &reporter);
+	a->fleet = fleet;
+	walks_init(&a->walks, a->options.loop, fleet, a, has_enough);
+	a->gateways = gateways;
+	a->ledger = ledger;
+	a->daemon = (struct daemon){
+		.loop = a->options.loop,
+		.launch = {.name = "ebb-api",
+			   .binary = a->binary,
+			   .stage_dir = a->options.stage_dir,
+			   .uid = a->options.uid,
+			   .log_level = a->options.config->log_level},
+		.peer = {.name = "ebb-api",
+			 .rules = rules,
+			 .rule_count = ARRAY_LEN(rules),
+			 .self = a},
+		.on_started = on_started,
+		.on_ended = on_ended,
+		.self = a,
+	};
+	r = daemon_start(&a->daemon);
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot start %s: %s", a->binary, strerror(-r));
+	return r;
+}
+
+void apilink_free(struct apilink *a)
+{
+	if (!a)
+		return;
+	daemon_kill(&a->daemon);
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
+		if (a->imports[i].job)
+			end_import(&a->imports[i]);
+	fd_close(&a->listener_fd);
+	fd_close(&a->state_fd);
+	fd_close(&a->log_fd);
+	fd_close(&a->ledger_fd);
+	free(a);
+}
+
+void apilink_event(struct apilink *a, const struct wire_event *record)
+{
+	char text[2 * ERROR_TEXT_SIZE];
+
+	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
+	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
+	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
+	peer_send(&a->daemon.peer, WIRE_EVENT, record, sizeof(*record), NULL, 0);
+}
+
+void apilink_log_pipe(struct apilink *a, struct instance *i)
+{
+	struct wire_log_pipe record;
+	int fd = instance_log_fd(i);
+
+	if (fd < 0)
+		return;
+	instance_log_record(i, &record);
+	peer_send(&a->daemon.peer, WIRE_LOG_PIPE, &record, sizeof(record), &fd, 1);
+}
+
+void apilink_flushed(struct apilink *a, uint64_t cookie, int error)
+{
+	answer(a, cookie, error,
+	       error < 0 ? "the ledger cannot write; see ebbd's log, and free disk space" : "");
+}
+
+void apilink_ledger_channel(struct apilink *a, int fd)
+{
+	fd_close(&a->ledger_fd);
+	a->ledger_fd = fd;
+	if (a->configured)
+		peer_send(&a->daemon.peer, WIRE_API_LEDGER, NULL, 0, &fd, 1);
+}

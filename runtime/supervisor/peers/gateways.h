@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateways, one per core: started with their ring and listeners, told of routes and instances,
+ * asked for nothing. What they may ask is the table in gateways.c.
+ */
+#ifndef EBB_SUPERVISOR_GATEWAYS_H
+#define EBB_SUPERVISOR_GATEWAYS_H
+
+#include <stdint.h>
+
+#include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/host/loop.h"
+#include "runtime/supervisor/service/services.h"
+#include "runtime/wire/board.h"
+
+struct gateways;
+
+struct gateways_options {
+	struct loop *loop;
+	const struct config *config;
+	struct board *board;
+	int board_fd; /* borrowed */
+	struct services *services;
+	uint32_t uid;
+	uint32_t listener_owner; /* see listeners.h */
+	const char *stage_dir;
+	void *self;
+	void (*on_ready)(void *self); /* all of them serve */
+	void (*on_stopped)(void *self);
+};
+
+/* Opens the listeners and starts the gateways. 0 or -errno with a sentence. The fleet is attached
+ * before the loop runs, because each needs the other. */
+int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,
+		 size_t err_size);
+void gateways_attach(struct gateways *g, struct fleet *fleet);
+void gateways_free(struct gateways *g);
+int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
+/* Stop accepting, finish, exit; those still there after drain_ms are killed. */
+void gateways_stop(struct gateways *g);
+
+/* What ebb-api gets of each: counters and the reading end of the access log; borrowed. */
+uint32_t gateways_count(const struct gateways *g);
+void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
+
+void gateways_route(struct gateways *g, const struct service *service);
+/* All services from before this start are routed: what matches none now has none. */
+void gateways_settled(struct gateways *g);
+void gateways_unroute(struct gateways *g, uint32_t index);
+void gateways_up(struct gateways *g, struct instance *i);
+void gateways_drain(struct gateways *g, struct instance *i, bool all);
+void gateways_down(struct gateways *g, struct instance *i);
+void gateways_start_failed(struct gateways *g, const struct wire_start_failed *record);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb-ipc under ebbd: which instances may talk, and what they ask of root, which is one thing: to
+ * be replaced. Started again when it dies; the holds it had are then returned on the board, and
+ * those instances stay awake until their programs had time to repeat them (fleet_holds_lost).
+ */
+#ifndef EBB_SUPERVISOR_IPCLINK_H
+#define EBB_SUPERVISOR_IPCLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/host/loop.h"
+
+struct ipclink;
+
+struct ipclink_options {
+	struct loop *loop;
+	const struct config *config;
+	struct board *board;
+	struct fleet *fleet;
+	int board_fd, doorbell_fd; /* borrowed */
+	uint32_t uid;
+	const char *stage_dir;
+};
+
+/* 0 or -errno with a sentence. */
+int ipclink_new(const struct ipclink_options *options, struct ipclink **out, char *err,
+		size_t err_size);
+void ipclink_free(struct ipclink *l);
+void ipclink_up(struct ipclink *l, struct instance *i); /* its program may talk from now on */
+void ipclink_down(struct ipclink *l, struct instance *i);
+
+#endif

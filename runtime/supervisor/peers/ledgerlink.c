@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/peers/ledgerlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/programs/daemon.h"
+
+#define WAITING_MAX    65536 /* meters not yet safe; at half of it new work is refused */
+#define FLUSHES_MAX    64
+#define ERRNO_MAX      4095              /* as the kernel's */
+#define RETRY_AFTER_NS (10 * NS_PER_SEC) /* before a ledger that cannot write is started again */
+
+struct flush {
+	bool used;
+	uint64_t cookie, seq;
+};
+
+struct ledgerlink {
+	struct ledgerlink_options options;
+	struct daemon daemon;
+	int directory_fd;
+	struct timer retry;
+	char binary[CONFIG_PATH_SIZE + 32];
+	uint64_t seq, acked; /* last given, last safe */
+	bool broken;         /* it said it cannot write */
+	struct flush flushes[FLUSHES_MAX];
+	struct wire_meter *waiting; /* ring: record of seq n at n % WAITING_MAX */
+};
+
+enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
+
+static void answer_flushes(struct ledgerlink *l, int error)
+{
+	for (size_t i = 0; i < FLUSHES_MAX; i++) {
+		struct flush *f = &l->flushes[i];
+
+		if (!f->used || (error == 0 && f->seq > l->acked))
+			continue;
+		f->used = false;
+		l->options.on_flushed(l->options.self, f->cookie, error);
+	}
+}
+
+static int on_ready(void *self, struct wire_message *m)
+{
+	struct ledgerlink *l = self;
+
+	l->daemon.peer.phase = PHASE_SERVING;
+	l->broken = false;
+	return 0;
+}
+
+static int on_ack(void *self, struct wire_message *m)
+{
+	struct ledgerlink *l = self;
+	const struct wire_meter_ack *ack = (const void *)m->record;
+
+	if (ack->err < 0 || ack->err > ERRNO_MAX || ack->seq > l->seq)
+		return -EPROTO;
+	if (ack->err != 0) {
+		if (!l->broken)
+			log_error("event=ledger_failed cause=\"%s\" "
+				  "mend=\"free disk space or mend the disk, then restart ebbd\"",
+				  strerror(ack->err));
+		l->broken = true;
+		answer_flushes(l, -ack->err);
+		/* It acknowledges nothing on that file any more, but still answers questions; a
+		 * new process may write again, if the disk does. */
+		if (l->retry.place == 0)
+			(void)loop_timer_at(l->options.loop, &l->retry,
+					    loop_now_ns(l->options.loop) + RETRY_AFTER_NS);
+		return 0;
+	}
+	if (ack->seq > l->acked)
+		l->acked = ack->seq;
+	answer_flushes(l, 0);
+	return 0;
+}
+
+static void on_retry(struct timer *t)
+{
+	struct ledgerlink *l =
+		(struct ledgerlink *)((char *)t - offsetof(struct ledgerlink, retry));
+
+	if (l->broken && daemon_runs(&l->daemon))
+		kill(l->daemon.pid, SIGKILL);
+}
+
+static const struct wire_rule rules[] = {
+	{WIRE_LEDGER_READY, 0, PHASE_STARTING, 0, 0, on_ready},
+	{WIRE_METER_ACK, sizeof(struct wire_meter_ack), PHASE_SERVING, 0, 0, on_ack},
+};
+
+static void send_sync(struct ledgerlink *l)
+{
+	struct wire_meter_sync sync = {.seq = l->seq};
+
+	peer_send(&l->daemon.peer, WIRE_METER_SYNC, &sync, sizeof(sync), NULL, 0);
+}
+
+void ledgerlink_channel(struct ledgerlink *l)
+{
+	struct wire_ledger_config config = {.boot_us = l->options.boot_us};
+	SCOPED_FD ledger_end_fd = -1;
+	int api_end_fd, fds[2];
+
+	if (wire_pair(&ledger_end_fd, &api_end_fd) < 0)
+		return; /* a ledger without its config ends, and is started again */
+	(void)text_copy(config.node, sizeof(config.node), l->options.config->node);
+	fds[0] = l->directory_fd;
+	fds[1] = ledger_end_fd;
+	peer_send(&l->daemon.peer, WIRE_LEDGER_CONFIG, &config, sizeof(config), fds, 2);
+	l->options.on_channel(l->options.self, api_end_fd);
+}
+
+static void on_started(struct daemon *d)
+{
+	struct ledgerlink *l = d->self;
+
+	d->peer.phase = PHASE_STARTING;
+	ledgerlink_channel(l);
+	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++)
+		peer_send(&d->peer, WIRE_METER, &l->waiting[seq % WAITING_MAX],
+			  sizeof(struct wire_meter), NULL, 0);
+	send_sync(l);
+}
+
+static void on_ended(struct daemon *d)
+{
+	struct ledgerlink *l = d->self;
+
+	if (d->stopping)
+		l->options.on_stopped(l->options.self);
+}
+
+int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
+		   size_t err_size)
+{
+	struct ledgerlink *l = calloc(1, sizeof(*l));
+	const struct config *c = options->config;
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->options = *options;
+	l->retry.on_due = on_retry;
+	l->retry.name = "ledgerlink on_retry";
+	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
+	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
+	l->directory_fd = open(c->ledger_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ledger", c->libexec_dir);
+	l->daemon = (struct daemon){
+		.loop = options->loop,
+		.launch = {.name = "ebb-ledger",
+			   .binary = l->binary,
+			   .stage_dir = options->stage_dir,
+			   .root_dir = c->ledger_dir,
+			   .uid = options->uid,
+			   .log_level = c->log_level},
+		.peer = {.name = "ebb-ledger",
+			 .rules = rules,
+			 .rule_count = ARRAY_LEN(rules),
+			 .self = l},
+		.on_started = on_started,
+		.on_ended = on_ended,
+		.self = l,
+	};
+	r = !l->waiting ? -ENOMEM : l->directory_fd < 0 ? -errno : daemon_start(&l->daemon);
+	if (r < 0) {
+		(void)text_format(err, err_size, "cannot start %s: %s", l->binary, strerror(-r));
+		ledgerlink_free(l);
+		return r;
+	}
+	*out = l;
+	return 0;
+}
+
+void ledgerlink_free(struct ledgerlink *l)
+{
+	if (!l)
+		return;
+	loop_timer_off(l->options.loop, &l->retry);
+	daemon_kill(&l->daemon);
+	fd_close(&l->directory_fd);
+	free(l->waiting);
+	free(l);
+}
+
+void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record)
+{
+	/* The ring is full only if instances outnumber what keeps_up left room for: the oldest
+	 * readings of living instances give way, their counters are in the newer ones. */
+	if (l->seq - l->acked >= WAITING_MAX - 1)
+		l->acked++;
+	record->seq = ++l->seq;
+	l->waiting[l->seq % WAITING_MAX] = *record;
+	peer_send(&l->daemon.peer, WIRE_METER, record, sizeof(*record), NULL, 0);
+}
+
+void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie)
+{
+	for (size_t i = 0; i < FLUSHES_MAX; i++) {
+		if (l->flushes[i].used)
+			continue;
+		l->flushes[i] = (struct flush){.used = true, .cookie = cookie, .seq = l->seq};
+		send_sync(l);
+		if (l->broken)
+			answer_flushes(l, -EIO);
+		return;
+	}
+	l->options.on_flushed(l->options.self, cookie, -EAGAIN);
+}
+
+bool ledgerlink_keeps_up(const struct ledgerlink *l)
+{
+	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
+}
+
+void ledgerlink_stop(struct ledgerlink *l)
+{
+	peer_close(&l->daemon.peer);
+	daemon_stop(&l->daemon);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Meters on their way to the ledger: remembered until it says they would survive a power cut, sent
+ * again to a new ledger process. When too many wait, new work is refused, not given away.
+ */
+#ifndef EBB_SUPERVISOR_LEDGERLINK_H
+#define EBB_SUPERVISOR_LEDGERLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/host/loop.h"
+#include "runtime/wire/records.h"
+
+struct ledgerlink;
+
+/* The cookie of ebbd's own flush at its end: nobody else may use it. */
+#define LEDGER_FLUSH_OWN UINT64_MAX
+
+struct ledgerlink_options {
+	struct loop *loop;
+	const struct config *config;
+	uint32_t uid;
+	uint64_t boot_us;
+	const char *stage_dir;
+	void *self;
+	void (*on_flushed)(void *self, uint64_t cookie, int error); /* see ledgerlink_flush */
+	void (*on_stopped)(void *self);
+	/* The other end of a new channel for the API; the callee keeps or closes it. */
+	void (*on_channel)(void *self, int api_end_fd);
+};
+
+int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
+		   size_t err_size);
+void ledgerlink_free(struct ledgerlink *l);
+/* Gives the record its sequence number, remembers and sends it. */
+void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record);
+/* on_flushed(cookie) once everything sent so far is safe. */
+void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie);
+/* False while too much waits for the ledger. */
+bool ledgerlink_keeps_up(const struct ledgerlink *l);
+/* A new channel between the ledger and a new API process (on_channel): what the last one asked is
+ * answered to nobody, and cookies begin again. */
+void ledgerlink_channel(struct ledgerlink *l);
+/* Ends the ledger; call when everything is flushed. */
+void ledgerlink_stop(struct ledgerlink *l);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walks over all instances on somebody's behalf, in parts: with thousands of them one walk takes
+ * longer than one handler may. One walk after the other, in the order they were asked for; between
+ * the parts others get their turn, and who cannot take more yet is waited for.
+ */
+#ifndef EBB_SUPERVISOR_WALK_H
+#define EBB_SUPERVISOR_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/host/loop.h"
+
+#define WALKS_MAX 1024 /* more than any ebb-api has questions open */
+
+struct fleet;
+struct instance;
+
+struct walk_kind {
+	void (*each)(void *self, uint64_t cookie, struct instance *i); /* may not remove any */
+	void (*end)(void *self, uint64_t cookie);
+};
+
+/* Embedded in its owner, who is self for all of them. */
+struct walks {
+	struct loop *loop;
+	struct fleet *fleet;
+	void *self;
+	bool (*full)(void *self); /* no more for now */
+	struct timer timer;
+	uint32_t first, count, slot; /* slot: where the first one goes on */
+	struct {
+		const struct walk_kind *kind;
+		uint64_t cookie;
+	} asked[WALKS_MAX];
+};
+
+void walks_init(struct walks *w, struct loop *loop, struct fleet *fleet, void *self,
+		bool (*full)(void *self));
+/* Begins at once, if none is under way. 0, or -ENOBUFS: too many are waiting. */
+int walks_add(struct walks *w, const struct walk_kind *kind, uint64_t cookie);
+/* Forgets all of them. */
+void walks_drop(struct walks *w);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/programs/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/filter.h"
+#include "runtime/base/log.h"
+#include "runtime/base/text.h"
+#include "runtime/wire/records.h"
+
+#define RESTART_FIRST_NS (50 * NS_PER_MS)
+#define LIVED_WELL_NS    (10 * NS_PER_SEC)
+
+static void on_death(struct watch *w, uint32_t events);
+static void on_restart(struct timer *t);
+
+static struct daemon *of_peer(struct peer *p)
+{
+	return (struct daemon *)((char *)p - offsetof(struct daemon, peer));
+}
+
+/* The channel ended or the peer broke a rule: without its channel it is of no use. */
+static void on_lost(struct peer *p, int error)
+{
+	struct daemon *d = of_peer(p);
+
+	if (error == -EPROTO)
+		(void)text_format(d->fault, sizeof(d->fault),
+				  "it sent a record that no rule allows (%s)",
+				  wire_type_name(p->last_type));
+	else if (error < 0)
+		(void)text_format(d->fault, sizeof(d->fault), "%s",
+				  error == -EBADMSG ? "it sent what is no record"
+						    : strerror(-error));
+	if (error < 0)
+		log_error("event=peer_ended program=%s pid=%d cause=\"%s\"", p->name, d->pid,
+			  d->fault);
+	if (d->pid > 0 && !d->stopping)
+		kill(d->pid, SIGKILL);
+}
+
+static int start(struct daemon *d)
+{
+	SCOPED_FD ours_fd = -1, theirs_fd = -1, extra_fd = -1, log_fd = -1;
+	const char *step = "PREPARE";
+	int r = wire_pair(&ours_fd, &theirs_fd);
+
+	if (r == 0)
+		r = program_log_open(&d->log, d->loop, d->launch.name, &log_fd);
+	if (r == 0 && d->prepare)
+		r = d->prepare(d, &extra_fd);
+	d->launch.control_fd = theirs_fd;
+	d->launch.extra_fd = extra_fd;
+	d->launch.log_fd = log_fd;
+	if (r == 0)
+		r = launch_program(&d->launch, &d->pid, &d->pid_fd, &step);
+	if (r < 0) {
+		log_error("event=launch_failed program=%s step=%s cause=\"%s\"", d->launch.name,
+			  step, strerror(-r));
+		return r;
+	}
+	d->started_ns = clock_mono_ns();
+	d->fault[0] = '\0';
+	d->death = (struct watch){.fd = d->pid_fd, .on_ready = on_death, .name = "daemon on_death"};
+	r = loop_watch(d->loop, &d->death, EPOLLIN);
+	d->peer.on_lost = on_lost;
+	if (r == 0)
+		r = peer_open(&d->peer, d->loop, keep_fd(&ours_fd));
+	if (r < 0) {
+		daemon_kill(d);
+		return r;
+	}
+	d->on_started(d);
+	return 0;
+}
+
+int daemon_start(struct daemon *d)
+{
+	d->pid_fd = -1;
+	d->peer.watch.fd = d->log.watch.fd = -1;
+	d->restart.on_due = on_restart;
+	d->restart.name = "daemon on_restart";
+	return start(d);
+}
+
+static void plan_restart(struct daemon *d)
+{
+	uint32_t shift = d->failures < 8 ? d->failures : 8;
+
+	d->failures++;
+	(void)loop_timer_at(d->loop, &d->restart, clock_mono_ns() + (RESTART_FIRST_NS << shift));
+}
+
+static void on_restart(struct timer *t)
+{
+	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, restart));
+
+	if (!d->stopping && start(d) < 0)
+		plan_restart(d);
+}
+
+static void reap(struct daemon *d, int *status)
+{
+	loop_unwatch(d->loop, &d->death);
+	if (waitpid(d->pid, status, 0) < 0)
+		*status = 0;
+	fd_close(&d->pid_fd);
+	d->death.fd = -1;
+	d->pid = 0;
+}
+
+/* In the log and as an event: what it died of, by name. */
+static void say_death(struct daemon *d, pid_t pid, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	char call[80] = "", text[256];
+
+	if (d->last_signal == SIGSYS && d->log.forbidden >= 0)
+		(void)text_format(call, sizeof(call), ": its filter forbids %s (call %d)",
+				  filter_call_name(d->log.forbidden), d->log.forbidden);
+	if (d->fault[0])
+		(void)text_format(text, sizeof(text), "%s was ended by ebbd: %s", d->launch.name,
+				  d->fault);
+	else if (d->last_signal)
+		(void)text_format(text, sizeof(text), "%s was ended by SIG%s%s", d->launch.name,
+				  sigabbrev_np(d->last_signal) ? sigabbrev_np(d->last_signal) : "?",
+				  call);
+	else
+		(void)text_format(text, sizeof(text), "%s ended with code %d", d->launch.name,
+				  code);
+	log_warn("event=program_died program=%s pid=%d code=%d signal=%d text=\"%s\"",
+		 d->launch.name, pid, code, d->last_signal, text);
+	loop_tell(d->loop, WIRE_EVENT_PROGRAM_DIED, text);
+}
+
+static void on_death(struct watch *w, uint32_t events)
+{
+	struct daemon *d = (struct daemon *)((char *)w - offsetof(struct daemon, death));
+	pid_t pid = d->pid;
+	int status = 0;
+
+	reap(d, &status);
+	program_log_end(&d->log);
+	d->last_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	if (!d->stopping)
+		say_death(d, pid, status);
+	peer_close(&d->peer);
+	if (clock_mono_ns() - d->started_ns > LIVED_WELL_NS)
+		d->failures = 0;
+	d->on_ended(d);
+	if (!d->stopping)
+		plan_restart(d);
+}
+
+void daemon_stop(struct daemon *d)
+{
+	d->stopping = true;
+	loop_timer_off(d->loop, &d->restart);
+	if (d->pid == 0)
+		d->on_ended(d);
+}
+
+bool daemon_runs(const struct daemon *d)
+{
+	return d->pid > 0;
+}
+
+void daemon_kill(struct daemon *d)
+{
+	int status;
+
+	d->stopping = true;
+	if (!d->loop)
+		return;
+	loop_timer_off(d->loop, &d->restart);
+	peer_close(&d->peer);
+	if (d->pid <= 0) {
+		program_log_end(&d->log);
+		return;
+	}
+	kill(d->pid, SIGKILL);
+	reap(d, &status);
+	program_log_end(&d->log);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/programs/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+/* clang-format off */
+#define LAUNCH_STEPS(X) \
+	X(NAMESPACES) X(ROOT) X(PIVOT) X(FDS) X(IDS) X(CAPS) X(EXEC)
+/* clang-format on */
+#define X(name) STEP_##name,
+enum launch_step { LAUNCH_STEPS(X) STEP_COUNT };
+#undef X
+#define X(name) [STEP_##name] = #name,
+static const char *const step_names[STEP_COUNT] = {LAUNCH_STEPS(X)};
+#undef X
+
+/* What a dying child writes to its status pipe; small enough to be atomic. */
+struct launch_fault {
+	int32_t error;
+	uint32_t step;
+};
+
+/* The child's view of what it works with; descriptors are above the ones it will end up with. */
+struct child {
+	const struct launch *launch;
+	int binary_fd, status_fd, control_fd, extra_fd, log_fd;
+};
+
+static int enter_namespaces(struct child *c)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return -errno;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+}
+
+static int make_root(struct child *c)
+{
+	const struct launch *l = c->launch;
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (!l->root_dir)
+		return mount("ebb", l->stage_dir, "tmpfs", flags | MS_RDONLY, "size=4k,mode=0555") <
+				       0
+			       ? -errno
+			       : 0;
+	if (mount(l->root_dir, l->stage_dir, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	return mount(NULL, l->stage_dir, NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0 ? -errno : 0;
+}
+
+static int pivot(struct child *c)
+{
+	if (chdir(c->launch->stage_dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+/* 1 and 2 its log, 3 control, 4 extra; binary and status stay where they are until exec closes
+ * them. */
+static int place_fds(struct child *c)
+{
+	if (dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0 || dup2(c->control_fd, 3) < 0)
+		return -errno;
+	if (c->extra_fd >= 0 && dup2(c->extra_fd, 4) < 0)
+		return -errno;
+	if (c->extra_fd < 0)
+		close(4);
+	if (syscall(SYS_close_range, 5, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
+		return -errno;
+	return 0;
+}
+
+static int drop_ids(struct child *c)
+{
+	uint32_t id = c->launch->uid;
+
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return -errno;
+	return 0;
+}
+
+static int drop_caps(struct child *c)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	/* The bounding set went when the ids still allowed it (before_ids); this is what is left.
+	 */
+	if (syscall(SYS_capset, &header, none) < 0)
+		return -errno;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int drop_bounding_and_ids(struct child *c)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	return drop_ids(c);
+}
+
+static int execute(struct child *c)
+{
+	const struct launch *l = c->launch;
+	char level[32];
+	char *argv[] = {(char *)(uintptr_t)l->name, NULL};
+	char *envp[] = {level, NULL};
+
+	snprintf(level, sizeof(level), "EBB_LOG=%s", l->log_level);
+	syscall(SYS_execveat, c->binary_fd, "", argv, envp, AT_EMPTY_PATH);
+	return -errno;
+}
+
+static int (*const steps[STEP_COUNT])(struct child *c) = {
+	[STEP_NAMESPACES] = enter_namespaces,
+	[STEP_ROOT] = make_root,
+	[STEP_PIVOT] = pivot,
+	[STEP_FDS] = place_fds,
+	[STEP_IDS] = drop_bounding_and_ids,
+	[STEP_CAPS] = drop_caps,
+	[STEP_EXEC] = execute,
+};
+
+/* Sanitizer builds are dynamic and need the loader's files, so they keep the host's root; they are
+ * for tests only, and say so. */
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_STEP(s) ((s) == STEP_ROOT || (s) == STEP_PIVOT)
+#else
+#define SKIP_STEP(s) false
+#endif
+
+static void __attribute__((noreturn)) child_main(struct child *c)
+{
+	sigset_t none;
+
+	/* A session of its own: Ctrl-C on ebbd's terminal is for ebbd, which then stops us in
+	 * order. */
+	(void)setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (uint32_t step = 0; step < STEP_COUNT; step++) {
+		struct launch_fault fault = {.step = step};
+
+		if (SKIP_STEP(step))
+			continue;
+		fault.error = steps[step](c);
+		if (fault.error < 0) {
+			(void)fd_write_all(c->status_fd, &fault, sizeof(fault));
+			break;
+		}
+	}
+	_exit(127);
+}
+
+/* Descriptors the child will put on 3 and 4 must come from above. */
+static int high_fd(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 16);
+}
+
+static int await_exec(int status_fd, const char **out_step)
+{
+	struct launch_fault fault;
+	ssize_t n = fd_read_all(status_fd, &fault, sizeof(fault));
+
+	if (n == 0)
+		return 0; /* closed by exec */
+	if (n != (ssize_t)sizeof(fault) || fault.step >= STEP_COUNT)
+		return -EIO;
+	*out_step = step_names[fault.step];
+	return fault.error;
+}
+
+int launch_program(const struct launch *l, pid_t *out_pid, int *out_pid_fd, const char **out_step)
+{
+	SCOPED_FD binary_fd = open(l->binary, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD high_binary_fd = -1, status_fd = -1, child_status_fd = -1, pid_fd = -1;
+	SCOPED_FD control_fd = high_fd(l->control_fd), log_fd = high_fd(l->log_fd);
+	SCOPED_FD extra_fd = l->extra_fd >= 0 ? high_fd(l->extra_fd) : -1;
+	struct child child = {.launch = l};
+	int pipe_fds[2], r;
+	pid_t pid;
+
+	*out_step = "OPEN";
+	if (binary_fd < 0 || (high_binary_fd = high_fd(binary_fd)) < 0 || control_fd < 0 ||
+	    log_fd < 0)
+		return -errno;
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	status_fd = pipe_fds[0];
+	child_status_fd = high_fd(pipe_fds[1]);
+	close(pipe_fds[1]);
+	child.binary_fd = high_binary_fd;
+	child.status_fd = child_status_fd;
+	child.control_fd = control_fd;
+	child.extra_fd = extra_fd;
+	child.log_fd = log_fd;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		child_main(&child);
+	fd_close(&child_status_fd);
+	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	r = pid_fd < 0 ? -errno : await_exec(status_fd, out_step);
+	if (r < 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return r;
+	}
+	*out_pid = pid;
+	*out_pid_fd = keep_fd(&pid_fd);
+	return 0;
+}

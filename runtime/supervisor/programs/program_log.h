@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a program under ebbd writes to its stdout and stderr: a pipe of its own, read here a line at
+ * a time and written into ebbd's log with the date and the name that ebbd knows. A program can
+ * neither cut what the log has, nor speak with another's name, nor make it grow as it likes: beyond
+ * its allowance it is not read, and loses its own lines.
+ */
+#ifndef EBB_SUPERVISOR_PROGRAM_LOG_H
+#define EBB_SUPERVISOR_PROGRAM_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/allowance.h"
+#include "runtime/supervisor/host/loop.h"
+
+#define PROGRAM_LINE_MAX 2048
+
+struct program_log {
+	struct watch watch; /* the reading end, owned; -1 = none */
+	struct timer again;
+	struct loop *loop;
+	const char *name;
+	struct allowance bytes;
+	int forbidden; /* number of the call its filter refused, or -1 */
+	bool cut;      /* the rest of this line is dropped */
+	size_t used;
+	char line[PROGRAM_LINE_MAX];
+};
+
+/* Makes the pipe; the writing end is the caller's. A log that was open is ended. 0 or -errno. */
+int program_log_open(struct program_log *l, struct loop *loop, const char *name, int *out_fd);
+/* Reads what is there still, then closes. Harmless if it is not open. */
+void program_log_end(struct program_log *l);
+
+/* The log's own descriptor goes where no child inherits it; whatever ebbd starts beside its
+ * programs (unpackers, mkfs) has a pipe as stdout and stderr, and cannot cut or forge what the log
+ * says. Sanitizers write where they like, so their builds stay as they are. 0 or -errno. */
+int program_log_hide_ours(struct program_log *strays, struct loop *loop);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All instances of this host: started, probed, frozen, thawed, metered, stopped.
+ *
+ * The fleet decides nothing about requests (gateways do, with tickets) and nothing about how many
+ * instances there should be (policy.h does). What others must hear of, it says through hooks.
+ */
+#ifndef EBB_SUPERVISOR_FLEET_H
+#define EBB_SUPERVISOR_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/instance/common.h"
+#include "runtime/supervisor/instance/report.h"
+
+int fleet_new(const struct fleet_options *options, struct fleet **out);
+/* Kills what is left at once, without its last meters. */
+void fleet_free(struct fleet *f);
+
+/* Gateways: this many requests wait for the service there, which has heard of so many of its
+ * instances (services.h, ups). */
+void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued, uint32_t ups);
+/* Requests of a service were answered 503, counted by cause. */
+void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
+/* Why requests of a service go where they go. 0, -EPROTO if the record is none. */
+int fleet_chosen(struct fleet *f, const struct wire_choice *choice);
+/* An event of a service. */
+void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const char *text);
+/* A service was put: instances of older revisions drain, minInstances start. */
+void fleet_service_changed(struct fleet *f, struct service *service);
+/* It is about to be removed: all its instances drain and stop. */
+/* Wants an instance without a request, until one accepts or fails to start (`ebb deploy --wait`).
+ */
+void fleet_prove(struct fleet *f, struct service *service);
+void fleet_service_gone(struct fleet *f, struct service *service);
+/* A gateway thawed something. */
+void fleet_doorbell(struct fleet *f);
+/* A gateway died with work open there: make sure it is not frozen, and its clock is sane. */
+void fleet_touch(struct fleet *f, uint32_t slot);
+/* An instance is in doubt: see whether it still lives; a dead one says so by itself. */
+void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error);
+/* ebb-ipc died: what it held is open no more, but those instances get time to say it again. */
+void fleet_holds_lost(struct fleet *f);
+/* A program asks to be replaced. text is printable. */
+void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
+		  const char *text);
+/* Stops every instance (holds, SIGTERM, grace, kill); hooks.emptied when all are gone. */
+void fleet_stop_all(struct fleet *f);
+/* Reads its meter now (METER_AT_FLUSH). */
+void instance_flush(struct instance *i);
+/* Commands of operators. 0 or -errno with a sentence. */
+int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size);
+
+/* Sockets born inside an instance, count <= WIRE_FDS_MAX. 0 or -errno; the caller closes them. */
+int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
+		  struct instance **out);
+
+/* How full its accept queue is: see accept.c. 0, or -errno if it is gone. */
+int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
+		struct wire_queue *out, uint32_t *drop_ms);
+
+/* Walks over all, also those not ready; fn may not remove any. */
+void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx);
+/* The one in this slot, or NULL. */
+struct instance *fleet_at(struct fleet *f, uint32_t slot);
+uint32_t fleet_count(const struct fleet *f);
+
+#endif

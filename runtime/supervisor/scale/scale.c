@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How many instances a service has: what the policy decides, carried out. */
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/decide/policy.h"
+
+#define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
+#define STARTS_TURN       64               /* more of them begin in the next one */
+#define SAY_AGAIN_NS      (5 * NS_PER_SEC)
+#define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
+
+static void count_instances(struct fleet *f, const struct spec *spec, struct policy_view *view)
+{
+	for (struct instance *i = f->first; i; i = i->next) {
+		if (i->spec != spec || i->ahead)
+			continue;
+		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
+			view->starting++;
+		else if (instance_is_up(i)) {
+			view->live++;
+			view->saturated += i->load.state.cause != LOAD_NONE;
+		}
+	}
+}
+
+static bool may_start(struct fleet *f)
+{
+	return f->options.hooks.may_start(f->options.hooks.self);
+}
+
+static struct policy_view look(struct fleet *f, const struct service *service,
+			       const struct spec *spec)
+{
+	const struct wire_service_put *put = &spec->put;
+	struct policy_view view = {
+		.min = put->instances_min ? put->instances_min : service->proving,
+		.max = put->instances_max,
+		.concurrency = load_limit_first(spec),
+		.crowded = service->crowded,
+		.host_room = evict_room(f, service),
+		.not_before_ns = service->not_before_ns,
+		.now_ns = loop_now_ns(f->options.loop),
+	};
+
+	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
+		view.queued += service->queued[g];
+	if (!may_start(f))
+		view.host_room = 0;
+	count_instances(f, spec, &view);
+	return view;
+}
+
+/* ---- what is told of it ---- */
+
+/* The numbers that decided, for people. */
+static void say_view(const struct policy_view *v, enum policy_reason reason, char *out, size_t size)
+{
+	(void)text_format(out, size,
+			  "%s: %u requests wait, %u of %u live ones saturated, %u starting, "
+			  "max %u, %u requests each",
+			  policy_reason_text(reason), v->queued, v->saturated, v->live, v->starting,
+			  v->max, v->concurrency);
+}
+
+/* A start that is wanted and not made: at once, then now and then. */
+static void say_no_start(struct fleet *f, struct service *service, const struct policy_view *v,
+			 enum policy_reason reason)
+{
+	uint64_t now_ns = loop_now_ns(f->options.loop);
+	char numbers[300];
+
+	if (service->start_said == reason && now_ns - service->start_said_ns < SAY_SAME_AGAIN_NS)
+		return;
+	service->start_said = reason;
+	service->start_said_ns = now_ns;
+	say_view(v, reason, numbers, sizeof(numbers));
+	service_say(f, service, WIRE_EVENT_START_REFUSED, "no instance is started: %s%s%.150s",
+		    numbers, reason == POLICY_BACKING_OFF ? "; " : "",
+		    reason == POLICY_BACKING_OFF ? service->last_failure : "");
+}
+
+static void say_refused(struct fleet *f, struct service *service)
+{
+	const uint32_t *n = service->refused;
+	uint64_t now_ns = loop_now_ns(f->options.loop);
+
+	if (n[REFUSED_FULL] + n[REFUSED_LATE] + n[REFUSED_NACKED] + n[REFUSED_NO_START] == 0)
+		return;
+	if (service->refused_said_ns && now_ns - service->refused_said_ns < SAY_AGAIN_NS) {
+		fleet_rescale_at(f, service->refused_said_ns + SAY_AGAIN_NS);
+		return;
+	}
+	service_say(f, service, WIRE_EVENT_REQUESTS_REFUSED,
+		    "503 OVERLOADED: %u as the queue was full, %u waited longer than allowed, %u "
+		    "given back by every instance, %u as none could be started",
+		    n[REFUSED_FULL], n[REFUSED_LATE], n[REFUSED_NACKED], n[REFUSED_NO_START]);
+	memset(service->refused, 0, sizeof(service->refused));
+	service->refused_said_ns = now_ns;
+}
+
+void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSED_KINDS])
+{
+	struct service *service = services_at(f->options.services, index);
+
+	for (uint32_t k = 0; service && k < REFUSED_KINDS; k++)
+		service->refused[k] += counts[k];
+	if (service)
+		say_refused(f, service);
+}
+
+bool fleet_fall_back(struct fleet *f, struct service *service)
+{
+	struct policy_view view;
+	struct policy_decision decision;
+
+	if (!service->proven || service->failures == 0)
+		return false;
+	view = look(f, service, service->proven);
+	view.min = 0;
+	view.not_before_ns = 0; /* one that fails is the last */
+	decision = policy_decide(&view);
+	for (uint32_t n = 0; n < decision.start; n++)
+		if (instance_new(
+			    f, service, service->proven, false,
+			    "the present revision fails to start: one more of the one before") == 0)
+			view.starting++;
+	/* Whoever waits and was not told of yet is no reason to refuse: telling starts one. */
+	return view.live + view.starting > 0 || view.queued == 0;
+}
+
+/* Nothing can be started, and nothing that runs or starts will come to help: say so at once. */
+static void refuse(struct fleet *f, struct service *service, const struct policy_view *view,
+		   enum policy_reason reason)
+{
+	struct wire_start_failed record = {.service = service->index,
+					   .cause = WIRE_DOWN_FAILED_TO_START};
+	uint32_t refused[REFUSED_KINDS] = {[REFUSED_NO_START] = view->queued};
+
+	if (view->live + view->starting > 0 || view->queued == 0 || fleet_fall_back(f, service))
+		return;
+	record.retry_after_s = policy_retry_after_s(view, reason);
+	if (reason == POLICY_BACKING_OFF)
+		(void)text_copy(record.text, sizeof(record.text), service->last_failure);
+	else
+		(void)text_copy(record.text, sizeof(record.text), policy_reason_text(reason));
+	memset(service->queued, 0, sizeof(service->queued));
+	f->options.hooks.start_failed(f->options.hooks.self, &record);
+	fleet_refused(f, service->index, refused);
+}
+
+static int start_one(struct fleet *f, struct service *service, const char *why)
+{
+	return instance_use_prepared(f, service, why)
+		       ? 0
+		       : instance_new(f, service, service->spec, false, why);
+}
+
+/* A service that has no instance gets one ahead of need, as far as armed sandboxes go. */
+static void prepare_cold(struct fleet *f, struct service *service)
+{
+	uint32_t ahead = 0, own = 0;
+
+	for (struct instance *i = f->first; i; i = i->next) {
+		ahead += i->ahead;
+		own += i->spec == service->spec;
+	}
+	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
+	    !service->unpreparable && evict_spares(f))
+		(void)instance_new(f, service, service->spec, true, "");
+}
+
+void fleet_scale(struct fleet *f, struct service *service)
+{
+	struct policy_view view;
+	struct policy_decision decision;
+	char why[300];
+	int r = 0;
+
+	if (f->stopping || !service->spec)
+		return;
+	view = look(f, service, service->spec);
+	decision = policy_decide(&view);
+	service->crowded = 0;
+	if (decision.start > 0) {
+		service->start_said = POLICY_NOTHING_NEEDED; /* the next refusal is news */
+		say_view(&view, decision.reason, why, sizeof(why));
+		evict_to_reserve(f, service);
+	}
+	if (decision.start > STARTS_TURN) {
+		decision.start = STARTS_TURN;
+		fleet_rescale_at(f, view.now_ns);
+	}
+	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
+		r = start_one(f, service, why);
+	if (r < 0) {
+		(void)text_format(service->last_failure, sizeof(service->last_failure),
+				  "cannot start an instance: %s", strerror(-r));
+		refuse(f, service, &view, POLICY_BACKING_OFF);
+	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_for(f, service)) {
+		fleet_rescale_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
+	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_soon(f, service)) {
+		fleet_rescale_at(f, view.now_ns + LOOK_SOON_NS);
+	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
+		say_no_start(f, service, &view, decision.reason);
+		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)
+			fleet_rescale_at(f, service->not_before_ns);
+		refuse(f, service, &view, decision.reason);
+	}
+	fleet_claim_waiting(f);
+}
+
+void fleet_prove(struct fleet *f, struct service *service)
+{
+	service->proving = true;
+	fleet_scale(f, service);
+}
+
+void fleet_replace(struct instance *i, const char *why)
+{
+	struct fleet *f = i->fleet;
+	struct service *service = services_at(f->options.services, i->service);
+	struct policy_view view;
+
+	if (!service || service->spec != i->spec || f->stopping)
+		return;
+	view = look(f, service, service->spec);
+	if (view.live + view.starting == 0 && view.host_room > 0)
+		(void)start_one(f, service, why);
+	fleet_scale(f, service);
+}
+
+void fleet_rescale_at(struct fleet *f, uint64_t due_ns)
+{
+	if (!f->stopping && (f->rescale.place == 0 || f->rescale.due_ns > due_ns))
+		(void)loop_timer_at(f->options.loop, &f->rescale, due_ns);
+}
+
+void fleet_on_rescale(struct timer *t)
+{
+	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, rescale));
+	struct service *service;
+
+	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
+		service = services_at(f->options.services, index);
+		if (!service)
+			continue;
+		fleet_scale(f, service);
+		say_refused(f, service);
+		choice_say_due(f, service);
+	}
+	/* What is needed has its room; what may be needed takes of the rest. */
+	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {
+		service = services_at(f->options.services, index);
+		if (service)
+			prepare_cold(f, service);
+	}
+	fleet_claim_waiting(f);
+}
