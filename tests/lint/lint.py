@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Measures the house style (docs/style.md, docs/architecture.md section 11).
+Measures the house style that CONTRIBUTING.md describes.
 
 usage: lint.py [CHECK...]     LINT_CFLAGS: how the project compiles; LINT_JOBS: how many at once
 
-Each check gets the project's files and returns what it looked at and what it found wrong, one line
-each: "path:line: what". Rules that are lists are tables in rules.py; exemptions.txt may only shrink.
+Each check gets the project's files. It returns how many things it looked at and a line for each fault:
+"path:line: what is wrong". Rules that are lists are tables in rules.py; exemptions.txt may only shrink.
 """
 import os
 import sys
@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import named  # noqa: E402
+import prose  # noqa: E402
 import source  # noqa: E402
 import text  # noqa: E402
 import tools  # noqa: E402
@@ -28,6 +29,7 @@ CHECKS = (
     ("readme", "folders", text.readmes),
     ("calls", "lines of product code", text.banned_calls),
     ("threat-model", "names", named.threat_model),
+    ("prose", "paragraphs", prose.prose),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),
     ("function-length", "functions", tools.function_length),

@@ -99,6 +99,11 @@ FOLDERS = tuple(LAYERS)
 FOLDERS_WITHOUT_README = ("images/runtimes",)
 README_LINES_MAX = 40
 
+# Documents (*.md): what a stranger can read. Tables and code are exempt.
+PROSE_COLUMNS_MAX = 110
+PROSE_WORDS_MAX = 90
+PAGE_LINES_MAX = 150  # of a page of docs/internals
+
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
 

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 import time
 
 import allowed
@@ -19,8 +20,7 @@ HEAD = """# What runs as it is
 Programs of Debian and npm, unmodified, behind ebb with its default settings. `make compatibility` runs them
 all and writes this page; `tests/programs/README.md` says how each is made. Nothing here is edited by hand.
 
-Run on {date}: Linux {kernel}, {cpus} CPUs. Each instance had one CPU (`ebb.cpu: 1000`), 512 MB (1024: Next.js, Tomcat,
-Jetty) and `maxInstances: 1`, so that every figure is of one instance.{meanwhile}
+{how}
 
 | column | meaning |
 |---|---|
@@ -64,8 +64,17 @@ def fault(text):
     return text.strip().split("\n")[0][:200].replace("|", "\\|")
 
 
+def how(meanwhile):
+    """Under which conditions the run was made, as a paragraph."""
+    kernel = platform.release().split("-")[0]
+    text = (f"Run on {time.strftime('%Y-%m-%d')}: Linux {kernel}, {os.cpu_count()} CPUs. Each instance had one CPU "
+            "(`ebb.cpu: 1000`), 512 MB (1024: Next.js, Tomcat, Jetty) and `maxInstances: 1`, so that every figure is "
+            f"of one instance. {meanwhile}")
+    return textwrap.fill(text, 108, break_on_hyphens=False)
+
+
 def page(rows, meanwhile):
-    yield HEAD.format(meanwhile=meanwhile and "\n" + meanwhile, date=time.strftime("%Y-%m-%d"), kernel=platform.release().split("-")[0], cpus=os.cpu_count())
+    yield HEAD.format(how=how(meanwhile))
     for family in dict.fromkeys(row["family"] for row in rows):
         yield f"## {family}"
         yield "| program | version | made | " + " | ".join(title for title, *_ in COLUMNS) + " | |"
