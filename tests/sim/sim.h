@@ -51,7 +51,7 @@ double sim_on_off(const struct sim_trace *t, uint64_t now_us);
 /* 0 or -ENOMEM. */
 int sim_run(const struct sim_config *config, const struct sim_trace *trace,
 	    struct sim_result *result);
-/* Dollars at the rates of docs/architecture.md, section 9. */
+/* Dollars at the rates of docs/internals/metering.md. */
 double sim_bill(const struct sim_config *config, const struct sim_result *result);
 /* Twenty services of very different traffic over a day, all together. */
 int sim_day(struct sim_result *result);
