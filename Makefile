@@ -163,6 +163,11 @@ check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,ng
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
 
+.PHONY: site
+site: ## docs/ as web pages, in $(BUILD)/site
+	@tests/deps site
+	@docs/site/make.py $(BUILD)/site
+
 FOR ?= build run images
 .PHONY: deps
 deps: ## install what is missing of packages.txt; FOR="build run images check vm bench"

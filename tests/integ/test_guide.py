@@ -2,8 +2,8 @@
 """
 docs/guide: every command that a page shows works, in the order of the page.
 
-A block that names a file ("```js hello/index.mjs") is written; a block "```sh" is run. What changes the host,
-or needs a registry, stands behind "<!-- by hand: why -->" and is only looked at.
+A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written; a block "```sh" is run. A block that
+changes the host, or needs a registry, stands behind "<!-- by hand: why -->" and is only looked at.
 """
 import glob
 import os
@@ -18,7 +18,7 @@ from waiting import slow
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1", reason="the guest has neither compiler nor bases")
 GUIDE = os.path.join(PROJECT, "docs/guide")
 PAGES = sorted(os.path.basename(p)[:-3] for p in glob.glob(GUIDE + "/*.md"))
-BLOCK = re.compile(r"(?:<!-- by hand: (?P<why>[^>]*) -->\n)?^```(?P<kind>\w+)(?: (?P<path>\S+))?\n(?P<text>.*?)^```$",
+BLOCK = re.compile(r"(?:^<!-- by hand: (?P<why>[^>]*) -->\n|^[^\n]*`(?P<path>[^`\n]+)`:\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
                    re.M | re.S)
 
 
