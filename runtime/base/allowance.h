@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An allowance: so much per second, and what was not used is kept up to a bound (a token bucket).
- * It may be overdrawn, so that a cost that is known only afterwards is paid by waiting. Pure.
+ * An allowance is so much per second; an unused rest is kept up to a bound (a token bucket). It may
+ * be overdrawn: a cost that is known only afterwards is paid by waiting. Pure.
  */
 #ifndef EBB_BASE_ALLOWANCE_H
 #define EBB_BASE_ALLOWANCE_H

@@ -105,8 +105,8 @@ int fd_mkdir_p(int dir_fd, const char *path, mode_t mode)
 
 /* ---- removing a tree ---- */
 
-/* The directories above the one being emptied. Two descriptors serve a tree of any depth, as a
- * stranger may have made it; who is where on the way back is checked, for the same reason. */
+/* The directories above the one being emptied. Two descriptors serve a tree of any depth. A
+ * stranger may have made the tree, so each step back checks that it reached the same directory. */
 struct descent {
 	struct stat *above;
 	size_t depth, room;

@@ -38,8 +38,8 @@ ssize_t fd_read_file_at(int dir_fd, const char *path, char *buf, size_t size);
 int fd_write_file_at(int dir_fd, const char *path, const char *text);
 /* Makes a directory and its parents, each with this mode. Existing ones are fine. 0 or -errno. */
 int fd_mkdir_p(int dir_fd, const char *path, mode_t mode);
-/* Removes a tree without following symbolic links or crossing into what is not below dir_fd/path.
- * A path that does not exist is fine. 0 or -errno. */
+/* Removes the tree below dir_fd/path. Follows no symbolic link and leaves no tree. A path that does
+ * not exist is fine. 0 or -errno. */
 int fd_rmtree_at(int dir_fd, const char *path);
 /* FD_CLOEXEC on (1) or off (0). 0 or -errno. */
 int fd_set_cloexec(int fd, int on);

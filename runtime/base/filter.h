@@ -26,15 +26,15 @@ int filter_load(const struct filter *f);
 
 /* filter_trap.c: a call that "default trap" forbids is written to stderr, as number and name, and
  * then ends the process by SIGSYS, as "kill" would. The rules of such a policy must not allow
- * rt_sigaction for SIGSYS: whoever took the process over could else go on. 0 or -errno. */
+ * rt_sigaction for SIGSYS, or an attacker in the process could go on. 0 or -errno. */
 int filter_say_forbidden(void);
 const char *filter_call_name(long number); /* "openat", or "?" */
 /* What stderr then has, before the number; and that number out of last words, or -1. */
 #define FILTER_SAYS "level=error event=forbidden_call nr="
 long filter_said(const char *words);
 
-/* Compiles and loads a text in one step, for programs that confine themselves; what it forbids is
- * said (filter_say_forbidden). */
+/* Compiles and loads a text in one step, for programs that confine themselves. A forbidden call is
+ * named (filter_say_forbidden). */
 int filter_apply(const char *text, size_t size, char *err, size_t err_size);
 
 /* Makes the file at path (a string literal, relative to the project's root) part of this program:

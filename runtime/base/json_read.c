@@ -200,8 +200,8 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Sorted at the end of the object and not compared one by one: that would be quadratic in what a
- * stranger sends. */
+/* Keys are sorted at the end of the object. Comparing them one by one would be quadratic in the
+ * input of a stranger. */
 static int on_end_map(void *ctx)
 {
 	struct reader *r = ctx;

@@ -16,13 +16,13 @@ enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVE
 
 /* Names the program (static string) and the lowest level shown. Call once, first thing in main. */
 void log_init(const char *program, enum log_level lowest);
-/* For programs under ebbd: lines carry no date and no name, which ebbd adds as it knows them; what
- * its pipe does not take is lost and counted. */
+/* For programs under ebbd: lines carry no date and no name, because ebbd adds those. A line that
+ * the pipe does not take is lost and counted. */
 void log_to_supervisor(void);
 /* ebbd: from now on it writes to this descriptor (borrowed) and not to stderr. */
 void log_to(int fd);
-/* ebbd: a line that a program wrote, under its name. What is no text, and what looks like another
- * date, level or name, is shown as the quoted text that it is. */
+/* ebbd writes a line of another program under that program's name. Bytes that are no text, and text
+ * that looks like a date, a level or a name, are quoted. */
 void log_forward(const char *program, const char *line, size_t size);
 /* "error", "warn", "info", "debug" -> level, or -EINVAL. */
 int log_level_parse(const char *name);

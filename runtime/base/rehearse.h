@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a program says seldom, said on purpose: `ebb-ipc --rehearse all` loads its filter, logs at
+ * Does on purpose what a program does seldom. `ebb-ipc --rehearse all` loads its filter, logs at
  * every level, prints every error, formats dates, texts and numbers, and takes and returns memory
- * as none of its usual work does; a call that the filter forbids then shows in a test and not the
- * first time that something is wrong on a host. It reads nothing, opens nothing and is what it was
- * started as, so it may be run by anybody.
+ * as none of its usual work does. So a test finds a call that the filter forbids, before a host
+ * does. It reads and opens nothing and keeps its caller's rights, so anybody may run it.
  */
 #ifndef EBB_BASE_REHEARSE_H
 #define EBB_BASE_REHEARSE_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a thread's turn on a CPU is. Who wakes waits until the turn of who runs is over: one
- * with a shorter turn goes first, and gets no more of the CPU for it. Without that a spinning
- * instance keeps a neighbour's request waiting for 3 to 4 ms at each wake-up on its way.
+ * The length of a thread's turn on a CPU. A thread that wakes waits until the running thread's turn
+ * is over. A thread with a shorter turn goes first, and gets no more of the CPU for it. Without
+ * that a spinning instance keeps a neighbour's request waiting for 3 to 4 ms at each wake-up on its
+ * way.
  *
  * Linux 6.12 and newer (sched_setattr(2), sched_runtime of SCHED_OTHER, 0.1 to 100 ms); older
- * kernels take it without a word and do nothing. Forks and programs that are executed inherit it.
+ * kernels accept the call and do nothing. Forks and executed programs inherit the length.
  */
 #ifndef EBB_BASE_TURN_H
 #define EBB_BASE_TURN_H

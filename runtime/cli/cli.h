@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The program `ebb`: runs as its caller, holds no privilege, and speaks only the REST API.
+ * The program `ebb` runs as its caller, holds no privilege, and speaks only the REST API.
  *
  * One table of verbs (verbs.c) is the command line: help, completion and dispatch are made from it.
  * A verb returns its exit code and has already said what went wrong.

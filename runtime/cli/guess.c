@@ -141,8 +141,8 @@ static const char *node_file(const char *start)
 	return *file && *file != '-' && !strpbrk(file, " \t;&|<>$`'\"\\") ? file : NULL;
 }
 
-/* The entry point that package.json names, by scripts.start or main: used or refused, never
- * ignored. 0, -ENOENT: it names none, -EBADMSG with the sentence in because. */
+/* Takes the entry point that package.json names by scripts.start or main. It is used or refused,
+ * never ignored. 0, -ENOENT: it names none, -EBADMSG with the sentence in because. */
 static int package_entry(int dir_fd, struct guess *guess)
 {
 	SCOPED_MEM char *text = NULL;

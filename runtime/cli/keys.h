@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The vocabulary of ebb.json: one table of keys, from which checking, `ebb help ebb.json` and what
- * is sent to the API are made. docs/ebb.schema.json says the same to editors; a test compares the
- * two.
+ * The vocabulary of ebb.json: one table of keys. The check, `ebb help ebb.json` and the request to
+ * the API are made from it. docs/ebb.schema.json says the same to editors; a test compares the two.
  */
 #ifndef EBB_CLI_KEYS_H
 #define EBB_CLI_KEYS_H

@@ -60,8 +60,8 @@ static void document_print(const struct call *call, const struct json *document,
 	put_text(call, text ? text : "");
 }
 
-/* Parts of one long line are shown as the line that they were: the next part of the same instance
- * goes on where the last one ended, anything else begins a new one. */
+/* Shows the parts of one long line as one line. The next part of the same instance goes on where
+ * the last one ended; any other part begins a new line. */
 static void log_print(struct line_sink *sink, const struct json *document)
 {
 	const char *instance = json_string(json_get(document, "instance"));

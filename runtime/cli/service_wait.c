@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Waiting until a service is ready to serve: the server took it, the instances that it is to keep
- * ready accept connections, at least one, and older revisions have handed over. The server is asked
- * again until it says so. */
+/* Waits until a service is ready to serve: the server took it, the instances that it keeps ready
+ * (at least one) accept connections, and older revisions have handed over. Asks the server again
+ * until it says so. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static bool gets_traffic(const struct json *service, int64_t revision)
 	return false;
 }
 
-/* READY when the current revision has the instances it is to keep, and none of an older one that
- * is not meant to serve takes requests any more. */
+/* READY when the current revision has the instances that it keeps, and no instance of an older
+ * revision takes requests, unless that revision shares the traffic. */
 static enum readiness judge(const struct json *service, const struct json *instances)
 {
 	int64_t wanted = 0, revision = 0, started = 0, own;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb.json: parsed, checked against the table of keys, and turned into what the API wants. Wrong
- * values are refused with path, value and what is allowed, all of them; unknown keys only warn.
+ * Parses ebb.json, checks it against the table of keys, and makes the API's request of it. Refuses
+ * all wrong values at once, each with path, value and allowed range; unknown keys only warn.
  */
 #ifndef EBB_CLI_SPEC_H
 #define EBB_CLI_SPEC_H

@@ -420,9 +420,9 @@ bool board_settled(struct board *b, uint32_t slot)
 /* How often a reader looks again while gateways are between their steps; far more than it takes. */
 #define STABLE_TRIES 10000
 
-/* What a dead gateway had open here, although it died between its two steps: the tickets of the
- * word less those the others count. Others may be between theirs right now, so look until nothing
- * moves; not for ever, for whoever was hijacked may see to it that it never stops. */
+/* The tickets that a dead gateway had open here, even if it died between its two steps: the word's
+ * tickets less those that other gateways count. Others may be between their steps, so look until
+ * nothing moves; not for ever, because a hijacked gateway may keep it moving. */
 static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 {
 	struct board_slot *s = board_slot(b, slot);
@@ -440,8 +440,8 @@ static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 	return board_tickets(before) > others ? board_tickets(before) - others : 0;
 }
 
-/* Takes back what a dead gateway says it had open, as far as there is any: its page is its own
- * word, and it may have been hijacked. */
+/* Takes back the tickets that a dead gateway's page counts, but no more than the word has: the
+ * gateway may have been hijacked, and the page is its own word. */
 static void take_back(struct board_slot *s, uint32_t owed)
 {
 	board_word old = atomic_load(&s->word), next;

@@ -12,14 +12,14 @@
  *   give    tickets - 1 by the gateway that took it.
  *   hold    the same by ebb-ipc for work that outlives its response; FROZEN becomes RUNNING and it
  *           writes "0". Also while DRAINING, if work is open: what is open may go on.
- *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN; it writes "1",
- * then looks again: if the word is no longer FROZEN, it writes "0".
+ *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN. It writes "1"
+ *           and looks again; if the word is no longer FROZEN, it writes "0".
  *
- * A gateway writes "0" only while it owns a ticket, ebb-ipc while it owns a hold, and the
- * supervisor writes "1" only before it looks again, so no order of these steps leaves a frozen
- * cgroup with open work; tests/unit/test_board_model walks through every interleaving. Each gateway
- * also counts its tickets in a page of its own, so that the supervisor can return those of a dead
- * one. Holds have one owner only, so all that the words count are its.
+ * A gateway writes "0" only while it owns a ticket, and ebb-ipc only while it owns a hold. The
+ * supervisor writes "1" only before it looks again. So no order of these steps leaves a frozen
+ * cgroup with open work; tests/unit/test_board.c walks through every interleaving. Each gateway
+ * also counts its tickets in a page of its own, so that the supervisor can return the tickets of a
+ * dead gateway. Holds have one owner, ebb-ipc, so the words count exactly its holds.
  *
  * Every gateway can write all of it, and a gateway may be hijacked: the supervisor believes nothing
  * here that could hurt more than the requests of this host's functions. It neither ends nor waits
@@ -80,21 +80,22 @@ struct board_slot {
 	_Atomic uint64_t idle_since_ns; /* CLOCK_MONOTONIC when tickets+holds last became 0 */
 	_Atomic uint32_t limit;         /* tickets at most */
 	_Atomic uint32_t service;       /* index of its service */
-	/* How often a freeze was tried, counted before the word says FROZEN: whoever then takes a
-	 * ticket sees that connections from before may be poisoned. */
+	/* How often a freeze was tried. It is counted before the word says FROZEN, so a gateway
+	 * that then takes a ticket sees that connections from before may be poisoned. */
 	_Atomic uint32_t freezes;
 	_Atomic uint32_t saturated; /* not 0: gateways send work elsewhere while they can */
 	_Alignas(64) _Atomic uint64_t invocations;
 	_Atomic uint64_t thaws; /* by tickets */
-	/* What gateways measured: first bytes of answers and how long they took since the request
-	 * was sent (no cold or thawed ones), requests sent there although it was saturated, and
-	 * requests it gave back unstarted. */
+	/* Measurements of gateways: first bytes of answers and their time since the request was
+	 * sent (without cold and thawed ones), requests sent to it while it was saturated, and
+	 * requests that it gave back. */
 	_Atomic uint64_t first_bytes, first_byte_us;
 	_Atomic uint32_t crowded, nacks;
 	_Atomic uint64_t thawed_ns; /* when the last of them was, or earlier */
 	_Atomic uint64_t wanted_ns; /* when a gateway last had somebody wait for a ticket here */
-	/* Not to be frozen before: WebSockets gave their tickets to such before their silence was
-	 * long enough. The supervisor believes it for hibernate_ms after idle_since_ns. */
+	/* The instance is not frozen before this time: WebSockets gave their tickets to waiting
+	 * ones before their own silence was long enough. The supervisor believes it for
+	 * hibernate_ms after idle_since_ns. */
 	_Atomic uint64_t awake_until_ns;
 };
 
@@ -105,8 +106,8 @@ struct board_gateway {
 	_Atomic uint16_t sleeping[INSTANCES_MAX + 1]; /* WebSockets that gave theirs back */
 };
 
-/* What ebb-ipc says of itself: which holds they are, for people to read. Only it writes here;
- * readers copy, and a torn copy is a wrong line in `ebb why`, nothing else. */
+/* ebb-ipc describes its holds here for people. Only ebb-ipc writes; readers copy, and a torn copy
+ * is a wrong line in `ebb why`, nothing else. */
 #define BOARD_NOTES_MAX 4 /* the first few holds of an instance */
 struct board_note {
 	_Atomic uint64_t id_high, id_low; /* of the request */
@@ -123,8 +124,8 @@ struct board_tally {
 };
 struct board_holder {
 	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a hold or release is under way */
-	/* generation << 32 | slot + 1 of the instance whose bytes it reads now; 0 = none. What a
-	 * dead one left here says whose message it died of. */
+	/* generation << 32 | slot + 1 of the instance whose bytes it reads now; 0 = none. When
+	 * ebb-ipc dies, this names the instance whose message it was reading. */
 	_Atomic uint64_t hearing;
 	struct board_note notes[INSTANCES_MAX][BOARD_NOTES_MAX];
 	struct board_tally tallies[INSTANCES_MAX];
@@ -155,8 +156,8 @@ void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by);
 /* The sum over all gateways; for showing. */
 uint32_t board_sleeping(struct board *b, uint32_t slot);
 
-/* Gateway: somebody waits for a ticket of this slot; to be said again every BOARD_WANT_NS while it
- * is so. It is a time and not a count, so that nothing has to be taken back for a dead gateway. */
+/* A gateway says that somebody waits for a ticket of this slot, again every BOARD_WANT_NS. It is a
+ * time and not a count, so nothing has to be taken back for a dead gateway. */
 #define BOARD_WANT_NS UINT64_C(10000000)
 void board_want(struct board *b, uint32_t slot, uint64_t now_ns);
 bool board_wanted(struct board *b, uint32_t slot, uint64_t now_ns);
@@ -177,8 +178,8 @@ void board_release(struct board *b, uint32_t slot, uint32_t generation);
 struct board_note *board_notes(struct board *b, uint32_t slot); /* BOARD_NOTES_MAX of them */
 struct board_tally *board_tally(struct board *b, uint32_t slot);
 _Atomic uint64_t *board_hearing(struct board *b);
-/* Supervisor, when ebb-ipc died: no hold is open any more. It may have died between two steps
- * anywhere, so the caller then touches every instance (fleet_touch). */
+/* The supervisor calls this when ebb-ipc died: no hold is open any more. ebb-ipc may have died
+ * between two steps, so the caller then touches every instance (fleet_touch). */
 void board_return_holds(struct board *b);
 /* Everything a dead gateway had open comes back; touched(ctx, slot) is called for each such slot,
  * and the caller writes "0" there: the gateway may have died between its CAS and its write. */
@@ -186,8 +187,8 @@ void board_return_tickets(struct board *b, uint32_t gateway,
 			  void (*touched)(void *ctx, uint32_t slot), void *ctx);
 /* Provisioned time so far. False if gateways never held still: keep the value read before. */
 bool board_awake_ns(struct board *b, uint32_t slot, uint64_t *out_ns);
-/* After a gateway died between opening work and starting the clock: brings the sum back between
- * what was read last and that plus the time since. */
+/* A gateway may die between opening work and starting the clock. This brings the sum back between
+ * the last reading and that reading plus the time since. */
 void board_awake_clamp(struct board *b, uint32_t slot, uint64_t low_ns, uint64_t high_ns);
 
 #endif

@@ -3,9 +3,9 @@
  * Records over SOCK_SEQPACKET: one message, one record, one exact size for its type.
  *
  * Every message is a struct wire_head and the record of that type (records.h). Descriptors travel
- * beside it (unix(7), SCM_RIGHTS). A receiver checks what it got against a table of
- * (type, size, descriptors, phase) -> handler; whatever is not in the table ends that peer. That
- * table is the whole attack surface of root, so a new row is a security review.
+ * beside it (unix(7), SCM_RIGHTS). A receiver checks what it got against a table of (type, size,
+ * descriptors, phase) -> handler; any other message ends that peer. That table is the whole attack
+ * surface of root, so a new row is a security review.
  */
 #ifndef EBB_WIRE_CHANNEL_H
 #define EBB_WIRE_CHANNEL_H
@@ -21,8 +21,8 @@ struct wire_head {
 	uint32_t size; /* bytes of the record behind this head */
 };
 
-/* One received message. The descriptors are the receiver's: take with keep_fd, or wire_message_fini
- * closes what is left. They are O_CLOEXEC. */
+/* One received message. The descriptors are the receiver's: take them with keep_fd, or
+ * wire_message_fini closes them. They are O_CLOEXEC. */
 struct wire_message {
 	struct wire_head head;
 	int fds[WIRE_FDS_MAX];

@@ -7,8 +7,8 @@
 
 /* ---- gateway -> ebbd ---- */
 
-/* A gateway used up its room in the instance's accept queue, or a request waits there for an answer
- * since waited_ms. */
+/* A gateway used up its room in the instance's accept queue, or a request has waited for an answer
+ * for waited_ms. */
 struct wire_queue_get {
 	uint32_t slot, generation;
 	uint32_t waited_ms, reserved;
@@ -16,8 +16,8 @@ struct wire_queue_get {
 
 /* ---- ebbd -> gateway ---- */
 
-/* Answers QUEUE_GET: connections that nobody has accepted yet, of all gateways; and of how many
- * this gateway may be the cause. */
+/* Answers QUEUE_GET: how many connections of all gateways nobody has accepted yet, and how many of
+ * them may be this gateway's. */
 struct wire_queue {
 	uint32_t slot, generation;
 	uint32_t length, share;

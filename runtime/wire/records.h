@@ -82,9 +82,9 @@ struct wire_exec {
 /* ---- ebbd -> gateway ---- */
 
 /* First record. fds: board, doorbell (eventfd: write 1 after a thaw), its counters (stats.h), the
- * writing end of its access log, listeners[listener_count].
- * The ring is inherited as fd GATEWAY_RING_FD (io_uring fds cannot be sent), made while root with
- * IORING_SETUP_R_DISABLED; ring_params is its struct io_uring_params as the kernel filled it. */
+ * writing end of its access log, listeners[listener_count]. The gateway inherits the ring as fd
+ * GATEWAY_RING_FD (io_uring fds cannot be sent), made while root with IORING_SETUP_R_DISABLED;
+ * ring_params is its struct io_uring_params as the kernel filled it. */
 #define GATEWAY_CONFIG_FDS 4 /* before the listeners */
 #define GATEWAY_CONTROL_FD 3
 #define GATEWAY_RING_FD    4
@@ -180,8 +180,8 @@ struct wire_instance_drain {
 	uint32_t all, reserved; /* all: its time is over, so WebSockets that do not sleep go too */
 };
 
-/* No instance of this service could be started: answer what waits with this (502, or 503 when
- * retry_after_s > 0 because the host is full). */
+/* No instance of this service could be started. The gateway answers the waiting requests with this
+ * (502, or 503 when retry_after_s > 0 because the host is full). */
 struct wire_start_failed {
 	uint32_t service, cause;
 	int32_t detail;
@@ -189,8 +189,9 @@ struct wire_start_failed {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* ROUTES_KNOWN, without a record: every service there is has been told; what matches none is
- * NO_SERVICE from now on. API_SETTLED: a cookie; the API has put all it knew from before. */
+/* ROUTES_KNOWN, without a record: ebbd has told every service; a request that matches none is
+ * NO_SERVICE from now on. API_SETTLED: a cookie; the API has put all services that it knew from
+ * before. */
 
 /* Requests of this kind were in flight when instances died. until_ns (CLOCK_MONOTONIC) 0: tell by
  * CLEARED if one is answered; else: answer them 503 until then, with this text. */
@@ -202,10 +203,10 @@ struct wire_ban {
 
 /* ---- gateway -> ebbd ---- */
 
-/* Requests wait and no instance had room. Idempotent: says the number now. ups: the last one it
- * heard of; while that is not ebbd's last, an instance is on its way to it that may have the room.
- * And how many were answered 503 OVERLOADED since the last one: the queue was full, they waited too
- * long, every instance gave them back. */
+/* Requests wait and no instance had room. Idempotent: it says the present number. ups is the last
+ * instance that the gateway heard of; while that is not ebbd's last, an instance with room may be
+ * on its way to it. It also says how many requests were answered 503 OVERLOADED since the last
+ * record: the queue was full, they waited too long, or every instance gave them back. */
 struct wire_need_instance {
 	uint32_t service, queued;
 	uint32_t ups;
@@ -226,8 +227,8 @@ struct wire_choice {
 	uint32_t service, slot, generation;
 	uint32_t reason;         /* enum wire_choice_reason */
 	uint32_t tickets, limit; /* of that instance, this request among them */
-	/* What else there was: awake and not saturated with room, frozen, saturated with room, of
-	 * an older revision, and those without room. */
+	/* The other instances, by kind: awake with room, frozen, saturated with room, of an older
+	 * revision, without room. */
 	uint32_t awake, frozen, saturated, older, full;
 	uint32_t made[WIRE_CHOICE_COUNT];
 };
@@ -245,8 +246,9 @@ struct wire_instance_suspect {
 	uint32_t reserved;
 };
 
-/* What was in flight on an instance that died by itself: kinds (a hash of method and path) with a
- * label each for people, and how many kinds more there were. One record for each INSTANCE_DOWN. */
+/* The requests in flight on an instance that died by itself: kinds (a hash of method and path),
+ * each with a label for people, and how many more kinds there were. One record for each
+ * INSTANCE_DOWN. */
 #define BLAME_KINDS_MAX  8
 #define BLAME_LABEL_SIZE 64
 struct wire_blame {
@@ -318,7 +320,7 @@ struct wire_service_put {
 	uint32_t hibernate_ms;    /* for gateways, see wire_route_put */
 	uint32_t flags;           /* WIRE_SERVICE_* */
 	/* 0: the service itself. Else this is an earlier revision that serves beside it and gets
-	 * share_permille of its requests; of its own are only instances and queue, not hosts or
+	 * share_permille of its requests. It has its own instances and queue, but no hosts and no
 	 * prefix. (name, variant) names it, as does SERVICE_DEL. */
 	uint32_t variant, share_permille;
 	uint32_t layer_count, host_count;
@@ -331,8 +333,8 @@ struct wire_service_put {
 	uint32_t upstream; /* enum wire_http */
 };
 
-/* What becomes of the timers of a frozen instance: thawed in time for them; late; or, where the
- * image is no runtime of ours, in time but for short ticks that do nothing. */
+/* Timers of a frozen instance: it is thawed in time for them; or they are late; or, where the image
+ * is no runtime of ours, in time except short ticks that do nothing. */
 enum wire_timers { WIRE_TIMERS_AUTO, WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 
 struct wire_service_del {
@@ -341,8 +343,8 @@ struct wire_service_del {
 	char name[SERVICE_NAME_SIZE];
 };
 
-/* Starts an instance of the present revision if there is none: RESULT says that it was taken in,
- * events say what became of it. */
+/* Starts an instance of the present revision if there is none. RESULT says that ebbd took the wish,
+ * events say how the start ended. */
 struct wire_service_start {
 	uint64_t cookie;
 	char name[SERVICE_NAME_SIZE];
@@ -362,8 +364,9 @@ struct wire_image_import {
 					  */
 };
 
-/* What an image says of itself (OCI image-spec config.md), names resolved against its own
- * /etc/passwd and /etc/group by ebb-unpack. entrypoint and cmd keep apart for overriding. */
+/* An image's own description (OCI image-spec config.md). ebb-unpack resolved the names with the
+ * image's /etc/passwd and /etc/group. entrypoint and cmd stay apart, so that each can be
+ * overridden. */
 struct wire_image_config {
 	uint32_t uid, gid;
 	uint32_t groups[32];
@@ -566,8 +569,8 @@ struct wire_ipc_down {
 	uint32_t slot, generation;
 };
 
-/* The program asks for its replacement: it takes no new work, finishes and is replaced. failed: it
- * says that it cannot go on (unrecoverable-error). */
+/* A program asks for its replacement: it takes no new work, finishes and is replaced. failed: the
+ * program says that it cannot go on (unrecoverable-error). */
 struct wire_ipc_retire {
 	uint32_t slot, generation;
 	uint32_t failed, reserved;

@@ -67,8 +67,8 @@ struct wire_unpack_user {
 	char users[8192];
 };
 
-/* READ: what was asked for has flowed, or the archive is bad. DESCRIBE, APPLY, USER: the end. err
- * is 0 or a positive errno; text names blob and cause. */
+/* READ: the wanted blob has flowed, or the archive is bad. DESCRIBE, APPLY, USER: the end. err is 0
+ * or a positive errno; text names blob and cause. */
 struct wire_unpack_done {
 	int32_t err;
 	uint32_t reserved;
