@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cgroups of instances: one tree owned by ebb, <root>/<service>/<instance>, in pure v2 or hybrid
- * mode.
+ * Cgroups of instances: one tree owned by ebb, <base>/<tree>/instances/<number>, in pure v2 or
+ * hybrid mode.
  *
  * Runs in ebbd (root). Freezing, killing and cpu.stat always come from the cgroup2 mount (they need
  * no controller); limits come from v2 where its controllers are enabled, else from the v1
- * hierarchies. Which file a limit is written to is known to cgroups/limits.c only. A cgroup
- * directory is used once and never killed above a leaf: cgroup.kill on it or an ancestor makes
- * later CLONE_INTO_CGROUP children there die at birth. Documentation/admin-guide/cgroup-v2.rst.
- * Nothing here logs or sleeps.
+ * hierarchies. Only cgroups/limits.c knows which file a limit goes to. A cgroup directory is used
+ * once, and only leaves are killed: cgroup.kill on a directory or its ancestor makes later
+ * CLONE_INTO_CGROUP children there die at birth. Documentation/admin-guide/cgroup-v2.rst. Nothing
+ * here logs or sleeps.
  */
 #ifndef EBB_CGROUPS_CGROUP_H
 #define EBB_CGROUPS_CGROUP_H
@@ -28,12 +28,11 @@ int cgroup_tree_open(const char *name, struct cgroup_tree **out, char *err, size
 /* Removes the tree's directories (which must be empty of processes); NULL is fine. */
 void cgroup_tree_remove(struct cgroup_tree *t);
 void cgroup_tree_close(struct cgroup_tree *t);
-/* Kills whatever an earlier ebbd left behind in this tree: thaws, kills leaves, removes. Blocks
- * until it is gone (poll on cgroup.events), at most timeout_ms. Returns the number of leaves, or
- * -errno. */
+/* Empties this tree of an earlier ebbd's instances: thaws, kills leaves, removes. Blocks until it
+ * is gone (poll on cgroup.events), at most timeout_ms. Returns the number of leaves, or -errno. */
 int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms);
-/* Where the cpu controller is v1's: the caller, and whom it starts, goes into a directory of the
- * tree beside the instances. 0 or -errno. Purging and removing the tree move it out again. */
+/* Where the cpu controller is v1's, the caller and its children go into a directory of the tree
+ * beside the instances. 0 or -errno. Purging and removing the tree move them out again. */
 int cgroup_own_enter(const struct cgroup_tree *t);
 /* "v2" or "hybrid", and whether each limit can be set: for ebb doctor and the log. */
 struct cgroup_abilities {
@@ -64,10 +63,10 @@ int cgroup_create(struct cgroup_tree *t, const char *service, const char *instan
 /* Sets the limits of a leaf made before it was known what it would be for. 0 or -errno. */
 int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
 		      const struct cgroup_limits *limits);
-/* What whoever is born in the leaf (CLONE_INTO_CGROUP reaches cgroup2 only) has to be written into
- * to be in it everywhere: cgroup.procs of the v1 hierarchies, write-only. Moving costs an RCU grace
- * period (4-12 ms), so it is done ahead of need. Returns how many, 0 in pure v2, or -errno; the
- * caller closes them. */
+/* Opens cgroup.procs of the leaf in each v1 hierarchy, write-only. CLONE_INTO_CGROUP puts a child
+ * into cgroup2 only; its pid has to be written into these. A move costs an RCU grace period (4-12
+ * ms), so it is made ahead of need. Returns how many, 0 in pure v2, or -errno; the caller closes
+ * them. */
 #define CGROUP_JOINS_MAX 3
 int cgroup_joins(struct cgroup_tree *t, const struct cgroup *g, int fds[CGROUP_JOINS_MAX]);
 /* Moves a process (not a thread) into the leaf, in every hierarchy. 0 or -errno. */

@@ -2,8 +2,8 @@
 /*
  * One instance's directories, the same path in every hierarchy.
  *
- * A process is moved in cgroup2 first and into v1 afterwards, so whoever is in a v1 leaf is also in
- * the cgroup2 leaf: cgroup.kill there reaches everybody.
+ * A process is moved in cgroup2 first and into v1 afterwards, so each process of a v1 leaf is also
+ * in the cgroup2 leaf: cgroup.kill there reaches all of them.
  */
 #include "cgroups/tree.h"
 

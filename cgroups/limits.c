@@ -4,9 +4,9 @@
  *
  * CPU: 100 ms periods with a burst of one quota. Instances sleep between short pieces of work; with
  * 20 ms periods a quarter of a CPU would be 5 ms at a time, and almost every request would be
- * throttled in its middle, while 100 ms lets it run to its end. What was saved up while idle (at
- * most one more quota, cpu.max.burst) covers the second request in the same window. Quotas below
- * 1 ms are refused by the kernel, which would be 5 % of a CPU with 20 ms periods.
+ * throttled in its middle, while 100 ms lets it run to its end. The burst that was saved while idle
+ * (at most one more quota, cpu.max.burst) covers the second request in the same window. Quotas
+ * below 1 ms are refused by the kernel, which would be 5 % of a CPU with 20 ms periods.
  *
  * Memory: no swap (a frozen instance's pages would move there and its thaw would pay), the whole
  * instance dies on OOM. memory.high stays unset: it slows an instance down without telling anybody.

@@ -145,7 +145,7 @@ static int open_if_delegated(const struct cgroup_mount *m, const char *path)
 }
 
 /* Opens own if it is delegated, or the directory above when we are in its supervisor leaf; own is
- * cut to what was opened. */
+ * cut to the opened path. */
 static int open_delegated(const struct cgroup_mount *m, char *own, bool *inside)
 {
 	char *slash = strrchr(own, '/');

@@ -15,8 +15,9 @@
  * -errno. */
 int child_fork(uint64_t namespaces, int *out_pid_fd);
 
-/* Runs work(fd, self) in a child that keeps no descriptor but fd (borrowed) and stderr; its value
- * (0 or -errno) becomes the exit code. For blocking disk work on our own files. 0 or -errno. */
+/* Runs work(fd, self) in a child that keeps no descriptor but fd (borrowed) and stderr. Its value
+ * (0 or -errno) becomes the exit code. It is for blocking disk work on our own files. 0 or
+ * -errno. */
 int child_run(int (*work)(int fd, const void *self), int fd, const void *self, int *out_pid_fd);
 
 /* Takes the status of an ended child: 1 and the status as wait(2) encodes it, 0 while it runs, or

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The image store, seen from ebbd (root): layers by diff_id, mounted once, shared by all instances.
+ * The image store, seen from ebbd (root): pieces by the chain of their layers, mounted once, shared
+ * by all instances.
  *
  * Root parses nothing of an image. ebb-unpack (own user namespace, chroot, seccomp, one job)
  * verifies and unpacks archives into a staging directory seen through an id-mapped mount, so that
  * on disk files carry the image's own ids 0..65535; mkfs.erofs, confined the same way, makes one
- * erofs file per layer. The store is <dir>/layers/<diff_id>.erofs, or <dir>/layers/<diff_id>/ where
- * the kernel has no erofs; overlay whiteouts (char 0:0) and user.overlay.opaque are kept in the
- * layer, so layers are shared between images and the overlay is mounted with "userxattr". The store
- * directory is 0700. Nothing here logs.
+ * erofs file of each. The store is <dir>/pieces/<key>.erofs, or <dir>/pieces/<key>/ where the
+ * kernel has no erofs (store.h). A piece keeps overlay whiteouts (char 0:0) and
+ * user.overlay.opaque, so images share pieces and the overlay is mounted with "userxattr". The
+ * store directory is 0700. Nothing here logs.
  */
 #ifndef EBB_IMAGES_IMAGE_H
 #define EBB_IMAGES_IMAGE_H
@@ -47,10 +48,10 @@ struct image_import;
 int image_import_start(struct image_store *s, const struct wire_image_import *job, int source_fd,
 		       struct image_import **out);
 int image_import_fd(const struct image_import *i);
-/* Takes what happened. 0: not finished; 1: finished, *done filled (done->err says how; on failure
- * nothing is left behind); then image_import_free. Never blocks long. */
+/* Takes the next event. 0: not finished; 1: finished, *done filled (done->err says how; on failure
+ * nothing is left behind); then call image_import_free. Never blocks long. */
 int image_import_step(struct image_import *i, struct wire_image_done *done);
-/* Once it is finished: which ebb-unpack died by a signal that nobody sent, and of what; "" if none
+/* After the end: which ebb-unpack died by a signal that nobody sent, and of what; "" if none
  * did. */
 const char *image_import_death(const struct image_import *i);
 /* Ends it: kills its child and cleans up; image_import_step then says when that is done. */

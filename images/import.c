@@ -280,8 +280,8 @@ static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
 	[STAGE_SYNC] = on_sync_end,      [STAGE_CLEAN] = on_clean_end,
 };
 
-/* What no unpacker does by itself: a crash, or a call that its filter forbids, by name. SIGKILL is
- * ours, or a limit's. */
+/* Notes a crash of an unpacker, or the call that its filter forbids, by name. SIGKILL is ours, or a
+ * limit's. */
 static void note_death(struct image_import *i, enum import_worker which, int status)
 {
 	static const char *const names[WORKER_COUNT] = {"READ", "HASH", "HERE"};

@@ -25,8 +25,8 @@ struct worker {
 	int output_fd;  /* memfd: what it said on stdout and stderr, or -1 */
 };
 
-/* What is known of the layer (or the documents) under way; each of its three processes says one
- * thing. */
+/* Facts about the layer (or the documents) under way; each of its three processes says one of
+ * them. */
 struct layer_fate {
 	bool flowed, hashed, applied; /* said, whatever it was */
 	struct wire_unpack_done read, apply;

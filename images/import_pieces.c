@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pieces of an import: one directory of staging for each, which is all that the children of that
- * piece see of it. A piece bears the name of the chain of layers up to its own, so whoever was
- * taken over by those layers can spoil nothing that others than they made.
+ * Pieces of an import. Each has a directory of staging, and the children of that piece see no
+ * other. A piece bears the name of the chain of layers up to its own, so a child that those layers
+ * took over can spoil only a piece of that name.
  */
 #include "images/import.h"
 

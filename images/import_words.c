@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the children of an import say. All of it is foreign but HASH's, which parses nothing: READ
- * and APPLY decide about nothing but whether this import goes on, and what is stored is named by
- * what HASH says of the bytes that flowed.
+ * The words of an import's children. All are foreign but those of HASH, which parses nothing. READ
+ * and APPLY decide only whether this import goes on. HASH names the stored pieces, by the bytes
+ * that flowed.
  */
 #include "images/import.h"
 

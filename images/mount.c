@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Layers as mounts. An erofs file is mounted once, below mnt/; a plain directory is used where it
- * stands. Whoever wants it clones it (open_tree) with the attributes and id map of its own. */
+ * stands. A user of it makes a clone (open_tree) with attributes and an id map of its own. */
 #include "images/store.h"
 
 #include <errno.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Overlayfs finds its layers by path only (kernels before 6.13), so they stand for a moment in a
- * tmpfs, with names of one byte: 127 of them and what parts them fit the 256 bytes fsconfig(2)
- * takes, and they are resolved from there as working directory. The overlay keeps private clones.
- * All are taken down in one step: the kernel waits for readers once for each.
+ * tmpfs, with names of one byte. 127 names with their colons fit the 256 bytes that fsconfig(2)
+ * takes; they are resolved from there as working directory. The overlay keeps private clones. All
+ * are taken down in one step, because the kernel waits for readers once for each step.
  *
- * What overlayfs does for itself it does with the rights and the file system ids of who mounts it.
- * An id-mapped upper directory has no id for the host's root, and a whiteout would end with
- * EOVERFLOW: the mount is made with the ids that are 0 there.
+ * overlayfs works with the rights and the file system ids of its mounter. An id-mapped upper
+ * directory has no id for the host's root, so a whiteout would end with EOVERFLOW: the mount is
+ * made with the ids that are 0 there.
  */
 #include "images/overlay.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What layers on layers show, inside a jail under construction: as the host's root, in a mount
+/* Mounts layers on layers inside a jail under construction: as the host's root, in a mount
  * namespace of its own, with an empty tmpfs as working directory. */
 #ifndef EBB_IMAGES_OVERLAY_H
 #define EBB_IMAGES_OVERLAY_H

@@ -15,8 +15,8 @@
  * AF_UNIX) inside net_ns_fd. The calling thread is back in home_ns_fd afterwards; if that fails the
  * program must not go on (-ENOTRECOVERABLE). All or nothing: 0 with fds filled, or -errno. */
 int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t count);
-/* A listening abstract unix socket inside the namespace (for runtimes that inherit LISTEN_FDS),
- * non-blocking, O_CLOEXEC. Returns it or -errno. */
+/* Makes a listening abstract unix socket inside the namespace (for runtimes that inherit
+ * LISTEN_FDS), non-blocking, O_CLOEXEC. Returns it or -errno. */
 int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog);
 /* Starts connecting a socket from netns_sockets to 127.0.0.1:port. 1 connected, 0 under way (poll
  * for POLLOUT, then netns_connect_result; or call it again), -ECONNREFUSED: nobody listens yet; the
@@ -26,8 +26,8 @@ int netns_connect_result(int socket_fd);
 /* Connects one of family AF_UNIX to an abstract name. The kernel decides at once: 0 it is in the
  * listener's queue, -ECONNREFUSED nobody listens, -EAGAIN the queue is full. */
 int netns_connect_unix(int socket_fd, const char *name);
-/* How many connections a listener inside has that nobody accepted yet, and how many it may have
- * (the kernel lets one more in). Of several listeners on one port (SO_REUSEPORT), the fullest. */
+/* How many connections of a listener inside nobody has accepted yet, and how many it may have (the
+ * kernel lets one more in). Of several listeners on one port (SO_REUSEPORT), the fullest. */
 struct netns_queue {
 	uint32_t length, max;
 };

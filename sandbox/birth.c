@@ -55,10 +55,11 @@ static void newborn_fini(struct newborn *n)
 	fd_close(&n->own_fd);
 }
 
-/* Many tables of the kernel (inotify, signals, timers, message queues, namespaces) are counted by
- * the uid that owns a user namespace, in the namespace around it, and that is whoever cloned it. As
- * root, one instance would take what all others and the host's root have; so a sandbox is cloned
- * under the first id of its own range. Capabilities stay (SECBIT_NO_SETUID_FIXUP, set_up). */
+/* The kernel counts many tables (inotify, signals, timers, message queues, namespaces) by the uid
+ * that owns a user namespace, in the namespace around it. That is the uid that cloned it. Under
+ * root's uid, one instance could use up the share of all others and of the host's root, so a
+ * sandbox is cloned under the first id of its own range. Capabilities stay (SECBIT_NO_SETUID_FIXUP,
+ * set_up). */
 static int become_owner(uid_t uid)
 {
 	return setresuid((uid_t)-1, uid, (uid_t)-1) < 0 ? -errno : 0;
@@ -203,8 +204,8 @@ static int ask_for_senders(int socket_fd, int on)
 	return setsockopt(socket_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
-/* The child waits for a first word; then its own child says that all is armed, or one of them what
- * failed. */
+/* The child waits for a first word. Then its own child says that all is armed, or one of the two
+ * names the step that failed. */
 static int hear_armed(struct newborn *n, struct sandbox_word *fault)
 {
 	struct sandbox_word word = {.says = SAYS_ARMED};
@@ -334,8 +335,8 @@ static int close_streams(void)
 	return 0;
 }
 
-/* Not through libc, which keeps 32 and 33 for itself; whoever started us may have ignored them.
- * EINVAL for SIGKILL and SIGSTOP. */
+/* Not through libc, which keeps 32 and 33 for itself; our parent may have ignored them. EINVAL for
+ * SIGKILL and SIGSTOP. */
 static void reset_signal(int number)
 {
 	const struct {
@@ -348,8 +349,8 @@ static void reset_signal(int number)
 	(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(by_default.mask));
 }
 
-/* What a whole instance may have, whatever the host's own limits are: a user namespace is given the
- * limits of whoever makes it (ucounts), and every process of an instance inherits them. */
+/* The limits of a whole instance, independent of the host's own. A user namespace gets the limits
+ * of its maker (ucounts), and every process of an instance inherits them. */
 static int limit_instances(void)
 {
 	static const struct {

@@ -106,7 +106,7 @@ static int pivot(struct inside *in)
 	return 0;
 }
 
-/* Waits for the kernel's readers (0.1 ms), so it is done beside the function's start: for that
+/* This waits for the kernel's readers (0.1 ms), so it runs beside the function's start. For that
  * moment the function could find the stage's empty, read-only directories at "/..", and nothing
  * else. */
 static int drop_stage(struct inside *in)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Puts into <scratch>/u, the upper layer before it is mounted, /etc/hosts and /etc/hostname: an
- * image cannot know the name of its instance, so what it brings is hidden, as other container
+ * image cannot know the name of its instance, so its own files are hidden, as other container
  * runtimes do. Its /etc keeps mode, owner and times; where it has no such directory (a link, say)
  * nothing is written. Writing there is cheap; through the overlay it would be a copy-up on the path
  * of a cold start. 0 or -errno. */

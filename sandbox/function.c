@@ -33,8 +33,8 @@ static int limit_resources(struct inside *in)
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
-/* Leaves the descriptor table it shares with PID 1. Input is null already; output and the listening
- * socket take their places. All else closes itself on execution. */
+/* Leaves the descriptor table that it shares with PID 1. Input is null already; output and the
+ * listening socket take their places. Every other descriptor closes itself on exec. */
 static int place_descriptors(struct inside *in)
 {
 	int output_fd = in->claim->output_fd, listen_fd = in->claim->listen_fd;
@@ -61,8 +61,8 @@ static int load_filter(struct inside *in)
 	return filter_load(in->with_ring ? &in->shared->ring_filter : &in->shared->function_filter);
 }
 
-/* The kernel obeys the stricter of two filters: this one can only narrow. Last, for it allows
- * nothing of ours but execve. */
+/* The kernel obeys the stricter of two filters, so this one can only narrow. It is loaded last,
+ * because it allows only execve of our own calls. */
 static int load_strict(struct inside *in)
 {
 	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;
@@ -73,8 +73,8 @@ static int enter_cwd(struct inside *in)
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
 }
 
-/* Parks, and hands over the IPC socket. Whoever hears this has both of us ready: PID 1 has nothing
- * left to do but to listen. */
+/* Parks, and hands over the IPC socket. The message means that both processes are ready: PID 1 only
+ * listens from now on. */
 static int park(struct inside *in)
 {
 	struct sandbox_word armed = {.says = SAYS_ARMED};
@@ -141,8 +141,8 @@ static const char *search_path(char *const *envp)
 	return DEFAULT_PATH;
 }
 
-/* ENOENT is said of a file that is there, too: its loader, or the interpreter of its first line, is
- * what lacks. */
+/* The kernel says ENOENT for a file that exists, too, when its loader or the interpreter of its
+ * first line is missing. */
 static int why_not(const char *file)
 {
 	int r = -errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to sandbox/: what the processes of a sandbox know, and the steps they take.
+ * Private to sandbox/: the data of a sandbox's processes, and their steps.
  *
  *   ebbd --fork--> zygote --clone3--> PID 1 of a sandbox --fork--> the function
  *                  template.c         arm.c, claim.c               function.c
@@ -114,8 +114,8 @@ struct step {
  * for fault injection fails with EIO instead of being taken. */
 int steps_run(struct inside *in, const struct step *steps, size_t count,
 	      struct sandbox_word *fault);
-/* Tells ebbd what failed. One word per sandbox: the socket takes nothing more after it, whoever of
- * its processes wants to add something (PID 1 would report the function's exit). */
+/* Tells ebbd what failed. A sandbox says one word: the socket takes no further one from any of its
+ * processes (PID 1 would report the function's exit). */
 void step_timed(const struct shared *shared, enum sandbox_step step, uint64_t begun_ns);
 void step_report(int control_fd, const struct sandbox_word *fault);
 struct sandbox_word step_fault(enum sandbox_step step, int err);

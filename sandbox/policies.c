@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The filters of a function, from the host's policy text or ebb's own: plain, with a ring, of
- * the zygote; and the one of ebb on top of either (ebb.seccomp: "strict"). */
+/* The filters of a function, from the host's policy text or ebb's own: plain, with a ring, and of
+ * the zygote. ebb's strict filter stands on top of the first two (ebb.seccomp: "strict"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

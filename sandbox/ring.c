@@ -2,11 +2,12 @@
 /*
  * The one io_uring of a function that may have it (sandbox_claim of a sandbox armed with a ring).
  *
- * Seccomp does not see what a ring does, so the ring itself is closed down before the function's
- * filter, which refuses io_uring_setup and io_uring_register, is loaded: it works on descriptors
- * the function holds and cannot open, connect, map or send one; no identity but the caller's, no
- * SQPOLL, no forced worker threads. It is created disabled and enabled here, by the thread that
- * will execute the function: SINGLE_ISSUER then refuses it to every other thread and to forks.
+ * Seccomp does not see what a ring does, so the ring itself is restricted before the function's
+ * filter is loaded, which refuses io_uring_setup and io_uring_register. The ring works on
+ * descriptors that the function holds. It cannot open, connect, map or send one, and has no
+ * identity but the caller's, no SQPOLL and no forced worker threads. It is created disabled and
+ * enabled here, by the thread that will execute the function: SINGLE_ISSUER then refuses it to
+ * every other thread and to forks.
  */
 #include <errno.h>
 #include <fcntl.h>

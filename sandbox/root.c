@@ -3,11 +3,11 @@
  * The root file system of one instance: image layers, seen through its id map, under a tmpfs.
  *
  * Runs in ebbd. Overlay finds its layers by path only (kernels before 6.13), so they stand for a
- * moment in the tmpfs at stage_dir, with names of one byte: 127 of them and what parts
- * them fit the 256 bytes fsconfig(2) takes, and they are resolved from the tmpfs as working
- * directory. The overlay keeps private clones, so the stage is taken down at once. The overlay
- * belongs to the host's user namespace: its copies into the tmpfs are made with ebbd's rights, the
- * instance's ids and nothing else of ours.
+ * moment in the tmpfs at stage_dir, with names of one byte. 127 names with their colons fit the 256
+ * bytes that fsconfig(2) takes; they are resolved from the tmpfs as working directory. The overlay
+ * keeps private clones, so the stage is taken down at once. The overlay belongs to the host's user
+ * namespace: its copies into the tmpfs are made with ebbd's rights, the instance's ids and nothing
+ * else of ours.
  *
  * Layers mark what they replace with user.overlay.*, which is the only name ebb-unpack may write,
  * so an overlay of layers needs "userxattr", and its upper layer must then take user xattrs. A
@@ -75,8 +75,8 @@ static int make_owned_dir(int scratch_fd, const char *name, mode_t mode, const s
 }
 
 /* The mount points are made before the overlay is: a directory of the upper layer hides a link or a
- * file of an image, which so is never looked at. (Replacing one through the overlay would need a
- * user xattr, which tmpfs does not have before Linux 6.6.) */
+ * file of an image, so nobody looks at that. (Replacing one through the overlay would need a user
+ * xattr, which tmpfs does not have before Linux 6.6.) */
 static int make_upper(int scratch_fd, const struct armed *a)
 {
 	static const char *const mount_points[] = {"u/proc", "u/sys", "u/dev"};
@@ -90,7 +90,7 @@ static int make_upper(int scratch_fd, const struct armed *a)
 }
 
 /* A clone of the layer with the instance's ids. A detached mount could not be cloned before Linux
- * 6.15; as it is the caller's own it may be used up. */
+ * 6.15; it is the caller's own, so this may use it up. */
 static int map_layer(int layer_fd, const struct armed *a)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY |

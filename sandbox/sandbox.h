@@ -30,7 +30,7 @@ enum sandbox_step { SANDBOX_STEPS(X) SANDBOX_STEP_COUNT };
 #undef X
 const char *sandbox_step_name(uint32_t step); /* "pivot", ... */
 
-/* What comes up an armed sandbox's control socket after the claim (SOCK_SEQPACKET, one each). EOF
+/* Records on an armed sandbox's control socket after the claim (SOCK_SEQPACKET, one each). EOF
  * without SANDBOX_SAYS_EXIT: PID 1 was killed. */
 enum sandbox_says {
 	SANDBOX_SAYS_FAULT, /* a: enum sandbox_step, b: errno; the function never ran */

@@ -3,11 +3,11 @@
  * The limits of an instance where run-times look for them: plain files below /sys/fs/cgroup, with
  * the names and texts of cgroup v2 and, for older libraries, v1. They are no cgroup file system:
  * nothing can be changed, frozen or watched through them, and they are this instance's own. Node
- * (libuv), and whatever else opens the files without asking mountinfo, believes them; the others
- * are told by variables (runtime/api/exec_limits.c).
+ * (libuv), and every run-time that opens the files without asking mountinfo, believes them;
+ * variables tell the others (runtime/api/exec_limits.c).
  *
  * /proc/meminfo is covered by a plain file too, with the limit as the host's memory. Its numbers
- * are those of the beginning and do not move: all of it is free. What is used stands nowhere yet.
+ * are those of the beginning and do not move: all of it is free. No file says yet how much is used.
  *
  * PID 1 makes them while arming and writes the few that depend on the service at the claim.
  */

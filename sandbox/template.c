@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The zygote's root: a tmpfs with what sandboxes are made from, and nothing of the host.
+ * The zygote's root: a tmpfs with the parts of a sandbox, and nothing of the host.
  *
  *   /dev/null   for the standard streams of what waits
  *   /proc   /sys  fresh mounts, fully visible: without them the kernel refuses to mount either in a
@@ -10,10 +10,10 @@
  * A sandbox gets a locked copy of these few mounts at clone time; that is cheaper than a copy of
  * the host's table, and a parked sandbox that goes wrong finds nothing here.
  *
- * What a function can open is not among them: inotify(7) and flock(2) work on inodes, so one device
- * node seen by two tenants lets each watch what the other opens. Every sandbox gets a file system
- * of its own with its device nodes and the empty directory its masks are made of (template_own).
- * The zygote makes it, since nobody in a user namespace may make a device node.
+ * Files that a function can open are not among them: inotify(7) and flock(2) work on inodes, so two
+ * tenants with one device node could watch each other. Every sandbox gets a file system of its own
+ * with its device nodes and the empty directory its masks are made of (template_own). The zygote
+ * makes it, since nobody in a user namespace may make a device node.
  */
 #include <errno.h>
 #include <fcntl.h>

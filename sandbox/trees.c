@@ -3,9 +3,9 @@
  * /proc, /sys and /dev of a sandbox, made while arming on the stage, which is the working
  * directory; at the claim each is moved into the image's root in one call.
  *
- * What is masked and what is read-only follows the container runtimes' list (OCI runtime-spec,
- * config-linux.md), with more that tells one host from another or of its other tenants: its boot
- * (a boot id of the sandbox's own stands in its place), disks, interrupts, memory zones, devices.
+ * Masked and read-only paths follow the container runtimes' list (OCI runtime-spec,
+ * config-linux.md). More paths are masked that tell one host from another or tell of its tenants:
+ * its boot (the sandbox has a boot id of its own), disks, interrupts, memory zones, devices.
  * Run-times look at processors and memory, so those stay. The function owns no id of the host and
  * no capability, so these are the second fence, not the first.
  */

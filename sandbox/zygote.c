@@ -246,8 +246,8 @@ void armed_fini(struct armed *a)
 	fd_close(&a->ipc_fd);
 }
 
-/* /dev/stdout inside opens the pipe anew, which asks for its owner, or for a mode that lets others
- * write: a server that has become another user opens its logs again. */
+/* /dev/stdout inside opens the pipe anew, and the kernel then checks its owner and mode: a server
+ * that has become another user opens its logs again. */
 static int give_output(int output_fd, uint32_t host_uid)
 {
 	struct stat st;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Root's builds are in a control group each, in a tree named after the range of ids they hold: what
- * a killed build left there is removed by the next holder of the range. */
+/* Each build of root is in a control group of its own, in a tree named after its range of ids. The
+ * next holder of the range removes groups that a killed build left. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * Which ids of the host a sandbox has (user_namespaces(7)).
  *
  * Root: 65536 ids that no user, no instance and no other build has, held by a lock on a file of
- * RANGE_DIR. The user namespace is made by the first id of the range, so that what the kernel
- * counts by user (namespaces, keys, inotify) is counted there and not on root.
+ * RANGE_DIR. The first id of the range makes the user namespace, so that the kernel counts
+ * namespaces, keys and inotify there and not on root.
  *
  * A user: the first range that subuid(5) gives him, by newuidmap(1); without one his own id becomes
  * 1000 inside. Either way nothing of his files is visible, and no process of his.

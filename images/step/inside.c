@@ -147,9 +147,9 @@ static int drop_caps(struct inside *in)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}};
 
-	/* A change of ids may have taken CAP_SETPCAP; then all else went with it, and no exec of
-	 * this id can give any back. The set that execve could draw from is emptied where it can.
-	 */
+	/* A change of ids may have taken CAP_SETPCAP. Then all other capabilities went with it, and
+	 * no exec of this id can give any back. Where CAP_SETPCAP is left, the set that execve
+	 * could draw from is emptied. */
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 && errno != EPERM)
 		return -errno;
 	for (unsigned long cap = 0; cap < 64; cap++)
@@ -177,8 +177,7 @@ static bool is_kept(const struct step_run *run, int fd)
 	return fd <= STDERR_FILENO;
 }
 
-/* Everything but what was asked for is closed, and standard input is what was kept as 0, or empty.
- */
+/* Closes every descriptor that was not asked for. Standard input is the one kept as 0, or empty. */
 static int close_rest(struct inside *in)
 {
 	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

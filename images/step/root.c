@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a sandbox of a build sees: a read-only root (a base, or /usr of the host), a bounded memory
- * file system that all steps of this build share, /dev with five nodes, /proc masked as an
+ * A sandbox of a build sees a read-only root (a base, or /usr of the host), a bounded memory file
+ * system that all steps of this build share, /dev with five nodes, and /proc masked as an
  * instance's is. There is no /sys.
  *
  * Everything is opened by its path first; then, for a user, files are made as the id the sandbox

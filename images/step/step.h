@@ -3,9 +3,9 @@
  * ebb-step: runs the steps of one build, each in a sandbox of its own (README.md).
  *
  * Runs as the caller of `ebb build`: root, or a user with user namespaces. It reads nothing of the
- * project itself; what does has no id of the host's root, no capability, no network, a filter, a
- * read-only root and a memory file system of a bounded size to write to. A step of the confinement
- * that fails ends the build (exit code STEP_SETUP_FAILED), never only warns.
+ * project itself. A program that does has no id of the host's root, no capability, no network, a
+ * filter, a read-only root, and a memory file system of bounded size to write to. A step of the
+ * confinement that fails ends the build (exit code STEP_SETUP_FAILED), never only warns.
  */
 #ifndef EBB_IMAGES_STEP_H
 #define EBB_IMAGES_STEP_H

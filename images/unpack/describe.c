@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * DESCRIBE sees nothing of an archive but the image's documents. Whoever could take it over by them
- * speaks for the image that bears their digest (which HASH says), and for no other.
+ * DESCRIBE sees only the image's documents, nothing else of an archive. Documents that take it over
+ * can only speak for the image with their digest (HASH names it), and for no other.
  */
 #include "images/unpack/unpack.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What `docker save`, podman, Bazel, Nix, ko, jib and `skopeo copy ... docker-archive:` write:
- * manifest.json names a config, most often by its digest, and layers, which only their diff_ids
- * vouch for. */
+/* The archives of `docker save`, podman, Bazel, Nix, ko, jib and `skopeo copy ... docker-archive:`.
+ * manifest.json names a config, most often by its digest, and layers, for which only their diff_ids
+ * vouch. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * READ, second half: layers flow out of the archive, decompressed, as they are asked for. What the
- * manifest says of a layer's file (size, digest) is checked here for the sake of a clear sentence;
- * what flowed is hashed by another process, which decides.
+ * READ, second half: layers flow out of the archive, decompressed, as they are asked for. The
+ * manifest's size and digest of a layer's file are checked here for the sake of a clear sentence.
+ * Another process hashes the bytes that flowed, and decides.
  */
 #include "images/unpack/unpack.h"
 

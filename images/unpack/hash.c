@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HASH: the process whose word names what enters the store. It sees foreign bytes, but only to hash
- * and pass them: nothing here depends on what the bytes are. */
+/* HASH names every piece that enters the store. It sees foreign bytes, but only hashes them and
+ * passes them on: nothing here depends on their meaning. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>

@@ -60,8 +60,8 @@ static int find_user(struct unpack *u)
 	return wire_send(u->control_fd, WIRE_UNPACK_USER_FOUND, &user, sizeof(user), NULL, 0);
 }
 
-/* What each may: writing as the image's root takes four rights (whiteouts need no CAP_MKNOD since
- * Linux 5.8), and passwd may be closed to its own root. */
+/* The capabilities of each role. Writing as the image's root takes four (whiteouts need no
+ * CAP_MKNOD since Linux 5.8), and passwd may be closed to its own root. */
 static const struct role {
 	uint32_t caps;
 	unsigned int fds;

@@ -99,8 +99,8 @@ static bool ref_fits(const struct json *descriptor, const char *wanted)
 	       (name && strcmp(name, wanted) == 0);
 }
 
-/* An image, and not what lies beside it: signatures, lists of parts, attestations (whose platform
- * is unknown/unknown besides). */
+/* Whether it is an image, and not a thing beside one: a signature, a list of parts, an attestation
+ * (whose platform is unknown/unknown besides). */
 static bool is_image(const struct json *descriptor)
 {
 	const char *type = json_string(json_get(descriptor, "mediaType"));

@@ -82,8 +82,8 @@ static int step_link(struct walk *w, const char *name)
 	return target[0] == '/' ? to_root(w) : 0;
 }
 
-/* A directory that no layer brought: root's, 0755, as old as what needs it. The one it is made in
- * does not show that. */
+/* Makes a directory that no layer brought: root's, 0755, as old as the entry that needs it. The
+ * time of its parent stays as it was. */
 static int make_implied(struct walk *w, const char *name)
 {
 	const struct timespec own[2] = {*w->implied, *w->implied};

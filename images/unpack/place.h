@@ -2,8 +2,9 @@
 /*
  * The root a layer is applied to, as `tar -x` over the layers below would: paths go through the
  * links that stand there, but never out of the root (it is this process's own root); a directory
- * the layer does not bring keeps its attributes, its time too; what has another type is replaced.
- * Underneath is an overlay, which notes what became different: that is the piece for the store.
+ * that the layer does not bring keeps its attributes and its time; an entry of another type
+ * replaces the old one. Underneath is an overlay, which collects the differences: they are the
+ * piece for the store.
  */
 #ifndef EBB_IMAGES_UNPACK_PLACE_H
 #define EBB_IMAGES_UNPACK_PLACE_H
@@ -44,8 +45,8 @@ int place_leave(struct place *p);
 int place_find(const char *path, struct spot *out);
 /* Notes that this layer brought <present directory>/name. */
 int place_touch(struct place *p, const char *name);
-/* Makes room for something new at name: what stands there goes, whole. keep_directory: unless it is
- * one; then 1 is returned. */
+/* Makes room at name: removes the entry there, a directory with all below it. keep_directory: a
+ * directory stays, and 1 is returned. */
 int place_clear(struct place *p, const char *name, bool keep_directory);
 /* Takes away what the layers below have at name of the present directory ("": all in it). */
 int place_hide(struct place *p, const char *name);

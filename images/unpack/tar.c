@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The entries of one layer (OCI image-spec layer.md): which are taken, which are left out, which
- * end the import. */
+/* Judges the entries of one layer (OCI image-spec layer.md): which are taken, which are left out,
+ * which end the import. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A tree as overlayfs left it becomes a piece for the store. What overlayfs noted for itself (where
- * a directory or a file was copied from) goes; opaque directories and whiteouts stay. It notes
- * nothing at files that are new: they are looked at only where files got further names, because
- * that copies the lower one up.
+ * Makes a piece for the store of a tree that overlayfs left. Removes the notes of overlayfs (where
+ * a directory or a file was copied from); opaque directories and whiteouts stay. New files have no
+ * such notes, so files are looked at only where one got a further name, because that copies the
+ * lower one up.
  */
 #include "images/unpack/unpack.h"
 

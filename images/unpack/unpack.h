@@ -8,8 +8,8 @@
  * Its only output are the files there, the pipes it was given, and the records on
  * UNPACK_CONTROL_FD.
  *
- * Every function returns 0 or -errno; the sentence for the user is put into unpack.err by the one
- * who knows most, with unpack_fail().
+ * Every function returns 0 or -errno. The function that knows most puts the sentence for the user
+ * into unpack.err, with unpack_fail().
  */
 #ifndef EBB_IMAGES_UNPACK_UNPACK_H
 #define EBB_IMAGES_UNPACK_UNPACK_H
@@ -123,8 +123,8 @@ int blob_load_json(struct unpack *u, const char *what, const struct descriptor *
 
 /* Hands out u->documents, once they were found good, and waits for the next wish. */
 int flow_begin(struct unpack *u);
-/* Decompresses member `name` (a tar) into the flow and waits for the next wish, if layer `index` is
- * the one that is asked for. blob: what is known of it, or NULL. */
+/* Decompresses member `name` (a tar) into the flow if layer `index` is asked for, and waits for the
+ * next wish. blob: its size and digest, or NULL. */
 int flow_layer(struct unpack *u, uint32_t index, const char *name, const struct descriptor *blob);
 /* The same for the whole source file, which is one layer of an image that says nothing. */
 int flow_source(struct unpack *u);
@@ -145,8 +145,8 @@ int tar_unpack(struct unpack *u, const char *what, struct archive *tar, const ui
 
 /* ---- tidy.c ---- */
 
-/* Takes away what overlayfs noted for itself in the tree it was given, now that nothing is added
- * any more; opaque directories and whiteouts stay. files: look at files too. */
+/* Removes the notes of overlayfs from the finished tree; opaque directories and whiteouts stay.
+ * files: look at files too. */
 int tidy(struct unpack *u, int tree_fd, bool files);
 
 /* ---- whiteout.c ---- */
@@ -161,8 +161,8 @@ const char *whiteout_target(const char *path);
 
 int oci_read(struct unpack *u);
 int docker_read(struct unpack *u);
-/* DESCRIBE, and READ for the sake of its sentences: what the documents say, into u. out_config is
- * the caller's to free, out_user a string in it. */
+/* DESCRIBE, and READ for the sake of its sentences: reads the documents into u. The caller frees
+ * out_config; out_user is a string in it. */
 int oci_describe(struct unpack *u, const struct json *manifest, const struct document *text,
 		 struct json **out_config, const char **out_user);
 int docker_describe(struct unpack *u, const struct document *text, struct json **out_config,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-api: the REST server. Process: ebb-api, own uid, empty root, seccomp. It owns what the user
- * wants (services, images, as files in its state directory) and asks ebbd, over fd 3, to make it
+ * ebb-api: the REST server. Process: ebb-api, own uid, empty root, seccomp. It owns the desired
+ * state (services and images, as files in its state directory) and asks ebbd, over fd 3, to make it
  * so. It never touches cgroups, namespaces or mounts, and never blocks but on its own disk.
  *
  * This struct only wires the modules together; what each holds is its own secret.

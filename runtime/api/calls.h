@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was asked of ebbd and of the ledger and is not answered yet, by cookie.
+ * Calls to ebbd and to the ledger that are not answered yet, by cookie.
  *
  * Every call ends exactly once: by its answer, by its deadline, or because the peer is gone. An
  * answer that comes too late finds no call and is dropped.

@@ -31,8 +31,8 @@ static uint32_t cpus(const struct service_spec *spec)
 	return whole ? (uint32_t)whole : 1;
 }
 
-/* The command line wins over the variable: -Xmx does what it says. Half, because what a JVM needs
- * beside its heap is about as much in small instances. */
+/* The command line wins over the variable: -Xmx does what it says. Half, because a JVM in a small
+ * instance needs about as much beside its heap. */
 static int as_java(const struct service_spec *spec, char *out, size_t size)
 {
 	return text_format(out, size,

@@ -10,9 +10,8 @@
 
 /* What a managed heap may grow to, so that it is collected before the kernel kills for memory. */
 uint32_t exec_heap_mb(uint32_t memory_mb);
-/* Java, Node, Go and .NET reckon their heaps and threads from what the machine has, unless a
- * variable says otherwise. Adds those that neither the service nor the image has set: 0 or -E2BIG.
- */
+/* Java, Node, Go and .NET reckon their heaps and threads from the machine, unless a variable says
+ * otherwise. Adds the variables that neither the service nor the image has set. 0 or -E2BIG. */
 int exec_limits_add(struct blob *env, const struct service_spec *spec);
 
 #endif

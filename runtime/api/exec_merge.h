@@ -8,8 +8,9 @@
 
 /*
  * command replaces the image's entrypoint and cmd; env overrides by name; PORT, EBB_SERVICE and
- * EBB_REVISION are set; PATH and HOME if nobody does. {heap_mb} in a variable of a runtime of ours
- * becomes what of the memory its heap may use. out is good if errors->count stays as it was.
+ * EBB_REVISION are set; PATH and HOME if nobody else sets them. {heap_mb} in a variable of a
+ * runtime of ours becomes the share of the memory that its heap may use. out is good if
+ * errors->count stays as it was.
  */
 void exec_merge(const struct wire_image_config *image, const struct service_spec *spec,
 		const char *service, uint32_t revision, struct wire_exec *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ebbd hands over of each gateway: its counters (shared memory, read only) and the reading end
- * of its access log, which is kept in <log>/_access/gateway-N.log, lines of JSON.
+ * ebbd hands over two things of each gateway: its counters (shared memory, read only) and the
+ * reading end of its access log. The log is kept in <log>/_access/gateway-N.log, as lines of JSON.
  *
  * A gateway may be hijacked: its counters are only printed, under names that were checked; its
  * lines are only bytes.
@@ -18,8 +18,8 @@ struct loop;
 
 int gateway_files_new(struct loop *loop, int log_dir_fd, struct gateway_files **out);
 void gateway_files_free(struct gateway_files *f); /* NULL is fine */
-/* The files of gateway `index`, those of an earlier one with it replaced. Takes pipe_fd; stats_fd
- * stays the caller's. 0 or -errno. */
+/* Takes the files of gateway `index` in place of those of an earlier one. Takes over pipe_fd;
+ * stats_fd stays the caller's. 0 or -errno. */
 int gateway_files_put(struct gateway_files *f, uint32_t index, int stats_fd, int pipe_fd);
 /* Prometheus text: what all gateways counted, per service. 0 or -ENOMEM. */
 int gateway_files_metrics(const struct gateway_files *f, struct buffer *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The images that this host has: metadata as one file per digest, and the map of names to digests.
- * The layers themselves belong to ebbd; here is only what they are called.
+ * The layers themselves belong to ebbd; this keeps only their names.
  */
 #ifndef EBB_API_IMAGES_H
 #define EBB_API_IMAGES_H

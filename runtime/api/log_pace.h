@@ -4,8 +4,8 @@
  *
  * Both are allowances of each instance: bytes of the file (dates and a charge for each line among
  * them), and CPU time of this process. Beyond the first, lines are dropped and counted until a
- * second's worth is left again; beyond either, the pipe is read every LOG_PACE_NS at most, so that
- * what a flood costs here does not grow with the flood: its writer waits for room in its pipe.
+ * second's worth is left again; beyond either, the pipe is read every LOG_PACE_NS at most. So the
+ * cost of a flood does not grow with the flood: its writer waits for room in its pipe.
  */
 #ifndef EBB_API_LOG_PACE_H
 #define EBB_API_LOG_PACE_H

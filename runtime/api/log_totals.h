@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each service wrote to its log since this process began, and what that cost here. A name that
- * comes back goes on counting; one too many shares the last place, which has no name.
+ * How much each service wrote to its log since this process began, and the CPU time for it. A name
+ * that comes back goes on counting; names beyond the table share the last place, which has no name.
  */
 #ifndef EBB_API_LOG_TOTALS_H
 #define EBB_API_LOG_TOTALS_H

@@ -28,8 +28,8 @@ void problem_reply(struct request *rq, int status, const char *mend, const char 
 	__attribute__((format(printf, 4, 5)));
 /* 422 with every item. */
 void problem_reply_list(struct request *rq, const struct problem_list *list);
-/* What ebbd or the ledger refused, or why they did not answer. what completes "cannot ...". rq may
- * be NULL. */
+/* Says what ebbd or the ledger refused, or why they did not answer. what completes "cannot ...". rq
+ * may be NULL. */
 void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer);
 
 #endif

@@ -18,8 +18,8 @@ bool revision_same(const struct revision *a, const struct revision *b)
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE])
 {
-	/* Not of the settings: who sees a hash of a short value can find the value. Number and time
-	 * name the revision, which never changes. */
+	/* The settings are not in it, because a hash of a short value tells the value. Number and
+	 * time name the revision, which never changes. */
 	uint64_t hash = text_hash(rev->digest, sizeof(rev->digest)) ^
 			text_hash(&rev->created_us, sizeof(rev->created_us));
 

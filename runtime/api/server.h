@@ -12,8 +12,8 @@ struct server;
 int server_new(struct api *api, int listener_fd, int spool_dir_fd, uint64_t upload_bytes_max,
 	       struct server **out);
 void server_free(struct server *server);
-/* Behind every event: moves what has become movable, ends what is over. Returns how many
- * connections are open. */
+/* Call behind every event: sends and reads where that has become possible, and ends finished
+ * connections. Returns how many are open. */
 unsigned int server_turn(struct server *server, uint64_t now_ns);
 
 #endif

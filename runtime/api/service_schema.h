@@ -52,9 +52,9 @@ struct service_spec {
 /* What answers show is no secret: names of variables, null for each value. */
 enum spec_view { SPEC_STORED, SPEC_SHOWN };
 
-/* Reads a document. before is what the service is now, or NULL: a variable that is null keeps its
- * value of there. What is wrong goes to errors, what is unknown or without effect to warnings;
- * both must be zeroed. out is good if errors->count stays 0. */
+/* Reads a document. before is the present service, or NULL: a variable that is null keeps its value
+ * from there. Faults go to errors, unknown keys and those without effect to warnings; both must be
+ * zeroed. out is good if errors->count stays 0. */
 void service_spec_read(const struct json *document, const struct service_spec *before,
 		       struct service_spec *out, struct problem_list *errors,
 		       struct problem_list *warnings);

@@ -295,9 +295,9 @@ int services_remove(struct services *services, const char *name)
 
 /* ---- loading ---- */
 
-/* What an earlier version took and this one refuses is a service that failed, not a reason not to
- * start: the others go on. A file that holds no revision at all is damage, and ends the start.
- * Revision files which cannot be read are history that is lost, not a reason not to start. */
+/* A service whose settings an earlier version took and this one refuses has failed; the others go
+ * on. A file that holds no revision at all is damage and ends the start. A revision file that
+ * cannot be read is lost history and ends nothing. */
 struct note_loading {
 	struct service *service;
 	int dir_fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The desired state: services/NAME.json is what a service is, services/NAME.rev/<n>.json what it
- * was.
+ * The desired state: services/NAME.json has a service as it is, services/NAME.rev/<n>.json its
+ * earlier revisions.
  *
  * A change is prepared (the revision is on disk), asked of ebbd, then committed or dropped; a
  * service has at most one change under way.
@@ -71,9 +71,8 @@ int services_remove(struct services *services, const char *name);
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
 bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
-/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED with err when
- * it is a revision whose settings this version does not take (out has what could be read); -EINVAL.
- */
+/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED with err for
+ * a revision whose settings this version does not take (out has the readable part); -EINVAL. */
 #define REVISION_REFUSED 1
 void revision_write(struct json_out *o, const char *name, const struct revision *rev,
 		    enum spec_view view);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How the requests of a service are shared between its current revision and earlier ones. The
- * current one gets what is left; a new deployment or a rollback gets all and ends the sharing.
+ * current one gets the rest; a new deployment or a rollback gets all and ends the sharing.
  *
  * In ebbd an earlier revision that serves is a service beside the service (a variant,
  * wire_service_put.variant). On disk: services/NAME.traffic.

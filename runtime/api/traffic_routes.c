@@ -18,8 +18,8 @@
 #define BODY_DEPTH_MAX 8
 #define MEND           "send {\"traffic\": [{\"revision\": N, \"percent\": P}, ...]}, 100 in all"
 
-/* One change on its way to ebbd, a record at a time: first those that shall serve, then those that
- * shall not any more. */
+/* One change on its way to ebbd, a record at a time: first the revisions that begin to serve, then
+ * those that end. */
 struct job {
 	char name[SERVICE_NAME_SIZE];
 	struct traffic wanted, before;

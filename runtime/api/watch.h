@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events: the last 4096 in memory, and those who watch. Each has a number (rev) that only rises,
- * over restarts too; who asks for what is no longer kept is told so (410) and reads the lists
- * again.
+ * over restarts too. A client that asks for events which are no longer kept gets 410 and reads the
+ * lists again.
  */
 #ifndef EBB_API_WATCH_H
 #define EBB_API_WATCH_H

@@ -15,8 +15,8 @@
 
 /* Writes size bytes of text with control bytes escaped. keep_tabs: a tab stays one. */
 void text_out_escaped(FILE *to, const char *text, size_t size, bool keep_tabs);
-/* The same for what a program wrote: its colours (ECMA-48 SGR, "ESC [ ... m") go out if color, and
- * are left out if not; a reset follows them. */
+/* The same for output of a program: its colours (ECMA-48 SGR, "ESC [ ... m") are kept if color,
+ * with a reset behind them, and left out if not. */
 void text_out_program(FILE *to, const char *text, size_t size, bool color);
 /* The same as text_out_escaped into buf, cut to fit. Returns buf. */
 const char *text_escape(char *buf, size_t size, const char *text);

@@ -33,8 +33,8 @@ struct progress {
 	bool terminal;
 };
 
-/* "PATH" or "PATH:REF". References hold colons themselves, and so may paths: the shortest part in
- * front of a colon that exists is the path, unless the whole does. */
+/* "PATH" or "PATH:REF". References hold colons, and paths may hold them too. The whole is the path
+ * if it exists; else the shortest part in front of a colon that exists. */
 static int split_reference(struct upload *u, const char *text)
 {
 	if (text_copy(u->path, sizeof(u->path), text) < 0)

@@ -161,7 +161,7 @@ static int apply_guess(struct build *build, struct guess *guess)
 	return CLI_DONE;
 }
 
-/* Ctrl-C reaches the builder too; this program outlives it to remove what it left, as system(3)
+/* Ctrl-C reaches the builder too; this program outlives it to remove its files, as system(3)
  * does. */
 static int run_builder(const char *const *argv)
 {

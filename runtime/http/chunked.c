@@ -72,8 +72,8 @@ static uint32_t on_trailer_name(uint32_t state, unsigned char byte)
 	return byte == ':' ? TRAILER : BROKEN;
 }
 
-/* What extensions and trailers say is dropped (RFC 9112 section 7.1.1, RFC 9110 section 6.5.1), but
- * a control byte in them is how parsers fall apart. */
+/* The text of extensions and trailers is dropped (RFC 9112 section 7.1.1, RFC 9110 section 6.5.1).
+ * A control byte in it is refused, because parsers disagree about it. */
 static uint32_t on_text(unsigned char byte, uint32_t stay, uint32_t at_cr)
 {
 	if (byte == '\r')

@@ -136,8 +136,8 @@ static int check_websocket(struct http_head *head, const char **why)
 	return 0;
 }
 
-/* Protocols that we would have to speak ourselves: whoever gets such an upgrade past us could send
- * requests that we never see. */
+/* Protocols that the gateway would have to speak itself: a client with such an upgrade could send
+ * requests that the gateway never sees. */
 static bool is_ours(struct http_slice item)
 {
 	return http_slice_is_nocase(item, "h2c") || http_slice_is_nocase(item, "h2") ||

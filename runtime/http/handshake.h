@@ -11,8 +11,8 @@
 #define WEBSOCKET_ACCEPT_SIZE 28
 
 /* Judges the Upgrade field of a request (head->asks_upgrade). 0, or the status to refuse it with
- * (400, 426). Sets head->websocket; clears head->upgrade where the request is to go on without:
- * with a body, and for what would change what we speak ourselves (h2c). */
+ * (400, 426). Sets head->websocket; clears head->upgrade where the request goes on without it: with
+ * a body, and for a protocol that the gateway itself would have to speak (h2c). */
 int http_upgrade_request(struct http_head *head, const char **why);
 /* Whether this 101 answers that request. */
 bool http_upgrade_response(const struct http_head *request, const struct http_head *response,

@@ -162,8 +162,8 @@ static int parse_length(struct http_slice s, uint64_t *out)
 	return 0;
 }
 
-/* What is no plain "chunked": 501 for codings in front of it that we could learn, 400 for whatever
- * leaves open where the body ends (RFC 9112 section 6.3). */
+/* A value that is no plain "chunked": 501 for codings in front of it that we could learn, 400 for
+ * one that leaves open where the body ends (RFC 9112 section 6.3). */
 static int refuse_coding(struct http_slice coding, const char **why)
 {
 	const char *comma = memrchr(coding.at, ',', coding.size);
@@ -305,8 +305,8 @@ static int parse_response(const char *text, size_t size, bool method_was_head, b
 	out->keep_alive =
 		!f.connection_close && (out->minor_version == 1 || f.connection_keep_alive);
 	out->upgrade = out->status == 101;
-	/* It has no body, but says one comes: whether it does is not known (RFC 9110 section 8.6).
-	 */
+	/* The answer has no body but says that one comes, so its end is unknown (RFC 9110 section
+	 * 8.6). */
 	if (out->framing != HTTP_NO_BODY && (out->status < 200 || out->status == 204 ||
 					     (out->status == 304 && out->framing == HTTP_CHUNKED)))
 		out->keep_alive = false;
@@ -327,7 +327,7 @@ int http_response_parse(const char *text, size_t size, bool method_was_head, str
 }
 
 /* A line that begins with white space goes on with the one before: spaces take the place of its
- * end. The status line is never gone on with. */
+ * end. The status line is never continued. */
 static void unfold(char *text, size_t size)
 {
 	char *end = text + size, *lf = memchr(text, '\n', size);

@@ -86,7 +86,7 @@ int http_response_parse(const char *text, size_t size, bool method_was_head, str
 			const char **why);
 /* The same for the answer of one's own function, which is written anew before anybody else reads
  * it: lines may end in a bare LF, be folded (RFC 9112 section 5.2; they are unfolded in text) and
- * have white space before the colon (section 5.1). What it means is never in doubt either. */
+ * have white space before the colon (section 5.1). Its meaning is never in doubt either. */
 int http_response_parse_own(char *text, size_t size, bool method_was_head, struct http_head *out,
 			    const char **why);
 

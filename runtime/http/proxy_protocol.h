@@ -2,7 +2,7 @@
 /*
  * The PROXY protocol, versions 1 and 2: how a load balancer in front says whose connection it
  * passes on. A pure parser: no sockets, no state, no allocation; bytes behind the header are not
- * looked at. It never guesses: who calls it has decided that a header must be there.
+ * looked at. It never guesses: the caller has decided that a header must be there.
  */
 #ifndef EBB_HTTP_PROXY_PROTOCOL_H
 #define EBB_HTTP_PROXY_PROTOCOL_H

@@ -183,8 +183,8 @@ int http_take_line(struct http_slice *text, struct http_slice *line, bool bare_l
 	return 0;
 }
 
-/* A tab is white space as good as any (RFC 9110 section 5.6.3), but llhttp refuses it behind a
- * length or a coding. */
+/* A tab is white space (RFC 9110 section 5.6.3), but llhttp refuses it behind a length or a
+ * coding. */
 static bool has_tab_around(struct http_slice all, struct http_slice value)
 {
 	size_t before = (size_t)(value.at - all.at), behind = all.size - before - value.size;

@@ -18,7 +18,7 @@ struct http_fields {
 
 bool http_is_token_char(unsigned char c);
 /* Takes the line at text off its front (without CRLF). 0, or 400 for a line that does not end in
- * exactly CRLF, or in a bare LF where that will do. */
+ * exactly CRLF, or in a bare LF where that is allowed. */
 int http_take_line(struct http_slice *text, struct http_slice *line, bool bare_lf,
 		   const char **why);
 /* Scans the field lines up to and with the empty one into out->headers. 0, 400 or 431. */

@@ -9,7 +9,7 @@ enum http_opinion { HTTP_AGREES, HTTP_BAD_METHOD, HTTP_REFUSED, HTTP_DIFFERS };
 
 /* Runs llhttp over a whole head that our gate let pass and compares what both understood: version,
  * framing, length. anew: over the head as it will be written, for white space and line ends that
- * llhttp does not know. Two parsers that differ are how requests are smuggled, so differing is an
+ * llhttp does not know. Requests are smuggled where two parsers differ, so a difference is an
  * error. On HTTP_REFUSED *why is llhttp's static reason. */
 enum http_opinion http_strict_check(const char *text, size_t size, bool is_request,
 				    const struct http_head *head, bool has_length, bool has_coding,

@@ -39,7 +39,7 @@ static void two(char *at, unsigned int value)
 }
 
 /* Days since the epoch as a date of the Gregorian calendar; years begin in March here, so that the
- * day that comes and goes is the last one. */
+ * leap day is the last one. */
 static void civil(uint64_t days, unsigned int *year, unsigned int *month, unsigned int *day)
 {
 	uint64_t z = days + 719468, era = z / 146097, of_era = z % 146097;

@@ -66,8 +66,8 @@ struct ws_frame {
 	uint32_t head_bytes, payload_bytes;
 	uint8_t mask[4]; /* 0 if there is none */
 };
-/* 1 and *out if it is whole and a control frame; 0 if more bytes are needed to know or to have it;
- * -1 if it is any other frame, or none. */
+/* 1 and *out for a whole control frame; 0 if more bytes are needed; -1 for any other frame, or for
+ * none. */
 int ws_peek_control(const struct ws_reader *r, const void *in, size_t size, struct ws_frame *out);
 
 /* Both return the bytes written. Pong: WS_CONTROL_MAX + 2 at most. masked: WS_CLOSE_MASKED_SIZE,

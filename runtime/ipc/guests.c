@@ -62,8 +62,8 @@ struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation)
 	return g && g->generation == generation ? g : NULL;
 }
 
-/* Out of descriptors: the one kept for this lets the next in line be told, so that it does not wait
- * for ever, nor the loop spin. */
+/* Out of descriptors: a spare one takes the next connection, so that it hears of its refusal and
+ * the loop does not spin. */
 static void turn_away(struct ipc *ipc, struct guest *g)
 {
 	fd_close(&ipc->spare_fd);
@@ -160,8 +160,7 @@ uint64_t guests_resume(struct ipc *ipc, uint64_t now_ns)
 	return next_ns;
 }
 
-/* What it said before it ended may be the line that tells why; but its end is no way to have more
- * done for it than before. */
+/* Words from before its end may tell why it ended, so they are read; its limits stay the same. */
 static void read_last(struct ipc *ipc, struct guest *g)
 {
 	uint64_t begun_ns = guest_begin(ipc, g), now_ns = begun_ns;

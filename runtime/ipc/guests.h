@@ -2,9 +2,9 @@
 /*
  * The instances that may talk, and their connections. Private to this folder.
  *
- * A connection that sends what it must not is closed, and so only it: what the others said, and
- * the holds that were taken, stay. Every table is bounded: connections in all and of one instance,
- * bytes of unfinished messages in all, the time a message may take, the work for one instance.
+ * A connection that sends a bad message is closed, and nothing else is: other connections and their
+ * holds stay. Every table is bounded: connections in all and of one instance, bytes of unfinished
+ * messages in all, the time a message may take, the work for one instance.
  */
 #ifndef EBB_IPC_GUESTS_H
 #define EBB_IPC_GUESTS_H
@@ -81,8 +81,8 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds);
 void guest_down(struct ipc *ipc, struct guest *g);
 struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation);
 void guest_accept(struct ipc *ipc, struct guest *g);
-/* Around all that is done for one: who is heard stands on the board, and what it cost is charged.
- * begin returns what end wants. */
+/* These stand around all work for one instance: the board says whose bytes are read, and the cost
+ * is charged. end takes the value that begin returned. */
 uint64_t guest_begin(struct ipc *ipc, const struct guest *g);
 void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns);
 /* Hears those again whose pause is over. When the next one is; UINT64_MAX: none. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines of a request, into the pipe that the instance's own output goes to: a byte 0x1e, the
- * 32 digits of the request's id, a space, the text (docs/interface.md). Each write is at most
- * PIPE_BUF, so it never mixes with what the program itself writes.
+ * Log lines of a request, into the pipe that the instance's own output goes to: a byte 0x1e, the 32
+ * digits of the request's id, a space, the text (docs/interface.md). Each write is at most
+ * PIPE_BUF, so it never mixes with the program's own output.
  */
 #ifndef EBB_IPC_LINES_H
 #define EBB_IPC_LINES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-ipc's loop: what programs inside instances say, and what ebbd says of instances. One epoll;
- * with no hold open and nobody in the middle of a message nothing here wakes up.
+ * ebb-ipc's loop hears programs inside instances, and ebbd about instances. It is one epoll; with
+ * no hold open and no message under way nothing here wakes up.
  */
 #ifndef EBB_IPC_LOOP_H
 #define EBB_IPC_LOOP_H

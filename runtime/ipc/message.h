@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a program inside an instance may say (docs/interface.md, the IPC socket): one JSON object
- * per message. Pure; everything here comes from foreign code and is believed only as far as its
- * form goes.
+ * The messages of programs inside instances (docs/interface.md, the IPC socket): one JSON object
+ * each. Pure. All of it is foreign, so only its form is checked and nothing else is believed.
  */
 #ifndef EBB_IPC_MESSAGE_H
 #define EBB_IPC_MESSAGE_H

@@ -291,8 +291,8 @@ static int hash_at(struct db *db, enum db_statement which, int at, uint8_t hash[
 	return 0;
 }
 
-/* A column into its field. What would not come out of the field again as it stands in the file (a
- * wider number, a longer text, a NUL inside) is not ours: the hash would not see the difference. */
+/* Reads a column into its field. A value that the field would change (a wider number, a longer
+ * text, a NUL inside) is refused, because the hash would not see the difference. */
 static int field_at(struct db *db, enum db_statement which, int at, const struct column *c,
 		    char *field)
 {

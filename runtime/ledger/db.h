@@ -47,9 +47,9 @@ struct db {
 	char why[256]; /* what SQLite said about the last failure */
 };
 
-/* Opens or makes the database, brings its schema up to date and makes durable what is in it.
- * 0 or -errno with db->why set: -EPROTO when a newer ebb made it, -EBADMSG when it is damaged or
- * another program's. Creates files beside it (-wal, -shm). May block for DB_BUSY_MS. */
+/* Opens or makes the database, brings its schema up to date and makes its content durable. 0 or
+ * -errno with db->why set: -EPROTO when a newer ebb made it, -EBADMSG when it is damaged or another
+ * program's. Creates files beside it (-wal, -shm). May block for DB_BUSY_MS. */
 int db_open(struct db *db, const char *path);
 void db_close(struct db *db); /* a db of zeros is fine */
 

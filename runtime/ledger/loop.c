@@ -76,8 +76,8 @@ static void log_report(const struct append_report *r)
 			  r->refused_meter.seq, r->fault);
 }
 
-/* Commits what waits and acknowledges it. When another program has the database locked, it all
- * waits on, and the control channel is not read beyond what fits: nothing is dropped. */
+/* Commits the waiting readings and acknowledges them. While another program holds the lock, they
+ * wait on, and the control channel is read only as far as there is room: nothing is dropped. */
 static void commit(struct ledger *l)
 {
 	struct append_report report;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must be true of a reading. The same rules guard the door (append.c) and the audit
- * (verify.c), so the ledger never holds a row that its own audit would reject.
+ * The rules that a reading must keep. They guard the door (append.c) and the audit (verify.c), so
+ * the ledger never holds a row that its own audit would reject.
  *
  * Alone:   every number fits 63 bits; awake_us + frozen_us <= lived_us (what is left of lived_us is
  *          the time the instance was idle but not frozen); cpu_init_us <= cpu_us; names are names.

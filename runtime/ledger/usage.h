@@ -3,7 +3,7 @@
  * Usage in a window, from the differences of cumulative readings; nothing is interpolated.
  *
  * Of each account: its last reading with read_us <= to, less its last reading with read_us <= from
- * (zeros before its birth). What lies between two readings belongs to the window of the later one,
+ * (zeros before its birth). The time between two readings belongs to the window of the later one,
  * so adjoining windows add up exactly to the counters.
  */
 #ifndef EBB_LEDGER_USAGE_H

@@ -155,8 +155,8 @@ long ebb_write(struct ebb_request *rq, const void *data, size_t size)
 	return (long)size;
 }
 
-/* What was promised and does not come is a cut connection: the client must not take it for whole.
- */
+/* A body that is shorter than promised is a cut connection: the client must not take it for
+ * whole. */
 int ebb_end(struct ebb_request *rq)
 {
 	if (rq->answer != ANSWER_OPEN)

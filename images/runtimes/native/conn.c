@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A connection: receives as far as somebody wants bytes, sends what there is, ends when the peer
- * does. One receive is always under way, or with bytes in hand that nobody wants yet a watch for
- * the peer's end, so that a client that goes away is noticed at any moment.
+ * A connection receives while somebody wants bytes, sends its output, and ends when the peer does.
+ * One receive is always under way. When nobody wants the bytes in hand yet, a watch for the peer's
+ * end stands in its place, so a client that leaves is noticed at any moment.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,14 +2,14 @@
 /*
  * ebb.h: an HTTP/1.1 server for functions in C. One thread, one loop, many requests at once.
  *
- *	static int hello(struct ebb_request *rq, void *ctx)
- *	{
- *		return ebb_respond(rq, 200, "text/plain", "hello\n", 6);
- *	}
- *	int main(void)
- *	{
- *		return ebb_serve(hello, NULL) < 0;
- *	}
+ * 	static int hello(struct ebb_request *rq, void *ctx)
+ * 	{
+ * 		return ebb_respond(rq, 200, "text/plain", "hello\n", 6);
+ * 	}
+ * 	int main(void)
+ * 	{
+ * 		return ebb_serve(hello, NULL) < 0;
+ * 	}
  *
  * `ebb build` compiles the library in, into one static program. The loop runs on the restricted
  * io_uring of the instance where the service has "ioUring": true, and on epoll everywhere else;
@@ -22,7 +22,7 @@
  * - Functions return 0 or -errno, unless they say otherwise.
  * - A request belongs to the library. It may be used until it was answered whole (ebb_respond,
  *   ebb_end, ebb_nack, ebb_fail) or its on_cancel was called, and not after.
- * - Text of a request lives as long as the request; what is given to the library is copied.
+ * - Text of a request lives as long as the request; the library copies text that it is given.
  * - Errors: a handler that returns less than 0 fails its request alone: 500, or a cut connection if
  *   an answer had begun. A crash is the end of the instance; the gateway deals with that.
  * - After a freeze everything goes on where it was; timers that fell due meanwhile are late.

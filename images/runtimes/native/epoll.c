@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The backend everywhere: epoll, level-triggered. Nothing is under way in the kernel by itself, so
- * what a connection waits for is its interest. */
+ * a connection's interest mask says what it waits for. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The head of a request (RFC 9112, 2 to 6; RFC 9110, 5). Strict: a gateway stands in front, so what
- * is unusual is wrong. A line ends with CRLF; no folding, no bare CR or LF, no space before a
+ * The head of a request (RFC 9112, 2 to 6; RFC 9110, 5). Strict: a gateway stands in front, so an
+ * unusual head is wrong. A line ends with CRLF; no folding, no bare CR or LF, no space before a
  * colon; Content-Length once and decimal, or Transfer-Encoding: chunked, never both.
  */
 #include <ctype.h>

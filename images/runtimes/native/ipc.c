@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the host is told: NUL-terminated JSON over the unix socket named by EBB_IPC_PATH. The host
- * answers nothing; it may be started anew at any time, so the connection is made again, and holds
- * are said again. Where there is no such socket (the function runs without ebb), nothing is said.
+ * Messages to the host: NUL-terminated JSON over the unix socket that EBB_IPC_PATH names. The host
+ * answers nothing. Its reader may be started anew at any time, so the connection is made again and
+ * holds are repeated. Where there is no such socket (the function runs without ebb), nothing is
+ * said.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 /*
  * The backend on the instance's restricted io_uring (EBB_RING_FD): multishot accept, receives into
  * the buffer ring, all submitted with the one call that waits. The ring is this thread's alone, so
- * only what the kernel writes is read with acquire. No liburing: it cannot adopt a ring.
+ * only the kernel's own fields are read with acquire. No liburing: it cannot adopt a ring.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -133,8 +133,8 @@ static struct io_uring_sqe *new_sqe(struct ebb *e, enum kind kind, void *owner, 
 	struct io *io = e->io;
 	struct io_uring_sqe *sqe;
 
-	/* Full: hand over what is there. Busy means that completions must be taken first, which
-	 * cannot be done from here; they are kept by the kernel meanwhile. */
+	/* The ring is full: submit its entries. Busy means that completions must be taken first,
+	 * which cannot be done from here; the kernel keeps them meanwhile. */
 	while (io->sq_tail - __atomic_load_n(word(io, io->params.sq_off.head), __ATOMIC_ACQUIRE) ==
 	       io->params.sq_entries)
 		(void)enter(io, 0, false);
