@@ -30,6 +30,7 @@ CHECKS = (
     ("calls", "lines of product code", text.banned_calls),
     ("threat-model", "names", named.threat_model),
     ("prose", "paragraphs", prose.prose),
+    ("walks", "functions", named.walks),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),
     ("function-length", "functions", tools.function_length),
