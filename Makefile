@@ -62,7 +62,7 @@ SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host progr
                    instance freeze scale peers)
 LINK_ebbd       := sandbox netns cgroups images wire base
 EXT_ebbd        := -lseccomp -lcap
-SRC_ebb-gateway := runtime/gateway
+SRC_ebb-gateway := runtime/gateway $(patsubst %/,%,$(wildcard runtime/gateway/*/))
 LINK_ebb-gateway := http wire base
 EXT_ebb-gateway := -luring -lseccomp -lnghttp2
 SRC_ebb-api     := runtime/api

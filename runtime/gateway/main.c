@@ -17,7 +17,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rehearse.h"
-#include "runtime/gateway/proxy.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/gateway.h"
+#include "runtime/gateway/hear/hear.h"
 
 FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 
@@ -43,7 +45,7 @@ static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 	       c->head_bytes_max <= 1u << 20 && memchr(c->domain, 0, sizeof(c->domain));
 }
 
-static int take_config(struct proxy *p, struct wire_message *m)
+static int take_config(struct gateway *g, struct wire_message *m)
 {
 	const struct wire_gateway_config *c = (const void *)m->record;
 	const int on = 1, unsent = UNSENT_MAX,
@@ -55,46 +57,46 @@ static int take_config(struct proxy *p, struct wire_message *m)
 	if (m->head.type != WIRE_GATEWAY_CONFIG || m->head.size != sizeof(*c) ||
 	    !config_ok(c, m->fd_count))
 		return -EPROTO;
-	p->config = *c;
-	r = board_open(m->fds[0], &p->board);
+	g->config = *c;
+	r = board_open(m->fds[0], &g->board);
 	if (r < 0)
 		return r;
-	p->doorbell_fd = keep_fd(&m->fds[1]);
-	r = account_init(&p->account, m->fds[2], keep_fd(&m->fds[3]), c->access_every,
+	g->doorbell_fd = keep_fd(&m->fds[1]);
+	r = account_init(&g->account, m->fds[2], keep_fd(&m->fds[3]), c->access_every,
 			 c->connections_max);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < c->listener_count; i++) {
-		p->listener_fds[i] = keep_fd(&m->fds[GATEWAY_CONFIG_FDS + i]);
+		g->listener_fds[i] = keep_fd(&m->fds[GATEWAY_CONFIG_FDS + i]);
 		/* Accepted sockets inherit it: every answer is sent whole, Nagle could only delay.
 		 */
-		(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 				 sizeof(unsent));
 		/* As is this: nothing else finds out that the peer of a silent WebSocket is gone,
 		 * and it costs no wake-up of ours. */
-		(void)setsockopt(p->listener_fds[i], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		(void)setsockopt(g->listener_fds[i], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		for (size_t k = 0; k < ARRAY_LEN(keepalive); k++)
-			(void)setsockopt(p->listener_fds[i], IPPROTO_TCP, keepalive[k][0],
+			(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, keepalive[k][0],
 					 &keepalive[k][1], sizeof(int));
 	}
 	return 0;
 }
 
-static int receive_config(struct proxy *p)
+static int receive_config(struct gateway *g)
 {
 	static struct wire_message m; /* 64 KiB: too much for a stack, needed once */
-	int r = wire_recv(p->control_fd, &m);
+	int r = wire_recv(g->tell.fd, &m);
 
 	if (r <= 0)
 		return r ? r : -EPIPE;
-	r = take_config(p, &m);
+	r = take_config(g, &m);
 	wire_message_fini(&m);
 	return r;
 }
 
 /* Signals become events of the loop; a peer that is gone is an error code. */
-static int init_signals(struct proxy *p)
+static int init_signals(struct gateway *g)
 {
 	sigset_t set;
 
@@ -105,8 +107,8 @@ static int init_signals(struct proxy *p)
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signal_fd < 0 ? -errno : 0;
+	g->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return g->signal_fd < 0 ? -errno : 0;
 }
 
 static uint32_t unit_count_for(uint32_t connections_max)
@@ -117,35 +119,35 @@ static uint32_t unit_count_for(uint32_t connections_max)
 	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 
-static int start(struct proxy *p, struct loop *l, struct buffers *b, const char **step)
+static int start(struct gateway *g, struct loop *l, struct buffers *b, const char **step)
 {
 	int r;
 
 	*step = "receive the configuration";
-	if ((r = receive_config(p)) < 0)
+	if ((r = receive_config(g)) < 0)
 		return r;
 	*step = "map the ring on fd 4";
-	if ((r = loop_init(l, GATEWAY_RING_FD, p->config.ring_params)) < 0)
+	if ((r = loop_init(l, GATEWAY_RING_FD, g->config.ring_params)) < 0)
 		return r;
 	*step = "register the buffer ring";
-	r = buffers_init(b, l, unit_count_for(p->config.connections_max), LARGE_BUFFERS,
-			 p->config.head_bytes_max + LARGE_EXTRA);
+	r = buffers_init(b, l, unit_count_for(g->config.connections_max), LARGE_BUFFERS,
+			 g->config.head_bytes_max + LARGE_EXTRA);
 	if (r < 0)
 		return r;
 	*step = "seed request ids";
-	if (getrandom(&p->id_seed, sizeof(p->id_seed), 0) != (ssize_t)sizeof(p->id_seed))
+	if (getrandom(&g->id_seed, sizeof(g->id_seed), 0) != (ssize_t)sizeof(g->id_seed))
 		return -EIO;
 	*step = "make the tables";
-	if ((r = proxy_init(p, l, b)) < 0)
+	if ((r = gateway_init(g, l, b)) < 0)
 		return r;
 	*step = "block signals";
-	if ((r = init_signals(p)) < 0)
+	if ((r = init_signals(g)) < 0)
 		return r;
 	*step = "enable the ring";
 	if ((r = loop_enable(l)) < 0)
 		return r;
 	*step = "watch the channel";
-	return control_init(p);
+	return hear_init(g);
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -170,7 +172,7 @@ static int confine(void)
 
 int main(int argc, char **argv)
 {
-	static struct proxy proxy = {.control_fd = GATEWAY_CONTROL_FD};
+	static struct gateway gateway = {.tell = {.fd = GATEWAY_CONTROL_FD}};
 	static struct buffers buffers;
 	static struct loop loop;
 	static const struct loop_event none;
@@ -181,18 +183,18 @@ int main(int argc, char **argv)
 	if (rehearsal)
 		return confine() < 0 || rehearse(rehearsal) < 0;
 	log_to_supervisor();
-	r = start(&proxy, &loop, &buffers, &step);
+	r = start(&gateway, &loop, &buffers, &step);
 	if (r < 0) {
 		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));
 		return 1;
 	}
-	log_info("event=starting index=%u connections_max=%u", proxy.config.index,
-		 proxy.config.connections_max);
+	log_info("event=starting index=%u connections_max=%u", gateway.config.index,
+		 gateway.config.connections_max);
 	if (confine() < 0)
 		return 1;
-	proxy_on_signal(&proxy, &none); /* arms it */
-	client_arm_accept(&proxy);
-	r = wire_send(proxy.control_fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
+	gateway_on_signal(&gateway, &none); /* arms it */
+	client_arm_accept(&gateway);
+	r = wire_send(gateway.tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
 	if (r == 0)
 		r = loop_run(&loop);
 	if (r < 0)

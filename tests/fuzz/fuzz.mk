@@ -6,18 +6,18 @@ FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst %,$(OUT)/fuzz_%,$(FUZZ_NAMES))
 FUZZ         ?= $(FUZZ_NAMES)
 FUZZ_SECONDS ?= 60
-OBJECTS_fuzz_request_head  := runtime/gateway/serialize runtime/gateway/forwarded
-OBJECTS_fuzz_response_head := runtime/gateway/serialize runtime/gateway/forwarded
+OBJECTS_fuzz_request_head  := $(addprefix runtime/gateway/message/,serialize forwarded)
+OBJECTS_fuzz_response_head := $(addprefix runtime/gateway/message/,serialize forwarded)
 OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
-OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard runtime/gateway/*.c))) \
+OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard $(addsuffix /*.c,$(SRC_ebb-gateway))))) \
 	tests/fuzz/whole_gateway
 LIBS_fuzz_session := -lnghttp2
 OBJECTS_fuzz_upstream := $(OBJECTS_fuzz_session)
 LIBS_fuzz_upstream := -lnghttp2
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
-OBJECTS_fuzz_wire := $(addprefix runtime/gateway/,route instances) \
+OBJECTS_fuzz_wire := $(addprefix runtime/gateway/route/,route instances) \
 	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/services tests/fuzz/wire_root
 
 $(FUZZ_TARGETS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o \

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "runtime/gateway/serialize.h"
+#include "runtime/gateway/message/serialize.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HEAD_MAX 16384

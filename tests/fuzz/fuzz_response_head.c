@@ -2,7 +2,7 @@
 /* The head of an answer: parsed, written anew for the client, and parsed again. */
 #include <string.h>
 
-#include "runtime/gateway/serialize.h"
+#include "runtime/gateway/message/serialize.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HEAD_MAX 16384

@@ -62,7 +62,7 @@ static void check_nothing_left(void)
 {
 	uint64_t until_ns = clock_mono_ns() + GONE_MS * NS_PER_MS;
 
-	while (proxy.free_client_count < GATEWAY_CLIENTS && clock_mono_ns() < until_ns)
+	while (gateway.free_client_count < GATEWAY_CLIENTS && clock_mono_ns() < until_ns)
 		if (gateway_turn() == 0)
 			(void)poll(NULL, 0, 1);
 	turn_until_quiet(-1);

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/upstream/h2up.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/whole_gateway.h"
 
@@ -92,19 +94,19 @@ static void begin_instance(enum wire_http upstream)
 	fds[0] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	for (int n = 1; n <= STOCK; n++)
 		fds[n] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	up.generation = board_open_slot(proxy.board, 0, 10, 0);
-	board_move(proxy.board, 0, 1u << BOARD_STARTING, BOARD_RUNNING);
-	claim(instances_up(&proxy.instances, &proxy.routes, &up, fds, clock_mono_ns()) == 0);
+	up.generation = board_open_slot(gateway.board, 0, 10, 0);
+	board_move(gateway.board, 0, 1u << BOARD_STARTING, BOARD_RUNNING);
+	claim(instances_up(&gateway.instances, &gateway.routes, &up, fds, clock_mono_ns()) == 0);
 }
 
 static void end_instance(void)
 {
-	struct wire_instance_down down = {.generation = proxy.instances.slots[0].generation,
+	struct wire_instance_down down = {.generation = gateway.instances.slots[0].generation,
 					  .cause = WIRE_DOWN_STOPPED};
 
-	board_move(proxy.board, 0, ~0u, BOARD_DEAD);
-	dispatch_instance_down(&proxy, &down);
-	proxy.routes.services[0].http2_revision = 0;
+	board_move(gateway.board, 0, ~0u, BOARD_DEAD);
+	dispatch_instance_down(&gateway, &down);
+	gateway.routes.services[0].http2_revision = 0;
 }
 
 static void check_nothing_left(void)
@@ -112,8 +114,8 @@ static void check_nothing_left(void)
 	uint64_t until_ns = clock_mono_ns() + GONE_MS * NS_PER_MS;
 	int fd;
 
-	while ((proxy.free_client_count < GATEWAY_CLIENTS ||
-		proxy.free_upstream_count < proxy.upstream_count) &&
+	while ((gateway.free_client_count < GATEWAY_CLIENTS ||
+		gateway.up.free_count < gateway.up.slot_count) &&
 	       clock_mono_ns() < until_ns) {
 		if (gateway_turn() == 0)
 			(void)poll(NULL, 0, 1);
@@ -122,8 +124,8 @@ static void check_nothing_left(void)
 	}
 	turn_until_quiet(-1, -1);
 	gateway_claim_empty();
-	claim(h2up_open_sessions(&proxy) == 0);
-	claim(board_tickets(board_load(proxy.board, 0)) == 0);
+	claim(h2up_open_sessions(&gateway.up) == 0);
+	claim(board_tickets(board_load(gateway.board, 0)) == 0);
 }
 
 /* Every connection gets the same answer; those beyond the second none. */

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/gateway/instances.h"
-#include "runtime/gateway/route.h"
+#include "runtime/gateway/route/instances.h"
+#include "runtime/gateway/route/route.h"
 #include "runtime/ledger/rules.h"
 #include "runtime/wire/channel.h"
 #include "tests/fuzz/fuzz.h"

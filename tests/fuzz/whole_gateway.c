@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/hear/hear.h"
 #include "runtime/wire/channel.h"
 #include "tests/fuzz/fuzz.h"
 
 #define UNITS       512u
 #define LARGE_COUNT 16u
 
-struct proxy proxy;
+struct gateway gateway;
 static struct loop loop;
 static struct buffers buffers;
 static int ebbd_fd;
@@ -37,24 +39,24 @@ static void configure(const struct wire_route_put *route)
 {
 	int dir_fd = open("/dev/shm", O_RDONLY | O_DIRECTORY), board_fd, stats_fd, pair[2];
 
-	claim(board_create(dir_fd, 1, &proxy.board, &board_fd) == 0);
+	claim(board_create(dir_fd, 1, &gateway.board, &board_fd) == 0);
 	claim(stats_create(&stats_fd) == 0);
 	claim(wire_pair(&pair[0], &pair[1]) == 0);
-	proxy.control_fd = pair[0];
+	gateway.tell.fd = pair[0];
 	ebbd_fd = pair[1];
 	claim(fcntl(ebbd_fd, F_SETFL, O_NONBLOCK) == 0);
-	proxy.config = (struct wire_gateway_config){.gateway_count = 1,
-						    .head_bytes_max = 65536,
-						    .connections_max = GATEWAY_CLIENTS,
-						    .queue_max = 16,
-						    .queue_age_ms_max = route->init_timeout_ms,
-						    .head_timeout_ms = 10000,
-						    .idle_timeout_ms = 10000,
-						    .head_fields_max = 100,
-						    .target_bytes_max = 8192,
-						    .h2c_streams = 16};
-	proxy.doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	claim(account_init(&proxy.account, stats_fd, open("/dev/null", O_WRONLY), 1,
+	gateway.config = (struct wire_gateway_config){.gateway_count = 1,
+						      .head_bytes_max = 65536,
+						      .connections_max = GATEWAY_CLIENTS,
+						      .queue_max = 16,
+						      .queue_age_ms_max = route->init_timeout_ms,
+						      .head_timeout_ms = 10000,
+						      .idle_timeout_ms = 10000,
+						      .head_fields_max = 100,
+						      .target_bytes_max = 8192,
+						      .h2c_streams = 16};
+	gateway.doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	claim(account_init(&gateway.account, stats_fd, open("/dev/null", O_WRONLY), 1,
 			   GATEWAY_CLIENTS) == 0);
 }
 
@@ -62,11 +64,11 @@ void gateway_start(const struct wire_route_put *route)
 {
 	make_ring();
 	configure(route);
-	claim(proxy_init(&proxy, &loop, &buffers) == 0);
+	claim(gateway_init(&gateway, &loop, &buffers) == 0);
 	claim(loop_enable(&loop) == 0);
-	claim(control_init(&proxy) == 0);
-	claim(routes_put(&proxy.routes, route) == 0);
-	proxy.routes_known = true;
+	claim(hear_init(&gateway) == 0);
+	claim(routes_put(&gateway.routes, route) == 0);
+	gateway.routes_known = true;
 }
 
 unsigned int gateway_turn(void)
@@ -74,7 +76,7 @@ unsigned int gateway_turn(void)
 	struct io_uring_cqe *cqe;
 	unsigned int head, count = 0;
 
-	loop.before_wait(&proxy);
+	loop.before_wait(&gateway);
 	(void)io_uring_submit(&loop.ring);
 	(void)io_uring_get_events(&loop.ring);
 	loop.now_ns = clock_mono_ns();
@@ -87,7 +89,7 @@ unsigned int gateway_turn(void)
 					   .flags = cqe->flags};
 
 		if (op > LOOP_IGNORE && op < LOOP_OP_COUNT)
-			loop.handlers[op](&proxy, &event);
+			loop.handlers[op](&gateway, &event);
 		count++;
 	}
 	io_uring_cq_advance(&loop.ring, count);
@@ -101,7 +103,7 @@ int gateway_connect(void)
 
 	claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	event.res = pair[0];
-	client_on_accept(&proxy, &event);
+	client_on_accept(&gateway, &event);
 	return pair[1];
 }
 
@@ -109,9 +111,9 @@ void gateway_claim_empty(void)
 {
 	static char scrap[WIRE_RECORD_MAX];
 
-	claim(proxy.free_client_count == GATEWAY_CLIENTS);
-	claim(proxy.queued == 0);
-	claim(proxy.free_upstream_count == proxy.upstream_count);
+	claim(gateway.free_client_count == GATEWAY_CLIENTS);
+	claim(gateway.queued == 0);
+	claim(gateway.up.free_count == gateway.up.slot_count);
 	claim(buffers.free_unit_count + buffers.in_ring == UNITS);
 	claim(buffers.free_large_count == LARGE_COUNT);
 	while (recv(ebbd_fd, scrap, sizeof(scrap), MSG_DONTWAIT) > 0)

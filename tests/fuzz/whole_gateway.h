@@ -6,11 +6,11 @@
 #ifndef EBB_FUZZ_WHOLE_GATEWAY_H
 #define EBB_FUZZ_WHOLE_GATEWAY_H
 
-#include "runtime/gateway/proxy.h"
+#include "runtime/gateway/gateway.h"
 
 #define GATEWAY_CLIENTS 64u
 
-extern struct proxy proxy;
+extern struct gateway gateway;
 
 /* Once. A request waits in the queue for route->init_timeout_ms. */
 void gateway_start(const struct wire_route_put *route);

@@ -3,6 +3,18 @@
 
 EBBD = "runtime/supervisor"
 
+# The rooms of the gateway, the lowest first: each may include those below it and no other.
+GATEWAY_FLOORS = ("ring", "message", "route", "tell", "frames", "upstream", "body", "exchange", "client", "h2",
+                  "hear")
+
+
+def gateway_floors():
+    """Rows of LAYERS: each floor by its path, the floors it stands on, the libraries."""
+    libraries = ("runtime/base", "runtime/wire", "runtime/http")
+    paths = [f"runtime/gateway/{room}" for room in GATEWAY_FLOORS] + ["runtime/gateway"]
+    return {path: (*libraries, *paths[:at]) for at, path in enumerate(paths)}
+
+
 # Which folders a folder's files may include from, besides itself. The longest matching prefix of a
 # path decides. Nothing includes upwards; the libraries of ebbd never include each other.
 LAYERS = {
@@ -33,7 +45,7 @@ LAYERS = {
                       f"{EBBD}/service", f"{EBBD}/decide", f"{EBBD}/instance", f"{EBBD}/scale"),
     EBBD: ("runtime/base", "runtime/wire", "sandbox", "cgroups", "images", f"{EBBD}/host", f"{EBBD}/programs",
            f"{EBBD}/service", f"{EBBD}/scale", f"{EBBD}/peers"),
-    "runtime/gateway": ("runtime/base", "runtime/wire", "runtime/http"),
+    **gateway_floors(),
     "runtime/api": ("runtime/base", "runtime/wire", "runtime/http"),
     "runtime/ledger": ("runtime/base", "runtime/wire"),
     "runtime/ipc": ("runtime/base", "runtime/wire"),
@@ -46,8 +58,8 @@ LIBRARIES = {
     "seccomp.h": ("runtime/base/filter.c",),
     "openssl/": ("runtime/base/sha256.c",),
     "llhttp.h": ("runtime/http/",),
-    "liburing.h": ("runtime/gateway/", "images/runtimes/native/"),
-    "nghttp2/": ("runtime/gateway/h2",),
+    "liburing.h": ("runtime/gateway/ring/", "images/runtimes/native/"),
+    "nghttp2/": ("runtime/gateway/h2/", "runtime/gateway/frames/", "runtime/gateway/upstream/h2up"),
     "sqlite3.h": ("runtime/ledger/",),
     "archive.h": ("images/unpack/",),
     "archive_entry.h": ("images/unpack/",),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/price.h"
-#include "runtime/gateway/choice.h"
+#include "runtime/gateway/route/choice.h"
 #include "runtime/supervisor/decide/policy.h"
 #include "runtime/supervisor/decide/saturation.h"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make sim`: the policy in simulated time. The object files are those of ebbd and ebb-gateway.
 SIM_OBJECTS := $(addprefix tests/sim/,sim traces) $(addprefix runtime/supervisor/decide/,policy saturation) \
-               $(addprefix runtime/gateway/,choice instances route)
+               $(addprefix runtime/gateway/route/,choice instances route)
 OBJECTS_test_sim := $(SIM_OBJECTS)
 LIBS_test_sim := -lm
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/gateway/addresses.h"
+#include "runtime/gateway/client/addresses.h"
 
 static struct address address(const char *text)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "runtime/gateway/choice.h"
+#include "runtime/gateway/route/choice.h"
 
 static uint32_t rank(enum board_state state, uint32_t tickets)
 {

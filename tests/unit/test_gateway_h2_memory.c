@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/gateway/h2_memory.h"
+#include "runtime/gateway/frames/h2_memory.h"
 
 #define SIZE (256u * 1024)
 

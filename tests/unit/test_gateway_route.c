@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/gateway/route.h"
+#include "runtime/gateway/route/route.h"
 
 static struct routes *make(void)
 {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/gateway/serialize.h"
+#include "runtime/gateway/message/serialize.h"
 
 static struct http_head head;
 static char out[4096];

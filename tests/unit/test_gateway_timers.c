@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "runtime/gateway/timers.h"
+#include "runtime/gateway/ring/timers.h"
 
 enum { IDS = 200 };
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/* New connections, and the end of taking any. */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/peer.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/tunnel.h"
+
+static void accept_one(struct gateway *g, int fd, uint32_t listener)
+{
+	struct client *c = client_slot(g);
+
+	if (!c) {
+		reply_full(fd, REPLY_NO_SLOT);
+		fd_close(&fd);
+		return;
+	}
+	c->s.fd = fd;
+	g->count.accepted++;
+	peer_note(g, c);
+	if (!peer_must_introduce(g, listener)) {
+		client_begin(g, c);
+		return;
+	}
+	c->state = CLIENT_PROXY;
+	exchange_set_deadline(g, c, gateway_now(g) + g->config.head_timeout_ms * NS_PER_MS);
+	stream_recv(&g->io, &c->s);
+}
+
+void client_on_accept(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+
+	/* Without F_MORE the multishot is over: after an error such as EMFILE it is armed again
+	 * when a connection ends, else at once. */
+	if (!(e->flags & IORING_CQE_F_MORE))
+		g->listener_armed[e->index] = false;
+	if (e->res >= 0)
+		accept_one(g, e->res, e->index);
+	if (g->draining && !g->listener_armed[e->index]) {
+		fd_close(&g->listener_fds[e->index]); /* who comes now is refused, and knows it */
+		clients_stop_if_empty(g);
+	} else if (!g->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED)) {
+		client_arm_accept(g);
+	}
+}
+
+void client_drain(struct gateway *g)
+{
+	g->draining = true;
+	for (uint32_t i = 0; i < g->config.listener_count; i++) {
+		struct io_uring_sqe *sqe;
+
+		if (!g->listener_armed[i]) {
+			fd_close(&g->listener_fds[i]);
+			continue;
+		}
+		sqe = loop_sqe(g->io.loop, LOOP_IGNORE, 0, 0);
+		io_uring_prep_cancel_fd(sqe, g->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
+		sqe->user_data = 0;
+	}
+	for (uint32_t i = 0; i < g->client_count; i++) {
+		struct client *c = &g->clients[i];
+
+		if (c->state == CLIENT_PROXY ||
+		    (c->state == CLIENT_HEAD && c->s.in.size == 0 && !c->s.carried))
+			client_close(g, c);
+		else if (c->state == CLIENT_SESSION)
+			g->session_user->drain(g, c);
+	}
+	tunnel_drain(g);
+	upstream_drain(&g->up);
+	clients_stop_if_empty(g);
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/client/client.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/client/peer.h"
+#include "runtime/gateway/client/request.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/pace.h"
+#include "runtime/gateway/exchange/relay.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/response.h"
+#include "runtime/gateway/exchange/tunnel.h"
+
+#define LINGER_NS (2 * NS_PER_SEC)
+
+static void set_idle_deadline(struct gateway *g, struct client *c)
+{
+	exchange_set_deadline(
+		g, c,
+		gateway_now(g) + (g->draining ? LINGER_NS : g->config.idle_timeout_ms * NS_PER_MS));
+}
+
+void client_begin(struct gateway *g, struct client *c)
+{
+	if (!peer_admit(g, c)) {
+		reply_full(c->s.fd, REPLY_ADDRESS);
+		client_close(g, c);
+		return;
+	}
+	c->state = CLIENT_HEAD;
+	set_idle_deadline(g, c);
+	if (c->s.in.size > 0)
+		request_read(g, c);
+	else
+		stream_recv(&g->io, &c->s);
+}
+
+void client_close(struct gateway *g, struct client *c)
+{
+	if (c->state == CLIENT_SESSION)
+		g->session_user->ended(g, c);
+	exchange_close(g, c);
+}
+
+static void linger(struct gateway *g, struct client *c)
+{
+	if (c->eof || shutdown(c->s.fd, SHUT_WR) < 0) {
+		client_close(g, c);
+		return;
+	}
+	c->state = CLIENT_LINGER;
+	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
+	stream_consume(&g->io, &c->s, c->s.in.size);
+	stream_recv(&g->io, &c->s);
+}
+
+void client_leave(struct gateway *g, struct client *c)
+{
+	g->session_user->ended(g, c);
+	c->state = CLIENT_FINISHING;
+	linger(g, c);
+}
+
+void client_farewell(struct gateway *g, struct client *c, const char *text, uint32_t size)
+{
+	c->x = (struct exchange){.request = {.buffer = BUFFER_NONE}};
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
+	c->state = CLIENT_FINISHING;
+	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
+	stream_send(&g->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
+}
+
+/* The head of the answer promised that the connection goes on, so it does when the rest of the
+ * request is through, for as long as a client is given to read its last answer. */
+static void discard(struct gateway *g, struct client *c)
+{
+	while (c->s.in.size > 0 && !c->x.up.in_done) {
+		struct chunk piece;
+
+		if (flow_take(&g->io, &c->x.up, &c->s, &piece) < 0) {
+			client_close(g, c);
+			return;
+		}
+		buffers_put(g->io.buffers, piece.buffer);
+	}
+	if (c->x.up.in_done)
+		exchange_next(g, c);
+	else
+		stream_recv(&g->io, &c->s);
+}
+
+static void discard_begin(struct gateway *g, struct client *c)
+{
+	c->state = CLIENT_DISCARD;
+	c->x.up.out = c->x.up.in == HTTP_CHUNKED ? HTTP_UNTIL_CLOSE : c->x.up.in; /* no frames */
+	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
+	stream_set_nonblocking(&c->s, false);
+	discard(g, c);
+}
+
+static void next(struct gateway *g, struct client *c)
+{
+	if (c->s.carried) {
+		c->s.carrier->done(c->s.carrier_self, &c->s);
+		return;
+	}
+	if (!c->x.keep_alive || c->eof || g->draining) {
+		if (c->x.up.in_done)
+			client_close(g, c);
+		else
+			linger(g, c);
+		return;
+	}
+	if (!c->x.up.in_done) {
+		discard_begin(g, c);
+		return;
+	}
+	c->state = CLIENT_HEAD;
+	c->spoke = true;
+	c->head_seen = 0;
+	set_idle_deadline(g, c);
+	if (c->s.in.size > 0)
+		request_read(g, c);
+	else
+		stream_recv(&g->io, &c->s);
+}
+
+const struct exchange_user client_exchange_user = {
+	.next = next,
+	.closed = client_settle,
+};
+
+/* Nobody but a front is connected here, and none would read an answer in HTTP. */
+static void on_introduction(struct gateway *g, struct client *c)
+{
+	int r = peer_read_introduction(g, c);
+
+	if (r > 0) {
+		client_begin(g, c);
+	} else if (r == 0) {
+		stream_recv(&g->io, &c->s);
+	} else {
+		g->count.proxy_refused++;
+		client_close(g, c);
+	}
+}
+
+void client_received(struct gateway *g, struct client *c)
+{
+	switch (c->state) {
+	case CLIENT_PROXY:
+		on_introduction(g, c);
+		break;
+	case CLIENT_HEAD:
+		request_read(g, c);
+		break;
+	case CLIENT_SESSION:
+		g->session_user->received(g, c);
+		break;
+	case CLIENT_ACTIVE:
+		if (!c->x.up.in_done)
+			relay_pump(g, c, RELAY_UP);
+		break;
+	case CLIENT_DISCARD:
+		discard(g, c);
+		break;
+	case CLIENT_LINGER:
+		stream_consume(&g->io, &c->s, c->s.in.size);
+		stream_recv(&g->io, &c->s);
+		break;
+	default: /* kept for later; nothing more is asked for, so this is bounded */
+		break;
+	}
+}
+
+static void on_end(struct gateway *g, struct client *c)
+{
+	c->eof = true;
+	switch (c->state) {
+	case CLIENT_FINISHING: /* answered: let it have the rest */
+		break;
+	case CLIENT_ACTIVE:
+		if (c->x.tunnel) {
+			tunnel_on_end(g, c, RELAY_UP, 0);
+			break;
+		}
+		/* fall through */
+	case CLIENT_QUEUED:
+	case CLIENT_WAITS_SOCKET:
+	case CLIENT_DOUBT:
+		g->count.aborted_by_client++;
+		/* fall through */
+	default:
+		client_close(g, c);
+		break;
+	}
+}
+
+/* Completions of a closing client only settle it; those of an earlier one are dropped. */
+static struct client *client_of(struct gateway *g, const struct loop_event *e)
+{
+	struct client *c = &g->clients[e->index];
+
+	if (e->life != c->s.life)
+		return NULL;
+	if (c->s.closing) {
+		stream_on_late(&g->io, &c->s, e);
+		client_settle(g, c);
+		return NULL;
+	}
+	return c;
+}
+
+void client_on_recv(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct client *c = client_of(g, e);
+	int err;
+
+	if (!c)
+		return;
+	switch (stream_on_recv(&g->io, &c->s, e, &err)) {
+	case STREAM_MORE:
+		client_received(g, c);
+		break;
+	case STREAM_END:
+		on_end(g, c);
+		break;
+	case STREAM_FULL:
+		if (c->state == CLIENT_ACTIVE) { /* half a ping, and no large buffer was left */
+			client_close(g, c);
+			break;
+		}
+		request_too_large(g, c);
+		break;
+	case STREAM_STARVED:
+		g->count.no_buffer++;
+		starved_put(&g->starved, &c->s);
+		break;
+	case STREAM_ERROR:
+		c->eof = true;
+		if (c->state >= CLIENT_QUEUED && c->state <= CLIENT_DOUBT)
+			g->count.aborted_by_client++;
+		client_close(g, c);
+		break;
+	case STREAM_NOTHING:
+		break;
+	}
+}
+
+void client_sent(struct gateway *g, struct client *c)
+{
+	struct upstream *u = client_upstream(g, c);
+
+	if (c->state == CLIENT_FINISHING)
+		exchange_next(g, c);
+	else if (c->state == CLIENT_SESSION)
+		g->session_user->sent(g, c);
+	else if (c->state == CLIENT_ACTIVE && c->x.head_sent)
+		relay_pump(g, c, RELAY_DOWN);
+	else if (c->state == CLIENT_ACTIVE && u && u->s.in.size > 0)
+		response_read(g, c, u);
+}
+
+void client_on_send(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct client *c = client_of(g, e);
+	int err;
+
+	if (!c)
+		return;
+	switch (stream_on_send(&g->io, &c->s, e, &err)) {
+	case STREAM_MORE:
+		client_sent(g, c);
+		break;
+	case STREAM_ERROR:
+		g->count.aborted_by_client++;
+		client_close(g, c);
+		break;
+	default:
+		break;
+	}
+}
+
+void client_on_poll(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct client *c = client_of(g, e);
+
+	if (!c)
+		return;
+	c->s.pending--;
+	c->s.polling = false;
+	relay_ready(g, c);
+}
+
+/* It left while its body waited for an instance that does not read: nothing else would tell. */
+void client_on_gone(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct client *c = client_of(g, e);
+
+	if (!c)
+		return;
+	c->s.pending--;
+	c->s.watched = false;
+	if (e->res > 0 && c->state == CLIENT_ACTIVE && !c->x.tunnel && !c->x.up.in_done)
+		on_end(g, c);
+}
+
+static void took_too_long(struct gateway *g, struct client *c)
+{
+	uint32_t limit_ms = g->routes.services[c->x.service].record.max_duration_ms;
+
+	exchange_leave(g, c);
+	reply_error(g, c, 504, "MAX_DURATION", 0,
+		    "The function did not finish within its maxDuration of %u ms.", limit_ms);
+}
+
+void client_on_timer(struct gateway *g, struct client *c)
+{
+	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
+		return;
+	if (c->state == CLIENT_ACTIVE && pace_check(g, c))
+		return;
+	if (c->deadline_ns > gateway_now(g)) {
+		timers_set(&g->timers, c->s.index, c->deadline_ns);
+		return;
+	}
+	switch (c->state) {
+	case CLIENT_SESSION:
+		g->session_user->timer(g, c);
+		break;
+	case CLIENT_HEAD:
+		if (c->s.in.size > 0) {
+			g->count.head_timeouts++;
+			request_refuse(g, c, 408, "its head did not arrive in time");
+		} else {
+			g->count.idle_closed++;
+			client_close(g, c);
+		}
+		break;
+	case CLIENT_PROXY:
+		g->count.proxy_refused++;
+		client_close(g, c);
+		break;
+	case CLIENT_QUEUED:
+	case CLIENT_WAITS_SOCKET:
+		dispatch_expired(g, c);
+		break;
+	case CLIENT_ACTIVE:
+		if (c->x.tunnel) {
+			tunnel_on_timer(g, c);
+			break;
+		}
+		took_too_long(g, c);
+		break;
+	case CLIENT_DOUBT:
+		dispatch_doubt_over(g, c);
+		break;
+	default:
+		client_close(g, c);
+		break;
+	}
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who a client is, whether it is trusted, and how many connections it has. */
+#ifndef EBB_GATEWAY_PEER_H
+#define EBB_GATEWAY_PEER_H
+
+#include "runtime/gateway/exchange/gateway.h"
+
+void peer_note(struct gateway *g, struct client *c);
+/* Counts the connection. False: its address has too many. */
+bool peer_admit(struct gateway *g, struct client *c);
+void peer_forget(struct gateway *g, struct client *c);
+/* Whether connections of this listener begin with a PROXY header. */
+bool peer_must_introduce(const struct gateway *g, uint32_t listener);
+/* Reads the PROXY header: 1 = it is known whom c speaks for, 0 = more is needed, -1 = it is none,
+ * or c may not say so. */
+int peer_read_introduction(struct gateway *g, struct client *c);
+
+#endif

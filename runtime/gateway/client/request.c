@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/client/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/exchange/blame.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/message/serialize.h"
+#include "runtime/http/handshake.h"
+
+/* splitmix64: ids are unique and not guessable from outside, they are no secret. */
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* Eight hexadecimal digits at once: each byte of the result is one nibble. */
+static uint64_t hex8(uint32_t value)
+{
+	uint64_t x = value, letters;
+
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	letters = ((x + UINT64_C(0x0606060606060606)) >> 4) & UINT64_C(0x0101010101010101);
+	return x + UINT64_C(0x3030303030303030) + letters * ('a' - '9' - 1);
+}
+
+static void make_id(struct gateway *g, char id[REQUEST_ID_SIZE])
+{
+	uint64_t n = g->id_next++;
+	uint64_t halves[2] = {mix(g->id_seed + n * UINT64_C(0x9e3779b97f4a7c15)),
+			      mix(~g->id_seed ^ n)};
+
+	for (int i = 0; i < 4; i++) {
+		uint64_t digits = hex8((uint32_t)(halves[i / 2] >> (i % 2 * 32)));
+
+		memcpy(id + (size_t)i * 8, &digits, 8);
+	}
+}
+
+/* The id that a trusted front gave the request, if it is one of ours by form. */
+static bool take_id(const struct http_head *head, char id[REQUEST_ID_SIZE])
+{
+	const struct http_header *h = http_find(head, "x-ebb-id");
+	char parent[] = "00-00000000000000000000000000000000-0000000000000000-00";
+
+	if (!h || h->value.size != REQUEST_ID_SIZE)
+		return false;
+	/* It will be a trace id, and its second half a parent id. */
+	memcpy(parent + 3, h->value.at, REQUEST_ID_SIZE);
+	memcpy(parent + 36, h->value.at + REQUEST_ID_SIZE / 2, REQUEST_ID_SIZE / 2);
+	if (!http_traceparent_valid((struct http_slice){parent, sizeof(parent) - 1}))
+		return false;
+	memcpy(id, h->value.at, REQUEST_ID_SIZE);
+	return true;
+}
+
+/* Methods that RFC 9110 section 9.2.2 lets us send twice. */
+static bool is_idempotent(struct http_slice method)
+{
+	static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (http_slice_is(method, names[i]))
+			return true;
+	return false;
+}
+
+static bool asks_timing(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->header_count; i++)
+		if (head->headers[i].field == HTTP_FIELD_EBB &&
+		    http_slice_is_nocase(head->headers[i].name, "x-ebb-timing"))
+			return http_slice_is(head->headers[i].value, "1");
+	return false;
+}
+
+/* gRPC is HTTP/2 on both sides. */
+static bool is_grpc(const struct http_head *head)
+{
+	const struct http_header *type = http_find(head, "content-type");
+
+	return type && type->value.size >= 16 &&
+	       memcmp(type->value.at, "application/grpc", 16) == 0;
+}
+
+static void exchange_begin(struct gateway *g, struct client *c, const struct http_head *head)
+{
+	struct exchange *x = &c->x;
+
+	*x = (struct exchange){
+		.method_is_head = http_slice_is(head->method, "HEAD"),
+		.idempotent = is_idempotent(head->method),
+		.http_10 = head->minor_version == 0,
+		.keep_alive = head->keep_alive,
+		.upgrade = head->upgrade && head->framing == HTTP_NO_BODY,
+		.timing = asks_timing(head),
+		.wants_trailers = head->te_trailers,
+		.grpc = c->s.carried && is_grpc(head),
+		.wants_continue = head->expect_continue && head->framing != HTTP_NO_BODY,
+		.arrived_ns = gateway_now(g),
+		.request = {.buffer = BUFFER_NONE},
+	};
+	if (!c->trusted || !take_id(head, x->id))
+		make_id(g, x->id);
+	/* What carries a client has taken the chunks apart, if there were any. */
+	flow_init(&x->up,
+		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
+		  head->framing, head->body_bytes);
+	flow_init(&x->down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
+	if (g->config.body_bytes_max)
+		x->up.max = g->config.body_bytes_max;
+	c->pace.next_ns = 0;
+	g->count.requests++;
+	if (++c->requests == g->config.connection_requests_max) {
+		x->keep_alive = false;
+		g->count.request_limits++;
+	}
+	account_begin(g, c, head);
+}
+
+/* Writes the head into a buffer of the exchange, with room for what arrived of the body. */
+static int write_request(struct gateway *g, struct client *c, const struct http_head *head,
+			 const struct service *s, uint32_t bytes)
+{
+	struct exchange *x = &c->x;
+	struct request_extras extras = {
+		.peer = {c->peer, c->peer_size},
+		.request_id = {x->id, REQUEST_ID_SIZE},
+		.deadline_ms = wall_ms(&g->wall, gateway_now(g),
+				       gateway_now(g) + s->record.max_duration_ms * NS_PER_MS),
+		.chunked = x->up.out == HTTP_CHUNKED,
+		.trusted = c->trusted,
+		.http2 = c->s.carried,
+	};
+	struct writer w;
+
+	x->request.buffer = buffers_get(g->io.buffers, bytes);
+	if (x->request.buffer == BUFFER_NONE)
+		return -ENOBUFS;
+	x->request.at = w.at = buffers_at(g->io.buffers, x->request.buffer);
+	w.end = w.at + buffers_size(g->io.buffers, x->request.buffer);
+	w.overflow = false;
+	request_write(&w, head, &extras, &x->deadline_at);
+	x->request.size = (uint32_t)(w.at - x->request.at);
+	return w.overflow ? -EMSGSIZE : 0;
+}
+
+/* The first bytes of the body go out with the head, and can be sent again with it. */
+static int join_body(struct gateway *g, struct client *c)
+{
+	struct exchange *x = &c->x;
+	uint32_t room = buffers_size(g->io.buffers, x->request.buffer) - x->request.size;
+	struct chunk body;
+	int r;
+
+	if (x->up.in_done || c->s.in.size == 0 || c->s.in.size + 64 > room)
+		return 0;
+	r = flow_take(&g->io, &x->up, &c->s, &body);
+	if (r < 0)
+		return r;
+	memcpy(x->request.at + x->request.size, body.at, body.size);
+	x->request.size += body.size;
+	buffers_put(g->io.buffers, body.buffer);
+	return 0;
+}
+
+static void request_begin(struct gateway *g, struct client *c, struct http_head *head,
+			  uint32_t head_bytes)
+{
+	struct service *s = routes_find(&g->routes, head->host, head->path);
+	const char *why;
+	uint32_t bytes = head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT ? BUFFER_UNIT
+								     : g->io.buffers->large_bytes;
+	int r;
+
+	r = head->asks_upgrade ? http_upgrade_request(head, &why) : 0;
+	exchange_begin(g, c, head);
+	if (r > 0) {
+		stream_consume(&g->io, &c->s, head_bytes);
+		reply_error(g, c, r, r == 426 ? "UPGRADE_REQUIRED" : "BAD_REQUEST", 0,
+			    "The WebSocket handshake was refused: %s.", why);
+		return;
+	}
+	if (!s || !g->routes_known) { /* a service may have come before its shares of traffic */
+		stream_consume(&g->io, &c->s, head_bytes);
+		if (g->routes_known)
+			reply_error(g, c, 404, "NO_SERVICE", 0,
+				    "No service has this host or path.");
+		else
+			reply_error(g, c, 503, "STARTING", 1,
+				    "ebb starts and does not know its services yet.");
+		return;
+	}
+	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max) {
+		stream_consume(&g->io, &c->s, head_bytes);
+		reply_body_too_large(g, c);
+		return;
+	}
+	if (s->first_variant)
+		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
+	c->x.service = s->record.index;
+	c->x.routed = true;
+	c->x.kind = blame_kind(head->method, head->path);
+	r = write_request(g, c, head, s, bytes);
+	stream_consume(&g->io, &c->s, head_bytes);
+	if (r == 0)
+		r = join_body(g, c);
+	if (r == -EFBIG) {
+		reply_body_too_large(g, c);
+	} else if (r == -EBADMSG) {
+		reply_error(g, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
+	} else if (r < 0) {
+		g->count.no_buffer++;
+		reply_error(g, c, 503, "OVERLOADED", 1, "The gateway has no buffer left.");
+	} else {
+		if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(g->io.buffers))
+			stream_recv(&g->io, &c->s); /* to see the client go away */
+		dispatch_request(g, c);
+	}
+}
+
+static const char *code_of(int status)
+{
+	switch (status) {
+	case 408:
+		return "REQUEST_TIMEOUT";
+	case 414:
+		return "TARGET_TOO_LONG";
+	case 417:
+		return "EXPECTATION_FAILED";
+	case 431:
+		return "HEAD_TOO_LARGE";
+	case 501:
+		return "NOT_IMPLEMENTED";
+	case 505:
+		return "VERSION_NOT_SUPPORTED";
+	default:
+		return "BAD_REQUEST";
+	}
+}
+
+void request_refuse(struct gateway *g, struct client *c, int status, const char *why)
+{
+	c->x = (struct exchange){.arrived_ns = gateway_now(g), .request = {.buffer = BUFFER_NONE}};
+	make_id(g, c->x.id);
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
+	g->count.requests++;
+	account_begin(g, c, NULL);
+	reply_error(g, c, status, code_of(status), 0, "The request was refused: %s.", why);
+}
+
+/* Empty lines before a request line are tolerated (RFC 9112 section 2.2), if they are that. */
+static void skip_empty_lines(struct gateway *g, struct client *c)
+{
+	uint32_t n = 0;
+
+	while (n + 1 < c->s.in.size && c->s.in.at[n] == '\r' && c->s.in.at[n + 1] == '\n')
+		n += 2;
+	if (n)
+		stream_consume(&g->io, &c->s, n);
+}
+
+void request_too_large(struct gateway *g, struct client *c)
+{
+	uint32_t seen = c->s.in.size < g->config.target_bytes_max ? c->s.in.size
+								  : g->config.target_bytes_max;
+
+	/* Not even the request line ended: its target is what is too long. */
+	if (g->config.target_bytes_max && !memchr(c->s.in.at, '\n', seen)) {
+		g->count.targets_too_long++;
+		request_refuse(g, c, 414, "its target is too long");
+		return;
+	}
+	g->count.heads_too_large++;
+	request_refuse(g, c, 431, "the head is too large");
+}
+
+/* What the parser allows and the configuration does not. */
+static int over_limits(const struct gateway *g, const struct http_head *head, const char **why)
+{
+	if (g->config.target_bytes_max && head->target.size > g->config.target_bytes_max) {
+		*why = "its target is too long";
+		return 414;
+	}
+	if (g->config.head_fields_max && head->header_count > g->config.head_fields_max) {
+		*why = "too many header lines";
+		return 431;
+	}
+	return 0;
+}
+
+static void count_refusal(struct gateway *g, int status)
+{
+	g->count.heads_too_large += status == 431;
+	g->count.targets_too_long += status == 414;
+}
+
+void request_read(struct gateway *g, struct client *c)
+{
+	struct http_head head;
+	const char *why;
+	long end;
+	int status, preface = g->session_user->is_preface(g, c);
+
+	if (preface == 1) {
+		g->session_user->begin(g, c);
+		return;
+	}
+	if (c->s.in.at[0] == '\r') {
+		skip_empty_lines(g, c);
+		c->head_seen = 0;
+	}
+	end = c->s.in.size && preface < 0 ? http_head_end(c->s.in.at, c->s.in.size, c->head_seen,
+							  g->config.head_bytes_max)
+					  : 0;
+	if (end == 0) {
+		if (c->head_seen == 0 && c->s.in.size)
+			exchange_set_deadline(
+				g, c, gateway_now(g) + g->config.head_timeout_ms * NS_PER_MS);
+		c->head_seen = c->s.in.size;
+		stream_stash(&g->io, &c->s, g->stashes + (size_t)c->s.index * STASH_BYTES,
+			     STASH_BYTES);
+		stream_recv(&g->io, &c->s);
+		return;
+	}
+	if (end < 0) {
+		request_too_large(g, c);
+		return;
+	}
+	status = http_request_parse(c->s.in.at, (size_t)end, &head, &why);
+	if (status == 0)
+		status = over_limits(g, &head, &why);
+	if (status) {
+		count_refusal(g, status);
+		request_refuse(g, c, status, why);
+	} else {
+		request_begin(g, c, &head, (uint32_t)end);
+	}
+}

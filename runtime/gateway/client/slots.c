@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The slab of clients, and the listeners that fill it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/gateway/client/addresses.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/peer.h"
+
+int clients_init(struct gateway *g)
+{
+	uint32_t count = g->config.connections_max;
+
+	g->client_count = g->free_client_count = count;
+	g->clients = calloc(count, sizeof(*g->clients));
+	g->free_clients = calloc(count, sizeof(*g->free_clients));
+	g->stashes = calloc(count, STASH_BYTES);
+	g->addresses = calloc(1, sizeof(*g->addresses));
+	if (!g->clients || !g->free_clients || !g->stashes || !g->addresses)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		g->free_clients[i] = count - 1 - i;
+	g->user = &client_exchange_user;
+	return addresses_init(g->addresses, count, g->id_seed);
+}
+
+void client_arm_accept(struct gateway *g)
+{
+	for (uint32_t i = 0; i < g->config.listener_count; i++) {
+		struct io_uring_sqe *sqe;
+		uint64_t user_data;
+
+		if (g->listener_armed[i] || g->draining)
+			continue;
+		sqe = loop_sqe(g->io.loop, LOOP_ACCEPT, i, 0);
+		user_data = sqe->user_data;
+		io_uring_prep_multishot_accept(sqe, g->listener_fds[i], NULL, NULL, SOCK_CLOEXEC);
+		sqe->user_data = user_data;
+		g->listener_armed[i] = true;
+	}
+}
+
+void clients_stop_if_empty(struct gateway *g)
+{
+	for (uint32_t i = 0; i < g->config.listener_count; i++)
+		if (g->listener_armed[i])
+			return;
+	if (g->draining && g->free_client_count == g->client_count)
+		g->io.loop->stop = true;
+}
+
+struct client *client_slot(struct gateway *g)
+{
+	struct client *c;
+	uint32_t index;
+
+	if (g->free_client_count == 0) {
+		g->count.refused_full++;
+		return NULL;
+	}
+	index = g->free_clients[--g->free_client_count];
+	c = &g->clients[index];
+	stream_open(&c->s, -1, index, LOOP_CLIENT_RECV);
+	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
+	c->state = CLIENT_HEAD;
+	c->eof = c->counted = false;
+	c->spoke = false;
+	c->head_seen = 0;
+	c->requests = 0;
+	return c;
+}
+
+struct client *client_open_carried(struct gateway *g, const struct client *carrier,
+				   const struct stream_carrier *by)
+{
+	struct client *c = client_slot(g);
+
+	if (!c)
+		return NULL;
+	stream_open_carried(&c->s, by, g, c->s.index, LOOP_CLIENT_RECV);
+	c->address = carrier->address;
+	c->trusted = carrier->trusted;
+	c->peer_size = carrier->peer_size;
+	memcpy(c->peer, carrier->peer, sizeof(c->peer));
+	c->spoke = true;
+	return c;
+}
+
+void client_settle(struct gateway *g, struct client *c)
+{
+	if (!stream_settled(&g->io, &c->s))
+		return;
+	timers_clear(&g->timers, c->s.index);
+	peer_forget(g, c);
+	c->state = CLIENT_FREE;
+	must(g->free_client_count < g->client_count);
+	must(!c->x.upstream && !c->x.has_ticket);
+	g->free_clients[g->free_client_count++] = c->s.index;
+	client_arm_accept(g);
+	clients_stop_if_empty(g);
+}

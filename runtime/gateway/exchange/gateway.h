@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that one gateway has. The floors below (ring/, message/, route/, tell/, frames/, upstream/,
+ * body/) do not know this structure: they are handed the part that is theirs.
+ */
+#ifndef EBB_GATEWAY_GATEWAY_H
+#define EBB_GATEWAY_GATEWAY_H
+
+#include "runtime/gateway/body/splice.h"
+#include "runtime/gateway/exchange/account.h"
+#include "runtime/gateway/exchange/exchange.h"
+#include "runtime/gateway/message/wall.h"
+#include "runtime/gateway/ring/starved.h"
+#include "runtime/gateway/ring/timers.h"
+#include "runtime/gateway/route/instances.h"
+#include "runtime/gateway/tell/counters.h"
+#include "runtime/gateway/tell/tell.h"
+#include "runtime/gateway/upstream/upstream.h"
+#include "runtime/wire/board.h"
+
+struct addresses;
+struct h2;
+struct session_user;
+struct tunnel;
+
+/* A kind of request that was in flight when instances died; until_ns 0 = only watched. */
+#define BANS_MAX 64
+struct ban {
+	bool used;
+	uint32_t service;
+	uint64_t kind, until_ns, put_ns;
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* What the floor above does with its clients. */
+struct exchange_user {
+	/* The exchange is over and its answer is sent. */
+	void (*next)(struct gateway *g, struct client *c);
+	/* The stream is closing: the slot is free when it has settled. */
+	void (*closed)(struct gateway *g, struct client *c);
+};
+
+struct gateway {
+	uint32_t bell; /* rounds until the doorbell is rung; 0 = no need */
+	struct stream_io io;
+	struct timers timers;
+	struct starved starved;
+	struct routes routes;
+	struct instances instances;
+	struct board *board;
+	struct counters count;
+	struct account account;
+	struct wire_gateway_config config;
+	struct tell tell;
+	struct upstreams up;
+	struct pipes pipes;
+	struct wall wall;
+	int doorbell_fd, signal_fd;
+	int listener_fds[LISTENERS_MAX];
+	bool listener_armed[LISTENERS_MAX];
+	bool draining;
+	bool routes_known; /* what matches no service has none */
+
+	const struct exchange_user *user;
+	const struct session_user *session_user; /* client/client.h */
+	struct client *clients;
+	uint32_t client_count, *free_clients, free_client_count;
+	char *stashes;               /* of heads that are incomplete, by client */
+	struct addresses *addresses; /* client/addresses.h */
+	struct h2 *h2;               /* h2/h2.h */
+	uint32_t queued;             /* in all services */
+	bool need_due;               /* ebbd is to be told of some queue at the next coarse tick */
+	bool choice_due;             /* or of some choice */
+	struct tunnel *tunnels;      /* by client */
+	uint32_t wakers;             /* WebSockets in line for a ticket, of all instances */
+	bool serving_wakers;
+
+	struct ban bans[BANS_MAX];
+	uint32_t ban_count, next_ban;
+	uint64_t id_seed, id_next;
+};
+
+static inline uint64_t gateway_now(const struct gateway *g)
+{
+	return g->io.loop->now_ns;
+}
+/* The timer of what nobody tells us about, behind those of clients and upstreams. */
+static inline uint32_t gateway_coarse_timer(const struct gateway *g)
+{
+	return g->client_count + g->up.slot_count;
+}
+static inline struct upstream *client_upstream(struct gateway *g, const struct client *c)
+{
+	return c->x.upstream ? &g->up.slots[c->x.upstream - 1] : NULL;
+}
+static inline struct client *upstream_client(struct gateway *g, const struct upstream *u)
+{
+	return u->owner ? &g->clients[u->owner - 1] : NULL;
+}
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/exchange/held.h"
+
+#include <string.h>
+
+void held_drop(struct gateway *g, struct client *c)
+{
+	struct chunk *r = &c->x.request;
+	struct upstream *u = client_upstream(g, c);
+
+	if (r->size == 0)
+		return;
+	if (u && u->s.sending && u->s.out.buffer == BUFFER_NONE)
+		u->s.out.buffer = r->buffer; /* still being sent: it goes when that is over */
+	else
+		buffers_put(g->io.buffers, r->buffer);
+	*r = (struct chunk){.buffer = BUFFER_NONE};
+}
+
+/* The end of its body, which came by itself, belongs to it if it is sent again. */
+void held_ended(struct gateway *g, struct client *c)
+{
+	struct chunk *r = &c->x.request;
+
+	if (r->size == 0 || c->x.body_gone)
+		return;
+	if (buffers_size(g->io.buffers, r->buffer) - r->size < 5)
+		c->x.body_gone = true;
+	else
+		memcpy(r->at + r->size, "0\r\n\r\n", 5);
+	r->size += c->x.body_gone ? 0 : 5;
+}
+
+void held_unshare(struct gateway *g, struct client *c)
+{
+	struct chunk *r = &c->x.request, copy;
+	struct upstream *u = client_upstream(g, c);
+
+	if (!u || !u->s.sending || u->s.out.buffer != BUFFER_NONE || r->size == 0)
+		return;
+	copy.buffer = buffers_get(g->io.buffers, buffers_size(g->io.buffers, r->buffer));
+	u->s.out.buffer = r->buffer;
+	if (copy.buffer == BUFFER_NONE) {
+		*r = (struct chunk){.buffer = BUFFER_NONE};
+		return;
+	}
+	copy.at = buffers_at(g->io.buffers, copy.buffer);
+	copy.size = r->size;
+	memcpy(copy.at, r->at, r->size);
+	c->x.deadline_at += copy.at - r->at;
+	*r = copy;
+}

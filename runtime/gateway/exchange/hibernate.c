@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * WebSockets that cost nothing while nobody speaks. After hibernate_ms without a message the ticket
+ * is given back, so that the instance can freeze; the connections on both sides stay as they are.
+ * Meanwhile the gateway answers the client's pings and swallows its pongs. Anything else takes a
+ * ticket on the same instance again (and thaws it) and then passes as ever: a message, a close
+ * frame, an end of the connection, the pong the server waits for. At its limit the instance has a
+ * line per gateway, each in it with what one receive brought. What the server says by itself passes
+ * at once and needs no ticket: it could not say it if it were frozen.
+ *
+ * An instance at its limit would have others wait for all of that silence, and hibernate_ms may be
+ * longer than they wait. So while somebody waits (board_want), one that was silent for YIELD_NS
+ * gives its ticket to him and sleeps early; the instance does not freeze before its time for all
+ * that (board_keep_awake).
+ */
+#include "runtime/base/clock.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/queue.h"
+#include "runtime/gateway/exchange/tunnel.h"
+
+#define CHECK_NS     BOARD_WANT_NS     /* other gateways give tickets back without telling us */
+#define YIELD_NS     HIBERNATE_LOOK_NS /* the answer to a message is mostly out by then */
+#define LOOK_MOST_NS NS_PER_SEC        /* nobody tells us either that others wait */
+
+static struct instance *instance_of(struct gateway *g, const struct client *c)
+{
+	return instances_get(&g->instances, c->x.slot, c->x.generation);
+}
+
+/* ---- to sleep ---- */
+
+static bool between(struct gateway *g, struct client *c)
+{
+	const struct tunnel *t = tunnel_of(g, c);
+	const struct upstream *u = client_upstream(g, c);
+
+	return ws_between_messages(&t->up) && ws_between_messages(&t->down) && !c->s.sending &&
+	       c->s.in.size == 0 && !u->s.sending && u->s.in.size == 0;
+}
+
+static bool may_sleep(struct gateway *g, struct client *c)
+{
+	const struct tunnel *t = tunnel_of(g, c);
+
+	return t->hibernate_ms > 0 && t->mode == TUNNEL_OPEN && !t->closing && !t->leaving &&
+	       !c->x.up.in_done && !c->x.down.in_done && c->x.has_ticket && client_upstream(g, c);
+}
+
+static uint64_t silent_since_ns(struct gateway *g, struct client *c)
+{
+	const struct tunnel *t = tunnel_of(g, c);
+	uint64_t last_ns = t->data_ns;
+
+	/* A ping is no message, but its answer is waited for, for as long. */
+	if (t->client_pinged)
+		for (int way = 0; way < 2; way++)
+			last_ns = t->moved_ns[way] > last_ns ? t->moved_ns[way] : last_ns;
+	return last_ns;
+}
+
+/* Soon after a message, later ever more rarely: whether others wait can only be seen by looking. */
+static uint64_t look_again_ns(uint64_t now_ns, uint64_t last_ns, uint64_t end_ns)
+{
+	uint64_t wait_ns = now_ns - last_ns;
+
+	wait_ns = wait_ns < YIELD_NS ? YIELD_NS : wait_ns;
+	wait_ns = wait_ns < LOOK_MOST_NS ? wait_ns : LOOK_MOST_NS;
+	return end_ns > now_ns && end_ns < now_ns + wait_ns ? end_ns : now_ns + wait_ns;
+}
+
+uint64_t hibernate_try(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	uint64_t now_ns = gateway_now(g), last_ns, end_ns;
+	struct instance *i;
+	bool yields;
+
+	if (!may_sleep(g, c))
+		return 0;
+	last_ns = silent_since_ns(g, c);
+	end_ns = last_ns + t->hibernate_ms * NS_PER_MS;
+	yields = end_ns > now_ns && now_ns - last_ns >= YIELD_NS &&
+		 board_wanted(g->board, c->x.slot, now_ns);
+	if ((end_ns > now_ns && !yields) || !between(g, c))
+		return look_again_ns(now_ns, last_ns, end_ns);
+	if (yields)
+		board_keep_awake(g->board, c->x.slot, end_ns);
+	g->count.yields += yields;
+	t->mode = TUNNEL_ASLEEP;
+	t->until_ns = 0;
+	t->client_pinged = false;
+	g->count.hibernations++;
+	board_sleep(g->board, g->config.index, c->x.slot, 1);
+	dispatch_release(g, c);
+	i = instance_of(g, c);
+	if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
+		tunnel_leave(g, c); /* it was spared until now because somebody spoke */
+	return 0;
+}
+
+/* ---- asleep ---- */
+
+/* Answers one ping. False if that is not possible now. */
+static bool answer(struct gateway *g, struct client *c, const struct ws_frame *ping)
+{
+	struct chunk pong = {.buffer = BUFFER_NONE};
+
+	pong.buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
+	if (pong.buffer == BUFFER_NONE)
+		return false;
+	pong.at = buffers_at(g->io.buffers, pong.buffer);
+	pong.size = (uint32_t)ws_write_pong(pong.at, ping, c->s.in.at + ping->head_bytes);
+	if (!c->s.sending)
+		tunnel_of(g, c)->moved_ns[RELAY_DOWN] = gateway_now(g);
+	stream_send(&g->io, &c->s, pong);
+	tunnel_look_at(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
+	g->count.pongs++;
+	return true;
+}
+
+/* One frame of the client's: true if it was dealt with without the instance. */
+static bool deal_with(struct gateway *g, struct client *c, const struct ws_frame *frame)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	bool ours = frame->opcode == WS_PONG
+			    ? !t->server_pinged
+			    : frame->opcode == WS_PING && ws_between_frames(&t->down) &&
+				      answer(g, c, frame);
+
+	if (ours)
+		stream_consume(&g->io, &c->s, frame->head_bytes + frame->payload_bytes);
+	return ours;
+}
+
+static void wait_for_rest(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	if (t->until_ns == 0) {
+		t->until_ns = gateway_now(g) + g->config.head_timeout_ms * NS_PER_MS;
+		tunnel_look_at(g, c, t->until_ns);
+	}
+	stream_recv(&g->io, &c->s);
+}
+
+void hibernate_read(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct ws_frame frame;
+
+	while (t->mode == TUNNEL_ASLEEP && c->s.in.size > 0) {
+		int r = ws_peek_control(&t->up, c->s.in.at, c->s.in.size, &frame);
+
+		if (r == 0) {
+			wait_for_rest(g, c);
+			return;
+		}
+		if (r > 0 && c->s.sending && c->s.next.size)
+			return; /* a client that reads no pongs gets no more; tunnel_pump comes back
+				 */
+		if (r < 0 || !deal_with(g, c, &frame))
+			hibernate_wake(g, c);
+		else if (!t->leaving)
+			t->until_ns = 0;
+	}
+	if (t->mode == TUNNEL_ASLEEP)
+		stream_recv(&g->io, &c->s);
+}
+
+/* ---- awake again ---- */
+
+static void leave_line(struct gateway *g, struct client *c)
+{
+	struct instance *i = &g->instances.slots[c->x.slot];
+
+	queue_remove(g, &i->wake_head, &i->wake_tail, c);
+	g->wakers--;
+}
+
+static void awake(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	t->mode = TUNNEL_OPEN;
+	if (!t->leaving)
+		t->until_ns = 0;
+	t->data_ns = gateway_now(g);
+	board_sleep(g->board, g->config.index, c->x.slot, -1);
+	tunnel_look_at(g, c, gateway_now(g) + HIBERNATE_LOOK_NS);
+	tunnel_pump(g, c, RELAY_UP);
+}
+
+/* True if that is the end of waiting. */
+static bool wake_now(struct gateway *g, struct client *c, struct instance *i)
+{
+	switch (dispatch_again(g, c)) {
+	case BOARD_TAKEN:
+	case BOARD_TAKEN_THAW:
+		g->count.wakes++;
+		break;
+	case BOARD_FULL:
+		return false;
+	case BOARD_GONE:
+		/* It drains: it runs until it ends, and takes what comes on open connections. */
+		if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
+			break;
+		if (tunnel_of(g, c)->mode == TUNNEL_WAKING)
+			leave_line(g, c);
+		tunnel_of(g, c)->mode = TUNNEL_ASLEEP;
+		tunnel_finish(g, c, WS_INTERNAL_ERROR);
+		return true;
+	}
+	if (tunnel_of(g, c)->mode == TUNNEL_WAKING)
+		leave_line(g, c);
+	awake(g, c);
+	return true;
+}
+
+void hibernate_wake(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct instance *i = instance_of(g, c);
+
+	if (t->mode != TUNNEL_ASLEEP)
+		return;
+	if ((!i || !i->wake_head) && wake_now(g, c, i))
+		return;
+	t->mode = TUNNEL_WAKING;
+	board_want(g->board, c->x.slot, gateway_now(g));
+	queue_push(g, &i->wake_head, &i->wake_tail, c);
+	g->wakers++;
+	if (!t->leaving) {
+		t->until_ns = gateway_now(g) + g->config.queue_age_ms_max * NS_PER_MS;
+		tunnel_look_at(g, c, t->until_ns);
+	}
+	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + CHECK_NS);
+}
+
+/* Not from inside itself: whoever wakes may end at once and give its ticket back. */
+void hibernate_serve(struct gateway *g, struct instance *i)
+{
+	if (g->serving_wakers)
+		return;
+	g->serving_wakers = true;
+	while (i->wake_head && wake_now(g, &g->clients[i->wake_head - 1], i))
+		;
+	g->serving_wakers = false;
+}
+
+void hibernate_serve_all(struct gateway *g)
+{
+	for (uint32_t slot = 0; slot < INSTANCES_MAX && g->wakers > 0; slot++) {
+		struct instance *i = &g->instances.slots[slot];
+
+		if (i->wake_head)
+			hibernate_serve(g, i);
+		if (i->wake_head)
+			board_want(g->board, slot, gateway_now(g));
+	}
+	if (g->wakers > 0)
+		timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + CHECK_NS);
+}
+
+/* ---- ends ---- */
+
+void hibernate_ended(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	if (t->mode == TUNNEL_OPEN)
+		return;
+	if (t->mode == TUNNEL_WAKING)
+		leave_line(g, c);
+	t->mode = TUNNEL_OPEN;
+	board_sleep(g->board, g->config.index, c->x.slot, -1);
+	(void)dispatch_again(g, c); /* given back by whoever ends it */
+}
+
+void hibernate_instance_down(struct gateway *g, struct instance *i)
+{
+	while (i->wake_head)
+		tunnel_finish(g, &g->clients[i->wake_head - 1], WS_INTERNAL_ERROR);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/exchange/queue.h"
+
+#include "runtime/base/clock.h"
+
+#define TELL_AGAIN_NS      (5 * NS_PER_MS)
+#define RETRY_AFTER_MOST_S 30u
+
+/* Twice what is free at most: one service alone gets two thirds of the places, two get two fifths
+ * each, and whoever comes next always finds some. */
+bool queue_has_room(const struct gateway *g, const struct service *s)
+{
+	uint32_t free = g->config.queue_max > g->queued ? g->config.queue_max - g->queued : 0;
+
+	return s->queued < 2 * free;
+}
+
+uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s)
+{
+	uint64_t waited_ns = 0, seconds;
+
+	if (s->queue_head)
+		waited_ns = gateway_now(g) - g->clients[s->queue_head - 1].x.arrived_ns;
+	seconds = waited_ns / NS_PER_SEC + 1;
+	return seconds < RETRY_AFTER_MOST_S ? (uint32_t)seconds : RETRY_AFTER_MOST_S;
+}
+
+void queue_tell(struct gateway *g, uint32_t service)
+{
+	const struct service *s = &g->routes.services[service];
+	bool refused = s->refused_full + s->refused_late + s->refused_nacked > 0;
+
+	if (s->queued == s->need_told && !refused)
+		return;
+	if ((s->need_told == 0 && s->queued > 0) ||
+	    gateway_now(g) - s->need_told_ns >= TELL_AGAIN_NS) {
+		tell_need_instance(&g->tell, service);
+		return;
+	}
+	g->need_due = true;
+	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + TELL_AGAIN_NS);
+}
+
+void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c)
+{
+	uint32_t self = c->s.index + 1;
+
+	c->chain_next = 0;
+	c->chain_prev = *tail;
+	if (*tail)
+		g->clients[*tail - 1].chain_next = self;
+	else
+		*head = self;
+	*tail = self;
+}
+
+void queue_remove(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c)
+{
+	if (c->chain_prev)
+		g->clients[c->chain_prev - 1].chain_next = c->chain_next;
+	else
+		*head = c->chain_next;
+	if (c->chain_next)
+		g->clients[c->chain_next - 1].chain_prev = c->chain_prev;
+	else
+		*tail = c->chain_prev;
+	c->chain_next = c->chain_prev = 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests that wait, and what ebbd and clients hear of it. */
+#ifndef EBB_GATEWAY_QUEUE_H
+#define EBB_GATEWAY_QUEUE_H
+
+#include "runtime/gateway/exchange/gateway.h"
+
+/* Whether one more of this service may wait, so that no service takes all places. */
+bool queue_has_room(const struct gateway *g, const struct service *s);
+/* When to come back, by how long the first in the queue has waited. */
+uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s);
+/* ebbd is to hear how many wait: now if it believes that none do, else with the next tick. */
+void queue_tell(struct gateway *g, uint32_t service);
+/* FIFOs of clients, linked through chain_next and chain_prev */
+void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c);
+void queue_remove(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c);
+
+#endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/exchange/relay.h"
+
+#include <errno.h>
+
+#include "runtime/gateway/exchange/blame.h"
+#include "runtime/gateway/exchange/held.h"
+#include "runtime/gateway/exchange/pace.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/response.h"
+#include "runtime/gateway/exchange/tunnel.h"
+
+static void broken(struct gateway *g, struct client *c, enum relay_way way, int err)
+{
+	if (err == -ENOBUFS)
+		g->count.no_buffer++;
+	if (way == RELAY_UP && err == -EBADMSG) {
+		c->x.keep_alive = false;
+		reply_error(g, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
+		return;
+	}
+	if (way == RELAY_UP && err == -EFBIG) {
+		reply_body_too_large(g, c);
+		return;
+	}
+	if (way == RELAY_DOWN)
+		g->count.aborted_by_instance++;
+	exchange_close(g, c);
+}
+
+/* Everything of this way was received and what was received is sent. */
+static void finished(struct gateway *g, struct client *c, struct flow *f, enum relay_way way)
+{
+	f->done = true;
+	/* Only the end of the source told us that this was all, or trailers follow. */
+	if (f->out == HTTP_CHUNKED && !f->end_framed) {
+		if (way == RELAY_UP)
+			held_ended(g, c);
+		stream_send(&g->io, way == RELAY_UP ? &client_upstream(g, c)->s : &c->s,
+			    flow_last_piece(&g->io, f));
+		flow_fini(&g->io, f);
+	}
+	if (way == RELAY_UP) {
+		if (c->s.in.size == 0 && !buffers_low(g->io.buffers))
+			stream_recv(&g->io, &c->s); /* to see the client go away */
+	} else {
+		response_received(g, c);
+		if (!c->s.sending)
+			exchange_next(g, c);
+	}
+}
+
+static void send_piece(struct gateway *g, struct client *c, struct upstream *u, enum relay_way way)
+{
+	bool up = way == RELAY_UP;
+	struct flow *f = up ? &c->x.up : &c->x.down;
+	struct stream *src = up ? &c->s : &u->s, *dst = up ? &u->s : &c->s;
+	struct chunk piece;
+	int r = flow_take(&g->io, f, src, &piece);
+
+	if (r < 0) {
+		broken(g, c, way, r);
+		return;
+	}
+	if (up && piece.size) {
+		if (c->x.request.size > 0)
+			blame_label(c);
+		c->x.body_gone = true; /* it will not be sent again: its buffer is free */
+		held_drop(g, c);
+	}
+	if (piece.size)
+		stream_send(&g->io, dst, piece);
+	else
+		buffers_put(g->io.buffers, piece.buffer);
+	if (f->end_framed && !up) {
+		response_received(g, c);
+		if (!c->s.sending)
+			exchange_next(g, c);
+	} else if (!f->in_done || !f->end_framed) {
+		relay_pump(g, c, way);
+	} else if (!piece.size) {
+		finished(g, c, f, way);
+	}
+}
+
+/* ---- in the kernel ---- */
+
+/* All of it went through: back to the ring. */
+static void spliced(struct gateway *g, struct client *c, enum relay_way way)
+{
+	if (way == RELAY_DOWN) {
+		response_received(g, c);
+		exchange_next(g, c);
+	} else if (c->s.in.size == 0) {
+		stream_recv(&g->io, &c->s);
+	}
+}
+
+static void splice_broke(struct gateway *g, struct client *c, enum relay_way way, bool sink)
+{
+	bool by_client = (way == RELAY_UP) != sink;
+
+	if (way == RELAY_UP && sink) { /* it may have answered already: see what it sent */
+		c->x.up_broken = true;
+		c->x.reusable = false;
+		splice_end(&g->pipes, &c->x.up);
+		return;
+	}
+	by_client ? g->count.aborted_by_client++ : g->count.aborted_by_instance++;
+	exchange_close(g, c);
+}
+
+void relay_ready(struct gateway *g, struct client *c)
+{
+	enum relay_way way = c->x.down.pipe ? RELAY_DOWN : RELAY_UP;
+	struct upstream *u = client_upstream(g, c);
+	bool up = way == RELAY_UP;
+	struct flow *f = up ? &c->x.up : &c->x.down;
+	enum splice_result r;
+	uint64_t moved;
+
+	if (c->state != CLIENT_ACTIVE || !u || !f->pipe)
+		return;
+	r = splice_pump(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s, &moved);
+	g->count.spliced_bytes += moved;
+	if (r == SPLICE_DONE)
+		spliced(g, c, way);
+	else if (r >= SPLICE_ENDED)
+		splice_broke(g, c, way, r == SPLICE_SINK_FAILED);
+	else if (r == SPLICE_SINK_FULL && up && f->left > 0)
+		stream_watch(&g->io, &c->s);
+}
+
+static bool splice_this(struct gateway *g, struct client *c, struct upstream *u, enum relay_way way)
+{
+	bool up = way == RELAY_UP;
+	struct flow *f = up ? &c->x.up : &c->x.down, *other = up ? &c->x.down : &c->x.up;
+
+	if (other->pipe ||
+	    !splice_begin(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s))
+		return false;
+	if (up)
+		c->x.body_gone = true;
+	return true;
+}
+
+/* Bodies this long wait for splice(2) rather than being read ahead. */
+static bool is_long(const struct client *c, const struct upstream *u, const struct flow *f)
+{
+	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried && !u->s.carried;
+}
+
+void relay_pump(struct gateway *g, struct client *c, enum relay_way way)
+{
+	bool up = way == RELAY_UP;
+	struct upstream *u = client_upstream(g, c);
+	struct flow *f = up ? &c->x.up : &c->x.down;
+	struct stream *src, *dst;
+
+	if (c->x.tunnel) {
+		tunnel_pump(g, c, way);
+		return;
+	}
+	if (!u || f->done || f->pipe || (up && c->x.up_broken))
+		return;
+	src = up ? &c->s : &u->s;
+	dst = up ? &u->s : &c->s;
+	if (c->pace.next_ns == 0 && !f->in_done)
+		pace_begin(g, c);
+	if (dst->sending) {
+		if (src->in.size == 0 && !f->in_done && !is_long(c, u, f) &&
+		    !buffers_low(g->io.buffers))
+			stream_recv(&g->io, src);
+		else if (up && !f->in_done)
+			stream_watch(&g->io, src);
+	} else if (f->in_done) {
+		finished(g, c, f, way);
+	} else if (src->in.size > 0) {
+		send_piece(g, c, u, way);
+	} else if (!is_long(c, u, f) || !splice_this(g, c, u, way)) {
+		stream_recv(&g->io, src);
+	}
+}
+
+void relay_on_end(struct gateway *g, struct client *c, enum relay_way way)
+{
+	struct flow *f = way == RELAY_UP ? &c->x.up : &c->x.down;
+
+	if (f->in != HTTP_UNTIL_CLOSE) {
+		g->count.aborted_by_instance++;
+		exchange_close(g, c);
+		return;
+	}
+	flow_take_end(f, way == RELAY_UP ? &c->s : &client_upstream(g, c)->s);
+	relay_pump(g, c, way);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Answers that ebb makes itself; interface.md section 6. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/message/serialize.h"
+#include "runtime/gateway/message/status.h"
+
+#define SEND_REPLY_NS (5 * NS_PER_SEC)
+
+static void count_error(struct gateway *g, int status)
+{
+	if (status == 502)
+		g->count.error_502++;
+	else if (status == 503)
+		g->count.error_503++;
+	else if (status == 504)
+		g->count.error_504++;
+	else if (status < 500)
+		g->count.error_4xx++;
+	else
+		g->count.error_other++;
+}
+
+static void write_json_text(struct writer *w, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			writer_lit(w, "\\");
+		if (c < 0x20 || c >= 0x7f)
+			writer_lit(w, "?");
+		else
+			writer_text(w, text, 1);
+	}
+}
+
+static void write_body(struct writer *w, const struct exchange *x, const char *code,
+		       const char *message)
+{
+	writer_lit(w, "{\"error\":{\"code\":\"");
+	writer_text(w, code, strlen(code));
+	writer_lit(w, "\",\"message\":\"");
+	write_json_text(w, message);
+	writer_lit(w, "\",\"request_id\":\"");
+	writer_text(w, x->id, REQUEST_ID_SIZE);
+	writer_lit(w, "\"}}\n");
+}
+
+static void write_reply(struct writer *w, const struct exchange *x, struct http_slice date,
+			int status, const char *code, uint32_t retry_after_s, const char *message)
+{
+	char body_text[1024];
+	struct writer body = {body_text, body_text + sizeof(body_text), false};
+	const char *reason = status_reason(status);
+
+	write_body(&body, x, code, message);
+	writer_lit(w, "HTTP/1.1 ");
+	writer_u64(w, (uint64_t)status);
+	writer_lit(w, " ");
+	writer_text(w, reason, strlen(reason));
+	writer_lit(w, "\r\ndate: ");
+	writer_slice(w, date);
+	writer_lit(w, "\r\ncontent-type: application/json\r\ncontent-length: ");
+	writer_u64(w, (uint64_t)(body.at - body_text));
+	writer_lit(w, "\r\nx-ebb-error: ");
+	writer_text(w, code, strlen(code));
+	writer_lit(w, "\r\nx-ebb-id: ");
+	writer_text(w, x->id, REQUEST_ID_SIZE);
+	if (retry_after_s) {
+		writer_lit(w, "\r\nretry-after: ");
+		writer_u64(w, retry_after_s);
+	}
+	if (status == 426) /* RFC 6455 section 4.4 */
+		writer_lit(w, "\r\nconnection: upgrade\r\nupgrade: websocket"
+			      "\r\nsec-websocket-version: 13");
+	if (!x->keep_alive)
+		writer_lit(w, "\r\nconnection: close");
+	else if (x->http_10)
+		writer_lit(w, "\r\nconnection: keep-alive");
+	writer_lit(w, "\r\n\r\n");
+	if (!x->method_is_head)
+		writer_text(w, body_text, (size_t)(body.at - body_text));
+}
+
+void reply_error(struct gateway *g, struct client *c, int status, const char *code,
+		 uint32_t retry_after_s, const char *fmt, ...)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	char message[600]; /* longer ones are cut */
+	struct writer w;
+	va_list ap;
+
+	count_error(g, status);
+	if (!c->x.head_sent) {
+		c->x.status = (uint16_t)status;
+		c->x.error = code;
+	}
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	dispatch_abandon(g, c);
+	if (!c->x.head_sent && !(c->s.sending && c->s.next.size))
+		out.buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
+	if (out.buffer == BUFFER_NONE) {
+		exchange_close(g, c);
+		return;
+	}
+	if (!c->x.up.in_done || g->draining)
+		c->x.keep_alive = false;
+	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
+	w.end = w.at + BUFFER_UNIT;
+	w.overflow = false;
+	write_reply(&w, &c->x, wall_date(&g->wall, gateway_now(g)), status, code, retry_after_s,
+		    message);
+	out.size = (uint32_t)(w.at - out.at);
+	c->x.down.in_done = c->x.down.done = true; /* the reply is whole */
+	c->state = CLIENT_FINISHING;
+	exchange_set_deadline(g, c, gateway_now(g) + SEND_REPLY_NS);
+	stream_send(&g->io, &c->s, out);
+}
+
+void reply_body_too_large(struct gateway *g, struct client *c)
+{
+	g->count.bodies_too_large++;
+	c->x.keep_alive = false;
+	reply_error(g, c, 413, "BODY_TOO_LARGE", 0, "The body has more than %" PRIu64 " bytes.",
+		    g->config.body_bytes_max);
+}
+
+void reply_continue(struct gateway *g, struct client *c)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!c->s.sending)
+		stream_send(&g->io, &c->s,
+			    (struct chunk){.at = (char *)(uintptr_t)text,
+					   .size = sizeof(text) - 1,
+					   .buffer = BUFFER_NONE});
+}
+
+void reply_full(int fd, enum reply_full why)
+{
+	static const struct {
+		const char *code, *message;
+	} texts[] = {
+		[REPLY_NO_SLOT] = {"OVERLOADED", "The gateway has no free connection slot."},
+		[REPLY_ADDRESS] = {"TOO_MANY_CONNECTIONS",
+				   "This address has too many connections."},
+	};
+	char body[256], text[512];
+	int size, n;
+
+	size = snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n",
+			texts[why].code, texts[why].message);
+	n = snprintf(text, sizeof(text),
+		     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nx-ebb-error: %s\r\n"
+		     "content-type: application/json\r\ncontent-length: %d\r\n"
+		     "connection: close\r\n\r\n%s",
+		     texts[why].code, size, body);
+	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}

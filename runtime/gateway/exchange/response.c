@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The head of an answer: checked, written anew, sent together with the first bytes of the body. */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/exchange/answer.h"
+#include "runtime/gateway/exchange/blame.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/held.h"
+#include "runtime/gateway/exchange/load.h"
+#include "runtime/gateway/exchange/relay.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/response.h"
+#include "runtime/gateway/exchange/tunnel.h"
+#include "runtime/gateway/message/serialize.h"
+#include "runtime/http/handshake.h"
+
+/* More 1xx heads than any use has before one answer are a flood. */
+#define INTERIMS_MAX 32
+
+static void bad_response(struct gateway *g, struct client *c, const char *why)
+{
+	reply_error(g, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.", why);
+}
+
+/* How the body goes on: as it came, but that chunks are written anew for HTTP/1.1, and that the end
+ * of a connection becomes the last chunk, so that a cut can be told from an end. What carries a
+ * client has its own way to say so. */
+static enum http_framing framing_for(const struct client *c, enum http_framing in)
+{
+	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
+		return c->x.http_10 || c->s.carried ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+	return in;
+}
+
+/* What carries an upstream tells its end itself, and what stands behind it. */
+static enum http_framing framing_from(const struct upstream *u, enum http_framing in)
+{
+	return in == HTTP_LENGTH && u->s.carried ? HTTP_UNTIL_CLOSE : in;
+}
+
+/* Whether the 101 answers what was asked, which is read again out of what was sent. */
+static bool upgrade_ok(struct client *c, const struct http_head *response, const char **why)
+{
+	struct http_head request;
+
+	*why = "it switches protocols unasked";
+	if (!c->x.upgrade || c->x.request.size == 0 ||
+	    http_request_parse(c->x.request.at, c->x.request.size, &request, why))
+		return false;
+	return http_upgrade_response(&request, response, why);
+}
+
+static void describe(struct gateway *g, struct client *c, bool interim,
+		     struct response_extras *extras)
+{
+	const struct exchange *x = &c->x;
+	const struct instance *i = &g->instances.slots[x->slot];
+	const char *start = x->cold ? "cold" : x->thawed ? "thaw" : "warm";
+	uint64_t now_ns;
+
+	*extras = (struct response_extras){
+		.request_id = {x->id, REQUEST_ID_SIZE},
+		.instance = {i->id, i->id_size},
+		.start = {start, 4},
+		.date = wall_date(&g->wall, gateway_now(g)),
+		.chunked = x->down.out == HTTP_CHUNKED,
+		.close = !interim && !x->keep_alive && !x->tunnel,
+		.keep_alive_10 = x->keep_alive && x->http_10,
+		.timing = x->timing,
+	};
+	if (!x->timing)
+		return;
+	now_ns = clock_mono_ns();
+	extras->queue_us = (x->dispatched_ns - x->arrived_ns) / NS_PER_US;
+	extras->thaw_us = x->thaw_ns / NS_PER_US;
+	extras->fn_us = (now_ns - x->dispatched_ns) / NS_PER_US;
+}
+
+/* The head in a buffer of its own. The chunk's size is 0 if there is none. */
+static struct chunk write_head(struct gateway *g, struct client *c, const struct http_head *head,
+			       uint32_t head_bytes)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	struct response_extras extras;
+	struct writer w;
+
+	out.buffer = buffers_get(g->io.buffers, head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT
+							? BUFFER_UNIT
+							: g->io.buffers->large_bytes);
+	if (out.buffer == BUFFER_NONE)
+		return out;
+	describe(g, c, head->status < 200 && !head->upgrade, &extras);
+	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
+	w.end = w.at + buffers_size(g->io.buffers, out.buffer);
+	w.overflow = false;
+	response_write(&w, head, &extras);
+	if (w.overflow) {
+		buffers_put(g->io.buffers, out.buffer);
+		return (struct chunk){.buffer = BUFFER_NONE};
+	}
+	out.size = (uint32_t)(w.at - out.at);
+	return out;
+}
+
+void response_received(struct gateway *g, struct client *c)
+{
+	struct exchange *x = &c->x;
+
+	splice_end(&g->pipes, &x->up);
+	held_drop(g, c);
+	g->count.responses++;
+	load_answered(g, c);
+	if (g->ban_count > 0)
+		blame_answered(g, c);
+	c->state = CLIENT_FINISHING;
+	exchange_set_deadline(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
+	exchange_part(g, c, x->reusable && x->up.in_done && !x->up_broken);
+	dispatch_release(g, c);
+}
+
+/* Puts what came of the body behind the head, if it fits: one send instead of two. */
+static int join_body(struct gateway *g, struct client *c, struct upstream *u, struct chunk *head)
+{
+	uint32_t room = buffers_size(g->io.buffers, head->buffer) - head->size;
+	struct chunk body;
+	int r;
+
+	if (c->x.down.in_done || u->s.in.size == 0 || u->s.in.size + 64 > room)
+		return 0;
+	r = flow_take(&g->io, &c->x.down, &u->s, &body);
+	if (r < 0)
+		return r;
+	memcpy(head->at + head->size, body.at, body.size);
+	head->size += body.size;
+	buffers_put(g->io.buffers, body.buffer);
+	return 0;
+}
+
+/* The whole answer is here and the request is not: the rest of it will not be read. */
+static bool answers_early(const struct client *c, const struct http_head *head, uint32_t body)
+{
+	return !c->x.up.in_done && !c->x.tunnel &&
+	       (head->framing == HTTP_NO_BODY ||
+		(head->framing == HTTP_LENGTH && head->body_bytes <= body));
+}
+
+static bool has_length(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->header_count; i++)
+		if (head->headers[i].field == HTTP_FIELD_CONTENT_LENGTH)
+			return true;
+	return false;
+}
+
+/* Whether the program may say more behind this answer, which the next request on this connection
+ * would be given: a body although HEAD was asked (gunicorn and Starman do so when they do not know
+ * how long it is), or what it makes of a body that it refused and did not read. */
+static bool may_say_more(const struct client *c, const struct http_head *head)
+{
+	if (c->x.method_is_head)
+		return !has_length(head);
+	return c->x.up.in != HTTP_NO_BODY && head->status >= 400;
+}
+
+static void send_head(struct gateway *g, struct client *c, struct upstream *u,
+		      const struct http_head *head, uint32_t head_bytes)
+{
+	struct exchange *x = &c->x;
+	struct chunk out;
+
+	x->reusable = head->keep_alive && !may_say_more(c, head);
+	x->status = (uint16_t)head->status;
+	x->answered_ns = gateway_now(g);
+	if (head->upgrade) {
+		g->count.upgrades++;
+		tunnel_begin(g, c, head);
+	} else {
+		flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
+			  head->body_bytes);
+		x->down.chunks.keep_trailers = c->s.carried || x->wants_trailers;
+	}
+	if (g->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel) ||
+	    answers_early(c, head, u->s.in.size - head_bytes))
+		x->keep_alive = false;
+	out = write_head(g, c, head, head_bytes);
+	stream_consume(&g->io, &u->s, head_bytes);
+	if (out.size == 0) {
+		g->count.no_buffer++;
+		bad_response(g, c, "the gateway has no buffer for its head");
+		return;
+	}
+	if (join_body(g, c, u, &out) < 0) {
+		buffers_put(g->io.buffers, out.buffer);
+		bad_response(g, c, "its chunked body is malformed");
+		return;
+	}
+	held_drop(g, c);
+	x->head_sent = true;
+	stream_send(&g->io, &c->s, out);
+	if (x->down.in_done && (x->down.done || x->down.end_framed))
+		response_received(g, c);
+	else
+		relay_pump(g, c, RELAY_DOWN);
+	if (x->tunnel)
+		tunnel_pump(g, c, RELAY_UP);
+}
+
+/* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
+ * While the client is still being sent to they are left out, as they may be. */
+static void pass_interim(struct gateway *g, struct client *c, struct upstream *u,
+			 const struct http_head *head, uint32_t head_bytes)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+
+	if (head->status != 100 && !c->x.http_10 && !c->s.sending)
+		out = write_head(g, c, head, head_bytes);
+	stream_consume(&g->io, &u->s, head_bytes);
+	if (out.size)
+		stream_send(&g->io, &c->s, out);
+	u->head_seen = 0;
+}
+
+/* SETTINGS or GOAWAY on stream 0: what a server of gRPC says first, and no head of HTTP/1.1. */
+static bool speaks_http2(const struct chunk *in)
+{
+	return in->size >= 9 && in->at[0] == 0 && (in->at[3] == 4 || in->at[3] == 7) &&
+	       memcmp(in->at + 5, "\0\0\0\0", 4) == 0;
+}
+
+/* One head: 1 if another one may follow in what is there, 0 if not. */
+static int read_one(struct gateway *g, struct client *c, struct upstream *u)
+{
+	struct http_head head;
+	const char *why;
+	long end = http_head_end(u->s.in.at, u->s.in.size, u->head_seen, g->config.head_bytes_max);
+
+	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
+		g->count.http2_upstreams++;
+		c->x.got_bytes = false; /* they were no answer, nor did it read the request */
+		answer_speaks(g, c, u, true);
+		return 0;
+	}
+	if (end == 0) {
+		u->head_seen = u->s.in.size;
+		stream_recv(&g->io, &u->s);
+		return 0;
+	}
+	if (end < 0) {
+		bad_response(g, c, "its head is too large");
+		return 0;
+	}
+	/* The head as it should be first: what is mended costs a second look. */
+	if (http_response_parse(u->s.in.at, (size_t)end, c->x.method_is_head, &head, &why) &&
+	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.method_is_head, &head, &why)) {
+		bad_response(g, c, why);
+		return 0;
+	}
+	if (head.status == 503 && load_nacked(g, c, &head))
+		return 0;
+	if (head.upgrade && !upgrade_ok(c, &head, &why)) {
+		bad_response(g, c, why);
+		return 0;
+	}
+	if (head.status < 200 && !head.upgrade) {
+		if (++c->x.interims > INTERIMS_MAX) {
+			bad_response(g, c, "too many interim answers");
+			return 0;
+		}
+		pass_interim(g, c, u, &head, (uint32_t)end);
+		return 1;
+	}
+	send_head(g, c, u, &head, (uint32_t)end);
+	return 0;
+}
+
+void response_read(struct gateway *g, struct client *c, struct upstream *u)
+{
+	if (c->s.sending && c->s.next.size)
+		return; /* client_on_send comes back here */
+	while (read_one(g, c, u))
+		if (u->s.in.size == 0) {
+			stream_recv(&g->io, &u->s);
+			return;
+		}
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/exchange/tunnel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/gateway.h"
+
+#define LEAVE_NS  (1 * NS_PER_SEC) /* at a drain: so long for the message that is under way */
+#define ANSWER_NS (2 * NS_PER_SEC) /* and so long for the client's close frame */
+#define SEND_NS   (5 * NS_PER_SEC) /* for the last bytes, as of other answers */
+
+static const struct chunk no_chunk = {.buffer = BUFFER_NONE};
+
+int tunnel_init(struct gateway *g)
+{
+	g->tunnels = calloc(g->client_count, sizeof(*g->tunnels));
+	return g->tunnels ? 0 : -ENOMEM;
+}
+
+struct tunnel *tunnel_of(struct gateway *g, const struct client *c)
+{
+	return &g->tunnels[c->s.index];
+}
+
+static struct flow *flow_of(struct client *c, int way)
+{
+	return way == RELAY_UP ? &c->x.up : &c->x.down;
+}
+
+void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns)
+{
+	/* Only ever asked for, never taken back: whoever is called too early asks again. */
+	c->deadline_ns = 0;
+	timers_set(&g->timers, c->s.index, when_ns);
+}
+
+static uint64_t idle_ns(const struct gateway *g)
+{
+	return g->config.idle_timeout_ms * NS_PER_MS;
+}
+
+static uint64_t first_look_ns(const struct gateway *g, const struct tunnel *t)
+{
+	return gateway_now(g) +
+	       (t->hibernate_ms && HIBERNATE_LOOK_NS < idle_ns(g) ? HIBERNATE_LOOK_NS : idle_ns(g));
+}
+
+/* ---- the end ---- */
+
+void tunnel_ended(struct gateway *g, struct client *c)
+{
+	hibernate_ended(g, c);
+	c->x.tunnel = false;
+}
+
+/* The frames cost no buffer: there are few of them and they never change. */
+static struct chunk close_frame(int code)
+{
+	static const char frames[][WS_CLOSE_SIZE] = {
+		{'\x88', 2, WS_GOING_AWAY >> 8, (char)(WS_GOING_AWAY & 0xff)},
+		{'\x88', 2, WS_PROTOCOL_ERROR >> 8, (char)(WS_PROTOCOL_ERROR & 0xff)},
+		{'\x88', 2, WS_INTERNAL_ERROR >> 8, (char)(WS_INTERNAL_ERROR & 0xff)},
+		{'\x88', 2, WS_TRY_AGAIN_LATER >> 8, (char)(WS_TRY_AGAIN_LATER & 0xff)},
+	};
+	size_t n = code == WS_GOING_AWAY       ? 0
+		   : code == WS_PROTOCOL_ERROR ? 1
+		   : code == WS_INTERNAL_ERROR ? 2
+					       : 3;
+
+	return (struct chunk){
+		.at = (char *)(uintptr_t)frames[n], .size = WS_CLOSE_SIZE, .buffer = BUFFER_NONE};
+}
+
+static bool may_tell(const struct client *c, const struct tunnel *t)
+{
+	return t->frames && !t->closing && !t->told && ws_between_frames(&t->down) &&
+	       !(c->s.sending && c->s.next.size);
+}
+
+void tunnel_finish(struct gateway *g, struct client *c, int code)
+{
+	bool tell = code && may_tell(c, tunnel_of(g, c));
+
+	dispatch_abandon(g, c);
+	c->x.keep_alive = false;
+	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
+	c->state = CLIENT_FINISHING;
+	exchange_set_deadline(g, c, gateway_now(g) + SEND_NS);
+	if (tell)
+		stream_send(&g->io, &c->s, close_frame(code));
+	if (!c->s.sending)
+		exchange_next(g, c);
+}
+
+/* A frame that is none, where frames must be understood. What was whole before it has passed. */
+static void violated(struct gateway *g, struct client *c, bool tell_instance)
+{
+	struct upstream *u = client_upstream(g, c);
+	char frame[WS_CLOSE_MASKED_SIZE];
+
+	g->count.websocket_violations++;
+	if (tell_instance && !tunnel_of(g, c)->closing && !u->s.sending)
+		(void)!send(u->s.fd, frame, ws_write_close(frame, WS_PROTOCOL_ERROR, true),
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+	tunnel_finish(g, c, WS_PROTOCOL_ERROR);
+}
+
+static bool is_retired(struct gateway *g, const struct client *c)
+{
+	enum board_state state = board_state_of(board_load(g->board, c->x.slot));
+
+	return !instances_get(&g->instances, c->x.slot, c->x.generation) ||
+	       (state != BOARD_RUNNING && state != BOARD_FROZEN);
+}
+
+/* Passes a FIN on, when all before it has passed. */
+static void shut(struct gateway *g, struct client *c, int way)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct upstream *u = client_upstream(g, c);
+	struct stream *dst = way == RELAY_UP ? &u->s : &c->s;
+
+	flow_of(c, way)->done = true;
+	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(g, c))) {
+		/* Nobody there is left to end it properly. */
+		tunnel_finish(g, c, c->x.up_broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
+		return;
+	}
+	if ((c->x.up.done || c->x.up_broken) && c->x.down.done) {
+		exchange_close(g, c);
+		return;
+	}
+	(void)shutdown(dst->fd, SHUT_WR);
+	tunnel_look_at(g, c, gateway_now(g) + idle_ns(g));
+}
+
+/* ---- bytes on their way ---- */
+
+static void note_frame(struct tunnel *t, int way, const struct ws_reader *r)
+{
+	bool up = way == RELAY_UP;
+
+	if (r->opcode == WS_CLOSE)
+		t->closing = true;
+	else if (r->opcode == WS_PING)
+		*(up ? &t->client_pinged : &t->server_pinged) = true;
+	else if (r->opcode == WS_PONG)
+		*(up ? &t->server_pinged : &t->client_pinged) = false;
+}
+
+#define NOT_WHOLE UINT32_MAX
+
+/* Follows the frames in what is about to pass. False for a violation; *whole is then where the last
+ * frame before it ended, NOT_WHOLE if part of the bad one has passed already. */
+static bool follow(struct gateway *g, struct tunnel *t, int way, const struct chunk *piece,
+		   uint32_t *whole)
+{
+	struct ws_reader *r = way == RELAY_UP ? &t->up : &t->down;
+	uint32_t at = 0;
+
+	*whole = ws_between_frames(r) ? 0 : NOT_WHOLE;
+	for (;;) {
+		size_t used;
+		enum ws_step step = ws_next(r, piece->at + at, piece->size - at, &used);
+
+		at += (uint32_t)used;
+		if (step == WS_BAD)
+			return false;
+		if (r->opcode < WS_CLOSE)
+			t->data_ns = gateway_now(g);
+		if (step == WS_MORE)
+			return true;
+		if (step == WS_HEAD)
+			note_frame(t, way, r);
+		else
+			*whole = at;
+	}
+}
+
+/* Ends it in both directions with 1002, behind what was whole. */
+static void refuse(struct gateway *g, struct client *c, int way, struct chunk piece, uint32_t whole)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct upstream *u = client_upstream(g, c);
+	bool tell = ws_between_frames(&t->up);
+
+	piece.size = whole == NOT_WHOLE ? 0 : whole;
+	if (way == RELAY_UP && piece.size > 0)
+		tell = send(u->s.fd, piece.at, piece.size, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+		       (ssize_t)piece.size;
+	else if (way == RELAY_UP)
+		tell = whole == 0;
+	if (way == RELAY_DOWN && piece.size > 0)
+		stream_send(&g->io, &c->s, piece);
+	else
+		buffers_put(g->io.buffers, piece.buffer);
+	if (way == RELAY_DOWN && whole != NOT_WHOLE)
+		ws_reader_init(&t->down, false, false); /* the client can be told */
+	violated(g, c, tell);
+}
+
+static void pass(struct gateway *g, struct client *c, int way, struct stream *src,
+		 struct stream *dst)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct chunk piece = src->in;
+	uint32_t whole;
+
+	src->in = no_chunk;
+	if (t->frames && !follow(g, t, way, &piece, &whole)) {
+		if (t->hibernate_ms) {
+			refuse(g, c, way, piece, whole);
+			return;
+		}
+		t->frames = false; /* nothing here depends on it: it is between the two of them */
+	}
+	stream_send(&g->io, dst, piece);
+	tunnel_look_at(g, c, first_look_ns(g, t));
+	if (!flow_of(c, way)->in_done)
+		stream_recv(&g->io, src); /* one piece ahead */
+}
+
+/* ---- drain ---- */
+
+/* late: a message that goes on is cut between two of its frames. */
+static bool say_goodbye(struct gateway *g, struct client *c, bool late)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	if (t->told || !may_tell(c, t) || (!late && !ws_between_messages(&t->down)))
+		return false;
+	stream_send(&g->io, &c->s, close_frame(WS_GOING_AWAY));
+	t->told = true;
+	t->until_ns = gateway_now(g) + ANSWER_NS;
+	tunnel_look_at(g, c, t->until_ns);
+	return true;
+}
+
+void tunnel_leave(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	if (!t->frames || t->leaving)
+		return;
+	t->leaving = true;
+	t->until_ns = gateway_now(g) + LEAVE_NS;
+	if (!say_goodbye(g, c, false))
+		tunnel_look_at(g, c, t->until_ns);
+}
+
+void tunnel_drain(struct gateway *g)
+{
+	for (uint32_t i = 0; i < g->client_count; i++)
+		if (g->clients[i].state == CLIENT_ACTIVE && g->clients[i].x.tunnel)
+			tunnel_leave(g, &g->clients[i]);
+}
+
+void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all)
+{
+	for (uint32_t n = 0; n < g->client_count; n++) {
+		struct client *c = &g->clients[n];
+
+		if (c->state == CLIENT_ACTIVE && c->x.tunnel && c->x.slot == slot &&
+		    c->x.generation == generation && (all || g->tunnels[n].mode == TUNNEL_ASLEEP))
+			tunnel_leave(g, c);
+	}
+}
+
+/* What the instance says after our close frame is behind the end of the conversation. */
+static void drop(struct gateway *g, struct client *c, struct upstream *u)
+{
+	stream_consume(&g->io, &u->s, u->s.in.size);
+	if (c->x.down.in_done)
+		shut(g, c, RELAY_DOWN);
+	else
+		stream_recv(&g->io, &u->s);
+}
+
+/* ---- events ---- */
+
+void tunnel_begin(struct gateway *g, struct client *c, const struct http_head *response)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	const struct service *s = &g->routes.services[c->x.service];
+	bool extensions = http_find(response, "sec-websocket-extensions") != NULL;
+
+	*t = (struct tunnel){.moved_ns = {gateway_now(g), gateway_now(g)},
+			     .data_ns = gateway_now(g)};
+	ws_reader_init(&t->up, true, extensions);
+	ws_reader_init(&t->down, false, extensions);
+	t->frames = http_find(response, "sec-websocket-accept") != NULL;
+	t->hibernate_ms = t->frames ? s->record.hibernate_ms : 0;
+	c->x.tunnel = true;
+	c->x.keep_alive = false;
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	tunnel_look_at(g, c, first_look_ns(g, t));
+	if (g->draining)
+		tunnel_leave(g, c);
+}
+
+static void pump(struct gateway *g, struct client *c, int way)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	struct upstream *u = client_upstream(g, c);
+	struct flow *f = flow_of(c, way);
+	struct stream *src, *dst;
+
+	if (way == RELAY_UP && c->x.up_broken && c->x.down.done)
+		exchange_close(g, c);
+	if (!u || f->done || (way == RELAY_UP && c->x.up_broken))
+		return;
+	if (way == RELAY_UP && t->mode != TUNNEL_OPEN) {
+		hibernate_read(g, c);
+		return;
+	}
+	if (way == RELAY_DOWN && (t->told || (t->leaving && say_goodbye(g, c, false)))) {
+		drop(g, c, u);
+		return;
+	}
+	src = way == RELAY_UP ? &c->s : &u->s;
+	dst = way == RELAY_UP ? &u->s : &c->s;
+	if (!dst->sending)
+		t->moved_ns[way] = gateway_now(g);
+	if (!dst->sending && src->in.size > 0)
+		pass(g, c, way, src, dst);
+	else if (!dst->sending && f->in_done)
+		shut(g, c, way);
+	else if (src->in.size == 0 && !f->in_done)
+		stream_recv(&g->io, src);
+}
+
+void tunnel_pump(struct gateway *g, struct client *c, int way)
+{
+	pump(g, c, way);
+	if (way == RELAY_DOWN && c->x.tunnel && tunnel_of(g, c)->mode == TUNNEL_ASLEEP &&
+	    c->s.in.size > 0)
+		hibernate_read(g, c); /* it waited until its last pong was out */
+}
+
+void tunnel_on_end(struct gateway *g, struct client *c, int way, int err)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	flow_of(c, way)->in_done = true;
+	if (way == RELAY_UP && t->mode != TUNNEL_OPEN) {
+		hibernate_wake(g, c); /* the function is to know */
+		return;
+	}
+	if (way == RELAY_DOWN && err) {
+		g->count.aborted_by_instance++;
+		c->x.up_broken = true; /* a reset is the end of both ways */
+	}
+	tunnel_pump(g, c, way);
+}
+
+/* Now if it is overdue, else when; of several the first counts. */
+static bool due(struct gateway *g, uint64_t when_ns, uint64_t *next_ns)
+{
+	if (when_ns <= gateway_now(g))
+		return true;
+	if (*next_ns == 0 || when_ns < *next_ns)
+		*next_ns = when_ns;
+	return false;
+}
+
+static bool stalled(struct gateway *g, struct client *c, uint64_t *next_ns)
+{
+	const struct tunnel *t = tunnel_of(g, c);
+	struct upstream *u = client_upstream(g, c);
+
+	if (c->s.sending && due(g, t->moved_ns[RELAY_DOWN] + idle_ns(g), next_ns))
+		return true;
+	if (u && u->s.sending && due(g, t->moved_ns[RELAY_UP] + idle_ns(g), next_ns))
+		return true;
+	if (!c->x.up.done && !c->x.down.done)
+		return false;
+	return due(g,
+		   (t->moved_ns[0] > t->moved_ns[1] ? t->moved_ns[0] : t->moved_ns[1]) + idle_ns(g),
+		   next_ns);
+}
+
+static void waited(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+
+	t->until_ns = 0;
+	if (t->leaving) {
+		if (t->told || !say_goodbye(g, c, true))
+			exchange_close(g, c);
+	} else if (t->mode == TUNNEL_WAKING) {
+		g->count.queue_expired++;
+		tunnel_finish(g, c, WS_TRY_AGAIN_LATER);
+	} else if (t->mode == TUNNEL_ASLEEP) {
+		hibernate_wake(g, c); /* half a ping: let the function have it */
+	}
+}
+
+void tunnel_on_timer(struct gateway *g, struct client *c)
+{
+	struct tunnel *t = tunnel_of(g, c);
+	uint64_t next_ns = 0, again_ns;
+
+	if (t->until_ns && due(g, t->until_ns, &next_ns)) {
+		waited(g, c);
+		return;
+	}
+	if (stalled(g, c, &next_ns)) {
+		exchange_close(g, c);
+		return;
+	}
+	again_ns = hibernate_try(g, c);
+	if (again_ns)
+		(void)due(g, again_ns, &next_ns);
+	if (next_ns)
+		tunnel_look_at(g, c, next_ns);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What holds the rooms together: tables, timers, signals, and what happens before each wait. */
+#include "runtime/gateway/gateway.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "runtime/base/log.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/exchange/answer.h"
+#include "runtime/gateway/exchange/choice_tell.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/tunnel.h"
+#include "runtime/gateway/h2/h2.h"
+#include "runtime/gateway/hear/hear.h"
+#include "runtime/gateway/upstream/h2up.h"
+#include "runtime/gateway/upstream/room.h"
+
+/* Pooled connections beside those in use. */
+#define UPSTREAMS_EXTRA 1024u
+
+static void arm_signal(struct gateway *g)
+{
+	struct io_uring_sqe *sqe = loop_sqe(g->io.loop, LOOP_SIGNAL, 0, 0);
+	uint64_t user_data = sqe->user_data;
+
+	io_uring_prep_poll_add(sqe, g->signal_fd, POLLIN);
+	sqe->user_data = user_data;
+}
+
+/* ---- completions of upstreams: theirs is a part of the gateway ---- */
+
+static void on_up_recv(void *self, const struct loop_event *e)
+{
+	upstream_on_recv(&((struct gateway *)self)->up, e);
+}
+
+static void on_up_send(void *self, const struct loop_event *e)
+{
+	upstream_on_send(&((struct gateway *)self)->up, e);
+}
+
+static void on_up_poll(void *self, const struct loop_event *e)
+{
+	upstream_on_poll(&((struct gateway *)self)->up, e);
+}
+
+static void on_up_connect(void *self, const struct loop_event *e)
+{
+	upstream_on_connect(&((struct gateway *)self)->up, e);
+}
+
+static void on_up_look(void *self, const struct loop_event *e)
+{
+	upstream_on_look(&((struct gateway *)self)->up, e);
+}
+
+static void on_writable(void *self, const struct loop_event *e)
+{
+	tell_on_writable(&((struct gateway *)self)->tell);
+}
+
+/* ---- start ---- */
+
+static int init_upstreams(struct gateway *g)
+{
+	int r;
+
+	g->up = (struct upstreams){
+		.io = g->io,
+		.timers = &g->timers,
+		.first_timer = g->client_count,
+		.routes = &g->routes,
+		.instances = &g->instances,
+		.board = g->board,
+		.tell = &g->tell,
+		.count = &g->count,
+		.starved = &g->starved,
+		.config = &g->config,
+		.user = &answer_user,
+		.self = g,
+	};
+	r = upstreams_init(&g->up, g->config.connections_max + UPSTREAMS_EXTRA);
+	return r ? r : h2up_init(&g->up);
+}
+
+static int init_tables(struct gateway *g)
+{
+	int r = clients_init(g);
+
+	if (r == 0)
+		r = routes_init(&g->routes, g->config.domain);
+	if (r == 0)
+		r = instances_init(&g->instances);
+	if (r == 0)
+		r = init_upstreams(g);
+	if (r == 0)
+		r = timers_init(&g->timers, gateway_coarse_timer(g) + 1);
+	if (r == 0)
+		r = starved_init(&g->starved, g->client_count + g->up.slot_count);
+	if (r == 0)
+		r = tunnel_init(g);
+	if (r == 0)
+		r = pipes_init(&g->pipes);
+	return r ? r : h2_init(g);
+}
+
+int gateway_init(struct gateway *g, struct loop *l, struct buffers *b)
+{
+	static const loop_handler handlers[LOOP_OP_COUNT] = {
+		[LOOP_ACCEPT] = client_on_accept,    [LOOP_CONTROL] = hear_on_readable,
+		[LOOP_CONTROL_OUT] = on_writable,    [LOOP_SIGNAL] = gateway_on_signal,
+		[LOOP_TIMER] = gateway_on_timer,     [LOOP_CLIENT_RECV] = client_on_recv,
+		[LOOP_CLIENT_SEND] = client_on_send, [LOOP_CLIENT_POLL] = client_on_poll,
+		[LOOP_CLIENT_GONE] = client_on_gone, [LOOP_UP_RECV] = on_up_recv,
+		[LOOP_UP_SEND] = on_up_send,         [LOOP_UP_POLL] = on_up_poll,
+		[LOOP_UP_CONNECT] = on_up_connect,   [LOOP_UP_LOOK] = on_up_look,
+	};
+
+	l->handlers = handlers;
+	l->before_wait = gateway_before_wait;
+	l->self = g;
+	g->io = (struct stream_io){.loop = l, .buffers = b};
+	tell_init(&g->tell, l, &g->routes, g->tell.fd);
+	return init_tables(g);
+}
+
+/* ---- before each wait ---- */
+
+static struct stream *find_stream(void *self, enum loop_op op, uint32_t index)
+{
+	struct gateway *g = self;
+
+	return op == LOOP_CLIENT_RECV ? &g->clients[index].s : &g->up.slots[index].s;
+}
+
+/* What carries streams says what they have. One may give another something to say: a client's bytes
+ * go to an instance, an instance's room to a client. */
+#define FLUSHES_MAX 64
+
+static void flush_carriers(struct gateway *g)
+{
+	int n = 0;
+
+	h2_retry(g);
+	h2up_retry(&g->up);
+	for (; n < FLUSHES_MAX && (h2_is_due(g) || h2up_is_due(&g->up)); n++) {
+		h2up_flush(&g->up);
+		h2_flush(g);
+	}
+	if (n == FLUSHES_MAX) /* the others have their turn, and then at once */
+		(void)loop_sqe(g->io.loop, LOOP_IGNORE, 0, 0);
+}
+
+void gateway_before_wait(void *self)
+{
+	struct gateway *g = self;
+
+	if (g->starved.count > 0)
+		starved_feed(&g->starved, &g->io, find_stream, g);
+	flush_carriers(g);
+	if (g->tell.mark_count > 0)
+		tell_flush(&g->tell);
+	dispatch_ring(g);
+	account_flush(g);
+	timers_arm(&g->timers, g->io.loop);
+}
+
+/* What nobody tells us about is looked at now and then, while there is a reason to. */
+static void on_coarse_timer(struct gateway *g)
+{
+	client_arm_accept(g);
+	dispatch_all_queues(g);
+	room_ask_due(&g->up);
+	hibernate_serve_all(g);
+	choice_tell_due(g);
+}
+
+void gateway_on_timer(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	int64_t id;
+
+	timers_fired(&g->timers, e->res);
+	while ((id = timers_next(&g->timers, gateway_now(g))) >= 0) {
+		if (id < g->client_count)
+			client_on_timer(g, &g->clients[id]);
+		else if (id < gateway_coarse_timer(g))
+			upstream_on_timer(&g->up, &g->up.slots[id - g->client_count]);
+		else
+			on_coarse_timer(g);
+	}
+}
+
+void gateway_dump(struct gateway *g)
+{
+#define X(name) log_info("event=counter name=" #name " value=%" PRIu64, g->count.name);
+	GATEWAY_COUNTERS(X)
+#undef X
+	log_info("event=gauges clients=%u upstreams=%u waiting=%u buffers_free=%u "
+		 "buffers_in_ring=%u buffers=%u large_free=%u h2_open=%u "
+		 "timers=%u enters=%" PRIu64,
+		 g->client_count - g->free_client_count, g->up.slot_count - g->up.free_count,
+		 g->queued, g->io.buffers->free_unit_count, g->io.buffers->in_ring,
+		 g->io.buffers->unit_count, g->io.buffers->free_large_count, h2_open_sessions(g),
+		 g->timers.count, g->io.loop->enters);
+}
+
+void gateway_on_signal(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct signalfd_siginfo info;
+
+	if (read(g->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			gateway_dump(g);
+		else
+			client_drain(g);
+	}
+	arm_signal(g);
+}

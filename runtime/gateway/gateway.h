@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole of one gateway, put together. */
+#ifndef EBB_GATEWAY_WHOLE_H
+#define EBB_GATEWAY_WHOLE_H
+
+#include "runtime/gateway/exchange/gateway.h"
+
+/* Its configuration, board, account and descriptors are the caller's to set before. 0 or -errno. */
+int gateway_init(struct gateway *g, struct loop *l, struct buffers *b);
+void gateway_before_wait(void *self);
+void gateway_on_timer(void *self, const struct loop_event *e);
+void gateway_on_signal(void *self, const struct loop_event *e);
+/* Counters and gauges into the log. */
+void gateway_dump(struct gateway *g);
+
+#endif

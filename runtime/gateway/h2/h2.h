@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/2 without TLS, by prior knowledge (RFC 9113 section 3.3). A client whose first bytes are the
+ * preface becomes a carrier (CLIENT_SESSION): it has a session of nghttp2, and each of its streams
+ * is a client of its own without a socket (stream.h), with one exchange: queue, ticket, retry,
+ * deadline, errors and cancellation are those of HTTP/1.1, because they are the same code.
+ *
+ * Rules: nghttp2 is called with no exchange on the stack, and its callbacks change no exchange:
+ * they note what came, h2_stream.c works through that afterwards. What is to be sent is gathered
+ * once per round of the loop. Nothing is queued but what is bounded: heads wait with their
+ * exchange, a body has one buffer each way, and the peer's window is opened as the instance takes
+ * its bytes.
+ */
+#ifndef EBB_GATEWAY_H2_H
+#define EBB_GATEWAY_H2_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/request.h"
+#include "runtime/gateway/frames/h2_credit.h"
+#include "runtime/gateway/frames/h2_memory.h"
+#include "runtime/gateway/frames/h2_out.h"
+#include "runtime/http/h2_head.h"
+
+/* What happened to a stream and has to be worked on. */
+enum h2_event {
+	H2_NEW = 1,   /* its head is complete */
+	H2_BYTES = 2, /* of its body */
+	H2_END = 4,   /* of the request */
+	H2_SENT = 8,  /* everything given to it */
+	H2_GONE = 16, /* reset, by either side */
+};
+
+/* Beside a client that is carried, same index. */
+struct h2_stream {
+	uint32_t session; /* + 1 */
+	int32_t id;
+	uint32_t next, prev; /* of the session's, client + 1 */
+	uint32_t work_next, work_prev;
+	uint32_t untaken; /* bytes received whose window is not given back yet */
+	uint32_t head_next;
+	uint16_t status; /* of a refused head, and: */
+	const char *why;
+	uint8_t events;
+	bool in_work, head_waits, final_sent, deferred, end_sent, trailers_sent;
+	bool over; /* nghttp2 has forgotten it */
+};
+
+/* A head that is arriving; there is one at a time (RFC 9113 section 4.3). */
+struct h2_block {
+	bool open, ignored; /* ignored: trailers */
+	int32_t id;
+	uint32_t buffer;
+	uint64_t listed; /* bytes, as the peer counts them */
+	struct h2_head head;
+};
+
+struct h2_session {
+	struct h2_arena arena;
+	struct gateway *g;
+	uint32_t client;  /* index */
+	uint32_t streams; /* head of the list, client + 1 */
+	uint32_t stream_count, work_head, work_tail, heads_head, heads_tail;
+	uint32_t dirty_next, wait_next; /* session + 1 */
+	bool dirty, waits, failed, leaving, acknowledged;
+	uint32_t requests;
+	struct h2_credit credit;
+	uint64_t begun_ns, quiet_ns, block_ns, stuck_ns;
+	struct h2_block block;
+	/* A piece of a body that found no room: input waits until there is. */
+	struct {
+		const uint8_t *at;
+		uint32_t size;
+		int32_t id;
+		uint32_t eaten; /* of the input, with it */
+	} held;
+	struct h2_out out; /* broken: no GOAWAY can be sent either */
+};
+
+struct h2 {
+	struct h2_session *sessions;
+	uint32_t session_count, *free_sessions, free_count;
+	struct h2_stream *streams; /* by client */
+	char *memory;
+	nghttp2_session_callbacks *callbacks;
+	nghttp2_option *options;
+	uint32_t dirty, waiting; /* session + 1; waiting: for a buffer */
+};
+
+static inline struct h2_session *h2_session_of(struct gateway *g, const struct h2_stream *t)
+{
+	return &g->h2->sessions[t->session - 1];
+}
+static inline struct client *h2_client(struct gateway *g, const struct h2_stream *t)
+{
+	return &g->clients[t - g->h2->streams];
+}
+static inline struct client *h2_carrier(struct h2_session *s)
+{
+	return &s->g->clients[s->client];
+}
+
+/* h2_session.c: nghttp2's callbacks */
+int h2_callbacks_init(struct h2 *h);
+/* The stream of this id if an exchange still has it. */
+struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id);
+
+/* h2_stream.c */
+extern const struct stream_carrier h2_stream_carrier;
+void h2_note(struct h2_session *s, struct h2_stream *t, enum h2_event event);
+void h2_work(struct h2_session *s);
+/* Joins a client to a stream. */
+void h2_stream_open(struct h2_session *s, struct client *c, int32_t id);
+/* Puts bytes of the body behind those that wait. False if there is no room. */
+bool h2_stream_put(struct h2_session *s, struct h2_stream *t, const uint8_t *at, uint32_t size);
+/* Every exchange of it ends. */
+void h2_streams_end(struct h2_session *s);
+
+/* h2_output.c */
+void h2_mark(struct h2_session *s); /* there is something to send */
+void h2_gather(struct h2_session *s);
+void h2_head_ready(struct h2_session *s, struct h2_stream *t);
+void h2_heads_remove(struct h2_session *s, struct h2_stream *t);
+ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
+		     nghttp2_data_source *source, void *self);
+int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
+		 nghttp2_data_source *source, void *self);
+int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);
+
+/* h2_limits.c */
+/* Looks at the deadlines of the connection. True if it is over. */
+bool h2_expired(struct h2_session *s);
+void h2_set_deadline(struct h2_session *s);
+
+/* h2.c */
+int h2_init(struct gateway *g);
+/* Before waiting: sends what streams have. */
+void h2_flush(struct gateway *g);
+bool h2_is_due(const struct gateway *g);
+/* Those that waited for a buffer are due. */
+void h2_retry(struct gateway *g);
+uint32_t h2_open_sessions(const struct gateway *g);
+/* No new streams; it ends when it has none. */
+void h2_drain(struct gateway *g, struct client *c);
+/* GOAWAY with this code; every exchange ends, and the connection when that is sent. */
+void h2_fail(struct h2_session *s, uint32_t code);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How long an HTTP/2 connection may take for what. The deadlines are those of HTTP/1.1. */
+#include "runtime/base/clock.h"
+#include "runtime/gateway/h2/h2.h"
+
+#define GRACE_MS 5000 /* to take a GOAWAY */
+
+/* The next deadline, and what it means. */
+static uint64_t next(struct h2_session *s, uint32_t *code)
+{
+	const struct wire_gateway_config *config = &s->g->config;
+	const struct {
+		bool counts;
+		uint64_t since_ns, ms;
+		uint32_t code;
+	} waits[] = {
+		{!s->failed && !s->acknowledged, s->begun_ns, config->head_timeout_ms,
+		 NGHTTP2_SETTINGS_TIMEOUT},
+		{!s->failed && s->block.open, s->block_ns, config->head_timeout_ms,
+		 NGHTTP2_ENHANCE_YOUR_CALM},
+		{!s->failed && s->streams == 0, s->quiet_ns,
+		 s->leaving ? GRACE_MS : config->idle_timeout_ms, NGHTTP2_NO_ERROR},
+		{h2_carrier(s)->s.sending, s->stuck_ns, config->idle_timeout_ms,
+		 NGHTTP2_INTERNAL_ERROR},
+		{s->failed, s->stuck_ns, GRACE_MS, NGHTTP2_INTERNAL_ERROR},
+	};
+	uint64_t first_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		uint64_t when_ns = waits[i].since_ns + waits[i].ms * NS_PER_MS;
+
+		if (!waits[i].counts || when_ns >= first_ns)
+			continue;
+		first_ns = when_ns;
+		*code = waits[i].code;
+	}
+	return first_ns;
+}
+
+void h2_set_deadline(struct h2_session *s)
+{
+	uint32_t code;
+	uint64_t when_ns = next(s, &code);
+
+	if (when_ns != UINT64_MAX)
+		exchange_set_deadline(s->g, h2_carrier(s), when_ns);
+}
+
+bool h2_expired(struct h2_session *s)
+{
+	uint32_t code = 0;
+
+	if (next(s, &code) > gateway_now(s->g))
+		return false;
+	if (s->failed || s->leaving || code == NGHTTP2_INTERNAL_ERROR)
+		return true; /* it was told, or does not listen */
+	if (code == NGHTTP2_NO_ERROR)
+		h2_drain(s->g, h2_carrier(s));
+	else
+		h2_fail(s, code);
+	return false;
+}

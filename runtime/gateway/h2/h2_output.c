@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a connection sends: gathered into a buffer once per round of the loop, from what nghttp2 has
+ * to say, heads that wait with their exchanges, and bodies, which are copied once, from the buffer
+ * they were received in.
+ */
+#include <string.h>
+
+#include "runtime/gateway/h2/h2.h"
+#include "runtime/gateway/frames/h2_fields.h"
+
+void h2_mark(struct h2_session *s)
+{
+	struct h2 *h = s->g->h2;
+
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = h->dirty;
+	h->dirty = (uint32_t)(s - h->sessions) + 1;
+}
+
+/* ---- heads ---- */
+
+void h2_head_ready(struct h2_session *s, struct h2_stream *t)
+{
+	struct h2_stream *all = s->g->h2->streams;
+	uint32_t self = (uint32_t)(t - all) + 1;
+
+	if (t->head_waits)
+		return;
+	t->head_waits = true;
+	t->head_next = 0;
+	if (s->heads_tail)
+		all[s->heads_tail - 1].head_next = self;
+	else
+		s->heads_head = self;
+	s->heads_tail = self;
+}
+
+void h2_heads_remove(struct h2_session *s, struct h2_stream *t)
+{
+	struct h2_stream *all = s->g->h2->streams;
+	uint32_t self = (uint32_t)(t - all) + 1, before = 0;
+
+	for (uint32_t at = s->heads_head; at; before = at, at = all[at - 1].head_next) {
+		if (at != self)
+			continue;
+		if (before)
+			all[before - 1].head_next = t->head_next;
+		else
+			s->heads_head = t->head_next;
+		if (s->heads_tail == self)
+			s->heads_tail = before;
+		return;
+	}
+}
+
+/* Everything given to the stream is with nghttp2 or sent. */
+static void piece_done(struct h2_session *s, struct h2_stream *t)
+{
+	struct stream *stream = &h2_client(s->g, t)->s;
+
+	buffers_put(s->g->io.buffers, stream->out.buffer);
+	stream->out = stream->next;
+	stream->next = (struct chunk){.buffer = BUFFER_NONE};
+	if (stream->out.size == 0) {
+		stream->sending = false;
+		h2_note(s, t, H2_SENT);
+	} else if (!t->final_sent) {
+		h2_head_ready(s, t); /* behind an interim one */
+	}
+}
+
+/* A head as our serializer wrote it: its lines need no second opinion. Returns its bytes. */
+static uint32_t read_head(struct chunk *c, struct h2_fields *f, bool *interim)
+{
+	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line;
+	struct http_header h;
+
+	f->count = 0;
+	if (!end || c->size < 12)
+		return 0;
+	*interim = c->at[9] == '1';
+	f->at[f->count++] =
+		(nghttp2_nv){(uint8_t *)(uintptr_t) ":status", (uint8_t *)c->at + 9, 7, 3,
+			     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+	line = memchr(c->at, '\n', c->size);
+	while (line && (line = h2_fields_line(line, end, &h)))
+		if (!h2_fields_hop(h.name))
+			h2_fields_add(f, (char *)(uintptr_t)h.name.at, h.name.size,
+				      (char *)(uintptr_t)h.value.at, h.value.size);
+	return (uint32_t)(end + 4 - c->at);
+}
+
+static bool has_trailers(const struct client *c)
+{
+	return c->x.head_sent && c->x.down.trailers.buffer != BUFFER_NONE;
+}
+
+/* Nothing follows what the stream holds. */
+static bool is_last(const struct client *c, size_t size)
+{
+	return size == c->s.out.size && c->s.next.size == 0 && c->x.down.in_done;
+}
+
+static void submit_head(struct h2_session *s, struct h2_stream *t)
+{
+	struct client *c = h2_client(s->g, t);
+	nghttp2_data_provider body = {.read_callback = h2_read_body};
+	struct h2_fields f;
+	bool interim = false, bare;
+	uint32_t bytes = read_head(&c->s.out, &f, &interim);
+	int r = NGHTTP2_ERR_INVALID_ARGUMENT;
+
+	c->s.out.at += bytes;
+	c->s.out.size -= bytes;
+	bare = is_last(c, 0) && !has_trailers(c);
+	t->final_sent = !interim;
+	if (bytes && interim)
+		r = nghttp2_submit_headers(s->out.ng, NGHTTP2_FLAG_NONE, t->id, NULL, f.at, f.count,
+					   NULL);
+	else if (bytes)
+		r = nghttp2_submit_response(s->out.ng, t->id, f.at, f.count, bare ? NULL : &body);
+	if (r == 0)
+		return;
+	s->g->count.h2_errors++;
+	h2_note(s, t, H2_GONE); /* closed by h2_work: with a reset */
+}
+
+/* The fields behind the body. */
+static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t *flags)
+{
+	struct chunk *text = &h2_client(s->g, t)->x.down.trailers;
+	struct http_head head;
+	const char *why;
+	struct h2_fields f = {.count = 0};
+
+	if (t->trailers_sent || http_trailers_parse(text->at, text->size, &head, &why))
+		return;
+	for (size_t i = 0; i < head.header_count; i++) {
+		const struct http_header *h = &head.headers[i];
+
+		h2_fields_add(&f, (char *)(uintptr_t)h->name.at, h->name.size,
+			      (char *)(uintptr_t)h->value.at, h->value.size);
+	}
+	if (f.count && nghttp2_submit_trailer(s->out.ng, t->id, f.at, f.count) == 0) {
+		t->trailers_sent = true;
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	}
+}
+
+int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = frame->hd.stream_id ? h2_stream_get(s, frame->hd.stream_id) : NULL;
+
+	if (!t)
+		return 0;
+	if (frame->hd.type == NGHTTP2_DATA)
+		h2_refund(&s->credit, 3);
+	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+		t->end_sent = true;
+		h2_note(s, t, H2_SENT);
+	}
+	if (frame->hd.type == NGHTTP2_HEADERS && t->head_waits) {
+		t->head_waits = false;
+		if (h2_client(s->g, t)->s.out.size == 0)
+			piece_done(s, t);
+	}
+	return 0;
+}
+
+/* ---- bodies ---- */
+
+ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
+		     nghttp2_data_source *source, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = h2_stream_get(s, id);
+	struct client *c;
+	size_t size;
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	c = h2_client(s->g, t);
+	size = h2_out_share(&s->out, c->s.out.size, length);
+	if (is_last(c, size)) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (has_trailers(c))
+			submit_trailers(s, t, flags);
+	} else if (size == 0) {
+		t->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	if (size)
+		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	return (ssize_t)size;
+}
+
+int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
+		 nghttp2_data_source *source, void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t = h2_stream_get(s, frame->hd.stream_id);
+	struct stream *stream;
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	stream = &h2_client(s->g, t)->s;
+	if (!h2_out_body(&s->out, head, stream->out.at, length))
+		return NGHTTP2_ERR_WOULDBLOCK;
+	stream->out.at += length;
+	stream->out.size -= (uint32_t)length;
+	if (stream->out.size == 0)
+		piece_done(s, t);
+	return 0;
+}
+
+/* ---- gathering ---- */
+
+static bool next_head(void *self)
+{
+	struct h2_session *s = self;
+	struct h2_stream *t;
+
+	if (!s->heads_head)
+		return false;
+	t = &s->g->h2->streams[s->heads_head - 1];
+	h2_heads_remove(s, t);
+	submit_head(s, t);
+	return true;
+}
+
+void h2_gather(struct h2_session *s)
+{
+	struct client *c = h2_carrier(s);
+
+	while (!s->out.broken && !(c->s.sending && c->s.next.size) &&
+	       h2_out_fill(&s->out, s->g->io.buffers, next_head, s)) {
+		if (!c->s.sending)
+			s->stuck_ns = gateway_now(s->g);
+		stream_send(&s->g->io, &c->s, s->out.chunk);
+		h2_work(s); /* who was sent may have more */
+	}
+	s->g->count.no_buffer += s->out.hungry;
+	h2_work(s);
+}

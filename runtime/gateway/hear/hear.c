@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The channel from ebbd: one table of what it may tell us. What we tell it is in tell/. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/exchange/blame.h"
+#include "runtime/gateway/exchange/choice_tell.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/queue.h"
+#include "runtime/gateway/exchange/tunnel.h"
+#include "runtime/gateway/hear/hear.h"
+#include "runtime/gateway/upstream/room.h"
+
+static int on_route_put(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_route_put *record = (const void *)m->record;
+	int r = routes_put(&g->routes, record);
+
+	if (r < 0)
+		return r;
+	blame_forget(g, record->index);
+	stats_name(&g->account.stats->services[record->index], record->name);
+	dispatch_service_queue(g, record->index);
+	return 0;
+}
+
+static int on_route_del(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_route_del *record = (const void *)m->record;
+	int r = routes_del(&g->routes, record->index);
+	struct service *s;
+
+	if (r < 0)
+		return r;
+	blame_forget(g, record->index);
+	s = &g->routes.services[record->index];
+	choice_forget(s);
+	/* What is open on its instances may finish, but whoever gets this index next gets none of
+	 * them. */
+	s->first_instance = 0;
+	dispatch_service_gone(g, record->index);
+	return 0;
+}
+
+static int on_instance_up(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_instance_up *up = (const void *)m->record;
+	int r;
+
+	if (m->fd_count != up->socket_count + 1)
+		return -EPROTO;
+	r = instances_up(&g->instances, &g->routes, up, m->fds, gateway_now(g));
+	if (r < 0)
+		return r;
+	g->routes.services[up->service].record.ups = up->ups;
+	g->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
+	dispatch_service_queue(g, up->service);
+	queue_tell(g, up->service);
+	return 0;
+}
+
+static int on_instance_down(void *self, struct wire_message *m)
+{
+	dispatch_instance_down(self, (const void *)m->record);
+	return 0;
+}
+
+static int on_instance_drain(void *self, struct wire_message *m)
+{
+	const struct wire_instance_drain *record = (const void *)m->record;
+
+	struct gateway *g = self;
+	struct instance *i = instances_get(&g->instances, record->slot, record->generation);
+
+	tunnel_instance_drain(self, record->slot, record->generation, record->all);
+	if (i) { /* a server waits for its connections before it ends */
+		i->draining = true;
+		upstream_empty_pool(&g->up, i);
+	}
+	return 0;
+}
+
+static int on_routes_known(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	g->routes_known = true;
+	return 0;
+}
+
+static int on_queue(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	room_on_answer(&g->up, (const void *)m->record);
+	return 0;
+}
+
+static int on_pool_drop(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_pool_drop *record = (const void *)m->record;
+	struct instance *i = instances_get(&g->instances, record->slot, record->generation);
+
+	if (!i)
+		return 0;
+	i->pool_from_ns = gateway_now(g) + record->for_ms * NS_PER_MS;
+	g->count.pool_drops++;
+	upstream_empty_pool(&g->up, i);
+	return 0;
+}
+
+static int on_sockets(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_sockets *record = (const void *)m->record;
+	struct instance *i = instances_get(&g->instances, record->slot, record->generation);
+
+	if (!i)
+		return 0; /* it went down meanwhile */
+	i->asked_sockets = false;
+	instances_stock(i, m->fds, m->fd_count);
+	dispatch_waiters(g, i);
+	return 0;
+}
+
+static int on_start_failed(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_start_failed *record = (const void *)m->record;
+
+	if (record->service >= SERVICES_MAX || !text_terminated(record->text, sizeof(record->text)))
+		return -EINVAL;
+	dispatch_start_failed(g, record);
+	return 0;
+}
+
+static int on_ban(void *self, struct wire_message *m)
+{
+	const struct wire_ban *record = (const void *)m->record;
+
+	if (record->service >= SERVICES_MAX || !text_terminated(record->text, sizeof(record->text)))
+		return -EINVAL;
+	blame_put(self, record);
+	return 0;
+}
+
+static int on_drain(void *self, struct wire_message *m)
+{
+	client_drain(self);
+	return 0;
+}
+
+static const struct wire_rule rules[] = {
+	{WIRE_ROUTE_PUT, sizeof(struct wire_route_put), 1, 0, 0, on_route_put},
+	{WIRE_ROUTE_DEL, sizeof(struct wire_route_del), 1, 0, 0, on_route_del},
+	{WIRE_INSTANCE_UP, sizeof(struct wire_instance_up), 1, 1, WIRE_FDS_MAX, on_instance_up},
+	{WIRE_INSTANCE_DRAIN, sizeof(struct wire_instance_drain), 1, 0, 0, on_instance_drain},
+	{WIRE_INSTANCE_DOWN, sizeof(struct wire_instance_down), 1, 0, 0, on_instance_down},
+	{WIRE_SOCKETS, sizeof(struct wire_sockets), 1, 0, WIRE_FDS_MAX, on_sockets},
+	{WIRE_START_FAILED, sizeof(struct wire_start_failed), 1, 0, 0, on_start_failed},
+	{WIRE_GATEWAY_DRAIN, 0, 1, 0, 0, on_drain},
+	{WIRE_BAN, sizeof(struct wire_ban), 1, 0, 0, on_ban},
+	{WIRE_ROUTES_KNOWN, 0, 1, 0, 0, on_routes_known},
+	{WIRE_QUEUE, sizeof(struct wire_queue), 1, 0, 0, on_queue},
+	{WIRE_POOL_DROP, sizeof(struct wire_pool_drop), 1, 0, 0, on_pool_drop},
+};
+
+static void arm(struct gateway *g)
+{
+	struct io_uring_sqe *sqe = loop_sqe(g->io.loop, LOOP_CONTROL, 0, 0);
+	uint64_t user_data = sqe->user_data;
+
+	io_uring_prep_poll_add(sqe, g->tell.fd, POLLIN);
+	sqe->user_data = user_data;
+}
+
+int hear_init(struct gateway *g)
+{
+	int flags = fcntl(g->tell.fd, F_GETFL);
+
+	if (flags < 0 || fcntl(g->tell.fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	arm(g);
+	return 0;
+}
+
+void hear_on_readable(void *self, const struct loop_event *e)
+{
+	struct gateway *g = self;
+	struct wire_message m;
+	int r;
+
+	while ((r = wire_recv(g->tell.fd, &m)) == 1) {
+		r = wire_dispatch(rules, ARRAY_LEN(rules), 1, g, &m);
+		if (r < 0) {
+			log_error("event=bad_record type=%s error=\"%s\"",
+				  wire_type_name(m.head.type), strerror(-r));
+			break;
+		}
+	}
+	if (r == -EAGAIN) {
+		arm(g);
+		return;
+	}
+	log_info("event=channel_closed reason=\"%s\"", r ? strerror(-r) : "ebbd is gone");
+	g->io.loop->stop = true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory of the data path: made once, touched when first used, never grown.
+ *
+ * Units of 16 KiB serve as provided buffers (the kernel puts received bytes there, io_uring buffer
+ * ring) and as places to write heads. Only a few are in the ring at a time, so that the same ones
+ * stay in the cache. The data of a received buffer starts BUFFER_HEADROOM in and leaves
+ * BUFFER_SLACK behind, so that chunk framing can be put around it in place. A few large ones hold
+ * heads that do not fit. Where none is left a request is refused, and counted by the caller.
+ */
+#ifndef EBB_GATEWAY_BUFFERS_H
+#define EBB_GATEWAY_BUFFERS_H
+
+#include <stdint.h>
+
+#include "runtime/gateway/ring/loop.h"
+
+#define BUFFER_UNIT     16384u
+#define BUFFER_HEADROOM 32u
+#define BUFFER_SLACK    2048u
+#define BUFFER_NONE     UINT32_MAX
+#define BUFFER_GROUP    0
+#define BUFFERS_LOW     256u
+
+struct buffers {
+	char *units, *large;
+	uint32_t unit_count, large_count, large_bytes;
+	struct io_uring_buf_ring *ring;
+	uint32_t ring_entries, ring_target, in_ring;
+	uint32_t *free_units, *free_large; /* stacks: the warmest is on top */
+	uint32_t free_unit_count, free_large_count;
+};
+
+/* Registers the buffer ring too, so before loop_enable and before seccomp. 0 or -errno. */
+int buffers_init(struct buffers *b, struct loop *l, uint32_t unit_count, uint32_t large_count,
+		 uint32_t large_bytes);
+/* One with at least this many bytes, or BUFFER_NONE. */
+uint32_t buffers_get(struct buffers *b, uint32_t bytes);
+/* BUFFER_NONE is fine. */
+void buffers_put(struct buffers *b, uint32_t id);
+/* The kernel used one of the ring. */
+void buffers_taken(struct buffers *b);
+/* Few are left: what is only of advantage is better not asked for. */
+static inline bool buffers_low(const struct buffers *b)
+{
+	return b->free_unit_count < BUFFERS_LOW;
+}
+char *buffers_at(const struct buffers *b, uint32_t id);
+uint32_t buffers_size(const struct buffers *b, uint32_t id);
+
+#endif

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/ring/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+static const struct chunk no_chunk = {.buffer = BUFFER_NONE};
+
+void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op)
+{
+	uint32_t life = s->life;
+	bool listed = s->listed;
+
+	*s = (struct stream){.fd = fd,
+			     .index = index,
+			     .life = life,
+			     .listed = listed,
+			     .first_op = first_op,
+			     .trailers = no_chunk,
+			     .in = no_chunk,
+			     .out = no_chunk,
+			     .next = no_chunk};
+}
+
+void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, void *carrier_self,
+			 uint32_t index, enum loop_op first_op)
+{
+	stream_open(s, -1, index, first_op);
+	s->carried = true;
+	s->carrier = carrier;
+	s->carrier_self = carrier_self;
+}
+
+static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op)
+{
+	s->pending++;
+	return loop_sqe(io->loop, (enum loop_op)((int)s->first_op + op), s->index, s->life);
+}
+
+/* prep functions of liburing clear what loop_sqe set. */
+#define PREP(sqe, call)                                 \
+	do {                                            \
+		uint64_t user_data_ = (sqe)->user_data; \
+		call;                                   \
+		(sqe)->user_data = user_data_;          \
+	} while (0)
+
+static void submit_recv(struct stream_io *io, struct stream *s, uint16_t hint)
+{
+	struct io_uring_sqe *sqe = entry(io, s, 0);
+
+	PREP(sqe, io_uring_prep_recv(sqe, s->fd, NULL, 0, 0));
+	sqe->flags = IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUFFER_GROUP;
+	sqe->ioprio = hint;
+}
+
+static void submit_poll(struct stream_io *io, struct stream *s, int op, unsigned int events)
+{
+	struct io_uring_sqe *sqe = entry(io, s, op);
+
+	PREP(sqe, io_uring_prep_poll_add(sqe, s->fd, events));
+}
+
+void stream_recv(struct stream_io *io, struct stream *s)
+{
+	if (s->receiving || s->closing)
+		return;
+	s->receiving = true;
+	if (s->carried) {
+		s->carrier->wants(s->carrier_self, s);
+		return;
+	}
+	s->recv_waits = s->nonblocking;
+	if (s->nonblocking)
+		submit_poll(io, s, 0, POLLIN);
+	else /* mostly nothing is there yet: look only when told */
+		submit_recv(io, s, IORING_RECVSEND_POLL_FIRST);
+}
+
+static void submit_send(struct stream_io *io, struct stream *s)
+{
+	struct io_uring_sqe *sqe = entry(io, s, 1);
+
+	PREP(sqe,
+	     io_uring_prep_send(sqe, s->fd, s->out.at, s->out.size, MSG_NOSIGNAL | MSG_WAITALL));
+}
+
+void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk)
+{
+	if (s->sending) {
+		must(s->next.size == 0);
+		s->next = chunk;
+		return;
+	}
+	stream_send_first(io, s, chunk);
+}
+
+void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk)
+{
+	s->sending = true;
+	s->out = chunk;
+	if (s->carried)
+		s->carrier->has(s->carrier_self, s);
+	else
+		submit_send(io, s);
+}
+
+void stream_poll(struct stream_io *io, struct stream *s, unsigned int events)
+{
+	s->polling = true;
+	submit_poll(io, s, 2, events);
+}
+
+void stream_watch(struct stream_io *io, struct stream *s)
+{
+	if (s->watched || s->carried || s->closing)
+		return;
+	s->watched = true;
+	submit_poll(io, s, 3, POLLRDHUP);
+}
+
+void stream_set_nonblocking(struct stream *s, bool on)
+{
+	if (s->nonblocking == on)
+		return;
+	if (fcntl(s->fd, F_SETFL, on ? O_RDWR | O_NONBLOCK : O_RDWR) == 0)
+		s->nonblocking = on;
+}
+
+/* Received bytes join those that wait already; they are few, so copying beats a list. */
+static enum stream_result append(struct stream_io *io, struct stream *s, uint32_t buffer,
+				 uint32_t size)
+{
+	char *data = buffers_at(io->buffers, buffer) + BUFFER_HEADROOM, *end;
+
+	if (s->in.size == 0) {
+		buffers_put(io->buffers, s->in.buffer);
+		s->in = (struct chunk){data, size, buffer};
+		return STREAM_MORE;
+	}
+	if (s->in.buffer == BUFFER_NONE) { /* stashed: back in front of what came now */
+		memmove(data + s->in.size, data, size);
+		memcpy(data, s->in.at, s->in.size);
+		s->in = (struct chunk){data, s->in.size + size, buffer};
+		return STREAM_MORE;
+	}
+	end = buffers_at(io->buffers, s->in.buffer) + buffers_size(io->buffers, s->in.buffer) -
+	      BUFFER_SLACK;
+	if (s->in.at + s->in.size + size > end && stream_grow(io, s))
+		end = buffers_at(io->buffers, s->in.buffer) +
+		      buffers_size(io->buffers, s->in.buffer) - BUFFER_SLACK;
+	if (s->in.at + s->in.size + size <= end) {
+		memcpy(s->in.at + s->in.size, data, size);
+		s->in.size += size;
+		buffers_put(io->buffers, buffer);
+		return STREAM_MORE;
+	}
+	buffers_put(io->buffers, buffer);
+	return STREAM_FULL;
+}
+
+bool stream_grow(struct stream_io *io, struct stream *s)
+{
+	uint32_t large = buffers_get(io->buffers, io->buffers->large_bytes);
+	char *to;
+
+	if (large == BUFFER_NONE)
+		return false;
+	to = buffers_at(io->buffers, large) + BUFFER_HEADROOM;
+	memcpy(to, s->in.at, s->in.size);
+	buffers_put(io->buffers, s->in.buffer);
+	s->in = (struct chunk){to, s->in.size, large};
+	return true;
+}
+
+bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t size,
+		uint32_t spare)
+{
+	struct buffers *b = io->buffers;
+	char *end;
+
+	if (s->in.size == 0) {
+		buffers_put(b, s->in.buffer);
+		s->in = (struct chunk){.buffer = buffers_get(b, BUFFER_UNIT)};
+		if (s->in.buffer == BUFFER_NONE)
+			return false;
+		s->in.at = buffers_at(b, s->in.buffer) + BUFFER_HEADROOM;
+	}
+	for (;;) {
+		end = buffers_at(b, s->in.buffer) + buffers_size(b, s->in.buffer) - BUFFER_SLACK;
+		if (size <= (uint32_t)(end - (s->in.at + s->in.size)))
+			break;
+		if (buffers_size(b, s->in.buffer) != BUFFER_UNIT || b->free_large_count <= spare ||
+		    !stream_grow(io, s))
+			return false;
+	}
+	memcpy(s->in.at + s->in.size, at, size);
+	s->in.size += size;
+	return true;
+}
+
+enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
+				  const struct loop_event *e, int *err)
+{
+	s->pending--;
+	if (s->recv_waits) {
+		s->recv_waits = false;
+		submit_recv(io, s, 0);
+		return STREAM_NOTHING;
+	}
+	s->receiving = false;
+	if (e->flags & IORING_CQE_F_BUFFER) {
+		uint32_t buffer = e->flags >> IORING_CQE_BUFFER_SHIFT;
+
+		buffers_taken(io->buffers);
+		if (e->res > 0)
+			return append(io, s, buffer, (uint32_t)e->res);
+		buffers_put(io->buffers, buffer);
+	}
+	if (e->res == 0)
+		return STREAM_END;
+	if (e->res == -ENOBUFS)
+		return STREAM_STARVED;
+	if (e->res == -EAGAIN || e->res == -EINTR) {
+		stream_recv(io, s);
+		return STREAM_NOTHING;
+	}
+	*err = e->res;
+	return STREAM_ERROR;
+}
+
+enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
+				  const struct loop_event *e, int *err)
+{
+	s->pending--;
+	if (s->send_waits) {
+		s->send_waits = false;
+		submit_send(io, s);
+		return STREAM_NOTHING;
+	}
+	if (e->res == -EAGAIN) {
+		s->send_waits = true;
+		submit_poll(io, s, 1, POLLOUT);
+		return STREAM_NOTHING;
+	}
+	if (e->res < 0 && e->res != -EINTR) {
+		s->sending = false;
+		*err = e->res;
+		return STREAM_ERROR;
+	}
+	if (e->res < 0 || (uint32_t)e->res < s->out.size) {
+		uint32_t sent = e->res < 0 ? 0 : (uint32_t)e->res;
+
+		s->out.at += sent;
+		s->out.size -= sent;
+		submit_send(io, s);
+		return STREAM_NOTHING;
+	}
+	buffers_put(io->buffers, s->out.buffer);
+	s->out = s->next;
+	s->next = no_chunk;
+	if (s->out.size) {
+		submit_send(io, s);
+		return STREAM_NOTHING;
+	}
+	s->sending = false;
+	return STREAM_MORE;
+}
+
+void stream_consume(struct stream_io *io, struct stream *s, uint32_t size)
+{
+	must(size <= s->in.size);
+	if (size > 0) /* nothing plus nothing is not defined for a pointer */
+		s->in.at += size;
+	s->in.size -= size;
+	if (s->in.size > 0)
+		return;
+	buffers_put(io->buffers, s->in.buffer);
+	s->in = no_chunk;
+}
+
+void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room)
+{
+	if (s->in.size > room || s->in.buffer == BUFFER_NONE)
+		return;
+	memcpy(to, s->in.at, s->in.size);
+	buffers_put(io->buffers, s->in.buffer);
+	s->in = (struct chunk){to, s->in.size, BUFFER_NONE};
+}
+
+void stream_close(struct stream_io *io, struct stream *s)
+{
+	struct io_uring_sqe *sqe;
+
+	if (s->closing)
+		return;
+	s->closing = true;
+	if (s->carried)
+		s->carrier->closed(s->carrier_self, s);
+	if (s->pending == 0)
+		return;
+	sqe = loop_sqe(io->loop, LOOP_IGNORE, 0, 0);
+	PREP(sqe, io_uring_prep_cancel_fd(sqe, s->fd, IORING_ASYNC_CANCEL_ALL));
+}
+
+void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e)
+{
+	s->pending--;
+	if (e->flags & IORING_CQE_F_BUFFER) {
+		buffers_taken(io->buffers);
+		buffers_put(io->buffers, e->flags >> IORING_CQE_BUFFER_SHIFT);
+	}
+}
+
+bool stream_settled(struct stream_io *io, struct stream *s)
+{
+	if (!s->closing || s->pending > 0)
+		return false;
+	buffers_put(io->buffers, s->in.buffer);
+	buffers_put(io->buffers, s->out.buffer);
+	buffers_put(io->buffers, s->next.buffer);
+	buffers_put(io->buffers, s->trailers.buffer);
+	s->in = s->out = s->next = s->trailers = no_chunk;
+	fd_close(&s->fd);
+	s->life++;
+	return true;
+}

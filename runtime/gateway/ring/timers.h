@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Deadlines: a heap of (when, id) and at most one timeout in the kernel, none while the heap is
+ * empty, so an idle gateway does not wake up. Each id has at most one entry. The entry is allowed
+ * to be early: whoever is called looks at its own deadline and sets the timer again, so that moving
+ * a deadline back, which every request does, costs nothing here.
+ */
+#ifndef EBB_GATEWAY_TIMERS_H
+#define EBB_GATEWAY_TIMERS_H
+
+#include "runtime/gateway/ring/loop.h"
+
+struct timer_entry {
+	uint64_t when_ns;
+	uint32_t id;
+};
+
+struct timers {
+	struct timer_entry *heap;
+	uint32_t *place; /* by id: position + 1, 0 = none */
+	uint32_t count, id_count;
+	uint64_t armed_ns; /* of the kernel's timeout, 0 = none */
+	struct __kernel_timespec timeout;
+};
+
+int timers_init(struct timers *t, uint32_t id_count); /* 0 or -ENOMEM */
+void timers_fini(struct timers *t);
+/* Due no later than when. */
+void timers_set(struct timers *t, uint32_t id, uint64_t when_ns);
+void timers_clear(struct timers *t, uint32_t id);
+/* Takes one that is due: its id, or -1. */
+int64_t timers_next(struct timers *t, uint64_t now_ns);
+/* Before waiting: sees to it that the kernel wakes us for the first one. */
+void timers_arm(struct timers *t, struct loop *l);
+/* LOOP_TIMER completed. */
+void timers_fired(struct timers *t, int res);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which instance gets a request, and why: decided from what the board says right now.
+ */
+#ifndef EBB_GATEWAY_CHOICE_H
+#define EBB_GATEWAY_CHOICE_H
+
+#include "runtime/gateway/route/instances.h"
+
+/* How good it would be to send a request there: 0 = impossible. Prefers the present revision, then
+ * awake over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze.
+ * A saturated one is the last resort: a frozen one is better. */
+uint32_t choice_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
+		     bool saturated);
+/* Why the one with the best rank was taken; alone: the service has no other. */
+enum wire_choice_reason choice_reason(uint32_t rank, bool alone);
+
+/* Ranks come in classes, the better the higher; class 0: impossible. */
+#define CLASS_PRESENT  4u /* of the present revision */
+#define CLASS_ROOM     2u /* not saturated */
+#define CLASS_AWAKE    1u
+#define CHOICE_CLASSES 8
+
+struct choice {
+	struct instance *best; /* NULL = none has room */
+	uint32_t rank;
+	uint32_t classes[CHOICE_CLASSES]; /* how many instances were in each */
+};
+
+/* The best one of a service right now. */
+struct choice choice_make(struct instances *all, struct board *board, const struct service *s,
+			  uint64_t now_ns);
+
+#endif

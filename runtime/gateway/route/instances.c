@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/route/instances.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/text.h"
+
+int instances_init(struct instances *all)
+{
+	all->slots = calloc(INSTANCES_MAX, sizeof(*all->slots));
+	return all->slots ? 0 : -ENOMEM;
+}
+
+static int set_address(struct instance *i, const struct wire_instance_up *up)
+{
+	if (up->address == WIRE_ADDRESS_TCP && up->port) {
+		struct sockaddr_in *in = (struct sockaddr_in *)&i->address;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons(up->port);
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		i->address_size = sizeof(*in);
+		return 0;
+	}
+	if (up->address == WIRE_ADDRESS_UNIX &&
+	    text_terminated(up->unix_name, sizeof(up->unix_name))) {
+		struct sockaddr_un *un = (struct sockaddr_un *)&i->address;
+		size_t size = strlen(up->unix_name);
+
+		un->sun_family = AF_UNIX;
+		memcpy(un->sun_path + 1, up->unix_name, size);
+		i->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* What one instance of a revision was found to speak, all of them do. */
+static uint8_t speaks_at_first(const struct service *s, const struct wire_instance_up *up)
+{
+	if (up->upstream == WIRE_HTTP_2)
+		return SPEAKS_HTTP2;
+	if (up->upstream == WIRE_HTTP_1)
+		return SPEAKS_HTTP1;
+	return s->http2_revision == up->revision && up->revision ? SPEAKS_HTTP2 : SPEAKS_UNKNOWN;
+}
+
+int instances_up(struct instances *all, struct routes *routes, const struct wire_instance_up *up,
+		 int *fds, uint64_t now_ns)
+{
+	struct service *s = routes_service(routes, up->service);
+	struct instance *i;
+
+	if (up->slot >= INSTANCES_MAX || up->socket_count > STOCK_MAX || !s || !up->id[0] ||
+	    !text_terminated(up->id, sizeof(up->id)) || up->upstream >= WIRE_HTTP_COUNT ||
+	    all->slots[up->slot].up)
+		return -EINVAL;
+	i = &all->slots[up->slot];
+	*i = (struct instance){.slot = up->slot,
+			       .generation = up->generation,
+			       .service = up->service,
+			       .revision = up->revision,
+			       .room = up->backlog ? up->backlog : 1,
+			       .room_max = up->backlog ? up->backlog : 1,
+			       .epoch = 1,
+			       .up_ns = now_ns,
+			       .freeze_fd = -1};
+	if (set_address(i, up) < 0)
+		return -EINVAL;
+	i->id_size = strlen(up->id);
+	memcpy(i->id, up->id, i->id_size + 1);
+	i->upstream = (uint8_t)up->upstream;
+	i->speaks = speaks_at_first(s, up);
+	i->h2_streams_max = UINT32_MAX;
+	i->freeze_fd = keep_fd(&fds[0]);
+	instances_stock(i, fds + 1, up->socket_count);
+	i->up = true;
+	i->next_of_service = s->first_instance;
+	s->first_instance = i->slot + 1;
+	return 0;
+}
+
+struct instance *instances_get(struct instances *all, uint32_t slot, uint32_t generation)
+{
+	if (slot >= INSTANCES_MAX || !all->slots[slot].up ||
+	    all->slots[slot].generation != generation)
+		return NULL;
+	return &all->slots[slot];
+}
+
+void instances_down(struct instances *all, struct routes *routes, struct instance *i)
+{
+	uint32_t *link = &routes->services[i->service].first_instance;
+
+	while (*link && *link != i->slot + 1)
+		link = &all->slots[*link - 1].next_of_service;
+	if (*link)
+		*link = i->next_of_service;
+	i->up = false;
+	fd_close(&i->freeze_fd);
+	while (i->stock_count > 0)
+		fd_close(&i->stock_fds[--i->stock_count]);
+}
+
+uint32_t instances_stock(struct instance *i, int *fds, uint32_t count)
+{
+	uint32_t taken = 0;
+
+	while (taken < count && i->stock_count < STOCK_MAX)
+		i->stock_fds[i->stock_count++] = keep_fd(&fds[taken++]);
+	return taken;
+}

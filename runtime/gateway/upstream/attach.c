@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How a request gets to an instance: on a pooled connection, a new one, or a stream of HTTP/2. What
+ * is not known of an instance is tried: gRPC is HTTP/2 always, all else HTTP/1.1 first.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/gateway/upstream/h2up.h"
+#include "runtime/gateway/upstream/upstream.h"
+
+/* Connect and the request behind it are linked: one submission, no round through the loop. */
+static struct upstream *attach_new(struct upstreams *p, const struct ask *ask, uint32_t owner,
+				   struct instance *i)
+{
+	struct upstream *u = upstream_socket(p, i);
+
+	if (!u)
+		return NULL;
+	upstream_connect(p, u, i, true);
+	upstream_ask(p, u, ask, owner);
+	return u;
+}
+
+/* What is in an idle connection before the request is sent is no answer to it, but more of the
+ * answer before. Looked at in the submission that sends it, so that hardly anything can come
+ * between. */
+static void look_first(struct upstreams *p, struct upstream *u)
+{
+	struct io_uring_sqe *sqe;
+	uint64_t user_data;
+
+	loop_reserve(p->io.loop, 2);
+	sqe = loop_sqe(p->io.loop, LOOP_UP_LOOK, u->s.index, u->s.life);
+	user_data = sqe->user_data;
+	io_uring_prep_recv(sqe, u->s.fd, &p->looked_at, 1, MSG_PEEK | MSG_DONTWAIT);
+	sqe->user_data = user_data;
+	u->s.pending++;
+	u->looking = true;
+}
+
+static struct upstream *attach_http1(struct upstreams *p, const struct ask *ask, uint32_t owner,
+				     struct instance *i)
+{
+	struct upstream *u = pool_find(p, ask, i);
+
+	if (!u)
+		return attach_new(p, ask, owner, i);
+	pool_remove(p, u);
+	u->reused = true;
+	p->count->pool_hits++;
+	look_first(p, u);
+	upstream_ask(p, u, ask, owner);
+	return u;
+}
+
+struct upstream *upstream_attach(struct upstreams *p, const struct ask *ask, uint32_t owner,
+				 struct instance *i)
+{
+	must(i->up && ask->text.size > 0);
+	if (i->speaks == SPEAKS_HTTP2 || (ask->grpc && i->speaks == SPEAKS_UNKNOWN))
+		return h2up_attach(p, ask, owner, i);
+	return attach_http1(p, ask, owner, i);
+}
+
+void upstream_empty_pool(struct upstreams *p, struct instance *i)
+{
+	while (i->idle_head) {
+		p->count->pool_poisoned++;
+		upstream_close(p, &p->slots[i->idle_head - 1]);
+	}
+	h2up_empty(p, i, false);
+}
+
+void upstream_drop_stale(struct upstreams *p, struct instance *i)
+{
+	uint32_t next;
+
+	for (uint32_t at = i->idle_head; at; at = next) {
+		struct upstream *u = &p->slots[at - 1];
+
+		next = u->idle_next;
+		if (!pool_is_stale(p, u))
+			continue;
+		p->count->pool_poisoned++;
+		upstream_close(p, u);
+	}
+	h2up_empty(p, i, true);
+}
+
+bool upstream_leave(struct upstreams *p, struct upstream *u, uint32_t service)
+{
+	if (u->s.carried ? !h2up_cancel(p, u) : shutdown(u->s.fd, SHUT_WR) < 0)
+		return false;
+	leave_begin(p, u, service);
+	return true;
+}
+
+void upstream_instance_down(struct upstreams *p, struct instance *i)
+{
+	h2up_instance_down(p, i);
+}
+
+void upstream_drain(struct upstreams *p)
+{
+	p->draining = true;
+	h2up_drain(p);
+}

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Connections to instances that speak HTTP/2: from the connect to GOAWAY. */
+#include "runtime/gateway/upstream/h2up.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+
+/* Connections of all, and memory for each. */
+#define SESSION_SHARE 4u
+#define SESSIONS_MAX  1024u
+#define ARENA_BYTES   (98304u + H2UP_STREAMS_MAX * 1536u)
+
+/* nghttp2's own bounds, beside ours. */
+#define ACKS_MAX          64u
+#define SETTINGS_MAX      32u
+#define CONTINUATIONS_MAX 8u
+
+/* To take a GOAWAY. */
+#define FAREWELL_NS (1 * NS_PER_SEC)
+
+/* ---- the tables ---- */
+
+static int init_options(struct h2up *h)
+{
+	nghttp2_option *o;
+
+	if (nghttp2_option_new(&o) < 0)
+		return -ENOMEM;
+	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_no_closed_streams(o, 1);
+	nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
+	nghttp2_option_set_max_settings(o, SETTINGS_MAX);
+	nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
+	nghttp2_option_set_max_reserved_remote_streams(o, 0);
+	h->options = o;
+	return 0;
+}
+
+int h2up_init(struct upstreams *p)
+{
+	uint32_t count = p->config->connections_max / SESSION_SHARE;
+	struct h2up *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	p->h2up = h;
+	count = count < 8 ? 8 : count > SESSIONS_MAX ? SESSIONS_MAX : count;
+	h->sessions = calloc(count, sizeof(*h->sessions));
+	h->free_sessions = calloc(count, sizeof(*h->free_sessions));
+	h->streams = calloc(p->slot_count, sizeof(*h->streams));
+	h->memory = h2_memory_reserve(count, ARENA_BYTES);
+	if (!h->sessions || !h->free_sessions || !h->streams || !h->memory)
+		return -ENOMEM;
+	for (uint32_t i = count; i > 0; i--)
+		h->free_sessions[h->free_count++] = i - 1;
+	h->session_count = count;
+	return init_options(h) < 0 ? -ENOMEM : h2up_callbacks_init(h);
+}
+
+void h2up_mark(struct h2up_session *s)
+{
+	struct h2up *h = s->p->h2up;
+
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = h->dirty;
+	h->dirty = (uint32_t)(s - h->sessions) + 1;
+}
+
+bool h2up_is_due(const struct upstreams *p)
+{
+	return p->h2up->dirty;
+}
+
+uint32_t h2up_open_sessions(const struct upstreams *p)
+{
+	return p->h2up->session_count - p->h2up->free_count;
+}
+
+/* It has something to do when there is a buffer again. */
+static void wait_for_buffer(struct h2up_session *s)
+{
+	struct h2up *h = s->p->h2up;
+
+	if (s->waits)
+		return;
+	s->waits = true;
+	s->wait_next = h->waiting;
+	h->waiting = (uint32_t)(s - h->sessions) + 1;
+}
+
+void h2up_retry(struct upstreams *p)
+{
+	uint32_t at = p->h2up->waiting;
+
+	p->h2up->waiting = 0;
+	for (; at; at = p->h2up->sessions[at - 1].wait_next) {
+		p->h2up->sessions[at - 1].waits = false;
+		h2up_mark(&p->h2up->sessions[at - 1]);
+	}
+}
+
+uint32_t h2up_limit(const struct h2up_session *s)
+{
+	const struct instance *i = h2up_instance(s);
+	uint32_t most = i ? i->h2_streams_max : 1;
+
+	if (s->settled)
+		most = nghttp2_session_get_remote_settings(s->out.ng,
+							   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+	return most == 0 ? 1 : most < H2UP_STREAMS_MAX ? most : H2UP_STREAMS_MAX;
+}
+
+static void list(struct h2up_session *s, struct instance *i)
+{
+	struct h2up_session *all = s->p->h2up->sessions;
+	uint32_t self = (uint32_t)(s - all) + 1;
+
+	s->listed = true;
+	s->next = i->h2_sessions;
+	s->prev = 0;
+	if (s->next)
+		all[s->next - 1].prev = self;
+	i->h2_sessions = self;
+}
+
+static void unlist(struct h2up_session *s)
+{
+	struct h2up_session *all = s->p->h2up->sessions;
+	struct instance *i = h2up_instance(s);
+
+	if (!s->listed || !i)
+		return;
+	s->listed = false;
+	if (s->prev)
+		all[s->prev - 1].next = s->next;
+	else
+		i->h2_sessions = s->next;
+	if (s->next)
+		all[s->next - 1].prev = s->prev;
+}
+
+/* ---- ending ---- */
+
+void h2up_idles(struct h2up_session *s)
+{
+	struct instance *i = h2up_instance(s);
+
+	if (i && s->greeted && !s->leaving)
+		pool_begin(s->p, h2up_connection(s), i);
+}
+
+void h2up_leave(struct h2up_session *s)
+{
+	s->leaving = true;
+	h2up_shed(s);
+	h2up_mark(s);
+}
+
+static void on_ended(struct upstreams *p, struct upstream *u)
+{
+	struct h2up_session *s = h2up_of(p, u);
+
+	unlist(s);
+	buffers_put(p->io.buffers, s->block.text.buffer);
+	s->block.text.buffer = BUFFER_NONE;
+	nghttp2_session_del(s->out.ng);
+	s->out.ng = NULL;
+	p->count->h2_no_memory += s->arena.refusals;
+	p->h2up->free_sessions[p->h2up->free_count++] = u->session - 1;
+	u->session = 0;
+}
+
+/* GOAWAY, and the connection ends when that is sent. */
+static void farewell(struct h2up_session *s, uint32_t code)
+{
+	struct upstream *u = h2up_connection(s);
+
+	if (!s->greeted || s->out.broken || nghttp2_session_terminate_session(s->out.ng, code)) {
+		upstream_close(s->p, u);
+		return;
+	}
+	s->leaving = s->ending = true;
+	u->end_by_ns = upstreams_now(s->p) + FAREWELL_NS;
+	upstream_set_timer(s->p, u, u->end_by_ns);
+	h2up_mark(s);
+}
+
+/* Whether nobody there can have read any of the request: as of a connection of HTTP/1.1. */
+static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t, int err)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	if (!t->opened)
+		return true;
+	if ((err && err != -EPIPE) ||
+	    getsockopt(h2up_connection(s)->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return false;
+	/* The SYN counts as one that was acknowledged. */
+	return info.tcpi_bytes_acked <= t->sent_before + 1;
+}
+
+void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end, int err,
+	       const char *why)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+
+	s->busy = s->leaving = true;
+	for (uint32_t at = s->streams; at; at = all[at - 1].next) {
+		struct h2up_stream *t = &all[at - 1];
+
+		if (h2up_upstream(s, t)->s.ended && !h2up_upstream(s, t)->left)
+			continue; /* its answer is here, whole */
+		t->end.err = err;
+		t->end.others = true;
+		t->end.unread = end == UPSTREAM_LOST && was_unread(s, t, err);
+		h2up_gone(s, t, end, why);
+	}
+	h2up_work(s);
+	s->busy = false;
+	s->out.broken |= end == UPSTREAM_LOST;
+	if (s->count == 0)
+		farewell(s, code);
+}
+
+static void leave_if_idle(struct h2up_session *s, bool only_stale)
+{
+	if (s->count == 0 && !s->leaving &&
+	    (!only_stale || (s->greeted && pool_is_stale(s->p, h2up_connection(s)))))
+		h2up_leave(s);
+}
+
+void h2up_empty(struct upstreams *p, struct instance *i, bool only_stale)
+{
+	for (uint32_t at = i->h2_sessions; at; at = p->h2up->sessions[at - 1].next)
+		leave_if_idle(&p->h2up->sessions[at - 1], only_stale);
+}
+
+void h2up_instance_down(struct upstreams *p, struct instance *i)
+{
+	while (i->h2_sessions) {
+		struct h2up_session *s = &p->h2up->sessions[i->h2_sessions - 1];
+
+		unlist(s);
+		s->leaving = true;
+		h2up_mark(s);
+	}
+}
+
+void h2up_drain(struct upstreams *p)
+{
+	for (uint32_t n = 0; n < p->h2up->session_count; n++)
+		if (p->h2up->sessions[n].out.ng)
+			leave_if_idle(&p->h2up->sessions[n], false);
+}
+
+/* ---- output, time ---- */
+
+/* nghttp2 has said GOAWAY by itself, because of what it was sent. */
+static bool is_broken(const struct h2up_session *s)
+{
+	return !s->ending && !nghttp2_session_want_read(s->out.ng) && (!s->leaving || s->count > 0);
+}
+
+static void on_sent(struct upstreams *p, struct upstream *u, enum stream_result r)
+{
+	struct h2up_session *s = h2up_of(p, u);
+
+	if (r == STREAM_ERROR) /* it may have answered before: what can be received decides */
+		s->out.broken = true;
+	if (r != STREAM_NOTHING)
+		h2up_mark(s);
+}
+
+/* Whether it is kept for a next stream. */
+static bool may_idle(const struct h2up_session *s)
+{
+	const struct instance *i = h2up_instance(s);
+
+	return !s->leaving && s->greeted && i && !s->p->draining && pool_may_keep(s->p, i);
+}
+
+/* False: it is gone. */
+static bool flush_one(struct h2up_session *s)
+{
+	struct upstream *u = h2up_connection(s);
+	struct upstreams *p = s->p;
+	struct instance *i;
+	bool good = true;
+
+	s->busy = true;
+	if (s->held.size) {
+		good = h2up_parse(s);
+		if (good && s->held.size == 0)
+			stream_recv(&p->io, &u->s);
+	}
+	if (!good)
+		return s->out.ng != NULL;
+	h2up_gather(s);
+	s->busy = false;
+	if (is_broken(s)) {
+		p->count->h2up_errors++;
+		h2up_fail(s, NGHTTP2_PROTOCOL_ERROR, UPSTREAM_NO_ANSWER, -EPROTO,
+			  "it broke the rules of HTTP/2");
+		return s->out.ng != NULL;
+	}
+	if (s->ending) {
+		if (u->s.sending || s->out.rest_size || nghttp2_session_want_write(s->out.ng))
+			return !s->out.broken || (upstream_close(p, u), false);
+		upstream_close(p, u);
+		return false;
+	}
+	if (s->count == 0 && !may_idle(s)) {
+		farewell(s, NGHTTP2_NO_ERROR);
+		return s->out.ng != NULL;
+	}
+	i = h2up_instance(s);
+	if (i && i->wait_head && s->open + s->unsent < h2up_limit(s))
+		p->user->room(p->self, i);
+	return true;
+}
+
+void h2up_flush(struct upstreams *p)
+{
+	uint32_t at = p->h2up->dirty;
+
+	p->h2up->dirty = 0;
+	while (at) {
+		struct h2up_session *s = &p->h2up->sessions[at - 1];
+
+		at = s->dirty_next;
+		s->dirty = false;
+		if (s->out.ng && flush_one(s) && (s->held.size || s->out.hungry))
+			wait_for_buffer(s);
+	}
+}
+
+static void on_timer(struct upstreams *p, struct upstream *u)
+{
+	struct h2up_session *s = h2up_of(p, u);
+	uint64_t when_ns = s->ending ? u->end_by_ns : u->idle_until_ns;
+
+	if (s->count > 0 && !s->ending)
+		return;
+	if (when_ns > upstreams_now(p))
+		upstream_set_timer(p, u, when_ns);
+	else if (s->ending)
+		upstream_close(p, u);
+	else if (s->greeted)
+		h2up_leave(s);
+}
+
+static const struct upstream_carrier connection_carrier = {
+	.connected = h2up_on_connect,
+	.received = h2up_on_recv,
+	.sent = on_sent,
+	.timer = on_timer,
+	.ended = on_ended,
+};
+
+/* ---- opening ---- */
+
+/* nghttp2 gets its memory from the session's arena. */
+static int new_session(struct h2up_session *s)
+{
+	nghttp2_mem mem = {&s->arena, h2_arena_get, h2_arena_put, h2_arena_get_zeroed,
+			   h2_arena_resize};
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->p->config->head_bytes_max},
+	};
+
+	if (nghttp2_session_client_new3(&s->out.ng, s->p->h2up->callbacks, s, s->p->h2up->options,
+					&mem))
+		return -ENOMEM;
+	if (nghttp2_submit_settings(s->out.ng, NGHTTP2_FLAG_NONE, settings,
+				    sizeof(settings) / sizeof(settings[0])) ||
+	    nghttp2_session_set_local_window_size(s->out.ng, NGHTTP2_FLAG_NONE, 0,
+						  H2_SESSION_WINDOW))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Whose turn has not come for longest is not asked: any idle one will do. */
+static bool evict_idle(struct upstreams *p)
+{
+	struct h2up *h = p->h2up;
+
+	for (uint32_t n = 0; n < h->session_count; n++) {
+		struct h2up_session *s = &h->sessions[n];
+
+		if (!s->out.ng || s->count > 0 || s->busy)
+			continue;
+		upstream_close(p, h2up_connection(s));
+		return true;
+	}
+	return false;
+}
+
+static struct h2up_session *open_session(struct upstreams *p, struct instance *i)
+{
+	struct h2up *h = p->h2up;
+	struct h2up_session *s;
+	struct upstream *u;
+	uint32_t index;
+
+	if (h->free_count == 0 && !evict_idle(p))
+		return NULL;
+	u = upstream_socket(p, i);
+	if (!u)
+		return NULL;
+	index = h->free_sessions[--h->free_count];
+	s = &h->sessions[index];
+	/* It may be on the list of those to be flushed still, from its last use. */
+	*s = (struct h2up_session){.dirty = s->dirty,
+				   .dirty_next = s->dirty_next,
+				   .waits = s->waits,
+				   .wait_next = s->wait_next};
+	s->p = p;
+	s->upstream = u->s.index;
+	s->block.text.buffer = BUFFER_NONE;
+	h2_credit_init(&s->credit, upstreams_now(p));
+	h2_arena_init(&s->arena, h->memory + (size_t)index * ARENA_BYTES, ARENA_BYTES);
+	u->session = index + 1;
+	u->carrier = &connection_carrier;
+	list(s, i);
+	p->count->h2up_sessions++;
+	upstream_connect(p, u, i, false);
+	if (new_session(s) < 0) {
+		upstream_close(p, u);
+		return NULL;
+	}
+	return s;
+}
+
+/* One that has room, and did not idle through a freeze. */
+static struct h2up_session *usable(struct upstreams *p, struct instance *i)
+{
+	struct h2up_session *all = p->h2up->sessions;
+
+	for (uint32_t at = i->h2_sessions; at; at = all[at - 1].next) {
+		struct h2up_session *s = &all[at - 1];
+
+		if (s->leaving || s->open + s->unsent >= h2up_limit(s))
+			continue;
+		if (s->count > 0 || !s->greeted || !pool_is_stale(p, h2up_connection(s)))
+			return s;
+		h2up_leave(s);
+	}
+	return NULL;
+}
+
+struct upstream *h2up_attach(struct upstreams *p, const struct ask *ask, uint32_t owner,
+			     struct instance *i)
+{
+	struct h2up_session *s = usable(p, i);
+	bool reused = s && s->greeted;
+	struct upstream *u;
+
+	if (!s)
+		s = open_session(p, i);
+	u = s ? upstream_slot(p, i) : NULL;
+	if (!u)
+		return NULL;
+	stream_open_carried(&u->s, &h2up_stream_carrier, p, u->s.index, LOOP_UP_RECV);
+	u->reused = reused;
+	u->http2 = true;
+	h2up_stream_open(s, u, ask);
+	upstream_ask(p, u, ask, owner);
+	stream_recv(&p->io, &u->s);
+	return u;
+}

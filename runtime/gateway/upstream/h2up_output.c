@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a connection to an instance sends: heads out of the text of requests, bodies out of their
+ * chunks, each copied once. One head is with nghttp2 at a time, because its text may go.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/gateway/frames/h2_fields.h"
+#include "runtime/gateway/upstream/h2up.h"
+
+/* ---- heads ---- */
+
+static void literal(struct h2_fields *f, const char *name, const char *value, size_t size)
+{
+	f->at[f->count++] =
+		(nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
+			     size, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+static void take_field(struct h2up_stream *t, struct h2_fields *f, const struct http_header *h)
+{
+	if (http_slice_is_nocase(h->name, "host")) {
+		f->at[3].value = (uint8_t *)(uintptr_t)h->value.at;
+		f->at[3].valuelen = h->value.size;
+		return;
+	}
+	if (h2_fields_hop(h->name))
+		return;
+	if (http_slice_is_nocase(h->name, "content-length"))
+		t->body_left = strtoull(h->value.at, NULL, 10);
+	h2_fields_add(f, (char *)(uintptr_t)h->name.at, h->name.size,
+		      (char *)(uintptr_t)h->value.at, h->value.size);
+}
+
+/* A head as request_write made it: its lines need no second opinion. Returns its bytes. */
+static uint32_t read_head(struct h2up_stream *t, struct chunk *c, struct h2_fields *f)
+{
+	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line, *target, *after;
+	struct http_header h;
+
+	line = end ? memchr(c->at, '\n', c->size) : NULL;
+	target = line ? memchr(c->at, ' ', (size_t)(line - c->at)) : NULL;
+	after = target ? memchr(target + 1, ' ', (size_t)(line - target)) : NULL;
+	if (!after)
+		return 0;
+	f->count = 0;
+	literal(f, ":method", c->at, (size_t)(target - c->at));
+	literal(f, ":scheme", "http", 4);
+	literal(f, ":path", target + 1, (size_t)(after - target - 1));
+	literal(f, ":authority", "localhost", 9);
+	while (line && (line = h2_fields_line(line, end, &h)))
+		take_field(t, f, &h);
+	return (uint32_t)(end + 4 - c->at);
+}
+
+static void submit_head(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct upstream *u = h2up_upstream(s, t);
+	nghttp2_data_provider body = {.read_callback = h2up_read_body};
+	struct h2_fields f;
+	uint32_t bytes = read_head(t, &u->s.out, &f);
+	int32_t id;
+
+	if (bytes == 0) {
+		h2up_gone(s, t, UPSTREAM_NO_ANSWER, "its request has no head");
+		return;
+	}
+	t->body_ended = t->framing == HTTP_NO_BODY || (t->framing == HTTP_LENGTH && !t->body_left);
+	id = nghttp2_submit_request(s->out.ng, NULL, f.at, f.count, t->body_ended ? NULL : &body,
+				    t);
+	if (id < 0) { /* it has no numbers or no memory left, or must not begin any more */
+		h2up_leave(s);
+		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
+		return;
+	}
+	t->id = id;
+	t->sent_before = s->gathered + s->out.chunk.size;
+	s->pending = u->s.index + 1;
+	u->s.out.at += bytes;
+	u->s.out.size -= bytes;
+}
+
+static bool next_head(void *self)
+{
+	struct h2up_session *s = self;
+	struct h2up_stream *t;
+
+	if (!s->heads_head || s->pending || s->open >= (s->settled ? h2up_limit(s) : 1))
+		return false;
+	t = &s->p->h2up->streams[s->heads_head - 1];
+	h2up_heads_remove(s, t);
+	submit_head(s, t);
+	return true;
+}
+
+/* Everything given to the stream is with nghttp2 or sent. */
+static void piece_done(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct stream *stream = &h2up_upstream(s, t)->s;
+
+	buffers_put(s->p->io.buffers, stream->out.buffer);
+	stream->out = stream->next;
+	stream->next = (struct chunk){.buffer = BUFFER_NONE};
+	if (stream->out.size > 0)
+		return;
+	stream->sending = false;
+	h2up_note(s, t, H2UP_SENT);
+}
+
+static bool piece_over(const struct h2up_session *s, const struct h2up_stream *t)
+{
+	const struct stream *stream = &h2up_upstream(s, t)->s;
+
+	return stream->sending && stream->out.size == 0 && t->run.size == 0;
+}
+
+int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
+{
+	struct h2up_session *s = self;
+	struct h2up_stream *t =
+		frame->hd.stream_id ? h2up_stream_get(s, frame->hd.stream_id) : NULL;
+
+	/* Each of our DATA frames may be answered by two WINDOW_UPDATEs and a PING. */
+	if (frame->hd.type == NGHTTP2_DATA)
+		h2_refund(&s->credit, 8);
+	if (frame->hd.type == NGHTTP2_HEADERS) {
+		s->pending = 0;
+		s->open++;
+		h2_refund(&s->credit, 30);
+	}
+	if (!t)
+		return 0;
+	if (frame->hd.type == NGHTTP2_HEADERS) {
+		t->opened = true;
+		s->unsent--;
+		if (piece_over(s, t))
+			piece_done(s, t);
+	}
+	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		t->end_sent = true;
+	return 0;
+}
+
+int h2up_on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *self)
+{
+	struct h2up_session *s = self;
+	struct h2up_stream *t;
+
+	if (frame->hd.type != NGHTTP2_HEADERS || !s->pending)
+		return 0;
+	t = &s->p->h2up->streams[s->pending - 1];
+	s->pending = 0;
+	if (error != NGHTTP2_ERR_STREAM_CLOSING) /* that is our own doing */
+		h2up_leave(s);
+	if (t->session == (uint32_t)(s - s->p->h2up->sessions) + 1 && t->id == frame->hd.stream_id)
+		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
+	return 0;
+}
+
+/* ---- bodies ---- */
+
+/* The next bytes of the body out of the piece at hand, without its framing. */
+static int take_run(struct h2up_stream *t, struct chunk *c, struct http_slice *run)
+{
+	size_t used = 0;
+	int r;
+
+	if (t->framing == HTTP_LENGTH) {
+		used = c->size < t->body_left ? c->size : (size_t)t->body_left;
+		*run = (struct http_slice){c->at, used};
+		t->body_left -= used;
+		t->body_ended = t->body_left == 0;
+	} else {
+		r = http_chunked_next(&t->chunks, c->at, c->size, &used, run);
+		if (r < 0)
+			return r;
+		t->body_ended = r == 1;
+	}
+	c->at += used;
+	c->size -= (uint32_t)used;
+	return 0;
+}
+
+/* Whether nothing follows: what is left of the piece may be framing only. */
+static int look_ahead(struct h2up_stream *t, struct chunk *c)
+{
+	struct http_slice more;
+	struct http_chunked before = t->chunks;
+	struct chunk piece = *c;
+
+	while (!t->body_ended && piece.size > 0) {
+		if (take_run(t, &piece, &more) < 0)
+			return -1;
+		if (more.size > 0) { /* it is taken when its turn comes */
+			t->chunks = before;
+			t->body_ended = false;
+			return 0;
+		}
+		*c = piece;
+		before = t->chunks;
+	}
+	return 0;
+}
+
+ssize_t h2up_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+		       uint32_t *flags, nghttp2_data_source *source, void *self)
+{
+	struct h2up_session *s = self;
+	struct h2up_stream *t = h2up_stream_get(s, id);
+	struct chunk *out;
+	size_t size;
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	out = &h2up_upstream(s, t)->s.out;
+	while (t->run.size == 0 && !t->body_ended) {
+		if (piece_over(s, t))
+			piece_done(s, t);
+		if (out->size == 0)
+			break;
+		if (take_run(t, out, &t->run) < 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	size = h2_out_share(&s->out, t->run.size, length);
+	if (size == t->run.size && t->framing == HTTP_CHUNKED && look_ahead(t, out) < 0)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (size == t->run.size && t->body_ended) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	} else if (size == 0) {
+		t->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	if (size)
+		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	else if (piece_over(s, t))
+		piece_done(s, t);
+	return (ssize_t)size;
+}
+
+int h2up_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
+		   nghttp2_data_source *source, void *self)
+{
+	struct h2up_session *s = self;
+	struct h2up_stream *t = h2up_stream_get(s, frame->hd.stream_id);
+
+	if (!t)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (!h2_out_body(&s->out, head, t->run.at, length))
+		return NGHTTP2_ERR_WOULDBLOCK;
+	t->run.at += length;
+	t->run.size -= length;
+	if (piece_over(s, t))
+		piece_done(s, t);
+	return 0;
+}
+
+void h2up_gather(struct h2up_session *s)
+{
+	struct upstream *u = h2up_connection(s);
+
+	while (s->connected && !s->out.broken && !(u->s.sending && u->s.next.size) &&
+	       h2_out_fill(&s->out, s->p->io.buffers, next_head, s)) {
+		s->gathered += s->out.chunk.size;
+		stream_send(&s->p->io, &u->s, s->out.chunk);
+		h2up_work(s); /* who was sent may have more */
+	}
+	s->p->count->no_buffer += s->out.hungry;
+	h2up_work(s);
+}

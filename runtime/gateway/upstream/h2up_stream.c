@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Streams as the sockets of upstreams: what they received, what they sent, how they end. */
+#include <string.h>
+
+#include "runtime/gateway/upstream/h2up.h"
+
+/* ---- the list of what is to be worked on ---- */
+
+void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event event)
+{
+	uint32_t self = h2up_upstream(s, t)->s.index + 1;
+
+	t->events |= (uint8_t)event;
+	if (t->in_work)
+		return;
+	t->in_work = true;
+	t->work_next = 0;
+	t->work_prev = s->work_tail;
+	if (s->work_tail)
+		s->p->h2up->streams[s->work_tail - 1].work_next = self;
+	else
+		s->work_head = self;
+	s->work_tail = self;
+	h2up_mark(s);
+}
+
+static void unnote(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+
+	if (!t->in_work)
+		return;
+	t->in_work = false;
+	if (t->work_prev)
+		all[t->work_prev - 1].work_next = t->work_next;
+	else
+		s->work_head = t->work_next;
+	if (t->work_next)
+		all[t->work_next - 1].work_prev = t->work_prev;
+	else
+		s->work_tail = t->work_prev;
+}
+
+/* ---- heads that wait to be sent ---- */
+
+static void heads_push(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+	uint32_t self = (uint32_t)(t - all) + 1;
+
+	t->head_waits = true;
+	t->head_next = 0;
+	if (s->heads_tail)
+		all[s->heads_tail - 1].head_next = self;
+	else
+		s->heads_head = self;
+	s->heads_tail = self;
+}
+
+void h2up_heads_remove(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+	uint32_t self = (uint32_t)(t - all) + 1, before = 0, at = s->heads_head;
+
+	if (!t->head_waits)
+		return;
+	t->head_waits = false;
+	for (; at != self; at = all[at - 1].head_next)
+		before = at;
+	if (before)
+		all[before - 1].head_next = t->head_next;
+	else
+		s->heads_head = t->head_next;
+	if (s->heads_tail == self)
+		s->heads_tail = before;
+}
+
+void h2up_shed(struct h2up_session *s)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+	uint32_t limit = h2up_limit(s), kept = s->open + (s->pending > 0), next;
+
+	for (uint32_t at = s->heads_head; at; at = next) {
+		next = all[at - 1].head_next;
+		if (s->leaving || kept >= limit)
+			h2up_gone(s, &all[at - 1], UPSTREAM_UNREAD, NULL);
+		kept++;
+	}
+}
+
+/* ---- opening and ending ---- */
+
+void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct ask *ask)
+{
+	struct h2up_stream *all = s->p->h2up->streams, *t = &all[u->s.index];
+
+	*t = (struct h2up_stream){.session = (uint32_t)(s - s->p->h2up->sessions) + 1,
+				  .framing = ask->framing,
+				  .head = ask->head,
+				  .next = s->streams};
+	http_chunked_init(&t->chunks);
+	if (s->streams)
+		all[s->streams - 1].prev = u->s.index + 1;
+	s->streams = u->s.index + 1;
+	s->count++;
+	s->unsent++;
+	s->p->count->h2up_streams++;
+	heads_push(s, t);
+}
+
+void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
+	       const char *why)
+{
+	h2up_heads_remove(s, t);
+	if (t->events & H2UP_OVER)
+		return;
+	t->end.kind = end;
+	t->end.why = why;
+	h2up_note(s, t, H2UP_OVER);
+}
+
+static void unlink_stream(struct h2up_session *s, struct h2up_stream *t)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+
+	if (t->prev)
+		all[t->prev - 1].next = t->next;
+	else
+		s->streams = t->next;
+	if (t->next)
+		all[t->next - 1].prev = t->prev;
+	t->session = 0;
+	s->unsent -= !t->opened;
+	if (--s->count == 0)
+		h2up_idles(s);
+}
+
+/* Tells the instance that nobody waits any more, unless both sides have ended it. */
+static void part(struct h2up_session *s, struct h2up_stream *t, const struct upstream *u)
+{
+	if (t->over || !t->id || !s->out.ng)
+		return;
+	(void)nghttp2_session_set_stream_user_data(s->out.ng, t->id, NULL);
+	/* It also keeps nghttp2 from writing a head whose text is about to go. */
+	(void)nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, t->id,
+					u->s.ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+	t->over = true;
+}
+
+static void on_closed(void *self, struct stream *stream)
+{
+	struct upstreams *p = self;
+	struct upstream *u = &p->slots[stream->index];
+	struct h2up_stream *t = &p->h2up->streams[stream->index];
+	struct h2up_session *s;
+
+	if (t->session == 0)
+		return;
+	s = h2up_session_of(p, t);
+	unnote(s, t);
+	h2up_heads_remove(s, t);
+	part(s, t, u);
+	unlink_stream(s, t);
+	h2up_mark(s);
+}
+
+/* maxDuration has passed: it is told, and a PING behind that comes back when it was heard. */
+bool h2up_cancel(struct upstreams *p, struct upstream *u)
+{
+	struct h2up_stream *t = &p->h2up->streams[u->s.index];
+	struct h2up_session *s;
+	uint32_t who[2] = {u->s.index, u->s.life};
+	uint8_t opaque[8];
+
+	if (t->session == 0 || !t->opened || t->over)
+		return false;
+	s = h2up_session_of(p, t);
+	part(s, t, u);
+	memcpy(opaque, who, sizeof(opaque));
+	(void)nghttp2_submit_ping(s->out.ng, NGHTTP2_FLAG_NONE, opaque);
+	h2up_mark(s);
+	return true;
+}
+
+void h2up_on_pong(struct h2up_session *s, const uint8_t *opaque)
+{
+	uint32_t who[2], session = (uint32_t)(s - s->p->h2up->sessions) + 1;
+	struct h2up_stream *t;
+
+	memcpy(who, opaque, sizeof(who));
+	if (who[0] >= s->p->slot_count)
+		return;
+	t = &s->p->h2up->streams[who[0]];
+	if (t->session == session && h2up_upstream(s, t)->s.life == who[1] &&
+	    h2up_upstream(s, t)->left)
+		h2up_gone(s, t, UPSTREAM_RESET, NULL);
+}
+
+/* ---- how an owner hears of the end ---- */
+
+/* As a client that speaks HTTP/2 is told of an answer that broke off. */
+static uint8_t code_for_client(const struct h2up_stream *t)
+{
+	switch (t->end.kind == UPSTREAM_RESET ? t->code : NGHTTP2_INTERNAL_ERROR) {
+	case NGHTTP2_CANCEL:
+	case NGHTTP2_ENHANCE_YOUR_CALM:
+	case NGHTTP2_INADEQUATE_SECURITY:
+		return (uint8_t)t->code;
+	default:
+		return NGHTTP2_INTERNAL_ERROR;
+	}
+}
+
+static void over(struct upstreams *p, struct h2up_stream *t)
+{
+	struct upstream *u = &p->slots[t - p->h2up->streams];
+	struct upstream_end end = t->end; /* the slot may be used again on the way */
+
+	if (!u->owner) { /* left, and now it knows */
+		upstream_close(p, u);
+		return;
+	}
+	end.code = code_for_client(t);
+	if (end.kind == UPSTREAM_RESET)
+		end.why = nghttp2_http2_strerror(t->code);
+	p->user->over(p->self, u, &end);
+}
+
+/* ---- the answer ---- */
+
+static void go_on(struct upstreams *p, struct upstream *u)
+{
+	if (!u->s.receiving)
+		return;
+	if (u->s.in.size > 0 || u->s.ended) {
+		u->s.receiving = false;
+		upstream_deliver(p, u, u->s.in.size > 0 ? STREAM_MORE : STREAM_END, 0);
+	}
+}
+
+/* The exchange took what it had: the instance may send as much again. */
+static void on_wants(void *self, struct stream *stream)
+{
+	struct upstreams *p = self;
+	struct h2up_stream *t = &p->h2up->streams[stream->index];
+	struct h2up_session *s;
+
+	if (t->session == 0)
+		return;
+	s = h2up_session_of(p, t);
+	if (t->untaken > stream->in.size && !t->over) {
+		(void)nghttp2_session_consume_stream(s->out.ng, t->id,
+						     t->untaken - stream->in.size);
+		t->untaken = stream->in.size;
+	}
+	if (stream->ended && stream->in.size == 0)
+		h2up_note(s, t, H2UP_END);
+	h2up_mark(s);
+}
+
+static void on_has(void *self, struct stream *stream)
+{
+	struct upstreams *p = self;
+	struct h2up_stream *t = &p->h2up->streams[stream->index];
+	struct h2up_session *s;
+
+	if (t->session == 0 || t->over)
+		return;
+	s = h2up_session_of(p, t);
+	if (t->deferred)
+		(void)nghttp2_session_resume_data(s->out.ng, t->id);
+	t->deferred = false;
+	h2up_mark(s);
+}
+
+const struct stream_carrier h2up_stream_carrier = {
+	.wants = on_wants,
+	.has = on_has,
+	.closed = on_closed,
+};
+
+/* One stream. Each step may be its last. */
+static void work_on(struct upstreams *p, struct h2up_stream *t, uint8_t events)
+{
+	struct upstream *u = &p->slots[t - p->h2up->streams];
+	uint32_t life = u->s.life;
+
+	if (events & (H2UP_BYTES | H2UP_END)) /* what came in front of a reset counts */
+		go_on(p, u);
+	if (u->s.life == life && (events & H2UP_OVER)) {
+		over(p, t);
+		return;
+	}
+	if (u->s.life == life && (events & H2UP_SENT) && !u->s.sending && u->owner)
+		p->user->event(p->self, u, UPSTREAM_SENT, 0);
+}
+
+void h2up_work(struct h2up_session *s)
+{
+	while (s->work_head) {
+		struct h2up_stream *t = &s->p->h2up->streams[s->work_head - 1];
+		uint8_t events = t->events;
+
+		unnote(s, t);
+		t->events = events & H2UP_OVER; /* that it has gone is told once */
+		work_on(s->p, t, events);
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/upstream/room.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+
+/* Whoever has not answered by then may not have accepted. */
+#define LOOK_FIRST_NS  (10 * NS_PER_MS)
+#define LOOK_DOUBLINGS 2u
+#define ASK_AGAIN_NS   (1 * NS_PER_MS)
+#define ASK_DOUBLINGS  4u
+
+/* There was none just now: nobody tells when it is emptied, so it is looked at ever more rarely. */
+static void ask_later(struct upstreams *p, struct instance *i)
+{
+	uint32_t n = i->empty_answers < ASK_DOUBLINGS ? i->empty_answers : ASK_DOUBLINGS;
+
+	if (!i->room_listed) {
+		i->room_listed = true;
+		i->room_next = p->room_due;
+		p->room_due = i->slot + 1;
+	}
+	timers_set(p->timers, p->first_timer + p->slot_count,
+		   upstreams_now(p) + (ASK_AGAIN_NS << n));
+}
+
+static void ask(struct upstreams *p, struct instance *i, uint32_t waited_ms)
+{
+	if (i->asked_room)
+		return;
+	if (!tell_queue_get(p->tell, i, waited_ms)) {
+		ask_later(p, i);
+		return;
+	}
+	p->count->room_asks++;
+	i->asked_room = true;
+	i->asked_room_ns = upstreams_now(p);
+	i->since_ask = i->connecting;
+	i->waiting_then = i->waiting;
+	i->left_then = i->left;
+	i->epoch++;
+}
+
+bool room_take(struct upstreams *p, struct instance *i)
+{
+	if (i->room > 0) {
+		i->room--;
+		return true;
+	}
+	if (i->empty_answers == 0)
+		ask(p, i, 0);
+	else
+		ask_later(p, i);
+	return false;
+}
+
+void room_connecting(struct upstreams *p, struct instance *i, struct upstream *u)
+{
+	u->unproven = true;
+	u->connected = false;
+	u->looks = 0;
+	u->epoch = i->epoch;
+	i->connecting++;
+	i->since_ask++;
+}
+
+void room_connected(struct upstreams *p, struct upstream *u, bool refused)
+{
+	struct instance *i = upstream_instance(p, u);
+
+	if (!i || u->connected)
+		return;
+	u->connected = true;
+	i->connecting--;
+	u->epoch = i->epoch;
+	i->waiting++;
+	if (refused)
+		room_accepted(p, u);
+	if (u->s.closing || refused)
+		return;
+	u->look_ns = upstreams_now(p) + LOOK_FIRST_NS;
+	upstream_set_timer(p, u, u->look_ns);
+}
+
+void room_accepted(struct upstreams *p, struct upstream *u)
+{
+	struct instance *i = upstream_instance(p, u);
+
+	if (!u->unproven)
+		return;
+	u->unproven = false;
+	if (!i)
+		return;
+	i->waiting -= i->waiting > 0;
+	/* Those from before the last question are in its answer. */
+	if (u->epoch == i->epoch && i->room < i->room_max)
+		i->room++;
+	if (i->wait_head)
+		p->user->room(p->self, i);
+}
+
+void room_closed(struct upstreams *p, struct upstream *u)
+{
+	struct instance *i = upstream_instance(p, u);
+
+	if (!u->unproven)
+		return;
+	room_connected(p, u, false);
+	u->unproven = false;
+	/* What was seen accepted is gone; the others are counted until the queue was seen empty. */
+	if (i && u->epoch <= i->accepted_epoch)
+		i->waiting -= i->waiting > 0;
+	else if (i)
+		i->left++;
+}
+
+/* A request waits for its first byte: because nobody has accepted it? */
+void room_on_timer(struct upstreams *p, struct upstream *u)
+{
+	struct instance *i = upstream_instance(p, u);
+	uint64_t gap_ns = LOOK_FIRST_NS << (u->looks < LOOK_DOUBLINGS ? u->looks : LOOK_DOUBLINGS);
+
+	if (!u->unproven || !u->connected || !i || u->epoch <= i->accepted_epoch)
+		return;
+	if (u->look_ns <= upstreams_now(p)) {
+		ask(p, i, (uint32_t)(LOOK_FIRST_NS / NS_PER_MS));
+		u->looks += u->looks < UINT8_MAX;
+		u->look_ns = upstreams_now(p) + gap_ns;
+	}
+	upstream_set_timer(p, u, u->look_ns);
+}
+
+void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
+{
+	struct instance *i = instances_get(p->instances, queue->slot, queue->generation);
+	uint32_t used;
+
+	if (!i || !i->asked_room)
+		return;
+	i->asked_room = false;
+	/* Of those in the queue at most as many are ours as have had no byte. */
+	used = (queue->length < i->waiting_then ? queue->length : i->waiting_then) + i->since_ask;
+	i->room = queue->share > used ? queue->share - used : 0;
+	if (queue->length == 0) {
+		i->accepted_epoch = i->epoch - 1;
+		i->waiting -= i->left_then < i->waiting ? i->left_then : i->waiting;
+		i->left -= i->left_then;
+	}
+	i->empty_answers = i->room > 0 ? 0 : i->empty_answers + 1;
+	if (i->wait_head && i->room > 0)
+		p->user->room(p->self, i);
+	if (i->wait_head)
+		ask_later(p, i);
+}
+
+void room_ask_due(struct upstreams *p)
+{
+	uint32_t at = p->room_due;
+
+	p->room_due = 0;
+	while (at) {
+		struct instance *i = &p->instances->slots[at - 1];
+
+		at = i->room_next;
+		i->room_listed = false;
+		if (i->up && i->wait_head)
+			ask(p, i, 0);
+	}
+}
