@@ -35,9 +35,10 @@ ALL_CFLAGS = $(STD) $(WARN) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG      = pkg-config
 
 # --- libraries: a folder each ------------------------------------------------------------------
-LIBS := base wire http sandbox netns cgroups images
+LIBS := base wire settings http sandbox netns cgroups images
 DIR_base := runtime/base
 DIR_wire := runtime/wire
+DIR_settings := runtime/settings
 DIR_http := runtime/http
 DIR_sandbox := sandbox
 DIR_netns := netns
@@ -60,13 +61,13 @@ link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE))
 PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
                    instance freeze scale peers)
-LINK_ebbd       := sandbox netns cgroups images wire base
+LINK_ebbd       := sandbox netns cgroups images settings wire base
 EXT_ebbd        := -lseccomp -lcap
 SRC_ebb-gateway := runtime/gateway $(patsubst %/,%,$(wildcard runtime/gateway/*/))
 LINK_ebb-gateway := http wire base
 EXT_ebb-gateway := -luring -lseccomp -lnghttp2
 SRC_ebb-api     := runtime/api
-LINK_ebb-api    := http wire base
+LINK_ebb-api    := http settings wire base
 EXT_ebb-api     := $(YAJL) -lseccomp
 SRC_ebb-ledger  := runtime/ledger
 LINK_ebb-ledger := wire base
@@ -81,7 +82,7 @@ SRC_ebb-step    := images/step
 LINK_ebb-step   := cgroups base
 EXT_ebb-step    := -lseccomp
 SRC_ebb         := runtime/cli
-LINK_ebb        := http wire base
+LINK_ebb        := http settings wire base
 EXT_ebb         := -lyajl
 
 BINARIES := $(patsubst %,$(OUT)/%,$(PROGRAMS))
@@ -146,6 +147,7 @@ $(foreach e,$(EMBEDS),$(eval $(OUT)/obj/$(subst :,: ,$(e))))
 
 # --- the rest: `## text` behind a target is what `make help` shows -----------------------------------
 -include tests/tests.mk
+-include tests/docs/docs.mk
 -include tests/vm/vm.mk
 -include tests/fuzz/fuzz.mk
 
@@ -158,6 +160,7 @@ all: ## every program (the default)
 demo: ## see it work, on 127.0.0.1:8080 (root)
 bench: ## side by side with its peers (root)
 sim: ## the scaling policy in simulated time: instances, latency, bill per trace
+docs: ## the documents that are made from the program's tables: docs/reference, schema, parts of man pages
 check-integ: ## the integration tests only (root); INTEG=tests/integ/test_50_fluid.py for one family
 check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,nginx for some
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)

@@ -82,7 +82,7 @@ static bool take_user(const struct wire_image_config *image, const char *name,
 static void take_named(const struct wire_image_config *image, const char *user,
 		       struct wire_exec *out, struct problem_list *errors)
 {
-	char name[SPEC_USER_SIZE];
+	char name[SETTING_USER_BYTES + 1];
 	char *group;
 
 	(void)text_copy(name, sizeof(name), user);

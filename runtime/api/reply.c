@@ -11,7 +11,6 @@ static const struct phrase {
 } phrases[] = {
 	{200, "OK"},
 	{201, "Created"},
-	{202, "Accepted"},
 	{204, "No Content"},
 	{400, "Bad Request"},
 	{404, "Not Found"},
@@ -21,7 +20,10 @@ static const struct phrase {
 	{410, "Gone"},
 	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{417, "Expectation Failed"},
 	{422, "Unprocessable Content"},
+	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},
 	{500, "Internal Server Error"},
 	{501, "Not Implemented"},

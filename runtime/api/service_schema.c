@@ -7,90 +7,55 @@
 #include <string.h>
 
 #include "runtime/api/schema_parts.h"
+#include "runtime/base/duration.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/settings/settings.h"
 
-enum key_kind {
-	KEY_NUMBER,
-	KEY_TIME, /* a number of `unit_ms`, or "250ms", "2s", "5m", "1h" */
-	KEY_WORD,
-	KEY_BOOL,
-	KEY_TEXT,
-	KEY_PART, /* read and written by functions of schema_parts.c */
-	KEY_OBJECT,
-	KEY_IGNORED, /* what an answer of ours holds, so that it can be sent back */
-};
-
-struct key {
-	const char *name;
-	enum key_kind kind;
+/* Where a setting is kept, and what reads it if it is more than a number or a word. */
+struct field {
 	size_t offset, size;
-	int64_t min, max, fallback; /* of a time: in ms */
-	const char *zero;           /* the word for 0, or NULL */
-	unsigned int unit_ms;
-	const char *const *words; /* NULL-terminated */
 	const struct schema_part *part;
-	const struct key *keys; /* KEY_OBJECT; ends with a NULL name */
 	bool required;
-	const char *inert; /* why it has no effect in this version, or NULL */
 };
 
-#define AT(member) .offset = offsetof(struct service_spec, member)
-#define TEXT(member) \
-	.kind = KEY_TEXT, AT(member), .size = sizeof(((struct service_spec *)NULL)->member)
-#define NUMBER(member, least, most, usual) \
-	.kind = KEY_NUMBER, AT(member), .min = (least), .max = (most), .fallback = (usual)
-#define TIME(member, unit, least, most, usual)                                          \
-	.kind = KEY_TIME, AT(member), .unit_ms = (unit), .min = (least), .max = (most), \
-	.fallback = (usual)
+/* clang-format off */
+#define AT(member) {.offset = offsetof(struct service_spec, member), \
+		    .size = sizeof(((struct service_spec *)NULL)->member)}
 
-static const char *const timers_words[] = {"auto", "fire", "late", NULL};
-static const char *const upstream_words[] = {"auto", "http1", "h2c", NULL};
-static const char *const seccomp_words[] = {"default", "strict", NULL};
-static const char *const egress_words[] = {"none", NULL};
-
-static const struct key ebb_keys[] = {
-	{"freezeAfter", TIME(freeze_after_ms, 1, 1, 3600000, 0), .zero = "auto"},
-	{"timers", KEY_WORD, AT(timers), .words = timers_words},
-	{"hibernate", TIME(hibernate_ms, 1, 100, 3600000, 0), .zero = "off"},
-	{"egress", KEY_WORD, AT(egress), .words = egress_words},
-	{"initTimeout", TIME(init_timeout_ms, 1000, 100, 600000, 10000)},
-	{"stopGrace", TIME(stop_grace_ms, 1000, 0, 600000, 10000)},
-	{"cpu", NUMBER(cpu_milli, 10, 1024000, 0), .zero = "auto"},
-	{"pids", NUMBER(pids_max, 4, 65536, 512)},
-	{"scratch", NUMBER(scratch_mb, 1, 65536, 64)},
-	{"port", NUMBER(port, 1, 65535, 0), .zero = "auto"},
-	{"ioUring", KEY_BOOL, AT(io_uring)},
-	{"seccomp", KEY_WORD, AT(seccomp), .words = seccomp_words},
-	{"upstream", KEY_WORD, AT(upstream), .words = upstream_words},
-	{NULL},
+static const struct field fields[SETTING_COUNT] = {
+	[SETTING_IMAGE] = {.offset = offsetof(struct service_spec, image), .size = IMAGE_NAME_SIZE, .required = true},
+	[SETTING_RUNTIME] = AT(runtime),
+	[SETTING_MEMORY] = AT(memory_mb),
+	[SETTING_MAX_DURATION] = AT(max_duration_ms),
+	[SETTING_MAX_CONCURRENCY] = AT(concurrency_max),
+	[SETTING_MIN_INSTANCES] = AT(instances_min),
+	[SETTING_MAX_INSTANCES] = AT(instances_max),
+	[SETTING_ROUTE_PREFIX] = {.part = &schema_prefix},
+	[SETTING_HOSTS] = {.part = &schema_hosts},
+	[SETTING_ENV] = {.part = &schema_env},
+	[SETTING_COMMAND] = {.part = &schema_command},
+	[SETTING_USER] = AT(user),
+	[SETTING_CAPABILITIES] = {.part = &schema_capabilities},
+	[SETTING_FREEZE_AFTER] = AT(freeze_after_ms),
+	[SETTING_TIMERS] = AT(timers),
+	[SETTING_HIBERNATE] = AT(hibernate_ms),
+	[SETTING_EGRESS] = AT(egress),
+	[SETTING_INIT_TIMEOUT] = AT(init_timeout_ms),
+	[SETTING_STOP_GRACE] = AT(stop_grace_ms),
+	[SETTING_CPU] = AT(cpu_milli),
+	[SETTING_PIDS] = AT(pids_max),
+	[SETTING_SCRATCH] = AT(scratch_mb),
+	[SETTING_PORT] = AT(port),
+	[SETTING_IO_URING] = AT(io_uring),
+	[SETTING_SECCOMP] = AT(seccomp),
+	[SETTING_UPSTREAM] = AT(upstream),
 };
+/* clang-format on */
 
-static const struct key service_keys[] = {
-	{"image", TEXT(image), .required = true},
-	{"runtime", TEXT(runtime)},
-	{"memory", NUMBER(memory_mb, 64, 1048576, 512)},
-	{"maxDuration", TIME(max_duration_ms, 1000, 1000, 86400000, 300000)},
-	{"maxConcurrency", NUMBER(concurrency_max, 1, 10000, 0), .zero = "auto"},
-	{"minInstances", NUMBER(instances_min, 0, 1000, 0)},
-	{"maxInstances", NUMBER(instances_max, 1, 1000, 10)},
-	{"routePrefix", KEY_PART, .part = &schema_prefix},
-	{"hosts", KEY_PART, .part = &schema_hosts},
-	{"env", KEY_PART, .part = &schema_env},
-	{"command", KEY_PART, .part = &schema_command},
-	{"user", TEXT(user)},
-	{"capabilities", KEY_PART, .part = &schema_capabilities},
-	{"ebb", KEY_OBJECT, .keys = ebb_keys},
-	{"name", KEY_IGNORED},
-	{"revision", KEY_IGNORED},
-	{"digest", KEY_IGNORED},
-	{"created_at", KEY_IGNORED},
-	{"state", KEY_IGNORED},
-	{"error", KEY_IGNORED},
-	{"etag", KEY_IGNORED},
-	{"traffic", KEY_IGNORED},
-	{"warnings", KEY_IGNORED},
-	{NULL},
+/* What an answer of ours holds beside the settings, so that it can be sent back. */
+static const char *const answered[] = {
+	"name", "revision", "digest", "created_at", "state", "error", "etag", "traffic", "warnings",
 };
 
 struct reading {
@@ -100,62 +65,53 @@ struct reading {
 	char path[96]; /* of the key at hand */
 };
 
-static uint32_t *number_of(const struct service_spec *spec, const struct key *key)
+static const struct field *field_of(const struct setting *s)
 {
-	return (uint32_t *)(void *)((char *)(uintptr_t)spec + key->offset);
+	return &fields[setting_id_of(s)];
 }
 
-static char *text_of(const struct service_spec *spec, const struct key *key)
+static uint32_t *number_of(const struct service_spec *spec, const struct setting *s)
 {
-	return (char *)(uintptr_t)spec + key->offset;
+	return (uint32_t *)(void *)((char *)(uintptr_t)spec + field_of(s)->offset);
 }
 
-int duration_parse_ms(const char *text, uint64_t *out_ms)
+static char *text_of(const struct service_spec *spec, const struct setting *s)
 {
-	static const struct {
-		const char *name;
-		uint64_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	size_t digits = strspn(text, "0123456789");
-	char number[16];
-	uint64_t value;
+	return (char *)(uintptr_t)spec + field_of(s)->offset;
+}
 
-	if (digits == 0 || digits >= sizeof(number))
-		return -EINVAL;
-	memcpy(number, text, digits);
-	number[digits] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (strcmp(text + digits, units[i].name) != 0)
-			continue;
-		if (text_parse_u64(number, 0, INT64_MAX / units[i].ms, &value) < 0)
-			return -EINVAL;
-		*out_ms = value * units[i].ms;
-		return 0;
+/* The next setting of a place that the API reads, behind this one; NULL at the end. */
+static const struct setting *next_setting(enum setting_place place, const struct setting *s)
+{
+	for (int id = s ? setting_id_of(s) + 1 : SETTING_NONE + 1; id < SETTING_COUNT; id++) {
+		s = setting_of((enum setting_id)id);
+		if (s->place == place && s->reader != SETTING_FOR_CLI)
+			return s;
 	}
-	return -EINVAL;
+	return NULL;
 }
 
 /* What may stand there: "a whole number", and the words for zero. */
-static void wrong_kind(struct reading *r, const struct key *key, const struct json *value)
+static void wrong_kind(struct reading *r, const struct setting *key, const struct json *value)
 {
 	char shown[80];
 	const char *what =
-		key->kind == KEY_TIME ? "a time such as 10 or \"500ms\"" : "a whole number";
+		key->kind == SETTING_TIME ? "a time such as 10 or \"500ms\"" : "a whole number";
 
 	schema_show(shown, sizeof(shown), value);
 	problem_add(r->errors, r->path, "%s is not %s%s%s%s", shown, what,
 		    key->zero ? " or \"" : "", key->zero ? key->zero : "", key->zero ? "\"" : "");
 }
 
-static void check_range(struct reading *r, const struct key *key, const struct json *value,
+static void check_range(struct reading *r, const struct setting *key, const struct json *value,
 			int64_t n)
 {
-	const char *unit = key->kind == KEY_TIME ? "ms" : "";
+	const char *unit = key->kind == SETTING_TIME ? "ms" : "";
 	char shown[80];
 
 	schema_show(shown, sizeof(shown), value);
 	/* In the unit the user wrote, where the bound is a whole number of it. */
-	if (key->kind == KEY_TIME && json_kind(value) == JSON_INT && key->unit_ms > 1 &&
+	if (key->kind == SETTING_TIME && json_kind(value) == JSON_INT && key->unit_ms > 1 &&
 	    key->min % key->unit_ms == 0) {
 		if (n < key->min)
 			problem_add(r->errors, r->path, "%s is too small (%" PRId64 "..)", shown,
@@ -173,7 +129,7 @@ static void check_range(struct reading *r, const struct key *key, const struct j
 	*number_of(r->spec, key) = (uint32_t)n;
 }
 
-static void read_number(struct reading *r, const struct key *key, const struct json *value)
+static void read_number(struct reading *r, const struct setting *key, const struct json *value)
 {
 	const char *text = json_string(value);
 	uint64_t ms;
@@ -181,36 +137,35 @@ static void read_number(struct reading *r, const struct key *key, const struct j
 
 	if (key->zero && text && strcmp(text, key->zero) == 0)
 		return; /* the spec is zeroed */
-	if (key->kind == KEY_TIME && text && duration_parse_ms(text, &ms) == 0)
+	if (key->kind == SETTING_TIME && text && duration_parse_ms(text, &ms) == 0)
 		n = (int64_t)ms;
 	else if (json_int(value, &n) < 0) {
 		wrong_kind(r, key, value);
 		return;
-	} else if (key->kind == KEY_TIME && __builtin_mul_overflow(n, key->unit_ms, &n)) {
+	} else if (key->kind == SETTING_TIME && __builtin_mul_overflow(n, key->unit_ms, &n)) {
 		n = INT64_MAX;
 	}
 	check_range(r, key, value, n);
 }
 
-static void read_word(struct reading *r, const struct key *key, const struct json *value)
+static void read_word(struct reading *r, const struct setting *key, const struct json *value)
 {
-	const char *text = json_string(value);
+	int index = setting_word(key, json_string(value));
 	char allowed[128] = "", shown[80];
 	size_t used = 0;
 
-	for (uint32_t i = 0; key->words[i]; i++) {
-		if (text && strcmp(text, key->words[i]) == 0) {
-			*number_of(r->spec, key) = i;
-			return;
-		}
+	if (index >= 0) {
+		*number_of(r->spec, key) = (uint32_t)index;
+		return;
+	}
+	for (uint32_t i = 0; i < SETTING_WORDS_MAX && key->words[i]; i++)
 		used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s\"%s\"",
 					 i ? ", " : "", key->words[i]);
-	}
 	schema_show(shown, sizeof(shown), value);
 	problem_add(r->errors, r->path, "%s is not offered by this version (%s)", shown, allowed);
 }
 
-static void read_bool(struct reading *r, const struct key *key, const struct json *value)
+static void read_bool(struct reading *r, const struct setting *key, const struct json *value)
 {
 	char shown[80];
 
@@ -221,84 +176,80 @@ static void read_bool(struct reading *r, const struct key *key, const struct jso
 		*number_of(r->spec, key) = json_is_true(value);
 }
 
-static void read_text(struct reading *r, const struct key *key, const struct json *value)
+static void read_text(struct reading *r, const struct setting *key, const struct json *value)
 {
 	const char *text = json_string(value);
 	char shown[80];
 
 	schema_show(shown, sizeof(shown), value);
-	if (!text || (key->required && !*text))
+	if (!text || (field_of(key)->required && !*text))
 		problem_add(r->errors, r->path, "%s is not a name", shown);
-	else if (text_copy(text_of(r->spec, key), key->size, text) < 0)
+	else if (text_copy(text_of(r->spec, key), field_of(key)->size, text) < 0)
 		problem_add(r->errors, r->path, "%s is too long (..%zu bytes)", shown,
-			    key->size - 1);
+			    field_of(key)->size - 1);
 }
 
-static void read_keys(struct reading *r, const struct key *keys, const struct json *object,
-		      const char *prefix);
+static void read_settings(struct reading *r, enum setting_place place, const struct json *object,
+			  const char *prefix);
 
-static void read_value(struct reading *r, const struct key *key, const struct json *value)
+static void read_object(struct reading *r, const struct setting *key, const struct json *value)
 {
 	char prefix[96];
 
-	if (key->inert)
-		problem_add(r->warnings, r->path, "%s", key->inert);
-	switch (key->kind) {
-	case KEY_NUMBER:
-	case KEY_TIME:
-		read_number(r, key, value);
-		break;
-	case KEY_WORD:
-		read_word(r, key, value);
-		break;
-	case KEY_BOOL:
-		read_bool(r, key, value);
-		break;
-	case KEY_TEXT:
-		read_text(r, key, value);
-		break;
-	case KEY_PART:
-		key->part->read(r->spec, r->before, value, r->path, r->errors);
-		break;
-	case KEY_OBJECT:
-		(void)text_format(prefix, sizeof(prefix), "%s.", key->name);
-		if (json_kind(value) == JSON_OBJECT)
-			read_keys(r, key->keys, value, prefix);
-		else
-			problem_add(r->errors, r->path, "must be an object");
-		break;
-	case KEY_IGNORED:
-		break;
-	}
+	(void)text_format(prefix, sizeof(prefix), "%s.", key->name);
+	if (json_kind(value) == JSON_OBJECT)
+		read_settings(r, SETTING_OF_EBB, value, prefix);
+	else
+		problem_add(r->errors, r->path, "must be an object");
 }
 
-static void set_fallback(struct reading *r, const struct key *key)
+static void read_value(struct reading *r, const struct setting *key, const struct json *value)
 {
-	if (key->required)
-		problem_add(r->errors, r->path, "is missing");
-	else if (key->kind == KEY_NUMBER || key->kind == KEY_TIME)
-		*number_of(r->spec, key) = (uint32_t)key->fallback;
-	else if (key->kind == KEY_OBJECT)
-		read_keys(r, key->keys, NULL, "");
+	static void (*const readers[])(struct reading *, const struct setting *,
+				       const struct json *) = {
+		[SETTING_NUMBER] = read_number, [SETTING_TIME] = read_number,
+		[SETTING_WORD] = read_word,     [SETTING_BOOL] = read_bool,
+		[SETTING_TEXT] = read_text,     [SETTING_OBJECT] = read_object,
+	};
+
+	if (field_of(key)->part)
+		field_of(key)->part->read(r->spec, r->before, value, r->path, r->errors);
+	else
+		readers[key->kind](r, key, value);
 }
 
-static void warn_unknown(struct reading *r, const struct key *keys, const char *name,
+static void set_fallback(struct reading *r, const struct setting *key)
+{
+	if (field_of(key)->required)
+		problem_add(r->errors, r->path, "is missing");
+	else if (key->kind == SETTING_NUMBER || key->kind == SETTING_TIME)
+		*number_of(r->spec, key) = (uint32_t)key->fallback;
+	else if (key->kind == SETTING_OBJECT)
+		read_settings(r, SETTING_OF_EBB, NULL, "");
+}
+
+static void warn_unknown(struct reading *r, enum setting_place place, const char *name,
 			 const char *prefix)
 {
+	const struct setting *s = setting_find(place, name);
 	char path[96];
 
-	for (; keys->name; keys++)
-		if (strcmp(keys->name, name) == 0)
+	if (s && s->reader != SETTING_FOR_CLI)
+		return;
+	for (size_t i = 0; place == SETTING_OF_SERVICE && i < ARRAY_LEN(answered); i++)
+		if (strcmp(answered[i], name) == 0)
 			return;
 	(void)text_format(path, sizeof(path), "%s%.60s", prefix, name);
 	problem_add(r->warnings, path, "is not a known key; it is ignored");
 }
 
 /* null stands for "as if the key were absent". */
-static void read_keys(struct reading *r, const struct key *keys, const struct json *object,
-		      const char *prefix)
+static void read_settings(struct reading *r, enum setting_place place, const struct json *object,
+			  const char *prefix)
 {
-	for (const struct key *key = keys; key->name; key++) {
+	const struct setting *key = NULL;
+
+	while ((key = next_setting(place, key)) != NULL) {
 		const struct json *value = json_get(object, key->name);
 
 		(void)text_format(r->path, sizeof(r->path), "%s%s", prefix, key->name);
@@ -308,7 +259,7 @@ static void read_keys(struct reading *r, const struct key *keys, const struct js
 			read_value(r, key, value);
 	}
 	for (size_t i = 0; i < json_count(object); i++)
-		warn_unknown(r, keys, json_key_at(object, i), prefix);
+		warn_unknown(r, place, json_key_at(object, i), prefix);
 }
 
 void service_spec_read(const struct json *document, const struct service_spec *before,
@@ -322,60 +273,59 @@ void service_spec_read(const struct json *document, const struct service_spec *b
 		problem_add(errors, "service", "must be a JSON object");
 		return;
 	}
-	read_keys(&r, service_keys, document, "");
+	read_settings(&r, SETTING_OF_SERVICE, document, "");
 	if (errors->count == 0 && out->instances_min > out->instances_max)
 		problem_add(errors, "minInstances", "%u is more than maxInstances (..%u)",
 			    out->instances_min, out->instances_max);
 }
 
-static void write_number(struct json_out *o, const struct key *key, uint32_t n)
+static void write_number(struct json_out *o, const struct setting *key, uint32_t n)
 {
 	char text[24];
 
 	if (n == 0 && key->zero) {
 		json_out_string(o, key->name, key->zero);
-	} else if (key->kind == KEY_NUMBER || n % key->unit_ms == 0) {
-		json_out_u64(o, key->name, key->kind == KEY_NUMBER ? n : n / key->unit_ms);
+	} else if (key->kind == SETTING_NUMBER || n % key->unit_ms == 0) {
+		json_out_u64(o, key->name, key->kind == SETTING_NUMBER ? n : n / key->unit_ms);
 	} else {
 		snprintf(text, sizeof(text), "%ums", n);
 		json_out_string(o, key->name, text);
 	}
 }
 
-static void write_keys(struct json_out *o, const struct key *keys, const struct service_spec *spec,
-		       enum spec_view view)
+static void write_settings(struct json_out *o, enum setting_place place,
+			   const struct service_spec *spec, enum spec_view view);
+
+static void write_value(struct json_out *o, const struct setting *key,
+			const struct service_spec *spec, enum spec_view view)
 {
-	for (const struct key *key = keys; key->name; key++) {
-		switch (key->kind) {
-		case KEY_NUMBER:
-		case KEY_TIME:
-			write_number(o, key, *number_of(spec, key));
-			break;
-		case KEY_WORD:
-			json_out_string(o, key->name, key->words[*number_of(spec, key)]);
-			break;
-		case KEY_BOOL:
-			json_out_bool(o, key->name, *number_of(spec, key));
-			break;
-		case KEY_TEXT:
-			if (*text_of(spec, key))
-				json_out_string(o, key->name, text_of(spec, key));
-			break;
-		case KEY_PART:
-			key->part->write(o, key->name, spec, view);
-			break;
-		case KEY_OBJECT:
-			json_out_object(o, key->name);
-			write_keys(o, key->keys, spec, view);
-			json_out_end_object(o);
-			break;
-		case KEY_IGNORED:
-			break;
-		}
+	if (field_of(key)->part) {
+		field_of(key)->part->write(o, key->name, spec, view);
+	} else if (key->kind == SETTING_WORD) {
+		json_out_string(o, key->name, key->words[*number_of(spec, key)]);
+	} else if (key->kind == SETTING_BOOL) {
+		json_out_bool(o, key->name, *number_of(spec, key));
+	} else if (key->kind == SETTING_OBJECT) {
+		json_out_object(o, key->name);
+		write_settings(o, SETTING_OF_EBB, spec, view);
+		json_out_end_object(o);
+	} else if (key->kind != SETTING_TEXT) {
+		write_number(o, key, *number_of(spec, key));
+	} else if (*text_of(spec, key)) {
+		json_out_string(o, key->name, text_of(spec, key));
 	}
+}
+
+static void write_settings(struct json_out *o, enum setting_place place,
+			   const struct service_spec *spec, enum spec_view view)
+{
+	const struct setting *key = NULL;
+
+	while ((key = next_setting(place, key)) != NULL)
+		write_value(o, key, spec, view);
 }
 
 void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view)
 {
-	write_keys(o, service_keys, spec, view);
+	write_settings(o, SETTING_OF_SERVICE, spec, view);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of a service: one table of keys says how each is read from JSON, what it may be, and
- * how it is written again. Pure: no files, no wire.
+ * The settings of a service as the API keeps them: read from JSON, held to their bounds and written
+ * again, by the rows of runtime/settings/. Pure: no files, no wire.
  */
 #ifndef EBB_API_SERVICE_SCHEMA_H
 #define EBB_API_SERVICE_SCHEMA_H
@@ -10,11 +10,11 @@
 
 #include "runtime/api/problem.h"
 #include "runtime/base/json.h"
+#include "runtime/settings/settings.h"
 #include "runtime/wire/records.h"
 
-#define SPEC_ENV_SIZE     16384
+#define SPEC_ENV_SIZE     SETTING_ENV_BYTES
 #define SPEC_COMMAND_SIZE 8192
-#define SPEC_USER_SIZE    128
 
 /* Without padding or pointers and zeroed before it is filled, so that two are equal exactly if
  * memcmp says so. Blobs as in the wire records; env is sorted by name. */
@@ -35,12 +35,12 @@ struct service_spec {
 	uint32_t host_count, env_count, command_count;
 	uint32_t capabilities; /* SPEC_CAPABILITIES_DEFAULT, or bits of enum wire_capability */
 	char image[IMAGE_NAME_SIZE];
-	char runtime[32]; /* for people to see; nothing follows from it */
+	char runtime[SETTING_RUNTIME_BYTES + 1]; /* for people to see; nothing follows from it */
 	char prefix[PATH_PREFIX_SIZE];
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
 	char env[SPEC_ENV_SIZE];
 	char command[SPEC_COMMAND_SIZE];
-	char user[SPEC_USER_SIZE]; /* "" = the image's */
+	char user[SETTING_USER_BYTES + 1]; /* "" = the image's */
 };
 
 /* All that the image's user may have: all for user 0, none for others. */
@@ -60,8 +60,5 @@ void service_spec_read(const struct json *document, const struct service_spec *b
 		       struct problem_list *warnings);
 /* Every key with its value, into an open object. */
 void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view);
-
-/* "250ms", "2s", "5m", "1h" -> ms. 0 or -EINVAL. */
-int duration_parse_ms(const char *text, uint64_t *out_ms);
 
 #endif

@@ -9,6 +9,7 @@
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_SEC UINT64_C(1000000000)
 #define US_PER_SEC UINT64_C(1000000)
+#define US_PER_MS  UINT64_C(1000)
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_us(void);

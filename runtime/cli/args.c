@@ -42,10 +42,33 @@ static bool choice_known(const char *choices, const char *value)
 	return false;
 }
 
+const char *option_choices(const struct option *o, char *buf, size_t size)
+{
+	if (!o->choices && o->setting && o->kind == ARG_CHOICE)
+		return setting_words(setting_of(o->setting), buf, size);
+	snprintf(buf, size, "%s", o->choices ? o->choices : "");
+	return buf;
+}
+
+const char *option_help(const struct option *o, char *buf, size_t size)
+{
+	const struct setting *s = o->setting ? setting_of(o->setting) : NULL;
+	char usual[48];
+
+	if (o->help || !s) {
+		snprintf(buf, size, "%s", o->help ? o->help : "");
+		return buf;
+	}
+	setting_usual(s, usual, sizeof(usual));
+	snprintf(buf, size, "%s%s%s%s%s%s", s->help, *setting_unit(s) ? " (" : "", setting_unit(s),
+		 *setting_unit(s) ? ")" : "", *usual ? "; " : "", usual);
+	return buf;
+}
+
 static int option_take(struct parse *p, const char *word, const struct option *o, const char *value)
 {
 	struct args *out = p->out;
-	char why[160];
+	char why[160], choices[96];
 
 	if (o->kind == ARG_NONE && value)
 		return refuse(p, word, "this option takes no value");
@@ -53,8 +76,9 @@ static int option_take(struct parse *p, const char *word, const struct option *o
 		snprintf(why, sizeof(why), "needs a value: %s", o->value);
 		return refuse(p, word, why);
 	}
-	if (o->kind == ARG_CHOICE && !choice_known(o->choices, value)) {
-		snprintf(why, sizeof(why), "'%.40s' is not one of: %s", value, o->choices);
+	option_choices(o, choices, sizeof(choices));
+	if (o->kind == ARG_CHOICE && !choice_known(choices, value)) {
+		snprintf(why, sizeof(why), "'%.40s' is not one of: %s", value, choices);
 		return refuse(p, word, why);
 	}
 	if (!o->repeat && args_given(out, o->name))

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "runtime/settings/settings.h"
+
 #define ARGS_WORDS_MAX   32
 #define ARGS_OPTIONS_MAX 64
 
@@ -32,9 +34,10 @@ struct option {
 	char letter;      /* or 0 */
 	bool repeat;      /* may be given more than once */
 	enum arg_kind kind;
-	const char *value;   /* name of the value in help: "MB" */
-	const char *choices; /* ARG_CHOICE: separated by one space */
-	const char *help;
+	const char *value;       /* name of the value in help: "MB" */
+	const char *choices;     /* ARG_CHOICE: separated by one space; NULL: the setting's words */
+	enum setting_id setting; /* what it sets, or 0 */
+	const char *help;        /* NULL: the setting's */
 };
 
 struct args {
@@ -51,6 +54,11 @@ struct args {
  * with a sentence in err. */
 int args_parse(int argc, char *const *argv, const struct option *own, const struct option *common,
 	       struct args *out, char *err, size_t err_size);
+
+/* The words that may follow, separated by one space; "" when any may. Returns buf. */
+const char *option_choices(const struct option *o, char *buf, size_t size);
+/* One line about it, with what it is when absent. Returns buf. */
+const char *option_help(const struct option *o, char *buf, size_t size);
 
 /* The value of an option, or NULL. */
 const char *args_value(const struct args *args, const char *name);

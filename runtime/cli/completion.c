@@ -66,6 +66,13 @@ static void print_second_words(void)
 	}
 }
 
+static void print_values(const struct option *o)
+{
+	char choices[96];
+
+	print_words_of(o->kind, option_choices(o, choices, sizeof(choices)));
+}
+
 static void print_option_values(const struct verb *verb)
 {
 	for (const struct option *o = verb->options; o && o->name; o++) {
@@ -75,7 +82,7 @@ static void print_option_values(const struct verb *verb)
 		if (o->letter)
 			printf(" | \"%s -%c\"", verb->name, o->letter);
 		printf(") found=\"");
-		print_words_of(o->kind, o->choices);
+		print_values(o);
 		printf("\"; return ;;\n");
 	}
 }
@@ -176,6 +183,8 @@ static void fish_condition(const struct verb *verb)
 
 static void fish_options(const struct verb *verb)
 {
+	char help[192];
+
 	for (const struct option *o = verb->options; o && o->name; o++) {
 		fish_condition(verb);
 		printf(" -l %s", o->name);
@@ -185,10 +194,10 @@ static void fish_options(const struct verb *verb)
 			printf(o->kind == ARG_FILE ? " -r" : " -x");
 		if (o->kind != ARG_NONE && o->kind != ARG_TEXT && o->kind != ARG_FILE) {
 			printf(" -a \"");
-			print_words_of(o->kind, o->choices);
+			print_values(o);
 			printf("\"");
 		}
-		printf(" -d \"%s\"\n", o->help);
+		printf(" -d \"%s\"\n", option_help(o, help, sizeof(help)));
 	}
 }
 

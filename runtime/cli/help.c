@@ -5,19 +5,19 @@
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
-#include "runtime/cli/keys.h"
+#include "runtime/cli/help.h"
 #include "runtime/cli/text_out.h"
 
 static void print_option(const struct option *o)
 {
-	char left[48];
+	char left[48], help[192], choices[96];
 
 	snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : "  ",
 		 o->letter ? o->letter : ' ', o->letter ? ", " : " ", o->name, o->value ? " " : "",
 		 o->value ? o->value : "");
-	printf("  %-24s %s", left, o->help);
-	if (o->choices)
-		printf(" (%s)", o->choices);
+	printf("  %-24s %s", left, option_help(o, help, sizeof(help)));
+	if (*option_choices(o, choices, sizeof(choices)))
+		printf(" (%s)", choices);
 	putchar('\n');
 }
 
@@ -54,69 +54,98 @@ void help_verb(const struct verb *verb)
 	print_options("everywhere", cli_common_options);
 }
 
+const struct help_line help_exits[] = {
+	{"0", "what was asked for is so"},
+	{"1", "it failed"},
+	{"2", "the command line or ebb.json is wrong; nothing was tried"},
+	{"3", "no server answers"},
+	{NULL, NULL},
+};
+
+const struct help_line help_environment[] = {
+	{"EBB_SOCKET", "the server's socket, when --socket is not given"},
+	{"EBB_LIBEXEC", "directory of the builder, ebb-build"},
+	{"EBB_CACHE", "directory for what building keeps"},
+	{"EBB_BASE_SUITE", "Debian release that images of Node and Python stand on; the host's"},
+	{"EBB_BUILD_SECONDS", "time of each step of a build; 600"},
+	{"EBB_BAKE_SECONDS", "time of the start that bakes code into an image; 60"},
+	{"EBB_BUILD_MEMORY_MB", "memory of each step; 2048"},
+	{"EBB_BUILD_SIZE_MB", "what each step may write; 1024"},
+	{"EBB_BUILD_FILES", "files that each step may make; 200000"},
+	{"EBB_BUILD_PIDS", "processes of each step; 256"},
+	{"EBB_BUILD_CPU_MILLI", "thousandths of a CPU of each step; 2000"},
+	{"EBB_BUILD_CGROUPS", "no: root builds where no control group can be made"},
+	{"EBB_NPM_HOSTS", "what npm may reach besides its registry: HOST[:PORT] ..."},
+	{"EBB_NPM_SCRIPTS", "1: npm packages run their install scripts, without network"},
+	{"SOURCE_DATE_EPOCH", "the time of every file in the image"},
+	{"NO_COLOR", "no colours, when it is not empty"},
+	{"NOTIFY_SOCKET", "where `ebb up --attach` says that it is ready"},
+	{NULL, NULL},
+};
+
+static void print_lines(const struct help_line *line, int width)
+{
+	for (; line->name; line++)
+		printf("%-*s  %s\n", width, line->name, line->help);
+}
+
 static void topic_exit(void)
 {
-	printf("0  what was asked for is so\n"
-	       "1  it failed\n"
-	       "2  the command line or ebb.json is wrong; nothing was tried\n"
-	       "3  no server answers\n");
+	print_lines(help_exits, 1);
 }
 
 static void topic_environment(void)
 {
-	printf("EBB_SOCKET      the server's socket, when --socket is not given\n"
-	       "EBB_LIBEXEC     directory of ebb-build\n"
-	       "EBB_CACHE       directory for what building keeps\n"
-	       "NO_COLOR        no colours, when it is not empty\n"
-	       "NOTIFY_SOCKET   where `ebb up --attach` says that it is ready\n");
+	print_lines(help_environment, 19);
 }
 
-static void key_values(const struct key *key, char *buf, size_t size)
+static void setting_values(const struct setting *s, char *buf, size_t size)
 {
 	static const char *const shapes[] = {
-		[KEY_STRING] = "string",
-		[KEY_PREFIX] = "path",
-		[KEY_INT] = "",
-		[KEY_INT_WORD] = "",
-		[KEY_CHOICE] = "",
-		[KEY_DURATION] = "duration",
-		[KEY_BOOL] = "true or false",
-		[KEY_STRINGS] = "strings",
-		[KEY_MAP] = "object",
-		[KEY_OBJECT] = "object",
-		[KEY_SERVICES] = "object",
-		[KEY_ANY] = "",
+		[SETTING_TEXT] = "string",
+		[SETTING_PATH] = "path",
+		[SETTING_TIME] = "duration",
+		[SETTING_LIST] = "strings",
+		[SETTING_MAP] = "object",
+		[SETTING_OBJECT] = "object",
+		[SETTING_NUMBER] = "",
+		[SETTING_WORD] = "",
+		[SETTING_BOOL] = "true or false",
 	};
-	char most[24] = "", range[64] = "";
+	char most[24] = "", range[64] = "", words[96] = "";
 
-	if (key->max && key->kind != KEY_DURATION)
-		snprintf(most, sizeof(most), "%lld", (long long)key->max);
-	if (key->kind == KEY_INT || key->kind == KEY_INT_WORD)
-		snprintf(range, sizeof(range), "%lld..%s", (long long)key->min, most);
-	snprintf(buf, size, "%s%s%s%s", shapes[key->kind], range,
-		 key->words && key->kind != KEY_CHOICE ? " or " : "", key->words ? key->words : "");
+	if (!s->open_ended)
+		snprintf(most, sizeof(most), "%lld", (long long)s->max);
+	if (s->kind == SETTING_NUMBER)
+		snprintf(range, sizeof(range), "%lld..%s", (long long)s->min, most);
+	if (s->kind == SETTING_WORD || (s->kind == SETTING_TEXT && s->words[0])) {
+		snprintf(buf, size, "%s", setting_words(s, words, sizeof(words)));
+		return;
+	}
+	snprintf(buf, size, "%s%s%s%s", shapes[s->kind], range, s->zero ? " or " : "",
+		 s->zero ? s->zero : "");
 }
 
-static void print_keys(const struct key *table, const char *path, int depth)
+static void print_setting(const struct setting *s)
 {
-	for (; table->name; table++) {
-		char left[64], values[80];
+	char left[64], values[80], usual[64];
+	const char *unit = setting_unit(s);
 
-		if (table->use != KEY_CLIENT && table->use != KEY_SENT)
-			continue;
-		key_values(table, values, sizeof(values));
-		snprintf(left, sizeof(left), "%s%s", path, table->name);
-		printf("  %-20s %-28s %s\n", left, values, table->help);
-		if (table->kind == KEY_OBJECT && depth < 4)
-			print_keys(table->members, "ebb.", depth + 1);
-	}
+	setting_values(s, values, sizeof(values));
+	setting_usual(s, usual, sizeof(usual));
+	snprintf(left, sizeof(left), "%s%s", s->place == SETTING_OF_EBB ? "ebb." : "", s->name);
+	printf("  %-20s %-28s %s%s%s%s%s%s\n", left, values, s->help, *unit ? " (" : "", unit,
+	       *unit ? ")" : "", *usual ? "; " : "", usual);
 }
 
 static void topic_file(void)
 {
 	printf("{ \"services\": { NAME: { ... } } }, each service with\n\n");
-	print_keys(keys_service, "", 0);
-	printf("\nUnknown keys warn; wrong values are refused. Durations: 250ms, 2s, 1m, 1h.\n");
+	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++)
+		if (setting_of((enum setting_id)id)->reader != SETTING_FOR_API)
+			print_setting(setting_of((enum setting_id)id));
+	printf("\nUnknown keys warn; wrong values are refused. Durations: 250ms, 2s, 1m, 1h, "
+	       "1d.\n");
 }
 
 static const struct {
@@ -150,6 +179,8 @@ int verb_help(struct call *call)
 	const struct verb *verb;
 	char question[128], mend[256];
 
+	if (call->json)
+		return help_document();
 	if (!topic) {
 		help_overview();
 		return CLI_DONE;

@@ -1,53 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The vocabulary of ebb.json: one table of keys. The check, `ebb help ebb.json` and the request to
- * the API are made from it. docs/ebb.schema.json says the same to editors; a test compares the two.
+ * The vocabulary of ebb.json: the settings of runtime/settings/, and the words beside them that
+ * stand here. docs/ebb.schema.json says the same to editors; `make docs` writes it.
  */
 #ifndef EBB_CLI_KEYS_H
 #define EBB_CLI_KEYS_H
 
-#include <stdint.h>
-
-enum key_kind {
-	KEY_STRING,
-	KEY_PREFIX,   /* a path that begins with "/" */
-	KEY_INT,      /* min..max */
-	KEY_INT_WORD, /* min..max or one of words */
-	KEY_BOOL,     /* true or false */
-	KEY_CHOICE,   /* one of words */
-	KEY_DURATION, /* a number of unit_ms, or "250ms", "2s", "1m", "1h"; min..max in ms; or words
-		       */
-	KEY_STRINGS,  /* a list of strings */
-	KEY_MAP,      /* strings by name */
-	KEY_OBJECT,   /* members */
-	KEY_SERVICES, /* objects by service name, each of members */
-	KEY_ANY,      /* not looked into */
-};
+#include "runtime/settings/settings.h"
 
 enum key_use {
-	KEY_CLIENT,  /* read by ebb: how to build */
-	KEY_SENT,    /* a setting: goes to the API as it is */
-	KEY_IGNORED, /* of the wider vocabulary; accepted with a warning */
-	KEY_OLD,     /* accepted with a warning that names the new one */
-	KEY_SILENT,  /* accepted, means nothing to ebb */
+	KEY_SERVICES, /* objects by service name */
+	KEY_OLD,      /* the same, accepted with a warning that names the new one */
+	KEY_IGNORED,  /* of the wider vocabulary; accepted with a warning */
+	KEY_SILENT,   /* accepted, means nothing to ebb */
 };
 
+/* A key that is no setting. */
 struct key {
-	const char *name; /* NULL ends a table */
-	enum key_kind kind;
+	const char *name; /* NULL ends the table */
+	enum setting_place place;
 	enum key_use use;
-	int64_t min, max; /* max 0: no upper bound here, the server knows the host */
-	int64_t unit_ms;
-	const char *words; /* separated by one space */
-	const struct key *members;
-	const char *help;
+	const char *help; /* of an ignored one: what to do instead */
 };
 
-extern const struct key keys_file[];
-extern const struct key keys_service[];
+extern const struct key keys[];
 
-const struct key *key_find(const struct key *table, const char *name);
-/* The name in the table nearest to a misspelt one, or NULL. */
-const char *key_nearest(const struct key *table, const char *name);
+const struct key *key_find(enum setting_place place, const char *name);
+/* A setting that ebb.json may hold, or NULL. */
+const struct setting *key_setting(enum setting_place place, const char *name);
+/* The name of either kind nearest to a misspelt one, or NULL. */
+const char *key_nearest(enum setting_place place, const char *name);
 
 #endif

@@ -7,23 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/duration.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/keys.h"
 
 #define PATH_SIZE 160
 #define DEPTH_MAX 32
-#define HOSTS_MAX 4
 
 /* What is being looked at. */
 struct look {
 	struct report *report;
 	const char *path;
-	const struct key *key;
+	const struct setting *setting;
 	const struct json *value;
 };
 
-static void check_members(struct report *report, const char *path, const struct key *table,
+static void check_members(struct report *report, const char *path, enum setting_place place,
 			  const struct json *object);
 
 /* The value as JSON, cut to what fits in a sentence. */
@@ -51,21 +51,18 @@ static void refuse(const struct look *l, const char *what)
 		     what);
 }
 
-/* The bounds in the unit that the value has: "64..", "1..86400", "100ms..3600000ms", with words
+/* The bounds in the unit that the value has: "64..", "1..86400", "100ms..3600000ms", with the word
  * "1.. or auto". */
-static const char *allowed(const struct key *key, bool in_ms, char *buf, size_t size)
+static const char *allowed(const struct setting *s, bool in_ms, char *buf, size_t size)
 {
-	int64_t unit = key->unit_ms && !in_ms ? key->unit_ms : 1;
+	int64_t unit = s->unit_ms && !in_ms ? s->unit_ms : 1;
 	const char *suffix = in_ms ? "ms" : "";
 	char most[32] = "";
-	size_t used;
 
-	if (key->max)
-		snprintf(most, sizeof(most), "%" PRId64 "%s", key->max / unit, suffix);
-	used = (size_t)snprintf(buf, size, "%" PRId64 "%s..%s", (key->min + unit - 1) / unit,
-				suffix, most);
-	if (key->words && used < size)
-		snprintf(buf + used, size - used, " or %s", key->words);
+	if (!s->open_ended)
+		snprintf(most, sizeof(most), "%" PRId64 "%s", s->max / unit, suffix);
+	snprintf(buf, size, "%" PRId64 "%s..%s%s%s", (s->min + unit - 1) / unit, suffix, most,
+		 s->zero ? " or " : "", s->zero ? s->zero : "");
 	return buf;
 }
 
@@ -74,33 +71,51 @@ static void check_range(const struct look *l, int64_t number, bool in_ms)
 	char range[96], what[160];
 	const char *wrong = NULL;
 
-	if (number < l->key->min)
+	if (number < l->setting->min)
 		wrong = "too small";
-	else if (l->key->max && number > l->key->max)
+	else if (!l->setting->open_ended && number > l->setting->max)
 		wrong = "too large";
 	if (!wrong)
 		return;
 	snprintf(what, sizeof(what), "is %s (%s)", wrong,
-		 allowed(l->key, in_ms, range, sizeof(range)));
+		 allowed(l->setting, in_ms, range, sizeof(range)));
 	refuse(l, what);
 }
 
-static bool word_known(const char *words, const char *text)
+static bool is_zero_word(const struct look *l)
 {
-	size_t size = text ? strlen(text) : 0;
+	const char *text = json_string(l->value);
 
-	for (const char *at = words; at && size && (at = strstr(at, text)); at += size)
-		if ((at == words || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
-			return true;
-	return false;
+	return text && l->setting->zero && strcmp(text, l->setting->zero) == 0;
 }
 
-static void check_string(const struct look *l)
+static void check_choice(const struct look *l)
 {
-	if (!json_string(l->value))
+	char what[160], words[96];
+
+	if (setting_word(l->setting, json_string(l->value)) >= 0)
+		return;
+	snprintf(what, sizeof(what), "is not one of: %s",
+		 setting_words(l->setting, words, sizeof(words)));
+	refuse(l, what);
+}
+
+static void check_text(const struct look *l)
+{
+	if (l->setting->words[0])
+		check_choice(l);
+	else if (!json_string(l->value))
 		refuse(l, "is not a string");
 	else if (!*json_string(l->value))
 		refuse(l, "is empty");
+}
+
+static void refuse_longer(const struct look *l)
+{
+	char what[48];
+
+	snprintf(what, sizeof(what), "is too long (..%" PRId64 " bytes)", l->setting->max);
+	refuse(l, what);
 }
 
 static void check_prefix(const struct look *l)
@@ -110,8 +125,8 @@ static void check_prefix(const struct look *l)
 
 	if (!text || text[0] != '/')
 		refuse(l, "is not a path (\"/\" or \"/name\")");
-	else if (strlen(text) > 255)
-		refuse(l, "is too long (..255 bytes)");
+	else if (n > (size_t)l->setting->max)
+		refuse_longer(l);
 	else if (n > 1 && text[n - 1] == '/')
 		refuse(l, "ends with a slash");
 	else if (strpbrk(text, "?# %\\\"") || strstr(text, "//"))
@@ -127,10 +142,10 @@ static void check_int(const struct look *l)
 		check_range(l, number, false);
 		return;
 	}
-	if (l->key->kind == KEY_INT_WORD && word_known(l->key->words, json_string(l->value)))
+	if (is_zero_word(l))
 		return;
 	snprintf(what, sizeof(what), "is not a whole number (%s)",
-		 allowed(l->key, false, range, sizeof(range)));
+		 allowed(l->setting, false, range, sizeof(range)));
 	refuse(l, what);
 }
 
@@ -140,63 +155,29 @@ static void check_bool(const struct look *l)
 		refuse(l, "is not true or false");
 }
 
-static void check_choice(const struct look *l)
-{
-	char what[160];
-
-	if (word_known(l->key->words, json_string(l->value)))
-		return;
-	snprintf(what, sizeof(what), "is not one of: %s", l->key->words);
-	refuse(l, what);
-}
-
-int spec_duration_ms(const char *text, int64_t *out_ms)
-{
-	static const struct {
-		const char *unit;
-		uint64_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	char digits[20];
-	size_t n = strspn(text, "0123456789");
-	uint64_t number;
-	int r;
-
-	if (n == 0 || n >= sizeof(digits))
-		return n ? -ERANGE : -EINVAL;
-	memcpy(digits, text, n);
-	digits[n] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (strcmp(text + n, units[i].unit) != 0)
-			continue;
-		r = text_parse_u64(digits, 0, INT64_MAX / units[i].ms, &number);
-		if (r == 0)
-			*out_ms = (int64_t)(number * units[i].ms);
-		return r;
-	}
-	return -EINVAL;
-}
-
 static void check_duration(const struct look *l)
 {
+	const struct setting *s = l->setting;
 	const char *text = json_string(l->value);
 	char what[160];
+	uint64_t ms;
 	int64_t number;
 
-	if (word_known(l->key->words, text))
+	if (is_zero_word(l))
 		return;
-	if (text && spec_duration_ms(text, &number) == 0) {
-		check_range(l, number, true);
+	if (text && duration_parse_ms(text, &ms) == 0) {
+		check_range(l, (int64_t)ms, true);
 		return;
 	}
 	if (json_int(l->value, &number) == 0) {
-		if (__builtin_mul_overflow(number, l->key->unit_ms, &number))
+		if (__builtin_mul_overflow(number, s->unit_ms, &number))
 			number = INT64_MAX;
 		check_range(l, number, false);
 		return;
 	}
 	snprintf(what, sizeof(what), "is not a duration (a number of %s, \"250ms\", \"2s\"%s%s)",
-		 l->key->unit_ms == 1 ? "ms" : "seconds", l->key->words ? ", or " : "",
-		 l->key->words ? l->key->words : "");
+		 s->unit_ms == 1 ? "ms" : "seconds", s->zero ? ", or " : "",
+		 s->zero ? s->zero : "");
 	refuse(l, what);
 }
 
@@ -208,7 +189,7 @@ static void check_strings(const struct look *l)
 	}
 	for (size_t i = 0; i < json_count(l->value); i++) {
 		char path[PATH_SIZE + 16];
-		struct look one = {l->report, path, l->key, json_at(l->value, i)};
+		struct look one = {l->report, path, l->setting, json_at(l->value, i)};
 
 		snprintf(path, sizeof(path), "%s[%zu]", l->path, i);
 		if (!json_string(one.value))
@@ -225,7 +206,7 @@ static void check_map(const struct look *l)
 	for (size_t i = 0; i < json_count(l->value); i++) {
 		char path[PATH_SIZE + 80];
 		const char *name = json_key_at(l->value, i);
-		struct look one = {l->report, path, l->key, json_at(l->value, i)};
+		struct look one = {l->report, path, l->setting, json_at(l->value, i)};
 
 		snprintf(path, sizeof(path), "%s.%.64s", l->path, name);
 		if (!*name || strchr(name, '='))
@@ -238,7 +219,7 @@ static void check_map(const struct look *l)
 static void check_object(const struct look *l)
 {
 	if (json_kind(l->value) == JSON_OBJECT)
-		check_members(l->report, l->path, l->key->members, l->value);
+		check_members(l->report, l->path, SETTING_OF_EBB, l->value);
 	else
 		refuse(l, "is not an object");
 }
@@ -247,6 +228,7 @@ static void check_object(const struct look *l)
 static void check_service(struct report *report, const char *path, const struct json *service)
 {
 	const char *runtime = json_string(json_get(service, "runtime"));
+	size_t hosts = json_count(json_get(service, "hosts"));
 	int64_t least, most;
 
 	if (json_int(json_get(service, "minInstances"), &least) == 0 &&
@@ -256,67 +238,80 @@ static void check_service(struct report *report, const char *path, const struct 
 			     path, least, most);
 	if (runtime && strcmp(runtime, "container") == 0 && !json_get(service, "entrypoint"))
 		report_error(report, "%s.entrypoint: missing (the image reference)", path);
-	if (json_count(json_get(service, "hosts")) > HOSTS_MAX)
-		report_error(report, "%s.hosts: %zu names are too many (..%d)", path,
-			     json_count(json_get(service, "hosts")), HOSTS_MAX);
+	if (hosts > (size_t)setting_of(SETTING_HOSTS)->max)
+		report_error(report, "%s.hosts: %zu names are too many (..%" PRId64 ")", path,
+			     hosts, setting_of(SETTING_HOSTS)->max);
 }
 
-static void check_services(const struct look *l)
+static void check_services(struct report *report, const char *key, const struct json *services)
 {
-	if (json_kind(l->value) != JSON_OBJECT) {
-		refuse(l, "is not an object of services");
+	struct look whole = {report, key, NULL, services};
+
+	if (json_kind(services) != JSON_OBJECT) {
+		refuse(&whole, "is not an object of services");
 		return;
 	}
-	for (size_t i = 0; i < json_count(l->value); i++) {
+	for (size_t i = 0; i < json_count(services); i++) {
 		char path[PATH_SIZE];
-		const char *name = json_key_at(l->value, i);
-		struct look one = {l->report, path, l->key, json_at(l->value, i)};
+		const char *name = json_key_at(services, i);
+		struct look one = {report, path, NULL, json_at(services, i)};
 
-		snprintf(path, sizeof(path), "%s.%.80s", l->path, name);
+		snprintf(path, sizeof(path), "%.64s.%.80s", key, name);
 		if (!text_is_label(name))
-			report_error(l->report,
-				     "%s: not a service name (a-z, 0-9 and - inside, ..63)", path);
-		check_object(&one);
-		check_service(l->report, path, one.value);
+			report_error(report, "%s: not a service name (a-z, 0-9 and - inside, ..63)",
+				     path);
+		if (json_kind(one.value) == JSON_OBJECT)
+			check_members(report, path, SETTING_OF_SERVICE, one.value);
+		else
+			refuse(&one, "is not an object");
+		check_service(report, path, one.value);
 	}
 }
 
 static void check_value(const struct look *l)
 {
 	static void (*const checks[])(const struct look *) = {
-		[KEY_STRING] = check_string,     [KEY_PREFIX] = check_prefix,
-		[KEY_INT] = check_int,           [KEY_INT_WORD] = check_int,
-		[KEY_BOOL] = check_bool,         [KEY_CHOICE] = check_choice,
-		[KEY_DURATION] = check_duration, [KEY_STRINGS] = check_strings,
-		[KEY_MAP] = check_map,           [KEY_OBJECT] = check_object,
-		[KEY_SERVICES] = check_services, [KEY_ANY] = NULL,
+		[SETTING_NUMBER] = check_int,    [SETTING_TIME] = check_duration,
+		[SETTING_WORD] = check_choice,   [SETTING_BOOL] = check_bool,
+		[SETTING_TEXT] = check_text,     [SETTING_PATH] = check_prefix,
+		[SETTING_LIST] = check_strings,  [SETTING_MAP] = check_map,
+		[SETTING_OBJECT] = check_object,
 	};
 
-	if (l->key->use == KEY_IGNORED)
-		report_warning(l->report, "%s: not supported, ignored (%s)", l->path, l->key->help);
-	if (l->key->use == KEY_OLD)
-		report_warning(l->report, "%s: the old name of %s", l->path, l->key->help);
-	if (checks[l->key->kind])
-		checks[l->key->kind](l);
+	checks[l->setting->kind](l);
 }
 
-static void check_members(struct report *report, const char *path, const struct key *table,
+/* What is no setting. */
+static void check_key(struct report *report, const char *path, enum setting_place place,
+		      const char *name, const struct json *value)
+{
+	const struct key *key = key_find(place, name);
+	const char *near = key ? NULL : key_nearest(place, name);
+
+	if (!key)
+		report_warning(report, "%s: unknown key, ignored%s%s%s", path,
+			       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	else if (key->use == KEY_IGNORED)
+		report_warning(report, "%s: not supported, ignored (%s)", path, key->help);
+	else if (key->use == KEY_OLD)
+		report_warning(report, "%s: the old name of %s", path, key->help);
+	if (key && (key->use == KEY_SERVICES || key->use == KEY_OLD))
+		check_services(report, path, value);
+}
+
+static void check_members(struct report *report, const char *path, enum setting_place place,
 			  const struct json *object)
 {
 	for (size_t i = 0; i < json_count(object); i++) {
 		const char *name = json_key_at(object, i);
-		const struct key *key = key_find(table, name);
-		const char *near = key ? NULL : key_nearest(table, name);
 		char inner[PATH_SIZE];
-		struct look l = {report, inner, key, json_at(object, i)};
+		struct look l = {report, inner, key_setting(place, name), json_at(object, i)};
 
 		snprintf(inner, sizeof(inner), "%s%s%.64s", path, *path ? "." : "", name);
-		if (key)
+		if (l.setting)
 			check_value(&l);
 		else
-			report_warning(report, "%s: unknown key, ignored%s%s%s", inner,
-				       near ? " (did you mean " : "", near ? near : "",
-				       near ? "?)" : "");
+			check_key(report, inner, place, name, l.value);
 	}
 }
 
@@ -349,7 +344,7 @@ int spec_parse(const char *text, size_t size, struct report *report, struct spec
 	} else if (json_kind(spec->document) != JSON_OBJECT) {
 		report_error(report, "not a JSON object");
 	} else {
-		check_members(report, "", keys_file, spec->document);
+		check_members(report, "", SETTING_OF_FILE, spec->document);
 		if (report->errors == 0) {
 			collect(spec, report, "services");
 			collect(spec, report, "experimentalServices");
@@ -382,11 +377,12 @@ void spec_body(const struct spec_service *service, const char *image, struct jso
 {
 	json_out_object(out, NULL);
 	json_out_string(out, "image", image);
-	for (const struct key *key = keys_service; key->name; key++) {
-		const struct json *value = json_get(service->value, key->name);
+	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++) {
+		const struct setting *s = setting_of((enum setting_id)id);
+		const struct json *value = json_get(service->value, s->name);
 
-		if (value && key->use == KEY_SENT)
-			json_out_value(out, key->name, value);
+		if (value && s->place == SETTING_OF_SERVICE && s->reader == SETTING_FOR_BOTH)
+			json_out_value(out, s->name, value);
 	}
 	json_out_end_object(out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses ebb.json, checks it against the table of keys, and makes the API's request of it. Refuses
+ * Parses ebb.json, checks it against the table of settings, and makes the API's request of it. Refuses
  * all wrong values at once, each with path, value and allowed range; unknown keys only warn.
  */
 #ifndef EBB_CLI_SPEC_H
@@ -31,8 +31,5 @@ void spec_free(struct spec *spec); /* NULL is fine */
 const char *spec_string(const struct spec_service *service, const char *key);
 /* The body of PUT /v1/services/NAME: image and every setting that was given. */
 void spec_body(const struct spec_service *service, const char *image, struct json_out *out);
-
-/* "250ms", "2s", "1m", "1h" -> ms. 0, -EINVAL or -ERANGE. */
-int spec_duration_ms(const char *text, int64_t *out_ms);
 
 #endif

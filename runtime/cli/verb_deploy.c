@@ -10,28 +10,24 @@
 #include "runtime/cli/deploy.h"
 #include "runtime/cli/text_out.h"
 
-/* Options that become a key of ebb.json, so that both ways are checked by the same table. */
-static const struct flag_key {
-	const char *option, *key;
-	bool number; /* a whole number becomes one; other words stay strings, to be judged there */
-} flag_keys[] = {
-	{"image", "entrypoint", false},        {"memory", "memory", true},
-	{"max-duration", "maxDuration", true}, {"concurrency", "maxConcurrency", true},
-	{"min", "minInstances", true},         {"max", "maxInstances", true},
-	{"prefix", "routePrefix", false},
-};
-
-static void write_flag(const struct call *call, const struct flag_key *flag, struct json_out *out)
+/* Options become keys of ebb.json, so that both ways are checked by the same table. A whole number
+ * becomes one; other words stay strings, to be judged there. */
+static void write_flags(const struct call *call, enum setting_place place, struct json_out *out)
 {
-	const char *value = args_value(&call->args, flag->option);
-	uint64_t number;
+	for (size_t i = 0; i < call->args.given_count; i++) {
+		enum setting_id id = call->args.given[i].option->setting;
+		const struct setting *s = id ? setting_of(id) : NULL;
+		const char *value = call->args.given[i].value;
+		uint64_t number;
 
-	if (!value)
-		return;
-	if (flag->number && text_parse_u64(value, 0, INT64_MAX, &number) == 0)
-		json_out_u64(out, flag->key, number);
-	else
-		json_out_string(out, flag->key, value);
+		if (!s || s->place != place || s->kind == SETTING_LIST || s->kind == SETTING_MAP)
+			continue;
+		if ((s->kind == SETTING_NUMBER || s->kind == SETTING_TIME) &&
+		    text_parse_u64(value, 0, INT64_MAX, &number) == 0)
+			json_out_u64(out, s->name, number);
+		else
+			json_out_string(out, s->name, value);
+	}
 }
 
 /* "K=V", or "K" for the caller's own value of it. */
@@ -67,13 +63,6 @@ static void write_hosts(const struct call *call, struct json_out *out)
 	json_out_end_array(out);
 }
 
-static void write_own(const struct call *call, struct json_out *out)
-{
-	json_out_object(out, "ebb");
-	json_out_string(out, "egress", args_value(&call->args, "egress"));
-	json_out_end_object(out);
-}
-
 static int write_file(const struct call *call, const char *name, struct json_out *out)
 {
 	int r = CLI_DONE;
@@ -82,14 +71,14 @@ static int write_file(const struct call *call, const char *name, struct json_out
 	json_out_object(out, "services");
 	json_out_object(out, name);
 	json_out_string(out, "runtime", "container");
-	for (size_t i = 0; i < ARRAY_LEN(flag_keys); i++)
-		write_flag(call, &flag_keys[i], out);
+	write_flags(call, SETTING_OF_SERVICE, out);
 	if (args_given(&call->args, "env"))
 		r = write_env(call, out);
 	if (args_given(&call->args, "host"))
 		write_hosts(call, out);
-	if (args_given(&call->args, "egress"))
-		write_own(call, out);
+	json_out_object(out, "ebb");
+	write_flags(call, SETTING_OF_EBB, out);
+	json_out_end_object(out);
 	json_out_end_object(out);
 	json_out_end_object(out);
 	json_out_end_object(out);

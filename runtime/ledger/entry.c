@@ -5,9 +5,17 @@
 
 #include "runtime/base/mem.h"
 
+#define FAULT_FREE(field)  NULL
+#define FAULT_NEVER(field) #field " differs from the account's"
+#define FAULT_UP(field)    #field " went back"
+
 const struct column meter_columns[METER_COLUMN_COUNT] = {
-#define X(type, field)                                              \
-	{#field, COLUMN_##type, offsetof(struct wire_meter, field), \
+#define X(type, change, field)               \
+	{#field,                             \
+	 COLUMN_##type,                      \
+	 COLUMN_##change,                    \
+	 FAULT_##change(field),              \
+	 offsetof(struct wire_meter, field), \
 	 sizeof(((struct wire_meter *)0)->field)},
 	METER_COLUMNS(X)
 #undef X

@@ -2,8 +2,9 @@
 /*
  * One row of the ledger: a reading as ebbd sent it, its number, and its place in the hash chain.
  *
- * METER_COLUMNS is the one list of what a row holds. The table, the statements and the hashed
- * encoding (docs/ledger.md) are all made from it, in this order; changing it is a new format.
+ * METER_COLUMNS is the one list of what a row holds and how each column may change from one reading
+ * of an account to the next. The statements, the rules and the hashed encoding (docs/ledger.md) are
+ * all made from it, in this order; changing it is a new format and needs a new step of the schema.
  */
 #ifndef EBB_LEDGER_ENTRY_H
 #define EBB_LEDGER_ENTRY_H
@@ -16,21 +17,27 @@
 
 /* clang-format off */
 #define METER_COLUMNS(X) \
-	X(U64, boot_us) X(TEXT, instance) X(TEXT, service) X(U32, revision) X(U64, cgroup_id) \
-	X(U64, seq) X(U32, reason) X(U64, read_us) X(U64, lived_us) X(U64, cpu_us) \
-	X(U64, cpu_user_us) X(U64, cpu_system_us) X(U64, cpu_init_us) X(U64, awake_us) \
-	X(U64, frozen_us) X(U64, invocations) X(U32, memory_mb)
+	X(U64, NEVER, boot_us) X(TEXT, NEVER, instance) X(TEXT, NEVER, service) X(U32, NEVER, revision) \
+	X(U64, NEVER, cgroup_id) X(U64, UP, seq) X(U32, FREE, reason) X(U64, UP, read_us) \
+	X(U64, UP, lived_us) X(U64, UP, cpu_us) X(U64, UP, cpu_user_us) X(U64, UP, cpu_system_us) \
+	X(U64, UP, cpu_init_us) X(U64, UP, awake_us) X(U64, UP, frozen_us) X(U64, UP, invocations) \
+	X(U32, NEVER, memory_mb)
 /* clang-format on */
 
 enum column_kind { COLUMN_U64, COLUMN_U32, COLUMN_TEXT };
+enum column_change { COLUMN_FREE, COLUMN_NEVER, COLUMN_UP };
 
 struct column {
 	const char *name;
 	enum column_kind kind;
-	size_t offset, size; /* in struct wire_meter */
+	enum column_change change; /* within an account */
+	const char *fault;         /* what to say of a change that may not be */
+	size_t offset, size;       /* in struct wire_meter */
 };
 
-#define METER_COLUMN_COUNT 17
+#define X(kind, change, field) +1
+enum { METER_COLUMN_COUNT = METER_COLUMNS(X) };
+#undef X
 extern const struct column meter_columns[METER_COLUMN_COUNT];
 
 /* An integer column of a reading. */

@@ -20,6 +20,7 @@ def gateway_floors():
 LAYERS = {
     "runtime/base": (),
     "runtime/wire": ("runtime/base",),
+    "runtime/settings": ("runtime/base", "runtime/wire"),
     "runtime/http": ("runtime/base",),
     "sandbox": ("runtime/base", "runtime/wire"),  # records.h: what is to be executed travels unchanged
     "sandbox/init": (),
@@ -32,7 +33,7 @@ LAYERS = {
     # The rooms of ebbd, from the ground up: each knows those above it in this list that it names.
     f"{EBBD}/host": ("runtime/base", "runtime/wire"),
     f"{EBBD}/programs": ("runtime/base", "runtime/wire", f"{EBBD}/host"),
-    f"{EBBD}/service": ("runtime/base", "runtime/wire", "images", "sandbox"),
+    f"{EBBD}/service": ("runtime/base", "runtime/wire", "runtime/settings", "images", "sandbox"),
     f"{EBBD}/look": ("runtime/base", "cgroups"),
     f"{EBBD}/decide": ("runtime/base", "runtime/wire", f"{EBBD}/look"),
     f"{EBBD}/instance": ("runtime/base", "runtime/wire", "sandbox", "netns", "cgroups", f"{EBBD}/host",
@@ -46,10 +47,10 @@ LAYERS = {
     EBBD: ("runtime/base", "runtime/wire", "sandbox", "cgroups", "images", f"{EBBD}/host", f"{EBBD}/programs",
            f"{EBBD}/service", f"{EBBD}/scale", f"{EBBD}/peers"),
     **gateway_floors(),
-    "runtime/api": ("runtime/base", "runtime/wire", "runtime/http"),
+    "runtime/api": ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http"),
     "runtime/ledger": ("runtime/base", "runtime/wire"),
     "runtime/ipc": ("runtime/base", "runtime/wire"),
-    "runtime/cli": ("runtime/base", "runtime/wire", "runtime/http"),
+    "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
 # Each third-party header has one folder (or file) that may include it.
@@ -70,7 +71,7 @@ LIBRARIES = {
 }
 
 # Libraries return errors; only programs log (runtime/base/log.h) or exit.
-SILENT = ("runtime/base", "runtime/wire", "runtime/http", "sandbox", "netns", "cgroups", "images")
+SILENT = ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "sandbox", "netns", "cgroups", "images")
 SILENT_BUT = ("runtime/base/log", "runtime/base/rehearse", "images/unpack/", "images/step/", "sandbox/init/", "images/runtimes/")
 
 # Calls that no product code makes, and what to do instead.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 API_OBJECTS := $(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
 OBJECTS_test_api_schema := $(API_OBJECTS)
+OBJECTS_test_settings := $(API_OBJECTS)
 OBJECTS_test_api_exec := $(API_OBJECTS)
 OBJECTS_test_api_usage := $(API_OBJECTS)
 OBJECTS_test_api_routes := $(API_OBJECTS)

@@ -3,6 +3,8 @@
 
 #include "ledger_fixture.h"
 
+#include "runtime/base/text.h"
+
 /* Takes the place of libc's for SQLite too: a disk that loses a write-back. */
 static int sync_errno;
 
@@ -216,6 +218,48 @@ static void a_long_wal_is_copied_back(void **state)
 	assert_int_equal(f->db.head_id, seq);
 }
 
+/* One value of the database as text. */
+static void value_of(struct fixture *f, const char *query, char *out, size_t size)
+{
+	sqlite3_stmt *s;
+
+	assert_int_equal(sqlite3_prepare_v2(f->db.sql, query, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	snprintf(out, size, "%s", (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+}
+
+/* Databases that exist were made by these words: another hash here means that a step was edited,
+ * where one should have been added. */
+static void steps_of_the_schema_are_frozen(void **state)
+{
+	struct fixture *f = *state;
+	char text[4096];
+
+	value_of(f,
+		 "SELECT group_concat(sql, '|') FROM (SELECT sql FROM sqlite_schema"
+		 " WHERE sql IS NOT NULL ORDER BY name)",
+		 text, sizeof(text));
+	assert_int_equal(strlen(text), 1413);
+	assert_int_equal(text_hash(text, strlen(text)), UINT64_C(0x75abc04d637f5977));
+}
+
+static void the_table_has_the_columns_of_the_list(void **state)
+{
+	struct fixture *f = *state;
+	char text[1024], wanted[1024];
+	size_t used = (size_t)snprintf(wanted, sizeof(wanted), "id:INTEGER");
+
+	for (size_t i = 0; i < METER_COLUMN_COUNT; i++)
+		used += (size_t)snprintf(wanted + used, sizeof(wanted) - used, ",%s:%s",
+					 meter_columns[i].name,
+					 meter_columns[i].kind == COLUMN_TEXT ? "TEXT" : "INTEGER");
+	snprintf(wanted + used, sizeof(wanted) - used, ",prev_hash:BLOB,hash:BLOB");
+	value_of(f, "SELECT group_concat(name || ':' || type) FROM pragma_table_info('meter')",
+		 text, sizeof(text));
+	assert_string_equal(text, wanted);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -231,6 +275,8 @@ int main(void)
 		T(a_locked_database_is_tried_again),
 		T(another_program_s_or_a_newer_database_is_refused),
 		T(a_long_wal_is_copied_back),
+		T(steps_of_the_schema_are_frozen),
+		T(the_table_has_the_columns_of_the_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/settings/settings.h"
 #include "sandbox/sandbox.h"
 
 struct services {
@@ -111,26 +112,45 @@ static bool hosts_hold(const struct wire_service_put *p)
 	return text_terminated(p->prefix, sizeof(p->prefix)) && prefix_holds(p->prefix);
 }
 
+/* A number of the record: within the bounds that the row of its setting has for root. */
 static const struct bound {
-	const char *name;
+	enum setting_id setting;
 	size_t offset;
+	const char *name; /* of what is no setting */
 	uint32_t min, max;
 } bounds[] = {
-	{"memory", offsetof(struct wire_service_put, memory_mb), 16, 1048576},
-	{"cpu", offsetof(struct wire_service_put, cpu_milli), 0, 1024000},
-	{"pids", offsetof(struct wire_service_put, pids_max), 1, 1000000},
-	{"scratch", offsetof(struct wire_service_put, scratch_mb), 1, 1048576},
-	{"maxDuration", offsetof(struct wire_service_put, max_duration_ms), 1, 86400000},
-	{"initTimeout", offsetof(struct wire_service_put, init_timeout_ms), 1, 3600000},
-	{"stopGrace", offsetof(struct wire_service_put, stop_grace_ms), 0, 3600000},
-	{"maxConcurrency", offsetof(struct wire_service_put, concurrency_max), 1, 65535},
-	{"minInstances", offsetof(struct wire_service_put, instances_min), 0, INSTANCES_MAX},
-	{"maxInstances", offsetof(struct wire_service_put, instances_max), 1, INSTANCES_MAX},
-	{"timers", offsetof(struct wire_service_put, timers), 0, WIRE_TIMERS_COUNT - 1},
-	{"upstream", offsetof(struct wire_service_put, upstream), 0, WIRE_HTTP_COUNT - 1},
-	{"share", offsetof(struct wire_service_put, share_permille), 0, 1000},
-	{"layers", offsetof(struct wire_service_put, layer_count), 1, IMAGE_LAYERS_MAX},
+	{SETTING_MEMORY, offsetof(struct wire_service_put, memory_mb)},
+	{SETTING_CPU, offsetof(struct wire_service_put, cpu_milli)},
+	{SETTING_PIDS, offsetof(struct wire_service_put, pids_max)},
+	{SETTING_SCRATCH, offsetof(struct wire_service_put, scratch_mb)},
+	{SETTING_MAX_DURATION, offsetof(struct wire_service_put, max_duration_ms)},
+	{SETTING_INIT_TIMEOUT, offsetof(struct wire_service_put, init_timeout_ms)},
+	{SETTING_STOP_GRACE, offsetof(struct wire_service_put, stop_grace_ms)},
+	{SETTING_FREEZE_AFTER, offsetof(struct wire_service_put, freeze_after_ms)},
+	{SETTING_HIBERNATE, offsetof(struct wire_service_put, hibernate_ms)},
+	{SETTING_MAX_CONCURRENCY, offsetof(struct wire_service_put, concurrency_max)},
+	{SETTING_MIN_INSTANCES, offsetof(struct wire_service_put, instances_min)},
+	{SETTING_MAX_INSTANCES, offsetof(struct wire_service_put, instances_max)},
+	{SETTING_TIMERS, offsetof(struct wire_service_put, timers)},
+	{SETTING_UPSTREAM, offsetof(struct wire_service_put, upstream)},
+	{SETTING_NONE, offsetof(struct wire_service_put, share_permille), "share", 0, 1000},
+	{SETTING_NONE, offsetof(struct wire_service_put, layer_count), "layers", 1,
+	 IMAGE_LAYERS_MAX},
 };
+
+static int bound_check(const struct bound *b, const struct wire_service_put *put, char *err,
+		       size_t err_size)
+{
+	const struct setting *s = b->setting ? setting_of(b->setting) : NULL;
+	uint32_t value = *(const uint32_t *)((const char *)put + b->offset);
+	int64_t min = s ? s->root_min : b->min, max = s ? s->root_max : b->max;
+
+	if (value >= min && value <= max)
+		return 0;
+	(void)text_format(err, err_size, "%s: %u does not fit (%lld..%lld)", s ? s->name : b->name,
+			  value, (long long)min, (long long)max);
+	return -EINVAL;
+}
 
 int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 {
@@ -138,15 +158,9 @@ int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 		(void)text_format(err, err_size, "the name of a service is a DNS label");
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
-		uint32_t value = *(const uint32_t *)((const char *)put + bounds[i].offset);
-
-		if (value >= bounds[i].min && value <= bounds[i].max)
-			continue;
-		(void)text_format(err, err_size, "%s: %u does not fit (%u..%u)", bounds[i].name,
-				  value, bounds[i].min, bounds[i].max);
-		return -EINVAL;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+		if (bound_check(&bounds[i], put, err, err_size) < 0)
+			return -EINVAL;
 	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec)) {
 		(void)text_format(err, err_size, "the record of service '%s' is malformed",
 				  put->name);

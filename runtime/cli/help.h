@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `ebb help` says, as tables; `ebb help --json` and the documents are made from the same. */
+#ifndef EBB_CLI_HELP_H
+#define EBB_CLI_HELP_H
+
+struct help_line {
+	const char *name; /* NULL ends a table */
+	const char *help;
+};
+
+extern const struct help_line help_exits[];
+extern const struct help_line help_environment[];
+
+/* help_json.c: verbs, options, exits, environment and the vocabulary of ebb.json as one document on
+ * standard output. An exit code of the CLI. */
+int help_document(void);
+
+#endif
