@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/api/calls.h"
+#include "runtime/api/meanings.h"
 #include "runtime/api/request.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -82,20 +83,9 @@ static const struct meaning {
 	int err, status;
 	const char *mend;
 } meanings[] = {
-	{ENOENT, 404, "ebb ls, ebb ps and ebb image ls show what there is"},
-	{ESRCH, 404, "ebb ls, ebb ps and ebb image ls show what there is"},
-	{EBUSY, 503, "try again in a moment"},
-	{EAGAIN, 409, "it is busy just now; try again in a moment"},
-	{ENOBUFS, 503, "try again in a moment"},
-	{EINVAL, 422, NULL},
-	{EBADMSG, 422, "the archive is damaged or of another format; make it again"},
-	{E2BIG, 413, NULL},
-	{EFBIG, 413, NULL},
-	{ENOSPC, 507, "free some space: ebb image gc"},
-	{EPIPE, 503, "see the log of ebbd; it starts what died again"},
-	{ETIMEDOUT, 504, "see the log of ebbd and try again"},
-	{EPERM, 409, NULL},
-	{EEXIST, 409, NULL},
+#define X(err, status, mend, when) {err, status, mend},
+	API_MEANINGS(X)
+#undef X
 };
 
 void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer)

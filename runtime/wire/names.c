@@ -20,32 +20,9 @@ static const char *const down_names[WIRE_DOWN_CAUSE_COUNT] = {
 	[WIRE_DOWN_UNRESPONSIVE] = "unresponsive",
 };
 
-static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {
-	[WIRE_EVENT_SERVICE_UP] = "service_up",
-	[WIRE_EVENT_SERVICE_GONE] = "service_gone",
-	[WIRE_EVENT_INSTANCE_STARTING] = "instance_starting",
-	[WIRE_EVENT_INSTANCE_READY] = "instance_ready",
-	[WIRE_EVENT_INSTANCE_FROZEN] = "instance_frozen",
-	[WIRE_EVENT_INSTANCE_THAWED] = "instance_thawed",
-	[WIRE_EVENT_INSTANCE_STOPPED] = "instance_stopped",
-	[WIRE_EVENT_INSTANCE_RETIRED] = "instance_retired",
-	[WIRE_EVENT_INSTANCE_FAILED] = "instance_failed",
-	[WIRE_EVENT_IMAGE_IMPORTED] = "image_imported",
-	[WIRE_EVENT_GATEWAY_UP] = "gateway_up",
-	[WIRE_EVENT_GATEWAY_LOST] = "gateway_lost",
-	[WIRE_EVENT_INSTANCE_EVICTED] = "instance_evicted",
-	[WIRE_EVENT_INSTANCE_SATURATED] = "instance_saturated",
-	[WIRE_EVENT_INSTANCE_RELIEVED] = "instance_relieved",
-	[WIRE_EVENT_CONCURRENCY_CHANGED] = "concurrency_changed",
-	[WIRE_EVENT_REQUESTS_REFUSED] = "requests_refused",
-	[WIRE_EVENT_START_REFUSED] = "start_refused",
-	[WIRE_EVENT_INSTANCE_UNRESPONSIVE] = "instance_unresponsive",
-	[WIRE_EVENT_REQUEST_BANNED] = "request_banned",
-	[WIRE_EVENT_INSTANCE_CHOSEN] = "instance_chosen",
-	[WIRE_EVENT_PROGRAM_DIED] = "program_died",
-	[WIRE_EVENT_SERVICE_MUTED] = "service_muted",
-	[WIRE_EVENT_LOOP_STALLED] = "loop_stalled",
-};
+#define X(kind, name, words) [WIRE_EVENT_##kind] = #name,
+static const char *const event_names[WIRE_EVENT_KIND_COUNT] = {WIRE_EVENT_KINDS(X)};
+#undef X
 
 static const char *const choice_names[WIRE_CHOICE_COUNT] = {
 	[WIRE_CHOICE_ONLY] = "only",   [WIRE_CHOICE_FULLEST] = "fullest",

@@ -442,14 +442,34 @@ struct wire_log_pipe {
 };
 
 /* clang-format off */
+/* What users read of it stands behind its name: docs/reference/events.md is made from this. */
 #define WIRE_EVENT_KINDS(X) \
-	X(SERVICE_UP) X(SERVICE_GONE) X(INSTANCE_STARTING) X(INSTANCE_READY) X(INSTANCE_FROZEN) \
-	X(INSTANCE_THAWED) X(INSTANCE_STOPPED) X(INSTANCE_FAILED) X(IMAGE_IMPORTED) X(GATEWAY_UP) \
-	X(GATEWAY_LOST) X(INSTANCE_SATURATED) X(INSTANCE_RELIEVED) X(CONCURRENCY_CHANGED) \
-	X(REQUESTS_REFUSED) X(START_REFUSED) X(INSTANCE_UNRESPONSIVE) X(INSTANCE_RETIRED) \
-	X(REQUEST_BANNED) X(INSTANCE_EVICTED) X(INSTANCE_CHOSEN) X(PROGRAM_DIED) X(SERVICE_MUTED) X(LOOP_STALLED)
+	X(SERVICE_UP, service_up, "A service is taken up, or a new revision of it") \
+	X(SERVICE_GONE, service_gone, "A service was removed") \
+	X(INSTANCE_STARTING, instance_starting, "An instance is being started: why, with the numbers") \
+	X(INSTANCE_READY, instance_ready, "It accepts connections") \
+	X(INSTANCE_FROZEN, instance_frozen, "It was frozen") \
+	X(INSTANCE_THAWED, instance_thawed, "It was thawed") \
+	X(INSTANCE_STOPPED, instance_stopped, "It ended as it was told to") \
+	X(INSTANCE_FAILED, instance_failed, "It could not start, or ended by itself: exit code, signal, memory or a forbidden system call") \
+	X(IMAGE_IMPORTED, image_imported, "An image came into the store") \
+	X(GATEWAY_UP, gateway_up, "A gateway serves") \
+	X(GATEWAY_LOST, gateway_lost, "A gateway died; another one is started") \
+	X(INSTANCE_SATURATED, instance_saturated, "An instance has more to do than it can: the measure that says so") \
+	X(INSTANCE_RELIEVED, instance_relieved, "It has room again") \
+	X(CONCURRENCY_CHANGED, concurrency_changed, "The automatic limit of requests per instance moved") \
+	X(REQUESTS_REFUSED, requests_refused, "Requests were answered 503: sums by cause, at most every 5 s") \
+	X(START_REFUSED, start_refused, "No instance is started although one is wanted: why, with the numbers") \
+	X(INSTANCE_UNRESPONSIVE, instance_unresponsive, "It went on with a request after maxDuration and is replaced") \
+	X(INSTANCE_RETIRED, instance_retired, "It asked to be replaced") \
+	X(REQUEST_BANNED, request_banned, "Requests of a kind under which instances died are refused for a while") \
+	X(INSTANCE_EVICTED, instance_evicted, "It was stopped because its room was wanted") \
+	X(INSTANCE_CHOSEN, instance_chosen, "Requests go to another instance than before, or for another reason") \
+	X(PROGRAM_DIED, program_died, "One of ebb's own programs died: which, and by what") \
+	X(SERVICE_MUTED, service_muted, "What an instance says on its socket is not heard for a while, because reading it ended ebb-ipc") \
+	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU")
 /* clang-format on */
-#define X(name) WIRE_EVENT_##name,
+#define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 #undef X
 const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */

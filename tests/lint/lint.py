@@ -15,6 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import generated  # noqa: E402
 import named  # noqa: E402
 import prose  # noqa: E402
 import source  # noqa: E402
@@ -31,6 +32,7 @@ CHECKS = (
     ("threat-model", "names", named.threat_model),
     ("prose", "paragraphs", prose.prose),
     ("walks", "functions", named.walks),
+    ("generated", "documents", generated.generated),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),
     ("function-length", "functions", tools.function_length),

@@ -17,6 +17,8 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/host/network.h"
 
+#define CONFIG_LISTEN "127.0.0.1:8080"
+
 enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_LISTEN, KEY_TRUSTED };
 
 struct key {
@@ -24,63 +26,103 @@ struct key {
 	enum key_kind kind;
 	size_t offset, size; /* size: of a text field */
 	uint64_t min, max, initial;
+	const char *usual; /* of what is no number, for people */
 	const char *help;
 };
 
 /* clang-format off */
-#define TEXT(field, help_) \
+#define TEXT(field, usual_, help_) \
 	{ .name = #field, .kind = KEY_TEXT, .offset = offsetof(struct config, field), \
-	  .size = sizeof(((struct config *)0)->field), .help = help_ }
+	  .size = sizeof(((struct config *)0)->field), .usual = usual_, .help = help_ }
 #define NUMBER(field, min_, max_, initial_, help_) \
 	{ .name = #field, .kind = KEY_NUMBER, .offset = offsetof(struct config, field), \
 	  .min = min_, .max = max_, .initial = initial_, .help = help_ }
 
 static const struct key keys[] = {
-	{ .name = "listen", .kind = KEY_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
-	{ .name = "trusted", .kind = KEY_TRUSTED, .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
-	TEXT(root, "everything under this directory"),
-	TEXT(run_dir, "board, api.sock"),
-	TEXT(state_dir, "desired state (owned by ebb-api)"),
-	TEXT(log_dir, "output of functions (owned by ebb-api)"),
-	TEXT(ledger_dir, "the ledger (owned by ebb-ledger)"),
-	TEXT(image_dir, "the image store (0700)"),
-	TEXT(libexec_dir, "ebb's other programs"),
-	TEXT(cgroup, "name of the cgroup tree"),
-	TEXT(seccomp_policy, "seccomp policy of functions, a file; empty = ebb's own"),
-	TEXT(domain, "NAME.<domain> routes to service NAME"),
-	TEXT(node, "this host's name in usage records"),
-	TEXT(api_group, "group that may use api.sock"),
-	TEXT(log_level, "error, warn, info or debug"),
+	{ .name = "listen", .kind = KEY_LISTEN, .usual = CONFIG_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
+	{ .name = "trusted", .kind = KEY_TRUSTED, .usual = "nobody", .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
+	TEXT(root, "none: the places below", "everything under this directory"),
+	TEXT(run_dir, NULL, "board, api.sock"),
+	TEXT(state_dir, NULL, "desired state (owned by ebb-api)"),
+	TEXT(log_dir, NULL, "output of functions (owned by ebb-api)"),
+	TEXT(ledger_dir, NULL, "the ledger (owned by ebb-ledger)"),
+	TEXT(image_dir, NULL, "the image store (0700)"),
+	TEXT(libexec_dir, "where ebbd is", "ebb's other programs"),
+	TEXT(cgroup, "ebb; of its own with root", "name of the cgroup tree"),
+	TEXT(seccomp_policy, "ebb's own", "seccomp policy of functions, a file"),
+	TEXT(domain, "none", "NAME.<domain> routes to service NAME"),
+	TEXT(node, "the host's name", "this host's name in usage records"),
+	TEXT(api_group, "none", "group that may use api.sock"),
+	TEXT(log_level, "info", "error, warn, info or debug"),
 	NUMBER(gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
 	NUMBER(id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
 	NUMBER(armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
-	NUMBER(instances_max, 1, INSTANCES_MAX, 2000, "instances on this host"),
-	NUMBER(connections_max, 16, 19000, 4096, "client connections per gateway"),
-	NUMBER(queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway"),
-	NUMBER(queue_age_ms, 1, 600000, 30000, "longest wait before 503"),
-	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head"),
-	NUMBER(head_fields_max, 1, 128, 128, "header lines of a request"),
-	NUMBER(target_bytes_max, 64, 65536, 16384, "bytes of a request target"),
-	NUMBER(head_timeout_ms, 100, 600000, 20000, "time to complete a request head"),
-	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections"),
+	NUMBER(instances_max, 1, INSTANCES_MAX, 2000, "instances on this host; beyond: frozen ones go, then 503 OVERLOADED"),
+	NUMBER(connections_max, 16, 19000, 4096, "client connections per gateway; beyond: 503 OVERLOADED, closed"),
+	NUMBER(queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway; beyond: 503 OVERLOADED"),
+	NUMBER(queue_age_ms, 1, 600000, 30000, "longest wait for an instance; beyond: 503 OVERLOADED"),
+	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head; beyond: 431 HEAD_TOO_LARGE"),
+	NUMBER(head_fields_max, 1, 128, 128, "header lines of a request; beyond: 431 HEAD_TOO_LARGE"),
+	NUMBER(target_bytes_max, 64, 65536, 16384, "bytes of a request target; beyond: 414 TARGET_TOO_LONG"),
+	NUMBER(head_timeout_ms, 100, 600000, 20000, "from the first byte of a head to its last; beyond: 408 REQUEST_TIMEOUT (a PROXY header: closed)"),
+	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections; beyond: closed"),
 	NUMBER(access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
-	NUMBER(body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body; 0 = any"),
-	NUMBER(body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any"),
+	NUMBER(body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body, decoded; 0 = any; beyond: 413 BODY_TOO_LARGE"),
+	NUMBER(body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any; below: 408 BODY_TOO_SLOW, or the end of an answer"),
 	NUMBER(body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
-	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address and gateway; 0 = any"),
-	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any"),
-	NUMBER(h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2"),
+	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address (IPv6: /64) and gateway; 0 = any; beyond: 503 TOO_MANY_CONNECTIONS, closed"),
+	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any; the last answer says connection: close"),
+	NUMBER(h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2; beyond: REFUSED_STREAM"),
 	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
-	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit"),
-	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host: below it frozen ones go first"),
+	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit; beyond: frozen ones go, then 503 OVERLOADED"),
+	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host; below: frozen ones go"),
 	NUMBER(image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
 	NUMBER(image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
 	NUMBER(image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
 	NUMBER(import_step_s, 1, 86400, 600, "time of one step of an import"),
-	NUMBER(scratch_mb, 1, 1048576, 512, "writable layer of an instance, unless set"),
 };
 /* clang-format on */
+
+/* Where each directory is with and without --root. */
+static const struct place {
+	size_t offset;
+	const char *below_root, *usual;
+} places[] = {
+	{offsetof(struct config, run_dir), "run", "/run/ebb"},
+	{offsetof(struct config, state_dir), "state", "/var/lib/ebb/state"},
+	{offsetof(struct config, log_dir), "log", "/var/log/ebb"},
+	{offsetof(struct config, ledger_dir), "ledger", "/var/lib/ebb/ledger"},
+	{offsetof(struct config, image_dir), "images", "/var/lib/ebb/images"},
+};
+
+static const struct place *place_of(const struct key *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (key->kind == KEY_TEXT && places[i].offset == key->offset)
+			return &places[i];
+	return NULL;
+}
+
+bool config_row(size_t index, struct config_row *out)
+{
+	const struct key *k = index < ARRAY_LEN(keys) ? &keys[index] : NULL;
+	const struct place *place = k ? place_of(k) : NULL;
+
+	if (!k)
+		return false;
+	*out = (struct config_row){.name = k->name, .help = k->help};
+	if (k->kind == KEY_NUMBER) {
+		snprintf(out->usual, sizeof(out->usual), "%" PRIu64, k->initial);
+		snprintf(out->allowed, sizeof(out->allowed), "%" PRIu64 "..%" PRIu64, k->min,
+			 k->max);
+	} else {
+		snprintf(out->usual, sizeof(out->usual), "%s", place ? place->usual : k->usual);
+	}
+	if (place)
+		out->below_root = place->below_root;
+	return true;
+}
 
 static int fail(char *err, size_t err_size, const char *where, const char *fmt, const char *a,
 		const char *b)
@@ -211,14 +253,17 @@ static int read_file(struct config *c, const char *path, char *err, size_t err_s
 
 static void print_help(void)
 {
+	struct config_row row;
+
 	puts("Usage: ebbd [--root DIR] [--listen ADDR:PORT[,proxy]]... [--gateways N] [--config "
 	     "FILE]\n"
 	     "            [--set KEY=VALUE]... [-T]\n"
 	     "Serves functions on this host; runs in the foreground, logs to stderr.\n"
 	     "  -T  print the configuration in force and exit\n\n"
 	     "Keys of the configuration file and of --set:");
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		printf("  %-23s %s\n", keys[i].name, keys[i].help);
+	for (size_t i = 0; config_row(i, &row); i++)
+		printf("  %-23s %s (%s%s%s)\n", row.name, row.help, row.usual,
+		       *row.allowed ? "; " : "", row.allowed);
 }
 
 static int set_pair(struct config *c, char *pair, char *err, size_t err_size)
@@ -270,18 +315,6 @@ static int parse_arguments(struct config *c, int argc, char **argv, char *err, s
 			 argv[optind], "");
 	return r;
 }
-
-/* Where each directory is with and without --root. */
-static const struct place {
-	size_t offset;
-	const char *below_root, *usual;
-} places[] = {
-	{offsetof(struct config, run_dir), "run", "/run/ebb"},
-	{offsetof(struct config, state_dir), "state", "/var/lib/ebb/state"},
-	{offsetof(struct config, log_dir), "log", "/var/log/ebb"},
-	{offsetof(struct config, ledger_dir), "ledger", "/var/lib/ebb/ledger"},
-	{offsetof(struct config, image_dir), "images", "/var/lib/ebb/images"},
-};
 
 static int make_absolute(char *path, size_t size)
 {
@@ -356,7 +389,7 @@ int config_load(int argc, char **argv, struct config *out, char *err, size_t err
 	if (r != 0)
 		return r;
 	if (c.listener_count == 0)
-		(void)set_listen(&c, "127.0.0.1:8080", "default", err, err_size);
+		(void)set_listen(&c, CONFIG_LISTEN, "default", err, err_size);
 	if (c.proxy_listeners && c.trusted_count == 0)
 		return fail(err, err_size, "trusted",
 			    "nobody may connect to a listener with ,proxy: ", "",

@@ -34,7 +34,7 @@ struct config {
 	struct wire_network trusted[TRUSTED_MAX];
 	uint32_t trusted_count;
 	uint64_t image_max_mb, image_file_max_mb, image_entries_max, import_step_s;
-	uint64_t scratch_mb, memory_max_mb, memory_reserve_mb;
+	uint64_t memory_max_mb, memory_reserve_mb;
 	char log_level[16];
 	bool print_only; /* -T */
 };
@@ -43,5 +43,15 @@ struct config {
  * sentence in err saying what, where and what is allowed. */
 int config_load(int argc, char **argv, struct config *out, char *err, size_t err_size);
 void config_print(const struct config *c);
+
+/* A row of the table of settings, as help and documents show it. */
+struct config_row {
+	const char *name, *help;
+	const char *below_root; /* of a directory: its name below --root, or NULL */
+	char usual[48], allowed[48];
+};
+
+/* false behind the last one. */
+bool config_row(size_t index, struct config_row *out);
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an errno of another program means to the caller of the REST API: status, what can be done
+ * (NULL: the sentence says it), and when it comes. docs/reference/errors.md is made from this.
+ */
+#ifndef EBB_API_MEANINGS_H
+#define EBB_API_MEANINGS_H
+
+/* clang-format off */
+#define API_MEANINGS(X) \
+	X(ENOENT, 404, "ebb ls, ebb ps and ebb image ls show what there is", "what was named is not there") \
+	X(ESRCH, 404, "ebb ls, ebb ps and ebb image ls show what there is", "the instance ended meanwhile") \
+	X(EBUSY, 503, "try again in a moment", "a table of ebb is full or locked") \
+	X(EAGAIN, 409, "it is busy just now; try again in a moment", "the instance has work") \
+	X(ENOBUFS, 503, "try again in a moment", "too much is asked at once") \
+	X(EINVAL, 422, NULL, "ebbd refused what was asked") \
+	X(EBADMSG, 422, "the archive is damaged or of another format; make it again", "an image that cannot be read") \
+	X(E2BIG, 413, NULL, "an image beyond a limit of ebbd") \
+	X(EFBIG, 413, NULL, "a file of an image beyond a limit of ebbd") \
+	X(ENOSPC, 507, "free some space: ebb image gc", "no room on the disk or in a table") \
+	X(EPIPE, 503, "see the log of ebbd; it starts what died again", "a program of ebb died meanwhile") \
+	X(ETIMEDOUT, 504, "see the log of ebbd and try again", "a program of ebb did not answer in time") \
+	X(EPERM, 409, NULL, "its state does not allow it") \
+	X(EEXIST, 409, NULL, "it is there already")
+/* clang-format on */
+
+#endif

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of runtime/settings/ as JSON Schema: for ebb.json, and for the REST API."""
+
+DURATION = {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}
+NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+SERVICES_MAX = 1024  # SPEC_SERVICES_MAX of runtime/cli/spec.h
+
+# What only the API has to say of a setting.
+SAID_BY_API = {
+    "runtime": "for people to see; nothing follows from it",
+    "routePrefix": "\"/api\" matches /api and /api/...; \"\" and \"/\" match everything",
+    "env": "at most 16384 bytes in all; PORT, EBB_* and LISTEN_* are set by ebb; null keeps the value that the"
+           " service has, so that an answer can be sent back",
+}
+
+
+def unit(row):
+    """In which unit a number is written, for people."""
+    if row["kind"] == "time":
+        return "ms" if row["unit_ms"] == 1 else "seconds"
+    return row.get("unit", "")
+
+
+def said(row):
+    return row["help"] + (f" ({unit(row)})" if unit(row) else "")
+
+
+def bounds(row, in_file):
+    scale = row.get("unit_ms", 1)
+    found = {"type": "integer", "minimum": -(-row["min"] // scale)}
+    if not (in_file and row.get("open_ended")):
+        found["maximum"] = row["max"] // scale
+    return found
+
+
+def number(row, in_file):
+    ways = [bounds(row, in_file)]
+    if row["kind"] == "time":
+        ways.append({"$ref": "#/$defs/duration"} if in_file else DURATION)
+    if "zero" in row:
+        ways.append({"const": row["zero"]})
+    found = ways[0] if len(ways) == 1 else {"anyOf": ways}
+    found["default"] = row["fallback"] // row.get("unit_ms", 1) if "fallback" in row else row["zero"]
+    return found
+
+
+def text(row, in_file):
+    if in_file and "words" in row:
+        return {"enum": row["words"]}
+    found = {"type": "string"}
+    if in_file:
+        found["minLength"] = 1
+    if "max" in row:
+        found["maxLength"] = row["max"]
+    return found
+
+
+def path(row, in_file):
+    found = {"type": "string", "maxLength": row["max"]}
+    if in_file:
+        found["pattern"] = "^/[^?#% \\\\\"]*$"
+    return found
+
+
+def listed(row, _):
+    found = {"type": "array", "items": {"enum": row["words"]} if "words" in row else {"type": "string"}}
+    if "max" in row:
+        found["maxItems"] = row["max"]
+    return found
+
+
+def mapped(_, in_file):
+    return {"type": "object", "additionalProperties": {"type": "string" if in_file else ["string", "null"]}}
+
+
+SHAPES = {
+    "number": number, "time": number, "text": text, "path": path, "list": listed, "map": mapped,
+    "bool": lambda row, _: {"type": "boolean", "default": False},
+    "word": lambda row, _: {"enum": row["words"], "default": row["default"]},
+}
+
+
+def of_setting(row, in_file):
+    found = SHAPES[row["kind"]](row, in_file)
+    found["description"] = (not in_file and SAID_BY_API.get(row["name"])) or said(row)
+    return found
+
+
+def members(facts, place, in_file):
+    where = "in_file" if in_file else "in_api"
+    return {row["name"]: of_setting(row, in_file) for row in facts["cli"]["settings"]
+            if row["place"] == place and row[where] and row["kind"] != "object"}
+
+
+def accepted(facts, place):
+    """Words that are taken and mean nothing here."""
+    return {key["name"]: {"deprecated": True, "description": f"accepted, not supported: {key['help']}"}
+            for key in facts["cli"]["keys"] if key["place"] == place and key["use"] == "ignored"}
+
+
+def of_file(facts):
+    """docs/ebb.schema.json, by which editors complete."""
+    help_of = {row["name"]: row["help"] for row in facts["cli"]["settings"]}
+    service = {**members(facts, "service", True), "ebb": {"$ref": "#/$defs/ebb"}, **accepted(facts, "service")}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ebb.json",
+        "description": "Services for ebb deploy and ebb up. Keys that ebb does not know only warn.",
+        "type": "object",
+        "properties": {
+            "$schema": {"type": "string", "description": "for editors"},
+            "services": {"$ref": "#/$defs/services"},
+            "experimentalServices": {"$ref": "#/$defs/services", "deprecated": True,
+                                     "description": "the old name of services"},
+            **accepted(facts, "file"),
+        },
+        "anyOf": [{"required": ["services"]}, {"required": ["experimentalServices"]}],
+        "$defs": {
+            "services": {
+                "type": "object", "minProperties": 1, "maxProperties": SERVICES_MAX,
+                "propertyNames": {"pattern": NAME}, "additionalProperties": {"$ref": "#/$defs/service"},
+            },
+            "duration": DURATION,
+            "service": {
+                "type": "object", "properties": service,
+                "if": {"properties": {"runtime": {"const": "container"}}, "required": ["runtime"]},
+                "then": {"required": ["entrypoint"]},
+            },
+            "ebb": {"type": "object", "description": help_of["ebb"], "properties": members(facts, "ebb", True)},
+        },
+    }
+
+
+def in_openapi(facts, document):
+    """docs/openapi.json with the settings as the tables have them now; the rest stays."""
+    settings = members(facts, "service", False)
+    settings["ebb"] = {"type": "object", "properties": members(facts, "ebb", False)}
+    shown = {**settings, "env": {"type": "object", "additionalProperties": {"type": "null"},
+                                 "description": "the names; answers never hold a value"}}
+    for name, rows in (("ServiceSettings", settings), ("Service", shown), ("ServiceChange", shown)):
+        there = document["components"]["schemas"][name]["properties"]
+        own = {key: value for key, value in there.items() if key not in rows}
+        document["components"]["schemas"][name]["properties"] = {**own, **rows}
+    return document
