@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses ebb.json, checks it against the table of settings, and makes the API's request of it. Refuses
- * all wrong values at once, each with path, value and allowed range; unknown keys only warn.
+ * Parses ebb.json, checks it against the table of settings, and makes the API's request of it.
+ * Refuses all wrong values at once, each with path, value and allowed range; unknown keys only
+ * warn.
  */
 #ifndef EBB_CLI_SPEC_H
 #define EBB_CLI_SPEC_H
