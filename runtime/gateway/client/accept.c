@@ -15,7 +15,7 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 	struct client *c = client_slot(g);
 
 	if (!c) {
-		reply_full(fd, REPLY_NO_SLOT);
+		reply_full(fd, EDGE_NO_SLOT);
 		fd_close(&fd);
 		return;
 	}

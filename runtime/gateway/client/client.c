@@ -26,7 +26,7 @@ static void set_idle_deadline(struct gateway *g, struct client *c)
 void client_begin(struct gateway *g, struct client *c)
 {
 	if (!peer_admit(g, c)) {
-		reply_full(c->s.fd, REPLY_ADDRESS);
+		reply_full(c->s.fd, EDGE_TOO_MANY_CONNECTIONS);
 		client_close(g, c);
 		return;
 	}
@@ -318,7 +318,7 @@ static void took_too_long(struct gateway *g, struct client *c)
 	uint32_t limit_ms = g->routes.services[c->x.service].record.max_duration_ms;
 
 	exchange_leave(g, c);
-	reply_error(g, c, 504, "MAX_DURATION", 0,
+	reply_error(g, c, EDGE_MAX_DURATION, 0,
 		    "The function did not finish within its maxDuration of %u ms.", limit_ms);
 }
 

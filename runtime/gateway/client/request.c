@@ -186,17 +186,16 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 	exchange_begin(g, c, head);
 	if (r > 0) {
 		stream_consume(&g->io, &c->s, head_bytes);
-		reply_error(g, c, r, r == 426 ? "UPGRADE_REQUIRED" : "BAD_REQUEST", 0,
+		reply_error(g, c, r == 426 ? EDGE_UPGRADE_REQUIRED : EDGE_BAD_HANDSHAKE, 0,
 			    "The WebSocket handshake was refused: %s.", why);
 		return;
 	}
 	if (!s || !g->routes_known) { /* a service may have come before its shares of traffic */
 		stream_consume(&g->io, &c->s, head_bytes);
 		if (g->routes_known)
-			reply_error(g, c, 404, "NO_SERVICE", 0,
-				    "No service has this host or path.");
+			reply_error(g, c, EDGE_NO_SERVICE, 0, "No service has this host or path.");
 		else
-			reply_error(g, c, 503, "STARTING", 1,
+			reply_error(g, c, EDGE_STARTING, 1,
 				    "ebb starts and does not know its services yet.");
 		return;
 	}
@@ -217,34 +216,14 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 	if (r == -EFBIG) {
 		reply_body_too_large(g, c);
 	} else if (r == -EBADMSG) {
-		reply_error(g, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
+		reply_error(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
 	} else if (r < 0) {
 		g->count.no_buffer++;
-		reply_error(g, c, 503, "OVERLOADED", 1, "The gateway has no buffer left.");
+		reply_error(g, c, EDGE_OVERLOADED, 1, "The gateway has no buffer left.");
 	} else {
 		if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(g->io.buffers))
 			stream_recv(&g->io, &c->s); /* to see the client go away */
 		dispatch_request(g, c);
-	}
-}
-
-static const char *code_of(int status)
-{
-	switch (status) {
-	case 408:
-		return "REQUEST_TIMEOUT";
-	case 414:
-		return "TARGET_TOO_LONG";
-	case 417:
-		return "EXPECTATION_FAILED";
-	case 431:
-		return "HEAD_TOO_LARGE";
-	case 501:
-		return "NOT_IMPLEMENTED";
-	case 505:
-		return "VERSION_NOT_SUPPORTED";
-	default:
-		return "BAD_REQUEST";
 	}
 }
 
@@ -256,7 +235,7 @@ void request_refuse(struct gateway *g, struct client *c, int status, const char 
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	g->count.requests++;
 	account_begin(g, c, NULL);
-	reply_error(g, c, status, code_of(status), 0, "The request was refused: %s.", why);
+	reply_error(g, c, edge_of_head(status), 0, "The request was refused: %s.", why);
 }
 
 /* Empty lines before a request line are tolerated (RFC 9112 section 2.2), if they are that. */

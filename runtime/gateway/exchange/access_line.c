@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/account.h"
+#include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/exchange/gateway.h"
 #include "runtime/gateway/message/serialize.h"
 
@@ -59,7 +60,7 @@ static void put_answer(struct writer *w, struct gateway *g, const struct exchang
 
 	put_number(w, "status", x->status);
 	if (x->error)
-		put_text(w, "error", x->error, strlen(x->error));
+		put_text(w, "error", edge_row(x->error)->code, strlen(edge_row(x->error)->code));
 	if (x->aborted)
 		writer_lit(w, ",\"aborted\":true");
 	if (x->routed)

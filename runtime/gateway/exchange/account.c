@@ -9,6 +9,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/access_line.h"
+#include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/exchange/gateway.h"
 
 int account_init(struct account *a, int stats_fd, int access_fd, uint32_t access_every,
@@ -65,25 +66,6 @@ static enum service_counter status_counter(const struct exchange *x)
 	return class >= 1 && class <= ARRAY_LEN(by_class) ? by_class[class - 1] : SERVICE_aborted;
 }
 
-static enum service_counter error_counter(const char *code)
-{
-	static const struct {
-		const char *code;
-		enum service_counter counter;
-	} kinds[] = {
-		{"OVERLOADED", SERVICE_error_overloaded},
-		{"INSTANCE_CRASHED", SERVICE_error_crashed},
-		{"BAD_RESPONSE", SERVICE_error_bad_response},
-		{"MAX_DURATION", SERVICE_error_max_duration},
-		{"BAD_REQUEST", SERVICE_error_bad_request},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(kinds[i].code, code) == 0)
-			return kinds[i].counter;
-	return SERVICE_error_other;
-}
-
 _Static_assert((int)SERVICE_chosen_older - (int)SERVICE_chosen_only == (int)WIRE_CHOICE_OLDER,
 	       "counters of choices stand in the order of their reasons");
 
@@ -100,7 +82,7 @@ static void count(struct service_stats *s, const struct exchange *x, uint64_t no
 
 	add(s, x->aborted ? SERVICE_aborted : status_counter(x), 1);
 	if (x->error)
-		add(s, error_counter(x->error), 1);
+		add(s, edge_row(x->error)->service, 1);
 	if (x->dispatched_ns)
 		add(s,
 		    x->cold     ? SERVICE_start_cold

@@ -31,7 +31,7 @@ void answer_speaks(struct gateway *g, struct client *c, struct upstream *u, bool
 	enum speaks now = http2 ? SPEAKS_HTTP2 : SPEAKS_HTTP1;
 
 	if (!i || (i->upstream != WIRE_HTTP_AUTO) || (i->told && i->speaks != now)) {
-		reply_error(g, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.",
+		reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.",
 			    i ? wrong_protocol(i, http2) : "its instance ended");
 		return;
 	}
@@ -43,7 +43,7 @@ void answer_speaks(struct gateway *g, struct client *c, struct upstream *u, bool
 		dispatch_anew(g, c, -EPROTO);
 		return;
 	}
-	reply_error(g, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.",
+	reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.",
 		    wrong_protocol(i, http2));
 }
 
@@ -124,7 +124,7 @@ static void on_event(void *self, struct upstream *u, enum upstream_event event, 
 		on_bytes(g, c, u);
 		break;
 	case UPSTREAM_FULL:
-		reply_error(g, c, 502, "BAD_RESPONSE", 0, "The head of the response is too large.");
+		reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The head of the response is too large.");
 		break;
 	case UPSTREAM_END:
 		on_end(g, c, u, err);
@@ -155,10 +155,10 @@ static void refuse(struct gateway *g, struct client *c, const struct upstream_en
 	if (end->others && dispatch_repeatable(c))
 		dispatch_anew(g, c, end->err);
 	else if (end->kind == UPSTREAM_RESET)
-		reply_error(g, c, 502, "BAD_RESPONSE", 0,
+		reply_error(g, c, EDGE_BAD_RESPONSE, 0,
 			    "The function reset the stream without an answer (%s).", end->why);
 	else
-		reply_error(g, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.",
+		reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.",
 			    end->why ? end->why : "it was no answer");
 }
 

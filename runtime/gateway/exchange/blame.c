@@ -96,8 +96,8 @@ bool blame_refuses(struct gateway *g, struct client *c)
 	if (!b || b->until_ns <= now_ns)
 		return false;
 	g->count.banned++;
-	reply_error(g, c, 503, "INSTANCE_CRASHED",
-		    (uint32_t)((b->until_ns - now_ns) / NS_PER_SEC) + 1, "%s", b->text);
+	reply_error(g, c, EDGE_BANNED, (uint32_t)((b->until_ns - now_ns) / NS_PER_SEC) + 1, "%s",
+		    b->text);
 	return true;
 }
 
@@ -222,7 +222,7 @@ void blame_crashed(struct gateway *g, struct client *c)
 	char detail[16] = "";
 
 	if (i->generation != c->x.generation || i->up) {
-		reply_error(g, c, 502, "INSTANCE_CRASHED", 0,
+		reply_error(g, c, EDGE_INSTANCE_CRASHED, 0,
 			    "The instance %s closed the connection without an answer.",
 			    i->generation == c->x.generation ? i->id : "");
 		return;
@@ -231,7 +231,7 @@ void blame_crashed(struct gateway *g, struct client *c)
 		(void)text_format(detail, sizeof(detail), " %d", i->down_detail);
 	if (c->x.deaths > 1)
 		twice = " Two instances ended under it; it gets no third.";
-	reply_error(g, c, 502, "INSTANCE_CRASHED", 0,
+	reply_error(g, c, EDGE_INSTANCE_CRASHED, 0,
 		    "The instance %s %s%s while it had this request.%s", i->id,
 		    cause_text(i->down_cause), detail, twice);
 }

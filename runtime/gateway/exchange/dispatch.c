@@ -191,7 +191,7 @@ static void enqueue(struct gateway *g, struct client *c)
 		g->count.queue_full++;
 		s->refused_full++;
 		queue_tell(g, c->x.service);
-		reply_error(g, c, 503, "OVERLOADED", queue_retry_after_s(g, s),
+		reply_error(g, c, EDGE_OVERLOADED, queue_retry_after_s(g, s),
 			    "Too many requests wait for an instance.");
 		return;
 	}
@@ -219,7 +219,7 @@ static bool find_service(struct gateway *g, struct client *c)
 void dispatch_request(struct gateway *g, struct client *c)
 {
 	if (!find_service(g, c)) {
-		reply_error(g, c, 404, "NO_SERVICE", 0, "The service was removed.");
+		reply_error(g, c, EDGE_NO_SERVICE, 0, "The service was removed.");
 		return;
 	}
 	if (g->ban_count > 0 && blame_refuses(g, c))
@@ -434,7 +434,7 @@ void dispatch_expired(struct gateway *g, struct client *c)
 	g->count.queue_expired++;
 	s->refused_late++;
 	queue_tell(g, c->x.service);
-	reply_error(g, c, 503, "OVERLOADED", retry_after_s,
+	reply_error(g, c, EDGE_OVERLOADED, retry_after_s,
 		    "No instance had room for this request in time.");
 }
 
@@ -494,10 +494,10 @@ void dispatch_start_failed(struct gateway *g, const struct wire_start_failed *fa
 		struct client *c = &g->clients[s->queue_head - 1];
 
 		if (failed->retry_after_s)
-			reply_error(g, c, 503, "OVERLOADED", failed->retry_after_s, "%s",
+			reply_error(g, c, EDGE_OVERLOADED, failed->retry_after_s, "%s",
 				    failed->text);
 		else
-			reply_error(g, c, 502, "INSTANCE_CRASHED", 0,
+			reply_error(g, c, EDGE_INSTANCE_CRASHED, 0,
 				    "No instance could be started: %s", failed->text);
 	}
 }

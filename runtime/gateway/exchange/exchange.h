@@ -46,7 +46,7 @@ struct exchange {
 	bool routed, aborted; /* service is known; the client went away before the end */
 	uint8_t chosen;       /* enum wire_choice_reason, once it was dispatched */
 	uint16_t status;      /* as the client got it; 0 none */
-	const char *error;    /* x-ebb-error of an answer of ours */
+	uint8_t error;        /* enum edge_error: of an answer of ours */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
 	uint64_t sent_ns;                        /* to the present instance */
 	uint64_t kind;                           /* of request: method and path */

@@ -72,5 +72,5 @@ void load_gave_back(struct gateway *g, struct client *c)
 	}
 	s->refused_nacked++;
 	queue_tell(g, x->service);
-	reply_error(g, c, 503, "OVERLOADED", 1, "Every instance gave this request back.");
+	reply_error(g, c, EDGE_OVERLOADED, 1, "Every instance gave this request back.");
 }

@@ -86,7 +86,7 @@ bool pace_check(struct gateway *g, struct client *c)
 	}
 	if (before.for_body && c->pace.for_body && c->pace.received - before.received < least) {
 		g->count.slow_senders++;
-		reply_error(g, c, 408, "BODY_TOO_SLOW", 0,
+		reply_error(g, c, EDGE_BODY_TOO_SLOW, 0,
 			    "The body did not arrive at the least rate.");
 		return true;
 	}

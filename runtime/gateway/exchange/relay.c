@@ -15,8 +15,7 @@ static void broken(struct gateway *g, struct client *c, enum relay_way way, int 
 	if (err == -ENOBUFS)
 		g->count.no_buffer++;
 	if (way == RELAY_UP && err == -EBADMSG) {
-		c->x.keep_alive = false;
-		reply_error(g, c, 400, "BAD_REQUEST", 0, "The chunked body is malformed.");
+		reply_error(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
 		return;
 	}
 	if (way == RELAY_UP && err == -EFBIG) {

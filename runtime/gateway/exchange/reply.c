@@ -15,20 +15,6 @@
 
 #define SEND_REPLY_NS (5 * NS_PER_SEC)
 
-static void count_error(struct gateway *g, int status)
-{
-	if (status == 502)
-		g->count.error_502++;
-	else if (status == 503)
-		g->count.error_503++;
-	else if (status == 504)
-		g->count.error_504++;
-	else if (status < 500)
-		g->count.error_4xx++;
-	else
-		g->count.error_other++;
-}
-
 static void write_json_text(struct writer *w, const char *text)
 {
 	for (; *text; text++) {
@@ -56,15 +42,16 @@ static void write_body(struct writer *w, const struct exchange *x, const char *c
 }
 
 static void write_reply(struct writer *w, const struct exchange *x, struct http_slice date,
-			int status, const char *code, uint32_t retry_after_s, const char *message)
+			enum edge_error e, uint32_t retry_after_s, const char *message)
 {
+	const struct edge_row *row = edge_row(e);
 	char body_text[1024];
 	struct writer body = {body_text, body_text + sizeof(body_text), false};
-	const char *reason = status_reason(status);
+	const char *reason = status_reason(row->status);
 
-	write_body(&body, x, code, message);
+	write_body(&body, x, row->code, message);
 	writer_lit(w, "HTTP/1.1 ");
-	writer_u64(w, (uint64_t)status);
+	writer_u64(w, row->status);
 	writer_lit(w, " ");
 	writer_text(w, reason, strlen(reason));
 	writer_lit(w, "\r\ndate: ");
@@ -72,14 +59,14 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 	writer_lit(w, "\r\ncontent-type: application/json\r\ncontent-length: ");
 	writer_u64(w, (uint64_t)(body.at - body_text));
 	writer_lit(w, "\r\nx-ebb-error: ");
-	writer_text(w, code, strlen(code));
+	writer_text(w, row->code, strlen(row->code));
 	writer_lit(w, "\r\nx-ebb-id: ");
 	writer_text(w, x->id, REQUEST_ID_SIZE);
 	if (retry_after_s) {
 		writer_lit(w, "\r\nretry-after: ");
 		writer_u64(w, retry_after_s);
 	}
-	if (status == 426) /* RFC 6455 section 4.4 */
+	if (e == EDGE_UPGRADE_REQUIRED) /* RFC 6455 section 4.4 */
 		writer_lit(w, "\r\nconnection: upgrade\r\nupgrade: websocket"
 			      "\r\nsec-websocket-version: 13");
 	if (!x->keep_alive)
@@ -91,18 +78,18 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 		writer_text(w, body_text, (size_t)(body.at - body_text));
 }
 
-void reply_error(struct gateway *g, struct client *c, int status, const char *code,
-		 uint32_t retry_after_s, const char *fmt, ...)
+void reply_error(struct gateway *g, struct client *c, enum edge_error e, uint32_t retry_after_s,
+		 const char *fmt, ...)
 {
 	struct chunk out = {.buffer = BUFFER_NONE};
 	char message[600]; /* longer ones are cut */
 	struct writer w;
 	va_list ap;
 
-	count_error(g, status);
+	edge_count(&g->count, e);
 	if (!c->x.head_sent) {
-		c->x.status = (uint16_t)status;
-		c->x.error = code;
+		c->x.status = edge_row(e)->status;
+		c->x.error = (uint8_t)e;
 	}
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
@@ -114,13 +101,13 @@ void reply_error(struct gateway *g, struct client *c, int status, const char *co
 		exchange_close(g, c);
 		return;
 	}
-	if (!c->x.up.in_done || g->draining)
+	if (!c->x.up.in_done || g->draining || edge_row(e)->end == EDGE_CLOSES)
 		c->x.keep_alive = false;
 	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
 	w.end = w.at + BUFFER_UNIT;
 	w.overflow = false;
-	write_reply(&w, &c->x, wall_date(&g->wall, gateway_now(g)), status, code, retry_after_s,
-		    message);
+	write_reply(&w, &c->x, wall_date(&g->wall, gateway_now(g)), e,
+		    retry_after_s ? retry_after_s : edge_row(e)->retry_after_s, message);
 	out.size = (uint32_t)(w.at - out.at);
 	c->x.down.in_done = c->x.down.done = true; /* the reply is whole */
 	c->state = CLIENT_FINISHING;
@@ -131,8 +118,7 @@ void reply_error(struct gateway *g, struct client *c, int status, const char *co
 void reply_body_too_large(struct gateway *g, struct client *c)
 {
 	g->count.bodies_too_large++;
-	c->x.keep_alive = false;
-	reply_error(g, c, 413, "BODY_TOO_LARGE", 0, "The body has more than %" PRIu64 " bytes.",
+	reply_error(g, c, EDGE_BODY_TOO_LARGE, 0, "The body has more than %" PRIu64 " bytes.",
 		    g->config.body_bytes_max);
 }
 
@@ -147,24 +133,21 @@ void reply_continue(struct gateway *g, struct client *c)
 					   .buffer = BUFFER_NONE});
 }
 
-void reply_full(int fd, enum reply_full why)
+void reply_full(int fd, enum edge_error e)
 {
-	static const struct {
-		const char *code, *message;
-	} texts[] = {
-		[REPLY_NO_SLOT] = {"OVERLOADED", "The gateway has no free connection slot."},
-		[REPLY_ADDRESS] = {"TOO_MANY_CONNECTIONS",
-				   "This address has too many connections."},
-	};
+	const struct edge_row *row = edge_row(e);
+	const char *message = e == EDGE_NO_SLOT ? "The gateway has no free connection slot."
+						: "This address has too many connections.";
 	char body[256], text[512];
 	int size, n;
 
 	size = snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n",
-			texts[why].code, texts[why].message);
+			row->code, message);
 	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nx-ebb-error: %s\r\n"
+		     "HTTP/1.1 %u %s\r\nretry-after: %u\r\nx-ebb-error: %s\r\n"
 		     "content-type: application/json\r\ncontent-length: %d\r\n"
 		     "connection: close\r\n\r\n%s",
-		     texts[why].code, size, body);
+		     row->status, status_reason(row->status), row->retry_after_s, row->code, size,
+		     body);
 	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

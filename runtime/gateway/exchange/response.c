@@ -21,7 +21,7 @@
 
 static void bad_response(struct gateway *g, struct client *c, const char *why)
 {
-	reply_error(g, c, 502, "BAD_RESPONSE", 0, "The function's answer was refused: %s.", why);
+	reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.", why);
 }
 
 /* How the body goes on: as it came, but that chunks are written anew for HTTP/1.1, and that the end
