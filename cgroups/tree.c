@@ -43,11 +43,6 @@ static int complain(struct complaint *c, int err, const char *fmt, ...)
 static const char *const controller_names[] = {CGROUP_CONTROLLERS(X)};
 #undef X
 
-const char *cgroup_controller_name(enum cgroup_controller c)
-{
-	return controller_names[c];
-}
-
 int cgroup_controllers_enable(const struct cgroup_tree *t, int dir_fd,
 			      enum cgroup_controller *failed)
 {

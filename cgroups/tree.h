@@ -12,7 +12,6 @@
 #define X(id, name)           CGROUP_##id,
 enum cgroup_controller { CGROUP_CONTROLLERS(X) CGROUP_CONTROLLER_COUNT };
 #undef X
-const char *cgroup_controller_name(enum cgroup_controller c);
 
 struct cgroup_hierarchy {
 	int base_fd;    /* the directory that holds the tree: the mount, or our delegated cgroup */

@@ -132,15 +132,6 @@ void stream_send(struct request *rq, const void *bytes, size_t size)
 	check(c, r);
 }
 
-void stream_end(struct request *rq)
-{
-	struct conn *c = conn_of(rq);
-
-	must(c->state == CONN_STREAM);
-	c->state = CONN_FINISH;
-	check(c, c->chunked_answer ? buffer_add(&c->out, "0\r\n\r\n", 5) : 0);
-}
-
 size_t stream_backlog(const struct request *rq)
 {
 	return conn_of(rq)->out.size;

@@ -242,8 +242,3 @@ bool holds_cut_due(struct holds *h, uint64_t now_ns, struct hold_cut *out)
 	drop(h, h->heap[0]);
 	return true;
 }
-
-uint32_t holds_count(const struct holds *h, uint32_t slot)
-{
-	return h->counts[slot];
-}

@@ -41,6 +41,5 @@ struct hold_cut {
 	uint64_t until_ms;
 };
 bool holds_cut_due(struct holds *h, uint64_t now_ns, struct hold_cut *out);
-uint32_t holds_count(const struct holds *h, uint32_t slot);
 
 #endif

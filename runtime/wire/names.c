@@ -30,11 +30,6 @@ static const char *const choice_names[WIRE_CHOICE_COUNT] = {
 	[WIRE_CHOICE_OLDER] = "older",
 };
 
-static const char *const reason_names[METER_REASON_COUNT] = {
-	[METER_AT_OPEN] = "open",   [METER_AT_FREEZE] = "freeze", [METER_AT_PERIODIC] = "periodic",
-	[METER_AT_FLUSH] = "flush", [METER_AT_CLOSE] = "close",
-};
-
 static const char *const state_names[BOARD_STATE_COUNT] = {
 	[BOARD_EMPTY] = "empty",   [BOARD_STARTING] = "starting", [BOARD_RUNNING] = "running",
 	[BOARD_FROZEN] = "frozen", [BOARD_DRAINING] = "draining", [BOARD_DEAD] = "dead",
@@ -63,11 +58,6 @@ const char *wire_event_kind_name(uint32_t kind)
 const char *wire_choice_name(uint32_t reason)
 {
 	return name_at(choice_names, ARRAY_LEN(choice_names), reason);
-}
-
-const char *wire_meter_reason_name(uint32_t reason)
-{
-	return name_at(reason_names, ARRAY_LEN(reason_names), reason);
 }
 
 const char *board_state_name(enum board_state state)

@@ -500,7 +500,6 @@ struct wire_ledger_config {
 #define X(name)               METER_AT_##name,
 enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
 #undef X
-const char *wire_meter_reason_name(uint32_t reason); /* "freeze", ... */
 
 /* The meters of one instance, cumulative since its birth and monotonic; sending one again, or an
  * older one, is harmless. (instance, boot_us) names it for ever. */

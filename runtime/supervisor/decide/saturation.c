@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/decide/saturation.h"
 
+#include "runtime/base/mem.h"
+
 #include <string.h>
 
 #define CPU_FULL_PERMILLE   950u
@@ -15,15 +17,6 @@
 #define HOLD_FIRST          20u    /* samples */
 #define HOLD_MOST           640u
 #define SETTLE              10u /* samples: what was lowered must have had its effect */
-
-#define X(name, text) [LOAD_##name] = text,
-static const char *const cause_texts[LOAD_CAUSE_COUNT] = {LOAD_CAUSES(X)};
-#undef X
-
-const char *load_cause_text(enum load_cause cause)
-{
-	return cause < LOAD_CAUSE_COUNT ? cause_texts[cause] : "?";
-}
 
 static uint32_t least(uint32_t a, uint32_t b)
 {
@@ -147,6 +140,7 @@ static void lower(struct load_state *s, const struct load_sample *sample)
 		limit = LOAD_LIMIT_MIN;
 	if (limit >= s->limit)
 		return;
+	must(limit >= LOAD_LIMIT_MIN && limit < s->limit);
 	s->limit = limit;
 	s->settle = SETTLE;
 	if (s->hold_next == 0)
@@ -204,6 +198,7 @@ bool load_step(struct load_state *s, const struct load_bounds *bounds,
 	struct load_state before = *s;
 	enum load_cause now;
 
+	must(s->limit > 0 && bounds->limit_max > 0);
 	count_cpu(s, sample);
 	count_latency(s, sample);
 	count_queue(s, sample);

@@ -26,19 +26,14 @@
 #define LOAD_BELIEVED  4 /* samples whose mean is believed */
 #define LOAD_LIMIT_MIN 4 /* an automatic limit never falls below: a start may take longer */
 
-/* clang-format off */
-#define LOAD_CAUSES(X) \
-	X(NONE, "has room") \
-	X(CPU, "CPU") \
-	X(STALL, "CPU with tasks waiting for it") \
-	X(LATENCY, "latency") \
-	X(QUEUE, "requests in its accept queue") \
-	X(NACK, "nacks")
-/* clang-format on */
-#define X(name, text) LOAD_##name,
-enum load_cause { LOAD_CAUSES(X) LOAD_CAUSE_COUNT };
-#undef X
-const char *load_cause_text(enum load_cause cause);
+enum load_cause {
+	LOAD_NONE, /* it has room */
+	LOAD_CPU,
+	LOAD_STALL, /* CPU, with tasks waiting for it */
+	LOAD_LATENCY,
+	LOAD_QUEUE, /* connections in its accept queue */
+	LOAD_NACK,
+};
 
 /* One interval of one instance. */
 struct load_sample {
