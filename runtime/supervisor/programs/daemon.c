@@ -12,6 +12,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/wire/records.h"
 
@@ -20,6 +21,30 @@
 
 static void on_death(struct watch *w, uint32_t events);
 static void on_restart(struct timer *t);
+
+static void reap(struct daemon *d, int *status)
+{
+	must(d->pid > 0);
+	loop_unwatch(d->loop, &d->death);
+	if (waitpid(d->pid, status, 0) < 0)
+		*status = 0;
+	fd_close(&d->pid_fd);
+	d->death.fd = -1;
+	d->pid = 0;
+}
+
+/* Kills and reaps what runs, without a word. */
+static void end_process(struct daemon *d)
+{
+	int status;
+
+	peer_close(&d->peer);
+	if (d->pid > 0) {
+		kill(d->pid, SIGKILL);
+		reap(d, &status);
+	}
+	program_log_end(&d->log);
+}
 
 static struct daemon *of_peer(struct peer *p)
 {
@@ -74,7 +99,7 @@ static int start(struct daemon *d)
 	if (r == 0)
 		r = peer_open(&d->peer, d->loop, keep_fd(&ours_fd));
 	if (r < 0) {
-		daemon_kill(d);
+		end_process(d);
 		return r;
 	}
 	d->on_started(d);
@@ -83,6 +108,7 @@ static int start(struct daemon *d)
 
 int daemon_start(struct daemon *d)
 {
+	must(d->on_started && d->on_ended && d->launch.name && d->peer.rules);
 	d->pid_fd = -1;
 	d->peer.watch.fd = d->log.watch.fd = -1;
 	d->restart.on_due = on_restart;
@@ -94,6 +120,7 @@ static void plan_restart(struct daemon *d)
 {
 	uint32_t shift = d->failures < 8 ? d->failures : 8;
 
+	must(d->pid == 0 && !d->stopping && !peer_is_open(&d->peer));
 	d->failures++;
 	(void)loop_timer_at(d->loop, &d->restart, clock_mono_ns() + (RESTART_FIRST_NS << shift));
 }
@@ -104,16 +131,6 @@ static void on_restart(struct timer *t)
 
 	if (!d->stopping && start(d) < 0)
 		plan_restart(d);
-}
-
-static void reap(struct daemon *d, int *status)
-{
-	loop_unwatch(d->loop, &d->death);
-	if (waitpid(d->pid, status, 0) < 0)
-		*status = 0;
-	fd_close(&d->pid_fd);
-	d->death.fd = -1;
-	d->pid = 0;
 }
 
 /* In the log and as an event: what it died of, by name. */
@@ -174,18 +191,10 @@ bool daemon_runs(const struct daemon *d)
 
 void daemon_kill(struct daemon *d)
 {
-	int status;
-
 	d->stopping = true;
 	if (!d->loop)
 		return;
 	loop_timer_off(d->loop, &d->restart);
-	peer_close(&d->peer);
-	if (d->pid <= 0) {
-		program_log_end(&d->log);
-		return;
-	}
-	kill(d->pid, SIGKILL);
-	reap(d, &status);
-	program_log_end(&d->log);
+	end_process(d);
+	peer_fini(&d->peer);
 }

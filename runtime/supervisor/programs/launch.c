@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -171,13 +172,55 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 }
 
 /* Descriptors the child will put on 3 and 4 must come from above. */
-static int high_fd(int fd)
+static int high_fd(int fd, int *out_fd)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, 16);
+	int r = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+
+	if (r < 0)
+		return -errno;
+	*out_fd = r;
+	return 0;
+}
+
+static void child_close(struct child *c)
+{
+	fd_close(&c->binary_fd);
+	fd_close(&c->status_fd);
+	fd_close(&c->control_fd);
+	fd_close(&c->extra_fd);
+	fd_close(&c->log_fd);
+}
+
+/* All that it needs, or nothing: a child without its status pipe would look started whatever
+ * becomes of it. */
+static int child_open(struct child *c, int *out_status_fd)
+{
+	const struct launch *l = c->launch;
+	SCOPED_FD binary_fd = open(l->binary, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD status_fd = -1, child_status_fd = -1;
+	int pipe_fds[2], r = binary_fd < 0 ? -errno : high_fd(binary_fd, &c->binary_fd);
+
+	if (r == 0)
+		r = high_fd(l->control_fd, &c->control_fd);
+	if (r == 0)
+		r = high_fd(l->log_fd, &c->log_fd);
+	if (r == 0 && l->extra_fd >= 0)
+		r = high_fd(l->extra_fd, &c->extra_fd);
+	if (r == 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	status_fd = pipe_fds[0];
+	child_status_fd = pipe_fds[1];
+	r = high_fd(child_status_fd, &c->status_fd);
+	if (r == 0)
+		*out_status_fd = keep_fd(&status_fd);
+	return r;
 }
 
 static int await_exec(int status_fd, const char **out_step)
 {
+	_Static_assert(sizeof(struct launch_fault) <= PIPE_BUF, "written at once");
 	struct launch_fault fault;
 	ssize_t n = fd_read_all(status_fd, &fault, sizeof(fault));
 
@@ -191,34 +234,27 @@ static int await_exec(int status_fd, const char **out_step)
 
 int launch_program(const struct launch *l, pid_t *out_pid, int *out_pid_fd, const char **out_step)
 {
-	SCOPED_FD binary_fd = open(l->binary, O_RDONLY | O_CLOEXEC);
-	SCOPED_FD high_binary_fd = -1, status_fd = -1, child_status_fd = -1, pid_fd = -1;
-	SCOPED_FD control_fd = high_fd(l->control_fd), log_fd = high_fd(l->log_fd);
-	SCOPED_FD extra_fd = l->extra_fd >= 0 ? high_fd(l->extra_fd) : -1;
-	struct child child = {.launch = l};
-	int pipe_fds[2], r;
+	SCOPED_FD status_fd = -1, pid_fd = -1;
+	struct child child = {.launch = l,
+			      .binary_fd = -1,
+			      .status_fd = -1,
+			      .control_fd = -1,
+			      .extra_fd = -1,
+			      .log_fd = -1};
 	pid_t pid;
+	int r;
 
+	must(l->uid > 0 && l->control_fd >= 0 && l->log_fd >= 0); /* no program of ours is root */
 	*out_step = "OPEN";
-	if (binary_fd < 0 || (high_binary_fd = high_fd(binary_fd)) < 0 || control_fd < 0 ||
-	    log_fd < 0)
-		return -errno;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	status_fd = pipe_fds[0];
-	child_status_fd = high_fd(pipe_fds[1]);
-	close(pipe_fds[1]);
-	child.binary_fd = high_binary_fd;
-	child.status_fd = child_status_fd;
-	child.control_fd = control_fd;
-	child.extra_fd = extra_fd;
-	child.log_fd = log_fd;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
+	r = child_open(&child, &status_fd);
+	pid = r < 0 ? -1 : fork();
+	if (r == 0 && pid < 0)
+		r = -errno;
 	if (pid == 0)
 		child_main(&child);
-	fd_close(&child_status_fd);
+	child_close(&child);
+	if (r < 0)
+		return r;
 	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	r = pid_fd < 0 ? -errno : await_exec(status_fd, out_step);
 	if (r < 0) {

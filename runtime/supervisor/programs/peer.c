@@ -39,6 +39,7 @@ static struct peer_message *message_copy(uint32_t type, const void *record, size
 {
 	struct peer_message *m = malloc(sizeof(*m) + size);
 
+	must(fd_count <= WIRE_FDS_MAX);
 	if (!m)
 		return NULL;
 	*m = (struct peer_message){.type = type, .size = size};
@@ -61,9 +62,14 @@ int peer_open(struct peer *p, struct loop *loop, int socket_fd)
 {
 	int r;
 
+	must(!p->head && p->queued == 0 && p->on_lost);
 	p->loop = loop;
 	p->watch = (struct watch){.fd = socket_fd, .on_ready = on_ready, .name = p->name};
-	if (fcntl(socket_fd, F_SETFL, O_NONBLOCK) < 0)
+	if (!p->message)
+		p->message = malloc(sizeof(*p->message));
+	if (!p->message)
+		r = -ENOMEM;
+	else if (fcntl(socket_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
 	else
 		r = loop_watch(loop, &p->watch, EPOLLIN);
@@ -87,6 +93,13 @@ void peer_close(struct peer *p)
 	}
 	p->head = p->tail = NULL;
 	p->queued = p->queued_fds = 0;
+}
+
+void peer_fini(struct peer *p)
+{
+	peer_close(p);
+	free(p->message);
+	p->message = NULL;
 }
 
 bool peer_is_open(const struct peer *p)
@@ -135,6 +148,7 @@ void peer_send(struct peer *p, uint32_t type, const void *record, size_t size, c
 
 	if (!peer_is_open(p))
 		return;
+	must((p->head == NULL) == (p->queued == 0));
 	if (!p->head)
 		r = wire_send(p->watch.fd, type, record, size, fds, fd_count);
 	if (r == -EAGAIN)
@@ -156,6 +170,7 @@ static void flush(struct peer *p)
 			return;
 		}
 		p->head = m->next;
+		must(p->queued > 0 && p->queued_fds >= m->fd_count);
 		p->queued--;
 		p->queued_fds -= m->fd_count;
 		message_free(m);
@@ -167,16 +182,14 @@ static void flush(struct peer *p)
 static void on_ready(struct watch *w, uint32_t events)
 {
 	struct peer *p = (struct peer *)((char *)w - offsetof(struct peer, watch));
-	struct wire_message *m;
+	struct wire_message *m = p->message;
 	uint64_t begun_ns;
 
+	must(peer_is_open(p) && m);
 	if (events & EPOLLOUT)
 		flush(p);
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
-	m = malloc(sizeof(*m));
-	if (!m)
-		return; /* level-triggered: it comes again */
 	begun_ns = clock_mono_ns();
 	for (int i = 0; i < MESSAGES_TURN && peer_is_open(p); i++) {
 		int r = clock_mono_ns() - begun_ns > TURN_NS ? -EAGAIN : wire_recv(p->watch.fd, m);
@@ -196,5 +209,4 @@ static void on_ready(struct watch *w, uint32_t events)
 			break;
 		}
 	}
-	free(m);
 }

@@ -28,13 +28,16 @@ struct peer {
 	void (*on_lost)(struct peer *p, int error); /* 0: end of file. The peer is closed already */
 	struct peer_message *head, *tail;
 	uint32_t queued, queued_fds;
-	uint32_t last_type; /* of what it said last */
+	uint32_t last_type;           /* of what it said last */
+	struct wire_message *message; /* what it says is read into this; made once, as a peer that
+					 is ready to be read cannot wait for memory */
 };
 
 /* Takes socket_fd over. The descriptive fields (name, rules, self, on_lost) are set by the caller
  * before. 0 or -errno (socket closed). */
 int peer_open(struct peer *p, struct loop *loop, int socket_fd);
-void peer_close(struct peer *p);
+void peer_close(struct peer *p); /* may be opened again */
+void peer_fini(struct peer *p);  /* closes it for good; not while it is being heard */
 bool peer_is_open(const struct peer *p);
 /* Sends or queues; a failure closes the peer and reports on_lost from the loop later, so callers
  * need not look. fds are borrowed. */

@@ -11,6 +11,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 
 #define BYTES_PER_S (UINT64_C(64) << 10)
 #define BYTES_MOST  (UINT64_C(1) << 20)
@@ -35,6 +36,7 @@ static void note_forbidden(struct program_log *l)
 
 static void end_line(struct program_log *l)
 {
+	must(l->used <= sizeof(l->line));
 	if (l->used > 0 && !l->cut) {
 		note_forbidden(l);
 		log_forward(l->name, l->line, l->used);

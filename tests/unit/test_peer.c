@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A peer of ebbd without memory, and programs that cannot be started: each says so, and goes on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/supervisor/programs/daemon.h"
+#include "runtime/wire/records.h"
+
+/* The linker puts these before the real ones (supervisor.mk). */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+int __real_peer_open(struct peer *p, struct loop *loop, int socket_fd);
+int __wrap_peer_open(struct peer *p, struct loop *loop, int socket_fd);
+
+static bool no_memory;
+static int opens_to_fail;
+
+void *__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
+int __wrap_peer_open(struct peer *p, struct loop *loop, int socket_fd)
+{
+	if (opens_to_fail-- > 0) {
+		close(socket_fd);
+		return -EMFILE;
+	}
+	return __real_peer_open(p, loop, socket_fd);
+}
+
+struct rig {
+	struct loop *loop;
+	struct peer peer;
+	struct timer deadline;
+	uint32_t heard, lost;
+	bool late;
+};
+
+static void on_deadline(struct timer *t)
+{
+	struct rig *rig = (struct rig *)((char *)t - offsetof(struct rig, deadline));
+
+	rig->late = true;
+	loop_stop(rig->loop);
+}
+
+static int on_heard(void *self, struct wire_message *m)
+{
+	struct rig *rig = self;
+
+	rig->heard++;
+	loop_stop(rig->loop);
+	return 0;
+}
+
+static void on_lost(struct peer *p, int error)
+{
+	((struct rig *)p->self)->lost++;
+}
+
+static const struct wire_rule rules[] = {{WIRE_IPC_READY, 0, 1, 0, 0, on_heard}};
+
+static void what_a_peer_says_is_heard_without_memory(void **state)
+{
+	struct rig rig = {.deadline = {.on_due = on_deadline, .name = "deadline"}};
+	int theirs_fd, ours_fd;
+
+	assert_int_equal(loop_new(&rig.loop), 0);
+	rig.peer = (struct peer){.watch = {.fd = -1},
+				 .name = "test",
+				 .rules = rules,
+				 .rule_count = 1,
+				 .phase = 1,
+				 .self = &rig,
+				 .on_lost = on_lost};
+	assert_int_equal(wire_pair(&ours_fd, &theirs_fd), 0);
+	assert_int_equal(peer_open(&rig.peer, rig.loop, ours_fd), 0);
+	assert_int_equal(wire_send(theirs_fd, WIRE_IPC_READY, NULL, 0, NULL, 0), 0);
+	assert_int_equal(loop_timer_at(rig.loop, &rig.deadline, clock_mono_ns() + 2 * NS_PER_SEC),
+			 0);
+	no_memory = true;
+	assert_int_equal(loop_run(rig.loop), 0);
+	no_memory = false;
+	assert_false(rig.late);
+	assert_int_equal(rig.heard, 1);
+	assert_int_equal(rig.lost, 0);
+	loop_timer_off(rig.loop, &rig.deadline);
+	peer_fini(&rig.peer);
+	close(theirs_fd);
+	loop_free(rig.loop);
+}
+
+/* ---- launch ---- */
+
+/* Without a status pipe a child that fails would look started. The limit lets it have all other
+ * descriptors (16, 17, 18), and not that one. */
+static void a_program_without_a_status_pipe_is_not_started(void **state)
+{
+	struct rlimit before, few;
+	SCOPED_FD null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct launch l = {.name = "true",
+			   .binary = "/bin/true",
+			   .stage_dir = "/nonexistent",
+			   .uid = 65534,
+			   .control_fd = null_fd,
+			   .extra_fd = -1,
+			   .log_fd = null_fd,
+			   .log_level = "error"};
+	const char *step = "";
+	pid_t pid = 0;
+	int pid_fd = -1, r;
+
+	for (int fd = 16; fd < 24; fd++)
+		close(fd); /* what the test runner left open there */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 19;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	r = launch_program(&l, &pid, &pid_fd, &step);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(r == -EMFILE || r == -EINVAL); /* fcntl(2): a minimum above the limit */
+	assert_string_equal(step, "OPEN");
+	assert_int_equal(pid, 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* ---- daemon ---- */
+
+struct program {
+	struct daemon daemon;
+	struct loop *loop;
+	struct timer deadline;
+	char stage[32];
+	uint32_t started, ended;
+	bool late;
+};
+
+static void on_late(struct timer *t)
+{
+	struct program *p = (struct program *)((char *)t - offsetof(struct program, deadline));
+
+	p->late = true;
+	loop_stop(p->loop);
+}
+
+/* The first is killed; the second cannot be spoken to; the third must come. */
+static void on_started(struct daemon *d)
+{
+	struct program *p = d->self;
+
+	if (++p->started == 1) {
+		opens_to_fail = 1;
+		kill(d->pid, SIGKILL);
+	} else {
+		loop_stop(p->loop);
+	}
+}
+
+static void on_ended(struct daemon *d)
+{
+	((struct program *)d->self)->ended++;
+}
+
+static void a_restart_that_fails_is_tried_again(void **state)
+{
+	struct program p = {.deadline = {.on_due = on_late, .name = "late"}};
+	char self[400] = "", binary[512];
+
+	if (geteuid() != 0)
+		skip(); /* namespaces and ids */
+	log_init("test", LOG_ERROR_LEVEL);
+	strcpy(p.stage, "/tmp/ebb-test-peer-XXXXXX");
+	assert_non_null(mkdtemp(p.stage));
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	snprintf(binary, sizeof(binary), "%s/../ebb-ipc", dirname(self));
+	assert_int_equal(loop_new(&p.loop), 0);
+	p.daemon = (struct daemon){.loop = p.loop,
+				   .launch = {.name = "ebb-ipc",
+					      .binary = binary,
+					      .stage_dir = p.stage,
+					      .uid = 65534,
+					      .log_level = "error"},
+				   .peer = {.name = "test", .rules = rules, .rule_count = 1},
+				   .on_started = on_started,
+				   .on_ended = on_ended,
+				   .self = &p};
+	assert_int_equal(daemon_start(&p.daemon), 0);
+	assert_int_equal(loop_timer_at(p.loop, &p.deadline, clock_mono_ns() + 20 * NS_PER_SEC), 0);
+	assert_int_equal(loop_run(p.loop), 0);
+	assert_false(p.late);
+	assert_int_equal(p.started, 2);
+	assert_true(p.ended >= 1);
+	loop_timer_off(p.loop, &p.deadline);
+	daemon_kill(&p.daemon);
+	loop_free(p.loop);
+	assert_int_equal(rmdir(p.stage), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_peer_says_is_heard_without_memory),
+		cmocka_unit_test(a_program_without_a_status_pipe_is_not_started),
+		cmocka_unit_test(a_restart_that_fails_is_tried_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
