@@ -7,18 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
@@ -31,7 +26,9 @@
 #include "runtime/supervisor/peers/ipclink.h"
 #include "runtime/supervisor/host/listeners.h"
 #include "runtime/supervisor/host/notify.h"
+#include "runtime/supervisor/host/prepare.h"
 #include "runtime/supervisor/programs/program_log.h"
+#include "runtime/supervisor/scale/follow.h"
 #include "sandbox/sandbox.h"
 
 #define PURGE_MS    10000
@@ -62,77 +59,7 @@ struct ebbd {
 	int exit_code;
 };
 
-/* ---- hooks: who hears what ---- */
-
-static void on_up(void *self, struct instance *i)
-{
-	struct ebbd *e = self;
-
-	gateways_up(e->gateways, i);
-}
-
-static void on_drain(void *self, struct instance *i, bool all)
-{
-	struct ebbd *e = self;
-
-	gateways_drain(e->gateways, i, all);
-}
-
-static void on_down(void *self, struct instance *i)
-{
-	struct ebbd *e = self;
-
-	gateways_down(e->gateways, i);
-}
-
-static void on_start_failed(void *self, const struct wire_start_failed *record)
-{
-	struct ebbd *e = self;
-
-	gateways_start_failed(e->gateways, record);
-}
-
-static void on_event(void *self, const struct wire_event *record)
-{
-	struct ebbd *e = self;
-
-	apilink_event(e->api, record);
-}
-
-static void on_meter(void *self, struct wire_meter *record)
-{
-	struct ebbd *e = self;
-
-	ledgerlink_meter(e->ledger, record);
-}
-
-static void on_log_pipe(void *self, struct instance *i)
-{
-	struct ebbd *e = self;
-
-	apilink_log_pipe(e->api, i);
-}
-
-static void on_ipc_up(void *self, struct instance *i)
-{
-	struct ebbd *e = self;
-
-	ipclink_up(e->ipc, i);
-}
-
-static void on_ipc_down(void *self, struct instance *i)
-{
-	struct ebbd *e = self;
-
-	ipclink_down(e->ipc, i);
-}
-
-static bool may_start(void *self)
-{
-	struct ebbd *e = self;
-
-	return ledgerlink_keeps_up(e->ledger);
-}
+/* ---- what the parts tell ---- */
 
 static void tell_ready(struct ebbd *e)
 {
@@ -171,6 +98,7 @@ static void on_flushed(void *self, uint64_t cookie, int error)
 		apilink_flushed(e->api, cookie, error);
 		return;
 	}
+	must(e->stopping);
 	if (error < 0)
 		e->exit_code = 1;
 	ledgerlink_stop(e->ledger);
@@ -187,6 +115,7 @@ static void on_emptied(void *self)
 {
 	struct ebbd *e = self;
 
+	must(e->stopping && fleet_count(e->fleet) == 0);
 	ledgerlink_flush(e->ledger, LEDGER_FLUSH_OWN);
 }
 
@@ -274,83 +203,6 @@ static int open_signals(struct ebbd *e, char *err, size_t err_size)
 	return e->signals.fd < 0 ? -errno : loop_watch(e->loop, &e->signals, EPOLLIN);
 }
 
-/* Each directory with its mode and owner (0 = root, else an id above id_base). */
-static int make_directories(struct ebbd *e, char *err, size_t err_size)
-{
-	const struct config *c = &e->config;
-	const struct {
-		const char *path;
-		mode_t mode;
-		uint32_t owner;
-	} dirs[] = {
-		{c->run_dir, 0755, 0},       {c->state_dir, 0700, UID_API},
-		{c->log_dir, 0700, UID_API}, {c->ledger_dir, 0700, UID_LEDGER},
-		{c->image_dir, 0700, 0},     {e->stage_dir, 0700, 0},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-		uid_t id = dirs[i].owner ? (uid_t)(c->id_base + dirs[i].owner) : 0;
-		int r = fd_mkdir_p(AT_FDCWD, dirs[i].path, 0755);
-
-		if (r == 0 &&
-		    (chmod(dirs[i].path, dirs[i].mode) < 0 || chown(dirs[i].path, id, id) < 0))
-			r = -errno;
-		if (r < 0) {
-			(void)text_format(err, err_size, "cannot make %s: %s", dirs[i].path,
-					  strerror(-r));
-			return r;
-		}
-	}
-	return 0;
-}
-
-/* Ten descriptors per instance here, as many in the gateways: take all the host allows. */
-static int raise_limits(struct ebbd *e, char *err, size_t err_size)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return -errno;
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return -errno;
-	if (e->config.nofile_max > files.rlim_max) {
-		log_warn("event=limit_lowered key=nofile_max from=%" PRIu64 " to=%" PRIu64
-			 " cause=\"the hard limit of ebbd itself\"",
-			 e->config.nofile_max, (uint64_t)files.rlim_max);
-		e->config.nofile_max = files.rlim_max;
-	}
-	return 0;
-}
-
-/* One ebbd per run directory. */
-static int take_lock(struct ebbd *e, char *err, size_t err_size)
-{
-	char path[CONFIG_PATH_SIZE + 16];
-
-	(void)text_format(path, sizeof(path), "%s/lock", e->config.run_dir);
-	e->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (e->lock_fd >= 0 && flock(e->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	(void)text_format(
-		err, err_size,
-		"another ebbd serves from %s (its lock is taken); stop it, or use another "
-		"--root",
-		e->config.run_dir);
-	return -EBUSY;
-}
-
-/* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
-static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
-{
-	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
-		return 0;
-	(void)text_format(err, err_size,
-			  "cannot make a private mount namespace: %s; ebbd needs root",
-			  strerror(errno));
-	return -errno;
-}
-
 static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 {
 	char init[CONFIG_PATH_SIZE + 16];
@@ -418,18 +270,7 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 		.memory_reserve_bytes = e->config.memory_reserve_mb << 20,
 		.drain_ms = (uint32_t)e->config.drain_ms,
 		.boot_us = e->boot_us,
-		.hooks = {.self = e,
-			  .up = on_up,
-			  .drain = on_drain,
-			  .down = on_down,
-			  .start_failed = on_start_failed,
-			  .event = on_event,
-			  .meter = on_meter,
-			  .log_pipe = on_log_pipe,
-			  .ipc_up = on_ipc_up,
-			  .ipc_down = on_ipc_down,
-			  .may_start = may_start,
-			  .emptied = on_emptied},
+		.followers = &fleet_followers,
 	};
 	int r = fleet_new(&fleet, &e->fleet);
 
@@ -450,6 +291,19 @@ static int open_ipc(struct ebbd *e, char *err, size_t err_size)
 				      .stage_dir = e->stage_dir};
 
 	return ipclink_new(&ipc, &e->ipc, err, err_size);
+}
+
+/* Who hears of instances, in this order: gateways first, because somebody waits for them. */
+static void observe(struct ebbd *e)
+{
+	const struct observer observers[] = {
+		gateways_observer(e->gateways),     apilink_observer(e->api),
+		ipclink_observer(e->ipc),           ledgerlink_observer(e->ledger),
+		{.self = e, .emptied = on_emptied},
+	};
+
+	for (size_t n = 0; n < ARRAY_LEN(observers); n++)
+		fleet_observe(e->fleet, &observers[n]);
 }
 
 static int open_programs(struct ebbd *e, char *err, size_t err_size)
@@ -498,6 +352,7 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 	if (r < 0)
 		return r;
 	gateways_attach(e->gateways, e->fleet);
+	observe(e);
 	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, err, err_size);
 }
 
@@ -510,6 +365,38 @@ static int open_loop(struct ebbd *e, char *err, size_t err_size)
 	if (r < 0)
 		(void)text_format(err, err_size, "cannot start: %s", strerror(-r));
 	return r;
+}
+
+static int raise_limits(struct ebbd *e, char *err, size_t err_size)
+{
+	return host_raise_limits(&e->config);
+}
+
+/* Each directory with its mode and owner. */
+static int make_directories(struct ebbd *e, char *err, size_t err_size)
+{
+	const struct config *c = &e->config;
+	const uid_t base = (uid_t)c->id_base;
+	const struct host_directory dirs[] = {
+		{c->run_dir, 0755, 0},
+		{c->state_dir, 0700, base + UID_API},
+		{c->log_dir, 0700, base + UID_API},
+		{c->ledger_dir, 0700, base + UID_LEDGER},
+		{c->image_dir, 0700, 0},
+		{e->stage_dir, 0700, 0},
+	};
+
+	return host_make_directories(dirs, ARRAY_LEN(dirs), err, err_size);
+}
+
+static int take_lock(struct ebbd *e, char *err, size_t err_size)
+{
+	return host_take_lock(e->config.run_dir, &e->lock_fd, err, err_size);
+}
+
+static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
+{
+	return host_make_mounts_private(err, err_size);
 }
 
 static int hide_log(struct ebbd *e, char *err, size_t err_size)
@@ -555,13 +442,6 @@ static void close_all(struct ebbd *e)
 	loop_free(e->loop);
 }
 
-static int open_stdin(void)
-{
-	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	return null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ? -errno : 0;
-}
-
 int main(int argc, char **argv)
 {
 	static struct ebbd e = {.board_fd = -1,
@@ -584,7 +464,7 @@ int main(int argc, char **argv)
 	log_init("ebbd", (enum log_level)log_level_parse(e.config.log_level));
 	e.boot_us = clock_real_us();
 	(void)text_format(e.stage_dir, sizeof(e.stage_dir), "%s/stage", e.config.run_dir);
-	r = open_stdin();
+	r = host_open_stdin();
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opening); i++)
 		r = opening[i](&e, err, sizeof(err));
 	if (r == 0)

@@ -18,7 +18,7 @@ LIBS_fuzz_upstream := -lnghttp2
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/route/,route instances) \
-	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/services tests/fuzz/wire_root
+	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/check tests/fuzz/wire_root
 
 $(FUZZ_TARGETS): $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o \
 		$$(call test_objects,fuzz_$$*) $(call lib,$(LIBS))

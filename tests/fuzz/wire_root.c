@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "runtime/supervisor/service/services.h"
+#include "runtime/supervisor/service/check.h"
 #include "tests/fuzz/fuzz.h"
 
 int wire_root_service_put(const struct wire_service_put *put)

@@ -113,6 +113,7 @@ static void merge(struct wire_blame *all, const struct wire_blame *more)
 		all->kinds[all->count] = more->kinds[n];
 		memcpy(all->labels[all->count++], more->labels[n], BLAME_LABEL_SIZE);
 	}
+	must(all->count <= BLAME_KINDS_MAX);
 	all->more = all->more || cut;
 }
 
@@ -152,6 +153,7 @@ static struct blame_verdict judge(struct entry *e, bool alone_suspect, uint64_t 
 	struct blame_verdict v = {.kind = e->kind, .deaths = e->deaths};
 	uint32_t needed = e->was_alone || alone_suspect ? BLAME_DEATHS : 2 * BLAME_DEATHS;
 
+	must(e->used && e->deaths > 0 && e->bans <= BLAME_BAN_MOST);
 	memcpy(v.label, e->label, sizeof(v.label));
 	if (e->deaths < needed)
 		return v;
@@ -170,6 +172,7 @@ void blame_died(struct blame *b, uint32_t service, uint32_t slot, uint32_t gener
 	for (uint32_t n = 0; n < PENDING_MAX && place->waiting; n++)
 		if (!b->pending[n].waiting || b->pending[n].since_ns < place->since_ns)
 			place = &b->pending[n];
+	_Static_assert(GATEWAYS_MAX <= 64, "a bit for each");
 	*place = (struct pending){
 		.waiting = gateways,
 		.since_ns = now_ns,

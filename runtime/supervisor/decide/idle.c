@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/decide/idle.h"
 
+#include "runtime/base/mem.h"
+
 /* What a quiet program may use: its own timers and signals, not work. */
 #define SLACK_US     500
 #define SLACK_SHARE  50 /* and one part in so many of the window */
@@ -100,6 +102,8 @@ struct idle_decision idle_decide(const struct idle_view *v)
 		reason = IDLE_QUIET;
 		late = true;
 	}
+	must(!late || reason == IDLE_QUIET); /* who is frozen late is frozen */
+	must(reason < IDLE_REASON_COUNT);
 	return (struct idle_decision){.reason = reason,
 				      .again_ns = look_again_ns(v, reason, at_ns),
 				      .busy = busy,
@@ -111,6 +115,7 @@ uint64_t idle_wake_ns(uint64_t due_ns)
 {
 	if (due_ns == LOOK_NEVER || due_ns < TIMER_LEAD_NS)
 		return due_ns;
+	_Static_assert(TIMER_LEAD_NS + TIMER_GRID_NS < TIMER_PAYS_NS, "it freezes for a while");
 	due_ns -= TIMER_LEAD_NS;
 	return due_ns - due_ns % TIMER_GRID_NS;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/decide/policy.h"
 
+#include "runtime/base/mem.h"
+
 #define X(name, text) [POLICY_##name] = text,
 static const char *const reason_texts[POLICY_REASON_COUNT] = {POLICY_REASONS(X)};
 #undef X
@@ -25,6 +27,12 @@ static uint32_t most(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+static uint32_t needed_for(uint32_t queued, uint32_t concurrency)
+{
+	must(concurrency > 0);
+	return (queued + concurrency - 1) / concurrency;
+}
+
 /* One at a time: what the next one takes over is seen before another is asked for. */
 static uint32_t need_by_load(const struct policy_view *v)
 {
@@ -33,7 +41,7 @@ static uint32_t need_by_load(const struct policy_view *v)
 
 struct policy_decision policy_decide(const struct policy_view *v)
 {
-	uint32_t for_queue = (v->queued + v->concurrency - 1) / v->concurrency;
+	uint32_t for_queue = needed_for(v->queued, v->concurrency);
 	uint32_t by_queue = missing(for_queue, v->starting);
 	uint32_t by_min = missing(v->min, v->starting + v->live);
 	uint32_t by_load = need_by_load(v);
@@ -77,6 +85,8 @@ uint64_t policy_grace_ns(uint64_t grace_ns, uint64_t frozen_ns)
 		grace_ns *= 2;
 	else if (frozen_ns > FREEZE_LONG_NS)
 		grace_ns /= 2;
+	_Static_assert(GRACE_LEAST_NS < GRACE_FIRST_NS && GRACE_FIRST_NS < GRACE_MOST_NS,
+		       "it can be learned both ways");
 	if (grace_ns < GRACE_LEAST_NS)
 		return GRACE_LEAST_NS;
 	return grace_ns > GRACE_MOST_NS ? GRACE_MOST_NS : grace_ns;

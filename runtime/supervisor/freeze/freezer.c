@@ -9,8 +9,13 @@
 #include <inttypes.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/base/mem.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/freeze/freezer.h"
+#include "runtime/supervisor/freeze/quiet.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/tell.h"
 
 #define LOOK_AGAIN_NS (1 * NS_PER_MS)
 #define GIVE_UP_NS    (250 * NS_PER_MS)
@@ -61,9 +66,10 @@ void freezer_begin(struct instance *i)
 static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 {
 	uint64_t now_ns = clock_mono_ns();
-	bool was_frozen = i->state == INSTANCE_FROZEN;
 
-	if (was_frozen) {
+	must(i->state == INSTANCE_FREEZING || i->state == INSTANCE_FROZEN);
+	if (i->state == INSTANCE_FROZEN) {
+		must(i->frozen_ns <= now_ns);
 		i->frozen_sum_ns += now_ns - i->frozen_ns;
 		/* What timers do teaches nothing about when requests come. */
 		if (!due && !i->idle.by_timer)
@@ -72,13 +78,8 @@ static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 			     (now_ns - i->frozen_ns) / NS_PER_MS, due ? ", for a timer: " : "",
 			     due ? due : "");
 	}
-	instance_move(i, INSTANCE_THAW);
 	quiet_thawed(i, since_ns, due != NULL);
-	freezer_begin(i);
-	if (was_frozen) {
-		load_begin(i);
-		meter_begin(i);
-	}
+	(void)instance_move(i, INSTANCE_THAW);
 }
 
 /* Somebody has work there. When that gateway thawed it is on the board, but it may not have come to
@@ -121,15 +122,13 @@ static void happened(struct instance *i)
 	/* Not by now_of(), the time this round of the loop began: it may have been asked since. */
 	uint64_t took_ns = clock_mono_ns() - i->asked_ns;
 
-	load_end(i);
+	must(i->asked_ns > 0 && i->asked_ns >= i->frozen_ns);
 	i->freezes++;
 	i->frozen_ns = clock_mono_ns();
-	instance_move(i, INSTANCE_SEEN_FROZEN);
-	meter_end(i);
-	meter_read(i, METER_AT_FREEZE);
+	if (instance_move(i, INSTANCE_SEEN_FROZEN) < 0)
+		return;
 	quiet_end(i);
 	rest(i);
-	evict_note(i);
 	instance_say(i, WIRE_EVENT_INSTANCE_FROZEN,
 		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
@@ -164,7 +163,10 @@ int freezer_ask(struct instance *i)
 	if (!board_try_freeze(board, i->slot))
 		return -EBUSY;
 	i->asked_ns = clock_mono_ns();
-	instance_move(i, INSTANCE_ASK_FREEZE);
+	if (instance_move(i, INSTANCE_ASK_FREEZE) < 0) {
+		(void)board_move(board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
+		return -EINVAL;
+	}
 	if (cgroup_freeze(&i->cgroup) < 0) {
 		take_back(i);
 		return -EIO;
@@ -179,18 +181,6 @@ int freezer_ask(struct instance *i)
 	return 0;
 }
 
-/* Until when the silence of WebSockets that gave their tickets to others lasts. Gateways say so,
- * and are believed for no longer than it can be. */
-uint64_t freezer_kept_until_ns(const struct instance *i)
-{
-	const struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
-	uint64_t until_ns = atomic_load_explicit(&slot->awake_until_ns, memory_order_relaxed);
-	uint64_t most_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
-			   i->spec->put.hibernate_ms * NS_PER_MS;
-
-	return until_ns < most_ns ? until_ns : most_ns;
-}
-
 /* When it has been idle for long enough: since the last piece of work, or since it was thawed for a
  * timer. */
 static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
@@ -201,8 +191,8 @@ static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
 		due_ns = i->idle.since_ns + TIMER_RUN_NS;
 	if (due_ns < i->not_before_ns)
 		due_ns = i->not_before_ns;
-	if (due_ns < freezer_kept_until_ns(i))
-		due_ns = freezer_kept_until_ns(i);
+	if (due_ns < instance_kept_until_ns(i))
+		due_ns = instance_kept_until_ns(i);
 	return due_ns < i->repeat_until_ns ? i->repeat_until_ns : due_ns;
 }
 
@@ -214,6 +204,7 @@ static void consider(struct instance *i)
 	uint64_t now_ns = now_of(i), due_ns, idle_since_ns;
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
 
+	must(i->was_ready && i->idle.since_ns > 0);
 	if (board_tickets(w) + board_holds(w) > 0) {
 		i->idle.reason = IDLE_QUIET;
 		quiet_end(i); /* what it saw is over */
@@ -239,6 +230,7 @@ static void on_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);
 
+	must(instance_is_up(i)); /* a move turns the timer off */
 	if (i->state == INSTANCE_RUNNING)
 		consider(i);
 	else if (i->state == INSTANCE_FREEZING)

@@ -6,7 +6,9 @@
  * its threads wait for cannot change any more. idle.h decides; look.h and cpu.stat see.
  */
 #include "runtime/base/clock.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/base/mem.h"
+#include "runtime/supervisor/freeze/quiet.h"
+#include "runtime/supervisor/instance/metering.h"
 
 #define PATIENCE_FIRST_NS QUIET_WINDOW_NS
 #define PATIENCE_MOST_NS  NS_PER_SEC
@@ -64,9 +66,10 @@ static uint64_t budget_ns(const struct instance *i, uint64_t now_ns)
 {
 	const struct service *s = services_at(i->fleet->options.services, i->service);
 
-	if (!s || s->timer_thaws < TIMER_BUDGET || now_ns - s->timer_second_ns > NS_PER_SEC)
+	if (!s || s->demand.timer_thaws < TIMER_BUDGET ||
+	    now_ns - s->demand.timer_second_ns > NS_PER_SEC)
 		return 0;
-	return s->timer_second_ns + NS_PER_SEC;
+	return s->demand.timer_second_ns + NS_PER_SEC;
 }
 
 static void spend_budget(const struct instance *i, uint64_t now_ns)
@@ -75,11 +78,11 @@ static void spend_budget(const struct instance *i, uint64_t now_ns)
 
 	if (!s)
 		return;
-	if (now_ns - s->timer_second_ns > NS_PER_SEC) {
-		s->timer_second_ns = now_ns;
-		s->timer_thaws = 0;
+	if (now_ns - s->demand.timer_second_ns > NS_PER_SEC) {
+		s->demand.timer_second_ns = now_ns;
+		s->demand.timer_thaws = 0;
 	}
-	s->timer_thaws++;
+	s->demand.timer_thaws++;
 }
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -105,6 +108,7 @@ static int look_part(struct instance *i, const struct look_request *q)
 
 	now_ns = clock_mono_ns();
 	spent_ns = now_ns - begun_ns;
+	must((r > 0) == (i->idle.run != NULL)); /* what is not through goes on */
 	i->idle.spent_ns += spent_ns;
 	if (r <= 0 && spent_ns < PART_USUAL_NS)
 		return r;
@@ -173,6 +177,7 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	struct idle_decision decision;
 	int r;
 
+	must(i->state == INSTANCE_RUNNING);
 	if (!idle->run && !window_closed(i, view.idle_since_ns, again_ns))
 		return false;
 	if (!looked(i, view.idle_since_ns, again_ns, &r))
@@ -206,6 +211,7 @@ void quiet_frozen(struct instance *i)
 	struct idleness *idle = &i->idle;
 	uint64_t now_ns = clock_mono_ns();
 
+	must(i->state == INSTANCE_FROZEN);
 	idle->wake_ns = LOOK_NEVER;
 	if (!fires(i) || look(i, idle->since_ns, true) != 0)
 		return;
@@ -239,4 +245,11 @@ void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)
 	idle->timer_thaws++;
 	spend_budget(i, since_ns);
 	quiet_sample(i);
+}
+
+void quiet_forget(struct instance *i)
+{
+	quiet_end(i);
+	look_notes_free(i->idle.notes);
+	i->idle.notes = NULL;
 }

@@ -156,6 +156,7 @@ static int set_listen(struct config *c, const char *value, const char *where, ch
 	if (c->listener_count == LISTENERS_MAX)
 		return fail(err, err_size, where, " is one listener too many; at most ", value,
 			    "8");
+	_Static_assert(LISTENERS_MAX <= 32, "proxy_listeners has a bit for each");
 	memcpy(c->listeners[c->listener_count], address, sizeof(address));
 	c->proxy_listeners |= (uint32_t)proxy << c->listener_count;
 	c->listener_count++;
@@ -186,6 +187,7 @@ static int set_number(struct config *c, const struct key *k, const char *value, 
 {
 	char allowed[96], named[128];
 
+	must(k->kind == KEY_NUMBER && k->min <= k->initial && k->initial <= k->max);
 	if (text_parse_u64(value, k->min, k->max, (uint64_t *)((char *)c + k->offset)) == 0)
 		return 0;
 	snprintf(allowed, sizeof(allowed), " does not fit; allowed: %" PRIu64 "..%" PRIu64, k->min,
@@ -399,6 +401,7 @@ int config_load(int argc, char **argv, struct config *out, char *err, size_t err
 			    c.log_level, "");
 	if (complete(&c) < 0)
 		return fail(err, err_size, "--root", " does not make usable paths", c.root, "");
+	must(c.listener_count > 0 && c.gateways > 0 && c.gateways <= GATEWAYS_MAX);
 	*out = c;
 	return 0;
 }

@@ -178,6 +178,8 @@ static void heap_down(struct loop *l, uint32_t i)
 
 int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns)
 {
+	must(t->on_due);
+	must(t->place == 0 || l->heap[t->place - 1] == t);
 	if (t->place == 0) {
 		if (l->heap_count == l->heap_capacity) {
 			uint32_t capacity = l->heap_capacity ? 2 * l->heap_capacity : 64;
@@ -203,6 +205,7 @@ void loop_timer_off(struct loop *l, struct timer *t)
 
 	if (i == 0)
 		return;
+	must(i <= l->heap_count && l->heap[i - 1] == t); /* of this loop, and not moved in memory */
 	t->place = 0;
 	last = l->heap[--l->heap_count];
 	if (last == t)
@@ -248,11 +251,13 @@ static int control(struct loop *l, int op, struct watch *w, uint32_t events)
 
 int loop_watch(struct loop *l, struct watch *w, uint32_t epoll_events)
 {
+	must(w->on_ready);
 	return control(l, EPOLL_CTL_ADD, w, epoll_events);
 }
 
 int loop_rewatch(struct loop *l, struct watch *w, uint32_t epoll_events)
 {
+	must(w->fd >= 0);
 	return control(l, EPOLL_CTL_MOD, w, epoll_events);
 }
 
@@ -283,6 +288,7 @@ int loop_run(struct loop *l)
 			return -errno;
 		mark(l);
 		l->now_ns = l->mark_ns;
+		must(l->round_count <= ROUND_EVENTS);
 		for (int i = 0; i < l->round_count; i++) {
 			struct watch *w = l->round[i].data.ptr;
 			const char *name = w && l->round[i].events ? w->name : "timers";

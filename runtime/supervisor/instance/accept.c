@@ -15,7 +15,7 @@
 #include "netns/netns.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/accept.h"
 
 #define BACKLOG_UNKNOWN 128u /* the kernel does not say: what most servers ask for at least */
 #define READ_AGAIN_NS   (500 * NS_PER_US)
@@ -39,6 +39,7 @@ void accept_begin(struct instance *i)
 {
 	struct netns_queue q = {.max = UNIX_QUEUE};
 
+	must(i->fleet->options.gateway_count > 0);
 	i->accept.known = instance_inherits(i) || read_queue(i, &q) == 1;
 	i->accept.max = i->accept.known ? q.max : BACKLOG_UNKNOWN;
 }

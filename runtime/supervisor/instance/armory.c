@@ -207,6 +207,7 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 	char why[128];
 
 	if (rack) {
+		must(a->arming[kind] > 0);
 		a->arming[kind]--;
 		(void)cgroup_kill(&rack->cgroup);
 		drop_cgroup(a, &rack->cgroup);
@@ -241,7 +242,11 @@ static void on_zygote(struct watch *w, uint32_t events)
 			return;
 		}
 		rack = rack_of_range(a, armed.range);
-		must(rack);
+		if (!rack) { /* nobody asked for it */
+			armed_fini(&armed);
+			continue;
+		}
+		must(a->arming[rack->kind] > 0);
 		rack->armed = armed;
 		rack->ready = true;
 		a->arming[rack->kind]--;
@@ -261,6 +266,7 @@ bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 		*out = rack->armed;
 		*out_cgroup = rack->cgroup;
 		*out_number = rack->number;
+		must(a->ready[kind] > 0);
 		rack->used = rack->ready = false;
 		a->ready[kind]--;
 		return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One instance, seen by the fleet's own files only (fleet.c, start.c, probe.c, probe_unix.c,
- * freezer.c, stop.c, metering.c, holds.c, report.c). Its life is the table next_state in fleet.c.
+ * One instance, and the fleet it is in. Only the rooms instance, freeze and scale see the inside of
+ * both; others have report.h and fleet.h. life.h moves an instance from state to state.
  */
 #ifndef EBB_SUPERVISOR_INSTANCE_H
 #define EBB_SUPERVISOR_INSTANCE_H
@@ -120,8 +120,18 @@ struct instance {
 	struct wire_meter last;
 };
 
+/* What follows when an instance has entered a state: these are called in order, each with the state
+ * it came from. They may move others, not this one; the only one of GONE frees it. */
+#define FOLLOWERS_MAX 6
+struct followers {
+	void (*on_enter[INSTANCE_STATE_COUNT][FOLLOWERS_MAX])(struct instance *i,
+							      enum instance_state from);
+};
+
 struct fleet {
 	struct fleet_options options;
+	struct observer observers[OBSERVERS_MAX];
+	uint32_t observer_count;
 	struct armory *armory;
 	int home_ns_fd;
 	bool stopping;
@@ -133,48 +143,6 @@ struct fleet {
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];
 };
-
-/* fleet.c */
-void instance_move(struct instance *i, enum instance_event event); /* must be in the table */
-/* Of a service; at most ERROR_TEXT_SIZE bytes. */
-void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
-		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-struct instance *fleet_instance(struct fleet *f, uint32_t slot, uint32_t generation);
-/* Drains the instances of a service that are not of this revision; also_up: those that serve too.
- */
-void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up);
-void fleet_forget(struct instance *i); /* the last thing done to an instance; frees it */
-
-/* scale.c */
-void fleet_scale(struct fleet *f, struct service *service);
-/* One that serves is about to go: another comes, unless there are others already. */
-void fleet_replace(struct instance *i, const char *why);
-/* While the present revision fails to start: what waits gets instances of the last one that did
- * not. False if there is none and nobody serves. */
-bool fleet_fall_back(struct fleet *f, struct service *service);
-void fleet_rescale_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
-void fleet_on_rescale(struct timer *t);
-
-/* start.c */
-int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
-		 const char *why);
-/* Sends the one made ahead for this service, if there is one, on its way. */
-bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why);
-void fleet_claim_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */
-
-/* Tells the API of it and hands over its output. Not on the way of a fast start: everybody woken
- * then takes a CPU from it. */
-void instance_announce(struct instance *i);
-
-/* probe.c */
-void probe_begin(struct instance *i);
-void probe_ready(struct instance *i); /* it accepts */
-
-/* probe_unix.c: the same for one that inherited its listening socket */
-void probe_unix_begin(struct instance *i);
-void probe_off(struct instance *i); /* closes what the probe had open */
 
 /* Where an instance serves whose image is a runtime of ours: an abstract unix name in its network
  * namespace. The kernel refuses a connect to a full queue at once. */
@@ -190,82 +158,5 @@ static inline enum armory_kind instance_kind(const struct instance *i)
 {
 	return i->spec->put.flags & WIRE_SERVICE_IO_URING ? ARMORY_RING : ARMORY_PLAIN;
 }
-/* quiet.c */
-/* Whether an instance without work may be frozen now; if not, *again_ns is when to ask again. */
-bool quiet_enough(struct instance *i, uint64_t *again_ns);
-void quiet_sample(struct instance *i); /* where the next window of CPU begins */
-/* It was seen frozen: what is due, and when must it be thawed for it? While i->idle.run is not
- * NULL, that is not known yet: again at part_ns. */
-void quiet_frozen(struct instance *i);
-void quiet_end(struct instance *i); /* no look goes on */
-void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);
-
-/* evict.c: frozen instances stay until their room is wanted */
-void evict_note(struct instance *i); /* it was frozen: what it occupies */
-/* How many more instances of a service have room now. */
-uint32_t evict_room(struct fleet *f, const struct service *service);
-/* There is none: makes room for one. False if nobody may go for it; true: when those that go are
- * gone, all services are looked at again. */
-bool evict_for(struct fleet *f, const struct service *service);
-/* None may go now, but one that just became idle may as soon as it is frozen. */
-bool evict_soon(struct fleet *f, const struct service *service);
-/* One starts: gives the host back what it lacks for that. */
-void evict_to_reserve(struct fleet *f, const struct service *service);
-/* Whether the host has memory for what is not needed yet. */
-bool evict_spares(struct fleet *f);
-void evict_watch(struct fleet *f); /* memory pressure of the host */
-void evict_watch_end(struct fleet *f);
-
-/* why.c */
-void instance_explain(const struct instance *i, board_word w, char *out, size_t size);
-
-/* freezer.c */
-void freezer_begin(struct instance *i); /* ready or thawed: when may it freeze? */
-int freezer_ask(struct instance *i);    /* 0 or -EBUSY */
-void freezer_thaw(struct instance *i);  /* by the supervisor itself */
-void freezer_look(struct instance *i);  /* did a gateway thaw it? */
-/* Not to be frozen before this, whatever else: WebSockets that sleep ahead of time, see board.h. */
-uint64_t freezer_kept_until_ns(const struct instance *i);
-
-/* choice.c */
-/* Tells why requests go where they go, if that is news and not too early. */
-void choice_say_due(struct fleet *f, struct service *service);
-
-/* accept.c */
-void accept_begin(struct instance *i);
-/* A gateway asks. 0 with *out, and *drop_ms > 0 if idle connections to it are to be closed and none
- * kept for so long; -errno. */
-int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, uint32_t *drop_ms);
-/* For each gateway at first. */
-uint32_t accept_room(const struct instance *i);
-/* The longest it was since this was asked last. */
-uint32_t accept_longest(struct instance *i);
-
-/* load.c */
-uint32_t load_limit_first(const struct spec *spec); /* tickets of a new instance */
-void load_begin(struct instance *i);                /* ready or thawed: measure while it works */
-void load_end(struct instance *i);
-
-/* stop.c */
-void stop_drain(struct instance *i);
-/* It does not end what it was told to end: drains, but only for its stop grace. */
-void stop_unresponsive(struct instance *i);
-void stop_terminate(struct instance *i);
-void stop_kill(struct instance *i, uint32_t cause, const char *fault);
-void stop_watch(struct instance *i); /* control socket and death */
-
-/* holds.c has what ebb-ipc needs: see fleet.h */
-
-/* metering.c */
-void meter_open(struct instance *i);
-void meter_ready(struct instance *i);
-void meter_take(struct instance *i);                                /* brings i->last up to date */
-void meter_read(struct instance *i, enum wire_meter_reason reason); /* and sends it to the ledger */
-/* It was awake without work until then (at most now), and not quiet: that is provisioned time too.
- */
-void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns);
-/* It may use something: read it now and then. Not while it is frozen. */
-void meter_begin(struct instance *i);
-void meter_end(struct instance *i);
 
 #endif

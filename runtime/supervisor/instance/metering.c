@@ -7,8 +7,10 @@
 #include <inttypes.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/tell.h"
 
 /* What an instance that never freezes used must not wait for its end: nobody knows that. */
 #define PERIOD_NS (10 * NS_PER_SEC)
@@ -23,6 +25,7 @@ static uint64_t since(uint64_t now, uint64_t before)
 
 void meter_open(struct instance *i)
 {
+	must(i->opened_ns == 0 && !i->ahead);
 	i->opened_ns = i->read_at_ns = clock_mono_ns();
 	(void)text_copy(i->last.instance, sizeof(i->last.instance), i->id);
 	(void)text_copy(i->last.service, sizeof(i->last.service), i->spec->put.name);
@@ -95,6 +98,7 @@ void meter_take(struct instance *i)
 		raise_to(&m->cpu_user_us, since(cpu.user_us, i->before.user_us));
 		raise_to(&m->cpu_system_us, since(cpu.system_us, i->before.system_us));
 	}
+	must(m->awake_us + m->frozen_us <= m->lived_us);
 	m->cpu_init_us = i->init_cpu_us < m->cpu_us ? i->init_cpu_us : m->cpu_us;
 	/* Gateways count on the board; whatever stands there, the ledger takes only what can be. */
 	invocations = atomic_load(&board_slot(board, i->slot)->invocations);
@@ -109,7 +113,7 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 		return;
 	meter_take(i);
 	i->last.reason = reason;
-	i->fleet->options.hooks.meter(i->fleet->options.hooks.self, &i->last);
+	tell_meter(i->fleet, &i->last);
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)
@@ -134,6 +138,7 @@ void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns
 	if (from_ns >= to_ns || board_tickets(w) + board_holds(w) > 0 ||
 	    atomic_load(&slot->idle_since_ns) != idle_since_ns)
 		return; /* work came in between: that is counted there, and this from then on */
+	must(from_ns >= i->background_to_ns); /* no time is counted twice */
 	i->background_ns += to_ns - from_ns;
 	i->background_to_ns = to_ns;
 }

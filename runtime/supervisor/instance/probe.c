@@ -12,48 +12,15 @@
 #include "netns/netns.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/probe.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
 
 #define PROBE_FIRST_NS (100 * NS_PER_US)
 #define PROBE_FAST_NS  (3 * NS_PER_MS) /* what a native program needs at most */
 #define PROBE_MOST_NS  (5 * NS_PER_MS)
-
-void probe_ready(struct instance *i)
-{
-	struct fleet *f = i->fleet;
-	struct service *service = services_at(f->options.services, i->service);
-	uint64_t took_us = (loop_now_ns(f->options.loop) - i->state_since_ns) / NS_PER_US;
-
-	probe_off(i);
-	instance_move(i, INSTANCE_READY);
-	i->was_ready = true;
-	i->ready_ns = i->state_since_ns;
-	/* Gateways send the requests that waited; who still needs more says so again. */
-	if (service && (service->spec == i->spec || service->proven == i->spec))
-		memset(service->queued, 0, sizeof(service->queued));
-	if (service && service->spec == i->spec) {
-		service->failures = 0;
-		services_accepted(service);
-		fleet_drain(f, i->service, i->spec, true);
-	}
-	if (service)
-		service->ups++;
-	accept_begin(i);
-	(void)board_move(f->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
-	f->options.hooks.up(f->options.hooks.self, i); /* first: somebody waits for it */
-	instance_announce(i);
-	meter_ready(i);
-	if (instance_inherits(i))
-		instance_say(i, WIRE_EVENT_INSTANCE_READY,
-			     "accepts on its inherited socket after %llu us",
-			     (unsigned long long)took_us);
-	else
-		instance_say(i, WIRE_EVENT_INSTANCE_READY, "accepts on port %u after %llu us",
-			     i->spec->put.exec.port, (unsigned long long)took_us);
-	freezer_begin(i);
-	load_begin(i);
-}
 
 /* 1 it accepts, 0 not yet, -errno. */
 static int try_connect(struct instance *i)
@@ -79,8 +46,9 @@ static void on_due(struct timer *t)
 	uint64_t now_ns = loop_now_ns(loop);
 	int r = try_connect(i);
 
+	must(i->state == INSTANCE_STARTING && !instance_inherits(i));
 	if (r == 1) {
-		probe_ready(i);
+		probe_passed(i);
 		return;
 	}
 	if (r < 0 || now_ns >= i->deadline_ns) {
@@ -97,7 +65,7 @@ static void on_due(struct timer *t)
 	}
 	(void)loop_timer_at(loop, &i->timer, now_ns + i->probe_gap_ns);
 	if (now_ns - i->state_since_ns > PROBE_FAST_NS) {
-		instance_announce(i);
+		tell_announce(i);
 		i->probe_gap_ns += i->probe_gap_ns / 4;
 	}
 	if (i->probe_gap_ns > PROBE_MOST_NS)

@@ -17,8 +17,11 @@
 #include "netns/netns.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/probe.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
 
 #define PROBE_FAST_NS (3 * NS_PER_MS) /* what a native program needs at most */
 #define DEATH_WAIT_NS (1 * NS_PER_SEC)
@@ -28,19 +31,12 @@ static struct loop *loop_of(struct instance *i)
 	return i->fleet->options.loop;
 }
 
-void probe_off(struct instance *i)
-{
-	loop_unwatch(loop_of(i), &i->probe);
-	i->probe.fd = -1;
-	fd_close(&i->probe_fd);
-}
-
 /* From here on the probe has no socket. */
 static void on_closed(struct instance *i)
 {
 	uint64_t until_ns = loop_now_ns(loop_of(i)) + DEATH_WAIT_NS;
 
-	probe_off(i);
+	probe_end(i);
 	if (until_ns < i->deadline_ns)
 		i->deadline_ns = until_ns;
 	(void)loop_timer_at(loop_of(i), &i->timer, i->deadline_ns);
@@ -52,9 +48,10 @@ static void on_probe(struct watch *w, uint32_t events)
 	char byte;
 	ssize_t n = recv(i->probe_fd, &byte, sizeof(byte), MSG_DONTWAIT);
 
+	must(i->state == INSTANCE_STARTING);
 	/* A byte is an answer (400, say): somebody accepted, too. */
 	if (n >= 0)
-		probe_ready(i);
+		probe_passed(i);
 	else if (errno != EAGAIN && errno != EINTR)
 		on_closed(i);
 }
@@ -63,8 +60,9 @@ static void on_due(struct timer *t)
 {
 	struct instance *i = (struct instance *)((char *)t - offsetof(struct instance, timer));
 
+	must(i->state == INSTANCE_STARTING);
 	if (loop_now_ns(loop_of(i)) < i->deadline_ns) {
-		instance_announce(i);
+		tell_announce(i);
 		(void)loop_timer_at(loop_of(i), &i->timer, i->deadline_ns);
 		return;
 	}

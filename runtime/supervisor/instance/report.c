@@ -5,18 +5,9 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
-
-bool instance_is_shown(const struct instance *i)
-{
-	return !i->ahead;
-}
-
-bool instance_is_up(const struct instance *i)
-{
-	return i->state == INSTANCE_RUNNING || i->state == INSTANCE_FREEZING ||
-	       i->state == INSTANCE_FROZEN;
-}
+#include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/why.h"
 
 int instance_freeze_fd(const struct instance *i)
 {
@@ -26,12 +17,6 @@ int instance_freeze_fd(const struct instance *i)
 int instance_log_fd(const struct instance *i)
 {
 	return i->log_fd;
-}
-
-bool instance_may_talk(const struct instance *i)
-{
-	return i->announced && i->armed.ipc_fd >= 0 && i->log_fd >= 0 && i->cgroup.dir_fd >= 0 &&
-	       i->state >= INSTANCE_STARTING && i->state < INSTANCE_DYING;
 }
 
 int instance_ipc_fd(const struct instance *i)
@@ -115,7 +100,6 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 	struct board *board = i->fleet->options.board;
 	board_word w;
 
-	freezer_look(i); /* the doorbell rings when the first answer is out */
 	w = board_load(board, i->slot);
 	meter_take(i);
 	*out = (struct wire_instance_info){

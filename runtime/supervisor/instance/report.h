@@ -10,7 +10,8 @@
 struct instance;
 
 bool instance_is_up(const struct instance *i);
-bool instance_is_shown(const struct instance *i); /* false: made ahead of need */
+bool instance_is_shown(const struct instance *i);  /* false: made ahead of need */
+bool instance_was_ready(const struct instance *i); /* it accepted once */
 void instance_up_record(const struct instance *i, struct wire_instance_up *out);
 int instance_freeze_fd(const struct instance *i); /* borrowed */
 int instance_log_fd(const struct instance *i);    /* borrowed */

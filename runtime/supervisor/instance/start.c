@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a decision to a process that runs: claim an armed sandbox and hand it image and program. */
+#include "runtime/supervisor/instance/start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,8 +13,12 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/probe.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
 
 /* A slot is free once its last tickets and holds came back. */
 static bool slot_is_free(struct fleet *f, uint32_t slot)
@@ -41,14 +46,26 @@ static int take_slot(struct fleet *f, uint32_t *out)
 	return -ENOSPC;
 }
 
-static void on_control_unset(struct watch *w, uint32_t events)
+static void on_nothing(struct watch *w, uint32_t events)
 {
+}
+
+static void link_last(struct fleet *f, struct instance *i)
+{
+	struct instance **end = &f->first;
+
+	must(!f->slots[i->slot] && f->count < INSTANCES_MAX);
+	while (*end)
+		end = &(*end)->next;
+	*end = i;
+	f->slots[i->slot] = i;
+	f->count++;
 }
 
 int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
 		 const char *why)
 {
-	struct instance *i = calloc(1, sizeof(*i)), **end = &f->first;
+	struct instance *i = calloc(1, sizeof(*i));
 	int r;
 
 	if (!i)
@@ -61,26 +78,59 @@ int instance_new(struct fleet *f, struct service *service, struct spec *spec, bo
 	i->fleet = f;
 	i->spec = spec_ref(spec);
 	i->service = service->index;
-	i->state = INSTANCE_WAITING;
 	i->ahead = ahead;
 	i->log_fd = i->probe_fd = i->root_fd = -1;
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
-	i->control = i->death = i->probe = (struct watch){
-		.fd = -1, .on_ready = on_control_unset, .name = "start on_control_unset"};
+	i->control = i->death = i->probe =
+		(struct watch){.fd = -1, .on_ready = on_nothing, .name = "start on_nothing"};
 	i->state_since_ns = loop_now_ns(f->options.loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;
 	(void)text_copy(i->id, sizeof(i->id),
 			service->name); /* its number comes with its sandbox */
 	i->generation =
-		board_open_slot(f->options.board, i->slot, load_limit_first(spec), service->index);
-	while (*end)
-		end = &(*end)->next;
-	*end = i;
-	f->slots[i->slot] = i;
-	f->count++;
+		board_open_slot(f->options.board, i->slot, spec_limit_first(spec), service->index);
 	(void)text_copy(i->why, sizeof(i->why), why);
+	must(i->state == INSTANCE_WAITING); /* as zeroed */
+	link_last(f, i);
 	return 0;
+}
+
+static void unlink_instance(struct fleet *f, struct instance *i)
+{
+	struct instance **at = &f->first;
+
+	must(f->slots[i->slot] == i && f->count > 0);
+	while (*at != i)
+		at = &(*at)->next;
+	*at = i->next;
+	f->slots[i->slot] = NULL;
+	f->count--;
+}
+
+void instance_free(struct instance *i)
+{
+	struct fleet *f = i->fleet;
+	struct loop *loop = f->options.loop;
+
+	loop_timer_off(loop, &i->timer);
+	loop_unwatch(loop, &i->control);
+	loop_unwatch(loop, &i->death);
+	probe_end(i);
+	unlink_instance(f, i);
+	/* Tickets may still be open on the slot; it is reused only when they came back. */
+	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
+	if (i->armed.pid > 0) {
+		uint32_t range = i->armed.range;
+
+		armed_fini(&i->armed);
+		armory_range_free(f->armory, range);
+	}
+	fd_close(&i->log_fd);
+	fd_close(&i->root_fd);
+	cgroup_fini(&i->cgroup);
+	spec_unref(i->spec);
+	free(i);
 }
 
 static struct cgroup_limits limits_of(const struct instance *i)
@@ -149,6 +199,7 @@ static int hand_over(struct instance *i)
 		.strict = i->spec->put.flags & WIRE_SERVICE_STRICT,
 	};
 
+	must(i->root_fd >= 0 && i->log_fd < 0);
 	claim.memory_bytes = limits.memory_bytes;
 	claim.cpu_milli = limits.cpu_milli;
 	claim.pids_max = limits.pids_max;
@@ -171,11 +222,14 @@ static int hand_over(struct instance *i)
 /* r: how preparing went. */
 static void go(struct instance *i, int r)
 {
+	must(!i->ahead && i->armed.pid > 0);
 	meter_open(i);
 	if (r == 0)
 		r = hand_over(i);
-	instance_move(i, INSTANCE_CLAIM);
-	stop_watch(i);
+	if (instance_move(i, INSTANCE_CLAIM) < 0)
+		return;
+	if (r == 0)
+		r = stop_watch(i);
 	if (r < 0) {
 		stop_kill(i, WIRE_DOWN_FAILED_TO_START, NULL);
 		return;
@@ -183,28 +237,14 @@ static void go(struct instance *i, int r)
 	probe_begin(i);
 }
 
-void instance_announce(struct instance *i)
-{
-	struct fleet_hooks *hooks = &i->fleet->options.hooks;
-
-	if (i->announced)
-		return;
-	i->announced = true;
-	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
-	hooks->log_pipe(hooks->self, i);
-	if (instance_may_talk(i))
-		hooks->ipc_up(hooks->self, i);
-}
-
 static void stay_prepared(struct instance *i, int r)
 {
 	struct service *service = services_at(i->fleet->options.services, i->service);
 
-	instance_move(i, INSTANCE_PREPARE);
-	if (r == 0)
+	if (instance_move(i, INSTANCE_PREPARE) < 0 || r == 0)
 		return;
 	if (service)
-		service->unpreparable = true; /* the first request will say why */
+		service->demand.unpreparable = true; /* the first request will say why */
 	stop_drain(i);
 }
 
@@ -216,6 +256,7 @@ static bool arm_instance(struct instance *i)
 
 	if (!armory_take(i->fleet->armory, instance_kind(i), &i->armed, &i->cgroup, &number))
 		return false;
+	must(i->armed.pid > 0 && i->cgroup.dir_fd >= 0);
 	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
 	r = prepare(i);
 	if (i->ahead)
@@ -237,7 +278,7 @@ static void arm_waiting(struct fleet *f, bool ahead, uint32_t waiting[ARMORY_KIN
 	}
 }
 
-void fleet_claim_waiting(struct fleet *f)
+void start_waiting(struct fleet *f)
 {
 	uint32_t waiting[ARMORY_KINDS] = {0}, idle[ARMORY_KINDS] = {0};
 
@@ -249,7 +290,7 @@ void fleet_claim_waiting(struct fleet *f)
 	armory_want(f->armory, waiting);
 }
 
-bool instance_use_prepared(struct fleet *f, const struct service *service, const char *why)
+bool start_prepared(struct fleet *f, const struct service *service, const char *why)
 {
 	for (struct instance *i = f->first; i; i = i->next) {
 		if (!i->ahead || i->spec != service->spec || i->stop_wanted)

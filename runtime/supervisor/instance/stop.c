@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
-#include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
 
 /* Whether the last process is gone: soon, and ever more rarely of what cannot be killed (a task in
  * an uninterruptible sleep), because each look kills all of it again. */
@@ -42,28 +45,6 @@ static struct instance *of_timer(struct timer *t)
 
 /* ---- dying: from the death of PID 1 to nothing left ---- */
 
-static void tell_failure(struct instance *i)
-{
-	struct fleet *f = i->fleet;
-	struct service *service = services_at(f->options.services, i->service);
-	struct wire_start_failed record = {
-		.service = i->service, .cause = i->cause, .detail = i->detail};
-
-	(void)text_copy(record.text, sizeof(record.text), i->fault);
-	if (service && service->proven == i->spec)
-		services_forget_proven(service);
-	if (!service || service->spec != i->spec)
-		return;
-	service->failures++;
-	service->proving = false; /* that it cannot start is known now */
-	service->not_before_ns = loop_now_ns(loop_of(i)) + policy_backoff_ns(service->failures);
-	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
-	if (fleet_fall_back(f, service))
-		return;
-	memset(service->queued, 0, sizeof(service->queued));
-	f->options.hooks.start_failed(f->options.hooks.self, &record);
-}
-
 static uint64_t dying_gap_ns(const struct instance *i)
 {
 	uint64_t gap_ns = (loop_now_ns(i->fleet->options.loop) - i->state_since_ns) / 8;
@@ -77,6 +58,7 @@ static void on_dying_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);
 
+	must(i->state == INSTANCE_DYING);
 	if (cgroup_populated(&i->cgroup) == 1) {
 		(void)cgroup_kill(&i->cgroup);
 		wait_for(i, on_dying_due, dying_gap_ns(i));
@@ -88,40 +70,25 @@ static void on_dying_due(struct timer *t)
 		wait_for(i, on_dying_due, dying_gap_ns(i));
 		return;
 	}
-	instance_move(i, INSTANCE_EMPTY);
-	fleet_forget(i);
+	(void)instance_move(i, INSTANCE_EMPTY);
 }
 
-/* PID 1 is gone (or is being killed): nobody may use it, whatever state it was in. */
-static void begin_dying(struct instance *i)
+void stop_let_go(struct instance *i)
 {
-	struct fleet *f = i->fleet;
-
-	if (instance_may_talk(i))
-		f->options.hooks.ipc_down(f->options.hooks.self, i);
-	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
+	must(i->state == INSTANCE_DYING);
+	(void)board_move(i->fleet->options.board, i->slot, ~0u, BOARD_DEAD);
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
-	probe_off(i);
-	instance_move(i, INSTANCE_DEATH);
-	if (i->log_fd >= 0)
-		instance_announce(i); /* what it wrote says why */
-	if (!i->ahead)
-		instance_say(i,
-			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED
-					    : WIRE_EVENT_INSTANCE_FAILED,
-			     "%s", i->fault[0] ? i->fault : wire_down_cause_name(i->cause));
-	if (i->was_ready)
-		f->options.hooks.down(f->options.hooks.self, i);
-	else if (!i->stop_wanted && !i->ahead)
-		tell_failure(i);
-	if (i->state == INSTANCE_GONE) { /* it never had a sandbox */
-		fleet_forget(i);
+}
+
+/* PID 1 is gone (or is being killed): nobody may use it, whatever state it was in. A second death
+ * is refused by the table. */
+static void begin_dying(struct instance *i)
+{
+	if (instance_move(i, INSTANCE_DEATH) < 0)
 		return;
-	}
-	if (i->cgroup.dir_fd < 0) { /* it never got a cgroup of its own */
-		i->state = INSTANCE_GONE;
-		fleet_forget(i);
+	if (i->cgroup.dir_fd < 0) { /* it never had a sandbox */
+		(void)instance_move(i, INSTANCE_EMPTY);
 		return;
 	}
 	(void)cgroup_thaw(&i->cgroup);
@@ -241,15 +208,22 @@ static void on_death(struct watch *w, uint32_t events)
 	begin_dying(i);
 }
 
-void stop_watch(struct instance *i)
+int stop_watch(struct instance *i)
 {
+	int r;
+
+	must(i->state == INSTANCE_STARTING && i->control.fd < 0 && i->death.fd < 0);
 	i->control = (struct watch){
 		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
 	i->death = (struct watch){
 		.fd = i->armed.pid_fd, .on_ready = on_death, .name = "stop on_death"};
-	if (loop_watch(loop_of(i), &i->control, EPOLLIN) < 0 ||
-	    loop_watch(loop_of(i), &i->death, EPOLLIN) < 0)
-		stop_kill(i, WIRE_DOWN_FAILED_TO_START, "cannot be watched");
+	r = loop_watch(loop_of(i), &i->control, EPOLLIN);
+	if (r == 0)
+		r = loop_watch(loop_of(i), &i->death, EPOLLIN);
+	if (r < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "cannot be watched: %s",
+				  strerror(-r));
+	return r;
 }
 
 void stop_kill(struct instance *i, uint32_t cause, const char *fault)
@@ -266,16 +240,17 @@ static void on_grace_over(struct timer *t)
 {
 	struct instance *i = of_timer(t);
 
+	must(i->state == INSTANCE_STOPPING);
 	i->outstayed = true;
 	(void)cgroup_kill(&i->cgroup); /* works on frozen ones too; on_death goes on from here */
 }
 
 void stop_terminate(struct instance *i)
 {
-	probe_off(i); /* it may be starting: nobody waits for it any more */
 	/* A frozen task would see SIGTERM only after its thaw. */
 	(void)cgroup_thaw(&i->cgroup);
-	instance_move(i, INSTANCE_TERMINATE);
+	if (instance_move(i, INSTANCE_TERMINATE) < 0)
+		return;
 	if (syscall(SYS_pidfd_send_signal, i->armed.pid_fd, SIGTERM, NULL, 0) < 0)
 		(void)cgroup_kill(&i->cgroup);
 	wait_for(i, on_grace_over, i->spec->put.stop_grace_ms * NS_PER_MS);
@@ -286,9 +261,10 @@ static void on_drain_due(struct timer *t)
 	struct instance *i = of_timer(t);
 	board_word w = board_load(i->fleet->options.board, i->slot);
 
+	must(i->state == INSTANCE_DRAINING && i->stop_wanted);
 	if (loop_now_ns(loop_of(i)) >= i->deadline_ns) {
 		/* A program that ends when its connections have would wait for WebSockets. */
-		i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, true);
+		tell_drain(i, true);
 		stop_terminate(i);
 	} else if (board_tickets(w) + board_holds(w) == 0 &&
 		   loop_now_ns(loop_of(i)) >= i->repeat_until_ns) {
@@ -315,18 +291,18 @@ void stop_drain(struct instance *i)
 	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
 			 BOARD_DRAINING);
 	(void)cgroup_thaw(&i->cgroup);
-	i->fleet->options.hooks.drain(i->fleet->options.hooks.self, i, false);
-	instance_move(i, INSTANCE_DRAIN);
+	if (instance_move(i, INSTANCE_DRAIN) < 0)
+		return;
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
 	wait_for(i, on_drain_due, 0);
 }
 
-void stop_unresponsive(struct instance *i)
+bool stop_unresponsive(struct instance *i)
 {
 	uint64_t deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.stop_grace_ms * NS_PER_MS;
 
 	if (i->stop_wanted || !instance_is_up(i))
-		return;
+		return false;
 	i->unresponsive = true;
 	(void)text_format(
 		i->fault, sizeof(i->fault),
@@ -337,5 +313,5 @@ void stop_unresponsive(struct instance *i)
 	stop_drain(i);
 	if (i->deadline_ns > deadline_ns)
 		i->deadline_ns = deadline_ns;
-	fleet_replace(i, "replaces one that ignored maxDuration");
+	return true;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Why an instance is in its state, in a sentence: `ebb why`. */
+#include "runtime/supervisor/instance/why.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/life.h"
 
 static uint64_t ms_until(uint64_t when_ns, uint64_t now_ns)
 {
@@ -204,12 +206,12 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 			 "awake: its holds were lost with ebb-ipc; it has %" PRIu64
 			 " ms to repeat them",
 			 ms_until(i->repeat_until_ns, now_ns));
-	} else if (now_ns < freezer_kept_until_ns(i)) {
+	} else if (now_ns < instance_kept_until_ns(i)) {
 		snprintf(out, size,
 			 "awake: WebSockets gave their tickets to others that waited; they have "
 			 "been "
 			 "silent for long enough (hibernate) in %" PRIu64 " ms",
-			 ms_until(freezer_kept_until_ns(i), now_ns));
+			 ms_until(instance_kept_until_ns(i), now_ns));
 	} else if (now_ns < i->not_before_ns) {
 		n = snprintf(out, size,
 			     "awake: it did not freeze when asked; next try in %" PRIu64 " ms",
@@ -218,6 +220,7 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 			snprintf(out + n, size - (size_t)n,
 				 "; thread %d is in an uninterruptible sleep", i->idle.stuck_tid);
 	} else {
+		must(i->idle.reason < IDLE_REASON_COUNT);
 		awake_texts[i->idle.reason](i, now_ns, out, size);
 	}
 }

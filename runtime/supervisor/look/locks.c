@@ -37,6 +37,7 @@ static void add_place(struct own_files *own, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
 		return;
 	add_dev(own, makedev(st.stx_dev_major, st.stx_dev_minor));
+	must(own->mount_count < OWN_PLACES);
 	if (st.stx_mask & STATX_MNT_ID)
 		own->mounts[own->mount_count++] = st.stx_mnt_id;
 }

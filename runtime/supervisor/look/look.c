@@ -123,6 +123,7 @@ static struct note *new_note(struct look_run *g)
 		notes->room = room;
 		g->fresh = notes;
 	}
+	must(notes->count < notes->room);
 	return &notes->at[notes->count++];
 }
 
@@ -385,6 +386,7 @@ static int list(struct look_run *g, enum part part)
 	g->part = part;
 	g->at = 0;
 	g->count = (uint32_t)n;
+	must(g->count <= LOOK_THREADS_MAX);
 	g->look->crowded |= n == LOOK_THREADS_MAX;
 	paid(g, 3 + g->count / 16);
 	return 0;
@@ -413,6 +415,7 @@ static int go_on(struct look_run *g)
 	int r = 0;
 
 	while (!g->look->crowded && !used_up(g)) {
+		must(g->at <= g->count);
 		if (g->at < g->count && g->part == PART_THREADS) {
 			look_at_thread(g, g->ids[g->at++]);
 			paid(g, 6);

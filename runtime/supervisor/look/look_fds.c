@@ -18,6 +18,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/supervisor/look/look.h"
 
 #define LEFT_MOST_S (INT64_C(400) * 86400) /* later than that is never */
@@ -125,6 +126,7 @@ void fd_walk_begin(struct fd_walk *walk, pid_t pid)
 	char path[48];
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	must(walk->dir_fd < 0); /* the one before has ended */
 	walk->pid = pid;
 	walk->size = walk->at = 0;
 	walk->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,6 +154,7 @@ uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_
 		return walk->size > 0 ? (uint32_t)walk->size / sizeof(*entry) : 0;
 	}
 	entry = (const void *)(walk->names + walk->at);
+	must(entry->size > 0 && walk->at + entry->size <= walk->size);
 	walk->at += entry->size;
 	return entry->name[0] == '.'
 		       ? 1

@@ -17,21 +17,13 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/programs/daemon.h"
 #include "runtime/supervisor/host/listeners.h"
+#include "runtime/supervisor/peers/imports.h"
 #include "runtime/supervisor/peers/walk.h"
 
-#define IMPORTS_MAX 16   /* under way at once; each has a time limit and gives way to instances */
 #define INFOS_AHEAD 1024 /* queued for one that does not read; then a listing waits */
 #define NOTICES_MAX 8    /* the first ones; what follows is in the log */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
-
-struct import {
-	struct apilink *api;
-	struct image_import *job; /* NULL = free */
-	uint64_t cookie;
-	bool orphan; /* the ebb-api that asked is gone: nobody is told how it ends */
-	struct watch watch;
-};
 
 struct apilink {
 	struct apilink_options options;
@@ -42,7 +34,7 @@ struct apilink {
 	int listener_fd, state_fd, log_fd, ledger_fd;
 	char binary[CONFIG_PATH_SIZE + 32];
 	struct walks walks;
-	struct import imports[IMPORTS_MAX];
+	struct imports imports;
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
 	bool configured; /* this ebb-api has its API_CONFIG */
@@ -56,6 +48,17 @@ static void answer(struct apilink *a, uint64_t cookie, int error, const char *te
 	peer_send(&a->daemon.peer, WIRE_RESULT, &result, sizeof(result), NULL, 0);
 }
 
+static void send_event(void *self, const struct wire_event *record)
+{
+	struct apilink *a = self;
+	char text[2 * ERROR_TEXT_SIZE];
+
+	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
+	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
+	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
+	peer_send(&a->daemon.peer, WIRE_EVENT, record, sizeof(*record), NULL, 0);
+}
+
 /* ---- services ---- */
 
 static int on_ready(void *self, struct wire_message *m)
@@ -64,7 +67,8 @@ static int on_ready(void *self, struct wire_message *m)
 
 	a->daemon.peer.phase = PHASE_SERVING;
 	for (uint32_t n = 0; n < a->notice_count; n++)
-		apilink_event(a, &a->notices[n]);
+		send_event(a, &a->notices[n]);
+	must(a->notice_count <= NOTICES_MAX);
 	a->notice_count = 0;
 	return 0;
 }
@@ -85,7 +89,7 @@ static void say(struct apilink *a, uint32_t kind, const char *service, const cha
 
 	(void)text_copy(event.service, sizeof(event.service), service);
 	(void)text_copy(event.text, sizeof(event.text), text);
-	apilink_event(a, &event);
+	send_event(a, &event);
 }
 
 static int on_service_put(void *self, struct wire_message *m)
@@ -153,72 +157,6 @@ static int on_service_start(void *self, struct wire_message *m)
 
 /* ---- images ---- */
 
-static void end_import(struct import *import)
-{
-	loop_unwatch(import->api->options.loop, &import->watch);
-	image_import_free(import->job);
-	import->job = NULL;
-}
-
-static void on_import(struct watch *w, uint32_t events)
-{
-	struct import *import = (struct import *)((char *)w - offsetof(struct import, watch));
-	struct apilink *a = import->api;
-	struct wire_image_done *done = calloc(1, sizeof(*done));
-	char text[ERROR_TEXT_SIZE];
-
-	if (!done)
-		return;
-	if (image_import_step(import->job, done) == 1) {
-		const char *death = image_import_death(import->job);
-
-		if (*death) {
-			log_warn("event=program_died program=ebb-unpack text=%s",
-				 log_quote(text, sizeof(text), death));
-			say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
-		}
-		done->cookie = import->cookie;
-		end_import(import);
-		if (!import->orphan)
-			peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
-		if (done->err == 0)
-			say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
-	}
-	free(done);
-}
-
-static struct import *free_import(struct apilink *a)
-{
-	for (size_t i = 0; i < IMPORTS_MAX; i++)
-		if (!a->imports[i].job)
-			return &a->imports[i];
-	return NULL;
-}
-
-static int start_import(struct apilink *a, const struct wire_image_import *job, int source_fd)
-{
-	struct import *import = free_import(a);
-	int r;
-
-	if (!import)
-		return -EAGAIN;
-	r = image_import_start(a->options.images, job, source_fd, &import->job);
-	if (r < 0) {
-		import->job = NULL;
-		return r;
-	}
-	import->api = a;
-	import->cookie = job->cookie;
-	import->orphan = false;
-	import->watch = (struct watch){.fd = image_import_fd(import->job),
-				       .on_ready = on_import,
-				       .name = "apilink on_import"};
-	r = loop_watch(a->options.loop, &import->watch, EPOLLIN);
-	if (r < 0)
-		end_import(import);
-	return r;
-}
-
 /* Reading a pipe could last for ever, and an unpacker with it. */
 static bool is_archive(int fd)
 {
@@ -227,6 +165,24 @@ static bool is_archive(int fd)
 
 	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY &&
 	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* An import ended. done is NULL if nobody waits for that any more. */
+static void on_import_done(void *self, const struct wire_image_done *done, const char *death,
+			   bool imported)
+{
+	struct apilink *a = self;
+	char text[ERROR_TEXT_SIZE];
+
+	if (*death) {
+		log_warn("event=program_died program=ebb-unpack text=%s",
+			 log_quote(text, sizeof(text), death));
+		say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
+	}
+	if (done)
+		peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
+	if (imported)
+		say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
 }
 
 static int on_image_import(void *self, struct wire_message *m)
@@ -239,7 +195,7 @@ static int on_image_import(void *self, struct wire_message *m)
 	if (job->format >= WIRE_IMAGE_FORMAT_COUNT || !is_archive(m->fds[0]) ||
 	    !text_terminated(job->reference, sizeof(job->reference)))
 		return -EPROTO;
-	r = start_import(a, job, m->fds[0]);
+	r = imports_start(&a->imports, job, m->fds[0]);
 	if (r == 0)
 		return 0;
 	failed = calloc(1, sizeof(*failed));
@@ -260,9 +216,7 @@ static int on_image_cancel(void *self, struct wire_message *m)
 	struct apilink *a = self;
 	const uint64_t *cookie = (const void *)m->record;
 
-	for (size_t i = 0; i < IMPORTS_MAX; i++)
-		if (a->imports[i].job && !a->imports[i].orphan && a->imports[i].cookie == *cookie)
-			image_import_cancel(a->imports[i].job);
+	imports_cancel(&a->imports, *cookie);
 	return 0;
 }
 
@@ -292,7 +246,7 @@ static void send_info(void *self, uint64_t cookie, struct instance *i)
 
 	if (!instance_is_shown(i))
 		return;
-	instance_info_record(i, &info);
+	fleet_info(i, &info);
 	info.cookie = cookie;
 	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
 }
@@ -336,7 +290,7 @@ static int on_instance_command(void *self, struct wire_message *m)
 
 static void flush_meter(void *self, uint64_t cookie, struct instance *i)
 {
-	instance_flush(i);
+	fleet_flush(i);
 }
 
 static void flush_ledger(void *self, uint64_t cookie)
@@ -382,9 +336,16 @@ static const struct wire_rule rules[] = {
 
 /* ---- the process ---- */
 
-static void send_log_pipe(void *ctx, struct instance *i)
+static void send_log_pipe(void *self, struct instance *i)
 {
-	apilink_log_pipe(ctx, i);
+	struct apilink *a = self;
+	struct wire_log_pipe record;
+	int fd = instance_log_fd(i);
+
+	if (fd < 0)
+		return;
+	instance_log_record(i, &record);
+	peer_send(&a->daemon.peer, WIRE_LOG_PIPE, &record, sizeof(record), &fd, 1);
 }
 
 static void send_config(struct apilink *a)
@@ -437,19 +398,35 @@ static void on_ended(struct daemon *d)
 	struct apilink *a = d->self;
 
 	walks_drop(&a->walks);
-	for (size_t i = 0; i < IMPORTS_MAX; i++) {
-		if (!a->imports[i].job)
-			continue;
-		a->imports[i].orphan = true;
-		image_import_cancel(a->imports[i].job);
-	}
+	imports_orphan(&a->imports);
 }
 
-static int open_directory(const char *path)
+static int open_directory(const char *path, int *out_fd, char *err, size_t err_size)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
-	return fd < 0 ? -errno : fd;
+	*out_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*out_fd >= 0)
+		return 0;
+	r = -errno;
+	(void)text_format(err, err_size, "cannot open the directory %s: %s", path, strerror(-r));
+	return r;
+}
+
+/* What it is handed when it starts. */
+static int open_files(struct apilink *a, char *err, size_t err_size)
+{
+	const struct config *c = a->options.config;
+	char path[CONFIG_PATH_SIZE + 16];
+	int r;
+
+	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
+	r = listener_unix(path, c->api_group, err, err_size);
+	if (r < 0)
+		return r;
+	a->listener_fd = r;
+	r = open_directory(c->state_dir, &a->state_fd, err, err_size);
+	return r < 0 ? r : open_directory(c->log_dir, &a->log_fd, err, err_size);
 }
 
 static void limit_images(const struct apilink_options *options)
@@ -469,25 +446,20 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 		size_t err_size)
 {
 	struct apilink *a = calloc(1, sizeof(*a));
-	const struct config *c = options->config;
-	char path[CONFIG_PATH_SIZE + 16];
+	int r;
 
 	if (!a)
 		return -ENOMEM;
 	a->options = *options;
-	limit_images(options);
-	a->ledger_fd = -1;
-	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
-	a->listener_fd = listener_unix(path, c->api_group, err, err_size);
-	a->state_fd = open_directory(c->state_dir);
-	a->log_fd = open_directory(c->log_dir);
-	if (a->listener_fd >= 0 && (a->state_fd < 0 || a->log_fd < 0))
-		(void)text_format(err, err_size, "cannot open %s or %s", c->state_dir, c->log_dir);
-	if (a->listener_fd < 0 || a->state_fd < 0 || a->log_fd < 0) {
+	imports_init(&a->imports, options->loop, options->images, a, on_import_done);
+	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = -1;
+	r = open_files(a, err, err_size);
+	if (r < 0) {
 		apilink_free(a);
-		return -EIO;
+		return r;
 	}
-	(void)text_format(a->binary, sizeof(a->binary), "%s/ebb-api", c->libexec_dir);
+	limit_images(options);
+	(void)text_format(a->binary, sizeof(a->binary), "%s/ebb-api", options->config->libexec_dir);
 	*out = a;
 	return 0;
 }
@@ -500,7 +472,7 @@ static void on_notice(void *self, uint32_t kind, const char *text)
 
 	(void)text_copy(event.text, sizeof(event.text), text);
 	if (peer_is_open(&a->daemon.peer) && a->daemon.peer.phase == PHASE_SERVING)
-		apilink_event(a, &event);
+		send_event(a, &event);
 	else if (a->notice_count < NOTICES_MAX)
 		a->notices[a->notice_count++] = event;
 }
@@ -542,35 +514,12 @@ void apilink_free(struct apilink *a)
 	if (!a)
 		return;
 	daemon_kill(&a->daemon);
-	for (size_t i = 0; i < IMPORTS_MAX; i++)
-		if (a->imports[i].job)
-			end_import(&a->imports[i]);
+	imports_end(&a->imports);
 	fd_close(&a->listener_fd);
 	fd_close(&a->state_fd);
 	fd_close(&a->log_fd);
 	fd_close(&a->ledger_fd);
 	free(a);
-}
-
-void apilink_event(struct apilink *a, const struct wire_event *record)
-{
-	char text[2 * ERROR_TEXT_SIZE];
-
-	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
-	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
-	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
-	peer_send(&a->daemon.peer, WIRE_EVENT, record, sizeof(*record), NULL, 0);
-}
-
-void apilink_log_pipe(struct apilink *a, struct instance *i)
-{
-	struct wire_log_pipe record;
-	int fd = instance_log_fd(i);
-
-	if (fd < 0)
-		return;
-	instance_log_record(i, &record);
-	peer_send(&a->daemon.peer, WIRE_LOG_PIPE, &record, sizeof(record), &fd, 1);
 }
 
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error)
@@ -585,4 +534,9 @@ void apilink_ledger_channel(struct apilink *a, int fd)
 	a->ledger_fd = fd;
 	if (a->configured)
 		peer_send(&a->daemon.peer, WIRE_API_LEDGER, NULL, 0, &fd, 1);
+}
+
+struct observer apilink_observer(struct apilink *a)
+{
+	return (struct observer){.self = a, .event = send_event, .announced = send_log_pipe};
 }

@@ -36,8 +36,8 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size);
 void apilink_free(struct apilink *a);
-void apilink_event(struct apilink *a, const struct wire_event *record);
-void apilink_log_pipe(struct apilink *a, struct instance *i);
+/* It hears of events and of new instances' output. */
+struct observer apilink_observer(struct apilink *a);
 /* A flush the API asked for is done. */
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error);
 /* A channel to a (new) ledger. Takes the descriptor. */

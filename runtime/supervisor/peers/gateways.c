@@ -15,202 +15,12 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/decide/blame.h"
-#include "runtime/supervisor/programs/daemon.h"
 #include "runtime/supervisor/host/listeners.h"
+#include "runtime/supervisor/peers/gateways_inside.h"
 #include "runtime/supervisor/programs/ring.h"
 #include "runtime/wire/stats.h"
 
 #define ACCESS_PIPE_BYTES (1 << 20)
-#define INIT_SLACK_MS     2000
-#define SOCKETS_FIRST     4 /* a gateway's stock when an instance comes up */
-
-enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
-
-struct gateway {
-	struct gateways *all;
-	uint32_t index;
-	char name[32];
-	struct daemon daemon;
-	int listener_fds[LISTENERS_MAX]; /* kept: a new one inherits what waits in the backlog */
-	int stats_fd;                    /* its counters: they outlive it */
-	int access_fds[2];               /* its access log: a pipe whose reader is ebb-api */
-	struct io_uring_params ring;
-};
-
-struct gateways {
-	struct gateways_options options;
-	struct fleet *fleet;
-	struct blame *blame;
-	int doorbell_fd;
-	struct watch doorbell;
-	struct timer deadline;
-	uint32_t count, ready;
-	bool stopping, told_ready, settled;
-	char binary[CONFIG_PATH_SIZE + 32];
-	struct gateway gateway[];
-};
-
-static void send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
-{
-	for (uint32_t n = 0; n < g->count; n++)
-		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
-}
-
-/* ---- what a gateway may say ---- */
-
-static int on_gateway_ready(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-
-	g->daemon.peer.phase = PHASE_SERVING;
-	g->all->ready++;
-	if (g->all->ready == g->all->count && !g->all->told_ready) {
-		g->all->told_ready = true;
-		g->all->options.on_ready(g->all->options.self);
-	}
-	return 0;
-}
-
-static int on_need_instance(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_need_instance *need = (const void *)m->record;
-	const uint32_t refused[REFUSED_KINDS] = {[REFUSED_FULL] = need->refused_full,
-						 [REFUSED_LATE] = need->refused_late,
-						 [REFUSED_NACKED] = need->refused_nacked};
-
-	fleet_need(g->all->fleet, need->service, g->index, need->queued, need->ups);
-	fleet_refused(g->all->fleet, need->service, refused);
-	return 0;
-}
-
-static int on_need_sockets(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_need_sockets *need = (const void *)m->record;
-	struct wire_sockets sockets = {.slot = need->slot, .generation = need->generation};
-	struct instance *i;
-	int fds[WIRE_FDS_MAX], r;
-
-	if (need->count == 0 || need->count > WIRE_FDS_MAX)
-		return -EPROTO;
-	r = fleet_sockets(g->all->fleet, need->slot, need->generation, need->count, fds, &i);
-	must(r != -ENOTRECOVERABLE);
-	if (r < 0)
-		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
-	sockets.count = need->count;
-	peer_send(&g->daemon.peer, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
-	for (uint32_t n = 0; n < sockets.count; n++)
-		fd_close(&fds[n]);
-	return 0;
-}
-
-static int on_queue_get(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_queue_get *get = (const void *)m->record;
-	struct wire_queue queue = {.slot = get->slot, .generation = get->generation};
-	struct wire_pool_drop drop = {.slot = get->slot, .generation = get->generation};
-
-	if (fleet_queue(g->all->fleet, get->slot, get->generation, get->waited_ms, &queue,
-			&drop.for_ms) < 0)
-		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
-	if (drop.for_ms > 0)
-		send_all(g->all, WIRE_POOL_DROP, &drop, sizeof(drop));
-	peer_send(&g->daemon.peer, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0);
-	return 0;
-}
-
-static int on_suspect(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_instance_suspect *s = (const void *)m->record;
-
-	fleet_suspect(g->all->fleet, s->slot, s->generation, s->error);
-	return 0;
-}
-
-static bool blame_holds(const struct wire_blame *blame)
-{
-	if (blame->service >= SERVICES_MAX || blame->count > BLAME_KINDS_MAX)
-		return false;
-	for (uint32_t n = 0; n < blame->count; n++)
-		if (!text_terminated(blame->labels[n], BLAME_LABEL_SIZE))
-			return false;
-	return true;
-}
-
-/* What a gateway wrote there goes into an event: nothing but plain characters. */
-static const char *plain(char label[BLAME_LABEL_SIZE])
-{
-	for (char *at = label; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
-	return *label ? label : "(a request)";
-}
-
-static void ban(struct gateways *all, uint32_t service, struct blame_verdict *v)
-{
-	struct wire_ban record = {.kind = v->kind, .until_ns = v->until_ns, .service = service};
-
-	if (v->until_ns > 0) {
-		uint64_t left_s = (v->until_ns - loop_now_ns(all->options.loop)) / NS_PER_SEC;
-
-		(void)text_format(record.text, sizeof(record.text),
-				  "%s is refused for %llu s: the last %u instances it was in "
-				  "flight on ended by themselves",
-				  plain(v->label), (unsigned long long)left_s, v->deaths);
-		fleet_say(all->fleet, service, WIRE_EVENT_REQUEST_BANNED, record.text);
-	}
-	send_all(all, WIRE_BAN, &record, sizeof(record));
-}
-
-static int on_blame(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	struct gateways *all = g->all;
-	const struct wire_blame *blame = (const void *)m->record;
-	struct blame_verdict verdicts[BLAME_KINDS_MAX];
-	uint32_t count;
-
-	if (!blame_holds(blame))
-		return -EPROTO;
-	count = blame_report(all->blame, blame, g->index, loop_now_ns(all->options.loop), verdicts);
-	for (uint32_t n = 0; n < count; n++)
-		ban(all, blame->service, &verdicts[n]);
-	return 0;
-}
-
-static int on_cleared(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_cleared *record = (const void *)m->record;
-
-	blame_clear(g->all->blame, record->service, record->kind);
-	return 0;
-}
-
-static int on_choice(void *self, struct wire_message *m)
-{
-	struct gateway *g = self;
-	const struct wire_choice *choice = (const void *)m->record;
-
-	return fleet_chosen(g->all->fleet, choice);
-}
-
-static const struct wire_rule rules[] = {
-	{WIRE_GATEWAY_READY, 0, PHASE_STARTING, 0, 0, on_gateway_ready},
-	{WIRE_NEED_INSTANCE, sizeof(struct wire_need_instance), PHASE_SERVING, 0, 0,
-	 on_need_instance},
-	{WIRE_NEED_SOCKETS, sizeof(struct wire_need_sockets), PHASE_SERVING, 0, 0, on_need_sockets},
-	{WIRE_QUEUE_GET, sizeof(struct wire_queue_get), PHASE_SERVING, 0, 0, on_queue_get},
-	{WIRE_INSTANCE_SUSPECT, sizeof(struct wire_instance_suspect), PHASE_SERVING, 0, 0,
-	 on_suspect},
-	{WIRE_BLAME, sizeof(struct wire_blame), PHASE_SERVING, 0, 0, on_blame},
-	{WIRE_CLEARED, sizeof(struct wire_cleared), PHASE_SERVING, 0, 0, on_cleared},
-	{WIRE_CHOICE, sizeof(struct wire_choice), PHASE_SERVING, 0, 0, on_choice},
-};
 
 /* ---- starting one ---- */
 
@@ -221,100 +31,10 @@ static int make_ring(struct daemon *d, int *extra_fd)
 	return gateway_ring(&g->ring, extra_fd);
 }
 
-static void send_config(struct gateway *g)
-{
-	const struct gateways_options *o = &g->all->options;
-	const struct config *c = o->config;
-	struct wire_gateway_config config = {
-		.index = g->index,
-		.gateway_count = g->all->count,
-		.listener_count = c->listener_count,
-		.head_bytes_max = (uint32_t)c->head_bytes_max,
-		.connections_max = (uint32_t)c->connections_max,
-		.queue_max = (uint32_t)c->queue_max,
-		.queue_age_ms_max = (uint32_t)c->queue_age_ms,
-		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
-		.h2c_streams = (uint32_t)c->h2c_streams,
-		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
-		.access_every = (uint32_t)c->access_log,
-		.head_fields_max = (uint32_t)c->head_fields_max,
-		.target_bytes_max = (uint32_t)c->target_bytes_max,
-		.address_connections_max = (uint32_t)c->address_connections_max,
-		.connection_requests_max = (uint32_t)c->connection_requests_max,
-		.body_bytes_max = c->body_bytes_max,
-		.body_rate_min = (uint32_t)c->body_rate_min,
-		.body_window_ms = (uint32_t)c->body_window_ms,
-		.proxy_listeners = c->proxy_listeners,
-		.trusted_count = c->trusted_count,
-	};
-	int fds[GATEWAY_CONFIG_FDS + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd,
-						       g->stats_fd, g->access_fds[1]};
-
-	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
-	memcpy(config.trusted, c->trusted, sizeof(config.trusted));
-	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
-	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
-	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));
-	peer_send(&g->daemon.peer, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
-		  GATEWAY_CONFIG_FDS + c->listener_count);
-}
-
-static void send_route(struct gateway *g, const struct service *service)
-{
-	const struct wire_service_put *put = &service->spec->put;
-	struct wire_route_put route = {
-		.index = service->index,
-		.revision = put->revision,
-		.concurrency_max = put->concurrency_max,
-		.max_duration_ms = put->max_duration_ms,
-		/* A little longer than ours, so that the cause of a failed start is what is
-		   answered. */
-		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
-		.host_count = put->host_count,
-		.hibernate_ms = put->hibernate_ms,
-		.ups = service->ups,
-	};
-
-	memcpy(route.name, put->name, sizeof(route.name));
-	if (service->variant) {
-		const struct service *parent =
-			services_find(g->all->options.services, put->name, 0);
-
-		route.parent = parent ? parent->index + 1 : 0;
-		route.share_permille = service->share_permille;
-		route.host_count = 0;
-		if (!parent)
-			return;
-	} else {
-		memcpy(route.hosts, put->hosts, sizeof(route.hosts));
-		memcpy(route.prefix, put->prefix, sizeof(route.prefix));
-	}
-	peer_send(&g->daemon.peer, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
-}
-
-static void send_up(struct gateway *g, struct instance *i)
-{
-	struct wire_instance_up up;
-	const struct service *service;
-	struct instance *same;
-	int fds[1 + SOCKETS_FIRST];
-
-	instance_up_record(i, &up);
-	service = services_at(g->all->options.services, up.service);
-	up.ups = service ? service->ups : 0;
-	fds[0] = instance_freeze_fd(i);
-	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
-	    0)
-		up.socket_count = SOCKETS_FIRST;
-	peer_send(&g->daemon.peer, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
-	for (uint32_t n = 0; n < up.socket_count; n++)
-		fd_close(&fds[1 + n]);
-}
-
 static void send_up_if_up(void *ctx, struct instance *i)
 {
 	if (instance_is_up(i))
-		send_up(ctx, i);
+		gateway_send_up(ctx, i);
 }
 
 static void on_started(struct daemon *d)
@@ -322,12 +42,12 @@ static void on_started(struct daemon *d)
 	struct gateway *g = d->self;
 
 	d->peer.phase = PHASE_STARTING;
-	send_config(g);
+	gateway_send_config(g);
 	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
 		const struct service *service = services_at(g->all->options.services, index);
 
 		if (service)
-			send_route(g, service);
+			gateway_send_route(g, service);
 	}
 	if (g->all->settled)
 		peer_send(&d->peer, WIRE_ROUTES_KNOWN, NULL, 0, NULL, 0);
@@ -402,8 +122,8 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 			   .uid = all->options.uid,
 			   .log_level = c->log_level},
 		.peer = {.name = g->name,
-			 .rules = rules,
-			 .rule_count = ARRAY_LEN(rules),
+			 .rules = gateway_rules,
+			 .rule_count = gateway_rule_count,
 			 .self = g},
 		.prepare = make_ring,
 		.on_started = on_started,
@@ -503,6 +223,7 @@ void gateways_free(struct gateways *g)
 
 void gateways_stop(struct gateways *g)
 {
+	must(!g->stopping);
 	g->stopping = true;
 	(void)loop_timer_at(g->options.loop, &g->deadline,
 			    clock_mono_ns() + g->options.config->drain_ms * NS_PER_MS);
@@ -522,38 +243,41 @@ uint32_t gateways_count(const struct gateways *g)
 
 void gateways_files(const struct gateways *g, uint32_t index, int fds[2])
 {
+	must(index < g->count);
 	fds[0] = g->gateway[index].stats_fd;
 	fds[1] = g->gateway[index].access_fds[0];
 }
-
-/* ---- telling all of them ---- */
 
 void gateways_route(struct gateways *g, const struct service *service)
 {
 	blame_forget(g->blame, service->index);
 	for (uint32_t n = 0; n < g->count; n++)
-		send_route(&g->gateway[n], service);
+		gateway_send_route(&g->gateway[n], service);
 }
 
 void gateways_settled(struct gateways *g)
 {
 	g->settled = true;
-	send_all(g, WIRE_ROUTES_KNOWN, NULL, 0);
+	gateways_send_all(g, WIRE_ROUTES_KNOWN, NULL, 0);
 }
 
 void gateways_unroute(struct gateways *g, uint32_t index)
 {
-	send_all(g, WIRE_ROUTE_DEL, &(struct wire_route_del){.index = index},
-		 sizeof(struct wire_route_del));
+	gateways_send_all(g, WIRE_ROUTE_DEL, &(struct wire_route_del){.index = index},
+			  sizeof(struct wire_route_del));
 }
 
-void gateways_up(struct gateways *g, struct instance *i)
+/* ---- what becomes of instances ---- */
+
+static void on_up(void *self, struct instance *i)
 {
+	struct gateways *g = self;
+
 	for (uint32_t n = 0; n < g->count; n++)
-		send_up(&g->gateway[n], i);
+		gateway_send_up(&g->gateway[n], i);
 }
 
-void gateways_drain(struct gateways *g, struct instance *i, bool all)
+static void on_drain(void *self, struct instance *i, bool all)
 {
 	struct wire_instance_down down;
 	struct wire_instance_drain record;
@@ -561,7 +285,7 @@ void gateways_drain(struct gateways *g, struct instance *i, bool all)
 	instance_down_record(i, &down); /* it knows the slot */
 	record = (struct wire_instance_drain){
 		.slot = down.slot, .generation = down.generation, .all = all};
-	send_all(g, WIRE_INSTANCE_DRAIN, &record, sizeof(record));
+	gateways_send_all(self, WIRE_INSTANCE_DRAIN, &record, sizeof(record));
 }
 
 static bool died_by_itself(uint32_t cause)
@@ -581,20 +305,32 @@ static uint64_t connected(const struct gateways *g)
 	return bits;
 }
 
-void gateways_down(struct gateways *g, struct instance *i)
+static void on_down(void *self, struct instance *i)
 {
+	struct gateways *g = self;
 	struct wire_instance_down record;
 	struct wire_instance_up up;
 
+	if (!instance_was_ready(i))
+		return; /* they never heard of it */
 	instance_down_record(i, &record);
 	instance_up_record(i, &up); /* it knows the service */
 	if (died_by_itself(record.cause))
 		blame_died(g->blame, up.service, up.slot, up.generation, connected(g),
 			   loop_now_ns(g->options.loop));
-	send_all(g, WIRE_INSTANCE_DOWN, &record, sizeof(record));
+	gateways_send_all(g, WIRE_INSTANCE_DOWN, &record, sizeof(record));
 }
 
-void gateways_start_failed(struct gateways *g, const struct wire_start_failed *record)
+static void on_start_failed(void *self, const struct wire_start_failed *record)
 {
-	send_all(g, WIRE_START_FAILED, record, sizeof(*record));
+	gateways_send_all(self, WIRE_START_FAILED, record, sizeof(*record));
+}
+
+struct observer gateways_observer(struct gateways *g)
+{
+	return (struct observer){.self = g,
+				 .up = on_up,
+				 .drain = on_drain,
+				 .down = on_down,
+				 .start_failed = on_start_failed};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gateways, one per core: started with their ring and listeners, told of routes and instances,
- * asked for nothing. What they may ask is the table in gateways.c.
+ * asked for nothing. What they may ask is the table in gateway_says.c.
  */
 #ifndef EBB_SUPERVISOR_GATEWAYS_H
 #define EBB_SUPERVISOR_GATEWAYS_H
@@ -48,9 +48,7 @@ void gateways_route(struct gateways *g, const struct service *service);
 /* All services from before this start are routed: what matches none now has none. */
 void gateways_settled(struct gateways *g);
 void gateways_unroute(struct gateways *g, uint32_t index);
-void gateways_up(struct gateways *g, struct instance *i);
-void gateways_drain(struct gateways *g, struct instance *i, bool all);
-void gateways_down(struct gateways *g, struct instance *i);
-void gateways_start_failed(struct gateways *g, const struct wire_start_failed *record);
+/* They hear of instances that come up, drain, go down and do not start. */
+struct observer gateways_observer(struct gateways *g);
 
 #endif

@@ -14,7 +14,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/programs/daemon.h"
-#include "runtime/supervisor/instance/instance.h"
 
 #define CULPRITS_MAX  64u
 #define MUTE_FIRST_NS (1 * NS_PER_SEC) /* ten times longer with each fault */
@@ -111,6 +110,7 @@ static struct culprit *fault_of(struct ipclink *l, const char *service, uint64_t
 	if (now_ns - c->last_ns > FAULT_AGE_NS)
 		c->faults = 0;
 	c->last_ns = now_ns;
+	must(strcmp(c->service, service) == 0);
 	c->until_ns = MUTE_FIRST_NS;
 	for (uint32_t n = 0; n < c->faults && c->until_ns < MUTE_MOST_NS; n++)
 		c->until_ns *= 10;
@@ -133,7 +133,7 @@ static void blame_sender(struct ipclink *l)
 	char text[256];
 
 	if (word != 0 && ((sig != SIGKILL && sig != SIGTERM) || l->daemon.fault[0]))
-		i = fleet_instance(l->options.fleet, (uint32_t)word - 1, (uint32_t)(word >> 32));
+		i = fleet_find(l->options.fleet, (uint32_t)word - 1, (uint32_t)(word >> 32));
 	if (!i)
 		return;
 	instance_log_record(i, &names);
@@ -164,31 +164,34 @@ static void send_up(struct ipclink *l, struct instance *i)
 	peer_send(&l->daemon.peer, WIRE_IPC_UP, &up, sizeof(up), fds, ARRAY_LEN(fds));
 }
 
-void ipclink_up(struct ipclink *l, struct instance *i)
+static void tell_up(struct ipclink *l, struct instance *i)
 {
 	struct wire_ipc_up up;
 
 	instance_ipc_record(i, &up);
+	must(up.slot < INSTANCES_MAX);
 	if (peer_is_open(&l->daemon.peer) && !l->heard[up.slot] && !is_muted(l, i, clock_mono_ns()))
 		send_up(l, i);
 }
 
-void ipclink_down(struct ipclink *l, struct instance *i)
+static void on_down(void *self, struct instance *i)
 {
+	struct ipclink *l = self;
 	struct wire_ipc_up up;
 	struct wire_ipc_down down;
 
 	instance_ipc_record(i, &up);
+	must(up.slot < INSTANCES_MAX);
 	down = (struct wire_ipc_down){.slot = up.slot, .generation = up.generation};
 	if (peer_is_open(&l->daemon.peer) && l->heard[up.slot])
 		peer_send(&l->daemon.peer, WIRE_IPC_DOWN, &down, sizeof(down), NULL, 0);
 	l->heard[up.slot] = false;
 }
 
-static void send_if_talking(void *ctx, struct instance *i)
+static void send_if_talking(void *self, struct instance *i)
 {
 	if (instance_may_talk(i))
-		ipclink_up(ctx, i);
+		tell_up(self, i);
 }
 
 static void plan_unmute(struct ipclink *l)
@@ -274,4 +277,9 @@ void ipclink_free(struct ipclink *l)
 	loop_timer_off(l->options.loop, &l->unmute);
 	daemon_kill(&l->daemon);
 	free(l);
+}
+
+struct observer ipclink_observer(struct ipclink *l)
+{
+	return (struct observer){.self = l, .announced = send_if_talking, .down = on_down};
 }

@@ -30,7 +30,7 @@ struct ipclink_options {
 int ipclink_new(const struct ipclink_options *options, struct ipclink **out, char *err,
 		size_t err_size);
 void ipclink_free(struct ipclink *l);
-void ipclink_up(struct ipclink *l, struct instance *i); /* its program may talk from now on */
-void ipclink_down(struct ipclink *l, struct instance *i);
+/* It hears of instances that may talk, and that may no more. */
+struct observer ipclink_observer(struct ipclink *l);
 
 #endif

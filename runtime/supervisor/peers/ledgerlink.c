@@ -127,6 +127,7 @@ static void on_started(struct daemon *d)
 {
 	struct ledgerlink *l = d->self;
 
+	must(l->acked <= l->seq);
 	d->peer.phase = PHASE_STARTING;
 	ledgerlink_channel(l);
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++)
@@ -143,6 +144,26 @@ static void on_ended(struct daemon *d)
 		l->options.on_stopped(l->options.self);
 }
 
+/* Where readings wait, and where the ledger keeps them. */
+static int open_books(struct ledgerlink *l, char *err, size_t err_size)
+{
+	const char *path = l->options.config->ledger_dir;
+	int r;
+
+	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
+	if (!l->waiting) {
+		(void)text_format(err, err_size, "no memory for readings that wait for the ledger");
+		return -ENOMEM;
+	}
+	l->directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->directory_fd >= 0)
+		return 0;
+	r = -errno;
+	(void)text_format(err, err_size, "cannot open the ledger's directory %s: %s", path,
+			  strerror(-r));
+	return r;
+}
+
 int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
 		   size_t err_size)
 {
@@ -156,8 +177,7 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	l->retry.on_due = on_retry;
 	l->retry.name = "ledgerlink on_retry";
 	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
-	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
-	l->directory_fd = open(c->ledger_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	l->directory_fd = -1;
 	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ledger", c->libexec_dir);
 	l->daemon = (struct daemon){
 		.loop = options->loop,
@@ -175,9 +195,14 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 		.on_ended = on_ended,
 		.self = l,
 	};
-	r = !l->waiting ? -ENOMEM : l->directory_fd < 0 ? -errno : daemon_start(&l->daemon);
+	r = open_books(l, err, err_size);
+	if (r == 0) {
+		r = daemon_start(&l->daemon);
+		if (r < 0)
+			(void)text_format(err, err_size, "cannot start %s: %s", l->binary,
+					  strerror(-r));
+	}
 	if (r < 0) {
-		(void)text_format(err, err_size, "cannot start %s: %s", l->binary, strerror(-r));
 		ledgerlink_free(l);
 		return r;
 	}
@@ -196,15 +221,31 @@ void ledgerlink_free(struct ledgerlink *l)
 	free(l);
 }
 
-void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record)
+/* Gives the record its sequence number, remembers and sends it. */
+static void on_meter(void *self, struct wire_meter *record)
 {
+	struct ledgerlink *l = self;
+
 	/* The ring is full only if instances outnumber what keeps_up left room for: the oldest
 	 * readings of living instances give way, their counters are in the newer ones. */
 	if (l->seq - l->acked >= WAITING_MAX - 1)
 		l->acked++;
+	must(l->seq - l->acked < WAITING_MAX); /* its place in the ring is free */
 	record->seq = ++l->seq;
 	l->waiting[l->seq % WAITING_MAX] = *record;
 	peer_send(&l->daemon.peer, WIRE_METER, record, sizeof(*record), NULL, 0);
+}
+
+static bool keeps_up(void *self)
+{
+	const struct ledgerlink *l = self;
+
+	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
+}
+
+struct observer ledgerlink_observer(struct ledgerlink *l)
+{
+	return (struct observer){.self = l, .meter = on_meter, .keeps_up = keeps_up};
 }
 
 void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie)
@@ -219,11 +260,6 @@ void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie)
 		return;
 	}
 	l->options.on_flushed(l->options.self, cookie, -EAGAIN);
-}
-
-bool ledgerlink_keeps_up(const struct ledgerlink *l)
-{
-	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
 }
 
 void ledgerlink_stop(struct ledgerlink *l)

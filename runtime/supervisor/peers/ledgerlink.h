@@ -11,6 +11,7 @@
 
 #include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/host/loop.h"
+#include "runtime/supervisor/instance/observer.h"
 #include "runtime/wire/records.h"
 
 struct ledgerlink;
@@ -34,12 +35,10 @@ struct ledgerlink_options {
 int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
 		   size_t err_size);
 void ledgerlink_free(struct ledgerlink *l);
-/* Gives the record its sequence number, remembers and sends it. */
-void ledgerlink_meter(struct ledgerlink *l, struct wire_meter *record);
+/* It hears every reading of a meter, and does not keep up while too much waits for the ledger. */
+struct observer ledgerlink_observer(struct ledgerlink *l);
 /* on_flushed(cookie) once everything sent so far is safe. */
 void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie);
-/* False while too much waits for the ledger. */
-bool ledgerlink_keeps_up(const struct ledgerlink *l);
 /* A new channel between the ledger and a new API process (on_channel): what the last one asked is
  * answered to nobody, and cookies begin again. */
 void ledgerlink_channel(struct ledgerlink *l);

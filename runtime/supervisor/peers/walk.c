@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/supervisor/scale/fleet.h"
 
 #define PART_NS       (5 * NS_PER_MS)
@@ -22,6 +23,7 @@ static bool walk_on(struct walks *w, uint64_t until_ns)
 	uint32_t n = w->first % WALKS_MAX;
 	const struct walk_kind *kind = w->asked[n].kind;
 
+	must(w->count > 0 && w->count <= WALKS_MAX && w->slot <= INSTANCES_MAX);
 	for (; w->slot < INSTANCES_MAX; w->slot++) {
 		struct instance *i = fleet_at(w->fleet, w->slot);
 

@@ -9,8 +9,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/choice.h"
 
 #define SAY_AGAIN_NS (5 * NS_PER_SEC)
 
@@ -55,11 +56,12 @@ static void list_others(const struct wire_choice *n, char *out, size_t size)
 
 static void say(struct fleet *f, struct service *service, uint64_t now_ns)
 {
-	struct choices *c = &service->choices;
+	struct choices *c = &service->told.choices;
 	const struct wire_choice *n = &c->last;
 	struct wire_event event = {.when_us = clock_real_us(), .kind = WIRE_EVENT_INSTANCE_CHOSEN};
 	char others[150], made[150];
 
+	must(n->reason < WIRE_CHOICE_COUNT && now_ns >= c->made_ns);
 	list_others(n, others, sizeof(others));
 	list(made, sizeof(made), n->made, made_texts, WIRE_CHOICE_COUNT);
 	(void)text_copy(event.service, sizeof(event.service), service->name);
@@ -69,20 +71,18 @@ static void say(struct fleet *f, struct service *service, uint64_t now_ns)
 			  "such event: %s; chosen %llu ms ago",
 			  reason_texts[n->reason], n->tickets, n->limit, others, made,
 			  (unsigned long long)(now_ns - c->made_ns) / NS_PER_MS);
-	f->options.hooks.event(f->options.hooks.self, &event);
+	tell_event(f, &event);
 }
 
-void choice_say_due(struct fleet *f, struct service *service)
+uint64_t choice_say_due(struct fleet *f, struct service *service)
 {
-	struct choices *c = &service->choices;
+	struct choices *c = &service->told.choices;
 	uint64_t now_ns = loop_now_ns(f->options.loop);
 
 	if (!c->due)
-		return;
-	if (c->said_ns && now_ns - c->said_ns < SAY_AGAIN_NS) {
-		fleet_rescale_at(f, c->said_ns + SAY_AGAIN_NS);
-		return;
-	}
+		return 0;
+	if (c->said_ns && now_ns - c->said_ns < SAY_AGAIN_NS)
+		return c->said_ns + SAY_AGAIN_NS;
 	say(f, service, now_ns);
 	memset(c->last.made, 0, sizeof(c->last.made));
 	c->due = false;
@@ -90,6 +90,7 @@ void choice_say_due(struct fleet *f, struct service *service)
 	c->said_slot = c->last.slot;
 	c->said_generation = c->last.generation;
 	c->said_reason = c->last.reason;
+	return 0;
 }
 
 /* Several gateways say the same of one change. */
@@ -99,10 +100,10 @@ static bool is_news(const struct choices *c, const struct wire_choice *choice)
 	       choice->reason != c->said_reason;
 }
 
-int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
+int choice_made(struct fleet *f, const struct wire_choice *choice)
 {
 	struct service *service = services_at(f->options.services, choice->service);
-	const struct instance *i = fleet_instance(f, choice->slot, choice->generation);
+	const struct instance *i = instance_find(f, choice->slot, choice->generation);
 	uint32_t sums[WIRE_CHOICE_COUNT];
 	struct choices *c;
 
@@ -110,7 +111,7 @@ int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
 		return -EPROTO;
 	if (!service || !i || i->service != service->index)
 		return 0; /* it went down meanwhile */
-	c = &service->choices;
+	c = &service->told.choices;
 	for (uint32_t n = 0; n < WIRE_CHOICE_COUNT; n++)
 		sums[n] = c->last.made[n] + choice->made[n];
 	c->last = *choice;
@@ -118,6 +119,5 @@ int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
 	memcpy(c->last.made, sums, sizeof(sums));
 	(void)text_copy(c->instance, sizeof(c->instance), i->id);
 	c->due = c->due || is_news(c, choice);
-	choice_say_due(f, service);
 	return 0;
 }

@@ -14,9 +14,13 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/evict.h"
 
 /* What a first instance of a service may need; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
@@ -38,7 +42,7 @@ struct room {
 static uint64_t needed_bytes(const struct service *s)
 {
 	uint64_t most_bytes = (uint64_t)s->spec->put.memory_mb << 20;
-	uint64_t bytes = s->memory_bytes ? s->memory_bytes : UNSEEN_BYTES;
+	uint64_t bytes = s->demand.memory_bytes ? s->demand.memory_bytes : UNSEEN_BYTES;
 
 	return bytes < most_bytes ? bytes : most_bytes;
 }
@@ -80,7 +84,7 @@ void evict_note(struct instance *i)
 	struct service *s = services_at(i->fleet->options.services, i->service);
 
 	if (cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &i->memory_bytes) == 0 && s)
-		s->memory_bytes = i->memory_bytes;
+		s->demand.memory_bytes = i->memory_bytes;
 }
 
 /* ---- who goes ---- */
@@ -164,6 +168,7 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 
 	if (!i)
 		return false;
+	must(i->spec != wanted && !i->stop_wanted);
 	bytes = bytes_of(i);
 	if (!i->ahead)
 		instance_say(i, WIRE_EVENT_INSTANCE_EVICTED,
@@ -204,6 +209,7 @@ uint32_t evict_room(struct fleet *f, const struct service *service)
 		places += i->ahead && i->spec == service->spec; /* it has one to go on with */
 	if (places == 0 || most == 0)
 		return places;
+	must(needed_bytes(service) > 0);
 	used = count_room(f).used_bytes;
 	fit = most > used ? (most - used) / needed_bytes(service) : 0;
 	return fit < places ? (uint32_t)fit : places;

@@ -3,7 +3,8 @@
  * All instances of this host: started, probed, frozen, thawed, metered, stopped.
  *
  * The fleet decides nothing about requests (gateways do, with tickets) and nothing about how many
- * instances there should be (policy.h does). What others must hear of, it says through hooks.
+ * instances there should be (policy.h does). Observers hear what happens (observer.h). What other
+ * programs ask is in asks.c, holds.c and command.c.
  */
 #ifndef EBB_SUPERVISOR_FLEET_H
 #define EBB_SUPERVISOR_FLEET_H
@@ -16,6 +17,8 @@
 #include "runtime/supervisor/instance/report.h"
 
 int fleet_new(const struct fleet_options *options, struct fleet **out);
+/* From now on it hears of everything. It must outlive the fleet, or fleet_stop_all's last word. */
+void fleet_observe(struct fleet *f, const struct observer *observer);
 /* Kills what is left at once, without its last meters. */
 void fleet_free(struct fleet *f);
 
@@ -30,10 +33,10 @@ int fleet_chosen(struct fleet *f, const struct wire_choice *choice);
 void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const char *text);
 /* A service was put: instances of older revisions drain, minInstances start. */
 void fleet_service_changed(struct fleet *f, struct service *service);
-/* It is about to be removed: all its instances drain and stop. */
 /* Wants an instance without a request, until one accepts or fails to start (`ebb deploy --wait`).
  */
 void fleet_prove(struct fleet *f, struct service *service);
+/* It is about to be removed: all its instances drain and stop. */
 void fleet_service_gone(struct fleet *f, struct service *service);
 /* A gateway thawed something. */
 void fleet_doorbell(struct fleet *f);
@@ -46,10 +49,13 @@ void fleet_holds_lost(struct fleet *f);
 /* A program asks to be replaced. text is printable. */
 void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
 		  const char *text);
-/* Stops every instance (holds, SIGTERM, grace, kill); hooks.emptied when all are gone. */
+/* Stops every instance (holds, SIGTERM, grace, kill); observers hear `emptied` when all are gone.
+ */
 void fleet_stop_all(struct fleet *f);
 /* Reads its meter now (METER_AT_FLUSH). */
-void instance_flush(struct instance *i);
+void fleet_flush(struct instance *i);
+/* All that ebb-api shows of it. */
+void fleet_info(struct instance *i, struct wire_instance_info *out);
 /* Commands of operators. 0 or -errno with a sentence. */
 int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size);
 
@@ -61,8 +67,15 @@ int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t 
 int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
 		struct wire_queue *out, uint32_t *drop_ms);
 
+/* Drains the instances of a service that are not of this revision; also_up: those that serve too.
+ */
+void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up);
+void fleet_forget(struct instance *i); /* it is GONE: frees it */
+
 /* Walks over all, also those not ready; fn may not remove any. */
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx);
+/* The one in this slot that has this generation, or NULL. */
+struct instance *fleet_find(struct fleet *f, uint32_t slot, uint32_t generation);
 /* The one in this slot, or NULL. */
 struct instance *fleet_at(struct fleet *f, uint32_t slot);
 uint32_t fleet_count(const struct fleet *f);

@@ -7,8 +7,11 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/scale.h"
 
 /* After ebb-ipc died: time for it to start again (50 ms and more) and for programs to connect and
  * repeat their holds. Until then nothing that had one is frozen or told to end. */
@@ -40,16 +43,17 @@ static void note_soon(struct fleet *f, struct instance *i)
 	if (!service)
 		return;
 	if (now_ns - i->ready_ns > SOON_NS)
-		service->retired_soon = 0;
-	else if (++service->retired_soon > SOON_FREE)
-		service->not_before_ns = now_ns + SOON_GAP_NS;
-	(void)text_copy(service->last_failure, sizeof(service->last_failure), i->fault);
+		service->demand.retired_soon = 0;
+	else if (++service->demand.retired_soon > SOON_FREE)
+		service->demand.not_before_ns = now_ns + SOON_GAP_NS;
+	(void)text_copy(service->demand.last_failure, sizeof(service->demand.last_failure),
+			i->fault);
 }
 
 void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
 		  const char *text)
 {
-	struct instance *i = fleet_instance(f, slot, generation);
+	struct instance *i = instance_find(f, slot, generation);
 	struct service *service;
 
 	if (!i || i->stop_wanted || !instance_may_talk(i))
@@ -66,5 +70,5 @@ void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool fail
 	stop_drain(i);
 	service = services_at(f->options.services, i->service);
 	if (service)
-		fleet_scale(f, service);
+		scale_service(f, service);
 }

@@ -9,8 +9,11 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/load.h"
+#include "runtime/supervisor/scale/scale.h"
 
 #define SAMPLE_NS      (LOAD_SAMPLE_MS * NS_PER_MS)
 #define SAMPLE_MOST_NS (3 * SAMPLE_NS) /* what lies between two is no average any more */
@@ -32,12 +35,6 @@ static struct board_slot *slot_of(const struct instance *i)
 static bool is_auto(const struct spec *spec)
 {
 	return spec->put.flags & WIRE_SERVICE_AUTO_CONCURRENCY;
-}
-
-uint32_t load_limit_first(const struct spec *spec)
-{
-	return is_auto(spec) && spec->learned_limit ? spec->learned_limit
-						    : spec->put.concurrency_max;
 }
 
 /* What it may use: its quota, or the whole host where that is less. */
@@ -78,6 +75,7 @@ static void read_cpu(struct instance *i, struct reading *r)
 
 	if (cgroup_cpu(&i->cgroup, &cpu) < 0)
 		return;
+	must(cpu_milli_of(i) > 0);
 	if (cpu.usage_us > l->cpu_us)
 		r->sample.cpu_permille =
 			(uint32_t)((uint64_t)permille(cpu.usage_us - l->cpu_us, r->span_ns) * 1000 /
@@ -216,6 +214,7 @@ static void publish(struct instance *i)
 {
 	struct board_slot *b = slot_of(i);
 
+	must(i->load.state.limit > 0);
 	atomic_store(&b->limit, i->load.state.limit);
 	atomic_store(&b->saturated, i->load.state.cause != LOAD_NONE);
 	if (is_auto(i->spec))
@@ -256,13 +255,14 @@ static void on_due(struct timer *t)
 	struct reading r;
 
 	if (i->state != INSTANCE_RUNNING)
-		return; /* a thaw begins anew */
+		return;                /* a thaw begins anew */
+	must(i->load.state.limit > 0); /* load_begin set it */
 	r = take_reading(i);
 	if (r.usable)
 		judge(i, &r);
 	if (service && r.crowded > 0) {
-		service->crowded += r.crowded;
-		fleet_scale(f, service);
+		service->demand.crowded += r.crowded;
+		scale_service(f, service);
 	}
 	again(i);
 }
@@ -272,7 +272,7 @@ void load_begin(struct instance *i)
 	struct load *l = &i->load;
 
 	if (l->state.limit == 0)
-		l->state.limit = l->said_limit = load_limit_first(i->spec);
+		l->state.limit = l->said_limit = spec_limit_first(i->spec);
 	l->timer.on_due = on_due;
 	l->timer.name = "load on_due";
 	l->idle_samples = 0;

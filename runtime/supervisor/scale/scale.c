@@ -3,10 +3,15 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/instance/instance.h"
-#include "runtime/supervisor/scale/fleet.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/start.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/choice.h"
+#include "runtime/supervisor/scale/evict.h"
+#include "runtime/supervisor/scale/scale.h"
 
 #define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
 #define STARTS_TURN       64               /* more of them begin in the next one */
@@ -27,30 +32,26 @@ static void count_instances(struct fleet *f, const struct spec *spec, struct pol
 	}
 }
 
-static bool may_start(struct fleet *f)
-{
-	return f->options.hooks.may_start(f->options.hooks.self);
-}
-
 static struct policy_view look(struct fleet *f, const struct service *service,
 			       const struct spec *spec)
 {
 	const struct wire_service_put *put = &spec->put;
 	struct policy_view view = {
-		.min = put->instances_min ? put->instances_min : service->proving,
+		.min = put->instances_min ? put->instances_min : service->demand.proving,
 		.max = put->instances_max,
-		.concurrency = load_limit_first(spec),
-		.crowded = service->crowded,
+		.concurrency = spec_limit_first(spec),
+		.crowded = service->demand.crowded,
 		.host_room = evict_room(f, service),
-		.not_before_ns = service->not_before_ns,
+		.not_before_ns = service->demand.not_before_ns,
 		.now_ns = loop_now_ns(f->options.loop),
 	};
 
 	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
-		view.queued += service->queued[g];
-	if (!may_start(f))
+		view.queued += service->demand.queued[g];
+	if (!tell_kept_up(f))
 		view.host_room = 0;
 	count_instances(f, spec, &view);
+	must(view.saturated <= view.live && view.live + view.starting <= f->count);
 	return view;
 }
 
@@ -73,51 +74,48 @@ static void say_no_start(struct fleet *f, struct service *service, const struct 
 	uint64_t now_ns = loop_now_ns(f->options.loop);
 	char numbers[300];
 
-	if (service->start_said == reason && now_ns - service->start_said_ns < SAY_SAME_AGAIN_NS)
+	if (service->told.start == reason && now_ns - service->told.start_ns < SAY_SAME_AGAIN_NS)
 		return;
-	service->start_said = reason;
-	service->start_said_ns = now_ns;
+	service->told.start = reason;
+	service->told.start_ns = now_ns;
 	say_view(v, reason, numbers, sizeof(numbers));
 	service_say(f, service, WIRE_EVENT_START_REFUSED, "no instance is started: %s%s%.150s",
 		    numbers, reason == POLICY_BACKING_OFF ? "; " : "",
-		    reason == POLICY_BACKING_OFF ? service->last_failure : "");
+		    reason == POLICY_BACKING_OFF ? service->demand.last_failure : "");
 }
 
 static void say_refused(struct fleet *f, struct service *service)
 {
-	const uint32_t *n = service->refused;
+	const uint32_t *n = service->told.refused;
 	uint64_t now_ns = loop_now_ns(f->options.loop);
 
 	if (n[REFUSED_FULL] + n[REFUSED_LATE] + n[REFUSED_NACKED] + n[REFUSED_NO_START] == 0)
 		return;
-	if (service->refused_said_ns && now_ns - service->refused_said_ns < SAY_AGAIN_NS) {
-		fleet_rescale_at(f, service->refused_said_ns + SAY_AGAIN_NS);
+	if (service->told.refused_ns && now_ns - service->told.refused_ns < SAY_AGAIN_NS) {
+		scale_again_at(f, service->told.refused_ns + SAY_AGAIN_NS);
 		return;
 	}
 	service_say(f, service, WIRE_EVENT_REQUESTS_REFUSED,
 		    "503 OVERLOADED: %u as the queue was full, %u waited longer than allowed, %u "
 		    "given back by every instance, %u as none could be started",
 		    n[REFUSED_FULL], n[REFUSED_LATE], n[REFUSED_NACKED], n[REFUSED_NO_START]);
-	memset(service->refused, 0, sizeof(service->refused));
-	service->refused_said_ns = now_ns;
+	memset(service->told.refused, 0, sizeof(service->told.refused));
+	service->told.refused_ns = now_ns;
 }
 
-void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSED_KINDS])
+void scale_refused(struct fleet *f, struct service *service, const uint32_t counts[REFUSED_KINDS])
 {
-	struct service *service = services_at(f->options.services, index);
-
-	for (uint32_t k = 0; service && k < REFUSED_KINDS; k++)
-		service->refused[k] += counts[k];
-	if (service)
-		say_refused(f, service);
+	for (uint32_t k = 0; k < REFUSED_KINDS; k++)
+		service->told.refused[k] += counts[k];
+	say_refused(f, service);
 }
 
-bool fleet_fall_back(struct fleet *f, struct service *service)
+bool scale_fall_back(struct fleet *f, struct service *service)
 {
 	struct policy_view view;
 	struct policy_decision decision;
 
-	if (!service->proven || service->failures == 0)
+	if (!service->proven || service->demand.failures == 0)
 		return false;
 	view = look(f, service, service->proven);
 	view.min = 0;
@@ -140,21 +138,21 @@ static void refuse(struct fleet *f, struct service *service, const struct policy
 					   .cause = WIRE_DOWN_FAILED_TO_START};
 	uint32_t refused[REFUSED_KINDS] = {[REFUSED_NO_START] = view->queued};
 
-	if (view->live + view->starting > 0 || view->queued == 0 || fleet_fall_back(f, service))
+	if (view->live + view->starting > 0 || view->queued == 0 || scale_fall_back(f, service))
 		return;
 	record.retry_after_s = policy_retry_after_s(view, reason);
 	if (reason == POLICY_BACKING_OFF)
-		(void)text_copy(record.text, sizeof(record.text), service->last_failure);
+		(void)text_copy(record.text, sizeof(record.text), service->demand.last_failure);
 	else
 		(void)text_copy(record.text, sizeof(record.text), policy_reason_text(reason));
-	memset(service->queued, 0, sizeof(service->queued));
-	f->options.hooks.start_failed(f->options.hooks.self, &record);
-	fleet_refused(f, service->index, refused);
+	memset(service->demand.queued, 0, sizeof(service->demand.queued));
+	tell_start_failed(f, &record);
+	scale_refused(f, service, refused);
 }
 
 static int start_one(struct fleet *f, struct service *service, const char *why)
 {
-	return instance_use_prepared(f, service, why)
+	return start_prepared(f, service, why)
 		       ? 0
 		       : instance_new(f, service, service->spec, false, why);
 }
@@ -169,11 +167,11 @@ static void prepare_cold(struct fleet *f, struct service *service)
 		own += i->spec == service->spec;
 	}
 	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
-	    !service->unpreparable && evict_spares(f))
+	    !service->demand.unpreparable && evict_spares(f))
 		(void)instance_new(f, service, service->spec, true, "");
 }
 
-void fleet_scale(struct fleet *f, struct service *service)
+void scale_service(struct fleet *f, struct service *service)
 {
 	struct policy_view view;
 	struct policy_decision decision;
@@ -184,42 +182,40 @@ void fleet_scale(struct fleet *f, struct service *service)
 		return;
 	view = look(f, service, service->spec);
 	decision = policy_decide(&view);
-	service->crowded = 0;
+	service->demand.crowded = 0;
 	if (decision.start > 0) {
-		service->start_said = POLICY_NOTHING_NEEDED; /* the next refusal is news */
+		service->told.start = POLICY_NOTHING_NEEDED; /* the next refusal is news */
 		say_view(&view, decision.reason, why, sizeof(why));
 		evict_to_reserve(f, service);
 	}
 	if (decision.start > STARTS_TURN) {
 		decision.start = STARTS_TURN;
-		fleet_rescale_at(f, view.now_ns);
+		scale_again_at(f, view.now_ns);
 	}
+	must(decision.start <= view.host_room && decision.reason < POLICY_REASON_COUNT);
 	for (uint32_t n = 0; r == 0 && n < decision.start; n++)
 		r = start_one(f, service, why);
 	if (r < 0) {
-		(void)text_format(service->last_failure, sizeof(service->last_failure),
+		(void)text_format(service->demand.last_failure,
+				  sizeof(service->demand.last_failure),
 				  "cannot start an instance: %s", strerror(-r));
 		refuse(f, service, &view, POLICY_BACKING_OFF);
-	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_for(f, service)) {
-		fleet_rescale_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
-	} else if (decision.reason == POLICY_HOST_FULL && may_start(f) && evict_soon(f, service)) {
-		fleet_rescale_at(f, view.now_ns + LOOK_SOON_NS);
+	} else if (decision.reason == POLICY_HOST_FULL && tell_kept_up(f) &&
+		   evict_for(f, service)) {
+		scale_again_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
+	} else if (decision.reason == POLICY_HOST_FULL && tell_kept_up(f) &&
+		   evict_soon(f, service)) {
+		scale_again_at(f, view.now_ns + LOOK_SOON_NS);
 	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
 		say_no_start(f, service, &view, decision.reason);
 		if (decision.reason == POLICY_BACKING_OFF && view.min > 0)
-			fleet_rescale_at(f, service->not_before_ns);
+			scale_again_at(f, service->demand.not_before_ns);
 		refuse(f, service, &view, decision.reason);
 	}
-	fleet_claim_waiting(f);
+	start_waiting(f);
 }
 
-void fleet_prove(struct fleet *f, struct service *service)
-{
-	service->proving = true;
-	fleet_scale(f, service);
-}
-
-void fleet_replace(struct instance *i, const char *why)
+void scale_replace(struct instance *i, const char *why)
 {
 	struct fleet *f = i->fleet;
 	struct service *service = services_at(f->options.services, i->service);
@@ -230,27 +226,30 @@ void fleet_replace(struct instance *i, const char *why)
 	view = look(f, service, service->spec);
 	if (view.live + view.starting == 0 && view.host_room > 0)
 		(void)start_one(f, service, why);
-	fleet_scale(f, service);
+	scale_service(f, service);
 }
 
-void fleet_rescale_at(struct fleet *f, uint64_t due_ns)
+void scale_again_at(struct fleet *f, uint64_t due_ns)
 {
 	if (!f->stopping && (f->rescale.place == 0 || f->rescale.due_ns > due_ns))
 		(void)loop_timer_at(f->options.loop, &f->rescale, due_ns);
 }
 
-void fleet_on_rescale(struct timer *t)
+void scale_on_due(struct timer *t)
 {
 	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, rescale));
 	struct service *service;
+	uint64_t again_ns;
 
 	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
 		service = services_at(f->options.services, index);
 		if (!service)
 			continue;
-		fleet_scale(f, service);
+		scale_service(f, service);
 		say_refused(f, service);
-		choice_say_due(f, service);
+		again_ns = choice_say_due(f, service);
+		if (again_ns)
+			scale_again_at(f, again_ns);
 	}
 	/* What is needed has its room; what may be needed takes of the rest. */
 	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {
@@ -258,5 +257,5 @@ void fleet_on_rescale(struct timer *t)
 		if (service)
 			prepare_cold(f, service);
 	}
-	fleet_claim_waiting(f);
+	start_waiting(f);
 }

@@ -8,7 +8,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/settings/settings.h"
+#include "runtime/supervisor/service/check.h"
 #include "sandbox/sandbox.h"
 
 struct services {
@@ -56,117 +56,8 @@ struct service *services_at(struct services *s, uint32_t index)
 {
 	if (index >= SERVICES_MAX || !s->table[index].name[0])
 		return NULL;
+	must(s->table[index].index == index && s->table[index].spec);
 	return &s->table[index];
-}
-
-/* ---- what root relies on ---- */
-
-/* A blob is exactly `count` NUL-terminated strings, each non-empty. */
-static bool blob_holds(const char *blob, size_t size, uint32_t count)
-{
-	size_t at = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		size_t n = strnlen(blob + at, size - at);
-
-		if (n == 0 || at + n >= size)
-			return false;
-		at += n + 1;
-		if (at >= size && i + 1 < count)
-			return false;
-	}
-	return true;
-}
-
-static bool exec_holds(const struct wire_exec *e)
-{
-	return e->uid <= 65535 && e->gid <= 65535 && !(e->capabilities & ~WIRE_CAPABILITIES_ALL) &&
-	       (e->uid == 0 || !e->capabilities) && e->group_count <= ARRAY_LEN(e->groups) &&
-	       e->argc > 0 && e->argc <= 1024 && e->envc <= 4096 && e->port > 0 &&
-	       e->stop_signal > 0 && e->stop_signal <= 64 &&
-	       text_terminated(e->cwd, sizeof(e->cwd)) && e->cwd[0] == '/' &&
-	       blob_holds(e->argv, sizeof(e->argv), e->argc) &&
-	       blob_holds(e->env, sizeof(e->env), e->envc);
-}
-
-/* "" or a path that begins with one slash: plain characters, as ebb-api has checked. */
-static bool prefix_holds(const char *prefix)
-{
-	if (!*prefix)
-		return true;
-	if (*prefix != '/' || prefix[strlen(prefix) - 1] == '/' || strstr(prefix, "//"))
-		return false;
-	for (; *prefix; prefix++)
-		if (*prefix <= ' ' || *prefix > '~')
-			return false;
-	return true;
-}
-
-static bool hosts_hold(const struct wire_service_put *p)
-{
-	if (p->host_count > SERVICE_HOSTS_MAX)
-		return false;
-	for (uint32_t i = 0; i < p->host_count; i++)
-		if (!text_terminated(p->hosts[i], sizeof(p->hosts[i])))
-			return false;
-	return text_terminated(p->prefix, sizeof(p->prefix)) && prefix_holds(p->prefix);
-}
-
-/* A number of the record: within the bounds that the row of its setting has for root. */
-static const struct bound {
-	enum setting_id setting;
-	size_t offset;
-	const char *name; /* of what is no setting */
-	uint32_t min, max;
-} bounds[] = {
-	{SETTING_MEMORY, offsetof(struct wire_service_put, memory_mb)},
-	{SETTING_CPU, offsetof(struct wire_service_put, cpu_milli)},
-	{SETTING_PIDS, offsetof(struct wire_service_put, pids_max)},
-	{SETTING_SCRATCH, offsetof(struct wire_service_put, scratch_mb)},
-	{SETTING_MAX_DURATION, offsetof(struct wire_service_put, max_duration_ms)},
-	{SETTING_INIT_TIMEOUT, offsetof(struct wire_service_put, init_timeout_ms)},
-	{SETTING_STOP_GRACE, offsetof(struct wire_service_put, stop_grace_ms)},
-	{SETTING_FREEZE_AFTER, offsetof(struct wire_service_put, freeze_after_ms)},
-	{SETTING_HIBERNATE, offsetof(struct wire_service_put, hibernate_ms)},
-	{SETTING_MAX_CONCURRENCY, offsetof(struct wire_service_put, concurrency_max)},
-	{SETTING_MIN_INSTANCES, offsetof(struct wire_service_put, instances_min)},
-	{SETTING_MAX_INSTANCES, offsetof(struct wire_service_put, instances_max)},
-	{SETTING_TIMERS, offsetof(struct wire_service_put, timers)},
-	{SETTING_UPSTREAM, offsetof(struct wire_service_put, upstream)},
-	{SETTING_NONE, offsetof(struct wire_service_put, share_permille), "share", 0, 1000},
-	{SETTING_NONE, offsetof(struct wire_service_put, layer_count), "layers", 1,
-	 IMAGE_LAYERS_MAX},
-};
-
-static int bound_check(const struct bound *b, const struct wire_service_put *put, char *err,
-		       size_t err_size)
-{
-	const struct setting *s = b->setting ? setting_of(b->setting) : NULL;
-	uint32_t value = *(const uint32_t *)((const char *)put + b->offset);
-	int64_t min = s ? s->root_min : b->min, max = s ? s->root_max : b->max;
-
-	if (value >= min && value <= max)
-		return 0;
-	(void)text_format(err, err_size, "%s: %u does not fit (%lld..%lld)", s ? s->name : b->name,
-			  value, (long long)min, (long long)max);
-	return -EINVAL;
-}
-
-int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
-{
-	if (!text_terminated(put->name, sizeof(put->name)) || !text_is_label(put->name)) {
-		(void)text_format(err, err_size, "the name of a service is a DNS label");
-		return -EINVAL;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
-		if (bound_check(&bounds[i], put, err, err_size) < 0)
-			return -EINVAL;
-	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec)) {
-		(void)text_format(err, err_size, "the record of service '%s' is malformed",
-				  put->name);
-		return -EINVAL;
-	}
-	return 0;
 }
 
 /* Said here and not by the first request: this kernel will not change its mind. */
@@ -195,17 +86,28 @@ static int ring_check(const struct wire_service_put *put, char *err, size_t err_
 
 struct spec *spec_ref(struct spec *spec)
 {
+	must(spec->users > 0 && spec->users < UINT32_MAX);
 	spec->users++;
 	return spec;
 }
 
 void spec_unref(struct spec *spec)
 {
-	if (!spec || --spec->users > 0)
+	if (!spec)
+		return;
+	must(spec->users > 0);
+	if (--spec->users > 0)
 		return;
 	for (uint32_t i = 0; i < spec->put.layer_count; i++)
 		fd_close(&spec->layer_fds[i]);
 	free(spec);
+}
+
+uint32_t spec_limit_first(const struct spec *spec)
+{
+	bool learns = spec->put.flags & WIRE_SERVICE_AUTO_CONCURRENCY;
+
+	return learns && spec->learned_limit ? spec->learned_limit : spec->put.concurrency_max;
 }
 
 /* A layer that comes again higher up shows everything it has there: the lower one adds nothing, and
@@ -247,6 +149,7 @@ static int spec_new(const struct wire_service_put *put, struct image_store *imag
 		}
 		spec->layer_fds[spec->put.layer_count++] = fd;
 	}
+	must(spec->put.layer_count > 0 && spec->put.layer_count <= IMAGE_LAYERS_MAX);
 	*out = spec;
 	return 0;
 }
@@ -327,11 +230,12 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	} else {
 		spec_unref(service->spec);
 	}
+	must(spec != service->spec && spec != service->proven);
 	service->spec = spec;
-	service->accepted = service->proving = false;
-	service->failures = 0;
-	service->unpreparable = false;
-	service->not_before_ns = 0;
+	service->accepted = false;
+	service->demand.proving = service->demand.unpreparable = false;
+	service->demand.failures = 0;
+	service->demand.not_before_ns = 0;
 	*out = service;
 	return 0;
 }
@@ -344,8 +248,9 @@ void services_forget_proven(struct service *service)
 
 void services_accepted(struct service *service)
 {
+	must(service->spec);
 	service->accepted = true;
-	service->proving = false;
+	service->demand.proving = false;
 	services_forget_proven(service);
 }
 

@@ -26,6 +26,22 @@ struct spec {
 	struct wire_service_put put;
 };
 
+/* What is wanted of a service, and what came of trying. scale.c sets it, but for what is noted. */
+struct demand {
+	uint32_t ups;                  /* instances that came up so far, as gateways count them */
+	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
+	uint32_t crowded;  /* requests that went to saturated instances since the last decision */
+	bool proving;      /* an instance is wanted without a request, until it accepts or fails */
+	uint32_t failures; /* starts that failed in a row */
+	uint64_t not_before_ns;
+	char last_failure[ERROR_TEXT_SIZE];
+	bool unpreparable;        /* making an instance ahead of need failed */
+	uint32_t retired_soon;    /* in a row: instances that asked to be replaced at once */
+	uint64_t memory_bytes;    /* an instance, when it was frozen last; 0 = none was */
+	uint64_t timer_second_ns; /* thaws for timers since then */
+	uint32_t timer_thaws;
+};
+
 /* Why gateways send requests where they do, as far as it is not told yet: choice.c. */
 struct choices {
 	struct wire_choice last; /* of any gateway; made: sums of all */
@@ -35,6 +51,15 @@ struct choices {
 	uint32_t said_slot, said_generation, said_reason;
 };
 
+/* What people were told of a service, and what they are to be told. */
+struct told {
+	/* Answered 503 and not yet told: queue full, too late, nacked, cannot start. */
+	uint32_t refused[REFUSED_KINDS];
+	uint64_t refused_ns, start_ns; /* when each was told last */
+	uint32_t start;                /* the enum policy_reason told last */
+	struct choices choices;
+};
+
 struct service {
 	uint32_t index;
 	char name[SERVICE_NAME_SIZE]; /* "" = free */
@@ -42,26 +67,11 @@ struct service {
 	uint32_t share_permille;      /* of a variant: how much of the requests it gets */
 	struct spec *spec;
 	/* The last one of which an instance accepted, while none of `spec` has; else NULL. It
-	 * serves what comes while `spec` fails to start (fleet_fall_back). */
+	 * serves what comes while `spec` fails to start (scale_fall_back). */
 	struct spec *proven;
 	bool accepted; /* an instance of `spec` has */
-	bool proving;  /* one is wanted without a request, until it accepts or fails */
-	uint32_t ups;  /* instances that came up so far, as gateways count them */
-	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
-	uint32_t crowded; /* requests that went to saturated instances since the last decision */
-	/* answered 503 and not yet told as an event: queue full, too late, nacked, cannot start */
-	uint32_t refused[REFUSED_KINDS];
-	uint64_t refused_said_ns, start_said_ns;
-	struct choices choices;
-	uint32_t start_said; /* the reason told last */
-	uint32_t failures;   /* starts that failed in a row */
-	uint64_t not_before_ns;
-	bool unpreparable;     /* making an instance ahead of need failed */
-	uint32_t retired_soon; /* in a row: instances that asked to be replaced at once */
-	char last_failure[ERROR_TEXT_SIZE];
-	uint64_t timer_second_ns; /* thaws for timers since then */
-	uint32_t timer_thaws;
-	uint64_t memory_bytes; /* an instance, when it was frozen last; 0 = none was */
+	struct demand demand;
+	struct told told;
 };
 
 struct services;
@@ -71,9 +81,6 @@ void services_free(struct services *s);
 struct service *services_find(struct services *s, const char *name, uint32_t variant);
 struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
 
-/* Whether a record a peer sent holds what root may rely on: terminated texts, counts that match,
- * bounds. 0, or -EINVAL with a sentence. */
-int spec_check(const struct wire_service_put *put, char *err, size_t err_size);
 /* Takes it in (new or new revision). 0 with *out; 1 if nothing or a variant's share alone changed;
  * or -errno with a sentence. */
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
@@ -88,5 +95,7 @@ void services_remove(struct services *s, struct service *service);
 
 struct spec *spec_ref(struct spec *spec);
 void spec_unref(struct spec *spec); /* NULL is fine */
+/* Tickets of a new instance: what was set, or what was learned. */
+uint32_t spec_limit_first(const struct spec *spec);
 
 #endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/host/prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/text.h"
+
+int host_open_stdin(void)
+{
+	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	return null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ? -errno : 0;
+}
+
+int host_raise_limits(struct config *config)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (config->nofile_max > files.rlim_max) {
+		log_warn("event=limit_lowered key=nofile_max from=%" PRIu64 " to=%" PRIu64
+			 " cause=\"the hard limit of ebbd itself\"",
+			 config->nofile_max, (uint64_t)files.rlim_max);
+		config->nofile_max = files.rlim_max;
+	}
+	return 0;
+}
+
+static int make_directory(const struct host_directory *dir)
+{
+	int r = fd_mkdir_p(AT_FDCWD, dir->path, 0755);
+
+	if (r < 0)
+		return r;
+	return chmod(dir->path, dir->mode) < 0 || chown(dir->path, dir->owner, dir->owner) < 0
+		       ? -errno
+		       : 0;
+}
+
+int host_make_directories(const struct host_directory *dirs, size_t count, char *err,
+			  size_t err_size)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = make_directory(&dirs[i]);
+
+		if (r == 0)
+			continue;
+		(void)text_format(err, err_size, "cannot make %s: %s", dirs[i].path, strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size)
+{
+	SCOPED_FD fd = -1;
+	char path[CONFIG_PATH_SIZE + 16];
+
+	(void)text_format(path, sizeof(path), "%s/lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		int r = -errno;
+
+		(void)text_format(err, err_size, "cannot open the lock %s: %s", path, strerror(-r));
+		return r;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*out_fd = keep_fd(&fd);
+		return 0;
+	}
+	(void)text_format(
+		err, err_size,
+		"another ebbd serves from %s (its lock is taken); stop it, or use another "
+		"--root",
+		run_dir);
+	return -EBUSY;
+}
+
+int host_make_mounts_private(char *err, size_t err_size)
+{
+	int r;
+
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	r = -errno;
+	(void)text_format(err, err_size,
+			  "cannot make a private mount namespace: %s; ebbd needs root",
+			  strerror(-r));
+	return r;
+}

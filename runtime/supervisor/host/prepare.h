@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ebbd asks of the host before it does anything else: limits, directories, its lock, mounts.
+ */
+#ifndef EBB_SUPERVISOR_PREPARE_H
+#define EBB_SUPERVISOR_PREPARE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "runtime/supervisor/host/config.h"
+
+struct host_directory {
+	const char *path;
+	mode_t mode;
+	uid_t owner; /* and group */
+};
+
+/* All return 0, or -errno with a sentence where there is one to say. */
+int host_open_stdin(void); /* 0 is /dev/null: no descriptor of ours comes there */
+/* Ten descriptors per instance here, as many in the gateways: takes all the host allows, and lowers
+ * nofile_max to it. */
+int host_raise_limits(struct config *config);
+int host_make_directories(const struct host_directory *dirs, size_t count, char *err,
+			  size_t err_size);
+/* One ebbd per run directory. *out_fd holds the lock. */
+int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size);
+/* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
+int host_make_mounts_private(char *err, size_t err_size);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The meters of an instance: cumulative and monotonic, so a reading sent twice is harmless. */
+#ifndef EBB_SUPERVISOR_METERING_H
+#define EBB_SUPERVISOR_METERING_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void meter_open(struct instance *i);
+void meter_ready(struct instance *i);
+void meter_take(struct instance *i);                                /* brings i->last up to date */
+void meter_read(struct instance *i, enum wire_meter_reason reason); /* and tells it */
+/* It was awake without work until then (at most now), and not quiet: that is provisioned time too.
+ */
+void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns);
+/* It may use something: read it now and then. Not while it is frozen. */
+void meter_begin(struct instance *i);
+void meter_end(struct instance *i);
+
+#endif

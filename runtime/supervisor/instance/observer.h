@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An observer hears what becomes of instances. Each peer of ebbd is one, and ebbd itself.
+ *
+ * A function that is NULL is not called. Observers are called in the order in which they were added
+ * (fleet_observe), from the loop, and must not block.
+ */
+#ifndef EBB_SUPERVISOR_OBSERVER_H
+#define EBB_SUPERVISOR_OBSERVER_H
+
+#include <stdbool.h>
+
+#include "runtime/wire/records.h"
+
+#define OBSERVERS_MAX 8
+
+struct instance;
+
+struct observer {
+	void *self;
+	/* It accepts. Gateways send it requests from now on. */
+	void (*up)(void *self, struct instance *i);
+	/* It takes no more; all: nor goes on with what is open (see wire_instance_drain). */
+	void (*drain)(void *self, struct instance *i, bool all);
+	/* Its PID 1 is gone. Also of one that never came up. */
+	void (*down)(void *self, struct instance *i);
+	/* It has a name, and its output can be read. Not on the way of a fast start. */
+	void (*announced)(void *self, struct instance *i);
+	void (*start_failed)(void *self, const struct wire_start_failed *record);
+	void (*event)(void *self, const struct wire_event *record);
+	void (*meter)(void *self, struct wire_meter *record);
+	/* False: what instances use cannot be written down now, so there is no new work. */
+	bool (*keeps_up)(void *self);
+	void (*emptied)(void *self); /* the last instance of a stopping fleet is gone */
+};
+
+#endif

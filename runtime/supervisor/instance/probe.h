@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether an instance accepts: probe.c asks over TCP, probe_unix.c the one that inherited its
+ * socket. */
+#ifndef EBB_SUPERVISOR_PROBE_H
+#define EBB_SUPERVISOR_PROBE_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void probe_begin(struct instance *i);
+void probe_unix_begin(struct instance *i);
+void probe_passed(struct instance *i); /* it accepts */
+void probe_end(struct instance *i);    /* closes what the probe had open */
+
+#endif

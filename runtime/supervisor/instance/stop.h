@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of an instance, wanted or not. */
+#ifndef EBB_SUPERVISOR_STOP_H
+#define EBB_SUPERVISOR_STOP_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+/* It takes no more tickets, and ends when none is open, or after maxDuration. */
+void stop_drain(struct instance *i);
+/* It does not end what it was told to end: drains, but only for its stop grace. True if that is new
+ * and it was up. */
+bool stop_unresponsive(struct instance *i);
+void stop_terminate(struct instance *i);
+void stop_kill(struct instance *i, uint32_t cause, const char *fault);
+/* Watches its control socket and its death. 0 or -errno. */
+int stop_watch(struct instance *i);
+/* It was killed or died: nobody may use it, and nothing more is heard of it. */
+void stop_let_go(struct instance *i);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens, told to all observers (observer.h). */
+#ifndef EBB_SUPERVISOR_TELL_H
+#define EBB_SUPERVISOR_TELL_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void tell_up(struct instance *i);
+void tell_drain(struct instance *i, bool all);
+void tell_down(struct instance *i);
+void tell_start_failed(struct fleet *f, const struct wire_start_failed *record);
+void tell_meter(struct fleet *f, struct wire_meter *record);
+void tell_event(struct fleet *f, const struct wire_event *record);
+void tell_emptied(struct fleet *f);
+/* Whether all observers keep up with what instances use. */
+bool tell_kept_up(const struct fleet *f);
+
+/* Tells of it, once, and hands over its output. Not on the way of a fast start: everybody woken
+ * then takes a CPU from it. */
+void tell_announce(struct instance *i);
+/* An event of an instance; at most ERROR_TEXT_SIZE bytes. */
+void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* An event of a service. */
+void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why an instance is in its state, in a sentence: `ebb why`. */
+#ifndef EBB_SUPERVISOR_WHY_H
+#define EBB_SUPERVISOR_WHY_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void instance_explain(const struct instance *i, board_word w, char *out, size_t size);
+
+#endif

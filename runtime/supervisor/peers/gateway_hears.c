@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a gateway is told: its settings, routes, instances. */
+#include <string.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/peers/gateways_inside.h"
+
+#define INIT_SLACK_MS 2000
+#define SOCKETS_FIRST 4 /* a gateway's stock when an instance comes up */
+
+void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
+{
+	for (uint32_t n = 0; n < g->count; n++)
+		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
+}
+
+void gateway_send_config(struct gateway *g)
+{
+	const struct gateways_options *o = &g->all->options;
+	const struct config *c = o->config;
+	struct wire_gateway_config config = {
+		.index = g->index,
+		.gateway_count = g->all->count,
+		.listener_count = c->listener_count,
+		.head_bytes_max = (uint32_t)c->head_bytes_max,
+		.connections_max = (uint32_t)c->connections_max,
+		.queue_max = (uint32_t)c->queue_max,
+		.queue_age_ms_max = (uint32_t)c->queue_age_ms,
+		.head_timeout_ms = (uint32_t)c->head_timeout_ms,
+		.h2c_streams = (uint32_t)c->h2c_streams,
+		.idle_timeout_ms = (uint32_t)c->idle_timeout_ms,
+		.access_every = (uint32_t)c->access_log,
+		.head_fields_max = (uint32_t)c->head_fields_max,
+		.target_bytes_max = (uint32_t)c->target_bytes_max,
+		.address_connections_max = (uint32_t)c->address_connections_max,
+		.connection_requests_max = (uint32_t)c->connection_requests_max,
+		.body_bytes_max = c->body_bytes_max,
+		.body_rate_min = (uint32_t)c->body_rate_min,
+		.body_window_ms = (uint32_t)c->body_window_ms,
+		.proxy_listeners = c->proxy_listeners,
+		.trusted_count = c->trusted_count,
+	};
+	int fds[GATEWAY_CONFIG_FDS + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd,
+						       g->stats_fd, g->access_fds[1]};
+
+	must(c->listener_count <= LISTENERS_MAX && c->trusted_count <= TRUSTED_MAX);
+	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
+	memcpy(config.trusted, c->trusted, sizeof(config.trusted));
+	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
+	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
+	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));
+	peer_send(&g->daemon.peer, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
+		  GATEWAY_CONFIG_FDS + c->listener_count);
+}
+
+void gateway_send_route(struct gateway *g, const struct service *service)
+{
+	const struct wire_service_put *put = &service->spec->put;
+	struct wire_route_put route = {
+		.index = service->index,
+		.revision = put->revision,
+		.concurrency_max = put->concurrency_max,
+		.max_duration_ms = put->max_duration_ms,
+		/* A little longer than ours, so that the cause of a failed start is what is
+		   answered. */
+		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
+		.host_count = put->host_count,
+		.hibernate_ms = put->hibernate_ms,
+		.ups = service->demand.ups,
+	};
+
+	memcpy(route.name, put->name, sizeof(route.name));
+	if (service->variant) {
+		const struct service *parent =
+			services_find(g->all->options.services, put->name, 0);
+
+		route.parent = parent ? parent->index + 1 : 0;
+		route.share_permille = service->share_permille;
+		route.host_count = 0;
+		if (!parent)
+			return;
+	} else {
+		memcpy(route.hosts, put->hosts, sizeof(route.hosts));
+		memcpy(route.prefix, put->prefix, sizeof(route.prefix));
+	}
+	peer_send(&g->daemon.peer, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
+}
+
+void gateway_send_up(struct gateway *g, struct instance *i)
+{
+	struct wire_instance_up up;
+	const struct service *service;
+	struct instance *same;
+	int fds[1 + SOCKETS_FIRST];
+
+	must(instance_is_up(i));
+	instance_up_record(i, &up);
+	service = services_at(g->all->options.services, up.service);
+	up.ups = service ? service->demand.ups : 0;
+	fds[0] = instance_freeze_fd(i);
+	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
+	    0)
+		up.socket_count = SOCKETS_FIRST;
+	peer_send(&g->daemon.peer, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
+	for (uint32_t n = 0; n < up.socket_count; n++)
+		fd_close(&fds[1 + n]);
+}

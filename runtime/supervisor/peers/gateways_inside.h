@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateways from inside, for three files: gateways.c starts and ends them, gateway_says.c has
+ * what one may say, gateway_hears.c what it is told.
+ */
+#ifndef EBB_SUPERVISOR_GATEWAYS_INSIDE_H
+#define EBB_SUPERVISOR_GATEWAYS_INSIDE_H
+
+#include <linux/io_uring.h>
+
+#include "runtime/supervisor/decide/blame.h"
+#include "runtime/supervisor/peers/gateways.h"
+#include "runtime/supervisor/programs/daemon.h"
+
+enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
+
+struct gateway {
+	struct gateways *all;
+	uint32_t index;
+	char name[32];
+	struct daemon daemon;
+	int listener_fds[LISTENERS_MAX]; /* kept: a new one inherits what waits in the backlog */
+	int stats_fd;                    /* its counters: they outlive it */
+	int access_fds[2];               /* its access log: a pipe whose reader is ebb-api */
+	struct io_uring_params ring;
+};
+
+struct gateways {
+	struct gateways_options options;
+	struct fleet *fleet;
+	struct blame *blame;
+	int doorbell_fd;
+	struct watch doorbell;
+	struct timer deadline;
+	uint32_t count, ready;
+	bool stopping, told_ready, settled;
+	char binary[CONFIG_PATH_SIZE + 32];
+	struct gateway gateway[];
+};
+
+/* gateway_says.c */
+extern const struct wire_rule gateway_rules[];
+extern const size_t gateway_rule_count;
+
+/* gateway_hears.c */
+void gateway_send_config(struct gateway *g);
+void gateway_send_route(struct gateway *g, const struct service *service);
+void gateway_send_up(struct gateway *g, struct instance *i);
+void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The imports of images that are under way for ebb-api: each is an ebb-unpack in a sandbox. The one
+ * that asked may be gone before it ends; then nobody is told, but what it made stays.
+ */
+#ifndef EBB_SUPERVISOR_IMPORTS_H
+#define EBB_SUPERVISOR_IMPORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "images/image.h"
+#include "runtime/supervisor/host/loop.h"
+
+#define IMPORTS_MAX 16 /* under way at once; each has a time limit and gives way to instances */
+
+struct imports;
+
+struct import {
+	struct imports *all;
+	struct image_import *job;     /* NULL = free */
+	struct wire_image_done *done; /* filled at its end; made at its start, so that it can end */
+	uint64_t cookie;
+	bool orphan; /* the ebb-api that asked is gone: nobody is told how it ends */
+	struct watch watch;
+};
+
+struct imports {
+	struct loop *loop;
+	struct image_store *store;
+	void *self;
+	/* One ended. done: what to tell who asked, or NULL. death: how ebb-unpack died, or "". */
+	void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
+			bool imported);
+	struct import all[IMPORTS_MAX];
+};
+
+void imports_init(struct imports *m, struct loop *loop, struct image_store *store, void *self,
+		  void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
+				  bool imported));
+/* 0; -EAGAIN: too many are under way; or -errno. */
+int imports_start(struct imports *m, const struct wire_image_import *job, int source_fd);
+/* Nobody waits for this one any more; its end is still told. */
+void imports_cancel(struct imports *m, uint64_t cookie);
+/* Who asked for all of them is gone. */
+void imports_orphan(struct imports *m);
+/* Ends all of them, without a word. */
+void imports_end(struct imports *m);
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What other programs ask of the fleet: needs, doubts, questions; and what happens to services. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "netns/netns.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/freeze/freezer.h"
+#include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/start.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/choice.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/scale.h"
+
+#define QUEUED_MOST (1u << 20)
+
+void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued, uint32_t ups)
+{
+	struct service *service = services_at(f->options.services, index);
+
+	if (!service || gateway >= GATEWAYS_MAX)
+		return;
+	/* Said before it heard of the last instance: it says so again if that has no room. */
+	if (queued > QUEUED_MOST) /* more than a gateway can hold; and sums must not wrap */
+		queued = QUEUED_MOST;
+	_Static_assert((uint64_t)QUEUED_MOST * GATEWAYS_MAX < UINT32_MAX, "a sum of them fits");
+	service->demand.queued[gateway] = ups == service->demand.ups ? queued : 0;
+	scale_service(f, service);
+}
+
+void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSED_KINDS])
+{
+	struct service *service = services_at(f->options.services, index);
+
+	if (service)
+		scale_refused(f, service, counts);
+}
+
+int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
+{
+	struct service *service = services_at(f->options.services, choice->service);
+	int r = choice_made(f, choice);
+	uint64_t again_ns = r == 0 && service ? choice_say_due(f, service) : 0;
+
+	if (again_ns)
+		scale_again_at(f, again_ns);
+	return r;
+}
+
+void fleet_say(struct fleet *f, uint32_t index, uint32_t event_kind, const char *text)
+{
+	struct service *service = services_at(f->options.services, index);
+
+	if (service)
+		service_say(f, service, event_kind, "%s", text);
+}
+
+static bool has_up(const struct fleet *f, uint32_t service)
+{
+	for (const struct instance *i = f->first; i; i = i->next)
+		if (i->service == service && instance_is_up(i))
+			return true;
+	return false;
+}
+
+/* Instances of the old revision serve until one of the new accepts (follow.c drains them then): a
+ * revision that cannot start takes nothing down. */
+void fleet_service_changed(struct fleet *f, struct service *service)
+{
+	fleet_drain(f, service->index, service->spec, false);
+	if (has_up(f, service->index))
+		(void)instance_new(f, service, service->spec, false, "a new revision takes over");
+	scale_service(f, service);
+	scale_again_at(f, loop_now_ns(f->options.loop)); /* and one ahead of need */
+}
+
+void fleet_prove(struct fleet *f, struct service *service)
+{
+	service->demand.proving = true;
+	scale_service(f, service);
+}
+
+void fleet_service_gone(struct fleet *f, struct service *service)
+{
+	fleet_drain(f, service->index, NULL, true);
+}
+
+void fleet_doorbell(struct fleet *f)
+{
+	for (struct instance *i = f->first; i; i = i->next)
+		freezer_look(i);
+}
+
+void fleet_touch(struct fleet *f, uint32_t slot)
+{
+	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!i)
+		return;
+	board_awake_clamp(f->options.board, slot, i->read_awake_ns,
+			  i->read_awake_ns + (now_ns - i->read_at_ns));
+	if (i->cgroup.dir_fd >= 0 &&
+	    board_state_of(board_load(f->options.board, slot)) != BOARD_FROZEN)
+		(void)cgroup_thaw(&i->cgroup);
+	freezer_look(i);
+}
+
+void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error)
+{
+	struct instance *i = instance_find(f, slot, generation);
+
+	if (i && error == ETIMEDOUT && stop_unresponsive(i))
+		scale_replace(i, "replaces one that ignored maxDuration");
+	/* It lives (its death would have been told), yet does not accept: nobody can use it. */
+	if (i && error == ECONNREFUSED && instance_is_up(i)) {
+		(void)text_format(i->fault, sizeof(i->fault), "it stopped accepting on its port");
+		stop_drain(i);
+	}
+}
+
+/* The doorbell rings when the first answer is out; who asks before that sees it thawed all the
+ * same. */
+void fleet_flush(struct instance *i)
+{
+	freezer_look(i);
+	meter_read(i, METER_AT_FLUSH);
+}
+
+void fleet_info(struct instance *i, struct wire_instance_info *out)
+{
+	freezer_look(i);
+	instance_info_record(i, out);
+}
+
+int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
+		  struct instance **out)
+{
+	struct instance *i = instance_find(f, slot, generation);
+	int r;
+
+	if (!i || !instance_is_up(i))
+		return -ESRCH;
+	r = netns_sockets(i->armed.net_ns_fd, f->home_ns_fd,
+			  instance_inherits(i) ? AF_UNIX : AF_INET, fds, count);
+	if (r == 0)
+		*out = i;
+	return r;
+}
+
+int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
+		struct wire_queue *out, uint32_t *drop_ms)
+{
+	struct instance *i = instance_find(f, slot, generation);
+
+	/* Also while it drains: who has a ticket there may still connect. */
+	return i && i->was_ready ? accept_ask(i, waited_ms, out, drop_ms) : -ESRCH;
+}

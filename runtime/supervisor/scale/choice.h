@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why requests go where they go, told as events. */
+#ifndef EBB_SUPERVISOR_CHOICE_H
+#define EBB_SUPERVISOR_CHOICE_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+/* A gateway says so. 0, or -EPROTO if the record is none. */
+int choice_made(struct fleet *f, const struct wire_choice *choice);
+/* Tells it, if it is news. 0, or when it is to be told because it is too early now. */
+uint64_t choice_say_due(struct fleet *f, struct service *service);
+
+#endif

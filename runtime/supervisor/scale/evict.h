@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frozen instances stay until their room is wanted. */
+#ifndef EBB_SUPERVISOR_EVICT_H
+#define EBB_SUPERVISOR_EVICT_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void evict_note(struct instance *i); /* it was frozen: what it occupies */
+/* How many more instances of a service have room now. */
+uint32_t evict_room(struct fleet *f, const struct service *service);
+/* There is none: makes room for one. False if nobody may go for it; true: when those that go are
+ * gone, all services are looked at again. */
+bool evict_for(struct fleet *f, const struct service *service);
+/* None may go now, but one that just became idle may as soon as it is frozen. */
+bool evict_soon(struct fleet *f, const struct service *service);
+/* One starts: gives the host back what it lacks for that. */
+void evict_to_reserve(struct fleet *f, const struct service *service);
+/* Whether the host has memory for what is not needed yet. */
+bool evict_spares(struct fleet *f);
+void evict_watch(struct fleet *f); /* memory pressure of the host */
+void evict_watch_end(struct fleet *f);
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What follows when an instance enters a state. Who moves it (a probe, the freezer, its death)
+ * knows nothing of whom that concerns: here it stands, once, in the order in which it is done.
+ */
+#include "runtime/supervisor/scale/follow.h"
+
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/freeze/freezer.h"
+#include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/probe.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/evict.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/load.h"
+#include "runtime/supervisor/scale/scale.h"
+
+static struct service *service_of(const struct instance *i)
+{
+	return services_at(i->fleet->options.services, i->service);
+}
+
+static void end_probe(struct instance *i, enum instance_state from)
+{
+	probe_end(i);
+}
+
+/* ---- it runs ---- */
+
+/* An instance of the present revision: starts succeed again, and older ones are needed no more. */
+static void prove(struct instance *i, struct service *service)
+{
+	service->demand.failures = 0;
+	services_accepted(service);
+	fleet_drain(i->fleet, i->service, i->spec, true);
+}
+
+static void note_ready(struct instance *i, enum instance_state from)
+{
+	struct service *service = service_of(i);
+
+	if (from != INSTANCE_STARTING)
+		return;
+	i->was_ready = true;
+	if (!service)
+		return;
+	/* Gateways send the requests that waited; who still needs more says so again. */
+	if (service->spec == i->spec || service->proven == i->spec)
+		memset(service->demand.queued, 0, sizeof(service->demand.queued));
+	if (service->spec == i->spec)
+		prove(i, service);
+	service->demand.ups++;
+}
+
+static void tell_ready(struct instance *i, enum instance_state from)
+{
+	if (from != INSTANCE_STARTING)
+		return;
+	accept_begin(i);
+	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
+	tell_up(i); /* first: somebody waits for it */
+	tell_announce(i);
+}
+
+static void meter_running(struct instance *i, enum instance_state from)
+{
+	if (from == INSTANCE_STARTING)
+		meter_ready(i);
+	else if (from == INSTANCE_FROZEN)
+		meter_begin(i);
+}
+
+static void consider_freezing(struct instance *i, enum instance_state from)
+{
+	freezer_begin(i);
+}
+
+/* A freeze that was asked for and undone interrupts no measuring. */
+static void measure_load(struct instance *i, enum instance_state from)
+{
+	if (from != INSTANCE_FREEZING)
+		load_begin(i);
+}
+
+/* ---- it is frozen ---- */
+
+static void rest_load(struct instance *i, enum instance_state from)
+{
+	load_end(i);
+}
+
+static void meter_frozen(struct instance *i, enum instance_state from)
+{
+	meter_end(i);
+	meter_read(i, METER_AT_FREEZE);
+}
+
+static void note_memory(struct instance *i, enum instance_state from)
+{
+	evict_note(i);
+}
+
+/* ---- it ends ---- */
+
+static void tell_draining(struct instance *i, enum instance_state from)
+{
+	tell_drain(i, false);
+}
+
+static void let_go(struct instance *i, enum instance_state from)
+{
+	stop_let_go(i);
+}
+
+static void tell_death(struct instance *i, enum instance_state from)
+{
+	if (i->log_fd >= 0)
+		tell_announce(i); /* what it wrote says why */
+	if (!i->ahead)
+		instance_say(i,
+			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED
+					    : WIRE_EVENT_INSTANCE_FAILED,
+			     "%s", i->fault[0] ? i->fault : wire_down_cause_name(i->cause));
+	tell_down(i);
+}
+
+/* It never accepted, although somebody may wait for it. */
+static void note_failed_start(struct instance *i, enum instance_state from)
+{
+	struct fleet *f = i->fleet;
+	struct service *service = service_of(i);
+	struct wire_start_failed record = {
+		.service = i->service, .cause = i->cause, .detail = i->detail};
+
+	if (i->was_ready || i->stop_wanted || i->ahead)
+		return;
+	(void)text_copy(record.text, sizeof(record.text), i->fault);
+	if (service && service->proven == i->spec)
+		services_forget_proven(service);
+	if (!service || service->spec != i->spec)
+		return;
+	service->demand.failures++;
+	service->demand.proving = false; /* that it cannot start is known now */
+	service->demand.not_before_ns =
+		loop_now_ns(f->options.loop) + policy_backoff_ns(service->demand.failures);
+	(void)text_copy(service->demand.last_failure, sizeof(service->demand.last_failure),
+			i->fault);
+	if (scale_fall_back(f, service))
+		return;
+	memset(service->demand.queued, 0, sizeof(service->demand.queued));
+	tell_start_failed(f, &record);
+}
+
+static void forget(struct instance *i, enum instance_state from)
+{
+	fleet_forget(i);
+}
+
+const struct followers fleet_followers = {
+	.on_enter =
+		{
+			[INSTANCE_RUNNING] = {end_probe, note_ready, tell_ready, meter_running,
+					      consider_freezing, measure_load},
+			[INSTANCE_FROZEN] = {rest_load, meter_frozen, note_memory},
+			[INSTANCE_DRAINING] = {tell_draining},
+			[INSTANCE_STOPPING] = {end_probe},
+			[INSTANCE_DYING] = {let_go, end_probe, tell_death, note_failed_start},
+			[INSTANCE_GONE] = {forget},
+		},
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many instances a service has: what the policy decides, carried out. */
+#ifndef EBB_SUPERVISOR_SCALE_H
+#define EBB_SUPERVISOR_SCALE_H
+
+#include "runtime/supervisor/instance/instance.h"
+
+void scale_service(struct fleet *f, struct service *service);
+/* One that serves is about to go: another comes, unless there are others already. */
+void scale_replace(struct instance *i, const char *why);
+/* While the present revision fails to start: what waits gets instances of the last one that did
+ * not. False if there is none and nobody serves. */
+bool scale_fall_back(struct fleet *f, struct service *service);
+/* Requests of a service were answered 503, counted by cause. */
+void scale_refused(struct fleet *f, struct service *service, const uint32_t counts[REFUSED_KINDS]);
+void scale_again_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
+void scale_on_due(struct timer *t);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a link to a program cannot open is named, with the cause. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/host/prepare.h"
+#include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/ledgerlink.h"
+
+struct rig {
+	char base[64];
+	struct config config;
+	struct loop *loop;
+	char err[512];
+};
+
+static void below(char *out, size_t size, const struct rig *rig, const char *name)
+{
+	assert_int_equal(text_format(out, size, "%s/%s", rig->base, name), 0);
+}
+
+static int setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct config *c = &rig->config;
+
+	log_init("test", LOG_ERROR_LEVEL);
+	strcpy(rig->base, "/tmp/ebb-test-links-XXXXXX");
+	assert_non_null(mkdtemp(rig->base));
+	below(c->run_dir, sizeof(c->run_dir), rig, "run");
+	below(c->state_dir, sizeof(c->state_dir), rig, "state");
+	below(c->log_dir, sizeof(c->log_dir), rig, "log");
+	below(c->ledger_dir, sizeof(c->ledger_dir), rig, "ledger");
+	assert_int_equal(mkdir(c->run_dir, 0700), 0);
+	assert_int_equal(mkdir(c->state_dir, 0700), 0);
+	assert_int_equal(loop_new(&rig->loop), 0);
+	*state = rig;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *rig = *state;
+
+	loop_free(rig->loop);
+	assert_int_equal(fd_rmtree_at(AT_FDCWD, rig->base), 0);
+	free(rig);
+	return 0;
+}
+
+static void the_apis_missing_directory_is_named_with_the_cause(void **state)
+{
+	struct rig *rig = *state;
+	struct apilink_options options = {.loop = rig->loop, .config = &rig->config};
+	struct apilink *api = NULL;
+	int r = apilink_new(&options, &api, rig->err, sizeof(rig->err));
+
+	assert_int_equal(r, -ENOENT);
+	assert_null(api);
+	assert_non_null(strstr(rig->err, rig->config.log_dir));
+	assert_non_null(strstr(rig->err, "No such file"));
+}
+
+static void the_ledgers_missing_directory_is_named_with_the_cause(void **state)
+{
+	struct rig *rig = *state;
+	struct ledgerlink_options options = {.loop = rig->loop, .config = &rig->config};
+	struct ledgerlink *ledger = NULL;
+	int r = ledgerlink_new(&options, &ledger, rig->err, sizeof(rig->err));
+
+	assert_int_equal(r, -ENOENT);
+	assert_null(ledger);
+	assert_non_null(strstr(rig->err, rig->config.ledger_dir));
+	assert_non_null(strstr(rig->err, "No such file"));
+	assert_null(strstr(rig->err, "cannot start"));
+}
+
+static void a_lock_that_cannot_be_opened_is_nobodys(void **state)
+{
+	struct rig *rig = *state;
+	char missing[128];
+	int fd = -1, r;
+
+	below(missing, sizeof(missing), rig, "missing");
+	r = host_take_lock(missing, &fd, rig->err, sizeof(rig->err));
+	assert_int_equal(r, -ENOENT);
+	assert_int_equal(fd, -1);
+	assert_non_null(strstr(rig->err, "No such file"));
+	assert_null(strstr(rig->err, "another ebbd"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_apis_missing_directory_is_named_with_the_cause,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_ledgers_missing_directory_is_named_with_the_cause, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_lock_that_cannot_be_opened_is_nobodys, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
