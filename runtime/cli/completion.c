@@ -233,6 +233,10 @@ int verb_completion(struct call *call)
 	} shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
 	const char *shell = args_word(&call->args, 0);
 
+	if (call->json) {
+		say_error("a script is no document", "leave --json out", "cannot print it as JSON");
+		return CLI_USAGE;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
 		if (strcmp(shells[i].shell, shell) != 0)
 			continue;

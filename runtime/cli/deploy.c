@@ -158,6 +158,24 @@ int deployment_apply(const struct call *call, const struct deployment *d,
 	return r;
 }
 
+int deployment_apply_shown(const struct call *call, const struct deployment *d,
+			   const struct deploy_how *how)
+{
+	struct json_out answers;
+	struct deploy_how shown = *how;
+	int r;
+
+	json_out_init(&answers);
+	json_out_array(&answers, NULL);
+	shown.answers = &answers;
+	r = deployment_apply(call, d, &shown);
+	json_out_end_array(&answers);
+	if (call->json && r == CLI_DONE)
+		api_print_text(&answers);
+	json_out_fini(&answers);
+	return r;
+}
+
 static int remove_one(const struct call *call, const char *name)
 {
 	char target[1200], action[128];

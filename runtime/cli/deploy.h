@@ -26,6 +26,9 @@ struct deploy_how {
 /* Builds what has sources and puts every service; the first failure ends it. */
 int deployment_apply(const struct call *call, const struct deployment *d,
 		     const struct deploy_how *how);
+/* The same; with --json what the server answered is printed as one document when all are put. */
+int deployment_apply_shown(const struct call *call, const struct deployment *d,
+			   const struct deploy_how *how);
 /* Removes every service; one that is gone already is fine. Goes on after a failure. */
 int deployment_remove(const struct call *call, const struct deployment *d);
 

@@ -109,11 +109,9 @@ int verb_deploy(struct call *call)
 {
 	const char *name = args_word(&call->args, 0), *file = args_value(&call->args, "file");
 	struct deployment d = {NULL};
-	struct json_out answers;
 	struct deploy_how how = {
 		.wait = args_given(&call->args, "wait") && !args_given(&call->args, "dry-run"),
 		.dry_run = args_given(&call->args, "dry-run"),
-		.answers = &answers,
 	};
 	int r;
 
@@ -124,13 +122,7 @@ int verb_deploy(struct call *call)
 	r = name ? from_options(call, name, &d) : deployment_read(file ? file : "ebb.json", &d);
 	if (r != CLI_DONE)
 		return r;
-	json_out_init(&answers);
-	json_out_array(&answers, NULL);
-	r = deployment_apply(call, &d, &how);
-	json_out_end_array(&answers);
-	if (call->json && r == CLI_DONE)
-		api_print_text(&answers);
-	json_out_fini(&answers);
+	r = deployment_apply_shown(call, &d, &how);
 	deployment_fini(&d);
 	return r;
 }

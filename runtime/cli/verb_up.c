@@ -323,8 +323,10 @@ static int up(struct attached *a, bool stay)
 		r = CLI_FAILED;
 	}
 	a->call->signals_fd = a->signals_fd;
-	if (r == CLI_DONE)
+	if (r == CLI_DONE && stay)
 		r = deployment_apply(a->call, &a->deployment, &how);
+	else if (r == CLI_DONE)
+		r = deployment_apply_shown(a->call, &a->deployment, &how);
 	if (r == CLI_DONE && stay)
 		r = attach(a);
 	else if (r != CLI_DONE && r != CLI_NO_SERVER && stay)

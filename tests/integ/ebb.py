@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 import leaks
+import openapi
 import web
 from waiting import slow, wait_for
 
@@ -185,12 +186,13 @@ class Ebb:
         return [event["text"] for event in self.events(of, kind)]
 
     def rest(self, method, path, document=None, headers=None, body=None, timeout=60):
+        """An answer of the API, which is what docs/openapi.json says of it, or the test fails."""
         connection = web.UnixConnection(self.socket, slow(timeout))
         headers = dict(headers or {})
         if document is not None:
             body, headers["Content-Type"] = json.dumps(document), "application/json"
         try:
-            return web.exchange(connection, method, path, body, headers)
+            return openapi.hold(method, path, web.exchange(connection, method, path, body, headers))
         finally:
             connection.close()
 

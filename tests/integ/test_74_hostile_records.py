@@ -268,11 +268,13 @@ def put(ebb, changes=None, **exec_changes):
 
 def put_lies():
     """Changes of a service that root must refuse."""
-    for name, low, high in [("memory_mb", 15, 1048577), ("cpu_milli", None, 1024001), ("pids_max", 0, 1000001),
-                            ("scratch_mb", 0, 1048577), ("max_duration_ms", 0, 86400001),
-                            ("init_timeout_ms", 0, 3600001), ("stop_grace_ms", None, 3600001),
-                            ("concurrency_max", 0, 65536), ("instances_min", None, 4096), ("instances_max", 0, 4096),
-                            ("timers", None, 3), ("share_permille", None, 1001), ("layer_count", 0, 128)]:
+    for name, low, high in [("memory_mb", 63, 1048577), ("cpu_milli", None, 1024001), ("pids_max", 3, 65537),
+                            ("scratch_mb", 0, 65537), ("max_duration_ms", 999, 86400001),
+                            ("init_timeout_ms", 99, 600001), ("stop_grace_ms", None, 600001),
+                            ("freeze_after_ms", None, 3600001), ("hibernate_ms", None, 3600001),
+                            ("concurrency_max", 0, 10001), ("instances_min", None, 1001), ("instances_max", 0, 1001),
+                            ("timers", None, 3), ("upstream", None, 3), ("share_permille", None, 1001),
+                            ("layer_count", 0, 128)]:
         yield from (({name: value}, {}) for value in (low, high, U32) if value is not None)
     for text in (b"\0", b"UPPER\0", b"-evil\0", b"e/vil\0", b"../evil\0", b"x" * 64):
         yield {"name": text.ljust(64, b"\0") if text[-1:] == b"\0" else text}, {}

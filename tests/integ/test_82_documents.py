@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is offered is what works: man pages, help, schema, OpenAPI and the pages for people name nothing that the
+programs refuse or lack, and leave out nothing that they have."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import offered
+import openapi
+import pictures
+import web
+from ebb import BIN, PROJECT
+from waiting import slow, wait_for
+
+TABLES = offered.tables()
+VERBS = {row["name"]: row for row in TABLES["verbs"]}
+OPTIONS = {row["name"] for row in TABLES["options"]}
+SETTINGS = {(row["place"], row["name"]): row for row in TABLES["settings"]}
+EVENTS = set(re.findall(r"^\| `(\w+)` \|", offered.text_of("docs/reference/events.md"), re.M))
+CODES = set(re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", offered.text_of("docs/reference/errors.md"), re.M))
+
+
+@pytest.fixture(scope="module")
+def said(module_probe):
+    module_probe.get("probe")
+    return module_probe
+
+
+# --- the command line -----------------------------------------------------------------------------
+def man_verbs():
+    """Verb -> what the man page says under it (a verb may have two forms)."""
+    text = offered.text_of("docs/man/ebb.1.scd").split("# VERBS")[1].split("# EXIT STATUS")[0]
+    found = {}
+    for part in re.split(r"\n(?=\*[a-z])", text)[1:]:
+        found[part[1:].split("*")[0]] = found.get(part[1:].split("*")[0], "") + part
+    return found
+
+
+def test_the_man_page_has_exactly_the_verbs():
+    assert set(man_verbs()) == set(VERBS)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_man_page_has_exactly_the_options_of(name):
+    said_of = set(re.findall(r"\*--([a-z-]+)\*", man_verbs()[name]))
+    assert said_of - OPTIONS - {"attach"} == {row["name"] for row in VERBS[name]["options"]} - {"attach"}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_of_a_verb_is_there(name):
+    done = subprocess.run([os.path.join(BIN, "ebb"), *name.split(), "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: ebb {name}"), done
+    assert all(f"--{row['name']}" in done.stdout for row in VERBS[name]["options"])
+
+
+def samples(ebb):
+    """Verb -> words with which it works on this ebb; None: other families run it (it builds, or reads archives)."""
+    instance = ebb.get("probe").instance
+    file = os.path.join(ebb.root, "one.json")
+    with open(file, "w") as f:
+        json.dump({"services": {"one": {"runtime": "container", "entrypoint": "probe"}}}, f)
+    return {
+        "build": None, "completion": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
+        "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
+        "up": ["-f", file], "ls": [], "inspect": ["probe"], "rollback": ["two"], "revisions": ["probe"],
+        "traffic": ["probe"], "ps": [], "why": [instance], "freeze": None, "thaw": [instance],
+        "logs": ["probe"], "events": [], "top": [], "usage": [], "ledger verify": [], "node": [], "doctor": [],
+        "help": [], "version": [], "stop": [instance], "rm": ["one", "two"],
+    }
+
+
+def test_every_verb_works_and_gives_json(said):
+    words_of, wrong = samples(said), []
+    assert set(words_of) == set(VERBS)
+    said.cli("deploy", "two", "--image", "probe", "--memory", "128")
+    for name, words in words_of.items():
+        if words is None:
+            continue
+        done = said.cli(*name.split(), *words, "--json", ok=name != "doctor")
+        assert done.code in (0, 1) if name == "doctor" else done.code == 0, (name, done)
+        try:
+            json.loads(done.out)
+        except ValueError:
+            wrong.append(f"ebb {name} --json: {done}")
+    assert not wrong, "\n".join(wrong)
+    assert said.cli("completion", "bash", "--json", ok=False).code == 2  # a script is no document
+
+
+def test_documents_name_only_commands_that_are_there():
+    wrong = []
+    for path, text in offered.documents().items():
+        for line in offered.commands(text):
+            row = offered.verb_of(line, VERBS)
+            if line.split()[0] in {name.split()[0] for name in VERBS} and len(line.split()) == 1:
+                continue  # "ebb image": all of them
+            if not row:
+                wrong.append(f"{path}: ebb {line}")
+                continue
+            known = {o["name"] for o in row["options"]} | OPTIONS
+            wrong += [f"{path}: ebb {line}: --{o}" for o in re.findall(r"--([a-z][a-z-]*)", line) if o not in known]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_environment_is_what_the_sources_read():
+    named = {row["name"] for row in TABLES["environment"]}
+    read = set()
+    for folder in ("runtime/cli", "images/build"):
+        for path, _, files in os.walk(os.path.join(PROJECT, folder)):
+            for name in files:
+                if name.endswith((".c", ".py")) or name == "ebb-build":
+                    with open(os.path.join(path, name), encoding="utf-8") as f:
+                        text = f.read()
+                    read |= set(re.findall(r"getenv\(\"(\w+)\"\)|environ\.get\(\"(\w+)\"|setting\(\"(\w+)\"|"
+                                           r"\"(\w+)\" (?:not )?in os\.environ", text))
+    read = {name for names in read for name in names if name.startswith(("EBB_", "NO_", "SOURCE_", "NOTIFY_"))}
+    assert read - named == {"EBB_STEP"} and named - read == set(), (read, named)
+
+
+# --- settings -------------------------------------------------------------------------------------
+def values(row):
+    """Values that a setting takes, as JSON: both ends, every word, a duration."""
+    scale = row.get("unit_ms", 1)
+    if row["kind"] in ("number", "time"):
+        found = [-(-row["min"] // scale), row["max"] // scale, *([row["zero"]] if "zero" in row else [])]
+        return found + ([f"{row['min']}ms", f"{row['max']}ms"] if row["kind"] == "time" else [])
+    if row["kind"] == "bool":
+        return [False, True]
+    if row["kind"] == "list":
+        return [row.get("words") or (["a.example.org"] if row["name"] == "hosts" else ["/srv/probe"]), []]
+    if "words" in row:
+        return row["words"]
+    return {"path": ["/", "/p/q"], "map": [{"A": "b"}, {}]}.get(row["kind"], ["1000"])
+
+
+# What needs another value beside it, and what this image cannot have.
+BESIDE = {"minInstances": {"maxInstances": 1000}, "capabilities": {"user": "0"}}
+NOT_HERE = {("ioUring", True): "ebb.ioUring"}
+
+
+def given(row, value):
+    beside = BESIDE.get(row["name"], {})
+    return {**beside, "ebb": {row["name"]: value}} if row["place"] == "ebb" else {**beside, row["name"]: value}
+
+
+def rows(where):
+    return [row for row in TABLES["settings"] if row[where] and row["kind"] != "object"
+            and row["name"] not in ("image", "entrypoint", "root")]
+
+
+def test_the_schema_has_exactly_the_keys_of_the_table():
+    schema = json.loads(offered.text_of("docs/ebb.schema.json"))["$defs"]
+    for place in ("service", "ebb"):
+        keys = {key for key, value in schema[place]["properties"].items() if not value.get("deprecated")}
+        assert keys == {name for (at, name), row in SETTINGS.items() if at == place and row["in_file"]}
+
+
+@pytest.mark.parametrize("row", rows("in_api"), ids=lambda row: row["name"])
+def test_the_api_takes_all_that_is_offered_of(said, row):
+    for value in values(row):
+        document = {"image": "probe", **given(row, value)}
+        answer = said.rest("PUT", "/v1/services/sample?dryRun=1", document)
+        if (row["name"], value if isinstance(value, bool) else None) in NOT_HERE:
+            assert answer.status == 422 and NOT_HERE[row["name"], value] in answer.text
+            continue
+        assert answer.status == 200 and answer.json["warnings"] == [], (value, answer)
+    if row["kind"] in ("number", "time"):
+        unit = "ms" if row["kind"] == "time" else ""
+        for beyond in (row["min"] - 1, row["max"] + 1):
+            value = f"{beyond}ms" if unit and beyond >= 0 else beyond
+            answer = said.rest("PUT", "/v1/services/sample?dryRun=1", {"image": "probe", **given(row, value)})
+            assert answer.status == 422 and row["name"] in answer.json["errors"][0]["path"], (value, answer)
+
+
+def test_a_file_may_hold_all_that_is_offered(said):
+    services = {}
+    for row in rows("in_file"):
+        for n, value in enumerate(values(row)):
+            if (row["name"], value if isinstance(value, bool) else None) not in NOT_HERE:
+                services[f"{row['name'].lower()}-{n}"] = {"entrypoint": "probe", **given(row, value),
+                                                          "runtime": "container"}
+    path = os.path.join(said.root, "all.json")
+    with open(path, "w") as f:
+        json.dump({"services": services}, f)
+    done = said.cli("deploy", "-f", path, "--dry-run", ok=False)
+    noted = [line for line in done.err.splitlines() if "not supported" in line or "warning" in line]
+    assert done.code == 0 and noted == [], done
+
+
+def test_documents_name_only_settings_that_are_there():
+    ours, own = {name for (place, name) in SETTINGS if place == "ebb"}, set(offered.ebbd_keys())
+    files = {"json", "schema", "h", "socket", "py"}
+    wrong = []
+    for path, text in offered.documents().items():
+        for name in re.findall(r"[`*]ebb\.([A-Za-z]+)", text):
+            if name not in ours | files:
+                wrong.append(f"{path}: ebb.{name}")
+        for name in re.findall(r"--set ([a-z_0-9]+)=", text):
+            if name not in own:
+                wrong.append(f"{path}: --set {name}")
+    assert wrong == []
+
+
+def test_every_setting_of_ebbd_is_taken_and_read(ebb):
+    """-T prints it as it was set, and some source beside config.c reads the field."""
+    keys = offered.ebbd_keys()
+    assert set(keys) == set(re.findall(r"^\| `(\w+)` \|", offered.text_of("docs/reference/ebbd-settings.md"), re.M))
+    sources = ""
+    for path, _, files in os.walk(os.path.join(PROJECT, "runtime/supervisor")):
+        for name in files:
+            if name.endswith(".c") and name != "config.c":
+                with open(os.path.join(path, name), encoding="utf-8") as f:
+                    sources += f.read()
+    field = {"listen": "listeners"}
+    own = {"root"}  # where the other places come from
+    assert [key for key in keys if key not in own and not re.search(rf"(\.|->){field.get(key, key)}\b", sources)] == []
+    out = subprocess.run(ebb.command("-T"), capture_output=True, text=True, check=True).stdout
+    assert set(keys) - {"trusted"} == {line.split(" = ")[0] for line in out.splitlines()}
+    for line in out.splitlines():
+        key, value = line.split(" = ", 1)
+        again = subprocess.run([os.path.join(BIN, "ebbd"), "-T", "--set", f"{key}={value}"], capture_output=True,
+                               text=True, check=True).stdout
+        assert line in again.splitlines()
+
+
+# --- the REST API ---------------------------------------------------------------------------------
+def test_the_interface_names_only_routes_that_are_there():
+    paths = {re.sub(r"\{\w+\}", "*", path): methods for path, methods in openapi.DOCUMENT["paths"].items()}
+    wrong = []
+    for method, path in offered.routes(offered.text_of("docs/interface.md")):
+        wanted = re.sub(r"\b(NAME|ID)\b", "*", path)
+        if not any(method.lower() in methods and (known == wanted or (wanted.startswith("...") and
+                                                                    known.endswith(wanted[3:])))
+                   for known, methods in paths.items()):
+            wrong.append(f"{method} {path}")
+    section = offered.text_of("docs/interface.md").split("\n## 4")[1].split("\n## 5")[0]
+    answers = {status for methods in openapi.DOCUMENT["paths"].values() for what in methods.values()
+               for status in what["responses"]}
+    wrong += [f"status {s}" for s in re.findall(r"\b[2-5]\d\d\b", section) if s not in answers]
+    assert not wrong, "\n".join(wrong)
+
+
+def asked(ebb, method, target, wanted, document=None, **more):
+    """An answer that is what the document says (rest() looks), with this status."""
+    answer = ebb.rest(method, target, document, **more)
+    assert answer.status == wanted, (method, target, answer)
+    return answer
+
+
+def good_requests(ebb, instance):
+    """Every route, as it works."""
+    with open(pictures.own_archive(), "rb") as f:
+        archive = f.read()
+    return [
+        *(("GET", target, 200) for target in (
+            "/v1", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/node", "/v1/services", "/v1/services/probe",
+            "/v1/services/probe/revisions", "/v1/services/probe/traffic", "/v1/services/probe/logs",
+            "/v1/services/probe/logs?format=json&tail=5", "/v1/instances", "/v1/instances?service=probe",
+            f"/v1/instances/{instance}", f"/v1/instances/{instance}/why", f"/v1/instances/{instance}/logs",
+            "/v1/images", "/v1/images/probe", "/v1/events", "/v1/events?of=probe&kind=instance_ready", "/v1/usage",
+            "/v1/usage?format=json", "/v1/usage?format=cloudevents", "/v1/usage?format=focus")),
+        ("POST", "/v1/images?format=oci-archive&name=again", 201, {"body": archive}),
+        ("PUT", "/v1/services/held", 201, {"document": {"image": "again", "env": {"A": "b"}}}),
+        ("PUT", "/v1/services/held", 200, {"document": {"image": "again", "env": {"A": "b"}}}),
+        ("PUT", "/v1/services/held?dryRun=1", 200, {"document": {"image": "again", "memory": 128}}),
+        ("PUT", "/v1/services/held", 201, {"document": {"image": "probe", "memory": 128}}),
+        ("POST", "/v1/services/held/rollback?dryRun=1", 200),
+        ("POST", "/v1/services/held/rollback", 201),
+        ("PUT", "/v1/services/held/traffic", 200, {"document": {"traffic": [
+            {"revision": 3, "percent": 60}, {"revision": 2, "percent": 40}]}}),
+        ("POST", "/v1/services/held/start", 204),
+        ("GET", "/v1/services/held", 200),
+        ("POST", f"/v1/instances/{instance}/thaw", 200),
+        ("POST", "/v1/ledger/verify", 200),
+        ("POST", f"/v1/instances/{instance}/stop", 200),
+        ("DELETE", "/v1/services/held", 204),
+        ("DELETE", "/v1/images/again", 200),
+        ("POST", "/v1/images/gc", 200),
+    ]
+
+
+def test_every_route_answers_as_described(said):
+    """Each route with each status of success that it is said to have; streams have a test of their own."""
+    instance = said.get("probe").instance
+    for method, target, wanted, *more in good_requests(said, instance):
+        asked(said, method, target, wanted, **(more[0] if more else {}))
+    instance = said.get("probe").instance
+    said.wait_frozen("probe")
+    asked(said, "POST", f"/v1/instances/{instance}/freeze", 200)
+    promised = {(method, path, status) for path, methods in openapi.DOCUMENT["paths"].items()
+                for method, what in methods.items() for status in what["responses"] if status.startswith("2")}
+    assert promised - openapi.SEEN == {("get", "/v1/watch", "200")}
+
+
+BAD = [
+    ("GET", "/v1/nothing", 404), ("POST", "/v1/services", 405), ("GET", "/v1/services/%zz", 400),
+    ("GET", "/v1/services/none", 404), ("DELETE", "/v1/services/none", 404), ("GET", "/v1/services/none/revisions", 404),
+    ("GET", "/v1/services/none/traffic", 404), ("GET", "/v1/services/none/logs", 404),
+    ("POST", "/v1/services/none/start", 404), ("POST", "/v1/services/none/rollback", 404),
+    ("GET", "/v1/services/probe/logs?tail=x", 400), ("GET", "/v1/services/probe/logs?request=x", 400),
+    ("GET", "/v1/instances/none-1", 404), ("GET", "/v1/instances/none-1/why", 404),
+    ("GET", "/v1/instances/none-1/logs", 404), ("POST", "/v1/instances/none-1/freeze", 404),
+    ("POST", "/v1/instances/none-1/thaw", 404), ("POST", "/v1/instances/none-1/stop", 404),
+    ("GET", "/v1/instances?service=none", 404), ("GET", "/v1/images/none", 404), ("DELETE", "/v1/images/none", 404),
+    ("DELETE", "/v1/images/probe", 409), ("POST", "/v1/images?format=zip", 422, {"body": b"x"}),
+    ("POST", "/v1/images?name=//", 422, {"body": b"x"}), ("POST", "/v1/images", 422, {"body": b"no archive"}),
+    ("GET", "/v1/events?of=none", 404), ("GET", "/v1/events?kind=none", 400), ("GET", "/v1/events?since=x", 400),
+    ("GET", "/v1/watch?since=x", 400), ("GET", "/v1/watch?kind=none", 400), ("GET", "/v1/usage?from=x", 400),
+    ("GET", "/v1/usage?format=x", 400), ("GET", "/v1/usage?service=none", 404),
+    ("PUT", "/v1/services/probe", 400, {"body": b"{"}), ("PUT", "/v1/services/probe", 422, {"document": {}}),
+    ("PUT", "/v1/services/UPPER", 422, {"document": {"image": "probe"}}),
+    ("PUT", "/v1/services/probe", 422, {"document": {"image": "none"}}),
+    ("PUT", "/v1/services/probe", 412, {"document": {"image": "probe"}, "headers": {"If-Match": "\"x\""}}),
+    ("DELETE", "/v1/services/probe", 412, {"headers": {"If-Match": "\"x\""}}),
+    ("PUT", "/v1/services/probe", 413, {"body": b"{" + b" " * 300000}),
+    ("PUT", "/v1/services/probe/traffic", 400, {"body": b"["}),
+    ("PUT", "/v1/services/probe/traffic", 422, {"document": {"traffic": [{"revision": 77, "percent": 100}]}}),
+    ("POST", "/v1/services/probe/rollback", 409), ("POST", "/v1/services/probe/rollback", 409, {"document": {"revision": 77}}),
+    ("POST", "/v1/services/probe/rollback", 400, {"body": b"{"}),
+    ("GET", "/v1/services", 431, {"headers": {"x-long": "x" * 70000}}),
+]
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: f"{case[0]} {case[1]} {case[2]}")
+def test_what_is_wrong_is_answered_as_described(said, case):
+    method, target, wanted, *more = case
+    answer = asked(said, method, target, wanted, **(more[0] if more else {}))
+    assert answer.json["status"] == wanted and answer.json["title"] != "Error", answer
+
+
+def test_streams_begin_as_described(said):
+    since = said.rest("GET", "/v1/events").json["rev"]
+    for accept in ("application/x-ndjson", "text/event-stream"):
+        connection = web.UnixConnection(said.socket, slow(20))
+        try:
+            connection.request("GET", f"/v1/watch?since={since}", headers={"Accept": accept})
+            answer = connection.getresponse()
+            openapi.hold("GET", "/v1/watch", web.Reply(answer.status, answer.getheaders(), b""))
+            assert answer.headers["content-type"] == accept
+        finally:
+            connection.close()
+
+
+# --- errors and events ----------------------------------------------------------------------------
+def test_documents_name_only_errors_that_are_there():
+    codes, wrong = {code for _, code in CODES}, []
+    for path in ("docs/interface.md", "docs/guide/troubleshooting.md"):
+        if os.path.exists(os.path.join(PROJECT, path)):
+            text = offered.text_of(path)
+            wrong += [f"{path}: {status} {code}" for status, code in re.findall(r"(\d{3}) `([A-Z_]{6,})`", text)
+                      if (status, code) not in CODES]
+    interface = offered.text_of("docs/interface.md")
+    assert wrong == [] and [code for code in codes if f"`{code}`" not in interface] == []
+
+
+def test_events_are_those_of_the_table(said):
+    wait_for(lambda: said.events("probe", "instance_ready"))
+    assert {event["kind"] for event in said.rest("GET", "/v1/events").json["events"]} <= EVENTS
+    for kind in EVENTS:
+        assert said.rest("GET", f"/v1/events?kind={kind}").status == 200
