@@ -176,10 +176,15 @@ FOR ?= build run images
 deps: ## install what is missing of packages.txt; FOR="build run images check vm bench"
 	@tests/deps $(FOR)
 
-.PHONY: tests lint format check-unit check
+.PHONY: tests lint format measures check-unit check
 tests: $(UNIT_TESTS)
+# What looks at objects or runs a program needs them built.
+LINT_BUILT := links circles dead-code
+lint: $(if $(or $(if $(MEASURE),,all),$(filter $(LINT_BUILT),$(MEASURE))),$(BINARIES))
 lint: ## measure the style: layers, lengths, warnings, static analysis; MEASURE="layers clang-tidy"
-	@LINT_CFLAGS="$(subst ",\",$(STD) $(WARN))" /usr/bin/python3 tests/lint/lint.py $(MEASURE)
+	@LINT_OUT=$(OUT) LINT_CFLAGS="$(subst ",\",$(STD) $(WARN))" /usr/bin/python3 tests/lint/lint.py $(MEASURE)
+measures: all ## sizes, circles, asserts per folder: docs/internals/measures.md
+	@LINT_OUT=$(OUT) tests/lint/measures.py
 format: ## clang-format over every C file
 	@find cgroups examples images netns runtime sandbox tests -name '*.[ch]' -exec clang-format -i {} +
 check-unit: ## unit tests; what needs root is skipped without it

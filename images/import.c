@@ -284,7 +284,8 @@ static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
  * limit's. */
 static void note_death(struct image_import *i, enum import_worker which, int status)
 {
-	static const char *const names[WORKER_COUNT] = {"READ", "HASH", "HERE"};
+	static const char *const names[WORKER_COUNT] = {
+		[WORKER_READ] = "READ", [WORKER_HASH] = "HASH", [WORKER_HERE] = "HERE"};
 	char how[256];
 
 	if (!WIFSIGNALED(status) || WTERMSIG(status) == SIGKILL || i->death[0] ||

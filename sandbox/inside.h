@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * Private to sandbox/: the data of a sandbox's processes, and their steps.
  *
@@ -14,6 +15,7 @@
  * (claim.c), wakes the function (function.c) and becomes ebb-init while that starts. Everything is
  * single-threaded.
  */
+/* clang-format on */
 #ifndef EBB_SANDBOX_INSIDE_H
 #define EBB_SANDBOX_INSIDE_H
 

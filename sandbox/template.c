@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * The zygote's root: a tmpfs with the parts of a sandbox, and nothing of the host.
  *
@@ -15,6 +16,7 @@
  * with its device nodes and the empty directory its masks are made of (template_own). The zygote
  * makes it, since nobody in a user namespace may make a device node.
  */
+/* clang-format on */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

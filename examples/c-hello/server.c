@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * A small HTTP/1.1 server: one thread, epoll, many requests at once. It knows nothing of ebb but
  * $PORT.
@@ -9,6 +10,7 @@
  *   /echo          streams the request's body back
  *   /size?bytes=N  streams N bytes
  */
+/* clang-format on */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>

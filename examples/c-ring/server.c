@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * A function in C against ebb.h: one thread, many requests at once, on the instance's restricted
  * io_uring ("ioUring" in ebb.json) or on epoll.
@@ -10,6 +11,7 @@
  *   /size?bytes=N  streams N bytes
  *   /later?ms=N    answers at once, and works on for N ms (waitUntil)
  */
+/* clang-format on */
 #include <ebb.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * Policy text -> BPF, by libseccomp. Line by line; blank lines and lines that begin with # are
  * skipped, everything else needs a reason:
@@ -17,6 +18,7 @@
  * (arg0 & 0xffffffff == V) wherever a stray high bit would turn a refusal into a permission.
  * The native architecture only; any other, x32 included, kills the process.
  */
+/* clang-format on */
 #include "runtime/base/filter.h"
 
 #include <errno.h>

@@ -15,7 +15,12 @@
 
 #define LINE_SIZE 4096
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_names[] = {
+	[LOG_ERROR_LEVEL] = "error",
+	[LOG_WARN_LEVEL] = "warn",
+	[LOG_INFO_LEVEL] = "info",
+	[LOG_DEBUG_LEVEL] = "debug",
+};
 static struct {
 	const char *program;
 	enum log_level lowest;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * Plays ebbd for one ebb-gateway, so that it can be tested and measured alone: makes board, ring,
  * listener and channel, starts the gateway, and serves its wishes with plain sockets to servers on
@@ -22,6 +23,7 @@
  * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms
  *        [KEY=VALUE]...]]]]]   keys: see limits[] below, proxy=1, trusted=ADDRESS/BITS
  */
+/* clang-format on */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

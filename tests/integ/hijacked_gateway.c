@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * A gateway whose attacker runs his own code: started by ebbd in the place of ebb-gateway, with all
  * that one gets. It tries what it should not be able to do and writes a line for each attempt to
@@ -8,6 +9,7 @@
  *   ring_*      operations of the inherited io_uring
  *   call_*      system calls under the gateway's own filter, each in a child of its own
  */
+/* clang-format on */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

@@ -50,6 +50,16 @@ def read(path):
         return ""
 
 
+def cgroup_of(pid):
+    """The cgroup2 directory of a process."""
+    below = [line[3:] for line in read(f"/proc/{pid}/cgroup").splitlines()
+             if line.startswith("0::")][0]
+    top = "/sys/fs/cgroup"
+    if not read(top + "/cgroup.controllers"):
+        top = "/sys/fs/cgroup/unified"
+    return top + below
+
+
 def describe(pid):
     line = read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
     return f"{pid} ({read(f'/proc/{pid}/comm').strip()}: {line})"

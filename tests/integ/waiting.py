@@ -24,6 +24,13 @@ def wait_for(fact, deadline_s=10, what=None):
         time.sleep(POLL_S)
 
 
+def pass_time(seconds, since=None):
+    """Lets time pass that is itself what is tested or measured, a timer's or a rest's: nothing is awaited."""
+    end = (since or time.monotonic()) + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(left)
+
+
 def throughout(seconds, fact, every_s=0.25):
     """Looks at fact() again and again for this long and returns all it said."""
     seen = [fact()]

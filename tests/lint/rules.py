@@ -53,6 +53,22 @@ LAYERS = {
     "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
+# Folders whose rooms are one program, whatever LAYERS says of the rooms.
+PROGRAMS = ("runtime/gateway", EBBD)
+
+# What one place does for all: call -> (files or folders that may, what the others use instead).
+ONE_PLACE = {
+    "epoll_create1": (("runtime/base/", "images/runtimes/"), "the loop of runtime/base"),
+}
+
+# must() and static_assert per 1,000 lines that are not blank, at least.
+ASSERTS_MIN = {"runtime/gateway": 8, "runtime/supervisor": 8}
+
+# Structs whose every field some product code reads: (header, struct).
+SETTINGS = (
+    ("runtime/supervisor/config.h", "config"),
+)
+
 # Each third-party header has one folder (or file) that may include it.
 LIBRARIES = {
     "yajl/": ("runtime/base/json",),
@@ -136,3 +152,15 @@ FORBIDDEN_IN_DOCS = (
     (r"/tm" r"p/ebb-\w+", "a path of somebody's machine"),
     (r"(?<![\w.])/(ho" r"me|ro" r"ot)/\w+", "a path of somebody's machine"),
 )
+
+# Programs that the Makefile does not build: functions, and what is put beside them.
+FOREIGN = ("examples/", "images/runtimes/", "tests/integ/functions/")
+WITHOUT_OBJECTS = ("images/runtimes/", "sandbox/init/")  # ebb-init is compiled at once
+
+# Pages whose paths are not ours.
+PAGES_NOT_READ = ("examples/", "tests/fuzz/corpus/")
+
+# Paths in comments and pages: those of these folders, and bare names of files, must exist.
+TOP_FOLDERS = ("cgroups", "docs", "examples", "images", "netns", "packaging", "runtime", "sandbox", "tests")
+NAMES_OF_OTHERS = ("config.md", "descriptor.md", "layer.md", "manifest.md",  # of the OCI image specification
+                   "sqlite3.h", "x.policy", "file.py", "hello.c")  # of libraries; in examples

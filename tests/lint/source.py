@@ -5,6 +5,7 @@ import re
 import subprocess
 
 EXEMPTIONS = "tests/lint/exemptions.txt"
+RATCHET = "tests/lint/ratchet.txt"
 PRODUCT = ("runtime/", "sandbox/", "netns/", "cgroups/", "images/")
 
 
@@ -34,6 +35,8 @@ class Project:
         self.python = [f for f in self.files if self._is_script(f, ".py", "python")]
         self.shell = [f for f in self.files if self._is_script(f, ".sh", "sh")]
         self._exemptions = self._read_exemptions()
+        self._ratchet = self._read_ratchet()
+        self.ratchet_asked, self._symbols = {}, None
         self.includes = [(f, n, m[1]) for f in self.c_and_h
                          for n, line in enumerate(self.lines(f), 1)
                          if (m := re.match(r'\s*#\s*include\s+([<"][^>"]+)[>"]', line))]
@@ -69,6 +72,43 @@ class Project:
                         check, beginning = rule.split(None, 1)
                         found.append((check, beginning.strip(), reason.strip()))
         return found
+
+    @staticmethod
+    def _read_ratchet():
+        """Lines of: CHECK KEY NUMBER  # reason"""
+        found = {}
+        if os.path.exists(RATCHET):
+            with open(RATCHET, encoding="utf-8") as file:
+                for line in file:
+                    rule, _, reason = line.partition("#")
+                    if rule.strip():
+                        check, key, number = rule.split()
+                        found[check, key] = int(number), reason.strip()
+        return found
+
+    def ratchet(self, check, key, faults, number=None):
+        """Faults, or none of them while there are no more than the ratchet lets be. Their number, or
+        what else is measured, may only go down."""
+        number = len(faults) if number is None else number
+        allowed, reason = self._ratchet.get((check, key), (0, "none"))
+        self.ratchet_asked[check, key] = number
+        missing = [] if reason else [f"{RATCHET}: \"{check} {key}\" gives no reason"]
+        if number <= allowed:
+            return missing
+        return [*faults, f"{check} {key}: {number}, at most {allowed}", *missing]
+
+    def symbols(self):
+        """What the objects define and need (symbols.py), read once."""
+        if not self._symbols:
+            import symbols
+            self._symbols = symbols.Symbols(self)
+        return self._symbols
+
+    def ratchet_slack(self, check):
+        """(key, number, allowed) of what is better than the ratchet asks."""
+        return [(key, self.ratchet_asked.get((name, key), 0), allowed)
+                for (name, key), (allowed, _) in sorted(self._ratchet.items())
+                if name == check and self.ratchet_asked.get((name, key), 0) < allowed]
 
     def exempt(self, check, faults):
         """Faults less the exempt ones; an exemption that nothing needs any more is a fault."""

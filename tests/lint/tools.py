@@ -13,7 +13,6 @@ from text import layer_of
 JOBS = int(os.environ.get("LINT_JOBS") or os.cpu_count() or 1)
 CFLAGS = shlex.split(os.environ.get("LINT_CFLAGS", "-std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra"))
 TOOL_TIMEOUT_S = 120
-FOREIGN = ("examples/", "images/runtimes/", "tests/integ/functions/")
 
 
 def run(command, stdin=None):
@@ -108,7 +107,7 @@ def flags_of(path):
         flags += ["-DLLHTTP_STRICT_MODE=1", "-isystem", "/usr/share/include/llhttp"]
     if path.startswith("sandbox/init/"):
         flags += ["-ffreestanding"]
-    if path.startswith(FOREIGN):  # somebody's function: built by `ebb build`, not by the Makefile
+    if path.startswith(rules.FOREIGN):  # somebody's function: built by `ebb build`, not by the Makefile
         flags = [f for f in flags if f not in ("-I.", "-Wmissing-prototypes")]
         flags += ["-I" + os.path.dirname(path), "-Iimages/runtimes/native"]
         with open(path, encoding="utf-8") as file:

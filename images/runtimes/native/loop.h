@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * Private to the library of ebb.h. A connection carries one request at a time, so both are one
  * structure; its memory is kept for the next connection.
@@ -8,6 +9,7 @@
  *   request.c  what handlers ask         answer.c          what they say
  *   timers.c   a heap                    work.c, ipc.c     waitUntil and the host     log.c
  */
+/* clang-format on */
 #ifndef EBB_NATIVE_LOOP_H
 #define EBB_NATIVE_LOOP_H
 
