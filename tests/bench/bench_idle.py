@@ -2,7 +2,7 @@
 """What frozen instances cost: memory of ebb and of the kernel, and wake-ups with all asleep."""
 import leaks
 from figures import Row
-from waiting import throughout, wait_for
+from waiting import pass_time, wait_for
 
 OWN = ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc"]
 
@@ -48,10 +48,10 @@ def grow(ebb, count):
 def wakeups_per_s(ebb, seconds):
     """Of all processes together, and of ebb's own by name."""
     own = own_pids(ebb)
-    throughout(2, lambda: None, every_s=2)  # the last commits of the ledger
+    pass_time(2)  # the last commits of the ledger
     everything = set(own) | set(leaks.descendants(ebb.process.pid))
     before, all_before = {p: switches([p]) for p in own}, switches(everything)
-    throughout(seconds, lambda: None, every_s=seconds)
+    pass_time(seconds)
     names = {p: leaks.read(f"/proc/{p}/comm").strip() for p in own}
     by_name = {names[p]: (switches([p]) - before[p]) / seconds for p in own}
     return (switches(everything) - all_before) / seconds, by_name

@@ -7,7 +7,7 @@ import pictures
 from bench_thaw import Client
 from figures import Row, both
 from peers import first_byte_s
-from waiting import throughout, wait_for
+from waiting import pass_time, wait_for
 
 EXAMPLES = {"Node, Express": "node-express", "Python, Starlette": "python-starlette"}
 # A start that uses none of the code baked into the image.
@@ -30,9 +30,9 @@ def prewarmed_us(ebb, name):
     timer of the program had it awake just then."""
     ebb.apply({"prewarmed": service(name, minInstances=1)})
     wait_for(lambda: state(ebb, "prewarmed") == ["frozen"], 30)
-    throughout(SETTLED_S, lambda: None, every_s=SETTLED_S)
+    pass_time(SETTLED_S)
     wait_for(lambda: state(ebb, "prewarmed") == ["frozen"], 30)
-    throughout(REST_S, lambda: None, every_s=REST_S)
+    pass_time(REST_S)
     first, how = Client(ebb.address, "prewarmed").ask_us()
     ebb.cli("rm", "prewarmed")
     wait_for(lambda: not ebb.instances("prewarmed"))
@@ -43,7 +43,7 @@ def warm_us(ebb, name):
     """A request to an instance that is awake and has served, after the same rest."""
     client = Client(ebb.address, name + "-warm")
     client.ask_us()
-    throughout(REST_S, lambda: None, every_s=REST_S)
+    pass_time(REST_S)
     took, how = client.ask_us()
     assert how == "warm", how
     return took

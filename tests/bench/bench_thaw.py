@@ -7,8 +7,8 @@ import pictures
 import web
 from figures import Row, both
 from peers import Bundle, first_byte_s
-from test_50_fluid import cgroup_of
-from waiting import throughout, wait_for
+from leaks import cgroup_of
+from waiting import pass_time, wait_for
 
 FROZEN_S = 0.03
 
@@ -49,7 +49,7 @@ def sample(ebb, name, count):
     for turn in range(2 * count):
         wait_for(lambda: "frozen 1" in leaks.read(events))
         # A freeze that is undone at once teaches ebb to wait longer with the next.
-        throughout(FROZEN_S, lambda: None, every_s=FROZEN_S)
+        pass_time(FROZEN_S)
         took, how = (awake_client if turn % 2 else client).ask_us()
         if how == ("warm" if turn % 2 else "thaw"):
             (awake if turn % 2 else thaw).append(took)

@@ -12,7 +12,7 @@ from bench_idle import meminfo_kb, pss_kb, switches
 from ebb import Ebb
 from figures import Row
 from gateway_harness import Reader
-from waiting import throughout, wait_for
+from waiting import pass_time, wait_for
 
 KINDS = {"ws-node": "npm ws", "ws-python": "Python websockets"}
 IDLE_S = 10
@@ -57,9 +57,9 @@ def measure(ebb, kind, count):
     before = state(ebb, kind, gateways)
     sockets += [open_one(ebb, kind) for _ in range(count)]
     ebb.wait_frozen(kind, 60)
-    throughout(2, lambda: None, every_s=2)
+    pass_time(2)
     after = state(ebb, kind, gateways)
-    throughout(IDLE_S, lambda: None, every_s=IDLE_S)
+    pass_time(IDLE_S)
     later = state(ebb, kind, gateways)
     each = {k: abs(after[k] - before[k]) / count for k in ("gateway", "slab", "instance")}
     answers = []

@@ -64,7 +64,7 @@ def bring_up(ebb):
         say(f"  {name} ({what})")  # what builds its image has something to say itself
         begun = time.monotonic()
         archive = pictures.example_archive(example)
-        step("    image built", lambda: None, begun)
+        step("    image built", lambda: archive, begun)
         step("    into the store", lambda: ebb.import_image("oci-archive:" + archive, name))
         step("    deployed", lambda: ebb.deploy(name, name, "--max", 4))
 

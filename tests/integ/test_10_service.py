@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service as a whole: it starts, serves, survives its functions, and ends."""
-import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -107,14 +107,14 @@ def test_removed_service_is_gone(probe):
 def test_crash_is_the_crashing_request_s_own_fault(probe):
     reply = probe.get("probe", "/crash", method="POST")
     assert reply.status == 502 and reply.headers["x-ebb-error"] == "INSTANCE_CRASHED", reply
-    assert "11" in json.dumps(reply.json) or "SIGSEGV" in reply.text, reply
+    assert re.search(r"signal 11\b|SIGSEGV", reply.text), reply
     after = probe.get("probe")
     assert after.status == 200 and after.start == "cold"
 
 
 def test_exit_code_of_a_crash_is_named(probe):
     reply = probe.get("probe", "/exit?code=42", method="POST")
-    assert reply.status == 502 and "42" in reply.text
+    assert reply.status == 502 and re.search(r"\bcode 42\b", reply.text), reply
 
 
 def test_idempotent_request_runs_again_when_an_instance_is_killed(probe):

@@ -127,7 +127,7 @@ def test_a_restart_need_not_wait_for_the_gateways_of_a_killed_ebbd(new_ebb):
         ebb.process.wait()
         assert "cannot listen" in Ebb(port=ebb.port).refuses_to_start()
         ebb.start()
-        assert all(leaks.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "T" for pid in orphans)
+        assert [leaks.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] for pid in orphans] == ["T", "T"]
     finally:
         for pid in orphans:
             os.kill(pid, signal.SIGCONT)

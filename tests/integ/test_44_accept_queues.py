@@ -196,7 +196,7 @@ def test_who_comes_while_it_drains_is_refused_at_once(new_ebb):
         try:
             with socket.create_connection(ebb.address, timeout=slow(5)) as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: one.localhost\r\n\r\n")
-                assert sock.recv(100) or True  # an answer, or an end: never silence
+                sock.recv(100)  # an answer, or an end: silence is a timeout, which nothing here catches
                 return False
         except ConnectionError:
             return True

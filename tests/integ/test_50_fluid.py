@@ -2,6 +2,7 @@
 """Fluid compute: many requests in one instance, frozen between work, thawed by the next request."""
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -61,21 +62,11 @@ def test_every_process_of_a_frozen_instance_stands_still(app):
     ebb, name = app
     ebb.get(name)
     (instance,) = ebb.wait_frozen(name)
-    group = cgroup_of(instance["pid"])
+    group = leaks.cgroup_of(instance["pid"])
     assert "frozen 1" in leaks.read(group + "/cgroup.events")
     usage = {leaks.read(group + "/cpu.stat").splitlines()[0] for _ in range(1)}
     usage |= set(throughout(1, lambda: leaks.read(group + "/cpu.stat").splitlines()[0]))
     assert len(usage) == 1
-
-
-def cgroup_of(pid):
-    """The cgroup2 directory of a process."""
-    below = [line[3:] for line in leaks.read(f"/proc/{pid}/cgroup").splitlines()
-             if line.startswith("0::")][0]
-    top = "/sys/fs/cgroup"
-    if not leaks.read(top + "/cgroup.controllers"):
-        top = "/sys/fs/cgroup/unified"
-    return top + below
 
 
 def test_warm_thaw_and_cold_are_told_apart(probe):
@@ -87,13 +78,22 @@ def test_warm_thaw_and_cold_are_told_apart(probe):
 
 
 def test_instance_is_never_frozen_with_work(probe):
-    """Answers come after 700 ms of silence, far beyond the grace: no freeze may come between."""
+    """Answers come after 700 ms of silence, far beyond the grace: no freeze may come between, and one comes
+    after each."""
     probe.get("probe")
     (before,) = probe.wait_frozen("probe")
-    for _ in range(3):
-        assert probe.get("probe", "/sleep?ms=700").seconds < 1.4 * SLOW
-    after = probe.wait_frozen("probe")[0]
-    assert after["id"] == before["id"]
+    for count in range(3):
+        seen, replies = [], []
+        client = threading.Thread(target=lambda: replies.append(probe.get("probe", "/sleep?ms=700")))
+        client.start()
+        while client.is_alive():
+            seen.append(probe.instance("probe"))
+        client.join()
+        (after,) = probe.wait_frozen("probe")
+        working = [i for i in seen if i["tickets"]]
+        assert {(i["state"], i["freezes"]) for i in working} == {("running", before["freezes"] + count)}, working
+        assert (replies[0].status, replies[0].start, after["id"]) == (200, "thaw", before["id"])
+        assert after["freezes"] == before["freezes"] + count + 1
 
 
 def test_request_hammering_around_the_freeze_loses_nothing(probe):
@@ -129,7 +129,7 @@ def test_hundred_threads_freeze_and_thaw(probe):
 def test_clock_runs_on_while_frozen(probe):
     before = probe.get("probe", "/tick").json["monotonic_ms"]
     probe.wait_frozen("probe")
-    throughout(1, lambda: None)
+    assert set(throughout(1, lambda: probe.instance("probe")["state"])) == {"frozen"}
     assert probe.get("probe", "/tick").json["monotonic_ms"] - before > 1000
 
 
@@ -154,7 +154,7 @@ def test_service_with_freezing_later_stays_awake_that_long(probe):
 def test_killed_while_frozen_is_replaced(probe):
     probe.get("probe")
     instance = probe.wait_frozen("probe")[0]
-    group = cgroup_of(instance["pid"])
+    group = leaks.cgroup_of(instance["pid"])
     os.kill(instance["pid"], signal.SIGKILL)
     wait_for(lambda: instance["id"] not in [i["id"] for i in probe.instances("probe")])
     assert probe.get("probe").status == 200

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import leaks
 import pictures
 import web
 from waiting import slow, throughout, wait_for
@@ -180,8 +181,8 @@ def test_min_instances_are_there_before_anybody_asks(host, service):
     name = service(minInstances=2, maxInstances=3)
     host.wait_frozen(name)
     assert len(host.instances(name)) == 2
-    assert all("minInstances asks for it: 0 requests wait" in t
-               for t in host.told(name, "instance_starting"))
+    told = host.told(name, "instance_starting")
+    assert len(told) == 2 and all("minInstances asks for it: 0 requests wait" in t for t in told), told
 
 
 def test_many_requests_reuse_one_instance(host, service):
@@ -237,6 +238,8 @@ def test_nothing_is_measured_of_what_is_frozen(host, service):
         with open(f"/proc/{pid}/io") as f:
             return int(f.read().split("syscr: ")[1].split()[0])
     wait_for(lambda: all(i["state"] == "frozen" for i in host.instances()), 20)
+    events = [leaks.cgroup_of(i["pid"]) + "/cgroup.events" for i in host.instances(name)]
     before = reads()
-    throughout(1, lambda: None, every_s=1)
+    seen = throughout(1, lambda: ["frozen 1" in leaks.read(path) for path in events])
+    assert seen == [[True] * len(events)] * len(seen) and events
     assert reads() - before <= 5

@@ -15,7 +15,7 @@ import pytest
 
 import leaks
 import pictures
-from waiting import SLOW, slow, wait_for
+from waiting import SLOW, pass_time, slow, wait_for
 
 LATE_MS = 50 * SLOW
 NODE, PYTHON = "node-timers", "python-timers"
@@ -86,11 +86,6 @@ def wait_why(ebb, name, word, deadline_s=10):
                     f"{word!r} in {why(ebb, name)}")
 
 
-def pass_time(seconds, since=None):
-    end = (since or time.monotonic()) + seconds
-    wait_for(lambda: time.monotonic() > end, seconds + 1)
-
-
 CASES = [(NODE, "/once?ms=1500", 1.5, 1), (NODE, "/every?ms=700&count=3", 2.1, 3),
          (PYTHON, "/once?ms=1500", 1.5, 1), (PYTHON, "/every?ms=700&count=3", 2.1, 3),
          (PYTHON, "/timerfd?ms=1500", 1.5, 1), (PYTHON, "/thread?ms=1500", 1.5, 1)]
@@ -137,7 +132,7 @@ def test_late_timers_wait_for_the_next_request(apps, service):
     name = service(NODE, ebb={"timers": "late"})
     apps.get(name, "/once?ms=400")
     (frozen,) = apps.wait_frozen(name)
-    assert "late" in why(apps, name)
+    assert "timers wait for that (`timers`: \"late\")" in why(apps, name)
     pass_time(0.8)
     assert apps.instance(name)["cpu_us"] == frozen["cpu_us"]
     assert apps.get(name).start == "thaw"
@@ -149,7 +144,7 @@ def test_a_timer_every_20_ms_keeps_it_awake_and_why_says_so(apps, service):
     name = service(NODE)
     apps.get(name, "/every?ms=20&count=100000")
     text = wait_why(apps, name, "freezing does not pay")
-    assert "epoll" in text and "late" in text
+    assert "epoll" in text and "(`timers`: \"late\" lets" in text
     assert apps.instance(name)["state"] == "running"
 
 
@@ -207,12 +202,6 @@ def test_what_works_for_ever_is_not_thawed_for_its_timers(apps, service):
     assert not timer_thaws(apps, frozen["id"])
 
 
-def cgroup_of(pid):
-    below = [line[3:] for line in leaks.read(f"/proc/{pid}/cgroup").splitlines() if line.startswith("0::")]
-    top = "/sys/fs/cgroup"
-    return (top if leaks.read(top + "/cgroup.controllers") else top + "/unified") + below[0]
-
-
 HOLDER = """
 import fcntl, struct, sys, time
 f = open(sys.argv[1], "w")
@@ -240,7 +229,7 @@ def test_a_holder_of_locks_on_shared_storage_is_not_frozen(probe, tmp_path, kind
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "locked\n"
-        with open(cgroup_of(instance["pid"]) + "/cgroup.procs", "w") as f:
+        with open(leaks.cgroup_of(instance["pid"]) + "/cgroup.procs", "w") as f:
             f.write(str(holder.pid))
         probe.cli("thaw", instance["id"])
         text = wait_why(probe, "probe", "file lock")

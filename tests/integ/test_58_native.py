@@ -11,7 +11,7 @@ import pytest
 import leaks
 import pictures
 import web
-from test_50_fluid import cgroup_of
+from leaks import cgroup_of
 from test_66_ring import HAS_RING
 from waiting import SLOW, slow, wait_for
 
@@ -189,7 +189,8 @@ def add(app, worker, stop, sums):
     while not stop.is_set():
         number += 1
         reply = web.exchange(connection, "GET", f"/?add={number}", None, {"Host": "more.localhost"})
-        assert reply.status == 200, reply
+        if reply.status != 200:
+            return  # the test misses its sum
     connection.close()
     sums[worker] = (number, number * (number + 1) // 2)
 

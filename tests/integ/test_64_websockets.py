@@ -189,7 +189,7 @@ def test_a_servers_own_heartbeat_does_not_end_a_sleeping_connection(host, kind, 
     for number in range(2):
         one.say("x")
         assert one.hear_message() == f"{number}:x"
-        alive = threading.Event()
+        alive, others = threading.Event(), []
 
         def answer():
             """Plays the library of the client while nothing is said."""
@@ -199,7 +199,9 @@ def test_a_servers_own_heartbeat_does_not_end_a_sleeping_connection(host, kind, 
                     heard = one.hear()
                 except TimeoutError:
                     continue
-                assert heard[0] == PING, heard
+                if not heard or heard[0] != PING:
+                    others.append(heard)
+                    return
                 one.sock.sendall(frame(PONG, heard[1], masked=True))
         thread = threading.Thread(target=answer)
         thread.start()
@@ -207,7 +209,7 @@ def test_a_servers_own_heartbeat_does_not_end_a_sleeping_connection(host, kind, 
         alive.set()
         thread.join()
         one.sock.settimeout(30)
-        assert "frozen" in states
+        assert "frozen" in states and others == []
     one.close()
     host.cli("rm", name)
     wait_for(lambda: not host.instances(name))

@@ -5,10 +5,21 @@ import re
 
 import pytest
 
+import leaks
 import pictures
+from waiting import wait_for
 
 # The same limit as sandbox_ring_probe: rings whose buffer ring is the kernel's memory.
 HAS_RING = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 4)
+
+
+def rings_of(instance):
+    """Rings that its function holds open: the function is the child of the instance's PID 1."""
+    found = []
+    for pid in leaks.read(f"/proc/{instance['pid']}/task/{instance['pid']}/children").split():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            found += [fd] * (os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:[io_uring]")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +50,8 @@ def test_a_function_that_asks_gets_one_ring_and_others_none(own):
 def test_more_instances_than_are_kept_ready_get_theirs(own):
     own.apply({"rings": {"runtime": "container", "entrypoint": "own", "minInstances": 6,
                           "maxInstances": 6, "ebb": {"ioUring": True}}})
+    wait_for(lambda: [i["state"] for i in own.instances("rings")] == ["frozen"] * 6, 30)
+    assert [rings_of(i) for i in own.instances("rings")] == [["4"]] * 6
     own.cli("rm", "rings")
 
 

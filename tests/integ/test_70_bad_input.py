@@ -231,7 +231,7 @@ def test_failing_service_does_not_disturb_another(host):
 def test_waiting_for_a_service_that_can_not_start_ends_with_the_reason(host):
     done = host.deploy("doomed", "probe", "--min", "1", "--env", "PROBE_MODE=exit", ok=False)
     host.cli("rm", "doomed")
-    assert done.code == 1 and "7" in done.err, done
+    assert done.code == 1 and re.search(r"\bcode 7\b", done.err), done
     wait_for(lambda: not host.instances("doomed"))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -69,7 +70,8 @@ def test_json_is_one_document(probe, words):
 
 def test_inspect_shows_the_settings_and_refuses_strangers(probe):
     probe.deploy("big", "probe", "--memory", 768)
-    assert "768" in probe.cli("inspect", "big").out
+    assert probe.cli("inspect", "big", "--json").json["memory"] == 768
+    assert re.search(r"\bmemory\W+768\b", probe.cli("inspect", "big").out)
     done = probe.cli("inspect", "stranger", ok=False)
     assert done.code == 1 and "stranger" in done.err
 

@@ -63,7 +63,8 @@ def test_freezing_and_thawing(probe):
     def work():
         assert probe.get("probe").status == 200
         probe.wait_frozen("probe")
-        throughout(0.03, lambda: None, every_s=0.03)  # undone at once, ebb would learn to wait longer
+        # Undone at once, ebb would learn to wait longer.
+        assert set(throughout(0.03, lambda: probe.instance("probe")["state"], every_s=0.01)) == {"frozen"}
     assert_repeats(probe, work, 50)
 
 

@@ -128,15 +128,11 @@ def test_ping_flood_cve_2019_9512(gw):
         calms(gw, h2, frame(PING, 0, 0, b"12345678"))
 
 
-def test_ping_flood_of_one_who_does_not_read(make):
-    """Nor is he read: no answers pile up, and his time runs out."""
-    gw = make(idle_ms=500)
+def test_ping_flood_of_one_who_does_not_read(gw):
+    """He is told to calm down as anybody is, and no answers pile up before."""
     with Raw(gw.port, rcvbuf=4096, timeout=20) as h2:
-        try:
-            for _ in range(20000):
-                h2.send(frame(PING, 0, 0, b"12345678") * 100)
-        except OSError as err:
-            assert not isinstance(err, TimeoutError)
+        calms(gw, h2, frame(PING, 0, 0, b"12345678"))
+        assert len([kind for kind, _, _, _ in h2.kept if kind == PING]) < 1000
 
 
 def test_empty_frames_flood_cve_2019_9518(gw):
@@ -290,7 +286,7 @@ def test_zero_window_forever(make):
 def test_zero_window_forever_of_a_long_answer(make):
     gw = make(max_ms=400)
     with Raw(gw.port, window=0) as h2:
-        assert h2.answer(h2.open(request("/big?10000000")))[0] in (200, "reset") or True
+        assert h2.answer(h2.open(request("/big?10000000")))[0] == "reset"
     until(lambda: gw.board()["tickets"] == 0, "the ticket")
 
 

@@ -390,6 +390,7 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload(gw):
     sock.sendall(b"POST /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + BLOCK)
     until(lambda: gw.board()["tickets"] == 1, "the request is under way")
     sock.close()
+    until(lambda: gw.board()["tickets"] == 0, "the ticket returned")
 
 
 def test_a_cut_answer_is_cut_for_the_client_too(gw):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway alone: instances that freeze, fill up, die, and never come."""
-import errno, json, os, signal, socket, sys, threading, time
+import errno, json, os, signal, socket, sys, threading
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gateway_harness import Gateway, Reader, Upstream, until
-from waiting import throughout
+from waiting import pass_time, throughout
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_pooled_connections_are_not_used_after_a_freeze(make, up):
     gw.get("/hello")
     assert up.connections == 1  # no server's idle timer is that short
     gw.do("freeze", 0)
-    throughout(1.1, lambda: None, every_s=1.1)
+    assert set(throughout(1.1, lambda: gw.board()["freeze"])) == {"1"}
     gw.get("/hello")
     assert up.connections == 2
     assert gw.counters()["pool_poisoned"] == 1
@@ -384,7 +384,7 @@ def test_an_idle_gateway_does_not_wake_up(make, up):
     gw.do("freeze", 0)
     until(lambda: gw.counters()["upstreams"] == 0, "the pool to run dry")
     before = gw.counters()["enters"]
-    time.sleep(1)
+    pass_time(1)
     assert gw.counters()["enters"] - before <= 2  # the two questions
 
 
