@@ -55,8 +55,9 @@ class Row:
         circle = f"{self.circle} of {self.sources}" if self.sources else "-"
         both, all_pairs = self.pairs
         pairs = f"{both} of {all_pairs} ({100 * both / all_pairs:.0f} %)" if all_pairs else "-"
-        return (f"| {self.folder} | {self.files} | {self.lines:,} | {self.functions:,} | {self.median:g} "
-                f"| {100 * self.within_24:.1f} % | {100 * self.within_70:.1f} % | {self.longest} | {circle} | {pairs} "
+        lengths = (f"{self.median:g} | {100 * self.within_24:.1f} % | {100 * self.within_70:.1f} % | {self.longest}"
+                   if self.functions else "- | - | - | -")
+        return (f"| {self.folder} | {self.files} | {self.lines:,} | {self.functions:,} | {lengths} | {circle} | {pairs} "
                 f"| {1000 * self.asserts / max(self.lines, 1):.1f} | {100 * self.comments / max(self.lines, 1):.1f} % |\n")
 
 

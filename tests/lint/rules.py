@@ -64,10 +64,8 @@ ONE_PLACE = {
 # must() and static_assert per 1,000 lines that are not blank, at least.
 ASSERTS_MIN = {"runtime/gateway": 8, "runtime/supervisor": 8}
 
-# Structs whose every field some product code reads: (header, struct).
-SETTINGS = (
-    ("runtime/supervisor/config.h", "config"),
-)
+# Structs whose every field some product code reads: (folder of the header, struct).
+SETTINGS = ((EBBD, "config"),)
 
 # Each third-party header has one folder (or file) that may include it.
 LIBRARIES = {

@@ -96,7 +96,7 @@ def tables(project):
         code = without_strings_only(project.text(path))
         for match in TABLE.finditer(code):
             rows = elements(initialiser(code, match.end()))
-            by_macro = [r for r in rows if re.match(r"[A-Z]\w+\s*\(\s*\w+\s*\)", r)]
+            by_macro = [r for r in rows if re.match(r"[A-Z]\w+\s*\(", r)]
             if len(rows) < 2 or by_macro or all(r.startswith("[") for r in rows):
                 continue
             count += 1
@@ -170,13 +170,11 @@ def read_fields(project, struct):
 def settings(project):
     """Every field of a configuration has a reader (rules.SETTINGS)."""
     faults, count = [], 0
-    for header, struct in rules.SETTINGS:
-        if header not in project.files:
-            faults.append(f"{header}: no such file (rules.SETTINGS)")
-            continue
-        used = read_fields(project, struct)
-        for name in fields_of(without_comments(project.text(header)), struct):
-            count += 1
-            if name not in used:
-                faults.append(f"{header}: nothing reads {name} of struct {struct}")
+    for program, struct in rules.SETTINGS:
+        fields = [(p, f) for p in project.h if p.startswith(program + "/")
+                  for f in fields_of(without_comments(project.text(p)), struct)]
+        used, count = read_fields(project, struct), count + len(fields)
+        faults += [f"{path}: nothing reads {name} of struct {struct}" for path, name in fields if name not in used]
+        if not fields:
+            faults.append(f"{program}: has no struct {struct} (rules.SETTINGS)")
     return count, project.ratchet("settings", "all", faults)

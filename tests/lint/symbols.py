@@ -22,7 +22,6 @@ class Symbols:
         missing = [path for path in project.product if path.endswith(".c") and path not in self.sources
                    and not path.startswith(rules.WITHOUT_OBJECTS)]
         self.fault = f"{missing[0]}: {self.object_of(missing[0])} is missing: run make" if missing else self._read()
-        self.owner = {name: path for path, names in self.defined.items() for name in names}
 
     @staticmethod
     def object_of(path):
@@ -48,10 +47,16 @@ class Symbols:
 
     def calls(self, paths):
         """source -> other sources of the same set whose symbols it needs."""
-        paths = set(paths)
-        return {path: {other for name in self.needed[path]
-                       if (other := self.owner.get(name)) in paths and other != path}
-                for path in paths}
+        owner = {name: path for path in paths for name in self.defined[path]}
+        return {path: {owner[name] for name in self.needed[path] & owner.keys()} - {path} for path in paths}
+
+    def owners(self):
+        """name -> sources that define it: programs have names in common."""
+        found = {}
+        for path, names in self.defined.items():
+            for name in names:
+                found.setdefault(name, []).append(path)
+        return found
 
 
 def circles_of(graph):
@@ -135,14 +140,15 @@ def links(project):
     symbols = project.symbols()
     if symbols.fault:
         return 0, [symbols.fault]
-    faults, count = [], 0
+    faults, count, owners = [], 0, symbols.owners()
     for path in symbols.sources:
         own = layer_of(path)
-        for name in sorted(symbols.needed[path] & symbols.owner.keys()):
-            other = layer_of(symbols.owner[name])
+        for name in sorted(symbols.needed[path] & owners.keys()):
             count += 1
-            if own and other and other != own and other not in rules.LAYERS[own]:
-                faults.append(f"{path}: {own} may not need {name} of {other} ({symbols.owner[name]})")
+            at_home = [p for p in owners[name] if program_of(p) == program_of(path)]
+            found = {layer_of(p) for p in at_home or owners[name]}
+            if own and not any(layer == own or layer in rules.LAYERS[own] for layer in found):
+                faults.append(f"{path}: {own} may not need {name} of {', '.join(map(str, found))}")
     return count, project.ratchet("links", "all", faults)
 
 

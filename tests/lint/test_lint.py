@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import lint  # noqa: E402
 import measures  # noqa: E402
+import named  # noqa: E402
 import rules  # noqa: E402
 import source  # noqa: E402
 import symbols  # noqa: E402
@@ -155,7 +156,9 @@ def tree(tmp_path, monkeypatch):
 
     def make(name, files, built=False):
         top = tmp_path / name
-        for path, text in {".clang-tidy": tidy, ".clang-format": style, "tests/lint/cppcheck.txt": "", **files}.items():
+        always = {".clang-tidy": tidy, ".clang-format": style, "tests/lint/cppcheck.txt": "", "docs/notes/README.md": "#\n",
+                  **dict.fromkeys(named.PAGES, "")}
+        for path, text in {**always, **files}.items():
             (top / path).parent.mkdir(parents=True, exist_ok=True)
             (top / path).write_text(text, encoding="utf-8")
         monkeypatch.chdir(top)
