@@ -122,6 +122,16 @@ static int write_knob(const struct knob *k, int tree_fd, const char *path,
 	return r == -ENOENT && k->may_be_absent ? 0 : r;
 }
 
+int cgroup_go_behind(struct cgroup_tree *t, const struct cgroup *g, bool behind)
+{
+	char file[640];
+	int r = text_format(file, sizeof(file), "%s/cpu.idle", g->path);
+
+	return r < 0 ? r
+		     : fd_write_file_at(t->at[t->home[CGROUP_CPU]].tree_fd, file,
+					behind ? "1" : "0");
+}
+
 int cgroup_limits_write(const struct cgroup_tree *t, const char *path,
 			const struct cgroup_limits *limits)
 {

@@ -75,6 +75,33 @@ def cpu_cgroup(pid):
     return None
 
 
+def is_behind(box, name):
+    """Whether the instance runs only while no other wants the CPU it is on."""
+    pid = box.instance(name)["pid"]
+    mount, path = ("/sys/fs/cgroup/cpu", cpu_cgroup(pid)) if cpu_cgroup(pid) else ("/sys/fs/cgroup", None)
+    path = path or leaks.read(f"/proc/{pid}/cgroup").split("0::")[1].split("\n")[0]
+    return leaks.read(f"{mount}{path}/cpu.idle").strip() == "1"
+
+
+def why(box, name):
+    return box.cli("why", box.instance(name)["id"]).out
+
+
+def test_who_uses_much_of_the_cpu_runs_behind_who_uses_little(box):
+    box.get("neighbour")
+    with neighbour.under("cpu", box):
+        wait_for(lambda: is_behind(box, "hostile"))
+        wait_for(lambda: "others run before it" in why(box, "hostile"))  # not while it is frozen between two requests
+        assert not is_behind(box, "neighbour")
+
+    def in_front():
+        """Each request thaws it, a second of a freeze or of little use is enough."""
+        box.get("hostile")
+        return not is_behind(box, "hostile")
+    wait_for(in_front, 30)
+    assert "others run before it" not in why(box, "hostile")
+
+
 def test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight(box):
     """In the root of a v1 hierarchy they waited for milliseconds beside an instance that forks or executes."""
     own = [box.process.pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc"), *box.programs("ebb-api")]

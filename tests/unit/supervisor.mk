@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 OBJECTS_test_policy := runtime/supervisor/decide/policy
 OBJECTS_test_saturation := runtime/supervisor/decide/saturation
+OBJECTS_test_precedence := runtime/supervisor/decide/precedence
 OBJECTS_test_blame := runtime/supervisor/decide/blame
 OBJECTS_test_waits := runtime/supervisor/look/waits
 OBJECTS_test_idle := runtime/supervisor/decide/idle

@@ -7,6 +7,7 @@
 #define EBB_SUPERVISOR_INSTANCE_H
 
 #include "runtime/supervisor/decide/idle.h"
+#include "runtime/supervisor/decide/precedence.h"
 #include "runtime/supervisor/decide/saturation.h"
 #include "runtime/supervisor/instance/armory.h"
 #include "runtime/supervisor/instance/common.h"
@@ -37,6 +38,10 @@ enum instance_event { INSTANCE_EVENTS(X) INSTANCE_EVENT_COUNT };
 struct load {
 	struct timer timer;
 	struct load_state state;
+	struct precedence precedence;
+	uint32_t used_milli; /* over the last sample; in the fleet's sum */
+	bool counted;        /* in the fleet's awake */
+	uint64_t ended_ns;   /* frozen since then */
 	uint64_t read_ns, cpu_us, stalled_us, first_bytes, first_byte_us; /* as read last */
 	uint32_t crowded, nacks, tickets, idle_samples;
 	bool stalled_known;
@@ -136,9 +141,10 @@ struct fleet {
 	int home_ns_fd;
 	bool stopping;
 	uint32_t host_cpu_milli;
-	uint64_t parts_from_ns; /* no second part of anybody's look before that */
-	struct timer rescale;   /* look at every service again */
-	struct watch pressure;  /* for memory, on the host; evict.c */
+	uint32_t awake, used_milli; /* instances that run, and what they use together */
+	uint64_t parts_from_ns;     /* no second part of anybody's look before that */
+	struct timer rescale;       /* look at every service again */
+	struct watch pressure;      /* for memory, on the host; evict.c */
 	uint32_t count, next_slot;
 	struct instance *first;
 	struct instance *slots[INSTANCES_MAX];

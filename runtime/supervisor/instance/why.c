@@ -194,6 +194,16 @@ static void explain_open(const struct instance *i, board_word w, const char *sta
 	name_holds(i, board_holds(w), out, size);
 }
 
+static void add_precedence(const struct instance *i, char *out, size_t size)
+{
+	size_t n = strlen(out);
+
+	if (i->load.precedence.behind)
+		snprintf(out + n, size - n,
+			 "; it used more than a quarter of an equal part of the CPUs: others run "
+			 "before it");
+}
+
 static void explain_running(const struct instance *i, board_word w, char *out, size_t size)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -223,6 +233,7 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 		must(i->idle.reason < IDLE_REASON_COUNT);
 		awake_texts[i->idle.reason](i, now_ns, out, size);
 	}
+	add_precedence(i, out, size);
 }
 
 static void explain_frozen(const struct instance *i, char *out, size_t size)

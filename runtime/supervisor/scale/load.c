@@ -24,7 +24,8 @@ struct reading {
 	uint64_t span_ns;
 	bool usable;
 	struct load_sample sample;
-	uint32_t crowded; /* requests it got although saturated */
+	uint32_t used_milli; /* 1000 = one CPU */
+	uint32_t crowded;    /* requests it got although saturated */
 };
 
 static struct board_slot *slot_of(const struct instance *i)
@@ -77,9 +78,8 @@ static void read_cpu(struct instance *i, struct reading *r)
 		return;
 	must(cpu_milli_of(i) > 0);
 	if (cpu.usage_us > l->cpu_us)
-		r->sample.cpu_permille =
-			(uint32_t)((uint64_t)permille(cpu.usage_us - l->cpu_us, r->span_ns) * 1000 /
-				   cpu_milli_of(i));
+		r->used_milli = permille(cpu.usage_us - l->cpu_us, r->span_ns);
+	r->sample.cpu_permille = (uint32_t)((uint64_t)r->used_milli * 1000 / cpu_milli_of(i));
 	l->cpu_us = cpu.usage_us;
 }
 
@@ -234,12 +234,34 @@ static void judge(struct instance *i, const struct reading *r)
 		say(i, &r->sample);
 }
 
+/* Where it stands among the others that want a CPU; without cpu.idle all stand side by side. */
+static void stand(struct instance *i)
+{
+	(void)cgroup_go_behind(i->fleet->options.tree, &i->cgroup, i->load.precedence.behind);
+}
+
+static void use(struct instance *i, uint32_t milli)
+{
+	i->fleet->used_milli += milli - i->load.used_milli;
+	i->load.used_milli = milli;
+}
+
+static void judge_precedence(struct instance *i, const struct reading *r)
+{
+	struct fleet *f = i->fleet;
+
+	use(i, r->used_milli);
+	if (precedence_step(&i->load.precedence, r->used_milli,
+			    precedence_part(f->used_milli, f->host_cpu_milli, f->awake)))
+		stand(i);
+}
+
 static void again(struct instance *i)
 {
 	struct load *l = &i->load;
 	uint64_t gap_ns = SAMPLE_NS;
 
-	l->idle_samples = l->tickets ? 0 : l->idle_samples + 1;
+	l->idle_samples = l->tickets || l->precedence.behind ? 0 : l->idle_samples + 1;
 	if (l->idle_samples > 2)
 		gap_ns <<=
 			l->idle_samples < IDLE_SHIFT_MAX + 2 ? l->idle_samples - 2 : IDLE_SHIFT_MAX;
@@ -260,6 +282,7 @@ static void on_due(struct timer *t)
 	r = take_reading(i);
 	if (r.usable)
 		judge(i, &r);
+	judge_precedence(i, &r);
 	if (service && r.crowded > 0) {
 		service->demand.crowded += r.crowded;
 		scale_service(f, service);
@@ -277,6 +300,11 @@ void load_begin(struct instance *i)
 	l->timer.name = "load on_due";
 	l->idle_samples = 0;
 	l->tickets = 0;
+	i->fleet->awake += !l->counted;
+	l->counted = true;
+	if (l->ended_ns &&
+	    precedence_rest(&l->precedence, (clock_mono_ns() - l->ended_ns) / NS_PER_MS))
+		stand(i);
 	(void)take_reading(i);
 	again(i);
 }
@@ -284,6 +312,10 @@ void load_begin(struct instance *i)
 void load_end(struct instance *i)
 {
 	load_rest(&i->load.state);
+	i->fleet->awake -= i->load.counted;
+	i->load.counted = false;
+	use(i, 0);
+	i->load.ended_ns = clock_mono_ns();
 	i->load.said_saturated = false; /* the next time is to be told as the first was */
 	atomic_store(&slot_of(i)->saturated, 0);
 	loop_timer_off(i->fleet->options.loop, &i->load.timer);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which instances run before others: a pure function, one step for each sample of load.c.
+ *
+ * An equal part is what all instances used together divided by those that are awake. One that used
+ * more than a quarter of it over a sample goes behind (cgroup_go_behind): it runs while none of the
+ * others wants to, so a request of theirs does not wait until a turn is over. Those in front never
+ * take more than a quarter, so those behind keep three quarters, shared by weight. Ten samples
+ * below an eighth, and it is in front again. docs/notes/0065-precedence.md.
+ */
+#ifndef EBB_SUPERVISOR_PRECEDENCE_H
+#define EBB_SUPERVISOR_PRECEDENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct precedence {
+	bool behind;
+	uint32_t light; /* samples in a row */
+};
+
+/* An equal part; a host that is hardly used is taken for one that is used to a quarter. */
+uint32_t precedence_part(uint32_t used_milli, uint32_t host_milli, uint32_t awake);
+/* used_milli: over the last sample; part_milli: an equal part; 1000 = one CPU. True if `behind`
+ * changed. */
+bool precedence_step(struct precedence *p, uint32_t used_milli, uint32_t part_milli);
+/* It was frozen for that long, which counts as samples without use. True if `behind` changed. */
+bool precedence_rest(struct precedence *p, uint64_t frozen_ms);
+
+#endif
