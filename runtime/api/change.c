@@ -59,7 +59,7 @@ struct wire_service_put *change_record(const char *name, const struct revision *
 	put->init_timeout_ms = spec->init_timeout_ms;
 	put->stop_grace_ms = spec->stop_grace_ms;
 	put->concurrency_max =
-		spec->concurrency_max ? spec->concurrency_max : SPEC_CONCURRENCY_AUTO;
+		spec->concurrency_max ? spec->concurrency_max : SETTING_CONCURRENCY_CAP;
 	put->instances_min = spec->instances_min;
 	put->instances_max = spec->instances_max;
 	put->freeze_after_ms = spec->freeze_after_ms;

@@ -47,8 +47,6 @@ struct service_spec {
 #define SPEC_CAPABILITIES_DEFAULT 0
 #define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* beside the bits, of which there may be none */
 
-#define SPEC_CONCURRENCY_AUTO 100
-
 /* What answers show is no secret: names of variables, null for each value. */
 enum spec_view { SPEC_STORED, SPEC_SHOWN };
 

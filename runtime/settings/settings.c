@@ -32,6 +32,8 @@
 #define SERVICE(id, name_) [SETTING_##id] = {.name = (name_), .place = SETTING_OF_SERVICE
 #define EBB(id, name_)     [SETTING_##id] = {.name = (name_), .place = SETTING_OF_EBB
 #define NAME(name) #name,
+#define TEXT_OF(word) #word
+#define TEXT(macro) TEXT_OF(macro)
 
 static const struct setting settings[SETTING_COUNT] = {
 	SERVICE(IMAGE, "image"), .kind = SETTING_TEXT, .max = IMAGE_NAME_SIZE - 1, .reader = SETTING_FOR_API,
@@ -50,7 +52,7 @@ static const struct setting settings[SETTING_COUNT] = {
 		.help = "time for one request"},
 	SERVICE(MAX_CONCURRENCY, "maxConcurrency"), .kind = SETTING_NUMBER, .min = 1, .max = 10000,
 		.zero = "auto", .root_min = 1, .root_max = 10000, /* for auto ebb-api sends its cap */
-		.help = "requests at once in one instance; auto is at most 100, by how busy it is"},
+		.help = "requests at once in one instance; auto is at most " TEXT(SETTING_CONCURRENCY_CAP) ", by how busy it is"},
 	SERVICE(MIN_INSTANCES, "minInstances"), NUMBER(0, INSTANCES_TOP, 0),
 		.help = "instances kept ready without work"},
 	SERVICE(MAX_INSTANCES, "maxInstances"), NUMBER(1, INSTANCES_TOP, 10),

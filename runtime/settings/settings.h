@@ -63,10 +63,11 @@ enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };
 /* Who reads it: the CLI out of ebb.json (and acts on it), the API. */
 enum setting_reader { SETTING_FOR_BOTH, SETTING_FOR_CLI, SETTING_FOR_API };
 
-#define SETTING_WORDS_MAX     8
-#define SETTING_RUNTIME_BYTES 31
-#define SETTING_USER_BYTES    127
-#define SETTING_ENV_BYTES     16384
+#define SETTING_WORDS_MAX       8
+#define SETTING_CONCURRENCY_CAP 100 /* what maxConcurrency "auto" begins with and never exceeds */
+#define SETTING_RUNTIME_BYTES   31
+#define SETTING_USER_BYTES      127
+#define SETTING_ENV_BYTES       16384
 
 struct setting {
 	const char *name;

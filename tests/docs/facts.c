@@ -7,6 +7,7 @@
 #include "runtime/api/meanings.h"
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
+#include "runtime/gateway/exchange/errors.h"
 #include "runtime/wire/records.h"
 #include "runtime/supervisor/host/config.h"
 
@@ -70,6 +71,32 @@ static void write_meanings(struct json_out *o)
 	json_out_end_array(o);
 }
 
+static void write_edge(struct json_out *o)
+{
+	static const struct {
+		const char *name, *code;
+		int status, retry_after_s;
+		bool closes;
+	} edge[] = {
+#define X(name, status, code, service, counter, end, retry) \
+	{#name, code, status, retry, (end) == EDGE_CLOSES},
+		EDGE_ERRORS(X)
+#undef X
+	};
+
+	json_out_array(o, "edge");
+	for (size_t i = 0; i < ARRAY_LEN(edge); i++) {
+		json_out_object(o, NULL);
+		json_out_string(o, "name", edge[i].name);
+		json_out_u64(o, "status", (uint64_t)edge[i].status);
+		json_out_string(o, "code", edge[i].code);
+		json_out_bool(o, "closes", edge[i].closes);
+		json_out_u64(o, "retry_after_s", (uint64_t)edge[i].retry_after_s);
+		json_out_end_object(o);
+	}
+	json_out_end_array(o);
+}
+
 int main(void)
 {
 	struct json_out o;
@@ -79,6 +106,7 @@ int main(void)
 	write_config(&o);
 	write_events(&o);
 	write_meanings(&o);
+	write_edge(&o);
 	json_out_end_object(&o);
 	if (o.failed || printf("%s\n", o.text) < 0)
 		return 1;

@@ -51,7 +51,7 @@ def read(path):
 def facts_of(out):
     facts = asked(os.path.join(out, "tests/facts"))
     facts["cli"] = asked(os.path.join(out, "ebb"), "help", "--json")
-    facts["edge"] = edge.errors()
+    facts["edge"] = edge.with_words(facts["edge"])
     return facts
 
 

@@ -182,8 +182,10 @@ def errors(facts):
         "Errors",
         "## To clients, by a gateway\nThe code stands in the header `x-ebb-error` and in the JSON body, with a"
         " sentence and the request's id.\n",
-        table(["status", "code", "when"], [[str(row["status"]), code(row["code"]), row["words"]]
-                                           for row in facts["edge"]]),
+        "Retry-After is in seconds, at least.\n",
+        table(["status", "code", "when", "connection", "retry-after"],
+              [[str(row["status"]), code(row["code"]), row["words"], "closed" if row["closes"] else "stays",
+                str(row["retry_after_s"] or "")] for row in facts["edge"]]),
         "## Of the REST API\nProblem documents (RFC 9457) with a member `mend`: what the caller can do. What another"
         " program\nof ebb said becomes one of these; what each route may answer is in [http.md](http.md).\n",
         table(["status", "when", "mend"], [[str(row["status"]), row["when"], cell(row["mend"] or "the sentence says it")]
