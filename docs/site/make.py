@@ -24,10 +24,14 @@ MANUALS = ("ebb.1", "ebb.json.5", "ebbd.8")
 SECTIONS = (
     ("ebb", ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/python.md",
-               "docs/guide/c.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/*.md")),
+               "docs/guide/c.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/freezing.md",
+               "docs/guide/scaling.md", "docs/guide/looking.md", "docs/guide/bill.md", "docs/guide/operating.md",
+               "docs/guide/*.md")),
     ("Reference", ("docs/reference/README.md", "docs/reference/*.md", "docs/interface.md", "docs/ledger.md",
                    "docs/spec.md", *(f"docs/man/{name}.scd" for name in MANUALS))),
-    ("Inside", ("docs/architecture.md", "docs/internals/*.md")),
+    ("Inside", ("docs/architecture.md", "docs/internals/processes.md", "docs/internals/request-path.md",
+                "docs/internals/freezing.md", "docs/internals/sandbox.md", "docs/internals/metering.md",
+                "docs/internals/*.md")),
     ("Notes", ("docs/notes/README.md", "docs/notes/*.md")),
 )
 COPIED = ("docs/openapi.json", "docs/ebb.schema.json", "docs/verify_ledger.py", "LICENSE")
@@ -82,6 +86,7 @@ def linked(path, pages):
         if "://" in target or target.startswith("mailto:"):
             return match[0]
         name = os.path.normpath(os.path.join(os.path.dirname(path), target))
+        name = name if name in pages else os.path.join(name, "README.md") if target.endswith("/") else name
         if name in pages:
             return f"]({relative(pages[name], pages[path])}{anchor})"
         if name in COPIED:

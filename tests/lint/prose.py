@@ -40,7 +40,21 @@ def paragraphs(lines):
         yield start, words
 
 
+def glued_tables(path, lines):
+    """Without an empty line between them a table is text to some readers, and text a row to others."""
+    before, fenced = "", False
+    for number, line in enumerate(lines, 1):
+        if FENCE.match(line):
+            fenced = not fenced
+        row, text = line.lstrip().startswith("|"), line.strip() and not line.startswith("#")
+        glued = (row and before and not before.startswith(("|", "#"))) or (text and not row and before.startswith("|"))
+        if glued and not fenced:
+            yield f"{path}:{number}: an empty line is missing beside a table"
+        before = "" if fenced or FENCE.match(line) else line.strip()
+
+
 def faults_of(path, lines):
+    yield from glued_tables(path, lines)
     for number, line in prose_lines(lines):
         if len(line) > rules.PROSE_COLUMNS_MAX:
             yield f"{path}:{number}: {len(line)} columns, at most {rules.PROSE_COLUMNS_MAX}"
