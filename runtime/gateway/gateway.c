@@ -138,8 +138,8 @@ static struct stream *find_stream(void *self, enum loop_op op, uint32_t index)
 	return op == LOOP_CLIENT_RECV ? &g->clients[index].s : &g->up.slots[index].s;
 }
 
-/* What carries streams says what they have. One may give another something to say: a client's bytes
- * go to an instance, an instance's room to a client. */
+/* Carriers send the output of their streams. One may give another something to send: a client's
+ * bytes go to an instance, an instance's room to a client. */
 #define FLUSHES_MAX 64
 
 static void flush_carriers(struct gateway *g)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ebb-gateway: HTTP/1.1 between clients and instances. Started by ebbd in an empty root without
- * privileges; everything it has came as descriptor or record: fd 3 the channel, fd 4 the ring.
+ * ebb-gateway: HTTP between clients and instances. ebbd starts it in an empty root without
+ * privileges. All it owns came as a descriptor or a record: fd 3 is the channel, fd 4 the ring.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -31,8 +31,8 @@ FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 /* What a large buffer holds beside the largest head. */
 #define LARGE_EXTRA 32768u
 
-/* What the kernel keeps for a client that does not read, beside what fits its window. More than
- * that can move between two looks at the socket would not make a fast one faster. */
+/* Bytes that the kernel keeps for a client that does not read, beside those in its window. A larger
+ * number would not make a fast client faster. */
 #define UNSENT_MAX (512 * 1024)
 
 static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
@@ -73,8 +73,8 @@ static int take_config(struct gateway *g, struct wire_message *m)
 		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
 				 sizeof(unsent));
-		/* As is this: nothing else finds out that the peer of a silent WebSocket is gone,
-		 * and it costs no wake-up of ours. */
+		/* Accepted sockets inherit this, too. Nothing else finds out that the peer of a
+		 * silent WebSocket is gone, and it costs no wake-up of ours. */
 		(void)setsockopt(g->listener_fds[i], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		for (size_t k = 0; k < ARRAY_LEN(keepalive); k++)
 			(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, keepalive[k][0],
@@ -113,9 +113,9 @@ static int init_signals(struct gateway *g)
 
 static uint32_t unit_count_for(uint32_t connections_max)
 {
-	/* Every connection may hold two (what is being sent, and a request that may be sent again),
-	 * however many of them never read, and there is room for the others. Only what is used is
-	 * ever touched. */
+	/* Every connection may hold two buffers (one that is being sent, and a request that may be
+	 * sent again). So there is room for others however many connections never read. Unused
+	 * buffers are never touched. */
 	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 

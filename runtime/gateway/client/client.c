@@ -74,8 +74,8 @@ void client_farewell(struct gateway *g, struct client *c, const char *text, uint
 	stream_send(&g->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
 }
 
-/* The head of the answer promised that the connection goes on, so it does when the rest of the
- * request is through, for as long as a client is given to read its last answer. */
+/* The head of the answer promised that the connection goes on. It goes on when the rest of the
+ * request is through, within the time that a client has to read its last answer. */
 static void discard(struct gateway *g, struct client *c)
 {
 	while (c->s.in.size > 0 && !c->x.up.in_done) {

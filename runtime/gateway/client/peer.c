@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who a client is: the peer of its connection, or whom a trusted front says it speaks for (PROXY
- * protocol, on listeners that ask for it and nowhere else); whether it is trusted; and how many
- * connections it has.
+ * Finds out who a client is: the peer of its connection, or the client that a trusted front names
+ * (PROXY protocol, on listeners that ask for it and nowhere else); whether it is trusted; and how
+ * many connections it has.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -62,9 +62,10 @@ static void on_bytes(struct gateway *g, struct client *c, struct upstream *u)
 }
 
 /* Whether the server cannot have read any of the request, because it had closed the connection
- * before it came: what may not be sent twice may then be sent again (RFC 9110 section 9.2.2).
- * looking: its end was here before the request was sent. unsent: the kernel took none of it. Else
- * its end came first (a close with something unread is a reset) and nothing was acknowledged. */
+ * before. A request that may not be sent twice may then be sent again (RFC 9110 section 9.2.2).
+ * looking: the server's end was here before the request was sent. unsent: the kernel took none of
+ * the request. Else the end came first (a close with unread bytes is a reset) and nothing was
+ * acknowledged. */
 static bool was_closed_before(const struct client *c, const struct upstream *u, int err)
 {
 	struct tcp_info info = {0};

@@ -152,9 +152,9 @@ static void add(struct wire_blame *blame, const struct client *c)
 	blame->kinds[blame->count++] = c->x.kind;
 }
 
-/* Under way there, or it failed there a moment ago and has gone on. Not: never sent, or answered
- * already (a WebSocket, a stream: they are under way at every death and would be blamed for all).
- */
+/* The request is under way there, or it failed there a moment ago and has gone on. A request that
+ * was never sent does not count, nor one that was answered already (a WebSocket or a stream would
+ * be there at every death). */
 static bool was_there(const struct client *c, const struct wire_instance_down *down)
 {
 	if (c->x.head_sent)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who serves a request: choose, take a ticket, thaw, or queue. Tickets are taken in take_ticket and
- * given back in dispatch_release, nowhere else.
+ * Finds an instance for a request: chooses, takes a ticket, thaws, or queues. take_ticket takes
+ * tickets; dispatch_release and dispatch_give return them.
  */
 #include <errno.h>
 #include <string.h>
@@ -275,8 +275,8 @@ void dispatch_all_queues(struct gateway *g)
 		timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + QUEUE_CHECK_NS);
 }
 
-/* What a thaw leaves to do is done now, when the client has its answer: on the way to it every
- * wake-up of somebody else would be in the way. */
+/* The work that a thaw leaves is done now, when the client has its answer. Earlier, every process
+ * that it wakes would take a CPU from the request. */
 void dispatch_release(struct gateway *g, struct client *c)
 {
 	struct instance *i = instance_of(g, c);
@@ -464,8 +464,8 @@ void dispatch_instance_down(struct gateway *g, const struct wire_instance_down *
 	upstream_instance_down(&g->up, i);
 	instances_down(&g->instances, &g->routes, i);
 	leave_instance_down(&g->up, down->slot, down->generation);
-	/* What is joined to it ends by itself: the kernel resets the connections of the dead, after
-	 * what they had still sent. Their tickets are of no use any more, the slot is wanted. */
+	/* Connections to it end by themselves: the kernel resets them behind the bytes that the
+	 * dead had still sent. Their tickets are of no use any more, and the slot is wanted. */
 	for (uint32_t n = 0; n < g->client_count; n++) {
 		struct client *c = &g->clients[n];
 

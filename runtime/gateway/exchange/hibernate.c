@@ -5,13 +5,13 @@
  * Meanwhile the gateway answers the client's pings and swallows its pongs. Anything else takes a
  * ticket on the same instance again (and thaws it) and then passes as ever: a message, a close
  * frame, an end of the connection, the pong the server waits for. At its limit the instance has a
- * line per gateway, each in it with what one receive brought. What the server says by itself passes
- * at once and needs no ticket: it could not say it if it were frozen.
+ * queue per gateway, in which each WebSocket keeps the bytes of one receive. The server's own words
+ * pass at once and need no ticket: a frozen server could not send them.
  *
- * An instance at its limit would have others wait for all of that silence, and hibernate_ms may be
- * longer than they wait. So while somebody waits (board_want), one that was silent for YIELD_NS
- * gives its ticket to him and sleeps early; the instance does not freeze before its time for all
- * that (board_keep_awake).
+ * Others would have to wait at an instance's limit for all of that silence, and hibernate_ms may be
+ * longer than their patience. So while somebody waits (board_want), a WebSocket that was silent for
+ * YIELD_NS gives its ticket away and sleeps early. The instance still does not freeze before its
+ * time (board_keep_awake).
  */
 #include "runtime/base/clock.h"
 #include "runtime/gateway/exchange/dispatch.h"

@@ -24,9 +24,9 @@ static void bad_response(struct gateway *g, struct client *c, const char *why)
 	reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.", why);
 }
 
-/* How the body goes on: as it came, but that chunks are written anew for HTTP/1.1, and that the end
- * of a connection becomes the last chunk, so that a cut can be told from an end. What carries a
- * client has its own way to say so. */
+/* The framing of the body for the client: as it came, except that chunks are written anew for
+ * HTTP/1.1, and the end of a connection becomes the last chunk, so that a cut can be told from an
+ * end. A carrier has its own way to end a body. */
 static enum http_framing framing_for(const struct client *c, enum http_framing in)
 {
 	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
@@ -154,9 +154,9 @@ static bool has_length(const struct http_head *head)
 	return false;
 }
 
-/* Whether the program may say more behind this answer, which the next request on this connection
- * would be given: a body although HEAD was asked (gunicorn and Starman do so when they do not know
- * how long it is), or what it makes of a body that it refused and did not read. */
+/* Whether the program may send more bytes behind this answer, which the next request on this
+ * connection would get: a body for a HEAD request (gunicorn and Starman send one of unknown
+ * length), or its answer to a body that it refused and did not read. */
 static bool may_say_more(const struct client *c, const struct http_head *head)
 {
 	if (c->x.method_is_head)

@@ -154,8 +154,8 @@ static void note_frame(struct tunnel *t, int way, const struct ws_reader *r)
 
 #define NOT_WHOLE UINT32_MAX
 
-/* Follows the frames in what is about to pass. False for a violation; *whole is then where the last
- * frame before it ended, NOT_WHOLE if part of the bad one has passed already. */
+/* Follows the frames in the bytes that are about to pass. False for a violation; *whole is then the
+ * end of the last frame before it, NOT_WHOLE if part of the bad one has passed already. */
 static bool follow(struct gateway *g, struct tunnel *t, int way, const struct chunk *piece,
 		   uint32_t *whole)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What follows a 101: bytes pass both ways at once, untouched, until both sides have ended. Of a
- * WebSocket the frames are followed (not kept), for two things: to say goodbye between two of them,
- * and to let it hibernate (hibernate.c).
+ * A tunnel follows a 101: bytes pass both ways at once, untouched, until both sides have ended. The
+ * frames of a WebSocket are followed, not kept, for two reasons: to say goodbye between two of
+ * them, and to let it hibernate (hibernate.c).
  *
  * maxDuration is for requests and does not end a tunnel. What ends one: both FINs, a send that does
  * not move for idle_timeout, that long in silence after one FIN, a dead peer (TCP keepalive), a
@@ -55,8 +55,8 @@ void tunnel_ended(struct gateway *g, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct gateway *g);
 void tunnel_leave(struct gateway *g, struct client *c);
-/* Those of this instance that sleep are told to go, or all; else the others are when they fall
- * silent. */
+/* Tells the sleeping WebSockets of this instance to go, or all of them; else the others hear it
+ * when they fall silent. */
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all);
 
 /* Ends it: the instance's connection at once, the client's after a close frame with this code if

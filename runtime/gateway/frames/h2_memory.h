@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What nghttp2 allocates: from an arena per HTTP/2 connection, reserved at start, never grown. What
- * one connection frees only it can use again, and its end frees all: no connection can use up or
- * fragment the memory of another. Pages are touched when first used.
+ * nghttp2 allocates from an arena for each HTTP/2 connection, reserved at start, never grown.
+ * Memory that one connection frees only it can use again, and its end frees all: no connection can
+ * use up or fragment the memory of another. Pages are touched when first used.
  */
 #ifndef EBB_GATEWAY_H2_MEMORY_H
 #define EBB_GATEWAY_H2_MEMORY_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a connection sends: gathered into a buffer once per round of the loop, from what nghttp2 has
- * to say, heads that wait with their exchanges, and bodies, which are copied once, from the buffer
- * they were received in.
+ * The output of a connection is gathered into a buffer once per round of the loop: frames of
+ * nghttp2, heads that wait with their exchanges, and bodies, which are copied once, from the buffer
+ * in which they were received.
  */
 #include <string.h>
 

@@ -45,8 +45,8 @@ static int on_route_del(void *self, struct wire_message *m)
 	blame_forget(g, record->index);
 	s = &g->routes.services[record->index];
 	choice_forget(s);
-	/* What is open on its instances may finish, but whoever gets this index next gets none of
-	 * them. */
+	/* Open requests on its instances may finish, but the next service with this index gets none
+	 * of them. */
 	s->first_instance = 0;
 	dispatch_service_gone(g, record->index);
 	return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who the client is, told to the function: x-real-ip (which @vercel/functions reads), x-forwarded-*
- * and forwarded (RFC 7239). Only a trusted
- * front is believed about others; what anybody else says of it ends here.
+ * Tells the function who the client is: x-real-ip (which @vercel/functions reads), x-forwarded-*
+ * and forwarded (RFC 7239). Only a trusted front is believed about others; the same fields of
+ * anybody else end here.
  */
 #include <string.h>
 
@@ -61,8 +61,8 @@ static void write_one(struct writer *w, const struct http_head *head, const char
 	writer_lit(w, "\r\n");
 }
 
-/* Whom a front speaks for that does not say x-real-ip: the last one it added, because what stands
- * before may be of the client's own making. */
+/* The client of a front that sends no x-real-ip: the last address that the front added, because the
+ * client may have made up those before it. */
 static struct http_slice real_ip(const struct http_head *head, struct http_slice peer)
 {
 	struct http_slice last = peer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads written anew from what was parsed (RFC 9110 section 7.6): no byte of a head is passed on
- * without having been understood. Pure functions over memory; no state, no I/O.
+ * Writes heads anew from their parsed fields (RFC 9110 section 7.6): no byte of a head is passed on
+ * that was not understood. Pure functions over memory; no state, no I/O.
  */
 #ifndef EBB_GATEWAY_SERIALIZE_H
 #define EBB_GATEWAY_SERIALIZE_H
@@ -37,8 +37,8 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 /* Writes the deadline again. */
 void request_set_deadline(char *deadline_at, uint64_t deadline_ms);
 
-/* forwarded.c: the peer and what it asked for, instead of what it said of itself, or added to it.
- */
+/* forwarded.c: writes the peer and its request's host and scheme in place of the peer's own fields,
+ * or behind them. */
 void forwarded_write(struct writer *w, struct http_slice host, struct http_slice peer);
 void forwarded_extend(struct writer *w, const struct http_head *head, struct http_slice host,
 		      struct http_slice peer);

@@ -3,8 +3,8 @@
  * One socket in the loop, of a client or of an instance.
  *
  * At most one receive and one send are under way; both complete whole or with an error. Receiving
- * is one shot: a stream that is not asked for more holds at most what it has, which is all there is
- * to back-pressure. Multishot receive would save one entry per message and measured the same.
+ * is one shot: a stream that is not asked for more receives no more, and that is the whole
+ * back-pressure. Multishot receive would save one entry per message and measured the same.
  *
  * A stream without a descriptor is carried: another stream stands for its socket and is shared by
  * many (HTTP/2). That one's owner puts bytes into `in` and takes them from `out` itself.
@@ -75,7 +75,7 @@ void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
 void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);
-/* Of a client: sees its peer's FIN or reset although nothing is read; completes as
+/* Watches a client's peer: sees its FIN or reset although nothing is read; completes as
  * LOOP_CLIENT_GONE. */
 void stream_watch(struct stream_io *io, struct stream *s);
 /* O_NONBLOCK, as splice(2) needs it; io_uring then no longer waits by itself, which this file
@@ -95,16 +95,16 @@ enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 				  const struct loop_event *e, int *err);
 
-/* What carries a stream puts bytes behind those that wait; of the large buffers it leaves spare
- * ones for heads. False if there is no room. */
+/* A carrier puts bytes behind those that wait; it leaves some large buffers for heads. False if
+ * there is no room. */
 bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t size,
 		uint32_t spare);
 /* Drops size bytes from the front of what was received. */
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size);
 /* A buffer with room behind it for a head that arrives in pieces. False if there is none. */
 bool stream_grow(struct stream_io *io, struct stream *s);
-/* Puts what was received into memory of the caller until more comes, if it fits: who sends little
- * holds no buffer. At most half of BUFFER_SLACK. */
+/* Moves the received bytes into memory of the caller until more come, if they fit, so a peer that
+ * sends little holds no buffer. At most half of BUFFER_SLACK. */
 void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room);
 void stream_close(struct stream_io *io, struct stream *s);
 /* A completion came for a closing stream. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deadlines: a heap of (when, id) and at most one timeout in the kernel, none while the heap is
- * empty, so an idle gateway does not wake up. Each id has at most one entry. The entry is allowed
- * to be early: whoever is called looks at its own deadline and sets the timer again, so that moving
+ * empty, so an idle gateway does not wake up. Each id has at most one entry. The entry may be
+ * early: its owner looks at its own deadline when it is called and sets the timer again. So moving
  * a deadline back, which every request does, costs nothing here.
  */
 #ifndef EBB_GATEWAY_TIMERS_H

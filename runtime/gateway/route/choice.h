@@ -7,9 +7,9 @@
 
 #include "runtime/gateway/route/instances.h"
 
-/* How good it would be to send a request there: 0 = impossible. Prefers the present revision, then
- * awake over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze.
- * A saturated one is the last resort: a frozen one is better. */
+/* The worth of sending a request there: 0 = impossible. Prefers the present revision, then awake
+ * over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze. A
+ * saturated one is the last resort: a frozen one is better. */
 uint32_t choice_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
 		     bool saturated);
 /* Why the one with the best rank was taken; alone: the service has no other. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this gateway has of each instance: how to reach it (sockets born in its namespace), how to
- * thaw it, its idle connections. Whether it may be used is only ever read from the board.
+ * The gateway's own view of each instance: sockets born in its namespace, the file that thaws it,
+ * its idle connections. Only the board says whether it may be used.
  */
 #ifndef EBB_GATEWAY_INSTANCES_H
 #define EBB_GATEWAY_INSTANCES_H
@@ -43,8 +43,8 @@ struct instance {
 	uint64_t asked_room_ns;
 	bool draining;         /* no idle connections are kept */
 	uint64_t pool_from_ns; /* nor before this */
-	/* By what was asked before: a connection was good for another request; one was ended at
-	 * once without a word, so that none is trusted any more. */
+	/* By the kind of the last request: a connection was good for another request; or one was
+	 * ended at once without a word, so none is trusted any more. */
 	bool keeps[BEFORE_COUNT], ends[BEFORE_COUNT];
 	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
 	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */

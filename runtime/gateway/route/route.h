@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which service a request is for: exact Host, then NAME.localhost or NAME.<domain>, then the
+ * Finds the service of a request: exact Host, then NAME.localhost or NAME.<domain>, then the
  * longest prefix among services without hosts. Where several services share a host, the longest
  * prefix among them decides. A prefix "" matches no path (the service is reached by host or name);
  * "/" matches all.

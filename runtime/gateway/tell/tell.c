@@ -66,8 +66,9 @@ void tell_need_sockets(struct tell *t, struct instance *i)
 
 	if (i->asked_sockets)
 		return;
-	/* A few; but where they ran out, twice as many as went, so that a busy pool asks seldom.
-	 * The stock of a slow one so stays small: there may be a thousand of them. */
+	/* A few sockets; but where they ran out, twice as many as were used, so that a busy pool
+	 * asks seldom. The stock of a slow instance stays small, because there may be a thousand of
+	 * them. */
 	need.count = STOCK_REFILL;
 	if (i->stock_count <= 1 && i->used_sockets * 2 > need.count)
 		need.count = i->used_sockets * 2;

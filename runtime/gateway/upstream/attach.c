@@ -23,8 +23,8 @@ static struct upstream *attach_new(struct upstreams *p, const struct ask *ask, u
 	return u;
 }
 
-/* What is in an idle connection before the request is sent is no answer to it, but more of the
- * answer before. Looked at in the submission that sends it, so that hardly anything can come
+/* Bytes in an idle connection before the request is sent are no answer to it, but a rest of the
+ * answer before. The look is in the submission that sends the request, so hardly anything can come
  * between. */
 static void look_first(struct upstreams *p, struct upstream *u)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/2 to instances (docs/notes/0062). An upstream of such an instance has no socket: a session
- * of nghttp2 carries it beside others, on a connection of its own, which is an upstream too. To the
- * rest of the gateway it speaks HTTP/1.1: the request's text is taken apart as it is given to be
- * sent (chunks and all, so that it can be sent again to whoever speaks what), and the answer's head
- * becomes text, which passes the same gate as any other. Bodies of answers end with the stream.
+ * HTTP/2 to instances (docs/notes/0064-http2-upstream.md). An upstream of such an instance has no
+ * socket: a session of nghttp2 carries it beside others, on a connection of its own, which is an
+ * upstream too. To the rest of the gateway it speaks HTTP/1.1: the session takes the request's text
+ * apart as it is sent, so the text can be sent again to an instance that speaks HTTP/1.1. The
+ * answer's head becomes text, which passes the same gate as any other. Bodies of answers end with
+ * the stream.
  *
- * Rules, as in h2.h: nghttp2's callbacks change no exchange, they note; what is to be sent is
- * gathered once per round of the loop; a body has one buffer each way. What the instance sends is
- * always read: what that makes us say is bounded.
+ * Rules, as in h2.h: nghttp2's callbacks change no exchange, they note; output is gathered once per
+ * round of the loop; a body has one buffer each way. Bytes of the instance are always read; our
+ * replies to them are bounded.
  *
  * Life cycle of a session: connecting, open, leaving (no new streams: GOAWAY came, or its time is
  * over), ending (GOAWAY is being sent, nobody is on it). It ends with its connection.
@@ -70,8 +71,8 @@ struct h2up_session {
 	uint32_t upstream;   /* index of its connection */
 	uint32_t next, prev; /* of its instance's, session + 1 */
 	uint32_t streams;    /* head of the list, upstream + 1 */
-	/* Streams of exchanges; of them not sent yet; those that the instance has, which may be of
-	 * an exchange no more. */
+	/* Streams of exchanges; those of them that were not sent yet; and streams that the instance
+	 * has, whose exchange may be gone. */
 	uint32_t count, unsent, open;
 	uint32_t work_head, work_tail, heads_head, heads_tail, pending; /* upstream + 1 */
 	uint32_t dirty_next, wait_next;                                 /* session + 1 */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a connection to an instance sends: heads out of the text of requests, bodies out of their
- * chunks, each copied once. One head is with nghttp2 at a time, because its text may go.
+ * The output of a connection to an instance: heads out of the text of requests, bodies out of their
+ * chunks, each copied once. nghttp2 has one head at a time, because the text may go.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/upstream.h"
 
-/* Shorter than the 5 s after which Node closes an idle connection, the shortest among the servers
- * in use: so it is us who close, and not under a request. */
+/* Shorter than the 5 s after which Node closes an idle connection, the shortest time among common
+ * servers. So the gateway closes first, and never under a request. */
 #define POOL_IDLE_NS (4 * NS_PER_SEC)
 #define POOL_MAX     256u
 #define POOL_LOOKS   8
@@ -79,7 +79,7 @@ bool pool_may_keep(const struct upstreams *p, const struct instance *i)
 
 /* Many servers close a connection right behind an answer without having said so (some do it behind
  * a HEAD only), and a request that may not be sent twice would be lost with it. Until this instance
- * was seen to keep one, such a request gets a connection that has idled for a moment. */
+ * was seen to keep a connection, such a request gets one that has idled for a moment. */
 static bool is_safe(const struct upstreams *p, const struct ask *ask, const struct instance *i,
 		    const struct upstream *u)
 {

@@ -8,8 +8,8 @@
  * accepted.
  *
  * Questions are numbered (epoch). The answer covers the connections that stood when it was asked;
- * those made since, or on their way then, are subtracted, and the first bytes of those it covers
- * return nothing, for they are in it.
+ * those made since, or on their way then, are subtracted. First bytes on covered connections return
+ * nothing, because the answer counts them already.
  */
 #ifndef EBB_GATEWAY_ROOM_H
 #define EBB_GATEWAY_ROOM_H

@@ -52,8 +52,8 @@ static struct entry *find(struct blame *b, uint32_t service, uint64_t kind)
 	return NULL;
 }
 
-/* A free one, or the one that was seen longest ago; never one of these, which were there at the
- * same death. */
+/* A free entry, or the one that was seen longest ago; never one of the given kinds, which were
+ * present at the same death. */
 static struct entry *make(struct blame *b, uint32_t service, uint64_t kind,
 			  struct entry *const *spared, uint32_t spared_count)
 {

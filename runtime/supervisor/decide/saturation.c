@@ -52,8 +52,8 @@ static void count_cpu(struct load_state *s, const struct load_sample *sample)
 	s->cpu_average = (15 * s->cpu_average + least(sample->cpu_permille, 1000) + 8) / 16;
 }
 
-/* Slower, and with more open than when it was quick: without that, it is the requests that have
- * changed and no other instance would answer them sooner. */
+/* Slower, with more requests open than when it was quick. Without the second condition the requests
+ * have changed, and no other instance would answer them sooner. */
 static bool is_slow(const struct load_state *s, const struct load_sample *sample)
 {
 	return s->base_answers >= BASE_ANSWERS &&
@@ -81,8 +81,8 @@ static void learn_base(struct load_state *s, const struct load_sample *sample)
 	s->base_answers = least(answers, 1000);
 }
 
-/* While it is slow the baseline rises by 6 % at most each time: a second or two for what became
- * three times as slow, and as long as that is how long we may be wrong. */
+/* While it is slow the baseline rises by 6 % at most each time. It takes a second or two to follow
+ * requests that became three times as slow; for that long the judgement may be wrong. */
 static void count_latency(struct load_state *s, const struct load_sample *sample)
 {
 	if (sample->answers == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When an instance has enough to do: a pure function of what was measured, without clock or system
- * call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim feeds it
- * too.
+ * Judges whether an instance has enough to do: a pure function of measurements, without clock or
+ * system call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim
+ * feeds it too.
  *
  * - CPU: at 95 % of what it may use, as the mean of four samples, it is saturated, below 75 % not.
  *   With PSI half of it suffices when its tasks also waited for a CPU half of the time.

@@ -82,8 +82,8 @@ static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 	(void)instance_move(i, INSTANCE_THAW);
 }
 
-/* Somebody has work there. When that gateway thawed it is on the board, but it may not have come to
- * writing it yet; after the freeze was asked for it was in any case. */
+/* Somebody has work there. The board has the time of that gateway's thaw, but the gateway may not
+ * have written it yet; the thaw came after the freeze was asked for in any case. */
 static void thawed_by_ticket(struct instance *i)
 {
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
@@ -133,8 +133,8 @@ static void happened(struct instance *i)
 		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
 
-/* It will not park (a task in uninterruptible sleep, mostly): leaving "1" behind would freeze it at
- * some later moment nobody expects. */
+/* It will not park (mostly because of a task in uninterruptible sleep). A "1" that is left behind
+ * would freeze it at a later moment that nobody expects. */
 static void take_back(struct instance *i)
 {
 	pid_t stuck_tid = look_stuck(&i->cgroup);

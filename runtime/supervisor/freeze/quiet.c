@@ -2,8 +2,8 @@
 /*
  * Whether an instance without work may be frozen, and when it must be thawed again for its timers.
  *
- * Looked at twice: before the freeze, to decide, and when it stands still, because only then what
- * its threads wait for cannot change any more. idle.h decides; look.h and cpu.stat see.
+ * ebbd looks twice: before the freeze, to decide, and when the instance stands still, because only
+ * then its threads' waits cannot change any more. idle.h decides; look.h and cpu.stat see.
  */
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -90,8 +90,8 @@ static uint64_t most(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* When it had work last. A thaw for a timer sets the board's idle_since_ns too, and is none: what
- * the instance was thawed for may be a tick. */
+/* When it had work last. A thaw for a timer sets the board's idle_since_ns too and is no work: the
+ * timer may be a tick. */
 static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 {
 	if (!idle->by_timer || idle_since_ns > idle->since_ns + NS_PER_MS)
@@ -99,8 +99,8 @@ static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 	return idle->worked_ns;
 }
 
-/* One part of a look. What it took is the instance's doing: it is counted, and whoever took more
- * than is usual rests, and so do all second parts of others. */
+/* One part of a look. Its cost is the instance's doing and is counted. After a look that took more
+ * than is usual, its second parts and those of others rest. */
 static int look_part(struct instance *i, const struct look_request *q)
 {
 	uint64_t begun_ns = clock_mono_ns(), now_ns, spent_ns;

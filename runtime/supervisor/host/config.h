@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ebbd's configuration: defaults, then the file (key = value lines, # comments), then the command
- * line. One table (config.c) says every key, its kind and its bounds; `ebbd -T` prints it in force.
+ * line. One table (config.c) has every key, its kind and its bounds; `ebbd -T` prints the values in
+ * force.
  */
 #ifndef EBB_SUPERVISOR_CONFIG_H
 #define EBB_SUPERVISOR_CONFIG_H

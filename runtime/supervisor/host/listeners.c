@@ -66,9 +66,10 @@ int listener_owner(int lock_fd, uint32_t *out)
 	return 0;
 }
 
-/* The kernel shares a port by SO_REUSEPORT among sockets of one owner only. Left root's, they would
- * share it with every other ebbd, and clients would be lost to it now and then; so each ebbd has an
- * owner of its own. One that was killed has the same again, and need not wait for its gateways. */
+/* The kernel shares a port by SO_REUSEPORT among sockets of one owner only. Sockets of root would
+ * share it with every other ebbd and lose clients to that now and then, so each ebbd has an owner
+ * of its own. An ebbd that was killed gets the same owner again and need not wait for its
+ * gateways. */
 static int listen_on(const union address *address, socklen_t size, uint32_t owner)
 {
 	const int on = 1;

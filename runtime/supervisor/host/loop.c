@@ -109,8 +109,8 @@ static void say_stall(struct loop *l, const char *name, uint64_t took_ns, uint64
 }
 
 /* The handler that began at the mark returned. Its CPU time is asked for only when the clock says
- * that it may matter, so what it used may count some of those before it in this round: all of them
- * together used less than a millisecond each. */
+ * that it may matter. So its figure may include handlers before it in this round, each of less than
+ * a millisecond. */
 static void check(struct loop *l, const char *name)
 {
 	struct loop_health *h = &l->health;

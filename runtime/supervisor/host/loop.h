@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebbd's one loop: descriptors that became ready and timers that are due, nothing else.
+ * ebbd's one loop waits for ready descriptors and due timers, and for nothing else.
  *
  * One epoll and one timerfd. The timerfd is armed only while a timer is: with everything frozen
  * nothing here wakes up. Handlers run one at a time and must not block.

@@ -44,8 +44,8 @@ void accept_begin(struct instance *i)
 	i->accept.max = i->accept.known ? q.max : BACKLOG_UNKNOWN;
 }
 
-/* Of the places of the queue each gateway has as many; where there are fewer than gateways each has
- * one all the same (the kernel lets one more in than max). */
+/* Each gateway has an equal share of the queue's places. Where there are fewer places than
+ * gateways, each has one all the same (the kernel lets one more in than max). */
 static uint32_t share_of(const struct instance *i)
 {
 	uint32_t share = i->accept.max / i->fleet->options.gateway_count;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sandboxes kept ready: everything done but the image and exec, parked, each in the cgroup it will
- * live in (instances/<number>, moving a process later would cost milliseconds). Their CPU time
- * before the claim is the platform's, never billed. Also the owner of the id ranges. None with a
- * ring is kept ready: few services have one, and each cold service has an instance prepared.
+ * Keeps sandboxes ready. Everything is done but the image and exec; each is parked in the cgroup
+ * where it will live (instances/<number>), because moving a process later would cost milliseconds.
+ * Their CPU time before the claim is the platform's and never billed. It also owns the id ranges.
+ * No sandbox with a ring is kept ready: few services have one, and each cold service has an
+ * instance prepared.
  */
 #ifndef EBB_SUPERVISOR_ARMORY_H
 #define EBB_SUPERVISOR_ARMORY_H
@@ -35,8 +36,8 @@ int armory_new(const struct armory_options *options, struct armory **out);
 void armory_free(struct armory *a);
 /* Says how many are wanted right now beside those kept ready, and arms what is missing. */
 void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
-/* Takes a ready one; sandbox and cgroup are the caller's now. number: what its instance is called.
- * False if none is ready. */
+/* Takes a ready one; sandbox and cgroup are the caller's now. number becomes part of the instance's
+ * name. False if none is ready. */
 bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 		 struct cgroup *out_cgroup, uint64_t *out_number);
 /* An instance is gone for good: its id range may be used again. */

@@ -2,12 +2,12 @@
 /*
  * Ready, for an instance that inherited its listening socket: the kernel takes connections there
  * from its birth on, so a connect proves nothing. The probe connects, says at once that nothing
- * will come (shutdown), and waits for what only a program that accepts does: it reads the end and
- * closes. No polling: the loop wakes when it happens, or at initTimeout.
+ * will come (shutdown), and waits for the close: only a program that accepts reads the end and
+ * closes. There is no polling: the loop wakes at the close, or at initTimeout.
  *
- * If the listening socket is closed instead, what still waited there is reset. A program that ends
- * does that too, a moment before its death is told: so that has time to come first, for it says
- * more.
+ * If the program closes the listening socket instead, waiting connections are reset. A program that
+ * ends does that too, a moment before its death is told. The probe waits for the death, because it
+ * says more.
  */
 #include <errno.h>
 #include <string.h>

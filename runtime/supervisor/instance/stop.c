@@ -19,8 +19,8 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 
-/* Whether the last process is gone: soon, and ever more rarely of what cannot be killed (a task in
- * an uninterruptible sleep), because each look kills all of it again. */
+/* Looks whether the last process is gone: soon, then ever more rarely where a task cannot be killed
+ * (an uninterruptible sleep), because each look kills all of it again. */
 #define LOOK_AGAIN_NS (2 * NS_PER_MS)
 #define LOOK_MOST_NS  NS_PER_SEC
 #define DRAIN_LOOK_NS (20 * NS_PER_MS)

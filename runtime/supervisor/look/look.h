@@ -2,10 +2,10 @@
 /*
  * A look at all that an instance waits for: its threads (waits.h) and its timerfds.
  *
- * A wait of known length began at an unknown moment; the two moments between which its end lies are
- * kept apart: thawing at the earlier one is never too late, and a program that was thawed too early
- * reckons anew. What cannot be seen any more after a thaw (sleeps that the kernel resumes) is
- * remembered from the look before, in notes.
+ * A wait of known length began at an unknown moment, so its end lies between two moments. A thaw at
+ * the earlier one is never too late, and a program that was thawed too early reckons anew. Some
+ * sleeps cannot be seen any more after a thaw, because the kernel resumes them; notes keep them
+ * from the look before.
  */
 #ifndef EBB_SUPERVISOR_LOOK_H
 #define EBB_SUPERVISOR_LOOK_H
@@ -25,9 +25,9 @@
  */
 #define LOOK_STRETCH_NS  (1000 * UINT64_C(1000000))
 #define LOOK_THREADS_MAX 4096 /* more are not looked at, see crowded */
-/* How much there is to see is in the hands of the instance, and root looks at it in its only
- * thread. So a look is done in parts of at most so long or so many system calls (about 1 us each),
- * and ends when it took so many in all. */
+/* The instance decides how much there is to see, and root looks in its only thread. So a look is
+ * done in parts, each bounded in time and in system calls (about 1 us each), and ends at a
+ * total. */
 #define LOOK_PART_NS    (2 * UINT64_C(1000000))
 #define LOOK_PART_CALLS 1024
 #define LOOK_CALLS_MAX  65536
@@ -68,9 +68,9 @@ struct look_request {
 	const struct cgroup *cgroup;
 	pid_t init_pid;    /* PID 1 of the instance, as the host numbers it */
 	uint64_t since_ns; /* nothing that still waits began before: the last thaw, or the start */
-	/* What ticks may be told apart from what is due (timers "auto"): a brief wait is a tick
-	 * once another one followed it in the same thread, seen after quiet_since_ns. verify: what
-	 * was known of that before does not count. */
+	/* Tells ticks apart from due timers (timers "auto"): a brief wait is a tick once another
+	 * one followed it in the same thread, seen after quiet_since_ns. verify: earlier knowledge
+	 * of it does not count. */
 	bool housekeeping, verify;
 	uint64_t quiet_since_ns;
 	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
@@ -91,8 +91,8 @@ pid_t look_stuck(const struct cgroup *g);
 
 /* look_io.c: adds what this process moved. */
 void look_io_add(pid_t pid, struct look_io *sum);
-/* Whether something was written in between, but for the counters of eventfds and single bytes, with
- * which threads wake each other. */
+/* Whether the process wrote something in between, other than counters of eventfds and single bytes,
+ * with which threads wake each other. */
 bool look_io_moved(const struct look_io *before, const struct look_io *after);
 /* look_fds.c: the descriptors of one process, one by one. */
 struct fd_walk {

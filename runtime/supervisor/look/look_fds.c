@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the descriptors of a process say: when its timerfds expire next, and whether it holds a file
- * lock. /proc/PID/fdinfo/N, proc_pid_fdinfo(5).
+ * Reads from the descriptors of a process when its timerfds expire next, and whether it holds a
+ * file lock. /proc/PID/fdinfo/N, proc_pid_fdinfo(5).
  *
  * The fd table is walked, because nothing else says which descriptors are timers or hold locks;
  * each costs one statx, and only those that can be either are read: the kernel makes the whole of
@@ -23,7 +23,7 @@
 
 #define LEFT_MOST_S (INT64_C(400) * 86400) /* later than that is never */
 
-/* "it_value: (seconds, ns)" is what is left, whatever the clock, "it_interval: " what follows then;
+/* "it_value: (seconds, ns)" is the rest, on any clock, and "it_interval: " the next period;
  * LOOK_NEVER while it is off. */
 static uint64_t left_ns(const char *text, const char *key)
 {
@@ -146,8 +146,8 @@ uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_
 	if (walk->dir_fd < 0)
 		return 0; /* it ended */
 	if (walk->at >= walk->size) {
-		/* For each name the kernel makes an entry of its cache: some 40 names are as dear
-		 * as as many calls. */
+		/* The kernel makes a cache entry for each name, so some 40 names cost as much as 40
+		 * calls. */
 		walk->at = 0;
 		walk->size = (int)syscall(SYS_getdents64, walk->dir_fd, walk->names,
 					  sizeof(walk->names));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Whether what comes again and again does something when it comes: proc_pid_io(5).
+ * Whether a tick does something when it comes: proc_pid_io(5).
  *
- * The kernel counts what write(2) and its relatives move, sockets included; not send(2). Reading is
- * no doing: what only reads leaves nothing that anybody could miss, and redis looks at its own size
- * in each of its ticks.
+ * The kernel counts the bytes of write(2) and its relatives, sockets included, but not those of
+ * send(2). A read does nothing: a tick that only reads leaves nothing that anybody could miss, and
+ * redis looks at its own size in each of its ticks.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -16,8 +16,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/supervisor/look/look.h"
 
-/* CPU time stands still while the process does: their own clocks, and (negative) those of others.
- */
+/* CPU clocks, a process's own and (negative) those of others: their time stands still while the
+ * process does. */
 static bool runs_on(long clock_id)
 {
 	return clock_id >= 0 && clock_id != CLOCK_PROCESS_CPUTIME_ID &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which argument of which system call is a time limit: syscalls(2), and what each does on a thaw
- * (signal(7), "Interruption of system calls", holds for the freezer too). */
+/* Which argument of which system call is a time limit (syscalls(2)), and how each call goes on
+ * after a thaw (signal(7), "Interruption of system calls", holds for the freezer too). */
 #include "runtime/supervisor/look/waits.h"
 
 #include <errno.h>

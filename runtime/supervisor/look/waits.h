@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one thread waits for, and until when: one line of /proc/TID/syscall, decoded.
+ * Decodes one line of /proc/TID/syscall: what a thread waits for, and until when.
  *
  * The kernel writes the line, and it stays readable while the thread is frozen. Of the program's
  * own memory at most one time limit is read: two integers, which mean nothing but a number of ns.

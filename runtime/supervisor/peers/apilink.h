@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The API process and what it may ask of root: the table in apilink.c.
+ * The API process. The table in apilink.c lists its wishes that root hears.
  */
 #ifndef EBB_SUPERVISOR_APILINK_H
 #define EBB_SUPERVISOR_APILINK_H
@@ -31,8 +31,7 @@ struct apilink_options {
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
 		size_t err_size);
-/* Starts the process; what it needs of the others is attached first. 0 or -errno with a sentence.
- */
+/* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size);
 void apilink_free(struct apilink *a);

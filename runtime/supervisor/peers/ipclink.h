@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-ipc under ebbd: which instances may talk, and what they ask of root, which is one thing: to
- * be replaced. Started again when it dies; the holds it had are then returned on the board, and
- * those instances stay awake until their programs had time to repeat them (fleet_holds_lost).
+ * ebb-ipc under ebbd: which instances may talk, and the one thing that they may ask of root: to be
+ * replaced. ebbd starts it again when it dies. Its holds are then returned on the board, and those
+ * instances stay awake until their programs had time to repeat them (fleet_holds_lost).
  */
 #ifndef EBB_SUPERVISOR_IPCLINK_H
 #define EBB_SUPERVISOR_IPCLINK_H

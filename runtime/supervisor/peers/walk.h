@@ -2,7 +2,7 @@
 /*
  * Walks over all instances on somebody's behalf, in parts: with thousands of them one walk takes
  * longer than one handler may. One walk after the other, in the order they were asked for; between
- * the parts others get their turn, and who cannot take more yet is waited for.
+ * the parts others get their turn, and the walk waits for a reader that cannot take more yet.
  */
 #ifndef EBB_SUPERVISOR_WALK_H
 #define EBB_SUPERVISOR_WALK_H

@@ -20,8 +20,8 @@ struct daemon {
 	struct loop *loop;
 	struct launch launch; /* all but control_fd and extra_fd */
 	struct peer peer;     /* name, rules, rule_count, self; on_lost is the daemon's own */
-	/* Makes what only this start needs: *extra_fd (owned by the daemon) or leaves -1. 0 or
-	 * -errno. */
+	/* Makes the descriptor for this start alone: *extra_fd (owned by the daemon), or leaves -1.
+	 * 0 or -errno. */
 	int (*prepare)(struct daemon *d, int *extra_fd);
 	void (*on_started)(struct daemon *d); /* send the first record now */
 	void (*on_ended)(struct daemon *d);   /* it is gone; a restart follows unless stopping */

@@ -74,8 +74,8 @@ static int pivot(struct child *c)
 	return 0;
 }
 
-/* 1 and 2 its log, 3 control, 4 extra; binary and status stay where they are until exec closes
- * them. */
+/* Descriptors 1 and 2 are its log, 3 is control, 4 is extra; binary and status stay until exec
+ * closes them. */
 static int place_fds(struct child *c)
 {
 	if (dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0 || dup2(c->control_fd, 3) < 0)
@@ -103,8 +103,8 @@ static int drop_caps(struct child *c)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}, {0}};
 
-	/* The bounding set went when the ids still allowed it (before_ids); this is what is left.
-	 */
+	/* before_ids dropped the bounding set while the ids still allowed it; this drops the other
+	 * sets. */
 	if (syscall(SYS_capset, &header, none) < 0)
 		return -errno;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;

@@ -2,8 +2,8 @@
 /*
  * Starting ebb's own unprivileged programs, confined before their first instruction: own uid, no
  * capabilities, no_new_privs, own mount, network, IPC and UTS namespaces, an empty read-only root
- * (or one directory as root), and only the descriptors named here. Their seccomp filter they load
- * themselves before the first foreign byte: one that had to let execve(2) through would be weaker.
+ * (or one directory as root), and only the descriptors named here. They load their seccomp filter
+ * themselves before the first foreign byte: a filter that lets execve(2) through would be weaker.
  */
 #ifndef EBB_SUPERVISOR_LAUNCH_H
 #define EBB_SUPERVISOR_LAUNCH_H

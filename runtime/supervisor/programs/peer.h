@@ -2,9 +2,9 @@
 /*
  * One unprivileged process at the other end of a wire channel, as root sees it.
  *
- * Sending never blocks: what the socket does not take at once waits in a bounded queue (descriptors
- * duplicated), and a peer that lets it overflow is treated as dead. Receiving goes through the
- * rules table; whatever does not fit it ends the peer.
+ * Sending never blocks. A record that the socket does not take at once waits in a bounded queue
+ * (descriptors duplicated), and a peer that lets it overflow is treated as dead. Received records
+ * go through the rules table; a record that does not fit it ends the peer.
  */
 #ifndef EBB_SUPERVISOR_PEER_H
 #define EBB_SUPERVISOR_PEER_H

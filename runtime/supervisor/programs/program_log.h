@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a program under ebbd writes to its stdout and stderr: a pipe of its own, read here a line at
- * a time and written into ebbd's log with the date and the name that ebbd knows. A program can
- * neither cut what the log has, nor speak with another's name, nor make it grow as it likes: beyond
- * its allowance it is not read, and loses its own lines.
+ * The output of a program under ebbd. Each has a pipe of its own, which is read here line by line
+ * and written into ebbd's log with the date and the name that ebbd knows. A program can neither cut
+ * the log, nor speak with another's name, nor make the log grow without bound: beyond its allowance
+ * its pipe is not read, and it loses its own lines.
  */
 #ifndef EBB_SUPERVISOR_PROGRAM_LOG_H
 #define EBB_SUPERVISOR_PROGRAM_LOG_H
@@ -33,9 +33,9 @@ int program_log_open(struct program_log *l, struct loop *loop, const char *name,
 /* Reads what is there still, then closes. Harmless if it is not open. */
 void program_log_end(struct program_log *l);
 
-/* The log's own descriptor goes where no child inherits it; whatever ebbd starts beside its
- * programs (unpackers, mkfs) has a pipe as stdout and stderr, and cannot cut or forge what the log
- * says. Sanitizers write where they like, so their builds stay as they are. 0 or -errno. */
+/* Moves the log's own descriptor to where no child inherits it. Other children of ebbd (unpackers,
+ * mkfs) have a pipe as stdout and stderr, and can neither cut nor forge the log. Sanitizers write
+ * where they like, so their builds stay as they are. 0 or -errno. */
 int program_log_hide_ours(struct program_log *strays, struct loop *loop);
 
 #endif

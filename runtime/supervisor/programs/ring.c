@@ -11,8 +11,8 @@
 #define ENTRIES     1024
 #define COMPLETIONS 8192
 
-/* Seccomp does not see what a ring does, so what is not here a hijacked gateway cannot do with it:
- * open, create or name a file, make a socket, receive or send descriptors, reach another ring. */
+/* Seccomp does not see what a ring does, so this list bounds a hijacked gateway. It cannot open,
+ * create or name a file, make a socket, receive or send descriptors, or reach another ring. */
 static const uint8_t operations[] = {
 	IORING_OP_ACCEPT,         /* clients, from the listeners it was given */
 	IORING_OP_CONNECT,        /* sockets born inside instances */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Why a request went to the instance it went to, as gateways tell it, made into events: the first
- * change at once, then one event for many, with the sums. For one request: its access log line.
+ * Makes events of the gateways' reports why requests go to an instance: the first change at once,
+ * then one event for many, with the sums. The access log line has the reason of one request.
  */
 #include <errno.h>
 #include <string.h>

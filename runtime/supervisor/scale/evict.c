@@ -24,13 +24,13 @@
 
 /* What a first instance of a service may need; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
-/* Stalls for memory: 200 ms within 2 s. A cgroup that reclaims at its own limit counts too, with
- * the host empty; so they matter only while less than a part in so many of the memory is left. */
+/* Stalls for memory: 200 ms within 2 s. A cgroup that reclaims at its own limit stalls on an empty
+ * host, too, so stalls matter only while less than this part of the memory is left. */
 #define PRESSURE_FILE    "/proc/pressure/memory"
 #define PRESSURE_TRIGGER "some 200000 2000000"
 #define SCARCE_PART      10
-/* Who is idle for less is about to freeze: its grace is a second at most. Who is idle for longer
- * has something that keeps it awake. */
+/* An instance that is idle for less is about to freeze: its grace is a second at most. Something
+ * keeps an instance awake that is idle for longer. */
 #define SOON_NS (GRACE_MOST_NS + GRACE_MOST_NS / 2)
 
 /* What there is, and what instances that are on their way out will give back. */
@@ -108,8 +108,8 @@ static bool is_spare(const struct instance *i)
 	       live_of(i->fleet, i->spec) > i->spec->put.instances_min;
 }
 
-/* Awake without work for longer than any grace: something of its own keeps it so, which has no
- * claim on what others need. Only a lock has, for which somebody else may wait. */
+/* Awake without work for longer than any grace. Its own doing keeps it awake, which has no claim on
+ * room that others need. Only a lock has a claim, because somebody else may wait for it. */
 static bool is_idle_for_long(const struct instance *i)
 {
 	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);

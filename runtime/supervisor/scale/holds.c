@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What ebb-ipc brings about in the fleet: holds that are lost with it, and instances that ask to be
+ * The wishes of ebb-ipc in the fleet: holds that are lost with it, and instances that ask to be
  * replaced.
  */
 #include <string.h>
