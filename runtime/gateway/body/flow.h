@@ -29,8 +29,8 @@ void flow_fini(struct stream_io *io, struct flow *f);
 /* Takes what s received as the next piece of the body, framed for the other side. 0, -EBADMSG for
  * wrong framing, -EFBIG, -ENOBUFS. The chunk may be empty. */
 int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chunk *out);
-/* The carrier of s said that nothing follows: takes what stands behind the body, if it is wanted.
- */
+/* The carrier of s said that nothing follows: takes the trailers behind the body, if they are
+ * wanted. */
 void flow_take_end(struct flow *f, struct stream *s);
 /* The end of a chunked body, with the trailers that may stand there. */
 struct chunk flow_last_piece(struct stream_io *io, struct flow *f);

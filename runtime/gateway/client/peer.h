@@ -11,8 +11,8 @@ bool peer_admit(struct gateway *g, struct client *c);
 void peer_forget(struct gateway *g, struct client *c);
 /* Whether connections of this listener begin with a PROXY header. */
 bool peer_must_introduce(const struct gateway *g, uint32_t listener);
-/* Reads the PROXY header: 1 = it is known whom c speaks for, 0 = more is needed, -1 = it is none,
- * or c may not say so. */
+/* Reads the PROXY header: 1 = the client of c is known, 0 = more is needed, -1 = it is none, or c
+ * may not send one. */
 int peer_read_introduction(struct gateway *g, struct client *c);
 
 #endif

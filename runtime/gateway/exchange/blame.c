@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests that kill instances. When an instance died by itself, what was in flight there goes to
- * ebbd, which puts together what all gateways say (supervisor/decide/blame.c) and has kinds of
- * requests watched, or refused for a while. An answer to a watched kind clears it: killers get
+ * Requests that kill instances. When an instance died by itself, each gateway tells ebbd which
+ * requests were in flight there. ebbd joins the reports (supervisor/decide/blame.c) and has kinds
+ * of requests watched, or refused for a while. An answer to a watched kind clears it: killers get
  * none.
  */
 #include <string.h>

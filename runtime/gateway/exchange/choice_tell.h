@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is told of choices: to the access log, to the counters, and to ebbd when they change, at
- * most once per second and service; ebbd makes it an event.
+ * Tells choices to the access log, to the counters, and to ebbd when they change, at most once per
+ * second and service; ebbd makes an event of them.
  */
 #ifndef EBB_GATEWAY_CHOICE_TELL_H
 #define EBB_GATEWAY_CHOICE_TELL_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Finds an instance for a request: chooses, takes a ticket, thaws, or queues. take_ticket takes
- * tickets; dispatch_release and dispatch_give return them.
+ * tickets; dispatch_release gives them back, or upstream/ where an upstream owns one.
  */
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * One request and its answer. An exchange lives in its client, which serves one at a time; a client
  * is a connection, or a stream of one that speaks HTTP/2.
  *
- * Functions that end a client (exchange_close and what calls it) leave the slot unusable for the
+ * Functions that end a client (exchange_close and its callers) leave the slot unusable for the
  * caller: return at once.
  */
 #ifndef EBB_GATEWAY_EXCHANGE_H

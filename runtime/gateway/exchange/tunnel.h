@@ -4,8 +4,8 @@
  * frames of a WebSocket are followed, not kept, for two reasons: to say goodbye between two of
  * them, and to let it hibernate (hibernate.c).
  *
- * maxDuration is for requests and does not end a tunnel. What ends one: both FINs, a send that does
- * not move for idle_timeout, that long in silence after one FIN, a dead peer (TCP keepalive), a
+ * maxDuration is for requests and does not end a tunnel. These end one: both FINs, a send that does
+ * not move for idle_timeout, silence for that long after one FIN, a dead peer (TCP keepalive), a
  * drain. Silence alone does not.
  */
 #ifndef EBB_GATEWAY_TUNNEL_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an HTTP/2 connection may cost, in either direction. Frames that carry no request and no body
- * are paid from a credit that time, answers and bodies refill: floods of them, of resets by either
- * side and of nothing at all (RFC 9113 section 10.5) end the connection with ENHANCE_YOUR_CALM.
+ * Bounds the cost of an HTTP/2 connection, in either direction. Frames that carry no request and no
+ * body are paid from a credit that time, answers and bodies refill. Floods of them, of resets by
+ * either side and of empty frames (RFC 9113 section 10.5) end the connection with
+ * ENHANCE_YOUR_CALM.
  */
 #ifndef EBB_GATEWAY_H2_CREDIT_H
 #define EBB_GATEWAY_H2_CREDIT_H

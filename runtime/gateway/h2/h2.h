@@ -6,9 +6,9 @@
  * deadline, errors and cancellation are those of HTTP/1.1, because they are the same code.
  *
  * Rules: nghttp2 is called with no exchange on the stack, and its callbacks change no exchange:
- * they note what came, h2_stream.c works through that afterwards. Output is gathered once per round
- * of the loop. Every queue is bounded: heads wait with their exchange, a body has one buffer each
- * way, and the peer's window is opened as the instance takes its bytes.
+ * they make notes, and h2_stream.c works through those afterwards. Output is gathered once per
+ * round of the loop. Every queue is bounded: heads wait with their exchange, a body has one buffer
+ * each way, and the peer's window is opened as the instance takes its bytes.
  */
 #ifndef EBB_GATEWAY_H2_H
 #define EBB_GATEWAY_H2_H

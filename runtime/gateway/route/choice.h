@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which instance gets a request, and why: decided from what the board says right now.
+ * Decides which instance gets a request, and why, from the board as it is right now.
  */
 #ifndef EBB_GATEWAY_CHOICE_H
 #define EBB_GATEWAY_CHOICE_H

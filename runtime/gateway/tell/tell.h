@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a gateway tells ebbd. Needs and choices are kept as marks until the loop waits, so that a
- * burst of requests says them once. When the channel is full the marks stay, and are told as soon
- * as there is room; everything else is said at once or not at all.
+ * The gateway's words to ebbd. Needs and choices are kept as marks until the loop waits, so that a
+ * burst of requests says them once. When the channel is full the marks stay until there is room;
+ * every other record is sent at once or not at all.
  */
 #ifndef EBB_GATEWAY_TELL_H
 #define EBB_GATEWAY_TELL_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How a request gets to an instance: on a pooled connection, a new one, or a stream of HTTP/2. What
- * is not known of an instance is tried: gRPC is HTTP/2 always, all else HTTP/1.1 first.
+ * How a request gets to an instance: on a pooled connection, a new one, or a stream of HTTP/2. An
+ * unknown protocol of an instance is tried: gRPC is HTTP/2 always, every other request HTTP/1.1
+ * first.
  */
 #include <errno.h>
 #include <sys/socket.h>

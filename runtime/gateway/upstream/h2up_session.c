@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* nghttp2's callbacks for connections to instances: they make text of heads, keep bodies and note
- * what came; see h2up.h. */
+/* nghttp2's callbacks for connections to instances: they make text of heads, keep bodies and make
+ * notes; see h2up.h. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections to instances, and streams on them. This floor knows a request as text that is to be
- * sent (struct ask) and its owner as a number; what happens to an upstream its owner hears as an
- * event. The owner alone decides what an event means.
+ * Connections to instances, and streams on them. This floor knows a request as text to send (struct
+ * ask) and its owner as a number; the owner hears of an upstream's fate as an event. The owner
+ * alone decides what an event means.
  *
  * Life cycle: upstream_attach takes one of the pool or connects a new one and sends the request;
  * upstream_detach parts it from its owner, into the pool or closed; upstream_leave leaves it to end
@@ -186,8 +186,8 @@ bool pool_may_keep(const struct upstreams *p, const struct instance *i);
 /* Its time begins: a freeze and more idling than any server allows make it stale. */
 void pool_begin(struct upstreams *p, struct upstream *u, struct instance *i);
 bool pool_is_stale(const struct upstreams *p, const struct upstream *u);
-/* What this instance does with connections behind a request like the last one on u: it kept it, it
- * ended it without a word; or u ended while it was idle, which says so if it was at once. */
+/* Notes how this instance treats connections behind a request like the last one on u: it kept u, or
+ * ended it without a word; or u ended while it was idle, which counts if it was at once. */
 void pool_note_kept(struct upstreams *p, const struct upstream *u);
 void pool_note_ended(struct upstreams *p, const struct upstream *u);
 void pool_note_idle_end(struct upstreams *p, const struct upstream *u);
