@@ -150,7 +150,7 @@ struct fleet {
 	struct instance *slots[INSTANCES_MAX];
 };
 
-/* Where an instance serves whose image is a runtime of ours: an abstract unix name in its network
+/* The address of an instance whose image is a runtime of ours: an abstract unix name in its network
  * namespace. The kernel refuses a connect to a full queue at once. */
 #define UNIX_NAME  "ebb-http"
 #define UNIX_QUEUE 4096

@@ -74,8 +74,8 @@ static int on_ack(void *self, struct wire_message *m)
 				  strerror(ack->err));
 		l->broken = true;
 		answer_flushes(l, -ack->err);
-		/* It acknowledges nothing on that file any more, but still answers questions; a
-		 * new process may write again, if the disk does. */
+		/* The ledger acknowledges nothing on that file any more but still answers
+		 * questions. A new process can write again if the disk does. */
 		if (l->retry.place == 0)
 			(void)loop_timer_at(l->options.loop, &l->retry,
 					    loop_now_ns(l->options.loop) + RETRY_AFTER_NS);
@@ -226,8 +226,8 @@ static void on_meter(void *self, struct wire_meter *record)
 {
 	struct ledgerlink *l = self;
 
-	/* The ring is full only if instances outnumber what keeps_up left room for: the oldest
-	 * readings of living instances give way, their counters are in the newer ones. */
+	/* The ring is full only if there are more instances than keeps_up left room for. The oldest
+	 * readings of living instances give way, because newer ones hold their counters. */
 	if (l->seq - l->acked >= WAITING_MAX - 1)
 		l->acked++;
 	must(l->seq - l->acked < WAITING_MAX); /* its place in the ring is free */

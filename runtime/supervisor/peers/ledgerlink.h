@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Meters on their way to the ledger: remembered until it says they would survive a power cut, sent
- * again to a new ledger process. When too many wait, new work is refused, not given away.
+ * Meters on their way to the ledger. ebbd keeps each until the ledger says that it would survive a
+ * power cut, and sends it again to a new ledger process. When too many wait, new work is refused,
+ * not given away.
  */
 #ifndef EBB_SUPERVISOR_LEDGERLINK_H
 #define EBB_SUPERVISOR_LEDGERLINK_H
@@ -39,8 +40,8 @@ void ledgerlink_free(struct ledgerlink *l);
 struct observer ledgerlink_observer(struct ledgerlink *l);
 /* on_flushed(cookie) once everything sent so far is safe. */
 void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie);
-/* A new channel between the ledger and a new API process (on_channel): what the last one asked is
- * answered to nobody, and cookies begin again. */
+/* Makes a new channel between the ledger and a new API process (on_channel). Nobody gets the
+ * answers to the last process's questions, and cookies begin again. */
 void ledgerlink_channel(struct ledgerlink *l);
 /* Ends the ledger; call when everything is flushed. */
 void ledgerlink_stop(struct ledgerlink *l);

@@ -8,8 +8,8 @@
 void evict_note(struct instance *i); /* it was frozen: what it occupies */
 /* How many more instances of a service have room now. */
 uint32_t evict_room(struct fleet *f, const struct service *service);
-/* There is none: makes room for one. False if nobody may go for it; true: when those that go are
- * gone, all services are looked at again. */
+/* There is no room for an instance: makes room for one. False if no other instance may go for it;
+ * true: all services are looked at again when the leaving ones are gone. */
 bool evict_for(struct fleet *f, const struct service *service);
 /* None may go now, but one that just became idle may as soon as it is frozen. */
 bool evict_soon(struct fleet *f, const struct service *service);

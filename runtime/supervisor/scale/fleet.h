@@ -22,8 +22,8 @@ void fleet_observe(struct fleet *f, const struct observer *observer);
 /* Kills what is left at once, without its last meters. */
 void fleet_free(struct fleet *f);
 
-/* Gateways: this many requests wait for the service there, which has heard of so many of its
- * instances (services.h, ups). */
+/* A gateway says how many requests wait there for the service, and of how many instances it has
+ * heard (services.h, ups). */
 void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued, uint32_t ups);
 /* Requests of a service were answered 503, counted by cause. */
 void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
