@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -103,6 +105,47 @@ static void a_lock_that_cannot_be_opened_is_nobodys(void **state)
 	assert_null(strstr(rig->err, "another ebbd"));
 }
 
+/* A process that takes the lock, then forks one that lives on with its descriptors; says so, and is
+ * killed. Returns the one that lives on. */
+static pid_t orphan_of_one_that_had_the_lock(const struct rig *rig)
+{
+	int ready_fds[2], fd = -1;
+	pid_t pid, orphan = 0;
+
+	assert_int_equal(pipe(ready_fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char err[512];
+		bool taken = host_take_lock(rig->config.run_dir, &fd, err, sizeof(err)) == 0;
+
+		orphan = taken ? fork() : -1;
+		if (orphan != 0)
+			(void)fd_write_all(ready_fds[1], &orphan, sizeof(orphan));
+		for (;;)
+			pause();
+	}
+	assert_int_equal(fd_read_all(ready_fds[0], &orphan, sizeof(orphan)), sizeof(orphan));
+	assert_true(orphan > 0);
+	assert_int_equal(host_take_lock(rig->config.run_dir, &fd, (char[512]){0}, 512), -EBUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready_fds[0]);
+	close(ready_fds[1]);
+	return orphan;
+}
+
+static void a_child_of_a_killed_ebbd_does_not_hold_its_lock(void **state)
+{
+	struct rig *rig = *state;
+	pid_t orphan = orphan_of_one_that_had_the_lock(rig);
+	int fd = -1, r = host_take_lock(rig->config.run_dir, &fd, rig->err, sizeof(rig->err));
+
+	assert_int_equal(kill(orphan, SIGKILL), 0);
+	assert_int_equal(r, 0);
+	fd_close(&fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +155,8 @@ int main(void)
 			the_ledgers_missing_directory_is_named_with_the_cause, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lock_that_cannot_be_opened_is_nobodys, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_child_of_a_killed_ebbd_does_not_hold_its_lock,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

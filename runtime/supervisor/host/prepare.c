@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -68,6 +67,9 @@ int host_make_directories(const struct host_directory *dirs, size_t count, char 
 
 int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size)
 {
+	/* Of this process alone (fcntl(2)): a child that has not come to its exec when ebbd is
+	 * killed does not hold it, as it would a lock of flock(2). */
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	SCOPED_FD fd = -1;
 	char path[CONFIG_PATH_SIZE + 16];
 
@@ -79,7 +81,7 @@ int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size)
 		(void)text_format(err, err_size, "cannot open the lock %s: %s", path, strerror(-r));
 		return r;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	if (fcntl(fd, F_SETLK, &whole) == 0) {
 		*out_fd = keep_fd(&fd);
 		return 0;
 	}
