@@ -63,6 +63,25 @@ def test_killed_gateway_cuts_only_its_own_clients(new_ebb):
     assert done[0].count(200) + done[0].count(0) == 30 and 0 < done[0].count(200) < 30, done
 
 
+def test_the_last_gateway_comes_back_at_once_however_often_it_dies(new_ebb):
+    """Programs that die again and again are started ever later, but not the only one that serves."""
+    ebb = new_ebb(gateways=1)
+    for _ in range(7):
+        old = ebb.programs("ebb-gateway")[0]
+        ebb.end_program("ebb-gateway")
+        wait_for(lambda: [pid for pid in ebb.programs("ebb-gateway") if pid != old])
+    planned = [line for line in ebb.log_lines("event=restart_planned") if "program=ebb-gateway-0" in line]
+    assert len(planned) == 7 and all("in_ms=50" in line for line in planned), planned
+    assert wait_for(lambda: status_of(ebb)) == 404
+
+
+def status_of(ebb):
+    try:
+        return ebb.http().status
+    except OSError:
+        return None  # the new one does not serve yet
+
+
 def test_killed_ledger_loses_no_bill(probe):
     probe.get("probe")
     probe.wait_frozen("probe")

@@ -76,6 +76,9 @@ static void on_ended(struct daemon *d)
 
 	if (d->peer.phase == PHASE_SERVING && all->ready > 0)
 		all->ready--;
+	if (all->ready ==
+	    0) /* nobody else serves: a host without a gateway is worse than a busy one */
+		d->failures = 0;
 	blame_gateway_gone(all->blame, g->index);
 	board_return_tickets(all->options.board, g->index, touched, all->fleet);
 	if (all->stopping)

@@ -122,6 +122,8 @@ static void plan_restart(struct daemon *d)
 
 	must(d->pid == 0 && !d->stopping && !peer_is_open(&d->peer));
 	d->failures++;
+	log_info("event=restart_planned program=%s in_ms=%llu", d->launch.name,
+		 (unsigned long long)((RESTART_FIRST_NS << shift) / NS_PER_MS));
 	(void)loop_timer_at(d->loop, &d->restart, clock_mono_ns() + (RESTART_FIRST_NS << shift));
 }
 

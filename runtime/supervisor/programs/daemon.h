@@ -24,7 +24,9 @@ struct daemon {
 	 * 0 or -errno. */
 	int (*prepare)(struct daemon *d, int *extra_fd);
 	void (*on_started)(struct daemon *d); /* send the first record now */
-	void (*on_ended)(struct daemon *d);   /* it is gone; a restart follows unless stopping */
+	/* It is gone; a restart follows unless stopping. Who cannot do without it sets failures to
+	 * 0: then that is soon. */
+	void (*on_ended)(struct daemon *d);
 	void *self;
 	/* the daemon's own */
 	pid_t pid;
