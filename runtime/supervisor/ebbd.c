@@ -56,6 +56,7 @@ struct ebbd {
 	struct watch signals;
 	struct program_log strays; /* of what ebbd starts beside its programs: unpackers, mkfs */
 	bool stopping, gateways_gone, gateways_ready, api_ready, told_ready;
+	uint32_t stop_signals; /* each is more impatient */
 	int exit_code;
 };
 
@@ -129,18 +130,39 @@ static void on_gateways_stopped(void *self)
 	fleet_stop_all(e->fleet);
 }
 
-static void stop(struct ebbd *e)
+static void drain(struct ebbd *e)
 {
-	if (e->stopping) {
-		log_warn("event=stopping_at_once cause=\"second signal\"");
-		e->exit_code = 1;
-		loop_stop(e->loop);
-		return;
-	}
 	e->stopping = true;
 	log_info("event=stopping");
 	(void)notify_send("STOPPING=1");
 	gateways_stop(e->gateways);
+}
+
+/* Nothing is waited for but the last meters: what was used is billed all the same. */
+static void cut(struct ebbd *e)
+{
+	log_warn("event=stopping_now cause=\"second signal: what is open is cut\"");
+	e->exit_code = 1;
+	if (!e->gateways_gone)
+		gateways_cut(e->gateways);
+	fleet_kill_all(e->fleet);
+}
+
+static void give_up(struct ebbd *e)
+{
+	log_warn("event=stopping_at_once cause=\"third signal: the last meters are not waited "
+		 "for\"");
+	e->exit_code = 1;
+	loop_stop(e->loop);
+}
+
+static void stop(struct ebbd *e)
+{
+	static void (*const ways[])(struct ebbd * e) = {drain, cut, give_up};
+
+	ways[e->stop_signals](e);
+	if (e->stop_signals + 1 < ARRAY_LEN(ways))
+		e->stop_signals++;
 }
 
 /* SIGUSR1: what one wants to know of a running ebbd without asking the API. */

@@ -99,6 +99,31 @@ def test_killed_ledger_loses_no_bill(probe):
     probe.cli("ledger", "verify")
 
 
+def test_a_second_sigterm_cuts_what_is_open_and_bills_it(new_ebb):
+    """Nothing is waited for but the last meters; without the second one the drain would take a minute."""
+    ebb = new_ebb(gateways=1, settings={"drain_ms": 60000})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    with web.Raw(ebb.address) as raw:
+        raw.send(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
+        wait_for(lambda: [i for i in ebb.instances("probe") if i["tickets"] == 1])
+        for _ in range(20):
+            assert ebb.get("probe", "/burn?ms=5").status == 200
+        used = ebb.instance("probe")
+        ebb.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: ebb.log_lines("event=stopping$"))
+        ebb.witness.note(ebb.process.pid)
+        ebb.process.send_signal(signal.SIGTERM)
+        assert ebb.process.wait(30) == 1, ebb.log()
+        ebb.witness.assert_nothing_left()
+    ebb.start()
+    wait_for(lambda: serves(ebb))
+    billed = ebb.usage("probe")
+    assert billed["invocations"] >= 21, billed
+    assert billed["active_cpu_us"] >= used["cpu_us"] >= 100000, (billed, used)
+    ebb.cli("ledger", "verify")
+
+
 def test_killed_api_stops_no_request(probe):
     probe.get("probe")
     thread, done = in_background(lambda: probe.get("probe", "/sleep?ms=1000"))

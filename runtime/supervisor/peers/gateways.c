@@ -158,9 +158,16 @@ static void on_deadline(struct timer *t)
 	struct gateways *all = (struct gateways *)((char *)t - offsetof(struct gateways, deadline));
 
 	log_warn("event=drain_over cause=\"requests still open after drain_ms are cut\"");
-	for (uint32_t n = 0; n < all->count; n++)
-		daemon_kill(&all->gateway[n].daemon);
-	all->options.on_stopped(all->options.self);
+	gateways_cut(all);
+}
+
+void gateways_cut(struct gateways *g)
+{
+	must(g->stopping);
+	loop_timer_off(g->options.loop, &g->deadline);
+	for (uint32_t n = 0; n < g->count; n++)
+		daemon_kill(&g->gateway[n].daemon);
+	g->options.on_stopped(g->options.self);
 }
 
 int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,

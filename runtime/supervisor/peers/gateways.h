@@ -39,6 +39,8 @@ void gateways_free(struct gateways *g);
 int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
 /* Stop accepting, finish, exit; those still there after drain_ms are killed. */
 void gateways_stop(struct gateways *g);
+/* They are stopping: those still there are killed now. */
+void gateways_cut(struct gateways *g);
 
 /* What ebb-api gets of each: counters and the reading end of the access log; borrowed. */
 uint32_t gateways_count(const struct gateways *g);

@@ -186,3 +186,17 @@ void fleet_stop_all(struct fleet *f)
 			stop_terminate(i);
 	}
 }
+
+void fleet_kill_all(struct fleet *f)
+{
+	struct instance *next;
+
+	must(f->stopping);
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		if (i->state >= INSTANCE_DYING)
+			continue;
+		i->stop_wanted = true;
+		stop_kill(i, WIRE_DOWN_STOPPED, "killed: ebbd was told twice to stop");
+	}
+}

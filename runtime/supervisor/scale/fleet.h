@@ -52,6 +52,8 @@ void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool fail
 /* Stops every instance (holds, SIGTERM, grace, kill); observers hear `emptied` when all are gone.
  */
 void fleet_stop_all(struct fleet *f);
+/* They are stopping: those still there are killed now, and observers hear their last meters. */
+void fleet_kill_all(struct fleet *f);
 /* Reads its meter now (METER_AT_FLUSH). */
 void fleet_flush(struct instance *i);
 /* All that ebb-api shows of it. */
