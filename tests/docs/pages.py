@@ -38,7 +38,7 @@ def index(_):
             ["[events.md](events.md)", "kinds of events"],
             ["[files.md](files.md)", "directories, sockets and documents"],
         ]),
-        "The meaning behind them is told by the [guide](../guide/) and the man pages *ebb*(1), *ebb.json*(5),"
+        "The meaning behind them is told by the [guide](../guide/README.md) and the man pages *ebb*(1), *ebb.json*(5),"
         "\n*ebbd*(8). What programs may rely on is fixed in [interface.md](../interface.md).\n")
 
 

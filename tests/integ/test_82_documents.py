@@ -101,6 +101,10 @@ def test_documents_name_only_commands_that_are_there():
                 continue
             known = {o["name"] for o in row["options"]} | OPTIONS
             wrong += [f"{path}: ebb {line}: --{o}" for o in re.findall(r"--([a-z][a-z-]*)", line) if o not in known]
+            wrong += [f"{path}: ebb {line}: --{o['name']} {value}" for o in row["options"] if "choices" in o
+                      for value in re.findall(rf"--{o['name']}[ =]([a-z]+)", line) if value not in o["choices"]]
+            wrong += [f"{path}: ebb {line}: no such kind of event" for kind in re.findall(r"--kind[ =]([a-z_]+)", line)
+                      if kind not in EVENTS]
     assert not wrong, "\n".join(wrong)
 
 
@@ -187,6 +191,21 @@ def test_a_file_may_hold_all_that_is_offered(said):
     done = said.cli("deploy", "-f", path, "--dry-run", ok=False)
     noted = [line for line in done.err.splitlines() if "not supported" in line or "warning" in line]
     assert done.code == 0 and noted == [], done
+
+
+def test_examples_of_files_are_taken(said):
+    """Each ebb.json of a document, as it stands there: no unknown key, no wrong value."""
+    count = 0
+    for path, text in offered.documents().items():
+        for block in re.findall(r"^```json\n(.*?)^```", text, re.M | re.S):
+            if '"services"' not in block:
+                continue
+            file, count = os.path.join(said.root, "shown.json"), count + 1
+            with open(file, "w") as f:
+                f.write(block)
+            done = said.cli("deploy", "-f", file, "--dry-run", ok=False)
+            assert done.code in (0, 1) and "ignored" not in done.err, (path, done)  # 1: it has no such image
+    assert count >= 1
 
 
 def test_documents_name_only_settings_that_are_there():
