@@ -35,6 +35,14 @@ void log_init(const char *program, enum log_level lowest)
 	log_state.lowest = lowest;
 }
 
+void log_init_named(const char *program)
+{
+	const char *wanted = getenv("EBB_LOG");
+	int level = wanted ? log_level_parse(wanted) : -EINVAL;
+
+	log_init(program, level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+}
+
 void log_to_supervisor(void)
 {
 	log_state.under_ebbd = true;

@@ -5,7 +5,6 @@ OBJECTS_test_precedence := runtime/supervisor/decide/precedence
 OBJECTS_test_blame := runtime/supervisor/decide/blame
 OBJECTS_test_waits := runtime/supervisor/look/waits
 OBJECTS_test_idle := runtime/supervisor/decide/idle
-OBJECTS_test_loop := runtime/supervisor/host/loop
 OBJECTS_test_look := $(addprefix runtime/supervisor/look/,look look_fds look_io look_timers waits locks)
 OBJECTS_test_walk := $(addprefix runtime/supervisor/,peers/walk host/loop)
 

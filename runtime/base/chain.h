@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lists of things that embed their link. A link is in one chain at most; taking one out needs no
+ * search, and no allocation can fail. The head of a chain is a link of its own, tied to itself
+ * while the chain is empty. chain_init both heads and links before use.
+ */
+#ifndef EBB_BASE_CHAIN_H
+#define EBB_BASE_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/container_of.h"
+#include "runtime/base/mem.h"
+
+struct chain {
+	struct chain *next, *before;
+};
+
+static inline void chain_init(struct chain *c)
+{
+	c->next = c->before = c;
+}
+
+/* Of a head: nothing is in it. */
+static inline bool chain_is_empty(const struct chain *head)
+{
+	must(head->next->before == head && head->before->next == head);
+	return head->next == head;
+}
+
+/* Of a link: it is in a chain. */
+static inline bool chain_is_linked(const struct chain *link)
+{
+	return !chain_is_empty(link);
+}
+
+/* Puts a link, which is in no chain, behind `at`. */
+static inline void chain_insert(struct chain *at, struct chain *link)
+{
+	must(!chain_is_linked(link) && at->next->before == at);
+	link->next = at->next;
+	link->before = at;
+	at->next->before = link;
+	at->next = link;
+}
+
+static inline void chain_add_first(struct chain *head, struct chain *link)
+{
+	chain_insert(head, link);
+}
+
+static inline void chain_add_last(struct chain *head, struct chain *link)
+{
+	chain_insert(head->before, link);
+}
+
+/* Takes a link out; one that is in no chain is fine. */
+static inline void chain_remove(struct chain *link)
+{
+	must(link->next->before == link && link->before->next == link);
+	link->next->before = link->before;
+	link->before->next = link->next;
+	chain_init(link);
+}
+
+/* The first one, which stays; NULL of an empty chain. */
+static inline struct chain *chain_first(const struct chain *head)
+{
+	return chain_is_empty(head) ? NULL : head->next;
+}
+
+/* Takes the first one out; NULL of an empty chain. */
+static inline struct chain *chain_take_first(struct chain *head)
+{
+	struct chain *link = chain_first(head);
+
+	if (link)
+		chain_remove(link);
+	return link;
+}
+
+/* for (thing) in order. The thing in hand may be taken out and freed, no other. */
+#define chain_each(thing, head, member)                                                          \
+	for (struct chain *at_ = (head)->next, *next_ = at_->next;                               \
+	     at_ != (head) && ((thing) = container_of(at_, __typeof__(*(thing)), member), true); \
+	     at_ = next_, next_ = at_->next)
+
+#endif

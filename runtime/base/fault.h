@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One error value: what went wrong, where, and how to mend it.
+ *
+ * A layer that knows a cause fills it in and returns -errno; the layers above add where they were,
+ * and only a program prints it. The first cause stays: what follows from it is not another one.
+ * A zeroed fault says that nothing went wrong. Pure.
+ */
+#ifndef EBB_BASE_FAULT_H
+#define EBB_BASE_FAULT_H
+
+#define FAULT_WHERE_SIZE 160
+#define FAULT_WHAT_SIZE  512
+#define FAULT_MEND_SIZE  200
+#define FAULT_TEXT_SIZE  (FAULT_WHERE_SIZE + FAULT_WHAT_SIZE + FAULT_MEND_SIZE + 8)
+
+struct fault {
+	int err;                      /* a positive errno; 0 = nothing went wrong */
+	char where[FAULT_WHERE_SIZE]; /* the step, file or thing: "ebbd.conf:12"; may be empty */
+	char what[FAULT_WHAT_SIZE];   /* one sentence without a full stop */
+	char mend[FAULT_MEND_SIZE];   /* what somebody can do about it; may be empty */
+};
+
+/* Says what went wrong, unless that is known already; err is -errno and is returned. A text that
+ * does not fit is cut. f may be NULL: the caller wants no words. */
+int fault_say(struct fault *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same in the words of errno, with the thing that it is about: "cannot open /x: No such ..." */
+int fault_errno(struct fault *f, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Says how to mend it, unless that is known already. */
+void fault_mend(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Says where it was, before what is known of that: "start: ebbd.conf:12". */
+void fault_at(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "where: what; mend", into buf of FAULT_TEXT_SIZE. Returns buf. */
+const char *fault_text(const struct fault *f, char *buf);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is due next: a binary heap of things with a 64-bit key, the smallest on top.
+ *
+ * A thing embeds a heap_item, which knows its place, so that it can be moved or removed without a
+ * search. The keys lie beside each other in the heap, so that comparing touches no thing. A zeroed
+ * heap is an empty one, and a zeroed item is in none. Pure; O(log n), memory of 16 bytes for each.
+ */
+#ifndef EBB_BASE_HEAP_H
+#define EBB_BASE_HEAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HEAP_EMPTY UINT64_MAX /* heap_first_key of an empty one; no item has this key */
+
+struct heap_item {
+	uint32_t place; /* 1 + its index in the heap; 0 = in none */
+};
+
+struct heap_entry {
+	uint64_t key;
+	struct heap_item *item;
+};
+
+struct heap {
+	struct heap_entry *entries; /* owned */
+	uint32_t count, capacity;
+};
+
+/* Forgets the items, which may be gone already, and gives the memory back. */
+void heap_fini(struct heap *h);
+/* Room for so many items without another allocation. 0 or -ENOMEM. */
+int heap_reserve(struct heap *h, uint32_t capacity);
+
+static inline bool heap_has(const struct heap_item *item)
+{
+	return item->place != 0;
+}
+
+/* Adds the item, or moves it if it is in this heap already. 0, or -ENOMEM, which cannot be for one
+ * that is in it or for which there is room (heap_reserve); the heap is then as it was. */
+int heap_put(struct heap *h, struct heap_item *item, uint64_t key);
+void heap_remove(struct heap *h, struct heap_item *item); /* one that is in none is fine */
+/* The item with the smallest key, which stays; NULL of an empty heap. */
+struct heap_item *heap_first(const struct heap *h);
+uint64_t heap_first_key(const struct heap *h);
+/* Of an item that is in this heap. */
+uint64_t heap_key(const struct heap *h, const struct heap_item *item);
+
+#endif
