@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records between ebbd and ebb-unpack, whose types stand in records.h. */
+/* Records between ebbd and ebb-unpack, whose names stand in common_records.h. */
 #ifndef EBB_WIRE_UNPACK_RECORDS_H
 #define EBB_WIRE_UNPACK_RECORDS_H
 

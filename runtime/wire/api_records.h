@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records between ebbd and ebb-api; those about images are in image_records.h. */
+#ifndef EBB_WIRE_API_RECORDS_H
+#define EBB_WIRE_API_RECORDS_H
+
+#include <stdint.h>
+
+#include "runtime/wire/common_records.h"
+
+/* ---- ebbd <-> api ---- */
+
+/* fds: listening api.sock, state directory (own), log directory (own), ledger channel. */
+struct wire_api_config {
+	uint64_t boot_us; /* wall clock when ebbd started */
+	uint32_t gateway_count, listener_count;
+	char node[HOST_NAME_SIZE];
+	char listeners[LISTENERS_MAX][64]; /* "127.0.0.1:8080" */
+	char run_dir[1024], state_dir[1024];
+	char version[32];
+	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
+};
+
+/* fds: its counters (stats.h), the reading end of its access log. */
+struct wire_gateway_files {
+	uint32_t index, reserved;
+};
+
+/* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */
+
+/* Answer to any request that carries a cookie. err is 0 or a positive errno; text says it. */
+struct wire_result {
+	uint64_t cookie;
+	int32_t err;
+	uint32_t value;
+	char text[ERROR_TEXT_SIZE];
+};
+
+/* wire_service_put.flags. OWN_RUNTIME: the image is a runtime of ours (EBB_RUNTIME=1 in its Env),
+ * which serves on the socket it inherits as fd 3 instead of on TCP $PORT. */
+#define WIRE_SERVICE_OWN_RUNTIME 1u
+/* Its function gets one restricted io_uring as fd 4; only together with OWN_RUNTIME. */
+#define WIRE_SERVICE_IO_URING 2u
+/* concurrency_max is a cap, not a wish. */
+#define WIRE_SERVICE_AUTO_CONCURRENCY (1u << 4)
+/* Its function runs under a second, tighter seccomp filter. */
+#define WIRE_SERVICE_STRICT (1u << 5)
+#define WIRE_SERVICE_FLAGS_ALL                                                              \
+	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY | \
+	 WIRE_SERVICE_STRICT)
+
+/* Desired state of one service, whole. Answered by RESULT. */
+struct wire_service_put {
+	uint64_t cookie;
+	uint32_t revision;
+	uint32_t memory_mb; /* 64.. */
+	uint32_t cpu_milli; /* 1000 = one CPU; 0 = memory / 2 GiB of one */
+	uint32_t pids_max;
+	uint32_t scratch_mb; /* size of the writable layer */
+	uint32_t max_duration_ms, init_timeout_ms, stop_grace_ms;
+	uint32_t concurrency_max;
+	uint32_t instances_min, instances_max;
+	uint32_t freeze_after_ms; /* 0 = learned */
+	uint32_t hibernate_ms;    /* for gateways, see wire_route_put */
+	uint32_t flags;           /* WIRE_SERVICE_* */
+	/* 0: the service itself. Else this is an earlier revision that serves beside it and gets
+	 * share_permille of its requests. It has its own instances and queue, but no hosts and no
+	 * prefix. (name, variant) names it, as does SERVICE_DEL. */
+	uint32_t variant, share_permille;
+	uint32_t layer_count, host_count;
+	char name[SERVICE_NAME_SIZE];
+	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
+	char prefix[PATH_PREFIX_SIZE];
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* keys in the store, lowest first */
+	struct wire_exec exec;
+	uint32_t timers;   /* enum wire_timers */
+	uint32_t upstream; /* enum wire_http */
+};
+
+/* Timers of a frozen instance: it is thawed in time for them; or they are late; or, where the image
+ * is no runtime of ours, in time except short ticks that do nothing. */
+enum wire_timers { WIRE_TIMERS_AUTO, WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
+
+struct wire_service_del {
+	uint64_t cookie;
+	uint32_t variant, reserved;
+	char name[SERVICE_NAME_SIZE];
+};
+
+/* Starts an instance of the present revision if there is none. RESULT says that ebbd took the wish,
+ * events say how the start ended. */
+struct wire_service_start {
+	uint64_t cookie;
+	char name[SERVICE_NAME_SIZE];
+};
+
+/* Answered by one INSTANCE_INFO per instance and a last one with last = 1 and an empty id. */
+struct wire_instances_get {
+	uint64_t cookie;
+};
+
+enum wire_instance_state {
+	WIRE_INSTANCE_STARTING,
+	WIRE_INSTANCE_RUNNING,
+	WIRE_INSTANCE_FROZEN,
+	WIRE_INSTANCE_DRAINING,
+};
+
+struct wire_instance_info {
+	uint64_t cookie;
+	uint32_t last, state; /* enum wire_instance_state */
+	uint32_t slot, generation;
+	uint32_t revision, tickets, holds;
+	int32_t pid; /* of its PID 1, on the host */
+	uint64_t cpu_us, awake_us, frozen_us, memory_bytes, invocations, freezes, thaws;
+	uint64_t look_us,
+		background_us; /* ebbd looked at it; awake without work, in awake_us too */
+	uint64_t started_us;   /* wall clock */
+	char id[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
+	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost, ipc_work_us, ipc_paused;
+	/* In the last record: ebbd's own health since it began (loop.h). */
+	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;
+};
+
+enum wire_instance_command { WIRE_COMMAND_FREEZE, WIRE_COMMAND_THAW, WIRE_COMMAND_STOP };
+
+struct wire_instance_command_record {
+	uint64_t cookie;
+	uint32_t command, reserved;
+	char id[INSTANCE_ID_SIZE];
+};
+
+/* fds: read end of the instance's stdout+stderr pipe. */
+struct wire_log_pipe {
+	char id[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+};
+
+/* clang-format off */
+/* What users read of it stands behind its name: docs/reference/events.md is made from this. */
+#define WIRE_EVENT_KINDS(X) \
+	X(SERVICE_UP, service_up, "A service is taken up, or a new revision of it") \
+	X(SERVICE_GONE, service_gone, "A service was removed") \
+	X(INSTANCE_STARTING, instance_starting, "An instance is being started: why, with the numbers") \
+	X(INSTANCE_READY, instance_ready, "It accepts connections") \
+	X(INSTANCE_FROZEN, instance_frozen, "It was frozen") \
+	X(INSTANCE_THAWED, instance_thawed, "It was thawed") \
+	X(INSTANCE_STOPPED, instance_stopped, "It ended as it was told to") \
+	X(INSTANCE_FAILED, instance_failed, "It could not start, or ended by itself: exit code, signal, memory or a forbidden system call") \
+	X(IMAGE_IMPORTED, image_imported, "An image came into the store") \
+	X(GATEWAY_UP, gateway_up, "A gateway serves") \
+	X(GATEWAY_LOST, gateway_lost, "A gateway died; another one is started") \
+	X(INSTANCE_SATURATED, instance_saturated, "An instance has more to do than it can: the measure that says so") \
+	X(INSTANCE_RELIEVED, instance_relieved, "It has room again") \
+	X(CONCURRENCY_CHANGED, concurrency_changed, "The automatic limit of requests per instance moved") \
+	X(REQUESTS_REFUSED, requests_refused, "Requests were answered 503: sums by cause, at most every 5 s") \
+	X(START_REFUSED, start_refused, "No instance is started although one is wanted: why, with the numbers") \
+	X(INSTANCE_UNRESPONSIVE, instance_unresponsive, "It went on with a request after maxDuration and is replaced") \
+	X(INSTANCE_RETIRED, instance_retired, "It asked to be replaced") \
+	X(REQUEST_BANNED, request_banned, "Requests of a kind under which instances died are refused for a while") \
+	X(INSTANCE_EVICTED, instance_evicted, "It was stopped because its room was wanted") \
+	X(INSTANCE_CHOSEN, instance_chosen, "Requests go to another instance than before, or for another reason") \
+	X(PROGRAM_DIED, program_died, "One of ebb's own programs died: which, and by what") \
+	X(SERVICE_MUTED, service_muted, "What an instance says on its socket is not heard for a while, because reading it ended ebb-ipc") \
+	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU")
+/* clang-format on */
+#define X(kind, name, words) WIRE_EVENT_##kind,
+enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
+#undef X
+const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
+
+struct wire_event {
+	uint64_t when_us; /* wall clock */
+	uint32_t kind;    /* enum wire_event_kind */
+	uint32_t unready; /* 1: the instance was not ready yet */
+	char service[SERVICE_NAME_SIZE];
+	char instance[INSTANCE_ID_SIZE];
+	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */
+};
+
+/* Reads every live meter, has the ledger commit it, then answers RESULT. */
+struct wire_meter_flush {
+	uint64_t cookie;
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names of all records, the sizes of what they hold, and what more than one channel uses. */
+#ifndef EBB_WIRE_COMMON_RECORDS_H
+#define EBB_WIRE_COMMON_RECORDS_H
+
+#include <stdint.h>
+
+#include "runtime/wire/capabilities.h"
+
+/* clang-format off */
+#define WIRE_TYPES(X) \
+	/* ebbd -> gateway */ \
+	X(GATEWAY_CONFIG) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
+	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) X(ROUTES_KNOWN) X(QUEUE) \
+	X(POOL_DROP) \
+	/* gateway -> ebbd */ \
+	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) X(BLAME) X(CLEARED) \
+	X(CHOICE) X(QUEUE_GET) \
+	/* ebbd -> api */ \
+	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
+	X(API_LEDGER) X(GATEWAY_FILES) \
+	/* api -> ebbd */ \
+	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_CANCEL) X(IMAGE_DEL) X(INSTANCES_GET) \
+	X(INSTANCE_COMMAND) X(METER_FLUSH) X(SHUTDOWN) \
+	/* ebbd -> ledger */ \
+	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
+	/* ledger -> ebbd */ \
+	X(LEDGER_READY) X(METER_ACK) \
+	/* api -> ledger, and back */ \
+	X(USAGE_GET) X(USAGE_ROW) X(LEDGER_VERIFY) X(LEDGER_VERDICT) \
+	/* ebbd -> unpack, and back */ \
+	X(UNPACK_JOB) X(UNPACK_IMAGE) X(UNPACK_CHAIN) X(UNPACK_KEYS) X(UNPACK_FLOW) X(UNPACK_DIGEST) \
+	X(UNPACK_USER_FOUND) X(UNPACK_DONE) \
+	/* ebbd -> ipc */ \
+	X(IPC_CONFIG) X(IPC_UP) X(IPC_DOWN) \
+	/* ipc -> ebbd */ \
+	X(IPC_READY) X(IPC_RETIRE)
+/* clang-format on */
+
+#define X(name) WIRE_##name,
+enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
+#undef X
+
+/* Sizes. A name of a service is a DNS label; an instance is <service>-<number in base 10>. */
+#define SERVICE_NAME_SIZE 64
+#define INSTANCE_ID_SIZE  96
+#define HOST_NAME_SIZE    256
+#define PATH_PREFIX_SIZE  256
+#define ERROR_TEXT_SIZE   512
+#define IMAGE_LAYERS_MAX  127 /* what overlayfs's lowerdir holds by fsconfig(2) */
+#define IMAGE_NAME_SIZE   256
+#define DIGEST_SIZE       32 /* SHA-256 */
+#define SERVICES_MAX      1024
+#define INSTANCES_MAX     4095
+#define GATEWAYS_MAX      64
+#define SERVICE_HOSTS_MAX 4
+#define LISTENERS_MAX     8
+#define TRUSTED_MAX       16
+
+/* How a process is to be started; made by ebb-api out of the image's config and the service's
+ * settings. Opaque to root, which checks counts and terminators and passes it to execve(2). */
+struct wire_exec {
+	uint32_t uid, gid; /* inside the instance, 0..65535 */
+	uint32_t groups[32];
+	uint16_t group_count;
+	uint16_t argc, envc;  /* strings in argv and env */
+	uint16_t stop_signal; /* Linux number; SIGTERM unless the image says otherwise */
+	uint16_t port;        /* TCP port the function will listen on = $PORT */
+	uint16_t capabilities, reserved[2]; /* bits of enum wire_capability; 0 unless uid is 0 */
+	char cwd[512];                      /* absolute; made if absent */
+	char argv[8192];
+	char env[24576]; /* without EBB_INSTANCE, which ebbd adds */
+};
+
+#endif

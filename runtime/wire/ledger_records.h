@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records to and from the ledger. */
+#ifndef EBB_WIRE_LEDGER_RECORDS_H
+#define EBB_WIRE_LEDGER_RECORDS_H
+
+#include <stdint.h>
+
+#include "runtime/wire/common_records.h"
+
+/* ---- ebbd <-> ledger ---- */
+
+/* fds: ledger directory (own), channel of the api. */
+struct wire_ledger_config {
+	uint64_t boot_us;
+	char node[HOST_NAME_SIZE];
+};
+
+#define WIRE_METER_REASONS(X) X(OPEN) X(FREEZE) X(PERIODIC) X(FLUSH) X(CLOSE)
+#define X(name)               METER_AT_##name,
+enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
+#undef X
+
+/* The meters of one instance, cumulative since its birth and monotonic; sending one again, or an
+ * older one, is harmless. (instance, boot_us) names it for ever. */
+struct wire_meter {
+	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe
+			 one */
+	uint64_t boot_us, cgroup_id;
+	uint64_t read_us;  /* wall clock of the reading */
+	uint64_t lived_us; /* since the account was opened: awake + idle + frozen */
+	uint64_t cpu_us;   /* cpu.stat usage_usec since the account was opened: what is billed */
+	uint64_t cpu_user_us, cpu_system_us; /* shown, never summed */
+	uint64_t cpu_init_us;                /* part of cpu_us until the instance was ready */
+	uint64_t awake_us;                   /* provisioned time: sum of the awake intervals */
+	uint64_t frozen_us; /* at most lived_us - awake_us, or the ledger refuses it
+			       (docs/ledger.md) */
+	uint64_t invocations;
+	uint32_t memory_mb, revision;
+	uint32_t reason; /* enum wire_meter_reason */
+	uint32_t reserved;
+	char instance[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE];
+};
+
+/* Commit what came before, then METER_ACK with this seq. */
+struct wire_meter_sync {
+	uint64_t seq;
+};
+
+/* Everything up to and with seq would survive a power cut. err != 0: the ledger cannot write. */
+struct wire_meter_ack {
+	uint64_t seq;
+	int32_t err;
+	uint32_t reserved;
+};
+
+/* ---- api <-> ledger ---- */
+
+/* Answered by USAGE_ROWs, the last one with last = 1 and no service. service "" = all; bucket_us 0
+ * = one row per service over the whole window, else one per service and bucket. Counters inside a
+ * window are differences of cumulative readings, interpolation never. */
+struct wire_usage_get {
+	uint64_t cookie;
+	uint64_t from_us, to_us, bucket_us;
+	char service[SERVICE_NAME_SIZE];
+};
+
+struct wire_usage_row {
+	uint64_t cookie;
+	uint64_t from_us, to_us;
+	uint64_t invocations, active_cpu_us, awake_us, frozen_us;
+	uint64_t provisioned_mb_us; /* sum of memory_mb x awake_us */
+	uint32_t instances, last;
+	int32_t err;
+	uint32_t reserved;
+	char service[SERVICE_NAME_SIZE];
+};
+
+struct wire_ledger_verify {
+	uint64_t cookie;
+};
+
+struct wire_ledger_verdict {
+	uint64_t cookie;
+	uint64_t rows, bad_row;    /* bad_row 0 = the chain holds */
+	uint8_t head[DIGEST_SIZE]; /* hash of the last row */
+	int32_t err;
+	uint32_t reserved;
+	char text[ERROR_TEXT_SIZE];
+};
+
+#endif
