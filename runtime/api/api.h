@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "runtime/wire/link.h"
 #include "runtime/wire/records.h"
 
 struct calls;
@@ -20,28 +21,25 @@ struct logs;
 struct loop;
 struct server;
 struct services;
-struct watch;
-struct wire_link;
+struct events_watch;
 struct request;
 
 struct api {
 	struct loop *loop;
-	struct wire_link *control, *ledger; /* ledger is NULL while it is away */
+	struct timer tick;                /* while something waits: deadlines are looked at */
+	struct wire_link control, ledger; /* ledger is closed while it is away */
 	struct calls *calls;
 	struct server *server;
 	struct services *services;
 	struct images *images;
 	struct logs *logs;
 	struct gateway_files *gateways;
-	struct watch *watch;
+	struct events_watch *watch;
 	int state_dir_fd;
 	struct import *imports; /* image_routes.c: under way */
 	bool ready;             /* ebbd knows every service */
 	struct wire_api_config config;
 	struct wire_instance_info health; /* ebbd's own, as it last said */
 };
-
-/* The client of this request is gone: nobody may answer it any more. */
-void api_forget(struct api *api, struct request *rq);
 
 #endif

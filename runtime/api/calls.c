@@ -7,7 +7,6 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/buffer.h"
-#include "runtime/api/link.h"
 #include "runtime/base/clock.h"
 
 #define CALLS_MAX          256
@@ -72,14 +71,16 @@ static void finish(struct api *api, struct call *call, int err, const char *text
 	buffer_fini(&ended.records);
 }
 
+static struct wire_link *link_to(struct api *api, enum call_peer peer)
+{
+	return peer == CALL_EBBD ? &api->control : &api->ledger;
+}
+
 static int send_it(struct api *api, const struct call_ask *ask, uint64_t cookie)
 {
-	struct wire_link *link = ask->peer == CALL_EBBD ? api->control : api->ledger;
-
-	if (!link)
-		return -EPIPE;
 	memcpy(ask->record, &cookie, sizeof(cookie));
-	return wire_link_send(link, ask->type, ask->record, ask->size, ask->has_fd ? ask->fd : -1);
+	return wire_link_send(link_to(api, ask->peer), ask->type, ask->record, ask->size, &ask->fd,
+			      ask->has_fd ? 1 : 0);
 }
 
 void calls_ask(struct api *api, const struct call_ask *ask)
@@ -136,10 +137,9 @@ void calls_take(struct api *api, const struct call_part *part)
 
 static void send_cancel(struct api *api, const struct call *call)
 {
-	struct wire_link *link = call->peer == CALL_EBBD ? api->control : api->ledger;
-
-	if (call->cancel && link)
-		(void)wire_link_send(link, call->cancel, &call->cookie, sizeof(call->cookie), -1);
+	if (call->cancel)
+		(void)wire_link_send(link_to(api, call->peer), call->cancel, &call->cookie,
+				     sizeof(call->cookie), NULL, 0);
 }
 
 void calls_forget(struct api *api, const struct request *rq)

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/api/exec_merge.h"
 #include "runtime/api/images.h"
-#include "runtime/api/link.h"
+#include "runtime/api/known.h"
 #include "runtime/api/request.h"
+#include "runtime/api/service_record.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -31,59 +31,6 @@ struct change *change_new(const char *name, enum change_kind kind)
 void change_free(struct change *change)
 {
 	free(change);
-}
-
-bool api_ready_or_503(struct request *rq)
-{
-	if (rq->api->ready)
-		return true;
-	problem_reply(rq, 503, "try again in a moment",
-		      "ebb is starting: it has not taken up all services yet");
-	return false;
-}
-
-struct wire_service_put *change_record(const char *name, const struct revision *rev,
-				       const struct image *image, struct problem_list *errors)
-{
-	const struct service_spec *spec = &rev->spec;
-	struct wire_service_put *put = calloc(1, sizeof(*put));
-
-	if (!put)
-		return NULL;
-	put->revision = rev->number;
-	put->memory_mb = spec->memory_mb;
-	put->cpu_milli = spec->cpu_milli;
-	put->pids_max = spec->pids_max;
-	put->scratch_mb = spec->scratch_mb;
-	put->max_duration_ms = spec->max_duration_ms;
-	put->init_timeout_ms = spec->init_timeout_ms;
-	put->stop_grace_ms = spec->stop_grace_ms;
-	put->concurrency_max =
-		spec->concurrency_max ? spec->concurrency_max : SETTING_CONCURRENCY_CAP;
-	put->instances_min = spec->instances_min;
-	put->instances_max = spec->instances_max;
-	put->freeze_after_ms = spec->freeze_after_ms;
-	put->hibernate_ms = spec->hibernate_ms;
-	put->timers = spec->timers;
-	put->upstream = spec->upstream;
-	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
-	put->flags |= spec->seccomp ? WIRE_SERVICE_STRICT : 0;
-	if (spec->io_uring)
-		put->flags |= WIRE_SERVICE_IO_URING;
-	if (spec->io_uring && !(put->flags & WIRE_SERVICE_OWN_RUNTIME))
-		problem_add(errors, "ebb.ioUring",
-			    "true needs an image made for a runtime of ebb (EBB_RUNTIME=1, as "
-			    "`ebb build` makes it); this one is not");
-	put->flags |= spec->concurrency_max ? 0 : WIRE_SERVICE_AUTO_CONCURRENCY;
-	put->layer_count = image->layer_count;
-	put->host_count = spec->host_count;
-	memcpy(put->hosts, spec->hosts, sizeof(put->hosts));
-	memcpy(put->prefix, spec->prefix, sizeof(put->prefix));
-	memcpy(put->layers, image->layers, sizeof(put->layers));
-	if (text_copy(put->name, sizeof(put->name), name) < 0)
-		problem_add(errors, "name", "is too long");
-	exec_merge(&image->config, spec, name, rev->number, &put->exec, errors);
-	return put;
 }
 
 /* state: what became of it ("unchanged", "created", ...). */
@@ -196,7 +143,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 	}
 	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
 	rev->created_us = clock_real_us();
-	put = change_record(change->name, rev, image, &errors);
+	put = service_record(change->name, rev, image, &errors);
 	if (put && errors.count == 0 && !dry_run) {
 		apply(rq, change, put);
 		return;
@@ -253,7 +200,7 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 		return s->error;
 	if (!image || image->removing)
 		return "its image is not in the store";
-	put = change_record(s->name, &s->current, image, &errors);
+	put = service_record(s->name, &s->current, image, &errors);
 	if (!put || errors.count > 0)
 		return put ? "its settings do not fit its image" : "out of memory";
 	s->changing = true;

@@ -26,12 +26,6 @@ void change_free(struct change *change);
 /* Takes change, whose revision has its spec and digest, and answers rq: 200 when nothing would
  * change or on a dry run, 201, or a problem. */
 void change_run(struct request *rq, struct change *change, const struct image *image, bool dry_run);
-/* The record of a revision for ebbd, or NULL without memory; settings that do not fit together go
- * to errors. The caller frees it. */
-struct wire_service_put *change_record(const char *name, const struct revision *rev,
-				       const struct image *image, struct problem_list *errors);
-/* False after having answered: until all services are known to ebbd again nothing changes. */
-bool api_ready_or_503(struct request *rq);
 /* Tells ebbd every service there is, one after the other; api->ready in the end. */
 void change_resend_all(struct api *api);
 

@@ -3,12 +3,13 @@
 #include "runtime/api/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
-#include "runtime/api/api.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/routes.h"
 #include "runtime/base/clock.h"
@@ -16,15 +17,46 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
+static void on_ready(struct watch *source, uint32_t events);
+
 #define HEAD_BYTES_MAX   65536u
 #define BODY_BYTES_MAX   (256u << 10)
 #define READ_BYTES       65536u
 #define LINGER_BYTES_MAX (64u << 20)
 
+struct conn *conn_new(struct conn_shared *shared, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	socklen_t size = sizeof(c->request.peer);
+
+	if (!c)
+		return NULL;
+	c->shared = shared;
+	chain_init(&c->in_todo);
+	c->source = (struct watch){.fd = fd, .on_ready = on_ready, .name = "conn on_ready"};
+	c->spool_write_fd = -1;
+	c->request.spool_fd = -1;
+	c->request.api = shared->options.api;
+	c->interest = EPOLLIN;
+	c->progress_ns = clock_mono_ns();
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->request.peer, &size) < 0 ||
+	    loop_watch(shared->options.loop, &c->source, EPOLLIN) < 0) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void forget_request(struct conn *c)
+{
+	c->shared->options.forget(c->shared->options.api, &c->request);
+}
+
 void conn_free(struct conn *c)
 {
-	loop_remove(server_loop(c->server), &c->source);
-	api_forget(server_api(c->server), &c->request);
+	chain_remove(&c->in_todo);
+	loop_unwatch(c->shared->options.loop, &c->source);
+	forget_request(c);
 	fd_close(&c->source.fd);
 	fd_close(&c->spool_write_fd);
 	fd_close(&c->request.spool_fd);
@@ -55,6 +87,30 @@ static void log_change(const struct conn *c)
 		 rq->peer.pid);
 }
 
+/* A file without a name, once to write and once to read. 0 or -errno. */
+static int make_spool(int dir_fd, int *write_fd, int *read_fd)
+{
+	static const char name[] = "upload"; /* gone again before anything else runs */
+	SCOPED_FD out_fd = -1;
+	SCOPED_FD in_fd = -1;
+	int err = 0;
+
+	(void)unlinkat(dir_fd, name, 0);
+	out_fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out_fd < 0)
+		return -errno;
+	in_fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (in_fd < 0)
+		err = -errno;
+	if (unlinkat(dir_fd, name, 0) < 0 && !err)
+		err = -errno;
+	if (err)
+		return err;
+	*write_fd = keep_fd(&out_fd);
+	*read_fd = keep_fd(&in_fd);
+	return 0;
+}
+
 static void prepare_body(struct conn *c)
 {
 	const struct http_head *head = &c->request.head;
@@ -73,12 +129,12 @@ static bool begin_request(struct conn *c)
 	int r;
 
 	c->keep_alive = rq->head.keep_alive;
-	c->route = route_find(rq);
+	c->route = c->shared->options.route_find(rq);
 	if (!c->route)
 		return true;
 	log_change(c);
 	if (c->route->body == ROUTE_BODY_SPOOL) {
-		r = server_spool(c->server, &c->spool_write_fd, &rq->spool_fd);
+		r = make_spool(c->shared->options.spool_dir_fd, &c->spool_write_fd, &rq->spool_fd);
 		if (r < 0) {
 			problem_reply(rq, 507, "free some space in the state directory",
 				      "cannot make a file for the upload: %s", strerror(-r));
@@ -120,7 +176,7 @@ static bool step_head(struct conn *c)
 static bool keep_body(struct conn *c, const char *bytes, size_t size)
 {
 	bool spool = c->route->body == ROUTE_BODY_SPOOL;
-	uint64_t max = spool ? server_upload_bytes_max(c->server) : BODY_BYTES_MAX;
+	uint64_t max = spool ? c->shared->options.upload_bytes_max : BODY_BYTES_MAX;
 	int r;
 
 	c->body_bytes += size;
@@ -199,7 +255,7 @@ static void next_request(struct conn *c)
 {
 	struct request *rq = &c->request;
 
-	api_forget(server_api(c->server), rq);
+	forget_request(c);
 	fd_close(&rq->spool_fd);
 	rq->arg[0] = '\0';
 	buffer_fini(&c->body);
@@ -286,7 +342,7 @@ void conn_advance(struct conn *c)
 	if (c->doomed || interest == c->interest)
 		return;
 	c->interest = interest;
-	loop_change(server_loop(c->server), &c->source, interest);
+	must(loop_rewatch(c->shared->options.loop, &c->source, interest) == 0);
 }
 
 static void receive(struct conn *c)
@@ -304,7 +360,7 @@ static void receive(struct conn *c)
 
 /* A client that only closed its sending side still gets its answer: that is EOF while a head or
  * body is awaited, never EPOLLHUP. EPOLLHUP means that nobody listens any more. */
-void conn_on_ready(struct loop_source *source, uint32_t events)
+static void on_ready(struct watch *source, uint32_t events)
 {
 	struct conn *c = container_of(source, struct conn, source);
 
@@ -312,5 +368,5 @@ void conn_on_ready(struct loop_source *source, uint32_t events)
 		c->doomed = true;
 	else if ((events & EPOLLIN) && states[c->state].reads)
 		receive(c);
-	server_todo(c->server, c);
+	conn_todo(c);
 }

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection of the server; for server.c, conn.c and reply.c only. */
+/*
+ * One connection of the server; for server.c, conn.c and reply.c only. It knows nothing of the
+ * server, of routes or of what handlers keep: those it reaches through conn_shared.
+ */
 #ifndef EBB_API_CONN_H
 #define EBB_API_CONN_H
 
 #include "runtime/api/buffer.h"
-#include "runtime/api/loop.h"
 #include "runtime/api/request.h"
+#include "runtime/api/server.h"
+#include "runtime/base/chain.h"
+#include "runtime/base/loop.h"
 
 struct route;
-struct server;
+
+/* What all connections of a server have in common. */
+struct conn_shared {
+	struct server_options options;
+	struct chain todo; /* those that can do something when the server turns */
+};
 
 enum conn_state {
 	CONN_HEAD,   /* a request's head is awaited */
@@ -21,10 +31,10 @@ enum conn_state {
 };
 
 struct conn {
-	struct loop_source source; /* owns the descriptor */
-	struct server *server;
-	struct conn *next_todo;
-	bool in_todo, doomed, hung_up, chunked_answer, keep_alive;
+	struct watch source; /* owns the descriptor */
+	struct conn_shared *shared;
+	struct chain in_todo;
+	bool doomed, hung_up, chunked_answer, keep_alive;
 	enum conn_state state;
 	uint32_t interest;    /* epoll events asked for */
 	uint64_t progress_ns; /* when it last moved */
@@ -44,18 +54,17 @@ static inline struct conn *conn_of(const struct request *rq)
 }
 
 /* conn.c */
-void conn_on_ready(struct loop_source *source, uint32_t events);
 /* Does all that can be done now. */
 void conn_advance(struct conn *c);
 bool conn_expired(const struct conn *c, uint64_t now_ns);
+/* NULL: no memory. fd stays the caller's then. */
+struct conn *conn_new(struct conn_shared *shared, int fd);
 void conn_free(struct conn *c);
-
-/* server.c */
-void server_todo(struct server *server, struct conn *c);
-struct api *server_api(struct server *server);
-struct loop *server_loop(struct server *server);
-uint64_t server_upload_bytes_max(struct server *server);
-/* A file without a name, once to write and once to read. 0 or -errno. */
-int server_spool(struct server *server, int *write_fd, int *read_fd);
+/* It is advanced when the server turns. */
+static inline void conn_todo(struct conn *c)
+{
+	if (!chain_is_linked(&c->in_todo))
+		chain_add_last(&c->shared->todo, &c->in_todo);
+}
 
 #endif

@@ -7,15 +7,16 @@
 #include "runtime/api/api.h"
 #include "runtime/api/calls.h"
 #include "runtime/api/gateway_files.h"
-#include "runtime/api/link.h"
 #include "runtime/api/logs.h"
-#include "runtime/api/loop.h"
 #include "runtime/api/services.h"
 #include "runtime/api/watch.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+
+#define WAITING_MAX 256 /* records that wait for a peer that does not read */
 
 #define TERMINATED(field) text_terminated(field, sizeof(field))
 
@@ -135,7 +136,7 @@ static int on_event(void *self, struct wire_message *m)
 	if (!TERMINATED(event->service) || !TERMINATED(event->instance) || !TERMINATED(event->text))
 		return -EPROTO;
 	note_start(api, event);
-	watch_add(api->watch, event);
+	events_watch_add(api->watch, event);
 	return 0;
 }
 
@@ -152,8 +153,7 @@ static int on_new_ledger(void *self, struct wire_message *m)
 	struct api *api = self;
 	int r;
 
-	wire_link_free(api->ledger);
-	api->ledger = NULL;
+	wire_link_close(&api->ledger);
 	calls_peer_lost(api, CALL_LEDGER);
 	r = ledger_open(api, keep_fd(&m->fds[0]));
 	if (r < 0)
@@ -172,9 +172,9 @@ static const struct wire_rule control_rules[] = {
 };
 
 /* Without ebbd there is nothing to serve; it starts a new ebb-api when it is back. */
-static void on_control_lost(void *self, int err)
+static void on_control_lost(struct wire_link *link, int err)
 {
-	struct api *api = self;
+	struct api *api = link->self;
 
 	if (err < 0)
 		log_error("event=control_lost err=\"%s\"", strerror(-err));
@@ -185,12 +185,15 @@ static void on_control_lost(void *self, int err)
 
 int control_open(struct api *api)
 {
-	const struct wire_link_handlers handlers = {.rules = control_rules,
-						    .rule_count = ARRAY_LEN(control_rules),
-						    .self = api,
-						    .lost = on_control_lost};
-
-	return wire_link_open(api->loop, API_CONTROL_FD, &handlers, &api->control);
+	api->control = (struct wire_link){.name = "ebbd",
+					  .rules = control_rules,
+					  .rule_count = ARRAY_LEN(control_rules),
+					  .phase = 1,
+					  .self = api,
+					  .lost = on_control_lost,
+					  .queue_max = WAITING_MAX,
+					  .burst = 1};
+	return wire_link_open(&api->control, api->loop, API_CONTROL_FD);
 }
 
 /* ---- ledger ---- */
@@ -227,22 +230,23 @@ static const struct wire_rule ledger_rules[] = {
 };
 
 /* ebbd starts another one and sends its channel: API_LEDGER. */
-static void on_ledger_lost(void *self, int err)
+static void on_ledger_lost(struct wire_link *link, int err)
 {
-	struct api *api = self;
+	struct api *api = link->self;
 
 	log_warn("event=ledger_lost err=\"%s\"", err < 0 ? strerror(-err) : "closed");
-	wire_link_free(api->ledger);
-	api->ledger = NULL;
 	calls_peer_lost(api, CALL_LEDGER);
 }
 
 int ledger_open(struct api *api, int ledger_fd)
 {
-	const struct wire_link_handlers handlers = {.rules = ledger_rules,
-						    .rule_count = ARRAY_LEN(ledger_rules),
-						    .self = api,
-						    .lost = on_ledger_lost};
-
-	return wire_link_open(api->loop, ledger_fd, &handlers, &api->ledger);
+	api->ledger = (struct wire_link){.name = "ebb-ledger",
+					 .rules = ledger_rules,
+					 .rule_count = ARRAY_LEN(ledger_rules),
+					 .phase = 1,
+					 .self = api,
+					 .lost = on_ledger_lost,
+					 .queue_max = WAITING_MAX,
+					 .burst = 1};
+	return wire_link_open(&api->ledger, api->loop, ledger_fd);
 }

@@ -15,7 +15,7 @@ enum config_fd { CONFIG_LISTENER, CONFIG_STATE_DIR, CONFIG_LOG_DIR, CONFIG_LEDGE
 int control_read_config(struct api *api, struct wire_message *m);
 /* Puts the control channel into the loop; a lost ebbd ends the loop. 0 or -errno. */
 int control_open(struct api *api);
-/* Takes ledger_fd. A lost ledger leaves api->ledger NULL. 0 or -errno. */
+/* Takes ledger_fd. A lost ledger leaves api->ledger closed. 0 or -errno. */
 int ledger_open(struct api *api, int ledger_fd);
 
 #endif

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "runtime/api/gateway_metrics.h"
 #include "runtime/api/logs.h"
-#include "runtime/api/loop.h"
+#include "runtime/base/loop.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 
@@ -17,7 +18,7 @@
 #define LINES_MAX        65536
 
 struct gateway_file {
-	struct loop_source source; /* owns the pipe; fd -1: none */
+	struct watch source; /* owns the pipe; fd -1: none */
 	struct gateway_files *all;
 	struct stats *stats;
 	uint32_t index;
@@ -50,7 +51,7 @@ static void close_pipe(struct gateway_file *g)
 {
 	if (g->source.fd < 0)
 		return;
-	loop_remove(g->all->loop, &g->source);
+	loop_unwatch(g->all->loop, &g->source);
 	fd_close(&g->source.fd);
 	g->used = 0;
 }
@@ -81,7 +82,7 @@ static void keep_lines(struct gateway_file *g, size_t size)
 	memmove(g->lines, g->lines + size, g->used);
 }
 
-static void on_lines(struct loop_source *source, uint32_t events)
+static void on_lines(struct watch *source, uint32_t events)
 {
 	struct gateway_file *g = container_of(source, struct gateway_file, source);
 	const char *end;
@@ -120,8 +121,9 @@ int gateway_files_put(struct gateway_files *f, uint32_t index, int stats_fd, int
 	close_pipe(g);
 	stats_close(g->stats);
 	g->stats = stats;
-	g->source = (struct loop_source){.fd = keep_fd(&fd), .ready = on_lines};
-	return loop_add(f->loop, &g->source, EPOLLIN);
+	g->source = (struct watch){
+		.fd = keep_fd(&fd), .on_ready = on_lines, .name = "gateway_files on_lines"};
+	return loop_watch(f->loop, &g->source, EPOLLIN);
 }
 
 int gateway_files_metrics(const struct gateway_files *f, struct buffer *out)

@@ -85,3 +85,12 @@ void answer_no_image(struct request *rq, const char *name)
 	answer(rq, "image", name, &near,
 	       "ebb image ls shows what there is (a name, or 12 digits of a digest)");
 }
+
+bool api_ready_or_503(struct request *rq)
+{
+	if (rq->api->ready)
+		return true;
+	problem_reply(rq, 503, "try again in a moment",
+		      "ebb is starting: it has not taken up all services yet");
+	return false;
+}

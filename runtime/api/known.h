@@ -5,6 +5,7 @@
 #ifndef EBB_API_KNOWN_H
 #define EBB_API_KNOWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "runtime/wire/records.h"
@@ -22,5 +23,7 @@ void answer_no_instance(struct request *rq, const char *id, const struct wire_in
 			size_t count);
 /* 404: there is no such image. */
 void answer_no_image(struct request *rq, const char *name);
+/* False after having answered: until all services are known to ebbd again nothing changes. */
+bool api_ready_or_503(struct request *rq);
 
 #endif

@@ -48,7 +48,8 @@ static bool older(const struct dead *a, const struct dead *b)
 }
 
 struct pruning {
-	struct logs *logs;
+	bool (*is_live)(const void *self, const char *instance);
+	const void *self;
 	int dir_fd;
 	struct dead kept[DEAD_INSTANCES_KEPT];
 	size_t count;
@@ -73,7 +74,7 @@ static int consider(void *ctx, const char *file)
 
 	if (text_format(dead.instance, sizeof(dead.instance), "%.*s", (int)(strlen(file) - 4),
 			file) < 0 ||
-	    logs_is_live(p->logs, dead.instance) ||
+	    p->is_live(p->self, dead.instance) ||
 	    fstatat(p->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	dead.last = st.st_mtim;
@@ -93,11 +94,12 @@ static int consider(void *ctx, const char *file)
 	return 0;
 }
 
-void log_prune(struct logs *logs, const char *service)
+void log_prune(int log_dir_fd, const char *service,
+	       bool (*is_live)(const void *self, const char *instance), const void *self)
 {
 	SCOPED_FD dir_fd =
-		openat(logs_dir_fd(logs), service, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct pruning p = {.logs = logs, .dir_fd = dir_fd};
+		openat(log_dir_fd, service, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct pruning p = {.is_live = is_live, .self = self, .dir_fd = dir_fd};
 
 	if (dir_fd >= 0)
 		(void)state_list(dir_fd, ".log", consider, &p);

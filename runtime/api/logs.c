@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "runtime/api/log_pace.h"
 #include "runtime/api/log_totals.h"
-#include "runtime/api/loop.h"
+#include "runtime/base/loop.h"
 #include "runtime/api/request.h"
+#include "runtime/base/chain.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -29,14 +31,13 @@ struct follower {
 };
 
 struct log_pipe {
-	struct loop_source source; /* owns the descriptor */
+	struct watch source; /* owns the descriptor */
 	struct logs *logs;
-	struct log_pipe *next;
-	struct log_pipe *next_slow; /* of those that wait or drop */
+	struct chain in_pipes;
 	struct log_pace pace;
 	struct log_total *total; /* its service's; borrowed */
-	uint64_t due_ns;         /* when a slow one is looked at again */
-	bool slow, waiting;      /* waiting: the loop does not hear it */
+	struct timer again;      /* when one that waits or drops is looked at again */
+	bool waiting;            /* the loop does not hear it */
 	bool failing;            /* writing failed, and it was said */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
@@ -47,7 +48,7 @@ struct log_pipe {
 struct logs {
 	struct loop *loop;
 	int dir_fd; /* borrowed */
-	struct log_pipe *pipes, *slow;
+	struct chain pipes;
 	struct log_totals *totals;
 	struct follower followers[FOLLOWERS_MAX];
 };
@@ -60,6 +61,7 @@ int logs_new(struct loop *loop, int log_dir_fd, struct logs **out)
 		return -ENOMEM;
 	logs->loop = loop;
 	logs->dir_fd = log_dir_fd;
+	chain_init(&logs->pipes);
 	if (log_totals_new(&logs->totals) < 0) {
 		free(logs);
 		return -ENOMEM;
@@ -68,35 +70,22 @@ int logs_new(struct loop *loop, int log_dir_fd, struct logs **out)
 	return 0;
 }
 
-static void slow_remove(struct log_pipe *p)
-{
-	struct log_pipe **at = &p->logs->slow;
-
-	while (*at && *at != p)
-		at = &(*at)->next_slow;
-	if (*at)
-		*at = p->next_slow;
-	p->slow = false;
-}
-
 static void pipe_free(struct log_pipe *p)
 {
-	slow_remove(p);
-	loop_remove(p->logs->loop, &p->source);
+	chain_remove(&p->in_pipes);
+	loop_timer_off(p->logs->loop, &p->again);
+	loop_unwatch(p->logs->loop, &p->source);
 	fd_close(&p->source.fd);
 	free(p);
 }
 
 void logs_free(struct logs *logs)
 {
+	struct log_pipe *p;
+
 	if (!logs)
 		return;
-	while (logs->pipes) {
-		struct log_pipe *p = logs->pipes;
-
-		logs->pipes = p->next;
-		pipe_free(p);
-	}
+	chain_each(p, &logs->pipes, in_pipes) pipe_free(p);
 	log_totals_free(logs->totals);
 	free(logs);
 }
@@ -111,11 +100,12 @@ int logs_dir_fd(const struct logs *logs)
 	return logs->dir_fd;
 }
 
-bool logs_is_live(const struct logs *logs, const char *instance)
+bool logs_is_live(const void *self, const char *instance)
 {
-	for (const struct log_pipe *p = logs->pipes; p; p = p->next)
-		if (strcmp(p->instance, instance) == 0)
-			return true;
+	const struct logs *logs = self;
+	const struct log_pipe *p;
+
+	chain_each(p, &logs->pipes, in_pipes) if (strcmp(p->instance, instance) == 0) return true;
 	return false;
 }
 
@@ -263,63 +253,39 @@ static void hear(struct log_pipe *p, const char *bytes, size_t size)
 	}
 }
 
-/* It is heard again later. */
+/* It is heard again later; without memory for a timer it is heard now, at a cost. */
 static void wait_until(struct log_pipe *p, uint64_t due_ns)
 {
-	loop_remove(p->logs->loop, &p->source);
-	p->waiting = true;
-	p->due_ns = due_ns;
-	if (p->slow)
+	if (loop_timer_at(p->logs->loop, &p->again, due_ns) < 0)
 		return;
-	p->slow = true;
-	p->next_slow = p->logs->slow;
-	p->logs->slow = p;
+	loop_unwatch(p->logs->loop, &p->source);
+	p->waiting = true;
 }
 
-/* A slow one whose time has come. */
-static void look_again(struct log_pipe *p, uint64_t now_ns)
+/* The time of one that waits or drops has come. */
+static void on_again(struct timer *t)
 {
+	struct log_pipe *p = container_of(t, struct log_pipe, again);
+	uint64_t now_ns = clock_mono_ns();
+
 	if (p->pace.dropping && !p->pace.mid_line && log_pace_may_resume(&p->pace, now_ns))
 		resume(p);
-	p->due_ns = now_ns + LOG_PACE_NS;
-	if (p->waiting && loop_add(p->logs->loop, &p->source, EPOLLIN) == 0)
+	if (p->waiting && loop_watch(p->logs->loop, &p->source, EPOLLIN) == 0)
 		p->waiting = false; /* without memory it is tried again */
-	if (!p->waiting && !p->pace.dropping)
-		slow_remove(p);
-}
-
-int logs_turn(struct logs *logs)
-{
-	uint64_t now_ns, next_ns = UINT64_MAX;
-
-	if (!logs->slow)
-		return -1;
-	now_ns = clock_mono_ns();
-	for (struct log_pipe *p = logs->slow, *next; p; p = next) {
-		next = p->next_slow;
-		if (p->due_ns <= now_ns)
-			look_again(p, now_ns);
-		if (p->slow && p->due_ns < next_ns)
-			next_ns = p->due_ns;
-	}
-	return next_ns == UINT64_MAX ? -1 : (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+	if (p->waiting || p->pace.dropping)
+		(void)loop_timer_at(p->logs->loop, &p->again, now_ns + LOG_PACE_NS);
 }
 
 static void pipe_ended(struct log_pipe *p)
 {
-	struct log_pipe **at = &p->logs->pipes;
-
 	if (p->used > 0)
 		take_bytes(p, "\n", 1);
 	if (p->pace.dropped_bytes > 0)
 		resume(p);
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
 	pipe_free(p);
 }
 
-static void on_pipe(struct loop_source *source, uint32_t events)
+static void on_pipe(struct watch *source, uint32_t events)
 {
 	struct log_pipe *p = container_of(source, struct log_pipe, source);
 	uint64_t begun_ns = clock_thread_ns(), work_ns, due_ns;
@@ -352,21 +318,22 @@ int logs_add_pipe(struct logs *logs, const char *service, const char *instance, 
 	p->logs = logs;
 	p->total = log_totals_of(logs->totals, service);
 	log_pace_init(&p->pace);
-	p->source = (struct loop_source){.fd = pipe_fd, .ready = on_pipe};
+	chain_init(&p->in_pipes);
+	p->again = (struct timer){.on_due = on_again, .name = "logs on_again"};
+	p->source = (struct watch){.fd = pipe_fd, .on_ready = on_pipe, .name = "logs on_pipe"};
 	r = text_copy(p->service, sizeof(p->service), service);
 	if (r == 0)
 		r = text_copy(p->instance, sizeof(p->instance), instance);
 	if (r == 0 && (flags < 0 || fcntl(pipe_fd, F_SETFL, flags | O_NONBLOCK) < 0))
 		r = -errno;
 	if (r == 0)
-		r = loop_add(logs->loop, &p->source, EPOLLIN);
+		r = loop_watch(logs->loop, &p->source, EPOLLIN);
 	if (r < 0) {
 		pipe_free(p);
 		return r;
 	}
-	p->next = logs->pipes;
-	logs->pipes = p;
-	log_prune(logs, service);
+	chain_add_first(&logs->pipes, &p->in_pipes);
+	log_prune(logs->dir_fd, service, logs_is_live, logs);
 	return 0;
 }
 

@@ -31,12 +31,10 @@ void logs_free(struct logs *logs);
 int logs_dir_fd(const struct logs *logs);
 /* Takes pipe_fd. 0 or -errno. */
 int logs_add_pipe(struct logs *logs, const char *service, const char *instance, int pipe_fd);
-/* Looks at pipes that were too fast. In how many ms it must be called again; -1: need not. */
-int logs_turn(struct logs *logs);
 /* What each service wrote. */
 struct log_totals;
 const struct log_totals *logs_totals(const struct logs *logs);
-bool logs_is_live(const struct logs *logs, const char *instance);
+bool logs_is_live(const void *logs, const char *instance); /* logs: struct logs */
 /* Which lines somebody wants, and how. */
 struct log_wish {
 	const char *instance; /* NULL = all of the service */
@@ -66,8 +64,9 @@ int log_line_format(struct buffer *out, const char *instance, const char *line, 
 /* Appends whole lines, and turns the file over when it is full. 0 or -errno. */
 int log_append(int log_dir_fd, const char *service, const char *instance, const char *lines,
 	       size_t size);
-/* Removes the files of all but the newest dead instances. */
-void log_prune(struct logs *logs, const char *service);
+/* Removes the files of all but the newest instances of those that are not live. */
+void log_prune(int log_dir_fd, const char *service,
+	       bool (*is_live)(const void *self, const char *instance), const void *self);
 /* log_tail.c: the last lines that are wanted, oldest first, formatted. 0, -ENOENT, -errno. */
 int log_tail(int log_dir_fd, const char *service, const struct log_wish *wish, size_t lines_max,
 	     struct buffer *out);

@@ -14,61 +14,58 @@
 #include "runtime/api/control.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/images.h"
-#include "runtime/api/link.h"
 #include "runtime/api/logs.h"
-#include "runtime/api/loop.h"
+#include "runtime/api/routes.h"
 #include "runtime/api/server.h"
 #include "runtime/api/services.h"
 #include "runtime/api/state.h"
 #include "runtime/api/watch.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/confine.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/loop.h"
 #include "runtime/base/rehearse.h"
 
 FILTER_EMBED(policy, "runtime/api/seccomp.policy");
 
-#define TICK_MS 1000
+#define TICK_NS NS_PER_SEC
 
-/* A sanitizer's run-time makes calls of its own at any moment: such builds are for tests. */
-#ifdef __SANITIZE_ADDRESS__
-#define CONFINED false
-#else
-#define CONFINED true
-#endif
-
-void api_forget(struct api *api, struct request *rq)
+/* The client of this request is gone. */
+static void forget(struct api *api, struct request *rq)
 {
 	calls_forget(api, rq);
-	watch_forget(api->watch, rq);
+	events_watch_forget(api->watch, rq);
 	logs_forget(api->logs, rq);
 }
 
 /* Behind every event. Calls first: what they answer is to be sent in the same turn. */
-static int after_event(void *ctx)
+static void after_event(void *self)
 {
-	struct api *api = ctx;
+	struct api *api = self;
 	uint64_t now_ns = clock_mono_ns();
 	bool waiting = calls_expire(api, now_ns);
 	unsigned int open = server_turn(api->server, now_ns);
-	int logs_ms = logs_turn(api->logs);
 
-	if ((waiting || open) && (logs_ms < 0 || logs_ms > TICK_MS))
-		return TICK_MS;
-	return logs_ms;
+	if (waiting || open)
+		(void)loop_timer_by(api->loop, &api->tick, now_ns + TICK_NS);
 }
 
-static int confine(void)
+/* What has waited too long is found behind every event, as this one is. */
+static void on_tick(struct timer *t)
 {
-	char err[256] = "";
-	int r = 0;
+	(void)t;
+}
 
-	if (CONFINED)
-		r = filter_apply(policy_start, (size_t)(policy_end - policy_start), err,
-				 sizeof(err));
+static int confine_here(void)
+{
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
+	int r = confine(policy_start, policy_end, &fault);
+
 	if (r < 0)
-		log_error("event=not_confined err=\"%s: %s\"", strerror(-r), err);
+		log_error("event=not_confined err=\"%s\"", fault_text(&fault, text));
 	return r;
 }
 
@@ -91,7 +88,7 @@ static int open_modules(struct api *api, int log_dir_fd)
 	if (r == 0)
 		r = calls_new(&api->calls);
 	if (r == 0)
-		r = watch_new(&api->watch);
+		r = events_watch_new(&api->watch);
 	if (r == 0)
 		r = logs_new(api->loop, log_dir_fd, &api->logs);
 	if (r == 0)
@@ -101,16 +98,46 @@ static int open_modules(struct api *api, int log_dir_fd)
 
 static void close_all(struct api *api)
 {
+	if (api->loop)
+		loop_timer_off(api->loop, &api->tick);
 	server_free(api->server); /* it still tells the others which requests are gone */
-	wire_link_free(api->ledger);
-	wire_link_free(api->control);
+	wire_link_close(&api->ledger);
+	wire_link_close(&api->control);
 	gateway_files_free(api->gateways);
 	logs_free(api->logs);
-	watch_free(api->watch);
+	events_watch_free(api->watch);
 	calls_free(api->calls);
 	services_free(api->services);
 	images_free(api->images);
 	loop_free(api->loop);
+}
+
+static int open_channels(struct api *api, struct wire_message *m, int spool_dir_fd)
+{
+	const struct server_options options = {.api = api,
+					       .loop = api->loop,
+					       .spool_dir_fd = spool_dir_fd,
+					       .upload_bytes_max = api->config.upload_bytes_max,
+					       .route_find = route_find,
+					       .forget = forget};
+	int r = control_open(api);
+
+	if (r == 0)
+		r = ledger_open(api, keep_fd(&m->fds[CONFIG_LEDGER]));
+	if (r == 0)
+		r = server_new(&options, keep_fd(&m->fds[CONFIG_LISTENER]), &api->server);
+	if (r == 0)
+		r = wire_link_send(&api->control, WIRE_API_READY, NULL, 0, NULL, 0);
+	return r;
+}
+
+static int run(struct api *api)
+{
+	api->tick = (struct timer){.on_due = on_tick, .name = "api on_tick"};
+	change_resend_all(api);
+	after_event(api);
+	loop_behind(api->loop, after_event, api);
+	return loop_run(api->loop);
 }
 
 static int serve(struct api *api, struct wire_message *m)
@@ -123,18 +150,9 @@ static int serve(struct api *api, struct wire_message *m)
 	if (r == 0)
 		r = open_stores(api);
 	if (r == 0)
-		r = control_open(api);
+		r = open_channels(api, m, spool_dir_fd);
 	if (r == 0)
-		r = ledger_open(api, keep_fd(&m->fds[CONFIG_LEDGER]));
-	if (r == 0)
-		r = server_new(api, keep_fd(&m->fds[CONFIG_LISTENER]), spool_dir_fd,
-			       api->config.upload_bytes_max, &api->server);
-	if (r == 0)
-		r = wire_link_send(api->control, WIRE_API_READY, NULL, 0, -1);
-	if (r == 0) {
-		change_resend_all(api);
-		r = loop_run(api->loop, after_event, api);
-	}
+		r = run(api);
 	close_all(api);
 	return r;
 }
@@ -143,17 +161,16 @@ int main(int argc, char **argv)
 {
 	struct wire_message m = {0};
 	struct api api = {0};
-	const char *wanted = getenv("EBB_LOG"), *rehearsal = rehearse_wanted(argc, argv);
-	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
+	const char *rehearsal = rehearse_wanted(argc, argv);
 	int r;
 
-	log_init("ebb-api", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	log_init_named("ebb-api");
 	if (rehearsal)
-		return confine() < 0 || rehearse(rehearsal) < 0 ? 1 : 0;
+		return confine_here() < 0 || rehearse(rehearsal) < 0 ? 1 : 0;
 	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN);
-	r = confine();
-	if (r == 0)
+	r = confine_here();
+	if (r >= 0)
 		r = control_read_config(&api, &m);
 	if (r == 0) {
 		api.state_dir_fd = m.fds[CONFIG_STATE_DIR];

@@ -61,7 +61,7 @@ void get_readyz(struct request *rq)
 {
 	if (!rq->api->ready)
 		problem_reply(rq, 503, "wait", "ebb is starting: services are being taken up");
-	else if (!rq->api->ledger)
+	else if (!wire_link_is_open(&rq->api->ledger))
 		problem_reply(rq, 503, "wait; see the log of ebbd", "the ledger is away");
 	else
 		reply_ok(rq);
@@ -151,7 +151,7 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	write_used(&o, api, answer);
 	json_out_array(&o, "conditions");
 	write_condition(&o, "Ready", api->ready);
-	write_condition(&o, "Billing", api->ledger != NULL);
+	write_condition(&o, "Billing", wire_link_is_open(&api->ledger));
 	json_out_end_array(&o);
 	json_out_end_object(&o);
 	reply_json(rq, 200, NULL, &o);

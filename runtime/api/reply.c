@@ -46,7 +46,7 @@ static void check(struct conn *c, int r)
 {
 	if (r < 0)
 		c->doomed = true;
-	server_todo(c->server, c);
+	conn_todo(c);
 }
 
 static int put_head(struct conn *c, int status, const char *type, const char *extra,
@@ -142,5 +142,5 @@ void stream_abort(struct request *rq)
 	struct conn *c = conn_of(rq);
 
 	c->doomed = true;
-	server_todo(c->server, c);
+	conn_todo(c);
 }

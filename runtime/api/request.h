@@ -3,8 +3,8 @@
  * One HTTP request as a handler sees it, and its answer.
  *
  * A handler answers once, now or later, with exactly one of reply_*, problem_* (problem.h) or
- * stream_begin. Until then the request stays valid, unless its client goes away: api_forget tells
- * every module that keeps one.
+ * stream_begin. Until then the request stays valid, unless its client goes away: forget (server.h)
+ * tells every module that keeps one.
  */
 #ifndef EBB_API_REQUEST_H
 #define EBB_API_REQUEST_H

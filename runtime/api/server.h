@@ -6,11 +6,24 @@
 #include <stdint.h>
 
 struct api;
+struct loop;
+struct request;
+struct route;
 struct server;
 
-/* Takes listener_fd. spool_dir_fd is borrowed: large bodies go there. 0 or -errno. */
-int server_new(struct api *api, int listener_fd, int spool_dir_fd, uint64_t upload_bytes_max,
-	       struct server **out);
+struct server_options {
+	struct api *api;
+	struct loop *loop;
+	int spool_dir_fd; /* borrowed: large bodies go there */
+	uint64_t upload_bytes_max;
+	/* Whose request it is; NULL after having answered. */
+	const struct route *(*route_find)(struct request *rq);
+	/* The client of this request is gone: nobody may answer it any more. */
+	void (*forget)(struct api *api, struct request *rq);
+};
+
+/* Takes listener_fd. 0 or -errno. */
+int server_new(const struct server_options *options, int listener_fd, struct server **out);
 void server_free(struct server *server);
 /* Call behind every event: sends and reads where that has become possible, and ends finished
  * connections. Returns how many are open. */

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/api/change.h"
+#include "runtime/api/calls.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
 #include "runtime/api/known.h"
+#include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/service_record.h"
 #include "runtime/api/services.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -117,7 +119,7 @@ static struct wire_service_put *record_of(struct api *api, const struct job *job
 	if (!image || image->removing)
 		return NULL;
 	*cause = "its settings do not fit its image";
-	put = change_record(job->name, &rev, image, &errors);
+	put = service_record(job->name, &rev, image, &errors);
 	if (!put || errors.count > 0) {
 		free(put);
 		return NULL;

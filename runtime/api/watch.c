@@ -28,16 +28,16 @@ struct watcher {
 	struct event_filter filter;
 };
 
-struct watch {
+struct events_watch {
 	uint64_t next_rev; /* the number of the event to come */
 	size_t count;
 	struct wire_event ring[EVENTS_KEPT];
 	struct watcher watchers[WATCHERS_MAX];
 };
 
-int watch_new(struct watch **out)
+int events_watch_new(struct events_watch **out)
 {
-	struct watch *watch = calloc(1, sizeof(*watch));
+	struct events_watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
@@ -48,7 +48,7 @@ int watch_new(struct watch **out)
 	return 0;
 }
 
-void watch_free(struct watch *watch)
+void events_watch_free(struct events_watch *watch)
 {
 	free(watch);
 }
@@ -91,7 +91,7 @@ static void send_event(const struct watcher *w, const struct wire_event *e, uint
 	json_out_fini(&o);
 }
 
-void watch_add(struct watch *watch, const struct wire_event *event)
+void events_watch_add(struct events_watch *watch, const struct wire_event *event)
 {
 	uint64_t rev = watch->next_rev++;
 
@@ -103,7 +103,7 @@ void watch_add(struct watch *watch, const struct wire_event *event)
 			send_event(&watch->watchers[i], event, rev);
 }
 
-void watch_forget(struct watch *watch, const struct request *rq)
+void events_watch_forget(struct events_watch *watch, const struct request *rq)
 {
 	for (size_t i = 0; i < WATCHERS_MAX; i++)
 		if (watch->watchers[i].rq == rq)
@@ -114,7 +114,7 @@ void watch_forget(struct watch *watch, const struct request *rq)
  * answered. fallback: when neither is given. */
 static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 {
-	const struct watch *watch = rq->api->watch;
+	const struct events_watch *watch = rq->api->watch;
 	const struct http_header *last = http_find(&rq->head, "last-event-id");
 	char text[24] = "";
 	uint64_t since;
@@ -147,7 +147,7 @@ static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 /* A name may be of what is gone: its events are still there. False after having answered. */
 static bool of_known(struct request *rq, const struct event_filter *filter)
 {
-	const struct watch *watch = rq->api->watch;
+	const struct events_watch *watch = rq->api->watch;
 	struct event_filter any_kind = *filter;
 
 	any_kind.kind = WIRE_EVENT_KIND_COUNT;
@@ -162,7 +162,7 @@ static bool of_known(struct request *rq, const struct event_filter *filter)
 
 void get_events(struct request *rq)
 {
-	const struct watch *watch = rq->api->watch;
+	const struct events_watch *watch = rq->api->watch;
 	struct event_filter filter;
 	struct json_out o;
 	uint64_t rev;
@@ -183,7 +183,7 @@ void get_events(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
-static struct watcher *free_place(struct watch *watch)
+static struct watcher *free_place(struct events_watch *watch)
 {
 	for (size_t i = 0; i < WATCHERS_MAX; i++)
 		if (!watch->watchers[i].rq)
@@ -193,7 +193,7 @@ static struct watcher *free_place(struct watch *watch)
 
 void get_watch(struct request *rq)
 {
-	struct watch *watch = rq->api->watch;
+	struct events_watch *watch = rq->api->watch;
 	struct watcher *w = free_place(watch);
 	struct event_filter filter;
 	uint64_t rev;

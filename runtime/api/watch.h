@@ -8,12 +8,12 @@
 #define EBB_API_WATCH_H
 
 struct request;
-struct watch;
+struct events_watch;
 struct wire_event;
 
-int watch_new(struct watch **out); /* 0 or -ENOMEM */
-void watch_free(struct watch *watch);
-void watch_add(struct watch *watch, const struct wire_event *event);
-void watch_forget(struct watch *watch, const struct request *rq);
+int events_watch_new(struct events_watch **out); /* 0 or -ENOMEM */
+void events_watch_free(struct events_watch *watch);
+void events_watch_add(struct events_watch *watch, const struct wire_event *event);
+void events_watch_forget(struct events_watch *watch, const struct request *rq);
 
 #endif

@@ -10,11 +10,6 @@
 #include "runtime/cli/spec.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Of ebb-api's main.c; no request is under way here. */
-void api_forget(struct api *api, struct request *rq)
-{
-}
-
 static bool read_settings(const char *text, size_t size, struct service_spec *out)
 {
 	static struct problem_list errors, warnings;

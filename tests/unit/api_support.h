@@ -14,12 +14,6 @@
 #include "runtime/api/api.h"
 #include "runtime/base/json.h"
 
-void api_forget(struct api *api, struct request *rq)
-{
-	(void)api;
-	(void)rq;
-}
-
 static inline struct json *parse(const char *text)
 {
 	struct json *v = NULL;
