@@ -108,9 +108,9 @@ static int hear_retire(struct ipc *ipc, struct guest *g, const struct message *m
 		return 0;
 	g->retired = true;
 	make_printable(record.text, sizeof(record.text), m->text);
-	return wire_send(ipc->control_fd, WIRE_IPC_RETIRE, &record, sizeof(record), NULL, 0) < 0
-		       ? (ipc->ended = true, 0)
-		       : 0;
+	/* What cannot be sent ends the link, and us with it. */
+	(void)wire_link_send(&ipc->control, WIRE_IPC_RETIRE, &record, sizeof(record), NULL, 0);
+	return 0;
 }
 
 static int (*const actions[])(struct ipc *ipc, struct guest *g, const struct message *m, char *err,

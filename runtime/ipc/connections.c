@@ -33,51 +33,59 @@ static void forget_unfinished(struct ipc *ipc, struct connection *c)
 {
 	if (!c->unfinished)
 		return;
+	must(ipc->unfinished_bytes >= c->capacity);
 	ipc->unfinished_bytes -= c->capacity;
-	ipc->unfinished_count--;
+	chain_remove(&c->in_unfinished);
 	free(c->unfinished);
 	c->unfinished = NULL;
 	c->used = c->capacity = 0;
 }
 
+static void on_ready(struct watch *w, uint32_t events)
+{
+	struct connection *c = container_of(w, struct connection, watch);
+	struct ipc *ipc = c->ipc;
+	struct guest *g = ipc->guests[c->slot];
+	uint64_t begun_ns = guest_begin(ipc, g);
+
+	(void)connection_read(ipc, c);
+	guest_end(ipc, g, begun_ns);
+}
+
 void connection_open(struct ipc *ipc, struct guest *g, int fd)
 {
 	struct connection *c = NULL;
-	struct epoll_event event = {.events = EPOLLIN};
 
-	if (ipc->free_count > 0 && g->count < CONNECTIONS_PER_INSTANCE)
+	if (ipc->connection_count < CONNECTIONS_MAX && g->count < CONNECTIONS_PER_INSTANCE)
 		c = calloc(1, sizeof(*c));
 	if (!c) {
 		fd_close(&fd);
 		guest_refused(ipc, g, "too many connections");
 		return;
 	}
-	c->fd = fd;
+	c->ipc = ipc;
+	c->watch = (struct watch){.fd = fd, .on_ready = on_ready, .name = "connection on_ready"};
 	c->slot = g->slot;
-	c->index = ipc->free_connections[--ipc->free_count];
-	c->next = g->connections;
-	g->connections = c->index + 1;
+	chain_init(&c->in_guest);
+	chain_init(&c->in_unfinished);
+	chain_add_first(&g->connections, &c->in_guest);
 	g->count++;
-	ipc->connections[c->index] = c;
-	event.data.u64 = source_key(SOURCE_CONNECTION, ipc->lives[c->index], c->index);
-	if (epoll_ctl(ipc->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+	ipc->connection_count++;
+	if (loop_watch(ipc->loop, &c->watch, EPOLLIN) < 0)
 		connection_close(ipc, c);
 }
 
 void connection_close(struct ipc *ipc, struct connection *c)
 {
 	struct guest *g = ipc->guests[c->slot];
-	uint32_t *link = &g->connections;
 
-	while (*link != c->index + 1)
-		link = &ipc->connections[*link - 1]->next;
-	*link = c->next;
+	must(g->count > 0 && ipc->connection_count > 0);
+	chain_remove(&c->in_guest);
 	g->count--;
+	ipc->connection_count--;
 	forget_unfinished(ipc, c);
-	fd_close(&c->fd);
-	ipc->lives[c->index]++;
-	ipc->connections[c->index] = NULL;
-	ipc->free_connections[ipc->free_count++] = c->index;
+	loop_unwatch(ipc->loop, &c->watch);
+	fd_close(&c->watch.fd);
 	free(c);
 }
 
@@ -104,7 +112,7 @@ static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes
 		if (!room)
 			return "out of memory";
 		if (!c->unfinished) {
-			ipc->unfinished_count++;
+			chain_add_last(&ipc->unfinished, &c->in_unfinished);
 			c->begun_ns = clock_mono_ns();
 		}
 		ipc->unfinished_bytes += capacity - c->capacity;
@@ -157,7 +165,7 @@ bool connection_read(struct ipc *ipc, struct connection *c)
 {
 	char err[256] = "it is not a message";
 	const char *why;
-	ssize_t n = recv(c->fd, ipc->bytes, sizeof(ipc->bytes), MSG_DONTWAIT);
+	ssize_t n = recv(c->watch.fd, ipc->bytes, sizeof(ipc->bytes), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -166,20 +174,25 @@ bool connection_read(struct ipc *ipc, struct connection *c)
 			connection_refuse(ipc, c, "a message without its end");
 		else
 			connection_close(ipc, c);
-		return true;
+		return false;
 	}
 	why = feed(ipc, c, ipc->bytes, (size_t)n, err, sizeof(err));
 	if (why)
 		connection_refuse(ipc, c, why);
-	return true;
+	return !why;
 }
 
-void connections_expire(struct ipc *ipc, uint64_t now_ns)
+uint64_t connections_expire(struct ipc *ipc, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < CONNECTIONS_MAX && ipc->unfinished_count > 0; i++) {
-		struct connection *c = ipc->connections[i];
+	struct chain *first;
 
-		if (c && c->used > 0 && now_ns > c->begun_ns + MESSAGE_TIME_MS * NS_PER_MS)
-			connection_refuse(ipc, c, "a message that took more than 10 s");
+	while ((first = chain_first(&ipc->unfinished))) {
+		struct connection *c = container_of(first, struct connection, in_unfinished);
+		uint64_t due_ns = c->begun_ns + MESSAGE_TIME_MS * NS_PER_MS;
+
+		if (now_ns <= due_ns)
+			return due_ns + 1;
+		connection_refuse(ipc, c, "a message that took more than 10 s");
 	}
+	return UINT64_MAX;
 }

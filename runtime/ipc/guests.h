@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "runtime/base/allowance.h"
+#include "runtime/base/chain.h"
+#include "runtime/base/loop.h"
 #include "runtime/ipc/holds.h"
 #include "runtime/wire/board.h"
-#include "runtime/wire/channel.h"
+#include "runtime/wire/link.h"
 
 #define CONNECTIONS_MAX          4096u
 #define CONNECTIONS_PER_INSTANCE 16u
@@ -30,71 +32,68 @@
 
 /* One program's connection. */
 struct connection {
-	int fd;
-	uint32_t slot, index;
-	uint32_t next;    /* of its instance: 1 + index */
+	struct ipc *ipc;
+	struct watch watch; /* owns the descriptor */
+	uint32_t slot;
+	struct chain in_guest;
 	char *unfinished; /* owned: of a message whose end has not come */
 	size_t used, capacity;
 	uint64_t begun_ns; /* when its first byte came */
+	struct chain in_unfinished;
 };
 
 struct guest {
+	struct ipc *ipc;
 	uint32_t slot, generation, max_duration_ms;
-	int listen_fd, freeze_fd, log_fd;
-	uint32_t connections, count; /* 1 + index of the first; how many */
+	struct watch listener; /* owns the descriptor */
+	int freeze_fd, log_fd;
+	struct chain connections;
+	uint32_t count; /* of them */
 	bool retired, paused;
 	struct allowance work;
-	uint64_t resume_ns; /* of a paused one */
-	struct guest *next_paused;
-	uint64_t said_ns; /* last line in our own log about it */
+	struct timer resume; /* of a paused one */
+	uint64_t said_ns;    /* last line in our own log about it */
 	char id[INSTANCE_ID_SIZE];
 };
 
 struct ipc {
-	int control_fd, epoll_fd, doorbell_fd;
+	struct loop *loop;
+	struct wire_link control;
+	int doorbell_fd;
 	int spare_fd; /* given up when there is no other, to tell the next one off */
-	uint32_t phase;
-	bool ended;
 	struct board *board;
 	struct holds *holds;
+	struct timer cut;        /* the first hold's deadline */
+	struct chain unfinished; /* connections in the middle of a message, oldest first */
+	struct timer expiry;     /* of the first of those */
 	size_t unfinished_bytes;
-	uint32_t unfinished_count;
-	struct guest *paused;
 	struct guest *guests[INSTANCES_MAX];
-	struct connection *connections[CONNECTIONS_MAX];
-	uint32_t lives[CONNECTIONS_MAX]; /* an event of an earlier one is told by this */
-	uint32_t free_connections[CONNECTIONS_MAX], free_count;
+	uint32_t connection_count;
 	char bytes[READ_BYTES];
-	struct wire_message message;
 };
-
-/* What an event is of: the upper half of epoll's data says what, the lower half which. */
-enum source { SOURCE_CONTROL, SOURCE_LISTENER, SOURCE_CONNECTION };
-static inline uint64_t source_key(enum source source, uint32_t life, uint32_t index)
-{
-	return (uint64_t)source << 60 | (uint64_t)(life & 0xfffffff) << 32 | index;
-}
 
 /* guests.c. Takes fds[3] of an IPC_UP. 0 or -errno. */
 int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds);
 /* Reads what is there still, then forgets it: its holds end. */
 void guest_down(struct ipc *ipc, struct guest *g);
 struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation);
-void guest_accept(struct ipc *ipc, struct guest *g);
-/* These stand around all work for one instance: the board says whose bytes are read, and the cost
- * is charged. end takes the value that begin returned. */
+
+/* work.c. These stand around all work for one instance: the board says whose bytes are read, the
+ * cost is charged, and an instance that cost too much is not heard for a while. end takes the value
+ * that begin returned. */
 uint64_t guest_begin(struct ipc *ipc, const struct guest *g);
 void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns);
-/* Hears those again whose pause is over. When the next one is; UINT64_MAX: none. */
-uint64_t guests_resume(struct ipc *ipc, uint64_t now_ns);
+void guest_on_resume(struct timer *resume);
 
 /* connections.c */
 void connection_open(struct ipc *ipc, struct guest *g, int fd); /* takes fd */
 void connection_close(struct ipc *ipc, struct connection *c);
-bool connection_read(struct ipc *ipc, struct connection *c); /* false: nothing was there */
+/* False when nothing more can be there: it was empty, or is closed and gone. */
+bool connection_read(struct ipc *ipc, struct connection *c);
 /* Closes, counts and says why; not more than a line a second. */
 void connection_refuse(struct ipc *ipc, struct connection *c, const char *why);
-void connections_expire(struct ipc *ipc, uint64_t now_ns); /* whose message takes too long */
+/* Refuses those whose message takes too long; when the next one does (UINT64_MAX: none). */
+uint64_t connections_expire(struct ipc *ipc, uint64_t now_ns);
 void guest_refused(struct ipc *ipc, struct guest *g, const char *why);
 
 /* actions.c: does what a message says. 0, or -errno with a sentence: it is refused. */

@@ -4,23 +4,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "runtime/base/container_of.h"
+#include "runtime/base/heap.h"
 #include "runtime/base/mem.h"
 
-/* Links and places are 1 + index; 0 = none. */
+/* Links are 1 + index; 0 = none. */
 struct hold {
+	struct heap_item due;
 	struct request_id id;
 	struct hold_terms terms;
 	uint32_t slot, generation;
 	uint32_t prev, next; /* of its instance, or next free */
-	uint32_t place;      /* in the heap */
 	uint32_t note;       /* on the board, or BOARD_NOTES_MAX: not shown */
 };
 
 struct holds {
 	struct board *board;
-	uint32_t free, heap_count;
+	uint32_t free;
+	struct heap due; /* earliest first */
 	uint32_t first[INSTANCES_MAX], counts[INSTANCES_MAX];
-	uint32_t heap[HOLDS_MAX]; /* of 1 + index, earliest first */
 	struct hold all[HOLDS_MAX];
 };
 
@@ -30,6 +32,10 @@ int holds_new(struct board *board, struct holds **out)
 
 	if (!h)
 		return -ENOMEM;
+	if (heap_reserve(&h->due, HOLDS_MAX) < 0) {
+		free(h);
+		return -ENOMEM;
+	}
 	h->board = board;
 	for (uint32_t i = 0; i < HOLDS_MAX; i++)
 		h->all[i].next = i + 1 < HOLDS_MAX ? i + 2 : 0;
@@ -40,64 +46,26 @@ int holds_new(struct board *board, struct holds **out)
 
 void holds_free(struct holds *h)
 {
+	if (h)
+		heap_fini(&h->due);
 	free(h);
 }
 
 static struct hold *at(struct holds *h, uint32_t link)
 {
+	must(link > 0 && link <= HOLDS_MAX);
 	return &h->all[link - 1];
 }
 
-/* ---- the heap ---- */
-
-static uint64_t due_at(struct holds *h, uint32_t place)
+static uint32_t link_of(const struct holds *h, const struct hold *hold)
 {
-	return at(h, h->heap[place - 1])->terms.due_ns;
+	return (uint32_t)(hold - h->all) + 1;
 }
 
-static void swap(struct holds *h, uint32_t a, uint32_t b)
+/* There is room for all of them. */
+static void set_due(struct holds *h, struct hold *hold)
 {
-	uint32_t link = h->heap[a - 1];
-
-	h->heap[a - 1] = h->heap[b - 1];
-	h->heap[b - 1] = link;
-	at(h, h->heap[a - 1])->place = a;
-	at(h, h->heap[b - 1])->place = b;
-}
-
-static void settle(struct holds *h, uint32_t place)
-{
-	while (place > 1 && due_at(h, place / 2) > due_at(h, place)) {
-		swap(h, place, place / 2);
-		place /= 2;
-	}
-	for (;;) {
-		uint32_t child = 2 * place;
-
-		if (child + 1 <= h->heap_count && due_at(h, child + 1) < due_at(h, child))
-			child++;
-		if (child > h->heap_count || due_at(h, child) >= due_at(h, place))
-			return;
-		swap(h, place, child);
-		place = child;
-	}
-}
-
-static void heap_add(struct holds *h, uint32_t link)
-{
-	h->heap[h->heap_count++] = link;
-	at(h, link)->place = h->heap_count;
-	settle(h, h->heap_count);
-}
-
-static void heap_remove(struct holds *h, uint32_t link)
-{
-	uint32_t place = at(h, link)->place;
-
-	swap(h, place, h->heap_count);
-	h->heap_count--;
-	if (place <= h->heap_count)
-		settle(h, place);
+	must(heap_put(&h->due, &hold->due, hold->terms.due_ns) == 0);
 }
 
 /* ---- what others may read ---- */
@@ -148,7 +116,7 @@ static void renew(struct holds *h, uint32_t link, const struct hold_terms *terms
 		hold->terms.due_ns = cap_ns;
 		hold->terms.until_ms -= over_ns / 1000000;
 	}
-	settle(h, hold->place);
+	set_due(h, hold);
 	write_note(h, hold);
 }
 
@@ -169,7 +137,7 @@ static void add(struct holds *h, uint32_t slot, uint32_t generation, struct requ
 		at(h, hold->next)->prev = link;
 	h->first[slot] = link;
 	h->counts[slot]++;
-	heap_add(h, link);
+	set_due(h, hold);
 	write_note(h, hold);
 }
 
@@ -195,7 +163,7 @@ static void drop(struct holds *h, uint32_t link)
 {
 	struct hold *hold = at(h, link);
 
-	heap_remove(h, link);
+	heap_remove(&h->due, &hold->due);
 	if (hold->prev)
 		at(h, hold->prev)->next = hold->next;
 	else
@@ -227,7 +195,7 @@ void holds_end_all(struct holds *h, uint32_t slot)
 
 uint64_t holds_next_due_ns(const struct holds *h)
 {
-	return h->heap_count ? h->all[h->heap[0] - 1].terms.due_ns : UINT64_MAX;
+	return heap_first_key(&h->due);
 }
 
 bool holds_cut_due(struct holds *h, uint64_t now_ns, struct hold_cut *out)
@@ -236,9 +204,9 @@ bool holds_cut_due(struct holds *h, uint64_t now_ns, struct hold_cut *out)
 
 	if (holds_next_due_ns(h) > now_ns)
 		return false;
-	hold = at(h, h->heap[0]);
+	hold = container_of(heap_first(&h->due), struct hold, due);
 	*out = (struct hold_cut){
 		.slot = hold->slot, .id = hold->id, .until_ms = hold->terms.until_ms};
-	drop(h, h->heap[0]);
+	drop(h, link_of(h, hold));
 	return true;
 }

@@ -5,17 +5,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/ipc/guests.h"
-
-#define EVENTS_AT_ONCE 64
-#define LOOK_AGAIN_MS  1000 /* while somebody is in the middle of a message */
 
 enum phase { PHASE_NEW = 1, PHASE_SERVING = 2 };
 
@@ -31,8 +26,8 @@ static int on_config(void *self, struct wire_message *m)
 	if (r < 0)
 		return r;
 	ipc->doorbell_fd = keep_fd(&m->fds[1]);
-	ipc->phase = PHASE_SERVING;
-	return wire_send(ipc->control_fd, WIRE_IPC_READY, NULL, 0, NULL, 0);
+	ipc->control.phase = PHASE_SERVING;
+	return wire_link_send(&ipc->control, WIRE_IPC_READY, NULL, 0, NULL, 0);
 }
 
 static int on_up(void *self, struct wire_message *m)
@@ -57,86 +52,52 @@ static const struct wire_rule rules[] = {
 	{WIRE_IPC_DOWN, sizeof(struct wire_ipc_down), PHASE_SERVING, 0, 0, on_down},
 };
 
-/* 0, or -errno: it cannot go on. The end of ebbd is not an error. */
-static int read_control(struct ipc *ipc)
+/* The end of ebbd is not an error. */
+static void on_lost(struct wire_link *link, int err)
 {
-	int r = wire_recv(ipc->control_fd, &ipc->message);
+	struct ipc *ipc = link->self;
 
-	if (r == 1)
-		return wire_dispatch(rules, ARRAY_LEN(rules), ipc->phase, ipc, &ipc->message);
-	if (r == 0)
-		ipc->ended = true;
-	return r == -EAGAIN || r == -EINTR ? 0 : r;
+	loop_stop(ipc->loop, err);
 }
 
-/* ---- the loop ---- */
+/* ---- deadlines ---- */
 
-static void on_event(struct ipc *ipc, uint64_t key)
+static void set_timer(struct ipc *ipc, struct timer *t, uint64_t due_ns)
 {
-	uint32_t index = (uint32_t)key, life = (uint32_t)(key >> 32) & 0xfffffff;
-	bool listener = key >> 60 == SOURCE_LISTENER;
-	struct connection *c = listener ? NULL : ipc->connections[index];
-	struct guest *g = NULL;
-	uint64_t begun_ns;
-
-	if (listener)
-		g = guest_get(ipc, index, life);
-	else if (c && (ipc->lives[index] & 0xfffffff) == life)
-		g = ipc->guests[c->slot];
-	if (!g || g->paused)
-		return;
-	begun_ns = guest_begin(ipc, g);
-	if (listener)
-		guest_accept(ipc, g);
-	else
-		(void)connection_read(ipc, c);
-	guest_end(ipc, g, begun_ns);
+	if (due_ns == UINT64_MAX)
+		loop_timer_off(ipc->loop, t);
+	else if (!timer_is_armed(t) || t->due_ns != due_ns)
+		(void)loop_timer_at(ipc->loop, t, due_ns);
 }
 
-static int timeout_ms(const struct ipc *ipc, uint64_t resume_ns)
+/* Behind every event: what it did may have moved both. */
+static void set_timers(void *self)
 {
-	uint64_t due_ns = ipc->holds ? holds_next_due_ns(ipc->holds) : UINT64_MAX;
-	uint64_t now_ns = clock_mono_ns(), ms = UINT64_MAX;
+	struct ipc *ipc = self;
+	uint64_t now_ns = loop_now_ns(ipc->loop);
 
-	due_ns = resume_ns < due_ns ? resume_ns : due_ns;
-	if (due_ns != UINT64_MAX)
-		ms = due_ns > now_ns ? (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
-	if (ipc->unfinished_count > 0 && ms > LOOK_AGAIN_MS)
-		ms = LOOK_AGAIN_MS;
-	if (ms == UINT64_MAX)
-		return -1;
-	return ms > 3600000 ? 3600000 : (int)ms;
+	set_timer(ipc, &ipc->cut, ipc->holds ? holds_next_due_ns(ipc->holds) : UINT64_MAX);
+	set_timer(ipc, &ipc->expiry, connections_expire(ipc, now_ns));
 }
 
-/* What ebbd says first: an instance that is gone must not be heard any more. */
-static int turn(struct ipc *ipc)
+static void on_cut(struct timer *t)
 {
-	struct epoll_event events[EVENTS_AT_ONCE];
-	uint64_t resume_ns = ipc->paused ? guests_resume(ipc, clock_mono_ns()) : UINT64_MAX;
-	int n = epoll_wait(ipc->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms(ipc, resume_ns));
-	uint64_t now_ns = clock_mono_ns();
-	int r = 0;
+	struct ipc *ipc = container_of(t, struct ipc, cut);
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < n && r == 0; i++)
-		if (events[i].data.u64 >> 60 == SOURCE_CONTROL)
-			r = read_control(ipc);
-	for (int i = 0; i < n && r == 0; i++)
-		if (events[i].data.u64 >> 60 != SOURCE_CONTROL)
-			on_event(ipc, events[i].data.u64);
-	if (r == 0 && ipc->holds)
-		guests_cut_due(ipc, now_ns);
-	connections_expire(ipc, now_ns);
-	return r;
+	guests_cut_due(ipc, loop_now_ns(ipc->loop));
 }
+
+static void on_expiry(struct timer *t)
+{
+	(void)t; /* set_timers does it, behind this event as behind every other */
+}
+
+/* ---- life cycle ---- */
 
 int ipc_run(struct ipc *ipc)
 {
-	int r = 0;
+	int r = loop_run(ipc->loop);
 
-	while (r == 0 && !ipc->ended)
-		r = turn(ipc);
 	if (r < 0)
 		log_error("event=ended err=%d what=\"%s\"", -r, strerror(-r));
 	return r;
@@ -144,29 +105,36 @@ int ipc_run(struct ipc *ipc)
 
 int ipc_new(int control_fd, struct ipc **out)
 {
-	struct epoll_event event = {.events = EPOLLIN};
 	struct ipc *ipc = calloc(1, sizeof(*ipc));
-	int r = 0;
+	int r;
 
 	if (!ipc)
 		return -ENOMEM;
-	ipc->control_fd = control_fd;
-	ipc->doorbell_fd = -1;
-	ipc->phase = PHASE_NEW;
-	while (ipc->free_count < CONNECTIONS_MAX) {
-		ipc->free_connections[ipc->free_count] = CONNECTIONS_MAX - 1 - ipc->free_count;
-		ipc->free_count++;
-	}
-	ipc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	ipc->spare_fd = ipc->epoll_fd < 0 ? -1 : fcntl(ipc->epoll_fd, F_DUPFD_CLOEXEC, 0);
-	event.data.u64 = source_key(SOURCE_CONTROL, 0, 0);
-	if (ipc->spare_fd < 0 || epoll_ctl(ipc->epoll_fd, EPOLL_CTL_ADD, control_fd, &event) < 0)
+	ipc->doorbell_fd = ipc->spare_fd = -1;
+	ipc->cut = (struct timer){.on_due = on_cut, .name = "ipc on_cut"};
+	ipc->expiry = (struct timer){.on_due = on_expiry, .name = "ipc on_expiry"};
+	chain_init(&ipc->unfinished);
+	ipc->control = (struct wire_link){.name = "ebbd",
+					  .rules = rules,
+					  .rule_count = ARRAY_LEN(rules),
+					  .phase = PHASE_NEW,
+					  .self = ipc,
+					  .lost = on_lost,
+					  .burst = 1,
+					  .first = true, /* who is gone is not heard any more */
+					  .ends_on_failure = true};
+	r = loop_new(&ipc->loop);
+	if (r == 0)
+		r = wire_link_open(&ipc->control, ipc->loop, control_fd);
+	if (r == 0 && (ipc->spare_fd = fcntl(control_fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		r = -errno;
-	if (r < 0)
+	if (r < 0) {
 		ipc_free(ipc);
-	else
-		*out = ipc;
-	return r;
+		return r;
+	}
+	loop_behind(ipc->loop, set_timers, ipc);
+	*out = ipc;
+	return 0;
 }
 
 void ipc_free(struct ipc *ipc)
@@ -180,7 +148,7 @@ void ipc_free(struct ipc *ipc)
 	board_close(ipc->board);
 	fd_close(&ipc->doorbell_fd);
 	fd_close(&ipc->spare_fd);
-	fd_close(&ipc->epoll_fd);
-	fd_close(&ipc->control_fd);
+	wire_link_close(&ipc->control);
+	loop_free(ipc->loop);
 	free(ipc);
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What hearing an instance costs: charged to it, and who cost too much is not heard for a while. */
+#include <sys/epoll.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/ipc/guests.h"
+
+uint64_t guest_begin(struct ipc *ipc, const struct guest *g)
+{
+	atomic_store(board_hearing(ipc->board), (uint64_t)g->generation << 32 | (g->slot + 1));
+	return clock_thread_ns();
+}
+
+/* Without memory for a timer it is heard on: it pays by its debt, which only grows. */
+static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t now_ns)
+{
+	uint64_t wait_ns = allowance_wait_ns(&g->work);
+	struct connection *c;
+
+	wait_ns = wait_ns > PAUSE_NS ? wait_ns : PAUSE_NS;
+	if (loop_timer_at(ipc->loop, &g->resume, now_ns + wait_ns) < 0)
+		return;
+	loop_unwatch(ipc->loop, &g->listener);
+	chain_each(c, &g->connections, in_guest) loop_unwatch(ipc->loop, &c->watch);
+	g->paused = true;
+	atomic_fetch_add(&board_tally(ipc->board, g->slot)->paused, 1);
+}
+
+void guest_on_resume(struct timer *resume)
+{
+	struct guest *g = container_of(resume, struct guest, resume);
+	struct connection *c;
+
+	g->paused = false;
+	(void)loop_watch(g->ipc->loop, &g->listener, EPOLLIN);
+	chain_each(c, &g->connections, in_guest)(void) loop_watch(g->ipc->loop, &c->watch, EPOLLIN);
+}
+
+void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns)
+{
+	uint64_t work_ns = clock_thread_ns() - begun_ns, now_ns = clock_mono_ns();
+
+	atomic_store(board_hearing(ipc->board), 0);
+	atomic_fetch_add(&board_tally(ipc->board, g->slot)->work_ns, work_ns);
+	if (!allowance_take(&g->work, work_ns, now_ns) && !g->paused)
+		pause_guest(ipc, g, now_ns);
+}
