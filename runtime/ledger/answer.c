@@ -34,12 +34,11 @@ void answer_verify(struct answer *a, struct db *db, uint64_t cookie)
 }
 
 /* 0 = sent, 1 = the socket is full, -errno. */
-static int answer_send(struct answer *a, int api_fd, uint32_t type, const void *record, size_t size)
+static int answer_send(int api_fd, uint32_t type, const void *record, size_t size)
 {
 	int err = wire_send(api_fd, type, record, size, NULL, 0);
 
-	a->blocked = err == -EAGAIN;
-	return a->blocked ? 1 : err;
+	return err == -EAGAIN ? 1 : err;
 }
 
 /* Computes the next bucket. */
@@ -75,7 +74,7 @@ static int send_row(struct answer *a, int api_fd)
 	int err;
 
 	memcpy(record.service, row->service, sizeof(record.service));
-	err = answer_send(a, api_fd, WIRE_USAGE_ROW, &record, sizeof(record));
+	err = answer_send(api_fd, WIRE_USAGE_ROW, &record, sizeof(record));
 	if (err == 0)
 		a->sent++;
 	return err;
@@ -90,7 +89,7 @@ static int send_last_row(struct answer *a, int api_fd)
 		.last = 1,
 		.err = a->err,
 	};
-	int err = answer_send(a, api_fd, WIRE_USAGE_ROW, &record, sizeof(record));
+	int err = answer_send(api_fd, WIRE_USAGE_ROW, &record, sizeof(record));
 
 	if (err == 0)
 		answer_fini(a);
@@ -125,7 +124,7 @@ static int send_verdict(struct answer *a, struct db *db, int api_fd)
 	/* A text that does not fit is cut: it is for people. */
 	(void)text_format(record.text, sizeof(record.text), "%s",
 			  a->err ? db->why : a->verify.text);
-	err = answer_send(a, api_fd, WIRE_LEDGER_VERDICT, &record, sizeof(record));
+	err = answer_send(api_fd, WIRE_LEDGER_VERDICT, &record, sizeof(record));
 	if (err == 0)
 		answer_fini(a);
 	return err;

@@ -28,7 +28,6 @@ struct answer {
 	int err;
 	/* audit */
 	struct verify verify;
-	bool blocked; /* the socket was full: wait until it is not */
 };
 
 void answer_fini(struct answer *a);

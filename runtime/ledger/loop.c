@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
@@ -17,7 +16,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/ledger/answer.h"
 #include "runtime/ledger/append.h"
-#include "runtime/wire/channel.h"
+#include "runtime/wire/link.h"
 
 /* Rows at the end of the chain that are recomputed before the ledger says it is ready. */
 #define TAIL_ROWS 1000u
@@ -25,8 +24,12 @@
 enum { PHASE_NEW = 1, PHASE_SERVING = 2 };
 
 struct ledger {
-	uint32_t phase;
-	int control_fd, api_fd, dir_fd, timer_fd;
+	struct loop *loop;
+	struct wire_link control;
+	struct timer batch; /* a reading waits no longer than this for others */
+	struct watch api;   /* owns the descriptor of ebb-api's channel */
+	uint32_t api_events;
+	int dir_fd;
 	struct db db;
 	struct wire_meter waiting[APPEND_BATCH_MAX];
 	size_t waiting_count;
@@ -35,33 +38,37 @@ struct ledger {
 	bool ack_due; /* ack is to be sent; a newer one replaces it, they are cumulative */
 	struct wire_meter_ack ack;
 	struct answer answer;
-	struct wire_message message;
+	struct wire_message message; /* of ebb-api */
 };
 
-static void set_timer(struct ledger *l, uint64_t ms)
+static void commit_by(struct ledger *l, uint64_t ms)
 {
-	struct itimerspec when = {.it_value.tv_nsec = (long)(ms * NS_PER_MS)};
-
-	must(timerfd_settime(l->timer_fd, 0, &when, NULL) == 0);
+	must(loop_timer_at(l->loop, &l->batch, clock_mono_ns() + ms * NS_PER_MS) == 0);
 }
 
 /* ---- acknowledging ---- */
+
+/* A newer one replaces what could not be sent: they are cumulative. */
+static void send_ack(struct ledger *l)
+{
+	l->ack_due = wire_link_queued(&l->control) > 0;
+	if (!l->ack_due)
+		(void)wire_link_send(&l->control, WIRE_METER_ACK, &l->ack, sizeof(l->ack), NULL, 0);
+}
+
+static void on_drained(struct wire_link *link)
+{
+	struct ledger *l = link->self;
+
+	if (l->ack_due)
+		send_ack(l);
+}
 
 static void ack(struct ledger *l, uint64_t seq)
 {
 	l->ack.seq = seq;
 	l->ack.err = l->db.broken;
-	l->ack_due = true;
-}
-
-static int send_ack(struct ledger *l)
-{
-	int err = wire_send(l->control_fd, WIRE_METER_ACK, &l->ack, sizeof(l->ack), NULL, 0);
-
-	if (err == -EAGAIN)
-		return 0;
-	l->ack_due = false;
-	return err;
+	send_ack(l);
 }
 
 static void log_report(const struct append_report *r)
@@ -87,7 +94,7 @@ static void commit(struct ledger *l)
 		err = append_batch(&l->db, l->waiting, l->waiting_count, &report);
 	if (err == -EBUSY) {
 		log_warn("event=ledger_locked mend=\"end the program that writes to ledger.db\"");
-		set_timer(l, LEDGER_BATCH_MS);
+		commit_by(l, LEDGER_BATCH_MS);
 		return;
 	}
 	if (err)
@@ -100,7 +107,13 @@ static void commit(struct ledger *l)
 		ack(l, err ? l->ack.seq : l->last_seq);
 	l->waiting_count = 0;
 	l->sync_wanted = false;
-	set_timer(l, 0);
+	loop_timer_off(l->loop, &l->batch);
+	wire_link_hear(&l->control, true);
+}
+
+static void on_batch(struct timer *t)
+{
+	commit(container_of(t, struct ledger, batch));
 }
 
 /* ---- the control channel ---- */
@@ -153,30 +166,52 @@ static int open_database(struct ledger *l)
 	return err;
 }
 
-static void take_api(struct ledger *l, int *api_fd)
+static void on_api(struct watch *w, uint32_t events);
+
+/* What ebb-api's channel is asked for: a request, or room for the answer. There is room at once
+ * while the answer is still worked on, so that each round does a slice of it. */
+static void watch_api(struct ledger *l)
+{
+	uint32_t events = l->answer.kind == ANSWER_NONE ? EPOLLIN : EPOLLOUT;
+
+	if (l->api.fd < 0 || events == l->api_events)
+		return;
+	l->api_events = events;
+	must(loop_rewatch(l->loop, &l->api, events) == 0);
+}
+
+static void drop_api(struct ledger *l)
 {
 	answer_fini(&l->answer);
-	fd_close(&l->api_fd);
-	l->api_fd = keep_fd(api_fd);
+	loop_unwatch(l->loop, &l->api);
+	fd_close(&l->api.fd);
+}
+
+static int take_api(struct ledger *l, int *api_fd)
+{
+	drop_api(l);
+	l->api = (struct watch){.fd = keep_fd(api_fd), .on_ready = on_api, .name = "ledger on_api"};
+	l->api_events = EPOLLIN;
+	return loop_watch(l->loop, &l->api, EPOLLIN);
 }
 
 static int on_config(void *self, struct wire_message *m)
 {
 	struct ledger *l = self;
-	int err = 0;
+	int err;
 
 	if (fcntl(m->fds[1], F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	take_api(l, &m->fds[1]);
-	if (l->phase == PHASE_SERVING) /* ebb-api was started again, and this is its new channel */
-		return 0;
+	err = take_api(l, &m->fds[1]);
+	if (err || l->control.phase == PHASE_SERVING) /* a new ebb-api, and this is its channel */
+		return err;
 	l->dir_fd = keep_fd(&m->fds[0]);
 	err = open_database(l);
 	if (err)
 		return err;
-	l->phase = PHASE_SERVING;
+	l->control.phase = PHASE_SERVING;
 	log_info("event=ready rows=%" PRIu64, l->db.head_id);
-	return wire_send(l->control_fd, WIRE_LEDGER_READY, NULL, 0, NULL, 0);
+	return wire_link_send(&l->control, WIRE_LEDGER_READY, NULL, 0, NULL, 0);
 }
 
 static int on_meter(void *self, struct wire_message *m)
@@ -185,12 +220,14 @@ static int on_meter(void *self, struct wire_message *m)
 
 	if (l->db.broken)
 		return 0; /* never acknowledged, so ebbd still has it */
+	must(l->waiting_count < APPEND_BATCH_MAX);
 	memcpy(&l->waiting[l->waiting_count], m->record, sizeof(struct wire_meter));
 	l->last_seq = l->waiting[l->waiting_count++].seq;
 	if (l->waiting_count == 1)
-		set_timer(l, LEDGER_BATCH_MS);
+		commit_by(l, LEDGER_BATCH_MS);
 	if (l->waiting_count == APPEND_BATCH_MAX)
 		commit(l);
+	wire_link_hear(&l->control, l->waiting_count < APPEND_BATCH_MAX);
 	return 0;
 }
 
@@ -217,21 +254,12 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_METER_SYNC, sizeof(struct wire_meter_sync), PHASE_SERVING, 0, 0, on_sync},
 };
 
-/* Reads while there is something and room for it. 1 = go on, 0 = ebbd is gone, -errno. */
-static int read_control(struct ledger *l)
+/* err 0: ebbd is gone. What came before that is its word still. */
+static void on_lost(struct wire_link *link, int err)
 {
-	int got = 1;
+	struct ledger *l = link->self;
 
-	while (got == 1 && l->waiting_count < APPEND_BATCH_MAX) {
-		got = wire_recv(l->control_fd, &l->message);
-		if (got == 1) {
-			int err = wire_dispatch(control_rules, ARRAY_LEN(control_rules), l->phase,
-						l, &l->message);
-			if (err)
-				return err;
-		}
-	}
-	return got == -EAGAIN ? 1 : got;
+	loop_stop(l->loop, err == -EPIPE ? 0 : err);
 }
 
 /* ---- the channel of ebb-api ---- */
@@ -263,98 +291,80 @@ static const struct wire_rule api_rules[] = {
 
 static int read_api(struct ledger *l)
 {
-	int got = wire_recv(l->api_fd, &l->message);
+	int got = wire_recv(l->api.fd, &l->message);
 
 	if (got == 1)
-		return wire_dispatch(api_rules, ARRAY_LEN(api_rules), l->phase, l, &l->message);
+		return wire_dispatch(api_rules, ARRAY_LEN(api_rules), PHASE_SERVING, l,
+				     &l->message);
 	return got == 0 ? -EPIPE : got == -EAGAIN ? 0 : got;
 }
 
-static void serve_api(struct ledger *l, short events)
+/* One request at a time, and of its answer one slice. */
+static void on_api(struct watch *w, uint32_t events)
 {
-	int err = 0;
-	int none = -1;
-
-	if (l->api_fd < 0)
-		return;
-	if (l->answer.kind != ANSWER_NONE && (!l->answer.blocked || events))
-		err = answer_step(&l->answer, &l->db, l->api_fd);
-	else if (events)
-		err = read_api(l);
-	if (!err)
-		return;
-	if (err != -EPIPE)
-		log_error("event=api_dropped err=%d", -err);
-	take_api(l, &none);
-}
-
-/* ---- the loop ---- */
-
-/* One turn. 1 = go on, 0 = ebbd is gone, -errno. */
-static int turn(struct ledger *l)
-{
-	bool answering = l->answer.kind != ANSWER_NONE;
-	bool working = answering && !l->answer.blocked;
-	bool room = l->waiting_count < APPEND_BATCH_MAX;
-	short events = (short)((room ? POLLIN : 0) | (l->ack_due ? POLLOUT : 0));
-	struct pollfd p[] = {
-		{events ? l->control_fd : -1, events, 0},
-		{l->timer_fd, POLLIN, 0},
-		{l->api_fd, answering ? POLLOUT : POLLIN, 0},
-	};
-	uint64_t expirations;
+	struct ledger *l = container_of(w, struct ledger, api);
 	int err;
 
-	if (working)
-		p[2].fd = -1;
-	if (poll(p, ARRAY_LEN(p), working ? 0 : -1) < 0)
-		return errno == EINTR ? 1 : -errno;
-	if (p[0].revents) {
-		err = read_control(l);
-		if (err <= 0)
-			return err;
-	}
-	if (p[1].revents && read(l->timer_fd, &expirations, sizeof(expirations)) > 0)
-		commit(l);
-	if (l->ack_due) {
-		err = send_ack(l);
-		if (err)
-			return err;
-	}
-	serve_api(l, p[2].revents);
-	return 1;
+	if (l->answer.kind != ANSWER_NONE)
+		err = answer_step(&l->answer, &l->db, l->api.fd);
+	else
+		err = read_api(l);
+	if (err && err != -EPIPE)
+		log_error("event=api_dropped err=%d", -err);
+	if (err)
+		drop_api(l);
+	else
+		watch_api(l);
 }
+
+/* ---- life cycle ---- */
 
 static void ledger_free(struct ledger *l)
 {
 	answer_fini(&l->answer);
 	db_close(&l->db);
-	fd_close(&l->control_fd);
-	fd_close(&l->api_fd);
+	wire_link_close(&l->control);
+	if (l->loop) {
+		loop_timer_off(l->loop, &l->batch);
+		drop_api(l);
+	}
 	fd_close(&l->dir_fd);
-	fd_close(&l->timer_fd);
+	loop_free(l->loop);
 	free(l);
 }
 
-int loop_run(int control_fd)
+static int serve(struct ledger *l, int control_fd)
+{
+	int err = loop_new(&l->loop);
+
+	if (!err)
+		err = wire_link_open(&l->control, l->loop, control_fd);
+	if (!err)
+		err = loop_run(l->loop);
+	if (!err)
+		commit(l); /* what came before ebbd went is its word still */
+	return err;
+}
+
+int ledger_run(int control_fd)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
-	int err = 1;
+	int err;
 
 	if (!l)
 		return -ENOMEM;
-	l->phase = PHASE_NEW;
-	l->control_fd = control_fd;
-	l->api_fd = l->dir_fd = -1;
-	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->timer_fd < 0 || fcntl(control_fd, F_SETFL, O_NONBLOCK) < 0)
-		err = -errno;
-	while (err == 1)
-		err = turn(l);
-	if (err == 0 || err == -EPIPE) {
-		commit(l); /* what came before ebbd went is its word still */
-		err = 0;
-	}
+	l->api.fd = l->dir_fd = -1;
+	l->batch = (struct timer){.on_due = on_batch, .name = "ledger on_batch"};
+	l->control = (struct wire_link){.name = "ebbd",
+					.rules = control_rules,
+					.rule_count = ARRAY_LEN(control_rules),
+					.phase = PHASE_NEW,
+					.self = l,
+					.lost = on_lost,
+					.drained = on_drained,
+					.burst = APPEND_BATCH_MAX,
+					.ends_on_failure = true};
+	err = serve(l, control_fd);
 	if (err)
 		log_error("event=ended err=%d what=\"the control channel failed\"", -err);
 	ledger_free(l);

@@ -2,7 +2,7 @@
 /*
  * ebb-ledger's loop: readings in on the control channel, acknowledgements out; questions and
  * answers on the channel of ebb-api. Runs as its own uid with the ledger directory as its root and
- * nothing else. Sleeps in poll(2) without a timeout while nothing waits.
+ * nothing else. Sleeps while nothing waits.
  */
 #ifndef EBB_LEDGER_LOOP_H
 #define EBB_LEDGER_LOOP_H
@@ -12,6 +12,6 @@
 #define LEDGER_BATCH_MS 100
 
 /* Serves until control_fd ends. Takes control_fd. 0, or -errno when it could not go on (logged). */
-int loop_run(int control_fd);
+int ledger_run(int control_fd);
 
 #endif

@@ -2,41 +2,32 @@
 /* ebb-ledger: keeps the bill. Started by ebbd, never by hand. */
 #include <stdlib.h>
 
+#include "runtime/base/confine.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
 #include "runtime/base/rehearse.h"
 #include "runtime/base/sha256.h"
 #include "runtime/ledger/loop.h"
 
-/* A sanitizer's run-time makes calls of its own at any moment: such builds are for tests,
- * unconfined. */
-#ifdef __SANITIZE_ADDRESS__
-#define CONFINED 0
-#else
-#define CONFINED 1
-#endif
-
 FILTER_EMBED(policy, "runtime/ledger/seccomp.policy");
 
-static int confine(void)
+static int confine_here(void)
 {
-	char err[256] = "";
-	int r = !CONFINED ? 0
-			  : filter_apply(policy_start, (size_t)(policy_end - policy_start), err,
-					 sizeof(err));
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
+	int r = confine(policy_start, policy_end, &fault);
 
 	if (r < 0)
-		log_error("event=start_failed step=SECCOMP why=\"%s\"", err);
+		log_error("event=start_failed step=SECCOMP why=\"%s\"", fault_text(&fault, text));
 	return r;
 }
 
 int main(int argc, char **argv)
 {
-	const char *wanted = getenv("EBB_LOG"), *rehearsal = rehearse_wanted(argc, argv);
-	int level = wanted ? log_level_parse(wanted) : LOG_INFO_LEVEL;
+	const char *rehearsal = rehearse_wanted(argc, argv);
 	uint8_t digest[SHA256_BYTES];
 
-	log_init("ebb-ledger", level < 0 ? LOG_INFO_LEVEL : (enum log_level)level);
+	log_init_named("ebb-ledger");
 	if (!rehearsal)
 		log_to_supervisor();
 	/* libcrypto looks for its configuration once: before the filter, so that this needs no
@@ -45,9 +36,9 @@ int main(int argc, char **argv)
 		log_error("event=start_failed why=\"libcrypto has no SHA-256\"");
 		return EXIT_FAILURE;
 	}
-	if (confine() < 0)
+	if (confine_here() < 0)
 		return EXIT_FAILURE;
 	if (rehearsal)
 		return rehearse(rehearsal) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	return loop_run(LEDGER_CONTROL_FD) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return ledger_run(LEDGER_CONTROL_FD) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
