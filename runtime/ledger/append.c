@@ -60,32 +60,28 @@ static int chain_on(struct db *db, const struct wire_meter *m)
 	return 0;
 }
 
-static int append_one(struct db *db, const struct wire_meter *meter, struct append_report *report)
+static int append_one(struct db *db, const struct wire_meter *m, struct append_report *report)
 {
-	struct wire_meter m = *meter;
-	const char *fault = rules_alone(&m);
+	const char *fault = rules_alone(m);
 	struct entry last;
-	int found = fault ? 0 : last_of_account(db, &m, &last);
+	int found = fault ? 0 : last_of_account(db, m, &last);
 
 	if (found < 0)
 		return found;
-	if (found && m.seq <= last.meter.seq) {
+	if (found && m->seq <= last.meter.seq) {
 		report->old++;
 		return 0;
 	}
-	if (found) {
-		if (m.read_us < last.meter.read_us)
-			m.read_us = last.meter.read_us;
-		fault = rules_after(&last.meter, &m);
-	}
+	if (found)
+		fault = rules_after(&last.meter, m);
 	if (fault) {
 		report->refused++;
 		report->fault = fault;
-		report->refused_meter = *meter;
+		report->refused_meter = *m;
 		return 0;
 	}
 	report->added++;
-	return chain_on(db, &m);
+	return chain_on(db, m);
 }
 
 static int set_head(struct db *db)

@@ -18,9 +18,7 @@ struct append_report {
 };
 
 /* Commits the readings, in order. 0 when they are durable (or old, or refused), -EBUSY when another
- * program holds the lock and trying again is right, else -errno and the database is broken. A
- * reading whose wall clock is behind its account's is entered at the account's time: read_us never
- * falls, and the counters stay as they are. */
+ * program holds the lock and trying again is right, else -errno and the database is broken. */
 int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
 		 struct append_report *out);
 

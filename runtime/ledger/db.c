@@ -63,9 +63,14 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 				 " AND instance = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
 	[DB_FROM_ID] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE id >= ? ORDER BY id LIMIT ?",
 	/* Counters never fall within an account, so its maximum is its last reading. */
-	[DB_WINDOW] = "SELECT service, boot_us, instance, min(seq), memory_mb, max(cpu_us), max(awake_us),"
-		      " max(frozen_us), max(invocations) FROM meter WHERE read_us > ?1 AND read_us <= ?2"
-		      " AND (?3 = '' OR service = ?3) GROUP BY service, boot_us, instance",
+	[DB_WINDOW] = "SELECT service, boot_us, instance, min(seq), max(seq), count(*), memory_mb,"
+		      " max(cpu_us), max(awake_us), max(frozen_us), max(invocations) FROM meter"
+		      " WHERE read_us > ?1 AND read_us <= ?2 AND (?3 = '' OR service = ?3)"
+		      " GROUP BY service, boot_us, instance",
+	[DB_SPAN_COUNT] = "SELECT count(*) FROM meter WHERE boot_us = ? AND instance = ?"
+			  " AND seq BETWEEN ? AND ?",
+	[DB_SPAN] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE boot_us = ? AND instance = ?"
+		    " AND seq BETWEEN ? AND ? ORDER BY seq",
 };
 
 /* SQLite sits in an empty root: no temporary directory, so none is used. */

@@ -28,7 +28,7 @@
 /* clang-format off */
 #define DB_STATEMENTS(X) \
 	X(BEGIN) X(COMMIT) X(ROLLBACK) X(INSERT) X(SET_HEAD) X(GET_HEAD) X(LAST_OF_ACCOUNT) \
-	X(BEFORE_IN_ACCOUNT) X(FROM_ID) X(WINDOW)
+	X(BEFORE_IN_ACCOUNT) X(FROM_ID) X(WINDOW) X(SPAN_COUNT) X(SPAN)
 /* clang-format on */
 #define X(name) DB_##name,
 enum db_statement { DB_STATEMENTS(X) DB_STATEMENT_COUNT };

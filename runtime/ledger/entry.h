@@ -18,7 +18,7 @@
 /* clang-format off */
 #define METER_COLUMNS(X) \
 	X(U64, NEVER, boot_us) X(TEXT, NEVER, instance) X(TEXT, NEVER, service) X(U32, NEVER, revision) \
-	X(U64, NEVER, cgroup_id) X(U64, UP, seq) X(U32, FREE, reason) X(U64, UP, read_us) \
+	X(U64, NEVER, cgroup_id) X(U64, UP, seq) X(U32, FREE, reason) X(U64, FREE, read_us) \
 	X(U64, UP, lived_us) X(U64, UP, cpu_us) X(U64, UP, cpu_user_us) X(U64, UP, cpu_system_us) \
 	X(U64, UP, cpu_init_us) X(U64, UP, awake_us) X(U64, UP, frozen_us) X(U64, UP, invocations) \
 	X(U32, NEVER, memory_mb)

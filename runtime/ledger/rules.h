@@ -6,8 +6,8 @@
  * Alone:   every number fits 63 bits; awake_us + frozen_us <= lived_us (what is left of lived_us is
  *          the time the instance was idle but not frozen); cpu_init_us <= cpu_us; names are names.
  * Against the reading before it of the same account (boot_us, instance): the same service,
- * revision, memory_mb and cgroup_id; seq has risen; no counter has fallen; read_us has not gone
- * back; the account was not closed.
+ * revision, memory_mb and cgroup_id; seq has risen; no counter has fallen; the account was not
+ * closed. read_us is what the wall clock said, and that may go back.
  */
 #ifndef EBB_LEDGER_RULES_H
 #define EBB_LEDGER_RULES_H

@@ -13,6 +13,8 @@ enum {
 	W_BOOT,
 	W_INSTANCE,
 	W_FIRST_SEQ,
+	W_LAST_SEQ,
+	W_COUNT,
 	W_MEMORY,
 	W_CPU,
 	W_AWAKE,
@@ -20,18 +22,28 @@ enum {
 	W_INVOCATIONS
 };
 
+/* The account that DB_WINDOW stands at, and its readings from the first to the last in the window.
+ */
+struct account {
+	char instance[INSTANCE_ID_SIZE];
+	uint64_t boot_us, first_seq, last_seq;
+};
+
+static void name_account(struct db *db, enum db_statement which, const struct account *a)
+{
+	db_bind_u64(db, which, 1, a->boot_us);
+	db_bind_text(db, which, 2, a->instance);
+	db_bind_u64(db, which, 3, a->first_seq);
+}
+
 /* What an account had before the window: zeros if it was born inside. 0 or -errno. */
-static int reading_before(struct db *db, struct wire_meter *out)
+static int reading_before(struct db *db, const struct account *a, struct wire_meter *out)
 {
 	struct wire_meter none = {0};
 	struct entry before;
-	char instance[INSTANCE_ID_SIZE];
 	int err, found;
 
-	db_text(db, DB_WINDOW, W_INSTANCE, instance, sizeof(instance));
-	db_bind_u64(db, DB_BEFORE_IN_ACCOUNT, 1, db_u64(db, DB_WINDOW, W_BOOT));
-	db_bind_text(db, DB_BEFORE_IN_ACCOUNT, 2, instance);
-	db_bind_u64(db, DB_BEFORE_IN_ACCOUNT, 3, db_u64(db, DB_WINDOW, W_FIRST_SEQ));
+	name_account(db, DB_BEFORE_IN_ACCOUNT, a);
 	found = db_next(db, DB_BEFORE_IN_ACCOUNT);
 	if (found <= 0) {
 		if (found == 0)
@@ -75,33 +87,94 @@ static int grow(uint64_t *sum, uint64_t now, uint64_t before)
 	return __builtin_add_overflow(*sum, now - before, sum) ? -EOVERFLOW : 0;
 }
 
-static int add_account(struct db *db, struct usage_rows *rows)
+/* From one reading of an account to a later one. */
+static int add_difference(struct usage_row *row, const struct wire_meter *before,
+			  const struct wire_meter *now)
 {
+	uint64_t mb_us;
+	int err;
+
+	if (__builtin_mul_overflow(now->awake_us - before->awake_us, (uint64_t)now->memory_mb,
+				   &mb_us))
+		return -EOVERFLOW;
+	err = grow(&row->invocations, now->invocations, before->invocations);
+	if (!err)
+		err = grow(&row->active_cpu_us, now->cpu_us, before->cpu_us);
+	if (!err)
+		err = grow(&row->awake_us, now->awake_us, before->awake_us);
+	if (!err)
+		err = grow(&row->frozen_us, now->frozen_us, before->frozen_us);
+	return err ? err : grow(&row->provisioned_mb_us, mb_us, 0);
+}
+
+/* The clock was set back: readings of this account that are not in the window stand between those
+ * that are. */
+static int add_one_by_one(struct db *db, struct usage_row *row, const struct account *a,
+			  struct wire_meter *before, uint64_t from_us, uint64_t to_us)
+{
+	struct entry e;
+	int err;
+
+	name_account(db, DB_SPAN, a);
+	db_bind_u64(db, DB_SPAN, 4, a->last_seq);
+	while ((err = db_next(db, DB_SPAN)) == 1) {
+		err = db_entry(db, DB_SPAN, &e);
+		if (!err && e.meter.read_us > from_us && e.meter.read_us <= to_us)
+			err = add_difference(row, before, &e.meter);
+		if (err)
+			break;
+		*before = e.meter;
+	}
+	db_reset(db, DB_SPAN);
+	return err;
+}
+
+/* How many readings the account has from the first to the last in the window. 0 or -errno. */
+static int count_span(struct db *db, const struct account *a, uint64_t *out)
+{
+	int found;
+
+	name_account(db, DB_SPAN_COUNT, a);
+	db_bind_u64(db, DB_SPAN_COUNT, 4, a->last_seq);
+	found = db_next(db, DB_SPAN_COUNT);
+	if (found == 1)
+		*out = db_u64(db, DB_SPAN_COUNT, 0);
+	db_reset(db, DB_SPAN_COUNT);
+	return found < 0 ? found : 0;
+}
+
+static int add_account(struct db *db, struct usage_rows *rows, uint64_t from_us, uint64_t to_us)
+{
+	struct account a = {.boot_us = db_u64(db, DB_WINDOW, W_BOOT),
+			    .first_seq = db_u64(db, DB_WINDOW, W_FIRST_SEQ),
+			    .last_seq = db_u64(db, DB_WINDOW, W_LAST_SEQ)};
+	const struct wire_meter last = {
+		.memory_mb = (uint32_t)db_u64(db, DB_WINDOW, W_MEMORY),
+		.cpu_us = db_u64(db, DB_WINDOW, W_CPU),
+		.awake_us = db_u64(db, DB_WINDOW, W_AWAKE),
+		.frozen_us = db_u64(db, DB_WINDOW, W_FROZEN),
+		.invocations = db_u64(db, DB_WINDOW, W_INVOCATIONS),
+	};
 	char service[SERVICE_NAME_SIZE] = "";
 	struct wire_meter before;
 	struct usage_row *row;
-	uint64_t awake_us, mb_us;
-	int err = reading_before(db, &before);
+	uint64_t span = 0;
+	int err;
 
+	db_text(db, DB_WINDOW, W_INSTANCE, a.instance, sizeof(a.instance));
+	db_text(db, DB_WINDOW, W_SERVICE, service, sizeof(service));
+	err = reading_before(db, &a, &before);
+	if (!err)
+		err = count_span(db, &a, &span);
 	if (err)
 		return err;
-	db_text(db, DB_WINDOW, W_SERVICE, service, sizeof(service));
 	row = row_of(rows, service);
 	if (!row)
 		return -ENOMEM;
-	awake_us = db_u64(db, DB_WINDOW, W_AWAKE);
-	if (__builtin_mul_overflow(awake_us - before.awake_us, db_u64(db, DB_WINDOW, W_MEMORY),
-				   &mb_us))
-		return -EOVERFLOW;
 	row->instances++;
-	err = grow(&row->invocations, db_u64(db, DB_WINDOW, W_INVOCATIONS), before.invocations);
-	if (!err)
-		err = grow(&row->active_cpu_us, db_u64(db, DB_WINDOW, W_CPU), before.cpu_us);
-	if (!err)
-		err = grow(&row->awake_us, awake_us, before.awake_us);
-	if (!err)
-		err = grow(&row->frozen_us, db_u64(db, DB_WINDOW, W_FROZEN), before.frozen_us);
-	return err ? err : grow(&row->provisioned_mb_us, mb_us, 0);
+	if (span == db_u64(db, DB_WINDOW, W_COUNT))
+		return add_difference(row, &before, &last);
+	return add_one_by_one(db, row, &a, &before, from_us, to_us);
 }
 
 int usage_window(struct db *db, uint64_t from_us, uint64_t to_us, const char *service,
@@ -116,7 +189,7 @@ int usage_window(struct db *db, uint64_t from_us, uint64_t to_us, const char *se
 	db_bind_u64(db, DB_WINDOW, 2, to_us < INT64_MAX ? to_us : INT64_MAX);
 	db_bind_text(db, DB_WINDOW, 3, service);
 	while ((err = db_next(db, DB_WINDOW)) == 1) {
-		err = add_account(db, &rows);
+		err = add_account(db, &rows, from_us, to_us);
 		if (err)
 			break;
 	}

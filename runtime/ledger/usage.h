@@ -2,9 +2,10 @@
 /*
  * Usage in a window, from the differences of cumulative readings; nothing is interpolated.
  *
- * Of each account: its last reading with read_us <= to, less its last reading with read_us <= from
- * (zeros before its birth). The time between two readings belongs to the window of the later one,
- * so adjoining windows add up exactly to the counters.
+ * The time between two readings of an account belongs to the window of the later one, so adjoining
+ * windows add up exactly to the counters, whatever the wall clock did: each reading is in the
+ * window of its own date. While the clock only rose, that is the last reading of the window less
+ * the one before the first.
  */
 #ifndef EBB_LEDGER_USAGE_H
 #define EBB_LEDGER_USAGE_H

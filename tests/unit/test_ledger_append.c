@@ -120,15 +120,22 @@ static void a_closed_account_stays_closed(void **state)
 	assert_int_equal(f->report.added, 1);
 }
 
-static void a_clock_set_back_costs_no_reading(void **state)
+static void a_clock_set_back_costs_no_reading_and_no_date(void **state)
 {
 	struct fixture *f = *state;
 	struct wire_meter m = reading("a-1", 2, 2);
+	struct entry e;
 
 	assert_int_equal(append(f, reading("a-1", 1, 1)), 0);
 	m.read_us -= 3600 * UINT64_C(1000000);
 	assert_int_equal(append(f, m), 0);
 	assert_int_equal(f->report.added, 1);
+	db_bind_u64(&f->db, DB_FROM_ID, 1, 2);
+	db_bind_u64(&f->db, DB_FROM_ID, 2, 1);
+	assert_int_equal(db_next(&f->db, DB_FROM_ID), 1);
+	assert_int_equal(db_entry(&f->db, DB_FROM_ID, &e), 0);
+	db_reset(&f->db, DB_FROM_ID);
+	assert_true(e.meter.read_us == m.read_us);
 }
 
 /* fsyncgate: the kernel reports a lost write-back once. One failure, and nothing more is promised.
@@ -269,14 +276,14 @@ int main(void)
 		T(sending_again_is_harmless),
 		T(readings_against_the_rules_are_refused),
 		T(a_closed_account_stays_closed),
-		T(a_clock_set_back_costs_no_reading),
+		T(a_clock_set_back_costs_no_reading_and_no_date),
+		T(the_table_has_the_columns_of_the_list),
 		T(after_a_failed_sync_nothing_is_promised),
 		T(opening_fails_when_recovery_cannot_be_synced),
 		T(a_locked_database_is_tried_again),
 		T(another_program_s_or_a_newer_database_is_refused),
 		T(a_long_wal_is_copied_back),
 		T(steps_of_the_schema_are_frozen),
-		T(the_table_has_the_columns_of_the_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,34 @@ static void windows_side_by_side_add_up(void **state)
 	assert_int_equal(mb_us, want_cpu_us * 4 * 512);
 }
 
+/* A clock that is an hour ahead for three seconds: only those are dated into the future. */
+static void a_clock_that_ran_ahead_hides_nothing_that_comes_later(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t hour_us = 3600 * UINT64_C(1000000);
+	struct usage_rows rows;
+
+	for (uint64_t n = 1; n <= 300; n++) {
+		struct wire_meter m = reading("a-1", n, n);
+
+		if (n > 30 && n <= 33)
+			m.read_us += hour_us;
+		assert_int_equal(append(f, m), 0);
+		assert_int_equal(f->report.added, 1);
+	}
+	rows = usage(f, 0, AT(300), "");
+	assert_int_equal(rows.rows[0].invocations, (300 - 3) * 3);
+	assert_int_equal(rows.rows[0].active_cpu_us, (300 - 3) * 125000);
+	usage_rows_fini(&rows);
+	rows = usage(f, AT(300), AT(300) + 2 * hour_us, "");
+	assert_int_equal(rows.rows[0].invocations, 3 * 3);
+	assert_int_equal(rows.rows[0].provisioned_mb_us, UINT64_C(3) * 500000 * 512);
+	usage_rows_fini(&rows);
+	rows = usage(f, 0, UINT64_MAX, "");
+	assert_int_equal(rows.rows[0].invocations, 300 * 3);
+	usage_rows_fini(&rows);
+}
+
 static void sums_that_do_not_fit_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -128,6 +156,7 @@ int main(void)
 		T(a_window_is_the_difference_of_readings),
 		T(a_life_that_begins_inside_counts_from_zero),
 		T(services_come_by_name_and_can_be_chosen),
+		T(a_clock_that_ran_ahead_hides_nothing_that_comes_later),
 		T(windows_side_by_side_add_up),
 		T(sums_that_do_not_fit_are_refused),
 	};

@@ -123,7 +123,7 @@ static void a_well_hashed_lie_is_found(void **state)
 		 " x'%s', x'%s' FROM meter WHERE id = 1; UPDATE head SET id = 1201, hash = x'%s'",
 		 prev, hash, hash);
 	meddle(f, sql);
-	assert_string_equal(audit(f).text, "row 1201: read_us went back");
+	assert_string_equal(audit(f).text, "row 1201: lived_us went back");
 }
 
 /* docs/verify_ledger.py is what we tell others to believe: it must see the same. */
