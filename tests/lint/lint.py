@@ -3,7 +3,9 @@
 """
 Measures the house style that CONTRIBUTING.md describes.
 
-usage: lint.py [CHECK...]     LINT_CFLAGS: how the project compiles; LINT_JOBS: how many at once;
+usage: lint.py [--tighten] [CHECK...]
+                              --tighten: ratchet.txt gets the numbers that are lower today;
+                              LINT_CFLAGS: how the project compiles; LINT_JOBS: how many at once;
                               LINT_OUT: where it was built
 
 Each check gets the project's files. It returns how many things it looked at and a line for each fault:
@@ -68,7 +70,8 @@ CHECKS = (
 SHOWN_MAX = 60  # faults of one check
 
 
-def main(wanted):
+def main(arguments):
+    tighten, wanted = "--tighten" in arguments, [a for a in arguments if a != "--tighten"]
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
     unknown = set(wanted) - {name for name, _, _ in CHECKS}
     if unknown:
@@ -87,6 +90,8 @@ def main(wanted):
         shown = faults if len(faults) <= SHOWN_MAX else [*faults[:SHOWN_MAX], f"... {faults[-1]}"]
         for fault in shown:
             print(f"      {fault}", flush=True)
+        if tighten:
+            project.tighten(name)
         for key, number, allowed in project.ratchet_slack(name):
             print(f"      ratchet.txt: {name} {key} may go down from {allowed} to {number}", flush=True)
         passed, failed = passed + (not faults), failed + bool(faults)

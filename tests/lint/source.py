@@ -110,6 +110,22 @@ class Project:
                 for (name, key), (allowed, _) in sorted(self._ratchet.items())
                 if name == check and self.ratchet_asked.get((name, key), 0) < allowed]
 
+    def tighten(self, check):
+        """Writes the numbers of today into the ratchet where they are lower; 0 needs no line."""
+        lower = {(check, key): number for key, number, _ in self.ratchet_slack(check)}
+        lines = []
+        with open(RATCHET, encoding="utf-8") as file:
+            for line in file:
+                rule = tuple(line.partition("#")[0].split())
+                number = lower.get(rule[:2])
+                if number is None:
+                    lines.append(line)
+                elif number:
+                    lines.append(re.sub(rf"\b{rule[2]}\b", str(number), line, count=1))
+        with open(RATCHET, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        self._ratchet = self._read_ratchet()
+
     def exempt(self, check, faults):
         """Faults less the exempt ones; an exemption that nothing needs any more is a fault."""
         left = list(faults)

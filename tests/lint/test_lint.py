@@ -204,6 +204,16 @@ def test_a_ratchet_that_may_go_down_is_told(tree):
     assert project.ratchet_slack("machines") == [("runtime/api:c", 0, 2)]
 
 
+def test_a_ratchet_is_tightened_to_todays_number(tree):
+    project = tree("tight", {"tests/lint/ratchet.txt": "# head 3\nmachines runtime/api:c 3 # soon\nmachines runtime/ipc:c 3 # soon\n"
+                             "tables all 3 # other\n", **TWO})
+    CHECKS["machines"](project)
+    project.tighten("machines")
+    with open("tests/lint/ratchet.txt", encoding="utf-8") as file:
+        assert file.read() == "# head 3\nmachines runtime/api:c 2 # soon\ntables all 3 # other\n"
+    assert project.ratchet_slack("machines") == []
+
+
 def test_a_ratchet_gives_a_reason(tree):
     _, faults = CHECKS["machines"](tree("why", {**TWO, "tests/lint/ratchet.txt": "machines runtime/api:c 2\n"}))
     assert any("gives no reason" in fault for fault in faults), faults
