@@ -161,7 +161,12 @@ void client_received(struct gateway *g, struct client *c)
 	case CLIENT_SESSION:
 		g->session_user->received(g, c);
 		break;
-	case CLIENT_ACTIVE:
+	case CLIENT_ASKED:
+	case CLIENT_ANSWERING:
+	case CLIENT_TUNNEL:
+	case CLIENT_SPARED:
+	case CLIENT_ASLEEP:
+	case CLIENT_WAKING:
 		if (!c->x.up.in_done)
 			relay_pump(g, c, RELAY_UP);
 		break;
@@ -180,24 +185,15 @@ void client_received(struct gateway *g, struct client *c)
 static void on_end(struct gateway *g, struct client *c)
 {
 	c->eof = true;
-	switch (c->state) {
-	case CLIENT_FINISHING: /* answered: let it have the rest */
-		break;
-	case CLIENT_ACTIVE:
-		if (c->x.tunnel) {
-			tunnel_on_end(g, c, RELAY_UP, 0);
-			break;
-		}
-		/* fall through */
-	case CLIENT_QUEUED:
-	case CLIENT_WAITS_SOCKET:
-	case CLIENT_DOUBT:
-		g->count.aborted_by_client++;
-		/* fall through */
-	default:
-		client_close(g, c);
-		break;
+	if (c->state == CLIENT_FINISHING) /* answered: let it have the rest */
+		return;
+	if (client_is_tunnel(c)) {
+		tunnel_on_end(g, c, RELAY_UP, 0);
+		return;
 	}
+	if (client_is_open(c))
+		g->count.aborted_by_client++;
+	client_close(g, c);
 }
 
 /* Completions of a closing client only settle it; those of an earlier one are dropped. */
@@ -231,7 +227,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 		on_end(g, c);
 		break;
 	case STREAM_FULL:
-		if (c->state == CLIENT_ACTIVE) { /* half a ping, and no large buffer was left */
+		if (client_is_joined(c)) { /* half a ping, and no large buffer was left */
 			client_close(g, c);
 			break;
 		}
@@ -243,13 +239,14 @@ void client_on_recv(void *self, const struct loop_event *e)
 		break;
 	case STREAM_ERROR:
 		c->eof = true;
-		if (c->state >= CLIENT_QUEUED && c->state <= CLIENT_DOUBT)
+		if (client_is_open(c))
 			g->count.aborted_by_client++;
 		client_close(g, c);
 		break;
 	case STREAM_NOTHING:
 		break;
 	}
+	exchange_check(g, c);
 }
 
 void client_sent(struct gateway *g, struct client *c)
@@ -260,10 +257,10 @@ void client_sent(struct gateway *g, struct client *c)
 		exchange_next(g, c);
 	else if (c->state == CLIENT_SESSION)
 		g->session_user->sent(g, c);
-	else if (c->state == CLIENT_ACTIVE && c->x.head_sent)
-		relay_pump(g, c, RELAY_DOWN);
-	else if (c->state == CLIENT_ACTIVE && u && u->s.in.size > 0)
+	else if (c->state == CLIENT_ASKED && u->s.in.size > 0)
 		response_read(g, c, u);
+	else if (client_is_joined(c) && c->state != CLIENT_ASKED)
+		relay_pump(g, c, RELAY_DOWN);
 }
 
 void client_on_send(void *self, const struct loop_event *e)
@@ -285,6 +282,7 @@ void client_on_send(void *self, const struct loop_event *e)
 	default:
 		break;
 	}
+	exchange_check(g, c);
 }
 
 void client_on_poll(void *self, const struct loop_event *e)
@@ -297,6 +295,7 @@ void client_on_poll(void *self, const struct loop_event *e)
 	c->s.pending--;
 	c->s.polling = false;
 	relay_ready(g, c);
+	exchange_check(g, c);
 }
 
 /* It left while its body waited for an instance that does not read: nothing else would tell. */
@@ -309,8 +308,10 @@ void client_on_gone(void *self, const struct loop_event *e)
 		return;
 	c->s.pending--;
 	c->s.watched = false;
-	if (e->res > 0 && c->state == CLIENT_ACTIVE && !c->x.tunnel && !c->x.up.in_done)
+	if (e->res > 0 && (c->state == CLIENT_ASKED || c->state == CLIENT_ANSWERING) &&
+	    !c->x.up.in_done)
 		on_end(g, c);
+	exchange_check(g, c);
 }
 
 static void took_too_long(struct gateway *g, struct client *c)
@@ -326,7 +327,7 @@ void client_on_timer(struct gateway *g, struct client *c)
 {
 	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
 		return;
-	if (c->state == CLIENT_ACTIVE && pace_check(g, c))
+	if ((c->state == CLIENT_ASKED || c->state == CLIENT_ANSWERING) && pace_check(g, c))
 		return;
 	if (c->deadline_ns > gateway_now(g)) {
 		timers_set(&g->timers, c->s.index, c->deadline_ns);
@@ -353,18 +354,24 @@ void client_on_timer(struct gateway *g, struct client *c)
 	case CLIENT_WAITS_SOCKET:
 		dispatch_expired(g, c);
 		break;
-	case CLIENT_ACTIVE:
-		if (c->x.tunnel) {
-			tunnel_on_timer(g, c);
-			break;
-		}
+	case CLIENT_ASKED:
+	case CLIENT_ANSWERING:
 		took_too_long(g, c);
 		break;
+	case CLIENT_TUNNEL:
+	case CLIENT_SPARED:
+	case CLIENT_ASLEEP:
+	case CLIENT_WAKING:
+		tunnel_on_timer(g, c);
+		break;
 	case CLIENT_DOUBT:
+	case CLIENT_LOST:
+	case CLIENT_JUDGED:
 		dispatch_doubt_over(g, c);
 		break;
 	default:
 		client_close(g, c);
 		break;
 	}
+	exchange_check(g, c);
 }

@@ -97,18 +97,19 @@ static void exchange_begin(struct gateway *g, struct client *c, const struct htt
 	struct exchange *x = &c->x;
 
 	*x = (struct exchange){
-		.method_is_head = http_slice_is(head->method, "HEAD"),
-		.idempotent = is_idempotent(head->method),
-		.http_10 = head->minor_version == 0,
+		.is = {.head = http_slice_is(head->method, "HEAD"),
+		       .idempotent = is_idempotent(head->method),
+		       .http_10 = head->minor_version == 0,
+		       .upgrade = head->upgrade && head->framing == HTTP_NO_BODY,
+		       .timing = asks_timing(head),
+		       .wants_trailers = head->te_trailers,
+		       .grpc = c->s.carried && is_grpc(head)},
 		.keep_alive = head->keep_alive,
-		.upgrade = head->upgrade && head->framing == HTTP_NO_BODY,
-		.timing = asks_timing(head),
-		.wants_trailers = head->te_trailers,
-		.grpc = c->s.carried && is_grpc(head),
-		.wants_continue = head->expect_continue && head->framing != HTTP_NO_BODY,
+		.continue_due = head->expect_continue && head->framing != HTTP_NO_BODY,
 		.arrived_ns = gateway_now(g),
 		.request = {.buffer = BUFFER_NONE},
 	};
+	c->state = CLIENT_READY;
 	if (!c->trusted || !take_id(head, x->id))
 		make_id(g, x->id);
 	/* What carries a client has taken the chunks apart, if there were any. */
@@ -230,6 +231,7 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 void request_refuse(struct gateway *g, struct client *c, int status, const char *why)
 {
 	c->x = (struct exchange){.arrived_ns = gateway_now(g), .request = {.buffer = BUFFER_NONE}};
+	c->state = CLIENT_READY;
 	make_id(g, c->x.id);
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);

@@ -49,16 +49,16 @@ void answer_speaks(struct gateway *g, struct client *c, struct upstream *u, bool
 
 static void on_bytes(struct gateway *g, struct client *c, struct upstream *u)
 {
-	if (!c->x.got_bytes) {
+	if (!c->x.sent.got_bytes) {
 		load_first_byte(g, c);
-		if (c->x.reused)
+		if (c->x.sent.reused)
 			pool_note_kept(&g->up, u);
 	}
-	c->x.got_bytes = true;
-	if (c->x.head_sent)
-		relay_pump(g, c, RELAY_DOWN);
-	else
+	c->x.sent.got_bytes = true;
+	if (c->state == CLIENT_ASKED)
 		response_read(g, c, u);
+	else
+		relay_pump(g, c, RELAY_DOWN);
 }
 
 /* Whether the server cannot have read any of the request, because it had closed the connection
@@ -72,9 +72,9 @@ static bool was_closed_before(const struct client *c, const struct upstream *u, 
 	socklen_t size = sizeof(info);
 	uint64_t sent;
 
-	if (!c->x.reused || c->x.got_bytes)
+	if (!c->x.sent.reused || c->x.sent.got_bytes)
 		return false;
-	if (u->looking || c->x.unsent)
+	if (u->looking || c->x.sent.unsent)
 		return true;
 	if ((err && err != -EPIPE) || getsockopt(u->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return false;
@@ -85,11 +85,11 @@ static bool was_closed_before(const struct client *c, const struct upstream *u, 
 
 static void on_end(struct gateway *g, struct client *c, struct upstream *u, int err)
 {
-	if (!c->x.head_sent) {
-		if (c->x.reused && !c->x.got_bytes)
+	if (c->state == CLIENT_ASKED) {
+		if (c->x.sent.reused && !c->x.sent.got_bytes)
 			pool_note_ended(&g->up, u);
 		dispatch_failed(g, c, was_closed_before(c, u, err), err);
-	} else if (c->x.tunnel) {
+	} else if (client_is_tunnel(c)) {
 		tunnel_on_end(g, c, RELAY_DOWN, err);
 	} else if (err) { /* reset: what came is not all */
 		g->count.aborted_by_instance++;
@@ -104,13 +104,13 @@ static void on_broken(struct gateway *g, struct client *c, const struct upstream
 {
 	struct exchange *x = &c->x;
 
-	x->unsent = u->s.out.size > 0 && u->s.out.at == x->request.at &&
-		    u->s.out.size == x->request.size && !x->body_gone;
-	x->up_broken = true;
-	x->reusable = false;
+	x->sent.unsent = u->s.out.size > 0 && u->s.out.at == x->request.at &&
+			 u->s.out.size == x->request.size && !x->body_gone;
+	x->sent.broken = true;
+	x->sent.reusable = false;
 	if (x->up.pipe)
 		splice_end(&g->pipes, &x->up);
-	if (x->tunnel)
+	if (client_is_tunnel(c))
 		tunnel_pump(g, c, RELAY_UP);
 }
 
@@ -147,6 +147,7 @@ static void on_event(void *self, struct upstream *u, enum upstream_event event, 
 		dispatch_failed(g, c, true, err);
 		break;
 	}
+	exchange_check(g, c);
 }
 
 /* ---- streams of HTTP/2 ---- */
@@ -169,7 +170,7 @@ static void on_over(void *self, struct upstream *u, const struct upstream_end *e
 	struct client *c = upstream_client(g, u);
 
 	must(c && c->x.upstream == u->s.index + 1);
-	if (c->x.head_sent) {
+	if (c->state != CLIENT_ASKED) {
 		g->count.aborted_by_instance++;
 		c->x.reset_code = end->code;
 		exchange_close(g, c);
@@ -177,13 +178,14 @@ static void on_over(void *self, struct upstream *u, const struct upstream_end *e
 		load_gave_back(g, c);
 	} else if (end->kind == UPSTREAM_HTTP1) {
 		answer_speaks(g, c, u, false);
-	} else if (end->kind == UPSTREAM_UNREAD || (end->unread && c->x.reused)) {
+	} else if (end->kind == UPSTREAM_UNREAD || (end->unread && c->x.sent.reused)) {
 		dispatch_anew(g, c, end->err);
 	} else if (end->kind == UPSTREAM_LOST) {
 		dispatch_failed(g, c, end->unread, end->err);
 	} else {
 		refuse(g, c, end);
 	}
+	exchange_check(g, c);
 }
 
 static void on_room(void *self, struct instance *i)

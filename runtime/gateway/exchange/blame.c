@@ -65,8 +65,8 @@ void blame_put(struct gateway *g, const struct wire_ban *record)
 	for (uint32_t n = 0; n < g->client_count; n++) {
 		struct client *c = &g->clients[n];
 
-		if (c->state == CLIENT_DOUBT && c->x.deaths > 0 && c->x.kind == record->kind &&
-		    c->x.service == record->service && !c->x.has_ticket)
+		if (c->state == CLIENT_JUDGED && c->x.deaths > 0 && c->x.kind == record->kind &&
+		    c->x.service == record->service)
 			dispatch_doubt_over(g, c);
 	}
 }
@@ -105,7 +105,7 @@ void blame_answered(struct gateway *g, const struct client *c)
 {
 	struct ban *b = find(g, c->x.service, c->x.kind);
 
-	if (!b || !c->x.head_sent)
+	if (!b || c->state != CLIENT_ANSWERING)
 		return;
 	b->used = false;
 	g->ban_count--;
@@ -157,13 +157,12 @@ static void add(struct wire_blame *blame, const struct client *c)
  * be there at every death). */
 static bool was_there(const struct client *c, const struct wire_instance_down *down)
 {
-	if (c->x.head_sent)
+	if (!client_is_open(c) || (client_is_joined(c) && c->state != CLIENT_ASKED))
 		return false;
-	if ((c->state == CLIENT_ACTIVE || c->state == CLIENT_DOUBT) && c->x.has_ticket &&
-	    c->x.slot == down->slot && c->x.generation == down->generation)
+	if (c->state != CLIENT_WAITS_SOCKET && c->x.has_ticket && c->x.slot == down->slot &&
+	    c->x.generation == down->generation)
 		return true;
-	return c->state >= CLIENT_QUEUED && c->state <= CLIENT_DOUBT &&
-	       c->x.failed_slot == down->slot && c->x.failed_generation == down->generation;
+	return c->x.failed_slot == down->slot && c->x.failed_generation == down->generation;
 }
 
 static bool died_by_itself(uint32_t cause)

@@ -55,10 +55,9 @@ static bool take_ticket(struct gateway *g, struct client *c, struct instance *i)
 	x->has_ticket = true;
 	x->slot = i->slot;
 	x->generation = i->generation;
-	if (!x->counted)
+	if (x->dispatched_ns == 0)
 		atomic_fetch_add_explicit(&board_slot(g->board, i->slot)->invocations, 1,
 					  memory_order_relaxed);
-	x->counted = true;
 	if (taken == BOARD_TAKEN_THAW)
 		thaw(g, c, i);
 	return true;
@@ -116,18 +115,18 @@ static bool attach(struct gateway *g, struct client *c, struct instance *i)
 	const struct ask ask = {
 		.text = x->request,
 		.framing = x->up.out,
-		.idempotent = x->idempotent,
-		.head = x->method_is_head,
+		.idempotent = x->is.idempotent,
+		.head = x->is.head,
 		.whole = x->up.in_done,
 		.fresh_only = x->fresh_only,
-		.grpc = x->grpc,
+		.grpc = x->is.grpc,
 	};
 	struct upstream *u = upstream_attach(&g->up, &ask, c->s.index, i);
 
 	if (!u)
 		return false;
 	x->upstream = u->s.index + 1;
-	x->reused = u->reused;
+	x->sent = (struct attempt){.reused = u->reused};
 	x->http2 |= u->http2;
 	return true;
 }
@@ -155,11 +154,11 @@ static void start(struct gateway *g, struct client *c, struct instance *i)
 		tell_need_sockets(&g->tell, i);
 		return;
 	}
-	c->state = CLIENT_ACTIVE;
+	c->state = CLIENT_ASKED;
 	exchange_set_deadline(g, c, x->dispatched_ns + s->record.max_duration_ms * NS_PER_MS);
-	if (x->wants_continue && !x->up.in_done)
+	if (x->continue_due && !x->up.in_done)
 		reply_continue(g, c);
-	x->wants_continue = false;
+	x->continue_due = false;
 }
 
 static bool try_start(struct gateway *g, struct client *c)
@@ -246,7 +245,7 @@ void dispatch_service_gone(struct gateway *g, uint32_t service)
 		struct client *c = &g->clients[s->queue_head - 1];
 
 		unqueue(g, c);
-		c->state = CLIENT_FINISHING;
+		c->state = CLIENT_READY;
 		dispatch_request(g, c);
 	}
 }
@@ -302,8 +301,8 @@ void dispatch_abandon(struct gateway *g, struct client *c)
 	if (c->state == CLIENT_HEAD || c->state == CLIENT_SESSION || c->state == CLIENT_LINGER ||
 	    c->state == CLIENT_DISCARD || c->state == CLIENT_PROXY)
 		return;
-	if (c->x.tunnel)
-		tunnel_ended(g, c);
+	if (client_is_tunnel(c))
+		hibernate_ended(g, c);
 	unqueue(g, c);
 	splice_end(&g->pipes, &c->x.up);
 	splice_end(&g->pipes, &c->x.down);
@@ -316,9 +315,9 @@ void dispatch_abandon(struct gateway *g, struct client *c)
 void dispatch_elsewhere(struct gateway *g, struct client *c)
 {
 	exchange_part(g, c, false);
-	c->state = CLIENT_FINISHING;
-	c->x.fresh_only = c->x.reused = false;
-	c->x.got_bytes = false;
+	c->state = CLIENT_READY;
+	c->x.fresh_only = false;
+	c->x.sent = (struct attempt){0};
 	dispatch_release(g, c);
 	dispatch_request(g, c);
 }
@@ -330,10 +329,9 @@ static void again_elsewhere(struct gateway *g, struct client *c, struct instance
 		i->doubt_until_ns = gateway_now(g) + DOUBT_NS;
 		tell_suspect(&g->tell, i, err);
 	}
-	/* Neither queued nor joined: no state that the release below could mistake. */
-	c->state = CLIENT_FINISHING;
-	c->x.fresh_only = c->x.reused = false;
-	c->x.got_bytes = false;
+	c->state = CLIENT_READY;
+	c->x.fresh_only = false;
+	c->x.sent = (struct attempt){0};
 	dispatch_release(g, c);
 	dispatch_request(g, c);
 }
@@ -346,22 +344,22 @@ void dispatch_failed(struct gateway *g, struct client *c, bool refused, int err)
 
 	g->count.aborted_by_instance++;
 	held_unshare(g, c);
-	may_repeat = x->request.size > 0 && !x->body_gone && !x->got_bytes &&
-		     (x->idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
+	may_repeat = x->request.size > 0 && !x->body_gone && !x->sent.got_bytes &&
+		     (x->is.idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
 	splice_end(&g->pipes, &x->up);
 	exchange_part(g, c, false);
 	/* Refused by an instance that was not in doubt: it was never there, nobody is to blame. */
 	in_doubt = !refused || (x->failed_slot == x->slot && x->failed_generation == x->generation);
 	x->failed_slot = x->slot;
 	x->failed_generation = x->generation;
-	if (may_repeat && i && x->reused && x->has_ticket && !x->fresh_only) {
+	if (may_repeat && i && x->sent.reused && x->has_ticket && !x->fresh_only) {
 		/* The server closed an idle connection as we used it: nothing is wrong with it. */
 		g->count.retries++;
 		x->fresh_only = true;
 		start(g, c, i);
 		return;
 	}
-	x->may_repeat = may_repeat;
+	c->state = may_repeat ? CLIENT_DOUBT : CLIENT_LOST;
 	if (!i) {
 		dispatch_doubt_over(g, c);
 		return;
@@ -371,18 +369,17 @@ void dispatch_failed(struct gateway *g, struct client *c, bool refused, int err)
 		return;
 	}
 	tell_suspect(&g->tell, i, err);
-	c->state = CLIENT_DOUBT;
 	exchange_set_deadline(g, c, gateway_now(g) + CAUSE_WAIT_NS);
 }
 
 bool dispatch_held(const struct client *c)
 {
-	return c->x.request.size > 0 && !c->x.body_gone && !c->x.got_bytes;
+	return c->x.request.size > 0 && !c->x.body_gone && !c->x.sent.got_bytes;
 }
 
 bool dispatch_repeatable(const struct client *c)
 {
-	return c->x.idempotent && dispatch_held(c) && c->x.attempts + 1 < ATTEMPTS_MAX;
+	return c->x.is.idempotent && dispatch_held(c) && c->x.attempts + 1 < ATTEMPTS_MAX;
 }
 
 void dispatch_anew(struct gateway *g, struct client *c, int err)
@@ -390,7 +387,7 @@ void dispatch_anew(struct gateway *g, struct client *c, int err)
 	struct instance *i = instance_of(g, c);
 
 	if (!i || !c->x.has_ticket || !dispatch_held(c) || ++c->x.attempts >= ATTEMPTS_MAX) {
-		c->x.reused = false;
+		c->x.sent.reused = false;
 		dispatch_failed(g, c, true, err);
 		return;
 	}
@@ -410,14 +407,14 @@ void dispatch_doubt_over(struct gateway *g, struct client *c)
 {
 	struct instance *i = instance_of(g, c);
 
-	if (!c->x.may_repeat || c->x.deaths >= DEATHS_MAX) {
+	if (c->state == CLIENT_LOST || c->x.deaths >= DEATHS_MAX) {
 		blame_crashed(g, c);
 		return;
 	}
 	if (g->ban_count > 0 && blame_awaited(g, c) &&
 	    c->x.died_ns + CAUSE_WAIT_NS > gateway_now(g)) {
 		dispatch_release(g, c);
-		c->state = CLIENT_DOUBT;
+		c->state = CLIENT_JUDGED;
 		exchange_set_deadline(g, c, c->x.died_ns + CAUSE_WAIT_NS);
 		return;
 	}
@@ -478,7 +475,7 @@ void dispatch_instance_down(struct gateway *g, const struct wire_instance_down *
 			continue;
 		}
 		dispatch_release(g, c);
-		if (c->state == CLIENT_DOUBT)
+		if (c->state == CLIENT_DOUBT || c->state == CLIENT_LOST)
 			dispatch_doubt_over(g, c);
 	}
 }

@@ -20,33 +20,44 @@ struct gateway;
 
 enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to client */
 
+/* What its head says, once and for all. */
+struct request_traits {
+	bool head; /* the method */
+	bool idempotent, http_10, upgrade, timing, wants_trailers;
+	bool grpc; /* by its content-type, if it came over HTTP/2 */
+};
+
+/* How it goes with the present upstream; anew with each. */
+struct attempt {
+	bool reused;    /* it went out on a pooled connection */
+	bool got_bytes; /* of an answer */
+	bool unsent;    /* the kernel took nothing of it: the connection was over */
+	bool broken;    /* it takes no more */
+	bool reusable;  /* says the head of the answer */
+};
+
 struct exchange {
 	uint32_t service;
 	uint32_t upstream; /* index + 1 */
-	uint32_t slot, generation, revision_seen;
-	bool has_ticket, counted;
-	bool method_is_head, idempotent, http_10, keep_alive, upgrade, timing, wants_continue;
-	bool wants_trailers;
-	bool cold, thawed;         /* how it started */
-	bool fresh_only;           /* a pooled connection failed: use a new one */
-	bool reused;               /* sent on a pooled connection */
-	bool body_gone;            /* more was sent than request holds: cannot be sent again */
-	bool labelled;             /* label is of this request */
-	bool got_bytes, head_sent; /* of the response */
-	bool unsent;               /* the kernel took nothing of it: the connection was over */
-	bool reusable, up_broken, tunnel;
+	uint32_t slot, generation;
+	struct request_traits is;
+	struct attempt sent;
+	bool has_ticket; /* in the states that say so, see CLIENT_STATES */
+	bool keep_alive, continue_due;
+	bool cold, thawed;        /* how it started */
+	bool fresh_only;          /* a pooled connection failed: use a new one */
+	bool body_gone;           /* more was sent than request holds: cannot be sent again */
+	bool labelled;            /* label is of this request */
+	bool http2;               /* its instance got it so */
+	bool open;                /* not accounted for yet, see account.h */
+	bool routed, aborted;     /* service is known; the client went away before the end */
 	uint8_t attempts, deaths; /* instances that died under it */
 	uint8_t interims;         /* 1xx heads that came */
-	bool may_repeat;          /* in CLIENT_DOUBT: what to do then */
-	bool http2;               /* its instance got it so */
-	bool grpc;                /* by its content-type, if it came over HTTP/2 */
-	uint8_t reset_code;       /* for a client that speaks HTTP/2 */
 	uint8_t nacks;
-	bool open;            /* not accounted for yet, see account.h */
-	bool routed, aborted; /* service is known; the client went away before the end */
-	uint8_t chosen;       /* enum wire_choice_reason, once it was dispatched */
-	uint16_t status;      /* as the client got it; 0 none */
-	uint8_t error;        /* enum edge_error: of an answer of ours */
+	uint8_t reset_code; /* for a client that speaks HTTP/2 */
+	uint8_t chosen;     /* enum wire_choice_reason, once it was dispatched */
+	uint8_t error;      /* enum edge_error: of an answer of ours */
+	uint16_t status;    /* as the client got it; 0 none */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
 	uint64_t sent_ns;                        /* to the present instance */
 	uint64_t kind;                           /* of request: method and path */
@@ -58,20 +69,37 @@ struct exchange {
 	char id[REQUEST_ID_SIZE];
 };
 
+/* clang-format off */
+/* name, whether it owns a ticket (for as long as its instance is up), whether it has an upstream.
+ * From QUEUED to JUDGED an exchange is open; exchange_check claims both columns after each event. */
+#define CLIENT_STATES(X) \
+	X(FREE,         false, false) \
+	X(PROXY,        false, false) /* must say first whom it speaks for */ \
+	X(HEAD,         false, false) /* between requests, or a head is incomplete */ \
+	X(SESSION,      false, false) /* carries others: HTTP/2 */ \
+	X(READY,        false, false) /* its request is here: it is to be dispatched or refused now */ \
+	X(QUEUED,       false, false) /* no instance had room */ \
+	X(WAITS_SOCKET, true,  false) /* no socket to that instance is left */ \
+	X(ASKED,        true,  true)  /* the request is on its way, or all of it was sent */ \
+	X(ANSWERING,    true,  true)  /* the head of the answer was sent */ \
+	X(TUNNEL,       true,  true)  /* a 101 was sent; see tunnel.h */ \
+	X(SPARED,       false, true)  /* so, woken while its instance drains: it ends without one */ \
+	X(ASLEEP,       false, true)  /* so, and silent; see hibernate.c */ \
+	X(WAKING,       false, true)  /* so, in line for a ticket */ \
+	X(DOUBT,        true,  false) /* the upstream died: waits for ebbd to say why, then again */ \
+	X(LOST,         true,  false) /* the same, but it may not be sent again */ \
+	X(JUDGED,       false, false) /* waits for what ebbd thinks of its kind, then again */ \
+	X(FINISHING,    false, false) /* answered; the last bytes are being sent */ \
+	X(DISCARD,      false, false) /* answered early: the rest of its body goes nowhere */ \
+	X(LINGER,       false, false) /* what still comes is discarded: a RST would lose the answer */ \
+	X(CLOSING,      false, false)
+/* clang-format on */
+
 enum client_state {
-	CLIENT_FREE,
-	CLIENT_PROXY,        /* must say first whom it speaks for */
-	CLIENT_HEAD,         /* between requests, or a head is incomplete */
-	CLIENT_SESSION,      /* carries others: HTTP/2 */
-	CLIENT_QUEUED,       /* no instance had room */
-	CLIENT_WAITS_SOCKET, /* has a ticket, no socket to that instance is left */
-	CLIENT_ACTIVE,       /* joined to an upstream */
-	CLIENT_DOUBT,        /* the upstream died: waits a moment for ebbd to say why */
-	CLIENT_FINISHING,    /* answered; the last bytes are being sent */
-	CLIENT_DISCARD, /* answered early: the rest of the body goes nowhere, then the next request
-			 */
-	CLIENT_LINGER,  /* discards what still comes, so that the answer is not lost to a RST */
-	CLIENT_CLOSING,
+#define X(name, ticket, upstream) CLIENT_##name,
+	CLIENT_STATES(X)
+#undef X
+		CLIENT_STATE_COUNT
 };
 
 /* Of the last look at a client's pace. */
@@ -99,7 +127,25 @@ struct client {
 	char label[BLAME_LABEL_SIZE]; /* of a request that is not held any more, see blame.c */
 };
 
+/* Its request is here, and its answer is not. */
+static inline bool client_is_open(const struct client *c)
+{
+	return c->state >= CLIENT_QUEUED && c->state <= CLIENT_JUDGED;
+}
+/* It has an upstream. */
+static inline bool client_is_joined(const struct client *c)
+{
+	return c->state >= CLIENT_ASKED && c->state <= CLIENT_WAKING;
+}
+static inline bool client_is_tunnel(const struct client *c)
+{
+	return c->state >= CLIENT_TUNNEL && c->state <= CLIENT_WAKING;
+}
+
 /* exchange.c */
+const char *client_state_name(enum client_state state);
+/* Claims that c has what its state says, and nothing else. */
+void exchange_check(const struct gateway *g, const struct client *c);
 void exchange_set_deadline(struct gateway *g, struct client *c, uint64_t when_ns);
 /* The exchange is over and everything sent: next request, or the end of the connection. */
 void exchange_next(struct gateway *g, struct client *c);

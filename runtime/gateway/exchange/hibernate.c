@@ -42,7 +42,7 @@ static bool may_sleep(struct gateway *g, struct client *c)
 {
 	const struct tunnel *t = tunnel_of(g, c);
 
-	return t->hibernate_ms > 0 && t->mode == TUNNEL_OPEN && !t->closing && !t->leaving &&
+	return c->state == CLIENT_TUNNEL && t->hibernate_ms > 0 && !t->closing && !t->leaving &&
 	       !c->x.up.in_done && !c->x.down.in_done && c->x.has_ticket && client_upstream(g, c);
 }
 
@@ -86,7 +86,7 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 	if (yields)
 		board_keep_awake(g->board, c->x.slot, end_ns);
 	g->count.yields += yields;
-	t->mode = TUNNEL_ASLEEP;
+	c->state = CLIENT_ASLEEP;
 	t->until_ns = 0;
 	t->client_pinged = false;
 	g->count.hibernations++;
@@ -148,7 +148,7 @@ void hibernate_read(struct gateway *g, struct client *c)
 	struct tunnel *t = tunnel_of(g, c);
 	struct ws_frame frame;
 
-	while (t->mode == TUNNEL_ASLEEP && c->s.in.size > 0) {
+	while (c->state == CLIENT_ASLEEP && c->s.in.size > 0) {
 		int r = ws_peek_control(&t->up, c->s.in.at, c->s.in.size, &frame);
 
 		if (r == 0) {
@@ -163,7 +163,7 @@ void hibernate_read(struct gateway *g, struct client *c)
 		else if (!t->leaving)
 			t->until_ns = 0;
 	}
-	if (t->mode == TUNNEL_ASLEEP)
+	if (c->state == CLIENT_ASLEEP)
 		stream_recv(&g->io, &c->s);
 }
 
@@ -181,7 +181,7 @@ static void awake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
-	t->mode = TUNNEL_OPEN;
+	c->state = c->x.has_ticket ? CLIENT_TUNNEL : CLIENT_SPARED;
 	if (!t->leaving)
 		t->until_ns = 0;
 	t->data_ns = gateway_now(g);
@@ -204,13 +204,13 @@ static bool wake_now(struct gateway *g, struct client *c, struct instance *i)
 		/* It drains: it runs until it ends, and takes what comes on open connections. */
 		if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
 			break;
-		if (tunnel_of(g, c)->mode == TUNNEL_WAKING)
+		if (c->state == CLIENT_WAKING)
 			leave_line(g, c);
-		tunnel_of(g, c)->mode = TUNNEL_ASLEEP;
+		c->state = CLIENT_ASLEEP;
 		tunnel_finish(g, c, WS_INTERNAL_ERROR);
 		return true;
 	}
-	if (tunnel_of(g, c)->mode == TUNNEL_WAKING)
+	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
 	awake(g, c);
 	return true;
@@ -221,11 +221,11 @@ void hibernate_wake(struct gateway *g, struct client *c)
 	struct tunnel *t = tunnel_of(g, c);
 	struct instance *i = instance_of(g, c);
 
-	if (t->mode != TUNNEL_ASLEEP)
+	if (c->state != CLIENT_ASLEEP)
 		return;
 	if ((!i || !i->wake_head) && wake_now(g, c, i))
 		return;
-	t->mode = TUNNEL_WAKING;
+	c->state = CLIENT_WAKING;
 	board_want(g->board, c->x.slot, gateway_now(g));
 	queue_push(g, &i->wake_head, &i->wake_tail, c);
 	g->wakers++;
@@ -265,15 +265,13 @@ void hibernate_serve_all(struct gateway *g)
 
 void hibernate_ended(struct gateway *g, struct client *c)
 {
-	struct tunnel *t = tunnel_of(g, c);
-
-	if (t->mode == TUNNEL_OPEN)
+	if (c->state != CLIENT_ASLEEP && c->state != CLIENT_WAKING)
 		return;
-	if (t->mode == TUNNEL_WAKING)
+	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
-	t->mode = TUNNEL_OPEN;
+	c->state = CLIENT_TUNNEL;
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
-	(void)dispatch_again(g, c); /* given back by whoever ends it */
+	(void)dispatch_again(g, c); /* given back by the end of the exchange */
 }
 
 void hibernate_instance_down(struct gateway *g, struct instance *i)

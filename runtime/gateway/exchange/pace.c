@@ -22,7 +22,7 @@ static bool waits_for_body(struct gateway *g, struct client *c)
 {
 	const struct upstream *u = client_upstream(g, c);
 
-	if (!u || c->x.up.in_done || c->x.tunnel)
+	if (!u || c->x.up.in_done)
 		return false;
 	if (c->x.up.pipe)
 		return c->s.polling;
@@ -31,7 +31,7 @@ static bool waits_for_body(struct gateway *g, struct client *c)
 
 static bool waits_for_reader(const struct client *c)
 {
-	if (!c->x.head_sent || c->x.tunnel)
+	if (c->state != CLIENT_ANSWERING)
 		return false;
 	return c->s.sending || (c->x.down.pipe && c->s.polling);
 }
@@ -55,7 +55,7 @@ static void look(struct gateway *g, struct client *c, struct pace *now)
 
 void pace_begin(struct gateway *g, struct client *c)
 {
-	if (g->config.body_rate_min == 0 || c->x.tunnel)
+	if (g->config.body_rate_min == 0)
 		return;
 	look(g, c, &c->pace);
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);

@@ -100,8 +100,8 @@ static void splice_broke(struct gateway *g, struct client *c, enum relay_way way
 	bool by_client = (way == RELAY_UP) != sink;
 
 	if (way == RELAY_UP && sink) { /* it may have answered already: see what it sent */
-		c->x.up_broken = true;
-		c->x.reusable = false;
+		c->x.sent.broken = true;
+		c->x.sent.reusable = false;
 		splice_end(&g->pipes, &c->x.up);
 		return;
 	}
@@ -118,7 +118,7 @@ void relay_ready(struct gateway *g, struct client *c)
 	enum splice_result r;
 	uint64_t moved;
 
-	if (c->state != CLIENT_ACTIVE || !u || !f->pipe)
+	if (!u || !f->pipe)
 		return;
 	r = splice_pump(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s, &moved);
 	g->count.spliced_bytes += moved;
@@ -156,11 +156,11 @@ void relay_pump(struct gateway *g, struct client *c, enum relay_way way)
 	struct flow *f = up ? &c->x.up : &c->x.down;
 	struct stream *src, *dst;
 
-	if (c->x.tunnel) {
+	if (client_is_tunnel(c)) {
 		tunnel_pump(g, c, way);
 		return;
 	}
-	if (!u || f->done || f->pipe || (up && c->x.up_broken))
+	if (!u || f->done || f->pipe || (up && c->x.sent.broken))
 		return;
 	src = up ? &c->s : &u->s;
 	dst = up ? &u->s : &c->s;

@@ -71,10 +71,10 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 			      "\r\nsec-websocket-version: 13");
 	if (!x->keep_alive)
 		writer_lit(w, "\r\nconnection: close");
-	else if (x->http_10)
+	else if (x->is.http_10)
 		writer_lit(w, "\r\nconnection: keep-alive");
 	writer_lit(w, "\r\n\r\n");
-	if (!x->method_is_head)
+	if (!x->is.head)
 		writer_text(w, body_text, (size_t)(body.at - body_text));
 }
 
@@ -82,12 +82,13 @@ void reply_error(struct gateway *g, struct client *c, enum edge_error e, uint32_
 		 const char *fmt, ...)
 {
 	struct chunk out = {.buffer = BUFFER_NONE};
+	bool begun = client_is_joined(c) && c->state != CLIENT_ASKED;
 	char message[600]; /* longer ones are cut */
 	struct writer w;
 	va_list ap;
 
 	edge_count(&g->count, e);
-	if (!c->x.head_sent) {
+	if (!begun) {
 		c->x.status = edge_row(e)->status;
 		c->x.error = (uint8_t)e;
 	}
@@ -95,7 +96,8 @@ void reply_error(struct gateway *g, struct client *c, enum edge_error e, uint32_
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	dispatch_abandon(g, c);
-	if (!c->x.head_sent && !(c->s.sending && c->s.next.size))
+	flow_fini(&g->io, &c->x.down);
+	if (!begun && !(c->s.sending && c->s.next.size))
 		out.buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
 	if (out.buffer == BUFFER_NONE) {
 		exchange_close(g, c);

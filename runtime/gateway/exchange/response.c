@@ -30,7 +30,7 @@ static void bad_response(struct gateway *g, struct client *c, const char *why)
 static enum http_framing framing_for(const struct client *c, enum http_framing in)
 {
 	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
-		return c->x.http_10 || c->s.carried ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+		return c->x.is.http_10 || c->s.carried ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
 	return in;
 }
 
@@ -46,7 +46,7 @@ static bool upgrade_ok(struct client *c, const struct http_head *response, const
 	struct http_head request;
 
 	*why = "it switches protocols unasked";
-	if (!c->x.upgrade || c->x.request.size == 0 ||
+	if (!c->x.is.upgrade || c->x.request.size == 0 ||
 	    http_request_parse(c->x.request.at, c->x.request.size, &request, why))
 		return false;
 	return http_upgrade_response(&request, response, why);
@@ -66,11 +66,11 @@ static void describe(struct gateway *g, struct client *c, bool interim,
 		.start = {start, 4},
 		.date = wall_date(&g->wall, gateway_now(g)),
 		.chunked = x->down.out == HTTP_CHUNKED,
-		.close = !interim && !x->keep_alive && !x->tunnel,
-		.keep_alive_10 = x->keep_alive && x->http_10,
-		.timing = x->timing,
+		.close = !interim && !x->keep_alive,
+		.keep_alive_10 = x->keep_alive && x->is.http_10,
+		.timing = x->is.timing,
 	};
-	if (!x->timing)
+	if (!x->is.timing)
 		return;
 	now_ns = clock_mono_ns();
 	extras->queue_us = (x->dispatched_ns - x->arrived_ns) / NS_PER_US;
@@ -91,7 +91,7 @@ static struct chunk write_head(struct gateway *g, struct client *c, const struct
 							: g->io.buffers->large_bytes);
 	if (out.buffer == BUFFER_NONE)
 		return out;
-	describe(g, c, head->status < 200 && !head->upgrade, &extras);
+	describe(g, c, head->status < 200, &extras);
 	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
 	w.end = w.at + buffers_size(g->io.buffers, out.buffer);
 	w.overflow = false;
@@ -116,7 +116,7 @@ void response_received(struct gateway *g, struct client *c)
 		blame_answered(g, c);
 	c->state = CLIENT_FINISHING;
 	exchange_set_deadline(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
-	exchange_part(g, c, x->reusable && x->up.in_done && !x->up_broken);
+	exchange_part(g, c, x->sent.reusable && x->up.in_done && !x->sent.broken);
 	dispatch_release(g, c);
 }
 
@@ -141,9 +141,8 @@ static int join_body(struct gateway *g, struct client *c, struct upstream *u, st
 /* The whole answer is here and the request is not: the rest of it will not be read. */
 static bool answers_early(const struct client *c, const struct http_head *head, uint32_t body)
 {
-	return !c->x.up.in_done && !c->x.tunnel &&
-	       (head->framing == HTTP_NO_BODY ||
-		(head->framing == HTTP_LENGTH && head->body_bytes <= body));
+	return !c->x.up.in_done && (head->framing == HTTP_NO_BODY ||
+				    (head->framing == HTTP_LENGTH && head->body_bytes <= body));
 }
 
 static bool has_length(const struct http_head *head)
@@ -159,9 +158,27 @@ static bool has_length(const struct http_head *head)
  * length), or its answer to a body that it refused and did not read. */
 static bool may_say_more(const struct client *c, const struct http_head *head)
 {
-	if (c->x.method_is_head)
+	if (c->x.is.head)
 		return !has_length(head);
 	return c->x.up.in != HTTP_NO_BODY && head->status >= 400;
+}
+
+/* What the body of the answer will be, and whether the connection goes on behind it. */
+static void begin_body(struct gateway *g, struct client *c, const struct upstream *u,
+		       const struct http_head *head, uint32_t body)
+{
+	struct exchange *x = &c->x;
+
+	if (head->upgrade) {
+		x->keep_alive = false;
+		tunnel_prepare(g, c, head);
+		return;
+	}
+	flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
+		  head->body_bytes);
+	x->down.chunks.keep_trailers = c->s.carried || x->is.wants_trailers;
+	if (g->draining || x->down.out == HTTP_UNTIL_CLOSE || answers_early(c, head, body))
+		x->keep_alive = false;
 }
 
 static void send_head(struct gateway *g, struct client *c, struct upstream *u,
@@ -170,20 +187,10 @@ static void send_head(struct gateway *g, struct client *c, struct upstream *u,
 	struct exchange *x = &c->x;
 	struct chunk out;
 
-	x->reusable = head->keep_alive && !may_say_more(c, head);
+	x->sent.reusable = head->keep_alive && !may_say_more(c, head);
 	x->status = (uint16_t)head->status;
 	x->answered_ns = gateway_now(g);
-	if (head->upgrade) {
-		g->count.upgrades++;
-		tunnel_begin(g, c, head);
-	} else {
-		flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
-			  head->body_bytes);
-		x->down.chunks.keep_trailers = c->s.carried || x->wants_trailers;
-	}
-	if (g->draining || (x->down.out == HTTP_UNTIL_CLOSE && !x->tunnel) ||
-	    answers_early(c, head, u->s.in.size - head_bytes))
-		x->keep_alive = false;
+	begin_body(g, c, u, head, u->s.in.size - head_bytes);
 	out = write_head(g, c, head, head_bytes);
 	stream_consume(&g->io, &u->s, head_bytes);
 	if (out.size == 0) {
@@ -191,20 +198,24 @@ static void send_head(struct gateway *g, struct client *c, struct upstream *u,
 		bad_response(g, c, "the gateway has no buffer for its head");
 		return;
 	}
-	if (join_body(g, c, u, &out) < 0) {
+	/* Behind a 101 are frames, which the tunnel follows. */
+	if (!head->upgrade && join_body(g, c, u, &out) < 0) {
 		buffers_put(g->io.buffers, out.buffer);
 		bad_response(g, c, "its chunked body is malformed");
 		return;
 	}
 	held_drop(g, c);
-	x->head_sent = true;
 	stream_send(&g->io, &c->s, out);
+	if (head->upgrade) {
+		g->count.upgrades++;
+		tunnel_begin(g, c);
+		return;
+	}
+	c->state = CLIENT_ANSWERING;
 	if (x->down.in_done && (x->down.done || x->down.end_framed))
 		response_received(g, c);
 	else
 		relay_pump(g, c, RELAY_DOWN);
-	if (x->tunnel)
-		tunnel_pump(g, c, RELAY_UP);
 }
 
 /* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
@@ -214,7 +225,7 @@ static void pass_interim(struct gateway *g, struct client *c, struct upstream *u
 {
 	struct chunk out = {.buffer = BUFFER_NONE};
 
-	if (head->status != 100 && !c->x.http_10 && !c->s.sending)
+	if (head->status != 100 && !c->x.is.http_10 && !c->s.sending)
 		out = write_head(g, c, head, head_bytes);
 	stream_consume(&g->io, &u->s, head_bytes);
 	if (out.size)
@@ -238,7 +249,7 @@ static int read_one(struct gateway *g, struct client *c, struct upstream *u)
 
 	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
 		g->count.http2_upstreams++;
-		c->x.got_bytes = false; /* they were no answer, nor did it read the request */
+		c->x.sent.got_bytes = false; /* they were no answer, nor did it read the request */
 		answer_speaks(g, c, u, true);
 		return 0;
 	}
@@ -252,8 +263,8 @@ static int read_one(struct gateway *g, struct client *c, struct upstream *u)
 		return 0;
 	}
 	/* The head as it should be first: what is mended costs a second look. */
-	if (http_response_parse(u->s.in.at, (size_t)end, c->x.method_is_head, &head, &why) &&
-	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.method_is_head, &head, &why)) {
+	if (http_response_parse(u->s.in.at, (size_t)end, c->x.is.head, &head, &why) &&
+	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.is.head, &head, &why)) {
 		bad_response(g, c, why);
 		return 0;
 	}

@@ -51,12 +51,6 @@ static uint64_t first_look_ns(const struct gateway *g, const struct tunnel *t)
 
 /* ---- the end ---- */
 
-void tunnel_ended(struct gateway *g, struct client *c)
-{
-	hibernate_ended(g, c);
-	c->x.tunnel = false;
-}
-
 /* The frames cost no buffer: there are few of them and they never change. */
 static struct chunk close_frame(int code)
 {
@@ -127,10 +121,10 @@ static void shut(struct gateway *g, struct client *c, int way)
 	flow_of(c, way)->done = true;
 	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(g, c))) {
 		/* Nobody there is left to end it properly. */
-		tunnel_finish(g, c, c->x.up_broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
+		tunnel_finish(g, c, c->x.sent.broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
 		return;
 	}
-	if ((c->x.up.done || c->x.up_broken) && c->x.down.done) {
+	if ((c->x.up.done || c->x.sent.broken) && c->x.down.done) {
 		exchange_close(g, c);
 		return;
 	}
@@ -255,7 +249,7 @@ void tunnel_leave(struct gateway *g, struct client *c)
 void tunnel_drain(struct gateway *g)
 {
 	for (uint32_t i = 0; i < g->client_count; i++)
-		if (g->clients[i].state == CLIENT_ACTIVE && g->clients[i].x.tunnel)
+		if (client_is_tunnel(&g->clients[i]))
 			tunnel_leave(g, &g->clients[i]);
 }
 
@@ -264,8 +258,8 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 	for (uint32_t n = 0; n < g->client_count; n++) {
 		struct client *c = &g->clients[n];
 
-		if (c->state == CLIENT_ACTIVE && c->x.tunnel && c->x.slot == slot &&
-		    c->x.generation == generation && (all || g->tunnels[n].mode == TUNNEL_ASLEEP))
+		if (client_is_tunnel(c) && c->x.slot == slot && c->x.generation == generation &&
+		    (all || c->state == CLIENT_ASLEEP))
 			tunnel_leave(g, c);
 	}
 }
@@ -282,7 +276,7 @@ static void drop(struct gateway *g, struct client *c, struct upstream *u)
 
 /* ---- events ---- */
 
-void tunnel_begin(struct gateway *g, struct client *c, const struct http_head *response)
+void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head *response)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	const struct service *s = &g->routes.services[c->x.service];
@@ -294,13 +288,6 @@ void tunnel_begin(struct gateway *g, struct client *c, const struct http_head *r
 	ws_reader_init(&t->down, false, extensions);
 	t->frames = http_find(response, "sec-websocket-accept") != NULL;
 	t->hibernate_ms = t->frames ? s->record.hibernate_ms : 0;
-	c->x.tunnel = true;
-	c->x.keep_alive = false;
-	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
-	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
-	tunnel_look_at(g, c, first_look_ns(g, t));
-	if (g->draining)
-		tunnel_leave(g, c);
 }
 
 static void pump(struct gateway *g, struct client *c, int way)
@@ -310,11 +297,11 @@ static void pump(struct gateway *g, struct client *c, int way)
 	struct flow *f = flow_of(c, way);
 	struct stream *src, *dst;
 
-	if (way == RELAY_UP && c->x.up_broken && c->x.down.done)
+	if (way == RELAY_UP && c->x.sent.broken && c->x.down.done)
 		exchange_close(g, c);
-	if (!u || f->done || (way == RELAY_UP && c->x.up_broken))
+	if (!u || f->done || (way == RELAY_UP && c->x.sent.broken))
 		return;
-	if (way == RELAY_UP && t->mode != TUNNEL_OPEN) {
+	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING)) {
 		hibernate_read(g, c);
 		return;
 	}
@@ -337,23 +324,33 @@ static void pump(struct gateway *g, struct client *c, int way)
 void tunnel_pump(struct gateway *g, struct client *c, int way)
 {
 	pump(g, c, way);
-	if (way == RELAY_DOWN && c->x.tunnel && tunnel_of(g, c)->mode == TUNNEL_ASLEEP &&
-	    c->s.in.size > 0)
+	if (way == RELAY_DOWN && c->state == CLIENT_ASLEEP && c->s.in.size > 0)
 		hibernate_read(g, c); /* it waited until its last pong was out */
+}
+
+void tunnel_begin(struct gateway *g, struct client *c)
+{
+	c->state = CLIENT_TUNNEL;
+	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
+	tunnel_look_at(g, c, first_look_ns(g, tunnel_of(g, c)));
+	if (g->draining)
+		tunnel_leave(g, c);
+	tunnel_pump(g, c, RELAY_DOWN);
+	if (client_is_tunnel(c))
+		tunnel_pump(g, c, RELAY_UP);
 }
 
 void tunnel_on_end(struct gateway *g, struct client *c, int way, int err)
 {
-	struct tunnel *t = tunnel_of(g, c);
-
 	flow_of(c, way)->in_done = true;
-	if (way == RELAY_UP && t->mode != TUNNEL_OPEN) {
+	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING)) {
 		hibernate_wake(g, c); /* the function is to know */
 		return;
 	}
 	if (way == RELAY_DOWN && err) {
 		g->count.aborted_by_instance++;
-		c->x.up_broken = true; /* a reset is the end of both ways */
+		c->x.sent.broken = true; /* a reset is the end of both ways */
 	}
 	tunnel_pump(g, c, way);
 }
@@ -392,10 +389,10 @@ static void waited(struct gateway *g, struct client *c)
 	if (t->leaving) {
 		if (t->told || !say_goodbye(g, c, true))
 			exchange_close(g, c);
-	} else if (t->mode == TUNNEL_WAKING) {
+	} else if (c->state == CLIENT_WAKING) {
 		g->count.queue_expired++;
 		tunnel_finish(g, c, WS_TRY_AGAIN_LATER);
-	} else if (t->mode == TUNNEL_ASLEEP) {
+	} else if (c->state == CLIENT_ASLEEP) {
 		hibernate_wake(g, c); /* half a ping: let the function have it */
 	}
 }

@@ -18,13 +18,8 @@ struct gateway;
 struct client;
 struct instance;
 
-enum tunnel_mode {
-	TUNNEL_OPEN,   /* bytes pass */
-	TUNNEL_ASLEEP, /* no ticket: the instance may freeze; see hibernate.c */
-	TUNNEL_WAKING, /* in line for a ticket, with one buffer of the client's at most */
-};
-
-/* Of a client while exchange.tunnel; in a table of its own, which costs nothing until it is used.
+/* Of a client that is a tunnel (client_is_tunnel); in a table of its own, which costs nothing until
+ * it is used.
  */
 struct tunnel {
 	struct ws_reader up, down;
@@ -32,7 +27,6 @@ struct tunnel {
 	uint64_t data_ns;     /* when a byte of a message last passed */
 	uint64_t until_ns;    /* of what the mode or the drain waits for; 0 = nothing */
 	uint32_t hibernate_ms;
-	uint8_t mode;       /* enum tunnel_mode */
 	bool frames;        /* a WebSocket, and up and down know where its frames are */
 	bool closing;       /* a close frame passed, either way */
 	bool client_pinged; /* and the server has not answered yet; the other way round: */
@@ -44,14 +38,14 @@ struct tunnel {
 int tunnel_init(struct gateway *g); /* 0 or -ENOMEM */
 struct tunnel *tunnel_of(struct gateway *g, const struct client *c);
 /* The 101 in `response` was accepted and is about to be sent. */
-void tunnel_begin(struct gateway *g, struct client *c, const struct http_head *response);
+void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head *response);
+/* It is on its way. */
+void tunnel_begin(struct gateway *g, struct client *c);
 /* way: enum relay_way, as below. */
 void tunnel_pump(struct gateway *g, struct client *c, int way);
 /* The source of this way ended, err 0 for a FIN. */
 void tunnel_on_end(struct gateway *g, struct client *c, int way, int err);
 void tunnel_on_timer(struct gateway *g, struct client *c);
-/* Whoever takes the client out of its exchange calls it first. */
-void tunnel_ended(struct gateway *g, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct gateway *g);
 void tunnel_leave(struct gateway *g, struct client *c);

@@ -95,7 +95,7 @@ static uint32_t read_head(struct chunk *c, struct h2_fields *f, bool *interim)
 
 static bool has_trailers(const struct client *c)
 {
-	return c->x.head_sent && c->x.down.trailers.buffer != BUFFER_NONE;
+	return c->state != CLIENT_ASKED && c->x.down.trailers.buffer != BUFFER_NONE;
 }
 
 /* Nothing follows what the stream holds. */

@@ -120,7 +120,7 @@ static void on_closed(void *self, struct stream *stream)
 static void on_gone(struct gateway *g, struct client *c)
 {
 	c->eof = true;
-	if (c->state >= CLIENT_QUEUED && c->state <= CLIENT_DOUBT)
+	if (client_is_open(c))
 		g->count.aborted_by_client++;
 	client_close(g, c);
 }
@@ -188,7 +188,7 @@ static void go_on(struct gateway *g, struct client *c)
 	if (c->s.in.size > 0) {
 		c->s.receiving = false;
 		client_received(g, c);
-	} else if (c->s.ended && c->state == CLIENT_ACTIVE && up->in == HTTP_UNTIL_CLOSE &&
+	} else if (c->s.ended && client_is_joined(c) && up->in == HTTP_UNTIL_CLOSE &&
 		   !up->in_done) {
 		c->s.receiving = false;
 		relay_on_end(g, c, RELAY_UP);
@@ -222,6 +222,7 @@ void h2_work(struct h2_session *s)
 		unnote(s, t);
 		t->events = 0;
 		work_on(s->g, t, events);
+		exchange_check(s->g, h2_client(s->g, t));
 	}
 }
 

@@ -86,7 +86,7 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 	return 0;
 }
 
-struct instance *instances_get(struct instances *all, uint32_t slot, uint32_t generation)
+struct instance *instances_get(const struct instances *all, uint32_t slot, uint32_t generation)
 {
 	if (slot >= INSTANCES_MAX || !all->slots[slot].up ||
 	    all->slots[slot].generation != generation)

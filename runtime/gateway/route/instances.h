@@ -76,7 +76,7 @@ int instances_init(struct instances *all); /* 0 or -ENOMEM */
 int instances_up(struct instances *all, struct routes *routes, const struct wire_instance_up *up,
 		 int *fds, uint64_t now_ns);
 /* The instance of this generation, or NULL. */
-struct instance *instances_get(struct instances *all, uint32_t slot, uint32_t generation);
+struct instance *instances_get(const struct instances *all, uint32_t slot, uint32_t generation);
 /* Unlinks it and closes what it had; the pool and the waiting clients are the caller's. */
 void instances_down(struct instances *all, struct routes *routes, struct instance *i);
 /* More sockets; what does not fit is left in fds. Returns how many were taken. */
