@@ -11,6 +11,7 @@
 #include "runtime/api/request.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/http/status.h"
 
 #define TYPE "application/problem+json"
 

@@ -4,42 +4,7 @@
 
 #include "runtime/api/conn.h"
 #include "runtime/base/mem.h"
-
-static const struct phrase {
-	int status;
-	const char *text;
-} phrases[] = {
-	{200, "OK"},
-	{201, "Created"},
-	{204, "No Content"},
-	{400, "Bad Request"},
-	{404, "Not Found"},
-	{405, "Method Not Allowed"},
-	{408, "Request Timeout"},
-	{409, "Conflict"},
-	{410, "Gone"},
-	{412, "Precondition Failed"},
-	{413, "Content Too Large"},
-	{414, "URI Too Long"},
-	{417, "Expectation Failed"},
-	{422, "Unprocessable Content"},
-	{429, "Too Many Requests"},
-	{431, "Request Header Fields Too Large"},
-	{500, "Internal Server Error"},
-	{501, "Not Implemented"},
-	{503, "Service Unavailable"},
-	{504, "Gateway Timeout"},
-	{505, "HTTP Version Not Supported"},
-	{507, "Insufficient Storage"},
-};
-
-const char *http_status_phrase(int status)
-{
-	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
-		if (phrases[i].status == status)
-			return phrases[i].text;
-	return "Error";
-}
+#include "runtime/http/status.h"
 
 /* Only what is complete may go out, so without memory the connection ends instead. */
 static void check(struct conn *c, int r)

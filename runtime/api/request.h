@@ -56,6 +56,4 @@ size_t stream_backlog(const struct request *rq);
 /* Gives up on this client (too slow). The request is gone when the loop turns. */
 void stream_abort(struct request *rq);
 
-const char *http_status_phrase(int status);
-
 #endif

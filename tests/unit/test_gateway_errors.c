@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "runtime/gateway/exchange/errors.h"
-#include "runtime/gateway/message/status.h"
+#include "runtime/http/status.h"
 
 static void test_each_row_is_whole(void **state)
 {
@@ -17,7 +17,7 @@ static void test_each_row_is_whole(void **state)
 		const struct edge_row *row = edge_row(e);
 
 		assert_in_range(row->status, 400, 599);
-		assert_string_not_equal(status_reason(row->status), "Error");
+		assert_string_not_equal(http_status_phrase(row->status), "Error");
 		assert_true(strlen(row->code) > 0);
 		assert_true(row->service >= SERVICE_error_bad_request &&
 			    row->service <= SERVICE_error_other);

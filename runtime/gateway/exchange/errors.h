@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The errors that ebb answers itself: one row each. The reason of a status is in message/status.c,
- * the words of one answer come from the place that saw the error.
+ * The errors that ebb answers itself: one row each. The reason of a status is in
+ * runtime/http/status.c, the words of one answer come from the place that saw the error.
  */
 #ifndef EBB_GATEWAY_ERRORS_H
 #define EBB_GATEWAY_ERRORS_H

@@ -11,7 +11,7 @@
 #include "runtime/gateway/exchange/dispatch.h"
 #include "runtime/gateway/exchange/reply.h"
 #include "runtime/gateway/message/serialize.h"
-#include "runtime/gateway/message/status.h"
+#include "runtime/http/status.h"
 
 #define SEND_REPLY_NS (5 * NS_PER_SEC)
 
@@ -47,7 +47,7 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 	const struct edge_row *row = edge_row(e);
 	char body_text[1024];
 	struct writer body = {body_text, body_text + sizeof(body_text), false};
-	const char *reason = status_reason(row->status);
+	const char *reason = http_status_phrase(row->status);
 
 	write_body(&body, x, row->code, message);
 	writer_lit(w, "HTTP/1.1 ");
@@ -149,7 +149,7 @@ void reply_full(int fd, enum edge_error e)
 		     "HTTP/1.1 %u %s\r\nretry-after: %u\r\nx-ebb-error: %s\r\n"
 		     "content-type: application/json\r\ncontent-length: %d\r\n"
 		     "connection: close\r\n\r\n%s",
-		     row->status, status_reason(row->status), row->retry_after_s, row->code, size,
-		     body);
+		     row->status, http_status_phrase(row->status), row->retry_after_s, row->code,
+		     size, body);
 	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "runtime/gateway/upstream/h2up.h"
-#include "runtime/gateway/message/status.h"
 #include "runtime/http/scan.h"
+#include "runtime/http/status.h"
 
 /* More than so many times the largest head, decoded, is an attack on the decoder. */
 #define BOMB_FACTOR 4u
@@ -118,7 +118,7 @@ static void add_status(struct h2up_session *s, struct http_slice value)
 	b->status = (uint16_t)((value.at[0] - '0') * 100 + (value.at[1] - '0') * 10 +
 			       (value.at[2] - '0'));
 	b->interim = value.at[0] == '1';
-	reason = status_reason(b->status);
+	reason = http_status_phrase(b->status);
 	add_lit(s, "HTTP/1.1 ");
 	add(s, value.at, value.size);
 	add_lit(s, " ");

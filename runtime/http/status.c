@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/gateway/message/status.h"
+#include "runtime/http/status.h"
 
-#include <stddef.h>
+#include "runtime/base/mem.h"
 
-const char *status_reason(int status)
+const char *http_status_phrase(int status)
 {
 	static const struct {
 		int status;
@@ -24,21 +24,26 @@ const char *status_reason(int status)
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{410, "Gone"},
+		{412, "Precondition Failed"},
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
 		{417, "Expectation Failed"},
+		{422, "Unprocessable Content"},
 		{426, "Upgrade Required"},
-		{431, "Request Header Fields Too Large"},
 		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
 		{502, "Bad Gateway"},
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},
 		{505, "HTTP Version Not Supported"},
+		{507, "Insufficient Storage"},
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	return status < 400 ? "OK" : "Error";
