@@ -40,7 +40,7 @@
 struct ebbd {
 	struct config config;
 	uint64_t boot_us;
-	char stage_dir[CONFIG_PATH_SIZE + 16];
+	char stage_dir[CONFIG_PATH_SIZE + 16], programs_dir[CONFIG_PATH_SIZE + 16];
 	struct loop *loop;
 	struct board *board;
 	int board_fd, lock_fd;
@@ -406,6 +406,7 @@ static int make_directories(struct ebbd *e, char *err, size_t err_size)
 		{c->ledger_dir, 0700, base + UID_LEDGER},
 		{c->image_dir, 0700, 0},
 		{e->stage_dir, 0700, 0},
+		{e->programs_dir, 0700, 0},
 	};
 
 	return host_make_directories(dirs, ARRAY_LEN(dirs), err, err_size);
@@ -421,6 +422,11 @@ static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
 	return host_make_mounts_private(err, err_size);
 }
 
+static int keep_programs(struct ebbd *e, char *err, size_t err_size)
+{
+	return host_keep_programs(&e->config, e->programs_dir, err, err_size);
+}
+
 static int hide_log(struct ebbd *e, char *err, size_t err_size)
 {
 	return program_log_hide_ours(&e->strays, e->loop);
@@ -428,17 +434,9 @@ static int hide_log(struct ebbd *e, char *err, size_t err_size)
 
 /* The zygote is forked early, while this process is still small. */
 static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
-	open_loop,
-	hide_log,
-	raise_limits,
-	make_directories,
-	take_lock,
-	make_mounts_private,
-	open_tree_and_zygote,
-	open_signals,
-	open_board,
-	open_images,
-	open_programs,
+	open_loop,           hide_log,      raise_limits,         make_directories, take_lock,
+	make_mounts_private, keep_programs, open_tree_and_zygote, open_signals,     open_board,
+	open_images,         open_programs,
 };
 
 static void close_all(struct ebbd *e)
@@ -486,6 +484,7 @@ int main(int argc, char **argv)
 	log_init("ebbd", (enum log_level)log_level_parse(e.config.log_level));
 	e.boot_us = clock_real_us();
 	(void)text_format(e.stage_dir, sizeof(e.stage_dir), "%s/stage", e.config.run_dir);
+	(void)text_format(e.programs_dir, sizeof(e.programs_dir), "%s/programs", e.config.run_dir);
 	r = host_open_stdin();
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opening); i++)
 		r = opening[i](&e, err, sizeof(err));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of ebb are killed while it works: nothing is lost but what that part held."""
 import os
+import shutil
 import signal
 import threading
 
@@ -9,7 +10,7 @@ import pytest
 import leaks
 import pictures
 import web
-from ebb import Ebb
+from ebb import BIN, Ebb
 from waiting import wait_for
 
 
@@ -42,6 +43,27 @@ def serves(ebb, service="probe"):
     except OSError:
         return None
     return reply if reply.status == 200 else None
+
+
+def test_who_dies_comes_back_as_the_version_that_runs(new_ebb, tmp_path):
+    """An upgrade puts other programs in place (rename(2), as packages do): none is run before ebbd is."""
+    place = tmp_path / "libexec"
+    shutil.copytree(BIN, place, ignore=lambda at, names: [n for n in names if not n.startswith("ebb")])
+    ebb = new_ebb(gateways=1, settings={"libexec_dir": str(place)})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    for name in os.listdir(place):
+        (place / "new").write_text("#!/bin/false\n")
+        (place / "new").chmod(0o755)
+        os.rename(place / "new", place / name)
+    for name in ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc"):
+        ebb.end_program(name)
+        wait_for(lambda name=name: ebb.programs(name))
+    assert wait_for(lambda: serves(ebb)).status == 200
+    wait_for(lambda: ebb.rest("GET", "/readyz").status == 200)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "another")
+    ebb.deploy("another", "another")
+    assert wait_for(lambda: serves(ebb, "another")).status == 200
 
 
 def test_killed_gateway_cuts_only_its_own_clients(new_ebb):

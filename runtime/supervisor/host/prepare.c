@@ -13,6 +13,7 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 int host_open_stdin(void)
@@ -104,4 +105,42 @@ int host_make_mounts_private(char *err, size_t err_size)
 			  "cannot make a private mount namespace: %s; ebbd needs root",
 			  strerror(-r));
 	return r;
+}
+
+static const char *const programs[] = {"ebb-api", "ebb-gateway", "ebb-init",
+				       "ebb-ipc", "ebb-ledger",  "ebb-unpack"};
+
+/* A mount holds the file itself: another one that is put in its place (rename(2)) changes nothing
+ * here. */
+static int keep_program(const char *from_dir, const char *dir, const char *name)
+{
+	char from[CONFIG_PATH_SIZE + 32], to[CONFIG_PATH_SIZE + 32];
+	SCOPED_FD fd = -1;
+
+	(void)text_format(from, sizeof(from), "%s/%s", from_dir, name);
+	(void)text_format(to, sizeof(to), "%s/%s", dir, name);
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	if (fd < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int host_keep_programs(struct config *config, const char *dir, char *err, size_t err_size)
+{
+	int r = mount("ebb", dir, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") < 0 ? -errno
+											   : 0;
+
+	if (r < 0) {
+		(void)text_format(err, err_size, "cannot mount on %s: %s", dir, strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		r = keep_program(config->libexec_dir, dir, programs[i]);
+		if (r == 0)
+			continue;
+		(void)text_format(err, err_size, "cannot use %s/%s: %s", config->libexec_dir,
+				  programs[i], strerror(-r));
+		return r;
+	}
+	return text_copy(config->libexec_dir, sizeof(config->libexec_dir), dir);
 }
