@@ -260,23 +260,18 @@ const struct schema_part schema_command = {read_command, write_command};
 
 /* ---- capabilities ---- */
 
-static const char *const capability_names[] = {
-#define X(name) #name,
-	WIRE_CAPABILITIES(X)
-#undef X
-};
+_Static_assert(WIRE_CAPABILITY_COUNT <= SETTING_WORDS_MAX, "a word of the setting for each");
 
 /* "CHOWN", as Docker and Kubernetes spell it, or "CAP_CHOWN". */
 static int capability_bit(const char *text, uint32_t *out)
 {
-	if (strncmp(text, "CAP_", 4) == 0)
-		text += 4;
-	for (uint32_t i = 0; i < ARRAY_LEN(capability_names); i++)
-		if (strcmp(text, capability_names[i]) == 0) {
-			*out = 1u << i;
-			return 0;
-		}
-	return -EINVAL;
+	int word = setting_word(setting_of(SETTING_CAPABILITIES),
+				strncmp(text, "CAP_", 4) == 0 ? text + 4 : text);
+
+	if (word < 0)
+		return -EINVAL;
+	*out = 1u << word;
+	return 0;
 }
 
 static void read_capabilities(struct service_spec *spec, const struct service_spec *before,
@@ -290,7 +285,7 @@ static void read_capabilities(struct service_spec *spec, const struct service_sp
 	spec->capabilities = SPEC_CAPABILITIES_GIVEN;
 	for (size_t i = 0; i < json_count(value); i++) {
 		const char *text = json_string(json_at(value, i));
-		char shown[80];
+		char shown[80], words[96];
 		uint32_t bit;
 
 		if (text && capability_bit(text, &bit) == 0) {
@@ -298,10 +293,8 @@ static void read_capabilities(struct service_spec *spec, const struct service_sp
 			continue;
 		}
 		schema_show(shown, sizeof(shown), json_at(value, i));
-		problem_add(errors, path,
-			    "%s is none that an instance may have (CHOWN, DAC_OVERRIDE, FOWNER, "
-			    "SETUID, SETGID, NET_BIND_SERVICE, KILL)",
-			    shown);
+		problem_add(errors, path, "%s is none that an instance may have (%s)", shown,
+			    setting_words(setting_of(SETTING_CAPABILITIES), words, sizeof(words)));
 	}
 }
 
@@ -311,9 +304,9 @@ static void write_capabilities(struct json_out *o, const char *key, const struct
 	if (spec->capabilities == SPEC_CAPABILITIES_DEFAULT)
 		return;
 	json_out_array(o, key);
-	for (uint32_t i = 0; i < ARRAY_LEN(capability_names); i++)
+	for (uint32_t i = 0; i < WIRE_CAPABILITY_COUNT; i++)
 		if (spec->capabilities & 1u << i)
-			json_out_string(o, NULL, capability_names[i]);
+			json_out_string(o, NULL, setting_of(SETTING_CAPABILITIES)->words[i]);
 	json_out_end_array(o);
 }
 
