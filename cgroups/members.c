@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who is in a leaf, as the host numbers them. */
+/* The members of a leaf, as the host numbers them. */
 #include "cgroups/cgroup.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a leaf has used: cpu.stat from cgroup2 always, memory from wherever its controller lives. */
+/* Reads the use of a leaf: cpu.stat from cgroup2 always, memory from the hierarchy of its
+ * controller. */
 #include "cgroups/tree.h"
 
 #include <errno.h>

@@ -126,7 +126,7 @@ static int own_path(const struct cgroup_mount *m, char *out, size_t size)
 	return text_copy(out, size, *line ? line : ".");
 }
 
-/* What systemd sets on a unit's cgroup for Delegate=yes (systemd's CGROUP_DELEGATION.md). */
+/* systemd sets this mark on a unit's cgroup for Delegate=yes (systemd's CGROUP_DELEGATION.md). */
 static bool is_delegated(int dir_fd)
 {
 	char value[8];

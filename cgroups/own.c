@@ -34,7 +34,7 @@ int cgroup_own_enter(const struct cgroup_tree *t)
 	return r < 0 ? r : fd_write_file_at(tree_fd, OWN "/cgroup.procs", "0");
 }
 
-/* Also what an earlier ebbd left: whoever ends it must find it. */
+/* The directory may also be an earlier ebbd's; the ebbd that ends it must find it. */
 void cgroup_own_leave(const struct cgroup_tree *t)
 {
 	const struct cgroup_hierarchy *h = &t->at[t->home[CGROUP_CPU]];

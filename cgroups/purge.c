@@ -143,7 +143,7 @@ static int remove_until(const struct walk *w, int parent_fd, const char *name)
 	return 0;
 }
 
-/* Second round; its children are gone, so what was above leaves is a leaf now. */
+/* Second round; the children are gone, so a directory above leaves is a leaf now. */
 static int visit_end(struct walk *w, int parent_fd, const char *name, unsigned int depth)
 {
 	SCOPED_FD dir_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

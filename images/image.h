@@ -30,7 +30,7 @@ int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_
 		     struct image_store **out, char *err, size_t err_size);
 /* Unmounts the layers it mounted. NULL is fine. */
 void image_store_close(struct image_store *s);
-/* What an image may cost; set by image_store_open to what docs/man/ebbd.8 says. */
+/* The limits of an image; image_store_open sets the defaults of docs/man/ebbd.8. */
 struct image_limits {
 	uint64_t bytes_max;      /* all files of an image, as they claim */
 	uint64_t file_bytes_max; /* one of them */

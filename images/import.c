@@ -321,7 +321,7 @@ static void reap(struct image_import *i, enum import_worker which)
 	on_end[i->stage](i, status);
 }
 
-/* What several children have to say before the next begins. */
+/* Words of several children that are needed before the next begins. */
 static void advance(struct image_import *i)
 {
 	if (i->stage == STAGE_CLEAN || i->stage == STAGE_END)

@@ -55,7 +55,7 @@ struct image_import {
 
 /* ---- import.c ---- */
 
-/* The import fails for this cause; what is already known stays. Returns err. */
+/* The import fails for this cause; an earlier cause stays. Returns err. */
 int import_fault(struct image_import *i, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Starts to watch a descriptor. */
@@ -72,7 +72,7 @@ void import_read_words(struct image_import *i);
 struct jail_root;
 int import_spawn(struct image_import *i, enum import_worker which, struct wire_unpack_job *job,
 		 const int *fds, unsigned int fd_count, int dir_fd, const struct jail_root *root);
-/* What the layer under way came to: 1 all said and good, 0 not all said, -errno and the fault. */
+/* The result of the layer under way: 1 all said and good, 0 not all said, -errno and the fault. */
 int import_judge_layer(struct image_import *i);
 /* The same of the documents; then HASH is asked for the names of the layers. */
 int import_judge_documents(struct image_import *i);

@@ -178,7 +178,7 @@ static int make_pipe(int *in, int *out)
 	return 0;
 }
 
-/* Whoever has ended has said why. */
+/* A child that has ended has said why. */
 static int wish(const struct image_import *i, enum import_worker which, uint32_t layer,
 		const int *fds, unsigned int fd_count)
 {
@@ -189,7 +189,7 @@ static int wish(const struct image_import *i, enum import_worker which, uint32_t
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
-/* READ and HASH begin; who is last gets tar_out (and beside_out). */
+/* READ and HASH begin; the last one gets tar_out (and beside_out). */
 static int connect(struct image_import *i, uint32_t layer, struct pipeline *p)
 {
 	bool documents = layer == WIRE_UNPACK_DOCUMENTS;

@@ -88,7 +88,7 @@ static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 
 /* ---- steps of the child: each 0 or -errno ---- */
 
-/* What is absent is closed: the control channel and the directories may be. */
+/* An absent descriptor is closed: the control channel and the directories may be absent. */
 static int place_fds(const struct jail_command *c)
 {
 	size_t lower_count = c->root ? c->root->lower_count : 0, count = PLACED_FDS + lower_count;
@@ -221,7 +221,7 @@ static int keep_caps(const struct jail_command *c)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* What an image costs comes after what instances and gateways do. */
+/* Work for images comes after that of instances and gateways. */
 static int step_back(const struct jail_command *c)
 {
 	if (setpriority(PRIO_PROCESS, 0, 10) < 0)

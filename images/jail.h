@@ -19,7 +19,7 @@
 #define JAIL_LOWER_MAX    127 /* as many names as lowerdir holds by fsconfig(2) */
 #define JAIL_SETUP_FAILED 125 /* exit code: which step and why stands on output_fd */
 
-/* What /root shows: layers, read-only, and above them what the child changes. */
+/* The content of /root: layers, read-only, and above them the child's changes. */
 struct jail_root {
 	const int *lower_fds; /* directories, highest first; borrowed */
 	size_t lower_count;   /* 1..JAIL_LOWER_MAX */

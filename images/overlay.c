@@ -51,7 +51,7 @@ static int attach_lower(const struct overlay *o, char *names)
 	return 0;
 }
 
-/* "volatile": who dies leaves nothing that is used; no fsync for each copy and at the end. */
+/* "volatile": a child that dies leaves nothing that is used, so no copy needs an fsync. */
 static int make(const char *lower, bool writable)
 {
 	const struct {

@@ -36,7 +36,8 @@ struct image_store {
 	uint64_t next_staging;
 };
 
-/* Whether the piece stands in the store in either form; *bytes: what its tar held, 0 if unknown. */
+/* Whether the piece stands in the store in either form; *bytes: the size of its tar, 0 if
+ * unknown. */
 bool store_has_piece(const struct image_store *s, const char *hex, uint64_t *bytes);
 
 /* Starts mkfs.erofs in the jail on dir_fd: "<name>" -> "<name>.erofs". 0 and a pidfd, or -errno.

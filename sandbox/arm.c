@@ -51,7 +51,7 @@ static int enter_stage(void)
 	return 0;
 }
 
-/* What masks and /dev are made of. */
+/* The material of masks and /dev. */
 static int place_own(struct inside *in)
 {
 	if (move_mount(in->own_fd, "", AT_FDCWD, "own", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -108,7 +108,8 @@ static int get_ready(struct inside *in)
 	return drop_bounding_set();
 }
 
-/* What the claim will fill is touched now, so that its pages are here before it comes. */
+/* The memory that the claim will fill is touched now, so that its pages are here before it
+ * comes. */
 static int fork_function(struct inside *in)
 {
 	struct claim *claim = mmap(NULL, sizeof(*claim), PROT_READ | PROT_WRITE,

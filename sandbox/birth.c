@@ -175,7 +175,7 @@ static void take_control(struct msghdr *m, pid_t *out_sender, int *out_fd)
 	}
 }
 
-/* Receives a word and, from the kernel, who sent it: the pid as seen here. */
+/* Receives a word and, from the kernel, its sender: the pid as seen here. */
 static bool hear(int socket_fd, struct sandbox_word *word, pid_t *out_sender, int *out_fd)
 {
 	union {

@@ -25,7 +25,7 @@ static bool is_kept(cap_value_t cap)
 	return false;
 }
 
-/* What no function ever has; the rest waits for the claim, which says who the function is. */
+/* Capabilities that no function ever has; the rest waits for the claim, which names the user. */
 int drop_bounding_set(void)
 {
 	if (cap_reset_ambient() < 0)

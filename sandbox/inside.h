@@ -42,7 +42,7 @@ struct step_clock {
 	_Atomic uint64_t count[SANDBOX_STEP_COUNT], total_ns[SANDBOX_STEP_COUNT];
 };
 
-/* What all sandboxes of a zygote inherit; never changes. */
+/* All sandboxes of a zygote inherit this; it never changes. */
 struct shared {
 	struct step_clock *clock;
 	int init_fd; /* ebb-init, sealed; O_PATH */

@@ -40,7 +40,7 @@ static int mount_own(void)
 	return 0;
 }
 
-/* Whoever the function is may connect; nobody inside may put another socket in its place. */
+/* Every user of the function may connect; nobody inside may put another socket in its place. */
 static int bind_here(int socket_fd)
 {
 	const struct sockaddr_un at = {.sun_family = AF_UNIX,

@@ -45,7 +45,7 @@ struct sandbox_word {
 
 struct zygote;
 
-/* What all sandboxes of this ebbd share. */
+/* Shared by all sandboxes of this ebbd. */
 struct sandbox_options {
 	const char *init_path;   /* the static ebb-init; run from a sealed memfd copy */
 	const char *policy_path; /* seccomp text policy (sandbox/policy/README.md); NULL or "" =
@@ -120,7 +120,7 @@ int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fau
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
 		 uint64_t scratch_bytes, const char *instance_id, const char *stage_dir);
 
-/* What to run. exec's texts are passed on unread. */
+/* The command to run. exec's texts are passed on unread. */
 struct sandbox_claim {
 	const struct wire_exec *exec;
 	const char *instance_id; /* added to the environment as EBB_INSTANCE, beside

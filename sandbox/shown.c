@@ -112,7 +112,7 @@ int shown_make(struct inside *in)
 
 /* ---- /proc/meminfo ---- */
 
-/* As proc_meminfo(5) has them, what programs look for; in kB. ALL is the limit, NONE 0. */
+/* Lines that programs look for, as proc_meminfo(5) has them; in kB. ALL is the limit, NONE 0. */
 enum amount { NONE, ALL };
 static const struct {
 	const char *name;

@@ -183,7 +183,7 @@ int template_own(uint32_t id_first)
 	(void)umask(0);
 	r = fill_own(fd);
 	(void)umask(022);
-	/* What PID 1 fills. */
+	/* PID 1 fills this. */
 	if (r == 0 && (fchownat(fd, "fs/cgroup", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0 ||
 		       fchownat(fd, "facts", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0))
 		r = -errno;

@@ -81,7 +81,7 @@ static int cover(const char *from, const char *at)
 	return 0;
 }
 
-/* What this kernel does not have needs no mask. */
+/* A path that this kernel lacks needs no mask. */
 static int mask_all(const char *const *paths, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -111,7 +111,7 @@ static int protect_all(const char *const *paths, size_t count)
 	return 0;
 }
 
-/* Hides all of /sys/devices but a few: what else there is differs from host to host. */
+/* Hides all of /sys/devices but a few: the others differ from host to host. */
 static int show_devices(void)
 {
 	int fds[ARRAY_LEN(sys_devices)], r = 0;

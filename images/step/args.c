@@ -164,7 +164,7 @@ static int take_keep(struct parse *p, const char *value)
 	return 0;
 }
 
-/* What is for one program only is forgotten behind it: descriptors, variables, network. */
+/* Settings of one program are forgotten behind it: descriptors, variables, network. */
 static int take_run(struct parse *p, const char *value)
 {
 	struct step_run *run = &p->plan->runs[p->plan->run_count];

@@ -78,7 +78,7 @@ void group_close(struct step_group *g)
 	if (!g)
 		return;
 	if (g->made) {
-		/* Who was killed is counted until the kernel has taken him apart; cgroup.events
+		/* A killed process counts until the kernel has taken it apart; cgroup.events
 		 * tells. */
 		while (cgroup_remove(g->tree, &g->leaf) == -EBUSY && clock_mono_ns() < end_ns) {
 			struct pollfd event = {.fd = g->leaf.events_fd, .events = POLLPRI};

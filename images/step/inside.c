@@ -112,7 +112,7 @@ static int set_limits(struct inside *in)
 		{RLIMIT_SIGPENDING, 1024},
 		{RLIMIT_MSGQUEUE, 0},
 		{RLIMIT_CPU, in->p->run->seconds * 4},
-		/* Per process: what a user, who can make no control group, has. */
+		/* Limits of each process, for a user who can make no control group. */
 		{RLIMIT_DATA, in->p->ids->privileged ? RLIM_INFINITY : plan->memory_bytes},
 	};
 

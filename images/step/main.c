@@ -139,7 +139,7 @@ static int run_one(struct step *s, const struct step_run *run)
 	return ended ? ended : status;
 }
 
-/* Who asked is gone: so is the build, also when he went before this call. */
+/* The build ends with its caller, also when the caller went before this call. */
 static int die_with(pid_t parent)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ? -ESRCH : 0;

@@ -284,7 +284,7 @@ static int place_dev(const struct view *v, bool make)
 	return r;
 }
 
-/* Puts a read-only view of `from` on top of `at`; what this kernel does not have needs none. */
+/* Puts a read-only view of `from` on top of `at`; a path that this kernel lacks needs none. */
 static int cover(const char *from, const char *at)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |

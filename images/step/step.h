@@ -21,7 +21,7 @@
 #define STEP_SETUP_FAILED 125
 #define STEP_USER         1000 /* who runs inside: the user of every image of ours */
 
-/* One program, and what it may see. Strings are borrowed from argv. */
+/* One program, and its view of the host. Strings are borrowed from argv. */
 struct step_run {
 	const char *root; /* a directory, or NULL: the host's /usr, read-only */
 	char **argv;      /* NULL-terminated copy; owned */

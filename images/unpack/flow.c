@@ -149,7 +149,7 @@ static int pump(struct flow *f)
 	return 0;
 }
 
-/* What stands behind the compressed tar is part of the file's digest. */
+/* Bytes behind the compressed tar are part of the file's digest. */
 static int check_file(struct flow *f, const struct descriptor *blob)
 {
 	uint8_t found[DIGEST_SIZE];

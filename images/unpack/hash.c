@@ -53,7 +53,7 @@ static int on_chain(void *self, struct wire_message *m)
 
 /* ---- bytes ---- */
 
-/* Who reads may end before the layer does, and says why: the digest is wanted all the same. */
+/* The reader may end before the layer does, and says why: the digest is wanted all the same. */
 static int pass(struct passing *p, int from_fd, int *to_fd, uint64_t *bytes)
 {
 	for (;;) {

@@ -54,7 +54,7 @@ static la_ssize_t on_read(struct archive *a, void *self, const void **out)
 	return n;
 }
 
-/* What stands behind the end of the tar has to be hashed, too. */
+/* Bytes behind the end of the tar have to be hashed, too. */
 static int drain(struct layer *l)
 {
 	ssize_t n;

@@ -16,7 +16,7 @@
 #define LINKS_MAX  40 /* as the kernel takes them */
 #define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* A path on its way: what is resolved, and what is still to be walked. */
+/* A path on its way: its resolved part, and the rest. */
 struct walk {
 	struct spot *at;
 	char rest[2 * PATH_BYTES_MAX + 2];
@@ -231,7 +231,7 @@ int place_clear(struct place *p, const char *name, bool keep_directory)
 		return 1;
 	r = fd_rmtree_at(p->at.fd, name);
 	p->changed = true;
-	/* What is gone may have been on the way here, by a link to itself. */
+	/* The removed entry may have been on the way here, by a link to itself. */
 	p->stale = true;
 	return r;
 }
@@ -240,7 +240,7 @@ int place_clear(struct place *p, const char *name, bool keep_directory)
 
 static int hide_in(const struct place *p, int dir_fd, char *path);
 
-/* What this layer brought stays; in a directory it brought or went through, the rest goes. */
+/* Entries of this layer stay; in a directory that it brought or went through, the rest goes. */
 static int hide_one(const struct place *p, int dir_fd, const char *name, char *path)
 {
 	SCOPED_FD child_fd = -1;

@@ -77,7 +77,7 @@ static int judge_device(struct tar *t, struct archive_entry *e, const char *path
 
 		return r < 0 ? r : SKIP;
 	}
-	/* /dev of an instance is ebb's; what debootstrap left there is never seen. */
+	/* /dev of an instance is ebb's; nobody sees the entries that debootstrap left there. */
 	if (strncmp(path, "dev/", 4) == 0)
 		return SKIP;
 	return fail(t, -EPERM, path, "is a device, which an image may not bring");
@@ -122,7 +122,7 @@ static int judge(struct tar *t, struct archive_entry *e, const char *path)
 	return judge_type(t, e, path);
 }
 
-/* What a file claims counts, not what is stored of it: mkfs.erofs reads every byte of a hole. */
+/* The claimed size of a file counts, not its stored size: mkfs.erofs reads every byte of a hole. */
 static int check_size(struct tar *t, struct archive_entry *e, const char *path)
 {
 	struct unpack *u = t->u;

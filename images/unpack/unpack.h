@@ -98,7 +98,7 @@ int member_load(struct unpack *u, const char *name, char **out, size_t *out_size
 
 /* ---- blob.c: content-addressed files of the outer archive ---- */
 
-/* OCI descriptor. What is 0 bytes long is "size unknown" for docker archives. */
+/* OCI descriptor. A size of 0 bytes is "size unknown" for docker archives. */
 struct descriptor {
 	uint8_t digest[DIGEST_SIZE];
 	char hex[2 * DIGEST_SIZE + 1];
@@ -151,7 +151,7 @@ int tidy(struct unpack *u, int tree_fd, bool files);
 
 /* ---- whiteout.c ---- */
 
-/* What an entry's path means. */
+/* The meaning of an entry's path. */
 enum whiteout_kind { WHITEOUT_NONE, WHITEOUT_IGNORED, WHITEOUT_FILE, WHITEOUT_OPAQUE };
 enum whiteout_kind whiteout_kind(const char *path);
 /* The name that a WHITEOUT_FILE hides. */
@@ -169,7 +169,7 @@ int docker_describe(struct unpack *u, const struct document *text, struct json *
 		    const char **out_user);
 /* This machine's architecture as OCI names it ("amd64"). */
 const char *oci_architecture(void);
-/* What is not said (NULL or "") is this machine's. */
+/* A value that is absent (NULL or "") is this machine's. */
 bool platform_is_ours(const char *os, const char *arch);
 
 /* ---- describe.c: DESCRIBE ---- */

@@ -165,7 +165,7 @@ static bool user_text(char *const fields[FIELDS_MAX], const char *group, char *o
 					   fields[3], groups, fields[5]) == 0;
 }
 
-/* For settings that name another user, and for HOME. What does not fit is left out. */
+/* For settings that name another user, and for HOME. Users that do not fit are left out. */
 static void list_users(struct unpack *u)
 {
 	SCOPED_MEM char *passwd = image_file("/etc/passwd");

@@ -30,7 +30,7 @@ typedef void (*answer_fn)(struct api *api, struct request *rq, void *ctx,
 
 enum call_peer { CALL_EBBD, CALL_LEDGER };
 
-/* What to ask. Each record that carries a cookie begins with it; it is filled in here. */
+/* A question. Each record that carries a cookie begins with it; it is filled in here. */
 struct call_ask {
 	enum call_peer peer;
 	uint32_t type;
@@ -58,7 +58,7 @@ struct call_part {
 	const char *text;
 };
 void calls_take(struct api *api, const struct call_part *part);
-/* Its client is gone: what is asked for it alone is cancelled. */
+/* Its client is gone: calls for it alone are cancelled. */
 void calls_forget(struct api *api, const struct request *rq);
 /* Ends what waits for this peer. */
 void calls_peer_lost(struct api *api, enum call_peer peer);

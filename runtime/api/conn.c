@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The life of a connection: what each state can do with what has come in. */
+/* The life of a connection: how each state takes the input. */
 #include "runtime/api/conn.h"
 
 #include <errno.h>

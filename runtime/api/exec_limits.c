@@ -21,7 +21,7 @@ uint32_t exec_heap_mb(uint32_t memory_mb)
 	return memory_mb - BESIDE_HEAP_MB < most ? memory_mb - BESIDE_HEAP_MB : most;
 }
 
-/* Whole ones, at least one: what a run-time makes threads for. */
+/* Whole ones, at least one: a run-time makes threads for so many. */
 static uint32_t cpus(const struct service_spec *spec)
 {
 	uint64_t milli = spec->cpu_milli ? spec->cpu_milli

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What run-times are told of an instance's limits. Pure. */
+/* Tells run-times of an instance's limits. Pure. */
 #ifndef EBB_API_EXEC_LIMITS_H
 #define EBB_API_EXEC_LIMITS_H
 
@@ -8,7 +8,7 @@
 #include "runtime/api/blob.h"
 #include "runtime/api/service_schema.h"
 
-/* What a managed heap may grow to, so that it is collected before the kernel kills for memory. */
+/* The bound of a managed heap, so that it is collected before the kernel kills for memory. */
 uint32_t exec_heap_mb(uint32_t memory_mb);
 /* Java, Node, Go and .NET reckon their heaps and threads from the machine, unless a variable says
  * otherwise. Adds the variables that neither the service nor the image has set. 0 or -E2BIG. */

@@ -79,7 +79,7 @@ static bool has(const struct blob *env, const char *name)
 	return blob_find(env->memory, env->count, name) != NULL;
 }
 
-/* What only ebb may say about an instance, not the image it came in. */
+/* Variables that only ebb sets for an instance, never its image. */
 static bool is_reserved(const char *name)
 {
 	return strncmp(name, "EBB_", 4) == 0 || strncmp(name, "LISTEN_", 7) == 0 ||
@@ -107,7 +107,7 @@ static int add_image_text(struct blob *env, const char *text, const struct wire_
 	return blob_add(env, text);
 }
 
-/* Adds the image's variables that are not there yet, so what came first wins. */
+/* Adds the image's variables that are not there yet, so the first one wins. */
 static int add_image_env(struct blob *env, const struct wire_image_config *image,
 			 const struct service_spec *spec)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an image says of itself and what its service says, merged into how to start it. Pure. */
+/* Merges an image's own description and its service's settings into the command to start. Pure. */
 #ifndef EBB_API_EXEC_MERGE_H
 #define EBB_API_EXEC_MERGE_H
 

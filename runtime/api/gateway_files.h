@@ -21,7 +21,7 @@ void gateway_files_free(struct gateway_files *f); /* NULL is fine */
 /* Takes the files of gateway `index` in place of those of an earlier one. Takes over pipe_fd;
  * stats_fd stays the caller's. 0 or -errno. */
 int gateway_files_put(struct gateway_files *f, uint32_t index, int stats_fd, int pipe_fd);
-/* Prometheus text: what all gateways counted, per service. 0 or -ENOMEM. */
+/* Prometheus text: the counters of all gateways, per service. 0 or -ENOMEM. */
 int gateway_files_metrics(const struct gateway_files *f, struct buffer *out);
 
 #endif

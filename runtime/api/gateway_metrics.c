@@ -10,7 +10,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-/* What one service number says in all gateways together. */
+/* The counters of one service number in all gateways together. */
 struct sum {
 	char name[SERVICE_NAME_SIZE]; /* "" = requests of no service */
 	uint64_t counters[SERVICE_COUNTER_COUNT];
@@ -23,7 +23,7 @@ struct view {
 	struct sum sums[SERVICES_MAX + 1];
 };
 
-/* Which counters make a family, and what its label says. */
+/* The counters of a family, and their labels. */
 static const struct member {
 	const char *family, *label, *value;
 	enum service_counter counter;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the rows of the route table call. Each answers its request once, now or later. */
+/* The handlers of the route table. Each answers its request once, now or later. */
 #ifndef EBB_API_HANDLERS_H
 #define EBB_API_HANDLERS_H
 

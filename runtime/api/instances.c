@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Instances: what ebbd says of them, and freeze, thaw, stop. */
+/* Instances as ebbd shows them, and freeze, thaw, stop. */
 #include <errno.h>
 #include <string.h>
 
@@ -163,7 +163,7 @@ static const char *const command_names[] = {
 	[WIRE_COMMAND_STOP] = "stop",
 };
 
-/* What to name instead is among those that there are; if it has come in between, it is. */
+/* Suggests the nearest existing name. If the instance has come in between, it is that one. */
 static void on_missing(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	(void)api;

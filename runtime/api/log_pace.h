@@ -30,7 +30,7 @@ struct log_pace {
 };
 
 void log_pace_init(struct log_pace *p);
-/* What was written to the file: from now on dropping, if that was too much. */
+/* Counts bytes written to the file: from now on lines are dropped if that was too much. */
 void log_pace_wrote(struct log_pace *p, uint64_t bytes, uint64_t lines, uint64_t now_ns);
 /* Counts what is not written. */
 void log_pace_drop(struct log_pace *p, const char *bytes, size_t size);

@@ -31,7 +31,7 @@ void logs_free(struct logs *logs);
 int logs_dir_fd(const struct logs *logs);
 /* Takes pipe_fd. 0 or -errno. */
 int logs_add_pipe(struct logs *logs, const char *service, const char *instance, int pipe_fd);
-/* What each service wrote. */
+/* The totals of each service. */
 struct log_totals;
 const struct log_totals *logs_totals(const struct logs *logs);
 bool logs_is_live(const void *logs, const char *instance); /* logs: struct logs */

@@ -40,7 +40,7 @@ static void forget(struct api *api, struct request *rq)
 	logs_forget(api->logs, rq);
 }
 
-/* Behind every event. Calls first: what they answer is to be sent in the same turn. */
+/* Behind every event. Calls come first, so that their answers are sent in the same turn. */
 static void after_event(void *self)
 {
 	struct api *api = self;

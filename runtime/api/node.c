@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What this server is, whether it works, and the host it runs on. */
+/* This server, its health, and its host. */
 #include <sched.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -18,7 +18,7 @@
 
 FILTER_EMBED(openapi, "docs/openapi.json");
 
-/* What a client may rely on beyond version 1 as it began; only ever grows. */
+/* Features that a client may rely on beyond version 1 as it began; the list only grows. */
 static const char *const extensions[] = {"images", "logs",        "rollback",          "watch",
 					 "usage",  "usage_focus", "usage_cloudevents", "verify"};
 

@@ -79,7 +79,7 @@ void problem_reply_list(struct request *rq, const struct problem_list *list)
 	send_problem(rq, 422, detail, "correct it and deploy again", list);
 }
 
-/* What an errno of another process means to the caller of the REST API. */
+/* Translates an errno of another process for the caller of the REST API. */
 static const struct meaning {
 	int err, status;
 	const char *mend;

@@ -23,7 +23,7 @@ static int put_head(struct conn *c, int status, const char *type, const char *ex
 			     c->keep_alive ? "" : "Connection: close\r\n");
 }
 
-/* What is left of a body that was not read would be taken for the next request. */
+/* The rest of a body that was not read would be taken for the next request. */
 static bool is_whole(const struct conn *c)
 {
 	const struct http_head *head = &c->request.head;

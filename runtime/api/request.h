@@ -51,7 +51,7 @@ void reply_empty(struct request *rq); /* 204 */
 /* An answer without an end yet. */
 void stream_begin(struct request *rq, const char *type);
 void stream_send(struct request *rq, const void *bytes, size_t size);
-/* Bytes that the client has not taken yet; who sends without asking must look. */
+/* Bytes that the client has not taken yet; a handler that sends without being asked must look. */
 size_t stream_backlog(const struct request *rq);
 /* Gives up on this client (too slow). The request is gone when the loop turns. */
 void stream_abort(struct request *rq);

@@ -23,7 +23,7 @@ struct route {
 const struct route *route_find(struct request *rq);
 /* The rows, in order; NULL behind the last. */
 const struct route *route_at(size_t index);
-/* Whether path matches pattern, and what stands for ":" or "*". */
+/* Whether path matches pattern, and the part for ":" or "*". */
 bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg);
 
 #endif

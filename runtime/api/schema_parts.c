@@ -150,7 +150,7 @@ static int compare_pairs(const void *a, const void *b)
 	return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
 }
 
-/* What ebb sets itself may not be set twice. */
+/* A variable that ebb sets itself may not be set twice. */
 static bool is_ours(const char *name)
 {
 	return strcmp(name, "PORT") == 0 || strncmp(name, "EBB_", 4) == 0 ||

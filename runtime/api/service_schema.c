@@ -12,7 +12,7 @@
 #include "runtime/base/text.h"
 #include "runtime/settings/settings.h"
 
-/* Where a setting is kept, and what reads it if it is more than a number or a word. */
+/* The place of a setting, and its reader if it is more than a number or a word. */
 struct field {
 	size_t offset, size;
 	const struct schema_part *part;
@@ -53,7 +53,7 @@ static const struct field fields[SETTING_COUNT] = {
 };
 /* clang-format on */
 
-/* What an answer of ours holds beside the settings, so that it can be sent back. */
+/* Members of our answers beside the settings, accepted so that an answer can be sent back. */
 static const char *const answered[] = {
 	"name", "revision", "digest", "created_at", "state", "error", "etag", "traffic", "warnings",
 };
@@ -91,7 +91,7 @@ static const struct setting *next_setting(enum setting_place place, const struct
 	return NULL;
 }
 
-/* What may stand there: "a whole number", and the words for zero. */
+/* The allowed values: "a whole number", and the words for zero. */
 static void wrong_kind(struct reading *r, const struct setting *key, const struct json *value)
 {
 	char shown[80];

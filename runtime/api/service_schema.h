@@ -47,7 +47,7 @@ struct service_spec {
 #define SPEC_CAPABILITIES_DEFAULT 0
 #define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* beside the bits, of which there may be none */
 
-/* What answers show is no secret: names of variables, null for each value. */
+/* Answers hold no secret: names of variables, null for each value. */
 enum spec_view { SPEC_STORED, SPEC_SHOWN };
 
 /* Reads a document. before is the present service, or NULL: a variable that is null keeps its value

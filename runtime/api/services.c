@@ -277,7 +277,7 @@ int services_save_traffic(struct services *services, const struct service *s)
 	return traffic_save(services->dir_fd, s->name, &s->traffic);
 }
 
-/* NAME.json first: from then on the service does not exist, whatever else stays. */
+/* NAME.json goes first: from then on the service does not exist, even if other files stay. */
 int services_remove(struct services *services, const char *name)
 {
 	char file[SERVICE_NAME_SIZE + 8];

@@ -76,7 +76,7 @@ static void finish(struct api *api, struct request *rq, struct job *job)
 	free(job);
 }
 
-/* What ebbd took before stays as it is now: nobody's requests are lost by a change that failed. */
+/* Shares that ebbd took before stay as they are: a change that failed loses nobody's requests. */
 static void give_up(struct api *api, struct request *rq, struct job *job,
 		    const struct answer *answer)
 {

@@ -29,7 +29,7 @@ int filter_load(const struct filter *f);
  * rt_sigaction for SIGSYS, or an attacker in the process could go on. 0 or -errno. */
 int filter_say_forbidden(void);
 const char *filter_call_name(long number); /* "openat", or "?" */
-/* What stderr then has, before the number; and that number out of last words, or -1. */
+/* The text on stderr before the number; and that number out of last words, or -1. */
 #define FILTER_SAYS "level=error event=forbidden_call nr="
 long filter_said(const char *words);
 

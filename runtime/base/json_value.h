@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a struct json is inside; for json_read.c and json_write.c only. */
+/* The inside of a struct json; for json_read.c and json_write.c only. */
 #ifndef EBB_BASE_JSON_VALUE_H
 #define EBB_BASE_JSON_VALUE_H
 

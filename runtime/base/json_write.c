@@ -123,7 +123,7 @@ static void put_quoted(struct json_out *o, const char *text)
 	put_text(o, "\"");
 }
 
-/* What stands in front of a value. */
+/* Writes the text in front of a value. */
 static void begin(struct json_out *o, const char *key)
 {
 	if (o->need_comma)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What usage costs, in whole nano-units of a currency (1 USD = 1,000,000,000), by integers only.
+ * The cost of usage, in whole nano-units of a currency (1 USD = 1,000,000,000), by integers only.
  *
  * Each line (CPU, memory, invocations) is the exact product, rounded once, half up; a total is the
  * sum of its lines, so that a bill adds up. The ledger knows no prices: they are applied at export,

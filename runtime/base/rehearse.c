@@ -130,7 +130,7 @@ static int break_heap(void)
 	return 0;
 }
 
-/* What the compiler's guard calls when it finds a frame overwritten. */
+/* The compiler's guard calls this when it finds a frame overwritten. */
 static int break_stack(void)
 {
 	extern void __stack_chk_fail(void) __attribute__((noreturn));

@@ -3,7 +3,7 @@
 
 #include "runtime/base/mem.h"
 
-/* Table 3-7 of the Unicode standard: what the second byte may be after a first byte in a range. */
+/* Table 3-7 of the Unicode standard: the range of the second byte after a first byte in a range. */
 static const struct lead {
 	unsigned char first, last, bytes, second_min, second_max;
 } leads[] = {

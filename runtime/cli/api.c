@@ -188,7 +188,7 @@ int api_send(const struct call *call, const char *method, const char *target, co
 	return api_exchange(call, &request, action, out);
 }
 
-/* Sends and reads the head; *out then stands behind it, whatever the status. */
+/* Sends and reads the head; *out then stands behind it, for every status. */
 static int stream_open(const struct call *call, const char *target, const char *action,
 		       struct conn **out)
 {
@@ -271,7 +271,7 @@ static void indent(unsigned int depth)
 		fputs("  ", stdout);
 }
 
-/* Inside a string: what the JSON writer may leave raw but a terminal would obey. */
+/* Bytes inside a string that the JSON writer may leave raw but a terminal would obey. */
 static size_t print_string_byte(const char *text)
 {
 	const unsigned char *b = (const unsigned char *)text;

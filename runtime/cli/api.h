@@ -56,7 +56,7 @@ int api_refused(const char *action, int status, const struct json *problem, cons
 /* A list, whether the answer is the array itself or holds it as member `key` or "items". */
 const struct json *api_list(const struct json *document, const char *key);
 
-/* Prints a document indented, with a newline: what --json shows. */
+/* Prints a document indented, with a newline, for --json. */
 void api_print(const struct json *document);
 void api_print_text(const struct json_out *out);
 /* On one line, without a newline. */

@@ -16,7 +16,7 @@
 #define ARGS_WORDS_MAX   32
 #define ARGS_OPTIONS_MAX 64
 
-/* What a word or a value is, for completion. */
+/* The kind of a word or a value, for completion. */
 enum arg_kind {
 	ARG_NONE, /* of an option: a flag */
 	ARG_TEXT,

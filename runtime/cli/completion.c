@@ -7,7 +7,7 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cli/text_out.h"
 
-/* What lists the words of a kind; NULL: the shell's own completion of files. */
+/* The command that lists the words of a kind; NULL: the shell's own completion of files. */
 static const char *const listers[] = {
 	[ARG_SERVICE] = "ebb ls -q 2>/dev/null",
 	[ARG_INSTANCE] = "ebb ps -q 2>/dev/null",

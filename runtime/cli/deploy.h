@@ -14,7 +14,7 @@ struct deployment {
 
 /* Each returns an exit code and has said what is wrong. */
 int deployment_read(const char *file, struct deployment *out);
-/* what is named in messages: a file, or a service that came as options. */
+/* Messages name `what`: a file, or a service that came as options. */
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out);
 void deployment_fini(struct deployment *d);
 

@@ -17,7 +17,7 @@ struct finding {
 	char mend[256];
 };
 
-/* What several probes share. */
+/* Shared by several probes. */
 struct host {
 	bool root;
 	char cgroup2[256];   /* mount point of cgroup v2; "" = none */

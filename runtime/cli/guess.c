@@ -119,7 +119,7 @@ static int find_program(int dir_fd, char *name, size_t size)
 	return r;
 }
 
-/* What a file of the directory says, shown to a person. */
+/* A name out of a file of the directory, shown to a person. */
 static int refuse(struct guess *guess, const char *before, const char *text, const char *behind)
 {
 	char plain[96];

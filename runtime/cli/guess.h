@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs a directory of sources, told from the files in it. Reads only. */
+/* Guesses the runtime of a directory of sources from the files in it. Reads only. */
 #ifndef EBB_CLI_GUESS_H
 #define EBB_CLI_GUESS_H
 

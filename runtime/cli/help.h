@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `ebb help` says, as tables; `ebb help --json` and the documents are made from the same. */
+/* The tables of `ebb help`; `ebb help --json` and the documents are made from the same. */
 #ifndef EBB_CLI_HELP_H
 #define EBB_CLI_HELP_H
 

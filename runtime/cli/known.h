@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What need not be sent, because the server's store has it. */
+/* Layers that need not be sent, because the server's store has them. */
 #ifndef EBB_CLI_KNOWN_H
 #define EBB_CLI_KNOWN_H
 

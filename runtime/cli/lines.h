@@ -15,7 +15,7 @@ struct lines {
 /* take gets each line NUL-terminated, without its newline. */
 void lines_feed(struct lines *lines, struct http_slice piece,
 		void (*take)(void *context, char *line), void *context);
-/* What stands behind the last newline, if anything. */
+/* The bytes behind the last newline, if there are any. */
 void lines_end(struct lines *lines, void (*take)(void *context, char *line), void *context);
 
 #endif

@@ -81,7 +81,7 @@ static void log_print(struct line_sink *sink, const struct json *document)
 		putchar('\n');
 }
 
-/* What is not JSON, as JSON: --json promises documents. */
+/* A line that is not JSON, as JSON: --json promises documents. */
 static void print_foreign(const char *line)
 {
 	struct json *document = NULL;

@@ -80,7 +80,7 @@ static int look(const struct call *call, const char *name, const struct json *se
 	return CLI_DONE;
 }
 
-/* What it said before it failed is most often why. */
+/* The last words of a service are most often the cause. */
 static void say_last_lines(const struct call *call, const char *name)
 {
 	struct conn_request request = {.method = "GET", .accept = "text/plain", .body_fd = -1};
@@ -138,7 +138,7 @@ static int end_wait(const struct call *call, enum readiness how, const char *nam
 	return CLI_FAILED;
 }
 
-/* READY when a signal came: whoever asked for signals takes it from here. */
+/* READY when a signal came: the caller that asked for signals goes on from here. */
 static enum readiness pause_or_signal(const struct call *call)
 {
 	struct pollfd wait = {.fd = call->signals_fd, .events = POLLIN};

@@ -15,7 +15,7 @@
 #define PATH_SIZE 160
 #define DEPTH_MAX 32
 
-/* What is being looked at. */
+/* The part that is being checked. */
 struct look {
 	struct report *report;
 	const char *path;
@@ -224,7 +224,7 @@ static void check_object(const struct look *l)
 		refuse(l, "is not an object");
 }
 
-/* What no single key can say. */
+/* Rules that concern several keys. */
 static void check_service(struct report *report, const char *path, const struct json *service)
 {
 	const char *runtime = json_string(json_get(service, "runtime"));
@@ -281,7 +281,7 @@ static void check_value(const struct look *l)
 	checks[l->setting->kind](l);
 }
 
-/* What is no setting. */
+/* Refuses keys that are no setting. */
 static void check_key(struct report *report, const char *path, enum setting_place place,
 		      const char *name, const struct json *value)
 {

@@ -91,7 +91,7 @@ int table_number(const struct json *value, uint64_t *out)
 }
 
 /* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
-/* What stands where there is no value. */
+/* The text of a cell without a value. */
 static const char *nothing(char *buf, size_t size)
 {
 	(void)text_copy(buf, size, "-");

@@ -85,7 +85,7 @@ static int cache_directory(char *path, size_t size)
 	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0700);
 }
 
-/* What DIR/ebb.json says of its one service; what the caller gave wins. */
+/* Reads the one service of DIR/ebb.json; options of the caller win. */
 static int apply_own_file(struct build *build, struct spec **spec)
 {
 	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));

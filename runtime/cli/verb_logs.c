@@ -97,7 +97,7 @@ static int events_target(const struct call *call, const char *path, char *out, s
 	return r;
 }
 
-/* What was: printed. rev: the number of the last event. */
+/* Prints the past events. rev: the number of the last one. */
 static int print_past(const struct call *call, const char *target, const char *action, char *rev,
 		      size_t size)
 {

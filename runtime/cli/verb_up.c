@@ -220,7 +220,7 @@ static void remove_missing(const struct attached *a, const struct deployment *ol
 	}
 }
 
-/* SIGHUP. A file that is wrong changes nothing: what runs goes on. */
+/* SIGHUP. A file that is wrong changes nothing: running services go on. */
 static void apply_again(struct attached *a)
 {
 	struct deploy_how how = {.wait = true};

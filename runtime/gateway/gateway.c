@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What holds the rooms together: tables, timers, signals, and what happens before each wait. */
+/* Holds the rooms together: tables, timers, signals, and the work before each wait. */
 #include "runtime/gateway/gateway.h"
 
 #include <errno.h>
@@ -170,7 +170,7 @@ void gateway_before_wait(void *self)
 	timers_arm(&g->timers, g->io.loop);
 }
 
-/* What nobody tells us about is looked at now and then, while there is a reason to. */
+/* Looks now and then at changes that nobody tells the gateway, while there is a reason to. */
 static void on_coarse_timer(struct gateway *g)
 {
 	client_arm_accept(g);

@@ -28,7 +28,7 @@ FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 #define KEEPALIVE_IDLE_S  60
 #define KEEPALIVE_EVERY_S 15
 #define KEEPALIVE_PROBES  4
-/* What a large buffer holds beside the largest head. */
+/* The room of a large buffer beside the largest head. */
 #define LARGE_EXTRA 32768u
 
 /* Bytes that the kernel keeps for a client that does not read, beside those in its window. A larger

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Upgrades (RFC 9110 section 7.8) and the opening handshake of WebSocket (RFC 6455 section 4),
- * checked on both sides: what a client asks for, and whether the answer is one to that question.
+ * checked on both sides: the client's question, and whether the answer fits it.
  */
 #ifndef EBB_HTTP_HANDSHAKE_H
 #define EBB_HTTP_HANDSHAKE_H
@@ -17,7 +17,7 @@ int http_upgrade_request(struct http_head *head, const char **why);
 /* Whether this 101 answers that request. */
 bool http_upgrade_response(const struct http_head *request, const struct http_head *response,
 			   const char **why);
-/* What Sec-WebSocket-Accept must be for a key; no terminator. */
+/* The Sec-WebSocket-Accept for a key; no terminator. */
 void websocket_accept(struct http_slice key, char out[WEBSOCKET_ACCEPT_SIZE]);
 
 #endif

@@ -120,7 +120,7 @@ static enum http_field field_of(struct http_slice name)
 	return HTTP_FIELD_OTHER;
 }
 
-/* content_length and the like: what reads fields as CGI does takes them for the real ones. */
+/* content_length and the like: a CGI reader takes them for the real fields. */
 static enum http_field field_underscored(struct http_slice name)
 {
 	char plain[32];

@@ -5,7 +5,7 @@
 
 #include "runtime/http/head.h"
 
-/* What the fields of one head say about its framing, collected while they are scanned. */
+/* Facts of one head's fields about its framing, collected while they are scanned. */
 struct http_fields {
 	size_t count_max; /* how many there may be */
 	bool own;         /* lines of one's own function, see http_response_parse_own */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What follows from a message. */
+/* The actions that follow from a message. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

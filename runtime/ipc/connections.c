@@ -124,7 +124,7 @@ static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes
 	return NULL;
 }
 
-/* A whole message: what was kept of it, and these bytes. NULL, or why it is refused. */
+/* A whole message: its kept part, and these bytes. NULL, or why it is refused. */
 static const char *hear(struct ipc *ipc, struct connection *c, const char *bytes, size_t size,
 			char *err, size_t err_size)
 {

@@ -24,7 +24,8 @@
 #define UNFINISHED_BYTES_MAX     (64u << 20) /* in all */
 #define MESSAGE_TIME_MS          10000       /* from its first byte to its last */
 #define READ_BYTES               65536
-/* CPU time that one instance may cost us; who costs more is not heard until it has paid. */
+/* CPU time that one instance may cost us; an instance that costs more is not heard until it has
+ * paid. */
 #define WORK_PER_S   UINT64_C(100000000)
 #define WORK_MOST    UINT64_C(500000000)
 #define PAUSE_NS     UINT64_C(10000000)

@@ -192,7 +192,7 @@ static int schema_upgrade(struct db *db)
 	return err ? err : run_text(db, text);
 }
 
-/* See db.h: what a process before this one left in the WAL may never have reached the disk. */
+/* See db.h: pages that an earlier process left in the WAL may never have reached the disk. */
 static int make_durable(struct db *db)
 {
 	uint64_t busy;

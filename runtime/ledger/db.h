@@ -62,7 +62,7 @@ void db_bind_u64(struct db *db, enum db_statement which, int at, uint64_t value)
 void db_bind_text(struct db *db, enum db_statement which, int at, const char *text);
 void db_bind_blob(struct db *db, enum db_statement which, int at, const void *bytes, size_t size);
 uint64_t db_u64(struct db *db, enum db_statement which, int at);
-/* Copies a text column; what does not fit is cut. */
+/* Copies a text column; a longer text is cut. */
 void db_text(struct db *db, enum db_statement which, int at, char *dst, size_t size);
 
 /* A whole row of the statements that select one. -EBADMSG when a hash has the wrong size. */

@@ -36,7 +36,7 @@ static void name_account(struct db *db, enum db_statement which, const struct ac
 	db_bind_u64(db, which, 3, a->first_seq);
 }
 
-/* What an account had before the window: zeros if it was born inside. 0 or -errno. */
+/* The counters of an account before the window: zeros if it was born inside. 0 or -errno. */
 static int reading_before(struct db *db, const struct account *a, struct wire_meter *out)
 {
 	struct wire_meter none = {0};

@@ -63,7 +63,7 @@ static const char *account_fault(struct db *db, const struct entry *e, int *err)
 	return rules_after(&before.meter, &e->meter);
 }
 
-/* What is wrong with a row, or NULL. */
+/* The fault of a row, or NULL. */
 static const char *row_fault(struct db *db, const struct verify *v, const struct entry *e, int *err)
 {
 	uint8_t hash[SHA256_BYTES];

@@ -60,7 +60,7 @@ enum setting_kind {
 
 enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };
 
-/* Who reads it: the CLI out of ebb.json (and acts on it), the API. */
+/* Its readers: the CLI out of ebb.json (and acts on it), the API. */
 enum setting_reader { SETTING_FOR_BOTH, SETTING_FOR_CLI, SETTING_FOR_API };
 
 #define SETTING_WORDS_MAX       8
@@ -96,8 +96,8 @@ int setting_word(const struct setting *s, const char *text);
 const char *setting_words(const struct setting *s, char *buf, size_t size);
 /* In which unit its number is written: "MB", "seconds", or "". */
 const char *setting_unit(const struct setting *s);
-/* What it is when absent, as a user would write it: "512", "auto", "the image's"; "" when nothing
- * is. Returns buf. */
+/* The value when absent, as a user would write it: "512", "auto", "the image's"; "" for none.
+ * Returns buf. */
 const char *setting_usual(const struct setting *s, char *buf, size_t size);
 
 #endif

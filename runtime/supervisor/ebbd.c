@@ -165,7 +165,7 @@ static void stop(struct ebbd *e)
 		e->stop_signals++;
 }
 
-/* SIGUSR1: what one wants to know of a running ebbd without asking the API. */
+/* SIGUSR1: facts of a running ebbd without asking the API. */
 static void dump(const struct ebbd *e)
 {
 	const struct loop_health *h = loop_health(e->loop);

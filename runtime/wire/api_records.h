@@ -138,7 +138,7 @@ struct wire_log_pipe {
 };
 
 /* clang-format off */
-/* What users read of it stands behind its name: docs/reference/events.md is made from this. */
+/* The text for users stands behind its name: docs/reference/events.md is made from this. */
 #define WIRE_EVENT_KINDS(X) \
 	X(SERVICE_UP, service_up, "A service is taken up, or a new revision of it") \
 	X(SERVICE_GONE, service_gone, "A service was removed") \

@@ -300,7 +300,7 @@ bool board_try_freeze(struct board *b, uint32_t slot)
 		&s->word, &old, board_make(board_generation(old), BOARD_FROZEN, 0, 0));
 }
 
-/* What is open on a draining instance may go on; it takes nothing new. */
+/* Open work on a draining instance may go on; it takes nothing new. */
 static bool takes_holds(board_word w, uint32_t generation)
 {
 	if (board_generation(w) == generation && board_state_of(w) == BOARD_DRAINING)

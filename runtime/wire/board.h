@@ -99,7 +99,7 @@ struct board_slot {
 	_Atomic uint64_t awake_until_ns;
 };
 
-/* What a gateway knows of itself; only it writes here, the supervisor reads after its death. */
+/* A gateway's own page; only it writes here, the supervisor reads after its death. */
 struct board_gateway {
 	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a take or give is under way */
 	_Atomic uint16_t tickets[INSTANCES_MAX + 1];
@@ -142,7 +142,7 @@ void board_close(struct board *b); /* unmaps; NULL is fine */
 struct board_slot *board_slot(struct board *b, uint32_t slot); /* slot < INSTANCES_MAX */
 board_word board_load(struct board *b, uint32_t slot);
 
-/* What take and give say. */
+/* The results of take and give. */
 enum board_take { BOARD_TAKEN, BOARD_TAKEN_THAW, BOARD_FULL, BOARD_GONE };
 
 /* Gateway: one ticket. BOARD_TAKEN_THAW: this caller made it RUNNING and must write "0" and ring.

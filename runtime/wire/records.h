@@ -81,7 +81,7 @@ struct wire_route_del {
 
 /* Where inside its network namespace an instance listens. */
 enum wire_address { WIRE_ADDRESS_TCP, WIRE_ADDRESS_UNIX };
-/* What it speaks there; AUTO: HTTP/1.1, unless it is found to speak HTTP/2. */
+/* Its protocol there; AUTO: HTTP/1.1, unless it is found to speak HTTP/2. */
 enum wire_http { WIRE_HTTP_AUTO, WIRE_HTTP_1, WIRE_HTTP_2, WIRE_HTTP_COUNT };
 
 /* An instance that accepts. fds: its cgroup.freeze (write-only), then socket_count unconnected

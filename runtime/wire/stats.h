@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a gateway counted, per service: shared memory of one gateway (a sealed memfd made by ebbd),
- * written by that gateway alone and read by ebb-api for /metrics. Counters only rise, also across
- * a restart of the gateway, until the number of the service is given to another one.
+ * The counters of a gateway, per service: shared memory of one gateway (a sealed memfd made by
+ * ebbd), written by that gateway alone and read by ebb-api for /metrics. Counters only rise, also
+ * across a restart of the gateway, until the number of the service is given to another one.
  *
  * Readers take each number for itself; they are not of one moment. A gateway may be hijacked:
  * readers believe no text and no relation between numbers.
@@ -68,7 +68,7 @@ void stats_close(struct stats *s); /* NULL is fine */
 /* Writer: one more of this. */
 void stats_add(_Atomic uint64_t *counter, uint64_t n);
 void stats_observe(_Atomic uint64_t buckets[STATS_BUCKETS], uint64_t us);
-/* Who has this number from now on; counters begin anew if that is somebody else. */
+/* The owner of this number from now on; counters begin anew for a new owner. */
 void stats_name(struct service_stats *s, const char name[SERVICE_NAME_SIZE]);
 /* Upper bound of a bucket in us; the last has none (UINT64_MAX). */
 uint64_t stats_bound_us(uint32_t bucket);

@@ -9,7 +9,7 @@
 
 #define UNPACK_CONTROL_FD 3
 
-/* What one ebb-unpack is for; images/unpack/README.md says who sees which bytes. */
+/* The role of one ebb-unpack; images/unpack/README.md says which role sees which bytes. */
 #define WIRE_UNPACK_ROLES(X) X(READ) X(HASH) X(DESCRIBE) X(APPLY) X(USER)
 #define X(name)              WIRE_UNPACK_##name,
 enum wire_unpack_role { WIRE_UNPACK_ROLES(X) WIRE_UNPACK_ROLE_COUNT };
@@ -27,7 +27,7 @@ struct wire_unpack_job {
 	char user[IMAGE_NAME_SIZE]; /* USER: as the config names it */
 };
 
-/* DESCRIBE: what manifest and config say. */
+/* DESCRIBE: the content of manifest and config. */
 struct wire_unpack_image {
 	uint32_t layer_count, reserved;
 	char user[IMAGE_NAME_SIZE];

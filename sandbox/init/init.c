@@ -108,7 +108,7 @@ static void reap(int function_pid)
 	}
 }
 
-/* What is done with each signal: the one to send on, or 0. */
+/* The signal to send on for each signal, or 0. */
 static int signal_to_forward(long signal, int stop_signal)
 {
 	switch (signal) {

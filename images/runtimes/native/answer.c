@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers (RFC 9112, 4 and 6; RFC 9110, 15): heads, framing, and who may say what when. */
+/* Answers (RFC 9112, 4 and 6; RFC 9110, 15): heads, framing, and the order of calls. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -115,7 +115,7 @@ void ebb_timer_off(struct ebb *e, struct ebb_timer *t);
  * passes. NULL without memory. Client and request may be gone long before. */
 struct ebb_work *ebb_wait_until_begin(struct ebb_request *rq);
 void ebb_wait_until_end(struct ebb_work *work); /* and frees it */
-/* Called at the deadline; the work has ended then, whatever it still does. */
+/* Called at the deadline; for ebb the work has ended then. */
 void ebb_work_on_deadline(struct ebb_work *work, void (*fn)(struct ebb_work *work, void *ctx),
 			  void *ctx);
 

@@ -120,7 +120,7 @@ static void send_now(struct ebb_request *rq)
 		conn_sent(rq, n < 0 ? -errno : n);
 }
 
-/* What is queued while this runs waits for the next turn. */
+/* Entries that are queued while this runs wait for the next turn. */
 static void send_queued(struct ebb *e)
 {
 	struct ebb_request *queue = e->io->queue, *next;

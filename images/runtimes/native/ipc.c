@@ -43,7 +43,7 @@ static void flush(struct ebb *e)
 		(void)ebb_timer_set(e, &ipc->later, LATER_MS);
 }
 
-/* Full: the host has stopped reading. What it misses it would hear again after a reconnect. */
+/* Full: the host has stopped reading. It would hear the lost words again after a reconnect. */
 __attribute__((format(printf, 2, 3))) static void say(struct ebb *e, const char *fmt, ...)
 {
 	struct ipc *ipc = &e->ipc;

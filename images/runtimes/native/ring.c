@@ -219,7 +219,7 @@ static int ring_open(struct ebb *e)
 	return 0;
 }
 
-/* What is under way still names memory of the loop's: the ring goes first. */
+/* Operations under way still name memory of the loop, so the ring goes first. */
 static void ring_close(struct ebb *e)
 {
 	if (e->io)

@@ -104,7 +104,7 @@ void flow_take_end(struct flow *f, struct stream *s)
 	s->trailers = (struct chunk){.buffer = BUFFER_NONE};
 }
 
-/* What is behind the end of the body stays with the stream, in a buffer of its own. */
+/* Bytes behind the end of the body stay with the stream, in a buffer of its own. */
 static int keep_rest(struct stream_io *io, struct stream *s, uint32_t used)
 {
 	struct chunk rest = {.size = s->in.size - used, .buffer = BUFFER_NONE};

@@ -45,7 +45,7 @@ void client_settle(struct gateway *g, struct client *c);
 /* Draining is over when nobody is left, and nobody can come. */
 void clients_stop_if_empty(struct gateway *g);
 
-/* What a client that speaks HTTP/2 is to the others of this floor; h2/ is above them. */
+/* A client that speaks HTTP/2, as the others of this floor see it; h2/ is above them. */
 struct session_user {
 	/* Whether a new connection begins so: 1, 0 = too short to say, -1 = no. */
 	int (*is_preface)(const struct gateway *g, const struct client *c);

@@ -23,7 +23,7 @@ static struct address address_v4(const void *bytes)
 	return a;
 }
 
-/* What the address means for this client: its text, and whether it is trusted. */
+/* Takes the address of this client: its text, and whether it is trusted. */
 static void set_address(struct gateway *g, struct client *c, const struct address *a)
 {
 	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a->bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a client is, whether it is trusted, and how many connections it has. */
+/* The address of a client, whether it is trusted, and how many connections it has. */
 #ifndef EBB_GATEWAY_PEER_H
 #define EBB_GATEWAY_PEER_H
 

@@ -112,7 +112,7 @@ static void exchange_begin(struct gateway *g, struct client *c, const struct htt
 	c->state = CLIENT_READY;
 	if (!c->trusted || !take_id(head, x->id))
 		make_id(g, x->id);
-	/* What carries a client has taken the chunks apart, if there were any. */
+	/* The carrier of a client has taken the chunks apart, if there were any. */
 	flow_init(&x->up,
 		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
 		  head->framing, head->body_bytes);
@@ -266,7 +266,7 @@ void request_too_large(struct gateway *g, struct client *c)
 	request_refuse(g, c, 431, "the head is too large");
 }
 
-/* What the parser allows and the configuration does not. */
+/* Limits of the configuration, within those of the parser. */
 static int over_limits(const struct gateway *g, const struct http_head *head, const char **why)
 {
 	if (g->config.target_bytes_max && head->target.size > g->config.target_bytes_max) {

@@ -10,7 +10,7 @@
 #include "runtime/gateway/exchange/gateway.h"
 #include "runtime/gateway/message/serialize.h"
 
-/* What clients sent may be any bytes: what is not printable ASCII is escaped, as Latin-1. */
+/* Clients may send any bytes: those that are not printable ASCII are escaped, as Latin-1. */
 static void put_text(struct writer *w, const char *key, const char *text, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";

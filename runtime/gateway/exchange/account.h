@@ -25,7 +25,7 @@ struct gateway;
 #define ACCESS_AGENT_SIZE  128
 #define ACCESS_BUFFER_SIZE 65536u
 
-/* What the line needs of a head that is long gone by then; longer texts are cut. */
+/* Parts of the head that the line needs when the head is long gone; longer texts are cut. */
 struct access_note {
 	uint16_t method_size, host_size, target_size, agent_size;
 	char method[ACCESS_METHOD_SIZE], host[ACCESS_HOST_SIZE];

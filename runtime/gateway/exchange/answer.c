@@ -99,7 +99,7 @@ static void on_end(struct gateway *g, struct client *c, struct upstream *u, int 
 	}
 }
 
-/* It may have answered before it closed: what can be received decides. */
+/* It may have answered before it closed: the received bytes decide. */
 static void on_broken(struct gateway *g, struct client *c, const struct upstream *u)
 {
 	struct exchange *x = &c->x;

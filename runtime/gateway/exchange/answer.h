@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an exchange makes of what happens to its upstream. */
+/* How an exchange takes the events of its upstream. */
 #ifndef EBB_GATEWAY_ANSWER_H
 #define EBB_GATEWAY_ANSWER_H
 

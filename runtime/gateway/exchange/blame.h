@@ -6,7 +6,7 @@
 #include "runtime/gateway/exchange/gateway.h"
 
 uint64_t blame_kind(struct http_slice method, struct http_slice path);
-/* The request is about to be dropped: what it was is kept for people to read. */
+/* The request is about to be dropped: its name is kept for people to read. */
 void blame_label(struct client *c);
 /* True: requests like c's are refused for now, and c is answered. */
 bool blame_refuses(struct gateway *g, struct client *c);

@@ -42,7 +42,7 @@ void choice_made(struct gateway *g, struct client *c, const struct choice *made)
 
 	c->x.chosen = reason;
 	last->made[reason]++;
-	/* Generations begin with 1: what was never told is different from all. */
+	/* Generations begin with 1: a choice that was never told is different from all. */
 	if (last->generation == i->generation && last->slot == i->slot && last->reason == reason)
 		return;
 	last->reason = reason;

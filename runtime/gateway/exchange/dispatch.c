@@ -223,7 +223,7 @@ void dispatch_request(struct gateway *g, struct client *c)
 	}
 	if (g->ban_count > 0 && blame_refuses(g, c))
 		return;
-	/* Who waits already goes first. */
+	/* Waiting requests go first. */
 	if (g->routes.services[c->x.service].queued == 0 && try_start(g, c))
 		return;
 	enqueue(g, c);

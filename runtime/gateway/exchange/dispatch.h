@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who serves a request: choose, take a ticket, thaw, queue or try again. */
+/* Finds an instance for a request: choose, take a ticket, thaw, queue or try again. */
 #ifndef EBB_GATEWAY_DISPATCH_H
 #define EBB_GATEWAY_DISPATCH_H
 
@@ -12,7 +12,7 @@
 void dispatch_elsewhere(struct gateway *g, struct client *c);
 void dispatch_request(struct gateway *g, struct client *c);
 void dispatch_service_queue(struct gateway *g, uint32_t service);
-/* Nothing starts for it any more: who waits is answered, or waits where it goes instead. */
+/* Nothing starts for it any more: waiting requests are answered, or wait where they go instead. */
 void dispatch_service_gone(struct gateway *g, uint32_t service);
 void dispatch_all_queues(struct gateway *g);
 /* The upstream failed before it answered. refused: nothing can have been read by it. */

@@ -61,7 +61,7 @@ struct edge_row {
 
 /* Of EDGE_NONE there is none. */
 const struct edge_row *edge_row(enum edge_error e);
-/* What a head is answered that was refused with this status by its parser. */
+/* The answer to a head that its parser refused with this status. */
 enum edge_error edge_of_head(int status);
 void edge_count(struct counters *count, enum edge_error e);
 

@@ -32,7 +32,7 @@ struct ban {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* What the floor above does with its clients. */
+/* The floor above does this with its clients. */
 struct exchange_user {
 	/* The exchange is over and its answer is sent. */
 	void (*next)(struct gateway *g, struct client *c);

@@ -236,7 +236,7 @@ void hibernate_wake(struct gateway *g, struct client *c)
 	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + CHECK_NS);
 }
 
-/* Not from inside itself: whoever wakes may end at once and give its ticket back. */
+/* Not from inside itself: a WebSocket that wakes may end at once and give its ticket back. */
 void hibernate_serve(struct gateway *g, struct instance *i)
 {
 	if (g->serving_wakers)

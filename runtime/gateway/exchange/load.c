@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the gateway sees of an instance's load: how soon it answers, and what it gives back. */
+/* An instance's load as the gateway sees it: the time to its answers, and requests it gives
+ * back. */
 #include "runtime/base/clock.h"
 #include "runtime/gateway/exchange/dispatch.h"
 #include "runtime/gateway/exchange/held.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes to the board for the supervisor to judge load by. */
+/* Puts on the board the figures by which the supervisor judges load. */
 #ifndef EBB_GATEWAY_LOAD_H
 #define EBB_GATEWAY_LOAD_H
 

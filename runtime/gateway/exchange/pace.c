@@ -61,7 +61,7 @@ void pace_begin(struct gateway *g, struct client *c)
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);
 }
 
-/* What it does not read the kernel need not keep for it either. */
+/* The kernel need not keep bytes that the client does not read. */
 static void cut(struct gateway *g, struct client *c)
 {
 	const int ms = 1;

@@ -34,7 +34,7 @@ static enum http_framing framing_for(const struct client *c, enum http_framing i
 	return in;
 }
 
-/* What carries an upstream tells its end itself, and what stands behind it. */
+/* The carrier of an upstream tells the end of a body itself, and the trailers behind it. */
 static enum http_framing framing_from(const struct upstream *u, enum http_framing in)
 {
 	return in == HTTP_LENGTH && u->s.carried ? HTTP_UNTIL_CLOSE : in;
@@ -233,7 +233,7 @@ static void pass_interim(struct gateway *g, struct client *c, struct upstream *u
 	u->head_seen = 0;
 }
 
-/* SETTINGS or GOAWAY on stream 0: what a server of gRPC says first, and no head of HTTP/1.1. */
+/* SETTINGS or GOAWAY on stream 0: the first words of a gRPC server, and no head of HTTP/1.1. */
 static bool speaks_http2(const struct chunk *in)
 {
 	return in->size >= 9 && in->at[0] == 0 && (in->at[3] == 4 || in->at[3] == 7) &&
@@ -262,7 +262,7 @@ static int read_one(struct gateway *g, struct client *c, struct upstream *u)
 		bad_response(g, c, "its head is too large");
 		return 0;
 	}
-	/* The head as it should be first: what is mended costs a second look. */
+	/* A correct head is tried first: mending costs a second look. */
 	if (http_response_parse(u->s.in.at, (size_t)end, c->x.is.head, &head, &why) &&
 	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.is.head, &head, &why)) {
 		bad_response(g, c, why);

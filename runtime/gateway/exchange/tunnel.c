@@ -33,7 +33,8 @@ static struct flow *flow_of(struct client *c, int way)
 
 void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns)
 {
-	/* Only ever asked for, never taken back: whoever is called too early asks again. */
+	/* The call is only asked for, never taken back: a tunnel that is called too early asks
+	 * again. */
 	c->deadline_ns = 0;
 	timers_set(&g->timers, c->s.index, when_ns);
 }
@@ -90,7 +91,7 @@ void tunnel_finish(struct gateway *g, struct client *c, int code)
 		exchange_next(g, c);
 }
 
-/* A frame that is none, where frames must be understood. What was whole before it has passed. */
+/* A malformed frame, where frames must be understood. Whole frames before it have passed. */
 static void violated(struct gateway *g, struct client *c, bool tell_instance)
 {
 	struct upstream *u = client_upstream(g, c);
@@ -264,7 +265,7 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 	}
 }
 
-/* What the instance says after our close frame is behind the end of the conversation. */
+/* Bytes of the instance after our close frame are behind the end of the conversation. */
 static void drop(struct gateway *g, struct client *c, struct upstream *u)
 {
 	stream_consume(&g->io, &u->s, u->s.in.size);

@@ -17,7 +17,7 @@ struct h2_credit {
 };
 
 void h2_credit_init(struct h2_credit *c, uint64_t now_ns);
-/* What a frame costs by itself. */
+/* The cost of a frame by itself. */
 int64_t h2_frame_cost(const nghttp2_frame_hd *hd);
 /* False: this is a flood. */
 bool h2_charge(struct h2_credit *c, uint64_t now_ns, int64_t cost);

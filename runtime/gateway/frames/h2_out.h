@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an HTTP/2 connection has to say, gathered into a buffer at a time. */
+/* The output of an HTTP/2 connection, gathered into a buffer at a time. */
 #ifndef EBB_GATEWAY_H2_OUT_H
 #define EBB_GATEWAY_H2_OUT_H
 

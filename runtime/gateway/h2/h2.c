@@ -139,7 +139,7 @@ static void on_bytes(struct gateway *g, struct client *c)
 		parse(s);
 	h2_mark(s);
 	h2_set_deadline(s);
-	/* Who does not read what we say is not listened to. */
+	/* A peer that does not read is not read either. */
 	if (s->held.size == 0 && !(c->s.sending && c->s.next.size))
 		stream_recv(&g->io, &c->s);
 }

@@ -22,7 +22,7 @@
 #include "runtime/gateway/frames/h2_out.h"
 #include "runtime/http/h2_head.h"
 
-/* What happened to a stream and has to be worked on. */
+/* Events of a stream that have to be worked on. */
 enum h2_event {
 	H2_NEW = 1,   /* its head is complete */
 	H2_BYTES = 2, /* of its body */

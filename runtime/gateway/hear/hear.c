@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The channel from ebbd: one table of what it may tell us. What we tell it is in tell/. */
+/* The channel from ebbd: one table of its records. The gateway's own records are in tell/. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

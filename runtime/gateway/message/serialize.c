@@ -130,7 +130,7 @@ static bool continues_trace(const struct http_head *head)
 	return parent && http_traceparent_valid(parent->value);
 }
 
-/* A trace begins here: it is named like the request. Sampled: who continues it decides. */
+/* A trace begins here, named like the request. It is sampled: the next hop decides. */
 static void start_trace(struct writer *w, struct http_slice id)
 {
 	writer_lit(w, "traceparent: 00-");
@@ -140,7 +140,7 @@ static void start_trace(struct writer *w, struct http_slice id)
 	writer_lit(w, "-01\r\n");
 }
 
-/* Opaque to us: whoever asks gives it, one of a usable length. */
+/* Opaque to us: the client gives it, one of a usable length. */
 static struct http_slice request_id(const struct http_head *head, const struct request_extras *x)
 {
 	for (size_t i = 0; i < head->header_count; i++) {

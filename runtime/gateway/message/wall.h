@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the clock on the wall says, asked for once a second at most. */
+/* The wall clock, asked for once a second at most. */
 #ifndef EBB_GATEWAY_WALL_H
 #define EBB_GATEWAY_WALL_H
 

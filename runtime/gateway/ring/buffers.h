@@ -40,7 +40,7 @@ uint32_t buffers_get(struct buffers *b, uint32_t bytes);
 void buffers_put(struct buffers *b, uint32_t id);
 /* The kernel used one of the ring. */
 void buffers_taken(struct buffers *b);
-/* Few are left: what is only of advantage is better not asked for. */
+/* Few are left: do not ask for a buffer that is only an advantage. */
 static inline bool buffers_low(const struct buffers *b)
 {
 	return b->free_unit_count < BUFFERS_LOW;

@@ -43,7 +43,7 @@ struct stream {
 	void *carrier_self;
 };
 
-/* What carries streams that have no socket. */
+/* The carrier of streams that have no socket. */
 struct stream_carrier {
 	void (*wants)(void *self, struct stream *s); /* it asks for bytes: s->receiving */
 	void (*has)(void *self, struct stream *s);   /* s->out is to be sent: s->sending */

@@ -41,7 +41,7 @@ static int set_address(struct instance *i, const struct wire_instance_up *up)
 	return -EINVAL;
 }
 
-/* What one instance of a revision was found to speak, all of them do. */
+/* All instances of a revision speak the protocol that one of them was found to speak. */
 static uint8_t speaks_at_first(const struct service *s, const struct wire_instance_up *up)
 {
 	if (up->upstream == WIRE_HTTP_2)

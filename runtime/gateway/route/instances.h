@@ -18,10 +18,10 @@
 #define STOCK_LOW    4u
 #define STOCK_REFILL 8u
 
-/* What a connection was used for last: servers end it behind some and not behind others. */
+/* The last use of a connection: servers end it behind some requests and not behind others. */
 enum before { BEFORE_HEAD, BEFORE_SAFE, BEFORE_UNSAFE, BEFORE_COUNT };
 
-/* What it was found or is said to speak. */
+/* The protocol that it was found or is said to speak. */
 enum speaks { SPEAKS_UNKNOWN, SPEAKS_HTTP1, SPEAKS_HTTP2 };
 
 struct instance {
@@ -79,7 +79,7 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 struct instance *instances_get(const struct instances *all, uint32_t slot, uint32_t generation);
 /* Unlinks it and closes what it had; the pool and the waiting clients are the caller's. */
 void instances_down(struct instances *all, struct routes *routes, struct instance *i);
-/* More sockets; what does not fit is left in fds. Returns how many were taken. */
+/* Takes more sockets; those that do not fit are left in fds. Returns how many were taken. */
 uint32_t instances_stock(struct instance *i, int *fds, uint32_t count);
 
 #endif

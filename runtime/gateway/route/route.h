@@ -44,7 +44,7 @@ int routes_put(struct routes *r, const struct wire_route_put *record);
 int routes_del(struct routes *r, uint32_t index);
 /* NULL if nobody serves it. */
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
-/* Who of a service and its variants gets a request; draw: any number, evenly spread. */
+/* Draws the service or the variant that gets a request; draw: any number, evenly spread. */
 struct service *routes_share(const struct routes *r, struct service *s, uint64_t draw);
 /* NULL if the index is out of range or not in use. */
 struct service *routes_service(const struct routes *r, uint32_t index);

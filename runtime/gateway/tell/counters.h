@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a gateway counts; SIGUSR1 writes it to the log. */
+/* The counters of a gateway; SIGUSR1 writes them to the log. */
 #ifndef EBB_GATEWAY_COUNTERS_H
 #define EBB_GATEWAY_COUNTERS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What came from an instance goes to the owner of the upstream, or to nobody. */
+/* Gives bytes of an instance to the owner of the upstream, or to nobody. */
 #include "runtime/gateway/upstream/room.h"
 #include "runtime/gateway/upstream/upstream.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What connections to instances receive, up to nghttp2. */
+/* The input of connections to instances, up to nghttp2. */
 #include <errno.h>
 #include <string.h>
 

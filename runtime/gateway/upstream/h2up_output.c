@@ -183,7 +183,7 @@ static int take_run(struct h2up_stream *t, struct chunk *c, struct http_slice *r
 	return 0;
 }
 
-/* Whether nothing follows: what is left of the piece may be framing only. */
+/* Whether nothing follows: the rest of the piece may be framing only. */
 static int look_ahead(struct h2up_stream *t, struct chunk *c)
 {
 	struct http_slice more;

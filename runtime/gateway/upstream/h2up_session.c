@@ -126,7 +126,7 @@ static void add_status(struct h2up_session *s, struct http_slice value)
 	add_lit(s, "\r\n");
 }
 
-/* What could make the text mean something else is no field; nghttp2 looked too. */
+/* A field that could change the meaning of the text is none; nghttp2 looked too. */
 static bool is_field(struct http_slice name, struct http_slice value)
 {
 	for (size_t i = 0; i < name.size; i++)

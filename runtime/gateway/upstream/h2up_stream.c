@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Streams as the sockets of upstreams: what they received, what they sent, how they end. */
+/* Streams as the sockets of upstreams: their input, their output, their ends. */
 #include <string.h>
 
 #include "runtime/gateway/upstream/h2up.h"

@@ -4,7 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
-/* Whoever has not answered by then may not have accepted. */
+/* An instance that has not answered by then may not have accepted. */
 #define LOOK_FIRST_NS  (10 * NS_PER_MS)
 #define LOOK_DOUBLINGS 2u
 #define ASK_AGAIN_NS   (1 * NS_PER_MS)
@@ -107,7 +107,8 @@ void room_closed(struct upstreams *p, struct upstream *u)
 		return;
 	room_connected(p, u, false);
 	u->unproven = false;
-	/* What was seen accepted is gone; the others are counted until the queue was seen empty. */
+	/* Connections that were seen accepted are gone; the others count until the queue was seen
+	 * empty. */
 	if (i && u->epoch <= i->accepted_epoch)
 		i->waiting -= i->waiting > 0;
 	else if (i)

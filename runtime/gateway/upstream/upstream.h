@@ -61,7 +61,7 @@ struct upstream_end {
 	const char *why;
 };
 
-/* What the floor above wants to hear. */
+/* Events for the floor above. */
 struct upstream_user {
 	/* Only while u has an owner. */
 	void (*event)(void *self, struct upstream *u, enum upstream_event event, int err);
@@ -72,7 +72,7 @@ struct upstream_user {
 	void (*gave)(void *self, const struct upstream *u);
 };
 
-/* What carries other upstreams hears of its connection; see h2up.h. */
+/* A carrier of other upstreams hears of its connection; see h2up.h. */
 struct upstream_carrier {
 	void (*connected)(struct upstreams *p, struct upstream *u, int res);
 	void (*received)(struct upstreams *p, struct upstream *u, enum stream_result r, int err);

@@ -3,11 +3,11 @@
 
 #include "runtime/base/mem.h"
 
-/* What a quiet program may use: its own timers and signals, not work. */
+/* The CPU that a quiet program may use: for its own timers and signals, not for work. */
 #define SLACK_US     500
 #define SLACK_SHARE  50 /* and one part in so many of the window */
 #define LOOK_MOST_NS UINT64_C(1000000000)
-/* Who looks more often than this for when a sleep begins gains too little by it. */
+/* Looking more often than this for the beginning of a sleep gains too little. */
 #define WATCH_LEAST_NS (5 * QUIET_WINDOW_NS)
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -30,7 +30,7 @@ static uint64_t watch_ns(uint64_t length_ns)
 	return step_ns >= WATCH_LEAST_NS ? step_ns : 0;
 }
 
-/* What its timers say. *at_ns: when that will have changed. */
+/* The verdict of its timers. *at_ns: when that will have changed. */
 static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
 {
 	const struct look *l = v->look;

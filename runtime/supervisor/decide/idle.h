@@ -17,7 +17,7 @@
 #define TIMER_GRID_NS (8 * UINT64_C(1000000))
 /* Thaws for timers in a second, all instances of a service together; beyond it they stay awake. */
 #define TIMER_BUDGET 20
-/* Who is crowded is looked at again after so long. */
+/* A crowded instance is looked at again after so long. */
 #define CROWDED_AGAIN_NS (10 * UINT64_C(1000000000))
 /* CPU is compared over at least this long. */
 #define QUIET_WINDOW_NS (5 * UINT64_C(1000000))

@@ -33,7 +33,7 @@ static uint32_t needed_for(uint32_t queued, uint32_t concurrency)
 	return (queued + concurrency - 1) / concurrency;
 }
 
-/* One at a time: what the next one takes over is seen before another is asked for. */
+/* One at a time: the relief by the next one is seen before another is asked for. */
 static uint32_t need_by_load(const struct policy_view *v)
 {
 	return v->crowded > 0 && v->live > 0 && v->saturated >= v->live && v->starting == 0;

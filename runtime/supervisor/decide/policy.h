@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What to do, as pure functions of what is seen: no clock, no system call, no state. */
+/* Decisions as pure functions of a view: no clock, no system call, no state. */
 #ifndef EBB_SUPERVISOR_POLICY_H
 #define EBB_SUPERVISOR_POLICY_H
 
@@ -52,7 +52,7 @@ const char *policy_reason_text(enum policy_reason reason);
 uint64_t policy_grace_ns(uint64_t grace_ns, uint64_t frozen_ns);
 /* How long to wait before the next start after this many failures in a row. */
 uint64_t policy_backoff_ns(uint32_t failures);
-/* CPU of an instance in thousandths: what was set, or memory / 2 GiB of one CPU. */
+/* CPU of an instance in thousandths: the setting, or memory / 2 GiB of one CPU. */
 uint32_t policy_cpu_milli(uint32_t cpu_milli, uint32_t memory_mb);
 
 #endif

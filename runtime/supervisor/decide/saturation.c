@@ -131,7 +131,7 @@ static bool is_relieved(const struct load_state *s)
 	       (s->cause != LOAD_QUEUE || s->unqueued >= SLOW_TO_BELIEVE);
 }
 
-/* What it had open was too much: a seventh less, and no growing for a while. */
+/* Its open requests were too many: a seventh less, and no growing for a while. */
 static void lower(struct load_state *s, const struct load_sample *sample)
 {
 	uint32_t limit = least(s->limit, sample->tickets) * 85 / 100;
@@ -158,7 +158,8 @@ static void raise_limit(struct load_state *s, const struct load_bounds *bounds)
 }
 
 /* A crowd that came at once fills the CPU for as long as it takes to read it in, and then waits:
- * only an average tells that from too many. What is open beyond the limit was let in before. */
+ * only an average tells that from too many. Requests beyond the limit were let in before it
+ * fell. */
 static bool lasts(const struct load_state *s, const struct load_sample *sample, enum load_cause now)
 {
 	if (now == LOAD_NACK)

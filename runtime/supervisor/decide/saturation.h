@@ -51,7 +51,7 @@ struct load_bounds {
 	bool automatic; /* the limit may be lowered */
 };
 
-/* What is remembered of one instance; zeroed, with `limit` set, to begin with. */
+/* The memory of one instance; zeroed, with `limit` set, to begin with. */
 struct load_state {
 	uint32_t limit;                  /* tickets at most */
 	enum load_cause cause;           /* LOAD_NONE: not saturated */
@@ -67,7 +67,7 @@ struct load_state {
 
 /* The mean of the last samples, which is what is judged. */
 uint32_t load_cpu_permille(const struct load_state *s);
-/* It was frozen: what it had too much of is over. */
+/* It was frozen: its excess is over. */
 void load_rest(struct load_state *s);
 /* One interval on. True if `cause` or `limit` changed. */
 bool load_step(struct load_state *s, const struct load_bounds *bounds,

@@ -47,7 +47,7 @@ static void again_at(struct instance *i, uint64_t due_ns)
 	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
 }
 
-/* How long it must have been idle: what was set, or what was learned. */
+/* How long it must have been idle: the setting, or the learned time. */
 static uint64_t grace_of(const struct instance *i)
 {
 	uint32_t set_ms = i->spec->put.freeze_after_ms;
@@ -62,7 +62,7 @@ void freezer_begin(struct instance *i)
 	again_at(i, now_of(i) + (i->idle.by_timer ? TIMER_RUN_NS : grace_of(i)));
 }
 
-/* It is running, whatever was asked. since_ns: it was thawed then, or later. */
+/* It is running, in spite of any question. since_ns: it was thawed then, or later. */
 static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -71,7 +71,7 @@ static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 	if (i->state == INSTANCE_FROZEN) {
 		must(i->frozen_ns <= now_ns);
 		i->frozen_sum_ns += now_ns - i->frozen_ns;
-		/* What timers do teaches nothing about when requests come. */
+		/* Timers teach nothing about the times of requests. */
 		if (!due && !i->idle.by_timer)
 			i->grace_ns = policy_grace_ns(i->grace_ns, now_ns - i->frozen_ns);
 		instance_say(i, WIRE_EVENT_INSTANCE_THAWED, "after %" PRIu64 " ms%s%s",

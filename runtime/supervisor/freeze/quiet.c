@@ -12,7 +12,7 @@
 
 #define PATIENCE_FIRST_NS QUIET_WINDOW_NS
 #define PATIENCE_MOST_NS  NS_PER_SEC
-/* What ticks is told apart anew now and then: a program may have begun to work in its ticks. */
+/* Ticks are told apart anew now and then: a program may have begun to work in them. */
 #define VERIFY_AGAIN_NS (30 * NS_PER_SEC)
 /* Looks that take longer than is usual are a fifth of ebbd's time at most, all of them together. */
 #define PART_USUAL_NS (NS_PER_MS / 2)
@@ -194,7 +194,7 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	decision = idle_decide(&view);
 	idle->reason = decision.reason;
 	idle->late = decision.late;
-	/* What was known to end did so then, even if nobody looked at that moment. */
+	/* A reason with a known end ended then, even if nobody looked at that moment. */
 	meter_background(i, view.idle_since_ns, decision.busy ? view.now_ns : idle->busy_until_ns);
 	idle->busy_until_ns = decision.until_ns;
 	if (decision.reason == IDLE_QUIET)

@@ -344,7 +344,7 @@ static int own_directory(char *out, size_t size)
 	return 0;
 }
 
-/* What was left unset, from what was set. */
+/* Derives unset settings from those that were set. */
 static int complete(struct config *c)
 {
 	int r = make_absolute(c->root, sizeof(c->root));

@@ -37,10 +37,10 @@ struct loop_health {
 	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
 };
 const struct loop_health *loop_health(const struct loop *l);
-/* What a handler is at, more closely than its name: static text, until it returns. */
+/* The present work of a handler, more closely than its name: static text, until it returns. */
 void loop_note(struct loop *l, const char *what);
 
-/* Who is told of what happens to ebbd itself: kind is an enum wire_event_kind. */
+/* The hearer of events of ebbd itself: kind is an enum wire_event_kind. */
 struct loop_reporter {
 	void *self;
 	void (*say)(void *self, uint32_t kind, const char *text);

@@ -15,7 +15,7 @@
 #define RANGE_FIRST 2 /* 0: ebb's daemons, 1: unpackers */
 #define RANGES      4096
 #define ARMED_MAX   128
-/* What was just claimed has the CPU first; arming the next one costs about a millisecond of it. */
+/* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
 #define REFILL_AFTER_NS (20 * NS_PER_MS)
 #define GROUP           "instances" /* of their cgroups: <tree>/instances/<number> */
 

@@ -18,7 +18,7 @@
 
 struct armory;
 
-/* What a function may be given; kinds do not stand in for each other. */
+/* Kinds of sandboxes; they do not stand in for each other. */
 enum armory_kind { ARMORY_PLAIN, ARMORY_RING, ARMORY_KINDS };
 
 struct armory_options {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all instances of this host have in common: what they run on, and who hears of them. */
+/* The common ground of all instances of this host: the parts they run on, and their hearers. */
 #ifndef EBB_SUPERVISOR_COMMON_H
 #define EBB_SUPERVISOR_COMMON_H
 

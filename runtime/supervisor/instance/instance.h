@@ -50,7 +50,7 @@ struct load {
 	uint32_t said_limit;
 };
 
-/* What is known of an instance without work: may it be frozen, what is due, why not yet. */
+/* Facts about an instance without work: may it be frozen, which timer is due, why not yet. */
 struct idleness {
 	uint64_t since_ns;           /* nothing that waits now began before: the last thaw */
 	uint64_t cpu_us, sampled_ns; /* cpu.stat as it was then */
@@ -159,7 +159,7 @@ static inline bool instance_inherits(const struct instance *i)
 	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
 }
 
-/* What its sandbox must have. */
+/* The kind of sandbox that it needs. */
 static inline enum armory_kind instance_kind(const struct instance *i)
 {
 	return i->spec->put.flags & WIRE_SERVICE_IO_URING ? ARMORY_RING : ARMORY_PLAIN;

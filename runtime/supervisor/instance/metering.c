@@ -12,9 +12,9 @@
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/tell.h"
 
-/* What an instance that never freezes used must not wait for its end: nobody knows that. */
+/* An instance that never freezes is read before its end, because nobody knows its end. */
 #define PERIOD_NS (10 * NS_PER_SEC)
-/* What it does before its first request and so soon after it was ready, belongs to its start. */
+/* Its work before its first request and so soon after it was ready belongs to its start. */
 #define BEGINNING_NS NS_PER_SEC
 
 /* The split of CPU time is scaled by the kernel as it goes: it may move back by a little. */
@@ -100,7 +100,7 @@ void meter_take(struct instance *i)
 	}
 	must(m->awake_us + m->frozen_us <= m->lived_us);
 	m->cpu_init_us = i->init_cpu_us < m->cpu_us ? i->init_cpu_us : m->cpu_us;
-	/* Gateways count on the board; whatever stands there, the ledger takes only what can be. */
+	/* Gateways count on the board; the ledger takes only a possible number. */
 	invocations = atomic_load(&board_slot(board, i->slot)->invocations);
 	if (invocations <= INT64_MAX)
 		raise_to(&m->invocations, invocations);

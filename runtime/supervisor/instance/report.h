@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What others may know of an instance, and the records in which they hear of it. */
+/* The public view of an instance, and the records that carry it. */
 #ifndef EBB_SUPERVISOR_REPORT_H
 #define EBB_SUPERVISOR_REPORT_H
 

@@ -81,8 +81,8 @@ void stop_let_go(struct instance *i)
 	loop_unwatch(loop_of(i), &i->death);
 }
 
-/* PID 1 is gone (or is being killed): nobody may use it, whatever state it was in. A second death
- * is refused by the table. */
+/* PID 1 is gone (or is being killed): nobody may use the instance, in any state. A second death is
+ * refused by the table. */
 static void begin_dying(struct instance *i)
 {
 	if (instance_move(i, INSTANCE_DEATH) < 0)

@@ -144,7 +144,7 @@ static void take_in(struct look_run *g, const struct look_due *due)
 	keep_soonest(&g->look->soon, due, false);
 }
 
-/* Of two waits in a row: what is left of two longer timers is of any two lengths. 0: not known. */
+/* Of two waits in a row: the rests of two longer timers have any two lengths. 0: not known. */
 static bool alike(uint64_t a_ns, uint64_t b_ns)
 {
 	uint64_t most_ns = a_ns > b_ns ? a_ns : b_ns, least_ns = a_ns > b_ns ? b_ns : a_ns;
@@ -167,9 +167,9 @@ static bool is_tick(struct look_run *g, const struct note *before, bool same, bo
 	       alike(before->length_ns, length_ns);
 }
 
-/* brief: it is, although it is not over soon. What follows a longer wait may be the rest of it,
- * which comes in steps (tokio's wheel of timers: to a multiple of 64 ms, then to the millisecond).
- */
+/* brief: it is, although it is not over soon. A wait behind a longer one may be the rest of it,
+ * which comes in steps (tokio's wheel of timers: to a multiple of 64 ms, then to the
+ * millisecond). */
 static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
 		       const struct look_due *due, const struct note *before, bool same, bool ticks,
 		       bool brief)
@@ -203,7 +203,7 @@ static bool still_there(const struct look_run *g, const struct note *before,
 }
 
 /* It began after the last thaw; after the look before, if the thread ran since; and it is not over
- * yet. If the thread did not run, what was known then still is. */
+ * yet. If the thread did not run, earlier knowledge still holds. */
 static void take_relative(struct look_run *g, pid_t tid, const struct wait_line *line,
 			  const struct wait *w)
 {
@@ -237,7 +237,7 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 		keep_soonest(&g->look->kept, &due, true);
 }
 
-/* A wait of any length: what follows may be the rest of it. */
+/* A wait of any length: the next one may be the rest of it. */
 static void write_unknown(struct look_run *g, pid_t tid)
 {
 	struct note *n = new_note(g);
@@ -375,7 +375,7 @@ static bool look_at_process(struct look_run *g, pid_t pid)
 	return true;
 }
 
-/* Who is in it, one kind after the other. */
+/* Its members, one kind after the other. */
 static int list(struct look_run *g, enum part part)
 {
 	int n = part == PART_THREADS ? cgroup_threads(g->q->cgroup, g->ids, LOOK_THREADS_MAX)

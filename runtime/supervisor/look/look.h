@@ -40,7 +40,7 @@ struct look_due {
 	const char *what;        /* static text */
 };
 
-/* What processes moved by write(2) and the like, and in how many calls: proc_pid_io(5). */
+/* Bytes that processes moved by write(2) and the like, and in how many calls: proc_pid_io(5). */
 struct look_io {
 	bool known;
 	uint64_t bytes, calls;

@@ -57,7 +57,7 @@ static void take_timerfd(const struct look_request *q, const char *text, pid_t p
 					 .what = "timerfd"};
 }
 
-/* What getdents64(2) writes; C libraries have a name for it only of late. */
+/* The record of getdents64(2); C libraries have a name for it only of late. */
 struct entry {
 	uint64_t inode;
 	int64_t offset;

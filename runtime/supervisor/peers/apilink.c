@@ -464,7 +464,7 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 	return 0;
 }
 
-/* What happens to ebbd itself, as an event; while ebb-api is away it waits for the next one. */
+/* An event of ebbd itself; while ebb-api is away it waits for the next one. */
 static void on_notice(void *self, uint32_t kind, const char *text)
 {
 	struct apilink *a = self;

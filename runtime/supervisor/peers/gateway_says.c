@@ -92,7 +92,7 @@ static bool blame_holds(const struct wire_blame *blame)
 	return true;
 }
 
-/* What a gateway wrote there goes into an event: nothing but plain characters. */
+/* A gateway's text goes into an event: nothing but plain characters. */
 static const char *plain(char label[BLAME_LABEL_SIZE])
 {
 	for (char *at = label; *at; at++)

@@ -304,7 +304,7 @@ static bool died_by_itself(uint32_t cause)
 	       cause == WIRE_DOWN_SECCOMP;
 }
 
-/* Who will tell what was in flight there. */
+/* The gateways that will name the requests in flight there. */
 static uint64_t connected(const struct gateways *g)
 {
 	uint64_t bits = 0;

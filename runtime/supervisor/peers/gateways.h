@@ -42,12 +42,12 @@ void gateways_stop(struct gateways *g);
 /* They are stopping: those still there are killed now. */
 void gateways_cut(struct gateways *g);
 
-/* What ebb-api gets of each: counters and the reading end of the access log; borrowed. */
+/* The files of each for ebb-api: counters and the reading end of the access log; borrowed. */
 uint32_t gateways_count(const struct gateways *g);
 void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
 void gateways_route(struct gateways *g, const struct service *service);
-/* All services from before this start are routed: what matches none now has none. */
+/* All services from before this start are routed: a request that matches none has none. */
 void gateways_settled(struct gateways *g);
 void gateways_unroute(struct gateways *g, uint32_t index);
 /* They hear of instances that come up, drain, go down and do not start. */

@@ -22,7 +22,7 @@ struct walk_kind {
 	void (*end)(void *self, uint64_t cookie);
 };
 
-/* Embedded in its owner, who is self for all of them. */
+/* Embedded in its owner, which is self for all of them. */
 struct walks {
 	struct loop *loop;
 	struct fleet *fleet;

@@ -135,7 +135,7 @@ static void on_restart(struct timer *t)
 		plan_restart(d);
 }
 
-/* In the log and as an event: what it died of, by name. */
+/* Names the cause of its death in the log and in an event. */
 static void say_death(struct daemon *d, pid_t pid, int status)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;

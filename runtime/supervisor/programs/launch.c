@@ -32,7 +32,7 @@ enum launch_step { LAUNCH_STEPS(X) STEP_COUNT };
 static const char *const step_names[STEP_COUNT] = {LAUNCH_STEPS(X)};
 #undef X
 
-/* What a dying child writes to its status pipe; small enough to be atomic. */
+/* A dying child writes this to its status pipe; it is small enough to be atomic. */
 struct launch_fault {
 	int32_t error;
 	uint32_t step;

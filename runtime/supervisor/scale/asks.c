@@ -159,6 +159,6 @@ int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t wa
 {
 	struct instance *i = instance_find(f, slot, generation);
 
-	/* Also while it drains: who has a ticket there may still connect. */
+	/* Also while it drains: a gateway with a ticket there may still connect. */
 	return i && i->was_ready ? accept_ask(i, waited_ms, out, drop_ms) : -ESRCH;
 }

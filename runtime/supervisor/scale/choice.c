@@ -29,7 +29,7 @@ static const char *const made_texts[WIRE_CHOICE_COUNT] = {
 	[WIRE_CHOICE_OLDER] = "to an older one",
 };
 
-/* "3 frozen, 1 saturated": what there is of each, nothing of what there is not. */
+/* "3 frozen, 1 saturated": the number of each kind, without those that are zero. */
 static void list(char *out, size_t size, const uint32_t *counts, const char *const *texts,
 		 uint32_t count)
 {

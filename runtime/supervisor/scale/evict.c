@@ -22,7 +22,7 @@
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/evict.h"
 
-/* What a first instance of a service may need; nobody has seen one yet. */
+/* The assumed need of a service's first instance; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
 /* Stalls for memory: 200 ms within 2 s. A cgroup that reclaims at its own limit stalls on an empty
  * host, too, so stalls matter only while less than this part of the memory is left. */
@@ -33,7 +33,7 @@
  * keeps an instance awake that is idle for longer. */
 #define SOON_NS (GRACE_MOST_NS + GRACE_MOST_NS / 2)
 
-/* What there is, and what instances that are on their way out will give back. */
+/* The free memory, and the memory that leaving instances will give back. */
 struct room {
 	uint64_t used_bytes, going_bytes;
 	uint32_t going, gone; /* gone: at once */
@@ -140,7 +140,7 @@ static uint64_t used_ns(const struct instance *i)
 	return i->ahead ? 0 : atomic_load(&board_slot(board, i->slot)->idle_since_ns);
 }
 
-/* Who is frozen goes before who is awake. */
+/* Frozen instances go before awake ones. */
 static bool goes_before(const struct instance *a, const struct instance *b)
 {
 	if ((a->state == INSTANCE_RUNNING) != (b->state == INSTANCE_RUNNING))

@@ -44,7 +44,7 @@ void fleet_doorbell(struct fleet *f);
 void fleet_touch(struct fleet *f, uint32_t slot);
 /* An instance is in doubt: see whether it still lives; a dead one says so by itself. */
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error);
-/* ebb-ipc died: what it held is open no more, but those instances get time to say it again. */
+/* ebb-ipc died: its holds are open no more, but those instances get time to repeat them. */
 void fleet_holds_lost(struct fleet *f);
 /* A program asks to be replaced. text is printable. */
 void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,

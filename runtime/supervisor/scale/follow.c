@@ -50,7 +50,7 @@ static void note_ready(struct instance *i, enum instance_state from)
 	i->was_ready = true;
 	if (!service)
 		return;
-	/* Gateways send the requests that waited; who still needs more says so again. */
+	/* Gateways send the requests that waited; a gateway that still needs more says so again. */
 	if (service->spec == i->spec || service->proven == i->spec)
 		memset(service->demand.queued, 0, sizeof(service->demand.queued));
 	if (service->spec == i->spec)

@@ -38,7 +38,7 @@ static bool is_auto(const struct spec *spec)
 	return spec->put.flags & WIRE_SERVICE_AUTO_CONCURRENCY;
 }
 
-/* What it may use: its quota, or the whole host where that is less. */
+/* The CPU that it may use: its quota, or the whole host where that is less. */
 static uint32_t cpu_milli_of(const struct instance *i)
 {
 	uint32_t quota = policy_cpu_milli(i->spec->put.cpu_milli, i->spec->put.memory_mb);
@@ -177,7 +177,7 @@ static bool is_saturated(const struct load *l)
 	return l->state.cause != LOAD_NONE;
 }
 
-/* What is told late is told with numbers, not with a sample that has none of them. */
+/* Late news are told with numbers, not with a sample that has none of them. */
 static bool shows_cause(enum load_cause cause, const struct load_sample *s)
 {
 	return cause == LOAD_NACK    ? s->nacks > 0
@@ -229,7 +229,7 @@ static void judge(struct instance *i, const struct reading *r)
 
 	if (load_step(&l->state, &bounds, &r->sample))
 		publish(i);
-	/* What is not due yet is told when it is. */
+	/* Changes that are not due yet are told when they are. */
 	if (is_saturated(l) != l->said_saturated || l->state.limit != l->said_limit)
 		say(i, &r->sample);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How many instances a service has: what the policy decides, carried out. */
+/* How many instances a service has: carries out the policy's decision. */
 #include <string.h>
 
 #include "runtime/base/clock.h"
@@ -126,7 +126,8 @@ bool scale_fall_back(struct fleet *f, struct service *service)
 			    f, service, service->proven, false,
 			    "the present revision fails to start: one more of the one before") == 0)
 			view.starting++;
-	/* Whoever waits and was not told of yet is no reason to refuse: telling starts one. */
+	/* A waiting request that ebbd was not told of yet is no reason to refuse: telling starts
+	 * one. */
 	return view.live + view.starting > 0 || view.queued == 0;
 }
 
@@ -251,7 +252,7 @@ void scale_on_due(struct timer *t)
 		if (again_ns)
 			scale_again_at(f, again_ns);
 	}
-	/* What is needed has its room; what may be needed takes of the rest. */
+	/* Needed instances have their room; instances ahead of need take of the rest. */
 	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {
 		service = services_at(f->options.services, index);
 		if (service)
