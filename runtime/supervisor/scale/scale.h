@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many instances a service has: what the policy decides, carried out. */
+/* How many instances a service has: carries out the policy's decision. */
 #ifndef EBB_SUPERVISOR_SCALE_H
 #define EBB_SUPERVISOR_SCALE_H
 
