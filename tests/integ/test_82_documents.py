@@ -374,6 +374,14 @@ def test_documents_name_only_errors_that_are_there():
     assert wrong == [] and [code for code in codes if f"`{code}`" not in interface] == []
 
 
+def test_documents_name_only_metrics_that_are_there(said):
+    """A name that ends as those of Prometheus do, in the interface and the guide."""
+    there = set(re.findall(r"^# TYPE (\w+) ", said.rest("GET", "/metrics").text, re.M))
+    named = {name: path for path, text in offered.documents().items()
+             for name in re.findall(r"`(ebb_\w+?(?:_total|_seconds|_bytes))\b", text)}
+    assert len(named) > 5 and {name: path for name, path in named.items() if name not in there} == {}
+
+
 def test_events_are_those_of_the_table(said):
     wait_for(lambda: said.events("probe", "instance_ready"))
     assert {event["kind"] for event in said.rest("GET", "/v1/events").json["events"]} <= EVENTS
