@@ -16,18 +16,6 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/text.h"
 
-int layer_mount_file(const char *file, const char *where)
-{
-	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV;
-
-	/* "directio": else the backing file is cached beside the files in it, twice the memory. */
-	if (mount(file, where, "erofs", flags, "directio") == 0)
-		return 0;
-	if (errno == EINVAL && mount(file, where, "erofs", flags, NULL) == 0)
-		return 0;
-	return -errno;
-}
-
 static bool is_mounted(int mnt_fd, const char *hex)
 {
 	struct statx x;

@@ -13,7 +13,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "images/child.h"
@@ -41,22 +40,6 @@ static const struct image_limits limits_default = {
 	.entries_max = 2000000,
 	.step_ms = 600000,
 };
-
-bool store_has_piece(const struct image_store *s, const char *hex, uint64_t *bytes)
-{
-	char file[LAYER_NAME_SIZE + sizeof(EROFS_SUFFIX)];
-	SCOPED_FD fd = -1;
-
-	(void)text_format(file, sizeof(file), "%s" EROFS_SUFFIX, hex);
-	fd = openat(s->pieces_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		fd = openat(s->pieces_fd, hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (fgetxattr(fd, BYTES_XATTR, bytes, sizeof(*bytes)) != sizeof(*bytes))
-		*bytes = 0;
-	return true;
-}
 
 int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const char *uuid,
 		     int output_fd, int *out_pid_fd)

@@ -6,29 +6,14 @@
 #include <linux/capability.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/base/mem.h"
 #include "runtime/base/rehearse.h"
 #include "runtime/base/text.h"
 #include "runtime/wire/channel.h"
-
-int unpack_fail(struct unpack *u, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	must(err < 0);
-	if (u->err[0])
-		return err;
-	va_start(ap, fmt);
-	(void)vsnprintf(u->err, sizeof(u->err), fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* ---- roles ---- */
 

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -50,30 +49,6 @@ static bool is_one_of(const char *text, const char *const *list, size_t count)
 		if (strcmp(text, list[i]) == 0)
 			return true;
 	return false;
-}
-
-const char *oci_architecture(void)
-{
-	static const struct {
-		const char *machine, *oci;
-	} names[] = {
-		{"x86_64", "amd64"}, {"aarch64", "arm64"},   {"riscv64", "riscv64"},
-		{"s390x", "s390x"},  {"ppc64le", "ppc64le"}, {"armv7l", "arm"},
-	};
-	static struct utsname host;
-
-	if (uname(&host) < 0)
-		return "?";
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(host.machine, names[i].machine) == 0)
-			return names[i].oci;
-	return host.machine;
-}
-
-bool platform_is_ours(const char *os, const char *arch)
-{
-	return (!os || !os[0] || strcmp(os, "linux") == 0) &&
-	       (!arch || !arch[0] || strcmp(arch, oci_architecture()) == 0);
 }
 
 static bool platform_fits(const struct json *descriptor)

@@ -36,7 +36,8 @@ const char *log_text_request(const char *text, size_t size)
 	return are_digits(text + 1) ? text + 1 : NULL;
 }
 
-const char *log_line_request(const char *line, size_t size)
+/* The same of a line "TIME TEXT". */
+static const char *log_line_request(const char *line, size_t size)
 {
 	if (size <= LOG_TIME_CHARS)
 		return NULL;

@@ -51,8 +51,7 @@ int logs_follow(struct logs *logs, struct request *rq, const char *service,
 bool logs_can_follow(const struct logs *logs);
 void logs_forget(struct logs *logs, const struct request *rq);
 
-/* log_line.c. The request of a line "TIME TEXT" or of a bare "TEXT": its digits, or NULL. */
-const char *log_line_request(const char *line, size_t size);
+/* log_line.c. The request of a bare "TEXT": its digits, or NULL. */
 const char *log_text_request(const char *text, size_t size);
 bool log_line_wanted(const char *line, size_t size, const char *request);
 /* One line as it goes out: "TIME INSTANCE [REQUEST] TEXT" or a JSON object. line is "TIME TEXT".

@@ -42,7 +42,7 @@ static int write_temporary(int dir_fd, const char *bytes, size_t size)
 	return r;
 }
 
-int state_write(int dir_fd, const char *name, const char *bytes, size_t size)
+static int state_write(int dir_fd, const char *name, const char *bytes, size_t size)
 {
 	int r = write_temporary(dir_fd, bytes, size);
 

@@ -11,9 +11,8 @@ struct json_out;
 
 /* Makes a directory if it is not there and opens it. Its descriptor or -errno. */
 int state_dir(int dir_fd, const char *name);
-/* Writes <name> anew: temporary file, fsync, rename, fsync of the directory. 0 or -errno. */
-int state_write(int dir_fd, const char *name, const char *bytes, size_t size);
-/* The same for a finished document. */
+/* Writes a finished document as <name> anew: temporary file, fsync, rename, fsync of the directory.
+ * 0 or -errno. */
 int state_write_json(int dir_fd, const char *name, const struct json_out *o);
 /* Reads and parses. 0 (json_free it), -ENOENT, or -errno with a sentence in err. */
 int state_read_json(int dir_fd, const char *name, struct json **out, char *err, size_t err_size);

@@ -56,7 +56,6 @@ void json_out_string(struct json_out *o, const char *key, const char *value); /*
 void json_out_u64(struct json_out *o, const char *key, uint64_t value);
 void json_out_i64(struct json_out *o, const char *key, int64_t value);
 void json_out_bool(struct json_out *o, const char *key, bool value);
-void json_out_null(struct json_out *o, const char *key);
 /* A parsed value again. */
 void json_out_value(struct json_out *o, const char *key, const struct json *value);
 

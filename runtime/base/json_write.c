@@ -205,7 +205,7 @@ void json_out_bool(struct json_out *o, const char *key, bool value)
 	put_text(o, value ? "true" : "false");
 }
 
-void json_out_null(struct json_out *o, const char *key)
+static void json_out_null(struct json_out *o, const char *key)
 {
 	json_out_string(o, key, NULL);
 }

@@ -39,9 +39,9 @@ struct verb {
 	const char *details;          /* more lines for `ebb help VERB`, or NULL */
 	const struct option *options; /* or NULL */
 	unsigned int words_min, words_max;
-	enum arg_kind completes; /* what the words are */
-	const char *choices;     /* for ARG_CHOICE */
-	int (*run)(struct call *call);
+	enum arg_kind completes;       /* what the words are */
+	const char *choices;           /* for ARG_CHOICE */
+	int (*run)(struct call *call); /* NULL: it prints the verbs (main.c) */
 };
 
 extern const struct verb cli_verbs[]; /* ends with a NULL name */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cli/text_out.h"
 
@@ -39,6 +40,22 @@ static bool word_count_fits(const struct verb *verb, size_t count, char *err, si
 	return false;
 }
 
+/* The verbs that print the table of verbs are not named in it by their functions. */
+static int run_printer(struct call *call)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct call *call);
+	} printers[] = {
+		{"completion", verb_completion}, {"help", verb_help}, {"version", verb_version}};
+
+	for (size_t i = 0; i < ARRAY_LEN(printers); i++)
+		if (strcmp(call->verb->name, printers[i].name) == 0)
+			return printers[i].run(call);
+	must(!"every verb has a function");
+	return CLI_FAILED;
+}
+
 static int run(const struct verb *verb, struct args *args)
 {
 	const char *from_env = getenv("EBB_SOCKET"), *no_color = getenv("NO_COLOR");
@@ -54,7 +71,7 @@ static int run(const struct verb *verb, struct args *args)
 	call.json = args_given(args, "json");
 	call.terminal = isatty(STDOUT_FILENO);
 	call.color = call.terminal && !(no_color && *no_color);
-	return verb->run(&call);
+	return verb->run ? verb->run(&call) : run_printer(&call);
 }
 
 /* The words of argv without the verb's own name, options in front of it included. */
@@ -95,7 +112,7 @@ static int no_verb(const char *word)
 
 static int print_version(struct args *args)
 {
-	return run(&(struct verb){.name = "version", .words = "", .run = verb_version}, args);
+	return run(&(struct verb){.name = "version", .words = ""}, args);
 }
 
 static int start(int argc, char *const *argv)

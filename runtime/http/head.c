@@ -33,11 +33,6 @@ bool http_slice_is(struct http_slice s, const char *text)
 	return strlen(text) == s.size && memcmp(s.at, text, s.size) == 0;
 }
 
-bool http_slice_is_nocase(struct http_slice s, const char *text)
-{
-	return strlen(text) == s.size && strncasecmp(s.at, text, s.size) == 0;
-}
-
 const struct http_header *http_find(const struct http_head *head, const char *name)
 {
 	for (size_t i = 0; i < head->header_count; i++)

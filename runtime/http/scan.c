@@ -43,6 +43,11 @@ static const unsigned char byte_class[256] = {
 	[0x80 ... 0xff] = VALUE,
 };
 
+bool http_slice_is_nocase(struct http_slice s, const char *text)
+{
+	return strlen(text) == s.size && strncasecmp(s.at, text, s.size) == 0;
+}
+
 static bool all_of(struct http_slice s, unsigned char class)
 {
 	unsigned char common = class;

@@ -89,7 +89,8 @@ void connection_close(struct ipc *ipc, struct connection *c)
 	free(c);
 }
 
-void connection_refuse(struct ipc *ipc, struct connection *c, const char *why)
+/* Closes, counts and says why; not more than a line a second. */
+static void connection_refuse(struct ipc *ipc, struct connection *c, const char *why)
 {
 	guest_refused(ipc, ipc->guests[c->slot], why);
 	connection_close(ipc, c);

@@ -91,8 +91,6 @@ void connection_open(struct ipc *ipc, struct guest *g, int fd); /* takes fd */
 void connection_close(struct ipc *ipc, struct connection *c);
 /* False when nothing more can be there: it was empty, or is closed and gone. */
 bool connection_read(struct ipc *ipc, struct connection *c);
-/* Closes, counts and says why; not more than a line a second. */
-void connection_refuse(struct ipc *ipc, struct connection *c, const char *why);
 /* Refuses those whose message takes too long; when the next one does (UINT64_MAX: none). */
 uint64_t connections_expire(struct ipc *ipc, uint64_t now_ns);
 void guest_refused(struct ipc *ipc, struct guest *g, const char *why);

@@ -26,7 +26,8 @@ static void put_u64(struct encoder *en, uint64_t value)
 	put(en, little, sizeof(little));
 }
 
-size_t chain_encode(const struct entry *e, uint8_t bytes[CHAIN_BYTES_MAX])
+/* Encodes a row into bytes; returns how many. */
+static size_t chain_encode(const struct entry *e, uint8_t bytes[CHAIN_BYTES_MAX])
 {
 	struct encoder en = {.bytes = bytes};
 

@@ -12,8 +12,6 @@
 #define CHAIN_MAGIC     "ebb\x01"
 #define CHAIN_BYTES_MAX 512
 
-/* Encodes a row into bytes; returns how many. */
-size_t chain_encode(const struct entry *e, uint8_t bytes[CHAIN_BYTES_MAX]);
 /* Hashes a row (its own hash field is not read). 0 or -EIO. */
 int chain_hash(const struct entry *e, uint8_t hash[SHA256_BYTES]);
 

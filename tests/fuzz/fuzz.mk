@@ -15,7 +15,7 @@ OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard 
 LIBS_fuzz_session := -lnghttp2
 OBJECTS_fuzz_upstream := $(OBJECTS_fuzz_session)
 LIBS_fuzz_upstream := -lnghttp2
-OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config)
+OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config platform)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/route/,route instances) \
 	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/check tests/fuzz/wire_root
