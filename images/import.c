@@ -4,7 +4,7 @@
  * HASH hashes the one that names it, DESCRIBE parses them), each layer that the
  * store has not is applied (LAYERS: READ inflates, HASH hashes, APPLY writes), its user is looked
  * up (USER), each new piece becomes a file (MKFS), all is written to disk (SYNC), published, and
- * the staging directory removed (CLEAN). The descriptor the caller watches is an epoll set of those
+ * the staging directory removed (CLEAN). The descriptor the caller watches is a loop of those
  * children's pidfds and channels. A piece that the store has is never replaced.
  */
 #include "images/import.h"
@@ -20,12 +20,12 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "images/child.h"
 #include "images/jail.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/mem.h"
@@ -46,17 +46,23 @@ int import_fault(struct image_import *i, int err, const char *fmt, ...)
 	return err;
 }
 
-int import_watch(struct image_import *i, int fd)
+/* Which one is ready does not matter: a step looks at all of them. */
+static void on_ready(struct watch *w, uint32_t events)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
-
-	return epoll_ctl(i->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+	(void)w;
+	(void)events;
 }
 
-void import_forget(struct image_import *i, int *fd)
+int import_watch(struct image_import *i, struct watch *w, int fd)
 {
-	if (*fd >= 0)
-		(void)epoll_ctl(i->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	*w = (struct watch){.fd = fd, .on_ready = on_ready, .name = "import on_ready"};
+	return loop_watch(i->loop, w, EPOLLIN);
+}
+
+void import_forget(struct image_import *i, struct watch *w, int *fd)
+{
+	loop_unwatch(i->loop, w);
+	w->fd = -1;
 	fd_close(fd);
 }
 
@@ -110,20 +116,26 @@ static int clean_staging(int staging_fd, const void *name)
 /* Cleaning up is our own work and is let end. */
 static int set_timer(struct image_import *i)
 {
-	uint32_t ms = i->stage == STAGE_CLEAN ? 0 : i->store->limits.step_ms;
-	const struct itimerspec when = {
-		.it_value = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}};
+	i->late = false;
+	if (i->stage != STAGE_CLEAN)
+		return loop_timer_at(i->loop, &i->limit,
+				     clock_mono_ns() + i->store->limits.step_ms * NS_PER_MS);
+	loop_timer_off(i->loop, &i->limit);
+	return 0;
+}
 
-	return timerfd_settime(i->timer_fd, 0, &when, NULL) < 0 ? -errno : 0;
+static void on_limit(struct timer *t)
+{
+	container_of(t, struct image_import, limit)->late = true;
 }
 
 static void end_worker(struct image_import *i, enum import_worker which)
 {
 	struct worker *w = &i->workers[which];
 
-	import_forget(i, &w->control_fd);
-	if (w->pid_fd >= 0)
-		(void)epoll_ctl(i->epoll_fd, EPOLL_CTL_DEL, w->pid_fd, NULL);
+	import_forget(i, &w->control, &w->control_fd);
+	loop_unwatch(i->loop, &w->pid);
+	w->pid.fd = -1;
 	child_kill(&w->pid_fd);
 }
 
@@ -133,7 +145,7 @@ static int run_own(struct image_import *i, int (*work)(int fd, const void *self)
 	struct worker *w = &i->workers[WORKER_HERE];
 	int r = child_run(work, fd, self, &w->pid_fd);
 
-	return r < 0 ? r : import_watch(i, w->pid_fd);
+	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
 /* After the last layer nobody reads the archive any more. */
@@ -308,9 +320,9 @@ static void reap(struct image_import *i, enum import_worker which)
 
 	if (r == 0)
 		return;
-	import_forget(i, &w->pid_fd);
+	import_forget(i, &w->pid, &w->pid_fd);
 	import_read_words(i); /* its last record may have come with its end */
-	import_forget(i, &w->control_fd);
+	import_forget(i, &w->control, &w->control_fd);
 	status = r < 0 ? W_EXITCODE(EXIT_FAILURE, 0) : status;
 	note_death(i, which, status);
 	if (which == WORKER_READ)
@@ -347,10 +359,10 @@ static void check_time(struct image_import *i)
 		[STAGE_USER] = "looking the user up",     [STAGE_MKFS] = "mkfs.erofs of a layer",
 		[STAGE_SYNC] = "writing to disk",
 	};
-	uint64_t unused;
 
-	if (read(i->timer_fd, &unused, sizeof(unused)) < 0 || !doing[i->stage])
+	if (!i->late || !doing[i->stage])
 		return;
+	i->late = false;
 	(void)import_fault(i, -ETIMEDOUT, "%s took longer than %u s (import_step_s)",
 			   doing[i->stage], i->store->limits.step_ms / 1000);
 }
@@ -365,6 +377,10 @@ void image_import_cancel(struct image_import *i)
 
 int image_import_step(struct image_import *i, struct wire_image_done *done)
 {
+	int r = loop_turn(i->loop); /* takes note of the time */
+
+	if (r < 0)
+		(void)import_fault(i, r, "cannot wait for the unpacker: %s", strerror(-r));
 	import_read_words(i);
 	for (int n = 0; n < WORKER_COUNT; n++)
 		reap(i, (enum import_worker)n);
@@ -402,9 +418,8 @@ static struct image_import *import_new(struct image_store *s, const struct wire_
 	i->done.cookie = job->cookie;
 	i->dir_fd = -1;
 	for (int n = 0; n < WORKER_COUNT; n++)
-		i->workers[n] = (struct worker){-1, -1, -1};
-	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	i->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		i->workers[n] = (struct worker){-1, -1, -1, .pid.fd = -1, .control.fd = -1};
+	i->limit = (struct timer){.on_due = on_limit, .name = "import on_limit"};
 	return i;
 }
 
@@ -434,14 +449,12 @@ int image_import_start(struct image_store *s, const struct wire_image_import *jo
 		       struct image_import **out)
 {
 	struct image_import *i = import_new(s, job);
-	int r = !i ? -ENOMEM : i->epoll_fd < 0 || i->timer_fd < 0 ? -EMFILE : 0;
+	int r = i ? loop_new(&i->loop) : -ENOMEM;
 
 	if (r == 0)
 		r = make_staging(i);
 	if (r == 0)
 		r = start_workers(i, job, source_fd);
-	if (r == 0)
-		r = import_watch(i, i->timer_fd);
 	if (r < 0) {
 		image_import_free(i);
 		return r;
@@ -453,7 +466,7 @@ int image_import_start(struct image_store *s, const struct wire_image_import *jo
 
 int image_import_fd(const struct image_import *i)
 {
-	return i->epoll_fd;
+	return loop_fd(i->loop);
 }
 
 void image_import_free(struct image_import *i)
@@ -468,7 +481,6 @@ void image_import_free(struct image_import *i)
 	if (i->stage != STAGE_END && i->name[0])
 		(void)fd_rmtree_at(i->store->staging_fd, i->name);
 	fd_close(&i->dir_fd);
-	fd_close(&i->timer_fd);
-	fd_close(&i->epoll_fd);
+	loop_free(i->loop);
 	free(i);
 }

@@ -7,6 +7,7 @@
 #define EBB_IMAGES_IMPORT_H
 
 #include "images/store.h"
+#include "runtime/base/loop.h"
 #include "runtime/wire/unpack_records.h"
 
 /* clang-format off */
@@ -23,6 +24,7 @@ struct worker {
 	int pid_fd;     /* or -1 */
 	int control_fd; /* or -1 */
 	int output_fd;  /* memfd: what it said on stdout and stderr, or -1 */
+	struct watch pid, control;
 };
 
 /* Facts about the layer (or the documents) under way; each of its three processes says one of
@@ -38,9 +40,10 @@ struct image_import {
 	enum import_stage stage;
 	uint32_t format; /* enum wire_image_format */
 	struct worker workers[WORKER_COUNT];
-	int epoll_fd;
-	int timer_fd; /* the time of what is under way */
-	int dir_fd;   /* staging directory itself */
+	struct loop *loop;  /* of its children alone; the caller watches it */
+	struct timer limit; /* the time of what is under way */
+	bool late;          /* it is over */
+	int dir_fd;         /* staging directory itself */
 	bool described, naming, named, user_known;
 	uint32_t layer;                /* LAYERS, MKFS: the one under way */
 	bool wanted[IMAGE_LAYERS_MAX]; /* new to the store */
@@ -58,9 +61,10 @@ struct image_import {
 /* The import fails for this cause; an earlier cause stays. Returns err. */
 int import_fault(struct image_import *i, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Starts to watch a descriptor. */
-int import_watch(struct image_import *i, int fd);
-void import_forget(struct image_import *i, int *fd);
+/* Starts to watch a descriptor, which stays its owner's. 0 or -errno. */
+int import_watch(struct image_import *i, struct watch *w, int fd);
+/* Ends that, and closes it. */
+void import_forget(struct image_import *i, struct watch *w, int *fd);
 /* A fresh place for the next child's words. */
 int import_renew_output(struct worker *w);
 

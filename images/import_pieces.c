@@ -291,7 +291,7 @@ int import_begin_mkfs(struct image_import *i)
 		r = import_renew_output(w);
 	if (r == 0)
 		r = store_spawn_mkfs(i->store, piece_fd, TREE, uuid, w->output_fd, &w->pid_fd);
-	return r < 0 ? r : import_watch(i, w->pid_fd);
+	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
 /* ---- publishing ---- */

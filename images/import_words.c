@@ -140,7 +140,7 @@ static void read_worker(struct image_import *i, enum import_worker which)
 		else
 			r = r == 0 ? -EPIPE : r;
 		if (r < 0) {
-			import_forget(i, &w->control_fd);
+			import_forget(i, &w->control, &w->control_fd);
 			if (r != -EPIPE)
 				(void)import_fault(i, r, "ebb-unpack broke its protocol: %s",
 						   strerror(-r));
@@ -205,10 +205,10 @@ int import_spawn(struct image_import *i, enum import_worker which, struct wire_u
 	if (r == 0 && fcntl(w->control_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
 	if (r == 0)
-		r = import_watch(i, w->control_fd);
+		r = import_watch(i, &w->control, w->control_fd);
 	if (r == 0)
 		r = jail_spawn(&c, &w->pid_fd);
-	return r < 0 ? r : import_watch(i, w->pid_fd);
+	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
 /* ---- what a layer came to ---- */

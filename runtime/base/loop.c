@@ -14,7 +14,7 @@
 
 struct loop {
 	int epoll_fd, timer_fd;
-	bool stopped;
+	bool stopped, turning;
 	int result;
 	uint64_t now_ns, armed_ns; /* armed_ns: what the timerfd is set to, 0 = off */
 	struct heap timers;
@@ -150,41 +150,6 @@ static void handled(struct loop *l, const char *name)
 
 /* ---- timers ---- */
 
-int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns)
-{
-	int r;
-
-	must(t->on_due);
-	if (due_ns == HEAP_EMPTY)
-		due_ns--;
-	r = heap_put(&l->timers, &t->item, due_ns);
-	if (r == 0)
-		t->due_ns = due_ns;
-	return r;
-}
-
-int loop_timer_by(struct loop *l, struct timer *t, uint64_t due_ns)
-{
-	return timer_is_armed(t) && t->due_ns <= due_ns ? 0 : loop_timer_at(l, t, due_ns);
-}
-
-void loop_timer_off(struct loop *l, struct timer *t)
-{
-	heap_remove(&l->timers, &t->item);
-}
-
-static void fire_due(struct loop *l)
-{
-	while (!l->stopped && heap_first_key(&l->timers) <= l->now_ns) {
-		struct timer *t = container_of(heap_first(&l->timers), struct timer, item);
-		const char *name = t->name; /* it may be gone behind its handler */
-
-		loop_timer_off(l, t);
-		t->on_due(t);
-		handled(l, name);
-	}
-}
-
 /* Sets the timerfd to the first timer, or turns it off. */
 static void arm(struct loop *l)
 {
@@ -201,6 +166,46 @@ static void arm(struct loop *l)
 					      .tv_nsec = (long)(due_ns % NS_PER_SEC)}};
 	must(timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) == 0);
 	l->armed_ns = due_ns;
+}
+
+int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns)
+{
+	int r;
+
+	must(t->on_due);
+	if (due_ns == HEAP_EMPTY)
+		due_ns--;
+	r = heap_put(&l->timers, &t->item, due_ns);
+	if (r < 0)
+		return r;
+	t->due_ns = due_ns;
+	if (!l->turning) /* who waits for loop_fd is to hear of it */
+		arm(l);
+	return 0;
+}
+
+int loop_timer_by(struct loop *l, struct timer *t, uint64_t due_ns)
+{
+	return timer_is_armed(t) && t->due_ns <= due_ns ? 0 : loop_timer_at(l, t, due_ns);
+}
+
+void loop_timer_off(struct loop *l, struct timer *t)
+{
+	heap_remove(&l->timers, &t->item);
+	if (!l->turning)
+		arm(l);
+}
+
+static void fire_due(struct loop *l)
+{
+	while (!l->stopped && heap_first_key(&l->timers) <= l->now_ns) {
+		struct timer *t = container_of(heap_first(&l->timers), struct timer, item);
+		const char *name = t->name; /* it may be gone behind its handler */
+
+		loop_timer_off(l, t);
+		t->on_due(t);
+		handled(l, name);
+	}
 }
 
 /* ---- descriptors ---- */
@@ -258,12 +263,14 @@ static int turn(struct loop *l, int timeout_ms)
 	l->round_count = epoll_wait(l->epoll_fd, l->round, ROUND_EVENTS, timeout_ms);
 	if (l->round_count < 0 && errno != EINTR)
 		return -errno;
+	l->turning = true;
 	mark(l);
 	l->now_ns = l->mark_ns;
 	handle(l, true);
 	handle(l, false);
 	l->round_count = 0;
 	fire_due(l);
+	l->turning = false;
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/base/turn.h"
 #include "runtime/supervisor/peers/apilink.h"
 #include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/peers/ipclink.h"
@@ -31,17 +32,14 @@
 #include "runtime/supervisor/scale/follow.h"
 #include "sandbox/sandbox.h"
 
-#define PURGE_MS    10000
-#define UID_GATEWAY 1 /* above id_base */
-#define UID_API     2
-#define UID_LEDGER  3
-#define UID_IPC     4
+#define PURGE_MS 10000
 
 struct ebbd {
 	struct config config;
 	uint64_t boot_us;
 	char stage_dir[CONFIG_PATH_SIZE + 16], programs_dir[CONFIG_PATH_SIZE + 16];
 	struct loop *loop;
+	struct program_host host; /* what its programs get of it */
 	struct board *board;
 	int board_fd, lock_fd;
 	struct cgroup_tree *tree;
@@ -109,7 +107,7 @@ static void on_ledger_stopped(void *self)
 {
 	struct ebbd *e = self;
 
-	loop_stop(e->loop);
+	loop_stop(e->loop, 0);
 }
 
 static void on_emptied(void *self)
@@ -153,7 +151,7 @@ static void give_up(struct ebbd *e)
 	log_warn("event=stopping_at_once cause=\"third signal: the last meters are not waited "
 		 "for\"");
 	e->exit_code = 1;
-	loop_stop(e->loop);
+	loop_stop(e->loop, 0);
 }
 
 static void stop(struct ebbd *e)
@@ -186,7 +184,7 @@ static void dump(const struct ebbd *e)
 
 static void on_signal(struct watch *w, uint32_t events)
 {
-	struct ebbd *e = (struct ebbd *)((char *)w - offsetof(struct ebbd, signals));
+	struct ebbd *e = container_of(w, struct ebbd, signals);
 	struct signalfd_siginfo info;
 
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
@@ -303,14 +301,11 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 
 static int open_ipc(struct ebbd *e, char *err, size_t err_size)
 {
-	struct ipclink_options ipc = {.loop = e->loop,
-				      .config = &e->config,
+	struct ipclink_options ipc = {.host = &e->host,
 				      .board = e->board,
 				      .fleet = e->fleet,
 				      .board_fd = e->board_fd,
-				      .doorbell_fd = gateways_doorbell_fd(e->gateways),
-				      .uid = (uint32_t)e->config.id_base + UID_IPC,
-				      .stage_dir = e->stage_dir};
+				      .doorbell_fd = gateways_doorbell_fd(e->gateways)};
 
 	return ipclink_new(&ipc, &e->ipc, err, err_size);
 }
@@ -330,32 +325,22 @@ static void observe(struct ebbd *e)
 
 static int open_programs(struct ebbd *e, char *err, size_t err_size)
 {
-	uint32_t id_base = (uint32_t)e->config.id_base;
-	struct apilink_options api = {.loop = e->loop,
-				      .config = &e->config,
+	struct apilink_options api = {.host = &e->host,
 				      .services = e->services,
 				      .images = e->images,
-				      .uid = id_base + UID_API,
 				      .boot_us = e->boot_us,
-				      .stage_dir = e->stage_dir,
 				      .self = e,
 				      .on_ready = on_api_ready};
-	struct ledgerlink_options ledger = {.loop = e->loop,
-					    .config = &e->config,
-					    .uid = id_base + UID_LEDGER,
+	struct ledgerlink_options ledger = {.host = &e->host,
 					    .boot_us = e->boot_us,
-					    .stage_dir = e->stage_dir,
 					    .self = e,
 					    .on_flushed = on_flushed,
 					    .on_stopped = on_ledger_stopped,
 					    .on_channel = on_ledger_channel};
-	struct gateways_options gateways = {.loop = e->loop,
-					    .config = &e->config,
+	struct gateways_options gateways = {.host = &e->host,
 					    .board = e->board,
 					    .board_fd = e->board_fd,
 					    .services = e->services,
-					    .uid = id_base + UID_GATEWAY,
-					    .stage_dir = e->stage_dir,
 					    .self = e,
 					    .on_ready = on_gateways_ready,
 					    .on_stopped = on_gateways_stopped};
@@ -378,12 +363,44 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, err, err_size);
 }
 
+/* What happens to ebbd itself and to its programs becomes an event. */
+static void notice(void *self, uint32_t kind, const char *text)
+{
+	struct ebbd *e = self;
+
+	if (e->api)
+		apilink_notice(e->api, kind, text);
+}
+
+static void on_stall(void *self, const struct loop_stall *stall)
+{
+	char text[256];
+
+	(void)text_format(text, sizeof(text),
+			  "handler %s%s%s kept ebbd for %llu ms and used %llu ms of CPU",
+			  stall->name, stall->note ? ", " : "", stall->note ? stall->note : "",
+			  (unsigned long long)(stall->took_ns / NS_PER_MS),
+			  (unsigned long long)(stall->used_ns / NS_PER_MS));
+	log_warn("event=loop_stalled text=\"%s\"", text);
+	notice(self, WIRE_EVENT_LOOP_STALLED, text);
+}
+
+/* Its turns on a CPU are short from here on, and so are those of the programs it starts. */
 static int open_loop(struct ebbd *e, char *err, size_t err_size)
 {
-	int r = loop_new(&e->loop);
+	int r = turn_set(TURN_OF_EBB_US);
 
 	if (r == 0)
+		r = loop_new(&e->loop);
+	if (r == 0)
 		r = services_new(&e->services);
+	if (r == 0)
+		loop_on_stall(e->loop, on_stall, e);
+	e->host = (struct program_host){.loop = e->loop,
+					.config = &e->config,
+					.stage_dir = e->stage_dir,
+					.self = e,
+					.say = notice};
 	if (r < 0)
 		(void)text_format(err, err_size, "cannot start: %s", strerror(-r));
 	return r;

@@ -39,7 +39,7 @@ struct rig {
 
 static struct rig *rig_of(struct instance *i)
 {
-	return (struct rig *)((char *)i - offsetof(struct rig, i));
+	return container_of(i, struct rig, i);
 }
 
 static void note(struct instance *i, enum instance_state from, char who)
@@ -202,7 +202,7 @@ static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 	assert_int_equal(rig->calls[0].to, INSTANCE_STARTING);
 	assert_int_equal(rig->calls[1].to, INSTANCE_DYING);
 	assert_int_equal(rig->calls[2].to, INSTANCE_GONE);
-	assert_int_equal(rig->i.timer.place, 0);
+	assert_false(timer_is_armed(&rig->i.timer));
 	assert_int_equal(rig->i.cause, WIRE_DOWN_FAILED_TO_START);
 	assert_non_null(strstr(rig->i.fault, "cannot be watched"));
 	fd_close(&rig->i.armed.control_fd);

@@ -27,6 +27,7 @@ struct rig {
 	char base[64];
 	struct config config;
 	struct loop *loop;
+	struct program_host host;
 	char err[512];
 };
 
@@ -50,6 +51,7 @@ static int setup(void **state)
 	assert_int_equal(mkdir(c->run_dir, 0700), 0);
 	assert_int_equal(mkdir(c->state_dir, 0700), 0);
 	assert_int_equal(loop_new(&rig->loop), 0);
+	rig->host = (struct program_host){.loop = rig->loop, .config = c};
 	*state = rig;
 	return 0;
 }
@@ -67,7 +69,7 @@ static int teardown(void **state)
 static void the_apis_missing_directory_is_named_with_the_cause(void **state)
 {
 	struct rig *rig = *state;
-	struct apilink_options options = {.loop = rig->loop, .config = &rig->config};
+	struct apilink_options options = {.host = &rig->host};
 	struct apilink *api = NULL;
 	int r = apilink_new(&options, &api, rig->err, sizeof(rig->err));
 
@@ -80,7 +82,7 @@ static void the_apis_missing_directory_is_named_with_the_cause(void **state)
 static void the_ledgers_missing_directory_is_named_with_the_cause(void **state)
 {
 	struct rig *rig = *state;
-	struct ledgerlink_options options = {.loop = rig->loop, .config = &rig->config};
+	struct ledgerlink_options options = {.host = &rig->host};
 	struct ledgerlink *ledger = NULL;
 	int r = ledgerlink_new(&options, &ledger, rig->err, sizeof(rig->err));
 

@@ -28,8 +28,8 @@
 /* The linker puts these before the real ones (supervisor.mk). */
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
-int __real_peer_open(struct peer *p, struct loop *loop, int socket_fd);
-int __wrap_peer_open(struct peer *p, struct loop *loop, int socket_fd);
+int __real_wire_link_open(struct wire_link *p, struct loop *loop, int socket_fd);
+int __wrap_wire_link_open(struct wire_link *p, struct loop *loop, int socket_fd);
 
 static bool no_memory;
 static int opens_to_fail;
@@ -39,18 +39,18 @@ void *__wrap_malloc(size_t size)
 	return no_memory ? NULL : __real_malloc(size);
 }
 
-int __wrap_peer_open(struct peer *p, struct loop *loop, int socket_fd)
+int __wrap_wire_link_open(struct wire_link *p, struct loop *loop, int socket_fd)
 {
 	if (opens_to_fail-- > 0) {
 		close(socket_fd);
 		return -EMFILE;
 	}
-	return __real_peer_open(p, loop, socket_fd);
+	return __real_wire_link_open(p, loop, socket_fd);
 }
 
 struct rig {
 	struct loop *loop;
-	struct peer peer;
+	struct wire_link link;
 	struct timer deadline;
 	uint32_t heard, lost;
 	bool late;
@@ -58,10 +58,10 @@ struct rig {
 
 static void on_deadline(struct timer *t)
 {
-	struct rig *rig = (struct rig *)((char *)t - offsetof(struct rig, deadline));
+	struct rig *rig = container_of(t, struct rig, deadline);
 
 	rig->late = true;
-	loop_stop(rig->loop);
+	loop_stop(rig->loop, 0);
 }
 
 static int on_heard(void *self, struct wire_message *m)
@@ -69,13 +69,13 @@ static int on_heard(void *self, struct wire_message *m)
 	struct rig *rig = self;
 
 	rig->heard++;
-	loop_stop(rig->loop);
+	loop_stop(rig->loop, 0);
 	return 0;
 }
 
-static void on_lost(struct peer *p, int error)
+static void on_lost(struct wire_link *link, int error)
 {
-	((struct rig *)p->self)->lost++;
+	((struct rig *)link->self)->lost++;
 }
 
 static const struct wire_rule rules[] = {{WIRE_IPC_READY, 0, 1, 0, 0, on_heard}};
@@ -86,15 +86,14 @@ static void what_a_peer_says_is_heard_without_memory(void **state)
 	int theirs_fd, ours_fd;
 
 	assert_int_equal(loop_new(&rig.loop), 0);
-	rig.peer = (struct peer){.watch = {.fd = -1},
-				 .name = "test",
-				 .rules = rules,
-				 .rule_count = 1,
-				 .phase = 1,
-				 .self = &rig,
-				 .on_lost = on_lost};
+	rig.link = (struct wire_link){.name = "test",
+				      .rules = rules,
+				      .rule_count = 1,
+				      .phase = 1,
+				      .self = &rig,
+				      .lost = on_lost};
 	assert_int_equal(wire_pair(&ours_fd, &theirs_fd), 0);
-	assert_int_equal(peer_open(&rig.peer, rig.loop, ours_fd), 0);
+	assert_int_equal(wire_link_open(&rig.link, rig.loop, ours_fd), 0);
 	assert_int_equal(wire_send(theirs_fd, WIRE_IPC_READY, NULL, 0, NULL, 0), 0);
 	assert_int_equal(loop_timer_at(rig.loop, &rig.deadline, clock_mono_ns() + 2 * NS_PER_SEC),
 			 0);
@@ -105,7 +104,7 @@ static void what_a_peer_says_is_heard_without_memory(void **state)
 	assert_int_equal(rig.heard, 1);
 	assert_int_equal(rig.lost, 0);
 	loop_timer_off(rig.loop, &rig.deadline);
-	peer_fini(&rig.peer);
+	wire_link_close(&rig.link);
 	close(theirs_fd);
 	loop_free(rig.loop);
 }
@@ -146,7 +145,8 @@ static void a_program_without_a_status_pipe_is_not_started(void **state)
 
 /* ---- daemon ---- */
 
-struct program {
+struct run {
+	struct config config;
 	struct daemon daemon;
 	struct loop *loop;
 	struct timer deadline;
@@ -157,34 +157,41 @@ struct program {
 
 static void on_late(struct timer *t)
 {
-	struct program *p = (struct program *)((char *)t - offsetof(struct program, deadline));
+	struct run *p = container_of(t, struct run, deadline);
 
 	p->late = true;
-	loop_stop(p->loop);
+	loop_stop(p->loop, 0);
 }
 
 /* The first is killed; the second cannot be spoken to; the third must come. */
 static void on_started(struct daemon *d)
 {
-	struct program *p = d->self;
+	struct run *p = d->self;
 
 	if (++p->started == 1) {
 		opens_to_fail = 1;
 		kill(d->pid, SIGKILL);
 	} else {
-		loop_stop(p->loop);
+		loop_stop(p->loop, 0);
 	}
 }
 
 static void on_ended(struct daemon *d)
 {
-	((struct program *)d->self)->ended++;
+	((struct run *)d->self)->ended++;
 }
 
 static void a_restart_that_fails_is_tried_again(void **state)
 {
-	struct program p = {.deadline = {.on_due = on_late, .name = "late"}};
-	char self[400] = "", binary[512];
+	struct run p = {.deadline = {.on_due = on_late, .name = "late"}};
+	const struct program program = {.file = "ebb-ipc",
+					.uid = UID_IPC,
+					.rules = rules,
+					.rule_count = 1,
+					.on_started = on_started,
+					.on_ended = on_ended};
+	struct program_host host = {.config = &p.config, .stage_dir = p.stage};
+	char self[400] = "", err[512] = "";
 
 	if (geteuid() != 0)
 		skip(); /* namespaces and ids */
@@ -192,19 +199,13 @@ static void a_restart_that_fails_is_tried_again(void **state)
 	strcpy(p.stage, "/tmp/ebb-test-peer-XXXXXX");
 	assert_non_null(mkdtemp(p.stage));
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	snprintf(binary, sizeof(binary), "%s/../ebb-ipc", dirname(self));
+	p.config.id_base = 65530;
+	strcpy(p.config.log_level, "error");
+	snprintf(p.config.libexec_dir, sizeof(p.config.libexec_dir), "%s/..", dirname(self));
 	assert_int_equal(loop_new(&p.loop), 0);
-	p.daemon = (struct daemon){.loop = p.loop,
-				   .launch = {.name = "ebb-ipc",
-					      .binary = binary,
-					      .stage_dir = p.stage,
-					      .uid = 65534,
-					      .log_level = "error"},
-				   .peer = {.name = "test", .rules = rules, .rule_count = 1},
-				   .on_started = on_started,
-				   .on_ended = on_ended,
-				   .self = &p};
-	assert_int_equal(daemon_start(&p.daemon), 0);
+	host.loop = p.loop;
+	p.daemon.self = &p;
+	assert_int_equal(daemon_start(&p.daemon, &program, &host, err, sizeof(err)), 0);
 	assert_int_equal(loop_timer_at(p.loop, &p.deadline, clock_mono_ns() + 20 * NS_PER_SEC), 0);
 	assert_int_equal(loop_run(p.loop), 0);
 	assert_false(p.late);

@@ -57,7 +57,7 @@ static void end(void *self, uint64_t cookie)
 
 	assert_int_equal(rig->ended++, cookie);
 	if (cookie == 2)
-		loop_stop(rig->loop);
+		loop_stop(rig->loop, 0);
 }
 
 static const struct walk_kind meeting = {.each = meet, .end = end};
@@ -65,7 +65,7 @@ static const struct walk_kind meeting = {.each = meet, .end = end};
 /* Every millisecond; and it makes room. */
 static void on_other(struct timer *t)
 {
-	struct rig *rig = (struct rig *)((char *)t - offsetof(struct rig, other));
+	struct rig *rig = container_of(t, struct rig, other);
 
 	rig->turns++;
 	rig->room = 100000;

@@ -25,7 +25,7 @@
 
 static struct instance *of_timer(struct timer *t)
 {
-	return (struct instance *)((char *)t - offsetof(struct instance, timer));
+	return container_of(t, struct instance, timer);
 }
 
 static uint64_t now_of(const struct instance *i)

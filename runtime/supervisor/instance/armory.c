@@ -175,7 +175,7 @@ static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 
 static void on_refill(struct timer *t)
 {
-	struct armory *a = (struct armory *)((char *)t - offsetof(struct armory, refill));
+	struct armory *a = container_of(t, struct armory, refill);
 
 	arm_up_to(a, ARMORY_PLAIN, a->options.keep);
 }
@@ -186,7 +186,7 @@ void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS])
 	if (waiting[ARMORY_PLAIN] > 0)
 		arm_up_to(a, ARMORY_PLAIN, waiting[ARMORY_PLAIN] + a->options.keep);
 	else if (a->ready[ARMORY_PLAIN] + a->arming[ARMORY_PLAIN] < a->options.keep &&
-		 !a->refill.place)
+		 !timer_is_armed(&a->refill))
 		(void)loop_timer_at(a->options.loop, &a->refill,
 				    loop_now_ns(a->options.loop) + REFILL_AFTER_NS);
 }
@@ -221,7 +221,7 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 
 static void on_zygote(struct watch *w, uint32_t events)
 {
-	struct armory *a = (struct armory *)((char *)w - offsetof(struct armory, watch));
+	struct armory *a = container_of(w, struct armory, watch);
 
 	for (;;) {
 		struct armed armed;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "cgroups/cgroup.h"
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/base/loop.h"
 #include "sandbox/sandbox.h"
 
 struct armory;

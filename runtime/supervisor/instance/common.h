@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "cgroups/cgroup.h"
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/base/loop.h"
 #include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/service/services.h"
 #include "runtime/wire/board.h"

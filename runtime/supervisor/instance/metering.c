@@ -145,7 +145,7 @@ void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns
 
 static struct instance *of_periodic(struct timer *t)
 {
-	return (struct instance *)((char *)t - offsetof(struct instance, periodic));
+	return container_of(t, struct instance, periodic);
 }
 
 static void on_period(struct timer *t)

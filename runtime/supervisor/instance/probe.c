@@ -41,7 +41,7 @@ static int try_connect(struct instance *i)
 
 static void on_due(struct timer *t)
 {
-	struct instance *i = (struct instance *)((char *)t - offsetof(struct instance, timer));
+	struct instance *i = container_of(t, struct instance, timer);
 	struct loop *loop = i->fleet->options.loop;
 	uint64_t now_ns = loop_now_ns(loop);
 	int r = try_connect(i);

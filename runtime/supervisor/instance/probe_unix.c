@@ -44,7 +44,7 @@ static void on_closed(struct instance *i)
 
 static void on_probe(struct watch *w, uint32_t events)
 {
-	struct instance *i = (struct instance *)((char *)w - offsetof(struct instance, probe));
+	struct instance *i = container_of(w, struct instance, probe);
 	char byte;
 	ssize_t n = recv(i->probe_fd, &byte, sizeof(byte), MSG_DONTWAIT);
 
@@ -58,7 +58,7 @@ static void on_probe(struct watch *w, uint32_t events)
 
 static void on_due(struct timer *t)
 {
-	struct instance *i = (struct instance *)((char *)t - offsetof(struct instance, timer));
+	struct instance *i = container_of(t, struct instance, timer);
 
 	must(i->state == INSTANCE_STARTING);
 	if (loop_now_ns(loop_of(i)) < i->deadline_ns) {

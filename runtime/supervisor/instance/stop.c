@@ -40,7 +40,7 @@ static void wait_for(struct instance *i, void (*on_due)(struct timer *t), uint64
 
 static struct instance *of_timer(struct timer *t)
 {
-	return (struct instance *)((char *)t - offsetof(struct instance, timer));
+	return container_of(t, struct instance, timer);
 }
 
 /* ---- dying: from the death of PID 1 to nothing left ---- */
@@ -192,7 +192,7 @@ static void name_the_cause(struct instance *i)
 
 static void on_control(struct watch *w, uint32_t events)
 {
-	struct instance *i = (struct instance *)((char *)w - offsetof(struct instance, control));
+	struct instance *i = container_of(w, struct instance, control);
 
 	read_control(i);
 	if (events & (EPOLLHUP | EPOLLRDHUP))
@@ -201,7 +201,7 @@ static void on_control(struct watch *w, uint32_t events)
 
 static void on_death(struct watch *w, uint32_t events)
 {
-	struct instance *i = (struct instance *)((char *)w - offsetof(struct instance, death));
+	struct instance *i = container_of(w, struct instance, death);
 
 	read_control(i);
 	name_the_cause(i);

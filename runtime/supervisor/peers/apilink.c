@@ -32,7 +32,6 @@ struct apilink {
 	struct ledgerlink *ledger;
 	struct daemon daemon;
 	int listener_fd, state_fd, log_fd, ledger_fd;
-	char binary[CONFIG_PATH_SIZE + 32];
 	struct walks walks;
 	struct imports imports;
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
@@ -45,7 +44,7 @@ static void answer(struct apilink *a, uint64_t cookie, int error, const char *te
 	struct wire_result result = {.cookie = cookie, .err = -error};
 
 	(void)text_copy(result.text, sizeof(result.text), text);
-	peer_send(&a->daemon.peer, WIRE_RESULT, &result, sizeof(result), NULL, 0);
+	daemon_send(&a->daemon, WIRE_RESULT, &result, sizeof(result), NULL, 0);
 }
 
 static void send_event(void *self, const struct wire_event *record)
@@ -56,7 +55,7 @@ static void send_event(void *self, const struct wire_event *record)
 	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
 	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
 	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
-	peer_send(&a->daemon.peer, WIRE_EVENT, record, sizeof(*record), NULL, 0);
+	daemon_send(&a->daemon, WIRE_EVENT, record, sizeof(*record), NULL, 0);
 }
 
 /* ---- services ---- */
@@ -65,7 +64,7 @@ static int on_ready(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
 
-	a->daemon.peer.phase = PHASE_SERVING;
+	a->daemon.link.phase = PHASE_SERVING;
 	for (uint32_t n = 0; n < a->notice_count; n++)
 		send_event(a, &a->notices[n]);
 	must(a->notice_count <= NOTICES_MAX);
@@ -180,7 +179,7 @@ static void on_import_done(void *self, const struct wire_image_done *done, const
 		say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
 	}
 	if (done)
-		peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
+		daemon_send(&a->daemon, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
 	if (imported)
 		say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
 }
@@ -205,7 +204,7 @@ static int on_image_import(void *self, struct wire_message *m)
 	failed->err = -r;
 	(void)text_copy(failed->text, sizeof(failed->text),
 			r == -EAGAIN ? "too many imports are under way; try again" : strerror(-r));
-	peer_send(&a->daemon.peer, WIRE_IMAGE_DONE, failed, sizeof(*failed), NULL, 0);
+	daemon_send(&a->daemon, WIRE_IMAGE_DONE, failed, sizeof(*failed), NULL, 0);
 	free(failed);
 	return 0;
 }
@@ -236,7 +235,7 @@ static bool has_enough(void *self)
 {
 	struct apilink *a = self;
 
-	return a->daemon.peer.queued > INFOS_AHEAD;
+	return a->daemon.link.queued > INFOS_AHEAD;
 }
 
 static void send_info(void *self, uint64_t cookie, struct instance *i)
@@ -248,13 +247,13 @@ static void send_info(void *self, uint64_t cookie, struct instance *i)
 		return;
 	fleet_info(i, &info);
 	info.cookie = cookie;
-	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
+	daemon_send(&a->daemon, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
 }
 
 static void send_last(void *self, uint64_t cookie)
 {
 	struct apilink *a = self;
-	const struct loop_health *h = loop_health(a->options.loop);
+	const struct loop_health *h = loop_health(a->options.host->loop);
 	struct wire_instance_info last = {.cookie = cookie,
 					  .last = 1,
 					  .stalls = h->stalls,
@@ -262,7 +261,7 @@ static void send_last(void *self, uint64_t cookie)
 					  .longest_handler_us = h->longest_ns / NS_PER_US,
 					  .longest_handler_cpu_us = h->longest_cpu_ns / NS_PER_US};
 
-	peer_send(&a->daemon.peer, WIRE_INSTANCE_INFO, &last, sizeof(last), NULL, 0);
+	daemon_send(&a->daemon, WIRE_INSTANCE_INFO, &last, sizeof(last), NULL, 0);
 }
 
 static int on_instances_get(void *self, struct wire_message *m)
@@ -345,12 +344,12 @@ static void send_log_pipe(void *self, struct instance *i)
 	if (fd < 0)
 		return;
 	instance_log_record(i, &record);
-	peer_send(&a->daemon.peer, WIRE_LOG_PIPE, &record, sizeof(record), &fd, 1);
+	daemon_send(&a->daemon, WIRE_LOG_PIPE, &record, sizeof(record), &fd, 1);
 }
 
 static void send_config(struct apilink *a)
 {
-	const struct config *c = a->options.config;
+	const struct config *c = a->options.host->config;
 	struct wire_api_config config = {
 		.boot_us = a->options.boot_us,
 		.gateway_count = (uint32_t)c->gateways,
@@ -363,7 +362,7 @@ static void send_config(struct apilink *a)
 	(void)text_copy(config.run_dir, sizeof(config.run_dir), c->run_dir);
 	(void)text_copy(config.state_dir, sizeof(config.state_dir), c->state_dir);
 	(void)text_copy(config.version, sizeof(config.version), EBB_VERSION);
-	peer_send(&a->daemon.peer, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
+	daemon_send(&a->daemon, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
 }
 
 static void send_gateway_files(struct apilink *a)
@@ -373,7 +372,7 @@ static void send_gateway_files(struct apilink *a)
 		int fds[2];
 
 		gateways_files(a->gateways, n, fds);
-		peer_send(&a->daemon.peer, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
+		daemon_send(&a->daemon, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
 	}
 }
 
@@ -381,7 +380,7 @@ static void on_started(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
-	d->peer.phase = PHASE_STARTING;
+	d->link.phase = PHASE_STARTING;
 	if (a->configured) {
 		a->configured = false;
 		ledgerlink_channel(a->ledger);
@@ -416,7 +415,7 @@ static int open_directory(const char *path, int *out_fd, char *err, size_t err_s
 /* What it is handed when it starts. */
 static int open_files(struct apilink *a, char *err, size_t err_size)
 {
-	const struct config *c = a->options.config;
+	const struct config *c = a->options.host->config;
 	char path[CONFIG_PATH_SIZE + 16];
 	int r;
 
@@ -431,7 +430,7 @@ static int open_files(struct apilink *a, char *err, size_t err_size)
 
 static void limit_images(const struct apilink_options *options)
 {
-	const struct config *c = options->config;
+	const struct config *c = options->host->config;
 	const struct image_limits limits = {
 		.bytes_max = c->image_max_mb << 20,
 		.file_bytes_max = c->image_file_max_mb << 20,
@@ -451,7 +450,7 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 	if (!a)
 		return -ENOMEM;
 	a->options = *options;
-	imports_init(&a->imports, options->loop, options->images, a, on_import_done);
+	imports_init(&a->imports, options->host->loop, options->images, a, on_import_done);
 	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = -1;
 	r = open_files(a, err, err_size);
 	if (r < 0) {
@@ -459,54 +458,38 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 		return r;
 	}
 	limit_images(options);
-	(void)text_format(a->binary, sizeof(a->binary), "%s/ebb-api", options->config->libexec_dir);
 	*out = a;
 	return 0;
 }
 
 /* An event of ebbd itself; while ebb-api is away it waits for the next one. */
-static void on_notice(void *self, uint32_t kind, const char *text)
+void apilink_notice(struct apilink *a, uint32_t kind, const char *text)
 {
-	struct apilink *a = self;
 	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
 
 	(void)text_copy(event.text, sizeof(event.text), text);
-	if (peer_is_open(&a->daemon.peer) && a->daemon.peer.phase == PHASE_SERVING)
+	if (daemon_talks(&a->daemon) && a->daemon.link.phase == PHASE_SERVING)
 		send_event(a, &event);
 	else if (a->notice_count < NOTICES_MAX)
 		a->notices[a->notice_count++] = event;
 }
 
+static const struct program program = {.file = "ebb-api",
+				       .uid = UID_API,
+				       .rules = rules,
+				       .rule_count = ARRAY_LEN(rules),
+				       .on_started = on_started,
+				       .on_ended = on_ended};
+
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size)
 {
-	const struct loop_reporter reporter = {.self = a, .say = on_notice};
-	int r;
-
-	loop_report_to(a->options.loop, &reporter);
 	a->fleet = fleet;
-	walks_init(&a->walks, a->options.loop, fleet, a, has_enough);
+	walks_init(&a->walks, a->options.host->loop, fleet, a, has_enough);
 	a->gateways = gateways;
 	a->ledger = ledger;
-	a->daemon = (struct daemon){
-		.loop = a->options.loop,
-		.launch = {.name = "ebb-api",
-			   .binary = a->binary,
-			   .stage_dir = a->options.stage_dir,
-			   .uid = a->options.uid,
-			   .log_level = a->options.config->log_level},
-		.peer = {.name = "ebb-api",
-			 .rules = rules,
-			 .rule_count = ARRAY_LEN(rules),
-			 .self = a},
-		.on_started = on_started,
-		.on_ended = on_ended,
-		.self = a,
-	};
-	r = daemon_start(&a->daemon);
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot start %s: %s", a->binary, strerror(-r));
-	return r;
+	a->daemon.self = a;
+	return daemon_start(&a->daemon, &program, a->options.host, err, err_size);
 }
 
 void apilink_free(struct apilink *a)
@@ -533,7 +516,7 @@ void apilink_ledger_channel(struct apilink *a, int fd)
 	fd_close(&a->ledger_fd);
 	a->ledger_fd = fd;
 	if (a->configured)
-		peer_send(&a->daemon.peer, WIRE_API_LEDGER, NULL, 0, &fd, 1);
+		daemon_send(&a->daemon, WIRE_API_LEDGER, NULL, 0, &fd, 1);
 }
 
 struct observer apilink_observer(struct apilink *a)

@@ -8,23 +8,19 @@
 #include <stdint.h>
 
 #include "images/image.h"
-#include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/scale/fleet.h"
 #include "runtime/supervisor/peers/gateways.h"
 #include "runtime/supervisor/peers/ledgerlink.h"
-#include "runtime/supervisor/host/loop.h"
 #include "runtime/supervisor/service/services.h"
+#include "runtime/supervisor/programs/daemon.h"
 
 struct apilink;
 
 struct apilink_options {
-	struct loop *loop;
-	const struct config *config;
+	const struct program_host *host; /* borrowed */
 	struct services *services;
 	struct image_store *images;
-	uint32_t uid;
 	uint64_t boot_us;
-	const char *stage_dir;
 	void *self;
 	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
 };
@@ -34,6 +30,9 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size);
+/* What happened to ebbd itself or to one of its programs, as an event; while ebb-api is away it
+ * waits for the next one. */
+void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
 void apilink_free(struct apilink *a);
 /* It hears of events and of new instances' output. */
 struct observer apilink_observer(struct apilink *a);

@@ -13,13 +13,13 @@
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
 {
 	for (uint32_t n = 0; n < g->count; n++)
-		peer_send(&g->gateway[n].daemon.peer, type, record, size, NULL, 0);
+		daemon_send(&g->gateway[n].daemon, type, record, size, NULL, 0);
 }
 
 void gateway_send_config(struct gateway *g)
 {
 	const struct gateways_options *o = &g->all->options;
-	const struct config *c = o->config;
+	const struct config *c = o->host->config;
 	struct wire_gateway_config config = {
 		.index = g->index,
 		.gateway_count = g->all->count,
@@ -51,8 +51,8 @@ void gateway_send_config(struct gateway *g)
 	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
 	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
 	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));
-	peer_send(&g->daemon.peer, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
-		  GATEWAY_CONFIG_FDS + c->listener_count);
+	daemon_send(&g->daemon, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
+		    GATEWAY_CONFIG_FDS + c->listener_count);
 }
 
 void gateway_send_route(struct gateway *g, const struct service *service)
@@ -85,7 +85,7 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 		memcpy(route.hosts, put->hosts, sizeof(route.hosts));
 		memcpy(route.prefix, put->prefix, sizeof(route.prefix));
 	}
-	peer_send(&g->daemon.peer, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
+	daemon_send(&g->daemon, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
 }
 
 void gateway_send_up(struct gateway *g, struct instance *i)
@@ -103,7 +103,7 @@ void gateway_send_up(struct gateway *g, struct instance *i)
 	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
 	    0)
 		up.socket_count = SOCKETS_FIRST;
-	peer_send(&g->daemon.peer, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
+	daemon_send(&g->daemon, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
 	for (uint32_t n = 0; n < up.socket_count; n++)
 		fd_close(&fds[1 + n]);
 }

@@ -13,7 +13,7 @@ static int on_gateway_ready(void *self, struct wire_message *m)
 {
 	struct gateway *g = self;
 
-	g->daemon.peer.phase = PHASE_SERVING;
+	g->daemon.link.phase = PHASE_SERVING;
 	must(g->all->ready < g->all->count); /* it was not ready before: the phase says so */
 	g->all->ready++;
 	if (g->all->ready == g->all->count && !g->all->told_ready) {
@@ -51,7 +51,7 @@ static int on_need_sockets(void *self, struct wire_message *m)
 	if (r < 0)
 		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
 	sockets.count = need->count;
-	peer_send(&g->daemon.peer, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
+	daemon_send(&g->daemon, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
 	for (uint32_t n = 0; n < sockets.count; n++)
 		fd_close(&fds[n]);
 	return 0;
@@ -69,7 +69,7 @@ static int on_queue_get(void *self, struct wire_message *m)
 		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
 	if (drop.for_ms > 0)
 		gateways_send_all(g->all, WIRE_POOL_DROP, &drop, sizeof(drop));
-	peer_send(&g->daemon.peer, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0);
+	daemon_send(&g->daemon, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static void ban(struct gateways *all, uint32_t service, struct blame_verdict *v)
 	struct wire_ban record = {.kind = v->kind, .until_ns = v->until_ns, .service = service};
 
 	if (v->until_ns > 0) {
-		uint64_t left_s = (v->until_ns - loop_now_ns(all->options.loop)) / NS_PER_SEC;
+		uint64_t left_s = (v->until_ns - loop_now_ns(all->options.host->loop)) / NS_PER_SEC;
 
 		(void)text_format(record.text, sizeof(record.text),
 				  "%s is refused for %llu s: the last %u instances it was in "
@@ -127,7 +127,8 @@ static int on_blame(void *self, struct wire_message *m)
 
 	if (!blame_holds(blame))
 		return -EPROTO;
-	count = blame_report(all->blame, blame, g->index, loop_now_ns(all->options.loop), verdicts);
+	count = blame_report(all->blame, blame, g->index, loop_now_ns(all->options.host->loop),
+			     verdicts);
 	for (uint32_t n = 0; n < count; n++)
 		ban(all, blame->service, &verdicts[n]);
 	return 0;

@@ -41,7 +41,7 @@ static void on_started(struct daemon *d)
 {
 	struct gateway *g = d->self;
 
-	d->peer.phase = PHASE_STARTING;
+	d->link.phase = PHASE_STARTING;
 	gateway_send_config(g);
 	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
 		const struct service *service = services_at(g->all->options.services, index);
@@ -50,7 +50,7 @@ static void on_started(struct daemon *d)
 			gateway_send_route(g, service);
 	}
 	if (g->all->settled)
-		peer_send(&d->peer, WIRE_ROUTES_KNOWN, NULL, 0, NULL, 0);
+		daemon_send(d, WIRE_ROUTES_KNOWN, NULL, 0, NULL, 0);
 	if (g->all->fleet)
 		fleet_each(g->all->fleet, send_up_if_up, g);
 }
@@ -65,7 +65,7 @@ static void tell_if_stopped(struct gateways *all)
 	for (uint32_t n = 0; n < all->count; n++)
 		if (daemon_runs(&all->gateway[n].daemon))
 			return;
-	loop_timer_off(all->options.loop, &all->deadline);
+	loop_timer_off(all->options.host->loop, &all->deadline);
 	all->options.on_stopped(all->options.self);
 }
 
@@ -74,7 +74,7 @@ static void on_ended(struct daemon *d)
 	struct gateway *g = d->self;
 	struct gateways *all = g->all;
 
-	if (d->peer.phase == PHASE_SERVING && all->ready > 0)
+	if (d->link.phase == PHASE_SERVING && all->ready > 0)
 		all->ready--;
 	if (all->ready ==
 	    0) /* nobody else serves: a host without a gateway is worse than a busy one */
@@ -98,8 +98,15 @@ static int make_files(struct gateway *g)
 
 static int start_one(struct gateways *all, uint32_t index, char *err, size_t err_size)
 {
+	const struct program program = {.file = "ebb-gateway",
+					.uid = UID_GATEWAY,
+					.rules = gateway_rules,
+					.rule_count = gateway_rule_count,
+					.prepare = make_ring,
+					.on_started = on_started,
+					.on_ended = on_ended};
 	struct gateway *g = &all->gateway[index];
-	const struct config *c = all->options.config;
+	const struct config *c = all->options.host->config;
 	int r;
 
 	g->all = all;
@@ -117,26 +124,9 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 				  strerror(-r));
 		return r;
 	}
-	g->daemon = (struct daemon){
-		.loop = all->options.loop,
-		.launch = {.name = g->name,
-			   .binary = all->binary,
-			   .stage_dir = all->options.stage_dir,
-			   .uid = all->options.uid,
-			   .log_level = c->log_level},
-		.peer = {.name = g->name,
-			 .rules = gateway_rules,
-			 .rule_count = gateway_rule_count,
-			 .self = g},
-		.prepare = make_ring,
-		.on_started = on_started,
-		.on_ended = on_ended,
-		.self = g,
-	};
-	r = daemon_start(&g->daemon);
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot start %s: %s", all->binary, strerror(-r));
-	return r;
+	g->daemon.name = g->name;
+	g->daemon.self = g;
+	return daemon_start(&g->daemon, &program, all->options.host, err, err_size);
 }
 
 int gateways_doorbell_fd(const struct gateways *g)
@@ -146,7 +136,7 @@ int gateways_doorbell_fd(const struct gateways *g)
 
 static void on_doorbell(struct watch *w, uint32_t events)
 {
-	struct gateways *all = (struct gateways *)((char *)w - offsetof(struct gateways, doorbell));
+	struct gateways *all = container_of(w, struct gateways, doorbell);
 	uint64_t rings;
 
 	if (read(w->fd, &rings, sizeof(rings)) > 0)
@@ -155,7 +145,7 @@ static void on_doorbell(struct watch *w, uint32_t events)
 
 static void on_deadline(struct timer *t)
 {
-	struct gateways *all = (struct gateways *)((char *)t - offsetof(struct gateways, deadline));
+	struct gateways *all = container_of(t, struct gateways, deadline);
 
 	log_warn("event=drain_over cause=\"requests still open after drain_ms are cut\"");
 	gateways_cut(all);
@@ -164,7 +154,7 @@ static void on_deadline(struct timer *t)
 void gateways_cut(struct gateways *g)
 {
 	must(g->stopping);
-	loop_timer_off(g->options.loop, &g->deadline);
+	loop_timer_off(g->options.host->loop, &g->deadline);
 	for (uint32_t n = 0; n < g->count; n++)
 		daemon_kill(&g->gateway[n].daemon);
 	g->options.on_stopped(g->options.self);
@@ -173,7 +163,7 @@ void gateways_cut(struct gateways *g)
 int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,
 		 size_t err_size)
 {
-	uint32_t count = (uint32_t)options->config->gateways;
+	uint32_t count = (uint32_t)options->host->config->gateways;
 	struct gateways *all = calloc(1, sizeof(*all) + count * sizeof(struct gateway));
 	int r;
 
@@ -189,12 +179,11 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
 			all->gateway[n].listener_fds[k] = -1;
 	}
-	(void)text_format(all->binary, sizeof(all->binary), "%s/ebb-gateway",
-			  options->config->libexec_dir);
 	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	all->doorbell = (struct watch){
 		.fd = all->doorbell_fd, .on_ready = on_doorbell, .name = "gateways on_doorbell"};
-	r = all->doorbell_fd < 0 ? -errno : loop_watch(options->loop, &all->doorbell, EPOLLIN);
+	r = all->doorbell_fd < 0 ? -errno
+				 : loop_watch(options->host->loop, &all->doorbell, EPOLLIN);
 	if (r == 0)
 		r = blame_new(&all->blame);
 	for (uint32_t n = 0; r == 0 && n < count; n++)
@@ -224,8 +213,8 @@ void gateways_free(struct gateways *g)
 		fd_close(&g->gateway[n].access_fds[0]);
 		fd_close(&g->gateway[n].access_fds[1]);
 	}
-	loop_timer_off(g->options.loop, &g->deadline);
-	loop_unwatch(g->options.loop, &g->doorbell);
+	loop_timer_off(g->options.host->loop, &g->deadline);
+	loop_unwatch(g->options.host->loop, &g->doorbell);
 	fd_close(&g->doorbell_fd);
 	blame_free(g->blame);
 	free(g);
@@ -235,10 +224,10 @@ void gateways_stop(struct gateways *g)
 {
 	must(!g->stopping);
 	g->stopping = true;
-	(void)loop_timer_at(g->options.loop, &g->deadline,
-			    clock_mono_ns() + g->options.config->drain_ms * NS_PER_MS);
+	(void)loop_timer_at(g->options.host->loop, &g->deadline,
+			    clock_mono_ns() + g->options.host->config->drain_ms * NS_PER_MS);
 	for (uint32_t n = 0; n < g->count; n++) {
-		peer_send(&g->gateway[n].daemon.peer, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0);
+		daemon_send(&g->gateway[n].daemon, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0);
 		g->gateway[n].daemon.stopping = true;
 		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
 			fd_close(&g->gateway[n].listener_fds[k]);
@@ -310,7 +299,7 @@ static uint64_t connected(const struct gateways *g)
 	uint64_t bits = 0;
 
 	for (uint32_t n = 0; n < g->count; n++)
-		if (peer_is_open(&g->gateway[n].daemon.peer))
+		if (daemon_talks(&g->gateway[n].daemon))
 			bits |= UINT64_C(1) << n;
 	return bits;
 }
@@ -327,7 +316,7 @@ static void on_down(void *self, struct instance *i)
 	instance_up_record(i, &up); /* it knows the service */
 	if (died_by_itself(record.cause))
 		blame_died(g->blame, up.service, up.slot, up.generation, connected(g),
-			   loop_now_ns(g->options.loop));
+			   loop_now_ns(g->options.host->loop));
 	gateways_send_all(g, WIRE_INSTANCE_DOWN, &record, sizeof(record));
 }
 

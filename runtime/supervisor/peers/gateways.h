@@ -8,23 +8,19 @@
 
 #include <stdint.h>
 
-#include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/scale/fleet.h"
-#include "runtime/supervisor/host/loop.h"
 #include "runtime/supervisor/service/services.h"
+#include "runtime/supervisor/programs/daemon.h"
 #include "runtime/wire/board.h"
 
 struct gateways;
 
 struct gateways_options {
-	struct loop *loop;
-	const struct config *config;
+	const struct program_host *host; /* borrowed */
 	struct board *board;
 	int board_fd; /* borrowed */
 	struct services *services;
-	uint32_t uid;
 	uint32_t listener_owner; /* see listeners.h */
-	const char *stage_dir;
 	void *self;
 	void (*on_ready)(void *self); /* all of them serve */
 	void (*on_stopped)(void *self);

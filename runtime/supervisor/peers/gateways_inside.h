@@ -34,7 +34,6 @@ struct gateways {
 	struct timer deadline;
 	uint32_t count, ready;
 	bool stopping, told_ready, settled;
-	char binary[CONFIG_PATH_SIZE + 32];
 	struct gateway gateway[];
 };
 

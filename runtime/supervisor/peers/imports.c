@@ -28,7 +28,7 @@ static void end(struct import *import)
 
 static void on_import(struct watch *w, uint32_t events)
 {
-	struct import *import = (struct import *)((char *)w - offsetof(struct import, watch));
+	struct import *import = container_of(w, struct import, watch);
 	struct imports *m = import->all;
 	struct wire_image_done *done;
 	char death[ERROR_TEXT_SIZE];

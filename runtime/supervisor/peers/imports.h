@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "images/image.h"
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/base/loop.h"
 
 #define IMPORTS_MAX 16 /* under way at once; each has a time limit and gives way to instances */
 

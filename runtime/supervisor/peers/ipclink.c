@@ -33,7 +33,6 @@ struct ipclink {
 	struct culprit culprits[CULPRITS_MAX];
 	struct timer unmute;
 	bool heard[INSTANCES_MAX]; /* slots that this ebb-ipc was told of */
-	char binary[CONFIG_PATH_SIZE + 32];
 };
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
@@ -42,7 +41,7 @@ static int on_ready(void *self, struct wire_message *m)
 {
 	struct ipclink *l = self;
 
-	l->daemon.peer.phase = PHASE_SERVING;
+	l->daemon.link.phase = PHASE_SERVING;
 	return 0;
 }
 
@@ -161,7 +160,7 @@ static void send_up(struct ipclink *l, struct instance *i)
 		return;
 	}
 	l->heard[up.slot] = true;
-	peer_send(&l->daemon.peer, WIRE_IPC_UP, &up, sizeof(up), fds, ARRAY_LEN(fds));
+	daemon_send(&l->daemon, WIRE_IPC_UP, &up, sizeof(up), fds, ARRAY_LEN(fds));
 }
 
 static void tell_up(struct ipclink *l, struct instance *i)
@@ -170,7 +169,7 @@ static void tell_up(struct ipclink *l, struct instance *i)
 
 	instance_ipc_record(i, &up);
 	must(up.slot < INSTANCES_MAX);
-	if (peer_is_open(&l->daemon.peer) && !l->heard[up.slot] && !is_muted(l, i, clock_mono_ns()))
+	if (daemon_talks(&l->daemon) && !l->heard[up.slot] && !is_muted(l, i, clock_mono_ns()))
 		send_up(l, i);
 }
 
@@ -183,8 +182,8 @@ static void on_down(void *self, struct instance *i)
 	instance_ipc_record(i, &up);
 	must(up.slot < INSTANCES_MAX);
 	down = (struct wire_ipc_down){.slot = up.slot, .generation = up.generation};
-	if (peer_is_open(&l->daemon.peer) && l->heard[up.slot])
-		peer_send(&l->daemon.peer, WIRE_IPC_DOWN, &down, sizeof(down), NULL, 0);
+	if (daemon_talks(&l->daemon) && l->heard[up.slot])
+		daemon_send(&l->daemon, WIRE_IPC_DOWN, &down, sizeof(down), NULL, 0);
 	l->heard[up.slot] = false;
 }
 
@@ -202,12 +201,12 @@ static void plan_unmute(struct ipclink *l)
 		if (l->culprits[n].until_ns > now_ns && l->culprits[n].until_ns < next_ns)
 			next_ns = l->culprits[n].until_ns;
 	if (next_ns != UINT64_MAX)
-		(void)loop_timer_at(l->options.loop, &l->unmute, next_ns);
+		(void)loop_timer_at(l->options.host->loop, &l->unmute, next_ns);
 }
 
 static void on_unmute(struct timer *t)
 {
-	struct ipclink *l = (struct ipclink *)((char *)t - offsetof(struct ipclink, unmute));
+	struct ipclink *l = container_of(t, struct ipclink, unmute);
 
 	fleet_each(l->options.fleet, send_if_talking, l);
 	plan_unmute(l);
@@ -218,8 +217,8 @@ static void on_started(struct daemon *d)
 	struct ipclink *l = d->self;
 	const int fds[] = {l->options.board_fd, l->options.doorbell_fd};
 
-	d->peer.phase = PHASE_STARTING;
-	peer_send(&d->peer, WIRE_IPC_CONFIG, NULL, 0, fds, ARRAY_LEN(fds));
+	d->link.phase = PHASE_STARTING;
+	daemon_send(d, WIRE_IPC_CONFIG, NULL, 0, fds, ARRAY_LEN(fds));
 	memset(l->heard, 0, sizeof(l->heard));
 	fleet_each(l->options.fleet, send_if_talking, l);
 	plan_unmute(l);
@@ -233,6 +232,13 @@ static void on_ended(struct daemon *d)
 	fleet_holds_lost(l->options.fleet);
 }
 
+static const struct program program = {.file = "ebb-ipc",
+				       .uid = UID_IPC,
+				       .rules = rules,
+				       .rule_count = ARRAY_LEN(rules),
+				       .on_started = on_started,
+				       .on_ended = on_ended};
+
 int ipclink_new(const struct ipclink_options *options, struct ipclink **out, char *err,
 		size_t err_size)
 {
@@ -244,25 +250,9 @@ int ipclink_new(const struct ipclink_options *options, struct ipclink **out, cha
 	l->options = *options;
 	l->unmute.on_due = on_unmute;
 	l->unmute.name = "ipclink on_unmute";
-	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ipc", options->config->libexec_dir);
-	l->daemon = (struct daemon){
-		.loop = options->loop,
-		.launch = {.name = "ebb-ipc",
-			   .binary = l->binary,
-			   .stage_dir = options->stage_dir,
-			   .uid = options->uid,
-			   .log_level = options->config->log_level},
-		.peer = {.name = "ebb-ipc",
-			 .rules = rules,
-			 .rule_count = ARRAY_LEN(rules),
-			 .self = l},
-		.on_started = on_started,
-		.on_ended = on_ended,
-		.self = l,
-	};
-	r = daemon_start(&l->daemon);
+	l->daemon.self = l;
+	r = daemon_start(&l->daemon, &program, options->host, err, err_size);
 	if (r < 0) {
-		(void)text_format(err, err_size, "cannot start %s: %s", l->binary, strerror(-r));
 		ipclink_free(l);
 		return r;
 	}
@@ -274,7 +264,7 @@ void ipclink_free(struct ipclink *l)
 {
 	if (!l)
 		return;
-	loop_timer_off(l->options.loop, &l->unmute);
+	loop_timer_off(l->options.host->loop, &l->unmute);
 	daemon_kill(&l->daemon);
 	free(l);
 }

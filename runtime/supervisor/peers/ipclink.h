@@ -10,20 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/scale/fleet.h"
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/supervisor/programs/daemon.h"
 
 struct ipclink;
 
 struct ipclink_options {
-	struct loop *loop;
-	const struct config *config;
+	const struct program_host *host; /* borrowed */
 	struct board *board;
 	struct fleet *fleet;
 	int board_fd, doorbell_fd; /* borrowed */
-	uint32_t uid;
-	const char *stage_dir;
 };
 
 /* 0 or -errno with a sentence. */

@@ -30,7 +30,6 @@ struct ledgerlink {
 	struct daemon daemon;
 	int directory_fd;
 	struct timer retry;
-	char binary[CONFIG_PATH_SIZE + 32];
 	uint64_t seq, acked; /* last given, last safe */
 	bool broken;         /* it said it cannot write */
 	struct flush flushes[FLUSHES_MAX];
@@ -55,7 +54,7 @@ static int on_ready(void *self, struct wire_message *m)
 {
 	struct ledgerlink *l = self;
 
-	l->daemon.peer.phase = PHASE_SERVING;
+	l->daemon.link.phase = PHASE_SERVING;
 	l->broken = false;
 	return 0;
 }
@@ -76,9 +75,9 @@ static int on_ack(void *self, struct wire_message *m)
 		answer_flushes(l, -ack->err);
 		/* The ledger acknowledges nothing on that file any more but still answers
 		 * questions. A new process can write again if the disk does. */
-		if (l->retry.place == 0)
-			(void)loop_timer_at(l->options.loop, &l->retry,
-					    loop_now_ns(l->options.loop) + RETRY_AFTER_NS);
+		if (!timer_is_armed(&l->retry))
+			(void)loop_timer_at(l->options.host->loop, &l->retry,
+					    loop_now_ns(l->options.host->loop) + RETRY_AFTER_NS);
 		return 0;
 	}
 	if (ack->seq > l->acked)
@@ -89,8 +88,7 @@ static int on_ack(void *self, struct wire_message *m)
 
 static void on_retry(struct timer *t)
 {
-	struct ledgerlink *l =
-		(struct ledgerlink *)((char *)t - offsetof(struct ledgerlink, retry));
+	struct ledgerlink *l = container_of(t, struct ledgerlink, retry);
 
 	if (l->broken && daemon_runs(&l->daemon))
 		kill(l->daemon.pid, SIGKILL);
@@ -105,7 +103,7 @@ static void send_sync(struct ledgerlink *l)
 {
 	struct wire_meter_sync sync = {.seq = l->seq};
 
-	peer_send(&l->daemon.peer, WIRE_METER_SYNC, &sync, sizeof(sync), NULL, 0);
+	daemon_send(&l->daemon, WIRE_METER_SYNC, &sync, sizeof(sync), NULL, 0);
 }
 
 void ledgerlink_channel(struct ledgerlink *l)
@@ -116,10 +114,10 @@ void ledgerlink_channel(struct ledgerlink *l)
 
 	if (wire_pair(&ledger_end_fd, &api_end_fd) < 0)
 		return; /* a ledger without its config ends, and is started again */
-	(void)text_copy(config.node, sizeof(config.node), l->options.config->node);
+	(void)text_copy(config.node, sizeof(config.node), l->options.host->config->node);
 	fds[0] = l->directory_fd;
 	fds[1] = ledger_end_fd;
-	peer_send(&l->daemon.peer, WIRE_LEDGER_CONFIG, &config, sizeof(config), fds, 2);
+	daemon_send(&l->daemon, WIRE_LEDGER_CONFIG, &config, sizeof(config), fds, 2);
 	l->options.on_channel(l->options.self, api_end_fd);
 }
 
@@ -128,11 +126,11 @@ static void on_started(struct daemon *d)
 	struct ledgerlink *l = d->self;
 
 	must(l->acked <= l->seq);
-	d->peer.phase = PHASE_STARTING;
+	d->link.phase = PHASE_STARTING;
 	ledgerlink_channel(l);
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++)
-		peer_send(&d->peer, WIRE_METER, &l->waiting[seq % WAITING_MAX],
-			  sizeof(struct wire_meter), NULL, 0);
+		daemon_send(d, WIRE_METER, &l->waiting[seq % WAITING_MAX],
+			    sizeof(struct wire_meter), NULL, 0);
 	send_sync(l);
 }
 
@@ -147,7 +145,7 @@ static void on_ended(struct daemon *d)
 /* Where readings wait, and where the ledger keeps them. */
 static int open_books(struct ledgerlink *l, char *err, size_t err_size)
 {
-	const char *path = l->options.config->ledger_dir;
+	const char *path = l->options.host->config->ledger_dir;
 	int r;
 
 	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
@@ -164,11 +162,17 @@ static int open_books(struct ledgerlink *l, char *err, size_t err_size)
 	return r;
 }
 
+static const struct program program = {.file = "ebb-ledger",
+				       .uid = UID_LEDGER,
+				       .rules = rules,
+				       .rule_count = ARRAY_LEN(rules),
+				       .on_started = on_started,
+				       .on_ended = on_ended};
+
 int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
 		   size_t err_size)
 {
 	struct ledgerlink *l = calloc(1, sizeof(*l));
-	const struct config *c = options->config;
 	int r;
 
 	if (!l)
@@ -178,30 +182,11 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	l->retry.name = "ledgerlink on_retry";
 	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
 	l->directory_fd = -1;
-	(void)text_format(l->binary, sizeof(l->binary), "%s/ebb-ledger", c->libexec_dir);
-	l->daemon = (struct daemon){
-		.loop = options->loop,
-		.launch = {.name = "ebb-ledger",
-			   .binary = l->binary,
-			   .stage_dir = options->stage_dir,
-			   .root_dir = c->ledger_dir,
-			   .uid = options->uid,
-			   .log_level = c->log_level},
-		.peer = {.name = "ebb-ledger",
-			 .rules = rules,
-			 .rule_count = ARRAY_LEN(rules),
-			 .self = l},
-		.on_started = on_started,
-		.on_ended = on_ended,
-		.self = l,
-	};
+	l->daemon.self = l;
+	l->daemon.root_dir = options->host->config->ledger_dir;
 	r = open_books(l, err, err_size);
-	if (r == 0) {
-		r = daemon_start(&l->daemon);
-		if (r < 0)
-			(void)text_format(err, err_size, "cannot start %s: %s", l->binary,
-					  strerror(-r));
-	}
+	if (r == 0)
+		r = daemon_start(&l->daemon, &program, options->host, err, err_size);
 	if (r < 0) {
 		ledgerlink_free(l);
 		return r;
@@ -214,7 +199,7 @@ void ledgerlink_free(struct ledgerlink *l)
 {
 	if (!l)
 		return;
-	loop_timer_off(l->options.loop, &l->retry);
+	loop_timer_off(l->options.host->loop, &l->retry);
 	daemon_kill(&l->daemon);
 	fd_close(&l->directory_fd);
 	free(l->waiting);
@@ -233,7 +218,7 @@ static void on_meter(void *self, struct wire_meter *record)
 	must(l->seq - l->acked < WAITING_MAX); /* its place in the ring is free */
 	record->seq = ++l->seq;
 	l->waiting[l->seq % WAITING_MAX] = *record;
-	peer_send(&l->daemon.peer, WIRE_METER, record, sizeof(*record), NULL, 0);
+	daemon_send(&l->daemon, WIRE_METER, record, sizeof(*record), NULL, 0);
 }
 
 static bool keeps_up(void *self)
@@ -264,6 +249,6 @@ void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie)
 
 void ledgerlink_stop(struct ledgerlink *l)
 {
-	peer_close(&l->daemon.peer);
+	wire_link_close(&l->daemon.link);
 	daemon_stop(&l->daemon);
 }

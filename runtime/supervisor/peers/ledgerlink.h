@@ -10,9 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/supervisor/host/config.h"
-#include "runtime/supervisor/host/loop.h"
 #include "runtime/supervisor/instance/observer.h"
+#include "runtime/supervisor/programs/daemon.h"
 #include "runtime/wire/records.h"
 
 struct ledgerlink;
@@ -21,11 +20,8 @@ struct ledgerlink;
 #define LEDGER_FLUSH_OWN UINT64_MAX
 
 struct ledgerlink_options {
-	struct loop *loop;
-	const struct config *config;
-	uint32_t uid;
+	const struct program_host *host; /* borrowed */
 	uint64_t boot_us;
-	const char *stage_dir;
 	void *self;
 	void (*on_flushed)(void *self, uint64_t cookie, int error); /* see ledgerlink_flush */
 	void (*on_stopped)(void *self);

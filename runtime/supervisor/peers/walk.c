@@ -39,7 +39,7 @@ static bool walk_on(struct walks *w, uint64_t until_ns)
 
 static void on_due(struct timer *t)
 {
-	struct walks *w = (struct walks *)((char *)t - offsetof(struct walks, timer));
+	struct walks *w = container_of(t, struct walks, timer);
 	uint64_t now_ns = clock_mono_ns(), until_ns = now_ns + PART_NS;
 
 	while (w->count > 0 && clock_mono_ns() < until_ns) {

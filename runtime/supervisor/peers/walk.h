@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/base/loop.h"
 
 #define WALKS_MAX 1024 /* more than any ebb-api has questions open */
 

@@ -25,7 +25,7 @@ static void on_restart(struct timer *t);
 static void reap(struct daemon *d, int *status)
 {
 	must(d->pid > 0);
-	loop_unwatch(d->loop, &d->death);
+	loop_unwatch(d->host->loop, &d->death);
 	if (waitpid(d->pid, status, 0) < 0)
 		*status = 0;
 	fd_close(&d->pid_fd);
@@ -38,7 +38,7 @@ static void end_process(struct daemon *d)
 {
 	int status;
 
-	peer_close(&d->peer);
+	wire_link_close(&d->link);
 	if (d->pid > 0) {
 		kill(d->pid, SIGKILL);
 		reap(d, &status);
@@ -46,26 +46,21 @@ static void end_process(struct daemon *d)
 	program_log_end(&d->log);
 }
 
-static struct daemon *of_peer(struct peer *p)
-{
-	return (struct daemon *)((char *)p - offsetof(struct daemon, peer));
-}
-
 /* The channel ended or the peer broke a rule: without its channel it is of no use. */
-static void on_lost(struct peer *p, int error)
+static void on_lost(struct wire_link *link, int error)
 {
-	struct daemon *d = of_peer(p);
+	struct daemon *d = container_of(link, struct daemon, link);
 
 	if (error == -EPROTO)
 		(void)text_format(d->fault, sizeof(d->fault),
 				  "it sent a record that no rule allows (%s)",
-				  wire_type_name(p->last_type));
+				  wire_type_name(link->last_type));
 	else if (error < 0)
 		(void)text_format(d->fault, sizeof(d->fault), "%s",
 				  error == -EBADMSG ? "it sent what is no record"
 						    : strerror(-error));
 	if (error < 0)
-		log_error("event=peer_ended program=%s pid=%d cause=\"%s\"", p->name, d->pid,
+		log_error("event=peer_ended program=%s pid=%d cause=\"%s\"", link->name, d->pid,
 			  d->fault);
 	if (d->pid > 0 && !d->stopping)
 		kill(d->pid, SIGKILL);
@@ -78,9 +73,9 @@ static int start(struct daemon *d)
 	int r = wire_pair(&ours_fd, &theirs_fd);
 
 	if (r == 0)
-		r = program_log_open(&d->log, d->loop, d->launch.name, &log_fd);
-	if (r == 0 && d->prepare)
-		r = d->prepare(d, &extra_fd);
+		r = program_log_open(&d->log, d->host->loop, d->launch.name, &log_fd);
+	if (r == 0 && d->program.prepare)
+		r = d->program.prepare(d, &extra_fd);
 	d->launch.control_fd = theirs_fd;
 	d->launch.extra_fd = extra_fd;
 	d->launch.log_fd = log_fd;
@@ -94,42 +89,75 @@ static int start(struct daemon *d)
 	d->started_ns = clock_mono_ns();
 	d->fault[0] = '\0';
 	d->death = (struct watch){.fd = d->pid_fd, .on_ready = on_death, .name = "daemon on_death"};
-	r = loop_watch(d->loop, &d->death, EPOLLIN);
-	d->peer.on_lost = on_lost;
+	r = loop_watch(d->host->loop, &d->death, EPOLLIN);
 	if (r == 0)
-		r = peer_open(&d->peer, d->loop, keep_fd(&ours_fd));
+		r = wire_link_open(&d->link, d->host->loop, keep_fd(&ours_fd));
 	if (r < 0) {
 		end_process(d);
 		return r;
 	}
-	d->on_started(d);
+	d->program.on_started(d);
 	return 0;
 }
 
-int daemon_start(struct daemon *d)
+int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
+		 char *err, size_t err_size)
 {
-	must(d->on_started && d->on_ended && d->launch.name && d->peer.rules);
-	d->pid_fd = -1;
-	d->peer.watch.fd = d->log.watch.fd = -1;
-	d->restart.on_due = on_restart;
-	d->restart.name = "daemon on_restart";
-	return start(d);
+	int r;
+
+	must(program->on_started && program->on_ended && program->rules);
+	d->program = *program;
+	d->host = host;
+	if (!d->name)
+		d->name = program->file;
+	(void)text_format(d->binary, sizeof(d->binary), "%s/%s", host->config->libexec_dir,
+			  program->file);
+	d->launch = (struct launch){.name = d->name,
+				    .binary = d->binary,
+				    .stage_dir = host->stage_dir,
+				    .root_dir = d->root_dir,
+				    .uid = (uint32_t)host->config->id_base + program->uid,
+				    .log_level = host->config->log_level};
+	d->link = (struct wire_link){.name = d->name,
+				     .rules = program->rules,
+				     .rule_count = program->rule_count,
+				     .self = d->self,
+				     .lost = on_lost,
+				     .ends_on_failure = true};
+	d->pid_fd = d->log.watch.fd = -1;
+	d->restart = (struct timer){.on_due = on_restart, .name = "daemon on_restart"};
+	r = start(d);
+	if (r < 0)
+		(void)text_format(err, err_size, "cannot start %s: %s", d->binary, strerror(-r));
+	return r;
+}
+
+void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,
+		 unsigned int fd_count)
+{
+	(void)wire_link_send(&d->link, type, record, size, fds, fd_count);
+}
+
+bool daemon_talks(const struct daemon *d)
+{
+	return wire_link_is_open(&d->link);
 }
 
 static void plan_restart(struct daemon *d)
 {
 	uint32_t shift = d->failures < 8 ? d->failures : 8;
 
-	must(d->pid == 0 && !d->stopping && !peer_is_open(&d->peer));
+	must(d->pid == 0 && !d->stopping && !daemon_talks(d));
 	d->failures++;
 	log_info("event=restart_planned program=%s in_ms=%llu", d->launch.name,
 		 (unsigned long long)((RESTART_FIRST_NS << shift) / NS_PER_MS));
-	(void)loop_timer_at(d->loop, &d->restart, clock_mono_ns() + (RESTART_FIRST_NS << shift));
+	(void)loop_timer_at(d->host->loop, &d->restart,
+			    clock_mono_ns() + (RESTART_FIRST_NS << shift));
 }
 
 static void on_restart(struct timer *t)
 {
-	struct daemon *d = (struct daemon *)((char *)t - offsetof(struct daemon, restart));
+	struct daemon *d = container_of(t, struct daemon, restart);
 
 	if (!d->stopping && start(d) < 0)
 		plan_restart(d);
@@ -156,12 +184,13 @@ static void say_death(struct daemon *d, pid_t pid, int status)
 				  code);
 	log_warn("event=program_died program=%s pid=%d code=%d signal=%d text=\"%s\"",
 		 d->launch.name, pid, code, d->last_signal, text);
-	loop_tell(d->loop, WIRE_EVENT_PROGRAM_DIED, text);
+	if (d->host->say)
+		d->host->say(d->host->self, WIRE_EVENT_PROGRAM_DIED, text);
 }
 
 static void on_death(struct watch *w, uint32_t events)
 {
-	struct daemon *d = (struct daemon *)((char *)w - offsetof(struct daemon, death));
+	struct daemon *d = container_of(w, struct daemon, death);
 	pid_t pid = d->pid;
 	int status = 0;
 
@@ -170,10 +199,10 @@ static void on_death(struct watch *w, uint32_t events)
 	d->last_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (!d->stopping)
 		say_death(d, pid, status);
-	peer_close(&d->peer);
+	wire_link_close(&d->link);
 	if (clock_mono_ns() - d->started_ns > LIVED_WELL_NS)
 		d->failures = 0;
-	d->on_ended(d);
+	d->program.on_ended(d);
 	if (!d->stopping)
 		plan_restart(d);
 }
@@ -181,9 +210,9 @@ static void on_death(struct watch *w, uint32_t events)
 void daemon_stop(struct daemon *d)
 {
 	d->stopping = true;
-	loop_timer_off(d->loop, &d->restart);
+	loop_timer_off(d->host->loop, &d->restart);
 	if (d->pid == 0)
-		d->on_ended(d);
+		d->program.on_ended(d);
 }
 
 bool daemon_runs(const struct daemon *d)
@@ -194,9 +223,8 @@ bool daemon_runs(const struct daemon *d)
 void daemon_kill(struct daemon *d)
 {
 	d->stopping = true;
-	if (!d->loop)
+	if (!d->host) /* it was never started */
 		return;
-	loop_timer_off(d->loop, &d->restart);
+	loop_timer_off(d->host->loop, &d->restart);
 	end_process(d);
-	peer_fini(&d->peer);
 }

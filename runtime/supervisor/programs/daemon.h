@@ -10,25 +10,53 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "runtime/base/loop.h"
+#include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/programs/launch.h"
-#include "runtime/supervisor/host/loop.h"
-#include "runtime/supervisor/programs/peer.h"
 #include "runtime/supervisor/programs/program_log.h"
+#include "runtime/wire/link.h"
 
-struct daemon {
-	/* set by the owner before daemon_start */
-	struct loop *loop;
-	struct launch launch; /* all but control_fd and extra_fd */
-	struct peer peer;     /* name, rules, rule_count, self; on_lost is the daemon's own */
+/* Who they are: above id_base. */
+enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC };
+
+struct daemon;
+
+/* One row for each program: what is the same whenever, and how often, it is started. */
+struct program {
+	const char *file;              /* in libexec_dir */
+	uint32_t uid;                  /* above id_base */
+	const struct wire_rule *rules; /* what it may say; their self is the daemon's */
+	size_t rule_count;
 	/* Makes the descriptor for this start alone: *extra_fd (owned by the daemon), or leaves -1.
-	 * 0 or -errno. */
+	 * 0 or -errno. NULL: there is none. */
 	int (*prepare)(struct daemon *d, int *extra_fd);
 	void (*on_started)(struct daemon *d); /* send the first record now */
 	/* It is gone; a restart follows unless stopping. Who cannot do without it sets failures to
 	 * 0: then that is soon. */
 	void (*on_ended)(struct daemon *d);
+};
+
+/* What ebbd gives to all of them. */
+struct program_host {
+	struct loop *loop;
+	const struct config *config;
+	const char *stage_dir;
+	void *self;
+	/* What happened to a program, or to ebbd itself: kind is an enum wire_event_kind. */
+	void (*say)(void *self, uint32_t kind, const char *text);
+};
+
+struct daemon {
+	/* set by the owner before daemon_start */
+	const char *name;     /* "ebb-gateway-0"; NULL: that of its file */
+	const char *root_dir; /* see launch.h */
 	void *self;
 	/* the daemon's own */
+	struct program program;
+	const struct program_host *host;
+	char binary[CONFIG_PATH_SIZE + 32];
+	struct launch launch;
+	struct wire_link link; /* the owner sets its phase, and may look whether it is open */
 	pid_t pid;
 	int pid_fd;
 	struct watch death;
@@ -41,8 +69,13 @@ struct daemon {
 	bool stopping;
 };
 
-/* 0 or -errno (the first start must work). */
-int daemon_start(struct daemon *d);
+/* Starts it; host is borrowed. 0, or -errno with a sentence (the first start must work). */
+int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
+		 char *err, size_t err_size);
+/* Sends a record, or queues it; what cannot be sent ends the program. fds are borrowed. */
+void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,
+		 unsigned int fd_count);
+bool daemon_talks(const struct daemon *d); /* its channel is open */
 /* No restart any more; its end comes through on_ended. Closing its channel asks it to go. */
 void daemon_stop(struct daemon *d);
 bool daemon_runs(const struct daemon *d);

@@ -61,8 +61,7 @@ static void take(struct program_log *l, const char *bytes, size_t size)
 
 static void on_output(struct watch *w, uint32_t events)
 {
-	struct program_log *l =
-		(struct program_log *)((char *)w - offsetof(struct program_log, watch));
+	struct program_log *l = container_of(w, struct program_log, watch);
 	char bytes[READ_BYTES];
 	ssize_t n = read(w->fd, bytes, sizeof(bytes));
 
@@ -82,8 +81,7 @@ static void on_output(struct watch *w, uint32_t events)
 
 static void on_again(struct timer *t)
 {
-	struct program_log *l =
-		(struct program_log *)((char *)t - offsetof(struct program_log, again));
+	struct program_log *l = container_of(t, struct program_log, again);
 
 	if (l->watch.fd >= 0 && loop_watch(l->loop, &l->watch, EPOLLIN) < 0)
 		fd_close(&l->watch.fd); /* better no log than one that is never read */

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "runtime/base/allowance.h"
-#include "runtime/supervisor/host/loop.h"
+#include "runtime/base/loop.h"
 
 #define PROGRAM_LINE_MAX 2048
 

@@ -274,7 +274,7 @@ bool evict_spares(struct fleet *f)
 
 static void on_pressure(struct watch *w, uint32_t events)
 {
-	struct fleet *f = (struct fleet *)((char *)w - offsetof(struct fleet, pressure));
+	struct fleet *f = container_of(w, struct fleet, pressure);
 	struct room room = {0};
 
 	if (events & EPOLLERR) {

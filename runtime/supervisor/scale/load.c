@@ -271,7 +271,7 @@ static void again(struct instance *i)
 
 static void on_due(struct timer *t)
 {
-	struct instance *i = (struct instance *)((char *)t - offsetof(struct instance, load.timer));
+	struct instance *i = container_of(t, struct instance, load.timer);
 	struct fleet *f = i->fleet;
 	struct service *service = services_at(f->options.services, i->service);
 	struct reading r;

@@ -232,13 +232,13 @@ void scale_replace(struct instance *i, const char *why)
 
 void scale_again_at(struct fleet *f, uint64_t due_ns)
 {
-	if (!f->stopping && (f->rescale.place == 0 || f->rescale.due_ns > due_ns))
-		(void)loop_timer_at(f->options.loop, &f->rescale, due_ns);
+	if (!f->stopping)
+		(void)loop_timer_by(f->options.loop, &f->rescale, due_ns);
 }
 
 void scale_on_due(struct timer *t)
 {
-	struct fleet *f = (struct fleet *)((char *)t - offsetof(struct fleet, rescale));
+	struct fleet *f = container_of(t, struct fleet, rescale);
 	struct service *service;
 	uint64_t again_ns;
 
