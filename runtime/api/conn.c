@@ -115,7 +115,7 @@ static void prepare_body(struct conn *c)
 {
 	const struct http_head *head = &c->request.head;
 
-	c->state = CONN_BODY;
+	conn_enter(c, CONN_BODY);
 	c->body_left = head->framing == HTTP_LENGTH ? head->body_bytes : 0;
 	http_chunked_init(&c->chunked);
 	if (head->expect_continue && head->framing != HTTP_NO_BODY && c->in.size == 0 &&
@@ -206,7 +206,7 @@ static bool hand_over(struct conn *c)
 	*(buffer_at(&c->body) + c->body.size) = '\0';
 	rq->body = buffer_at(&c->body);
 	rq->body_size = c->body.size;
-	c->state = CONN_BUSY;
+	conn_enter(c, CONN_BUSY);
 	c->route->handle(rq);
 	return true;
 }
@@ -261,7 +261,7 @@ static void next_request(struct conn *c)
 	buffer_fini(&c->body);
 	c->body_bytes = 0;
 	c->route = NULL;
-	c->state = CONN_HEAD;
+	conn_enter(c, CONN_HEAD);
 }
 
 static bool step_finish(struct conn *c)
@@ -277,7 +277,7 @@ static bool step_finish(struct conn *c)
 	fd_close(&c->spool_write_fd);
 	shutdown(c->source.fd, SHUT_WR);
 	c->body_bytes = 0;
-	c->state = CONN_LINGER;
+	conn_enter(c, CONN_LINGER);
 	return true;
 }
 

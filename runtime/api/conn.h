@@ -53,6 +53,8 @@ static inline struct conn *conn_of(const struct request *rq)
 	return container_of(rq, struct conn, request);
 }
 
+/* conn_state.c */
+void conn_enter(struct conn *c, enum conn_state next);
 /* conn.c */
 /* Does all that can be done now. */
 void conn_advance(struct conn *c);

@@ -45,7 +45,7 @@ void reply_bytes(struct request *rq, int status, const char *type, const char *e
 	r = put_head(c, status, type, extra, status == 204 ? "" : framing);
 	if (r == 0)
 		r = buffer_add(&c->out, bytes, size);
-	c->state = CONN_FINISH;
+	conn_enter(c, CONN_FINISH);
 	check(c, r);
 }
 
@@ -75,7 +75,7 @@ void stream_begin(struct request *rq, const char *type)
 	c->chunked_answer = rq->head.minor_version >= 1;
 	if (!c->chunked_answer)
 		c->keep_alive = false; /* HTTP/1.0 ends such an answer by closing */
-	c->state = CONN_STREAM;
+	conn_enter(c, CONN_STREAM);
 	check(c, put_head(c, 200, type, "Cache-Control: no-store\r\n",
 			  c->chunked_answer ? "Transfer-Encoding: chunked\r\n" : ""));
 }
