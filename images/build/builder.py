@@ -211,8 +211,8 @@ def bake_node(build, layer):
         layer.truncate(0)
     if tail.strip():
         last = [l for l in lines(tail) if not l.startswith("    at ") and l.strip(" ^}")][-5:]
-        say(f"ebb-build: {name(build.entrypoint)} did not start without network and settings; baked is what it "
-            "loaded until then. Its last words:\n  | " + "\n  | ".join(last))
+        say(f"ebb-build: {name(build.entrypoint)} did not start without network and settings; only the code "
+            "that it loaded until then is compiled ahead. Its last words:\n  | " + "\n  | ".join(last))
 
 
 def bake_python(build, layer):
