@@ -276,7 +276,7 @@ def good_requests(ebb, instance):
         *(("GET", target, 200) for target in (
             "/v1", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/node", "/v1/services", "/v1/services/probe",
             "/v1/services/probe/revisions", "/v1/services/probe/traffic", "/v1/services/probe/logs",
-            "/v1/services/probe/logs?format=json&tail=5", "/v1/instances", "/v1/instances?service=probe",
+            "/v1/services/probe/logs?format=ndjson&tail=5", "/v1/instances", "/v1/instances?service=probe",
             f"/v1/instances/{instance}", f"/v1/instances/{instance}/why", f"/v1/instances/{instance}/logs",
             "/v1/images", "/v1/images/probe", "/v1/events", "/v1/events?of=probe&kind=instance_ready", "/v1/usage",
             "/v1/usage?format=json", "/v1/usage?format=cloudevents", "/v1/usage?format=focus")),
@@ -347,6 +347,38 @@ def test_what_is_wrong_is_answered_as_described(said, case):
     method, target, wanted, *more = case
     answer = asked(said, method, target, wanted, **(more[0] if more else {}))
     assert answer.json["status"] == wanted and answer.json["title"] != "Error", answer
+
+
+# What each parameter of a GET is tried with: every word of its schema, else this.
+TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
+         "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
+         "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "currency": ["EUR"]}
+
+
+def test_every_parameter_is_taken_and_none_is_left_out(said):
+    sources, named = "", set()
+    for path, _, files in os.walk(os.path.join(PROJECT, "runtime/api")):
+        for name in files:
+            if name.endswith(".c"):
+                with open(os.path.join(path, name), encoding="utf-8") as f:
+                    sources += f.read()
+    instance = said.get("probe").instance
+    tried = {**TRIED, "since": [said.rest("GET", "/v1/events").json["rev"]]}
+    for path, methods in openapi.DOCUMENT["paths"].items():
+        for method, what in methods.items():
+            for parameter in [p for p in what.get("parameters", []) if p["in"] == "query"]:
+                name, words = parameter["name"], parameter["schema"].get("enum")
+                named.add(name)
+                assert f'"{name}"' in sources, name
+                if method != "get" or path == "/v1/watch" or (name == "follow" and path != "/v1/events"):
+                    continue  # streams, and what changes something
+                for value in words or tried[name]:
+                    target = path.replace("{name}", "probe").replace("{id}", instance)
+                    more = "&format=focus" if path == "/v1/usage" and name in TRIED and name not in (
+                        "service", "from", "to") else ""
+                    asked(said, "GET", f"{target}?{name}={value}{more}", 200)
+    read = set(re.findall(r"request_(?:query|flag)\(rq, \"(\w+)\"", sources))
+    assert read - named == set()
 
 
 def test_streams_begin_as_described(said):
