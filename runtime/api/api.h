@@ -38,6 +38,7 @@ struct api {
 	int state_dir_fd;
 	struct import *imports; /* image_routes.c: under way */
 	bool ready;             /* ebbd knows every service */
+	uint32_t ill;           /* bits of enum wire_ill, as ebbd last said */
 	struct wire_api_config config;
 	struct wire_instance_info health; /* ebbd's own, as it last said */
 };

@@ -161,6 +161,14 @@ static int on_new_ledger(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_health(void *self, struct wire_message *m)
+{
+	struct api *api = self;
+
+	api->ill = ((const struct wire_health *)(const void *)m->record)->ill;
+	return 0;
+}
+
 static const struct wire_rule control_rules[] = {
 	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, on_result},
 	{WIRE_IMAGE_DONE, sizeof(struct wire_image_done), 1, 0, 0, on_image_done},
@@ -169,6 +177,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_GATEWAY_FILES, sizeof(struct wire_gateway_files), 1, 2, 2, on_gateway_files},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
+	{WIRE_HEALTH, sizeof(struct wire_health), 1, 0, 0, on_health},
 };
 
 /* Without ebbd there is nothing to serve; it starts a new ebb-api when it is back. */

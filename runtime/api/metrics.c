@@ -106,7 +106,7 @@ static int write_node(struct buffer *out, struct api *api)
 static int write_ledger_up(struct buffer *out, int up)
 {
 	return buffer_printf(out,
-			     "# HELP ebb_ledger_up Whether the ledger answers.\n"
+			     "# HELP ebb_ledger_up Whether the ledger answers and can write.\n"
 			     "# TYPE ebb_ledger_up gauge\nebb_ledger_up %d\n",
 			     up);
 }
@@ -158,9 +158,8 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 {
 	struct scrape *scrape = ctx;
 	struct usage_report report = {.rows = answer->records, .count = answer->count};
-	int r = write_ledger_up(&scrape->out, answer->err == 0);
+	int r = write_ledger_up(&scrape->out, answer->err == 0 && !(api->ill & WIRE_ILL_LEDGER));
 
-	(void)api;
 	if (r == 0 && !answer->err)
 		r = usage_format_find("prometheus")->write(&scrape->out, &report);
 	if (rq && r < 0)

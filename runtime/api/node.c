@@ -56,13 +56,19 @@ void get_healthz(struct request *rq)
 	reply_ok(rq);
 }
 
-/* ebbd knows every service, and what happens is billed. */
+/* ebbd knows every service, can start instances, and what happens is billed. */
 void get_readyz(struct request *rq)
 {
 	if (!rq->api->ready)
 		problem_reply(rq, 503, "wait", "ebb is starting: services are being taken up");
 	else if (!wire_link_is_open(&rq->api->ledger))
 		problem_reply(rq, 503, "wait; see the log of ebbd", "the ledger is away");
+	else if (rq->api->ill & WIRE_ILL_LEDGER)
+		problem_reply(rq, 503, "free disk space, or mend the disk; see the log of ebbd",
+			      "what instances use cannot be written to the ledger");
+	else if (rq->api->ill & WIRE_ILL_STARTS)
+		problem_reply(rq, 503, "wait; see the log of ebbd",
+			      "no instance can be started: no sandbox can be made");
 	else
 		reply_ok(rq);
 }
@@ -150,8 +156,10 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	write_capacity(&o);
 	write_used(&o, api, answer);
 	json_out_array(&o, "conditions");
-	write_condition(&o, "Ready", api->ready);
-	write_condition(&o, "Billing", wire_link_is_open(&api->ledger));
+	write_condition(&o, "Ready", api->ready && !api->ill);
+	write_condition(&o, "Billing",
+			wire_link_is_open(&api->ledger) && !(api->ill & WIRE_ILL_LEDGER));
+	write_condition(&o, "Starting", !(api->ill & WIRE_ILL_STARTS));
 	json_out_end_array(&o);
 	json_out_end_object(&o);
 	reply_json(rq, 200, NULL, &o);

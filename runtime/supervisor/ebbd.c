@@ -197,6 +197,13 @@ static void on_signal(struct watch *w, uint32_t events)
 	}
 }
 
+static void on_keeping_up(void *self, bool keeps_up)
+{
+	struct ebbd *e = self;
+
+	apilink_ill(e->api, WIRE_ILL_LEDGER, !keeps_up);
+}
+
 static void on_ledger_channel(void *self, int fd)
 {
 	struct ebbd *e = self;
@@ -336,6 +343,7 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 					    .self = e,
 					    .on_flushed = on_flushed,
 					    .on_stopped = on_ledger_stopped,
+					    .on_keeping_up = on_keeping_up,
 					    .on_channel = on_ledger_channel};
 	struct gateways_options gateways = {.host = &e->host,
 					    .board = e->board,

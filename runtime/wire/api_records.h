@@ -27,6 +27,15 @@ struct wire_gateway_files {
 
 /* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */
 
+/* What keeps this host from taking work, each time that it changes. */
+enum wire_ill {
+	WIRE_ILL_STARTS = 1, /* no sandbox can be made */
+	WIRE_ILL_LEDGER = 2, /* what instances use cannot be written down */
+};
+struct wire_health {
+	uint32_t ill, reserved; /* bits of enum wire_ill */
+};
+
 /* Answer to any request that carries a cookie. err is 0 or a positive errno; text says it. */
 struct wire_result {
 	uint64_t cookie;

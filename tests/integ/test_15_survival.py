@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of ebb are killed while it works: nothing is lost but what that part held."""
+import contextlib
 import os
 import shutil
 import signal
+import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -143,6 +146,61 @@ def test_a_second_sigterm_cuts_what_is_open_and_bills_it(new_ebb):
     billed = ebb.usage("probe")
     assert billed["invocations"] >= 21, billed
     assert billed["active_cpu_us"] >= used["cpu_us"] >= 100000, (billed, used)
+    ebb.cli("ledger", "verify")
+
+
+@pytest.fixture
+def small_ledger():
+    """An ebbd whose ledger lies on a disk of 4 MiB."""
+    path = tempfile.mkdtemp(prefix="ebb-small-")
+    ebb = Ebb(gateways=1, settings={"ledger_dir": path})
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "ebb-test", path], check=True)
+    try:
+        yield ebb.start(), path
+        ebb.stop()
+    finally:
+        ebb.kill()
+        subprocess.run(["umount", "-l", path], check=True)
+        os.rmdir(path)
+        ebb.remove()
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as f, contextlib.suppress(OSError):
+        while True:
+            f.write(bytes(4096))
+
+
+def billing(ebb):
+    conditions = ebb.rest("GET", "/v1/node").json["conditions"]
+    return next(c["status"] for c in conditions if c["type"] == "Billing")
+
+
+def test_a_full_disk_of_the_ledger_is_said_and_passes(small_ledger):
+    """What cannot be billed is not started, and /readyz, the metrics and the refusal say why."""
+    ebb, path = small_ledger
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    ebb.deploy("late", "probe")
+    assert ebb.get("probe").status == 200
+    ebb.wait_frozen("probe")
+    assert ebb.rest("GET", "/readyz").status == 200 and billing(ebb)
+    fill(path + "/filler")
+    served = 1
+
+    def says_so():
+        nonlocal served
+        served += ebb.get("probe").status == 200
+        ebb.wait_frozen("probe")
+        return "cannot be written" in ebb.rest("GET", "/readyz").text
+    wait_for(says_so, 30)
+    assert "ebb_ledger_up 0" in ebb.rest("GET", "/metrics").text and not billing(ebb)
+    refused = ebb.get("late")
+    assert refused.status == 503 and "cannot be written to the ledger" in refused.text, refused.text
+    os.unlink(path + "/filler")
+    wait_for(lambda: ebb.rest("GET", "/readyz").status == 200 and billing(ebb), 60)
+    assert wait_for(lambda: serves(ebb, "late")).status == 200
+    wait_for(lambda: ebb.usage("probe")["invocations"] == served)
     ebb.cli("ledger", "verify")
 
 

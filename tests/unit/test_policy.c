@@ -68,6 +68,9 @@ static void a_full_host_starts_nothing(void **state)
 	v.host_room = 0;
 	assert_int_equal(decide(v).start, 0);
 	assert_int_equal(decide(v).reason, POLICY_HOST_FULL);
+	v.unbilled = true; /* no room that is made would help */
+	assert_int_equal(decide(v).reason, POLICY_UNBILLED);
+	assert_int_equal(decide(v).start, 0);
 }
 
 static void saturation_of_all_asks_for_one_more_and_waits_for_it(void **state)

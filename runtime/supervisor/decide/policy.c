@@ -54,6 +54,8 @@ struct policy_decision policy_decide(const struct policy_view *v)
 		return (struct policy_decision){0, POLICY_BACKING_OFF};
 	if (room == 0)
 		return (struct policy_decision){0, POLICY_AT_MAX};
+	if (v->unbilled)
+		return (struct policy_decision){0, POLICY_UNBILLED};
 	if (v->host_room == 0)
 		return (struct policy_decision){0, POLICY_HOST_FULL};
 	return (struct policy_decision){
@@ -71,7 +73,7 @@ uint32_t policy_retry_after_s(const struct policy_view *v, enum policy_reason re
 	if (reason == POLICY_BACKING_OFF && v->not_before_ns > v->now_ns)
 		return (uint32_t)((v->not_before_ns - v->now_ns + second_ns - 1) / second_ns);
 	/* A full host frees itself when others are done; a start takes about a second. */
-	return reason == POLICY_HOST_FULL ? 5 : 1;
+	return reason == POLICY_HOST_FULL || reason == POLICY_UNBILLED ? 5 : 1;
 }
 
 /* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay.

@@ -3,6 +3,7 @@
 #ifndef EBB_SUPERVISOR_POLICY_H
 #define EBB_SUPERVISOR_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define GRACE_FIRST_NS (50 * UINT64_C(1000000))
@@ -19,6 +20,7 @@ struct policy_view {
 	uint32_t saturated;     /* of the live ones */
 	uint32_t crowded;       /* requests that went to saturated ones lately */
 	uint32_t host_room;     /* instances the host can still take */
+	bool unbilled;          /* what they would use cannot be written down now */
 	uint64_t not_before_ns; /* after failures: no start before this */
 	uint64_t now_ns;
 };
@@ -31,6 +33,7 @@ struct policy_view {
 	X(MIN_INSTANCES, "minInstances asks for it") \
 	X(AT_MAX, "maxInstances are up already") \
 	X(HOST_FULL, "this host takes no more instances") \
+	X(UNBILLED, "what instances use cannot be written to the ledger; see the log of ebbd") \
 	X(BACKING_OFF, "the last start failed a moment ago")
 /* clang-format on */
 #define X(name, text) POLICY_##name,

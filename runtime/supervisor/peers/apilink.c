@@ -37,6 +37,7 @@ struct apilink {
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
 	bool configured; /* this ebb-api has its API_CONFIG */
+	uint32_t ill;    /* bits of enum wire_ill */
 };
 
 static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
@@ -58,6 +59,22 @@ static void send_event(void *self, const struct wire_event *record)
 	daemon_send(&a->daemon, WIRE_EVENT, record, sizeof(*record), NULL, 0);
 }
 
+static void send_health(struct apilink *a)
+{
+	const struct wire_health health = {.ill = a->ill};
+
+	daemon_send(&a->daemon, WIRE_HEALTH, &health, sizeof(health), NULL, 0);
+}
+
+void apilink_ill(struct apilink *a, enum wire_ill what, bool ill)
+{
+	uint32_t before = a->ill;
+
+	a->ill = ill ? before | what : before & ~(uint32_t)what;
+	if (a->ill != before && a->daemon.link.phase == PHASE_SERVING)
+		send_health(a);
+}
+
 /* ---- services ---- */
 
 static int on_ready(void *self, struct wire_message *m)
@@ -65,6 +82,7 @@ static int on_ready(void *self, struct wire_message *m)
 	struct apilink *a = self;
 
 	a->daemon.link.phase = PHASE_SERVING;
+	send_health(a);
 	for (uint32_t n = 0; n < a->notice_count; n++)
 		send_event(a, &a->notices[n]);
 	must(a->notice_count <= NOTICES_MAX);

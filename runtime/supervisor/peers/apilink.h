@@ -38,6 +38,8 @@ void apilink_free(struct apilink *a);
 struct observer apilink_observer(struct apilink *a);
 /* A flush the API asked for is done. */
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error);
+/* Something keeps the host from taking work, or no more. */
+void apilink_ill(struct apilink *a, enum wire_ill what, bool ill);
 /* A channel to a (new) ledger. Takes the descriptor. */
 void apilink_ledger_channel(struct apilink *a, int fd);
 

@@ -31,7 +31,8 @@ struct ledgerlink {
 	int directory_fd;
 	struct timer retry;
 	uint64_t seq, acked; /* last given, last safe */
-	bool broken;         /* it said it cannot write */
+	bool broken;         /* it said it cannot write, and not yet that it can again */
+	bool said_behind;
 	struct flush flushes[FLUSHES_MAX];
 	struct wire_meter *waiting; /* ring: record of seq n at n % WAITING_MAX */
 };
@@ -55,8 +56,24 @@ static int on_ready(void *self, struct wire_message *m)
 	struct ledgerlink *l = self;
 
 	l->daemon.link.phase = PHASE_SERVING;
-	l->broken = false;
-	return 0;
+	return 0; /* whether it can write, its first acknowledgement says */
+}
+
+static bool keeps_up(void *self)
+{
+	const struct ledgerlink *l = self;
+
+	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
+}
+
+static void say_if_new(struct ledgerlink *l)
+{
+	bool now = keeps_up(l);
+
+	if (now != l->said_behind)
+		return;
+	l->said_behind = !now;
+	l->options.on_keeping_up(l->options.self, now);
 }
 
 static int on_ack(void *self, struct wire_message *m)
@@ -72,6 +89,7 @@ static int on_ack(void *self, struct wire_message *m)
 				  "mend=\"free disk space or mend the disk, then restart ebbd\"",
 				  strerror(ack->err));
 		l->broken = true;
+		say_if_new(l);
 		answer_flushes(l, -ack->err);
 		/* The ledger acknowledges nothing on that file any more but still answers
 		 * questions. A new process can write again if the disk does. */
@@ -80,8 +98,10 @@ static int on_ack(void *self, struct wire_message *m)
 					    loop_now_ns(l->options.host->loop) + RETRY_AFTER_NS);
 		return 0;
 	}
+	l->broken = false;
 	if (ack->seq > l->acked)
 		l->acked = ack->seq;
+	say_if_new(l);
 	answer_flushes(l, 0);
 	return 0;
 }
@@ -219,13 +239,7 @@ static void on_meter(void *self, struct wire_meter *record)
 	record->seq = ++l->seq;
 	l->waiting[l->seq % WAITING_MAX] = *record;
 	daemon_send(&l->daemon, WIRE_METER, record, sizeof(*record), NULL, 0);
-}
-
-static bool keeps_up(void *self)
-{
-	const struct ledgerlink *l = self;
-
-	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
+	say_if_new(l);
 }
 
 struct observer ledgerlink_observer(struct ledgerlink *l)

@@ -42,14 +42,13 @@ static struct policy_view look(struct fleet *f, const struct service *service,
 		.concurrency = spec_limit_first(spec),
 		.crowded = service->demand.crowded,
 		.host_room = evict_room(f, service),
+		.unbilled = !tell_kept_up(f),
 		.not_before_ns = service->demand.not_before_ns,
 		.now_ns = loop_now_ns(f->options.loop),
 	};
 
 	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
 		view.queued += service->demand.queued[g];
-	if (!tell_kept_up(f))
-		view.host_room = 0;
 	count_instances(f, spec, &view);
 	must(view.saturated <= view.live && view.live + view.starting <= f->count);
 	return view;
@@ -201,11 +200,9 @@ void scale_service(struct fleet *f, struct service *service)
 				  sizeof(service->demand.last_failure),
 				  "cannot start an instance: %s", strerror(-r));
 		refuse(f, service, &view, POLICY_BACKING_OFF);
-	} else if (decision.reason == POLICY_HOST_FULL && tell_kept_up(f) &&
-		   evict_for(f, service)) {
+	} else if (decision.reason == POLICY_HOST_FULL && evict_for(f, service)) {
 		scale_again_at(f, view.now_ns + SAY_AGAIN_NS); /* the room comes before that */
-	} else if (decision.reason == POLICY_HOST_FULL && tell_kept_up(f) &&
-		   evict_soon(f, service)) {
+	} else if (decision.reason == POLICY_HOST_FULL && evict_soon(f, service)) {
 		scale_again_at(f, view.now_ns + LOOK_SOON_NS);
 	} else if (decision.start == 0 && decision.reason != POLICY_NOTHING_NEEDED) {
 		say_no_start(f, service, &view, decision.reason);
@@ -225,7 +222,7 @@ void scale_replace(struct instance *i, const char *why)
 	if (!service || service->spec != i->spec || f->stopping)
 		return;
 	view = look(f, service, service->spec);
-	if (view.live + view.starting == 0 && view.host_room > 0)
+	if (view.live + view.starting == 0 && view.host_room > 0 && !view.unbilled)
 		(void)start_one(f, service, why);
 	scale_service(f, service);
 }
