@@ -56,7 +56,7 @@ struct image_import {
 	struct wire_image_done done;
 };
 
-/* ---- import.c ---- */
+/* ---- import_watch.c ---- */
 
 /* The import fails for this cause; an earlier cause stays. Returns err. */
 int import_fault(struct image_import *i, int err, const char *fmt, ...)
