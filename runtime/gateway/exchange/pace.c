@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The least rate of a body. While a request or an answer is on its way, the client's connection is
- * looked at once per window: if it was the client that was waited for, at both ends of the window,
- * and too few bytes came from it or were acknowledged by it, it ends. The kernel counts those bytes
- * anyway (TCP_INFO), so nothing is counted here and a request pays for one timer at most.
+ * looked at once per window. It ends if the client was waited for at both ends of the window, and
+ * too few bytes came from it or were acknowledged by it. The kernel counts those bytes anyway
+ * (TCP_INFO), so nothing is counted here and a request pays for one timer at most.
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>

@@ -53,8 +53,8 @@ void tunnel_leave(struct gateway *g, struct client *c);
  * when they fall silent. */
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all);
 
-/* Ends it: the instance's connection at once, the client's after a close frame with this code if
- * one may be sent now; code 0: without. */
+/* Ends the tunnel: the instance's connection at once, the client's behind a close frame with this
+ * code if one may be sent now; code 0: without one. */
 void tunnel_finish(struct gateway *g, struct client *c, int code);
 /* No later than this it is looked at again. */
 void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns);

@@ -71,7 +71,7 @@ void stream_recv(struct stream_io *io, struct stream *s);
 /* Sends a chunk, behind the one under way if there is one (one may wait, no more). Takes its
  * buffer. */
 void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
-/* Fills in a send of s->out without arming the books: for linking behind a connect. */
+/* Sends a chunk while none is under way. */
 void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);
