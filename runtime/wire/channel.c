@@ -2,6 +2,7 @@
 #include "runtime/wire/channel.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -34,6 +35,16 @@ int wire_pair(int *a_fd, int *b_fd)
 	return 0;
 }
 
+/* The kernel has no memory or no place for more descriptors in flight now: as if the socket were
+ * full (or empty). Who waits for it to be ready tries again, and no channel is given up for that.
+ */
+static int channel_error(int error)
+{
+	bool passes = error == ENOMEM || error == ENOBUFS || error == ETOOMANYREFS;
+
+	return passes ? -EAGAIN : -error;
+}
+
 int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, const int *fds,
 	      unsigned int fd_count)
 {
@@ -62,7 +73,7 @@ int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, con
 		if (sendmsg(socket_fd, &msg, MSG_NOSIGNAL) >= 0)
 			return 0;
 		if (errno != EINTR)
-			return -errno;
+			return channel_error(errno);
 	}
 }
 
@@ -99,7 +110,7 @@ int wire_recv(int socket_fd, struct wire_message *m)
 		n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return channel_error(errno);
 	if (n == 0 && msg.msg_controllen == 0)
 		return 0;
 	take_fds(m, &msg);

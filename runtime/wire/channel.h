@@ -36,12 +36,14 @@ void wire_message_fini(struct wire_message *m);
 int wire_pair(int *a_fd, int *b_fd);
 
 /* Sends one record; fds are borrowed. record may be NULL when size is 0. 0 or -errno (-EAGAIN when
- * the socket is non-blocking and full, -EPIPE when the peer is gone). Never raises SIGPIPE. */
+ * the socket is non-blocking and full, or the kernel has no memory for it now; -EPIPE when the peer
+ * is gone). Never raises SIGPIPE. */
 int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, const int *fds,
 	      unsigned int fd_count);
 
-/* Receives one record. 1 when m holds one, 0 at end of file, -errno: -EAGAIN, or -EBADMSG for a cut
- * message, a head whose size is not what came, or cut descriptors (m is then empty). */
+/* Receives one record. 1 when m holds one, 0 at end of file, -errno: -EAGAIN (nothing there, or no
+ * memory for it now: it stays there), or -EBADMSG for a cut message, a head whose size is not what
+ * came, or cut descriptors (m is then empty). */
 int wire_recv(int socket_fd, struct wire_message *m);
 
 /* One row of a receiver's table. handle gets a record of exactly size bytes with exactly fds
