@@ -46,7 +46,7 @@ static int walk_dir(struct walk *w, int dir_fd, unsigned int depth)
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
 	DIR *list;
-	int r = 0;
+	int r = 0, next = 0;
 
 	list = list_fd < 0 ? NULL : fdopendir(list_fd);
 	if (!list) {
@@ -54,12 +54,11 @@ static int walk_dir(struct walk *w, int dir_fd, unsigned int depth)
 		fd_close(&list_fd);
 		return r;
 	}
-	while (r == 0 && (entry = readdir(list)))
-		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0)
+	while (r == 0 && (next = fd_next_entry(list, &entry)) == 1)
+		if (entry->d_type == DT_DIR)
 			r = walk_child(w, dir_fd, entry->d_name, depth + 1);
 	closedir(list);
-	return r;
+	return r == 0 ? next : r;
 }
 
 static int visit_remove(struct walk *w, int parent_fd, const char *name, unsigned int depth)

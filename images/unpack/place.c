@@ -258,18 +258,16 @@ static int hide_all(const struct place *p, int dir_fd, DIR *list, char *path)
 {
 	size_t n = strlen(path);
 	const struct dirent *entry;
-	int r = 0;
+	int r = 0, next = 0;
 
-	while (r == 0 && (entry = readdir(list))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
+	while (r == 0 && (next = fd_next_entry(list, &entry)) == 1) {
 		r = text_format(path + n, PATH_BYTES_MAX + 1 - n, "%s%s", n ? "/" : "",
 				entry->d_name);
 		if (r == 0)
 			r = hide_one(p, dir_fd, entry->d_name, path);
 		path[n] = '\0';
 	}
-	return r;
+	return r == 0 ? next : r;
 }
 
 static int hide_in(const struct place *p, int dir_fd, char *path)

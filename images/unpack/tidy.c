@@ -57,17 +57,16 @@ static int tidy_directory(int dir_fd, bool files)
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
 	const struct dirent *entry;
-	int r = list ? tidy_xattrs(dir_fd) : -errno;
+	int r = list ? tidy_xattrs(dir_fd) : -errno, next = 0;
 
-	while (r == 0 && (entry = readdir(list)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    (files || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
+	while (r == 0 && (next = fd_next_entry(list, &entry)) == 1)
+		if (files || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
 			r = tidy_entry(dir_fd, entry, files);
 	if (list)
 		closedir(list);
 	else
 		fd_close(&list_fd);
-	return r;
+	return r == 0 ? next : r;
 }
 
 int tidy(struct unpack *u, int tree_fd, bool files)

@@ -94,19 +94,17 @@ int state_list(int dir_fd, const char *suffix, int (*each)(void *ctx, const char
 {
 	int copy_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy_fd < 0 ? NULL : fdopendir(copy_fd);
-	struct dirent *entry;
-	int r = 0;
+	const struct dirent *entry;
+	int r = 0, next = 0;
 
 	if (!dir) {
 		r = -errno;
 		fd_close(&copy_fd);
 		return r;
 	}
-	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
+	while (r == 0 && (next = fd_next_entry(dir, &entry)) == 1)
 		if (ends_with(entry->d_name, suffix))
 			r = each(ctx, entry->d_name);
-	if (r == 0 && errno)
-		r = -errno;
 	closedir(dir);
-	return r;
+	return r == 0 ? next : r;
 }

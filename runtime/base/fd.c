@@ -139,19 +139,31 @@ static int remove_one(int dir_fd, const char *name)
 	return errno == ENOTEMPTY || errno == EEXIST ? 0 : -errno;
 }
 
+int fd_next_entry(DIR *list, const struct dirent **out)
+{
+	const struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(list);
+		if (!entry)
+			return -errno;
+	} while (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+	*out = entry;
+	return 1;
+}
+
 /* Removes what it can of a directory. 1 when it is empty, 0 with *out_fd a child that is not. */
 static int remove_flat(int dir_fd, int *out_fd)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
 	const struct dirent *entry;
-	int r = list ? 1 : -errno;
+	int r = list ? 1 : -errno, next = 0;
 
 	if (!list)
 		fd_close(&list_fd);
-	while (r == 1 && (entry = readdir(list))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
+	while (r == 1 && (next = fd_next_entry(list, &entry)) == 1) {
 		r = remove_one(dir_fd, entry->d_name);
 		if (r != 0)
 			continue;
@@ -161,7 +173,7 @@ static int remove_flat(int dir_fd, int *out_fd)
 	}
 	if (list)
 		closedir(list);
-	return r;
+	return r == 1 && next < 0 ? next : r;
 }
 
 static int ascend(struct descent *d, int *dir_fd)

@@ -8,6 +8,7 @@
 #ifndef EBB_BASE_FD_H
 #define EBB_BASE_FD_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,6 +42,9 @@ int fd_mkdir_p(int dir_fd, const char *path, mode_t mode);
 /* Removes the tree below dir_fd/path. Follows no symbolic link and leaves no tree. A path that does
  * not exist is fine. 0 or -errno. */
 int fd_rmtree_at(int dir_fd, const char *path);
+/* The next entry of a directory but "." and "..": 1 and *out, 0 at its end, or -errno: a listing
+ * that breaks off is not a whole one (readdir(3)). */
+int fd_next_entry(DIR *list, const struct dirent **out);
 /* FD_CLOEXEC on (1) or off (0). 0 or -errno. */
 int fd_set_cloexec(int fd, int on);
 /* Closes every descriptor >= first (close_range(2)). 0 or -errno. */

@@ -58,6 +58,7 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
 	DIR *list;
+	int next;
 
 	if (list_fd < 0)
 		return -errno;
@@ -67,7 +68,7 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 		return -ENOMEM;
 	}
 	name[0] = '\0';
-	while ((entry = readdir(list))) {
+	while ((next = fd_next_entry(list, &entry)) == 1) {
 		if (fnmatch(pattern, entry->d_name, FNM_PERIOD) != 0 ||
 		    !is_file(dir_fd, entry->d_name))
 			continue;
@@ -75,6 +76,8 @@ static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 			(void)text_copy(name, size, entry->d_name);
 	}
 	closedir(list);
+	if (next < 0)
+		return next;
 	return *name ? 0 : -ENOENT;
 }
 
@@ -105,18 +108,18 @@ static int find_program(int dir_fd, char *name, size_t size)
 	const struct dirent *entry;
 	struct stat st;
 	DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
-	int r = -ENOENT;
+	int r = -ENOENT, next = 0;
 
 	if (!list) {
 		fd_close(&list_fd);
 		return -EIO;
 	}
-	while (r < 0 && (entry = readdir(list)))
+	while (r < 0 && (next = fd_next_entry(list, &entry)) == 1)
 		if (fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
 		    (st.st_mode & 0111) && is_static_program(dir_fd, entry->d_name))
 			r = text_copy(name, size, entry->d_name);
 	closedir(list);
-	return r;
+	return next < 0 ? next : r;
 }
 
 /* A name out of a file of the directory, shown to a person. */

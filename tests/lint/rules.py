@@ -100,6 +100,7 @@ CALLS = {
     "atoi": "text_parse_u64",
     "atol": "text_parse_u64",
     "strtok": "strsep on a copy of your own",
+    "readdir": "fd_next_entry, which tells the end from an error",
     "system": "fork and exec, with a list of arguments",
     "popen": "fork and exec, with a list of arguments",
     "tmpnam": "openat with O_TMPFILE",
@@ -107,6 +108,8 @@ CALLS = {
 }
 CALLS_OF_LIBRARIES = {"exit": "return -errno", "abort": "must() or return -errno",
                       "perror": "return -errno"}
+# Where such a call lives: must_failed(), and what is to be used instead of readdir.
+CALLS_OWNED = {("runtime/base/log.c", "abort"), ("runtime/base/fd.c", "readdir")}
 
 # Calls of libc that make system calls of their own, which no reader expects and a filter forbids.
 CALLS_OF_FILTERED = {

@@ -94,7 +94,7 @@ def banned_calls(project):
         for number, line in enumerate(without_comments(project.text(path) or "").splitlines(), 1):
             count += 1
             for match in pattern.finditer(line):
-                if path != "runtime/base/log.c":  # must_failed() is where aborting lives
+                if (path, match[1]) not in rules.CALLS_OWNED:
                     faults.append(f"{path}:{number}: {match[1]}(): use {calls[match[1]]}")
     return count, faults
 
