@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
+#include "runtime/base/json_loans.h"
 #include "runtime/base/json_value.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/sort.h"
@@ -254,19 +255,14 @@ static unsigned int line_at(const char *text, size_t offset)
 	return line;
 }
 
-static int run(struct reader *r, const char *text, size_t size, unsigned int *line)
+static void parse(struct reader *r, struct loans *loans, const char *text, size_t size,
+		  unsigned int *line)
 {
-	yajl_handle h = yajl_alloc(&callbacks, NULL, r);
-	yajl_status status;
-	size_t offset;
+	yajl_alloc_funcs memory = loans_functions(loans);
+	yajl_handle h = yajl_alloc(&callbacks, &memory, r);
+	yajl_status status = yajl_parse(h, (const unsigned char *)text, size);
+	size_t offset = yajl_get_bytes_consumed(h);
 
-	*line = 1;
-	if (!h) {
-		refuse(r, -ENOMEM, "out of memory", NULL);
-		return r->err;
-	}
-	status = yajl_parse(h, (const unsigned char *)text, size);
-	offset = yajl_get_bytes_consumed(h);
 	if (status == yajl_status_ok) {
 		offset = size;
 		status = yajl_complete_parse(h);
@@ -274,8 +270,17 @@ static int run(struct reader *r, const char *text, size_t size, unsigned int *li
 	if (status != yajl_status_ok)
 		name_cause(h, r);
 	*line = line_at(text, offset < size ? offset : size);
-	yajl_free(h);
-	return r->err;
+}
+
+static void run(struct reader *r, const char *text, size_t size, unsigned int *line)
+{
+	struct loans loans = {0};
+
+	if (setjmp(loans.none) == 0)
+		parse(r, &loans, text, size, line);
+	else
+		refuse(r, -ENOMEM, "out of memory", NULL);
+	loans_end(&loans);
 }
 
 int json_parse(const char *text, size_t size, unsigned int max_depth, struct json **out, char *err,

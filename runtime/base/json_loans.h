@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory for yajl, which does not look whether it gets any. What it asks for is noted, and when
+ * there is none, the way back is longjmp(loans->none): everything noted is given back by loans_end,
+ * and yajl's handle with it. For json_read.c only.
+ */
+#ifndef EBB_BASE_JSON_LOANS_H
+#define EBB_BASE_JSON_LOANS_H
+
+#include <setjmp.h>
+#include <yajl/yajl_common.h>
+
+struct loan;
+
+struct loans {
+	jmp_buf none;
+	struct loan *first;
+};
+
+/* What yajl_alloc takes. */
+yajl_alloc_funcs loans_functions(struct loans *loans);
+void loans_end(struct loans *loans);
+
+#endif
