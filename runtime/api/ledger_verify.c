@@ -107,7 +107,7 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 	(void)api;
 	if (ends(rq, v, "read the ledger", answer))
 		return;
-	chain_holds = v->verdict.bad_row == 0 && v->verdict.err == 0;
+	chain_holds = v->verdict.bad_row == 0;
 	text_hex(head, v->verdict.head, DIGEST_SIZE);
 	json_out_init(&o);
 	json_out_object(&o, NULL);
@@ -127,10 +127,15 @@ static void on_verdict(struct api *api, struct request *rq, void *ctx, const str
 {
 	struct verify *v = ctx;
 	struct wire_usage_get all = {.to_us = clock_real_us() + US_PER_SEC};
+	struct answer unread;
 
 	if (ends(rq, v, "verify the ledger", answer))
 		return;
 	v->verdict = *(const struct wire_ledger_verdict *)answer->records;
+	/* Not read to its end is not the same as damaged. */
+	unread = (struct answer){.err = (int)v->verdict.err, .text = v->verdict.text};
+	if (ends(rq, v, "verify the ledger", &unread))
+		return;
 	gather_usage(api, rq, &all, on_usage, v);
 }
 
