@@ -110,6 +110,7 @@ static void on_broken(struct gateway *g, struct client *c, const struct upstream
 	x->sent.reusable = false;
 	if (x->up.pipe)
 		splice_end(&g->pipes, &x->up);
+	upstream_no_more(u);
 	if (client_is_tunnel(c))
 		tunnel_pump(g, c, RELAY_UP);
 }

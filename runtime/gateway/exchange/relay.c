@@ -103,6 +103,7 @@ static void splice_broke(struct gateway *g, struct client *c, enum relay_way way
 		c->x.sent.broken = true;
 		c->x.sent.reusable = false;
 		splice_end(&g->pipes, &c->x.up);
+		upstream_no_more(client_upstream(g, c));
 		return;
 	}
 	by_client ? g->count.aborted_by_client++ : g->count.aborted_by_instance++;

@@ -98,6 +98,12 @@ bool upstream_leave(struct upstreams *p, struct upstream *u, uint32_t service)
 	return true;
 }
 
+void upstream_no_more(const struct upstream *u)
+{
+	if (!u->s.carried)
+		(void)shutdown(u->s.fd, SHUT_WR);
+}
+
 void upstream_instance_down(struct upstreams *p, struct instance *i)
 {
 	h2up_instance_down(p, i);

@@ -171,6 +171,9 @@ void upstream_drop_stale(struct upstreams *p, struct instance *i);
 /* Tells the instance that nobody waits any more and leaves u, with the ticket of its owner, to be
  * ended by it. False: it cannot be told. */
 bool upstream_leave(struct upstreams *p, struct upstream *u, uint32_t service);
+/* A send to it failed, as the instance closed or as the kernel had no memory: it hears that the
+ * request ends here, and does not wait for a rest that cannot come. It may still answer. */
+void upstream_no_more(const struct upstream *u);
 /* Its slot is another's soon. */
 void upstream_instance_down(struct upstreams *p, struct instance *i);
 /* No new streams, and nothing is kept. */
