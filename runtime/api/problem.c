@@ -53,8 +53,11 @@ static void send_problem(struct request *rq, int status, const char *detail, con
 		json_out_end_array(&o);
 	}
 	json_out_end_object(&o);
-	reply_bytes(rq, status, TYPE, status == 503 ? "Retry-After: 1\r\n" : NULL, o.text,
-		    o.length);
+	if (o.failed)
+		reply_bytes(rq, 500, TYPE, NULL, PROBLEM_NO_MEMORY, sizeof(PROBLEM_NO_MEMORY) - 1);
+	else
+		reply_bytes(rq, status, TYPE, status == 503 ? "Retry-After: 1\r\n" : NULL, o.text,
+			    o.length);
 	json_out_fini(&o);
 }
 

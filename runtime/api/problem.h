@@ -32,4 +32,9 @@ void problem_reply_list(struct request *rq, const struct problem_list *list);
  * may be NULL. */
 void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer);
 
+/* What is said when there is no memory to say anything else. */
+#define PROBLEM_NO_MEMORY                                                               \
+	"{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500," \
+	"\"detail\":\"out of memory\"}"
+
 #endif

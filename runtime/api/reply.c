@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "runtime/api/conn.h"
+#include "runtime/api/problem.h"
 #include "runtime/base/mem.h"
 #include "runtime/http/status.h"
 
@@ -56,8 +57,7 @@ void reply_empty(struct request *rq)
 
 void reply_json(struct request *rq, int status, const char *extra, struct json_out *o)
 {
-	static const char failed[] = "{\"title\":\"Internal Server Error\",\"status\":500,"
-				     "\"detail\":\"out of memory\"}";
+	static const char failed[] = PROBLEM_NO_MEMORY;
 
 	must(o->failed || o->depth == 0);
 	if (o->failed)
