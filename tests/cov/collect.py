@@ -18,11 +18,12 @@ import time
 PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-unpack")
 POLL_S = 0.003
 MAP = re.compile(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-cover", re.M)
+INJECTED = "/memfd:ebb-inject"  # tests/integ/injected.c: the same objects, linked to other places
 
 
 class Collection:
     def __init__(self):
-        self.open, self.known, self.marks, self.processes = {}, set(), {}, dict.fromkeys(PROGRAMS, 0)
+        self.open, self.known, self.marks, self.processes = {}, set(), {}, {}
 
     def look(self):
         pids = {name for name in os.listdir("/proc") if name.isdigit()}
@@ -42,8 +43,10 @@ class Collection:
                     self.known.add(pid)
                 return
             with open(f"/proc/{pid}/maps") as f:
-                found = MAP.search(f.read())
+                maps = f.read()
+            found = MAP.search(maps)
             if found:
+                name = f"injected/{name}" if INJECTED in maps else name
                 self.open[pid] = (name, os.open(f"/proc/{pid}/map_files/{found[1]}", os.O_RDONLY))
         except OSError:
             pass  # it is gone
@@ -54,7 +57,7 @@ class Collection:
         marks = int.from_bytes(os.pread(fd, size, 0), "little")
         os.close(fd)
         self.marks[name] = self.marks.get(name, 0) | marks
-        self.processes[name] += 1
+        self.processes[name] = self.processes.get(name, 0) + 1
 
     def end(self):
         for pid in list(self.open):

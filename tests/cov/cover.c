@@ -23,7 +23,7 @@ static unsigned char *cover_map;
 static size_t cover_size;
 static unsigned char cover_mark = RAN;
 
-__attribute__((constructor(101))) static void open_map(void)
+__attribute__((constructor(110))) static void open_map(void)
 {
 	size_t size = (size_t)(etext - __executable_start);
 	int fd = memfd_create("ebb-cover", MFD_CLOEXEC);

@@ -1,11 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-The table of what each filtered program ran under its filter: blocks of all blocks that are linked (ebb's own code and
-llhttp; libraries are not counted), functions of all functions, and the names of those that never ran there.
+The table of what each filtered program ran under its filter: lines of ebb's own code, and blocks of all that is
+linked but libraries; then, by function, the lines that did not run there.
 
 usage: report.py BIN FILE       FILE: what collect.py wrote
+
+A line counts as run when a block that holds code of it ran under the filter. Not counted: functions of which all
+that ran, ran before the filter (the start), and llhttp's generated code. Programs that tests link with errors
+(BIN/injected) count as the program.
 """
+import collections
 import os
 import pickle
 import re
@@ -13,55 +18,171 @@ import subprocess
 import sys
 import textwrap
 
+PROJECT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 HOOK = "__sanitizer_cov_trace_pc"
 HEADING = re.compile(r"^([0-9a-f]+) <(.+)>:$")
-LINE = re.compile(r"^\s+([0-9a-f]+):\t(\S+)\s*(.*)$")
+CODE = re.compile(r"^\s+([0-9a-f]+):\t(\S+)\s*(.*)$")
+SOURCE = re.compile(r"^(/\S+\.[ch]):(\d+)")
+OURS = ("runtime/", "images/")
 RAN, FILTERED = 1, 2
+# What stands on a line that did not run, in this order.
+KINDS = (
+    ("no memory", r"ENOMEM|no memory"),
+    ("the end of a broken invariant", r"must\("),
+    ("an error is said", r"log_(error|warn)|_fail\(|import_fault|problem|text_format|snprintf|strerror"),
+    ("an error is handed on", r"return (-E|-errno|r;|err;|n;|false|NULL|-1)|goto |-errno|= -E"),
+    ("what was begun is taken back", r"free\(|close\(|_fini|unlink|_forget|_drop"),
+)
 
 
-def blocks_of(path):
-    """[(function, [places of its blocks])]: a place is where the hook returns to."""
-    out = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True).stdout
-    found, places, called = [], None, False
-    for line in out.splitlines():
+class Function:
+    def __init__(self, name):
+        self.name, self.places, self.lines = name, [], []  # lines: of each block, {(file, line)}
+        self.ours = False
+
+    def begin_block(self, place):
+        self.places.append(place)
+        self.lines.append(set())
+
+
+def functions_of(path):
+    """All functions of a binary that have blocks, in the order of their addresses."""
+    process = subprocess.Popen(["objdump", "-dl", "--no-show-raw-insn", path], stdout=subprocess.PIPE, text=True)
+    found, function, at, called = [], None, None, False
+    for line in process.stdout:
         heading = HEADING.match(line)
         if heading:
-            places, called = [], False
-            found.append((heading[2], places))
+            function, at, called = Function(heading[2]), None, False
+            found.append(function)
             continue
-        code = LINE.match(line)
+        source = SOURCE.match(line)
+        if source:
+            at = where(source[1], int(source[2]))
+            continue
+        code = CODE.match(line)
         if not code:
             continue
         if called:
-            places.append(int(code[1], 16))
+            function.places[-1] = int(code[1], 16)  # where the hook returns to
         called = code[2].startswith("call") and f"<{HOOK}>" in code[3]
-    return [(name, places) for name, places in found if places]
+        if called:
+            function.begin_block(0)
+        if at and function.lines:
+            function.lines[-1].add(at)
+    if process.wait():
+        sys.exit(f"objdump {path}: {process.returncode}")
+    return [f for f in found if f.places]
+
+
+def where(path, line):
+    path = os.path.relpath(path, PROJECT)
+    return (path, line) if path.startswith(OURS) else None
+
+
+class Program:
+    """What the processes of one program ran, whatever they were linked with."""
+
+    def __init__(self, name):
+        self.name, self.processes = name, 0
+        self.functions, self.marks = [], {}  # marks: {(name, which of that name): [mark of each block]}
+
+    def add(self, path, marks, processes):
+        self.processes += processes
+        seen, functions = collections.Counter(), functions_of(path)
+        self.functions = self.functions or functions
+        for f in functions:
+            key = (f.name, seen[f.name])
+            seen[f.name] += 1
+            new = [marks[p] if p < len(marks) else 0 for p in f.places]
+            old = self.marks.setdefault(key, new)
+            if old is not new and len(old) == len(new):
+                self.marks[key] = [a | b for a, b in zip(old, new)]
+
+    def each(self):
+        seen = collections.Counter()
+        for f in self.functions:
+            yield f, self.marks[(f.name, seen[f.name])]
+            seen[f.name] += 1
+
+    def lines(self):
+        """({line: ran under the filter} of what counts, lines that only the start has, {function: lines not run})"""
+        needed, start, holders = {}, set(), collections.defaultdict(set)
+        for f, marks in self.each():
+            if f.name.startswith(("llhttp_", "llparse_")):
+                continue
+            begins = any(marks) and not any(mark & FILTERED for mark in marks)
+            for mark, lines in zip(marks, f.lines):
+                for line in lines - {None}:
+                    if begins:
+                        start.add(line)
+                        continue
+                    needed[line] = needed.get(line, False) or bool(mark & FILTERED)
+                    holders[line].add(f.name)
+        left = collections.defaultdict(set)
+        for line, ran in needed.items():
+            if not ran:
+                left[(line[0], min(holders[line]))].add(line[1])
+        return needed, start - needed.keys(), left
+
+    def row(self):
+        needed, start, _ = self.lines()
+        ran = sum(needed.values())
+        marks = [mark for _, seen in self.each() for mark in seen]
+        filtered = sum(1 for mark in marks if mark & FILTERED)
+        only_before = sum(1 for mark in marks if mark == RAN)
+        blocks = 100 * filtered / max(1, len(marks) - only_before)
+        return (f"{self.name:12} {self.processes:9} {len(needed) + len(start):6} {len(start):6} {ran:8} "
+                f"{100 * ran / max(1, len(needed)):6.1f}% {len(marks):7} {filtered:8} {blocks:6.1f}%")
+
+
+def text_of(path, cache={}):
+    if path not in cache:
+        with open(os.path.join(PROJECT, path)) as f:
+            cache[path] = f.read().splitlines()
+    return cache[path]
+
+
+def kind_of(path, line):
+    lines = text_of(path)
+    text = lines[line - 1] if line <= len(lines) else ""
+    return next((name for name, pattern in KINDS if re.search(pattern, text)), "other")
+
+
+def spans(numbers):
+    """1, 2, 3, 7: "1-3 7" """
+    found = []
+    for n in sorted(numbers):
+        if found and found[-1][1] == n - 1:
+            found[-1][1] = n
+        else:
+            found.append([n, n])
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
+
+
+def say_left(program):
+    _, _, left = program.lines()
+    kinds = collections.Counter(kind_of(path, line) for (path, _), lines in left.items() for line in lines)
+    print(f"\n{program.name}: {sum(map(len, left.values()))} lines did not run under the filter: "
+          + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    for (path, function), lines in sorted(left.items(), key=lambda item: (-len(item[1]), item[0])):
+        print(textwrap.fill(f"{path} {function}: {spans(lines)}", 118, initial_indent="  ", subsequent_indent="      "))
 
 
 def main(binaries, path):
     with open(path, "rb") as f:
         found = pickle.load(f)
-    print(f"{'program':12} {'processes':>9} {'blocks':>7} {'before':>7} {'filtered':>8} {'share':>6} {'functions':>9} {'ran':>5}")
-    names = []
-    for program, marks in sorted(found["marks"].items()):
-        functions = [(name, [marks[p] if p < len(marks) else 0 for p in places])
-                     for name, places in blocks_of(os.path.join(binaries, program))]
-        blocks = [mark for _, seen in functions for mark in seen]
-        filtered = sum(1 for mark in blocks if mark & FILTERED)
-        only_before = sum(1 for mark in blocks if mark == RAN)
-        needed = len(blocks) - only_before
-        never = sorted(name for name, seen in functions if not any(seen))
-        foreign = [name for name in never if name.startswith(("llhttp_", "llparse_"))]
-        never = [name for name in never if name not in foreign] + [f"and {len(foreign)} of llhttp"] * bool(foreign)
-        ran = sum(1 for _, seen in functions if any(mark & FILTERED for mark in seen))
-        print(f"{program:12} {found['processes'][program]:9} {len(blocks):7} {only_before:7} {filtered:8} "
-              f"{100 * filtered / max(1, needed):5.1f}% {len(functions):9} {ran:5}")
-        names.append((program, never))
-    print("(before: ran, but before the filter only; the share is of the others)")
-    for program, never in names:
-        print(f"\n{program}: {len(never)} functions never ran")
-        print(textwrap.fill(" ".join(never), 118, initial_indent="  ", subsequent_indent="  "))
-    return 0 if found["marks"] else 1
+    programs = {}
+    for name, marks in sorted(found["marks"].items()):
+        program = programs.setdefault(os.path.basename(name), Program(os.path.basename(name)))
+        program.add(os.path.join(binaries, name), marks, found["processes"][name])
+    print(f"{'program':12} {'processes':>9} {'lines':>6} {'start':>6} {'filtered':>8} {'share':>7} {'blocks':>7} "
+          f"{'filtered':>8} {'share':>7}")
+    for program in programs.values():
+        print(program.row())
+    print("(start: only in functions that ran before the filter and not behind it; the shares are of the others)")
+    for program in programs.values():
+        say_left(program)
+    return 0 if programs else 1
 
 
 if __name__ == "__main__":

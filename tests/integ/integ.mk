@@ -37,3 +37,23 @@ $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call ob
 	$(Q)$(CC) $(call link_mode,ebb-unpack) $(patsubst %,-Xlinker --wrap=%,$(HIJACKED_WRAPS)) $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebb-unpack) -o $@
 tests check-integ: $(OUT)/tests/hijacked_unpack
+
+# Every filtered program with what makes its kernel, its malloc and its ring fail (test_77_injected_errors.py).
+INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack
+INJECT_WRAPS := malloc calloc realloc
+INJECT_WRAPS_ebb-gateway := io_uring_submit io_uring_submit_and_wait
+define injected
+$(OUT)/obj/injected-$(1).o: tests/integ/injected.c
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $(STD) $(WARN) -O2 -fPIE $$(if $$(INJECT_WRAPS_$(1)),-DINJECTED_RING) -c $$< -o $$@
+$(OUT)/injected/$(1): $(OUT)/obj/injected-$(1).o $$(call objects,$$(SRC_$(1))) $$(call lib,$$(LINK_$(1)))
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(call link_mode,$(1)) $$(patsubst %,-Wl$$(comma)--wrap=%,$$(INJECT_WRAPS) $$(INJECT_WRAPS_$(1))) \
+		$$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(EXT_$(1)) -o $$@
+endef
+comma := ,
+$(foreach p,$(INJECTED),$(eval $(call injected,$(p))))
+INJECTED_PROGRAMS := $(patsubst %,$(OUT)/injected/%,$(INJECTED))
+.PHONY: injected
+injected: $(INJECTED_PROGRAMS)
+tests check-integ: $(INJECTED_PROGRAMS)

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Errors for ebb's own programs, one by one: what the kernel, malloc and the ring answer, decided here.
+
+`Injector(ebb)` takes the listener of each program of build/MODE/injected (injected.c) as it starts and answers all
+its system calls: an Order makes some of them fail, everything else passes. What a program asked under its own
+filter is counted by name.
+"""
+import fcntl
+import mmap
+import os
+import re
+import select
+import signal
+import struct
+import threading
+import time
+
+import leaks
+import records
+from ebb import BIN, PROJECT
+
+INJECTED = os.path.join(BIN, "injected")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-unpack")
+RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
+SET_FILTER = 1  # SECCOMP_SET_MODE_FILTER
+PASSES = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+ASKED = struct.Struct("<QIIiIQ6Q")
+ANSWER = struct.Struct("<QqiI")
+LOOK_S = 0.005
+WAITS = ("epoll_wait", "epoll_pwait", "poll", "io_uring_enter")
+FIELDS = ("after", "times", "seen", "failed", "what", "error")
+
+
+def _calls():
+    """{name: number}: the kernel's header, as the Makefile reads it."""
+    header = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
+    with open(os.path.join(os.path.dirname(BIN), os.path.basename(BIN), "gen/call_names.c")) as f:
+        found = re.findall(r'^\[(\d+)\] = "(\w+)"', f.read(), re.M)
+    assert found, header
+    return {name: int(number) for number, name in found}
+
+
+CALLS = _calls()
+NAMES = {number: name for name, number in CALLS.items()}
+
+
+def policy(program):
+    """The calls that a program's filter allows, in its order."""
+    where = "images/unpack" if program == "ebb-unpack" else "runtime/" + program[4:]
+    with open(os.path.join(PROJECT, where, "seccomp.policy")) as f:
+        return list(dict.fromkeys(re.findall(r"^(?:optional )?allow (\w+)", f.read(), re.M)))
+
+
+class Order:
+    """Calls of this name fail with this error: those from number `first` (from 1), `times` of them."""
+
+    def __init__(self, program, call, error, first=1, times=1, only=None):
+        self.program, self.call, self.error = program, call, error
+        self.first, self.times, self.only = first, times, only
+        self.seen = self.failed = 0
+        self.process, self.waits = None, 0  # whose call failed, and how often it had waited by then
+
+    def is_over(self):
+        """Who met the error waits for the next thing again, or is gone."""
+        return self.process is None or self.process.gone or self.process.waits > self.waits
+
+    def take(self, process, call, arguments):
+        if process.name != self.program or (self.call is not None and call != self.call):
+            return 0
+        if self.only and not self.only(arguments):
+            return 0
+        self.seen += 1
+        if self.seen < self.first or self.failed >= self.times:
+            return 0
+        self.failed += 1
+        self.process, self.waits = process, process.waits
+        return self.error
+
+
+class Process:
+    def __init__(self, pid, name, listener):
+        self.pid, self.name, self.listener, self.filtered = pid, name, listener, False
+        self.counted = self.gone = False
+        self.waits = 0
+
+
+class Injector:
+    def __init__(self, ebb):
+        self.ebb, self.processes, self.orders, self.counts = ebb, {}, [], {}
+        self.known = set()
+        self.at_start = None   # called with each new Process, before its first call
+        self.at_filter = None  # called with each Process at its first call under its own filter
+        self.poll = select.poll()
+        self.lock, self.ended = threading.Lock(), False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.ended = True
+        self.thread.join()
+
+    # --- what tests say ---------------------------------------------------------------------------
+    def order(self, *order, **more):
+        made = Order(*order, **more)
+        with self.lock:
+            self.orders = [made]
+        return made
+
+    def clear(self):
+        with self.lock:
+            self.orders = []
+
+    def process(self, name):
+        """The one that runs now; it has been heard."""
+        with self.lock:
+            return next((p for p in self.processes.values() if p.name == name), None)
+
+    def memory(self, pid):
+        """Its struct orders (injected.c): {"memory"/"ring": {field: value}} is written by `command`."""
+        return Commands(pid)
+
+    # --- the answers --------------------------------------------------------------------------------
+    def _run(self):
+        looked = 0
+        while not self.ended:
+            if time.monotonic() - looked > LOOK_S:
+                self._look()
+                looked = time.monotonic()
+            for fd, events in self.poll.poll(LOOK_S * 1000):
+                if events & select.POLLIN:
+                    self._answer(self.processes[fd])
+                else:
+                    self._forget(fd)
+        for fd in list(self.processes):
+            self._forget(fd)
+
+    def _look(self):
+        process = self.ebb.process
+        if not process:
+            return
+        for pid in leaks.descendants(process.pid):
+            if pid not in self.known:
+                self._begin(pid)
+
+    def _begin(self, pid):
+        name = leaks.read(f"/proc/{pid}/comm").strip()
+        if not name.startswith("ebb") and not name.isdigit():
+            self.known.add(pid)  # a function
+            return
+        try:
+            numbers = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            return
+        for number in numbers:
+            if leaks.link(f"/proc/{pid}/fd/{number}") == "anon_inode:seccomp notify":
+                self._take(pid, int(number))
+                return
+
+    def _take(self, pid, number):
+        try:
+            listener = records.steal(pid, number)
+        except OSError:
+            return
+        name = os.path.basename(leaks.link(f"/proc/{pid}/exe").split(" (")[0])
+        process = Process(pid, name, listener)
+        self.known.add(pid)
+        if self.at_start:
+            self.at_start(process)
+        with self.lock:
+            self.processes[listener] = process
+        self.poll.register(listener, select.POLLIN)
+
+    def _forget(self, fd):
+        self.poll.unregister(fd)
+        with self.lock:
+            process = self.processes.pop(fd)
+            self.known.discard(process.pid)
+        process.gone = True
+        os.close(fd)
+
+    def _answer(self, process):
+        asked = bytearray(ASKED.size)
+        try:
+            fcntl.ioctl(process.listener, RECEIVE, asked)
+        except OSError:
+            return  # it was interrupted, or is gone
+        key, _, _, number, _, _, *arguments = ASKED.unpack(asked)
+        error = self._judge(process, NAMES.get(number, str(number)), arguments)
+        answer = ANSWER.pack(key, 0, -error, 0 if error else PASSES)
+        try:
+            fcntl.ioctl(process.listener, SEND, answer)
+        except OSError:
+            pass
+
+    def _judge(self, process, call, arguments):
+        if call == "seccomp" and arguments[0] == SET_FILTER and arguments[2]:  # (libseccomp only asks before)
+            process.filtered = True
+            return 0
+        if not process.filtered:
+            return 0
+        if self.at_filter and not process.counted:
+            self.at_filter(process)
+        process.counted = True
+        with self.lock:
+            counts = self.counts.setdefault(process.name, {})
+            counts[call] = counts.get(call, 0) + 1
+            process.waits += call in WAITS
+            for order in self.orders:
+                error = order.take(process, call, arguments)
+                if error:
+                    return error
+        return 0
+
+
+class Commands:
+    """The shared memory of one process (struct orders of injected.c)."""
+
+    def __init__(self, pid):
+        with open(f"/proc/{pid}/maps") as f:
+            where = re.search(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-inject", f.read(), re.M)[1]
+        fd = os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR)
+        self.map = mmap.mmap(fd, 4096)
+        os.close(fd)
+
+    def _at(self, kind, field):
+        return 8 * (len(FIELDS) * ("memory", "ring").index(kind) + FIELDS.index(field))
+
+    def get(self, kind, field):
+        return struct.unpack_from("<q", self.map, self._at(kind, field))[0]
+
+    def put(self, kind, **fields):
+        for field, value in fields.items():
+            struct.pack_into("<q", self.map, self._at(kind, field), value)
+
+    def close(self):
+        self.map.close()
+
+
+def libexec(place):
+    """A directory of all programs of ebb, the injected ones among them."""
+    for name in os.listdir(BIN):
+        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
+            at = INJECTED if os.path.exists(os.path.join(INJECTED, name)) else BIN
+            os.symlink(os.path.join(at, name), os.path.join(place, name))
+    return str(place)
+
+
+def say_forbidden(pid):
+    os.kill(pid, signal.SIGUSR2)
