@@ -24,7 +24,9 @@ MADE = {
     "docs/openapi.json": lambda facts, text: layout.document(schema.in_openapi(facts, json.loads(text))),
     "docs/man/ebb.json.5.scd": lambda facts, text: man.between(text, "settings", man.settings(facts)),
     "docs/man/ebbd.8.scd": lambda facts, text: man.between(text, "settings", man.ebbd_settings(facts)),
-    "docs/man/ebb.1.scd": lambda facts, text: man.between(text, "environment", man.environment(facts)),
+    "docs/man/ebb.1.scd": lambda facts, text: man.between(
+        man.between(text, "exits", man.lines(facts["cli"]["exits"])),
+        "environment", man.lines(facts["cli"]["environment"])),
     "docs/reference/README.md": lambda facts, text: pages.index(facts),
     "docs/reference/cli.md": lambda facts, text: pages.cli(facts),
     "docs/reference/settings.md": lambda facts, text: pages.settings(facts),

@@ -63,5 +63,6 @@ def ebbd_settings(facts):
     return table(["*setting*", "*default*", "*allowed*", "*meaning*"], rows)
 
 
-def environment(facts):
-    return "".join(f"*{escaped(row['name'])}*\n\t{escaped(row['help'])}\n\n" for row in facts["cli"]["environment"])
+def lines(rows):
+    """Names, each with what it means."""
+    return "".join(f"*{escaped(row['name'])}*\n\t{escaped(row['help'])}\n\n" for row in rows)
