@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What all parts of an import do: say its fault, watch its children. */
+/* Work of all parts of an import: they say its fault and watch its children. */
 #include "images/import.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
 
 struct route;
 
-/* What all connections of a server have in common. */
+/* The common ground of all connections of a server. */
 struct conn_shared {
 	struct server_options options;
 	struct chain todo; /* those that can do something when the server turns */

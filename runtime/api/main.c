@@ -52,7 +52,7 @@ static void after_event(void *self)
 		(void)loop_timer_by(api->loop, &api->tick, now_ns + TICK_NS);
 }
 
-/* What has waited too long is found behind every event, as this one is. */
+/* Overdue calls are found behind every event, so behind this one too. */
 static void on_tick(struct timer *t)
 {
 	(void)t;

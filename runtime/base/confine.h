@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program confines itself: by the seccomp policy that it embeds (FILTER_EMBED), before it reads
- * the first foreign byte. What the policy forbids is said before it ends the program (filter.h).
+ * the first foreign byte. A forbidden call is named before it ends the program (filter.h).
  */
 #ifndef EBB_BASE_CONFINE_H
 #define EBB_BASE_CONFINE_H

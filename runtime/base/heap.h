@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is due next: a binary heap of things with a 64-bit key, the smallest on top.
+ * A binary heap of things with a 64-bit key, the smallest on top.
  *
  * A thing embeds a heap_item, which knows its place, so that it can be moved or removed without a
  * search. The keys lie beside each other in the heap, so that comparing touches no thing. A zeroed

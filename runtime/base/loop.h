@@ -38,7 +38,7 @@ struct timer {
 
 int loop_new(struct loop **out); /* 0 or -errno */
 void loop_free(struct loop *l);  /* NULL is fine; what it watched is left to its owners */
-/* Runs until loop_stop. What that was given, or -errno of epoll. */
+/* Runs until loop_stop. Returns the value that loop_stop was given, or -errno of epoll. */
 int loop_run(struct loop *l);
 /* One round without waiting: what is ready now and due now. 0 or -errno. */
 int loop_turn(struct loop *l);
@@ -81,10 +81,10 @@ struct loop_health {
 	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
 };
 const struct loop_health *loop_health(const struct loop *l);
-/* What a handler is at, more closely than its name: static text, until it returns. */
+/* The present work of a handler, more closely than its name: static text, until it returns. */
 void loop_note(struct loop *l, const char *what);
 /* Called when a handler took so long by the clock, with its name, its last note or NULL, and what
- * it took and used. What this does is not counted. */
+ * it took and used. The call's own time is not counted. */
 struct loop_stall {
 	const char *name, *note;
 	uint64_t took_ns, used_ns;

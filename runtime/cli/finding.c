@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a probe of `ebb doctor` found. */
+/* The finding of a probe of `ebb doctor`. */
 #include <stdarg.h>
 #include <stdio.h>
 

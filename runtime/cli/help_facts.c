@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What `ebb help exit` and `ebb help environment` say, and what the reference is made from. */
+/* The tables of `ebb help exit` and `ebb help environment`; the reference is made from them. */
 #include <stddef.h>
 
 #include "runtime/cli/help.h"

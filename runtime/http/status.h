@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a status is called in the first line of an answer (RFC 9110 section 15). */
+/* The name of a status in the first line of an answer (RFC 9110 section 15). */
 #ifndef EBB_HTTP_STATUS_H
 #define EBB_HTTP_STATUS_H
 

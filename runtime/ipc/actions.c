@@ -108,7 +108,7 @@ static int hear_retire(struct ipc *ipc, struct guest *g, const struct message *m
 		return 0;
 	g->retired = true;
 	make_printable(record.text, sizeof(record.text), m->text);
-	/* What cannot be sent ends the link, and us with it. */
+	/* A record that cannot be sent ends the link, and us with it. */
 	(void)wire_link_send(&ipc->control, WIRE_IPC_RETIRE, &record, sizeof(record), NULL, 0);
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What hearing an instance costs: charged to it, and who cost too much is not heard for a while. */
+/* Charges an instance for the work of hearing it; one that costs too much is not heard for a
+ * while. */
 #include <sys/epoll.h>
 
 #include "runtime/base/clock.h"

@@ -168,7 +168,7 @@ static int open_database(struct ledger *l)
 
 static void on_api(struct watch *w, uint32_t events);
 
-/* What ebb-api's channel is asked for: a request, or room for the answer. There is room at once
+/* The events wanted of ebb-api's channel: a request, or room for the answer. There is room at once
  * while the answer is still worked on, so that each round does a slice of it. */
 static void watch_api(struct ledger *l)
 {
@@ -254,7 +254,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_METER_SYNC, sizeof(struct wire_meter_sync), PHASE_SERVING, 0, 0, on_sync},
 };
 
-/* err 0: ebbd is gone. What came before that is its word still. */
+/* err 0: ebbd is gone. Records from before that still count. */
 static void on_lost(struct wire_link *link, int err)
 {
 	struct ledger *l = link->self;

@@ -317,7 +317,7 @@ static int open_ipc(struct ebbd *e, char *err, size_t err_size)
 	return ipclink_new(&ipc, &e->ipc, err, err_size);
 }
 
-/* Who hears of instances, in this order: gateways first, because somebody waits for them. */
+/* The observers of instances, in this order: gateways first, because somebody waits for them. */
 static void observe(struct ebbd *e)
 {
 	const struct observer observers[] = {
@@ -371,7 +371,7 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, err, err_size);
 }
 
-/* What happens to ebbd itself and to its programs becomes an event. */
+/* Makes events of the faults of ebbd itself and of its programs. */
 static void notice(void *self, uint32_t kind, const char *text)
 {
 	struct ebbd *e = self;

@@ -27,7 +27,7 @@ struct wire_gateway_files {
 
 /* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */
 
-/* What keeps this host from taking work, each time that it changes. */
+/* The reason that keeps this host from taking work, each time that it changes. */
 enum wire_ill {
 	WIRE_ILL_STARTS = 1, /* no sandbox can be made */
 	WIRE_ILL_LEDGER = 2, /* what instances use cannot be written down */

@@ -2,8 +2,8 @@
 /*
  * One end of a record channel in a loop: the only place where records wait to be sent.
  *
- * Sending never blocks. What the socket does not take at once waits, in order, with copies of its
- * descriptors, and how much may wait is bounded. Receiving goes through the table of rules
+ * Sending never blocks. A record that the socket does not take at once waits, in order, with copies
+ * of its descriptors, and how much may wait is bounded. Receiving goes through the table of rules
  * (channel.h); a record that fits no rule ends the link, as the end of the peer does: the owner
  * hears of it once (lost), from the loop, and never from within a send.
  */

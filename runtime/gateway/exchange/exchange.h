@@ -20,7 +20,7 @@ struct gateway;
 
 enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to client */
 
-/* What its head says, once and for all. */
+/* Facts of its head, once and for all. */
 struct request_traits {
 	bool head; /* the method */
 	bool idempotent, http_10, upgrade, timing, wants_trailers;

@@ -163,7 +163,7 @@ static bool may_say_more(const struct client *c, const struct http_head *head)
 	return c->x.up.in != HTTP_NO_BODY && head->status >= 400;
 }
 
-/* What the body of the answer will be, and whether the connection goes on behind it. */
+/* Decides the framing of the answer's body, and whether the connection goes on behind it. */
 static void begin_body(struct gateway *g, struct client *c, const struct upstream *u,
 		       const struct http_head *head, uint32_t body)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ebbd asks of the host before it does anything else: limits, directories, its lock, mounts.
- */
+/* ebbd prepares the host before it does anything else: limits, directories, its lock, mounts. */
 #ifndef EBB_SUPERVISOR_PREPARE_H
 #define EBB_SUPERVISOR_PREPARE_H
 
@@ -27,9 +26,9 @@ int host_make_directories(const struct host_directory *dirs, size_t count, char 
 int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size);
 /* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
 int host_make_mounts_private(char *err, size_t err_size);
-/* Keeps ebb's programs as they are now, below dir, which becomes libexec_dir: whoever dies comes
- * back as the version that ebbd is, whatever was installed meanwhile. dir exists and is seen by
- * nobody else. */
+/* Keeps ebb's programs as they are now, below dir, which becomes libexec_dir: a program that dies
+ * comes back as the version that ebbd is, even if another one was installed meanwhile. dir exists
+ * and is seen by nobody else. */
 int host_keep_programs(struct config *config, const char *dir, char *err, size_t err_size);
 
 #endif

@@ -125,8 +125,8 @@ struct instance {
 	struct wire_meter last;
 };
 
-/* What follows when an instance has entered a state: these are called in order, each with the state
- * it came from. They may move others, not this one; the only one of GONE frees it. */
+/* Followers of a state: they are called in order when an instance has entered it, each with the
+ * state it came from. They may move others, not this one; the only one of GONE frees it. */
 #define FOLLOWERS_MAX 6
 struct followers {
 	void (*on_enter[INSTANCE_STATE_COUNT][FOLLOWERS_MAX])(struct instance *i,

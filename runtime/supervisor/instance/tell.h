@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens, told to all observers (observer.h). */
+/* Tells all observers of events (observer.h). */
 #ifndef EBB_SUPERVISOR_TELL_H
 #define EBB_SUPERVISOR_TELL_H
 

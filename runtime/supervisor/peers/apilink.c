@@ -430,7 +430,7 @@ static int open_directory(const char *path, int *out_fd, char *err, size_t err_s
 	return r;
 }
 
-/* What it is handed when it starts. */
+/* The descriptors that it gets when it starts. */
 static int open_files(struct apilink *a, char *err, size_t err_size)
 {
 	const struct config *c = a->options.host->config;

@@ -30,8 +30,8 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, char *err, size_t err_size);
-/* What happened to ebbd itself or to one of its programs, as an event; while ebb-api is away it
- * waits for the next one. */
+/* Sends an event of ebbd itself or of one of its programs; while ebb-api is away it waits for the
+ * next one. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
 void apilink_free(struct apilink *a);
 /* It hears of events and of new instances' output. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a gateway is told: its settings, routes, instances. */
+/* ebbd's words to a gateway: its settings, routes, instances. */
 #include <string.h>
 
 #include "runtime/base/fd.h"

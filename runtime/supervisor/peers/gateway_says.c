@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a gateway may say: a row for each record. */
+/* The records that a gateway may send: a row for each. */
 #include <errno.h>
 #include <string.h>
 

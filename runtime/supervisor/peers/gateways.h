@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gateways, one per core: started with their ring and listeners, told of routes and instances,
- * asked for nothing. What they may ask is the table in gateway_says.c.
+ * The gateways, one per core. ebbd starts them with their ring and listeners, and tells them of
+ * routes and instances. The table in gateway_says.c lists their wishes that root hears.
  */
 #ifndef EBB_SUPERVISOR_GATEWAYS_H
 #define EBB_SUPERVISOR_GATEWAYS_H

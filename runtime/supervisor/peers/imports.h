@@ -42,7 +42,7 @@ void imports_init(struct imports *m, struct loop *loop, struct image_store *stor
 int imports_start(struct imports *m, const struct wire_image_import *job, int source_fd);
 /* Nobody waits for this one any more; its end is still told. */
 void imports_cancel(struct imports *m, uint64_t cookie);
-/* Who asked for all of them is gone. */
+/* The client of all of them is gone. */
 void imports_orphan(struct imports *m);
 /* Ends all of them, without a word. */
 void imports_end(struct imports *m);

@@ -16,7 +16,7 @@
 #include "runtime/supervisor/programs/program_log.h"
 #include "runtime/wire/link.h"
 
-/* Who they are: above id_base. */
+/* Their ids, above id_base. */
 enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC };
 
 struct daemon;
@@ -31,18 +31,18 @@ struct program {
 	 * 0 or -errno. NULL: there is none. */
 	int (*prepare)(struct daemon *d, int *extra_fd);
 	void (*on_started)(struct daemon *d); /* send the first record now */
-	/* It is gone; a restart follows unless stopping. Who cannot do without it sets failures to
-	 * 0: then that is soon. */
+	/* It is gone; a restart follows unless stopping. An owner that cannot do without it sets
+	 * failures to 0; then the restart comes soon. */
 	void (*on_ended)(struct daemon *d);
 };
 
-/* What ebbd gives to all of them. */
+/* Settings of ebbd for all of them. */
 struct program_host {
 	struct loop *loop;
 	const struct config *config;
 	const char *stage_dir;
 	void *self;
-	/* What happened to a program, or to ebbd itself: kind is an enum wire_event_kind. */
+	/* An event of a program, or of ebbd itself: kind is an enum wire_event_kind. */
 	void (*say)(void *self, uint32_t kind, const char *text);
 };
 

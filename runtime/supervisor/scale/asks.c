@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What other programs ask of the fleet: needs, doubts, questions; and what happens to services. */
+/* The wishes of other programs to the fleet (needs, doubts, questions), and changes of services. */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -125,7 +125,7 @@ void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int erro
 	}
 }
 
-/* The doorbell rings when the first answer is out; who asks before that sees it thawed all the
+/* The doorbell rings when the first answer is out; an earlier question sees it thawed all the
  * same. */
 void fleet_flush(struct instance *i)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What follows when an instance enters a state. Who moves it (a probe, the freezer, its death)
- * knows nothing of whom that concerns: here it stands, once, in the order in which it is done.
+ * The work that follows when an instance enters a state. A mover (a probe, the freezer, its death)
+ * does not know the parts that it concerns: they stand here, once, in their order.
  */
 #include "runtime/supervisor/scale/follow.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What follows when an instance enters a state, for all rooms: one table. */
+/* The work that follows when an instance enters a state, for all rooms: one table. */
 #ifndef EBB_SUPERVISOR_FOLLOW_H
 #define EBB_SUPERVISOR_FOLLOW_H
 

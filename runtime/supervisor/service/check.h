@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What root may rely on in a record that describes a service. No clock, no system call. */
+/* Checks a record that describes a service, so that root may rely on it. No clock, no system
+ * call. */
 #ifndef EBB_SUPERVISOR_CHECK_H
 #define EBB_SUPERVISOR_CHECK_H
 

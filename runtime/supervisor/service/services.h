@@ -26,7 +26,7 @@ struct spec {
 	struct wire_service_put put;
 };
 
-/* What is wanted of a service, and what came of trying. scale.c sets it, but for what is noted. */
+/* The demand for a service, and the results of starts. scale.c sets all but the noted fields. */
 struct demand {
 	uint32_t ups;                  /* instances that came up so far, as gateways count them */
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
@@ -51,7 +51,7 @@ struct choices {
 	uint32_t said_slot, said_generation, said_reason;
 };
 
-/* What people were told of a service, and what they are to be told. */
+/* News of a service that people were told, and those still to be told. */
 struct told {
 	/* Answered 503 and not yet told: queue full, too late, nacked, cannot start. */
 	uint32_t refused[REFUSED_KINDS];
