@@ -11,9 +11,9 @@
 
 #include "runtime/base/log.h"
 #include "runtime/gateway/client/client.h"
-#include "runtime/gateway/exchange/answer.h"
 #include "runtime/gateway/exchange/choice_tell.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/run.h"
+#include "runtime/gateway/exchange/ticket.h"
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/gateway/h2/h2.h"
 #include "runtime/gateway/hear/hear.h"
@@ -81,7 +81,7 @@ static int init_upstreams(struct gateway *g)
 		.count = &g->count,
 		.starved = &g->starved,
 		.config = &g->config,
-		.user = &answer_user,
+		.user = &exchange_upstream_user,
 		.self = g,
 	};
 	r = upstreams_init(&g->up, g->config.connections_max + UPSTREAMS_EXTRA);
@@ -165,7 +165,7 @@ void gateway_before_wait(void *self)
 	flush_carriers(g);
 	if (g->tell.mark_count > 0)
 		tell_flush(&g->tell);
-	dispatch_ring(g);
+	ticket_ring(g);
 	account_flush(g);
 	timers_arm(&g->timers, g->io.loop);
 }
@@ -174,9 +174,8 @@ void gateway_before_wait(void *self)
 static void on_coarse_timer(struct gateway *g)
 {
 	client_arm_accept(g);
-	dispatch_all_queues(g);
+	exchange_serve_all(g);
 	room_ask_due(&g->up);
-	hibernate_serve_all(g);
 	choice_tell_due(g);
 }
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/upstream/h2up.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/whole_gateway.h"
@@ -105,7 +105,7 @@ static void end_instance(void)
 					  .cause = WIRE_DOWN_STOPPED};
 
 	board_move(gateway.board, 0, ~0u, BOARD_DEAD);
-	dispatch_instance_down(&gateway, &down);
+	exchange_instance_down(&gateway, &down);
 	gateway.routes.services[0].http2_revision = 0;
 }
 

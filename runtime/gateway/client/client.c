@@ -7,12 +7,8 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/client/peer.h"
 #include "runtime/gateway/client/request.h"
-#include "runtime/gateway/exchange/dispatch.h"
-#include "runtime/gateway/exchange/pace.h"
-#include "runtime/gateway/exchange/relay.h"
 #include "runtime/gateway/exchange/reply.h"
-#include "runtime/gateway/exchange/response.h"
-#include "runtime/gateway/exchange/tunnel.h"
+#include "runtime/gateway/exchange/run.h"
 
 #define LINGER_NS (2 * NS_PER_SEC)
 
@@ -161,15 +157,6 @@ void client_received(struct gateway *g, struct client *c)
 	case CLIENT_SESSION:
 		g->session_user->received(g, c);
 		break;
-	case CLIENT_ASKED:
-	case CLIENT_ANSWERING:
-	case CLIENT_TUNNEL:
-	case CLIENT_SPARED:
-	case CLIENT_ASLEEP:
-	case CLIENT_WAKING:
-		if (!c->x.up.in_done)
-			relay_pump(g, c, RELAY_UP);
-		break;
 	case CLIENT_DISCARD:
 		discard(g, c);
 		break;
@@ -177,7 +164,9 @@ void client_received(struct gateway *g, struct client *c)
 		stream_consume(&g->io, &c->s, c->s.in.size);
 		stream_recv(&g->io, &c->s);
 		break;
-	default: /* kept for later; nothing more is asked for, so this is bounded */
+	default: /* kept for later otherwise; nothing more is asked for, so this is bounded */
+		if (client_is_open(c))
+			exchange_run(g, c, EVENT_BYTES, 0);
 		break;
 	}
 }
@@ -185,15 +174,26 @@ void client_received(struct gateway *g, struct client *c)
 static void on_end(struct gateway *g, struct client *c)
 {
 	c->eof = true;
-	if (c->state == CLIENT_FINISHING) /* answered: let it have the rest */
-		return;
-	if (client_is_tunnel(c)) {
-		tunnel_on_end(g, c, RELAY_UP, 0);
-		return;
-	}
 	if (client_is_open(c))
-		g->count.aborted_by_client++;
-	client_close(g, c);
+		exchange_run(g, c, EVENT_END, 0);
+	else if (c->state != CLIENT_FINISHING) /* answered: let it have the rest */
+		client_close(g, c);
+}
+
+static void on_full(struct gateway *g, struct client *c)
+{
+	if (client_is_open(c)) /* half a ping, and no large buffer was left */
+		exchange_run(g, c, EVENT_FULL, 0);
+	else
+		request_too_large(g, c);
+}
+
+static void on_lost(struct gateway *g, struct client *c)
+{
+	if (client_is_open(c))
+		exchange_run(g, c, EVENT_LOST, 0);
+	else
+		client_close(g, c);
 }
 
 /* Completions of a closing client only settle it; those of an earlier one are dropped. */
@@ -227,11 +227,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 		on_end(g, c);
 		break;
 	case STREAM_FULL:
-		if (client_is_joined(c)) { /* half a ping, and no large buffer was left */
-			client_close(g, c);
-			break;
-		}
-		request_too_large(g, c);
+		on_full(g, c);
 		break;
 	case STREAM_STARVED:
 		g->count.no_buffer++;
@@ -239,9 +235,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 		break;
 	case STREAM_ERROR:
 		c->eof = true;
-		if (client_is_open(c))
-			g->count.aborted_by_client++;
-		client_close(g, c);
+		on_lost(g, c);
 		break;
 	case STREAM_NOTHING:
 		break;
@@ -251,16 +245,12 @@ void client_on_recv(void *self, const struct loop_event *e)
 
 void client_sent(struct gateway *g, struct client *c)
 {
-	struct upstream *u = client_upstream(g, c);
-
 	if (c->state == CLIENT_FINISHING)
 		exchange_next(g, c);
 	else if (c->state == CLIENT_SESSION)
 		g->session_user->sent(g, c);
-	else if (c->state == CLIENT_ASKED && u->s.in.size > 0)
-		response_read(g, c, u);
-	else if (client_is_joined(c) && c->state != CLIENT_ASKED)
-		relay_pump(g, c, RELAY_DOWN);
+	else if (client_is_open(c))
+		exchange_run(g, c, EVENT_SENT, 0);
 }
 
 void client_on_send(void *self, const struct loop_event *e)
@@ -276,8 +266,8 @@ void client_on_send(void *self, const struct loop_event *e)
 		client_sent(g, c);
 		break;
 	case STREAM_ERROR:
-		g->count.aborted_by_client++;
-		client_close(g, c);
+		g->count.aborted_by_client += !client_is_open(c);
+		on_lost(g, c);
 		break;
 	default:
 		break;
@@ -294,11 +284,11 @@ void client_on_poll(void *self, const struct loop_event *e)
 		return;
 	c->s.pending--;
 	c->s.polling = false;
-	relay_ready(g, c);
+	if (client_is_open(c))
+		exchange_run(g, c, EVENT_READY, 0);
 	exchange_check(g, c);
 }
 
-/* It left while its body waited for an instance that does not read: nothing else would tell. */
 void client_on_gone(void *self, const struct loop_event *e)
 {
 	struct gateway *g = self;
@@ -308,70 +298,42 @@ void client_on_gone(void *self, const struct loop_event *e)
 		return;
 	c->s.pending--;
 	c->s.watched = false;
-	if (e->res > 0 && (c->state == CLIENT_ASKED || c->state == CLIENT_ANSWERING) &&
-	    !c->x.up.in_done)
-		on_end(g, c);
+	if (e->res > 0 && client_is_open(c))
+		exchange_run(g, c, EVENT_LEFT, 0);
 	exchange_check(g, c);
 }
 
-static void took_too_long(struct gateway *g, struct client *c)
+/* A head that does not arrive, or nothing between two requests. */
+static void on_silence(struct gateway *g, struct client *c)
 {
-	uint32_t limit_ms = g->routes.services[c->x.service].record.max_duration_ms;
-
-	exchange_leave(g, c);
-	reply_error(g, c, EDGE_MAX_DURATION, 0,
-		    "The function did not finish within its maxDuration of %u ms.", limit_ms);
+	if (c->s.in.size > 0) {
+		g->count.head_timeouts++;
+		request_refuse(g, c, 408, "its head did not arrive in time");
+		return;
+	}
+	g->count.idle_closed++;
+	client_close(g, c);
 }
 
 void client_on_timer(struct gateway *g, struct client *c)
 {
 	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)
 		return;
-	if ((c->state == CLIENT_ASKED || c->state == CLIENT_ANSWERING) && pace_check(g, c))
+	if (client_is_open(c)) {
+		exchange_run(g, c, EVENT_TIMER, 0);
 		return;
+	}
 	if (c->deadline_ns > gateway_now(g)) {
 		timers_set(&g->timers, c->s.index, c->deadline_ns);
 		return;
 	}
-	switch (c->state) {
-	case CLIENT_SESSION:
+	if (c->state == CLIENT_SESSION) {
 		g->session_user->timer(g, c);
-		break;
-	case CLIENT_HEAD:
-		if (c->s.in.size > 0) {
-			g->count.head_timeouts++;
-			request_refuse(g, c, 408, "its head did not arrive in time");
-		} else {
-			g->count.idle_closed++;
-			client_close(g, c);
-		}
-		break;
-	case CLIENT_PROXY:
-		g->count.proxy_refused++;
+	} else if (c->state == CLIENT_HEAD) {
+		on_silence(g, c);
+	} else {
+		g->count.proxy_refused += c->state == CLIENT_PROXY;
 		client_close(g, c);
-		break;
-	case CLIENT_QUEUED:
-	case CLIENT_WAITS_SOCKET:
-		dispatch_expired(g, c);
-		break;
-	case CLIENT_ASKED:
-	case CLIENT_ANSWERING:
-		took_too_long(g, c);
-		break;
-	case CLIENT_TUNNEL:
-	case CLIENT_SPARED:
-	case CLIENT_ASLEEP:
-	case CLIENT_WAKING:
-		tunnel_on_timer(g, c);
-		break;
-	case CLIENT_DOUBT:
-	case CLIENT_LOST:
-	case CLIENT_JUDGED:
-		dispatch_doubt_over(g, c);
-		break;
-	default:
-		client_close(g, c);
-		break;
 	}
 	exchange_check(g, c);
 }

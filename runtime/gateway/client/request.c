@@ -8,8 +8,8 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/exchange/blame.h"
-#include "runtime/gateway/exchange/dispatch.h"
-#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/relay.h"
+#include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/handshake.h"
 
@@ -92,7 +92,7 @@ static bool is_grpc(const struct http_head *head)
 	       memcmp(type->value.at, "application/grpc", 16) == 0;
 }
 
-static void exchange_begin(struct gateway *g, struct client *c, const struct http_head *head)
+static void begin(struct gateway *g, struct client *c, const struct http_head *head)
 {
 	struct exchange *x = &c->x;
 
@@ -174,37 +174,34 @@ static int join_body(struct gateway *g, struct client *c)
 	return 0;
 }
 
-static void request_begin(struct gateway *g, struct client *c, struct http_head *head,
-			  uint32_t head_bytes)
+/* What is asked may be refused before anything of it is written. */
+static enum verdict check(struct gateway *g, struct client *c, struct http_head *head,
+			  const struct service *s)
 {
-	struct service *s = routes_find(&g->routes, head->host, head->path);
 	const char *why;
+	int r = head->asks_upgrade ? http_upgrade_request(head, &why) : 0;
+
+	if (r > 0)
+		return exchange_fail(g, c, r == 426 ? EDGE_UPGRADE_REQUIRED : EDGE_BAD_HANDSHAKE, 0,
+				     "The WebSocket handshake was refused: %s.", why);
+	if (!g->routes_known) /* a service may come before its shares of traffic */
+		return exchange_fail(g, c, EDGE_STARTING, 0,
+				     "ebb starts and does not know its services yet.");
+	if (!s)
+		return exchange_fail(g, c, EDGE_NO_SERVICE, 0, "No service has this host or path.");
+	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max)
+		return relay_too_large(g, c);
+	return VERDICT_AGAIN;
+}
+
+/* Writes it, with what is here of its body. */
+static enum verdict take(struct gateway *g, struct client *c, const struct http_head *head,
+			 struct service *s, uint32_t head_bytes)
+{
 	uint32_t bytes = head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT ? BUFFER_UNIT
 								     : g->io.buffers->large_bytes;
 	int r;
 
-	r = head->asks_upgrade ? http_upgrade_request(head, &why) : 0;
-	exchange_begin(g, c, head);
-	if (r > 0) {
-		stream_consume(&g->io, &c->s, head_bytes);
-		reply_error(g, c, r == 426 ? EDGE_UPGRADE_REQUIRED : EDGE_BAD_HANDSHAKE, 0,
-			    "The WebSocket handshake was refused: %s.", why);
-		return;
-	}
-	if (!s || !g->routes_known) { /* a service may have come before its shares of traffic */
-		stream_consume(&g->io, &c->s, head_bytes);
-		if (g->routes_known)
-			reply_error(g, c, EDGE_NO_SERVICE, 0, "No service has this host or path.");
-		else
-			reply_error(g, c, EDGE_STARTING, 1,
-				    "ebb starts and does not know its services yet.");
-		return;
-	}
-	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max) {
-		stream_consume(&g->io, &c->s, head_bytes);
-		reply_body_too_large(g, c);
-		return;
-	}
 	if (s->first_variant)
 		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
 	c->x.service = s->record.index;
@@ -214,18 +211,32 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 	stream_consume(&g->io, &c->s, head_bytes);
 	if (r == 0)
 		r = join_body(g, c);
-	if (r == -EFBIG) {
-		reply_body_too_large(g, c);
-	} else if (r == -EBADMSG) {
-		reply_error(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
-	} else if (r < 0) {
+	if (r == -EFBIG)
+		return relay_too_large(g, c);
+	if (r == -EBADMSG)
+		return exchange_fail(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
+	if (r < 0) {
 		g->count.no_buffer++;
-		reply_error(g, c, EDGE_OVERLOADED, 1, "The gateway has no buffer left.");
-	} else {
-		if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(g->io.buffers))
-			stream_recv(&g->io, &c->s); /* to see the client go away */
-		dispatch_request(g, c);
+		return exchange_fail(g, c, EDGE_OVERLOADED, 0, "The gateway has no buffer left.");
 	}
+	if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(g->io.buffers))
+		stream_recv(&g->io, &c->s); /* to see the client go away */
+	return VERDICT_AGAIN;
+}
+
+static void request_begin(struct gateway *g, struct client *c, struct http_head *head,
+			  uint32_t head_bytes)
+{
+	struct service *s = routes_find(&g->routes, head->host, head->path);
+	enum verdict v;
+
+	begin(g, c, head);
+	v = check(g, c, head, s);
+	if (v == VERDICT_AGAIN)
+		v = take(g, c, head, s, head_bytes);
+	else
+		stream_consume(&g->io, &c->s, head_bytes);
+	exchange_begin(g, c, v);
 }
 
 void request_refuse(struct gateway *g, struct client *c, int status, const char *why)
@@ -237,7 +248,9 @@ void request_refuse(struct gateway *g, struct client *c, int status, const char 
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
 	g->count.requests++;
 	account_begin(g, c, NULL);
-	reply_error(g, c, edge_of_head(status), 0, "The request was refused: %s.", why);
+	exchange_begin(
+		g, c,
+		exchange_fail(g, c, edge_of_head(status), 0, "The request was refused: %s.", why));
 }
 
 /* Empty lines before a request line are tolerated (RFC 9112 section 2.2), if they are that. */

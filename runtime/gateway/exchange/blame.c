@@ -10,8 +10,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
 #include "runtime/gateway/exchange/blame.h"
-#include "runtime/gateway/exchange/dispatch.h"
-#include "runtime/gateway/exchange/reply.h"
 
 static uint64_t mix_bytes(uint64_t h, const char *at, size_t size)
 {
@@ -62,13 +60,6 @@ void blame_put(struct gateway *g, const struct wire_ban *record)
 			  .until_ns = record->until_ns,
 			  .put_ns = gateway_now(g)};
 	(void)text_copy(b->text, sizeof(b->text), record->text);
-	for (uint32_t n = 0; n < g->client_count; n++) {
-		struct client *c = &g->clients[n];
-
-		if (c->state == CLIENT_JUDGED && c->x.deaths > 0 && c->x.kind == record->kind &&
-		    c->x.service == record->service)
-			dispatch_doubt_over(g, c);
-	}
 }
 
 void blame_forget(struct gateway *g, uint32_t service)
@@ -96,8 +87,8 @@ bool blame_refuses(struct gateway *g, struct client *c)
 	if (!b || b->until_ns <= now_ns)
 		return false;
 	g->count.banned++;
-	reply_error(g, c, EDGE_BANNED, (uint32_t)((b->until_ns - now_ns) / NS_PER_SEC) + 1, "%s",
-		    b->text);
+	(void)exchange_fail(g, c, EDGE_BANNED, (uint32_t)((b->until_ns - now_ns) / NS_PER_SEC) + 1,
+			    "%s", b->text);
 	return true;
 }
 
@@ -214,23 +205,22 @@ static bool has_detail(uint32_t cause)
 	       cause == WIRE_DOWN_SECCOMP;
 }
 
-void blame_crashed(struct gateway *g, struct client *c)
+enum verdict blame_crashed(struct gateway *g, struct client *c)
 {
 	const struct instance *i = &g->instances.slots[c->x.slot];
 	const char *twice = "";
 	char detail[16] = "";
 
 	if (i->generation != c->x.generation || i->up) {
-		reply_error(g, c, EDGE_INSTANCE_CRASHED, 0,
-			    "The instance %s closed the connection without an answer.",
-			    i->generation == c->x.generation ? i->id : "");
-		return;
+		return exchange_fail(g, c, EDGE_INSTANCE_CRASHED, 0,
+				     "The instance %s closed the connection without an answer.",
+				     i->generation == c->x.generation ? i->id : "");
 	}
 	if (has_detail(i->down_cause))
 		(void)text_format(detail, sizeof(detail), " %d", i->down_detail);
 	if (c->x.deaths > 1)
 		twice = " Two instances ended under it; it gets no third.";
-	reply_error(g, c, EDGE_INSTANCE_CRASHED, 0,
-		    "The instance %s %s%s while it had this request.%s", i->id,
-		    cause_text(i->down_cause), detail, twice);
+	return exchange_fail(g, c, EDGE_INSTANCE_CRASHED, 0,
+			     "The instance %s %s%s while it had this request.%s", i->id,
+			     cause_text(i->down_cause), detail, twice);
 }

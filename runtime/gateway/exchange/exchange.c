@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/exchange/exchange.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "runtime/base/mem.h"
-#include "runtime/gateway/exchange/dispatch.h"
 #include "runtime/gateway/exchange/gateway.h"
-#include "runtime/gateway/exchange/held.h"
 
 static const struct {
 	const char *name;
@@ -20,6 +21,32 @@ const char *client_state_name(enum client_state state)
 {
 	must(state < CLIENT_STATE_COUNT);
 	return states[state].name;
+}
+
+bool client_state_has_ticket(enum client_state state)
+{
+	return states[state].ticket;
+}
+
+bool client_state_has_upstream(enum client_state state)
+{
+	return states[state].upstream;
+}
+
+enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_error e,
+			   uint32_t retry_after_s, const char *fmt, ...)
+{
+	struct failure *f = &g->failure;
+	va_list ap;
+
+	must(!f->client); /* the last one was answered */
+	f->client = c;
+	f->error = e;
+	f->retry_after_s = retry_after_s;
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	va_end(ap);
+	return VERDICT_FAILED;
 }
 
 void exchange_check(const struct gateway *g, const struct client *c)
@@ -39,26 +66,6 @@ void exchange_set_deadline(struct gateway *g, struct client *c, uint64_t when_ns
 	timers_set(&g->timers, c->s.index, when_ns);
 }
 
-void exchange_next(struct gateway *g, struct client *c)
-{
-	account_end(g, c);
-	held_drop(g, c);
-	g->user->next(g, c);
-}
-
-void exchange_close(struct gateway *g, struct client *c)
-{
-	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
-		return;
-	c->x.aborted = !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending);
-	account_end(g, c);
-	dispatch_abandon(g, c);
-	flow_fini(&g->io, &c->x.down);
-	c->state = CLIENT_CLOSING;
-	stream_close(&g->io, &c->s);
-	g->user->closed(g, c);
-}
-
 void exchange_part(struct gateway *g, struct client *c, bool reusable)
 {
 	struct upstream *u = client_upstream(g, c);
@@ -67,18 +74,4 @@ void exchange_part(struct gateway *g, struct client *c, bool reusable)
 		return;
 	c->x.upstream = 0;
 	upstream_detach(&g->up, u, reusable);
-}
-
-void exchange_leave(struct gateway *g, struct client *c)
-{
-	struct upstream *u = client_upstream(g, c);
-	struct exchange *x = &c->x;
-
-	if (!u || !x->has_ticket || client_is_tunnel(c) || !upstream_leave(&g->up, u, x->service))
-		return; /* it is closed with the exchange */
-	splice_end(&g->pipes, &x->up);
-	splice_end(&g->pipes, &x->down);
-	held_drop(g, c);
-	x->upstream = 0;
-	x->has_ticket = false;
 }

@@ -3,13 +3,14 @@
  * One request and its answer. An exchange lives in its client, which serves one at a time; a client
  * is a connection, or a stream of one that speaks HTTP/2.
  *
- * Functions that end a client (exchange_close and its callers) leave the slot unusable for the
- * caller: return at once.
+ * What happens to an exchange is an event. Its handler (run.c has the table) changes what it must
+ * and returns a verdict; exchange_run alone answers, gives tickets back, and ends connections.
  */
 #ifndef EBB_GATEWAY_EXCHANGE_H
 #define EBB_GATEWAY_EXCHANGE_H
 
 #include "runtime/gateway/body/flow.h"
+#include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/message/address.h"
 #include "runtime/wire/records.h"
 
@@ -142,18 +143,37 @@ static inline bool client_is_tunnel(const struct client *c)
 	return c->state >= CLIENT_TUNNEL && c->state <= CLIENT_WAKING;
 }
 
+/* What an event comes to. A handler changes the exchange and says so; it never ends it. */
+enum verdict {
+	VERDICT_STAY,     /* it waits for the next event, in the state it is in now */
+	VERDICT_AGAIN,    /* READY: whoever is best now is to have it */
+	VERDICT_RECEIVED, /* its whole answer is here: upstream and ticket are free */
+	VERDICT_FAREWELL, /* a tunnel is over: see tunnel_over */
+	VERDICT_FAILED,   /* it gets an error of ours: see exchange_fail */
+	VERDICT_CUT,      /* its connection ends */
+};
+
+/* The error that a client is about to get. */
+struct failure {
+	const struct client *client;
+	enum edge_error error;
+	uint32_t retry_after_s; /* 0: as the error's row says */
+	char text[600];         /* longer ones are cut */
+};
+
 /* exchange.c */
+/* Says what error c gets. Always VERDICT_FAILED. */
+enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_error e,
+			   uint32_t retry_after_s, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* What a state holds. */
+bool client_state_has_ticket(enum client_state state);
+bool client_state_has_upstream(enum client_state state);
 const char *client_state_name(enum client_state state);
 /* Claims that c has what its state says, and nothing else. */
 void exchange_check(const struct gateway *g, const struct client *c);
 void exchange_set_deadline(struct gateway *g, struct client *c, uint64_t when_ns);
-/* The exchange is over and everything sent: next request, or the end of the connection. */
-void exchange_next(struct gateway *g, struct client *c);
-/* Ends the connection and whatever was under way for it. */
-void exchange_close(struct gateway *g, struct client *c);
 /* Parts it from its upstream, which may serve another request if it is reusable. */
 void exchange_part(struct gateway *g, struct client *c, bool reusable);
-/* Leaves the upstream, with the ticket, to be ended by its instance; the caller answers c. */
-void exchange_leave(struct gateway *g, struct client *c);
 
 #endif

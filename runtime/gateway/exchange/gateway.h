@@ -75,6 +75,7 @@ struct gateway {
 	uint32_t wakers;             /* WebSockets in line for a ticket, of all instances */
 	bool serving_wakers;
 
+	struct failure failure; /* between a verdict and the answer */
 	struct ban bans[BANS_MAX];
 	uint32_t ban_count, next_ban;
 	uint64_t id_seed, id_next;
@@ -92,6 +93,11 @@ static inline uint32_t gateway_coarse_timer(const struct gateway *g)
 static inline struct upstream *client_upstream(struct gateway *g, const struct client *c)
 {
 	return c->x.upstream ? &g->up.slots[c->x.upstream - 1] : NULL;
+}
+/* The instance that has or had its ticket; NULL: it has ended. */
+static inline struct instance *client_instance(struct gateway *g, const struct client *c)
+{
+	return instances_get(&g->instances, c->x.slot, c->x.generation);
 }
 static inline struct client *upstream_client(struct gateway *g, const struct upstream *u)
 {

@@ -14,18 +14,13 @@
  * time (board_keep_awake).
  */
 #include "runtime/base/clock.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/queue.h"
+#include "runtime/gateway/exchange/ticket.h"
 #include "runtime/gateway/exchange/tunnel.h"
 
-#define CHECK_NS     BOARD_WANT_NS     /* other gateways give tickets back without telling us */
 #define YIELD_NS     HIBERNATE_LOOK_NS /* the answer to a message is mostly out by then */
 #define LOOK_MOST_NS NS_PER_SEC        /* nobody tells us either that others wait */
-
-static struct instance *instance_of(struct gateway *g, const struct client *c)
-{
-	return instances_get(&g->instances, c->x.slot, c->x.generation);
-}
 
 /* ---- to sleep ---- */
 
@@ -91,8 +86,7 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 	t->client_pinged = false;
 	g->count.hibernations++;
 	board_sleep(g->board, g->config.index, c->x.slot, 1);
-	dispatch_release(g, c);
-	i = instance_of(g, c);
+	i = client_instance(g, c);
 	if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
 		tunnel_leave(g, c); /* it was spared until now because somebody spoke */
 	return 0;
@@ -143,7 +137,7 @@ static void wait_for_rest(struct gateway *g, struct client *c)
 	stream_recv(&g->io, &c->s);
 }
 
-void hibernate_read(struct gateway *g, struct client *c)
+enum verdict hibernate_read(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct ws_frame frame;
@@ -153,18 +147,19 @@ void hibernate_read(struct gateway *g, struct client *c)
 
 		if (r == 0) {
 			wait_for_rest(g, c);
-			return;
+			return VERDICT_STAY;
 		}
 		if (r > 0 && c->s.sending && c->s.next.size)
-			return; /* a client that reads no pongs gets no more; tunnel_pump comes back
-				 */
+			return VERDICT_STAY; /* a client that reads no pongs gets no more;
+					      * tunnel_pump comes back */
 		if (r < 0 || !deal_with(g, c, &frame))
-			hibernate_wake(g, c);
-		else if (!t->leaving)
+			return hibernate_wake(g, c);
+		if (!t->leaving)
 			t->until_ns = 0;
 	}
 	if (c->state == CLIENT_ASLEEP)
 		stream_recv(&g->io, &c->s);
+	return VERDICT_STAY;
 }
 
 /* ---- awake again ---- */
@@ -177,7 +172,7 @@ static void leave_line(struct gateway *g, struct client *c)
 	g->wakers--;
 }
 
-static void awake(struct gateway *g, struct client *c)
+static enum verdict awake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
@@ -187,44 +182,37 @@ static void awake(struct gateway *g, struct client *c)
 	t->data_ns = gateway_now(g);
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
 	tunnel_look_at(g, c, gateway_now(g) + HIBERNATE_LOOK_NS);
-	tunnel_pump(g, c, RELAY_UP);
+	return tunnel_pump(g, c, RELAY_UP);
 }
 
-/* True if that is the end of waiting. */
-static bool wake_now(struct gateway *g, struct client *c, struct instance *i)
+bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i, enum verdict *v)
 {
-	switch (dispatch_again(g, c)) {
-	case BOARD_TAKEN:
-	case BOARD_TAKEN_THAW:
-		g->count.wakes++;
-		break;
-	case BOARD_FULL:
+	enum board_take taken = ticket_again(g, c);
+	/* It drains: it runs until it ends, and takes what comes on open connections. */
+	bool spared = taken == BOARD_GONE && i &&
+		      board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING;
+
+	if (taken == BOARD_FULL)
 		return false;
-	case BOARD_GONE:
-		/* It drains: it runs until it ends, and takes what comes on open connections. */
-		if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
-			break;
-		if (c->state == CLIENT_WAKING)
-			leave_line(g, c);
-		c->state = CLIENT_ASLEEP;
-		tunnel_finish(g, c, WS_INTERNAL_ERROR);
-		return true;
-	}
 	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
-	awake(g, c);
+	c->state = CLIENT_ASLEEP;
+	g->count.wakes += taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW;
+	*v = taken == BOARD_GONE && !spared ? tunnel_over(g, c, WS_INTERNAL_ERROR) : awake(g, c);
 	return true;
 }
 
-void hibernate_wake(struct gateway *g, struct client *c)
+enum verdict hibernate_wake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
-	struct instance *i = instance_of(g, c);
+	struct instance *i = client_instance(g, c);
+	enum verdict v;
 
 	if (c->state != CLIENT_ASLEEP)
-		return;
-	if ((!i || !i->wake_head) && wake_now(g, c, i))
-		return;
+		return VERDICT_STAY;
+	if ((!i || !i->wake_head) && hibernate_wake_now(g, c, i, &v))
+		return v;
+	must(i);
 	c->state = CLIENT_WAKING;
 	board_want(g->board, c->x.slot, gateway_now(g));
 	queue_push(g, &i->wake_head, &i->wake_tail, c);
@@ -233,32 +221,8 @@ void hibernate_wake(struct gateway *g, struct client *c)
 		t->until_ns = gateway_now(g) + g->config.queue_age_ms_max * NS_PER_MS;
 		tunnel_look_at(g, c, t->until_ns);
 	}
-	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + CHECK_NS);
-}
-
-/* Not from inside itself: a WebSocket that wakes may end at once and give its ticket back. */
-void hibernate_serve(struct gateway *g, struct instance *i)
-{
-	if (g->serving_wakers)
-		return;
-	g->serving_wakers = true;
-	while (i->wake_head && wake_now(g, &g->clients[i->wake_head - 1], i))
-		;
-	g->serving_wakers = false;
-}
-
-void hibernate_serve_all(struct gateway *g)
-{
-	for (uint32_t slot = 0; slot < INSTANCES_MAX && g->wakers > 0; slot++) {
-		struct instance *i = &g->instances.slots[slot];
-
-		if (i->wake_head)
-			hibernate_serve(g, i);
-		if (i->wake_head)
-			board_want(g->board, slot, gateway_now(g));
-	}
-	if (g->wakers > 0)
-		timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + CHECK_NS);
+	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + WAKER_CHECK_NS);
+	return VERDICT_STAY;
 }
 
 /* ---- ends ---- */
@@ -271,11 +235,5 @@ void hibernate_ended(struct gateway *g, struct client *c)
 		leave_line(g, c);
 	c->state = CLIENT_TUNNEL;
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
-	(void)dispatch_again(g, c); /* given back by the end of the exchange */
-}
-
-void hibernate_instance_down(struct gateway *g, struct instance *i)
-{
-	while (i->wake_head)
-		tunnel_finish(g, &g->clients[i->wake_head - 1], WS_INTERNAL_ERROR);
+	(void)ticket_again(g, c); /* given back by the end of the exchange */
 }

@@ -6,7 +6,6 @@
 #include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/load.h"
 #include "runtime/gateway/exchange/queue.h"
-#include "runtime/gateway/exchange/reply.h"
 
 #define NACKS_MAX    20
 #define NACK_MOST_NS (1 * NS_PER_SEC) /* left alone so long, or until it answers something */
@@ -34,7 +33,7 @@ void load_answered(struct gateway *g, const struct client *c)
 	}
 }
 
-static bool says_nack(const struct http_head *head)
+bool load_is_nack(const struct http_head *head)
 {
 	for (size_t i = 0; i < head->header_count; i++)
 		if (head->headers[i].field == HTTP_FIELD_EBB &&
@@ -43,15 +42,7 @@ static bool says_nack(const struct http_head *head)
 	return false;
 }
 
-bool load_nacked(struct gateway *g, struct client *c, const struct http_head *head)
-{
-	if (!says_nack(head))
-		return false;
-	load_gave_back(g, c);
-	return true;
-}
-
-void load_gave_back(struct gateway *g, struct client *c)
+enum verdict load_gave_back(struct gateway *g, struct client *c)
 {
 	struct exchange *x = &c->x;
 	struct instance *i = instances_get(&g->instances, x->slot, x->generation);
@@ -68,10 +59,9 @@ void load_gave_back(struct gateway *g, struct client *c)
 		/* It did not begin, so any method may run elsewhere. */
 		held_unshare(g, c);
 		splice_end(&g->pipes, &x->up);
-		dispatch_elsewhere(g, c);
-		return;
+		return dispatch_elsewhere(g, c);
 	}
 	s->refused_nacked++;
 	queue_tell(g, x->service);
-	reply_error(g, c, EDGE_OVERLOADED, 1, "Every instance gave this request back.");
+	return exchange_fail(g, c, EDGE_OVERLOADED, 1, "Every instance gave this request back.");
 }

@@ -8,9 +8,9 @@
 void load_first_byte(struct gateway *g, const struct client *c);
 /* It has answered: after nacks that may mean room. */
 void load_answered(struct gateway *g, const struct client *c);
-/* It did not begin with it, and says so: the exchange goes on elsewhere or is answered. */
-void load_gave_back(struct gateway *g, struct client *c);
-/* True: the answer was a nack, and the exchange goes on elsewhere or is answered. */
-bool load_nacked(struct gateway *g, struct client *c, const struct http_head *head);
+/* The instance says that it did not begin with the request (x-ebb-nack: 1). */
+bool load_is_nack(const struct http_head *head);
+/* It gave the request back: somebody else is to have it, or c has failed. */
+enum verdict load_gave_back(struct gateway *g, struct client *c);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/gateway/exchange/pace.h"
-#include "runtime/gateway/exchange/reply.h"
 
 static uint64_t window_ns(const struct gateway *g)
 {
@@ -32,7 +31,7 @@ static bool waits_for_body(struct gateway *g, struct client *c)
 static bool waits_for_reader(const struct client *c)
 {
 	if (c->state != CLIENT_ANSWERING)
-		return false;
+		return VERDICT_STAY;
 	return c->s.sending || (c->x.down.pipe && c->s.polling);
 }
 
@@ -61,35 +60,33 @@ void pace_begin(struct gateway *g, struct client *c)
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);
 }
 
-/* The kernel need not keep bytes that the client does not read. */
-static void cut(struct gateway *g, struct client *c)
+/* What it does not read the kernel need not keep for it either. */
+static enum verdict cut(const struct client *c)
 {
 	const int ms = 1;
 
 	if (!c->s.carried)
 		(void)setsockopt(c->s.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-	exchange_close(g, c);
+	return VERDICT_CUT;
 }
 
-bool pace_check(struct gateway *g, struct client *c)
+enum verdict pace_check(struct gateway *g, struct client *c)
 {
 	uint64_t least = (uint64_t)g->config.body_rate_min * g->config.body_window_ms / 1000;
 	struct pace before = c->pace;
 
 	if (before.next_ns == 0 || before.next_ns > gateway_now(g))
-		return false;
+		return VERDICT_STAY;
 	look(g, c, &c->pace);
 	if (before.for_reader && c->pace.for_reader && c->pace.acked - before.acked < least) {
 		g->count.slow_readers++;
-		cut(g, c);
-		return true;
+		return cut(c);
 	}
 	if (before.for_body && c->pace.for_body && c->pace.received - before.received < least) {
 		g->count.slow_senders++;
-		reply_error(g, c, EDGE_BODY_TOO_SLOW, 0,
-			    "The body did not arrive at the least rate.");
-		return true;
+		return exchange_fail(g, c, EDGE_BODY_TOO_SLOW, 0,
+				     "The body did not arrive at the least rate.");
 	}
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);
-	return false;
+	return VERDICT_STAY;
 }

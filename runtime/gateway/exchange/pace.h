@@ -6,7 +6,7 @@
 #include "runtime/gateway/exchange/gateway.h"
 
 void pace_begin(struct gateway *g, struct client *c);
-/* True if the client was too slow, and is gone or answered. */
-bool pace_check(struct gateway *g, struct client *c);
+/* Looks at it once per window; not VERDICT_STAY if it is too slow. */
+enum verdict pace_check(struct gateway *g, struct client *c);
 
 #endif

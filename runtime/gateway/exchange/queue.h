@@ -5,6 +5,8 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
+#define QUEUE_CHECK_NS BOARD_WANT_NS /* other gateways give tickets back without telling us */
+
 /* Whether one more of this service may wait, so that no service takes all places. */
 bool queue_has_room(const struct gateway *g, const struct service *s);
 /* When to come back, by how long the first in the queue has waited. */

@@ -2,33 +2,36 @@
 #include "runtime/gateway/exchange/relay.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/blame.h"
 #include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/pace.h"
-#include "runtime/gateway/exchange/reply.h"
-#include "runtime/gateway/exchange/response.h"
-#include "runtime/gateway/exchange/tunnel.h"
 
-static void broken(struct gateway *g, struct client *c, enum relay_way way, int err)
+static enum verdict broken(struct gateway *g, struct client *c, enum relay_way way, int err)
 {
 	if (err == -ENOBUFS)
 		g->count.no_buffer++;
-	if (way == RELAY_UP && err == -EBADMSG) {
-		reply_error(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
-		return;
-	}
-	if (way == RELAY_UP && err == -EFBIG) {
-		reply_body_too_large(g, c);
-		return;
-	}
+	if (way == RELAY_UP && err == -EBADMSG)
+		return exchange_fail(g, c, EDGE_BAD_CHUNKS, 0, "The chunked body is malformed.");
+	if (way == RELAY_UP && err == -EFBIG)
+		return relay_too_large(g, c);
 	if (way == RELAY_DOWN)
 		g->count.aborted_by_instance++;
-	exchange_close(g, c);
+	return VERDICT_CUT;
+}
+
+enum verdict relay_too_large(struct gateway *g, struct client *c)
+{
+	g->count.bodies_too_large++;
+	return exchange_fail(g, c, EDGE_BODY_TOO_LARGE, 0,
+			     "The body has more than %" PRIu64 " bytes.", g->config.body_bytes_max);
 }
 
 /* Everything of this way was received and what was received is sent. */
-static void finished(struct gateway *g, struct client *c, struct flow *f, enum relay_way way)
+static enum verdict finished(struct gateway *g, struct client *c, struct flow *f,
+			     enum relay_way way)
 {
 	f->done = true;
 	/* Only the end of the source told us that this was all, or trailers follow. */
@@ -39,17 +42,15 @@ static void finished(struct gateway *g, struct client *c, struct flow *f, enum r
 			    flow_last_piece(&g->io, f));
 		flow_fini(&g->io, f);
 	}
-	if (way == RELAY_UP) {
-		if (c->s.in.size == 0 && !buffers_low(g->io.buffers))
-			stream_recv(&g->io, &c->s); /* to see the client go away */
-	} else {
-		response_received(g, c);
-		if (!c->s.sending)
-			exchange_next(g, c);
-	}
+	if (way == RELAY_DOWN)
+		return VERDICT_RECEIVED;
+	if (c->s.in.size == 0 && !buffers_low(g->io.buffers))
+		stream_recv(&g->io, &c->s); /* to see the client go away */
+	return VERDICT_STAY;
 }
 
-static void send_piece(struct gateway *g, struct client *c, struct upstream *u, enum relay_way way)
+static enum verdict send_piece(struct gateway *g, struct client *c, struct upstream *u,
+			       enum relay_way way)
 {
 	bool up = way == RELAY_UP;
 	struct flow *f = up ? &c->x.up : &c->x.down;
@@ -57,10 +58,8 @@ static void send_piece(struct gateway *g, struct client *c, struct upstream *u, 
 	struct chunk piece;
 	int r = flow_take(&g->io, f, src, &piece);
 
-	if (r < 0) {
-		broken(g, c, way, r);
-		return;
-	}
+	if (r < 0)
+		return broken(g, c, way, r);
 	if (up && piece.size) {
 		if (c->x.request.size > 0)
 			blame_label(c);
@@ -71,31 +70,26 @@ static void send_piece(struct gateway *g, struct client *c, struct upstream *u, 
 		stream_send(&g->io, dst, piece);
 	else
 		buffers_put(g->io.buffers, piece.buffer);
-	if (f->end_framed && !up) {
-		response_received(g, c);
-		if (!c->s.sending)
-			exchange_next(g, c);
-	} else if (!f->in_done || !f->end_framed) {
-		relay_pump(g, c, way);
-	} else if (!piece.size) {
-		finished(g, c, f, way);
-	}
+	if (f->end_framed && !up)
+		return VERDICT_RECEIVED;
+	if (!f->in_done || !f->end_framed)
+		return relay_pump(g, c, way);
+	return piece.size ? VERDICT_STAY : finished(g, c, f, way);
 }
 
 /* ---- in the kernel ---- */
 
 /* All of it went through: back to the ring. */
-static void spliced(struct gateway *g, struct client *c, enum relay_way way)
+static enum verdict spliced(struct gateway *g, struct client *c, enum relay_way way)
 {
-	if (way == RELAY_DOWN) {
-		response_received(g, c);
-		exchange_next(g, c);
-	} else if (c->s.in.size == 0) {
+	if (way == RELAY_DOWN)
+		return VERDICT_RECEIVED;
+	if (c->s.in.size == 0)
 		stream_recv(&g->io, &c->s);
-	}
+	return VERDICT_STAY;
 }
 
-static void splice_broke(struct gateway *g, struct client *c, enum relay_way way, bool sink)
+static enum verdict splice_broke(struct gateway *g, struct client *c, enum relay_way way, bool sink)
 {
 	bool by_client = (way == RELAY_UP) != sink;
 
@@ -103,14 +97,13 @@ static void splice_broke(struct gateway *g, struct client *c, enum relay_way way
 		c->x.sent.broken = true;
 		c->x.sent.reusable = false;
 		splice_end(&g->pipes, &c->x.up);
-		upstream_no_more(client_upstream(g, c));
-		return;
+		return VERDICT_STAY;
 	}
 	by_client ? g->count.aborted_by_client++ : g->count.aborted_by_instance++;
-	exchange_close(g, c);
+	return VERDICT_CUT;
 }
 
-void relay_ready(struct gateway *g, struct client *c)
+enum verdict relay_ready(struct gateway *g, struct client *c)
 {
 	enum relay_way way = c->x.down.pipe ? RELAY_DOWN : RELAY_UP;
 	struct upstream *u = client_upstream(g, c);
@@ -119,16 +112,17 @@ void relay_ready(struct gateway *g, struct client *c)
 	enum splice_result r;
 	uint64_t moved;
 
-	if (!u || !f->pipe)
-		return;
+	if (!f->pipe)
+		return VERDICT_STAY;
 	r = splice_pump(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s, &moved);
 	g->count.spliced_bytes += moved;
 	if (r == SPLICE_DONE)
-		spliced(g, c, way);
-	else if (r >= SPLICE_ENDED)
-		splice_broke(g, c, way, r == SPLICE_SINK_FAILED);
-	else if (r == SPLICE_SINK_FULL && up && f->left > 0)
+		return spliced(g, c, way);
+	if (r >= SPLICE_ENDED)
+		return splice_broke(g, c, way, r == SPLICE_SINK_FAILED);
+	if (r == SPLICE_SINK_FULL && up && f->left > 0)
 		stream_watch(&g->io, &c->s);
+	return VERDICT_STAY;
 }
 
 static bool splice_this(struct gateway *g, struct client *c, struct upstream *u, enum relay_way way)
@@ -150,19 +144,16 @@ static bool is_long(const struct client *c, const struct upstream *u, const stru
 	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried && !u->s.carried;
 }
 
-void relay_pump(struct gateway *g, struct client *c, enum relay_way way)
+enum verdict relay_pump(struct gateway *g, struct client *c, enum relay_way way)
 {
 	bool up = way == RELAY_UP;
 	struct upstream *u = client_upstream(g, c);
 	struct flow *f = up ? &c->x.up : &c->x.down;
 	struct stream *src, *dst;
 
-	if (client_is_tunnel(c)) {
-		tunnel_pump(g, c, way);
-		return;
-	}
-	if (!u || f->done || f->pipe || (up && c->x.sent.broken))
-		return;
+	must(u && !client_is_tunnel(c));
+	if (f->done || f->pipe || (up && c->x.sent.broken))
+		return VERDICT_STAY;
 	src = up ? &c->s : &u->s;
 	dst = up ? &u->s : &c->s;
 	if (c->pace.next_ns == 0 && !f->in_done)
@@ -173,24 +164,25 @@ void relay_pump(struct gateway *g, struct client *c, enum relay_way way)
 			stream_recv(&g->io, src);
 		else if (up && !f->in_done)
 			stream_watch(&g->io, src);
-	} else if (f->in_done) {
-		finished(g, c, f, way);
-	} else if (src->in.size > 0) {
-		send_piece(g, c, u, way);
-	} else if (!is_long(c, u, f) || !splice_this(g, c, u, way)) {
-		stream_recv(&g->io, src);
+		return VERDICT_STAY;
 	}
+	if (f->in_done)
+		return finished(g, c, f, way);
+	if (src->in.size > 0)
+		return send_piece(g, c, u, way);
+	if (!is_long(c, u, f) || !splice_this(g, c, u, way))
+		stream_recv(&g->io, src);
+	return VERDICT_STAY;
 }
 
-void relay_on_end(struct gateway *g, struct client *c, enum relay_way way)
+enum verdict relay_on_end(struct gateway *g, struct client *c, enum relay_way way)
 {
 	struct flow *f = way == RELAY_UP ? &c->x.up : &c->x.down;
 
 	if (f->in != HTTP_UNTIL_CLOSE) {
 		g->count.aborted_by_instance++;
-		exchange_close(g, c);
-		return;
+		return VERDICT_CUT;
 	}
 	flow_take_end(f, way == RELAY_UP ? &c->s : &client_upstream(g, c)->s);
-	relay_pump(g, c, way);
+	return relay_pump(g, c, way);
 }

@@ -8,10 +8,12 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-void relay_pump(struct gateway *g, struct client *c, enum relay_way way);
+enum verdict relay_pump(struct gateway *g, struct client *c, enum relay_way way);
 /* The source of this way ended. */
-void relay_on_end(struct gateway *g, struct client *c, enum relay_way way);
+enum verdict relay_on_end(struct gateway *g, struct client *c, enum relay_way way);
 /* A stream of a spliced body is ready for more. */
-void relay_ready(struct gateway *g, struct client *c);
+enum verdict relay_ready(struct gateway *g, struct client *c);
+/* The body has more bytes than it may have. */
+enum verdict relay_too_large(struct gateway *g, struct client *c);
 
 #endif

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Answers that ebb makes itself; interface.md section 6. */
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/reply.h"
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/status.h"
@@ -78,50 +76,29 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 		writer_text(w, body_text, (size_t)(body.at - body_text));
 }
 
-void reply_error(struct gateway *g, struct client *c, enum edge_error e, uint32_t retry_after_s,
-		 const char *fmt, ...)
+bool reply_failure(struct gateway *g, struct client *c, const struct failure *f)
 {
+	const struct edge_row *row = edge_row(f->error);
 	struct chunk out = {.buffer = BUFFER_NONE};
-	bool begun = client_is_joined(c) && c->state != CLIENT_ASKED;
-	char message[600]; /* longer ones are cut */
 	struct writer w;
-	va_list ap;
 
-	edge_count(&g->count, e);
-	if (!begun) {
-		c->x.status = edge_row(e)->status;
-		c->x.error = (uint8_t)e;
-	}
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
-	dispatch_abandon(g, c);
-	flow_fini(&g->io, &c->x.down);
-	if (!begun && !(c->s.sending && c->s.next.size))
+	if (!(c->s.sending && c->s.next.size))
 		out.buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
-	if (out.buffer == BUFFER_NONE) {
-		exchange_close(g, c);
-		return;
-	}
-	if (!c->x.up.in_done || g->draining || edge_row(e)->end == EDGE_CLOSES)
+	if (out.buffer == BUFFER_NONE)
+		return false;
+	if (!c->x.up.in_done || g->draining || row->end == EDGE_CLOSES)
 		c->x.keep_alive = false;
 	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
 	w.end = w.at + BUFFER_UNIT;
 	w.overflow = false;
-	write_reply(&w, &c->x, wall_date(&g->wall, gateway_now(g)), e,
-		    retry_after_s ? retry_after_s : edge_row(e)->retry_after_s, message);
+	write_reply(&w, &c->x, wall_date(&g->wall, gateway_now(g)), f->error,
+		    f->retry_after_s ? f->retry_after_s : row->retry_after_s, f->text);
+	must(!w.overflow);
 	out.size = (uint32_t)(w.at - out.at);
 	c->x.down.in_done = c->x.down.done = true; /* the reply is whole */
-	c->state = CLIENT_FINISHING;
 	exchange_set_deadline(g, c, gateway_now(g) + SEND_REPLY_NS);
 	stream_send(&g->io, &c->s, out);
-}
-
-void reply_body_too_large(struct gateway *g, struct client *c)
-{
-	g->count.bodies_too_large++;
-	reply_error(g, c, EDGE_BODY_TOO_LARGE, 0, "The body has more than %" PRIu64 " bytes.",
-		    g->config.body_bytes_max);
+	return true;
 }
 
 void reply_continue(struct gateway *g, struct client *c)

@@ -4,14 +4,12 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/gateway/exchange/answer.h"
-#include "runtime/gateway/exchange/blame.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/load.h"
 #include "runtime/gateway/exchange/relay.h"
-#include "runtime/gateway/exchange/reply.h"
 #include "runtime/gateway/exchange/response.h"
+#include "runtime/gateway/exchange/speaks.h"
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/handshake.h"
@@ -19,9 +17,10 @@
 /* More 1xx heads than any use has before one answer are a flood. */
 #define INTERIMS_MAX 32
 
-static void bad_response(struct gateway *g, struct client *c, const char *why)
+static enum verdict bad_response(struct gateway *g, struct client *c, const char *why)
 {
-	reply_error(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.", why);
+	return exchange_fail(g, c, EDGE_BAD_RESPONSE, 0, "The function's answer was refused: %s.",
+			     why);
 }
 
 /* The framing of the body for the client: as it came, except that chunks are written anew for
@@ -104,22 +103,6 @@ static struct chunk write_head(struct gateway *g, struct client *c, const struct
 	return out;
 }
 
-void response_received(struct gateway *g, struct client *c)
-{
-	struct exchange *x = &c->x;
-
-	splice_end(&g->pipes, &x->up);
-	held_drop(g, c);
-	g->count.responses++;
-	load_answered(g, c);
-	if (g->ban_count > 0)
-		blame_answered(g, c);
-	c->state = CLIENT_FINISHING;
-	exchange_set_deadline(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
-	exchange_part(g, c, x->sent.reusable && x->up.in_done && !x->sent.broken);
-	dispatch_release(g, c);
-}
-
 /* Puts what came of the body behind the head, if it fits: one send instead of two. */
 static int join_body(struct gateway *g, struct client *c, struct upstream *u, struct chunk *head)
 {
@@ -181,8 +164,8 @@ static void begin_body(struct gateway *g, struct client *c, const struct upstrea
 		x->keep_alive = false;
 }
 
-static void send_head(struct gateway *g, struct client *c, struct upstream *u,
-		      const struct http_head *head, uint32_t head_bytes)
+static enum verdict send_head(struct gateway *g, struct client *c, struct upstream *u,
+			      const struct http_head *head, uint32_t head_bytes)
 {
 	struct exchange *x = &c->x;
 	struct chunk out;
@@ -195,27 +178,23 @@ static void send_head(struct gateway *g, struct client *c, struct upstream *u,
 	stream_consume(&g->io, &u->s, head_bytes);
 	if (out.size == 0) {
 		g->count.no_buffer++;
-		bad_response(g, c, "the gateway has no buffer for its head");
-		return;
+		return bad_response(g, c, "the gateway has no buffer for its head");
 	}
 	/* Behind a 101 are frames, which the tunnel follows. */
 	if (!head->upgrade && join_body(g, c, u, &out) < 0) {
 		buffers_put(g->io.buffers, out.buffer);
-		bad_response(g, c, "its chunked body is malformed");
-		return;
+		return bad_response(g, c, "its chunked body is malformed");
 	}
 	held_drop(g, c);
 	stream_send(&g->io, &c->s, out);
 	if (head->upgrade) {
 		g->count.upgrades++;
-		tunnel_begin(g, c);
-		return;
+		return tunnel_begin(g, c);
 	}
 	c->state = CLIENT_ANSWERING;
 	if (x->down.in_done && (x->down.done || x->down.end_framed))
-		response_received(g, c);
-	else
-		relay_pump(g, c, RELAY_DOWN);
+		return VERDICT_RECEIVED;
+	return relay_pump(g, c, RELAY_DOWN);
 }
 
 /* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
@@ -240,8 +219,29 @@ static bool speaks_http2(const struct chunk *in)
 	       memcmp(in->at + 5, "\0\0\0\0", 4) == 0;
 }
 
-/* One head: 1 if another one may follow in what is there, 0 if not. */
-static int read_one(struct gateway *g, struct client *c, struct upstream *u)
+/* A head that was parsed: true if it was an interim one, and another may follow. */
+static bool take_head(struct gateway *g, struct client *c, struct upstream *u,
+		      const struct http_head *head, uint32_t bytes, enum verdict *v)
+{
+	const char *why;
+
+	if (head->status == 503 && load_is_nack(head)) {
+		*v = load_gave_back(g, c);
+	} else if (head->upgrade && !upgrade_ok(c, head, &why)) {
+		*v = bad_response(g, c, why);
+	} else if (head->status >= 200 || head->upgrade) {
+		*v = send_head(g, c, u, head, bytes);
+	} else if (++c->x.interims > INTERIMS_MAX) {
+		*v = bad_response(g, c, "too many interim answers");
+	} else {
+		pass_interim(g, c, u, head, bytes);
+		return true;
+	}
+	return false;
+}
+
+/* One head: true if another one may follow in what is there. */
+static bool read_one(struct gateway *g, struct client *c, struct upstream *u, enum verdict *v)
 {
 	struct http_head head;
 	const char *why;
@@ -250,49 +250,38 @@ static int read_one(struct gateway *g, struct client *c, struct upstream *u)
 	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
 		g->count.http2_upstreams++;
 		c->x.sent.got_bytes = false; /* they were no answer, nor did it read the request */
-		answer_speaks(g, c, u, true);
-		return 0;
+		*v = speaks_found(g, c, u, true);
+		return false;
 	}
 	if (end == 0) {
 		u->head_seen = u->s.in.size;
 		stream_recv(&g->io, &u->s);
-		return 0;
+		return false;
 	}
 	if (end < 0) {
-		bad_response(g, c, "its head is too large");
-		return 0;
+		*v = bad_response(g, c, "its head is too large");
+		return false;
 	}
 	/* A correct head is tried first: mending costs a second look. */
 	if (http_response_parse(u->s.in.at, (size_t)end, c->x.is.head, &head, &why) &&
 	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.is.head, &head, &why)) {
-		bad_response(g, c, why);
-		return 0;
+		*v = bad_response(g, c, why);
+		return false;
 	}
-	if (head.status == 503 && load_nacked(g, c, &head))
-		return 0;
-	if (head.upgrade && !upgrade_ok(c, &head, &why)) {
-		bad_response(g, c, why);
-		return 0;
-	}
-	if (head.status < 200 && !head.upgrade) {
-		if (++c->x.interims > INTERIMS_MAX) {
-			bad_response(g, c, "too many interim answers");
-			return 0;
-		}
-		pass_interim(g, c, u, &head, (uint32_t)end);
-		return 1;
-	}
-	send_head(g, c, u, &head, (uint32_t)end);
-	return 0;
+	return take_head(g, c, u, &head, (uint32_t)end, v);
 }
 
-void response_read(struct gateway *g, struct client *c, struct upstream *u)
+enum verdict response_read(struct gateway *g, struct client *c, struct upstream *u)
 {
+	enum verdict v = VERDICT_STAY;
+
+	must(c->state == CLIENT_ASKED);
 	if (c->s.sending && c->s.next.size)
-		return; /* client_on_send comes back here */
-	while (read_one(g, c, u))
+		return VERDICT_STAY; /* once that is sent it comes back here */
+	while (read_one(g, c, u, &v))
 		if (u->s.in.size == 0) {
 			stream_recv(&g->io, &u->s);
-			return;
+			break;
 		}
+	return v;
 }

@@ -5,10 +5,7 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* s->in of the upstream holds bytes and the head of the response is not sent yet. */
-void response_read(struct gateway *g, struct client *c, struct upstream *u);
-/* The whole response was received: upstream and ticket are free, the client may still be sent to.
- */
-void response_received(struct gateway *g, struct client *c);
+/* s.in of the upstream holds bytes, and the head of the answer is not sent yet. */
+enum verdict response_read(struct gateway *g, struct client *c, struct upstream *u);
 
 #endif

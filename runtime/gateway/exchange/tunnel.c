@@ -6,12 +6,11 @@
 #include <sys/socket.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/gateway.h"
 
 #define LEAVE_NS  (1 * NS_PER_SEC) /* at a drain: so long for the message that is under way */
 #define ANSWER_NS (2 * NS_PER_SEC) /* and so long for the client's close frame */
-#define SEND_NS   (5 * NS_PER_SEC) /* for the last bytes, as of other answers */
 
 static const struct chunk no_chunk = {.buffer = BUFFER_NONE};
 
@@ -76,23 +75,25 @@ static bool may_tell(const struct client *c, const struct tunnel *t)
 	       !(c->s.sending && c->s.next.size);
 }
 
-void tunnel_finish(struct gateway *g, struct client *c, int code)
+enum verdict tunnel_over(struct gateway *g, struct client *c, int code)
 {
-	bool tell = code && may_tell(c, tunnel_of(g, c));
-
-	dispatch_abandon(g, c);
-	c->x.keep_alive = false;
-	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
-	c->state = CLIENT_FINISHING;
-	exchange_set_deadline(g, c, gateway_now(g) + SEND_NS);
-	if (tell)
-		stream_send(&g->io, &c->s, close_frame(code));
-	if (!c->s.sending)
-		exchange_next(g, c);
+	must(client_is_tunnel(c));
+	tunnel_of(g, c)->goodbye = code;
+	return VERDICT_FAREWELL;
 }
 
-/* A malformed frame, where frames must be understood. Whole frames before it have passed. */
-static void violated(struct gateway *g, struct client *c, bool tell_instance)
+bool tunnel_farewell(struct gateway *g, struct client *c, struct chunk *out)
+{
+	const struct tunnel *t = tunnel_of(g, c);
+
+	if (!t->goodbye || !may_tell(c, t))
+		return false;
+	*out = close_frame(t->goodbye);
+	return true;
+}
+
+/* A frame that is none, where frames must be understood. What was whole before it has passed. */
+static enum verdict violated(struct gateway *g, struct client *c, bool tell_instance)
 {
 	struct upstream *u = client_upstream(g, c);
 	char frame[WS_CLOSE_MASKED_SIZE];
@@ -101,7 +102,7 @@ static void violated(struct gateway *g, struct client *c, bool tell_instance)
 	if (tell_instance && !tunnel_of(g, c)->closing && !u->s.sending)
 		(void)!send(u->s.fd, frame, ws_write_close(frame, WS_PROTOCOL_ERROR, true),
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
-	tunnel_finish(g, c, WS_PROTOCOL_ERROR);
+	return tunnel_over(g, c, WS_PROTOCOL_ERROR);
 }
 
 static bool is_retired(struct gateway *g, const struct client *c)
@@ -113,7 +114,7 @@ static bool is_retired(struct gateway *g, const struct client *c)
 }
 
 /* Passes a FIN on, when all before it has passed. */
-static void shut(struct gateway *g, struct client *c, int way)
+static enum verdict shut(struct gateway *g, struct client *c, int way)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct upstream *u = client_upstream(g, c);
@@ -122,15 +123,13 @@ static void shut(struct gateway *g, struct client *c, int way)
 	flow_of(c, way)->done = true;
 	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(g, c))) {
 		/* Nobody there is left to end it properly. */
-		tunnel_finish(g, c, c->x.sent.broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
-		return;
+		return tunnel_over(g, c, c->x.sent.broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
 	}
-	if ((c->x.up.done || c->x.sent.broken) && c->x.down.done) {
-		exchange_close(g, c);
-		return;
-	}
+	if ((c->x.up.done || c->x.sent.broken) && c->x.down.done)
+		return VERDICT_CUT;
 	(void)shutdown(dst->fd, SHUT_WR);
 	tunnel_look_at(g, c, gateway_now(g) + idle_ns(g));
+	return VERDICT_STAY;
 }
 
 /* ---- bytes on their way ---- */
@@ -177,7 +176,8 @@ static bool follow(struct gateway *g, struct tunnel *t, int way, const struct ch
 }
 
 /* Ends it in both directions with 1002, behind what was whole. */
-static void refuse(struct gateway *g, struct client *c, int way, struct chunk piece, uint32_t whole)
+static enum verdict refuse(struct gateway *g, struct client *c, int way, struct chunk piece,
+			   uint32_t whole)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct upstream *u = client_upstream(g, c);
@@ -195,11 +195,11 @@ static void refuse(struct gateway *g, struct client *c, int way, struct chunk pi
 		buffers_put(g->io.buffers, piece.buffer);
 	if (way == RELAY_DOWN && whole != NOT_WHOLE)
 		ws_reader_init(&t->down, false, false); /* the client can be told */
-	violated(g, c, tell);
+	return violated(g, c, tell);
 }
 
-static void pass(struct gateway *g, struct client *c, int way, struct stream *src,
-		 struct stream *dst)
+static enum verdict pass(struct gateway *g, struct client *c, int way, struct stream *src,
+			 struct stream *dst)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct chunk piece = src->in;
@@ -208,8 +208,7 @@ static void pass(struct gateway *g, struct client *c, int way, struct stream *sr
 	src->in = no_chunk;
 	if (t->frames && !follow(g, t, way, &piece, &whole)) {
 		if (t->hibernate_ms) {
-			refuse(g, c, way, piece, whole);
-			return;
+			return refuse(g, c, way, piece, whole);
 		}
 		t->frames = false; /* nothing here depends on it: it is between the two of them */
 	}
@@ -217,6 +216,7 @@ static void pass(struct gateway *g, struct client *c, int way, struct stream *sr
 	tunnel_look_at(g, c, first_look_ns(g, t));
 	if (!flow_of(c, way)->in_done)
 		stream_recv(&g->io, src); /* one piece ahead */
+	return VERDICT_STAY;
 }
 
 /* ---- drain ---- */
@@ -265,14 +265,14 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 	}
 }
 
-/* Bytes of the instance after our close frame are behind the end of the conversation. */
-static void drop(struct gateway *g, struct client *c, struct upstream *u)
+/* What the instance says after our close frame is behind the end of the conversation. */
+static enum verdict drop(struct gateway *g, struct client *c, struct upstream *u)
 {
 	stream_consume(&g->io, &u->s, u->s.in.size);
 	if (c->x.down.in_done)
-		shut(g, c, RELAY_DOWN);
-	else
-		stream_recv(&g->io, &u->s);
+		return shut(g, c, RELAY_DOWN);
+	stream_recv(&g->io, &u->s);
+	return VERDICT_STAY;
 }
 
 /* ---- events ---- */
@@ -291,7 +291,7 @@ void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head 
 	t->hibernate_ms = t->frames ? s->record.hibernate_ms : 0;
 }
 
-static void pump(struct gateway *g, struct client *c, int way)
+static enum verdict pump(struct gateway *g, struct client *c, int way)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct upstream *u = client_upstream(g, c);
@@ -299,61 +299,61 @@ static void pump(struct gateway *g, struct client *c, int way)
 	struct stream *src, *dst;
 
 	if (way == RELAY_UP && c->x.sent.broken && c->x.down.done)
-		exchange_close(g, c);
-	if (!u || f->done || (way == RELAY_UP && c->x.sent.broken))
-		return;
-	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING)) {
-		hibernate_read(g, c);
-		return;
-	}
-	if (way == RELAY_DOWN && (t->told || (t->leaving && say_goodbye(g, c, false)))) {
-		drop(g, c, u);
-		return;
-	}
+		return VERDICT_CUT;
+	if (f->done || (way == RELAY_UP && c->x.sent.broken))
+		return VERDICT_STAY;
+	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
+		return hibernate_read(g, c);
+	if (way == RELAY_DOWN && (t->told || (t->leaving && say_goodbye(g, c, false))))
+		return drop(g, c, u);
 	src = way == RELAY_UP ? &c->s : &u->s;
 	dst = way == RELAY_UP ? &u->s : &c->s;
 	if (!dst->sending)
 		t->moved_ns[way] = gateway_now(g);
 	if (!dst->sending && src->in.size > 0)
-		pass(g, c, way, src, dst);
-	else if (!dst->sending && f->in_done)
-		shut(g, c, way);
-	else if (src->in.size == 0 && !f->in_done)
+		return pass(g, c, way, src, dst);
+	if (!dst->sending && f->in_done)
+		return shut(g, c, way);
+	if (src->in.size == 0 && !f->in_done)
 		stream_recv(&g->io, src);
+	return VERDICT_STAY;
 }
 
-void tunnel_pump(struct gateway *g, struct client *c, int way)
+enum verdict tunnel_pump(struct gateway *g, struct client *c, int way)
 {
-	pump(g, c, way);
-	if (way == RELAY_DOWN && c->state == CLIENT_ASLEEP && c->s.in.size > 0)
-		hibernate_read(g, c); /* it waited until its last pong was out */
+	enum verdict v;
+
+	must(client_is_tunnel(c) && client_upstream(g, c));
+	v = pump(g, c, way);
+	if (v == VERDICT_STAY && way == RELAY_DOWN && c->state == CLIENT_ASLEEP && c->s.in.size > 0)
+		return hibernate_read(g, c); /* it waited until its last pong was out */
+	return v;
 }
 
-void tunnel_begin(struct gateway *g, struct client *c)
+enum verdict tunnel_begin(struct gateway *g, struct client *c)
 {
+	enum verdict v;
+
 	c->state = CLIENT_TUNNEL;
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	tunnel_look_at(g, c, first_look_ns(g, tunnel_of(g, c)));
 	if (g->draining)
 		tunnel_leave(g, c);
-	tunnel_pump(g, c, RELAY_DOWN);
-	if (client_is_tunnel(c))
-		tunnel_pump(g, c, RELAY_UP);
+	v = tunnel_pump(g, c, RELAY_DOWN);
+	return v == VERDICT_STAY ? tunnel_pump(g, c, RELAY_UP) : v;
 }
 
-void tunnel_on_end(struct gateway *g, struct client *c, int way, int err)
+enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err)
 {
 	flow_of(c, way)->in_done = true;
-	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING)) {
-		hibernate_wake(g, c); /* the function is to know */
-		return;
-	}
+	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
+		return hibernate_wake(g, c); /* the function is to know */
 	if (way == RELAY_DOWN && err) {
 		g->count.aborted_by_instance++;
 		c->x.sent.broken = true; /* a reset is the end of both ways */
 	}
-	tunnel_pump(g, c, way);
+	return tunnel_pump(g, c, way);
 }
 
 /* Now if it is overdue, else when; of several the first counts. */
@@ -382,38 +382,34 @@ static bool stalled(struct gateway *g, struct client *c, uint64_t *next_ns)
 		   next_ns);
 }
 
-static void waited(struct gateway *g, struct client *c)
+static enum verdict waited(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
 	t->until_ns = 0;
-	if (t->leaving) {
-		if (t->told || !say_goodbye(g, c, true))
-			exchange_close(g, c);
-	} else if (c->state == CLIENT_WAKING) {
+	if (t->leaving)
+		return t->told || !say_goodbye(g, c, true) ? VERDICT_CUT : VERDICT_STAY;
+	if (c->state == CLIENT_WAKING) {
 		g->count.queue_expired++;
-		tunnel_finish(g, c, WS_TRY_AGAIN_LATER);
-	} else if (c->state == CLIENT_ASLEEP) {
-		hibernate_wake(g, c); /* half a ping: let the function have it */
+		return tunnel_over(g, c, WS_TRY_AGAIN_LATER);
 	}
+	/* Half a ping: let the function have it. */
+	return c->state == CLIENT_ASLEEP ? hibernate_wake(g, c) : VERDICT_STAY;
 }
 
-void tunnel_on_timer(struct gateway *g, struct client *c)
+enum verdict tunnel_on_timer(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	uint64_t next_ns = 0, again_ns;
 
-	if (t->until_ns && due(g, t->until_ns, &next_ns)) {
-		waited(g, c);
-		return;
-	}
-	if (stalled(g, c, &next_ns)) {
-		exchange_close(g, c);
-		return;
-	}
+	if (t->until_ns && due(g, t->until_ns, &next_ns))
+		return waited(g, c);
+	if (stalled(g, c, &next_ns))
+		return VERDICT_CUT;
 	again_ns = hibernate_try(g, c);
 	if (again_ns)
 		(void)due(g, again_ns, &next_ns);
 	if (next_ns)
 		tunnel_look_at(g, c, next_ns);
+	return VERDICT_STAY;
 }

@@ -11,12 +11,8 @@
 #ifndef EBB_GATEWAY_TUNNEL_H
 #define EBB_GATEWAY_TUNNEL_H
 
-#include "runtime/http/head.h"
+#include "runtime/gateway/exchange/gateway.h"
 #include "runtime/http/websocket.h"
-
-struct gateway;
-struct client;
-struct instance;
 
 /* Of a client that is a tunnel (client_is_tunnel); in a table of its own, which costs nothing until
  * it is used.
@@ -25,6 +21,7 @@ struct tunnel {
 	struct ws_reader up, down;
 	uint64_t moved_ns[2]; /* by enum relay_way: when the sink last took everything */
 	uint64_t data_ns;     /* when a byte of a message last passed */
+	int goodbye;          /* code of the close frame, once it is over */
 	uint64_t until_ns;    /* of what the mode or the drain waits for; 0 = nothing */
 	uint32_t hibernate_ms;
 	bool frames;        /* a WebSocket, and up and down know where its frames are */
@@ -40,12 +37,12 @@ struct tunnel *tunnel_of(struct gateway *g, const struct client *c);
 /* The 101 in `response` was accepted and is about to be sent. */
 void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head *response);
 /* It is on its way. */
-void tunnel_begin(struct gateway *g, struct client *c);
+enum verdict tunnel_begin(struct gateway *g, struct client *c);
 /* way: enum relay_way, as below. */
-void tunnel_pump(struct gateway *g, struct client *c, int way);
+enum verdict tunnel_pump(struct gateway *g, struct client *c, int way);
 /* The source of this way ended, err 0 for a FIN. */
-void tunnel_on_end(struct gateway *g, struct client *c, int way, int err);
-void tunnel_on_timer(struct gateway *g, struct client *c);
+enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err);
+enum verdict tunnel_on_timer(struct gateway *g, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct gateway *g);
 void tunnel_leave(struct gateway *g, struct client *c);
@@ -53,24 +50,25 @@ void tunnel_leave(struct gateway *g, struct client *c);
  * when they fall silent. */
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all);
 
-/* Ends the tunnel: the instance's connection at once, the client's behind a close frame with this
- * code if one may be sent now; code 0: without one. */
-void tunnel_finish(struct gateway *g, struct client *c, int code);
+/* It ends: the instance's connection at once, the client's after a close frame with this code if
+ * one may be sent by then; code 0: without. Always VERDICT_FAREWELL. */
+enum verdict tunnel_over(struct gateway *g, struct client *c, int code);
+/* That close frame. False: there is none, or it may not be sent now. */
+bool tunnel_farewell(struct gateway *g, struct client *c, struct chunk *out);
 /* No later than this it is looked at again. */
 void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns);
 
 /* hibernate.c */
 #define HIBERNATE_LOOK_NS (50 * NS_PER_MS) /* after a message, hibernate_try is to be asked */
-/* Gives the ticket back if it may: 0, else when to ask again. */
+#define WAKER_CHECK_NS    BOARD_WANT_NS    /* other gateways give tickets back without telling us */
+/* Lets it sleep if it may: 0, else when to ask again. */
 uint64_t hibernate_try(struct gateway *g, struct client *c);
 /* Bytes of a client whose WebSocket sleeps or wakes. */
-void hibernate_read(struct gateway *g, struct client *c);
-void hibernate_wake(struct gateway *g, struct client *c);
+enum verdict hibernate_read(struct gateway *g, struct client *c);
+enum verdict hibernate_wake(struct gateway *g, struct client *c);
 /* Out of the line and of the books; wakes the instance so that it sees the end. */
 void hibernate_ended(struct gateway *g, struct client *c);
-/* A ticket of this instance may be free. */
-void hibernate_serve(struct gateway *g, struct instance *i);
-void hibernate_serve_all(struct gateway *g);
-void hibernate_instance_down(struct gateway *g, struct instance *i);
+/* One in line, as a ticket of i may be free: true if it waits no more, with what comes of it. */
+bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i, enum verdict *v);
 
 #endif

@@ -2,7 +2,7 @@
 /* Streams as the sockets of clients: their input, their output, their ends. */
 #include <string.h>
 
-#include "runtime/gateway/exchange/relay.h"
+#include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/h2/h2.h"
 
 #define LARGE_SHARE \
@@ -121,8 +121,9 @@ static void on_gone(struct gateway *g, struct client *c)
 {
 	c->eof = true;
 	if (client_is_open(c))
-		g->count.aborted_by_client++;
-	client_close(g, c);
+		exchange_run(g, c, EVENT_LOST, 0);
+	else
+		client_close(g, c);
 }
 
 void h2_streams_end(struct h2_session *s)
@@ -191,7 +192,7 @@ static void go_on(struct gateway *g, struct client *c)
 	} else if (c->s.ended && client_is_joined(c) && up->in == HTTP_UNTIL_CLOSE &&
 		   !up->in_done) {
 		c->s.receiving = false;
-		relay_on_end(g, c, RELAY_UP);
+		exchange_run(g, c, EVENT_BODY_END, 0);
 	}
 }
 

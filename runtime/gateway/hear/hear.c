@@ -13,7 +13,7 @@
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/exchange/blame.h"
 #include "runtime/gateway/exchange/choice_tell.h"
-#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/exchange/queue.h"
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/gateway/hear/hear.h"
@@ -29,7 +29,7 @@ static int on_route_put(void *self, struct wire_message *m)
 		return r;
 	blame_forget(g, record->index);
 	stats_name(&g->account.stats->services[record->index], record->name);
-	dispatch_service_queue(g, record->index);
+	exchange_serve_queue(g, record->index);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static int on_route_del(void *self, struct wire_message *m)
 	/* Open requests on its instances may finish, but the next service with this index gets none
 	 * of them. */
 	s->first_instance = 0;
-	dispatch_service_gone(g, record->index);
+	exchange_service_gone(g, record->index);
 	return 0;
 }
 
@@ -65,14 +65,14 @@ static int on_instance_up(void *self, struct wire_message *m)
 		return r;
 	g->routes.services[up->service].record.ups = up->ups;
 	g->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
-	dispatch_service_queue(g, up->service);
+	exchange_serve_queue(g, up->service);
 	queue_tell(g, up->service);
 	return 0;
 }
 
 static int on_instance_down(void *self, struct wire_message *m)
 {
-	dispatch_instance_down(self, (const void *)m->record);
+	exchange_instance_down(self, (const void *)m->record);
 	return 0;
 }
 
@@ -131,7 +131,7 @@ static int on_sockets(void *self, struct wire_message *m)
 		return 0; /* it went down meanwhile */
 	i->asked_sockets = false;
 	instances_stock(i, m->fds, m->fd_count);
-	dispatch_waiters(g, i);
+	exchange_serve_waiters(g, i);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int on_start_failed(void *self, struct wire_message *m)
 
 	if (record->service >= SERVICES_MAX || !text_terminated(record->text, sizeof(record->text)))
 		return -EINVAL;
-	dispatch_start_failed(g, record);
+	exchange_start_failed(g, record);
 	return 0;
 }
 
@@ -153,6 +153,7 @@ static int on_ban(void *self, struct wire_message *m)
 	if (record->service >= SERVICES_MAX || !text_terminated(record->text, sizeof(record->text)))
 		return -EINVAL;
 	blame_put(self, record);
+	exchange_judged(self, record->service, record->kind);
 	return 0;
 }
 

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/exchange/run.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/gateway/exchange/blame.h"
+#include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/held.h"
+#include "runtime/gateway/exchange/load.h"
+#include "runtime/gateway/exchange/queue.h"
+#include "runtime/gateway/exchange/reply.h"
+#include "runtime/gateway/exchange/ticket.h"
+#include "runtime/gateway/exchange/tunnel.h"
+
+#define FAREWELL_NS (5 * NS_PER_SEC) /* for the last bytes, as of other answers */
+
+static void act(struct gateway *g, struct client *c, enum verdict v);
+
+/* ---- who waits ---- */
+
+void exchange_serve_queue(struct gateway *g, uint32_t service)
+{
+	struct service *s = &g->routes.services[service];
+
+	while (s->queue_head && dispatch_try(g, &g->clients[s->queue_head - 1]))
+		;
+}
+
+/* Not from inside itself: whoever wakes may end at once and give its ticket back. */
+static void serve_wakers(struct gateway *g, struct instance *i)
+{
+	enum verdict v;
+
+	if (g->serving_wakers)
+		return;
+	g->serving_wakers = true;
+	while (i->wake_head) {
+		struct client *c = &g->clients[i->wake_head - 1];
+
+		if (!hibernate_wake_now(g, c, i, &v))
+			break;
+		act(g, c, v);
+	}
+	g->serving_wakers = false;
+}
+
+void exchange_serve_waiters(struct gateway *g, struct instance *i)
+{
+	while (i->wait_head) {
+		struct client *c = &g->clients[i->wait_head - 1];
+
+		dispatch_unqueue(g, c);
+		dispatch_start(g, c, i);
+		if (c->state == CLIENT_WAITS_SOCKET)
+			return;
+	}
+}
+
+/* A silent WebSocket there may give its ticket up for who waits. */
+static void want(struct gateway *g, const struct service *s)
+{
+	for (uint32_t at = s->first_instance; at; at = g->instances.slots[at - 1].next_of_service)
+		board_want(g->board, at - 1, gateway_now(g));
+}
+
+static void serve_queues(struct gateway *g)
+{
+	bool tell = g->need_due;
+
+	g->need_due = false;
+	for (uint32_t i = 0; i < SERVICES_MAX && (g->queued || tell); i++) {
+		if (g->routes.services[i].queue_head)
+			exchange_serve_queue(g, i);
+		if (g->routes.services[i].queue_head)
+			want(g, &g->routes.services[i]);
+		if (tell && g->routes.services[i].used)
+			queue_tell(g, i);
+	}
+	if (g->queued)
+		timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + QUEUE_CHECK_NS);
+}
+
+static void serve_all_wakers(struct gateway *g)
+{
+	for (uint32_t slot = 0; slot < INSTANCES_MAX && g->wakers > 0; slot++) {
+		struct instance *i = &g->instances.slots[slot];
+
+		if (i->wake_head)
+			serve_wakers(g, i);
+		if (i->wake_head)
+			board_want(g->board, slot, gateway_now(g));
+	}
+	if (g->wakers > 0)
+		timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + WAKER_CHECK_NS);
+}
+
+void exchange_serve_all(struct gateway *g)
+{
+	serve_queues(g);
+	serve_all_wakers(g);
+}
+
+/* ---- what a state does not hold any more ---- */
+
+static void give_ticket(struct gateway *g, struct client *c)
+{
+	struct instance *i = client_instance(g, c);
+	uint32_t service = c->x.service;
+
+	ticket_give(g, c);
+	if (i && i->wake_head)
+		serve_wakers(g, i);
+	if (g->routes.services[service].queue_head)
+		exchange_serve_queue(g, service);
+}
+
+static void settle(struct gateway *g, struct client *c)
+{
+	const struct attempt *a = &c->x.sent;
+
+	if (c->x.upstream && !client_state_has_upstream(c->state))
+		exchange_part(g, c, a->reusable && c->x.up.in_done && !a->broken);
+	if (c->x.has_ticket && !client_state_has_ticket(c->state))
+		give_ticket(g, c);
+}
+
+/* Takes c out of queues, upstream and ticket, whatever its state. */
+static void abandon(struct gateway *g, struct client *c)
+{
+	if (!client_is_open(c) && c->state != CLIENT_READY && c->state != CLIENT_FINISHING)
+		return;
+	hibernate_ended(g, c);
+	dispatch_unqueue(g, c);
+	splice_end(&g->pipes, &c->x.up);
+	splice_end(&g->pipes, &c->x.down);
+	held_drop(g, c);
+	c->x.sent.reusable = false;
+	c->state = CLIENT_FINISHING;
+	settle(g, c);
+}
+
+/* ---- verdicts ---- */
+
+void exchange_next(struct gateway *g, struct client *c)
+{
+	must(c->state == CLIENT_FINISHING || c->state == CLIENT_DISCARD);
+	account_end(g, c);
+	held_drop(g, c);
+	g->user->next(g, c);
+}
+
+void exchange_close(struct gateway *g, struct client *c)
+{
+	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
+		return;
+	c->x.aborted = !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending);
+	account_end(g, c);
+	abandon(g, c);
+	flow_fini(&g->io, &c->x.down);
+	c->state = CLIENT_CLOSING;
+	stream_close(&g->io, &c->s);
+	g->user->closed(g, c);
+}
+
+/* The whole answer was received; the client may still be sent to. */
+static void received(struct gateway *g, struct client *c)
+{
+	must(c->state == CLIENT_ANSWERING);
+	splice_end(&g->pipes, &c->x.up);
+	held_drop(g, c);
+	g->count.responses++;
+	load_answered(g, c);
+	if (g->ban_count > 0)
+		blame_answered(g, c);
+	c->state = CLIENT_FINISHING;
+	exchange_set_deadline(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
+	settle(g, c);
+	if (!c->s.sending)
+		exchange_next(g, c);
+}
+
+/* An error of ours, or a cut if an answer has begun. */
+static void failed(struct gateway *g, struct client *c)
+{
+	struct failure f = g->failure; /* ending this one may let another fail */
+	bool begun = client_is_joined(c) && c->state != CLIENT_ASKED;
+
+	must(f.client == c);
+	g->failure.client = NULL;
+	edge_count(&g->count, f.error);
+	if (!begun) {
+		c->x.status = edge_row(f.error)->status;
+		c->x.error = (uint8_t)f.error;
+	}
+	abandon(g, c);
+	flow_fini(&g->io, &c->x.down);
+	if (begun || !reply_failure(g, c, &f))
+		exchange_close(g, c);
+}
+
+static void farewell(struct gateway *g, struct client *c)
+{
+	struct chunk frame;
+	bool tell = tunnel_farewell(g, c, &frame);
+
+	abandon(g, c);
+	c->x.keep_alive = false;
+	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
+	exchange_set_deadline(g, c, gateway_now(g) + FAREWELL_NS);
+	if (tell)
+		stream_send(&g->io, &c->s, frame);
+	if (!c->s.sending)
+		exchange_next(g, c);
+}
+
+static void act(struct gateway *g, struct client *c, enum verdict v)
+{
+	while (v == VERDICT_AGAIN) {
+		settle(g, c);
+		v = dispatch_request(g, c);
+	}
+	if (v == VERDICT_STAY)
+		settle(g, c);
+	else if (v == VERDICT_RECEIVED)
+		received(g, c);
+	else if (v == VERDICT_FAREWELL)
+		farewell(g, c);
+	else if (v == VERDICT_FAILED)
+		failed(g, c);
+	else
+		exchange_close(g, c);
+	exchange_check(g, c);
+}
+
+static void run(struct gateway *g, struct client *c, const struct happening *h)
+{
+	act(g, c, exchange_handle(g, c, h));
+}
+
+void exchange_run(struct gateway *g, struct client *c, enum exchange_event event, int err)
+{
+	run(g, c, &(const struct happening){.event = event, .err = err});
+}
+
+void exchange_begin(struct gateway *g, struct client *c, enum verdict v)
+{
+	must(c->state == CLIENT_READY);
+	act(g, c, v);
+}
+
+/* ---- of many ---- */
+
+void exchange_service_gone(struct gateway *g, uint32_t service)
+{
+	const struct service *s = &g->routes.services[service];
+
+	while (s->queue_head) {
+		struct client *c = &g->clients[s->queue_head - 1];
+
+		dispatch_unqueue(g, c);
+		c->state = CLIENT_READY;
+		act(g, c, VERDICT_AGAIN);
+	}
+}
+
+/* The tickets of the dead are of no use any more, the slot is wanted. */
+void exchange_instance_down(struct gateway *g, const struct wire_instance_down *down)
+{
+	struct instance *i = instances_get(&g->instances, down->slot, down->generation);
+
+	if (!i)
+		return;
+	upstream_empty_pool(&g->up, i);
+	while (i->wake_head) {
+		struct client *c = &g->clients[i->wake_head - 1];
+
+		act(g, c, tunnel_over(g, c, WS_INTERNAL_ERROR));
+	}
+	i->down_cause = down->cause;
+	i->down_detail = down->detail;
+	blame_died(g, down, i->service);
+	upstream_instance_down(&g->up, i);
+	instances_down(&g->instances, &g->routes, i);
+	leave_instance_down(&g->up, down->slot, down->generation);
+	for (uint32_t n = 0; n < g->client_count; n++) {
+		struct client *c = &g->clients[n];
+
+		if (!c->x.has_ticket || c->x.slot != down->slot ||
+		    c->x.generation != down->generation)
+			continue;
+		give_ticket(g, c);
+		exchange_run(g, c, EVENT_DOWN, 0);
+	}
+}
+
+void exchange_start_failed(struct gateway *g, const struct wire_start_failed *failed_)
+{
+	struct service *s = &g->routes.services[failed_->service];
+
+	s->need_told = 0; /* ebbd has forgotten who waits */
+	if (s->first_instance)
+		return; /* not the client's error while another can take it */
+	while (s->queue_head) {
+		struct client *c = &g->clients[s->queue_head - 1];
+
+		if (failed_->retry_after_s)
+			act(g, c,
+			    exchange_fail(g, c, EDGE_OVERLOADED, failed_->retry_after_s, "%s",
+					  failed_->text));
+		else
+			act(g, c,
+			    exchange_fail(g, c, EDGE_INSTANCE_CRASHED, 0,
+					  "No instance could be started: %s", failed_->text));
+	}
+}
+
+void exchange_judged(struct gateway *g, uint32_t service, uint64_t kind)
+{
+	for (uint32_t n = 0; n < g->client_count; n++) {
+		struct client *c = &g->clients[n];
+
+		if (c->state == CLIENT_JUDGED && c->x.deaths > 0 && c->x.kind == kind &&
+		    c->x.service == service)
+			act(g, c, dispatch_doubt_over(g, c));
+	}
+}
+
+/* ---- what upstreams tell ---- */
+
+_Static_assert((int)EVENT_UP_BYTES == (int)UPSTREAM_BYTES &&
+		       (int)EVENT_UP_WAS_OVER == (int)UPSTREAM_WAS_OVER,
+	       "events of upstreams stand in one order");
+
+static void on_event(void *self, struct upstream *u, enum upstream_event event, int err)
+{
+	struct client *c = upstream_client(self, u);
+
+	must(c && c->x.upstream == u->s.index + 1);
+	exchange_run(self, c, (enum exchange_event)event, err);
+}
+
+static void on_over(void *self, struct upstream *u, const struct upstream_end *end)
+{
+	struct client *c = upstream_client(self, u);
+
+	must(c && c->x.upstream == u->s.index + 1);
+	run(self, c, &(const struct happening){.event = EVENT_UP_OVER, .end = end});
+}
+
+static void on_room(void *self, struct instance *i)
+{
+	exchange_serve_waiters(self, i);
+}
+
+static void on_gave(void *self, const struct upstream *u)
+{
+	struct gateway *g = self;
+
+	if (g->routes.services[u->service].queue_head)
+		exchange_serve_queue(g, u->service);
+}
+
+const struct upstream_user exchange_upstream_user = {
+	.event = on_event,
+	.over = on_over,
+	.room = on_room,
+	.gave = on_gave,
+};
