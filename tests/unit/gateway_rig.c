@@ -11,7 +11,7 @@
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/wire/channel.h"
 
-#define UNITS   16u
+#define UNITS   300u /* so many that reading ahead is worth it */
 #define CLIENTS 8u
 
 static struct rig *the_rig; /* exchange_user has no self but the gateway */
@@ -90,7 +90,7 @@ struct rig *rig_new(void)
 	r->loop.now_ns = clock_mono_ns();
 	g->io = (struct stream_io){.loop = &r->loop, .buffers = &r->buffers};
 	g->config = (struct wire_gateway_config){.gateway_count = 1,
-						 .queue_max = 3,
+						 .queue_max = 8,
 						 .queue_age_ms_max = 100,
 						 .head_bytes_max = 4096,
 						 .idle_timeout_ms = 1000};

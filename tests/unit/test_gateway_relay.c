@@ -68,6 +68,7 @@ static void test_a_whole_answer_gives_the_ticket_back_before_it_is_sent(void **s
 	struct upstream *u = rig_join(r, c, rig_instance(r));
 
 	rig_receive(r, &u->s, HEAD "hello");
+	u->s.ended = true;
 	exchange_run(&r->g, c, EVENT_UP_BYTES, 0);
 	assert_int_equal(c->state, CLIENT_FINISHING);
 	assert_int_equal(c->x.upstream, 0);
@@ -88,6 +89,7 @@ static void test_an_answer_that_comes_in_pieces_keeps_the_ticket_until_its_end(v
 	assert_int_equal(c->state, CLIENT_ANSWERING);
 	assert_int_equal(rig_tickets(r), 1);
 	rig_receive(r, &u->s, "llo");
+	u->s.ended = true;
 	c->s.sending = false; /* the head is out */
 	exchange_run(&r->g, c, EVENT_UP_BYTES, 0);
 	assert_int_equal(c->state, CLIENT_FINISHING);
@@ -103,7 +105,7 @@ static void test_an_answer_that_breaks_off_cuts_the_connection(void **state)
 
 	rig_receive(r, &u->s, HEAD "he");
 	exchange_run(&r->g, c, EVENT_UP_BYTES, 0);
-	exchange_run(&r->g, c, EVENT_UP_END, 0);
+	exchange_run(&r->g, c, EVENT_UP_END, -ECONNRESET);
 	assert_int_equal(r->closed, 1);
 	assert_int_equal(rig_tickets(r), 0);
 	rig_free(r);

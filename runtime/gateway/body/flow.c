@@ -131,6 +131,7 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 	uint32_t used = taken.size;
 	int r;
 
+	must(s->in.size > 0 && !f->in_done);
 	if (f->in == HTTP_LENGTH) {
 		used = used < f->left ? used : (uint32_t)f->left;
 		f->left -= used;
@@ -166,6 +167,7 @@ struct chunk flow_last_piece(struct stream_io *io, struct flow *f)
 	struct writer w;
 	const char *why;
 
+	must(f->out == HTTP_CHUNKED && f->in_done);
 	if (f->trailers.size && !http_trailers_parse(f->trailers.at, f->trailers.size, &head, &why))
 		buffer = buffers_get(io->buffers, BUFFER_UNIT);
 	if (buffer == BUFFER_NONE)

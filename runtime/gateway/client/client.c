@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 #include "runtime/gateway/client/peer.h"
 #include "runtime/gateway/client/request.h"
@@ -21,6 +22,7 @@ static void set_idle_deadline(struct gateway *g, struct client *c)
 
 void client_begin(struct gateway *g, struct client *c)
 {
+	must(c->state == CLIENT_PROXY || c->state == CLIENT_HEAD);
 	if (!peer_admit(g, c)) {
 		reply_full(c->s.fd, EDGE_TOO_MANY_CONNECTIONS);
 		client_close(g, c);

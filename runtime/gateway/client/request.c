@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/exchange/blame.h"
@@ -306,6 +307,7 @@ void request_read(struct gateway *g, struct client *c)
 	long end;
 	int status, preface = g->session_user->is_preface(g, c);
 
+	must(c->state == CLIENT_HEAD && c->s.in.size > 0);
 	if (preface == 1) {
 		g->session_user->begin(g, c);
 		return;

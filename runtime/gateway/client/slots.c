@@ -63,6 +63,7 @@ struct client *client_slot(struct gateway *g)
 	}
 	index = g->free_clients[--g->free_client_count];
 	c = &g->clients[index];
+	must(c->state == CLIENT_FREE);
 	stream_open(&c->s, -1, index, LOOP_CLIENT_RECV);
 	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
 	c->state = CLIENT_HEAD;

@@ -58,6 +58,7 @@ static void put_answer(struct writer *w, struct gateway *g, const struct exchang
 	const struct instance *i = &g->instances.slots[x->slot];
 	const char *chosen = wire_choice_name(x->chosen);
 
+	must(x->service < SERVICES_MAX);
 	put_number(w, "status", x->status);
 	if (x->error)
 		put_text(w, "error", edge_row(x->error)->code, strlen(edge_row(x->error)->code));

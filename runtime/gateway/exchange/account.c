@@ -39,6 +39,7 @@ void account_begin(struct gateway *g, struct client *c, const struct http_head *
 	struct access_note *n;
 	const struct http_header *agent;
 
+	must(!c->x.open);
 	c->x.open = true;
 	if (g->account.access_every == 0)
 		return;

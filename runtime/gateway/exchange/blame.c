@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
 #include "runtime/gateway/exchange/blame.h"
@@ -98,6 +99,7 @@ void blame_answered(struct gateway *g, const struct client *c)
 
 	if (!b || c->state != CLIENT_ANSWERING)
 		return;
+	must(g->ban_count > 0);
 	b->used = false;
 	g->ban_count--;
 	tell_cleared(&g->tell, c->x.service, c->x.kind);

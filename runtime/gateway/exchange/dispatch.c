@@ -23,6 +23,7 @@ void dispatch_unqueue(struct gateway *g, struct client *c)
 	struct instance *i;
 
 	if (c->state == CLIENT_QUEUED) {
+		must(s->queued > 0 && g->queued >= s->queued);
 		queue_remove(g, &s->queue_head, &s->queue_tail, c);
 		g->queued--;
 		s->queued--;
@@ -61,6 +62,7 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	struct exchange *x = &c->x;
 	uint64_t end_ns = gateway_now(g) + s->record.max_duration_ms * NS_PER_MS;
 
+	must(x->has_ticket && !x->upstream);
 	if (x->dispatched_ns == 0) {
 		x->dispatched_ns = gateway_now(g);
 		x->cold = x->cold && i->up_ns >= x->arrived_ns;
@@ -109,6 +111,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 	uint64_t age_ms =
 		s->first_instance ? g->config.queue_age_ms_max : s->record.init_timeout_ms;
 
+	must(c->state == CLIENT_READY);
 	if (!queue_has_room(g, s)) {
 		g->count.queue_full++;
 		s->refused_full++;

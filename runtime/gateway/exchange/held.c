@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/base/mem.h"
+
 void held_drop(struct gateway *g, struct client *c)
 {
 	struct chunk *r = &c->x.request;
@@ -24,6 +26,7 @@ void held_ended(struct gateway *g, struct client *c)
 
 	if (r->size == 0 || c->x.body_gone)
 		return;
+	must(r->size <= buffers_size(g->io.buffers, r->buffer));
 	if (buffers_size(g->io.buffers, r->buffer) - r->size < 5)
 		c->x.body_gone = true;
 	else

@@ -168,6 +168,7 @@ static void leave_line(struct gateway *g, struct client *c)
 {
 	struct instance *i = &g->instances.slots[c->x.slot];
 
+	must(c->state == CLIENT_WAKING && g->wakers > 0);
 	queue_remove(g, &i->wake_head, &i->wake_tail, c);
 	g->wakers--;
 }
@@ -192,6 +193,7 @@ bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i,
 	bool spared = taken == BOARD_GONE && i &&
 		      board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING;
 
+	must(c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING);
 	if (taken == BOARD_FULL)
 		return false;
 	if (c->state == CLIENT_WAKING)

@@ -2,6 +2,7 @@
 /* An instance's load as the gateway sees it: the time to its answers, and requests it gives
  * back. */
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/dispatch.h"
 #include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/load.h"
@@ -48,6 +49,7 @@ enum verdict load_gave_back(struct gateway *g, struct client *c)
 	struct instance *i = instances_get(&g->instances, x->slot, x->generation);
 	struct service *s = &g->routes.services[x->service];
 
+	must(c->state == CLIENT_ASKED);
 	g->count.nacks++;
 	if (i) {
 		atomic_fetch_add_explicit(&board_slot(g->board, x->slot)->nacks, 1,

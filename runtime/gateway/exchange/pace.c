@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 #include "runtime/gateway/exchange/pace.h"
 
@@ -75,6 +76,7 @@ enum verdict pace_check(struct gateway *g, struct client *c)
 	uint64_t least = (uint64_t)g->config.body_rate_min * g->config.body_window_ms / 1000;
 	struct pace before = c->pace;
 
+	must(c->state == CLIENT_ASKED || c->state == CLIENT_ANSWERING);
 	if (before.next_ns == 0 || before.next_ns > gateway_now(g))
 		return VERDICT_STAY;
 	look(g, c, &c->pace);

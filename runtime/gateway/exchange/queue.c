@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/exchange/queue.h"
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 
 #define TELL_AGAIN_NS      (5 * NS_PER_MS)
@@ -45,6 +46,7 @@ void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client
 {
 	uint32_t self = c->s.index + 1;
 
+	must(!c->chain_next && !c->chain_prev);
 	c->chain_next = 0;
 	c->chain_prev = *tail;
 	if (*tail)
@@ -56,6 +58,7 @@ void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client
 
 void queue_remove(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c)
 {
+	must(*head && *tail);
 	if (c->chain_prev)
 		g->clients[c->chain_prev - 1].chain_next = c->chain_next;
 	else

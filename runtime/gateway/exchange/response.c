@@ -170,6 +170,7 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 	struct exchange *x = &c->x;
 	struct chunk out;
 
+	must(c->state == CLIENT_ASKED && head_bytes <= u->s.in.size);
 	x->sent.reusable = head->keep_alive && !may_say_more(c, head);
 	x->status = (uint16_t)head->status;
 	x->answered_ns = gateway_now(g);

@@ -203,6 +203,7 @@ static void farewell(struct gateway *g, struct client *c)
 	struct chunk frame;
 	bool tell = tunnel_farewell(g, c, &frame);
 
+	must(client_is_tunnel(c));
 	abandon(g, c);
 	c->x.keep_alive = false;
 	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */

@@ -334,6 +334,7 @@ enum verdict tunnel_begin(struct gateway *g, struct client *c)
 {
 	enum verdict v;
 
+	must(c->state == CLIENT_ASKED);
 	c->state = CLIENT_TUNNEL;
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/frames/h2_credit.h"
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 
 #define CREDIT_MAX        2000
@@ -29,6 +30,7 @@ void h2_credit_init(struct h2_credit *c, uint64_t now_ns)
 
 bool h2_charge(struct h2_credit *c, uint64_t now_ns, int64_t cost)
 {
+	must(cost >= 0 && now_ns >= c->at_ns);
 	int64_t more = (int64_t)((now_ns - c->at_ns) / (NS_PER_SEC / CREDIT_PER_SECOND));
 
 	if (more > 0) {

@@ -61,6 +61,7 @@ void *h2_arena_get(size_t bytes, void *arena)
 		at = a->used;
 		a->used += need;
 	}
+	must(at < a->size);
 	b = (struct block *)(void *)(a->at + at);
 	if (a->free_blocks[class])
 		a->free_blocks[class] = b->next_free;

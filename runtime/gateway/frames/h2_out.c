@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/base/mem.h"
+
 size_t h2_out_share(const struct h2_out *o, size_t size, size_t length)
 {
 	uint32_t room = BUFFER_UNIT - o->chunk.size;
@@ -20,6 +22,7 @@ bool h2_out_body(struct h2_out *o, const uint8_t *head, const void *at, size_t s
 {
 	char *to = o->chunk.at + o->chunk.size;
 
+	must(o->chunk.size <= BUFFER_UNIT);
 	if (BUFFER_UNIT - o->chunk.size < NGHTTP2_FRAME_HEAD + size) {
 		o->full = true;
 		return false;
@@ -36,6 +39,7 @@ static void copy_rest(struct h2_out *o)
 	uint32_t room = BUFFER_UNIT - o->chunk.size;
 	uint32_t size = o->rest_size < room ? o->rest_size : room;
 
+	must(o->rest && o->chunk.size <= BUFFER_UNIT);
 	memcpy(o->chunk.at + o->chunk.size, o->rest, size);
 	o->chunk.size += size;
 	o->rest += size;

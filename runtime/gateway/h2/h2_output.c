@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/gateway/h2/h2.h"
 #include "runtime/gateway/frames/h2_fields.h"
 
@@ -27,6 +28,7 @@ void h2_head_ready(struct h2_session *s, struct h2_stream *t)
 	struct h2_stream *all = s->g->h2->streams;
 	uint32_t self = (uint32_t)(t - all) + 1;
 
+	must(t->session);
 	if (t->head_waits)
 		return;
 	t->head_waits = true;

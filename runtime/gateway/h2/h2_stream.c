@@ -2,6 +2,7 @@
 /* Streams as the sockets of clients: their input, their output, their ends. */
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/h2/h2.h"
 
@@ -50,6 +51,7 @@ void h2_stream_open(struct h2_session *s, struct client *c, int32_t id)
 {
 	struct h2_stream *all = s->g->h2->streams, *t = &all[c->s.index];
 
+	must(t->session == 0 && c->s.carried);
 	*t = (struct h2_stream){.session = (uint32_t)(s - s->g->h2->sessions) + 1, .id = id};
 	t->next = s->streams;
 	if (s->streams)
@@ -68,6 +70,7 @@ static void unlink_stream(struct h2_session *s, struct h2_stream *t)
 {
 	struct h2_stream *all = s->g->h2->streams;
 
+	must(s->stream_count > 0 && !t->in_work);
 	if (t->prev)
 		all[t->prev - 1].next = t->next;
 	else

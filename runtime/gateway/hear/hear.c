@@ -63,6 +63,7 @@ static int on_instance_up(void *self, struct wire_message *m)
 	r = instances_up(&g->instances, &g->routes, up, m->fds, gateway_now(g));
 	if (r < 0)
 		return r;
+	must(up->service < SERVICES_MAX);
 	g->routes.services[up->service].record.ups = up->ups;
 	g->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
 	exchange_serve_queue(g, up->service);

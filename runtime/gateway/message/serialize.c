@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/http/trace.h"
 
 #define DEADLINE_DIGITS 13
 
 void writer_text(struct writer *w, const char *text, size_t size)
 {
+	must(w->at <= w->end);
 	if ((size_t)(w->end - w->at) < size) {
 		w->overflow = true;
 		return;

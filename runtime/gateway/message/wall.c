@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/message/wall.h"
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 
 uint64_t wall_us(struct wall *w, uint64_t now_ns, uint64_t mono_ns)
 {
+	must(now_ns >= w->checked_ns);
 	if (now_ns - w->checked_ns > NS_PER_SEC) {
 		w->offset_ns = clock_real_us() * NS_PER_US - now_ns;
 		w->checked_ns = now_ns;

@@ -22,6 +22,7 @@ static void *map(size_t bytes)
 
 char *buffers_at(const struct buffers *b, uint32_t id)
 {
+	must(id < b->unit_count + b->large_count);
 	return id < b->unit_count ? b->units + (size_t)id * BUFFER_UNIT
 				  : b->large + (size_t)(id - b->unit_count) * b->large_bytes;
 }
@@ -33,6 +34,7 @@ uint32_t buffers_size(const struct buffers *b, uint32_t id)
 
 static void ring_push(struct buffers *b, uint32_t id)
 {
+	must(id < b->unit_count && b->in_ring < b->ring_entries);
 	io_uring_buf_ring_add(b->ring, buffers_at(b, id) + BUFFER_HEADROOM,
 			      BUFFER_UNIT - BUFFER_HEADROOM - BUFFER_SLACK, (unsigned short)id,
 			      io_uring_buf_ring_mask(b->ring_entries), 0);
@@ -87,6 +89,8 @@ void buffers_put(struct buffers *b, uint32_t id)
 {
 	if (id == BUFFER_NONE)
 		return;
+	must(id >= b->unit_count ? b->free_large_count < b->large_count
+				 : b->free_unit_count < b->unit_count);
 	if (id >= b->unit_count)
 		b->free_large[b->free_large_count++] = id;
 	else if (b->in_ring < b->ring_target &&
@@ -98,6 +102,7 @@ void buffers_put(struct buffers *b, uint32_t id)
 
 void buffers_taken(struct buffers *b)
 {
+	must(b->in_ring > 0);
 	b->in_ring--;
 	while (b->in_ring < b->ring_target / 2 && b->free_unit_count > FREE_LOW)
 		ring_push(b, b->free_units[--b->free_unit_count]);

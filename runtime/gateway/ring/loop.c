@@ -11,6 +11,7 @@
 
 uint64_t loop_user_data(enum loop_op op, uint32_t index, uint32_t life)
 {
+	must(op < LOOP_OP_COUNT && index < 1u << 24);
 	return (uint64_t)op << 56 | (uint64_t)(index & 0xffffff) << 32 | life;
 }
 
@@ -79,6 +80,7 @@ static void dispatch(struct loop *l, const struct io_uring_cqe *cqe)
 
 int loop_run(struct loop *l)
 {
+	must(l->handlers && l->before_wait);
 	while (!l->stop) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, count = 0;

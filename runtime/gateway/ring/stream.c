@@ -17,6 +17,7 @@ void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op
 	uint32_t life = s->life;
 	bool listed = s->listed;
 
+	must(s->pending == 0); /* nobody owes the slot anything */
 	*s = (struct stream){.fd = fd,
 			     .index = index,
 			     .life = life,
@@ -39,6 +40,7 @@ void stream_open_carried(struct stream *s, const struct stream_carrier *carrier,
 
 static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op)
 {
+	must(!s->carried && s->fd >= 0 && s->pending < UINT8_MAX);
 	s->pending++;
 	return loop_sqe(io->loop, (enum loop_op)((int)s->first_op + op), s->index, s->life);
 }
@@ -104,6 +106,7 @@ void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk)
 
 void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk)
 {
+	must(chunk.size > 0);
 	s->sending = true;
 	s->out = chunk;
 	if (s->carried)
@@ -171,6 +174,7 @@ bool stream_grow(struct stream_io *io, struct stream *s)
 	uint32_t large = buffers_get(io->buffers, io->buffers->large_bytes);
 	char *to;
 
+	must(s->in.size <= io->buffers->large_bytes - BUFFER_HEADROOM - BUFFER_SLACK);
 	if (large == BUFFER_NONE)
 		return false;
 	to = buffers_at(io->buffers, large) + BUFFER_HEADROOM;
@@ -209,6 +213,7 @@ bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t
 enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 				  const struct loop_event *e, int *err)
 {
+	must(s->pending > 0 && s->receiving);
 	s->pending--;
 	if (s->recv_waits) {
 		s->recv_waits = false;
@@ -239,6 +244,7 @@ enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 				  const struct loop_event *e, int *err)
 {
+	must(s->pending > 0 && s->sending);
 	s->pending--;
 	if (s->send_waits) {
 		s->send_waits = false;
@@ -288,6 +294,7 @@ void stream_consume(struct stream_io *io, struct stream *s, uint32_t size)
 
 void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room)
 {
+	must(room <= BUFFER_SLACK / 2);
 	if (s->in.size > room || s->in.buffer == BUFFER_NONE)
 		return;
 	memcpy(to, s->in.at, s->in.size);
@@ -312,6 +319,7 @@ void stream_close(struct stream_io *io, struct stream *s)
 
 void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e)
 {
+	must(s->pending > 0 && s->closing);
 	s->pending--;
 	if (e->flags & IORING_CQE_F_BUFFER) {
 		buffers_taken(io->buffers);

@@ -70,6 +70,7 @@ void timers_clear(struct timers *t, uint32_t id)
 	if (at == 0)
 		return;
 	at--;
+	must(t->heap[at].id == id);
 	t->place[id] = 0;
 	last = t->heap[--t->count];
 	if (at == t->count)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/route/choice.h"
 
+#include "runtime/base/mem.h"
+
 #define CLASS_SHIFT 20 /* below: tickets + 1 */
 
 uint32_t choice_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
@@ -49,6 +51,7 @@ struct choice choice_make(struct instances *all, struct board *board, const stru
 		struct instance *i = &all->slots[at - 1];
 		uint32_t rank = i->doubt_until_ns > now_ns ? 0 : rank_of(board, s, i);
 
+		must(rank >> CLASS_SHIFT < CHOICE_CLASSES);
 		made.classes[rank >> CLASS_SHIFT]++;
 		if (rank > made.rank) {
 			made.rank = rank;

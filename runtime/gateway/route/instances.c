@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/text.h"
 
@@ -98,6 +99,7 @@ void instances_down(struct instances *all, struct routes *routes, struct instanc
 {
 	uint32_t *link = &routes->services[i->service].first_instance;
 
+	must(i->up && i->service < SERVICES_MAX);
 	while (*link && *link != i->slot + 1)
 		link = &all->slots[*link - 1].next_of_service;
 	if (*link)
@@ -112,6 +114,7 @@ uint32_t instances_stock(struct instance *i, int *fds, uint32_t count)
 {
 	uint32_t taken = 0;
 
+	must(i->stock_count <= STOCK_MAX);
 	while (taken < count && i->stock_count < STOCK_MAX)
 		i->stock_fds[i->stock_count++] = keep_fd(&fds[taken++]);
 	return taken;

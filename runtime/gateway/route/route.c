@@ -53,6 +53,7 @@ static void add_prefix(struct routes *r, const struct service *s)
 	size_t size = strlen(s->record.prefix);
 	uint32_t at = r->prefix_count++;
 
+	must(r->prefix_count <= SERVICES_MAX && s->used);
 	for (; at > 0; at--) {
 		uint32_t before = r->by_prefix[at - 1];
 

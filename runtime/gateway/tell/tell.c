@@ -45,6 +45,7 @@ enum mark { MARK_NEED = 1, MARK_CHOICE = 2 };
 
 static void mark(struct tell *t, uint32_t service, enum mark what)
 {
+	must(service < SERVICES_MAX && (t->marks[service] || t->mark_count < SERVICES_MAX));
 	if (t->marks[service] == 0)
 		t->marked[t->mark_count++] = service;
 	t->marks[service] |= what;
@@ -151,6 +152,7 @@ void tell_flush(struct tell *t)
 	while (t->mark_count > 0) {
 		uint32_t service = t->marked[t->mark_count - 1];
 
+		must(service < SERVICES_MAX && t->marks[service]);
 		for (size_t i = 0; i < ARRAY_LEN(tellers); i++) {
 			if (!(t->marks[service] & tellers[i].mark))
 				continue;

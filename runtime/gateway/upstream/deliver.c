@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Gives bytes of an instance to the owner of the upstream, or to nobody. */
 #include "runtime/gateway/upstream/room.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/upstream.h"
 
 static void on_bytes(struct upstreams *p, struct upstream *u)
@@ -23,6 +24,7 @@ static void on_idle(struct upstreams *p, struct upstream *u)
 
 void upstream_deliver(struct upstreams *p, struct upstream *u, enum stream_result r, int err)
 {
+	must(!u->s.closing && !u->session);
 	if (r == STREAM_NOTHING)
 		return;
 	if (u->left)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
 
 /* Connections of all, and memory for each. */
@@ -123,6 +124,7 @@ static void list(struct h2up_session *s, struct instance *i)
 	struct h2up_session *all = s->p->h2up->sessions;
 	uint32_t self = (uint32_t)(s - all) + 1;
 
+	must(!s->listed);
 	s->listed = true;
 	s->next = i->h2_sessions;
 	s->prev = 0;
@@ -168,6 +170,7 @@ static void on_ended(struct upstreams *p, struct upstream *u)
 {
 	struct h2up_session *s = h2up_of(p, u);
 
+	must(s->out.ng || s->count == 0);
 	unlist(s);
 	buffers_put(p->io.buffers, s->block.text.buffer);
 	s->block.text.buffer = BUFFER_NONE;

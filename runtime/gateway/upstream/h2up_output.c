@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/gateway/frames/h2_fields.h"
 #include "runtime/gateway/upstream/h2up.h"
 
@@ -132,6 +133,7 @@ int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *se
 	if (!t)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS) {
+		must(s->unsent > 0);
 		t->opened = true;
 		s->unsent--;
 		if (piece_over(s, t))

@@ -2,6 +2,7 @@
 /* Streams as the sockets of upstreams: their input, their output, their ends. */
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/h2up.h"
 
 /* ---- the list of what is to be worked on ---- */
@@ -48,6 +49,7 @@ static void heads_push(struct h2up_session *s, struct h2up_stream *t)
 	struct h2up_stream *all = s->p->h2up->streams;
 	uint32_t self = (uint32_t)(t - all) + 1;
 
+	must(!t->head_waits);
 	t->head_waits = true;
 	t->head_next = 0;
 	if (s->heads_tail)
@@ -94,6 +96,7 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 {
 	struct h2up_stream *all = s->p->h2up->streams, *t = &all[u->s.index];
 
+	must(all[u->s.index].session == 0);
 	*t = (struct h2up_stream){.session = (uint32_t)(s - s->p->h2up->sessions) + 1,
 				  .framing = ask->framing,
 				  .head = ask->head,
@@ -123,6 +126,7 @@ static void unlink_stream(struct h2up_session *s, struct h2up_stream *t)
 {
 	struct h2up_stream *all = s->p->h2up->streams;
 
+	must(s->count > 0 && !t->in_work);
 	if (t->prev)
 		all[t->prev - 1].next = t->next;
 	else

@@ -56,6 +56,7 @@ bool room_take(struct upstreams *p, struct instance *i)
 
 void room_connecting(struct upstreams *p, struct instance *i, struct upstream *u)
 {
+	must(!u->unproven);
 	u->unproven = true;
 	u->connected = false;
 	u->looks = 0;
@@ -71,6 +72,7 @@ void room_connected(struct upstreams *p, struct upstream *u, bool refused)
 	if (!i || u->connected)
 		return;
 	u->connected = true;
+	must(i->connecting > 0);
 	i->connecting--;
 	u->epoch = i->epoch;
 	i->waiting++;

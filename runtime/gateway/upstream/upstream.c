@@ -90,6 +90,7 @@ void upstream_connect(struct upstreams *p, struct upstream *u, struct instance *
 	struct io_uring_sqe *sqe;
 	uint64_t user_data;
 
+	must(!u->s.carried && u->s.fd >= 0 && !u->owner);
 	if (i->address.ss_family == AF_INET)
 		(void)setsockopt(u->s.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	loop_reserve(p->io.loop, 2);
