@@ -109,26 +109,6 @@ static int init_tables(struct gateway *g)
 	return r ? r : h2_init(g);
 }
 
-int gateway_init(struct gateway *g, struct loop *l, struct buffers *b)
-{
-	static const loop_handler handlers[LOOP_OP_COUNT] = {
-		[LOOP_ACCEPT] = client_on_accept,    [LOOP_CONTROL] = hear_on_readable,
-		[LOOP_CONTROL_OUT] = on_writable,    [LOOP_SIGNAL] = gateway_on_signal,
-		[LOOP_TIMER] = gateway_on_timer,     [LOOP_CLIENT_RECV] = client_on_recv,
-		[LOOP_CLIENT_SEND] = client_on_send, [LOOP_CLIENT_POLL] = client_on_poll,
-		[LOOP_CLIENT_GONE] = client_on_gone, [LOOP_UP_RECV] = on_up_recv,
-		[LOOP_UP_SEND] = on_up_send,         [LOOP_UP_POLL] = on_up_poll,
-		[LOOP_UP_CONNECT] = on_up_connect,   [LOOP_UP_LOOK] = on_up_look,
-	};
-
-	l->handlers = handlers;
-	l->before_wait = gateway_before_wait;
-	l->self = g;
-	g->io = (struct stream_io){.loop = l, .buffers = b};
-	tell_init(&g->tell, l, &g->routes, g->tell.fd);
-	return init_tables(g);
-}
-
 /* ---- before each wait ---- */
 
 static struct stream *find_stream(void *self, enum loop_op op, uint32_t index)
@@ -156,7 +136,7 @@ static void flush_carriers(struct gateway *g)
 		(void)loop_sqe(g->io.loop, LOOP_IGNORE, 0, 0);
 }
 
-void gateway_before_wait(void *self)
+static void before_wait(void *self)
 {
 	struct gateway *g = self;
 
@@ -179,7 +159,7 @@ static void on_coarse_timer(struct gateway *g)
 	choice_tell_due(g);
 }
 
-void gateway_on_timer(void *self, const struct loop_event *e)
+static void on_timer(void *self, const struct loop_event *e)
 {
 	struct gateway *g = self;
 	int64_t id;
@@ -195,7 +175,7 @@ void gateway_on_timer(void *self, const struct loop_event *e)
 	}
 }
 
-void gateway_dump(struct gateway *g)
+static void dump(struct gateway *g)
 {
 #define X(name) log_info("event=counter name=" #name " value=%" PRIu64, g->count.name);
 	GATEWAY_COUNTERS(X)
@@ -216,9 +196,36 @@ void gateway_on_signal(void *self, const struct loop_event *e)
 
 	if (read(g->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
-			gateway_dump(g);
+			dump(g);
 		else
 			client_drain(g);
 	}
 	arm_signal(g);
+}
+
+int gateway_init(struct gateway *g, struct loop *l, struct buffers *b)
+{
+	static const loop_handler handlers[LOOP_OP_COUNT] = {
+		[LOOP_ACCEPT] = client_on_accept,
+		[LOOP_CONTROL] = hear_on_readable,
+		[LOOP_CONTROL_OUT] = on_writable,
+		[LOOP_SIGNAL] = gateway_on_signal,
+		[LOOP_TIMER] = on_timer,
+		[LOOP_CLIENT_RECV] = client_on_recv,
+		[LOOP_CLIENT_SEND] = client_on_send,
+		[LOOP_CLIENT_POLL] = client_on_poll,
+		[LOOP_CLIENT_GONE] = client_on_gone,
+		[LOOP_UP_RECV] = on_up_recv,
+		[LOOP_UP_SEND] = on_up_send,
+		[LOOP_UP_POLL] = on_up_poll,
+		[LOOP_UP_CONNECT] = on_up_connect,
+		[LOOP_UP_LOOK] = on_up_look,
+	};
+
+	l->handlers = handlers;
+	l->before_wait = before_wait;
+	l->self = g;
+	g->io = (struct stream_io){.loop = l, .buffers = b};
+	tell_init(&g->tell, l, &g->routes, g->tell.fd);
+	return init_tables(g);
 }

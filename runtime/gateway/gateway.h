@@ -7,10 +7,7 @@
 
 /* Its configuration, board, account and descriptors are the caller's to set before. 0 or -errno. */
 int gateway_init(struct gateway *g, struct loop *l, struct buffers *b);
-void gateway_before_wait(void *self);
-void gateway_on_timer(void *self, const struct loop_event *e);
+/* SIGTERM drains; SIGUSR1 writes counters and gauges into the log. Arms itself anew. */
 void gateway_on_signal(void *self, const struct loop_event *e);
-/* Counters and gauges into the log. */
-void gateway_dump(struct gateway *g);
 
 #endif

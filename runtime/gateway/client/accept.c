@@ -26,7 +26,7 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 		client_begin(g, c);
 		return;
 	}
-	c->state = CLIENT_PROXY;
+	client_enter(c, CLIENT_PROXY);
 	exchange_set_deadline(g, c, gateway_now(g) + g->config.head_timeout_ms * NS_PER_MS);
 	stream_recv(&g->io, &c->s);
 }

@@ -28,7 +28,7 @@ void client_begin(struct gateway *g, struct client *c)
 		client_close(g, c);
 		return;
 	}
-	c->state = CLIENT_HEAD;
+	client_enter(c, CLIENT_HEAD);
 	set_idle_deadline(g, c);
 	if (c->s.in.size > 0)
 		request_read(g, c);
@@ -49,7 +49,7 @@ static void linger(struct gateway *g, struct client *c)
 		client_close(g, c);
 		return;
 	}
-	c->state = CLIENT_LINGER;
+	client_enter(c, CLIENT_LINGER);
 	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
 	stream_consume(&g->io, &c->s, c->s.in.size);
 	stream_recv(&g->io, &c->s);
@@ -58,7 +58,7 @@ static void linger(struct gateway *g, struct client *c)
 void client_leave(struct gateway *g, struct client *c)
 {
 	g->session_user->ended(g, c);
-	c->state = CLIENT_FINISHING;
+	client_enter(c, CLIENT_FINISHING);
 	linger(g, c);
 }
 
@@ -67,7 +67,7 @@ void client_farewell(struct gateway *g, struct client *c, const char *text, uint
 	c->x = (struct exchange){.request = {.buffer = BUFFER_NONE}};
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
-	c->state = CLIENT_FINISHING;
+	client_enter(c, CLIENT_FINISHING);
 	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
 	stream_send(&g->io, &c->s, (struct chunk){(char *)(uintptr_t)text, size, BUFFER_NONE});
 }
@@ -93,7 +93,7 @@ static void discard(struct gateway *g, struct client *c)
 
 static void discard_begin(struct gateway *g, struct client *c)
 {
-	c->state = CLIENT_DISCARD;
+	client_enter(c, CLIENT_DISCARD);
 	c->x.up.out = c->x.up.in == HTTP_CHUNKED ? HTTP_UNTIL_CLOSE : c->x.up.in; /* no frames */
 	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
 	stream_set_nonblocking(&c->s, false);
@@ -117,7 +117,7 @@ static void next(struct gateway *g, struct client *c)
 		discard_begin(g, c);
 		return;
 	}
-	c->state = CLIENT_HEAD;
+	client_enter(c, CLIENT_HEAD);
 	c->spoke = true;
 	c->head_seen = 0;
 	set_idle_deadline(g, c);

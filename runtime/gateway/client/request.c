@@ -110,7 +110,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 		.arrived_ns = gateway_now(g),
 		.request = {.buffer = BUFFER_NONE},
 	};
-	c->state = CLIENT_READY;
+	client_enter(c, CLIENT_READY);
 	if (!c->trusted || !take_id(head, x->id))
 		make_id(g, x->id);
 	/* The carrier of a client has taken the chunks apart, if there were any. */
@@ -243,7 +243,7 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 void request_refuse(struct gateway *g, struct client *c, int status, const char *why)
 {
 	c->x = (struct exchange){.arrived_ns = gateway_now(g), .request = {.buffer = BUFFER_NONE}};
-	c->state = CLIENT_READY;
+	client_enter(c, CLIENT_READY);
 	make_id(g, c->x.id);
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_NO_BODY, HTTP_NO_BODY, 0);

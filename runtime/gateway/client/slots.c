@@ -66,7 +66,7 @@ struct client *client_slot(struct gateway *g)
 	must(c->state == CLIENT_FREE);
 	stream_open(&c->s, -1, index, LOOP_CLIENT_RECV);
 	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
-	c->state = CLIENT_HEAD;
+	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;
 	c->spoke = false;
 	c->head_seen = 0;
@@ -96,7 +96,7 @@ void client_settle(struct gateway *g, struct client *c)
 		return;
 	timers_clear(&g->timers, c->s.index);
 	peer_forget(g, c);
-	c->state = CLIENT_FREE;
+	client_enter(c, CLIENT_FREE);
 	must(g->free_client_count < g->client_count);
 	must(!c->x.upstream && !c->x.has_ticket);
 	g->free_clients[g->free_client_count++] = c->s.index;

@@ -72,14 +72,14 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	}
 	x->sent_ns = gateway_now(g);
 	if (!attach(g, c, i)) {
-		c->state = CLIENT_WAITS_SOCKET;
+		client_enter(c, CLIENT_WAITS_SOCKET);
 		queue_push(g, &i->wait_head, &i->wait_tail, c);
 		exchange_set_deadline(g, c,
 				      gateway_now(g) + g->config.queue_age_ms_max * NS_PER_MS);
 		tell_need_sockets(&g->tell, i);
 		return;
 	}
-	c->state = CLIENT_ASKED;
+	client_enter(c, CLIENT_ASKED);
 	exchange_set_deadline(g, c, x->dispatched_ns + s->record.max_duration_ms * NS_PER_MS);
 	if (x->continue_due && !x->up.in_done)
 		reply_continue(g, c);
@@ -120,7 +120,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 				     "Too many requests wait for an instance.");
 	}
 	c->x.cold = true;
-	c->state = CLIENT_QUEUED;
+	client_enter(c, CLIENT_QUEUED);
 	queue_push(g, &s->queue_head, &s->queue_tail, c);
 	s->queued++;
 	g->queued++;
@@ -156,7 +156,7 @@ enum verdict dispatch_request(struct gateway *g, struct client *c)
 
 enum verdict dispatch_elsewhere(struct gateway *g, struct client *c)
 {
-	c->state = CLIENT_READY;
+	client_enter(c, CLIENT_READY);
 	c->x.fresh_only = false;
 	c->x.sent = (struct attempt){0};
 	return VERDICT_AGAIN;
@@ -192,7 +192,7 @@ enum verdict dispatch_failed(struct gateway *g, struct client *c, bool refused, 
 		dispatch_start(g, c, i);
 		return VERDICT_STAY;
 	}
-	c->state = may_repeat ? CLIENT_DOUBT : CLIENT_LOST;
+	client_enter(c, may_repeat ? CLIENT_DOUBT : CLIENT_LOST);
 	if (!i)
 		return dispatch_doubt_over(g, c);
 	tell_suspect(&g->tell, i, err);
@@ -243,7 +243,7 @@ enum verdict dispatch_doubt_over(struct gateway *g, struct client *c)
 		return blame_crashed(g, c);
 	if (g->ban_count > 0 && blame_awaited(g, c) &&
 	    c->x.died_ns + CAUSE_WAIT_NS > gateway_now(g)) {
-		c->state = CLIENT_JUDGED;
+		client_enter(c, CLIENT_JUDGED);
 		exchange_set_deadline(g, c, c->x.died_ns + CAUSE_WAIT_NS);
 		return VERDICT_STAY;
 	}

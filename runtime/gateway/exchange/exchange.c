@@ -17,6 +17,12 @@ static const struct {
 #undef X
 };
 
+void client_enter(struct client *c, enum client_state state)
+{
+	must(state < CLIENT_STATE_COUNT);
+	c->state = state;
+}
+
 const char *client_state_name(enum client_state state)
 {
 	must(state < CLIENT_STATE_COUNT);

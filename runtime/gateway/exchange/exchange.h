@@ -169,6 +169,8 @@ enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_
 /* What a state holds. */
 bool client_state_has_ticket(enum client_state state);
 bool client_state_has_upstream(enum client_state state);
+/* The only place where a state is set. */
+void client_enter(struct client *c, enum client_state state);
 const char *client_state_name(enum client_state state);
 /* Claims that c has what its state says, and nothing else. */
 void exchange_check(const struct gateway *g, const struct client *c);

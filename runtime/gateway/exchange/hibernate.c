@@ -81,7 +81,7 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 	if (yields)
 		board_keep_awake(g->board, c->x.slot, end_ns);
 	g->count.yields += yields;
-	c->state = CLIENT_ASLEEP;
+	client_enter(c, CLIENT_ASLEEP);
 	t->until_ns = 0;
 	t->client_pinged = false;
 	g->count.hibernations++;
@@ -177,7 +177,7 @@ static enum verdict awake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
-	c->state = c->x.has_ticket ? CLIENT_TUNNEL : CLIENT_SPARED;
+	client_enter(c, c->x.has_ticket ? CLIENT_TUNNEL : CLIENT_SPARED);
 	if (!t->leaving)
 		t->until_ns = 0;
 	t->data_ns = gateway_now(g);
@@ -198,7 +198,7 @@ bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i,
 		return false;
 	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
-	c->state = CLIENT_ASLEEP;
+	client_enter(c, CLIENT_ASLEEP);
 	g->count.wakes += taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW;
 	*v = taken == BOARD_GONE && !spared ? tunnel_over(g, c, WS_INTERNAL_ERROR) : awake(g, c);
 	return true;
@@ -215,7 +215,7 @@ enum verdict hibernate_wake(struct gateway *g, struct client *c)
 	if ((!i || !i->wake_head) && hibernate_wake_now(g, c, i, &v))
 		return v;
 	must(i);
-	c->state = CLIENT_WAKING;
+	client_enter(c, CLIENT_WAKING);
 	board_want(g->board, c->x.slot, gateway_now(g));
 	queue_push(g, &i->wake_head, &i->wake_tail, c);
 	g->wakers++;
@@ -235,7 +235,7 @@ void hibernate_ended(struct gateway *g, struct client *c)
 		return;
 	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
-	c->state = CLIENT_TUNNEL;
+	client_enter(c, CLIENT_TUNNEL);
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
 	(void)ticket_again(g, c); /* given back by the end of the exchange */
 }

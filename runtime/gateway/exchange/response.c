@@ -192,7 +192,7 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 		g->count.upgrades++;
 		return tunnel_begin(g, c);
 	}
-	c->state = CLIENT_ANSWERING;
+	client_enter(c, CLIENT_ANSWERING);
 	if (x->down.in_done && (x->down.done || x->down.end_framed))
 		return VERDICT_RECEIVED;
 	return relay_pump(g, c, RELAY_DOWN);

@@ -135,7 +135,7 @@ static void abandon(struct gateway *g, struct client *c)
 	splice_end(&g->pipes, &c->x.down);
 	held_drop(g, c);
 	c->x.sent.reusable = false;
-	c->state = CLIENT_FINISHING;
+	client_enter(c, CLIENT_FINISHING);
 	settle(g, c);
 }
 
@@ -157,7 +157,7 @@ void exchange_close(struct gateway *g, struct client *c)
 	account_end(g, c);
 	abandon(g, c);
 	flow_fini(&g->io, &c->x.down);
-	c->state = CLIENT_CLOSING;
+	client_enter(c, CLIENT_CLOSING);
 	stream_close(&g->io, &c->s);
 	g->user->closed(g, c);
 }
@@ -172,7 +172,7 @@ static void received(struct gateway *g, struct client *c)
 	load_answered(g, c);
 	if (g->ban_count > 0)
 		blame_answered(g, c);
-	c->state = CLIENT_FINISHING;
+	client_enter(c, CLIENT_FINISHING);
 	exchange_set_deadline(g, c, gateway_now(g) + g->config.idle_timeout_ms * NS_PER_MS);
 	settle(g, c);
 	if (!c->s.sending)
@@ -259,7 +259,7 @@ void exchange_service_gone(struct gateway *g, uint32_t service)
 		struct client *c = &g->clients[s->queue_head - 1];
 
 		dispatch_unqueue(g, c);
-		c->state = CLIENT_READY;
+		client_enter(c, CLIENT_READY);
 		act(g, c, VERDICT_AGAIN);
 	}
 }

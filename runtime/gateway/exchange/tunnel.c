@@ -335,7 +335,7 @@ enum verdict tunnel_begin(struct gateway *g, struct client *c)
 	enum verdict v;
 
 	must(c->state == CLIENT_ASKED);
-	c->state = CLIENT_TUNNEL;
+	client_enter(c, CLIENT_TUNNEL);
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	tunnel_look_at(g, c, first_look_ns(g, tunnel_of(g, c)));

@@ -308,7 +308,7 @@ static void begin(struct gateway *g, struct client *c)
 	s->begun_ns = s->quiet_ns = s->stuck_ns = gateway_now(g);
 	h2_credit_init(&s->credit, gateway_now(g));
 	h2_arena_init(&s->arena, h->memory + (size_t)index * bytes, bytes);
-	c->state = CLIENT_SESSION;
+	client_enter(c, CLIENT_SESSION);
 	c->session = index;
 	g->count.h2_sessions++;
 	if (new_session(s) < 0) {

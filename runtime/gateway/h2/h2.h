@@ -121,8 +121,6 @@ void h2_mark(struct h2_session *s); /* there is something to send */
 void h2_gather(struct h2_session *s);
 void h2_head_ready(struct h2_session *s, struct h2_stream *t);
 void h2_heads_remove(struct h2_session *s, struct h2_stream *t);
-ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
-		     nghttp2_data_source *source, void *self);
 int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
 		 nghttp2_data_source *source, void *self);
 int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);

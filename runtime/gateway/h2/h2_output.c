@@ -106,10 +106,13 @@ static bool is_last(const struct client *c, size_t size)
 	return size == c->s.out.size && c->s.next.size == 0 && c->x.down.in_done;
 }
 
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+			 uint32_t *flags, nghttp2_data_source *source, void *self);
+
 static void submit_head(struct h2_session *s, struct h2_stream *t)
 {
 	struct client *c = h2_client(s->g, t);
-	nghttp2_data_provider body = {.read_callback = h2_read_body};
+	nghttp2_data_provider body = {.read_callback = read_body};
 	struct h2_fields f;
 	bool interim = false, bare;
 	uint32_t bytes = read_head(&c->s.out, &f, &interim);
@@ -176,8 +179,8 @@ int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self
 
 /* ---- bodies ---- */
 
-ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
-		     nghttp2_data_source *source, void *self)
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+			 uint32_t *flags, nghttp2_data_source *source, void *self)
 {
 	struct h2_session *s = self;
 	struct h2_stream *t = h2_stream_get(s, id);

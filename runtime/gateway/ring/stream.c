@@ -94,17 +94,7 @@ static void submit_send(struct stream_io *io, struct stream *s)
 	     io_uring_prep_send(sqe, s->fd, s->out.at, s->out.size, MSG_NOSIGNAL | MSG_WAITALL));
 }
 
-void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk)
-{
-	if (s->sending) {
-		must(s->next.size == 0);
-		s->next = chunk;
-		return;
-	}
-	stream_send_first(io, s, chunk);
-}
-
-void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk)
+static void send_first(struct stream_io *io, struct stream *s, struct chunk chunk)
 {
 	must(chunk.size > 0);
 	s->sending = true;
@@ -113,6 +103,16 @@ void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chun
 		s->carrier->has(s->carrier_self, s);
 	else
 		submit_send(io, s);
+}
+
+void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk)
+{
+	if (s->sending) {
+		must(s->next.size == 0);
+		s->next = chunk;
+		return;
+	}
+	send_first(io, s, chunk);
 }
 
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events)
@@ -137,6 +137,22 @@ void stream_set_nonblocking(struct stream *s, bool on)
 		s->nonblocking = on;
 }
 
+/* A larger buffer, for a head that arrives in pieces. False if there is none. */
+static bool grow(struct stream_io *io, struct stream *s)
+{
+	uint32_t large = buffers_get(io->buffers, io->buffers->large_bytes);
+	char *to;
+
+	must(s->in.size <= io->buffers->large_bytes - BUFFER_HEADROOM - BUFFER_SLACK);
+	if (large == BUFFER_NONE)
+		return false;
+	to = buffers_at(io->buffers, large) + BUFFER_HEADROOM;
+	memcpy(to, s->in.at, s->in.size);
+	buffers_put(io->buffers, s->in.buffer);
+	s->in = (struct chunk){to, s->in.size, large};
+	return true;
+}
+
 /* Received bytes join those that wait already; they are few, so copying beats a list. */
 static enum stream_result append(struct stream_io *io, struct stream *s, uint32_t buffer,
 				 uint32_t size)
@@ -156,7 +172,7 @@ static enum stream_result append(struct stream_io *io, struct stream *s, uint32_
 	}
 	end = buffers_at(io->buffers, s->in.buffer) + buffers_size(io->buffers, s->in.buffer) -
 	      BUFFER_SLACK;
-	if (s->in.at + s->in.size + size > end && stream_grow(io, s))
+	if (s->in.at + s->in.size + size > end && grow(io, s))
 		end = buffers_at(io->buffers, s->in.buffer) +
 		      buffers_size(io->buffers, s->in.buffer) - BUFFER_SLACK;
 	if (s->in.at + s->in.size + size <= end) {
@@ -167,21 +183,6 @@ static enum stream_result append(struct stream_io *io, struct stream *s, uint32_
 	}
 	buffers_put(io->buffers, buffer);
 	return STREAM_FULL;
-}
-
-bool stream_grow(struct stream_io *io, struct stream *s)
-{
-	uint32_t large = buffers_get(io->buffers, io->buffers->large_bytes);
-	char *to;
-
-	must(s->in.size <= io->buffers->large_bytes - BUFFER_HEADROOM - BUFFER_SLACK);
-	if (large == BUFFER_NONE)
-		return false;
-	to = buffers_at(io->buffers, large) + BUFFER_HEADROOM;
-	memcpy(to, s->in.at, s->in.size);
-	buffers_put(io->buffers, s->in.buffer);
-	s->in = (struct chunk){to, s->in.size, large};
-	return true;
 }
 
 bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t size,
@@ -202,7 +203,7 @@ bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t
 		if (size <= (uint32_t)(end - (s->in.at + s->in.size)))
 			break;
 		if (buffers_size(b, s->in.buffer) != BUFFER_UNIT || b->free_large_count <= spare ||
-		    !stream_grow(io, s))
+		    !grow(io, s))
 			return false;
 	}
 	memcpy(s->in.at + s->in.size, at, size);

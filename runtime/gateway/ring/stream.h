@@ -71,8 +71,6 @@ void stream_recv(struct stream_io *io, struct stream *s);
 /* Sends a chunk, behind the one under way if there is one (one may wait, no more). Takes its
  * buffer. */
 void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
-/* Sends a chunk while none is under way. */
-void stream_send_first(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);
 /* Watches a client's peer: sees its FIN or reset although nothing is read; completes as
@@ -101,8 +99,6 @@ bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t
 		uint32_t spare);
 /* Drops size bytes from the front of what was received. */
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size);
-/* A buffer with room behind it for a head that arrives in pieces. False if there is none. */
-bool stream_grow(struct stream_io *io, struct stream *s);
 /* Moves the received bytes into memory of the caller until more come, if they fit, so a peer that
  * sends little holds no buffer. At most half of BUFFER_SLACK. */
 void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room);

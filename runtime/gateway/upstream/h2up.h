@@ -179,8 +179,6 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 
 /* h2up_output.c */
 void h2up_gather(struct h2up_session *s);
-ssize_t h2up_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
-		       uint32_t *flags, nghttp2_data_source *source, void *self);
 int h2up_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
 		   nghttp2_data_source *source, void *self);
 int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);

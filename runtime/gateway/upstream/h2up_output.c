@@ -55,10 +55,13 @@ static uint32_t read_head(struct h2up_stream *t, struct chunk *c, struct h2_fiel
 	return (uint32_t)(end + 4 - c->at);
 }
 
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+			 uint32_t *flags, nghttp2_data_source *source, void *self);
+
 static void submit_head(struct h2up_session *s, struct h2up_stream *t)
 {
 	struct upstream *u = h2up_upstream(s, t);
-	nghttp2_data_provider body = {.read_callback = h2up_read_body};
+	nghttp2_data_provider body = {.read_callback = read_body};
 	struct h2_fields f;
 	uint32_t bytes = read_head(t, &u->s.out, &f);
 	int32_t id;
@@ -206,8 +209,8 @@ static int look_ahead(struct h2up_stream *t, struct chunk *c)
 	return 0;
 }
 
-ssize_t h2up_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
-		       uint32_t *flags, nghttp2_data_source *source, void *self)
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
+			 uint32_t *flags, nghttp2_data_source *source, void *self)
 {
 	struct h2up_session *s = self;
 	struct h2up_stream *t = h2up_stream_get(s, id);
