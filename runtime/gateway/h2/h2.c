@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/gateway/frames/h2_setup.h"
 
 #define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_SIZE (sizeof(PREFACE) - 1)
@@ -16,29 +17,9 @@
 #define SESSIONS_MAX         1024u
 #define ARENA_BYTES(streams) (98304u + (streams)*1536u)
 
-/* nghttp2's own bounds, beside ours. */
-#define ACKS_MAX          64u
-#define SETTINGS_MAX      32u
-#define CONTINUATIONS_MAX 8u
+/* nghttp2's own bound, beside ours. */
 #define RESETS_BURST      200u
 #define RESETS_PER_SECOND 33u
-
-static int init_options(struct h2 *h)
-{
-	nghttp2_option *o;
-
-	if (nghttp2_option_new(&o) < 0)
-		return -ENOMEM;
-	nghttp2_option_set_no_auto_window_update(o, 1);
-	nghttp2_option_set_no_closed_streams(o, 1);
-	nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
-	nghttp2_option_set_max_settings(o, SETTINGS_MAX);
-	nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
-	nghttp2_option_set_stream_reset_rate_limit(o, RESETS_BURST, RESETS_PER_SECOND);
-	nghttp2_option_set_max_reserved_remote_streams(o, 0);
-	h->options = o;
-	return 0;
-}
 
 uint32_t h2_open_sessions(const struct gateway *g)
 {
@@ -174,48 +155,30 @@ static void flush_one(struct gateway *g, struct h2_session *s)
 		client_leave(g, c);
 }
 
-/* It has something to do when there is a buffer again. */
-static void wait_for_buffer(struct h2_session *s)
-{
-	struct h2 *h = s->g->h2;
-
-	if (s->waits)
-		return;
-	s->waits = true;
-	s->wait_next = h->waiting;
-	h->waiting = (uint32_t)(s - h->sessions) + 1;
-}
-
 void h2_retry(struct gateway *g)
 {
-	uint32_t at = g->h2->waiting;
-
-	g->h2->waiting = 0;
-	for (; at; at = g->h2->sessions[at - 1].wait_next) {
-		g->h2->sessions[at - 1].waits = false;
-		h2_mark(&g->h2->sessions[at - 1]);
-	}
+	h2_due_retry(&g->h2->due, h2_session_table(g->h2));
 }
 
 bool h2_is_due(const struct gateway *g)
 {
-	return g->h2->dirty;
+	return g->h2->due.dirty;
 }
 
 void h2_flush(struct gateway *g)
 {
-	uint32_t at = g->h2->dirty;
+	struct h2 *h = g->h2;
+	uint32_t at = h2_due_take(&h->due);
 
-	g->h2->dirty = 0;
 	while (at) {
-		struct h2_session *s = &g->h2->sessions[at - 1];
+		uint32_t index = at - 1;
+		struct h2_session *s = &h->sessions[index];
 
-		at = s->dirty_next;
-		s->dirty = false;
+		at = h2_due_next(h2_session_table(h), at);
 		if (s->out.ng)
 			flush_one(g, s);
 		if (s->out.ng && (s->held.size || s->out.hungry))
-			wait_for_buffer(s);
+			h2_due_wait(&h->due, h2_session_table(h), index);
 	}
 }
 
@@ -254,8 +217,7 @@ static int is_preface(const struct gateway *g, const struct client *c)
 /* nghttp2 gets its memory from the session's arena. */
 static int new_session(struct h2_session *s)
 {
-	nghttp2_mem mem = {&s->arena, h2_arena_get, h2_arena_put, h2_arena_get_zeroed,
-			   h2_arena_resize};
+	nghttp2_mem mem = h2_mem(&s->arena);
 	const struct wire_gateway_config *config = &s->g->config;
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->h2c_streams},
@@ -298,10 +260,7 @@ static void begin(struct gateway *g, struct client *c)
 	index = h->free_sessions[--h->free_count];
 	s = &h->sessions[index];
 	/* It may be on the list of those to be flushed still, from its last use. */
-	*s = (struct h2_session){.dirty = s->dirty,
-				 .dirty_next = s->dirty_next,
-				 .waits = s->waits,
-				 .wait_next = s->wait_next};
+	*s = (struct h2_session){.links = s->links};
 	s->g = g;
 	s->client = c->s.index;
 	s->block.buffer = BUFFER_NONE;
@@ -350,5 +309,8 @@ int h2_init(struct gateway *g)
 	for (uint32_t i = count; i > 0; i--)
 		h->free_sessions[h->free_count++] = i - 1;
 	h->session_count = count;
-	return init_options(h) < 0 ? -ENOMEM : h2_callbacks_init(h);
+	if (h2_option_new(&h->options) < 0)
+		return -ENOMEM;
+	nghttp2_option_set_stream_reset_rate_limit(h->options, RESETS_BURST, RESETS_PER_SECOND);
+	return h2_callbacks_init(h);
 }

@@ -18,6 +18,7 @@
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/client/request.h"
 #include "runtime/gateway/frames/h2_credit.h"
+#include "runtime/gateway/frames/h2_lists.h"
 #include "runtime/gateway/frames/h2_memory.h"
 #include "runtime/gateway/frames/h2_out.h"
 #include "runtime/http/h2_head.h"
@@ -33,16 +34,15 @@ enum h2_event {
 
 /* Beside a client that is carried, same index. */
 struct h2_stream {
-	uint32_t session; /* + 1 */
+	struct h2_stream_links links; /* first; events: enum h2_event */
+	uint32_t session;             /* + 1 */
 	int32_t id;
 	uint32_t next, prev; /* of the session's, client + 1 */
-	uint32_t work_next, work_prev;
-	uint32_t untaken; /* bytes received whose window is not given back yet */
-	uint32_t head_next;
-	uint16_t status; /* of a refused head, and: */
+	uint32_t untaken;    /* bytes received whose window is not given back yet */
+	uint16_t status;     /* of a refused head, and: */
 	const char *why;
-	uint8_t events;
-	bool in_work, head_waits, final_sent, deferred, end_sent, trailers_sent;
+	bool submitted; /* a head of it is with nghttp2 */
+	bool final_sent, deferred, end_sent, trailers_sent;
 	bool over; /* nghttp2 has forgotten it */
 };
 
@@ -56,13 +56,14 @@ struct h2_block {
 };
 
 struct h2_session {
+	struct h2_session_links links; /* first */
+	struct h2_stream_lists lists;
 	struct h2_arena arena;
 	struct gateway *g;
 	uint32_t client;  /* index */
 	uint32_t streams; /* head of the list, client + 1 */
-	uint32_t stream_count, work_head, work_tail, heads_head, heads_tail;
-	uint32_t dirty_next, wait_next; /* session + 1 */
-	bool dirty, waits, failed, leaving, acknowledged;
+	uint32_t stream_count;
+	bool failed, leaving, acknowledged;
 	uint32_t requests;
 	struct h2_credit credit;
 	uint64_t begun_ns, quiet_ns, block_ns, stuck_ns;
@@ -84,7 +85,7 @@ struct h2 {
 	char *memory;
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *options;
-	uint32_t dirty, waiting; /* session + 1; waiting: for a buffer */
+	struct h2_due due;
 };
 
 static inline struct h2_session *h2_session_of(struct gateway *g, const struct h2_stream *t)
@@ -94,6 +95,18 @@ static inline struct h2_session *h2_session_of(struct gateway *g, const struct h
 static inline struct client *h2_client(struct gateway *g, const struct h2_stream *t)
 {
 	return &g->clients[t - g->h2->streams];
+}
+static inline struct h2_table h2_stream_table(const struct h2 *h)
+{
+	return (struct h2_table){h->streams, sizeof(*h->streams)};
+}
+static inline struct h2_table h2_session_table(const struct h2 *h)
+{
+	return (struct h2_table){h->sessions, sizeof(*h->sessions)};
+}
+static inline uint32_t h2_stream_index(const struct h2_session *s, const struct h2_stream *t)
+{
+	return (uint32_t)(t - s->g->h2->streams);
 }
 static inline struct client *h2_carrier(struct h2_session *s)
 {
@@ -120,7 +133,8 @@ void h2_streams_end(struct h2_session *s);
 void h2_mark(struct h2_session *s); /* there is something to send */
 void h2_gather(struct h2_session *s);
 void h2_head_ready(struct h2_session *s, struct h2_stream *t);
-void h2_heads_remove(struct h2_session *s, struct h2_stream *t);
+ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
+		     nghttp2_data_source *source, void *self);
 int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
 		 nghttp2_data_source *source, void *self);
 int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);

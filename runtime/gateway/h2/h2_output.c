@@ -14,48 +14,16 @@ void h2_mark(struct h2_session *s)
 {
 	struct h2 *h = s->g->h2;
 
-	if (s->dirty)
-		return;
-	s->dirty = true;
-	s->dirty_next = h->dirty;
-	h->dirty = (uint32_t)(s - h->sessions) + 1;
+	h2_due_mark(&h->due, h2_session_table(h), (uint32_t)(s - h->sessions));
 }
 
 /* ---- heads ---- */
 
 void h2_head_ready(struct h2_session *s, struct h2_stream *t)
 {
-	struct h2_stream *all = s->g->h2->streams;
-	uint32_t self = (uint32_t)(t - all) + 1;
-
 	must(t->session);
-	if (t->head_waits)
-		return;
-	t->head_waits = true;
-	t->head_next = 0;
-	if (s->heads_tail)
-		all[s->heads_tail - 1].head_next = self;
-	else
-		s->heads_head = self;
-	s->heads_tail = self;
-}
-
-void h2_heads_remove(struct h2_session *s, struct h2_stream *t)
-{
-	struct h2_stream *all = s->g->h2->streams;
-	uint32_t self = (uint32_t)(t - all) + 1, before = 0;
-
-	for (uint32_t at = s->heads_head; at; before = at, at = all[at - 1].head_next) {
-		if (at != self)
-			continue;
-		if (before)
-			all[before - 1].head_next = t->head_next;
-		else
-			s->heads_head = t->head_next;
-		if (s->heads_tail == self)
-			s->heads_tail = before;
-		return;
-	}
+	if (!t->submitted)
+		h2_heads_push(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t));
 }
 
 /* Everything given to the stream is with nghttp2 or sent. */
@@ -169,8 +137,8 @@ int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self
 		t->end_sent = true;
 		h2_note(s, t, H2_SENT);
 	}
-	if (frame->hd.type == NGHTTP2_HEADERS && t->head_waits) {
-		t->head_waits = false;
+	if (frame->hd.type == NGHTTP2_HEADERS && t->submitted) {
+		t->submitted = false;
 		if (h2_client(s->g, t)->s.out.size == 0)
 			piece_done(s, t);
 	}
@@ -230,10 +198,11 @@ static bool next_head(void *self)
 	struct h2_session *s = self;
 	struct h2_stream *t;
 
-	if (!s->heads_head)
+	if (!s->lists.heads_head)
 		return false;
-	t = &s->g->h2->streams[s->heads_head - 1];
-	h2_heads_remove(s, t);
+	t = &s->g->h2->streams[s->lists.heads_head - 1];
+	h2_heads_remove(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t));
+	t->submitted = true;
 	submit_head(s, t);
 	return true;
 }

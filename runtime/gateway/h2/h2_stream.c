@@ -9,40 +9,9 @@
 #define LARGE_SHARE \
 	2u /* of the large buffers bodies may have one in so many: heads need them too */
 
-/* ---- the list of what is to be worked on ---- */
-
 void h2_note(struct h2_session *s, struct h2_stream *t, enum h2_event event)
 {
-	uint32_t self = h2_client(s->g, t)->s.index + 1;
-
-	t->events |= (uint8_t)event;
-	if (t->in_work)
-		return;
-	t->in_work = true;
-	t->work_next = 0;
-	t->work_prev = s->work_tail;
-	if (s->work_tail)
-		s->g->h2->streams[s->work_tail - 1].work_next = self;
-	else
-		s->work_head = self;
-	s->work_tail = self;
-}
-
-static void unnote(struct h2_session *s, struct h2_stream *t)
-{
-	struct h2_stream *all = s->g->h2->streams;
-
-	if (!t->in_work)
-		return;
-	t->in_work = false;
-	if (t->work_prev)
-		all[t->work_prev - 1].work_next = t->work_next;
-	else
-		s->work_head = t->work_next;
-	if (t->work_next)
-		all[t->work_next - 1].work_prev = t->work_prev;
-	else
-		s->work_tail = t->work_prev;
+	h2_work_note(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t), (uint8_t)event);
 }
 
 /* ---- opening and ending ---- */
@@ -70,7 +39,7 @@ static void unlink_stream(struct h2_session *s, struct h2_stream *t)
 {
 	struct h2_stream *all = s->g->h2->streams;
 
-	must(s->stream_count > 0 && !t->in_work);
+	must(s->stream_count > 0 && !t->links.in_work);
 	if (t->prev)
 		all[t->prev - 1].next = t->next;
 	else
@@ -110,8 +79,8 @@ static void on_closed(void *self, struct stream *stream)
 	if (t->session == 0)
 		return;
 	s = h2_session_of(g, t);
-	unnote(s, t);
-	h2_heads_remove(s, t);
+	h2_work_remove(&s->lists, h2_stream_table(g->h2), stream->index);
+	h2_heads_remove(&s->lists, h2_stream_table(g->h2), stream->index);
 	part(s, t, c);
 	if (s->held.size && s->held.id == t->id)
 		h2_mark(s);
@@ -219,12 +188,13 @@ static void work_on(struct gateway *g, struct h2_stream *t, uint8_t events)
 
 void h2_work(struct h2_session *s)
 {
-	while (s->work_head) {
-		struct h2_stream *t = &s->g->h2->streams[s->work_head - 1];
-		uint8_t events = t->events;
+	while (s->lists.work_head) {
+		uint32_t index = s->lists.work_head - 1;
+		struct h2_stream *t = &s->g->h2->streams[index];
+		uint8_t events = t->links.events;
 
-		unnote(s, t);
-		t->events = 0;
+		h2_work_remove(&s->lists, h2_stream_table(s->g->h2), index);
+		t->links.events = 0;
 		work_on(s->g, t, events);
 		exchange_check(s->g, h2_client(s->g, t));
 	}

@@ -11,37 +11,17 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
+#include "runtime/gateway/frames/h2_setup.h"
 
 /* Connections of all, and memory for each. */
 #define SESSION_SHARE 4u
 #define SESSIONS_MAX  1024u
 #define ARENA_BYTES   (98304u + H2UP_STREAMS_MAX * 1536u)
 
-/* nghttp2's own bounds, beside ours. */
-#define ACKS_MAX          64u
-#define SETTINGS_MAX      32u
-#define CONTINUATIONS_MAX 8u
-
 /* To take a GOAWAY. */
 #define FAREWELL_NS (1 * NS_PER_SEC)
 
 /* ---- the tables ---- */
-
-static int init_options(struct h2up *h)
-{
-	nghttp2_option *o;
-
-	if (nghttp2_option_new(&o) < 0)
-		return -ENOMEM;
-	nghttp2_option_set_no_auto_window_update(o, 1);
-	nghttp2_option_set_no_closed_streams(o, 1);
-	nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
-	nghttp2_option_set_max_settings(o, SETTINGS_MAX);
-	nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
-	nghttp2_option_set_max_reserved_remote_streams(o, 0);
-	h->options = o;
-	return 0;
-}
 
 int h2up_init(struct upstreams *p)
 {
@@ -61,23 +41,19 @@ int h2up_init(struct upstreams *p)
 	for (uint32_t i = count; i > 0; i--)
 		h->free_sessions[h->free_count++] = i - 1;
 	h->session_count = count;
-	return init_options(h) < 0 ? -ENOMEM : h2up_callbacks_init(h);
+	return h2_option_new(&h->options) < 0 ? -ENOMEM : h2up_callbacks_init(h);
 }
 
 void h2up_mark(struct h2up_session *s)
 {
 	struct h2up *h = s->p->h2up;
 
-	if (s->dirty)
-		return;
-	s->dirty = true;
-	s->dirty_next = h->dirty;
-	h->dirty = (uint32_t)(s - h->sessions) + 1;
+	h2_due_mark(&h->due, h2up_session_table(h), (uint32_t)(s - h->sessions));
 }
 
 bool h2up_is_due(const struct upstreams *p)
 {
-	return p->h2up->dirty;
+	return p->h2up->due.dirty;
 }
 
 uint32_t h2up_open_sessions(const struct upstreams *p)
@@ -85,27 +61,9 @@ uint32_t h2up_open_sessions(const struct upstreams *p)
 	return p->h2up->session_count - p->h2up->free_count;
 }
 
-/* It has something to do when there is a buffer again. */
-static void wait_for_buffer(struct h2up_session *s)
-{
-	struct h2up *h = s->p->h2up;
-
-	if (s->waits)
-		return;
-	s->waits = true;
-	s->wait_next = h->waiting;
-	h->waiting = (uint32_t)(s - h->sessions) + 1;
-}
-
 void h2up_retry(struct upstreams *p)
 {
-	uint32_t at = p->h2up->waiting;
-
-	p->h2up->waiting = 0;
-	for (; at; at = p->h2up->sessions[at - 1].wait_next) {
-		p->h2up->sessions[at - 1].waits = false;
-		h2up_mark(&p->h2up->sessions[at - 1]);
-	}
+	h2_due_retry(&p->h2up->due, h2up_session_table(p->h2up));
 }
 
 uint32_t h2up_limit(const struct h2up_session *s)
@@ -333,16 +291,16 @@ static bool flush_one(struct h2up_session *s)
 
 void h2up_flush(struct upstreams *p)
 {
-	uint32_t at = p->h2up->dirty;
+	struct h2up *h = p->h2up;
+	uint32_t at = h2_due_take(&h->due);
 
-	p->h2up->dirty = 0;
 	while (at) {
-		struct h2up_session *s = &p->h2up->sessions[at - 1];
+		uint32_t index = at - 1;
+		struct h2up_session *s = &h->sessions[index];
 
-		at = s->dirty_next;
-		s->dirty = false;
+		at = h2_due_next(h2up_session_table(h), at);
 		if (s->out.ng && flush_one(s) && (s->held.size || s->out.hungry))
-			wait_for_buffer(s);
+			h2_due_wait(&h->due, h2up_session_table(h), index);
 	}
 }
 
@@ -374,8 +332,7 @@ static const struct upstream_carrier connection_carrier = {
 /* nghttp2 gets its memory from the session's arena. */
 static int new_session(struct h2up_session *s)
 {
-	nghttp2_mem mem = {&s->arena, h2_arena_get, h2_arena_put, h2_arena_get_zeroed,
-			   h2_arena_resize};
+	nghttp2_mem mem = h2_mem(&s->arena);
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0},
@@ -425,10 +382,7 @@ static struct h2up_session *open_session(struct upstreams *p, struct instance *i
 	index = h->free_sessions[--h->free_count];
 	s = &h->sessions[index];
 	/* It may be on the list of those to be flushed still, from its last use. */
-	*s = (struct h2up_session){.dirty = s->dirty,
-				   .dirty_next = s->dirty_next,
-				   .waits = s->waits,
-				   .wait_next = s->wait_next};
+	*s = (struct h2up_session){.links = s->links};
 	s->p = p;
 	s->upstream = u->s.index;
 	s->block.text.buffer = BUFFER_NONE;

@@ -20,6 +20,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "runtime/gateway/frames/h2_credit.h"
+#include "runtime/gateway/frames/h2_lists.h"
 #include "runtime/gateway/frames/h2_memory.h"
 #include "runtime/gateway/frames/h2_out.h"
 #include "runtime/gateway/upstream/upstream.h"
@@ -35,12 +36,12 @@ enum h2up_event {
 
 /* Beside an upstream that is carried, same index. */
 struct h2up_stream {
-	uint32_t session; /* + 1; 0: none */
-	int32_t id;       /* 0: its head was not submitted yet */
-	uint32_t next, prev, work_next, work_prev, head_next; /* upstream + 1 */
-	uint32_t untaken; /* bytes received whose window is not given back yet */
-	uint8_t events;
-	bool in_work, head_waits, opened, deferred, end_sent, over;
+	struct h2_stream_links links; /* first; events: enum h2up_event */
+	uint32_t session;             /* + 1; 0: none */
+	int32_t id;                   /* 0: its head was not submitted yet */
+	uint32_t next, prev;          /* of the session's, upstream + 1 */
+	uint32_t untaken;             /* bytes received whose window is not given back yet */
+	bool opened, deferred, end_sent, over;
 	bool head_came; /* of the answer, the last one */
 	/* The body of the request, out of its text. */
 	enum http_framing framing;
@@ -66,6 +67,8 @@ struct h2up_block {
 };
 
 struct h2up_session {
+	struct h2_session_links links; /* first */
+	struct h2_stream_lists lists;
 	struct upstreams *p;
 	struct h2_arena arena;
 	uint32_t upstream;   /* index of its connection */
@@ -74,9 +77,8 @@ struct h2up_session {
 	/* Streams of exchanges; those of them that were not sent yet; and streams that the instance
 	 * has, whose exchange may be gone. */
 	uint32_t count, unsent, open;
-	uint32_t work_head, work_tail, heads_head, heads_tail, pending; /* upstream + 1 */
-	uint32_t dirty_next, wait_next;                                 /* session + 1 */
-	bool dirty, waits, listed, busy;
+	uint32_t pending; /* whose head is with nghttp2, upstream + 1 */
+	bool listed, busy;
 	bool connected, greeted, settled, leaving, ending;
 	uint64_t gathered; /* bytes given to the connection so far */
 	struct h2_credit credit;
@@ -97,7 +99,7 @@ struct h2up {
 	char *memory;
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *options;
-	uint32_t dirty, waiting; /* session + 1; waiting: for a buffer */
+	struct h2_due due;
 };
 
 static inline struct upstream *h2up_connection(const struct h2up_session *s)
@@ -117,6 +119,18 @@ static inline struct h2up_session *h2up_session_of(struct upstreams *p, const st
 static inline struct h2up_session *h2up_of(struct upstreams *p, const struct upstream *u)
 {
 	return &p->h2up->sessions[u->session - 1];
+}
+static inline struct h2_table h2up_stream_table(const struct h2up *h)
+{
+	return (struct h2_table){h->streams, sizeof(*h->streams)};
+}
+static inline struct h2_table h2up_session_table(const struct h2up *h)
+{
+	return (struct h2_table){h->sessions, sizeof(*h->sessions)};
+}
+static inline uint32_t h2up_stream_index(const struct h2up_session *s, const struct h2up_stream *t)
+{
+	return (uint32_t)(t - s->p->h2up->streams);
 }
 /* NULL: it has ended. */
 static inline struct instance *h2up_instance(const struct h2up_session *s)
@@ -170,7 +184,6 @@ void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event ev
 void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
 	       const char *why);
 void h2up_work(struct h2up_session *s);
-void h2up_heads_remove(struct h2up_session *s, struct h2up_stream *t);
 void h2up_on_pong(struct h2up_session *s, const uint8_t *opaque);
 /* Streams that were not sent, beyond what it may have, go elsewhere; all of them if it leaves. */
 void h2up_shed(struct h2up_session *s);

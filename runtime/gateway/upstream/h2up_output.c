@@ -90,10 +90,10 @@ static bool next_head(void *self)
 	struct h2up_session *s = self;
 	struct h2up_stream *t;
 
-	if (!s->heads_head || s->pending || s->open >= (s->settled ? h2up_limit(s) : 1))
+	if (!s->lists.heads_head || s->pending || s->open >= (s->settled ? h2up_limit(s) : 1))
 		return false;
-	t = &s->p->h2up->streams[s->heads_head - 1];
-	h2up_heads_remove(s, t);
+	t = &s->p->h2up->streams[s->lists.heads_head - 1];
+	h2_heads_remove(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t));
 	submit_head(s, t);
 	return true;
 }

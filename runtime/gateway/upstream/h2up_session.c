@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/gateway/frames/h2_setup.h"
 #include "runtime/gateway/upstream/h2up.h"
 #include "runtime/http/scan.h"
 #include "runtime/http/status.h"
@@ -319,21 +320,19 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
 
 int h2up_callbacks_init(struct h2up *h)
 {
-	nghttp2_session_callbacks *c;
+	static const struct h2_callbacks set = {
+		.begin_frame = on_begin_frame,
+		.invalid_frame = on_invalid_frame,
+		.begin_headers = on_begin_headers,
+		.header = on_header,
+		.invalid_header = on_invalid_header,
+		.frame = on_frame,
+		.data = on_data,
+		.stream_close = on_stream_close,
+		.frame_sent = h2up_on_frame_sent,
+		.frame_not_sent = h2up_on_frame_not_sent,
+		.send_body = h2up_send_body,
+	};
 
-	if (nghttp2_session_callbacks_new(&c) < 0)
-		return -ENOMEM;
-	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
-	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
-	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
-	nghttp2_session_callbacks_set_on_frame_send_callback(c, h2up_on_frame_sent);
-	nghttp2_session_callbacks_set_on_frame_not_send_callback(c, h2up_on_frame_not_sent);
-	nghttp2_session_callbacks_set_send_data_callback(c, h2up_send_body);
-	h->callbacks = c;
-	return 0;
+	return h2_callbacks_new(&set, &h->callbacks);
 }

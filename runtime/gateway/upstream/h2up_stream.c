@@ -5,76 +5,11 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/h2up.h"
 
-/* ---- the list of what is to be worked on ---- */
-
 void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event event)
 {
-	uint32_t self = h2up_upstream(s, t)->s.index + 1;
-
-	t->events |= (uint8_t)event;
-	if (t->in_work)
-		return;
-	t->in_work = true;
-	t->work_next = 0;
-	t->work_prev = s->work_tail;
-	if (s->work_tail)
-		s->p->h2up->streams[s->work_tail - 1].work_next = self;
-	else
-		s->work_head = self;
-	s->work_tail = self;
+	h2_work_note(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t),
+		     (uint8_t)event);
 	h2up_mark(s);
-}
-
-static void unnote(struct h2up_session *s, struct h2up_stream *t)
-{
-	struct h2up_stream *all = s->p->h2up->streams;
-
-	if (!t->in_work)
-		return;
-	t->in_work = false;
-	if (t->work_prev)
-		all[t->work_prev - 1].work_next = t->work_next;
-	else
-		s->work_head = t->work_next;
-	if (t->work_next)
-		all[t->work_next - 1].work_prev = t->work_prev;
-	else
-		s->work_tail = t->work_prev;
-}
-
-/* ---- heads that wait to be sent ---- */
-
-static void heads_push(struct h2up_session *s, struct h2up_stream *t)
-{
-	struct h2up_stream *all = s->p->h2up->streams;
-	uint32_t self = (uint32_t)(t - all) + 1;
-
-	must(!t->head_waits);
-	t->head_waits = true;
-	t->head_next = 0;
-	if (s->heads_tail)
-		all[s->heads_tail - 1].head_next = self;
-	else
-		s->heads_head = self;
-	s->heads_tail = self;
-}
-
-void h2up_heads_remove(struct h2up_session *s, struct h2up_stream *t)
-{
-	struct h2up_stream *all = s->p->h2up->streams;
-	uint32_t self = (uint32_t)(t - all) + 1, before = 0, at = s->heads_head;
-
-	if (!t->head_waits)
-		return;
-	t->head_waits = false;
-	for (; at != self; at = all[at - 1].head_next)
-		before = at;
-	if (before)
-		all[before - 1].head_next = t->head_next;
-	else
-		s->heads_head = t->head_next;
-	if (s->heads_tail == self)
-		s->heads_tail = before;
 }
 
 void h2up_shed(struct h2up_session *s)
@@ -82,8 +17,8 @@ void h2up_shed(struct h2up_session *s)
 	struct h2up_stream *all = s->p->h2up->streams;
 	uint32_t limit = h2up_limit(s), kept = s->open + (s->pending > 0), next;
 
-	for (uint32_t at = s->heads_head; at; at = next) {
-		next = all[at - 1].head_next;
+	for (uint32_t at = s->lists.heads_head; at; at = next) {
+		next = all[at - 1].links.head_next;
 		if (s->leaving || kept >= limit)
 			h2up_gone(s, &all[at - 1], UPSTREAM_UNREAD, NULL);
 		kept++;
@@ -108,14 +43,14 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 	s->count++;
 	s->unsent++;
 	s->p->count->h2up_streams++;
-	heads_push(s, t);
+	h2_heads_push(&s->lists, h2up_stream_table(s->p->h2up), u->s.index);
 }
 
 void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
 	       const char *why)
 {
-	h2up_heads_remove(s, t);
-	if (t->events & H2UP_OVER)
+	h2_heads_remove(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t));
+	if (t->links.events & H2UP_OVER)
 		return;
 	t->end.kind = end;
 	t->end.why = why;
@@ -126,7 +61,7 @@ static void unlink_stream(struct h2up_session *s, struct h2up_stream *t)
 {
 	struct h2up_stream *all = s->p->h2up->streams;
 
-	must(s->count > 0 && !t->in_work);
+	must(s->count > 0 && !t->links.in_work);
 	if (t->prev)
 		all[t->prev - 1].next = t->next;
 	else
@@ -161,8 +96,8 @@ static void on_closed(void *self, struct stream *stream)
 	if (t->session == 0)
 		return;
 	s = h2up_session_of(p, t);
-	unnote(s, t);
-	h2up_heads_remove(s, t);
+	h2_work_remove(&s->lists, h2up_stream_table(p->h2up), stream->index);
+	h2_heads_remove(&s->lists, h2up_stream_table(p->h2up), stream->index);
 	part(s, t, u);
 	unlink_stream(s, t);
 	h2up_mark(s);
@@ -301,12 +236,13 @@ static void work_on(struct upstreams *p, struct h2up_stream *t, uint8_t events)
 
 void h2up_work(struct h2up_session *s)
 {
-	while (s->work_head) {
-		struct h2up_stream *t = &s->p->h2up->streams[s->work_head - 1];
-		uint8_t events = t->events;
+	while (s->lists.work_head) {
+		uint32_t index = s->lists.work_head - 1;
+		struct h2up_stream *t = &s->p->h2up->streams[index];
+		uint8_t events = t->links.events;
 
-		unnote(s, t);
-		t->events = events & H2UP_OVER; /* that it has gone is told once */
+		h2_work_remove(&s->lists, h2up_stream_table(s->p->h2up), index);
+		t->links.events = events & H2UP_OVER; /* that it is over is told once */
 		work_on(s->p, t, events);
 	}
 }
