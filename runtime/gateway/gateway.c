@@ -92,6 +92,7 @@ static int init_tables(struct gateway *g)
 {
 	int r = clients_init(g);
 
+	g->user = &client_exchange_user;
 	if (r == 0)
 		r = routes_init(&g->routes, g->config.domain);
 	if (r == 0)

@@ -6,8 +6,8 @@ FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_TARGETS := $(patsubst %,$(OUT)/fuzz_%,$(FUZZ_NAMES))
 FUZZ         ?= $(FUZZ_NAMES)
 FUZZ_SECONDS ?= 60
-OBJECTS_fuzz_request_head  := $(addprefix runtime/gateway/message/,serialize forwarded)
-OBJECTS_fuzz_response_head := $(addprefix runtime/gateway/message/,serialize forwarded)
+OBJECTS_fuzz_request_head  := $(addprefix runtime/gateway/message/,serialize forwarded writer)
+OBJECTS_fuzz_response_head := $(addprefix runtime/gateway/message/,serialize forwarded writer)
 OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
 OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard $(addsuffix /*.c,$(SRC_ebb-gateway))))) \

@@ -23,7 +23,6 @@ int clients_init(struct gateway *g)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
 		g->free_clients[i] = count - 1 - i;
-	g->user = &client_exchange_user;
 	return addresses_init(g->addresses, count, g->id_seed);
 }
 

@@ -67,7 +67,6 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	uint64_t now_ns = gateway_now(g), last_ns, end_ns;
-	struct instance *i;
 	bool yields;
 
 	if (!may_sleep(g, c))
@@ -86,9 +85,6 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 	t->client_pinged = false;
 	g->count.hibernations++;
 	board_sleep(g->board, g->config.index, c->x.slot, 1);
-	i = client_instance(g, c);
-	if (i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING)
-		tunnel_leave(g, c); /* it was spared until now because somebody spoke */
 	return 0;
 }
 
@@ -137,7 +133,7 @@ static void wait_for_rest(struct gateway *g, struct client *c)
 	stream_recv(&g->io, &c->s);
 }
 
-enum verdict hibernate_read(struct gateway *g, struct client *c)
+enum hibernate_wake hibernate_read(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct ws_frame frame;
@@ -147,11 +143,11 @@ enum verdict hibernate_read(struct gateway *g, struct client *c)
 
 		if (r == 0) {
 			wait_for_rest(g, c);
-			return VERDICT_STAY;
+			return HIBERNATE_WAITS;
 		}
 		if (r > 0 && c->s.sending && c->s.next.size)
-			return VERDICT_STAY; /* a client that reads no pongs gets no more;
-					      * tunnel_pump comes back */
+			return HIBERNATE_WAITS; /* a client that reads no pongs gets no more;
+						 * tunnel_pump comes back */
 		if (r < 0 || !deal_with(g, c, &frame))
 			return hibernate_wake(g, c);
 		if (!t->leaving)
@@ -159,7 +155,7 @@ enum verdict hibernate_read(struct gateway *g, struct client *c)
 	}
 	if (c->state == CLIENT_ASLEEP)
 		stream_recv(&g->io, &c->s);
-	return VERDICT_STAY;
+	return HIBERNATE_WAITS;
 }
 
 /* ---- awake again ---- */
@@ -173,7 +169,7 @@ static void leave_line(struct gateway *g, struct client *c)
 	g->wakers--;
 }
 
-static enum verdict awake(struct gateway *g, struct client *c)
+static void awake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
@@ -183,10 +179,9 @@ static enum verdict awake(struct gateway *g, struct client *c)
 	t->data_ns = gateway_now(g);
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
 	tunnel_look_at(g, c, gateway_now(g) + HIBERNATE_LOOK_NS);
-	return tunnel_pump(g, c, RELAY_UP);
 }
 
-bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i, enum verdict *v)
+enum hibernate_wake hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i)
 {
 	enum board_take taken = ticket_again(g, c);
 	/* It drains: it runs until it ends, and takes what comes on open connections. */
@@ -195,25 +190,28 @@ bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i,
 
 	must(c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING);
 	if (taken == BOARD_FULL)
-		return false;
+		return HIBERNATE_WAITS;
 	if (c->state == CLIENT_WAKING)
 		leave_line(g, c);
 	client_enter(c, CLIENT_ASLEEP);
 	g->count.wakes += taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW;
-	*v = taken == BOARD_GONE && !spared ? tunnel_over(g, c, WS_INTERNAL_ERROR) : awake(g, c);
-	return true;
+	if (taken == BOARD_GONE && !spared)
+		return HIBERNATE_GONE;
+	awake(g, c);
+	return HIBERNATE_WOKEN;
 }
 
-enum verdict hibernate_wake(struct gateway *g, struct client *c)
+enum hibernate_wake hibernate_wake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 	struct instance *i = client_instance(g, c);
-	enum verdict v;
+	enum hibernate_wake woken;
 
 	if (c->state != CLIENT_ASLEEP)
-		return VERDICT_STAY;
-	if ((!i || !i->wake_head) && hibernate_wake_now(g, c, i, &v))
-		return v;
+		return HIBERNATE_WAITS;
+	woken = !i || !i->wake_head ? hibernate_wake_now(g, c, i) : HIBERNATE_WAITS;
+	if (woken != HIBERNATE_WAITS)
+		return woken;
 	must(i);
 	client_enter(c, CLIENT_WAKING);
 	board_want(g->board, c->x.slot, gateway_now(g));
@@ -224,7 +222,7 @@ enum verdict hibernate_wake(struct gateway *g, struct client *c)
 		tunnel_look_at(g, c, t->until_ns);
 	}
 	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + WAKER_CHECK_NS);
-	return VERDICT_STAY;
+	return HIBERNATE_WAITS;
 }
 
 /* ---- ends ---- */

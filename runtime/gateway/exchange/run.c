@@ -29,7 +29,7 @@ void exchange_serve_queue(struct gateway *g, uint32_t service)
 /* Not from inside itself: whoever wakes may end at once and give its ticket back. */
 static void serve_wakers(struct gateway *g, struct instance *i)
 {
-	enum verdict v;
+	enum hibernate_wake how;
 
 	if (g->serving_wakers)
 		return;
@@ -37,9 +37,10 @@ static void serve_wakers(struct gateway *g, struct instance *i)
 	while (i->wake_head) {
 		struct client *c = &g->clients[i->wake_head - 1];
 
-		if (!hibernate_wake_now(g, c, i, &v))
+		how = hibernate_wake_now(g, c, i);
+		if (how == HIBERNATE_WAITS)
 			break;
-		act(g, c, v);
+		act(g, c, tunnel_woken(g, c, how));
 	}
 	g->serving_wakers = false;
 }

@@ -20,22 +20,9 @@ int tunnel_init(struct gateway *g)
 	return g->tunnels ? 0 : -ENOMEM;
 }
 
-struct tunnel *tunnel_of(struct gateway *g, const struct client *c)
-{
-	return &g->tunnels[c->s.index];
-}
-
 static struct flow *flow_of(struct client *c, int way)
 {
 	return way == RELAY_UP ? &c->x.up : &c->x.down;
-}
-
-void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns)
-{
-	/* The call is only asked for, never taken back: a tunnel that is called too early asks
-	 * again. */
-	c->deadline_ns = 0;
-	timers_set(&g->timers, c->s.index, when_ns);
 }
 
 static uint64_t idle_ns(const struct gateway *g)
@@ -303,7 +290,7 @@ static enum verdict pump(struct gateway *g, struct client *c, int way)
 	if (f->done || (way == RELAY_UP && c->x.sent.broken))
 		return VERDICT_STAY;
 	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
-		return hibernate_read(g, c);
+		return tunnel_woken(g, c, hibernate_read(g, c));
 	if (way == RELAY_DOWN && (t->told || (t->leaving && say_goodbye(g, c, false))))
 		return drop(g, c, u);
 	src = way == RELAY_UP ? &c->s : &u->s;
@@ -319,6 +306,13 @@ static enum verdict pump(struct gateway *g, struct client *c, int way)
 	return VERDICT_STAY;
 }
 
+enum verdict tunnel_woken(struct gateway *g, struct client *c, enum hibernate_wake how)
+{
+	if (how == HIBERNATE_GONE)
+		return tunnel_over(g, c, WS_INTERNAL_ERROR);
+	return how == HIBERNATE_WOKEN ? pump(g, c, RELAY_UP) : VERDICT_STAY;
+}
+
 enum verdict tunnel_pump(struct gateway *g, struct client *c, int way)
 {
 	enum verdict v;
@@ -326,7 +320,8 @@ enum verdict tunnel_pump(struct gateway *g, struct client *c, int way)
 	must(client_is_tunnel(c) && client_upstream(g, c));
 	v = pump(g, c, way);
 	if (v == VERDICT_STAY && way == RELAY_DOWN && c->state == CLIENT_ASLEEP && c->s.in.size > 0)
-		return hibernate_read(g, c); /* it waited until its last pong was out */
+		return tunnel_woken(
+			g, c, hibernate_read(g, c)); /* it waited until its last pong was out */
 	return v;
 }
 
@@ -349,7 +344,7 @@ enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err
 {
 	flow_of(c, way)->in_done = true;
 	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
-		return hibernate_wake(g, c); /* the function is to know */
+		return tunnel_woken(g, c, hibernate_wake(g, c)); /* the function is to know */
 	if (way == RELAY_DOWN && err) {
 		g->count.aborted_by_instance++;
 		c->x.sent.broken = true; /* a reset is the end of both ways */
@@ -395,7 +390,14 @@ static enum verdict waited(struct gateway *g, struct client *c)
 		return tunnel_over(g, c, WS_TRY_AGAIN_LATER);
 	}
 	/* Half a ping: let the function have it. */
-	return c->state == CLIENT_ASLEEP ? hibernate_wake(g, c) : VERDICT_STAY;
+	return c->state == CLIENT_ASLEEP ? tunnel_woken(g, c, hibernate_wake(g, c)) : VERDICT_STAY;
+}
+
+static bool is_draining(struct gateway *g, struct client *c)
+{
+	const struct instance *i = client_instance(g, c);
+
+	return i && board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING;
 }
 
 enum verdict tunnel_on_timer(struct gateway *g, struct client *c)
@@ -408,6 +410,8 @@ enum verdict tunnel_on_timer(struct gateway *g, struct client *c)
 	if (stalled(g, c, &next_ns))
 		return VERDICT_CUT;
 	again_ns = hibernate_try(g, c);
+	if (c->state == CLIENT_ASLEEP && is_draining(g, c))
+		tunnel_leave(g, c); /* it was spared until now because somebody spoke */
 	if (again_ns)
 		(void)due(g, again_ns, &next_ns);
 	if (next_ns)

@@ -32,8 +32,17 @@ struct tunnel {
 			     */
 };
 
+enum hibernate_wake {
+	HIBERNATE_WAITS, /* it sleeps, or waits in line */
+	HIBERNATE_WOKEN,
+	HIBERNATE_GONE, /* its instance has ended */
+};
+
 int tunnel_init(struct gateway *g); /* 0 or -ENOMEM */
-struct tunnel *tunnel_of(struct gateway *g, const struct client *c);
+static inline struct tunnel *tunnel_of(struct gateway *g, const struct client *c)
+{
+	return &g->tunnels[c->s.index];
+}
 /* The 101 in `response` was accepted and is about to be sent. */
 void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head *response);
 /* It is on its way. */
@@ -55,8 +64,13 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 enum verdict tunnel_over(struct gateway *g, struct client *c, int code);
 /* That close frame. False: there is none, or it may not be sent now. */
 bool tunnel_farewell(struct gateway *g, struct client *c, struct chunk *out);
-/* No later than this it is looked at again. */
-void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns);
+/* No later than this it is looked at again. That is only ever asked for, never taken back: a look
+ * that comes too early asks again. */
+static inline void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns)
+{
+	c->deadline_ns = 0;
+	timers_set(&g->timers, c->s.index, when_ns);
+}
 
 /* hibernate.c */
 #define HIBERNATE_LOOK_NS (50 * NS_PER_MS) /* after a message, hibernate_try is to be asked */
@@ -64,11 +78,13 @@ void tunnel_look_at(struct gateway *g, struct client *c, uint64_t when_ns);
 /* Lets it sleep if it may: 0, else when to ask again. */
 uint64_t hibernate_try(struct gateway *g, struct client *c);
 /* Bytes of a client whose WebSocket sleeps or wakes. */
-enum verdict hibernate_read(struct gateway *g, struct client *c);
-enum verdict hibernate_wake(struct gateway *g, struct client *c);
+enum hibernate_wake hibernate_read(struct gateway *g, struct client *c);
+enum hibernate_wake hibernate_wake(struct gateway *g, struct client *c);
 /* Out of the line and of the books; wakes the instance so that it sees the end. */
 void hibernate_ended(struct gateway *g, struct client *c);
-/* One in line, as a ticket of i may be free: true if it waits no more, with what comes of it. */
-bool hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i, enum verdict *v);
+/* One in line, as a ticket of i may be free. */
+enum hibernate_wake hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i);
+/* What comes of that. */
+enum verdict tunnel_woken(struct gateway *g, struct client *c, enum hibernate_wake how);
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "runtime/gateway/message/serialize.h"
+#include "runtime/gateway/message/forwarded.h"
 
 static void write_element(struct writer *w, struct http_slice host, struct http_slice peer)
 {

@@ -4,45 +4,10 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/gateway/message/forwarded.h"
 #include "runtime/http/trace.h"
 
 #define DEADLINE_DIGITS 13
-
-void writer_text(struct writer *w, const char *text, size_t size)
-{
-	must(w->at <= w->end);
-	if ((size_t)(w->end - w->at) < size) {
-		w->overflow = true;
-		return;
-	}
-	memcpy(w->at, text, size);
-	w->at += size;
-}
-
-void writer_slice(struct writer *w, struct http_slice s)
-{
-	writer_text(w, s.at, s.size);
-}
-
-void writer_u64(struct writer *w, uint64_t value)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	writer_text(w, digits + at, sizeof(digits) - at);
-}
-
-void writer_field(struct writer *w, const struct http_header *h)
-{
-	writer_slice(w, h->name);
-	writer_lit(w, ": ");
-	writer_slice(w, h->value);
-	writer_lit(w, "\r\n");
-}
 
 /* Whether some Connection field names more than keep-alive or close, so that each field has to be
  * looked up there. */

@@ -6,19 +6,7 @@
 #ifndef EBB_GATEWAY_SERIALIZE_H
 #define EBB_GATEWAY_SERIALIZE_H
 
-#include "runtime/http/head.h"
-
-/* Where a head is written. Overflow is noticed once, at the end. */
-struct writer {
-	char *at, *end;
-	bool overflow;
-};
-
-void writer_text(struct writer *w, const char *text, size_t size);
-#define writer_lit(w, literal) writer_text(w, literal, sizeof(literal) - 1)
-void writer_slice(struct writer *w, struct http_slice s);
-void writer_u64(struct writer *w, uint64_t value);
-void writer_field(struct writer *w, const struct http_header *h);
+#include "runtime/gateway/message/writer.h"
 
 /* How much larger than the head received the one written can be. */
 #define HEAD_GROWTH_MAX 1536u
@@ -36,12 +24,6 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 		   char **deadline_at);
 /* Writes the deadline again. */
 void request_set_deadline(char *deadline_at, uint64_t deadline_ms);
-
-/* forwarded.c: writes the peer and its request's host and scheme in place of the peer's own fields,
- * or behind them. */
-void forwarded_write(struct writer *w, struct http_slice host, struct http_slice peer);
-void forwarded_extend(struct writer *w, const struct http_head *head, struct http_slice host,
-		      struct http_slice peer);
 
 struct response_extras {
 	struct http_slice request_id, instance, start; /* start: cold, thaw or warm */
