@@ -222,7 +222,7 @@ static bool say_goodbye(struct gateway *g, struct client *c, bool late)
 	return true;
 }
 
-void tunnel_leave(struct gateway *g, struct client *c)
+static void leave(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
@@ -238,7 +238,7 @@ void tunnel_drain(struct gateway *g)
 {
 	for (uint32_t i = 0; i < g->client_count; i++)
 		if (client_is_tunnel(&g->clients[i]))
-			tunnel_leave(g, &g->clients[i]);
+			leave(g, &g->clients[i]);
 }
 
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all)
@@ -248,7 +248,7 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 
 		if (client_is_tunnel(c) && c->x.slot == slot && c->x.generation == generation &&
 		    (all || c->state == CLIENT_ASLEEP))
-			tunnel_leave(g, c);
+			leave(g, c);
 	}
 }
 
@@ -335,7 +335,7 @@ enum verdict tunnel_begin(struct gateway *g, struct client *c)
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	tunnel_look_at(g, c, first_look_ns(g, tunnel_of(g, c)));
 	if (g->draining)
-		tunnel_leave(g, c);
+		leave(g, c);
 	v = tunnel_pump(g, c, RELAY_DOWN);
 	return v == VERDICT_STAY ? tunnel_pump(g, c, RELAY_UP) : v;
 }
@@ -411,7 +411,7 @@ enum verdict tunnel_on_timer(struct gateway *g, struct client *c)
 		return VERDICT_CUT;
 	again_ns = hibernate_try(g, c);
 	if (c->state == CLIENT_ASLEEP && is_draining(g, c))
-		tunnel_leave(g, c); /* it was spared until now because somebody spoke */
+		leave(g, c); /* it was spared until now because somebody spoke */
 	if (again_ns)
 		(void)due(g, again_ns, &next_ns);
 	if (next_ns)

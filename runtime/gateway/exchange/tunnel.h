@@ -54,7 +54,6 @@ enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err
 enum verdict tunnel_on_timer(struct gateway *g, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct gateway *g);
-void tunnel_leave(struct gateway *g, struct client *c);
 /* Tells the sleeping WebSockets of this instance to go, or all of them; else the others hear it
  * when they fall silent. */
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all);

@@ -39,7 +39,8 @@ static void on_ended(struct gateway *g, struct client *c)
 	g->h2->free_sessions[g->h2->free_count++] = c->session;
 }
 
-void h2_fail(struct h2_session *s, uint32_t code)
+/* GOAWAY with this code; every exchange ends, and the connection when that is sent. */
+static void fail(struct h2_session *s, uint32_t code)
 {
 	h2_streams_end(s);
 	s->failed = true;
@@ -48,20 +49,6 @@ void h2_fail(struct h2_session *s, uint32_t code)
 		s->out.broken = true;
 	h2_mark(s);
 	h2_set_deadline(s);
-}
-
-void h2_drain(struct gateway *g, struct client *c)
-{
-	struct h2_session *s = &g->h2->sessions[c->session];
-
-	if (s->leaving)
-		return;
-	s->leaving = true;
-	s->quiet_ns = gateway_now(g);
-	(void)nghttp2_submit_goaway(s->out.ng, NGHTTP2_FLAG_NONE,
-				    nghttp2_session_get_last_proc_stream_id(s->out.ng),
-				    NGHTTP2_NO_ERROR, NULL, 0);
-	h2_mark(s);
 }
 
 /* ---- input ---- */
@@ -97,9 +84,9 @@ static void parse(struct h2_session *s)
 		}
 		if (n < 0) {
 			s->g->count.h2_errors++;
-			h2_fail(s, n == NGHTTP2_ERR_CALLBACK_FAILURE || n == NGHTTP2_ERR_FLOODED
-					   ? NGHTTP2_ENHANCE_YOUR_CALM
-					   : NGHTTP2_INTERNAL_ERROR);
+			fail(s, n == NGHTTP2_ERR_CALLBACK_FAILURE || n == NGHTTP2_ERR_FLOODED
+					? NGHTTP2_ENHANCE_YOUR_CALM
+					: NGHTTP2_INTERNAL_ERROR);
 			return;
 		}
 		if (s->held.size)
@@ -150,7 +137,10 @@ static void flush_one(struct gateway *g, struct h2_session *s)
 		if (s->held.size == 0)
 			stream_recv(&g->io, &c->s);
 	}
-	h2_gather(s);
+	while (h2_gather(s))
+		h2_work(s); /* who was sent may have more */
+	g->count.no_buffer += s->out.hungry;
+	h2_work(s);
 	if (is_over(s))
 		client_leave(g, c);
 }
@@ -195,11 +185,22 @@ static void on_sent(struct gateway *g, struct client *c)
 static void on_timer(struct gateway *g, struct client *c)
 {
 	struct h2_session *s = &g->h2->sessions[c->session];
+	uint32_t code;
 
-	if (h2_expired(s))
+	switch (h2_expired(s, &code)) {
+	case H2_OVER:
 		client_close(g, c);
-	else
-		h2_set_deadline(s);
+		return;
+	case H2_LEAVES:
+		h2_drain(g, c);
+		break;
+	case H2_TOO_LATE:
+		fail(s, code);
+		break;
+	case H2_IN_TIME:
+		break;
+	}
+	h2_set_deadline(s);
 }
 
 /* ---- the beginning ---- */

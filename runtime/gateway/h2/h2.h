@@ -113,14 +113,29 @@ static inline struct client *h2_carrier(struct h2_session *s)
 	return &s->g->clients[s->client];
 }
 
+/* The stream of this id if an exchange still has it. */
+static inline struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(s->out.ng, id);
+}
+/* Something happened to a stream. */
+static inline void h2_note(struct h2_session *s, struct h2_stream *t, enum h2_event event)
+{
+	h2_work_note(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t), (uint8_t)event);
+}
+/* There is something to send. */
+static inline void h2_mark(struct h2_session *s)
+{
+	struct h2 *h = s->g->h2;
+
+	h2_due_mark(&h->due, h2_session_table(h), (uint32_t)(s - h->sessions));
+}
+
 /* h2_session.c: nghttp2's callbacks */
 int h2_callbacks_init(struct h2 *h);
-/* The stream of this id if an exchange still has it. */
-struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id);
 
 /* h2_stream.c */
 extern const struct stream_carrier h2_stream_carrier;
-void h2_note(struct h2_session *s, struct h2_stream *t, enum h2_event event);
 void h2_work(struct h2_session *s);
 /* Joins a client to a stream. */
 void h2_stream_open(struct h2_session *s, struct client *c, int32_t id);
@@ -130,19 +145,25 @@ bool h2_stream_put(struct h2_session *s, struct h2_stream *t, const uint8_t *at,
 void h2_streams_end(struct h2_session *s);
 
 /* h2_output.c */
-void h2_mark(struct h2_session *s); /* there is something to send */
-void h2_gather(struct h2_session *s);
+/* Sends a buffer of it. False: there is nothing, or it cannot be sent now. */
+bool h2_gather(struct h2_session *s);
 void h2_head_ready(struct h2_session *s, struct h2_stream *t);
-ssize_t h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
-		     nghttp2_data_source *source, void *self);
 int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
 		 nghttp2_data_source *source, void *self);
 int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);
 
 /* h2_limits.c */
-/* Looks at the deadlines of the connection. True if it is over. */
-bool h2_expired(struct h2_session *s);
+enum h2_expiry {
+	H2_IN_TIME,
+	H2_OVER,    /* it was told, or does not listen */
+	H2_LEAVES,  /* it was idle for long enough */
+	H2_TOO_LATE /* the code says with what */
+};
+/* Looks at the deadlines of the connection. */
+enum h2_expiry h2_expired(struct h2_session *s, uint32_t *code);
 void h2_set_deadline(struct h2_session *s);
+/* No new streams; it ends when it has none. */
+void h2_drain(struct gateway *g, struct client *c);
 
 /* h2.c */
 int h2_init(struct gateway *g);
@@ -152,9 +173,5 @@ bool h2_is_due(const struct gateway *g);
 /* Those that waited for a buffer are due. */
 void h2_retry(struct gateway *g);
 uint32_t h2_open_sessions(const struct gateway *g);
-/* No new streams; it ends when it has none. */
-void h2_drain(struct gateway *g, struct client *c);
-/* GOAWAY with this code; every exchange ends, and the connection when that is sent. */
-void h2_fail(struct h2_session *s, uint32_t code);
 
 #endif

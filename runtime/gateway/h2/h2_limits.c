@@ -46,17 +46,26 @@ void h2_set_deadline(struct h2_session *s)
 		exchange_set_deadline(s->g, h2_carrier(s), when_ns);
 }
 
-bool h2_expired(struct h2_session *s)
+enum h2_expiry h2_expired(struct h2_session *s, uint32_t *code)
 {
-	uint32_t code = 0;
+	*code = NGHTTP2_NO_ERROR;
+	if (next(s, code) > gateway_now(s->g))
+		return H2_IN_TIME;
+	if (s->failed || s->leaving || *code == NGHTTP2_INTERNAL_ERROR)
+		return H2_OVER;
+	return *code == NGHTTP2_NO_ERROR ? H2_LEAVES : H2_TOO_LATE;
+}
 
-	if (next(s, &code) > gateway_now(s->g))
-		return false;
-	if (s->failed || s->leaving || code == NGHTTP2_INTERNAL_ERROR)
-		return true; /* it was told, or does not listen */
-	if (code == NGHTTP2_NO_ERROR)
-		h2_drain(s->g, h2_carrier(s));
-	else
-		h2_fail(s, code);
-	return false;
+void h2_drain(struct gateway *g, struct client *c)
+{
+	struct h2_session *s = &g->h2->sessions[c->session];
+
+	if (s->leaving)
+		return;
+	s->leaving = true;
+	s->quiet_ns = gateway_now(g);
+	(void)nghttp2_submit_goaway(s->out.ng, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(s->out.ng),
+				    NGHTTP2_NO_ERROR, NULL, 0);
+	h2_mark(s);
 }

@@ -10,13 +10,6 @@
 #include "runtime/gateway/h2/h2.h"
 #include "runtime/gateway/frames/h2_fields.h"
 
-void h2_mark(struct h2_session *s)
-{
-	struct h2 *h = s->g->h2;
-
-	h2_due_mark(&h->due, h2_session_table(h), (uint32_t)(s - h->sessions));
-}
-
 /* ---- heads ---- */
 
 void h2_head_ready(struct h2_session *s, struct h2_stream *t)
@@ -207,17 +200,15 @@ static bool next_head(void *self)
 	return true;
 }
 
-void h2_gather(struct h2_session *s)
+bool h2_gather(struct h2_session *s)
 {
 	struct client *c = h2_carrier(s);
 
-	while (!s->out.broken && !(c->s.sending && c->s.next.size) &&
-	       h2_out_fill(&s->out, s->g->io.buffers, next_head, s)) {
-		if (!c->s.sending)
-			s->stuck_ns = gateway_now(s->g);
-		stream_send(&s->g->io, &c->s, s->out.chunk);
-		h2_work(s); /* who was sent may have more */
-	}
-	s->g->count.no_buffer += s->out.hungry;
-	h2_work(s);
+	if (s->out.broken || (c->s.sending && c->s.next.size) ||
+	    !h2_out_fill(&s->out, s->g->io.buffers, next_head, s))
+		return false;
+	if (!c->s.sending)
+		s->stuck_ns = gateway_now(s->g);
+	stream_send(&s->g->io, &c->s, s->out.chunk);
+	return true;
 }

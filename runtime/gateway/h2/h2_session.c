@@ -9,11 +9,6 @@
 /* More than so many times the largest head, decoded, is no head but an attack on the decoder. */
 #define BOMB_FACTOR 4u
 
-struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(s->out.ng, id);
-}
-
 static int flood(struct h2_session *s)
 {
 	s->g->count.h2_floods++;

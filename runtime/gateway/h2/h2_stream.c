@@ -9,11 +9,6 @@
 #define LARGE_SHARE \
 	2u /* of the large buffers bodies may have one in so many: heads need them too */
 
-void h2_note(struct h2_session *s, struct h2_stream *t, enum h2_event event)
-{
-	h2_work_note(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t), (uint8_t)event);
-}
-
 /* ---- opening and ending ---- */
 
 void h2_stream_open(struct h2_session *s, struct client *c, int32_t id)

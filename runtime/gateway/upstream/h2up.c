@@ -18,9 +18,6 @@
 #define SESSIONS_MAX  1024u
 #define ARENA_BYTES   (98304u + H2UP_STREAMS_MAX * 1536u)
 
-/* To take a GOAWAY. */
-#define FAREWELL_NS (1 * NS_PER_SEC)
-
 /* ---- the tables ---- */
 
 int h2up_init(struct upstreams *p)
@@ -44,13 +41,6 @@ int h2up_init(struct upstreams *p)
 	return h2_option_new(&h->options) < 0 ? -ENOMEM : h2up_callbacks_init(h);
 }
 
-void h2up_mark(struct h2up_session *s)
-{
-	struct h2up *h = s->p->h2up;
-
-	h2_due_mark(&h->due, h2up_session_table(h), (uint32_t)(s - h->sessions));
-}
-
 bool h2up_is_due(const struct upstreams *p)
 {
 	return p->h2up->due.dirty;
@@ -64,17 +54,6 @@ uint32_t h2up_open_sessions(const struct upstreams *p)
 void h2up_retry(struct upstreams *p)
 {
 	h2_due_retry(&p->h2up->due, h2up_session_table(p->h2up));
-}
-
-uint32_t h2up_limit(const struct h2up_session *s)
-{
-	const struct instance *i = h2up_instance(s);
-	uint32_t most = i ? i->h2_streams_max : 1;
-
-	if (s->settled)
-		most = nghttp2_session_get_remote_settings(s->out.ng,
-							   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-	return most == 0 ? 1 : most < H2UP_STREAMS_MAX ? most : H2UP_STREAMS_MAX;
 }
 
 static void list(struct h2up_session *s, struct instance *i)
@@ -109,21 +88,6 @@ static void unlist(struct h2up_session *s)
 
 /* ---- ending ---- */
 
-void h2up_idles(struct h2up_session *s)
-{
-	struct instance *i = h2up_instance(s);
-
-	if (i && s->greeted && !s->leaving)
-		pool_begin(s->p, h2up_connection(s), i);
-}
-
-void h2up_leave(struct h2up_session *s)
-{
-	s->leaving = true;
-	h2up_shed(s);
-	h2up_mark(s);
-}
-
 static void on_ended(struct upstreams *p, struct upstream *u)
 {
 	struct h2up_session *s = h2up_of(p, u);
@@ -137,59 +101,6 @@ static void on_ended(struct upstreams *p, struct upstream *u)
 	p->count->h2_no_memory += s->arena.refusals;
 	p->h2up->free_sessions[p->h2up->free_count++] = u->session - 1;
 	u->session = 0;
-}
-
-/* GOAWAY, and the connection ends when that is sent. */
-static void farewell(struct h2up_session *s, uint32_t code)
-{
-	struct upstream *u = h2up_connection(s);
-
-	if (!s->greeted || s->out.broken || nghttp2_session_terminate_session(s->out.ng, code)) {
-		upstream_close(s->p, u);
-		return;
-	}
-	s->leaving = s->ending = true;
-	u->end_by_ns = upstreams_now(s->p) + FAREWELL_NS;
-	upstream_set_timer(s->p, u, u->end_by_ns);
-	h2up_mark(s);
-}
-
-/* Whether nobody there can have read any of the request: as of a connection of HTTP/1.1. */
-static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t, int err)
-{
-	struct tcp_info info = {0};
-	socklen_t size = sizeof(info);
-
-	if (!t->opened)
-		return true;
-	if ((err && err != -EPIPE) ||
-	    getsockopt(h2up_connection(s)->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-		return false;
-	/* The SYN counts as one that was acknowledged. */
-	return info.tcpi_bytes_acked <= t->sent_before + 1;
-}
-
-void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end, int err,
-	       const char *why)
-{
-	struct h2up_stream *all = s->p->h2up->streams;
-
-	s->busy = s->leaving = true;
-	for (uint32_t at = s->streams; at; at = all[at - 1].next) {
-		struct h2up_stream *t = &all[at - 1];
-
-		if (h2up_upstream(s, t)->s.ended && !h2up_upstream(s, t)->left)
-			continue; /* its answer is here, whole */
-		t->end.err = err;
-		t->end.others = true;
-		t->end.unread = end == UPSTREAM_LOST && was_unread(s, t, err);
-		h2up_gone(s, t, end, why);
-	}
-	h2up_work(s);
-	s->busy = false;
-	s->out.broken |= end == UPSTREAM_LOST;
-	if (s->count == 0)
-		farewell(s, code);
 }
 
 static void leave_if_idle(struct h2up_session *s, bool only_stale)
@@ -265,7 +176,10 @@ static bool flush_one(struct h2up_session *s)
 	}
 	if (!good)
 		return s->out.ng != NULL;
-	h2up_gather(s);
+	while (h2up_gather(s))
+		h2up_work(s); /* who was sent may have more */
+	p->count->no_buffer += s->out.hungry;
+	h2up_work(s);
 	s->busy = false;
 	if (is_broken(s)) {
 		p->count->h2up_errors++;
@@ -280,7 +194,7 @@ static bool flush_one(struct h2up_session *s)
 		return false;
 	}
 	if (s->count == 0 && !may_idle(s)) {
-		farewell(s, NGHTTP2_NO_ERROR);
+		h2up_farewell(s, NGHTTP2_NO_ERROR);
 		return s->out.ng != NULL;
 	}
 	i = h2up_instance(s);

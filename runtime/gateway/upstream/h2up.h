@@ -138,6 +138,26 @@ static inline struct instance *h2up_instance(const struct h2up_session *s)
 	return upstream_instance(s->p, h2up_connection(s));
 }
 
+/* The stream of this id, if an owner still has it. */
+static inline struct h2up_stream *h2up_stream_get(struct h2up_session *s, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(s->out.ng, id);
+}
+/* There is something to send. */
+static inline void h2up_mark(struct h2up_session *s)
+{
+	struct h2up *h = s->p->h2up;
+
+	h2_due_mark(&h->due, h2up_session_table(h), (uint32_t)(s - h->sessions));
+}
+/* Something happened to a stream. */
+static inline void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event event)
+{
+	h2_work_note(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t),
+		     (uint8_t)event);
+	h2up_mark(s);
+}
+
 /* h2up.c: what the rest of upstream/ needs */
 int h2up_init(struct upstreams *p);
 struct upstream *h2up_attach(struct upstreams *p, const struct ask *ask, uint32_t owner,
@@ -156,6 +176,10 @@ bool h2up_is_due(const struct upstreams *p);
 void h2up_retry(struct upstreams *p);
 uint32_t h2up_open_sessions(const struct upstreams *p);
 
+/* h2up_end.c */
+/* GOAWAY, and the connection ends when that is sent. */
+void h2up_farewell(struct h2up_session *s, uint32_t code);
+
 /* h2up_input.c */
 /* Gives nghttp2 what came. False: the session has failed, and may be gone. */
 bool h2up_parse(struct h2up_session *s);
@@ -164,7 +188,6 @@ void h2up_on_recv(struct upstreams *p, struct upstream *u, enum stream_result r,
 
 /* h2up.c */
 extern const struct stream_carrier h2up_stream_carrier;
-void h2up_mark(struct h2up_session *s);
 /* Streams it may have at a time. */
 uint32_t h2up_limit(const struct h2up_session *s);
 /* The last stream is gone: from now on its connection idles. */
@@ -177,10 +200,8 @@ void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end
 
 /* h2up_session.c: nghttp2's callbacks */
 int h2up_callbacks_init(struct h2up *h);
-struct h2up_stream *h2up_stream_get(struct h2up_session *s, int32_t id);
 
 /* h2up_stream.c */
-void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event event);
 void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
 	       const char *why);
 void h2up_work(struct h2up_session *s);
@@ -191,7 +212,8 @@ void h2up_shed(struct h2up_session *s);
 void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct ask *ask);
 
 /* h2up_output.c */
-void h2up_gather(struct h2up_session *s);
+/* Sends a buffer of it. False: there is nothing, or it cannot be sent now. */
+bool h2up_gather(struct h2up_session *s);
 int h2up_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
 		   nghttp2_data_source *source, void *self);
 int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self);

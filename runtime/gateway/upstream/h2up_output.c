@@ -261,16 +261,14 @@ int h2up_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *hea
 	return 0;
 }
 
-void h2up_gather(struct h2up_session *s)
+bool h2up_gather(struct h2up_session *s)
 {
 	struct upstream *u = h2up_connection(s);
 
-	while (s->connected && !s->out.broken && !(u->s.sending && u->s.next.size) &&
-	       h2_out_fill(&s->out, s->p->io.buffers, next_head, s)) {
-		s->gathered += s->out.chunk.size;
-		stream_send(&s->p->io, &u->s, s->out.chunk);
-		h2up_work(s); /* who was sent may have more */
-	}
-	s->p->count->no_buffer += s->out.hungry;
-	h2up_work(s);
+	if (!s->connected || s->out.broken || (u->s.sending && u->s.next.size) ||
+	    !h2_out_fill(&s->out, s->p->io.buffers, next_head, s))
+		return false;
+	s->gathered += s->out.chunk.size;
+	stream_send(&s->p->io, &u->s, s->out.chunk);
+	return true;
 }

@@ -14,11 +14,6 @@
 /* Of the large buffers bodies leave one in so many for heads. */
 #define LARGE_SHARE 2u
 
-struct h2up_stream *h2up_stream_get(struct h2up_session *s, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(s->out.ng, id);
-}
-
 static int charge(struct h2up_session *s, int64_t cost)
 {
 	return h2_charge(&s->credit, upstreams_now(s->p), cost) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;

@@ -5,26 +5,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/h2up.h"
 
-void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum h2up_event event)
-{
-	h2_work_note(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t),
-		     (uint8_t)event);
-	h2up_mark(s);
-}
-
-void h2up_shed(struct h2up_session *s)
-{
-	struct h2up_stream *all = s->p->h2up->streams;
-	uint32_t limit = h2up_limit(s), kept = s->open + (s->pending > 0), next;
-
-	for (uint32_t at = s->lists.heads_head; at; at = next) {
-		next = all[at - 1].links.head_next;
-		if (s->leaving || kept >= limit)
-			h2up_gone(s, &all[at - 1], UPSTREAM_UNREAD, NULL);
-		kept++;
-	}
-}
-
 /* ---- opening and ending ---- */
 
 void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct ask *ask)
@@ -44,17 +24,6 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 	s->unsent++;
 	s->p->count->h2up_streams++;
 	h2_heads_push(&s->lists, h2up_stream_table(s->p->h2up), u->s.index);
-}
-
-void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
-	       const char *why)
-{
-	h2_heads_remove(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t));
-	if (t->links.events & H2UP_OVER)
-		return;
-	t->end.kind = end;
-	t->end.why = why;
-	h2up_note(s, t, H2UP_OVER);
 }
 
 static void unlink_stream(struct h2up_session *s, struct h2up_stream *t)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How a connection ends: in order, or with every stream on it. */
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/gateway/upstream/h2up.h"
+
+/* To take a GOAWAY. */
+#define FAREWELL_NS (1 * NS_PER_SEC)
+
+/* GOAWAY, and the connection ends when that is sent. */
+void h2up_farewell(struct h2up_session *s, uint32_t code)
+{
+	struct upstream *u = h2up_connection(s);
+
+	if (!s->greeted || s->out.broken || nghttp2_session_terminate_session(s->out.ng, code)) {
+		upstream_close(s->p, u);
+		return;
+	}
+	s->leaving = s->ending = true;
+	u->end_by_ns = upstreams_now(s->p) + FAREWELL_NS;
+	upstream_set_timer(s->p, u, u->end_by_ns);
+	h2up_mark(s);
+}
+
+/* Whether nobody there can have read any of the request: as of a connection of HTTP/1.1. */
+static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t, int err)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	if (!t->opened)
+		return true;
+	if ((err && err != -EPIPE) ||
+	    getsockopt(h2up_connection(s)->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return false;
+	/* The SYN counts as one that was acknowledged. */
+	return info.tcpi_bytes_acked <= t->sent_before + 1;
+}
+
+void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end, int err,
+	       const char *why)
+{
+	struct h2up_stream *all = s->p->h2up->streams;
+
+	s->busy = s->leaving = true;
+	for (uint32_t at = s->streams; at; at = all[at - 1].next) {
+		struct h2up_stream *t = &all[at - 1];
+
+		if (h2up_upstream(s, t)->s.ended && !h2up_upstream(s, t)->left)
+			continue; /* its answer is here, whole */
+		t->end.err = err;
+		t->end.others = true;
+		t->end.unread = end == UPSTREAM_LOST && was_unread(s, t, err);
+		h2up_gone(s, t, end, why);
+	}
+	h2up_work(s);
+	s->busy = false;
+	s->out.broken |= end == UPSTREAM_LOST;
+	if (s->count == 0)
+		h2up_farewell(s, code);
+}
