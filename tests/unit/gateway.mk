@@ -2,7 +2,7 @@
 OBJECTS_test_gateway_route := runtime/gateway/route/route
 OBJECTS_test_gateway_choice := $(addprefix runtime/gateway/route/,choice instances route)
 OBJECTS_test_gateway_serialize := $(addprefix runtime/gateway/message/,serialize forwarded writer)
-OBJECTS_test_gateway_errors := runtime/gateway/exchange/errors runtime/gateway/message/status
+OBJECTS_test_gateway_errors := runtime/gateway/exchange/errors
 OBJECTS_test_gateway_addresses := runtime/gateway/client/addresses
 OBJECTS_test_gateway_h2_memory := runtime/gateway/frames/h2_memory
 OBJECTS_test_gateway_timers := $(addprefix runtime/gateway/ring/,timers loop)
