@@ -5,6 +5,7 @@ OBJECTS_test_gateway_serialize := $(addprefix runtime/gateway/message/,serialize
 OBJECTS_test_gateway_errors := runtime/gateway/exchange/errors
 OBJECTS_test_gateway_addresses := runtime/gateway/client/addresses
 OBJECTS_test_gateway_h2_memory := runtime/gateway/frames/h2_memory
+OBJECTS_test_gateway_starved := $(addprefix runtime/gateway/ring/,starved stream buffers loop)
 OBJECTS_test_gateway_timers := $(addprefix runtime/gateway/ring/,timers loop)
 
 # Plays ebbd for one gateway; used by tests/integ/test_gateway_*.py and tests/bench/gateway_cpu.py.

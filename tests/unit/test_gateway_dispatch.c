@@ -138,6 +138,22 @@ static void test_a_pooled_connection_that_was_over_is_tried_anew_with_the_same_t
 	rig_free(r);
 }
 
+/* What is known of a broken upstream is not held against the next: the rest of a body goes up. */
+static void test_an_attempt_that_broke_is_forgotten_with_it(void **state)
+{
+	struct rig *r = rig_new();
+	struct client *c = rig_client(r, 0);
+
+	(void)rig_join(r, c, rig_instance(r));
+	flow_init(&c->x.up, HTTP_LENGTH, HTTP_LENGTH, 3);
+	exchange_run(&r->g, c, EVENT_UP_BROKEN, -EPIPE);
+	assert_true(c->x.sent.broken);
+	r->g.instances.slots[0].doubt_until_ns = 0;
+	assert_int_equal(dispatch_failed(&r->g, c, true, -EPIPE), VERDICT_AGAIN);
+	assert_false(c->x.sent.broken);
+	rig_free(r);
+}
+
 static void test_the_death_of_an_instance_returns_its_tickets(void **state)
 {
 	struct rig *r = rig_new();
@@ -173,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_two_instances_died_under_it_and_it_gets_no_third),
 		cmocka_unit_test(
 			test_a_pooled_connection_that_was_over_is_tried_anew_with_the_same_ticket),
+		cmocka_unit_test(test_an_attempt_that_broke_is_forgotten_with_it),
 		cmocka_unit_test(test_the_death_of_an_instance_returns_its_tickets),
 	};
 

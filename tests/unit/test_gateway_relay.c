@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/gateway/exchange/relay.h"
+#include "runtime/gateway/exchange/tunnel.h"
 #include "tests/unit/gateway_rig.h"
 
 #define HEAD "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
@@ -141,6 +142,34 @@ static void test_a_client_that_leaves_gives_everything_back(void **state)
 	rig_free(r);
 }
 
+#define ASK                                                                          \
+	"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n" \
+	"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+#define SWITCH                                                                              \
+	"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n" \
+	"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+
+static void test_frames_that_come_with_the_101_are_followed(void **state)
+{
+	struct rig *r = rig_new();
+	struct client *c = rig_client(r, 0);
+	struct upstream *u = rig_join(r, c, rig_instance(r));
+
+	memcpy(c->x.request.at, ASK, sizeof(ASK));
+	c->x.request.size = sizeof(ASK) - 1;
+	c->x.is.upgrade = true;
+	rig_receive(r, &u->s, SWITCH "\x81\x05hel");
+	exchange_run(&r->g, c, EVENT_UP_BYTES, 0);
+	assert_int_equal(c->state, CLIENT_TUNNEL);
+	assert_memory_equal(c->s.out.at + c->s.out.size - 4, "\r\n\r\n", 4); /* the head alone */
+	c->s.sending = false;
+	exchange_run(&r->g, c, EVENT_SENT, 0);
+	assert_true(sends(&c->s, "\x81\x05hel"));
+	assert_true(tunnel_of(&r->g, c)->frames);
+	assert_false(ws_between_frames(&tunnel_of(&r->g, c)->down));
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_that_breaks_off_cuts_the_connection),
 		cmocka_unit_test(test_what_is_no_answer_is_an_error_of_ours),
 		cmocka_unit_test(test_a_client_that_leaves_gives_everything_back),
+		cmocka_unit_test(test_frames_that_come_with_the_101_are_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
