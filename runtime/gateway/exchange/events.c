@@ -98,6 +98,7 @@ static enum verdict up_broken(struct gateway *g, struct client *c, const struct 
 	x->sent.broken = true;
 	x->sent.reusable = false;
 	splice_end(&g->pipes, &x->up);
+	upstream_no_more(u);
 	return client_is_tunnel(c) ? tunnel_pump(g, c, RELAY_UP) : VERDICT_STAY;
 }
 

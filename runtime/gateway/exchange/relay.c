@@ -97,6 +97,7 @@ static enum verdict splice_broke(struct gateway *g, struct client *c, enum relay
 		c->x.sent.broken = true;
 		c->x.sent.reusable = false;
 		splice_end(&g->pipes, &c->x.up);
+		upstream_no_more(client_upstream(g, c));
 		return VERDICT_STAY;
 	}
 	by_client ? g->count.aborted_by_client++ : g->count.aborted_by_instance++;
