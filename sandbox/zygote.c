@@ -92,6 +92,8 @@ __attribute__((noreturn)) static void become_zygote(struct shared *shared, int c
 	int high_control_fd = fcntl(control_fd, F_DUPFD_CLOEXEC, 16);
 	int high_init_fd = fcntl(shared->init_fd, F_DUPFD_CLOEXEC, 16);
 
+	/* A later ebbd ignores it, and what is ignored stays so over an exec. */
+	(void)signal(SIGPIPE, SIG_DFL);
 	if (high_control_fd < 0 || high_init_fd < 0 ||
 	    dup3(high_control_fd, CONTROL_FD, O_CLOEXEC) < 0 ||
 	    dup3(high_init_fd, INIT_FD, O_CLOEXEC) < 0 || fd_close_from(INIT_FD + 1) < 0)

@@ -33,6 +33,9 @@
 #include "sandbox/sandbox.h"
 
 #define PURGE_MS 10000
+/* A dead zygote is started again soon; if that fails, now and then. */
+#define REVIVE_FIRST_NS (50 * NS_PER_MS)
+#define REVIVE_AGAIN_NS NS_PER_SEC
 
 struct ebbd {
 	struct config config;
@@ -43,7 +46,8 @@ struct ebbd {
 	struct board *board;
 	int board_fd, lock_fd;
 	struct cgroup_tree *tree;
-	struct zygote *zygote;
+	struct zygote *zygote; /* NULL between two */
+	struct timer revive;   /* starts the next one */
 	struct services *services;
 	struct image_store *images;
 	struct fleet *fleet;
@@ -85,6 +89,62 @@ static void on_api_ready(void *self)
 
 	e->api_ready = true;
 	tell_ready(e);
+}
+
+/* ---- the zygote ---- */
+
+static int start_zygote(struct ebbd *e, char *err, size_t err_size)
+{
+	char init[CONFIG_PATH_SIZE + 16];
+	struct sandbox_options sandbox = {
+		.init_path = init,
+		.policy_path = e->config.seccomp_policy,
+		.id_base = (uint32_t)e->config.id_base,
+		.fail_step = SANDBOX_STEP_COUNT,
+		.hostname = "ebb",
+	};
+
+	(void)text_format(init, sizeof(init), "%s/ebb-init", e->config.libexec_dir);
+	return zygote_start(&sandbox, &e->zygote, err, err_size);
+}
+
+/* The new one is forked from an ebbd that has grown, so it clones a little more slowly. */
+static void on_revive(struct timer *t)
+{
+	struct ebbd *e = container_of(t, struct ebbd, revive);
+	char err[512] = "", quoted[1100];
+	int r = e->stopping ? -ECANCELED : start_zygote(e, err, sizeof(err));
+
+	if (r == 0)
+		r = fleet_revive(e->fleet, e->zygote);
+	if (r == 0) {
+		log_info("event=zygote_started");
+		return;
+	}
+	if (e->stopping)
+		return;
+	zygote_stop(e->zygote);
+	e->zygote = NULL;
+	log_error("event=zygote_failed cause=%s",
+		  log_quote(quoted, sizeof(quoted), err[0] ? err : strerror(-r)));
+	fleet_cannot_start(e->fleet, err[0] ? err : strerror(-r));
+	(void)loop_timer_at(e->loop, &e->revive, clock_mono_ns() + REVIVE_AGAIN_NS);
+}
+
+static void on_starts(void *self, bool can)
+{
+	struct ebbd *e = self;
+
+	if (can || e->stopping)
+		return;
+	log_warn("event=program_died program=zygote");
+	e->host.say(e->host.self, WIRE_EVENT_PROGRAM_DIED,
+		    "the zygote, which makes sandboxes, ended; it is started again");
+	zygote_stop(e->zygote);
+	e->zygote = NULL;
+	e->revive.on_due = on_revive;
+	e->revive.name = "ebbd on_revive";
+	(void)loop_timer_at(e->loop, &e->revive, clock_mono_ns() + REVIVE_FIRST_NS);
 }
 
 /* ---- the end ---- */
@@ -172,7 +232,7 @@ static void dump(const struct ebbd *e)
 		 " longest_handler_us=%" PRIu64 " longest_handler_cpu_us=%" PRIu64,
 		 fleet_count(e->fleet), h->stalls, h->delays, h->longest_ns / NS_PER_US,
 		 h->longest_cpu_ns / NS_PER_US);
-	for (uint32_t step = 0; step < SANDBOX_STEP_COUNT; step++) {
+	for (uint32_t step = 0; e->zygote && step < SANDBOX_STEP_COUNT; step++) {
 		struct sandbox_step_time t = zygote_step_time(e->zygote, step);
 
 		if (t.count > 0)
@@ -232,14 +292,6 @@ static int open_signals(struct ebbd *e, char *err, size_t err_size)
 
 static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 {
-	char init[CONFIG_PATH_SIZE + 16];
-	struct sandbox_options sandbox = {
-		.init_path = init,
-		.policy_path = e->config.seccomp_policy,
-		.id_base = (uint32_t)e->config.id_base,
-		.fail_step = SANDBOX_STEP_COUNT,
-		.hostname = "ebb",
-	};
 	int r = cgroup_tree_open(e->config.cgroup, &e->tree, err, err_size);
 
 	if (r < 0)
@@ -254,8 +306,7 @@ static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
 	if (r > 0)
 		log_warn("event=purged leaves=%d cause=\"left by an earlier ebbd\"", r);
 	(void)cgroup_own_enter(e->tree); /* if not, what it starts waits longer beside instances */
-	(void)text_format(init, sizeof(init), "%s/ebb-init", e->config.libexec_dir);
-	return zygote_start(&sandbox, &e->zygote, err, err_size);
+	return start_zygote(e, err, err_size);
 }
 
 static int open_board(struct ebbd *e, char *err, size_t err_size)
@@ -321,9 +372,11 @@ static int open_ipc(struct ebbd *e, char *err, size_t err_size)
 static void observe(struct ebbd *e)
 {
 	const struct observer observers[] = {
-		gateways_observer(e->gateways),     apilink_observer(e->api),
-		ipclink_observer(e->ipc),           ledgerlink_observer(e->ledger),
-		{.self = e, .emptied = on_emptied},
+		gateways_observer(e->gateways),
+		apilink_observer(e->api),
+		ipclink_observer(e->ipc),
+		ledgerlink_observer(e->ledger),
+		{.self = e, .emptied = on_emptied, .starts = on_starts},
 	};
 
 	for (size_t n = 0; n < ARRAY_LEN(observers); n++)
@@ -472,6 +525,8 @@ static void close_all(struct ebbd *e)
 	fleet_free(e->fleet);
 	ledgerlink_free(e->ledger);
 	image_store_close(e->images);
+	if (e->loop)
+		loop_timer_off(e->loop, &e->revive);
 	zygote_stop(e->zygote);
 	if (e->tree) {
 		(void)cgroup_tree_purge(e->tree, PURGE_MS);

@@ -13,7 +13,7 @@ import pytest
 import leaks
 import pictures
 import web
-from ebb import BIN, Ebb
+from ebb import PROJECT, Ebb
 from waiting import wait_for
 
 
@@ -147,6 +147,61 @@ def test_a_second_sigterm_cuts_what_is_open_and_bills_it(new_ebb):
     assert billed["invocations"] >= 21, billed
     assert billed["active_cpu_us"] >= used["cpu_us"] >= 100000, (billed, used)
     ebb.cli("ledger", "verify")
+
+
+def test_a_dead_zygote_is_started_again_and_no_request_is_refused(new_ebb):
+    """What it had parked ends with it; what runs goes on; who waits for a sandbox waits for the next one."""
+    ebb = new_ebb(gateways=1)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    assert ebb.get("probe").status == 200
+    pid = ebb.instance("probe")["pid"]
+    for n in range(3):
+        ebb.deploy(f"late-{n}", "probe")
+        ebb.end_program("ebbd:zygote")
+        assert ebb.get(f"late-{n}").status == 200
+        wait_for(lambda: ebb.rest("GET", "/readyz").status == 200)
+        assert inherited(ebb.instance(f"late-{n}")["pid"]) == inherited(pid)
+    assert ebb.get("probe").status == 200 and ebb.instance("probe")["pid"] == pid
+    assert len(ebb.log_lines("event=zygote_started")) == 3
+
+
+def inherited(init):
+    """What processes of an instance have from who forked them: ignored and blocked signals, descriptors. (PID 1
+    blocks signals now and then by itself.)"""
+    found = []
+    for pid in [init, *leaks.descendants(init)]:
+        kept = ("SigIgn",) if pid == init else ("SigIgn", "SigBlk")
+        status = leaks.read(f"/proc/{pid}/status")
+        found.append(([line for line in status.splitlines() if line.startswith(kept)],
+                      sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) < 3 or pid == init)))
+    return found
+
+
+def test_without_a_zygote_readyz_says_so_until_there_is_one(new_ebb, tmp_path):
+    """The policy that it compiles is broken, so the next one cannot be started."""
+    policy = tmp_path / "policy"
+    shutil.copy(os.path.join(PROJECT, "sandbox/policy/default.policy"), policy)
+    ebb = new_ebb(gateways=1, settings={"seccomp_policy": policy})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("probe", "probe", "--max", 1)
+    assert ebb.get("probe").status == 200
+    whole = policy.read_text()
+    policy.write_text("no policy\n")
+    ebb.end_program("ebbd:zygote")
+    wait_for(lambda: ebb.log_lines("event=zygote_failed"))
+    ready = wait_for(lambda: refused_by(ebb))
+    assert "no instance can be started" in ready.text
+    assert ebb.get("probe").status == 200  # what is there goes on
+    policy.write_text(whole)
+    wait_for(lambda: not refused_by(ebb))
+    ebb.deploy("late", "probe")
+    assert ebb.get("late").status == 200
+
+
+def refused_by(ebb):
+    reply = ebb.rest("GET", "/readyz")
+    return reply if reply.status == 503 else None
 
 
 @pytest.fixture

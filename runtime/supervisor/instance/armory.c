@@ -30,6 +30,7 @@ struct rack {
 
 struct armory {
 	struct armory_options options;
+	bool lost; /* its zygote died, and there is no other yet */
 	struct watch watch;
 	struct timer refill;
 	uint64_t born; /* numbers are used once: so are cgroups */
@@ -167,7 +168,7 @@ static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 {
 	int r = 0;
 
-	while (r == 0 && a->ready[kind] + a->arming[kind] < target)
+	while (r == 0 && !a->lost && a->ready[kind] + a->arming[kind] < target)
 		r = arm_one(a, kind);
 	if (r < 0 && r != -EAGAIN)
 		a->options.on_failed(a->options.self, kind, strerror(-r));
@@ -219,6 +220,37 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 	a->options.on_failed(a->options.self, kind, why);
 }
 
+/* Parked sandboxes end with the zygote that made them. */
+static void drop_all(struct armory *a)
+{
+	for (uint32_t i = 0; i < ARMED_MAX; i++) {
+		struct rack *rack = &a->racks[i];
+
+		if (!rack->used)
+			continue;
+		if (rack->ready)
+			armed_fini(&rack->armed);
+		(void)cgroup_kill(&rack->cgroup);
+		drop_cgroup(a, &rack->cgroup);
+		armory_range_free(a, rack->range);
+		rack->used = rack->ready = false;
+	}
+	memset(a->ready, 0, sizeof(a->ready));
+	memset(a->arming, 0, sizeof(a->arming));
+}
+
+int armory_revive(struct armory *a, struct zygote *zygote)
+{
+	int r;
+
+	must(a->lost);
+	a->options.zygote = zygote;
+	a->watch.fd = zygote_fd(zygote);
+	r = loop_watch(a->options.loop, &a->watch, EPOLLIN);
+	a->lost = r < 0;
+	return r;
+}
+
 static void on_zygote(struct watch *w, uint32_t events)
 {
 	struct armory *a = container_of(w, struct armory, watch);
@@ -238,6 +270,9 @@ static void on_zygote(struct watch *w, uint32_t events)
 		}
 		if (r < 0) {
 			loop_unwatch(a->options.loop, &a->watch);
+			a->watch.fd = -1;
+			a->lost = true;
+			drop_all(a);
 			a->options.on_lost(a->options.self);
 			return;
 		}

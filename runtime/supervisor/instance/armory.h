@@ -29,11 +29,15 @@ struct armory_options {
 	void *self;
 	void (*on_armed)(void *self); /* one more can be taken */
 	void (*on_failed)(void *self, enum armory_kind kind, const char *why); /* arming failed */
-	void (*on_lost)(void *self);                                           /* the zygote died */
+	/* The zygote died, and with it all that was armed. What is wanted waits for armory_revive.
+	 */
+	void (*on_lost)(void *self);
 };
 
 int armory_new(const struct armory_options *options, struct armory **out);
 void armory_free(struct armory *a);
+/* There is a new zygote. */
+int armory_revive(struct armory *a, struct zygote *zygote);
 /* Says how many are wanted right now beside those kept ready, and arms what is missing. */
 void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
 /* Takes a ready one; sandbox and cgroup are the caller's now. number becomes part of the instance's

@@ -31,6 +31,8 @@ struct observer {
 	void (*meter)(void *self, struct wire_meter *record);
 	/* False: what instances use cannot be written down now, so there is no new work. */
 	bool (*keeps_up)(void *self);
+	/* Whether sandboxes can be made: not while there is no zygote. */
+	void (*starts)(void *self, bool can);
 	void (*emptied)(void *self); /* the last instance of a stopping fleet is gone */
 };
 

@@ -47,6 +47,11 @@ void tell_event(struct fleet *f, const struct wire_event *record)
 	TELL(f, event, record);
 }
 
+void tell_starts(struct fleet *f, bool can)
+{
+	TELL(f, starts, can);
+}
+
 void tell_emptied(struct fleet *f)
 {
 	must(f->stopping && f->count == 0);

@@ -11,6 +11,7 @@ void tell_down(struct instance *i);
 void tell_start_failed(struct fleet *f, const struct wire_start_failed *record);
 void tell_meter(struct fleet *f, struct wire_meter *record);
 void tell_event(struct fleet *f, const struct wire_event *record);
+void tell_starts(struct fleet *f, bool can);
 void tell_emptied(struct fleet *f);
 /* Whether all observers keep up with what instances use. */
 bool tell_kept_up(const struct fleet *f);

@@ -537,7 +537,13 @@ void apilink_ledger_channel(struct apilink *a, int fd)
 		daemon_send(&a->daemon, WIRE_API_LEDGER, NULL, 0, &fd, 1);
 }
 
+static void on_starts(void *self, bool can)
+{
+	apilink_ill(self, WIRE_ILL_STARTS, !can);
+}
+
 struct observer apilink_observer(struct apilink *a)
 {
-	return (struct observer){.self = a, .event = send_event, .announced = send_log_pipe};
+	return (struct observer){
+		.self = a, .event = send_event, .announced = send_log_pipe, .starts = on_starts};
 }

@@ -47,10 +47,38 @@ static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 	}
 }
 
+/* One that was prepared was parked, and has ended with the zygote. Who waits for a sandbox waits
+ * for the next one. */
 static void on_zygote_lost(void *self)
 {
+	struct fleet *f = self;
+	struct instance *next;
+
+	for (struct instance *i = f->first; i; i = next) {
+		next = i->next;
+		if (i->state == INSTANCE_PREPARED)
+			stop_drain(i);
+	}
+	tell_starts(f, false);
+}
+
+int fleet_revive(struct fleet *f, struct zygote *zygote)
+{
+	int r = armory_revive(f->armory, zygote);
+
+	if (r < 0)
+		return r;
+	f->options.zygote = zygote;
+	tell_starts(f, true);
+	start_waiting(f);
+	scale_again_at(f, loop_now_ns(f->options.loop));
+	return 0;
+}
+
+void fleet_cannot_start(struct fleet *f, const char *why)
+{
 	for (enum armory_kind kind = 0; kind < ARMORY_KINDS; kind++)
-		on_arm_failed(self, kind, "the zygote died; restart ebbd");
+		on_arm_failed(f, kind, why);
 }
 
 int fleet_new(const struct fleet_options *options, struct fleet **out)

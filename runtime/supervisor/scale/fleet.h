@@ -17,6 +17,10 @@
 #include "runtime/supervisor/instance/report.h"
 
 int fleet_new(const struct fleet_options *options, struct fleet **out);
+/* Observers heard that sandboxes cannot be made (starts); there is a new zygote. 0 or -errno. */
+int fleet_revive(struct fleet *f, struct zygote *zygote);
+/* There is none, and who waits for a sandbox waits no longer. */
+void fleet_cannot_start(struct fleet *f, const char *why);
 /* From now on it hears of everything. It must outlive the fleet, or fleet_stop_all's last word. */
 void fleet_observe(struct fleet *f, const struct observer *observer);
 /* Kills what is left at once, without its last meters. */
