@@ -31,8 +31,9 @@ void cgroup_tree_close(struct cgroup_tree *t);
 /* Empties this tree of an earlier ebbd's instances: thaws, kills leaves, removes. Blocks until it
  * is gone (poll on cgroup.events), at most timeout_ms. Returns the number of leaves, or -errno. */
 int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms);
-/* Where the cpu controller is v1's, the caller and its children go into a directory of the tree
- * beside the instances. 0 or -errno. Purging and removing the tree move them out again. */
+/* Moves the caller, and the children it starts later, into a directory of the tree beside the
+ * instances, in the hierarchy that has the cpu controller. 0 or -errno. Purging and removing the
+ * tree move them out again. */
 int cgroup_own_enter(const struct cgroup_tree *t);
 /* "v2" or "hybrid", and whether each limit can be set: for ebb doctor and the log. */
 struct cgroup_abilities {

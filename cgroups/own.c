@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where ebbd and its programs compete for CPUs, where the cpu controller is v1's: <tree>/own,
- * beside the instances and with more weight than all of them together.
+ * Where ebbd and its programs compete for CPUs: <tree>/own, beside the instances and with more
+ * weight than all of them together, in whichever hierarchy has the cpu controller.
  *
- * In the root of the hierarchy, where they were started, each session counts as one group
+ * In v1, in the root of the hierarchy where they were started, each session counts as one group
  * (sched_autogroup) beside the whole tree, and an instance that forks, executes or switches all the
- * time kept a gateway waiting for 1 to 2 ms at each wake-up, whatever the weights were.
+ * time kept a gateway waiting for 1 to 2 ms at each wake-up, whatever the weights were. In v2 they
+ * were in the root too, or in a leaf that weighed as much as the tree. The tree has controllers
+ * enabled for its children, so it may hold no processes itself; "own" is a leaf of it
+ * (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint" and "Weights").
  */
 #include "cgroups/tree.h"
 
@@ -19,32 +22,56 @@
 #include "runtime/base/fd.h"
 
 #define OWN        "own" /* beside "instances", which has them all */
-#define OWN_SHARES "10240"
+#define LIST_BYTES 16384 /* 2,000 numbers; 64 gateways and 16 imports are a tenth of that */
+
+/* Ten times what a directory has that nobody gave a weight. */
+static const struct weight {
+	const char *file, *value;
+} weight_v2 = {OWN "/cpu.weight", "1000"}, weight_v1 = {OWN "/cpu.shares", "10240"};
+
+static const struct cgroup_hierarchy *cpu_hierarchy(const struct cgroup_tree *t)
+{
+	return &t->at[t->home[CGROUP_CPU]];
+}
 
 int cgroup_own_enter(const struct cgroup_tree *t)
 {
-	unsigned int home = t->home[CGROUP_CPU];
-	int tree_fd = t->at[home].tree_fd, r;
+	const struct weight *weight = t->home[CGROUP_CPU] == 0 ? &weight_v2 : &weight_v1;
+	int tree_fd = cpu_hierarchy(t)->tree_fd, r;
 
-	if (home == 0)
-		return 0;
 	if (mkdirat(tree_fd, OWN, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	r = fd_write_file_at(tree_fd, OWN "/cpu.shares", OWN_SHARES);
+	r = fd_write_file_at(tree_fd, weight->file, weight->value);
 	return r < 0 ? r : fd_write_file_at(tree_fd, OWN "/cgroup.procs", "0");
+}
+
+/* A process that leaves goes to the base. In v2 a base that is no root has controllers enabled for
+ * the tree and holds no processes: there it goes to the leaf beside the tree. */
+static int leave(const struct cgroup_hierarchy *h, const char *pid)
+{
+	int r = fd_write_file_at(h->base_fd, "cgroup.procs", pid);
+
+	if (r != -EBUSY)
+		return r;
+	if (mkdirat(h->base_fd, CGROUP_SUPERVISOR_LEAF, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return fd_write_file_at(h->base_fd, CGROUP_SUPERVISOR_LEAF "/cgroup.procs", pid);
 }
 
 /* The directory may also be an earlier ebbd's; the ebbd that ends it must find it. */
 void cgroup_own_leave(const struct cgroup_tree *t)
 {
-	const struct cgroup_hierarchy *h = &t->at[t->home[CGROUP_CPU]];
-	char list[4096], *next;
+	const struct cgroup_hierarchy *h = cpu_hierarchy(t);
+	char list[LIST_BYTES], *next;
+	int r = 0;
 
-	if (t->home[CGROUP_CPU] == 0)
-		return;
-	if (fd_read_file_at(h->tree_fd, OWN "/cgroup.procs", list, sizeof(list)) > 0)
-		for (char *line = strtok_r(list, "\n", &next); line;
-		     line = strtok_r(NULL, "\n", &next))
-			(void)fd_write_file_at(h->base_fd, "cgroup.procs", line);
+	/* Again, for what was forked meanwhile. */
+	while (r == 0 && fd_read_file_at(h->tree_fd, OWN "/cgroup.procs", list, sizeof(list)) > 0)
+		for (char *line = strtok_r(list, "\n", &next); line && r == 0;
+		     line = strtok_r(NULL, "\n", &next)) {
+			r = leave(h, line);
+			if (r == -ESRCH) /* it died meanwhile */
+				r = 0;
+		}
 	(void)unlinkat(h->tree_fd, OWN, AT_REMOVEDIR);
 }

@@ -165,9 +165,11 @@ int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
 {
 	struct walk w = {.visit = visit_kill,
 			 .deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS};
-	int r = walk_dir(&w, t->at[0].tree_fd, 0);
+	int r;
 
-	cgroup_own_leave(t);
+	cgroup_own_leave(
+		t); /* first: the caller itself may be there, and in v2 all there is killed */
+	r = walk_dir(&w, t->at[0].tree_fd, 0);
 	w.visit = visit_end;
 	if (r == 0)
 		r = walk_dir(&w, t->at[0].tree_fd, 0);

@@ -2,6 +2,7 @@
 /* The cgroup tree against the real kernel, in whatever mode this host is: hybrid or pure v2. */
 #include "tests/unit/cgroup_rig.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -288,7 +289,9 @@ static int open_and_use_inner(void)
 	size = strlen(t->at[0].path);
 	if (size < 5 || strcmp(t->at[0].path + size - 5, "/unit") != 0)
 		r = -EXDEV;
-	cgroup_tree_remove(t);
+	if (r == 0)
+		r = cgroup_own_enter(t);
+	cgroup_tree_remove(t); /* it is there still if nobody left its "own" */
 	cgroup_tree_close(t);
 	return r;
 }
@@ -329,6 +332,63 @@ static void a_delegated_cgroup_is_used_and_room_is_made_in_it(void **state)
 	assert_false(is_there(t, "unit"));
 }
 
+/* Where the hierarchy with the cpu controller has this process, relative to its root. */
+static bool is_in_own(const struct cgroup_tree *t)
+{
+	char text[4096], wanted[128];
+
+	(void)text_format(wanted, sizeof(wanted), "/%s/own\n", t->name);
+	return fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) > 0 &&
+	       strstr(text, wanted);
+}
+
+static int weigh_own(const struct cgroup_tree *t)
+{
+	unsigned int home = t->home[CGROUP_CPU];
+	char text[32], *at = text;
+	int r = (int)fd_read_file_at(t->at[home].tree_fd,
+				     home == 0 ? "own/cpu.weight" : "own/cpu.shares", text,
+				     sizeof(text));
+
+	return r < 0 ? r : strtol(at, NULL, 10) == (home == 0 ? 1000 : 10240) ? 0 : -ERANGE;
+}
+
+/* In a child: it goes in, and comes out alive when the tree is purged. */
+static void run_own(int go_fd, int result_fd)
+{
+	struct cgroup_tree *t;
+	char err[512];
+	int r = cgroup_tree_open("ebb-test-own", &t, err, sizeof(err));
+
+	if (r == 0)
+		r = cgroup_own_enter(t);
+	if (r == 0 && !is_in_own(t))
+		r = -ENOTDIR;
+	if (r == 0)
+		r = weigh_own(t);
+	if (r == 0)
+		r = cgroup_tree_purge(t, DEADLINE_MS);
+	if (r == 0 &&
+	    (is_in_own(t) || faccessat(t->at[t->home[CGROUP_CPU]].tree_fd, "own", F_OK, 0) == 0))
+		r = -EEXIST;
+	if (r == 0)
+		cgroup_tree_remove(t);
+	if (r == 0 && faccessat(t->at[0].base_fd, "ebb-test-own", F_OK, 0) == 0)
+		r = -ENOTEMPTY;
+	report(result_fd, (uint64_t)(uint32_t)-r);
+}
+
+static void ebbds_own_place_is_beside_the_instances_and_purging_spares_it(void **state)
+{
+	struct child c;
+
+	(void)needs_root(state);
+	c = child_start(run_own);
+	child_go(&c);
+	assert_int_equal(child_result(&c), 0);
+	child_end(&c);
+}
+
 static void a_second_open_finds_the_same_tree(void **state)
 {
 	struct cgroup_tree *t = needs_root(state), *again;
@@ -361,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_limit_that_cannot_be_set_leaves_nothing),
 		cmocka_unit_test(a_second_open_finds_the_same_tree),
 		cmocka_unit_test(purge_ends_what_an_earlier_ebbd_left),
+		cmocka_unit_test(ebbds_own_place_is_beside_the_instances_and_purging_spares_it),
 		cmocka_unit_test(a_delegated_cgroup_is_used_and_room_is_made_in_it),
 	};
 
