@@ -11,6 +11,8 @@
 #include "runtime/base/mem.h"
 
 #define ROUND_EVENTS 64
+/* Of timers in a row; then descriptors get their turn: thousands may be due at the same moment. */
+#define ROUND_TIMERS_NS (5 * NS_PER_MS)
 
 struct loop {
 	int epoll_fd, timer_fd;
@@ -131,8 +133,11 @@ static void check(struct loop *l, const char *name)
 		l->mark_cpu_ns = cpu_ns;
 		if (used_ns > took_ns)
 			used_ns = took_ns;
-		if (used_ns > h->longest_cpu_ns)
+		if (used_ns > h->longest_cpu_ns) {
 			h->longest_cpu_ns = used_ns;
+			h->longest_name = name ? name : "?";
+			h->longest_note = l->note;
+		}
 		h->stalls += used_ns > LOOP_STALL_NS;
 		if (took_ns > LOOP_STALL_NS)
 			say_stall(l, name, took_ns, used_ns);
@@ -196,9 +201,12 @@ void loop_timer_off(struct loop *l, struct timer *t)
 		arm(l);
 }
 
+/* What is left is due still, so the next round begins at once. */
 static void fire_due(struct loop *l)
 {
-	while (!l->stopped && heap_first_key(&l->timers) <= l->now_ns) {
+	uint64_t until_ns = l->mark_ns + ROUND_TIMERS_NS;
+
+	while (!l->stopped && l->mark_ns < until_ns && heap_first_key(&l->timers) <= l->now_ns) {
 		struct timer *t = container_of(heap_first(&l->timers), struct timer, item);
 		const char *name = t->name; /* it may be gone behind its handler */
 

@@ -79,6 +79,8 @@ struct loop_health {
 	uint64_t stalls;                     /* handlers above it by their own CPU time */
 	uint64_t delays;                     /* by the clock: also for lack of a CPU */
 	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
+	const char *longest_name;            /* whose CPU time that was; NULL: none took a ms */
+	const char *longest_note;            /* what it was at, or NULL */
 };
 const struct loop_health *loop_health(const struct loop *l);
 /* The present work of a handler, more closely than its name: static text, until it returns. */

@@ -223,15 +223,23 @@ static void stop(struct ebbd *e)
 		e->stop_signals++;
 }
 
-/* SIGUSR1: facts of a running ebbd without asking the API. */
-static void dump(const struct ebbd *e)
+/* What the watchdog saw, as a line of the log, which tests read. */
+static void say_health(const struct ebbd *e)
 {
 	const struct loop_health *h = loop_health(e->loop);
 
-	log_info("event=dump instances=%u stalls=%" PRIu64 " delays=%" PRIu64
-		 " longest_handler_us=%" PRIu64 " longest_handler_cpu_us=%" PRIu64,
-		 fleet_count(e->fleet), h->stalls, h->delays, h->longest_ns / NS_PER_US,
-		 h->longest_cpu_ns / NS_PER_US);
+	log_info("event=handlers stalls=%" PRIu64 " delays=%" PRIu64 " longest_us=%" PRIu64
+		 " longest_cpu_us=%" PRIu64 " handler=\"%s%s%s\"",
+		 h->stalls, h->delays, h->longest_ns / NS_PER_US, h->longest_cpu_ns / NS_PER_US,
+		 h->longest_name ? h->longest_name : "none", h->longest_note ? ", " : "",
+		 h->longest_note ? h->longest_note : "");
+}
+
+/* SIGUSR1: facts of a running ebbd without asking the API. */
+static void dump(const struct ebbd *e)
+{
+	log_info("event=dump instances=%u", fleet_count(e->fleet));
+	say_health(e);
 	for (uint32_t step = 0; e->zygote && step < SANDBOX_STEP_COUNT; step++) {
 		struct sandbox_step_time t = zygote_step_time(e->zygote, step);
 
@@ -568,8 +576,10 @@ int main(int argc, char **argv)
 	r = host_open_stdin();
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opening); i++)
 		r = opening[i](&e, err, sizeof(err));
-	if (r == 0)
+	if (r == 0) {
 		r = loop_run(e.loop);
+		say_health(&e);
+	}
 	if (r < 0) {
 		log_error("event=failed cause=%s",
 			  log_quote(quoted, sizeof(quoted), err[0] ? err : strerror(-r)));

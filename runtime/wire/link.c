@@ -115,8 +115,11 @@ int wire_link_send(struct wire_link *link, uint32_t type, const void *record, si
 	return r;
 }
 
+/* What is left when the turn is over goes in the next one: the socket has room still. */
 static void send_waiting(struct wire_link *link)
 {
+	uint64_t until_ns = clock_mono_ns() + TURN_NS;
+
 	while (link->queued > 0) {
 		struct waiting *w =
 			container_of(chain_first(&link->waiting), struct waiting, in_link);
@@ -131,6 +134,8 @@ static void send_waiting(struct wire_link *link)
 		link->queued--;
 		link->queued_fds -= w->fd_count;
 		waiting_free(w);
+		if (clock_mono_ns() > until_ns && link->queued > 0)
+			return;
 	}
 	must(link->queued_fds == 0);
 	(void)watch_again(link);

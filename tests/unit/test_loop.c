@@ -314,6 +314,66 @@ static void without_descriptors_there_is_no_loop(void **state)
 	close(next_fd);
 }
 
+#define CROWD 40 /* timers, all due at the same moment */
+
+/* One of many, and what they share. */
+struct crowd {
+	struct loop *loop;
+	struct watch watch;
+	int ready_fd;
+	uint32_t fired, fired_before;
+};
+
+struct member {
+	struct timer timer;
+	struct crowd *crowd;
+};
+
+static void on_crowd_ready(struct watch *w, uint32_t events)
+{
+	struct crowd *c = container_of(w, struct crowd, watch);
+
+	c->fired_before = c->fired;
+	loop_unwatch(c->loop, w);
+}
+
+/* The first one makes the descriptor ready; each takes a millisecond. */
+static void on_member_due(struct timer *t)
+{
+	struct crowd *c = container_of(t, struct member, timer)->crowd;
+	uint64_t until_ns = clock_mono_ns() + NS_PER_MS;
+
+	if (c->fired++ == 0)
+		assert_int_equal(write(c->ready_fd, "", 1), 1);
+	while (clock_mono_ns() < until_ns)
+		;
+	if (c->fired == CROWD)
+		loop_stop(c->loop, 0);
+}
+
+static void a_crowd_of_timers_lets_descriptors_have_their_turn(void **state)
+{
+	struct member members[CROWD];
+	struct crowd crowd = {.watch = {.on_ready = on_crowd_ready, .name = "test on_crowd_ready"}};
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	crowd.watch.fd = fds[0];
+	crowd.ready_fd = fds[1];
+	assert_int_equal(loop_new(&crowd.loop), 0);
+	assert_int_equal(loop_watch(crowd.loop, &crowd.watch, EPOLLIN), 0);
+	for (uint32_t n = 0; n < CROWD; n++) {
+		members[n] = (struct member){.timer = {.on_due = on_member_due}, .crowd = &crowd};
+		assert_int_equal(loop_timer_at(crowd.loop, &members[n].timer, 1), 0);
+	}
+	assert_int_equal(loop_run(crowd.loop), 0);
+	assert_int_equal(crowd.fired, CROWD);
+	assert_in_range(crowd.fired_before, 1, CROWD - 1);
+	loop_free(crowd.loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +390,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_handler_that_uses_too_much_is_counted_and_named,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_short_one_is_not, setup, teardown),
+		cmocka_unit_test(a_crowd_of_timers_lets_descriptors_have_their_turn),
 		cmocka_unit_test_setup_teardown(without_descriptors_there_is_no_loop, setup,
 						teardown),
 	};

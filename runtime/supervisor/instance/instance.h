@@ -144,6 +144,9 @@ struct fleet {
 	uint32_t awake, used_milli; /* instances that run, and what they use together */
 	uint64_t parts_from_ns;     /* no second part of anybody's look before that */
 	struct timer rescale;       /* look at every service again */
+	struct timer pass;          /* the next part of that */
+	uint32_t pass_left;         /* services still to look at, each twice; 0: no pass goes on */
+	bool pass_again;            /* one was asked for meanwhile */
 	struct watch pressure;      /* for memory, on the host; evict.c */
 	uint32_t count, next_slot;
 	struct instance *first;

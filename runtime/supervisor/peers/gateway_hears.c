@@ -9,6 +9,9 @@
 
 #define INIT_SLACK_MS 2000
 #define SOCKETS_FIRST 4 /* a gateway's stock when an instance comes up */
+/* With more instances, a new gateway that hears of all at once gets no stock: it would take longer
+ * than a handler may, and more descriptors than may wait for it. It asks when it needs some. */
+#define STOCKED_MAX 256
 
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
 {
@@ -88,8 +91,9 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 	daemon_send(&g->daemon, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
 }
 
-void gateway_send_up(struct gateway *g, struct instance *i)
+void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all)
 {
+	struct fleet *f = g->all->fleet;
 	struct wire_instance_up up;
 	const struct service *service;
 	struct instance *same;
@@ -100,8 +104,8 @@ void gateway_send_up(struct gateway *g, struct instance *i)
 	service = services_at(g->all->options.services, up.service);
 	up.ups = service ? service->demand.ups : 0;
 	fds[0] = instance_freeze_fd(i);
-	if (fleet_sockets(g->all->fleet, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) ==
-	    0)
+	if ((!one_of_all || fleet_count(f) <= STOCKED_MAX) &&
+	    fleet_sockets(f, up.slot, up.generation, SOCKETS_FIRST, fds + 1, &same) == 0)
 		up.socket_count = SOCKETS_FIRST;
 	daemon_send(&g->daemon, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
 	for (uint32_t n = 0; n < up.socket_count; n++)

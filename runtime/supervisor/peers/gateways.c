@@ -34,7 +34,7 @@ static int make_ring(struct daemon *d, int *extra_fd)
 static void send_up_if_up(void *ctx, struct instance *i)
 {
 	if (instance_is_up(i))
-		gateway_send_up(ctx, i);
+		gateway_send_up(ctx, i, true);
 }
 
 static void on_started(struct daemon *d)
@@ -273,7 +273,7 @@ static void on_up(void *self, struct instance *i)
 	struct gateways *g = self;
 
 	for (uint32_t n = 0; n < g->count; n++)
-		gateway_send_up(&g->gateway[n], i);
+		gateway_send_up(&g->gateway[n], i, false);
 }
 
 static void on_drain(void *self, struct instance *i, bool all)

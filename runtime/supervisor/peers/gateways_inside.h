@@ -44,7 +44,8 @@ extern const size_t gateway_rule_count;
 /* gateway_hears.c */
 void gateway_send_config(struct gateway *g);
 void gateway_send_route(struct gateway *g, const struct service *service);
-void gateway_send_up(struct gateway *g, struct instance *i);
+/* one_of_all: it is new, and all instances are told to it. */
+void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all);
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size);
 
 #endif

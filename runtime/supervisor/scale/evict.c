@@ -89,23 +89,23 @@ void evict_note(struct instance *i)
 
 /* ---- who goes ---- */
 
-static uint32_t live_of(const struct fleet *f, const struct spec *spec)
+/* Once for all of a choice: with thousands of instances, each of them cannot count the others. */
+static void count_live(struct fleet *f)
 {
-	uint32_t live = 0;
-
-	for (const struct instance *i = f->first; i; i = i->next)
-		live += i->spec == spec && !i->ahead && !i->stop_wanted && instance_is_up(i);
-	return live;
+	for (struct instance *i = f->first; i; i = i->next)
+		i->spec->live = 0;
+	for (struct instance *i = f->first; i; i = i->next)
+		i->spec->live += !i->ahead && !i->stop_wanted && instance_is_up(i);
 }
 
-/* It has nothing to do, and more than minInstances are there. */
+/* It has nothing to do, and more than minInstances are there. After count_live. */
 static bool is_spare(const struct instance *i)
 {
 	struct board *board = i->fleet->options.board;
 	board_word w = board_load(board, i->slot);
 
 	return board_tickets(w) + board_holds(w) == 0 && board_sleeping(board, i->slot) == 0 &&
-	       live_of(i->fleet, i->spec) > i->spec->put.instances_min;
+	       i->spec->live > i->spec->put.instances_min;
 }
 
 /* Awake without work for longer than any grace. Its own doing keeps it awake, which has no claim on
@@ -152,6 +152,7 @@ static struct instance *least_recently_used(struct fleet *f, const struct spec *
 {
 	struct instance *least = NULL;
 
+	count_live(f);
 	for (struct instance *i = f->first; i; i = i->next)
 		if (may_go(i, wanted) && (!least || goes_before(i, least)))
 			least = i;
@@ -235,6 +236,7 @@ bool evict_soon(struct fleet *f, const struct service *service)
 {
 	uint64_t now_ns = clock_mono_ns();
 
+	count_live(f);
 	for (struct instance *i = f->first; i; i = i->next)
 		if (i->spec != service->spec && !i->stop_wanted && !i->ahead && instance_is_up(i) &&
 		    is_spare(i) && now_ns - used_ns(i) < SOON_NS)

@@ -101,6 +101,8 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 	f->options = *options;
 	f->rescale.on_due = scale_on_due;
 	f->rescale.name = "scale scale_on_due";
+	f->pass.on_due = scale_on_pass;
+	f->pass.name = "scale scale_on_pass";
 	f->host_cpu_milli = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000;
 	f->home_ns_fd = netns_own();
 	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);
@@ -155,6 +157,7 @@ void fleet_free(struct fleet *f)
 	}
 	must(f->count == 0);
 	loop_timer_off(f->options.loop, &f->rescale);
+	loop_timer_off(f->options.loop, &f->pass);
 	evict_watch_end(f);
 	armory_free(f->armory);
 	fd_close(&f->home_ns_fd);
@@ -204,14 +207,14 @@ void fleet_stop_all(struct fleet *f)
 	for (struct instance *i = f->first; i; i = next) {
 		bool up = instance_is_up(i) || i->state == INSTANCE_DRAINING;
 		bool held = up && board_holds(board_load(f->options.board, i->slot)) > 0;
-		uint64_t until_ns = loop_now_ns(f->options.loop) + f->options.drain_ms * NS_PER_MS;
+		uint64_t until_ns = loop_now_ns(f->options.loop);
 
+		if (held)
+			until_ns += f->options.drain_ms * NS_PER_MS;
 		next = i->next;
 		stop_drain(i); /* frees one that never had a sandbox */
-		if (held && i->deadline_ns > until_ns)
-			i->deadline_ns = until_ns;
-		else if (up && !held)
-			stop_terminate(i);
+		if (up && i->deadline_ns > until_ns)
+			i->deadline_ns = until_ns; /* its own timer ends it then */
 	}
 }
 

@@ -15,6 +15,7 @@
 
 #define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
 #define STARTS_TURN       64               /* more of them begin in the next one */
+#define PASS_PART_NS      (5 * NS_PER_MS)
 #define SAY_AGAIN_NS      (5 * NS_PER_SEC)
 #define SAY_SAME_AGAIN_NS (60 * NS_PER_SEC)
 
@@ -233,27 +234,59 @@ void scale_again_at(struct fleet *f, uint64_t due_ns)
 		(void)loop_timer_by(f->options.loop, &f->rescale, due_ns);
 }
 
-void scale_on_due(struct timer *t)
+/* The next of all services. Needed instances have their room; instances ahead of need take of the
+ * rest. */
+static void pass_step(struct fleet *f)
 {
-	struct fleet *f = container_of(t, struct fleet, rescale);
-	struct service *service;
+	bool needed = f->pass_left > SERVICES_MAX;
+	struct service *service =
+		services_at(f->options.services, (2 * SERVICES_MAX - f->pass_left) % SERVICES_MAX);
 	uint64_t again_ns;
 
-	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
-		service = services_at(f->options.services, index);
-		if (!service)
-			continue;
+	f->pass_left--;
+	if (service && needed) {
 		scale_service(f, service);
 		say_refused(f, service);
 		again_ns = choice_say_due(f, service);
 		if (again_ns)
 			scale_again_at(f, again_ns);
+	} else if (service && !f->stopping) {
+		prepare_cold(f, service);
 	}
-	/* Needed instances have their room; instances ahead of need take of the rest. */
-	for (uint32_t index = 0; !f->stopping && index < SERVICES_MAX; index++) {
-		service = services_at(f->options.services, index);
-		if (service)
-			prepare_cold(f, service);
+}
+
+/* A part of a pass: each service looks at all instances, and with a thousand of both that takes
+ * longer than a handler may. */
+static void pass_on(struct fleet *f)
+{
+	uint64_t until_ns = clock_mono_ns() + PASS_PART_NS;
+
+	while (f->pass_left > 0 && clock_mono_ns() < until_ns)
+		pass_step(f);
+	if (f->pass_left == 0) {
+		start_waiting(f);
+		if (!f->pass_again)
+			return;
+		f->pass_again = false;
+		f->pass_left = 2 * SERVICES_MAX;
 	}
-	start_waiting(f);
+	(void)loop_timer_at(f->options.loop, &f->pass, loop_now_ns(f->options.loop));
+}
+
+void scale_on_pass(struct timer *t)
+{
+	pass_on(container_of(t, struct fleet, pass));
+}
+
+/* While a pass goes on, one more follows it: its last services get their turn too. */
+void scale_on_due(struct timer *t)
+{
+	struct fleet *f = container_of(t, struct fleet, rescale);
+
+	if (f->pass_left > 0) {
+		f->pass_again = true;
+		return;
+	}
+	f->pass_left = 2 * SERVICES_MAX;
+	pass_on(f);
 }

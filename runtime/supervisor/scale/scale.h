@@ -15,5 +15,6 @@ bool scale_fall_back(struct fleet *f, struct service *service);
 void scale_refused(struct fleet *f, struct service *service, const uint32_t counts[REFUSED_KINDS]);
 void scale_again_at(struct fleet *f, uint64_t due_ns); /* all services, not later than this */
 void scale_on_due(struct timer *t);
+void scale_on_pass(struct timer *t);
 
 #endif

@@ -21,6 +21,7 @@ enum refused_kind { REFUSED_FULL, REFUSED_LATE, REFUSED_NACKED, REFUSED_NO_START
 struct spec {
 	uint32_t users;
 	uint32_t learned_limit; /* tickets per instance under maxConcurrency auto; 0 = not yet */
+	uint32_t live;          /* instances that serve, as evict.c counted them last */
 	uint32_t layers_given;  /* in the record; of those that come twice, put counts the higher */
 	int layer_fds[IMAGE_LAYERS_MAX];
 	struct wire_service_put put;
