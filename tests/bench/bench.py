@@ -2,7 +2,7 @@
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
-websockets neighbour waiting build.
+websockets neighbour stalls waiting build.
 """
 import os
 import sys
@@ -20,6 +20,7 @@ import bench_latency  # noqa: E402
 import bench_native  # noqa: E402
 import bench_neighbour  # noqa: E402
 import bench_runtimes  # noqa: E402
+import bench_stalls  # noqa: E402
 import bench_thaw  # noqa: E402
 import bench_waiting  # noqa: E402
 import bench_websockets  # noqa: E402
@@ -33,7 +34,7 @@ from ebb import Ebb  # noqa: E402
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
            "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
-           "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows,
+           "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows, "stalls": bench_stalls.rows,
            "waiting": bench_waiting.rows, "build": bench_build.rows}
 
 

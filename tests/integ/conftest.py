@@ -10,6 +10,7 @@ import signal
 import pytest
 
 import counts
+import handlers
 import leaks
 import pictures
 from ebb import BIN, Ebb
@@ -32,7 +33,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in counts.LINES:
+    for line in [*counts.LINES, *handlers.lines()]:
         terminalreporter.write_line(line)
 
 

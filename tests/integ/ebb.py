@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 
+import handlers
 import leaks
 import openapi
 import web
@@ -118,7 +119,7 @@ class Ebb:
             return False
 
     def stop(self, deadline_s=30, code=0):
-        """SIGTERM; ebbd must end with this code and leave nothing."""
+        """SIGTERM; ebbd must end with this code, leave nothing, and have had no long handler."""
         if self.process is None:
             return
         process, self.process = self.process, None
@@ -136,6 +137,7 @@ class Ebb:
         except AssertionError:
             self._clean_up(process)
             raise
+        handlers.judge(self.log_path)
 
     def _clean_up(self, process):
         """After a failure: the next test must not pay for this one."""
