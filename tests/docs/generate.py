@@ -3,7 +3,7 @@
 """
 Writes the documents that are made from tables of the program; --check only says which differ.
 
-usage: generate.py [--check] OUT     OUT: where `make` built ebb and tests/facts
+usage: generate.py [--check] OUT     OUT: where `make` built `ebb` and `facts`
 """
 import json
 import os

@@ -84,16 +84,16 @@ def main(arguments):
         began = time.monotonic()
         count, faults = check(project)
         faults = project.exempt(name, faults)
+        if tighten:
+            project.tighten(name)
+        faults += [f"{source.RATCHET}: {name} {key} goes down from {allowed} to {number}: lint.py --tighten"
+                   for key, number, allowed in project.ratchet_slack(name)]
         took = time.monotonic() - began
         print(f"{'FAIL' if faults else 'ok  '}  {name:16}{count:6} {unit}"
               f"{f', {len(faults)} wrong' if faults else ''}  ({took:.1f} s)", flush=True)
         shown = faults if len(faults) <= SHOWN_MAX else [*faults[:SHOWN_MAX], f"... {faults[-1]}"]
         for fault in shown:
             print(f"      {fault}", flush=True)
-        if tighten:
-            project.tighten(name)
-        for key, number, allowed in project.ratchet_slack(name):
-            print(f"      ratchet.txt: {name} {key} may go down from {allowed} to {number}", flush=True)
         passed, failed = passed + (not faults), failed + bool(faults)
     print(f"lint: {passed} checks passed, {failed} failed")
     return 1 if failed else 0
