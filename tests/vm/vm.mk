@@ -18,7 +18,8 @@ VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
 # And of other families what an older kernel's overlayfs may do otherwise.
 VM_TESTS    ?= $(patsubst %,tests/integ/test_23_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
-               a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other)
+               a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
+               tests/integ/test_34_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight
 VM_FAMILIES ?= 10_service 15_survival 26_umoci 30_sandbox 33_limits 40_gateway 48_hijacked_gateway 50_fluid 51_scaling 54_eviction \
                55_inherited 60_bill 61_durations 63_crashes 66_ring 68_waits 90_leaks
 # What must be made first on the host: the guest has no compiler and no network.
