@@ -114,9 +114,3 @@ uint64_t heap_first_key(const struct heap *h)
 {
 	return h->count ? h->entries[0].key : HEAP_EMPTY;
 }
-
-uint64_t heap_key(const struct heap *h, const struct heap_item *item)
-{
-	must(heap_has(item) && holds(h, item));
-	return h->entries[item->place - 1].key;
-}

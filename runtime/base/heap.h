@@ -45,7 +45,5 @@ void heap_remove(struct heap *h, struct heap_item *item); /* one that is in none
 /* The item with the smallest key, which stays; NULL of an empty heap. */
 struct heap_item *heap_first(const struct heap *h);
 uint64_t heap_first_key(const struct heap *h);
-/* Of an item that is in this heap. */
-uint64_t heap_key(const struct heap *h, const struct heap_item *item);
 
 #endif

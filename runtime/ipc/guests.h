@@ -93,6 +93,7 @@ void connection_close(struct ipc *ipc, struct connection *c);
 bool connection_read(struct ipc *ipc, struct connection *c);
 /* Refuses those whose message takes too long; when the next one does (UINT64_MAX: none). */
 uint64_t connections_expire(struct ipc *ipc, uint64_t now_ns);
+/* Counts and says why; not more than a line a second. */
 void guest_refused(struct ipc *ipc, struct guest *g, const char *why);
 
 /* actions.c: does what a message says. 0, or -errno with a sentence: it is refused. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -281,7 +282,7 @@ static void on_ledger_channel(void *self, int fd)
 
 /* ---- the beginning: one step after the other, each with its sentence ---- */
 
-static int open_signals(struct ebbd *e, char *err, size_t err_size)
+static int open_signals(struct ebbd *e, struct fault *f)
 {
 	sigset_t set;
 
@@ -298,48 +299,45 @@ static int open_signals(struct ebbd *e, char *err, size_t err_size)
 	return e->signals.fd < 0 ? -errno : loop_watch(e->loop, &e->signals, EPOLLIN);
 }
 
-static int open_tree_and_zygote(struct ebbd *e, char *err, size_t err_size)
+static int open_tree_and_zygote(struct ebbd *e, struct fault *f)
 {
-	int r = cgroup_tree_open(e->config.cgroup, &e->tree, err, err_size);
+	char err[FAULT_WHAT_SIZE] = "";
+	int r = cgroup_tree_open(e->config.cgroup, &e->tree, err, sizeof(err));
 
 	if (r < 0)
-		return r;
+		return fault_say(f, r, "%s", err);
 	r = cgroup_tree_purge(e->tree, PURGE_MS);
-	if (r < 0) {
-		(void)text_format(err, err_size,
-				  "what an earlier ebbd left behind cannot be removed: %s",
-				  strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return fault_errno(f, r, "what an earlier ebbd left behind cannot be removed");
 	if (r > 0)
 		log_warn("event=purged leaves=%d cause=\"left by an earlier ebbd\"", r);
 	(void)cgroup_own_enter(e->tree); /* if not, what it starts waits longer beside instances */
-	return start_zygote(e, err, err_size);
+	r = start_zygote(e, err, sizeof(err));
+	return r < 0 ? fault_say(f, r, "%s", err) : 0;
 }
 
-static int open_board(struct ebbd *e, char *err, size_t err_size)
+static int open_board(struct ebbd *e, struct fault *f)
 {
 	SCOPED_FD run_fd = open(e->config.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = run_fd < 0 ? -errno
 			   : board_create(run_fd, (uint32_t)e->config.gateways, &e->board,
 					  &e->board_fd);
 
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot make the board in %s: %s",
-				  e->config.run_dir, strerror(-r));
-	return r;
+	return r < 0 ? fault_errno(f, r, "cannot make the board in %s", e->config.run_dir) : 0;
 }
 
-static int open_images(struct ebbd *e, char *err, size_t err_size)
+static int open_images(struct ebbd *e, struct fault *f)
 {
-	char unpack[CONFIG_PATH_SIZE + 16];
+	char unpack[CONFIG_PATH_SIZE + 16], err[FAULT_WHAT_SIZE] = "";
+	int r;
 
 	(void)text_format(unpack, sizeof(unpack), "%s/ebb-unpack", e->config.libexec_dir);
-	return image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base,
-				&e->images, err, err_size);
+	r = image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base, &e->images,
+			     err, sizeof(err));
+	return r < 0 ? fault_say(f, r, "%s", err) : 0;
 }
 
-static int open_fleet(struct ebbd *e, char *err, size_t err_size)
+static int open_fleet(struct ebbd *e, struct fault *f)
 {
 	struct fleet_options fleet = {
 		.loop = e->loop,
@@ -360,12 +358,10 @@ static int open_fleet(struct ebbd *e, char *err, size_t err_size)
 	};
 	int r = fleet_new(&fleet, &e->fleet);
 
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot make the fleet: %s", strerror(-r));
-	return r;
+	return r < 0 ? fault_errno(f, r, "cannot make the fleet") : 0;
 }
 
-static int open_ipc(struct ebbd *e, char *err, size_t err_size)
+static int open_ipc(struct ebbd *e, struct fault *f)
 {
 	struct ipclink_options ipc = {.host = &e->host,
 				      .board = e->board,
@@ -373,7 +369,7 @@ static int open_ipc(struct ebbd *e, char *err, size_t err_size)
 				      .board_fd = e->board_fd,
 				      .doorbell_fd = gateways_doorbell_fd(e->gateways)};
 
-	return ipclink_new(&ipc, &e->ipc, err, err_size);
+	return ipclink_new(&ipc, &e->ipc, f);
 }
 
 /* The observers of instances, in this order: gateways first, because somebody waits for them. */
@@ -391,7 +387,7 @@ static void observe(struct ebbd *e)
 		fleet_observe(e->fleet, &observers[n]);
 }
 
-static int open_programs(struct ebbd *e, char *err, size_t err_size)
+static int open_programs(struct ebbd *e, struct fault *f)
 {
 	struct apilink_options api = {.host = &e->host,
 				      .services = e->services,
@@ -416,20 +412,20 @@ static int open_programs(struct ebbd *e, char *err, size_t err_size)
 	int r = listener_owner(e->lock_fd, &gateways.listener_owner);
 
 	if (r == 0)
-		r = apilink_new(&api, &e->api, err, err_size);
+		r = apilink_new(&api, &e->api, f);
 	if (r == 0)
-		r = ledgerlink_new(&ledger, &e->ledger, err, err_size);
+		r = ledgerlink_new(&ledger, &e->ledger, f);
 	if (r == 0)
-		r = open_fleet(e, err, err_size);
+		r = open_fleet(e, f);
 	if (r == 0)
-		r = gateways_new(&gateways, &e->gateways, err, err_size);
+		r = gateways_new(&gateways, &e->gateways, f);
 	if (r == 0)
-		r = open_ipc(e, err, err_size);
+		r = open_ipc(e, f);
 	if (r < 0)
 		return r;
 	gateways_attach(e->gateways, e->fleet);
 	observe(e);
-	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, err, err_size);
+	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, f);
 }
 
 /* Makes events of the faults of ebbd itself and of its programs. */
@@ -455,7 +451,7 @@ static void on_stall(void *self, const struct loop_stall *stall)
 }
 
 /* Its turns on a CPU are short from here on, and so are those of the programs it starts. */
-static int open_loop(struct ebbd *e, char *err, size_t err_size)
+static int open_loop(struct ebbd *e, struct fault *f)
 {
 	int r = turn_set(TURN_OF_EBB_US);
 
@@ -471,17 +467,17 @@ static int open_loop(struct ebbd *e, char *err, size_t err_size)
 					.self = e,
 					.say = notice};
 	if (r < 0)
-		(void)text_format(err, err_size, "cannot start: %s", strerror(-r));
+		(void)fault_errno(f, r, "cannot start");
 	return r;
 }
 
-static int raise_limits(struct ebbd *e, char *err, size_t err_size)
+static int raise_limits(struct ebbd *e, struct fault *f)
 {
 	return host_raise_limits(&e->config);
 }
 
 /* Each directory with its mode and owner. */
-static int make_directories(struct ebbd *e, char *err, size_t err_size)
+static int make_directories(struct ebbd *e, struct fault *f)
 {
 	const struct config *c = &e->config;
 	const uid_t base = (uid_t)c->id_base;
@@ -495,31 +491,31 @@ static int make_directories(struct ebbd *e, char *err, size_t err_size)
 		{e->programs_dir, 0700, 0},
 	};
 
-	return host_make_directories(dirs, ARRAY_LEN(dirs), err, err_size);
+	return host_make_directories(dirs, ARRAY_LEN(dirs), f);
 }
 
-static int take_lock(struct ebbd *e, char *err, size_t err_size)
+static int take_lock(struct ebbd *e, struct fault *f)
 {
-	return host_take_lock(e->config.run_dir, &e->lock_fd, err, err_size);
+	return host_take_lock(e->config.run_dir, &e->lock_fd, f);
 }
 
-static int make_mounts_private(struct ebbd *e, char *err, size_t err_size)
+static int make_mounts_private(struct ebbd *e, struct fault *f)
 {
-	return host_make_mounts_private(err, err_size);
+	return host_make_mounts_private(f);
 }
 
-static int keep_programs(struct ebbd *e, char *err, size_t err_size)
+static int keep_programs(struct ebbd *e, struct fault *f)
 {
-	return host_keep_programs(&e->config, e->programs_dir, err, err_size);
+	return host_keep_programs(&e->config, e->programs_dir, f);
 }
 
-static int hide_log(struct ebbd *e, char *err, size_t err_size)
+static int hide_log(struct ebbd *e, struct fault *f)
 {
 	return program_log_hide_ours(&e->strays, e->loop);
 }
 
 /* The zygote is forked early, while this process is still small. */
-static int (*const opening[])(struct ebbd *e, char *err, size_t err_size) = {
+static int (*const opening[])(struct ebbd *e, struct fault *f) = {
 	open_loop,           hide_log,      raise_limits,         make_directories, take_lock,
 	make_mounts_private, keep_programs, open_tree_and_zygote, open_signals,     open_board,
 	open_images,         open_programs,
@@ -556,7 +552,8 @@ int main(int argc, char **argv)
 				.lock_fd = -1,
 				.signals = {.fd = -1},
 				.strays = {.watch = {.fd = -1}}};
-	char err[1024] = "", quoted[2200];
+	char err[1024] = "", text[FAULT_TEXT_SIZE], quoted[2200];
+	struct fault fault = {0};
 	int r = config_load(argc, argv, &e.config, err, sizeof(err));
 
 	if (r == 1)
@@ -575,14 +572,15 @@ int main(int argc, char **argv)
 	(void)text_format(e.programs_dir, sizeof(e.programs_dir), "%s/programs", e.config.run_dir);
 	r = host_open_stdin();
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opening); i++)
-		r = opening[i](&e, err, sizeof(err));
+		r = opening[i](&e, &fault);
 	if (r == 0) {
 		r = loop_run(e.loop);
 		say_health(&e);
 	}
 	if (r < 0) {
 		log_error("event=failed cause=%s",
-			  log_quote(quoted, sizeof(quoted), err[0] ? err : strerror(-r)));
+			  log_quote(quoted, sizeof(quoted),
+				    fault.err ? fault_text(&fault, text) : strerror(-r)));
 		e.exit_code = 1;
 	}
 	close_all(&e);

@@ -28,7 +28,7 @@ struct rig {
 	struct config config;
 	struct loop *loop;
 	struct program_host host;
-	char err[512];
+	struct fault fault;
 };
 
 static void below(char *out, size_t size, const struct rig *rig, const char *name)
@@ -71,12 +71,12 @@ static void the_apis_missing_directory_is_named_with_the_cause(void **state)
 	struct rig *rig = *state;
 	struct apilink_options options = {.host = &rig->host};
 	struct apilink *api = NULL;
-	int r = apilink_new(&options, &api, rig->err, sizeof(rig->err));
+	int r = apilink_new(&options, &api, &rig->fault);
 
 	assert_int_equal(r, -ENOENT);
 	assert_null(api);
-	assert_non_null(strstr(rig->err, rig->config.log_dir));
-	assert_non_null(strstr(rig->err, "No such file"));
+	assert_non_null(strstr(rig->fault.what, rig->config.log_dir));
+	assert_non_null(strstr(rig->fault.what, "No such file"));
 }
 
 static void the_ledgers_missing_directory_is_named_with_the_cause(void **state)
@@ -84,13 +84,13 @@ static void the_ledgers_missing_directory_is_named_with_the_cause(void **state)
 	struct rig *rig = *state;
 	struct ledgerlink_options options = {.host = &rig->host};
 	struct ledgerlink *ledger = NULL;
-	int r = ledgerlink_new(&options, &ledger, rig->err, sizeof(rig->err));
+	int r = ledgerlink_new(&options, &ledger, &rig->fault);
 
 	assert_int_equal(r, -ENOENT);
 	assert_null(ledger);
-	assert_non_null(strstr(rig->err, rig->config.ledger_dir));
-	assert_non_null(strstr(rig->err, "No such file"));
-	assert_null(strstr(rig->err, "cannot start"));
+	assert_non_null(strstr(rig->fault.what, rig->config.ledger_dir));
+	assert_non_null(strstr(rig->fault.what, "No such file"));
+	assert_null(strstr(rig->fault.what, "cannot start"));
 }
 
 static void a_lock_that_cannot_be_opened_is_nobodys(void **state)
@@ -100,11 +100,11 @@ static void a_lock_that_cannot_be_opened_is_nobodys(void **state)
 	int fd = -1, r;
 
 	below(missing, sizeof(missing), rig, "missing");
-	r = host_take_lock(missing, &fd, rig->err, sizeof(rig->err));
+	r = host_take_lock(missing, &fd, &rig->fault);
 	assert_int_equal(r, -ENOENT);
 	assert_int_equal(fd, -1);
-	assert_non_null(strstr(rig->err, "No such file"));
-	assert_null(strstr(rig->err, "another ebbd"));
+	assert_non_null(strstr(rig->fault.what, "No such file"));
+	assert_null(strstr(rig->fault.what, "another ebbd"));
 }
 
 /* A process that takes the lock, then forks one that lives on with its descriptors; says so, and is
@@ -118,8 +118,8 @@ static pid_t orphan_of_one_that_had_the_lock(const struct rig *rig)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char err[512];
-		bool taken = host_take_lock(rig->config.run_dir, &fd, err, sizeof(err)) == 0;
+		struct fault fault = {0};
+		bool taken = host_take_lock(rig->config.run_dir, &fd, &fault) == 0;
 
 		orphan = taken ? fork() : -1;
 		if (orphan != 0)
@@ -129,7 +129,7 @@ static pid_t orphan_of_one_that_had_the_lock(const struct rig *rig)
 	}
 	assert_int_equal(fd_read_all(ready_fds[0], &orphan, sizeof(orphan)), sizeof(orphan));
 	assert_true(orphan > 0);
-	assert_int_equal(host_take_lock(rig->config.run_dir, &fd, (char[512]){0}, 512), -EBUSY);
+	assert_int_equal(host_take_lock(rig->config.run_dir, &fd, NULL), -EBUSY);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	close(ready_fds[0]);
@@ -141,7 +141,7 @@ static void a_child_of_a_killed_ebbd_does_not_hold_its_lock(void **state)
 {
 	struct rig *rig = *state;
 	pid_t orphan = orphan_of_one_that_had_the_lock(rig);
-	int fd = -1, r = host_take_lock(rig->config.run_dir, &fd, rig->err, sizeof(rig->err));
+	int fd = -1, r = host_take_lock(rig->config.run_dir, &fd, &rig->fault);
 
 	assert_int_equal(kill(orphan, SIGKILL), 0);
 	assert_int_equal(r, 0);

@@ -84,7 +84,7 @@ static int listen_on(const union address *address, socklen_t size, uint32_t owne
 	return keep_fd(&fd);
 }
 
-int listener_tcp(const char *address, uint32_t owner, char *err, size_t err_size)
+int listener_tcp(const char *address, uint32_t owner, struct fault *f)
 {
 	union address parsed;
 	socklen_t size;
@@ -92,14 +92,15 @@ int listener_tcp(const char *address, uint32_t owner, char *err, size_t err_size
 
 	if (r == 0)
 		r = listen_on(&parsed, size, owner);
-	if (r == -EADDRINUSE)
-		(void)text_format(err, err_size,
-				  "cannot listen on %s: another ebbd or another program does, see "
-				  "`ss -ltnp`; stop it, or choose another address with --listen "
-				  "ADDR:PORT",
-				  address);
-	else if (r < 0)
-		(void)text_format(err, err_size, "cannot listen on %s: %s", address, strerror(-r));
+	if (r == -EADDRINUSE) {
+		(void)fault_say(f, r,
+				"cannot listen on %s: another ebbd or another program does, see "
+				"`ss -ltnp`",
+				address);
+		fault_mend(f, "stop it, or choose another address with --listen ADDR:PORT");
+	} else if (r < 0) {
+		(void)fault_errno(f, r, "cannot listen on %s", address);
+	}
 	return r;
 }
 
@@ -115,7 +116,7 @@ static int give_to_group(const char *path, const char *group)
 	return chown(path, 0, g->gr_gid) < 0 ? -errno : 0;
 }
 
-int listener_unix(const char *path, const char *group, char *err, size_t err_size)
+int listener_unix(const char *path, const char *group, struct fault *f)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	SCOPED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -134,11 +135,10 @@ int listener_unix(const char *path, const char *group, char *err, size_t err_siz
 		r = -errno;
 	if (r == 0)
 		r = give_to_group(path, group);
-	if (r < 0) {
-		(void)text_format(err, err_size, "cannot serve the API on %s: %s%s", path,
-				  r == -ESRCH ? "there is no such group: " : strerror(-r),
-				  r == -ESRCH ? group : "");
-		return r;
-	}
+	if (r == -ESRCH)
+		return fault_say(f, r, "cannot serve the API on %s: there is no such group: %s",
+				 path, group);
+	if (r < 0)
+		return fault_errno(f, r, "cannot serve the API on %s", path);
 	return keep_fd(&fd);
 }

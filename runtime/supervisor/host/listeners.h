@@ -7,15 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/fault.h"
+
 /* The owner of all TCP listeners of the ebbd that holds this lock, now and after its restart; no
  * other ebbd of this host has it, and no user. 0 or -errno. */
 int listener_owner(int lock_fd, uint32_t *out);
 /* A listening TCP socket with SO_REUSEPORT on "ADDR:PORT" or "[ADDR6]:PORT", non-blocking. The port
  * is shared with sockets of the same owner, and with no others. Returns it, or -errno with a
  * sentence that names the address and the mend. */
-int listener_tcp(const char *address, uint32_t owner, char *err, size_t err_size);
+int listener_tcp(const char *address, uint32_t owner, struct fault *f);
 /* A listening unix socket at path (an old one is replaced), mode 0660, of this group ("" = root's).
  */
-int listener_unix(const char *path, const char *group, char *err, size_t err_size);
+int listener_unix(const char *path, const char *group, struct fault *f);
 
 #endif

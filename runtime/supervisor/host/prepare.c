@@ -52,21 +52,18 @@ static int make_directory(const struct host_directory *dir)
 		       : 0;
 }
 
-int host_make_directories(const struct host_directory *dirs, size_t count, char *err,
-			  size_t err_size)
+int host_make_directories(const struct host_directory *dirs, size_t count, struct fault *f)
 {
 	for (size_t i = 0; i < count; i++) {
 		int r = make_directory(&dirs[i]);
 
-		if (r == 0)
-			continue;
-		(void)text_format(err, err_size, "cannot make %s: %s", dirs[i].path, strerror(-r));
-		return r;
+		if (r < 0)
+			return fault_errno(f, r, "cannot make %s", dirs[i].path);
 	}
 	return 0;
 }
 
-int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size)
+int host_take_lock(const char *run_dir, int *out_fd, struct fault *f)
 {
 	/* Of this process alone (fcntl(2)): a child that has not come to its exec when ebbd is
 	 * killed does not hold it, as it would a lock of flock(2). */
@@ -76,34 +73,25 @@ int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size)
 
 	(void)text_format(path, sizeof(path), "%s/lock", run_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		int r = -errno;
-
-		(void)text_format(err, err_size, "cannot open the lock %s: %s", path, strerror(-r));
-		return r;
-	}
+	if (fd < 0)
+		return fault_errno(f, -errno, "cannot open the lock %s", path);
 	if (fcntl(fd, F_SETLK, &whole) == 0) {
 		*out_fd = keep_fd(&fd);
 		return 0;
 	}
-	(void)text_format(
-		err, err_size,
-		"another ebbd serves from %s (its lock is taken); stop it, or use another "
-		"--root",
-		run_dir);
+	(void)fault_say(f, -EBUSY, "another ebbd serves from %s (its lock is taken)", run_dir);
+	fault_mend(f, "stop it, or use another --root");
 	return -EBUSY;
 }
 
-int host_make_mounts_private(char *err, size_t err_size)
+int host_make_mounts_private(struct fault *f)
 {
 	int r;
 
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
 		return 0;
-	r = -errno;
-	(void)text_format(err, err_size,
-			  "cannot make a private mount namespace: %s; ebbd needs root",
-			  strerror(-r));
+	r = fault_errno(f, -errno, "cannot make a private mount namespace");
+	fault_mend(f, "ebbd needs root");
 	return r;
 }
 
@@ -125,22 +113,18 @@ static int keep_program(const char *from_dir, const char *dir, const char *name)
 	return 0;
 }
 
-int host_keep_programs(struct config *config, const char *dir, char *err, size_t err_size)
+int host_keep_programs(struct config *config, const char *dir, struct fault *f)
 {
 	int r = mount("ebb", dir, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") < 0 ? -errno
 											   : 0;
 
-	if (r < 0) {
-		(void)text_format(err, err_size, "cannot mount on %s: %s", dir, strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return fault_errno(f, r, "cannot mount on %s", dir);
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
 		r = keep_program(config->libexec_dir, dir, programs[i]);
-		if (r == 0)
-			continue;
-		(void)text_format(err, err_size, "cannot use %s/%s: %s", config->libexec_dir,
-				  programs[i], strerror(-r));
-		return r;
+		if (r < 0)
+			return fault_errno(f, r, "cannot use %s/%s", config->libexec_dir,
+					   programs[i]);
 	}
 	return text_copy(config->libexec_dir, sizeof(config->libexec_dir), dir);
 }

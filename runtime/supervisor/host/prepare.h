@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/supervisor/host/config.h"
 
 struct host_directory {
@@ -19,16 +20,15 @@ int host_open_stdin(void); /* 0 is /dev/null: no descriptor of ours comes there 
 /* Ten descriptors per instance here, as many in the gateways: takes all the host allows, and lowers
  * nofile_max to it. */
 int host_raise_limits(struct config *config);
-int host_make_directories(const struct host_directory *dirs, size_t count, char *err,
-			  size_t err_size);
+int host_make_directories(const struct host_directory *dirs, size_t count, struct fault *f);
 /* One ebbd per run directory. *out_fd holds the lock, and must be the only descriptor of its file:
  * the first one that is closed lets it go. */
-int host_take_lock(const char *run_dir, int *out_fd, char *err, size_t err_size);
+int host_take_lock(const char *run_dir, int *out_fd, struct fault *f);
 /* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
-int host_make_mounts_private(char *err, size_t err_size);
+int host_make_mounts_private(struct fault *f);
 /* Keeps ebb's programs as they are now, below dir, which becomes libexec_dir: a program that dies
  * comes back as the version that ebbd is, even if another one was installed meanwhile. dir exists
  * and is seen by nobody else. */
-int host_keep_programs(struct config *config, const char *dir, char *err, size_t err_size);
+int host_keep_programs(struct config *config, const char *dir, struct fault *f);
 
 #endif

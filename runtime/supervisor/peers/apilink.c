@@ -418,32 +418,26 @@ static void on_ended(struct daemon *d)
 	imports_orphan(&a->imports);
 }
 
-static int open_directory(const char *path, int *out_fd, char *err, size_t err_size)
+static int open_directory(const char *path, int *out_fd, struct fault *f)
 {
-	int r;
-
 	*out_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*out_fd >= 0)
-		return 0;
-	r = -errno;
-	(void)text_format(err, err_size, "cannot open the directory %s: %s", path, strerror(-r));
-	return r;
+	return *out_fd < 0 ? fault_errno(f, -errno, "cannot open the directory %s", path) : 0;
 }
 
 /* The descriptors that it gets when it starts. */
-static int open_files(struct apilink *a, char *err, size_t err_size)
+static int open_files(struct apilink *a, struct fault *f)
 {
 	const struct config *c = a->options.host->config;
 	char path[CONFIG_PATH_SIZE + 16];
 	int r;
 
 	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
-	r = listener_unix(path, c->api_group, err, err_size);
+	r = listener_unix(path, c->api_group, f);
 	if (r < 0)
 		return r;
 	a->listener_fd = r;
-	r = open_directory(c->state_dir, &a->state_fd, err, err_size);
-	return r < 0 ? r : open_directory(c->log_dir, &a->log_fd, err, err_size);
+	r = open_directory(c->state_dir, &a->state_fd, f);
+	return r < 0 ? r : open_directory(c->log_dir, &a->log_fd, f);
 }
 
 static void limit_images(const struct apilink_options *options)
@@ -459,8 +453,7 @@ static void limit_images(const struct apilink_options *options)
 	image_store_limit(options->images, &limits);
 }
 
-int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
-		size_t err_size)
+int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f)
 {
 	struct apilink *a = calloc(1, sizeof(*a));
 	int r;
@@ -470,7 +463,7 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, cha
 	a->options = *options;
 	imports_init(&a->imports, options->host->loop, options->images, a, on_import_done);
 	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = -1;
-	r = open_files(a, err, err_size);
+	r = open_files(a, f);
 	if (r < 0) {
 		apilink_free(a);
 		return r;
@@ -500,14 +493,14 @@ static const struct program program = {.file = "ebb-api",
 				       .on_ended = on_ended};
 
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, char *err, size_t err_size)
+		  struct ledgerlink *ledger, struct fault *f)
 {
 	a->fleet = fleet;
 	walks_init(&a->walks, a->options.host->loop, fleet, a, has_enough);
 	a->gateways = gateways;
 	a->ledger = ledger;
 	a->daemon.self = a;
-	return daemon_start(&a->daemon, &program, a->options.host, err, err_size);
+	return daemon_start(&a->daemon, &program, a->options.host, f);
 }
 
 void apilink_free(struct apilink *a)

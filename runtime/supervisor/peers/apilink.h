@@ -25,11 +25,10 @@ struct apilink_options {
 	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
 };
 
-int apilink_new(const struct apilink_options *options, struct apilink **out, char *err,
-		size_t err_size);
+int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f);
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, char *err, size_t err_size);
+		  struct ledgerlink *ledger, struct fault *f);
 /* Sends an event of ebbd itself or of one of its programs; while ebb-api is away it waits for the
  * next one. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);

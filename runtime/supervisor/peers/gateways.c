@@ -96,7 +96,7 @@ static int make_files(struct gateway *g)
 	return r;
 }
 
-static int start_one(struct gateways *all, uint32_t index, char *err, size_t err_size)
+static int start_one(struct gateways *all, uint32_t index, struct fault *f)
 {
 	const struct program program = {.file = "ebb-gateway",
 					.uid = UID_GATEWAY,
@@ -113,20 +113,17 @@ static int start_one(struct gateways *all, uint32_t index, char *err, size_t err
 	g->index = index;
 	snprintf(g->name, sizeof(g->name), "ebb-gateway-%u", index);
 	for (uint32_t n = 0; n < c->listener_count; n++) {
-		r = listener_tcp(c->listeners[n], all->options.listener_owner, err, err_size);
+		r = listener_tcp(c->listeners[n], all->options.listener_owner, f);
 		if (r < 0)
 			return r;
 		g->listener_fds[n] = r;
 	}
 	r = make_files(g);
-	if (r < 0) {
-		(void)text_format(err, err_size, "cannot make the counters of a gateway: %s",
-				  strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return fault_errno(f, r, "cannot make the counters of a gateway");
 	g->daemon.name = g->name;
 	g->daemon.self = g;
-	return daemon_start(&g->daemon, &program, all->options.host, err, err_size);
+	return daemon_start(&g->daemon, &program, all->options.host, f);
 }
 
 int gateways_doorbell_fd(const struct gateways *g)
@@ -160,8 +157,7 @@ void gateways_cut(struct gateways *g)
 	g->options.on_stopped(g->options.self);
 }
 
-int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,
-		 size_t err_size)
+int gateways_new(const struct gateways_options *options, struct gateways **out, struct fault *f)
 {
 	uint32_t count = (uint32_t)options->host->config->gateways;
 	struct gateways *all = calloc(1, sizeof(*all) + count * sizeof(struct gateway));
@@ -187,7 +183,7 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 	if (r == 0)
 		r = blame_new(&all->blame);
 	for (uint32_t n = 0; r == 0 && n < count; n++)
-		r = start_one(all, n, err, err_size);
+		r = start_one(all, n, f);
 	if (r < 0) {
 		gateways_free(all);
 		return r;

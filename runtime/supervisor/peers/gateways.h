@@ -28,8 +28,7 @@ struct gateways_options {
 
 /* Opens the listeners and starts the gateways. 0 or -errno with a sentence. The fleet is attached
  * before the loop runs, because each needs the other. */
-int gateways_new(const struct gateways_options *options, struct gateways **out, char *err,
-		 size_t err_size);
+int gateways_new(const struct gateways_options *options, struct gateways **out, struct fault *f);
 void gateways_attach(struct gateways *g, struct fleet *fleet);
 void gateways_free(struct gateways *g);
 int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */

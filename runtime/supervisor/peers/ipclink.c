@@ -239,8 +239,7 @@ static const struct program program = {.file = "ebb-ipc",
 				       .on_started = on_started,
 				       .on_ended = on_ended};
 
-int ipclink_new(const struct ipclink_options *options, struct ipclink **out, char *err,
-		size_t err_size)
+int ipclink_new(const struct ipclink_options *options, struct ipclink **out, struct fault *f)
 {
 	struct ipclink *l = calloc(1, sizeof(*l));
 	int r;
@@ -251,7 +250,7 @@ int ipclink_new(const struct ipclink_options *options, struct ipclink **out, cha
 	l->unmute.on_due = on_unmute;
 	l->unmute.name = "ipclink on_unmute";
 	l->daemon.self = l;
-	r = daemon_start(&l->daemon, &program, options->host, err, err_size);
+	r = daemon_start(&l->daemon, &program, options->host, f);
 	if (r < 0) {
 		ipclink_free(l);
 		return r;

@@ -23,8 +23,7 @@ struct ipclink_options {
 };
 
 /* 0 or -errno with a sentence. */
-int ipclink_new(const struct ipclink_options *options, struct ipclink **out, char *err,
-		size_t err_size);
+int ipclink_new(const struct ipclink_options *options, struct ipclink **out, struct fault *f);
 void ipclink_free(struct ipclink *l);
 /* It hears of instances that may talk, and that may no more. */
 struct observer ipclink_observer(struct ipclink *l);

@@ -163,23 +163,17 @@ static void on_ended(struct daemon *d)
 }
 
 /* Where readings wait, and where the ledger keeps them. */
-static int open_books(struct ledgerlink *l, char *err, size_t err_size)
+static int open_books(struct ledgerlink *l, struct fault *f)
 {
 	const char *path = l->options.host->config->ledger_dir;
-	int r;
 
 	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
-	if (!l->waiting) {
-		(void)text_format(err, err_size, "no memory for readings that wait for the ledger");
-		return -ENOMEM;
-	}
+	if (!l->waiting)
+		return fault_say(f, -ENOMEM, "no memory for readings that wait for the ledger");
 	l->directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->directory_fd >= 0)
-		return 0;
-	r = -errno;
-	(void)text_format(err, err_size, "cannot open the ledger's directory %s: %s", path,
-			  strerror(-r));
-	return r;
+	if (l->directory_fd < 0)
+		return fault_errno(f, -errno, "cannot open the ledger's directory %s", path);
+	return 0;
 }
 
 static const struct program program = {.file = "ebb-ledger",
@@ -189,8 +183,8 @@ static const struct program program = {.file = "ebb-ledger",
 				       .on_started = on_started,
 				       .on_ended = on_ended};
 
-int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
-		   size_t err_size)
+int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out,
+		   struct fault *f)
 {
 	struct ledgerlink *l = calloc(1, sizeof(*l));
 	int r;
@@ -204,9 +198,9 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	l->directory_fd = -1;
 	l->daemon.self = l;
 	l->daemon.root_dir = options->host->config->ledger_dir;
-	r = open_books(l, err, err_size);
+	r = open_books(l, f);
 	if (r == 0)
-		r = daemon_start(&l->daemon, &program, options->host, err, err_size);
+		r = daemon_start(&l->daemon, &program, options->host, f);
 	if (r < 0) {
 		ledgerlink_free(l);
 		return r;

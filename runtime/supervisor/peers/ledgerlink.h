@@ -31,8 +31,8 @@ struct ledgerlink_options {
 	void (*on_channel)(void *self, int api_end_fd);
 };
 
-int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out, char *err,
-		   size_t err_size);
+int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out,
+		   struct fault *f);
 void ledgerlink_free(struct ledgerlink *l);
 /* It hears every reading of a meter, and does not keep up while too much waits for the ledger. */
 struct observer ledgerlink_observer(struct ledgerlink *l);

@@ -101,7 +101,7 @@ static int start(struct daemon *d)
 }
 
 int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
-		 char *err, size_t err_size)
+		 struct fault *f)
 {
 	int r;
 
@@ -127,9 +127,7 @@ int daemon_start(struct daemon *d, const struct program *program, const struct p
 	d->pid_fd = d->log.watch.fd = -1;
 	d->restart = (struct timer){.on_due = on_restart, .name = "daemon on_restart"};
 	r = start(d);
-	if (r < 0)
-		(void)text_format(err, err_size, "cannot start %s: %s", d->binary, strerror(-r));
-	return r;
+	return r < 0 ? fault_errno(f, r, "cannot start %s", d->binary) : 0;
 }
 
 void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,

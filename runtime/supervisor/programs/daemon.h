@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/loop.h"
 #include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/programs/launch.h"
@@ -71,7 +72,7 @@ struct daemon {
 
 /* Starts it; host is borrowed. 0, or -errno with a sentence (the first start must work). */
 int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
-		 char *err, size_t err_size);
+		 struct fault *f);
 /* Sends a record, or queues it; what cannot be sent ends the program. fds are borrowed. */
 void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,
 		 unsigned int fd_count);
