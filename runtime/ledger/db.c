@@ -8,6 +8,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/ledger/shm.h"
 
 /* clang-format off */
 #define NAME(type, change, field) ", " #field
@@ -215,6 +216,13 @@ static int prepare_all(struct db *db)
 	return 0;
 }
 
+static int guard_shm(struct db *db)
+{
+	int err = shm_guard(db->sql, &db->shm);
+
+	return err ? refused(db, err, "SQLite's shared memory cannot be guarded") : 0;
+}
+
 int db_open(struct db *db, const char *path)
 {
 	int err, rc;
@@ -224,7 +232,9 @@ int db_open(struct db *db, const char *path)
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 				     SQLITE_OPEN_NOFOLLOW,
 			     NULL);
-	err = rc == SQLITE_OK ? set_modes(db) : failed(db, rc);
+	err = rc == SQLITE_OK ? guard_shm(db) : failed(db, rc);
+	if (!err)
+		err = set_modes(db);
 	if (!err)
 		err = schema_upgrade(db);
 	if (!err)
@@ -241,6 +251,7 @@ void db_close(struct db *db)
 	for (size_t i = 0; i < DB_STATEMENT_COUNT; i++)
 		sqlite3_finalize(db->statements[i]);
 	sqlite3_close(db->sql);
+	shm_free(db->shm);
 	*db = (struct db){0};
 }
 

@@ -36,9 +36,11 @@ enum db_statement { DB_STATEMENTS(X) DB_STATEMENT_COUNT };
 
 struct sqlite3;
 struct sqlite3_stmt;
+struct shm;
 
 struct db {
 	struct sqlite3 *sql;
+	struct shm *shm;
 	struct sqlite3_stmt *statements[DB_STATEMENT_COUNT];
 	uint64_t head_id; /* last committed row, 0 = none */
 	uint8_t head_hash[SHA256_BYTES];

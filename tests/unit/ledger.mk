@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-LEDGER_OBJECTS := $(addprefix runtime/ledger/,entry chain rules db append usage verify)
+LEDGER_OBJECTS := $(addprefix runtime/ledger/,entry chain rules db shm append usage verify)
 OBJECTS_test_ledger_append := $(LEDGER_OBJECTS)
+OBJECTS_test_ledger_full := $(LEDGER_OBJECTS)
 OBJECTS_test_ledger_usage := $(LEDGER_OBJECTS)
 OBJECTS_test_ledger_verify := $(LEDGER_OBJECTS)
 OBJECTS_test_ledger_program := $(LEDGER_OBJECTS) runtime/supervisor/programs/launch
 LIBS_test_ledger_append := -lsqlite3
+LIBS_test_ledger_full := -lsqlite3
 LIBS_test_ledger_usage := -lsqlite3
 LIBS_test_ledger_verify := -lsqlite3
 LIBS_test_ledger_program := -lsqlite3
