@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include "runtime/base/confine.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
@@ -150,25 +151,19 @@ static int start(struct gateway *g, struct loop *l, struct buffers *b, const cha
 	return hear_init(g);
 }
 
-#ifdef __SANITIZE_ADDRESS__
-/* A sanitizer needs system calls of its own; such a build is never installed. */
-static int confine(void)
+static int confine_here(void)
 {
-	log_warn("event=unconfined reason=\"built with a sanitizer\"");
-	return *gateway_policy_start ? 0 : -EINVAL;
-}
-#else
-static int confine(void)
-{
-	char err[256];
-	int r = filter_apply(gateway_policy_start,
-			     (size_t)(gateway_policy_end - gateway_policy_start), err, sizeof(err));
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
+	int r = confine(gateway_policy_start, gateway_policy_end, &fault);
 
 	if (r < 0)
-		log_error("event=start_failed step=\"apply the seccomp policy\" error=\"%s\"", err);
+		log_error("event=start_failed step=\"confine\" error=\"%s\"",
+			  fault_text(&fault, text));
+	else if (r > 0)
+		log_warn("event=unconfined reason=\"built with a sanitizer\"");
 	return r;
 }
-#endif
 
 int main(int argc, char **argv)
 {
@@ -181,7 +176,7 @@ int main(int argc, char **argv)
 
 	log_init("ebb-gateway", LOG_INFO_LEVEL);
 	if (rehearsal)
-		return confine() < 0 || rehearse(rehearsal) < 0;
+		return confine_here() < 0 || rehearse(rehearsal) < 0;
 	log_to_supervisor();
 	r = start(&gateway, &loop, &buffers, &step);
 	if (r < 0) {
@@ -190,7 +185,7 @@ int main(int argc, char **argv)
 	}
 	log_info("event=starting index=%u connections_max=%u", gateway.config.index,
 		 gateway.config.connections_max);
-	if (confine() < 0)
+	if (confine_here() < 0)
 		return 1;
 	gateway_on_signal(&gateway, &none); /* arms it */
 	client_arm_accept(&gateway);
