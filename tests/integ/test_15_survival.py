@@ -13,7 +13,7 @@ import pytest
 import leaks
 import pictures
 import web
-from ebb import PROJECT, Ebb
+from ebb import BIN, PROJECT, Ebb
 from waiting import wait_for
 
 
