@@ -109,6 +109,8 @@ struct rig *rig_new(void)
 
 void rig_free(struct rig *r)
 {
+	board_close(r->g.board);
+	stats_close(r->g.account.stats);
 	close(r->g.tell.fd);
 	close(r->ebbd_fd);
 	free(r->buffers.units);
@@ -117,6 +119,8 @@ void rig_free(struct rig *r)
 	free(r->g.up.slots);
 	free(r->g.up.free);
 	free(r->g.tunnels);
+	if (r->g.instances.slots[0].up)
+		close(r->g.instances.slots[0].freeze_fd);
 	free(r->g.instances.slots);
 	routes_fini(&r->g.routes);
 	timers_fini(&r->g.timers);
