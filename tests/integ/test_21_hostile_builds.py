@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
 
 import pytest
 
@@ -123,8 +124,9 @@ def owner(path):
 
 
 @pytest.fixture
-def outside(tmp_path):
-    one = Outside(tmp_path)
+def outside():
+    """Below /tmp itself: every pytest that starts shuts the directory of its temporary ones to other users."""
+    one = Outside(tempfile.mkdtemp(prefix="ebb-outside-"))
     yield one
     one.close()
     shutil.rmtree(one.path, ignore_errors=True)
