@@ -245,7 +245,7 @@ static void on_grace_over(struct timer *t)
 	(void)cgroup_kill(&i->cgroup); /* works on frozen ones too; on_death goes on from here */
 }
 
-void stop_terminate(struct instance *i)
+static void stop_terminate(struct instance *i)
 {
 	/* A frozen task would see SIGTERM only after its thaw. */
 	(void)cgroup_thaw(&i->cgroup);

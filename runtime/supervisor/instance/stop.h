@@ -10,7 +10,6 @@ void stop_drain(struct instance *i);
 /* It does not end what it was told to end: drains, but only for its stop grace. True if that is new
  * and it was up. */
 bool stop_unresponsive(struct instance *i);
-void stop_terminate(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
 /* Watches its control socket and its death. 0 or -errno. */
 int stop_watch(struct instance *i);
