@@ -161,7 +161,7 @@ demo: ## see it work, on 127.0.0.1:8080 (root)
 bench: ## side by side with its peers (root)
 sim: ## the scaling policy in simulated time: instances, latency, bill per trace
 docs: ## the documents that are made from the program's tables: docs/reference, schema, parts of man pages
-check-integ: ## the integration tests only (root); INTEG=tests/integ/test_50_fluid.py for one family
+check-integ: ## the integration tests only (root); INTEG=tests/integ/test_fluid.py for one family
 check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,nginx for some
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2

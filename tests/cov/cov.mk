@@ -11,7 +11,7 @@ $(OUT)/cover.o: tests/cov/cover.c
 
 FILTER_TESTS ?= $(foreach n,10 15 20 21_image 22 40 45 46 47 48 60 62 63 64 65 70 71 72 73 74 75 76 77 80 gateway_h \
                  gateway_instances gateway_websocket,$(wildcard tests/integ/test_$(n)*.py))
-# test_77 tries all errors, not some of each kind: FILTER_ERRORS=some for a short run.
+# test_injected_errors tries all errors, not some of each kind: FILTER_ERRORS=some for a short run.
 FILTER_ERRORS ?= all
 ATTACKERS := gateway_stub hijacked_gateway hijacked_ipc hijacked_unpack
 .PHONY: check-filters

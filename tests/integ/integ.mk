@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The integration tests (root). One family: make check-integ INTEG=tests/integ/test_50_fluid.py
+# The integration tests (root). One family: make check-integ INTEG=tests/integ/test_fluid.py
 INTEG     ?= tests/integ
 EBB_CACHE ?= $(abspath $(BUILD)/cache)
 INTEG_ENV  = EBB_BIN=$(abspath $(OUT)) EBB_CACHE=$(EBB_CACHE) PYTHONDONTWRITEBYTECODE=1
@@ -12,7 +12,7 @@ check-integ: $(BINARIES)
 prebuild: $(BINARIES)
 	$(INTEG_ENV) tests/integ/prebuild.sh
 
-# An attacker in the place of ebb-gateway (test_48_hijacked_gateway.py): static, as there is no loader
+# An attacker in the place of ebb-gateway (test_hostile_gateway.py): static, as there is no loader
 # in a gateway's empty root.
 $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call lib,wire base)
 	@mkdir -p $(@D)
@@ -21,14 +21,14 @@ $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call 
 		-luring -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_gateway
 
-# The same for ebb-ipc (test_72_program_logs.py): what it writes, and a call that its filter forbids.
+# The same for ebb-ipc (test_hostile_program_logs.py): what it writes, and a call that its filter forbids.
 $(OUT)/tests/hijacked_ipc: $(OUT)/obj/tests/integ/hijacked_ipc.o $(call lib,wire base)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(call link_mode,ebb-ipc) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_ipc
 
-# The real ebb-unpack with places that are the attacker's (test_24_hijacked_unpacker.py).
+# The real ebb-unpack with places that are the attacker's (test_images_hijacked_unpacker.py).
 HIJACKED_WRAPS := oci_read write_entry confine_self
 $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call objects,$(SRC_ebb-unpack)) \
 		$(call lib,$(LINK_ebb-unpack))
@@ -38,7 +38,7 @@ $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call ob
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebb-unpack) -o $@
 tests check-integ: $(OUT)/tests/hijacked_unpack
 
-# Every filtered program with what makes its kernel, its malloc and its ring fail (test_77_injected_errors.py).
+# Every filtered program with what makes its kernel, its malloc and its ring fail (test_injected_errors.py).
 INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack
 INJECT_WRAPS := malloc calloc realloc
 INJECT_WRAPS_ebb-gateway := io_uring_submit io_uring_submit_and_wait

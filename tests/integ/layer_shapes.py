@@ -216,7 +216,7 @@ ALONE = {
 }
 
 
-# What ebb refuses. Those that umoci takes are among the differences of test_26_umoci.py.
+# What ebb refuses. Those that umoci takes are among the differences of test_images_umoci.py.
 REFUSED = {
     "device": lambda m: [[tars.member("disk", kind=tars.DEVICE, major=8)]],
     "character_device": lambda m: [[tars.member("null", kind=tars.CHAR, major=1, minor=3)]],

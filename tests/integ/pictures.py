@@ -21,7 +21,7 @@ FUNCTIONS = os.path.join(PROJECT, "tests/integ/functions")
 EXAMPLES = ["c-hello", "node-express", "python-starlette"]
 IN_VM = os.environ.get("EBB_VM") == "1"
 # For tests that go through all kinds: an interpreter takes half a minute to start under emulation, so
-# there only test_50 has one.
+# there only test_fluid has one.
 APPLICATIONS = EXAMPLES[:1] if IN_VM else EXAMPLES
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two loads of tests/soak and test_53: pauses against keep-alive, and as many freezes as possible."""
+"""The two loads of tests/soak and test_fluid_cycles: pauses against keep-alive, and as many freezes as possible."""
 import random
 import time
 
@@ -7,7 +7,7 @@ import pytest
 
 import lanes
 import pictures
-from test_66_ring import HAS_RING
+from test_runtimes_ring import HAS_RING
 
 not_in_vm = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 

@@ -9,19 +9,19 @@ VM_MEMORY   ?= 3072
 VM_CPUS     ?= 2
 VM_TIMEOUT  ?= 3000
 # What tests/run does in the guest, or a command instead of it:
-#   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_50_fluid.py'
+#   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_fluid.py'
 VM_STAGES   ?= unit integ
 VM_COMMAND  ?=
 # Integration tests in the guest: what depends on the kernel and on pure cgroup v2. The rest would only
 # be the same again, ten times slower; all of them: VM_INTEG=tests/integ
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
 # And of other families what an older kernel's overlayfs may do otherwise.
-VM_TESTS    ?= $(patsubst %,tests/integ/test_23_layers.py::test_%, \
+VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
                a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
-               tests/integ/test_34_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight
-VM_FAMILIES ?= 10_service 15_survival 26_umoci 30_sandbox 33_limits 40_gateway 48_hijacked_gateway 50_fluid 51_scaling 54_eviction \
-               55_inherited 60_bill 61_durations 63_crashes 66_ring 68_waits 90_leaks
+               tests/integ/test_sandbox_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight
+VM_FAMILIES ?= service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
+               runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # What must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
 # What ebb and its tests need at run time; nothing is compiled in the guest.

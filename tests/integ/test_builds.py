@@ -9,7 +9,7 @@ import pytest
 
 import oci
 from ebb import CACHE
-from test_21_hostile_builds import C, Outside, outside, said  # noqa: F401  a fixture
+from test_builds_hostile import C, Outside, outside, said  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1",
                                 reason="the guest has neither compiler, npm nor bases")

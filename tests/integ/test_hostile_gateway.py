@@ -18,7 +18,7 @@ import pytest
 import pictures
 from ebb import BIN, PROJECT, Ebb
 from records import CHOICES, TYPES, channel, datagram
-from test_15_survival import serves
+from test_service_survival import serves
 from waiting import throughout, wait_for
 
 HIJACKED = os.path.join(BIN, "tests/hijacked_gateway")

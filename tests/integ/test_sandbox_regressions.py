@@ -2,7 +2,7 @@
 """
 What broke other container runtimes, tried on ebb: a test per CVE, named after it. Each image or function
 is hostile as the report of that fault describes it; the fact asserted is the one of the host.
-(CVE-2022-0492 is in test_31, whose corpus has the calls it needs.)
+(CVE-2022-0492 is in test_sandbox_escapes, whose corpus has the calls it needs.)
 """
 import hashlib
 import os

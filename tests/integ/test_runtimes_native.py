@@ -12,7 +12,7 @@ import leaks
 import pictures
 import web
 from leaks import cgroup_of
-from test_66_ring import HAS_RING
+from test_runtimes_ring import HAS_RING
 from waiting import SLOW, slow, wait_for
 
 BACKENDS = [pytest.param(False, id="epoll"),

@@ -20,7 +20,7 @@ import counts
 import pictures
 from ebb import Ebb
 from records import SAID, TYPES, body, channel, datagram, layout
-from test_15_survival import serves
+from test_service_survival import serves
 from waiting import wait_for
 
 SENDERS = ("gateway", "api", "ledger", "ipc")

@@ -173,7 +173,7 @@ def test_a_hijacked_layer_can_not_speak_for_others(ebb, tmp_path):
 @pytest.mark.parametrize("what,cause", [("HIJACK-SOCKET", r"ended by SIGSYS: its filter forbids socket \(call \d+\)"),
                                         ("HIJACK-CRASH", "ended by SIG(ILL|TRAP)")])
 def test_a_death_of_the_unpacker_is_an_event_that_names_the_cause(ebb, tmp_path, what, cause):
-    """As that of the programs that stay (test_72_program_logs.py)."""
+    """As that of the programs that stay (test_hostile_program_logs.py)."""
     done = ebb.cli("image", "import", write(tmp_path, "evil", oci.layer(oci.entry(what, b""))), "-t", "evil", ok=False)
     assert done.code == 1 and re.search("ebb-unpack ended early: " + cause, done.err), done
     events = [e["text"] for e in ebb.cli("events", "--json", "--kind", "program_died").json]

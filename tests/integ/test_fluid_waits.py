@@ -5,7 +5,7 @@ import re
 import pytest
 
 import pictures
-from test_52_timers import LATE_MS, Metronome, timer_thaws, wait_why, why
+from test_fluid_timers import LATE_MS, Metronome, timer_thaws, wait_why, why
 from waiting import SLOW, pass_time, wait_for
 
 # What a thaw ends or lets go on, and what would be stretched by the time it was frozen.
