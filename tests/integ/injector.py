@@ -88,7 +88,7 @@ class Process:
 class Injector:
     def __init__(self, ebb):
         self.ebb, self.processes, self.orders, self.counts = ebb, {}, [], {}
-        self.known = set()
+        self.known, self.host = set(), None
         self.at_start = None   # called with each new Process, before its first call
         self.at_filter = None  # called with each Process at its first call under its own filter
         self.poll = select.poll()
@@ -139,10 +139,8 @@ class Injector:
             self._forget(fd)
 
     def _look(self):
-        process = self.ebb.process
-        if not process:
-            return
-        for pid in leaks.descendants(process.pid):
+        self.host = self.ebb.process or self.host  # while it ends it may start programs still
+        for pid in leaks.descendants(self.host.pid) if self.host else ():
             if pid not in self.known:
                 self._begin(pid)
 
