@@ -231,6 +231,17 @@ static void a_kill_loses_nothing_acknowledged(void **state)
 	assert_int_equal(rows_on_disk(p), seq);
 }
 
+/* ebbd may die between a question and its answer: the ledger notices when it answers. */
+static void who_asks_and_goes_away_ends_it_in_order(void **state)
+{
+	struct program *p = *state;
+
+	for (uint64_t seq = 1; seq <= 200; seq++)
+		send_sync(p, seq);
+	fd_close(&p->control_fd);
+	assert_int_equal(ended(p), 0);
+}
+
 /* Everything up to what was acknowledged on a full disk is there; the rest comes after a restart.
  */
 static void a_full_disk_is_not_acknowledged(void **state)
@@ -388,6 +399,7 @@ int main(void)
 		T(what_waits_is_committed_without_asking),
 		T(an_end_without_a_sync_loses_nothing),
 		T(a_kill_loses_nothing_acknowledged),
+		T(who_asks_and_goes_away_ends_it_in_order),
 		T(questions_are_answered),
 		T(a_wrong_record_ends_only_its_peer),
 		T(a_reader_that_does_not_read_blocks_nobody),
