@@ -27,7 +27,7 @@ VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
 # What ebb and its tests need at run time; nothing is compiled in the guest.
 VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
-               libcmocka0 libarchive13 libnftables1 libnl-3-200 libnl-route-3-200 libseccomp2 \
+               libcmocka0 libarchive13 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \
                libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables passwd procps \
                python3 python3-pytest python3-starlette python3-uvicorn python3-websockets sed \
                sqlite3 strace tar util-linux
