@@ -13,7 +13,7 @@ import handlers
 import leaks
 import openapi
 import web
-from waiting import slow, wait_for
+from waiting import slow, throughout, wait_for
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.abspath(os.environ.get("EBB_BIN", os.path.join(PROJECT, "build/release")))
@@ -273,6 +273,18 @@ class Ebb:
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def wait_armed(self):
+        """Until the stock of prepared sandboxes (two processes each) is full and is filled no more. What
+        compares ebbd's processes, descriptors or namespaces with later ones waits for this first: sandboxes
+        are made one after the other, behind the answers, and a few more than `armed` while some waited."""
+        def parked():
+            return len(self.programs("ebb:parked"))
+
+        def full():
+            seen = throughout(0.5, parked, every_s=0.05)
+            return seen[0] >= 2 * int(self.config["armed"]) and len(set(seen)) == 1
+        wait_for(full, 20, "all sandboxes to be prepared")
 
     def end_program(self, name):
         """Kills one of them and waits until it is gone; its successor may be there already."""

@@ -52,6 +52,7 @@ class Place:
         ebb.cli("image", "rm", "first")
         ebb.cli("image", "gc")
         wait_for(lambda: not self.pieces() and not ebb.programs("ebb-unpack"))
+        ebb.wait_armed()
         self.before = self.host()
 
     def pieces(self):

@@ -25,6 +25,7 @@ def held(ebb):
 
 def settled(ebb):
     """held(), once it has been the same for half a second (stocks are refilled with a delay)."""
+    ebb.wait_armed()
     def same():
         seen = throughout(0.5, lambda: held(ebb), every_s=0.05)
         return seen[0] if all(one == seen[0] for one in seen) else None
