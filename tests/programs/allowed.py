@@ -38,6 +38,11 @@ ALLOWED = {
     "reset": (
         ("webrick",), lambda exchange, request, plainly, through: request.body and through.status in ("cut", "lost", 502),
         "It ends a connection with a body unread; what its kernel had not sent of the answer by then (Nagle) is lost."),
+    "reset late": (
+        ("jdk-httpserver",), lambda exchange, request, plainly, through: len(request.body) > 65536
+        and through.status in ("cut", "lost", 502),
+        "It reads at most 64 KiB of a body that its handler left, and ends the connection beyond that; what its kernel had "
+        "not sent of the answer by then (Nagle) is lost."),
     "silence": (
         ("hypercorn-fastapi",), lambda exchange, request, plainly, through: through.status == "silent",
         "After answers to bodies that it does not read, one in some thousand connections is neither served nor ended."),
