@@ -85,7 +85,8 @@ void logs_free(struct logs *logs)
 
 	if (!logs)
 		return;
-	chain_each(p, &logs->pipes, in_pipes) pipe_free(p);
+	chain_each(p, &logs->pipes, in_pipes)
+		pipe_free(p);
 	log_totals_free(logs->totals);
 	free(logs);
 }
@@ -105,7 +106,9 @@ bool logs_is_live(const void *self, const char *instance)
 	const struct logs *logs = self;
 	const struct log_pipe *p;
 
-	chain_each(p, &logs->pipes, in_pipes) if (strcmp(p->instance, instance) == 0) return true;
+	chain_each(p, &logs->pipes, in_pipes)
+		if (strcmp(p->instance, instance) == 0)
+			return true;
 	return false;
 }
 

@@ -108,9 +108,9 @@ static void read_last(struct ipc *ipc, struct guest *g)
 	struct connection *c;
 
 	accept_some(ipc, g);
-	chain_each(c, &g->connections,
-		   in_guest) while (now_ns - begun_ns < LAST_WORK_NS && connection_read(ipc, c))
-		now_ns = clock_thread_ns();
+	chain_each(c, &g->connections, in_guest)
+		while (now_ns - begun_ns < LAST_WORK_NS && connection_read(ipc, c))
+			now_ns = clock_thread_ns();
 	g->paused = true; /* it is not heard again */
 	guest_end(ipc, g, begun_ns);
 }
@@ -121,7 +121,8 @@ void guest_down(struct ipc *ipc, struct guest *g)
 
 	must(ipc->guests[g->slot] == g);
 	read_last(ipc, g);
-	chain_each(c, &g->connections, in_guest) connection_close(ipc, c);
+	chain_each(c, &g->connections, in_guest)
+		connection_close(ipc, c);
 	must(g->count == 0);
 	holds_end_all(ipc->holds, g->slot);
 	ipc->guests[g->slot] = NULL;

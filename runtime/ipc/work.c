@@ -22,7 +22,8 @@ static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t now_ns)
 	if (loop_timer_at(ipc->loop, &g->resume, now_ns + wait_ns) < 0)
 		return;
 	loop_unwatch(ipc->loop, &g->listener);
-	chain_each(c, &g->connections, in_guest) loop_unwatch(ipc->loop, &c->watch);
+	chain_each(c, &g->connections, in_guest)
+		loop_unwatch(ipc->loop, &c->watch);
 	g->paused = true;
 	atomic_fetch_add(&board_tally(ipc->board, g->slot)->paused, 1);
 }
@@ -34,7 +35,8 @@ void guest_on_resume(struct timer *resume)
 
 	g->paused = false;
 	(void)loop_watch(g->ipc->loop, &g->listener, EPOLLIN);
-	chain_each(c, &g->connections, in_guest)(void) loop_watch(g->ipc->loop, &c->watch, EPOLLIN);
+	chain_each(c, &g->connections, in_guest)
+		(void)loop_watch(g->ipc->loop, &c->watch, EPOLLIN);
 }
 
 void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns)

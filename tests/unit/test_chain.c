@@ -34,7 +34,8 @@ static int spelled(struct beads *b)
 	struct bead *bead;
 	int digits = 0;
 
-	chain_each(bead, &b->head, link) digits = 10 * digits + bead->number;
+	chain_each(bead, &b->head, link)
+		digits = 10 * digits + bead->number;
 	return digits;
 }
 
@@ -78,16 +79,14 @@ static void the_one_in_hand_may_be_taken_out(void **state)
 	int seen = 0;
 
 	string(&b);
-	chain_each(bead, &b.head, link)
-	{
+	chain_each(bead, &b.head, link) {
 		seen++;
 		if (bead->number % 2 == 0)
 			chain_remove(&bead->link);
 	}
 	assert_int_equal(seen, 5);
 	assert_int_equal(spelled(&b), 13);
-	chain_each(bead, &b.head, link)
-	{
+	chain_each(bead, &b.head, link) {
 		if (bead->number == 3)
 			break;
 	}

@@ -29,7 +29,7 @@ struct call {
 };
 
 struct rig {
-	struct fleet fleet;
+	struct ground ground;
 	struct instance i;
 	struct call calls[CALLS_MAX];
 	uint32_t count;
@@ -79,12 +79,11 @@ static struct rig *rig_new(void)
 	assert_non_null(mkdtemp(rig->directory));
 	directory_fd = open(rig->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(directory_fd >= 0);
-	assert_int_equal(board_create(directory_fd, 1, &rig->fleet.options.board, &rig->board_fd),
-			 0);
-	assert_int_equal(loop_new(&rig->fleet.options.loop), 0);
-	assert_int_equal(services_new(&rig->fleet.options.services), 0);
-	rig->fleet.options.followers = &followers;
-	rig->i = (struct instance){.fleet = &rig->fleet,
+	assert_int_equal(board_create(directory_fd, 1, &rig->ground.board, &rig->board_fd), 0);
+	assert_int_equal(loop_new(&rig->ground.loop), 0);
+	assert_int_equal(services_new(&rig->ground.services), 0);
+	rig->ground.followers = &followers;
+	rig->i = (struct instance){.ground = &rig->ground,
 				   .id = "api-1",
 				   .log_fd = -1,
 				   .probe_fd = -1,
@@ -101,9 +100,9 @@ static void rig_free(struct rig *rig)
 {
 	char command[96];
 
-	services_free(rig->fleet.options.services);
-	loop_free(rig->fleet.options.loop);
-	board_close(rig->fleet.options.board);
+	services_free(rig->ground.services);
+	loop_free(rig->ground.loop);
+	board_close(rig->ground.board);
 	fd_close(&rig->board_fd);
 	snprintf(command, sizeof(command), "rm -rf %s", rig->directory);
 	assert_int_equal(system(command), 0);
@@ -182,8 +181,10 @@ static struct service make_service(struct rig *rig, struct spec *spec, int pid_f
 	rig->i.spec = spec;
 	rig->i.state = INSTANCE_PREPARED;
 	rig->i.ahead = true;
-	rig->fleet.first = &rig->i;
-	rig->fleet.count = 1;
+	chain_init(&rig->ground.instances);
+	chain_init(&rig->i.in_ground);
+	chain_add_last(&rig->ground.instances, &rig->i.in_ground);
+	rig->ground.count = 1;
 	return service;
 }
 
@@ -196,7 +197,7 @@ static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 	struct service service = make_service(rig, spec, file_fd);
 
 	assert_true(file_fd >= 0);
-	assert_true(start_prepared(&rig->fleet, &service, "a request waits"));
+	assert_true(start_prepared(&rig->ground, &service, "a request waits"));
 	assert_int_equal(rig->i.state, INSTANCE_GONE);
 	assert_int_equal(rig->count, 3);
 	assert_int_equal(rig->calls[0].to, INSTANCE_STARTING);

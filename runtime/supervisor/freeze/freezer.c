@@ -30,12 +30,12 @@ static struct instance *of_timer(struct timer *t)
 
 static uint64_t now_of(const struct instance *i)
 {
-	return loop_now_ns(i->fleet->options.loop);
+	return loop_now_ns(i->ground->loop);
 }
 
 static board_word word_of(const struct instance *i)
 {
-	return board_load(i->fleet->options.board, i->slot);
+	return board_load(i->ground->board, i->slot);
 }
 
 static void on_due(struct timer *t);
@@ -44,7 +44,7 @@ static void again_at(struct instance *i, uint64_t due_ns)
 {
 	i->timer.on_due = on_due;
 	i->timer.name = "freezer on_due";
-	(void)loop_timer_at(i->fleet->options.loop, &i->timer, due_ns);
+	(void)loop_timer_at(i->ground->loop, &i->timer, due_ns);
 }
 
 /* How long it must have been idle: the setting, or the learned time. */
@@ -86,7 +86,7 @@ static void thawed(struct instance *i, uint64_t since_ns, const char *due)
  * have written it yet; the thaw came after the freeze was asked for in any case. */
 static void thawed_by_ticket(struct instance *i)
 {
-	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct board_slot *slot = board_slot(i->ground->board, i->slot);
 	uint64_t since_ns = atomic_load_explicit(&slot->thawed_ns, memory_order_acquire);
 
 	thawed(i, since_ns > i->asked_ns ? since_ns : i->asked_ns, NULL);
@@ -97,8 +97,7 @@ static void thaw_now(struct instance *i, const char *due)
 {
 	bool was_frozen = i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING;
 	uint64_t now_ns = clock_mono_ns();
-	bool moved =
-		board_move(i->fleet->options.board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
+	bool moved = board_move(i->ground->board, i->slot, 1u << BOARD_FROZEN, BOARD_RUNNING);
 
 	(void)cgroup_thaw(&i->cgroup);
 	if (was_frozen && moved)
@@ -158,7 +157,7 @@ static void look_for_frozen(struct instance *i)
 
 int freezer_ask(struct instance *i)
 {
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 
 	if (!board_try_freeze(board, i->slot))
 		return -EBUSY;
@@ -202,7 +201,7 @@ static void consider(struct instance *i)
 {
 	board_word w = word_of(i);
 	uint64_t now_ns = now_of(i), due_ns, idle_since_ns;
-	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct board_slot *slot = board_slot(i->ground->board, i->slot);
 
 	must(i->was_ready && i->idle.since_ns > 0);
 	if (board_tickets(w) + board_holds(w) > 0) {

@@ -64,7 +64,7 @@ static bool window_closed(struct instance *i, uint64_t idle_since_ns, uint64_t *
 
 static uint64_t budget_ns(const struct instance *i, uint64_t now_ns)
 {
-	const struct service *s = services_at(i->fleet->options.services, i->service);
+	const struct service *s = services_at(i->ground->services, i->service);
 
 	if (!s || s->demand.timer_thaws < TIMER_BUDGET ||
 	    now_ns - s->demand.timer_second_ns > NS_PER_SEC)
@@ -74,7 +74,7 @@ static uint64_t budget_ns(const struct instance *i, uint64_t now_ns)
 
 static void spend_budget(const struct instance *i, uint64_t now_ns)
 {
-	struct service *s = services_at(i->fleet->options.services, i->service);
+	struct service *s = services_at(i->ground->services, i->service);
 
 	if (!s)
 		return;
@@ -112,8 +112,8 @@ static int look_part(struct instance *i, const struct look_request *q)
 	i->idle.spent_ns += spent_ns;
 	if (r <= 0 && spent_ns < PART_USUAL_NS)
 		return r;
-	i->idle.part_ns = most(now_ns + PART_PAUSE * spent_ns, i->fleet->parts_from_ns);
-	i->fleet->parts_from_ns = i->idle.part_ns;
+	i->idle.part_ns = most(now_ns + PART_PAUSE * spent_ns, i->ground->parts_from_ns);
+	i->ground->parts_from_ns = i->idle.part_ns;
 	return r;
 }
 
@@ -166,7 +166,7 @@ static bool looked(struct instance *i, uint64_t idle_since_ns, uint64_t *again_n
 bool quiet_enough(struct instance *i, uint64_t *again_ns)
 {
 	struct idleness *idle = &i->idle;
-	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct board_slot *slot = board_slot(i->ground->board, i->slot);
 	struct idle_view view = {
 		.idle_since_ns = atomic_load(&slot->idle_since_ns),
 		.thawed_ns = idle->since_ns,

@@ -27,8 +27,8 @@
 
 static int read_queue(struct instance *i, struct netns_queue *q)
 {
-	struct fleet *f = i->fleet;
-	int r = netns_queue(i->armed.net_ns_fd, f->home_ns_fd,
+	struct ground *g = i->ground;
+	int r = netns_queue(i->armed.net_ns_fd, g->home_ns_fd,
 			    instance_inherits(i) ? 0 : i->spec->put.exec.port, UNIX_NAME, q);
 
 	must(r != -ENOTRECOVERABLE);
@@ -39,7 +39,7 @@ void accept_begin(struct instance *i)
 {
 	struct netns_queue q = {.max = UNIX_QUEUE};
 
-	must(i->fleet->options.gateway_count > 0);
+	must(i->ground->gateway_count > 0);
 	i->accept.known = instance_inherits(i) || read_queue(i, &q) == 1;
 	i->accept.max = i->accept.known ? q.max : BACKLOG_UNKNOWN;
 }
@@ -48,7 +48,7 @@ void accept_begin(struct instance *i)
  * gateways, each has one all the same (the kernel lets one more in than max). */
 static uint32_t share_of(const struct instance *i)
 {
-	uint32_t share = i->accept.max / i->fleet->options.gateway_count;
+	uint32_t share = i->accept.max / i->ground->gateway_count;
 
 	return share > 0 ? share : 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One instance, and the fleet it is in. Only the rooms instance, freeze and scale see the inside of
- * both; others have report.h and fleet.h. life.h moves an instance from state to state.
+ * One instance. Only the rooms instance, freeze and scale see its inside; others have report.h and
+ * fleet.h. life.h moves an instance from state to state.
  */
 #ifndef EBB_SUPERVISOR_INSTANCE_H
 #define EBB_SUPERVISOR_INSTANCE_H
@@ -10,7 +10,7 @@
 #include "runtime/supervisor/decide/precedence.h"
 #include "runtime/supervisor/decide/saturation.h"
 #include "runtime/supervisor/instance/armory.h"
-#include "runtime/supervisor/instance/common.h"
+#include "runtime/supervisor/instance/ground.h"
 #include "runtime/supervisor/instance/report.h"
 #include "runtime/supervisor/look/look.h"
 
@@ -39,8 +39,8 @@ struct load {
 	struct timer timer;
 	struct load_state state;
 	struct precedence precedence;
-	uint32_t used_milli; /* over the last sample; in the fleet's sum */
-	bool counted;        /* in the fleet's awake */
+	uint32_t used_milli; /* over the last sample; in the sum of all */
+	bool counted;        /* in the number of those awake */
 	uint64_t ended_ns;   /* frozen since then */
 	uint64_t read_ns, cpu_us, stalled_us, first_bytes, first_byte_us; /* as read last */
 	uint32_t crowded, nacks, tickets, idle_samples;
@@ -81,8 +81,8 @@ struct accept_queue {
 };
 
 struct instance {
-	struct fleet *fleet;
-	struct instance *next; /* in the fleet's list, oldest first */
+	struct ground *ground;
+	struct chain in_ground; /* the list of all */
 	struct spec *spec;
 	uint32_t service; /* index */
 	uint32_t slot, generation;
@@ -131,26 +131,6 @@ struct instance {
 struct followers {
 	void (*on_enter[INSTANCE_STATE_COUNT][FOLLOWERS_MAX])(struct instance *i,
 							      enum instance_state from);
-};
-
-struct fleet {
-	struct fleet_options options;
-	struct observer observers[OBSERVERS_MAX];
-	uint32_t observer_count;
-	struct armory *armory;
-	int home_ns_fd;
-	bool stopping;
-	uint32_t host_cpu_milli;
-	uint32_t awake, used_milli; /* instances that run, and what they use together */
-	uint64_t parts_from_ns;     /* no second part of anybody's look before that */
-	struct timer rescale;       /* look at every service again */
-	struct timer pass;          /* the next part of that */
-	uint32_t pass_left;         /* services still to look at, each twice; 0: no pass goes on */
-	bool pass_again;            /* one was asked for meanwhile */
-	struct watch pressure;      /* for memory, on the host; evict.c */
-	uint32_t count, next_slot;
-	struct instance *first;
-	struct instance *slots[INSTANCES_MAX];
 };
 
 /* The address of an instance whose image is a runtime of ours: an abstract unix name in its network

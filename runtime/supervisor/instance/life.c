@@ -42,16 +42,16 @@ static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
 int instance_move(struct instance *i, enum instance_event event)
 {
 	enum instance_state from = i->state, next = next_state[from][event];
-	const struct followers *followers = i->fleet->options.followers;
+	const struct followers *followers = i->ground->followers;
 
 	if (next == INSTANCE_WAITING) {
 		log_error("event=move_refused instance=%s state=%s move=%s", i->id,
 			  state_names[from], event_names[event]);
 		return -EINVAL;
 	}
-	loop_timer_off(i->fleet->options.loop, &i->timer);
+	loop_timer_off(i->ground->loop, &i->timer);
 	i->state = next;
-	i->state_since_ns = loop_now_ns(i->fleet->options.loop);
+	i->state_since_ns = loop_now_ns(i->ground->loop);
 	for (uint32_t n = 0; n < FOLLOWERS_MAX && followers->on_enter[next][n]; n++) {
 		must(n == 0 || i->state == next); /* the one before did not move it */
 		followers->on_enter[next][n](i, from);
@@ -59,9 +59,9 @@ int instance_move(struct instance *i, enum instance_event event)
 	return 0;
 }
 
-struct instance *instance_find(const struct fleet *f, uint32_t slot, uint32_t generation)
+struct instance *instance_find(const struct ground *g, uint32_t slot, uint32_t generation)
 {
-	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+	struct instance *i = slot < INSTANCES_MAX ? g->slots[slot] : NULL;
 
 	must(!i || i->slot == slot);
 	return i && i->generation == generation ? i : NULL;
@@ -93,7 +93,7 @@ bool instance_may_talk(const struct instance *i)
  * and are believed for no longer than it can be. */
 uint64_t instance_kept_until_ns(const struct instance *i)
 {
-	const struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	const struct board_slot *slot = board_slot(i->ground->board, i->slot);
 	uint64_t until_ns = atomic_load_explicit(&slot->awake_until_ns, memory_order_relaxed);
 	uint64_t most_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed) +
 			   i->spec->put.hibernate_ms * NS_PER_MS;

@@ -2,7 +2,7 @@
 /*
  * The life of an instance is one table, state x event (life.c), and nothing else sets its state.
  *
- * What follows when a state is entered is a second table, which the fleet is given (followers):
+ * What follows when a state is entered is a second table, which stands on the ground (followers):
  * so who moves an instance need not know whom that concerns.
  */
 #ifndef EBB_SUPERVISOR_LIFE_H
@@ -14,7 +14,7 @@
  * this state; it is logged, and nothing has changed. After a move to GONE the instance is freed. */
 int instance_move(struct instance *i, enum instance_event event);
 /* The one in this slot, if it is still the same; else NULL. */
-struct instance *instance_find(const struct fleet *f, uint32_t slot, uint32_t generation);
+struct instance *instance_find(const struct ground *g, uint32_t slot, uint32_t generation);
 /* Not to be frozen before this, whatever else: WebSockets that sleep ahead of time, see board.h. */
 uint64_t instance_kept_until_ns(const struct instance *i);
 

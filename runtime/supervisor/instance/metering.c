@@ -32,7 +32,7 @@ void meter_open(struct instance *i)
 	/* Parked, so the reading is exact. */
 	(void)cgroup_cpu(&i->cgroup, &i->before);
 	i->last.cgroup_id = i->cgroup.id;
-	i->last.boot_us = i->fleet->options.boot_us;
+	i->last.boot_us = i->ground->boot_us;
 	i->last.memory_mb = i->spec->put.memory_mb;
 	i->last.revision = i->spec->put.revision;
 }
@@ -77,7 +77,7 @@ static uint64_t frozen_us(const struct instance *i, uint64_t idle_us)
 void meter_take(struct instance *i)
 {
 	struct wire_meter *m = &i->last;
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 	struct cgroup_cpu cpu;
 	uint64_t now_ns, invocations;
 
@@ -113,7 +113,7 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 		return;
 	meter_take(i);
 	i->last.reason = reason;
-	tell_meter(i->fleet, &i->last);
+	tell_meter(i->ground, &i->last);
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)
@@ -125,7 +125,7 @@ static uint64_t latest(uint64_t a, uint64_t b)
  * that time, so nothing of it is in the board's sum. */
 void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns)
 {
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 	struct board_slot *slot = board_slot(board, i->slot);
 	uint64_t now_ns = clock_mono_ns();
 	uint64_t from_ns = latest(latest(idle_since_ns, i->idle.since_ns), i->background_to_ns);
@@ -159,13 +159,13 @@ static void on_period(struct timer *t)
 /* All of them at the same moments, so that they cost one wake-up. */
 void meter_begin(struct instance *i)
 {
-	uint64_t due_ns = loop_now_ns(i->fleet->options.loop) + PERIOD_NS;
+	uint64_t due_ns = loop_now_ns(i->ground->loop) + PERIOD_NS;
 
 	i->periodic.on_due = on_period;
-	(void)loop_timer_at(i->fleet->options.loop, &i->periodic, due_ns - due_ns % NS_PER_SEC);
+	(void)loop_timer_at(i->ground->loop, &i->periodic, due_ns - due_ns % NS_PER_SEC);
 }
 
 void meter_end(struct instance *i)
 {
-	loop_timer_off(i->fleet->options.loop, &i->periodic);
+	loop_timer_off(i->ground->loop, &i->periodic);
 }

@@ -9,14 +9,14 @@
 
 void probe_end(struct instance *i)
 {
-	loop_unwatch(i->fleet->options.loop, &i->probe);
+	loop_unwatch(i->ground->loop, &i->probe);
 	i->probe.fd = -1;
 	fd_close(&i->probe_fd);
 }
 
 void probe_passed(struct instance *i)
 {
-	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
+	uint64_t now_ns = loop_now_ns(i->ground->loop);
 	uint64_t took_us = (now_ns - i->state_since_ns) / NS_PER_US;
 
 	must(!i->was_ready);

@@ -28,7 +28,7 @@ static int try_connect(struct instance *i)
 	int r;
 
 	if (i->probe_fd < 0) {
-		r = netns_sockets(i->armed.net_ns_fd, i->fleet->home_ns_fd, AF_INET, &i->probe_fd,
+		r = netns_sockets(i->armed.net_ns_fd, i->ground->home_ns_fd, AF_INET, &i->probe_fd,
 				  1);
 		if (r < 0)
 			return r;
@@ -42,7 +42,7 @@ static int try_connect(struct instance *i)
 static void on_due(struct timer *t)
 {
 	struct instance *i = container_of(t, struct instance, timer);
-	struct loop *loop = i->fleet->options.loop;
+	struct loop *loop = i->ground->loop;
 	uint64_t now_ns = loop_now_ns(loop);
 	int r = try_connect(i);
 
@@ -74,7 +74,7 @@ static void on_due(struct timer *t)
 
 void probe_begin(struct instance *i)
 {
-	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
+	uint64_t now_ns = loop_now_ns(i->ground->loop);
 
 	if (instance_inherits(i)) {
 		probe_unix_begin(i);
@@ -84,5 +84,5 @@ void probe_begin(struct instance *i)
 	i->deadline_ns = now_ns + i->spec->put.init_timeout_ms * NS_PER_MS;
 	i->timer.on_due = on_due;
 	i->timer.name = "probe on_due";
-	(void)loop_timer_at(i->fleet->options.loop, &i->timer, now_ns + i->probe_gap_ns);
+	(void)loop_timer_at(i->ground->loop, &i->timer, now_ns + i->probe_gap_ns);
 }

@@ -28,7 +28,7 @@
 
 static struct loop *loop_of(struct instance *i)
 {
-	return i->fleet->options.loop;
+	return i->ground->loop;
 }
 
 /* From here on the probe has no socket. */
@@ -82,7 +82,7 @@ static void on_due(struct timer *t)
 
 static int connect_and_watch(struct instance *i)
 {
-	int r = netns_sockets(i->armed.net_ns_fd, i->fleet->home_ns_fd, AF_UNIX, &i->probe_fd, 1);
+	int r = netns_sockets(i->armed.net_ns_fd, i->ground->home_ns_fd, AF_UNIX, &i->probe_fd, 1);
 
 	if (r == 0)
 		r = netns_connect_unix(i->probe_fd, UNIX_NAME);

@@ -87,7 +87,7 @@ static void take_tally(struct board_tally *t, struct wire_instance_info *out)
 /* They hold no ticket, and it is not plain from outside that they are there. */
 static void add_sleeping(const struct instance *i, char *out, size_t size)
 {
-	uint32_t count = board_sleeping(i->fleet->options.board, i->slot);
+	uint32_t count = board_sleeping(i->ground->board, i->slot);
 	size_t used = strlen(out);
 
 	if (count > 0)
@@ -97,7 +97,7 @@ static void add_sleeping(const struct instance *i, char *out, size_t size)
 
 void instance_info_record(struct instance *i, struct wire_instance_info *out)
 {
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 	board_word w;
 
 	w = board_load(board, i->slot);
@@ -122,7 +122,7 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 	};
 	take_tally(board_tally(board, i->slot), out);
 	if (i->cgroup.dir_fd >= 0)
-		(void)cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &out->memory_bytes);
+		(void)cgroup_memory_bytes(i->ground->tree, &i->cgroup, &out->memory_bytes);
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	(void)text_copy(out->service, sizeof(out->service), i->spec->put.name);
 	instance_explain(i, w, out->why, sizeof(out->why));

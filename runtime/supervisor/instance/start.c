@@ -21,25 +21,25 @@
 #include "runtime/supervisor/instance/tell.h"
 
 /* A slot is free once its last tickets and holds came back. */
-static bool slot_is_free(struct fleet *f, uint32_t slot)
+static bool slot_is_free(struct ground *g, uint32_t slot)
 {
-	board_word w = board_load(f->options.board, slot);
+	board_word w = board_load(g->board, slot);
 
-	if (f->slots[slot] || !board_settled(f->options.board, slot))
+	if (g->slots[slot] || !board_settled(g->board, slot))
 		return false;
 	if (board_state_of(w) == BOARD_EMPTY)
 		return true;
-	return board_move(f->options.board, slot, 1u << BOARD_DEAD, BOARD_EMPTY);
+	return board_move(g->board, slot, 1u << BOARD_DEAD, BOARD_EMPTY);
 }
 
-static int take_slot(struct fleet *f, uint32_t *out)
+static int take_slot(struct ground *g, uint32_t *out)
 {
 	for (uint32_t n = 0; n < INSTANCES_MAX; n++) {
-		uint32_t slot = (f->next_slot + n) % INSTANCES_MAX;
+		uint32_t slot = (g->next_slot + n) % INSTANCES_MAX;
 
-		if (!slot_is_free(f, slot))
+		if (!slot_is_free(g, slot))
 			continue;
-		f->next_slot = slot + 1;
+		g->next_slot = slot + 1;
 		*out = slot;
 		return 0;
 	}
@@ -50,19 +50,16 @@ static void on_nothing(struct watch *w, uint32_t events)
 {
 }
 
-static void link_last(struct fleet *f, struct instance *i)
+static void link_last(struct ground *g, struct instance *i)
 {
-	struct instance **end = &f->first;
-
-	must(!f->slots[i->slot] && f->count < INSTANCES_MAX);
-	while (*end)
-		end = &(*end)->next;
-	*end = i;
-	f->slots[i->slot] = i;
-	f->count++;
+	must(!g->slots[i->slot] && g->count < INSTANCES_MAX);
+	chain_init(&i->in_ground);
+	chain_add_last(&g->instances, &i->in_ground);
+	g->slots[i->slot] = i;
+	g->count++;
 }
 
-int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
+int instance_new(struct ground *g, struct service *service, struct spec *spec, bool ahead,
 		 const char *why)
 {
 	struct instance *i = calloc(1, sizeof(*i));
@@ -70,12 +67,12 @@ int instance_new(struct fleet *f, struct service *service, struct spec *spec, bo
 
 	if (!i)
 		return -ENOMEM;
-	r = take_slot(f, &i->slot);
+	r = take_slot(g, &i->slot);
 	if (r < 0) {
 		free(i);
 		return r;
 	}
-	i->fleet = f;
+	i->ground = g;
 	i->spec = spec_ref(spec);
 	i->service = service->index;
 	i->ahead = ahead;
@@ -83,48 +80,43 @@ int instance_new(struct fleet *f, struct service *service, struct spec *spec, bo
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
 	i->control = i->death = i->probe =
 		(struct watch){.fd = -1, .on_ready = on_nothing, .name = "start on_nothing"};
-	i->state_since_ns = loop_now_ns(f->options.loop);
+	i->state_since_ns = loop_now_ns(g->loop);
 	i->started_us = clock_real_us();
 	i->grace_ns = GRACE_FIRST_NS;
 	(void)text_copy(i->id, sizeof(i->id),
 			service->name); /* its number comes with its sandbox */
-	i->generation =
-		board_open_slot(f->options.board, i->slot, spec_limit_first(spec), service->index);
+	i->generation = board_open_slot(g->board, i->slot, spec_limit_first(spec), service->index);
 	(void)text_copy(i->why, sizeof(i->why), why);
 	must(i->state == INSTANCE_WAITING); /* as zeroed */
-	link_last(f, i);
+	link_last(g, i);
 	return 0;
 }
 
-static void unlink_instance(struct fleet *f, struct instance *i)
+static void unlink_instance(struct ground *g, struct instance *i)
 {
-	struct instance **at = &f->first;
-
-	must(f->slots[i->slot] == i && f->count > 0);
-	while (*at != i)
-		at = &(*at)->next;
-	*at = i->next;
-	f->slots[i->slot] = NULL;
-	f->count--;
+	must(g->slots[i->slot] == i && g->count > 0);
+	chain_remove(&i->in_ground);
+	g->slots[i->slot] = NULL;
+	g->count--;
 }
 
 void instance_free(struct instance *i)
 {
-	struct fleet *f = i->fleet;
-	struct loop *loop = f->options.loop;
+	struct ground *g = i->ground;
+	struct loop *loop = g->loop;
 
 	loop_timer_off(loop, &i->timer);
 	loop_unwatch(loop, &i->control);
 	loop_unwatch(loop, &i->death);
 	probe_end(i);
-	unlink_instance(f, i);
+	unlink_instance(g, i);
 	/* Tickets may still be open on the slot; it is reused only when they came back. */
-	(void)board_move(f->options.board, i->slot, ~0u, BOARD_DEAD);
+	(void)board_move(g->board, i->slot, ~0u, BOARD_DEAD);
 	if (i->armed.pid > 0) {
 		uint32_t range = i->armed.range;
 
 		armed_fini(&i->armed);
-		armory_range_free(f->armory, range);
+		armory_range_free(g->armory, range);
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->root_fd);
@@ -148,7 +140,7 @@ static int set_limits(struct instance *i)
 {
 	const struct cgroup_limits limits = limits_of(i);
 
-	return cgroup_set_limits(i->fleet->options.tree, &i->cgroup, &limits);
+	return cgroup_set_limits(i->ground->tree, &i->cgroup, &limits);
 }
 
 /* All that does not need a request: limits and the root file system. */
@@ -160,9 +152,9 @@ static int prepare(struct instance *i)
 		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
 		return r;
 	}
-	i->root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
-				  (uint64_t)i->spec->put.scratch_mb << 20, i->id,
-				  i->fleet->options.stage_dir);
+	i->root_fd =
+		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+			     (uint64_t)i->spec->put.scratch_mb << 20, i->id, i->ground->stage_dir);
 	fd_close(&i->armed.user_ns_fd);
 	if (i->root_fd < 0)
 		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
@@ -176,7 +168,7 @@ static int listen_inside(struct instance *i, int *out_fd)
 
 	if (!instance_inherits(i))
 		return 0;
-	fd = netns_listen_unix(i->armed.net_ns_fd, i->fleet->home_ns_fd, UNIX_NAME, UNIX_QUEUE);
+	fd = netns_listen_unix(i->armed.net_ns_fd, i->ground->home_ns_fd, UNIX_NAME, UNIX_QUEUE);
 	if (fd < 0) {
 		(void)text_format(i->fault, sizeof(i->fault), "its listening socket: %s",
 				  strerror(-fd));
@@ -195,7 +187,7 @@ static int hand_over(struct instance *i)
 		.exec = &i->spec->put.exec,
 		.instance_id = i->id,
 		.root_fd = i->root_fd,
-		.nofile_max = i->fleet->options.nofile_max,
+		.nofile_max = i->ground->nofile_max,
 		.strict = i->spec->put.flags & WIRE_SERVICE_STRICT,
 	};
 
@@ -239,7 +231,7 @@ static void go(struct instance *i, int r)
 
 static void stay_prepared(struct instance *i, int r)
 {
-	struct service *service = services_at(i->fleet->options.services, i->service);
+	struct service *service = services_at(i->ground->services, i->service);
 
 	if (instance_move(i, INSTANCE_PREPARE) < 0 || r == 0)
 		return;
@@ -254,7 +246,7 @@ static bool arm_instance(struct instance *i)
 	uint64_t number;
 	int r;
 
-	if (!armory_take(i->fleet->armory, instance_kind(i), &i->armed, &i->cgroup, &number))
+	if (!armory_take(i->ground->armory, instance_kind(i), &i->armed, &i->cgroup, &number))
 		return false;
 	must(i->armed.pid > 0 && i->cgroup.dir_fd >= 0);
 	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
@@ -267,32 +259,33 @@ static bool arm_instance(struct instance *i)
 }
 
 /* Those somebody waits for come first. Counts who still waits for a sandbox of which kind. */
-static void arm_waiting(struct fleet *f, bool ahead, uint32_t waiting[ARMORY_KINDS])
+static void arm_waiting(struct ground *g, bool ahead, uint32_t waiting[ARMORY_KINDS])
 {
-	struct instance *next;
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = next) {
-		next = i->next;
+	chain_each(i, &g->instances, in_ground) {
 		if (i->state == INSTANCE_WAITING && i->ahead == ahead && !arm_instance(i))
 			waiting[instance_kind(i)]++;
 	}
 }
 
-void start_waiting(struct fleet *f)
+void start_waiting(struct ground *g)
 {
 	uint32_t waiting[ARMORY_KINDS] = {0}, idle[ARMORY_KINDS] = {0};
 
-	arm_waiting(f, false, waiting);
+	arm_waiting(g, false, waiting);
 	if (waiting[ARMORY_PLAIN] + waiting[ARMORY_RING] == 0) {
-		arm_waiting(f, true, idle);
+		arm_waiting(g, true, idle);
 		waiting[ARMORY_RING] = idle[ARMORY_RING]; /* none is kept ready for them */
 	}
-	armory_want(f->armory, waiting);
+	armory_want(g->armory, waiting);
 }
 
-bool start_prepared(struct fleet *f, const struct service *service, const char *why)
+bool start_prepared(struct ground *g, const struct service *service, const char *why)
 {
-	for (struct instance *i = f->first; i; i = i->next) {
+	struct instance *i;
+
+	chain_each(i, &g->instances, in_ground) {
 		if (!i->ahead || i->spec != service->spec || i->stop_wanted)
 			continue;
 		i->ahead = false;

@@ -6,12 +6,12 @@
 #include "runtime/supervisor/instance/instance.h"
 
 /* A new one, which waits for a sandbox. ahead: nobody needs it yet. 0 or -errno. */
-int instance_new(struct fleet *f, struct service *service, struct spec *spec, bool ahead,
+int instance_new(struct ground *g, struct service *service, struct spec *spec, bool ahead,
 		 const char *why);
-/* Releases all that it has and takes it out of the fleet. */
+/* Releases all that it has and takes it out of the list. */
 void instance_free(struct instance *i);
 /* Sends the one made ahead for this service, if there is one, on its way. */
-bool start_prepared(struct fleet *f, const struct service *service, const char *why);
-void start_waiting(struct fleet *f); /* gives armed sandboxes to those that wait */
+bool start_prepared(struct ground *g, const struct service *service, const char *why);
+void start_waiting(struct ground *g); /* gives armed sandboxes to those that wait */
 
 #endif

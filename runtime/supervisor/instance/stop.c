@@ -28,7 +28,7 @@
 
 static struct loop *loop_of(struct instance *i)
 {
-	return i->fleet->options.loop;
+	return i->ground->loop;
 }
 
 static void wait_for(struct instance *i, void (*on_due)(struct timer *t), uint64_t after_ns)
@@ -47,7 +47,7 @@ static struct instance *of_timer(struct timer *t)
 
 static uint64_t dying_gap_ns(const struct instance *i)
 {
-	uint64_t gap_ns = (loop_now_ns(i->fleet->options.loop) - i->state_since_ns) / 8;
+	uint64_t gap_ns = (loop_now_ns(i->ground->loop) - i->state_since_ns) / 8;
 
 	if (gap_ns < LOOK_AGAIN_NS)
 		return LOOK_AGAIN_NS;
@@ -66,7 +66,7 @@ static void on_dying_due(struct timer *t)
 	}
 	if (i->opened_ns)
 		meter_read(i, METER_AT_CLOSE);
-	if (cgroup_remove(i->fleet->options.tree, &i->cgroup) == -EBUSY) {
+	if (cgroup_remove(i->ground->tree, &i->cgroup) == -EBUSY) {
 		wait_for(i, on_dying_due, dying_gap_ns(i));
 		return;
 	}
@@ -76,7 +76,7 @@ static void on_dying_due(struct timer *t)
 void stop_let_go(struct instance *i)
 {
 	must(i->state == INSTANCE_DYING);
-	(void)board_move(i->fleet->options.board, i->slot, ~0u, BOARD_DEAD);
+	(void)board_move(i->ground->board, i->slot, ~0u, BOARD_DEAD);
 	loop_unwatch(loop_of(i), &i->control);
 	loop_unwatch(loop_of(i), &i->death);
 }
@@ -177,8 +177,7 @@ static void name_the_cause(struct instance *i)
 					  i->spec->put.stop_grace_ms);
 		return;
 	}
-	if (cgroup_oom_kills(i->fleet->options.tree, &i->cgroup, &oom_kills) == 0 &&
-	    oom_kills > 0) {
+	if (cgroup_oom_kills(i->ground->tree, &i->cgroup, &oom_kills) == 0 && oom_kills > 0) {
 		i->cause = WIRE_DOWN_OOM;
 		(void)text_format(i->fault, sizeof(i->fault),
 				  "out of memory: it needed more than its %u MB; raise `memory`",
@@ -259,7 +258,7 @@ static void stop_terminate(struct instance *i)
 static void on_drain_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);
-	board_word w = board_load(i->fleet->options.board, i->slot);
+	board_word w = board_load(i->ground->board, i->slot);
 
 	must(i->state == INSTANCE_DRAINING && i->stop_wanted);
 	if (loop_now_ns(loop_of(i)) >= i->deadline_ns) {
@@ -295,7 +294,7 @@ void stop_drain(struct instance *i)
 		stop_terminate(i);
 		return;
 	}
-	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
+	(void)board_move(i->ground->board, i->slot, 1u << BOARD_RUNNING | 1u << BOARD_FROZEN,
 			 BOARD_DRAINING);
 	if (instance_move(i, INSTANCE_DRAIN) < 0)
 		return;

@@ -9,61 +9,61 @@
 #include "runtime/base/text.h"
 
 /* Calls `what` of each observer that has it. */
-#define TELL(fleet, what, ...)                                    \
-	for (uint32_t n_ = 0; n_ < (fleet)->observer_count; n_++) \
-		if ((fleet)->observers[n_].what)                  \
-	(fleet)->observers[n_].what((fleet)->observers[n_].self, __VA_ARGS__)
+#define TELL(ground, what, ...)                                    \
+	for (uint32_t n_ = 0; n_ < (ground)->observer_count; n_++) \
+		if ((ground)->observers[n_].what)                  \
+	(ground)->observers[n_].what((ground)->observers[n_].self, __VA_ARGS__)
 
 void tell_up(struct instance *i)
 {
 	must(instance_is_up(i));
-	TELL(i->fleet, up, i);
+	TELL(i->ground, up, i);
 }
 
 void tell_drain(struct instance *i, bool all)
 {
-	TELL(i->fleet, drain, i, all);
+	TELL(i->ground, drain, i, all);
 }
 
 void tell_down(struct instance *i)
 {
 	must(!instance_is_up(i));
-	TELL(i->fleet, down, i);
+	TELL(i->ground, down, i);
 }
 
-void tell_start_failed(struct fleet *f, const struct wire_start_failed *record)
+void tell_start_failed(struct ground *g, const struct wire_start_failed *record)
 {
-	TELL(f, start_failed, record);
+	TELL(g, start_failed, record);
 }
 
-void tell_meter(struct fleet *f, struct wire_meter *record)
+void tell_meter(struct ground *g, struct wire_meter *record)
 {
 	must(record->awake_us <= record->lived_us);
-	TELL(f, meter, record);
+	TELL(g, meter, record);
 }
 
-void tell_event(struct fleet *f, const struct wire_event *record)
+void tell_event(struct ground *g, const struct wire_event *record)
 {
-	TELL(f, event, record);
+	TELL(g, event, record);
 }
 
-void tell_starts(struct fleet *f, bool can)
+void tell_starts(struct ground *g, bool can)
 {
-	TELL(f, starts, can);
+	TELL(g, starts, can);
 }
 
-void tell_emptied(struct fleet *f)
+void tell_emptied(struct ground *g)
 {
-	must(f->stopping && f->count == 0);
-	for (uint32_t n = 0; n < f->observer_count; n++)
-		if (f->observers[n].emptied)
-			f->observers[n].emptied(f->observers[n].self);
+	must(g->count == 0);
+	for (uint32_t n = 0; n < g->observer_count; n++)
+		if (g->observers[n].emptied)
+			g->observers[n].emptied(g->observers[n].self);
 }
 
-bool tell_kept_up(const struct fleet *f)
+bool tell_kept_up(const struct ground *g)
 {
-	for (uint32_t n = 0; n < f->observer_count; n++)
-		if (f->observers[n].keeps_up && !f->observers[n].keeps_up(f->observers[n].self))
+	for (uint32_t n = 0; n < g->observer_count; n++)
+		if (g->observers[n].keeps_up && !g->observers[n].keeps_up(g->observers[n].self))
 			return false;
 	return true;
 }
@@ -74,15 +74,15 @@ void tell_announce(struct instance *i)
 		return;
 	i->announced = true;
 	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
-	TELL(i->fleet, announced, i);
+	TELL(i->ground, announced, i);
 }
 
 static void __attribute__((format(printf, 3, 0)))
-say(struct fleet *f, struct wire_event *record, const char *fmt, va_list ap)
+say(struct ground *g, struct wire_event *record, const char *fmt, va_list ap)
 {
 	record->when_us = clock_real_us();
 	vsnprintf(record->text, sizeof(record->text), fmt, ap);
-	tell_event(f, record);
+	tell_event(g, record);
 }
 
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
@@ -93,11 +93,11 @@ void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 	(void)text_copy(record.service, sizeof(record.service), i->spec->put.name);
 	(void)text_copy(record.instance, sizeof(record.instance), i->id);
 	va_start(ap, fmt);
-	say(i->fleet, &record, fmt, ap);
+	say(i->ground, &record, fmt, ap);
 	va_end(ap);
 }
 
-void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
+void service_say(struct ground *g, const struct service *service, uint32_t event_kind,
 		 const char *fmt, ...)
 {
 	struct wire_event record = {.kind = event_kind};
@@ -105,6 +105,6 @@ void service_say(struct fleet *f, const struct service *service, uint32_t event_
 
 	(void)text_copy(record.service, sizeof(record.service), service->name);
 	va_start(ap, fmt);
-	say(f, &record, fmt, ap);
+	say(g, &record, fmt, ap);
 	va_end(ap);
 }

@@ -8,13 +8,13 @@
 void tell_up(struct instance *i);
 void tell_drain(struct instance *i, bool all);
 void tell_down(struct instance *i);
-void tell_start_failed(struct fleet *f, const struct wire_start_failed *record);
-void tell_meter(struct fleet *f, struct wire_meter *record);
-void tell_event(struct fleet *f, const struct wire_event *record);
-void tell_starts(struct fleet *f, bool can);
-void tell_emptied(struct fleet *f);
+void tell_start_failed(struct ground *g, const struct wire_start_failed *record);
+void tell_meter(struct ground *g, struct wire_meter *record);
+void tell_event(struct ground *g, const struct wire_event *record);
+void tell_starts(struct ground *g, bool can);
+void tell_emptied(struct ground *g);
 /* Whether all observers keep up with what instances use. */
-bool tell_kept_up(const struct fleet *f);
+bool tell_kept_up(const struct ground *g);
 
 /* Tells of it, once, and hands over its output. Not on the way of a fast start: everybody woken
  * then takes a CPU from it. */
@@ -23,7 +23,7 @@ void tell_announce(struct instance *i);
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* An event of a service. */
-void service_say(struct fleet *f, const struct service *service, uint32_t event_kind,
+void service_say(struct ground *g, const struct service *service, uint32_t event_kind,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

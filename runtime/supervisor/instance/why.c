@@ -138,7 +138,7 @@ static void explain_budget(const struct instance *i, uint64_t now_ns, char *out,
 
 static void explain_grace(const struct instance *i, uint64_t now_ns, char *out, size_t size)
 {
-	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct board_slot *slot = board_slot(i->ground->board, i->slot);
 	uint64_t idle_ns = now_ns - atomic_load(&slot->idle_since_ns);
 	uint64_t set_ms = i->spec->put.freeze_after_ms;
 
@@ -163,7 +163,7 @@ static void (*const awake_texts[IDLE_REASON_COUNT])(const struct instance *i, ui
 /* Which requests hold it, as far as the board has room to say. */
 static void name_holds(const struct instance *i, uint32_t holds, char *out, size_t size)
 {
-	struct board_note *notes = board_notes(i->fleet->options.board, i->slot);
+	struct board_note *notes = board_notes(i->ground->board, i->slot);
 	uint64_t now_ms = clock_real_us() / 1000;
 	uint32_t shown = 0;
 	size_t at = strlen(out);

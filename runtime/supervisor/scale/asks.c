@@ -15,14 +15,14 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/choice.h"
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/scale.h"
 
 #define QUEUED_MOST (1u << 20)
 
 void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued, uint32_t ups)
 {
-	struct service *service = services_at(f->options.services, index);
+	struct service *service = services_at(f->ground.services, index);
 
 	if (!service || gateway >= GATEWAYS_MAX)
 		return;
@@ -36,7 +36,7 @@ void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queu
 
 void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSED_KINDS])
 {
-	struct service *service = services_at(f->options.services, index);
+	struct service *service = services_at(f->ground.services, index);
 
 	if (service)
 		scale_refused(f, service, counts);
@@ -44,7 +44,7 @@ void fleet_refused(struct fleet *f, uint32_t index, const uint32_t counts[REFUSE
 
 int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
 {
-	struct service *service = services_at(f->options.services, choice->service);
+	struct service *service = services_at(f->ground.services, choice->service);
 	int r = choice_made(f, choice);
 	uint64_t again_ns = r == 0 && service ? choice_say_due(f, service) : 0;
 
@@ -55,15 +55,17 @@ int fleet_chosen(struct fleet *f, const struct wire_choice *choice)
 
 void fleet_say(struct fleet *f, uint32_t index, uint32_t event_kind, const char *text)
 {
-	struct service *service = services_at(f->options.services, index);
+	struct service *service = services_at(f->ground.services, index);
 
 	if (service)
-		service_say(f, service, event_kind, "%s", text);
+		service_say(&f->ground, service, event_kind, "%s", text);
 }
 
 static bool has_up(const struct fleet *f, uint32_t service)
 {
-	for (const struct instance *i = f->first; i; i = i->next)
+	const struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
 		if (i->service == service && instance_is_up(i))
 			return true;
 	return false;
@@ -75,9 +77,10 @@ void fleet_service_changed(struct fleet *f, struct service *service)
 {
 	fleet_drain(f, service->index, service->spec, false);
 	if (has_up(f, service->index))
-		(void)instance_new(f, service, service->spec, false, "a new revision takes over");
+		(void)instance_new(&f->ground, service, service->spec, false,
+				   "a new revision takes over");
 	scale_service(f, service);
-	scale_again_at(f, loop_now_ns(f->options.loop)); /* and one ahead of need */
+	scale_again_at(f, loop_now_ns(f->ground.loop)); /* and one ahead of need */
 }
 
 void fleet_prove(struct fleet *f, struct service *service)
@@ -93,28 +96,30 @@ void fleet_service_gone(struct fleet *f, struct service *service)
 
 void fleet_doorbell(struct fleet *f)
 {
-	for (struct instance *i = f->first; i; i = i->next)
+	struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
 		freezer_look(i);
 }
 
 void fleet_touch(struct fleet *f, uint32_t slot)
 {
-	struct instance *i = slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+	struct instance *i = slot < INSTANCES_MAX ? f->ground.slots[slot] : NULL;
 	uint64_t now_ns = clock_mono_ns();
 
 	if (!i)
 		return;
-	board_awake_clamp(f->options.board, slot, i->read_awake_ns,
+	board_awake_clamp(f->ground.board, slot, i->read_awake_ns,
 			  i->read_awake_ns + (now_ns - i->read_at_ns));
 	if (i->cgroup.dir_fd >= 0 &&
-	    board_state_of(board_load(f->options.board, slot)) != BOARD_FROZEN)
+	    board_state_of(board_load(f->ground.board, slot)) != BOARD_FROZEN)
 		(void)cgroup_thaw(&i->cgroup);
 	freezer_look(i);
 }
 
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error)
 {
-	struct instance *i = instance_find(f, slot, generation);
+	struct instance *i = instance_find(&f->ground, slot, generation);
 
 	if (i && error == ETIMEDOUT && stop_unresponsive(i))
 		scale_replace(i, "replaces one that ignored maxDuration");
@@ -142,12 +147,12 @@ void fleet_info(struct instance *i, struct wire_instance_info *out)
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
 		  struct instance **out)
 {
-	struct instance *i = instance_find(f, slot, generation);
+	struct instance *i = instance_find(&f->ground, slot, generation);
 	int r;
 
 	if (!i || !instance_is_up(i))
 		return -ESRCH;
-	r = netns_sockets(i->armed.net_ns_fd, f->home_ns_fd,
+	r = netns_sockets(i->armed.net_ns_fd, f->ground.home_ns_fd,
 			  instance_inherits(i) ? AF_UNIX : AF_INET, fds, count);
 	if (r == 0)
 		*out = i;
@@ -157,7 +162,7 @@ int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t 
 int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
 		struct wire_queue *out, uint32_t *drop_ms)
 {
-	struct instance *i = instance_find(f, slot, generation);
+	struct instance *i = instance_find(&f->ground, slot, generation);
 
 	/* Also while it drains: a gateway with a ticket there may still connect. */
 	return i && i->was_ready ? accept_ask(i, waited_ms, out, drop_ms) : -ESRCH;

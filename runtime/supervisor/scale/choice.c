@@ -12,6 +12,7 @@
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/choice.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 
 #define SAY_AGAIN_NS (5 * NS_PER_SEC)
 
@@ -71,13 +72,13 @@ static void say(struct fleet *f, struct service *service, uint64_t now_ns)
 			  "such event: %s; chosen %llu ms ago",
 			  reason_texts[n->reason], n->tickets, n->limit, others, made,
 			  (unsigned long long)(now_ns - c->made_ns) / NS_PER_MS);
-	tell_event(f, &event);
+	tell_event(&f->ground, &event);
 }
 
 uint64_t choice_say_due(struct fleet *f, struct service *service)
 {
 	struct choices *c = &service->told.choices;
-	uint64_t now_ns = loop_now_ns(f->options.loop);
+	uint64_t now_ns = loop_now_ns(f->ground.loop);
 
 	if (!c->due)
 		return 0;
@@ -102,8 +103,8 @@ static bool is_news(const struct choices *c, const struct wire_choice *choice)
 
 int choice_made(struct fleet *f, const struct wire_choice *choice)
 {
-	struct service *service = services_at(f->options.services, choice->service);
-	const struct instance *i = instance_find(f, choice->slot, choice->generation);
+	struct service *service = services_at(f->ground.services, choice->service);
+	const struct instance *i = instance_find(&f->ground, choice->slot, choice->generation);
 	uint32_t sums[WIRE_CHOICE_COUNT];
 	struct choices *c;
 
@@ -115,7 +116,7 @@ int choice_made(struct fleet *f, const struct wire_choice *choice)
 	for (uint32_t n = 0; n < WIRE_CHOICE_COUNT; n++)
 		sums[n] = c->last.made[n] + choice->made[n];
 	c->last = *choice;
-	c->made_ns = loop_now_ns(f->options.loop);
+	c->made_ns = loop_now_ns(f->ground.loop);
 	memcpy(c->last.made, sums, sizeof(sums));
 	(void)text_copy(c->instance, sizeof(c->instance), i->id);
 	c->due = c->due || is_news(c, choice);

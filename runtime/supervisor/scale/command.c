@@ -8,7 +8,7 @@
 #include "runtime/supervisor/freeze/freezer.h"
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/stop.h"
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 
 static int command_freeze(struct instance *i)
 {
@@ -39,9 +39,10 @@ static int (*const commands[])(struct instance *i) = {
 
 int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size)
 {
+	struct instance *i;
 	int r;
 
-	for (struct instance *i = f->first; i; i = i->next) {
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (strcmp(i->id, id) != 0)
 			continue;
 		r = command < ARRAY_LEN(commands) ? commands[command](i) : -EINVAL;

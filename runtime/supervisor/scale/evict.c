@@ -21,6 +21,7 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/evict.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 
 /* The assumed need of a service's first instance; nobody has seen one yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
@@ -50,13 +51,13 @@ static uint64_t needed_bytes(const struct service *s)
 /* A frozen one does not change; one that starts is counted as what it will need. */
 static uint64_t bytes_of(struct instance *i)
 {
-	const struct service *s = services_at(i->fleet->options.services, i->service);
+	const struct service *s = services_at(i->ground->services, i->service);
 	uint64_t bytes = 0;
 
 	if (i->state == INSTANCE_FROZEN && i->memory_bytes)
 		return i->memory_bytes;
 	if (i->cgroup.dir_fd >= 0)
-		(void)cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &bytes);
+		(void)cgroup_memory_bytes(i->ground->tree, &i->cgroup, &bytes);
 	if (s && s->spec && !instance_is_up(i) && !i->stop_wanted && !i->ahead &&
 	    bytes < needed_bytes(s))
 		bytes = needed_bytes(s);
@@ -66,8 +67,9 @@ static uint64_t bytes_of(struct instance *i)
 static struct room count_room(struct fleet *f)
 {
 	struct room room = {0};
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = i->next) {
+	chain_each(i, &f->ground.instances, in_ground) {
 		uint64_t bytes = bytes_of(i);
 
 		room.used_bytes += bytes;
@@ -81,9 +83,9 @@ static struct room count_room(struct fleet *f)
 
 void evict_note(struct instance *i)
 {
-	struct service *s = services_at(i->fleet->options.services, i->service);
+	struct service *s = services_at(i->ground->services, i->service);
 
-	if (cgroup_memory_bytes(i->fleet->options.tree, &i->cgroup, &i->memory_bytes) == 0 && s)
+	if (cgroup_memory_bytes(i->ground->tree, &i->cgroup, &i->memory_bytes) == 0 && s)
 		s->demand.memory_bytes = i->memory_bytes;
 }
 
@@ -92,16 +94,18 @@ void evict_note(struct instance *i)
 /* Once for all of a choice: with thousands of instances, each of them cannot count the others. */
 static void count_live(struct fleet *f)
 {
-	for (struct instance *i = f->first; i; i = i->next)
+	struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
 		i->spec->live = 0;
-	for (struct instance *i = f->first; i; i = i->next)
+	chain_each(i, &f->ground.instances, in_ground)
 		i->spec->live += !i->ahead && !i->stop_wanted && instance_is_up(i);
 }
 
 /* It has nothing to do, and more than minInstances are there. After count_live. */
 static bool is_spare(const struct instance *i)
 {
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 	board_word w = board_load(board, i->slot);
 
 	return board_tickets(w) + board_holds(w) == 0 && board_sleeping(board, i->slot) == 0 &&
@@ -112,7 +116,7 @@ static bool is_spare(const struct instance *i)
  * room that others need. Only a lock has a claim, because somebody else may wait for it. */
 static bool is_idle_for_long(const struct instance *i)
 {
-	struct board_slot *slot = board_slot(i->fleet->options.board, i->slot);
+	struct board_slot *slot = board_slot(i->ground->board, i->slot);
 	uint64_t set_ns = i->spec->put.freeze_after_ms * NS_PER_MS;
 
 	return i->idle.look.lock.pid == 0 && clock_mono_ns() - atomic_load(&slot->idle_since_ns) >
@@ -128,14 +132,13 @@ static bool may_go(const struct instance *i, const struct spec *wanted)
 	if (i->state == INSTANCE_RUNNING)
 		return is_idle_for_long(i) && is_spare(i);
 	return i->state == INSTANCE_FROZEN &&
-	       board_state_of(board_load(i->fleet->options.board, i->slot)) == BOARD_FROZEN &&
-	       is_spare(i);
+	       board_state_of(board_load(i->ground->board, i->slot)) == BOARD_FROZEN && is_spare(i);
 }
 
 /* Made ahead of need comes before all: nobody has used it yet. */
 static uint64_t used_ns(const struct instance *i)
 {
-	struct board *board = i->fleet->options.board;
+	struct board *board = i->ground->board;
 
 	return i->ahead ? 0 : atomic_load(&board_slot(board, i->slot)->idle_since_ns);
 }
@@ -150,10 +153,10 @@ static bool goes_before(const struct instance *a, const struct instance *b)
 
 static struct instance *least_recently_used(struct fleet *f, const struct spec *wanted)
 {
-	struct instance *least = NULL;
+	struct instance *least = NULL, *i;
 
 	count_live(f);
-	for (struct instance *i = f->first; i; i = i->next)
+	chain_each(i, &f->ground.instances, in_ground)
 		if (may_go(i, wanted) && (!least || goes_before(i, least)))
 			least = i;
 	return least;
@@ -164,7 +167,7 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 		      const char *cause)
 {
 	struct instance *i = least_recently_used(f, wanted);
-	uint32_t count = f->count;
+	uint32_t count = f->ground.count;
 	uint64_t bytes;
 
 	if (!i)
@@ -178,7 +181,7 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 			     (clock_mono_ns() - used_ns(i)) / NS_PER_MS, bytes >> 20, cause,
 			     wanted ? " for service " : "", wanted ? wanted->put.name : "");
 	stop_drain(i);
-	if (f->count < count) {
+	if (f->ground.count < count) {
 		room->gone++; /* it had no sandbox yet */
 	} else {
 		room->going++;
@@ -202,11 +205,13 @@ static uint64_t host_bytes(const char *name)
 
 uint32_t evict_room(struct fleet *f, const struct service *service)
 {
-	uint32_t places =
-		f->options.instances_max > f->count ? f->options.instances_max - f->count : 0;
+	uint32_t places = f->options.instances_max > f->ground.count
+				  ? f->options.instances_max - f->ground.count
+				  : 0;
 	uint64_t used, most = f->options.memory_max_bytes, fit;
+	const struct instance *i;
 
-	for (const struct instance *i = f->first; i; i = i->next)
+	chain_each(i, &f->ground.instances, in_ground)
 		places += i->ahead && i->spec == service->spec; /* it has one to go on with */
 	if (places == 0 || most == 0)
 		return places;
@@ -221,7 +226,7 @@ bool evict_for(struct fleet *f, const struct service *service)
 	uint64_t need = needed_bytes(service), most = f->options.memory_max_bytes;
 	struct room room = count_room(f);
 
-	while (f->count - room.going >= f->options.instances_max)
+	while (f->ground.count - room.going >= f->options.instances_max)
 		if (!evict_one(f, service->spec, &room,
 			       "all instances_max places are taken, one is wanted"))
 			return false;
@@ -235,9 +240,10 @@ bool evict_for(struct fleet *f, const struct service *service)
 bool evict_soon(struct fleet *f, const struct service *service)
 {
 	uint64_t now_ns = clock_mono_ns();
+	const struct instance *i;
 
 	count_live(f);
-	for (struct instance *i = f->first; i; i = i->next)
+	chain_each(i, &f->ground.instances, in_ground)
 		if (i->spec != service->spec && !i->stop_wanted && !i->ahead && instance_is_up(i) &&
 		    is_spare(i) && now_ns - used_ns(i) < SOON_NS)
 			return true;
@@ -296,7 +302,7 @@ void evict_watch(struct fleet *f)
 	if (fd < 0 || write(fd, PRESSURE_TRIGGER, sizeof(PRESSURE_TRIGGER)) < 0)
 		return; /* this kernel has none; starts look at MemAvailable all the same */
 	f->pressure.fd = keep_fd(&fd);
-	if (loop_watch(f->options.loop, &f->pressure, EPOLLPRI) < 0)
+	if (loop_watch(f->ground.loop, &f->pressure, EPOLLPRI) < 0)
 		fd_close(&f->pressure.fd);
 }
 
@@ -304,6 +310,6 @@ void evict_watch_end(struct fleet *f)
 {
 	if (f->pressure.fd < 0)
 		return;
-	loop_unwatch(f->options.loop, &f->pressure);
+	loop_unwatch(f->ground.loop, &f->pressure);
 	fd_close(&f->pressure.fd);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static void on_armed(void *self)
 
 static void give_up(struct fleet *f, struct instance *i, const char *why)
 {
-	struct service *service = services_at(f->options.services, i->service);
+	struct service *service = services_at(f->ground.services, i->service);
 
 	if (i->ahead && service)
 		service->demand.unpreparable = true; /* the first request will say why */
@@ -38,10 +38,9 @@ static void give_up(struct fleet *f, struct instance *i, const char *why)
 static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 {
 	struct fleet *f = self;
-	struct instance *next;
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = next) {
-		next = i->next;
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->state == INSTANCE_WAITING && instance_kind(i) == kind)
 			give_up(f, i, why);
 	}
@@ -52,26 +51,25 @@ static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 static void on_zygote_lost(void *self)
 {
 	struct fleet *f = self;
-	struct instance *next;
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = next) {
-		next = i->next;
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->state == INSTANCE_PREPARED)
 			stop_drain(i);
 	}
-	tell_starts(f, false);
+	tell_starts(&f->ground, false);
 }
 
 int fleet_revive(struct fleet *f, struct zygote *zygote)
 {
-	int r = armory_revive(f->armory, zygote);
+	int r = armory_revive(f->ground.armory, zygote);
 
 	if (r < 0)
 		return r;
 	f->options.zygote = zygote;
-	tell_starts(f, true);
-	start_waiting(f);
-	scale_again_at(f, loop_now_ns(f->options.loop));
+	tell_starts(&f->ground, true);
+	start_waiting(&f->ground);
+	scale_again_at(f, loop_now_ns(f->ground.loop));
 	return 0;
 }
 
@@ -79,6 +77,20 @@ void fleet_cannot_start(struct fleet *f, const char *why)
 {
 	for (enum armory_kind kind = 0; kind < ARMORY_KINDS; kind++)
 		on_arm_failed(f, kind, why);
+}
+
+static void lay_ground(struct ground *g, const struct fleet_options *options)
+{
+	g->loop = options->loop;
+	g->board = options->board;
+	g->tree = options->tree;
+	g->services = options->services;
+	g->followers = options->followers;
+	g->stage_dir = options->stage_dir;
+	g->nofile_max = options->nofile_max;
+	g->gateway_count = options->gateway_count;
+	g->boot_us = options->boot_us;
+	chain_init(&g->instances);
 }
 
 int fleet_new(const struct fleet_options *options, struct fleet **out)
@@ -99,19 +111,21 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 	if (!f)
 		return -ENOMEM;
 	f->options = *options;
+	lay_ground(&f->ground, options);
 	f->rescale.on_due = scale_on_due;
 	f->rescale.name = "scale scale_on_due";
 	f->pass.on_due = scale_on_pass;
 	f->pass.name = "scale scale_on_pass";
 	f->host_cpu_milli = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000;
-	f->home_ns_fd = netns_own();
-	r = f->home_ns_fd < 0 ? f->home_ns_fd : armory_new(&armory, &f->armory);
+	f->ground.home_ns_fd = netns_own();
+	r = f->ground.home_ns_fd < 0 ? f->ground.home_ns_fd
+				     : armory_new(&armory, &f->ground.armory);
 	if (r < 0) {
-		fd_close(&f->home_ns_fd);
+		fd_close(&f->ground.home_ns_fd);
 		free(f);
 		return r;
 	}
-	armory_want(f->armory, (const uint32_t[ARMORY_KINDS]){0});
+	armory_want(f->ground.armory, (const uint32_t[ARMORY_KINDS]){0});
 	evict_watch(f);
 	*out = f;
 	return 0;
@@ -119,8 +133,8 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 
 void fleet_observe(struct fleet *f, const struct observer *observer)
 {
-	must(f->observer_count < OBSERVERS_MAX);
-	f->observers[f->observer_count++] = *observer;
+	must(f->ground.observer_count < OBSERVERS_MAX);
+	f->ground.observers[f->ground.observer_count++] = *observer;
 }
 
 /* Its meters and looks end, and it is freed. */
@@ -134,63 +148,64 @@ static void end_instance(struct instance *i)
 
 void fleet_forget(struct instance *i)
 {
-	struct fleet *f = i->fleet;
+	struct fleet *f = fleet_of(i);
 
 	must(i->state == INSTANCE_GONE);
 	end_instance(i);
-	if (f->stopping && f->count == 0)
-		tell_emptied(f);
+	if (f->stopping && f->ground.count == 0)
+		tell_emptied(&f->ground);
 	else /* minInstances may want another */
-		scale_again_at(f, loop_now_ns(f->options.loop));
+		scale_again_at(f, loop_now_ns(f->ground.loop));
 }
 
 void fleet_free(struct fleet *f)
 {
+	struct instance *i;
+
 	if (!f)
 		return;
-	while (f->first) {
-		struct instance *i = f->first;
-
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->cgroup.dir_fd >= 0)
 			(void)cgroup_kill(&i->cgroup);
 		end_instance(i);
 	}
-	must(f->count == 0);
-	loop_timer_off(f->options.loop, &f->rescale);
-	loop_timer_off(f->options.loop, &f->pass);
+	must(f->ground.count == 0);
+	loop_timer_off(f->ground.loop, &f->rescale);
+	loop_timer_off(f->ground.loop, &f->pass);
 	evict_watch_end(f);
-	armory_free(f->armory);
-	fd_close(&f->home_ns_fd);
+	armory_free(f->ground.armory);
+	fd_close(&f->ground.home_ns_fd);
 	free(f);
 }
 
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx)
 {
-	for (struct instance *i = f->first; i; i = i->next)
+	struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
 		fn(ctx, i);
 }
 
 struct instance *fleet_find(struct fleet *f, uint32_t slot, uint32_t generation)
 {
-	return instance_find(f, slot, generation);
+	return instance_find(&f->ground, slot, generation);
 }
 
 struct instance *fleet_at(struct fleet *f, uint32_t slot)
 {
-	return slot < INSTANCES_MAX ? f->slots[slot] : NULL;
+	return slot < INSTANCES_MAX ? f->ground.slots[slot] : NULL;
 }
 
 uint32_t fleet_count(const struct fleet *f)
 {
-	return f->count;
+	return f->ground.count;
 }
 
 void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up)
 {
-	struct instance *next;
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = next) {
-		next = i->next;
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->service == service && i->spec != except && (also_up || !instance_is_up(i)))
 			stop_drain(i);
 	}
@@ -198,20 +213,19 @@ void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, b
 
 void fleet_stop_all(struct fleet *f)
 {
-	struct instance *next;
+	struct instance *i;
 
 	must(!f->stopping);
 	f->stopping = true;
-	if (f->count == 0)
-		tell_emptied(f);
-	for (struct instance *i = f->first; i; i = next) {
+	if (f->ground.count == 0)
+		tell_emptied(&f->ground);
+	chain_each(i, &f->ground.instances, in_ground) {
 		bool up = instance_is_up(i) || i->state == INSTANCE_DRAINING;
-		bool held = up && board_holds(board_load(f->options.board, i->slot)) > 0;
-		uint64_t until_ns = loop_now_ns(f->options.loop);
+		bool held = up && board_holds(board_load(f->ground.board, i->slot)) > 0;
+		uint64_t until_ns = loop_now_ns(f->ground.loop);
 
 		if (held)
 			until_ns += f->options.drain_ms * NS_PER_MS;
-		next = i->next;
 		stop_drain(i); /* frees one that never had a sandbox */
 		if (up && i->deadline_ns > until_ns)
 			i->deadline_ns = until_ns; /* its own timer ends it then */
@@ -220,11 +234,10 @@ void fleet_stop_all(struct fleet *f)
 
 void fleet_kill_all(struct fleet *f)
 {
-	struct instance *next;
+	struct instance *i;
 
 	must(f->stopping);
-	for (struct instance *i = f->first; i; i = next) {
-		next = i->next;
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->state >= INSTANCE_DYING)
 			continue;
 		i->stop_wanted = true;

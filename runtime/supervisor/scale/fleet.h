@@ -13,8 +13,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/supervisor/instance/common.h"
+#include "runtime/base/loop.h"
+#include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/instance/report.h"
+#include "runtime/supervisor/service/services.h"
+#include "runtime/wire/board.h"
+
+struct fleet;
+struct cgroup_tree;
+struct zygote;
+struct followers;
+
+struct fleet_options {
+	struct loop *loop;
+	struct board *board;
+	struct cgroup_tree *tree;
+	struct services *services;
+	struct zygote *zygote;
+	const char *stage_dir;
+	uint32_t armed, instances_max, nofile_max, gateway_count;
+	uint64_t memory_max_bytes, memory_reserve_bytes; /* 0 = none */
+	uint32_t drain_ms; /* how long holds are waited for when everything stops */
+	uint64_t boot_us;
+	const struct followers *followers;
+};
 
 int fleet_new(const struct fleet_options *options, struct fleet **out);
 /* Observers heard that sandboxes cannot be made (starts); there is a new zygote. 0 or -errno. */

@@ -17,13 +17,13 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/evict.h"
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/load.h"
 #include "runtime/supervisor/scale/scale.h"
 
 static struct service *service_of(const struct instance *i)
 {
-	return services_at(i->fleet->options.services, i->service);
+	return services_at(i->ground->services, i->service);
 }
 
 static void end_probe(struct instance *i, enum instance_state from)
@@ -38,7 +38,7 @@ static void prove(struct instance *i, struct service *service)
 {
 	service->demand.failures = 0;
 	services_accepted(service);
-	fleet_drain(i->fleet, i->service, i->spec, true);
+	fleet_drain(fleet_of(i), i->service, i->spec, true);
 }
 
 static void note_ready(struct instance *i, enum instance_state from)
@@ -63,7 +63,7 @@ static void tell_ready(struct instance *i, enum instance_state from)
 	if (from != INSTANCE_STARTING)
 		return;
 	accept_begin(i);
-	(void)board_move(i->fleet->options.board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
+	(void)board_move(i->ground->board, i->slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	tell_up(i); /* first: somebody waits for it */
 	tell_announce(i);
 }
@@ -133,7 +133,7 @@ static void tell_death(struct instance *i, enum instance_state from)
 /* It never accepted, although somebody may wait for it. */
 static void note_failed_start(struct instance *i, enum instance_state from)
 {
-	struct fleet *f = i->fleet;
+	struct fleet *f = fleet_of(i);
 	struct service *service = service_of(i);
 	struct wire_start_failed record = {
 		.service = i->service, .cause = i->cause, .detail = i->detail};
@@ -148,13 +148,13 @@ static void note_failed_start(struct instance *i, enum instance_state from)
 	service->demand.failures++;
 	service->demand.proving = false; /* that it cannot start is known now */
 	service->demand.not_before_ns =
-		loop_now_ns(f->options.loop) + policy_backoff_ns(service->demand.failures);
+		loop_now_ns(f->ground.loop) + policy_backoff_ns(service->demand.failures);
 	(void)text_copy(service->demand.last_failure, sizeof(service->demand.last_failure),
 			i->fault);
 	if (scale_fall_back(f, service))
 		return;
 	memset(service->demand.queued, 0, sizeof(service->demand.queued));
-	tell_start_failed(f, &record);
+	tell_start_failed(&f->ground, &record);
 }
 
 static void forget(struct instance *i, enum instance_state from)

@@ -10,7 +10,7 @@
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
-#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/scale.h"
 
 /* After ebb-ipc died: time for it to start again (50 ms and more) and for programs to connect and
@@ -26,18 +26,19 @@
 void fleet_holds_lost(struct fleet *f)
 {
 	uint64_t until_ns = clock_mono_ns() + REPEAT_NS;
+	struct instance *i;
 
-	for (struct instance *i = f->first; i; i = i->next)
-		if (board_holds(board_load(f->options.board, i->slot)) > 0)
+	chain_each(i, &f->ground.instances, in_ground)
+		if (board_holds(board_load(f->ground.board, i->slot)) > 0)
 			i->repeat_until_ns = until_ns;
-	board_return_holds(f->options.board);
-	for (struct instance *i = f->first; i; i = i->next)
+	board_return_holds(f->ground.board);
+	chain_each(i, &f->ground.instances, in_ground)
 		fleet_touch(f, i->slot);
 }
 
 static void note_soon(struct fleet *f, struct instance *i)
 {
-	struct service *service = services_at(f->options.services, i->service);
+	struct service *service = services_at(f->ground.services, i->service);
 	uint64_t now_ns = clock_mono_ns();
 
 	if (!service)
@@ -53,7 +54,7 @@ static void note_soon(struct fleet *f, struct instance *i)
 void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
 		  const char *text)
 {
-	struct instance *i = instance_find(f, slot, generation);
+	struct instance *i = instance_find(&f->ground, slot, generation);
 	struct service *service;
 
 	if (!i || i->stop_wanted || !instance_may_talk(i))
@@ -68,7 +69,7 @@ void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool fail
 	instance_say(i, WIRE_EVENT_INSTANCE_RETIRED, "%s", i->fault);
 	note_soon(f, i);
 	stop_drain(i);
-	service = services_at(f->options.services, i->service);
+	service = services_at(f->ground.services, i->service);
 	if (service)
 		scale_service(f, service);
 }

@@ -12,6 +12,7 @@
 #include "runtime/supervisor/decide/policy.h"
 #include "runtime/supervisor/instance/accept.h"
 #include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/load.h"
 #include "runtime/supervisor/scale/scale.h"
 
@@ -30,7 +31,7 @@ struct reading {
 
 static struct board_slot *slot_of(const struct instance *i)
 {
-	return board_slot(i->fleet->options.board, i->slot);
+	return board_slot(i->ground->board, i->slot);
 }
 
 static bool is_auto(const struct spec *spec)
@@ -43,7 +44,7 @@ static uint32_t cpu_milli_of(const struct instance *i)
 {
 	uint32_t quota = policy_cpu_milli(i->spec->put.cpu_milli, i->spec->put.memory_mb);
 
-	return quota < i->fleet->host_cpu_milli ? quota : i->fleet->host_cpu_milli;
+	return quota < fleet_of(i)->host_cpu_milli ? quota : fleet_of(i)->host_cpu_milli;
 }
 
 static uint32_t permille(uint64_t part_us, uint64_t span_ns)
@@ -89,7 +90,7 @@ static void read_board(struct instance *i, struct reading *r)
 	struct board_slot *b = slot_of(i);
 	uint64_t count = atomic_load(&b->first_bytes), us = atomic_load(&b->first_byte_us);
 	uint32_t nacks = atomic_load(&b->nacks), crowded = atomic_load(&b->crowded);
-	uint32_t tickets = board_tickets(board_load(i->fleet->options.board, i->slot));
+	uint32_t tickets = board_tickets(board_load(i->ground->board, i->slot));
 
 	r->sample.answers = (uint32_t)(count - l->first_bytes);
 	if (r->sample.answers > 0)
@@ -164,7 +165,7 @@ static void say_numbers(const struct instance *i, const struct load_sample *s, c
 /* The first change at once, then one event for many: decisions are to be read, not noise. */
 static bool is_due(const struct instance *i, uint64_t *said_ns)
 {
-	uint64_t now_ns = loop_now_ns(i->fleet->options.loop);
+	uint64_t now_ns = loop_now_ns(i->ground->loop);
 
 	if (*said_ns && now_ns - *said_ns < SAY_AGAIN_NS)
 		return false;
@@ -237,18 +238,18 @@ static void judge(struct instance *i, const struct reading *r)
 /* Where it stands among the others that want a CPU; without cpu.idle all stand side by side. */
 static void stand(struct instance *i)
 {
-	(void)cgroup_go_behind(i->fleet->options.tree, &i->cgroup, i->load.precedence.behind);
+	(void)cgroup_go_behind(i->ground->tree, &i->cgroup, i->load.precedence.behind);
 }
 
 static void use(struct instance *i, uint32_t milli)
 {
-	i->fleet->used_milli += milli - i->load.used_milli;
+	fleet_of(i)->used_milli += milli - i->load.used_milli;
 	i->load.used_milli = milli;
 }
 
 static void judge_precedence(struct instance *i, const struct reading *r)
 {
-	struct fleet *f = i->fleet;
+	struct fleet *f = fleet_of(i);
 
 	use(i, r->used_milli);
 	if (precedence_step(&i->load.precedence, r->used_milli,
@@ -265,15 +266,14 @@ static void again(struct instance *i)
 	if (l->idle_samples > 2)
 		gap_ns <<=
 			l->idle_samples < IDLE_SHIFT_MAX + 2 ? l->idle_samples - 2 : IDLE_SHIFT_MAX;
-	(void)loop_timer_at(i->fleet->options.loop, &l->timer,
-			    loop_now_ns(i->fleet->options.loop) + gap_ns);
+	(void)loop_timer_at(i->ground->loop, &l->timer, loop_now_ns(i->ground->loop) + gap_ns);
 }
 
 static void on_due(struct timer *t)
 {
 	struct instance *i = container_of(t, struct instance, load.timer);
-	struct fleet *f = i->fleet;
-	struct service *service = services_at(f->options.services, i->service);
+	struct fleet *f = fleet_of(i);
+	struct service *service = services_at(f->ground.services, i->service);
 	struct reading r;
 
 	if (i->state != INSTANCE_RUNNING)
@@ -300,7 +300,7 @@ void load_begin(struct instance *i)
 	l->timer.name = "load on_due";
 	l->idle_samples = 0;
 	l->tickets = 0;
-	i->fleet->awake += !l->counted;
+	fleet_of(i)->awake += !l->counted;
 	l->counted = true;
 	if (l->ended_ns &&
 	    precedence_rest(&l->precedence, (clock_mono_ns() - l->ended_ns) / NS_PER_MS))
@@ -312,11 +312,11 @@ void load_begin(struct instance *i)
 void load_end(struct instance *i)
 {
 	load_rest(&i->load.state);
-	i->fleet->awake -= i->load.counted;
+	fleet_of(i)->awake -= i->load.counted;
 	i->load.counted = false;
 	use(i, 0);
 	i->load.ended_ns = clock_mono_ns();
 	i->load.said_saturated = false; /* the next time is to be told as the first was */
 	atomic_store(&slot_of(i)->saturated, 0);
-	loop_timer_off(i->fleet->options.loop, &i->load.timer);
+	loop_timer_off(i->ground->loop, &i->load.timer);
 }

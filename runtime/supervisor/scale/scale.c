@@ -11,6 +11,7 @@
 #include "runtime/supervisor/instance/tell.h"
 #include "runtime/supervisor/scale/choice.h"
 #include "runtime/supervisor/scale/evict.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/scale.h"
 
 #define LOOK_SOON_NS      (10 * NS_PER_MS) /* for one that is about to freeze */
@@ -21,7 +22,9 @@
 
 static void count_instances(struct fleet *f, const struct spec *spec, struct policy_view *view)
 {
-	for (struct instance *i = f->first; i; i = i->next) {
+	const struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground) {
 		if (i->spec != spec || i->ahead)
 			continue;
 		if (i->state == INSTANCE_WAITING || i->state == INSTANCE_STARTING)
@@ -43,15 +46,15 @@ static struct policy_view look(struct fleet *f, const struct service *service,
 		.concurrency = spec_limit_first(spec),
 		.crowded = service->demand.crowded,
 		.host_room = evict_room(f, service),
-		.unbilled = !tell_kept_up(f),
+		.unbilled = !tell_kept_up(&f->ground),
 		.not_before_ns = service->demand.not_before_ns,
-		.now_ns = loop_now_ns(f->options.loop),
+		.now_ns = loop_now_ns(f->ground.loop),
 	};
 
 	for (uint32_t g = 0; g < GATEWAYS_MAX; g++)
 		view.queued += service->demand.queued[g];
 	count_instances(f, spec, &view);
-	must(view.saturated <= view.live && view.live + view.starting <= f->count);
+	must(view.saturated <= view.live && view.live + view.starting <= f->ground.count);
 	return view;
 }
 
@@ -71,7 +74,7 @@ static void say_view(const struct policy_view *v, enum policy_reason reason, cha
 static void say_no_start(struct fleet *f, struct service *service, const struct policy_view *v,
 			 enum policy_reason reason)
 {
-	uint64_t now_ns = loop_now_ns(f->options.loop);
+	uint64_t now_ns = loop_now_ns(f->ground.loop);
 	char numbers[300];
 
 	if (service->told.start == reason && now_ns - service->told.start_ns < SAY_SAME_AGAIN_NS)
@@ -79,15 +82,16 @@ static void say_no_start(struct fleet *f, struct service *service, const struct 
 	service->told.start = reason;
 	service->told.start_ns = now_ns;
 	say_view(v, reason, numbers, sizeof(numbers));
-	service_say(f, service, WIRE_EVENT_START_REFUSED, "no instance is started: %s%s%.150s",
-		    numbers, reason == POLICY_BACKING_OFF ? "; " : "",
+	service_say(&f->ground, service, WIRE_EVENT_START_REFUSED,
+		    "no instance is started: %s%s%.150s", numbers,
+		    reason == POLICY_BACKING_OFF ? "; " : "",
 		    reason == POLICY_BACKING_OFF ? service->demand.last_failure : "");
 }
 
 static void say_refused(struct fleet *f, struct service *service)
 {
 	const uint32_t *n = service->told.refused;
-	uint64_t now_ns = loop_now_ns(f->options.loop);
+	uint64_t now_ns = loop_now_ns(f->ground.loop);
 
 	if (n[REFUSED_FULL] + n[REFUSED_LATE] + n[REFUSED_NACKED] + n[REFUSED_NO_START] == 0)
 		return;
@@ -95,7 +99,7 @@ static void say_refused(struct fleet *f, struct service *service)
 		scale_again_at(f, service->told.refused_ns + SAY_AGAIN_NS);
 		return;
 	}
-	service_say(f, service, WIRE_EVENT_REQUESTS_REFUSED,
+	service_say(&f->ground, service, WIRE_EVENT_REQUESTS_REFUSED,
 		    "503 OVERLOADED: %u as the queue was full, %u waited longer than allowed, %u "
 		    "given back by every instance, %u as none could be started",
 		    n[REFUSED_FULL], n[REFUSED_LATE], n[REFUSED_NACKED], n[REFUSED_NO_START]);
@@ -147,29 +151,30 @@ static void refuse(struct fleet *f, struct service *service, const struct policy
 	else
 		(void)text_copy(record.text, sizeof(record.text), policy_reason_text(reason));
 	memset(service->demand.queued, 0, sizeof(service->demand.queued));
-	tell_start_failed(f, &record);
+	tell_start_failed(&f->ground, &record);
 	scale_refused(f, service, refused);
 }
 
 static int start_one(struct fleet *f, struct service *service, const char *why)
 {
-	return start_prepared(f, service, why)
+	return start_prepared(&f->ground, service, why)
 		       ? 0
-		       : instance_new(f, service, service->spec, false, why);
+		       : instance_new(&f->ground, service, service->spec, false, why);
 }
 
 /* A service that has no instance gets one ahead of need, as far as armed sandboxes go. */
 static void prepare_cold(struct fleet *f, struct service *service)
 {
 	uint32_t ahead = 0, own = 0;
+	const struct instance *i;
 
-	for (struct instance *i = f->first; i; i = i->next) {
+	chain_each(i, &f->ground.instances, in_ground) {
 		ahead += i->ahead;
 		own += i->spec == service->spec;
 	}
 	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
 	    !service->demand.unpreparable && evict_spares(f))
-		(void)instance_new(f, service, service->spec, true, "");
+		(void)instance_new(&f->ground, service, service->spec, true, "");
 }
 
 void scale_service(struct fleet *f, struct service *service)
@@ -211,13 +216,13 @@ void scale_service(struct fleet *f, struct service *service)
 			scale_again_at(f, service->demand.not_before_ns);
 		refuse(f, service, &view, decision.reason);
 	}
-	start_waiting(f);
+	start_waiting(&f->ground);
 }
 
 void scale_replace(struct instance *i, const char *why)
 {
-	struct fleet *f = i->fleet;
-	struct service *service = services_at(f->options.services, i->service);
+	struct fleet *f = fleet_of(i);
+	struct service *service = services_at(f->ground.services, i->service);
 	struct policy_view view;
 
 	if (!service || service->spec != i->spec || f->stopping)
@@ -231,7 +236,7 @@ void scale_replace(struct instance *i, const char *why)
 void scale_again_at(struct fleet *f, uint64_t due_ns)
 {
 	if (!f->stopping)
-		(void)loop_timer_by(f->options.loop, &f->rescale, due_ns);
+		(void)loop_timer_by(f->ground.loop, &f->rescale, due_ns);
 }
 
 /* The next of all services. Needed instances have their room; instances ahead of need take of the
@@ -240,7 +245,7 @@ static void pass_step(struct fleet *f)
 {
 	bool needed = f->pass_left > SERVICES_MAX;
 	struct service *service =
-		services_at(f->options.services, (2 * SERVICES_MAX - f->pass_left) % SERVICES_MAX);
+		services_at(f->ground.services, (2 * SERVICES_MAX - f->pass_left) % SERVICES_MAX);
 	uint64_t again_ns;
 
 	f->pass_left--;
@@ -264,13 +269,13 @@ static void pass_on(struct fleet *f)
 	while (f->pass_left > 0 && clock_mono_ns() < until_ns)
 		pass_step(f);
 	if (f->pass_left == 0) {
-		start_waiting(f);
+		start_waiting(&f->ground);
 		if (!f->pass_again)
 			return;
 		f->pass_again = false;
 		f->pass_left = 2 * SERVICES_MAX;
 	}
-	(void)loop_timer_at(f->options.loop, &f->pass, loop_now_ns(f->options.loop));
+	(void)loop_timer_at(f->ground.loop, &f->pass, loop_now_ns(f->ground.loop));
 }
 
 void scale_on_pass(struct timer *t)
