@@ -18,13 +18,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct fault;
 struct cgroup_tree; /* ebb's part of every hierarchy on this host */
 
 /* Finds the mounts (/proc/self/mountinfo), makes <name> below the caller's delegation (v2: below
  * the root, or below our own cgroup when that is delegated and we can move out of the way; v1:
- * below each hierarchy's root), enables controllers. 0 and *out, or -errno with a sentence in err
- * that says what is missing and how to mend it. */
-int cgroup_tree_open(const char *name, struct cgroup_tree **out, char *err, size_t err_size);
+ * below each hierarchy's root), enables controllers. 0 and *out, or -errno with a fault that
+ * says what is missing and how to mend it. */
+int cgroup_tree_open(const char *name, struct cgroup_tree **out, struct fault *f);
 /* Removes the tree's directories (which must be empty of processes); NULL is fine. */
 void cgroup_tree_remove(struct cgroup_tree *t);
 void cgroup_tree_close(struct cgroup_tree *t);

@@ -21,13 +21,14 @@
 
 #include "runtime/wire/records.h"
 
+struct fault;
 struct image_store;
 
 /* Opens (or makes) the store; dir_fd is borrowed, dir_path its absolute path. unpack_path: the
  * ebb-unpack binary. id_base: host id onto which an unpacker's id 0 is mapped. Removes what an
- * interrupted import left in staging. 0 or -errno with a sentence in err. */
+ * interrupted import left in staging. 0 or -errno with a sentence. */
 int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_base,
-		     struct image_store **out, char *err, size_t err_size);
+		     struct image_store **out, struct fault *f);
 /* Unmounts the layers it mounted. NULL is fine. */
 void image_store_close(struct image_store *s);
 /* The limits of an image; image_store_open sets the defaults of docs/man/ebbd.8. */

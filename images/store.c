@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 
 #include "images/child.h"
 #include "images/jail.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -68,12 +68,6 @@ int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const 
 }
 
 /* ---- opening ---- */
-
-static int fail(char *err, size_t err_size, int r, const char *what, const char *where)
-{
-	(void)text_format(err, err_size, "%s %s: %s", what, where, strerror(-r));
-	return r;
-}
 
 static int open_dir(int dir_fd, const char *name, int *out_fd)
 {
@@ -194,14 +188,15 @@ static int find_mkfs(void)
 }
 
 /* Which form new layers take. */
-static int choose_form(struct image_store *s, char *err, size_t err_size)
+static int choose_form(struct image_store *s, struct fault *f)
 {
 	const char *no_erofs = getenv("EBB_NO_EROFS");
+	char why[256];
 	int r = filter_compile(mkfs_policy_start, (size_t)(mkfs_policy_end - mkfs_policy_start),
-			       &s->mkfs_filter, err, err_size);
+			       &s->mkfs_filter, why, sizeof(why));
 
 	if (r < 0)
-		return r;
+		return fault_say(f, r, "seccomp policy of mkfs.erofs, %s", why);
 	if (no_erofs && strcmp(no_erofs, "1") == 0)
 		return 0;
 	s->mkfs_fd = find_mkfs();
@@ -209,44 +204,46 @@ static int choose_form(struct image_store *s, char *err, size_t err_size)
 	return 0;
 }
 
+/* All but the form of layers. */
+static int open_all(struct image_store *s, const char *dir_path, const char *unpack_path,
+		    struct fault *f)
+{
+	int r = text_copy(s->dir, sizeof(s->dir), dir_path);
+
+	if (r == 0)
+		r = open_dirs(s);
+	if (r < 0)
+		return fault_errno(f, r, "image store %s", dir_path);
+	for_entries(s, s->staging_fd, drop_staging);
+	for_entries(s, s->mnt_fd, drop_mount);
+	s->unpack_fd = open(unpack_path, O_PATH | O_CLOEXEC);
+	if (s->unpack_fd < 0)
+		return fault_errno(f, -errno, "unpacker %s", unpack_path);
+	r = jail_user_ns(s->id_base, &s->user_ns_fd);
+	return r < 0 ? fault_errno(f, r, "user namespace of the unpackers of %s", dir_path) : 0;
+}
+
 int image_store_open(const char *dir_path, const char *unpack_path, uint32_t id_base,
-		     struct image_store **out, char *err, size_t err_size)
+		     struct image_store **out, struct fault *f)
 {
 	struct image_store *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
-		return fail(err, err_size, -ENOMEM, "image store", dir_path);
+		return fault_errno(f, -ENOMEM, "image store %s", dir_path);
 	s->pieces_fd = s->layers_fd = s->mnt_fd = s->staging_fd = -1;
-	s->limits = limits_default;
 	s->unpack_fd = s->mkfs_fd = s->user_ns_fd = -1;
-	r = text_copy(s->dir, sizeof(s->dir), dir_path);
-	if (r == 0)
-		r = open_dirs(s);
-	if (r < 0) {
-		(void)fail(err, err_size, r, "image store", dir_path);
-		goto failed;
-	}
-	for_entries(s, s->staging_fd, drop_staging);
-	for_entries(s, s->mnt_fd, drop_mount);
-	s->unpack_fd = open(unpack_path, O_PATH | O_CLOEXEC);
-	r = s->unpack_fd < 0 ? fail(err, err_size, -errno, "unpacker", unpack_path) : 0;
-	if (r < 0)
-		goto failed;
+	s->limits = limits_default;
 	s->id_base = id_base;
-	r = jail_user_ns(id_base, &s->user_ns_fd);
+	r = open_all(s, dir_path, unpack_path, f);
+	if (r == 0)
+		r = choose_form(s, f);
 	if (r < 0) {
-		(void)fail(err, err_size, r, "user namespace of the unpackers of", dir_path);
-		goto failed;
+		image_store_close(s);
+		return r;
 	}
-	r = choose_form(s, err, err_size);
-	if (r < 0)
-		goto failed;
 	*out = s;
 	return 0;
-failed:
-	image_store_close(s);
-	return r;
 }
 
 void image_store_close(struct image_store *s)

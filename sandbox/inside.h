@@ -146,7 +146,7 @@ __attribute__((noreturn)) void zygote_main(const struct shared *shared);
 struct policies {
 	struct filter *plain, *ring, *strict, *zygote;
 };
-int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size);
+int policies_compile(const char *path, const struct policies *out, struct fault *f);
 
 /* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
 __attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring, int own_fd);

@@ -3,10 +3,10 @@
  * the zygote. ebb's strict filter stands on top of the first two (ebb.seccomp: "strict"). */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
@@ -25,7 +25,7 @@ struct text {
 	size_t size;
 };
 
-static int read_base(struct text *text, const char *path, char *err, size_t err_size)
+static int read_base(struct text *text, const char *path, struct fault *f)
 {
 	ssize_t size;
 
@@ -38,11 +38,8 @@ static int read_base(struct text *text, const char *path, char *err, size_t err_
 	}
 	text->name = path;
 	size = fd_read_file_at(AT_FDCWD, path, text->bytes, POLICY_BYTES_MAX);
-	if (size < 0) {
-		snprintf(err, err_size, "cannot read seccomp policy %s: %s", path,
-			 strerror((int)-size));
-		return (int)size;
-	}
+	if (size < 0)
+		return fault_errno(f, (int)size, "cannot read seccomp policy %s", path);
 	text->size = (size_t)size;
 	return 0;
 }
@@ -120,30 +117,26 @@ static void add_rules(struct text *text, const struct addition *more)
 	text->size += size;
 }
 
-static int compile(const struct text *text, struct filter *out, char *err, size_t err_size)
+static int compile(const struct text *text, struct filter *out, struct fault *f)
 {
 	char why[256];
 	int r = filter_compile(text->bytes, text->size, out, why, sizeof(why));
 
-	if (r < 0)
-		snprintf(err, err_size, "seccomp policy %s, %s", text->name, why);
-	return r;
+	return r < 0 ? fault_say(f, r, "seccomp policy %s, %s", text->name, why) : 0;
 }
 
-static int compile_strict(struct filter *out, char *err, size_t err_size)
+static int compile_strict(struct filter *out, struct fault *f)
 {
 	const size_t size = (size_t)(sandbox_strict_policy_end - sandbox_strict_policy_start);
 	char why[256];
 	int r = filter_compile(sandbox_strict_policy_start, size, out, why, sizeof(why));
 
-	if (r < 0)
-		snprintf(err, err_size, "strict seccomp policy, %s", why);
-	return r;
+	return r < 0 ? fault_say(f, r, "strict seccomp policy, %s", why) : 0;
 }
 
 /* base, and more, as one filter. */
 static int compile_more(const struct text *base, const struct addition *more, struct filter *out,
-			char *err, size_t err_size)
+			struct fault *f)
 {
 	SCOPED_MEM struct text *text = malloc(sizeof(*text));
 
@@ -151,27 +144,28 @@ static int compile_more(const struct text *base, const struct addition *more, st
 		return -ENOMEM;
 	*text = *base;
 	add_rules(text, more);
-	return compile(text, out, err, err_size);
+	return compile(text, out, f);
 }
 
-int policies_compile(const char *path, const struct policies *out, char *err, size_t err_size)
+int policies_compile(const char *path, const struct policies *out, struct fault *f)
 {
 	static const struct addition ring = {sandbox_ring_policy_start, sandbox_ring_policy_end,
 					     false},
 				     zygote = {sandbox_zygote_policy_start,
 					       sandbox_zygote_policy_end, true};
 	SCOPED_MEM struct text *text = malloc(sizeof(*text));
-	int r = text ? read_base(text, path, err, err_size) : -ENOMEM;
+	int r = text ? read_base(text, path, f) : -ENOMEM;
 
 	if (r == 0)
-		r = compile(text, out->plain, err, err_size);
+		r = compile(text, out->plain, f);
 	if (r == 0)
-		r = compile_more(text, &ring, out->ring, err, err_size);
+		r = compile_more(text, &ring, out->ring, f);
 	if (r == 0)
-		r = compile_more(text, &zygote, out->zygote, err, err_size);
+		r = compile_more(text, &zygote, out->zygote, f);
 	if (r == 0)
-		r = compile_strict(out->strict, err, err_size);
+		r = compile_strict(out->strict, f);
 	if (r < 0) {
+		fault_errno(f, r, "seccomp policies of functions");
 		filter_fini(out->plain);
 		filter_fini(out->ring);
 		filter_fini(out->zygote);

@@ -43,6 +43,7 @@ struct sandbox_word {
 	uint32_t reserved;
 };
 
+struct fault;
 struct zygote;
 
 /* Shared by all sandboxes of this ebbd. */
@@ -58,10 +59,9 @@ struct sandbox_options {
 /*
  * Compiles the policy, seals ebb-init, forks the zygote. Call early, from a small process that has
  * already made its mount namespace private (unshare(CLONE_NEWNS)): images are mounted there and
- * vanish with it. 0 and *out, or -errno with a sentence in err.
+ * vanish with it. 0 and *out, or -errno with a sentence.
  */
-int zygote_start(const struct sandbox_options *options, struct zygote **out, char *err,
-		 size_t err_size);
+int zygote_start(const struct sandbox_options *options, struct zygote **out, struct fault *f);
 /* Ends the zygote and, with it, sandboxes still parked. NULL is fine. */
 void zygote_stop(struct zygote *z);
 /* Readable when an arming has finished, or at EOF when the zygote died; then call zygote_receive.

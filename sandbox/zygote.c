@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -15,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -30,20 +29,6 @@ struct zygote {
 	int control_fd;
 };
 
-__attribute__((format(printf, 4, 5))) static int fail(int r, char *err, size_t err_size,
-						      const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(err, err_size, fmt, args);
-	va_end(args);
-	if (n >= 0 && (size_t)n < err_size)
-		snprintf(err + n, err_size - (size_t)n, ": %s", strerror(-r));
-	return r;
-}
-
 static void shared_fini(struct shared *s)
 {
 	fd_close(&s->init_fd);
@@ -54,8 +39,7 @@ static void shared_fini(struct shared *s)
 	filter_fini(&s->init_filter);
 }
 
-static int shared_init(struct shared *s, const struct sandbox_options *o, char *err,
-		       size_t err_size)
+static int shared_init(struct shared *s, const struct sandbox_options *o, struct fault *f)
 {
 	char why[256];
 	int r;
@@ -66,23 +50,23 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, char *
 			     .host_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) *
 					   (uint64_t)sysconf(_SC_PAGESIZE)};
 	if (text_copy(s->hostname, sizeof(s->hostname), o->hostname) < 0)
-		return fail(-ENAMETOOLONG, err, err_size, "host name '%s'", o->hostname);
+		return fault_errno(f, -ENAMETOOLONG, "host name '%s'", o->hostname);
 	r = policies_compile(o->policy_path,
 			     &(struct policies){.plain = &s->function_filter,
 						.ring = &s->ring_filter,
 						.strict = &s->strict_filter,
 						.zygote = &s->zygote_filter},
-			     err, err_size);
+			     f);
 	if (r < 0)
 		return r;
 	r = filter_compile(sandbox_init_policy_start,
 			   (size_t)(sandbox_init_policy_end - sandbox_init_policy_start),
 			   &s->init_filter, why, sizeof(why));
 	if (r < 0)
-		return fail(r, err, err_size, "seccomp policy of ebb-init, %s", why);
+		return fault_say(f, r, "seccomp policy of ebb-init, %s", why);
 	s->init_fd = seal_executable(o->init_path);
 	if (s->init_fd < 0)
-		return fail(s->init_fd, err, err_size, "cannot load %s", o->init_path);
+		return fault_errno(f, s->init_fd, "cannot load %s", o->init_path);
 	return 0;
 }
 
@@ -126,30 +110,30 @@ static int fork_zygote(struct shared *shared, struct zygote *z)
 	return -ready.b;
 }
 
-int zygote_start(const struct sandbox_options *options, struct zygote **out, char *err,
-		 size_t err_size)
+int zygote_start(const struct sandbox_options *options, struct zygote **out, struct fault *f)
 {
 	struct zygote *z = malloc(sizeof(*z));
 	struct shared shared;
 	int r;
 
 	if (!z)
-		return fail(-ENOMEM, err, err_size, "cannot start the zygote");
+		return fault_errno(f, -ENOMEM, "cannot start the zygote");
 	*z = (struct zygote){.pid = -1, .control_fd = -1};
 	z->clock = mmap(NULL, sizeof(*z->clock), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
 	if (z->clock == MAP_FAILED) {
 		free(z);
-		return fail(-ENOMEM, err, err_size, "cannot start the zygote");
+		return fault_errno(f, -ENOMEM, "cannot start the zygote");
 	}
-	r = shared_init(&shared, options, err, err_size);
+	r = shared_init(&shared, options, f);
 	shared.clock = z->clock;
 	if (r == 0) {
 		r = fork_zygote(&shared, z);
-		if (r < 0)
-			fail(r, err, err_size,
-			     "the zygote cannot make its root (needs root and "
-			     "CAP_SYS_ADMIN in the host's user namespace)");
+		if (r < 0) {
+			fault_errno(f, r, "the zygote cannot make its root");
+			fault_mend(f, "it needs root and CAP_SYS_ADMIN in the host's user "
+				      "namespace");
+		}
 	}
 	shared_fini(&shared);
 	if (r < 0) {

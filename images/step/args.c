@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "images/step/step.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -201,7 +202,7 @@ static const struct option *find(const char *name)
 	return NULL;
 }
 
-static int parse_all(struct parse *p, char *err, unsigned int err_size)
+static int parse_all(struct parse *p, struct fault *f)
 {
 	while (p->at < p->argc) {
 		const char *name = p->argv[p->at++];
@@ -209,16 +210,14 @@ static int parse_all(struct parse *p, char *err, unsigned int err_size)
 		const char *value = p->at < p->argc ? p->argv[p->at++] : NULL;
 		int r = option && value ? option->take(p, value) : -EINVAL;
 
-		if (r < 0) {
-			snprintf(err, err_size, "option %s %s: %s", name, value ? value : "",
-				 option ? strerror(-r) : "unknown");
-			return r;
-		}
+		if (r < 0)
+			return fault_say(f, r, "option %s %s: %s", name, value ? value : "",
+					 option ? strerror(-r) : "unknown");
 	}
 	return 0;
 }
 
-int plan_parse(int argc, char **argv, struct step_plan *plan, char *err, unsigned int err_size)
+int plan_parse(int argc, char **argv, struct step_plan *plan, struct fault *f)
 {
 	struct parse p = {
 		.plan = plan,
@@ -235,11 +234,9 @@ int plan_parse(int argc, char **argv, struct step_plan *plan, char *err, unsigne
 				   .pids = 256,
 				   .cpu_milli = 2000,
 				   .cgroups = true};
-	r = parse_all(&p, err, err_size);
-	if (r == 0 && (!plan->work || plan->run_count == 0)) {
-		snprintf(err, err_size, "--work DIR and at least one --run N WORD... are needed");
-		r = -EINVAL;
-	}
+	r = parse_all(&p, f);
+	if (r == 0 && (!plan->work || plan->run_count == 0))
+		r = fault_say(f, -EINVAL, "--work DIR and at least one --run N WORD... are needed");
 	return r;
 }
 

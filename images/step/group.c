@@ -10,6 +10,7 @@
 #include "cgroups/cgroup.h"
 #include "images/step/step.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -35,7 +36,7 @@ static int make_leaf(struct step_group *g, const struct step_plan *plan)
 }
 
 int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
-	       char *err, unsigned int err_size)
+	       struct fault *f)
 {
 	struct step_group *g = calloc(1, sizeof(*g));
 	char name[32];
@@ -44,12 +45,11 @@ int group_open(const struct step_plan *plan, const struct step_ids *ids, struct 
 	if (!g)
 		return -ENOMEM;
 	(void)text_format(name, sizeof(name), "ebb-build-%u", ids->slot);
-	r = cgroup_tree_open(name, &g->tree, err, err_size);
+	r = cgroup_tree_open(name, &g->tree, f);
 	if (r == 0) {
 		r = make_leaf(g, plan);
 		if (r < 0)
-			snprintf(err, err_size, "cannot make the control group %s/build/1 (%d)",
-				 name, -r);
+			fault_errno(f, r, "cannot make the control group %s/build/1", name);
 	}
 	if (r < 0) {
 		group_close(g);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "images/step/step.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -34,12 +35,6 @@
 	UINT32_C(0xf1000000) /* above the highest id_base ebbd takes, and its ranges' ids */
 #define RANGE_SIZE 65536u
 #define RANGES     64u
-
-static int complain(char *err, unsigned int size, int r, const char *what)
-{
-	snprintf(err, size, "%s: %s", what, strerror(-r));
-	return r;
-}
 
 static int take_range(struct step_ids *ids)
 {
@@ -241,26 +236,27 @@ static int unprivileged_namespace(void)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
-int ids_open(struct step_ids *ids, char *err, unsigned int err_size)
+int ids_open(struct step_ids *ids, struct fault *f)
 {
 	int r;
 
 	*ids = (struct step_ids){.privileged = geteuid() == 0, .user_ns_fd = -1, .slot_fd = -1};
 	if (!ids->privileged) {
 		r = unprivileged_namespace();
-		return r < 0 ? complain(err, err_size, r,
-					"cannot make a user namespace (sysctl "
-					"user.max_user_namespaces, "
-					"kernel.unprivileged_userns_clone)")
-			     : 0;
+		if (r < 0) {
+			fault_errno(f, r, "cannot make a user namespace");
+			fault_mend(f, "sysctl user.max_user_namespaces and "
+				      "kernel.unprivileged_userns_clone allow it");
+		}
+		return r;
 	}
 	r = take_range(ids);
 	if (r < 0)
-		return complain(err, err_size, r, "no range of ids is free in " RANGE_DIR);
+		return fault_errno(f, r, "no range of ids is free in " RANGE_DIR);
 	r = privileged_namespace(ids);
 	if (r < 0) {
 		ids_close(ids);
-		return complain(err, err_size, r, "cannot make a user namespace");
+		return fault_errno(f, r, "cannot make a user namespace");
 	}
 	return 0;
 }

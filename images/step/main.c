@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "images/step/step.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -30,12 +31,21 @@ struct step {
 	struct filter filter;
 	int signal_fd;
 	int ended; /* by a signal to us: 128 + its number */
-	char err[768];
 };
 
 static int fail(const char *what, const char *why)
 {
 	fprintf(stderr, "ebb-step: %s: %s\n", what, why);
+	return STEP_SETUP_FAILED;
+}
+
+/* where: the step that it stopped at. */
+static int fail_at(struct fault *f, const char *where)
+{
+	char text[FAULT_TEXT_SIZE];
+
+	fault_at(f, "%s", where);
+	fprintf(stderr, "ebb-step: %s\n", fault_text(f, text));
 	return STEP_SETUP_FAILED;
 }
 
@@ -149,24 +159,26 @@ static int prepare(struct step *s)
 {
 	pid_t parent = getppid();
 	const char *where = "";
+	struct fault fault = {0};
+	char why[256];
 	int r = filter_compile(step_policy_start, (size_t)(step_policy_end - step_policy_start),
-			       &s->filter, s->err, sizeof(s->err));
+			       &s->filter, why, sizeof(why));
 
 	if (r < 0)
-		return fail("policy", s->err);
+		return fail("policy", why);
 	s->signal_fd = watch_signals();
 	if (s->signal_fd < 0)
 		return fail("signals", strerror(-s->signal_fd));
 	if (die_with(parent) < 0)
 		return fail("death signal", "who asked for this build is gone");
-	if (ids_open(&s->ids, s->err, sizeof(s->err)) < 0)
-		return fail("ids", s->err);
+	if (ids_open(&s->ids, &fault) < 0)
+		return fail_at(&fault, "ids");
 	/* Again, as a user namespace of our own forgets it. */
 	if (die_with(parent) < 0)
 		return fail("death signal", "who asked for this build is gone");
 	if (s->ids.privileged && s->plan.cgroups &&
-	    group_open(&s->plan, &s->ids, &s->group, s->err, sizeof(s->err)) < 0)
-		return fail("limits (EBB_BUILD_CGROUPS=no builds without)", s->err);
+	    group_open(&s->plan, &s->ids, &s->group, &fault) < 0)
+		return fail_at(&fault, "limits (EBB_BUILD_CGROUPS=no builds without)");
 	if (unshare(CLONE_NEWNS) < 0)
 		return fail("cannot make namespaces", strerror(errno));
 	r = scratch_mount(&s->plan, &s->ids, &where);
@@ -176,10 +188,12 @@ static int prepare(struct step *s)
 int main(int argc, char **argv)
 {
 	struct step s = {.signal_fd = -1, .ids = {.user_ns_fd = -1, .slot_fd = -1}};
+	char text[FAULT_TEXT_SIZE];
+	struct fault fault = {0};
 	int r;
 
-	if (plan_parse(argc, argv, &s.plan, s.err, sizeof(s.err)) < 0) {
-		fprintf(stderr, "ebb-step: %s\n", s.err);
+	if (plan_parse(argc, argv, &s.plan, &fault) < 0) {
+		fprintf(stderr, "ebb-step: %s\n", fault_text(&fault, text));
 		plan_fini(&s.plan);
 		return 2;
 	}

@@ -15,6 +15,8 @@
 
 #include "runtime/base/filter.h"
 
+struct fault;
+
 #define STEP_RUNS_MAX     8
 #define STEP_LIST_MAX     32
 #define STEP_TIME_UP      124 /* exit codes besides those of the program */
@@ -53,8 +55,8 @@ struct step_plan {
 	bool cgroups;
 };
 
-/* args.c: 0, or -EINVAL with a sentence in err. plan_fini frees what a failed parse made, too. */
-int plan_parse(int argc, char **argv, struct step_plan *plan, char *err, unsigned int err_size);
+/* args.c: 0, or -EINVAL with a sentence. plan_fini frees what a failed parse made, too. */
+int plan_parse(int argc, char **argv, struct step_plan *plan, struct fault *f);
 void plan_fini(struct step_plan *plan);
 
 /* ids.c: which host ids the sandbox has. */
@@ -68,13 +70,13 @@ struct step_ids {
 };
 /* Privileged: takes a range that nobody else has. Otherwise this process moves into a user
  * namespace of its own, with the range of subuid(5) if there is one, else its own id as 1000. */
-int ids_open(struct step_ids *ids, char *err, unsigned int err_size);
+int ids_open(struct step_ids *ids, struct fault *f);
 void ids_close(struct step_ids *ids);
 
 /* group.c: limits of everything that runs, where the caller may make control groups. */
 struct step_group;
 int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
-	       char *err, unsigned int err_size);
+	       struct fault *f);
 int group_join(struct step_group *g, int pid);
 bool group_ran_out(struct step_group *g); /* of memory */
 void group_close(struct step_group *g);   /* removes it; NULL is fine */

@@ -22,6 +22,7 @@
 
 #include "cgroups/tree.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/text.h"
 
@@ -34,14 +35,15 @@ static const struct cgroup_limits roomy = {
 static inline int setup(void **state)
 {
 	struct cgroup_tree *t;
-	char name[64], err[512];
+	char name[64], text[FAULT_TEXT_SIZE];
+	struct fault fault = {0};
 
 	*state = NULL;
 	if (geteuid() != 0)
 		return 0;
 	snprintf(name, sizeof(name), "ebb-test-%d", (int)getpid());
-	if (cgroup_tree_open(name, &t, err, sizeof(err)) < 0) {
-		print_error("%s\n", err);
+	if (cgroup_tree_open(name, &t, &fault) < 0) {
+		print_error("%s\n", fault_text(&fault, text));
 		return -1;
 	}
 	print_message("mode: %s\n", cgroup_abilities(t).hybrid ? "hybrid" : "v2");

@@ -21,6 +21,7 @@
 
 #include <linux/magic.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 
 #define DEADLINE_MS 10000
@@ -87,11 +88,12 @@ int rig_start(struct rig *r, uint32_t fail_step)
 		.fail_step = fail_step,
 		.hostname = "ebb",
 	};
-	char err[256];
-	int e = zygote_start(&options, &r->zygote, err, sizeof(err));
+	char text[FAULT_TEXT_SIZE];
+	struct fault fault = {0};
+	int e = zygote_start(&options, &r->zygote, &fault);
 
 	if (e < 0)
-		fprintf(stderr, "%s\n", err);
+		fprintf(stderr, "%s\n", fault_text(&fault, text));
 	return e;
 }
 

@@ -200,14 +200,14 @@ static void names_that_are_paths_are_refused(void **state)
 	static const char *const bad[] = {"", ".", "..", "a/b", "cgroup.procs", ".hidden"};
 	struct cgroup_tree *t = needs_root(state), *other;
 	struct cgroup g;
-	char err[512];
+	struct fault fault = {0};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(cgroup_create(t, bad[i], "x", &roomy, &g), -EINVAL);
 		assert_int_equal(cgroup_create(t, "svc", bad[i], &roomy, &g), -EINVAL);
 	}
-	assert_int_equal(cgroup_tree_open("a/b", &other, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "a/b"));
+	assert_int_equal(cgroup_tree_open("a/b", &other, &fault), -EINVAL);
+	assert_non_null(strstr(fault.what, "a/b"));
 }
 
 static void a_service_named_like_a_v1_file_works(void **state)
@@ -277,8 +277,8 @@ static int open_and_use_inner(void)
 {
 	struct cgroup_tree *t;
 	struct cgroup g;
-	char err[512];
-	int r = cgroup_tree_open("ebb-inner", &t, err, sizeof(err));
+	struct fault fault = {0};
+	int r = cgroup_tree_open("ebb-inner", &t, &fault);
 	size_t size;
 
 	if (r < 0)
@@ -357,8 +357,8 @@ static int weigh_own(const struct cgroup_tree *t)
 static void run_own(int go_fd, int result_fd)
 {
 	struct cgroup_tree *t;
-	char err[512];
-	int r = cgroup_tree_open("ebb-test-own", &t, err, sizeof(err));
+	struct fault fault = {0};
+	int r = cgroup_tree_open("ebb-test-own", &t, &fault);
 
 	if (r == 0)
 		r = cgroup_own_enter(t);
@@ -393,9 +393,9 @@ static void a_second_open_finds_the_same_tree(void **state)
 {
 	struct cgroup_tree *t = needs_root(state), *again;
 	struct cgroup g = make(t, "shared", &roomy);
-	char err[512];
+	struct fault fault = {0};
 
-	assert_int_equal(cgroup_tree_open(t->name, &again, err, sizeof(err)), 0);
+	assert_int_equal(cgroup_tree_open(t->name, &again, &fault), 0);
 	assert_true(is_there(again, "svc/shared"));
 	cgroup_tree_close(again);
 	remove_dead(t, &g);

@@ -30,6 +30,7 @@
 
 #include "images/image.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -47,11 +48,12 @@ struct fixture {
 
 static void open_store(struct fixture *f)
 {
-	char err[512] = "";
-	int r = image_store_open(f->store_dir, f->unpack, ID_BASE, &f->store, err, sizeof(err));
+	char text[FAULT_TEXT_SIZE];
+	struct fault fault = {0};
+	int r = image_store_open(f->store_dir, f->unpack, ID_BASE, &f->store, &fault);
 
 	if (r < 0)
-		print_error("image_store_open: %s\n", err);
+		print_error("image_store_open: %s\n", fault_text(&fault, text));
 	assert_int_equal(r, 0);
 }
 

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "tests/unit/sandbox_rig.h"
@@ -204,12 +205,12 @@ static void a_policy_without_reasons_stops_the_start(void **state)
 				    .fail_step = SANDBOX_STEP_COUNT,
 				    .hostname = "ebb"};
 	struct zygote *z = NULL;
-	char err[256];
+	struct fault fault = {0};
 
-	assert_int_equal(zygote_start(&o, &z, err, sizeof(err)), -EINVAL);
-	assert_non_null(strstr(err, "/proc/self/status, line 1: needs a reason"));
+	assert_int_equal(zygote_start(&o, &z, &fault), -EINVAL);
+	assert_non_null(strstr(fault.what, "/proc/self/status, line 1: needs a reason"));
 	o.policy_path = "/nonexistent";
-	assert_int_equal(zygote_start(&o, &z, err, sizeof(err)), -ENOENT);
+	assert_int_equal(zygote_start(&o, &z, NULL), -ENOENT);
 	assert_null(z);
 }
 

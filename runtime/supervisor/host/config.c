@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -124,18 +125,7 @@ bool config_row(size_t index, struct config_row *out)
 	return true;
 }
 
-static int fail(char *err, size_t err_size, const char *where, const char *fmt, const char *a,
-		const char *b)
-{
-	int n = snprintf(err, err_size, "%s: ", where);
-
-	if (n >= 0 && (size_t)n < err_size)
-		(void)text_format(err + n, err_size - (size_t)n, "%s%s%s", a, fmt, b);
-	return -EINVAL;
-}
-
-static int set_listen(struct config *c, const char *value, const char *where, char *err,
-		      size_t err_size)
+static int set_listen(struct config *c, const char *value, struct fault *f)
 {
 	char address[sizeof(c->listeners[0])];
 	const char *colon, *comma = strchr(value, ',');
@@ -143,19 +133,18 @@ static int set_listen(struct config *c, const char *value, const char *where, ch
 	uint64_t port;
 
 	if (comma && !proxy)
-		return fail(err, err_size, where, " may be followed by nothing but ,proxy", value,
-			    "");
+		return fault_say(f, -EINVAL, "%s may be followed by nothing but ,proxy", value);
 	if (text_copy(address, sizeof(address), value) < 0)
-		return fail(err, err_size, where, " is too long", value, "");
+		return fault_say(f, -EINVAL, "%s is too long", value);
 	if (comma)
 		address[comma - value] = '\0';
 	colon = strrchr(address, ':');
 	if (!colon || text_parse_u64(colon + 1, 0, 65535, &port) < 0)
-		return fail(err, err_size, where, " is not ADDR:PORT, such as ", value,
-			    "127.0.0.1:8080 or [::]:80");
+		return fault_say(f, -EINVAL,
+				 "%s is not ADDR:PORT, such as 127.0.0.1:8080 or [::]:80", value);
 	if (c->listener_count == LISTENERS_MAX)
-		return fail(err, err_size, where, " is one listener too many; at most ", value,
-			    "8");
+		return fault_say(f, -EINVAL, "%s is one listener too many; at most %u", value,
+				 (unsigned int)LISTENERS_MAX);
 	_Static_assert(LISTENERS_MAX <= 32, "proxy_listeners has a bit for each");
 	memcpy(c->listeners[c->listener_count], address, sizeof(address));
 	c->proxy_listeners |= (uint32_t)proxy << c->listener_count;
@@ -163,58 +152,61 @@ static int set_listen(struct config *c, const char *value, const char *where, ch
 	return 0;
 }
 
-static int set_trusted(struct config *c, const char *value, const char *where, char *err,
-		       size_t err_size)
+static int set_trusted(struct config *c, const char *value, struct fault *f)
 {
 	char list[2048], *save = NULL;
 
 	if (text_copy(list, sizeof(list), value) < 0)
-		return fail(err, err_size, where, " is too long", value, "");
+		return fault_say(f, -EINVAL, "%s is too long", value);
 	for (char *item = strtok_r(list, ", ", &save); item; item = strtok_r(NULL, ", ", &save)) {
 		if (c->trusted_count == TRUSTED_MAX)
-			return fail(err, err_size, where, " is one network too many; at most ",
-				    item, "16");
+			return fault_say(f, -EINVAL, "%s is one network too many; at most %u", item,
+					 (unsigned int)TRUSTED_MAX);
 		if (network_parse(item, &c->trusted[c->trusted_count]) < 0)
-			return fail(err, err_size, where, " is not a network, such as ", item,
-				    "10.0.0.0/8 or 2001:db8::/32");
+			return fault_say(f, -EINVAL,
+					 "%s is not a network, such as 10.0.0.0/8 or 2001:db8::/32",
+					 item);
 		c->trusted_count++;
 	}
 	return 0;
 }
 
-static int set_number(struct config *c, const struct key *k, const char *value, const char *where,
-		      char *err, size_t err_size)
+static int set_number(struct config *c, const struct key *k, const char *value, struct fault *f)
 {
-	char allowed[96], named[128];
-
 	must(k->kind == KEY_NUMBER && k->min <= k->initial && k->initial <= k->max);
 	if (text_parse_u64(value, k->min, k->max, (uint64_t *)((char *)c + k->offset)) == 0)
 		return 0;
-	snprintf(allowed, sizeof(allowed), " does not fit; allowed: %" PRIu64 "..%" PRIu64, k->min,
-		 k->max);
-	snprintf(named, sizeof(named), "%s = %.64s", k->name, value);
-	return fail(err, err_size, where, "", named, allowed);
+	fault_say(f, -EINVAL, "%s = %.64s does not fit", k->name, value);
+	fault_mend(f, "allowed: %" PRIu64 "..%" PRIu64, k->min, k->max);
+	return -EINVAL;
 }
 
-static int set_key(struct config *c, const char *name, const char *value, const char *where,
-		   char *err, size_t err_size)
+static const struct key *find_key(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct key *k = &keys[i];
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
 
-		if (strcmp(k->name, name) != 0)
-			continue;
-		if (k->kind == KEY_LISTEN)
-			return set_listen(c, value, where, err, err_size);
-		if (k->kind == KEY_TRUSTED)
-			return set_trusted(c, value, where, err, err_size);
-		if (k->kind == KEY_NUMBER)
-			return set_number(c, k, value, where, err, err_size);
-		if (text_copy((char *)c + k->offset, k->size, value) < 0)
-			return fail(err, err_size, where, " is too long", value, "");
-		return 0;
+static int set_key(struct config *c, const char *name, const char *value, struct fault *f)
+{
+	const struct key *k = find_key(name);
+
+	if (!k) {
+		fault_say(f, -EINVAL, "%s is not a key", name);
+		fault_mend(f, "`ebbd -T` lists them");
+		return -EINVAL;
 	}
-	return fail(err, err_size, where, " is not a key; `ebbd -T` lists them", name, "");
+	if (k->kind == KEY_LISTEN)
+		return set_listen(c, value, f);
+	if (k->kind == KEY_TRUSTED)
+		return set_trusted(c, value, f);
+	if (k->kind == KEY_NUMBER)
+		return set_number(c, k, value, f);
+	if (text_copy((char *)c + k->offset, k->size, value) < 0)
+		return fault_say(f, -EINVAL, "%s is too long", value);
+	return 0;
 }
 
 static char *trim(char *text)
@@ -228,28 +220,32 @@ static char *trim(char *text)
 	return text;
 }
 
-static int read_file(struct config *c, const char *path, char *err, size_t err_size)
+static int set_line(struct config *c, char *line, struct fault *f)
 {
-	char line[2048], where[CONFIG_PATH_SIZE + 32];
-	FILE *f = fopen(path, "re");
+	char *name = trim(line), *value = strchr(name, '=');
+
+	if (*name == '\0' || *name == '#')
+		return 0;
+	if (!value)
+		return fault_say(f, -EINVAL, "%s is not of the form key = value", name);
+	*value++ = '\0';
+	return set_key(c, trim(name), trim(value), f);
+}
+
+static int read_file(struct config *c, const char *path, struct fault *f)
+{
+	char line[2048];
+	FILE *file = fopen(path, "re");
 	int number = 0, r = 0;
 
-	if (!f)
-		return fail(err, err_size, path, "cannot be read: ", "", strerror(errno));
-	while (r == 0 && fgets(line, sizeof(line), f)) {
-		char *name = trim(line), *value = strchr(name, '=');
-
-		snprintf(where, sizeof(where), "%s:%d", path, ++number);
-		if (*name == '\0' || *name == '#')
-			continue;
-		if (!value) {
-			r = fail(err, err_size, where, " is not of the form key = value", name, "");
-			break;
-		}
-		*value++ = '\0';
-		r = set_key(c, trim(name), trim(value), where, err, err_size);
+	if (!file)
+		return fault_errno(f, -errno, "%s: cannot be read", path);
+	while (r == 0 && fgets(line, sizeof(line), file)) {
+		number++;
+		r = set_line(c, line, f);
 	}
-	fclose(f);
+	fault_at(f, "%s:%d", path, number);
+	fclose(file);
 	return r;
 }
 
@@ -268,17 +264,49 @@ static void print_help(void)
 		       *row.allowed ? "; " : "", row.allowed);
 }
 
-static int set_pair(struct config *c, char *pair, char *err, size_t err_size)
+static int set_pair(struct config *c, char *pair, struct fault *f)
 {
 	char *value = strchr(pair, '=');
 
 	if (!value)
-		return fail(err, err_size, "--set", " is not KEY=VALUE", pair, "");
+		return fault_say(f, -EINVAL, "%s is not KEY=VALUE", pair);
 	*value++ = '\0';
-	return set_key(c, pair, value, "--set", err, err_size);
+	return set_key(c, pair, value, f);
 }
 
-static int parse_arguments(struct config *c, int argc, char **argv, char *err, size_t err_size)
+/* One option of the command line. */
+static int take_option(struct config *c, int option, char *value, struct fault *f)
+{
+	static const struct {
+		int option;
+		const char *key, *where;
+	} shorthands[] = {{'r', "root", "--root"},
+			  {'l', "listen", "--listen"},
+			  {'g', "gateways", "--gateways"}};
+	int r;
+
+	if (option == 'T') {
+		c->print_only = true;
+		return 0;
+	}
+	if (option == 'c')
+		return read_file(c, value, f);
+	if (option == 's') {
+		r = set_pair(c, value, f);
+		fault_at(f, "--set");
+		return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(shorthands); i++) {
+		if (shorthands[i].option != option)
+			continue;
+		r = set_key(c, shorthands[i].key, value, f);
+		fault_at(f, "%s", shorthands[i].where);
+		return r;
+	}
+	return fault_say(f, -EINVAL, "command line: see ebbd --help");
+}
+
+static int parse_arguments(struct config *c, int argc, char **argv, struct fault *f)
 {
 	static const struct option options[] = {
 		{"root", required_argument, NULL, 'r'},
@@ -297,24 +325,11 @@ static int parse_arguments(struct config *c, int argc, char **argv, char *err, s
 			print_help();
 			return 1;
 		}
-		if (option == 'T')
-			c->print_only = true;
-		else if (option == 'c')
-			r = read_file(c, optarg, err, err_size);
-		else if (option == 's')
-			r = set_pair(c, optarg, err, err_size);
-		else if (option == 'r')
-			r = set_key(c, "root", optarg, "--root", err, err_size);
-		else if (option == 'l')
-			r = set_key(c, "listen", optarg, "--listen", err, err_size);
-		else if (option == 'g')
-			r = set_key(c, "gateways", optarg, "--gateways", err, err_size);
-		else
-			r = fail(err, err_size, "command line", "see ebbd --help", "", "");
+		r = take_option(c, option, optarg, f);
 	}
 	if (r == 0 && optind < argc)
-		r = fail(err, err_size, "command line", " is not an option; see ebbd --help",
-			 argv[optind], "");
+		r = fault_say(f, -EINVAL, "command line: %s is not an option; see ebbd --help",
+			      argv[optind]);
 	return r;
 }
 
@@ -379,7 +394,20 @@ static int complete(struct config *c)
 	return r;
 }
 
-int config_load(int argc, char **argv, struct config *out, char *err, size_t err_size)
+static int check(const struct config *c, struct fault *f)
+{
+	if (c->proxy_listeners && c->trusted_count == 0) {
+		fault_say(f, -EINVAL, "trusted: nobody may connect to a listener with ,proxy");
+		fault_mend(f, "name the networks of the fronts, --set trusted=10.0.0.0/8");
+		return -EINVAL;
+	}
+	if (log_level_parse(c->log_level) < 0)
+		return fault_say(f, -EINVAL, "log_level: %s is not error, warn, info or debug",
+				 c->log_level);
+	return 0;
+}
+
+int config_load(int argc, char **argv, struct config *out, struct fault *f)
 {
 	struct config c = {.log_level = "info"};
 	int r;
@@ -387,20 +415,16 @@ int config_load(int argc, char **argv, struct config *out, char *err, size_t err
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (keys[i].kind == KEY_NUMBER)
 			*(uint64_t *)((char *)&c + keys[i].offset) = keys[i].initial;
-	r = parse_arguments(&c, argc, argv, err, err_size);
+	r = parse_arguments(&c, argc, argv, f);
 	if (r != 0)
 		return r;
 	if (c.listener_count == 0)
-		(void)set_listen(&c, CONFIG_LISTEN, "default", err, err_size);
-	if (c.proxy_listeners && c.trusted_count == 0)
-		return fail(err, err_size, "trusted",
-			    "nobody may connect to a listener with ,proxy: ", "",
-			    "name the networks of the fronts, --set trusted=10.0.0.0/8");
-	if (log_level_parse(c.log_level) < 0)
-		return fail(err, err_size, "log_level", " is not error, warn, info or debug",
-			    c.log_level, "");
+		(void)set_listen(&c, CONFIG_LISTEN, f);
+	r = check(&c, f);
+	if (r < 0)
+		return r;
 	if (complete(&c) < 0)
-		return fail(err, err_size, "--root", " does not make usable paths", c.root, "");
+		return fault_say(f, -EINVAL, "--root: %s does not make usable paths", c.root);
 	must(c.listener_count > 0 && c.gateways > 0 && c.gateways <= GATEWAYS_MAX);
 	*out = c;
 	return 0;

@@ -40,9 +40,10 @@ struct config {
 	bool print_only; /* -T */
 };
 
-/* Fills from defaults, --config FILE and arguments. 0; 1: --help was printed; or -EINVAL with a
- * sentence in err saying what, where and what is allowed. */
-int config_load(int argc, char **argv, struct config *out, char *err, size_t err_size);
+/* Fills from defaults, --config FILE and arguments. 0; 1: --help was printed; or -errno with
+ * a fault saying what, where and what is allowed. */
+struct fault;
+int config_load(int argc, char **argv, struct config *out, struct fault *f);
 void config_print(const struct config *c);
 
 /* A row of the table of settings, as help and documents show it. */

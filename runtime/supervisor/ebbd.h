@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebbd as a whole: its parts, and the steps of its beginning and end. Only the files beside this
+ * one see it; each room gets from here what it needs, and no more.
+ */
+#ifndef EBB_SUPERVISOR_EBBD_H
+#define EBB_SUPERVISOR_EBBD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/fault.h"
+#include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/ipclink.h"
+#include "runtime/supervisor/programs/program_log.h"
+#include "sandbox/sandbox.h"
+
+#define PURGE_MS 10000
+
+struct ebbd {
+	struct config config;
+	uint64_t boot_us;
+	char stage_dir[CONFIG_PATH_SIZE + 16], programs_dir[CONFIG_PATH_SIZE + 16];
+	struct loop *loop;
+	struct program_host host; /* what its programs get of it */
+	struct board *board;
+	int board_fd, lock_fd;
+	struct cgroup_tree *tree;
+	struct zygote *zygote; /* NULL between two */
+	struct timer revive;   /* starts the next one */
+	struct services *services;
+	struct image_store *images;
+	struct fleet *fleet;
+	struct gateways *gateways;
+	struct ledgerlink *ledger;
+	struct apilink *api;
+	struct ipclink *ipc;
+	struct watch signals;
+	struct program_log strays; /* of what ebbd starts beside its programs: unpackers, mkfs */
+	bool stopping, gateways_gone, gateways_ready, api_ready, told_ready;
+	uint32_t stop_signals; /* each is more impatient */
+	int exit_code;
+};
+
+/* ---- the steps of the beginning: 0 or -errno, with a sentence ---- */
+
+/* What ebbd itself stands on: open_host.c. */
+int ebbd_open_loop(struct ebbd *e, struct fault *f);
+int ebbd_hide_log(struct ebbd *e, struct fault *f);
+int ebbd_raise_limits(struct ebbd *e, struct fault *f);
+int ebbd_make_directories(struct ebbd *e, struct fault *f);
+int ebbd_take_lock(struct ebbd *e, struct fault *f);
+int ebbd_make_mounts_private(struct ebbd *e, struct fault *f);
+int ebbd_keep_programs(struct ebbd *e, struct fault *f);
+/* What instances are made of: open_parts.c. */
+int ebbd_open_tree(struct ebbd *e, struct fault *f);
+int ebbd_open_board(struct ebbd *e, struct fault *f);
+int ebbd_open_images(struct ebbd *e, struct fault *f);
+/* The fleet, and the programs beside it: open_programs.c. */
+int ebbd_open_programs(struct ebbd *e, struct fault *f);
+/* signals.c */
+int ebbd_open_signals(struct ebbd *e, struct fault *f);
+
+/* ---- the zygote: revive.c ---- */
+
+int ebbd_start_zygote(struct ebbd *e, struct fault *f);
+void ebbd_on_starts(void *self, bool can); /* an observer's */
+
+/* ---- what people are told ---- */
+
+/* Makes an event of a fault of ebbd itself or of its programs: open_programs.c. */
+void ebbd_notice(void *self, uint32_t kind, const char *text);
+/* What the watchdog saw: signals.c. */
+void ebbd_say_health(const struct ebbd *e);
+
+/* ---- the end, in this order: ending.c ---- */
+
+void ebbd_stop(struct ebbd *e); /* one more signal */
+void ebbd_on_gateways_stopped(void *self);
+void ebbd_on_emptied(void *self);
+void ebbd_on_flushed(void *self, uint64_t cookie, int error);
+void ebbd_on_ledger_stopped(void *self);
+
+#endif
