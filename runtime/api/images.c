@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/api/state.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -31,8 +32,7 @@ struct images {
 
 struct loading {
 	struct images *images;
-	char *err;
-	size_t err_size;
+	struct fault *fault;
 };
 
 void images_free(struct images *images)
@@ -296,23 +296,22 @@ static int load_image(void *ctx, const char *name)
 	struct loading *l = ctx;
 	struct json *document = NULL;
 	struct image image;
-	char why[200] = "it does not hold an image's metadata";
-	int r = state_read_json(l->images->dir_fd, name, &document, why, sizeof(why));
+	int r = state_read_json(l->images->dir_fd, name, &document, l->fault);
 
-	if (r == 0)
-		r = image_read(document, &image);
-	if (r == 0)
-		r = keep_image(l->images, &image);
+	if (r == 0 && (r = image_read(document, &image)) < 0)
+		fault_say(l->fault, r, "it does not hold an image's metadata");
+	if (r == 0 && (r = keep_image(l->images, &image)) < 0)
+		fault_errno(l->fault, r, "it cannot be kept");
 	json_free(document);
 	if (r < 0)
-		snprintf(l->err, l->err_size, "images/%s: %s", name, why);
+		fault_at(l->fault, "images/%s", name);
 	return r;
 }
 
-static int load_names(struct images *images, char *err, size_t err_size)
+static int load_names(struct images *images, struct fault *f)
 {
 	struct json *document = NULL;
-	int r = state_read_json(images->dir_fd, NAMES_FILE, &document, err, err_size);
+	int r = state_read_json(images->dir_fd, NAMES_FILE, &document, f);
 
 	if (r == -ENOENT)
 		return 0;
@@ -322,31 +321,35 @@ static int load_names(struct images *images, char *err, size_t err_size)
 		uint8_t digest[DIGEST_SIZE];
 
 		if (!name || !text || image_digest_parse(text, digest)) {
-			r = -EINVAL;
-			snprintf(err, err_size, "images/%s: it is not a map of names", NAMES_FILE);
+			r = fault_say(f, -EINVAL, "it is not a map of names");
 		} else if (find(images, digest)) {
 			r = keep_name(images, name, digest);
 		}
 	}
 	json_free(document);
+	if (r < 0) {
+		fault_errno(f, r, "it cannot be kept");
+		fault_at(f, "images/%s", NAMES_FILE);
+	}
 	return r;
 }
 
-int images_open(int state_dir_fd, struct images **out, char *err, size_t err_size)
+int images_open(int state_dir_fd, struct images **out, struct fault *f)
 {
 	struct images *images = calloc(1, sizeof(*images));
-	struct loading loading = {images, err, err_size};
+	struct loading loading = {images, f};
 	int r;
 
 	if (!images)
-		return -ENOMEM;
+		return fault_errno(f, -ENOMEM, "images");
 	images->dir_fd = state_dir(state_dir_fd, "images");
 	r = images->dir_fd < 0 ? images->dir_fd : 0;
 	if (r == 0)
 		r = state_list(images->dir_fd, ".json", load_image, &loading);
 	if (r == 0)
-		r = load_names(images, err, err_size);
+		r = load_names(images, f);
 	if (r < 0) {
+		fault_errno(f, r, "images");
 		images_free(images);
 		return r;
 	}

@@ -25,9 +25,10 @@ struct image {
 };
 
 struct images;
+struct fault;
 
 /* Loads <state>/images. 0, or -errno with a sentence in err. */
-int images_open(int state_dir_fd, struct images **out, char *err, size_t err_size);
+int images_open(int state_dir_fd, struct images **out, struct fault *f);
 void images_free(struct images *images);
 
 size_t images_count(const struct images *images);

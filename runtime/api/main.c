@@ -71,13 +71,15 @@ static int confine_here(void)
 
 static int open_stores(struct api *api)
 {
-	char err[512] = "";
-	int r = images_open(api->state_dir_fd, &api->images, err, sizeof(err));
+	char text[FAULT_TEXT_SIZE], quoted[2 * FAULT_TEXT_SIZE];
+	struct fault fault = {0};
+	int r = images_open(api->state_dir_fd, &api->images, &fault);
 
 	if (r == 0)
-		r = services_open(api->state_dir_fd, &api->services, err, sizeof(err));
+		r = services_open(api->state_dir_fd, &api->services, &fault);
 	if (r < 0)
-		log_error("event=state_unreadable err=\"%s: %s\"", strerror(-r), err);
+		log_error("event=state_unreadable err=%s",
+			  log_quote(quoted, sizeof(quoted), fault_text(&fault, text)));
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/services.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/text.h"
 
 bool revision_same(const struct revision *a, const struct revision *b)
@@ -39,7 +40,7 @@ void revision_write(struct json_out *o, const char *name, const struct revision 
 	service_spec_write(o, &rev->spec, view);
 }
 
-int revision_read(const struct json *document, struct revision *out, char *err, size_t err_size)
+int revision_read(const struct json *document, struct revision *out, struct fault *f)
 {
 	const char *digest = json_string(json_get(document, "digest"));
 	const char *when = json_string(json_get(document, "created_at"));
@@ -49,14 +50,12 @@ int revision_read(const struct json *document, struct revision *out, char *err, 
 	memset(out, 0, sizeof(*out));
 	if (json_int(json_get(document, "revision"), &number) < 0 || number < 1 ||
 	    number > UINT32_MAX || !digest || image_digest_parse(digest, out->digest) || !when ||
-	    clock_parse_rfc3339(when, &out->created_us)) {
-		snprintf(err, err_size, "it does not hold a revision of a service");
-		return -EINVAL;
-	}
+	    clock_parse_rfc3339(when, &out->created_us))
+		return fault_say(f, -EINVAL, "it does not hold a revision of a service");
 	out->number = (uint32_t)number;
 	service_spec_read(document, NULL, &out->spec, &errors, &warnings);
 	if (errors.count == 0)
 		return 0;
-	snprintf(err, err_size, "%s %s", errors.items[0].path, errors.items[0].message);
+	fault_say(f, -EINVAL, "%s %s", errors.items[0].path, errors.items[0].message);
 	return REVISION_REFUSED;
 }

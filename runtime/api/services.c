@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/api/state.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
@@ -17,8 +18,7 @@ struct services {
 	int dir_fd;
 	struct service *items[SERVICES_MAX]; /* by name */
 	size_t count;
-	char *err; /* while loading */
-	size_t err_size;
+	struct fault *fault; /* while loading */
 };
 
 void services_free(struct services *services)
@@ -148,13 +148,13 @@ static int save(int dir_fd, const char *file, const char *name, const struct rev
 	return r;
 }
 
-static int load(int dir_fd, const char *file, struct revision *out, char *err, size_t err_size)
+static int load(int dir_fd, const char *file, struct revision *out, struct fault *f)
 {
 	struct json *document = NULL;
-	int r = state_read_json(dir_fd, file, &document, err, err_size);
+	int r = state_read_json(dir_fd, file, &document, f);
 
 	if (r == 0)
-		r = revision_read(document, out, err, err_size);
+		r = revision_read(document, out, f);
 	json_free(document);
 	return r;
 }
@@ -172,13 +172,13 @@ int services_load_revision(struct services *services, const char *name, uint32_t
 			   struct revision *out)
 {
 	SCOPED_FD dir_fd = revision_dir(services, name);
-	char file[24], err[200];
+	char file[24];
 	int r;
 
 	snprintf(file, sizeof(file), "%u.json", number);
 	if (dir_fd < 0)
 		return dir_fd;
-	r = load(dir_fd, file, out, err, sizeof(err));
+	r = load(dir_fd, file, out, NULL);
 	return r == REVISION_REFUSED ? -EINVAL : r;
 }
 
@@ -308,10 +308,9 @@ static int load_note(void *ctx, const char *file)
 	struct note_loading *l = ctx;
 	struct service *s = l->service;
 	struct revision rev;
-	char err[200];
 
 	/* A number above the current one was prepared and never committed. */
-	if (s->note_count == REVISIONS_KEPT || load(l->dir_fd, file, &rev, err, sizeof(err)) < 0)
+	if (s->note_count == REVISIONS_KEPT || load(l->dir_fd, file, &rev, NULL) < 0)
 		return 0;
 	if (rev.number > s->current.number)
 		(void)state_remove(l->dir_fd, file);
@@ -323,28 +322,32 @@ static int load_note(void *ctx, const char *file)
 static int load_service(void *ctx, const char *file)
 {
 	struct services *services = ctx;
-	char name[SERVICE_NAME_SIZE + 8], why[200] = "it is not named as a service can be";
+	char name[SERVICE_NAME_SIZE + 8];
+	struct fault fault = {0};
 	struct revision rev;
 	struct service *s = NULL;
 	bool refused;
 	int r = text_format(name, sizeof(name), "%.*s", (int)(strlen(file) - 5), file);
 
 	if (r < 0 || !text_is_label(name))
-		r = -EINVAL;
-	if (r == 0)
-		r = load(services->dir_fd, file, &rev, why, sizeof(why));
+		r = fault_say(&fault, -EINVAL, "it is not named as a service can be");
+	else
+		r = load(services->dir_fd, file, &rev, &fault);
 	refused = r == REVISION_REFUSED;
 	if (r >= 0)
 		r = insert(services, name, &s);
 	if (r < 0) {
-		snprintf(services->err, services->err_size, "services/%s: %s", file, why);
+		fault_errno(&fault, r, "it cannot be kept");
+		fault_at(&fault, "services/%s", file);
+		*services->fault = fault;
 		return r;
 	}
 	s->current = rev;
 	s->refused = refused;
 	if (refused)
 		(void)text_format(s->error, sizeof(s->error),
-				  "its stored settings are refused: %s; deploy it again", why);
+				  "its stored settings are refused: %s; deploy it again",
+				  fault.what);
 	return 0;
 }
 
@@ -359,20 +362,21 @@ static void load_notes(struct services *services, struct service *s)
 		add_note(s, &s->current);
 }
 
-int services_open(int state_dir_fd, struct services **out, char *err, size_t err_size)
+int services_open(int state_dir_fd, struct services **out, struct fault *f)
 {
 	struct services *services = calloc(1, sizeof(*services));
 	int r;
 
 	if (!services)
-		return -ENOMEM;
-	services->err = err;
-	services->err_size = err_size;
+		return fault_errno(f, -ENOMEM, "services");
+	services->fault = f;
 	services->dir_fd = state_dir(state_dir_fd, "services");
 	r = services->dir_fd < 0 ? services->dir_fd : 0;
 	if (r == 0)
 		r = state_list(services->dir_fd, ".json", load_service, services);
+	services->fault = NULL;
 	if (r < 0) {
+		fault_errno(f, r, "services");
 		services_free(services);
 		return r;
 	}

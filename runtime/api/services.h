@@ -46,8 +46,9 @@ struct service {
 };
 
 struct services;
+struct fault;
 
-int services_open(int state_dir_fd, struct services **out, char *err, size_t err_size);
+int services_open(int state_dir_fd, struct services **out, struct fault *f);
 void services_free(struct services *services);
 size_t services_count(const struct services *services);
 /* Services in the order of their names; those only being made too. */
@@ -71,11 +72,12 @@ int services_remove(struct services *services, const char *name);
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
 bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
-/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED with err for
- * a revision whose settings this version does not take (out has the readable part); -EINVAL. */
+/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED, with a
+ * sentence, for a revision whose settings this version does not take (out has the readable part);
+ * -EINVAL. */
 #define REVISION_REFUSED 1
 void revision_write(struct json_out *o, const char *name, const struct revision *rev,
 		    enum spec_view view);
-int revision_read(const struct json *document, struct revision *out, char *err, size_t err_size);
+int revision_read(const struct json *document, struct revision *out, struct fault *f);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
@@ -60,20 +61,19 @@ int state_write_json(int dir_fd, const char *name, const struct json_out *o)
 	return o->failed ? -ENOMEM : state_write(dir_fd, name, o->text, o->length);
 }
 
-int state_read_json(int dir_fd, const char *name, struct json **out, char *err, size_t err_size)
+int state_read_json(int dir_fd, const char *name, struct json **out, struct fault *f)
 {
 	SCOPED_MEM char *text = malloc(FILE_BYTES_MAX);
-	ssize_t n;
+	ssize_t n = text ? fd_read_file_at(dir_fd, name, text, FILE_BYTES_MAX) : -ENOMEM;
+	char why[200];
+	int r;
 
-	snprintf(err, err_size, "out of memory");
-	if (!text)
-		return -ENOMEM;
-	n = fd_read_file_at(dir_fd, name, text, FILE_BYTES_MAX);
-	if (n < 0) {
-		snprintf(err, err_size, "%s", strerror((int)-n));
-		return (int)n;
-	}
-	return json_parse(text, (size_t)n, DEPTH_MAX, out, err, err_size);
+	if (n == -ENOENT)
+		return -ENOENT;
+	if (n < 0)
+		return fault_errno(f, (int)n, "it cannot be read");
+	r = json_parse(text, (size_t)n, DEPTH_MAX, out, why, sizeof(why));
+	return r < 0 ? fault_say(f, r, "%s", why) : 0;
 }
 
 int state_remove(int dir_fd, const char *name)

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+struct fault;
 struct json;
 struct json_out;
 
@@ -14,8 +15,8 @@ int state_dir(int dir_fd, const char *name);
 /* Writes a finished document as <name> anew: temporary file, fsync, rename, fsync of the directory.
  * 0 or -errno. */
 int state_write_json(int dir_fd, const char *name, const struct json_out *o);
-/* Reads and parses. 0 (json_free it), -ENOENT, or -errno with a sentence in err. */
-int state_read_json(int dir_fd, const char *name, struct json **out, char *err, size_t err_size);
+/* Reads and parses. 0 (json_free it), -ENOENT without a word, or -errno with a sentence. */
+int state_read_json(int dir_fd, const char *name, struct json **out, struct fault *f);
 /* Removes a file durably. 0 (also when it was not there) or -errno. */
 int state_remove(int dir_fd, const char *name);
 /* Calls each(ctx, name) for every file named *suffix. 0, -errno, or what each returned (not 0). */

@@ -58,14 +58,14 @@ int traffic_save(int services_dir_fd, const char *name, const struct traffic *tr
 
 int traffic_load(int services_dir_fd, const char *name, struct traffic *out)
 {
-	char file[SERVICE_NAME_SIZE + 16], err[200];
+	char file[SERVICE_NAME_SIZE + 16];
 	struct json *document = NULL;
 	const struct json *list;
 	int r;
 
 	*out = (struct traffic){0};
 	file_name(file, sizeof(file), name);
-	r = state_read_json(services_dir_fd, file, &document, err, sizeof(err));
+	r = state_read_json(services_dir_fd, file, &document, NULL);
 	if (r == -ENOENT)
 		return 0;
 	list = json_get(document, "traffic");

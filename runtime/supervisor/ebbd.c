@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cgroups/cgroup.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"

@@ -12,6 +12,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/services.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -45,10 +46,11 @@ static int teardown(void **state)
 static struct services *open_services(const struct place *p)
 {
 	struct services *services = NULL;
-	char err[512];
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
 
-	if (services_open(p->fd, &services, err, sizeof(err)) < 0)
-		fail_msg("%s", err);
+	if (services_open(p->fd, &services, &fault) < 0)
+		fail_msg("%s", fault_text(&fault, text));
 	return services;
 }
 
@@ -152,7 +154,7 @@ static void a_damaged_file_is_named(void **state)
 {
 	const struct place *p = *state;
 	struct services *services = open_services(p);
-	char err[512] = "";
+	struct fault fault = {0};
 	int fd;
 
 	change(services, "api", 100);
@@ -160,18 +162,37 @@ static void a_damaged_file_is_named(void **state)
 	fd = openat(p->fd, "services/api.json", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	assert_int_equal(fd_write_all(fd, "{\"x\":", 5), 0);
 	fd_close(&fd);
-	assert_true(services_open(p->fd, &services, err, sizeof(err)) < 0);
-	assert_non_null(strstr(err, "services/api.json: line 1"));
+	assert_true(services_open(p->fd, &services, &fault) < 0);
+	assert_string_equal(fault.where, "services/api.json");
+	assert_non_null(strstr(fault.what, "line 1"));
 }
 
 static struct images *open_images(const struct place *p)
 {
 	struct images *images = NULL;
-	char err[512];
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
 
-	if (images_open(p->fd, &images, err, sizeof(err)) < 0)
-		fail_msg("%s", err);
+	if (images_open(p->fd, &images, &fault) < 0)
+		fail_msg("%s", fault_text(&fault, text));
 	return images;
+}
+
+/* It is JSON, but holds something else: the words say so, and in which file. */
+static void a_file_that_holds_no_image_is_named(void **state)
+{
+	const struct place *p = *state;
+	struct images *images = open_images(p);
+	struct fault fault = {0};
+	int fd;
+
+	images_free(images);
+	fd = openat(p->fd, "images/x.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_int_equal(fd_write_all(fd, "{}", 2), 0);
+	fd_close(&fd);
+	assert_true(images_open(p->fd, &images, &fault) < 0);
+	assert_string_equal(fault.where, "images/x.json");
+	assert_string_equal(fault.what, "it does not hold an image's metadata");
 }
 
 static void images_are_found_by_name_and_digest(void **state)
@@ -307,6 +328,7 @@ int main(void)
 		T(an_unfinished_change_is_not_there_after_a_restart),
 		T(only_the_newest_revisions_stay),
 		T(a_damaged_file_is_named),
+		T(a_file_that_holds_no_image_is_named),
 		T(images_are_found_by_name_and_digest),
 		T(imports_and_removals_exclude_each_other),
 		T(log_lines_merge_by_time),

@@ -22,6 +22,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
@@ -456,7 +457,8 @@ static void a_text_of_the_host_is_completed(void **state)
 	static const char text[] = "default errno ENOSYS # r\nallow ioctl # all\n"
 				   "errno mount EPERM # r\nallow mknodat # all\n"
 				   "optional kill io_uring_enter # r\nallow fsopen # r\n";
-	char path[] = "/tmp/ebb-test-policy-XXXXXX", err[256] = "";
+	char path[] = "/tmp/ebb-test-policy-XXXXXX";
+	struct fault fault = {0};
 	struct policy seen[4] = {0};
 	const struct policies out = {&seen[0].filter, &seen[1].filter, &seen[2].filter,
 				     &seen[3].filter};
@@ -465,8 +467,8 @@ static void a_text_of_the_host_is_completed(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	close(fd);
-	if (policies_compile(path, &out, err, sizeof(err)) < 0)
-		fail_msg("%s", err);
+	if (policies_compile(path, &out, &fault) < 0)
+		fail_msg("%s", fault.what);
 	unlink(path);
 	assert_int_equal(ask(&seen[0], SYS_io_uring_enter, (const uint64_t[6]){4}),
 			 SECCOMP_RET_KILL_PROCESS);
@@ -483,11 +485,11 @@ static void a_text_of_the_host_is_completed(void **state)
 static int open_policies(void **state)
 {
 	const struct policies out = {&plain.filter, &ring.filter, &strict.filter, &zygote.filter};
-	char err[512] = "";
-	int r = policies_compile(NULL, &out, err, sizeof(err));
+	struct fault fault = {0};
+	int r = policies_compile(NULL, &out, &fault);
 
 	if (r < 0)
-		print_error("%s\n", err);
+		print_error("%s\n", fault.what);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #define EBB_SUPERVISOR_CHOICE_H
 
 #include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/scale/fleet.h"
 
 /* A gateway says so. 0, or -EPROTO if the record is none. */
 int choice_made(struct fleet *f, const struct wire_choice *choice);

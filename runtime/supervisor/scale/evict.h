@@ -4,6 +4,7 @@
 #define EBB_SUPERVISOR_EVICT_H
 
 #include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/scale/fleet.h"
 
 void evict_note(struct instance *i); /* it was frozen: what it occupies */
 /* How many more instances of a service have room now. */

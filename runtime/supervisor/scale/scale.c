@@ -127,7 +127,7 @@ bool scale_fall_back(struct fleet *f, struct service *service)
 	decision = policy_decide(&view);
 	for (uint32_t n = 0; n < decision.start; n++)
 		if (instance_new(
-			    f, service, service->proven, false,
+			    &f->ground, service, service->proven, false,
 			    "the present revision fails to start: one more of the one before") == 0)
 			view.starting++;
 	/* A waiting request that ebbd was not told of yet is no reason to refuse: telling starts

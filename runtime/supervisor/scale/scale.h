@@ -4,6 +4,7 @@
 #define EBB_SUPERVISOR_SCALE_H
 
 #include "runtime/supervisor/instance/instance.h"
+#include "runtime/supervisor/scale/fleet.h"
 
 void scale_service(struct fleet *f, struct service *service);
 /* One that serves is about to go: another comes, unless there are others already. */
