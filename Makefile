@@ -57,7 +57,7 @@ LINK_static_asan    := $(LINK_asan)
 LINK_static_cov     := -static-pie -Wl,--gc-sections,--no-warnings
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
-# --- programs: what each may link is its privilege map -------------------------------------------
+# --- programs: the libraries that each may link are its privilege map --------------------------------
 PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
                    instance freeze scale peers)
@@ -178,7 +178,7 @@ deps: ## install what is missing of packages.txt; FOR="build run images check vm
 
 .PHONY: tests lint format measures check-unit check
 tests: $(UNIT_TESTS)
-# What looks at objects or runs a program needs them built.
+# Checks that look at objects or run a program need them built.
 LINT_BUILT := links circles dead-code
 lint: $(if $(or $(if $(MEASURE),,all),$(filter $(LINT_BUILT),$(MEASURE))),$(BINARIES))
 lint: ## measure the style: layers, lengths, warnings, static analysis; MEASURE="layers clang-tidy"

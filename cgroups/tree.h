@@ -51,7 +51,7 @@ bool cgroup_list_has(const char *list, const char *word, const char *separators)
 /* --- own.c ---------------------------------------------------------------------------------------
  */
 
-/* Moves whoever is there out of the tree, and removes the directory. */
+/* Moves all processes out of the tree, and removes the directory. */
 void cgroup_own_leave(const struct cgroup_tree *t);
 
 /* --- limits.c ------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ enum import_worker { WORKER_READ, WORKER_HASH, WORKER_HERE, WORKER_COUNT };
 struct worker {
 	int pid_fd;     /* or -1 */
 	int control_fd; /* or -1 */
-	int output_fd;  /* memfd: what it said on stdout and stderr, or -1 */
+	int output_fd;  /* memfd: its stdout and stderr, or -1 */
 	struct watch pid, control;
 };
 

@@ -55,7 +55,7 @@ void import_choose(struct image_import *i)
 	}
 }
 
-/* ---- what lies below ---- */
+/* ---- the layers below ---- */
 
 struct lower {
 	int fds[IMAGE_LAYERS_MAX];

@@ -136,7 +136,7 @@ static void read_worker(struct image_import *i, enum import_worker which)
 		if (r > 0)
 			r = wire_dispatch(rules[which], ARRAY_LEN(rules[which]), 1, i, &m);
 		else if (r == -ECONNRESET)
-			continue; /* it ended before it read all of ours: what it said comes now */
+			continue; /* it ended while we wrote: its own words come now */
 		else
 			r = r == 0 ? -EPIPE : r;
 		if (r < 0) {
@@ -211,7 +211,7 @@ int import_spawn(struct image_import *i, enum import_worker which, struct wire_u
 	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
-/* ---- what a layer came to ---- */
+/* ---- the result of a layer ---- */
 
 static int judge_digest(struct image_import *i)
 {

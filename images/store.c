@@ -120,7 +120,7 @@ static void for_entries(struct image_store *s, int dir_fd,
 		fd_close(&list_fd);
 		return;
 	}
-	while (fd_next_entry(list, &entry) == 1) /* what is left stays until the next start */
+	while (fd_next_entry(list, &entry) == 1) /* the rest stays until the next start */
 		if (entry->d_name[0] != '.')
 			each(s, entry->d_name);
 	closedir(list);

@@ -246,7 +246,7 @@ static int timed(const struct shared *shared, enum sandbox_step step, uint64_t *
 	return r;
 }
 
-/* fds: the cgroup2 directory, then what to join. */
+/* fds: the cgroup2 directory, then the cgroups to join. */
 static int arm(const struct shared *shared, const struct zygote_request *request, const int *fds,
 	       size_t fd_count, struct newborn *n, struct sandbox_word *fault)
 {

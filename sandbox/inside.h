@@ -10,8 +10,8 @@
  * The zygote lives in a root of its own (template.c) in which a sandbox is born, so that no mount
  * of the host is ever copied into one. PID 1 prepares all that does not depend on the image (arm.c)
  * and forks the process that will be the function, which loads its filter (0.1 ms) and says that
- * the sandbox is armed. Both park. They share their descriptor table and a page of memory, so what
- * PID 1 receives with the claim is the function's too. On the claim PID 1 moves the root in
+ * the sandbox is armed. Both park. They share their descriptor table and a page of memory, so all
+ * that PID 1 receives with the claim is the function's too. On the claim PID 1 moves the root in
  * (claim.c), wakes the function (function.c) and becomes ebb-init while that starts. Everything is
  * single-threaded.
  */
@@ -93,7 +93,7 @@ struct inside {
 	int control_fd;
 	int own_fd;                  /* from template_own, until it stands on the stage */
 	int limits_fd;               /* SANDBOX_LIMITS_DIR, writable */
-	int meminfo_fd;              /* what covers /proc/meminfo, writable */
+	int meminfo_fd;              /* the file that covers /proc/meminfo, writable */
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
 	int go_fd;                   /* eventfd: the root stands */
 	int ipc_fd;                  /* until it is handed to the zygote */

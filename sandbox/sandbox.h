@@ -90,7 +90,7 @@ struct armed {
 	int control_fd; /* SOCK_SEQPACKET to PID 1 */
 	int user_ns_fd, net_ns_fd;
 	int ipc_fd;      /* listens at SANDBOX_IPC_PATH inside; non-blocking */
-	uint64_t arm_ns; /* what arming took */
+	uint64_t arm_ns; /* time that arming took */
 	bool claimed;    /* set by sandbox_claim: armed_fini lets it live */
 };
 void armed_fini(struct armed *a); /* kills it if it was not claimed */

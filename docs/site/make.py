@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 MANUALS = ("ebb.1", "ebb.json.5", "ebbd.8")
-# The order of the list: a title, then documents or patterns. What stands nowhere comes last in its section.
+# The order of the list: a title, then documents or patterns. Other documents come last in their section.
 SECTIONS = (
     ("ebb", ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/python.md",

@@ -32,7 +32,7 @@
 #define BUFFER_BYTES 65536
 #define LINE_BYTES   512 /* room kept in out for a head or the frame of a chunk */
 
-/* What an epoll event belongs to. */
+/* The owner of an epoll event. */
 struct source {
 	int fd;
 	void (*on_event)(struct source *self, uint32_t events);

@@ -71,7 +71,7 @@ static int burn(struct ebb_request *rq)
 	return ebb_respond(rq, 200, "application/json", text, strlen(text));
 }
 
-/* ---- streaming: what the client of the answer does not take yet is not read either ---- */
+/* ---- streaming: the body is read no faster than the client takes the answer ---- */
 
 struct echo {
 	size_t left;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bases: what a function of a runtime finds in its image. Made of Debian's packages and our own files,
+"""The bases: the files that a function of a runtime finds in its image. Made of Debian's packages and our own files,
 nothing of a project; the same bytes for every function, so that the store keeps one."""
 import glob
 import os

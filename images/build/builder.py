@@ -87,7 +87,7 @@ def open_cache(path):
 
 @contextlib.contextmanager
 def work_directory(cache):
-    """Locked while it is used; what a killed build left is found unlocked and removed."""
+    """Locked while it is used; a folder that a killed build left is found unlocked and removed."""
     for old in os.listdir(cache):
         if old.startswith("work-"):
             with contextlib.suppress(OSError):
@@ -177,7 +177,7 @@ def compile_native(build):
 
 
 def bake(build):
-    """Compiled code, so that no instance compiles: what V8 makes differs from run to run, so it is kept."""
+    """Compiled code, so that no instance compiles: V8 makes other bytes in each run, so the code is kept."""
     recipe = BAKES.get(build.runtime)
     if recipe is None:
         return

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The function's directory becomes a tar, byte for byte.
 
-This runs as who called `ebb build`, maybe root, so it only lists, opens and copies: every step is one name
-below a descriptor and follows no link, nothing of the content is looked into. What the function's user must
-read becomes his (uid 1000) and readable; links that lead out, and what is no file, are refused.
+This runs as the caller of `ebb build`, maybe root, so it only lists, opens and copies: every step is one name
+below a descriptor and follows no link, nothing of the content is looked into. Files that the function's user must read
+become his (uid 1000) and readable; links that lead out, devices, pipes and sockets are refused.
 """
 import os
 import stat
@@ -19,7 +19,7 @@ KINDS = {stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a dev
 
 
 class Tree:
-    """What was collected: path (bytes, relative) -> "file", "directory" or the target of a link."""
+    """The files of a project: path (bytes, relative) -> "file", "directory" or the target of a link."""
 
     def __init__(self):
         self.found = {b"": "directory"}
@@ -68,7 +68,7 @@ class Collector:
         self.bytes = 0
 
     def left_out(self, path, found):
-        """What an image has no use for, and where secrets of npm lie."""
+        """Names that an image has no use for, and files where npm keeps secrets."""
         last = path.rpartition(b"/")[2]
         return (path in (b".git", b".ebb", b"ebb.json") or last in (b"__pycache__", b".npmrc")
                 or last.endswith(b".oci.tar") and stat.S_ISREG(found.st_mode))

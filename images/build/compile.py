@@ -92,7 +92,7 @@ def interpreter(data):
 
 
 def check(entrypoint):
-    """What the image cannot run is told now, not when the first request comes."""
+    """A program that the image cannot run is an error now, not at the first request."""
     path, shown = b"/app/" + entrypoint, os.fsdecode(entrypoint)
     if not os.path.isfile(path):
         fail(f"{shown} is not there, and there is no C source to make it")

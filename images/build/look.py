@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inside a sandbox of a build: what a project says about itself is used or refused, never read and ignored.
+"""Inside a sandbox of a build: each word that a project says about itself is used or refused, never read and ignored.
 
 look.py RUNTIME VERSION VENDORED: /app is the project; ends with a sentence if it wants what its image will not have.
 VERSION is that of Node, VENDORED "yes" where node_modules is there already; for Python the base's own interpreter runs this and knows what is installed.
@@ -41,7 +41,7 @@ def numbers(text):
 
 
 def compare(one, other):
-    """-1, 0, 1; what is not said is 0."""
+    """-1, 0, 1; a missing part is 0."""
     length = max(len(one), len(other))
     one, other = ([*v, *[0] * (length - len(v))] for v in (one, other))
     return (one > other) - (one < other)
@@ -192,7 +192,7 @@ def project_requirements():
 
 
 def missing(line, have):
-    """What a requirement asks for and is not there, or None."""
+    """The package that a requirement asks for and that is missing, or None."""
     spec, _, marker = line.partition(";")
     found = re.match(r"([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*(.*)", spec)
     if marker and not marker_holds(marker):

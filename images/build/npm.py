@@ -43,7 +43,7 @@ def configured(key):
 
 
 def allowed(registry):
-    """What the relay lets through: the registry, and what EBB_NPM_HOSTS="HOST[:PORT] ..." adds."""
+    """Hosts that the relay lets through: the registry, and those of EBB_NPM_HOSTS="HOST[:PORT] ..."."""
     url = urllib.parse.urlsplit(registry)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise Refused(f"npm's registry {name(registry)} is no http address")

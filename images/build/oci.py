@@ -54,8 +54,7 @@ def walk(root):
 
 
 def write_layer(root, out, began, oldest):
-    """A base as a layer. Files keep the times their packages gave them; what was made since `began` has
-    the time of the newest of those, so that the same packages make the same bytes."""
+    """A base as a layer. Files keep the times their packages gave them; files made since `began` have the time of the newest of those, so that the same packages make the same bytes."""
     paths = sorted(walk(root))
     known = [t for t in (int(os.lstat(p).st_mtime) for p in paths) if t < int(began)]
     newest, links = max(known, default=oldest), {}

@@ -14,7 +14,7 @@ import tarfile
 
 def unpack(fd, into):
     with tarfile.open(fileobj=os.fdopen(int(fd), "rb"), mode="r|", errors="surrogateescape") as tar:
-        tar.extraction_filter = lambda member, path: member  # this is a sandbox: what the tar says
+        tar.extraction_filter = lambda member, path: member  # this is a sandbox: owners are those of the tar
         for member in tar:
             member.name = os.path.join(into, member.name.partition("/")[2])
             if member.islnk():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inside a sandbox with the host's network: the way from npm's sandbox to the registry, and to nothing else.
 
-relay.py FD UPSTREAM HOST:PORT...: takes a listener from the socket FD. Who connects to it says where he wants
-to go as to a proxy (RFC 9110 9.3.6 CONNECT, or an absolute URL); only what is listed is connected, or asked of
-UPSTREAM, the caller's own proxy. Bytes pass untouched.
+relay.py FD UPSTREAM HOST:PORT...: takes a listener from the socket FD. A client names its target as it would to a proxy
+(RFC 9110 9.3.6 CONNECT, or an absolute URL); only what is listed is connected, or asked of UPSTREAM, the caller's own
+proxy. Bytes pass untouched.
 """
 import array
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""rootfs.py DIR: what every base has in common: the user app (uid 1000), names, certificates, empty
+"""rootfs.py DIR: the files that all bases have in common: the user app (uid 1000), names, certificates, empty
 directories to mount on. Documentation and translations go: nobody reads them in an instance."""
 import os
 import shutil
@@ -44,7 +44,7 @@ def main(root):
             file.write(text)
     if not os.path.exists(CERTIFICATES):
         sys.exit(f"ebb-build: {CERTIFICATES} is missing: install the Debian package ca-certificates")
-    # Copied, not packaged: what this host trusts, its functions trust.
+    # Copied, not packaged: functions trust the authorities that this host trusts.
     drop(os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
     shutil.copyfile(CERTIFICATES, os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
 

@@ -38,8 +38,8 @@ class Run:
 
 
 def script(name, *words):
-    """Words that run one of our scripts by the host's Python: its text travels, so that it can be read
-    whatever the modes of where we are installed."""
+    """Words that run one of our scripts by the host's Python. The text of the script travels, so the modes of
+    the place where ebb is installed do not matter."""
     with open(os.path.join(HERE, name), encoding="utf-8") as file:
         return [PYTHON, "-IBc", file.read(), *words]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the builder says, and its settings."""
+"""Messages of the builder, and its settings."""
 import os
 import sys
 

@@ -17,7 +17,7 @@
 
 struct parse {
 	struct step_plan *plan;
-	struct step_run next; /* what the next --run gets */
+	struct step_run next; /* settings of the next --run */
 	int argc, at;
 	char **argv;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The first process of a sandbox: it waits until it is in its control group, builds the root, gives
- * up everything, starts the program and reaps. When it ends, the kernel kills whatever is left in
- * its pid namespace.
+ * up everything, starts the program and reaps. When it ends, the kernel kills the rest of its pid
+ * namespace.
  */
 #include <errno.h>
 #include <fcntl.h>

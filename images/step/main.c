@@ -170,12 +170,12 @@ static int prepare(struct step *s)
 	if (s->signal_fd < 0)
 		return fail("signals", strerror(-s->signal_fd));
 	if (die_with(parent) < 0)
-		return fail("death signal", "who asked for this build is gone");
+		return fail("death signal", "the caller of this build is gone");
 	if (ids_open(&s->ids, &fault) < 0)
 		return fail_at(&fault, "ids");
 	/* Again, as a user namespace of our own forgets it. */
 	if (die_with(parent) < 0)
-		return fail("death signal", "who asked for this build is gone");
+		return fail("death signal", "the caller of this build is gone");
 	if (s->ids.privileged && s->plan.cgroups &&
 	    group_open(&s->plan, &s->ids, &s->group, &fault) < 0)
 		return fail_at(&fault, "limits (EBB_BUILD_CGROUPS=no builds without)");

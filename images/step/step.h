@@ -21,7 +21,7 @@ struct fault;
 #define STEP_LIST_MAX     32
 #define STEP_TIME_UP      124 /* exit codes besides those of the program */
 #define STEP_SETUP_FAILED 125
-#define STEP_USER         1000 /* who runs inside: the user of every image of ours */
+#define STEP_USER         1000 /* the user inside, as in every image of ours */
 
 /* One program, and its view of the host. Strings are borrowed from argv. */
 struct step_run {
@@ -32,7 +32,7 @@ struct step_run {
 	int keep[STEP_LIST_MAX]; /* descriptors it gets under the same number */
 	unsigned int env_count, keep_count;
 	uint64_t seconds;
-	bool may_fail;  /* the next run comes whatever this one's end was */
+	bool may_fail;  /* the next run comes even if this one failed */
 	bool host_net;  /* the caller's network namespace instead of an empty one */
 	int listen_out; /* a socket on which to send a listener of the new namespace, or -1 */
 };

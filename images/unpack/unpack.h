@@ -49,11 +49,11 @@ struct unpack {
 	int source_fd; /* borrowed; READ: the archive, a regular file; DESCRIBE: the first document;
 			* APPLY: the layer's tar */
 	int second_fd; /* borrowed; DESCRIBE: the other document, or -1 */
-	int tree_fd;   /* borrowed; APPLY: what lies under the overlay, or -1 */
+	int tree_fd;   /* borrowed; APPLY: the layers under the overlay, or -1 */
 	const struct wire_unpack_job *job;
 	uint64_t bytes;   /* unpacked so far, all layers of this process */
 	uint64_t entries; /* entries so far */
-	uint64_t claimed; /* what the files say they hold: mkfs.erofs reads holes too */
+	uint64_t claimed; /* size of the files as they claim it: mkfs.erofs reads holes too */
 	/* READ */
 	uint32_t wanted; /* the layer asked for; layer_count when none is any more */
 	int flow_fd;     /* where it goes */
@@ -107,7 +107,7 @@ struct descriptor {
 	const char *media_type; /* the JSON tree's */
 };
 
-/* Reads a descriptor; what is for messages ("manifest", "layer 2"). */
+/* Reads a descriptor; `what` names it in messages ("manifest", "layer 2"). */
 int descriptor_read(struct unpack *u, const char *what, const struct json *v,
 		    struct descriptor *out);
 /* "sha256:<64 lower-case hex digits>" -> digest. -EINVAL with a sentence. */
@@ -138,8 +138,8 @@ int hash_flows(struct unpack *u);
 
 /* Applies the tar of u->source_fd to our root. */
 int layer_apply(struct unpack *u);
-/* Applies every entry. what: for messages. tar_bytes: how many were read so far. *linked: whether
- * files got further names. */
+/* Applies every entry. `what` names the layer in messages. tar_bytes: how many were read so far.
+ * *linked: whether files got further names. */
 int tar_unpack(struct unpack *u, const char *what, struct archive *tar, const uint64_t *tar_bytes,
 	       bool *linked);
 

@@ -262,7 +262,7 @@ int write_entry(struct place *p, const struct entry_source *source, const char *
 	p->implied = times[1];
 	r = place_enter(p, path, true, &name);
 	if (r == -ENOTDIR)
-		*cause = "what stands above it is not a directory";
+		*cause = "its parent is not a directory";
 	if (r == -ELOOP)
 		*cause = "too many symbolic links above it";
 	if (r == 0)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an errno of another program means to the caller of the REST API: status, what can be done
- * (NULL: the sentence says it), and when it comes. docs/reference/errors.md is made from this.
+ * The meaning of another program's errno to the caller of the REST API: status, remedy (NULL: the
+ * sentence says it), and when it comes. docs/reference/errors.md is made from this.
  */
 #ifndef EBB_API_MEANINGS_H
 #define EBB_API_MEANINGS_H
 
 /* clang-format off */
 #define API_MEANINGS(X) \
-	X(ENOENT, 404, "ebb ls, ebb ps and ebb image ls show what there is", "what was named is not there") \
+	X(ENOENT, 404, "ebb ls, ebb ps and ebb image ls show what there is", "the named thing is not there") \
 	X(ESRCH, 404, "ebb ls, ebb ps and ebb image ls show what there is", "the instance ended meanwhile") \
 	X(EBUSY, 503, "try again in a moment", "a table of ebb is full or locked") \
 	X(EAGAIN, 409, "it is busy just now; try again in a moment", "the instance has work") \

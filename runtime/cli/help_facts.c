@@ -5,7 +5,7 @@
 #include "runtime/cli/help.h"
 
 const struct help_line help_exits[] = {
-	{"0", "what was asked for is so"},
+	{"0", "done as asked"},
 	{"1", "it failed"},
 	{"2", "the command line or ebb.json is wrong; nothing was tried"},
 	{"3", "no server answers"},
@@ -20,12 +20,12 @@ const struct help_line help_environment[] = {
 	{"EBB_BUILD_SECONDS", "time of each step of a build; 600"},
 	{"EBB_BAKE_SECONDS", "time of the start that bakes code into an image; 60"},
 	{"EBB_BUILD_MEMORY_MB", "memory of each step; 2048"},
-	{"EBB_BUILD_SIZE_MB", "what each step may write; 1024"},
+	{"EBB_BUILD_SIZE_MB", "disk space of each step; 1024"},
 	{"EBB_BUILD_FILES", "files that each step may make; 200000"},
 	{"EBB_BUILD_PIDS", "processes of each step; 256"},
 	{"EBB_BUILD_CPU_MILLI", "thousandths of a CPU of each step; 2000"},
 	{"EBB_BUILD_CGROUPS", "no: root builds where no control group can be made"},
-	{"EBB_NPM_HOSTS", "what npm may reach besides its registry: HOST[:PORT] ..."},
+	{"EBB_NPM_HOSTS", "hosts that npm may reach besides its registry: HOST[:PORT] ..."},
 	{"EBB_NPM_SCRIPTS", "1: npm packages run their install scripts, without network"},
 	{"SOURCE_DATE_EPOCH", "the time of every file in the image"},
 	{"NO_COLOR", "no colours, when it is not empty"},

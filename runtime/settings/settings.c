@@ -42,7 +42,7 @@ static const struct setting settings[SETTING_COUNT] = {
 		.help = "directory of the sources, relative to this file"},
 	SERVICE(RUNTIME, "runtime"), .kind = SETTING_TEXT, .max = SETTING_RUNTIME_BYTES,
 		.words = {"node", "python", "native", "container"}, .usual = "guessed from the files",
-		.help = "what runs it"},
+		.help = "the runtime that runs it"},
 	SERVICE(ENTRYPOINT, "entrypoint"), .kind = SETTING_TEXT, .reader = SETTING_FOR_CLI,
 		.usual = "guessed from the files",
 		.help = "file that serves; for container the image reference"},
@@ -71,7 +71,7 @@ static const struct setting settings[SETTING_COUNT] = {
 		.usual = "all of these for user 0",
 		.help = "of user 0 in its own id range; [] takes all away"},
 	SERVICE(EBB, "ebb"), .kind = SETTING_OBJECT,
-		.help = "what only ebb knows"},
+		.help = "keys that only ebb knows"},
 	EBB(FREEZE_AFTER, "freezeAfter"), TIME_OR("auto", 1, 1, HOUR_MS),
 		.help = "time awake without work before it is frozen; auto learns it"},
 	EBB(TIMERS, "timers"), WORD(WIRE_TIMERS_COUNT) = {

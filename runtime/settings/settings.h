@@ -51,7 +51,7 @@ enum setting_kind {
 			   zero */
 	SETTING_WORD,   /* one of words; the first when absent */
 	SETTING_BOOL,   /* false when absent */
-	SETTING_TEXT,   /* at most max bytes; words: what ebb.json takes of it */
+	SETTING_TEXT,   /* at most max bytes; words: those that ebb.json takes */
 	SETTING_PATH,   /* begins with "/"; at most max bytes */
 	SETTING_LIST,   /* of strings, at most max of them (0: no bound); words: those there are */
 	SETTING_MAP,    /* strings by name, at most max bytes in all */
@@ -64,7 +64,7 @@ enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };
 enum setting_reader { SETTING_FOR_BOTH, SETTING_FOR_CLI, SETTING_FOR_API };
 
 #define SETTING_WORDS_MAX       8
-#define SETTING_CONCURRENCY_CAP 100 /* what maxConcurrency "auto" begins with and never exceeds */
+#define SETTING_CONCURRENCY_CAP 100 /* start and bound of maxConcurrency "auto" */
 #define SETTING_RUNTIME_BYTES   31
 #define SETTING_USER_BYTES      127
 #define SETTING_ENV_BYTES       16384
@@ -81,7 +81,7 @@ struct setting {
 	int64_t root_min, root_max; /* of the number that travels to root; equal when it is none */
 	const char *zero;           /* the word that stands for 0, or NULL */
 	const char *words[SETTING_WORDS_MAX];
-	const char *usual; /* what it is when absent, where no number or word says it; or NULL */
+	const char *usual; /* the default in words, where no number or word says it; or NULL */
 	const char *help;
 };
 

@@ -30,7 +30,7 @@ struct wire_gateway_files {
 /* The reason that keeps this host from taking work, each time that it changes. */
 enum wire_ill {
 	WIRE_ILL_STARTS = 1, /* no sandbox can be made */
-	WIRE_ILL_LEDGER = 2, /* what instances use cannot be written down */
+	WIRE_ILL_LEDGER = 2, /* the usage of instances cannot be written down */
 };
 struct wire_health {
 	uint32_t ill, reserved; /* bits of enum wire_ill */
@@ -171,7 +171,7 @@ struct wire_log_pipe {
 	X(INSTANCE_EVICTED, instance_evicted, "It was stopped because its room was wanted") \
 	X(INSTANCE_CHOSEN, instance_chosen, "Requests go to another instance than before, or for another reason") \
 	X(PROGRAM_DIED, program_died, "One of ebb's own programs died: which, and by what") \
-	X(SERVICE_MUTED, service_muted, "What an instance says on its socket is not heard for a while, because reading it ended ebb-ipc") \
+	X(SERVICE_MUTED, service_muted, "Messages of an instance are not heard for a while, because reading them ended ebb-ipc") \
 	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,

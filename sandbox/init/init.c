@@ -7,7 +7,7 @@
  * Started with every signal blocked and with the function already forked as PID. Sleeps in one
  * system call; hands signals on to the function (SIGTERM as the image's stop signal), reaps
  * orphans, and when the function's main process ends says how (struct sandbox_word) and exits: the
- * kernel then kills whatever is left in the pid namespace and waits for it (pid_namespaces(7)). Its
+ * kernel then kills the rest of the pid namespace and waits for it (pid_namespaces(7)). Its
  * executable cannot be read, so nobody inside can attach to it or look into it.
  */
 #ifndef __x86_64__

@@ -98,7 +98,7 @@ def kept_connections(port, count):
 def idle_bytes(target, count):
     """Bytes of the proxy's own memory, and of the kernel's slab, for each idle connection; the slab
     holds both ends of it."""
-    kept_connections(target.port, 32)  # what is made once is made
+    kept_connections(target.port, 32)  # first-time work is done
     own, slab = sum(map(pss_kb, target.pids())), meminfo_kb("Slab")
     socks = kept_connections(target.port, count)
     own, slab = sum(map(pss_kb, target.pids())) - own, meminfo_kb("Slab") - slab

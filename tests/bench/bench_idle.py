@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What frozen instances cost: memory of ebb and of the kernel, and wake-ups with all asleep."""
+"""The cost of frozen instances: memory of ebb and of the kernel, and wake-ups with all asleep."""
 import leaks
 from figures import Row
 from waiting import pass_time, wait_for

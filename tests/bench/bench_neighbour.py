@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A neighbour's requests while an instance or its clients attack, and without: short windows in turn, in one run. What
-the neighbour was asked it has answered rightly, or the bench ends. Beside it, the longest handler of ebbd, an ebbd for
+"""A neighbour's requests while an instance or its clients attack, and without: short windows in turn, in one run. The
+neighbour has answered every request rightly, or the bench ends. Beside it, the longest handler of ebbd, an ebbd for
 each attack."""
 import neighbour
 import pictures

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-How long ebbd lets others wait while an instance or its clients attack, seen from outside: what only ebbd can answer
-(the list of instances) is asked for every few milliseconds by a client that runs before everybody else. The longest
-answer, and how much of the CPU ebbd itself used meanwhile; what is left of it went to ebb-api and to waiting for a CPU.
+How long ebbd lets others wait while an instance or its clients attack, seen from outside: a client that runs before
+everybody else asks every few milliseconds for the list of instances, which only ebbd can answer. The longest answer,
+and how much of the CPU ebbd itself used meanwhile; the rest of the time went to ebb-api and to waiting for a CPU.
 
 Nothing of it needs a new ebbd: BEFORE=DIR names the build/release of an earlier checkout as the peer.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What WebSockets cost whose instance is frozen: memory of gateways, kernel and instance, CPU while
+"""The cost of WebSockets whose instance is frozen: memory of gateways, kernel and instance, CPU while
 nobody speaks, and the first answer when one does."""
 import resource
 import socket
@@ -76,7 +76,7 @@ def measure(ebb, kind, count):
 
 
 def one_kind(kind, label, count):
-    """An ebb of its own for each: what a gateway once touched stays its memory."""
+    """An ebb of its own for each: memory that a gateway once touched stays its own."""
     ebb = Ebb(gateways=2, settings={"log_level": "info", "connections_max": 8000, "nofile_max": 16000}).start()
     try:
         each, after, later, answers = measure(ebb, kind, count)

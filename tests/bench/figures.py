@@ -8,7 +8,7 @@ SPEC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/spec
 
 
 def promised(figure):
-    """What docs/spec.md promises for a figure: the second cell of the row that begins with it."""
+    """The promise of docs/spec.md for a figure: the second cell of the row that begins with it."""
     try:
         with open(SPEC) as f:
             rows = [[c.strip() for c in line.strip().strip("|").split("|")] for line in f

@@ -93,7 +93,7 @@ class Kept(Reader):
 
 def forwarded(line, *fields, host=b"a", body=b"", traced=False, version=b"1.1", peer=b"127.0.0.1",
               chunked=False, upgrade=False):
-    """What the function gets for a request, byte for byte: ID, D stand for what differs each time."""
+    """The bytes that the function gets for a request: ID, D stand for what differs each time."""
     text = line + b" HTTP/1.1\r\nhost: " + host + b"\r\n"
     text += b"".join(field + b"\r\n" for field in fields)
     text += b"" if traced else b"traceparent: 00-ID-HALF-01\r\n"
@@ -116,7 +116,7 @@ def same_each_time(raw):
 
 
 def answered(line, *fields, date=True, chunked=False, body=b"", close=False, alive=False):
-    """What the client gets for an answer, byte for byte."""
+    """The bytes that the client gets for an answer."""
     text = b"HTTP/1.1 " + line + b"\r\n" + b"".join(field + b"\r\n" for field in fields)
     text += b"date: D\r\n" if date else b""
     text += b"connection: close\r\n" if close else b""

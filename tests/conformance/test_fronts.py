@@ -155,7 +155,7 @@ def test_a_trusted_front_is_believed_and_extended(new_gw, up):
     (b"X-Forwarded-For: 6.6.6.6, 192.0.2.9\r\n", b"192.0.2.9"), (b"X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-For:\t2001:db8::1 \r\n", b"2001:db8::1"),
     (b"X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 192.0.2.9\r\n", b"192.0.2.9"), (b"X-Real-IP:\r\n", b"127.0.0.1"), (b"", b"127.0.0.1")])
 def test_x_real_ip_is_whom_a_front_speaks_for(new_gw, up, said, real):
-    """What npm @vercel/functions ipAddress() reads: one address, and never one a client made up."""
+    """The address that npm @vercel/functions ipAddress() reads: exactly one, and never one a client made up."""
     gw = new_gw(trusted="127.0.0.1/32")
     assert gw.ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + said + b"\r\n")[0] == 200
     got = up.got()

@@ -182,7 +182,7 @@ def test_a_function_that_is_silent_makes_nobody_slow(new_gw, up):
 # --- many at once
 
 def unsent_bytes(port):
-    """What the kernel holds for each client of this port (proc(5), /proc/net/tcp)."""
+    """Kernel memory of each client of this port (proc(5), /proc/net/tcp)."""
     with open("/proc/net/tcp") as table:
         rows = [line.split() for line in table.readlines()[1:]]
     return [int(row[4].split(":")[0], 16) for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]

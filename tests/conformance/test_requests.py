@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What a client may send (RFC 9110, 9112): each test is named after its rule. What is accepted is compared
-byte for byte with what the function got; what is refused never reaches it.
+Requests of clients (RFC 9110, 9112): each test is named after its rule. An accepted request is compared byte for byte
+with what the function got; a refused one never reaches it.
 """
 import socket
 
@@ -78,12 +78,12 @@ def test_transfer_encoding_chunked_in_any_case(gw, up, value):
 @pytest.mark.parametrize("name", [b"Content_Length", b"Transfer_Encoding", b"X_Forwarded_For", b"x-ebb_id",
                                   b"Proxy_Authorization"])
 def test_lookalikes_with_an_underscore_end_here(gw, up, name):
-    """What reads fields as CGI does takes content_length for content-length."""
+    """A program that reads fields as CGI does takes content_length for content-length."""
     passes(gw, up, get(name + b": 5\r\nMy_Own: kept\r\n"), b"GET /", b"My_Own: kept")
 
 
 def test_a_request_without_framing_has_no_body(gw, up):
-    """RFC 9112, 6.3: what follows is the next request"""
+    """RFC 9112, 6.3: the bytes behind it are the next request"""
     with gw.connect() as sock:
         sock.sendall(get(method=b"POST") + get(target=b"/second"))
         reader = Reader(sock)
@@ -378,7 +378,7 @@ def test_host_passes_with_its_port(gw, up, value, seen):
     passes(gw, up, get(host=b"Host:  " + value + b" \r\n"), b"GET /", {"host": seen})
 
 
-# --- RFC 9110 section 7.6.1: what is meant for the next hop only
+# --- RFC 9110 section 7.6.1: fields that are meant for the next hop only
 
 def test_connection_options_are_removed(gw, up):
     """RFC 9110, 7.6.1"""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What a function may answer (RFC 9110, 9112): each test is named after its rule. What is passed on is
-compared byte for byte; what is refused becomes 502, and no other client ever sees a byte of it.
+Answers of functions (RFC 9110, 9112): each test is named after its rule. An accepted answer is compared byte for byte;
+a refused one becomes 502, and no other client ever sees a byte of it.
 """
 import os
 import signal
@@ -92,7 +92,7 @@ def test_answers_cannot_be_split(gw, up, fields):
                                  b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length\t : 2\r\n\r\nok",
                                  b"HTTP/1.1 200 OK\nX:\n y\nContent-Length:\r\n\t2\n\nok"])
 def test_ones_own_function_may_end_lines_in_lf_and_fold_them(gw, up, raw):
-    """RFC 9112, 2.2, 5.1, 5.2: what busybox httpd makes of a CGI program; it is written anew"""
+    """RFC 9112, 2.2, 5.1, 5.2: as busybox httpd passes on a CGI program; the head is written anew"""
     assert seen(gw, up, raw) == answered(b"200 OK", b"X: y", b"Content-Length: 2", close=True, body=b"ok")
 
 
@@ -347,7 +347,7 @@ def test_an_answer_that_came_just_before_its_request_is_not_its_answer(gw, up):
         for number in range(1000):
             assert gw.ask(b"GET /talks%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, sock)[2] == b"/talks%d" % number
             taken.add(gw.ask(KEEP, other)[2])
-    # The kernel looks and sends in two steps: what comes between them is not seen, 2 of 1000 under emulation.
+    # The kernel looks and sends in two steps: bytes that come between them are not seen, 2 of 1000 under emulation.
     assert early and len(taken & {b"more" + name for name in early}) <= 3
 
 

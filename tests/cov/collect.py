@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-What the filtered programs of a MODE=cov build ran, before and under their filter, while a command ran.
+Notes the blocks that filtered programs of a MODE=cov build ran, before and under their filter, while a command ran.
 
 usage: collect.py FILE -- COMMAND...
 

@@ -3,7 +3,7 @@
  * Which code ran, and which ran under a filter: for MODE=cov only, linked into every program there.
  * The compiler calls the hook at the begin of each basic block; it marks one byte of a map for the
  * place it was called from. The map is shared memory made before main, so that nothing of this
- * makes a system call under the filter; who reads it opens it by /proc/PID/map_files
+ * makes a system call under the filter; a reader opens it by /proc/PID/map_files
  * (tests/cov/collect.py).
  */
 #include <stddef.h>

@@ -4,7 +4,7 @@
 The table of what each filtered program ran under its filter: lines of ebb's own code, and blocks of all that is
 linked but libraries; then, by function, the lines that did not run there.
 
-usage: report.py BIN FILE       FILE: what collect.py wrote
+usage: report.py BIN FILE       FILE: the notes of collect.py
 
 A line counts as run when a block that holds code of it ran under the filter. Not counted: functions of which all
 that ran, ran before the filter (the start), and llhttp's generated code. Programs that tests link with errors
@@ -25,7 +25,7 @@ CODE = re.compile(r"^\s+([0-9a-f]+):\t(\S+)\s*(.*)$")
 SOURCE = re.compile(r"^(/\S+\.[ch]):(\d+)")
 OURS = ("runtime/", "images/")
 RAN, FILTERED = 1, 2
-# What stands on a line that did not run, in this order.
+# The causes why a line did not run, in this order.
 KINDS = (
     ("no memory", r"ENOMEM|no memory"),
     ("the end of a broken invariant", r"must\("),
@@ -80,7 +80,7 @@ def where(path, line):
 
 
 class Program:
-    """What the processes of one program ran, whatever they were linked with."""
+    """The blocks that the processes of one program ran, of all builds."""
 
     def __init__(self, name):
         self.name, self.processes = name, 0

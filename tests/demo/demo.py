@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What `sudo make demo` shows: a C, a Node and a Python function, many requests at once, the freezes
+`sudo make demo` shows this: a C, a Node and a Python function, many requests at once, the freezes
 between them, and the bill. Everything is below build/demo; nothing is left running.
 
 PORT=8081 serves elsewhere, KEEP=1 goes on serving until Ctrl-C.
@@ -61,7 +61,7 @@ def port_is_free(port):
 def bring_up(ebb):
     title("Building and deploying")
     for name, example, what in APPS:
-        say(f"  {name} ({what})")  # what builds its image has something to say itself
+        say(f"  {name} ({what})")  # the builder of its image has its own messages
         begun = time.monotonic()
         archive = pictures.example_archive(example)
         step("    image built", lambda: archive, begun)
@@ -70,7 +70,7 @@ def bring_up(ebb):
 
 
 class Figures:
-    """What the demo saw of one service."""
+    """The demo's observations of one service."""
 
     def __init__(self):
         self.request_s = 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON for people: what fits on a line stands on one."""
+"""JSON for people: a value that fits on a line stands on one."""
 import json
 
 WIDTH = 120

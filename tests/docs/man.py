@@ -32,7 +32,7 @@ def table(titles, rows):
 
 
 def allowed(row):
-    """What may stand there, in words."""
+    """The allowed values, in words."""
     scale = row.get("unit_ms", 1)
     if row["kind"] in ("number", "time"):
         most = "" if row.get("open_ended") else str(row["max"] // scale)

@@ -27,8 +27,8 @@ def table(titles, rows):
 def index(_):
     return page(
         "Reference",
-        "What ebb takes and what it answers, made from the tables of its programs by `make docs`; `make lint` says"
-        "\nwhen a page differs from its table.\n",
+        "These pages list all that ebb takes and answers. `make docs` makes them from the tables of its programs;"
+        "\n`make lint` says when a page differs from its table.\n",
         table(["page", "what it lists"], [
             ["[cli.md](cli.md)", "verbs and options of `ebb`, exit codes, environment"],
             ["[settings.md](settings.md)", "settings of a service: `ebb.json`, the REST API"],
@@ -38,8 +38,8 @@ def index(_):
             ["[events.md](events.md)", "kinds of events"],
             ["[files.md](files.md)", "directories, sockets and documents"],
         ]),
-        "The meaning behind them is told by the [guide](../guide/README.md) and the man pages *ebb*(1), *ebb.json*(5),"
-        "\n*ebbd*(8). What programs may rely on is fixed in [interface.md](../interface.md).\n")
+        "The [guide](../guide/README.md) and the man pages *ebb*(1), *ebb.json*(5) and *ebbd*(8) explain them. [The"
+        "\ninterface](../interface.md) says which names do not change.\n")
 
 
 # --- the command line
@@ -156,7 +156,7 @@ def route(document, path, method, what):
             table(["status", "meaning", "body", "headers"], answers))
 
 
-# What any request may get, whatever its route: `default` in openapi.json.
+# Errors that any request may get, on every route: `default` in openapi.json.
 MALFORMED = [
     ["400", "no valid HTTP, or a path or a body that cannot be read"], ["404", "there is nothing at this path"],
     ["405", "another method"], ["413", "a body beyond 256 KiB (an image: beyond the limit of uploads)"],
@@ -186,8 +186,8 @@ def errors(facts):
         table(["status", "code", "when", "connection", "retry-after"],
               [[str(row["status"]), code(row["code"]), row["words"], "closed" if row["closes"] else "stays",
                 str(row["retry_after_s"] or "")] for row in facts["edge"]]),
-        "## Of the REST API\nProblem documents (RFC 9457) with a member `mend`: what the caller can do. What another"
-        " program\nof ebb said becomes one of these; what each route may answer is in [http.md](http.md).\n",
+        "## Of the REST API\nProblem documents (RFC 9457) with a member `mend` for the caller. An"
+        " error of another\nprogram of ebb becomes one of these. [http.md](http.md) lists the answers of each route.\n",
         table(["status", "when", "mend"], [[str(row["status"]), row["when"], cell(row["mend"] or "the sentence says it")]
                                            for row in sorted(facts["meanings"], key=lambda row: row["status"])]))
 
@@ -206,7 +206,7 @@ def files(facts):
         table(["directory", "below --root", "setting", "what is in it"],
               [[code(row["usual"]), code(row["below_root"]), code(row["name"]), cell(row["help"])] for row in places]),
         table(["file", "what it is"], [
-            ["`api.sock` in `run_dir`", "the socket of the REST API; who may open it may do everything"],
+            ["`api.sock` in `run_dir`", "the socket of the REST API; a user who may open it may do everything"],
             ["`_access/gateway-N.log` in `log_dir`", "the access log, if `access_log` is not 0"],
             ["`ledger.db` in `ledger_dir`", "the bill: [ledger.md](../ledger.md)"],
             ["`/etc/ebb/ebbd.conf`", "settings of the installed service: [ebbd-settings.md](ebbd-settings.md)"],

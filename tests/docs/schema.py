@@ -5,7 +5,7 @@ DURATION = {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"}
 NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SERVICES_MAX = 1024  # SPEC_SERVICES_MAX of runtime/cli/spec.h
 
-# What only the API has to say of a setting.
+# Words that only the API has about a setting.
 SAID_BY_API = {
     "runtime": "for people to see; nothing follows from it",
     "routePrefix": "\"/api\" matches /api and /api/...; \"\" and \"/\" match everything",

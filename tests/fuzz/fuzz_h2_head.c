@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The fields of an HTTP/2 request: what they become is one HTTP/1.1 head, with the lines they were
+ * The fields of an HTTP/2 request: they become one HTTP/1.1 head, with the lines they were
  * and no other, wherever it had to be moved while it was written.
  * Input: '1' if no body follows, the room at first, then fields: size, name, size, value.
  */
@@ -49,7 +49,7 @@ static void check(const struct h2_head *h, uint32_t fields, bool ended)
 	claim(http_head_end(text, size, 0, LARGE) == (long)size);
 	claim(lines <= fields + 3); /* request line, coding, the empty one */
 	if (http_request_parse(text, size, &parsed, &why))
-		return; /* what the gate of HTTP/1.1 refuses */
+		return; /* the gate of HTTP/1.1 refuses it */
 	claim(!parsed.upgrade && parsed.minor_version == 1);
 	claim(parsed.framing != HTTP_CHUNKED || !ended);
 	claim(http_find(&parsed, "connection") == NULL);

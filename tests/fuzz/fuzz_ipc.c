@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a program inside an instance says to ebb-ipc: one message, and the text of its log line. */
+/* Messages of a program inside an instance to ebb-ipc: one message, and the text of its log line.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The header of the PROXY protocol: whatever arrives first on a listener that wants one. How much
+ * The header of the PROXY protocol: any first bytes on a listener that wants one. How much
  * of it is there must not change what is said in the end, and what is behind it must not either.
  */
 #include <errno.h>

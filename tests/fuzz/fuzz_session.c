@@ -15,7 +15,7 @@
 #include "tests/fuzz/whole_gateway.h"
 
 #define ROUNDS_MAX 1000
-#define WAIT_MS    3   /* in the queue: whoever pipelined is not seen to go before that */
+#define WAIT_MS    3   /* in the queue: a client that pipelined is not seen to leave before that */
 #define GONE_MS    900 /* everything has ended by then */
 #define QUIET      3   /* rounds without an event: nothing more will happen */
 

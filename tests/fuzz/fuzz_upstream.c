@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Whatever an instance says: a client asks through the whole gateway (real ring, real sockets), and
+ * Any bytes of an instance: a client asks through the whole gateway (real ring, real sockets), and
  * the input is what comes back. Its first byte says what the client asks and in which HTTP, the
  * second what the instance is said to speak and how large the pieces are. When the instance and the
  * client are gone nothing of them may be left: no slot, no session, no buffer, no ticket.

@@ -47,7 +47,7 @@ static void read_frames(const uint8_t *in, size_t size, size_t piece, uint8_t ki
 	claim(!out->bad || !out->between_frames);
 }
 
-/* What is answered for a client must be what it sent. */
+/* The pong for a client must have the bytes of its ping. */
 static void peek(const uint8_t *in, size_t size, uint8_t kind)
 {
 	char pong[WS_CONTROL_MAX + 2];

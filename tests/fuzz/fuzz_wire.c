@@ -3,8 +3,8 @@
  * Every wire record. The input is one datagram: type (4 bytes), size (4 bytes) and record, sent
  * over a real SOCK_SEQPACKET pair, received and dispatched by a table that has every type with its
  * exact size, as the programs do. Records with content are then given to the code that has to
- * believe or refuse them: what root makes of a service, what a gateway makes of routes and
- * instances, what the ledger makes of a reading.
+ * believe or refuse them: root checks a service, a gateway takes routes and instances, the ledger
+ * takes a reading.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What each attempt of `escapes` must hear, so that a wrong argument (EINVAL, ESRCH, EFAULT) or a file that happens to be
-missing is never counted as a refusal. A strict service hears ENOSYS for calls that its filter does not list.
+The answer that each attempt of `escapes` must hear, so that a wrong argument (EINVAL, ESRCH, EFAULT) or a file that
+happens to be missing is never counted as a refusal. A strict service hears ENOSYS for calls that its filter does not
+list.
 """
 import re
 
-# (what is tried: "FAMILY WORDS", its answer, the answer of a strict service or None for the same)
+# (the attempt: "FAMILY WORDS", its answer, the answer of a strict service or None for the same)
 ANSWERS = [
     (r"mount \S+.*", "EPERM", "ENOSYS"),
     (r"namespace (unshare) .*", "EPERM", "ENOSYS"),

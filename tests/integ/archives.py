@@ -12,7 +12,7 @@ import tars
 from tars import folder, link, member, symlink
 
 ARCH = "amd64"
-YEAR_1980 = 315532801  # what buildpacks set
+YEAR_1980 = 315532801  # as buildpacks set it
 EMPTY = bytes(1024)    # the layer docker makes for an instruction that changes nothing
 
 
@@ -211,7 +211,7 @@ def uncompressed(layers, config):
 
 
 def mislabelled(layers, config):
-    """Said to be compressed, and not: what decides is the content, whose digests are promised."""
+    """Said to be compressed, and not: the content decides, whose digests are promised."""
     return "oci-archive", tars.end(*layout(layers, config, oci.LAYER + "+gzip", lambda x: x))
 
 

@@ -17,7 +17,7 @@ from ebb import BIN, Ebb
 
 
 def pytest_configure(config):
-    # Who ends us by SIGTERM (timeout(1), tests/run) gets what Ctrl-C gets: fixtures clean up.
+    # SIGTERM (of timeout(1) or tests/run) does what Ctrl-C does: fixtures clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     leaks.become_subreaper()
     if os.geteuid() != 0:
@@ -105,8 +105,7 @@ def module_probe(module_ebb):
 
 @pytest.fixture(scope="session")
 def runtimes_ebb():
-    """One for all tests of the Node and Python runtimes: their images take long to import. Who deploys
-    something there removes it."""
+    """One for all tests of the Node and Python runtimes: their images take long to import. A test that deploys something there removes it."""
     with running(gateways=2) as one:
         for name in ("node-apps", "python-apps"):
             one.import_image("oci-archive:" + pictures.apps_archive(name), name)

@@ -96,7 +96,7 @@ class Ebb:
         return self
 
     def refuses_to_start(self, command=None):
-        """ebbd must end by itself with 1 and leave nothing; what it said."""
+        """ebbd must end by itself with 1 and leave nothing; returns its log."""
         self.witness_begin()
         self.process = subprocess.Popen(command or self.command(), stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True)
@@ -275,9 +275,9 @@ class Ebb:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def wait_armed(self):
-        """Until the stock of prepared sandboxes (two processes each) is full and is filled no more. What
-        compares ebbd's processes, descriptors or namespaces with later ones waits for this first: sandboxes
-        are made one after the other, behind the answers, and a few more than `armed` while some waited."""
+        """Until the stock of prepared sandboxes (two processes each) is full and is filled no more. A test that
+        compares ebbd's processes, descriptors or namespaces with later ones waits for this first: sandboxes are made
+        one after the other, behind the answers, and a few more than `armed` while some waited."""
         def parked():
             return len(self.programs("ebb:parked"))
 

@@ -164,7 +164,7 @@ class Upstream:
                 if not got:
                     break
                 line, fields, raw = got
-                if len(line.split()) < 2:  # what follows the preface of HTTP/2
+                if len(line.split()) < 2:  # the bytes behind the preface of HTTP/2
                     break
                 path = line.split()[1].split("?")[0].strip("/").replace("-", "_") or "hello"
                 arg = line.split()[1].partition("?")[2]

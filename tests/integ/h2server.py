@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of HTTP/2 frame by frame, for what no library would answer. What it does with a request is a
-method named after the path; a hostile one says what it likes."""
+"""A server of HTTP/2 frame by frame, for what no library would answer. A method named after the path serves a request; a hostile one says what it likes."""
 import queue
 import socket
 import struct
@@ -161,7 +160,7 @@ class Connection:
 
 
 class Server:
-    """Options: what its SETTINGS say; reads: whether it opens windows; pongs: whether it answers PING."""
+    """Options: the values of its SETTINGS; reads: whether it opens windows; pongs: whether it answers PING."""
 
     def __init__(self, reads=True, pongs=True, hello=None, **says):
         self.hello = settings(**says) if hello is None else hello
@@ -211,7 +210,7 @@ class Server:
             if kind == what:
                 return value
 
-    # ---- what it serves
+    # ---- the paths it serves
 
     def on_hello(self, conn, stream, fields, arg):
         for _ in conn.body(stream):

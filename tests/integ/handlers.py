@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The longest handler of ebbd, by the CPU time of its thread (how busy the machine is does not matter), of every
-ebbd that a test ends. What was attacked keeps nobody waiting: in the hostile families it has a bound.
+ebbd that a test ends. An attack keeps nobody waiting: in the hostile families it has a bound.
 
 ebbd's watchdog says it when its loop ends, so ending thousands of instances counts too.
 """
@@ -11,7 +11,7 @@ import re
 import leaks
 
 # In an emulated guest the CPU time of a thread counts what the host took from the guest's processors meanwhile, on a
-# busy machine hundreds of milliseconds: there it finds no more than what goes on for seconds.
+# busy machine hundreds of milliseconds: there it finds only handlers that go on for seconds.
 MOST_S = 5 if os.environ.get("EBB_VM") == "1" else 0.05
 HOSTILE = re.compile(r"test_(21|23|24|25|31|32|33|34|48|63|65|70|71|72|73|74|75)_")
 SAID = re.compile(r"event=handlers .*longest_cpu_us=(\d+) handler=\"([^\"]*)\"")

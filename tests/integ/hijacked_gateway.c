@@ -53,7 +53,7 @@ static void report_errno(const char *group, const char *name, int failed)
 	report(group, name, failed ? strerrorname_np(errno) : "DONE");
 }
 
-/* ---- what ebbd's confinement leaves ---- */
+/* ---- rights that ebbd's confinement leaves ---- */
 
 static int entries_of_root(void)
 {

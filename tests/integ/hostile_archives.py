@@ -244,7 +244,7 @@ def members(victim):
 
 
 def docker(victim):
-    """What docker save writes, wrong."""
+    """Archives as of docker save, made wrong."""
     body = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
                        "rootfs": {"type": "layers", "diff_ids": [oci.sha256(GOOD)]}}).encode()
     name = oci.sha256(body)[7:] + ".json"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Hostile layers: tables of (name, layers, verdict). A layer aims at `victim`, a directory of the host
-with a file `secret`, and at whatever else a tar can ask for. A verdict is what must become of it;
-ANY where both are right: then what is in the store alone decides.
+with a file `secret`, and at all else that a tar can ask for. A verdict is what must become of it;
+ANY where both are right: then the content of the store alone decides.
 """
 import gzip
 import io

@@ -36,7 +36,7 @@ def strange_names(_):
 
 
 def system_places(victim):
-    """What an instance gets from ebb, brought by the image (CVE-2026-41579 is a /dev that is a link)."""
+    """Files that an instance gets from ebb, brought by the image (CVE-2026-41579 is a /dev that is a link)."""
     for top in ("dev", "proc", "sys", "tmp", "run", "etc"):
         yield f"{top}_is_a_link", [symlink(top, victim)], TAKEN
         yield f"{top}_is_a_link_up", [symlink(top, UP + victim.lstrip("/"))], TAKEN

@@ -5,11 +5,11 @@
  *
  * Before main a filter is stacked below the program's own: each system call is then asked for at a
  * descriptor (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)) that the test takes by pidfd_getfd(2); it
- * answers with an error or lets the call pass (injector.py). What the program's own filter forbids
- * stays forbidden, as the strictest answer counts. The first call waits until the test is there, so
- * that nothing is missed.
+ * answers with an error or lets the call pass (injector.py). A call that the program's own filter
+ * forbids stays forbidden, as the strictest answer counts. The first call waits until the test is
+ * there, so that nothing is missed.
  *
- * What is no system call of its own is told by shared memory (struct orders), which the test opens
+ * Errors that are no system call are ordered by shared memory (struct orders), which the test opens
  * by /proc/PID/map_files: memory that malloc does not give, operations of the ring that fail, and a
  * call that the program's filter forbids (SIGUSR2).
  */
@@ -103,8 +103,8 @@ static struct {
 } spoiled[SPOILED_MAX];
 static unsigned int spoiled_count;
 
-/* On no file it has no effect, and fails when its turn comes, as what is linked before it went
- * well. A timeout has none: the ring's restrictions refuse another operation. */
+/* On no file it has no effect, and fails when its turn comes, as the operation linked before it
+ * went well. A timeout has none: the ring's restrictions refuse another operation. */
 static void spoil_entries(struct io_uring *ring)
 {
 	struct order *o = &orders->ring;

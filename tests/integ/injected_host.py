@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An ebbd whose programs fail to order (injector.py), what is asked of it meanwhile, and what must be true of it then:
-a program goes on or ends with its cause in the log, and who asked got the right answer, an honest error or none.
+An ebbd whose programs fail to order (injector.py), the requests to it meanwhile, and the facts that must hold then: a
+program goes on or ends with its cause in the log, and every client got the right answer, an honest error or none.
 """
 import contextlib
 import errno
@@ -26,7 +26,7 @@ E = errno
 SEND = (E.EPIPE, E.ENOBUFS, E.ENOMEM, E.EAGAIN, E.EINTR, E.ECONNRESET)
 RECEIVE = (E.ECONNRESET, E.ENOMEM, E.EAGAIN, E.EINTR)  # (a channel is only reset when the other program is gone)
 FILE = (E.EIO, E.ENOSPC, E.EACCES, E.EROFS)
-# What each call may answer by itself; calls that are not here cannot fail when their arguments are right, or have
+# Errors that each call may give by itself; calls that are not here cannot fail when their arguments are right, or have
 # done what was asked even if they fail (close).
 ERRORS = {
     "accept4": (E.EMFILE, E.ENFILE, E.ENOBUFS, E.ENOMEM, E.ECONNABORTED, E.EAGAIN, E.EINTR, E.EPERM),
@@ -88,7 +88,7 @@ class Host:
         self.ebb = self.injector = None
         self.cases = self.deaths = 0
         self.kept = {}     # of steps
-        self.faults = []   # what was not as it must be
+        self.faults = []   # sentences about faults
         self.start()
 
     def start(self):
@@ -233,7 +233,7 @@ class Host:
             self.faults.append(str(error))
         self.start()
 
-    # --- what a step asks when nothing fails ---------------------------------------------------------------
+    # --- requests of a step when nothing fails -------------------------------------------------------------
     def learn(self, step, program):
         """{call: how often}"""
         def went_well():

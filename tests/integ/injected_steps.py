@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What is asked of ebb while one of its programs fails (injected_host.py): each step returns true when all went well,
-false when somebody got an honest error, and fails when what was answered is wrong.
+Requests to ebb while one of its programs fails (injected_host.py): each step returns true when all went well,
+false when somebody got an honest error, and fails when an answer is wrong.
 """
 import contextlib
 import itertools
@@ -30,7 +30,7 @@ def serves(host):
 
 
 def bodies(host):
-    """What is answered as a whole is what was sent."""
+    """An answer that came whole is what was sent."""
     fine = True
     for size in (10, 20_000, 300_000):
         sent = b"".join(web.pattern(size))
@@ -109,7 +109,7 @@ def bill(host):
 
 
 def verify(host):
-    """What the ledger has is right; that it has all is not said while it cannot write."""
+    """The ledger's rows are right; it may lack some while it cannot write."""
     reply = host.rest("POST", "/v1/ledger/verify")
     if well(reply):
         assert reply.json["chain_ok"] and reply.json["bad_row"] == 0, reply
@@ -131,7 +131,7 @@ def reads_usage(host):
 
 
 def changes_a_service(host):
-    """What was accepted is what is shown."""
+    """The settings that were accepted are shown."""
     memory = 128 + next(COUNTER) % 800
     done = host.rest("PUT", "/v1/services/other", {"image": "probe", "memory": memory, "maxInstances": 1})
     shown = host.rest("GET", "/v1/services/other")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Errors for ebb's own programs, one by one: what the kernel, malloc and the ring answer, decided here.
+Errors for ebb's own programs, one by one: answers of the kernel, malloc and the ring, decided here.
 
 `Injector(ebb)` takes the listener of each program of build/MODE/injected (injected.c) as it starts and answers all
-its system calls: an Order makes some of them fail, everything else passes. What a program asked under its own
-filter is counted by name.
+its system calls: an Order makes some of them fail, everything else passes. The calls of a program under its own filter
+are counted by name.
 """
 import fcntl
 import mmap
@@ -62,7 +62,7 @@ class Order:
         self.process, self.waits = None, 0  # whose call failed, and how often it had waited by then
 
     def is_over(self):
-        """Who met the error waits for the next thing again, or is gone."""
+        """The thread that met the error waits for the next thing again, or is gone."""
         return self.process is None or self.process.gone or self.process.waits > self.waits
 
     def take(self, process, call, arguments):
@@ -103,7 +103,7 @@ class Injector:
         self.ended = True
         self.thread.join()
 
-    # --- what tests say ---------------------------------------------------------------------------
+    # --- orders of tests --------------------------------------------------------------------------
     def order(self, *order, **more):
         made = Order(*order, **more)
         with self.lock:

@@ -21,7 +21,7 @@ $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call 
 		-luring -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_gateway
 
-# The same for ebb-ipc (test_hostile_program_logs.py): what it writes, and a call that its filter forbids.
+# The same for ebb-ipc (test_hostile_program_logs.py): its output, and a call that its filter forbids.
 $(OUT)/tests/hijacked_ipc: $(OUT)/obj/tests/integ/hijacked_ipc.o $(call lib,wire base)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -9,7 +9,7 @@ from waiting import slow
 
 
 class Lane(threading.Thread):
-    """Requests one after the other; what went wrong is a list of sentences."""
+    """Requests one after the other; faults are a list of sentences."""
 
     def __init__(self, ebb, service, first, count, pause_s, path="/count?n={}", until=None):
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ def run(lanes):
 
 
 def assert_each_counted_once(ebb, service, answered):
-    """What the function itself saw: as many numbers as were answered, none twice."""
+    """The function itself saw as many numbers as were answered, none twice."""
     counts = ebb.get(service, "/counts").json
     assert counts == {"asked": answered, "twice": []}, (service, counts, answered)
 

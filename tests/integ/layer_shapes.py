@@ -50,7 +50,7 @@ class Maker:
 
 
 def base(m):
-    """What most shapes begin with."""
+    """The entries that most shapes begin with."""
     return [m.d("d", 0o750, uid=10, gid=20), m.f("d/f", "one", mode=0o640, uid=11, gid=21), m.d("d/e", 0o1777),
             m.f("d/e/g", "two"),
             m.l("d/l", "f"), m.f("r", "root's")]
@@ -216,7 +216,7 @@ ALONE = {
 }
 
 
-# What ebb refuses. Those that umoci takes are among the differences of test_images_umoci.py.
+# Shapes that ebb refuses. Those that umoci takes are among the differences of test_images_umoci.py.
 REFUSED = {
     "device": lambda m: [[tars.member("disk", kind=tars.DEVICE, major=8)]],
     "character_device": lambda m: [[tars.member("null", kind=tars.CHAR, major=1, minor=3)]],

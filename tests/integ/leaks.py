@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What an ebbd leaves behind: processes, control groups, mounts, network namespaces.
+Leftovers of an ebbd: processes, control groups, mounts, network namespaces.
 
-The harness makes itself the subreaper, so whatever outlives its ebbd becomes our child and is seen,
-whatever it is called. Namespaces and cgroups are noted while ebbd runs and looked for afterwards, so
-other programs of this host, coming and going, change nothing.
+The harness makes itself the subreaper, so every process that outlives its ebbd becomes our child and is seen, under any
+name. Namespaces and cgroups are noted while ebbd runs and looked for afterwards, so other programs of this host, coming
+and going, change nothing.
 """
 import ctypes
 import glob
@@ -34,7 +34,7 @@ def children(pid):
 
 
 def descendants(pid, but=frozenset()):
-    """Everything below a process, but what is below one of `but`."""
+    """Everything below a process, except below one of `but`."""
     found, todo = [], [pid]
     while todo:
         todo += (new := [p for p in children(todo.pop()) if p not in but])

@@ -201,7 +201,7 @@ def _attack(name, ebb, stop, faults):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
     try:
         ATTACKS[name](ebb, stop)
-    except Exception as error:  # for the one who waits for us
+    except Exception as error:  # for our caller, who waits
         faults.append(error)
 
 

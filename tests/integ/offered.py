@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents offer: commands, options, routes and settings that they name, to be held against the program."""
+"""Offers of the documents: commands, options, routes and settings that they name, to be held against the program."""
 import glob
 import json
 import os

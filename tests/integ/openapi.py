@@ -143,7 +143,7 @@ def _body(what, reply, status):
 
 
 def faults(method, target, reply):
-    """What is wrong with an answer: nothing, if the document tells the truth about it."""
+    """Faults of an answer: none, if the document tells the truth about it."""
     found, status = operation_of(method, target), str(reply.status)
     path, what = found or ("", {"responses": {}})
     SEEN.add((method.lower(), path, status))

@@ -160,7 +160,7 @@ def built_archive(source):
         build = subprocess.Popen([os.path.join(BIN, "ebb"), "build", source, "-o", path], text=True,
                                  stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                  env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
-        for line in build.stderr:  # what takes long; not the name that make_once gave it
+        for line in build.stderr:  # a slow step; not the name that make_once gave it
             if line.strip() and not line.startswith("built "):
                 print("      " + line, end="", flush=True)
         if build.wait():

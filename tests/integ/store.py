@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What lies in an image store, looked at from outside of ebb: every piece is mounted read-only in a
+The content of an image store, looked at from outside of ebb: every piece is mounted read-only in a
 mount namespace that nobody else has, and listed.
 
 As a program: reads the path of a piece per line, answers with one line of JSON.
@@ -47,7 +47,7 @@ def describe(path):
 
 
 def listing(top):
-    """{path below top: what it is}; "." is top. Paths are as long as paths can be, so we stand in it."""
+    """{path below top: facts}; "." is top. Paths are as long as paths can be, so we stand in it."""
     os.chdir(top)
     try:
         found, todo = {".": describe(b".")}, [b""]

@@ -49,7 +49,7 @@ def padded(data):
 
 
 def member(name, data=b"", **more):
-    """A file, or whatever kind says. size says something else than the data's, if given."""
+    """A file, or an entry of this kind. size says something else than the data's, if given."""
     return header(name, **{"size": len(data), **more}) + padded(data)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bill: what functions say of themselves, what the kernel counted, and what ebb charges."""
+"""The bill: numbers of functions about themselves, counters of the kernel, and charges of ebb."""
 import contextlib
 import csv
 import glob
@@ -37,7 +37,7 @@ def charged(ebb, service="one"):
 
 
 def billed(ebb, work, service="one"):
-    """(what work() returned, the difference it made to the bill). The instance is frozen around it."""
+    """(result of work(), the difference it made to the bill). The instance is frozen around it."""
     ebb.wait_frozen(service)
     before = charged(ebb, service)
     result = work()
@@ -227,7 +227,7 @@ def test_tampered_ledger_is_found(one):
     db = sqlite3.connect(path)
     with db:
         for (name,) in db.execute("select name from sqlite_master where type='trigger'").fetchall():
-            db.execute(f"drop trigger {name}")  # whoever can write the file can do this
+            db.execute(f"drop trigger {name}")  # everybody who can write the file can do this
         tables = [r[0] for r in db.execute("select name from sqlite_master where type='table'")]
         holds = [t for t in tables if "cpu_us" in
                  [r[1] for r in db.execute(f"pragma table_info({t})")]]
@@ -248,7 +248,7 @@ def is_sqlite(path):
 
 
 def test_cloudevents_are_complete(one):
-    """Without --to only whole hours are events: what can still grow would have to change its id."""
+    """Without --to only whole hours are events: an hour that can still grow would have to change its id."""
     assert one.cli("usage", "--format", "cloudevents").out.strip() == "[]"
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
     out = one.cli("usage", "--format", "cloudevents", "--to", until).out
@@ -266,7 +266,7 @@ def test_focus_csv_has_the_mandatory_columns(one):
 
 
 def metrics_of(ebb, service):
-    """What /metrics says of a service: name -> the sum over its instances."""
+    """The numbers of /metrics for a service: name -> the sum over its instances."""
     found = {}
     for name, value in re.findall(rf'^(ebb_instance_\w+){{service="{service}",[^}}]*}} (\S+)$',
                                   ebb.rest("GET", "/metrics").text, re.M):

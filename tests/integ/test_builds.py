@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ebb build` makes of directories as people have them: times, owners, lock files, requirements."""
+"""`ebb build` with directories as people have them: times, owners, lock files, requirements."""
 import os
 import shutil
 import subprocess

@@ -2,9 +2,9 @@
 """
 Builds of directories written by an attacker: they get nothing of the builder and leave nothing.
 
-Each row builds one directory by `ebb build -o` and says how it must end. What runs says TRIED for each
-attempt and GOT for each that did what it wanted. After every one the host's settings are as they were, no
-process has an id of a build's range, and no word of the builder's secrets is in the archive.
+Each row builds one directory by `ebb build -o` and says how it must end. The project's code says TRIED for each attempt
+and GOT for each that succeeded. After every one the host's settings are as they were, no process has an id of a build's
+range, and no word of the builder's secrets is in the archive.
 """
 import glob
 import os
@@ -40,7 +40,7 @@ C = '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n'
 
 
 class Outside:
-    """What the attacker is after."""
+    """The attacker's aims."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -431,7 +431,7 @@ def test_install_scripts_have_no_network_and_no_builder(outside):
     outside.assert_untouched()
 
 
-# --- what the command itself reads -----------------------------------------------------------------------------
+# --- files that the command itself reads --------------------------------------------------------------------------
 def test_the_command_reads_no_file_outside(outside):
     outside.put("main.c", C)
     for make in (link("ebb.json", "/etc/shadow"), link("ebb.json", outside.canary),

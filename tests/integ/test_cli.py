@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: what people and scripts see."""
+"""The command line, as people and scripts see it."""
 import contextlib
 import json
 import os

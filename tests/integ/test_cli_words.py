@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ebb says to people: mistakes are named, near names suggested, the same mistake ends with the same
+"""Messages of ebb to people: mistakes are named, near names suggested, the same mistake ends with the same
 status wherever it is found, and what a program printed is shown as it was meant."""
 import json
 import os
@@ -92,7 +92,7 @@ def test_rollback_says_what_it_repeats(said):
 
 
 def test_deploy_wait_proves_that_it_starts(said):
-    """Without minInstances too: what cannot start is a failure, and its last words are shown."""
+    """Without minInstances too: a service that cannot start is a failure, and its last words are shown."""
     done = said.cli("deploy", "good", "--image", "probe", "--wait")
     assert [i["state"] for i in said.instances("good")][0] in ("running", "frozen")
     document = os.path.join(said.root, "bad.json")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance that dies takes nobody with it: what can run again runs again, the others hear why, and a
+"""An instance that dies takes nobody with it: requests that can run again do so, the others hear why, and a
 request that keeps killing instances is refused."""
 import itertools
 import platform

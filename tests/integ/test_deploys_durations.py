@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""maxDuration ends one request and its work; who ignores it is replaced; what stop does, frozen or not."""
+"""maxDuration ends one request and its work; an instance that ignores it is replaced; stop works, frozen or not."""
 import re
 import threading
 import time

@@ -131,7 +131,7 @@ def test_long_requests_finish_on_the_revision_that_began_them(probe):
 
 
 def test_ebbd_ends_though_a_request_goes_on_at_an_older_revision(new_ebb):
-    """It was draining already: what is still open after drain_ms is cut there too."""
+    """It was draining already: requests still open after drain_ms are cut there too."""
     ebb = new_ebb(settings={"drain_ms": 300})
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("api", "probe")

@@ -50,7 +50,7 @@ def test_values_are_in_no_answer_event_log_or_command_line(new_ebb):
     assert f"TOKEN={SECRET}" in ebb.get("api", "/env").text.splitlines()
     for words in (["inspect", "api"], ["ls", "--json"], ["ps", "--json"], ["events", "--json"], ["revisions", "api"]):
         assert SECRET not in ebb.cli(*words).out, words
-    # What was shown can be sent back, and the values stay.
+    # An answer can be sent back, and the values stay.
     again = ebb.rest("PUT", "/v1/services/api", {**service.json, "memory": 300})
     assert again.status == 201 and again.json["env"]["TOKEN"] is None
     wait_for(lambda: f"TOKEN={SECRET}" in ebb.get("api", "/env").text.splitlines())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is offered is what works: man pages, help, schema, OpenAPI and the pages for people name nothing that the
+"""All that is offered works: man pages, help, schema, OpenAPI and the pages for people name nothing that the
 programs refuse or lack, and leave out nothing that they have."""
 import json
 import os
@@ -139,7 +139,7 @@ def values(row):
     return {"path": ["/", "/p/q"], "map": [{"A": "b"}, {}]}.get(row["kind"], ["1000"])
 
 
-# What needs another value beside it, and what this image cannot have.
+# Settings that need another value beside them, and those that this image cannot have.
 BESIDE = {"minInstances": {"maxInstances": 1000}, "capabilities": {"user": "0"}}
 NOT_HERE = {("ioUring", True): "ebb.ioUring"}
 
@@ -349,7 +349,7 @@ def test_what_is_wrong_is_answered_as_described(said, case):
     assert answer.json["status"] == wanted and answer.json["title"] != "Error", answer
 
 
-# What each parameter of a GET is tried with: every word of its schema, else this.
+# Values that each parameter of a GET is tried with: every word of its schema, else this.
 TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
          "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "currency": ["EUR"]}

@@ -51,7 +51,7 @@ def test_the_same_requests_have_the_same_answers(module_probe, plain, workers):
 
 
 def leave(sock):
-    """With a reset, as who closes with something unread does."""
+    """With a reset, as a close with something unread makes it."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 

@@ -183,7 +183,7 @@ def test_a_host_that_stalls_for_memory_evicts_when_it_is_scarce_too(small):
 
 
 def test_who_is_idle_and_cannot_freeze_makes_place(small):
-    """What keeps it awake is its own (a timer nobody can read): no request, no hold, no lock."""
+    """Only its own doing keeps it awake (a timer nobody can read): no request, no hold, no lock."""
     ebb = small("awake", "wanted", instances_max=1)
     assert ebb.get("awake", "/timer?kind=posix&ms=600000").status == 200
     assert ebb.get("wanted", timeout=20).status == 200

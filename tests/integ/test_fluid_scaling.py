@@ -88,7 +88,7 @@ def has_psi():
 
 
 class Hogs:
-    """A busy process on each CPU until the block ends, and for two minutes at most whatever happens."""
+    """A busy process on each CPU until the block ends, and for two minutes at most in any case."""
 
     def __enter__(self):
         burn = "import os, sys, time\nos.sched_setaffinity(0, [int(sys.argv[1])])\n" \
@@ -113,7 +113,7 @@ def cpu_it_gets(ebb, name):
 
 @pytest.mark.skipif(not has_psi(), reason="this kernel tells no pressure (boot it with psi=1)")
 def test_tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota(host, service):
-    """Others keep both CPUs busy. The quota is chosen so that what is left for the instance is 70 % of it."""
+    """Others keep both CPUs busy. The quota is chosen so that 70 % of it are left for the instance."""
     def saturated():
         # Nobody else on this machine promises to use as much as a moment ago: then once more.
         name = service(maxInstances=1, ebb={"cpu": 8000})

@@ -2,8 +2,8 @@
 """
 A frozen program's timers fire in time, nothing is frozen that must not be, and `ebb why` says what is due.
 
-How late a timer was is the program's own measure. 50 ms is the claim; what this machine adds to any
-timer at all, a thread of the harness measures at the same time.
+How late a timer was is the program's own measure. 50 ms is the claim; a thread of the harness measures at the same time
+what this machine adds to any timer at all.
 """
 import fcntl
 import os
@@ -94,7 +94,7 @@ CASES = [(NODE, "/once?ms=1500", 1.5, 1), (NODE, "/every?ms=700&count=3", 2.1, 3
 @pytest.mark.parametrize("image, path, due_s, count", CASES,
                          ids=[f"{c[0]}-{c[1].split('?', maxsplit=1)[0][1:]}" for c in CASES])
 def test_a_frozen_programs_timer_fires_within_50_ms(apps, service, image, path, due_s, count):
-    name = service(image, ebb={"timers": "fire"})  # what comes every 700 ms too
+    name = service(image, ebb={"timers": "fire"})  # timers of 700 ms too
     with Metronome() as metronome:
         begun = time.monotonic()
         assert apps.get(name, path).status == 200

@@ -8,7 +8,7 @@ import pictures
 from test_fluid_timers import LATE_MS, Metronome, timer_thaws, wait_why, why
 from waiting import SLOW, pass_time, wait_for
 
-# What a thaw ends or lets go on, and what would be stretched by the time it was frozen.
+# Waits that a thaw ends or lets go on, and waits that would be longer by the frozen time.
 UNKNOWN = ["posix"]  # when it is due only the program itself can ask
 FREEZABLE = ["nanosleep", "absolute", "poll", "epoll", "timerfd", "timerfd_epoll", "futex", "semaphore", "signal"]
 STRETCHED = ["ppoll", "select"]
@@ -135,7 +135,7 @@ TICKS = {"poll": 100, "nanosleep": 50, "epoll": 500, "select": 1000, "futex": 50
 
 @pytest.mark.parametrize("kind", TICKS)
 def test_a_tick_that_does_nothing_waits_for_the_next_request(module_ebb, waiting, kind):
-    """As most servers of the world tick: JVMs, uvicorn, gunicorn, PHP, httpd, redis. What sleeps beside it fires."""
+    """As most servers of the world tick: JVMs, uvicorn, gunicorn, PHP, httpd, redis. Sleepers beside the tick wake in time."""
     name, ms = f"idle-{kind}", TICKS[kind] if SLOW == 1 else max(TICKS[kind], 500)
     module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
     assert module_ebb.get(name, f"/ticks?kind={kind}&ms={ms}").status == 200
@@ -166,7 +166,7 @@ def test_the_rest_of_a_longer_wait_is_no_tick(module_ebb, waiting, kind):
 
 @pytest.mark.parametrize("kind", ["poll", "nanosleep", "epoll"])
 def test_the_steps_to_a_longer_time_are_no_ticks(module_ebb, waiting, kind):
-    """As tokio's wheel of timers goes: a long wait, and then what is left in brief ones, which may be alike."""
+    """As tokio's wheel of timers goes: a long wait, and then the rest in brief ones, which may be alike."""
     name = f"steps-{kind}"
     module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1}})
     steps = f"/ticks?kind={kind}&ms={1500 * SLOW:.0f}&then_ms={100 * SLOW:.0f}&times=2"

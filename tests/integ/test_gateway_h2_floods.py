@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The gateway alone: what is known to hurt servers of HTTP/2, by name. Each ends in a bound, the
+The gateway alone: attacks known to hurt servers of HTTP/2, by name. Each ends in a bound, the
 gateway serves others meanwhile, and its memory stays where it was.
 """
 import os, socket, struct, sys, threading

@@ -35,7 +35,7 @@ def make():
 
 
 def at_once(count, work):
-    """What a thread meets is the test's, and so is one that does not end."""
+    """An error in a thread is the test's, and so is a thread that does not end."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         for done in [pool.submit(work, n) for n in range(count)]:
             done.result(DEADLINE_S)

@@ -228,7 +228,7 @@ def test_an_early_answer_reaches_the_client(gw):
         assert (status, body) == (413, b"too much")
 
 
-@pytest.mark.parametrize("size", [1000, 100_000])  # what is left is read, or spliced
+@pytest.mark.parametrize("size", [1000, 100_000])  # the rest is read, or spliced
 @pytest.mark.parametrize("chunked", [False, True])
 def test_behind_an_early_answer_the_connection_goes_on_as_its_head_said(gw, up, size, chunked):
     body = BLOCK * (size // len(BLOCK)) + BLOCK[: size % len(BLOCK)]

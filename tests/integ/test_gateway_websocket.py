@@ -206,7 +206,7 @@ def test_both_ways_at_once_and_memory_stays_flat(plain, up):
 
 
 def test_a_sink_that_does_not_read_stops_its_source(plain, up):
-    """Back-pressure: what is in flight is what the kernel's buffers and two of ours hold."""
+    """Back-pressure: only the kernel's buffers and two of ours are in flight."""
     with Pair(plain, up) as ws:
         ws.server.settimeout(0.5)
         sent = 0

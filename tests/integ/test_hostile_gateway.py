@@ -116,7 +116,7 @@ def many_gateways(new_ebb):
 
 
 def forbidden_records():
-    """What no gateway may say: (what it is, datagram, descriptors)."""
+    """Records that no gateway may send: (name, datagram, descriptors)."""
     null = os.open("/dev/null", os.O_RDONLY)
     need = struct.pack(f"<{words_of('NEED_INSTANCE')}I", *[0] * words_of("NEED_INSTANCE"))
     yield "ready twice", datagram("GATEWAY_READY"), []
@@ -288,7 +288,7 @@ def board_slot_of(ebb, info):
 
 
 def scribble(board, rng):
-    """Garbage over whatever of the board is not its header."""
+    """Garbage over all of the board but its header."""
     for _ in range(20000):
         at = rng.randrange(HEADER_BYTES, len(board) - 8) & ~7
         value = rng.choice((0, 1, (1 << 64) - 1, rng.getrandbits(64), 0xf << 32, 0xffff))

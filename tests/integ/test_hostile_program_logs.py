@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ebb's own programs write, and how they die: a program in an attacker's hands cannot cut, forge or flood the
-log of the host; a forbidden system call is named in the log and in an event; who ended ebb-ipc is not heard for a
-while, and the others are; ebbd's loop has a watchdog."""
+"""Logs of ebb's own programs, and their deaths: a program in an attacker's hands cannot cut, forge or flood the
+log of the host; a forbidden system call is named in the log and in an event; an instance that ended ebb-ipc is not heard for a while, and the others are; ebbd's loop has a watchdog."""
 import os
 import re
 import shutil
@@ -43,7 +42,7 @@ def test_no_descriptor_of_a_program_is_the_log_of_the_host(hijacked):
     log, _ = hijacked
     found = set(re.findall(r"prog=ebb-ipc event=attempt fd=(\d) cut=0 moved=0 over=0 pipe=(\d)", log))
     assert found == {("1", "1"), ("2", "1")}  # 0 is /dev/null
-    assert "event=ready listen=" in log  # what was there before is there still
+    assert "event=ready listen=" in log  # the earlier lines are there still
 
 
 def test_every_line_has_the_date_and_the_name_that_ebbd_gave_it(hijacked):
@@ -86,7 +85,7 @@ def test_death_of_a_program_is_an_event(new_ebb, program):
     assert program in wait_for(told)[0]["text"]
 
 
-# --- who ended ebb-ipc ----------------------------------------------------------------------------
+# --- ends of ebb-ipc ------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def two(module_ebb):
     module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")

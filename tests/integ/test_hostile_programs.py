@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program inside can make ebb's own processes do: floods of output and of messages, and messages made to
+"""Harm that a program inside can do to ebb's own processes: floods of output and of messages, and messages made to
 break ebb-ipc. Each costs its own instance; the others, their work and ebbd go on."""
 import json
 import os

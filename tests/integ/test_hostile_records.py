@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Records of programs in an attacker's hands: every type from every sender, broken in every way, and what is well
-formed and still a lie. Who says what he must not is ended and named; what he may say hurts nobody: ebbd, the
+formed and still a lie. A program that says what it must not is ended and named; an allowed lie hurts nobody: ebbd, the
 neighbour's instance, the other programs and the bill are as before.
 """
 import contextlib
@@ -30,7 +30,7 @@ READY = {sender: f"{sender}_ready".upper() for sender in SENDERS}
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 
 
-# --- what nobody may say: (what, datagram, what makes its descriptors) ------------------------------------
+# --- records that nobody may send: (name, datagram, maker of descriptors) ----------------------------------
 def null():
     return os.open("/dev/null", os.O_RDONLY)
 
@@ -164,7 +164,7 @@ def begun(root, gateways):
 
 
 class Sound:
-    """What must be as before: ebbd, the neighbour's instance, the bill."""
+    """Facts that must be as before: ebbd, the neighbour's instance, the bill."""
 
     def __init__(self, ebb):
         self.ebb, self.process, self.pid = ebb, ebb.process, ebb.instance("neighbour")["pid"]
@@ -240,7 +240,7 @@ def test_every_sender_said_more_than_sixty_things():
         assert len(cases) > 60
 
 
-# --- what he may say, though it is a lie ----------------------------------------------------------
+# --- lies that a program may tell -----------------------------------------------------------------
 @pytest.fixture(scope="module")
 def host(roots):
     with begun(roots[0], 2) as ebb:
@@ -426,7 +426,7 @@ def usage_works(ebb):
 
 
 def questions():
-    """(what, datagram, how often) of a hijacked ebb-api: allowed, whatever they ask."""
+    """(name, datagram, how often) of a hijacked ebb-api: allowed, with any content."""
     for name, more in {"from behind to": {"from_us": 2, "to_us": 1}, "all time": {"to_us": U64},
                        "a row a microsecond": {"to_us": U64, "bucket_us": 1},
                        "one wide bucket": {"to_us": U64, "bucket_us": U64},

@@ -117,7 +117,7 @@ def test_equal_layers_are_stored_once(ebb, place):
     assert text(ebb, "/file?path=/name") == "two"
 
 
-# --- what the layers hold -----------------------------------------------------------------------
+# --- content of the layers ----------------------------------------------------------------------
 def overlaid(ebb, place, *more):
     image = pictures.probe_image(layers=pictures.probe_layers() + list(more))
     ebb.import_image("oci:" + image.write_dir(place("layout")), "it")
@@ -160,7 +160,7 @@ def test_image_is_writable_and_the_next_instance_starts_clean(ebb, place):
     assert "new" not in text(ebb, "/list?path=/srv").split()
 
 
-# --- what the configuration says ----------------------------------------------------------------
+# --- words of the configuration -----------------------------------------------------------------
 def configured(ebb, place, config, *options):
     image = pictures.probe_image(config)
     ebb.import_image("oci:" + image.write_dir(place("layout")), "it")

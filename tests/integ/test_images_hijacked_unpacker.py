@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 An unpacker was hijacked by what it reads: what can it leave in the store? The attacker's program
-(hijacked_unpack.c) is the real one, confined as it is, but what reads the archive lies when the
-archive says so, and what applies a layer attacks at an entry called HIJACK. Nothing may bear a name
-but what was made of exactly the bytes that the name says.
+(hijacked_unpack.c) is the real one, confined as it is, but its reader of archives lies when the archive says so, and
+its applier of layers attacks at an entry called HIJACK. A piece may only bear the name of the bytes that it was made
+of.
 """
 import hashlib
 import json
@@ -119,14 +119,14 @@ def test_a_reader_that_lies_can_not_speak_for_another_image(ebb, tmp_path):
         assert done.code == 1, done
     assert ebb.cli("image", "ls", "--json").json == before
     assert set(store(ebb)) == set(chain(VICTIM)) and staging(ebb) == []
-    # What it may say is another image.
+    # It may only name another image.
     ebb.import_image(liar(tmp_path, *documents(EVIL), EVIL), "bad")
     digests = {image["digest"] for image in ebb.cli("image", "ls", "--json").json}
     assert digests == {digest, oci.sha256(documents(EVIL)[0])}
 
 
 def test_a_reader_that_tells_the_truth_is_not_needed_to_be_believed(ebb, tmp_path):
-    """The same program, with the right bytes: what was refused before was refused for them."""
+    """The same program, with the right bytes: the refusal before was for the bytes."""
     ebb.import_image(liar(tmp_path, *documents(VICTIM, EVIL), VICTIM, EVIL), "it")
     assert set(store(ebb)) == set(chain(VICTIM, EVIL))
 
@@ -144,7 +144,7 @@ def test_a_hijacked_layer_spoils_only_what_bears_its_name(ebb, tmp_path):
     assert files(pieces[names[0]]) == {"srv": None, "srv/probe": pictures.probe_binary()}
     assert files(pieces[names[3]]) == {"own": b"own"}
 
-    # Who has the same layers, without that one, has not what it made.
+    # An image with the same layers, without that one, has nothing of it.
     ebb.import_image(write(tmp_path, "good", *base, own), "good")
     assert set(store(ebb)) == set(names) | set(chain(*base, own))
     ebb.deploy("it", "good")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Hostile images, and what is in the store and on the host after each. The tables are hostile_*.py; what
-is asserted of every one of them is here: it is refused in one sentence, or what was stored of it is
-harmless; the programs that read it lived, and left nothing.
+Hostile images, and what is in the store and on the host after each. The tables are hostile_*.py; the claims about every
+one of them are here: it is refused in one sentence, or the stored part is harmless; the programs that read it lived,
+and left nothing.
 """
 import collections
 import hashlib
@@ -59,7 +59,7 @@ class Place:
         return set(os.listdir(self.images + "/pieces"))
 
     def mounted(self):
-        """Pieces stay mounted for whoever wants them next."""
+        """Pieces stay mounted for the next user."""
         return set(os.listdir(self.images + "/mnt"))
 
     def host(self):
@@ -88,7 +88,7 @@ def place(tmp_path_factory):
         inspector.close()
 
 
-# --- what is asserted of every one ----------------------------------------------------------------
+# --- claims about every one -----------------------------------------------------------------------
 def answer_faults(done, verdict):
     if done.code not in (0, 1):
         yield f"exit {done.code}"
@@ -130,7 +130,7 @@ def stored_faults(place, new):
 
 
 def host_faults(place):
-    """Cleaning up is behind the answer: what is left is what does not go away."""
+    """Cleaning up is behind the answer: leftovers are things that do not go away."""
     try:
         wait_for(lambda: place.host() == place.before, 10)
     except AssertionError:
@@ -147,7 +147,7 @@ def try_one(place, source, verdict):
     new = place.pieces() - had
     count[done.code] += 1
     faults = list(answer_faults(done, verdict)) + list(stored_faults(place, new)) + list(host_faults(place))
-    if done.code == 0:  # what the store has is not read again, so it goes before the next comes
+    if done.code == 0:  # a stored image is not read again, so it goes before the next comes
         place.ebb.rest("DELETE", "/v1/images/evil")
         new = place.pieces() - had
     if new:
@@ -163,7 +163,7 @@ def try_all(place, rows, write):
         if place.ebb.process.poll() is not None:
             failed.append(f"{name}: ebbd ended\n{place.ebb.log()}")
         if place.host() != place.before:
-            break  # whatever comes next would be blamed for it
+            break  # the next one would be blamed for it
     assert not failed, f"{len(failed)} faults:\n" + "\n".join(failed)
     assert not place.pieces() and not place.mounted()
 

@@ -17,7 +17,7 @@ def project(tmp_path):
 
 
 def build(ebb, project, name="it"):
-    """Builds and imports; what was said of layers left out, and how many bytes were sent."""
+    """Builds and imports; the message about layers left out, and how many bytes were sent."""
     done = ebb.cli("build", project, "-t", name, timeout=120, env={"EBB_CACHE": pictures.CACHE})
     amount, unit = re.search(r"sent [\d.]+ \w+ of ([\d.]+) (\w+)", done.err).groups()
     left_out = re.search(r"(\d+) of \d+ layers are in the store", done.err)

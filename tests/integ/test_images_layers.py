@@ -152,7 +152,7 @@ def test_a_loop_of_links_is_refused_by_name(module_ebb, tmp_path, layers):
 
 def test_a_path_through_a_file_is_refused_by_name(module_ebb, tmp_path):
     told = refused(module_ebb, tmp_path, oci.layer(oci.entry("f", b"")), oci.layer(oci.entry("f/x", b"")))
-    assert "layer 4: entry f/x: what stands above it is not a directory" in told, told
+    assert "layer 4: entry f/x: its parent is not a directory" in told, told
 
 
 # --- hard links -----------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_500_layers_are_refused_with_the_limit(module_ebb, tmp_path):
     assert "the image has 500 layers, at most 127 are taken" in told, told
 
 
-# --- what the store has ---------------------------------------------------------------------------
+# --- content of the store -------------------------------------------------------------------------
 def unpacked(ebb):
     """Of each piece in the store: when its file or directory was made."""
     folder = os.path.join(ebb.root, "images/pieces")
@@ -239,7 +239,7 @@ def test_the_user_is_looked_up_in_what_all_layers_show(ebb, tmp_path):
     assert (process["uid"], process["gid"]) == (77, 78)
 
 
-# --- what an earlier version stored ---------------------------------------------------------------
+# --- pieces of an earlier version -----------------------------------------------------------------
 def as_before(ebb):
     """Makes the store look as versions left it that named layers by diff_id: the first of an image has
     the same name then."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image may cost: claims, time, and clients that go; layers that come twice, or are many."""
+"""Limits on the cost of an image: claims, time, and clients that go; layers that come twice, or are many."""
 import io
 import os
 import subprocess

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What an instance sees of an image's layers is what umoci makes of them: names, types, contents, modes,
+An instance sees an image's layers as umoci unpacks them: names, types, contents, modes,
 owners, times, links and attributes. Many shapes are in one image, each below a directory of its own.
 """
 import pytest

@@ -27,7 +27,7 @@ RING = {  # LOOP_x of runtime/gateway/ring/loop.h: how such an operation may end
     "CLIENT_POLL": (8, (E.ENOMEM,)),
     "CLIENT_GONE": (9, (E.ENOMEM,)),
     "UP_RECV": (10, (E.ECONNRESET, E.ENOBUFS, E.ENOMEM, E.ETIMEDOUT)),
-    "UP_SEND": (11, (E.ENOBUFS, E.ENOMEM)),  # (EPIPE is not all: what the instance did is received as well)
+    "UP_SEND": (11, (E.ENOBUFS, E.ENOMEM)),  # (EPIPE is not all: the deeds of the instance are received as well)
     "UP_POLL": (12, (E.ENOMEM,)),
     "UP_CONNECT": (13, (E.ECONNREFUSED, E.EAGAIN, E.ENOMEM, E.ETIMEDOUT)),
     "UP_LOOK": (14, (E.ENOMEM,)),
@@ -81,7 +81,7 @@ def test_no_error_of_the_kernel_ends_it_without_a_word(host, program):
                 f"never asked: {' '.join(never)}")
 
 
-KNOWN = [  # what went wrong once
+KNOWN = [  # faults seen once
     ("ebb-unpack", imports, "getdents64", E.EIO),  # a whiteout that hid half, and the import was well
     ("ebb-ledger", bill, "recvmsg", E.ENOMEM),     # a channel between two programs that never came back
     ("ebb-ledger", bill, "sendmsg", E.ETOOMANYREFS),
@@ -100,7 +100,7 @@ def test_what_went_wrong_once(host, program, step, call, error):
 def test_what_went_wrong_once_without_memory(host, program, step):
     """JSON that was read into no memory; a chain that could not be read and was called damaged."""
     for first in spread(host.learn_memory(step, program), 100 if ALL else 16):
-        host.try_memory(step, program, first - 1)  # (what comes over IPC may come after the answer)
+        host.try_memory(step, program, first - 1)  # (messages over IPC may come after the answer)
 
 
 @pytest.mark.parametrize("program", [p for p in STEPS if p != "ebb-unpack"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads over and over: what ebbd holds afterwards is what it held before."""
+"""Workloads over and over: ebbd holds afterwards what it held before."""
 import os
 
 import leaks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program inside says over /dev/ebb/ipc: work that outlives its response, logs, "replace me"."""
+"""Messages of a program inside over /dev/ebb/ipc: work that outlives its response, logs, "replace me"."""
 import json
 import os
 import re
@@ -197,7 +197,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def victim(box):
-    """A service whose hold, on another connection, must live through whatever is sent."""
+    """A service whose hold, on another connection, must live through all that is sent."""
     ebb = box("hostile", maxDuration=300)
     request = ebb.get("hostile", "/background?ms=600000").headers["x-ebb-id"]
     wait_for(lambda: holds(ebb, "hostile") == 1)

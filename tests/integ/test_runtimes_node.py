@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Node runtime: unmodified programs of Node's http, Express, Fastify and Hono, and fetch-style
-handlers, many requests at once on the inherited socket; what goes wrong in one stays in it."""
+handlers, many requests at once on the inherited socket; an error in one stays in it."""
 import collections
 import re
 import socket

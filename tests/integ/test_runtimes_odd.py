@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What programs do wrong, or seldom, on the Node and Python runtimes: one request pays, with an answer or an
+"""Wrong or rare deeds of programs on the Node and Python runtimes: one request pays, with an answer or an
 end, nobody waits until maxDuration, the log says why and whose it was, and no byte of it gets lost."""
 import socket
 import threading
@@ -201,7 +201,7 @@ def test_nothing_is_built_for_an_entry_point_that_is_not_there(odd, tmp_path, ru
 
 
 def test_why_a_function_did_not_start_while_it_was_built_is_told(odd, tmp_path):
-    # Told once: what was baked then is kept in the cache.
+    # Told once: the code baked then is kept in the cache.
     (tmp_path / "index.mjs").write_text(f"throw new Error('no database to be found'); // {time.time_ns()}\n")
     done = odd.cli("build", tmp_path, "-o", tmp_path / "image", timeout=300, env={"EBB_CACHE": CACHE})
     assert "Error: no database to be found" in done.err, done

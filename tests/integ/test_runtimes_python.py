@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python runtime: ASGI applications under uvicorn, WSGI under waitress, on the inherited socket; what
-goes wrong in one request stays in it. A program that listens itself is served as it is."""
+"""The Python runtime: ASGI applications under uvicorn, WSGI under waitress, on the inherited socket; an error in one request stays in it. A program that listens itself is served as it is."""
 import collections
 import socket
 import time

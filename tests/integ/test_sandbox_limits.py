@@ -144,8 +144,8 @@ def test_instances_of_one_image_share_no_device_and_inode(hosts):
         return found
     mine, theirs = inodes("mine"), inodes("neighbour")
     assert len(mine) > 10 and mine.keys() == theirs.keys()
-    # The files of layers have the numbers of the one file system below; what is locked and watched is the
-    # overlay's own inode, as the tests above show.
+    # The files of layers have the numbers of the one file system below; locks and watches are on the overlay's own
+    # inode, as the tests above show.
     for path in mine:
         if not path.startswith(("/srv", "/etc/passwd")):
             assert mine[path] != theirs[path], path
@@ -165,7 +165,7 @@ def test_own_host_name_resolves(hosts):
     assert hosts.get("mine", "/file?path=/etc/hostname").text == name + "\n"
 
 
-# --- what run-times are told ------------------------------------------------------------------------
+# --- words for run-times ----------------------------------------------------------------------------
 SHOWN = {"memory.max": "134217728\n", "cpu.max": "6200 100000\n", "pids.max": "512\n", "memory.swap.max": "0\n",
          "memory/memory.limit_in_bytes": "134217728\n", "cpu/cpu.cfs_quota_us": "6200\n",
          "cpu/cpu.cfs_period_us": "100000\n", "cgroup.controllers": "cpu memory pids\n"}

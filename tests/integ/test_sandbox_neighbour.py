@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance or its clients attack whatever is shared: a neighbour goes on with its work, every request of it is
+"""An instance or its clients attack all that is shared: a neighbour goes on with its work, every request of it is
 answered rightly, and no handler of ebbd takes long (by the CPU time of its thread: how busy the machine is does not
 matter). How long the neighbour's requests take is measured by tests/bench/bench_neighbour.py."""
 import ctypes
@@ -49,7 +49,7 @@ def test_long_work_beside_is_heard_of_to_its_end(box):
         wait_for(lambda: box.get("neighbour", "/fired").json)
 
 
-# --- what lets a neighbour in when a spinning instance has the CPU ----------------------------------
+# --- a neighbour gets in when a spinning instance has the CPU ---------------------------------------
 def turn_us(tid):
     attr = ctypes.create_string_buffer(56)
     assert ctypes.CDLL(None).syscall(SYS_SCHED_GETATTR, tid, attr, 56, 0) == 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What broke other container runtimes, tried on ebb: a test per CVE, named after it. Each image or function
+Faults that broke other container runtimes, tried on ebb: a test per CVE, named after it. Each image or function
 is hostile as the report of that fault describes it; the fact asserted is the one of the host.
 (CVE-2022-0492 is in test_sandbox_escapes, whose corpus has the calls it needs.)
 """
@@ -55,7 +55,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def victim(tmp_path):
-    """A directory of the host that an image aims at, with a file named as what runtimes replace."""
+    """A directory of the host that an image aims at, with files named like those that runtimes replace."""
     folder = tmp_path / "victim"
     folder.mkdir()
     (folder / "ptmx").write_text("of the host")
@@ -139,7 +139,7 @@ def test_cve_2025_52565_the_image_says_nothing_about_the_console(ebb, place):
 
 
 def test_cve_2025_52881_what_root_writes_to_proc_goes_to_proc(ebb, place, victim):
-    """A /proc that is not one: what the runtime writes there (labels, sysctls) lands elsewhere."""
+    """A /proc that is not one: writes of the runtime there (labels, sysctls) land elsewhere."""
     entries = [oci.entry("proc"), oci.entry("proc/self"), oci.entry("proc/self/attr"),
                oci.entry("proc/self/attr/exec", kind=LINK, target=victim + "/written"),
                oci.entry("proc/sys", kind=LINK, target=victim),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of ebb are killed while it works: nothing is lost but what that part held."""
+"""Parts of ebb are killed while it works: only the state of that part is lost."""
 import contextlib
 import os
 import shutil
@@ -150,7 +150,7 @@ def test_a_second_sigterm_cuts_what_is_open_and_bills_it(new_ebb):
 
 
 def test_a_dead_zygote_is_started_again_and_no_request_is_refused(new_ebb):
-    """What it had parked ends with it; what runs goes on; who waits for a sandbox waits for the next one."""
+    """Its parked sandboxes end with it; running instances go on; a start that waits for a sandbox waits for the next one."""
     ebb = new_ebb(gateways=1)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("probe", "probe", "--max", 1)
@@ -168,8 +168,8 @@ def test_a_dead_zygote_is_started_again_and_no_request_is_refused(new_ebb):
 
 
 def inherited(init):
-    """What processes of an instance have from who forked them: ignored and blocked signals, descriptors. (PID 1
-    blocks signals now and then by itself.)"""
+    """The state that processes of an instance inherit from their parent: ignored and blocked signals, descriptors. (PID
+    1 blocks signals now and then by itself.)"""
     found = []
     for pid in [init, *leaks.descendants(init)]:
         kept = ("SigIgn",) if pid == init else ("SigIgn", "SigBlk")
@@ -193,7 +193,7 @@ def test_without_a_zygote_readyz_says_so_until_there_is_one(new_ebb, tmp_path):
     wait_for(lambda: ebb.log_lines("event=zygote_failed"))
     ready = wait_for(lambda: refused_by(ebb))
     assert "no instance can be started" in ready.text
-    assert ebb.get("probe").status == 200  # what is there goes on
+    assert ebb.get("probe").status == 200  # running instances go on
     policy.write_text(whole)
     wait_for(lambda: not refused_by(ebb))
     ebb.deploy("late", "probe")
@@ -233,7 +233,7 @@ def billing(ebb):
 
 
 def test_a_full_disk_of_the_ledger_is_said_and_passes(small_ledger):
-    """What cannot be billed is not started, and /readyz, the metrics and the refusal say why."""
+    """An instance that cannot be billed is not started, and /readyz, the metrics and the refusal say why."""
     ebb, path = small_ledger
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("probe", "probe", "--max", 1)

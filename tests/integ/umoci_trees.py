@@ -61,7 +61,7 @@ def umoci(shapes, work):
 
 
 def unpack(group):
-    """By umoci. What got its time from the clock has none in the answer: nobody told umoci which."""
+    """By umoci. An entry with its time from the clock has none in the answer: nobody told umoci which."""
     began = time.time() - 2
     with tempfile.TemporaryDirectory() as work:
         done = umoci(GROUPS[group], work)
@@ -81,7 +81,7 @@ def archive(group):
 
 
 def kept(name, find_out):
-    """What find_out answers, from the cache."""
+    """The answer of find_out, from the cache."""
     def make(path):
         with open(path, "w", encoding="utf-8") as f:
             json.dump(find_out(), f)
@@ -105,7 +105,7 @@ def takes():
 
 
 def prepare():
-    """What make prebuild makes."""
+    """The work of make prebuild."""
     takes()
     for group in GROUPS:
         tree(group)

@@ -146,7 +146,7 @@ def pattern(total):
 
 
 def _send_body(sock, total, chunked, digest):
-    """What could not be sent shows in what comes back."""
+    """A failed send shows in what comes back."""
     with contextlib.suppress(ConnectionError):
         for block in pattern(total):
             digest.update(block)

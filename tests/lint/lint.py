@@ -29,6 +29,7 @@ import source  # noqa: E402
 import symbols  # noqa: E402
 import text  # noqa: E402
 import tools  # noqa: E402
+import words  # noqa: E402
 
 CHECKS = (
     # name, what is counted, function; cheap ones first
@@ -39,6 +40,7 @@ CHECKS = (
     ("calls", "lines of product code", text.banned_calls),
     ("threat-model", "names", named.threat_model),
     ("prose", "paragraphs", prose.prose),
+    ("words", "texts", words.words),
     ("walks", "functions", named.walks),
     ("generated", "documents", generated.generated),
     ("commit-safe", "text files", text.commit_safe),

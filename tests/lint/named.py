@@ -19,7 +19,7 @@ def test_names(project):
 
 
 def fault_of(word, project, tests):
-    """What is wrong with a word in backquotes, or None."""
+    """The fault of a word in backquotes, or None."""
     if "::" in word:
         stem, name = word.split("::", 1)
         stem = os.path.splitext(os.path.basename(stem))[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that a test can fail: forms that are true whatever the program does."""
+"""Checks that a test can fail: forms that are true for every program."""
 import ast
 
 EVERY_ERROR = ("Exception", "BaseException")
@@ -22,7 +22,7 @@ def always_true(test):
 
 
 def of_call(node):
-    """What is wrong with a call, or None."""
+    """The fault of a call, or None."""
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name == "throughout" and len(node.args) > 1 and isinstance(node.args[1], ast.Lambda) and isinstance(
             node.args[1].body, ast.Constant):
@@ -59,7 +59,7 @@ def faults_of(path, tree):
 
 
 def proofs(project):
-    """What a test claims can fail."""
+    """A claim of a test can fail."""
     faults, count = [], 0
     for path in project.python:
         if not path.startswith("tests/") or path.startswith("tests/integ/functions/"):

@@ -22,7 +22,7 @@ LAYERS = {
     "runtime/wire": ("runtime/base",),
     "runtime/settings": ("runtime/base", "runtime/wire"),
     "runtime/http": ("runtime/base",),
-    "sandbox": ("runtime/base", "runtime/wire"),  # records.h: what is to be executed travels unchanged
+    "sandbox": ("runtime/base", "runtime/wire"),  # records.h: a file to execute travels unchanged
     "sandbox/init": (),
     "netns": ("runtime/base",),
     "cgroups": ("runtime/base",),
@@ -56,7 +56,7 @@ LAYERS = {
 # Folders whose rooms are one program, whatever LAYERS says of the rooms.
 PROGRAMS = ("runtime/gateway", EBBD)
 
-# What one place does for all: call -> (files or folders that may, what the others use instead).
+# Work that one place does for all: call -> (files or folders that may, the replacement for others).
 ONE_PLACE = {
     "epoll_create1": (("runtime/base/", "images/runtimes/"), "the loop of runtime/base"),
 }
@@ -129,7 +129,7 @@ FOLDERS = tuple(LAYERS)
 FOLDERS_WITHOUT_README = ("images/runtimes",)
 README_LINES_MAX = 40
 
-# Documents (*.md): what a stranger can read. Tables and code are exempt.
+# Documents (*.md), as a stranger can read them. Tables and code are exempt.
 PROSE_COLUMNS_MAX = 110
 PROSE_WORDS_MAX = 90
 PAGE_LINES_MAX = 150  # of a page of docs/internals
@@ -137,7 +137,7 @@ PAGE_LINES_MAX = 150  # of a page of docs/internals
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
 
-# What must not be committed: where packages come from is the machine's business (its sources.list,
+# Texts that must not be committed: where packages come from is the machine's business (its sources.list,
 # .npmrc, registries.conf), and a path of one developer's machine means nothing to the next reader.
 # Written in pieces so that this file passes too.
 FORBIDDEN = (

@@ -51,7 +51,7 @@ def initialiser(code, start):
 
 
 def elements(body):
-    """What stands between the commas of the outermost level."""
+    """The texts between the commas of the outermost level."""
     parts, depth, part = [], 0, ""
     for char in body:
         depth += {"{": 1, "(": 1, "[": 1, "}": -1, ")": -1, "]": -1}.get(char, 0)

@@ -98,7 +98,7 @@ class Project:
         return [*faults, f"{check} {key}: {number}, at most {allowed}", *missing]
 
     def symbols(self):
-        """What the objects define and need (symbols.py), read once."""
+        """The symbols that objects define and need (symbols.py), read once."""
         if not self._symbols:
             import symbols
             self._symbols = symbols.Symbols(self)

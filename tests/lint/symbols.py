@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks over linked symbols: what each object defines and what it needs, as nm says."""
+"""Checks over linked symbols: definitions and needs of each object, as nm says."""
 import os
 import re
 import subprocess

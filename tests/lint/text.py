@@ -15,7 +15,7 @@ def layer_of(path, table=rules.LAYERS):
 
 
 def layers(project):
-    """Who may include whom; "project includes" are written from the project's root."""
+    """Which folder may include which; "project includes" are written from the project's root."""
     faults, count = [], 0
     for path, line, target in project.includes:
         own = layer_of(path)
@@ -25,7 +25,7 @@ def layers(project):
         target = target[1:]
         other = layer_of(target)
         if other is None:
-            if own != "images/runtimes":  # what runs inside an instance is no part of ebb's tree
+            if own != "images/runtimes":  # code that runs inside an instance is no part of ebb's tree
                 faults.append(f"{path}:{line}: \"{target}\" is not written from the project's root")
         elif other != own and other not in rules.LAYERS[own]:
             faults.append(f"{path}:{line}: {own} may not include {other} ({target})")

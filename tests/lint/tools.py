@@ -28,7 +28,7 @@ def run(command, stdin=None):
 
 
 def each(paths, command_of, lines_of=None):
-    """Runs a command per path, JOBS at once; what a failing one prints are its faults."""
+    """Runs a command per path, JOBS at once; the output of a failing one is its faults."""
     def one(path):
         output, status = run(command_of(path))
         if status == 0:

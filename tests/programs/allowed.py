@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The table of what may differ between a program behind ebb and the same one plainly beside it. Each kind needs
-a reason that is not ebb's: what a gateway could do better is mended there.
+a reason that is not ebb's: faults of a gateway are mended there.
 """
 import re
 

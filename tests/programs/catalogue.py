@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The programs: what each is, which image has it, how it is started, and what it can be asked.
+The programs: the kind of each, which image has it, how it is started, and which requests it can take.
 
 Nothing here knows of ebb: the commands are those of the programs' own guides. `$PORT` in a command is
 read by a shell, as in most images.
@@ -23,7 +23,7 @@ class Program:
     ebb: dict = dataclasses.field(default_factory=dict)  # settings under `ebb`
     memory: int = 512
     clients: tuple = ()  # (file of apps/npm/clients, word...): each must say `right`
-    logs: str = None  # what its log has after a request
+    logs: str = None  # words of its log after a request
     fast: bool = False  # also in `make check`
     note: str = ""
 
@@ -36,7 +36,7 @@ class Program:
         return "ebb build" if self.image in BUILT else "image"
 
 
-HIDDEN = "its loop ticks below a second: what else it waits for cannot be seen, and waits for the next request"
+HIDDEN = "its loop ticks below a second: longer timers behind it cannot be seen, and wait for the next request"
 
 BUILT = ("npm", "nest", "next15", "next16", "sveltekit", "nuxt", "nitro")
 NODE = ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs"]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The images of the programs, each made once and kept below EBB_CACHE: Debian's as mmdebstrap makes them,
-maintainer scripts and all; what npm has by `npm install`, its own build and `ebb build`.
+maintainer scripts and all; packages of npm by `npm install`, its own build and `ebb build`.
 
-What is kept is named by what went into it, so a change makes a new one and removes the old.
+A kept image is named by its inputs, so a change makes a new one and removes the old.
 """
 import glob
 import hashlib

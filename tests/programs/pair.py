@@ -23,7 +23,7 @@ WITH_BODY = ("POST", "PUT", "PATCH")
 # where no body shows it.
 NOT_COMPARED = {"date", "connection", "keep-alive", "transfer-encoding", "content-length", "via", "server-timing",
                 "x-ebb-id", "x-ebb-instance", "x-ebb-start"}
-PLAIN_S = 5  # who says nothing for so long has lost it (hypercorn, some pipelines)
+PLAIN_S = 5  # a server that is silent for so long has lost it (hypercorn, some pipelines)
 SHOWN = 4  # differing answers in full; a fault tends to repeat itself
 
 
@@ -79,7 +79,7 @@ class Answer:
     ends: bool = True  # the connection ends behind it, and said so
 
     def shown(self):
-        """What is compared; the order within Allow says nothing, and Flask's is that of a set."""
+        """The compared parts; the order within Allow says nothing, and Flask's is that of a set."""
         shown = {n: v for n, v in self.fields.items() if n not in NOT_COMPARED}
         if "allow" in shown:
             shown["allow"] = sorted(word.strip() for line in shown["allow"] for word in line.split(","))
@@ -103,8 +103,7 @@ class Exchange:
 
     def answers(self, connect, timeout, lenient=False, one_by_one=False):
         """As many as requests, in order; None if the client left. Behind an answer that ends its connection the
-        client goes on with a new one, as every client does; who is lenient, for programs are as they are, does so
-        too behind an end that was not announced, and behind what is no answer."""
+        client goes on with a new one, as every client does; a lenient client, for programs are as they are, does so too behind an end that was not announced, and behind bytes that are no answer."""
         if self.leaves != 0:
             with connect(timeout) as sock:
                 send(sock, self.requests[:1], self.leaves)
@@ -152,7 +151,7 @@ class Exchange:
 
 
 def send(sock, requests, pieces_max=None):
-    """Who answers without reading may end the connection meanwhile: the answer says what that means."""
+    """A server that answers without reading may end the connection meanwhile: the answer says what that means."""
     try:
         for request in requests:
             for n, piece in enumerate(request.pieces[:pieces_max]):
@@ -212,7 +211,7 @@ class Pair:
     def __init__(self, plain, through, host, paths, reads=(), same=lambda body: body, allowed=None,
                  one_by_one=False, gentle=False, seed=1, timeout=30):
         """plain and through give connections, as at() does. reads: of the paths, those that read a body.
-        same(body): what of a body does not differ each time. allowed(exchange, request, plain, through): the
+        same(body): the part of a body that does not differ each time. allowed(exchange, request, plain, through): the
         name of a difference that may be, or None. one_by_one: plainly, each request
         whole, where pipelines and pauses are not for this program. gentle: no bodies, and no client leaves early."""
         self.plain, self.through, self.host, self.paths = plain, through, host, paths
@@ -232,7 +231,7 @@ class Pair:
         return sides[0] != sides[1] or (request.method == "HEAD" and lengths[0] != lengths[1])
 
     def one(self, number):
-        """What differs in the exchange of this number, or None."""
+        """The difference in the exchange of this number, or None."""
         exchange, both, seconds = self.exchange(number), [], []
         for name, ask in (("plainly", lambda: exchange.answers(self.plain, PLAIN_S, True, self.one_by_one)),
                           ("through ebb", lambda: exchange.answers(self.through, self.timeout))):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each program is asked behind ebb and plainly beside it."""
+"""Requests to each program behind ebb, and plainly beside it."""
 import os
 
 import allowed
@@ -38,7 +38,7 @@ def allowed_for(program):
 
 
 def compare(program, address, host, count):
-    """(what differs, the pair that was run)."""
+    """(the difference, the pair that was run)."""
     paths, reads = paths_of(program)
     with plain.Plain(program) as beside:
         both = pair.Pair(beside.connect, pair.at(address), host, paths, reads, **allowed_for(program))

@@ -6,7 +6,8 @@ check-programs: $(BINARIES)
 	@tests/deps build images check programs
 	@APPS="$(APPS)" BUILD=$(BUILD) tests/run programs
 
-# The page is of a whole run, also of one in which something was not right. MEANWHILE: what else ran then.
+# The page is of a whole run, also of one in which something was not right. MEANWHILE: the other work of the
+# machine.
 compatibility: $(BINARIES)
 	@tests/deps build images check programs
 	-@APPS=all BUILD=$(BUILD) tests/run programs

@@ -14,7 +14,7 @@ HAS_JAVA = bool(shutil.which("jlink") and shutil.which("javac"))
 
 
 def libraries(folder):
-    """What its programs are linked with, by the host's loader; (name in the image, path)."""
+    """Libraries that its programs are linked with, by the host's loader; (name in the image, path)."""
     found = set()
     for path in glob.glob(folder + "/**", recursive=True):
         if os.path.isfile(path) and (path.endswith(".so") or path.endswith("/bin/java")):

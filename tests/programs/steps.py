@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What each program must do, one method per claim. A trial goes through all of them, keeps what it
+The work that each program must do, one method per claim. A trial goes through all of them, keeps what it
 measured in its row, and collects what was wrong, so that one fault hides no other.
 """
 import json
@@ -16,7 +16,7 @@ import web
 from waiting import slow, wait_for
 
 AT_ONCE = 100
-AT_ONCE_S = 8      # the slowest takes 2; who waits for a time-out of anybody takes longer
+AT_ONCE_S = 8      # the slowest takes 2; a program that waits for a time-out takes longer
 FREEZE_S = 1.0     # from the last answer
 TIMER_MS = 2500
 LATE_MS = 500
@@ -181,7 +181,7 @@ class Trial:
               stop)
 
     def run(self):
-        """The whole of it; what was wrong as {claim: sentence}."""
+        """The whole of it; faults as {claim: sentence}."""
         try:
             if not self._try(Trial.serve):
                 return self.row["faults"]

@@ -83,7 +83,7 @@ def page(rows, meanwhile):
         yield ""
     kinds = {kind: [row["name"] for row in rows if kind in row.get("allowed", {})] if is_it else programs
              for kind, (programs, is_it, _) in allowed.ALLOWED.items()}
-    yield "What may differ from the program without ebb:\n\n| kind | seen with | why |\n|---|---|---|"
+    yield "Differences from the program without ebb:\n\n| kind | seen with | why |\n|---|---|---|"
     yield from (f"| {kind} | {', '.join(names) or '-'} | {allowed.ALLOWED[kind][2]} |" for kind, names in kinds.items())
     yield ""
     faults = [(row["name"], claim, what) for row in rows for claim, what in row["faults"].items()]

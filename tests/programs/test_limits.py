@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What run-times believe they have is what their instance has, and a program that makes only garbage lives."""
+"""Run-times believe that they have what their instance has, and a program that makes only garbage lives."""
 import os
 
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people already have runs as it is: programs of Debian and npm, unmodified."""
+"""Existing programs run as they are: those of Debian and npm, unmodified."""
 import catalogue
 import conftest
 import steps

@@ -154,7 +154,7 @@ static void finish(struct sim *s, struct machine *m, uint32_t at)
 	m->idle_since_us = s->now_us;
 }
 
-/* What the quota gives in this step, in equal parts to all who want some. */
+/* The CPU time of the quota in this step, in equal parts for all takers. */
 static void compute(struct sim *s, struct machine *m)
 {
 	uint64_t left_us = (uint64_t)SIM_STEP_US * s->config->cpu_milli / 1000, used_us = 0;

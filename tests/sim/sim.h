@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A service in simulated time, 10 ms a step: arrivals of a trace against the very object files that
- * decide in ebbd and ebb-gateway (policy, saturation, choice_rank). What is modelled: CPU shared
- * within a quota, waiting, cold starts, freezing, one queue with a bound and an age. What is not:
- * the host, other services, thaw times (less than a step).
+ * decide in ebbd and ebb-gateway (policy, saturation, choice_rank). The model has: CPU shared
+ * within a quota, waiting, cold starts, freezing, one queue with a bound and an age. It lacks: the
+ * host, other services, thaw times (less than a step).
  */
 #ifndef EBB_TESTS_SIM_H
 #define EBB_TESTS_SIM_H

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writes tests/traces/NAME.calls: what real programs ask of the kernel, seen by strace while they serve
+Writes tests/traces/NAME.calls: the calls of real programs, seen by strace while they serve
 a request that does what functions in that language do (work/).
 
 usage: record.py [NAME...]        as root, on a machine that has the programs (Debian's packages)
 
 A line is NAME NUMBER [ARGUMENT=VALUE...]: the arguments that policies look at (ARGUMENTS), no others.
-What the kernel of the recording does not have (ENOSYS) is left out. tests/unit/test_policy_traces.c
+Calls that the kernel of the recording lacks (ENOSYS) are left out. tests/unit/test_policy_traces.c
 holds the policies against the lists.
 """
 import os
@@ -27,7 +27,7 @@ ARGUMENTS = {"ioctl": (1,), "fcntl": (1,), "prctl": (0,), "clone": (0,), "socket
              "memfd_create": (1,), "seccomp": (0,), "shmget": (2,), "arch_prctl": (0,),
              "setsockopt": (1, 2), "getsockopt": (1, 2), "sched_setscheduler": (1,),
              "unshare": (0,), "mknod": (1,), "mknodat": (2,)}
-# Refused while recording as in an instance, so that what libraries do instead is seen.
+# Refused while recording as in an instance, so that the other ways of libraries are seen.
 REFUSED = ["-e", "inject=clone3,io_uring_setup:error=ENOSYS"]
 LINE = re.compile(r"^\[ *(\d+)\] (\w+)\((.*?)(?:\)\s+= (.*)|<unfinished.*)?$")
 
@@ -260,7 +260,7 @@ def record(name, program):
                 os.killpg(process.pid, 15)
             process.wait(20)
         except subprocess.TimeoutExpired:
-            pass  # it does not end by a signal; what it did is written
+            pass  # it does not end by a signal; its calls are written
         finally:
             for one in filter(None, (process, Here.extra)):
                 end(one)

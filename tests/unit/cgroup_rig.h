@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of cgroups/ share: a tree of their own, children that wait to be let go. */
+/* Shared by the tests of cgroups/: a tree of their own, children that wait to be let go. */
 #ifndef EBB_TESTS_CGROUP_RIG_H
 #define EBB_TESTS_CGROUP_RIG_H
 
@@ -82,7 +82,7 @@ static inline struct cgroup_tree *needs_root(void **state)
 struct child {
 	pid_t pid;
 	int go_fd;     /* a byte lets it run */
-	int result_fd; /* what it found out */
+	int result_fd; /* its findings */
 };
 
 typedef void child_fn(int go_fd, int result_fd);

@@ -17,7 +17,7 @@ $(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,netn
 tests: $(OUT)/tests/gateway_stub
 check-integ: $(OUT)/tests/gateway_stub
 
-# The floors of the gateway up to exchange/, and none above: what stands on them is no part of them.
+# The floors of the gateway up to exchange/, and none above: rooms above are no part of them.
 GATEWAY_FLOORS := $(addprefix runtime/gateway/,ring message route tell frames upstream body exchange)
 GATEWAY_FLOOR_OBJECTS := $(basename $(wildcard $(addsuffix /*.c,$(GATEWAY_FLOORS)))) tests/unit/gateway_rig
 $(foreach t,dispatch relay upstream,$(eval OBJECTS_test_gateway_$(t) := $(GATEWAY_FLOOR_OBJECTS)))

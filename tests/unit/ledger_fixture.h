@@ -51,8 +51,7 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
-/* The reading an instance would send at its n-th second: half of it awake, a quarter of that on
- * CPU. */
+/* The reading of an instance at its n-th second: it was awake half the time, on CPU an eighth. */
 static inline struct wire_meter reading(const char *instance, uint64_t seq, uint64_t n)
 {
 	struct wire_meter m = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The part of the guest that was given a ring: what it can do with it, and what it cannot. */
+/* The part of the guest that was given a ring: its use is tried, allowed and forbidden. */
 #include "tests/unit/ring_guest.h"
 
 #include <errno.h>
@@ -73,7 +73,8 @@ static int ring_do(struct ring *r, const struct io_uring_sqe *sqe)
 		__atomic_store_n(at(r, r->params.sq_off.tail), tail, __ATOMIC_RELEASE);
 		return -errno;
 	}
-	/* What interrupts the wait, a freeze does, leaves the entry submitted and not completed. */
+	/* An interruption of the wait, as by a freeze, leaves the entry submitted and not
+	 * completed. */
 	while (__atomic_load_n(at(r, r->params.cq_off.tail), __ATOMIC_ACQUIRE) == head)
 		(void)syscall(SYS_io_uring_enter, RING_FD, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	n = cqes[head & (r->params.cq_entries - 1)].res;
@@ -97,7 +98,7 @@ static int say_call(const char *name, long result)
 	return 0;
 }
 
-/* What is on no list: each operation by number, up to one this kernel does not have. */
+/* Operations on no list: each by number, up to one that this kernel does not have. */
 static void try_every_operation(struct ring *r)
 {
 	static const int listed[] = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the sandbox tests run inside: a static program that says what it sees, one fact per line. */
+/* The program that the sandbox tests run inside: static, it says what it sees, one fact per line.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

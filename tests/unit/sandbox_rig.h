@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sandbox tests (and its bench) share: a zygote, an image directory, a cgroup, a claim. */
+/* Shared by the sandbox tests (and their bench): a zygote, an image directory, a cgroup, a claim.
+ */
 #ifndef EBB_TESTS_SANDBOX_RIG_H
 #define EBB_TESTS_SANDBOX_RIG_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims about the settings of a service: what is wrong is named with path, value and what is
- * allowed; what is written can be read again; equal settings are equal bytes. */
+/* Claims about the settings of a service: a fault is named with path, value and the allowed values;
+ * written settings can be read again; equal settings are equal bytes. */
 #include "tests/unit/api_support.h"
 
 #include "runtime/api/service_schema.h"

@@ -229,7 +229,7 @@ enum supervisor_step { SUP_IDLE, SUP_WRITE_1, SUP_LOOK, SUP_WRITE_0, SUP_DONE };
 
 struct model {
 	board_word word;
-	uint8_t file; /* what cgroup.freeze was last told */
+	uint8_t file; /* the last word to cgroup.freeze */
 	uint8_t gateway[2], rounds[2], holder, holds, supervisor, freezes;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The cgroup tree against the real kernel, in whatever mode this host is: hybrid or pure v2. */
+/* The cgroup tree against the real kernel, in the mode of this host: hybrid or pure v2. */
 #include "tests/unit/cgroup_rig.h"
 
 #include <stdlib.h>
@@ -314,7 +314,7 @@ static void a_delegated_cgroup_is_used_and_room_is_made_in_it(void **state)
 	char text[24];
 	int fd;
 
-	/* What systemd does for Delegate=yes. */
+	/* As systemd does for Delegate=yes. */
 	assert_int_equal(mkdirat(t->at[0].tree_fd, "unit", 0755), 0);
 	fd = openat(t->at[0].tree_fd, "unit", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);

@@ -71,8 +71,8 @@ static void frozen_time_is_told_where_the_kernel_counts_it(void **state)
 	remove_dead(t, &g);
 }
 
-/* Both meters of a child while it stands still: what is frozen is metered exactly. "frozen" is said
- * just before the last task leaves its CPU. */
+/* Both meters of a child while it stands still: a frozen cgroup is metered exactly. "frozen" is
+ * said just before the last task leaves its CPU. */
 static void read_both(struct cgroup *g, clockid_t clock, uint64_t *stat_us, uint64_t *clock_us)
 {
 	struct cgroup_cpu cpu;

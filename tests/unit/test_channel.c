@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The wire: one message, one record of one exact size; whatever is not in the table ends the peer.
+/* The wire: one message, one record of one exact size; a record that is not in the table ends the
+ * peer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +74,8 @@ static void a_record_arrives_whole_with_its_descriptors(void **state)
 	assert_int_equal(pass(f, 2), 0);
 	assert_int_equal(f->handled, 1);
 	assert_int_equal(f->last_service, 9);
-	assert_int_equal(f->message.fd_count, 0); /* what the handler did not take is closed */
+	assert_int_equal(f->message.fd_count,
+			 0); /* descriptors that the handler did not take are closed */
 }
 
 static void another_phase_size_type_or_descriptor_is_refused(void **state)

@@ -69,7 +69,7 @@ static void test_a_removed_service_is_no_service(void **state)
 	rig_free(r);
 }
 
-/* What becomes of a request whose upstream failed before it answered. */
+/* The fate of a request whose upstream failed before it answered. */
 static void test_a_failed_request_goes_where_its_row_says(void **state)
 {
 	static const struct {
@@ -138,7 +138,7 @@ static void test_a_pooled_connection_that_was_over_is_tried_anew_with_the_same_t
 	rig_free(r);
 }
 
-/* What is known of a broken upstream is not held against the next: the rest of a body goes up. */
+/* The knowledge of a broken upstream is not held against the next: the rest of a body goes up. */
 static void test_an_attempt_that_broke_is_forgotten_with_it(void **state)
 {
 	struct rig *r = rig_new();

@@ -47,7 +47,8 @@ static void test_a_fresh_one_is_asked_for_and_none_is_taken_from_the_pool(void *
 	rig_free(r);
 }
 
-/* Many servers close right behind an answer: what may not be sent twice waits a moment. */
+/* Many servers close right behind an answer: a request that may not be sent twice waits a moment.
+ */
 static void test_a_request_that_may_not_run_twice_gets_a_connection_that_was_proven(void **state)
 {
 	struct rig *r = rig_new();

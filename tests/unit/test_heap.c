@@ -134,7 +134,7 @@ static void room_that_is_reserved_is_enough(void **state)
 	heap_fini(&h);
 }
 
-/* Ends by SIGABRT, with a word: what only a bug can do. */
+/* Ends by SIGABRT, with a word: only a bug can do that. */
 static void dies(void (*bug)(void))
 {
 	pid_t pid = fork();

@@ -156,7 +156,7 @@ static void sleeps_that_a_freeze_would_hurt_keep_it_awake(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
 }
 
-/* Sleeps of one length, each right behind the other, looked at when the decision says: whatever the
+/* Sleeps of one length, each right behind the other, looked at when the decision says: at any
  * phase, one is soon seen young enough. */
 static void a_sleep_that_repeats_is_caught_young(uint64_t length_ms, uint64_t phase_ms)
 {

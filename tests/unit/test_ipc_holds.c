@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of holds: what is in it is on the board, and each ends when its time has come. */
+/* The table of holds: all of them are on the board, and each ends when its time has come. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

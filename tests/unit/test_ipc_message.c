@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a program inside an instance may say, and what is refused. */
+/* Messages that a program inside an instance may send, and those that are refused. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

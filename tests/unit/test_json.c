@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims about runtime/base/json.h: exact integers, one of each key, bounded depth, and that what
- * is written can be read again. */
+/* Claims about runtime/base/json.h: exact integers, one of each key, bounded depth, and a written
+ * text that can be read again. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -35,7 +35,7 @@ static void sending_again_is_harmless(void **state)
 	assert_int_equal(append(f, reading("a-1", 3, 3)), 0);
 	assert_int_equal(append(f, reading("a-1", 3, 3)), 0);
 	assert_int_equal(f->report.old, 1);
-	assert_int_equal(append(f, reading("a-1", 2, 2)), 0); /* older than what is known */
+	assert_int_equal(append(f, reading("a-1", 2, 2)), 0); /* older than the known ones */
 	assert_int_equal(f->report.old, 1);
 	assert_int_equal(f->db.head_id, 2);
 }
@@ -163,7 +163,7 @@ static void opening_fails_when_recovery_cannot_be_synced(void **state)
 	struct fixture *f = *state;
 	char wal[128], kept[128];
 
-	/* What a killed process leaves: a WAL that nobody has checkpointed. */
+	/* The leftovers of a killed process: a WAL that nobody has checkpointed. */
 	assert_int_equal(append(f, reading("a-1", 1, 1)), 0);
 	snprintf(wal, sizeof(wal), "%s-wal", f->path);
 	snprintf(kept, sizeof(kept), "%s/kept", f->dir);

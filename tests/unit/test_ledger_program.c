@@ -145,7 +145,7 @@ static struct wire_meter_ack await_ack(struct program *p, uint64_t seq)
 	return ack;
 }
 
-/* What the file itself says once nobody has it open. */
+/* The rows of the file itself once nobody has it open. */
 static uint64_t rows_on_disk(struct program *p)
 {
 	char path[128];

@@ -68,7 +68,7 @@ static void services_come_by_name_and_can_be_chosen(void **state)
 	usage_rows_fini(&rows);
 }
 
-/* Whatever the readings and wherever the cuts: windows side by side add up to the counters. */
+/* For all readings and cuts: windows side by side add up to the counters. */
 static void windows_side_by_side_add_up(void **state)
 {
 	struct fixture *f = *state;

@@ -165,8 +165,8 @@ static void what_follows_is_called_in_order_and_told_where_it_came_from(void **s
 	rig_free(rig);
 }
 
-/* A service with an instance made ahead, as far as a claim needs it. pid_fd: what is to be watched
- * for its death. */
+/* A service with an instance made ahead, as far as a claim needs it. pid_fd: the descriptor to
+ * watch for its death. */
 static struct service make_service(struct rig *rig, struct spec *spec, int pid_fd)
 {
 	struct service service = {.name = "api", .spec = spec};
@@ -212,7 +212,7 @@ static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 	rig_free(rig);
 }
 
-/* What is told twice (its control socket and its pidfd) is a death once. */
+/* Two messages (of its control socket and of its pidfd) are one death. */
 static void a_second_kill_is_refused(void **state)
 {
 	struct rig *rig = rig_new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a link to a program cannot open is named, with the cause. */
+/* A file that a link to a program cannot open is named, with the cause. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What real processes wait for, awake and frozen, and what a look costs (printed, not asserted). */
+/* Waits of real processes, awake and frozen, and the cost of a look (printed, not asserted). */
 #include "cgroup_rig.h"
 
 #include <poll.h>

@@ -35,7 +35,7 @@ struct rig {
 	struct loop *loop;
 	struct line lines[LINES];
 	struct timer timers[3];
-	char order[64]; /* what was handled, a letter each */
+	char order[64]; /* the handled events, a letter each */
 	uint64_t burn_ns;
 	int behind;
 	struct loop_stall stall;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the library of ebb.h takes for a request, byte by byte and in pieces of every size. */
+/* Requests as the library of ebb.h takes them, byte by byte and in pieces of every size. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,8 @@ static void drop(struct ebb_request *rq)
 	free(rq);
 }
 
-/* Feeds text in pieces of this size; what head_parse says, or 1 when it never was whole. */
+/* Feeds text in pieces of this size; returns the word of head_parse, or 1 when it never was whole.
+ */
 static int parse(struct ebb_request *rq, const char *text, size_t size, size_t piece)
 {
 	while (size > 0) {

@@ -259,7 +259,7 @@ static void no_way_home_is_not_recoverable(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* What the probe of an inherited socket goes by. */
+/* The facts that the probe of an inherited socket goes by. */
 static void who_waits_at_a_listener_sees_a_close_by_accepter_and_a_reset_otherwise(void **state)
 {
 	struct fixture *f = needs_root(state);

@@ -130,7 +130,7 @@ static void a_program_without_a_status_pipe_is_not_started(void **state)
 	int pid_fd = -1, r;
 
 	for (int fd = 16; fd < 24; fd++)
-		close(fd); /* what the test runner left open there */
+		close(fd); /* descriptors that the test runner left open */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few = before;
 	few.rlim_cur = 19;

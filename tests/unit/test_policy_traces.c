@@ -54,7 +54,7 @@ static const char *const plain_refused[] = {
 };
 static const char *const strict_refused[] = {
 	"clone3", "io_uring_setup", "sync", "ioctl 0x40049409", "mmap 0x40071",
-	/* What a strict service gives up: ptys, fifos, written attributes, and what goes with
+	/* Calls that a strict service gives up: ptys, fifos, written attributes, and what goes with
 	 * them. */
 	"ioctl 0x80045430", "ioctl 0x40045431", "ioctl 0x5441", "ioctl 0x540e", "mknodat",
 	"fsetxattr", "syncfs", "chroot", "personality", "setfsuid", "setfsgid", "readahead",
@@ -64,7 +64,7 @@ static struct policy plain = {.name = "default", .refused = plain_refused};
 static struct policy strict = {.name = "strict", .refused = strict_refused};
 static struct policy ring = {.name = "ring"}, zygote = {.name = "zygote"};
 
-/* What a jump of classic BPF compares. */
+/* The comparison of a jump of classic BPF. */
 static bool jumps(const struct sock_filter *i, uint32_t a)
 {
 	switch (BPF_OP(i->code)) {
@@ -234,7 +234,7 @@ struct question {
 	const char *what;
 	int nr;
 	uint64_t args[6];
-	int err; /* what it answers; 0: allowed */
+	int err; /* its answer; 0: allowed */
 };
 #define STRAY (UINT64_C(1) << 32) /* a bit the kernel does not read of an int */
 static const struct question questions[] = {

@@ -57,7 +57,7 @@ static void time_in_which_it_was_frozen_is_light(void **state)
 	assert_false(precedence_rest(&p, 1000)); /* it was in front */
 }
 
-/* Whatever those in front use, three quarters of the host are left to those behind. */
+/* However much those in front use, three quarters of the host are left to those behind. */
 static void those_in_front_have_a_quarter_of_the_host_at_most(void **state)
 {
 	for (uint32_t count = 1; count <= 64; count++) {

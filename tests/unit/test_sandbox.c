@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a function inside a sandbox can and cannot do, asked of a real one by a static guest. */
+/* The powers of a function inside a sandbox and their ends, tried in a real one by a static guest.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ struct fixture {
 	const char *skip;
 };
 
-/* One run of the guest: what it wrote and how PID 1 said it ended. */
+/* One run of the guest: its output, and its end as PID 1 told it. */
 struct run {
 	char output[OUTPUT_SIZE];
 	struct sandbox_word word;
@@ -109,7 +110,7 @@ static void expect(const struct run *run, const char *const *facts, size_t count
 			fail_msg("missing '%s' in:\n%s", facts[i], run->output);
 }
 
-/* A masked file is empty; what this kernel does not have needs no mask. */
+/* A masked file is empty; a file that this kernel lacks needs no mask. */
 static void expect_hidden(const struct run *run, const char *name)
 {
 	char empty[32], absent[32];

@@ -46,7 +46,7 @@ static int count_mounts(void)
 	return count;
 }
 
-/* What this process holds; the zygote's children become ours when it ends (subreaper). */
+/* The possessions of this process; the zygote's children become ours when it ends (subreaper). */
 struct holdings {
 	int fds, mounts;
 };

@@ -88,7 +88,7 @@ static void a_hostile_function_gets_nothing_from_its_ring(void **state)
 {
 	static const char *const facts[] = {
 		"fd=4 buffers=256\n",
-		/* what it is for */
+		/* its purpose */
 		"\nnop=ok\n",
 		"\nsend=ok\n",
 		"\nrecv=ok\n",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What must hold of the scaling policy over time, whatever the traffic: see tests/sim. */
+/* Claims about the scaling policy over time, under any traffic: see tests/sim. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Short turns: what the kernel says of them, on this thread and on what it starts. */
+/* Short turns, as the kernel reports them for this thread and for its children. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

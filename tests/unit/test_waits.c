@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a line of /proc/TID/syscall says a thread waits for, tabulated. */
+/* The waits that a line of /proc/TID/syscall tells of, tabulated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

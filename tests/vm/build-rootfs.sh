@@ -7,7 +7,7 @@ set -eu
 
 out=$(realpath -m "$1") kernel=$(realpath "$2") suite=$3
 shift 3
-size=4G # sparse; what a test run may write, it goes to a snapshot
+size=4G # sparse; space for the writes of a test run, which go to a snapshot
 
 if [ "$(id -u)" -ne 0 ]; then
 	echo "build-rootfs: needs root (the image's files belong to root): sudo make check-vm" >&2
@@ -29,7 +29,7 @@ tar -C "$root" -xpf "$work/root.tar"
 rm "$work/root.tar"
 rm -rf "$root/var/cache/apt" "$root/var/lib/apt" "$root/usr/share/doc" "$root/usr/share/locale"
 
-# What maintainer scripts would have done.
+# The work of maintainer scripts, by hand.
 cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
 cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
 printf '127.0.0.1 localhost ebb-vm\n' >"$root/etc/hosts"

@@ -39,7 +39,7 @@ rm -rf "$stage"
 
 # --- the guest
 version=$(cat "$vm/kernel/version")
-# Snapshots: what the guest writes goes to unlinked files here and is gone with QEMU. timeout(1) is the
+# Snapshots: writes of the guest go to unlinked files here and are gone with QEMU. timeout(1) is the
 # watchdog. Both run in the background so that a signal to this script ends them.
 mkfifo "$work/console"
 sed -u 's/\r//g' <"$work/console" | tee "$log" &

@@ -8,11 +8,11 @@ VM_ACCEL    ?= tcg
 VM_MEMORY   ?= 3072
 VM_CPUS     ?= 2
 VM_TIMEOUT  ?= 3000
-# What tests/run does in the guest, or a command instead of it:
+# The stages of tests/run in the guest, or a command instead:
 #   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_fluid.py'
 VM_STAGES   ?= unit integ
 VM_COMMAND  ?=
-# Integration tests in the guest: what depends on the kernel and on pure cgroup v2. The rest would only
+# Integration tests in the guest: those that depend on the kernel and on pure cgroup v2. The rest would only
 # be the same again, ten times slower; all of them: VM_INTEG=tests/integ
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
 # And of other families what an older kernel's overlayfs may do otherwise.
@@ -22,9 +22,9 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                tests/integ/test_sandbox_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight
 VM_FAMILIES ?= service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
-# What must be made first on the host: the guest has no compiler and no network.
+# Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
-# What ebb and its tests need at run time; nothing is compiled in the guest.
+# Packages that ebb and its tests need at run time; nothing is compiled in the guest.
 VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
                libcmocka0 libarchive13 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \

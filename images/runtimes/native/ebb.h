@@ -86,7 +86,7 @@ int ebb_begin(struct ebb_request *rq, int status, const char *type, int64_t leng
  * will be. -EMSGSIZE: more than the length that was promised. */
 long ebb_write(struct ebb_request *rq, const void *data, size_t size);
 void ebb_on_writable(struct ebb_request *rq, ebb_callback *fn, void *ctx);
-size_t ebb_room(const struct ebb_request *rq); /* what ebb_write would take now */
+size_t ebb_room(const struct ebb_request *rq); /* bytes that ebb_write would take now */
 int ebb_end(struct ebb_request *rq);
 /* "Not started, ask another instance": 503 with x-ebb-nack. Before anything else was done. */
 int ebb_nack(struct ebb_request *rq);

@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 0))) static void log_list(const char *id, const
 	va_list again;
 	int n;
 
-	(void)fflush(stdout); /* what the function printed itself comes first */
+	(void)fflush(stdout); /* the function's own output comes first */
 	va_copy(again, args);
 	n = vsnprintf(text, sizeof(text), fmt, args);
 	if (n >= (int)sizeof(text) && (all = malloc((size_t)n + 1)))

@@ -15,7 +15,7 @@
 
 static FILE *report;
 
-/* What only barriers say: seccomp, capabilities, read-only and masked trees. */
+/* Errors that only barriers give: seccomp, capabilities, read-only and masked trees. */
 static bool is_refusal(int err)
 {
 	static const int refusals[] = {EPERM,  EACCES,       ENOSYS,         EROFS,
@@ -97,7 +97,7 @@ static void try_all(FILE *out)
 	fflush(report);
 }
 
-/* In a child: what an attempt changes of its process is gone with it. */
+/* In a child: changes that an attempt makes to its process are gone with it. */
 static void on_call(struct call *c)
 {
 	char name[] = "/tmp/report-XXXXXX", buf[65536];

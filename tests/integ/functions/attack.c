@@ -34,7 +34,7 @@ static long long now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* A thread of an attack: what a step keeps for the next one. */
+/* A thread of an attack: state that a step keeps for the next one. */
 struct thread {
 	pthread_t id;
 	int number, fd;
@@ -320,7 +320,7 @@ static void signal_itself(struct thread *t)
 		syscall(SYS_tgkill, getpid(), gettid(), SIGURG);
 }
 
-/* What walks tables of the kernel to answer. */
+/* Files whose reading walks tables of the kernel. */
 static void read_proc(struct thread *t)
 {
 	static const char *const files[] = {"/proc/stat",    "/proc/self/smaps",
@@ -446,7 +446,7 @@ void on_dying(struct call *c)
 	call_printf(c, r == 0 ? 200 : 500, "{}\n");
 }
 
-/* The CPU's own work, not its time: what others do to caches makes it longer. */
+/* The CPU's own work, not its time: the work of others on caches makes it longer. */
 void on_steps(struct call *c)
 {
 	volatile unsigned long sum = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a hostile program does all day: work that costs others, not things that it keeps (hoard.h).
+/* The daily work of a hostile program: work that costs others, not things that it keeps (hoard.h).
  */
 #ifndef PROBE_ATTACK_H
 #define PROBE_ATTACK_H

@@ -239,8 +239,8 @@ static long one_directory(long n)
 	return mkdir(path, 0700);
 }
 
-/* --- what lies in buffers: each returns KiB
- * ------------------------------------------------------*/
+/* --- bytes in buffers: each returns KiB
+ * ---------------------------------------------------------*/
 static long fill(int fd, size_t size)
 {
 	long bytes = 0;
@@ -295,7 +295,7 @@ static long fill_udp(long n)
 	for (int sent = 0; sent < 300; sent++)
 		(void)send(sender, block, 32 * KIB, MSG_DONTWAIT);
 	close(sender);
-	/* What finds no room is dropped without a word. */
+	/* A datagram without room is dropped without a word. */
 	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
 		return -1;
 	errno = ENOBUFS;
@@ -352,7 +352,7 @@ static long fill_pipe(long n)
 static const struct {
 	const char *kind;
 	long (*one)(long n); /* a number >= 0, or -1 and errno */
-	int counts;          /* what it returns is how much, else it is one */
+	int counts;          /* its result is how much, else it is one */
 } kinds[] = {
 	{"inotify", one_inotify, 0},
 	{"inotify-watch", one_inotify_watch, 0},

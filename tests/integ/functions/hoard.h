@@ -14,7 +14,7 @@ void on_reach(struct call *c);
 /* As servers do that begin as root: path is made and given to the user, who the program then
  * becomes; at last it tries to be root again. One word per step. */
 void on_become(struct call *c);
-/* probe hoard KIND N: the same for whoever runs it plainly; the exit status. */
+/* probe hoard KIND N: the same for a plain run; the exit status. */
 int hoard_here(char **argv);
 
 #endif

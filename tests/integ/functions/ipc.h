@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a runtime does over the socket to its host, by hand: the protocol is what is tested. */
+/* The work of a runtime over the socket to its host, by hand: the protocol is what is tested. */
 #ifndef PROBE_IPC_H
 #define PROBE_IPC_H
 

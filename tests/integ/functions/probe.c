@@ -106,7 +106,7 @@ static void on_work(struct call *c)
 	call_printf(c, 200, "{}\n");
 }
 
-/* A pool of one connection, as to a database: who comes waits for those before. */
+/* A pool of one connection, as to a database: a new request waits for those before. */
 static void on_pool(struct call *c)
 {
 	static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER;

@@ -202,7 +202,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* ---- what comes again and again ---- */
+/* ---- timers that come again and again ---- */
 
 static void tick_poll(int fd, long ms)
 {

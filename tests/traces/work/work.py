@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What functions in Python do: serve, asyncio, threads, processes, files, sqlite, names, mmap, TLS."""
+"""The work of functions in Python: serve, asyncio, threads, processes, files, sqlite, names, mmap, TLS."""
 import asyncio
 import fcntl
 import hashlib

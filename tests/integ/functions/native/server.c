@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What examples/c-ring does not show of ebb.h: failures, nacks, deadlines, many log lines, streams.
+/* Parts of ebb.h that examples/c-ring does not show: failures, nacks, deadlines, many log lines,
+ * streams.
  */
 #include <ebb.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What applications do wrong, or seldom: each path is one such thing. Bare ASGI and WSGI."""
+"""Wrong or rare things that applications do: each path is one such thing. Bare ASGI and WSGI."""
 import asyncio
 import contextlib
 import functools

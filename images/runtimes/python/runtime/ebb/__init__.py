@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a function may ask of ebb: from ebb import wait_until, request_id, deadline.
+"""The calls that a function may make to ebb: from ebb import wait_until, request_id, deadline.
 
 wait_until(work) keeps the instance awake after the response until work ends or maxDuration passes; work
 is a coroutine, a task, a future, or a function, which then runs in a thread of its own.

@@ -17,7 +17,7 @@ from ebb.request import Request, process
 
 # A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
 HEAD_WAITS_S = 0.02
-# What is done by then needs no hold; nothing is frozen sooner.
+# Work that is done by then needs no hold; no instance is frozen sooner.
 REST_BEGINS_S = 0.005
 LAG_PERIOD_S = 0.25
 LAG_MAX_S = float(os.environ.get("NACK_LAG_MS") or 5000) / 1000
@@ -68,7 +68,7 @@ class Lag:
 
 
 def check(message):
-    """What uvicorn would refuse when it is too late for a 500."""
+    """Raises for a head that uvicorn would refuse when it is too late for a 500."""
     if message["type"] == "http.response.start":
         if message["status"] not in range(100, 600):
             raise ValueError(f"http.response.start: status {message['status']!r} is none")
@@ -80,7 +80,7 @@ def check(message):
 
 
 class Exchange:
-    """What an application sends, kept back or dropped where its request has failed."""
+    """Messages of an application, kept back or dropped where its request has failed."""
 
     def __init__(self, send, loop, on_complete=None):
         self._send, self._loop, self._on_complete = send, loop, on_complete
@@ -149,7 +149,7 @@ class Exchange:
 
 
 class Rest:
-    """What an application does behind its answer (a BackgroundTask): work that keeps the instance awake."""
+    """The work of an application behind its answer (a BackgroundTask): it keeps the instance awake."""
 
     def __init__(self, request, task, loop):
         self._request, self._task, self._loop, self._soon = request, task, loop, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of the process: who asked for it is in the log."""
+"""The end of the process: the log names the request that asked for it."""
 import os
 import sys
 

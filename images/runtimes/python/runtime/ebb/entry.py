@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application that "module:name" names. Who finds none says what was looked for and where."""
+"""The application that "module:name" names. Where there is none, the error names what was looked for and where."""
 import functools
 import importlib
 import inspect
@@ -46,7 +46,7 @@ def load(entrypoint):
     if not callable(app):
         _refuse(entrypoint, f"{type(app).__name__} is no application: it cannot be called")
     if _takes(app, 0) and not _takes(app, 2) and not _takes(app, 3):
-        _refuse(entrypoint, f"what takes no argument is no application; if it makes one: {entrypoint}()")
+        _refuse(entrypoint, f"a function without arguments is no application; if it makes one: {entrypoint}()")
     return app
 
 

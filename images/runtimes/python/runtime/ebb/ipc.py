@@ -25,7 +25,7 @@ class Ipc:
             threading.Thread(target=self._watch, name="ebb-ipc", daemon=True).start()
 
     def _connect(self):
-        """True if connected; what lasts has then been said."""
+        """True if connected; then the holds and settings that last have been said again."""
         found = socket.socket(socket.AF_UNIX)
         try:
             found.connect(self._path)

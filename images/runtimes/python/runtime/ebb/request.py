@@ -13,11 +13,11 @@ current = _current.get
 enter = _current.set
 leave = _current.reset
 
-SUSPECT_ERRNOS = {12, 23, 24}  # ENOMEM, ENFILE, EMFILE: the process is in trouble, whoever noticed
+SUSPECT_ERRNOS = {12, 23, 24}  # ENOMEM, ENFILE, EMFILE: the process is in trouble, not one request
 
 
 class Process:
-    """What all requests share. Its lock guards this and every request's counters."""
+    """State that all requests share. Its lock guards this and every request's counters."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -87,7 +87,7 @@ class Request:
         retire_if_suspect(error)
 
     def end_lines(self):
-        """What it began to write and did not end."""
+        """Drops the line that it began to write and did not end."""
         for stream in list(self.partial):
             stream.end_line(self)
 

@@ -60,7 +60,7 @@ def in_thread(function):
             future.set_result(function())
         except concurrent.futures.InvalidStateError:
             pass  # cut at the deadline
-        except BaseException as error:  # handed on to whoever asks the future
+        except BaseException as error:  # handed on to the caller of the future
             if not future.cancelled():
                 future.set_exception(error)
 
@@ -70,7 +70,7 @@ def in_thread(function):
 
 
 def _in_context(context, run):
-    """run for a thread that a request started: what it throws belongs to that request."""
+    """run for a thread that a request started: its errors belong to that request."""
     def attempt():
         try:
             run()

@@ -49,7 +49,7 @@ class Parser(waitress.parser.HTTPRequestParser):
     def close(self):
         try:
             super().close()
-        except OSError as error:  # what is left to be written of such a body
+        except OSError as error:  # bytes of such a body that are still to be written
             if error.errno != errno.ENOSPC:
                 raise
 
