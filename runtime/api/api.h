@@ -4,7 +4,7 @@
  * state (services and images, as files in its state directory) and asks ebbd, over fd 3, to make it
  * so. It never touches cgroups, namespaces or mounts, and never blocks but on its own disk.
  *
- * This struct only wires the modules together; what each holds is its own secret.
+ * This struct only wires the modules together; each keeps its own data to itself.
  */
 #ifndef EBB_API_API_H
 #define EBB_API_API_H

@@ -33,7 +33,7 @@ void change_free(struct change *change)
 	free(change);
 }
 
-/* state: what became of it ("unchanged", "created", ...). */
+/* state: its outcome ("unchanged", "created", ...). */
 static void reply_change(struct request *rq, int status, const struct change *change,
 			 const char *state, bool dry_run)
 {

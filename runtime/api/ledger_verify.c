@@ -3,8 +3,8 @@
  * POST /v1/ledger/verify: the chain of the ledger is recomputed, and for every service with live
  * instances the CPU time which the kernel shows is compared with what the ledger holds.
  *
- * Order matters: instances are read first, then every meter is committed, so what was read can be
- * at most what the ledger has by then.
+ * Order matters: instances are read first, then every meter is committed, so the readings are at
+ * most those that the ledger has by then.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -25,7 +25,7 @@
 
 struct log_pace {
 	struct allowance bytes, work;
-	bool dropping, mid_line; /* mid_line: what is dropped did not end with a line */
+	bool dropping, mid_line; /* mid_line: the dropped bytes did not end with a line */
 	uint64_t dropped_lines, dropped_bytes;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Output of instances on stdout and stderr. Each instance has one pipe; its lines go to
- * <log>/<service>/<instance>.log as "2026-11-23T01:02:03.456789Z text", and to those who follow. A
+ * <log>/<service>/<instance>.log as "2026-11-23T01:02:03.456789Z text", and to followers. A
  * line that belongs to a request begins with a tag (a byte 0x1e, the 32 digits of its id, a space),
  * which stays in the file and is told apart on the way out. A full disk or a slow follower loses
  * lines and never blocks a function; log_pace.h bounds how much an instance may write.

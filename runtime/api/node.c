@@ -65,7 +65,7 @@ void get_readyz(struct request *rq)
 		problem_reply(rq, 503, "wait; see the log of ebbd", "the ledger is away");
 	else if (rq->api->ill & WIRE_ILL_LEDGER)
 		problem_reply(rq, 503, "free disk space, or mend the disk; see the log of ebbd",
-			      "what instances use cannot be written to the ledger");
+			      "the usage of instances cannot be written to the ledger");
 	else if (rq->api->ill & WIRE_ILL_STARTS)
 		problem_reply(rq, 503, "wait; see the log of ebbd",
 			      "no instance can be started: no sandbox can be made");

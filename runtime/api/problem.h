@@ -23,16 +23,16 @@ struct problem_list {
 void problem_add(struct problem_list *list, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* mend: what the caller can do, or NULL. */
+/* mend: the caller's remedy, or NULL. */
 void problem_reply(struct request *rq, int status, const char *mend, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* 422 with every item. */
 void problem_reply_list(struct request *rq, const struct problem_list *list);
-/* Says what ebbd or the ledger refused, or why they did not answer. what completes "cannot ...". rq
- * may be NULL. */
+/* Says what ebbd or the ledger refused, or why they did not answer. `what` completes "cannot ...".
+ * rq may be NULL. */
 void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer);
 
-/* What is said when there is no memory to say anything else. */
+/* The answer when there is no memory for another one. */
 #define PROBLEM_NO_MEMORY                                                               \
 	"{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500," \
 	"\"detail\":\"out of memory\"}"

@@ -24,7 +24,7 @@ struct api;
 struct request {
 	struct api *api;
 	struct http_head head;      /* points into text the connection owns */
-	char arg[REQUEST_ARG_SIZE]; /* what ":" or "*" of the route matched, decoded */
+	char arg[REQUEST_ARG_SIZE]; /* the part that ":" or "*" of the route matched, decoded */
 	const char *body;           /* in memory, NUL-terminated */
 	size_t body_size;
 	int spool_fd; /* or in a file without a name, open for reading; else -1 */

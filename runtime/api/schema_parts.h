@@ -8,7 +8,7 @@
 #include "runtime/api/service_schema.h"
 
 struct schema_part {
-	/* before: what the service is now, or NULL */
+	/* before: the service as it is now, or NULL */
 	void (*read)(struct service_spec *spec, const struct service_spec *before,
 		     const struct json *value, const char *path, struct problem_list *errors);
 	void (*write)(struct json_out *o, const char *key, const struct service_spec *spec,

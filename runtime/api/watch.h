@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events: the last 4096 in memory, and those who watch. Each has a number (rev) that only rises,
+ * Events: the last 4096 in memory, and their watchers. Each has a number (rev) that only rises,
  * over restarts too. A client that asks for events which are no longer kept gets 410 and reads the
  * lists again.
  */

@@ -33,7 +33,7 @@ static inline int64_t allowance_left(struct allowance *a, uint64_t now_ns)
 static inline bool allowance_take(struct allowance *a, uint64_t amount, uint64_t now_ns)
 {
 	(void)allowance_left(a, now_ns);
-	a->left -= (int64_t)amount; /* what is taken is measured, and far from 2^63 */
+	a->left -= (int64_t)amount; /* takings are measured, and far from 2^63 */
 	return a->left >= 0;
 }
 

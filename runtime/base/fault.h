@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One error value: what went wrong, where, and how to mend it.
+ * One error value: the failure, where, and how to mend it.
  *
  * A layer that knows a cause fills it in and returns -errno; the layers above add where they were,
- * and only a program prints it. The first cause stays: what follows from it is not another one.
+ * and only a program prints it. The first cause stays: its consequences are not another one.
  * A zeroed fault says that nothing went wrong. Pure.
  */
 #ifndef EBB_BASE_FAULT_H
@@ -18,7 +18,7 @@ struct fault {
 	int err;                      /* a positive errno; 0 = nothing went wrong */
 	char where[FAULT_WHERE_SIZE]; /* the step, file or thing: "ebbd.conf:12"; may be empty */
 	char what[FAULT_WHAT_SIZE];   /* one sentence without a full stop */
-	char mend[FAULT_MEND_SIZE];   /* what somebody can do about it; may be empty */
+	char mend[FAULT_MEND_SIZE];   /* a remedy; may be empty */
 };
 
 /* Says what went wrong, unless that is known already; err is -errno and is returned. A text that

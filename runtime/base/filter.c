@@ -14,8 +14,8 @@
  *
  * Conditions on one line must all hold; several lines for one name are alternatives, and two lines
  * that overlap with different actions are refused by the kernel's order, not by us: keep them
- * disjoint. Comparisons are of all 64 bits; what the kernel reads as 32 bits must be masked
- * (arg0 & 0xffffffff == V) wherever a stray high bit would turn a refusal into a permission.
+ * disjoint. Comparisons are of all 64 bits; arguments that the kernel reads as 32 bits must be
+ * masked (arg0 & 0xffffffff == V) wherever a stray high bit would turn a refusal into a permission.
  * The native architecture only; any other, x32 included, kills the process.
  */
 /* clang-format on */

@@ -22,7 +22,7 @@ struct reader {
 	struct json *root, *open; /* open: the innermost array or object not yet closed */
 	char *key;                /* read, and its value still to come; owned */
 	unsigned int depth, max_depth, values;
-	int err; /* what a callback refused with */
+	int err; /* the error of a callback */
 	char *why;
 	size_t why_size;
 };

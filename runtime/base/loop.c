@@ -18,7 +18,7 @@ struct loop {
 	int epoll_fd, timer_fd;
 	bool stopped, turning;
 	int result;
-	uint64_t now_ns, armed_ns; /* armed_ns: what the timerfd is set to, 0 = off */
+	uint64_t now_ns, armed_ns; /* armed_ns: the moment that the timerfd is set to, 0 = off */
 	struct heap timers;
 	struct epoll_event round[ROUND_EVENTS];
 	int round_count;
@@ -117,8 +117,8 @@ static void say_stall(struct loop *l, const char *name, uint64_t took_ns, uint64
 }
 
 /* The handler that began at the mark returned. Its CPU time is asked for only when the clock says
- * that it may matter, so what it used may count some of those before it in this round: all of them
- * together used less than a millisecond each. */
+ * that it may matter, so the CPU time of a handler may include some of those before it in this
+ * round: all of them together used less than a millisecond each. */
 static void check(struct loop *l, const char *name)
 {
 	struct loop_health *h = &l->health;
@@ -184,7 +184,7 @@ int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns)
 	if (r < 0)
 		return r;
 	t->due_ns = due_ns;
-	if (!l->turning) /* who waits for loop_fd is to hear of it */
+	if (!l->turning) /* a loop that waits for loop_fd is to hear of it */
 		arm(l);
 	return 0;
 }
@@ -201,7 +201,7 @@ void loop_timer_off(struct loop *l, struct timer *t)
 		arm(l);
 }
 
-/* What is left is due still, so the next round begins at once. */
+/* The rest is due still, so the next round begins at once. */
 static void fire_due(struct loop *l)
 {
 	uint64_t until_ns = l->mark_ns + ROUND_TIMERS_NS;

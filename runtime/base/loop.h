@@ -24,7 +24,7 @@ struct loop;
 struct watch {
 	int fd;
 	void (*on_ready)(struct watch *w, uint32_t epoll_events);
-	const char *name; /* static; what the watchdog calls it */
+	const char *name; /* static; its name for the watchdog */
 	bool first;       /* in a round it is handled before those without this */
 };
 
@@ -33,14 +33,14 @@ struct timer {
 	struct heap_item item;
 	uint64_t due_ns; /* CLOCK_MONOTONIC; meaningful while armed */
 	void (*on_due)(struct timer *t);
-	const char *name; /* static; what the watchdog calls it */
+	const char *name; /* static; its name for the watchdog */
 };
 
 int loop_new(struct loop **out); /* 0 or -errno */
-void loop_free(struct loop *l);  /* NULL is fine; what it watched is left to its owners */
+void loop_free(struct loop *l);  /* NULL is fine; its sources and timers are left to their owners */
 /* Runs until loop_stop. Returns the value that loop_stop was given, or -errno of epoll. */
 int loop_run(struct loop *l);
-/* One round without waiting: what is ready now and due now. 0 or -errno. */
+/* One round without waiting: handles all that is ready or due now. 0 or -errno. */
 int loop_turn(struct loop *l);
 void loop_stop(struct loop *l, int result);
 /* Called behind every handler; one for a loop. */
@@ -80,7 +80,7 @@ struct loop_health {
 	uint64_t delays;                     /* by the clock: also for lack of a CPU */
 	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
 	const char *longest_name;            /* whose CPU time that was; NULL: none took a ms */
-	const char *longest_note;            /* what it was at, or NULL */
+	const char *longest_note;            /* the handler's name, or NULL */
 };
 const struct loop_health *loop_health(const struct loop *l);
 /* The present work of a handler, more closely than its name: static text, until it returns. */

@@ -46,7 +46,7 @@ void nearest_init(struct nearest *n, const char *word)
 	*n = (struct nearest){.word = word};
 	if (most == 0 && chars > 1)
 		most = 1;
-	n->distance = most + 1; /* what is found must be nearer */
+	n->distance = most + 1; /* the next one found must be nearer */
 }
 
 void nearest_offer(struct nearest *n, const char *candidate)

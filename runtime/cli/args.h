@@ -36,7 +36,7 @@ struct option {
 	enum arg_kind kind;
 	const char *value;       /* name of the value in help: "MB" */
 	const char *choices;     /* ARG_CHOICE: separated by one space; NULL: the setting's words */
-	enum setting_id setting; /* what it sets, or 0 */
+	enum setting_id setting; /* the setting that it sets, or 0 */
 	const char *help;        /* NULL: the setting's */
 };
 

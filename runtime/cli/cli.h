@@ -16,7 +16,7 @@
 #define CLI_SOCKET_DEFAULT "/run/ebb/api.sock"
 
 enum cli_exit {
-	CLI_DONE,      /* what was asked for is so */
+	CLI_DONE,      /* done as asked */
 	CLI_FAILED,    /* it failed */
 	CLI_USAGE,     /* the command line or ebb.json is wrong; nothing was tried */
 	CLI_NO_SERVER, /* nobody answers at the socket */
@@ -39,7 +39,7 @@ struct verb {
 	const char *details;          /* more lines for `ebb help VERB`, or NULL */
 	const struct option *options; /* or NULL */
 	unsigned int words_min, words_max;
-	enum arg_kind completes;       /* what the words are */
+	enum arg_kind completes;       /* the kind of its words */
 	const char *choices;           /* for ARG_CHOICE */
 	int (*run)(struct call *call); /* NULL: it prints the verbs (main.c) */
 };

@@ -38,7 +38,7 @@ struct conn {
 	uint64_t left;
 	struct http_chunked chunked;
 	char content_type[80], etag[80], location[128];
-	size_t at, end; /* what is received and not yet given out */
+	size_t at, end; /* bytes received and not yet given out */
 	char buf[CONN_BUFFER_BYTES];
 };
 

@@ -21,7 +21,7 @@
 
 #define NOFILE_WANTED  65536
 #define NOFILE_LEAST   4096
-#define FDS_INSTANCE   16 /* what one instance costs ebbd and a gateway at most */
+#define FDS_INSTANCE   16 /* the cost of one instance to ebbd and a gateway at most */
 #define MEMLOCK_WANTED (64UL << 20)
 #define FSYNCS         5
 #define FSYNC_SLOW_US  20000

@@ -20,7 +20,7 @@ struct key {
 	const char *name; /* NULL ends the table */
 	enum setting_place place;
 	enum key_use use;
-	const char *help; /* of an ignored one: what to do instead */
+	const char *help; /* of an ignored one: another way */
 };
 
 extern const struct key keys[];

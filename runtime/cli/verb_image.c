@@ -35,7 +35,7 @@ static int upload_source(const struct call *call, const char *source, const char
 		return CLI_FAILED;
 	}
 	if (!name && strcmp(upload.path, "-") == 0) {
-		say_error("what comes from a pipe has no name", "choose one with -t",
+		say_error("an archive from a pipe has no name", "choose one with -t",
 			  "cannot import %s", source);
 		upload_close(&upload);
 		return CLI_USAGE;

@@ -36,7 +36,7 @@ struct follower {
 	char name[64];
 	struct conn *conn; /* NULL: to be opened again */
 	struct lines *lines;
-	bool opened; /* once: what was before is shown already */
+	bool opened; /* once: earlier lines are shown already */
 };
 
 struct attached {
@@ -227,7 +227,7 @@ static void apply_again(struct attached *a)
 	struct deployment fresh, old = a->deployment;
 
 	if (deployment_read(a->file, &fresh) != CLI_DONE) {
-		say_note("ebb: what was deployed before goes on");
+		say_note("ebb: the earlier deployment goes on");
 		return;
 	}
 	a->deployment = fresh;
@@ -330,7 +330,7 @@ static int up(struct attached *a, bool stay)
 	if (r == CLI_DONE && stay)
 		r = attach(a);
 	else if (r != CLI_DONE && r != CLI_NO_SERVER && stay)
-		deployment_remove(a->call, &a->deployment); /* what came up before it failed */
+		deployment_remove(a->call, &a->deployment); /* those that came up before */
 	followers_clear(a);
 	deployment_fini(&a->deployment);
 	return r;

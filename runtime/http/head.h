@@ -106,7 +106,7 @@ struct http_chunked {
 	uint64_t left;
 	uint32_t state, line_bytes;
 	bool keep_trailers; /* set it to get them as data, with: */
-	bool in_trailers;   /* what *data is; lines, up to and with the empty one */
+	bool in_trailers;   /* the kind of *data; lines, up to and with the empty one */
 };
 void http_chunked_init(struct http_chunked *c);
 /* Looks at in[0..size). Sets *used to what it consumed and *data to the run of body bytes inside it

@@ -164,7 +164,7 @@ static long parse_v2(const unsigned char *data, size_t size, struct proxy_protoc
 		return -EPROTO;
 	if (size < V2_FIXED + body)
 		return 0;
-	if (data[12] == 0x20) /* LOCAL: the front's own connection; what follows is read over */
+	if (data[12] == 0x20) /* LOCAL: the front's own connection; the rest is read over */
 		*out = (struct proxy_protocol){.family = PROXY_NO_ADDRESS};
 	else if (parse_v2_body(data[13], data + V2_FIXED, body, out) < 0)
 		return -EPROTO;

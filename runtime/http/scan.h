@@ -9,7 +9,7 @@
 struct http_fields {
 	size_t count_max; /* how many there may be */
 	bool own;         /* lines of one's own function, see http_response_parse_own */
-	bool spaced;      /* what llhttp takes for a part of a value is white space */
+	bool spaced;      /* llhttp takes for a part of a value what is white space here */
 	unsigned int host_count, length_count, coding_count;
 	struct http_slice host, length, coding;
 	bool connection_close, connection_keep_alive, connection_upgrade, has_upgrade;

@@ -151,8 +151,8 @@ void guests_cut_due(struct ipc *ipc, uint64_t now_ns)
 		begun_ns = guest_begin(ipc, g);
 		atomic_fetch_add(&board_tally(ipc->board, cut.slot)->cut, 1);
 		n = snprintf(text, sizeof(text),
-			     "ebb: waitUntil was cut at maxDuration (deadline %s): what this "
-			     "request still does is not waited for",
+			     "ebb: waitUntil was cut at maxDuration (deadline %s): the rest of "
+			     "this request's work is not waited for",
 			     clock_rfc3339(cut.until_ms * 1000, when));
 		count_lost(ipc, g, lines_write(g->log_fd, &cut.id, text, (size_t)n));
 		guest_end(ipc, g, begun_ns);

@@ -68,7 +68,7 @@ static void set_due(struct holds *h, struct hold *hold)
 	must(heap_put(&h->due, &hold->due, hold->terms.due_ns) == 0);
 }
 
-/* ---- what others may read ---- */
+/* ---- numbers for others ---- */
 
 static void write_note(struct holds *h, const struct hold *hold)
 {

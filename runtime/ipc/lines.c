@@ -38,7 +38,7 @@ static size_t piece_of(const char *text, size_t size, size_t room)
 /* Whole lines on their way into the pipe in one write. */
 struct batch {
 	int fd;
-	bool full; /* the pipe took no more: what follows is lost without asking again */
+	bool full; /* the pipe took no more: the rest is lost without asking again */
 	size_t used;
 	uint64_t lines, lost;
 	char bytes[PIPE_BUF];

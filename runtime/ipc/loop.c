@@ -14,7 +14,7 @@
 
 enum phase { PHASE_NEW = 1, PHASE_SERVING = 2 };
 
-/* ---- what ebbd says ---- */
+/* ---- records of ebbd ---- */
 
 static int on_config(void *self, struct wire_message *m)
 {
@@ -70,7 +70,7 @@ static void set_timer(struct ipc *ipc, struct timer *t, uint64_t due_ns)
 		(void)loop_timer_at(ipc->loop, t, due_ns);
 }
 
-/* Behind every event: what it did may have moved both. */
+/* Behind every event, which may have moved both. */
 static void set_timers(void *self)
 {
 	struct ipc *ipc = self;
@@ -114,15 +114,16 @@ int ipc_new(int control_fd, struct ipc **out)
 	ipc->cut = (struct timer){.on_due = on_cut, .name = "ipc on_cut"};
 	ipc->expiry = (struct timer){.on_due = on_expiry, .name = "ipc on_expiry"};
 	chain_init(&ipc->unfinished);
-	ipc->control = (struct wire_link){.name = "ebbd",
-					  .rules = rules,
-					  .rule_count = ARRAY_LEN(rules),
-					  .phase = PHASE_NEW,
-					  .self = ipc,
-					  .lost = on_lost,
-					  .burst = 1,
-					  .first = true, /* who is gone is not heard any more */
-					  .ends_on_failure = true};
+	ipc->control =
+		(struct wire_link){.name = "ebbd",
+				   .rules = rules,
+				   .rule_count = ARRAY_LEN(rules),
+				   .phase = PHASE_NEW,
+				   .self = ipc,
+				   .lost = on_lost,
+				   .burst = 1,
+				   .first = true, /* a guest that is gone is not heard any more */
+				   .ends_on_failure = true};
 	r = loop_new(&ipc->loop);
 	if (r == 0)
 		r = wire_link_open(&ipc->control, ipc->loop, control_fd);

@@ -11,7 +11,7 @@
 
 struct append_report {
 	size_t added;
-	size_t old;        /* sent before, or older than what is there: harmless, ignored */
+	size_t old;        /* sent before, or older than the last row: harmless, ignored */
 	size_t refused;    /* against the rules (rules.h) */
 	const char *fault; /* of the last refused one */
 	struct wire_meter refused_meter;

@@ -7,7 +7,7 @@
  * but a lock held by another program, the database is broken for this process: Linux reports a lost
  * write-back once, at fsync(2), then forgets the dirty page, so a later fsync that succeeds says
  * nothing about the earlier data. db_broken() then stays set; reading goes on. The next process
- * starts from what the file really holds: db_open copies whatever recovery found in the WAL into
+ * starts from what the file really holds: db_open copies all that recovery found in the WAL into
  * the main file and syncs that (a fresh write, so a fresh verdict) before anything is acknowledged.
  */
 #ifndef EBB_LEDGER_DB_H
@@ -46,7 +46,7 @@ struct db {
 	uint8_t head_hash[SHA256_BYTES];
 	int wal_pages; /* in the WAL after the last commit */
 	int broken;    /* 0, or the positive errno of the first failed write */
-	char why[256]; /* what SQLite said about the last failure */
+	char why[256]; /* SQLite's words about the last failure */
 };
 
 /* Opens or makes the database, brings its schema up to date and makes its content durable. 0 or

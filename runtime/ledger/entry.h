@@ -31,7 +31,7 @@ struct column {
 	const char *name;
 	enum column_kind kind;
 	enum column_change change; /* within an account */
-	const char *fault;         /* what to say of a change that may not be */
+	const char *fault;         /* the complaint about a change that may not be */
 	size_t offset, size;       /* in struct wire_meter */
 };
 

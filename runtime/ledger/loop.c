@@ -342,7 +342,7 @@ static int serve(struct ledger *l, int control_fd)
 	if (!err)
 		err = loop_run(l->loop);
 	if (!err)
-		commit(l); /* what came before ebbd went is its word still */
+		commit(l); /* records from before ebbd's end are still to be kept */
 	return err;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file that SQLite shares with those who read the ledger while it is written (-shm).
+ * The file that SQLite shares with readers of the ledger while it is written (-shm).
  *
  * SQLite extends it by a byte in each 4 KiB and then writes to it through a mapping. On a file
  * system with smaller blocks the others are holes, and a full disk is a SIGBUS, which says nothing

@@ -24,7 +24,7 @@ static int (*const opening[])(struct ebbd *e, struct fault *f) = {
 	ebbd_open_board,       ebbd_open_images, ebbd_open_programs,
 };
 
-/* What is left when the loop has ended, or a step has failed. */
+/* The rest of the work when the loop has ended, or a step has failed. */
 static void close_all(struct ebbd *e)
 {
 	apilink_free(e->api);

@@ -23,7 +23,7 @@ struct ebbd {
 	uint64_t boot_us;
 	char stage_dir[CONFIG_PATH_SIZE + 16], programs_dir[CONFIG_PATH_SIZE + 16];
 	struct loop *loop;
-	struct program_host host; /* what its programs get of it */
+	struct program_host host; /* the share of its programs */
 	struct board *board;
 	int board_fd, lock_fd;
 	struct cgroup_tree *tree;
@@ -45,7 +45,7 @@ struct ebbd {
 
 /* ---- the steps of the beginning: 0 or -errno, with a sentence ---- */
 
-/* What ebbd itself stands on: open_host.c. */
+/* The ground of ebbd itself: open_host.c. */
 int ebbd_open_loop(struct ebbd *e, struct fault *f);
 int ebbd_hide_log(struct ebbd *e, struct fault *f);
 int ebbd_raise_limits(struct ebbd *e, struct fault *f);
@@ -53,7 +53,7 @@ int ebbd_make_directories(struct ebbd *e, struct fault *f);
 int ebbd_take_lock(struct ebbd *e, struct fault *f);
 int ebbd_make_mounts_private(struct ebbd *e, struct fault *f);
 int ebbd_keep_programs(struct ebbd *e, struct fault *f);
-/* What instances are made of: open_parts.c. */
+/* The parts that instances are made of: open_parts.c. */
 int ebbd_open_tree(struct ebbd *e, struct fault *f);
 int ebbd_open_board(struct ebbd *e, struct fault *f);
 int ebbd_open_images(struct ebbd *e, struct fault *f);
@@ -67,11 +67,11 @@ int ebbd_open_signals(struct ebbd *e, struct fault *f);
 int ebbd_start_zygote(struct ebbd *e, struct fault *f);
 void ebbd_on_starts(void *self, bool can); /* an observer's */
 
-/* ---- what people are told ---- */
+/* ---- words for people ---- */
 
 /* Makes an event of a fault of ebbd itself or of its programs: open_programs.c. */
 void ebbd_notice(void *self, uint32_t kind, const char *text);
-/* What the watchdog saw: signals.c. */
+/* The watchdog's observation: signals.c. */
 void ebbd_say_health(const struct ebbd *e);
 
 /* ---- the end, in this order: ending.c ---- */

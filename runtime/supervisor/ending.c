@@ -56,10 +56,10 @@ static void drain(struct ebbd *e)
 	gateways_stop(e->gateways);
 }
 
-/* Nothing is waited for but the last meters: what was used is billed all the same. */
+/* Only the last meters are waited for: usage is billed all the same. */
 static void cut(struct ebbd *e)
 {
-	log_warn("event=stopping_now cause=\"second signal: what is open is cut\"");
+	log_warn("event=stopping_now cause=\"second signal: open requests are cut\"");
 	e->exit_code = 1;
 	if (!e->gateways_gone)
 		gateways_cut(e->gateways);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What ebbd itself stands on: its loop, its limits, its directories, its mounts. */
+/* The ground of ebbd itself: its loop, its limits, its directories, its mounts. */
 #include "runtime/supervisor/ebbd.h"
 
 #include "runtime/base/clock.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What instances are made of: the cgroup tree, the zygote, the board, the images. */
+/* The parts that instances are made of: the cgroup tree, the zygote, the board, the images. */
 #include "runtime/supervisor/ebbd.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ int ebbd_open_tree(struct ebbd *e, struct fault *f)
 		return r;
 	r = cgroup_tree_purge(e->tree, PURGE_MS);
 	if (r < 0)
-		return fault_errno(f, r, "what an earlier ebbd left behind cannot be removed");
+		return fault_errno(f, r, "the leftovers of an earlier ebbd cannot be removed");
 	if (r > 0)
 		log_warn("event=purged leaves=%d cause=\"left by an earlier ebbd\"", r);
 	(void)cgroup_own_enter(e->tree); /* if not, what it starts waits longer beside instances */

@@ -12,7 +12,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
-/* What the watchdog saw, as a line of the log, which tests read. */
+/* The watchdog's observation, as a line of the log, which tests read. */
 void ebbd_say_health(const struct ebbd *e)
 {
 	const struct loop_health *h = loop_health(e->loop);

@@ -11,7 +11,7 @@
  *           that gateway must then write "0" to cgroup.freeze and ring the doorbell.
  *   give    tickets - 1 by the gateway that took it.
  *   hold    the same by ebb-ipc for work that outlives its response; FROZEN becomes RUNNING and it
- *           writes "0". Also while DRAINING, if work is open: what is open may go on.
+ *           writes "0". Also while DRAINING, if work is open: open work may go on.
  *   freeze  CAS by the supervisor: (RUNNING, no tickets, no holds) becomes FROZEN. It writes "1"
  *           and looks again; if the word is no longer FROZEN, it writes "0".
  *

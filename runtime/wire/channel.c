@@ -36,7 +36,7 @@ int wire_pair(int *a_fd, int *b_fd)
 }
 
 /* The kernel has no memory or no place for more descriptors in flight now: as if the socket were
- * full (or empty). Who waits for it to be ready tries again, and no channel is given up for that.
+ * full (or empty). A waiting loop tries again, and no channel is given up for that.
  */
 static int channel_error(int error)
 {

@@ -47,7 +47,7 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define HOST_NAME_SIZE    256
 #define PATH_PREFIX_SIZE  256
 #define ERROR_TEXT_SIZE   512
-#define IMAGE_LAYERS_MAX  127 /* what overlayfs's lowerdir holds by fsconfig(2) */
+#define IMAGE_LAYERS_MAX  127 /* layers that overlayfs's lowerdir takes by fsconfig(2) */
 #define IMAGE_NAME_SIZE   256
 #define DIGEST_SIZE       32 /* SHA-256 */
 #define SERVICES_MAX      1024

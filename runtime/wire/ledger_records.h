@@ -28,7 +28,7 @@ struct wire_meter {
 	uint64_t boot_us, cgroup_id;
 	uint64_t read_us;  /* wall clock of the reading */
 	uint64_t lived_us; /* since the account was opened: awake + idle + frozen */
-	uint64_t cpu_us;   /* cpu.stat usage_usec since the account was opened: what is billed */
+	uint64_t cpu_us;   /* cpu.stat usage_usec since the account was opened: Active CPU */
 	uint64_t cpu_user_us, cpu_system_us; /* shown, never summed */
 	uint64_t cpu_init_us;                /* part of cpu_us until the instance was ready */
 	uint64_t awake_us;                   /* provisioned time: sum of the awake intervals */

@@ -115,7 +115,7 @@ int wire_link_send(struct wire_link *link, uint32_t type, const void *record, si
 	return r;
 }
 
-/* What is left when the turn is over goes in the next one: the socket has room still. */
+/* The rest goes in the next turn: the socket has room still. */
 static void send_waiting(struct wire_link *link)
 {
 	uint64_t until_ns = clock_mono_ns() + TURN_NS;

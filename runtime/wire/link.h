@@ -47,7 +47,7 @@ struct wire_link {
 	struct chain waiting;
 	uint32_t queued, queued_fds;
 	bool deaf, parked;            /* parked: deaf, and not watched as its peer is gone */
-	struct wire_message *message; /* owned: what a record is received into */
+	struct wire_message *message; /* owned: the buffer that a record is received into */
 };
 
 /* Takes socket_fd over, makes it non-blocking and watches it. 0 or -errno (socket closed). */

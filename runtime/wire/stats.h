@@ -46,7 +46,7 @@ enum { STATS_BUCKETS = 1 STATS_BOUNDS(X) };
 #undef X
 
 struct service_stats {
-	char name[SERVICE_NAME_SIZE]; /* who has the number; "" = nobody yet */
+	char name[SERVICE_NAME_SIZE]; /* the owner of the number; "" = nobody yet */
 	_Atomic uint64_t counters[SERVICE_COUNTER_COUNT];
 	_Atomic uint64_t
 		duration[STATS_BUCKETS];       /* from the request's arrival to the answer's end */

@@ -42,7 +42,7 @@ void client_on_accept(void *self, const struct loop_event *e)
 	if (e->res >= 0)
 		accept_one(g, e->res, e->index);
 	if (g->draining && !g->listener_armed[e->index]) {
-		fd_close(&g->listener_fds[e->index]); /* who comes now is refused, and knows it */
+		fd_close(&g->listener_fds[e->index]); /* new connections are refused */
 		clients_stop_if_empty(g);
 	} else if (!g->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED)) {
 		client_arm_accept(g);

@@ -15,7 +15,7 @@ void client_on_send(void *self, const struct loop_event *e);
 void client_on_poll(void *self, const struct loop_event *e);
 void client_on_gone(void *self, const struct loop_event *e);
 void client_on_timer(struct gateway *g, struct client *c);
-/* Ends the connection and whatever was under way for it. */
+/* Ends the connection and all that was under way for it. */
 void client_close(struct gateway *g, struct client *c);
 /* A session is over: nothing is left to send. */
 void client_leave(struct gateway *g, struct client *c);

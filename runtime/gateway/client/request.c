@@ -175,7 +175,7 @@ static int join_body(struct gateway *g, struct client *c)
 	return 0;
 }
 
-/* What is asked may be refused before anything of it is written. */
+/* A request may be refused before any byte of its head is written. */
 static enum verdict check(struct gateway *g, struct client *c, struct http_head *head,
 			  const struct service *s)
 {

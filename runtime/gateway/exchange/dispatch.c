@@ -148,7 +148,7 @@ enum verdict dispatch_request(struct gateway *g, struct client *c)
 		return exchange_fail(g, c, EDGE_NO_SERVICE, 0, "The service was removed.");
 	if (g->ban_count > 0 && blame_refuses(g, c))
 		return VERDICT_FAILED;
-	/* Who waits already goes first. */
+	/* Older waiters go first. */
 	if (g->routes.services[c->x.service].queued == 0 && dispatch_try(g, c))
 		return VERDICT_STAY;
 	return enqueue(g, c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who serves a request: choose, take a ticket, queue, or try again. */
+/* The instance for a request: choose, take a ticket, queue, or try again. */
 #ifndef EBB_GATEWAY_DISPATCH_H
 #define EBB_GATEWAY_DISPATCH_H
 
@@ -20,7 +20,7 @@ enum verdict dispatch_expired(struct gateway *g, struct client *c);
 enum verdict dispatch_failed(struct gateway *g, struct client *c, bool refused, int err);
 /* Nobody read it, and nothing is wrong with the instance: sent to it once more. */
 enum verdict dispatch_anew(struct gateway *g, struct client *c, int err);
-/* Takes the request back from its instance, for whoever is best now. */
+/* Takes the request back from its instance, for the instance that is best now. */
 enum verdict dispatch_elsewhere(struct gateway *g, struct client *c);
 /* In DOUBT, LOST or JUDGED: the cause is known, or will not come. */
 enum verdict dispatch_doubt_over(struct gateway *g, struct client *c);

@@ -44,9 +44,10 @@ static enum verdict up_full(struct gateway *g, struct client *c, const struct ha
 }
 
 /* Whether the server cannot have read any of the request, because it had closed the connection
- * before it came: what may not be sent twice may then be sent again (RFC 9110 section 9.2.2).
- * looking: its end was here before the request was sent. unsent: the kernel took none of it. Else
- * its end came first (a close with something unread is a reset) and nothing was acknowledged. */
+ * before it came: a request that may not be sent twice may then be sent again (RFC 9110 section
+ * 9.2.2). looking: its end was here before the request was sent. unsent: the kernel took none of
+ * it. Else its end came first (a close with something unread is a reset) and nothing was
+ * acknowledged. */
 static bool was_closed_before(const struct client *c, const struct upstream *u, int err)
 {
 	struct tcp_info info = {0};
@@ -78,7 +79,7 @@ static enum verdict up_end_answer(struct gateway *g, struct client *c, const str
 {
 	if (!h->err)
 		return relay_on_end(g, c, RELAY_DOWN);
-	g->count.aborted_by_instance++; /* reset: what came is not all */
+	g->count.aborted_by_instance++; /* reset: the received bytes are not all */
 	return VERDICT_CUT;
 }
 
@@ -87,7 +88,7 @@ static enum verdict up_end_tunnel(struct gateway *g, struct client *c, const str
 	return tunnel_on_end(g, c, RELAY_DOWN, h->err);
 }
 
-/* It may have answered before it closed: what can be received decides. */
+/* It may have answered before it closed: the bytes that can still be received decide. */
 static enum verdict up_broken(struct gateway *g, struct client *c, const struct happening *h)
 {
 	const struct upstream *u = client_upstream(g, c);
@@ -284,11 +285,11 @@ static enum verdict down_doubted(struct gateway *g, struct client *c, const stru
 typedef enum verdict (*handler)(struct gateway *g, struct client *c, const struct happening *h);
 
 /* clang-format off */
-/* What is kept for later while there is nobody to have it. */
+/* Bytes are kept for later while there is no reader. */
 #define WAITS \
 	[EVENT_BYTES] = stay, [EVENT_SENT] = stay, [EVENT_READY] = stay, [EVENT_LEFT] = stay, \
 	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_FULL] = cut
-/* What follows a 101. What is joined to an instance that died ends by itself: the kernel resets the
+/* Bytes after a 101. A tunnel to an instance that died ends by itself: the kernel resets the
  * connections of the dead, after what they had still sent. */
 #define TUNNELS \
 	[EVENT_UP_BYTES] = tunnel_down, [EVENT_UP_FULL] = up_full, [EVENT_UP_END] = up_end_tunnel, \

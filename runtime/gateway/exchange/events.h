@@ -41,7 +41,7 @@ struct happening {
 	const struct upstream_end *end; /* of EVENT_UP_OVER */
 };
 
-/* What comes of it in the state that c is in. */
+/* The verdict about it in the state that c is in. */
 enum verdict exchange_handle(struct gateway *g, struct client *c, const struct happening *h);
 
 #endif

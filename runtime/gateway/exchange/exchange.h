@@ -3,7 +3,7 @@
  * One request and its answer. An exchange lives in its client, which serves one at a time; a client
  * is a connection, or a stream of one that speaks HTTP/2.
  *
- * What happens to an exchange is an event. Its handler (run.c has the table) changes what it must
+ * An event happens to an exchange. Its handler (run.c has the table) changes what it must
  * and returns a verdict; exchange_run alone answers, gives tickets back, and ends connections.
  */
 #ifndef EBB_GATEWAY_EXCHANGE_H
@@ -92,7 +92,7 @@ struct exchange {
 	X(JUDGED,       false, false) /* waits for what ebbd thinks of its kind, then again */ \
 	X(FINISHING,    false, false) /* answered; the last bytes are being sent */ \
 	X(DISCARD,      false, false) /* answered early: the rest of its body goes nowhere */ \
-	X(LINGER,       false, false) /* what still comes is discarded: a RST would lose the answer */ \
+	X(LINGER,       false, false) /* further bytes are discarded: a RST would lose the answer */ \
 	X(CLOSING,      false, false)
 /* clang-format on */
 
@@ -106,7 +106,7 @@ enum client_state {
 /* Of the last look at a client's pace. */
 struct pace {
 	uint64_t next_ns, received, acked;
-	bool for_body, for_reader; /* what was waited for */
+	bool for_body, for_reader; /* the awaited thing is here */
 };
 
 struct client {
@@ -143,10 +143,10 @@ static inline bool client_is_tunnel(const struct client *c)
 	return c->state >= CLIENT_TUNNEL && c->state <= CLIENT_WAKING;
 }
 
-/* What an event comes to. A handler changes the exchange and says so; it never ends it. */
+/* The verdict about an event. A handler changes the exchange and says so; it never ends it. */
 enum verdict {
 	VERDICT_STAY,     /* it waits for the next event, in the state it is in now */
-	VERDICT_AGAIN,    /* READY: whoever is best now is to have it */
+	VERDICT_AGAIN,    /* READY: the instance that is best now is to have it */
 	VERDICT_RECEIVED, /* its whole answer is here: upstream and ticket are free */
 	VERDICT_FAREWELL, /* a tunnel is over: see tunnel_over */
 	VERDICT_FAILED,   /* it gets an error of ours: see exchange_fail */
@@ -166,7 +166,7 @@ struct failure {
 enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_error e,
 			   uint32_t retry_after_s, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-/* What a state holds. */
+/* The possessions of a state. */
 bool client_state_has_ticket(enum client_state state);
 bool client_state_has_upstream(enum client_state state);
 /* The only place where a state is set. */

@@ -59,7 +59,7 @@ struct gateway {
 	int listener_fds[LISTENERS_MAX];
 	bool listener_armed[LISTENERS_MAX];
 	bool draining;
-	bool routes_known; /* what matches no service has none */
+	bool routes_known; /* a request without a service has none */
 
 	const struct exchange_user *user;
 	const struct session_user *session_user; /* client/client.h */

@@ -42,7 +42,7 @@ static void look(struct gateway *g, struct client *c, struct pace *now)
 	socklen_t size = sizeof(info);
 
 	*now = (struct pace){.for_body = waits_for_body(g, c), .for_reader = waits_for_reader(c)};
-	if (c->s.carried) { /* no connection of its own: what passed between it and its carrier */
+	if (c->s.carried) { /* no connection of its own: bytes from and to its carrier */
 		now->received = c->x.up.bytes + c->s.in.size;
 		now->acked = c->x.down.bytes - c->s.out.size - c->s.next.size;
 	} else if ((now->for_body || now->for_reader) &&
@@ -61,7 +61,7 @@ void pace_begin(struct gateway *g, struct client *c)
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);
 }
 
-/* What it does not read the kernel need not keep for it either. */
+/* The kernel need not keep bytes that it does not read. */
 static enum verdict cut(const struct client *c)
 {
 	const int ms = 1;

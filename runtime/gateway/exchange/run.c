@@ -16,7 +16,7 @@
 
 static void act(struct gateway *g, struct client *c, enum verdict v);
 
-/* ---- who waits ---- */
+/* ---- waiters ---- */
 
 void exchange_serve_queue(struct gateway *g, uint32_t service)
 {
@@ -26,7 +26,7 @@ void exchange_serve_queue(struct gateway *g, uint32_t service)
 		;
 }
 
-/* Not from inside itself: whoever wakes may end at once and give its ticket back. */
+/* Not from inside itself: a woken exchange may end at once and give its ticket back. */
 static void serve_wakers(struct gateway *g, struct instance *i)
 {
 	enum hibernate_wake how;
@@ -101,7 +101,7 @@ void exchange_serve_all(struct gateway *g)
 	serve_all_wakers(g);
 }
 
-/* ---- what a state does not hold any more ---- */
+/* ---- giving up what a state may not hold ---- */
 
 static void give_ticket(struct gateway *g, struct client *c)
 {
@@ -207,7 +207,7 @@ static void farewell(struct gateway *g, struct client *c)
 	must(client_is_tunnel(c));
 	abandon(g, c);
 	c->x.keep_alive = false;
-	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
+	c->x.up.in_done = false; /* further bytes of the client are read, or a RST loses our last */
 	exchange_set_deadline(g, c, gateway_now(g) + FAREWELL_NS);
 	if (tell)
 		stream_send(&g->io, &c->s, frame);
@@ -327,7 +327,7 @@ void exchange_judged(struct gateway *g, uint32_t service, uint64_t kind)
 	}
 }
 
-/* ---- what upstreams tell ---- */
+/* ---- events of upstreams ---- */
 
 _Static_assert((int)EVENT_UP_BYTES == (int)UPSTREAM_BYTES &&
 		       (int)EVENT_UP_WAS_OVER == (int)UPSTREAM_WAS_OVER,

@@ -13,19 +13,20 @@ void exchange_run(struct gateway *g, struct client *c, enum exchange_event event
 void exchange_begin(struct gateway *g, struct client *c, enum verdict v);
 /* The answer is sent: next request, or the end of the connection. */
 void exchange_next(struct gateway *g, struct client *c);
-/* Ends the connection and whatever was under way for it. */
+/* Ends the connection and all that was under way for it. */
 void exchange_close(struct gateway *g, struct client *c);
 
-/* What upstreams tell. */
+/* The events of upstreams. */
 extern const struct upstream_user exchange_upstream_user;
 
-/* Who waits in the queue of a service, as long as there is room. */
+/* Wakes requests in the queue of a service, as long as there is room. */
 void exchange_serve_queue(struct gateway *g, uint32_t service);
 /* Coarse timer: all queues, and all WebSockets in line for a ticket. */
 void exchange_serve_all(struct gateway *g);
 /* Sockets of an instance became available. */
 void exchange_serve_waiters(struct gateway *g, struct instance *i);
-/* Nothing starts for it any more: who waits is answered, or waits where it goes instead. */
+/* No instance starts for it any more: its waiting requests are answered, or wait at another
+ * service. */
 void exchange_service_gone(struct gateway *g, uint32_t service);
 void exchange_instance_down(struct gateway *g, const struct wire_instance_down *down);
 void exchange_start_failed(struct gateway *g, const struct wire_start_failed *failed);

@@ -61,7 +61,7 @@ enum board_take ticket_again(struct gateway *g, struct client *c)
 	return state == BOARD_RUNNING || state == BOARD_FROZEN ? BOARD_FULL : BOARD_GONE;
 }
 
-/* What a thaw leaves to do is done now, when the client has its answer: on the way to it every
+/* The rest of a thaw's work is done now, when the client has its answer: on the way to it every
  * wake-up of somebody else would be in the way. */
 void ticket_give(struct gateway *g, struct client *c)
 {

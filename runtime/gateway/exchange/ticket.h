@@ -12,7 +12,7 @@
 bool ticket_take(struct gateway *g, struct client *c, struct instance *i);
 /* The same for the instance that c has an upstream to. */
 enum board_take ticket_again(struct gateway *g, struct client *c);
-/* Gives it back. Those who wait for one are the caller's to serve. */
+/* Gives it back. The caller serves those that wait for one. */
 void ticket_give(struct gateway *g, struct client *c);
 /* Once a round of the loop: rings the doorbell if it is time. */
 void ticket_ring(struct gateway *g);

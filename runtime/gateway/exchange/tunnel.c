@@ -79,7 +79,7 @@ bool tunnel_farewell(struct gateway *g, struct client *c, struct chunk *out)
 	return true;
 }
 
-/* A frame that is none, where frames must be understood. What was whole before it has passed. */
+/* A frame that is none, where frames must be understood. Whole frames before it have passed. */
 static enum verdict violated(struct gateway *g, struct client *c, bool tell_instance)
 {
 	struct upstream *u = client_upstream(g, c);
@@ -252,7 +252,7 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 	}
 }
 
-/* What the instance says after our close frame is behind the end of the conversation. */
+/* Frames of the instance after our close frame are behind the end of the conversation. */
 static enum verdict drop(struct gateway *g, struct client *c, struct upstream *u)
 {
 	stream_consume(&g->io, &u->s, u->s.in.size);

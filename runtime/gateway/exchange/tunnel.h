@@ -83,7 +83,7 @@ enum hibernate_wake hibernate_wake(struct gateway *g, struct client *c);
 void hibernate_ended(struct gateway *g, struct client *c);
 /* One in line, as a ticket of i may be free. */
 enum hibernate_wake hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i);
-/* What comes of that. */
+/* The verdict about that. */
 enum verdict tunnel_woken(struct gateway *g, struct client *c, enum hibernate_wake how);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lists of an HTTP/2 connection, whoever speaks: streams on which something happened, heads
- * that wait to be sent, and the connections that have something to say. All are intrusive: streams
- * and connections lie in tables, are known by number + 1 (0 = none), and begin with their links.
+ * The lists of an HTTP/2 connection, to a client or to an instance: streams on which something
+ * happened, heads that wait to be sent, and the connections that have something to say. All are
+ * intrusive: streams and connections lie in tables, are known by number + 1 (0 = none), and begin
+ * with their links.
  */
 #ifndef EBB_GATEWAY_H2_LISTS_H
 #define EBB_GATEWAY_H2_LISTS_H
@@ -13,7 +14,7 @@
 
 struct h2_stream_links {
 	uint32_t work_next, work_prev, head_next;
-	uint8_t events; /* what happened to it, and has to be worked on */
+	uint8_t events; /* its events, which have to be worked on */
 	bool in_work, head_waits;
 };
 
@@ -50,8 +51,8 @@ void h2_due_mark(struct h2_due *d, struct h2_table sessions, uint32_t index);
 void h2_due_wait(struct h2_due *d, struct h2_table sessions, uint32_t index);
 /* Those that waited for a buffer are due. */
 void h2_due_retry(struct h2_due *d, struct h2_table sessions);
-/* Takes all that are due, as they are now: the first, and the one behind another; 0 = none. What is
- * marked meanwhile is due next time. */
+/* Takes all that are due, as they are now: the first, and the one behind another; 0 = none. A
+ * stream that is marked meanwhile is due next time. */
 uint32_t h2_due_take(struct h2_due *d);
 uint32_t h2_due_next(struct h2_table sessions, uint32_t taken);
 

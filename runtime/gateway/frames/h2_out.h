@@ -12,7 +12,7 @@
 
 /* A buffer has room for these beside a request head of usual size. */
 #define H2_STREAM_WINDOW 12288u
-/* So that what one stream does not take never stands in the way of another. */
+/* So that a slow stream never stands in the way of another. */
 #define H2_SESSION_WINDOW (16u << 20)
 
 struct h2_out {

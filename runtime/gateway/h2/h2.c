@@ -138,7 +138,7 @@ static void flush_one(struct gateway *g, struct h2_session *s)
 			stream_recv(&g->io, &c->s);
 	}
 	while (h2_gather(s))
-		h2_work(s); /* who was sent may have more */
+		h2_work(s); /* the owner of the sent bytes may have more */
 	g->count.no_buffer += s->out.hungry;
 	h2_work(s);
 	if (is_over(s))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the function is told of the client. */
+/* The fields that tell the function about the client. */
 #ifndef EBB_GATEWAY_FORWARDED_H
 #define EBB_GATEWAY_FORWARDED_H
 

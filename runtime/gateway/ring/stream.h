@@ -19,7 +19,7 @@
 #include "runtime/gateway/ring/buffers.h"
 #include "runtime/gateway/ring/loop.h"
 
-/* Bytes in a buffer, which belongs to whoever holds the chunk; BUFFER_NONE: static or borrowed. */
+/* Bytes in a buffer, which belongs to the holder of the chunk; BUFFER_NONE: static or borrowed. */
 struct chunk {
 	char *at;
 	uint32_t size, buffer;

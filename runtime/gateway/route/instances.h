@@ -51,7 +51,7 @@ struct instance {
 	uint32_t wake_head, wake_tail; /* WebSockets that want a ticket again, client + 1 */
 	uint32_t used_sockets;         /* since the last time we asked for more */
 	uint64_t up_ns, doubt_until_ns;
-	uint8_t upstream;        /* enum wire_upstream: what its service says */
+	uint8_t upstream;        /* enum wire_upstream: the setting of its service */
 	uint8_t speaks;          /* enum speaks */
 	bool told;               /* it was the instance that said so */
 	uint32_t h2_streams_max; /* on one connection, as it said last */

@@ -146,7 +146,7 @@ static void on_sent(struct upstreams *p, struct upstream *u, enum stream_result 
 {
 	struct h2up_session *s = h2up_of(p, u);
 
-	if (r == STREAM_ERROR) /* it may have answered before: what can be received decides */
+	if (r == STREAM_ERROR) /* it may have answered before: bytes to receive decide */
 		s->out.broken = true;
 	if (r != STREAM_NOTHING)
 		h2up_mark(s);
@@ -177,7 +177,7 @@ static bool flush_one(struct h2up_session *s)
 	if (!good)
 		return s->out.ng != NULL;
 	while (h2up_gather(s))
-		h2up_work(s); /* who was sent may have more */
+		h2up_work(s); /* the owner of the sent bytes may have more */
 	p->count->no_buffer += s->out.hungry;
 	h2up_work(s);
 	s->busy = false;

@@ -53,7 +53,7 @@ struct h2up_stream {
 	bool head;             /* asked with HEAD */
 	struct upstream_end end;
 	uint32_t code;   /* of a reset */
-	const char *why; /* what nghttp2 did not like of it */
+	const char *why; /* nghttp2's complaint about it */
 };
 
 /* A head that is arriving; there is one at a time. */
@@ -158,7 +158,7 @@ static inline void h2up_note(struct h2up_session *s, struct h2up_stream *t, enum
 	h2up_mark(s);
 }
 
-/* h2up.c: what the rest of upstream/ needs */
+/* h2up.c: for the rest of upstream/ */
 int h2up_init(struct upstreams *p);
 struct upstream *h2up_attach(struct upstreams *p, const struct ask *ask, uint32_t owner,
 			     struct instance *i);

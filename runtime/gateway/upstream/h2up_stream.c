@@ -193,7 +193,7 @@ static void work_on(struct upstreams *p, struct h2up_stream *t, uint8_t events)
 	struct upstream *u = &p->slots[t - p->h2up->streams];
 	uint32_t life = u->s.life;
 
-	if (events & (H2UP_BYTES | H2UP_END)) /* what came in front of a reset counts */
+	if (events & (H2UP_BYTES | H2UP_END)) /* bytes in front of a reset count */
 		go_on(p, u);
 	if (u->s.life == life && (events & H2UP_OVER)) {
 		over(p, t);

@@ -31,7 +31,7 @@ void leave_on_recv(struct upstreams *p, struct upstream *u, enum stream_result r
 		upstream_close(p, u);
 		return;
 	}
-	stream_consume(&p->io, &u->s, u->s.in.size); /* what it still says is not wanted */
+	stream_consume(&p->io, &u->s, u->s.in.size); /* its further bytes are not wanted */
 	stream_recv(&p->io, &u->s);
 }
 

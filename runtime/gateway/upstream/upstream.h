@@ -36,7 +36,7 @@ enum upstream_event {
 	UPSTREAM_FULL,     /* more than a buffer holds */
 	UPSTREAM_END,      /* nothing follows; err 0: it ended in order */
 	UPSTREAM_SENT,     /* everything given to it was sent */
-	UPSTREAM_BROKEN,   /* it takes no more; what can be received is to be seen */
+	UPSTREAM_BROKEN,   /* it takes no more; bytes may still be there to receive */
 	UPSTREAM_READY,    /* as stream_poll asked */
 	UPSTREAM_REFUSED,  /* no connection: err */
 	UPSTREAM_WAS_OVER, /* the connection had ended before the request was sent: err */
@@ -48,7 +48,7 @@ enum upstream_end_kind {
 	UPSTREAM_GAVE_BACK, /* so, and it did not begin */
 	UPSTREAM_UNREAD,    /* nobody has read it, and nothing is wrong */
 	UPSTREAM_LOST,      /* its connection ended: err */
-	UPSTREAM_NO_ANSWER, /* what came was none: why */
+	UPSTREAM_NO_ANSWER, /* the answer was none: why */
 	UPSTREAM_HTTP1,     /* the instance speaks HTTP/1.1 */
 };
 
@@ -143,7 +143,7 @@ static inline void upstream_set_timer(struct upstreams *p, const struct upstream
 	timers_set(p->timers, p->first_timer + u->s.index, when_ns);
 }
 
-/* upstream.c; what is not set here the caller has set in p. 0 or -ENOMEM */
+/* upstream.c; the caller has set in p what is not set here. 0 or -ENOMEM */
 int upstreams_init(struct upstreams *p, uint32_t count);
 /* A free slot for one, without a socket; NULL. */
 struct upstream *upstream_slot(struct upstreams *p, struct instance *i);
@@ -201,7 +201,7 @@ void leave_on_recv(struct upstreams *p, struct upstream *u, enum stream_result r
 void leave_on_timer(struct upstreams *p, struct upstream *u);
 void leave_instance_down(struct upstreams *p, uint32_t slot, uint32_t generation);
 
-/* deliver.c: what was received goes to the owner, or to nobody */
+/* deliver.c: received bytes go to the owner, or to nobody */
 void upstream_deliver(struct upstreams *p, struct upstream *u, enum stream_result r, int err);
 
 /* events.c: completions */

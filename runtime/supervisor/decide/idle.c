@@ -102,7 +102,7 @@ struct idle_decision idle_decide(const struct idle_view *v)
 		reason = IDLE_QUIET;
 		late = true;
 	}
-	must(!late || reason == IDLE_QUIET); /* who is frozen late is frozen */
+	must(!late || reason == IDLE_QUIET); /* a late freeze is a freeze */
 	must(reason < IDLE_REASON_COUNT);
 	return (struct idle_decision){.reason = reason,
 				      .again_ns = look_again_ns(v, reason, at_ns),

@@ -34,7 +34,7 @@
 	X(STRETCHED) /* a sleep that a freeze would make longer */ \
 	X(UNSURE)    /* a timer may be due any moment, and a thaw would not tell when */ \
 	X(UNKNOWN)   /* a timer of which nobody can say when it is due */ \
-	X(TICKS)     /* what comes again and again does something each time */ \
+	X(TICKS)     /* a repeated timer does something each time */ \
 	X(BUDGET)    /* the service's timers had enough thaws this second */
 /* clang-format on */
 #define X(name) IDLE_##name,
@@ -43,7 +43,7 @@ enum idle_reason { IDLE_REASONS(X) IDLE_REASON_COUNT };
 
 struct idle_view {
 	uint64_t now_ns, idle_since_ns;
-	uint64_t thawed_ns;   /* what a timer began may take as long as what a request did */
+	uint64_t thawed_ns;   /* work that a timer began may take as long as a request's */
 	uint64_t limit_ns;    /* after so long without work only a lock counts (maxDuration) */
 	bool fire;            /* ebb.timers */
 	bool ticks_work;      /* its ticks write */
@@ -59,7 +59,7 @@ struct idle_decision {
 	enum idle_reason reason; /* QUIET: freeze */
 	uint64_t again_ns;       /* else look again then */
 	bool busy;               /* it is (or would be, but for its time) kept awake by itself */
-	uint64_t until_ns;       /* what keeps it awake is over then; 0 = nobody knows */
+	uint64_t until_ns;       /* then its reason to be awake is over; 0 = nobody knows */
 	bool late;               /* frozen though timers come too often to serve them */
 };
 

@@ -20,7 +20,7 @@ struct policy_view {
 	uint32_t saturated;     /* of the live ones */
 	uint32_t crowded;       /* requests that went to saturated ones lately */
 	uint32_t host_room;     /* instances the host can still take */
-	bool unbilled;          /* what they would use cannot be written down now */
+	bool unbilled;          /* their usage cannot be written down now */
 	uint64_t not_before_ns; /* after failures: no start before this */
 	uint64_t now_ns;
 };
@@ -33,7 +33,7 @@ struct policy_view {
 	X(MIN_INSTANCES, "minInstances asks for it") \
 	X(AT_MAX, "maxInstances are up already") \
 	X(HOST_FULL, "this host takes no more instances") \
-	X(UNBILLED, "what instances use cannot be written to the ledger; see the log of ebbd") \
+	X(UNBILLED, "the usage of instances cannot be written to the ledger; see the log of ebbd") \
 	X(BACKING_OFF, "the last start failed a moment ago")
 /* clang-format on */
 #define X(name, text) POLICY_##name,

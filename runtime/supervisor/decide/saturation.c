@@ -16,7 +16,7 @@
 #define SLOW_LEAST_US       20000u /* and so much more: microseconds jitter by factors */
 #define HOLD_FIRST          20u    /* samples */
 #define HOLD_MOST           640u
-#define SETTLE              10u /* samples: what was lowered must have had its effect */
+#define SETTLE              10u /* samples: a lowered limit must have had its effect */
 
 static uint32_t least(uint32_t a, uint32_t b)
 {

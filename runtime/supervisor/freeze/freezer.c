@@ -57,7 +57,7 @@ static uint64_t grace_of(const struct instance *i)
 
 void freezer_begin(struct instance *i)
 {
-	if (i->idle.since_ns == 0) /* ready: what it waits for began after its start */
+	if (i->idle.since_ns == 0) /* ready: its waits began after its start */
 		quiet_thawed(i, i->opened_ns, false);
 	again_at(i, now_of(i) + (i->idle.by_timer ? TIMER_RUN_NS : grace_of(i)));
 }
@@ -106,7 +106,7 @@ static void thaw_now(struct instance *i, const char *due)
 		thawed_by_ticket(i);
 }
 
-/* Frozen: until the next request, or until what is due. */
+/* Frozen: until the next request or the next timer. */
 static void rest(struct instance *i)
 {
 	quiet_frozen(i);
@@ -206,7 +206,7 @@ static void consider(struct instance *i)
 	must(i->was_ready && i->idle.since_ns > 0);
 	if (board_tickets(w) + board_holds(w) > 0) {
 		i->idle.reason = IDLE_QUIET;
-		quiet_end(i); /* what it saw is over */
+		quiet_end(i); /* its findings are over */
 		again_at(i, now_ns + grace_of(i));
 		return;
 	}

@@ -23,7 +23,7 @@ static bool fires(const struct instance *i)
 	return i->spec->put.timers != WIRE_TIMERS_LATE;
 }
 
-/* Runtimes of ours wait for nothing but what their program set. */
+/* Runtimes of ours wait only for timers that their program set. */
 static bool has_housekeeping(const struct instance *i)
 {
 	return i->spec->put.timers == WIRE_TIMERS_AUTO &&
@@ -108,7 +108,7 @@ static int look_part(struct instance *i, const struct look_request *q)
 
 	now_ns = clock_mono_ns();
 	spent_ns = now_ns - begun_ns;
-	must((r > 0) == (i->idle.run != NULL)); /* what is not through goes on */
+	must((r > 0) == (i->idle.run != NULL)); /* an unfinished look goes on */
 	i->idle.spent_ns += spent_ns;
 	if (r <= 0 && spent_ns < PART_USUAL_NS)
 		return r;

@@ -17,7 +17,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/instance/accept.h"
 
-#define BACKLOG_UNKNOWN 128u /* the kernel does not say: what most servers ask for at least */
+#define BACKLOG_UNKNOWN 128u /* the kernel does not say: most servers ask for this at least */
 #define READ_AGAIN_NS   (500 * NS_PER_US)
 #define STARVED_MS      10u /* so long a request must have waited before anything is concluded */
 #define LOOK_LEAST_NS   (5 * NS_PER_MS)

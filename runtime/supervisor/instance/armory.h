@@ -29,7 +29,7 @@ struct armory_options {
 	void *self;
 	void (*on_armed)(void *self); /* one more can be taken */
 	void (*on_failed)(void *self, enum armory_kind kind, const char *why); /* arming failed */
-	/* The zygote died, and with it all that was armed. What is wanted waits for armory_revive.
+	/* The zygote died, and with it all that was armed. Wanted sandboxes wait for armory_revive.
 	 */
 	void (*on_lost)(void *self);
 };

@@ -17,7 +17,7 @@
 #include "runtime/wire/board.h"
 
 struct armory;
-struct followers; /* instance.h: what follows when an instance enters a state */
+struct followers; /* instance.h: the consequences of entering a state */
 
 struct ground {
 	/* All of these are borrowed but the armory. */

@@ -68,7 +68,7 @@ struct idleness {
 	struct look_run *run;   /* a look under way, or NULL */
 	uint64_t part_ns;       /* when its next part is due; no look before that */
 	uint64_t busy_until_ns; /* as the last look saw it; 0 */
-	uint64_t spent_ns;      /* what looking at it took, since it was made */
+	uint64_t spent_ns;      /* the time that looks at it took, since it was made */
 	struct look_notes *notes;
 };
 

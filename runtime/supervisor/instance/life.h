@@ -2,8 +2,8 @@
 /*
  * The life of an instance is one table, state x event (life.c), and nothing else sets its state.
  *
- * What follows when a state is entered is a second table, which stands on the ground (followers):
- * so who moves an instance need not know whom that concerns.
+ * The consequences of entering a state are a second table, which stands on the ground (followers):
+ * so the mover of an instance need not know whom that concerns.
  */
 #ifndef EBB_SUPERVISOR_LIFE_H
 #define EBB_SUPERVISOR_LIFE_H

@@ -29,7 +29,7 @@ struct observer {
 	void (*start_failed)(void *self, const struct wire_start_failed *record);
 	void (*event)(void *self, const struct wire_event *record);
 	void (*meter)(void *self, struct wire_meter *record);
-	/* False: what instances use cannot be written down now, so there is no new work. */
+	/* False: the usage of instances cannot be written down now, so there is no new work. */
 	bool (*keeps_up)(void *self);
 	/* Whether sandboxes can be made: not while there is no zygote. */
 	void (*starts)(void *self, bool can);

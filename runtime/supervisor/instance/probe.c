@@ -19,7 +19,7 @@
 #include "runtime/supervisor/instance/tell.h"
 
 #define PROBE_FIRST_NS (100 * NS_PER_US)
-#define PROBE_FAST_NS  (3 * NS_PER_MS) /* what a native program needs at most */
+#define PROBE_FAST_NS  (3 * NS_PER_MS) /* the most that a native program needs */
 #define PROBE_MOST_NS  (5 * NS_PER_MS)
 
 /* 1 it accepts, 0 not yet, -errno. */

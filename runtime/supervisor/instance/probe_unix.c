@@ -23,7 +23,7 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 
-#define PROBE_FAST_NS (3 * NS_PER_MS) /* what a native program needs at most */
+#define PROBE_FAST_NS (3 * NS_PER_MS) /* the most that a native program needs */
 #define DEATH_WAIT_NS (1 * NS_PER_SEC)
 
 static struct loop *loop_of(struct instance *i)

@@ -96,7 +96,7 @@ static void begin_dying(struct instance *i)
 	wait_for(i, on_dying_due, 0);
 }
 
-/* ---- what ebb-init and the kernel say ---- */
+/* ---- news of ebb-init and the kernel ---- */
 
 /* ELIBACC: sandbox/function.c. */
 static const char *exec_words(int err)

@@ -27,7 +27,7 @@ struct note {
 	uint64_t args[4], stack;
 	uint64_t looked_ns, from_ns, to_ns, length_ns;
 	bool brief, ticks; /* it ends soon; and one like it had come before */
-	bool longer, rest; /* than what may be a tick; such a one came right before */
+	bool longer, rest; /* than the limit of a tick; such a one came right before */
 };
 
 /* In the order of the threads, which the kernel keeps. */

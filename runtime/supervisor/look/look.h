@@ -57,7 +57,7 @@ struct look {
 	struct look_due tick;  /* housekeeping: a short wait that comes again and again */
 	struct look_io io;     /* of all processes, while one of them waits briefly */
 	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
-	uint32_t calls;        /* what it took */
+	uint32_t calls;        /* system calls that it took */
 	bool crowded;      /* there was more to see than a look may take: some of it is unknown */
 	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
 };
@@ -82,7 +82,7 @@ struct look_run; /* one that is under way; NULL = none */
  * *out and *notes are as new and *run is NULL again; -errno: nothing can be seen, *run is NULL. */
 int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
 	      struct look *out);
-void look_run_free(struct look_run *run); /* what it saw is of no use any more; NULL is fine */
+void look_run_free(struct look_run *run); /* its findings are of no use any more; NULL is fine */
 /* All of it at once: for tests. 0 or -errno. */
 int look_at(const struct look_request *q, struct look_notes **notes, struct look *out);
 void look_notes_free(struct look_notes *notes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decodes one line of /proc/TID/syscall: what a thread waits for, and until when.
+ * Decodes one line of /proc/TID/syscall: the wait of a thread, and its end.
  *
  * The kernel writes the line, and it stays readable while the thread is frozen. Of the program's
  * own memory at most one time limit is read: two integers, which mean nothing but a number of ns.
@@ -27,7 +27,7 @@ int wait_line_parse(const char *text, struct wait_line *out);
 	X(FOR)       /* ns from when it began; a thaw ends it with EINTR and the program reckons anew */ \
 	X(FOR_KEPT)  /* the same, but it goes on after a thaw, to the point it had */ \
 	X(STRETCHED) /* goes on after a thaw with what was left: frozen time is added */ \
-	X(RESUMED)   /* one of the kept ones, after a thaw: what it was cannot be seen any more */
+	X(RESUMED)   /* one of the kept ones, after a thaw: its first call cannot be seen any more */
 /* clang-format on */
 #define X(name) WAIT_##name,
 enum wait_kind { WAIT_KINDS(X) WAIT_KIND_COUNT };

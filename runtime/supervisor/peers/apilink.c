@@ -21,7 +21,7 @@
 #include "runtime/supervisor/peers/walk.h"
 
 #define INFOS_AHEAD 1024 /* queued for one that does not read; then a listing waits */
-#define NOTICES_MAX 8    /* the first ones; what follows is in the log */
+#define NOTICES_MAX 8    /* the first ones; later ones are in the log */
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 

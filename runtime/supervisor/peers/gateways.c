@@ -262,7 +262,7 @@ void gateways_unroute(struct gateways *g, uint32_t index)
 			  sizeof(struct wire_route_del));
 }
 
-/* ---- what becomes of instances ---- */
+/* ---- news of instances ---- */
 
 static void on_up(void *self, struct instance *i)
 {

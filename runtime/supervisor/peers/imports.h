@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The imports of images that are under way for ebb-api: each is an ebb-unpack in a sandbox. The one
- * that asked may be gone before it ends; then nobody is told, but what it made stays.
+ * that asked may be gone before it ends; then nobody is told, but its image stays.
  */
 #ifndef EBB_SUPERVISOR_IMPORTS_H
 #define EBB_SUPERVISOR_IMPORTS_H
@@ -29,7 +29,7 @@ struct imports {
 	struct loop *loop;
 	struct image_store *store;
 	void *self;
-	/* One ended. done: what to tell who asked, or NULL. death: how ebb-unpack died, or "". */
+	/* One ended. done: the caller's answer, or NULL. death: how ebb-unpack died, or "". */
 	void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
 			bool imported);
 	struct import all[IMPORTS_MAX];

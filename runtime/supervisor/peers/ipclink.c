@@ -74,7 +74,7 @@ static int open_log(const struct instance *i)
 	return fd < 0 ? -errno : fd;
 }
 
-/* ---- faults: who ended ebb-ipc ---- */
+/* ---- faults that ended ebb-ipc ---- */
 
 static struct culprit *culprit_of(struct ipclink *l, const char *service)
 {

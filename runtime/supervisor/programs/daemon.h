@@ -22,11 +22,11 @@ enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC };
 
 struct daemon;
 
-/* One row for each program: what is the same whenever, and how often, it is started. */
+/* One row for each program: the facts that are the same at each start. */
 struct program {
 	const char *file;              /* in libexec_dir */
 	uint32_t uid;                  /* above id_base */
-	const struct wire_rule *rules; /* what it may say; their self is the daemon's */
+	const struct wire_rule *rules; /* records that it may send; self: the daemon */
 	size_t rule_count;
 	/* Makes the descriptor for this start alone: *extra_fd (owned by the daemon), or leaves -1.
 	 * 0 or -errno. NULL: there is none. */
@@ -63,7 +63,7 @@ struct daemon {
 	struct watch death;
 	struct program_log log;
 	int last_signal; /* that ended the last one, or 0 */
-	char fault[96];  /* what it said that ebbd ended it for, or "" */
+	char fault[96];  /* the record that ebbd ended it for, or "" */
 	struct timer restart;
 	uint64_t started_ns;
 	uint32_t failures;
@@ -73,7 +73,7 @@ struct daemon {
 /* Starts it; host is borrowed. 0, or -errno with a sentence (the first start must work). */
 int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
 		 struct fault *f);
-/* Sends a record, or queues it; what cannot be sent ends the program. fds are borrowed. */
+/* Sends a record, or queues it; a record that cannot be sent ends the program. fds are borrowed. */
 void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,
 		 unsigned int fd_count);
 bool daemon_talks(const struct daemon *d); /* its channel is open */

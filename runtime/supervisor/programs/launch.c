@@ -191,8 +191,8 @@ static void child_close(struct child *c)
 	fd_close(&c->log_fd);
 }
 
-/* All that it needs, or nothing: a child without its status pipe would look started whatever
- * becomes of it. */
+/* All that it needs, or nothing: a child without its status pipe would look started even if it
+ * fails. */
 static int child_open(struct child *c, int *out_status_fd)
 {
 	const struct launch *l = c->launch;

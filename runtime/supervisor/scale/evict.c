@@ -48,7 +48,7 @@ static uint64_t needed_bytes(const struct service *s)
 	return bytes < most_bytes ? bytes : most_bytes;
 }
 
-/* A frozen one does not change; one that starts is counted as what it will need. */
+/* A frozen one does not change; a starting one is counted with its need. */
 static uint64_t bytes_of(struct instance *i)
 {
 	const struct service *s = services_at(i->ground->services, i->service);
@@ -89,7 +89,7 @@ void evict_note(struct instance *i)
 		s->demand.memory_bytes = i->memory_bytes;
 }
 
-/* ---- who goes ---- */
+/* ---- candidates ---- */
 
 /* Once for all of a choice: with thousands of instances, each of them cannot count the others. */
 static void count_live(struct fleet *f)
@@ -190,7 +190,7 @@ static bool evict_one(struct fleet *f, const struct spec *wanted, struct room *r
 	return true;
 }
 
-/* ---- what is wanted ---- */
+/* ---- room that is wanted ---- */
 
 /* A line of /proc/meminfo, which counts in KiB. */
 static uint64_t host_bytes(const char *name)

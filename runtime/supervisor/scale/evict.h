@@ -6,7 +6,7 @@
 #include "runtime/supervisor/instance/instance.h"
 #include "runtime/supervisor/scale/fleet.h"
 
-void evict_note(struct instance *i); /* it was frozen: what it occupies */
+void evict_note(struct instance *i); /* it was frozen: the memory that it occupies */
 /* How many more instances of a service have room now. */
 uint32_t evict_room(struct fleet *f, const struct service *service);
 /* There is no room for an instance: makes room for one. False if no other instance may go for it;

@@ -46,8 +46,8 @@ static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 	}
 }
 
-/* One that was prepared was parked, and has ended with the zygote. Who waits for a sandbox waits
- * for the next one. */
+/* One that was prepared was parked, and has ended with the zygote. A start that waits for a sandbox
+ * waits for the next one. */
 static void on_zygote_lost(void *self)
 {
 	struct fleet *f = self;

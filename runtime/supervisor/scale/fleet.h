@@ -3,8 +3,8 @@
  * All instances of this host: started, probed, frozen, thawed, metered, stopped.
  *
  * The fleet decides nothing about requests (gateways do, with tickets) and nothing about how many
- * instances there should be (policy.h does). Observers hear what happens (observer.h). What other
- * programs ask is in asks.c, holds.c and command.c.
+ * instances there should be (policy.h does). Observers hear what happens (observer.h). The requests
+ * of other programs are in asks.c, holds.c and command.c.
  */
 #ifndef EBB_SUPERVISOR_FLEET_H
 #define EBB_SUPERVISOR_FLEET_H

@@ -121,7 +121,7 @@ static void let_go(struct instance *i, enum instance_state from)
 static void tell_death(struct instance *i, enum instance_state from)
 {
 	if (i->log_fd >= 0)
-		tell_announce(i); /* what it wrote says why */
+		tell_announce(i); /* its output says why */
 	if (!i->ahead)
 		instance_say(i,
 			     i->stop_wanted ? WIRE_EVENT_INSTANCE_STOPPED

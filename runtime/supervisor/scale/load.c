@@ -17,7 +17,7 @@
 #include "runtime/supervisor/scale/scale.h"
 
 #define SAMPLE_NS      (LOAD_SAMPLE_MS * NS_PER_MS)
-#define SAMPLE_MOST_NS (3 * SAMPLE_NS) /* what lies between two is no average any more */
+#define SAMPLE_MOST_NS (3 * SAMPLE_NS) /* the time between two is no average any more */
 #define IDLE_SHIFT_MAX 4u              /* awake and idle: up to 1.6 s between two looks */
 #define SAY_AGAIN_NS   (5 * NS_PER_SEC)
 
@@ -121,7 +121,7 @@ static struct reading take_reading(struct instance *i)
 	return r;
 }
 
-/* ---- what comes of it ---- */
+/* ---- consequences ---- */
 
 static void say_numbers(const struct instance *i, const struct load_sample *s, char *out,
 			size_t size)

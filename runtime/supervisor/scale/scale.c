@@ -58,7 +58,7 @@ static struct policy_view look(struct fleet *f, const struct service *service,
 	return view;
 }
 
-/* ---- what is told of it ---- */
+/* ---- events about it ---- */
 
 /* The numbers that decided, for people. */
 static void say_view(const struct policy_view *v, enum policy_reason reason, char *out, size_t size)

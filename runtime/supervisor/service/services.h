@@ -96,7 +96,7 @@ void services_remove(struct services *s, struct service *service);
 
 struct spec *spec_ref(struct spec *spec);
 void spec_unref(struct spec *spec); /* NULL is fine */
-/* Tickets of a new instance: what was set, or what was learned. */
+/* Tickets of a new instance: the set number, or the learned one. */
 uint32_t spec_limit_first(const struct spec *spec);
 
 #endif
