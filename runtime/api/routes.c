@@ -76,19 +76,20 @@ const struct route *route_at(size_t index)
 
 const struct route *route_find(struct request *rq)
 {
+	const struct route *route;
 	bool other_method = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+	for (size_t i = 0; (route = route_at(i)); i++) {
 		struct http_slice arg;
 
-		if (!route_matches(routes[i].pattern, rq->head.path, &arg))
+		if (!route_matches(route->pattern, rq->head.path, &arg))
 			continue;
-		if (!http_slice_is(rq->head.method, routes[i].method)) {
+		if (!http_slice_is(rq->head.method, route->method)) {
 			other_method = true;
 			continue;
 		}
 		if (request_decode(arg, false, rq->arg, sizeof(rq->arg)) == 0)
-			return &routes[i];
+			return route;
 		problem_reply(rq, 400, "percent-encode the name, and keep it short",
 			      "the path cannot be decoded");
 		return NULL;

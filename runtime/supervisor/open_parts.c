@@ -38,8 +38,13 @@ int ebbd_open_board(struct ebbd *e, struct fault *f)
 int ebbd_open_images(struct ebbd *e, struct fault *f)
 {
 	char unpack[CONFIG_PATH_SIZE + 16];
+	int r;
 
 	(void)text_format(unpack, sizeof(unpack), "%s/ebb-unpack", e->config.libexec_dir);
-	return image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base,
-				&e->images, f);
+	r = image_store_open(e->config.image_dir, unpack, (uint32_t)e->config.id_base, &e->images,
+			     f);
+	if (r == 0)
+		log_info("event=images layers=%s",
+			 image_store_uses_erofs(e->images) ? "erofs" : "directories");
+	return r;
 }

@@ -46,7 +46,6 @@ enum board_state {
 	BOARD_DEAD,
 	BOARD_STATE_COUNT,
 };
-const char *board_state_name(enum board_state state);
 
 /* The word: bits 0-15 tickets, 16-31 holds, 32-35 state, 36-63 generation. */
 typedef uint64_t board_word;

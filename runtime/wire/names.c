@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Names of the wire's enums, for logs, events and the ledger: lower case, as they are stored. */
 #include "runtime/base/mem.h"
-#include "runtime/wire/board.h"
 #include "runtime/wire/channel.h"
 #include "runtime/wire/records.h"
 
@@ -30,11 +29,6 @@ static const char *const choice_names[WIRE_CHOICE_COUNT] = {
 	[WIRE_CHOICE_OLDER] = "older",
 };
 
-static const char *const state_names[BOARD_STATE_COUNT] = {
-	[BOARD_EMPTY] = "empty",   [BOARD_STARTING] = "starting", [BOARD_RUNNING] = "running",
-	[BOARD_FROZEN] = "frozen", [BOARD_DRAINING] = "draining", [BOARD_DEAD] = "dead",
-};
-
 static const char *name_at(const char *const *names, size_t count, uint32_t index)
 {
 	return index < count && names[index] ? names[index] : "?";
@@ -58,9 +52,4 @@ const char *wire_event_kind_name(uint32_t kind)
 const char *wire_choice_name(uint32_t reason)
 {
 	return name_at(choice_names, ARRAY_LEN(choice_names), reason);
-}
-
-const char *board_state_name(enum board_state state)
-{
-	return name_at(state_names, ARRAY_LEN(state_names), (uint32_t)state);
 }

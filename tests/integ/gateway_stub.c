@@ -301,6 +301,11 @@ static void do_freeze(struct stub *s, int argc, char **argv)
 	printf("frozen %u %d\n", slot, frozen);
 }
 
+static const char *const state_names[BOARD_STATE_COUNT] = {
+	[BOARD_EMPTY] = "empty",   [BOARD_STARTING] = "starting", [BOARD_RUNNING] = "running",
+	[BOARD_FROZEN] = "frozen", [BOARD_DRAINING] = "draining", [BOARD_DEAD] = "dead",
+};
+
 static void do_board(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]);
@@ -309,7 +314,7 @@ static void do_board(struct stub *s, int argc, char **argv)
 	char freeze = '?';
 
 	check((int)pread(s->freeze_fd[slot], &freeze, 1, 0), "freeze file");
-	printf("board %u %s %u %lu %lu %c %u\n", slot, board_state_name(board_state_of(w)),
+	printf("board %u %s %u %lu %lu %c %u\n", slot, state_names[board_state_of(w)],
 	       board_tickets(w), (unsigned long)b->invocations, (unsigned long)b->thaws, freeze,
 	       board_sleeping(s->board, slot));
 }

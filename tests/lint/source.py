@@ -87,14 +87,16 @@ class Project:
         return found
 
     def ratchet(self, check, key, faults, number=None):
-        """Faults, or none of them while there are no more than the ratchet lets be. Their number, or
-        what else is measured, may only go down."""
-        number = len(faults) if number is None else number
+        """Faults, or none of them but the exempt while there are no more than the ratchet lets be. Their
+        number, or what else is measured, may only go down."""
+        exempt = [f for f in faults if any(name == check and f.startswith(beginning)
+                                           for name, beginning, _ in self._exemptions)]
+        number = len(faults) - len(exempt) if number is None else number
         allowed, reason = self._ratchet.get((check, key), (0, "none"))
         self.ratchet_asked[check, key] = number
         missing = [] if reason else [f"{RATCHET}: \"{check} {key}\" gives no reason"]
         if number <= allowed:
-            return missing
+            return [*exempt, *missing]
         return [*faults, f"{check} {key}: {number}, at most {allowed}", *missing]
 
     def symbols(self):

@@ -219,6 +219,14 @@ def test_a_ratchet_lets_todays_number_be_and_no_more(tree):
     assert faults[-1] == "machines runtime/api:c: 3, at most 2", faults
 
 
+def test_an_exempt_fault_does_not_count_for_a_ratchet(tree):
+    files = {**TWO, "tests/lint/exemptions.txt": "machines runtime/api/ # two of them, because\n"}
+    project = tree("exempt", files)
+    assert project.exempt("machines", CHECKS["machines"](project)[1]) == []
+    project = tree("needless", {**files, "runtime/api/b.c": ""})
+    assert "nothing needs" in project.exempt("machines", CHECKS["machines"](project)[1])[0]
+
+
 def test_a_ratchet_that_may_go_down_is_told(tree):
     project = tree("fewer", {**RATCHET, "runtime/api/a.c": "c->state = ONE;\n"})
     assert CHECKS["machines"](project)[1] == []

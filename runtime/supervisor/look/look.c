@@ -474,17 +474,6 @@ void look_run_free(struct look_run *run)
 	free(run);
 }
 
-int look_at(const struct look_request *q, struct look_notes **notes, struct look *out)
-{
-	struct look_run *run = NULL;
-	int r;
-
-	do
-		r = look_some(&run, q, notes, out);
-	while (r > 0);
-	return r;
-}
-
 /* "812 (name) D ..."; the name may hold anything. */
 static bool is_stuck(pid_t tid)
 {

@@ -83,8 +83,6 @@ struct look_run; /* one that is under way; NULL = none */
 int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
 	      struct look *out);
 void look_run_free(struct look_run *run); /* its findings are of no use any more; NULL is fine */
-/* All of it at once: for tests. 0 or -errno. */
-int look_at(const struct look_request *q, struct look_notes **notes, struct look *out);
 void look_notes_free(struct look_notes *notes);
 /* A thread in an uninterruptible sleep (it cannot be frozen), or 0. Looks at the first few. */
 pid_t look_stuck(const struct cgroup *g);
