@@ -36,9 +36,9 @@ struct api {
 	struct gateway_files *gateways;
 	struct events_watch *watch;
 	int state_dir_fd;
-	struct import *imports; /* image_routes.c: under way */
-	bool ready;             /* ebbd knows every service */
-	uint32_t ill;           /* bits of enum wire_ill, as ebbd last said */
+	struct chain imports; /* image_routes.c: under way */
+	bool ready;           /* ebbd knows every service */
+	uint32_t ill;         /* bits of enum wire_ill, as ebbd last said */
 	struct wire_api_config config;
 	struct wire_instance_info health; /* ebbd's own, as it last said */
 };

@@ -85,7 +85,7 @@ void get_image(struct request *rq)
 /* ---- import ---- */
 
 struct import {
-	struct import *next;
+	struct chain in_imports;
 	uid_t uid;                  /* whose it is */
 	char name[IMAGE_NAME_SIZE]; /* may be empty */
 };
@@ -95,27 +95,19 @@ struct import {
 
 static bool may_import(const struct api *api, uid_t uid)
 {
+	const struct import *import;
 	unsigned int count = 0;
 
-	for (const struct import *i = api->imports; i; i = i->next)
-		count += i->uid == uid;
+	chain_each(import, &api->imports, in_imports)
+		count += import->uid == uid;
 	return uid == 0 || count < IMPORTS_OF_USER_MAX;
 }
 
 static void import_begin(struct request *rq, struct import *import)
 {
 	import->uid = rq->peer.uid;
-	import->next = rq->api->imports;
-	rq->api->imports = import;
-}
-
-static void import_end(struct api *api, const struct import *import)
-{
-	struct import **at = &api->imports;
-
-	while (*at != import)
-		at = &(*at)->next;
-	*at = import->next;
+	chain_init(&import->in_imports);
+	chain_add_last(&rq->api->imports, &import->in_imports);
 }
 
 static int keep_import(struct api *api, const struct import *import,
@@ -144,7 +136,7 @@ static void on_imported(struct api *api, struct request *rq, void *ctx, const st
 	struct json_out o;
 	int r;
 
-	import_end(api, import);
+	chain_remove(&import->in_imports);
 	images_end(api->images);
 	if (answer->err) {
 		problem_reply_answer(rq, "import the image", answer);

@@ -87,6 +87,7 @@ static int open_modules(struct api *api, int log_dir_fd)
 {
 	int r = loop_new(&api->loop);
 
+	chain_init(&api->imports);
 	if (r == 0)
 		r = calls_new(&api->calls);
 	if (r == 0)

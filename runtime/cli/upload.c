@@ -10,12 +10,16 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/text_out.h"
 
 #define PROGRESS_EVERY_NS (100 * NS_PER_MS)
+#define SOURCES                                                                           \
+	"sources are oci:DIR, oci-archive:FILE, docker-archive:FILE (FILE - is a pipe), " \
+	"dir:ROOTFS"
 
 static const struct scheme {
 	const char *prefix, *format;
@@ -89,7 +93,14 @@ static int open_directory(struct upload *u)
 	return 0;
 }
 
-int upload_open(const char *source, struct upload *out, char *err, size_t err_size)
+static int refuse_scheme(struct fault *f)
+{
+	fault_say(f, -EINVAL, "it begins with none of oci: oci-archive: docker-archive: dir:");
+	fault_mend(f, "%s", SOURCES);
+	return -EINVAL;
+}
+
+int upload_open(const char *source, struct upload *out, struct fault *f)
 {
 	struct upload u = {.fd = -1};
 	const struct scheme *scheme = NULL;
@@ -98,18 +109,15 @@ int upload_open(const char *source, struct upload *out, char *err, size_t err_si
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
 		if (strncmp(source, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
 			scheme = &schemes[i];
-	if (!scheme) {
-		snprintf(err, err_size,
-			 "it begins with none of oci: oci-archive: docker-archive: dir:");
-		return -EINVAL;
-	}
+	if (!scheme)
+		return refuse_scheme(f);
 	u.format = scheme->format;
 	r = split_reference(&u, source + strlen(scheme->prefix));
 	if (r == 0)
 		r = scheme->directory ? open_directory(&u) : open_file(&u);
 	if (r < 0) {
-		snprintf(err, err_size, "%.200s: %s", source + strlen(scheme->prefix),
-			 strerror(-r));
+		fault_errno(f, r, "%.200s", source + strlen(scheme->prefix));
+		fault_mend(f, "%s", SOURCES);
 		upload_close(&u);
 		return r;
 	}

@@ -11,6 +11,8 @@
 
 #include "runtime/cli/api.h"
 
+struct fault;
+
 struct upload {
 	const char *format; /* "oci-archive", "docker-archive", "rootfs" */
 	char path[4096];
@@ -21,8 +23,8 @@ struct upload {
 };
 
 /* Opens "oci:DIR[:REF]", "oci-archive:FILE[:REF]", "docker-archive:FILE[:REF]", "dir:ROOTFS". 0, or
- * -errno with a sentence in err. */
-int upload_open(const char *source, struct upload *out, char *err, size_t err_size);
+ * -errno with a sentence. */
+int upload_open(const char *source, struct upload *out, struct fault *f);
 void upload_close(struct upload *upload);
 /* A name for an image without one: the last part of the path, without ".tar". */
 void upload_default_name(const struct upload *upload, char *name, size_t size);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/fault.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
@@ -24,14 +25,12 @@ static int upload_source(const struct call *call, const char *source, const char
 			 struct api_answer *out)
 {
 	struct upload upload;
-	char own_name[256], err[300];
-	int r = upload_open(source, &upload, err, sizeof(err));
+	struct fault fault = {0};
+	char own_name[256];
+	int r = upload_open(source, &upload, &fault);
 
 	if (r < 0) {
-		say_error(err,
-			  "sources are oci:DIR, oci-archive:FILE, docker-archive:FILE (FILE - is a "
-			  "pipe), dir:ROOTFS",
-			  "cannot import %s", source);
+		say_error(fault.what, fault.mend, "cannot import %s", source);
 		return CLI_FAILED;
 	}
 	if (!name && strcmp(upload.path, "-") == 0) {
