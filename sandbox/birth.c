@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/turn.h"
@@ -407,17 +408,26 @@ static int set_up(const struct shared *shared, int *out_signal_fd)
 	return filter_load(&shared->zygote_filter);
 }
 
+int zygote_say_ready(const struct fault *fault)
+{
+	struct iovec part = {(void *)fault, sizeof(*fault)};
+
+	return message_send(CONTROL_FD, &part, 1, NULL, 0, 0);
+}
+
 void zygote_main(const struct shared *shared)
 {
-	struct sandbox_word ready = {.says = SAYS_ARMED};
-	struct iovec part = {&ready, sizeof(ready)};
+	struct fault fault = {0};
 	int signal_fd = -1;
 	int r = set_up(shared, &signal_fd);
 	struct pollfd watched[] = {{.fd = CONTROL_FD, .events = POLLIN},
 				   {.fd = signal_fd, .events = POLLIN}};
 
-	ready.b = -r;
-	if (message_send(CONTROL_FD, &part, 1, NULL, 0, 0) < 0 || r < 0)
+	if (r < 0) {
+		fault_errno(&fault, r, "the zygote cannot make its root");
+		fault_mend(&fault, "it needs root and CAP_SYS_ADMIN in the host's user namespace");
+	}
+	if (zygote_say_ready(&fault) < 0 || r < 0)
 		_exit(1);
 	while (r == 0) {
 		if (poll(watched, ARRAY_LEN(watched), -1) < 0 && errno != EINTR)

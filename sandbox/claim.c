@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -158,12 +159,37 @@ static const struct step claim_steps[] = {
 	{SANDBOX_CAPS, drop_init_caps},   {SANDBOX_INIT, become_init},
 };
 
+static void on_function_gone(int signal_number)
+{
+	_exit(1);
+}
+
+/* A parked sandbox ends with the function's process too: ebbd watches PID 1 only. From the claim on
+ * ebb-init tells how the function ended, and wants all signals blocked. */
+static int heed_function(int how)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	return sigprocmask(how, &child, NULL) < 0 ? -errno : 0;
+}
+
+static int await_claim(struct inside *in)
+{
+	int r = signal(SIGCHLD, on_function_gone) == SIG_ERR ? -errno : heed_function(SIG_UNBLOCK);
+
+	if (r == 0)
+		r = receive_claim(in);
+	return r < 0 ? r : heed_function(SIG_BLOCK);
+}
+
 void claim_main(struct inside *in)
 {
 	struct sandbox_word fault;
 
 	/* End of file: ebbd no longer wants it. */
-	if (receive_claim(in) < 0)
+	if (await_claim(in) < 0)
 		_exit(1);
 	(void)steps_run(in, claim_steps, ARRAY_LEN(claim_steps), &fault);
 	/* become_init does not return, so a step has failed. PID 1's end is everybody's. */

@@ -140,6 +140,9 @@ int template_own(uint32_t id_first);
 
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
+/* Its first word: it stands in its root, or why not. */
+struct fault;
+int zygote_say_ready(const struct fault *fault);
 
 /* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""), the
  * strict one that is loaded on top, and the zygote's. 0 or -errno with a sentence. */

@@ -57,11 +57,17 @@ struct sandbox_options {
 };
 
 /*
- * Compiles the policy, seals ebb-init, forks the zygote. Call early, from a small process that has
- * already made its mount namespace private (unshare(CLONE_NEWNS)): images are mounted there and
- * vanish with it. 0 and *out, or -errno with a sentence.
+ * Forks the zygote, which compiles the policy, seals ebb-init and enters its root, and waits for
+ * that. Call early, from a small process that has already made its mount namespace private
+ * (unshare(CLONE_NEWNS)): images are mounted there and vanish with it. 0 and *out, or -errno with a
+ * sentence.
  */
 int zygote_start(const struct sandbox_options *options, struct zygote **out, struct fault *f);
+/* The same in two steps, for a loop: the fork (the options are not needed behind it), and, when
+ * zygote_fd is readable, the result: 0, or -errno with a sentence; then only zygote_stop is left.
+ */
+int zygote_begin(const struct sandbox_options *options, struct zygote **out, struct fault *f);
+int zygote_await(struct zygote *z, struct fault *f);
 /* Ends the zygote and, with it, sandboxes still parked. NULL is fine. */
 void zygote_stop(struct zygote *z);
 /* Readable when an arming has finished, or at EOF when the zygote died; then call zygote_receive.
@@ -94,6 +100,8 @@ struct armed {
 	bool claimed;    /* set by sandbox_claim: armed_fini lets it live */
 };
 void armed_fini(struct armed *a); /* kills it if it was not claimed */
+/* One of its processes was killed: it cannot be claimed any more. */
+bool armed_is_dead(const struct armed *a);
 
 /* Whether this kernel can give a function a restricted io_uring (6.4 or later, not disabled): 0, or
  * -errno of what it refused. An instance may still be refused: its root is not the host's

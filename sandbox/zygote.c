@@ -2,6 +2,7 @@
 /* ebbd's side: starting the zygote, asking it for sandboxes, taking them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,6 @@
 #include "runtime/base/text.h"
 #include "sandbox/inside.h"
 
-#define INIT_FD 4 /* in the zygote */
-
 FILTER_EMBED(sandbox_init_policy, "sandbox/policy/init.policy");
 
 struct zygote {
@@ -28,16 +27,6 @@ struct zygote {
 	pid_t pid;
 	int control_fd;
 };
-
-static void shared_fini(struct shared *s)
-{
-	fd_close(&s->init_fd);
-	filter_fini(&s->function_filter);
-	filter_fini(&s->ring_filter);
-	filter_fini(&s->strict_filter);
-	filter_fini(&s->zygote_filter);
-	filter_fini(&s->init_filter);
-}
 
 static int shared_init(struct shared *s, const struct sandbox_options *o, struct fault *f)
 {
@@ -70,50 +59,44 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, struct
 	return 0;
 }
 
-/* The forked child keeps two descriptors, and the standard streams until it stands in its root. */
-__attribute__((noreturn)) static void become_zygote(struct shared *shared, int control_fd)
+/* The forked child keeps one descriptor, and the standard streams until it stands in its root. It
+ * compiles the filters itself: that takes longer than a handler of ebbd may. */
+__attribute__((noreturn)) static void become_zygote(const struct sandbox_options *options,
+						    struct step_clock *clock, int control_fd)
 {
-	int high_control_fd = fcntl(control_fd, F_DUPFD_CLOEXEC, 16);
-	int high_init_fd = fcntl(shared->init_fd, F_DUPFD_CLOEXEC, 16);
+	struct fault fault = {0};
+	struct shared shared;
 
-	/* A later ebbd ignores it, and what is ignored stays so over an exec. */
+	/* A later ebbd ignores it, and an exec keeps it ignored. */
 	(void)signal(SIGPIPE, SIG_DFL);
-	if (high_control_fd < 0 || high_init_fd < 0 ||
-	    dup3(high_control_fd, CONTROL_FD, O_CLOEXEC) < 0 ||
-	    dup3(high_init_fd, INIT_FD, O_CLOEXEC) < 0 || fd_close_from(INIT_FD + 1) < 0)
+	if ((control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0) ||
+	    fd_close_from(CONTROL_FD + 1) < 0)
 		_exit(1);
-	shared->init_fd = INIT_FD;
-	zygote_main(shared);
+	if (shared_init(&shared, options, &fault) < 0) {
+		(void)zygote_say_ready(&fault);
+		_exit(1);
+	}
+	shared.clock = clock;
+	zygote_main(&shared);
 }
 
-/* Forks it and waits until it stands in its own root. */
-static int fork_zygote(struct shared *shared, struct zygote *z)
+static int fork_zygote(const struct sandbox_options *options, struct zygote *z)
 {
-	struct sandbox_word ready = {0};
-	struct iovec part = {&ready, sizeof(ready)};
 	int pair[2];
-	size_t none;
-	ssize_t n;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	z->control_fd = pair[0];
 	z->pid = fork();
 	if (z->pid == 0)
-		become_zygote(shared, pair[1]);
+		become_zygote(options, z->clock, pair[1]);
 	fd_close(&pair[1]);
-	if (z->pid < 0)
-		return -errno;
-	n = message_recv(z->control_fd, &part, 1, NULL, 0, &none, 0);
-	if (n != sizeof(ready))
-		return -ECHILD;
-	return -ready.b;
+	return z->pid < 0 ? -errno : 0;
 }
 
-int zygote_start(const struct sandbox_options *options, struct zygote **out, struct fault *f)
+int zygote_begin(const struct sandbox_options *options, struct zygote **out, struct fault *f)
 {
 	struct zygote *z = malloc(sizeof(*z));
-	struct shared shared;
 	int r;
 
 	if (!z)
@@ -125,17 +108,37 @@ int zygote_start(const struct sandbox_options *options, struct zygote **out, str
 		free(z);
 		return fault_errno(f, -ENOMEM, "cannot start the zygote");
 	}
-	r = shared_init(&shared, options, f);
-	shared.clock = z->clock;
-	if (r == 0) {
-		r = fork_zygote(&shared, z);
-		if (r < 0) {
-			fault_errno(f, r, "the zygote cannot make its root");
-			fault_mend(f, "it needs root and CAP_SYS_ADMIN in the host's user "
-				      "namespace");
-		}
+	r = fork_zygote(options, z);
+	if (r < 0) {
+		zygote_stop(z);
+		return fault_errno(f, r, "cannot start the zygote");
 	}
-	shared_fini(&shared);
+	*out = z;
+	return 0;
+}
+
+int zygote_await(struct zygote *z, struct fault *f)
+{
+	struct fault said = {0};
+	struct iovec part = {&said, sizeof(said)};
+	size_t none;
+	ssize_t n = message_recv(z->control_fd, &part, 1, NULL, 0, &none, 0);
+
+	if (n != sizeof(said) || said.err < 0)
+		return fault_errno(f, -ECHILD, "the zygote ended while it started");
+	if (said.err && f && !f->err)
+		*f = said;
+	return -said.err;
+}
+
+int zygote_start(const struct sandbox_options *options, struct zygote **out, struct fault *f)
+{
+	struct zygote *z;
+	int r = zygote_begin(options, &z, f);
+
+	if (r < 0)
+		return r;
+	r = zygote_await(z, f);
 	if (r < 0) {
 		zygote_stop(z);
 		return r;
@@ -230,6 +233,13 @@ void armed_fini(struct armed *a)
 	fd_close(&a->user_ns_fd);
 	fd_close(&a->net_ns_fd);
 	fd_close(&a->ipc_fd);
+}
+
+bool armed_is_dead(const struct armed *a)
+{
+	struct pollfd p = {.fd = a->pid_fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
 }
 
 /* /dev/stdout inside opens the pipe anew, and the kernel then checks its owner and mode: a server

@@ -33,9 +33,7 @@ static void close_all(struct ebbd *e)
 	fleet_free(e->fleet);
 	ledgerlink_free(e->ledger);
 	image_store_close(e->images);
-	if (e->loop)
-		loop_timer_off(e->loop, &e->revive);
-	zygote_stop(e->zygote);
+	ebbd_end_zygote(e);
 	if (e->tree) {
 		(void)cgroup_tree_purge(e->tree, PURGE_MS);
 		cgroup_tree_remove(e->tree);

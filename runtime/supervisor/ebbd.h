@@ -29,6 +29,7 @@ struct ebbd {
 	struct cgroup_tree *tree;
 	struct zygote *zygote; /* NULL between two */
 	struct timer revive;   /* starts the next one */
+	struct watch newborn;  /* which says here that it is ready */
 	struct services *services;
 	struct image_store *images;
 	struct fleet *fleet;
@@ -65,6 +66,7 @@ int ebbd_open_signals(struct ebbd *e, struct fault *f);
 /* ---- the zygote: revive.c ---- */
 
 int ebbd_start_zygote(struct ebbd *e, struct fault *f);
+void ebbd_end_zygote(struct ebbd *e);      /* there may be none */
 void ebbd_on_starts(void *self, bool can); /* an observer's */
 
 /* ---- words for people ---- */

@@ -295,9 +295,11 @@ bool board_try_freeze(struct board *b, uint32_t slot)
 
 	if (board_state_of(old) != BOARD_RUNNING || board_tickets(old) || board_holds(old))
 		return false;
+	if (!atomic_compare_exchange_strong(&s->word, &old,
+					    board_make(board_generation(old), BOARD_FROZEN, 0, 0)))
+		return false;
 	atomic_fetch_add(&s->freezes, 1);
-	return atomic_compare_exchange_strong(
-		&s->word, &old, board_make(board_generation(old), BOARD_FROZEN, 0, 0));
+	return true;
 }
 
 /* Open work on a draining instance may go on; it takes nothing new. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -403,6 +404,38 @@ static void no_interleaving_leaves_work_frozen(void **state)
 	free(w);
 }
 
+struct asker {
+	struct fixture *f;
+	_Atomic bool over;
+};
+
+static void *ask_again_and_again(void *arg)
+{
+	struct asker *a = arg;
+
+	while (!atomic_load(&a->over)) {
+		(void)board_take(a->f->board, 0, SLOT, a->f->generation);
+		board_give(a->f->board, 0, SLOT, a->f->generation);
+	}
+	return NULL;
+}
+
+/* A request may come between the supervisor's look at the word and its swap. */
+static void only_what_became_frozen_is_counted(void **state)
+{
+	struct asker a = {.f = *state};
+	uint32_t frozen = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, ask_again_and_again, &a), 0);
+	for (uint64_t n = 0; frozen < 20000 && n < 50000000; n++)
+		frozen += board_try_freeze(a.f->board, SLOT);
+	atomic_store(&a.over, true);
+	pthread_join(thread, NULL);
+	assert_true(frozen > 0);
+	assert_int_equal(atomic_load(&board_slot(a.f->board, SLOT)->freezes), frozen);
+}
+
 static void wanting_passes_by_itself_and_the_latest_silence_counts(void **state)
 {
 	struct fixture *f = *state;
@@ -446,6 +479,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			wanting_passes_by_itself_and_the_latest_silence_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_what_became_frozen_is_counted, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(no_interleaving_leaves_work_frozen, setup,
 						teardown),
 	};

@@ -197,6 +197,30 @@ static void an_armed_one_given_up_ends(void **state)
 	rig_close(&r);
 }
 
+static void a_parked_one_ends_with_either_of_its_processes(void **state)
+{
+	struct sandbox_word word;
+	struct box b[2];
+	struct rig r;
+
+	if (!need_root())
+		skip();
+	assert_int_equal(rig_open(&r), 0);
+	assert_int_equal(rig_start(&r, SANDBOX_STEP_COUNT), 0);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(box_arm(&r, &b[n], &word), 0);
+		assert_false(armed_is_dead(&b[n].armed));
+		assert_int_equal(kill(n == 0 ? b[n].armed.pid : b[n].armed.function_pid, SIGKILL),
+				 0);
+		assert_true(ended(b[n].armed.pid_fd));
+		assert_true(armed_is_dead(&b[n].armed));
+	}
+	stop_and_reap(&r);
+	for (int n = 0; n < 2; n++)
+		box_close(&b[n]);
+	rig_close(&r);
+}
+
 static void a_policy_without_reasons_stops_the_start(void **state)
 {
 	struct sandbox_options o = {.init_path = "/proc/self/exe",
@@ -231,6 +255,7 @@ int main(void)
 		cmocka_unit_test(each_failing_step_is_named_and_leaves_nothing),
 		cmocka_unit_test(parked_sandboxes_end_with_the_zygote_claimed_ones_live_on),
 		cmocka_unit_test(an_armed_one_given_up_ends),
+		cmocka_unit_test(a_parked_one_ends_with_either_of_its_processes),
 		cmocka_unit_test(a_policy_without_reasons_stops_the_start),
 	};
 

@@ -9,6 +9,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -17,10 +18,15 @@
 #define ARMED_MAX   128
 /* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
 #define REFILL_AFTER_NS (20 * NS_PER_MS)
+#define TRIES           3 /* until who waits hears why there is none */
+/* Where they die one after the other, something kills them: they are made no faster than that. */
+#define DEATHS_APART_NS NS_PER_SEC
 #define GROUP           "instances" /* of their cgroups: <tree>/instances/<number> */
 
 struct rack {
+	struct armory *armory;
 	bool used, ready;
+	struct watch death; /* while it is ready */
 	enum armory_kind kind;
 	struct armed armed;
 	struct cgroup cgroup;
@@ -33,8 +39,10 @@ struct armory {
 	bool lost; /* its zygote died, and there is no other yet */
 	struct watch watch;
 	struct timer refill;
-	uint64_t born; /* numbers are used once: so are cgroups */
+	uint64_t born;     /* numbers are used once: so are cgroups */
+	uint64_t death_ns; /* when the last one died that was ready */
 	uint32_t ready[ARMORY_KINDS], arming[ARMORY_KINDS];
+	uint32_t failed[ARMORY_KINDS]; /* in a row */
 	uint32_t next_range;
 	bool range_used[RANGES];
 	struct rack racks[ARMED_MAX];
@@ -42,6 +50,7 @@ struct armory {
 
 static void on_zygote(struct watch *w, uint32_t events);
 static void on_refill(struct timer *t);
+static void on_death(struct watch *w, uint32_t events);
 
 int armory_new(const struct armory_options *options, struct armory **out)
 {
@@ -56,7 +65,12 @@ int armory_new(const struct armory_options *options, struct armory **out)
 	a->refill.name = "armory on_refill";
 	a->watch = (struct watch){.fd = zygote_fd(options->zygote),
 				  .on_ready = on_zygote,
-				  .name = "armory on_zygote"};
+				  .name = "armory on_zygote",
+				  .first = true}; /* it dies before what it has parked */
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		a->racks[i] = (struct rack){
+			.armory = a,
+			.death = {.fd = -1, .on_ready = on_death, .name = "armory on_death"}};
 	r = loop_watch(options->loop, &a->watch, EPOLLIN);
 	if (r < 0) {
 		free(a);
@@ -64,6 +78,12 @@ int armory_new(const struct armory_options *options, struct armory **out)
 	}
 	*out = a;
 	return 0;
+}
+
+static void unwatch_death(struct rack *rack)
+{
+	loop_unwatch(rack->armory->options.loop, &rack->death);
+	rack->death.fd = -1;
 }
 
 void armory_free(struct armory *a)
@@ -75,8 +95,10 @@ void armory_free(struct armory *a)
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		if (!a->racks[i].used)
 			continue;
-		if (a->racks[i].ready)
+		if (a->racks[i].ready) {
+			unwatch_death(&a->racks[i]);
 			armed_fini(&a->racks[i].armed);
+		}
 		(void)cgroup_kill(&a->racks[i].cgroup);
 		cgroup_fini(&a->racks[i].cgroup); /* the tree's purge removes it */
 	}
@@ -170,6 +192,9 @@ static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 
 	while (r == 0 && !a->lost && a->ready[kind] + a->arming[kind] < target)
 		r = arm_one(a, kind);
+	/* A zygote that has ended is not heard of yet: what is wanted waits for the next one. */
+	if (r == -EPIPE || r == -ECONNRESET)
+		return;
 	if (r < 0 && r != -EAGAIN)
 		a->options.on_failed(a->options.self, kind, strerror(-r));
 }
@@ -200,43 +225,72 @@ static struct rack *rack_of_range(struct armory *a, uint32_t range)
 	return NULL;
 }
 
-/* An arming that failed: give back what it had and say why. */
+/* Gives back what it has. */
+static void drop(struct rack *rack)
+{
+	struct armory *a = rack->armory;
+	uint32_t *count = rack->ready ? a->ready : a->arming;
+
+	if (rack->ready) {
+		unwatch_death(rack);
+		armed_fini(&rack->armed);
+	}
+	(void)cgroup_kill(&rack->cgroup);
+	drop_cgroup(a, &rack->cgroup);
+	armory_range_free(a, rack->range);
+	must(count[rack->kind] > 0);
+	count[rack->kind]--;
+	rack->used = rack->ready = false;
+}
+
+/* One that was killed while it was armed says nothing about the next one. */
+static bool try_again(struct armory *a, enum armory_kind kind)
+{
+	return ++a->failed[kind] < TRIES && arm_one(a, kind) == 0;
+}
+
 static void arming_failed(struct armory *a, uint32_t range, const struct sandbox_word *fault)
 {
 	struct rack *rack = rack_of_range(a, range);
 	enum armory_kind kind = rack ? rack->kind : ARMORY_PLAIN;
 	char why[128];
 
-	if (rack) {
-		must(a->arming[kind] > 0);
-		a->arming[kind]--;
-		(void)cgroup_kill(&rack->cgroup);
-		drop_cgroup(a, &rack->cgroup);
-		armory_range_free(a, range);
-		rack->used = false;
-	}
+	if (rack)
+		drop(rack);
 	(void)text_format(why, sizeof(why), "step %s: %s", sandbox_step_name(fault->a),
 			  strerror(fault->b));
-	a->options.on_failed(a->options.self, kind, why);
+	log_warn("event=arming_failed cause=\"%s\"", why);
+	if (!try_again(a, kind))
+		a->options.on_failed(a->options.self, kind, why);
 }
 
 /* Parked sandboxes end with the zygote that made them. */
 static void drop_all(struct armory *a)
 {
-	for (uint32_t i = 0; i < ARMED_MAX; i++) {
-		struct rack *rack = &a->racks[i];
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		if (a->racks[i].used)
+			drop(&a->racks[i]);
+}
 
-		if (!rack->used)
-			continue;
-		if (rack->ready)
-			armed_fini(&rack->armed);
-		(void)cgroup_kill(&rack->cgroup);
-		drop_cgroup(a, &rack->cgroup);
-		armory_range_free(a, rack->range);
-		rack->used = rack->ready = false;
-	}
-	memset(a->ready, 0, sizeof(a->ready));
-	memset(a->arming, 0, sizeof(a->arming));
+/* Another one is made: at once, or a little later where that happens again and again. */
+static void replace(struct rack *rack)
+{
+	struct armory *a = rack->armory;
+	uint64_t now_ns = loop_now_ns(a->options.loop), at_ns = now_ns;
+
+	log_warn("event=sandbox_died instance=%llu cause=\"it was killed before it was needed; "
+		 "another one is made\"",
+		 (unsigned long long)rack->number);
+	drop(rack);
+	if (a->death_ns && now_ns - a->death_ns < DEATHS_APART_NS)
+		at_ns += REFILL_AFTER_NS;
+	a->death_ns = now_ns;
+	(void)loop_timer_by(a->options.loop, &a->refill, at_ns);
+}
+
+static void on_death(struct watch *w, uint32_t events)
+{
+	replace(container_of(w, struct rack, death));
 }
 
 int armory_revive(struct armory *a, struct zygote *zygote)
@@ -249,6 +303,21 @@ int armory_revive(struct armory *a, struct zygote *zygote)
 	r = loop_watch(a->options.loop, &a->watch, EPOLLIN);
 	a->lost = r < 0;
 	return r;
+}
+
+/* Without a watch it is looked at when it is taken. */
+static void put_ready(struct rack *rack, const struct armed *armed)
+{
+	struct armory *a = rack->armory;
+
+	must(a->arming[rack->kind] > 0);
+	rack->armed = *armed;
+	rack->ready = true;
+	a->arming[rack->kind]--;
+	a->ready[rack->kind]++;
+	a->failed[rack->kind] = 0;
+	rack->death.fd = armed->pid_fd;
+	(void)loop_watch(a->options.loop, &rack->death, EPOLLIN);
 }
 
 static void on_zygote(struct watch *w, uint32_t events)
@@ -281,11 +350,7 @@ static void on_zygote(struct watch *w, uint32_t events)
 			armed_fini(&armed);
 			continue;
 		}
-		must(a->arming[rack->kind] > 0);
-		rack->armed = armed;
-		rack->ready = true;
-		a->arming[rack->kind]--;
-		a->ready[rack->kind]++;
+		put_ready(rack, &armed);
 		a->options.on_armed(a->options.self);
 	}
 }
@@ -298,6 +363,11 @@ bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 
 		if (!rack->used || !rack->ready || rack->kind != kind)
 			continue;
+		if (armed_is_dead(&rack->armed)) {
+			replace(rack);
+			continue;
+		}
+		unwatch_death(rack);
 		*out = rack->armed;
 		*out_cgroup = rack->cgroup;
 		*out_number = rack->number;

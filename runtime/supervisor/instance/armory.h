@@ -3,6 +3,7 @@
  * Keeps sandboxes ready. Everything is done but the image and exec; each is parked in the cgroup
  * where it will live (instances/<number>), because moving a process later would cost milliseconds.
  * Their CPU time before the claim is the platform's and never billed. It also owns the id ranges.
+ * One that dies before it is taken is replaced at once, and never given to anybody.
  * No sandbox with a ring is kept ready: few services have one, and each cold service has an
  * instance prepared.
  */

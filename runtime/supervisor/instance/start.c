@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -211,6 +212,13 @@ static int hand_over(struct instance *i)
 	return r;
 }
 
+/* Its sandbox was killed a moment ago. */
+static void die_unclaimed(struct instance *i)
+{
+	i->detail = SIGKILL;
+	stop_kill(i, WIRE_DOWN_SIGNALED, "its sandbox was killed before it was claimed");
+}
+
 /* r: how preparing went. */
 static void go(struct instance *i, int r)
 {
@@ -220,6 +228,10 @@ static void go(struct instance *i, int r)
 		r = hand_over(i);
 	if (instance_move(i, INSTANCE_CLAIM) < 0)
 		return;
+	if (r == -EPIPE || r == -ECONNRESET) {
+		die_unclaimed(i);
+		return;
+	}
 	if (r == 0)
 		r = stop_watch(i);
 	if (r < 0) {
@@ -250,7 +262,9 @@ static bool arm_instance(struct instance *i)
 		return false;
 	must(i->armed.pid > 0 && i->cgroup.dir_fd >= 0);
 	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
-	r = prepare(i);
+	r = stop_watch_death(i);
+	if (r == 0)
+		r = prepare(i);
 	if (i->ahead)
 		stay_prepared(i, r);
 	else
@@ -288,6 +302,8 @@ bool start_prepared(struct ground *g, const struct service *service, const char 
 	chain_each(i, &g->instances, in_ground) {
 		if (!i->ahead || i->spec != service->spec || i->stop_wanted)
 			continue;
+		if (i->state == INSTANCE_PREPARED && armed_is_dead(&i->armed))
+			continue; /* its end is heard in a moment */
 		i->ahead = false;
 		(void)text_copy(i->why, sizeof(i->why), why);
 		i->started_us = clock_real_us();

@@ -207,22 +207,35 @@ static void on_death(struct watch *w, uint32_t events)
 	begin_dying(i);
 }
 
-int stop_watch(struct instance *i)
+static int watch(struct instance *i, struct watch *w)
 {
-	int r;
+	int r = loop_watch(loop_of(i), w, EPOLLIN);
 
-	must(i->state == INSTANCE_STARTING && i->control.fd < 0 && i->death.fd < 0);
-	i->control = (struct watch){
-		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
-	i->death = (struct watch){
-		.fd = i->armed.pid_fd, .on_ready = on_death, .name = "stop on_death"};
-	r = loop_watch(loop_of(i), &i->control, EPOLLIN);
-	if (r == 0)
-		r = loop_watch(loop_of(i), &i->death, EPOLLIN);
 	if (r < 0)
 		(void)text_format(i->fault, sizeof(i->fault), "cannot be watched: %s",
 				  strerror(-r));
 	return r;
+}
+
+int stop_watch_death(struct instance *i)
+{
+	must(i->armed.pid > 0 && i->death.fd < 0);
+	i->death = (struct watch){
+		.fd = i->armed.pid_fd, .on_ready = on_death, .name = "stop on_death"};
+	return watch(i, &i->death);
+}
+
+int stop_watch(struct instance *i)
+{
+	must(i->state == INSTANCE_STARTING && i->control.fd < 0);
+	i->control = (struct watch){
+		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
+	return watch(i, &i->control);
+}
+
+bool stop_was_killed(const struct instance *i)
+{
+	return !i->was_ready && i->cause == WIRE_DOWN_SIGNALED && i->detail == SIGKILL;
 }
 
 void stop_kill(struct instance *i, uint32_t cause, const char *fault)

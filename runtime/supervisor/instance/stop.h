@@ -11,8 +11,12 @@ void stop_drain(struct instance *i);
  * and it was up. */
 bool stop_unresponsive(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
-/* Watches its control socket and its death. 0 or -errno. */
+/* From the moment it has a sandbox its death is watched, once it is claimed its control socket,
+ * too. 0 or -errno. */
+int stop_watch_death(struct instance *i);
 int stop_watch(struct instance *i);
+/* It ended before it accepted because something killed it, which says nothing about its program. */
+bool stop_was_killed(const struct instance *i);
 /* It was killed or died: nobody may use it, and nothing more is heard of it. */
 void stop_let_go(struct instance *i);
 

@@ -21,6 +21,8 @@
 #include "runtime/supervisor/scale/load.h"
 #include "runtime/supervisor/scale/scale.h"
 
+#define KILLED_MOST 3u /* starts in a row */
+
 static struct service *service_of(const struct instance *i)
 {
 	return services_at(i->ground->services, i->service);
@@ -36,7 +38,7 @@ static void end_probe(struct instance *i, enum instance_state from)
 /* An instance of the present revision: starts succeed again, and older ones are needed no more. */
 static void prove(struct instance *i, struct service *service)
 {
-	service->demand.failures = 0;
+	service->demand.failures = service->demand.killed = 0;
 	services_accepted(service);
 	fleet_drain(fleet_of(i), i->service, i->spec, true);
 }
@@ -130,6 +132,18 @@ static void tell_death(struct instance *i, enum instance_state from)
 	tell_down(i);
 }
 
+/* Killed while it was prepared, or a moment later: who waits for it waits for the next one. A
+ * program that kills itself is started no more often than this. */
+static bool starts_again(struct fleet *f, const struct instance *i, struct service *service)
+{
+	if (!service || service->spec != i->spec || !stop_was_killed(i) ||
+	    service->demand.killed == KILLED_MOST)
+		return false;
+	service->demand.killed++;
+	scale_again_at(f, loop_now_ns(f->ground.loop));
+	return true;
+}
+
 /* It never accepted, although somebody may wait for it. */
 static void note_failed_start(struct instance *i, enum instance_state from)
 {
@@ -138,7 +152,7 @@ static void note_failed_start(struct instance *i, enum instance_state from)
 	struct wire_start_failed record = {
 		.service = i->service, .cause = i->cause, .detail = i->detail};
 
-	if (i->was_ready || i->stop_wanted || i->ahead)
+	if (i->was_ready || i->stop_wanted || i->ahead || starts_again(f, i, service))
 		return;
 	(void)text_copy(record.text, sizeof(record.text), i->fault);
 	if (service && service->proven == i->spec)

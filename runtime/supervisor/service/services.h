@@ -34,6 +34,7 @@ struct demand {
 	uint32_t crowded;  /* requests that went to saturated instances since the last decision */
 	bool proving;      /* an instance is wanted without a request, until it accepts or fails */
 	uint32_t failures; /* starts that failed in a row */
+	uint32_t killed;   /* starts in a row that something killed */
 	uint64_t not_before_ns;
 	char last_failure[ERROR_TEXT_SIZE];
 	bool unpreparable;        /* making an instance ahead of need failed */

@@ -543,6 +543,8 @@ static void start_mode(const char *mode)
 		for (;;)
 			pause();
 	}
+	if (strcmp(mode, "kill") == 0)
+		kill(getpid(), SIGKILL);
 	if (strcmp(mode, "slow") == 0)
 		wait_ms(300);
 	if (strcmp(mode, "stubborn") == 0)
