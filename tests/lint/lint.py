@@ -34,6 +34,7 @@ import words  # noqa: E402
 CHECKS = (
     # name, what is counted, function; cheap ones first
     ("layers", "includes", text.layers),
+    ("insides", "insides seen", text.insides),
     ("libraries", "library includes", text.libraries),
     ("spdx", "files", text.spdx),
     ("readme", "folders", text.readmes),

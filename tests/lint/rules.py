@@ -53,6 +53,18 @@ LAYERS = {
     "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
+# The inside of a thing: only files of these folders see it, over however many includes. What is named
+# NAME_inside.h or inside.h is for its own folder.
+SEEN_BY = {
+    f"{EBBD}/instance/instance.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),
+    f"{EBBD}/instance/ground.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),
+    f"{EBBD}/ebbd.h": (EBBD,),
+    "cgroups/tree.h": ("cgroups",),
+    "images/import.h": ("images",),
+    "images/store.h": ("images",),
+    "images/jail.h": ("images",),
+}
+
 # Folders whose rooms are one program, whatever LAYERS says of the rooms.
 PROGRAMS = ("runtime/gateway", EBBD)
 

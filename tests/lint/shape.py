@@ -7,16 +7,26 @@ from symbols import program_of
 from text import without_comments
 
 
+def machine_of(code, name):
+    """The struct that a name is declared as, if a file declares it as one only; else the name."""
+    found = set(re.findall(rf"\bstruct (\w+)\s*(?:\*\s*)?(?:const\s+)?{name}\b", code))
+    return f"struct {found.pop()}" if len(found) == 1 else name
+
+
 def machines(project):
-    """The state of a machine is set in one file: its table is there. A machine is what a program calls
-    `name->state`."""
-    setters = {}
+    """The state of a machine is set in one file: its table is there. A machine is a struct whose `state` a
+    program sets, whatever it calls a pointer to one."""
+    setters, faults = {}, []
     for path in project.product:
         code = without_comments(project.text(path))
-        for name in re.findall(r"\b(\w+)(?:->|\.)state\s*=(?!=)", code):
-            setters.setdefault((program_of(path), name), set()).add(path)
-    faults = []
-    for (folder, name), paths in sorted(setters.items()):
+        for match in re.finditer(r"([\w)\]]+)(?:->|\.)state\s*=(?!=)", code):
+            if not re.fullmatch(r"\w+", match[1]):
+                line = code.count("\n", 0, match.start()) + 1
+                faults.append(f"{path}:{line}: a state that is set without the name of its machine")
+                continue
+            setters.setdefault((program_of(path), machine_of(code, match[1])), set()).add(path)
+    for (folder, machine), paths in sorted(setters.items()):
+        name = machine.split()[-1]
         if len(paths) > 1:
             found = [f"{path}: {name}->state of {folder} is set here and in {len(paths) - 1} other files"
                      for path in sorted(paths)]

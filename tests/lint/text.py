@@ -35,6 +35,33 @@ def layers(project):
     return count, faults
 
 
+def seen_by(path):
+    """The folders whose files may see the inside that a header shows, or None for a header of all."""
+    if path.endswith(("/inside.h", "_inside.h")):
+        return (os.path.dirname(path),)
+    return rules.SEEN_BY.get(path)
+
+
+def insides(project):
+    """What a header shows of the inside of a thing stays with its folder, over however many includes."""
+    of, faults, count = {}, [], 0
+    for path, _, target in project.includes:
+        of.setdefault(path, set()).add(target[1:] if target.startswith('"') else "")
+    for path in (p for p in project.product if p.endswith(".c")):
+        seen, todo = {}, [path]
+        while todo:
+            file = todo.pop()
+            for header in sorted(of.get(file, set()) - seen.keys() - {""}):
+                seen[header] = file
+                todo.append(header)
+        for header, over in sorted(seen.items()):
+            folders = seen_by(header)
+            count += folders is not None
+            if folders is not None and os.path.dirname(path) not in folders:
+                faults.append(f"{path}: sees the inside of {header}, by {over}: that is for {', '.join(folders)}")
+    return count, faults
+
+
 def libraries(project):
     faults, count = [], 0
     for path, line, target in project.includes:
