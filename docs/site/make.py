@@ -5,10 +5,11 @@ Makes a static site of docs/ by pandoc: a page for each document, with the list 
 
 usage: make.py FOLDER
 
-A link that leads to no page and to no file of the project is an error.
+A link that leads to no page, to no heading or to no file of the project is an error.
 """
 import glob
 import html
+import html.parser
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ SECTIONS = (
     ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/python.md",
                "docs/guide/c.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/freezing.md",
                "docs/guide/scaling.md", "docs/guide/looking.md", "docs/guide/bill.md", "docs/guide/operating.md",
-               "docs/guide/*.md")),
+               "docs/guide/troubleshooting.md", "docs/guide/*.md")),
     ("Reference", ("docs/reference/README.md", "docs/reference/*.md", "docs/interface.md", "docs/ledger.md",
                    "docs/spec.md", *(f"docs/man/{name}.scd" for name in MANUALS))),
     ("Inside", ("docs/architecture.md", "docs/internals/processes.md", "docs/internals/request-path.md",
@@ -75,6 +76,12 @@ def short(title):
     return re.split(r": (?=[a-z])", title.removeprefix("ebb: "), 1)[0] if not title[:4].isdigit() else title
 
 
+def tab_of(path):
+    """The title of a tab of the browser."""
+    title = title_of(path)
+    return title if title == "ebb" else f"{title} - ebb"
+
+
 def relative(target, page):
     return os.path.relpath(target, os.path.dirname(page) or ".")
 
@@ -108,18 +115,45 @@ def convert(path, pages, sections, folder):
     page = pages[path]
     if path.endswith(".scd"):
         text = subprocess.run(["scdoc"], input=text_of(path), capture_output=True, text=True, check=True).stdout
-        kind = "man"
+        own = ["-f", "man", "--shift-heading-level-by=1", "-V", f"heading={title_of(path)}"]
     else:
-        text, kind = linked(path, pages), "gfm"
+        text, own = linked(path, pages), ["-f", "gfm"]
     with tempfile.NamedTemporaryFile("w", suffix=".html") as nav:
         nav.write("\n".join(navigation(sections, pages, page)))
         nav.flush()
         output = os.path.join(folder, page)
         os.makedirs(os.path.dirname(output), exist_ok=True)
-        subprocess.run(["pandoc", "-f", kind, "-t", "html5", "--template", os.path.join(HERE, "page.html"),
-                        "--metadata", f"pagetitle={title_of(path)}", "--metadata", "lang=en",
+        subprocess.run(["pandoc", *own, "-t", "html5", "--template", os.path.join(HERE, "page.html"),
+                        "--metadata", f"pagetitle={tab_of(path)}", "--metadata", "lang=en",
                         "-V", f"style={relative('style.css', page)}", "--include-before-body", nav.name, "-o", output],
                        input=text, text=True, check=True)
+
+
+class Links(html.parser.HTMLParser):
+    """The links and the anchors of a page."""
+    def __init__(self, page):
+        super().__init__()
+        self.links, self.anchors = [], set()
+        with open(page, encoding="utf-8") as file:
+            self.feed(file.read())
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+        self.anchors |= {value for name, value in attrs if name == "id"}
+
+
+def dead_links(folder):
+    """(page, link) of each link between pages that leads nowhere; other sites are not asked."""
+    pages = {os.path.relpath(path, folder): Links(path) for path in glob.glob(f"{folder}/**/*.html", recursive=True)}
+    for page, found in sorted(pages.items()):
+        for link in found.links:
+            target, _, anchor = link.partition("#")
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            name = os.path.normpath(os.path.join(os.path.dirname(page), target)) if target else page
+            there = name in pages if anchor else os.path.isfile(os.path.join(folder, name))
+            if not there or anchor and anchor not in pages[name].anchors:
+                yield page, link
 
 
 def main(folder):
@@ -131,6 +165,9 @@ def main(folder):
     for path in COPIED:
         shutil.copy(os.path.join(PROJECT, path), folder)
     shutil.copy(os.path.join(HERE, "style.css"), folder)
+    dead = [f"{page}: {link} leads nowhere" for page, link in dead_links(folder)]
+    if dead:
+        sys.exit("\n".join(dead))
     print(f"{len(pages)} pages in {folder}: open {folder}/index.html")
 
 

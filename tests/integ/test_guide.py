@@ -2,23 +2,25 @@
 """
 docs/guide: every command that a page shows works, in the order of the page.
 
-A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written; a block "```sh" is run. A block that
-changes the host, or needs a registry, stands behind "<!-- by hand: why -->" and is only looked at.
+A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written; a block "```sh" is run. A block behind
+"<!-- elsewhere: why -->" names places of an installed ebb: it is run with other places. Only a block that changes the host, or
+needs a registry, stands behind "<!-- by hand: why -->": BY_HAND lists their commands, so that none slips in.
 """
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from ebb import BIN, CACHE, LIBEXEC, PROJECT
+from ebb import BIN, CACHE, LIBEXEC, PROJECT, Ebb
 from waiting import slow
 
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1", reason="the guest has neither compiler nor bases")
 GUIDE = os.path.join(PROJECT, "docs/guide")
 PAGES = sorted(os.path.basename(p)[:-3] for p in glob.glob(GUIDE + "/*.md"))
-BLOCK = re.compile(r"(?:^<!-- by hand: (?P<why>[^>]*) -->\n|^[^\n]*`(?P<path>[^`\n]+)`:\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+BLOCK = re.compile(r"(?:^<!-- (?P<mark>by hand|elsewhere): (?P<why>[^>]*) -->\n|^[^\n]*`(?P<path>[^`\n]+)`:\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
                    re.M | re.S)
 
 
@@ -28,7 +30,11 @@ def blocks(page):
 
 
 def commands(page):
-    return "\n".join(b["text"] for b in blocks(page) if b["kind"] == "sh" and not b["why"])
+    return "\n".join(b["text"] for b in blocks(page) if b["kind"] == "sh" and b["mark"] is None)
+
+
+def marked(page, mark):
+    return [b["text"] for b in blocks(page) if b["kind"] == "sh" and b["mark"] == mark]
 
 
 def run(ebb, script, folder):
@@ -52,6 +58,52 @@ def test_every_command_of_a_page_works(module_ebb, tmp_path, page):
         assert '"error":{"code"' not in done.stdout, done.stdout
     for service in module_ebb.services():
         module_ebb.cli("rm", service["name"])
+
+
+# Commands that this test does not run; the guest's tests of the installed service run those of systemd and make.
+BY_HAND = r"""sudo (make (deps|install)|ebb doctor|ebb ledger verify|systemd-sysusers|systemctl .*|cp -a .*)|make -j2|journalctl .*
+skopeo copy .*|docker save .*|ebb image import oci-archive:image.tar .*|python3 -m pip .*"""
+
+
+def test_commands_that_nothing_runs_are_of_systemd_and_of_registries():
+    allowed = re.compile(BY_HAND.replace("\n", "|"))
+    for page in PAGES:
+        for line in "".join(marked(page, "by hand")).splitlines():
+            for command in line.partition("#")[0].split("&&"):
+                assert allowed.fullmatch(command.strip()), f"{page}: {command}: run it in a test"
+
+
+def test_ebbd_starts_as_the_first_page_says():
+    (start,), ebb = marked("first-function", "elsewhere"), Ebb()
+    first, second = start.replace("/srv/ebb", ebb.root).replace("127.0.0.1:8080", f"127.0.0.1:{ebb.port}").splitlines()
+    words = first.removesuffix(" &").split()
+    assert words[:2] == ["sudo", "ebbd"]
+    ebb.command = lambda *more: [os.path.join(BIN, "ebbd"), *words[2:], *more]
+    try:
+        ebb.start()
+        assert second == f"export EBB_SOCKET={ebb.socket}"
+        assert ebb.cli("node").code == 0
+        ebb.stop()
+    finally:
+        ebb.kill()
+        ebb.remove()
+
+
+def test_blocks_that_name_an_installed_ebb_work_elsewhere(module_ebb, tmp_path):
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "mine").mkdir()
+    shutil.copy(os.path.join(PROJECT, "examples/c-hello/server.c"), tmp_path / "mine")
+    places = {"sudo ": "", "/var/lib/ebb": module_ebb.root, "/backup": str(tmp_path / "backup"), "PROGRAM": "program", "NAME": "mine",
+              "DIR": "mine", "/etc/ebb/ebbd.conf": os.path.join(PROJECT, "packaging/ebbd.conf")}
+    scripts = [script for page in PAGES for script in marked(page, "elsewhere") if page != "first-function"]
+    assert len(scripts) == 3
+    for script in scripts:
+        for place, other in places.items():
+            script = script.replace(place, other)
+        done = run(module_ebb, script, tmp_path)
+        assert done.returncode == 0, f"{script}{done.stdout}\n{done.stderr}\n{module_ebb.log()}"
+    assert os.path.getsize(tmp_path / "backup/ledger.db") > 0
+    module_ebb.cli("rm", "mine")
 
 
 def test_verbs_that_the_guide_names_exist(module_ebb):
