@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The bill against the kernel, to the microsecond: a random mix of work, and at a random moment each instance is
+killed. Its cgroup is kept from being removed, so that what cpu.stat says in the end can be read here too. Beside
+it, time and invocations are computed again from the access log alone.
+"""
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import time
+
+import pytest
+
+import leaks
+import pictures
+import web
+from test_edge_access_log import access
+from waiting import SLOW, pass_time, throughout, wait_for
+
+SEED = int(os.environ.get("EBB_SEED", "0")) or random.randrange(1, 10 ** 6)
+ROUNDS = int(os.environ.get("EBB_EXACT_ROUNDS", "4"))
+CLIENTS, SECONDS = 5, 1.5
+CLOSED = 4  # docs/ledger.md
+
+# Bursts, waits, threads, children that end, children whose parent has ended, timers, work behind the answer.
+WORK = [lambda rng: f"/burn?us={rng.choice((20, 200, 2000, 20000, 150000))}",
+        lambda rng: f"/sleep?ms={rng.choice((1, 10, 100))}",
+        lambda rng: f"/work?us={rng.choice((20, 3000))}&ms={rng.choice((0, 5, 60))}",
+        lambda rng: "/orphan", lambda rng: f"/threads?n={rng.randrange(1, 5)}",
+        lambda rng: f"/spawn?n={rng.randrange(1, 3)}", lambda rng: f"/alloc?mb={rng.randrange(1, 20)}",
+        lambda rng: f"/size?bytes={rng.choice((1, 70000, 3000000))}"]
+BEHIND = [lambda rng: f"/timer?kind={rng.choice(('select', 'posix'))}&ms={rng.choice((20, 300))}",
+          lambda rng: f"/background?ms={rng.choice((10, 200))}"]
+
+
+def usage_us(directory):
+    return int(leaks.read(directory + "/cpu.stat").split()[1])
+
+
+def rows_of(ebb, instance):
+    """[(reason, CPU, awake time, invocations)] as the ledger has them of one instance, in their order."""
+    with contextlib.closing(sqlite3.connect(f"file:{ebb.root}/ledger/ledger.db?mode=ro", uri=True)) as db:
+        return db.execute("select reason, cpu_us, awake_us, invocations from meter where instance = ? order by seq",
+                          (instance,)).fetchall()
+
+
+def closing_cpu_us(ebb, instance):
+    """The first reading at its end: there is no second one when nothing holds its directory."""
+    return next((row[1] for row in rows_of(ebb, instance) if row[0] == CLOSED), None)
+
+
+def drive(ebb, rng, kinds, seconds):
+    """Clients that ask for a random mix until the time is over; how many requests each made."""
+    end = time.monotonic() + seconds
+
+    def one(seed):
+        own, count = random.Random(seed), 0
+        while time.monotonic() < end:
+            assert ebb.get("one", own.choice(kinds)(own), timeout=60).status == 200
+            count += 1
+        return count
+    seeds = [rng.randrange(10 ** 9) for _ in range(CLIENTS)]
+    return sum(web.many(CLIENTS, lambda i: one(seeds[i])))
+
+
+@pytest.fixture
+def one(new_ebb):
+    ebb = new_ebb(gateways=2, settings={"access_log": 1})
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.deploy("one", "probe", "--max", 2, "--concurrency", 3)
+    return ebb
+
+
+def before_the_claim_us(ebb, instance, directory):
+    """What of its cpu.stat was used to make the sandbox, and is on no bill: it is frozen, and no timer of its own
+    thaws it while it is read here and there."""
+    def read():
+        ebb.wait_frozen("one", 30)
+        seen = usage_us(directory)
+        ebb.usage("one")  # a reading of now
+        billed = rows_of(ebb, instance)[-1][1]
+        return (seen - billed,) if usage_us(directory) == seen else None
+    return wait_for(read)[0]
+
+
+@contextlib.contextmanager
+def kept(directory):
+    """A child of ours keeps the instance's directory, so that what the kernel counted to the very end can be read."""
+    child = directory + "/kept"
+    os.mkdir(child)
+    try:
+        yield
+    finally:
+        os.rmdir(child)
+
+
+def said_at_the_end_us(directory):
+    """The last task is charged for its exit until it is off the CPU, a moment after the directory is empty."""
+    wait_for(lambda: "populated 0" in leaks.read(directory + "/cgroup.events"), 20)
+    return wait_for(lambda: len(seen := set(throughout(0.1, lambda: usage_us(directory), 0.02))) == 1 and seen.pop())
+
+
+def die_and_compare(ebb, rng, frozen):
+    """Each instance that lives is killed, at work or frozen; the ledger must have what its cpu.stat said."""
+    found = ebb.instances("one")
+    where = {i["id"]: leaks.cgroup_of(i["pid"]) for i in found}
+    ahead = {i["id"]: before_the_claim_us(ebb, i["id"], where[i["id"]]) for i in found}
+    if not frozen:
+        ebb.get("one", "/background?ms=5000", timeout=60)
+        pass_time(rng.random() * 0.2)
+    for instance in found:
+        name = instance["id"]
+        with kept(where[name]):
+            os.kill(instance["pid"], signal.SIGKILL)
+            said = said_at_the_end_us(where[name])
+            billed = wait_for(lambda: closing_cpu_us(ebb, name), 20)
+        wait_for(lambda: name not in [i["id"] for i in ebb.instances("one")], 20)
+        assert 0 <= ahead[name] < 50_000 * SLOW, ahead
+        assert billed == said - ahead[name], f"{name}, seed {SEED}"
+    return len(found)
+
+
+def test_the_ledger_has_what_cpu_stat_said_at_the_end_of_each_instance(one):
+    rng, ended = random.Random(SEED), 0
+    for turn in range(ROUNDS):
+        drive(one, rng, WORK + BEHIND, SECONDS)
+        ended += die_and_compare(one, rng, frozen=turn % 2)
+    assert ended >= ROUNDS
+    assert one.cli("ledger", "verify").code == 0
+
+
+def united_us(intervals):
+    """Time in which at least one of them was open."""
+    total, reached = 0, 0
+    for begin, end in sorted(intervals):
+        total += max(0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def open_between(line):
+    """Microseconds of the day from a ticket to its end, by the access log."""
+    hours, minutes, seconds = line["time"].split("T")[1].rstrip("Z").split(":")
+    arrived = (int(hours) * 60 + int(minutes)) * 60e6 + float(seconds) * 1e6
+    return arrived + line["queue_us"], arrived + line["total_us"]
+
+
+def test_invocations_and_time_are_those_of_the_access_log(one):
+    """Provisioned time has the waits for a thaw and the end of each ticket in it; the access log's line is
+    written a moment later, and its clock is the wall's: 1 ms for each interval."""
+    rng = random.Random(SEED)
+    asked = drive(one, rng, WORK, 2 * SECONDS)
+    one.wait_frozen("one", 30)
+    one.usage("one")
+    lines = wait_for(lambda: (found := access(one)) and len(found) >= asked and found)
+    assert len(lines) == asked
+    by_instance = {}
+    for line in lines:
+        by_instance.setdefault(line["instance"], []).append(open_between(line))
+    for name, intervals in by_instance.items():
+        *_, awake_us, invocations = rows_of(one, name)[-1]
+        assert invocations == len(intervals), f"{name}, seed {SEED}"
+        assert abs(awake_us - united_us(intervals)) <= 1000 * SLOW * len(intervals), f"{name}, seed {SEED}"
+    assert one.usage("one")["invocations"] == asked
