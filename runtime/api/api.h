@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "runtime/api/drain.h"
 #include "runtime/wire/link.h"
 #include "runtime/wire/records.h"
 
@@ -37,8 +38,10 @@ struct api {
 	struct events_watch *watch;
 	int state_dir_fd;
 	struct chain imports; /* image_routes.c: under way */
-	bool ready;           /* ebbd knows every service */
-	uint32_t ill;         /* bits of enum wire_ill, as ebbd last said */
+	struct operations *operations;
+	struct drain drain;
+	bool ready;   /* ebbd knows every service */
+	uint32_t ill; /* bits of enum wire_ill, as ebbd last said */
 	struct wire_api_config config;
 	struct wire_instance_info health; /* ebbd's own, as it last said */
 };

@@ -63,6 +63,17 @@ static void reply_change(struct request *rq, int status, const struct change *ch
 	reply_json(rq, status, dry_run ? NULL : extra, &o);
 }
 
+static void on_traffic_ended(struct api *api, struct request *rq, void *ctx)
+{
+	struct change *change = ctx;
+
+	(void)api;
+	if (rq)
+		reply_change(rq, 201, change, change->kind == CHANGE_CREATE ? "created" : "updated",
+			     false);
+	change_free(change);
+}
+
 static void on_applied(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	struct change *change = ctx;
@@ -76,18 +87,17 @@ static void on_applied(struct api *api, struct request *rq, void *ctx, const str
 		return;
 	}
 	r = services_commit(api->services, change->name, &change->revision);
-	if (r == 0)
-		traffic_end(api, services_find(api->services, change->name));
-	if (r < 0)
-		log_error("event=service_not_saved service=%s err=%s", change->name,
-			  log_quote(quoted, sizeof(quoted), strerror(-r)));
-	if (rq && r < 0)
+	if (r == 0) { /* answered behind it, so that the next change finds none under way */
+		traffic_end(api, rq, services_find(api->services, change->name), on_traffic_ended,
+			    change);
+		return;
+	}
+	log_error("event=service_not_saved service=%s err=%s", change->name,
+		  log_quote(quoted, sizeof(quoted), strerror(-r)));
+	if (rq)
 		problem_reply(rq, 507, "make room in the state directory and deploy again",
 			      "service '%s' runs, but cannot be saved: %s", change->name,
 			      strerror(-r));
-	else if (rq)
-		reply_change(rq, 201, change, change->kind == CHANGE_CREATE ? "created" : "updated",
-			     false);
 	change_free(change);
 }
 
@@ -161,8 +171,9 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 
 static void resend_from(struct api *api, size_t index);
 
-static void on_traffic_resent(struct api *api, void *ctx)
+static void on_traffic_resent(struct api *api, struct request *rq, void *ctx)
 {
+	(void)rq;
 	resend_from(api, (size_t)(uintptr_t)ctx + 1);
 }
 

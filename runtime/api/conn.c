@@ -168,6 +168,8 @@ static bool step_head(struct conn *c)
 	}
 	memcpy(c->head_text, buffer_at(&c->in), (size_t)end);
 	buffer_take(&c->in, (size_t)end);
+	c->request.head_text = c->head_text;
+	c->request.head_size = (size_t)end;
 	status = http_request_parse(c->head_text, (size_t)end, &c->request.head, &why);
 	return status ? refuse_head(c, status, why) : begin_request(c);
 }
@@ -207,7 +209,7 @@ static bool hand_over(struct conn *c)
 	rq->body = buffer_at(&c->body);
 	rq->body_size = c->body.size;
 	conn_enter(c, CONN_BUSY);
-	c->route->handle(rq);
+	route_handle(c->route, rq);
 	return true;
 }
 

@@ -11,6 +11,12 @@ void get_healthz(struct request *rq);
 void get_readyz(struct request *rq);
 void get_openapi(struct request *rq);
 void get_node(struct request *rq);
+/* drain.c */
+void post_drain(struct request *rq);
+void post_undrain(struct request *rq);
+/* operations.c */
+void get_operations(struct request *rq);
+void get_operation(struct request *rq);
 /* metrics.c */
 void get_metrics(struct request *rq);
 /* service_routes.c */

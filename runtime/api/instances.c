@@ -90,7 +90,13 @@ static void on_list(struct api *api, struct request *rq, void *ctx, const struct
 
 void get_instances(struct request *rq)
 {
-	gather_instances(rq->api, rq, on_list, NULL);
+	char service[SERVICE_NAME_SIZE];
+
+	if (request_query(rq, "service", service, sizeof(service)) < 0)
+		problem_reply(rq, 400, "ebb ls shows what there is",
+			      "service: it is not a name of a service");
+	else
+		gather_instances(rq->api, rq, on_list, NULL);
 }
 
 /* The one that rq names; NULL after having answered (or when nobody waits any more). */

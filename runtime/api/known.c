@@ -39,6 +39,23 @@ struct service *service_or_404(struct request *rq)
 	return s;
 }
 
+bool service_matches_or_412(struct request *rq, const struct service *s)
+{
+	const struct http_header *wanted = http_find(&rq->head, "if-match");
+	char etag[ETAG_SIZE] = "(none)";
+
+	if (!wanted || (s && http_slice_is(wanted->value, "*")))
+		return true;
+	if (s) {
+		revision_etag(&s->current, etag);
+		if (http_slice_is(wanted->value, etag))
+			return true;
+	}
+	problem_reply(rq, 412, "read the service again, and decide anew",
+		      "service '%s' is not what If-Match names: its ETag is %s", rq->arg, etag);
+	return false;
+}
+
 void answer_no_service(struct request *rq, const char *name)
 {
 	struct nearest near;

@@ -15,6 +15,8 @@ struct service;
 
 /* The service that the path names; NULL after having answered 404. */
 struct service *service_or_404(struct request *rq);
+/* If-Match, of a service that may be NULL: false after having answered 412. */
+bool service_matches_or_412(struct request *rq, const struct service *s);
 /* 404: there is no such service (or, for logs and events, no such service or instance). */
 void answer_no_service(struct request *rq, const char *name);
 void answer_no_source(struct request *rq, const char *name);

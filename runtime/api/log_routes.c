@@ -41,13 +41,18 @@ static bool read_tail(struct request *rq, uint64_t *out)
 	return false;
 }
 
-static bool wants_json(struct request *rq)
+/* The format that is named, else what Accept says. False after having answered. */
+static bool read_format(struct request *rq, bool *json)
 {
-	char format[16];
+	char format[16] = "";
+	int r = request_query(rq, "format", format, sizeof(format));
 
-	return request_accepts(rq, "application/x-ndjson") ||
-	       (request_query(rq, "format", format, sizeof(format)) == 1 &&
-		strcmp(format, "ndjson") == 0);
+	*json = r == 0 ? request_accepts(rq, "application/x-ndjson")
+		       : strcmp(format, "ndjson") == 0;
+	if (r == 0 || *json || strcmp(format, "text") == 0)
+		return true;
+	problem_reply(rq, 400, "text or ndjson", "format: it is not a format of logs");
+	return false;
 }
 
 /* out: "" when it was not asked for. False: answered. */
@@ -71,14 +76,16 @@ static void send_logs(struct request *rq, const char *service, const char *insta
 	struct logs *logs = rq->api->logs;
 	bool follow = request_flag(rq, "follow");
 	char request[LOG_REQUEST_CHARS + 1];
-	struct log_wish wish = {.instance = instance, .json = wants_json(rq)};
-	const char *type = wish.json ? "application/x-ndjson" : "text/plain; charset=utf-8";
+	struct log_wish wish = {.instance = instance};
+	const char *type;
 	struct buffer out = {0};
 	uint64_t lines_max;
 	int r;
 
-	if (!read_tail(rq, &lines_max) || !read_request(rq, request))
+	if (!read_tail(rq, &lines_max) || !read_request(rq, request) ||
+	    !read_format(rq, &wish.json))
 		return;
+	type = wish.json ? "application/x-ndjson" : "text/plain; charset=utf-8";
 	wish.request = *request ? request : NULL;
 	r = log_tail(logs_dir_fd(logs), service, &wish, (size_t)lines_max, &out);
 	if (r == -ENOENT && found)

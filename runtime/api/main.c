@@ -15,6 +15,7 @@
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/images.h"
 #include "runtime/api/logs.h"
+#include "runtime/api/operations.h"
 #include "runtime/api/routes.h"
 #include "runtime/api/server.h"
 #include "runtime/api/services.h"
@@ -38,6 +39,7 @@ static void forget(struct api *api, struct request *rq)
 	calls_forget(api, rq);
 	events_watch_forget(api->watch, rq);
 	logs_forget(api->logs, rq);
+	operations_forget(api->operations, rq);
 }
 
 /* Behind every event. Calls come first, so that their answers are sent in the same turn. */
@@ -46,10 +48,12 @@ static void after_event(void *self)
 	struct api *api = self;
 	uint64_t now_ns = clock_mono_ns();
 	bool waiting = calls_expire(api, now_ns);
+	uint64_t next_ns = operations_expire(api->operations, now_ns);
 	unsigned int open = server_turn(api->server, now_ns);
 
 	if (waiting || open)
-		(void)loop_timer_by(api->loop, &api->tick, now_ns + TICK_NS);
+		(void)loop_timer_by(api->loop, &api->tick,
+				    next_ns < now_ns + TICK_NS ? next_ns : now_ns + TICK_NS);
 }
 
 /* Overdue calls are found behind every event, so behind this one too. */
@@ -77,6 +81,8 @@ static int open_stores(struct api *api)
 
 	if (r == 0)
 		r = services_open(api->state_dir_fd, &api->services, &fault);
+	if (r == 0)
+		r = drain_load(api, &fault);
 	if (r < 0)
 		log_error("event=state_unreadable err=%s",
 			  log_quote(quoted, sizeof(quoted), fault_text(&fault, text)));
@@ -92,6 +98,8 @@ static int open_modules(struct api *api, int log_dir_fd)
 		r = calls_new(&api->calls);
 	if (r == 0)
 		r = events_watch_new(&api->watch);
+	if (r == 0)
+		r = operations_new(&api->operations);
 	if (r == 0)
 		r = logs_new(api->loop, log_dir_fd, &api->logs);
 	if (r == 0)
@@ -110,6 +118,7 @@ static void close_all(struct api *api)
 	logs_free(api->logs);
 	events_watch_free(api->watch);
 	calls_free(api->calls);
+	operations_free(api->operations);
 	services_free(api->services);
 	images_free(api->images);
 	loop_free(api->loop);
@@ -137,6 +146,7 @@ static int open_channels(struct api *api, struct wire_message *m, int spool_dir_
 static int run(struct api *api)
 {
 	api->tick = (struct timer){.on_due = on_tick, .name = "api on_tick"};
+	drain_resend(api);
 	change_resend_all(api);
 	after_event(api);
 	loop_behind(api->loop, after_event, api);

@@ -21,6 +21,7 @@
 	X(EPIPE, 503, "see the log of ebbd; it starts what died again", "a program of ebb died meanwhile") \
 	X(ETIMEDOUT, 504, "see the log of ebbd and try again", "a program of ebb did not answer in time") \
 	X(EPERM, 409, NULL, "its state does not allow it") \
+	X(ECANCELED, 409, NULL, "another request took its place") \
 	X(EEXIST, 409, NULL, "it is there already")
 /* clang-format on */
 

@@ -20,7 +20,8 @@ FILTER_EMBED(openapi, "docs/openapi.json");
 
 /* Features that a client may rely on beyond version 1 as it began; the list only grows. */
 static const char *const extensions[] = {"images", "logs",        "rollback",          "watch",
-					 "usage",  "usage_focus", "usage_cloudevents", "verify"};
+					 "usage",  "usage_focus", "usage_cloudevents", "verify",
+					 "drain",  "operations"};
 
 void get_root(struct request *rq)
 {
@@ -69,6 +70,9 @@ void get_readyz(struct request *rq)
 	else if (rq->api->ill & WIRE_ILL_STARTS)
 		problem_reply(rq, 503, "wait; see the log of ebbd",
 			      "no instance can be started: no sandbox can be made");
+	else if (rq->api->drain.on)
+		problem_reply(rq, 503, "ebb undrain ends it",
+			      "this host is drained: it takes no new work");
 	else
 		reply_ok(rq);
 }
@@ -79,7 +83,7 @@ void get_openapi(struct request *rq)
 		    (size_t)(openapi_end - openapi_start));
 }
 
-static void write_capacity(struct json_out *o)
+static void write_capacity(struct json_out *o, const struct wire_api_config *config)
 {
 	struct sysinfo memory = {0};
 	struct utsname system = {0};
@@ -95,7 +99,7 @@ static void write_capacity(struct json_out *o)
 	json_out_u64(o, "cpus", (uint64_t)CPU_COUNT(&cpus));
 	json_out_u64(o, "memory_bytes", (uint64_t)memory.totalram * memory.mem_unit);
 	json_out_u64(o, "services", SERVICES_MAX);
-	json_out_u64(o, "instances", INSTANCES_MAX);
+	json_out_u64(o, "instances", config->instances_max);
 	json_out_end_object(o);
 }
 
@@ -153,13 +157,15 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	for (uint32_t i = 0; i < config->listener_count; i++)
 		json_out_string(&o, NULL, config->listeners[i]);
 	json_out_end_array(&o);
-	write_capacity(&o);
+	write_capacity(&o, config);
 	write_used(&o, api, answer);
+	drain_write(&o, &api->drain);
 	json_out_array(&o, "conditions");
-	write_condition(&o, "Ready", api->ready && !api->ill);
+	write_condition(&o, "Ready", api->ready && !api->ill && !api->drain.on);
 	write_condition(&o, "Billing",
 			wire_link_is_open(&api->ledger) && !(api->ill & WIRE_ILL_LEDGER));
 	write_condition(&o, "Starting", !(api->ill & WIRE_ILL_STARTS));
+	write_condition(&o, "Drained", api->drain.on);
 	json_out_end_array(&o);
 	json_out_end_object(&o);
 	reply_json(rq, 200, NULL, &o);

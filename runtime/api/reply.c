@@ -35,10 +35,15 @@ static bool is_whole(const struct conn *c)
 void reply_bytes(struct request *rq, int status, const char *type, const char *extra,
 		 const char *bytes, size_t size)
 {
-	struct conn *c = conn_of(rq);
+	struct conn *c;
 	char framing[64];
 	int r;
 
+	if (rq->answered) {
+		rq->answered(rq, status, bytes, size);
+		return;
+	}
+	c = conn_of(rq);
 	must(c->state == CONN_HEAD || c->state == CONN_BODY || c->state == CONN_BUSY);
 	if (c->state != CONN_BUSY && !is_whole(c))
 		c->keep_alive = false;
@@ -71,7 +76,7 @@ void stream_begin(struct request *rq, const char *type)
 {
 	struct conn *c = conn_of(rq);
 
-	must(c->state == CONN_BUSY);
+	must(!rq->answered && c->state == CONN_BUSY);
 	c->chunked_answer = rq->head.minor_version >= 1;
 	if (!c->chunked_answer)
 		c->keep_alive = false; /* HTTP/1.0 ends such an answer by closing */

@@ -23,12 +23,16 @@ struct api;
 
 struct request {
 	struct api *api;
-	struct http_head head;      /* points into text the connection owns */
+	struct http_head head; /* points into head_text, which the connection owns */
+	const char *head_text;
+	size_t head_size;
 	char arg[REQUEST_ARG_SIZE]; /* the part that ":" or "*" of the route matched, decoded */
 	const char *body;           /* in memory, NUL-terminated */
 	size_t body_size;
 	int spool_fd; /* or in a file without a name, open for reading; else -1 */
 	struct ucred peer;
+	/* Of a request that no connection waits for: its answer goes there. NULL: to its client. */
+	void (*answered)(struct request *rq, int status, const char *bytes, size_t size);
 };
 
 /* Value of a query parameter, decoded, into buf. 1 if present, 0 if not, -EINVAL (bad encoding,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "runtime/api/handlers.h"
+#include "runtime/api/operations.h"
 #include "runtime/api/problem.h"
+#include "runtime/api/query.h"
 #include "runtime/api/request.h"
 #include "runtime/base/mem.h"
 
@@ -16,31 +18,38 @@ static const struct route routes[] = {
 	{"GET", "/metrics", get_metrics},
 	{"GET", "/openapi.json", get_openapi},
 	{"GET", "/v1/node", get_node},
+	{"POST", "/v1/node/drain", post_drain, .action = "drain", .query = "async? deadline"},
+	{"POST", "/v1/node/undrain", post_undrain},
+	{"GET", "/v1/operations", get_operations},
+	{"GET", "/v1/operations/:", get_operation, .query = "wait"},
 	{"GET", "/v1/services", get_services},
-	{"PUT", "/v1/services/:", put_service},
+	{"PUT", "/v1/services/:", put_service, .action = "deploy", .query = "async? dryRun?"},
 	{"GET", "/v1/services/:", get_service},
-	{"DELETE", "/v1/services/:", delete_service},
+	{"DELETE", "/v1/services/:", delete_service, .action = "remove", .query = "async?"},
 	{"GET", "/v1/services/:/revisions", get_revisions},
-	{"POST", "/v1/services/:/rollback", post_rollback},
+	{"POST", "/v1/services/:/rollback", post_rollback, .action = "rollback",
+	 .query = "async? dryRun?"},
 	{"POST", "/v1/services/:/start", post_start},
 	{"GET", "/v1/services/:/traffic", get_traffic},
-	{"PUT", "/v1/services/:/traffic", put_traffic},
-	{"GET", "/v1/services/:/logs", get_service_logs},
-	{"GET", "/v1/instances", get_instances},
+	{"PUT", "/v1/services/:/traffic", put_traffic, .query = "dryRun?"},
+	{"GET", "/v1/services/:/logs", get_service_logs, .query = "follow? tail request format"},
+	{"GET", "/v1/instances", get_instances, .query = "service"},
 	{"GET", "/v1/instances/:", get_instance},
 	{"GET", "/v1/instances/:/why", get_instance_why},
-	{"GET", "/v1/instances/:/logs", get_instance_logs},
+	{"GET", "/v1/instances/:/logs", get_instance_logs, .query = "follow? tail request format"},
 	{"POST", "/v1/instances/:/freeze", post_instance_freeze},
 	{"POST", "/v1/instances/:/thaw", post_instance_thaw},
 	{"POST", "/v1/instances/:/stop", post_instance_stop},
 	{"GET", "/v1/images", get_images},
-	{"POST", "/v1/images", post_image, ROUTE_BODY_SPOOL},
-	{"POST", "/v1/images/gc", post_images_gc},
+	{"POST", "/v1/images", post_image, ROUTE_BODY_SPOOL, .action = "import",
+	 .query = "async? format name reference"},
+	{"POST", "/v1/images/gc", post_images_gc, .action = "image gc", .query = "async?"},
 	{"GET", "/v1/images/*", get_image},
-	{"DELETE", "/v1/images/*", delete_image},
-	{"GET", "/v1/watch", get_watch},
-	{"GET", "/v1/events", get_events},
-	{"GET", "/v1/usage", get_usage},
+	{"DELETE", "/v1/images/*", delete_image, .action = "image removal", .query = "async?"},
+	{"GET", "/v1/watch", get_watch, .query = "since of kind"},
+	{"GET", "/v1/events", get_events, .query = "since follow? of kind"},
+	{"GET", "/v1/usage", get_usage,
+	 .query = "from to service format cpu_hour gb_hour million_invocations currency"},
 	{"POST", "/v1/ledger/verify", post_ledger_verify},
 };
 
@@ -69,6 +78,14 @@ bool route_matches(const char *pattern, struct http_slice path, struct http_slic
 	return true;
 }
 
+void route_handle(const struct route *route, struct request *rq)
+{
+	if (route->action && request_flag(rq, "async"))
+		operation_run(rq, route);
+	else
+		route->handle(rq);
+}
+
 const struct route *route_at(size_t index)
 {
 	return index < ARRAY_LEN(routes) ? &routes[index] : NULL;
@@ -89,7 +106,7 @@ const struct route *route_find(struct request *rq)
 			continue;
 		}
 		if (request_decode(arg, false, rq->arg, sizeof(rq->arg)) == 0)
-			return route;
+			return query_fits(rq, route->query) ? route : NULL;
 		problem_reply(rq, 400, "percent-encode the name, and keep it short",
 			      "the path cannot be decoded");
 		return NULL;

@@ -90,24 +90,6 @@ void get_revisions(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
-/* If-Match: false after having answered 412. */
-static bool match_holds(struct request *rq, const struct service *s)
-{
-	const struct http_header *wanted = http_find(&rq->head, "if-match");
-	char etag[ETAG_SIZE] = "(none)";
-
-	if (!wanted || (s && http_slice_is(wanted->value, "*")))
-		return true;
-	if (s) {
-		revision_etag(&s->current, etag);
-		if (http_slice_is(wanted->value, etag))
-			return true;
-	}
-	problem_reply(rq, 412, "read the service again, and decide anew",
-		      "service '%s' is not what If-Match names: its ETag is %s", rq->arg, etag);
-	return false;
-}
-
 /* Reads the body into spec; s is the service as it is, or NULL. False after having answered. */
 static bool read_body(struct request *rq, const struct service *s, struct service_spec *spec,
 		      struct problem_list *warnings)
@@ -142,7 +124,8 @@ void put_service(struct request *rq)
 		problem_reply(rq, 503, NULL, "out of memory");
 		return;
 	}
-	if (!match_holds(rq, s) || !read_body(rq, s, &change->revision.spec, &change->warnings)) {
+	if (!service_matches_or_412(rq, s) ||
+	    !read_body(rq, s, &change->revision.spec, &change->warnings)) {
 		change_free(change);
 		return;
 	}
@@ -191,7 +174,7 @@ static uint32_t rollback_target(struct request *rq, const struct service *s)
 void post_rollback(struct request *rq)
 {
 	const struct service *s = service_or_404(rq);
-	uint32_t number = s && match_holds(rq, s) ? rollback_target(rq, s) : 0;
+	uint32_t number = s && service_matches_or_412(rq, s) ? rollback_target(rq, s) : 0;
 	struct change *change = number ? change_new(s->name, CHANGE_UPDATE) : NULL;
 	const struct image *image;
 	int r;
@@ -285,7 +268,7 @@ void delete_service(struct request *rq)
 	struct wire_service_del record = {0};
 	struct removal *removal;
 
-	if (!s || !api_ready_or_503(rq) || !match_holds(rq, s))
+	if (!s || !api_ready_or_503(rq) || !service_matches_or_412(rq, s))
 		return;
 	removal = calloc(1, sizeof(*removal));
 	if (s->changing || !removal) {

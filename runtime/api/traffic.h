@@ -16,6 +16,7 @@
 
 struct api;
 struct json_out;
+struct request;
 struct service;
 
 struct traffic {
@@ -32,10 +33,13 @@ int traffic_save(int services_dir_fd, const char *name, const struct traffic *tr
 /* "traffic": [{revision, percent}], the current revision first, into an open object. */
 void traffic_write(struct json_out *o, const struct service *s);
 
-/* After a deployment: all requests are the new revision's. Does not wait. */
-void traffic_end(struct api *api, struct service *s);
+/* It is so. rq is NULL when its client has left, or there was none. */
+typedef void (*traffic_done)(struct api *api, struct request *rq, void *ctx);
+/* After a deployment: all requests are the new revision's. Until done is called the service is
+ * changing. */
+void traffic_end(struct api *api, struct request *rq, struct service *s, traffic_done done,
+		 void *ctx);
 /* Tells ebbd again of the earlier revisions that serve; done is called when it knows all. */
-void traffic_resend(struct api *api, struct service *s, void (*done)(struct api *api, void *ctx),
-		    void *ctx);
+void traffic_resend(struct api *api, struct service *s, traffic_done done, void *ctx);
 
 #endif

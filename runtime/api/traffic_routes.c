@@ -27,7 +27,7 @@ struct job {
 	struct traffic wanted, before;
 	size_t at; /* below wanted.count: to put; above: to delete of before */
 	bool save;
-	void (*done)(struct api *api, void *ctx);
+	traffic_done done; /* answers, if there is one */
 	void *ctx;
 };
 
@@ -65,14 +65,14 @@ static void finish(struct api *api, struct request *rq, struct job *job)
 		r = services_save_traffic(api->services, s);
 	if (r < 0)
 		log_error("event=traffic_not_saved service=%s err=\"%s\"", s->name, strerror(-r));
-	if (rq && r < 0)
+	if (job->done)
+		job->done(api, rq, job->ctx);
+	else if (rq && r < 0)
 		problem_reply(rq, 507, "make room in the state directory and send it again",
 			      "the traffic of service '%s' is shared so, but cannot be saved: %s",
 			      s->name, strerror(-r));
 	else if (rq)
 		reply_traffic(rq, s);
-	if (job->done)
-		job->done(api, job->ctx);
 	free(job);
 }
 
@@ -84,9 +84,10 @@ static void give_up(struct api *api, struct request *rq, struct job *job,
 
 	must(s);
 	s->changing = false;
-	problem_reply_answer(rq, "share the traffic", answer);
 	if (job->done)
-		job->done(api, job->ctx);
+		job->done(api, rq, job->ctx);
+	else
+		problem_reply_answer(rq, "share the traffic", answer);
 	free(job);
 }
 
@@ -192,22 +193,26 @@ static bool begin(struct api *api, struct request *rq, struct service *s,
 	return true;
 }
 
-void traffic_end(struct api *api, struct service *s)
+void traffic_end(struct api *api, struct request *rq, struct service *s, traffic_done done,
+		 void *ctx)
 {
 	static const struct traffic none;
+	const struct job how = {.save = true, .done = done, .ctx = ctx};
 
-	if (s->traffic.count > 0 && !begin(api, NULL, s, &none, &(struct job){.save = true}))
+	if (s->traffic.count > 0 && begin(api, rq, s, &none, &how))
+		return;
+	if (s->traffic.count > 0)
 		log_error("event=traffic_not_ended service=%s err=\"out of memory\"", s->name);
+	done(api, rq, ctx);
 }
 
-void traffic_resend(struct api *api, struct service *s, void (*done)(struct api *api, void *ctx),
-		    void *ctx)
+void traffic_resend(struct api *api, struct service *s, traffic_done done, void *ctx)
 {
 	const struct traffic wanted = s->traffic;
 
 	if (wanted.count == 0 ||
 	    !begin(api, NULL, s, &wanted, &(struct job){.done = done, .ctx = ctx}))
-		done(api, ctx);
+		done(api, NULL, ctx);
 }
 
 /* ---- requests ---- */
@@ -284,13 +289,28 @@ static bool read_traffic(struct request *rq, const struct service *s, struct tra
 	return errors.count == 0;
 }
 
+/* As it would be answered; nothing changes. */
+static void show_traffic(struct request *rq, struct service *s, const struct traffic *wanted)
+{
+	const struct traffic now = s->traffic;
+
+	s->traffic = *wanted;
+	reply_traffic(rq, s);
+	s->traffic = now;
+}
+
 void put_traffic(struct request *rq)
 {
 	struct service *s = service_or_404(rq);
 	struct traffic wanted;
 
-	if (!s || !api_ready_or_503(rq) || !read_traffic(rq, s, &wanted))
+	if (!s || !api_ready_or_503(rq) || !service_matches_or_412(rq, s) ||
+	    !read_traffic(rq, s, &wanted))
 		return;
+	if (request_flag(rq, "dryRun")) {
+		show_traffic(rq, s, &wanted);
+		return;
+	}
 	if (s->changing)
 		problem_reply(rq, 409, "try again in a moment",
 			      "another change of service '%s' is under way", s->name);

@@ -72,11 +72,16 @@ static bool read_price(struct request *rq, const char *name, uint64_t *out)
 
 static bool read_prices(struct request *rq, struct usage_prices *prices)
 {
-	char currency[4];
+	char currency[4] = "";
+	int r = request_query(rq, "currency", currency, sizeof(currency));
 
 	*prices = default_prices;
-	if (request_query(rq, "currency", currency, sizeof(currency)) == 1 &&
-	    strlen(currency) == 3 && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3)
+	if (r != 0 && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3) {
+		problem_reply(rq, 400, "three capital letters of ISO 4217, such as EUR",
+			      "currency: it is not a currency");
+		return false;
+	}
+	if (r == 1)
 		memcpy(prices->currency, currency, sizeof(currency));
 	return read_price(rq, "cpu_hour", &prices->price.cpu_hour_nano) &&
 	       read_price(rq, "gb_hour", &prices->price.gb_hour_nano) &&

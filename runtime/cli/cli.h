@@ -86,6 +86,8 @@ int verb_events(struct call *call);
 int verb_usage(struct call *call);
 int verb_ledger_verify(struct call *call);
 int verb_node(struct call *call);
+int verb_drain(struct call *call);
+int verb_undrain(struct call *call);
 int verb_top(struct call *call);
 int verb_doctor(struct call *call);
 

@@ -81,7 +81,8 @@ int verb_logs(struct call *call)
 }
 
 /* "/v1/events?of=NAME&kind=K&": more of the query may follow. */
-static int events_target(const struct call *call, const char *path, char *out, size_t size)
+static int events_target(const struct call *call, const char *path, bool follow, char *out,
+			 size_t size)
 {
 	const char *name = args_word(&call->args, 0);
 	const char *kind = args_value(&call->args, "kind");
@@ -92,8 +93,7 @@ static int events_target(const struct call *call, const char *path, char *out, s
 		r = api_target(of, sizeof(of), "of=", name, "&");
 	if (r == CLI_DONE && kind)
 		r = api_target(of_kind, sizeof(of_kind), "kind=", kind, "&");
-	snprintf(out, size, "%s?%s%s%s", path, args_given(&call->args, "follow") ? "follow=1&" : "",
-		 of, of_kind);
+	snprintf(out, size, "%s?%s%s%s", path, follow ? "follow=1&" : "", of, of_kind);
 	return r;
 }
 
@@ -133,13 +133,14 @@ int verb_events(struct call *call)
 {
 	struct source source = {.action = "read the events", .take = event_line_print};
 	char target[720], since[800], rev[32];
-	int r = events_target(call, "/v1/events", target, sizeof(target));
+	bool follow = args_given(&call->args, "follow");
+	int r = events_target(call, "/v1/events", follow, target, sizeof(target));
 
 	if (r == CLI_DONE)
 		r = print_past(call, target, source.action, rev, sizeof(rev));
-	if (r != CLI_DONE || !args_given(&call->args, "follow"))
+	if (r != CLI_DONE || !follow)
 		return r;
-	(void)events_target(call, "/v1/watch", target, sizeof(target));
+	(void)events_target(call, "/v1/watch", false, target, sizeof(target));
 	snprintf(since, sizeof(since), "%s%s%s", target, *rev ? "since=" : "", rev);
 	source.target = since;
 	return print_lines(call, &source, true);

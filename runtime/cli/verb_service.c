@@ -62,7 +62,8 @@ static void print_rollback(const char *name, const struct json *document)
 {
 	char revision[32], repeats[32], image[300], digest[96];
 
-	printf("%s is at revision %s, which repeats revision %s (image %s, %s)\n", name,
+	printf("%s %s at revision %s, which repeats revision %s (image %s, %s)\n", name,
+	       json_is_true(json_get(document, "dry_run")) ? "would be" : "is",
 	       table_value(revision, sizeof(revision), json_get(document, "revision"), SHOW_TEXT,
 			   0),
 	       table_value(repeats, sizeof(repeats), json_get(document, "repeats"), SHOW_TEXT, 0),
@@ -104,7 +105,8 @@ int verb_rollback(struct call *call)
 	char target[1100], action[128], body[48] = "";
 	struct api_answer answer;
 	uint64_t wanted;
-	int r = api_target(target, sizeof(target), SERVICES "/", name, "/rollback");
+	int r = api_target(target, sizeof(target), SERVICES "/", name,
+			   args_given(&call->args, "dry-run") ? "/rollback?dryRun=1" : "/rollback");
 
 	if (to && text_parse_u64(to, 1, UINT32_MAX, &wanted) < 0) {
 		say_error("it is not the number of a revision", "ebb revisions NAME shows them",

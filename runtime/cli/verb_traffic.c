@@ -56,7 +56,9 @@ int verb_traffic(struct call *call)
 	char target[1100], action[128];
 	struct api_answer answer;
 	struct json_out body;
-	int r = api_target(target, sizeof(target), "/v1/services/", name, "/traffic");
+	bool dry_run = args_given(&call->args, "dry-run") && args_word(&call->args, 1);
+	int r = api_target(target, sizeof(target), "/v1/services/", name,
+			   dry_run ? "/traffic?dryRun=1" : "/traffic");
 
 	snprintf(action, sizeof(action), "share the traffic of %.100s", name);
 	json_out_init(&body);

@@ -136,6 +136,20 @@ static const struct option usage_options[] = {
 	{.name = NULL},
 };
 
+static const struct option drain_options[] = {
+	{.name = "deadline",
+	 .kind = ARG_TEXT,
+	 .value = "TIME",
+	 .help = "then instances end although they have work: 30s, 10m; else maxDuration ends it"},
+	{.name = "wait", .kind = ARG_NONE, .help = "until the last instance is gone"},
+	{.name = NULL},
+};
+
+static const struct option dry_run[] = {
+	{.name = "dry-run", .kind = ARG_NONE, .help = "check and show, change nothing"},
+	{.name = NULL},
+};
+
 const struct verb cli_verbs[] = {
 	{.name = "build",
 	 .words = "DIR -t NAME",
@@ -203,6 +217,7 @@ const struct verb cli_verbs[] = {
 	 .help = "back to the revision before, or to this one",
 	 .details =
 		 "Makes a new revision that repeats it; `ebb revisions NAME` shows which are kept.",
+	 .options = dry_run,
 	 .words_min = 1,
 	 .words_max = 2,
 	 .completes = ARG_SERVICE,
@@ -221,6 +236,7 @@ const struct verb cli_verbs[] = {
 		    "  ebb traffic api 8=100         all to it; 8 must be the newest, or use "
 		    "rollback\n"
 		    "A deployment or a rollback gives everything to the new revision.\n",
+	 .options = dry_run,
 	 .words_min = 1,
 	 .words_max = 6,
 	 .completes = ARG_SERVICE,
@@ -291,6 +307,15 @@ const struct verb cli_verbs[] = {
 	 .words = "",
 	 .help = "this host: capacity and condition",
 	 .run = verb_node},
+	{.name = "drain",
+	 .words = "",
+	 .help = "this host takes no new work",
+	 .details =
+		 "Open requests finish; an instance stops when it has none. New ones are answered\n"
+		 "503. It stays so over restarts, until `ebb undrain`.",
+	 .options = drain_options,
+	 .run = verb_drain},
+	{.name = "undrain", .words = "", .help = "this host takes work again", .run = verb_undrain},
 	{.name = "doctor",
 	 .words = "",
 	 .help = "checks this host, with a mend for each finding",

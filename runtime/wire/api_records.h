@@ -18,6 +18,7 @@ struct wire_api_config {
 	char run_dir[1024], state_dir[1024];
 	char version[32];
 	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
+	uint32_t instances_max, reserved;
 };
 
 /* fds: its counters (stats.h), the reading end of its access log. */
@@ -172,7 +173,9 @@ struct wire_log_pipe {
 	X(INSTANCE_CHOSEN, instance_chosen, "Requests go to another instance than before, or for another reason") \
 	X(PROGRAM_DIED, program_died, "One of ebb's own programs died: which, and by what") \
 	X(SERVICE_MUTED, service_muted, "Messages of an instance are not heard for a while, because reading them ended ebb-ipc") \
-	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU")
+	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU") \
+	X(NODE_DRAINED, node_drained, "The host takes no new work (`ebb drain`), until when its instances may go on") \
+	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
@@ -186,6 +189,14 @@ struct wire_event {
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
 	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */
+};
+
+/* The host takes no new work, or does again. Answered by RESULT: a drain when the last instance is
+ * gone, or (ECANCELED) when another record of this kind came. */
+struct wire_node_drain {
+	uint64_t cookie;
+	uint64_t deadline_ms;     /* from now; 0 = when the requests' own time is over */
+	uint32_t drain, reserved; /* 0: it takes work again */
 };
 
 /* Reads every live meter, has the ledger commit it, then answers RESULT. */

@@ -113,6 +113,7 @@ static const struct wire_rule rules[] = {
 	ROW(INSTANCE_SUSPECT, wire_instance_suspect, on_other),
 	ROW(CHOICE, wire_choice, on_other),
 	ROW(SERVICE_START, wire_service_start, on_other),
+	ROW(NODE_DRAIN, wire_node_drain, on_other),
 	ROW(INSTANCE_COMMAND, wire_instance_command_record, on_other),
 	ROW(RESULT, wire_result, on_other),
 	ROW(EVENT, wire_event, on_other),

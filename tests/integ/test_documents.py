@@ -68,7 +68,9 @@ def samples(ebb):
         "up": ["-f", file], "ls": [], "inspect": ["probe"], "rollback": ["two"], "revisions": ["probe"],
         "traffic": ["probe"], "ps": [], "why": [instance], "freeze": None, "thaw": [instance],
         "logs": ["probe"], "events": [], "top": [], "usage": [], "ledger verify": [], "node": [], "doctor": [],
+
         "help": [], "version": [], "stop": [instance], "rm": ["one", "two"],
+        "drain": ["--wait"], "undrain": [],
     }
 
 
@@ -300,11 +302,35 @@ def good_requests(ebb, instance):
     ]
 
 
+def operation_requests():
+    """The routes whose action can be an operation, as one; and drains."""
+    with open(pictures.own_archive(), "rb") as f:
+        archive = f.read()
+    return [
+        ("POST", "/v1/images?async=1&format=oci-archive&name=again", 202, {"body": archive}),
+        ("PUT", "/v1/services/held?async=1", 202, {"document": {"image": "again"}}),
+        ("PUT", "/v1/services/held?async=1", 202, {"document": {"image": "probe"}}),
+        ("POST", "/v1/services/held/rollback?async=1", 202),
+        ("DELETE", "/v1/services/held?async=1", 202),
+        ("DELETE", "/v1/images/again?async=1", 202),
+        ("POST", "/v1/images/gc?async=1", 202),
+        ("POST", "/v1/node/drain?async=1&deadline=30s", 202),
+        ("POST", "/v1/node/drain", 200),
+        ("GET", "/v1/node", 200), ("GET", "/v1/operations", 200),
+        ("POST", "/v1/node/undrain", 200),
+    ]
+
+
 def test_every_route_answers_as_described(said):
     """Each route with each status of success that it is said to have; streams have a test of their own."""
     instance = said.get("probe").instance
     for method, target, wanted, *more in good_requests(said, instance):
         asked(said, method, target, wanted, **(more[0] if more else {}))
+    for method, target, wanted, *more in operation_requests():
+        answer = asked(said, method, target, wanted, **(more[0] if more else {}))
+        if wanted == 202:
+            ended = asked(said, "GET", answer.headers["location"] + "?wait=1m", 200).json
+            assert ended["state"] == "done", ended
     instance = said.get("probe").instance
     said.wait_frozen("probe")
     asked(said, "POST", f"/v1/instances/{instance}/freeze", 200)
@@ -338,6 +364,13 @@ BAD = [
     ("PUT", "/v1/services/probe/traffic", 422, {"document": {"traffic": [{"revision": 77, "percent": 100}]}}),
     ("POST", "/v1/services/probe/rollback", 409), ("POST", "/v1/services/probe/rollback", 409, {"document": {"revision": 77}}),
     ("POST", "/v1/services/probe/rollback", 400, {"body": b"{"}),
+    ("GET", "/v1/services/probe/logs?format=x", 400), ("GET", "/v1/services?a=b", 400),
+    ("GET", "/v1/services/probe/logs?follow=maybe", 400), ("GET", "/v1/usage?currency=x", 400),
+    ("GET", "/v1/usage?service=%zz", 400), ("GET", "/v1/usage?service=probe&service=probe", 400),
+    ("GET", "/v1/instances?service=%zz", 400), ("PUT", "/v1/services/probe?dryrun=1", 400, {"document": {}}),
+    ("PUT", "/v1/services/probe/traffic", 412, {"document": {"traffic": []}, "headers": {"If-Match": "\"x\""}}),
+    ("POST", "/v1/node/drain?deadline=soon", 400), ("POST", "/v1/node/drain?deadline=8d", 400),
+    ("GET", "/v1/operations/1", 410), ("GET", "/v1/operations/9000000000000000", 404), ("GET", "/v1/operations/x", 404),
     ("GET", "/v1/services", 431, {"headers": {"x-long": "x" * 70000}}),
 ]
 
@@ -349,10 +382,23 @@ def test_what_is_wrong_is_answered_as_described(said, case):
     assert answer.json["status"] == wanted and answer.json["title"] != "Error", answer
 
 
+@pytest.mark.parametrize("path", openapi.DOCUMENT["paths"])
+def test_a_route_takes_the_parameters_it_is_said_to_take_and_no_other(said, path):
+    target = re.sub(r"\{(\w+)\}", "probe", path)
+    for method, what in openapi.DOCUMENT["paths"][path].items():
+        takes = {p["name"] for p in what.get("parameters", []) if p["in"] == "query"}
+        answer = asked(said, method.upper(), target + "?nonsense=1", 400)
+        mend = answer.json["mend"]
+        assert set(mend.split(": ")[1].split() if ": " in mend else []) == takes, answer
+        for name in takes:
+            asked(said, method.upper(), f"{target}?{name}=%zz", 400)
+            asked(said, method.upper(), f"{target}?{name}=1&{name}=1", 400)
+
+
 # Values that each parameter of a GET is tried with: every word of its schema, else this.
 TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
-         "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "currency": ["EUR"]}
+         "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "currency": ["EUR"], "wait": ["1s"]}
 
 
 def test_every_parameter_is_taken_and_none_is_left_out(said):
@@ -363,6 +409,7 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                 with open(os.path.join(path, name), encoding="utf-8") as f:
                     sources += f.read()
     instance = said.get("probe").instance
+    operation = said.rest("POST", "/v1/images/gc?async=1").json["id"]
     tried = {**TRIED, "since": [said.rest("GET", "/v1/events").json["rev"]]}
     for path, methods in openapi.DOCUMENT["paths"].items():
         for method, what in methods.items():
@@ -373,7 +420,8 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                 if method != "get" or path == "/v1/watch" or (name == "follow" and path != "/v1/events"):
                     continue  # streams, and what changes something
                 for value in words or tried[name]:
-                    target = path.replace("{name}", "probe").replace("{id}", instance)
+                    of = operation if path.startswith("/v1/operations") else instance
+                    target = path.replace("{name}", "probe").replace("{id}", of)
                     more = "&format=focus" if path == "/v1/usage" and name in TRIED and name not in (
                         "service", "from", "to") else ""
                     asked(said, "GET", f"{target}?{name}={value}{more}", 200)

@@ -58,6 +58,12 @@ static void min_instances_are_kept(void **state)
 	v.live = 1;
 	assert_int_equal(decide(v).start, 2);
 	assert_int_equal(decide(v).reason, POLICY_MIN_INSTANCES);
+	v.proving = true; /* and nobody set minInstances */
+	assert_int_equal(decide(v).reason, POLICY_PROVING);
+	v.draining = true;
+	assert_int_equal(decide(v).reason, POLICY_DRAINING);
+	assert_int_equal(decide(v).start, 0);
+	v.proving = v.draining = false;
 }
 
 static void a_full_host_starts_nothing(void **state)

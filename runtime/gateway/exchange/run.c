@@ -295,12 +295,21 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 	}
 }
 
+/* An instance that drains takes no request of those that wait. */
+static bool has_taker(const struct gateway *g, const struct service *s)
+{
+	for (uint32_t at = s->first_instance; at; at = g->instances.slots[at - 1].next_of_service)
+		if (!g->instances.slots[at - 1].draining)
+			return true;
+	return false;
+}
+
 void exchange_start_failed(struct gateway *g, const struct wire_start_failed *failed_)
 {
 	struct service *s = &g->routes.services[failed_->service];
 
 	s->need_told = 0; /* ebbd has forgotten who waits */
-	if (s->first_instance)
+	if (has_taker(g, s))
 		return; /* not the client's error while another can take it */
 	while (s->queue_head) {
 		struct client *c = &g->clients[s->queue_head - 1];

@@ -50,6 +50,8 @@ struct policy_decision policy_decide(const struct policy_view *v)
 
 	if (wanted == 0)
 		return (struct policy_decision){0, POLICY_NOTHING_NEEDED};
+	if (v->draining)
+		return (struct policy_decision){0, POLICY_DRAINING};
 	if (v->now_ns < v->not_before_ns)
 		return (struct policy_decision){0, POLICY_BACKING_OFF};
 	if (room == 0)
@@ -61,8 +63,9 @@ struct policy_decision policy_decide(const struct policy_view *v)
 	return (struct policy_decision){
 		least(wanted, least(room, v->host_room)),
 		by_queue == wanted ? POLICY_QUEUED
-		: by_min == wanted ? POLICY_MIN_INSTANCES
-				   : POLICY_SATURATED,
+		: by_min < wanted  ? POLICY_SATURATED
+		: v->proving       ? POLICY_PROVING
+				   : POLICY_MIN_INSTANCES,
 	};
 }
 
@@ -73,7 +76,9 @@ uint32_t policy_retry_after_s(const struct policy_view *v, enum policy_reason re
 	if (reason == POLICY_BACKING_OFF && v->not_before_ns > v->now_ns)
 		return (uint32_t)((v->not_before_ns - v->now_ns + second_ns - 1) / second_ns);
 	/* A full host frees itself when others are done; a start takes about a second. */
-	return reason == POLICY_HOST_FULL || reason == POLICY_UNBILLED ? 5 : 1;
+	return reason == POLICY_HOST_FULL || reason == POLICY_UNBILLED || reason == POLICY_DRAINING
+		       ? 5
+		       : 1;
 }
 
 /* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay.

@@ -21,6 +21,8 @@ struct policy_view {
 	uint32_t crowded;       /* requests that went to saturated ones lately */
 	uint32_t host_room;     /* instances the host can still take */
 	bool unbilled;          /* their usage cannot be written down now */
+	bool draining;          /* the host takes no new work */
+	bool proving;           /* min is not the setting: a first one is asked for */
 	uint64_t not_before_ns; /* after failures: no start before this */
 	uint64_t now_ns;
 };
@@ -31,8 +33,10 @@ struct policy_view {
 	X(QUEUED, "requests wait and no instance has room") \
 	X(SATURATED, "every instance is saturated") \
 	X(MIN_INSTANCES, "minInstances asks for it") \
+	X(PROVING, "it was told to start") \
 	X(AT_MAX, "maxInstances are up already") \
 	X(HOST_FULL, "this host takes no more instances") \
+	X(DRAINING, "this host is drained: it takes no new work") \
 	X(UNBILLED, "the usage of instances cannot be written to the ledger; see the log of ebbd") \
 	X(BACKING_OFF, "the last start failed a moment ago")
 /* clang-format on */

@@ -33,6 +33,7 @@ struct observer {
 	bool (*keeps_up)(void *self);
 	/* Whether sandboxes can be made: not while there is no zygote. */
 	void (*starts)(void *self, bool can);
+	void (*drained)(void *self); /* the host takes no new work, and its last instance is gone */
 	void (*emptied)(void *self); /* the last instance of a stopping fleet is gone */
 };
 

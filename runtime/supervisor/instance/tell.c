@@ -52,6 +52,14 @@ void tell_starts(struct ground *g, bool can)
 	TELL(g, starts, can);
 }
 
+void tell_drained(struct ground *g)
+{
+	must(g->count == 0);
+	for (uint32_t n = 0; n < g->observer_count; n++)
+		if (g->observers[n].drained)
+			g->observers[n].drained(g->observers[n].self);
+}
+
 void tell_emptied(struct ground *g)
 {
 	must(g->count == 0);

@@ -12,6 +12,7 @@ void tell_start_failed(struct ground *g, const struct wire_start_failed *record)
 void tell_meter(struct ground *g, struct wire_meter *record);
 void tell_event(struct ground *g, const struct wire_event *record);
 void tell_starts(struct ground *g, bool can);
+void tell_drained(struct ground *g);
 void tell_emptied(struct ground *g);
 /* Whether all observers keep up with what instances use. */
 bool tell_kept_up(const struct ground *g);

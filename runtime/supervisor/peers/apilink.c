@@ -36,8 +36,9 @@ struct apilink {
 	struct imports imports;
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
-	bool configured; /* this ebb-api has its API_CONFIG */
-	uint32_t ill;    /* bits of enum wire_ill */
+	bool configured;       /* this ebb-api has its API_CONFIG */
+	uint32_t ill;          /* bits of enum wire_ill */
+	uint64_t drain_cookie; /* who waits until the host is empty; 0 = nobody */
 };
 
 static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
@@ -328,6 +329,56 @@ static int on_meter_flush(void *self, struct wire_message *m)
 	return walks_add(&a->walks, &flushing, flush->cookie);
 }
 
+/* Later than any request may be; and the sum with the clock must not wrap. */
+#define DRAIN_MS_MAX (UINT64_C(366) * 24 * 3600 * 1000)
+
+/* Who waits until the host is empty waits no longer. */
+static void end_drain(struct apilink *a, int error, const char *text)
+{
+	uint64_t cookie = a->drain_cookie;
+
+	a->drain_cookie = 0;
+	if (cookie)
+		answer(a, cookie, error, text);
+}
+
+static void drain(struct apilink *a, const struct wire_node_drain *d)
+{
+	uint64_t wait_ns = d->deadline_ms * NS_PER_MS;
+	char text[96] = "its instances end with their requests";
+
+	if (wait_ns > 0)
+		(void)text_format(text, sizeof(text), "%s, at most in %llu s",
+				  "its instances end with their requests",
+				  (unsigned long long)((d->deadline_ms + 999) / 1000));
+	a->drain_cookie = d->cookie;
+	say(a, WIRE_EVENT_NODE_DRAINED, "", text);
+	fleet_take_no_work(a->fleet, wait_ns ? clock_mono_ns() + wait_ns : 0);
+}
+
+static int on_node_drain(void *self, struct wire_message *m)
+{
+	struct apilink *a = self;
+	const struct wire_node_drain *d = (const void *)m->record;
+
+	if (d->drain > 1 || d->deadline_ms > DRAIN_MS_MAX)
+		return -EPROTO;
+	end_drain(a, -ECANCELED, "another drain, or an undrain, took its place");
+	if (d->drain) {
+		drain(a, d);
+		return 0;
+	}
+	say(a, WIRE_EVENT_NODE_UNDRAINED, "", "services are started as they are wanted");
+	fleet_take_work(a->fleet);
+	answer(a, d->cookie, 0, "");
+	return 0;
+}
+
+static void on_drained(void *self)
+{
+	end_drain(self, 0, "");
+}
+
 static int on_shutdown(void *self, struct wire_message *m)
 {
 	return kill(getpid(), SIGTERM) < 0 ? -errno : 0;
@@ -348,6 +399,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_INSTANCE_COMMAND, sizeof(struct wire_instance_command_record), PHASE_SERVING, 0, 0,
 	 on_instance_command},
 	{WIRE_METER_FLUSH, sizeof(struct wire_meter_flush), PHASE_SERVING, 0, 0, on_meter_flush},
+	{WIRE_NODE_DRAIN, sizeof(struct wire_node_drain), PHASE_SERVING, 0, 0, on_node_drain},
 	{WIRE_SHUTDOWN, 0, PHASE_SERVING, 0, 0, on_shutdown},
 };
 
@@ -372,6 +424,7 @@ static void send_config(struct apilink *a)
 		.boot_us = a->options.boot_us,
 		.gateway_count = (uint32_t)c->gateways,
 		.listener_count = c->listener_count,
+		.instances_max = (uint32_t)c->instances_max,
 	};
 	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd};
 
@@ -414,6 +467,7 @@ static void on_ended(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
+	a->drain_cookie = 0;
 	walks_drop(&a->walks);
 	imports_orphan(&a->imports);
 }
@@ -537,6 +591,9 @@ static void on_starts(void *self, bool can)
 
 struct observer apilink_observer(struct apilink *a)
 {
-	return (struct observer){
-		.self = a, .event = send_event, .announced = send_log_pipe, .starts = on_starts};
+	return (struct observer){.self = a,
+				 .event = send_event,
+				 .announced = send_log_pipe,
+				 .starts = on_starts,
+				 .drained = on_drained};
 }

@@ -152,6 +152,8 @@ void fleet_forget(struct instance *i)
 
 	must(i->state == INSTANCE_GONE);
 	end_instance(i);
+	if (f->draining && f->ground.count == 0)
+		tell_drained(&f->ground);
 	if (f->stopping && f->ground.count == 0)
 		tell_emptied(&f->ground);
 	else /* minInstances may want another */

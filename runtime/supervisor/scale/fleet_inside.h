@@ -11,6 +11,7 @@ struct fleet {
 	struct ground ground;
 	struct fleet_options options;
 	bool stopping;
+	bool draining; /* it takes no new work (drain.c) */
 	uint32_t host_cpu_milli;
 	uint32_t awake, used_milli; /* instances that run, and what they use together */
 	struct timer rescale;       /* look at every service again */

@@ -47,6 +47,8 @@ static struct policy_view look(struct fleet *f, const struct service *service,
 		.crowded = service->demand.crowded,
 		.host_room = evict_room(f, service),
 		.unbilled = !tell_kept_up(&f->ground),
+		.draining = f->draining,
+		.proving = put->instances_min == 0 && service->demand.proving,
 		.not_before_ns = service->demand.not_before_ns,
 		.now_ns = loop_now_ns(f->ground.loop),
 	};
@@ -172,7 +174,7 @@ static void prepare_cold(struct fleet *f, struct service *service)
 		ahead += i->ahead;
 		own += i->spec == service->spec;
 	}
-	if (own == 0 && ahead < f->options.armed && evict_room(f, service) > 0 &&
+	if (own == 0 && !f->draining && ahead < f->options.armed && evict_room(f, service) > 0 &&
 	    !service->demand.unpreparable && evict_spares(f))
 		(void)instance_new(&f->ground, service, service->spec, true, "");
 }
@@ -225,7 +227,7 @@ void scale_replace(struct instance *i, const char *why)
 	struct service *service = services_at(f->ground.services, i->service);
 	struct policy_view view;
 
-	if (!service || service->spec != i->spec || f->stopping)
+	if (!service || service->spec != i->spec || f->stopping || f->draining)
 		return;
 	view = look(f, service, service->spec);
 	if (view.live + view.starting == 0 && view.host_room > 0 && !view.unbilled)

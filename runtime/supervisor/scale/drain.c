@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `ebb drain`, `ebb undrain`: the host takes no new work, or does again. */
+#include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/stop.h"
+#include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/scale/fleet_inside.h"
+#include "runtime/supervisor/scale/scale.h"
+
+/* Frees it, if it had no sandbox yet. */
+static void drain_one(struct instance *i, uint64_t deadline_ns)
+{
+	bool waits = instance_is_up(i) || i->state == INSTANCE_DRAINING;
+
+	stop_drain(i);
+	if (waits && deadline_ns > 0 && !i->unresponsive)
+		i->deadline_ns = deadline_ns; /* its own timer ends it then */
+}
+
+void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns)
+{
+	struct instance *i;
+
+	f->draining = true;
+	chain_each(i, &f->ground.instances, in_ground)
+		drain_one(i, deadline_ns);
+	if (f->ground.count == 0)
+		tell_drained(&f->ground);
+	/* Requests that wait for an instance hear that none comes. */
+	scale_again_at(f, loop_now_ns(f->ground.loop));
+}
+
+void fleet_take_work(struct fleet *f)
+{
+	f->draining = false;
+	scale_again_at(f, loop_now_ns(f->ground.loop));
+}

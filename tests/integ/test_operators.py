@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators and orchestrators do with a host: drain it, and await long actions."""
+import os
+import signal
+import threading
+
+import pictures
+import web
+from waiting import slow, wait_for
+
+
+def read(ebb):
+    return ebb.rest("GET", "/v1/node").json
+
+
+def conditions(ebb):
+    return {c["type"]: c["status"] for c in read(ebb)["conditions"]}
+
+
+def in_background(call):
+    """A thread that is done when call is; its answer is result[0]."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(call()))
+    thread.start()
+    return thread, result
+
+
+def begin_slow(ebb, ms):
+    """A request that is open now, and stays so for ms."""
+    thread, result = in_background(lambda: ebb.get("probe", f"/sleep?ms={slow(ms):.0f}"))
+    wait_for(lambda: any(i["tickets"] for i in ebb.instances("probe")))
+    return thread, result
+
+
+def kill_api(ebb):
+    """ebb-api dies, and another one serves."""
+    old = ebb.programs("ebb-api")
+    os.kill(old[0], signal.SIGKILL)
+    wait_for(lambda: ebb.programs("ebb-api") not in ([], old) and serves(ebb))
+
+
+def serves(ebb):
+    try:
+        return ebb.rest("GET", "/healthz").status == 200
+    except OSError:
+        return False
+
+
+# --- drain ----------------------------------------------------------------------------------------
+def test_a_drained_host_finishes_what_is_open_and_takes_nothing_new(probe):
+    thread, result = begin_slow(probe, 2000)
+    started = probe.rest("POST", "/v1/node/drain?async=1")
+    assert started.status == 202 and started.json["state"] == "running"
+    refused = wait_for(lambda: [r for r in [probe.get("probe")] if r.status != 200])[0]
+    assert refused.status == 503 and int(refused.headers["retry-after"]) >= 1 and "drained" in refused.text, refused
+    ready = probe.rest("GET", "/readyz")
+    assert ready.status == 503 and "drained" in ready.json["detail"]
+    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Drained": True}
+    ended = probe.rest("GET", started.headers["location"] + "?wait=1m").json
+    thread.join()
+    assert result[0].status == 200 and ended["state"] == "done" and ended["result"]["drained"] is True
+    assert probe.instances() == [] and read(probe)["drained"] is True
+    assert probe.cli("undrain").out == "this host takes work\n"
+    assert probe.get("probe").status == 200 and probe.rest("GET", "/readyz").status == 200
+    assert [e["kind"] for e in probe.rest("GET", "/v1/events").json["events"] if e["kind"].startswith("node_")] == [
+        "node_drained", "node_undrained"]
+
+
+def test_the_deadline_ends_what_does_not_end(probe):
+    thread, result = begin_slow(probe, 60000)
+    done = probe.cli("drain", "--deadline", "300ms", "--wait")
+    thread.join()
+    assert "its instances are gone" in done.out and probe.instances() == []
+    assert result[0].status == 503 and "drained" in result[0].text, result  # a GET would be asked again
+    probe.cli("undrain")
+
+
+def test_a_drain_without_an_instance_is_done_at_once(ebb):
+    assert ebb.rest("POST", "/v1/node/drain").json["drained"] is True
+    assert "deadline" in ebb.rest("POST", "/v1/node/drain?deadline=1h").json
+    assert ebb.rest("POST", "/v1/node/undrain").json == {"drained": False}
+    assert ebb.rest("POST", "/v1/node/undrain").json == {"drained": False}
+
+
+def test_an_undrain_ends_the_wait_of_a_drain(probe):
+    thread, _ = begin_slow(probe, 2000)
+    drain, answer = in_background(lambda: probe.rest("POST", "/v1/node/drain"))
+    wait_for(lambda: read(probe)["drained"])
+    wait_for(lambda: probe.events("probe", "instance_ready") and not any(
+        i["state"] == "running" for i in probe.instances("probe")))
+    assert probe.rest("POST", "/v1/node/undrain").status == 200
+    drain.join()
+    assert answer[0].status == 409, answer
+    assert probe.get("probe").status == 200
+    thread.join()
+
+
+def test_min_instances_stay_away_until_undrained(probe):
+    probe.cli("deploy", "kept", "--image", "probe", "--min", "1")
+    wait_for(lambda: probe.instances("kept"))
+    probe.rest("POST", "/v1/node/drain")
+    probe.cli("deploy", "kept", "--image", "probe", "--min", "2")  # the desired state may change
+    assert probe.instances() == [] and probe.rest("POST", "/v1/services/kept/start").status == 204
+    told = wait_for(lambda: probe.told("kept", "start_refused"))
+    assert "this host is drained" in told[0], told
+    probe.cli("undrain")
+    wait_for(lambda: len(probe.instances("kept")) == 2)
+
+
+def test_a_drain_outlives_ebb_api_and_ebbd(probe):
+    probe.rest("POST", "/v1/node/drain?deadline=1h")
+    before = read(probe)
+
+    def same():
+        now = read(probe)
+        return all(now.get(k) == before.get(k) for k in ("drained", "since", "deadline"))
+    kill_api(probe)
+    wait_for(lambda: probe.rest("GET", "/readyz").json["detail"].endswith("takes no new work"))
+    assert same() and probe.get("probe").status == 503
+    probe.stop()
+    probe.start()
+    wait_for(lambda: probe.rest("GET", "/readyz").json["detail"].endswith("takes no new work"))
+    assert same() and probe.get("probe").status == 503
+    probe.cli("undrain")
+    wait_for(lambda: probe.get("probe").status == 200)
+
+
+# --- operations -----------------------------------------------------------------------------------
+def test_an_operation_has_the_answer_of_its_request(probe):
+    plain = probe.rest("PUT", "/v1/services/one", {"image": "probe"})
+    started = probe.rest("PUT", "/v1/services/two?async=1", {"image": "probe"})
+    ended = probe.rest("GET", started.headers["location"] + "?wait=30s").json
+    assert started.status == 202 and ended["status"] == plain.status == 201 and ended["action"] == "deploy"
+    assert ended["result"].keys() == plain.json.keys() and ended["of"] == ended["result"]["name"] == "two"
+    wrong = probe.rest("PUT", "/v1/services/three?async=1", {"image": "none"})
+    ended = probe.rest("GET", wrong.headers["location"] + "?wait=30s").json
+    assert (ended["state"], ended["status"]) == ("failed", 422) and "not in the store" in ended["result"]["detail"]
+    guarded = probe.rest("DELETE", "/v1/services/two?async=1", headers={"If-Match": '"x"'})
+    assert probe.rest("GET", guarded.headers["location"]).json["status"] == 412
+    gone = probe.rest("DELETE", "/v1/services/two?async=1")
+    ended = probe.rest("GET", gone.headers["location"] + "?wait=30s").json
+    assert ended["status"] == 204 and "result" not in ended and probe.rest("GET", "/v1/services/two").status == 404
+    shown = probe.rest("GET", "/v1/operations").json["operations"]
+    assert [o["action"] for o in shown] == ["deploy", "deploy", "remove", "remove"]
+
+
+def test_an_import_goes_on_without_its_client(ebb):
+    with open(pictures.probe_archive(), "rb") as archive:
+        started = ebb.rest("POST", "/v1/images?async=1&name=later", body=archive.read())
+    ended = ebb.rest("GET", started.headers["location"] + "?wait=5m", timeout=300).json
+    assert ended["state"] == "done" and ended["result"]["names"] == ["later"]
+    assert ebb.rest("GET", "/v1/images/later").json["digest"] == ended["result"]["digest"]
+
+
+def test_a_wait_ends_at_its_time_and_with_its_client(probe):
+    thread, _ = begin_slow(probe, 3000)
+    at = probe.rest("POST", "/v1/node/drain?async=1").headers["location"]
+    waited = probe.rest("GET", at + "?wait=200ms")
+    assert waited.json["state"] == "running" and waited.seconds >= 0.2
+    leaving = web.UnixConnection(probe.socket, slow(20))
+    leaving.request("GET", at + "?wait=1m")
+    leaving.close()
+    assert probe.rest("GET", at + "?wait=1m").json["state"] == "done"
+    thread.join()
+    assert probe.rest("GET", at + "?wait=11m").status == 400
+
+
+def test_old_operations_are_gone_and_say_so(probe):
+    first = probe.rest("PUT", "/v1/services/one?async=1", {"image": "none"}).headers["location"]
+    assert probe.rest("GET", first).status == 200
+    for _ in range(128):
+        last = probe.rest("PUT", "/v1/services/one?async=1", {"image": "none"}).headers["location"]
+    assert probe.rest("GET", first).status == 410 and probe.rest("GET", last).status == 200
+    assert len(probe.rest("GET", "/v1/operations").json["operations"]) == 128
+    kill_api(probe)
+    wait_for(lambda: probe.rest("GET", last).status == 410)
+    assert probe.rest("GET", "/v1/operations").json == {"operations": []}
+
+
+# --- changes --------------------------------------------------------------------------------------
+def share(ebb, document, **more):
+    return ebb.rest("PUT", "/v1/services/probe/traffic" + more.pop("query", ""), {"traffic": document}, **more)
+
+
+def test_a_change_right_behind_a_shared_traffic_is_taken(probe):
+    for memory in (128, 192, 256, 320):
+        probe.rest("PUT", "/v1/services/probe", {"image": "probe", "memory": memory})
+        number = probe.rest("GET", "/v1/services/probe").json["revision"]
+        half = [{"revision": number, "percent": 50}, {"revision": number - 1, "percent": 50}]
+        assert share(probe, half).status == 200
+        assert probe.rest("POST", "/v1/services/probe/rollback").status == 201
+        assert probe.rest("POST", "/v1/services/probe/rollback").status == 201
+
+
+def test_a_dry_run_changes_nothing(probe):
+    probe.rest("PUT", "/v1/services/probe", {"image": "probe", "memory": 128})
+    before = probe.rest("GET", "/v1/services/probe")
+    half = [{"revision": 2, "percent": 50}, {"revision": 1, "percent": 50}]
+    shown = share(probe, half, query="?dryRun=1")
+    assert {s["revision"]: s["percent"] for s in shown.json["traffic"]} == {1: 50, 2: 50}
+    assert "would be" in probe.cli("rollback", "probe", "--dry-run").out
+    probe.cli("traffic", "probe", "1=10", "2=90", "--dry-run")
+    assert probe.rest("GET", "/v1/services/probe").json == before.json
+    etag = before.headers["etag"]
+    assert share(probe, half, headers={"If-Match": etag}).status == 200
+    assert share(probe, half, headers={"If-Match": '"x"'}).status == 412
+
+
+def test_capacity_is_what_the_host_was_given(new_ebb):
+    assert read(new_ebb(settings={"instances_max": 7}))["capacity"]["instances"] == 7
+
+
+def test_a_start_says_who_asked_for_it(probe):
+    probe.cli("deploy", "proved", "--image", "probe", "--wait")
+    told = probe.told("proved", "instance_starting")
+    assert len(told) == 1 and told[0].startswith("it was told to start"), told
+
+
