@@ -33,6 +33,7 @@ struct place {
 	struct timespec implied;        /* time of directories nobody brings */
 };
 
+/* lower: there are layers below. 0 or -ENOMEM. */
 int place_init(struct place *p, bool lower);
 void place_fini(struct place *p);
 
@@ -52,6 +53,7 @@ int place_clear(struct place *p, const char *name, bool keep_directory);
 int place_hide(struct place *p, const char *name);
 
 /* touched.c */
+/* NULL: no memory. Paths are relative to the root and kept as hashes. touched_add: 0 or -ENOMEM. */
 struct touched *touched_new(void);
 void touched_free(struct touched *t);
 int touched_add(struct touched *t, const char *path); /* and the directories above */

@@ -159,6 +159,8 @@ const char *whiteout_target(const char *path);
 
 /* ---- oci.c, docker.c: the two layouts ---- */
 
+/* READ: hands out the documents and then the layers of u->source_fd, an image-layout of the OCI
+ * image-spec (image-layout.md) or an archive of `docker save`. */
 int oci_read(struct unpack *u);
 int docker_read(struct unpack *u);
 /* DESCRIBE, and READ for the sake of its sentences: reads the documents into u. The caller frees

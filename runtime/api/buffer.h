@@ -10,6 +10,7 @@ struct buffer {
 	size_t start, size, capacity;
 };
 
+/* Frees the memory; the buffer is empty and may be used again. A zeroed one is valid. */
 void buffer_fini(struct buffer *b);
 static inline char *buffer_at(const struct buffer *b)
 {

@@ -46,6 +46,7 @@ struct call_ask {
 };
 
 int calls_new(struct calls **out); /* 0 or -ENOMEM */
+/* Without a word to clients that still wait; NULL is fine. */
 void calls_free(struct calls *calls);
 /* Sends. If it cannot, done is called at once, from in here, with the error. */
 void calls_ask(struct api *api, const struct call_ask *ask);

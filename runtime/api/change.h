@@ -21,6 +21,7 @@ struct change {
 	struct problem_list warnings;
 };
 
+/* A change of a service, to be filled in and given to change_run, which frees it. */
 struct change *change_new(const char *name, enum change_kind kind); /* NULL: no memory */
 void change_free(struct change *change);
 /* Takes change, whose revision has its spec and digest, and answers rq: 200 when nothing would

@@ -16,6 +16,7 @@
 struct gateway_files;
 struct loop;
 
+/* log_dir_fd is borrowed. 0 or -errno. */
 int gateway_files_new(struct loop *loop, int log_dir_fd, struct gateway_files **out);
 void gateway_files_free(struct gateway_files *f); /* NULL is fine */
 /* Takes the files of gateway `index` in place of those of an earlier one. Takes over pipe_fd;

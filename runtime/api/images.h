@@ -31,6 +31,8 @@ struct fault;
 int images_open(int state_dir_fd, struct images **out, struct fault *f);
 void images_free(struct images *images);
 
+/* In no order that lasts: a put or a removal moves them. The pointers are borrowed until then;
+ * images_by_digest returns NULL when there is none. */
 size_t images_count(const struct images *images);
 const struct image *images_at(const struct images *images, size_t index);
 const struct image *images_by_digest(const struct images *images, const uint8_t *digest);
@@ -55,7 +57,10 @@ enum images_work { IMAGES_IDLE, IMAGES_IMPORTING, IMAGES_REMOVING };
 bool images_begin(struct images *images, enum images_work work); /* false: the other is under way */
 void images_end(struct images *images);
 
+/* Letters, digits and "._/:-", shorter than IMAGE_NAME_SIZE; it begins with neither "/" nor "-"
+ * nor "sha256:". */
 bool image_name_valid(const char *name);
+/* "sha256:" and 64 hex digits. */
 void image_digest_text(const uint8_t *digest, char text[DIGEST_TEXT_SIZE]);
 int image_digest_parse(const char *text, uint8_t *digest); /* 0 or -EINVAL */
 

@@ -29,6 +29,7 @@ struct log_pace {
 	uint64_t dropped_lines, dropped_bytes;
 };
 
+/* Full allowances: nothing is dropped, nothing is late. */
 void log_pace_init(struct log_pace *p);
 /* Counts bytes written to the file: from now on lines are dropped if that was too much. */
 void log_pace_wrote(struct log_pace *p, uint64_t bytes, uint64_t lines, uint64_t now_ns);

@@ -20,6 +20,8 @@ struct log_totals;
 
 int log_totals_new(struct log_totals **out); /* 0 or -ENOMEM */
 void log_totals_free(struct log_totals *t);
+/* The sums of a service, made when it is new; borrowed. When the table is full, one row is shared
+ * by all services that came later. */
 struct log_total *log_totals_of(struct log_totals *t, const char *service);
 /* Prometheus text. 0 or -ENOMEM. */
 int log_totals_write(const struct log_totals *t, struct buffer *out);

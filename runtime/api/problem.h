@@ -20,6 +20,7 @@ struct problem_list {
 	size_t count; /* may exceed the maximum: then the rest is not kept */
 };
 
+/* path: of the value in the document ("ebb.timers"). A list that is full only counts. */
 void problem_add(struct problem_list *list, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -48,6 +48,7 @@ struct service {
 struct services;
 struct fault;
 
+/* Loads <state>/services; state_dir_fd is borrowed. 0, or -errno with a sentence. */
 int services_open(int state_dir_fd, struct services **out, struct fault *f);
 void services_free(struct services *services);
 size_t services_count(const struct services *services);
@@ -62,14 +63,20 @@ const struct service *services_using(struct services *services, const uint8_t *d
 /* Begins a change. rev->number is given here. 0, -EBUSY (one is under way), -ENOSPC (SERVICES_MAX)
  * or -errno. */
 int services_prepare(struct services *services, const char *name, struct revision *rev);
+/* The change is done: the revision is the current one, durably. 0 or -errno. */
 int services_commit(struct services *services, const char *name, const struct revision *rev);
+/* The change failed: forgets its revision, and a service that was only being made. */
 void services_drop(struct services *services, const char *name, const struct revision *rev);
+/* Reads a kept revision from the disk. 0, or -errno: -ENOENT if it is not kept, -EINVAL if this
+ * version does not take it. */
 int services_load_revision(struct services *services, const char *name, uint32_t number,
 			   struct revision *out);
+/* Writes the shares of its revisions, durably. 0 or -errno. */
 int services_save_traffic(struct services *services, const struct service *s);
 /* Removes a service that is not changing. 0 or -errno. */
 int services_remove(struct services *services, const char *name);
 
+/* The entity tag of RFC 9110 section 8.8.3, with its quotes. */
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
 bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
 /* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED, with a

@@ -34,6 +34,7 @@ struct usage_format {
 };
 
 extern const struct usage_format usage_formats[]; /* ends with a NULL name */
+/* NULL if no format has this name. */
 const struct usage_format *usage_format_find(const char *name);
 
 /* usage_focus.c: as the rows above; -EOVERFLOW when a charge is beyond counting. */

@@ -13,7 +13,9 @@ struct wire_event;
 
 int events_watch_new(struct events_watch **out); /* 0 or -ENOMEM */
 void events_watch_free(struct events_watch *watch);
+/* Keeps the event, copied, and sends it to everybody who watches. */
 void events_watch_add(struct events_watch *watch, const struct wire_event *event);
+/* The client of rq is gone; nothing happens if it watches nothing. */
 void events_watch_forget(struct events_watch *watch, const struct request *rq);
 
 #endif

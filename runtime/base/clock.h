@@ -11,6 +11,8 @@
 #define US_PER_SEC UINT64_C(1000000)
 #define US_PER_MS  UINT64_C(1000)
 
+/* CLOCK_MONOTONIC in ns, and CLOCK_REALTIME in us since the epoch (clock_gettime(2)): the vDSO
+ * answers, without a system call. */
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_us(void);
 uint64_t clock_thread_ns(void); /* CPU time that this thread used */

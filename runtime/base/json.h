@@ -45,6 +45,7 @@ struct json_out {
 	bool need_comma, failed;
 };
 
+/* Empty, without memory; json_out_fini frees the text and may follow a failure. */
 void json_out_init(struct json_out *o);
 void json_out_fini(struct json_out *o);
 /* key NULL inside arrays and at the top. */

@@ -19,6 +19,7 @@ struct nearest {
 	char found[NEAREST_CHARS_MAX + 1];
 };
 
+/* word: the misspelt one, borrowed. Each candidate is then offered; the nearest is copied. */
 void nearest_init(struct nearest *n, const char *word);
 void nearest_offer(struct nearest *n, const char *candidate);
 /* "did you mean 'X'? " or "", into buf (128 bytes are enough). Returns buf. */

@@ -11,6 +11,8 @@
 
 #define SORT_ITEM_MAX 64 /* bytes of one item */
 
+/* Ascending, in place; size: bytes of an item, at most SORT_ITEM_MAX. compare is as for qsort(3).
+ */
 void sort_items(void *items, size_t count, size_t size,
 		int (*compare)(const void *a, const void *b));
 

@@ -17,6 +17,7 @@ struct api_answer {
 	size_t size;
 };
 
+/* Frees the body and the document; a zeroed answer is fine. */
 void api_answer_fini(struct api_answer *answer);
 
 /* One exchange; any status is an answer. action completes "cannot ...": "list services". */

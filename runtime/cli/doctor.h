@@ -26,6 +26,7 @@ struct host {
 	pid_t guinea; /* a process that waits in it; 0 = none */
 };
 
+/* The finding of a probe: the fact and, where it is bad, a mend that a user can carry out. */
 void finding_ok(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void finding_bad(struct finding *f, enum finding_status status, const char *mend, const char *fmt,
 		 ...) __attribute__((format(printf, 4, 5)));

@@ -25,6 +25,7 @@ struct key {
 
 extern const struct key keys[];
 
+/* NULL if it is none: a setting, or unknown. */
 const struct key *key_find(enum setting_place place, const char *name);
 /* A setting that ebb.json may hold, or NULL. */
 const struct setting *key_setting(enum setting_place place, const char *name);

@@ -13,6 +13,8 @@ struct line_sink {
 	char open[96]; /* the instance of which a part of a line was shown last, or "" */
 };
 
+/* Before the first line and behind the last: with --json the brackets of the array, else the end of
+ * a line that was shown in part. */
 void line_sink_begin(struct line_sink *sink);
 void line_sink_end(struct line_sink *sink);
 /* context is a struct line_sink. Lines that are not JSON go out escaped. */

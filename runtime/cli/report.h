@@ -19,6 +19,7 @@ struct report {
 	} lines[REPORT_LINES_MAX];
 };
 
+/* Each adds a line; a full report only counts. An error refuses the file, a warning does not. */
 void report_error(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void report_warning(struct report *report, const char *fmt, ...)

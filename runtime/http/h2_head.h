@@ -25,6 +25,8 @@ struct h2_head {
 	const char *why;
 };
 
+/* text: room bytes of the caller's; size_max: bytes of a whole head, beyond it the request is
+ * refused. */
 void h2_head_init(struct h2_head *h, char *text, uint32_t room, uint32_t size_max);
 /* The text was copied to a larger place. */
 void h2_head_move(struct h2_head *h, char *text, uint32_t room);

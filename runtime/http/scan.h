@@ -16,6 +16,7 @@ struct http_fields {
 	bool expect_continue, expect_other, te_trailers;
 };
 
+/* tchar of RFC 9110 section 5.6.2. */
 bool http_is_token_char(unsigned char c);
 /* Takes the line at text off its front (without CRLF). 0, or 400 for a line that does not end in
  * exactly CRLF, or in a bare LF where that is allowed. */

@@ -12,6 +12,7 @@
 
 #define SHA1_BYTES 20
 
+/* Writes the 20 bytes of the digest. */
 void sha1(const void *data, size_t size, uint8_t out[SHA1_BYTES]);
 
 #endif

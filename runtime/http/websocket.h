@@ -50,6 +50,7 @@ enum ws_step {
 	WS_BAD,  /* a violation; nothing behind it means anything */
 };
 
+/* At the beginning of a frame. masked, extensions: see the members. */
 void ws_reader_init(struct ws_reader *r, bool masked, bool extensions);
 /* Goes on in in[0..size) up to the next step; *used is how far. Call again with the rest until
  * WS_MORE (an empty frame ends without a byte). */

@@ -30,6 +30,7 @@ struct answer {
 	struct verify verify;
 };
 
+/* Gives up the answer under way; the next request can be taken on. */
 void answer_fini(struct answer *a);
 /* Takes a request on. */
 void answer_usage(struct answer *a, const struct wire_usage_get *get);

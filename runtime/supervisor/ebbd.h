@@ -65,6 +65,7 @@ int ebbd_open_signals(struct ebbd *e, struct fault *f);
 
 /* ---- the zygote: revive.c ---- */
 
+/* Starts a zygote into e->zygote. 0, or -errno with a sentence. */
 int ebbd_start_zygote(struct ebbd *e, struct fault *f);
 void ebbd_end_zygote(struct ebbd *e);      /* there may be none */
 void ebbd_on_starts(void *self, bool can); /* an observer's */
@@ -79,6 +80,7 @@ void ebbd_say_health(const struct ebbd *e);
 /* ---- the end, in this order: ending.c ---- */
 
 void ebbd_stop(struct ebbd *e); /* one more signal */
+/* Each begins the next step of the end: instances, meters, the ledger, the loop. */
 void ebbd_on_gateways_stopped(void *self);
 void ebbd_on_emptied(void *self);
 void ebbd_on_flushed(void *self, uint64_t cookie, int error);

@@ -81,7 +81,7 @@ struct board_slot {
 	_Atomic uint32_t service;       /* index of its service */
 	/* How often the word became FROZEN. It is counted before the cgroup is told, so a gateway
 	 * that takes a ticket of an instance that stood still sees that connections from before may
-	 * be poisoned. Who takes one between the word and the count found it running. */
+	 * be poisoned. A gateway that takes one between the word and the count found it running. */
 	_Atomic uint32_t freezes;
 	_Atomic uint32_t saturated; /* not 0: gateways send work elsewhere while they can */
 	_Alignas(64) _Atomic uint64_t invocations;
@@ -140,6 +140,7 @@ int board_open(int board_fd, struct board **out);
 void board_close(struct board *b); /* unmaps; NULL is fine */
 
 struct board_slot *board_slot(struct board *b, uint32_t slot); /* slot < INSTANCES_MAX */
+/* The word as it is at this moment; it may be another one when the caller looks at it. */
 board_word board_load(struct board *b, uint32_t slot);
 
 /* The results of take and give. */

@@ -30,6 +30,7 @@ struct wire_message {
 	_Alignas(16) unsigned char record[WIRE_RECORD_MAX];
 };
 
+/* Closes the descriptors that nobody took. */
 void wire_message_fini(struct wire_message *m);
 
 /* Makes a connected pair, O_CLOEXEC, with send buffers that hold many records. 0 or -errno. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The bill against the kernel, to the microsecond: a random mix of work, and at a random moment each instance is
-killed. Its cgroup is kept from being removed, so that what cpu.stat says in the end can be read here too. Beside
+killed. Its cgroup is kept from being removed, so that the last cpu.stat can be read here too. Beside
 it, time and invocations are computed again from the access log alone.
 """
 import contextlib
@@ -74,7 +74,7 @@ def one(new_ebb):
 
 
 def before_the_claim_us(ebb, instance, directory):
-    """What of its cpu.stat was used to make the sandbox, and is on no bill: it is frozen, and no timer of its own
+    """The part of its cpu.stat that made the sandbox, and is on no bill: it is frozen, and no timer of its own
     thaws it while it is read here and there."""
     def read():
         ebb.wait_frozen("one", 30)
@@ -87,7 +87,7 @@ def before_the_claim_us(ebb, instance, directory):
 
 @contextlib.contextmanager
 def kept(directory):
-    """A child of ours keeps the instance's directory, so that what the kernel counted to the very end can be read."""
+    """A child of ours keeps the instance's directory, so that the kernel's count to the very end can be read."""
     child = directory + "/kept"
     os.mkdir(child)
     try:

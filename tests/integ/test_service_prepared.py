@@ -23,7 +23,7 @@ def state(pid):
 
 @contextlib.contextmanager
 def standing_still(ebb):
-    """ebbd claims nothing meanwhile: what is parked now cannot have had a request."""
+    """ebbd claims nothing meanwhile: a sandbox parked now cannot have had a request."""
     os.kill(ebb.process.pid, signal.SIGSTOP)
     try:
         wait_for(lambda: state(ebb.process.pid) == ["T"])

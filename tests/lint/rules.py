@@ -53,8 +53,8 @@ LAYERS = {
     "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
-# The inside of a thing: only files of these folders see it, over however many includes. What is named
-# NAME_inside.h or inside.h is for its own folder.
+# The inside of a thing: only files of these folders see it, over however many includes. A header named NAME_inside.h or
+# inside.h is for its own folder.
 SEEN_BY = {
     f"{EBBD}/instance/instance.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),
     f"{EBBD}/instance/ground.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),

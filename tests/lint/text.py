@@ -43,7 +43,7 @@ def seen_by(path):
 
 
 def insides(project):
-    """What a header shows of the inside of a thing stays with its folder, over however many includes."""
+    """A header that shows the inside of a thing stays with its folder, over however many includes."""
     of, faults, count = {}, [], 0
     for path, _, target in project.includes:
         of.setdefault(path, set()).add(target[1:] if target.startswith('"') else "")

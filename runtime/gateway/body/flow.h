@@ -23,6 +23,7 @@ struct flow {
 	uint64_t bytes;        /* of the body so far, without framing */
 };
 
+/* bytes: the content length, where in is HTTP_LENGTH. */
 void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes);
 /* Gives back what it kept. */
 void flow_fini(struct stream_io *io, struct flow *f);

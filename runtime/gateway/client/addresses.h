@@ -30,8 +30,10 @@ int addresses_init(struct addresses *a, uint32_t count, uint64_t seed);
 void addresses_fini(struct addresses *a);
 /* One more connection: how many there are now. */
 uint32_t addresses_add(struct addresses *a, const struct address *address);
+/* One connection less of an address that was added. */
 void addresses_drop(struct addresses *a, const struct address *address);
 
+/* Whether the first n->bits bits are the same. */
 bool network_has(const struct wire_network *n, const struct address *address);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
+/* A new connection: notes its address (getpeername(2)) and whether it is a trusted front. */
 void peer_note(struct gateway *g, struct client *c);
 /* Counts the connection. False: its address has too many. */
 bool peer_admit(struct gateway *g, struct client *c);

@@ -5,6 +5,7 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
+/* A hash of both: the kind of a request. Collisions only share a fate. */
 uint64_t blame_kind(struct http_slice method, struct http_slice path);
 /* The request is about to be dropped: its name is kept for people to read. */
 void blame_label(struct client *c);
@@ -14,6 +15,7 @@ bool blame_refuses(struct gateway *g, struct client *c);
 void blame_died(struct gateway *g, const struct wire_instance_down *down, uint32_t service);
 /* c is about to run again after a death, and ebbd has yet to say what it thinks of its kind. */
 bool blame_awaited(struct gateway *g, const struct client *c);
+/* ebbd's verdict about a kind: it is refused until a moment, or watched. */
 void blame_put(struct gateway *g, const struct wire_ban *ban);
 void blame_forget(struct gateway *g, uint32_t service); /* it was changed or removed */
 /* c was answered by its instance, whole. */

@@ -5,6 +5,7 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
+/* The first byte of an answer came: its time counts, unless the instance was cold or thawed. */
 void load_first_byte(struct gateway *g, const struct client *c);
 /* It has answered: after nacks that may mean room. */
 void load_answered(struct gateway *g, const struct client *c);

@@ -16,6 +16,7 @@ struct h2_credit {
 	uint64_t useful, at_ns;
 };
 
+/* A full credit. */
 void h2_credit_init(struct h2_credit *c, uint64_t now_ns);
 /* The cost of a frame by itself. */
 int64_t h2_frame_cost(const nghttp2_frame_hd *hd);

@@ -15,6 +15,7 @@ struct h2_fields {
 	size_t count;
 };
 
+/* name and value are borrowed until the frame is written; a list that is full is a bug. */
 void h2_fields_add(struct h2_fields *f, char *name, size_t name_size, char *value,
 		   size_t value_size);
 /* The next line of a head: line is the LF before it, end the CR of the empty one. NULL at the end.

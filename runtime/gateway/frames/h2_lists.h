@@ -47,6 +47,8 @@ void h2_heads_push(struct h2_stream_lists *l, struct h2_table streams, uint32_t 
 /* Nothing if its head does not wait. */
 void h2_heads_remove(struct h2_stream_lists *l, struct h2_table streams, uint32_t index);
 
+/* The connection has something to say (mark), or waits for a buffer (wait). Once is enough: both
+ * may be said again. */
 void h2_due_mark(struct h2_due *d, struct h2_table sessions, uint32_t index);
 void h2_due_wait(struct h2_due *d, struct h2_table sessions, uint32_t index);
 /* Those that waited for a buffer are due. */

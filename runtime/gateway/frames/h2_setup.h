@@ -22,6 +22,7 @@ struct h2_callbacks {
 	nghttp2_send_data_callback send_body;
 };
 
+/* 0 or -ENOMEM; the caller frees it (nghttp2_session_callbacks_del). */
 int h2_callbacks_new(const struct h2_callbacks *set, nghttp2_session_callbacks **out);
 /* nghttp2's own bounds, beside ours. 0 or -ENOMEM. */
 int h2_option_new(nghttp2_option **out);

@@ -33,6 +33,7 @@ struct response_extras {
 	bool timing;
 	uint64_t queue_us, thaw_us, fn_us;
 };
+/* Writes the head of an answer; a full writer says so (writer.h). */
 void response_write(struct writer *w, const struct http_head *head,
 		    const struct response_extras *x);
 

@@ -62,6 +62,7 @@ static inline uint64_t stream_now(const struct stream_io *io)
 	return io->loop->now_ns;
 }
 
+/* Takes fd over. index and first_op name the stream in completions. */
 void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op);
 /* The same without a descriptor. */
 void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, void *carrier_self,
@@ -88,6 +89,7 @@ enum stream_result {
 	STREAM_STARVED, /* no buffer was left: call stream_recv when there is one */
 	STREAM_ERROR,   /* the socket is done for; *err says how */
 };
+/* Take the completion of a receive and of a send. */
 enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 				  const struct loop_event *e, int *err);
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
@@ -102,6 +104,7 @@ void stream_consume(struct stream_io *io, struct stream *s, uint32_t size);
 /* Moves the received bytes into memory of the caller until more come, if they fit, so a peer that
  * sends little holds no buffer. At most half of BUFFER_SLACK. */
 void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t room);
+/* Cancels the operations under way; the slot is free when stream_settled says so. */
 void stream_close(struct stream_io *io, struct stream *s);
 /* A completion came for a closing stream. */
 void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e);

@@ -24,9 +24,11 @@ struct timers {
 };
 
 int timers_init(struct timers *t, uint32_t id_count); /* 0 or -ENOMEM */
+/* Frees the heap; the timeout in the kernel is the ring's. */
 void timers_fini(struct timers *t);
 /* Due no later than when. */
 void timers_set(struct timers *t, uint32_t id, uint64_t when_ns);
+/* The id has no deadline any more; nothing if it had none. */
 void timers_clear(struct timers *t, uint32_t id);
 /* Takes one that is due: its id, or -1. */
 int64_t timers_next(struct timers *t, uint64_t now_ns);

@@ -38,9 +38,11 @@ struct routes {
 };
 
 int routes_init(struct routes *r, const char *domain); /* 0 or -ENOMEM */
+/* Frees the table; NULL members are fine. */
 void routes_fini(struct routes *r);
 /* 0, or -EINVAL for a record that is not well-formed. */
 int routes_put(struct routes *r, const struct wire_route_put *record);
+/* Frees the service and its chains. 0, or -EINVAL if there is none. */
 int routes_del(struct routes *r, uint32_t index);
 /* NULL if nobody serves it. */
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);

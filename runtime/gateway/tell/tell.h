@@ -19,6 +19,7 @@ struct tell {
 	uint8_t marks[SERVICES_MAX];               /* and what of each */
 };
 
+/* Everything is borrowed and outlives the tell. */
 void tell_init(struct tell *t, struct loop *l, struct routes *routes, int fd);
 /* The channel has room again. */
 void tell_on_writable(struct tell *t);
@@ -30,6 +31,8 @@ void tell_choice(struct tell *t, uint32_t service);
 void tell_need_sockets(struct tell *t, struct instance *i);
 /* Asks how full its accept queue is. False: the channel is full. */
 bool tell_queue_get(struct tell *t, const struct instance *i, uint32_t waited_ms);
+/* A record about a death (false: the channel is full), a kind that is cleared, and an instance in
+ * doubt: sent now or never. */
 bool tell_blame(struct tell *t, const struct wire_blame *blame);
 void tell_cleared(struct tell *t, uint32_t service, uint64_t kind);
 void tell_suspect(struct tell *t, const struct instance *i, int err);

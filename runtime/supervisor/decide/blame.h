@@ -28,6 +28,7 @@ struct blame_verdict {
 };
 
 int blame_new(struct blame **out); /* 0 or -ENOMEM */
+/* NULL is fine. */
 void blame_free(struct blame *b);
 /* An instance died by itself; each gateway whose bit is set will name its requests there. A report
  * about another instance, or a second one, counts for nothing: each gateway speaks for itself. */
@@ -40,6 +41,7 @@ uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t
 /* It died: a death of which it was the last to tell blames nobody. */
 void blame_gateway_gone(struct blame *b, uint32_t gateway);
 void blame_forget(struct blame *b, uint32_t service); /* it was changed or removed */
+/* A gateway had a whole answer to a request of this kind. */
 void blame_clear(struct blame *b, uint32_t service, uint64_t kind);
 
 #endif

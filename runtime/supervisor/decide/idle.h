@@ -63,6 +63,7 @@ struct idle_decision {
 	bool late;               /* frozen though timers come too often to serve them */
 };
 
+/* Pure. QUIET means freeze; every other reason says when to look again. */
 struct idle_decision idle_decide(const struct idle_view *view);
 /* When to thaw for what is due: early, and together with others. LOOK_NEVER stays. */
 uint64_t idle_wake_ns(uint64_t due_ns);

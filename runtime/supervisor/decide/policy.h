@@ -49,6 +49,7 @@ struct policy_decision {
 	enum policy_reason reason;
 };
 
+/* How many instances to start now, and why, or why none. */
 struct policy_decision policy_decide(const struct policy_view *view);
 /* When a refused client should come back: after what keeps us from starting. */
 uint32_t policy_retry_after_s(const struct policy_view *view, enum policy_reason reason);

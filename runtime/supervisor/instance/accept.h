@@ -5,6 +5,7 @@
 
 #include "runtime/supervisor/instance/instance.h"
 
+/* The instance is ready: reads how long its queue may be, once. */
 void accept_begin(struct instance *i);
 /* A gateway asks. 0 with *out, and *drop_ms > 0 if idle connections to it are to be closed and none
  * kept for so long; -errno. */

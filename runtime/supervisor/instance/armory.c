@@ -18,7 +18,7 @@
 #define ARMED_MAX   128
 /* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
 #define REFILL_AFTER_NS (20 * NS_PER_MS)
-#define TRIES           3 /* until who waits hears why there is none */
+#define TRIES           3 /* until the waiting start hears why there is none */
 /* Where they die one after the other, something kills them: they are made no faster than that. */
 #define DEATHS_APART_NS NS_PER_SEC
 #define GROUP           "instances" /* of their cgroups: <tree>/instances/<number> */
@@ -192,7 +192,7 @@ static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 
 	while (r == 0 && !a->lost && a->ready[kind] + a->arming[kind] < target)
 		r = arm_one(a, kind);
-	/* A zygote that has ended is not heard of yet: what is wanted waits for the next one. */
+	/* A zygote that has ended is not heard of yet: wanted sandboxes wait for the next one. */
 	if (r == -EPIPE || r == -ECONNRESET)
 		return;
 	if (r < 0 && r != -EAGAIN)

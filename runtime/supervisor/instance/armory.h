@@ -35,7 +35,9 @@ struct armory_options {
 	void (*on_lost)(void *self);
 };
 
+/* 0 or -errno. The sandboxes are made later, from the loop. */
 int armory_new(const struct armory_options *options, struct armory **out);
+/* Ends the ready ones; those that were taken are their takers'. NULL is fine. */
 void armory_free(struct armory *a);
 /* There is a new zygote. */
 int armory_revive(struct armory *a, struct zygote *zygote);

@@ -116,7 +116,7 @@ struct instance {
 	char fault[ERROR_TEXT_SIZE];
 
 	/* metering */
-	bool emptied; /* nobody was in its cgroup at the look before: what they used is all charged
+	bool emptied; /* nobody was in its cgroup at the look before: their usage is all charged
 		       */
 	uint64_t opened_ns, started_us;
 	struct cgroup_cpu before; /* CPU of arming: the platform's */

@@ -5,7 +5,9 @@
 
 #include "runtime/supervisor/instance/instance.h"
 
+/* Opens the account of an instance that was claimed: CPU from before belongs to ebb. */
 void meter_open(struct instance *i);
+/* The instance accepts: tells the first reading, with the CPU time of its start. */
 void meter_ready(struct instance *i);
 void meter_take(struct instance *i);                                /* brings i->last up to date */
 void meter_read(struct instance *i, enum wire_meter_reason reason); /* and tells it */

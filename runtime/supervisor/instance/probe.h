@@ -6,6 +6,8 @@
 
 #include "runtime/supervisor/instance/instance.h"
 
+/* Asks again and again until the instance accepts (probe_passed) or initTimeout ends it; from the
+ * loop, never blocking. */
 void probe_begin(struct instance *i);
 void probe_unix_begin(struct instance *i);
 void probe_passed(struct instance *i); /* it accepts */

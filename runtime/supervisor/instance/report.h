@@ -9,6 +9,7 @@
 
 struct instance;
 
+/* Gateways may use it: ready, frozen or not. */
 bool instance_is_up(const struct instance *i);
 bool instance_is_shown(const struct instance *i);  /* false: made ahead of need */
 bool instance_was_ready(const struct instance *i); /* it accepted once */
@@ -17,6 +18,7 @@ int instance_freeze_fd(const struct instance *i); /* borrowed */
 int instance_log_fd(const struct instance *i);    /* borrowed */
 int instance_ipc_fd(const struct instance *i);    /* borrowed */
 bool instance_may_talk(const struct instance *i); /* over that */
+/* Each fills in a record of runtime/wire; instance_info_record also reads the meter. */
 void instance_ipc_record(const struct instance *i, struct wire_ipc_up *out);
 void instance_down_record(const struct instance *i, struct wire_instance_down *out);
 void instance_info_record(struct instance *i, struct wire_instance_info *out);

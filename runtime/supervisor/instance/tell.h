@@ -5,6 +5,7 @@
 
 #include "runtime/supervisor/instance/instance.h"
 
+/* One for each member of struct observer, in the order in which observers were added. */
 void tell_up(struct instance *i);
 void tell_drain(struct instance *i, bool all);
 void tell_down(struct instance *i);

@@ -48,6 +48,8 @@ struct wait_view {
 	void *ctx;
 };
 
+/* *out: the wait of a sleeping thread as it would go on after a freeze; its time limit is read by
+ * view->read_pair. */
 void wait_decode(const struct wait_line *line, const struct wait_view *view, struct wait *out);
 
 #endif

@@ -25,6 +25,7 @@ struct apilink_options {
 	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
 };
 
+/* Makes the link; the process starts in apilink_start. 0, or -errno with a sentence. */
 int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f);
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,

@@ -41,6 +41,7 @@ void gateways_cut(struct gateways *g);
 uint32_t gateways_count(const struct gateways *g);
 void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
+/* Tells all gateways of a service, or that it is gone (unroute). */
 void gateways_route(struct gateways *g, const struct service *service);
 /* All services from before this start are routed: a request that matches none has none. */
 void gateways_settled(struct gateways *g);

@@ -35,6 +35,7 @@ struct imports {
 	struct import all[IMPORTS_MAX];
 };
 
+/* Everything is borrowed and outlives the imports. */
 void imports_init(struct imports *m, struct loop *loop, struct image_store *store, void *self,
 		  void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
 				  bool imported));

@@ -31,6 +31,7 @@ struct ledgerlink_options {
 	void (*on_channel)(void *self, int api_end_fd);
 };
 
+/* Starts the ledger. 0, or -errno with a sentence. */
 int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out,
 		   struct fault *f);
 void ledgerlink_free(struct ledgerlink *l);

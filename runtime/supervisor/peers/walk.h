@@ -36,6 +36,7 @@ struct walks {
 	} asked[WALKS_MAX];
 };
 
+/* loop and fleet are borrowed. */
 void walks_init(struct walks *w, struct loop *loop, struct fleet *fleet, void *self,
 		bool (*full)(void *self));
 /* Begins at once, if none is under way. 0, or -ENOBUFS: too many are waiting. */

@@ -38,6 +38,7 @@ struct fleet_options {
 	const struct followers *followers;
 };
 
+/* The parts that options names are borrowed and outlive the fleet. 0 or -errno. */
 int fleet_new(const struct fleet_options *options, struct fleet **out);
 /* Observers heard that sandboxes cannot be made (starts); there is a new zygote. 0 or -errno. */
 int fleet_revive(struct fleet *f, struct zygote *zygote);

@@ -132,8 +132,8 @@ static void tell_death(struct instance *i, enum instance_state from)
 	tell_down(i);
 }
 
-/* Killed while it was prepared, or a moment later: who waits for it waits for the next one. A
- * program that kills itself is started no more often than this. */
+/* Killed while it was prepared, or a moment later: a start that waits for it waits for the next
+ * one. A program that kills itself is started no more often than this. */
 static bool starts_again(struct fleet *f, const struct instance *i, struct service *service)
 {
 	if (!service || service->spec != i->spec || !stop_was_killed(i) ||

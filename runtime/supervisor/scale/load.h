@@ -6,6 +6,7 @@
 #include "runtime/supervisor/instance/instance.h"
 
 void load_begin(struct instance *i); /* ready or thawed: measure while it works */
+/* It has no work, is frozen or gone: the measuring ends. */
 void load_end(struct instance *i);
 
 #endif

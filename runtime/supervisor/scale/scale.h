@@ -6,6 +6,7 @@
 #include "runtime/supervisor/instance/instance.h"
 #include "runtime/supervisor/scale/fleet.h"
 
+/* Asks the policy about this service and starts as many instances as it says. */
 void scale_service(struct fleet *f, struct service *service);
 /* One that serves is about to go: another comes, unless there are others already. */
 void scale_replace(struct instance *i, const char *why);

@@ -78,8 +78,10 @@ struct service {
 
 struct services;
 
+/* 0 or -ENOMEM. */
 int services_new(struct services **out);
 void services_free(struct services *s);
+/* NULL if there is none; variant 0: the service itself. */
 struct service *services_find(struct services *s, const char *name, uint32_t variant);
 struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
 
@@ -95,6 +97,7 @@ void services_accepted(struct service *service);
 void services_forget_proven(struct service *service);
 void services_remove(struct services *s, struct service *service);
 
+/* A specification lives as long as somebody holds a reference; spec_ref returns its argument. */
 struct spec *spec_ref(struct spec *spec);
 void spec_unref(struct spec *spec); /* NULL is fine */
 /* Tickets of a new instance: the set number, or the learned one. */
