@@ -31,7 +31,7 @@ struct operation {
 	uint64_t begun_us, ended_us, ended_ns;
 	int status;          /* of the answer; 0: under way */
 	struct json *result; /* owned; NULL: none, or it was too large */
-	char *head, *body;   /* owned; what request points into */
+	char *head, *body;   /* owned; request points into it */
 	struct request request;
 };
 
@@ -77,7 +77,7 @@ void operations_free(struct operations *all)
 	free(all);
 }
 
-/* ---- what is shown of one ---- */
+/* ---- the document of one ---- */
 
 static void write_operation(struct json_out *o, const char *key, const struct operation *op)
 {

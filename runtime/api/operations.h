@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Long actions that nobody has to wait for. A request with ?async=1 on a route that has a name for
- * its action (routes.c) is answered 202 at once; what its handler answers is kept and can be read,
+ * its action (routes.c) is answered 202 at once; the answer of its handler is kept and can be read,
  * and waited for, at /v1/operations/ID.
  *
  * The handler sees a request like any other one; it belongs to the operation, whose client never
@@ -23,7 +23,7 @@ void operations_free(struct operations *operations);
 void operation_run(struct request *rq, const struct route *route);
 /* The client of this request is gone: it waits for no operation any more. */
 void operations_forget(struct operations *operations, const struct request *rq);
-/* Answers those who waited long enough. Returns when the next one has, or UINT64_MAX. */
+/* Answers clients that waited long enough. Returns when the next one has, or UINT64_MAX. */
 uint64_t operations_expire(struct operations *operations, uint64_t now_ns);
 
 #endif

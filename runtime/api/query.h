@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which query parameters a route takes. What it does not take is refused, never ignored. */
+/* Which query parameters a route takes. Another parameter is refused, never ignored. */
 #ifndef EBB_API_QUERY_H
 #define EBB_API_QUERY_H
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators and orchestrators do with a host: drain it, and await long actions."""
+"""Work of operators and orchestrators with a host: drain it, and await long actions."""
 import os
 import signal
 import threading

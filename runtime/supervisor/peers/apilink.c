@@ -38,7 +38,7 @@ struct apilink {
 	uint32_t notice_count;
 	bool configured;       /* this ebb-api has its API_CONFIG */
 	uint32_t ill;          /* bits of enum wire_ill */
-	uint64_t drain_cookie; /* who waits until the host is empty; 0 = nobody */
+	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
 };
 
 static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
@@ -332,7 +332,7 @@ static int on_meter_flush(void *self, struct wire_message *m)
 /* Later than any request may be; and the sum with the clock must not wrap. */
 #define DRAIN_MS_MAX (UINT64_C(366) * 24 * 3600 * 1000)
 
-/* Who waits until the host is empty waits no longer. */
+/* The call that waits until the host is empty waits no longer. */
 static void end_drain(struct apilink *a, int error, const char *text)
 {
 	uint64_t cookie = a->drain_cookie;

@@ -81,7 +81,7 @@ void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool fail
 void fleet_stop_all(struct fleet *f);
 /* They are stopping: those still there are killed now, and observers hear their last meters. */
 void fleet_kill_all(struct fleet *f);
-/* drain.c: the host takes no new work. What is open finishes, and its instances stop when they have
+/* drain.c: the host takes no new work. Open requests finish, and its instances stop when they have
  * none, at the latest then (0: when maxDuration is over). Again: with another deadline. */
 void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns);
 /* It does again. */
