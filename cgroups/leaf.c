@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define DIR_MODE 0755
@@ -36,6 +37,7 @@ static int make_leaf(const struct cgroup_tree *t, unsigned int i, const char *di
 	int tree_fd = t->at[i].tree_fd;
 	enum cgroup_controller failed;
 
+	must(i < t->count && tree_fd >= 0);
 	if (mkdirat(tree_fd, dir, DIR_MODE) < 0 && errno != EEXIST)
 		return -errno;
 	if (i == 0) {
@@ -65,6 +67,7 @@ static int remove_leaf(const struct cgroup_tree *t, const char *path, unsigned i
 {
 	int r = 0;
 
+	must(count <= t->count && *path);
 	for (unsigned int i = 0; i < count; i++)
 		if (unlinkat(t->at[i].tree_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
 			r = -errno;
@@ -94,7 +97,10 @@ static int open_at(int dir_fd, const char *name, int flags, int *out_fd)
 static int open_files(const struct cgroup_tree *t, struct cgroup *g)
 {
 	struct stat st;
-	int r = open_at(t->at[0].tree_fd, g->path, O_RDONLY | O_DIRECTORY, &g->dir_fd);
+	int r;
+
+	must(*g->path && g->dir_fd < 0);
+	r = open_at(t->at[0].tree_fd, g->path, O_RDONLY | O_DIRECTORY, &g->dir_fd);
 
 	if (r == 0)
 		r = open_at(g->dir_fd, "cgroup.freeze", O_WRONLY, &g->freeze_fd);
@@ -149,6 +155,8 @@ int cgroup_joins(struct cgroup_tree *t, const struct cgroup *g, int fds[CGROUP_J
 	int count = 0;
 	int r = text_format(file, sizeof(file), "%s/cgroup.procs", g->path);
 
+	_Static_assert(CGROUP_JOINS_MAX >= CGROUP_CONTROLLER_COUNT, "a v1 hierarchy each");
+	must(t->count <= 1 + CGROUP_CONTROLLER_COUNT);
 	for (unsigned int i = 1; r == 0 && i < t->count; i++) {
 		fds[count] = openat(t->at[i].tree_fd, file, O_WRONLY | O_CLOEXEC);
 		if (fds[count] < 0)

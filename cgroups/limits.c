@@ -138,7 +138,10 @@ int cgroup_limits_write(const struct cgroup_tree *t, const char *path,
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		unsigned int home = t->home[rows[i].controller];
 		const struct knob *k = home == 0 ? &rows[i].v2 : &rows[i].v1;
-		int r = k->file ? write_knob(k, t->at[home].tree_fd, path, limits) : 0;
+		int r;
+
+		must(home < t->count && (k->file == NULL) == (k->format == NULL));
+		r = k->file ? write_knob(k, t->at[home].tree_fd, path, limits) : 0;
 
 		if (r < 0)
 			return r;

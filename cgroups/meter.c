@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 /* Finds "key value\n"; the key must be the whole word (oom_kill is also the start of
@@ -102,6 +103,7 @@ static int open_memory_file(const struct cgroup_tree *t, const struct cgroup *g,
 	char path[640];
 	int r = text_format(path, sizeof(path), "%s/%s", g->path, home == 0 ? v2 : v1);
 
+	must(home < t->count);
 	if (r < 0)
 		return r;
 	r = openat(t->at[home].tree_fd, path, O_RDONLY | O_CLOEXEC);

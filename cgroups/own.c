@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 
 #define OWN        "own" /* beside "instances", which has them all */
 #define LIST_BYTES 16384 /* 2,000 numbers; 64 gateways and 16 imports are a tenth of that */
@@ -39,6 +40,7 @@ int cgroup_own_enter(const struct cgroup_tree *t)
 	const struct weight *weight = t->home[CGROUP_CPU] == 0 ? &weight_v2 : &weight_v1;
 	int tree_fd = cpu_hierarchy(t)->tree_fd, r;
 
+	must(t->home[CGROUP_CPU] < t->count);
 	if (mkdirat(tree_fd, OWN, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	r = fd_write_file_at(tree_fd, weight->file, weight->value);

@@ -15,6 +15,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 
 #define DEPTH_MAX  8u /* ours is 2 */
 #define LEAF_DEPTH 2u
@@ -167,6 +168,7 @@ int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
 			 .deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS};
 	int r;
 
+	must(t->count > 0); /* walks begin below the tree, never at it */
 	cgroup_own_leave(
 		t); /* first: the caller itself may be there, and in v2 all there is killed */
 	r = walk_dir(&w, t->at[0].tree_fd, 0);

@@ -116,6 +116,8 @@ static int open_v1(struct cgroup_tree *t, enum cgroup_controller c, struct fault
 	struct cgroup_mount m;
 	struct stat st;
 
+	must(t->count > 0 &&
+	     t->count < ARRAY_LEN(t->at)); /* one more at most for each controller */
 	if (cgroup_mount_find("cgroup", name, &m) < 0)
 		return say_missing(t, name, f);
 	if (fstat(m.dir_fd, &st) < 0)
@@ -213,6 +215,7 @@ static int open_all(struct cgroup_tree *t, struct fault *f)
 		r = open_tree_dir(&t->at[0], t->name, f);
 	if (r < 0)
 		return r;
+	must(t->at[0].tree_fd >= 0);
 	r = cgroup_controllers_enable(t, t->at[0].tree_fd, &failed);
 	if (r < 0)
 		return fault_errno(f, r, "cannot enable controller '%s' in %s/%s",

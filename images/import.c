@@ -100,8 +100,10 @@ static int run_own(struct image_import *i, int (*work)(int fd, const void *self)
 		   const void *self)
 {
 	struct worker *w = &i->workers[WORKER_HERE];
-	int r = child_run(work, fd, self, &w->pid_fd);
+	int r;
 
+	must(w->pid_fd < 0); /* one child of a stage at a time */
+	r = child_run(work, fd, self, &w->pid_fd);
 	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
@@ -140,6 +142,7 @@ static void go_on(struct image_import *i, enum import_stage stage)
 {
 	int r;
 
+	must(stage >= i->stage && stage < STAGE_END); /* it only goes on */
 	i->stage = stage;
 	while (i->stage != STAGE_END) {
 		if (i->done.err && i->stage != STAGE_CLEAN)
@@ -237,6 +240,7 @@ static void on_sync_end(struct image_import *i, int status)
 
 static void on_clean_end(struct image_import *i, int status)
 {
+	must(i->stage == STAGE_CLEAN);
 	/* A killed cleaner is no reason to leave a directory behind. */
 	if (status != 0)
 		(void)fd_rmtree_at(i->store->staging_fd, i->name);

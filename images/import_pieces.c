@@ -33,6 +33,7 @@ static int open_piece(const struct image_import *i, uint32_t layer, const char *
 	char path[32];
 	int fd;
 
+	must(layer < IMAGE_LAYERS_MAX && i->dir_fd >= 0);
 	(void)text_format(path, sizeof(path), "%" PRIu32 "%s", layer, sub);
 	fd = openat(i->dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -72,6 +73,7 @@ static void lower_close(struct lower *l)
 /* The pieces of the lowest layers, highest first. */
 static int lower_open(struct image_import *i, uint32_t layers, struct lower *l)
 {
+	must(layers <= i->done.layer_count && layers <= ARRAY_LEN(l->fds));
 	for (l->count = 0; l->count < layers; l->count++) {
 		uint32_t layer = layers - 1 - (uint32_t)l->count;
 		int fd = -1, r;
@@ -195,6 +197,7 @@ static int connect(struct image_import *i, uint32_t layer, struct pipeline *p)
 	bool documents = layer == WIRE_UNPACK_DOCUMENTS;
 	int r;
 
+	must(documents || (layer < i->done.layer_count && i->wanted[layer]));
 	*p = (struct pipeline){-1, -1, -1, -1, -1, -1};
 	r = make_pipe(&p->raw_in, &p->raw_out);
 	if (r == 0)
@@ -314,6 +317,7 @@ static int publish_piece(struct image_import *i, uint32_t layer)
 	struct stat st;
 	int r;
 
+	must(i->wanted[layer]); /* a known layer is never replaced */
 	piece_hex(i, layer, hex);
 	(void)text_format(from, sizeof(from), "%" PRIu32 "/" TREE "%s", layer, suffix);
 	(void)text_format(to, sizeof(to), "%s%s", hex, suffix);

@@ -129,6 +129,7 @@ static int make_cwd(struct inside *in)
 
 static int let_go(struct inside *in)
 {
+	must(in->go_fd >= 0 && in->claim->root_fd >= 0);
 	return eventfd_write(in->go_fd, 1) < 0 ? -errno : 0;
 }
 
@@ -140,6 +141,7 @@ static int become_init(struct inside *in)
 	char *const envp[] = {NULL};
 	int r = fd_set_cloexec(in->control_fd, 0);
 
+	must(in->control_fd == CONTROL_FD && in->function_pid > 1); /* as ebb-init expects */
 	snprintf(pid, sizeof(pid), "%d", in->function_pid);
 	snprintf(stop_signal, sizeof(stop_signal), "%u", in->claim->exec.stop_signal);
 	if (r == 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 static const char localhost[] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -69,6 +70,7 @@ int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_
 	struct stat st;
 	int known = find_etc(layer_fds, layer_count, &st), r;
 
+	must(id_first >= 65536 && *host_name); /* never an id of the host */
 	if (known < 0)
 		return 0;
 	if (mkdirat(scratch_fd, "u/etc", 0755) < 0)

@@ -40,6 +40,8 @@ static int place_descriptors(struct inside *in)
 	int output_fd = in->claim->output_fd, listen_fd = in->claim->listen_fd;
 	int high_control_fd;
 
+	_Static_assert(RING_FD > LISTEN_FD && LISTEN_FD == 3, "sd_listen_fds(3)");
+	must(output_fd > 2);
 	if (close_range(LISTEN_FD, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
 	high_control_fd = fcntl(in->control_fd, F_DUPFD_CLOEXEC, 16);

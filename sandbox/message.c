@@ -69,6 +69,7 @@ ssize_t message_recv(int socket_fd, const struct iovec *parts, size_t part_count
 	size_t count;
 	ssize_t n;
 
+	must(fd_max <= MESSAGE_FDS_MAX);
 	do
 		n = recvmsg(socket_fd, &m, MSG_CMSG_CLOEXEC | flags);
 	while (n < 0 && errno == EINTR);

@@ -107,8 +107,10 @@ static int map_layer(int layer_fd, const struct armed *a)
 
 static int attach_layer(int scratch_fd, const char *name, int layer_fd, const struct armed *a)
 {
-	SCOPED_FD mapped_fd = map_layer(layer_fd, a);
+	SCOPED_FD mapped_fd = -1;
 
+	must(a->user_ns_fd >= 0); /* without it the layer would have the host's ids */
+	mapped_fd = map_layer(layer_fd, a);
 	if (mapped_fd < 0)
 		return mapped_fd;
 	if (mkdirat(scratch_fd, name, 0700) < 0 ||
@@ -121,6 +123,8 @@ static int attach_layer(int scratch_fd, const char *name, int layer_fd, const st
 static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_count,
 			 const struct armed *a, char *names)
 {
+	_Static_assert(NAME_FIRST + IMAGE_LAYERS_MAX <= 0x100, "a byte names a layer");
+	must(layer_count > 0 && layer_count <= IMAGE_LAYERS_MAX);
 	for (size_t i = 0; i < layer_count; i++) {
 		size_t layer = layer_count - 1 - i;
 		const char name[] = {(char)(NAME_FIRST + layer), '\0'};

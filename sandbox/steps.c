@@ -35,12 +35,14 @@ struct sandbox_word step_fault(enum sandbox_step step, int err)
 
 void step_timed(const struct shared *shared, enum sandbox_step step, uint64_t begun_ns)
 {
+	must(step < SANDBOX_STEP_COUNT);
 	atomic_fetch_add(&shared->clock->total_ns[step], clock_mono_ns() - begun_ns);
 	atomic_fetch_add(&shared->clock->count[step], 1);
 }
 
 int steps_run(struct inside *in, const struct step *steps, size_t count, struct sandbox_word *fault)
 {
+	_Static_assert(ARRAY_LEN(step_names) == SANDBOX_STEP_COUNT, "each step has a name");
 	for (size_t i = 0; i < count; i++) {
 		uint64_t begun_ns = clock_mono_ns();
 		int r = in->shared->fail_step == steps[i].step ? -EIO : steps[i].run(in);
@@ -59,6 +61,7 @@ void step_report(int control_fd, const struct sandbox_word *fault)
 {
 	struct iovec part = {(void *)fault, sizeof(*fault)};
 
+	must(fault->says == SANDBOX_SAYS_FAULT);
 	(void)message_send(control_fd, &part, 1, NULL, 0, 0);
 	(void)shutdown(control_fd, SHUT_WR);
 }
