@@ -172,6 +172,18 @@ int api_call(const struct call *call, const char *method, const char *target, co
 	return api_exchange(call, &request, action, out);
 }
 
+int api_get(const struct call *call, const char *prefix, const char *name, const char *suffix,
+	    const char *action, struct api_answer *out)
+{
+	char target[1100], what[128];
+	int r = api_target(target, sizeof(target), prefix, name, suffix);
+
+	if (r != CLI_DONE)
+		return r;
+	snprintf(what, sizeof(what), "%s %.100s", action, name);
+	return api_call(call, "GET", target, what, out);
+}
+
 int api_send(const struct call *call, const char *method, const char *target, const char *body,
 	     const char *action, struct api_answer *out)
 {

@@ -30,6 +30,10 @@ int api_exchange(const struct call *call, const struct conn_request *request, co
 /* Without a body; target is percent-encoded already. */
 int api_call(const struct call *call, const char *method, const char *target, const char *action,
 	     struct api_answer *out);
+/* GETs prefix + encoded name + suffix; action is what the name is put behind: "inspect". CLI_DONE,
+ * or said. */
+int api_get(const struct call *call, const char *prefix, const char *name, const char *suffix,
+	    const char *action, struct api_answer *out);
 /* The same for a document to send. */
 int api_send(const struct call *call, const char *method, const char *target, const char *body,
 	     const char *action, struct api_answer *out);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/mem.h"
+
 struct parse {
 	const struct option *tables[2];
 	int argc, at;
@@ -70,6 +72,7 @@ static int option_take(struct parse *p, const char *word, const struct option *o
 	struct args *out = p->out;
 	char why[160], choices[96];
 
+	must(o->name && (o->kind == ARG_NONE) == (o->value == NULL)); /* a slip of a table */
 	if (o->kind == ARG_NONE && value)
 		return refuse(p, word, "this option takes no value");
 	if (o->kind != ARG_NONE && !value) {

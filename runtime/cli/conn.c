@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define HEAD_BYTES_MAX   (32 * 1024)
@@ -85,6 +86,8 @@ static int send_file(struct conn *conn, const struct conn_request *request)
 	uint64_t sent = 0;
 	char *piece = conn->buf; /* free until the answer comes */
 
+	_Static_assert(BODY_PIECE_BYTES <= CONN_BUFFER_BYTES, "a piece fits");
+	must(conn->end == 0 && request->body_fd >= 0);
 	for (;;) {
 		size_t want = BODY_PIECE_BYTES;
 		ssize_t n;
@@ -161,6 +164,8 @@ static int fill(struct conn *conn)
 	ssize_t n;
 	int r;
 
+	must(conn->at <= conn->end &&
+	     conn->end < sizeof(conn->buf)); /* no bytes would be its end */
 	do {
 		r = poll(&wait, 1, conn->timeout_ms);
 	} while (r < 0 && errno == EINTR && conn->timeout_ms != 0);
@@ -237,6 +242,7 @@ static int next_chunk(struct conn *conn, struct http_slice *data)
 
 		if (r < 0)
 			return -EPROTO;
+		must(used > 0 && used <= conn->end - conn->at); /* or it would never end */
 		conn->at += used;
 		conn->ended = r == 1;
 		if (data->size > 0 || conn->ended)
@@ -249,6 +255,7 @@ static void next_run(struct conn *conn, struct http_slice *data)
 {
 	data->at = conn->buf + conn->at;
 	data->size = conn->end - conn->at;
+	must(data->size > 0 && conn->framing != HTTP_NO_BODY);
 	if (conn->framing == HTTP_LENGTH) {
 		if (data->size > conn->left)
 			data->size = (size_t)conn->left;

@@ -24,7 +24,7 @@ struct table *table_new(const struct column *columns, size_t column_count)
 {
 	struct table *table = calloc(1, sizeof(*table));
 
-	must(column_count <= TABLE_COLUMNS_MAX);
+	must(column_count > 0 && column_count <= TABLE_COLUMNS_MAX);
 	if (!table)
 		return NULL;
 	table->columns = columns;
@@ -64,6 +64,7 @@ int table_add(struct table *table, const char *const *cells)
 
 	if (table_grow(table) < 0)
 		return -ENOMEM;
+	must(table->row_count < table->row_capacity);
 	row = table->cells + table->row_count * table->column_count;
 	for (size_t i = 0; i < table->column_count; i++) {
 		row[i] = strdup(text_escape(escaped, sizeof(escaped), cells[i] ? cells[i] : "-"));
@@ -90,7 +91,6 @@ int table_number(const struct json *value, uint64_t *out)
 	return 0;
 }
 
-/* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
 /* The text of a cell without a value. */
 static const char *nothing(char *buf, size_t size)
 {
@@ -98,6 +98,7 @@ static const char *nothing(char *buf, size_t size)
 	return buf;
 }
 
+/* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
 static const char *gb_seconds(char *buf, size_t size, uint64_t mb_ms)
 {
 	uint64_t unit = UINT64_C(1024) * 1000;

@@ -82,13 +82,9 @@ static void print_why(const struct json *answer)
 int verb_why(struct call *call)
 {
 	const char *id = args_word(&call->args, 0);
-	char target[1100], action[128];
 	struct api_answer answer;
-	int r = api_target(target, sizeof(target), INSTANCES "/", id, "/why");
+	int r = api_get(call, INSTANCES "/", id, "/why", "explain", &answer);
 
-	snprintf(action, sizeof(action), "explain %.100s", id);
-	if (r == CLI_DONE)
-		r = api_call(call, "GET", target, action, &answer);
 	if (r != CLI_DONE)
 		return r;
 	if (call->json)

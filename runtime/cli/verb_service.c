@@ -44,13 +44,9 @@ int verb_ls(struct call *call)
 int verb_inspect(struct call *call)
 {
 	const char *name = args_word(&call->args, 0);
-	char target[1100], action[128];
 	struct api_answer answer;
-	int r = api_target(target, sizeof(target), SERVICES "/", name, "");
+	int r = api_get(call, SERVICES "/", name, "", "inspect", &answer);
 
-	snprintf(action, sizeof(action), "inspect %.100s", name);
-	if (r == CLI_DONE)
-		r = api_call(call, "GET", target, action, &answer);
 	if (r != CLI_DONE)
 		return r;
 	api_print(answer.document);
@@ -81,13 +77,9 @@ static const struct column revision_columns[] = {
 int verb_revisions(struct call *call)
 {
 	const char *name = args_word(&call->args, 0);
-	char target[1100], action[128];
 	struct api_answer answer;
-	int r = api_target(target, sizeof(target), SERVICES "/", name, "/revisions");
+	int r = api_get(call, SERVICES "/", name, "/revisions", "list the revisions of", &answer);
 
-	snprintf(action, sizeof(action), "list the revisions of %.100s", name);
-	if (r == CLI_DONE)
-		r = api_call(call, "GET", target, action, &answer);
 	if (r != CLI_DONE)
 		return r;
 	if (call->json)

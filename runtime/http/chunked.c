@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/http/head.h"
 #include "runtime/http/scan.h"
 
@@ -142,12 +143,14 @@ int http_chunked_next(struct http_chunked *c, const char *in, size_t size, size_
 	if (c->state == DATA && i < size) {
 		size_t run = size - i < c->left ? size - i : (size_t)c->left;
 
+		must(run > 0 && !c->in_trailers); /* a chunk of nothing has no data */
 		*data = (struct http_slice){in + i, run};
 		c->left -= run;
 		i += run;
 		if (c->left == 0)
 			c->state = DATA_CR;
 	}
+	must(i <= size && data->size <= i);
 	*used = i;
 	return c->state == END;
 }

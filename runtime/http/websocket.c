@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/base/mem.h"
+
 enum { KIND, LENGTH, LENGTH_16, LENGTH_64, MASK, BEGUN, PAYLOAD, BROKEN };
 
 void ws_reader_init(struct ws_reader *r, bool masked, bool extensions)
@@ -82,6 +84,7 @@ static bool take_long_length(struct ws_reader *r, uint8_t byte)
 {
 	bool wide = r->state == LENGTH_64;
 
+	must(r->need > 0 && r->need <= (wide ? 8 : 2));
 	if (wide && r->need == 8 && byte & 0x80)
 		return false; /* the most significant bit must be 0 */
 	r->left = r->left << 8 | byte;
@@ -107,6 +110,7 @@ static bool take_head_byte(struct ws_reader *r, uint8_t byte)
 	case LENGTH_64:
 		return take_long_length(r, byte);
 	case MASK:
+		must(r->need > 0 && r->need <= 4);
 		if (--r->need == 0)
 			expect(r, BEGUN, 0);
 		return true;
@@ -119,6 +123,7 @@ static enum ws_step take_payload(struct ws_reader *r, size_t size, size_t *used)
 {
 	size_t take = size < r->left ? size : (size_t)r->left;
 
+	must(r->state == PAYLOAD && take <= r->left);
 	*used += take;
 	r->left -= take;
 	if (r->left > 0)

@@ -229,9 +229,10 @@ def test_why_an_instance_was_chosen_is_told(host, service):
 
 
 def test_nothing_is_measured_of_what_is_frozen(host, service):
-    name = service()
+    """Measured, each would be looked at some four times within these two seconds."""
+    name = service(minInstances=8, maxInstances=8)
     assert host.get(name).status == 200
-    host.wait_frozen(name)
+    wait_for(lambda: [i["state"] for i in host.instances(name)] == ["frozen"] * 8, 30)
     pid = host.process.pid
 
     def reads():
@@ -240,6 +241,6 @@ def test_nothing_is_measured_of_what_is_frozen(host, service):
     wait_for(lambda: all(i["state"] == "frozen" for i in host.instances()), 20)
     events = [leaks.cgroup_of(i["pid"]) + "/cgroup.events" for i in host.instances(name)]
     before = reads()
-    seen = throughout(1, lambda: ["frozen 1" in leaks.read(path) for path in events])
-    assert seen == [[True] * len(events)] * len(seen) and events
+    seen = throughout(2, lambda: ["frozen 1" in leaks.read(path) for path in events])
+    assert seen == [[True] * 8] * len(seen)
     assert reads() - before <= 5

@@ -5,16 +5,7 @@
 #include "runtime/base/mem.h"
 #include "tests/sim/sim.h"
 
-static const struct sim_config fluid = {.max = 64,
-					.concurrency = 100,
-					.automatic = true,
-					.cpu_milli = 250,
-					.memory_mb = 512,
-					.boot_us = 400000,
-					.cpu_us = 5000,
-					.wait_us = 1000000,
-					.queue_max = 1024,
-					.queue_age_us = 30 * SIM_SECOND};
+static const struct sim_config fluid = {SIM_USUAL, .max = 64, .wait_us = 1000000};
 
 static const struct sim_trace traces[] = {
 	{"steady", 1800 * SIM_SECOND, sim_steady, 30, 30, 1},

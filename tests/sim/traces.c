@@ -44,16 +44,7 @@ static void add(struct sim_result *sum, const struct sim_result *one)
 /* Services from 1.4 requests an hour to 14 a second at noon; each is deployed once, at midnight. */
 int sim_day(struct sim_result *result)
 {
-	const struct sim_config config = {.max = 10,
-					  .concurrency = 100,
-					  .automatic = true,
-					  .cpu_milli = 250,
-					  .memory_mb = 512,
-					  .boot_us = 400000,
-					  .cpu_us = 5000,
-					  .wait_us = 100000,
-					  .queue_max = 1024,
-					  .queue_age_us = 30 * SIM_SECOND};
+	const struct sim_config config = {SIM_USUAL, .max = 10, .wait_us = 100000};
 	struct sim_result one;
 	double peak = 0.0004;
 

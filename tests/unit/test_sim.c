@@ -14,16 +14,7 @@
 
 #define MINUTE (60 * SIM_SECOND)
 
-static const struct sim_config usual = {.max = 10,
-					.concurrency = 100,
-					.automatic = true,
-					.cpu_milli = 250,
-					.memory_mb = 512,
-					.boot_us = 400000,
-					.cpu_us = 5000,
-					.wait_us = 1000000,
-					.queue_max = 1024,
-					.queue_age_us = 30 * SIM_SECOND};
+static const struct sim_config usual = {SIM_USUAL, .max = 10, .wait_us = 1000000};
 
 static const struct sim_trace traces[] = {
 	{"steady", 10 * MINUTE, sim_steady, 30, 30, 1},
