@@ -145,7 +145,6 @@ struct client *rig_client(struct rig *r, uint32_t index)
 
 	stream_open_carried(&c->s, &carrier, NULL, index, LOOP_CLIENT_RECV);
 	c->x = (struct exchange){.is = {.idempotent = true},
-				 .keep_alive = true,
 				 .arrived_ns = r->loop.now_ns,
 				 .request = {.buffer = buffers_get(&r->buffers, BUFFER_UNIT)}};
 	c->x.request.at = buffers_at(&r->buffers, c->x.request.buffer);
@@ -165,7 +164,7 @@ struct upstream *rig_join(struct rig *r, struct client *c, struct instance *i)
 
 	must(u && taken);
 	stream_open_carried(&u->s, &carrier, NULL, u->s.index, LOOP_UP_RECV);
-	c->x.has_ticket = true;
+	c->x.ticket = TICKET_HELD;
 	c->x.slot = i->slot;
 	c->x.generation = i->generation;
 	c->x.dispatched_ns = c->x.sent_ns = r->loop.now_ns;

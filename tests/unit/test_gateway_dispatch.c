@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "runtime/gateway/exchange/dispatch.h"
+#include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/ticket.h"
 #include "tests/unit/gateway_rig.h"
 
@@ -73,7 +74,7 @@ static void test_a_removed_service_is_no_service(void **state)
 static void test_a_failed_request_goes_where_its_row_says(void **state)
 {
 	static const struct {
-		bool idempotent, refused, body_gone, before;
+		bool idempotent, refused, outgrown, before;
 		enum verdict verdict;
 		enum client_state then;
 	} rows[] = {
@@ -96,7 +97,8 @@ static void test_a_failed_request_goes_where_its_row_says(void **state)
 
 		(void)rig_join(r, c, i);
 		c->x.is.idempotent = rows[n].idempotent;
-		c->x.body_gone = rows[n].body_gone;
+		if (rows[n].outgrown)
+			held_outgrown(&r->g, c);
 		if (rows[n].before) {
 			c->x.failed_slot = i->slot;
 			c->x.failed_generation = i->generation;
@@ -132,7 +134,7 @@ static void test_a_pooled_connection_that_was_over_is_tried_anew_with_the_same_t
 	c->x.sent.reused = true;
 	assert_int_equal(dispatch_failed(&r->g, c, true, 0), VERDICT_STAY);
 	assert_int_equal(c->state, CLIENT_WAITS_SOCKET); /* there is no socket left */
-	assert_true(c->x.fresh_only);
+	assert_true(c->x.sent.fresh);
 	assert_int_equal(rig_tickets(r), 1);
 	exchange_check(&r->g, c);
 	rig_free(r);
@@ -173,7 +175,7 @@ static void test_the_death_of_an_instance_returns_its_tickets(void **state)
 	asked->x.is.idempotent = false;
 	exchange_run(&r->g, asked, EVENT_UP_END, -ECONNRESET);
 	assert_int_equal(asked->state, CLIENT_FINISHING);
-	assert_int_equal(asked->x.error, EDGE_INSTANCE_CRASHED);
+	assert_int_equal(asked->x.answer.error, EDGE_INSTANCE_CRASHED);
 	rig_free(r);
 }
 

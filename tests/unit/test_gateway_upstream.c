@@ -119,7 +119,7 @@ static void test_what_is_left_by_its_owner_keeps_the_ticket_until_it_ends(void *
 
 	leave_begin(&r->g.up, u, 0);
 	c->x.upstream = 0;
-	c->x.has_ticket = false;
+	c->x.ticket = TICKET_NONE;
 	assert_int_equal(rig_tickets(r), 1);
 	upstream_deliver(&r->g.up, u, STREAM_END, 0);
 	assert_int_equal(rig_tickets(r), 0);
@@ -135,7 +135,7 @@ static void test_who_ignores_that_its_time_is_over_is_suspected(void **state)
 
 	leave_begin(&r->g.up, u, 0);
 	c->x.upstream = 0;
-	c->x.has_ticket = false;
+	c->x.ticket = TICKET_NONE;
 	leave_on_timer(&r->g.up, u);
 	assert_int_equal(r->g.count.cancels_ignored, 0); /* too early */
 	r->loop.now_ns += 3 * NS_PER_SEC;

@@ -23,7 +23,7 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 	g->count.accepted++;
 	peer_note(g, c);
 	if (!peer_must_introduce(g, listener)) {
-		client_begin(g, c);
+		client_act(g, c, client_begin(g, c));
 		return;
 	}
 	client_enter(c, CLIENT_PROXY);

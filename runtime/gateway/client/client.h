@@ -3,29 +3,36 @@
 #ifndef EBB_GATEWAY_CLIENT_H
 #define EBB_GATEWAY_CLIENT_H
 
-#include "runtime/gateway/exchange/gateway.h"
+#include "runtime/gateway/exchange/events.h"
 
 /* An unfinished head of at most so much waits beside its client and not in a buffer. */
 #define STASH_BYTES 1024u
 
-/* client.c */
-extern const struct exchange_user client_exchange_user;
+/* events.c */
+/* c may be anything behind it, also free. */
+void client_happens(struct gateway *g, struct client *c, enum exchange_event event);
 void client_on_recv(void *self, const struct loop_event *e);
 void client_on_send(void *self, const struct loop_event *e);
 void client_on_poll(void *self, const struct loop_event *e);
 void client_on_gone(void *self, const struct loop_event *e);
 void client_on_timer(struct gateway *g, struct client *c);
-/* Ends the connection and all that was under way for it. */
+
+/* client.c */
+extern const struct exchange_user client_exchange_user;
+/* What a handler said: VERDICT_STAY, or VERDICT_CUT. */
+void client_act(struct gateway *g, struct client *c, enum verdict v);
+/* Ends the connection and whatever was under way for it. */
 void client_close(struct gateway *g, struct client *c);
 /* A session is over: nothing is left to send. */
 void client_leave(struct gateway *g, struct client *c);
 /* The last words of a connection. */
 void client_farewell(struct gateway *g, struct client *c, const char *text, uint32_t size);
-/* c->s.in has new bytes; everything given to c->s was sent. */
-void client_received(struct gateway *g, struct client *c);
-void client_sent(struct gateway *g, struct client *c);
+/* What it still says is read, but not understood, or a RST would lose our last words. */
+enum verdict client_linger(struct gateway *g, struct client *c);
+/* The same with the rest of a request that was answered early. */
+enum verdict client_discard(struct gateway *g, struct client *c);
 /* Ready for the first request. */
-void client_begin(struct gateway *g, struct client *c);
+enum verdict client_begin(struct gateway *g, struct client *c);
 
 /* accept.c */
 void client_on_accept(void *self, const struct loop_event *e);

@@ -98,15 +98,16 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	struct exchange *x = &c->x;
 
 	*x = (struct exchange){
+		.service = STATS_NO_SERVICE,
 		.is = {.head = http_slice_is(head->method, "HEAD"),
 		       .idempotent = is_idempotent(head->method),
 		       .http_10 = head->minor_version == 0,
 		       .upgrade = head->upgrade && head->framing == HTTP_NO_BODY,
 		       .timing = asks_timing(head),
 		       .wants_trailers = head->te_trailers,
+		       .awaits_100 = head->expect_continue && head->framing != HTTP_NO_BODY,
+		       .last = !head->keep_alive,
 		       .grpc = c->s.carried && is_grpc(head)},
-		.keep_alive = head->keep_alive,
-		.continue_due = head->expect_continue && head->framing != HTTP_NO_BODY,
 		.arrived_ns = gateway_now(g),
 		.request = {.buffer = BUFFER_NONE},
 	};
@@ -123,7 +124,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	c->pace.next_ns = 0;
 	g->count.requests++;
 	if (++c->requests == g->config.connection_requests_max) {
-		x->keep_alive = false;
+		x->is.last = true;
 		g->count.request_limits++;
 	}
 	account_begin(g, c, head);
@@ -206,7 +207,6 @@ static enum verdict take(struct gateway *g, struct client *c, const struct http_
 	if (s->first_variant)
 		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
 	c->x.service = s->record.index;
-	c->x.routed = true;
 	c->x.kind = blame_kind(head->method, head->path);
 	r = write_request(g, c, head, s, bytes);
 	stream_consume(&g->io, &c->s, head_bytes);
@@ -242,7 +242,10 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 
 void request_refuse(struct gateway *g, struct client *c, int status, const char *why)
 {
-	c->x = (struct exchange){.arrived_ns = gateway_now(g), .request = {.buffer = BUFFER_NONE}};
+	c->x = (struct exchange){.service = STATS_NO_SERVICE,
+				 .is = {.last = true},
+				 .arrived_ns = gateway_now(g),
+				 .request = {.buffer = BUFFER_NONE}};
 	client_enter(c, CLIENT_READY);
 	make_id(g, c->x.id);
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);

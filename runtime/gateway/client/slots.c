@@ -67,7 +67,6 @@ struct client *client_slot(struct gateway *g)
 	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
 	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;
-	c->spoke = false;
 	c->head_seen = 0;
 	c->requests = 0;
 	return c;
@@ -85,7 +84,6 @@ struct client *client_open_carried(struct gateway *g, const struct client *carri
 	c->trusted = carrier->trusted;
 	c->peer_size = carrier->peer_size;
 	memcpy(c->peer, carrier->peer, sizeof(c->peer));
-	c->spoke = true;
 	return c;
 }
 
@@ -97,7 +95,7 @@ void client_settle(struct gateway *g, struct client *c)
 	peer_forget(g, c);
 	client_enter(c, CLIENT_FREE);
 	must(g->free_client_count < g->client_count);
-	must(!c->x.upstream && !c->x.has_ticket);
+	must(!c->x.upstream && c->x.ticket == TICKET_NONE);
 	g->free_clients[g->free_client_count++] = c->s.index;
 	client_arm_accept(g);
 	clients_stop_if_empty(g);

@@ -52,26 +52,25 @@ static void put_request(struct writer *w, const struct client *c, const struct a
 		put_text(w, "user_agent", n->agent, n->agent_size);
 }
 
-static void put_answer(struct writer *w, struct gateway *g, const struct exchange *x)
+static void put_answer(struct writer *w, struct gateway *g, const struct exchange *x, bool aborted)
 {
-	const char *start = x->cold ? "cold" : x->thawed ? "thaw" : "warm";
 	const struct instance *i = &g->instances.slots[x->slot];
 	const char *chosen = wire_choice_name(x->chosen);
 
-	must(x->service < SERVICES_MAX);
-	put_number(w, "status", x->status);
-	if (x->error)
-		put_text(w, "error", edge_row(x->error)->code, strlen(edge_row(x->error)->code));
-	if (x->aborted)
+	put_number(w, "status", x->answer.status);
+	if (x->answer.error)
+		put_text(w, "error", edge_row(x->answer.error)->code,
+			 strlen(edge_row(x->answer.error)->code));
+	if (aborted)
 		writer_lit(w, ",\"aborted\":true");
-	if (x->routed)
+	if (x->service != STATS_NO_SERVICE)
 		put_text(w, "service", g->routes.services[x->service].record.name,
 			 strlen(g->routes.services[x->service].record.name));
 	if (x->dispatched_ns == 0)
 		return;
 	if (i->generation == x->generation)
 		put_text(w, "instance", i->id, i->id_size);
-	put_text(w, "start", start, 4);
+	put_text(w, "start", exchange_start_name(x), 4);
 	put_text(w, "chosen", chosen, strlen(chosen));
 }
 
@@ -80,7 +79,7 @@ static void put_times(struct writer *w, const struct exchange *x, uint64_t now_n
 	uint64_t end_ns = x->dispatched_ns ? x->dispatched_ns : now_ns;
 
 	put_number(w, "queue_us", (end_ns - x->arrived_ns) / NS_PER_US);
-	if (x->thawed)
+	if (x->thaw_ns)
 		put_number(w, "thaw_us", x->thaw_ns / NS_PER_US);
 	if (x->answered_ns)
 		put_number(w, "first_byte_us", (x->answered_ns - x->arrived_ns) / NS_PER_US);
@@ -92,7 +91,7 @@ static void put_times(struct writer *w, const struct exchange *x, uint64_t now_n
 }
 
 size_t access_line(struct gateway *g, const struct client *c, const struct access_note *note,
-		   uint64_t now_ns, char out[ACCESS_LINE_MAX])
+		   bool aborted, uint64_t now_ns, char out[ACCESS_LINE_MAX])
 {
 	struct writer w = {out, out + ACCESS_LINE_MAX, false};
 	char time[32];
@@ -103,7 +102,7 @@ size_t access_line(struct gateway *g, const struct client *c, const struct acces
 	writer_lit(&w, "\"");
 	put_text(&w, "id", c->x.id, sizeof(c->x.id));
 	put_request(&w, c, note);
-	put_answer(&w, g, &c->x);
+	put_answer(&w, g, &c->x, aborted);
 	put_times(&w, &c->x, now_ns);
 	writer_lit(&w, "}\n");
 	must(!w.overflow);

@@ -4,6 +4,7 @@
 #ifndef EBB_GATEWAY_ACCESS_LINE_H
 #define EBB_GATEWAY_ACCESS_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,6 @@ struct gateway;
 #define ACCESS_LINE_MAX 6144
 
 size_t access_line(struct gateway *g, const struct client *c, const struct access_note *note,
-		   uint64_t now_ns, char out[ACCESS_LINE_MAX]);
+		   bool aborted, uint64_t now_ns, char out[ACCESS_LINE_MAX]);
 
 #endif

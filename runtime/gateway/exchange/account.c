@@ -39,8 +39,7 @@ void account_begin(struct gateway *g, struct client *c, const struct http_head *
 	struct access_note *n;
 	const struct http_header *agent;
 
-	must(!c->x.open);
-	c->x.open = true;
+	must(c->state == CLIENT_READY);
 	if (g->account.access_every == 0)
 		return;
 	n = &g->account.notes[c->s.index];
@@ -62,7 +61,7 @@ static enum service_counter status_counter(const struct exchange *x)
 	static const enum service_counter by_class[] = {SERVICE_status_1xx, SERVICE_status_2xx,
 							SERVICE_status_3xx, SERVICE_status_4xx,
 							SERVICE_status_5xx};
-	unsigned int class = x->status / 100;
+	unsigned int class = x->answer.status / 100;
 
 	return class >= 1 && class <= ARRAY_LEN(by_class) ? by_class[class - 1] : SERVICE_aborted;
 }
@@ -76,23 +75,22 @@ static void add(struct service_stats *s, enum service_counter counter, uint64_t 
 		stats_add(&s->counters[counter], n);
 }
 
-static void count(struct service_stats *s, const struct exchange *x, uint64_t now_ns)
+static void count(struct service_stats *s, const struct exchange *x, bool aborted, uint64_t now_ns)
 {
+	static const enum service_counter by_start[] = {[START_WARM] = SERVICE_start_warm,
+							[START_THAW] = SERVICE_start_thaw,
+							[START_COLD] = SERVICE_start_cold};
 	uint64_t total_us = (now_ns - x->arrived_ns) / NS_PER_US;
 	uint64_t queue_us = x->dispatched_ns ? (x->dispatched_ns - x->arrived_ns) / NS_PER_US : 0;
 
-	add(s, x->aborted ? SERVICE_aborted : status_counter(x), 1);
-	if (x->error)
-		add(s, edge_row(x->error)->service, 1);
+	add(s, aborted ? SERVICE_aborted : status_counter(x), 1);
+	if (x->answer.error)
+		add(s, edge_row(x->answer.error)->service, 1);
 	if (x->dispatched_ns)
-		add(s,
-		    x->cold     ? SERVICE_start_cold
-		    : x->thawed ? SERVICE_start_thaw
-				: SERVICE_start_warm,
-		    1);
+		add(s, by_start[x->start], 1);
 	if (x->dispatched_ns)
 		add(s, (enum service_counter)(SERVICE_chosen_only + x->chosen), 1);
-	add(s, SERVICE_upstream_h2c, x->http2);
+	add(s, SERVICE_upstream_h2c, x->sent.http2);
 	add(s, SERVICE_bytes_in, x->up.bytes);
 	add(s, SERVICE_bytes_out, x->down.bytes);
 	add(s, SERVICE_thaw_us, x->thaw_ns / NS_PER_US);
@@ -109,24 +107,24 @@ static void count(struct service_stats *s, const struct exchange *x, uint64_t no
 /* ---- the line ---- */
 
 /* Which requests: by their random id, so that a trace through several hosts is in all or none. */
-static bool wants_line(const struct account *a, const struct exchange *x)
+static bool wants_line(const struct account *a, const struct exchange *x, bool aborted)
 {
 	uint32_t n = 0;
 
 	if (a->access_every <= 1)
 		return a->access_every == 1;
-	if (x->error || x->aborted || x->status >= 500)
+	if (x->answer.error || aborted || x->answer.status >= 500)
 		return true;
 	for (int i = 0; i < 8; i++)
 		n = n << 4 | ((uint32_t)x->id[i] & 15);
 	return n % a->access_every == 0;
 }
 
-static void keep_line(struct gateway *g, const struct client *c, uint64_t now_ns)
+static void keep_line(struct gateway *g, const struct client *c, bool aborted, uint64_t now_ns)
 {
 	struct account *a = &g->account;
 	char line[ACCESS_LINE_MAX];
-	size_t size = access_line(g, c, &a->notes[c->s.index], now_ns, line);
+	size_t size = access_line(g, c, &a->notes[c->s.index], aborted, now_ns, line);
 
 	if (a->pending + size > sizeof(a->lines))
 		account_flush(g);
@@ -138,18 +136,15 @@ static void keep_line(struct gateway *g, const struct client *c, uint64_t now_ns
 	a->pending += (uint32_t)size;
 }
 
-void account_end(struct gateway *g, struct client *c)
+void account_end(struct gateway *g, const struct client *c, bool aborted)
 {
-	struct exchange *x = &c->x;
-	uint64_t now_ns;
+	const struct exchange *x = &c->x;
+	uint64_t now_ns = gateway_now(g);
 
-	if (!x->open)
-		return;
-	x->open = false;
-	now_ns = gateway_now(g);
-	count(&g->account.stats->services[x->routed ? x->service : STATS_NO_SERVICE], x, now_ns);
-	if (wants_line(&g->account, x))
-		keep_line(g, c, now_ns);
+	must(client_state_has_exchange(c->state) && x->service <= STATS_NO_SERVICE);
+	count(&g->account.stats->services[x->service], x, aborted, now_ns);
+	if (wants_line(&g->account, x, aborted))
+		keep_line(g, c, aborted, now_ns);
 }
 
 void account_flush(struct gateway *g)

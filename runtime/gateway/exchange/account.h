@@ -45,10 +45,11 @@ struct account {
 /* 0 or -ENOMEM. stats_fd is mapped and stays the caller's; access_fd is taken. */
 int account_init(struct account *a, int stats_fd, int access_fd, uint32_t access_every,
 		 uint32_t client_count);
-/* A head was read: its exchange is open until account_end. */
+/* A head was read: c is READY. */
 void account_begin(struct gateway *g, struct client *c, const struct http_head *head);
-/* The exchange is over, answered or not. More than once is fine: the first call counts. */
-void account_end(struct gateway *g, struct client *c);
+/* The exchange is over; aborted: the client does not get all of its answer. Once for each, as c
+ * leaves the states that have an exchange. */
+void account_end(struct gateway *g, const struct client *c, bool aborted);
 /* Before the loop waits: hands the lines on. */
 void account_flush(struct gateway *g);
 

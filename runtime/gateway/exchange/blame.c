@@ -107,13 +107,13 @@ void blame_answered(struct gateway *g, const struct client *c)
 
 /* ---- a death ---- */
 
-/* "GET /path", as the request was written; "" when that is gone and was not kept. */
+/* "GET /path", as the request was written. */
 static void label_of(const struct client *c, char out[BLAME_LABEL_SIZE])
 {
 	const struct chunk *r = &c->x.request;
 	uint32_t n = 0, spaces = 0;
 
-	if (c->x.labelled) {
+	if (r->size == 0) { /* kept when that was dropped */
 		memcpy(out, c->label, BLAME_LABEL_SIZE);
 		return;
 	}
@@ -129,7 +129,6 @@ static void label_of(const struct client *c, char out[BLAME_LABEL_SIZE])
 void blame_label(struct client *c)
 {
 	label_of(c, c->label);
-	c->x.labelled = true;
 }
 
 static void add(struct wire_blame *blame, const struct client *c)
@@ -152,8 +151,8 @@ static bool was_there(const struct client *c, const struct wire_instance_down *d
 {
 	if (!client_is_open(c) || (client_is_joined(c) && c->state != CLIENT_ASKED))
 		return false;
-	if (c->state != CLIENT_WAITS_SOCKET && c->x.has_ticket && c->x.slot == down->slot &&
-	    c->x.generation == down->generation)
+	if (c->state != CLIENT_WAITS_SOCKET && c->x.ticket != TICKET_NONE &&
+	    c->x.slot == down->slot && c->x.generation == down->generation)
 		return true;
 	return c->x.failed_slot == down->slot && c->x.failed_generation == down->generation;
 }

@@ -41,7 +41,7 @@ void choice_made(struct gateway *g, struct client *c, const struct choice *made)
 	bool alone = s->first_instance == i->slot + 1 && i->next_of_service == 0;
 	enum wire_choice_reason reason = choice_reason(made->rank, alone);
 
-	must(c->x.has_ticket);
+	must(c->x.ticket != TICKET_NONE);
 	c->x.chosen = reason;
 	last->made[reason]++;
 	/* Generations begin with 1: a choice that was never told is different from all. */

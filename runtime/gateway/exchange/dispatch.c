@@ -43,7 +43,7 @@ static bool attach(struct gateway *g, struct client *c, struct instance *i)
 		.idempotent = x->is.idempotent,
 		.head = x->is.head,
 		.whole = x->up.in_done,
-		.fresh_only = x->fresh_only,
+		.fresh_only = x->sent.fresh,
 		.grpc = x->is.grpc,
 	};
 	struct upstream *u = upstream_attach(&g->up, &ask, c->s.index, i);
@@ -51,8 +51,7 @@ static bool attach(struct gateway *g, struct client *c, struct instance *i)
 	if (!u)
 		return false;
 	x->upstream = u->s.index + 1;
-	x->sent = (struct attempt){.reused = u->reused};
-	x->http2 |= u->http2;
+	x->sent = (struct attempt){.fresh = x->sent.fresh, .reused = u->reused, .http2 = u->http2};
 	return true;
 }
 
@@ -62,15 +61,15 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	struct exchange *x = &c->x;
 	uint64_t end_ns = gateway_now(g) + s->record.max_duration_ms * NS_PER_MS;
 
-	must(x->has_ticket && !x->upstream);
+	must(x->ticket != TICKET_NONE && !x->upstream);
+	if (c->state == CLIENT_QUEUED && i->up_ns >= x->arrived_ns) /* it was started meanwhile */
+		x->start = START_COLD;
 	if (x->dispatched_ns == 0) {
 		x->dispatched_ns = gateway_now(g);
-		x->cold = x->cold && i->up_ns >= x->arrived_ns;
 		if (x->dispatched_ns != x->arrived_ns)
 			request_set_deadline(x->deadline_at,
 					     wall_ms(&g->wall, gateway_now(g), end_ns));
 	}
-	x->sent_ns = gateway_now(g);
 	if (!attach(g, c, i)) {
 		client_enter(c, CLIENT_WAITS_SOCKET);
 		queue_push(g, &i->wait_head, &i->wait_tail, c);
@@ -81,9 +80,9 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	}
 	client_enter(c, CLIENT_ASKED);
 	exchange_set_deadline(g, c, x->dispatched_ns + s->record.max_duration_ms * NS_PER_MS);
-	if (x->continue_due && !x->up.in_done)
+	if (x->is.awaits_100 && x->sent_ns == 0 && !x->up.in_done)
 		reply_continue(g, c);
-	x->continue_due = false;
+	x->sent_ns = gateway_now(g);
 }
 
 bool dispatch_try(struct gateway *g, struct client *c)
@@ -119,7 +118,6 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 		return exchange_fail(g, c, EDGE_OVERLOADED, queue_retry_after_s(g, s),
 				     "Too many requests wait for an instance.");
 	}
-	c->x.cold = true;
 	client_enter(c, CLIENT_QUEUED);
 	queue_push(g, &s->queue_head, &s->queue_tail, c);
 	s->queued++;
@@ -143,7 +141,7 @@ static bool find_service(struct gateway *g, struct client *c)
 
 enum verdict dispatch_request(struct gateway *g, struct client *c)
 {
-	must(c->state == CLIENT_READY && !c->x.has_ticket && !c->x.upstream);
+	must(c->state == CLIENT_READY && c->x.ticket == TICKET_NONE && !c->x.upstream);
 	if (!find_service(g, c))
 		return exchange_fail(g, c, EDGE_NO_SERVICE, 0, "The service was removed.");
 	if (g->ban_count > 0 && blame_refuses(g, c))
@@ -157,7 +155,6 @@ enum verdict dispatch_request(struct gateway *g, struct client *c)
 enum verdict dispatch_elsewhere(struct gateway *g, struct client *c)
 {
 	client_enter(c, CLIENT_READY);
-	c->x.fresh_only = false;
 	c->x.sent = (struct attempt){0};
 	return VERDICT_AGAIN;
 }
@@ -177,18 +174,18 @@ enum verdict dispatch_failed(struct gateway *g, struct client *c, bool refused, 
 	must(c->state == CLIENT_ASKED);
 	g->count.aborted_by_instance++;
 	held_unshare(g, c);
-	may_repeat = x->request.size > 0 && !x->body_gone && !x->sent.got_bytes &&
-		     (x->is.idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
+	may_repeat =
+		dispatch_held(c) && (x->is.idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
 	splice_end(&g->pipes, &x->up);
 	exchange_part(g, c, false);
 	/* Refused by an instance that was not in doubt: it was never there, nobody is to blame. */
 	in_doubt = !refused || (x->failed_slot == x->slot && x->failed_generation == x->generation);
 	x->failed_slot = x->slot;
 	x->failed_generation = x->generation;
-	if (may_repeat && i && x->sent.reused && x->has_ticket && !x->fresh_only) {
+	if (may_repeat && i && x->sent.reused && x->ticket != TICKET_NONE && !x->sent.fresh) {
 		/* The server closed an idle connection as we used it: nothing is wrong with it. */
 		g->count.retries++;
-		x->fresh_only = true;
+		x->sent.fresh = true;
 		dispatch_start(g, c, i);
 		return VERDICT_STAY;
 	}
@@ -206,7 +203,7 @@ enum verdict dispatch_failed(struct gateway *g, struct client *c, bool refused, 
 
 bool dispatch_held(const struct client *c)
 {
-	return c->x.request.size > 0 && !c->x.body_gone && !c->x.sent.got_bytes;
+	return c->x.request.size > 0 && !c->x.sent.got_bytes;
 }
 
 bool dispatch_repeatable(const struct client *c)
@@ -219,7 +216,8 @@ enum verdict dispatch_anew(struct gateway *g, struct client *c, int err)
 	struct instance *i = client_instance(g, c);
 
 	must(c->state == CLIENT_ASKED);
-	if (!i || !c->x.has_ticket || !dispatch_held(c) || ++c->x.attempts >= ATTEMPTS_MAX) {
+	if (!i || c->x.ticket == TICKET_NONE || !dispatch_held(c) ||
+	    ++c->x.attempts >= ATTEMPTS_MAX) {
 		c->x.sent.reused = false;
 		return dispatch_failed(g, c, true, err);
 	}

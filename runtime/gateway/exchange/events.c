@@ -95,7 +95,7 @@ static enum verdict up_broken(struct gateway *g, struct client *c, const struct 
 	struct exchange *x = &c->x;
 
 	x->sent.unsent = u->s.out.size > 0 && u->s.out.at == x->request.at &&
-			 u->s.out.size == x->request.size && !x->body_gone;
+			 u->s.out.size == x->request.size;
 	x->sent.broken = true;
 	x->sent.reusable = false;
 	splice_end(&g->pipes, &x->up);
@@ -129,7 +129,7 @@ static enum verdict up_over_unanswered(struct gateway *g, struct client *c,
 static enum verdict up_over_answer(struct gateway *g, struct client *c, const struct happening *h)
 {
 	g->count.aborted_by_instance++;
-	c->x.reset_code = h->end->code;
+	c->x.answer.reset_code = h->end->code;
 	return VERDICT_CUT;
 }
 
@@ -245,13 +245,13 @@ static void leave(struct gateway *g, struct client *c)
 	struct upstream *u = client_upstream(g, c);
 	struct exchange *x = &c->x;
 
-	if (!x->has_ticket || !upstream_leave(&g->up, u, x->service))
+	if (x->ticket == TICKET_NONE || !upstream_leave(&g->up, u, x->service))
 		return; /* it is closed with the exchange */
 	splice_end(&g->pipes, &x->up);
 	splice_end(&g->pipes, &x->down);
 	held_drop(g, c);
 	x->upstream = 0;
-	x->has_ticket = false;
+	x->ticket = TICKET_NONE; /* it is the connection's now */
 }
 
 /* The pace of the client, and maxDuration. */
@@ -288,15 +288,15 @@ typedef enum verdict (*handler)(struct gateway *g, struct client *c, const struc
 /* Bytes are kept for later while there is no reader. */
 #define WAITS \
 	[EVENT_BYTES] = stay, [EVENT_SENT] = stay, [EVENT_READY] = stay, [EVENT_LEFT] = stay, \
-	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_FULL] = cut
-/* Bytes after a 101. A tunnel to an instance that died ends by itself: the kernel resets the
+	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_FULL] = cut
+/* What follows a 101. What is joined to an instance that died ends by itself: the kernel resets the
  * connections of the dead, after what they had still sent. */
 #define TUNNELS \
 	[EVENT_UP_BYTES] = tunnel_down, [EVENT_UP_FULL] = up_full, [EVENT_UP_END] = up_end_tunnel, \
 	[EVENT_UP_SENT] = tunnel_up, [EVENT_UP_BROKEN] = up_broken, [EVENT_UP_READY] = stay, \
 	[EVENT_BYTES] = tunnel_bytes, [EVENT_SENT] = tunnel_down, [EVENT_READY] = stay, \
 	[EVENT_END] = tunnel_end, [EVENT_LEFT] = stay, [EVENT_FULL] = cut, [EVENT_LOST] = gone, \
-	[EVENT_TIMER] = tunnel_timer, [EVENT_DOWN] = stay
+	[EVENT_UNSENT] = gone, [EVENT_TIMER] = tunnel_timer, [EVENT_DOWN] = stay
 
 static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 	[CLIENT_QUEUED] = {WAITS, [EVENT_TIMER] = waited},
@@ -309,7 +309,8 @@ static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 		[EVENT_UP_OVER] = up_over_unanswered,
 		[EVENT_BYTES] = body_bytes, [EVENT_BODY_END] = body_end, [EVENT_SENT] = sent_interim,
 		[EVENT_READY] = ready, [EVENT_END] = gone, [EVENT_LEFT] = left, [EVENT_FULL] = cut,
-		[EVENT_LOST] = gone, [EVENT_TIMER] = served, [EVENT_DOWN] = stay,
+		[EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_TIMER] = served,
+		[EVENT_DOWN] = stay,
 	},
 	[CLIENT_ANSWERING] = {
 		[EVENT_UP_BYTES] = pump_down, [EVENT_UP_FULL] = up_full,
@@ -318,7 +319,8 @@ static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 		[EVENT_UP_OVER] = up_over_answer,
 		[EVENT_BYTES] = body_bytes, [EVENT_BODY_END] = body_end, [EVENT_SENT] = pump_down,
 		[EVENT_READY] = ready, [EVENT_END] = gone, [EVENT_LEFT] = left, [EVENT_FULL] = cut,
-		[EVENT_LOST] = gone, [EVENT_TIMER] = served, [EVENT_DOWN] = stay,
+		[EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_TIMER] = served,
+		[EVENT_DOWN] = stay,
 	},
 	[CLIENT_TUNNEL] = {TUNNELS},
 	[CLIENT_SPARED] = {TUNNELS},

@@ -20,7 +20,7 @@ enum exchange_event {
 	EVENT_UP_REFUSED,
 	EVENT_UP_WAS_OVER,
 	EVENT_UP_OVER, /* a stream of HTTP/2 ended before its answer did */
-	/* of its client */
+	/* of its client; between two requests they are the client's, see client/events.c */
 	EVENT_BYTES,    /* s.in has more */
 	EVENT_BODY_END, /* the carrier says that the body is whole */
 	EVENT_SENT,     /* everything given to it was sent */
@@ -29,6 +29,7 @@ enum exchange_event {
 	EVENT_LEFT,     /* it left while nothing was read from it */
 	EVENT_FULL,     /* more than a buffer holds */
 	EVENT_LOST,     /* its connection broke */
+	EVENT_UNSENT,   /* so, as it was sent to */
 	/* of others */
 	EVENT_TIMER,
 	EVENT_DOWN, /* its instance has ended, and took the ticket with it */

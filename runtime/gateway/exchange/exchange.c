@@ -9,10 +9,13 @@
 
 static const struct {
 	const char *name;
-	bool ticket, upstream;
+	bool ticket, upstream, exchange;
 } states[] = {
-#define X(name_, ticket_, upstream_) \
-	[CLIENT_##name_] = {.name = #name_, .ticket = (ticket_), .upstream = (upstream_)},
+#define X(name_, ticket_, upstream_, exchange_)      \
+	[CLIENT_##name_] = {.name = #name_,          \
+			    .ticket = (ticket_),     \
+			    .upstream = (upstream_), \
+			    .exchange = (exchange_)},
 	CLIENT_STATES(X)
 #undef X
 };
@@ -39,6 +42,20 @@ bool client_state_has_upstream(enum client_state state)
 	return states[state].upstream;
 }
 
+bool client_state_has_exchange(enum client_state state)
+{
+	return states[state].exchange;
+}
+
+const char *exchange_start_name(const struct exchange *x)
+{
+	static const char *const names[] = {
+		[START_WARM] = "warm", [START_THAW] = "thaw", [START_COLD] = "cold"};
+
+	must(x->start < ARRAY_LEN(names));
+	return names[x->start];
+}
+
 enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_error e,
 			   uint32_t retry_after_s, const char *fmt, ...)
 {
@@ -63,7 +80,7 @@ void exchange_check(const struct gateway *g, const struct client *c)
 	must((c->x.upstream != 0) == upstream);
 	if (ticket) /* that of an instance that has ended is of no use: it was given back */
 		ticket = instances_get(&g->instances, c->x.slot, c->x.generation);
-	must(c->x.has_ticket == ticket);
+	must((c->x.ticket != TICKET_NONE) == ticket);
 }
 
 void exchange_set_deadline(struct gateway *g, struct client *c, uint64_t when_ns)

@@ -25,79 +25,93 @@ enum relay_way { RELAY_UP, RELAY_DOWN }; /* client to instance, instance to clie
 struct request_traits {
 	bool head; /* the method */
 	bool idempotent, http_10, upgrade, timing, wants_trailers;
-	bool grpc; /* by its content-type, if it came over HTTP/2 */
+	bool awaits_100; /* its body comes behind "100 Continue" */
+	bool last;       /* of its connection, by its own word or by our limit */
+	bool grpc;       /* by its content-type, if it came over HTTP/2 */
 };
 
 /* How it goes with the present upstream; anew with each. */
 struct attempt {
+	bool fresh;     /* on no pooled connection: one was over as it was used */
 	bool reused;    /* it went out on a pooled connection */
+	bool http2;     /* the instance gets it so */
 	bool got_bytes; /* of an answer */
 	bool unsent;    /* the kernel took nothing of it: the connection was over */
 	bool broken;    /* it takes no more */
 	bool reusable;  /* says the head of the answer */
 };
 
+/* The answer, as the client gets it. */
+struct answer {
+	uint16_t status;    /* 0 none */
+	uint8_t error;      /* enum edge_error: of an answer of ours */
+	uint8_t interims;   /* 1xx heads that came before it */
+	uint8_t reset_code; /* of a stream of HTTP/2 that breaks off */
+	bool last;          /* its head says that the connection ends behind it */
+};
+
+/* How it came to its instance, the dearest last. */
+enum start { START_WARM, START_THAW, START_COLD };
+
+/* The right to have work open on an instance. */
+enum ticket { TICKET_NONE, TICKET_HELD, TICKET_THAWED /* taking it thawed the instance */ };
+
 struct exchange {
-	uint32_t service;
-	uint32_t upstream; /* index + 1 */
-	uint32_t slot, generation;
+	uint32_t service;          /* STATS_NO_SERVICE until it is known */
+	uint32_t upstream;         /* index + 1 */
+	uint32_t slot, generation; /* of the instance that has it, or had it last */
 	struct request_traits is;
 	struct attempt sent;
-	bool has_ticket; /* in the states that say so, see CLIENT_STATES */
-	bool keep_alive, continue_due;
-	bool cold, thawed;        /* how it started */
-	bool fresh_only;          /* a pooled connection failed: use a new one */
-	bool body_gone;           /* more was sent than request holds: cannot be sent again */
-	bool labelled;            /* label is of this request */
-	bool http2;               /* its instance got it so */
-	bool open;                /* not accounted for yet, see account.h */
-	bool routed, aborted;     /* service is known; the client went away before the end */
+	struct answer answer;
+	uint8_t ticket;           /* enum ticket; in the states that say so, see CLIENT_STATES */
+	uint8_t start;            /* enum start */
 	uint8_t attempts, deaths; /* instances that died under it */
-	uint8_t interims;         /* 1xx heads that came */
 	uint8_t nacks;
-	uint8_t reset_code; /* for a client that speaks HTTP/2 */
-	uint8_t chosen;     /* enum wire_choice_reason, once it was dispatched */
-	uint8_t error;      /* enum edge_error: of an answer of ours */
-	uint16_t status;    /* as the client got it; 0 none */
+	uint8_t chosen; /* enum wire_choice_reason, once it was dispatched */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
-	uint64_t sent_ns;                        /* to the present instance */
+	uint64_t sent_ns;                        /* to the present instance; 0: to none yet */
 	uint64_t kind;                           /* of request: method and path */
 	uint64_t died_ns;                        /* when the last of `deaths` was counted */
 	uint32_t failed_slot, failed_generation; /* the instance that failed under it last */
-	struct chunk request; /* the head as written, and the first bytes of the body */
-	char *deadline_at;    /* of x-ebb-deadline inside it */
+	/* The head as written, and the first bytes of the body. Empty: it cannot be sent again, as
+	 * it was answered or more of its body was sent than this holds; see held.h. */
+	struct chunk request;
+	char *deadline_at; /* of x-ebb-deadline inside it */
 	struct flow up, down;
 	char id[REQUEST_ID_SIZE];
 };
 
 /* clang-format off */
-/* name, whether it owns a ticket (for as long as its instance is up), whether it has an upstream.
- * From QUEUED to JUDGED an exchange is open; exchange_check claims both columns after each event. */
+/* name, whether it owns a ticket (for as long as its instance is up), whether it has an upstream,
+ * whether it has an exchange, which is accounted for when it leaves these states. From QUEUED to
+ * JUDGED an exchange is open; exchange_check claims the first two columns after each event. */
 #define CLIENT_STATES(X) \
-	X(FREE,         false, false) \
-	X(PROXY,        false, false) /* must say first whom it speaks for */ \
-	X(HEAD,         false, false) /* between requests, or a head is incomplete */ \
-	X(SESSION,      false, false) /* carries others: HTTP/2 */ \
-	X(READY,        false, false) /* its request is here: it is to be dispatched or refused now */ \
-	X(QUEUED,       false, false) /* no instance had room */ \
-	X(WAITS_SOCKET, true,  false) /* no socket to that instance is left */ \
-	X(ASKED,        true,  true)  /* the request is on its way, or all of it was sent */ \
-	X(ANSWERING,    true,  true)  /* the head of the answer was sent */ \
-	X(TUNNEL,       true,  true)  /* a 101 was sent; see tunnel.h */ \
-	X(SPARED,       false, true)  /* so, woken while its instance drains: it ends without one */ \
-	X(ASLEEP,       false, true)  /* so, and silent; see hibernate.c */ \
-	X(WAKING,       false, true)  /* so, in line for a ticket */ \
-	X(DOUBT,        true,  false) /* the upstream died: waits for ebbd to say why, then again */ \
-	X(LOST,         true,  false) /* the same, but it may not be sent again */ \
-	X(JUDGED,       false, false) /* waits for what ebbd thinks of its kind, then again */ \
-	X(FINISHING,    false, false) /* answered; the last bytes are being sent */ \
-	X(DISCARD,      false, false) /* answered early: the rest of its body goes nowhere */ \
-	X(LINGER,       false, false) /* further bytes are discarded: a RST would lose the answer */ \
-	X(CLOSING,      false, false)
+	X(FREE,         false, false, false) \
+	X(PROXY,        false, false, false) /* must say first whom it speaks for */ \
+	X(HEAD,         false, false, false) /* between requests, or a head is incomplete */ \
+	X(SESSION,      false, false, false) /* carries others: HTTP/2 */ \
+	X(READY,        false, false, true) /* its request is here: it is to be dispatched or refused now */ \
+	X(QUEUED,       false, false, true) /* no instance had room */ \
+	X(WAITS_SOCKET, true,  false, true) /* no socket to that instance is left */ \
+	X(ASKED,        true,  true,  true)  /* the request is on its way, or all of it was sent */ \
+	X(ANSWERING,    true,  true,  true)  /* the head of the answer was sent */ \
+	X(TUNNEL,       true,  true,  true)  /* a 101 was sent; see tunnel.h */ \
+	X(SPARED,       false, true,  true)  /* so, woken while its instance drains: it ends without one */ \
+	X(ASLEEP,       false, true,  true)  /* so, and silent; see hibernate.c */ \
+	X(WAKING,       false, true,  true)  /* so, in line for a ticket */ \
+	X(DOUBT,        true,  false, true) /* the upstream died: waits for ebbd to say why, then again */ \
+	X(LOST,         true,  false, true) /* the same, but it may not be sent again */ \
+	X(JUDGED,       false, false, true) /* waits for what ebbd thinks of its kind, then again */ \
+	X(FINISHING,    false, false, true) /* answered; the last bytes are being sent */ \
+	X(PARTING,      false, false, false) /* so, and its carrier has yet to send the end */ \
+	X(DISCARD,      false, false, false) /* answered early: the rest of its body goes nowhere */ \
+	X(FAREWELL,     false, false, false) /* last words of a connection, to no request */ \
+	X(LINGER,       false, false, false) /* what still comes is discarded: a RST would lose the answer */ \
+	X(CLOSING,      false, false, false)
 /* clang-format on */
 
 enum client_state {
-#define X(name, ticket, upstream) CLIENT_##name,
+#define X(name, ticket, upstream, exchange) CLIENT_##name,
 	CLIENT_STATES(X)
 #undef X
 		CLIENT_STATE_COUNT
@@ -114,7 +128,6 @@ struct client {
 	enum client_state state;
 	bool eof;
 	uint32_t chain_next, chain_prev; /* of queue or socket waiters, client + 1 */
-	bool spoke;                      /* it had a request before */
 	uint32_t session;                /* CLIENT_SESSION: its number */
 	uint32_t head_seen;
 	uint64_t deadline_ns;
@@ -125,7 +138,7 @@ struct client {
 	uint32_t peer_size;
 	char peer[PEER_SIZE];
 	struct exchange x;
-	char label[BLAME_LABEL_SIZE]; /* of a request that is not held any more, see blame.c */
+	char label[BLAME_LABEL_SIZE]; /* of an open request that is not held any more */
 };
 
 /* Its request is here, and its answer is not. */
@@ -169,6 +182,9 @@ enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_
 /* The possessions of a state. */
 bool client_state_has_ticket(enum client_state state);
 bool client_state_has_upstream(enum client_state state);
+bool client_state_has_exchange(enum client_state state);
+/* "warm", "thaw" or "cold" */
+const char *exchange_start_name(const struct exchange *x);
 /* The only place where a state is set. */
 void client_enter(struct client *c, enum client_state state);
 const char *client_state_name(enum client_state state);

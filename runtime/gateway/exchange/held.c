@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/gateway/exchange/blame.h"
 
 void held_drop(struct gateway *g, struct client *c)
 {
@@ -19,19 +20,28 @@ void held_drop(struct gateway *g, struct client *c)
 	*r = (struct chunk){.buffer = BUFFER_NONE};
 }
 
+void held_outgrown(struct gateway *g, struct client *c)
+{
+	if (c->x.request.size == 0)
+		return;
+	blame_label(c);
+	held_drop(g, c);
+}
+
 /* The end of its body, which came by itself, belongs to it if it is sent again. */
 void held_ended(struct gateway *g, struct client *c)
 {
 	struct chunk *r = &c->x.request;
 
-	if (r->size == 0 || c->x.body_gone)
+	if (r->size == 0)
 		return;
 	must(r->size <= buffers_size(g->io.buffers, r->buffer));
-	if (buffers_size(g->io.buffers, r->buffer) - r->size < 5)
-		c->x.body_gone = true;
-	else
-		memcpy(r->at + r->size, "0\r\n\r\n", 5);
-	r->size += c->x.body_gone ? 0 : 5;
+	if (buffers_size(g->io.buffers, r->buffer) - r->size < 5) {
+		held_outgrown(g, c);
+		return;
+	}
+	memcpy(r->at + r->size, "0\r\n\r\n", 5);
+	r->size += 5;
 }
 
 void held_unshare(struct gateway *g, struct client *c)
@@ -42,11 +52,11 @@ void held_unshare(struct gateway *g, struct client *c)
 	if (!u || !u->s.sending || u->s.out.buffer != BUFFER_NONE || r->size == 0)
 		return;
 	copy.buffer = buffers_get(g->io.buffers, buffers_size(g->io.buffers, r->buffer));
-	u->s.out.buffer = r->buffer;
 	if (copy.buffer == BUFFER_NONE) {
-		*r = (struct chunk){.buffer = BUFFER_NONE};
+		held_outgrown(g, c);
 		return;
 	}
+	u->s.out.buffer = r->buffer;
 	copy.at = buffers_at(g->io.buffers, copy.buffer);
 	copy.size = r->size;
 	memcpy(copy.at, r->at, r->size);

@@ -38,7 +38,8 @@ static bool may_sleep(struct gateway *g, struct client *c)
 	const struct tunnel *t = tunnel_of(g, c);
 
 	return c->state == CLIENT_TUNNEL && t->hibernate_ms > 0 && !t->closing && !t->leaving &&
-	       !c->x.up.in_done && !c->x.down.in_done && c->x.has_ticket && client_upstream(g, c);
+	       !c->x.up.in_done && !c->x.down.in_done && c->x.ticket != TICKET_NONE &&
+	       client_upstream(g, c);
 }
 
 static uint64_t silent_since_ns(struct gateway *g, struct client *c)
@@ -173,7 +174,7 @@ static void awake(struct gateway *g, struct client *c)
 {
 	struct tunnel *t = tunnel_of(g, c);
 
-	client_enter(c, c->x.has_ticket ? CLIENT_TUNNEL : CLIENT_SPARED);
+	client_enter(c, c->x.ticket != TICKET_NONE ? CLIENT_TUNNEL : CLIENT_SPARED);
 	if (!t->leaving)
 		t->until_ns = 0;
 	t->data_ns = gateway_now(g);

@@ -17,7 +17,7 @@ void load_first_byte(struct gateway *g, const struct client *c)
 	const struct exchange *x = &c->x;
 	struct board_slot *b = board_slot(g->board, x->slot);
 
-	if (!x->has_ticket || x->cold || x->thawed)
+	if (x->ticket == TICKET_NONE || x->start != START_WARM)
 		return;
 	atomic_fetch_add_explicit(&b->first_byte_us, (gateway_now(g) - x->sent_ns) / NS_PER_US,
 				  memory_order_relaxed);
@@ -57,7 +57,7 @@ enum verdict load_gave_back(struct gateway *g, struct client *c)
 		i->nacked = true;
 		i->doubt_until_ns = gateway_now(g) + NACK_MOST_NS;
 	}
-	if (i && x->request.size > 0 && !x->body_gone && ++x->nacks < NACKS_MAX) {
+	if (i && x->request.size > 0 && ++x->nacks < NACKS_MAX) {
 		/* It did not begin, so any method may run elsewhere. */
 		held_unshare(g, c);
 		splice_end(&g->pipes, &x->up);

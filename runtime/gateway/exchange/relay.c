@@ -5,7 +5,6 @@
 #include <inttypes.h>
 
 #include "runtime/base/mem.h"
-#include "runtime/gateway/exchange/blame.h"
 #include "runtime/gateway/exchange/held.h"
 #include "runtime/gateway/exchange/pace.h"
 
@@ -60,12 +59,8 @@ static enum verdict send_piece(struct gateway *g, struct client *c, struct upstr
 
 	if (r < 0)
 		return broken(g, c, way, r);
-	if (up && piece.size) {
-		if (c->x.request.size > 0)
-			blame_label(c);
-		c->x.body_gone = true; /* it will not be sent again: its buffer is free */
-		held_drop(g, c);
-	}
+	if (up && piece.size)
+		held_outgrown(g, c);
 	if (piece.size)
 		stream_send(&g->io, dst, piece);
 	else
@@ -135,7 +130,7 @@ static bool splice_this(struct gateway *g, struct client *c, struct upstream *u,
 	    !splice_begin(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s))
 		return false;
 	if (up)
-		c->x.body_gone = true;
+		held_outgrown(g, c);
 	return true;
 }
 

@@ -67,7 +67,7 @@ static void write_reply(struct writer *w, const struct exchange *x, struct http_
 	if (e == EDGE_UPGRADE_REQUIRED) /* RFC 6455 section 4.4 */
 		writer_lit(w, "\r\nconnection: upgrade\r\nupgrade: websocket"
 			      "\r\nsec-websocket-version: 13");
-	if (!x->keep_alive)
+	if (x->answer.last)
 		writer_lit(w, "\r\nconnection: close");
 	else if (x->is.http_10)
 		writer_lit(w, "\r\nconnection: keep-alive");
@@ -86,8 +86,8 @@ bool reply_failure(struct gateway *g, struct client *c, const struct failure *f)
 		out.buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
 	if (out.buffer == BUFFER_NONE)
 		return false;
-	if (!c->x.up.in_done || g->draining || row->end == EDGE_CLOSES)
-		c->x.keep_alive = false;
+	c->x.answer.last =
+		c->x.is.last || !c->x.up.in_done || g->draining || row->end == EDGE_CLOSES;
 	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
 	w.end = w.at + BUFFER_UNIT;
 	w.overflow = false;

@@ -56,17 +56,16 @@ static void describe(struct gateway *g, struct client *c, bool interim,
 {
 	const struct exchange *x = &c->x;
 	const struct instance *i = &g->instances.slots[x->slot];
-	const char *start = x->cold ? "cold" : x->thawed ? "thaw" : "warm";
 	uint64_t now_ns;
 
 	*extras = (struct response_extras){
 		.request_id = {x->id, REQUEST_ID_SIZE},
 		.instance = {i->id, i->id_size},
-		.start = {start, 4},
+		.start = {exchange_start_name(x), 4},
 		.date = wall_date(&g->wall, gateway_now(g)),
 		.chunked = x->down.out == HTTP_CHUNKED,
-		.close = !interim && !x->keep_alive,
-		.keep_alive_10 = x->keep_alive && x->is.http_10,
+		.close = !interim && x->answer.last,
+		.keep_alive_10 = !x->answer.last && x->is.http_10,
 		.timing = x->is.timing,
 	};
 	if (!x->is.timing)
@@ -153,15 +152,15 @@ static void begin_body(struct gateway *g, struct client *c, const struct upstrea
 	struct exchange *x = &c->x;
 
 	if (head->upgrade) {
-		x->keep_alive = false;
+		x->answer.last = true;
 		tunnel_prepare(g, c, head);
 		return;
 	}
 	flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
 		  head->body_bytes);
 	x->down.chunks.keep_trailers = c->s.carried || x->is.wants_trailers;
-	if (g->draining || x->down.out == HTTP_UNTIL_CLOSE || answers_early(c, head, body))
-		x->keep_alive = false;
+	x->answer.last = x->is.last || g->draining || x->down.out == HTTP_UNTIL_CLOSE ||
+			 answers_early(c, head, body);
 }
 
 static enum verdict send_head(struct gateway *g, struct client *c, struct upstream *u,
@@ -172,7 +171,7 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 
 	must(c->state == CLIENT_ASKED && head_bytes <= u->s.in.size);
 	x->sent.reusable = head->keep_alive && !may_say_more(c, head);
-	x->status = (uint16_t)head->status;
+	x->answer.status = (uint16_t)head->status;
 	x->answered_ns = gateway_now(g);
 	begin_body(g, c, u, head, u->s.in.size - head_bytes);
 	out = write_head(g, c, head, head_bytes);
@@ -232,7 +231,7 @@ static bool take_head(struct gateway *g, struct client *c, struct upstream *u,
 		*v = bad_response(g, c, why);
 	} else if (head->status >= 200 || head->upgrade) {
 		*v = send_head(g, c, u, head, bytes);
-	} else if (++c->x.interims > INTERIMS_MAX) {
+	} else if (++c->x.answer.interims > INTERIMS_MAX) {
 		*v = bad_response(g, c, "too many interim answers");
 	} else {
 		pass_interim(g, c, u, head, bytes);

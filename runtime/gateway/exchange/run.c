@@ -121,7 +121,7 @@ static void settle(struct gateway *g, struct client *c)
 
 	if (c->x.upstream && !client_state_has_upstream(c->state))
 		exchange_part(g, c, a->reusable && c->x.up.in_done && !a->broken);
-	if (c->x.has_ticket && !client_state_has_ticket(c->state))
+	if (c->x.ticket != TICKET_NONE && !client_state_has_ticket(c->state))
 		give_ticket(g, c);
 }
 
@@ -144,8 +144,10 @@ static void abandon(struct gateway *g, struct client *c)
 
 void exchange_next(struct gateway *g, struct client *c)
 {
-	must(c->state == CLIENT_FINISHING || c->state == CLIENT_DISCARD);
-	account_end(g, c);
+	must(c->state == CLIENT_FINISHING || c->state == CLIENT_PARTING ||
+	     c->state == CLIENT_DISCARD);
+	if (client_state_has_exchange(c->state))
+		account_end(g, c, false);
 	held_drop(g, c);
 	g->user->next(g, c);
 }
@@ -154,8 +156,9 @@ void exchange_close(struct gateway *g, struct client *c)
 {
 	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
 		return;
-	c->x.aborted = !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending);
-	account_end(g, c);
+	if (client_state_has_exchange(c->state))
+		account_end(g, c,
+			    !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending));
 	abandon(g, c);
 	flow_fini(&g->io, &c->x.down);
 	client_enter(c, CLIENT_CLOSING);
@@ -190,8 +193,8 @@ static void failed(struct gateway *g, struct client *c)
 	g->failure.client = NULL;
 	edge_count(&g->count, f.error);
 	if (!begun) {
-		c->x.status = edge_row(f.error)->status;
-		c->x.error = (uint8_t)f.error;
+		c->x.answer.status = edge_row(f.error)->status;
+		c->x.answer.error = (uint8_t)f.error;
 	}
 	abandon(g, c);
 	flow_fini(&g->io, &c->x.down);
@@ -206,8 +209,7 @@ static void farewell(struct gateway *g, struct client *c)
 
 	must(client_is_tunnel(c));
 	abandon(g, c);
-	c->x.keep_alive = false;
-	c->x.up.in_done = false; /* further bytes of the client are read, or a RST loses our last */
+	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
 	exchange_set_deadline(g, c, gateway_now(g) + FAREWELL_NS);
 	if (tell)
 		stream_send(&g->io, &c->s, frame);
@@ -287,7 +289,7 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 	for (uint32_t n = 0; n < g->client_count; n++) {
 		struct client *c = &g->clients[n];
 
-		if (!c->x.has_ticket || c->x.slot != down->slot ||
+		if (c->x.ticket == TICKET_NONE || c->x.slot != down->slot ||
 		    c->x.generation != down->generation)
 			continue;
 		give_ticket(g, c);

@@ -14,15 +14,18 @@
 
 /* The CAS made it RUNNING; "0" is ours to write. pwrite(2) inline: through io_uring it takes 20
  * times as long. */
-static void thaw(struct gateway *g, struct client *c, struct instance *i)
+static void thaw(struct gateway *g, struct exchange *x, struct instance *i)
 {
 	uint64_t begin_ns = clock_mono_ns();
 
 	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
 		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
-	c->x.thawed = true;
-	c->x.thaw_ns = clock_mono_ns() - begin_ns;
 	g->count.thaws++;
+	if (x->answered_ns) /* a WebSocket that slept: that is not how it started */
+		return;
+	x->thaw_ns = clock_mono_ns() - begin_ns;
+	if (x->start < START_THAW)
+		x->start = START_THAW;
 }
 
 bool ticket_take(struct gateway *g, struct client *c, struct instance *i)
@@ -31,18 +34,18 @@ bool ticket_take(struct gateway *g, struct client *c, struct instance *i)
 	struct board_slot *slot = board_slot(g->board, i->slot);
 	enum board_take taken = board_take(g->board, g->config.index, i->slot, i->generation);
 
-	must(!x->has_ticket && i->up);
+	must(x->ticket == TICKET_NONE && i->up);
 	if (taken != BOARD_TAKEN && taken != BOARD_TAKEN_THAW)
 		return false;
 	if (atomic_load_explicit(&slot->saturated, memory_order_relaxed))
 		atomic_fetch_add_explicit(&slot->crowded, 1, memory_order_relaxed);
-	x->has_ticket = true;
+	x->ticket = taken == BOARD_TAKEN_THAW ? TICKET_THAWED : TICKET_HELD;
 	x->slot = i->slot;
 	x->generation = i->generation;
 	if (x->dispatched_ns == 0) /* each request is counted once */
 		atomic_fetch_add_explicit(&slot->invocations, 1, memory_order_relaxed);
 	if (taken == BOARD_TAKEN_THAW)
-		thaw(g, c, i);
+		thaw(g, x, i);
 	return true;
 }
 
@@ -52,7 +55,6 @@ enum board_take ticket_again(struct gateway *g, struct client *c)
 	enum board_state state;
 
 	must(c->x.upstream);
-	c->x.thawed = false;
 	if (!i)
 		return BOARD_GONE;
 	if (ticket_take(g, c, i))
@@ -67,12 +69,12 @@ void ticket_give(struct gateway *g, struct client *c)
 {
 	struct instance *i = client_instance(g, c);
 
-	must(c->x.has_ticket);
-	c->x.has_ticket = false;
-	if (i && c->x.thawed) {
+	must(c->x.ticket != TICKET_NONE);
+	if (i && c->x.ticket == TICKET_THAWED) {
 		upstream_drop_stale(&g->up, i);
 		g->bell = BELL_AFTER;
 	}
+	c->x.ticket = TICKET_NONE;
 	if (i && i->stock_count <= STOCK_LOW)
 		tell_need_sockets(&g->tell, i);
 	board_give(g->board, g->config.index, c->x.slot, c->x.generation);

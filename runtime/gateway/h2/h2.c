@@ -209,7 +209,7 @@ static int is_preface(const struct gateway *g, const struct client *c)
 {
 	uint32_t size = c->s.in.size < PREFACE_SIZE ? c->s.in.size : (uint32_t)PREFACE_SIZE;
 
-	if (size == 0 || g->h2->session_count == 0 || c->spoke ||
+	if (size == 0 || g->h2->session_count == 0 || c->requests > 0 || c->s.carried ||
 	    memcmp(c->s.in.at, PREFACE, size) != 0)
 		return -1;
 	return size == PREFACE_SIZE;

@@ -50,9 +50,8 @@ static void unlink_stream(struct h2_session *s, struct h2_stream *t)
  * (RFC 9113 section 8.1). */
 static void part(struct h2_session *s, struct h2_stream *t, const struct client *c)
 {
-	uint32_t code = t->end_sent       ? NGHTTP2_NO_ERROR
-			: c->x.reset_code ? c->x.reset_code
-					  : NGHTTP2_INTERNAL_ERROR;
+	uint8_t reset = c->x.answer.reset_code;
+	uint32_t code = t->end_sent ? NGHTTP2_NO_ERROR : reset ? reset : NGHTTP2_INTERNAL_ERROR;
 
 	if (t->over)
 		return;
@@ -87,10 +86,7 @@ static void on_closed(void *self, struct stream *stream)
 static void on_gone(struct gateway *g, struct client *c)
 {
 	c->eof = true;
-	if (client_is_open(c))
-		exchange_run(g, c, EVENT_LOST, 0);
-	else
-		client_close(g, c);
+	client_happens(g, c, EVENT_LOST);
 }
 
 void h2_streams_end(struct h2_session *s)
@@ -155,7 +151,7 @@ static void go_on(struct gateway *g, struct client *c)
 		return;
 	if (c->s.in.size > 0) {
 		c->s.receiving = false;
-		client_received(g, c);
+		client_happens(g, c, EVENT_BYTES);
 	} else if (c->s.ended && client_is_joined(c) && up->in == HTTP_UNTIL_CLOSE &&
 		   !up->in_done) {
 		c->s.receiving = false;
@@ -178,7 +174,7 @@ static void work_on(struct gateway *g, struct h2_stream *t, uint8_t events)
 	if (c->s.life == life && (events & (H2_BYTES | H2_END)))
 		go_on(g, c);
 	if (c->s.life == life && (events & H2_SENT) && !c->s.sending)
-		client_sent(g, c);
+		client_happens(g, c, EVENT_SENT);
 }
 
 void h2_work(struct h2_session *s)
