@@ -80,6 +80,17 @@ static inline struct chain *chain_take_first(struct chain *head)
 	return link;
 }
 
+/* Puts all of `from` into the empty chain `to`, in their order. */
+static inline void chain_take_all(struct chain *from, struct chain *to)
+{
+	must(chain_is_empty(to));
+	if (chain_is_empty(from))
+		return;
+	*to = *from;
+	to->next->before = to->before->next = to;
+	chain_init(from);
+}
+
 /* for (thing) in order. The thing in hand may be taken out and freed, no other. */
 #define chain_each(thing, head, member)                                                          \
 	for (struct chain *at_ = (head)->next, *next_ = at_->next;                               \

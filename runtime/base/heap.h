@@ -38,6 +38,12 @@ static inline bool heap_has(const struct heap_item *item)
 	return item->place != 0;
 }
 
+/* Of an item that is in this heap. */
+static inline uint64_t heap_key(const struct heap *h, const struct heap_item *item)
+{
+	return h->entries[item->place - 1].key;
+}
+
 /* Adds the item, or moves it if it is in this heap already. 0, or -ENOMEM, which cannot be for one
  * that is in it or for which there is room (heap_reserve); the heap is then as it was. */
 int heap_put(struct heap *h, struct heap_item *item, uint64_t key);

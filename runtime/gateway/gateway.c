@@ -25,7 +25,7 @@
 
 static void arm_signal(struct gateway *g)
 {
-	struct io_uring_sqe *sqe = loop_sqe(g->io.loop, LOOP_SIGNAL, 0, 0);
+	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_SIGNAL, 0, 0);
 	uint64_t user_data = sqe->user_data;
 
 	io_uring_prep_poll_add(sqe, g->signal_fd, POLLIN);
@@ -34,32 +34,32 @@ static void arm_signal(struct gateway *g)
 
 /* ---- completions of upstreams: theirs is a part of the gateway ---- */
 
-static void on_up_recv(void *self, const struct loop_event *e)
+static void on_up_recv(void *self, const struct ring_event *e)
 {
 	upstream_on_recv(&((struct gateway *)self)->up, e);
 }
 
-static void on_up_send(void *self, const struct loop_event *e)
+static void on_up_send(void *self, const struct ring_event *e)
 {
 	upstream_on_send(&((struct gateway *)self)->up, e);
 }
 
-static void on_up_poll(void *self, const struct loop_event *e)
+static void on_up_poll(void *self, const struct ring_event *e)
 {
 	upstream_on_poll(&((struct gateway *)self)->up, e);
 }
 
-static void on_up_connect(void *self, const struct loop_event *e)
+static void on_up_connect(void *self, const struct ring_event *e)
 {
 	upstream_on_connect(&((struct gateway *)self)->up, e);
 }
 
-static void on_up_look(void *self, const struct loop_event *e)
+static void on_up_look(void *self, const struct ring_event *e)
 {
 	upstream_on_look(&((struct gateway *)self)->up, e);
 }
 
-static void on_writable(void *self, const struct loop_event *e)
+static void on_writable(void *self, const struct ring_event *e)
 {
 	tell_on_writable(&((struct gateway *)self)->tell);
 }
@@ -112,11 +112,11 @@ static int init_tables(struct gateway *g)
 
 /* ---- before each wait ---- */
 
-static struct stream *find_stream(void *self, enum loop_op op, uint32_t index)
+static struct stream *find_stream(void *self, enum ring_op op, uint32_t index)
 {
 	struct gateway *g = self;
 
-	return op == LOOP_CLIENT_RECV ? &g->clients[index].s : &g->up.slots[index].s;
+	return op == RING_CLIENT_RECV ? &g->clients[index].s : &g->up.slots[index].s;
 }
 
 /* Carriers send the output of their streams. One may give another something to send: a client's
@@ -134,7 +134,7 @@ static void flush_carriers(struct gateway *g)
 		h2_flush(g);
 	}
 	if (n == FLUSHES_MAX) /* the others have their turn, and then at once */
-		(void)loop_sqe(g->io.loop, LOOP_IGNORE, 0, 0);
+		(void)ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
 }
 
 static void before_wait(void *self)
@@ -148,7 +148,7 @@ static void before_wait(void *self)
 		tell_flush(&g->tell);
 	ticket_ring(g);
 	account_flush(g);
-	timers_arm(&g->timers, g->io.loop);
+	timers_arm(&g->timers, g->io.ring);
 }
 
 /* Looks now and then at changes that nobody tells the gateway, while there is a reason to. */
@@ -160,7 +160,7 @@ static void on_coarse_timer(struct gateway *g)
 	choice_tell_due(g);
 }
 
-static void on_timer(void *self, const struct loop_event *e)
+static void on_timer(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
 	int64_t id;
@@ -187,10 +187,10 @@ static void dump(struct gateway *g)
 		 g->client_count - g->free_client_count, g->up.slot_count - g->up.free_count,
 		 g->queued, g->io.buffers->free_unit_count, g->io.buffers->in_ring,
 		 g->io.buffers->unit_count, g->io.buffers->free_large_count, h2_open_sessions(g),
-		 g->timers.count, g->io.loop->enters);
+		 g->timers.heap.count, g->io.ring->enters);
 }
 
-void gateway_on_signal(void *self, const struct loop_event *e)
+void gateway_on_signal(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
 	struct signalfd_siginfo info;
@@ -204,29 +204,29 @@ void gateway_on_signal(void *self, const struct loop_event *e)
 	arm_signal(g);
 }
 
-int gateway_init(struct gateway *g, struct loop *l, struct buffers *b)
+int gateway_init(struct gateway *g, struct ring *l, struct buffers *b)
 {
-	static const loop_handler handlers[LOOP_OP_COUNT] = {
-		[LOOP_ACCEPT] = client_on_accept,
-		[LOOP_CONTROL] = hear_on_readable,
-		[LOOP_CONTROL_OUT] = on_writable,
-		[LOOP_SIGNAL] = gateway_on_signal,
-		[LOOP_TIMER] = on_timer,
-		[LOOP_CLIENT_RECV] = client_on_recv,
-		[LOOP_CLIENT_SEND] = client_on_send,
-		[LOOP_CLIENT_POLL] = client_on_poll,
-		[LOOP_CLIENT_GONE] = client_on_gone,
-		[LOOP_UP_RECV] = on_up_recv,
-		[LOOP_UP_SEND] = on_up_send,
-		[LOOP_UP_POLL] = on_up_poll,
-		[LOOP_UP_CONNECT] = on_up_connect,
-		[LOOP_UP_LOOK] = on_up_look,
+	static const ring_handler handlers[RING_OP_COUNT] = {
+		[RING_ACCEPT] = client_on_accept,
+		[RING_CONTROL] = hear_on_readable,
+		[RING_CONTROL_OUT] = on_writable,
+		[RING_SIGNAL] = gateway_on_signal,
+		[RING_TIMER] = on_timer,
+		[RING_CLIENT_RECV] = client_on_recv,
+		[RING_CLIENT_SEND] = client_on_send,
+		[RING_CLIENT_POLL] = client_on_poll,
+		[RING_CLIENT_GONE] = client_on_gone,
+		[RING_UP_RECV] = on_up_recv,
+		[RING_UP_SEND] = on_up_send,
+		[RING_UP_POLL] = on_up_poll,
+		[RING_UP_CONNECT] = on_up_connect,
+		[RING_UP_LOOK] = on_up_look,
 	};
 
 	l->handlers = handlers;
 	l->before_wait = before_wait;
 	l->self = g;
-	g->io = (struct stream_io){.loop = l, .buffers = b};
+	g->io = (struct stream_io){.ring = l, .buffers = b};
 	tell_init(&g->tell, l, &g->routes, g->tell.fd);
 	return init_tables(g);
 }

@@ -120,7 +120,7 @@ static uint32_t unit_count_for(uint32_t connections_max)
 	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 
-static int start(struct gateway *g, struct loop *l, struct buffers *b, const char **step)
+static int start(struct gateway *g, struct ring *l, struct buffers *b, const char **step)
 {
 	int r;
 
@@ -128,7 +128,7 @@ static int start(struct gateway *g, struct loop *l, struct buffers *b, const cha
 	if ((r = receive_config(g)) < 0)
 		return r;
 	*step = "map the ring on fd 4";
-	if ((r = loop_init(l, GATEWAY_RING_FD, g->config.ring_params)) < 0)
+	if ((r = ring_init(l, GATEWAY_RING_FD, g->config.ring_params)) < 0)
 		return r;
 	*step = "register the buffer ring";
 	r = buffers_init(b, l, unit_count_for(g->config.connections_max), LARGE_BUFFERS,
@@ -145,7 +145,7 @@ static int start(struct gateway *g, struct loop *l, struct buffers *b, const cha
 	if ((r = init_signals(g)) < 0)
 		return r;
 	*step = "enable the ring";
-	if ((r = loop_enable(l)) < 0)
+	if ((r = ring_enable(l)) < 0)
 		return r;
 	*step = "watch the channel";
 	return hear_init(g);
@@ -169,8 +169,8 @@ int main(int argc, char **argv)
 {
 	static struct gateway gateway = {.tell = {.fd = GATEWAY_CONTROL_FD}};
 	static struct buffers buffers;
-	static struct loop loop;
-	static const struct loop_event none;
+	static struct ring ring;
+	static const struct ring_event none;
 	const char *step = NULL, *rehearsal = rehearse_wanted(argc, argv);
 	int r;
 
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	if (rehearsal)
 		return confine_here() < 0 || rehearse(rehearsal) < 0;
 	log_to_supervisor();
-	r = start(&gateway, &loop, &buffers, &step);
+	r = start(&gateway, &ring, &buffers, &step);
 	if (r < 0) {
 		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));
 		return 1;
@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 	client_arm_accept(&gateway);
 	r = wire_send(gateway.tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
 	if (r == 0)
-		r = loop_run(&loop);
+		r = ring_run(&ring);
 	if (r < 0)
 		log_error("event=loop_failed error=\"%s\"", strerror(-r));
 	return r < 0;

@@ -71,7 +71,7 @@ static int on_instance_up(void *self, struct wire_message *m)
 	}
 	i = instances_get(&r->instances, up->slot, up->generation);
 	claim(i && i->address_size <= sizeof(i->address));
-	instances_down(&r->instances, &r->routes, i);
+	instances_down(i);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #define LARGE_COUNT 16u
 
 struct gateway gateway;
-static struct loop loop;
+static struct ring ring;
 static struct buffers buffers;
 static int ebbd_fd;
 
@@ -31,8 +31,8 @@ static void make_ring(void)
 	int fd = (int)syscall(SYS_io_uring_setup, 256, &params);
 
 	claim(fd >= 0);
-	claim(loop_init(&loop, fd, &params) == 0);
-	claim(buffers_init(&buffers, &loop, UNITS, LARGE_COUNT, 65536 + 32768) == 0);
+	claim(ring_init(&ring, fd, &params) == 0);
+	claim(buffers_init(&buffers, &ring, UNITS, LARGE_COUNT, 65536 + 32768) == 0);
 }
 
 static void configure(const struct wire_route_put *route)
@@ -64,8 +64,8 @@ void gateway_start(const struct wire_route_put *route)
 {
 	make_ring();
 	configure(route);
-	claim(gateway_init(&gateway, &loop, &buffers) == 0);
-	claim(loop_enable(&loop) == 0);
+	claim(gateway_init(&gateway, &ring, &buffers) == 0);
+	claim(ring_enable(&ring) == 0);
 	claim(hear_init(&gateway) == 0);
 	claim(routes_put(&gateway.routes, route) == 0);
 	gateway.routes_known = true;
@@ -76,29 +76,29 @@ unsigned int gateway_turn(void)
 	struct io_uring_cqe *cqe;
 	unsigned int head, count = 0;
 
-	loop.before_wait(&gateway);
-	(void)io_uring_submit(&loop.ring);
-	(void)io_uring_get_events(&loop.ring);
-	loop.now_ns = clock_mono_ns();
-	io_uring_for_each_cqe(&loop.ring, head, cqe)
+	ring.before_wait(&gateway);
+	(void)io_uring_submit(&ring.uring);
+	(void)io_uring_get_events(&ring.uring);
+	ring.now_ns = clock_mono_ns();
+	io_uring_for_each_cqe(&ring.uring, head, cqe)
 	{
-		enum loop_op op = (enum loop_op)(cqe->user_data >> 56);
-		struct loop_event event = {.index = (uint32_t)(cqe->user_data >> 32) & 0xffffff,
+		enum ring_op op = (enum ring_op)(cqe->user_data >> 56);
+		struct ring_event event = {.index = (uint32_t)(cqe->user_data >> 32) & 0xffffff,
 					   .life = (uint32_t)cqe->user_data,
 					   .res = cqe->res,
 					   .flags = cqe->flags};
 
-		if (op > LOOP_IGNORE && op < LOOP_OP_COUNT)
-			loop.handlers[op](&gateway, &event);
+		if (op > RING_IGNORE && op < RING_OP_COUNT)
+			ring.handlers[op](&gateway, &event);
 		count++;
 	}
-	io_uring_cq_advance(&loop.ring, count);
+	io_uring_cq_advance(&ring.uring, count);
 	return count;
 }
 
 int gateway_connect(void)
 {
-	struct loop_event event = {.flags = IORING_CQE_F_MORE};
+	struct ring_event event = {.flags = IORING_CQE_F_MORE};
 	int pair[2];
 
 	claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);

@@ -14,7 +14,7 @@ extern struct gateway gateway;
 
 /* Once. A request waits in the queue for route->init_timeout_ms. */
 void gateway_start(const struct wire_route_put *route);
-/* One round of loop_run, without waiting. Returns the number of completions. */
+/* What ring_run does once, without waiting; how many completions there were. */
 unsigned int gateway_turn(void);
 /* A client's end of a new connection. */
 int gateway_connect(void);

@@ -35,7 +35,7 @@
 /* Laid out in injector.py as well. The first `after` of their kind pass, then `times` fail. */
 struct order {
 	uint64_t after, times, seen, failed;
-	uint64_t what; /* the ring: LOOP_x of runtime/gateway/ring/loop.h */
+	uint64_t what; /* the ring: RING_x of runtime/gateway/ring/ring.h */
 	int64_t error; /* the ring: -errno */
 };
 

@@ -19,7 +19,7 @@ ALL = os.environ.get("EBB_ERRORS") == "all"
 CALLS_MOST = {"ebb-unpack": 12 if ALL else 1, "ebb-api": 12 if ALL else 1}
 OTHERS_MOST = 40 if ALL else 3
 ALLOCATIONS_MOST = 400 if ALL else 4
-RING = {  # LOOP_x of runtime/gateway/ring/loop.h: how such an operation may end
+RING = {  # RING_x of runtime/gateway/ring/ring.h: how such an operation may end
     "ACCEPT": (1, (E.EMFILE, E.ENFILE, E.ENOBUFS, E.ENOMEM, E.ECONNABORTED)),
     "TIMER": (5, (E.ENOMEM,)),
     "CLIENT_RECV": (6, (E.ECONNRESET, E.ENOBUFS, E.ENOMEM, E.ETIMEDOUT)),

@@ -5,8 +5,8 @@ OBJECTS_test_gateway_serialize := $(addprefix runtime/gateway/message/,serialize
 OBJECTS_test_gateway_errors := runtime/gateway/exchange/errors
 OBJECTS_test_gateway_addresses := runtime/gateway/client/addresses
 OBJECTS_test_gateway_h2_memory := runtime/gateway/frames/h2_memory
-OBJECTS_test_gateway_starved := $(addprefix runtime/gateway/ring/,starved stream buffers loop)
-OBJECTS_test_gateway_timers := $(addprefix runtime/gateway/ring/,timers loop)
+OBJECTS_test_gateway_starved := $(addprefix runtime/gateway/ring/,starved stream buffers ring)
+OBJECTS_test_gateway_timers := $(addprefix runtime/gateway/ring/,timers ring)
 
 # Plays ebbd for one gateway; used by tests/integ/test_gateway_*.py and tests/bench/gateway_cpu.py.
 $(OUT)/tests/gateway_stub: $(OUT)/obj/tests/integ/gateway_stub.o $(call lib,netns wire base)

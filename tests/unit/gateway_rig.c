@@ -87,8 +87,8 @@ struct rig *rig_new(void)
 	close(board_fd);
 	r->ebbd_fd = pair[1];
 	init_buffers(&r->buffers);
-	r->loop.now_ns = clock_mono_ns();
-	g->io = (struct stream_io){.loop = &r->loop, .buffers = &r->buffers};
+	r->ring.now_ns = clock_mono_ns();
+	g->io = (struct stream_io){.ring = &r->ring, .buffers = &r->buffers};
 	g->config = (struct wire_gateway_config){.gateway_count = 1,
 						 .queue_max = 8,
 						 .queue_age_ms_max = 100,
@@ -99,7 +99,7 @@ struct rig *rig_new(void)
 	must(g->clients && routes_init(&g->routes, "") == 0 && instances_init(&g->instances) == 0);
 	must(account_init(&g->account, stats_fd, -1, 0, CLIENTS) == 0 && tunnel_init(g) == 0);
 	close(stats_fd);
-	tell_init(&g->tell, &r->loop, &g->routes, pair[0]);
+	tell_init(&g->tell, &r->ring, &g->routes, pair[0]);
 	init_upstreams(g);
 	must(timers_init(&g->timers, gateway_coarse_timer(g) + 1) == 0);
 	must(routes_put(&g->routes, &route) == 0);
@@ -134,7 +134,7 @@ struct instance *rig_instance(struct rig *r)
 
 	up.generation = board_open_slot(r->g.board, 0, RIG_LIMIT, 0);
 	must(board_move(r->g.board, 0, 1u << BOARD_STARTING, BOARD_RUNNING));
-	must(instances_up(&r->g.instances, &r->g.routes, &up, fds, r->loop.now_ns) == 0);
+	must(instances_up(&r->g.instances, &r->g.routes, &up, fds, r->ring.now_ns) == 0);
 	return &r->g.instances.slots[0];
 }
 
@@ -143,9 +143,10 @@ struct client *rig_client(struct rig *r, uint32_t index)
 	static const char text[] = "GET / HTTP/1.1\r\nx-ebb-deadline: 0000000000000\r\n\r\n";
 	struct client *c = &r->g.clients[index];
 
-	stream_open_carried(&c->s, &carrier, NULL, index, LOOP_CLIENT_RECV);
+	stream_open_carried(&c->s, &carrier, NULL, index, RING_CLIENT_RECV);
+	chain_init(&c->in_line);
 	c->x = (struct exchange){.is = {.idempotent = true},
-				 .arrived_ns = r->loop.now_ns,
+				 .arrived_ns = r->ring.now_ns,
 				 .request = {.buffer = buffers_get(&r->buffers, BUFFER_UNIT)}};
 	c->x.request.at = buffers_at(&r->buffers, c->x.request.buffer);
 	c->x.request.size = sizeof(text) - 1;
@@ -163,11 +164,11 @@ struct upstream *rig_join(struct rig *r, struct client *c, struct instance *i)
 	bool taken = board_take(r->g.board, 0, i->slot, i->generation) == BOARD_TAKEN;
 
 	must(u && taken);
-	stream_open_carried(&u->s, &carrier, NULL, u->s.index, LOOP_UP_RECV);
+	stream_open_carried(&u->s, &carrier, NULL, u->s.index, RING_UP_RECV);
 	c->x.ticket = TICKET_HELD;
 	c->x.slot = i->slot;
 	c->x.generation = i->generation;
-	c->x.dispatched_ns = c->x.sent_ns = r->loop.now_ns;
+	c->x.dispatched_ns = c->x.sent_ns = r->ring.now_ns;
 	c->x.upstream = u->s.index + 1;
 	u->owner = c->s.index + 1;
 	c->state = CLIENT_ASKED;

@@ -12,7 +12,7 @@
 
 struct rig {
 	struct gateway g;
-	struct loop loop;
+	struct ring ring;
 	struct buffers buffers;
 	int ebbd_fd;     /* the other end of the channel */
 	uint32_t nexts;  /* clients that went on to their next request */

@@ -93,12 +93,29 @@ static void the_one_in_hand_may_be_taken_out(void **state)
 	assert_int_equal(bead->number, 3);
 }
 
+static void all_of_one_are_put_into_another(void **state)
+{
+	struct beads b;
+	struct chain other;
+
+	string(&b);
+	chain_init(&other);
+	chain_take_all(&b.head, &other);
+	assert_true(chain_is_empty(&b.head));
+	for (int n = 0; n < 5; n++)
+		assert_non_null(chain_take_first(&other));
+	assert_null(chain_take_first(&other));
+	chain_take_all(&b.head, &other); /* nothing is in it */
+	assert_true(chain_is_empty(&other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(beads_keep_their_order),
 		cmocka_unit_test(the_first_is_taken_until_none_is_left),
 		cmocka_unit_test(the_one_in_hand_may_be_taken_out),
+		cmocka_unit_test(all_of_one_are_put_into_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

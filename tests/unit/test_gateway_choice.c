@@ -89,9 +89,9 @@ static void put(struct instances *all, struct board *board, struct service *s, u
 	*i = (struct instance){.up = true,
 			       .slot = slot,
 			       .revision = 1,
-			       .generation = board_open_slot(board, slot, 4, 0),
-			       .next_of_service = s->first_instance};
-	s->first_instance = slot + 1;
+			       .generation = board_open_slot(board, slot, 4, 0)};
+	chain_init(&i->of_service);
+	chain_add_first(&s->instances, &i->of_service);
 	board_move(board, slot, 1u << BOARD_STARTING, BOARD_RUNNING);
 	for (uint32_t n = 0; n < tickets; n++)
 		assert_int_equal(board_take(board, 0, slot, i->generation), BOARD_TAKEN);
@@ -108,6 +108,7 @@ static void what_else_there_was_is_counted(void **state)
 	char dir[] = "/tmp/ebb-choice-XXXXXX";
 	int dir_fd, board_fd;
 
+	chain_init(&s.instances);
 	assert_non_null(mkdtemp(dir));
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(board_create(dir_fd, 1, &board, &board_fd), 0);
@@ -123,15 +124,15 @@ static void what_else_there_was_is_counted(void **state)
 	put(&all, board, &s, 6, BOARD_DRAINING, 0);
 	board_slot(board, 4)->saturated = 1;
 	all.slots[5].doubt_until_ns = 100;
-	made = choice_make(&all, board, &s, 50);
+	made = choice_make(board, &s, 50);
 	assert_ptr_equal(made.best, &all.slots[2]);
 	assert_int_equal(choice_reason(made.rank, false), WIRE_CHOICE_FULLEST);
 	assert_int_equal(made.classes[CLASS_PRESENT | CLASS_ROOM | CLASS_AWAKE], 2);
 	assert_int_equal(made.classes[CLASS_PRESENT | CLASS_ROOM], 1);
 	assert_int_equal(made.classes[CLASS_PRESENT | CLASS_AWAKE], 1);
 	assert_int_equal(made.classes[0], 3);
-	s.first_instance = 0;
-	assert_null(choice_make(&all, board, &s, 50).best);
+	chain_init(&s.instances);
+	assert_null(choice_make(board, &s, 50).best);
 	free(all.slots);
 	board_close(board);
 	close(board_fd);

@@ -20,7 +20,7 @@ static void on_wants(void *self, struct stream *s)
 
 static const struct stream_carrier carrier = {.wants = on_wants};
 
-static struct stream *find(void *self, enum loop_op op, uint32_t index)
+static struct stream *find(void *self, enum ring_op op, uint32_t index)
 {
 	return &slots[index];
 }
@@ -28,7 +28,7 @@ static struct stream *find(void *self, enum loop_op op, uint32_t index)
 static struct stream *use(uint32_t index)
 {
 	slots[index].receiving = false;
-	stream_open_carried(&slots[index], &carrier, NULL, index, LOOP_CLIENT_RECV);
+	stream_open_carried(&slots[index], &carrier, NULL, index, RING_CLIENT_RECV);
 	return &slots[index];
 }
 
@@ -37,8 +37,8 @@ static struct stream *use(uint32_t index)
 static void test_a_slot_is_listed_once_however_many_streams_starve_in_it(void **state)
 {
 	struct buffers buffers = {.in_ring = 8};
-	struct loop loop = {.now_ns = 1};
-	struct stream_io io = {.loop = &loop, .buffers = &buffers};
+	struct ring ring = {.now_ns = 1};
+	struct stream_io io = {.ring = &ring, .buffers = &buffers};
 	struct starved all;
 
 	assert_int_equal(starved_init(&all, SLOTS), 0);
@@ -57,8 +57,8 @@ static void test_a_slot_is_listed_once_however_many_streams_starve_in_it(void **
 static void test_who_does_not_starve_is_not_fed(void **state)
 {
 	struct buffers buffers = {.in_ring = 8};
-	struct loop loop = {.now_ns = 1};
-	struct stream_io io = {.loop = &loop, .buffers = &buffers};
+	struct ring ring = {.now_ns = 1};
+	struct stream_io io = {.ring = &ring, .buffers = &buffers};
 	struct starved all;
 
 	asked[0] = 0;

@@ -32,7 +32,7 @@ static void they_come_in_order_and_once(void **state)
 			count++;
 		}
 	assert_int_equal(count, IDS - (IDS + 2) / 3);
-	assert_int_equal(t.count, 0);
+	assert_int_equal(t.heap.count, 0);
 	timers_fini(&t);
 }
 

@@ -32,7 +32,7 @@ static void test_the_newest_idle_connection_is_first(void **state)
 	assert_ptr_equal(pool_find(&r->g.up, &safe, i), old);
 	pool_remove(&r->g.up, old);
 	assert_null(pool_find(&r->g.up, &safe, i));
-	assert_int_equal(i->idle_count, 0);
+	assert_int_equal(i->pool_count, 0);
 	rig_free(r);
 }
 
@@ -56,9 +56,9 @@ static void test_a_request_that_may_not_run_twice_gets_a_connection_that_was_pro
 	struct upstream *u = idle_one(r, i, BEFORE_UNSAFE);
 
 	assert_null(pool_find(&r->g.up, &unsafe, i));
-	r->loop.now_ns += 5 * NS_PER_MS;
+	r->ring.now_ns += 5 * NS_PER_MS;
 	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* it has idled */
-	r->loop.now_ns -= 5 * NS_PER_MS;
+	r->ring.now_ns -= 5 * NS_PER_MS;
 	pool_note_kept(&r->g.up, u);
 	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* this instance keeps them */
 	pool_note_idle_end(&r->g.up, u);
@@ -74,7 +74,7 @@ static void test_a_connection_that_idled_through_a_freeze_is_stale(void **state)
 
 	atomic_fetch_add(&board_slot(r->g.board, 0)->freezes, 1);
 	assert_false(pool_is_stale(&r->g.up, u)); /* for less than any server's timer */
-	r->loop.now_ns += 2 * NS_PER_SEC;
+	r->ring.now_ns += 2 * NS_PER_SEC;
 	assert_true(pool_is_stale(&r->g.up, u));
 	assert_null(pool_find(&r->g.up, &safe, i));
 	rig_free(r);
@@ -138,10 +138,33 @@ static void test_who_ignores_that_its_time_is_over_is_suspected(void **state)
 	c->x.ticket = TICKET_NONE;
 	leave_on_timer(&r->g.up, u);
 	assert_int_equal(r->g.count.cancels_ignored, 0); /* too early */
-	r->loop.now_ns += 3 * NS_PER_SEC;
+	r->ring.now_ns += 3 * NS_PER_SEC;
 	leave_on_timer(&r->g.up, u);
 	assert_int_equal(r->g.count.cancels_ignored, 1);
 	assert_int_equal(rig_tickets(r), 0);
+	rig_free(r);
+}
+
+/* Each slot is used again by another instance: what it was in line for is not. */
+static void test_an_instance_that_ends_takes_nobody_out_of_the_line_for_room(void **state)
+{
+	struct rig *r = rig_new();
+	struct instance *first = rig_instance(r), *second = &r->g.instances.slots[1];
+	struct wire_instance_up up = {
+		.slot = 1, .generation = 1, .revision = 1, .backlog = 1, .port = 1, .id = "api-2"};
+	int fds[1] = {-1};
+
+	assert_int_equal(instances_up(&r->g.instances, &r->g.routes, &up, fds, 0), 0);
+	first->room = second->room = 0;
+	first->empty_answers = second->empty_answers = 1;
+	assert_false(room_take(&r->g.up, second));
+	assert_false(room_take(&r->g.up, first));
+	instances_down(first);
+	(void)rig_instance(r);
+	assert_ptr_equal(chain_first(&r->g.up.room_due), &second->in_room);
+	room_ask_due(&r->g.up);
+	assert_true(chain_is_empty(&r->g.up.room_due));
+	instances_down(second);
 	rig_free(r);
 }
 
@@ -155,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_a_connection_that_idled_through_a_freeze_is_stale),
 		cmocka_unit_test(test_a_draining_instance_keeps_no_idle_connection),
 		cmocka_unit_test(test_no_more_connects_than_the_accept_queue_has_room_for),
+		cmocka_unit_test(test_an_instance_that_ends_takes_nobody_out_of_the_line_for_room),
 		cmocka_unit_test(test_what_is_left_by_its_owner_keeps_the_ticket_until_it_ends),
 		cmocka_unit_test(test_who_ignores_that_its_time_is_over_is_suspected),
 	};

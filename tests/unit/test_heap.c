@@ -70,6 +70,7 @@ static void put(struct model *m, struct thing *t)
 {
 	t->key = draw(m, 1000);
 	assert_int_equal(heap_put(&m->heap, &t->item, t->key), 0);
+	assert_true(heap_key(&m->heap, &t->item) == t->key);
 }
 
 static void it_is_what_a_search_finds(void **state)

@@ -31,7 +31,7 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 	stream_recv(&g->io, &c->s);
 }
 
-void client_on_accept(void *self, const struct loop_event *e)
+void client_on_accept(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
 
@@ -59,7 +59,7 @@ void client_drain(struct gateway *g)
 			fd_close(&g->listener_fds[i]);
 			continue;
 		}
-		sqe = loop_sqe(g->io.loop, LOOP_IGNORE, 0, 0);
+		sqe = ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
 		io_uring_prep_cancel_fd(sqe, g->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
 		sqe->user_data = 0;
 	}

@@ -11,10 +11,10 @@
 /* events.c */
 /* c may be anything behind it, also free. */
 void client_happens(struct gateway *g, struct client *c, enum exchange_event event);
-void client_on_recv(void *self, const struct loop_event *e);
-void client_on_send(void *self, const struct loop_event *e);
-void client_on_poll(void *self, const struct loop_event *e);
-void client_on_gone(void *self, const struct loop_event *e);
+void client_on_recv(void *self, const struct ring_event *e);
+void client_on_send(void *self, const struct ring_event *e);
+void client_on_poll(void *self, const struct ring_event *e);
+void client_on_gone(void *self, const struct ring_event *e);
 void client_on_timer(struct gateway *g, struct client *c);
 
 /* client.c */
@@ -35,7 +35,7 @@ enum verdict client_discard(struct gateway *g, struct client *c);
 enum verdict client_begin(struct gateway *g, struct client *c);
 
 /* accept.c */
-void client_on_accept(void *self, const struct loop_event *e);
+void client_on_accept(void *self, const struct ring_event *e);
 /* No new clients, and those between two requests end. */
 void client_drain(struct gateway *g);
 

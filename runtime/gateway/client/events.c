@@ -170,7 +170,7 @@ void client_happens(struct gateway *g, struct client *c, enum exchange_event eve
 /* ---- completions ---- */
 
 /* Completions of a closing client only settle it; those of an earlier one are dropped. */
-static struct client *client_of(struct gateway *g, const struct loop_event *e)
+static struct client *client_of(struct gateway *g, const struct ring_event *e)
 {
 	struct client *c = &g->clients[e->index];
 
@@ -185,7 +185,7 @@ static struct client *client_of(struct gateway *g, const struct loop_event *e)
 }
 
 /* The same for what is neither a receive nor a send: those count themselves. */
-static struct client *completed(struct gateway *g, const struct loop_event *e)
+static struct client *completed(struct gateway *g, const struct ring_event *e)
 {
 	struct client *c = client_of(g, e);
 
@@ -194,7 +194,7 @@ static struct client *completed(struct gateway *g, const struct loop_event *e)
 	return c;
 }
 
-void client_on_recv(void *self, const struct loop_event *e)
+void client_on_recv(void *self, const struct ring_event *e)
 {
 	static const enum exchange_event events[] = {
 		[STREAM_MORE] = EVENT_BYTES,
@@ -221,7 +221,7 @@ void client_on_recv(void *self, const struct loop_event *e)
 	client_happens(g, c, events[r]);
 }
 
-void client_on_send(void *self, const struct loop_event *e)
+void client_on_send(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
 	struct client *c = client_of(g, e);
@@ -237,7 +237,7 @@ void client_on_send(void *self, const struct loop_event *e)
 		client_happens(g, c, EVENT_UNSENT);
 }
 
-void client_on_poll(void *self, const struct loop_event *e)
+void client_on_poll(void *self, const struct ring_event *e)
 {
 	struct client *c = completed(self, e);
 
@@ -247,7 +247,7 @@ void client_on_poll(void *self, const struct loop_event *e)
 	client_happens(self, c, EVENT_READY);
 }
 
-void client_on_gone(void *self, const struct loop_event *e)
+void client_on_gone(void *self, const struct ring_event *e)
 {
 	struct client *c = completed(self, e);
 

@@ -34,7 +34,7 @@ void client_arm_accept(struct gateway *g)
 
 		if (g->listener_armed[i] || g->draining)
 			continue;
-		sqe = loop_sqe(g->io.loop, LOOP_ACCEPT, i, 0);
+		sqe = ring_sqe(g->io.ring, RING_ACCEPT, i, 0);
 		user_data = sqe->user_data;
 		io_uring_prep_multishot_accept(sqe, g->listener_fds[i], NULL, NULL, SOCK_CLOEXEC);
 		sqe->user_data = user_data;
@@ -48,7 +48,7 @@ void clients_stop_if_empty(struct gateway *g)
 		if (g->listener_armed[i])
 			return;
 	if (g->draining && g->free_client_count == g->client_count)
-		g->io.loop->stop = true;
+		g->io.ring->stop = true;
 }
 
 struct client *client_slot(struct gateway *g)
@@ -63,8 +63,9 @@ struct client *client_slot(struct gateway *g)
 	index = g->free_clients[--g->free_client_count];
 	c = &g->clients[index];
 	must(c->state == CLIENT_FREE);
-	stream_open(&c->s, -1, index, LOOP_CLIENT_RECV);
+	stream_open(&c->s, -1, index, RING_CLIENT_RECV);
 	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
+	chain_init(&c->in_line);
 	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;
 	c->head_seen = 0;
@@ -79,7 +80,7 @@ struct client *client_open_carried(struct gateway *g, const struct client *carri
 
 	if (!c)
 		return NULL;
-	stream_open_carried(&c->s, by, g, c->s.index, LOOP_CLIENT_RECV);
+	stream_open_carried(&c->s, by, g, c->s.index, RING_CLIENT_RECV);
 	c->address = carrier->address;
 	c->trusted = carrier->trusted;
 	c->peer_size = carrier->peer_size;

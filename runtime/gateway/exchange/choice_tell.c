@@ -38,7 +38,7 @@ void choice_made(struct gateway *g, struct client *c, const struct choice *made)
 	struct service *s = &g->routes.services[c->x.service];
 	struct wire_choice *last = &s->choice;
 	const struct instance *i = made->best;
-	bool alone = s->first_instance == i->slot + 1 && i->next_of_service == 0;
+	bool alone = i->of_service.next == &s->instances && i->of_service.before == &s->instances;
 	enum wire_choice_reason reason = choice_reason(made->rank, alone);
 
 	must(c->x.ticket != TICKET_NONE);

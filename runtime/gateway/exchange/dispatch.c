@@ -20,17 +20,16 @@
 void dispatch_unqueue(struct gateway *g, struct client *c)
 {
 	struct service *s = &g->routes.services[c->x.service];
-	struct instance *i;
 
+	if (c->state != CLIENT_QUEUED && c->state != CLIENT_WAITS_SOCKET)
+		return;
+	must(chain_is_linked(&c->in_line));
+	chain_remove(&c->in_line);
 	if (c->state == CLIENT_QUEUED) {
 		must(s->queued > 0 && g->queued >= s->queued);
-		queue_remove(g, &s->queue_head, &s->queue_tail, c);
 		g->queued--;
 		s->queued--;
 		queue_tell(g, c->x.service);
-	} else if (c->state == CLIENT_WAITS_SOCKET) {
-		i = &g->instances.slots[c->x.slot];
-		queue_remove(g, &i->wait_head, &i->wait_tail, c);
 	}
 }
 
@@ -72,7 +71,7 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	}
 	if (!attach(g, c, i)) {
 		client_enter(c, CLIENT_WAITS_SOCKET);
-		queue_push(g, &i->wait_head, &i->wait_tail, c);
+		chain_add_last(&i->waits, &c->in_line);
 		exchange_set_deadline(g, c,
 				      gateway_now(g) + g->config.queue_age_ms_max * NS_PER_MS);
 		tell_need_sockets(&g->tell, i);
@@ -90,7 +89,7 @@ bool dispatch_try(struct gateway *g, struct client *c)
 	const struct service *s = &g->routes.services[c->x.service];
 
 	for (int i = 0; i < CHOOSE_TRIES; i++) {
-		struct choice made = choice_make(&g->instances, g->board, s, gateway_now(g));
+		struct choice made = choice_make(g->board, s, gateway_now(g));
 
 		if (!made.best)
 			return false;
@@ -107,8 +106,8 @@ bool dispatch_try(struct gateway *g, struct client *c)
 static enum verdict enqueue(struct gateway *g, struct client *c)
 {
 	struct service *s = &g->routes.services[c->x.service];
-	uint64_t age_ms =
-		s->first_instance ? g->config.queue_age_ms_max : s->record.init_timeout_ms;
+	uint64_t age_ms = chain_is_empty(&s->instances) ? s->record.init_timeout_ms
+							: g->config.queue_age_ms_max;
 
 	must(c->state == CLIENT_READY);
 	if (!queue_has_room(g, s)) {
@@ -119,7 +118,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 				     "Too many requests wait for an instance.");
 	}
 	client_enter(c, CLIENT_QUEUED);
-	queue_push(g, &s->queue_head, &s->queue_tail, c);
+	chain_add_last(&s->queue, &c->in_line);
 	s->queued++;
 	g->queued++;
 	g->count.queued++;

@@ -9,6 +9,7 @@
 #ifndef EBB_GATEWAY_EXCHANGE_H
 #define EBB_GATEWAY_EXCHANGE_H
 
+#include "runtime/base/chain.h"
 #include "runtime/gateway/body/flow.h"
 #include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/message/address.h"
@@ -127,8 +128,8 @@ struct client {
 	struct stream s; /* first: completions are of streams */
 	enum client_state state;
 	bool eof;
-	uint32_t chain_next, chain_prev; /* of queue or socket waiters, client + 1 */
-	uint32_t session;                /* CLIENT_SESSION: its number */
+	struct chain in_line; /* of a queue; for a socket, or for a ticket again */
+	uint32_t session;     /* CLIENT_SESSION: its number */
 	uint32_t head_seen;
 	uint64_t deadline_ns;
 	struct pace pace;

@@ -83,7 +83,7 @@ struct gateway {
 
 static inline uint64_t gateway_now(const struct gateway *g)
 {
-	return g->io.loop->now_ns;
+	return g->io.ring->now_ns;
 }
 /* The timer of what nobody tells us about, behind those of clients and upstreams. */
 static inline uint32_t gateway_coarse_timer(const struct gateway *g)

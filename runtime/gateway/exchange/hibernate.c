@@ -163,10 +163,8 @@ enum hibernate_wake hibernate_read(struct gateway *g, struct client *c)
 
 static void leave_line(struct gateway *g, struct client *c)
 {
-	struct instance *i = &g->instances.slots[c->x.slot];
-
-	must(c->state == CLIENT_WAKING && g->wakers > 0);
-	queue_remove(g, &i->wake_head, &i->wake_tail, c);
+	must(c->state == CLIENT_WAKING && g->wakers > 0 && chain_is_linked(&c->in_line));
+	chain_remove(&c->in_line);
 	g->wakers--;
 }
 
@@ -210,13 +208,13 @@ enum hibernate_wake hibernate_wake(struct gateway *g, struct client *c)
 
 	if (c->state != CLIENT_ASLEEP)
 		return HIBERNATE_WAITS;
-	woken = !i || !i->wake_head ? hibernate_wake_now(g, c, i) : HIBERNATE_WAITS;
+	woken = !i || chain_is_empty(&i->wakes) ? hibernate_wake_now(g, c, i) : HIBERNATE_WAITS;
 	if (woken != HIBERNATE_WAITS)
 		return woken;
 	must(i);
 	client_enter(c, CLIENT_WAKING);
 	board_want(g->board, c->x.slot, gateway_now(g));
-	queue_push(g, &i->wake_head, &i->wake_tail, c);
+	chain_add_last(&i->wakes, &c->in_line);
 	g->wakers++;
 	if (!t->leaving) {
 		t->until_ns = gateway_now(g) + g->config.queue_age_ms_max * NS_PER_MS;

@@ -20,8 +20,8 @@ uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s)
 {
 	uint64_t waited_ns = 0, seconds;
 
-	if (s->queue_head)
-		waited_ns = gateway_now(g) - g->clients[s->queue_head - 1].x.arrived_ns;
+	if (s->queued > 0)
+		waited_ns = gateway_now(g) - queue_first(&s->queue)->x.arrived_ns;
 	seconds = waited_ns / NS_PER_SEC + 1;
 	return seconds < RETRY_AFTER_MOST_S ? (uint32_t)seconds : RETRY_AFTER_MOST_S;
 }
@@ -40,32 +40,4 @@ void queue_tell(struct gateway *g, uint32_t service)
 	}
 	g->need_due = true;
 	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + TELL_AGAIN_NS);
-}
-
-void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c)
-{
-	uint32_t self = c->s.index + 1;
-
-	must(!c->chain_next && !c->chain_prev);
-	c->chain_next = 0;
-	c->chain_prev = *tail;
-	if (*tail)
-		g->clients[*tail - 1].chain_next = self;
-	else
-		*head = self;
-	*tail = self;
-}
-
-void queue_remove(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c)
-{
-	must(*head && *tail);
-	if (c->chain_prev)
-		g->clients[c->chain_prev - 1].chain_next = c->chain_next;
-	else
-		*head = c->chain_next;
-	if (c->chain_next)
-		g->clients[c->chain_next - 1].chain_prev = c->chain_prev;
-	else
-		*tail = c->chain_prev;
-	c->chain_next = c->chain_prev = 0;
 }

@@ -13,8 +13,11 @@ bool queue_has_room(const struct gateway *g, const struct service *s);
 uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s);
 /* ebbd is to hear how many wait: now if it believes that none do, else with the next tick. */
 void queue_tell(struct gateway *g, uint32_t service);
-/* FIFOs of clients, linked through chain_next and chain_prev */
-void queue_push(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c);
-void queue_remove(struct gateway *g, uint32_t *head, uint32_t *tail, struct client *c);
+/* Whose turn it is in a line that is not empty: the queue of a service, waits or wakes of an
+ * instance. */
+static inline struct client *queue_first(const struct chain *line)
+{
+	return container_of(chain_first(line), struct client, in_line);
+}
 
 #endif

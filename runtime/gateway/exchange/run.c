@@ -22,7 +22,7 @@ void exchange_serve_queue(struct gateway *g, uint32_t service)
 {
 	struct service *s = &g->routes.services[service];
 
-	while (s->queue_head && dispatch_try(g, &g->clients[s->queue_head - 1]))
+	while (s->queued > 0 && dispatch_try(g, queue_first(&s->queue)))
 		;
 }
 
@@ -34,8 +34,8 @@ static void serve_wakers(struct gateway *g, struct instance *i)
 	if (g->serving_wakers)
 		return;
 	g->serving_wakers = true;
-	while (i->wake_head) {
-		struct client *c = &g->clients[i->wake_head - 1];
+	while (!chain_is_empty(&i->wakes)) {
+		struct client *c = queue_first(&i->wakes);
 
 		how = hibernate_wake_now(g, c, i);
 		if (how == HIBERNATE_WAITS)
@@ -47,8 +47,8 @@ static void serve_wakers(struct gateway *g, struct instance *i)
 
 void exchange_serve_waiters(struct gateway *g, struct instance *i)
 {
-	while (i->wait_head) {
-		struct client *c = &g->clients[i->wait_head - 1];
+	while (!chain_is_empty(&i->waits)) {
+		struct client *c = queue_first(&i->waits);
 
 		dispatch_unqueue(g, c);
 		dispatch_start(g, c, i);
@@ -60,8 +60,10 @@ void exchange_serve_waiters(struct gateway *g, struct instance *i)
 /* A silent WebSocket there may give its ticket up for who waits. */
 static void want(struct gateway *g, const struct service *s)
 {
-	for (uint32_t at = s->first_instance; at; at = g->instances.slots[at - 1].next_of_service)
-		board_want(g->board, at - 1, gateway_now(g));
+	const struct instance *i;
+
+	chain_each(i, &s->instances, of_service)
+		board_want(g->board, i->slot, gateway_now(g));
 }
 
 static void serve_queues(struct gateway *g)
@@ -70,9 +72,9 @@ static void serve_queues(struct gateway *g)
 
 	g->need_due = false;
 	for (uint32_t i = 0; i < SERVICES_MAX && (g->queued || tell); i++) {
-		if (g->routes.services[i].queue_head)
+		if (g->routes.services[i].queued > 0)
 			exchange_serve_queue(g, i);
-		if (g->routes.services[i].queue_head)
+		if (g->routes.services[i].queued > 0)
 			want(g, &g->routes.services[i]);
 		if (tell && g->routes.services[i].used)
 			queue_tell(g, i);
@@ -86,9 +88,10 @@ static void serve_all_wakers(struct gateway *g)
 	for (uint32_t slot = 0; slot < INSTANCES_MAX && g->wakers > 0; slot++) {
 		struct instance *i = &g->instances.slots[slot];
 
-		if (i->wake_head)
-			serve_wakers(g, i);
-		if (i->wake_head)
+		if (!i->up || chain_is_empty(&i->wakes))
+			continue;
+		serve_wakers(g, i);
+		if (!chain_is_empty(&i->wakes))
 			board_want(g->board, slot, gateway_now(g));
 	}
 	if (g->wakers > 0)
@@ -109,9 +112,9 @@ static void give_ticket(struct gateway *g, struct client *c)
 	uint32_t service = c->x.service;
 
 	ticket_give(g, c);
-	if (i && i->wake_head)
+	if (i && !chain_is_empty(&i->wakes))
 		serve_wakers(g, i);
-	if (g->routes.services[service].queue_head)
+	if (g->routes.services[service].queued > 0)
 		exchange_serve_queue(g, service);
 }
 
@@ -258,8 +261,8 @@ void exchange_service_gone(struct gateway *g, uint32_t service)
 {
 	const struct service *s = &g->routes.services[service];
 
-	while (s->queue_head) {
-		struct client *c = &g->clients[s->queue_head - 1];
+	while (s->queued > 0) {
+		struct client *c = queue_first(&s->queue);
 
 		dispatch_unqueue(g, c);
 		client_enter(c, CLIENT_READY);
@@ -275,8 +278,8 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 	if (!i)
 		return;
 	upstream_empty_pool(&g->up, i);
-	while (i->wake_head) {
-		struct client *c = &g->clients[i->wake_head - 1];
+	while (!chain_is_empty(&i->wakes)) {
+		struct client *c = queue_first(&i->wakes);
 
 		act(g, c, tunnel_over(g, c, WS_INTERNAL_ERROR));
 	}
@@ -284,7 +287,7 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 	i->down_detail = down->detail;
 	blame_died(g, down, i->service);
 	upstream_instance_down(&g->up, i);
-	instances_down(&g->instances, &g->routes, i);
+	instances_down(i);
 	leave_instance_down(&g->up, down->slot, down->generation);
 	for (uint32_t n = 0; n < g->client_count; n++) {
 		struct client *c = &g->clients[n];
@@ -298,11 +301,14 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 }
 
 /* An instance that drains takes no request of those that wait. */
-static bool has_taker(const struct gateway *g, const struct service *s)
+static bool has_taker(const struct service *s)
 {
-	for (uint32_t at = s->first_instance; at; at = g->instances.slots[at - 1].next_of_service)
-		if (!g->instances.slots[at - 1].draining)
+	const struct instance *i;
+
+	chain_each(i, &s->instances, of_service) {
+		if (!i->draining)
 			return true;
+	}
 	return false;
 }
 
@@ -311,10 +317,10 @@ void exchange_start_failed(struct gateway *g, const struct wire_start_failed *fa
 	struct service *s = &g->routes.services[failed_->service];
 
 	s->need_told = 0; /* ebbd has forgotten who waits */
-	if (has_taker(g, s))
+	if (s->queued == 0 || has_taker(s))
 		return; /* not the client's error while another can take it */
-	while (s->queue_head) {
-		struct client *c = &g->clients[s->queue_head - 1];
+	while (s->queued > 0) {
+		struct client *c = queue_first(&s->queue);
 
 		if (failed_->retry_after_s)
 			act(g, c,
@@ -369,7 +375,7 @@ static void on_gave(void *self, const struct upstream *u)
 {
 	struct gateway *g = self;
 
-	if (g->routes.services[u->service].queue_head)
+	if (g->routes.services[u->service].queued > 0)
 		exchange_serve_queue(g, u->service);
 }
 

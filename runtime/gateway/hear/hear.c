@@ -47,7 +47,8 @@ static int on_route_del(void *self, struct wire_message *m)
 	choice_forget(s);
 	/* Open requests on its instances may finish, but the next service with this index gets none
 	 * of them. */
-	s->first_instance = 0;
+	while (chain_take_first(&s->instances))
+		;
 	exchange_service_gone(g, record->index);
 	return 0;
 }
@@ -181,7 +182,7 @@ static const struct wire_rule rules[] = {
 
 static void arm(struct gateway *g)
 {
-	struct io_uring_sqe *sqe = loop_sqe(g->io.loop, LOOP_CONTROL, 0, 0);
+	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_CONTROL, 0, 0);
 	uint64_t user_data = sqe->user_data;
 
 	io_uring_prep_poll_add(sqe, g->tell.fd, POLLIN);
@@ -198,7 +199,7 @@ int hear_init(struct gateway *g)
 	return 0;
 }
 
-void hear_on_readable(void *self, const struct loop_event *e)
+void hear_on_readable(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
 	struct wire_message m;
@@ -217,5 +218,5 @@ void hear_on_readable(void *self, const struct loop_event *e)
 		return;
 	}
 	log_info("event=channel_closed reason=\"%s\"", r ? strerror(-r) : "ebbd is gone");
-	g->io.loop->stop = true;
+	g->io.ring->stop = true;
 }

@@ -42,7 +42,7 @@ static void ring_push(struct buffers *b, uint32_t id)
 	b->in_ring++;
 }
 
-int buffers_init(struct buffers *b, struct loop *l, uint32_t unit_count, uint32_t large_count,
+int buffers_init(struct buffers *b, struct ring *l, uint32_t unit_count, uint32_t large_count,
 		 uint32_t large_bytes)
 {
 	struct io_uring_buf_reg reg = {0};
@@ -64,7 +64,7 @@ int buffers_init(struct buffers *b, struct loop *l, uint32_t unit_count, uint32_
 	reg.ring_addr = (uint64_t)(uintptr_t)b->ring;
 	reg.ring_entries = RING_ENTRIES;
 	reg.bgid = BUFFER_GROUP;
-	r = io_uring_register_buf_ring(&l->ring, &reg, 0);
+	r = io_uring_register_buf_ring(&l->uring, &reg, 0);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < RING_TARGET; i++)

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "runtime/gateway/ring/loop.h"
+#include "runtime/gateway/ring/ring.h"
 
 #define BUFFER_UNIT     16384u
 #define BUFFER_HEADROOM 32u
@@ -31,8 +31,8 @@ struct buffers {
 	uint32_t free_unit_count, free_large_count;
 };
 
-/* Registers the buffer ring too, so before loop_enable and before seccomp. 0 or -errno. */
-int buffers_init(struct buffers *b, struct loop *l, uint32_t unit_count, uint32_t large_count,
+/* Registers the buffer ring too, so before ring_enable and before seccomp. 0 or -errno. */
+int buffers_init(struct buffers *b, struct ring *l, uint32_t unit_count, uint32_t large_count,
 		 uint32_t large_bytes);
 /* One with at least this many bytes, or BUFFER_NONE. */
 uint32_t buffers_get(struct buffers *b, uint32_t bytes);

@@ -19,16 +19,16 @@ void starved_put(struct starved *all, struct stream *s)
 		return;
 	must(all->count < all->most);
 	s->listed = true;
-	all->who[all->count++] = loop_user_data(s->first_op, s->index, 0);
+	all->who[all->count++] = ring_user_data(s->first_op, s->index, 0);
 }
 
 void starved_feed(struct starved *all, struct stream_io *io,
-		  struct stream *(*find)(void *self, enum loop_op op, uint32_t index), void *self)
+		  struct stream *(*find)(void *self, enum ring_op op, uint32_t index), void *self)
 {
 	for (uint32_t n = io->buffers->in_ring; n > 0 && all->count > 0; n--) {
 		uint64_t who = all->who[--all->count];
 		struct stream *s =
-			find(self, (enum loop_op)(who >> 56), (uint32_t)(who >> 32) & 0xffffff);
+			find(self, (enum ring_op)(who >> 56), (uint32_t)(who >> 32) & 0xffffff);
 
 		must(s->listed);
 		s->listed = false;

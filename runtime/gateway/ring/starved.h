@@ -18,6 +18,6 @@ int starved_init(struct starved *all, uint32_t most); /* 0 or -ENOMEM */
 void starved_put(struct starved *all, struct stream *s);
 /* find: the slot with this index, of the slab whose first op this is. */
 void starved_feed(struct starved *all, struct stream_io *io,
-		  struct stream *(*find)(void *self, enum loop_op op, uint32_t index), void *self);
+		  struct stream *(*find)(void *self, enum ring_op op, uint32_t index), void *self);
 
 #endif

@@ -12,7 +12,7 @@
 
 static const struct chunk no_chunk = {.buffer = BUFFER_NONE};
 
-void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op)
+void stream_open(struct stream *s, int fd, uint32_t index, enum ring_op first_op)
 {
 	uint32_t life = s->life;
 	bool listed = s->listed;
@@ -30,7 +30,7 @@ void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op
 }
 
 void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, void *carrier_self,
-			 uint32_t index, enum loop_op first_op)
+			 uint32_t index, enum ring_op first_op)
 {
 	stream_open(s, -1, index, first_op);
 	s->carried = true;
@@ -42,10 +42,10 @@ static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op
 {
 	must(!s->carried && s->fd >= 0 && s->pending < UINT8_MAX);
 	s->pending++;
-	return loop_sqe(io->loop, (enum loop_op)((int)s->first_op + op), s->index, s->life);
+	return ring_sqe(io->ring, (enum ring_op)((int)s->first_op + op), s->index, s->life);
 }
 
-/* prep functions of liburing clear what loop_sqe set. */
+/* prep functions of liburing clear what ring_sqe set. */
 #define PREP(sqe, call)                                 \
 	do {                                            \
 		uint64_t user_data_ = (sqe)->user_data; \
@@ -212,7 +212,7 @@ bool stream_put(struct stream_io *io, struct stream *s, const void *at, uint32_t
 }
 
 enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
-				  const struct loop_event *e, int *err)
+				  const struct ring_event *e, int *err)
 {
 	must(s->pending > 0 && s->receiving);
 	s->pending--;
@@ -243,7 +243,7 @@ enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
 }
 
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
-				  const struct loop_event *e, int *err)
+				  const struct ring_event *e, int *err)
 {
 	must(s->pending > 0 && s->sending);
 	s->pending--;
@@ -314,11 +314,11 @@ void stream_close(struct stream_io *io, struct stream *s)
 		s->carrier->closed(s->carrier_self, s);
 	if (s->pending == 0)
 		return;
-	sqe = loop_sqe(io->loop, LOOP_IGNORE, 0, 0);
+	sqe = ring_sqe(io->ring, RING_IGNORE, 0, 0);
 	PREP(sqe, io_uring_prep_cancel_fd(sqe, s->fd, IORING_ASYNC_CANCEL_ALL));
 }
 
-void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e)
+void stream_on_late(struct stream_io *io, struct stream *s, const struct ring_event *e)
 {
 	must(s->pending > 0 && s->closing);
 	s->pending--;

@@ -17,7 +17,7 @@
 #define EBB_GATEWAY_STREAM_H
 
 #include "runtime/gateway/ring/buffers.h"
-#include "runtime/gateway/ring/loop.h"
+#include "runtime/gateway/ring/ring.h"
 
 /* Bytes in a buffer, which belongs to the holder of the chunk; BUFFER_NONE: static or borrowed. */
 struct chunk {
@@ -28,7 +28,7 @@ struct chunk {
 struct stream {
 	int fd;
 	uint32_t index, life;
-	enum loop_op first_op; /* LOOP_CLIENT_RECV or LOOP_UP_RECV */
+	enum ring_op first_op; /* RING_CLIENT_RECV or RING_UP_RECV */
 	uint8_t pending;       /* submitted entries that still owe a completion */
 	bool receiving, sending, polling, closing;
 	bool watched;                /* stream_watch */
@@ -53,20 +53,20 @@ struct stream_carrier {
 
 /* The ring and the memory; every stream function needs both. */
 struct stream_io {
-	struct loop *loop;
+	struct ring *ring;
 	struct buffers *buffers;
 };
 
 static inline uint64_t stream_now(const struct stream_io *io)
 {
-	return io->loop->now_ns;
+	return io->ring->now_ns;
 }
 
 /* Takes fd over. index and first_op name the stream in completions. */
-void stream_open(struct stream *s, int fd, uint32_t index, enum loop_op first_op);
+void stream_open(struct stream *s, int fd, uint32_t index, enum ring_op first_op);
 /* The same without a descriptor. */
 void stream_open_carried(struct stream *s, const struct stream_carrier *carrier, void *carrier_self,
-			 uint32_t index, enum loop_op first_op);
+			 uint32_t index, enum ring_op first_op);
 /* Asks for bytes, unless that is under way. */
 void stream_recv(struct stream_io *io, struct stream *s);
 /* Sends a chunk, behind the one under way if there is one (one may wait, no more). Takes its
@@ -75,7 +75,7 @@ void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);
 /* Watches a client's peer: sees its FIN or reset although nothing is read; completes as
- * LOOP_CLIENT_GONE. */
+ * RING_CLIENT_GONE. */
 void stream_watch(struct stream_io *io, struct stream *s);
 /* O_NONBLOCK, as splice(2) needs it; io_uring then no longer waits by itself, which this file
  * knows. */
@@ -91,9 +91,9 @@ enum stream_result {
 };
 /* Take the completion of a receive and of a send. */
 enum stream_result stream_on_recv(struct stream_io *io, struct stream *s,
-				  const struct loop_event *e, int *err);
+				  const struct ring_event *e, int *err);
 enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
-				  const struct loop_event *e, int *err);
+				  const struct ring_event *e, int *err);
 
 /* A carrier puts bytes behind those that wait; it leaves some large buffers for heads. False if
  * there is no room. */
@@ -107,7 +107,7 @@ void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t roo
 /* Cancels the operations under way; the slot is free when stream_settled says so. */
 void stream_close(struct stream_io *io, struct stream *s);
 /* A completion came for a closing stream. */
-void stream_on_late(struct stream_io *io, struct stream *s, const struct loop_event *e);
+void stream_on_late(struct stream_io *io, struct stream *s, const struct ring_event *e);
 /* True once the descriptor is closed and nothing is owed. */
 bool stream_settled(struct stream_io *io, struct stream *s);
 

@@ -10,91 +10,47 @@
 int timers_init(struct timers *t, uint32_t id_count)
 {
 	*t = (struct timers){.id_count = id_count};
-	t->heap = calloc(id_count, sizeof(*t->heap));
-	t->place = calloc(id_count, sizeof(*t->place));
-	return t->heap && t->place ? 0 : -ENOMEM;
+	t->items = calloc(id_count, sizeof(*t->items));
+	return t->items ? heap_reserve(&t->heap, id_count) : -ENOMEM;
 }
 
 void timers_fini(struct timers *t)
 {
-	free(t->heap);
-	free(t->place);
-}
-
-static void put(struct timers *t, uint32_t at, struct timer_entry entry)
-{
-	t->heap[at] = entry;
-	t->place[entry.id] = at + 1;
-}
-
-static void sift_up(struct timers *t, uint32_t at, struct timer_entry entry)
-{
-	while (at > 0 && t->heap[(at - 1) / 2].when_ns > entry.when_ns) {
-		put(t, at, t->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	put(t, at, entry);
-}
-
-static void sift_down(struct timers *t, uint32_t at, struct timer_entry entry)
-{
-	for (;;) {
-		uint32_t child = at * 2 + 1;
-
-		if (child >= t->count)
-			break;
-		if (child + 1 < t->count && t->heap[child + 1].when_ns < t->heap[child].when_ns)
-			child++;
-		if (t->heap[child].when_ns >= entry.when_ns)
-			break;
-		put(t, at, t->heap[child]);
-		at = child;
-	}
-	put(t, at, entry);
+	heap_fini(&t->heap);
+	free(t->items);
 }
 
 void timers_set(struct timers *t, uint32_t id, uint64_t when_ns)
 {
-	must(id < t->id_count);
-	if (t->place[id] == 0)
-		sift_up(t, t->count++, (struct timer_entry){when_ns, id});
-	else if (t->heap[t->place[id] - 1].when_ns > when_ns)
-		sift_up(t, t->place[id] - 1, (struct timer_entry){when_ns, id});
+	struct heap_item *item = &t->items[id];
+	int r;
+
+	must(id < t->id_count && when_ns < HEAP_EMPTY);
+	if (heap_has(item) && heap_key(&t->heap, item) <= when_ns)
+		return;
+	r = heap_put(&t->heap, item, when_ns);
+	must(r == 0); /* there is room for each */
 }
 
 void timers_clear(struct timers *t, uint32_t id)
 {
-	uint32_t at = t->place[id];
-	struct timer_entry last;
-
-	if (at == 0)
-		return;
-	at--;
-	must(t->heap[at].id == id);
-	t->place[id] = 0;
-	last = t->heap[--t->count];
-	if (at == t->count)
-		return;
-	if (at > 0 && t->heap[(at - 1) / 2].when_ns > last.when_ns)
-		sift_up(t, at, last);
-	else
-		sift_down(t, at, last);
+	must(id < t->id_count);
+	heap_remove(&t->heap, &t->items[id]);
 }
 
 int64_t timers_next(struct timers *t, uint64_t now_ns)
 {
-	uint32_t id;
+	struct heap_item *first = heap_first(&t->heap);
 
-	if (t->count == 0 || t->heap[0].when_ns > now_ns)
+	if (!first || heap_first_key(&t->heap) > now_ns)
 		return -1;
-	id = t->heap[0].id;
-	timers_clear(t, id);
-	return id;
+	heap_remove(&t->heap, first);
+	return first - t->items;
 }
 
-void timers_arm(struct timers *t, struct loop *l)
+void timers_arm(struct timers *t, struct ring *l)
 {
-	uint64_t first_ns = t->count ? t->heap[0].when_ns : 0;
+	uint64_t first_ns = heap_first(&t->heap) ? heap_first_key(&t->heap) : 0;
 	struct io_uring_sqe *sqe;
 
 	/* One that comes too early only costs a look; removing it would cost more. */
@@ -103,16 +59,16 @@ void timers_arm(struct timers *t, struct loop *l)
 	t->timeout.tv_sec = (int64_t)(first_ns / NS_PER_SEC);
 	t->timeout.tv_nsec = (long long)(first_ns % NS_PER_SEC);
 	if (first_ns == 0) {
-		sqe = loop_sqe(l, LOOP_IGNORE, 0, 0);
-		io_uring_prep_timeout_remove(sqe, loop_user_data(LOOP_TIMER, 0, 0), 0);
+		sqe = ring_sqe(l, RING_IGNORE, 0, 0);
+		io_uring_prep_timeout_remove(sqe, ring_user_data(RING_TIMER, 0, 0), 0);
 		sqe->user_data = 0;
 	} else if (t->armed_ns) {
-		sqe = loop_sqe(l, LOOP_IGNORE, 0, 0);
-		io_uring_prep_timeout_update(sqe, &t->timeout, loop_user_data(LOOP_TIMER, 0, 0),
+		sqe = ring_sqe(l, RING_IGNORE, 0, 0);
+		io_uring_prep_timeout_update(sqe, &t->timeout, ring_user_data(RING_TIMER, 0, 0),
 					     IORING_TIMEOUT_ABS);
 		sqe->user_data = 0;
 	} else {
-		sqe = loop_sqe(l, LOOP_TIMER, 0, 0);
+		sqe = ring_sqe(l, RING_TIMER, 0, 0);
 		io_uring_prep_timeout(sqe, &t->timeout, 0, IORING_TIMEOUT_ABS);
 	}
 	t->armed_ns = first_ns;

@@ -8,17 +8,13 @@
 #ifndef EBB_GATEWAY_TIMERS_H
 #define EBB_GATEWAY_TIMERS_H
 
-#include "runtime/gateway/ring/loop.h"
-
-struct timer_entry {
-	uint64_t when_ns;
-	uint32_t id;
-};
+#include "runtime/base/heap.h"
+#include "runtime/gateway/ring/ring.h"
 
 struct timers {
-	struct timer_entry *heap;
-	uint32_t *place; /* by id: position + 1, 0 = none */
-	uint32_t count, id_count;
+	struct heap heap;
+	struct heap_item *items; /* by id */
+	uint32_t id_count;
 	uint64_t armed_ns; /* of the kernel's timeout, 0 = none */
 	struct __kernel_timespec timeout;
 };
@@ -33,8 +29,8 @@ void timers_clear(struct timers *t, uint32_t id);
 /* Takes one that is due: its id, or -1. */
 int64_t timers_next(struct timers *t, uint64_t now_ns);
 /* Before waiting: sees to it that the kernel wakes us for the first one. */
-void timers_arm(struct timers *t, struct loop *l);
-/* LOOP_TIMER completed. */
+void timers_arm(struct timers *t, struct ring *l);
+/* RING_TIMER completed. */
 void timers_fired(struct timers *t, int res);
 
 #endif

@@ -42,13 +42,12 @@ static uint32_t rank_of(struct board *board, const struct service *s, const stru
 			   atomic_load_explicit(&b->saturated, memory_order_relaxed));
 }
 
-struct choice choice_make(struct instances *all, struct board *board, const struct service *s,
-			  uint64_t now_ns)
+struct choice choice_make(struct board *board, const struct service *s, uint64_t now_ns)
 {
 	struct choice made = {0};
+	struct instance *i;
 
-	for (uint32_t at = s->first_instance; at; at = all->slots[at - 1].next_of_service) {
-		struct instance *i = &all->slots[at - 1];
+	chain_each(i, &s->instances, of_service) {
 		uint32_t rank = i->doubt_until_ns > now_ns ? 0 : rank_of(board, s, i);
 
 		must(rank >> CLASS_SHIFT < CHOICE_CLASSES);

@@ -28,7 +28,6 @@ struct choice {
 };
 
 /* The best one of a service right now. */
-struct choice choice_make(struct instances *all, struct board *board, const struct service *s,
-			  uint64_t now_ns);
+struct choice choice_make(struct board *board, const struct service *s, uint64_t now_ns);
 
 #endif

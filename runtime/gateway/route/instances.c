@@ -52,6 +52,15 @@ static uint8_t speaks_at_first(const struct service *s, const struct wire_instan
 	return s->http2_revision == up->revision && up->revision ? SPEAKS_HTTP2 : SPEAKS_UNKNOWN;
 }
 
+static void init_chains(struct instance *i)
+{
+	struct chain *const chains[] = {&i->of_service, &i->in_room, &i->pool, &i->waits,
+					&i->wakes};
+
+	for (size_t n = 0; n < ARRAY_LEN(chains); n++)
+		chain_init(chains[n]);
+}
+
 int instances_up(struct instances *all, struct routes *routes, const struct wire_instance_up *up,
 		 int *fds, uint64_t now_ns)
 {
@@ -82,8 +91,8 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 	i->freeze_fd = keep_fd(&fds[0]);
 	instances_stock(i, fds + 1, up->socket_count);
 	i->up = true;
-	i->next_of_service = s->first_instance;
-	s->first_instance = i->slot + 1;
+	init_chains(i);
+	chain_add_first(&s->instances, &i->of_service);
 	return 0;
 }
 
@@ -95,15 +104,11 @@ struct instance *instances_get(const struct instances *all, uint32_t slot, uint3
 	return &all->slots[slot];
 }
 
-void instances_down(struct instances *all, struct routes *routes, struct instance *i)
+void instances_down(struct instance *i)
 {
-	uint32_t *link = &routes->services[i->service].first_instance;
-
 	must(i->up && i->service < SERVICES_MAX);
-	while (*link && *link != i->slot + 1)
-		link = &all->slots[*link - 1].next_of_service;
-	if (*link)
-		*link = i->next_of_service;
+	chain_remove(&i->of_service);
+	chain_remove(&i->in_room);
 	i->up = false;
 	fd_close(&i->freeze_fd);
 	while (i->stock_count > 0)

@@ -28,7 +28,7 @@ struct instance {
 	bool up, asked_sockets;
 	bool nacked; /* and has answered nothing since */
 	uint32_t slot, generation, service, revision;
-	uint32_t next_of_service; /* slot + 1 */
+	struct chain of_service;
 	/* Its accept queue, see room.c. */
 	uint32_t room, room_max; /* connects that may be made now, and at first */
 	uint32_t connecting;     /* not decided yet by the kernel */
@@ -37,8 +37,8 @@ struct instance {
 	uint32_t waiting_then;    /* when it was asked */
 	uint32_t since_ask;       /* made since it was asked how full it is, or on their way then */
 	uint32_t epoch, accepted_epoch; /* epoch: of the next question */
-	bool asked_room, room_listed;
-	uint32_t room_next; /* slot + 1, of the list of those to be asked again */
+	bool asked_room;
+	struct chain in_room; /* of those to be asked again */
 	uint32_t empty_answers;
 	uint64_t asked_room_ns;
 	bool draining;         /* no idle connections are kept */
@@ -46,10 +46,11 @@ struct instance {
 	/* By the kind of the last request: a connection was good for another request; or one was
 	 * ended at once without a word, so none is trusted any more. */
 	bool keeps[BEFORE_COUNT], ends[BEFORE_COUNT];
-	uint32_t idle_head, idle_count; /* pooled upstreams, index + 1 */
-	uint32_t wait_head, wait_tail; /* clients that hold a ticket but got no socket, index + 1 */
-	uint32_t wake_head, wake_tail; /* WebSockets that want a ticket again, client + 1 */
-	uint32_t used_sockets;         /* since the last time we asked for more */
+	struct chain pool; /* of struct upstream, the last one used first */
+	uint32_t pool_count;
+	struct chain waits;    /* of struct client: they have a ticket and no socket */
+	struct chain wakes;    /* of struct client: WebSockets that want a ticket again */
+	uint32_t used_sockets; /* since the last time we asked for more */
 	uint64_t up_ns, doubt_until_ns;
 	uint8_t upstream;        /* enum wire_upstream: the setting of its service */
 	uint8_t speaks;          /* enum speaks */
@@ -78,7 +79,7 @@ int instances_up(struct instances *all, struct routes *routes, const struct wire
 /* The instance of this generation, or NULL. */
 struct instance *instances_get(const struct instances *all, uint32_t slot, uint32_t generation);
 /* Unlinks it and closes what it had; the pool and the waiting clients are the caller's. */
-void instances_down(struct instances *all, struct routes *routes, struct instance *i);
+void instances_down(struct instance *i);
 /* Takes more sockets; those that do not fit are left in fds. Returns how many were taken. */
 uint32_t instances_stock(struct instance *i, int *fds, uint32_t count);
 

@@ -120,6 +120,11 @@ int routes_put(struct routes *r, const struct wire_route_put *record)
 	if (!record_ok(record))
 		return -EINVAL;
 	s = &r->services[record->index];
+	if (!s->used) {
+		must(s->queued == 0);
+		chain_init(&s->instances);
+		chain_init(&s->queue);
+	}
 	s->used = true;
 	s->record = *record;
 	/* "/p/" and "/p" mean the same; "/" alone stays. */

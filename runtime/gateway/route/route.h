@@ -8,14 +8,17 @@
 #ifndef EBB_GATEWAY_ROUTE_H
 #define EBB_GATEWAY_ROUTE_H
 
+#include "runtime/base/chain.h"
 #include "runtime/http/head.h"
 #include "runtime/wire/records.h"
 
 struct service {
 	bool used;
 	struct wire_route_put record;
-	uint32_t first_instance;                 /* slot + 1, chained by instances.c; 0 = none */
-	uint32_t queue_head, queue_tail, queued; /* client + 1, chained by queue.c */
+	/* These two once it was used: */
+	struct chain instances; /* of struct instance, by of_service */
+	struct chain queue;     /* of struct client, by in_line */
+	uint32_t queued;
 	uint64_t need_told_ns; /* when ebbd was told how many wait, and how many it was told */
 	uint32_t need_told;
 	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */

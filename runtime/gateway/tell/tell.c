@@ -7,14 +7,14 @@
 
 #include "runtime/base/mem.h"
 
-void tell_init(struct tell *t, struct loop *l, struct routes *routes, int fd)
+void tell_init(struct tell *t, struct ring *l, struct routes *routes, int fd)
 {
-	*t = (struct tell){.loop = l, .routes = routes, .fd = fd};
+	*t = (struct tell){.ring = l, .routes = routes, .fd = fd};
 }
 
 static void arm(struct tell *t)
 {
-	struct io_uring_sqe *sqe = loop_sqe(t->loop, LOOP_CONTROL_OUT, 0, 0);
+	struct io_uring_sqe *sqe = ring_sqe(t->ring, RING_CONTROL_OUT, 0, 0);
 	uint64_t user_data = sqe->user_data;
 
 	io_uring_prep_poll_add(sqe, t->fd, POLLOUT);
@@ -122,7 +122,7 @@ static bool flush_need(struct tell *t, uint32_t service)
 	if (!say(t, WIRE_NEED_INSTANCE, &need, sizeof(need)))
 		return false;
 	s->refused_full = s->refused_late = s->refused_nacked = 0;
-	s->need_told_ns = t->loop->now_ns;
+	s->need_told_ns = t->ring->now_ns;
 	s->need_told = need.queued;
 	return true;
 }
@@ -135,7 +135,7 @@ static bool flush_choice(struct tell *t, uint32_t service)
 	if (!say(t, WIRE_CHOICE, &s->choice, sizeof(s->choice)))
 		return false;
 	memset(s->choice.made, 0, sizeof(s->choice.made));
-	s->choice_told_ns = t->loop->now_ns;
+	s->choice_told_ns = t->ring->now_ns;
 	return true;
 }
 

@@ -7,11 +7,11 @@
 #ifndef EBB_GATEWAY_TELL_H
 #define EBB_GATEWAY_TELL_H
 
-#include "runtime/gateway/ring/loop.h"
+#include "runtime/gateway/ring/ring.h"
 #include "runtime/gateway/route/instances.h"
 
 struct tell {
-	struct loop *loop;
+	struct ring *ring;
 	struct routes *routes;
 	int fd; /* of the channel, which is the caller's */
 	bool blocked;
@@ -20,7 +20,7 @@ struct tell {
 };
 
 /* Everything is borrowed and outlives the tell. */
-void tell_init(struct tell *t, struct loop *l, struct routes *routes, int fd);
+void tell_init(struct tell *t, struct ring *l, struct routes *routes, int fd);
 /* The channel has room again. */
 void tell_on_writable(struct tell *t);
 /* How many requests wait, and how many were refused. */

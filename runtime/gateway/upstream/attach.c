@@ -32,8 +32,8 @@ static void look_first(struct upstreams *p, struct upstream *u)
 	struct io_uring_sqe *sqe;
 	uint64_t user_data;
 
-	loop_reserve(p->io.loop, 2);
-	sqe = loop_sqe(p->io.loop, LOOP_UP_LOOK, u->s.index, u->s.life);
+	ring_reserve(p->io.ring, 2);
+	sqe = ring_sqe(p->io.ring, RING_UP_LOOK, u->s.index, u->s.life);
 	user_data = sqe->user_data;
 	io_uring_prep_recv(sqe, u->s.fd, &p->looked_at, 1, MSG_PEEK | MSG_DONTWAIT);
 	sqe->user_data = user_data;
@@ -67,21 +67,20 @@ struct upstream *upstream_attach(struct upstreams *p, const struct ask *ask, uin
 
 void upstream_empty_pool(struct upstreams *p, struct instance *i)
 {
-	while (i->idle_head) {
+	struct upstream *u;
+
+	chain_each(u, &i->pool, in_pool) {
 		p->count->pool_poisoned++;
-		upstream_close(p, &p->slots[i->idle_head - 1]);
+		upstream_close(p, u);
 	}
 	h2up_empty(p, i, false);
 }
 
 void upstream_drop_stale(struct upstreams *p, struct instance *i)
 {
-	uint32_t next;
+	struct upstream *u;
 
-	for (uint32_t at = i->idle_head; at; at = next) {
-		struct upstream *u = &p->slots[at - 1];
-
-		next = u->idle_next;
+	chain_each(u, &i->pool, in_pool) {
 		if (!pool_is_stale(p, u))
 			continue;
 		p->count->pool_poisoned++;

@@ -5,7 +5,7 @@
 #include "runtime/gateway/upstream/room.h"
 #include "runtime/gateway/upstream/upstream.h"
 
-static struct upstream *upstream_of(struct upstreams *p, const struct loop_event *e)
+static struct upstream *upstream_of(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = &p->slots[e->index];
 
@@ -20,7 +20,7 @@ static struct upstream *upstream_of(struct upstreams *p, const struct loop_event
 }
 
 /* The same for what is neither a receive nor a send: those count themselves. */
-static struct upstream *completed(struct upstreams *p, const struct loop_event *e)
+static struct upstream *completed(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = upstream_of(p, e);
 
@@ -29,7 +29,7 @@ static struct upstream *completed(struct upstreams *p, const struct loop_event *
 	return u;
 }
 
-void upstream_on_recv(struct upstreams *p, const struct loop_event *e)
+void upstream_on_recv(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = upstream_of(p, e);
 	enum stream_result r;
@@ -48,7 +48,7 @@ void upstream_on_recv(struct upstreams *p, const struct loop_event *e)
 	}
 }
 
-void upstream_on_send(struct upstreams *p, const struct loop_event *e)
+void upstream_on_send(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = upstream_of(p, e);
 	enum stream_result r;
@@ -67,7 +67,7 @@ void upstream_on_send(struct upstreams *p, const struct loop_event *e)
 		p->user->event(p->self, u, UPSTREAM_BROKEN, err);
 }
 
-void upstream_on_connect(struct upstreams *p, const struct loop_event *e)
+void upstream_on_connect(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = completed(p, e);
 
@@ -88,7 +88,7 @@ void upstream_on_connect(struct upstreams *p, const struct loop_event *e)
 		upstream_close(p, u);
 }
 
-void upstream_on_look(struct upstreams *p, const struct loop_event *e)
+void upstream_on_look(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = completed(p, e);
 
@@ -104,7 +104,7 @@ void upstream_on_look(struct upstreams *p, const struct loop_event *e)
 		       e->res > 0 ? 0 : e->res);
 }
 
-void upstream_on_poll(struct upstreams *p, const struct loop_event *e)
+void upstream_on_poll(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = completed(p, e);
 
@@ -123,7 +123,7 @@ void upstream_on_timer(struct upstreams *p, struct upstream *u)
 		room_on_timer(p, u);
 	if (u->session && !u->s.closing)
 		u->carrier->timer(p, u);
-	if (!u->idle)
+	if (!upstream_is_idle(u))
 		return;
 	if (u->idle_until_ns > upstreams_now(p))
 		upstream_set_timer(p, u, u->idle_until_ns);

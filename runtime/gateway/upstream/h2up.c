@@ -198,7 +198,7 @@ static bool flush_one(struct h2up_session *s)
 		return s->out.ng != NULL;
 	}
 	i = h2up_instance(s);
-	if (i && i->wait_head && s->open + s->unsent < h2up_limit(s))
+	if (i && !chain_is_empty(&i->waits) && s->open + s->unsent < h2up_limit(s))
 		p->user->room(p->self, i);
 	return true;
 }
@@ -343,7 +343,7 @@ struct upstream *h2up_attach(struct upstreams *p, const struct ask *ask, uint32_
 	u = s ? upstream_slot(p, i) : NULL;
 	if (!u)
 		return NULL;
-	stream_open_carried(&u->s, &h2up_stream_carrier, p, u->s.index, LOOP_UP_RECV);
+	stream_open_carried(&u->s, &h2up_stream_carrier, p, u->s.index, RING_UP_RECV);
 	u->reused = reused;
 	u->http2 = true;
 	h2up_stream_open(s, u, ask);

@@ -15,7 +15,7 @@
 
 void leave_begin(struct upstreams *p, struct upstream *u, uint32_t service)
 {
-	must(u->owner && !u->has_ticket && !u->idle);
+	must(u->owner && !u->has_ticket && !upstream_is_idle(u));
 	u->owner = 0;
 	u->left = u->has_ticket = true;
 	u->service = service;

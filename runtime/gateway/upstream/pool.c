@@ -20,17 +20,11 @@ void pool_remove(struct upstreams *p, struct upstream *u)
 {
 	struct instance *i = &p->instances->slots[u->slot];
 
-	if (!u->idle)
+	if (!upstream_is_idle(u))
 		return;
-	if (u->idle_prev)
-		p->slots[u->idle_prev - 1].idle_next = u->idle_next;
-	else
-		i->idle_head = u->idle_next;
-	if (u->idle_next)
-		p->slots[u->idle_next - 1].idle_prev = u->idle_prev;
-	must(i->idle_count > 0);
-	i->idle_count--;
-	u->idle = false;
+	must(i->pool_count > 0);
+	i->pool_count--;
+	chain_remove(&u->in_pool);
 }
 
 static uint32_t freezes_of(const struct upstreams *p, const struct instance *i)
@@ -59,22 +53,15 @@ bool pool_is_stale(const struct upstreams *p, const struct upstream *u)
 /* The owner's ticket is still open, so no freeze can come between. */
 void pool_push(struct upstreams *p, struct upstream *u, struct instance *i)
 {
-	uint32_t self = u->s.index + 1;
-
-	must(!u->idle && !u->owner && !u->left);
-	u->idle = true;
-	u->idle_prev = 0;
-	u->idle_next = i->idle_head;
-	if (i->idle_head)
-		p->slots[i->idle_head - 1].idle_prev = self;
-	i->idle_head = self;
-	i->idle_count++;
+	must(!u->owner && !u->left);
+	chain_add_first(&i->pool, &u->in_pool);
+	i->pool_count++;
 	pool_begin(p, u, i);
 }
 
 bool pool_may_keep(const struct upstreams *p, const struct instance *i)
 {
-	return i->idle_count < POOL_MAX && !i->draining && i->pool_from_ns <= upstreams_now(p);
+	return i->pool_count < POOL_MAX && !i->draining && i->pool_from_ns <= upstreams_now(p);
 }
 
 /* Many servers close a connection right behind an answer without having said so (some do it behind
@@ -90,14 +77,18 @@ static bool is_safe(const struct upstreams *p, const struct ask *ask, const stru
 /* The newest is first: if it is stale, all are. */
 struct upstream *pool_find(struct upstreams *p, const struct ask *ask, struct instance *i)
 {
-	uint32_t at = i->idle_head;
+	uint32_t freezes = freezes_of(p, i);
+	struct upstream *u;
+	int looks = 0;
 
-	if (ask->fresh_only || at == 0 || is_stale(p, &p->slots[at - 1], freezes_of(p, i)))
+	if (ask->fresh_only)
 		return NULL;
-	for (int n = 0; at && n < POOL_LOOKS; n++, at = p->slots[at - 1].idle_next)
-		if (is_safe(p, ask, i, &p->slots[at - 1]))
-			return is_stale(p, &p->slots[at - 1], freezes_of(p, i)) ? NULL
-										: &p->slots[at - 1];
+	chain_each(u, &i->pool, in_pool) {
+		if (is_stale(p, u, freezes) || looks++ == POOL_LOOKS)
+			return NULL;
+		if (is_safe(p, ask, i, u))
+			return u;
+	}
 	return NULL;
 }
 
@@ -114,6 +105,6 @@ void pool_note_ended(struct upstreams *p, const struct upstream *u)
 /* Right behind the answer: it does so again. Later: its own idle timer. */
 void pool_note_idle_end(struct upstreams *p, const struct upstream *u)
 {
-	if (u->idle && upstreams_now(p) + POOL_IDLE_NS < u->idle_until_ns + ABRUPT_NS)
+	if (upstream_is_idle(u) && upstreams_now(p) + POOL_IDLE_NS < u->idle_until_ns + ABRUPT_NS)
 		pool_note_ended(p, u);
 }

@@ -15,11 +15,8 @@ static void ask_later(struct upstreams *p, struct instance *i)
 {
 	uint32_t n = i->empty_answers < ASK_DOUBLINGS ? i->empty_answers : ASK_DOUBLINGS;
 
-	if (!i->room_listed) {
-		i->room_listed = true;
-		i->room_next = p->room_due;
-		p->room_due = i->slot + 1;
-	}
+	if (!chain_is_linked(&i->in_room))
+		chain_add_last(&p->room_due, &i->in_room);
 	timers_set(p->timers, p->first_timer + p->slot_count,
 		   upstreams_now(p) + (ASK_AGAIN_NS << n));
 }
@@ -97,7 +94,7 @@ void room_accepted(struct upstreams *p, struct upstream *u)
 	/* Those from before the last question are in its answer. */
 	if (u->epoch == i->epoch && i->room < i->room_max)
 		i->room++;
-	if (i->wait_head)
+	if (!chain_is_empty(&i->waits))
 		p->user->room(p->self, i);
 }
 
@@ -150,23 +147,22 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 		i->left -= i->left_then;
 	}
 	i->empty_answers = i->room > 0 ? 0 : i->empty_answers + 1;
-	if (i->wait_head && i->room > 0)
+	if (!chain_is_empty(&i->waits) && i->room > 0)
 		p->user->room(p->self, i);
-	if (i->wait_head)
+	if (!chain_is_empty(&i->waits))
 		ask_later(p, i);
 }
 
 void room_ask_due(struct upstreams *p)
 {
-	uint32_t at = p->room_due;
+	struct chain due, *link; /* who is not told now is due again */
 
-	p->room_due = 0;
-	while (at) {
-		struct instance *i = &p->instances->slots[at - 1];
+	chain_init(&due);
+	chain_take_all(&p->room_due, &due);
+	while ((link = chain_take_first(&due))) {
+		struct instance *i = container_of(link, struct instance, in_room);
 
-		at = i->room_next;
-		i->room_listed = false;
-		if (i->up && i->wait_head)
+		if (!chain_is_empty(&i->waits))
 			ask(p, i, 0);
 	}
 }

@@ -18,6 +18,7 @@ int upstreams_init(struct upstreams *p, uint32_t count)
 	p->free = calloc(count, sizeof(*p->free));
 	if (!p->slots || !p->free)
 		return -ENOMEM;
+	chain_init(&p->room_due);
 	for (uint32_t i = 0; i < count; i++)
 		p->free[i] = count - 1 - i;
 	return 0;
@@ -27,7 +28,7 @@ void upstream_settle(struct upstreams *p, struct upstream *u)
 {
 	if (!stream_settled(&p->io, &u->s))
 		return;
-	must(!u->owner && !u->idle && !u->has_ticket && !u->session);
+	must(!u->owner && !upstream_is_idle(u) && !u->has_ticket && !u->session);
 	must(p->free_count < p->slot_count);
 	timers_clear(p->timers, p->first_timer + u->s.index);
 	p->free[p->free_count++] = u->s.index;
@@ -75,7 +76,7 @@ void upstream_ask(struct upstreams *p, struct upstream *u, const struct ask *ask
 {
 	struct chunk text = ask->text;
 
-	must(!u->owner && !u->idle && !u->left && !u->s.closing);
+	must(!u->owner && !upstream_is_idle(u) && !u->left && !u->s.closing);
 	u->owner = owner + 1;
 	u->head_seen = 0;
 	u->asked = ask->head ? BEFORE_HEAD : ask->idempotent ? BEFORE_SAFE : BEFORE_UNSAFE;
@@ -93,8 +94,8 @@ void upstream_connect(struct upstreams *p, struct upstream *u, struct instance *
 	must(!u->s.carried && u->s.fd >= 0 && !u->owner);
 	if (i->address.ss_family == AF_INET)
 		(void)setsockopt(u->s.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	loop_reserve(p->io.loop, 2);
-	sqe = loop_sqe(p->io.loop, LOOP_UP_CONNECT, u->s.index, u->s.life);
+	ring_reserve(p->io.ring, 2);
+	sqe = ring_sqe(p->io.ring, RING_UP_CONNECT, u->s.index, u->s.life);
 	user_data = sqe->user_data;
 	io_uring_prep_connect(sqe, u->s.fd, (struct sockaddr *)&i->address, i->address_size);
 	sqe->user_data = user_data;
@@ -115,11 +116,12 @@ struct upstream *upstream_slot(struct upstreams *p, struct instance *i)
 	}
 	index = p->free[--p->free_count];
 	u = &p->slots[index];
-	stream_open(&u->s, -1, index, LOOP_UP_RECV);
+	stream_open(&u->s, -1, index, RING_UP_RECV);
 	u->slot = i->slot;
 	u->generation = i->generation;
 	u->session = u->owner = 0;
-	u->idle = u->looking = u->left = u->has_ticket = u->unproven = false;
+	chain_init(&u->in_pool);
+	u->looking = u->left = u->has_ticket = u->unproven = false;
 	u->reused = u->http2 = false;
 	return u;
 }

@@ -85,11 +85,11 @@ struct upstream {
 	struct stream s; /* first */
 	uint32_t owner;  /* number + 1; 0 while pooled, left or closing */
 	uint32_t slot, generation;
-	uint32_t idle_next, idle_prev; /* of the instance's pool, upstream + 1 */
-	uint32_t freezes;              /* of the instance, when it was pooled */
-	uint32_t service;              /* while it has a ticket */
-	bool left, has_ticket;         /* left to end by itself, see leave.c */
-	bool idle, unproven;           /* unproven: no byte came yet, maybe not even accepted */
+	struct chain in_pool;  /* of the instance; idle */
+	uint32_t freezes;      /* of the instance, when it was pooled */
+	uint32_t service;      /* while it has a ticket */
+	bool left, has_ticket; /* left to end by itself, see leave.c */
+	bool unproven;         /* no byte came yet, maybe it was not even accepted */
 	bool connected;
 	bool reused, http2;    /* how the request went out */
 	bool looking;          /* whether it said something before it was asked */
@@ -122,14 +122,18 @@ struct upstreams {
 
 	struct upstream *slots;
 	uint32_t slot_count, *free, free_count;
-	uint32_t room_due; /* instances to be asked for room again, slot + 1 */
+	struct chain room_due; /* of struct instance, by in_room: to be asked for room again */
 	struct h2up *h2up;
 	char looked_at; /* a byte that nobody reads, see attach.c */
 };
 
 static inline uint64_t upstreams_now(const struct upstreams *p)
 {
-	return p->io.loop->now_ns;
+	return p->io.ring->now_ns;
+}
+static inline bool upstream_is_idle(const struct upstream *u)
+{
+	return chain_is_linked(&u->in_pool);
 }
 /* NULL: it has ended. */
 static inline struct instance *upstream_instance(const struct upstreams *p,
@@ -205,11 +209,11 @@ void leave_instance_down(struct upstreams *p, uint32_t slot, uint32_t generation
 void upstream_deliver(struct upstreams *p, struct upstream *u, enum stream_result r, int err);
 
 /* events.c: completions */
-void upstream_on_recv(struct upstreams *p, const struct loop_event *e);
-void upstream_on_send(struct upstreams *p, const struct loop_event *e);
-void upstream_on_poll(struct upstreams *p, const struct loop_event *e);
-void upstream_on_connect(struct upstreams *p, const struct loop_event *e);
-void upstream_on_look(struct upstreams *p, const struct loop_event *e);
+void upstream_on_recv(struct upstreams *p, const struct ring_event *e);
+void upstream_on_send(struct upstreams *p, const struct ring_event *e);
+void upstream_on_poll(struct upstreams *p, const struct ring_event *e);
+void upstream_on_connect(struct upstreams *p, const struct ring_event *e);
+void upstream_on_look(struct upstreams *p, const struct ring_event *e);
 void upstream_on_timer(struct upstreams *p, struct upstream *u);
 
 #endif
