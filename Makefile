@@ -48,7 +48,7 @@ lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 # Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
-STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc
+STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net
 YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
 # (The linker's warnings are about loading modules and looking up hosts, which these never do.)
 LINK_static_release := -static-pie -Wl,-z,relro,-z,now,--no-warnings
@@ -58,7 +58,7 @@ LINK_static_cov     := -static-pie -Wl,--gc-sections,--no-warnings
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: the libraries that each may link are its privilege map --------------------------------
-PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack ebb-step ebb-init ebb
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
                    instance freeze scale peers)
 LINK_ebbd       := sandbox netns cgroups images settings wire base
@@ -75,6 +75,9 @@ EXT_ebb-ledger  := -lsqlite3 -lcrypto -lseccomp -lm
 SRC_ebb-ipc     := runtime/ipc
 LINK_ebb-ipc    := wire base
 EXT_ebb-ipc     := $(YAJL) -lseccomp
+SRC_ebb-net     := runtime/net
+LINK_ebb-net    := netns wire base
+EXT_ebb-net     := -lseccomp
 SRC_ebb-unpack  := images/unpack
 LINK_ebb-unpack := wire base
 EXT_ebb-unpack  := -larchive -lcrypto -lyajl -lseccomp

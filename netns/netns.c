@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -100,6 +101,20 @@ int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backl
 	fd = listen_unix(name, backlog);
 	if (leave(home_ns_fd) == 0)
 		return fd;
+	fd_close(&fd);
+	return -ENOTRECOVERABLE;
+}
+
+int netns_route_socket(int net_ns_fd, int home_ns_fd)
+{
+	int fd, r = enter(net_ns_fd);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	r = fd < 0 ? -errno : fd;
+	if (leave(home_ns_fd) == 0)
+		return r;
 	fd_close(&fd);
 	return -ENOTRECOVERABLE;
 }

@@ -72,13 +72,47 @@ static int make_mounts_private(struct inside *in)
 	return r < 0 ? r : place_own(in);
 }
 
+/* What the interface that ebb-net may put in begins with. A new namespace has the host's values of
+ * IPv4: on a host that forwards packets, so would an instance. No address comes of itself, and
+ * nobody's advice about routes is taken. */
+static const struct {
+	const char *path, *value;
+} network_knobs[] = {
+	{"/proc/sys/net/ipv4/ip_forward", "0"},
+	{"/proc/sys/net/ipv4/conf/all/rp_filter", "1"},
+	{"/proc/sys/net/ipv4/conf/all/accept_redirects", "0"},
+	{"/proc/sys/net/ipv4/conf/default/accept_redirects", "0"},
+	{"/proc/sys/net/ipv4/conf/default/accept_source_route", "0"},
+	{"/proc/sys/net/ipv4/conf/default/send_redirects", "0"},
+	{"/proc/sys/net/ipv6/conf/default/accept_ra", "0"},
+	{"/proc/sys/net/ipv6/conf/default/accept_redirects", "0"},
+	{"/proc/sys/net/ipv6/conf/default/autoconf", "0"},
+	{"/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"},
+};
+
+static int set_network_knobs(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(network_knobs); i++) {
+		int r = fd_write_file_at(AT_FDCWD, network_knobs[i].path, network_knobs[i].value);
+
+		/* A kernel without IPv6 has nothing to be set. */
+		if (r < 0 && !(r == -ENOENT && strstr(network_knobs[i].path, "/ipv6/")))
+			return r;
+	}
+	return 0;
+}
+
 static int raise_loopback(struct inside *in)
 {
 	SCOPED_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int r;
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		return -errno;
+	r = in->with_wire ? set_network_knobs() : 0;
+	if (r < 0)
+		return r;
 	/* Images listen on port 80 without being root; the namespace is theirs alone. */
 	return fd_write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
@@ -141,7 +175,7 @@ static const struct step arm_steps[] = {
 	{SANDBOX_FORK, fork_function},
 };
 
-void arm_main(const struct shared *shared, bool with_ring, int own_fd)
+void arm_main(const struct shared *shared, const struct zygote_request *request, int own_fd)
 {
 	struct inside in = {
 		.shared = shared,
@@ -154,7 +188,8 @@ void arm_main(const struct shared *shared, bool with_ring, int own_fd)
 		.dev_fd = -1,
 		.go_fd = -1,
 		.ring_fd = -1,
-		.with_ring = with_ring,
+		.with_ring = request->with_ring,
+		.with_wire = request->with_wire,
 		.ipc_fd = -1,
 	};
 	struct sandbox_word fault;

@@ -81,8 +81,8 @@ static int clone_as(uid_t owner, struct clone_args *args, long *out_pid)
 	return r;
 }
 
-static int clone_newborn(const struct shared *shared, bool with_ring, uid_t owner, int cgroup_fd,
-			 struct newborn *n)
+static int clone_newborn(const struct shared *shared, const struct zygote_request *request,
+			 uid_t owner, int cgroup_fd, struct newborn *n)
 {
 	struct clone_args args = {
 		.flags = SANDBOX_NAMESPACES | CLONE_INTO_CGROUP | CLONE_PIDFD,
@@ -113,7 +113,7 @@ static int clone_newborn(const struct shared *shared, bool with_ring, uid_t owne
 			_exit(1);
 		fd_close(&child_end_fd);
 		fd_close(&n->control_fd);
-		arm_main(shared, with_ring, n->own_fd);
+		arm_main(shared, request, n->own_fd);
 	}
 	n->pid = (pid_t)pid;
 	return 0;
@@ -252,10 +252,8 @@ static int arm(const struct shared *shared, const struct zygote_request *request
 	       size_t fd_count, struct newborn *n, struct sandbox_word *fault)
 {
 	uint64_t begun_ns = clock_mono_ns();
-	int r = timed(
-		shared, SANDBOX_CLONE, &begun_ns,
-		clone_newborn(shared, request->with_ring, first_id(shared, request), fds[0], n),
-		fault);
+	int r = timed(shared, SANDBOX_CLONE, &begun_ns,
+		      clone_newborn(shared, request, first_id(shared, request), fds[0], n), fault);
 
 	if (r == 0)
 		r = timed(shared, SANDBOX_CGROUPS, &begun_ns,

@@ -51,10 +51,10 @@ static int put_file(int etc_fd, const char *name, const char *text, uint32_t id_
 	return fd_write_all(fd, text, strlen(text));
 }
 
-static int put_names(int etc_fd, const char *host_name, uint32_t id_first)
+static int put_names(int etc_fd, const char *host_name, const char *hosts, uint32_t id_first)
 {
 	char text[512];
-	int r = text_format(text, sizeof(text), "%s127.0.0.1\t%s\n", localhost, host_name);
+	int r = text_format(text, sizeof(text), "%s127.0.0.1\t%s\n%s", localhost, host_name, hosts);
 
 	if (r == 0)
 		r = put_file(etc_fd, "hosts", text, id_first);
@@ -64,7 +64,7 @@ static int put_names(int etc_fd, const char *host_name, uint32_t id_first)
 }
 
 int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_t id_first,
-	       const char *host_name)
+	       const char *host_name, const char *hosts)
 {
 	SCOPED_FD etc_fd = -1;
 	struct stat st;
@@ -78,7 +78,7 @@ int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_
 	etc_fd = openat(scratch_fd, "u/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (etc_fd < 0)
 		return -errno;
-	r = put_names(etc_fd, host_name, id_first);
+	r = put_names(etc_fd, host_name, hosts, id_first);
 	if (r < 0)
 		return r;
 	/* Ids are those of the image; a layer is not mapped yet. */

@@ -12,6 +12,6 @@
  * nothing is written. Writing there is cheap; through the overlay it would be a copy-up on the path
  * of a cold start. 0 or -errno. */
 int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_t id_first,
-	       const char *host_name);
+	       const char *host_name, const char *hosts);
 
 #endif

@@ -62,7 +62,7 @@ struct claim_head {
 
 /* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
 struct zygote_request {
-	uint32_t range, with_ring;
+	uint32_t range, with_ring, with_wire;
 };
 
 /* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd, ipc_fd. */
@@ -98,9 +98,9 @@ struct inside {
 	int go_fd;                   /* eventfd: the root stands */
 	int ipc_fd;                  /* until it is handed to the zygote */
 	pid_t function_pid;
-	cap_t no_caps; /* empty; allocated while there is time */
-	bool with_ring;
-	int ring_fd; /* of the function's process */
+	cap_t no_caps;             /* empty; allocated while there is time */
+	bool with_ring, with_wire; /* with_wire: it will have a network beyond its loopback */
+	int ring_fd;               /* of the function's process */
 	struct io_uring_params ring_params;
 };
 
@@ -152,7 +152,8 @@ struct policies {
 int policies_compile(const char *path, const struct policies *out, struct fault *f);
 
 /* arm.c: PID 1 from its first instruction on; control is on CONTROL_FD. */
-__attribute__((noreturn)) void arm_main(const struct shared *shared, bool with_ring, int own_fd);
+__attribute__((noreturn)) void arm_main(const struct shared *shared,
+					const struct zygote_request *request, int own_fd);
 
 /* trees.c: /proc, /sys and /dev of a sandbox, below the working directory. */
 int tree_proc(struct inside *in);

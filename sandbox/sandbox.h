@@ -110,10 +110,12 @@ int sandbox_ring_probe(void);
 
 /* Asks for one more armed sandbox with this id range, its PID 1 born in cgroup_fd (a cgroup2
  * directory of its own) and written into each of join_fds (cgroup.procs of v1 hierarchies, at most
- * SANDBOX_JOINS_MAX), all borrowed. with_ring: its function gets a restricted io_uring as
+ * SANDBOX_JOINS_MAX), all borrowed. with WITH_RING: its function gets a restricted io_uring as
  * descriptor 4 (EBB_RING_FD, EBB_RING_PARAMS, EBB_RING_BUFFERS). Does not block. 0 or -errno. */
 #define SANDBOX_JOINS_MAX 3
-int zygote_arm(struct zygote *z, uint32_t range, bool with_ring, int cgroup_fd, const int *join_fds,
+#define SANDBOX_WITH_RING 1u
+#define SANDBOX_WITH_WIRE 2u /* its network namespace is made ready for an interface */
+int zygote_arm(struct zygote *z, uint32_t range, uint32_t with, int cgroup_fd, const int *join_fds,
 	       size_t join_count);
 /* Takes one finished arming. 1 and *out; 0 nothing there; -errno. On a failed arming: -ECANCELED
  * with *fault filled and *out_range set. */
@@ -122,11 +124,12 @@ int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fau
 
 /* The root file system: read-only layers (detached or attached mounts, plain directories or erofs
  * roots, lowest first) under a tmpfs of scratch_bytes that belongs to the id range, seen through
- * the sandbox's id map. instance_id, the host name, is put into its /etc/hosts and /etc/hostname.
- * Returns a detached mount fd (the caller's) or -errno. Uses stage_dir (absolute, empty, in ebbd's
- * private mount namespace) and leaves it empty. */
+ * the sandbox's id map. instance_id, the host name, is put into its /etc/hosts and /etc/hostname;
+ * hosts: more lines for /etc/hosts, or "". Returns a detached mount fd (the caller's) or -errno.
+ * Uses stage_dir (absolute, empty, in ebbd's private mount namespace) and leaves it empty. */
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
-		 uint64_t scratch_bytes, const char *instance_id, const char *stage_dir);
+		 uint64_t scratch_bytes, const char *instance_id, const char *hosts,
+		 const char *stage_dir);
 
 /* The command to run. exec's texts are passed on unread. */
 struct sandbox_claim {

@@ -170,10 +170,12 @@ int zygote_fd(const struct zygote *z)
 	return z->control_fd;
 }
 
-int zygote_arm(struct zygote *z, uint32_t range, bool with_ring, int cgroup_fd, const int *join_fds,
+int zygote_arm(struct zygote *z, uint32_t range, uint32_t with, int cgroup_fd, const int *join_fds,
 	       size_t join_count)
 {
-	struct zygote_request request = {.range = range, .with_ring = with_ring};
+	struct zygote_request request = {.range = range,
+					 .with_ring = with & SANDBOX_WITH_RING,
+					 .with_wire = with & SANDBOX_WITH_WIRE};
 	struct iovec part = {&request, sizeof(request)};
 	int fds[1 + SANDBOX_JOINS_MAX] = {cgroup_fd};
 

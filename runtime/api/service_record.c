@@ -34,6 +34,7 @@ struct wire_service_put *service_record(const char *name, const struct revision 
 	put->hibernate_ms = spec->hibernate_ms;
 	put->timers = spec->timers;
 	put->upstream = spec->upstream;
+	put->egress = spec->egress;
 	put->flags = image_is_own_runtime(&image->config) ? WIRE_SERVICE_OWN_RUNTIME : 0;
 	put->flags |= spec->seccomp ? WIRE_SERVICE_STRICT : 0;
 	if (spec->io_uring)

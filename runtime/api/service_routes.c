@@ -105,6 +105,10 @@ static bool read_body(struct request *rq, const struct service *s, struct servic
 		return false;
 	}
 	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, warnings);
+	/* Resolved once: what a service may reach does not change because the host's setting does.
+	 */
+	if (json_kind(json_get(json_get(document, "ebb"), "egress")) == JSON_NULL)
+		spec->egress.mode = rq->api->config.egress;
 	json_free(document);
 	if (!text_is_label(rq->arg))
 		problem_add(&errors, "name", "'%.64s' is not a name of a service ([a-z0-9-], ..63)",

@@ -40,7 +40,7 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_FREEZE_AFTER] = AT(freeze_after_ms),
 	[SETTING_TIMERS] = AT(timers),
 	[SETTING_HIBERNATE] = AT(hibernate_ms),
-	[SETTING_EGRESS] = AT(egress),
+	[SETTING_EGRESS] = {.part = &schema_egress},
 	[SETTING_INIT_TIMEOUT] = AT(init_timeout_ms),
 	[SETTING_STOP_GRACE] = AT(stop_grace_ms),
 	[SETTING_CPU] = AT(cpu_milli),

@@ -27,12 +27,13 @@ struct service_spec {
 	uint32_t init_timeout_ms, stop_grace_ms;
 	uint32_t cpu_milli; /* 0 = auto: by memory */
 	uint32_t pids_max, scratch_mb;
-	uint32_t port;           /* 0 = what the image says, else 8080 */
-	uint32_t timers, egress; /* index of the word */
-	uint32_t io_uring;       /* 0 or 1 */
-	uint32_t seccomp;        /* 0 default, 1 strict */
-	uint32_t upstream;       /* enum wire_upstream */
+	uint32_t port;     /* 0 = what the image says, else 8080 */
+	uint32_t timers;   /* index of the word */
+	uint32_t io_uring; /* 0 or 1 */
+	uint32_t seccomp;  /* 0 default, 1 strict */
+	uint32_t upstream; /* enum wire_upstream */
 	uint32_t host_count, env_count, command_count;
+	struct wire_egress egress;
 	uint32_t capabilities; /* SPEC_CAPABILITIES_DEFAULT, or bits of enum wire_capability */
 	char image[IMAGE_NAME_SIZE];
 	char runtime[SETTING_RUNTIME_BYTES + 1]; /* for people to see; nothing follows from it */

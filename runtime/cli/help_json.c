@@ -116,6 +116,8 @@ static void write_setting(struct json_out *o, const struct setting *s)
 	json_out_bool(o, "in_file", s->reader != SETTING_FOR_API);
 	json_out_bool(o, "in_api", s->reader != SETTING_FOR_CLI);
 	write_bounds(o, s);
+	if (s->or_object)
+		json_out_bool(o, "or_object", true);
 	write_words(o, "words", setting_words(s, text, sizeof(text)));
 	json_out_string(o, "default", setting_usual(s, text, sizeof(text)));
 	json_out_string(o, "help", s->help);

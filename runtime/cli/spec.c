@@ -93,10 +93,12 @@ static void check_choice(const struct look *l)
 {
 	char what[160], words[96];
 
-	if (setting_word(l->setting, json_string(l->value)) >= 0)
+	if (setting_word(l->setting, json_string(l->value)) >= 0 ||
+	    (l->setting->or_object && json_kind(l->value) == JSON_OBJECT))
 		return;
-	snprintf(what, sizeof(what), "is not one of: %s",
-		 setting_words(l->setting, words, sizeof(words)));
+	snprintf(what, sizeof(what), "is not one of: %s%s",
+		 setting_words(l->setting, words, sizeof(words)),
+		 l->setting->or_object ? ", or an object" : "");
 	refuse(l, what);
 }
 

@@ -80,6 +80,7 @@ struct setting {
 	int64_t min, max, fallback;
 	int64_t root_min, root_max; /* of the number that travels to root; equal when it is none */
 	const char *zero;           /* the word that stands for 0, or NULL */
+	bool or_object;             /* a word, or an object whose shape ebb-api knows */
 	const char *words[SETTING_WORDS_MAX];
 	const char *usual; /* the default in words, where no number or word says it; or NULL */
 	const char *help;

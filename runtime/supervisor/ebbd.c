@@ -31,6 +31,7 @@ static void close_all(struct ebbd *e)
 	gateways_free(e->gateways);
 	ipclink_free(e->ipc); /* while the fleet is there to be told */
 	fleet_free(e->fleet);
+	egresslink_free(e->egress); /* behind the fleet, which drops its wires */
 	ledgerlink_free(e->ledger);
 	image_store_close(e->images);
 	ebbd_end_zygote(e);

@@ -12,6 +12,7 @@
 #include "runtime/base/fault.h"
 #include "runtime/supervisor/host/config.h"
 #include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/egresslink.h"
 #include "runtime/supervisor/peers/ipclink.h"
 #include "runtime/supervisor/programs/program_log.h"
 #include "sandbox/sandbox.h"
@@ -37,6 +38,7 @@ struct ebbd {
 	struct ledgerlink *ledger;
 	struct apilink *api;
 	struct ipclink *ipc;
+	struct egresslink *egress;
 	struct watch signals;
 	struct program_log strays; /* of what ebbd starts beside its programs: unpackers, mkfs */
 	bool stopping, gateways_gone, gateways_ready, api_ready, told_ready;

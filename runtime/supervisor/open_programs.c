@@ -145,9 +145,11 @@ int ebbd_open_programs(struct ebbd *e, struct fault *f)
 		r = gateways_new(&gateways, &e->gateways, f);
 	if (r == 0)
 		r = open_ipc(e, f);
+	if (r == 0)
+		r = egresslink_new(&e->host, e->fleet, &e->egress, f);
 	if (r < 0)
 		return r;
 	gateways_attach(e->gateways, e->fleet);
 	observe(e);
-	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, f);
+	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, e->egress, f);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "runtime/wire/common_records.h"
+#include "runtime/wire/net_records.h"
 
 /* ---- ebbd <-> api ---- */
 
@@ -18,7 +19,8 @@ struct wire_api_config {
 	char run_dir[1024], state_dir[1024];
 	char version[32];
 	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
-	uint32_t instances_max, reserved;
+	uint32_t instances_max;
+	uint32_t egress; /* enum wire_egress_mode of services that do not say: NONE or INTERNET */
 };
 
 /* fds: its counters (stats.h), the reading end of its access log. */
@@ -84,6 +86,7 @@ struct wire_service_put {
 	struct wire_exec exec;
 	uint32_t timers;   /* enum wire_timers */
 	uint32_t upstream; /* enum wire_http */
+	struct wire_egress egress;
 };
 
 /* Timers of a frozen instance: it is thawed in time for them; or they are late; or, where the image
@@ -175,7 +178,8 @@ struct wire_log_pipe {
 	X(SERVICE_MUTED, service_muted, "Messages of an instance are not heard for a while, because reading them ended ebb-ipc") \
 	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU") \
 	X(NODE_DRAINED, node_drained, "The host takes no new work (`ebb drain`), until when its instances may go on") \
-	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)")
+	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)") \
+	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

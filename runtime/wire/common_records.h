@@ -34,7 +34,11 @@
 	/* ebbd -> ipc */ \
 	X(IPC_CONFIG) X(IPC_UP) X(IPC_DOWN) \
 	/* ipc -> ebbd */ \
-	X(IPC_READY) X(IPC_RETIRE)
+	X(IPC_READY) X(IPC_RETIRE) \
+	/* ebbd -> net */ \
+	X(NET_CONFIG) X(NET_ARM) X(NET_ASSIGN) X(NET_DROP) \
+	/* net -> ebbd */ \
+	X(NET_READY) X(NET_ARMED) X(NET_ASSIGNED) X(NET_REFUSED)
 /* clang-format on */
 
 #define X(name) WIRE_##name,

@@ -18,6 +18,7 @@
 #include "runtime/wire/image_records.h"
 #include "runtime/wire/ipc_records.h"
 #include "runtime/wire/ledger_records.h"
+#include "runtime/wire/net_records.h"
 
 /* ---- ebbd -> gateway ---- */
 

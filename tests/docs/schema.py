@@ -73,10 +73,30 @@ def mapped(_, in_file):
     return {"type": "object", "additionalProperties": {"type": "string" if in_file else ["string", "null"]}}
 
 
+SUBNETS = {"type": "array", "maxItems": 16, "items": {"type": "string"},
+           "description": "networks or addresses, each with or without a port: 10.0.0.5/32:5432"}
+EGRESS = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "what is not listed is refused, and deny wins",
+    "properties": {
+        "allow": {"type": "array", "maxItems": 16, "items": {"type": "string"},
+                  "description": "ports of this host: host.internal:5432"},
+        "subnets": {"type": "object", "additionalProperties": False,
+                    "properties": {"allow": SUBNETS, "deny": SUBNETS}},
+    },
+}
+
+
+def word(row, _):
+    words = {"enum": row["words"]}
+    return {**({"anyOf": [words, EGRESS]} if row.get("or_object") else words), "default": row["default"]}
+
+
 SHAPES = {
     "number": number, "time": number, "text": text, "path": path, "list": listed, "map": mapped,
     "bool": lambda row, _: {"type": "boolean", "default": False},
-    "word": lambda row, _: {"enum": row["words"], "default": row["default"]},
+    "word": word,
 }
 
 

@@ -174,7 +174,7 @@ def test_services_come_back_after_a_restart(probe):
     assert wait_for(lambda: probe.get("probe").status == 200)
 
 
-@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc"])
+@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net"])
 def test_killed_program_is_started_again(probe, program):
     probe.get("probe")
     (pid,) = probe.programs(program)

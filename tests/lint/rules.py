@@ -42,7 +42,7 @@ LAYERS = {
                        f"{EBBD}/look", f"{EBBD}/decide", f"{EBBD}/instance"),
     f"{EBBD}/scale": ("runtime/base", "runtime/wire", "netns", "cgroups", f"{EBBD}/host", f"{EBBD}/service",
                       f"{EBBD}/decide", f"{EBBD}/instance", f"{EBBD}/freeze"),
-    f"{EBBD}/peers": ("runtime/base", "runtime/wire", "images", f"{EBBD}/host", f"{EBBD}/programs",
+    f"{EBBD}/peers": ("runtime/base", "runtime/wire", "netns", "images", f"{EBBD}/host", f"{EBBD}/programs",
                       f"{EBBD}/service", f"{EBBD}/decide", f"{EBBD}/instance", f"{EBBD}/scale"),
     EBBD: ("runtime/base", "runtime/wire", "sandbox", "cgroups", "images", f"{EBBD}/host", f"{EBBD}/programs",
            f"{EBBD}/service", f"{EBBD}/scale", f"{EBBD}/peers"),
@@ -50,6 +50,7 @@ LAYERS = {
     "runtime/api": ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http"),
     "runtime/ledger": ("runtime/base", "runtime/wire"),
     "runtime/ipc": ("runtime/base", "runtime/wire"),
+    "runtime/net": ("runtime/base", "runtime/wire", "netns"),
     "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
@@ -134,7 +135,7 @@ CALLS_OF_FILTERED = {
         "syslog", "sysconf", "get_nprocs")},
 }
 FILTERED = ("runtime/base/", "runtime/wire/", "runtime/http/", "runtime/api/", "runtime/ipc/", "runtime/ledger/",
-            "runtime/gateway/", "images/unpack/")
+            "runtime/net/", "netns/", "runtime/gateway/", "images/unpack/")
 
 # Folders whose README.md says what lives there.
 FOLDERS = tuple(LAYERS)

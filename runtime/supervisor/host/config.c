@@ -17,6 +17,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/host/network.h"
+#include "runtime/supervisor/host/pool.h"
 
 #define CONFIG_LISTEN "127.0.0.1:8080"
 
@@ -55,6 +56,11 @@ static const struct key keys[] = {
 	TEXT(node, "the host's name", "this host's name in usage records"),
 	TEXT(api_group, "none", "group that may use api.sock"),
 	TEXT(log_level, "info", "error, warn, info or debug"),
+	TEXT(egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
+	TEXT(egress_default, "none", "ebb.egress of services that do not say: none or internet"),
+	TEXT(net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
+	TEXT(net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
+	TEXT(net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),
 	NUMBER(gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
 	NUMBER(id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
 	NUMBER(armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
@@ -78,6 +84,7 @@ static const struct key keys[] = {
 	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit; beyond: frozen ones go, then 503 OVERLOADED"),
 	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host; below: frozen ones go"),
+	NUMBER(egress_connections, 16, 65536, 1024, "connections of an instance to outside, at once; beyond: refused"),
 	NUMBER(image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
 	NUMBER(image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
 	NUMBER(image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
@@ -404,12 +411,17 @@ static int check(const struct config *c, struct fault *f)
 	if (log_level_parse(c->log_level) < 0)
 		return fault_say(f, -EINVAL, "log_level: %s is not error, warn, info or debug",
 				 c->log_level);
-	return 0;
+	if (strcmp(c->egress, "on") != 0 && strcmp(c->egress, "off") != 0)
+		return fault_say(f, -EINVAL, "egress: %s is not on or off", c->egress);
+	if (strcmp(c->egress_default, "none") != 0 && strcmp(c->egress_default, "internet") != 0)
+		return fault_say(f, -EINVAL, "egress_default: %s is not none or internet",
+				 c->egress_default);
+	return pool_check(c, f);
 }
 
 int config_load(int argc, char **argv, struct config *out, struct fault *f)
 {
-	struct config c = {.log_level = "info"};
+	struct config c = {.log_level = "info", .egress = "on", .egress_default = "none"};
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)

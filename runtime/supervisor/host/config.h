@@ -23,6 +23,7 @@ struct config {
 	char cgroup[64];                       /* name of ebb's cgroup tree */
 	char seccomp_policy[CONFIG_PATH_SIZE]; /* "" = the one ebbd carries */
 	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
+	char egress[8], egress_default[16], net_pool[32], net_pool6[48], net_prefix[12];
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
@@ -35,7 +36,7 @@ struct config {
 	struct wire_network trusted[TRUSTED_MAX];
 	uint32_t trusted_count;
 	uint64_t image_max_mb, image_file_max_mb, image_entries_max, import_step_s;
-	uint64_t memory_max_mb, memory_reserve_mb;
+	uint64_t memory_max_mb, memory_reserve_mb, egress_connections;
 	char log_level[16];
 	bool print_only; /* -T */
 };

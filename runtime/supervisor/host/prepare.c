@@ -95,8 +95,8 @@ int host_make_mounts_private(struct fault *f)
 	return r;
 }
 
-static const char *const programs[] = {"ebb-api", "ebb-gateway", "ebb-init",
-				       "ebb-ipc", "ebb-ledger",  "ebb-unpack"};
+static const char *const programs[] = {"ebb-api",    "ebb-gateway", "ebb-init",  "ebb-ipc",
+				       "ebb-ledger", "ebb-net",     "ebb-unpack"};
 
 /* A mount holds the file itself: another one that is put in its place (rename(2)) changes nothing
  * here. */

@@ -25,8 +25,8 @@
 
 struct rack {
 	struct armory *armory;
-	bool used, ready;
-	struct watch death; /* while it is ready */
+	bool used, ready, wiring; /* wiring: armed, but for its wire */
+	struct watch death;       /* while it is ready */
 	enum armory_kind kind;
 	struct armed armed;
 	struct cgroup cgroup;
@@ -44,6 +44,7 @@ struct armory {
 	uint32_t ready[ARMORY_KINDS], arming[ARMORY_KINDS];
 	uint32_t failed[ARMORY_KINDS]; /* in a row */
 	uint32_t next_range;
+	bool keeps_wired; /* somebody wanted a wire once */
 	bool range_used[RANGES];
 	struct rack racks[ARMED_MAX];
 };
@@ -95,10 +96,10 @@ void armory_free(struct armory *a)
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		if (!a->racks[i].used)
 			continue;
-		if (a->racks[i].ready) {
+		if (a->racks[i].ready)
 			unwatch_death(&a->racks[i]);
+		if (a->racks[i].ready || a->racks[i].wiring)
 			armed_fini(&a->racks[i].armed);
-		}
 		(void)cgroup_kill(&a->racks[i].cgroup);
 		cgroup_fini(&a->racks[i].cgroup); /* the tree's purge removes it */
 	}
@@ -141,6 +142,12 @@ static void drop_cgroup(struct armory *a, struct cgroup *cgroup)
 	cgroup_fini(cgroup);
 }
 
+static uint32_t armory_parts(enum armory_kind kind)
+{
+	return (armory_has_ring(kind) ? SANDBOX_WITH_RING : 0) |
+	       (armory_has_wire(kind) ? SANDBOX_WITH_WIRE : 0);
+}
+
 static int ask_zygote(struct armory *a, const struct rack *rack)
 {
 	int joins[CGROUP_JOINS_MAX];
@@ -148,7 +155,7 @@ static int ask_zygote(struct armory *a, const struct rack *rack)
 
 	if (count < 0)
 		return count;
-	r = zygote_arm(a->options.zygote, rack->range, rack->kind == ARMORY_RING,
+	r = zygote_arm(a->options.zygote, rack->range, armory_parts(rack->kind),
 		       rack->cgroup.dir_fd, joins, (size_t)count);
 	for (int i = 0; i < count; i++)
 		fd_close(&joins[i]);
@@ -181,7 +188,7 @@ static int arm_one(struct armory *a, enum armory_kind kind)
 		return r;
 	}
 	rack->used = true;
-	rack->ready = false;
+	rack->ready = rack->wiring = false;
 	a->arming[kind]++;
 	return 0;
 }
@@ -204,19 +211,34 @@ static void on_refill(struct timer *t)
 	struct armory *a = container_of(t, struct armory, refill);
 
 	arm_up_to(a, ARMORY_PLAIN, a->options.keep);
+	if (a->keeps_wired)
+		arm_up_to(a, ARMORY_NET, a->options.keep);
+}
+
+static bool is_short(const struct armory *a, enum armory_kind kind)
+{
+	return a->ready[kind] + a->arming[kind] < a->options.keep;
 }
 
 void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS])
 {
-	arm_up_to(a, ARMORY_RING, waiting[ARMORY_RING]);
-	if (waiting[ARMORY_PLAIN] > 0)
-		arm_up_to(a, ARMORY_PLAIN, waiting[ARMORY_PLAIN] + a->options.keep);
-	else if (a->ready[ARMORY_PLAIN] + a->arming[ARMORY_PLAIN] < a->options.keep &&
-		 !timer_is_armed(&a->refill))
+	bool shortage = false;
+
+	for (enum armory_kind kind = 0; kind < ARMORY_KINDS; kind++) {
+		bool kept = kind == ARMORY_PLAIN || (kind == ARMORY_NET && a->keeps_wired);
+
+		a->keeps_wired |= armory_has_wire(kind) && waiting[kind] > 0;
+		if (waiting[kind] > 0)
+			arm_up_to(a, kind, waiting[kind] + (kept ? a->options.keep : 0));
+		else if (kept && is_short(a, kind))
+			shortage = true;
+	}
+	if (shortage && !timer_is_armed(&a->refill))
 		(void)loop_timer_at(a->options.loop, &a->refill,
 				    loop_now_ns(a->options.loop) + REFILL_AFTER_NS);
 }
 
+/* Of those that are being armed. */
 static struct rack *rack_of_range(struct armory *a, uint32_t range)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++)
@@ -231,8 +253,11 @@ static void drop(struct rack *rack)
 	struct armory *a = rack->armory;
 	uint32_t *count = rack->ready ? a->ready : a->arming;
 
-	if (rack->ready) {
+	if (rack->ready)
 		unwatch_death(rack);
+	if (rack->ready || rack->wiring) {
+		if (armory_has_wire(rack->kind))
+			a->options.unwire(a->options.self, rack->range);
 		armed_fini(&rack->armed);
 	}
 	(void)cgroup_kill(&rack->cgroup);
@@ -240,7 +265,7 @@ static void drop(struct rack *rack)
 	armory_range_free(a, rack->range);
 	must(count[rack->kind] > 0);
 	count[rack->kind]--;
-	rack->used = rack->ready = false;
+	rack->used = rack->ready = rack->wiring = false;
 }
 
 /* One that was killed while it was armed says nothing about the next one. */
@@ -306,18 +331,57 @@ int armory_revive(struct armory *a, struct zygote *zygote)
 }
 
 /* Without a watch it is looked at when it is taken. */
-static void put_ready(struct rack *rack, const struct armed *armed)
+static void put_ready(struct rack *rack)
 {
 	struct armory *a = rack->armory;
 
 	must(a->arming[rack->kind] > 0);
-	rack->armed = *armed;
 	rack->ready = true;
+	rack->wiring = false;
 	a->arming[rack->kind]--;
 	a->ready[rack->kind]++;
 	a->failed[rack->kind] = 0;
-	rack->death.fd = armed->pid_fd;
+	rack->death.fd = rack->armed.pid_fd;
 	(void)loop_watch(a->options.loop, &rack->death, EPOLLIN);
+	a->options.on_armed(a->options.self);
+}
+
+static void fail_wiring(struct rack *rack, const char *why)
+{
+	struct armory *a = rack->armory;
+	enum armory_kind kind = rack->kind;
+
+	drop(rack);
+	a->options.on_failed(a->options.self, kind, why);
+}
+
+static void begin_wiring(struct rack *rack)
+{
+	struct armory *a = rack->armory;
+	int r = a->options.wire(a->options.self, rack->range, rack->armed.net_ns_fd);
+
+	rack->wiring = true;
+	if (r < 0)
+		fail_wiring(rack, r == -EHOSTDOWN ? "ebb-net does not run" : strerror(-r));
+}
+
+void armory_wired(struct armory *a, uint32_t range, int err, const char *why)
+{
+	struct rack *rack = rack_of_range(a, range);
+
+	if (!rack || !rack->wiring)
+		return;
+	if (err < 0)
+		fail_wiring(rack, why);
+	else
+		put_ready(rack);
+}
+
+void armory_unwirable(struct armory *a, const char *why)
+{
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		if (a->racks[i].used && a->racks[i].wiring)
+			fail_wiring(&a->racks[i], why);
 }
 
 static void on_zygote(struct watch *w, uint32_t events)
@@ -350,8 +414,11 @@ static void on_zygote(struct watch *w, uint32_t events)
 			armed_fini(&armed);
 			continue;
 		}
-		put_ready(rack, &armed);
-		a->options.on_armed(a->options.self);
+		rack->armed = armed;
+		if (armory_has_wire(rack->kind))
+			begin_wiring(rack);
+		else
+			put_ready(rack);
 	}
 }
 

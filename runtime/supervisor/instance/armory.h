@@ -5,7 +5,7 @@
  * Their CPU time before the claim is the platform's and never billed. It also owns the id ranges.
  * One that dies before it is taken is replaced at once, and never given to anybody.
  * No sandbox with a ring is kept ready: few services have one, and each cold service has an
- * instance prepared.
+ * instance prepared. Those with a wire are kept ready from the first one that was wanted on.
  */
 #ifndef EBB_SUPERVISOR_ARMORY_H
 #define EBB_SUPERVISOR_ARMORY_H
@@ -20,7 +20,21 @@
 struct armory;
 
 /* Kinds of sandboxes; they do not stand in for each other. */
-enum armory_kind { ARMORY_PLAIN, ARMORY_RING, ARMORY_KINDS };
+enum armory_kind {
+	ARMORY_PLAIN,
+	ARMORY_RING, /* with a ring */
+	ARMORY_NET,  /* with a wire to the host */
+	ARMORY_NET_RING,
+	ARMORY_KINDS
+};
+static inline bool armory_has_ring(enum armory_kind kind)
+{
+	return kind == ARMORY_RING || kind == ARMORY_NET_RING;
+}
+static inline bool armory_has_wire(enum armory_kind kind)
+{
+	return kind == ARMORY_NET || kind == ARMORY_NET_RING;
+}
 
 struct armory_options {
 	struct loop *loop;
@@ -33,6 +47,10 @@ struct armory_options {
 	/* The zygote died, and with it all that was armed. Wanted sandboxes wait for armory_revive.
 	 */
 	void (*on_lost)(void *self);
+	/* Wires a sandbox that is armed otherwise; armory_wired follows. 0 or -errno. */
+	int (*wire)(void *self, uint32_t range, int net_ns_fd);
+	/* One that was wired, or about to be, is gone. */
+	void (*unwire)(void *self, uint32_t range);
 };
 
 /* 0 or -errno. The sandboxes are made later, from the loop. */
@@ -47,6 +65,10 @@ void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
  * name. False if none is ready. */
 bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 		 struct cgroup *out_cgroup, uint64_t *out_number);
+/* Wiring ended: err is 0 or -errno, why a sentence. */
+void armory_wired(struct armory *a, uint32_t range, int err, const char *why);
+/* Nobody can wire for now: those that are being wired fail. */
+void armory_unwirable(struct armory *a, const char *why);
 /* An instance is gone for good: its id range may be used again. */
 void armory_range_free(struct armory *a, uint32_t range);
 

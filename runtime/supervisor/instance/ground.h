@@ -12,6 +12,7 @@
 #include "cgroups/cgroup.h"
 #include "runtime/base/chain.h"
 #include "runtime/base/loop.h"
+#include "runtime/supervisor/instance/network.h"
 #include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/service/services.h"
 #include "runtime/wire/board.h"
@@ -29,6 +30,7 @@ struct ground {
 	struct armory *armory; /* owned, as home_ns_fd is */
 	const char *stage_dir;
 	int home_ns_fd;
+	struct network network; /* zeroed: nobody gives instances one */
 	uint32_t nofile_max, gateway_count;
 	uint64_t boot_us;
 

@@ -93,7 +93,8 @@ struct instance {
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
 	int log_fd, probe_fd, root_fd;
-	bool ahead; /* nobody needs it yet: not counted, not shown, not billed */
+	bool wire_asked; /* ebb-net was told what it may reach; it starts when that is in force */
+	bool ahead;      /* nobody needs it yet: not counted, not shown, not billed */
 	struct watch control, death, probe;
 	struct timer timer; /* the one thing due next in this state */
 	uint64_t state_since_ns, deadline_ns, probe_gap_ns;
@@ -144,10 +145,19 @@ static inline bool instance_inherits(const struct instance *i)
 	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
 }
 
+static inline bool instance_has_wire(const struct instance *i)
+{
+	return i->spec->put.egress.mode != WIRE_EGRESS_NONE;
+}
+
 /* The kind of sandbox that it needs. */
 static inline enum armory_kind instance_kind(const struct instance *i)
 {
-	return i->spec->put.flags & WIRE_SERVICE_IO_URING ? ARMORY_RING : ARMORY_PLAIN;
+	bool ring = i->spec->put.flags & WIRE_SERVICE_IO_URING;
+
+	if (instance_has_wire(i))
+		return ring ? ARMORY_NET_RING : ARMORY_NET;
+	return ring ? ARMORY_RING : ARMORY_PLAIN;
 }
 
 #endif

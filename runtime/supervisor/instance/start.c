@@ -20,6 +20,7 @@
 #include "runtime/supervisor/instance/probe.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/instance/wire.h"
 
 /* A slot is free once its last tickets and holds came back. */
 static bool slot_is_free(struct ground *g, uint32_t slot)
@@ -116,6 +117,7 @@ void instance_free(struct instance *i)
 	if (i->armed.pid > 0) {
 		uint32_t range = i->armed.range;
 
+		wire_drop(i);
 		armed_fini(&i->armed);
 		armory_range_free(g->armory, range);
 	}
@@ -153,9 +155,10 @@ static int prepare(struct instance *i)
 		(void)text_format(i->fault, sizeof(i->fault), "cgroup limits: %s", strerror(-r));
 		return r;
 	}
-	i->root_fd =
-		sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
-			     (uint64_t)i->spec->put.scratch_mb << 20, i->id, i->ground->stage_dir);
+	i->root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
+				  (uint64_t)i->spec->put.scratch_mb << 20, i->id,
+				  instance_has_wire(i) ? i->ground->network.hosts : "",
+				  i->ground->stage_dir);
 	fd_close(&i->armed.user_ns_fd);
 	if (i->root_fd < 0)
 		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",
@@ -252,6 +255,14 @@ static void stay_prepared(struct instance *i, int r)
 	stop_drain(i);
 }
 
+void start_go_on(struct instance *i, int r)
+{
+	if (i->ahead)
+		stay_prepared(i, r);
+	else
+		go(i, r);
+}
+
 /* Gives an armed sandbox to i. False if there is none. */
 static bool arm_instance(struct instance *i)
 {
@@ -265,10 +276,12 @@ static bool arm_instance(struct instance *i)
 	r = stop_watch_death(i);
 	if (r == 0)
 		r = prepare(i);
-	if (i->ahead)
-		stay_prepared(i, r);
-	else
-		go(i, r);
+	if (r == 0 && instance_has_wire(i)) {
+		r = wire_ask(i);
+		if (r == 0)
+			return true;
+	}
+	start_go_on(i, r);
 	return true;
 }
 
@@ -278,7 +291,8 @@ static void arm_waiting(struct ground *g, bool ahead, uint32_t waiting[ARMORY_KI
 	struct instance *i;
 
 	chain_each(i, &g->instances, in_ground) {
-		if (i->state == INSTANCE_WAITING && i->ahead == ahead && !arm_instance(i))
+		if (i->state == INSTANCE_WAITING && i->armed.pid == 0 && i->ahead == ahead &&
+		    !arm_instance(i))
 			waiting[instance_kind(i)]++;
 	}
 }
@@ -288,9 +302,12 @@ void start_waiting(struct ground *g)
 	uint32_t waiting[ARMORY_KINDS] = {0}, idle[ARMORY_KINDS] = {0};
 
 	arm_waiting(g, false, waiting);
-	if (waiting[ARMORY_PLAIN] + waiting[ARMORY_RING] == 0) {
+	if (waiting[ARMORY_PLAIN] + waiting[ARMORY_RING] + waiting[ARMORY_NET] +
+		    waiting[ARMORY_NET_RING] ==
+	    0) {
 		arm_waiting(g, true, idle);
-		waiting[ARMORY_RING] = idle[ARMORY_RING]; /* none is kept ready for them */
+		memcpy(waiting, idle, sizeof(waiting));
+		waiting[ARMORY_PLAIN] = 0; /* enough of them are kept ready */
 	}
 	armory_want(g->armory, waiting);
 }

@@ -12,6 +12,8 @@ int instance_new(struct ground *g, struct service *service, struct spec *spec, b
 void instance_free(struct instance *i);
 /* Sends the one made ahead for this service, if there is one, on its way. */
 bool start_prepared(struct ground *g, const struct service *service, const char *why);
+/* An armed sandbox has what it waited for; r: 0, or -errno with the instance's fault. */
+void start_go_on(struct instance *i, int r);
 void start_waiting(struct ground *g); /* gives armed sandboxes to those that wait */
 
 #endif

@@ -15,6 +15,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/peers/egresslink.h"
 #include "runtime/supervisor/programs/daemon.h"
 #include "runtime/supervisor/host/listeners.h"
 #include "runtime/supervisor/peers/imports.h"
@@ -30,6 +31,7 @@ struct apilink {
 	struct fleet *fleet;
 	struct gateways *gateways;
 	struct ledgerlink *ledger;
+	struct egresslink *egress;
 	struct daemon daemon;
 	int listener_fd, state_fd, log_fd, ledger_fd;
 	struct walks walks;
@@ -38,6 +40,7 @@ struct apilink {
 	uint32_t notice_count;
 	bool configured;       /* this ebb-api has its API_CONFIG */
 	uint32_t ill;          /* bits of enum wire_ill */
+	bool settled;          /* services that it puts from now on are new */
 	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
 };
 
@@ -95,6 +98,7 @@ static int on_settled(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
 
+	a->settled = true;
 	gateways_settled(a->gateways);
 	answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
 	a->options.on_ready(a->options.self);
@@ -116,8 +120,12 @@ static int on_service_put(void *self, struct wire_message *m)
 	const struct wire_service_put *put = (const void *)m->record;
 	struct service *service;
 	char text[ERROR_TEXT_SIZE] = "";
-	int r = services_put(a->options.services, put, a->options.images, &service, text,
-			     sizeof(text));
+	/* A host that cannot now what it could before keeps its services: their starts say why. */
+	int r = a->settled ? egresslink_check(a->egress, &put->egress, text, sizeof(text)) : 0;
+
+	if (r == 0)
+		r = services_put(a->options.services, put, a->options.images, &service, text,
+				 sizeof(text));
 
 	if (r >= 0)
 		gateways_route(a->gateways, service);
@@ -428,6 +436,8 @@ static void send_config(struct apilink *a)
 	};
 	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd};
 
+	if (strcmp(c->egress, "on") == 0 && strcmp(c->egress_default, "internet") == 0)
+		config.egress = WIRE_EGRESS_INTERNET;
 	memcpy(config.listeners, c->listeners, sizeof(config.listeners));
 	(void)text_copy(config.node, sizeof(config.node), c->node);
 	(void)text_copy(config.run_dir, sizeof(config.run_dir), c->run_dir);
@@ -452,6 +462,7 @@ static void on_started(struct daemon *d)
 	struct apilink *a = d->self;
 
 	d->link.phase = PHASE_STARTING;
+	a->settled = false;
 	if (a->configured) {
 		a->configured = false;
 		ledgerlink_channel(a->ledger);
@@ -494,19 +505,6 @@ static int open_files(struct apilink *a, struct fault *f)
 	return r < 0 ? r : open_directory(c->log_dir, &a->log_fd, f);
 }
 
-static void limit_images(const struct apilink_options *options)
-{
-	const struct config *c = options->host->config;
-	const struct image_limits limits = {
-		.bytes_max = c->image_max_mb << 20,
-		.file_bytes_max = c->image_file_max_mb << 20,
-		.entries_max = c->image_entries_max,
-		.step_ms = (uint32_t)c->import_step_s * 1000,
-	};
-
-	image_store_limit(options->images, &limits);
-}
-
 int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f)
 {
 	struct apilink *a = calloc(1, sizeof(*a));
@@ -522,7 +520,7 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, str
 		apilink_free(a);
 		return r;
 	}
-	limit_images(options);
+	imports_limit(options->images, options->host->config);
 	*out = a;
 	return 0;
 }
@@ -547,8 +545,9 @@ static const struct program program = {.file = "ebb-api",
 				       .on_ended = on_ended};
 
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, struct fault *f)
+		  struct ledgerlink *ledger, struct egresslink *egress, struct fault *f)
 {
+	a->egress = egress;
 	a->fleet = fleet;
 	walks_init(&a->walks, a->options.host->loop, fleet, a, has_enough);
 	a->gateways = gateways;

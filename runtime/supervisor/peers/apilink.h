@@ -15,6 +15,7 @@
 #include "runtime/supervisor/programs/daemon.h"
 
 struct apilink;
+struct egresslink;
 
 struct apilink_options {
 	const struct program_host *host; /* borrowed */
@@ -29,7 +30,7 @@ struct apilink_options {
 int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f);
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, struct fault *f);
+		  struct ledgerlink *ledger, struct egresslink *egress, struct fault *f);
 /* Sends an event of ebbd itself or of one of its programs; while ebb-api is away it waits for the
  * next one. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/host/config.h"
 
 void imports_init(struct imports *m, struct loop *loop, struct image_store *store, void *self,
 		  void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
@@ -103,4 +104,16 @@ void imports_end(struct imports *m)
 	for (size_t i = 0; i < IMPORTS_MAX; i++)
 		if (m->all[i].job)
 			end(&m->all[i]);
+}
+
+void imports_limit(struct image_store *images, const struct config *c)
+{
+	const struct image_limits limits = {
+		.bytes_max = c->image_max_mb << 20,
+		.file_bytes_max = c->image_file_max_mb << 20,
+		.entries_max = c->image_entries_max,
+		.step_ms = (uint32_t)c->import_step_s * 1000,
+	};
+
+	image_store_limit(images, &limits);
 }

@@ -14,6 +14,7 @@
 
 #define IMPORTS_MAX 16 /* under way at once; each has a time limit and gives way to instances */
 
+struct config;
 struct imports;
 
 struct import {
@@ -47,5 +48,8 @@ void imports_cancel(struct imports *m, uint64_t cookie);
 void imports_orphan(struct imports *m);
 /* Ends all of them, without a word. */
 void imports_end(struct imports *m);
+
+/* Bounds what an import may take, as the settings say. */
+void imports_limit(struct image_store *images, const struct config *c);
 
 #endif

@@ -117,6 +117,7 @@ int daemon_start(struct daemon *d, const struct program *program, const struct p
 				    .stage_dir = host->stage_dir,
 				    .root_dir = d->root_dir,
 				    .uid = (uint32_t)host->config->id_base + program->uid,
+				    .rules_network = program->rules_network,
 				    .log_level = host->config->log_level};
 	d->link = (struct wire_link){.name = d->name,
 				     .rules = program->rules,

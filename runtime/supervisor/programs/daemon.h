@@ -18,7 +18,7 @@
 #include "runtime/wire/link.h"
 
 /* Their ids, above id_base. */
-enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC };
+enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC, UID_NET };
 
 struct daemon;
 
@@ -26,6 +26,7 @@ struct daemon;
 struct program {
 	const char *file;              /* in libexec_dir */
 	uint32_t uid;                  /* above id_base */
+	bool rules_network;            /* see launch.h */
 	const struct wire_rule *rules; /* records that it may send; self: the daemon */
 	size_t rule_count;
 	/* Makes the descriptor for this start alone: *extra_fd (owned by the daemon), or leaves -1.

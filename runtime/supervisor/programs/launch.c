@@ -46,7 +46,9 @@ struct child {
 
 static int enter_namespaces(struct child *c)
 {
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+	const int network = c->launch->rules_network ? 0 : CLONE_NEWNET;
+
+	if (unshare(CLONE_NEWNS | network | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return -errno;
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
 }
@@ -93,28 +95,39 @@ static int drop_ids(struct child *c)
 {
 	uint32_t id = c->launch->uid;
 
-	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0)
 		return -errno;
-	return 0;
+	/* The ids would take it away; drop_caps leaves nothing else. */
+	if (c->launch->rules_network && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return setresuid(id, id, id) < 0 ? -errno : 0;
 }
 
 static int drop_caps(struct child *c)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {{0}, {0}};
+	const uint32_t kept = c->launch->rules_network ? 1u << CAP_NET_ADMIN : 0;
+	struct __user_cap_data_struct sets[2] = {
+		{.effective = kept, .permitted = kept, .inheritable = kept}, {0}};
 
 	/* before_ids dropped the bounding set while the ids still allowed it; this drops the other
 	 * sets. */
-	if (syscall(SYS_capset, &header, none) < 0)
+	if (syscall(SYS_capset, &header, sets) < 0)
+		return -errno;
+	if (kept && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) < 0)
 		return -errno;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 static int drop_bounding_and_ids(struct child *c)
 {
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		/* What is to be kept over exec must be in there (capabilities(7)). */
+		if (c->launch->rules_network && cap == CAP_NET_ADMIN)
+			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return -errno;
+	}
 	return drop_ids(c);
 }
 

@@ -16,9 +16,24 @@
 #include "runtime/supervisor/instance/start.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/instance/wire.h"
 #include "runtime/supervisor/scale/evict.h"
 #include "runtime/supervisor/scale/load.h"
 #include "runtime/supervisor/scale/scale.h"
+
+static int wire(void *self, uint32_t range, int net_ns_fd)
+{
+	struct fleet *f = self;
+
+	return wire_sandbox(&f->ground, range, net_ns_fd);
+}
+
+static void unwire(void *self, uint32_t range)
+{
+	struct fleet *f = self;
+
+	unwire_sandbox(&f->ground, range);
+}
 
 static void on_armed(void *self)
 {
@@ -41,7 +56,7 @@ static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 	struct instance *i;
 
 	chain_each(i, &f->ground.instances, in_ground) {
-		if (i->state == INSTANCE_WAITING && instance_kind(i) == kind)
+		if (i->state == INSTANCE_WAITING && i->armed.pid == 0 && instance_kind(i) == kind)
 			give_up(f, i, why);
 	}
 }
@@ -54,7 +69,8 @@ static void on_zygote_lost(void *self)
 	struct instance *i;
 
 	chain_each(i, &f->ground.instances, in_ground) {
-		if (i->state == INSTANCE_PREPARED)
+		if (i->state == INSTANCE_PREPARED ||
+		    (i->state == INSTANCE_WAITING && i->armed.pid > 0))
 			stop_drain(i);
 	}
 	tell_starts(&f->ground, false);
@@ -105,6 +121,8 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		.on_armed = on_armed,
 		.on_failed = on_arm_failed,
 		.on_lost = on_zygote_lost,
+		.wire = wire,
+		.unwire = unwire,
 	};
 	int r;
 

@@ -61,6 +61,33 @@ static bool hosts_hold(const struct wire_service_put *p)
 	return text_terminated(p->prefix, sizeof(p->prefix)) && prefix_holds(p->prefix);
 }
 
+/* As ebb-api made them: whole networks, one port or all. */
+static bool subnets_hold(const struct wire_subnet *list, uint32_t count)
+{
+	for (uint32_t i = 0; i < count && count <= EGRESS_SUBNETS_MAX; i++) {
+		const struct wire_subnet *s = &list[i];
+		bool one = s->port_first == s->port_last && s->port_first > 0;
+		bool all = s->port_first == 0 && s->port_last == 65535;
+
+		if (s->bits > 128 || !(one || all))
+			return false;
+		for (uint32_t bit = s->bits; bit < 128; bit++)
+			if (s->address[bit / 8] >> (7 - bit % 8) & 1)
+				return false;
+	}
+	return count <= EGRESS_SUBNETS_MAX;
+}
+
+static bool egress_holds(const struct wire_egress *e)
+{
+	if (e->mode >= WIRE_EGRESS_COUNT || e->host_port_count > EGRESS_HOST_PORTS_MAX)
+		return false;
+	for (uint32_t i = 0; i < e->host_port_count; i++)
+		if (e->host_ports[i] == 0)
+			return false;
+	return subnets_hold(e->allow, e->allow_count) && subnets_hold(e->deny, e->deny_count);
+}
+
 /* Each is read as a uint32_t. */
 _Static_assert(sizeof(((struct wire_service_put *)0)->memory_mb) == sizeof(uint32_t), "bounds");
 /* A number of the record: within the bounds that the row of its setting has for root. */
@@ -112,7 +139,8 @@ int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
 		if (bound_check(&bounds[i], put, err, err_size) < 0)
 			return -EINVAL;
-	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec)) {
+	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec) ||
+	    !egress_holds(&put->egress)) {
 		(void)text_format(err, err_size, "the record of service '%s' is malformed",
 				  put->name);
 		return -EINVAL;

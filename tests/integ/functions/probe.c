@@ -24,6 +24,7 @@
 
 #include "attack.h"
 #include "attempts.h"
+#include "dial.h"
 #include "hoard.h"
 #include "http.h"
 #include "ipc.h"
@@ -505,6 +506,7 @@ static const struct {
 	{"/emit", on_emit},     {"/attack", on_attack},
 	{"/dying", on_dying},   {"/sharing", on_sharing},
 	{"/steps", on_steps},   {"/tree", on_tree},
+	{"/dial", on_dial},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

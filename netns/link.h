@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire of an instance: a veth(4) pair, one end on the host, one inside as eth0.
+ *
+ * Neither end has neighbours: both have one hardware address and IFF_NOARP, so whatever one end
+ * sends is for the other, and nobody asks or answers for addresses. The host's end has no address;
+ * the inner one has its own and a default route. Needs CAP_NET_ADMIN and sockets of NETLINK_ROUTE:
+ * one of the host, one born inside, because entering a namespace would need CAP_SYS_ADMIN.
+ */
+#ifndef EBB_NETNS_LINK_H
+#define EBB_NETNS_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct net_wire {
+	char name[IFNAMSIZ]; /* of the host's end */
+	uint32_t number;     /* part of its hardware address */
+	uint8_t v4[4], v6[16];
+	bool has_v6;
+};
+
+/* The steps of making one, for messages. */
+/* clang-format off */
+#define NET_STEPS(X) \
+	X(LINK, "cannot make a veth pair") \
+	X(HOST_END, "cannot set up the host's end of a veth pair") \
+	X(INNER_END, "cannot set up the end of a veth pair inside") \
+	X(ROUTE, "this host has no default route") \
+	X(FORWARDING, "cannot let the host forward packets") \
+	X(TABLE, "cannot write into nf_tables") \
+	X(PROGRAM, "ebb-net does not run")
+/* clang-format on */
+#define X(name, words) NET_STEP_##name,
+enum net_step { NET_STEPS(X) NET_STEP_COUNT };
+#undef X
+
+/* Makes it and sets both ends up. 0 with the index of the host's end, or -errno and the step. What
+ * stood there under this name is removed before, and all that was made when a step fails. */
+int net_wire_make(int host_fd, int inside_fd, int net_ns_fd, const struct net_wire *wire,
+		  uint32_t *out_index, enum net_step *step);
+/* Makes a pair on the host and removes it: whether the kernel can. 0 or -errno. */
+int net_wire_try(int host_fd, const char *prefix);
+/* Removes the host's end, and with it both. 0 or -errno. */
+int net_wire_remove(int host_fd, uint32_t index);
+/* Hands every link of the host whose name begins like this to on_link. 0 or -errno. */
+int net_wires(int host_fd, const char *prefix,
+	      void (*on_link)(void *self, const char *name, uint32_t index), void *self);
+/* The interface behind which an address is, or -errno: -ENETUNREACH there is no way. */
+int net_link_to(int host_fd, int family, const uint8_t *address);
+/* Interfaces of default routes, in any table: how many there are (the first max in out), or -errno.
+ */
+int net_default_links(int host_fd, int family, uint32_t *out, uint32_t max);
+/* Whether packets that arrive there are forwarded: 1, 0 or -errno. index 0: of IPv6, the host. */
+int net_forwards(int host_fd, int family, uint32_t index);
+/* Lets IPv4 packets that arrive on this interface be forwarded. 0 or -errno. */
+int net_forward(int host_fd, uint32_t index);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/supervisor/host/pool.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/text.h"
+#include "runtime/supervisor/host/network.h"
+
+#define MAPPED_BITS  96
+#define POOL_BITS    20
+#define POOL6_BITS   64
+#define PARTS        32 /* of 198.18.0.0/15 */
+#define V4_AT        12 /* in an address behind ::ffff */
+#define PREFIX_CHARS 10 /* four digits follow in an interface's name of 15 */
+
+/* Small letters, digits and dashes: fit for a name of an interface, everywhere. */
+static bool prefix_holds(const char *prefix)
+{
+	size_t n = strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n >= 2 && n <= PREFIX_CHARS && prefix[n] == '\0';
+}
+
+static int read_v4(const struct config *c, uint8_t out[4])
+{
+	struct wire_network n;
+
+	if (network_parse(c->net_pool, &n) < 0 || n.bits != MAPPED_BITS + POOL_BITS ||
+	    n.address[10] != 0xff)
+		return -EINVAL;
+	memcpy(out, n.address + V4_AT, 4);
+	return 0;
+}
+
+static int read_v6(const struct config *c, uint8_t out[16])
+{
+	struct wire_network n;
+
+	if (!strchr(c->net_pool6, ':') || network_parse(c->net_pool6, &n) < 0 ||
+	    n.bits != POOL6_BITS)
+		return -EINVAL;
+	memcpy(out, n.address, 16);
+	return 0;
+}
+
+int pool_check(const struct config *c, struct fault *f)
+{
+	uint8_t v4[4], v6[16];
+
+	if (*c->net_pool && read_v4(c, v4) < 0)
+		return fault_say(f, -EINVAL,
+				 "net_pool: %s is not an IPv4 network of 4096 addresses, such as "
+				 "198.18.16.0/20",
+				 c->net_pool);
+	if (*c->net_pool6 && read_v6(c, v6) < 0)
+		return fault_say(f, -EINVAL,
+				 "net_pool6: %s is not an IPv6 network of /64, such as "
+				 "fd00:0:0:1::/64",
+				 c->net_pool6);
+	if (*c->net_prefix && !prefix_holds(c->net_prefix))
+		return fault_say(f, -EINVAL, "net_prefix: %s is not 2 to 10 of a-z, 0-9 and -",
+				 c->net_prefix);
+	return 0;
+}
+
+/* 0 with the socket, or -errno: -EADDRINUSE somebody has it. */
+static int hold(const uint8_t v4[4], int *out_fd)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	SCOPED_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Abstract: a NUL first, and the length ends the name (unix(7)). */
+	(void)text_format(name.sun_path + 1, sizeof(name.sun_path) - 1, "ebb-pool-%u.%u.%u.%u",
+			  v4[0], v4[1], v4[2], v4[3]);
+	if (bind(fd, (const struct sockaddr *)&name,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			     strlen(name.sun_path + 1))) < 0)
+		return -errno;
+	*out_fd = keep_fd(&fd);
+	return 0;
+}
+
+static int hold_any(uint64_t hash, uint8_t out[4], int *out_fd)
+{
+	int r = -EADDRINUSE;
+
+	for (uint32_t i = 0; r == -EADDRINUSE && i < PARTS; i++) {
+		uint32_t part = (uint32_t)((hash + i) % PARTS);
+		const uint8_t v4[4] = {198, (uint8_t)(18 + part / 16), (uint8_t)(part % 16 * 16),
+				       0};
+
+		r = hold(v4, out_fd);
+		if (r == 0)
+			memcpy(out, v4, sizeof(v4));
+	}
+	return r;
+}
+
+/* A network of its own for each host and tree, as RFC 4193 wants it: nobody chose the number. */
+static void derive_v6(const struct config *c, uint64_t hash, uint8_t out[16])
+{
+	uint64_t number = hash ^ text_hash(c->node, strlen(c->node));
+
+	memset(out, 0, 16);
+	out[0] = 0xfd;
+	for (int i = 1; i < 6; i++, number >>= 8)
+		out[i] = (uint8_t)number;
+}
+
+static int hold_pool(const struct config *c, uint64_t hash, struct pool *p)
+{
+	if (!*c->net_pool)
+		return hold_any(hash, p->v4, &p->held_fd);
+	(void)read_v4(c, p->v4); /* pool_check has */
+	return hold(p->v4, &p->held_fd);
+}
+
+int pool_open(const struct config *c, struct pool *out, struct fault *f)
+{
+	uint64_t hash = text_hash(c->cgroup, strlen(c->cgroup));
+	struct pool p = {.held_fd = -1};
+	int r = hold_pool(c, hash, &p);
+
+	if (r < 0) {
+		(void)fault_errno(f, r, "no addresses for instances: %s",
+				  *c->net_pool ? c->net_pool : "198.18.0.0/15 is used up");
+		fault_mend(f, "give this ebbd a network of its own with --set net_pool=NETWORK/20, "
+			      "or none with --set egress=off");
+		return r;
+	}
+	if (*c->net_pool6)
+		(void)read_v6(c, p.v6);
+	else
+		derive_v6(c, hash, p.v6);
+	if (*c->net_prefix)
+		(void)text_copy(p.prefix, sizeof(p.prefix), c->net_prefix);
+	else
+		(void)text_format(p.prefix, sizeof(p.prefix), "ebb%06x-",
+				  (unsigned int)(hash & 0xffffff));
+	(void)text_format(p.table, sizeof(p.table), "ebb_%08x", (unsigned int)hash);
+	*out = p;
+	return 0;
+}
+
+void pool_close(struct pool *p)
+{
+	fd_close(&p->held_fd);
+}

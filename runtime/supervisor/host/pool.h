@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The addresses and names of the network of this ebbd: a part of the pool that no other ebbd of
+ * this network namespace has. An abstract unix socket holds the part; the kernel gives it up with
+ * us.
+ */
+#ifndef EBB_SUPERVISOR_POOL_H
+#define EBB_SUPERVISOR_POOL_H
+
+#include "runtime/base/fault.h"
+#include "runtime/supervisor/host/config.h"
+
+struct pool {
+	int held_fd; /* owned */
+	uint8_t v4[4], v6[16];
+	char prefix[12], table[32];
+};
+
+/* 0 with the pool, or -errno with a sentence. */
+int pool_open(const struct config *c, struct pool *out, struct fault *f);
+void pool_close(struct pool *p);
+/* Whether the settings make sense: 0, or -EINVAL with a sentence. */
+int pool_check(const struct config *c, struct fault *f);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ebb-net under ebbd: wires sandboxes and writes what their instances may reach. ebbd starts it
+ * again when it dies; the table and the wires stay, and the next one finds them. When ebbd ends, or
+ * is killed, it removes them.
+ */
+#ifndef EBB_SUPERVISOR_EGRESSLINK_H
+#define EBB_SUPERVISOR_EGRESSLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/supervisor/programs/daemon.h"
+#include "runtime/supervisor/scale/fleet.h"
+
+struct egresslink;
+
+/* host is borrowed. 0, or -errno with a sentence. On a host that cannot give instances a network it
+ * works, too: egresslink_check says why it cannot. */
+int egresslink_new(const struct program_host *host, struct fleet *fleet, struct egresslink **out,
+		   struct fault *f);
+/* Waits until what it made in the kernel is gone. NULL is fine. */
+void egresslink_free(struct egresslink *l);
+/* Whether instances can be given this: 0, or -errno with a sentence that names the mend. */
+int egresslink_check(struct egresslink *l, const struct wire_egress *egress, char *err,
+		     size_t err_size);
+
+#endif

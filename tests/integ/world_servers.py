@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of a test's world: `world_servers.py PORT[,PORT] ADDRESS...`. Each says its own address and who
+asks: over TCP as soon as somebody connects, over UDP to each datagram. Prints "ready" and serves until it
+is ended."""
+import selectors
+import socket
+import sys
+
+
+def opened(address, port, kind):
+    one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ":" in address:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.bind((address, port))
+    if kind == socket.SOCK_STREAM:
+        one.listen(128)
+    return one
+
+
+def words(address, peer):
+    return f"{address} says hello to {peer[0]}".encode()
+
+
+def answer(one, address):
+    if one.type == socket.SOCK_STREAM:
+        connection, peer = one.accept()
+        with connection:
+            connection.sendall(words(address, peer))
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(1)
+            try:
+                connection.recv(100)
+            except OSError:
+                pass
+    else:
+        _, peer = one.recvfrom(65536)
+        one.sendto(words(address, peer), peer)
+
+
+def main():
+    waiting = selectors.DefaultSelector()
+    for address in sys.argv[2:]:
+        for port in map(int, sys.argv[1].split(",")):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                waiting.register(opened(address, port, kind), selectors.EVENT_READ, address)
+    print("ready", flush=True)
+    while True:
+        for key, _ in waiting.select():
+            answer(key.fileobj, key.data)
+
+
+main()
