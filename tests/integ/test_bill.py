@@ -27,7 +27,7 @@ def one(ebb):
     return ebb
 
 
-PERIODIC = 2  # docs/ledger.md
+AT_FREEZE, PERIODIC = 1, 2  # docs/ledger.md
 CHARGED = ("invocations", "active_cpu_us", "provisioned_mb_ms", "awake_us")
 
 
@@ -91,6 +91,10 @@ def test_nothing_is_billed_between_requests(one):
 
 
 def test_grace_before_the_freeze_is_not_provisioned_time(one):
+    """It is awake for a second and a half, half a second of which it works."""
+    one.apply({"one": {"runtime": "container", "entrypoint": "probe", "memory": 2048, "maxInstances": 1,
+                       "ebb": {"freezeAfter": int(1000 * SLOW)}}})
+    one.get("one")
     _, bill = billed(one, lambda: one.get("one", "/sleep?ms=500"))
     assert 500_000 <= bill["awake_us"] < 600_000 * SLOW, bill
 
@@ -110,6 +114,14 @@ def test_work_behind_the_answer_is_provisioned_time_though_it_uses_no_cpu(one):
 def rows_of(server, reason):
     with contextlib.closing(sqlite3.connect(f"file:{server.root}/ledger/ledger.db?mode=ro", uri=True)) as db:
         return [row[0] for row in db.execute("select awake_us from meter where reason = ? order by id", (reason,))]
+
+
+def test_a_freeze_is_written_down_though_nobody_asks_for_a_bill(one):
+    before = wait_for(lambda: rows_of(one, AT_FREEZE))
+    one.get("one", "/sleep?ms=100")
+    one.wait_frozen("one")
+    wait_for(lambda: len(rows_of(one, AT_FREEZE)) > len(before))
+    assert rows_of(one, AT_FREEZE)[-1] >= before[-1] + 100_000
 
 
 def all_rows(server):
