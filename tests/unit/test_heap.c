@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The heap of what is due next, against a model that searches all of it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,17 @@
 #include "runtime/base/container_of.h"
 #include "runtime/base/heap.h"
 #include "runtime/base/mem.h"
+
+/* The linker puts this before the real one (base.mk). */
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static bool no_memory;
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	return no_memory ? NULL : __real_realloc(old, size);
+}
 
 #define THINGS 257
 #define STEPS  200000
@@ -152,6 +164,29 @@ static void dies(void (*bug)(void))
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static void without_memory_it_is_as_it_was(void **state)
+{
+	struct heap a = {0};
+	struct thing things[THINGS] = {0};
+	uint32_t count = 0;
+
+	no_memory = true;
+	assert_int_equal(heap_put(&a, &things[0].item, 1), -ENOMEM);
+	no_memory = false;
+	assert_int_equal(heap_put(&a, &things[0].item, 1), 0);
+	no_memory = true;
+	for (count = 1; count < THINGS && heap_put(&a, &things[count].item, count + 1) == 0;)
+		count++;
+	no_memory = false;
+	assert_true(count < THINGS);
+	assert_false(heap_has(&things[count].item));
+	assert_int_equal(a.count, count);
+	assert_int_equal(heap_put(&a, &things[0].item, 5), 0); /* one that is in it is moved */
+	assert_int_equal(heap_put(&a, &things[count].item, 2), 0);
+	assert_ptr_equal(heap_first(&a), count > 1 ? &things[1].item : &things[count].item);
+	heap_fini(&a);
+}
+
 static void remove_from_another(void)
 {
 	struct heap a = {0}, b = {0};
@@ -191,6 +226,7 @@ int main(void)
 		cmocka_unit_test(it_is_what_a_search_finds),
 		cmocka_unit_test(what_is_taken_from_the_top_is_sorted),
 		cmocka_unit_test(room_that_is_reserved_is_enough),
+		cmocka_unit_test(without_memory_it_is_as_it_was),
 		cmocka_unit_test(a_bug_ends_the_program),
 	};
 

@@ -154,14 +154,16 @@ static void the_api_keeps_texts_as_long_as_the_row_says(void **state)
 static void durations_are_read_in_one_way(void **state)
 {
 	uint64_t ms = 7;
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} taken[] = {{"250ms", 250}, {"0s", 0},       {"2s", 2000},
+		     {"3m", 180000}, {"2h", 7200000}, {"1d", 86400000}};
 
-	(void)state;
-	assert_int_equal(duration_parse_ms("250ms", &ms), 0);
-	assert_int_equal(ms, 250);
-	assert_int_equal(duration_parse_ms("2h", &ms), 0);
-	assert_int_equal(ms, 7200000);
-	assert_int_equal(duration_parse_ms("1d", &ms), 0);
-	assert_int_equal(ms, 86400000);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		assert_int_equal(duration_parse_ms(taken[i].text, &ms), 0);
+		assert_int_equal(ms, taken[i].ms);
+	}
 	assert_true(duration_parse_ms("ms", &ms) < 0);
 	assert_true(duration_parse_ms("5", &ms) < 0);
 	assert_true(duration_parse_ms("-5s", &ms) < 0);
