@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -165,8 +167,7 @@ static void what_follows_is_called_in_order_and_told_where_it_came_from(void **s
 	rig_free(rig);
 }
 
-/* A service with an instance made ahead, as far as a claim needs it. pid_fd: the descriptor to
- * watch for its death. */
+/* A service with an instance made ahead, as far as a claim needs it. pid_fd: of one that lives. */
 static struct service make_service(struct rig *rig, struct spec *spec, int pid_fd)
 {
 	struct service service = {.name = "api", .spec = spec};
@@ -188,15 +189,22 @@ static struct service make_service(struct rig *rig, struct spec *spec, int pid_f
 	return service;
 }
 
-/* epoll(7) takes no regular file: so its death cannot be watched, and it cannot be started. */
+static void on_nothing(struct watch *w, uint32_t events)
+{
+}
+
+/* epoll(7) takes a descriptor once: so its control socket cannot be watched, and it cannot start.
+ */
 static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 {
 	struct rig *rig = rig_new();
 	SCOPED_MEM struct spec *spec = calloc(1, sizeof(*spec));
-	SCOPED_FD file_fd = open(rig->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	struct service service = make_service(rig, spec, file_fd);
+	SCOPED_FD pid_fd = pidfd_open(getpid(), 0);
+	struct service service = make_service(rig, spec, pid_fd);
+	struct watch taken = {.fd = rig->i.armed.control_fd, .on_ready = on_nothing};
 
-	assert_true(file_fd >= 0);
+	assert_true(pid_fd >= 0);
+	assert_int_equal(loop_watch(rig->ground.loop, &taken, EPOLLIN), 0);
 	assert_true(start_prepared(&rig->ground, &service, "a request waits"));
 	assert_int_equal(rig->i.state, INSTANCE_GONE);
 	assert_int_equal(rig->count, 3);
@@ -206,6 +214,7 @@ static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 	assert_false(timer_is_armed(&rig->i.timer));
 	assert_int_equal(rig->i.cause, WIRE_DOWN_FAILED_TO_START);
 	assert_non_null(strstr(rig->i.fault, "cannot be watched"));
+	loop_unwatch(rig->ground.loop, &taken);
 	fd_close(&rig->i.armed.control_fd);
 	fd_close(&rig->i.log_fd);
 	fd_close(&rig->inside_fd);
