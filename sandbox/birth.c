@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
@@ -276,8 +277,8 @@ static void answer(struct newborn *n, struct zygote_reply *reply)
 		(void)pidfd_send_signal(n->pid_fd, SIGKILL, NULL, 0);
 }
 
-/* 0, or -errno when ebbd is gone. */
-static int on_request(const struct shared *shared)
+static void on_arm(const struct shared *shared, const struct zygote_request *request,
+		   const int *fds, size_t fd_count)
 {
 	struct newborn n = {.pid_fd = -1,
 			    .control_fd = -1,
@@ -286,20 +287,10 @@ static int on_request(const struct shared *shared)
 			    .ipc_fd = -1,
 			    .own_fd = -1};
 	uint64_t start_ns = clock_mono_ns();
-	struct zygote_request request;
-	struct iovec part = {&request, sizeof(request)};
-	struct zygote_reply reply = {0};
-	int fds[1 + SANDBOX_JOINS_MAX], r;
-	size_t fd_count = 0;
-	ssize_t size = message_recv(CONTROL_FD, &part, 1, fds, ARRAY_LEN(fds), &fd_count, 0);
+	struct zygote_reply reply = {.range = request->range,
+				     .id_first = first_id(shared, request)};
+	int r = arm(shared, request, fds, fd_count, &n, &reply.fault);
 
-	if (size != sizeof(request) || fd_count < 1)
-		return size < 0 ? (int)size : -EPIPE;
-	reply.range = request.range;
-	reply.id_first = first_id(shared, &request);
-	r = arm(shared, &request, fds, fd_count, &n, &reply.fault);
-	for (size_t i = 0; i < fd_count; i++)
-		fd_close(&fds[i]);
 	reply.function_pid = n.function_pid;
 	if (r == 0)
 		reply.pid = n.pid;
@@ -308,6 +299,31 @@ static int on_request(const struct shared *shared)
 	reply.arm_ns = clock_mono_ns() - start_ns;
 	answer(&n, &reply);
 	newborn_fini(&n);
+}
+
+/* join: where a request is received into. 0, or -errno when ebbd is gone. */
+static int on_request(const struct shared *shared, struct join *join)
+{
+	struct claim *claim = &join->claim;
+	const struct iovec parts[] = {{&join->request, sizeof(join->request)},
+				      {&claim->head, sizeof(claim->head)},
+				      {&claim->exec, sizeof(claim->exec)}};
+	int fds[JOIN_FDS_MAX];
+	size_t fd_count = 0;
+	ssize_t size = message_recv(CONTROL_FD, parts, ARRAY_LEN(parts), fds, ARRAY_LEN(fds),
+				    &fd_count, 0);
+	bool whole = size == sizeof(join->request) + sizeof(claim->head) + sizeof(claim->exec);
+
+	if (size < 0)
+		return (int)size;
+	if (whole && join->request.join)
+		join_spawn(shared, join, fds, fd_count);
+	else if (size == sizeof(join->request) && !join->request.join && fd_count >= 1)
+		on_arm(shared, &join->request, fds, fd_count);
+	else
+		return -EPIPE;
+	for (size_t i = 0; i < fd_count; i++)
+		fd_close(&fds[i]);
 	return 0;
 }
 
@@ -416,8 +432,9 @@ int zygote_say_ready(const struct fault *fault)
 void zygote_main(const struct shared *shared)
 {
 	struct fault fault = {0};
+	struct join *join = calloc(1, sizeof(*join));
 	int signal_fd = -1;
-	int r = set_up(shared, &signal_fd);
+	int r = join ? set_up(shared, &signal_fd) : -ENOMEM;
 	struct pollfd watched[] = {{.fd = CONTROL_FD, .events = POLLIN},
 				   {.fd = signal_fd, .events = POLLIN}};
 
@@ -433,7 +450,7 @@ void zygote_main(const struct shared *shared)
 		if (watched[1].revents)
 			reap(signal_fd);
 		if (watched[0].revents)
-			r = on_request(shared);
+			r = on_request(shared, join);
 	}
 	_exit(0);
 }

@@ -26,7 +26,7 @@
 #define NUMBER(n)    NUMBER_(n)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static int limit_resources(struct inside *in)
+int function_limit(struct inside *in)
 {
 	const struct rlimit files = {in->claim->head.nofile_max, in->claim->head.nofile_max};
 
@@ -65,12 +65,12 @@ static int load_filter(struct inside *in)
 
 /* The kernel obeys the stricter of two filters, so this one can only narrow. It is loaded last,
  * because it allows only execve of our own calls. */
-static int load_strict(struct inside *in)
+int function_load_strict(struct inside *in)
 {
 	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;
 }
 
-static int enter_cwd(struct inside *in)
+int function_enter_cwd(struct inside *in)
 {
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
 }
@@ -178,7 +178,7 @@ static int execute(struct claim *c)
 	return r;
 }
 
-static int execute_function(struct inside *in)
+int function_execute(struct inside *in)
 {
 	sigset_t none;
 	int r = build_args(in);
@@ -204,13 +204,13 @@ static const struct step function_steps[] = {
 	{SANDBOX_SECCOMP, load_filter},
 	{SANDBOX_FORK, park, .waits = true},
 	{SANDBOX_FORK, place_descriptors},
-	{SANDBOX_RLIMITS, limit_resources},
+	{SANDBOX_RLIMITS, function_limit},
 	{SANDBOX_CAPS, narrow_function},
 	{SANDBOX_GROUPS, drop_ids},
 	{SANDBOX_CAPS, drop_function_caps},
-	{SANDBOX_CWD, enter_cwd},
-	{SANDBOX_STRICT, load_strict},
-	{SANDBOX_EXEC, execute_function},
+	{SANDBOX_CWD, function_enter_cwd},
+	{SANDBOX_STRICT, function_load_strict},
+	{SANDBOX_EXEC, function_execute},
 };
 
 void function_main(struct inside *in)

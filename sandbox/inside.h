@@ -63,6 +63,8 @@ struct claim_head {
 /* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
 struct zygote_request {
 	uint32_t range, with_ring, with_wire;
+	/* Of a command that joins a sandbox (join_spawn); a claim_head and a wire_exec follow. */
+	uint32_t join, tty, rows, columns;
 };
 
 /* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd, ipc_fd. */
@@ -86,10 +88,21 @@ struct claim {
 	char ring[sizeof("EBB_RING_PARAMS=") + 2 * sizeof(struct io_uring_params)];
 };
 
+/* cgroup2 directory, PID 1, session, three streams, joins */
+#define JOIN_FDS_MAX (6 + SANDBOX_JOINS_MAX)
+
+/* A command that joins, as it was asked for. */
+struct join {
+	struct zygote_request request;
+	struct claim claim; /* head: instance_id, nofile_max, strict */
+	int streams[3];
+};
+
 /* PID 1 of a sandbox, and the function's process until it executes. All fds are O_CLOEXEC. */
 struct inside {
 	const struct shared *shared;
 	struct claim *claim;
+	struct join *join; /* of a command; else NULL */
 	int control_fd;
 	int own_fd;                  /* from template_own, until it stands on the stage */
 	int limits_fd;               /* SANDBOX_LIMITS_DIR, writable */
@@ -173,6 +186,16 @@ __attribute__((noreturn)) void claim_main(struct inside *in);
 
 /* function.c: the function's process until it executes; says that the sandbox is armed. */
 __attribute__((noreturn)) void function_main(struct inside *in);
+
+/* Its steps that a command takes too. */
+int function_limit(struct inside *in);
+int function_enter_cwd(struct inside *in);
+int function_load_strict(struct inside *in);
+int function_execute(struct inside *in);
+
+/* exec.c: clones the process that joins; a failure is told to the session among fds, which stay the
+ * caller's. In the zygote. */
+void join_spawn(const struct shared *shared, struct join *join, int *fds, size_t fd_count);
 
 /* ring.c: the function's own io_uring, made by its process before the filter is loaded. */
 #define RING_FD      4 /* in the function */

@@ -8,7 +8,7 @@
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
-#define MESSAGE_FDS_MAX 8
+#define MESSAGE_FDS_MAX 12
 
 union rights {
 	struct cmsghdr align;

@@ -33,8 +33,9 @@ const char *sandbox_step_name(uint32_t step); /* "pivot", ... */
 /* Records on an armed sandbox's control socket after the claim (SOCK_SEQPACKET, one each). EOF
  * without SANDBOX_SAYS_EXIT: PID 1 was killed. */
 enum sandbox_says {
-	SANDBOX_SAYS_FAULT, /* a: enum sandbox_step, b: errno; the function never ran */
-	SANDBOX_SAYS_EXIT,  /* from ebb-init; a: 0 exited, 1 signalled; b: code or signal */
+	SANDBOX_SAYS_FAULT,   /* a: enum sandbox_step, b: errno; the function never ran */
+	SANDBOX_SAYS_EXIT,    /* from ebb-init; a: 0 exited, 1 signalled; b: code or signal */
+	SANDBOX_SAYS_STARTED, /* of a session (sandbox_exec): it is about to be executed */
 };
 struct sandbox_word {
 	uint32_t says;
@@ -148,5 +149,33 @@ struct sandbox_claim {
 /* Sends the claim; the sandbox goes on by itself and reports on control_fd. An output_fd that is a
  * pipe is given to the function's uid, so that it can open /dev/stdout. 0 or -errno. */
 int sandbox_claim(struct armed *a, const struct sandbox_claim *claim);
+
+/*
+ * A command that joins a claimed sandbox: under its ids, capabilities, filter and limits, in its
+ * namespaces and cgroups; never with more than the function has. It is a session of its own.
+ *
+ * Words on the session's socket (SOCK_SEQPACKET; ebbd keeps the other end): STARTED, with the
+ * master of its pty if it has one; then FAULT (EXEC, CWD, ...) or EXIT. From ebbd: a word whose a
+ * is a signal for the command. The end of ebbd's descriptor kills the command and its group; the
+ * end of the other one without a word means that the instance is gone.
+ */
+struct sandbox_exec {
+	const struct wire_exec *exec; /* the function's own but for argv */
+	const char *instance_id;
+	uint32_t nofile_max;
+	bool strict, tty;
+	uint32_t rows, columns; /* of a tty */
+	/* borrowed: */
+	int cgroup_fd, pid_fd; /* its cgroup2 directory; its PID 1 */
+	int session_fd;
+	int streams[3]; /* without tty: its standard input, output, error */
+	const int *join_fds;
+	size_t join_count;
+};
+/* Asks for one; does not block. 0 or -errno. */
+int zygote_exec(struct zygote *z, const struct sandbox_exec *e);
+/* The next word of a session: 1 with *word and the descriptor that came with it (the caller's, or
+ * -1); 0 at its end; -EAGAIN if none is there; -errno. */
+int sandbox_hear(int session_fd, struct sandbox_word *word, int *fd);
 
 #endif

@@ -82,11 +82,21 @@ __attribute__((noreturn)) static void become_zygote(const struct sandbox_options
 
 static int fork_zygote(const struct sandbox_options *options, struct zygote *z)
 {
+	const int room = 8 << 20;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	z->control_fd = pair[0];
+	/* Requests never wait, and all commands that may run at once are no more than fit. */
+	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0) {
+		int err = -errno;
+
+		fd_close(&pair[0]);
+		fd_close(&pair[1]);
+		z->control_fd = -1;
+		return err;
+	}
 	z->pid = fork();
 	if (z->pid == 0)
 		become_zygote(options, z->clock, pair[1]);
@@ -283,4 +293,39 @@ int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
 	if (r == 0)
 		a->claimed = true;
 	return r;
+}
+
+int zygote_exec(struct zygote *z, const struct sandbox_exec *e)
+{
+	const struct zygote_request request = {
+		.join = 1, .tty = e->tty, .rows = e->rows, .columns = e->columns};
+	struct claim_head head = {.nofile_max = e->nofile_max, .strict = e->strict};
+	const struct iovec parts[] = {{(void *)&request, sizeof(request)},
+				      {&head, sizeof(head)},
+				      {(void *)e->exec, sizeof(*e->exec)}};
+	int fds[JOIN_FDS_MAX] = {e->cgroup_fd, e->pid_fd, e->session_fd};
+	size_t count = 3;
+
+	if (e->join_count > SANDBOX_JOINS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < 3 && !e->tty; i++)
+		fds[count++] = e->streams[i];
+	for (size_t i = 0; i < e->join_count; i++)
+		fds[count++] = e->join_fds[i];
+	if (text_copy(head.instance_id, sizeof(head.instance_id), e->instance_id) < 0)
+		return -ENAMETOOLONG;
+	return message_send(z->control_fd, parts, ARRAY_LEN(parts), fds, count, MSG_DONTWAIT);
+}
+
+int sandbox_hear(int session_fd, struct sandbox_word *word, int *fd)
+{
+	struct iovec part = {word, sizeof(*word)};
+	size_t fd_count = 0;
+	ssize_t n = message_recv(session_fd, &part, 1, fd, 1, &fd_count, MSG_DONTWAIT);
+
+	if (fd_count == 0)
+		*fd = -1;
+	if (n <= 0)
+		return (int)n;
+	return n == sizeof(*word) ? 1 : -EBADMSG;
 }

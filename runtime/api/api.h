@@ -16,6 +16,7 @@
 #include "runtime/wire/records.h"
 
 struct calls;
+struct execs;
 struct gateway_files;
 struct images;
 struct logs;
@@ -39,6 +40,7 @@ struct api {
 	int state_dir_fd;
 	struct chain imports; /* image_routes.c: under way */
 	struct operations *operations;
+	struct execs *execs;
 	struct drain drain;
 	bool ready;   /* ebbd knows every service */
 	uint32_t ill; /* bits of enum wire_ill, as ebbd last said */

@@ -283,6 +283,15 @@ static bool step_finish(struct conn *c)
 	return true;
 }
 
+static bool step_upgraded(struct conn *c)
+{
+	if (c->ending)
+		c->doomed |= c->out.size == 0;
+	else
+		c->request.on_input(&c->request);
+	return false;
+}
+
 static bool step_linger(struct conn *c)
 {
 	c->body_bytes += c->in.size;
@@ -297,9 +306,10 @@ static const struct {
 	bool reads;
 	unsigned int timeout_s; /* without progress; 0: none */
 } states[CONN_STATE_COUNT] = {
-	[CONN_HEAD] = {step_head, true, 75},      [CONN_BODY] = {step_body, true, 60},
-	[CONN_BUSY] = {step_nothing, false, 0},   [CONN_STREAM] = {step_nothing, false, 60},
-	[CONN_FINISH] = {step_finish, false, 60}, [CONN_LINGER] = {step_linger, true, 2},
+	[CONN_HEAD] = {step_head, true, 75},        [CONN_BODY] = {step_body, true, 60},
+	[CONN_BUSY] = {step_nothing, false, 0},     [CONN_STREAM] = {step_nothing, false, 60},
+	[CONN_UPGRADED] = {step_upgraded, true, 0}, [CONN_FINISH] = {step_finish, false, 60},
+	[CONN_LINGER] = {step_linger, true, 2},
 };
 
 bool conn_expired(const struct conn *c, uint64_t now_ns)
@@ -332,6 +342,7 @@ void conn_advance(struct conn *c)
 {
 	enum conn_state before = c->state;
 	uint32_t interest;
+	bool reads;
 
 	do {
 		flush(c);
@@ -340,7 +351,8 @@ void conn_advance(struct conn *c)
 		flush(c);
 	if (c->state != before)
 		c->progress_ns = clock_mono_ns();
-	interest = (states[c->state].reads ? EPOLLIN : 0u) | (c->out.size ? EPOLLOUT : 0u);
+	reads = states[c->state].reads && (c->state != CONN_UPGRADED || c->in.size < READ_BYTES);
+	interest = (reads ? EPOLLIN : 0u) | (c->out.size ? EPOLLOUT : 0u);
 	if (c->doomed || interest == c->interest)
 		return;
 	c->interest = interest;

@@ -21,12 +21,13 @@ struct conn_shared {
 };
 
 enum conn_state {
-	CONN_HEAD,   /* a request's head is awaited */
-	CONN_BODY,   /* its body comes in */
-	CONN_BUSY,   /* a handler has it and has not answered */
-	CONN_STREAM, /* an answer without an end goes out */
-	CONN_FINISH, /* an answer is complete and goes out */
-	CONN_LINGER, /* answered before all was read: the rest is thrown away, then closed */
+	CONN_HEAD,     /* a request's head is awaited */
+	CONN_BODY,     /* its body comes in */
+	CONN_BUSY,     /* a handler has it and has not answered */
+	CONN_STREAM,   /* an answer without an end goes out */
+	CONN_UPGRADED, /* bytes go both ways, for a handler */
+	CONN_FINISH,   /* an answer is complete and goes out */
+	CONN_LINGER,   /* answered before all was read: the rest is thrown away, then closed */
 	CONN_STATE_COUNT,
 };
 
@@ -34,6 +35,7 @@ struct conn {
 	struct watch source; /* owns the descriptor */
 	struct conn_shared *shared;
 	struct chain in_todo;
+	bool ending; /* upgraded: closed when all is sent */
 	bool doomed, hung_up, chunked_answer, keep_alive;
 	enum conn_state state;
 	uint32_t interest;    /* epoll events asked for */

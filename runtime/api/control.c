@@ -6,6 +6,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/calls.h"
+#include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/services.h"
@@ -161,6 +162,22 @@ static int on_new_ledger(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_exec_started(void *self, struct wire_message *m)
+{
+	execs_started(self, (const void *)m->record, m->fds, m->fd_count);
+	return 0;
+}
+
+static int on_exec_ended(void *self, struct wire_message *m)
+{
+	const struct wire_exec_ended *record = (const void *)m->record;
+
+	if (!TERMINATED(record->text))
+		return -EPROTO;
+	execs_ended(self, record);
+	return 0;
+}
+
 static int on_health(void *self, struct wire_message *m)
 {
 	struct api *api = self;
@@ -177,6 +194,8 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_GATEWAY_FILES, sizeof(struct wire_gateway_files), 1, 2, 2, on_gateway_files},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
+	{WIRE_EXEC_STARTED, sizeof(struct wire_exec_started), 1, 1, 3, on_exec_started},
+	{WIRE_EXEC_ENDED, sizeof(struct wire_exec_ended), 1, 0, 0, on_exec_ended},
 	{WIRE_HEALTH, sizeof(struct wire_health), 1, 0, 0, on_health},
 };
 

@@ -42,6 +42,8 @@ void get_instance_why(struct request *rq);
 void post_instance_freeze(struct request *rq);
 void post_instance_thaw(struct request *rq);
 void post_instance_stop(struct request *rq);
+/* exec.c */
+void post_instance_exec(struct request *rq);
 /* log_routes.c */
 void get_instance_logs(struct request *rq);
 void get_service_logs(struct request *rq);

@@ -12,6 +12,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/api/change.h"
 #include "runtime/api/control.h"
+#include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/images.h"
 #include "runtime/api/logs.h"
@@ -40,6 +41,7 @@ static void forget(struct api *api, struct request *rq)
 	events_watch_forget(api->watch, rq);
 	logs_forget(api->logs, rq);
 	operations_forget(api->operations, rq);
+	execs_forget(api, rq);
 }
 
 /* Behind every event. Calls come first, so that their answers are sent in the same turn. */
@@ -101,6 +103,8 @@ static int open_modules(struct api *api, int log_dir_fd)
 	if (r == 0)
 		r = operations_new(&api->operations);
 	if (r == 0)
+		r = execs_new(&api->execs);
+	if (r == 0)
 		r = logs_new(api->loop, log_dir_fd, &api->logs);
 	if (r == 0)
 		r = gateway_files_new(api->loop, log_dir_fd, &api->gateways);
@@ -119,6 +123,7 @@ static void close_all(struct api *api)
 	events_watch_free(api->watch);
 	calls_free(api->calls);
 	operations_free(api->operations);
+	execs_free(api, api->execs);
 	services_free(api->services);
 	images_free(api->images);
 	loop_free(api->loop);

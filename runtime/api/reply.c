@@ -114,3 +114,55 @@ void stream_abort(struct request *rq)
 	c->doomed = true;
 	conn_todo(c);
 }
+
+/* ---- upgraded ---- */
+
+void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(struct request *rq))
+{
+	struct conn *c = conn_of(rq);
+
+	must(!rq->answered && c->state == CONN_BUSY);
+	c->keep_alive = false;
+	rq->on_input = on_input;
+	conn_enter(c, CONN_UPGRADED);
+	check(c, buffer_printf(&c->out,
+			       "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+			       "Upgrade: %s\r\n\r\n",
+			       protocol));
+}
+
+const char *upgrade_input(struct request *rq, size_t *size)
+{
+	struct conn *c = conn_of(rq);
+
+	must(c->state == CONN_UPGRADED);
+	*size = c->in.size;
+	return buffer_at(&c->in);
+}
+
+void upgrade_used(struct request *rq, size_t size)
+{
+	buffer_take(&conn_of(rq)->in, size);
+}
+
+void upgrade_send(struct request *rq, const void *bytes, size_t size)
+{
+	struct conn *c = conn_of(rq);
+
+	must(c->state == CONN_UPGRADED && !c->ending);
+	check(c, buffer_add(&c->out, bytes, size));
+}
+
+void upgrade_look(struct request *rq)
+{
+	conn_todo(conn_of(rq));
+}
+
+void upgrade_end(struct request *rq)
+{
+	struct conn *c = conn_of(rq);
+
+	must(c->state == CONN_UPGRADED);
+	c->ending = true;
+	conn_todo(c);
+}

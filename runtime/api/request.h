@@ -31,6 +31,8 @@ struct request {
 	size_t body_size;
 	int spool_fd; /* or in a file without a name, open for reading; else -1 */
 	struct ucred peer;
+	/* Of a connection that was upgraded: bytes came, or went out. */
+	void (*on_input)(struct request *rq);
 	/* Of a request that no connection waits for: its answer goes there. NULL: to its client. */
 	void (*answered)(struct request *rq, int status, const char *bytes, size_t size);
 };
@@ -59,5 +61,17 @@ void stream_send(struct request *rq, const void *bytes, size_t size);
 size_t stream_backlog(const struct request *rq);
 /* Gives up on this client (too slow). The request is gone when the loop turns. */
 void stream_abort(struct request *rq);
+
+/* Answers 101: from here on bytes of any kind go both ways (stream_backlog and stream_abort too).
+ * on_input is called at each turn of the connection. */
+void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(struct request *rq));
+/* Bytes that came and were not used yet; a client that sends more is not heard meanwhile. */
+const char *upgrade_input(struct request *rq, size_t *size);
+void upgrade_used(struct request *rq, size_t size);
+void upgrade_send(struct request *rq, const void *bytes, size_t size);
+/* The connection takes a turn: what is to be sent is, and it is heard again if it was not. */
+void upgrade_look(struct request *rq);
+/* It is closed once all is sent. */
+void upgrade_end(struct request *rq);
 
 #endif

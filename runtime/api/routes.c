@@ -39,6 +39,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/instances/:/logs", get_instance_logs, .query = "follow? tail request format"},
 	{"POST", "/v1/instances/:/freeze", post_instance_freeze},
 	{"POST", "/v1/instances/:/thaw", post_instance_thaw},
+	{"POST", "/v1/instances/:/exec", post_instance_exec},
 	{"POST", "/v1/instances/:/stop", post_instance_stop},
 	{"GET", "/v1/images", get_images},
 	{"POST", "/v1/images", post_image, ROUTE_BODY_SPOOL, .action = "import",

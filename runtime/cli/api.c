@@ -226,8 +226,7 @@ static int stream_open(const struct call *call, const char *target, const char *
 	return CLI_DONE;
 }
 
-/* Reads the problem document and says it. */
-static int stream_refused(const struct call *call, struct conn *conn, const char *action)
+int api_refused_conn(const struct call *call, const char *action, struct conn *conn)
 {
 	struct api_answer answer = {.status = conn->status};
 	char err[256];
@@ -256,7 +255,7 @@ int api_stream(const struct call *call, const char *target, const char *second, 
 	if (r != CLI_DONE)
 		return r;
 	if (conn->status >= 300) {
-		r = stream_refused(call, conn, action);
+		r = api_refused_conn(call, action, conn);
 		conn_free(conn);
 		return r;
 	}

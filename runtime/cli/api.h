@@ -58,6 +58,9 @@ int api_broken(const struct call *call, const char *action, int err);
  * if they had been found before they were sent; else CLI_FAILED. */
 int api_refused(const char *action, int status, const struct json *problem, const char *text);
 
+/* The same for a connection that stands behind the head of such an answer. */
+int api_refused_conn(const struct call *call, const char *action, struct conn *conn);
+
 /* A list, whether the answer is the array itself or holds it as member `key` or "items". */
 const struct json *api_list(const struct json *document, const char *key);
 

@@ -81,6 +81,7 @@ int verb_freeze(struct call *call);
 int verb_thaw(struct call *call);
 int verb_stop(struct call *call);
 int verb_why(struct call *call);
+int verb_exec(struct call *call);
 int verb_logs(struct call *call);
 int verb_events(struct call *call);
 int verb_usage(struct call *call);

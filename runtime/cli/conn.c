@@ -123,7 +123,7 @@ static int send_file(struct conn *conn, const struct conn_request *request)
 static int head_write(const struct conn_request *request, char *head, size_t size)
 {
 	uint64_t bytes = request->body ? request->body_size : request->body_bytes;
-	char length[64] = "", type[160] = "", accept[160] = "";
+	char length[64] = "", type[160] = "", accept[160] = "", upgrade[80] = "close";
 
 	if (request->content_type) {
 		snprintf(type, sizeof(type), "Content-Type: %s\r\n", request->content_type);
@@ -134,12 +134,14 @@ static int head_write(const struct conn_request *request, char *head, size_t siz
 	} else if (strcmp(request->method, "GET") != 0) {
 		snprintf(length, sizeof(length), "Content-Length: 0\r\n");
 	}
+	if (request->upgrade)
+		snprintf(upgrade, sizeof(upgrade), "Upgrade\r\nUpgrade: %s", request->upgrade);
 	if (request->accept)
 		snprintf(accept, sizeof(accept), "Accept: %s\r\n", request->accept);
 	return text_format(head, size,
 			   "%s %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ebb/" EBB_VERSION
-			   "\r\nConnection: close\r\n%s%s%s\r\n",
-			   request->method, request->target, accept, type, length);
+			   "\r\nConnection: %s\r\n%s%s%s\r\n",
+			   request->method, request->target, upgrade, accept, type, length);
 }
 
 int conn_send(struct conn *conn, const struct conn_request *request)
@@ -228,7 +230,7 @@ int conn_head(struct conn *conn)
 		    0)
 			return -EPROTO;
 		conn->at += (size_t)size;
-		if (head.status >= 200)
+		if (head.status >= 200 || head.status == 101)
 			return head_take(conn, &head);
 	}
 }

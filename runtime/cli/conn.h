@@ -16,6 +16,7 @@
 struct conn_request {
 	const char *method, *target; /* target already percent-encoded */
 	const char *accept;          /* or NULL */
+	const char *upgrade;         /* the protocol to change to (101), or NULL */
 	const char *content_type;    /* NULL: no body */
 	const char *body;            /* or NULL, then body_fd */
 	size_t body_size;

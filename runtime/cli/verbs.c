@@ -136,6 +136,11 @@ static const struct option usage_options[] = {
 	{.name = NULL},
 };
 
+static const struct option exec_options[] = {
+	{.name = "tty", .letter = 't', .kind = ARG_NONE, .help = "a terminal of its own"},
+	{.name = NULL},
+};
+
 static const struct option drain_options[] = {
 	{.name = "deadline",
 	 .kind = ARG_TEXT,
@@ -256,6 +261,19 @@ const struct verb cli_verbs[] = {
 	 .words_max = 1,
 	 .completes = ARG_INSTANCE,
 	 .run = verb_why},
+	{.name = "exec",
+	 .words = "INSTANCE COMMAND...",
+	 .help = "runs a command in an instance, as its function runs",
+	 .details =
+		 "  ebb exec -t api-7 sh\n"
+		 "  ebb exec api-7 -- ls -l /app     -- before options of the command\n"
+		 "It has the function's user, limits and confinement, and ends with this process.\n"
+		 "The exit code is the command's; 128 and the signal, if one ended it.",
+	 .options = exec_options,
+	 .words_min = 2,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_exec},
 	{.name = "freeze",
 	 .words = "INSTANCE...",
 	 .help = "freezes instances that have no work",

@@ -203,6 +203,38 @@ struct wire_node_drain {
 	uint32_t drain, reserved; /* 0: it takes work again */
 };
 
+/* A command in an instance, under all that holds its function. It has the function's user,
+ * environment and directory. Answered by EXEC_STARTED and, in any case, EXEC_ENDED. */
+struct wire_exec_start {
+	uint64_t cookie; /* not 0, and no other's that runs */
+	uint32_t tty, rows, columns;
+	uint16_t argc, reserved;
+	char id[INSTANCE_ID_SIZE];
+	char argv[8192];
+};
+
+/* number 0: it is killed, and EXEC_ENDED does not come. */
+struct wire_exec_signal {
+	uint64_t cookie;
+	uint32_t number, reserved;
+};
+
+/* fds: without tty its standard input (to write), output and error (to read), else the master of
+ * its terminal. */
+struct wire_exec_started {
+	uint64_t cookie;
+	uint32_t tty, reserved;
+};
+
+/* err 0: it ended with this exit code or signal. Else why it did not run, or that the instance is
+ * gone (ESRCH). */
+struct wire_exec_ended {
+	uint64_t cookie;
+	int32_t err, code;
+	uint32_t signalled, reserved;
+	char text[ERROR_TEXT_SIZE];
+};
+
 /* Reads every live meter, has the ledger commit it, then answers RESULT. */
 struct wire_meter_flush {
 	uint64_t cookie;

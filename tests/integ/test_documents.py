@@ -66,7 +66,7 @@ def samples(ebb):
         "build": None, "completion": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
         "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
         "up": ["-f", file], "ls": [], "inspect": ["probe"], "rollback": ["two"], "revisions": ["probe"],
-        "traffic": ["probe"], "ps": [], "why": [instance], "freeze": None, "thaw": [instance],
+        "traffic": ["probe"], "ps": [], "why": [instance], "freeze": None, "exec": None, "thaw": [instance],
         "logs": ["probe"], "events": [], "top": [], "usage": [], "ledger verify": [], "node": [], "doctor": [],
 
         "help": [], "version": [], "stop": [instance], "rm": ["one", "two"],

@@ -159,7 +159,7 @@ int freezer_ask(struct instance *i)
 {
 	struct board *board = i->ground->board;
 
-	if (!board_try_freeze(board, i->slot))
+	if (i->execs > 0 || !board_try_freeze(board, i->slot))
 		return -EBUSY;
 	i->asked_ns = clock_mono_ns();
 	if (instance_move(i, INSTANCE_ASK_FREEZE) < 0) {
@@ -211,6 +211,12 @@ static void consider(struct instance *i)
 		return;
 	}
 	idle_since_ns = atomic_load_explicit(&slot->idle_since_ns, memory_order_relaxed);
+	if (i->execs > 0) { /* it is awake for somebody, and billed for that */
+		meter_background(i, idle_since_ns, now_ns);
+		quiet_end(i);
+		again_at(i, now_ns + grace_of(i));
+		return;
+	}
 	if (now_ns < i->not_before_ns) /* it evaded the freezer; that is no gift */
 		meter_background(i, idle_since_ns, now_ns);
 	due_ns = grace_over_ns(i, idle_since_ns);

@@ -445,3 +445,19 @@ bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 	}
 	return false;
 }
+
+int armory_exec(struct armory *a, const struct cgroup *cgroup, struct sandbox_exec *how)
+{
+	int joins[CGROUP_JOINS_MAX];
+	int count = cgroup_joins(a->options.tree, cgroup, joins), r;
+
+	if (count < 0)
+		return count;
+	how->cgroup_fd = cgroup->dir_fd;
+	how->join_fds = joins;
+	how->join_count = (size_t)count;
+	r = a->lost ? -EPIPE : zygote_exec(a->options.zygote, how);
+	for (int i = 0; i < count; i++)
+		fd_close(&joins[i]);
+	return r;
+}

@@ -72,4 +72,8 @@ void armory_unwirable(struct armory *a, const char *why);
 /* An instance is gone for good: its id range may be used again. */
 void armory_range_free(struct armory *a, uint32_t range);
 
+/* Asks the zygote for a command in the sandbox that lives in this cgroup; the cgroup's fields of
+ * how are filled in here. 0 or -errno. */
+int armory_exec(struct armory *a, const struct cgroup *cgroup, struct sandbox_exec *how);
+
 #endif

@@ -102,6 +102,7 @@ struct instance {
 	/* freezing */
 	uint64_t grace_ns, asked_ns, frozen_ns, frozen_sum_ns, not_before_ns;
 	uint64_t freezes;
+	uint32_t execs;           /* commands that run in it (ebb exec): it is not frozen */
 	uint64_t repeat_until_ns; /* its holds were lost; until then they may be repeated */
 	uint64_t ready_ns;
 	struct idleness idle;

@@ -286,7 +286,7 @@ static void on_drain_due(struct timer *t)
 		/* A program that ends when its connections have would wait for WebSockets. */
 		tell_drain(i, true);
 		stop_terminate(i);
-	} else if (board_tickets(w) + board_holds(w) == 0 &&
+	} else if (board_tickets(w) + board_holds(w) == 0 && i->execs == 0 &&
 		   loop_now_ns(loop_of(i)) >= i->repeat_until_ns) {
 		stop_terminate(i);
 	} else {

@@ -211,6 +211,9 @@ static void explain_running(const struct instance *i, board_word w, char *out, s
 
 	if (board_tickets(w) + board_holds(w) > 0) {
 		explain_open(i, w, "awake", out, size);
+	} else if (i->execs > 0) {
+		snprintf(out, size, "awake: %u command%s of `ebb exec` run%s in it", i->execs,
+			 i->execs == 1 ? "" : "s", i->execs == 1 ? "s" : "");
 	} else if (now_ns < i->repeat_until_ns) {
 		snprintf(out, size,
 			 "awake: its holds were lost with ebb-ipc; it has %" PRIu64

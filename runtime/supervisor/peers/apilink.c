@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/apilink_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,46 +22,6 @@
 #include "runtime/supervisor/peers/walk.h"
 
 #define INFOS_AHEAD 1024 /* queued for one that does not read; then a listing waits */
-#define NOTICES_MAX 8    /* the first ones; later ones are in the log */
-
-enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
-
-struct apilink {
-	struct apilink_options options;
-	struct fleet *fleet;
-	struct gateways *gateways;
-	struct ledgerlink *ledger;
-	struct egresslink *egress;
-	struct daemon daemon;
-	int listener_fd, state_fd, log_fd, ledger_fd;
-	struct walks walks;
-	struct imports imports;
-	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
-	uint32_t notice_count;
-	bool configured;       /* this ebb-api has its API_CONFIG */
-	uint32_t ill;          /* bits of enum wire_ill */
-	bool settled;          /* services that it puts from now on are new */
-	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
-};
-
-static void answer(struct apilink *a, uint64_t cookie, int error, const char *text)
-{
-	struct wire_result result = {.cookie = cookie, .err = -error};
-
-	(void)text_copy(result.text, sizeof(result.text), text);
-	daemon_send(&a->daemon, WIRE_RESULT, &result, sizeof(result), NULL, 0);
-}
-
-static void send_event(void *self, const struct wire_event *record)
-{
-	struct apilink *a = self;
-	char text[2 * ERROR_TEXT_SIZE];
-
-	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
-	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
-	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
-	daemon_send(&a->daemon, WIRE_EVENT, record, sizeof(*record), NULL, 0);
-}
 
 static void send_health(struct apilink *a)
 {
@@ -88,7 +48,7 @@ static int on_ready(void *self, struct wire_message *m)
 	a->daemon.link.phase = PHASE_SERVING;
 	send_health(a);
 	for (uint32_t n = 0; n < a->notice_count; n++)
-		send_event(a, &a->notices[n]);
+		apilink_event(a, &a->notices[n]);
 	must(a->notice_count <= NOTICES_MAX);
 	a->notice_count = 0;
 	return 0;
@@ -100,18 +60,9 @@ static int on_settled(void *self, struct wire_message *m)
 
 	a->settled = true;
 	gateways_settled(a->gateways);
-	answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
+	apilink_answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
 	a->options.on_ready(a->options.self);
 	return 0;
-}
-
-static void say(struct apilink *a, uint32_t kind, const char *service, const char *text)
-{
-	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
-
-	(void)text_copy(event.service, sizeof(event.service), service);
-	(void)text_copy(event.text, sizeof(event.text), text);
-	send_event(a, &event);
 }
 
 static int on_service_put(void *self, struct wire_message *m)
@@ -131,9 +82,9 @@ static int on_service_put(void *self, struct wire_message *m)
 		gateways_route(a->gateways, service);
 	if (r == 0) {
 		fleet_service_changed(a->fleet, service);
-		say(a, WIRE_EVENT_SERVICE_UP, service->name, "put");
+		apilink_say(a, WIRE_EVENT_SERVICE_UP, service->name, "put");
 	}
-	answer(a, put->cookie, r < 0 ? r : 0, text);
+	apilink_answer(a, put->cookie, r < 0 ? r : 0, text);
 	return 0;
 }
 
@@ -154,15 +105,15 @@ static int on_service_del(void *self, struct wire_message *m)
 		return -EPROTO;
 	service = services_find(a->options.services, del->name, del->variant);
 	if (!service) {
-		answer(a, del->cookie, -ENOENT, "there is no such service");
+		apilink_answer(a, del->cookie, -ENOENT, "there is no such service");
 		return 0;
 	}
 	while (!del->variant && (variant = services_variant(a->options.services, del->name)))
 		remove_service(a, variant);
 	remove_service(a, service);
-	say(a, WIRE_EVENT_SERVICE_GONE, del->name,
-	    del->variant ? "an earlier revision serves no more" : "removed");
-	answer(a, del->cookie, 0, "");
+	apilink_say(a, WIRE_EVENT_SERVICE_GONE, del->name,
+		    del->variant ? "an earlier revision serves no more" : "removed");
+	apilink_answer(a, del->cookie, 0, "");
 	return 0;
 }
 
@@ -177,7 +128,8 @@ static int on_service_start(void *self, struct wire_message *m)
 	service = services_find(a->options.services, start->name, 0);
 	if (service)
 		fleet_prove(a->fleet, service);
-	answer(a, start->cookie, service ? 0 : -ENOENT, service ? "" : "there is no such service");
+	apilink_answer(a, start->cookie, service ? 0 : -ENOENT,
+		       service ? "" : "there is no such service");
 	return 0;
 }
 
@@ -203,12 +155,12 @@ static void on_import_done(void *self, const struct wire_image_done *done, const
 	if (*death) {
 		log_warn("event=program_died program=ebb-unpack text=%s",
 			 log_quote(text, sizeof(text), death));
-		say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
+		apilink_say(a, WIRE_EVENT_PROGRAM_DIED, "", death);
 	}
 	if (done)
 		daemon_send(&a->daemon, WIRE_IMAGE_DONE, done, sizeof(*done), NULL, 0);
 	if (imported)
-		say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
+		apilink_say(a, WIRE_EVENT_IMAGE_IMPORTED, "", "imported");
 }
 
 static int on_image_import(void *self, struct wire_message *m)
@@ -252,7 +204,7 @@ static int on_image_del(void *self, struct wire_message *m)
 	const struct wire_image_del *del = (const void *)m->record;
 	int r = image_layer_remove(a->options.images, del->layer);
 
-	answer(a, del->cookie, r, r < 0 ? strerror(-r) : "");
+	apilink_answer(a, del->cookie, r, r < 0 ? strerror(-r) : "");
 	return 0;
 }
 
@@ -310,7 +262,7 @@ static int on_instance_command(void *self, struct wire_message *m)
 	if (!text_terminated(c->id, sizeof(c->id)) || c->command > WIRE_COMMAND_STOP)
 		return -EPROTO;
 	r = fleet_command(a->fleet, c->id, c->command, text, sizeof(text));
-	answer(a, c->cookie, r, text);
+	apilink_answer(a, c->cookie, r, text);
 	return 0;
 }
 
@@ -337,56 +289,6 @@ static int on_meter_flush(void *self, struct wire_message *m)
 	return walks_add(&a->walks, &flushing, flush->cookie);
 }
 
-/* Later than any request may be; and the sum with the clock must not wrap. */
-#define DRAIN_MS_MAX (UINT64_C(366) * 24 * 3600 * 1000)
-
-/* The call that waits until the host is empty waits no longer. */
-static void end_drain(struct apilink *a, int error, const char *text)
-{
-	uint64_t cookie = a->drain_cookie;
-
-	a->drain_cookie = 0;
-	if (cookie)
-		answer(a, cookie, error, text);
-}
-
-static void drain(struct apilink *a, const struct wire_node_drain *d)
-{
-	uint64_t wait_ns = d->deadline_ms * NS_PER_MS;
-	char text[96] = "its instances end with their requests";
-
-	if (wait_ns > 0)
-		(void)text_format(text, sizeof(text), "%s, at most in %llu s",
-				  "its instances end with their requests",
-				  (unsigned long long)((d->deadline_ms + 999) / 1000));
-	a->drain_cookie = d->cookie;
-	say(a, WIRE_EVENT_NODE_DRAINED, "", text);
-	fleet_take_no_work(a->fleet, wait_ns ? clock_mono_ns() + wait_ns : 0);
-}
-
-static int on_node_drain(void *self, struct wire_message *m)
-{
-	struct apilink *a = self;
-	const struct wire_node_drain *d = (const void *)m->record;
-
-	if (d->drain > 1 || d->deadline_ms > DRAIN_MS_MAX)
-		return -EPROTO;
-	end_drain(a, -ECANCELED, "another drain, or an undrain, took its place");
-	if (d->drain) {
-		drain(a, d);
-		return 0;
-	}
-	say(a, WIRE_EVENT_NODE_UNDRAINED, "", "services are started as they are wanted");
-	fleet_take_work(a->fleet);
-	answer(a, d->cookie, 0, "");
-	return 0;
-}
-
-static void on_drained(void *self)
-{
-	end_drain(self, 0, "");
-}
-
 static int on_shutdown(void *self, struct wire_message *m)
 {
 	return kill(getpid(), SIGTERM) < 0 ? -errno : 0;
@@ -407,7 +309,10 @@ static const struct wire_rule rules[] = {
 	{WIRE_INSTANCE_COMMAND, sizeof(struct wire_instance_command_record), PHASE_SERVING, 0, 0,
 	 on_instance_command},
 	{WIRE_METER_FLUSH, sizeof(struct wire_meter_flush), PHASE_SERVING, 0, 0, on_meter_flush},
-	{WIRE_NODE_DRAIN, sizeof(struct wire_node_drain), PHASE_SERVING, 0, 0, on_node_drain},
+	{WIRE_NODE_DRAIN, sizeof(struct wire_node_drain), PHASE_SERVING, 0, 0, apilink_on_drain},
+	{WIRE_EXEC_START, sizeof(struct wire_exec_start), PHASE_SERVING, 0, 0, apilink_on_exec},
+	{WIRE_EXEC_SIGNAL, sizeof(struct wire_exec_signal), PHASE_SERVING, 0, 0,
+	 apilink_on_exec_signal},
 	{WIRE_SHUTDOWN, 0, PHASE_SERVING, 0, 0, on_shutdown},
 };
 
@@ -479,6 +384,7 @@ static void on_ended(struct daemon *d)
 	struct apilink *a = d->self;
 
 	a->drain_cookie = 0;
+	execs_end(a->execs);
 	walks_drop(&a->walks);
 	imports_orphan(&a->imports);
 }
@@ -532,7 +438,7 @@ void apilink_notice(struct apilink *a, uint32_t kind, const char *text)
 
 	(void)text_copy(event.text, sizeof(event.text), text);
 	if (daemon_talks(&a->daemon) && a->daemon.link.phase == PHASE_SERVING)
-		send_event(a, &event);
+		apilink_event(a, &event);
 	else if (a->notice_count < NOTICES_MAX)
 		a->notices[a->notice_count++] = event;
 }
@@ -553,6 +459,8 @@ int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gatew
 	a->gateways = gateways;
 	a->ledger = ledger;
 	a->daemon.self = a;
+	if (apilink_open_execs(a) < 0)
+		return fault_errno(f, -ENOMEM, "cannot start ebb-api");
 	return daemon_start(&a->daemon, &program, a->options.host, f);
 }
 
@@ -561,6 +469,7 @@ void apilink_free(struct apilink *a)
 	if (!a)
 		return;
 	daemon_kill(&a->daemon);
+	execs_free(a->execs);
 	imports_end(&a->imports);
 	fd_close(&a->listener_fd);
 	fd_close(&a->state_fd);
@@ -571,8 +480,9 @@ void apilink_free(struct apilink *a)
 
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error)
 {
-	answer(a, cookie, error,
-	       error < 0 ? "the ledger cannot write; see ebbd's log, and free disk space" : "");
+	apilink_answer(a, cookie, error,
+		       error < 0 ? "the ledger cannot write; see ebbd's log, and free disk space"
+				 : "");
 }
 
 void apilink_ledger_channel(struct apilink *a, int fd)
@@ -591,8 +501,8 @@ static void on_starts(void *self, bool can)
 struct observer apilink_observer(struct apilink *a)
 {
 	return (struct observer){.self = a,
-				 .event = send_event,
+				 .event = apilink_event,
 				 .announced = send_log_pipe,
 				 .starts = on_starts,
-				 .drained = on_drained};
+				 .drained = apilink_on_drained};
 }

@@ -108,8 +108,8 @@ static bool is_spare(const struct instance *i)
 	struct board *board = i->ground->board;
 	board_word w = board_load(board, i->slot);
 
-	return board_tickets(w) + board_holds(w) == 0 && board_sleeping(board, i->slot) == 0 &&
-	       i->spec->live > i->spec->put.instances_min;
+	return board_tickets(w) + board_holds(w) == 0 && i->execs == 0 &&
+	       board_sleeping(board, i->slot) == 0 && i->spec->live > i->spec->put.instances_min;
 }
 
 /* Awake without work for longer than any grace. Its own doing keeps it awake, which has no claim on

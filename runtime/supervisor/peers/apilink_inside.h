@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the link to ebb-api; for apilink*.c only. */
+#ifndef EBB_SUPERVISOR_APILINK_INSIDE_H
+#define EBB_SUPERVISOR_APILINK_INSIDE_H
+
+#include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/imports.h"
+#include "runtime/supervisor/peers/walk.h"
+#include "runtime/supervisor/scale/execs.h"
+
+#define NOTICES_MAX 8 /* the first ones; later ones are in the log */
+
+enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
+
+struct apilink {
+	struct apilink_options options;
+	struct fleet *fleet;
+	struct gateways *gateways;
+	struct ledgerlink *ledger;
+	struct egresslink *egress;
+	struct daemon daemon;
+	int listener_fd, state_fd, log_fd, ledger_fd;
+	struct walks walks;
+	struct imports imports;
+	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
+	uint32_t notice_count;
+	bool configured; /* this ebb-api has its API_CONFIG */
+	uint32_t ill;    /* bits of enum wire_ill */
+	bool settled;    /* services that it puts from now on are new */
+	struct execs *execs;
+	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
+};
+
+/* apilink_tell.c */
+void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *text);
+void apilink_event(void *self, const struct wire_event *record);
+/* An event of a service, or ("") of the host. */
+void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text);
+
+/* apilink_asks.c: rows of the table. */
+int apilink_on_drain(void *self, struct wire_message *m);
+int apilink_on_exec(void *self, struct wire_message *m);
+int apilink_on_exec_signal(void *self, struct wire_message *m);
+void apilink_on_drained(void *self);
+int apilink_open_execs(struct apilink *a); /* 0 or -ENOMEM */
+
+#endif

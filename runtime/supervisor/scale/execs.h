@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands that run in instances for ebb-api (`ebb exec`). Each keeps its instance awake, and
+ * ends with it, and with the ebb-api that asked.
+ */
+#ifndef EBB_SUPERVISOR_EXECS_H
+#define EBB_SUPERVISOR_EXECS_H
+
+#include "runtime/base/loop.h"
+#include "runtime/supervisor/scale/fleet.h"
+#include "runtime/wire/records.h"
+
+#define EXECS_MAX 64
+
+struct execs;
+struct execs_options {
+	struct loop *loop;
+	struct fleet *fleet;
+	void *self;
+	/* It is about to be executed. fds are borrowed. */
+	void (*on_started)(void *self, const struct wire_exec_started *record, const int *fds,
+			   unsigned int fd_count);
+	void (*on_ended)(void *self, const struct wire_exec_ended *record);
+};
+
+int execs_new(const struct execs_options *options, struct execs **out); /* 0 or -ENOMEM */
+/* Ends all of them. NULL is fine. */
+void execs_free(struct execs *m);
+/* 0; on_ended says what kept it from starting, too. -EPROTO if the record is none. */
+int execs_start(struct execs *m, const struct wire_exec_start *ask);
+/* number 0: it ends. One that has ended is fine. -EPROTO if the record is none. */
+int execs_signal(struct execs *m, const struct wire_exec_signal *ask);
+/* Who asked is gone: all end, without a word. */
+void execs_end(struct execs *m);
+
+#endif
