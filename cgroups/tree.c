@@ -190,6 +190,8 @@ static int open_v2(struct cgroup_tree *t, bool *inside, struct fault *f)
 	struct cgroup_mount m;
 	int r = cgroup_mount_find("cgroup2", NULL, &m);
 
+	if (r < 0 && r != -ENOENT)
+		return fault_errno(f, r, "cannot use the cgroup2 file system");
 	if (r < 0) {
 		fault_say(f, r, "no cgroup2 file system is mounted");
 		fault_mend(f, "mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 "

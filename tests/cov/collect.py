@@ -3,11 +3,13 @@
 """
 Notes the blocks that filtered programs of a MODE=cov build ran, before and under their filter, while a command ran.
 
-usage: collect.py FILE -- COMMAND...
+usage: collect.py BIN FILE -- COMMAND...      BIN: where those programs are
 
 Looks for processes of those programs every few milliseconds, opens their maps (tests/cov/cover.c) and reads them
-when they are gone. Writes FILE (for report.py). Root: /proc/PID/map_files. Exits as the command did.
+when they are gone. Adds to FILE (for report.py), as long as the programs are the same. Root: /proc/PID/map_files.
+Exits as the command did.
 """
+import hashlib
 import os
 import pickle
 import re
@@ -64,20 +66,43 @@ class Collection:
             self.read(pid)
 
 
-def main(path, command):
-    found = Collection()
+def identity(binaries):
+    """Of the programs as they are linked now: marks are places in them."""
+    whole = hashlib.sha256()
+    for folder in (binaries, os.path.join(binaries, "injected")):
+        for name in PROGRAMS:
+            with open(os.path.join(folder, name), "rb") as f:
+                whole.update(f.read())
+    return whole.hexdigest()
+
+
+def earlier(path, programs):
+    """What was found before, if it was found in the same programs."""
+    try:
+        with open(path, "rb") as f:
+            found = pickle.load(f)
+    except OSError:
+        return {}, {}
+    if found.get("programs") != programs:
+        return {}, {}
+    return {name: int.from_bytes(marks, "little") for name, marks in found["marks"].items()}, found["processes"]
+
+
+def main(binaries, path, command):
+    found, programs = Collection(), identity(binaries)
+    found.marks, found.processes = earlier(path, programs)
     process = subprocess.Popen(command)
     while process.poll() is None:
         found.look()
         time.sleep(POLL_S)
     found.end()
     with open(path, "wb") as f:
-        pickle.dump({"marks": {name: marks.to_bytes((marks.bit_length() + 7) // 8, "little")
+        pickle.dump({"programs": programs, "marks": {name: marks.to_bytes((marks.bit_length() + 7) // 8, "little")
                                for name, marks in found.marks.items()}, "processes": found.processes}, f)
     return process.returncode
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or sys.argv[2] != "--":
-        sys.exit("usage: collect.py FILE -- COMMAND...")
-    sys.exit(main(sys.argv[1], sys.argv[3:]))
+    if len(sys.argv) < 5 or sys.argv[3] != "--":
+        sys.exit("usage: collect.py BIN FILE -- COMMAND...")
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[4:]))

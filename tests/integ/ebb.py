@@ -60,13 +60,15 @@ class Ebb:
         self.settings = {"log_level": "debug", **(settings or {})}
         self.socket = os.path.join(self.root, "run/api.sock")
         self.log_path = os.path.join(self.root, "ebbd.log")
+        self.program, self.environment = os.path.join(BIN, "ebbd"), {}
+        self.ended = None  # the status of one that ended while it started
         self.process = None
         self.witness = None
 
     # --- life ---------------------------------------------------------------------------------
     def command(self, *more):
         pairs = [w for k, v in self.settings.items() for w in ("--set", f"{k}={v}")]
-        return [os.path.join(BIN, "ebbd"), "--root", self.root, "--listen",
+        return [self.program, "--root", self.root, "--listen",
                 f"127.0.0.1:{self.port}", "--gateways", str(self.gateways), *pairs, *more]
 
     def witness_begin(self):
@@ -83,7 +85,7 @@ class Ebb:
             self.process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
                 start_new_session=True,  # Ctrl-C is for the harness, which then says SIGTERM
-                env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.root, "notify")})
+                env={**os.environ, **self.environment, "NOTIFY_SOCKET": os.path.join(self.root, "notify")})
         leaks.RUNNING.add(self.process.pid)
         try:
             wait_for(lambda: self._is_ready(notify), 20, "READY=1 from ebbd")
@@ -111,8 +113,9 @@ class Ebb:
         return said
 
     def _is_ready(self, notify):
-        if self.process.poll() is not None:
-            raise AssertionError(f"ebbd exited with {self.process.returncode}")
+        self.ended = self.process.poll()
+        if self.ended is not None:
+            raise AssertionError(f"ebbd exited with {self.ended}")
         try:
             return b"READY=1" in notify.recv(4096)
         except BlockingIOError:

@@ -53,7 +53,15 @@ $(OUT)/injected/$(1): $(OUT)/obj/injected-$(1).o $$(call objects,$$(SRC_$(1))) $
 endef
 comma := ,
 $(foreach p,$(INJECTED),$(eval $(call injected,$(p))))
-INJECTED_PROGRAMS := $(patsubst %,$(OUT)/injected/%,$(INJECTED))
-.PHONY: injected
-injected: $(INJECTED_PROGRAMS)
+# ebbd with calls of its own that fail (test_injected_ebbd.py).
+EBBD_WRAPS := $(shell grep -oE 'X\([a-z_0-9]+\)' tests/integ/injected_ebbd.h | tr -d 'X()')
+$(OUT)/injected/ebbd: $(OUT)/obj/tests/integ/injected_ebbd.o $(call objects,$(SRC_ebbd)) $(call lib,$(LINK_ebbd))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(call link_mode,ebbd) $(patsubst %,-Wl$(comma)--wrap=%,$(EBBD_WRAPS)) \
+		$(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebbd) -o $@
+INJECTED_PROGRAMS := $(patsubst %,$(OUT)/injected/%,$(INJECTED) ebbd)
+.PHONY: injected-programs injected
+injected-programs: $(INJECTED_PROGRAMS)
+injected: $(BINARIES) $(INJECTED_PROGRAMS) ## every error that each call of each program can have, one by one (root; an hour)
+	$(INTEG_ENV) EBB_ERRORS=all /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(sort $(wildcard tests/integ/test_injected_*.py))
 tests check-integ: $(INJECTED_PROGRAMS)

@@ -18,6 +18,7 @@
 #define ARMED_MAX   128
 /* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
 #define REFILL_AFTER_NS (20 * NS_PER_MS)
+#define SWEEP_NS        (2 * NS_PER_MS)
 #define TRIES           3 /* until the waiting start hears why there is none */
 /* Where they die one after the other, something kills them: they are made no faster than that. */
 #define DEATHS_APART_NS NS_PER_SEC
@@ -26,6 +27,7 @@
 struct rack {
 	struct armory *armory;
 	bool used, ready, wiring; /* wiring: armed, but for its wire */
+	bool leaving;             /* the end of its processes is awaited */
 	struct watch death;       /* while it is ready */
 	enum armory_kind kind;
 	struct armed armed;
@@ -38,7 +40,8 @@ struct armory {
 	struct armory_options options;
 	bool lost; /* its zygote died, and there is no other yet */
 	struct watch watch;
-	struct timer refill;
+	struct timer refill, sweep;
+	uint64_t sweep_gap_ns;
 	uint64_t born;     /* numbers are used once: so are cgroups */
 	uint64_t death_ns; /* when the last one died that was ready */
 	uint32_t ready[ARMORY_KINDS], arming[ARMORY_KINDS];
@@ -51,6 +54,7 @@ struct armory {
 
 static void on_zygote(struct watch *w, uint32_t events);
 static void on_refill(struct timer *t);
+static void on_sweep(struct timer *t);
 static void on_death(struct watch *w, uint32_t events);
 
 int armory_new(const struct armory_options *options, struct armory **out)
@@ -64,6 +68,8 @@ int armory_new(const struct armory_options *options, struct armory **out)
 	a->next_range = RANGE_FIRST;
 	a->refill.on_due = on_refill;
 	a->refill.name = "armory on_refill";
+	a->sweep.on_due = on_sweep;
+	a->sweep.name = "armory on_sweep";
 	a->watch = (struct watch){.fd = zygote_fd(options->zygote),
 				  .on_ready = on_zygote,
 				  .name = "armory on_zygote",
@@ -92,6 +98,7 @@ void armory_free(struct armory *a)
 	if (!a)
 		return;
 	loop_timer_off(a->options.loop, &a->refill);
+	loop_timer_off(a->options.loop, &a->sweep);
 	loop_unwatch(a->options.loop, &a->watch);
 	for (uint32_t i = 0; i < ARMED_MAX; i++) {
 		if (!a->racks[i].used)
@@ -135,13 +142,6 @@ static struct rack *rack_free(struct armory *a)
 	return NULL;
 }
 
-static void drop_cgroup(struct armory *a, struct cgroup *cgroup)
-{
-	/* A directory that is still busy with a dying process goes with the tree at the end. */
-	(void)cgroup_remove(a->options.tree, cgroup);
-	cgroup_fini(cgroup);
-}
-
 static uint32_t armory_parts(enum armory_kind kind)
 {
 	return (armory_has_ring(kind) ? SANDBOX_WITH_RING : 0) |
@@ -180,8 +180,10 @@ static int arm_one(struct armory *a, enum armory_kind kind)
 	r = cgroup_create(a->options.tree, GROUP, name, &none, &rack->cgroup);
 	if (r == 0) {
 		r = ask_zygote(a, rack);
-		if (r < 0)
-			drop_cgroup(a, &rack->cgroup);
+		if (r < 0) {
+			(void)cgroup_remove(a->options.tree, &rack->cgroup);
+			cgroup_fini(&rack->cgroup);
+		}
 	}
 	if (r < 0) {
 		armory_range_free(a, rack->range);
@@ -242,12 +244,45 @@ void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS])
 static struct rack *rack_of_range(struct armory *a, uint32_t range)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++)
-		if (a->racks[i].used && !a->racks[i].ready && a->racks[i].range == range)
+		if (a->racks[i].used && !a->racks[i].ready && !a->racks[i].leaving &&
+		    a->racks[i].range == range)
 			return &a->racks[i];
 	return NULL;
 }
 
-/* Gives back what it has. */
+/* Gives back its directories and its ids, when no process has them any more. */
+static bool leave(struct rack *rack)
+{
+	struct armory *a = rack->armory;
+
+	(void)cgroup_kill(&rack->cgroup);
+	if (cgroup_remove(a->options.tree, &rack->cgroup) < 0)
+		return false;
+	cgroup_fini(&rack->cgroup);
+	armory_range_free(a, rack->range);
+	rack->used = rack->leaving = false;
+	return true;
+}
+
+static void sweep_later(struct armory *a, uint64_t gap_ns)
+{
+	a->sweep_gap_ns = gap_ns < NS_PER_SEC ? gap_ns : NS_PER_SEC;
+	(void)loop_timer_at(a->options.loop, &a->sweep,
+			    loop_now_ns(a->options.loop) + a->sweep_gap_ns);
+}
+
+static void on_sweep(struct timer *t)
+{
+	struct armory *a = container_of(t, struct armory, sweep);
+	bool all = true;
+
+	for (uint32_t i = 0; i < ARMED_MAX; i++)
+		if (a->racks[i].leaving)
+			all &= leave(&a->racks[i]);
+	if (!all)
+		sweep_later(a, 2 * a->sweep_gap_ns);
+}
+
 static void drop(struct rack *rack)
 {
 	struct armory *a = rack->armory;
@@ -260,12 +295,12 @@ static void drop(struct rack *rack)
 			a->options.unwire(a->options.self, rack->range);
 		armed_fini(&rack->armed);
 	}
-	(void)cgroup_kill(&rack->cgroup);
-	drop_cgroup(a, &rack->cgroup);
-	armory_range_free(a, rack->range);
-	must(count[rack->kind] > 0);
+	must(count[rack->kind] > 0 && !rack->leaving);
 	count[rack->kind]--;
-	rack->used = rack->ready = rack->wiring = false;
+	rack->ready = rack->wiring = false;
+	rack->leaving = true;
+	if (!leave(rack))
+		sweep_later(a, SWEEP_NS);
 }
 
 /* One that was killed while it was armed says nothing about the next one. */
@@ -293,7 +328,7 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 static void drop_all(struct armory *a)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++)
-		if (a->racks[i].used)
+		if (a->racks[i].used && !a->racks[i].leaving)
 			drop(&a->racks[i]);
 }
 
