@@ -63,7 +63,7 @@ const char *option_help(const struct option *o, char *buf, size_t size)
 	}
 	setting_usual(s, usual, sizeof(usual));
 	snprintf(buf, size, "%s%s%s%s%s%s", s->help, *setting_unit(s) ? " (" : "", setting_unit(s),
-		 *setting_unit(s) ? ")" : "", *usual ? "; " : "", usual);
+		 *setting_unit(s) ? ")" : "", *usual ? "; default: " : "", usual);
 	return buf;
 }
 

@@ -106,7 +106,7 @@ static void print_setting(const struct setting *s)
 	setting_usual(s, usual, sizeof(usual));
 	snprintf(left, sizeof(left), "%s%s", s->place == SETTING_OF_EBB ? "ebb." : "", s->name);
 	printf("  %-20s %-28s %s%s%s%s%s%s\n", left, values, s->help, *unit ? " (" : "", unit,
-	       *unit ? ")" : "", *usual ? "; " : "", usual);
+	       *unit ? ")" : "", *usual ? "; default: " : "", usual);
 }
 
 static void topic_file(void)

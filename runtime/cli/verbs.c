@@ -11,7 +11,7 @@ const struct option cli_common_options[] = {
 	 .help = "the server's socket (EBB_SOCKET; " CLI_SOCKET_DEFAULT ")"},
 	{.name = "json", .kind = ARG_NONE, .help = "one JSON document instead of text"},
 	{.name = "help", .letter = 'h', .kind = ARG_NONE, .help = "this text"},
-	{.name = "version", .kind = ARG_NONE, .help = "of this program"},
+	{.name = "version", .kind = ARG_NONE, .help = "the version of this program"},
 	{.name = NULL},
 };
 
@@ -36,7 +36,7 @@ static const struct option build_options[] = {
 	 .kind = ARG_CHOICE,
 	 .value = "R",
 	 .choices = "node python native",
-	 .help = "instead of guessing"},
+	 .help = "the runtime, instead of guessing it"},
 	{.name = "entrypoint", .kind = ARG_TEXT, .value = "FILE", .help = "the file that serves"},
 	{.name = "output",
 	 .letter = 'o',
@@ -89,13 +89,17 @@ static const struct option deploy_options[] = {
 	 .help = "a host name that routes here; again for more"},
 	{.name = "prefix", .kind = ARG_TEXT, .value = "/P", .setting = SETTING_ROUTE_PREFIX},
 	{.name = "egress", .kind = ARG_CHOICE, .value = "HOW", .setting = SETTING_EGRESS},
-	{.name = "wait", .kind = ARG_NONE, .help = "until it is ready to serve"},
-	{.name = "dry-run", .kind = ARG_NONE, .help = "check, change nothing"},
+	{.name = "wait", .kind = ARG_NONE, .help = "wait until it is ready to serve"},
+	{.name = "dry-run", .kind = ARG_NONE, .help = "only check, change nothing"},
 	{.name = NULL},
 };
 
 static const struct option up_options[] = {
-	{.name = "file", .letter = 'f', .kind = ARG_FILE, .value = "FILE", .help = "./ebb.json"},
+	{.name = "file",
+	 .letter = 'f',
+	 .kind = ARG_FILE,
+	 .value = "FILE",
+	 .help = "services of this file; default: ./ebb.json"},
 	{.name = "attach",
 	 .kind = ARG_NONE,
 	 .help = "stay: logs out, SIGHUP re-applies, SIGTERM removes the services and ends"},
@@ -103,36 +107,49 @@ static const struct option up_options[] = {
 };
 
 static const struct option logs_options[] = {
-	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
-	{.name = "tail", .letter = 'n', .kind = ARG_TEXT, .value = "N", .help = "last lines; 1000"},
+	{.name = "follow",
+	 .letter = 'f',
+	 .kind = ARG_NONE,
+	 .help = "go on with new ones, until Ctrl-C"},
+	{.name = "tail",
+	 .letter = 'n',
+	 .kind = ARG_TEXT,
+	 .value = "N",
+	 .help = "the last N lines; default: 1000"},
 	{.name = "request",
 	 .kind = ARG_TEXT,
 	 .value = "ID",
-	 .help = "only those of one request: its x-ebb-id"},
+	 .help = "only the lines of one request: ID is its x-ebb-id"},
 	{.name = NULL},
 };
 
 static const struct option events_options[] = {
-	{.name = "follow", .letter = 'f', .kind = ARG_NONE, .help = "and what comes"},
+	{.name = "follow",
+	 .letter = 'f',
+	 .kind = ARG_NONE,
+	 .help = "go on with new ones, until Ctrl-C"},
 	{.name = "kind",
 	 .kind = ARG_TEXT,
 	 .value = "K",
-	 .help = "only these: instance_starting, ..."},
+	 .help = "only events of this kind: instance_starting, ..."},
 	{.name = NULL},
 };
 
 static const struct option usage_options[] = {
-	{.name = "service", .kind = ARG_SERVICE, .value = "S", .help = "only this one"},
+	{.name = "service", .kind = ARG_SERVICE, .value = "S", .help = "only this service"},
 	{.name = "from",
 	 .kind = ARG_TEXT,
 	 .value = "T",
-	 .help = "RFC 3339 time, date, or 24h, 30m, 7d ago"},
-	{.name = "to", .kind = ARG_TEXT, .value = "T", .help = "the same; now"},
+	 .help = "the beginning: an RFC 3339 time, a date, or an age (24h, 30m, 7d)"},
+	{.name = "to",
+	 .kind = ARG_TEXT,
+	 .value = "T",
+	 .help = "the end, in the same forms; default: now"},
 	{.name = "format",
 	 .kind = ARG_CHOICE,
 	 .value = "F",
 	 .choices = "table json cloudevents focus",
-	 .help = "table"},
+	 .help = "the format; default: table"},
 	{.name = NULL},
 };
 
@@ -179,7 +196,7 @@ const struct verb cli_verbs[] = {
 	 .run = verb_image_import},
 	{.name = "image ls",
 	 .words = "",
-	 .help = "the images of the store",
+	 .help = "lists the images of the store",
 	 .options = quiet,
 	 .run = verb_image_ls},
 	{.name = "image rm",
@@ -191,11 +208,11 @@ const struct verb cli_verbs[] = {
 	 .run = verb_image_rm},
 	{.name = "image gc",
 	 .words = "",
-	 .help = "frees what no image needs any more",
+	 .help = "frees space that no image needs any more",
 	 .run = verb_image_gc},
 	{.name = "deploy",
 	 .words = "[NAME --image IMG]",
-	 .help = "makes services as described; again changes nothing",
+	 .help = "makes services as described; a second time changes nothing",
 	 .details = "Without NAME, every service of ebb.json: built if it has sources, then put.\n"
 		    "`ebb help ebb.json` lists what may be in there.",
 	 .options = deploy_options,
@@ -209,7 +226,7 @@ const struct verb cli_verbs[] = {
 		    "It tells NOTIFY_SOCKET when it is ready (sd_notify).",
 	 .options = up_options,
 	 .run = verb_up},
-	{.name = "ls", .words = "", .help = "services", .options = quiet, .run = verb_ls},
+	{.name = "ls", .words = "", .help = "lists the services", .options = quiet, .run = verb_ls},
 	{.name = "inspect",
 	 .words = "NAME",
 	 .help = "all about a service, as JSON",
@@ -219,7 +236,7 @@ const struct verb cli_verbs[] = {
 	 .run = verb_inspect},
 	{.name = "rollback",
 	 .words = "NAME [REVISION]",
-	 .help = "back to the revision before, or to this one",
+	 .help = "goes back to the revision before, or to this one",
 	 .details =
 		 "Makes a new revision that repeats it; `ebb revisions NAME` shows which are kept.",
 	 .options = dry_run,
@@ -240,7 +257,7 @@ const struct verb cli_verbs[] = {
 	 .details = "  ebb traffic api 7=90 8=10     a tenth to revision 8\n"
 		    "  ebb traffic api 8=100         all to it; 8 must be the newest, or use "
 		    "rollback\n"
-		    "A deployment or a rollback gives everything to the new revision.\n",
+		    "A deployment or a rollback gives everything to the new revision.",
 	 .options = dry_run,
 	 .words_min = 1,
 	 .words_max = 6,
@@ -253,7 +270,11 @@ const struct verb cli_verbs[] = {
 	 .words_max = ARGS_WORDS_MAX,
 	 .completes = ARG_SERVICE,
 	 .run = verb_rm},
-	{.name = "ps", .words = "", .help = "instances", .options = ps_options, .run = verb_ps},
+	{.name = "ps",
+	 .words = "",
+	 .help = "lists the instances",
+	 .options = ps_options,
+	 .run = verb_ps},
 	{.name = "why",
 	 .words = "INSTANCE",
 	 .help = "why an instance is awake, or not",
@@ -349,10 +370,10 @@ const struct verb cli_verbs[] = {
 	 .choices = "bash zsh fish"},
 	{.name = "help",
 	 .words = "[TOPIC]",
-	 .help = "about a verb, ebb.json, exit, environment",
+	 .help = "tells about a verb, ebb.json, exit, environment",
 	 .words_max = 2,
 	 .completes = ARG_TOPIC},
-	{.name = "version", .words = "", .help = "of this program"},
+	{.name = "version", .words = "", .help = "the version of this program"},
 	{.name = NULL},
 };
 

@@ -265,7 +265,7 @@ static void print_help(void)
 	     "            [--set KEY=VALUE]... [-T]\n"
 	     "Serves functions on this host; runs in the foreground, logs to stderr.\n"
 	     "  -T  print the configuration in force and exit\n\n"
-	     "Keys of the configuration file and of --set:");
+	     "Keys of the configuration file and of --set (default; allowed values):");
 	for (size_t i = 0; config_row(i, &row); i++)
 		printf("  %-23s %s (%s%s%s)\n", row.name, row.help, row.usual,
 		       *row.allowed ? "; " : "", row.allowed);
