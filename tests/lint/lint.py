@@ -29,6 +29,7 @@ import source  # noqa: E402
 import symbols  # noqa: E402
 import text  # noqa: E402
 import tools  # noqa: E402
+import walks  # noqa: E402
 import words  # noqa: E402
 
 CHECKS = (
@@ -42,7 +43,7 @@ CHECKS = (
     ("threat-model", "names", named.threat_model),
     ("prose", "paragraphs", prose.prose),
     ("words", "texts", words.words),
-    ("walks", "functions", named.walks),
+    ("walks", "functions", walks.walks),
     ("generated", "documents", generated.generated),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),

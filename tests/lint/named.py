@@ -54,26 +54,3 @@ def threat_model(project):
         if row and not (any(w.startswith(TOP) for w in words) and any("::" in w or w.startswith("test_") for w in words)):
             faults.append(f"{page}:{number}: a barrier names a file and a test")
     return count, faults
-
-
-WALKS = "docs/internals/walks.md"
-WALK_FUNCTIONS_MAX = 12
-
-
-def walks(project):
-    """Every function of a walk exists, and no walk is too long to be read."""
-    faults, count, of = [], 0, {}
-    defined = {name for path in project.product if path.endswith(".c")
-               for name in re.findall(r"^[a-z][^;{}()=]*?\b(\w+)\(", project.text(path) or "", re.M)}
-    section = ""
-    for number, line in enumerate(project.lines(WALKS), 1):
-        if line.startswith("## "):
-            section = line[3:]
-        for name in re.findall(r"`(\w+)\(\)`", line):
-            count += 1
-            of[section] = of.get(section, 0) + 1
-            if name not in defined:
-                faults.append(f"{WALKS}:{number}: no function {name}")
-    faults += [f"{WALKS}: {section} names {n} functions, at most {WALK_FUNCTIONS_MAX}"
-               for section, n in of.items() if n > WALK_FUNCTIONS_MAX]
-    return count, faults

@@ -22,6 +22,8 @@ SETTING = {"runtime/supervisor/config.h": "struct config {\n\tint port, scratch;
            "runtime/supervisor/config.c": "#define NUMBER(n) {#n, offsetof(struct config, n)}\n"}
 MODEL = "docs/internals/threat-model.md"
 WALKS = "docs/internals/walks.md"
+WALK = "## One\n| 1 | ebbd | `{}()` | x |\n| 2 | ebbd | `{}()` | y |\n"
+WALKED = "void a(void)\n{\n\tc();\n}\nvoid c(void)\n{\n}\n"
 BARRIER = "## Barriers\n| a wall | all | {} | {} |\n"
 
 # check -> list of (what is wrong, files, part of the fault, the files made right, rules for the case)
@@ -131,9 +133,22 @@ CASES = {
                {"netns/a.c": 'f("what", "%s is so, done as asked");\n'}, {}),
               ("a log line of Python", {"images/a.py": 'f(f"no {x}: what is there is kept")\n'}, "images/a.py:1",
                {"images/a.py": '# A text\nf("what it is")\n'}, {})],
-    "walks": [("no such function", {WALKS: "## One\n`a()` `b()`\n", "netns/a.c": "void a(void)\n{\n}\n"}, "no function b",
-               {WALKS: "## One\n`a()`\n", "netns/a.c": "void a(void)\n{\n}\n"}, {}),
-              ("too many", {WALKS: "## One\n" + "`a()` " * 13, "netns/a.c": "void a(void)\n{\n}\n"}, "names 13 functions", None, {})],
+    "walks": [("no such function", {WALKS: WALK.format("a", "b"), "netns/a.c": WALKED}, "no function b in ebbd", {WALKS: WALK.format("a", "c"),
+               "netns/a.c": WALKED}, {}),
+              ("of another program", {WALKS: WALK.format("a", "c"), "netns/a.c": WALKED.replace("c(", "d("), "runtime/api/c.c": "void c(void)\n{\n}\n"},
+               "no function c in ebbd", None, {}),
+              ("the wrong order", {WALKS: WALK.format("c", "a"), "netns/a.c": WALKED}, "a is called before c", None, {}),
+              ("over another one", {WALKS: WALK.format("c", "a"), "netns/a.c": WALKED.replace("\tc()", "\td()"),
+                                    "netns/d.c": "static void d(void)\n{\n}\n", "netns/e.c": "void d(void)\n{\n\tc();\n}\n"},
+               "a is called before c", None, {}),
+              ("one behind the other", {WALKS: WALK.format("a", "c"), "netns/a.c": WALKED.replace("\tc()", "\te()"),
+                                        "netns/d.c": "void d(void)\n{\n\tc();\n\ta();\n}\n"}, "c is called before a",
+               {WALKS: WALK.format("a", "c"), "netns/a.c": WALKED.replace("\tc()", "\te()"),
+                "netns/d.c": "void d(void)\n{\n\ta();\n\tc();\n}\n"}, {}),
+              ("a number left out", {WALKS: WALK.format("a", "c").replace("| 2", "| 3"), "netns/a.c": WALKED}, "row 2 has the number 3", None, {}),
+              ("no row of a walk", {WALKS: WALK.format("a", "c") + "| x | `a()` |\n", "netns/a.c": WALKED}, "3 functions are named, 2", None, {}),
+              ("too many", {WALKS: "## One\n" + "".join(f"| {n} | ebbd | `a()` | x |\n" for n in range(1, 14)), "netns/a.c": WALKED},
+               "names 13 functions", None, {})],
     "drawings": [("a table in a comment", {"netns/a.c": "/*\n *  GET    /x     a page\n *  PUT    /y     another page\n */\n"},
                   "netns/a.c:2: a drawing", {"netns/a.c": "/* clang-format off */\n/*\n *  GET    /x     a page\n *  PUT    /y     another page\n"
                                              " */\n/* clang-format on */\n/* words and  words\n * more words */\n"}, {})],
