@@ -65,8 +65,8 @@ int cgroup_create(struct cgroup_tree *t, const char *service, const char *instan
 /* Sets the limits of a leaf made before it was known what it would be for. 0 or -errno. */
 int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
 		      const struct cgroup_limits *limits);
-/* It runs only while no leaf beside it wants to that is not behind too (cpu.idle, Linux 5.15): the
- * others preempt it at once. 0, -ENOENT on older kernels, or -errno. */
+/* Puts the leaf behind the others (cpu.idle, Linux 5.15): the leaf runs only while no leaf in front
+ * wants the CPU, and leaves in front preempt it at once. 0, -ENOENT on older kernels, or -errno. */
 int cgroup_go_behind(struct cgroup_tree *t, const struct cgroup *g, bool behind);
 /* Opens cgroup.procs of the leaf in each v1 hierarchy, write-only. CLONE_INTO_CGROUP puts a child
  * into cgroup2 only; its pid has to be written into these. A move costs an RCU grace period (4-12

@@ -250,8 +250,8 @@ static int execute(const struct jail_command *c)
 	return -errno;
 }
 
-/* mkfs.erofs keeps a path for each directory that it stands in on its stack: the deepest tree that
- * a path can reach needs 9 MiB of it. */
+/* mkfs.erofs keeps a path on its stack for each directory above the present one. The deepest tree
+ * that a path can reach needs 9 MiB of stack. */
 static int deepen_stack(const struct jail_command *unused)
 {
 	struct rlimit l;

@@ -63,8 +63,8 @@ static int load_filter(struct inside *in)
 	return filter_load(in->with_ring ? &in->shared->ring_filter : &in->shared->function_filter);
 }
 
-/* The kernel obeys the stricter of two filters, so this one can only narrow. It is loaded last,
- * because it allows only execve of our own calls. */
+/* The kernel obeys the stricter of two filters, so this filter can only narrow. The filter is
+ * loaded last, because of ebb's own calls it allows only execve. */
 int function_load_strict(struct inside *in)
 {
 	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;

@@ -59,8 +59,8 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, struct
 	return 0;
 }
 
-/* The forked child keeps one descriptor, and the standard streams until it stands in its root. It
- * compiles the filters itself: that takes longer than a handler of ebbd may. */
+/* The forked child keeps one descriptor, and the standard streams until the child stands in its
+ * root. The child compiles the filters, because that takes longer than a handler of ebbd may. */
 __attribute__((noreturn)) static void become_zygote(const struct sandbox_options *options,
 						    struct step_clock *clock, int control_fd)
 {

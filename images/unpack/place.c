@@ -82,8 +82,8 @@ static int step_link(struct walk *w, const char *name)
 	return target[0] == '/' ? to_root(w) : 0;
 }
 
-/* Makes a directory that no layer brought: root's, 0755, as old as the entry that needs it. The
- * time of its parent stays as it was. */
+/* Makes a directory that no layer brought: owner root, mode 0755, as old as the entry below. The
+ * time of the parent stays. */
 static int make_implied(struct walk *w, const char *name)
 {
 	const struct timespec own[2] = {*w->implied, *w->implied};

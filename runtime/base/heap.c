@@ -63,8 +63,8 @@ static void fill(struct heap *h, uint32_t hole, struct heap_entry entry)
 	place(h, at == hole ? hole_down(h, hole, entry.key) : at, entry);
 }
 
-/* Whether the item is where it says: one of another heap, or one that was freed in this one, is
- * not. */
+/* Whether the item stands at its place. An item of another heap does not, and neither does a freed
+ * item. */
 static bool holds(const struct heap *h, const struct heap_item *item)
 {
 	return item->place <= h->count && h->entries[item->place - 1].item == item;

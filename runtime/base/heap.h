@@ -44,8 +44,8 @@ static inline uint64_t heap_key(const struct heap *h, const struct heap_item *it
 	return h->entries[item->place - 1].key;
 }
 
-/* Adds the item, or moves it if it is in this heap already. 0, or -ENOMEM, which cannot be for one
- * that is in it or for which there is room (heap_reserve); the heap is then as it was. */
+/* Adds the item, or moves an item that is in this heap already. 0, or -ENOMEM, and the heap stays
+ * as it was. A move never fails, and neither does an addition with room from heap_reserve. */
 int heap_put(struct heap *h, struct heap_item *item, uint64_t key);
 void heap_remove(struct heap *h, struct heap_item *item); /* one that is in none is fine */
 /* The item with the smallest key, which stays; NULL of an empty heap. */

@@ -116,9 +116,9 @@ static void say_stall(struct loop *l, const char *name, uint64_t took_ns, uint64
 	mark(l); /* saying it is not the next one's fault */
 }
 
-/* The handler that began at the mark returned. Its CPU time is asked for only when the clock says
- * that it may matter, so the CPU time of a handler may include some of those before it in this
- * round: all of them together used less than a millisecond each. */
+/* The handler that began at the mark returned. The CPU time is read only when the clock says that
+ * the handler may have been long. So the CPU time may include earlier handlers of this round, each
+ * of which took less than a millisecond. */
 static void check(struct loop *l, const char *name)
 {
 	struct loop_health *h = &l->health;

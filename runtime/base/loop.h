@@ -51,8 +51,9 @@ int loop_fd(const struct loop *l);
 /* Watches w->fd for these EPOLL* events; 0 or -errno. A descriptor is watched once. */
 int loop_watch(struct loop *l, struct watch *w, uint32_t epoll_events);
 int loop_rewatch(struct loop *l, struct watch *w, uint32_t epoll_events);
-/* Before the descriptor is closed; one that is not watched is fine. Events of this round that were
- * not handled yet are forgotten too, so the watch may be freed at once, even by its own handler. */
+/* Call this before the descriptor is closed; a watch that is not watched is fine. Events of this
+ * round that wait for their handler are forgotten too, so the watch may be freed at once, even by
+ * its own handler. */
 void loop_unwatch(struct loop *l, struct watch *w);
 
 /* Arms or moves a timer. 0, or -ENOMEM when more are armed at once than LOOP_TIMERS_SURE, for which

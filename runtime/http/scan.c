@@ -232,8 +232,8 @@ static void note_field(const struct http_header *h, struct http_fields *f)
 	}
 }
 
-/* One field line. llhttp would join a folded line (leading white space) to the field before it:
- * that hides fields from us, so it is refused here, before llhttp sees it. */
+/* One field line. llhttp would join a folded line (leading white space) to the field before, and
+ * hide fields from our rules. So a folded line is refused here, before llhttp sees the head. */
 static int scan_field(struct http_slice line, struct http_header *h, struct http_fields *f,
 		      const char **why)
 {

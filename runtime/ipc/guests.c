@@ -27,8 +27,8 @@ static void guest_free(struct guest *g)
 	free(g);
 }
 
-/* Out of descriptors: a spare one takes the next connection, so that it hears of its refusal and
- * the loop does not spin. */
+/* When descriptors have run out, a spare one takes the next connection. So the client hears of the
+ * refusal, and the loop does not spin. */
 static void turn_away(struct ipc *ipc, struct guest *g)
 {
 	fd_close(&ipc->spare_fd);

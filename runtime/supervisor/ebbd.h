@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebbd as a whole: its parts, and the steps of its beginning and end. Only the files beside this
- * one see it; each room gets from here what it needs, and no more.
+ * ebbd as a whole: its parts, and the steps of its beginning and end. Only the files in this folder
+ * see the structure; each room is handed the parts that the room needs.
  */
 #ifndef EBB_SUPERVISOR_EBBD_H
 #define EBB_SUPERVISOR_EBBD_H

@@ -72,8 +72,8 @@ static void on_newborn(struct watch *w, uint32_t events)
 		log_info("event=zygote_started");
 }
 
-/* The new one is forked from an ebbd that has grown, so it clones a little more slowly. Its own
- * work until it is ready (50 ms) keeps nobody waiting. */
+/* The new zygote is forked from an ebbd that has grown, so the zygote clones a little more slowly.
+ * Nobody waits for its 50 ms of preparation. */
 static void on_revive(struct timer *t)
 {
 	struct ebbd *e = container_of(t, struct ebbd, revive);

@@ -422,9 +422,10 @@ bool board_settled(struct board *b, uint32_t slot)
 /* How often a reader looks again while gateways are between their steps; far more than it takes. */
 #define STABLE_TRIES 10000
 
-/* The tickets that a dead gateway had open here, even if it died between its two steps: the word's
- * tickets less those that other gateways count. Others may be between their steps, so look until
- * nothing moves; not for ever, because a hijacked gateway may keep it moving. */
+/* The open tickets of a dead gateway, which may have died between its two steps: the tickets of the
+ * word less the tickets that living gateways count. A living gateway may be between its steps, so
+ * the numbers are read until nothing moves. A hijacked gateway could move them for ever, so the
+ * number of readings is bounded. */
 static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 {
 	struct board_slot *s = board_slot(b, slot);

@@ -79,9 +79,9 @@ struct board_slot {
 	_Atomic uint64_t idle_since_ns; /* CLOCK_MONOTONIC when tickets+holds last became 0 */
 	_Atomic uint32_t limit;         /* tickets at most */
 	_Atomic uint32_t service;       /* index of its service */
-	/* How often the word became FROZEN. It is counted before the cgroup is told, so a gateway
-	 * that takes a ticket of an instance that stood still sees that connections from before may
-	 * be poisoned. A gateway that takes one between the word and the count found it running. */
+	/* How often the word became FROZEN. The count rises before the cgroup is told. So a gateway
+	 * that takes a ticket of a frozen instance sees that older connections may be poisoned. A
+	 * gateway that takes one between the word and the count found it running. */
 	_Atomic uint32_t freezes;
 	_Atomic uint32_t saturated; /* not 0: gateways send work elsewhere while they can */
 	_Alignas(64) _Atomic uint64_t invocations;

@@ -149,8 +149,9 @@ struct wire_queue {
 	uint32_t length, share;
 };
 
-/* The instance leaves connections waiting although it does nothing: its threads, or its only one,
- * wait for another request on those that idle. Close them, and keep none for so long. */
+/* The instance leaves connections waiting although it does nothing: its threads wait for a second
+ * request on idle connections. The gateway closes the idle connections and keeps none for so long.
+ */
 struct wire_pool_drop {
 	uint32_t slot, generation;
 	uint32_t for_ms, reserved;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All that one gateway has. The floors below (ring/, message/, route/, tell/, frames/, upstream/,
- * body/) do not know this structure: they are handed the part that is theirs.
+ * body/) do not know this structure; each is handed its own part.
  */
 #ifndef EBB_GATEWAY_GATEWAY_H
 #define EBB_GATEWAY_GATEWAY_H

@@ -54,8 +54,8 @@ enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err
 enum verdict tunnel_on_timer(struct gateway *g, struct client *c);
 /* Every WebSocket is told to go, between two messages or, after a while, between two frames. */
 void tunnel_drain(struct gateway *g);
-/* Tells the sleeping WebSockets of this instance to go, or all of them; else the others hear it
- * when they fall silent. */
+/* Tells the sleeping WebSockets of this instance to go, or all its WebSockets. Awake WebSockets
+ * otherwise hear of the end when they fall silent. */
 void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation, bool all);
 
 /* It ends: the instance's connection at once, the client's after a close frame with this code if

@@ -53,8 +53,8 @@ void h2_due_mark(struct h2_due *d, struct h2_table sessions, uint32_t index);
 void h2_due_wait(struct h2_due *d, struct h2_table sessions, uint32_t index);
 /* Those that waited for a buffer are due. */
 void h2_due_retry(struct h2_due *d, struct h2_table sessions);
-/* Takes all that are due, as they are now: the first, and the one behind another; 0 = none. A
- * stream that is marked meanwhile is due next time. */
+/* Takes the list of due connections: h2_due_take returns the first, h2_due_next the following one,
+ * 0 at the end. A connection that is marked meanwhile is due next time. */
 uint32_t h2_due_take(struct h2_due *d);
 uint32_t h2_due_next(struct h2_table sessions, uint32_t taken);
 

@@ -24,8 +24,8 @@ static bool names_fields(const struct http_head *head)
 	return false;
 }
 
-/* The fields that go on to the other side, those in drop (bit per enum http_field) left out.
- * Returns the bits of those that were there. */
+/* Writes the fields that go on to the other side, without the fields in drop (a bit per enum
+ * http_field). Returns the bits of the written fields. */
 static unsigned int write_fields(struct writer *w, const struct http_head *head, unsigned int drop)
 {
 	bool named = names_fields(head);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Upstreams whose owner has gone while the instance may still work for it. The ticket stays with
- * the connection until the instance closes its side, because until then the work goes on. One that
- * does not close within LEAVE_NS ignores it (or its event loop is stuck): ebbd hears so and
- * replaces it.
+ * the connection until the instance closes its side, because the work goes on until then. An
+ * instance that does not close its side within LEAVE_NS ignores the half-close, or its event loop
+ * is stuck: ebbd hears of the instance and replaces it.
  */
 #include <errno.h>
 

@@ -11,9 +11,9 @@
 #define POOL_LOOKS   8
 #define SETTLED_NS   (5 * NS_PER_MS)
 #define ABRUPT_NS    (100 * NS_PER_MS)
-/* A connection pooled before a freeze is poison after it: the server's idle timer went on, and
- * closes it under the request as soon as it may run. No server's timer is so short that this much
- * idling, awake or frozen, makes it fire. */
+/* A connection pooled before a freeze is poison after it: the server's idle timer went on, and the
+ * server closes the connection under the request as soon as the server runs. No server has an idle
+ * timer shorter than this time, awake or frozen. */
 #define STALE_AFTER_NS (1 * NS_PER_SEC)
 
 void pool_remove(struct upstreams *p, struct upstream *u)
@@ -65,8 +65,9 @@ bool pool_may_keep(const struct upstreams *p, const struct instance *i)
 }
 
 /* Many servers close a connection right behind an answer without having said so (some do it behind
- * a HEAD only), and a request that may not be sent twice would be lost with it. Until this instance
- * was seen to keep a connection, such a request gets one that has idled for a moment. */
+ * a HEAD only), and a request that may not be sent twice would be lost with the connection. Until
+ * this instance was seen to keep a connection, such a request gets a connection that has idled for
+ * a moment. */
 static bool is_safe(const struct upstreams *p, const struct ask *ask, const struct instance *i,
 		    const struct upstream *u)
 {

@@ -193,8 +193,8 @@ bool pool_may_keep(const struct upstreams *p, const struct instance *i);
 /* Its time begins: a freeze and more idling than any server allows make it stale. */
 void pool_begin(struct upstreams *p, struct upstream *u, struct instance *i);
 bool pool_is_stale(const struct upstreams *p, const struct upstream *u);
-/* Notes how this instance treats connections behind a request like the last one on u: it kept u, or
- * ended it without a word; or u ended while it was idle, which counts if it was at once. */
+/* Notes how this instance treats a connection after a request like the last one on u. The instance
+ * kept u, or ended u without a word, or ended the idle u (which counts if that was at once). */
 void pool_note_kept(struct upstreams *p, const struct upstream *u);
 void pool_note_ended(struct upstreams *p, const struct upstream *u);
 void pool_note_idle_end(struct upstreams *p, const struct upstream *u);

@@ -20,9 +20,9 @@ static bool used_cpu(const struct idle_view *v)
 	return v->used_us > SLACK_US + v->window_ns / 1000 / SLACK_SHARE;
 }
 
-/* How often to look at a thread that sleeps for so long again and again, so that one of two looks
- * in a row surely sees a sleep that is young enough to pay: a look each length or so would meet it
- * at the same place for ever. 0: there is no such. */
+/* The time between looks at a thread that sleeps for so long again and again. One of two looks in a
+ * row must see a young sleep, or freezing never pays. Looks as far apart as the sleep is long would
+ * meet the same age for ever. 0: no such time exists. */
 static uint64_t watch_ns(uint64_t length_ns)
 {
 	uint64_t step_ns = length_ns > TIMER_PAYS_NS ? (length_ns - TIMER_PAYS_NS) / 4 * 3 : 0;

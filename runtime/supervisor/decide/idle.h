@@ -11,8 +11,9 @@
 /* A freeze and a thaw for a timer cost ebbd and the instance some 0.3 ms together: it pays if the
  * timer is not due before that long. */
 #define TIMER_PAYS_NS (200 * UINT64_C(1000000))
-/* A thaw for a timer is that much early at least (it takes that long on a busy host), and on a grid
- * of this step, so that instances whose timers are due close together are thawed together. */
+/* A thaw for a timer comes so much early at least, because a thaw takes so long on a busy host.
+ * Thaws stand on a grid of this step, so that instances with timers close together are thawed
+ * together. */
 #define TIMER_LEAD_NS (2 * UINT64_C(1000000))
 #define TIMER_GRID_NS (8 * UINT64_C(1000000))
 /* Thaws for timers in a second, all instances of a service together; beyond it they stay awake. */

@@ -99,8 +99,8 @@ static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 	return idle->worked_ns;
 }
 
-/* One part of a look. Its cost is the instance's doing and is counted. After a look that took more
- * than is usual, its second parts and those of others rest. */
+/* One part of a look. The instance caused the cost of the look, so the cost is counted for the
+ * instance. After an unusually long look the second parts of all looks rest. */
 static int look_part(struct instance *i, const struct look_request *q)
 {
 	uint64_t begun_ns = clock_mono_ns(), now_ns, spent_ns;

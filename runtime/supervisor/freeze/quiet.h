@@ -8,8 +8,9 @@
 /* Whether an instance without work may be frozen now; if not, *again_ns is when to ask again. */
 bool quiet_enough(struct instance *i, uint64_t *again_ns);
 void quiet_sample(struct instance *i); /* where the next window of CPU begins */
-/* It was seen frozen. This finds which timer is due and when the instance must be thawed for it.
- * While i->idle.run is not NULL, that is not known yet: call again at part_ns. */
+/* The instance was seen frozen: finds the next timer, and the moment at which the instance must be
+ * thawed for the timer. While i->idle.run is not NULL, the search goes on: call again at part_ns.
+ */
 void quiet_frozen(struct instance *i);
 void quiet_end(struct instance *i); /* no look goes on */
 void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);

@@ -67,9 +67,9 @@ int listener_owner(int lock_fd, uint32_t *out)
 }
 
 /* The kernel shares a port by SO_REUSEPORT among sockets of one owner only. Sockets of root would
- * share it with every other ebbd and lose clients to that now and then, so each ebbd has an owner
- * of its own. An ebbd that was killed gets the same owner again and need not wait for its
- * gateways. */
+ * share the port with every other ebbd and now and then lose clients to that ebbd. So each ebbd has
+ * an owner of its own. An ebbd that starts after a killed one gets the same owner and need not wait
+ * for the old gateways. */
 static int listen_on(const union address *address, socklen_t size, uint32_t owner)
 {
 	const int on = 1;

@@ -9,8 +9,8 @@
 
 #include "runtime/base/fault.h"
 
-/* The owner of all TCP listeners of the ebbd that holds this lock, now and after its restart; no
- * other ebbd of this host has it, and no user. 0 or -errno. */
+/* The user id that owns all TCP listeners of the ebbd with this lock, also after a restart. No
+ * other ebbd of this host and no user has that id. 0 or -errno. */
 int listener_owner(int lock_fd, uint32_t *out);
 /* A listening TCP socket with SO_REUSEPORT on "ADDR:PORT" or "[ADDR6]:PORT", non-blocking. The port
  * is shared with sockets of the same owner, and with no others. Returns it, or -errno with a

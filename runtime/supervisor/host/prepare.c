@@ -65,8 +65,8 @@ int host_make_directories(const struct host_directory *dirs, size_t count, struc
 
 int host_take_lock(const char *run_dir, int *out_fd, struct fault *f)
 {
-	/* Of this process alone (fcntl(2)): a child that has not come to its exec when ebbd is
-	 * killed does not hold it, as it would a lock of flock(2). */
+	/* The lock belongs to this process alone (fcntl(2)). A child that has not reached its exec
+	 * when ebbd is killed would keep a lock of flock(2), and does not keep this lock. */
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	SCOPED_FD fd = -1;
 	char path[CONFIG_PATH_SIZE + 16];

@@ -129,8 +129,9 @@ struct instance {
 	struct wire_meter last;
 };
 
-/* Followers of a state: they are called in order when an instance has entered it, each with the
- * state it came from. They may move others, not this one; the only one of GONE frees it. */
+/* Followers of a state are called in order when an instance has entered the state; each gets the
+ * state before. A follower may move other instances, never this one. The only follower of GONE
+ * frees the instance. */
 #define FOLLOWERS_MAX 6
 struct followers {
 	void (*on_enter[INSTANCE_STATE_COUNT][FOLLOWERS_MAX])(struct instance *i,

@@ -54,9 +54,9 @@ static uint64_t dying_gap_ns(const struct instance *i)
 	return gap_ns < LOOK_MOST_NS ? gap_ns : LOOK_MOST_NS;
 }
 
-/* The last task leaves the cgroup in its exit and is charged for the rest of it (12 to 43 us were
- * seen) until it is off its CPU. So the last reading is of a look later than the one that found it
- * empty. */
+/* The last task leaves the cgroup during its exit, and the kernel charges the rest of the exit (12
+ * to 43 us were seen) until the task is off its CPU. So the last reading comes one look after the
+ * cgroup was found empty. */
 static void on_dying_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);

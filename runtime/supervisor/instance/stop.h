@@ -7,8 +7,8 @@
 
 /* It takes no more tickets, and ends when none is open, or after maxDuration. */
 void stop_drain(struct instance *i);
-/* It does not end what it was told to end: drains, but only for its stop grace. True if that is new
- * and it was up. */
+/* The instance does not end a request that it was told to end. The instance drains, but only for
+ * its stop grace. True if that is new and the instance was up. */
 bool stop_unresponsive(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
 /* From the moment it has a sandbox its death is watched, once it is claimed its control socket,

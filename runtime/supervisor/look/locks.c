@@ -42,8 +42,8 @@ static void add_place(struct own_files *own, int fd)
 		own->mounts[own->mount_count++] = st.stx_mnt_id;
 }
 
-/* The kernel keeps all memfds (and unnamed shared memory) in one file system. A process shares one
- * only by its descriptor, and no other instance can be given that. */
+/* The kernel keeps all memfds (and unnamed shared memory) in one file system. Only a descriptor
+ * shares a memfd, and no other instance can be given the descriptor. */
 static void add_memory(struct own_files *own)
 {
 	SCOPED_FD fd = memfd_create("ebb", MFD_CLOEXEC);

@@ -39,8 +39,8 @@ static uint64_t left_ns(const char *text, const char *key)
 	return (uint64_t)s * NS_PER_SEC + (uint64_t)ns;
 }
 
-/* One that comes again this soon is housekeeping, where there is such a thing (look.c has the
- * others). */
+/* A wait that comes again this soon is housekeeping, where programs have such (look.c has the other
+ * kinds). */
 static void take_timerfd(const struct look_request *q, const char *text, pid_t pid, uint64_t now_ns,
 			 struct look_due *due, struct look_due *tick)
 {

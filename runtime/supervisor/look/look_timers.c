@@ -24,8 +24,8 @@ static bool runs_on(long clock_id)
 	       clock_id != CLOCK_THREAD_CPUTIME_ID;
 }
 
-/* With these an interpreter or a profiler ticks while its program works (Ruby up to 3.2 has such a
- * timer from its start); nothing waits for them. */
+/* An interpreter or a profiler ticks with such timers while its program works (Ruby up to 3.2 has
+ * one from its start). No thread waits for such a tick. */
 static bool only_ticks(long number)
 {
 	return number == SIGVTALRM || number == SIGPROF;

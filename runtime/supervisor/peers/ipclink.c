@@ -118,8 +118,8 @@ static struct culprit *fault_of(struct ipclink *l, const char *service, uint64_t
 	return c;
 }
 
-/* The board says whose bytes ebb-ipc read when it died. ebb-ipc writes that itself and may be
- * hijacked; with a lie it can only silence services, which it could ignore anyway. */
+/* The board says whose bytes ebb-ipc read when it died. ebb-ipc itself writes that name and may be
+ * hijacked. A lie can only silence services that a hijacked ebb-ipc could ignore anyway. */
 static void blame_sender(struct ipclink *l)
 {
 	uint64_t word = atomic_exchange(board_hearing(l->options.board), 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-ipc under ebbd: which instances may talk, and the one thing that they may ask of root: to be
- * replaced. ebbd starts it again when it dies. Its holds are then returned on the board, and those
- * instances stay awake until their programs had time to repeat them (fleet_holds_lost).
+ * ebb-ipc under ebbd: the instances that may talk, and the one wish that reaches root: to be
+ * replaced. ebbd starts ebb-ipc again when ebb-ipc dies. The board then takes all holds back, and
+ * instances with holds stay awake until their programs had time to repeat the holds
+ * (fleet_holds_lost).
  */
 #ifndef EBB_SUPERVISOR_IPCLINK_H
 #define EBB_SUPERVISOR_IPCLINK_H

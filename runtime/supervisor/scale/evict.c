@@ -112,8 +112,8 @@ static bool is_spare(const struct instance *i)
 	       board_sleeping(board, i->slot) == 0 && i->spec->live > i->spec->put.instances_min;
 }
 
-/* Awake without work for longer than any grace. Its own doing keeps it awake, which has no claim on
- * room that others need. Only a lock has a claim, because somebody else may wait for it. */
+/* Awake without work for longer than any grace. An instance that keeps itself awake has no claim on
+ * room that others need. Only a lock is a claim, because another process may wait for the lock. */
 static bool is_idle_for_long(const struct instance *i)
 {
 	struct board_slot *slot = board_slot(i->ground->board, i->slot);

@@ -17,8 +17,8 @@
  * repeat their holds. Until then nothing that had one is frozen or told to end. */
 #define REPEAT_NS (5 * NS_PER_SEC)
 
-/* An instance that asks for its replacement this soon, again and again, is a program that does not
- * work: starting it without a pause would only heat the host. */
+/* A program whose instances ask this soon, again and again, to be replaced does not work. Starting
+ * more of them without a pause would only heat the host. */
 #define SOON_NS     (5 * NS_PER_SEC)
 #define SOON_FREE   3
 #define SOON_GAP_NS (1 * NS_PER_SEC)
