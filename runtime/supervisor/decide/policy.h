@@ -32,7 +32,7 @@ struct policy_view {
 	X(NOTHING_NEEDED, "nothing is needed") \
 	X(QUEUED, "requests wait and no instance has room") \
 	X(SATURATED, "every instance is saturated") \
-	X(MIN_INSTANCES, "minInstances asks for it") \
+	X(MIN_INSTANCES, "minInstances or a deployment that waits asks for it") \
 	X(PROVING, "it was told to start") \
 	X(AT_MAX, "maxInstances are up already") \
 	X(HOST_FULL, "this host takes no more instances") \
