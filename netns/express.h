@@ -46,7 +46,7 @@ void rule_connections_over(struct rule *r, uint32_t reg, const char *set, uint32
 /* True at most rate times a second for a key, and burst times at once. */
 void rule_seldom(struct rule *r, uint32_t reg, const char *set, uint64_t rate, uint32_t burst);
 
-/* What follows. */
+/* The verdict that follows. */
 void rule_count(struct rule *r);
 void rule_log(struct rule *r, uint16_t group, const char *prefix);
 void rule_verdict(struct rule *r, int32_t code,

@@ -2,8 +2,8 @@
 /*
  * The wire of an instance: a veth(4) pair, one end on the host, one inside as eth0.
  *
- * Neither end has neighbours: both have one hardware address and IFF_NOARP, so whatever one end
- * sends is for the other, and nobody asks or answers for addresses. The host's end has no address;
+ * Neither end has neighbours: both have one hardware address and IFF_NOARP, so every packet of one
+ * end is for the other, and nobody asks or answers for addresses. The host's end has no address;
  * the inner one has its own and a default route. Needs CAP_NET_ADMIN and sockets of NETLINK_ROUTE:
  * one of the host, one born inside, because entering a namespace would need CAP_SYS_ADMIN.
  */
@@ -36,8 +36,8 @@ struct net_wire {
 enum net_step { NET_STEPS(X) NET_STEP_COUNT };
 #undef X
 
-/* Makes it and sets both ends up. 0 with the index of the host's end, or -errno and the step. What
- * stood there under this name is removed before, and all that was made when a step fails. */
+/* Makes it and sets both ends up. 0 with the index of the host's end, or -errno and the step. An
+ * interface of this name is removed before, and all that was made is removed when a step fails. */
 int net_wire_make(int host_fd, int inside_fd, int net_ns_fd, const struct net_wire *wire,
 		  uint32_t *out_index, enum net_step *step);
 /* Makes a pair on the host and removes it: whether the kernel can. 0 or -errno. */

@@ -35,8 +35,8 @@ struct netns_queue {
  * abstract unix name (port 0). 1 with *out, 0 nobody listens there, -errno. */
 int netns_queue(int net_ns_fd, int home_ns_fd, uint16_t port, const char *unix_name,
 		struct netns_queue *out);
-/* A socket of NETLINK_ROUTE, made inside: what is asked over it is about that namespace, whoever
- * asks. Returns it or -errno. */
+/* A socket of NETLINK_ROUTE, made inside: each question over it is about that namespace, from any
+ * process. Returns it or -errno. */
 int netns_route_socket(int net_ns_fd, int home_ns_fd);
 /* This thread's own namespace. Returns an owned descriptor or -errno. */
 int netns_own(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instance may reach, as netns/table.h writes it into the kernel. */
+/* The addresses that an instance may reach, as netns/table.h writes it into the kernel. */
 #ifndef EBB_NETNS_POLICY_H
 #define EBB_NETNS_POLICY_H
 

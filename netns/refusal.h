@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rules refused, as the kernel tells it (NFLOG): the first attempts of an instance, and
+ * Refusals of the rules, as the kernel tells them (NFLOG): the first attempts of an instance, and
  * one a second of each reason then. The packets are an instance's: only their fixed heads are read.
  */
 #ifndef EBB_NETNS_REFUSAL_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* clang-format off */
 /*
- * What an instance may reach, as rules of nf_tables; in the words of nft(8):
+ * The addresses that an instance may reach, as rules of nf_tables; in the words of nft(8):
  *
  *   sender (prerouting)     iifname "PREFIX*": own source address? judge4 / judge6, or refuse
  *   judge4, judge6          open connections, limit, deny, host.internal, the host, other
@@ -247,7 +247,7 @@ static void load_pair(struct rule *r, uint32_t interface, uint32_t offset, uint3
 	rule_load_network(r, offset, size, REG(1));
 }
 
-/* Whether its target is in a set of subnets. What has no port has 0. */
+/* Whether its target is in a set of subnets. A protocol without ports has 0. */
 static void judge_subnets(const struct writing *w, const struct family *f, const char *set,
 			  int32_t code, const char *chain)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The nf_tables table of one ebbd: what instances may reach (rules.c), and the elements of each.
+ * The nf_tables table of one ebbd: the reach of instances (rules.c), and the elements of each.
  *
  * The rules are written once. An instance costs elements: its address while it is armed, what it
  * may reach when it is started. An interface whose name begins with the table's prefix and that has
@@ -48,7 +48,7 @@ int net_table_is(int fd, const char *name);
 /* The address that may come from this interface, and go there. v6 NULL: none. */
 int net_table_address(int fd, const char *name, bool add, uint32_t interface, const uint8_t v4[4],
 		      const uint8_t *v6);
-/* What the interface may reach. 0 or -errno. */
+/* Sets the addresses that the interface may reach. 0 or -errno. */
 int net_table_policy(int fd, const char *name, bool add, uint32_t interface,
 		     const struct net_policy *policy);
 

@@ -72,9 +72,9 @@ static int make_mounts_private(struct inside *in)
 	return r < 0 ? r : place_own(in);
 }
 
-/* What the interface that ebb-net may put in begins with. A new namespace has the host's values of
- * IPv4: on a host that forwards packets, so would an instance. No address comes of itself, and
- * nobody's advice about routes is taken. */
+/* The first settings of the interface that ebb-net may put in. A new namespace has the host's
+ * values of IPv4: on a host that forwards packets, so would an instance. No address comes of
+ * itself, and nobody's advice about routes is taken. */
 static const struct {
 	const char *path, *value;
 } network_knobs[] = {

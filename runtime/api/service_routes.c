@@ -105,7 +105,7 @@ static bool read_body(struct request *rq, const struct service *s, struct servic
 		return false;
 	}
 	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, warnings);
-	/* Resolved once: what a service may reach does not change because the host's setting does.
+	/* Resolved once: the reach of a service does not change with the host's setting.
 	 */
 	if (json_kind(json_get(json_get(document, "ebb"), "egress")) == JSON_NULL)
 		spec->egress.mode = rq->api->config.egress;

@@ -171,7 +171,7 @@ static int try(struct net *net, uint32_t *step)
 	return net_wire_try(net->host_fd, net->config.prefix);
 }
 
-/* What another left behind goes first, wires before the table. */
+/* The leftovers of another ebb-net go first, wires before the table. */
 static int set_up(struct net *net, uint32_t *step)
 {
 	int r;
@@ -335,7 +335,7 @@ static int on_drop(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* ---- what was refused ---- */
+/* ---- refusals ---- */
 
 static void on_refusal(void *self, const struct net_refusal *refusal)
 {

@@ -16,7 +16,7 @@ struct told {
 	uint32_t next;            /* it is overwritten next */
 };
 
-/* Whether this is to be told now. What it then holds is told again after a minute. */
+/* Whether this is to be told now. Held refusals are told again after a minute. */
 bool told_first(struct told *t, const struct wire_net_refused *refused, uint64_t now_ns);
 
 #endif

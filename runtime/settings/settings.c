@@ -81,7 +81,7 @@ static const struct setting settings[SETTING_COUNT] = {
 	EBB(HIBERNATE, "hibernate"), TIME_OR("off", 1, 100, HOUR_MS),
 		.help = "silence after which a WebSocket lets its instance freeze"},
 	EBB(EGRESS, "egress"), WORD(2) = {"none", "internet"}, .or_object = true,
-		.help = "what it may reach; internet is all public addresses; an object lists what else"},
+		.help = "addresses that it may reach; internet is all public ones; an object lists what else"},
 	EBB(INIT_TIMEOUT, "initTimeout"), TIME(1000, 100, START_MS_MAX, 10000),
 		.help = "time until it accepts connections"},
 	EBB(STOP_GRACE, "stopGrace"), TIME(1000, 0, START_MS_MAX, 10000),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instance may reach, and the records between ebbd and ebb-net. */
+/* The addresses that an instance may reach, and the records between ebbd and ebb-net. */
 #ifndef EBB_WIRE_NET_RECORDS_H
 #define EBB_WIRE_NET_RECORDS_H
 
@@ -57,7 +57,8 @@ struct wire_net_assign {
 	struct wire_egress egress;
 };
 
-/* It is gone: its wire and all its elements. egress: what was assigned; NONE: nothing was. */
+/* It is gone: its wire and all its elements. egress: the assigned rules; NONE: nothing was
+ * assigned. */
 struct wire_net_drop {
 	uint32_t range, reserved;
 	struct wire_egress egress;

@@ -14,7 +14,7 @@ extern struct gateway gateway;
 
 /* Once. A request waits in the queue for route->init_timeout_ms. */
 void gateway_start(const struct wire_route_put *route);
-/* What ring_run does once, without waiting; how many completions there were. */
+/* One round of ring_run, without waiting. Returns the number of completions. */
 unsigned int gateway_turn(void);
 /* A client's end of a new connection. */
 int gateway_connect(void);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the families of the network share: an ebbd in a world of the test's own, and attempts from inside."""
+"""Shared by the families of the network: an ebbd in a world of the test's own, and attempts from inside."""
 import contextlib
 
 import pictures
@@ -16,7 +16,7 @@ def probes(world, **options):
             ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
             yield ebb
     except BaseException:
-        world.clear()  # the harness killed them all: what they left is not the next test's
+        world.clear()  # the harness killed them all: their leftovers are not the next test's
         raise
     world.assert_nothing_left()
 
@@ -29,7 +29,7 @@ def put(ebb, name, egress, status=(200, 201), **more):
 
 
 def attempt(ebb, name, to, port=80, kind="tcp", **more):
-    """What came of it, and how long it took in ms."""
+    """Its result, and how long it took in ms."""
     words = "".join(f"&{key}={value}" for key, value in more.items())
     reply = ebb.get(name, f"/dial?kind={kind}&to={to}&port={port}{words}")
     assert reply.status == 200, f"{reply}\n{ebb.log()}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ebb.egress: what an instance reaches and what not, in a host and a world of the test's own (worlds.py)."""
+"""ebb.egress: the reach of an instance and its end, in a host and a world of the test's own (worlds.py)."""
 import subprocess
 
 import pytest
@@ -62,7 +62,7 @@ def test_a_policy_opens_what_it_lists(ebb, number):
     policy, targets = POLICIES[number]
     name = f"policy-{number}"
     shown = put(ebb, name, policy).json["ebb"]["egress"]
-    assert put(ebb, name, shown).json["revision"] == 1  # what is shown can be sent back and changes nothing
+    assert put(ebb, name, shown).json["revision"] == 1  # an answer can be sent back and changes nothing
     for (address, port), wanted in targets.items():
         assert reaches(ebb, name, address, port) == wanted, (policy, address, port)
     assert reaches(ebb, name, *next(iter(targets)), kind="udp") == next(iter(targets.values()))

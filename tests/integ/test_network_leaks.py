@@ -115,7 +115,7 @@ def ebb(world):
 
 
 def known(ebb, world):
-    """What the placeholders stand for."""
+    """The values of the placeholders."""
     tables = [file_inside(ebb, name, path) for name in ("inner", "neighbour")
               for path in ("/proc/net/fib_trie", "/proc/net/if_inet6")]
     def four(text):
@@ -153,6 +153,6 @@ def test_the_network_inside_is_nobodys_router_and_takes_no_advice(ebb, name):
 
 
 def test_nothing_arrived_where_nothing_may(ebb, world):
-    """The last of the file: what all attempts above sent, answered or not."""
+    """The last of the file: the packets of all attempts above, answered or not."""
     out = worlds.run(*world.inside(world.world, "nft", "list", "counter", "inet", "seen", "seen"))
     assert "packets 0 bytes 0" in out, out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network of instances from its first to its last moment: what is made, when, and that it is gone. Each test
+"""The network of instances from its first to its last moment: its parts are made, and gone in the end. Each test
 has an ebbd of its own, in one world."""
 import json
 import os
@@ -103,7 +103,7 @@ def test_an_instance_that_ends_leaves_no_element(world):
         def elements():
             sets = json.loads(worlds.run(*world.inside(world.host, "nft", "-j", "list", "ruleset")))["nftables"]
             return {one["set"]["name"]: one["set"]["elem"] for one in sets if "set" in one and one["set"].get("elem")}
-        # What is kept ready for the next one has an address, and nothing else.
+        # A sandbox kept ready for the next one has an address, and nothing else.
         wait_for(lambda: set(elements()) <= {"address4", "address6", "connections", "told"}, 10, elements())
         names = [name for name in world.links() if name not in ("lo", "eth0")]
         assert len(elements().get("address4", [])) == len(names)

@@ -44,7 +44,7 @@ def enter(path):
 
 
 class World:
-    """addresses: what the world's side has beside the router's own, each served on every port asked for."""
+    """addresses: those of the world's side beside the router's own, each served on every port asked for."""
 
     def __init__(self, addresses=(), ports=(80, 5432), default_route=True, v6=True):
         name = f"ebbt{os.getpid()}-{next(NUMBERS)}"

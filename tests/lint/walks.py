@@ -26,7 +26,7 @@ FUNCTION = re.compile(r"^(static )?[a-z][^;{}()=\n]*?\b(\w+)\([^;{}]*?\)\n\{\n(.
 
 
 class Calls:
-    """Who calls whom in a program, by the text: a static function is known in its own file only."""
+    """The calls between functions of a program, by the text: a static function is known in its own file only."""
 
     def __init__(self, project, folders):
         self.bodies, self.exported, self.named = {}, {}, set()

@@ -106,7 +106,7 @@ def texts(project, path):
 
 def faults_in(text):
     """(offset, what is wrong) of each rule that a text breaks."""
-    text = re.sub(r"(?:^|\n)(?=\s*\n)", ".", text)
+    text = re.sub(r"\n(?=\s*\n)", ".", text)
     for pattern, wrong in RULES:
         for match in pattern.finditer(text):
             yield match.start() + re.search(r"\w", match[0]).start(), wrong

@@ -145,7 +145,7 @@ static void test_who_ignores_that_its_time_is_over_is_suspected(void **state)
 	rig_free(r);
 }
 
-/* Each slot is used again by another instance: what it was in line for is not. */
+/* Each slot is used again by another instance: the thing it was in line for is not. */
 static void test_an_instance_that_ends_takes_nobody_out_of_the_line_for_room(void **state)
 {
 	struct rig *r = rig_new();

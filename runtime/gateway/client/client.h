@@ -19,15 +19,15 @@ void client_on_timer(struct gateway *g, struct client *c);
 
 /* client.c */
 extern const struct exchange_user client_exchange_user;
-/* What a handler said: VERDICT_STAY, or VERDICT_CUT. */
+/* The verdict of a handler: VERDICT_STAY, or VERDICT_CUT. */
 void client_act(struct gateway *g, struct client *c, enum verdict v);
-/* Ends the connection and whatever was under way for it. */
+/* Ends the connection and all that was under way for it. */
 void client_close(struct gateway *g, struct client *c);
 /* A session is over: nothing is left to send. */
 void client_leave(struct gateway *g, struct client *c);
 /* The last words of a connection. */
 void client_farewell(struct gateway *g, struct client *c, const char *text, uint32_t size);
-/* What it still says is read, but not understood, or a RST would lose our last words. */
+/* Its further bytes are read, but not understood, or a RST would lose our last words. */
 enum verdict client_linger(struct gateway *g, struct client *c);
 /* The same with the rest of a request that was answered early. */
 enum verdict client_discard(struct gateway *g, struct client *c);

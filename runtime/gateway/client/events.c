@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What happens to a client. While a request of it is open, that is the exchange's (the table of
+ * The events of a client. While a request of it is open, that is the exchange's (the table of
  * exchange/events.c); all else is in the table below, state by event.
  */
 #include <errno.h>
@@ -109,7 +109,7 @@ static enum verdict drop(struct gateway *g, struct client *c)
 typedef enum verdict (*handler)(struct gateway *g, struct client *c);
 
 /* clang-format off */
-/* Polls are of a request that is over by now, as what was sent to it is. */
+/* Polls are of a request that is over by now, as are the bytes sent to it. */
 #define ALWAYS \
 	[EVENT_READY] = stay, [EVENT_LEFT] = stay, [EVENT_LOST] = cut, [EVENT_UNSENT] = unsent
 
@@ -126,7 +126,7 @@ static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 		ALWAYS, [EVENT_BYTES] = session_bytes, [EVENT_FULL] = cut,
 		[EVENT_SENT] = session_sent, [EVENT_END] = cut, [EVENT_TIMER] = session_timer,
 	},
-	/* What came is for the next request; who says no more is to have the rest of its answer. */
+	/* Received bytes are for the next request; a client that says no more is to have the rest of its answer. */
 	[CLIENT_FINISHING] = {
 		ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut,
 		[EVENT_SENT] = answered, [EVENT_END] = stay, [EVENT_TIMER] = cut,

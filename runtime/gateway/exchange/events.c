@@ -289,7 +289,7 @@ typedef enum verdict (*handler)(struct gateway *g, struct client *c, const struc
 #define WAITS \
 	[EVENT_BYTES] = stay, [EVENT_SENT] = stay, [EVENT_READY] = stay, [EVENT_LEFT] = stay, \
 	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_FULL] = cut
-/* What follows a 101. What is joined to an instance that died ends by itself: the kernel resets the
+/* Bytes after a 101. A tunnel to an instance that died ends by itself: the kernel resets the
  * connections of the dead, after what they had still sent. */
 #define TUNNELS \
 	[EVENT_UP_BYTES] = tunnel_down, [EVENT_UP_FULL] = up_full, [EVENT_UP_END] = up_end_tunnel, \

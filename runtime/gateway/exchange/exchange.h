@@ -107,7 +107,7 @@ struct exchange {
 	X(PARTING,      false, false, false) /* so, and its carrier has yet to send the end */ \
 	X(DISCARD,      false, false, false) /* answered early: the rest of its body goes nowhere */ \
 	X(FAREWELL,     false, false, false) /* last words of a connection, to no request */ \
-	X(LINGER,       false, false, false) /* what still comes is discarded: a RST would lose the answer */ \
+	X(LINGER,       false, false, false) /* further bytes are discarded: a RST would lose the answer */ \
 	X(CLOSING,      false, false, false)
 /* clang-format on */
 

@@ -212,7 +212,7 @@ static void farewell(struct gateway *g, struct client *c)
 
 	must(client_is_tunnel(c));
 	abandon(g, c);
-	c->x.up.in_done = false; /* what the client still sends is read, or a RST loses our last */
+	c->x.up.in_done = false; /* further bytes of the client are read, or a RST loses our last */
 	exchange_set_deadline(g, c, gateway_now(g) + FAREWELL_NS);
 	if (tell)
 		stream_send(&g->io, &c->s, frame);

@@ -155,7 +155,7 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 
 void room_ask_due(struct upstreams *p)
 {
-	struct chain due, *link; /* who is not told now is due again */
+	struct chain due, *link; /* an owner that is not told now is due again */
 
 	chain_init(&due);
 	chain_take_all(&p->room_due, &due);

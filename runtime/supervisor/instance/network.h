@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who gives instances their network: a peer of ebbd (../peers/egresslink.c), as instances see it.
- * What it did comes back through wire.h.
+ * The giver of networks to instances: a peer of ebbd (../peers/egresslink.c), as instances see it.
+ * Its results come back through wire.h.
  */
 #ifndef EBB_SUPERVISOR_NETWORK_OF_H
 #define EBB_SUPERVISOR_NETWORK_OF_H

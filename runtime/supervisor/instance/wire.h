@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The network of instances. A sandbox of the right kind is wired while it is armed; what its
- * instance may reach is in force before its program starts.
+ * The network of instances. A sandbox of the right kind is wired while it is armed; the rules of
+ * its instance are in force before its program starts.
  */
 #ifndef EBB_SUPERVISOR_WIRE_H
 #define EBB_SUPERVISOR_WIRE_H

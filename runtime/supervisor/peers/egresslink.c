@@ -51,7 +51,7 @@ static void describe(uint32_t step, int err, char *out, size_t size)
 			  strerror(err));
 }
 
-/* ---- what it says ---- */
+/* ---- records of ebb-net ---- */
 
 static int on_ready(void *self, struct wire_message *m)
 {
@@ -136,7 +136,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_NET_REFUSED, sizeof(struct wire_net_refused), PHASE_SERVING, 0, 0, on_refused},
 };
 
-/* ---- what it is asked ---- */
+/* ---- records to ebb-net ---- */
 
 static int net_arm(void *self, uint32_t range, int net_ns_fd, int inside_fd)
 {

@@ -19,7 +19,7 @@ struct egresslink;
  * works, too: egresslink_check says why it cannot. */
 int egresslink_new(const struct program_host *host, struct fleet *fleet, struct egresslink **out,
 		   struct fault *f);
-/* Waits until what it made in the kernel is gone. NULL is fine. */
+/* Waits until all that it made in the kernel is gone. NULL is fine. */
 void egresslink_free(struct egresslink *l);
 /* Whether instances can be given this: 0, or -errno with a sentence that names the mend. */
 int egresslink_check(struct egresslink *l, const struct wire_egress *egress, char *err,

@@ -122,7 +122,7 @@ static int drop_caps(struct child *c)
 static int drop_bounding_and_ids(struct child *c)
 {
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		/* What is to be kept over exec must be in there (capabilities(7)). */
+		/* Capabilities to be kept over exec must be in there (capabilities(7)). */
 		if (c->launch->rules_network && cap == CAP_NET_ADMIN)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)

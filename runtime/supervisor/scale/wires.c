@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What became of the wires of instances, as ebb-net says it. */
+/* The fates of the wires of instances, as ebb-net tells them. */
 #include "runtime/supervisor/scale/wires.h"
 
 #include <errno.h>

@@ -9,12 +9,12 @@
 
 struct fleet;
 
-/* Who gives instances their network; without, none has one. */
+/* Sets the giver of networks to instances; without it no instance has one. */
 void fleet_attach_network(struct fleet *f, const struct network *network);
 /* Answers: err is 0 or -errno, why a sentence. */
 void fleet_wired(struct fleet *f, uint32_t range, int err, const char *why);
 void fleet_assigned(struct fleet *f, uint32_t slot, uint32_t generation, int err, const char *why);
-/* Nobody is there to answer: what waits fails. */
+/* Nobody is there to answer: waiting instances fail. */
 void fleet_unwirable(struct fleet *f, const char *why);
 /* The instance in this range tried what it may not: an event, if there is one. */
 void fleet_egress_refused(struct fleet *f, uint32_t range, const char *text);

@@ -108,7 +108,7 @@ static int send_first(int fd, const struct dial *d, int family)
 	return sent < 0 ? -1 : 0;
 }
 
-/* What the other side says first; a server that waits for words gets four bytes. */
+/* The first words of the other side; a server that waits for words gets four bytes. */
 static void converse(int fd, const struct dial *d, int family, char *out, size_t size)
 {
 	char words[WORDS_MAX + 1];
