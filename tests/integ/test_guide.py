@@ -14,8 +14,8 @@ import subprocess
 
 import pytest
 
-from ebb import BIN, CACHE, LIBEXEC, PROJECT, Ebb
-from waiting import slow
+from ebb import BIN, CACHE, LIBEXEC, PROJECT, Ebb, hold_port
+from waiting import slow, wait_for
 
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1", reason="the guest has neither compiler nor bases")
 GUIDE = os.path.join(PROJECT, "docs/guide")
@@ -96,7 +96,7 @@ def test_blocks_that_name_an_installed_ebb_work_elsewhere(module_ebb, tmp_path):
     places = {"sudo ": "", "/var/lib/ebb": module_ebb.root, "/backup": str(tmp_path / "backup"), "PROGRAM": "program", "NAME": "mine",
               "DIR": "mine", "/etc/ebb/ebbd.conf": os.path.join(PROJECT, "packaging/ebbd.conf")}
     scripts = [script for page in PAGES for script in marked(page, "elsewhere") if page != "first-function"]
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     for script in scripts:
         for place, other in places.items():
             script = script.replace(place, other)
@@ -104,6 +104,65 @@ def test_blocks_that_name_an_installed_ebb_work_elsewhere(module_ebb, tmp_path):
         assert done.returncode == 0, f"{script}{done.stdout}\n{done.stderr}\n{module_ebb.log()}"
     assert os.path.getsize(tmp_path / "backup/ledger.db") > 0
     module_ebb.cli("rm", "mine")
+
+
+NGINX = """daemon off; pid %(work)s/pid; error_log %(work)s/nginx.log; events {} http { access_log off;
+client_body_temp_path %(work)s/a; proxy_temp_path %(work)s/b; fastcgi_temp_path %(work)s/c; uwsgi_temp_path %(work)s/d;
+scgi_temp_path %(work)s/e; %(text)s }"""
+
+
+def in_other_places(text, places):
+    for place, other in places.items():
+        text = text.replace(place, str(other))
+    return text
+
+
+def start_front(program, text, work):
+    path = work / f"{program}.conf"
+    path.write_text(NGINX % {"work": work, "text": text} if program == "nginx" else text)
+    found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")
+    return subprocess.Popen([found, "-c" if program == "nginx" else "-f", str(path)])
+
+
+def end(fronts):
+    while fronts:
+        front = fronts.pop()
+        front.terminate()
+        front.wait(slow(20))
+
+
+def test_fronts_with_tls_as_the_page_configures_them(tmp_path):
+    texts = {b["kind"]: b["text"] for b in blocks("operating") if b["kind"] in ("ini", "nginx", "haproxy")}
+    assert len(texts) == 3
+    key, cert, pem = (tmp_path / name for name in ("shop.key", "shop.crt", "shop.pem"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example", "-days", "2",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    pem.write_text(cert.read_text() + key.read_text())
+    ports = [hold_port() for _ in range(3)]
+    introduced, nginx, haproxy = (holder.getsockname()[1] for holder in ports)
+    ebb = Ebb()
+    places = {":8080": f":{ebb.port}", ":8081": f":{introduced}", "/etc/ssl/shop.pem": pem, "/etc/ssl/shop.key": key}
+    (tmp_path / "ebbd.conf").write_text(in_other_places(texts["ini"], places))
+    ebb.command = lambda *more: [os.path.join(BIN, "ebbd"), "--root", ebb.root, "--gateways", "1", "--set", "log_level=debug",
+                                 "--config", str(tmp_path / "ebbd.conf"), *more]
+    fronts = []
+    try:
+        ebb.start()
+        for program, port in (("nginx", nginx), ("haproxy", haproxy)):
+            listens = {"443 ssl": f"127.0.0.1:{port} ssl", ":443 ssl": f"127.0.0.1:{port} ssl"}
+            text = in_other_places(texts[program], {**places, **dict(reversed(listens.items()))})
+            fronts.append(start_front(program, text, tmp_path))
+            curl = ["curl", "-sik", "--resolve", f"shop.example:{port}:127.0.0.1", f"https://shop.example:{port}/"]
+            said = wait_for(lambda curl=curl: subprocess.run(curl, capture_output=True, text=True, check=False).stdout, 20)
+            assert "x-ebb-error: NO_SERVICE" in said, said
+            end(fronts)
+        ebb.stop()
+    finally:
+        end(fronts)
+        ebb.kill()
+        ebb.remove()
+        for holder in ports:
+            holder.close()
 
 
 def test_verbs_that_the_guide_names_exist(module_ebb):
