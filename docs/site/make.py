@@ -26,6 +26,7 @@ SECTIONS = (
     ("ebb", ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/python.md",
                "docs/guide/c.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/freezing.md",
+               "docs/guide/network.md",
                "docs/guide/scaling.md", "docs/guide/looking.md", "docs/guide/bill.md", "docs/guide/operating.md",
                "docs/guide/troubleshooting.md", "docs/guide/*.md")),
     ("Reference", ("docs/reference/README.md", "docs/reference/*.md", "docs/interface.md", "docs/ledger.md",
