@@ -2,8 +2,8 @@
 /*
  * The zygote's process: clones sandboxes, maps their ids, hands them to ebbd, reaps them.
  *
- * One arming at a time; the rest waits in the socket. It ends when ebbd closes its end, and parked
- * sandboxes end with it (PR_SET_PDEATHSIG in arm.c).
+ * One arming at a time; further requests wait in the socket. The zygote ends when ebbd closes its
+ * end of the socket, and parked sandboxes end with the zygote (PR_SET_PDEATHSIG in arm.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The first process of a sandbox: it waits until it is in its control group, builds the root, gives
- * up everything, starts the program and reaps. When it ends, the kernel kills the rest of its pid
+ * The first process of a sandbox waits until its control group has it, builds the root, gives up
+ * every right, starts the program and reaps. At its end the kernel kills the rest of the pid
  * namespace.
  */
 #include <errno.h>

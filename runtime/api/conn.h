@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of the server; for server.c, conn.c and reply.c only. It knows nothing of the
- * server, of routes or of what handlers keep: those it reaches through conn_shared.
+ * One connection of the server; for server.c, conn.c and reply.c only. A connection knows nothing
+ * of the server, of routes or of the state of handlers; conn_shared has the functions by which a
+ * connection reaches them.
  */
 #ifndef EBB_API_CONN_H
 #define EBB_API_CONN_H

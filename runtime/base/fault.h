@@ -2,9 +2,9 @@
 /*
  * One error value: the failure, where, and how to mend it.
  *
- * A layer that knows a cause fills it in and returns -errno; the layers above add where they were,
- * and only a program prints it. The first cause stays: its consequences are not another one.
- * A zeroed fault says that nothing went wrong. Pure.
+ * The layer that knows the cause fills the fault in and returns -errno. The layers above add their
+ * place, and only a program prints the fault. The first cause stays: its consequences are not
+ * another one. A zeroed fault says that nothing went wrong. Pure.
  */
 #ifndef EBB_BASE_FAULT_H
 #define EBB_BASE_FAULT_H

@@ -201,8 +201,9 @@ static bool is_cookie(const char *line, size_t size)
 	return size >= 8 && memcmp(line, "cookie: ", 8) == 0;
 }
 
-/* HTTP/2 may send cookies one by one; in HTTP/1.1 they are one field (RFC 9113 section 8.2.3). The
- * joined line takes less room than the crumbs, and is built behind them. */
+/* HTTP/2 may send cookies one by one; HTTP/1.1 has one field for all cookies (RFC 9113
+ * section 8.2.3). The joined line takes less room than the single lines, and is built behind the
+ * single lines. */
 static int join_cookies(struct h2_head *h)
 {
 	uint32_t old_end = h->size, joined = h->size, kept = h->begin;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work that outlives its response, one hold per request: on the board as long as it is here, ended
- * by `end`, by its deadline, or with its instance. Bounded: HOLDS_MAX in all, HOLDS_PER_INSTANCE
- * for each. A heap knows which is due next.
+ * Work that outlives its response, one hold per request. A hold is on the board as long as it is in
+ * this table, and is ended by `end`, by its deadline, or with its instance. Bounded: HOLDS_MAX in
+ * all, HOLDS_PER_INSTANCE for each. A heap knows which is due next.
  */
 #ifndef EBB_IPC_HOLDS_H
 #define EBB_IPC_HOLDS_H

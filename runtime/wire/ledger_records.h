@@ -20,8 +20,8 @@ struct wire_ledger_config {
 enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
 #undef X
 
-/* The meters of one instance, cumulative since its birth and monotonic; sending one again, or an
- * older one, is harmless. (instance, boot_us) names it for ever. */
+/* The meters of one instance, cumulative since its birth and monotonic. A record that is repeated,
+ * or an older record, does no harm. (instance, boot_us) names the instance for ever. */
 struct wire_meter {
 	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe
 			 one */

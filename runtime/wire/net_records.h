@@ -57,8 +57,8 @@ struct wire_net_assign {
 	struct wire_egress egress;
 };
 
-/* It is gone: its wire and all its elements. egress: the assigned rules; NONE: nothing was
- * assigned. */
+/* The instance is gone: removes its wire and all its elements. egress: the assigned rules; NONE:
+ * nothing was assigned. */
 struct wire_net_drop {
 	uint32_t range, reserved;
 	struct wire_egress egress;

@@ -197,8 +197,8 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 	return relay_pump(g, c, RELAY_DOWN);
 }
 
-/* 1xx answers are passed on (RFC 9110 section 15.2), but not 100: that one the gateway gave itself.
- * While the client is still being sent to they are left out, as they may be. */
+/* 1xx answers are passed on (RFC 9110 section 15.2), but not 100, which the gateway gave itself.
+ * While a send to the client is under way they are left out, as the RFC allows. */
 static void pass_interim(struct gateway *g, struct client *c, struct upstream *u,
 			 const struct http_head *head, uint32_t head_bytes)
 {

@@ -46,8 +46,8 @@ static void unlink_stream(struct h2_session *s, struct h2_stream *t)
 		s->quiet_ns = gateway_now(s->g);
 }
 
-/* Tells the peer how it ended, unless it knows. NO_ERROR: it was answered before it had sent all
- * (RFC 9113 section 8.1). */
+/* Tells the peer how the stream ended, unless the peer knows. NO_ERROR: the answer was complete
+ * before the request was (RFC 9113 section 8.1). */
 static void part(struct h2_session *s, struct h2_stream *t, const struct client *c)
 {
 	uint8_t reset = c->x.answer.reset_code;

@@ -69,8 +69,8 @@ void stream_open_carried(struct stream *s, const struct stream_carrier *carrier,
 			 uint32_t index, enum ring_op first_op);
 /* Asks for bytes, unless that is under way. */
 void stream_recv(struct stream_io *io, struct stream *s);
-/* Sends a chunk, behind the one under way if there is one (one may wait, no more). Takes its
- * buffer. */
+/* Sends a chunk, behind a chunk that is under way; one chunk may wait, no more. Takes the buffer of
+ * the chunk. */
 void stream_send(struct stream_io *io, struct stream *s, struct chunk chunk);
 /* Waits for POLLIN or POLLOUT; completes as the POLL op. */
 void stream_poll(struct stream_io *io, struct stream *s, unsigned int events);

@@ -172,8 +172,8 @@ struct upstream *upstream_attach(struct upstreams *p, const struct ask *ask, uin
 void upstream_empty_pool(struct upstreams *p, struct instance *i);
 /* Closes the pooled connections from before the last freeze. */
 void upstream_drop_stale(struct upstreams *p, struct instance *i);
-/* Tells the instance that nobody waits any more and leaves u, with the ticket of its owner, to be
- * ended by it. False: it cannot be told. */
+/* Tells the instance that nobody waits any more. The connection u and the ticket of its owner stay
+ * until the instance ends the connection. False: the instance cannot be told. */
 bool upstream_leave(struct upstreams *p, struct upstream *u, uint32_t service);
 /* A send to it failed, as the instance closed or as the kernel had no memory: it hears that the
  * request ends here, and does not wait for a rest that cannot come. It may still answer. */

@@ -2,11 +2,12 @@
 /*
  * Which instances run before others: a pure function, one step for each sample of load.c.
  *
- * An equal part is what all instances used together divided by those that are awake. One that used
- * more than a quarter of it over a sample goes behind (cgroup_go_behind): it runs while none of the
- * others wants to, so a request of theirs does not wait until a turn is over. Those in front never
- * take more than a quarter, so those behind keep three quarters, shared by weight. Ten samples
- * below an eighth, and it is in front again. docs/notes/0065-precedence.md.
+ * An equal part is what all instances used together divided by those that are awake. An instance
+ * that used more than a quarter of an equal part over a sample goes behind (cgroup_go_behind). An
+ * instance behind runs while no instance in front wants to, so a request in front does not wait
+ * until a turn is over. Instances in front never take more than a quarter, so instances behind keep
+ * three quarters, shared by weight. After ten samples below an eighth an instance is in front
+ * again. docs/notes/0065-precedence.md.
  */
 #ifndef EBB_SUPERVISOR_PRECEDENCE_H
 #define EBB_SUPERVISOR_PRECEDENCE_H

@@ -40,8 +40,8 @@ uint32_t load_cpu_permille(const struct load_state *s)
 	return sum / LOAD_BELIEVED;
 }
 
-/* One sample says little: quota is given in periods of the same length, and whether a sample has
- * one of them or two in it is chance. */
+/* One sample says little: the kernel gives quota in periods of the same length, and chance decides
+ * whether a sample has one period or two. */
 static void count_cpu(struct load_state *s, const struct load_sample *sample)
 {
 	bool stalled = sample->tickets > 1 && sample->stall_permille >= STALL_HIGH_PERMILLE;

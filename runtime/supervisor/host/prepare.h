@@ -22,7 +22,7 @@ int host_open_stdin(void); /* 0 is /dev/null: no descriptor of ours comes there 
 int host_raise_limits(struct config *config);
 int host_make_directories(const struct host_directory *dirs, size_t count, struct fault *f);
 /* One ebbd per run directory. *out_fd holds the lock, and must be the only descriptor of its file:
- * the first one that is closed lets it go. */
+ * the kernel gives the lock up when any descriptor of the file is closed (fcntl(2)). */
 int host_take_lock(const char *run_dir, int *out_fd, struct fault *f);
 /* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
 int host_make_mounts_private(struct fault *f);

@@ -11,8 +11,8 @@ void stop_drain(struct instance *i);
  * its stop grace. True if that is new and the instance was up. */
 bool stop_unresponsive(struct instance *i);
 void stop_kill(struct instance *i, uint32_t cause, const char *fault);
-/* From the moment it has a sandbox its death is watched, once it is claimed its control socket,
- * too. 0 or -errno. */
+/* Watches the death of an instance from the moment at which the instance has a sandbox, and its
+ * control socket from the claim on. 0 or -errno. */
 int stop_watch_death(struct instance *i);
 int stop_watch(struct instance *i);
 /* It ended before it accepted because something killed it, which says nothing about its program. */

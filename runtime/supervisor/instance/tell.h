@@ -18,8 +18,8 @@ void tell_emptied(struct ground *g);
 /* Whether all observers keep up with what instances use. */
 bool tell_kept_up(const struct ground *g);
 
-/* Tells of it, once, and hands over its output. Not on the way of a fast start: everybody woken
- * then takes a CPU from it. */
+/* Tells observers of the instance, once, and hands over its output. Not on the way of a fast start:
+ * every process that is woken then takes a CPU from the start. */
 void tell_announce(struct instance *i);
 /* An event of an instance; at most ERROR_TEXT_SIZE bytes. */
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)

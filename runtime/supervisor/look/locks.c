@@ -53,7 +53,8 @@ static void add_memory(struct own_files *own)
 		add_dev(own, st.st_dev);
 }
 
-/* The overlay with its scratch tmpfs, the tmpfs of /dev, and those that belong to its namespaces.
+/* The file systems of an instance alone: the overlay with its scratch tmpfs, the tmpfs of /dev, and
+ * the file systems of its namespaces.
  */
 void own_files_read(pid_t init_pid, struct own_files *out)
 {

@@ -31,8 +31,8 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, str
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
 		  struct ledgerlink *ledger, struct egresslink *egress, struct fault *f);
-/* Sends an event of ebbd itself or of one of its programs; while ebb-api is away it waits for the
- * next one. */
+/* Sends an event of ebbd itself or of one of its programs; while ebb-api is away the event waits
+ * for the next ebb-api. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
 void apilink_free(struct apilink *a);
 /* It hears of events and of new instances' output. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-net under ebbd: wires sandboxes and writes what their instances may reach. ebbd starts it
- * again when it dies; the table and the wires stay, and the next one finds them. When ebbd ends, or
- * is killed, it removes them.
+ * ebb-net under ebbd: wires sandboxes and writes what their instances may reach. ebbd starts
+ * ebb-net again when ebb-net dies; the table and the wires stay, and the next ebb-net finds them.
+ * When ebbd ends, or is killed, ebb-net removes both.
  */
 #ifndef EBB_SUPERVISOR_EGRESSLINK_H
 #define EBB_SUPERVISOR_EGRESSLINK_H

@@ -9,8 +9,9 @@
 
 #define INIT_SLACK_MS 2000
 #define SOCKETS_FIRST 4 /* a gateway's stock when an instance comes up */
-/* With more instances, a new gateway that hears of all at once gets no stock: it would take longer
- * than a handler may, and more descriptors than may wait for it. It asks when it needs some. */
+/* With more instances, a new gateway that hears of all at once gets no stock of sockets. The stock
+ * would take longer than a handler may, and more descriptors than may wait for the gateway. The
+ * gateway asks when it needs sockets. */
 #define STOCKED_MAX 256
 
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size)

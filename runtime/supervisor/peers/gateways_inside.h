@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gateways from inside, for three files: gateways.c starts and ends them, gateway_says.c has
- * what one may say, gateway_hears.c what it is told.
+ * the records of a gateway, gateway_hears.c the records to a gateway.
  */
 #ifndef EBB_SUPERVISOR_GATEWAYS_INSIDE_H
 #define EBB_SUPERVISOR_GATEWAYS_INSIDE_H
