@@ -35,7 +35,8 @@
 	 CLONE_NEWCGROUP)
 #define HIGH_FD 64 /* above all that the zygote has open while it clones */
 
-/* What came with the request, in this order: cgroup2 directory, PID 1, session, streams, joins. */
+/* Descriptors that came with the request, in this order: cgroup2 directory, PID 1, session,
+ * streams, joins. */
 enum { GOT_CGROUP, GOT_PID, GOT_SESSION, GOT_STREAMS };
 
 /* Every descriptor of the zygote closes but those wanted, which come to lie above. */
@@ -158,7 +159,7 @@ __attribute__((noreturn)) static void command_main(struct inside *in)
 	_exit(1);
 }
 
-/* ---- who waits for it ---- */
+/* ---- the process that waits for it ---- */
 
 static int fork_command(struct inside *in, int *pid_fd)
 {

@@ -151,7 +151,7 @@ static int stream_open(struct exec *e, int n, int fd, uint32_t interest)
 	return loop_watch(e->api->loop, &s->watch, interest);
 }
 
-/* ---- what the client says ---- */
+/* ---- words of the client ---- */
 
 static void tell_signal(struct exec *e, uint32_t number)
 {
@@ -173,13 +173,13 @@ static size_t put_input(struct exec *e, const char *bytes, size_t size)
 		return 0;
 	}
 	if (!e->tty)
-		stream_close(s); /* EPIPE: what comes is thrown away */
+		stream_close(s); /* EPIPE: further input is thrown away */
 	return size;
 }
 
 static void end_input(struct exec *e)
 {
-	static const char end_of_file = 4; /* what a terminal takes for it */
+	static const char end_of_file = 4; /* as a terminal takes it */
 
 	if (e->tty)
 		(void)put_input(e, &end_of_file, 1);
@@ -291,7 +291,7 @@ static void put_u32(char *at, uint32_t n)
 		at[i] = (char)(n >> (24 - 8 * i));
 }
 
-/* What it wrote before its end comes before its end. */
+/* Its output from before its end comes before its end. */
 static void drain(struct exec *e)
 {
 	size_t limit = stream_backlog(e->rq) + DRAIN_BYTES_MAX;

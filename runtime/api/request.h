@@ -69,7 +69,8 @@ void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(st
 const char *upgrade_input(struct request *rq, size_t *size);
 void upgrade_used(struct request *rq, size_t size);
 void upgrade_send(struct request *rq, const void *bytes, size_t size);
-/* The connection takes a turn: what is to be sent is, and it is heard again if it was not. */
+/* The connection takes a turn: waiting bytes are sent, and a connection that was not heard is heard
+ * again. */
 void upgrade_look(struct request *rq);
 /* It is closed once all is sent. */
 void upgrade_end(struct request *rq);

@@ -110,7 +110,7 @@ static int take_frame(struct session *s, char kind, const char *at, size_t size)
 	return 0;
 }
 
-/* All whole frames that are there; what is left moves to the front. */
+/* All whole frames that are there; the rest moves to the front. */
 static int take_frames(struct session *s)
 {
 	struct conn *c = s->conn;
@@ -186,7 +186,7 @@ static int take_signals(int *signals_fd)
 	return *signals_fd < 0 ? -errno : 0;
 }
 
-/* The terminal passes every key on; what they mean is the business of the one inside. */
+/* The terminal passes every key on; the terminal inside gives keys their meaning. */
 static int run_session(struct session *s)
 {
 	struct termios saved, raw;

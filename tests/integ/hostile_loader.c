@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a hostile image has in the place of the loader of dynamic programs, without a C library.
- * With a script whose first line is "#!/proc/self/exe" it runs in the place of the program that ebb
- * was when it executed the command, and tries to open that program: CVE-2019-5736.
+ * A program that a hostile image has in the place of the loader of dynamic programs, without a C
+ * library. With a script whose first line is "#!/proc/self/exe" it runs in the place of the program
+ * that ebb was when it executed the command, and tries to open that program: CVE-2019-5736.
  */
 static long call(long nr, long a, long b, long c)
 {

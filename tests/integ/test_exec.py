@@ -22,7 +22,7 @@ import web
 from ebb import BIN
 from waiting import slow, wait_for
 
-# Scripts of a hostile image: what the kernel would find behind their first line belongs to who executes them.
+# Scripts of a hostile image: the file that their first line names is one of the process that executes them.
 HOSTILE = {"exe": b"#!/proc/self/exe\n", "fd": b"#!/proc/self/fd/3\n", "high": b"#!/proc/self/fd/64\n"}
 LOADER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile_loader.c")
 
@@ -87,7 +87,7 @@ def test_input_is_streamed_and_has_an_end(box, instance):
     done = run(box, instance, "cat", stdin=text)
     assert done.code == 0 and done.out == text
     assert run(box, instance, "wc", "-c", stdin="").out.strip() == "0"
-    # A command that does not read: what comes is thrown away, and its code is told.
+    # A command that does not read: its input is thrown away, and its code is told.
     assert run(box, instance, "sh", "-c", "exit 3", stdin=text).code == 3
 
 

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-# What fails seldom: memory.
+# Rare failures: memory.
 LIBS_test_heap := -Wl,--wrap=realloc

@@ -37,7 +37,7 @@ static int make_pipes(uid_t owner, int inner[3], int outer[3])
 	return 0;
 }
 
-/* What the function was started with, but for its command. NULL without memory. */
+/* The start of the function, with the command that is asked for. NULL without memory. */
 static struct wire_exec *as_function(const struct instance *i, const struct wire_exec_start *ask)
 {
 	struct wire_exec *exec = malloc(sizeof(*exec));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What operators ask of ebbd by ebb-api: to drain the host, and commands in instances. */
+/* Requests of operators to ebbd by ebb-api: to drain the host, and commands in instances. */
 #include <errno.h>
 
 #include "runtime/base/clock.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What ebb-api is told: answers and events. */
+/* Records to ebb-api: answers and events. */
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"

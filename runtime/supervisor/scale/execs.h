@@ -30,7 +30,7 @@ void execs_free(struct execs *m);
 int execs_start(struct execs *m, const struct wire_exec_start *ask);
 /* number 0: it ends. One that has ended is fine. -EPROTO if the record is none. */
 int execs_signal(struct execs *m, const struct wire_exec_signal *ask);
-/* Who asked is gone: all end, without a word. */
+/* The ebb-api that asked is gone: all end, without a word. */
 void execs_end(struct execs *m);
 
 #endif
