@@ -164,9 +164,9 @@ def test_a_queue_inside_the_function_is_seen_by_its_latency(host, service):
     for _ in range(100):
         assert host.get(name, "/pool?ms=5").status == 200
     with Load(host, name, "/pool?ms=5", 24):
-        told = wait_for(lambda: host.told(name, "instance_saturated"), 30)
+        # On a busy host its accept queue may be seen first.
+        wait_for(lambda: any("its own baseline is" in t for t in host.told(name, "instance_saturated")), 30)
         wait_for(lambda: len(host.instances(name)) == 2, 30)
-    assert "its own baseline is" in told[0], told
 
 
 def test_a_request_that_is_given_back_runs_elsewhere(host, service):
