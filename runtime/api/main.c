@@ -64,17 +64,6 @@ static void on_tick(struct timer *t)
 	(void)t;
 }
 
-static int confine_here(void)
-{
-	struct fault fault = {0};
-	char text[FAULT_TEXT_SIZE];
-	int r = confine(policy_start, policy_end, &fault);
-
-	if (r < 0)
-		log_error("event=not_confined err=\"%s\"", fault_text(&fault, text));
-	return r;
-}
-
 static int open_stores(struct api *api)
 {
 	char text[FAULT_TEXT_SIZE], quoted[2 * FAULT_TEXT_SIZE];
@@ -184,10 +173,11 @@ int main(int argc, char **argv)
 
 	log_init_named("ebb-api");
 	if (rehearsal)
-		return confine_here() < 0 || rehearse(rehearsal) < 0 ? 1 : 0;
+		return confine_program(policy_start, policy_end) < 0 || rehearse(rehearsal) < 0 ? 1
+												: 0;
 	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN);
-	r = confine_here();
+	r = confine_program(policy_start, policy_end);
 	if (r >= 0)
 		r = control_read_config(&api, &m);
 	if (r == 0) {

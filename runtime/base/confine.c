@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "runtime/base/filter.h"
+#include "runtime/base/log.h"
 
 #ifdef __SANITIZE_ADDRESS__
 static const bool sanitized = true;
@@ -22,5 +23,16 @@ int confine(const char *policy, const char *policy_end, struct fault *f)
 	r = filter_apply(policy, (size_t)(policy_end - policy), err, sizeof(err));
 	if (r < 0)
 		(void)fault_say(f, r, "the seccomp policy cannot be applied: %s", err);
+	return r;
+}
+
+int confine_program(const char *policy, const char *policy_end)
+{
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE];
+	int r = confine(policy, policy_end, &fault);
+
+	if (r < 0)
+		log_error("event=start_failed step=SECCOMP why=\"%s\"", fault_text(&fault, text));
 	return r;
 }

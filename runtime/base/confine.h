@@ -12,5 +12,7 @@
  * own at any moment: such a build is for tests, is never installed, and goes on unconfined; or
  * -errno with the cause: the program must end. */
 int confine(const char *policy, const char *policy_end, struct fault *f);
+/* The same for a program under ebbd, which logs the cause: 0 or 1, or -errno when that is done. */
+int confine_program(const char *policy, const char *policy_end);
 
 #endif

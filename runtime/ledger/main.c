@@ -11,17 +11,6 @@
 
 FILTER_EMBED(policy, "runtime/ledger/seccomp.policy");
 
-static int confine_here(void)
-{
-	struct fault fault = {0};
-	char text[FAULT_TEXT_SIZE];
-	int r = confine(policy_start, policy_end, &fault);
-
-	if (r < 0)
-		log_error("event=start_failed step=SECCOMP why=\"%s\"", fault_text(&fault, text));
-	return r;
-}
-
 int main(int argc, char **argv)
 {
 	const char *rehearsal = rehearse_wanted(argc, argv);
@@ -36,7 +25,7 @@ int main(int argc, char **argv)
 		log_error("event=start_failed why=\"libcrypto has no SHA-256\"");
 		return EXIT_FAILURE;
 	}
-	if (confine_here() < 0)
+	if (confine_program(policy_start, policy_end) < 0)
 		return EXIT_FAILURE;
 	if (rehearsal)
 		return rehearse(rehearsal) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

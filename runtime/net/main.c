@@ -12,17 +12,6 @@
 
 FILTER_EMBED(policy, "runtime/net/seccomp.policy");
 
-static int confine_here(void)
-{
-	struct fault fault = {0};
-	char text[FAULT_TEXT_SIZE];
-	int r = confine(policy_start, policy_end, &fault);
-
-	if (r < 0)
-		log_error("event=start_failed step=SECCOMP why=\"%s\"", fault_text(&fault, text));
-	return r;
-}
-
 int main(int argc, char **argv)
 {
 	const char *rehearsal = rehearse_wanted(argc, argv);
@@ -31,7 +20,9 @@ int main(int argc, char **argv)
 
 	log_init_named("ebb-net");
 	if (rehearsal)
-		return confine_here() < 0 || rehearse(rehearsal) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		return confine_program(policy_start, policy_end) < 0 || rehearse(rehearsal) < 0
+			       ? EXIT_FAILURE
+			       : EXIT_SUCCESS;
 	log_to_supervisor();
 	signal(SIGPIPE, SIG_IGN);
 	if (net_new(NET_CONTROL_FD, &net) < 0) {
@@ -39,7 +30,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	log_debug("event=starting");
-	if (confine_here() < 0)
+	if (confine_program(policy_start, policy_end) < 0)
 		return EXIT_FAILURE;
 	r = net_run(net);
 	net_free(net);

@@ -99,7 +99,8 @@ LIBRARIES = {
 
 # Libraries return errors; only programs log (runtime/base/log.h) or exit.
 SILENT = ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "sandbox", "netns", "cgroups", "images")
-SILENT_BUT = ("runtime/base/log", "runtime/base/rehearse", "images/unpack/", "images/step/", "sandbox/init/", "images/runtimes/")
+SILENT_BUT = ("runtime/base/log", "runtime/base/rehearse", "runtime/base/confine", "images/unpack/", "images/step/",
+              "sandbox/init/", "images/runtimes/")
 
 # Calls that no product code makes, and what to do instead.
 CALLS = {
