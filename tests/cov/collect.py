@@ -77,7 +77,7 @@ def identity(binaries):
 
 
 def earlier(path, programs):
-    """What was found before, if it was found in the same programs."""
+    """The earlier findings, if they are of the same programs."""
     try:
         with open(path, "rb") as f:
             found = pickle.load(f)

@@ -7,8 +7,8 @@
  * ebbd can have no listener of seccomp_unotify(2) as its programs have (injected.c): the filter
  * would be every function's too. So the linker wraps the calls that its own code makes (--wrap).
  * Orders lie in memory that is shared with forked children and that the test opens by
- * /proc/PID/map_files (injected_ebbd.py). What must fail while ebbd starts is told by its
- * environment: EBB_INJECT="call errno after times who".
+ * /proc/PID/map_files (injected_ebbd.py). Errors while ebbd starts are ordered by its environment:
+ * EBB_INJECT="call errno after times who".
  */
 #include <errno.h>
 #include <stdint.h>

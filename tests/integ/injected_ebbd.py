@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An ebbd of which calls fail to order (injected_ebbd.c): what is asked of it meanwhile, and what must be true then.
+An ebbd of which calls fail to order (injected_ebbd.c): the requests to it meanwhile, and the facts that must hold then.
 """
 import errno as E
 import mmap
@@ -32,7 +32,7 @@ def _calls():
 
 CALLS = _calls()
 FILE, ROOM, GIVEN = (E.EIO, E.ENOSPC), (E.EMFILE, E.ENOMEM), (E.ENOMEM,)
-# What each may answer, the likeliest first; calls that are missing here are no system calls, or cannot fail (umount2
+# The errors of each call, the likeliest first; calls that are missing here are no system calls, or cannot fail (umount2
 # is always with MNT_DETACH).
 ERRORS = {
     "bind": (E.EADDRINUSE,), "chdir": (E.EIO,), "chmod": FILE, "chown": FILE, "connect": (E.EAGAIN, E.ECONNREFUSED),
@@ -134,7 +134,7 @@ class Host:
 
     # --- one error -------------------------------------------------------------------------------------
     def learn(self, step):
-        """What each asks when all goes well: {(who, call): how often}"""
+        """The calls of each when all goes well: {(program, call): how often}"""
         before = {who: self.orders.seen(who) for who in (EBBD, CHILDREN)}
         assert step(self), f"{step.__name__} goes wrong by itself\n{self.said()[-3000:]}"
         self.settle()
@@ -142,12 +142,12 @@ class Host:
                 for call, count in self.orders.seen(who).items() if count > before[who][call]}
 
     def settle(self):
-        """Until the stock is full. What was prepared for a service may be missing: a service for which that failed
+        """Until the stock is full. A sandbox prepared for a service may be missing: a service for which that failed
         gets none ahead of need."""
         wait_for(lambda: len(self.ebb.programs("ebb:parked")) >= 2 * ARMED, 20, "all sandboxes to be prepared")
 
     def holdings(self):
-        """What errors may not add to: descriptors, mounts, cgroups, processes."""
+        """The numbers that errors may not raise: descriptors, mounts, cgroups, processes."""
         pid = self.ebb.process.pid
         return {"descriptors": self.ebb.fd_count(), "mounts": len(leaks.read(f"/proc/{pid}/mountinfo").splitlines()),
                 "cgroups": len(leaks.cgroup_dirs(self.ebb.config["cgroup"])),
@@ -204,7 +204,7 @@ class Host:
         self.start()
 
 
-# --- what is asked: true when all went well, false for an honest error ----------------------------------
+# --- requests: true when all went well, false for an honest error ----------------------------------
 def ends(host, name):
     found = host.rest("GET", f"/v1/instances?service={name}")
     for one in found.json["instances"] if found and found.status == 200 else []:

@@ -61,7 +61,7 @@ def test_no_failed_call_ends_ebbd_or_leaves_something(host, step, who):
 
 
 def test_who_gets_no_instance_hears_which_step_failed(host):
-    """What the tests before have heard."""
+    """The findings of the tests before."""
     vague = [text for text in host.refusals if not any(os.strerror(e) in text for e in E.errorcode) and "killed" not in text]
     assert not vague, vague
     counts.note(f"ebbd: {len(host.refusals)} different refusals, each with its cause")
