@@ -127,11 +127,13 @@ static void flush_carriers(struct gateway *g)
 {
 	int n = 0;
 
-	h2_retry(g);
-	h2up_retry(&g->up);
-	for (; n < FLUSHES_MAX && (h2_is_due(g) || h2up_is_due(&g->up)); n++) {
-		h2up_flush(&g->up);
-		h2_flush(g);
+	h2_side_retry(&g->h2->side);
+	h2_side_retry(&g->up.h2up->side);
+	for (;
+	     n < FLUSHES_MAX && (h2_side_is_due(&g->h2->side) || h2_side_is_due(&g->up.h2up->side));
+	     n++) {
+		h2_side_flush(&g->up.h2up->side);
+		h2_side_flush(&g->h2->side);
 	}
 	if (n == FLUSHES_MAX) /* the others have their turn, and then at once */
 		(void)ring_sqe(g->io.ring, RING_IGNORE, 0, 0);

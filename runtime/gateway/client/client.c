@@ -47,7 +47,6 @@ void client_act(struct gateway *g, struct client *c, enum verdict v)
 	must(v == VERDICT_STAY || v == VERDICT_CUT);
 	if (v == VERDICT_CUT)
 		client_close(g, c);
-	exchange_check(g, c);
 }
 
 enum verdict client_linger(struct gateway *g, struct client *c)

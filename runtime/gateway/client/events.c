@@ -165,6 +165,7 @@ void client_happens(struct gateway *g, struct client *c, enum exchange_event eve
 	else
 		log_error("event=no_handler state=%s number=%d", client_state_name(c->state),
 			  (int)event);
+	exchange_check(g, c);
 }
 
 /* ---- completions ---- */

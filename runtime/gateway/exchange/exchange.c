@@ -7,15 +7,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/gateway.h"
 
-static const struct {
-	const char *name;
-	bool ticket, upstream, exchange;
-} states[] = {
-#define X(name_, ticket_, upstream_, exchange_)      \
-	[CLIENT_##name_] = {.name = #name_,          \
-			    .ticket = (ticket_),     \
-			    .upstream = (upstream_), \
-			    .exchange = (exchange_)},
+static const char *const state_names[] = {
+#define X(name, ticket, upstream, exchange) [CLIENT_##name] = #name,
 	CLIENT_STATES(X)
 #undef X
 };
@@ -29,22 +22,7 @@ void client_enter(struct client *c, enum client_state state)
 const char *client_state_name(enum client_state state)
 {
 	must(state < CLIENT_STATE_COUNT);
-	return states[state].name;
-}
-
-bool client_state_has_ticket(enum client_state state)
-{
-	return states[state].ticket;
-}
-
-bool client_state_has_upstream(enum client_state state)
-{
-	return states[state].upstream;
-}
-
-bool client_state_has_exchange(enum client_state state)
-{
-	return states[state].exchange;
+	return state_names[state];
 }
 
 const char *exchange_start_name(const struct exchange *x)
@@ -74,10 +52,10 @@ enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_
 
 void exchange_check(const struct gateway *g, const struct client *c)
 {
-	bool ticket = states[c->state].ticket, upstream = states[c->state].upstream;
+	bool ticket = client_state_has_ticket(c->state);
 
 	must(c->state != CLIENT_READY); /* that is between two steps of one event */
-	must((c->x.upstream != 0) == upstream);
+	must((c->x.upstream != 0) == client_state_has_upstream(c->state));
 	if (ticket) /* that of an instance that has ended is of no use: it was given back */
 		ticket = instances_get(&g->instances, c->x.slot, c->x.generation);
 	must((c->x.ticket != TICKET_NONE) == ticket);

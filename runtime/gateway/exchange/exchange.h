@@ -118,6 +118,33 @@ enum client_state {
 		CLIENT_STATE_COUNT
 };
 
+/* The columns, a bit for each state. */
+enum client_states {
+#define X(name, ticket, upstream, exchange) | (uint32_t)(ticket) << CLIENT_##name
+	STATES_WITH_TICKET = 0 CLIENT_STATES(X),
+#undef X
+#define X(name, ticket, upstream, exchange) | (uint32_t)(upstream) << CLIENT_##name
+	STATES_WITH_UPSTREAM = 0 CLIENT_STATES(X),
+#undef X
+#define X(name, ticket, upstream, exchange) | (uint32_t)(exchange) << CLIENT_##name
+	STATES_WITH_EXCHANGE = 0 CLIENT_STATES(X),
+#undef X
+};
+_Static_assert(CLIENT_STATE_COUNT < 31, "a bit for each state");
+
+static inline bool client_state_has_ticket(enum client_state state)
+{
+	return (unsigned int)STATES_WITH_TICKET >> state & 1;
+}
+static inline bool client_state_has_upstream(enum client_state state)
+{
+	return (unsigned int)STATES_WITH_UPSTREAM >> state & 1;
+}
+static inline bool client_state_has_exchange(enum client_state state)
+{
+	return (unsigned int)STATES_WITH_EXCHANGE >> state & 1;
+}
+
 /* Of the last look at a client's pace. */
 struct pace {
 	uint64_t next_ns, received, acked;
@@ -180,10 +207,6 @@ struct failure {
 enum verdict exchange_fail(struct gateway *g, const struct client *c, enum edge_error e,
 			   uint32_t retry_after_s, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-/* The possessions of a state. */
-bool client_state_has_ticket(enum client_state state);
-bool client_state_has_upstream(enum client_state state);
-bool client_state_has_exchange(enum client_state state);
 /* "warm", "thaw" or "cold" */
 const char *exchange_start_name(const struct exchange *x);
 /* The only place where a state is set. */

@@ -7,15 +7,11 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
 #include "runtime/gateway/frames/h2_setup.h"
 
 #define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_SIZE (sizeof(PREFACE) - 1)
-
-/* Connections that may speak it, of all; and memory for each. */
-#define SESSION_SHARE        4u
-#define SESSIONS_MAX         1024u
-#define ARENA_BYTES(streams) (98304u + (streams)*1536u)
 
 /* nghttp2's own bound, beside ours. */
 #define RESETS_BURST      200u
@@ -23,20 +19,16 @@
 
 uint32_t h2_open_sessions(const struct gateway *g)
 {
-	return g->h2->session_count - g->h2->free_count;
+	return g->h2->side.conn_count - g->h2->side.free_count;
 }
 
 static void on_ended(struct gateway *g, struct client *c)
 {
-	struct h2_session *s = &g->h2->sessions[c->session];
+	struct h2_session *s = h2_of(g, c);
 
-	s->out.broken = true; /* nothing more is said */
+	s->conn.out.broken = true; /* nothing more is said */
 	h2_streams_end(s);
-	buffers_put(g->io.buffers, s->block.buffer);
-	nghttp2_session_del(s->out.ng);
-	g->count.h2_no_memory += s->arena.refusals;
-	s->out.ng = NULL;
-	g->h2->free_sessions[g->h2->free_count++] = c->session;
+	h2_conn_end(&s->conn);
 }
 
 /* GOAWAY with this code; every exchange ends, and the connection when that is sent. */
@@ -45,70 +37,38 @@ static void fail(struct h2_session *s, uint32_t code)
 	h2_streams_end(s);
 	s->failed = true;
 	s->stuck_ns = gateway_now(s->g);
-	if (nghttp2_session_terminate_session(s->out.ng, code))
-		s->out.broken = true;
-	h2_mark(s);
+	if (nghttp2_session_terminate_session(s->conn.out.ng, code))
+		s->conn.out.broken = true;
+	h2_mark(&s->conn);
 	h2_set_deadline(s);
 }
 
 /* ---- input ---- */
 
-/* A piece that found no room tries again. */
-static bool take_held(struct h2_session *s)
-{
-	struct h2_stream *t;
-	struct client *c = h2_carrier(s);
-
-	if (s->held.size == 0)
-		return true;
-	t = h2_stream_get(s, s->held.id);
-	if (t && !h2_stream_put(s, t, s->held.at, s->held.size))
-		return false;
-	if (!t)
-		(void)nghttp2_session_consume_stream(s->out.ng, s->held.id, s->held.size);
-	s->held.size = 0;
-	stream_consume(&s->g->io, &c->s, s->held.eaten);
-	return true;
-}
-
 static void parse(struct h2_session *s)
 {
-	struct client *c = h2_carrier(s);
-	ssize_t n;
+	int r = h2_conn_parse(&s->conn, &s->failed);
+	bool flood = r == NGHTTP2_ERR_CALLBACK_FAILURE || r == NGHTTP2_ERR_FLOODED;
 
-	while (!s->failed && c->s.in.size > 0 && take_held(s) && c->s.in.size > 0) {
-		n = nghttp2_session_mem_recv(s->out.ng, (const uint8_t *)c->s.in.at, c->s.in.size);
-		if (n > 0 && !h2_charge_bytes(&s->credit, gateway_now(s->g), (uint64_t)n)) {
-			s->g->count.h2_floods++;
-			n = NGHTTP2_ERR_FLOODED;
-		}
-		if (n < 0) {
-			s->g->count.h2_errors++;
-			fail(s, n == NGHTTP2_ERR_CALLBACK_FAILURE || n == NGHTTP2_ERR_FLOODED
-					? NGHTTP2_ENHANCE_YOUR_CALM
-					: NGHTTP2_INTERNAL_ERROR);
-			return;
-		}
-		if (s->held.size)
-			s->held.eaten = (uint32_t)n;
-		else
-			stream_consume(&s->g->io, &c->s, (uint32_t)n);
-		h2_work(s);
-	}
+	if (r == 0)
+		return;
+	s->g->count.h2_errors++;
+	s->g->count.h2_floods += flood;
+	fail(s, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR);
 }
 
 static void on_bytes(struct gateway *g, struct client *c)
 {
-	struct h2_session *s = &g->h2->sessions[c->session];
+	struct h2_session *s = h2_of(g, c);
 
 	if (s->failed)
 		stream_consume(&g->io, &c->s, c->s.in.size);
 	else
 		parse(s);
-	h2_mark(s);
+	h2_mark(&s->conn);
 	h2_set_deadline(s);
 	/* A peer that does not read is not read either. */
-	if (s->held.size == 0 && !(c->s.sending && c->s.next.size))
+	if (s->conn.held.size == 0 && !(c->s.sending && c->s.next.size))
 		stream_recv(&g->io, &c->s);
 }
 
@@ -119,72 +79,46 @@ static bool is_over(struct h2_session *s)
 {
 	struct client *c = h2_carrier(s);
 
-	if (s->out.broken)
+	if (s->conn.out.broken)
 		return true;
-	if (c->s.sending || s->out.rest_size || s->out.hungry ||
-	    nghttp2_session_want_write(s->out.ng))
+	if (c->s.sending || s->conn.out.rest_size || s->conn.out.hungry ||
+	    nghttp2_session_want_write(s->conn.out.ng))
 		return false;
-	return s->failed || !nghttp2_session_want_read(s->out.ng) ||
-	       (s->leaving && s->stream_count == 0);
+	return s->failed || !nghttp2_session_want_read(s->conn.out.ng) ||
+	       (s->leaving && s->conn.stream_count == 0);
 }
 
-static void flush_one(struct gateway *g, struct h2_session *s)
+static void flush(struct h2_conn *conn)
 {
-	struct client *c = h2_carrier(s);
+	struct h2_session *s = h2_session_of(conn);
+	struct gateway *g = s->g;
 
-	if (s->held.size) {
+	if (conn->held.size) {
 		parse(s);
-		if (s->held.size == 0)
-			stream_recv(&g->io, &c->s);
+		if (conn->held.size == 0)
+			stream_recv(&g->io, conn->socket);
 	}
 	while (h2_gather(s))
-		h2_work(s); /* the owner of the sent bytes may have more */
-	g->count.no_buffer += s->out.hungry;
-	h2_work(s);
+		h2_conn_work(conn); /* who was sent may have more */
+	g->count.no_buffer += conn->out.hungry;
+	h2_conn_work(conn);
 	if (is_over(s))
-		client_leave(g, c);
-}
-
-void h2_retry(struct gateway *g)
-{
-	h2_due_retry(&g->h2->due, h2_session_table(g->h2));
-}
-
-bool h2_is_due(const struct gateway *g)
-{
-	return g->h2->due.dirty;
-}
-
-void h2_flush(struct gateway *g)
-{
-	struct h2 *h = g->h2;
-	uint32_t at = h2_due_take(&h->due);
-
-	while (at) {
-		uint32_t index = at - 1;
-		struct h2_session *s = &h->sessions[index];
-
-		at = h2_due_next(h2_session_table(h), at);
-		if (s->out.ng)
-			flush_one(g, s);
-		if (s->out.ng && (s->held.size || s->out.hungry))
-			h2_due_wait(&h->due, h2_session_table(h), index);
-	}
+		client_leave(g, h2_carrier(s));
 }
 
 static void on_sent(struct gateway *g, struct client *c)
 {
-	struct h2_session *s = &g->h2->sessions[c->session];
+	struct h2_session *s = h2_of(g, c);
 
 	s->stuck_ns = gateway_now(g);
-	h2_mark(s);
-	if (s->held.size == 0)
+	h2_mark(&s->conn);
+	if (s->conn.held.size == 0)
 		stream_recv(&g->io, &c->s);
 }
 
 static void on_timer(struct gateway *g, struct client *c)
 {
-	struct h2_session *s = &g->h2->sessions[c->session];
+	struct h2_session *s = h2_of(g, c);
 	uint32_t code;
 
 	switch (h2_expired(s, &code)) {
@@ -209,7 +143,7 @@ static int is_preface(const struct gateway *g, const struct client *c)
 {
 	uint32_t size = c->s.in.size < PREFACE_SIZE ? c->s.in.size : (uint32_t)PREFACE_SIZE;
 
-	if (size == 0 || g->h2->session_count == 0 || c->requests > 0 || c->s.carried ||
+	if (size == 0 || g->h2->side.conn_count == 0 || c->requests > 0 || c->s.carried ||
 	    memcmp(c->s.in.at, PREFACE, size) != 0)
 		return -1;
 	return size == PREFACE_SIZE;
@@ -218,7 +152,8 @@ static int is_preface(const struct gateway *g, const struct client *c)
 /* nghttp2 gets its memory from the session's arena. */
 static int new_session(struct h2_session *s)
 {
-	nghttp2_mem mem = h2_mem(&s->arena);
+	const struct h2_side *side = s->conn.side;
+	nghttp2_mem mem = h2_mem(&s->conn.arena);
 	const struct wire_gateway_config *config = &s->g->config;
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->h2c_streams},
@@ -227,15 +162,9 @@ static int new_session(struct h2_session *s)
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 
-	if (nghttp2_session_server_new3(&s->out.ng, s->g->h2->callbacks, s, s->g->h2->options,
-					&mem))
+	if (nghttp2_session_server_new3(&s->conn.out.ng, side->callbacks, s, side->options, &mem))
 		return -ENOMEM;
-	if (nghttp2_submit_settings(s->out.ng, NGHTTP2_FLAG_NONE, settings,
-				    sizeof(settings) / sizeof(settings[0])) ||
-	    nghttp2_session_set_local_window_size(s->out.ng, NGHTTP2_FLAG_NONE, 0,
-						  H2_SESSION_WINDOW))
-		return -ENOMEM;
-	return 0;
+	return h2_conn_greet(&s->conn, settings, ARRAY_LEN(settings));
 }
 
 /* SETTINGS, and GOAWAY with ENHANCE_YOUR_CALM: all there is to say without a session. */
@@ -250,24 +179,19 @@ static void send_away(struct gateway *g, struct client *c)
 
 static void begin(struct gateway *g, struct client *c)
 {
-	struct h2 *h = g->h2;
+	struct h2_conn *conn = NULL;
 	struct h2_session *s;
-	uint32_t index, bytes = ARENA_BYTES(g->config.h2c_streams);
+	uint32_t index;
 
-	if (h->free_count == 0 || g->draining) {
+	if (!g->draining)
+		conn = h2_conn_begin(&g->h2->side, &c->s, &index);
+	if (!conn) {
 		send_away(g, c);
 		return;
 	}
-	index = h->free_sessions[--h->free_count];
-	s = &h->sessions[index];
-	/* It may be on the list of those to be flushed still, from its last use. */
-	*s = (struct h2_session){.links = s->links};
+	s = h2_session_of(conn);
 	s->g = g;
-	s->client = c->s.index;
-	s->block.buffer = BUFFER_NONE;
 	s->begun_ns = s->quiet_ns = s->stuck_ns = gateway_now(g);
-	h2_credit_init(&s->credit, gateway_now(g));
-	h2_arena_init(&s->arena, h->memory + (size_t)index * bytes, bytes);
 	client_enter(c, CLIENT_SESSION);
 	c->session = index;
 	g->count.h2_sessions++;
@@ -289,29 +213,38 @@ static const struct session_user session_user = {
 	.drain = h2_drain,
 };
 
+static const struct h2_user user = {
+	.work = h2_work_on,
+	.flush = flush,
+	.body = h2_body,
+	.wrote = h2_wrote,
+};
+
 int h2_init(struct gateway *g)
 {
-	uint32_t count = g->config.connections_max / SESSION_SHARE;
 	struct h2 *h = calloc(1, sizeof(*h));
+	struct h2_side *side;
+	int r;
 
 	if (!h)
 		return -ENOMEM;
 	g->h2 = h;
 	g->session_user = &session_user;
+	side = &h->side;
+	*side = (struct h2_side){.user = &user,
+				 .io = &g->io,
+				 .held = &g->count.h2_held,
+				 .refused = &g->count.h2_no_memory};
+	chain_init(&side->due);
+	chain_init(&side->waiting);
 	if (g->config.h2c_streams == 0)
 		return 0;
-	count = count < 8 ? 8 : count > SESSIONS_MAX ? SESSIONS_MAX : count;
-	h->sessions = calloc(count, sizeof(*h->sessions));
-	h->free_sessions = calloc(count, sizeof(*h->free_sessions));
-	h->streams = calloc(g->client_count, sizeof(*h->streams));
-	h->memory = h2_memory_reserve(count, ARENA_BYTES(g->config.h2c_streams));
-	if (!h->sessions || !h->free_sessions || !h->streams || !h->memory)
+	h->requests = calloc(g->client_count, sizeof(*h->requests));
+	if (!h->requests)
 		return -ENOMEM;
-	for (uint32_t i = count; i > 0; i--)
-		h->free_sessions[h->free_count++] = i - 1;
-	h->session_count = count;
-	if (h2_option_new(&h->options) < 0)
-		return -ENOMEM;
-	nghttp2_option_set_stream_reset_rate_limit(h->options, RESETS_BURST, RESETS_PER_SECOND);
+	r = h2_side_init(side, g->client_count, sizeof(struct h2_session), g->config.h2c_streams);
+	if (r < 0)
+		return r;
+	nghttp2_option_set_stream_reset_rate_limit(side->options, RESETS_BURST, RESETS_PER_SECOND);
 	return h2_callbacks_init(h);
 }

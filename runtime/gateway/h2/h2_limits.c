@@ -16,9 +16,9 @@ static uint64_t next(struct h2_session *s, uint32_t *code)
 	} waits[] = {
 		{!s->failed && !s->acknowledged, s->begun_ns, config->head_timeout_ms,
 		 NGHTTP2_SETTINGS_TIMEOUT},
-		{!s->failed && s->block.open, s->block_ns, config->head_timeout_ms,
+		{!s->failed && s->conn.block.open, s->block_ns, config->head_timeout_ms,
 		 NGHTTP2_ENHANCE_YOUR_CALM},
-		{!s->failed && s->streams == 0, s->quiet_ns,
+		{!s->failed && s->conn.stream_count == 0, s->quiet_ns,
 		 s->leaving ? GRACE_MS : config->idle_timeout_ms, NGHTTP2_NO_ERROR},
 		{h2_carrier(s)->s.sending, s->stuck_ns, config->idle_timeout_ms,
 		 NGHTTP2_INTERNAL_ERROR},
@@ -58,14 +58,14 @@ enum h2_expiry h2_expired(struct h2_session *s, uint32_t *code)
 
 void h2_drain(struct gateway *g, struct client *c)
 {
-	struct h2_session *s = &g->h2->sessions[c->session];
+	struct h2_session *s = h2_of(g, c);
 
 	if (s->leaving)
 		return;
 	s->leaving = true;
 	s->quiet_ns = gateway_now(g);
-	(void)nghttp2_submit_goaway(s->out.ng, NGHTTP2_FLAG_NONE,
-				    nghttp2_session_get_last_proc_stream_id(s->out.ng),
+	(void)nghttp2_submit_goaway(s->conn.out.ng, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(s->conn.out.ng),
 				    NGHTTP2_NO_ERROR, NULL, 0);
-	h2_mark(s);
+	h2_mark(&s->conn);
 }

@@ -12,27 +12,17 @@
 
 /* ---- heads ---- */
 
-void h2_head_ready(struct h2_session *s, struct h2_stream *t)
+void h2_head_ready(struct h2_request *t)
 {
-	must(t->session);
 	if (!t->submitted)
-		h2_heads_push(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t));
+		h2_head_waits(&t->stream);
 }
 
 /* Everything given to the stream is with nghttp2 or sent. */
-static void piece_done(struct h2_session *s, struct h2_stream *t)
+static void piece_done(struct h2_request *t)
 {
-	struct stream *stream = &h2_client(s->g, t)->s;
-
-	buffers_put(s->g->io.buffers, stream->out.buffer);
-	stream->out = stream->next;
-	stream->next = (struct chunk){.buffer = BUFFER_NONE};
-	if (stream->out.size == 0) {
-		stream->sending = false;
-		h2_note(s, t, H2_SENT);
-	} else if (!t->final_sent) {
-		h2_head_ready(s, t); /* behind an interim one */
-	}
+	if (!h2_stream_sent(&t->stream) && !t->final_sent)
+		h2_head_ready(t); /* behind an interim one */
 }
 
 /* A head as our serializer wrote it: its lines need no second opinion. Returns its bytes. */
@@ -70,9 +60,9 @@ static bool is_last(const struct client *c, size_t size)
 static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
 			 uint32_t *flags, nghttp2_data_source *source, void *self);
 
-static void submit_head(struct h2_session *s, struct h2_stream *t)
+static void submit_head(struct h2_session *s, struct h2_request *t)
 {
-	struct client *c = h2_client(s->g, t);
+	struct client *c = h2_client(t);
 	nghttp2_data_provider body = {.read_callback = read_body};
 	struct h2_fields f;
 	bool interim = false, bare;
@@ -84,20 +74,21 @@ static void submit_head(struct h2_session *s, struct h2_stream *t)
 	bare = is_last(c, 0) && !has_trailers(c);
 	t->final_sent = !interim;
 	if (bytes && interim)
-		r = nghttp2_submit_headers(s->out.ng, NGHTTP2_FLAG_NONE, t->id, NULL, f.at, f.count,
-					   NULL);
+		r = nghttp2_submit_headers(s->conn.out.ng, NGHTTP2_FLAG_NONE, t->stream.id, NULL,
+					   f.at, f.count, NULL);
 	else if (bytes)
-		r = nghttp2_submit_response(s->out.ng, t->id, f.at, f.count, bare ? NULL : &body);
+		r = nghttp2_submit_response(s->conn.out.ng, t->stream.id, f.at, f.count,
+					    bare ? NULL : &body);
 	if (r == 0)
 		return;
 	s->g->count.h2_errors++;
-	h2_note(s, t, H2_GONE); /* closed by h2_work: with a reset */
+	h2_note(&t->stream, H2_GONE); /* closed by h2_work: with a reset */
 }
 
 /* The fields behind the body. */
-static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t *flags)
+static void submit_trailers(struct h2_session *s, struct h2_request *t, uint32_t *flags)
 {
-	struct chunk *text = &h2_client(s->g, t)->x.down.trailers;
+	struct chunk *text = &h2_client(t)->x.down.trailers;
 	struct http_head head;
 	const char *why;
 	struct h2_fields f = {.count = 0};
@@ -110,7 +101,7 @@ static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t 
 		h2_fields_add(&f, (char *)(uintptr_t)h->name.at, h->name.size,
 			      (char *)(uintptr_t)h->value.at, h->value.size);
 	}
-	if (f.count && nghttp2_submit_trailer(s->out.ng, t->id, f.at, f.count) == 0) {
+	if (f.count && nghttp2_submit_trailer(s->conn.out.ng, t->stream.id, f.at, f.count) == 0) {
 		t->trailers_sent = true;
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 	}
@@ -119,21 +110,22 @@ static void submit_trailers(struct h2_session *s, struct h2_stream *t, uint32_t 
 int h2_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 {
 	struct h2_session *s = self;
-	struct h2_stream *t = frame->hd.stream_id ? h2_stream_get(s, frame->hd.stream_id) : NULL;
+	struct h2_stream *stream = h2_stream_get(&s->conn, frame->hd.stream_id);
+	struct h2_request *t = h2_request_of(stream);
 
-	if (!t)
+	if (!stream)
 		return 0;
 	if (frame->hd.type == NGHTTP2_DATA)
-		h2_refund(&s->credit, 3);
+		h2_refund(&s->conn.credit, 3);
 	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
-		t->end_sent = true;
-		h2_note(s, t, H2_SENT);
+		t->stream.end_sent = true;
+		h2_note(&t->stream, H2_SENT);
 	}
 	if (frame->hd.type == NGHTTP2_HEADERS && t->submitted) {
 		t->submitted = false;
-		if (h2_client(s->g, t)->s.out.size == 0)
-			piece_done(s, t);
+		if (h2_client(t)->s.out.size == 0)
+			piece_done(t);
 	}
 	return 0;
 }
@@ -144,20 +136,21 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 			 uint32_t *flags, nghttp2_data_source *source, void *self)
 {
 	struct h2_session *s = self;
-	struct h2_stream *t = h2_stream_get(s, id);
+	struct h2_stream *stream = h2_stream_get(&s->conn, id);
+	struct h2_request *t = h2_request_of(stream);
 	struct client *c;
 	size_t size;
 
-	if (!t)
+	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	c = h2_client(s->g, t);
-	size = h2_out_share(&s->out, c->s.out.size, length);
+	c = h2_client(t);
+	size = h2_out_share(&s->conn.out, c->s.out.size, length);
 	if (is_last(c, size)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (has_trailers(c))
 			submit_trailers(s, t, flags);
 	} else if (size == 0) {
-		t->deferred = true;
+		t->stream.deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
 	if (size)
@@ -165,23 +158,19 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 	return (ssize_t)size;
 }
 
-int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
-		 nghttp2_data_source *source, void *self)
+const void *h2_body(const struct h2_stream *stream)
 {
-	struct h2_session *s = self;
-	struct h2_stream *t = h2_stream_get(s, frame->hd.stream_id);
-	struct stream *stream;
+	return stream->socket->out.at;
+}
 
-	if (!t)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	stream = &h2_client(s->g, t)->s;
-	if (!h2_out_body(&s->out, head, stream->out.at, length))
-		return NGHTTP2_ERR_WOULDBLOCK;
-	stream->out.at += length;
-	stream->out.size -= (uint32_t)length;
-	if (stream->out.size == 0)
-		piece_done(s, t);
-	return 0;
+void h2_wrote(struct h2_stream *stream, size_t size)
+{
+	struct chunk *out = &stream->socket->out;
+
+	out->at += size;
+	out->size -= (uint32_t)size;
+	if (out->size == 0)
+		piece_done(h2_request_of(stream));
 }
 
 /* ---- gathering ---- */
@@ -189,12 +178,11 @@ int h2_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 static bool next_head(void *self)
 {
 	struct h2_session *s = self;
-	struct h2_stream *t;
+	struct h2_stream *stream = h2_head_next(&s->conn);
+	struct h2_request *t = h2_request_of(stream);
 
-	if (!s->lists.heads_head)
+	if (!stream)
 		return false;
-	t = &s->g->h2->streams[s->lists.heads_head - 1];
-	h2_heads_remove(&s->lists, h2_stream_table(s->g->h2), h2_stream_index(s, t));
 	t->submitted = true;
 	submit_head(s, t);
 	return true;
@@ -202,13 +190,11 @@ static bool next_head(void *self)
 
 bool h2_gather(struct h2_session *s)
 {
-	struct client *c = h2_carrier(s);
+	bool sending = s->conn.socket->sending;
 
-	if (s->out.broken || (c->s.sending && c->s.next.size) ||
-	    !h2_out_fill(&s->out, s->g->io.buffers, next_head, s))
+	if (!h2_conn_gather(&s->conn, next_head))
 		return false;
-	if (!c->s.sending)
+	if (!sending)
 		s->stuck_ns = gateway_now(s->g);
-	stream_send(&s->g->io, &c->s, s->out.chunk);
 	return true;
 }

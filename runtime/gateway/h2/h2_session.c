@@ -6,101 +6,50 @@
 #include "runtime/gateway/frames/h2_setup.h"
 #include "runtime/gateway/h2/h2.h"
 
-/* More than so many times the largest head, decoded, is no head but an attack on the decoder. */
-#define BOMB_FACTOR 4u
-
-static int flood(struct h2_session *s)
-{
-	s->g->count.h2_floods++;
-	s->failed = true;
-	return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *self)
-{
-	struct h2_session *s = self;
-
-	return h2_charge(&s->credit, gateway_now(s->g), h2_frame_cost(hd)) ? 0 : flood(s);
-}
-
-static void drop_block(struct h2_session *s)
-{
-	buffers_put(s->g->io.buffers, s->block.buffer);
-	s->block.buffer = BUFFER_NONE;
-	s->block.ignored = true;
-}
-
 /* A frame that made nghttp2 reset its stream: cheap to send, dear to us (CVE-2025-8671). */
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *self)
 {
 	struct h2_session *s = self;
 
 	s->g->count.h2_errors++;
-	if (s->block.id == frame->hd.stream_id) { /* no end of it will be told */
-		drop_block(s);
-		s->block.open = false;
-	}
-	return h2_charge(&s->credit, gateway_now(s->g), 20) ? 0 : flood(s);
-}
-
-static void place(struct h2_session *s, char **text, uint32_t *room)
-{
-	struct buffers *b = s->g->io.buffers;
-
-	*text = buffers_at(b, s->block.buffer) + BUFFER_HEADROOM;
-	*room = buffers_size(b, s->block.buffer) - BUFFER_HEADROOM - BUFFER_SLACK;
+	h2_block_lost(&s->conn, frame->hd.stream_id);
+	return h2_conn_charge(&s->conn, 20);
 }
 
 static void refuse_stream(struct h2_session *s, int32_t id)
 {
 	s->g->count.h2_refused++;
-	(void)nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+	(void)nghttp2_submit_rst_stream(s->conn.out.ng, NGHTTP2_FLAG_NONE, id,
+					NGHTTP2_REFUSED_STREAM);
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 {
 	struct h2_session *s = self;
-	struct h2_block *b = &s->block;
-	uint32_t room;
-	char *text;
+	struct h2_block *b = &s->conn.block;
+	bool trailers = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
 
-	drop_block(s);
-	*b = (struct h2_block){.open = true, .id = frame->hd.stream_id, .buffer = BUFFER_NONE};
 	s->block_ns = gateway_now(s->g);
-	b->ignored = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
-	if (b->ignored)
-		return 0;
-	b->buffer = buffers_get(s->g->io.buffers, BUFFER_UNIT);
-	if (b->buffer == BUFFER_NONE) {
+	if (!h2_block_begin(&s->conn, frame->hd.stream_id, trailers)) {
 		s->g->count.no_buffer++;
 		b->ignored = true;
 		refuse_stream(s, b->id);
-		return 0;
+	} else if (!trailers) {
+		h2_head_init(&s->head, b->text.at, h2_block_room(&s->conn),
+			     s->g->config.head_bytes_max);
 	}
-	place(s, &text, &room);
-	h2_head_init(&b->head, text, room, s->g->config.head_bytes_max);
 	return 0;
 }
 
 /* A larger buffer for a head that does not fit. False if there is none. */
 static bool grow(struct h2_session *s)
 {
-	struct buffers *pool = s->g->io.buffers;
-	struct h2_block *b = &s->block;
-	uint32_t old = b->buffer, room;
-	char *text;
+	struct chunk *text = &s->conn.block.text;
 
-	if (buffers_size(pool, old) != BUFFER_UNIT)
+	text->size = s->head.size;
+	if (!h2_block_grow(&s->conn))
 		return false;
-	b->buffer = buffers_get(pool, pool->large_bytes);
-	if (b->buffer == BUFFER_NONE) {
-		b->buffer = old;
-		return false;
-	}
-	place(s, &text, &room);
-	memcpy(text, b->head.text, b->head.size);
-	h2_head_move(&b->head, text, room);
-	buffers_put(pool, old);
+	h2_head_move(&s->head, text->at, h2_block_room(&s->conn));
 	return true;
 }
 
@@ -114,20 +63,17 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 		     nghttp2_rcbuf *value, uint8_t flags, void *self)
 {
 	struct h2_session *s = self;
-	struct h2_block *b = &s->block;
 	nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
 	struct http_slice field = {(const char *)n.base, n.len},
 			  text = {(const char *)v.base, v.len};
 
-	b->listed += n.len + v.len + 32;
-	s->credit.useful += n.len + v.len;
-	if (b->listed > (uint64_t)s->g->config.head_bytes_max * BOMB_FACTOR)
-		return flood(s);
-	if (b->ignored)
+	if (!h2_block_count(&s->conn, n.len, v.len, s->g->config.head_bytes_max))
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (s->conn.block.ignored)
 		return 0;
-	while (h2_head_field(&b->head, field, text) == -ENOBUFS)
+	while (h2_head_field(&s->head, field, text) == -ENOBUFS)
 		if (!grow(s))
-			too_large(&b->head);
+			too_large(&s->head);
 	return 0;
 }
 
@@ -137,9 +83,9 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 {
 	struct h2_session *s = self;
 
-	if (!s->block.ignored && s->block.head.status == 0) {
-		s->block.head.status = 400;
-		s->block.head.why = "a header field is malformed";
+	if (!s->conn.block.ignored && s->head.status == 0) {
+		s->head.status = 400;
+		s->head.why = "a header field is malformed";
 	}
 	return 0;
 }
@@ -147,44 +93,46 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 /* The head is complete: it gets a client of its own. */
 static void begin_request(struct h2_session *s, int32_t id, bool ended)
 {
-	struct h2_block *b = &s->block;
+	struct h2_block *b = &s->conn.block;
+	const struct h2_head *head = &s->head;
 	struct gateway *g = s->g;
-	struct h2_stream *t;
+	struct h2_request *t;
 	struct client *c;
 
 	if (b->ignored)
 		return;
-	while (h2_head_end(&b->head, ended) == -ENOBUFS)
+	while (h2_head_end(&s->head, ended) == -ENOBUFS)
 		if (!grow(s))
-			too_large(&b->head);
+			too_large(&s->head);
 	c = s->leaving ? NULL : client_open_carried(g, h2_carrier(s), &h2_stream_carrier);
 	if (!c) {
-		drop_block(s);
+		h2_block_drop(&s->conn);
 		refuse_stream(s, id);
 		return;
 	}
-	h2_stream_open(s, c, id);
-	t = &g->h2->streams[c->s.index];
+	h2_request_open(s, c, id);
+	t = &g->h2->requests[c->s.index];
 	c->s.ended = ended;
-	t->status = (uint16_t)b->head.status;
-	t->why = b->head.why;
-	if (t->status == 0) {
-		c->s.in = (struct chunk){b->head.text + b->head.begin, b->head.size - b->head.begin,
-					 b->buffer};
-		b->buffer = BUFFER_NONE;
+	t->status = (uint16_t)head->status;
+	t->why = head->why;
+	t->stream.deaf = head->status != 0;
+	if (head->status == 0) {
+		c->s.in = (struct chunk){head->text + head->begin, head->size - head->begin,
+					 b->text.buffer};
+		b->text.buffer = BUFFER_NONE;
 	}
-	drop_block(s);
-	h2_note(s, t, H2_NEW);
+	h2_block_drop(&s->conn);
+	h2_note(&t->stream, H2_NEW);
 }
 
 static void end_of_request(struct h2_session *s, int32_t id)
 {
-	struct h2_stream *t = h2_stream_get(s, id);
+	struct h2_stream *t = h2_stream_get(&s->conn, id);
 
 	if (!t)
 		return;
-	h2_client(s->g, t)->s.ended = true;
-	h2_note(s, t, H2_END);
+	t->socket->ended = true;
+	h2_note(t, H2_END);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
@@ -193,7 +141,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
 	if (frame->hd.type == NGHTTP2_HEADERS) {
-		s->block.open = false;
+		s->conn.block.open = false;
 		if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 			begin_request(s, frame->hd.stream_id, ended);
 		else if (ended)
@@ -206,57 +154,35 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 	return 0;
 }
 
-static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t size,
-		   void *self)
-{
-	struct h2_session *s = self;
-	struct h2_stream *t = h2_stream_get(s, id);
-
-	/* The window of the connection is open always: streams have theirs. */
-	(void)nghttp2_session_consume_connection(ng, size);
-	s->credit.useful += size;
-	if (!t || t->status) {
-		(void)nghttp2_session_consume_stream(ng, id, size);
-		return 0;
-	}
-	if (h2_stream_put(s, t, data, (uint32_t)size))
-		return 0;
-	s->held.at = data;
-	s->held.size = (uint32_t)size;
-	s->held.id = id;
-	s->g->count.h2_held++;
-	return NGHTTP2_ERR_PAUSE;
-}
-
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *self)
 {
 	struct h2_session *s = self;
-	struct h2_stream *t = h2_stream_get(s, id);
+	struct h2_stream *t = h2_stream_get(&s->conn, id);
 
-	if (s->block.open && s->block.id == id)
-		drop_block(s);
+	if (s->conn.block.open && s->conn.block.id == id)
+		h2_block_drop(&s->conn);
 	if (!t)
 		return 0;
 	t->over = true;
 	if (!t->end_sent)
-		h2_note(s, t, H2_GONE);
+		h2_note(t, H2_GONE);
 	return 0;
 }
 
 int h2_callbacks_init(struct h2 *h)
 {
 	static const struct h2_callbacks set = {
-		.begin_frame = on_begin_frame,
+		.begin_frame = h2_on_begin_frame,
 		.invalid_frame = on_invalid_frame,
 		.begin_headers = on_begin_headers,
 		.header = on_header,
 		.invalid_header = on_invalid_header,
 		.frame = on_frame,
-		.data = on_data,
+		.data = h2_on_data,
 		.stream_close = on_stream_close,
 		.frame_sent = h2_on_frame_sent,
 		.send_body = h2_send_body,
 	};
 
-	return h2_callbacks_new(&set, &h->callbacks);
+	return h2_callbacks_new(&set, &h->side.callbacks);
 }

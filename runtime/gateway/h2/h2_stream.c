@@ -6,81 +6,67 @@
 #include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/h2/h2.h"
 
-#define LARGE_SHARE \
-	2u /* of the large buffers bodies may have one in so many: heads need them too */
-
 /* ---- opening and ending ---- */
 
-void h2_stream_open(struct h2_session *s, struct client *c, int32_t id)
+void h2_request_open(struct h2_session *s, struct client *c, int32_t id)
 {
-	struct h2_stream *all = s->g->h2->streams, *t = &all[c->s.index];
+	struct h2_request *t = &s->g->h2->requests[c->s.index];
 
-	must(t->session == 0 && c->s.carried);
-	*t = (struct h2_stream){.session = (uint32_t)(s - s->g->h2->sessions) + 1, .id = id};
-	t->next = s->streams;
-	if (s->streams)
-		all[s->streams - 1].prev = c->s.index + 1;
-	s->streams = c->s.index + 1;
-	s->stream_count++;
+	must(!t->stream.conn);
+	*t = (struct h2_request){0};
+	h2_stream_begin(&s->conn, &t->stream, &c->s, id);
 	s->g->count.h2_streams++;
 	if (++s->requests == s->g->config.connection_requests_max) {
 		s->g->count.request_limits++;
 		h2_drain(s->g, h2_carrier(s));
 	}
-	(void)nghttp2_session_set_stream_user_data(s->out.ng, id, t);
-}
-
-static void unlink_stream(struct h2_session *s, struct h2_stream *t)
-{
-	struct h2_stream *all = s->g->h2->streams;
-
-	must(s->stream_count > 0 && !t->links.in_work);
-	if (t->prev)
-		all[t->prev - 1].next = t->next;
-	else
-		s->streams = t->next;
-	if (t->next)
-		all[t->next - 1].prev = t->prev;
-	t->session = 0;
-	if (--s->stream_count == 0)
-		s->quiet_ns = gateway_now(s->g);
+	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, id, t);
 }
 
 /* Tells the peer how the stream ended, unless the peer knows. NO_ERROR: the answer was complete
  * before the request was (RFC 9113 section 8.1). */
-static void part(struct h2_session *s, struct h2_stream *t, const struct client *c)
+static void part(struct h2_session *s, struct h2_request *t, const struct client *c)
 {
 	uint8_t reset = c->x.answer.reset_code;
-	uint32_t code = t->end_sent ? NGHTTP2_NO_ERROR : reset ? reset : NGHTTP2_INTERNAL_ERROR;
+	uint32_t code = t->stream.end_sent ? NGHTTP2_NO_ERROR
+			: reset            ? reset
+					   : NGHTTP2_INTERNAL_ERROR;
 
-	if (t->over)
+	if (t->stream.over)
 		return;
-	(void)nghttp2_session_set_stream_user_data(s->out.ng, t->id, NULL);
+	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, t->stream.id, NULL);
 	/* It also keeps nghttp2 from writing a head whose text is about to go. */
-	if ((!t->end_sent || !c->s.ended) &&
-	    nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, t->id, code))
-		s->out.broken = true;
-	h2_mark(s);
+	if ((!t->stream.end_sent || !c->s.ended) &&
+	    nghttp2_submit_rst_stream(s->conn.out.ng, NGHTTP2_FLAG_NONE, t->stream.id, code))
+		s->conn.out.broken = true;
+	h2_mark(&s->conn);
+}
+
+/* The request whose bytes `stream` carries; NULL: it has none any more. */
+static struct h2_request *request_of(const struct gateway *g, const struct stream *stream)
+{
+	struct h2_request *t = &g->h2->requests[stream->index];
+
+	return t->stream.conn ? t : NULL;
 }
 
 static void on_closed(void *self, struct stream *stream)
 {
 	struct gateway *g = self;
-	struct client *c = &g->clients[stream->index];
-	struct h2_stream *t = &g->h2->streams[stream->index];
+	struct h2_request *t = request_of(g, stream);
 	struct h2_session *s;
 
-	if (t->session == 0)
+	if (!t)
 		return;
-	s = h2_session_of(g, t);
-	h2_work_remove(&s->lists, h2_stream_table(g->h2), stream->index);
-	h2_heads_remove(&s->lists, h2_stream_table(g->h2), stream->index);
-	part(s, t, c);
-	if (s->held.size && s->held.id == t->id)
-		h2_mark(s);
-	unlink_stream(s, t);
-	if (s->stream_count == 0)
-		h2_set_deadline(s);
+	s = h2_session_of(t->stream.conn);
+	part(s, t, &g->clients[stream->index]);
+	if (s->conn.held.size && s->conn.held.id == t->stream.id)
+		h2_mark(&s->conn);
+	h2_stream_end(&t->stream);
+	if (s->conn.stream_count > 0)
+		return;
+	s->quiet_ns = gateway_now(g);
+	h2_set_deadline(s);
 }
 
 static void on_gone(struct gateway *g, struct client *c)
@@ -91,48 +77,31 @@ static void on_gone(struct gateway *g, struct client *c)
 
 void h2_streams_end(struct h2_session *s)
 {
-	while (s->streams)
-		on_gone(s->g, &s->g->clients[s->streams - 1]);
+	struct chain *link;
+
+	while ((link = chain_first(&s->conn.streams)))
+		on_gone(s->g,
+			h2_client(h2_request_of(container_of(link, struct h2_stream, of_conn))));
 }
 
 /* ---- the request ---- */
 
-bool h2_stream_put(struct h2_session *s, struct h2_stream *t, const uint8_t *at, uint32_t size)
-{
-	struct stream_io *io = &s->g->io;
-
-	if (!stream_put(io, &h2_client(s->g, t)->s, at, size,
-			io->buffers->large_count / LARGE_SHARE))
-		return false;
-	t->untaken += size;
-	h2_note(s, t, H2_BYTES);
-	return true;
-}
-
 /* The exchange took what it had, or had none: the peer may send as much again. */
 static void on_wants(void *self, struct stream *stream)
 {
-	struct gateway *g = self;
-	struct h2_stream *t = &g->h2->streams[stream->index];
-	struct h2_session *s;
+	struct h2_request *t = request_of(self, stream);
+	struct h2_conn *c;
 
-	if (t->session == 0 || t->over)
+	if (!t || t->stream.over)
 		return;
-	s = h2_session_of(g, t);
-	if (t->untaken > stream->in.size) {
-		(void)nghttp2_session_consume_stream(s->out.ng, t->id,
-						     t->untaken - stream->in.size);
-		t->untaken = stream->in.size;
-		h2_mark(s);
-	}
-	if (s->held.size && s->held.id == t->id)
-		h2_mark(s);
-	else if (stream->ended && stream->in.size == 0)
-		h2_note(s, t, H2_END);
-	h2_mark(s);
+	c = t->stream.conn;
+	h2_stream_took(&t->stream);
+	if (!(c->held.size && c->held.id == t->stream.id) && stream->ended && stream->in.size == 0)
+		h2_note(&t->stream, H2_END);
+	h2_mark(c);
 }
 
-static void begin(struct gateway *g, struct client *c, const struct h2_stream *t)
+static void begin(struct gateway *g, struct client *c, const struct h2_request *t)
 {
 	if (t->status == 0) {
 		request_read(g, c);
@@ -159,10 +128,12 @@ static void go_on(struct gateway *g, struct client *c)
 	}
 }
 
-/* One stream. Each step may be its last. */
-static void work_on(struct gateway *g, struct h2_stream *t, uint8_t events)
+/* Each step may be its last. */
+void h2_work_on(struct h2_conn *conn, struct h2_stream *stream, uint8_t events)
 {
-	struct client *c = h2_client(g, t);
+	struct h2_request *t = h2_request_of(stream);
+	struct gateway *g = h2_session_of(conn)->g;
+	struct client *c = h2_client(t);
 	uint32_t life = c->s.life;
 
 	if (events & H2_GONE) {
@@ -175,52 +146,37 @@ static void work_on(struct gateway *g, struct h2_stream *t, uint8_t events)
 		go_on(g, c);
 	if (c->s.life == life && (events & H2_SENT) && !c->s.sending)
 		client_happens(g, c, EVENT_SENT);
-}
-
-void h2_work(struct h2_session *s)
-{
-	while (s->lists.work_head) {
-		uint32_t index = s->lists.work_head - 1;
-		struct h2_stream *t = &s->g->h2->streams[index];
-		uint8_t events = t->links.events;
-
-		h2_work_remove(&s->lists, h2_stream_table(s->g->h2), index);
-		t->links.events = 0;
-		work_on(s->g, t, events);
-		exchange_check(s->g, h2_client(s->g, t));
-	}
+	exchange_check(g, c);
 }
 
 /* ---- the response ---- */
 
 static void on_has(void *self, struct stream *stream)
 {
-	struct gateway *g = self;
-	struct h2_stream *t = &g->h2->streams[stream->index];
-	struct h2_session *s;
+	struct h2_request *t = request_of(self, stream);
 
-	if (t->session == 0 || t->over)
+	if (!t || t->stream.over)
 		return;
-	s = h2_session_of(g, t);
-	if (!t->final_sent)
-		h2_head_ready(s, t);
-	else if (t->deferred)
-		(void)nghttp2_session_resume_data(s->out.ng, t->id);
-	t->deferred = false;
-	h2_mark(s);
+	if (t->final_sent) {
+		h2_stream_resume(&t->stream);
+		return;
+	}
+	h2_head_ready(t);
+	h2_mark(t->stream.conn);
 }
 
 static void on_done(void *self, struct stream *stream)
 {
 	struct gateway *g = self;
-	struct h2_stream *t = &g->h2->streams[stream->index];
+	struct h2_request *t = request_of(g, stream);
 
-	if (t->end_sent) {
-		h2_refund(&h2_session_of(g, t)->credit, 12);
-		client_close(g, &g->clients[stream->index]);
-	} else {
+	must(t);
+	if (!t->stream.end_sent) {
 		on_has(self, stream); /* only the end is left */
+		return;
 	}
+	h2_refund(&t->stream.conn->credit, 12);
+	client_close(g, &g->clients[stream->index]);
 }
 
 const struct stream_carrier h2_stream_carrier = {

@@ -54,8 +54,8 @@ static uint8_t speaks_at_first(const struct service *s, const struct wire_instan
 
 static void init_chains(struct instance *i)
 {
-	struct chain *const chains[] = {&i->of_service, &i->in_room, &i->pool, &i->waits,
-					&i->wakes};
+	struct chain *const chains[] = {&i->of_service, &i->in_room, &i->pool,
+					&i->waits,      &i->wakes,   &i->h2_sessions};
 
 	for (size_t n = 0; n < ARRAY_LEN(chains); n++)
 		chain_init(chains[n]);

@@ -52,12 +52,12 @@ struct instance {
 	struct chain wakes;    /* of struct client: WebSockets that want a ticket again */
 	uint32_t used_sockets; /* since the last time we asked for more */
 	uint64_t up_ns, doubt_until_ns;
-	uint8_t upstream;        /* enum wire_upstream: the setting of its service */
-	uint8_t speaks;          /* enum speaks */
-	bool told;               /* it was the instance that said so */
-	uint32_t h2_streams_max; /* on one connection, as it said last */
-	uint32_t h2_sessions;    /* head of the list, session + 1 */
-	uint32_t down_cause;     /* of the last one that had this slot, while up is false */
+	uint8_t upstream;         /* enum wire_upstream: the setting of its service */
+	uint8_t speaks;           /* enum speaks */
+	bool told;                /* it was the instance that said so */
+	uint32_t h2_streams_max;  /* on one connection, as it said last */
+	struct chain h2_sessions; /* of struct h2up_session */
+	uint32_t down_cause;      /* of the last one that had this slot, while up is false */
 	int32_t down_detail;
 	int freeze_fd;
 	int stock_fds[STOCK_MAX];

@@ -13,77 +13,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/frames/h2_setup.h"
 
-/* Connections of all, and memory for each. */
-#define SESSION_SHARE 4u
-#define SESSIONS_MAX  1024u
-#define ARENA_BYTES   (98304u + H2UP_STREAMS_MAX * 1536u)
-
-/* ---- the tables ---- */
-
-int h2up_init(struct upstreams *p)
-{
-	uint32_t count = p->config->connections_max / SESSION_SHARE;
-	struct h2up *h = calloc(1, sizeof(*h));
-
-	if (!h)
-		return -ENOMEM;
-	p->h2up = h;
-	count = count < 8 ? 8 : count > SESSIONS_MAX ? SESSIONS_MAX : count;
-	h->sessions = calloc(count, sizeof(*h->sessions));
-	h->free_sessions = calloc(count, sizeof(*h->free_sessions));
-	h->streams = calloc(p->slot_count, sizeof(*h->streams));
-	h->memory = h2_memory_reserve(count, ARENA_BYTES);
-	if (!h->sessions || !h->free_sessions || !h->streams || !h->memory)
-		return -ENOMEM;
-	for (uint32_t i = count; i > 0; i--)
-		h->free_sessions[h->free_count++] = i - 1;
-	h->session_count = count;
-	return h2_option_new(&h->options) < 0 ? -ENOMEM : h2up_callbacks_init(h);
-}
-
-bool h2up_is_due(const struct upstreams *p)
-{
-	return p->h2up->due.dirty;
-}
-
 uint32_t h2up_open_sessions(const struct upstreams *p)
 {
-	return p->h2up->session_count - p->h2up->free_count;
-}
-
-void h2up_retry(struct upstreams *p)
-{
-	h2_due_retry(&p->h2up->due, h2up_session_table(p->h2up));
-}
-
-static void list(struct h2up_session *s, struct instance *i)
-{
-	struct h2up_session *all = s->p->h2up->sessions;
-	uint32_t self = (uint32_t)(s - all) + 1;
-
-	must(!s->listed);
-	s->listed = true;
-	s->next = i->h2_sessions;
-	s->prev = 0;
-	if (s->next)
-		all[s->next - 1].prev = self;
-	i->h2_sessions = self;
-}
-
-static void unlist(struct h2up_session *s)
-{
-	struct h2up_session *all = s->p->h2up->sessions;
-	struct instance *i = h2up_instance(s);
-
-	if (!s->listed || !i)
-		return;
-	s->listed = false;
-	if (s->prev)
-		all[s->prev - 1].next = s->next;
-	else
-		i->h2_sessions = s->next;
-	if (s->next)
-		all[s->next - 1].prev = s->prev;
+	return p->h2up->side.conn_count - p->h2up->side.free_count;
 }
 
 /* ---- ending ---- */
@@ -92,46 +24,52 @@ static void on_ended(struct upstreams *p, struct upstream *u)
 {
 	struct h2up_session *s = h2up_of(p, u);
 
-	must(s->out.ng || s->count == 0);
-	unlist(s);
-	buffers_put(p->io.buffers, s->block.text.buffer);
-	s->block.text.buffer = BUFFER_NONE;
-	nghttp2_session_del(s->out.ng);
-	s->out.ng = NULL;
-	p->count->h2_no_memory += s->arena.refusals;
-	p->h2up->free_sessions[p->h2up->free_count++] = u->session - 1;
+	must(s->conn.out.ng || s->conn.stream_count == 0);
+	chain_remove(&s->of_instance);
+	h2_conn_end(&s->conn);
 	u->session = 0;
 }
 
 static void leave_if_idle(struct h2up_session *s, bool only_stale)
 {
-	if (s->count == 0 && !s->leaving &&
+	if (s->conn.stream_count == 0 && !s->leaving &&
 	    (!only_stale || (s->greeted && pool_is_stale(s->p, h2up_connection(s)))))
 		h2up_leave(s);
 }
 
 void h2up_empty(struct upstreams *p, struct instance *i, bool only_stale)
 {
-	for (uint32_t at = i->h2_sessions; at; at = p->h2up->sessions[at - 1].next)
-		leave_if_idle(&p->h2up->sessions[at - 1], only_stale);
+	struct h2up_session *s;
+
+	chain_each(s, &i->h2_sessions, of_instance)
+		leave_if_idle(s, only_stale);
 }
 
 void h2up_instance_down(struct upstreams *p, struct instance *i)
 {
-	while (i->h2_sessions) {
-		struct h2up_session *s = &p->h2up->sessions[i->h2_sessions - 1];
+	struct chain *link;
 
-		unlist(s);
+	while ((link = chain_take_first(&i->h2_sessions))) {
+		struct h2up_session *s = container_of(link, struct h2up_session, of_instance);
+
 		s->leaving = true;
-		h2up_mark(s);
+		h2_mark(&s->conn);
 	}
+}
+
+/* The session with this number, if it is open. */
+static struct h2up_session *open_one(const struct upstreams *p, uint32_t index)
+{
+	struct h2up_session *s = (struct h2up_session *)(void *)p->h2up->side.conns + index;
+
+	return s->conn.out.ng ? s : NULL;
 }
 
 void h2up_drain(struct upstreams *p)
 {
-	for (uint32_t n = 0; n < p->h2up->session_count; n++)
-		if (p->h2up->sessions[n].out.ng)
-			leave_if_idle(&p->h2up->sessions[n], false);
+	for (uint32_t n = 0; n < p->h2up->side.conn_count; n++)
+		if (open_one(p, n))
+			leave_if_idle(open_one(p, n), false);
 }
 
 /* ---- output, time ---- */
@@ -139,7 +77,8 @@ void h2up_drain(struct upstreams *p)
 /* nghttp2 has said GOAWAY by itself, because of what it was sent. */
 static bool is_broken(const struct h2up_session *s)
 {
-	return !s->ending && !nghttp2_session_want_read(s->out.ng) && (!s->leaving || s->count > 0);
+	return !s->ending && !nghttp2_session_want_read(s->conn.out.ng) &&
+	       (!s->leaving || s->conn.stream_count > 0);
 }
 
 static void on_sent(struct upstreams *p, struct upstream *u, enum stream_result r)
@@ -147,9 +86,9 @@ static void on_sent(struct upstreams *p, struct upstream *u, enum stream_result 
 	struct h2up_session *s = h2up_of(p, u);
 
 	if (r == STREAM_ERROR) /* it may have answered before: bytes to receive decide */
-		s->out.broken = true;
+		s->conn.out.broken = true;
 	if (r != STREAM_NOTHING)
-		h2up_mark(s);
+		h2_mark(&s->conn);
 }
 
 /* Whether it is kept for a next stream. */
@@ -160,62 +99,47 @@ static bool may_idle(const struct h2up_session *s)
 	return !s->leaving && s->greeted && i && !s->p->draining && pool_may_keep(s->p, i);
 }
 
-/* False: it is gone. */
-static bool flush_one(struct h2up_session *s)
+/* What follows when all that could be sent is on its way. The session may be gone behind it. */
+static void flushed(struct h2up_session *s)
 {
 	struct upstream *u = h2up_connection(s);
 	struct upstreams *p = s->p;
-	struct instance *i;
-	bool good = true;
+	struct instance *i = h2up_instance(s);
 
-	s->busy = true;
-	if (s->held.size) {
-		good = h2up_parse(s);
-		if (good && s->held.size == 0)
-			stream_recv(&p->io, &u->s);
-	}
-	if (!good)
-		return s->out.ng != NULL;
-	while (h2up_gather(s))
-		h2up_work(s); /* the owner of the sent bytes may have more */
-	p->count->no_buffer += s->out.hungry;
-	h2up_work(s);
-	s->busy = false;
 	if (is_broken(s)) {
 		p->count->h2up_errors++;
 		h2up_fail(s, NGHTTP2_PROTOCOL_ERROR, UPSTREAM_NO_ANSWER, -EPROTO,
 			  "it broke the rules of HTTP/2");
-		return s->out.ng != NULL;
-	}
-	if (s->ending) {
-		if (u->s.sending || s->out.rest_size || nghttp2_session_want_write(s->out.ng))
-			return !s->out.broken || (upstream_close(p, u), false);
-		upstream_close(p, u);
-		return false;
-	}
-	if (s->count == 0 && !may_idle(s)) {
+	} else if (s->ending) {
+		bool more = u->s.sending || s->conn.out.rest_size ||
+			    nghttp2_session_want_write(s->conn.out.ng);
+
+		if (!more || s->conn.out.broken)
+			upstream_close(p, u);
+	} else if (s->conn.stream_count == 0 && !may_idle(s)) {
 		h2up_farewell(s, NGHTTP2_NO_ERROR);
-		return s->out.ng != NULL;
-	}
-	i = h2up_instance(s);
-	if (i && !chain_is_empty(&i->waits) && s->open + s->unsent < h2up_limit(s))
+	} else if (i && !chain_is_empty(&i->waits) && s->open + s->unsent < h2up_limit(s)) {
 		p->user->room(p->self, i);
-	return true;
+	}
 }
 
-void h2up_flush(struct upstreams *p)
+static void flush(struct h2_conn *conn)
 {
-	struct h2up *h = p->h2up;
-	uint32_t at = h2_due_take(&h->due);
+	struct h2up_session *s = h2up_session_of(conn);
 
-	while (at) {
-		uint32_t index = at - 1;
-		struct h2up_session *s = &h->sessions[index];
-
-		at = h2_due_next(h2up_session_table(h), at);
-		if (s->out.ng && flush_one(s) && (s->held.size || s->out.hungry))
-			h2_due_wait(&h->due, h2up_session_table(h), index);
+	s->busy = true;
+	if (conn->held.size) {
+		if (!h2up_parse(s))
+			return;
+		if (conn->held.size == 0)
+			stream_recv(&s->p->io, conn->socket);
 	}
+	while (h2up_gather(s))
+		h2_conn_work(conn); /* who was sent may have more */
+	s->p->count->no_buffer += conn->out.hungry;
+	h2_conn_work(conn);
+	s->busy = false;
+	flushed(s);
 }
 
 static void on_timer(struct upstreams *p, struct upstream *u)
@@ -223,7 +147,7 @@ static void on_timer(struct upstreams *p, struct upstream *u)
 	struct h2up_session *s = h2up_of(p, u);
 	uint64_t when_ns = s->ending ? u->end_by_ns : u->idle_until_ns;
 
-	if (s->count > 0 && !s->ending)
+	if (s->conn.stream_count > 0 && !s->ending)
 		return;
 	if (when_ns > upstreams_now(p))
 		upstream_set_timer(p, u, when_ns);
@@ -243,10 +167,42 @@ static const struct upstream_carrier connection_carrier = {
 
 /* ---- opening ---- */
 
+static const struct h2_user user = {
+	.work = h2up_work_on,
+	.flush = flush,
+	.body = h2up_body,
+	.wrote = h2up_wrote,
+};
+
+int h2up_init(struct upstreams *p)
+{
+	struct h2up *h = calloc(1, sizeof(*h));
+	struct h2_side *side;
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	p->h2up = h;
+	side = &h->side;
+	*side = (struct h2_side){.user = &user,
+				 .io = &p->io,
+				 .held = &p->count->h2up_held,
+				 .refused = &p->count->h2_no_memory};
+	chain_init(&side->due);
+	chain_init(&side->waiting);
+	h->streams = calloc(p->slot_count, sizeof(*h->streams));
+	if (!h->streams)
+		return -ENOMEM;
+	r = h2_side_init(side, p->config->connections_max, sizeof(struct h2up_session),
+			 H2UP_STREAMS_MAX);
+	return r < 0 ? r : h2up_callbacks_init(h);
+}
+
 /* nghttp2 gets its memory from the session's arena. */
 static int new_session(struct h2up_session *s)
 {
-	nghttp2_mem mem = h2_mem(&s->arena);
+	const struct h2_side *side = s->conn.side;
+	nghttp2_mem mem = h2_mem(&s->conn.arena);
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0},
@@ -254,26 +210,18 @@ static int new_session(struct h2up_session *s)
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->p->config->head_bytes_max},
 	};
 
-	if (nghttp2_session_client_new3(&s->out.ng, s->p->h2up->callbacks, s, s->p->h2up->options,
-					&mem))
+	if (nghttp2_session_client_new3(&s->conn.out.ng, side->callbacks, s, side->options, &mem))
 		return -ENOMEM;
-	if (nghttp2_submit_settings(s->out.ng, NGHTTP2_FLAG_NONE, settings,
-				    sizeof(settings) / sizeof(settings[0])) ||
-	    nghttp2_session_set_local_window_size(s->out.ng, NGHTTP2_FLAG_NONE, 0,
-						  H2_SESSION_WINDOW))
-		return -ENOMEM;
-	return 0;
+	return h2_conn_greet(&s->conn, settings, ARRAY_LEN(settings));
 }
 
 /* Whose turn has not come for longest is not asked: any idle one will do. */
 static bool evict_idle(struct upstreams *p)
 {
-	struct h2up *h = p->h2up;
+	for (uint32_t n = 0; n < p->h2up->side.conn_count; n++) {
+		struct h2up_session *s = open_one(p, n);
 
-	for (uint32_t n = 0; n < h->session_count; n++) {
-		struct h2up_session *s = &h->sessions[n];
-
-		if (!s->out.ng || s->count > 0 || s->busy)
+		if (!s || s->conn.stream_count > 0 || s->busy)
 			continue;
 		upstream_close(p, h2up_connection(s));
 		return true;
@@ -283,28 +231,22 @@ static bool evict_idle(struct upstreams *p)
 
 static struct h2up_session *open_session(struct upstreams *p, struct instance *i)
 {
-	struct h2up *h = p->h2up;
+	struct h2_side *side = &p->h2up->side;
 	struct h2up_session *s;
 	struct upstream *u;
 	uint32_t index;
 
-	if (h->free_count == 0 && !evict_idle(p))
+	if (side->free_count == 0 && !evict_idle(p))
 		return NULL;
 	u = upstream_socket(p, i);
 	if (!u)
 		return NULL;
-	index = h->free_sessions[--h->free_count];
-	s = &h->sessions[index];
-	/* It may be on the list of those to be flushed still, from its last use. */
-	*s = (struct h2up_session){.links = s->links};
+	s = h2up_session_of(h2_conn_begin(side, &u->s, &index));
 	s->p = p;
-	s->upstream = u->s.index;
-	s->block.text.buffer = BUFFER_NONE;
-	h2_credit_init(&s->credit, upstreams_now(p));
-	h2_arena_init(&s->arena, h->memory + (size_t)index * ARENA_BYTES, ARENA_BYTES);
 	u->session = index + 1;
 	u->carrier = &connection_carrier;
-	list(s, i);
+	chain_init(&s->of_instance);
+	chain_add_first(&i->h2_sessions, &s->of_instance);
 	p->count->h2up_sessions++;
 	upstream_connect(p, u, i, false);
 	if (new_session(s) < 0) {
@@ -317,14 +259,13 @@ static struct h2up_session *open_session(struct upstreams *p, struct instance *i
 /* One that has room, and did not idle through a freeze. */
 static struct h2up_session *usable(struct upstreams *p, struct instance *i)
 {
-	struct h2up_session *all = p->h2up->sessions;
+	struct h2up_session *s;
 
-	for (uint32_t at = i->h2_sessions; at; at = all[at - 1].next) {
-		struct h2up_session *s = &all[at - 1];
-
+	chain_each(s, &i->h2_sessions, of_instance) {
 		if (s->leaving || s->open + s->unsent >= h2up_limit(s))
 			continue;
-		if (s->count > 0 || !s->greeted || !pool_is_stale(p, h2up_connection(s)))
+		if (s->conn.stream_count > 0 || !s->greeted ||
+		    !pool_is_stale(p, h2up_connection(s)))
 			return s;
 		h2up_leave(s);
 	}

@@ -8,7 +8,7 @@ uint32_t h2up_limit(const struct h2up_session *s)
 	uint32_t most = i ? i->h2_streams_max : 1;
 
 	if (s->settled)
-		most = nghttp2_session_get_remote_settings(s->out.ng,
+		most = nghttp2_session_get_remote_settings(s->conn.out.ng,
 							   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 	return most == 0 ? 1 : most < H2UP_STREAMS_MAX ? most : H2UP_STREAMS_MAX;
 }
@@ -24,23 +24,23 @@ void h2up_idles(struct h2up_session *s)
 void h2up_gone(struct h2up_session *s, struct h2up_stream *t, enum upstream_end_kind end,
 	       const char *why)
 {
-	h2_heads_remove(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t));
-	if (t->links.events & H2UP_OVER)
+	chain_remove(&t->stream.in_heads);
+	if (t->gone)
 		return;
+	t->gone = true;
 	t->end.kind = end;
 	t->end.why = why;
-	h2up_note(s, t, H2UP_OVER);
+	h2up_note(t, H2_GONE);
 }
 
 void h2up_shed(struct h2up_session *s)
 {
-	struct h2up_stream *all = s->p->h2up->streams;
-	uint32_t limit = h2up_limit(s), kept = s->open + (s->pending > 0), next;
+	uint32_t limit = h2up_limit(s), kept = s->open + (s->pending > 0);
+	struct h2_stream *t;
 
-	for (uint32_t at = s->lists.heads_head; at; at = next) {
-		next = all[at - 1].links.head_next;
+	chain_each(t, &s->conn.heads, in_heads) {
 		if (s->leaving || kept >= limit)
-			h2up_gone(s, &all[at - 1], UPSTREAM_UNREAD, NULL);
+			h2up_gone(s, h2up_stream_of(t), UPSTREAM_UNREAD, NULL);
 		kept++;
 	}
 }
@@ -49,5 +49,5 @@ void h2up_leave(struct h2up_session *s)
 {
 	s->leaving = true;
 	h2up_shed(s);
-	h2up_mark(s);
+	h2_mark(&s->conn);
 }

@@ -16,14 +16,15 @@ void h2up_farewell(struct h2up_session *s, uint32_t code)
 {
 	struct upstream *u = h2up_connection(s);
 
-	if (!s->greeted || s->out.broken || nghttp2_session_terminate_session(s->out.ng, code)) {
+	if (!s->greeted || s->conn.out.broken ||
+	    nghttp2_session_terminate_session(s->conn.out.ng, code)) {
 		upstream_close(s->p, u);
 		return;
 	}
 	s->leaving = s->ending = true;
 	u->end_by_ns = upstreams_now(s->p) + FAREWELL_NS;
 	upstream_set_timer(s->p, u, u->end_by_ns);
-	h2up_mark(s);
+	h2_mark(&s->conn);
 }
 
 /* Whether nobody there can have read any of the request: as of a connection of HTTP/1.1. */
@@ -44,22 +45,22 @@ static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t
 void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end, int err,
 	       const char *why)
 {
-	struct h2up_stream *all = s->p->h2up->streams;
+	struct h2_stream *stream;
 
 	s->busy = s->leaving = true;
-	for (uint32_t at = s->streams; at; at = all[at - 1].next) {
-		struct h2up_stream *t = &all[at - 1];
+	chain_each(stream, &s->conn.streams, of_conn) {
+		struct h2up_stream *t = h2up_stream_of(stream);
 
-		if (h2up_upstream(s, t)->s.ended && !h2up_upstream(s, t)->left)
+		if (h2up_upstream(t)->s.ended && !h2up_upstream(t)->left)
 			continue; /* its answer is here, whole */
 		t->end.err = err;
 		t->end.others = true;
 		t->end.unread = end == UPSTREAM_LOST && was_unread(s, t, err);
 		h2up_gone(s, t, end, why);
 	}
-	h2up_work(s);
+	h2_conn_work(&s->conn);
 	s->busy = false;
-	s->out.broken |= end == UPSTREAM_LOST;
-	if (s->count == 0)
+	s->conn.out.broken |= end == UPSTREAM_LOST;
+	if (s->conn.stream_count == 0)
 		h2up_farewell(s, code);
 }

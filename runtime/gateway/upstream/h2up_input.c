@@ -6,57 +6,23 @@
 #include "runtime/gateway/upstream/h2up.h"
 #include "runtime/gateway/upstream/room.h"
 
-/* A piece that found no room tries again. */
-static bool take_held(struct h2up_session *s)
-{
-	struct upstream *u = h2up_connection(s);
-	struct h2up_stream *t;
-
-	if (s->held.size == 0)
-		return true;
-	t = h2up_stream_get(s, s->held.id);
-	if (t && !stream_put(&s->p->io, &h2up_upstream(s, t)->s, s->held.at, s->held.size, 0))
-		return false;
-	if (t) {
-		t->untaken += s->held.size;
-		h2up_note(s, t, H2UP_BYTES);
-	} else {
-		(void)nghttp2_session_consume_stream(s->out.ng, s->held.id, s->held.size);
-	}
-	s->held.size = 0;
-	stream_consume(&s->p->io, &u->s, s->held.eaten);
-	h2up_work(s);
-	return true;
-}
-
 bool h2up_parse(struct h2up_session *s)
 {
-	struct upstream *u = h2up_connection(s);
-	ssize_t n;
+	static const bool never;
+	int r = h2_conn_parse(&s->conn, &never);
 
-	while (u->s.in.size > 0 && take_held(s) && u->s.in.size > 0) {
-		n = nghttp2_session_mem_recv(s->out.ng, (const uint8_t *)u->s.in.at, u->s.in.size);
-		if (n > 0 && !h2_charge_bytes(&s->credit, upstreams_now(s->p), (uint64_t)n))
-			n = NGHTTP2_ERR_FLOODED;
-		if (n == NGHTTP2_ERR_CALLBACK_FAILURE || n == NGHTTP2_ERR_FLOODED) {
-			s->p->count->h2up_floods++;
-			h2up_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, UPSTREAM_NO_ANSWER, -EPROTO,
-				  "it floods its connection with frames of HTTP/2");
-			return false;
-		}
-		if (n < 0) {
-			s->p->count->h2up_errors++;
-			h2up_fail(s, NGHTTP2_PROTOCOL_ERROR, UPSTREAM_NO_ANSWER, -EPROTO,
-				  nghttp2_strerror((int)n));
-			return false;
-		}
-		if (s->held.size)
-			s->held.eaten = (uint32_t)n;
-		else
-			stream_consume(&s->p->io, &u->s, (uint32_t)n);
-		h2up_work(s);
+	if (r == 0)
+		return true;
+	if (r == NGHTTP2_ERR_CALLBACK_FAILURE || r == NGHTTP2_ERR_FLOODED) {
+		s->p->count->h2up_floods++;
+		h2up_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, UPSTREAM_NO_ANSWER, -EPROTO,
+			  "it floods its connection with frames of HTTP/2");
+	} else {
+		s->p->count->h2up_errors++;
+		h2up_fail(s, NGHTTP2_PROTOCOL_ERROR, UPSTREAM_NO_ANSWER, -EPROTO,
+			  nghttp2_strerror(r));
 	}
-	return true;
+	return false;
 }
 
 /* SETTINGS come first (RFC 9113 section 3.4). False: not yet, or it is no HTTP/2. */
@@ -103,9 +69,9 @@ static void on_bytes(struct upstreams *p, struct upstream *u)
 	s->busy = false;
 	if (!good)
 		return;
-	if (s->held.size == 0)
+	if (s->conn.held.size == 0)
 		stream_recv(&p->io, &u->s);
-	h2up_mark(s);
+	h2_mark(&s->conn);
 }
 
 void h2up_on_recv(struct upstreams *p, struct upstream *u, enum stream_result r, int err)
@@ -132,7 +98,7 @@ void h2up_on_connect(struct upstreams *p, struct upstream *u, int res)
 
 	s->connected = res == 0;
 	if (res == 0)
-		h2up_mark(s);
+		h2_mark(&s->conn);
 	else
 		h2up_fail(s, NGHTTP2_NO_ERROR, UPSTREAM_LOST, res, NULL);
 }

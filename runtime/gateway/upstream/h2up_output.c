@@ -60,7 +60,7 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 
 static void submit_head(struct h2up_session *s, struct h2up_stream *t)
 {
-	struct upstream *u = h2up_upstream(s, t);
+	struct upstream *u = h2up_upstream(t);
 	nghttp2_data_provider body = {.read_callback = read_body};
 	struct h2_fields f;
 	uint32_t bytes = read_head(t, &u->s.out, &f);
@@ -71,15 +71,15 @@ static void submit_head(struct h2up_session *s, struct h2up_stream *t)
 		return;
 	}
 	t->body_ended = t->framing == HTTP_NO_BODY || (t->framing == HTTP_LENGTH && !t->body_left);
-	id = nghttp2_submit_request(s->out.ng, NULL, f.at, f.count, t->body_ended ? NULL : &body,
-				    t);
+	id = nghttp2_submit_request(s->conn.out.ng, NULL, f.at, f.count,
+				    t->body_ended ? NULL : &body, t);
 	if (id < 0) { /* it has no numbers or no memory left, or must not begin any more */
 		h2up_leave(s);
 		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
 		return;
 	}
-	t->id = id;
-	t->sent_before = s->gathered + s->out.chunk.size;
+	t->stream.id = id;
+	t->sent_before = s->gathered + s->conn.out.chunk.size;
 	s->pending = u->s.index + 1;
 	u->s.out.at += bytes;
 	u->s.out.size -= bytes;
@@ -88,33 +88,27 @@ static void submit_head(struct h2up_session *s, struct h2up_stream *t)
 static bool next_head(void *self)
 {
 	struct h2up_session *s = self;
-	struct h2up_stream *t;
+	struct h2_stream *stream;
 
-	if (!s->lists.heads_head || s->pending || s->open >= (s->settled ? h2up_limit(s) : 1))
+	if (s->pending || s->open >= (s->settled ? h2up_limit(s) : 1))
 		return false;
-	t = &s->p->h2up->streams[s->lists.heads_head - 1];
-	h2_heads_remove(&s->lists, h2up_stream_table(s->p->h2up), h2up_stream_index(s, t));
-	submit_head(s, t);
+	stream = h2_head_next(&s->conn);
+	if (!stream)
+		return false;
+	submit_head(s, h2up_stream_of(stream));
 	return true;
 }
 
 /* Everything given to the stream is with nghttp2 or sent. */
-static void piece_done(struct h2up_session *s, struct h2up_stream *t)
+static void piece_done(struct h2up_stream *t)
 {
-	struct stream *stream = &h2up_upstream(s, t)->s;
-
-	buffers_put(s->p->io.buffers, stream->out.buffer);
-	stream->out = stream->next;
-	stream->next = (struct chunk){.buffer = BUFFER_NONE};
-	if (stream->out.size > 0)
-		return;
-	stream->sending = false;
-	h2up_note(s, t, H2UP_SENT);
+	if (h2_stream_sent(&t->stream))
+		h2_mark(t->stream.conn);
 }
 
-static bool piece_over(const struct h2up_session *s, const struct h2up_stream *t)
+static bool piece_over(const struct h2up_stream *t)
 {
-	const struct stream *stream = &h2up_upstream(s, t)->s;
+	const struct stream *stream = t->stream.socket;
 
 	return stream->sending && stream->out.size == 0 && t->run.size == 0;
 }
@@ -122,29 +116,29 @@ static bool piece_over(const struct h2up_session *s, const struct h2up_stream *t
 int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 {
 	struct h2up_session *s = self;
-	struct h2up_stream *t =
-		frame->hd.stream_id ? h2up_stream_get(s, frame->hd.stream_id) : NULL;
+	struct h2_stream *stream = h2_stream_get(&s->conn, frame->hd.stream_id);
+	struct h2up_stream *t = h2up_stream_of(stream);
 
 	/* Each of our DATA frames may be answered by two WINDOW_UPDATEs and a PING. */
 	if (frame->hd.type == NGHTTP2_DATA)
-		h2_refund(&s->credit, 8);
+		h2_refund(&s->conn.credit, 8);
 	if (frame->hd.type == NGHTTP2_HEADERS) {
 		s->pending = 0;
 		s->open++;
-		h2_refund(&s->credit, 30);
+		h2_refund(&s->conn.credit, 30);
 	}
-	if (!t)
+	if (!stream)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS) {
 		must(s->unsent > 0);
 		t->opened = true;
 		s->unsent--;
-		if (piece_over(s, t))
-			piece_done(s, t);
+		if (piece_over(t))
+			piece_done(t);
 	}
 	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		t->end_sent = true;
+		t->stream.end_sent = true;
 	return 0;
 }
 
@@ -159,7 +153,7 @@ int h2up_on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int 
 	s->pending = 0;
 	if (error != NGHTTP2_ERR_STREAM_CLOSING) /* that is our own doing */
 		h2up_leave(s);
-	if (t->session == (uint32_t)(s - s->p->h2up->sessions) + 1 && t->id == frame->hd.stream_id)
+	if (t->stream.conn == &s->conn && t->stream.id == frame->hd.stream_id)
 		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
 	return 0;
 }
@@ -213,62 +207,57 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 			 uint32_t *flags, nghttp2_data_source *source, void *self)
 {
 	struct h2up_session *s = self;
-	struct h2up_stream *t = h2up_stream_get(s, id);
+	struct h2_stream *stream = h2_stream_get(&s->conn, id);
+	struct h2up_stream *t = h2up_stream_of(stream);
 	struct chunk *out;
 	size_t size;
 
-	if (!t)
+	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	out = &h2up_upstream(s, t)->s.out;
+	out = &h2up_upstream(t)->s.out;
 	while (t->run.size == 0 && !t->body_ended) {
-		if (piece_over(s, t))
-			piece_done(s, t);
+		if (piece_over(t))
+			piece_done(t);
 		if (out->size == 0)
 			break;
 		if (take_run(t, out, &t->run) < 0)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	size = h2_out_share(&s->out, t->run.size, length);
+	size = h2_out_share(&s->conn.out, t->run.size, length);
 	if (size == t->run.size && t->framing == HTTP_CHUNKED && look_ahead(t, out) < 0)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (size == t->run.size && t->body_ended) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 	} else if (size == 0) {
-		t->deferred = true;
+		t->stream.deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
 	if (size)
 		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	else if (piece_over(s, t))
-		piece_done(s, t);
+	else if (piece_over(t))
+		piece_done(t);
 	return (ssize_t)size;
 }
 
-int h2up_send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
-		   nghttp2_data_source *source, void *self)
+const void *h2up_body(const struct h2_stream *stream)
 {
-	struct h2up_session *s = self;
-	struct h2up_stream *t = h2up_stream_get(s, frame->hd.stream_id);
+	return h2up_stream_of(stream)->run.at;
+}
 
-	if (!t)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (!h2_out_body(&s->out, head, t->run.at, length))
-		return NGHTTP2_ERR_WOULDBLOCK;
-	t->run.at += length;
-	t->run.size -= length;
-	if (piece_over(s, t))
-		piece_done(s, t);
-	return 0;
+void h2up_wrote(struct h2_stream *stream, size_t size)
+{
+	struct h2up_stream *t = h2up_stream_of(stream);
+
+	t->run.at += size;
+	t->run.size -= size;
+	if (piece_over(t))
+		piece_done(t);
 }
 
 bool h2up_gather(struct h2up_session *s)
 {
-	struct upstream *u = h2up_connection(s);
-
-	if (!s->connected || s->out.broken || (u->s.sending && u->s.next.size) ||
-	    !h2_out_fill(&s->out, s->p->io.buffers, next_head, s))
+	if (!s->connected || !h2_conn_gather(&s->conn, next_head))
 		return false;
-	s->gathered += s->out.chunk.size;
-	stream_send(&s->p->io, &u->s, s->out.chunk);
+	s->gathered += s->conn.out.chunk.size;
 	return true;
 }

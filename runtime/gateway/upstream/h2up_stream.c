@@ -9,98 +9,83 @@
 
 void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct ask *ask)
 {
-	struct h2up_stream *all = s->p->h2up->streams, *t = &all[u->s.index];
+	struct h2up_stream *t = &s->p->h2up->streams[u->s.index];
 
-	must(all[u->s.index].session == 0);
-	*t = (struct h2up_stream){.session = (uint32_t)(s - s->p->h2up->sessions) + 1,
-				  .framing = ask->framing,
-				  .head = ask->head,
-				  .next = s->streams};
+	must(!t->stream.conn);
+	*t = (struct h2up_stream){.framing = ask->framing, .head = ask->head};
 	http_chunked_init(&t->chunks);
-	if (s->streams)
-		all[s->streams - 1].prev = u->s.index + 1;
-	s->streams = u->s.index + 1;
-	s->count++;
+	h2_stream_begin(&s->conn, &t->stream, &u->s, 0);
 	s->unsent++;
 	s->p->count->h2up_streams++;
-	h2_heads_push(&s->lists, h2up_stream_table(s->p->h2up), u->s.index);
+	h2_head_waits(&t->stream);
 }
 
-static void unlink_stream(struct h2up_session *s, struct h2up_stream *t)
+/* The stream whose bytes `stream` carries; NULL: there is none any more. */
+static struct h2up_stream *stream_of(const struct upstreams *p, const struct stream *stream)
 {
-	struct h2up_stream *all = s->p->h2up->streams;
+	struct h2up_stream *t = &p->h2up->streams[stream->index];
 
-	must(s->count > 0 && !t->links.in_work);
-	if (t->prev)
-		all[t->prev - 1].next = t->next;
-	else
-		s->streams = t->next;
-	if (t->next)
-		all[t->next - 1].prev = t->prev;
-	t->session = 0;
-	s->unsent -= !t->opened;
-	if (--s->count == 0)
-		h2up_idles(s);
+	return t->stream.conn ? t : NULL;
 }
 
 /* Tells the instance that nobody waits any more, unless both sides have ended it. */
 static void part(struct h2up_session *s, struct h2up_stream *t, const struct upstream *u)
 {
-	if (t->over || !t->id || !s->out.ng)
+	if (t->stream.over || !t->stream.id || !s->conn.out.ng)
 		return;
-	(void)nghttp2_session_set_stream_user_data(s->out.ng, t->id, NULL);
+	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, t->stream.id, NULL);
 	/* It also keeps nghttp2 from writing a head whose text is about to go. */
-	(void)nghttp2_submit_rst_stream(s->out.ng, NGHTTP2_FLAG_NONE, t->id,
+	(void)nghttp2_submit_rst_stream(s->conn.out.ng, NGHTTP2_FLAG_NONE, t->stream.id,
 					u->s.ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
-	t->over = true;
+	t->stream.over = true;
 }
 
 static void on_closed(void *self, struct stream *stream)
 {
 	struct upstreams *p = self;
-	struct upstream *u = &p->slots[stream->index];
-	struct h2up_stream *t = &p->h2up->streams[stream->index];
+	struct h2up_stream *t = stream_of(p, stream);
 	struct h2up_session *s;
 
-	if (t->session == 0)
+	if (!t)
 		return;
-	s = h2up_session_of(p, t);
-	h2_work_remove(&s->lists, h2up_stream_table(p->h2up), stream->index);
-	h2_heads_remove(&s->lists, h2up_stream_table(p->h2up), stream->index);
-	part(s, t, u);
-	unlink_stream(s, t);
-	h2up_mark(s);
+	s = h2up_session_of(t->stream.conn);
+	part(s, t, &p->slots[stream->index]);
+	s->unsent -= !t->opened;
+	h2_stream_end(&t->stream);
+	if (s->conn.stream_count == 0)
+		h2up_idles(s);
+	h2_mark(&s->conn);
 }
 
 /* maxDuration has passed: it is told, and a PING behind that comes back when it was heard. */
 bool h2up_cancel(struct upstreams *p, struct upstream *u)
 {
-	struct h2up_stream *t = &p->h2up->streams[u->s.index];
+	struct h2up_stream *t = stream_of(p, &u->s);
 	struct h2up_session *s;
 	uint32_t who[2] = {u->s.index, u->s.life};
 	uint8_t opaque[8];
 
-	if (t->session == 0 || !t->opened || t->over)
+	if (!t || !t->opened || t->stream.over)
 		return false;
-	s = h2up_session_of(p, t);
+	s = h2up_session_of(t->stream.conn);
 	part(s, t, u);
 	memcpy(opaque, who, sizeof(opaque));
-	(void)nghttp2_submit_ping(s->out.ng, NGHTTP2_FLAG_NONE, opaque);
-	h2up_mark(s);
+	(void)nghttp2_submit_ping(s->conn.out.ng, NGHTTP2_FLAG_NONE, opaque);
+	h2_mark(&s->conn);
 	return true;
 }
 
 void h2up_on_pong(struct h2up_session *s, const uint8_t *opaque)
 {
-	uint32_t who[2], session = (uint32_t)(s - s->p->h2up->sessions) + 1;
+	uint32_t who[2];
 	struct h2up_stream *t;
 
 	memcpy(who, opaque, sizeof(who));
 	if (who[0] >= s->p->slot_count)
 		return;
 	t = &s->p->h2up->streams[who[0]];
-	if (t->session == session && h2up_upstream(s, t)->s.life == who[1] &&
-	    h2up_upstream(s, t)->left)
+	if (t->stream.conn == &s->conn && h2up_upstream(t)->s.life == who[1] &&
+	    h2up_upstream(t)->left)
 		h2up_gone(s, t, UPSTREAM_RESET, NULL);
 }
 
@@ -149,36 +134,22 @@ static void go_on(struct upstreams *p, struct upstream *u)
 /* The exchange took what it had: the instance may send as much again. */
 static void on_wants(void *self, struct stream *stream)
 {
-	struct upstreams *p = self;
-	struct h2up_stream *t = &p->h2up->streams[stream->index];
-	struct h2up_session *s;
+	struct h2up_stream *t = stream_of(self, stream);
 
-	if (t->session == 0)
+	if (!t)
 		return;
-	s = h2up_session_of(p, t);
-	if (t->untaken > stream->in.size && !t->over) {
-		(void)nghttp2_session_consume_stream(s->out.ng, t->id,
-						     t->untaken - stream->in.size);
-		t->untaken = stream->in.size;
-	}
+	h2_stream_took(&t->stream);
 	if (stream->ended && stream->in.size == 0)
-		h2up_note(s, t, H2UP_END);
-	h2up_mark(s);
+		h2_note(&t->stream, H2_END);
+	h2_mark(t->stream.conn);
 }
 
 static void on_has(void *self, struct stream *stream)
 {
-	struct upstreams *p = self;
-	struct h2up_stream *t = &p->h2up->streams[stream->index];
-	struct h2up_session *s;
+	struct h2up_stream *t = stream_of(self, stream);
 
-	if (t->session == 0 || t->over)
-		return;
-	s = h2up_session_of(p, t);
-	if (t->deferred)
-		(void)nghttp2_session_resume_data(s->out.ng, t->id);
-	t->deferred = false;
-	h2up_mark(s);
+	if (t && !t->stream.over)
+		h2_stream_resume(&t->stream);
 }
 
 const struct stream_carrier h2up_stream_carrier = {
@@ -187,31 +158,20 @@ const struct stream_carrier h2up_stream_carrier = {
 	.closed = on_closed,
 };
 
-/* One stream. Each step may be its last. */
-static void work_on(struct upstreams *p, struct h2up_stream *t, uint8_t events)
+/* Each step may be its last. */
+void h2up_work_on(struct h2_conn *c, struct h2_stream *stream, uint8_t events)
 {
-	struct upstream *u = &p->slots[t - p->h2up->streams];
+	struct upstreams *p = h2up_session_of(c)->p;
+	struct h2up_stream *t = h2up_stream_of(stream);
+	struct upstream *u = h2up_upstream(t);
 	uint32_t life = u->s.life;
 
-	if (events & (H2UP_BYTES | H2UP_END)) /* bytes in front of a reset count */
+	if (events & (H2_BYTES | H2_END)) /* what came in front of a reset counts */
 		go_on(p, u);
-	if (u->s.life == life && (events & H2UP_OVER)) {
+	if (u->s.life == life && (events & H2_GONE)) {
 		over(p, t);
 		return;
 	}
-	if (u->s.life == life && (events & H2UP_SENT) && !u->s.sending && u->owner)
+	if (u->s.life == life && (events & H2_SENT) && !u->s.sending && u->owner)
 		p->user->event(p->self, u, UPSTREAM_SENT, 0);
-}
-
-void h2up_work(struct h2up_session *s)
-{
-	while (s->lists.work_head) {
-		uint32_t index = s->lists.work_head - 1;
-		struct h2up_stream *t = &s->p->h2up->streams[index];
-		uint8_t events = t->links.events;
-
-		h2_work_remove(&s->lists, h2up_stream_table(s->p->h2up), index);
-		t->links.events = events & H2UP_OVER; /* that it is over is told once */
-		work_on(s->p, t, events);
-	}
 }

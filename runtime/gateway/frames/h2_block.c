@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A head that is arriving: its text and its bounds. */
+#include <string.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/gateway/frames/h2_conn.h"
+
+/* More than so many times the largest head, decoded, is no head but an attack on the decoder. */
+#define BOMB_FACTOR 4u
+
+static struct buffers *pool_of(const struct h2_conn *c)
+{
+	return c->side->io->buffers;
+}
+
+void h2_block_drop(struct h2_conn *c)
+{
+	buffers_put(pool_of(c), c->block.text.buffer);
+	c->block.text = (struct chunk){.buffer = BUFFER_NONE};
+	c->block.ignored = true;
+}
+
+bool h2_block_begin(struct h2_conn *c, int32_t id, bool ignored)
+{
+	struct h2_block *b = &c->block;
+
+	h2_block_drop(c);
+	*b = (struct h2_block){.open = true, .ignored = ignored, .id = id};
+	b->text.buffer = ignored ? BUFFER_NONE : buffers_get(pool_of(c), BUFFER_UNIT);
+	if (b->text.buffer == BUFFER_NONE)
+		return ignored;
+	b->text.at = buffers_at(pool_of(c), b->text.buffer) + BUFFER_HEADROOM;
+	return true;
+}
+
+bool h2_block_count(struct h2_conn *c, size_t name, size_t value, uint32_t head_max)
+{
+	c->block.listed += name + value + 32;
+	c->credit.useful += name + value;
+	return c->block.listed <= (uint64_t)head_max * BOMB_FACTOR;
+}
+
+uint32_t h2_block_room(const struct h2_conn *c)
+{
+	must(c->block.text.buffer != BUFFER_NONE);
+	return buffers_size(pool_of(c), c->block.text.buffer) - BUFFER_HEADROOM - BUFFER_SLACK;
+}
+
+bool h2_block_grow(struct h2_conn *c)
+{
+	struct buffers *pool = pool_of(c);
+	struct chunk *text = &c->block.text, larger = {.size = text->size};
+
+	if (buffers_size(pool, text->buffer) != BUFFER_UNIT)
+		return false;
+	larger.buffer = buffers_get(pool, pool->large_bytes);
+	if (larger.buffer == BUFFER_NONE)
+		return false;
+	larger.at = buffers_at(pool, larger.buffer) + BUFFER_HEADROOM;
+	memcpy(larger.at, text->at, text->size);
+	buffers_put(pool, text->buffer);
+	*text = larger;
+	return true;
+}
+
+void h2_block_lost(struct h2_conn *c, int32_t id)
+{
+	if (!c->block.open || c->block.id != id)
+		return;
+	h2_block_drop(c);
+	c->block.open = false;
+}
