@@ -246,11 +246,11 @@ void rule_masquerade(struct rule *r)
 	end(r, begin(r, "masq"));
 }
 
-void rule_dnat_v4(struct rule *r, uint32_t reg)
+void rule_translate(struct rule *r, uint32_t type, uint32_t reg)
 {
 	struct expression e = begin(r, "nat");
 
-	nl_u32be(r->nl, NFTA_NAT_TYPE, NFT_NAT_DNAT);
+	nl_u32be(r->nl, NFTA_NAT_TYPE, type);
 	nl_u32be(r->nl, NFTA_NAT_FAMILY, NAT_FAMILY_V4);
 	nl_u32be(r->nl, NFTA_NAT_REG_ADDR_MIN, reg);
 	end(r, e);

@@ -53,6 +53,7 @@ void rule_verdict(struct rule *r, int32_t code,
 		  const char *chain); /* chain: of NFT_GOTO, or NULL */
 void rule_reject(struct rule *r, uint32_t type, uint8_t code);
 void rule_masquerade(struct rule *r);
-void rule_dnat_v4(struct rule *r, uint32_t reg);
+/* type: NFT_NAT_DNAT or NFT_NAT_SNAT, to the IPv4 address in the register. */
+void rule_translate(struct rule *r, uint32_t type, uint32_t reg);
 
 #endif

@@ -4,10 +4,12 @@
  * The addresses that an instance may reach, as rules of nf_tables; in the words of nft(8):
  *
  *   sender (prerouting)     iifname "PREFIX*": own source address? judge4 / judge6, or refuse
- *   judge4, judge6          open connections, limit, deny, host.internal, the host, other
- * instances, exact, metadata, named, ranges, allow, open; the rest is refused receiver
- * (postrouting)  oifname "PREFIX*": only answers, and errors about what was sent leave (nat) the
- * host's own address instead of the pool's hostin (nat)            host.internal becomes 127.0.0.1
+ *   judge4, judge6          open connections, limit, deny, host.internal, the host, other instances,
+ *                           exact, metadata, named, ranges, allow, open; the rest is refused
+ *   receiver (postrouting)  oifname "PREFIX*": only answers, and errors about what was sent
+ *   leave (nat)             the host's own address instead of the pool's
+ *   hostin (nat)            host.internal becomes 127.0.0.1, its port 53 the host's resolver
+ *   asked (nat)             a resolver on 127.0.0.0/8 answers only to 127.0.0.1
  *
  * Everything is judged before it is routed, so it makes no difference whether an address is the
  * host's own or behind it, and what others translate (published ports of containers) comes later.
@@ -44,6 +46,7 @@ enum key_type { TYPE_IPV4 = 7, TYPE_IPV6 = 8, TYPE_PORT = 13, TYPE_MARK = 19, TY
 #define V6_TARGET   24
 #define PORT_TARGET 2
 #define ICMP_TYPE   0
+#define PORT_DNS    53
 
 /* Of a connection: 1 << (enum ip_conntrack_info + 1), and 1. */
 #define STATE_INVALID     1u
@@ -154,6 +157,7 @@ static const struct chain chains[] = {
 	{"receiver", "filter", NF_INET_POST_ROUTING, -150},
 	{"leave", "nat", NF_INET_POST_ROUTING, 100},
 	{"hostin", "nat", NF_INET_PRE_ROUTING, -100},
+	{"asked", "nat", NF_INET_LOCAL_IN, 100},
 	{"judge4", NULL, 0, 0},
 	{"judge6", NULL, 0, 0},
 };
@@ -284,6 +288,33 @@ static void judge_states(const struct writing *w, const struct family *f)
 	refuse(&r, NET_REASON_LIMIT);
 }
 
+static const uint8_t dns_protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
+
+/* A question for the resolver, of somebody who may reach the internet. */
+static void asks_resolver(struct rule *r, const struct writing *w, uint8_t protocol)
+{
+	const uint16_t port = htons(PORT_DNS);
+
+	byte_is(r, NFT_META_NFPROTO, NFPROTO_IPV4);
+	byte_is(r, NFT_META_L4PROTO, protocol);
+	rule_load_network(r, V4_TARGET, sizeof(w->table->host_v4), REG(0));
+	rule_is(r, REG(0), w->table->host_v4, sizeof(w->table->host_v4));
+	rule_load_transport(r, PORT_TARGET, sizeof(port), REG(0));
+	rule_is(r, REG(0), &port, sizeof(port));
+	rule_load_meta(r, NFT_META_IIF, REG(0));
+	rule_is_in(r, REG(0), SET_OPEN);
+}
+
+static void judge_resolver(const struct writing *w, const struct family *f)
+{
+	for (size_t i = 0; w->table->resolver[0] && i < ARRAY_LEN(dns_protocols); i++) {
+		struct rule r = begin_rule(w, f->judge);
+
+		asks_resolver(&r, w, dns_protocols[i]);
+		finish(&r, NF_ACCEPT, NULL);
+	}
+}
+
 /* host.internal: the ports that are allowed, and no others. */
 static void judge_host_internal(const struct writing *w, const struct family *f)
 {
@@ -363,8 +394,10 @@ static void judge(const struct writing *w, const struct family *f)
 
 	judge_states(w, f);
 	judge_subnets(w, f, f->deny, NFT_GOTO, reason_chains[NET_REASON_DENY]);
-	if (f->family == AF_INET)
+	if (f->family == AF_INET) {
+		judge_resolver(w, f);
 		judge_host_internal(w, f);
+	}
 	judge_host(w, f);
 	judge_pool(w, f); /* other instances: no policy opens them */
 	judge_subnets(w, f, f->exact, NF_ACCEPT, NULL);
@@ -442,6 +475,32 @@ static void put_receiver(const struct writing *w)
 	finish(&r, NF_DROP, NULL);
 }
 
+/* Resolvers that listen on the loopback (systemd-resolved) hear nobody else. */
+static void put_resolver(const struct writing *w)
+{
+	static const uint8_t loopback[4] = {127, 0, 0, 1};
+	const uint16_t port = htons(PORT_DNS);
+
+	for (size_t i = 0; w->table->resolver[0] && i < ARRAY_LEN(dns_protocols); i++) {
+		struct rule r = begin_rule(w, "hostin");
+
+		asks_resolver(&r, w, dns_protocols[i]);
+		rule_load_value(&r, w->table->resolver, sizeof(w->table->resolver), REG(0));
+		rule_translate(&r, NFT_NAT_DNAT, REG(0));
+		rule_end(&r);
+		r = begin_rule(w, "asked");
+		name_is(&r, NFT_META_IIFNAME, w->table->prefix, true);
+		byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
+		byte_is(&r, NFT_META_L4PROTO, dns_protocols[i]);
+		address_is(&r, V4_TARGET, sizeof(loopback), loopback, 8);
+		rule_load_transport(&r, PORT_TARGET, sizeof(port), REG(0));
+		rule_is(&r, REG(0), &port, sizeof(port));
+		rule_load_value(&r, loopback, sizeof(loopback), REG(0));
+		rule_translate(&r, NFT_NAT_SNAT, REG(0));
+		rule_end(&r);
+	}
+}
+
 static void put_translation(const struct writing *w)
 {
 	static const uint8_t loopback[4] = {127, 0, 0, 1};
@@ -457,13 +516,14 @@ static void put_translation(const struct writing *w)
 	address_is(&r, V6_SOURCE, 16, t->pool_v6, t->pool_v6_bits);
 	rule_masquerade(&r);
 	rule_end(&r);
+	put_resolver(w);
 	r = begin_rule(w, "hostin");
 	name_is(&r, NFT_META_IIFNAME, t->prefix, true);
 	byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
 	rule_load_network(&r, V4_TARGET, sizeof(t->host_v4), REG(0));
 	rule_is(&r, REG(0), t->host_v4, sizeof(t->host_v4));
 	rule_load_value(&r, loopback, sizeof(loopback), REG(0));
-	rule_dnat_v4(&r, REG(0));
+	rule_translate(&r, NFT_NAT_DNAT, REG(0));
 	rule_end(&r);
 }
 

@@ -33,7 +33,9 @@ struct net_table {
 	char name[32], prefix[IFNAMSIZ];
 	uint8_t pool_v4[4], pool_v6[16]; /* of all instances */
 	uint32_t pool_v4_bits, pool_v6_bits;
-	uint8_t host_v4[4]; /* host.internal */
+	uint8_t host_v4[4];  /* host.internal */
+	uint8_t resolver[4]; /* behind its port 53, for who may reach the internet; zeroes: nobody
+			      */
 	uint32_t connections_max;
 	uint16_t log_group;
 };

@@ -13,6 +13,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "sandbox/sandbox.h"
 
 static const char localhost[] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
@@ -51,20 +52,24 @@ static int put_file(int etc_fd, const char *name, const char *text, uint32_t id_
 	return fd_write_all(fd, text, strlen(text));
 }
 
-static int put_names(int etc_fd, const char *host_name, const char *hosts, uint32_t id_first)
+static int put_names(int etc_fd, const char *host_name, const struct sandbox_names *names,
+		     uint32_t id_first)
 {
 	char text[512];
-	int r = text_format(text, sizeof(text), "%s127.0.0.1\t%s\n%s", localhost, host_name, hosts);
+	int r = text_format(text, sizeof(text), "%s127.0.0.1\t%s\n%s", localhost, host_name,
+			    names ? names->hosts : "");
 
 	if (r == 0)
 		r = put_file(etc_fd, "hosts", text, id_first);
+	if (r == 0 && names && *names->resolver)
+		r = put_file(etc_fd, "resolv.conf", names->resolver, id_first);
 	if (r == 0)
 		r = text_format(text, sizeof(text), "%s\n", host_name);
 	return r < 0 ? r : put_file(etc_fd, "hostname", text, id_first);
 }
 
 int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_t id_first,
-	       const char *host_name, const char *hosts)
+	       const char *host_name, const struct sandbox_names *names)
 {
 	SCOPED_FD etc_fd = -1;
 	struct stat st;
@@ -78,7 +83,7 @@ int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_
 	etc_fd = openat(scratch_fd, "u/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (etc_fd < 0)
 		return -errno;
-	r = put_names(etc_fd, host_name, hosts, id_first);
+	r = put_names(etc_fd, host_name, names, id_first);
 	if (r < 0)
 		return r;
 	/* Ids are those of the image; a layer is not mapped yet. */

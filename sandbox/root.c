@@ -241,20 +241,20 @@ static int mount_overlay_in(int scratch_fd, const char *lower)
 }
 
 static int build(int scratch_fd, const int *layer_fds, size_t layer_count, const struct armed *a,
-		 const char *host_name, const char *hosts)
+		 const char *host_name, const struct sandbox_names *names)
 {
 	char lower[IMAGE_LAYERS_MAX * NAME_LENGTH + 1];
 	int r = make_upper(scratch_fd, a);
 
 	if (r == 0)
-		r = fill_upper(scratch_fd, layer_fds, layer_count, a->id_first, host_name, hosts);
+		r = fill_upper(scratch_fd, layer_fds, layer_count, a->id_first, host_name, names);
 	if (r == 0)
 		r = attach_layers(scratch_fd, layer_fds, layer_count, a, lower);
 	return r < 0 ? r : mount_overlay_in(scratch_fd, lower);
 }
 
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
-		 uint64_t scratch_bytes, const char *instance_id, const char *hosts,
+		 uint64_t scratch_bytes, const char *instance_id, const struct sandbox_names *names,
 		 const char *stage_dir)
 {
 	char host_name[HOST_NAME_CHARS + 1];
@@ -269,7 +269,7 @@ int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a
 		return scratch_fd;
 	if (move_mount(scratch_fd, "", AT_FDCWD, stage_dir, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
-	fd = build(scratch_fd, layer_fds, layer_count, a, host_name, hosts);
+	fd = build(scratch_fd, layer_fds, layer_count, a, host_name, names);
 	if (umount2(stage_dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
 		int r = -errno;
 

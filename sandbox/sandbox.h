@@ -123,13 +123,19 @@ int zygote_arm(struct zygote *z, uint32_t range, uint32_t with, int cgroup_fd, c
 int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fault,
 		   uint32_t *out_range);
 
+/* What an instance with a network knows of names. */
+struct sandbox_names {
+	const char *hosts;    /* more lines for its /etc/hosts */
+	const char *resolver; /* its whole /etc/resolv.conf, or "": the image's own */
+};
+
 /* The root file system: read-only layers (detached or attached mounts, plain directories or erofs
  * roots, lowest first) under a tmpfs of scratch_bytes that belongs to the id range, seen through
- * the sandbox's id map. instance_id, the host name, is put into its /etc/hosts and /etc/hostname;
- * hosts: more lines for /etc/hosts, or "". Returns a detached mount fd (the caller's) or -errno.
+ * the sandbox's id map. instance_id, the host name, is put into its /etc/hosts and /etc/hostname,
+ * and names, if it is not NULL. Returns a detached mount fd (the caller's) or -errno.
  * Uses stage_dir (absolute, empty, in ebbd's private mount namespace) and leaves it empty. */
 int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a,
-		 uint64_t scratch_bytes, const char *instance_id, const char *hosts,
+		 uint64_t scratch_bytes, const char *instance_id, const struct sandbox_names *names,
 		 const char *stage_dir);
 
 /* The command to run. exec's texts are passed on unread. */

@@ -110,6 +110,7 @@ static void describe_table(struct net *net)
 	(void)text_copy(t->prefix, sizeof(t->prefix), c->prefix);
 	memcpy(t->pool_v4, c->pool_v4, sizeof(t->pool_v4));
 	memcpy(t->pool_v6, c->pool_v6, sizeof(t->pool_v6));
+	memcpy(t->resolver, c->resolver, sizeof(t->resolver));
 	address_v4(net, HOST_NUMBER, t->host_v4);
 }
 
@@ -220,6 +221,8 @@ static int arm(struct net *net, uint32_t range, int net_ns_fd, int inside_fd, en
 	*step = r == 0 ? NET_STEP_FORWARDING : NET_STEP_TABLE;
 	if (r == 0)
 		r = forward_defaults(net);
+	if (r == 0 && net->table.resolver[0])
+		r = forward_to(net, net->table.resolver);
 	if (r == 0)
 		r = net_wire_make(net->host_fd, inside_fd, net_ns_fd, &wire, &interface, step);
 	if (r < 0)

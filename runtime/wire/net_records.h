@@ -42,6 +42,7 @@ struct wire_net_config {
 	uint32_t reserved;
 	uint8_t pool_v4[4];  /* range n has this + n; 1 is host.internal */
 	uint8_t pool_v6[16]; /* likewise */
+	uint8_t resolver[4]; /* where questions for host.internal:53 go; zeroes: nowhere */
 	char prefix[12];     /* of interfaces, followed by the range in four hexadecimal digits */
 	char table[32];
 };

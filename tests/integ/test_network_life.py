@@ -11,7 +11,7 @@ import leaks
 import pictures
 import worlds
 from conftest import running
-from networks import dial, file_inside, host_internal, probes, put, reaches
+from networks import REFUSED, dial, file_inside, host_internal, probes, put, reaches
 from waiting import wait_for
 from worlds import DATABASE4, PUBLIC4
 
@@ -135,3 +135,17 @@ def test_ebb_net_has_one_right_and_a_filter(world):
         assert int(facts["CapEff"], 16) == int(facts["CapPrm"], 16) == 1 << 12, status  # CAP_NET_ADMIN
         assert facts["NoNewPrivs"] == "1" and facts["Seccomp"] == "2"
         assert facts["Uid"].split()[0] not in ("0", "65534")
+
+
+@pytest.mark.parametrize("resolver,asked_by", [(worlds.OTHER4, worlds.HOST4), ("127.0.0.53", "127.0.0.1")])
+def test_who_reaches_the_internet_asks_the_hosts_resolver(world, resolver, asked_by):
+    world.serve(world.host if resolver.startswith("127.") else world.world, resolver, ports=[53])
+    with probes(world, settings={"egress_resolver": resolver}) as ebb:
+        put(ebb, "open", "internet")
+        put(ebb, "listed", {"subnets": {"allow": ["10.0.0.5"]}})
+        nearby = host_internal(ebb, "open")
+        assert file_inside(ebb, "open", "/etc/resolv.conf") == f"nameserver {nearby}\n"
+        for kind in ("udp", "tcp"):
+            assert dial(ebb, "open", nearby, 53, kind) == f"got {resolver} says hello to {asked_by}"
+            assert dial(ebb, "listed", nearby, 53, kind) in REFUSED
+        assert ebb.get("listed", "/file?path=/etc/resolv.conf").status != 200

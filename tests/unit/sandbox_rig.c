@@ -192,7 +192,7 @@ int box_claim(struct rig *r, struct box *b, const char *image, const struct wire
 		return -errno;
 	b->output_fd = pipe_fds[0];
 	write_fd = pipe_fds[1];
-	root_fd = sandbox_root(&layer_fd, 1, &b->armed, 16u << 20, "api-7", "", r->stage);
+	root_fd = sandbox_root(&layer_fd, 1, &b->armed, 16u << 20, "api-7", NULL, r->stage);
 	if (root_fd < 0)
 		return root_fd;
 	claim.root_fd = root_fd;

@@ -423,7 +423,7 @@ static void many_layers_stack(void **state)
 		file_fd = openat(layer_fds[i], "top", O_CREAT | O_WRONLY, 0644);
 		assert_int_equal(dprintf(file_fd, "%03d", i), 3);
 	}
-	root_fd = sandbox_root(layer_fds, COUNT, &b.armed, 1 << 20, "api-7", "", f->rig.stage);
+	root_fd = sandbox_root(layer_fds, COUNT, &b.armed, 1 << 20, "api-7", NULL, f->rig.stage);
 	if (root_fd < 0)
 		fail_msg("root: %s", strerror(-root_fd));
 	assert_int_equal(fd_read_file_at(root_fd, "top", path, sizeof(path)), 3);

@@ -58,6 +58,7 @@ static const struct key keys[] = {
 	TEXT(log_level, "info", "error, warn, info or debug"),
 	TEXT(egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
 	TEXT(egress_default, "none", "ebb.egress of services that do not say: none or internet"),
+	TEXT(egress_resolver, "the first of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
 	TEXT(net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
 	TEXT(net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
 	TEXT(net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),

@@ -23,7 +23,8 @@ struct config {
 	char cgroup[64];                       /* name of ebb's cgroup tree */
 	char seccomp_policy[CONFIG_PATH_SIZE]; /* "" = the one ebbd carries */
 	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
-	char egress[8], egress_default[16], net_pool[32], net_pool6[48], net_prefix[12];
+	char egress[8], egress_default[16], egress_resolver[48], net_pool[32], net_pool6[48],
+		net_prefix[12];
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;

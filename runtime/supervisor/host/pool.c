@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/host/pool.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -66,7 +69,27 @@ int pool_check(const struct config *c, struct fault *f)
 	if (*c->net_prefix && !prefix_holds(c->net_prefix))
 		return fault_say(f, -EINVAL, "net_prefix: %s is not 2 to 10 of a-z, 0-9 and -",
 				 c->net_prefix);
+	if (*c->egress_resolver && strcmp(c->egress_resolver, "none") != 0 &&
+	    inet_pton(AF_INET, c->egress_resolver, v4) != 1)
+		return fault_say(f, -EINVAL,
+				 "egress_resolver: %s is not an IPv4 address such as 192.0.2.53, "
+				 "or none",
+				 c->egress_resolver);
 	return 0;
+}
+
+/* The first IPv4 one of the host's resolv.conf(5); without one the host asks nobody, either. */
+static void find_resolver(uint8_t out[4])
+{
+	char line[256], address[64];
+	FILE *f = fopen("/etc/resolv.conf", "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "nameserver %63s", address) == 1 &&
+			inet_pton(AF_INET, address, out) == 1;
+	if (f)
+		fclose(f);
 }
 
 /* 0 with the socket, or -errno: -EADDRINUSE somebody has it. */
@@ -146,6 +169,10 @@ int pool_open(const struct config *c, struct pool *out, struct fault *f)
 		(void)text_format(p.prefix, sizeof(p.prefix), "ebb%06x-",
 				  (unsigned int)(hash & 0xffffff));
 	(void)text_format(p.table, sizeof(p.table), "ebb_%08x", (unsigned int)hash);
+	if (!*c->egress_resolver)
+		find_resolver(p.resolver);
+	else if (strcmp(c->egress_resolver, "none") != 0)
+		(void)inet_pton(AF_INET, c->egress_resolver, p.resolver);
 	*out = p;
 	return 0;
 }

@@ -14,6 +14,7 @@ struct pool {
 	int held_fd; /* owned */
 	uint8_t v4[4], v6[16];
 	char prefix[12], table[32];
+	uint8_t resolver[4]; /* zeroes: none */
 };
 
 /* 0 with the pool, or -errno with a sentence. */

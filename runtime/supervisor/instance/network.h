@@ -12,7 +12,8 @@
 
 struct network {
 	void *self;
-	char hosts[64]; /* a line for /etc/hosts: host.internal */
+	char hosts[64];    /* a line for /etc/hosts: host.internal */
+	char resolver[64]; /* /etc/resolv.conf of who may reach the internet, or "" */
 	/* Wires the sandbox with this range of ids; descriptors are borrowed. 0 or -errno:
 	 * -EHOSTDOWN nobody is there to do it. */
 	int (*arm)(void *self, uint32_t range, int net_ns_fd, int inside_fd);

@@ -149,6 +149,12 @@ static int set_limits(struct instance *i)
 /* All that does not need a request: limits and the root file system. */
 static int prepare(struct instance *i)
 {
+	const struct network *network = &i->ground->network;
+	const struct sandbox_names names = {
+		.hosts = network->hosts,
+		.resolver =
+			i->spec->put.egress.mode == WIRE_EGRESS_INTERNET ? network->resolver : "",
+	};
 	int r = set_limits(i);
 
 	if (r < 0) {
@@ -157,8 +163,7 @@ static int prepare(struct instance *i)
 	}
 	i->root_fd = sandbox_root(i->spec->layer_fds, i->spec->put.layer_count, &i->armed,
 				  (uint64_t)i->spec->put.scratch_mb << 20, i->id,
-				  instance_has_wire(i) ? i->ground->network.hosts : "",
-				  i->ground->stage_dir);
+				  instance_has_wire(i) ? &names : NULL, i->ground->stage_dir);
 	fd_close(&i->armed.user_ns_fd);
 	if (i->root_fd < 0)
 		(void)text_format(i->fault, sizeof(i->fault), "root file system: %s",

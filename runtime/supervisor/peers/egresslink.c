@@ -181,6 +181,7 @@ static void on_started(struct daemon *d)
 
 	memcpy(config.pool_v4, l->pool.v4, sizeof(config.pool_v4));
 	memcpy(config.pool_v6, l->pool.v6, sizeof(config.pool_v6));
+	memcpy(config.resolver, l->pool.resolver, sizeof(config.resolver));
 	(void)text_copy(config.prefix, sizeof(config.prefix), l->pool.prefix);
 	(void)text_copy(config.table, sizeof(config.table), l->pool.table);
 	d->link.phase = PHASE_STARTING;
@@ -225,6 +226,10 @@ static int start(struct egresslink *l, struct fault *f)
 	l->has_pool = true;
 	(void)text_format(network.hosts, sizeof(network.hosts), "%u.%u.%u.%u\thost.internal\n",
 			  l->pool.v4[0], l->pool.v4[1], l->pool.v4[2], l->pool.v4[3] + 1);
+	if (l->pool.resolver[0])
+		(void)text_format(network.resolver, sizeof(network.resolver),
+				  "nameserver %u.%u.%u.%u\n", l->pool.v4[0], l->pool.v4[1],
+				  l->pool.v4[2], l->pool.v4[3] + 1);
 	fleet_attach_network(l->fleet, &network);
 	return daemon_start(&l->daemon, &program, l->host, f);
 }
