@@ -31,6 +31,8 @@ static void say(const char *text, long number)
 	call(SYS_WRITE, 1, (long)(digits + at), 8 - at);
 }
 
+void _start(void);
+
 __attribute__((used)) void _start(void)
 {
 	static const char program[] = "/proc/self/exe";
