@@ -19,6 +19,19 @@ static void set_idle_deadline(struct gateway *g, struct client *c)
 		gateway_now(g) + (g->draining ? LINGER_NS : g->config.idle_timeout_ms * NS_PER_MS));
 }
 
+/* The next request may be here already. */
+static enum verdict next_request(struct gateway *g, struct client *c)
+{
+	client_enter(c, CLIENT_HEAD);
+	c->head_seen = 0;
+	set_idle_deadline(g, c);
+	if (c->s.in.size > 0)
+		request_read(g, c);
+	else
+		stream_recv(&g->io, &c->s);
+	return VERDICT_STAY;
+}
+
 enum verdict client_begin(struct gateway *g, struct client *c)
 {
 	must(c->state == CLIENT_PROXY || c->state == CLIENT_HEAD);
@@ -26,13 +39,7 @@ enum verdict client_begin(struct gateway *g, struct client *c)
 		reply_full(c->s.fd, EDGE_TOO_MANY_CONNECTIONS);
 		return VERDICT_CUT;
 	}
-	client_enter(c, CLIENT_HEAD);
-	set_idle_deadline(g, c);
-	if (c->s.in.size > 0)
-		request_read(g, c);
-	else
-		stream_recv(&g->io, &c->s);
-	return VERDICT_STAY;
+	return next_request(g, c);
 }
 
 void client_close(struct gateway *g, struct client *c)
@@ -102,19 +109,6 @@ static enum verdict discard_begin(struct gateway *g, struct client *c)
 	exchange_set_deadline(g, c, gateway_now(g) + LINGER_NS);
 	stream_set_nonblocking(&c->s, false);
 	return client_discard(g, c);
-}
-
-/* The next request may be here already. */
-static enum verdict next_request(struct gateway *g, struct client *c)
-{
-	client_enter(c, CLIENT_HEAD);
-	c->head_seen = 0;
-	set_idle_deadline(g, c);
-	if (c->s.in.size > 0)
-		request_read(g, c);
-	else
-		stream_recv(&g->io, &c->s);
-	return VERDICT_STAY;
 }
 
 static enum verdict after_answer(struct gateway *g, struct client *c)
