@@ -114,6 +114,8 @@ static const struct wire_rule rules[] = {
 	ROW(CHOICE, wire_choice, on_other),
 	ROW(SERVICE_START, wire_service_start, on_other),
 	ROW(NODE_DRAIN, wire_node_drain, on_other),
+	ROW(EXEC_START, wire_exec_start, on_other),
+	ROW(EXEC_SIGNAL, wire_exec_signal, on_other),
 	ROW(INSTANCE_COMMAND, wire_instance_command_record, on_other),
 	ROW(RESULT, wire_result, on_other),
 	ROW(EVENT, wire_event, on_other),

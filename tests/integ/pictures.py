@@ -216,9 +216,35 @@ def escapes_archive():
     return make_once("escapes.oci.tar", [ESCAPES, __file__, oci.__file__], make)
 
 
+# Scripts of a hostile image: the file that their first line names is one of the process that executes them.
+HOSTILE = {"exe": b"#!/proc/self/exe\n", "fd": b"#!/proc/self/fd/3\n", "high": b"#!/proc/self/fd/64\n"}
+LOADER = os.path.join(PROJECT, "tests/integ/hostile_loader.c")
+SHELL_TOOLS = ("sh", "cat", "ls", "sleep", "stty", "id", "env", "readlink", "head", "wc", "tty", "kill", "yes")
+
+
+def hostile_loader(path):
+    run("gcc", "-O2", "-nostdlib", "-static", "-fno-stack-protector", LOADER, "-o", path)
+
+
+def shell_archive():
+    """The probe with a shell beside it, and with what a hostile image would have in the place of one."""
+    def make(path):
+        with open(shutil.which("busybox"), "rb") as f:
+            busybox = f.read()
+        with open(make_once("hostile-loader", [LOADER], hostile_loader), "rb") as f:
+            loader = f.read()
+        tools = oci.layer(
+            oci.entry("bin"), oci.entry("bin/busybox", busybox, 0o755),
+            *(oci.entry(f"bin/{name}", kind=b"2", target="busybox") for name in SHELL_TOOLS),
+            *(oci.entry(f"bin/hostile-{name}", text, 0o755) for name, text in HOSTILE.items()),
+            oci.entry("lib64"), oci.entry("lib64/ld-linux-x86-64.so.2", loader, 0o755))
+        probe_image(layers=[*probe_layers(), tools], config={"Env": ["PATH=/bin", "A=b"]}).write_archive(path)
+    return make_once("shell.oci.tar", [FUNCTIONS + "/*", LOADER, __file__, oci.__file__], make)
+
+
 def all_archives():
     yield from (make() for make in (probe_program, probe_archive, own_archive, docker_archive, zstd_archive,
-                                    umoci_archive, foreign_archive, escapes_archive))
+                                    umoci_archive, foreign_archive, escapes_archive, shell_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
     yield from map(apps_archive, ["node-timers", "python-timers"])

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -16,41 +15,15 @@ import time
 
 import pytest
 
-import oci
 import pictures
 import web
 from ebb import BIN
 from waiting import slow, wait_for
 
-# Scripts of a hostile image: the file that their first line names is one of the process that executes them.
-HOSTILE = {"exe": b"#!/proc/self/exe\n", "fd": b"#!/proc/self/fd/3\n", "high": b"#!/proc/self/fd/64\n"}
-LOADER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile_loader.c")
-
-
-@pictures.cached("hostile-loader")
-def loader(path):
-    pictures.run("gcc", "-O2", "-nostdlib", "-static", "-fno-stack-protector", LOADER, "-o", path)
-
-
-def image():
-    with open(loader(), "rb") as f:
-        hostile = f.read()
-    with open(shutil.which("busybox"), "rb") as f:
-        busybox = f.read()
-    tools = oci.layer(
-        oci.entry("bin"), oci.entry("bin/busybox", busybox, 0o755),
-        *(oci.entry(f"bin/{name}", kind=b"2", target="busybox")
-          for name in ("sh", "cat", "ls", "sleep", "stty", "id", "env", "readlink", "head", "wc", "tty", "kill", "yes")),
-        *(oci.entry(f"bin/hostile-{name}", text, 0o755) for name, text in HOSTILE.items()),
-        oci.entry("lib64"), oci.entry("lib64/ld-linux-x86-64.so.2", hostile, 0o755))
-    return pictures.probe_image(layers=[*pictures.probe_layers(), tools], config={"Env": ["PATH=/bin", "A=b"]})
-
 
 @pytest.fixture(scope="module")
 def box(module_ebb):
-    path = os.path.join(module_ebb.root, "box.tar")
-    image().write_archive(path)
-    module_ebb.import_image("oci-archive:" + path, "box")
+    module_ebb.import_image("oci-archive:" + pictures.shell_archive(), "box")
     module_ebb.cli("deploy", "box", "--image", "box", "--max", "1")
     module_ebb.get("box")
     return module_ebb
@@ -172,7 +145,7 @@ def test_who_waits_for_a_command_is_not_seen_from_inside(box, instance):
     assert set(seen.values()) <= {"memfd:ebb-init", "probe", "sh", "cat"}, seen
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", pictures.HOSTILE)
 def test_cve_2019_5736_a_hostile_image_reaches_no_program_of_the_host(box, instance, name):
     """Executed is what stands behind the link in the process that ebb made for the command."""
     before = {path: os.stat(path).st_mtime_ns for path in (os.path.join(BIN, n) for n in ("ebbd", "ebb-init", "ebb"))}

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Work of operators and orchestrators with a host: drain it, and await long actions."""
+import json
 import os
 import signal
+import subprocess
 import threading
 
 import pictures
 import web
+from ebb import BIN
 from waiting import slow, wait_for
 
 
@@ -175,6 +178,69 @@ def test_old_operations_are_gone_and_say_so(probe):
     kill_api(probe)
     wait_for(lambda: probe.rest("GET", last).status == 410)
     assert probe.rest("GET", "/v1/operations").json == {"operations": []}
+
+
+# --- up --attach ----------------------------------------------------------------------------------
+class Attached:
+    """`ebb up --attach` on a file of these services; write() makes it anew."""
+
+    def __init__(self, ebb, services):
+        self.ebb, self.file = ebb, os.path.join(ebb.root, "attached.json")
+        self.write(services)
+        self.said = os.path.join(ebb.root, "attached.err")
+        with open(self.said, "wb") as said:
+            self.process = subprocess.Popen([os.path.join(BIN, "ebb"), "up", "--attach", "-f", self.file],
+                                            env={**os.environ, "EBB_SOCKET": ebb.socket}, stdout=subprocess.DEVNULL,
+                                            stderr=said)
+
+    def write(self, services):
+        text = services if isinstance(services, str) else json.dumps({"services": services})
+        with open(self.file, "w") as f:
+            f.write(text)
+
+    def apply(self, services):
+        self.write(services)
+        self.process.send_signal(signal.SIGHUP)
+
+    def __repr__(self):
+        return self.words()
+
+    def words(self):
+        with open(self.said, encoding="utf-8") as said:
+            return said.read()
+
+    def memory(self):
+        return {s["name"]: s["memory"] for s in self.ebb.rest("GET", "/v1/services").json["services"]
+                if s["name"] != "probe"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def one(memory):
+    return {"runtime": "container", "entrypoint": "probe", "memory": memory}
+
+
+def test_sighup_applies_the_file_again_and_sigterm_ends_it(probe):
+    with Attached(probe, {"a": one(128), "b": one(128)}) as up:
+        wait_for(lambda: up.memory() == {"a": 128, "b": 128}, 30)
+        wait_for(lambda: probe.events("b", "instance_ready"), 30)
+        up.apply({"a": one(192), "c": one(128)})
+        wait_for(lambda: up.memory() == {"a": 192, "c": 128}, 30)
+        up.apply('{"services": {"a": {"memory": "much"}}}')
+        wait_for(lambda: "attached.json is not deployed" in up.words(), 30, up)
+        assert up.memory() == {"a": 192, "c": 128}
+        up.apply({"a": one(256), "c": one(128)})
+        wait_for(lambda: up.memory() == {"a": 256, "c": 128}, 30)
+        assert up.process.poll() is None
+        up.process.terminate()
+        assert up.process.wait(slow(30)) == 0
+        assert up.memory() == {}
 
 
 # --- changes --------------------------------------------------------------------------------------
