@@ -19,12 +19,15 @@ import sys
 import textwrap
 
 PROJECT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+SOURCES = os.environ.get("COV_SOURCES", PROJECT)  # as they were when that was built
 HOOK = "__sanitizer_cov_trace_pc"
 HEADING = re.compile(r"^([0-9a-f]+) <(.+)>:$")
 CODE = re.compile(r"^\s+([0-9a-f]+):\t(\S+)\s*(.*)$")
 SOURCE = re.compile(r"^(/\S+\.[ch]):(\d+)")
 OURS = ("runtime/", "images/")
 RAN, FILTERED = 1, 2
+LEAST = 90  # per cent
+BEGIN, END = "<!-- written by make check-filters -->\n", "<!-- until here -->\n"
 # The causes why a line did not run, in this order.
 KINDS = (
     ("no memory", r"ENOMEM|no memory"),
@@ -124,6 +127,17 @@ class Program:
                 left[(line[0], min(holders[line]))].add(line[1])
         return needed, start - needed.keys(), left
 
+    def count(self):
+        """The numbers of the table, and {kind: lines left}."""
+        needed, start, left = self.lines()
+        kinds = collections.Counter(EXCUSED.get(where_it_is) or kind_of(where_it_is[0], line)
+                                    for where_it_is, lines in left.items() for line in lines)
+        excused = sum(kinds[kind] for kind in set(EXCUSED.values()))
+        ran = sum(needed.values())
+        can = len(needed) - excused
+        return {"lines": len(needed) + len(start), "start": len(start), "excused": excused, "can": can, "ran": ran,
+                "share": 100 * ran / max(1, can), "kinds": kinds}
+
     def row(self):
         needed, start, _ = self.lines()
         ran = sum(needed.values())
@@ -135,10 +149,23 @@ class Program:
                 f"{100 * ran / max(1, len(needed)):6.1f}% {len(marks):7} {filtered:8} {blocks:6.1f}%")
 
 
+def excused():
+    """{(path, function): kind}"""
+    with open(os.path.join(PROJECT, "tests/cov/excused.txt")) as f:
+        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
+    return {(path, function): kind for kind, path, function in rows}
+
+
+EXCUSED = excused()
+
+
 def text_of(path, cache={}):
     if path not in cache:
-        with open(os.path.join(PROJECT, path)) as f:
-            cache[path] = f.read().splitlines()
+        try:
+            with open(os.path.join(SOURCES, path)) as f:
+                cache[path] = f.read().splitlines()
+        except OSError:
+            cache[path] = []  # it is gone since that was built
     return cache[path]
 
 
@@ -168,7 +195,27 @@ def say_left(program):
         print(textwrap.fill(f"{path} {function}: {spans(lines)}", 118, initial_indent="  ", subsequent_indent="      "))
 
 
-def main(binaries, path):
+def table(programs):
+    kinds = [name for name, _ in KINDS] + ["other"]
+    yield "| program | lines | before the filter | excused | can run | ran | share | " + " | ".join(kinds) + " |"
+    yield "|" + "---|" * (7 + len(kinds))
+    for name, program in sorted(programs.items()):
+        n = program.count()
+        left = " | ".join(str(n["kinds"][kind]) for kind in kinds)
+        yield (f"| {name} | {n['lines']} | {n['start']} | {n['excused']} | {n['can']} | {n['ran']} | {n['share']:.1f} % | "
+               f"{left} |")
+
+
+def write_page(path, programs):
+    with open(path) as f:
+        text = f.read()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    with open(path, "w") as f:
+        f.write(before + BEGIN + "\n" + "\n".join(table(programs)) + "\n\n" + END + after)
+
+
+def main(binaries, path, page=None):
     with open(path, "rb") as f:
         found = pickle.load(f)
     programs = {}
@@ -182,10 +229,16 @@ def main(binaries, path):
     print("(start: only in functions that ran before the filter and not behind it; the shares are of the others)")
     for program in programs.values():
         say_left(program)
-    return 0 if programs else 1
+    print("\n" + "\n".join(table(programs)))
+    if page:
+        write_page(page, programs)
+    few = [name for name, program in programs.items() if program.count()["share"] < LEAST]
+    if few or not programs:
+        print(f"less than {LEAST} % of what can run under the filter: {', '.join(few) or 'nothing was seen'}")
+    return 1 if few or not programs else 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: report.py BIN FILE")
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: report.py BIN FILE [PAGE]")
     sys.exit(main(*sys.argv[1:]))

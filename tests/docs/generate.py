@@ -16,6 +16,7 @@ import edge  # noqa: E402
 import layout  # noqa: E402
 import man  # noqa: E402
 import pages  # noqa: E402
+import policies  # noqa: E402
 import schema  # noqa: E402
 
 # Document -> what makes its whole text out of the facts and of the text that is there.
@@ -27,6 +28,7 @@ MADE = {
     "docs/man/ebb.1.scd": lambda facts, text: man.between(
         man.between(text, "exits", man.lines(facts["cli"]["exits"])),
         "environment", man.lines(facts["cli"]["environment"])),
+    "docs/internals/system-calls.md": lambda facts, text: policies.table(text),
     "docs/reference/README.md": lambda facts, text: pages.index(facts),
     "docs/reference/cli.md": lambda facts, text: pages.cli(facts),
     "docs/reference/settings.md": lambda facts, text: pages.settings(facts),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents that `make docs` writes are what it would write now."""
+import re
 import subprocess
 
 BUILD_TIMEOUT_S = 900  # the programs whose tables they are, in a fresh clone
@@ -13,3 +14,18 @@ def generated(project):
         faults = [f"make docs-check: {done.stdout.strip()[-400:]}"]
     with open("tests/docs/generate.py", encoding="utf-8") as file:
         return sum(line.startswith('    "docs/') for line in file), faults
+
+
+RAN = "docs/internals/system-calls.md"
+LEAST = 90  # per cent, as in tests/cov/report.py
+
+
+def under_filters(project):
+    """`make check-filters` wrote that each program ran that much of its lines under its filter."""
+    with open(RAN, encoding="utf-8") as file:
+        rows = re.findall(r"^\| (ebb-\w+) \|.*\| ([\d.]+) % \|", file.read(), re.M)
+    faults = [f"{RAN}: {name} ran {share} % of its lines under its filter, at least {LEAST}"
+              for name, share in rows if float(share) < LEAST]
+    if not rows:
+        faults = [f"{RAN}: no table: run make check-filters"]
+    return len(rows), faults

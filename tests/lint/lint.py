@@ -45,6 +45,7 @@ CHECKS = (
     ("words", "texts", words.words),
     ("walks", "functions", walks.walks),
     ("generated", "documents", generated.generated),
+    ("under-filters", "programs", generated.under_filters),
     ("commit-safe", "text files", text.commit_safe),
     ("file-length", "files", text.file_length),
     ("function-length", "functions", tools.function_length),
