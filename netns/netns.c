@@ -15,14 +15,19 @@
 
 #include "runtime/base/fd.h"
 
+#define LEAVE_TRIES 100 /* setns(2) may find no memory for a moment */
+
 static int enter(int net_ns_fd)
 {
 	return setns(net_ns_fd, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
-static int leave(int home_ns_fd)
+int netns_leave(int home_ns_fd)
 {
-	return setns(home_ns_fd, CLONE_NEWNET) < 0 ? -ENOTRECOVERABLE : 0;
+	for (int n = 0; n < LEAVE_TRIES; n++)
+		if (setns(home_ns_fd, CLONE_NEWNET) == 0)
+			return 0;
+	return -ENOTRECOVERABLE;
 }
 
 static int make_socket(int family)
@@ -55,7 +60,7 @@ int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t 
 		if (r >= 0)
 			fds[made] = r;
 	}
-	if (leave(home_ns_fd) < 0)
+	if (netns_leave(home_ns_fd) < 0)
 		r = -ENOTRECOVERABLE;
 	if (r < 0)
 		close_all(fds, made);
@@ -99,7 +104,7 @@ int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backl
 	if (r < 0)
 		return r;
 	fd = listen_unix(name, backlog);
-	if (leave(home_ns_fd) == 0)
+	if (netns_leave(home_ns_fd) == 0)
 		return fd;
 	fd_close(&fd);
 	return -ENOTRECOVERABLE;
@@ -113,7 +118,7 @@ int netns_route_socket(int net_ns_fd, int home_ns_fd)
 		return r;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	r = fd < 0 ? -errno : fd;
-	if (leave(home_ns_fd) == 0)
+	if (netns_leave(home_ns_fd) == 0)
 		return r;
 	fd_close(&fd);
 	return -ENOTRECOVERABLE;

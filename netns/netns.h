@@ -15,6 +15,9 @@
  * AF_UNIX) inside net_ns_fd. The calling thread is back in home_ns_fd afterwards; if that fails the
  * program must not go on (-ENOTRECOVERABLE). All or nothing: 0 with fds filled, or -errno. */
 int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t count);
+/* The way back of all of these. Without memory in the kernel it is tried again. 0, or
+ * -ENOTRECOVERABLE. */
+int netns_leave(int home_ns_fd);
 /* Makes a listening abstract unix socket inside the namespace (for runtimes that inherit
  * LISTEN_FDS), non-blocking, O_CLOEXEC. Returns it or -errno. */
 int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog);

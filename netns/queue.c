@@ -151,7 +151,7 @@ int netns_queue(int net_ns_fd, int home_ns_fd, uint16_t port, const char *unix_n
 		return -errno;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	r = fd < 0 ? -errno : 0;
-	if (setns(home_ns_fd, CLONE_NEWNET) < 0)
+	if (netns_leave(home_ns_fd) < 0)
 		return -ENOTRECOVERABLE;
 	if (r == 0)
 		r = ask_all(fd, &w);

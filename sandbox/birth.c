@@ -265,16 +265,29 @@ static int arm(const struct shared *shared, const struct zygote_request *request
 	return r < 0 ? r : hear_armed(n, fault);
 }
 
+static int say(const struct zygote_reply *reply, const int *fds, size_t fd_count)
+{
+	struct iovec part = {(void *)reply, sizeof(*reply)};
+
+	return message_send(CONTROL_FD, &part, 1, fds, fd_count, 0);
+}
+
+/* A sandbox whose descriptors cannot be sent is one that failed, and ebbd waits for a word about
+ * it. A zygote that cannot even say so ends, which ebbd hears. */
 static void answer(struct newborn *n, struct zygote_reply *reply)
 {
 	const int fds[ZYGOTE_REPLY_FDS] = {n->pid_fd, n->control_fd, n->user_ns_fd, n->net_ns_fd,
 					   n->ipc_fd};
-	struct iovec part = {reply, sizeof(*reply)};
-	int r = message_send(CONTROL_FD, &part, 1, fds, reply->pid ? ZYGOTE_REPLY_FDS : 0, 0);
+	int r = say(reply, fds, reply->pid ? ZYGOTE_REPLY_FDS : 0);
 
-	/* Nobody will ever claim it. */
-	if (r < 0 && n->pid_fd >= 0)
+	if (r == 0)
+		return;
+	if (n->pid_fd >= 0)
 		(void)pidfd_send_signal(n->pid_fd, SIGKILL, NULL, 0);
+	reply->pid = 0;
+	reply->fault = step_fault(SANDBOX_PARK, r);
+	if (say(reply, NULL, 0) < 0)
+		_exit(1);
 }
 
 static void on_arm(const struct shared *shared, const struct zygote_request *request,

@@ -4,6 +4,7 @@ A gateway was hijacked: what can it do? First an attacker's program is started b
 (hijacked_gateway.c) and tries everything. Then the test itself takes the place of running
 gateways: it speaks over their channel (pidfd_getfd(2)) and writes on the board.
 """
+import fcntl
 import mmap
 import os
 import random
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import struct
+import termios
 
 import pytest
 
@@ -196,6 +198,11 @@ def test_random_numbers_in_allowed_records_hurt_nobody(probe_two):
     assert victim in ebb.programs("ebb-gateway")
 
 
+def unheard(sock):
+    """Bytes of this end that the other end has not taken (SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+
+
 def test_blame_for_what_did_not_die_or_in_the_name_of_another_is_nothing(probe_two):
     """One gateway says again and again that an instance died under GET /, for two services in turn."""
     ebb = probe_two
@@ -205,6 +212,7 @@ def test_blame_for_what_did_not_die_or_in_the_name_of_another_is_nothing(probe_t
         for n in range(3000):
             kinds = [n * 8 + k for k in range(8)]
             stolen.send(datagram("BLAME", blame(n % 2, slot, generation + n // 1000, kinds)))
+        wait_for(lambda: unheard(stolen) == 0, 60)  # behind the death the same words would be true
     assert ebb.get("probe", "/exit", method="POST").status == 502  # a death that is one
     assert wait_for(lambda: serves(ebb)).status == 200
     assert not ebb.events("probe", "request_banned") and victim in ebb.programs("ebb-gateway")

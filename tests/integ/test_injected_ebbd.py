@@ -60,6 +60,23 @@ def test_no_failed_call_ends_ebbd_or_leaves_something(host, step, who):
     counts.note(f"ebbd, {step.__name__}, {'its own' if who == EBBD else 'forked'}: {met} errors of {len(asked)} calls met")
 
 
+KNOWN = [  # faults of the first whole run
+    ("starts", EBBD, "mkdirat", E.ENOSPC, 8),          # the stock stayed short of one
+    ("starts", EBBD, "sendmsg", E.EAGAIN, 17),
+    ("starts", CHILDREN, "sendmsg", E.ETOOMANYREFS, 2),  # for ever: the zygote's answer was lost
+    ("starts", EBBD, "setns", E.ENOMEM, 3),            # the way back into its own network namespace: it ended
+]
+
+
+@pytest.mark.parametrize("name,who,call,error,after", KNOWN, ids=lambda value: str(value))
+def test_faults_of_the_first_whole_run_are_gone(host, name, who, call, error, after):
+    step = next(step for step in STEPS if step.__name__ == name)
+    host.settle()
+    for near in (after - 1, after, after + 1):
+        host.try_error(step, who, call, error, near)
+    assert not host.leaked()
+
+
 def test_who_gets_no_instance_hears_which_step_failed(host):
     """The findings of the tests before."""
     vague = [text for text in host.refusals if not any(os.strerror(e) in text for e in E.errorcode) and "killed" not in text]

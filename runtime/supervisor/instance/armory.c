@@ -17,9 +17,10 @@
 #define RANGES      4096
 #define ARMED_MAX   128
 /* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
-#define REFILL_AFTER_NS (20 * NS_PER_MS)
-#define SWEEP_NS        (2 * NS_PER_MS)
-#define TRIES           3 /* until the waiting start hears why there is none */
+#define REFILL_AFTER_NS  (20 * NS_PER_MS)
+#define FAILURE_APART_NS NS_PER_SEC
+#define SWEEP_NS         (2 * NS_PER_MS)
+#define TRIES            3 /* until the waiting start hears why there is none */
 /* Where they die one after the other, something kills them: they are made no faster than that. */
 #define DEATHS_APART_NS NS_PER_SEC
 #define GROUP           "instances" /* of their cgroups: <tree>/instances/<number> */
@@ -195,6 +196,13 @@ static int arm_one(struct armory *a, enum armory_kind kind)
 	return 0;
 }
 
+/* The stock stays short of one that could not be made only until then. */
+static void refill_later(struct armory *a)
+{
+	(void)loop_timer_by(a->options.loop, &a->refill,
+			    loop_now_ns(a->options.loop) + FAILURE_APART_NS);
+}
+
 static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 {
 	int r = 0;
@@ -204,6 +212,8 @@ static void arm_up_to(struct armory *a, enum armory_kind kind, uint32_t target)
 	/* A zygote that has ended is not heard of yet: wanted sandboxes wait for the next one. */
 	if (r == -EPIPE || r == -ECONNRESET)
 		return;
+	if (r < 0)
+		refill_later(a);
 	if (r < 0 && r != -EAGAIN)
 		a->options.on_failed(a->options.self, kind, strerror(-r));
 }
@@ -320,8 +330,10 @@ static void arming_failed(struct armory *a, uint32_t range, const struct sandbox
 	(void)text_format(why, sizeof(why), "step %s: %s", sandbox_step_name(fault->a),
 			  strerror(fault->b));
 	log_warn("event=arming_failed cause=\"%s\"", why);
-	if (!try_again(a, kind))
-		a->options.on_failed(a->options.self, kind, why);
+	if (try_again(a, kind))
+		return;
+	refill_later(a);
+	a->options.on_failed(a->options.self, kind, why);
 }
 
 /* Parked sandboxes end with the zygote that made them. */
