@@ -123,7 +123,7 @@ int zygote_arm(struct zygote *z, uint32_t range, uint32_t with, int cgroup_fd, c
 int zygote_receive(struct zygote *z, struct armed *out, struct sandbox_word *fault,
 		   uint32_t *out_range);
 
-/* What an instance with a network knows of names. */
+/* Files about names for an instance with a network. */
 struct sandbox_names {
 	const char *hosts;    /* more lines for its /etc/hosts */
 	const char *resolver; /* its whole /etc/resolv.conf, or "": the image's own */

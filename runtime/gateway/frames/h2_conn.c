@@ -50,7 +50,7 @@ void h2_side_retry(struct h2_side *side)
 		h2_mark(container_of(link, struct h2_conn, in_waiting));
 }
 
-/* What is marked meanwhile is due next time. */
+/* A connection that is marked meanwhile is due next time. */
 void h2_side_flush(struct h2_side *side)
 {
 	struct chain due, *link;

@@ -99,7 +99,7 @@ static void flush(struct h2_conn *conn)
 			stream_recv(&g->io, conn->socket);
 	}
 	while (h2_gather(s))
-		h2_conn_work(conn); /* who was sent may have more */
+		h2_conn_work(conn); /* the owner of the sent bytes may have more */
 	g->count.no_buffer += conn->out.hungry;
 	h2_conn_work(conn);
 	if (is_over(s))

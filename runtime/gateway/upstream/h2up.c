@@ -99,7 +99,7 @@ static bool may_idle(const struct h2up_session *s)
 	return !s->leaving && s->greeted && i && !s->p->draining && pool_may_keep(s->p, i);
 }
 
-/* What follows when all that could be sent is on its way. The session may be gone behind it. */
+/* The next steps when all that could be sent is on its way. The session may be gone behind it. */
 static void flushed(struct h2up_session *s)
 {
 	struct upstream *u = h2up_connection(s);
@@ -135,7 +135,7 @@ static void flush(struct h2_conn *conn)
 			stream_recv(&s->p->io, conn->socket);
 	}
 	while (h2up_gather(s))
-		h2_conn_work(conn); /* who was sent may have more */
+		h2_conn_work(conn); /* the owner of the sent bytes may have more */
 	s->p->count->no_buffer += conn->out.hungry;
 	h2_conn_work(conn);
 	s->busy = false;

@@ -40,7 +40,7 @@ struct h2up_stream {
 	bool head;             /* asked with HEAD */
 	struct upstream_end end;
 	uint32_t code;   /* of a reset */
-	const char *why; /* what nghttp2 did not like of it */
+	const char *why; /* nghttp2's complaint about it */
 };
 
 /* Of the head that is arriving: conn.block has its text. */

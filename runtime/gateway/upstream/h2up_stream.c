@@ -166,7 +166,7 @@ void h2up_work_on(struct h2_conn *c, struct h2_stream *stream, uint8_t events)
 	struct upstream *u = h2up_upstream(t);
 	uint32_t life = u->s.life;
 
-	if (events & (H2_BYTES | H2_END)) /* what came in front of a reset counts */
+	if (events & (H2_BYTES | H2_END)) /* bytes in front of a reset count */
 		go_on(p, u);
 	if (u->s.life == life && (events & H2_GONE)) {
 		over(p, t);
