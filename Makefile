@@ -168,6 +168,7 @@ check-integ: ## the integration tests only (root); INTEG=tests/integ/test_fluid.
 check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,nginx for some
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
+check-systemd: ## installed and run under systemd, in a guest that boots it (root)
 
 .PHONY: site
 site: ## docs/ as web pages, in $(BUILD)/site

@@ -8,6 +8,8 @@ set -eu
 vm=$1
 : "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=3072}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3000}"
 : "${VM_STAGES:=unit integ}" "${VM_INTEG:=tests/integ}" "${VM_COMMAND:=}"
+# Another root file system with a PID 1 of its own; which archives come along; a folder more, as build/more.
+: "${VM_ROOT:=rootfs.ext4}" "${VM_INIT:=/ebb/tests/vm/guest-init}" "${VM_ARCHIVES:=*.tar}" "${VM_MORE:=}"
 log=$vm/console.log
 cache=${EBB_CACHE:-$(dirname "$OUT")/cache}
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -21,9 +23,10 @@ tar -c --exclude='./build*' --exclude=./.git --exclude=__pycache__ --exclude=nod
 	tar -C "$stage" -x --no-same-owner
 tar -C "$OUT" -c --exclude=./obj --exclude=./lib . | tar -C "$stage/build/release" -x --no-same-owner
 if [ -d "$cache" ]; then
-	find "$cache" -maxdepth 1 -type f '(' -name '*.tar' -o -name '*.json' -o -name probe ')' \
+	find "$cache" -maxdepth 1 -type f '(' -name "$VM_ARCHIVES" -o -name '*.json' -o -name probe ')' \
 		-exec cp -t "$stage/build/cache" {} +
 fi
+[ -z "$VM_MORE" ] || cp -a "$VM_MORE" "$stage/build/more"
 
 # EBB_SLOW: software emulation is about ten times slower, so tests stretch their deadlines by it.
 cat >"$stage/vm-command" <<-EOT
@@ -48,8 +51,8 @@ TMPDIR=$work timeout --foreground --kill-after=10 "$VM_TIMEOUT" qemu-system-x86_
 	-machine q35 -accel "$VM_ACCEL" -cpu max -smp "$VM_CPUS" -m "$VM_MEMORY" \
 	-nodefaults -no-user-config -no-reboot -display none -monitor none -serial stdio -net none \
 	-kernel "$vm/kernel/boot/vmlinuz-$version" -initrd "$vm/initramfs.gz" \
-	-append "console=ttyS0 quiet loglevel=1 panic=-1 cgroup_no_v1=all" \
-	-drive "file=$vm/rootfs.ext4,if=virtio,format=raw,snapshot=on" \
+	-append "console=ttyS0 quiet loglevel=1 panic=-1 cgroup_no_v1=all ebb.init=$VM_INIT" \
+	-drive "file=$vm/$VM_ROOT,if=virtio,format=raw,snapshot=on" \
 	-drive "file=$work/ebb.ext4,if=virtio,format=raw,snapshot=on" </dev/null >"$work/console" &
 guest=$!
 trap 'kill "$guest"; exit 1' HUP INT TERM

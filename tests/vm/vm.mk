@@ -51,3 +51,21 @@ check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
 		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_INTEG='$(VM_INTEG)' \
 		tests/vm/run.sh $(VM)
+
+# `make check-systemd`: ebb as it is installed, by `make install` and as packages, in a small Debian that
+# boots systemd. The packages of VM_PACKAGES are only unpacked; these are installed.
+SYSTEMD_PACKAGES := systemd systemd-sysv dbus kmod procps iproute2 curl erofs-utils libarchive13 libcap2 \
+                    libseccomp2 libsqlite3-0 libssl3 libyajl2 python3 python3-pytest sqlite3
+SYSTEMD_TESTS    ?= tests/systemd
+$(VM)/systemd.ext4: tests/vm/build-systemd.sh tests/vm/vm.mk $(VM)/kernel.stamp
+	@tests/vm/build-systemd.sh $@ $(VM)/kernel $(VM_SUITE) $(SYSTEMD_PACKAGES)
+
+check-systemd: override export VM_COMMAND := $(value VM_COMMAND)
+.PHONY: check-systemd
+check-systemd: $(VM)/systemd.ext4 $(VM)/initramfs.gz $(BINARIES)
+	@cd tests/integ && $(INTEG_ENV) /usr/bin/python3 -c 'import pictures; pictures.probe_archive()'
+	@rm -rf $(VM)/more && mkdir -p $(VM)/more
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(VM)/more/installed) PREFIX=/usr/local
+	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
+		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES=integ VM_INTEG='$(SYSTEMD_TESTS)' VM_ROOT=systemd.ext4 \
+		VM_INIT=/lib/systemd/systemd VM_ARCHIVES='probe.*' VM_MORE=$(VM)/more tests/vm/run.sh $(VM)

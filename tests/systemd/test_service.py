@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+ebb under systemd, installed as `make install` does it: what docs/guide/first-function.md and
+docs/guide/operating.md say a user may type, and what the unit promises.
+"""
+import grp
+import os
+import stat
+
+import pytest
+
+import host
+from waiting import wait_for
+
+pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") != "1", reason="it changes the machine: for the guest of check-systemd")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    """`make install`, and what the guide says next."""
+    host.run("cp", "-a", host.MORE + "/installed/.", "/")
+    host.run("systemd-sysusers")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "enable", "--now", "ebbd", timeout=120)
+    yield
+    host.run("systemctl", "disable", "--now", "ebbd", timeout=120)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(installed):  # pylint: disable=unused-argument,redefined-outer-name
+    host.deploy()
+
+
+def test_units_are_right():
+    done = host.run("systemd-analyze", "verify", "/usr/local/lib/systemd/system/ebbd.service")
+    assert "ebb" not in done.stdout + done.stderr, done
+
+
+def test_service_is_up_and_belongs_to_its_group():
+    assert host.is_active() == "active"
+    assert host.output("systemctl", "is-enabled", "ebbd") == "enabled"
+    group = grp.getgrnam("ebb").gr_gid
+    socket = os.stat("/run/ebb/api.sock")
+    assert stat.S_ISSOCK(socket.st_mode) and stat.S_IMODE(socket.st_mode) == 0o660 and socket.st_gid == group
+
+
+def test_directories_are_those_of_the_unit():
+    for path, mode in (("/run/ebb", 0o755), ("/var/lib/ebb", 0o755), ("/var/log/ebb", 0o700)):
+        assert stat.S_IMODE(os.stat(path).st_mode) == mode, path
+    for path in ("state", "ledger", "images"):
+        assert os.path.isdir("/var/lib/ebb/" + path), path
+
+
+def test_cgroup_is_delegated_and_instances_live_in_it():
+    assert host.shown("Delegate") == "yes"
+    below = "/sys/fs/cgroup" + host.shown("ControlGroup")
+    assert host.get("hello").status == 200
+    found = [path for path, _, _ in os.walk(below)]
+    assert any("/instances/" in path for path in found), found
+
+
+def test_settings_in_force_are_shown():
+    said = host.output("ebbd", "--config", "/etc/ebb/ebbd.conf", "-T")
+    assert "api_group = ebb" in said and "listen = 127.0.0.1:8080" in said
+
+
+def test_doctor_finds_nothing_wrong():
+    host.run("ebb", "doctor")
+
+
+def test_journal_has_the_log():
+    assert "event=ready" in host.journal()
+    assert host.get("hello", "/").status == 200
+    host.run("ebb", "logs", "hello")
+
+
+def test_restart_serves_again_and_keeps_services_and_bill():
+    before = host.shown("MainPID")
+    host.run("systemctl", "restart", "ebbd", timeout=120)
+    assert host.is_active() == "active" and host.shown("MainPID") != before
+    wait_for(lambda: host.get("hello").status == 200, 20, "an answer after the restart")
+    host.run("ebb", "ledger", "verify")
+    assert "hello" in host.output("ebb", "usage")
+
+
+def test_reload_keeps_the_process():
+    before = host.shown("MainPID")
+    host.run("systemctl", "reload", "ebbd")
+    assert host.is_active() == "active" and host.shown("MainPID") == before
+    wait_for(lambda: "event=settings_changed" in host.journal(), 10, "the reload in the journal")
+
+
+def test_crash_is_restarted():
+    before = host.shown("MainPID")
+    host.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "ebbd")
+    wait_for(lambda: host.shown("MainPID") not in (before, "0") and host.is_active() == "active", 60, "a restart")
+    wait_for(lambda: host.get("hello").status == 200, 30, "an answer after the crash")
+
+
+def test_stop_leaves_nothing_and_start_serves_again():
+    host.run("systemctl", "stop", "ebbd", timeout=120)
+    assert host.is_active() == "inactive" and host.shown("Result") == "success"
+    host.expect_nothing_left()
+    host.run("systemctl", "start", "ebbd", timeout=120)
+    assert host.get("hello").status == 200
