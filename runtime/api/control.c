@@ -186,6 +186,20 @@ static int on_health(void *self, struct wire_message *m)
 	return 0;
 }
 
+/* ebbd listens elsewhere, or has another capacity. */
+static int on_change(void *self, struct wire_message *m)
+{
+	const struct wire_api_config *c = (const void *)m->record;
+	struct api *api = self;
+
+	if (!config_valid(c))
+		return -EPROTO;
+	api->config.instances_max = c->instances_max;
+	api->config.listener_count = c->listener_count;
+	memcpy(api->config.listeners, c->listeners, sizeof(api->config.listeners));
+	return 0;
+}
+
 static const struct wire_rule control_rules[] = {
 	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, on_result},
 	{WIRE_IMAGE_DONE, sizeof(struct wire_image_done), 1, 0, 0, on_image_done},
@@ -197,6 +211,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_EXEC_STARTED, sizeof(struct wire_exec_started), 1, 1, 3, on_exec_started},
 	{WIRE_EXEC_ENDED, sizeof(struct wire_exec_ended), 1, 0, 0, on_exec_ended},
 	{WIRE_HEALTH, sizeof(struct wire_health), 1, 0, 0, on_health},
+	{WIRE_API_CHANGE, sizeof(struct wire_api_config), 1, 0, 0, on_change},
 };
 
 /* Without ebbd there is nothing to serve; it starts a new ebb-api when it is back. */

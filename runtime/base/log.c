@@ -35,6 +35,11 @@ void log_init(const char *program, enum log_level lowest)
 	log_state.lowest = lowest;
 }
 
+void log_lowest(enum log_level lowest)
+{
+	log_state.lowest = lowest;
+}
+
 void log_init_named(const char *program)
 {
 	const char *wanted = getenv("EBB_LOG");
@@ -154,6 +159,8 @@ void log_forward(const char *program, const char *line, size_t size)
 	}
 	copy[used] = '\0';
 	level = level_of(&text);
+	if (level > log_state.lowest)
+		return;
 	used = put_head(out, sizeof(out), level, program);
 	if (claims_more(text))
 		n = snprintf(out + used, sizeof(out) - used - 1, "said=%s",

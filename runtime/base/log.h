@@ -16,6 +16,8 @@ enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVE
 
 /* Names the program (static string) and the lowest level shown. Call once, first thing in main. */
 void log_init(const char *program, enum log_level lowest);
+/* From now on, also for lines that are forwarded. */
+void log_lowest(enum log_level lowest);
 /* The same for programs under ebbd, which names the level in EBB_LOG. */
 void log_init_named(const char *program);
 /* For programs under ebbd: lines carry no date and no name, because ebbd adds those. A line that

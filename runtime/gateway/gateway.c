@@ -11,6 +11,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/exchange/choice_tell.h"
 #include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/exchange/ticket.h"
@@ -156,7 +157,7 @@ static void before_wait(void *self)
 /* Looks now and then at changes that nobody tells the gateway, while there is a reason to. */
 static void on_coarse_timer(struct gateway *g)
 {
-	client_arm_accept(g);
+	listeners_arm(g);
 	exchange_serve_all(g);
 	room_ask_due(&g->up);
 	choice_tell_due(g);

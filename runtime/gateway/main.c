@@ -4,13 +4,10 @@
  * privileges. All it owns came as a descriptor or a record: fd 3 is the channel, fd 4 the ring.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 
 #include "runtime/base/confine.h"
 #include "runtime/base/fd.h"
@@ -18,23 +15,15 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/rehearse.h"
-#include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/gateway.h"
 #include "runtime/gateway/hear/hear.h"
 
 FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 
 #define LARGE_BUFFERS 128u
-/* A peer that answers nothing for two minutes is gone. */
-#define KEEPALIVE_IDLE_S  60
-#define KEEPALIVE_EVERY_S 15
-#define KEEPALIVE_PROBES  4
 /* The room of a large buffer beside the largest head. */
 #define LARGE_EXTRA 32768u
-
-/* Bytes that the kernel keeps for a client that does not read, beside those in its window. A larger
- * number would not make a fast client faster. */
-#define UNSENT_MAX (512 * 1024)
 
 static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 {
@@ -49,10 +38,6 @@ static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
 static int take_config(struct gateway *g, struct wire_message *m)
 {
 	const struct wire_gateway_config *c = (const void *)m->record;
-	const int on = 1, unsent = UNSENT_MAX,
-		  keepalive[][2] = {{TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
-				    {TCP_KEEPINTVL, KEEPALIVE_EVERY_S},
-				    {TCP_KEEPCNT, KEEPALIVE_PROBES}};
 	int r;
 
 	if (m->head.type != WIRE_GATEWAY_CONFIG || m->head.size != sizeof(*c) ||
@@ -67,20 +52,8 @@ static int take_config(struct gateway *g, struct wire_message *m)
 			 c->connections_max);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < c->listener_count; i++) {
-		g->listener_fds[i] = keep_fd(&m->fds[GATEWAY_CONFIG_FDS + i]);
-		/* Accepted sockets inherit it: every answer is sent whole, Nagle could only delay.
-		 */
-		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
-				 sizeof(unsent));
-		/* Accepted sockets inherit this, too. Nothing else finds out that the peer of a
-		 * silent WebSocket is gone, and it costs no wake-up of ours. */
-		(void)setsockopt(g->listener_fds[i], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-		for (size_t k = 0; k < ARRAY_LEN(keepalive); k++)
-			(void)setsockopt(g->listener_fds[i], IPPROTO_TCP, keepalive[k][0],
-					 &keepalive[k][1], sizeof(int));
-	}
+	listeners_init(g);
+	listeners_change(g, &m->fds[GATEWAY_CONFIG_FDS], c->listener_count, c->proxy_listeners);
 	return 0;
 }
 
@@ -188,7 +161,7 @@ int main(int argc, char **argv)
 	if (confine_here() < 0)
 		return 1;
 	gateway_on_signal(&gateway, &none); /* arms it */
-	client_arm_accept(&gateway);
+	listeners_arm(&gateway);
 	r = wire_send(gateway.tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
 	if (r == 0)
 		r = ring_run(&ring);

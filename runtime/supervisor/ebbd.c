@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 				.strays = {.watch = {.fd = -1}}};
 	char text[FAULT_TEXT_SIZE];
 	struct fault fault = {0};
-	int r = config_load(argc, argv, &e.config, &fault);
+	int r = reload_first(&e.reload, argc, argv, &e.config, &fault);
 
 	if (r < 0) {
 		fprintf(stderr, "ebbd: %s\n", fault_text(&fault, text));

@@ -15,12 +15,14 @@
 #include "runtime/supervisor/peers/egresslink.h"
 #include "runtime/supervisor/peers/ipclink.h"
 #include "runtime/supervisor/programs/program_log.h"
+#include "runtime/supervisor/reload.h"
 #include "sandbox/sandbox.h"
 
 #define PURGE_MS 10000
 
 struct ebbd {
 	struct config config;
+	struct reload reload;
 	uint64_t boot_us;
 	char stage_dir[CONFIG_PATH_SIZE + 16], programs_dir[CONFIG_PATH_SIZE + 16];
 	struct loop *loop;

@@ -35,6 +35,7 @@ int ebbd_open_loop(struct ebbd *e, struct fault *f)
 		loop_on_stall(e->loop, on_stall, e);
 	e->host = (struct program_host){.loop = e->loop,
 					.config = &e->config,
+					.inherited = &e->reload.inherited,
 					.stage_dir = e->stage_dir,
 					.self = e,
 					.say = ebbd_notice};

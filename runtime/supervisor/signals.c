@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Signals: the end, a dump of facts, and SIGHUP, which changes nothing. */
+/* Signals: the end, a dump of facts, other settings. */
 #include "runtime/supervisor/ebbd.h"
 
 #include <errno.h>
@@ -39,6 +39,14 @@ static void dump(const struct ebbd *e)
 	}
 }
 
+static void reload(struct ebbd *e)
+{
+	if (e->stopping || !e->told_ready)
+		log_info("event=reload_ignored cause=\"ebbd is starting or stopping\"");
+	else
+		reload_settings(&e->reload, e->gateways, e->api, e->fleet);
+}
+
 static void on_signal(struct watch *w, uint32_t events)
 {
 	struct ebbd *e = container_of(w, struct ebbd, signals);
@@ -46,7 +54,7 @@ static void on_signal(struct watch *w, uint32_t events)
 
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_info("event=reload text=\"listeners and limits change at a restart\"");
+			reload(e);
 		else if (info.ssi_signo == SIGUSR1)
 			dump(e);
 		else

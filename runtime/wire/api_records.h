@@ -10,7 +10,8 @@
 
 /* ---- ebbd <-> api ---- */
 
-/* fds: listening api.sock, state directory (own), log directory (own), ledger channel. */
+/* fds: listening api.sock, state directory (own), log directory (own), ledger channel. Without fds
+ * as API_CHANGE: the listeners are others. */
 struct wire_api_config {
 	uint64_t boot_us; /* wall clock when ebbd started */
 	uint32_t gateway_count, listener_count;
@@ -177,6 +178,8 @@ struct wire_log_pipe {
 	X(PROGRAM_DIED, program_died, "One of ebb's own programs died: which, and by what") \
 	X(SERVICE_MUTED, service_muted, "Messages of an instance are not heard for a while, because reading them ended ebb-ipc") \
 	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU") \
+	X(SETTINGS_CHANGED, settings_changed, "ebbd has read its settings again: which are in force now, which wait for its next start") \
+	X(SETTINGS_REFUSED, settings_refused, "ebbd has read its settings again and changed nothing: why") \
 	X(NODE_DRAINED, node_drained, "The host takes no new work (`ebb drain`), until when its instances may go on") \
 	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)") \
 	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule")

@@ -34,6 +34,8 @@ struct wire_network {
 	uint32_t bits;       /* that count, 0..128 */
 };
 
+/* Also as GATEWAY_CHANGE while the gateway serves: it takes what hear.c names, and keeps the rest.
+ * fds: all its listeners, those that stay too; or none, and then they stay as they are. */
 struct wire_gateway_config {
 	uint32_t index, gateway_count; /* this gateway's page on the board */
 	uint32_t listener_count;

@@ -24,6 +24,7 @@ static void write_config(struct json_out *o)
 		if (row.below_root)
 			json_out_string(o, "below_root", row.below_root);
 		json_out_string(o, "help", row.help);
+		json_out_bool(o, "live", row.live);
 		json_out_end_object(o);
 	}
 	json_out_end_array(o);

@@ -59,8 +59,8 @@ def settings(facts):
 
 def ebbd_settings(facts):
     rows = [[f"*{escaped(row['name'])}*", escaped(row["usual"]), escaped(row["allowed"]) or "-",
-             escaped(row["help"])] for row in facts["ebbd"]]
-    return table(["*setting*", "*default*", "*allowed*", "*meaning*"], rows)
+             "yes" if row["live"] else "restart", escaped(row["help"])] for row in facts["ebbd"]]
+    return table(["*setting*", "*default*", "*allowed*", "*at run time*", "*meaning*"], rows)
 
 
 def lines(rows):

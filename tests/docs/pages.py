@@ -95,8 +95,11 @@ def ebbd_settings(facts):
     return page(
         "Settings of ebbd",
         "`ebbd --set KEY=VALUE`, or lines `KEY = VALUE` in the file of `--config`. `ebbd -T` prints those in force.\n",
-        table(["setting", "default", "allowed", "meaning"],
-              [[code(row["name"]), cell(row["usual"]), cell(row["allowed"]), cell(row["help"])]
+        "At run time: `yes` are in force when ebbd has got SIGHUP (`systemctl reload ebbd`), for connections,\n"
+        "requests and instances that come from then on; `restart` are named in the log and take effect at the\nnext start.\n",
+        table(["setting", "default", "allowed", "at run time", "meaning"],
+              [[code(row["name"]), cell(row["usual"]), cell(row["allowed"]), "yes" if row["live"] else "restart",
+                cell(row["help"])]
                for row in facts["ebbd"]]))
 
 

@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/client/peer.h"
 #include "runtime/gateway/exchange/reply.h"
 #include "runtime/gateway/exchange/tunnel.h"
@@ -34,35 +35,29 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 void client_on_accept(void *self, const struct ring_event *e)
 {
 	struct gateway *g = self;
+	struct listener *l = &g->listeners[e->index];
 
 	/* Without F_MORE the multishot is over: after an error such as EMFILE it is armed again
 	 * when a connection ends, else at once. */
 	if (!(e->flags & IORING_CQE_F_MORE))
-		g->listener_armed[e->index] = false;
+		l->armed = false;
 	if (e->res >= 0)
 		accept_one(g, e->res, e->index);
-	if (g->draining && !g->listener_armed[e->index]) {
-		fd_close(&g->listener_fds[e->index]); /* new connections are refused */
+	if (l->armed)
+		return;
+	if (l->leaving) {
+		listener_left(g, e->index); /* new connections to it are refused */
+		listeners_arm(g);
 		clients_stop_if_empty(g);
-	} else if (!g->listener_armed[e->index] && (e->res >= 0 || e->res == -ECONNABORTED)) {
-		client_arm_accept(g);
+	} else if (e->res >= 0 || e->res == -ECONNABORTED) {
+		listeners_arm(g);
 	}
 }
 
 void client_drain(struct gateway *g)
 {
 	g->draining = true;
-	for (uint32_t i = 0; i < g->config.listener_count; i++) {
-		struct io_uring_sqe *sqe;
-
-		if (!g->listener_armed[i]) {
-			fd_close(&g->listener_fds[i]);
-			continue;
-		}
-		sqe = ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
-		io_uring_prep_cancel_fd(sqe, g->listener_fds[i], IORING_ASYNC_CANCEL_ALL);
-		sqe->user_data = 0;
-	}
+	listeners_drain(g);
 	for (uint32_t i = 0; i < g->client_count; i++) {
 		struct client *c = &g->clients[i];
 

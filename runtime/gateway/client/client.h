@@ -41,7 +41,6 @@ void client_drain(struct gateway *g);
 
 /* slots.c */
 int clients_init(struct gateway *g); /* 0 or -ENOMEM */
-void client_arm_accept(struct gateway *g);
 /* NULL if the slab has none. */
 struct client *client_slot(struct gateway *g);
 /* A client whose bytes another one carries (an HTTP/2 stream), for one exchange. NULL: no slot. */

@@ -75,7 +75,7 @@ void peer_forget(struct gateway *g, struct client *c)
 
 bool peer_must_introduce(const struct gateway *g, uint32_t listener)
 {
-	return g->config.proxy_listeners >> listener & 1;
+	return g->listeners[listener].proxy;
 }
 
 int peer_read_introduction(struct gateway *g, struct client *c)

@@ -123,7 +123,8 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 		x->up.max = g->config.body_bytes_max;
 	c->pace.next_ns = 0;
 	g->count.requests++;
-	if (++c->requests == g->config.connection_requests_max) {
+	c->requests++;
+	if (g->config.connection_requests_max && c->requests >= g->config.connection_requests_max) {
 		x->is.last = true;
 		g->count.request_limits++;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The slab of clients, and the listeners that fill it. */
+/* The slab of clients. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/client/addresses.h"
 #include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/client/peer.h"
 
 int clients_init(struct gateway *g)
@@ -26,28 +27,9 @@ int clients_init(struct gateway *g)
 	return addresses_init(g->addresses, count, g->id_seed);
 }
 
-void client_arm_accept(struct gateway *g)
-{
-	for (uint32_t i = 0; i < g->config.listener_count; i++) {
-		struct io_uring_sqe *sqe;
-		uint64_t user_data;
-
-		if (g->listener_armed[i] || g->draining)
-			continue;
-		sqe = ring_sqe(g->io.ring, RING_ACCEPT, i, 0);
-		user_data = sqe->user_data;
-		io_uring_prep_multishot_accept(sqe, g->listener_fds[i], NULL, NULL, SOCK_CLOEXEC);
-		sqe->user_data = user_data;
-		g->listener_armed[i] = true;
-	}
-}
-
 void clients_stop_if_empty(struct gateway *g)
 {
-	for (uint32_t i = 0; i < g->config.listener_count; i++)
-		if (g->listener_armed[i])
-			return;
-	if (g->draining && g->free_client_count == g->client_count)
+	if (g->draining && listeners_idle(g) && g->free_client_count == g->client_count)
 		g->io.ring->stop = true;
 }
 
@@ -98,6 +80,6 @@ void client_settle(struct gateway *g, struct client *c)
 	must(g->free_client_count < g->client_count);
 	must(!c->x.upstream && c->x.ticket == TICKET_NONE);
 	g->free_clients[g->free_client_count++] = c->s.index;
-	client_arm_accept(g);
+	listeners_arm(g);
 	clients_stop_if_empty(g);
 }

@@ -17,11 +17,9 @@ int account_init(struct account *a, int stats_fd, int access_fd, uint32_t access
 {
 	a->access_fd = access_fd;
 	a->access_every = access_every;
-	if (access_every > 0) {
-		a->notes = calloc(client_count, sizeof(*a->notes));
-		if (!a->notes)
-			return -ENOMEM;
-	}
+	a->notes = calloc(client_count, sizeof(*a->notes));
+	if (!a->notes)
+		return -ENOMEM;
 	return stats_open(stats_fd, 1, &a->stats);
 }
 
@@ -40,7 +38,8 @@ void account_begin(struct gateway *g, struct client *c, const struct http_head *
 	const struct http_header *agent;
 
 	must(c->state == CLIENT_READY);
-	if (g->account.access_every == 0)
+	c->x.is.noted = g->account.access_every > 0; /* which may change before its end */
+	if (!c->x.is.noted)
 		return;
 	n = &g->account.notes[c->s.index];
 	if (!head) {
@@ -143,7 +142,7 @@ void account_end(struct gateway *g, const struct client *c, bool aborted)
 
 	must(client_state_has_exchange(c->state) && x->service <= STATS_NO_SERVICE);
 	count(&g->account.stats->services[x->service], x, aborted, now_ns);
-	if (wants_line(&g->account, x, aborted))
+	if (x->is.noted && wants_line(&g->account, x, aborted))
 		keep_line(g, c, aborted, now_ns);
 }
 

@@ -28,6 +28,7 @@ struct request_traits {
 	bool idempotent, http_10, upgrade, timing, wants_trailers;
 	bool awaits_100; /* its body comes behind "100 Continue" */
 	bool last;       /* of its connection, by its own word or by our limit */
+	bool noted;      /* its head, for the access log */
 	bool grpc;       /* by its content-type, if it came over HTTP/2 */
 };
 

@@ -40,6 +40,13 @@ struct exchange_user {
 	void (*closed)(struct gateway *g, struct client *c);
 };
 
+/* A place for a listening socket. While its accept is being cancelled, the next one waits here. */
+struct listener {
+	int fd, next_fd;        /* -1: none */
+	bool proxy, next_proxy; /* connections begin with a PROXY header */
+	bool armed, leaving;    /* leaving: next_fd takes the place when nothing is armed */
+};
+
 struct gateway {
 	uint32_t bell; /* rounds until the doorbell is rung; 0 = no need */
 	struct stream_io io;
@@ -56,8 +63,7 @@ struct gateway {
 	struct pipes pipes;
 	struct wall wall;
 	int doorbell_fd, signal_fd;
-	int listener_fds[LISTENERS_MAX];
-	bool listener_armed[LISTENERS_MAX];
+	struct listener listeners[LISTENERS_MAX]; /* client/listeners.h */
 	bool draining;
 	bool routes_known; /* a request without a service has none */
 

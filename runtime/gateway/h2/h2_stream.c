@@ -11,12 +11,14 @@
 void h2_request_open(struct h2_session *s, struct client *c, int32_t id)
 {
 	struct h2_request *t = &s->g->h2->requests[c->s.index];
+	uint32_t most = s->g->config.connection_requests_max;
 
 	must(!t->stream.conn);
 	*t = (struct h2_request){0};
 	h2_stream_begin(&s->conn, &t->stream, &c->s, id);
 	s->g->count.h2_streams++;
-	if (++s->requests == s->g->config.connection_requests_max) {
+	s->requests++;
+	if (most && s->requests >= most && !s->leaving) { /* the limit may have come down */
 		s->g->count.request_limits++;
 		h2_drain(s->g, h2_carrier(s));
 	}

@@ -11,6 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/gateway/client/client.h"
+#include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/exchange/blame.h"
 #include "runtime/gateway/exchange/choice_tell.h"
 #include "runtime/gateway/exchange/run.h"
@@ -18,6 +19,44 @@
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/gateway/hear/hear.h"
 #include "runtime/gateway/upstream/room.h"
+
+/* What sizes tables, and what the ring was made with, stays as it was at the start. */
+static void take_limits(struct wire_gateway_config *to, const struct wire_gateway_config *from)
+{
+	to->queue_max = from->queue_max;
+	to->queue_age_ms_max = from->queue_age_ms_max;
+	to->head_timeout_ms = from->head_timeout_ms;
+	to->idle_timeout_ms = from->idle_timeout_ms;
+	to->head_fields_max = from->head_fields_max;
+	to->target_bytes_max = from->target_bytes_max;
+	to->address_connections_max = from->address_connections_max;
+	to->connection_requests_max = from->connection_requests_max;
+	to->body_bytes_max = from->body_bytes_max;
+	to->body_rate_min = from->body_rate_min;
+	to->body_window_ms = from->body_window_ms;
+	to->trusted_count = from->trusted_count;
+	memcpy(to->trusted, from->trusted, sizeof(to->trusted));
+}
+
+/* For requests and connections that come from now on, and timers that are set from now on. */
+static int on_change(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_gateway_config *c = (const void *)m->record;
+
+	if (c->listener_count > LISTENERS_MAX || c->trusted_count > TRUSTED_MAX ||
+	    (m->fd_count > 0 && m->fd_count != c->listener_count) ||
+	    !text_terminated(c->domain, sizeof(c->domain)))
+		return -EPROTO;
+	take_limits(&g->config, c);
+	g->account.access_every = c->access_every;
+	must(text_copy(g->routes.domain, sizeof(g->routes.domain), c->domain) == 0);
+	if (m->fd_count > 0 && !g->draining) {
+		listeners_change(g, m->fds, m->fd_count, c->proxy_listeners);
+		listeners_arm(g);
+	}
+	return 0;
+}
 
 static int on_route_put(void *self, struct wire_message *m)
 {
@@ -166,6 +205,7 @@ static int on_drain(void *self, struct wire_message *m)
 }
 
 static const struct wire_rule rules[] = {
+	{WIRE_GATEWAY_CHANGE, sizeof(struct wire_gateway_config), 1, 0, LISTENERS_MAX, on_change},
 	{WIRE_ROUTE_PUT, sizeof(struct wire_route_put), 1, 0, 0, on_route_put},
 	{WIRE_ROUTE_DEL, sizeof(struct wire_route_del), 1, 0, 0, on_route_del},
 	{WIRE_INSTANCE_UP, sizeof(struct wire_instance_up), 1, 1, WIRE_FDS_MAX, on_instance_up},

@@ -23,9 +23,13 @@
 
 enum key_kind { KEY_TEXT, KEY_NUMBER, KEY_LISTEN, KEY_TRUSTED };
 
+/* LIVE: a running ebbd takes it at SIGHUP (reload.c). START: its next start does. */
+enum key_time { START, LIVE };
+
 struct key {
 	const char *name;
 	enum key_kind kind;
+	enum key_time time;
 	size_t offset, size; /* size: of a text field */
 	uint64_t min, max, initial;
 	const char *usual; /* of what is no number, for people */
@@ -33,63 +37,63 @@ struct key {
 };
 
 /* clang-format off */
-#define TEXT(field, usual_, help_) \
-	{ .name = #field, .kind = KEY_TEXT, .offset = offsetof(struct config, field), \
+#define TEXT(time_, field, usual_, help_) \
+	{ .name = #field, .kind = KEY_TEXT, .time = (time_), .offset = offsetof(struct config, field), \
 	  .size = sizeof(((struct config *)0)->field), .usual = usual_, .help = help_ }
-#define NUMBER(field, min_, max_, initial_, help_) \
-	{ .name = #field, .kind = KEY_NUMBER, .offset = offsetof(struct config, field), \
+#define NUMBER(time_, field, min_, max_, initial_, help_) \
+	{ .name = #field, .kind = KEY_NUMBER, .time = (time_), .offset = offsetof(struct config, field), \
 	  .min = min_, .max = max_, .initial = initial_, .help = help_ }
 
 static const struct key keys[] = {
-	{ .name = "listen", .kind = KEY_LISTEN, .usual = CONFIG_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
-	{ .name = "trusted", .kind = KEY_TRUSTED, .usual = "nobody", .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
-	TEXT(root, "none: the places below", "everything under this directory"),
-	TEXT(run_dir, NULL, "board, api.sock"),
-	TEXT(state_dir, NULL, "desired state (owned by ebb-api)"),
-	TEXT(log_dir, NULL, "output of functions (owned by ebb-api)"),
-	TEXT(ledger_dir, NULL, "the ledger (owned by ebb-ledger)"),
-	TEXT(image_dir, NULL, "the image store (0700)"),
-	TEXT(libexec_dir, "where ebbd is", "ebb's other programs"),
-	TEXT(cgroup, "ebb; of its own with root", "name of the cgroup tree"),
-	TEXT(seccomp_policy, "ebb's own", "seccomp policy of functions, a file"),
-	TEXT(domain, "none", "NAME.<domain> routes to service NAME"),
-	TEXT(node, "the host's name", "this host's name in usage records"),
-	TEXT(api_group, "none", "group that may use api.sock"),
-	TEXT(log_level, "info", "error, warn, info or debug"),
-	TEXT(egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
-	TEXT(egress_default, "none", "ebb.egress of services that do not say: none or internet"),
-	TEXT(egress_resolver, "the first of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
-	TEXT(net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
-	TEXT(net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
-	TEXT(net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),
-	NUMBER(gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
-	NUMBER(id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
-	NUMBER(armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
-	NUMBER(instances_max, 1, INSTANCES_MAX, 2000, "instances on this host; beyond: frozen ones go, then 503 OVERLOADED"),
-	NUMBER(connections_max, 16, 19000, 4096, "client connections per gateway; beyond: 503 OVERLOADED, closed"),
-	NUMBER(queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway; beyond: 503 OVERLOADED"),
-	NUMBER(queue_age_ms, 1, 600000, 30000, "longest wait for an instance; beyond: 503 OVERLOADED"),
-	NUMBER(head_bytes_max, 1024, 65536, 65536, "bytes of a request head; beyond: 431 HEAD_TOO_LARGE"),
-	NUMBER(head_fields_max, 1, 128, 128, "header lines of a request; beyond: 431 HEAD_TOO_LARGE"),
-	NUMBER(target_bytes_max, 64, 65536, 16384, "bytes of a request target; beyond: 414 TARGET_TOO_LONG"),
-	NUMBER(head_timeout_ms, 100, 600000, 20000, "from the first byte of a head to its last; beyond: 408 REQUEST_TIMEOUT (a PROXY header: closed)"),
-	NUMBER(idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections; beyond: closed"),
-	NUMBER(access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
-	NUMBER(body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body, decoded; 0 = any; beyond: 413 BODY_TOO_LARGE"),
-	NUMBER(body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any; below: 408 BODY_TOO_SLOW, or the end of an answer"),
-	NUMBER(body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
-	NUMBER(address_connections_max, 0, 65536, 0, "connections per client address (IPv6: /64) and gateway; 0 = any; beyond: 503 TOO_MANY_CONNECTIONS, closed"),
-	NUMBER(connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any; the last answer says connection: close"),
-	NUMBER(h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2; beyond: REFUSED_STREAM"),
-	NUMBER(drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
-	NUMBER(nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
-	NUMBER(memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit; beyond: frozen ones go, then 503 OVERLOADED"),
-	NUMBER(memory_reserve_mb, 0, 1 << 30, 256, "left to the host; below: frozen ones go"),
-	NUMBER(egress_connections, 16, 65536, 1024, "connections of an instance to outside, at once; beyond: refused"),
-	NUMBER(image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
-	NUMBER(image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
-	NUMBER(image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
-	NUMBER(import_step_s, 1, 86400, 600, "time of one step of an import"),
+	{ .name = "listen", .kind = KEY_LISTEN, .time = LIVE, .usual = CONFIG_LISTEN, .help = "ADDR:PORT[,proxy] to serve on (up to 8); proxy: PROXY protocol" },
+	{ .name = "trusted", .kind = KEY_TRUSTED, .time = LIVE, .usual = "nobody", .help = "fronts that are believed: NETWORK[,NETWORK]... (up to 16)" },
+	TEXT(START, root, "none: the places below", "everything under this directory"),
+	TEXT(START, run_dir, NULL, "board, api.sock"),
+	TEXT(START, state_dir, NULL, "desired state (owned by ebb-api)"),
+	TEXT(START, log_dir, NULL, "output of functions (owned by ebb-api)"),
+	TEXT(START, ledger_dir, NULL, "the ledger (owned by ebb-ledger)"),
+	TEXT(START, image_dir, NULL, "the image store (0700)"),
+	TEXT(START, libexec_dir, "where ebbd is", "ebb's other programs"),
+	TEXT(START, cgroup, "ebb; of its own with root", "name of the cgroup tree"),
+	TEXT(START, seccomp_policy, "ebb's own", "seccomp policy of functions, a file"),
+	TEXT(LIVE, domain, "none", "NAME.<domain> routes to service NAME"),
+	TEXT(START, node, "the host's name", "this host's name in usage records"),
+	TEXT(LIVE, api_group, "none", "group that may use api.sock"),
+	TEXT(LIVE, log_level, "info", "error, warn, info or debug"),
+	TEXT(START, egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
+	TEXT(START, egress_default, "none", "ebb.egress of services that do not say: none or internet"),
+	TEXT(START, egress_resolver, "the first of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
+	TEXT(START, net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
+	TEXT(START, net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
+	TEXT(START, net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),
+	NUMBER(START, gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
+	NUMBER(START, id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
+	NUMBER(LIVE, armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
+	NUMBER(LIVE, instances_max, 1, INSTANCES_MAX, 2000, "instances on this host; beyond: frozen ones go, then 503 OVERLOADED"),
+	NUMBER(START, connections_max, 16, 19000, 4096, "client connections per gateway; beyond: 503 OVERLOADED, closed"),
+	NUMBER(LIVE, queue_max, 1, 65536, 1024, "requests waiting for an instance, per gateway; beyond: 503 OVERLOADED"),
+	NUMBER(LIVE, queue_age_ms, 1, 600000, 30000, "longest wait for an instance; beyond: 503 OVERLOADED"),
+	NUMBER(START, head_bytes_max, 1024, 65536, 65536, "bytes of a request head; beyond: 431 HEAD_TOO_LARGE"),
+	NUMBER(LIVE, head_fields_max, 1, 128, 128, "header lines of a request; beyond: 431 HEAD_TOO_LARGE"),
+	NUMBER(LIVE, target_bytes_max, 64, 65536, 16384, "bytes of a request target; beyond: 414 TARGET_TOO_LONG"),
+	NUMBER(LIVE, head_timeout_ms, 100, 600000, 20000, "from the first byte of a head to its last; beyond: 408 REQUEST_TIMEOUT (a PROXY header: closed)"),
+	NUMBER(LIVE, idle_timeout_ms, 100, 86400000, 75000, "idle keep-alive connections; beyond: closed"),
+	NUMBER(LIVE, access_log, 0, 1000000, 0, "access log: 0 none, 1 all requests, N one of N and all errors"),
+	NUMBER(LIVE, body_bytes_max, 0, 1ull << 50, 0, "bytes of a request body, decoded; 0 = any; beyond: 413 BODY_TOO_LARGE"),
+	NUMBER(LIVE, body_rate_min, 0, 1 << 30, 100, "bytes/s of a body while the client is waited for; 0 = any; below: 408 BODY_TOO_SLOW, or the end of an answer"),
+	NUMBER(LIVE, body_window_ms, 100, 600000, 30000, "over which body_rate_min is measured"),
+	NUMBER(LIVE, address_connections_max, 0, 65536, 0, "connections per client address (IPv6: /64) and gateway; 0 = any; beyond: 503 TOO_MANY_CONNECTIONS, closed"),
+	NUMBER(LIVE, connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any; the last answer says connection: close"),
+	NUMBER(START, h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2; beyond: REFUSED_STREAM"),
+	NUMBER(LIVE, drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
+	NUMBER(LIVE, nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
+	NUMBER(LIVE, memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit; beyond: frozen ones go, then 503 OVERLOADED"),
+	NUMBER(LIVE, memory_reserve_mb, 0, 1 << 30, 256, "left to the host; below: frozen ones go"),
+	NUMBER(START, egress_connections, 16, 65536, 1024, "connections of an instance to outside, at once; beyond: refused"),
+	NUMBER(LIVE, image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
+	NUMBER(LIVE, image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
+	NUMBER(LIVE, image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
+	NUMBER(LIVE, import_step_s, 1, 86400, 600, "time of one step of an import"),
 };
 /* clang-format on */
 
@@ -120,7 +124,7 @@ bool config_row(size_t index, struct config_row *out)
 
 	if (!k)
 		return false;
-	*out = (struct config_row){.name = k->name, .help = k->help};
+	*out = (struct config_row){.name = k->name, .help = k->help, .live = k->time == LIVE};
 	if (k->kind == KEY_NUMBER) {
 		snprintf(out->usual, sizeof(out->usual), "%" PRIu64, k->initial);
 		snprintf(out->allowed, sizeof(out->allowed), "%" PRIu64 "..%" PRIu64, k->min,
@@ -272,10 +276,14 @@ static void print_help(void)
 		       *row.allowed ? "; " : "", row.allowed);
 }
 
-static int set_pair(struct config *c, char *pair, struct fault *f)
+/* The arguments are read again at SIGHUP, so they stay as they are. */
+static int set_pair(struct config *c, const char *argument, struct fault *f)
 {
-	char *value = strchr(pair, '=');
+	char pair[2048], *value;
 
+	if (text_copy(pair, sizeof(pair), argument) < 0)
+		return fault_say(f, -EINVAL, "%s is too long", argument);
+	value = strchr(pair, '=');
 	if (!value)
 		return fault_say(f, -EINVAL, "%s is not KEY=VALUE", pair);
 	*value++ = '\0';
@@ -402,13 +410,19 @@ static int complete(struct config *c)
 	return r;
 }
 
+int config_check_fronts(const struct config *c, struct fault *f)
+{
+	if (!c->proxy_listeners || c->trusted_count > 0)
+		return 0;
+	(void)fault_say(f, -EINVAL, "trusted: nobody may connect to a listener with ,proxy");
+	fault_mend(f, "name the networks of the fronts, --set trusted=10.0.0.0/8");
+	return -EINVAL;
+}
+
 static int check(const struct config *c, struct fault *f)
 {
-	if (c->proxy_listeners && c->trusted_count == 0) {
-		fault_say(f, -EINVAL, "trusted: nobody may connect to a listener with ,proxy");
-		fault_mend(f, "name the networks of the fronts, --set trusted=10.0.0.0/8");
-		return -EINVAL;
-	}
+	int r;
+
 	if (log_level_parse(c->log_level) < 0)
 		return fault_say(f, -EINVAL, "log_level: %s is not error, warn, info or debug",
 				 c->log_level);
@@ -417,7 +431,8 @@ static int check(const struct config *c, struct fault *f)
 	if (strcmp(c->egress_default, "none") != 0 && strcmp(c->egress_default, "internet") != 0)
 		return fault_say(f, -EINVAL, "egress_default: %s is not none or internet",
 				 c->egress_default);
-	return pool_check(c, f);
+	r = pool_check(c, f);
+	return r < 0 ? r : config_check_fronts(c, f);
 }
 
 int config_load(int argc, char **argv, struct config *out, struct fault *f)
@@ -431,7 +446,8 @@ int config_load(int argc, char **argv, struct config *out, struct fault *f)
 	r = parse_arguments(&c, argc, argv, f);
 	if (r != 0)
 		return r;
-	if (c.listener_count == 0)
+	c.default_listener = c.listener_count == 0;
+	if (c.default_listener)
 		(void)set_listen(&c, CONFIG_LISTEN, f);
 	r = check(&c, f);
 	if (r < 0)
@@ -441,6 +457,86 @@ int config_load(int argc, char **argv, struct config *out, struct fault *f)
 	must(c.listener_count > 0 && c.gateways > 0 && c.gateways <= GATEWAYS_MAX);
 	*out = c;
 	return 0;
+}
+
+static bool same_networks(const struct config *a, const struct config *b)
+{
+	bool same = a->trusted_count == b->trusted_count;
+
+	for (uint32_t i = 0; same && i < a->trusted_count; i++)
+		same = a->trusted[i].bits == b->trusted[i].bits &&
+		       memcmp(a->trusted[i].address, b->trusted[i].address,
+			      sizeof(a->trusted[i].address)) == 0;
+	return same;
+}
+
+bool config_same_listeners(const struct config *a, const struct config *b)
+{
+	bool same =
+		a->listener_count == b->listener_count && a->proxy_listeners == b->proxy_listeners;
+
+	for (uint32_t i = 0; same && i < a->listener_count; i++)
+		same = strcmp(a->listeners[i], b->listeners[i]) == 0;
+	return same;
+}
+
+static bool same_value(const struct key *k, const struct config *a, const struct config *b)
+{
+	const char *one = (const char *)a + k->offset, *other = (const char *)b + k->offset;
+
+	switch (k->kind) {
+	case KEY_LISTEN:
+		return config_same_listeners(a, b);
+	case KEY_TRUSTED:
+		return same_networks(a, b);
+	case KEY_NUMBER:
+		return *(const uint64_t *)(const void *)one ==
+		       *(const uint64_t *)(const void *)other;
+	case KEY_TEXT:
+		break;
+	}
+	return strcmp(one, other) == 0;
+}
+
+static void take_value(const struct key *k, struct config *c, const struct config *from)
+{
+	switch (k->kind) {
+	case KEY_LISTEN:
+		memcpy(c->listeners, from->listeners, sizeof(c->listeners));
+		c->listener_count = from->listener_count;
+		c->proxy_listeners = from->proxy_listeners;
+		c->default_listener = from->default_listener;
+		return;
+	case KEY_TRUSTED:
+		memcpy(c->trusted, from->trusted, sizeof(c->trusted));
+		c->trusted_count = from->trusted_count;
+		return;
+	case KEY_NUMBER:
+	case KEY_TEXT:
+		memcpy((char *)c + k->offset, (const char *)from + k->offset,
+		       k->kind == KEY_NUMBER ? sizeof(uint64_t) : k->size);
+		return;
+	}
+}
+
+void config_take(struct config *c, const struct config *next, struct config_change *out)
+{
+	size_t used[2] = {0};
+
+	*out->live = *out->later = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct key *k = &keys[i];
+		char *names = k->time == LIVE ? out->live : out->later;
+
+		if (same_value(k, c, next))
+			continue;
+		used[k->time] +=
+			(size_t)snprintf(names + used[k->time], CONFIG_NAMES_SIZE - used[k->time],
+					 "%s%s", used[k->time] ? " " : "", k->name);
+		must(used[k->time] < CONFIG_NAMES_SIZE);
+		if (k->time == LIVE)
+			take_value(k, c, next);
+	}
 }
 
 void config_print(const struct config *c)

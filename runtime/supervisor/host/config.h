@@ -27,6 +27,7 @@ struct config {
 		net_prefix[12];
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;
+	bool default_listener; /* nobody named one */
 	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
 	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, h2c_streams, drain_ms,
 		nofile_max;
@@ -46,13 +47,27 @@ struct config {
  * a fault saying what, where and what is allowed. */
 struct fault;
 int config_load(int argc, char **argv, struct config *out, struct fault *f);
+/* Whoever wants PROXY headers must say whose: 0 or -EINVAL. */
+int config_check_fronts(const struct config *c, struct fault *f);
 void config_print(const struct config *c);
+
+/* Names of settings, with a space between. */
+#define CONFIG_NAMES_SIZE 1024
+struct config_change {
+	char live[CONFIG_NAMES_SIZE];  /* in force from now on */
+	char later[CONFIG_NAMES_SIZE]; /* differ too, and wait for the next start */
+};
+
+/* Takes from next what a running ebbd can take. */
+void config_take(struct config *c, const struct config *next, struct config_change *out);
+bool config_same_listeners(const struct config *a, const struct config *b);
 
 /* A row of the table of settings, as help and documents show it. */
 struct config_row {
 	const char *name, *help;
 	const char *below_root; /* of a directory: its name below --root, or NULL */
 	char usual[48], allowed[48];
+	bool live; /* changes at SIGHUP */
 };
 
 /* false behind the last one. */

@@ -79,6 +79,7 @@ static int listen_on(const union address *address, socklen_t size, uint32_t owne
 	if (fd < 0 || fchown(fd, owner, (gid_t)-1) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
 	    bind(fd, &address->any, size) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return keep_fd(&fd);
@@ -104,16 +105,32 @@ int listener_tcp(const char *address, uint32_t owner, struct fault *f)
 	return r;
 }
 
-static int give_to_group(const char *path, const char *group)
+static int find_group(const char *name, gid_t *out)
 {
-	const struct group *g;
+	const struct group *g = *name ? getgrnam(name) : NULL;
 
-	if (!*group)
-		return 0;
-	g = getgrnam(group);
-	if (!g)
+	if (*name && !g)
 		return -ESRCH;
-	return chown(path, 0, g->gr_gid) < 0 ? -errno : 0;
+	*out = g ? g->gr_gid : 0;
+	return 0;
+}
+
+int listener_may_have_group(const char *group, struct fault *f)
+{
+	gid_t gid;
+	int r = find_group(group, &gid);
+
+	return r < 0 ? fault_say(f, r, "there is no such group: %s", group) : 0;
+}
+
+int listener_give_to_group(const char *path, const char *group)
+{
+	gid_t gid;
+	int r = find_group(group, &gid);
+
+	if (r < 0)
+		return r;
+	return chown(path, 0, gid) < 0 ? -errno : 0;
 }
 
 int listener_unix(const char *path, const char *group, struct fault *f)
@@ -134,7 +151,7 @@ int listener_unix(const char *path, const char *group, struct fault *f)
 	if (r == 0 && listen(fd, 128) < 0)
 		r = -errno;
 	if (r == 0)
-		r = give_to_group(path, group);
+		r = listener_give_to_group(path, group);
 	if (r == -ESRCH)
 		return fault_say(f, r, "cannot serve the API on %s: there is no such group: %s",
 				 path, group);

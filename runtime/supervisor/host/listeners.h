@@ -19,5 +19,8 @@ int listener_tcp(const char *address, uint32_t owner, struct fault *f);
 /* A listening unix socket at path (an old one is replaced), mode 0660, of this group ("" = root's).
  */
 int listener_unix(const char *path, const char *group, struct fault *f);
+/* Whether there is such a group ("" = root's): 0, or -errno with a sentence. */
+int listener_may_have_group(const char *group, struct fault *f);
+int listener_give_to_group(const char *path, const char *group); /* 0 or -errno */
 
 #endif

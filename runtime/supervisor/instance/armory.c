@@ -250,6 +250,12 @@ void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS])
 				    loop_now_ns(a->options.loop) + REFILL_AFTER_NS);
 }
 
+void armory_keep(struct armory *a, uint32_t keep)
+{
+	a->options.keep = keep;
+	armory_want(a, (const uint32_t[ARMORY_KINDS]){0});
+}
+
 /* Of those that are being armed. */
 static struct rack *rack_of_range(struct armory *a, uint32_t range)
 {

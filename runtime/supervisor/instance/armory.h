@@ -61,6 +61,8 @@ void armory_free(struct armory *a);
 int armory_revive(struct armory *a, struct zygote *zygote);
 /* Says how many are wanted right now beside those kept ready, and arms what is missing. */
 void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
+/* Another number to keep ready; more are there soon, fewer when some are taken. */
+void armory_keep(struct armory *a, uint32_t keep);
 /* Takes a ready one; sandbox and cgroup are the caller's now. number becomes part of the instance's
  * name. False if none is ready. */
 bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/peers/apilink_inside.h"
+#include "runtime/supervisor/peers/api_settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -332,22 +333,10 @@ static void send_log_pipe(void *self, struct instance *i)
 
 static void send_config(struct apilink *a)
 {
-	const struct config *c = a->options.host->config;
-	struct wire_api_config config = {
-		.boot_us = a->options.boot_us,
-		.gateway_count = (uint32_t)c->gateways,
-		.listener_count = c->listener_count,
-		.instances_max = (uint32_t)c->instances_max,
-	};
 	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd};
+	struct wire_api_config config;
 
-	if (strcmp(c->egress, "on") == 0 && strcmp(c->egress_default, "internet") == 0)
-		config.egress = WIRE_EGRESS_INTERNET;
-	memcpy(config.listeners, c->listeners, sizeof(config.listeners));
-	(void)text_copy(config.node, sizeof(config.node), c->node);
-	(void)text_copy(config.run_dir, sizeof(config.run_dir), c->run_dir);
-	(void)text_copy(config.state_dir, sizeof(config.state_dir), c->state_dir);
-	(void)text_copy(config.version, sizeof(config.version), EBB_VERSION);
+	api_settings_fill(a->options.host->config, a->options.boot_us, &config);
 	daemon_send(&a->daemon, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
 }
 
@@ -429,6 +418,18 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, str
 	imports_limit(options->images, options->host->config);
 	*out = a;
 	return 0;
+}
+
+void apilink_change(struct apilink *a)
+{
+	const struct config *c = a->options.host->config;
+	struct wire_api_config config;
+
+	imports_limit(a->options.images, c);
+	api_settings_give_socket(c);
+	api_settings_fill(c, a->options.boot_us, &config);
+	if (a->configured)
+		daemon_send(&a->daemon, WIRE_API_CHANGE, &config, sizeof(config), NULL, 0);
 }
 
 /* An event of ebbd itself; while ebb-api is away it waits for the next one. */

@@ -34,6 +34,8 @@ int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gatew
 /* Sends an event of ebbd itself or of one of its programs; while ebb-api is away the event waits
  * for the next ebb-api. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
+/* The settings have changed: limits of images, the socket's group, the listeners that it shows. */
+void apilink_change(struct apilink *a);
 void apilink_free(struct apilink *a);
 /* It hears of events and of new instances' output. */
 struct observer apilink_observer(struct apilink *a);

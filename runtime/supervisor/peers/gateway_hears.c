@@ -20,11 +20,12 @@ void gateways_send_all(struct gateways *g, uint32_t type, const void *record, si
 		daemon_send(&g->gateway[n].daemon, type, record, size, NULL, 0);
 }
 
-void gateway_send_config(struct gateway *g)
+static void fill_config(struct gateway *g, struct wire_gateway_config *out)
 {
 	const struct gateways_options *o = &g->all->options;
 	const struct config *c = o->host->config;
-	struct wire_gateway_config config = {
+
+	*out = (struct wire_gateway_config){
 		.index = g->index,
 		.gateway_count = g->all->count,
 		.listener_count = c->listener_count,
@@ -46,17 +47,33 @@ void gateway_send_config(struct gateway *g)
 		.proxy_listeners = c->proxy_listeners,
 		.trusted_count = c->trusted_count,
 	};
+	must(c->listener_count <= LISTENERS_MAX && c->trusted_count <= TRUSTED_MAX);
+	_Static_assert(sizeof(g->ring) <= sizeof(out->ring_params), "ring params fit");
+	memcpy(out->trusted, c->trusted, sizeof(out->trusted));
+	memcpy(out->ring_params, &g->ring, sizeof(g->ring));
+	(void)text_copy(out->domain, sizeof(out->domain), c->domain);
+}
+
+void gateway_send_config(struct gateway *g)
+{
+	const struct gateways_options *o = &g->all->options;
+	struct wire_gateway_config config;
 	int fds[GATEWAY_CONFIG_FDS + LISTENERS_MAX] = {o->board_fd, g->all->doorbell_fd,
 						       g->stats_fd, g->access_fds[1]};
 
-	must(c->listener_count <= LISTENERS_MAX && c->trusted_count <= TRUSTED_MAX);
-	_Static_assert(sizeof(g->ring) <= sizeof(config.ring_params), "ring params fit");
-	memcpy(config.trusted, c->trusted, sizeof(config.trusted));
-	memcpy(config.ring_params, &g->ring, sizeof(g->ring));
-	(void)text_copy(config.domain, sizeof(config.domain), c->domain);
-	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, c->listener_count * sizeof(int));
+	fill_config(g, &config);
+	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, config.listener_count * sizeof(int));
 	daemon_send(&g->daemon, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
-		    GATEWAY_CONFIG_FDS + c->listener_count);
+		    GATEWAY_CONFIG_FDS + config.listener_count);
+}
+
+void gateway_send_change(struct gateway *g, bool listeners)
+{
+	struct wire_gateway_config config;
+
+	fill_config(g, &config);
+	daemon_send(&g->daemon, WIRE_GATEWAY_CHANGE, &config, sizeof(config), g->listener_fds,
+		    listeners ? config.listener_count : 0);
 }
 
 void gateway_send_route(struct gateway *g, const struct service *service)

@@ -15,7 +15,6 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/supervisor/host/listeners.h"
 #include "runtime/supervisor/peers/gateways_inside.h"
 #include "runtime/supervisor/programs/ring.h"
 #include "runtime/wire/stats.h"
@@ -113,7 +112,7 @@ static int start_one(struct gateways *all, uint32_t index, struct fault *f)
 	g->index = index;
 	snprintf(g->name, sizeof(g->name), "ebb-gateway-%u", index);
 	for (uint32_t n = 0; n < c->listener_count; n++) {
-		r = listener_tcp(c->listeners[n], all->options.listener_owner, f);
+		r = gateways_listener(all, c->listeners[n], f);
 		if (r < 0)
 			return r;
 		g->listener_fds[n] = r;
@@ -173,7 +172,7 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 		all->gateway[n].stats_fd = -1;
 		all->gateway[n].access_fds[0] = all->gateway[n].access_fds[1] = -1;
 		for (uint32_t k = 0; k < LISTENERS_MAX; k++)
-			all->gateway[n].listener_fds[k] = -1;
+			all->gateway[n].listener_fds[k] = all->gateway[n].next_fds[k] = -1;
 	}
 	all->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	all->doorbell = (struct watch){

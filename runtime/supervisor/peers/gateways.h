@@ -32,6 +32,10 @@ int gateways_new(const struct gateways_options *options, struct gateways **out, 
 void gateways_attach(struct gateways *g, struct fleet *fleet);
 void gateways_free(struct gateways *g);
 int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
+/* Settings of a running ebbd change: opens the listeners that next has and now has not. 0, or
+ * -errno with a sentence and nothing done. Then gateways_change follows, when next is in force. */
+int gateways_prepare(struct gateways *g, const struct config *next, struct fault *f);
+void gateways_change(struct gateways *g, bool listeners);
 /* Stop accepting, finish, exit; those still there after drain_ms are killed. */
 void gateways_stop(struct gateways *g);
 /* They are stopping: those still there are killed now. */

@@ -7,6 +7,7 @@
 #define EBB_SUPERVISOR_GATEWAYS_INSIDE_H
 
 #include <linux/io_uring.h>
+#include <stdbool.h>
 
 #include "runtime/supervisor/decide/blame.h"
 #include "runtime/supervisor/peers/gateways.h"
@@ -20,6 +21,7 @@ struct gateway {
 	char name[32];
 	struct daemon daemon;
 	int listener_fds[LISTENERS_MAX]; /* kept: a new one inherits what waits in the backlog */
+	int next_fds[LISTENERS_MAX];     /* gateways_prepare has them; some are listener_fds */
 	int stats_fd;                    /* its counters: they outlive it */
 	int access_fds[2];               /* its access log: a pipe whose reader is ebb-api */
 	struct io_uring_params ring;
@@ -37,12 +39,18 @@ struct gateways {
 	struct gateway gateway[];
 };
 
+/* gateways_change.c: a listener for this address, inherited or new. It, or -errno with a sentence.
+ */
+int gateways_listener(const struct gateways *g, const char *address, struct fault *f);
+
 /* gateway_says.c */
 extern const struct wire_rule gateway_rules[];
 extern const size_t gateway_rule_count;
 
 /* gateway_hears.c */
 void gateway_send_config(struct gateway *g);
+/* While it serves. listeners: they are others. */
+void gateway_send_change(struct gateway *g, bool listeners);
 void gateway_send_route(struct gateway *g, const struct service *service);
 /* one_of_all: it is new, and all instances are told to it. */
 void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all);

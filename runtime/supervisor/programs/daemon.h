@@ -39,9 +39,11 @@ struct program {
 };
 
 /* Settings of ebbd for all of them. */
+struct inherited;
 struct program_host {
 	struct loop *loop;
 	const struct config *config;
+	const struct inherited *inherited; /* host/inherited.h */
 	const char *stage_dir;
 	void *self;
 	/* An event of a program, or of ebbd itself: kind is an enum wire_event_kind. */

@@ -149,6 +149,18 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 	return 0;
 }
 
+void fleet_limit(struct fleet *f, const struct fleet_limits *limits)
+{
+	f->options.armed = limits->armed;
+	f->options.instances_max = limits->instances_max;
+	f->ground.nofile_max = limits->nofile_max;
+	f->options.drain_ms = limits->drain_ms;
+	f->options.memory_max_bytes = limits->memory_max_bytes;
+	f->options.memory_reserve_bytes = limits->memory_reserve_bytes;
+	armory_keep(f->ground.armory, limits->armed);
+	scale_again_at(f, loop_now_ns(f->options.loop));
+}
+
 void fleet_observe(struct fleet *f, const struct observer *observer)
 {
 	must(f->ground.observer_count < OBSERVERS_MAX);

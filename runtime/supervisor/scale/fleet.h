@@ -40,6 +40,12 @@ struct fleet_options {
 
 /* The parts that options names are borrowed and outlive the fleet. 0 or -errno. */
 int fleet_new(const struct fleet_options *options, struct fleet **out);
+/* Limits of a running fleet; who is there already stays. */
+struct fleet_limits {
+	uint32_t armed, instances_max, nofile_max, drain_ms;
+	uint64_t memory_max_bytes, memory_reserve_bytes;
+};
+void fleet_limit(struct fleet *f, const struct fleet_limits *limits);
 /* Observers heard that sandboxes cannot be made (starts); there is a new zygote. 0 or -errno. */
 int fleet_revive(struct fleet *f, struct zygote *zygote);
 /* There is none, and who waits for a sandbox waits no longer. */

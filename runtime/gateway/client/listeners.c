@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/client/listeners.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+/* A peer that answers nothing for two minutes is gone. */
+#define KEEPALIVE_IDLE_S  60
+#define KEEPALIVE_EVERY_S 15
+#define KEEPALIVE_PROBES  4
+/* Bytes that the kernel keeps for a client that does not read, beside those in its window. A larger
+ * number would not make a fast client faster. */
+#define UNSENT_MAX (512 * 1024)
+
+void listeners_init(struct gateway *g)
+{
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
+		g->listeners[i] = (struct listener){.fd = -1, .next_fd = -1};
+}
+
+/* Accepted sockets inherit these, and SO_KEEPALIVE, which ebbd has set. Every answer is sent whole,
+ * so Nagle could only delay it. Nothing but the probes finds out that the peer of a silent
+ * WebSocket is gone, and they cost no wake-up of ours. */
+static void set_options(int fd)
+{
+	static const int options[][2] = {{TCP_NODELAY, 1},
+					 {TCP_NOTSENT_LOWAT, UNSENT_MAX},
+					 {TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+					 {TCP_KEEPINTVL, KEEPALIVE_EVERY_S},
+					 {TCP_KEEPCNT, KEEPALIVE_PROBES}};
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		(void)setsockopt(fd, IPPROTO_TCP, options[i][0], &options[i][1], sizeof(int));
+}
+
+void listener_left(struct gateway *g, uint32_t index)
+{
+	struct listener *l = &g->listeners[index];
+
+	must(!l->armed);
+	fd_close(&l->fd);
+	l->fd = keep_fd(&l->next_fd);
+	l->proxy = l->next_proxy;
+	l->leaving = false;
+}
+
+/* By its name and not by its socket, which another place may have taken. */
+static void cancel(struct gateway *g, uint32_t index)
+{
+	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
+	uint64_t user_data = sqe->user_data;
+
+	io_uring_prep_cancel64(sqe, ring_user_data(RING_ACCEPT, index, 0), 0);
+	sqe->user_data = user_data;
+}
+
+void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t proxy)
+{
+	must(count <= LISTENERS_MAX);
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+		struct listener *l = &g->listeners[i];
+
+		fd_close(&l->next_fd); /* of a change that has not come to be */
+		if (i < count) {
+			set_options(fds[i]);
+			l->next_fd = keep_fd(&fds[i]);
+		}
+		l->next_proxy = i < count && proxy >> i & 1;
+		if (!l->armed)
+			listener_left(g, i);
+		else if (!l->leaving)
+			cancel(g, i);
+		l->leaving = l->armed;
+	}
+}
+
+void listeners_arm(struct gateway *g)
+{
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+		struct listener *l = &g->listeners[i];
+		struct io_uring_sqe *sqe;
+		uint64_t user_data;
+
+		if (l->armed || l->fd < 0 || g->draining)
+			continue;
+		sqe = ring_sqe(g->io.ring, RING_ACCEPT, i, 0);
+		user_data = sqe->user_data;
+		io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+		sqe->user_data = user_data;
+		l->armed = true;
+	}
+}
+
+void listeners_drain(struct gateway *g)
+{
+	must(g->draining);
+	listeners_change(g, NULL, 0, 0);
+}
+
+bool listeners_idle(const struct gateway *g)
+{
+	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
+		if (g->listeners[i].armed)
+			return false;
+	return true;
+}

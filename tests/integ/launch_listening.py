@@ -1,0 +1,40 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Starts a program with listening sockets, as systemd does (sd_listen_fds(3)), and becomes it.
+
+usage: launch_listening.py NAME=ADDRESS:PORT... -- PROGRAM ARGUMENT...    (NAME=/FILE: what is no socket)
+"""
+import os
+import socket
+import sys
+
+FIRST = 3
+
+
+def main(words):
+    end = words.index("--")
+    names, sockets = [], []
+    for word in words[:end]:
+        name, address = word.split("=")
+        names.append(name)
+        if address.startswith("/"):
+            sockets.append(open(address, "rb"))  # pylint: disable=consider-using-with
+            continue
+        host, port = address.rsplit(":", 1)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        one = socket.socket(family)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((host.strip("[]"), int(port)))
+        one.listen(4096)
+        sockets.append(one)
+    for n, one in enumerate(sockets):  # out of the way of each other first
+        os.dup2(one.fileno(), 100 + n)
+    for n in range(len(sockets)):
+        os.dup2(100 + n, FIRST + n)
+    os.closerange(FIRST + len(sockets), 200)
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(sockets)), LISTEN_FDNAMES=":".join(names))
+    os.execv(words[end + 1], words[end + 1:])
+
+
+main(sys.argv[1:])
