@@ -6,6 +6,7 @@ docs/guide/operating.md say a user may type, and what the unit promises.
 import grp
 import os
 import stat
+import threading
 
 import pytest
 
@@ -32,7 +33,8 @@ def served(installed):  # pylint: disable=unused-argument,redefined-outer-name
 
 
 def test_units_are_right():
-    done = host.run("systemd-analyze", "verify", "/usr/local/lib/systemd/system/ebbd.service")
+    folder = "/usr/local/lib/systemd/system/"
+    done = host.run("systemd-analyze", "verify", "--man=no", folder + "ebbd.service", folder + "ebbd.socket")
     assert "ebb" not in done.stdout + done.stderr, done
 
 
@@ -103,3 +105,31 @@ def test_stop_leaves_nothing_and_start_serves_again():
     host.expect_nothing_left()
     host.run("systemctl", "start", "ebbd", timeout=120)
     assert host.get("hello").status == 200
+
+
+def test_clients_of_the_socket_unit_wait_over_a_restart():
+    host.run("systemctl", "disable", "--now", "ebbd", timeout=120)
+    host.run("systemctl", "enable", "--now", "ebbd.socket", "ebbd", timeout=120)
+    answers, failed, going = [], [], True
+
+    def ask():
+        while going:
+            try:
+                answers.append(host.get("hello").status)
+            except OSError as error:
+                failed.append(error)
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        wait_for(lambda: len(answers) > 10, 30, "answers before the restart")
+        host.run("systemctl", "restart", "ebbd", timeout=120)
+        before = len(answers)
+        wait_for(lambda: len(answers) > before + 10, 30, "answers after the restart")
+    finally:
+        going = False
+        for client in clients:
+            client.join()
+        host.run("systemctl", "disable", "--now", "ebbd.socket", "ebbd", timeout=120)
+    assert not failed and set(answers) == {200}, (failed[:3], set(answers))
+    host.expect_nothing_left()
