@@ -2,8 +2,8 @@
 /*
  * SIGHUP: ebbd reads its settings again, from the same command line and file. They are checked, and
  * what may fail is done, before anything changes: all of what can change at run time does, or
- * nothing. What waits for the next start is named. Both are told in the log, in an event, and to
- * systemd.
+ * nothing. Settings that wait for the next start are named. Both are told in the log, in an event,
+ * and to systemd.
  */
 #ifndef EBB_SUPERVISOR_RELOAD_H
 #define EBB_SUPERVISOR_RELOAD_H

@@ -3,7 +3,7 @@
 """
 Starts a program with listening sockets, as systemd does (sd_listen_fds(3)), and becomes it.
 
-usage: launch_listening.py NAME=ADDRESS:PORT... -- PROGRAM ARGUMENT...    (NAME=/FILE: what is no socket)
+usage: launch_listening.py NAME=ADDRESS:PORT... -- PROGRAM ARGUMENT...    (NAME=/FILE: a file that is no socket)
 """
 import os
 import socket

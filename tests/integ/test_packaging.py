@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make install` brings beside the programs, as far as it can be judged without installing it."""
+"""The files of `make install` beside the programs, as far as they can be judged without installing them."""
 import os
 import re
 import subprocess
@@ -52,7 +52,7 @@ def linked(root):
 
 
 def test_exposure_of_the_unit_is_known(installed):
-    """ebbd is root and makes namespaces, so its unit confines little; what it may not do without need is here."""
+    """ebbd is root and makes namespaces, so its unit confines little; rights that it does not need are taken here."""
     done = analyze(installed, "security", "--offline=yes", "--threshold=100", "ebbd.service")
     assert done.returncode == 0 and "Overall exposure level" in done.stdout, done
 

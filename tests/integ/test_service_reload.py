@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-SIGHUP: ebbd reads its settings again. What can change at run time does, while requests go on; what
-cannot is named; settings that are wrong change nothing.
+SIGHUP: ebbd reads its settings again. Settings that can change at run time do, while requests go on; the others are
+named; settings that are wrong change nothing.
 """
 import grp
 import os
@@ -63,7 +63,7 @@ class Reloadable(Ebb):
         os.rename(file.name, os.path.join(self.root, "ebbd.conf"))
 
     def reload(self, settings):
-        """What ebbd says of it."""
+        """The words of ebbd about it."""
         before = len(self.log_lines("event=settings_"))
         self.write(settings)
         self.process.send_signal(signal.SIGHUP)

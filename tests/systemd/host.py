@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import web  # noqa: E402  pylint: disable=wrong-import-position
 from waiting import slow, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
-MORE = "/ebb/build/more"  # what `make check-systemd` puts on the guest's disk
+MORE = "/ebb/build/more"  # files that `make check-systemd` puts on the guest's disk
 ADDRESS = ("127.0.0.1", 8080)
 
 

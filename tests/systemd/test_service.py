@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-ebb under systemd, installed as `make install` does it: what docs/guide/first-function.md and
-docs/guide/operating.md say a user may type, and what the unit promises.
+ebb under systemd, installed as `make install` does it: the commands of docs/guide/first-function.md and
+docs/guide/operating.md, and the promises of the unit.
 """
 import grp
 import os

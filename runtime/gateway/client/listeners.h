@@ -2,7 +2,7 @@
 /*
  * The listening sockets: accepted from while there is a slot, and replaced while the gateway
  * serves. A socket that stays is handed over anew with all others; it is the same one to the
- * kernel, so who waits in its queue is accepted.
+ * kernel, so clients that wait in its queue are accepted.
  */
 #ifndef EBB_GATEWAY_LISTENERS_H
 #define EBB_GATEWAY_LISTENERS_H
@@ -11,8 +11,8 @@
 
 /* Before the first one: no place has a socket. */
 void listeners_init(struct gateway *g);
-/* Takes count descriptors in place of all there are; bit n of proxy is that of fds[n]. What is
- * accepted from a socket that leaves is served as that one was. */
+/* Takes count descriptors in place of all there are; bit n of proxy is that of fds[n]. Connections
+ * accepted from a socket that leaves are served as before. */
 void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t proxy);
 /* Accepts on those that do not, while the gateway does not drain. */
 void listeners_arm(struct gateway *g);

@@ -20,7 +20,7 @@
 #include "runtime/gateway/hear/hear.h"
 #include "runtime/gateway/upstream/room.h"
 
-/* What sizes tables, and what the ring was made with, stays as it was at the start. */
+/* Settings that size tables or made the ring stay as they were at the start. */
 static void take_limits(struct wire_gateway_config *to, const struct wire_gateway_config *from)
 {
 	to->queue_max = from->queue_max;

@@ -47,7 +47,7 @@ struct config {
  * a fault saying what, where and what is allowed. */
 struct fault;
 int config_load(int argc, char **argv, struct config *out, struct fault *f);
-/* Whoever wants PROXY headers must say whose: 0 or -EINVAL. */
+/* A configuration with PROXY headers must name the fronts: 0 or -EINVAL. */
 int config_check_fronts(const struct config *c, struct fault *f);
 void config_print(const struct config *c);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Settings of running gateways change. Listeners are opened before anything is changed, because
- * that may fail; what follows cannot. A listener that stays is the same socket: who waits in its
- * queue notices nothing.
+ * that may fail; the next steps cannot. A listener that stays is the same socket: clients in its
+ * queue notice nothing.
  */
 #include <string.h>
 

@@ -40,7 +40,7 @@ struct fleet_options {
 
 /* The parts that options names are borrowed and outlive the fleet. 0 or -errno. */
 int fleet_new(const struct fleet_options *options, struct fleet **out);
-/* Limits of a running fleet; who is there already stays. */
+/* Limits of a running fleet; instances that are there already stay. */
 struct fleet_limits {
 	uint32_t armed, instances_max, nofile_max, drain_ms;
 	uint64_t memory_max_bytes, memory_reserve_bytes;
