@@ -274,6 +274,15 @@ static void put_subnets(struct elements *e, uint32_t interface, const struct sub
 				put_subnet(e, sets_of(s, i), interface, &s->list[i]);
 }
 
+/* An element that is removed twice makes the kernel refuse the whole batch. */
+static bool is_repeated(const struct net_policy *p, uint32_t at)
+{
+	for (uint32_t i = 0; i < at; i++)
+		if (p->host_ports[i] == p->host_ports[at])
+			return true;
+	return false;
+}
+
 static void put_policy(struct elements *e, uint32_t interface, const struct net_policy *p)
 {
 	const struct set_names denied = {SET_DENY_V4, SET_DENY_V6};
@@ -292,6 +301,8 @@ static void put_policy(struct elements *e, uint32_t interface, const struct net_
 	put_subnets(e, interface, &deny);
 	put_subnets(e, interface, &allow);
 	for (uint32_t i = 0; i < p->host_port_count; i++) {
+		if (is_repeated(p, i))
+			continue;
 		k = key_of(interface);
 		key_port(&k, p->host_ports[i]);
 		put_element(e, SET_HOST_PORTS, &k, NULL);

@@ -82,14 +82,21 @@ static int clone_as(uid_t owner, struct clone_args *args, long *out_pid)
 	return r;
 }
 
-static int clone_newborn(const struct shared *shared, const struct zygote_request *request,
-			 uid_t owner, int cgroup_fd, struct newborn *n)
+static uint32_t first_id(const struct shared *shared, const struct zygote_request *request)
 {
+	return shared->id_base + request->range * IDS_PER_RANGE;
+}
+
+/* fds: as arm() has them; the newborn closes its copies. */
+static int clone_newborn(const struct shared *shared, const struct zygote_request *request,
+			 const int *fds, size_t fd_count, struct newborn *n)
+{
+	uid_t owner = first_id(shared, request);
 	struct clone_args args = {
 		.flags = SANDBOX_NAMESPACES | CLONE_INTO_CGROUP | CLONE_PIDFD,
 		.pidfd = (uintptr_t)&n->pid_fd,
 		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)cgroup_fd,
+		.cgroup = (uint64_t)fds[0],
 	};
 	SCOPED_FD child_end_fd = -1;
 	int pair[2];
@@ -114,15 +121,12 @@ static int clone_newborn(const struct shared *shared, const struct zygote_reques
 			_exit(1);
 		fd_close(&child_end_fd);
 		fd_close(&n->control_fd);
+		for (size_t i = 0; i < fd_count; i++)
+			(void)close(fds[i]);
 		arm_main(shared, request, n->own_fd);
 	}
 	n->pid = (pid_t)pid;
 	return 0;
-}
-
-static uint32_t first_id(const struct shared *shared, const struct zygote_request *request)
-{
-	return shared->id_base + request->range * IDS_PER_RANGE;
 }
 
 static int write_map(pid_t pid, const char *name, uint32_t first)
@@ -254,7 +258,7 @@ static int arm(const struct shared *shared, const struct zygote_request *request
 {
 	uint64_t begun_ns = clock_mono_ns();
 	int r = timed(shared, SANDBOX_CLONE, &begun_ns,
-		      clone_newborn(shared, request, first_id(shared, request), fds[0], n), fault);
+		      clone_newborn(shared, request, fds, fd_count, n), fault);
 
 	if (r == 0)
 		r = timed(shared, SANDBOX_CGROUPS, &begun_ns,

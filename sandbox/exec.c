@@ -142,6 +142,7 @@ static const struct step command_steps[] = {
 	{SANDBOX_CAPS, drop_function_caps},
 	{SANDBOX_CLONE, stay_with_parent},
 	{SANDBOX_DEV, take_streams},
+	{SANDBOX_DEV, function_close_others},
 	{SANDBOX_CWD, function_enter_cwd},
 	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
 	{SANDBOX_SECCOMP, load_filter},

@@ -34,7 +34,7 @@ int function_limit(struct inside *in)
 }
 
 /* Leaves the descriptor table that it shares with PID 1. Input is null already; output and the
- * listening socket take their places. Every other descriptor closes itself on exec. */
+ * listening socket take their places. */
 static int place_descriptors(struct inside *in)
 {
 	int output_fd = in->claim->output_fd, listen_fd = in->claim->listen_fd;
@@ -68,6 +68,27 @@ static int load_filter(struct inside *in)
 int function_load_strict(struct inside *in)
 {
 	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;
+}
+
+/* Paths that an image names are resolved from here on: its working directory or its program may be
+ * /proc/self/fd/N/../.., so no descriptor of the host's may be open, even one that exec would
+ * close. */
+int function_close_others(struct inside *in)
+{
+	const int kept[] = {in->claim->listen_fd >= 0 ? LISTEN_FD : 2,
+			    in->with_ring ? RING_FD : 2, in->control_fd};
+	int first = 3;
+
+	must(in->control_fd > RING_FD);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		if (kept[i] < first)
+			continue;
+		if (kept[i] > first &&
+		    close_range((unsigned int)first, (unsigned int)kept[i] - 1, 0) < 0)
+			return -errno;
+		first = kept[i] + 1;
+	}
+	return close_range((unsigned int)first, ~0U, 0) < 0 ? -errno : 0;
 }
 
 int function_enter_cwd(struct inside *in)
@@ -204,6 +225,7 @@ static const struct step function_steps[] = {
 	{SANDBOX_SECCOMP, load_filter},
 	{SANDBOX_FORK, park, .waits = true},
 	{SANDBOX_FORK, place_descriptors},
+	{SANDBOX_FORK, function_close_others},
 	{SANDBOX_RLIMITS, function_limit},
 	{SANDBOX_CAPS, narrow_function},
 	{SANDBOX_GROUPS, drop_ids},

@@ -189,6 +189,7 @@ __attribute__((noreturn)) void function_main(struct inside *in);
 
 /* Its steps that a command takes too. */
 int function_limit(struct inside *in);
+int function_close_others(struct inside *in); /* all but 0 to 2, its own and control */
 int function_enter_cwd(struct inside *in);
 int function_load_strict(struct inside *in);
 int function_execute(struct inside *in);

@@ -137,6 +137,7 @@ static void on_answered(struct request *rq, int status, const char *bytes, size_
 	op->status = status;
 	op->ended_us = clock_real_us();
 	op->ended_ns = clock_mono_ns();
+	fd_close(&rq->spool_fd); /* an upload is a file without a name: it goes now */
 	if (size > 0 && size <= RESULT_BYTES_MAX)
 		(void)json_parse(bytes, size, RESULT_DEPTH_MAX, &op->result, err, sizeof(err));
 	wake(rq->api->operations, op);

@@ -126,12 +126,22 @@ static int hear(struct net *net)
 	return r;
 }
 
+/* Whether a link whose name begins with the prefix is one of ours: four hexadecimal digits follow, or
+ * the trial's letters. A prefix may be too short and match the links of others. */
+static bool is_ours(const struct net *net, const char *name)
+{
+	const char *rest = name + strlen(net->config.prefix);
+
+	return strcmp(rest, "ttt") == 0 ||
+	       (strlen(rest) == 4 && strspn(rest, "0123456789abcdef") == 4);
+}
+
 /* Notes it: the socket is busy with the listing. Places of ranges serve, for nobody has one now. */
 static void doom_link(void *self, const char *name, uint32_t index)
 {
 	struct net *net = self;
 
-	if (net->doomed < NET_RANGES)
+	if (is_ours(net, name) && net->doomed < NET_RANGES)
 		net->interface[net->doomed++] = index;
 }
 

@@ -99,7 +99,7 @@ def test_who_is_killed_by_its_seccomp_filter_is_told_so(host):
     assert f"killed by signal {signal.SIGSYS:d} while it had this request" in message(reply)
     (failed,) = host.events("forbidden", "instance_failed")
     assert failed["instance"] == first and "not allowed (seccomp)" in failed["text"], failed
-    assert first not in host.cli("ps").out
+    wait_for(lambda: first not in host.cli("ps").out)
     assert host.get("forbidden").instance != first
     host.cli("rm", "forbidden")
     wait_for(lambda: not host.instances("forbidden"), 20)

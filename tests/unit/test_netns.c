@@ -166,6 +166,20 @@ static void a_socket_born_inside_reaches_the_loopback_inside(void **state)
 	}
 }
 
+/* An instance may have a network: no way leads there from a socket that a gateway holds. */
+static void a_socket_born_inside_reaches_nothing_but_the_loopback(void **state)
+{
+	struct fixture *f = needs_root(state);
+	char device[16] = "";
+	socklen_t size = sizeof(device);
+	int fd;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &size), 0);
+	assert_string_equal(device, "lo");
+	fd_close(&fd);
+}
+
 static void the_host_does_not_reach_it(void **state)
 {
 	struct fixture *f = needs_root(state);
@@ -312,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_born_inside_reaches_the_loopback_inside),
+		cmocka_unit_test(a_socket_born_inside_reaches_nothing_but_the_loopback),
 		cmocka_unit_test(the_host_does_not_reach_it),
 		cmocka_unit_test(a_refused_socket_can_be_used_again),
 		cmocka_unit_test(a_connect_under_way_may_be_asked_again),
