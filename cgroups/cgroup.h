@@ -3,12 +3,12 @@
  * Cgroups of instances: one tree owned by ebb, <base>/<tree>/instances/<number>, in pure v2 or
  * hybrid mode.
  *
- * Runs in ebbd (root). Freezing, killing and cpu.stat always come from the cgroup2 mount (they need
- * no controller); limits come from v2 where its controllers are enabled, else from the v1
- * hierarchies. Only cgroups/limits.c knows which file a limit goes to. A cgroup directory is used
- * once, and only leaves are killed: cgroup.kill on a directory or its ancestor makes later
- * CLONE_INTO_CGROUP children there die at birth. Documentation/admin-guide/cgroup-v2.rst. Nothing
- * here logs or sleeps.
+ * Runs in ebbd (root), and in builds of images (images/step) for a tree of their own. Freezing,
+ * killing and cpu.stat always come from the cgroup2 mount (they need no controller); limits come
+ * from v2 where its controllers are enabled, else from the v1 hierarchies. Only cgroups/limits.c
+ * knows which file a limit goes to. A cgroup directory is used once, and only leaves are killed:
+ * cgroup.kill on a directory or its ancestor makes later CLONE_INTO_CGROUP children there die at
+ * birth. Documentation/admin-guide/cgroup-v2.rst. Nothing here logs or sleeps.
  */
 #ifndef EBB_CGROUPS_CGROUP_H
 #define EBB_CGROUPS_CGROUP_H
@@ -21,22 +21,24 @@
 struct fault;
 struct cgroup_tree; /* ebb's part of every hierarchy on this host */
 
-/* Finds the mounts (/proc/self/mountinfo), makes <name> below the caller's delegation (v2: below
- * the root, or below our own cgroup when that is delegated and we can move out of the way; v1:
- * below each hierarchy's root), enables controllers. 0 and *out, or -errno with a fault that
- * says what is missing and how to mend it. */
+/* Opens ebb's tree in every hierarchy: finds the mounts (/proc/self/mountinfo, proc(5)), makes the
+ * directory <name>, and enables controllers. In v2 <name> is below the root, or below our own
+ * cgroup if it was delegated to us and we can move out of the way; in v1 it is below the root of
+ * each hierarchy. 0 and *out (cgroup_tree_close frees it), or -errno with a fault that says what is
+ * missing and how to mend it. */
 int cgroup_tree_open(const char *name, struct cgroup_tree **out, struct fault *f);
 /* Removes the tree's directories (which must be empty of processes); NULL is fine. */
 void cgroup_tree_remove(struct cgroup_tree *t);
 void cgroup_tree_close(struct cgroup_tree *t);
-/* Empties this tree of an earlier ebbd's instances: thaws, kills leaves, removes. Blocks until it
- * is gone (poll on cgroup.events), at most timeout_ms. Returns the number of leaves, or -errno. */
+/* Removes the instances that an earlier ebbd left in this tree: thaws them, kills the leaves,
+ * removes the directories. Blocks until they are gone (poll on cgroup.events), for timeout_ms at
+ * most. Returns the number of leaves, or -errno (-ETIMEDOUT: the time is over). */
 int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms);
 /* Moves the caller, and the children it starts later, into a directory of the tree beside the
  * instances, in the hierarchy that has the cpu controller. 0 or -errno. Purging and removing the
  * tree move them out again. */
 int cgroup_own_enter(const struct cgroup_tree *t);
-/* "v2" or "hybrid", and whether each limit can be set: for ebb doctor and the log. */
+/* The abilities of this host; hybrid: some limits come from v1. For ebb doctor and the log. */
 struct cgroup_abilities {
 	bool hybrid, memory, cpu, pids, memory_high, oom_group, frozen_time;
 };
@@ -50,7 +52,7 @@ struct cgroup_limits {
 
 /* One leaf. Descriptors are owned; freeze_fd may be duplicated for gateways (write-only). */
 struct cgroup {
-	char path[512]; /* relative to the tree, "<service>/<instance>" */
+	char path[512]; /* relative to the tree: the two names given to cgroup_create */
 	int dir_fd;     /* cgroup2 directory */
 	int freeze_fd;  /* cgroup.freeze, write-only */
 	int events_fd;  /* cgroup.events, read-only */
@@ -65,25 +67,27 @@ int cgroup_create(struct cgroup_tree *t, const char *service, const char *instan
 /* Sets the limits of a leaf made before it was known what it would be for. 0 or -errno. */
 int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
 		      const struct cgroup_limits *limits);
-/* Puts the leaf behind the others (cpu.idle, Linux 5.15): the leaf runs only while no leaf in front
- * wants the CPU, and leaves in front preempt it at once. 0, -ENOENT on older kernels, or -errno. */
+/* Puts the leaf behind the others, or (behind false) in front again, with cpu.idle (Linux 5.15): a
+ * leaf behind runs only while no leaf in front wants the CPU, and leaves in front preempt it at
+ * once. 0, -ENOENT on older kernels, or -errno. */
 int cgroup_go_behind(struct cgroup_tree *t, const struct cgroup *g, bool behind);
 /* Opens cgroup.procs of the leaf in each v1 hierarchy, write-only. CLONE_INTO_CGROUP puts a child
- * into cgroup2 only; its pid has to be written into these. A move costs an RCU grace period (4-12
- * ms), so it is made ahead of need. Returns how many, 0 in pure v2, or -errno; the caller closes
- * them. */
+ * into cgroup2 only; the child's pid has to be written into these files. A move costs an RCU grace
+ * period (4-12 ms), so children are moved ahead of need. Returns the number of descriptors, which
+ * the caller closes: 0 in pure v2; or -errno. */
 #define CGROUP_JOINS_MAX 3
 int cgroup_joins(struct cgroup_tree *t, const struct cgroup *g, int fds[CGROUP_JOINS_MAX]);
 /* Moves a process (not a thread) into the leaf, in every hierarchy. 0 or -errno. */
 int cgroup_attach(struct cgroup_tree *t, const struct cgroup *g, pid_t pid);
 void cgroup_fini(struct cgroup *g); /* closes descriptors only */
-/* rmdir in every hierarchy. 0, -EBUSY while it still dies (try again on a timer), or -errno. */
+/* Removes the leaf in every hierarchy. 0, -EBUSY while its last task exits (try again), or
+ * -errno. */
 int cgroup_remove(struct cgroup_tree *t, struct cgroup *g);
 
-/* Asks for "frozen" or undoes it; believe cgroup_frozen only. 0 or -errno. */
+/* Asks the kernel to freeze or thaw; only cgroup_frozen tells that it happened. 0 or -errno. */
 int cgroup_freeze(struct cgroup *g);
 int cgroup_thaw(struct cgroup *g);
-/* cgroup.events: 1 / 0 or -errno. */
+/* Facts of cgroup.events: 1, 0 or -errno. */
 int cgroup_frozen(const struct cgroup *g);
 int cgroup_populated(const struct cgroup *g);
 /* SIGKILL to everything inside (cgroup.kill). 0 or -errno. */
@@ -92,18 +96,18 @@ int cgroup_kill(struct cgroup *g);
 struct cgroup_cpu {
 	uint64_t usage_us, user_us, system_us;
 };
-/* cpu.stat; exact when nothing in it is on a CPU, up to one tick behind else. 0 or -errno. */
+/* cpu.stat; exact when no task of the leaf is on a CPU, else up to one tick behind. 0 or -errno. */
 int cgroup_cpu(const struct cgroup *g, struct cgroup_cpu *out);
-/* cpu.pressure: time in which some task of it waited for a CPU, cumulative; -ENODATA without PSI.
- */
+/* cpu.pressure: the time in us, cumulative, in which at least one task of the leaf waited for a
+ * CPU. 0, -ENODATA without PSI, or -errno. Documentation/accounting/psi.rst. */
 int cgroup_stalled_us(const struct cgroup *g, uint64_t *out);
-/* cgroup.stat.local frozen_usec, or -ENODATA on kernels without it. */
+/* cgroup.stat.local, frozen_usec. 0, -ENODATA on kernels without it, or -errno. */
 int cgroup_frozen_us(const struct cgroup *g, uint64_t *out);
-/* The threads or processes inside, by their numbers on the host; at most max of them. How many, or
- * -errno. */
+/* The threads or processes inside, by their numbers on the host. out has room for max of them.
+ * Returns how many it wrote, or -errno. */
 int cgroup_threads(const struct cgroup *g, pid_t *out, uint32_t max);
 int cgroup_processes(const struct cgroup *g, pid_t *out, uint32_t max);
-/* Memory charged now, and how often the OOM killer came (memory.events / memory.oom_control). */
+/* Memory charged now; kills by the OOM killer (memory.events, memory.oom_control). 0 or -errno. */
 int cgroup_memory_bytes(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);
 int cgroup_oom_kills(struct cgroup_tree *t, const struct cgroup *g, uint64_t *out);
 

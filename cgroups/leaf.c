@@ -25,8 +25,8 @@ static bool name_is_fine(const char *name)
 	       strncmp(name, "cgroup.", 7) != 0;
 }
 
-/* "tasks" is a file in every v1 directory and a likely name of a service: a dot, which no service
- * name has, keeps them apart. */
+/* "tasks" is a file in every v1 directory. A directory that would have this name gets a dot, which
+ * no name of a service has. */
 static int service_dir(const char *service, char *out, size_t size)
 {
 	return text_format(out, size, "%s%s", service, strcmp(service, "tasks") == 0 ? ".d" : "");
@@ -50,7 +50,7 @@ static int make_leaf(const struct cgroup_tree *t, unsigned int i, const char *di
 	return mkdirat(tree_fd, path, DIR_MODE) < 0 ? -errno : 0;
 }
 
-/* The service's directory goes with its last leaf; while others are in it rmdir says EBUSY. */
+/* The directory above goes with its last leaf; while other leaves are in it rmdir says EBUSY. */
 static void remove_service(const struct cgroup_tree *t, const char *path)
 {
 	char dir[sizeof(((struct cgroup *)0)->path)];
@@ -61,8 +61,8 @@ static void remove_service(const struct cgroup_tree *t, const char *path)
 		unlinkat(t->at[i].tree_fd, dir, AT_REMOVEDIR);
 }
 
-/* Removes the leaf from the first `count` hierarchies; goes on after an error, returns the first.
- */
+/* Removes the leaf from the first `count` hierarchies. Goes on after an error; returns the
+ * first. */
 static int remove_leaf(const struct cgroup_tree *t, const char *path, unsigned int count)
 {
 	int r = 0;

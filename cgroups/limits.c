@@ -2,17 +2,18 @@
 /*
  * Which file a limit goes to, in v2 and in v1: nothing else knows.
  *
- * CPU: 100 ms periods with a burst of one quota. Instances sleep between short pieces of work; with
+ * CPU: 100 ms periods with a burst of one quota. Instances sleep between short pieces of work. With
  * 20 ms periods a quarter of a CPU would be 5 ms at a time, and almost every request would be
- * throttled in its middle, while 100 ms lets it run to its end. The burst that was saved while idle
- * (at most one more quota, cpu.max.burst) covers the second request in the same window. Quotas
- * below 1 ms are refused by the kernel, which would be 5 % of a CPU with 20 ms periods.
+ * throttled in its middle; with 100 ms a request runs to its end. The burst that was saved while
+ * idle (at most one more quota, cpu.max.burst) covers the second request in the same window. The
+ * kernel refuses quotas below 1 ms, which would be 5 % of a CPU with 20 ms periods.
  *
- * Memory: no swap (a frozen instance's pages would move there and its thaw would pay), the whole
- * instance dies on OOM. memory.high stays unset: it slows an instance down without telling anybody.
- * The buffers of TCP and UDP sockets are part of memory.max in v2. In v1 nobody counts them until
- * they have a limit of their own (Documentation/admin-guide/cgroup-v1/memory.rst, 2.7): a quarter
- * of the memory on top, so that a service's share of the host stays near what it says.
+ * Memory: no swap, because a frozen instance's pages would move there and its thaw would pay. In v2
+ * the whole instance dies on OOM (memory.oom.group). memory.high stays unset: it slows an instance
+ * down without telling anybody. The buffers of sockets are part of memory.max in v2. In v1 the
+ * kernel counts those of TCP only, and only under a limit of their own
+ * (Documentation/admin-guide/cgroup-v1/memory.rst, 2.7): a quarter of the memory on top, at least
+ * 16 MiB, so that a service's share of the host stays near its setting.
  */
 #include "cgroups/tree.h"
 

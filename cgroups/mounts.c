@@ -144,8 +144,8 @@ static int open_if_delegated(const struct cgroup_mount *m, const char *path)
 	return is_delegated(dir_fd) ? keep_fd(&dir_fd) : -ENOENT;
 }
 
-/* Opens own if it is delegated, or the directory above when we are in its supervisor leaf; own is
- * cut to the opened path. */
+/* Opens own if it is delegated, or the directory above it when we are in its supervisor leaf. own
+ * is cut to the opened path; *inside: we are in the opened directory itself. */
 static int open_delegated(const struct cgroup_mount *m, char *own, bool *inside)
 {
 	char *slash = strrchr(own, '/');

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Where ebbd and its programs compete for CPUs: <tree>/own, beside the instances and with more
- * weight than all of them together, in whichever hierarchy has the cpu controller.
+ * weight than all of them together, in the hierarchy that has the cpu controller.
  *
- * In v1, in the root of the hierarchy where they were started, each session counts as one group
- * (sched_autogroup) beside the whole tree, and an instance that forks, executes or switches all the
- * time kept a gateway waiting for 1 to 2 ms at each wake-up, whatever the weights were. In v2 they
- * were in the root too, or in a leaf that weighed as much as the tree. The tree has controllers
- * enabled for its children, so it may hold no processes itself; "own" is a leaf of it
- * (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint" and "Weights").
+ * Otherwise they would stay in the cgroup in which ebbd was started. In the root of a v1 hierarchy
+ * each session counts as one group (sched_autogroup) beside the whole tree: an instance that
+ * forked, executed or switched all the time kept a gateway waiting for 1 to 2 ms at each wake-up,
+ * whatever the weights were. In v2 they would be in the root, too, or in a leaf that weighs as much
+ * as the tree. The tree has controllers enabled for its children, so it may hold no processes
+ * itself; "own" is a leaf of the tree (Documentation/admin-guide/cgroup-v2.rst, "No Internal
+ * Process Constraint" and "Weights").
  */
 #include "cgroups/tree.h"
 
@@ -25,7 +26,7 @@
 #define OWN        "own" /* beside "instances", which has them all */
 #define LIST_BYTES 16384 /* 2,000 numbers; 64 gateways and 16 imports are a tenth of that */
 
-/* Ten times what a directory has that nobody gave a weight. */
+/* Ten times the weight of a directory that nobody gave one. */
 static const struct weight {
 	const char *file, *value;
 } weight_v2 = {OWN "/cpu.weight", "1000"}, weight_v1 = {OWN "/cpu.shares", "10240"};
@@ -47,8 +48,9 @@ int cgroup_own_enter(const struct cgroup_tree *t)
 	return r < 0 ? r : fd_write_file_at(tree_fd, OWN "/cgroup.procs", "0");
 }
 
-/* A process that leaves goes to the base. In v2 a base that is no root has controllers enabled for
- * the tree and holds no processes: there it goes to the leaf beside the tree. */
+/* A process that leaves goes to the base. In v2 a base that is not the root has controllers enabled
+ * for the tree, so it can hold no processes (-EBUSY): then the process goes to the supervisor leaf
+ * beside the tree. */
 static int leave(const struct cgroup_hierarchy *h, const char *pid)
 {
 	int r = fd_write_file_at(h->base_fd, "cgroup.procs", pid);
@@ -60,14 +62,14 @@ static int leave(const struct cgroup_hierarchy *h, const char *pid)
 	return fd_write_file_at(h->base_fd, CGROUP_SUPERVISOR_LEAF "/cgroup.procs", pid);
 }
 
-/* The directory may also be an earlier ebbd's; the ebbd that ends it must find it. */
+/* The directory may be that of an earlier ebbd, which a purge has to empty, too. */
 void cgroup_own_leave(const struct cgroup_tree *t)
 {
 	const struct cgroup_hierarchy *h = cpu_hierarchy(t);
 	char list[LIST_BYTES], *next;
 	int r = 0;
 
-	/* Again, for what was forked meanwhile. */
+	/* Until the list is empty: members may have forked meanwhile. */
 	while (r == 0 && fd_read_file_at(h->tree_fd, OWN "/cgroup.procs", list, sizeof(list)) > 0)
 		for (char *line = strtok_r(list, "\n", &next); line && r == 0;
 		     line = strtok_r(NULL, "\n", &next)) {

@@ -169,8 +169,8 @@ int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
 	int r;
 
 	must(t->count > 0); /* walks begin below the tree, never at it */
-	cgroup_own_leave(
-		t); /* first: the caller itself may be there, and in v2 all there is killed */
+	/* First: the caller itself may be there, and in v2 the walk kills all that is there. */
+	cgroup_own_leave(t);
 	r = walk_dir(&w, t->at[0].tree_fd, 0);
 	w.visit = visit_end;
 	if (r == 0)

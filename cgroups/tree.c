@@ -44,8 +44,8 @@ int cgroup_controllers_enable(const struct cgroup_tree *t, int dir_fd,
 	return 0;
 }
 
-/* Makes room: controllers cannot be enabled for the children of a directory that holds processes.
- */
+/* Moves ebbd out of the base: the kernel enables no controller for the children of a directory that
+ * holds processes. */
 static int leave_base(int base_fd)
 {
 	if (mkdirat(base_fd, CGROUP_SUPERVISOR_LEAF, DIR_MODE) < 0 && errno != EEXIST)
@@ -135,7 +135,7 @@ static int open_v1(struct cgroup_tree *t, enum cgroup_controller c, struct fault
 	return open_tree_dir(h, t->name, f);
 }
 
-/* Decides where each controller lives: cgroup2 if the base has it, else v1, else there is none. */
+/* Decides where each controller lives: in cgroup2 if the base has it, else in v1, else nowhere. */
 static int find_controllers(struct cgroup_tree *t, struct fault *f)
 {
 	char list[512];

@@ -28,11 +28,10 @@ struct cgroup_tree {
 	struct cgroup_abilities abilities;
 };
 
-/* --- mounts.c ------------------------------------------------------------------------------------
- */
+/* ---- mounts.c ---- */
 
-/* Where ebbd goes when it has to make room in a cgroup that was delegated to it; with systemd 254
- * and DelegateSubgroup=supervisor it starts there already. */
+/* The leaf to which ebbd goes when it has to make room in a cgroup that was delegated to it. With
+ * systemd 254 and DelegateSubgroup=supervisor it starts there already. */
 #define CGROUP_SUPERVISOR_LEAF "supervisor"
 
 /* A mounted cgroup file system. root is the directory of the hierarchy that the mount shows. */
@@ -40,39 +39,37 @@ struct cgroup_mount {
 	int dir_fd;
 	char path[512], root[512];
 };
-/* Opens the first mount of this type whose super options hold option (NULL: any). 0, or -ENOENT. */
+/* Opens the first mount of this type whose super options hold option (NULL: any). 0 with *out,
+ * -ENOENT without one, or -errno. */
 int cgroup_mount_find(const char *fs_type, const char *option, struct cgroup_mount *out);
-/* The cgroup2 directory that may hold the tree: our own cgroup if it was delegated to us, else the
- * mount's root. Takes over m's descriptor. *inside: this process itself is in that directory. */
+/* Finds the cgroup2 directory that may hold the tree: our own cgroup if it was delegated to us,
+ * else the mount's root. Takes over m's descriptor. *inside: this process itself is in that
+ * directory. 0 or -errno. */
 int cgroup_base_find(struct cgroup_mount *m, struct cgroup_hierarchy *base, bool *inside);
-/* Whether a space-separated list holds a word. */
+/* Whether list holds word; separators are the bytes between words. */
 bool cgroup_list_has(const char *list, const char *word, const char *separators);
 
-/* --- own.c ---------------------------------------------------------------------------------------
- */
+/* ---- own.c ---- */
 
-/* Moves all processes out of the tree, and removes the directory. */
+/* Moves all processes out of <tree>/own, and removes that directory. */
 void cgroup_own_leave(const struct cgroup_tree *t);
 
-/* --- limits.c ------------------------------------------------------------------------------------
- */
+/* ---- limits.c ---- */
 
 /* Writes the limits of the leaf at path. 0 or -errno. */
 int cgroup_limits_write(const struct cgroup_tree *t, const char *path,
 			const struct cgroup_limits *limits);
 
-/* --- tree.c --------------------------------------------------------------------------------------
- */
+/* ---- tree.c ---- */
 
 /* Lets the children of a cgroup2 directory use every controller that lives in v2. 0, or -errno and
  * the controller that failed. */
 int cgroup_controllers_enable(const struct cgroup_tree *t, int dir_fd,
 			      enum cgroup_controller *failed);
 
-/* --- meter.c -------------------------------------------------------------------------------------
- */
+/* ---- meter.c ---- */
 
-/* "key value" lines of a kept descriptor. 0, -ENODATA if the key is absent, or -errno. */
+/* The number behind key, in a file of "key value" lines. 0, -ENODATA without the key, or -errno. */
 int cgroup_field_read(int fd, const char *key, uint64_t *out);
 
 #endif

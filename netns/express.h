@@ -41,7 +41,7 @@ void rule_mask(struct rule *r, uint32_t reg, const void *bits, size_t size);
 void rule_is(struct rule *r, uint32_t reg, const void *data, size_t size);
 void rule_is_not(struct rule *r, uint32_t reg, const void *data, size_t size);
 void rule_is_in(struct rule *r, uint32_t reg, const char *set);
-/* The set holds the key then; true while the key has more than count connections. */
+/* Adds the key to the set; true while the key has more than count connections. */
 void rule_connections_over(struct rule *r, uint32_t reg, const char *set, uint32_t count);
 /* True at most rate times a second for a key, and burst times at once. */
 void rule_seldom(struct rule *r, uint32_t reg, const char *set, uint64_t rate, uint32_t burst);

@@ -39,7 +39,8 @@ static void put_queues(struct nl *n)
 	nl_u32(n, IFLA_NUM_RX_QUEUES, 1);
 }
 
-/* The inner end is born inside and without neighbours. net_ns_fd -1: for a try, it is not. */
+/* The inner end is made inside the namespace, and asks for no neighbours. net_ns_fd -1 is for a
+ * try: then both ends stay on the host. */
 static void put_peer(struct nl *n, const struct net_wire *w, int net_ns_fd)
 {
 	const struct ifinfomsg down = {.ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP};
@@ -126,8 +127,9 @@ static void put_knobs(struct nl *n, const struct knob *knobs, size_t count)
 	nl_nest_end(n, family);
 }
 
-/* route_localnet: host.internal is 127.0.0.1 of the host, behind the translation of its address;
- * the rules refuse every other packet to 127.0.0.0/8 (rules.c). */
+/* route_localnet: host.internal is translated to 127.0.0.1 of the host, which the kernel would
+ * refuse on another interface than lo. The rules refuse every other packet to 127.0.0.0/8
+ * (rules.c). */
 static const struct knob host_knobs[] = {
 	{IPV4_DEVCONF_FORWARDING, 1},          {IPV4_DEVCONF_ACCEPT_REDIRECTS, 0},
 	{IPV4_DEVCONF_SEND_REDIRECTS, 0},      {IPV4_DEVCONF_SECURE_REDIRECTS, 0},
@@ -135,7 +137,7 @@ static const struct knob host_knobs[] = {
 	{IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0},
 };
 
-/* While it is down: it never gets a link-local address of IPv6. */
+/* To be called while the interface is down: then it never gets a link-local address of IPv6. */
 static int set_knobs(int host_fd, uint32_t index)
 {
 	char buf[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -261,7 +263,7 @@ int net_wire_make(int host_fd, int inside_fd, int net_ns_fd, const struct net_wi
 	uint32_t before;
 	int r;
 
-	/* Of one that ended and whose namespace somebody still holds. */
+	/* A wire that ended stays as long as somebody holds its namespace. */
 	if (index_of(host_fd, w->name, &before) == 0)
 		(void)net_wire_remove(host_fd, before);
 	*step = NET_STEP_LINK;

@@ -2,10 +2,10 @@
 /*
  * The wire of an instance: a veth(4) pair, one end on the host, one inside as eth0.
  *
- * Neither end has neighbours: both have one hardware address and IFF_NOARP, so every packet of one
- * end is for the other, and nobody asks or answers for addresses. The host's end has no address;
- * the inner one has its own and a default route. Needs CAP_NET_ADMIN and sockets of NETLINK_ROUTE:
- * one of the host, one born inside, because entering a namespace would need CAP_SYS_ADMIN.
+ * Neither end asks for neighbours: both have the same hardware address and IFF_NOARP, so every
+ * packet that leaves one end is for the other. The host's end has no address; the inner one has its
+ * own and a default route. Needs CAP_NET_ADMIN and two sockets of NETLINK_ROUTE (rtnetlink(7)): one
+ * of the host, and one born inside, because entering a namespace would need CAP_SYS_ADMIN.
  */
 #ifndef EBB_NETNS_LINK_H
 #define EBB_NETNS_LINK_H
@@ -21,7 +21,7 @@ struct net_wire {
 	bool has_v6;
 };
 
-/* The steps of making one, for messages. */
+/* The steps of making a wire, for messages. */
 /* clang-format off */
 #define NET_STEPS(X) \
 	X(LINK, "cannot make a veth pair") \
@@ -36,23 +36,26 @@ struct net_wire {
 enum net_step { NET_STEPS(X) NET_STEP_COUNT };
 #undef X
 
-/* Makes it and sets both ends up. 0 with the index of the host's end, or -errno and the step. An
- * interface of this name is removed before, and all that was made is removed when a step fails. */
+/* Makes a wire and sets both ends up. The descriptors are borrowed: the NETLINK_ROUTE sockets of
+ * the host and of the namespace, and the namespace. An interface of the same name is removed first.
+ * 0 with the index of the host's end, or -errno and the step that failed; then all that was made is
+ * removed. */
 int net_wire_make(int host_fd, int inside_fd, int net_ns_fd, const struct net_wire *wire,
 		  uint32_t *out_index, enum net_step *step);
-/* Makes a pair on the host and removes it: whether the kernel can. 0 or -errno. */
+/* Makes a pair on the host and removes it, to see whether the kernel can. 0 or -errno. */
 int net_wire_try(int host_fd, const char *prefix);
 /* Removes the host's end, and with it both. 0 or -errno. */
 int net_wire_remove(int host_fd, uint32_t index);
-/* Hands every link of the host whose name begins like this to on_link. 0 or -errno. */
+/* Hands every link of the host whose name begins with prefix to on_link. 0 or -errno. */
 int net_wires(int host_fd, const char *prefix,
 	      void (*on_link)(void *self, const char *name, uint32_t index), void *self);
-/* The interface behind which an address is, or -errno: -ENETUNREACH there is no way. */
+/* The index of the interface that leads to an address; -ENETUNREACH without a route, or -errno. */
 int net_link_to(int host_fd, int family, const uint8_t *address);
-/* Interfaces of default routes, in any table: how many there are (the first max in out), or -errno.
- */
+/* The interfaces of default routes, in any table. Returns how many there are, or -errno; out gets
+ * the first max of them. */
 int net_default_links(int host_fd, int family, uint32_t *out, uint32_t max);
-/* Whether packets that arrive there are forwarded: 1, 0 or -errno. index 0: of IPv6, the host. */
+/* Whether packets that arrive on this interface are forwarded: 1, 0 or -errno. index 0: the setting
+ * for all interfaces. */
 int net_forwards(int host_fd, int family, uint32_t index);
 /* Lets IPv4 packets that arrive on this interface be forwarded. 0 or -errno. */
 int net_forward(int host_fd, uint32_t index);

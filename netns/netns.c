@@ -167,8 +167,8 @@ int netns_connect_tcp(int socket_fd, uint16_t port)
 	if (connect(socket_fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
 		return 1;
 	error = errno;
-	/* On loopback it is decided already, most of the time; on a busy machine a later call may
-	 * still find it under way. */
+	/* On loopback the outcome is known by now, most of the time. On a busy machine a later call
+	 * may find the connect still under way. */
 	if (error == EINPROGRESS || error == EALREADY)
 		return netns_connect_result(socket_fd);
 	forget_peer(socket_fd);

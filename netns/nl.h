@@ -26,7 +26,7 @@ struct nl {
 		.bytes = (buffer), .size = sizeof(buffer) \
 	}
 
-/* A message, with the body that its type has before attributes. nl_end finishes it. */
+/* Begins a message, with the body that its type has before the attributes. nl_end finishes it. */
 void nl_begin(struct nl *n, uint16_t type, uint16_t flags, const void *body, size_t body_size);
 void nl_end(struct nl *n);
 void nl_put(struct nl *n, uint16_t type, const void *data, size_t size);
@@ -35,7 +35,8 @@ void nl_u16be(struct nl *n, uint16_t type, uint16_t value);
 void nl_u32(struct nl *n, uint16_t type, uint32_t value);
 void nl_u32be(struct nl *n, uint16_t type, uint32_t value);
 void nl_u64be(struct nl *n, uint16_t type, uint64_t value);
-/* Attributes inside an attribute: from nl_nest to nl_nest_end, which gets what that returned. */
+/* Attributes inside an attribute: all between nl_nest and nl_nest_end. nl_nest_end takes the value
+ * that nl_nest returned. */
 size_t nl_nest(struct nl *n, uint16_t type);
 void nl_nest_end(struct nl *n, size_t nest);
 /* Bytes without an attribute's head (VETH_INFO_PEER begins with some). */
@@ -47,8 +48,8 @@ int nl_exchange(int fd, const struct nl *n);
 int nl_ask(int fd, const struct nl *n, void (*on_message)(void *self, const struct nlmsghdr *h),
 	   void *self);
 
-/* Attributes behind a body of body_size bytes. The first of this type with at least min bytes, or
- * NULL. */
+/* Finds the first attribute of this type behind a body of body_size bytes. NULL if there is none,
+ * or if it has fewer than min bytes. */
 const struct nlattr *nl_find(const struct nlmsghdr *h, size_t body_size, uint16_t type, size_t min);
 const void *nl_data(const struct nlattr *a);
 size_t nl_size(const struct nlattr *a);

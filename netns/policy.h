@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The addresses that an instance may reach, as netns/table.h writes it into the kernel. */
+/* The addresses that an instance may reach; net_table_policy in table.h writes them into the
+ * kernel. */
 #ifndef EBB_NETNS_POLICY_H
 #define EBB_NETNS_POLICY_H
 
@@ -9,7 +10,7 @@
 #define NET_SUBNETS_MAX    16
 #define NET_HOST_PORTS_MAX 16
 
-/* Addresses and ports. IPv4 stands in the last four bytes behind ::ffff, its bits count from 96. */
+/* A network and its ports. IPv4 stands in the last four bytes behind ::ffff; bits count from 96. */
 struct net_subnet {
 	uint8_t address[16];
 	uint32_t bits;

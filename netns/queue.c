@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The accept queue of a listener inside a namespace. The netlink socket is made there, as all
- * others are; a dump of listening sockets is answered before send(2) returns, so nothing here
- * waits.
+ * The accept queue of a listener inside a namespace (sock_diag(7)). The netlink socket is made
+ * inside, as all other sockets are. The kernel answers a dump of listening sockets before send(2)
+ * returns, so nothing here waits.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -16,8 +16,8 @@
 #define METADATA4(...) RANGE(AF_INET, true, "metadata", 32, __VA_ARGS__)
 #define METADATA6(...) RANGE(AF_INET6, true, "metadata", 128, __VA_ARGS__)
 
-/* The special-purpose registries of IANA (RFC 6890), and what clouds use beside them. Networks for
- * documentation are public here: nobody has a service there that believes its neighbours. */
+/* The special-purpose registries of IANA (RFC 6890), and the addresses that clouds use beside them.
+ * Networks for documentation count as public, because no service there trusts its neighbours. */
 static const struct net_range ranges[] = {
 	METADATA4(169, 254, 169, 254),
 	METADATA4(100, 100, 100, 200),

@@ -17,8 +17,8 @@ struct net_range {
 
 /* NULL behind the last one. */
 const struct net_range *net_range(size_t index);
-/* The one that holds this network (IPv4 behind ::ffff, bits from 96), or NULL: it is public, at
- * least in part. */
+/* The range that holds the whole network, or NULL if the network is public, at least in part. IPv4
+ * stands behind ::ffff, and its bits count from 96. */
 const struct net_range *net_range_of(const uint8_t address[16], uint32_t bits);
 
 #endif

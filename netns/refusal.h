@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Refusals of the rules, as the kernel tells them (NFLOG): the first attempts of an instance, and
- * one a second of each reason then. The packets are an instance's: only their fixed heads are read.
+ * Refusals of the rules, as the kernel tells them (NFLOG): the first attempts of an instance for
+ * each reason, then one a second. An instance made the packets, so only their fixed heads are read.
  */
 #ifndef EBB_NETNS_REFUSAL_H
 #define EBB_NETNS_REFUSAL_H
@@ -17,9 +17,9 @@ struct net_refusal {
 	uint16_t port; /* 0: it has none */
 };
 
-/* Makes this socket of NETLINK_NETFILTER hear a group. 0, -EBUSY: somebody else does, or -errno. */
+/* Makes a NETLINK_NETFILTER socket hear a group. 0, -EBUSY: another socket hears it, or -errno. */
 int net_refusals_hear(int fd, uint16_t group);
-/* Reads what waits, a datagram at most. 1, 0 nothing waits, -errno. */
+/* Reads one datagram, if one waits. 1, 0 if none waits, or -errno (-ENOBUFS: some were lost). */
 int net_refusals_read(int fd, void (*on_refusal)(void *self, const struct net_refusal *refusal),
 		      void *self);
 

@@ -11,8 +11,8 @@
  *   hostin (nat)            host.internal becomes 127.0.0.1, its port 53 the host's resolver
  *   asked (nat)             a resolver on 127.0.0.0/8 answers only to 127.0.0.1
  *
- * Everything is judged before it is routed, so it makes no difference whether an address is the
- * host's own or behind it, and what others translate (published ports of containers) comes later.
+ * Packets are judged before they are routed and before others translate them (published ports of
+ * containers). So it makes no difference whether an address is the host's own or behind the host.
  */
 /* clang-format on */
 #include "netns/rules.h"
@@ -151,7 +151,8 @@ struct chain {
 	int32_t priority;
 };
 
-/* -150: connections are known and nothing is translated yet; 100 and -100: where addresses are. */
+/* -150: connections are known, nothing is translated yet. 100 and -100: addresses are
+ * translated. */
 static const struct chain chains[] = {
 	{"sender", "filter", NF_INET_PRE_ROUTING, -150},
 	{"receiver", "filter", NF_INET_POST_ROUTING, -150},
@@ -251,7 +252,7 @@ static void load_pair(struct rule *r, uint32_t interface, uint32_t offset, uint3
 	rule_load_network(r, offset, size, REG(1));
 }
 
-/* Whether its target is in a set of subnets. A protocol without ports has 0. */
+/* Whether the target of a packet is in a set of subnets. A protocol without ports has port 0. */
 static void judge_subnets(const struct writing *w, const struct family *f, const char *set,
 			  int32_t code, const char *chain)
 {
@@ -427,7 +428,8 @@ static void put_sender(const struct writing *w)
 		rule_is_in(&r, REG(0), families[i].address);
 		finish(&r, NFT_GOTO, families[i].judge);
 	}
-	/* The kernel inside says which groups it hears, from no address: nobody asked it to. */
+	/* The kernel inside announces the groups it hears from no address, and unasked (MLD, RFC
+	 * 3810). Such packets are dropped without a word. */
 	r = begin_rule(w, "sender");
 	byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV6);
 	rule_load_network(&r, V6_TARGET, sizeof(multicast), REG(0));
@@ -437,7 +439,8 @@ static void put_sender(const struct writing *w)
 	refuse(&r, NET_REASON_SOURCE);
 }
 
-/* Errors about packets that were refused before a connection was made of them are those of none. */
+/* ICMP errors are let in without a connection, too: a refused packet never made one, and the sender
+ * has to hear of the refusal. */
 static void put_errors(const struct writing *w, const struct family *f)
 {
 	static const uint8_t v4[] = {3, 11, 12, 0}, v6[] = {1, 2, 3, 4};
@@ -475,7 +478,7 @@ static void put_receiver(const struct writing *w)
 	finish(&r, NF_DROP, NULL);
 }
 
-/* Resolvers that listen on the loopback (systemd-resolved) hear nobody else. */
+/* A resolver that listens on the loopback (systemd-resolved) answers only the loopback. */
 static void put_resolver(const struct writing *w)
 {
 	static const uint8_t loopback[4] = {127, 0, 0, 1};
@@ -527,8 +530,9 @@ static void put_translation(const struct writing *w)
 	rule_end(&r);
 }
 
-/* Counted, told now and then, and answered: a reset, or an error at once. To an address that is not
- * its own nothing is answered. */
+/* A refusal is counted, told now and then (TOLD_RATE), and answered at once: with a reset for TCP,
+ * else with an ICMP error. A packet with a wrong source address is not answered, because the answer
+ * would go to that address. */
 static void put_reason(const struct writing *w, uint32_t reason)
 {
 	const char *chain = reason_chains[reason];

@@ -46,7 +46,7 @@ int net_table_make(int fd, const struct net_table *t)
 	if (!n.bytes)
 		return -ENOMEM;
 	batch(&n, NFNL_MSG_BATCH_BEGIN);
-	/* Made, so that it can be removed whether it was there or not. */
+	/* A table is made first, so that removing it works whether it was there or not. */
 	table_message(&n, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->name);
 	table_message(&n, NFT_MSG_DELTABLE, 0, t->name);
 	table_message(&n, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->name);
@@ -233,8 +233,9 @@ static bool holds(const struct net_subnet *outer, const struct net_subnet *inner
 	       outer->port_last >= inner->port_last;
 }
 
-/* A list, and the sets for its parts. named: of what lies in a range that is not public; such a
- * range is opened only by what lies in it. exact: the same of the ranges that are exact. */
+/* A list of subnets, and the sets for them. plain takes a subnet that is public, at least in part.
+ * named takes one that lies in a range that is not public; only such a subnet opens the range.
+ * exact does the same for the ranges that are exact (ranges.h). */
 struct subnets {
 	const struct net_subnet *list;
 	uint32_t count;
@@ -250,7 +251,7 @@ static const struct set_names *sets_of(const struct subnets *s, uint32_t at)
 	return range->exact ? &s->exact : &s->named;
 }
 
-/* Another one in the same set says the same and more; of two that are equal the first stays. */
+/* Whether another subnet in the same set holds this one. Of two that are equal the first stays. */
 static bool is_idle(const struct subnets *s, uint32_t at)
 {
 	const char *set = sets_of(s, at)->v4;
@@ -263,8 +264,8 @@ static bool is_idle(const struct subnets *s, uint32_t at)
 	return false;
 }
 
-/* A set takes no interval whose first or last key another one holds: those of one port come first,
- * and then those of all. */
+/* A set takes no interval whose first or last key lies in another interval. So subnets with one
+ * port come first, and subnets with all ports after them. */
 static void put_subnets(struct elements *e, uint32_t interface, const struct subnets *s)
 {
 	for (int all_ports = 0; all_ports < 2; all_ports++)

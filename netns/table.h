@@ -15,7 +15,8 @@
 
 #include "netns/policy.h"
 
-/* Why an attempt was refused: the chains in which it ends, and what the kernel's log says. */
+/* The reasons of a refusal: the name of the chain in which the packet ends (also the prefix in the
+ * kernel's log), and words for people. */
 /* clang-format off */
 #define NET_REASONS(X) \
 	X(SOURCE, "source", "a source address that is not its own") \
@@ -34,23 +35,23 @@ struct net_table {
 	uint8_t pool_v4[4], pool_v6[16]; /* of all instances */
 	uint32_t pool_v4_bits, pool_v6_bits;
 	uint8_t host_v4[4];  /* host.internal */
-	uint8_t resolver[4]; /* behind its port 53, for who may reach the internet; zeroes: nobody
-			      */
+	uint8_t resolver[4]; /* answers behind port 53 of host.internal; zeroes: none */
 	uint32_t connections_max;
 	uint16_t log_group;
 };
 
-/* Makes it anew, in one step; another of this name is gone then. 0 or -errno. */
+/* Makes the table anew, in one step; another table of this name is gone then. 0 or -errno. */
 int net_table_make(int fd, const struct net_table *t);
-/* 0, also when there was none. */
+/* Removes the table. 0, also when there was none, or -errno. */
 int net_table_remove(int fd, const char *name);
-/* Whether it is there: 1, 0 or -errno. */
+/* Whether the table is there: 1, 0 or -errno. */
 int net_table_is(int fd, const char *name);
 
-/* The address that may come from this interface, and go there. v6 NULL: none. */
+/* Adds or removes (add false) the addresses of an instance: the sources of packets from this
+ * interface, and the targets of packets to it. v6 NULL: none. 0 or -errno. */
 int net_table_address(int fd, const char *name, bool add, uint32_t interface, const uint8_t v4[4],
 		      const uint8_t *v6);
-/* Sets the addresses that the interface may reach. 0 or -errno. */
+/* Adds or removes the addresses that the interface may reach. 0 or -errno. */
 int net_table_policy(int fd, const char *name, bool add, uint32_t interface,
 		     const struct net_policy *policy);
 

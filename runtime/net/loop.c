@@ -69,7 +69,7 @@ static void describe_wire(const struct net *net, uint32_t range, struct net_wire
 	out->has_v6 = net_forwards(net->host_fd, AF_INET6, 0) == 1;
 }
 
-/* The answers come in where the packets go out, and are forwarded from there. */
+/* Answers come in on the interface on which the packets go out: it has to forward them. */
 static int forward_from(const struct net *net, uint32_t index)
 {
 	int r = net_forwards(net->host_fd, AF_INET, index);
@@ -87,7 +87,7 @@ static int forward_defaults(const struct net *net)
 	return count < 0 ? count : r;
 }
 
-/* Where there is no way, the kernel says so to who tries. */
+/* Without a route there is nothing to do: the kernel tells the instance that tries. */
 static int forward_to(const struct net *net, const uint8_t v4[4])
 {
 	int index = net_link_to(net->host_fd, AF_INET, v4);
@@ -114,7 +114,7 @@ static void describe_table(struct net *net)
 	address_v4(net, HOST_NUMBER, t->host_v4);
 }
 
-/* Groups have one hearer each. The table names the group, so one that is there decides. */
+/* A group has one hearer. A table that is adopted names its group, so no other group is tried. */
 static int hear(struct net *net)
 {
 	uint32_t tries = net->config.adopt ? 1 : GROUPS_TRIED;
@@ -167,8 +167,8 @@ static void adopt_link(void *self, const char *name, uint32_t index)
 		net->interface[range] = index;
 }
 
-/* The table makes the kernel look at all packets of the host and track its connections, so it is
- * there only while somebody needs it; here it is tried. */
+/* Tries to make a table and a wire, and removes both. The table makes the kernel look at all
+ * packets of the host and track its connections, so it is there only while a sandbox needs it. */
 static int try(struct net *net, uint32_t *step)
 {
 	int r = net_table_make(net->table_fd, &net->table);
@@ -271,7 +271,7 @@ static void copy_subnets(struct net_subnet *to, const struct wire_subnet *from, 
 	}
 }
 
-/* ebbd has checked the record. */
+/* ebbd has checked the record; only the bounds of its lists are checked again. */
 static int policy_of(const struct wire_egress *e, struct net_policy *out)
 {
 	_Static_assert(EGRESS_SUBNETS_MAX <= NET_SUBNETS_MAX, "all fit");
@@ -412,8 +412,8 @@ static int netlink_socket(int protocol)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A kernel without nf_tables has sockets of it none the less, or none: the first record is answered
- * with that. */
+/* A kernel without nf_tables may have no sockets of NETLINK_NETFILTER. That ends nothing here: the
+ * answer to the first record says so (set_up). */
 static int open_sockets(struct net *net)
 {
 	net->host_fd = netlink_socket(NETLINK_ROUTE);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-net: CAP_NET_ADMIN in the host's network namespace, and nothing else. ebbd says which sandbox
- * is to be wired and what its instance may reach, in records of fixed size; this writes it into the
- * kernel. It keeps one number for each sandbox, its interface, and finds those again when it is
- * started anew. When ebbd is gone it removes all wires, then the table: nobody is left unfiltered.
+ * ebb-net: CAP_NET_ADMIN in the host's network namespace, and nothing else. ebbd says, in records
+ * of fixed size, which sandbox is to be wired and what its instance may reach; ebb-net writes it
+ * into the kernel. It keeps one number for each sandbox, the index of its interface, and finds
+ * these again when it is started anew. When ebbd is gone it removes all wires, then the table:
+ * nobody is left unfiltered.
  */
 #ifndef EBB_NET_LOOP_H
 #define EBB_NET_LOOP_H

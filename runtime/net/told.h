@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which refusals were told lately, so that each kind is told once. Pure. */
+/* Which refusals were told lately, so that each kind is told once a minute at most. Pure. */
 #ifndef EBB_NET_TOLD_H
 #define EBB_NET_TOLD_H
 
@@ -16,7 +16,7 @@ struct told {
 	uint32_t next;            /* it is overwritten next */
 };
 
-/* Whether this is to be told now. Held refusals are told again after a minute. */
+/* Whether this refusal is to be told now: it was not told within the last minute. */
 bool told_first(struct told *t, const struct wire_net_refused *refused, uint64_t now_ns);
 
 #endif

@@ -18,7 +18,7 @@
 #define NUMBER(least, most, usual_) \
 	.kind = SETTING_NUMBER, .min = (least), .max = (most), .fallback = (usual_), \
 	.root_min = (least), .root_max = (most)
-/* 0 travels to root for the word. */
+/* NUMBER_OR, TIME_OR: the value 0 travels to root in place of the word. */
 #define NUMBER_OR(word, least, most) \
 	.kind = SETTING_NUMBER, .min = (least), .max = (most), .zero = (word), \
 	.root_min = 0, .root_max = (most)

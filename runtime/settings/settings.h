@@ -47,8 +47,7 @@ enum setting_id {
 
 enum setting_kind {
 	SETTING_NUMBER, /* min..max, or zero */
-	SETTING_TIME,   /* a number of unit_ms or a duration (base/duration.h); min..max in ms; or
-			   zero */
+	SETTING_TIME,   /* in unit_ms or as a duration (base/duration.h): min..max ms, or zero */
 	SETTING_WORD,   /* one of words; the first when absent */
 	SETTING_BOOL,   /* false when absent */
 	SETTING_TEXT,   /* at most max bytes; words: those that ebb.json takes */
@@ -60,7 +59,7 @@ enum setting_kind {
 
 enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };
 
-/* Its readers: the CLI out of ebb.json (and acts on it), the API. */
+/* The readers of a setting: the CLI, which takes it from ebb.json and acts on it, and the API. */
 enum setting_reader { SETTING_FOR_BOTH, SETTING_FOR_CLI, SETTING_FOR_API };
 
 #define SETTING_WORDS_MAX       8
@@ -86,16 +85,16 @@ struct setting {
 	const char *help;
 };
 
-/* A row; id is one of the enum. */
+/* The row of a setting; id is one of the enum, not SETTING_NONE. */
 const struct setting *setting_of(enum setting_id id);
-/* By key, or NULL. */
+/* The setting with this key, or NULL. */
 const struct setting *setting_find(enum setting_place place, const char *name);
 enum setting_id setting_id_of(const struct setting *s);
-/* Which of its words this is, or -EINVAL; text may be NULL. */
+/* The index of text among the setting's words, or -EINVAL; text may be NULL. */
 int setting_word(const struct setting *s, const char *text);
-/* Its words with one space between, or "". Returns buf. */
+/* The setting's words with one space between, or "". Returns buf. */
 const char *setting_words(const struct setting *s, char *buf, size_t size);
-/* In which unit its number is written: "MB", "seconds", or "". */
+/* The unit in which its number is written: "MB", "seconds", or "". */
 const char *setting_unit(const struct setting *s);
 /* The value when absent, as a user would write it: "512", "auto", "the image's"; "" for none.
  * Returns buf. */

@@ -30,9 +30,9 @@ struct ebbd {
 	struct board *board;
 	int board_fd, lock_fd;
 	struct cgroup_tree *tree;
-	struct zygote *zygote; /* NULL between two */
-	struct timer revive;   /* starts the next one */
-	struct watch newborn;  /* which says here that it is ready */
+	struct zygote *zygote; /* NULL while none runs */
+	struct timer revive;   /* starts the next zygote */
+	struct watch newborn;  /* the next zygote says here that it is ready */
 	struct services *services;
 	struct image_store *images;
 	struct fleet *fleet;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The fleet and the programs beside it, and what they tell each other: each peer observes the
- * instances, and ebbd joins what two peers need of each other.
+ * The fleet and the programs beside it. Each peer observes the instances, and ebbd joins two peers
+ * where one needs the other.
  */
 #include "runtime/supervisor/ebbd.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SIGHUP: ebbd reads its settings again, from the same command line and file. They are checked, and
- * what may fail is done, before anything changes: all of what can change at run time does, or
- * nothing. Settings that wait for the next start are named. Both are told in the log, in an event,
- * and to systemd.
+ * SIGHUP: ebbd reads its settings again, from the same command line and file. It checks them, and
+ * does all that may fail, before anything changes: either all settings that can change at run time
+ * do, or none does. Settings that wait for the next start are named. The log and an event tell the
+ * result; systemd hears that ebbd reloads, and then that it is ready (sd_notify(3)).
  */
 #ifndef EBB_SUPERVISOR_RELOAD_H
 #define EBB_SUPERVISOR_RELOAD_H
@@ -20,10 +20,11 @@ struct reload {
 	struct inherited inherited;
 };
 
-/* The first reading, with the sockets that came along. 0; 1: --help was printed; or -errno with a
- * sentence. config is in force until the end. */
+/* The first reading of the settings, with the sockets that the launcher passed. 0; 1: --help was
+ * printed; or -errno with a sentence. config is borrowed, and holds the settings in force until
+ * ebbd ends. */
 int reload_first(struct reload *r, int argc, char **argv, struct config *config, struct fault *f);
-/* Not before all programs run, and not while ebbd stops. */
+/* Reads the settings again. Not to be called before all programs run, nor while ebbd stops. */
 void reload_settings(struct reload *r, struct gateways *gateways, struct apilink *api,
 		     struct fleet *fleet);
 

@@ -72,8 +72,8 @@ static void on_newborn(struct watch *w, uint32_t events)
 		log_info("event=zygote_started");
 }
 
-/* The new zygote is forked from an ebbd that has grown, so the zygote clones a little more slowly.
- * Nobody waits for its 50 ms of preparation. */
+/* The new zygote is forked from an ebbd that has grown, so it clones a little more slowly. Nothing
+ * waits for the 50 ms of its preparation: on_newborn hears when it is ready. */
 static void on_revive(struct timer *t)
 {
 	struct ebbd *e = container_of(t, struct ebbd, revive);

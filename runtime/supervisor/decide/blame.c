@@ -18,7 +18,8 @@ struct entry {
 	char label[BLAME_LABEL_SIZE];
 };
 
-/* A death of which not all gateways have told yet. Whose it was ebbd says, not they. */
+/* A death of which not all gateways have told yet. ebbd says whose death it was; gateways do
+ * not. */
 struct pending {
 	uint64_t waiting; /* a bit for each gateway that has not told; 0 = free */
 	uint64_t since_ns;
@@ -117,7 +118,7 @@ static void merge(struct wire_blame *all, const struct wire_blame *more)
 	all->more = all->more || cut;
 }
 
-/* An instance died without them: they are no killers. Unless not all that was there is listed. */
+/* An instance died without these kinds, so they are no killers; unless the list was cut. */
 static void clear_absent(struct blame *b, const struct wire_blame *all)
 {
 	for (uint32_t n = 0; all->more == 0 && all->count > 0 && n < ENTRIES_MAX; n++) {
@@ -138,7 +139,7 @@ static void count_death(struct entry *e, const struct wire_blame *all, uint32_t 
 	memcpy(e->label, all->labels[at], sizeof(e->label));
 }
 
-/* How many of them have been there as often as it takes. */
+/* How many of the kinds were in flight at BLAME_DEATHS deaths; a cut list counts as one more. */
 static uint32_t suspects(struct entry *const *were, const struct wire_blame *all)
 {
 	uint32_t count = 0;

@@ -3,11 +3,11 @@
  * Which requests kill instances: a bounded table of kinds (a hash of method and path) that were in
  * flight when instances of their service died by themselves. No clock, no system call.
  *
- * A kind that was present at BLAME_DEATHS deaths in a row is refused for a while if it is the only
- * such kind or was once alone in flight; if others share its fate, at twice as many deaths. A death
- * without it, or an answer, clears it, so the first request that comes through clears a kind that
- * merely shared an instance with a killer. After the cool-down one more death is enough, for twice
- * as long.
+ * A kind that was in flight at BLAME_DEATHS deaths in a row is refused for a while if it is the
+ * only such kind, or was once alone in flight. Where several kinds share that fate, it takes twice
+ * as many deaths. A death without the kind clears it, and so does an answer: the first request that
+ * comes through clears a kind that merely shared an instance with a killer. After the cool-down one
+ * more death is enough, and the kind is refused for twice as long.
  */
 #ifndef EBB_SUPERVISOR_BLAME_H
 #define EBB_SUPERVISOR_BLAME_H
@@ -30,15 +30,16 @@ struct blame_verdict {
 int blame_new(struct blame **out); /* 0 or -ENOMEM */
 /* NULL is fine. */
 void blame_free(struct blame *b);
-/* An instance died by itself; each gateway whose bit is set will name its requests there. A report
- * about another instance, or a second one, counts for nothing: each gateway speaks for itself. */
+/* An instance died by itself. Each gateway whose bit is set in gateways will report the requests
+ * that it had in flight there. A report about another instance counts for nothing, and so does a
+ * second report of the same gateway. */
 void blame_died(struct blame *b, uint32_t service, uint32_t slot, uint32_t generation,
 		uint64_t gateways, uint64_t now_ns);
-/* Takes the requests that this gateway had in flight. The last awaited gateway brings the verdicts:
- * returns how many, at most BLAME_KINDS_MAX. */
+/* Takes a gateway's report of the requests that it had in flight. The report of the last awaited
+ * gateway brings the verdicts: returns how many there are, at most BLAME_KINDS_MAX, else 0. */
 uint32_t blame_report(struct blame *b, const struct wire_blame *report, uint32_t gateway,
 		      uint64_t now_ns, struct blame_verdict verdicts[BLAME_KINDS_MAX]);
-/* It died: a death of which it was the last to tell blames nobody. */
+/* The gateway died. A death for which only its report was missing blames nobody. */
 void blame_gateway_gone(struct blame *b, uint32_t gateway);
 void blame_forget(struct blame *b, uint32_t service); /* it was changed or removed */
 /* A gateway had a whole answer to a request of this kind. */

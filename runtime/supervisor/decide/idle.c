@@ -20,9 +20,9 @@ static bool used_cpu(const struct idle_view *v)
 	return v->used_us > SLACK_US + v->window_ns / 1000 / SLACK_SHARE;
 }
 
-/* The time between looks at a thread that sleeps for so long again and again. One of two looks in a
- * row must see a young sleep, or freezing never pays. Looks as far apart as the sleep is long would
- * meet the same age for ever. 0: no such time exists. */
+/* The time between looks at a thread that sleeps for length_ns again and again; 0: no such time
+ * helps. Freezing pays only if a look meets a sleep that began after the look before and has
+ * TIMER_PAYS_NS left. Looks that are length_ns apart would meet the same age for ever. */
 static uint64_t watch_ns(uint64_t length_ns)
 {
 	uint64_t step_ns = length_ns > TIMER_PAYS_NS ? (length_ns - TIMER_PAYS_NS) / 4 * 3 : 0;
@@ -30,7 +30,7 @@ static uint64_t watch_ns(uint64_t length_ns)
 	return step_ns >= WATCH_LEAST_NS ? step_ns : 0;
 }
 
-/* The verdict of its timers. *at_ns: when that will have changed. */
+/* The verdict of the timers of the instance. *at_ns: when that will have changed. */
 static enum idle_reason judge_timers(const struct idle_view *v, uint64_t *at_ns)
 {
 	const struct look *l = v->look;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May an instance without work be frozen now? A pure function of what was seen. */
+/* Whether an instance without work may be frozen now: a pure function of what was seen. */
 #ifndef EBB_SUPERVISOR_IDLE_H
 #define EBB_SUPERVISOR_IDLE_H
 
@@ -8,15 +8,16 @@
 
 #include "runtime/supervisor/look/look.h"
 
-/* A freeze and a thaw for a timer cost ebbd and the instance some 0.3 ms together: it pays if the
- * timer is not due before that long. */
+/* A freeze and a thaw for a timer cost ebbd and the instance some 0.3 ms together. That pays only
+ * if no timer is due within this time. */
 #define TIMER_PAYS_NS (200 * UINT64_C(1000000))
-/* A thaw for a timer comes so much early at least, because a thaw takes so long on a busy host.
- * Thaws stand on a grid of this step, so that instances with timers close together are thawed
- * together. */
+/* A thaw for a timer comes at least this much before the timer is due, because a thaw takes that
+ * long on a busy host. Thaws stand on a grid of TIMER_GRID_NS, so that instances with timers close
+ * together are thawed together. */
 #define TIMER_LEAD_NS (2 * UINT64_C(1000000))
 #define TIMER_GRID_NS (8 * UINT64_C(1000000))
-/* Thaws for timers in a second, all instances of a service together; beyond it they stay awake. */
+/* Thaws for timers in a second, of all instances of a service together. Beyond them the instances
+ * stay awake. */
 #define TIMER_BUDGET 20
 /* A crowded instance is looked at again after so long. */
 #define CROWDED_AGAIN_NS (10 * UINT64_C(1000000000))
@@ -66,7 +67,8 @@ struct idle_decision {
 
 /* Pure. QUIET means freeze; every other reason says when to look again. */
 struct idle_decision idle_decide(const struct idle_view *view);
-/* When to thaw for what is due: early, and together with others. LOOK_NEVER stays. */
+/* When to thaw for a timer that is due then: early, and with others. LOOK_NEVER stays
+ * LOOK_NEVER. */
 uint64_t idle_wake_ns(uint64_t due_ns);
 
 #endif

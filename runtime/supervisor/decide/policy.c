@@ -81,8 +81,8 @@ uint32_t policy_retry_after_s(const struct policy_view *v, enum policy_reason re
 		       : 1;
 }
 
-/* A freeze and thaw costs some 60 us of CPU and more with many threads; below this it does not pay.
- */
+/* A freeze and a thaw cost some 60 us of CPU, and more with many threads. A freeze that is shorter
+ * than this does not pay. */
 #define FREEZE_PAYS_NS (20 * UINT64_C(1000000))
 #define FREEZE_LONG_NS UINT64_C(1000000000)
 

@@ -51,12 +51,12 @@ struct policy_decision {
 
 /* How many instances to start now, and why, or why none. */
 struct policy_decision policy_decide(const struct policy_view *view);
-/* When a refused client should come back: after what keeps us from starting. */
+/* After how many seconds a refused client should come back: when the reason may have passed. */
 uint32_t policy_retry_after_s(const struct policy_view *view, enum policy_reason reason);
 const char *policy_reason_text(enum policy_reason reason);
 
-/* The next grace before a freeze, from the last one and how long the freeze then lasted: a freeze
- * that was undone at once was waste, a long one could have come sooner. */
+/* The next grace before a freeze, from the last grace and from how long the freeze then lasted. A
+ * freeze that was undone at once was waste; a long one could have come sooner. */
 uint64_t policy_grace_ns(uint64_t grace_ns, uint64_t frozen_ns);
 /* How long to wait before the next start after this many failures in a row. */
 uint64_t policy_backoff_ns(uint32_t failures);

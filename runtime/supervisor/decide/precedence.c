@@ -3,8 +3,8 @@
 
 #include "runtime/supervisor/decide/saturation.h"
 
-#define HEAVY_SHARE   4u /* of an equal part: a quarter and more is heavy use */
-#define LIGHT_SHARE   8u /* an eighth and less is light use */
+#define HEAVY_SHARE   4u /* of an equal part: more than a quarter is heavy use */
+#define LIGHT_SHARE   8u /* an eighth or less is light use */
 #define LIGHT_SAMPLES 10u
 
 #define LITTLE_SHARE 4u /* of the host: less than a quarter is hardly used */

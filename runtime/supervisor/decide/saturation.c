@@ -52,8 +52,8 @@ static void count_cpu(struct load_state *s, const struct load_sample *sample)
 	s->cpu_average = (15 * s->cpu_average + least(sample->cpu_permille, 1000) + 8) / 16;
 }
 
-/* Slower, with more requests open than when it was quick. Without the second condition the requests
- * have changed, and no other instance would answer them sooner. */
+/* Slower, with more requests open than when it was quick. If no more are open, the requests have
+ * changed, and no other instance would answer them sooner. */
 static bool is_slow(const struct load_state *s, const struct load_sample *sample)
 {
 	return s->base_answers >= BASE_ANSWERS &&
@@ -81,8 +81,8 @@ static void learn_base(struct load_state *s, const struct load_sample *sample)
 	s->base_answers = least(answers, 1000);
 }
 
-/* While it is slow the baseline rises by 6 % at most each time. It takes a second or two to follow
- * requests that became three times as slow; for that long the judgement may be wrong. */
+/* While the instance is slow, the baseline rises by a sixteenth each time. It takes a second or two
+ * to follow requests that became three times as slow; for that long the judgement may be wrong. */
 static void count_latency(struct load_state *s, const struct load_sample *sample)
 {
 	if (sample->answers == 0)
@@ -99,7 +99,7 @@ static void count_latency(struct load_state *s, const struct load_sample *sample
 	learn_base(s, sample);
 }
 
-/* One alone may be a start, a collection of garbage, a crowd on its way in. */
+/* One sample alone may show a start, a collection of garbage, or a crowd on its way in. */
 static void count_queue(struct load_state *s, const struct load_sample *sample)
 {
 	bool queued = sample->queued > 0 && sample->tickets > 1;
@@ -123,7 +123,7 @@ static enum load_cause cause_now(const struct load_state *s, const struct load_s
 	return LOAD_NONE;
 }
 
-/* Saturated stays saturated until that is over for certain. */
+/* A saturated instance stays so until its cause is over for certain. */
 static bool is_relieved(const struct load_state *s)
 {
 	return load_cpu_permille(s) < CPU_CALM_PERMILLE &&
@@ -131,7 +131,7 @@ static bool is_relieved(const struct load_state *s)
 	       (s->cause != LOAD_QUEUE || s->unqueued >= SLOW_TO_BELIEVE);
 }
 
-/* Its open requests were too many: a seventh less, and no growing for a while. */
+/* The open requests were too many: a seventh less, and no growing for a while. */
 static void lower(struct load_state *s, const struct load_sample *sample)
 {
 	uint32_t limit = least(s->limit, sample->tickets) * 85 / 100;
@@ -157,9 +157,9 @@ static void raise_limit(struct load_state *s, const struct load_bounds *bounds)
 	s->grown = true;
 }
 
-/* A crowd that came at once fills the CPU for as long as it takes to read it in, and then waits:
- * only an average tells that from too many. Requests beyond the limit were let in before it
- * fell. */
+/* Whether the saturation is to lower the limit. A crowd that came at once fills the CPU while the
+ * instance reads it in, and then waits: only an average tells a crowd from too many requests.
+ * Requests beyond the limit were let in before the limit fell. */
 static bool lasts(const struct load_state *s, const struct load_sample *sample, enum load_cause now)
 {
 	if (now == LOAD_NACK)

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Judges whether an instance has enough to do: a pure function of measurements, without clock or
- * system call. ebbd feeds it every 100 ms while work is open (load.c), the simulator of tests/sim
- * feeds it too.
+ * system call. ebbd feeds it every 100 ms while work is open (load.c), and so does the simulator of
+ * tests/sim.
  *
- * - CPU: at 95 % of what it may use, as the mean of four samples, it is saturated, below 75 % not.
- *   With PSI half of it suffices when its tasks also waited for a CPU half of the time.
- * - Latency: the first byte takes three times the instance's own baseline while it has twice the
- *   requests open: something inside has a queue. The baseline follows slowly, so requests that have
- *   become slower for good are the new baseline after a few seconds.
+ * - CPU: an instance is saturated at 95 % of the CPU that it may use, as the mean of four samples,
+ *   until the mean is below 75 %. With PSI half of the CPU suffices, if at four samples in a row
+ *   tasks of the instance also waited for a CPU half of the time.
+ * - Latency: at three samples in a row the first byte takes three times the instance's own baseline
+ *   while twice as many requests are open: something inside has a queue. The baseline follows
+ *   slowly, so requests that have become slower for good are the new baseline after a few seconds.
  * - Queue: connections wait in its accept queue at two samples in a row: all its workers are busy.
- * - Nack: it gave a request back.
+ * - Nack: the instance gave a request back.
  *
- * With an automatic limit, saturation that lasts (CPU: full over a second or two on average, with
- * no more open than the limit says) also lowers the tickets it may have; room grows back slowly and
- * ever more rarely where growing was wrong before.
+ * With an automatic limit, saturation that lasts also lowers the number of tickets that the
+ * instance may have. Saturation by CPU lasts if the CPU is full on average over a second or two.
+ * While more requests are open than the limit says, only a nack lowers it, because the others were
+ * let in before it fell. The limit grows back slowly, and ever more rarely where growing was wrong
+ * before.
  */
 #ifndef EBB_SUPERVISOR_SATURATION_H
 #define EBB_SUPERVISOR_SATURATION_H
@@ -67,9 +70,9 @@ struct load_state {
 
 /* The mean of the last samples, which is what is judged. */
 uint32_t load_cpu_permille(const struct load_state *s);
-/* It was frozen: its excess is over. */
+/* The instance was frozen: its saturation is over. */
 void load_rest(struct load_state *s);
-/* One interval on. True if `cause` or `limit` changed. */
+/* Takes in one more interval. True if `cause` or `limit` changed. */
 bool load_step(struct load_state *s, const struct load_bounds *bounds,
 	       const struct load_sample *sample);
 

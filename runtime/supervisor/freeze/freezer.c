@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Freezing in three states: asked, happened, undone. The board's word decides, cgroup.freeze
- * follows, and only "frozen 1" in cgroup.events is believed. Its poll notification comes up to 10
- * ms late and spinning starves the task that has to park, so: read once at once, then on a 1 ms
- * timer.
+ * follows, and only "frozen 1" in cgroup.events is believed. The poll notification of cgroup.events
+ * comes up to 10 ms late, and spinning would starve the task that has to park. So ebbd reads the
+ * file at once after it asked, and then on a 1 ms timer.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -47,7 +47,7 @@ static void again_at(struct instance *i, uint64_t due_ns)
 	(void)loop_timer_at(i->ground->loop, &i->timer, due_ns);
 }
 
-/* How long it must have been idle: the setting, or the learned time. */
+/* How long the instance must have been idle: the setting, or the learned time. */
 static uint64_t grace_of(const struct instance *i)
 {
 	uint32_t set_ms = i->spec->put.freeze_after_ms;
@@ -62,7 +62,7 @@ void freezer_begin(struct instance *i)
 	again_at(i, now_of(i) + (i->idle.by_timer ? TIMER_RUN_NS : grace_of(i)));
 }
 
-/* It is running, in spite of any question. since_ns: it was thawed then, or later. */
+/* The instance runs, even if a freeze was asked for. since_ns: it was thawed then, or later. */
 static void thawed(struct instance *i, uint64_t since_ns, const char *due)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -92,7 +92,7 @@ static void thawed_by_ticket(struct instance *i)
 	thawed(i, since_ns > i->asked_ns ? since_ns : i->asked_ns, NULL);
 }
 
-/* By the supervisor itself, for what is due, or (NULL) because it was told to. */
+/* ebbd itself thaws the instance: due names a timer, or is NULL if something else wants it. */
 static void thaw_now(struct instance *i, const char *due)
 {
 	bool was_frozen = i->state == INSTANCE_FROZEN || i->state == INSTANCE_FREEZING;
@@ -132,8 +132,8 @@ static void happened(struct instance *i)
 		     "idle; frozen %" PRIu64 " us after it was asked", took_ns / NS_PER_US);
 }
 
-/* It will not park (mostly because of a task in uninterruptible sleep). A "1" that is left behind
- * would freeze it at a later moment that nobody expects. */
+/* The instance does not park, mostly because of a task in an uninterruptible sleep. A "1" left in
+ * cgroup.freeze would freeze it later, at a moment that nobody expects. */
 static void take_back(struct instance *i)
 {
 	pid_t stuck_tid = look_stuck(&i->cgroup);
@@ -180,8 +180,8 @@ int freezer_ask(struct instance *i)
 	return 0;
 }
 
-/* When it has been idle for long enough: since the last piece of work, or since it was thawed for a
- * timer. */
+/* The moment at which the instance has been idle for long enough, since its last piece of work or
+ * since it was thawed for a timer. */
 static uint64_t grace_over_ns(const struct instance *i, uint64_t idle_since_ns)
 {
 	uint64_t due_ns = idle_since_ns + grace_of(i);

@@ -90,8 +90,8 @@ static uint64_t most(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* When it had work last. A thaw for a timer sets the board's idle_since_ns too and is no work: the
- * timer may be a tick. */
+/* When it had work last. A thaw for a timer also sets the board's idle_since_ns, but is no work:
+ * the timer may be a tick. */
 static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 {
 	if (!idle->by_timer || idle_since_ns > idle->since_ns + NS_PER_MS)
@@ -99,8 +99,9 @@ static uint64_t worked_ns(struct idleness *idle, uint64_t idle_since_ns)
 	return idle->worked_ns;
 }
 
-/* One part of a look. The instance caused the cost of the look, so the cost is counted for the
- * instance. After an unusually long look the second parts of all looks rest. */
+/* Runs one part of a look. The instance caused the time that the look takes, so the time is counted
+ * for the instance. After an unusually long part no unfinished look of any instance goes on before
+ * a pause (PART_PAUSE). */
 static int look_part(struct instance *i, const struct look_request *q)
 {
 	uint64_t begun_ns = clock_mono_ns(), now_ns, spent_ns;
@@ -147,7 +148,7 @@ void quiet_end(struct instance *i)
 	i->idle.run = NULL;
 }
 
-/* False: it is not through. */
+/* False: the look is not through yet. */
 static bool looked(struct instance *i, uint64_t idle_since_ns, uint64_t *again_ns, int *out)
 {
 	struct idleness *idle = &i->idle;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebbd's configuration: defaults, then the file (key = value lines, # comments), then the command
- * line. One table (config.c) has every key, its kind and its bounds; `ebbd -T` prints the values in
- * force.
+ * ebbd's configuration: defaults, then the command line from left to right. --config FILE takes the
+ * settings of a file (key = value lines, # comments) at its place on the command line. One table
+ * (config.c) has every key, its kind and its bounds; `ebbd -T` prints the values in force.
  */
 #ifndef EBB_SUPERVISOR_CONFIG_H
 #define EBB_SUPERVISOR_CONFIG_H
@@ -43,11 +43,11 @@ struct config {
 	bool print_only; /* -T */
 };
 
-/* Fills from defaults, --config FILE and arguments. 0; 1: --help was printed; or -errno with
- * a fault saying what, where and what is allowed. */
+/* Fills *out from the defaults and the arguments. 0; 1: --help was printed; or -errno with a fault
+ * that says what is wrong, where, and what is allowed. */
 struct fault;
 int config_load(int argc, char **argv, struct config *out, struct fault *f);
-/* A configuration with PROXY headers must name the fronts: 0 or -EINVAL. */
+/* A configuration with PROXY headers must name the fronts. 0, or -EINVAL with a sentence. */
 int config_check_fronts(const struct config *c, struct fault *f);
 void config_print(const struct config *c);
 
@@ -58,7 +58,7 @@ struct config_change {
 	char later[CONFIG_NAMES_SIZE]; /* differ too, and wait for the next start */
 };
 
-/* Takes from next what a running ebbd can take. */
+/* Takes from next the settings that a running ebbd can change, and names all that differ. */
 void config_take(struct config *c, const struct config *next, struct config_change *out);
 bool config_same_listeners(const struct config *a, const struct config *b);
 
@@ -70,7 +70,7 @@ struct config_row {
 	bool live; /* changes at SIGHUP */
 };
 
-/* false behind the last one. */
+/* False behind the last row. */
 bool config_row(size_t index, struct config_row *out);
 
 #endif

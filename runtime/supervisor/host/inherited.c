@@ -32,7 +32,7 @@ static int format_address(const struct sockaddr_storage *from, char *out, size_t
 	return text_format(out, size, "[%s]:%u", host, ntohs(v6->sin6_port));
 }
 
-/* -ENOTSOCK and others where it is no listening TCP socket. */
+/* -errno if fd is no listening TCP socket. */
 static int take_one(int fd, struct inherited_socket *out)
 {
 	const int on = 1;
@@ -54,7 +54,7 @@ static int take_one(int fd, struct inherited_socket *out)
 	return r;
 }
 
-/* How many there are for this process. */
+/* How many sockets were passed to this process. */
 static uint64_t count_fds(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");

@@ -50,7 +50,7 @@ static int parse(const char *text, union address *out, socklen_t *out_size)
 	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
 }
 
-/* Above the ids of users, and of instances where id_base is as it comes. */
+/* Above the ids of users, and above those of instances unless id_base was set higher. */
 #define OWNER_BASE 0x80000000u
 #define OWNER_BITS 30
 

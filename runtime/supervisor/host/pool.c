@@ -78,7 +78,7 @@ int pool_check(const struct config *c, struct fault *f)
 	return 0;
 }
 
-/* The first IPv4 one of the host's resolv.conf(5); without one the host asks nobody, either. */
+/* The first IPv4 nameserver of the host's resolv.conf(5); without one out stays zero. */
 static void find_resolver(uint8_t out[4])
 {
 	char line[256], address[64];
@@ -92,7 +92,7 @@ static void find_resolver(uint8_t out[4])
 		fclose(f);
 }
 
-/* 0 with the socket, or -errno: -EADDRINUSE somebody has it. */
+/* 0 with the socket that holds the part; -EADDRINUSE if another ebbd has it; or -errno. */
 static int hold(const uint8_t v4[4], int *out_fd)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -127,7 +127,7 @@ static int hold_any(uint64_t hash, uint8_t out[4], int *out_fd)
 	return r;
 }
 
-/* A network of its own for each host and tree, as RFC 4193 wants it: nobody chose the number. */
+/* A network of its own for each host and tree, with a number that nobody chose (RFC 4193). */
 static void derive_v6(const struct config *c, uint64_t hash, uint8_t out[16])
 {
 	uint64_t number = hash ^ text_hash(c->node, strlen(c->node));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The addresses and names of the network of this ebbd: a part of the pool that no other ebbd of
- * this network namespace has. An abstract unix socket holds the part; the kernel gives it up with
- * us.
+ * The addresses and names of the network of this ebbd: a part of the pool that no other ebbd in
+ * this network namespace has. An abstract unix socket (unix(7)) holds the part; the kernel frees
+ * the part when ebbd ends.
  */
 #ifndef EBB_SUPERVISOR_POOL_H
 #define EBB_SUPERVISOR_POOL_H

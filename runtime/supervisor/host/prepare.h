@@ -17,14 +17,14 @@ struct host_directory {
 
 /* All return 0, or -errno with a sentence where there is one to say. */
 int host_open_stdin(void); /* 0 is /dev/null: no descriptor of ours comes there */
-/* Ten descriptors per instance here, as many in the gateways: takes all the host allows, and lowers
- * nofile_max to it. */
+/* ebbd needs ten descriptors for each instance, and gateways need as many. Raises ebbd's limit of
+ * open files to the most that the host allows, and lowers nofile_max to that. */
 int host_raise_limits(struct config *config);
 int host_make_directories(const struct host_directory *dirs, size_t count, struct fault *f);
 /* One ebbd per run directory. *out_fd holds the lock, and must be the only descriptor of its file:
  * the kernel gives the lock up when any descriptor of the file is closed (fcntl(2)). */
 int host_take_lock(const char *run_dir, int *out_fd, struct fault *f);
-/* Everything ebb mounts lives in a namespace of its own and vanishes with it. */
+/* All that ebb mounts lives in a mount namespace of its own and vanishes with it. */
 int host_make_mounts_private(struct fault *f);
 /* Keeps ebb's programs as they are now, below dir, which becomes libexec_dir: a program that dies
  * comes back as the version that ebbd is, even if another one was installed meanwhile. dir exists

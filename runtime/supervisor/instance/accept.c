@@ -2,13 +2,14 @@
 /*
  * How many connections wait in an instance's accept queue. A client cannot see that: its connect
  * and even its first bytes succeed while nobody has accepted. But beyond the queue the kernel drops
- * the SYN, and the next one comes a second later. So gateways make no more connections than they
- * have room for, and ask here for more; the kernel is asked then, and never otherwise.
+ * the SYN, and the next one comes a second later. So a gateway makes no more connections than its
+ * share of the queue, and asks here for more. The kernel is asked then, and once when the instance
+ * is ready.
  *
- * The queue says two things more. Requests that wait there are work the instance has no worker for:
- * it is saturated (load.c). And if they wait although the instance does nothing, its workers wait
- * for requests on connections that idle in the gateways: a server of one connection at a time would
- * do so until they are closed, seconds later.
+ * The queue tells two things more. Requests that wait there are work for which the instance has no
+ * worker: it is saturated (load.c). If they wait although the instance does nothing, its workers
+ * wait for requests on connections that idle in the gateways. A server of one connection at a time
+ * would do so until those are closed, seconds later.
  */
 #include <errno.h>
 
@@ -58,7 +59,8 @@ uint32_t accept_room(const struct instance *i)
 	return share_of(i);
 }
 
-/* Whether it has done nothing since the last look although somebody waited all the time. */
+/* Whether the instance has done nothing since the last look although somebody waited all the
+ * time. */
 static bool has_idled(struct instance *i, uint64_t now_ns)
 {
 	struct accept_queue *a = &i->accept;
@@ -76,7 +78,8 @@ static bool has_idled(struct instance *i, uint64_t now_ns)
 	return again && (cpu.usage_us - before_us) * NS_PER_US < span_ns / 2;
 }
 
-/* How long no connection to it is to be kept idle: 10 s, and twice as long each time. */
+/* For how many ms no connection to the instance is to be kept idle: 10 s, and twice as long each
+ * time. 0: gateways were told already. */
 static uint32_t hold(struct instance *i, uint64_t now_ns)
 {
 	struct accept_queue *a = &i->accept;

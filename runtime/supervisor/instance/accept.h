@@ -7,12 +7,12 @@
 
 /* The instance is ready: reads how long its queue may be, once. */
 void accept_begin(struct instance *i);
-/* A gateway asks. 0 with *out, and *drop_ms > 0 if idle connections to it are to be closed and none
- * kept for so long; -errno. */
+/* Answers a gateway whose request has waited for waited_ms. 0 with *out, or -errno. *drop_ms > 0:
+ * idle connections to the instance are to be closed, and none is to be kept for so long. */
 int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, uint32_t *drop_ms);
-/* For each gateway at first. */
+/* The number of connections that each gateway may make at first. */
 uint32_t accept_room(const struct instance *i);
-/* The longest it was since this was asked last. */
+/* The longest queue that was seen since the last call. */
 uint32_t accept_longest(struct instance *i);
 
 #endif

@@ -196,7 +196,8 @@ static int arm_one(struct armory *a, enum armory_kind kind)
 	return 0;
 }
 
-/* The stock stays short of one that could not be made only until then. */
+/* Arms a sandbox that could not be made now some time later, so that the stock does not stay
+ * short. */
 static void refill_later(struct armory *a)
 {
 	(void)loop_timer_by(a->options.loop, &a->refill,
@@ -256,7 +257,7 @@ void armory_keep(struct armory *a, uint32_t keep)
 	armory_want(a, (const uint32_t[ARMORY_KINDS]){0});
 }
 
-/* Of those that are being armed. */
+/* The rack with this range, among those whose sandbox is being armed; or NULL. */
 static struct rack *rack_of_range(struct armory *a, uint32_t range)
 {
 	for (uint32_t i = 0; i < ARMED_MAX; i++)
@@ -266,7 +267,7 @@ static struct rack *rack_of_range(struct armory *a, uint32_t range)
 	return NULL;
 }
 
-/* Gives back its directories and its ids, when no process has them any more. */
+/* Gives back the directories and ids of a sandbox. False while a process still has them. */
 static bool leave(struct rack *rack)
 {
 	struct armory *a = rack->armory;
@@ -319,7 +320,7 @@ static void drop(struct rack *rack)
 		sweep_later(a, SWEEP_NS);
 }
 
-/* One that was killed while it was armed says nothing about the next one. */
+/* A sandbox that was killed while it was armed says nothing about the next one. */
 static bool try_again(struct armory *a, enum armory_kind kind)
 {
 	return ++a->failed[kind] < TRIES && arm_one(a, kind) == 0;
@@ -383,7 +384,7 @@ int armory_revive(struct armory *a, struct zygote *zygote)
 	return r;
 }
 
-/* Without a watch it is looked at when it is taken. */
+/* Without a watch armory_take still sees whether the sandbox died. */
 static void put_ready(struct rack *rack)
 {
 	struct armory *a = rack->armory;

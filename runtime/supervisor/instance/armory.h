@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps sandboxes ready. Everything is done but the image and exec; each is parked in the cgroup
- * where it will live (instances/<number>), because moving a process later would cost milliseconds.
- * Their CPU time before the claim is the platform's and never billed. It also owns the id ranges.
- * One that dies before it is taken is replaced at once, and never given to anybody.
+ * Keeps sandboxes ready, and owns the id ranges. Everything is done but the image and exec. Each
+ * sandbox is parked in the cgroup where it will live (instances/<number>), because moving a process
+ * later would cost milliseconds. Its CPU time before the claim is the platform's and never billed.
+ * A sandbox that dies before it is taken is replaced, and never given to anybody.
+ *
  * No sandbox with a ring is kept ready: few services have one, and each cold service has an
- * instance prepared. Those with a wire are kept ready from the first one that was wanted on.
+ * instance prepared. Sandboxes with a wire and no ring are kept ready once one with a wire was
+ * wanted.
  */
 #ifndef EBB_SUPERVISOR_ARMORY_H
 #define EBB_SUPERVISOR_ARMORY_H
@@ -44,27 +46,26 @@ struct armory_options {
 	void *self;
 	void (*on_armed)(void *self); /* one more can be taken */
 	void (*on_failed)(void *self, enum armory_kind kind, const char *why); /* arming failed */
-	/* The zygote died, and with it all that was armed. Wanted sandboxes wait for armory_revive.
-	 */
+	/* The zygote died, and with it all armed sandboxes. Wanted ones wait for armory_revive. */
 	void (*on_lost)(void *self);
-	/* Wires a sandbox that is armed otherwise; armory_wired follows. 0 or -errno. */
+	/* Wires a sandbox that is armed but for that; armory_wired follows. 0 or -errno. */
 	int (*wire)(void *self, uint32_t range, int net_ns_fd);
-	/* One that was wired, or about to be, is gone. */
+	/* A sandbox that was wired, or about to be, is gone. */
 	void (*unwire)(void *self, uint32_t range);
 };
 
 /* 0 or -errno. The sandboxes are made later, from the loop. */
 int armory_new(const struct armory_options *options, struct armory **out);
-/* Ends the ready ones; those that were taken are their takers'. NULL is fine. */
+/* Ends the ready sandboxes; those that were taken stay. NULL is fine. */
 void armory_free(struct armory *a);
-/* There is a new zygote. */
+/* There is a new zygote, which is borrowed. 0 or -errno. */
 int armory_revive(struct armory *a, struct zygote *zygote);
-/* Says how many are wanted right now beside those kept ready, and arms what is missing. */
+/* Arms what is missing for as many as are wanted right now, beside those kept ready. */
 void armory_want(struct armory *a, const uint32_t waiting[ARMORY_KINDS]);
 /* Another number to keep ready; more are there soon, fewer when some are taken. */
 void armory_keep(struct armory *a, uint32_t keep);
-/* Takes a ready one; sandbox and cgroup are the caller's now. number becomes part of the instance's
- * name. False if none is ready. */
+/* Takes a ready sandbox: the sandbox and its cgroup are the caller's now. The number becomes part
+ * of the name of the instance. False if none is ready. */
 bool armory_take(struct armory *a, enum armory_kind kind, struct armed *out,
 		 struct cgroup *out_cgroup, uint64_t *out_number);
 /* Wiring ended: err is 0 or -errno, why a sentence. */

@@ -15,10 +15,10 @@ struct exec {
 
 enum exec_says { EXEC_NOTHING, EXEC_STARTED, EXEC_ENDED };
 
-/* Pipes are made by ebbd: no descriptor of another program goes in. 0 or -errno with a sentence. */
+/* ebbd makes the pipes: no descriptor of another program goes in. 0 or -errno with a sentence. */
 int exec_start(struct instance *i, const struct wire_exec_start *ask, struct exec *out, char *text,
 	       size_t text_size);
-/* The next word of it; *end is filled when it has ended. */
+/* The next word of the command; *end is filled when the command has ended. */
 enum exec_says exec_hear(struct exec *e, struct wire_exec_ended *end);
 void exec_signal(const struct exec *e, uint32_t number);
 void exec_fini(struct exec *e);

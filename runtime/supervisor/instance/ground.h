@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ground that all instances of this host stand on: the parts they run with, the list of them,
- * and their hearers. The fleet (scale/fleet.h) lays it and takes it up again; the rooms instance
+ * and their observers. The fleet (scale/fleet.h) lays it and takes it up again; the rooms instance
  * and freeze know nothing of the fleet.
  */
 #ifndef EBB_SUPERVISOR_GROUND_H
@@ -21,13 +21,13 @@ struct armory;
 struct followers; /* instance.h: the consequences of entering a state */
 
 struct ground {
-	/* All of these are borrowed but the armory. */
+	/* All of these are borrowed but the armory and home_ns_fd. */
 	struct loop *loop;
 	struct board *board;
 	struct cgroup_tree *tree;
 	struct services *services;
 	const struct followers *followers;
-	struct armory *armory; /* owned, as home_ns_fd is */
+	struct armory *armory; /* owned */
 	const char *stage_dir;
 	int home_ns_fd;
 	struct network network; /* zeroed: nobody gives instances one */

@@ -118,8 +118,8 @@ struct instance {
 	char fault[ERROR_TEXT_SIZE];
 
 	/* metering */
-	bool emptied; /* nobody was in its cgroup at the look before: their usage is all charged
-		       */
+	/* The look before found nobody in the cgroup: the usage of all is charged by now. */
+	bool emptied;
 	uint64_t opened_ns, started_us;
 	struct cgroup_cpu before; /* CPU of arming: the platform's */
 	uint64_t init_cpu_us, read_awake_ns, read_at_ns;

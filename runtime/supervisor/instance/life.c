@@ -89,8 +89,9 @@ bool instance_may_talk(const struct instance *i)
 	       i->state >= INSTANCE_STARTING && i->state < INSTANCE_DYING;
 }
 
-/* Until when the silence of WebSockets that gave their tickets to others lasts. Gateways say so,
- * and are believed for no longer than it can be. */
+/* The moment at which WebSockets that gave their tickets to others have been silent for long
+ * enough. Gateways write it on the board, and are believed for hibernate_ms after the last work at
+ * most. */
 uint64_t instance_kept_until_ns(const struct instance *i)
 {
 	const struct board_slot *slot = board_slot(i->ground->board, i->slot);

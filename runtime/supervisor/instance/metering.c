@@ -121,8 +121,8 @@ static uint64_t latest(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* From the last piece of work, thaw or look that was told, whichever was last. Nothing was open all
- * that time, so nothing of it is in the board's sum. */
+/* Counts from the last piece of work, the last thaw or the last call, whichever came latest.
+ * Nothing was open in all that time, so none of it is in the board's sum. */
 void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns)
 {
 	struct board *board = i->ground->board;

@@ -11,10 +11,10 @@ void meter_open(struct instance *i);
 void meter_ready(struct instance *i);
 void meter_take(struct instance *i);                                /* brings i->last up to date */
 void meter_read(struct instance *i, enum wire_meter_reason reason); /* and tells it */
-/* The instance was awake without work until then (at most now), and not quiet: that time is
+/* The instance was awake without work until to_ns (at most now), and not quiet: that time is
  * provisioned, too. */
 void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns);
-/* It may use something: read it now and then. Not while it is frozen. */
+/* Reads the meters now and then, because the instance may use something. Not while it is frozen. */
 void meter_begin(struct instance *i);
 void meter_end(struct instance *i);
 

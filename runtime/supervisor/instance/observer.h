@@ -18,13 +18,14 @@ struct instance;
 
 struct observer {
 	void *self;
-	/* It accepts. Gateways send it requests from now on. */
+	/* The instance accepts. Gateways send it requests from now on. */
 	void (*up)(void *self, struct instance *i);
-	/* It takes no more; all: nor goes on with what is open (see wire_instance_drain). */
+	/* It takes no new work; all: its time is over, so its WebSockets go, too
+	 * (wire_instance_drain). */
 	void (*drain)(void *self, struct instance *i, bool all);
 	/* Its PID 1 is gone. Also of one that never came up. */
 	void (*down)(void *self, struct instance *i);
-	/* It has a name, and its output can be read. Not on the way of a fast start. */
+	/* It has a name, and its output can be read. Told late, so as not to slow a fast start. */
 	void (*announced)(void *self, struct instance *i);
 	void (*start_failed)(void *self, const struct wire_start_failed *record);
 	void (*event)(void *self, const struct wire_event *record);

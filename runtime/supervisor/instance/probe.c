@@ -22,7 +22,7 @@
 #define PROBE_FAST_NS  (3 * NS_PER_MS) /* the most that a native program needs */
 #define PROBE_MOST_NS  (5 * NS_PER_MS)
 
-/* 1 it accepts, 0 not yet, -errno. */
+/* 1 if it accepts, 0 if not yet, or -errno. */
 static int try_connect(struct instance *i)
 {
 	int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether an instance accepts: probe.c asks over TCP, probe_unix.c the one that inherited its
- * socket. */
+/* Whether an instance accepts: probe.c asks over TCP, probe_unix.c asks an instance that inherited
+ * its listening socket. */
 #ifndef EBB_SUPERVISOR_PROBE_H
 #define EBB_SUPERVISOR_PROBE_H
 

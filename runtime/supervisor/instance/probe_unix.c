@@ -5,9 +5,9 @@
  * will come (shutdown), and waits for the close: only a program that accepts reads the end and
  * closes. There is no polling: the loop wakes at the close, or at initTimeout.
  *
- * If the program closes the listening socket instead, waiting connections are reset. A program that
- * ends does that too, a moment before its death is told. The probe waits for the death, because it
- * says more.
+ * If the program closes the listening socket instead, the kernel resets the waiting connections. A
+ * program that ends does that too, a moment before its death is told. So after a reset the probe
+ * waits for the death for a second, because the death says more.
  */
 #include <errno.h>
 #include <string.h>

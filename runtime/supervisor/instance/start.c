@@ -220,14 +220,14 @@ static int hand_over(struct instance *i)
 	return r;
 }
 
-/* Its sandbox was killed a moment ago. */
+/* The sandbox of the instance was killed a moment ago. */
 static void die_unclaimed(struct instance *i)
 {
 	i->detail = SIGKILL;
 	stop_kill(i, WIRE_DOWN_SIGNALED, "its sandbox was killed before it was claimed");
 }
 
-/* r: how preparing went. */
+/* r: the result of preparing. */
 static void go(struct instance *i, int r)
 {
 	must(!i->ahead && i->armed.pid > 0);
@@ -290,7 +290,8 @@ static bool arm_instance(struct instance *i)
 	return true;
 }
 
-/* Those somebody waits for come first. Counts who still waits for a sandbox of which kind. */
+/* Instances that somebody waits for come first. Counts those that still wait, by kind of
+ * sandbox. */
 static void arm_waiting(struct ground *g, bool ahead, uint32_t waiting[ARMORY_KINDS])
 {
 	struct instance *i;

@@ -5,14 +5,14 @@
 
 #include "runtime/supervisor/instance/instance.h"
 
-/* A new one, which waits for a sandbox. ahead: nobody needs it yet. 0 or -errno. */
+/* Makes an instance, which waits for a sandbox. ahead: nobody needs it yet. 0 or -errno. */
 int instance_new(struct ground *g, struct service *service, struct spec *spec, bool ahead,
 		 const char *why);
-/* Releases all that it has and takes it out of the list. */
+/* Releases all that an instance has and takes it out of the list. */
 void instance_free(struct instance *i);
-/* Sends the one made ahead for this service, if there is one, on its way. */
+/* Uses the instance that was made ahead for this service. False if there is none. */
 bool start_prepared(struct ground *g, const struct service *service, const char *why);
-/* An armed sandbox has what it waited for; r: 0, or -errno with the instance's fault. */
+/* An armed sandbox may go on: r is 0, or -errno with the fault in i->fault. */
 void start_go_on(struct instance *i, int r);
 void start_waiting(struct ground *g); /* gives armed sandboxes to those that wait */
 

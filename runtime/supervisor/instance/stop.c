@@ -19,8 +19,8 @@
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 
-/* Looks whether the last process is gone: soon, then ever more rarely where a task cannot be killed
- * (an uninterruptible sleep), because each look kills all of it again. */
+/* Looks whether the last process is gone: soon, then ever more rarely, because a task in an
+ * uninterruptible sleep cannot be killed, and each look kills the whole cgroup again. */
 #define LOOK_AGAIN_NS (2 * NS_PER_MS)
 #define LOOK_MOST_NS  NS_PER_SEC
 #define DRAIN_LOOK_NS (20 * NS_PER_MS)
@@ -106,7 +106,7 @@ static void begin_dying(struct instance *i)
 
 /* ---- news of ebb-init and the kernel ---- */
 
-/* ELIBACC: sandbox/function.c. */
+/* ELIBACC comes from sandbox/function.c. */
 static const char *exec_words(int err)
 {
 	if (err == ELIBACC)
@@ -294,7 +294,7 @@ static void on_drain_due(struct timer *t)
 	}
 }
 
-/* In a turn of its own: with thousands of them, one that ends them all only tells that they do. */
+/* Runs in a later turn of the loop: one turn may begin to drain thousands of instances. */
 static void on_drain_begun(struct timer *t)
 {
 	(void)cgroup_thaw(&of_timer(t)->cgroup);

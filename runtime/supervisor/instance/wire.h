@@ -13,13 +13,13 @@
 struct ground;
 struct instance;
 
-/* For the armory. */
+/* For the armory: make and drop the wire of a sandbox. 0, -EHOSTDOWN without ebb-net, or -errno. */
 int wire_sandbox(struct ground *g, uint32_t range, int net_ns_fd);
 void unwire_sandbox(struct ground *g, uint32_t range);
 
 /* An armed instance that has a network: it waits (0), or its fault says why not (-errno). */
 int wire_ask(struct instance *i);
-/* It is gone. Nothing happens to one that has no network. */
+/* An instance is gone, and its wire with it. Nothing happens if it has no network. */
 void wire_drop(struct instance *i);
 
 #endif

@@ -53,9 +53,8 @@ static void add_memory(struct own_files *own)
 		add_dev(own, st.st_dev);
 }
 
-/* The file systems of an instance alone: the overlay with its scratch tmpfs, the tmpfs of /dev, and
- * the file systems of its namespaces.
- */
+/* Only the instance has these file systems: the overlay with its scratch tmpfs, the tmpfs of /dev,
+ * and the file systems of its namespaces. */
 void own_files_read(pid_t init_pid, struct own_files *out)
 {
 	static const char *const places[] = {".", "dev", "dev/shm", "tmp", "proc", "sys"};

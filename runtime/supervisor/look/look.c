@@ -19,11 +19,10 @@
 #define TICK_SLACK  4   /* ticks differ by a quarter at most */
 #define STUCK_MAX   256 /* threads looked at for one that cannot be frozen */
 
-/* A wait with a relative limit, as the look before saw it. */
+/* A wait with a time limit, as the look before saw it. */
 struct note {
 	pid_t tid;
-	uint64_t
-		slices; /* how often the thread was put on a CPU; the same = it did not run since */
+	uint64_t slices; /* how often the thread was put on a CPU; as before: it did not run */
 	uint64_t args[4], stack;
 	uint64_t looked_ns, from_ns, to_ns, length_ns;
 	bool brief, ticks; /* it ends soon; and one like it had come before */
@@ -144,7 +143,7 @@ static void take_in(struct look_run *g, const struct look_due *due)
 	keep_soonest(&g->look->soon, due, false);
 }
 
-/* Of two waits in a row: the rests of two longer timers have any two lengths. 0: not known. */
+/* Whether two waits in a row are of one length: the rests of longer timers differ. 0: not known. */
 static bool alike(uint64_t a_ns, uint64_t b_ns)
 {
 	uint64_t most_ns = a_ns > b_ns ? a_ns : b_ns, least_ns = a_ns > b_ns ? b_ns : a_ns;
@@ -167,9 +166,9 @@ static bool is_tick(struct look_run *g, const struct note *before, bool same, bo
 	       alike(before->length_ns, length_ns);
 }
 
-/* brief: it is, although it is not over soon. A wait behind a longer one may be the rest of it,
- * which comes in steps (tokio's wheel of timers: to a multiple of 64 ms, then to the
- * millisecond). */
+/* brief: the wait is short as a whole; a wait that is over soon is noted as brief, too. A wait
+ * behind a longer one may be the rest of that one, which comes in steps (tokio's wheel of timers:
+ * to a multiple of 64 ms, then to the millisecond). */
 static void write_note(struct look_run *g, pid_t tid, const struct wait_line *line, uint64_t slices,
 		       const struct look_due *due, const struct note *before, bool same, bool ticks,
 		       bool brief)
@@ -202,8 +201,8 @@ static bool still_there(const struct look_run *g, const struct note *before,
 	return slices > 0 && before->slices == slices;
 }
 
-/* It began after the last thaw; after the look before, if the thread ran since; and it is not over
- * yet. If the thread did not run, earlier knowledge still holds. */
+/* The wait began after the last thaw and, if the thread ran since the look before, after that look;
+ * and it is not over yet. If the thread did not run, the moments that were noted still hold. */
 static void take_relative(struct look_run *g, pid_t tid, const struct wait_line *line,
 			  const struct wait *w)
 {
@@ -223,8 +222,8 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 	brief = w->ns < LOOK_BRIEF_NS || (w->kind == WAIT_STRETCHED && w->ns <= LOOK_STRETCH_NS);
 	ticks = is_tick(g, before, same, brief, w->ns);
 	write_note(g, tid, line, slices, &due, before, same, ticks, brief);
-	/* A bounded wait for descriptors that a freeze would stretch: nobody can serve it but by
-	 * staying awake for ever, as the next one follows it. */
+	/* A limited wait for descriptors that a freeze would stretch: only staying awake for ever
+	 * would serve it, because the next such wait follows it. */
 	if (ticks || (g->q->housekeeping && w->kind == WAIT_STRETCHED && w->on_fds)) {
 		keep_soonest(&g->look->tick, &due, false);
 		return;
@@ -237,7 +236,7 @@ static void take_relative(struct look_run *g, pid_t tid, const struct wait_line 
 		keep_soonest(&g->look->kept, &due, true);
 }
 
-/* A wait of any length: the next one may be the rest of it. */
+/* Notes a wait of unknown length: the next one may be the rest of it. */
 static void write_unknown(struct look_run *g, pid_t tid)
 {
 	struct note *n = new_note(g);
@@ -270,7 +269,7 @@ static void take_resumed(struct look_run *g, pid_t tid, const struct wait_line *
 	keep_soonest(&g->look->kept, &due, true);
 }
 
-/* Absolute ones too come back as resumed, so they are noted. */
+/* Waits until a point of time come back as resumed, too, so they are noted. */
 static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line *line,
 			  const struct wait *w)
 {
@@ -279,8 +278,7 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 	uint64_t slices = g->q->housekeeping ? slices_of(tid) : 0, began_ns = g->q->since_ns;
 	bool same = before && still_there(g, before, line, slices), brief, ticks;
 
-	/* How long it is cannot be seen: no longer than since the look before, if the thread ran.
-	 */
+	/* The length cannot be seen. If the thread ran, the wait began after the look before. */
 	if (before && !same && slices > 0 && before->looked_ns > began_ns)
 		began_ns = before->looked_ns;
 	ticks = is_tick(g, before, same,
@@ -296,7 +294,7 @@ static void take_absolute(struct look_run *g, pid_t tid, const struct wait_line 
 		take_in(g, &due);
 }
 
-/* On its way back into a sleep that was noted, perhaps. */
+/* The thread may be on its way back into a sleep that was noted. */
 static void look_at_running(struct look_run *g, pid_t tid)
 {
 	const struct note *before = find(g, tid);
@@ -375,7 +373,7 @@ static bool look_at_process(struct look_run *g, pid_t pid)
 	return true;
 }
 
-/* Its members, one kind after the other. */
+/* Lists the members of the cgroup, one kind after the other. */
 static int list(struct look_run *g, enum part part)
 {
 	int n = part == PART_THREADS ? cgroup_threads(g->q->cgroup, g->ids, LOOK_THREADS_MAX)

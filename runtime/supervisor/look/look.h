@@ -21,13 +21,13 @@
 /* Shorter waits than this may be housekeeping. A second as programs ask for it can come out a
  * little shorter, when a loop reckons what is left of it. */
 #define LOOK_BRIEF_NS (900 * UINT64_C(1000000))
-/* Or this, for a sleep that a freeze stretches: no thaw can serve it (httpd's select of a second).
- */
+/* The same for a sleep that a freeze stretches, because no thaw can serve such a sleep (httpd's
+ * select of a second). */
 #define LOOK_STRETCH_NS  (1000 * UINT64_C(1000000))
 #define LOOK_THREADS_MAX 4096 /* more are not looked at, see crowded */
 /* The instance decides how much there is to see, and root looks in its only thread. So a look is
- * done in parts, each bounded in time and in system calls (about 1 us each), and ends at a
- * total. */
+ * done in parts, each bounded in time and in system calls (about 1 us each); the sum of the calls
+ * is bounded, too. */
 #define LOOK_PART_NS    (2 * UINT64_C(1000000))
 #define LOOK_PART_CALLS 1024
 #define LOOK_CALLS_MAX  65536
@@ -48,16 +48,15 @@ struct look_io {
 
 struct look {
 	uint32_t threads;
-	pid_t running_tid;     /* one that runs right now; 0 = none */
-	struct look_due first; /* the one with the least from_ns: thaw then */
-	struct look_due soon;  /* the one with the least to_ns */
-	struct look_due
-		stretched;     /* a sleep that every freeze makes longer, the one that ends first */
-	struct held_lock lock; /* looked for while it is awake */
-	struct look_due tick;  /* housekeeping: a short wait that comes again and again */
-	struct look_io io;     /* of all processes, while one of them waits briefly */
-	struct look_due kept;  /* one that a thaw does not make known, with the least from_ns */
-	uint32_t calls;        /* system calls that it took */
+	pid_t running_tid;         /* one that runs right now; 0 = none */
+	struct look_due first;     /* the one with the least from_ns: thaw then */
+	struct look_due soon;      /* the one with the least to_ns */
+	struct look_due stretched; /* the first to end of the sleeps that a freeze makes longer */
+	struct held_lock lock;     /* looked for while it is awake */
+	struct look_due tick;      /* housekeeping: a short wait that comes again and again */
+	struct look_io io;         /* of all processes, while one of them waits briefly */
+	struct look_due kept;      /* one that a thaw does not make known, with the least from_ns */
+	uint32_t calls;            /* system calls that it took */
 	bool crowded;      /* there was more to see than a look may take: some of it is unknown */
 	pid_t unknown_pid; /* a process with a timer of which nobody can say when it is due; 0 */
 };
@@ -68,12 +67,12 @@ struct look_request {
 	const struct cgroup *cgroup;
 	pid_t init_pid;    /* PID 1 of the instance, as the host numbers it */
 	uint64_t since_ns; /* nothing that still waits began before: the last thaw, or the start */
-	/* Tells ticks apart from due timers (timers "auto"): a brief wait is a tick once another
-	 * one followed it in the same thread, seen after quiet_since_ns. verify: earlier knowledge
-	 * of it does not count. */
+	/* housekeeping: tells ticks apart from due timers (timers "auto"). A brief wait is a tick
+	 * if one like it came before in the same thread, seen after quiet_since_ns. verify: ticks
+	 * that earlier looks found are told apart anew. */
 	bool housekeeping, verify;
 	uint64_t quiet_since_ns;
-	bool frozen; /* it stands still: its threads ran since the last look only to come to that */
+	bool frozen; /* it stands still; since the last look its threads ran only to park */
 };
 
 struct look_run; /* one that is under way; NULL = none */
@@ -87,7 +86,7 @@ void look_notes_free(struct look_notes *notes);
 /* A thread in an uninterruptible sleep (it cannot be frozen), or 0. Looks at the first few. */
 pid_t look_stuck(const struct cgroup *g);
 
-/* look_io.c: adds what this process moved. */
+/* look_io.c: adds to *sum the bytes and calls that this process has written with. */
 void look_io_add(pid_t pid, struct look_io *sum);
 /* Whether the process wrote something in between, other than counters of eventfds and single bytes,
  * with which threads wake each other. */
@@ -99,10 +98,9 @@ struct fd_walk {
 	int size, at; /* of names */
 	_Alignas(8) char names[2048];
 };
-/* Looks at one more: brings the first expiry of the process's timerfds into *due or *tick, and
- * (unless frozen) a lock it holds on a foreign file system into *lock. How many system calls it
- * took; 0: there is none left, the walk is over. *own, empty at first, is read when it is needed.
- */
+/* Looks at one more descriptor: brings the first expiry of the process's timerfds into *due or
+ * *tick, and (unless frozen) a lock on a foreign file system into *lock. Returns how many system
+ * calls that took; 0: none is left, the walk is over. *own, empty at first, is read when needed. */
 uint32_t look_fd(struct fd_walk *walk, const struct look_request *q, struct own_files *own,
 		 uint64_t now_ns, struct look_due *due, struct look_due *tick,
 		 struct held_lock *lock);

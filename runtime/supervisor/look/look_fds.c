@@ -3,9 +3,10 @@
  * Reads from the descriptors of a process when its timerfds expire next, and whether it holds a
  * file lock. /proc/PID/fdinfo/N, proc_pid_fdinfo(5).
  *
- * The fd table is walked, because nothing else says which descriptors are timers or hold locks;
- * each costs one statx, and only those that can be either are read: the kernel makes the whole of
- * an fdinfo file at once, and of a file of the instance's own it may be megabytes of locks.
+ * The fd table is walked, because nothing else says which descriptors are timers or hold locks.
+ * Each descriptor costs one statx, and fdinfo is read only of one that can be either: the kernel
+ * makes the whole of that file at once, and for a file of the instance's own it may be megabytes of
+ * locks.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,8 +24,8 @@
 
 #define LEFT_MOST_S (INT64_C(400) * 86400) /* later than that is never */
 
-/* "it_value: (seconds, ns)" is the rest, on any clock, and "it_interval: " the next period;
- * LOOK_NEVER while it is off. */
+/* The time behind key, on any clock: "it_value: (seconds, ns)" is what is left until a timerfd
+ * expires, "it_interval: (" its period. LOOK_NEVER while it is off. */
 static uint64_t left_ns(const char *text, const char *key)
 {
 	char *value = strstr(text, key);
@@ -39,8 +40,8 @@ static uint64_t left_ns(const char *text, const char *key)
 	return (uint64_t)s * NS_PER_SEC + (uint64_t)ns;
 }
 
-/* A wait that comes again this soon is housekeeping, where programs have such (look.c has the other
- * kinds). */
+/* A timerfd with a period this short is housekeeping, where programs have such ticks (look.c has
+ * the other kinds). */
 static void take_timerfd(const struct look_request *q, const char *text, pid_t pid, uint64_t now_ns,
 			 struct look_due *due, struct look_due *tick)
 {
@@ -79,8 +80,8 @@ static bool is_own(const struct own_files *own, const struct statx *st)
 	return false;
 }
 
-/* Timers have no type and files that others share a foreign file system; sockets, pipes, devices
- * and its own files are neither. */
+/* A timerfd has no file type; a file that others share is on a foreign file system. Sockets, pipes,
+ * devices and the instance's own files are neither. */
 static bool may_matter(const struct fd_walk *walk, const struct look_request *q, const char *name,
 		       struct own_files *own)
 {

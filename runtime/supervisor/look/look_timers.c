@@ -16,8 +16,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/supervisor/look/look.h"
 
-/* CPU clocks, a process's own and (negative) those of others: their time stands still while the
- * process does. */
+/* False for CPU clocks, of the process itself and (negative) of others: their time stands still
+ * while the process does. */
 static bool runs_on(long clock_id)
 {
 	return clock_id >= 0 && clock_id != CLOCK_PROCESS_CPUTIME_ID &&
@@ -31,7 +31,7 @@ static bool only_ticks(long number)
 	return number == SIGVTALRM || number == SIGPROF;
 }
 
-/* Behind a key; -1 if the entry has none. */
+/* The number behind a key; -1 if the entry has none. */
 static long number_of(const char *entry, const char *key)
 {
 	const char *at = strstr(entry, key);

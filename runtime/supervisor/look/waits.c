@@ -109,8 +109,8 @@ static void set_relative(struct wait *w, enum wait_kind kind, uint64_t ns)
 	w->ns = ns;
 }
 
-/* A point of some clock becomes one of CLOCK_MONOTONIC. Points of clocks that count from the epoch
- * are far above LIMIT_MOST_NS, so they are reckoned from the seconds. */
+/* Turns a point of another clock into one of CLOCK_MONOTONIC. Points of clocks that count from the
+ * epoch are far above LIMIT_MOST_NS, so the seconds are subtracted first. */
 static void set_absolute(struct wait *w, const struct wait_view *view, int clock_id,
 			 uint64_t address)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decodes one line of /proc/TID/syscall: the wait of a thread, and its end.
+ * Decodes one line of /proc/TID/syscall (proc(5)): the wait of a thread, and its end.
  *
  * The kernel writes the line, and it stays readable while the thread is frozen. Of the program's
- * own memory at most one time limit is read: two integers, which mean nothing but a number of ns.
+ * own memory at most one time limit is read (for io_uring also its address): two integers, which
+ * mean nothing but a number of ns.
  */
 #ifndef EBB_SUPERVISOR_WAITS_H
 #define EBB_SUPERVISOR_WAITS_H

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of ebbd that concern ebb-api; for apilink.c, at the start and at
- * SIGHUP. */
+/* The settings of ebbd that concern ebb-api. apilink.c sends them at the start and at SIGHUP. */
 #ifndef EBB_SUPERVISOR_API_SETTINGS_H
 #define EBB_SUPERVISOR_API_SETTINGS_H
 

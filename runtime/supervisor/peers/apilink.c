@@ -72,7 +72,8 @@ static int on_service_put(void *self, struct wire_message *m)
 	const struct wire_service_put *put = (const void *)m->record;
 	struct service *service;
 	char text[ERROR_TEXT_SIZE] = "";
-	/* A host that cannot now what it could before keeps its services: their starts say why. */
+	/* A host that lost an ability keeps the services it had: their starts say what is
+	 * missing. */
 	int r = a->settled ? egresslink_check(a->egress, &put->egress, text, sizeof(text)) : 0;
 
 	if (r == 0)
@@ -136,7 +137,7 @@ static int on_service_start(void *self, struct wire_message *m)
 
 /* ---- images ---- */
 
-/* Reading a pipe could last for ever, and an unpacker with it. */
+/* Reading a pipe could last for ever, and so could its unpacker. */
 static bool is_archive(int fd)
 {
 	struct stat st;
@@ -146,7 +147,7 @@ static bool is_archive(int fd)
 	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* An import ended. done is NULL if nobody waits for that any more. */
+/* An import ended. done is NULL if the ebb-api that asked for it is gone. */
 static void on_import_done(void *self, const struct wire_image_done *done, const char *death,
 			   bool imported)
 {
@@ -189,7 +190,7 @@ static int on_image_import(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* Nobody waits for the import with this cookie any more; its IMAGE_DONE still comes. */
+/* Gives up the import with this cookie, for which nobody waits; its IMAGE_DONE still comes. */
 static int on_image_cancel(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
@@ -384,7 +385,7 @@ static int open_directory(const char *path, int *out_fd, struct fault *f)
 	return *out_fd < 0 ? fault_errno(f, -errno, "cannot open the directory %s", path) : 0;
 }
 
-/* The descriptors that it gets when it starts. */
+/* Opens the descriptors that ebb-api gets when it starts. */
 static int open_files(struct apilink *a, struct fault *f)
 {
 	const struct config *c = a->options.host->config;
@@ -432,7 +433,6 @@ void apilink_change(struct apilink *a)
 		daemon_send(&a->daemon, WIRE_API_CHANGE, &config, sizeof(config), NULL, 0);
 }
 
-/* An event of ebbd itself; while ebb-api is away it waits for the next one. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text)
 {
 	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The API process. The table in apilink.c lists its wishes that root hears.
+ * The link to ebb-api. The table in apilink.c lists all that ebb-api may ask of root.
  */
 #ifndef EBB_SUPERVISOR_APILINK_H
 #define EBB_SUPERVISOR_APILINK_H
@@ -37,11 +37,11 @@ void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
 /* The settings have changed: limits of images, the socket's group, the listeners that it shows. */
 void apilink_change(struct apilink *a);
 void apilink_free(struct apilink *a);
-/* It hears of events and of new instances' output. */
+/* It hears of events, of the output of new instances, of starts, and of the end of a drain. */
 struct observer apilink_observer(struct apilink *a);
 /* A flush the API asked for is done. */
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error);
-/* Something keeps the host from taking work, or no more. */
+/* Something keeps the host from taking work (ill), or no more. */
 void apilink_ill(struct apilink *a, enum wire_ill what, bool ill);
 /* A channel to a (new) ledger. Takes the descriptor. */
 void apilink_ledger_channel(struct apilink *a, int fd);

@@ -8,10 +8,10 @@
 
 /* ---- drain ---- */
 
-/* Later than any request may be; and the sum with the clock must not wrap. */
+/* Longer than any request may last, and small enough that the sum with the clock does not wrap. */
 #define DRAIN_MS_MAX (UINT64_C(366) * 24 * 3600 * 1000)
 
-/* The call that waits until the host is empty waits no longer. */
+/* Ends the call that waits until the host is empty, if there is one. */
 static void end_drain(struct apilink *a, int error, const char *text)
 {
 	uint64_t cookie = a->drain_cookie;

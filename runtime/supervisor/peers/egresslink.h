@@ -15,11 +15,12 @@
 
 struct egresslink;
 
-/* host is borrowed. 0, or -errno with a sentence. On a host that cannot give instances a network it
- * works, too: egresslink_check says why it cannot. */
+/* host is borrowed. 0, or -errno with a sentence. 0 also on a host that cannot give instances a
+ * network: egresslink_check then says why. */
 int egresslink_new(const struct program_host *host, struct fleet *fleet, struct egresslink **out,
 		   struct fault *f);
-/* Waits until all that it made in the kernel is gone. NULL is fine. */
+/* Waits, for 10 s at most, until ebb-net has removed all that it made in the kernel. NULL is
+ * fine. */
 void egresslink_free(struct egresslink *l);
 /* Whether instances can be given this: 0, or -errno with a sentence that names the mend. */
 int egresslink_check(struct egresslink *l, const struct wire_egress *egress, char *err,

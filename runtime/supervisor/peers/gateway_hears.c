@@ -84,8 +84,7 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 		.revision = put->revision,
 		.concurrency_max = put->concurrency_max,
 		.max_duration_ms = put->max_duration_ms,
-		/* A little longer than ours, so that the cause of a failed start is what is
-		   answered. */
+		/* Longer than ebbd's own limit: the answer names why the start failed. */
 		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
 		.host_count = put->host_count,
 		.hibernate_ms = put->hibernate_ms,

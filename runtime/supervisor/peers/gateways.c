@@ -75,8 +75,8 @@ static void on_ended(struct daemon *d)
 
 	if (d->link.phase == PHASE_SERVING && all->ready > 0)
 		all->ready--;
-	if (all->ready ==
-	    0) /* nobody else serves: a host without a gateway is worse than a busy one */
+	/* A host without a gateway is worse than a busy one: the only one is restarted soon. */
+	if (all->ready == 0)
 		d->failures = 0;
 	blame_gateway_gone(all->blame, g->index);
 	board_return_tickets(all->options.board, g->index, touched, all->fleet);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gateways, one per core. ebbd starts them with their ring and listeners, and tells them of
- * routes and instances. The table in gateway_says.c lists their wishes that root hears.
+ * routes and instances. The table in gateway_says.c lists all that a gateway may ask of root.
  */
 #ifndef EBB_SUPERVISOR_GATEWAYS_H
 #define EBB_SUPERVISOR_GATEWAYS_H
@@ -26,28 +26,30 @@ struct gateways_options {
 	void (*on_stopped)(void *self);
 };
 
-/* Opens the listeners and starts the gateways. 0 or -errno with a sentence. The fleet is attached
- * before the loop runs, because each needs the other. */
+/* Opens the listeners and starts the gateways. 0, or -errno with a sentence. The fleet and the
+ * gateways need each other, so the fleet is attached later, before the loop runs. */
 int gateways_new(const struct gateways_options *options, struct gateways **out, struct fault *f);
 void gateways_attach(struct gateways *g, struct fleet *fleet);
 void gateways_free(struct gateways *g);
 int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
-/* Settings of a running ebbd change: opens the listeners that next has and now has not. 0, or
- * -errno with a sentence and nothing done. Then gateways_change follows, when next is in force. */
+/* Settings of a running ebbd change: opens the listeners that next names and the settings in force
+ * do not. 0, or -errno with a sentence and nothing done. gateways_change follows when next is in
+ * force. */
 int gateways_prepare(struct gateways *g, const struct config *next, struct fault *f);
 void gateways_change(struct gateways *g, bool listeners);
-/* Stop accepting, finish, exit; those still there after drain_ms are killed. */
+/* Makes all gateways stop accepting, finish and exit; after drain_ms the rest are killed. */
 void gateways_stop(struct gateways *g);
-/* They are stopping: those still there are killed now. */
+/* Kills the gateways that are still there while all are stopping. */
 void gateways_cut(struct gateways *g);
 
-/* The files of each for ebb-api: counters and the reading end of the access log; borrowed. */
+/* The files of each gateway for ebb-api: counters, and the access log's reading end; borrowed. */
 uint32_t gateways_count(const struct gateways *g);
 void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
 /* Tells all gateways of a service, or that it is gone (unroute). */
 void gateways_route(struct gateways *g, const struct service *service);
-/* All services from before this start are routed: a request that matches none has none. */
+/* All services from before this start are routed. From now on a request that matches no route
+ * belongs to no service. */
 void gateways_settled(struct gateways *g);
 void gateways_unroute(struct gateways *g, uint32_t index);
 /* They hear of instances that come up, drain, go down and do not start. */

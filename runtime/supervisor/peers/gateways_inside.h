@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gateways from inside, for three files: gateways.c starts and ends them, gateway_says.c has
- * the records of a gateway, gateway_hears.c the records to a gateway.
+ * The gateways from inside, for four files: gateways.c starts and ends them, gateways_change.c
+ * changes their settings, gateway_says.c has the records of a gateway, gateway_hears.c the records
+ * to a gateway.
  */
 #ifndef EBB_SUPERVISOR_GATEWAYS_INSIDE_H
 #define EBB_SUPERVISOR_GATEWAYS_INSIDE_H
@@ -39,8 +40,8 @@ struct gateways {
 	struct gateway gateway[];
 };
 
-/* gateways_change.c: a listener for this address, inherited or new. It, or -errno with a sentence.
- */
+/* gateways_change.c: a listener for this address, inherited or new. Returns the descriptor, which
+ * the caller owns, or -errno with a sentence. */
 int gateways_listener(const struct gateways *g, const char *address, struct fault *f);
 
 /* gateway_says.c */
@@ -49,10 +50,10 @@ extern const size_t gateway_rule_count;
 
 /* gateway_hears.c */
 void gateway_send_config(struct gateway *g);
-/* While it serves. listeners: they are others. */
+/* Sends changed settings to a gateway; listeners: its sockets have changed, too. */
 void gateway_send_change(struct gateway *g, bool listeners);
 void gateway_send_route(struct gateway *g, const struct service *service);
-/* one_of_all: it is new, and all instances are told to it. */
+/* one_of_all: the gateway is new, and hears of all instances. */
 void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all);
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The imports of images that are under way for ebb-api: each is an ebb-unpack in a sandbox. The one
- * that asked may be gone before it ends; then nobody is told, but its image stays.
+ * The imports of images that are under way for ebb-api: each is an ebb-unpack in a sandbox. If the
+ * ebb-api that asked ends first, its imports are given up, and nobody is told how they end.
  */
 #ifndef EBB_SUPERVISOR_IMPORTS_H
 #define EBB_SUPERVISOR_IMPORTS_H
@@ -30,7 +30,8 @@ struct imports {
 	struct loop *loop;
 	struct image_store *store;
 	void *self;
-	/* One ended. done: the caller's answer, or NULL. death: how ebb-unpack died, or "". */
+	/* An import ended. done: the answer, or NULL if nobody is told. death: how ebb-unpack died,
+	 * or "". */
 	void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
 			bool imported);
 	struct import all[IMPORTS_MAX];
@@ -40,11 +41,11 @@ struct imports {
 void imports_init(struct imports *m, struct loop *loop, struct image_store *store, void *self,
 		  void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
 				  bool imported));
-/* 0; -EAGAIN: too many are under way; or -errno. */
+/* Starts an import; source_fd is borrowed. 0, -EAGAIN if too many are under way, or -errno. */
 int imports_start(struct imports *m, const struct wire_image_import *job, int source_fd);
-/* Nobody waits for this one any more; its end is still told. */
+/* Nobody waits for this one any more: it is given up, and its end is still told. */
 void imports_cancel(struct imports *m, uint64_t cookie);
-/* The client of all of them is gone. */
+/* The ebb-api that asked is gone: all imports are given up, and their ends are not told. */
 void imports_orphan(struct imports *m);
 /* Ends all of them, without a word. */
 void imports_end(struct imports *m);

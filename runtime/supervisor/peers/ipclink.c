@@ -20,7 +20,7 @@
 #define MUTE_MOST_NS  (600 * NS_PER_SEC)
 #define FAULT_AGE_NS  (1800 * NS_PER_SEC) /* then it is forgotten */
 
-/* A service whose message ebb-ipc died of. It is not heard for a while, so that the others are. */
+/* A service whose message ended ebb-ipc. It is not heard for a while, so that the others are. */
 struct culprit {
 	char service[SERVICE_NAME_SIZE]; /* "" = free */
 	uint32_t faults;
@@ -63,7 +63,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_IPC_RETIRE, sizeof(struct wire_ipc_retire), PHASE_SERVING, 0, 0, on_retire},
 };
 
-/* The same pipe opened anew: non-blocking there must not make the program's own writes so. */
+/* Opens the pipe anew: O_NONBLOCK here must not make the program's own writes non-blocking. */
 static int open_log(const struct instance *i)
 {
 	char path[64];

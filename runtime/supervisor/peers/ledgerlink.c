@@ -226,7 +226,8 @@ static void on_meter(void *self, struct wire_meter *record)
 	struct ledgerlink *l = self;
 
 	/* The ring is full only if there are more instances than keeps_up left room for. The oldest
-	 * readings of living instances give way, because newer ones hold their counters. */
+	 * reading gives way: a newer one of the same instance, if there is one, holds its counters,
+	 * too. */
 	if (l->seq - l->acked >= WAITING_MAX - 1)
 		l->acked++;
 	must(l->seq - l->acked < WAITING_MAX); /* its place in the ring is free */

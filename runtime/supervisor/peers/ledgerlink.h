@@ -25,7 +25,7 @@ struct ledgerlink_options {
 	void *self;
 	void (*on_flushed)(void *self, uint64_t cookie, int error); /* see ledgerlink_flush */
 	void (*on_stopped)(void *self);
-	/* It keeps up with what is metered, or no more. */
+	/* The ledger keeps up with the meters, or no more. */
 	void (*on_keeping_up)(void *self, bool keeps_up);
 	/* The other end of a new channel for the API; the callee keeps or closes it. */
 	void (*on_channel)(void *self, int api_end_fd);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walks over all instances on somebody's behalf, in parts: with thousands of them one walk takes
- * longer than one handler may. One walk after the other, in the order they were asked for; between
- * the parts others get their turn, and the walk waits for a reader that cannot take more yet.
+ * Walks over all instances on somebody's behalf, in parts: with thousands of instances one walk
+ * takes longer than a handler may. One walk follows the other, in the order in which they were
+ * asked for. Between the parts other handlers get their turn, and a walk waits for a reader that
+ * cannot take more yet.
  */
 #ifndef EBB_SUPERVISOR_WALK_H
 #define EBB_SUPERVISOR_WALK_H

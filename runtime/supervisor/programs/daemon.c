@@ -46,7 +46,7 @@ static void end_process(struct daemon *d)
 	program_log_end(&d->log);
 }
 
-/* The channel ended or the peer broke a rule: without its channel it is of no use. */
+/* The channel ended or the program broke a rule: without its channel it is of no use. */
 static void on_lost(struct wire_link *link, int error)
 {
 	struct daemon *d = container_of(link, struct daemon, link);

@@ -17,7 +17,7 @@
 #include "runtime/supervisor/programs/program_log.h"
 #include "runtime/wire/link.h"
 
-/* Their ids, above id_base. */
+/* The user ids of the programs, above id_base. */
 enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC, UID_NET };
 
 struct daemon;
@@ -38,7 +38,7 @@ struct program {
 	void (*on_ended)(struct daemon *d);
 };
 
-/* Settings of ebbd for all of them. */
+/* The share of all programs in ebbd: its loop, its settings, its events. */
 struct inherited;
 struct program_host {
 	struct loop *loop;

@@ -97,7 +97,7 @@ static int drop_ids(struct child *c)
 
 	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0)
 		return -errno;
-	/* The ids would take it away; drop_caps leaves nothing else. */
+	/* setresuid(2) would take CAP_NET_ADMIN away; drop_caps leaves nothing else. */
 	if (c->launch->rules_network && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return setresuid(id, id, id) < 0 ? -errno : 0;
@@ -110,8 +110,8 @@ static int drop_caps(struct child *c)
 	struct __user_cap_data_struct sets[2] = {
 		{.effective = kept, .permitted = kept, .inheritable = kept}, {0}};
 
-	/* before_ids dropped the bounding set while the ids still allowed it; this drops the other
-	 * sets. */
+	/* drop_bounding_and_ids dropped the bounding set while the ids still allowed it; this drops
+	 * the other sets. */
 	if (syscall(SYS_capset, &header, sets) < 0)
 		return -errno;
 	if (kept && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) < 0)
@@ -122,7 +122,8 @@ static int drop_caps(struct child *c)
 static int drop_bounding_and_ids(struct child *c)
 {
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		/* Capabilities to be kept over exec must be in there (capabilities(7)). */
+		/* A capability that is to survive exec must stay in the bounding set
+		 * (capabilities(7)). */
 		if (c->launch->rules_network && cap == CAP_NET_ADMIN)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
@@ -184,7 +185,7 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 	_exit(127);
 }
 
-/* Descriptors the child will put on 3 and 4 must come from above. */
+/* The child puts descriptors on 1 to 4, so those that it copies from have to be above. */
 static int high_fd(int fd, int *out_fd)
 {
 	int r = fcntl(fd, F_DUPFD_CLOEXEC, 16);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The io_uring of a gateway: made by root, because it would not fit a normal memlock limit and must
- * work under io_uring_disabled=1, closed down to the operations of a proxy, and handed over
- * disabled; the gateway enables it and is then its only issuer (io_uring_setup(2),
+ * The io_uring of a gateway. Root makes it, because it would not fit a normal memlock limit and
+ * must work under io_uring_disabled=1. Root closes it down to the operations of a proxy, and hands
+ * it over disabled. The gateway enables it and is then its only issuer (io_uring_setup(2),
  * IORING_SETUP_SINGLE_ISSUER).
  */
 #ifndef EBB_SUPERVISOR_RING_H

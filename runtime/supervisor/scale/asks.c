@@ -26,7 +26,7 @@ void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queu
 
 	if (!service || gateway >= GATEWAYS_MAX)
 		return;
-	/* Said before it heard of the last instance: it says so again if that has no room. */
+	/* A gateway that had not heard of the last instance asks again if that has no room. */
 	if (queued > QUEUED_MOST) /* more than a gateway can hold; and sums must not wrap */
 		queued = QUEUED_MOST;
 	_Static_assert((uint64_t)QUEUED_MOST * GATEWAYS_MAX < UINT32_MAX, "a sum of them fits");
@@ -130,8 +130,8 @@ void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int erro
 	}
 }
 
-/* The doorbell rings when the first answer is out; an earlier question sees it thawed all the
- * same. */
+/* A gateway rings the doorbell only when its first answer is out. freezer_look sees the thaw before
+ * that, too. */
 void fleet_flush(struct instance *i)
 {
 	freezer_look(i);
@@ -164,6 +164,7 @@ int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t wa
 {
 	struct instance *i = instance_find(&f->ground, slot, generation);
 
-	/* Also while it drains: a gateway with a ticket there may still connect. */
+	/* This works while the instance drains, too: a gateway with a ticket there may still
+	 * connect. */
 	return i && i->was_ready ? accept_ask(i, waited_ms, out, drop_ms) : -ESRCH;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes events of the gateways' reports why requests go to an instance: the first change at once,
- * then one event for many, with the sums. The access log line has the reason of one request.
+ * Makes events from the gateways' reports of why requests go to an instance: of the first change at
+ * once, then one event for many, with the sums. The access log line has the reason of one request.
  */
 #include <errno.h>
 #include <string.h>

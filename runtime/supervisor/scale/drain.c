@@ -6,7 +6,7 @@
 #include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/scale.h"
 
-/* Frees it, if it had no sandbox yet. */
+/* Drains one instance; frees it if it had no sandbox yet. */
 static void drain_one(struct instance *i, uint64_t deadline_ns)
 {
 	bool waits = instance_is_up(i) || i->state == INSTANCE_DRAINING;

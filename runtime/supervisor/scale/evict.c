@@ -23,18 +23,19 @@
 #include "runtime/supervisor/scale/evict.h"
 #include "runtime/supervisor/scale/fleet_inside.h"
 
-/* The assumed need of a service's first instance; nobody has seen one yet. */
+/* The assumed need of a service's first instance, because no instance was measured yet. */
 #define UNSEEN_BYTES (UINT64_C(64) << 20)
-/* Stalls for memory: 200 ms within 2 s. A cgroup that reclaims at its own limit stalls on an empty
- * host, too, so stalls matter only while less than this part of the memory is left. */
+/* The trigger: stalls for memory of 200 ms within 2 s (Documentation/accounting/psi.rst). A cgroup
+ * that reclaims at its own limit stalls on an empty host, too, so a stall matters only while less
+ * than one part in SCARCE_PART of the memory is left. */
 #define PRESSURE_FILE    "/proc/pressure/memory"
 #define PRESSURE_TRIGGER "some 200000 2000000"
 #define SCARCE_PART      10
-/* An instance that is idle for less is about to freeze: its grace is a second at most. Something
- * keeps an instance awake that is idle for longer. */
+/* An instance that has been idle for less than this is about to freeze, because a learned grace is
+ * a second at most. Something keeps awake an instance that has been idle for longer. */
 #define SOON_NS (GRACE_MOST_NS + GRACE_MOST_NS / 2)
 
-/* The free memory, and the memory that leaving instances will give back. */
+/* The memory in use, and the memory and places that leaving instances will give back. */
 struct room {
 	uint64_t used_bytes, going_bytes;
 	uint32_t going, gone; /* gone: at once */
@@ -91,7 +92,8 @@ void evict_note(struct instance *i)
 
 /* ---- candidates ---- */
 
-/* Once for all of a choice: with thousands of instances, each of them cannot count the others. */
+/* Counts once for a whole choice: with thousands of instances, each of them cannot count the
+ * others. */
 static void count_live(struct fleet *f)
 {
 	struct instance *i;
@@ -102,7 +104,7 @@ static void count_live(struct fleet *f)
 		i->spec->live += !i->ahead && !i->stop_wanted && instance_is_up(i);
 }
 
-/* It has nothing to do, and more than minInstances are there. After count_live. */
+/* The instance has nothing to do, and more than minInstances serve. After count_live. */
 static bool is_spare(const struct instance *i)
 {
 	struct board *board = i->ground->board;
@@ -135,7 +137,7 @@ static bool may_go(const struct instance *i, const struct spec *wanted)
 	       board_state_of(board_load(i->ground->board, i->slot)) == BOARD_FROZEN && is_spare(i);
 }
 
-/* Made ahead of need comes before all: nobody has used it yet. */
+/* An instance made ahead of need goes before all others: nobody has used it yet. */
 static uint64_t used_ns(const struct instance *i)
 {
 	struct board *board = i->ground->board;

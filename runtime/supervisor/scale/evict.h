@@ -9,12 +9,12 @@
 void evict_note(struct instance *i); /* it was frozen: the memory that it occupies */
 /* How many more instances of a service have room now. */
 uint32_t evict_room(struct fleet *f, const struct service *service);
-/* There is no room for an instance: makes room for one. False if no other instance may go for it;
- * true: all services are looked at again when the leaving ones are gone. */
+/* Makes room for one instance of the service. False if no other instance may go for it; true: some
+ * are leaving, and all services are looked at again when they are gone. */
 bool evict_for(struct fleet *f, const struct service *service);
-/* None may go now, but one that just became idle may as soon as it is frozen. */
+/* No instance may go now, but one that just became idle may as soon as it is frozen. */
 bool evict_soon(struct fleet *f, const struct service *service);
-/* One starts: gives the host back what it lacks for that. */
+/* An instance starts: makes others leave, as far as the host has too little memory for it. */
 void evict_to_reserve(struct fleet *f, const struct service *service);
 /* Whether the host has memory for what is not needed yet. */
 bool evict_spares(struct fleet *f);

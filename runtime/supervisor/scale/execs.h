@@ -26,9 +26,11 @@ struct execs_options {
 int execs_new(const struct execs_options *options, struct execs **out); /* 0 or -ENOMEM */
 /* Ends all of them. NULL is fine. */
 void execs_free(struct execs *m);
-/* 0; on_ended says what kept it from starting, too. -EPROTO if the record is none. */
+/* Starts a command. 0, also if it could not be started: on_ended then says why. -EPROTO if the
+ * record is malformed. */
 int execs_start(struct execs *m, const struct wire_exec_start *ask);
-/* number 0: it ends. One that has ended is fine. -EPROTO if the record is none. */
+/* Sends a signal to a command; number 0 ends it. A command that has ended already is no error.
+ * -EPROTO if the record is malformed. */
 int execs_signal(struct execs *m, const struct wire_exec_signal *ask);
 /* The ebb-api that asked is gone: all end, without a word. */
 void execs_end(struct execs *m);

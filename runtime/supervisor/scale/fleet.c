@@ -61,8 +61,8 @@ static void on_arm_failed(void *self, enum armory_kind kind, const char *why)
 	}
 }
 
-/* One that was prepared was parked, and has ended with the zygote. A start that waits for a sandbox
- * waits for the next one. */
+/* A prepared instance was parked, and has ended with the zygote. A start that waits for a sandbox
+ * waits for the next zygote. */
 static void on_zygote_lost(void *self)
 {
 	struct fleet *f = self;

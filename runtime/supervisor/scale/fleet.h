@@ -4,7 +4,7 @@
  *
  * The fleet decides nothing about requests (gateways do, with tickets) and nothing about how many
  * instances there should be (policy.h does). Observers hear what happens (observer.h). The requests
- * of other programs are in asks.c, holds.c and command.c.
+ * of other programs are in asks.c, holds.c, command.c and drain.c.
  */
 #ifndef EBB_SUPERVISOR_FLEET_H
 #define EBB_SUPERVISOR_FLEET_H
@@ -46,11 +46,12 @@ struct fleet_limits {
 	uint64_t memory_max_bytes, memory_reserve_bytes;
 };
 void fleet_limit(struct fleet *f, const struct fleet_limits *limits);
-/* Observers heard that sandboxes cannot be made (starts); there is a new zygote. 0 or -errno. */
+/* There is a new zygote, after observers heard (starts) that no sandbox can be made. 0 or
+ * -errno. */
 int fleet_revive(struct fleet *f, struct zygote *zygote);
-/* There is none, and who waits for a sandbox waits no longer. */
+/* No zygote can be started: instances that wait for a sandbox fail for this reason. */
 void fleet_cannot_start(struct fleet *f, const char *why);
-/* From now on it hears of everything. It must outlive the fleet, or fleet_stop_all's last word. */
+/* Adds an observer, which hears of everything until the loop ends; fleet_free tells it nothing. */
 void fleet_observe(struct fleet *f, const struct observer *observer);
 /* Kills what is left at once, without its last meters. */
 void fleet_free(struct fleet *f);
@@ -60,41 +61,44 @@ void fleet_free(struct fleet *f);
 void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued, uint32_t ups);
 /* Requests of a service were answered 503, counted by cause. */
 void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
-/* Why requests of a service go where they go. 0, -EPROTO if the record is none. */
+/* Why requests of a service go where they go. 0, or -EPROTO if the record is malformed. */
 int fleet_chosen(struct fleet *f, const struct wire_choice *choice);
 /* An event of a service. */
 void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const char *text);
-/* A service was put: instances of older revisions drain, minInstances start. */
+/* A service was put: minInstances start, and one instance if an older revision serves. Instances of
+ * older revisions drain: those that do not serve at once, the others when a new one accepts. */
 void fleet_service_changed(struct fleet *f, struct service *service);
-/* Wants an instance without a request, until one accepts or fails to start (`ebb deploy --wait`).
- */
+/* Wants an instance without a request, until one accepts or fails to start: `ebb deploy --wait`. */
 void fleet_prove(struct fleet *f, struct service *service);
-/* It is about to be removed: all its instances drain and stop. */
+/* A service is about to be removed: all its instances drain and stop. */
 void fleet_service_gone(struct fleet *f, struct service *service);
 /* A gateway thawed something. */
 void fleet_doorbell(struct fleet *f);
-/* A gateway died with work open there: make sure it is not frozen, and its clock is sane. */
+/* A gateway died with work open in this slot: makes sure the instance is not frozen, and its clock
+ * is sane. */
 void fleet_touch(struct fleet *f, uint32_t slot);
-/* An instance is in doubt: see whether it still lives; a dead one says so by itself. */
+/* A gateway doubts an instance. ETIMEDOUT: it ignored maxDuration; it drains for its stop grace
+ * and is replaced. ECONNREFUSED: it does not accept any more, and drains. A dead one says so by
+ * itself. */
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error);
 /* ebb-ipc died: its holds are open no more, but those instances get time to repeat them. */
 void fleet_holds_lost(struct fleet *f);
 /* A program asks to be replaced. text is printable. */
 void fleet_retire(struct fleet *f, uint32_t slot, uint32_t generation, bool failed,
 		  const char *text);
-/* Stops every instance (holds, SIGTERM, grace, kill); observers hear `emptied` when all are gone.
- */
+/* Stops all instances (holds, SIGTERM, grace, kill). Observers hear `emptied` after the last. */
 void fleet_stop_all(struct fleet *f);
-/* They are stopping: those still there are killed now, and observers hear their last meters. */
+/* The instances are stopping: kills the rest now; observers hear their last meters. */
 void fleet_kill_all(struct fleet *f);
-/* drain.c: the host takes no new work. Open requests finish, and its instances stop when they have
- * none, at the latest then (0: when maxDuration is over). Again: with another deadline. */
+/* drain.c: the host takes no new work. Open requests finish, and instances stop when they have
+ * none, at deadline_ns at the latest (0: when maxDuration is over). It may be called again, with
+ * another deadline. */
 void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns);
-/* It does again. */
+/* The host takes new work again. */
 void fleet_take_work(struct fleet *f);
-/* Reads its meter now (METER_AT_FLUSH). */
+/* Reads the instance's meter now (METER_AT_FLUSH). */
 void fleet_flush(struct instance *i);
-/* All that ebb-api shows of it. */
+/* Fills in all that ebb-api shows of an instance. */
 void fleet_info(struct instance *i, struct wire_instance_info *out);
 /* Commands of operators. 0 or -errno with a sentence. */
 int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size);
@@ -103,20 +107,20 @@ int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text,
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,
 		  struct instance **out);
 
-/* How full its accept queue is: see accept.c. 0, or -errno if it is gone. */
+/* How full the accept queue of an instance is: see accept.h. 0, or -errno if it is gone. */
 int fleet_queue(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t waited_ms,
 		struct wire_queue *out, uint32_t *drop_ms);
 
-/* Drains the instances of a service that are not of this revision; also_up: those that serve too.
- */
+/* Drains the instances of a service whose specification is not `except`; also_up: also those that
+ * serve. */
 void fleet_drain(struct fleet *f, uint32_t service, const struct spec *except, bool also_up);
 void fleet_forget(struct instance *i); /* it is GONE: frees it */
 
-/* Walks over all, also those not ready; fn may not remove any. */
+/* Calls fn for all instances, also those that are not ready; fn may not remove any. */
 void fleet_each(struct fleet *f, void (*fn)(void *ctx, struct instance *i), void *ctx);
-/* The one in this slot that has this generation, or NULL. */
+/* The instance in this slot that has this generation, or NULL. */
 struct instance *fleet_find(struct fleet *f, uint32_t slot, uint32_t generation);
-/* The one in this slot, or NULL. */
+/* The instance in this slot, or NULL. */
 struct instance *fleet_at(struct fleet *f, uint32_t slot);
 uint32_t fleet_count(const struct fleet *f);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The work that follows when an instance enters a state. A mover (a probe, the freezer, its death)
- * does not know the parts that it concerns: they stand here, once, in their order.
+ * The work that follows when an instance enters a state. A mover (a probe, the freezer, a death)
+ * does not know the parts that its move concerns: they stand here, once, in their order.
  */
 #include "runtime/supervisor/scale/follow.h"
 
@@ -132,8 +132,8 @@ static void tell_death(struct instance *i, enum instance_state from)
 	tell_down(i);
 }
 
-/* Killed while it was prepared, or a moment later: a start that waits for it waits for the next
- * one. A program that kills itself is started no more often than this. */
+/* An instance was killed while it was prepared, or a moment later: the start that waits for it gets
+ * another one. A program that kills itself is started KILLED_MOST times more at most. */
 static bool starts_again(struct fleet *f, const struct instance *i, struct service *service)
 {
 	if (!service || service->spec != i->spec || !stop_was_killed(i) ||

@@ -14,7 +14,7 @@
 #include "runtime/supervisor/scale/scale.h"
 
 /* After ebb-ipc died: time for it to start again (50 ms and more) and for programs to connect and
- * repeat their holds. Until then nothing that had one is frozen or told to end. */
+ * repeat their holds. Until then no instance that had a hold is frozen or told to end. */
 #define REPEAT_NS (5 * NS_PER_SEC)
 
 /* A program whose instances ask this soon, again and again, to be replaced does not work. Starting

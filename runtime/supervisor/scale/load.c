@@ -54,7 +54,7 @@ static uint32_t permille(uint64_t part_us, uint64_t span_ns)
 	return value > 10000 ? 10000 : (uint32_t)value;
 }
 
-/* Three system calls more, so only when the CPU alone leaves it open. */
+/* This takes three system calls more, so it is read only when the CPU alone leaves it open. */
 static void read_stall(struct instance *i, struct reading *r)
 {
 	struct load *l = &i->load;
@@ -178,7 +178,7 @@ static bool is_saturated(const struct load *l)
 	return l->state.cause != LOAD_NONE;
 }
 
-/* Late news are told with numbers, not with a sample that has none of them. */
+/* A change that is told late is told with a sample that shows its cause. */
 static bool shows_cause(enum load_cause cause, const struct load_sample *s)
 {
 	return cause == LOAD_NACK    ? s->nacks > 0

@@ -132,8 +132,8 @@ bool scale_fall_back(struct fleet *f, struct service *service)
 			    &f->ground, service, service->proven, false,
 			    "the present revision fails to start: one more of the one before") == 0)
 			view.starting++;
-	/* A waiting request that ebbd was not told of yet is no reason to refuse: telling starts
-	 * one. */
+	/* If no request waits there is nothing to refuse: a gateway tells of the next one, and that
+	 * starts an instance. */
 	return view.live + view.starting > 0 || view.queued == 0;
 }
 
@@ -241,8 +241,8 @@ void scale_again_at(struct fleet *f, uint64_t due_ns)
 		(void)loop_timer_by(f->ground.loop, &f->rescale, due_ns);
 }
 
-/* The next of all services. Needed instances have their room; instances ahead of need take of the
- * rest. */
+/* One step of a pass, which looks at all services twice: first for needed instances, then for
+ * instances ahead of need, which take of the room that is left. */
 static void pass_step(struct fleet *f)
 {
 	bool needed = f->pass_left > SERVICES_MAX;

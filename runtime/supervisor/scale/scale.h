@@ -8,10 +8,12 @@
 
 /* Asks the policy about this service and starts as many instances as it says. */
 void scale_service(struct fleet *f, struct service *service);
-/* One that serves is about to go: another comes, unless there are others already. */
+/* An instance that serves is about to go: another one starts, unless others serve or start
+ * already. */
 void scale_replace(struct instance *i, const char *why);
-/* While the present revision fails to start, waiting requests get instances of the last one that
- * did not fail. False if there is none and nobody serves. */
+/* While the present revision fails to start, waiting requests get instances of the last revision
+ * that accepted (proven in services.h). False if there is none, or if requests wait and no instance
+ * of it serves or starts. */
 bool scale_fall_back(struct fleet *f, struct service *service);
 /* Requests of a service were answered 503, counted by cause. */
 void scale_refused(struct fleet *f, struct service *service, const uint32_t counts[REFUSED_KINDS]);

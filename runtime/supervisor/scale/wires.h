@@ -16,7 +16,7 @@ void fleet_wired(struct fleet *f, uint32_t range, int err, const char *why);
 void fleet_assigned(struct fleet *f, uint32_t slot, uint32_t generation, int err, const char *why);
 /* Nobody is there to answer: waiting instances fail. */
 void fleet_unwirable(struct fleet *f, const char *why);
-/* The instance in this range tried what it may not: an event, if there is one. */
+/* The instance in this range, if there is one, tried an address that it may not reach: an event. */
 void fleet_egress_refused(struct fleet *f, uint32_t range, const char *text);
 
 #endif

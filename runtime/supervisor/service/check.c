@@ -88,7 +88,7 @@ static bool egress_holds(const struct wire_egress *e)
 	return subnets_hold(e->allow, e->allow_count) && subnets_hold(e->deny, e->deny_count);
 }
 
-/* Each is read as a uint32_t. */
+/* bound_check reads each number as a uint32_t. */
 _Static_assert(sizeof(((struct wire_service_put *)0)->memory_mb) == sizeof(uint32_t), "bounds");
 /* A number of the record: within the bounds that the row of its setting has for root. */
 static const struct bound {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks a record that describes a service, so that root may rely on it. No clock, no system
- * call. */
+/* Pure checks of a record that describes a service, so that root may rely on it. */
 #ifndef EBB_SUPERVISOR_CHECK_H
 #define EBB_SUPERVISOR_CHECK_H
 

@@ -60,7 +60,7 @@ struct service *services_at(struct services *s, uint32_t index)
 	return &s->table[index];
 }
 
-/* Said here and not by the first request: this kernel will not change its mind. */
+/* This is said here and not by the first request, because the kernel will not change its mind. */
 static int ring_check(const struct wire_service_put *put, char *err, size_t err_size)
 {
 	int r = 0;

@@ -27,7 +27,8 @@ struct spec {
 	struct wire_service_put put;
 };
 
-/* The demand for a service, and the results of starts. scale.c sets all but the noted fields. */
+/* The demand for a service, and the results of starts. The rooms scale, freeze and instance set
+ * these fields; services_put clears those that a new revision makes void. */
 struct demand {
 	uint32_t ups;                  /* instances that came up so far, as gateways count them */
 	uint32_t queued[GATEWAYS_MAX]; /* as each gateway said last */
@@ -68,8 +69,8 @@ struct service {
 	uint32_t variant;             /* 0, or the revision that serves beside the service */
 	uint32_t share_permille;      /* of a variant: how much of the requests it gets */
 	struct spec *spec;
-	/* The last one of which an instance accepted, while none of `spec` has; else NULL. It
-	 * serves what comes while `spec` fails to start (scale_fall_back). */
+	/* The last specification of which an instance accepted, while no instance of `spec` has;
+	 * else NULL. It serves requests while `spec` fails to start (scale_fall_back). */
 	struct spec *proven;
 	bool accepted; /* an instance of `spec` has */
 	struct demand demand;
@@ -78,20 +79,20 @@ struct service {
 
 struct services;
 
-/* 0 or -ENOMEM. */
+/* Makes an empty table. 0 or -ENOMEM. */
 int services_new(struct services **out);
 void services_free(struct services *s);
 /* NULL if there is none; variant 0: the service itself. */
 struct service *services_find(struct services *s, const char *name, uint32_t variant);
 struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
 
-/* Takes it in (new or new revision). 0 with *out; 1 if nothing or a variant's share alone changed;
- * or -errno with a sentence. */
+/* Takes the record in, as a new service or a new revision. 0 with *out; 1 with *out if nothing, or
+ * a variant's share alone, changed; or -errno with a sentence. */
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size);
-/* One of the variants of this name, or NULL. */
+/* A variant of the service with this name, or NULL. */
 struct service *services_variant(struct services *s, const char *name);
-/* An instance of its `spec` accepts: none before is needed any more. */
+/* An instance of `spec` accepts: no earlier specification is needed any more. */
 void services_accepted(struct service *service);
 /* An instance of `proven` could not be started either. */
 void services_forget_proven(struct service *service);
