@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists of things that embed their link. A link is in one chain at most; taking one out needs no
- * search, and no allocation can fail. The head of a chain is a link of its own, tied to itself
- * while the chain is empty. chain_init both heads and links before use.
+ * Lists of things that embed their link. A link is in one chain at most; taking it out needs no
+ * search, and adding it needs no memory. The head of a chain is a link too, tied to itself while
+ * the chain is empty. chain_init every head and every link before use.
  */
 #ifndef EBB_BASE_CHAIN_H
 #define EBB_BASE_CHAIN_H
@@ -22,14 +22,14 @@ static inline void chain_init(struct chain *c)
 	c->next = c->before = c;
 }
 
-/* Of a head: nothing is in it. */
+/* Whether nothing is in the chain of this head. */
 static inline bool chain_is_empty(const struct chain *head)
 {
 	must(head->next->before == head && head->before->next == head);
 	return head->next == head;
 }
 
-/* Of a link: it is in a chain. */
+/* Whether this link is in a chain. */
 static inline bool chain_is_linked(const struct chain *link)
 {
 	return !chain_is_empty(link);
@@ -55,7 +55,7 @@ static inline void chain_add_last(struct chain *head, struct chain *link)
 	chain_insert(head->before, link);
 }
 
-/* Takes a link out; one that is in no chain is fine. */
+/* Takes a link out; a link that is in no chain is fine. */
 static inline void chain_remove(struct chain *link)
 {
 	must(link->next->before == link && link->before->next == link);
@@ -64,13 +64,13 @@ static inline void chain_remove(struct chain *link)
 	chain_init(link);
 }
 
-/* The first one, which stays; NULL of an empty chain. */
+/* The first link, which stays; NULL if the chain is empty. */
 static inline struct chain *chain_first(const struct chain *head)
 {
 	return chain_is_empty(head) ? NULL : head->next;
 }
 
-/* Takes the first one out; NULL of an empty chain. */
+/* Takes the first link out; NULL if the chain is empty. */
 static inline struct chain *chain_take_first(struct chain *head)
 {
 	struct chain *link = chain_first(head);
@@ -80,7 +80,7 @@ static inline struct chain *chain_take_first(struct chain *head)
 	return link;
 }
 
-/* Puts all of `from` into the empty chain `to`, in their order. */
+/* Moves all links of `from` into the empty chain `to`, in their order. */
 static inline void chain_take_all(struct chain *from, struct chain *to)
 {
 	must(chain_is_empty(to));
@@ -91,7 +91,7 @@ static inline void chain_take_all(struct chain *from, struct chain *to)
 	chain_init(from);
 }
 
-/* for (thing) in order. The thing in hand may be taken out and freed, no other. */
+/* Loops over the things in order. The thing in hand may be taken out and freed, no other one. */
 #define chain_each(thing, head, member)                                                          \
 	for (struct chain *at_ = (head)->next, *next_ = at_->next;                               \
 	     at_ != (head) && ((thing) = container_of(at_, __typeof__(*(thing)), member), true); \

@@ -32,7 +32,7 @@ uint64_t clock_thread_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
-#define DAYS_TO_EPOCH 719468 /* from 0000-03-01, where a year's leap day is its last */
+#define DAYS_TO_EPOCH 719468 /* from 0000-03-01; the leap day ends such a year */
 #define DAYS_OF_ERA   146097 /* 400 years */
 
 struct date {
@@ -40,9 +40,9 @@ struct date {
 	unsigned int month, day, hour, minute, second;
 };
 
-/* Dates are counted here and not by libc: gmtime_r, strftime, strptime and timegm all make it read
- * its time zone, a file, which the programs that have a filter must not open. The arithmetic is the
- * proleptic Gregorian calendar's. */
+/* Dates are counted here and not by libc: gmtime_r, strftime, strptime and timegm all read the time
+ * zone from a file, which programs with a filter must not open. The arithmetic is that of the
+ * proleptic Gregorian calendar. */
 static struct date date_of(uint64_t seconds)
 {
 	uint64_t days = seconds / 86400 + DAYS_TO_EPOCH, rest = seconds % 86400;
@@ -75,7 +75,7 @@ static int64_t seconds_of(const struct date *d)
 
 const char *clock_rfc3339(uint64_t real_us, char *buf)
 {
-	/* Four digits are all that the form has room for. */
+	/* The form has room for a year of four digits. */
 	uint64_t last_us = UINT64_C(253402300799) * US_PER_SEC + US_PER_SEC - 1;
 	struct date d;
 
@@ -87,7 +87,7 @@ const char *clock_rfc3339(uint64_t real_us, char *buf)
 	return buf;
 }
 
-/* ".123" -> 123000 us; moves *text behind the digits. */
+/* Reads the digits of ".123" as 123000 us; moves *text behind them. */
 static uint64_t parse_fraction_us(const char **text)
 {
 	uint64_t us = 0, unit = US_PER_SEC / 10;
@@ -99,7 +99,7 @@ static uint64_t parse_fraction_us(const char **text)
 	return us;
 }
 
-/* Exactly count digits. Moves *text behind them. */
+/* Reads exactly count digits; moves *text behind them. */
 static bool parse_digits(const char **text, unsigned int count, unsigned int *out)
 {
 	unsigned int n = 0;
@@ -126,7 +126,8 @@ static unsigned int days_of_month(const struct date *d)
 	return days[d->month - 1] + (d->month == 2 && leap);
 }
 
-/* "2026-11-23T01:02:03"; a leap second (60) is the first of the next minute, as POSIX counts. */
+/* Reads "2026-11-23T01:02:03". A leap second (60) is the first second of the next minute, as POSIX
+ * counts. */
 static bool parse_date(const char **text, struct date *out)
 {
 	unsigned int year = 0;
@@ -149,7 +150,7 @@ static bool parse_date(const char **text, struct date *out)
 	return true;
 }
 
-/* "Z" or "+hh:mm" and nothing behind it. */
+/* Reads "Z" or "+hh:mm" with nothing behind it. */
 static bool parse_offset_s(const char *text, int64_t *out_s)
 {
 	unsigned int hours, minutes;

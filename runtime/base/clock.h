@@ -11,16 +11,18 @@
 #define US_PER_SEC UINT64_C(1000000)
 #define US_PER_MS  UINT64_C(1000)
 
-/* CLOCK_MONOTONIC in ns, and CLOCK_REALTIME in us since the epoch (clock_gettime(2)): the vDSO
- * answers, without a system call. */
+/* CLOCK_MONOTONIC in ns, and CLOCK_REALTIME in us since the epoch (clock_gettime(2)). The vDSO
+ * answers, without a system call (vdso(7)). */
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_us(void);
 uint64_t clock_thread_ns(void); /* CPU time that this thread used */
-/* "2026-11-23T01:02:03.456789Z" into buf (at least CLOCK_DATE_SIZE bytes). Returns buf. Makes no
- * system call, ever: it is used under every filter. A year after 9999 is shown as its end. */
+/* Writes "2026-11-23T01:02:03.456789Z" into buf (at least CLOCK_DATE_SIZE bytes) and returns buf.
+ * Never makes a system call, because it is used under every filter. A date after the year 9999 is
+ * shown as the end of that year. */
 #define CLOCK_DATE_SIZE 28
 const char *clock_rfc3339(uint64_t real_us, char *buf);
-/* RFC 3339 date-time -> microseconds since the epoch. 0 or -EINVAL. */
+/* An RFC 3339 date-time as microseconds since the epoch. 0, or -EINVAL, also for a date before the
+ * epoch. */
 int clock_parse_rfc3339(const char *text, uint64_t *out_us);
 
 #endif

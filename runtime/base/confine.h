@@ -8,11 +8,12 @@
 
 #include "runtime/base/fault.h"
 
-/* From policy to policy_end. 0; 1 in a build with a sanitizer, whose run-time makes calls of its
- * own at any moment: such a build is for tests, is never installed, and goes on unconfined; or
- * -errno with the cause: the program must end. */
+/* Applies the text from policy to policy_end. 0; or -errno with the cause in f, and then the
+ * program must end; or 1 in a build with a sanitizer, which goes on unconfined. The run-time of a
+ * sanitizer makes calls of its own at any moment; such a build is for tests and is never installed.
+ */
 int confine(const char *policy, const char *policy_end, struct fault *f);
-/* The same for a program under ebbd, which logs the cause: 0 or 1, or -errno when that is done. */
+/* The same for a program under ebbd: also logs the cause of an error. */
 int confine_program(const char *policy, const char *policy_end);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* A whole number and its unit, nothing else. 0, -EINVAL, or -ERANGE when it does not fit 63 bits;
- * *out_ms is written only on success. */
+/* Reads a whole number with its unit, and nothing else. 0, -EINVAL, or -ERANGE when it does not fit
+ * 63 bits; *out_ms is written only on success. */
 int duration_parse_ms(const char *text, uint64_t *out_ms);
 
 #endif

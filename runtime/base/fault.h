@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One error value: the failure, where, and how to mend it.
+ * One error value: the failure, its place, and how to mend it.
  *
  * The layer that knows the cause fills the fault in and returns -errno. The layers above add their
- * place, and only a program prints the fault. The first cause stays: its consequences are not
- * another one. A zeroed fault says that nothing went wrong. Pure.
+ * place, and only a program prints the fault. The first cause stays, because later ones are its
+ * consequences. A zeroed fault says that nothing went wrong. Pure.
  */
 #ifndef EBB_BASE_FAULT_H
 #define EBB_BASE_FAULT_H
@@ -21,17 +21,17 @@ struct fault {
 	char mend[FAULT_MEND_SIZE];   /* a remedy; may be empty */
 };
 
-/* Says what went wrong, unless that is known already; err is -errno and is returned. A text that
- * does not fit is cut. f may be NULL: the caller wants no words. */
+/* Notes what went wrong, unless a cause is known already. err: -errno, which is returned. A text
+ * that does not fit is cut. f may be NULL: the caller wants no words. */
 int fault_say(struct fault *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* The same in the words of errno, with the thing that it is about: "cannot open /x: No such ..." */
+/* The same in the words of errno, behind the text: "cannot open /x: No such file or directory". */
 int fault_errno(struct fault *f, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Says how to mend it, unless that is known already. */
+/* Notes how to mend a failure, unless that is known already. */
 void fault_mend(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Says where it was, before what is known of that: "start: ebbd.conf:12". */
+/* Puts a place in front of the known places: "start: ebbd.conf:12". */
 void fault_at(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* "where: what; mend", into buf of FAULT_TEXT_SIZE. Returns buf. */
+/* Writes "where: what; mend" into buf of FAULT_TEXT_SIZE bytes. Returns buf. */
 const char *fault_text(const struct fault *f, char *buf);
 
 #endif

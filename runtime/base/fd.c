@@ -127,7 +127,7 @@ static int note_above(struct descent *d, int dir_fd)
 	return fstat(dir_fd, &d->above[d->depth++]) < 0 ? -errno : 0;
 }
 
-/* 1: gone; 0: a directory that is not empty; or -errno. */
+/* Removes one entry. 1: it is gone; 0: it is a directory that is not empty; or -errno. */
 static int remove_one(int dir_fd, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
@@ -153,7 +153,8 @@ int fd_next_entry(DIR *list, const struct dirent **out)
 	return 1;
 }
 
-/* Removes what it can of a directory. 1 when it is empty, 0 with *out_fd a child that is not. */
+/* Removes the entries of a directory. 1: it is empty; 0: *out_fd is a child directory that is not
+ * empty, now the caller's; or -errno. */
 static int remove_flat(int dir_fd, int *out_fd)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -185,7 +186,7 @@ static int ascend(struct descent *d, int *dir_fd)
 	if (up_fd < 0 || fstat(up_fd, &st) < 0)
 		return -errno;
 	if (st.st_ino != was->st_ino || st.st_dev != was->st_dev)
-		return -ESTALE; /* moved meanwhile */
+		return -ESTALE; /* the directory was moved meanwhile */
 	fd_close(dir_fd);
 	*dir_fd = keep_fd(&up_fd);
 	return 0;

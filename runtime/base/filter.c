@@ -8,15 +8,16 @@
  *   [optional] allow|kill|log NAME [COND]...   # why
  *   [optional] errno NAME ERRNO [COND]...      # why
  *
- *   ACTION  allow | kill | trap | log | errno ERRNO     (trap: dies of it, and says of which call)
+ *   ACTION  allow | kill | trap | log | errno ERRNO     (trap: SIGSYS, and the call is named)
  *   COND    argN OP VALUE  |  argN & VALUE == VALUE     (N 0..5, OP == != < <= > >=)
  *   VALUE   number (decimal, 0x..) or name from value_names, several joined by | without spaces
  *
- * Conditions on one line must all hold; several lines for one name are alternatives, and two lines
- * that overlap with different actions are refused by the kernel's order, not by us: keep them
- * disjoint. Comparisons are of all 64 bits; arguments that the kernel reads as 32 bits must be
- * masked (arg0 & 0xffffffff == V) wherever a stray high bit would turn a refusal into a permission.
- * The native architecture only; any other, x32 included, kills the process.
+ * Conditions on one line must all hold; several lines for one name are alternatives. Lines for one
+ * name that overlap with different actions are not always refused here, and the order inside the
+ * filter of libseccomp then decides between them: keep them disjoint. Comparisons are of all 64
+ * bits; arguments that the kernel reads as 32 bits must be masked (arg0 & 0xffffffff == V) wherever
+ * a stray high bit would turn a refusal into a permission. The native architecture only; any other,
+ * x32 included, kills the process.
  */
 /* clang-format on */
 #include "runtime/base/filter.h"
@@ -47,7 +48,7 @@ struct named_value {
 	uint64_t value;
 };
 
-/* Numbers of the kernel's ABI that policies name. */
+/* Numbers of the ABI of the kernel that policies may name. */
 static const struct named_value value_names[] = {
 	{"AF_UNIX", 1},
 	{"AF_INET", 2},
@@ -116,7 +117,7 @@ static const struct comparison operators[] = {
 	{"<=", SCMP_CMP_LE}, {">", SCMP_CMP_GT},  {">=", SCMP_CMP_GE},
 };
 
-/* One line in hand: its words, and how far they have been read. */
+/* The line that is being read: its words, and the next one to read. */
 struct line {
 	unsigned int number;
 	char text[LINE_SIZE_MAX];
@@ -170,7 +171,7 @@ static bool parse_one_value(const char *text, uint64_t *out)
 	return errno == 0 && *end == '\0';
 }
 
-/* A|B|C; cuts the word up. */
+/* Reads A|B|C; cuts the word up. */
 static int parse_value(struct line *l, uint64_t *out)
 {
 	char *word = (char *)next_word(l), *part, *rest = NULL;
@@ -279,8 +280,8 @@ static int add_rule(scmp_filter_ctx ctx, struct line *l, const struct rule *rule
 	int nr = seccomp_syscall_resolve_name(rule->name);
 	int r;
 
-	/* Names of other architectures resolve to negative pseudo numbers: nothing to filter here.
-	 */
+	/* A call of another architecture has a negative pseudo number: there is nothing to filter
+	 * here. */
 	if (nr < 0 && rule->optional)
 		return 0;
 	if (nr < 0)
@@ -289,13 +290,13 @@ static int add_rule(scmp_filter_ctx ctx, struct line *l, const struct rule *rule
 	r = seccomp_rule_add_array(ctx, rule->action, nr, rule->arg_count, rule->args);
 	if (r == -EEXIST || r == -EINVAL)
 		return refuse(l, "repeats or conflicts with an earlier line:", rule->name);
-	/* The same as the default: kept in texts to say so. */
+	/* The action equals the default: such lines stay in texts for their readers. */
 	if (r == -EACCES)
 		return 0;
 	return r;
 }
 
-/* Splits the next line of text into words. 1, 0 when it holds no rule, -EINVAL. */
+/* Splits a line of text into words. 1; 0 when it holds no rule; -EINVAL. */
 static int read_line(struct line *l, const char *text, size_t size)
 {
 	char *reason, *rest = NULL, *word;
@@ -379,7 +380,7 @@ static int parse_policy(scmp_filter_ctx *ctx, struct line *l, const char *text, 
 	return *ctx ? 0 : refuse(l, "the policy has no default", NULL);
 }
 
-/* libseccomp exports to a descriptor only. */
+/* libseccomp exports only to a descriptor, so a memfd takes the program. */
 static int export_bpf(scmp_filter_ctx ctx, struct filter *out)
 {
 	SCOPED_FD fd = memfd_create("filter", MFD_CLOEXEC);

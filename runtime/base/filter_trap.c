@@ -9,9 +9,9 @@
 
 #include "runtime/base/filter.h"
 
-#define NO_SUCH_CALL 0x3fff /* no policy lists it */
+#define NO_SUCH_CALL 0x3fff /* no policy allows it */
 
-/* Made by the Makefile out of the kernel's header. */
+/* The Makefile makes these out of the header of the kernel. */
 extern const char *const filter_call_names[];
 extern const unsigned long filter_call_count;
 
@@ -55,8 +55,9 @@ static size_t put_number(char *at, unsigned int number)
 	return n;
 }
 
-/* Nothing here but write(2): the call may have come out of malloc. SIGSYS is blocked meanwhile, so
- * the second forbidden call ends the process by the kernel's hand, with SIGSYS as the cause. */
+/* Calls nothing but write(2), because the forbidden call may have come out of malloc. SIGSYS is
+ * blocked meanwhile, so the kernel ends the process at the second forbidden call, with SIGSYS as
+ * the cause. */
 static void on_forbidden(int signal_number, siginfo_t *info, void *context)
 {
 	char line[128];

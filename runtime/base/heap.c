@@ -34,7 +34,8 @@ static void place(struct heap *h, uint32_t at, struct heap_entry entry)
 	entry.item->place = at + 1;
 }
 
-/* Both move others into the hole at `at` and end where the entry belongs. */
+/* Both functions move other entries into the hole at `at`, and return the place where the entry
+ * belongs. */
 static uint32_t hole_up(struct heap *h, uint32_t at, uint64_t key)
 {
 	while (at > 0 && h->entries[(at - 1) / 2].key > key) {

@@ -3,8 +3,9 @@
  * A binary heap of things with a 64-bit key, the smallest on top.
  *
  * A thing embeds a heap_item, which knows its place, so that it can be moved or removed without a
- * search. The keys lie beside each other in the heap, so that comparing touches no thing. A zeroed
- * heap is an empty one, and a zeroed item is in none. Pure; O(log n), memory of 16 bytes for each.
+ * search. The keys lie beside each other in the heap, so that comparing does not touch the things.
+ * A zeroed heap is empty, and a zeroed item is in no heap. Pure; operations take O(log n), and an
+ * entry takes 16 bytes.
  */
 #ifndef EBB_BASE_HEAP_H
 #define EBB_BASE_HEAP_H
@@ -30,7 +31,7 @@ struct heap {
 
 /* Forgets the items, which may be gone already, and gives the memory back. */
 void heap_fini(struct heap *h);
-/* Room for so many items without another allocation. 0 or -ENOMEM. */
+/* Makes room for so many items, so that adding them allocates nothing. 0 or -ENOMEM. */
 int heap_reserve(struct heap *h, uint32_t capacity);
 
 static inline bool heap_has(const struct heap_item *item)
@@ -38,7 +39,7 @@ static inline bool heap_has(const struct heap_item *item)
 	return item->place != 0;
 }
 
-/* Of an item that is in this heap. */
+/* The key of an item that is in this heap. */
 static inline uint64_t heap_key(const struct heap *h, const struct heap_item *item)
 {
 	return h->entries[item->place - 1].key;
@@ -47,7 +48,7 @@ static inline uint64_t heap_key(const struct heap *h, const struct heap_item *it
 /* Adds the item, or moves an item that is in this heap already. 0, or -ENOMEM, and the heap stays
  * as it was. A move never fails, and neither does an addition with room from heap_reserve. */
 int heap_put(struct heap *h, struct heap_item *item, uint64_t key);
-void heap_remove(struct heap *h, struct heap_item *item); /* one that is in none is fine */
+void heap_remove(struct heap *h, struct heap_item *item); /* an item in no heap is fine */
 /* The item with the smallest key, which stays; NULL of an empty heap. */
 struct heap_item *heap_first(const struct heap *h);
 uint64_t heap_first_key(const struct heap *h);

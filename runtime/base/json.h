@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON (RFC 8259) as a tree, parsed by yajl; the one place that includes it. Unprivileged programs
- * only: ebbd does not link this file, because root parses nothing foreign.
+ * JSON (RFC 8259) as a tree, parsed by yajl, which only json_read.c and json_loans.h include. For
+ * unprivileged programs only: ebbd does not link this, because root parses nothing foreign.
  *
  * Size and depth are bounded, a key may occur once per object, strings are UTF-8 without NUL bytes,
- * integers are int64 exactly (never through a double).
+ * and integers are exact int64 (never through a double).
  */
 #ifndef EBB_BASE_JSON_H
 #define EBB_BASE_JSON_H
@@ -17,13 +17,15 @@ enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_AR
 
 struct json;
 
-/* Parses one document and nothing behind it. 0 and *out (json_free it), or -EINVAL / -E2BIG /
- * -ENOMEM with a sentence in err that names line and what was wrong. max_depth 32 is plenty. */
+/* Parses one document with nothing behind it. 0 and *out (free it with json_free), or -EINVAL,
+ * -E2BIG or -ENOMEM with a sentence in err that names the line and the cause. A max_depth of 32 is
+ * plenty. */
 int json_parse(const char *text, size_t size, unsigned int max_depth, struct json **out, char *err,
 	       size_t err_size);
 void json_free(struct json *root); /* NULL is fine; call on the root only */
 
-/* All of these accept NULL (an absent value), so that lookups can be chained. */
+/* All of these accept NULL (an absent value), so that lookups can be chained. Results are borrowed
+ * from the tree. */
 enum json_kind json_kind(const struct json *v);  /* NULL -> JSON_NULL */
 const char *json_kind_name(enum json_kind kind); /* "string", ... for messages */
 const struct json *json_get(const struct json *object, const char *key); /* NULL if absent */
@@ -35,8 +37,8 @@ int json_int(const struct json *v, int64_t *out); /* 0 or -EINVAL */
 bool json_is_true(const struct json *v);
 
 /*
- * Writing: a growing buffer that knows where commas go. Check failed once, at the end: it is set on
- * out of memory, and text is then NULL. json_out_fini frees.
+ * Writing: a growing buffer that knows where commas go. Out of memory sets failed, and text is then
+ * NULL: look at failed once, at the end. json_out_fini frees the text.
  */
 struct json_out {
 	char *text; /* NUL-terminated, length bytes; owned */
@@ -45,10 +47,10 @@ struct json_out {
 	bool need_comma, failed;
 };
 
-/* Empty, without memory; json_out_fini frees the text and may follow a failure. */
+/* Begins with an empty text. json_out_fini frees the text and may follow a failure. */
 void json_out_init(struct json_out *o);
 void json_out_fini(struct json_out *o);
-/* key NULL inside arrays and at the top. */
+/* key: NULL inside arrays and at the top. */
 void json_out_object(struct json_out *o, const char *key);
 void json_out_array(struct json_out *o, const char *key);
 void json_out_end_object(struct json_out *o);
@@ -57,7 +59,7 @@ void json_out_string(struct json_out *o, const char *key, const char *value); /*
 void json_out_u64(struct json_out *o, const char *key, uint64_t value);
 void json_out_i64(struct json_out *o, const char *key, int64_t value);
 void json_out_bool(struct json_out *o, const char *key, bool value);
-/* A parsed value again. */
+/* Writes a parsed value, with all that it holds. */
 void json_out_value(struct json_out *o, const char *key, const struct json *value);
 
 #endif

@@ -14,7 +14,7 @@ static struct loan *of_bytes(void *bytes)
 	return (struct loan *)((unsigned char *)bytes - offsetof(struct loan, bytes));
 }
 
-/* The neighbours of a loan that is new, or has moved. */
+/* Ties a loan that is new, or has moved, to its neighbours. */
 static void *note(struct loans *loans, struct loan *loan)
 {
 	if (loan->before)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory for yajl, which does not look whether it gets any. Each piece that it asks for is noted,
- * and when there is none, the way back is longjmp(loans->none): everything noted is given back by
- * loans_end, and yajl's handle with it. For json_read.c only.
+ * Memory for yajl, which does not check whether it gets any. Each piece that yajl asks for is
+ * noted. When there is none, the way back is longjmp(loans->none): loans_end gives back everything
+ * noted, and with it the handle of yajl. For json_read.c only.
  */
 #ifndef EBB_BASE_JSON_LOANS_H
 #define EBB_BASE_JSON_LOANS_H

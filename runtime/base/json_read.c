@@ -20,9 +20,9 @@
 
 struct reader {
 	struct json *root, *open; /* open: the innermost array or object not yet closed */
-	char *key;                /* read, and its value still to come; owned */
+	char *key;                /* read, while its value is still to come; owned */
 	unsigned int depth, max_depth, values;
-	int err; /* the error of a callback */
+	int err; /* -errno of a callback, or 0 */
 	char *why;
 	size_t why_size;
 };
@@ -67,7 +67,7 @@ static int grow(struct json *into)
 	return 0;
 }
 
-/* Hangs v (owned from here on) into what is open. 1 to go on, 0 to stop. */
+/* Adds v, which is owned from here on, to the open value. 1 to go on, 0 to stop. */
 static int add(struct reader *r, struct json *v)
 {
 	struct json *into = r->open;
@@ -201,8 +201,8 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Keys are sorted at the end of the object. Comparing them one by one would be quadratic in the
- * input of a stranger. */
+/* Finds keys that occur twice, by sorting them at the end of the object. Comparing each with each
+ * would be quadratic in the input of a stranger. */
 static int on_end_map(void *ctx)
 {
 	struct reader *r = ctx;
@@ -232,7 +232,7 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end_array,
 };
 
-/* yajl's sentence without its newlines, or ours. */
+/* Keeps the sentence of yajl without its newlines, unless a callback gave a cause. */
 static void name_cause(yajl_handle h, struct reader *r)
 {
 	unsigned char *said;

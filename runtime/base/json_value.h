@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a struct json; for json_read.c and json_write.c only. */
+/* The inside of a struct json, for the json_*.c files only. */
 #ifndef EBB_BASE_JSON_VALUE_H
 #define EBB_BASE_JSON_VALUE_H
 

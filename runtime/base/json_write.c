@@ -30,7 +30,7 @@ static void fail(struct json_out *o)
 	o->failed = true;
 }
 
-/* Room for size more bytes and the NUL. */
+/* Makes room for size more bytes and the NUL. */
 static bool reserve(struct json_out *o, size_t size)
 {
 	size_t need = o->length + size + 1, capacity = o->capacity ? o->capacity : FIRST_CAPACITY;
@@ -111,7 +111,7 @@ static void put_quoted(struct json_out *o, const char *text)
 			put(o, text, n);
 		} else {
 			n = 1;
-			/* Foreign bytes (logs) must not make the document invalid: U+FFFD. */
+			/* U+FFFD: foreign bytes (of logs) must not make the document invalid. */
 			if ((unsigned char)*text >= 0x80)
 				put_text(o, "\xef\xbf\xbd");
 			else
@@ -123,7 +123,7 @@ static void put_quoted(struct json_out *o, const char *text)
 	put_text(o, "\"");
 }
 
-/* Writes the text in front of a value. */
+/* Writes the comma and the key in front of a value. */
 static void begin(struct json_out *o, const char *key)
 {
 	if (o->need_comma)

@@ -66,7 +66,7 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
-/* "ts=... level=... prog=... ", or only the level where ebbd knows the rest. */
+/* Writes "ts=... level=... prog=... ", or only the level where ebbd adds the rest. */
 static size_t put_head(char *line, size_t size, enum log_level level, const char *program)
 {
 	char when[CLOCK_DATE_SIZE];
@@ -91,7 +91,7 @@ static void put_line(const char *line, size_t size)
 		if (write(log_state.fd, lost, (size_t)n) == n)
 			log_state.lost = 0;
 	}
-	/* Nobody is listening, or too slowly, and there is nowhere else to say so now. */
+	/* The reader is gone or too slow, and there is no other place to say so now. */
 	if (write(log_state.fd, line, size) < 0 && log_state.under_ebbd)
 		log_state.lost++;
 }
@@ -118,7 +118,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 	put_line(line, used);
 }
 
-/* The level that a line claims; a line that claims none was not written by our log. */
+/* Takes the level that a line claims off its front. A line that claims none was not written by our
+ * log, and counts as an error. */
 static enum log_level level_of(const char **text)
 {
 	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
@@ -172,7 +173,7 @@ void log_forward(const char *program, const char *line, size_t size)
 	put_line(out, used);
 }
 
-/* Here and not with mem.h's other parts: last words are a line of the log. */
+/* Here and not in a file of mem.h, because the last words are a line of the log. */
 void must_failed(const char *what, const char *file, int line)
 {
 	log_at(LOG_ERROR_LEVEL, "event=bug check=\"%s\" at=%s:%d", what, file, line);

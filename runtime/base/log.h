@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log of a program: key=value lines on stderr, one write(2) each; those of programs under ebbd
- * go through it (program_log.h).
+ * The log of a program: key=value lines on stderr, one write(2) for each line. Lines of programs
+ * under ebbd go through ebbd (supervisor/programs/program_log.h).
  *
  * Only programs log; libraries (base, wire, http, sandbox, netns, cgroups, images) return errors.
  * fmt is itself key=value text: log_info("event=frozen instance=%s usage_us=%" PRIu64, id, us).
@@ -14,21 +14,23 @@
 
 enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
 
-/* Names the program (static string) and the lowest level shown. Call once, first thing in main. */
+/* Names the program (static string) and the most detailed level that is shown. Call it once, first
+ * thing in main. */
 void log_init(const char *program, enum log_level lowest);
-/* From now on, also for lines that are forwarded. */
+/* Changes the most detailed level that is shown, also for forwarded lines. */
 void log_lowest(enum log_level lowest);
-/* The same for programs under ebbd, which names the level in EBB_LOG. */
+/* log_init for programs under ebbd, which names the level in EBB_LOG; without it: info. */
 void log_init_named(const char *program);
 /* For programs under ebbd: lines carry no date and no name, because ebbd adds those. A line that
  * the pipe does not take is lost and counted. */
 void log_to_supervisor(void);
-/* ebbd: from now on it writes to this descriptor (borrowed) and not to stderr. */
+/* For ebbd: from now on lines go to this descriptor (borrowed) and not to stderr. */
 void log_to(int fd);
-/* ebbd writes a line of another program under that program's name. Bytes that are no text, and text
- * that looks like a date, a level or a name, are quoted. */
+/* For ebbd: writes a line of another program under the name of that program. Control bytes become
+ * "?". Text that claims a date, a level or a name of its own is quoted. A line without a level
+ * counts as an error. */
 void log_forward(const char *program, const char *line, size_t size);
-/* "error", "warn", "info", "debug" -> level, or -EINVAL. */
+/* The level with this name ("error", "warn", "info", "debug"), or -EINVAL. */
 int log_level_parse(const char *name);
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -37,8 +39,8 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_info(...)  log_at(LOG_INFO_LEVEL, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG_LEVEL, __VA_ARGS__)
 
-/* Copies text into buf as "a quoted value": control bytes, quotes and backslashes escaped, cut to
- * fit. Returns buf. */
+/* Copies text into buf as "a quoted value": control bytes, quotes and backslashes are escaped, and
+ * the text is cut to fit. size >= 3. Returns buf. */
 const char *log_quote(char *buf, size_t size, const char *text);
 
 #endif

@@ -11,7 +11,8 @@
 #include "runtime/base/mem.h"
 
 #define ROUND_EVENTS 64
-/* Of timers in a row; then descriptors get their turn: thousands may be due at the same moment. */
+/* Timers run in a row for so long at most, because thousands may be due at once. Then descriptors
+ * get their turn. */
 #define ROUND_TIMERS_NS (5 * NS_PER_MS)
 
 struct loop {
@@ -29,12 +30,13 @@ struct loop {
 	void (*stalled)(void *self, const struct loop_stall *stall);
 	void *stalled_self;
 	const char *note;
-	uint64_t mark_ns, mark_cpu_ns; /* when the handler in hand began; CPU read then or before */
+	uint64_t mark_ns, mark_cpu_ns; /* start of the running handler; CPU then or before */
 };
 
 int loop_new(struct loop **out)
 {
-	/* Edge-triggered, as arming it again takes back that it was due: it is never read. */
+	/* Edge-triggered: the timerfd is never read, because setting it again clears its expiry
+	 * (timerfd_create(2)). */
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 	struct loop *l = calloc(1, sizeof(*l));
 
@@ -113,12 +115,12 @@ static void say_stall(struct loop *l, const char *name, uint64_t took_ns, uint64
 	l->health.delays++;
 	if (l->stalled)
 		l->stalled(l->stalled_self, &stall);
-	mark(l); /* saying it is not the next one's fault */
+	mark(l); /* the report is no time of the next handler */
 }
 
-/* The handler that began at the mark returned. The CPU time is read only when the clock says that
- * the handler may have been long. So the CPU time may include earlier handlers of this round, each
- * of which took less than a millisecond. */
+/* The handler that began at the mark has returned: measures it. The CPU time is read only when the
+ * clock says that the handler may have been long. So the CPU time may include earlier handlers of
+ * this round, each of which took less than a millisecond. */
 static void check(struct loop *l, const char *name)
 {
 	struct loop_health *h = &l->health;
@@ -145,7 +147,7 @@ static void check(struct loop *l, const char *name)
 	l->note = NULL;
 }
 
-/* A handler returned. */
+/* Call this after each handler. */
 static void handled(struct loop *l, const char *name)
 {
 	if (l->behind)
@@ -184,7 +186,7 @@ int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns)
 	if (r < 0)
 		return r;
 	t->due_ns = due_ns;
-	if (!l->turning) /* a loop that waits for loop_fd is to hear of it */
+	if (!l->turning) /* another loop that watches loop_fd must hear of it */
 		arm(l);
 	return 0;
 }
@@ -201,14 +203,15 @@ void loop_timer_off(struct loop *l, struct timer *t)
 		arm(l);
 }
 
-/* The rest is due still, so the next round begins at once. */
+/* Runs the timers that are due. Timers that are left over are still due, so the next round begins
+ * at once. */
 static void fire_due(struct loop *l)
 {
 	uint64_t until_ns = l->mark_ns + ROUND_TIMERS_NS;
 
 	while (!l->stopped && l->mark_ns < until_ns && heap_first_key(&l->timers) <= l->now_ns) {
 		struct timer *t = container_of(heap_first(&l->timers), struct timer, item);
-		const char *name = t->name; /* it may be gone behind its handler */
+		const char *name = t->name; /* the timer may be freed by its handler */
 
 		loop_timer_off(l, t);
 		t->on_due(t);
@@ -246,7 +249,7 @@ void loop_unwatch(struct loop *l, struct watch *w)
 			l->round[i].events = 0;
 }
 
-/* Handles what is ready, of those that come first or of the others. */
+/* Handles the ready watches: those with `first`, or the others. */
 static void handle(struct loop *l, bool first)
 {
 	for (int i = 0; i < l->round_count && !l->stopped; i++) {
@@ -255,7 +258,7 @@ static void handle(struct loop *l, bool first)
 		const char *name;
 
 		if (!w)
-			l->armed_ns = 0; /* the timerfd: it is not armed any more */
+			l->armed_ns = 0; /* the timerfd has expired and is not armed any more */
 		if (!w || events == 0 || w->first != first)
 			continue;
 		name = w->name;
@@ -286,7 +289,7 @@ int loop_turn(struct loop *l)
 {
 	int r = turn(l, 0);
 
-	arm(l); /* so that loop_fd says when the next one is due */
+	arm(l); /* so that loop_fd is readable when the next timer is due */
 	return r;
 }
 

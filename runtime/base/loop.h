@@ -20,12 +20,12 @@
 
 struct loop;
 
-/* A watched descriptor, embedded in its owner; fd is borrowed from it. */
+/* A watched descriptor, embedded in its owner, which also owns fd. */
 struct watch {
 	int fd;
 	void (*on_ready)(struct watch *w, uint32_t epoll_events);
 	const char *name; /* static; its name for the watchdog */
-	bool first;       /* in a round it is handled before those without this */
+	bool first;       /* handled in a round before the watches without this */
 };
 
 /* A timer, embedded in its owner; zeroed means disarmed. */
@@ -37,38 +37,40 @@ struct timer {
 };
 
 int loop_new(struct loop **out); /* 0 or -errno */
-void loop_free(struct loop *l);  /* NULL is fine; its sources and timers are left to their owners */
-/* Runs until loop_stop. Returns the value that loop_stop was given, or -errno of epoll. */
+void loop_free(struct loop *l);  /* NULL is fine; watches and timers are their owners' */
+/* Runs until loop_stop; blocks. Returns the result that loop_stop was given, or -errno of epoll. */
 int loop_run(struct loop *l);
-/* One round without waiting: handles all that is ready or due now. 0 or -errno. */
+/* Runs one round without waiting: handles everything that is ready or due now. 0 or -errno. */
 int loop_turn(struct loop *l);
 void loop_stop(struct loop *l, int result);
-/* Called behind every handler; one for a loop. */
+/* Sets a function that is called after every handler; a loop has one. */
 void loop_behind(struct loop *l, void (*behind)(void *self), void *self);
-/* Ready for reading when loop_turn has something to do: so a loop can be watched by another. */
+/* A descriptor (borrowed) that is readable when loop_turn has something to do, so that another loop
+ * can watch this one. */
 int loop_fd(const struct loop *l);
 
-/* Watches w->fd for these EPOLL* events; 0 or -errno. A descriptor is watched once. */
+/* Watches w->fd for these EPOLL* events; rewatch changes them. 0 or -errno. A descriptor is watched
+ * once. */
 int loop_watch(struct loop *l, struct watch *w, uint32_t epoll_events);
 int loop_rewatch(struct loop *l, struct watch *w, uint32_t epoll_events);
-/* Call this before the descriptor is closed; a watch that is not watched is fine. Events of this
- * round that wait for their handler are forgotten too, so the watch may be freed at once, even by
- * its own handler. */
+/* Call this before the descriptor is closed; a watch that is not watched is fine. It also forgets
+ * the events of this round that wait for the handler of the watch. So the watch may be freed at
+ * once, even by its own handler. */
 void loop_unwatch(struct loop *l, struct watch *w);
 
-/* Arms or moves a timer. 0, or -ENOMEM when more are armed at once than LOOP_TIMERS_SURE, for which
- * there is room from the start; one that is armed is always moved. */
+/* Arms or moves a timer; due_ns: CLOCK_MONOTONIC. 0 or -ENOMEM. There is always room for
+ * LOOP_TIMERS_SURE armed timers, and moving an armed one never fails. */
 #define LOOP_TIMERS_SURE 64u
 int loop_timer_at(struct loop *l, struct timer *t, uint64_t due_ns);
-/* The same, but one that is due earlier stays. */
+/* The same, but a timer that is due earlier stays as it is. */
 int loop_timer_by(struct loop *l, struct timer *t, uint64_t due_ns);
-void loop_timer_off(struct loop *l, struct timer *t); /* a disarmed one is fine */
+void loop_timer_off(struct loop *l, struct timer *t); /* a disarmed timer is fine */
 static inline bool timer_is_armed(const struct timer *t)
 {
 	return heap_has(&t->item);
 }
 
-/* The clock as it was when this round of events came in. */
+/* CLOCK_MONOTONIC when this round of events came in. */
 uint64_t loop_now_ns(const struct loop *l);
 
 /* ---- the watchdog ---- */
@@ -77,17 +79,19 @@ uint64_t loop_now_ns(const struct loop *l);
  * else waiting. */
 #define LOOP_STALL_NS UINT64_C(50000000)
 struct loop_health {
-	uint64_t stalls;                     /* handlers above it by their own CPU time */
-	uint64_t delays;                     /* by the clock: also for lack of a CPU */
-	uint64_t longest_cpu_ns, longest_ns; /* of any handler */
-	const char *longest_name;            /* whose CPU time that was; NULL: none took a ms */
-	const char *longest_note;            /* the handler's name, or NULL */
+	uint64_t stalls;                     /* handlers with more CPU time than that */
+	uint64_t delays;                     /* handlers that took longer, for any reason */
+	uint64_t longest_cpu_ns, longest_ns; /* the most of any handler */
+	const char *longest_name;            /* of longest_cpu_ns; NULL: none took a ms */
+	const char *longest_note;            /* its last note, or NULL */
 };
 const struct loop_health *loop_health(const struct loop *l);
-/* The present work of a handler, more closely than its name: static text, until it returns. */
+/* Notes the present work of the running handler, in more detail than its name; static text. It is
+ * forgotten when the handler returns. */
 void loop_note(struct loop *l, const char *what);
-/* Called when a handler took so long by the clock, with its name, its last note or NULL, and what
- * it took and used. The call's own time is not counted. */
+/* Sets a function that is called when a handler took longer than LOOP_STALL_NS by the clock. It
+ * gets the name of the handler, its last note or NULL, the time by the clock and the CPU time. The
+ * time of that call counts for no handler. */
 struct loop_stall {
 	const char *name, *note;
 	uint64_t took_ns, used_ns;

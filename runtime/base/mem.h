@@ -21,8 +21,8 @@ static inline void mem_free_scoped(void *pointer_to_pointer)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* must(x): x is false only if this program is wrong. Always compiled in; prints where, aborts.
- * Never for what a client, a guest or the environment can cause. */
+/* must(x): x is false only if this program has a bug. Always compiled in; logs the place and
+ * aborts. Never use it for anything that a client, a guest or the environment can cause. */
 #define must(x) ((x) ? (void)0 : must_failed(#x, __FILE__, __LINE__))
 __attribute__((noreturn, cold)) void must_failed(const char *what, const char *file, int line);
 

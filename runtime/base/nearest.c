@@ -11,7 +11,7 @@ static size_t least(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* One row of the table, from the two above it. */
+/* Fills one row of the table from the two rows above it. */
 static void fill_row(const char *a, const char *b, size_t i, size_t n,
 		     size_t rows[3][NEAREST_CHARS_MAX + 1])
 {
@@ -46,7 +46,7 @@ void nearest_init(struct nearest *n, const char *word)
 	*n = (struct nearest){.word = word};
 	if (most == 0 && chars > 1)
 		most = 1;
-	n->distance = most + 1; /* the next one found must be nearer */
+	n->distance = most + 1; /* a candidate must be nearer than this */
 }
 
 void nearest_offer(struct nearest *n, const char *candidate)

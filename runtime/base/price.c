@@ -11,7 +11,7 @@
 #define MB_PER_GB   UINT64_C(1024)
 #define DECIMALS    9
 
-/* amount x price / per, rounded half up. Two 64-bit factors fit 128 bits exactly. */
+/* amount x price / per, rounded half up. The product of two 64-bit factors fits 128 bits. */
 static int line(uint64_t amount, uint64_t price_nano, uint64_t per, uint64_t *out)
 {
 	unsigned __int128 product = (unsigned __int128)amount * price_nano;

@@ -2,9 +2,9 @@
 /*
  * The cost of usage, in whole nano-units of a currency (1 USD = 1,000,000,000), by integers only.
  *
- * Each line (CPU, memory, invocations) is the exact product, rounded once, half up; a total is the
+ * Each line (CPU, memory, invocations) is the exact product, rounded once, half up. A total is the
  * sum of its lines, so that a bill adds up. The ledger knows no prices: they are applied at export,
- * and may change without touching it.
+ * and a new price changes nothing in the ledger.
  */
 #ifndef EBB_BASE_PRICE_H
 #define EBB_BASE_PRICE_H
@@ -25,11 +25,13 @@ struct price_lines {
 	uint64_t cpu_nano, memory_nano, invocations_nano, total_nano;
 };
 
-/* 0 and *out, or -EOVERFLOW when an amount does not fit 64 bits. */
+/* The lines of a bill. provisioned_mb_us: sum of megabytes x microseconds. 0 and *out, or
+ * -EOVERFLOW when an amount does not fit 64 bits. */
 int price_usage(const struct price *p, uint64_t active_cpu_us, uint64_t provisioned_mb_us,
 		uint64_t invocations, struct price_lines *out);
 
-/* "0.0004489": nano-units with this many decimals (0..9), rounded half up. Returns buf. */
+/* Writes nano-units as "0.0004489", with this many decimals (0..9), rounded half up. Returns buf.
+ */
 const char *price_text(uint64_t nano, unsigned int decimals, char buf[PRICE_TEXT_SIZE]);
 /* "0.221" -> 221000000. 0, -EINVAL (not a number, more than 9 decimals) or -ERANGE. */
 int price_parse(const char *text, uint64_t *out_nano);

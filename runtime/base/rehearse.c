@@ -15,9 +15,9 @@
 #include "runtime/base/sort.h"
 #include "runtime/base/text.h"
 
-#define ERRNO_SHOWN  150 /* beyond the last: libc then makes a text of its own */
+#define ERRNO_SHOWN  150 /* beyond the last errno: libc then makes a text of its own */
 #define STACK_BYTES  ((size_t)512 << 10)
-#define MEMORY_BYTES ((size_t)48 << 20) /* more than malloc takes from the heap */
+#define MEMORY_BYTES ((size_t)48 << 20) /* malloc(3) takes so much by mmap(2) */
 
 const char *rehearse_wanted(int argc, char *const *argv)
 {
@@ -73,7 +73,7 @@ static int by_value(const void *a, const void *b)
 	return *(const unsigned char *)a - *(const unsigned char *)b;
 }
 
-/* From the heap and beside it, growing, moving, shrinking and given back. */
+/* Memory from the heap and from mmap(2): taken, grown, moved, shrunk and given back. */
 static void every_memory(void)
 {
 	char *blocks[64], *large = malloc(MEMORY_BYTES);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sorting without a system call. qsort(3) of glibc asks the kernel how much memory the host has
- * (sysinfo) as soon as it sorts more than a kilobyte, which a filter forbids and a test of few
- * values never shows. Heapsort: in place, never worse than n log n, not stable.
+ * (sysinfo(2)) when it sorts more than a kilobyte. A filter forbids that call, and a test with few
+ * values never shows it. Heapsort: in place, never worse than n log n, not stable.
  */
 #ifndef EBB_BASE_SORT_H
 #define EBB_BASE_SORT_H
@@ -11,8 +11,8 @@
 
 #define SORT_ITEM_MAX 64 /* bytes of one item */
 
-/* Ascending, in place; size: bytes of an item, at most SORT_ITEM_MAX. compare is as for qsort(3).
- */
+/* Sorts in ascending order. size: bytes of an item, at most SORT_ITEM_MAX. compare: as for
+ * qsort(3). */
 void sort_items(void *items, size_t count, size_t size,
 		int (*compare)(const void *a, const void *b));
 

@@ -8,7 +8,8 @@
 
 #include "runtime/base/clock.h"
 
-/* sched_setattr(2): glibc has none, and the kernel's header does not go with <sched.h>. */
+/* The argument of sched_setattr(2): glibc has none, and the header of the kernel conflicts with
+ * <sched.h>. */
 struct attributes {
 	uint32_t size, policy;
 	uint64_t flags;
@@ -24,7 +25,7 @@ int turn_set(uint32_t us)
 	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) < 0)
 		return -errno;
 	if (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH)
-		return 0; /* somebody chose something else for it */
+		return 0; /* another policy was chosen for this thread on purpose */
 	a.flags = 0;
 	a.runtime_ns = us * NS_PER_US;
 	return syscall(SYS_sched_setattr, 0, &a, 0) < 0 ? -errno : 0;

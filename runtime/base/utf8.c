@@ -3,7 +3,8 @@
 
 #include "runtime/base/mem.h"
 
-/* Table 3-7 of the Unicode standard: the range of the second byte after a first byte in a range. */
+/* Table 3-7 of the Unicode standard: for each range of first bytes, the bytes of the sequence and
+ * the range of the second byte. */
 static const struct lead {
 	unsigned char first, last, bytes, second_min, second_max;
 } leads[] = {

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the sequence that text[0..size) begins with (1..4), or 0 if that is not valid UTF-8. */
+/* The bytes of the sequence at the front of text[0..size) (1..4), or 0 if it is not valid UTF-8. */
 size_t utf8_sequence(const char *text, size_t size);
-/* Whether all of text[0..size) is valid and holds no NUL. */
+/* Whether text[0..size) is valid UTF-8 and holds no NUL. */
 bool utf8_is_text(const char *text, size_t size);
 
 #endif

@@ -21,7 +21,7 @@
 #include "runtime/gateway/upstream/h2up.h"
 #include "runtime/gateway/upstream/room.h"
 
-/* Pooled connections beside those in use. */
+/* Slots for idle connections to instances, beside one slot for each client. */
 #define UPSTREAMS_EXTRA 1024u
 
 static void arm_signal(struct gateway *g)
@@ -33,7 +33,7 @@ static void arm_signal(struct gateway *g)
 	sqe->user_data = user_data;
 }
 
-/* ---- completions of upstreams: theirs is a part of the gateway ---- */
+/* ---- completions of upstreams: these handlers get that part of the gateway ---- */
 
 static void on_up_recv(void *self, const struct ring_event *e)
 {
@@ -120,8 +120,8 @@ static struct stream *find_stream(void *self, enum ring_op op, uint32_t index)
 	return op == RING_CLIENT_RECV ? &g->clients[index].s : &g->up.slots[index].s;
 }
 
-/* Carriers send the output of their streams. One may give another something to send: a client's
- * bytes go to an instance, an instance's room to a client. */
+/* Carriers send the output of their streams. One flush may cause another: a client's bytes go to an
+ * instance, and room at the instance lets more bytes of the client in. */
 #define FLUSHES_MAX 64
 
 static void flush_carriers(struct gateway *g)
@@ -136,7 +136,7 @@ static void flush_carriers(struct gateway *g)
 		h2_side_flush(&g->up.h2up->side);
 		h2_side_flush(&g->h2->side);
 	}
-	if (n == FLUSHES_MAX) /* the others have their turn, and then at once */
+	if (n == FLUSHES_MAX) /* completions get their turn; this entry ends the wait at once */
 		(void)ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
 }
 
@@ -154,7 +154,7 @@ static void before_wait(void *self)
 	timers_arm(&g->timers, g->io.ring);
 }
 
-/* Looks now and then at changes that nobody tells the gateway, while there is a reason to. */
+/* Looks now and then for changes that no event reports, while there is a reason to look. */
 static void on_coarse_timer(struct gateway *g)
 {
 	listeners_arm(g);

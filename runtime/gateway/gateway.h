@@ -5,9 +5,11 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* Its configuration, board, account and descriptors are the caller's to set before. 0 or -errno. */
+/* Makes the tables and puts the rooms together. The caller has set the configuration, the board,
+ * the account and the descriptors of g before. 0 or -errno. */
 int gateway_init(struct gateway *g, struct ring *l, struct buffers *b);
-/* SIGTERM drains; SIGUSR1 writes counters and gauges into the log. Arms itself anew. */
+/* A signal came: SIGTERM and SIGINT drain, SIGUSR1 writes counters and gauges into the log. Waits
+ * for the next signal. self: the gateway. */
 void gateway_on_signal(void *self, const struct ring_event *e);
 
 #endif

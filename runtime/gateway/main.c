@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * ebb-gateway: HTTP between clients and instances. ebbd starts it in an empty root without
- * privileges. All it owns came as a descriptor or a record: fd 3 is the channel, fd 4 the ring.
+ * privileges. Everything that it owns came as a descriptor or in a record: fd 3 is the channel to
+ * ebbd, fd 4 the ring.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
 
 #define LARGE_BUFFERS 128u
-/* The room of a large buffer beside the largest head. */
+/* Bytes of a large buffer beside the largest head of a request. */
 #define LARGE_EXTRA 32768u
 
 static int config_ok(const struct wire_gateway_config *c, unsigned int fd_count)
@@ -69,7 +70,8 @@ static int receive_config(struct gateway *g)
 	return r;
 }
 
-/* Signals become events of the loop; a peer that is gone is an error code. */
+/* Signals become events of the loop. SIGPIPE is ignored: a send to a peer that is gone returns
+ * EPIPE. */
 static int init_signals(struct gateway *g)
 {
 	sigset_t set;
@@ -88,8 +90,8 @@ static int init_signals(struct gateway *g)
 static uint32_t unit_count_for(uint32_t connections_max)
 {
 	/* Every connection may hold two buffers (one that is being sent, and a request that may be
-	 * sent again). So there is room for others however many connections never read. Unused
-	 * buffers are never touched. */
+	 * sent again). So buffers are left for other connections even if every client stops
+	 * reading. Unused buffers cost no memory, because their pages are never touched. */
 	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 
@@ -160,7 +162,7 @@ int main(int argc, char **argv)
 		 gateway.config.connections_max);
 	if (confine_here() < 0)
 		return 1;
-	gateway_on_signal(&gateway, &none); /* arms it */
+	gateway_on_signal(&gateway, &none); /* no signal: only begins to wait */
 	listeners_arm(&gateway);
 	r = wire_send(gateway.tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
 	if (r == 0)

@@ -5,7 +5,7 @@
 #include "runtime/http/head.h"
 #include "runtime/http/scan.h"
 
-/* No line of the chunked framing needs to be longer; extensions are read over and bounded. */
+/* No line of the chunked framing needs to be longer. Extensions are skipped, within this bound. */
 #define LINE_BYTES_MAX    1024
 #define TRAILER_BYTES_MAX 16384
 
@@ -46,7 +46,7 @@ static uint32_t on_size(struct http_chunked *c, unsigned char byte)
 
 	if (digit >= 0) {
 		if (c->left >> 56)
-			return BROKEN; /* more than any body; and the shift would lose bits */
+			return BROKEN; /* more than any body has, and the shift would lose bits */
 		c->left = c->left << 4 | (uint64_t)digit;
 		return SIZE;
 	}
@@ -73,8 +73,8 @@ static uint32_t on_trailer_name(uint32_t state, unsigned char byte)
 	return byte == ':' ? TRAILER : BROKEN;
 }
 
-/* The text of extensions and trailers is dropped (RFC 9112 section 7.1.1, RFC 9110 section 6.5.1).
- * A control byte in it is refused, because parsers disagree about it. */
+/* The text of extensions and trailers may be dropped (RFC 9112 section 7.1.1, RFC 9110 section
+ * 6.5.1). A control byte in it is refused, because parsers disagree about it. */
 static uint32_t on_text(unsigned char byte, uint32_t stay, uint32_t at_cr)
 {
 	if (byte == '\r')

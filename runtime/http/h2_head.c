@@ -61,7 +61,7 @@ static bool is_token(struct http_slice s)
 	return s.size > 0;
 }
 
-/* ":method" and the like are kept as they are until the first line is written. */
+/* Keeps ":method" and the like as they are until the first line is written. */
 static int take_pseudo(struct h2_head *h, struct http_slice name, struct http_slice value)
 {
 	const struct {
@@ -112,7 +112,7 @@ static bool check_pseudo(struct h2_head *h)
 	return h->status == 0;
 }
 
-/* The request line and Host. */
+/* Writes the request line and Host. */
 static int begin(struct h2_head *h)
 {
 	uint32_t need = h->method.size + h->path.size + 2 * h->authority.size + 32;
@@ -134,7 +134,8 @@ static int begin(struct h2_head *h)
 	return 0;
 }
 
-/* Of a connection, which is not what a request is in (RFC 9113 section 8.2.2). */
+/* Whether the field is about a connection of HTTP/1.1, which a request of HTTP/2 may not say (RFC
+ * 9113 section 8.2.2). */
 static bool is_of_connection(struct http_slice name, struct http_slice value)
 {
 	static const char *const names[] = {"connection", "proxy-connection", "keep-alive",
@@ -157,7 +158,7 @@ static int check_field(struct h2_head *h, struct http_slice name, struct http_sl
 	return 0;
 }
 
-/* Host may stand beside :authority if it says the same. True if nothing is to be written. */
+/* Host may stand beside :authority if both are equal. True: Host is not to be written again. */
 static bool host_said(struct h2_head *h, struct http_slice value)
 {
 	struct http_slice authority = slice_of(h, h->authority);
@@ -259,7 +260,8 @@ int h2_head_end(struct h2_head *h, bool ended)
 	return 0;
 }
 
-/* RFC 9110 section 6.5.1: nothing that says how to read or route a message comes behind it. */
+/* Whether the field may be a trailer (RFC 9110 section 6.5.1): not if it says how to read or route
+ * the message. */
 static bool may_trail(const struct http_header *h)
 {
 	static const char *const never[] = {"authorization",

@@ -63,7 +63,7 @@ static bool lists_text(const struct http_head *head, const char *name, const cha
 	return lists(head, name, (struct http_slice){wanted, strlen(wanted)}, true);
 }
 
-/* Whether every item of that field of the answer was in the question. */
+/* Whether the request listed every item of that field of the answer. */
 static bool all_offered(const struct http_head *response, const struct http_head *request,
 			const char *name, bool any_case)
 {
@@ -136,7 +136,7 @@ static int check_websocket(struct http_head *head, const char **why)
 	return 0;
 }
 
-/* Protocols that the gateway would have to speak itself: a client with such an upgrade could send
+/* Protocols that the gateway would have to speak itself: with such an upgrade a client could send
  * requests that the gateway never sees. */
 static bool is_ours(struct http_slice item)
 {

@@ -13,8 +13,8 @@ long http_head_end(const char *text, size_t size, size_t seen, size_t max)
 	const char *end = text + size;
 	const char *p = text + (seen > 3 ? seen - 3 : 0);
 
-	/* A bare LF ends a line here too, so that the parser can refuse it instead of the client
-	 * waiting for a timeout. */
+	/* A bare LF ends a line here too, so that the parser can refuse it; else the client would
+	 * wait for a timeout. */
 	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
 		p++;
 		if (p < end && *p == '\r')
@@ -56,7 +56,7 @@ static int refuse(int status, const char *sentence, const char **why)
 	return status;
 }
 
-/* "HTTP/1.1" -> 1. Versions that are well-formed but not ours are 505, anything else 400. */
+/* "HTTP/1.1" -> 1. A well-formed version that is not ours is 505, anything else 400. */
 static int parse_version(struct http_slice s, int *minor, const char **why)
 {
 	if (s.size != 8 || memcmp(s.at, "HTTP/", 5) != 0 || s.at[6] != '.' || s.at[5] < '0' ||
@@ -78,7 +78,7 @@ static void split_path(struct http_slice target, struct http_head *out)
 			  : (struct http_slice){target.at + size, 0};
 }
 
-/* http://authority/path: the authority replaces Host (RFC 9112 section 3.2.2). */
+/* Parses http://authority/path: the authority replaces Host (RFC 9112 section 3.2.2). */
 static int parse_absolute(struct http_head *out, const char **why)
 {
 	struct http_slice t = out->target, authority, rest;
@@ -97,7 +97,7 @@ static int parse_absolute(struct http_head *out, const char **why)
 		return refuse(400, "the authority of the request target is not a host", why);
 	split_path((struct http_slice){rest.at + n, rest.size - n}, out);
 	if (n == rest.size && http_slice_is(out->method, "OPTIONS")) {
-		/* The last one in the chain says "*" again (RFC 9112 section 3.2.4). */
+		/* The last proxy must send "*" to the server (RFC 9112 section 3.2.4). */
 		out->path = (struct http_slice){"*", 1};
 		out->query = (struct http_slice){rest.at + n, 0};
 	}
@@ -157,8 +157,8 @@ static int parse_length(struct http_slice s, uint64_t *out)
 	return 0;
 }
 
-/* A value that is no plain "chunked": 501 for codings in front of it that we could learn, 400 for
- * one that leaves open where the body ends (RFC 9112 section 6.3). */
+/* Refuses a Transfer-Encoding that is not just "chunked". 501: other codings stand before chunked.
+ * 400: the end of the body is not known (RFC 9112 section 6.3). */
 static int refuse_coding(struct http_slice coding, const char **why)
 {
 	const char *comma = memrchr(coding.at, ',', coding.size);
@@ -171,7 +171,8 @@ static int refuse_coding(struct http_slice coding, const char **why)
 	return refuse(501, "only the transfer coding chunked is spoken", why);
 }
 
-/* Content-Length and Transfer-Encoding, alike for both directions (RFC 9112 section 6). */
+/* Content-Length and Transfer-Encoding, by the same rules for both directions (RFC 9112 section 6).
+ */
 static int parse_framing(const struct http_fields *f, struct http_head *out, const char **why)
 {
 	if (f->coding_count && f->length_count)
@@ -215,8 +216,8 @@ static int check_host(const struct http_fields *f, struct http_head *out, const 
 
 static void reset(struct http_head *out)
 {
-	/* Everything but the header array, which header_count makes valid: clearing it would cost
-	 * more than parsing. */
+	/* Clears everything but the header array, in which header_count says what is valid:
+	 * clearing it would cost more than parsing. */
 	memset(out, 0, offsetof(struct http_head, headers));
 }
 
@@ -300,7 +301,7 @@ static int parse_response(const char *text, size_t size, bool method_was_head, b
 	out->keep_alive =
 		!f.connection_close && (out->minor_version == 1 || f.connection_keep_alive);
 	out->upgrade = out->status == 101;
-	/* The answer has no body but says that one comes, so its end is unknown (RFC 9110 section
+	/* The answer has no body but announces one, so where it ends is not known (RFC 9110 section
 	 * 8.6). */
 	if (out->framing != HTTP_NO_BODY && (out->status < 200 || out->status == 204 ||
 					     (out->status == 304 && out->framing == HTTP_CHUNKED)))
@@ -321,8 +322,8 @@ int http_response_parse(const char *text, size_t size, bool method_was_head, str
 	return parse_response(text, size, method_was_head, false, out, why);
 }
 
-/* A line that begins with white space goes on with the one before: spaces take the place of its
- * end. The status line is never continued. */
+/* Unfolds lines: a line that begins with white space continues the line before, so spaces take the
+ * place of the line end. The status line is never continued. */
 static void unfold(char *text, size_t size)
 {
 	char *end = text + size, *lf = memchr(text, '\n', size);

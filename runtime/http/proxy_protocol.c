@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define V1_LINE_MAX 107 /* with its CR LF; the longest there can be */
+#define V1_LINE_MAX 107 /* with its CR LF: no valid line is longer */
 #define V2_FIXED    16
 #define WORDS_MAX   6
 
@@ -68,7 +68,7 @@ static bool parse_port(struct word w, uint16_t *out)
 	return value <= 65535;
 }
 
-/* "PROXY TCP4 SOURCE DESTINATION PORT PORT", or "PROXY UNKNOWN" and anything. */
+/* Parses "PROXY TCP4 SOURCE DESTINATION PORT PORT", or "PROXY UNKNOWN" and anything behind it. */
 static int parse_v1_line(const char *line, size_t size, struct proxy_protocol *out)
 {
 	struct proxy_protocol p = {.family = PROXY_NO_ADDRESS};
@@ -108,7 +108,7 @@ static long parse_v1(const char *text, size_t size, struct proxy_protocol *out)
 	return (long)line + 1;
 }
 
-/* TLVs are not used, but must fill what is left exactly. */
+/* TLVs are not used, but they must fill the rest of the header exactly. */
 static bool tlvs_ok(const unsigned char *at, size_t size)
 {
 	while (size > 0) {
@@ -164,7 +164,7 @@ static long parse_v2(const unsigned char *data, size_t size, struct proxy_protoc
 		return -EPROTO;
 	if (size < V2_FIXED + body)
 		return 0;
-	if (data[12] == 0x20) /* LOCAL: the front's own connection; the rest is read over */
+	if (data[12] == 0x20) /* LOCAL: a connection of the front itself; the rest is skipped */
 		*out = (struct proxy_protocol){.family = PROXY_NO_ADDRESS};
 	else if (parse_v2_body(data[13], data + V2_FIXED, body, out) < 0)
 		return -EPROTO;

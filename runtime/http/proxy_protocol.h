@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The PROXY protocol, versions 1 and 2: how a load balancer in front says whose connection it
- * passes on. A pure parser: no sockets, no state, no allocation; bytes behind the header are not
- * looked at. It never guesses: the caller has decided that a header must be there.
+ * The PROXY protocol, versions 1 and 2 (proxy-protocol.txt of HAProxy): a load balancer in front
+ * names the client whose connection it passes on. A pure parser: no sockets, no state, no
+ * allocation; bytes behind the header are not looked at. It never guesses: the caller has decided
+ * that a header must be there.
  */
 #ifndef EBB_HTTP_PROXY_PROTOCOL_H
 #define EBB_HTTP_PROXY_PROTOCOL_H
@@ -10,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A header of version 2 with more is refused; addresses take 36 bytes, the rest are TLVs. */
+/* A longer header of version 2 is refused. Addresses take at most 36 bytes, the rest are TLVs. */
 #define PROXY_HEADER_MAX 2048
 
 enum proxy_family {
-	PROXY_NO_ADDRESS, /* LOCAL, UNKNOWN or UNSPEC: the peer speaks for itself */
+	PROXY_NO_ADDRESS, /* LOCAL, UNKNOWN or UNSPEC: no client is named */
 	PROXY_IPV4,
 	PROXY_IPV6,
 };
@@ -25,9 +26,9 @@ struct proxy_protocol {
 	uint16_t source_port;     /* host order */
 };
 
-/* The bytes of the header, 0 if it is not complete, -EPROTO if there is none or it is malformed, of
- * another version, of a family or transport that no TCP connection has (UDP, unix), or too long.
- * *out is written only with a positive result. */
+/* Returns the bytes of the header, 0 if it is not complete, or -EPROTO: there is none, or it is
+ * malformed, of another version, of a family or transport that no TCP connection has (UDP, unix),
+ * or too long. *out is written only with a positive result. */
 long proxy_protocol_parse(const void *data, size_t size, struct proxy_protocol *out);
 
 #endif

@@ -7,9 +7,9 @@
 
 enum { TOKEN = 1, VALUE = 2, TARGET = 4, HOST = 8, UNDERSCORE = 16 };
 
-/* Which bytes may stand where: RFC 9110 section 5.6.2 (token), 5.5 (value, obs-text allowed), RFC
- * 3986 for targets, a little wider because real clients send | ^ { } [ ] and `, but never # " < >
- * \. */
+/* Which bytes may stand where: RFC 9110 sections 5.6.2 (token) and 5.5 (value, with obs-text).
+ * Targets follow RFC 3986 and are a little wider, because real clients send | ^ { } [ ] and `, but
+ * never # " < > \. */
 static const unsigned char byte_class[256] = {
 	['\t'] = VALUE,
 	[' '] = VALUE,
@@ -72,8 +72,8 @@ bool http_text_clean(struct http_slice text)
 	return all_of(text, VALUE);
 }
 
-/* Known fields by a hash of length, first and last letter. The compiler refuses two designators for
- * one cell (-Woverride-init), so the hash stays perfect; test_http_head looks each of them up. */
+/* Known fields, by a hash of length, first and last letter. The compiler refuses two designators
+ * for one cell (-Woverride-init), so the hash stays perfect; test_http_head looks each field up. */
 #define CELL(size, first, last) (((size) + ((first) | 32) + ((last) | 32) * 5) & 127)
 #define KNOWN(text, first, last, id) \
 	[CELL(sizeof(text) - 1, first, last)] = {text, sizeof(text) - 1, id}
@@ -125,12 +125,12 @@ static enum http_field field_of(struct http_slice name)
 	return HTTP_FIELD_OTHER;
 }
 
-/* content_length and the like: a CGI reader takes them for the real fields. */
+/* content_length and the like: a CGI program takes them for the real fields. */
 static enum http_field field_underscored(struct http_slice name)
 {
 	char plain[32];
 
-	if (name.size > sizeof(plain)) /* of long ones the prefix decides: x-forwarded-, x-ebb- */
+	if (name.size > sizeof(plain)) /* the prefix of a long name decides: x-forwarded-, x-ebb- */
 		name.size = sizeof(plain);
 	for (size_t i = 0; i < name.size; i++)
 		plain[i] = name.at[i] == '_' ? '-' : name.at[i];
@@ -232,8 +232,9 @@ static void note_field(const struct http_header *h, struct http_fields *f)
 	}
 }
 
-/* One field line. llhttp would join a folded line (leading white space) to the field before, and
- * hide fields from our rules. So a folded line is refused here, before llhttp sees the head. */
+/* Scans one field line. llhttp would join a folded line (leading white space) to the field before,
+ * and so hide fields from our rules. Therefore a folded line is refused here, before llhttp sees
+ * the head. */
 static int scan_field(struct http_slice line, struct http_header *h, struct http_fields *f,
 		      const char **why)
 {

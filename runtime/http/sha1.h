@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-1 (FIPS 180-4), for Sec-WebSocket-Accept only, where it protects nothing: it shows that the
- * other side understood the question. Ours, because libcrypto would add megabytes to the static
- * gateway for 36 bytes of input. Never use it for anything else.
+ * SHA-1 (FIPS 180-4), for Sec-WebSocket-Accept only. There it protects nothing: it shows that the
+ * other side understood the question. This is code of our own, because libcrypto would add
+ * megabytes to the static gateway for one short text. Never use it for anything else.
  */
 #ifndef EBB_HTTP_SHA1_H
 #define EBB_HTTP_SHA1_H

@@ -8,7 +8,7 @@
 #error "llhttp before 9 must be built with LLHTTP_STRICT_MODE=1"
 #endif
 
-/* Stops llhttp at the end of the head: bodies are not its work here. */
+/* Stops llhttp at the end of the head, because bodies are parsed elsewhere. */
 static int stop_at_body(llhttp_t *parser)
 {
 	return -1;
@@ -21,7 +21,7 @@ static llhttp_errno_t feed_slice(llhttp_t *parser, const char *at, size_t size)
 	return size ? llhttp_execute(parser, at, size) : HPE_OK;
 }
 
-/* The head as it will be written: piece by piece, without a copy. */
+/* Feeds the head as it will be written, piece by piece, without a copy. */
 static llhttp_errno_t feed_anew(llhttp_t *parser, const char *text, size_t size,
 				const struct http_head *head)
 {

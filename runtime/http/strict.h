@@ -7,10 +7,10 @@
 
 enum http_opinion { HTTP_AGREES, HTTP_BAD_METHOD, HTTP_REFUSED, HTTP_DIFFERS };
 
-/* Runs llhttp over a whole head that our gate let pass and compares what both understood: version,
- * framing, length. anew: over the head as it will be written, for white space and line ends that
- * llhttp does not know. Requests are smuggled where two parsers differ, so a difference is an
- * error. On HTTP_REFUSED *why is llhttp's static reason. */
+/* Runs llhttp over a whole head that our gate let pass, and compares the version, the framing and
+ * the length that both read. Requests are smuggled where two parsers differ, so a difference is an
+ * error. anew: runs llhttp over the head as it will be written, because of white space or line ends
+ * that llhttp does not take. On HTTP_REFUSED *why is a static reason. */
 enum http_opinion http_strict_check(const char *text, size_t size, bool is_request,
 				    const struct http_head *head, bool has_length, bool has_coding,
 				    bool anew, const char **why);

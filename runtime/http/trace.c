@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 */
+/* Offsets in 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01. */
 enum { VERSION_AT = 0, TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, SIZE_00 = 55 };
 
 /* Lower-case hexadecimal digits; *any: one of them is not 0. */
@@ -38,8 +38,8 @@ static void two(char *at, unsigned int value)
 	at[1] = (char)('0' + value % 10);
 }
 
-/* Days since the epoch as a date of the Gregorian calendar; years begin in March here, so that the
- * leap day is the last one. */
+/* Turns days since the epoch into a date of the Gregorian calendar. Years begin in March here, so
+ * that the leap day is their last day. */
 static void civil(uint64_t days, unsigned int *year, unsigned int *month, unsigned int *day)
 {
 	uint64_t z = days + 719468, era = z / 146097, of_era = z % 146097;

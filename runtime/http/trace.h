@@ -7,10 +7,11 @@
 
 #define HTTP_DATE_SIZE 29
 
-/* Whether it is a traceparent that may be passed on (W3C Trace Context, section 3.2): lower-case
- * hexadecimal, ids that are not zero, a version that is not ff; later versions may be longer. */
+/* Whether value is a traceparent that may be passed on (W3C Trace Context, section 3.2): lower-case
+ * hexadecimal, ids that are not zero, a version that is not ff. Later versions may be longer. */
 bool http_traceparent_valid(struct http_slice value);
-/* "Sun, 06 Nov 1994 08:49:37 GMT" of seconds since the epoch (RFC 9110 section 5.6.7). */
+/* Writes "Sun, 06 Nov 1994 08:49:37 GMT" for seconds since the epoch (RFC 9110 section 5.6.7),
+ * without a terminator. */
 void http_date(uint64_t seconds, char out[HTTP_DATE_SIZE]);
 
 #endif

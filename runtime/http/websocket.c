@@ -27,7 +27,7 @@ static bool is_control(uint8_t opcode)
 	return opcode & 8;
 }
 
-/* FIN, three reserved bits, opcode. */
+/* FIN, three reserved bits, the opcode. */
 static bool take_kind(struct ws_reader *r, uint8_t byte)
 {
 	bool reserved = byte & 0x70;
@@ -39,7 +39,7 @@ static bool take_kind(struct ws_reader *r, uint8_t byte)
 	if (reserved && (!r->extensions || is_control(r->opcode)))
 		return false;
 	if (is_control(r->opcode))
-		return r->fin; /* never in pieces, but between those of a message */
+		return r->fin; /* never fragmented, but may stand between fragments */
 	if ((r->opcode == WS_CONTINUATION) != r->in_message)
 		return false;
 	r->in_message = !r->fin;
@@ -60,7 +60,7 @@ static void after_length(struct ws_reader *r)
 		expect(r, BEGUN, 0);
 }
 
-/* MASK bit, seven bits of length. */
+/* The MASK bit, then seven bits of length. */
 static bool take_length(struct ws_reader *r, uint8_t byte)
 {
 	if (!!(byte & 0x80) != r->masked)

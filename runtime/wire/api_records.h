@@ -10,8 +10,9 @@
 
 /* ---- ebbd <-> api ---- */
 
-/* fds: listening api.sock, state directory (own), log directory (own), ledger channel. Without fds
- * as API_CHANGE: the listeners are others. */
+/* API_CONFIG, the first record. fds: the listening api.sock, the state directory and the log
+ * directory (both owned by ebb-api), the channel to the ledger. Also sent as API_CHANGE, without
+ * fds, when the settings have changed. */
 struct wire_api_config {
 	uint64_t boot_us; /* wall clock when ebbd started */
 	uint32_t gateway_count, listener_count;
@@ -19,28 +20,29 @@ struct wire_api_config {
 	char listeners[LISTENERS_MAX][64]; /* "127.0.0.1:8080" */
 	char run_dir[1024], state_dir[1024];
 	char version[32];
-	uint64_t upload_bytes_max; /* of an image archive; 0 = 16 GiB */
+	uint64_t upload_bytes_max; /* bytes of an image archive; 0 = 16 GiB */
 	uint32_t instances_max;
 	uint32_t egress; /* enum wire_egress_mode of services that do not say: NONE or INTERNET */
 };
 
-/* fds: its counters (stats.h), the reading end of its access log. */
+/* A gateway was started. fds: its counters (stats.h), the reading end of its access log. */
 struct wire_gateway_files {
 	uint32_t index, reserved;
 };
 
-/* API_LEDGER, without a record: the ledger was started again. fds: its new channel. */
+/* API_LEDGER, without a record: the ledger was started again. fds: the new channel to it. */
 
-/* The reason that keeps this host from taking work, each time that it changes. */
+/* HEALTH: the reasons that keep this host from taking work; sent each time that they change. */
 enum wire_ill {
 	WIRE_ILL_STARTS = 1, /* no sandbox can be made */
-	WIRE_ILL_LEDGER = 2, /* the usage of instances cannot be written down */
+	WIRE_ILL_LEDGER = 2, /* the ledger cannot write down the usage of instances */
 };
 struct wire_health {
 	uint32_t ill, reserved; /* bits of enum wire_ill */
 };
 
-/* Answer to any request that carries a cookie. err is 0 or a positive errno; text says it. */
+/* The answer to any request that carries a cookie. err: 0 or a positive errno, which text explains.
+ */
 struct wire_result {
 	uint64_t cookie;
 	int32_t err;
@@ -48,25 +50,25 @@ struct wire_result {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* wire_service_put.flags. OWN_RUNTIME: the image is a runtime of ours (EBB_RUNTIME=1 in its Env),
- * which serves on the socket it inherits as fd 3 instead of on TCP $PORT. */
+/* Flags of wire_service_put. OWN_RUNTIME: the image is a runtime of ours (EBB_RUNTIME=1 in its
+ * Env). It serves on the socket that it inherits as fd 3, not on TCP $PORT. */
 #define WIRE_SERVICE_OWN_RUNTIME 1u
-/* Its function gets one restricted io_uring as fd 4; only together with OWN_RUNTIME. */
+/* The function gets one restricted io_uring as fd 4; only together with OWN_RUNTIME. */
 #define WIRE_SERVICE_IO_URING 2u
-/* concurrency_max is a cap, not a wish. */
+/* ebb finds the limit of requests per instance itself, up to concurrency_max. */
 #define WIRE_SERVICE_AUTO_CONCURRENCY (1u << 4)
-/* Its function runs under a second, tighter seccomp filter. */
+/* The function runs under a second, tighter seccomp filter. */
 #define WIRE_SERVICE_STRICT (1u << 5)
 #define WIRE_SERVICE_FLAGS_ALL                                                              \
 	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY | \
 	 WIRE_SERVICE_STRICT)
 
-/* Desired state of one service, whole. Answered by RESULT. */
+/* The desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {
 	uint64_t cookie;
 	uint32_t revision;
 	uint32_t memory_mb; /* 64.. */
-	uint32_t cpu_milli; /* 1000 = one CPU; 0 = memory / 2 GiB of one */
+	uint32_t cpu_milli; /* 1000 = one CPU; 0 = one CPU for each 2 GiB of memory */
 	uint32_t pids_max;
 	uint32_t scratch_mb; /* size of the writable layer */
 	uint32_t max_duration_ms, init_timeout_ms, stop_grace_ms;
@@ -75,9 +77,9 @@ struct wire_service_put {
 	uint32_t freeze_after_ms; /* 0 = learned */
 	uint32_t hibernate_ms;    /* for gateways, see wire_route_put */
 	uint32_t flags;           /* WIRE_SERVICE_* */
-	/* 0: the service itself. Else this is an earlier revision that serves beside it and gets
-	 * share_permille of its requests. It has its own instances and queue, but no hosts and no
-	 * prefix. (name, variant) names it, as does SERVICE_DEL. */
+	/* 0: the service itself. Else an earlier revision that serves beside it and gets
+	 * share_permille of its requests. A variant has its own instances and queue, but no hosts
+	 * and no prefix. (name, variant) names it, here and in SERVICE_DEL. */
 	uint32_t variant, share_permille;
 	uint32_t layer_count, host_count;
 	char name[SERVICE_NAME_SIZE];
@@ -90,8 +92,9 @@ struct wire_service_put {
 	struct wire_egress egress;
 };
 
-/* Timers of a frozen instance: it is thawed in time for them; or they are late; or, where the image
- * is no runtime of ours, in time except short ticks that do nothing. */
+/* Timers of a frozen instance. FIRE: the instance is thawed in time for them. LATE: they wait for
+ * the next request. AUTO: as FIRE for a runtime of ours; in other images short ticks that do
+ * nothing are late (docs/interface.md section 9). */
 enum wire_timers { WIRE_TIMERS_AUTO, WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
 
 struct wire_service_del {
@@ -100,8 +103,8 @@ struct wire_service_del {
 	char name[SERVICE_NAME_SIZE];
 };
 
-/* Starts an instance of the present revision if there is none. RESULT says that ebbd took the wish,
- * events say how the start ended. */
+/* Starts an instance of the present revision if there is none. RESULT says that ebbd took the
+ * request; events say how the start ended. */
 struct wire_service_start {
 	uint64_t cookie;
 	char name[SERVICE_NAME_SIZE];
@@ -124,16 +127,16 @@ struct wire_instance_info {
 	uint32_t last, state; /* enum wire_instance_state */
 	uint32_t slot, generation;
 	uint32_t revision, tickets, holds;
-	int32_t pid; /* of its PID 1, on the host */
+	int32_t pid; /* PID 1 of the instance, as the host numbers it */
 	uint64_t cpu_us, awake_us, frozen_us, memory_bytes, invocations, freezes, thaws;
 	uint64_t look_us,
-		background_us; /* ebbd looked at it; awake without work, in awake_us too */
+		background_us; /* ebbd looked at it; awake without work, part of awake_us */
 	uint64_t started_us;   /* wall clock */
 	char id[INSTANCE_ID_SIZE];
 	char service[SERVICE_NAME_SIZE];
-	char why[ERROR_TEXT_SIZE]; /* why it is in this state, for ebb why */
+	char why[ERROR_TEXT_SIZE]; /* why it is in this state; `ebb why` shows it */
 	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost, ipc_work_us, ipc_paused;
-	/* In the last record: ebbd's own health since it began (loop.h). */
+	/* In the record with last = 1: the health of ebbd itself since it began (loop.h). */
 	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;
 };
 
@@ -145,14 +148,14 @@ struct wire_instance_command_record {
 	char id[INSTANCE_ID_SIZE];
 };
 
-/* fds: read end of the instance's stdout+stderr pipe. */
+/* The output of an instance. fds: the read end of its pipe for stdout and stderr. */
 struct wire_log_pipe {
 	char id[INSTANCE_ID_SIZE];
 	char service[SERVICE_NAME_SIZE];
 };
 
 /* clang-format off */
-/* The text for users stands behind its name: docs/reference/events.md is made from this. */
+/* The text for users stands behind each name; docs/reference/events.md is made from this table. */
 #define WIRE_EVENT_KINDS(X) \
 	X(SERVICE_UP, service_up, "A service is taken up, or a new revision of it") \
 	X(SERVICE_GONE, service_gone, "A service was removed") \
@@ -198,39 +201,40 @@ struct wire_event {
 	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */
 };
 
-/* The host takes no new work, or does again. Answered by RESULT: a drain when the last instance is
- * gone, or (ECANCELED) when another record of this kind came. */
+/* The host takes no new work, or takes work again. Answered by RESULT: for a drain when the last
+ * instance is gone, or with ECANCELED when another record of this kind came. */
 struct wire_node_drain {
 	uint64_t cookie;
-	uint64_t deadline_ms;     /* from now; 0 = when the requests' own time is over */
-	uint32_t drain, reserved; /* 0: it takes work again */
+	uint64_t deadline_ms;     /* ms from now; 0 = when the time of the last request is over */
+	uint32_t drain, reserved; /* drain 0: the host takes work again */
 };
 
-/* A command in an instance, under all that holds its function. It has the function's user,
- * environment and directory. Answered by EXEC_STARTED and, in any case, EXEC_ENDED. */
+/* Runs a command in an instance, under all limits of its function. The command has the user,
+ * environment and directory of the function. Answered by EXEC_STARTED if it runs and, in any case,
+ * by EXEC_ENDED. */
 struct wire_exec_start {
-	uint64_t cookie; /* not 0, and no other's that runs */
+	uint64_t cookie; /* not 0, and not that of another running command */
 	uint32_t tty, rows, columns;
 	uint16_t argc, reserved;
 	char id[INSTANCE_ID_SIZE];
 	char argv[8192];
 };
 
-/* number 0: it is killed, and EXEC_ENDED does not come. */
+/* Signals a command. number 0: the command is killed, and EXEC_ENDED does not come. */
 struct wire_exec_signal {
 	uint64_t cookie;
 	uint32_t number, reserved;
 };
 
-/* fds: without tty its standard input (to write), output and error (to read), else the master of
- * its terminal. */
+/* The command runs. fds: without tty its standard input (to write), output and error (to read);
+ * with tty the master of its terminal. */
 struct wire_exec_started {
 	uint64_t cookie;
 	uint32_t tty, reserved;
 };
 
-/* err 0: it ended with this exit code or signal. Else why it did not run, or that the instance is
- * gone (ESRCH). */
+/* The command ended. err 0: with this exit code or signal. Else err and text say why it did not
+ * run; ESRCH: its instance is gone. */
 struct wire_exec_ended {
 	uint64_t cookie;
 	int32_t err, code;
@@ -238,7 +242,7 @@ struct wire_exec_ended {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* Reads every live meter, has the ledger commit it, then answers RESULT. */
+/* Reads every live meter, has the ledger commit the readings, then answers RESULT. */
 struct wire_meter_flush {
 	uint64_t cookie;
 };

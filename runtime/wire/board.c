@@ -118,7 +118,7 @@ static struct board_gateway *gateway_page(struct board *b, uint32_t gateway)
 	return &b->file->gateways[gateway];
 }
 
-/* Work opened where none was: provisioned time starts. */
+/* The first piece of work was opened: provisioned time starts. */
 static void awake_begin(struct board_slot *s)
 {
 	atomic_fetch_sub(&s->awake_ns, (int64_t)clock_mono_ns());
@@ -302,7 +302,8 @@ bool board_try_freeze(struct board *b, uint32_t slot)
 	return true;
 }
 
-/* Open work on a draining instance may go on; it takes nothing new. */
+/* Whether a hold may be taken. Open work on a draining instance may go on; the instance takes
+ * nothing new. */
 static bool takes_holds(board_word w, uint32_t generation)
 {
 	if (board_generation(w) == generation && board_state_of(w) == BOARD_DRAINING)
@@ -419,7 +420,8 @@ bool board_settled(struct board *b, uint32_t slot)
 	       !holder_pending(b, slot);
 }
 
-/* How often a reader looks again while gateways are between their steps; far more than it takes. */
+/* How often a reader looks again while gateways are between their steps; far more often than that
+ * takes. */
 #define STABLE_TRIES 10000
 
 /* The open tickets of a dead gateway, which may have died between its two steps: the tickets of the
@@ -443,8 +445,8 @@ static uint32_t tickets_of_dead(struct board *b, uint32_t dead, uint32_t slot)
 	return board_tickets(before) > others ? board_tickets(before) - others : 0;
 }
 
-/* Takes back the tickets that a dead gateway's page counts, but no more than the word has: the
- * gateway may have been hijacked, and the page is its own word. */
+/* Takes back the tickets that the page of a dead gateway counts, but no more than the word has: the
+ * gateway may have been hijacked, and it alone wrote the page. */
 static void take_back(struct board_slot *s, uint32_t owed)
 {
 	board_word old = atomic_load(&s->word), next;

@@ -2,9 +2,9 @@
 #ifndef EBB_WIRE_CAPABILITIES_H
 #define EBB_WIRE_CAPABILITIES_H
 
-/* The capabilities of user 0 of an instance, in its own user namespace. Images need them that begin
- * as root, take over directories and go on as another user. None is a right over anything of the
- * host (docs/internals/threat-model.md). */
+/* The capabilities that user 0 of an instance has in its own user namespace (capabilities(7)).
+ * Images need them that begin as root, take over directories and go on as another user. No
+ * capability is a right over anything of the host (docs/internals/threat-model.md). */
 #define WIRE_CAPABILITIES(X) \
 	X(CHOWN) X(DAC_OVERRIDE) X(FOWNER) X(SETUID) X(SETGID) X(NET_BIND_SERVICE) X(KILL)
 #define X(name) WIRE_CAPABILITY_##name,

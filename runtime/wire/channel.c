@@ -10,7 +10,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
-/* Room for a burst of records; the kernel doubles it, and caps it at net.core.wmem_max for us. */
+/* Room for a burst of records. The kernel doubles the number; without the right for SO_SNDBUFFORCE,
+ * net.core.wmem_max caps it (socket(7)). */
 #define SEND_BUFFER_BYTES (1 << 20)
 
 void wire_message_fini(struct wire_message *m)
@@ -35,9 +36,8 @@ int wire_pair(int *a_fd, int *b_fd)
 	return 0;
 }
 
-/* The kernel has no memory or no place for more descriptors in flight now: as if the socket were
- * full (or empty). A waiting loop tries again, and no channel is given up for that.
- */
+/* Maps "no memory now", and "too many descriptors in flight", to -EAGAIN, as if the socket were
+ * full or empty: the caller tries again, and no channel is given up. */
 static int channel_error(int error)
 {
 	bool passes = error == ENOMEM || error == ENOBUFS || error == ETOOMANYREFS;

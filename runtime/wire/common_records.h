@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of all records, the sizes of what they hold, and what more than one channel uses. */
+/* The names of all records, the sizes of their fields, and the structures that more than one
+ * channel uses. */
 #ifndef EBB_WIRE_COMMON_RECORDS_H
 #define EBB_WIRE_COMMON_RECORDS_H
 
@@ -45,13 +46,14 @@
 enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #undef X
 
-/* Sizes. A name of a service is a DNS label; an instance is <service>-<number in base 10>. */
+/* Sizes. The name of a service is a DNS label; the id of an instance is <service>-<number in base
+ * 10>. */
 #define SERVICE_NAME_SIZE 64
 #define INSTANCE_ID_SIZE  96
 #define HOST_NAME_SIZE    256
 #define PATH_PREFIX_SIZE  256
 #define ERROR_TEXT_SIZE   512
-#define IMAGE_LAYERS_MAX  127 /* layers that overlayfs's lowerdir takes by fsconfig(2) */
+#define IMAGE_LAYERS_MAX  127 /* layers that lowerdir of overlayfs takes by fsconfig(2) */
 #define IMAGE_NAME_SIZE   256
 #define DIGEST_SIZE       32 /* SHA-256 */
 #define SERVICES_MAX      1024
@@ -61,15 +63,15 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define LISTENERS_MAX     8
 #define TRUSTED_MAX       16
 
-/* How a process is to be started; made by ebb-api out of the image's config and the service's
- * settings. Opaque to root, which checks counts and terminators and passes it to execve(2). */
+/* How to start a process; ebb-api makes it out of the config of the image and the settings of the
+ * service. Opaque to root, which checks counts and terminators and passes it to execve(2). */
 struct wire_exec {
 	uint32_t uid, gid; /* inside the instance, 0..65535 */
 	uint32_t groups[32];
 	uint16_t group_count;
 	uint16_t argc, envc;  /* strings in argv and env */
-	uint16_t stop_signal; /* Linux number; SIGTERM unless the image says otherwise */
-	uint16_t port;        /* TCP port the function will listen on = $PORT */
+	uint16_t stop_signal; /* number of the signal; SIGTERM unless the image says otherwise */
+	uint16_t port;        /* TCP port that the function listens on = $PORT */
 	uint16_t capabilities, reserved[2]; /* bits of enum wire_capability; 0 unless uid is 0 */
 	char cwd[512];                      /* absolute; made if absent */
 	char argv[8192];

@@ -12,18 +12,17 @@
 enum wire_image_format { WIRE_IMAGE_FORMATS(X) WIRE_IMAGE_FORMAT_COUNT };
 #undef X
 
-/* fds: the source, a regular file open for reading. Answered by IMAGE_DONE. */
+/* Imports an image. fds: the source, a regular file open for reading. Answered by IMAGE_DONE. */
 struct wire_image_import {
 	uint64_t cookie;
 	uint32_t format; /* enum wire_image_format */
 	uint32_t reserved;
-	char reference[IMAGE_NAME_SIZE]; /* which image of several in the archive; "" = the only one
-					  */
+	char reference[IMAGE_NAME_SIZE]; /* which image of the archive; "" = the only one */
 };
 
-/* An image's own description (OCI image-spec config.md). ebb-unpack resolved the names with the
- * image's /etc/passwd and /etc/group. entrypoint and cmd stay apart, so that each can be
- * overridden. */
+/* The description that an image has of itself (OCI image-spec, config.md). ebb-unpack resolved the
+ * names with /etc/passwd and /etc/group of the image. entrypoint and cmd stay apart, so that each
+ * can be overridden. */
 struct wire_image_config {
 	uint32_t uid, gid;
 	uint32_t groups[32];
@@ -34,7 +33,7 @@ struct wire_image_config {
 	char cwd[512]; /* "" = none given */
 	char entrypoint[4096], cmd[4096];
 	char env[16384];
-	char users[8192]; /* of its /etc/passwd, what fits: "name:uid:gid:groups,...:home" */
+	char users[8192]; /* of /etc/passwd, as many as fit: "name:uid:gid:groups,...:home" */
 };
 
 struct wire_image_done {
@@ -48,7 +47,8 @@ struct wire_image_done {
 	struct wire_image_config config;
 };
 
-/* Removes the layers which no image in keep needs any more; api sends one per layer. RESULT. */
+/* Removes one layer, which no kept image needs any more; ebb-api sends one record per layer.
+ * Answered by RESULT. */
 struct wire_image_del {
 	uint64_t cookie;
 	uint8_t layer[DIGEST_SIZE];

@@ -9,7 +9,8 @@
 
 /* ---- ebbd <-> ledger ---- */
 
-/* fds: ledger directory (own), channel of the api. */
+/* LEDGER_CONFIG, the first record. fds: the directory of the ledger (owned by ebb-ledger), the
+ * channel to ebb-api. */
 struct wire_ledger_config {
 	uint64_t boot_us;
 	char node[HOST_NAME_SIZE];
@@ -20,8 +21,8 @@ struct wire_ledger_config {
 enum wire_meter_reason { WIRE_METER_REASONS(X) METER_REASON_COUNT };
 #undef X
 
-/* The meters of one instance, cumulative since its birth and monotonic. A record that is repeated,
- * or an older record, does no harm. (instance, boot_us) names the instance for ever. */
+/* The meters of one instance, cumulative since its birth; they never fall. A repeated or an older
+ * record does no harm. (instance, boot_us) names the instance for ever. */
 struct wire_meter {
 	uint64_t seq; /* rises by one with every METER of this ebbd; METER_ACK names the last safe
 			 one */
@@ -42,12 +43,13 @@ struct wire_meter {
 	char service[SERVICE_NAME_SIZE];
 };
 
-/* Commit what came before, then METER_ACK with this seq. */
+/* Asks the ledger to commit all METERs so far, and then to send METER_ACK with this seq. */
 struct wire_meter_sync {
 	uint64_t seq;
 };
 
-/* Everything up to and with seq would survive a power cut. err != 0: the ledger cannot write. */
+/* All METERs up to and with seq would survive a power cut. err: 0, or a positive errno: the ledger
+ * cannot write. */
 struct wire_meter_ack {
 	uint64_t seq;
 	int32_t err;
@@ -56,9 +58,10 @@ struct wire_meter_ack {
 
 /* ---- api <-> ledger ---- */
 
-/* Answered by USAGE_ROWs, the last one with last = 1 and no service. service "" = all; bucket_us 0
- * = one row per service over the whole window, else one per service and bucket. Counters inside a
- * window are differences of cumulative readings, interpolation never. */
+/* Asks for the usage from from_us to to_us (wall clock). Answered by USAGE_ROWs; the last one has
+ * last = 1 and no service. service "": all services. bucket_us 0: one row per service over the
+ * whole window, else one row per service and bucket. Counters inside a window are differences of
+ * cumulative readings, never interpolated. */
 struct wire_usage_get {
 	uint64_t cookie;
 	uint64_t from_us, to_us, bucket_us;
@@ -76,6 +79,7 @@ struct wire_usage_row {
 	char service[SERVICE_NAME_SIZE];
 };
 
+/* Asks the ledger to check its hash chain. Answered by LEDGER_VERDICT. */
 struct wire_ledger_verify {
 	uint64_t cookie;
 };

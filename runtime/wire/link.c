@@ -13,7 +13,7 @@
 #include "runtime/base/mem.h"
 
 #define BURST   64u             /* records received in one go before others get their turn */
-#define TURN_NS (5 * NS_PER_MS) /* and no longer than this */
+#define TURN_NS (5 * NS_PER_MS) /* the longest time for them */
 
 /* A record that waits. */
 struct waiting {
@@ -92,7 +92,8 @@ static int queue(struct wire_link *link, uint32_t type, const void *record, size
 	return link->queued == 1 ? watch_again(link) : 0;
 }
 
-/* The loop then sees the end of this socket, behind what the peer said before. */
+/* Shuts the socket down. The loop then sees its end, behind the records that the peer sent before.
+ */
 static void break_off(struct wire_link *link)
 {
 	shutdown(link->watch.fd, SHUT_RDWR);
@@ -115,7 +116,8 @@ int wire_link_send(struct wire_link *link, uint32_t type, const void *record, si
 	return r;
 }
 
-/* The rest goes in the next turn: the socket has room still. */
+/* Sends waiting records for a while. The rest goes out in the next turn, because the socket still
+ * has room. */
 static void send_waiting(struct wire_link *link)
 {
 	uint64_t until_ns = clock_mono_ns() + TURN_NS;
@@ -151,7 +153,8 @@ static void lose(struct wire_link *link, int err)
 	link->lost(link, err);
 }
 
-/* One record. 1: there may be more; 0: none is there; or what ends the link. */
+/* Receives one record. 1: there may be more; 0: none is there; else the error that ends the link.
+ */
 static int hear_one(struct wire_link *link, struct wire_message *m)
 {
 	int r = wire_recv(link->watch.fd, m);
@@ -166,7 +169,8 @@ static int hear_one(struct wire_link *link, struct wire_message *m)
 	return r < 0 ? r : 1;
 }
 
-/* The buffer is kept aside meanwhile: a rule may close the link. */
+/* Receives records. The buffer is kept out of the link meanwhile, because a rule may close the
+ * link. */
 static int hear(struct wire_link *link)
 {
 	struct wire_message *m = link->message;
@@ -188,7 +192,7 @@ static int hear(struct wire_link *link)
 	return r;
 }
 
-/* Its end would be told again and again while nobody hears it. */
+/* Stops watching a deaf link whose peer is gone: epoll would report that end in every round. */
 static void park(struct wire_link *link)
 {
 	loop_unwatch(link->loop, &link->watch);

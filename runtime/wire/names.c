@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Names of the wire's enums, for logs, events and the ledger: lower case, as they are stored. */
+/* The names of the enums of the wire, for logs, events and the ledger, in the form in which they
+ * are stored. */
 #include "runtime/base/mem.h"
 #include "runtime/wire/channel.h"
 #include "runtime/wire/records.h"

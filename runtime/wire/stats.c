@@ -47,7 +47,8 @@ void stats_close(struct stats *s)
 		munmap(s, sizeof(*s));
 }
 
-/* One writer: no locked instruction is needed, only that a reader never sees half a number. */
+/* There is one writer, so no locked instruction is needed: a reader must only never see half a
+ * number. */
 void stats_add(_Atomic uint64_t *counter, uint64_t n)
 {
 	uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
@@ -68,7 +69,7 @@ void stats_name(struct service_stats *s, const char name[SERVICE_NAME_SIZE])
 {
 	if (memcmp(s->name, name, SERVICE_NAME_SIZE) == 0)
 		return;
-	memset(s->name, 0, SERVICE_NAME_SIZE); /* readers find nobody meanwhile */
+	memset(s->name, 0, SERVICE_NAME_SIZE); /* readers find no service meanwhile */
 	for (uint32_t i = 0; i < SERVICE_COUNTER_COUNT; i++)
 		atomic_store_explicit(&s->counters[i], 0, memory_order_relaxed);
 	for (uint32_t i = 0; i < STATS_BUCKETS; i++) {

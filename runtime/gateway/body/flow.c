@@ -44,8 +44,8 @@ static int keep_trailers(struct stream_io *io, struct flow *f, struct http_slice
 	return last && http_trailers_parse(t->at, t->size, &parsed, &why) ? -EBADMSG : 0;
 }
 
-/* Closes the gaps between the chunks in data[0..*size): the body is then the first *body bytes.
- * Sets *size to what was used. */
+/* Closes the gaps between the chunks in data[0..*size), so that the body is the first *body bytes.
+ * Sets *size to the bytes that were consumed. */
 static int decode(struct stream_io *io, struct flow *f, char *data, uint32_t *size, uint32_t *body)
 {
 	uint32_t at = 0, out = 0;
@@ -73,7 +73,8 @@ static int decode(struct stream_io *io, struct flow *f, char *data, uint32_t *si
 	return 0;
 }
 
-/* One chunk around the bytes, where they are: there is room before and behind them (buffers.h). */
+/* Writes one chunk around the bytes where they lie: a received buffer has room before and behind
+ * them (buffers.h). */
 static void frame(struct chunk *c, bool last)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -151,7 +152,7 @@ int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chu
 	if (f->in == HTTP_UNTIL_CLOSE && s->ended)
 		flow_take_end(f, s);
 	f->bytes += taken.size;
-	/* Trailers come in a piece of their own, see finished(). */
+	/* Trailers are sent in a piece of their own, by finished() in exchange/relay.c. */
 	f->end_framed = f->in_done && (f->out != HTTP_CHUNKED || f->trailers.buffer == BUFFER_NONE);
 	if (f->out == HTTP_CHUNKED)
 		frame(&taken, f->end_framed);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A body on its way from one stream to another. Chunked bodies are decoded, checked and framed
- * anew, in place; extensions end here, and so do trailers that nobody asked for.
+ * anew, in place. Chunk extensions are dropped, and so are trailers that the receiver did not ask
+ * for.
  */
 #ifndef EBB_GATEWAY_FLOW_H
 #define EBB_GATEWAY_FLOW_H
@@ -9,31 +10,34 @@
 #include "runtime/gateway/ring/stream.h"
 #include "runtime/http/head.h"
 
-/* in_done: all of it was received; done: and sent. */
+/* in_done: all of the body was received. done: all of it was given to the sink too. */
 struct flow {
 	enum http_framing in, out;
 	uint64_t left; /* in == HTTP_LENGTH: bytes not yet received */
-	uint64_t max;  /* bytes it may still have */
+	uint64_t max;  /* bytes that may still come; more is -EFBIG */
 	struct http_chunked chunks;
 	bool in_done, done;
-	bool end_framed;       /* the last chunk went with the last bytes */
-	struct chunk trailers; /* as received, if they are kept */
-	uint32_t pipe;         /* pipe + 1 while spliced */
+	bool end_framed;       /* the last chunk was framed together with the last bytes */
+	struct chunk trailers; /* the lines as received, if trailers are kept */
+	uint32_t pipe;         /* number of its pipe + 1 while the body is spliced; 0 = none */
 	uint32_t in_pipe;      /* bytes */
 	uint64_t bytes;        /* of the body so far, without framing */
 };
 
-/* bytes: the content length, where in is HTTP_LENGTH. */
+/* Begins a body. in and out: its framing as received and as sent; bytes: the content length, where
+ * in is HTTP_LENGTH. */
 void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes);
-/* Gives back what it kept. */
+/* Gives the buffer of the trailers back. */
 void flow_fini(struct stream_io *io, struct flow *f);
-/* Takes what s received as the next piece of the body, framed for the other side. 0, -EBADMSG for
- * wrong framing, -EFBIG, -ENOBUFS. The chunk may be empty. */
+/* Takes the bytes that s received as the next piece of the body and frames them for the other side;
+ * the caller then owns the buffer of *out, which may be empty. Bytes behind the end of the body
+ * stay in s. 0, -EBADMSG for wrong framing, -EFBIG for more bytes than max, -ENOBUFS. */
 int flow_take(struct stream_io *io, struct flow *f, struct stream *s, struct chunk *out);
-/* The carrier of s said that nothing follows: takes the trailers behind the body, if they are
- * wanted. */
+/* The carrier of s said that nothing follows: takes the trailers behind the body, if they are kept.
+ */
 void flow_take_end(struct flow *f, struct stream *s);
-/* The end of a chunked body, with the trailers that may stand there. */
+/* The last chunk of a chunked body, with the kept trailers. The caller owns the buffer of the
+ * chunk. */
 struct chunk flow_last_piece(struct stream_io *io, struct flow *f);
 
 #endif

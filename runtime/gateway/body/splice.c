@@ -9,7 +9,7 @@
 #include "runtime/base/mem.h"
 
 #define PIPE_BYTES  (256u * 1024)
-#define ROUNDS_MAX  8 /* then the others have their turn */
+#define ROUNDS_MAX  8 /* then other connections get their turn */
 #define SPLICE_MODE (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 int pipes_init(struct pipes *p)
@@ -17,7 +17,7 @@ int pipes_init(struct pipes *p)
 	for (uint32_t i = 0; i < PIPES_MAX; i++) {
 		if (pipe2(p->at[i].ends, O_CLOEXEC | O_NONBLOCK) < 0)
 			return -errno;
-		/* The default of 64 KiB does too, only slower. */
+		/* A pipe that keeps the default of 64 KiB works too, only slower. */
 		(void)fcntl(p->at[i].ends[1], F_SETPIPE_SZ, PIPE_BYTES);
 		p->free[p->free_count++] = i;
 	}
@@ -58,7 +58,7 @@ bool splice_begin(struct pipes *p, struct stream_io *io, struct flow *f, struct 
 
 enum step { MOVED, SRC_EMPTY, DST_FULL, SRC_ENDED, SRC_FAILED, DST_FAILED };
 
-/* One round: into the pipe, out of it. */
+/* One round: from the source into the pipe, then from the pipe into the sink. */
 static enum step move(const int *ends, struct flow *f, struct stream *src, struct stream *dst,
 		      uint64_t *moved)
 {
@@ -99,7 +99,7 @@ static bool is_complete(const struct flow *f)
 	return f->left == 0 && f->in_pipe == 0;
 }
 
-/* All of it went through: back to the ring. */
+/* The whole body went through: the ring serves both streams again. */
 static enum splice_result complete(struct pipes *p, struct flow *f, struct stream *src,
 				   struct stream *dst)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Long bodies of known length move inside the kernel: socket -> pipe -> socket with splice(2), a
- * third of the CPU of copying. Readiness comes from the ring (POLL_ADD); IORING_OP_SPLICE would go
- * through worker threads. Pipes are few and made at start, because a user may own only so many
- * pages of them; without a free one the body is copied.
+ * Long bodies of known length move inside the kernel: socket -> pipe -> socket with splice(2), for
+ * a third of the CPU of copying. The ring says when a socket is ready (POLL_ADD), because
+ * IORING_OP_SPLICE would go through worker threads. There are few pipes, all made at start, because
+ * one user may own only so many pages of pipes (pipe(7)). While no pipe is free, a body is copied.
  */
 #ifndef EBB_GATEWAY_SPLICE_H
 #define EBB_GATEWAY_SPLICE_H
@@ -22,22 +22,24 @@ struct pipes {
 };
 
 enum splice_result {
-	SPLICE_WAITS,     /* for its source: a poll is under way */
-	SPLICE_SINK_FULL, /* the same, for its sink */
-	SPLICE_DONE,      /* all of it went through; both are as before */
-	SPLICE_ENDED,     /* the source, too early */
-	SPLICE_FAILED,    /* the source */
+	SPLICE_WAITS,     /* for bytes of the source: a poll is under way */
+	SPLICE_SINK_FULL, /* for room in the sink: a poll is under way */
+	SPLICE_DONE,      /* all went through, and the pipe and O_NONBLOCK are given up */
+	SPLICE_ENDED,     /* the source ended too early */
+	SPLICE_FAILED,    /* reading from the source failed */
 	SPLICE_SINK_FAILED,
 };
 
 int pipes_init(struct pipes *p); /* 0 or -errno */
-/* Gives f a pipe and waits for src. False: there is none, or a stream is busy otherwise. */
+/* Gives f a pipe and waits for src to be readable. False: no pipe is free, or one of the streams
+ * has a receive or a poll under way. */
 bool splice_begin(struct pipes *p, struct stream_io *io, struct flow *f, struct stream *src,
 		  struct stream *dst);
-/* Moves what can be moved. *moved: bytes that reached dst. */
+/* Moves as much as can be moved now, and waits by a poll for more. *moved: bytes that reached dst.
+ */
 enum splice_result splice_pump(struct pipes *p, struct stream_io *io, struct flow *f,
 			       struct stream *src, struct stream *dst, uint64_t *moved);
-/* Gives the pipe back, emptied, if f has one. */
+/* Empties the pipe of f and gives it back, if f has one. */
 void splice_end(struct pipes *p, struct flow *f);
 
 #endif

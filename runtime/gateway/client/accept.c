@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* New connections, and the end of taking any. */
+/* Takes new connections, and stops taking them at a drain. */
 #include <errno.h>
 #include <string.h>
 
@@ -37,8 +37,8 @@ void client_on_accept(void *self, const struct ring_event *e)
 	struct gateway *g = self;
 	struct listener *l = &g->listeners[e->index];
 
-	/* Without F_MORE the multishot is over: after an error such as EMFILE it is armed again
-	 * when a connection ends, else at once. */
+	/* Without IORING_CQE_F_MORE the multishot accept is over. After an error such as EMFILE it
+	 * is armed again when a connection ends, in every other case at once. */
 	if (!(e->flags & IORING_CQE_F_MORE))
 		l->armed = false;
 	if (e->res >= 0)
@@ -46,7 +46,7 @@ void client_on_accept(void *self, const struct ring_event *e)
 	if (l->armed)
 		return;
 	if (l->leaving) {
-		listener_left(g, e->index); /* new connections to it are refused */
+		listener_left(g, e->index); /* its new connections are refused */
 		listeners_arm(g);
 		clients_stop_if_empty(g);
 	} else if (e->res >= 0 || e->res == -ECONNABORTED) {

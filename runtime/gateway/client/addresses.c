@@ -13,7 +13,7 @@ int addresses_init(struct addresses *a, uint32_t count, uint64_t seed)
 {
 	uint32_t size = 16;
 
-	while (size < count * 2) /* half of it stays empty: searches are short */
+	while (size < count * 2) /* half of the table stays empty, so searches are short */
 		size *= 2;
 	*a = (struct addresses){.mask = size - 1, .seed = seed};
 	a->cells = calloc(size, sizeof(*a->cells));
@@ -41,7 +41,7 @@ static uint32_t home_of(const struct addresses *a, uint64_t key, uint64_t low)
 	return (uint32_t)(h >> 32) & a->mask;
 }
 
-/* Its cell, or the empty one where it would go. */
+/* The cell of an address, or the empty cell where it would go. */
 static uint32_t find(const struct addresses *a, uint64_t key, uint64_t low)
 {
 	uint32_t at = home_of(a, key, low);
@@ -63,7 +63,7 @@ uint32_t addresses_add(struct addresses *a, const struct address *address)
 	return ++a->cells[at].count;
 }
 
-/* Moves those behind a cell that became empty, so that searches never stop too early. */
+/* Moves the cells behind a cell that became empty, so that no search stops too early. */
 static void close_gap(struct addresses *a, uint32_t gap)
 {
 	uint32_t at = gap;
@@ -76,7 +76,7 @@ static void close_gap(struct addresses *a, uint32_t gap)
 			break;
 		home = home_of(a, a->cells[at].key, a->cells[at].key_low);
 		if (((at - home) & a->mask) < ((at - gap) & a->mask))
-			continue; /* it would come before its home */
+			continue; /* moved, it would stand before its home */
 		a->cells[gap] = a->cells[at];
 		gap = at;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many connections each client address has, and which networks are trusted. Addresses are 16
- * bytes, IPv4 as ::ffff:a.b.c.d. The table is made once for as many addresses as there can be
- * connections; an IPv6 client is counted by its /64, of which it may choose every address.
+ * Counts the connections of each client address, and knows which networks are trusted. An address
+ * has 16 bytes, IPv4 as ::ffff:a.b.c.d. The table is made once, for as many addresses as there can
+ * be connections. An IPv6 client is counted by its /64, because it may choose any address in that.
  */
 #ifndef EBB_GATEWAY_ADDRESSES_H
 #define EBB_GATEWAY_ADDRESSES_H
@@ -15,7 +15,7 @@
 
 struct address_cell {
 	uint64_t key;
-	uint32_t count, reserved; /* 0 = empty */
+	uint32_t count, reserved; /* count 0: the cell is empty */
 	uint64_t key_low;
 };
 
@@ -25,15 +25,15 @@ struct addresses {
 	uint64_t seed; /* so that nobody can choose addresses that collide */
 };
 
-/* For at most count addresses at a time. 0 or -ENOMEM. */
+/* Makes a table for at most count addresses at a time. 0 or -ENOMEM. */
 int addresses_init(struct addresses *a, uint32_t count, uint64_t seed);
 void addresses_fini(struct addresses *a);
-/* One more connection: how many there are now. */
+/* Counts one more connection of the address. Returns how many it has now. */
 uint32_t addresses_add(struct addresses *a, const struct address *address);
-/* One connection less of an address that was added. */
+/* Counts one connection less; the address must have been added. */
 void addresses_drop(struct addresses *a, const struct address *address);
 
-/* Whether the first n->bits bits are the same. */
+/* Whether the first n->bits bits of both addresses are the same. */
 bool network_has(const struct wire_network *n, const struct address *address);
 
 #endif

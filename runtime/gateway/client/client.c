@@ -19,7 +19,7 @@ static void set_idle_deadline(struct gateway *g, struct client *c)
 		gateway_now(g) + (g->draining ? LINGER_NS : g->config.idle_timeout_ms * NS_PER_MS));
 }
 
-/* The next request may be here already. */
+/* The next request may have been received already. */
 static enum verdict next_request(struct gateway *g, struct client *c)
 {
 	client_enter(c, CLIENT_HEAD);
@@ -84,7 +84,7 @@ void client_farewell(struct gateway *g, struct client *c, const char *text, uint
 }
 
 /* The head of the answer promised that the connection goes on. It goes on when the rest of the
- * request is through, within the time that a client has to read its last answer. */
+ * request has been read, within the time that a client has to read its last answer. */
 enum verdict client_discard(struct gateway *g, struct client *c)
 {
 	must(c->state == CLIENT_DISCARD);

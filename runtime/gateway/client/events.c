@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The events of a client. While a request of it is open, that is the exchange's (the table of
- * exchange/events.c); all else is in the table below, state by event.
+ * The events of a client. While a request of the client is open, exchange/events.c handles them; in
+ * all other states the table below does, state by event.
  */
 #include <errno.h>
 
@@ -30,7 +30,7 @@ static enum verdict unsent(struct gateway *g, struct client *c)
 	return VERDICT_CUT;
 }
 
-/* Nobody but a front is connected here, and none would read an answer in HTTP. */
+/* Only a front connects to this listener, and no front would read an answer in HTTP. */
 static enum verdict no_introduction(struct gateway *g, struct client *c)
 {
 	g->count.proxy_refused++;
@@ -61,7 +61,7 @@ static enum verdict head_too_large(struct gateway *g, struct client *c)
 	return VERDICT_STAY;
 }
 
-/* A head that does not arrive, or nothing between two requests. */
+/* The head of a request did not arrive in time, or nothing came between two requests. */
 static enum verdict silence(struct gateway *g, struct client *c)
 {
 	if (c->s.in.size == 0) {
@@ -109,7 +109,7 @@ static enum verdict drop(struct gateway *g, struct client *c)
 typedef enum verdict (*handler)(struct gateway *g, struct client *c);
 
 /* clang-format off */
-/* Polls are of a request that is over by now, as are the bytes sent to it. */
+/* A poll or a watch that completes here was begun for a request that is over by now. */
 #define ALWAYS \
 	[EVENT_READY] = stay, [EVENT_LEFT] = stay, [EVENT_LOST] = cut, [EVENT_UNSENT] = unsent
 
@@ -126,7 +126,8 @@ static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 		ALWAYS, [EVENT_BYTES] = session_bytes, [EVENT_FULL] = cut,
 		[EVENT_SENT] = session_sent, [EVENT_END] = cut, [EVENT_TIMER] = session_timer,
 	},
-	/* Received bytes are for the next request; a client that says no more is to have the rest of its answer. */
+	/* Received bytes belong to the next request. A client that ended its side still gets the
+	 * rest. */
 	[CLIENT_FINISHING] = {
 		ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut,
 		[EVENT_SENT] = answered, [EVENT_END] = stay, [EVENT_TIMER] = cut,
@@ -170,7 +171,8 @@ void client_happens(struct gateway *g, struct client *c, enum exchange_event eve
 
 /* ---- completions ---- */
 
-/* Completions of a closing client only settle it; those of an earlier one are dropped. */
+/* The client that a completion is for. NULL: the client is closing, and the completion only settles
+ * it, or the completion belongs to an earlier use of the slot. */
 static struct client *client_of(struct gateway *g, const struct ring_event *e)
 {
 	struct client *c = &g->clients[e->index];
@@ -185,7 +187,8 @@ static struct client *client_of(struct gateway *g, const struct ring_event *e)
 	return c;
 }
 
-/* The same for what is neither a receive nor a send: those count themselves. */
+/* The same for polls. Completions of receives and sends are counted by stream_on_recv and
+ * stream_on_send. */
 static struct client *completed(struct gateway *g, const struct ring_event *e)
 {
 	struct client *c = client_of(g, e);
@@ -259,7 +262,8 @@ void client_on_gone(void *self, const struct ring_event *e)
 		client_happens(self, c, EVENT_LEFT);
 }
 
-/* Timers come early; those of an open exchange are its own. */
+/* A timer may fire before the deadline, which may have moved. The handlers of an open exchange look
+ * at their deadlines themselves. */
 void client_on_timer(struct gateway *g, struct client *c)
 {
 	if (c->state == CLIENT_FREE || c->state == CLIENT_CLOSING)

@@ -12,8 +12,8 @@
 #define KEEPALIVE_IDLE_S  60
 #define KEEPALIVE_EVERY_S 15
 #define KEEPALIVE_PROBES  4
-/* Bytes that the kernel keeps for a client that does not read, beside those in its window. A larger
- * number would not make a fast client faster. */
+/* Unsent bytes that the kernel keeps for a client that does not read, beside the bytes in its
+ * window (TCP_NOTSENT_LOWAT, tcp(7)). A larger number would not make a fast client faster. */
 #define UNSENT_MAX (512 * 1024)
 
 void listeners_init(struct gateway *g)
@@ -22,9 +22,9 @@ void listeners_init(struct gateway *g)
 		g->listeners[i] = (struct listener){.fd = -1, .next_fd = -1};
 }
 
-/* Accepted sockets inherit these, and SO_KEEPALIVE, which ebbd has set. Every answer is sent whole,
- * so Nagle could only delay it. Nothing but the probes finds out that the peer of a silent
- * WebSocket is gone, and they cost no wake-up of ours. */
+/* Accepted sockets inherit these options, and SO_KEEPALIVE, which ebbd has set. Every answer is
+ * sent whole, so the algorithm of Nagle could only delay it. Only the probes of TCP find out that
+ * the peer of a silent WebSocket is gone, and they do not wake the gateway. */
 static void set_options(int fd)
 {
 	static const int options[][2] = {{TCP_NODELAY, 1},
@@ -48,7 +48,7 @@ void listener_left(struct gateway *g, uint32_t index)
 	l->leaving = false;
 }
 
-/* By its name and not by its socket, which another place may have taken. */
+/* Cancels the accept by its user_data and not by its socket, which another place may have taken. */
 static void cancel(struct gateway *g, uint32_t index)
 {
 	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
@@ -64,7 +64,7 @@ void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t prox
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
 		struct listener *l = &g->listeners[i];
 
-		fd_close(&l->next_fd); /* of a change that has not come to be */
+		fd_close(&l->next_fd); /* left from a change that has not taken effect yet */
 		if (i < count) {
 			set_options(fds[i]);
 			l->next_fd = keep_fd(&fds[i]);

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listening sockets: accepted from while there is a slot, and replaced while the gateway
- * serves. A socket that stays is handed over anew with all others; it is the same one to the
- * kernel, so clients that wait in its queue are accepted.
+ * The listening sockets. The gateway accepts from them while it has a free slot, and ebbd may
+ * replace them while the gateway serves. A socket that stays is handed over anew together with all
+ * others. The kernel treats it as the same socket, so clients that wait in its queue are accepted.
  */
 #ifndef EBB_GATEWAY_LISTENERS_H
 #define EBB_GATEWAY_LISTENERS_H
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* Before the first one: no place has a socket. */
+/* Marks every place as without a socket; call this first. */
 void listeners_init(struct gateway *g);
-/* Takes count descriptors in place of all there are; bit n of proxy is that of fds[n]. Connections
- * accepted from a socket that leaves are served as before. */
+/* Takes count descriptors (at most LISTENERS_MAX) in place of all present ones. Bit n of proxy says
+ * that connections of fds[n] begin with a PROXY header. Connections that were accepted from a
+ * socket that leaves are served as before. */
 void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t proxy);
-/* Accepts on those that do not, while the gateway does not drain. */
+/* Begins to accept on the sockets that have no accept under way, unless the gateway drains. */
 void listeners_arm(struct gateway *g);
-/* No more connections; listeners_idle() when that is so. */
+/* Stops accepting; listeners_idle() says when no accept is under way any more. */
 void listeners_drain(struct gateway *g);
 bool listeners_idle(const struct gateway *g);
-/* Its accept is over and is not to come again. */
+/* The accept of this place is over: closes the socket and puts the waiting one in its place. */
 void listener_left(struct gateway *g, uint32_t index);
 
 #endif

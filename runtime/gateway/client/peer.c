@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Finds out who a client is: the peer of its connection, or the client that a trusted front names
- * (PROXY protocol, on listeners that ask for it and nowhere else); whether it is trusted; and how
- * many connections it has.
+ * Finds out the address of a client, whether it is trusted, and how many connections it has. The
+ * address is that of the peer of the connection, or the one that a trusted front names (PROXY
+ * protocol, only on listeners that ask for it).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static struct address address_v4(const void *bytes)
 	return a;
 }
 
-/* Takes the address of this client: its text, and whether it is trusted. */
+/* Notes the address of a client: its bytes, its text, and whether it is trusted. */
 static void set_address(struct gateway *g, struct client *c, const struct address *a)
 {
 	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a->bytes);
@@ -46,7 +46,7 @@ void peer_note(struct gateway *g, struct client *c)
 
 	c->counted = false;
 	if (getpeername(c->s.fd, (struct sockaddr *)&from, &size) < 0)
-		from.ss_family = AF_UNSPEC; /* gone already */
+		from.ss_family = AF_UNSPEC; /* the peer is gone already */
 	if (from.ss_family == AF_INET)
 		a = address_v4(&v4->sin_addr);
 	else if (from.ss_family == AF_INET6)
@@ -56,7 +56,7 @@ void peer_note(struct gateway *g, struct client *c)
 
 bool peer_admit(struct gateway *g, struct client *c)
 {
-	/* A front that does not say for whom it speaks stands for many. */
+	/* A trusted front that names no client stands for many clients, so it has no limit. */
 	if (g->config.address_connections_max == 0 || c->trusted)
 		return true;
 	c->counted = true;

@@ -14,7 +14,7 @@
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/handshake.h"
 
-/* splitmix64: ids are unique and not guessable from outside, they are no secret. */
+/* splitmix64. Ids are unique, and a client cannot guess them; they are no secret. */
 static uint64_t mix(uint64_t z)
 {
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -47,7 +47,7 @@ static void make_id(struct gateway *g, char id[REQUEST_ID_SIZE])
 	}
 }
 
-/* The id that a trusted front gave the request, if it is one of ours by form. */
+/* Takes the id that a trusted front gave the request, if it has the form of our ids. */
 static bool take_id(const struct http_head *head, char id[REQUEST_ID_SIZE])
 {
 	const struct http_header *h = http_find(head, "x-ebb-id");
@@ -55,7 +55,7 @@ static bool take_id(const struct http_head *head, char id[REQUEST_ID_SIZE])
 
 	if (!h || h->value.size != REQUEST_ID_SIZE)
 		return false;
-	/* It will be a trace id, and its second half a parent id. */
+	/* The id becomes a trace id, and its second half a parent id. */
 	memcpy(parent + 3, h->value.at, REQUEST_ID_SIZE);
 	memcpy(parent + 36, h->value.at + REQUEST_ID_SIZE / 2, REQUEST_ID_SIZE / 2);
 	if (!http_traceparent_valid((struct http_slice){parent, sizeof(parent) - 1}))
@@ -64,7 +64,7 @@ static bool take_id(const struct http_head *head, char id[REQUEST_ID_SIZE])
 	return true;
 }
 
-/* Methods that RFC 9110 section 9.2.2 lets us send twice. */
+/* The idempotent methods (RFC 9110 section 9.2.2) that the gateway takes; it refuses TRACE. */
 static bool is_idempotent(struct http_slice method)
 {
 	static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
@@ -84,7 +84,7 @@ static bool asks_timing(const struct http_head *head)
 	return false;
 }
 
-/* gRPC is HTTP/2 on both sides. */
+/* A request of gRPC, which needs HTTP/2 on both sides. */
 static bool is_grpc(const struct http_head *head)
 {
 	const struct http_header *type = http_find(head, "content-type");
@@ -114,7 +114,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	client_enter(c, CLIENT_READY);
 	if (!c->trusted || !take_id(head, x->id))
 		make_id(g, x->id);
-	/* The carrier of a client has taken the chunks apart, if there were any. */
+	/* A carrier hands over a body without chunk framing. */
 	flow_init(&x->up,
 		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
 		  head->framing, head->body_bytes);
@@ -131,7 +131,8 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	account_begin(g, c, head);
 }
 
-/* Writes the head into a buffer of the exchange, with room for what arrived of the body. */
+/* Writes the head into a buffer of the exchange, with room behind it for received bytes of the
+ * body. bytes: the size of the buffer. */
 static int write_request(struct gateway *g, struct client *c, const struct http_head *head,
 			 const struct service *s, uint32_t bytes)
 {
@@ -158,7 +159,7 @@ static int write_request(struct gateway *g, struct client *c, const struct http_
 	return w.overflow ? -EMSGSIZE : 0;
 }
 
-/* The first bytes of the body go out with the head, and can be sent again with it. */
+/* Received bytes of the body go out with the head, and can be sent again with it. */
 static int join_body(struct gateway *g, struct client *c)
 {
 	struct exchange *x = &c->x;
@@ -177,7 +178,7 @@ static int join_body(struct gateway *g, struct client *c)
 	return 0;
 }
 
-/* A request may be refused before any byte of its head is written. */
+/* Refuses a request before any byte of its head is written. VERDICT_AGAIN: it is fine. */
 static enum verdict check(struct gateway *g, struct client *c, struct http_head *head,
 			  const struct service *s)
 {
@@ -187,7 +188,7 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 	if (r > 0)
 		return exchange_fail(g, c, r == 426 ? EDGE_UPGRADE_REQUIRED : EDGE_BAD_HANDSHAKE, 0,
 				     "The WebSocket handshake was refused: %s.", why);
-	if (!g->routes_known) /* a service may come before its shares of traffic */
+	if (!g->routes_known) /* a service may be known before its shares of traffic */
 		return exchange_fail(g, c, EDGE_STARTING, 0,
 				     "ebb starts and does not know its services yet.");
 	if (!s)
@@ -197,7 +198,7 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 	return VERDICT_AGAIN;
 }
 
-/* Writes it, with what is here of its body. */
+/* Writes the request, with the bytes of its body that were received. */
 static enum verdict take(struct gateway *g, struct client *c, const struct http_head *head,
 			 struct service *s, uint32_t head_bytes)
 {
@@ -222,7 +223,7 @@ static enum verdict take(struct gateway *g, struct client *c, const struct http_
 		return exchange_fail(g, c, EDGE_OVERLOADED, 0, "The gateway has no buffer left.");
 	}
 	if (c->x.up.in_done && c->s.in.size == 0 && !buffers_low(g->io.buffers))
-		stream_recv(&g->io, &c->s); /* to see the client go away */
+		stream_recv(&g->io, &c->s); /* so that the end of the connection is seen */
 	return VERDICT_AGAIN;
 }
 
@@ -258,7 +259,7 @@ void request_refuse(struct gateway *g, struct client *c, int status, const char 
 		exchange_fail(g, c, edge_of_head(status), 0, "The request was refused: %s.", why));
 }
 
-/* Empty lines before a request line are tolerated (RFC 9112 section 2.2), if they are that. */
+/* Skips empty lines before a request line (RFC 9112 section 2.2). */
 static void skip_empty_lines(struct gateway *g, struct client *c)
 {
 	uint32_t n = 0;
@@ -274,7 +275,7 @@ void request_too_large(struct gateway *g, struct client *c)
 	uint32_t seen = c->s.in.size < g->config.target_bytes_max ? c->s.in.size
 								  : g->config.target_bytes_max;
 
-	/* Not even the request line ended: its target is what is too long. */
+	/* The request line has not ended, so it is the target that is too long. */
 	if (g->config.target_bytes_max && !memchr(c->s.in.at, '\n', seen)) {
 		g->count.targets_too_long++;
 		request_refuse(g, c, 414, "its target is too long");
@@ -284,7 +285,7 @@ void request_too_large(struct gateway *g, struct client *c)
 	request_refuse(g, c, 431, "the head is too large");
 }
 
-/* Limits of the configuration, within those of the parser. */
+/* The configured limits, which are tighter than those of the parser. */
 static int over_limits(const struct gateway *g, const struct http_head *head, const char **why)
 {
 	if (g->config.target_bytes_max && head->target.size > g->config.target_bytes_max) {

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From received bytes to a request that can be sent to any instance of its service, and again. */
+/* Makes a request out of received bytes. It can be sent to any instance of its service, also more
+ * than once. */
 #ifndef EBB_GATEWAY_REQUEST_H
 #define EBB_GATEWAY_REQUEST_H
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* Takes the head that lies whole in the buffer of c, checks it and dispatches it; waits for more if
- * it is not whole yet. c may be anything afterwards (exchange_run). */
+/* Reads the head in s.in of c, checks it and dispatches the request; waits for more bytes if the
+ * head is not complete. Afterwards c may be in any state (exchange_run). */
 void request_read(struct gateway *g, struct client *c);
-/* Answers what was no request: nothing of it is believed, the connection ends. */
+/* Answers bytes that are no valid request with this status. Nothing in them is believed, and the
+ * connection ends. why: static text. */
 void request_refuse(struct gateway *g, struct client *c, int status, const char *why);
-/* More came of a head than fits. */
+/* The head has more bytes than fit: answers 431, or 414 if its request line alone is too long. */
 void request_too_large(struct gateway *g, struct client *c);
 
 #endif

@@ -46,7 +46,7 @@ struct client *client_slot(struct gateway *g)
 	c = &g->clients[index];
 	must(c->state == CLIENT_FREE);
 	stream_open(&c->s, -1, index, RING_CLIENT_RECV);
-	c->x.down.trailers.buffer = BUFFER_NONE; /* the rest is set when a request begins */
+	c->x.down.trailers.buffer = BUFFER_NONE; /* request.c sets the rest when a request begins */
 	chain_init(&c->in_line);
 	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;

@@ -10,7 +10,7 @@
 #include "runtime/gateway/exchange/gateway.h"
 #include "runtime/gateway/message/serialize.h"
 
-/* Clients may send any bytes: those that are not printable ASCII are escaped, as Latin-1. */
+/* Clients may send any bytes. Bytes that are not printable ASCII are escaped as Latin-1. */
 static void put_text(struct writer *w, const char *key, const char *text, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -43,7 +43,7 @@ static void put_number(struct writer *w, const char *key, uint64_t value)
 static void put_request(struct writer *w, const struct client *c, const struct access_note *n)
 {
 	put_text(w, "peer", c->peer, c->peer_size);
-	if (n->method_size == 0) /* it was no request that could be read */
+	if (n->method_size == 0) /* the head could not be read */
 		return;
 	put_text(w, "method", n->method, n->method_size);
 	put_text(w, "host", n->host, n->host_size);

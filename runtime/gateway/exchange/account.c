@@ -38,7 +38,7 @@ void account_begin(struct gateway *g, struct client *c, const struct http_head *
 	const struct http_header *agent;
 
 	must(c->state == CLIENT_READY);
-	c->x.is.noted = g->account.access_every > 0; /* which may change before its end */
+	c->x.is.noted = g->account.access_every > 0; /* the setting may change meanwhile */
 	if (!c->x.is.noted)
 		return;
 	n = &g->account.notes[c->s.index];
@@ -105,7 +105,8 @@ static void count(struct service_stats *s, const struct exchange *x, bool aborte
 
 /* ---- the line ---- */
 
-/* Which requests: by their random id, so that a trace through several hosts is in all or none. */
+/* Whether this request gets a line. The random id decides, so that a request that passes through
+ * several hosts is in all logs or in none. */
 static bool wants_line(const struct account *a, const struct exchange *x, bool aborted)
 {
 	uint32_t n = 0;
@@ -155,7 +156,7 @@ void account_flush(struct gateway *g)
 		return;
 	n = write(a->access_fd, a->lines, a->pending);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		n = (ssize_t)a->pending; /* nobody reads any more: until ebbd says otherwise */
+		n = (ssize_t)a->pending; /* no reader any more: lines are dropped */
 	if (n <= 0)
 		return;
 	a->pending -= (uint32_t)n;

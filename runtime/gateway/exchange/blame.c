@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests that kill instances. When an instance died by itself, each gateway tells ebbd which
- * requests were in flight there. ebbd joins the reports (supervisor/decide/blame.c) and has kinds
- * of requests watched, or refused for a while. An answer to a watched kind clears it: killers get
- * none.
+ * Requests that kill instances. When an instance has died by itself, each gateway tells ebbd which
+ * requests were in flight there. ebbd joins these reports (supervisor/decide/blame.c) and has kinds
+ * of requests watched, or refused for a while. An answer to a watched kind clears the kind, because
+ * a killer never gets one.
  */
 #include <string.h>
 
@@ -43,7 +43,7 @@ static struct ban *find(struct gateway *g, uint32_t service, uint64_t kind)
 	return NULL;
 }
 
-/* Full: the oldest goes; ebbd says so again at the next death. */
+/* In a full table the oldest entry goes; ebbd tells that kind again at the next death. */
 void blame_put(struct gateway *g, const struct wire_ban *record)
 {
 	struct ban *b = find(g, record->service, record->kind);
@@ -113,7 +113,7 @@ static void label_of(const struct client *c, char out[BLAME_LABEL_SIZE])
 	const struct chunk *r = &c->x.request;
 	uint32_t n = 0, spaces = 0;
 
-	if (r->size == 0) { /* kept when that was dropped */
+	if (r->size == 0) { /* blame_label kept it when the request was dropped */
 		memcpy(out, c->label, BLAME_LABEL_SIZE);
 		return;
 	}
@@ -144,9 +144,9 @@ static void add(struct wire_blame *blame, const struct client *c)
 	blame->kinds[blame->count++] = c->x.kind;
 }
 
-/* The request is under way there, or it failed there a moment ago and has gone on. A request that
- * was never sent does not count, nor one that was answered already (a WebSocket or a stream would
- * be there at every death). */
+/* Whether the request is under way on that instance, or failed there a moment ago and has gone on.
+ * A request that was never sent does not count. A request that was answered already does not count
+ * either: a WebSocket or a stream would be there at every death. */
 static bool was_there(const struct client *c, const struct wire_instance_down *down)
 {
 	if (!client_is_open(c) || (client_is_joined(c) && c->state != CLIENT_ASKED))

@@ -44,7 +44,8 @@ void choice_made(struct gateway *g, struct client *c, const struct choice *made)
 	must(c->x.ticket != TICKET_NONE);
 	c->x.chosen = reason;
 	last->made[reason]++;
-	/* Generations begin with 1: a choice that was never told is different from all. */
+	/* Generations begin with 1, so the zeroed choice of a new service differs from every real
+	 * one. */
 	if (last->generation == i->generation && last->slot == i->slot && last->reason == reason)
 		return;
 	last->reason = reason;

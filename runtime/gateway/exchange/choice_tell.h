@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tells choices to the access log, to the counters, and to ebbd when they change, at most once per
- * second and service; ebbd makes an event of them.
+ * Tells which instances were chosen: to the access log, to the counters, and to ebbd when the
+ * choice changes, at most once per second and service. ebbd makes an event of it.
  */
 #ifndef EBB_GATEWAY_CHOICE_TELL_H
 #define EBB_GATEWAY_CHOICE_TELL_H
@@ -9,11 +9,12 @@
 #include "runtime/gateway/exchange/gateway.h"
 #include "runtime/gateway/route/choice.h"
 
-/* c got its ticket there: noted for its line in the access log, counted, told if it is news. */
+/* c got its ticket on made->best: notes that for the access log, counts it, and tells ebbd if it is
+ * news. */
 void choice_made(struct gateway *g, struct client *c, const struct choice *made);
-/* Coarse timer: tells what was too early to tell. */
+/* At the coarse timer: tells the choices that were too early to tell. */
 void choice_tell_due(struct gateway *g);
-/* Another service has this number from now on. */
+/* Forgets the last choice, because another service gets this number. */
 void choice_forget(struct service *s);
 
 #endif

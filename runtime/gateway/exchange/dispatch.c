@@ -14,8 +14,8 @@
 #define CHOOSE_TRIES  8
 #define ATTEMPTS_MAX  3
 #define DEATHS_MAX    2
-#define DOUBT_NS      (100 * NS_PER_MS) /* an instance that refused us is left alone so long */
-#define CAUSE_WAIT_NS (300 * NS_PER_MS) /* ebbd learns of a death within a few ms */
+#define DOUBT_NS      (100 * NS_PER_MS) /* a failed instance gets no requests for so long */
+#define CAUSE_WAIT_NS (300 * NS_PER_MS) /* for ebbd to tell the cause; it takes a few ms */
 
 void dispatch_unqueue(struct gateway *g, struct client *c)
 {
@@ -61,7 +61,7 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	uint64_t end_ns = gateway_now(g) + s->record.max_duration_ms * NS_PER_MS;
 
 	must(x->ticket != TICKET_NONE && !x->upstream);
-	if (c->state == CLIENT_QUEUED && i->up_ns >= x->arrived_ns) /* it was started meanwhile */
+	if (c->state == CLIENT_QUEUED && i->up_ns >= x->arrived_ns) /* i was started meanwhile */
 		x->start = START_COLD;
 	if (x->dispatched_ns == 0) {
 		x->dispatched_ns = gateway_now(g);
@@ -128,7 +128,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 	return VERDICT_STAY;
 }
 
-/* A revision that serves no more leaves its requests to the service it was one of. */
+/* A revision that serves no more leaves its requests to the service that it belongs to. */
 static bool find_service(struct gateway *g, struct client *c)
 {
 	const struct service *s = &g->routes.services[c->x.service];
@@ -177,12 +177,14 @@ enum verdict dispatch_failed(struct gateway *g, struct client *c, bool refused, 
 		dispatch_held(c) && (x->is.idempotent || refused) && ++x->attempts < ATTEMPTS_MAX;
 	splice_end(&g->pipes, &x->up);
 	exchange_part(g, c, false);
-	/* Refused by an instance that was not in doubt: it was never there, nobody is to blame. */
+	/* After a first refusal nothing waits for a cause: the instance never had the request. A
+	 * second failure on the same instance puts it in doubt. */
 	in_doubt = !refused || (x->failed_slot == x->slot && x->failed_generation == x->generation);
 	x->failed_slot = x->slot;
 	x->failed_generation = x->generation;
 	if (may_repeat && i && x->sent.reused && x->ticket != TICKET_NONE && !x->sent.fresh) {
-		/* The server closed an idle connection as we used it: nothing is wrong with it. */
+		/* The server closed an idle connection as we used it: nothing is wrong with the
+		 * instance. */
 		g->count.retries++;
 		x->sent.fresh = true;
 		dispatch_start(g, c, i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The errors that ebb answers itself: one row each. The reason of a status is in
- * runtime/http/status.c, the words of one answer come from the place that saw the error.
+ * The errors that ebb answers itself, one row each. The reason phrase of a status is in
+ * runtime/http/status.c. The sentence of each answer comes from the function that saw the error.
  */
 #ifndef EBB_GATEWAY_ERRORS_H
 #define EBB_GATEWAY_ERRORS_H
@@ -13,12 +13,13 @@
 #include "runtime/gateway/tell/counters.h"
 #include "runtime/wire/stats.h"
 
-/* Whether the connection ends behind it; it does anyhow while the request is not here whole. */
+/* Whether the connection ends behind the error. It ends in any case if the request was not read
+ * whole. */
 enum edge_end { EDGE_KEEPS, EDGE_CLOSES };
 
 /* clang-format off */
-/* name, status, code (x-ebb-error), counter of the service, of the gateway, connection, Retry-After
- * in seconds (0 = none; some are told another number) */
+/* name, status, code (x-ebb-error), counter of the service, counter of the gateway, connection,
+ * Retry-After in seconds (0 = none; exchange_fail may give another number) */
 #define EDGE_ERRORS(X) \
 	X(BAD_HEAD,             400, "BAD_REQUEST",           bad_request,  error_4xx,   EDGE_CLOSES, 0) \
 	X(BAD_CHUNKS,           400, "BAD_REQUEST",           bad_request,  error_4xx,   EDGE_CLOSES, 0) \
@@ -59,9 +60,9 @@ struct edge_row {
 	const char *code;
 };
 
-/* Of EDGE_NONE there is none. */
+/* The row of an error; EDGE_NONE has none and must not be asked for. */
 const struct edge_row *edge_row(enum edge_error e);
-/* The answer to a head that its parser refused with this status. */
+/* The error for a head that its parser refused with this status. */
 enum edge_error edge_of_head(int status);
 void edge_count(struct counters *count, enum edge_error e);
 

@@ -44,10 +44,10 @@ static enum verdict up_full(struct gateway *g, struct client *c, const struct ha
 }
 
 /* Whether the server cannot have read any of the request, because it had closed the connection
- * before it came: a request that may not be sent twice may then be sent again (RFC 9110 section
- * 9.2.2). looking: its end was here before the request was sent. unsent: the kernel took none of
- * it. Else its end came first (a close with something unread is a reset) and nothing was
- * acknowledged. */
+ * before the request came. Then even a request that is not idempotent may be sent again (RFC 9110
+ * section 9.2.2). That is so if the end of the connection was here before the request was sent
+ * (looking), or if the kernel took no byte of the request (unsent). Else the server closed first (a
+ * close with unread bytes is a reset), and it acknowledged nothing of the request. */
 static bool was_closed_before(const struct client *c, const struct upstream *u, int err)
 {
 	struct tcp_info info = {0};
@@ -61,7 +61,7 @@ static bool was_closed_before(const struct client *c, const struct upstream *u, 
 	if ((err && err != -EPIPE) || getsockopt(u->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return false;
 	sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
-	/* The SYN counts as one that was acknowledged. */
+	/* The SYN counts as one acknowledged byte. */
 	return c->x.request.size > 0 && sent + 1 >= info.tcpi_bytes_acked + c->x.request.size;
 }
 
@@ -79,7 +79,7 @@ static enum verdict up_end_answer(struct gateway *g, struct client *c, const str
 {
 	if (!h->err)
 		return relay_on_end(g, c, RELAY_DOWN);
-	g->count.aborted_by_instance++; /* reset: the received bytes are not all */
+	g->count.aborted_by_instance++; /* a reset: bytes of the answer may be missing */
 	return VERDICT_CUT;
 }
 
@@ -88,7 +88,7 @@ static enum verdict up_end_tunnel(struct gateway *g, struct client *c, const str
 	return tunnel_on_end(g, c, RELAY_DOWN, h->err);
 }
 
-/* It may have answered before it closed: the bytes that can still be received decide. */
+/* The server may have answered before it closed: the bytes that can still be received decide. */
 static enum verdict up_broken(struct gateway *g, struct client *c, const struct happening *h)
 {
 	const struct upstream *u = client_upstream(g, c);
@@ -145,7 +145,7 @@ static enum verdict pump_up(struct gateway *g, struct client *c, const struct ha
 	return relay_pump(g, c, RELAY_UP);
 }
 
-/* More came of the body. */
+/* More bytes of the body came. */
 static enum verdict body_bytes(struct gateway *g, struct client *c, const struct happening *h)
 {
 	return c->x.up.in_done ? VERDICT_STAY : relay_pump(g, c, RELAY_UP);
@@ -166,7 +166,7 @@ static enum verdict ready(struct gateway *g, struct client *c, const struct happ
 	return relay_ready(g, c);
 }
 
-/* An interim head was sent: there may be more behind it. */
+/* An interim head (1xx) was sent: another head may have been received behind it. */
 static enum verdict sent_interim(struct gateway *g, struct client *c, const struct happening *h)
 {
 	struct upstream *u = client_upstream(g, c);
@@ -180,7 +180,8 @@ static enum verdict gone(struct gateway *g, struct client *c, const struct happe
 	return VERDICT_CUT;
 }
 
-/* It left while its body waited for an instance that does not read: nothing else would tell. */
+/* The client left while its body waited for an instance that does not read. Nothing else would show
+ * that. */
 static enum verdict left(struct gateway *g, struct client *c, const struct happening *h)
 {
 	return c->x.up.in_done ? VERDICT_STAY : gone(g, c, h);
@@ -220,7 +221,7 @@ static enum verdict tunnel_timer(struct gateway *g, struct client *c, const stru
 
 /* ---- time, and deaths ---- */
 
-/* Timers come early: true if its time is over. */
+/* True if the deadline has passed. A timer may fire earlier, and is then set again. */
 static bool is_due(struct gateway *g, struct client *c)
 {
 	if (c->deadline_ns <= gateway_now(g))
@@ -239,22 +240,23 @@ static enum verdict doubted(struct gateway *g, struct client *c, const struct ha
 	return is_due(g, c) ? dispatch_doubt_over(g, c) : VERDICT_STAY;
 }
 
-/* The instance is told by the end of its input, and keeps the ticket until it closes its side. */
+/* Ends the sending side of the connection, so that the instance sees the end of its input. The
+ * ticket stays with the connection until the instance closes its side. */
 static void leave(struct gateway *g, struct client *c)
 {
 	struct upstream *u = client_upstream(g, c);
 	struct exchange *x = &c->x;
 
 	if (x->ticket == TICKET_NONE || !upstream_leave(&g->up, u, x->service))
-		return; /* it is closed with the exchange */
+		return; /* the upstream is closed with the exchange */
 	splice_end(&g->pipes, &x->up);
 	splice_end(&g->pipes, &x->down);
 	held_drop(g, c);
 	x->upstream = 0;
-	x->ticket = TICKET_NONE; /* it is the connection's now */
+	x->ticket = TICKET_NONE; /* the connection owns the ticket now */
 }
 
-/* The pace of the client, and maxDuration. */
+/* Checks the pace of the client, and then maxDuration. */
 static enum verdict served(struct gateway *g, struct client *c, const struct happening *h)
 {
 	uint32_t limit_ms = g->routes.services[c->x.service].record.max_duration_ms;
@@ -285,7 +287,7 @@ static enum verdict down_doubted(struct gateway *g, struct client *c, const stru
 typedef enum verdict (*handler)(struct gateway *g, struct client *c, const struct happening *h);
 
 /* clang-format off */
-/* Bytes are kept for later while there is no reader. */
+/* Received bytes stay in the stream while nobody can read them. */
 #define WAITS \
 	[EVENT_BYTES] = stay, [EVENT_SENT] = stay, [EVENT_READY] = stay, [EVENT_LEFT] = stay, \
 	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_FULL] = cut

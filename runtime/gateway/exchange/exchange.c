@@ -54,9 +54,9 @@ void exchange_check(const struct gateway *g, const struct client *c)
 {
 	bool ticket = client_state_has_ticket(c->state);
 
-	must(c->state != CLIENT_READY); /* that is between two steps of one event */
+	must(c->state != CLIENT_READY); /* READY exists only between two steps of one event */
 	must((c->x.upstream != 0) == client_state_has_upstream(c->state));
-	if (ticket) /* that of an instance that has ended is of no use: it was given back */
+	if (ticket) /* the ticket of an ended instance is given back */
 		ticket = instances_get(&g->instances, c->x.slot, c->x.generation);
 	must((c->x.ticket != TICKET_NONE) == ticket);
 }

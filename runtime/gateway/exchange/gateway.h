@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that one gateway has. The floors below (ring/, message/, route/, tell/, frames/, upstream/,
- * body/) do not know this structure; each is handed its own part.
+ * The whole state of one gateway. The floors below (ring/, message/, route/, tell/, frames/,
+ * upstream/, body/) do not know this structure; each is handed its own part.
  */
 #ifndef EBB_GATEWAY_GATEWAY_H
 #define EBB_GATEWAY_GATEWAY_H
@@ -32,11 +32,11 @@ struct ban {
 	char text[ERROR_TEXT_SIZE];
 };
 
-/* The floor above does this with its clients. */
+/* The functions of the floor above for its clients. */
 struct exchange_user {
-	/* The exchange is over and its answer is sent. */
+	/* The exchange is over and its answer is sent: next request, or the end. */
 	void (*next)(struct gateway *g, struct client *c);
-	/* The stream is closing: the slot is free when it has settled. */
+	/* The stream is closing; its slot is free when it has settled. */
 	void (*closed)(struct gateway *g, struct client *c);
 };
 
@@ -48,7 +48,7 @@ struct listener {
 };
 
 struct gateway {
-	uint32_t bell; /* rounds until the doorbell is rung; 0 = no need */
+	uint32_t bell; /* rounds of the loop until the doorbell is rung; 0 = not needed */
 	struct stream_io io;
 	struct timers timers;
 	struct starved starved;
@@ -65,23 +65,23 @@ struct gateway {
 	int doorbell_fd, signal_fd;
 	struct listener listeners[LISTENERS_MAX]; /* client/listeners.h */
 	bool draining;
-	bool routes_known; /* a request without a service has none */
+	bool routes_known; /* ebbd has told all services, so a request that matches none gets 404 */
 
 	const struct exchange_user *user;
 	const struct session_user *session_user; /* client/client.h */
 	struct client *clients;
 	uint32_t client_count, *free_clients, free_client_count;
-	char *stashes;               /* of heads that are incomplete, by client */
+	char *stashes;               /* memory for incomplete heads, by client */
 	struct addresses *addresses; /* client/addresses.h */
 	struct h2 *h2;               /* h2/h2.h */
-	uint32_t queued;             /* in all services */
-	bool need_due;               /* ebbd is to be told of some queue at the next coarse tick */
-	bool choice_due;             /* or of some choice */
+	uint32_t queued;             /* clients in CLIENT_QUEUED, of all services */
+	bool need_due;               /* at the next coarse tick ebbd is told of some queue */
+	bool choice_due;             /* and of some choice */
 	struct tunnel *tunnels;      /* by client */
-	uint32_t wakers;             /* WebSockets in line for a ticket, of all instances */
+	uint32_t wakers;             /* clients in CLIENT_WAKING, of all instances */
 	bool serving_wakers;
 
-	struct failure failure; /* between a verdict and the answer */
+	struct failure failure; /* set from a verdict until its answer; client NULL = none */
 	struct ban bans[BANS_MAX];
 	uint32_t ban_count, next_ban;
 	uint64_t id_seed, id_next;
@@ -91,7 +91,8 @@ static inline uint64_t gateway_now(const struct gateway *g)
 {
 	return g->io.ring->now_ns;
 }
-/* The timer of what nobody tells us about, behind those of clients and upstreams. */
+/* The number of the coarse timer, behind the timers of clients and upstreams. It is for changes
+ * that no event reports. */
 static inline uint32_t gateway_coarse_timer(const struct gateway *g)
 {
 	return g->client_count + g->up.slot_count;
@@ -100,7 +101,7 @@ static inline struct upstream *client_upstream(struct gateway *g, const struct c
 {
 	return c->x.upstream ? &g->up.slots[c->x.upstream - 1] : NULL;
 }
-/* The instance that has or had its ticket; NULL: it has ended. */
+/* The instance that has the request of c, or had it last. NULL: it has ended. */
 static inline struct instance *client_instance(struct gateway *g, const struct client *c)
 {
 	return instances_get(&g->instances, c->x.slot, c->x.generation);

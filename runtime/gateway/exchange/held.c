@@ -14,7 +14,7 @@ void held_drop(struct gateway *g, struct client *c)
 	if (r->size == 0)
 		return;
 	if (u && u->s.sending && u->s.out.buffer == BUFFER_NONE)
-		u->s.out.buffer = r->buffer; /* still being sent: it goes when that is over */
+		u->s.out.buffer = r->buffer; /* still being sent: freed when the send completes */
 	else
 		buffers_put(g->io.buffers, r->buffer);
 	*r = (struct chunk){.buffer = BUFFER_NONE};
@@ -28,7 +28,6 @@ void held_outgrown(struct gateway *g, struct client *c)
 	held_drop(g, c);
 }
 
-/* The end of its body, which came by itself, belongs to it if it is sent again. */
 void held_ended(struct gateway *g, struct client *c)
 {
 	struct chunk *r = &c->x.request;

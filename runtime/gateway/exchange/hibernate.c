@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * WebSockets that cost nothing while nobody speaks. After hibernate_ms without a message the ticket
- * is given back, so that the instance can freeze; the connections on both sides stay as they are.
- * Meanwhile the gateway answers the client's pings and swallows its pongs. Anything else takes a
- * ticket on the same instance again (and thaws it) and then passes as ever: a message, a close
- * frame, an end of the connection, the pong the server waits for. At its limit the instance has a
- * queue per gateway, in which each WebSocket keeps the bytes of one receive. The server's own words
- * pass at once and need no ticket: a frozen server could not send them.
+ * WebSockets that cost nothing while nobody speaks. After hibernate_ms without a message a
+ * WebSocket gives its ticket back, so that the instance can freeze; the connections on both sides
+ * stay as they are. Meanwhile the gateway answers the client's pings and swallows its pongs.
+ * Anything else from the client (a message, a close frame, the end of the connection, a pong that
+ * the server waits for) first takes a ticket on the same instance again, which thaws it, and then
+ * passes. If the instance is at its limit, the WebSocket waits in a line that each gateway has for
+ * each instance, and keeps the bytes of one receive. Bytes of the server pass at once and need no
+ * ticket: a frozen server could not send them.
  *
- * Others would have to wait at an instance's limit for all of that silence, and hibernate_ms may be
- * longer than their patience. So while somebody waits (board_want), a WebSocket that was silent for
- * YIELD_NS gives its ticket away and sleeps early. The instance still does not freeze before its
- * time (board_keep_awake).
+ * A silent WebSocket with a ticket keeps others waiting at the limit of an instance, and
+ * hibernate_ms may be longer than their patience. So while somebody waits (board_want), a WebSocket
+ * that was silent for YIELD_NS gives its ticket away and sleeps early. The instance still does not
+ * freeze before the end of hibernate_ms (board_keep_awake).
  */
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -19,8 +20,8 @@
 #include "runtime/gateway/exchange/ticket.h"
 #include "runtime/gateway/exchange/tunnel.h"
 
-#define YIELD_NS     HIBERNATE_LOOK_NS /* the answer to a message is mostly out by then */
-#define LOOK_MOST_NS NS_PER_SEC        /* nobody tells us either that others wait */
+#define YIELD_NS     HIBERNATE_LOOK_NS /* most answers to a message are out by then */
+#define LOOK_MOST_NS NS_PER_SEC        /* no event says that others wait */
 
 /* ---- to sleep ---- */
 
@@ -47,14 +48,15 @@ static uint64_t silent_since_ns(struct gateway *g, struct client *c)
 	const struct tunnel *t = tunnel_of(g, c);
 	uint64_t last_ns = t->data_ns;
 
-	/* A ping is no message, but its answer is waited for, for as long. */
+	/* A ping is no message, but its answer is awaited for as long as one. */
 	if (t->client_pinged)
 		for (int way = 0; way < 2; way++)
 			last_ns = t->moved_ns[way] > last_ns ? t->moved_ns[way] : last_ns;
 	return last_ns;
 }
 
-/* Soon after a message, later ever more rarely: whether others wait can only be seen by looking. */
+/* The next look comes soon after a message and then ever more rarely. Only a look shows whether
+ * others wait. */
 static uint64_t look_again_ns(uint64_t now_ns, uint64_t last_ns, uint64_t end_ns)
 {
 	uint64_t wait_ns = now_ns - last_ns;
@@ -91,7 +93,7 @@ uint64_t hibernate_try(struct gateway *g, struct client *c)
 
 /* ---- asleep ---- */
 
-/* Answers one ping. False if that is not possible now. */
+/* Answers one ping of the client. False: no buffer is free. */
 static bool answer(struct gateway *g, struct client *c, const struct ws_frame *ping)
 {
 	struct chunk pong = {.buffer = BUFFER_NONE};
@@ -109,7 +111,7 @@ static bool answer(struct gateway *g, struct client *c, const struct ws_frame *p
 	return true;
 }
 
-/* One frame of the client's: true if it was dealt with without the instance. */
+/* Deals with one control frame of the client. False: the instance must get it. */
 static bool deal_with(struct gateway *g, struct client *c, const struct ws_frame *frame)
 {
 	struct tunnel *t = tunnel_of(g, c);
@@ -148,7 +150,7 @@ enum hibernate_wake hibernate_read(struct gateway *g, struct client *c)
 		}
 		if (r > 0 && c->s.sending && c->s.next.size)
 			return HIBERNATE_WAITS; /* a client that reads no pongs gets no more;
-						 * tunnel_pump comes back */
+						 * tunnel_pump calls this again */
 		if (r < 0 || !deal_with(g, c, &frame))
 			return hibernate_wake(g, c);
 		if (!t->leaving)
@@ -183,7 +185,7 @@ static void awake(struct gateway *g, struct client *c)
 enum hibernate_wake hibernate_wake_now(struct gateway *g, struct client *c, struct instance *i)
 {
 	enum board_take taken = ticket_again(g, c);
-	/* It drains: it runs until it ends, and takes what comes on open connections. */
+	/* A draining instance runs until it ends, and takes bytes on open connections. */
 	bool spared = taken == BOARD_GONE && i &&
 		      board_state_of(board_load(g->board, i->slot)) == BOARD_DRAINING;
 
@@ -234,5 +236,5 @@ void hibernate_ended(struct gateway *g, struct client *c)
 		leave_line(g, c);
 	client_enter(c, CLIENT_TUNNEL);
 	board_sleep(g->board, g->config.index, c->x.slot, -1);
-	(void)ticket_again(g, c); /* given back by the end of the exchange */
+	(void)ticket_again(g, c); /* the end of the exchange gives the ticket back */
 }

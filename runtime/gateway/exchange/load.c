@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An instance's load as the gateway sees it: the time to its answers, and requests it gives
- * back. */
+/* The load of an instance as the gateway sees it: the time until its answers, and the requests that
+ * it gives back. */
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/dispatch.h"
@@ -9,9 +9,9 @@
 #include "runtime/gateway/exchange/queue.h"
 
 #define NACKS_MAX    20
-#define NACK_MOST_NS (1 * NS_PER_SEC) /* left alone so long, or until it answers something */
+#define NACK_MOST_NS (1 * NS_PER_SEC) /* then it gets requests again, or once it answers */
 
-/* Cold and thawed ones say nothing about load. */
+/* The time to the first byte of a cold or thawed instance says nothing about load. */
 void load_first_byte(struct gateway *g, const struct client *c)
 {
 	const struct exchange *x = &c->x;
@@ -58,7 +58,7 @@ enum verdict load_gave_back(struct gateway *g, struct client *c)
 		i->doubt_until_ns = gateway_now(g) + NACK_MOST_NS;
 	}
 	if (i && x->request.size > 0 && ++x->nacks < NACKS_MAX) {
-		/* It did not begin, so any method may run elsewhere. */
+		/* The instance did not begin, so a request of any method may run elsewhere. */
 		held_unshare(g, c);
 		splice_end(&g->pipes, &x->up);
 		return dispatch_elsewhere(g, c);

@@ -5,13 +5,14 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* The first byte of an answer came: its time counts, unless the instance was cold or thawed. */
+/* The first byte of an answer came. Its time counts, unless the instance was cold or was thawed for
+ * the request. */
 void load_first_byte(struct gateway *g, const struct client *c);
-/* It has answered: after nacks that may mean room. */
+/* The instance of c has answered. If it had given requests back, it may have room again. */
 void load_answered(struct gateway *g, const struct client *c);
-/* The instance says that it did not begin with the request (x-ebb-nack: 1). */
+/* Whether the instance says that it did not begin with the request (x-ebb-nack: 1). */
 bool load_is_nack(const struct http_head *head);
-/* It gave the request back: somebody else is to have it, or c has failed. */
+/* The instance gave the request back: sends it to another one, or c has failed. */
 enum verdict load_gave_back(struct gateway *g, struct client *c);
 
 #endif

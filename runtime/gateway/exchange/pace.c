@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The least rate of a body. While a request or an answer is on its way, the client's connection is
- * looked at once per window. It ends if the client was waited for at both ends of the window, and
- * too few bytes came from it or were acknowledged by it. The kernel counts those bytes anyway
- * (TCP_INFO), so nothing is counted here and a request pays for one timer at most.
+ * The least rate of a body. While a request or an answer is on its way, the gateway looks at the
+ * connection of the client once per window. The connection ends if the gateway waited for the
+ * client at both ends of the window, and too few bytes came from the client or were acknowledged by
+ * it. The kernel counts these bytes anyway (TCP_INFO, tcp(7)), so nothing is counted here, and a
+ * request costs one timer at most.
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -42,7 +43,7 @@ static void look(struct gateway *g, struct client *c, struct pace *now)
 	socklen_t size = sizeof(info);
 
 	*now = (struct pace){.for_body = waits_for_body(g, c), .for_reader = waits_for_reader(c)};
-	if (c->s.carried) { /* no connection of its own: bytes from and to its carrier */
+	if (c->s.carried) { /* no connection of its own: the bytes of its carrier */
 		now->received = c->x.up.bytes + c->s.in.size;
 		now->acked = c->x.down.bytes - c->s.out.size - c->s.next.size;
 	} else if ((now->for_body || now->for_reader) &&
@@ -61,7 +62,7 @@ void pace_begin(struct gateway *g, struct client *c)
 	timers_set(&g->timers, c->s.index, c->pace.next_ns);
 }
 
-/* The kernel need not keep bytes that it does not read. */
+/* Cuts a client that does not read. TCP_USER_TIMEOUT lets the kernel drop the unread bytes. */
 static enum verdict cut(const struct client *c)
 {
 	const int ms = 1;

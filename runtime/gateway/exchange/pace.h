@@ -5,9 +5,10 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* A new window of body_window_ms begins; no body byte has passed in it. */
+/* Begins a window of body_window_ms, in which no byte of a body has passed yet. */
 void pace_begin(struct gateway *g, struct client *c);
-/* Looks at it once per window; not VERDICT_STAY if it is too slow. */
+/* Looks at the client once per window. VERDICT_STAY: it is fast enough, or the window is not over.
+ */
 enum verdict pace_check(struct gateway *g, struct client *c);
 
 #endif

@@ -7,8 +7,8 @@
 #define TELL_AGAIN_NS      (5 * NS_PER_MS)
 #define RETRY_AFTER_MOST_S 30u
 
-/* At most twice the free places: one service alone gets two thirds of all, two get two fifths each,
- * and the next service always finds some. */
+/* A service may use at most twice the free places: one service alone gets two thirds of all places,
+ * two services get two fifths each, and the next service always finds some. */
 bool queue_has_room(const struct gateway *g, const struct service *s)
 {
 	uint32_t free = g->config.queue_max > g->queued ? g->config.queue_max - g->queued : 0;

@@ -28,12 +28,12 @@ enum verdict relay_too_large(struct gateway *g, struct client *c)
 			     "The body has more than %" PRIu64 " bytes.", g->config.body_bytes_max);
 }
 
-/* Everything of this way was received and what was received is sent. */
+/* The whole body of this way was received, and its sink takes the end. */
 static enum verdict finished(struct gateway *g, struct client *c, struct flow *f,
 			     enum relay_way way)
 {
 	f->done = true;
-	/* Only the end of the source told us that this was all, or trailers follow. */
+	/* The end is not framed yet: only the end of the source showed it, or trailers follow. */
 	if (f->out == HTTP_CHUNKED && !f->end_framed) {
 		if (way == RELAY_UP)
 			held_ended(g, c);
@@ -74,7 +74,7 @@ static enum verdict send_piece(struct gateway *g, struct client *c, struct upstr
 
 /* ---- in the kernel ---- */
 
-/* All of it went through: back to the ring. */
+/* The whole body went through the pipe: the ring serves the streams again. */
 static enum verdict spliced(struct gateway *g, struct client *c, enum relay_way way)
 {
 	if (way == RELAY_DOWN)
@@ -88,7 +88,7 @@ static enum verdict splice_broke(struct gateway *g, struct client *c, enum relay
 {
 	bool by_client = (way == RELAY_UP) != sink;
 
-	if (way == RELAY_UP && sink) { /* it may have answered already: see what it sent */
+	if (way == RELAY_UP && sink) { /* it may have answered already: reads that */
 		c->x.sent.broken = true;
 		c->x.sent.reusable = false;
 		splice_end(&g->pipes, &c->x.up);

@@ -8,12 +8,13 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
+/* Moves the body of this way on as far as it goes now. */
 enum verdict relay_pump(struct gateway *g, struct client *c, enum relay_way way);
 /* The source of this way ended. */
 enum verdict relay_on_end(struct gateway *g, struct client *c, enum relay_way way);
-/* A stream of a spliced body is ready for more. */
+/* A stream of a spliced body is ready: moves more of the body. */
 enum verdict relay_ready(struct gateway *g, struct client *c);
-/* The body has more bytes than it may have. */
+/* Fails with 413: the body has more bytes than body_bytes_max. */
 enum verdict relay_too_large(struct gateway *g, struct client *c);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers that ebb makes itself; interface.md section 6. */
+/* Answers that ebb makes itself; docs/interface.md section 8. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

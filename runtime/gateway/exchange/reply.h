@@ -6,11 +6,12 @@
 #include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/exchange/gateway.h"
 
-/* Sends the error. False: there is no buffer, or the client does not read. */
+/* Sends the error. False: no buffer is free, or the client does not read. */
 bool reply_failure(struct gateway *g, struct client *c, const struct failure *f);
-/* "HTTP/1.1 100 Continue" */
+/* Sends "HTTP/1.1 100 Continue", unless a send to the client is under way. */
 void reply_continue(struct gateway *g, struct client *c);
-/* Best effort on a socket that is closed next. */
+/* Sends a 503 on a socket that the caller closes next, if the kernel takes it at once. fd is
+ * borrowed. */
 void reply_full(int fd, enum edge_error e);
 
 #endif

@@ -14,7 +14,7 @@
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/handshake.h"
 
-/* More 1xx heads than any use has before one answer are a flood. */
+/* No use needs as many 1xx heads before one answer: more are a flood. */
 #define INTERIMS_MAX 32
 
 static enum verdict bad_response(struct gateway *g, struct client *c, const char *why)
@@ -23,9 +23,9 @@ static enum verdict bad_response(struct gateway *g, struct client *c, const char
 			     why);
 }
 
-/* The framing of the body for the client: as it came, except that chunks are written anew for
- * HTTP/1.1, and the end of a connection becomes the last chunk, so that a cut can be told from an
- * end. A carrier has its own way to end a body. */
+/* The framing of the body for the client. A body goes on as it came, with two exceptions for
+ * HTTP/1.1: chunks are written anew, and the end of a connection becomes the last chunk, so that a
+ * client can tell a cut from an end. A carrier has its own way to end a body. */
 static enum http_framing framing_for(const struct client *c, enum http_framing in)
 {
 	if (in == HTTP_CHUNKED || in == HTTP_UNTIL_CLOSE)
@@ -33,13 +33,14 @@ static enum http_framing framing_for(const struct client *c, enum http_framing i
 	return in;
 }
 
-/* The carrier of an upstream tells the end of a body itself, and the trailers behind it. */
+/* The framing of the body from the upstream. A carrier tells the end of a body itself, and the
+ * trailers behind it. */
 static enum http_framing framing_from(const struct upstream *u, enum http_framing in)
 {
 	return in == HTTP_LENGTH && u->s.carried ? HTTP_UNTIL_CLOSE : in;
 }
 
-/* Whether the 101 answers what was asked, which is read again out of what was sent. */
+/* Whether the 101 answers the request, which is parsed again out of the bytes that were sent. */
 static bool upgrade_ok(struct client *c, const struct http_head *response, const char **why)
 {
 	struct http_head request;
@@ -76,7 +77,8 @@ static void describe(struct gateway *g, struct client *c, bool interim,
 	extras->fn_us = (now_ns - x->dispatched_ns) / NS_PER_US;
 }
 
-/* The head in a buffer of its own. The chunk's size is 0 if there is none. */
+/* Writes the head into a buffer of its own. The size of the chunk is 0 if no buffer is free or the
+ * head does not fit. */
 static struct chunk write_head(struct gateway *g, struct client *c, const struct http_head *head,
 			       uint32_t head_bytes)
 {
@@ -102,7 +104,7 @@ static struct chunk write_head(struct gateway *g, struct client *c, const struct
 	return out;
 }
 
-/* Puts what came of the body behind the head, if it fits: one send instead of two. */
+/* Puts the received bytes of the body behind the head, if they fit: one send instead of two. */
 static int join_body(struct gateway *g, struct client *c, struct upstream *u, struct chunk *head)
 {
 	uint32_t room = buffers_size(g->io.buffers, head->buffer) - head->size;
@@ -120,7 +122,7 @@ static int join_body(struct gateway *g, struct client *c, struct upstream *u, st
 	return 0;
 }
 
-/* The whole answer is here and the request is not: the rest of it will not be read. */
+/* The whole answer was received while the request was not: its rest will not be read. */
 static bool answers_early(const struct client *c, const struct http_head *head, uint32_t body)
 {
 	return !c->x.up.in_done && (head->framing == HTTP_NO_BODY ||
@@ -135,9 +137,10 @@ static bool has_length(const struct http_head *head)
 	return false;
 }
 
-/* Whether the program may send more bytes behind this answer, which the next request on this
- * connection would get: a body for a HEAD request (gunicorn and Starman send one of unknown
- * length), or its answer to a body that it refused and did not read. */
+/* Whether the program may send more bytes behind this answer, which the next request on the
+ * connection would take for its answer. Such bytes are a body for a HEAD request (gunicorn and
+ * Starman send one of unknown length), or the answer to a body that the program refused and did not
+ * read. */
 static bool may_say_more(const struct client *c, const struct http_head *head)
 {
 	if (c->x.is.head)
@@ -180,7 +183,7 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 		g->count.no_buffer++;
 		return bad_response(g, c, "the gateway has no buffer for its head");
 	}
-	/* Behind a 101 are frames, which the tunnel follows. */
+	/* The bytes behind a 101 are frames; the tunnel follows them. */
 	if (!head->upgrade && join_body(g, c, u, &out) < 0) {
 		buffers_put(g->io.buffers, out.buffer);
 		return bad_response(g, c, "its chunked body is malformed");
@@ -197,8 +200,8 @@ static enum verdict send_head(struct gateway *g, struct client *c, struct upstre
 	return relay_pump(g, c, RELAY_DOWN);
 }
 
-/* 1xx answers are passed on (RFC 9110 section 15.2), but not 100, which the gateway gave itself.
- * While a send to the client is under way they are left out, as the RFC allows. */
+/* Passes a 1xx answer on (RFC 9110 section 15.2), except 100, which the gateway has sent itself.
+ * While a send to the client is under way a 1xx answer is left out, as the RFC allows. */
 static void pass_interim(struct gateway *g, struct client *c, struct upstream *u,
 			 const struct http_head *head, uint32_t head_bytes)
 {
@@ -212,14 +215,15 @@ static void pass_interim(struct gateway *g, struct client *c, struct upstream *u
 	u->head_seen = 0;
 }
 
-/* SETTINGS or GOAWAY on stream 0: the first words of a gRPC server, and no head of HTTP/1.1. */
+/* Whether the bytes are SETTINGS or GOAWAY on stream 0: the first frame of a gRPC server, and no
+ * head of HTTP/1.1. */
 static bool speaks_http2(const struct chunk *in)
 {
 	return in->size >= 9 && in->at[0] == 0 && (in->at[3] == 4 || in->at[3] == 7) &&
 	       memcmp(in->at + 5, "\0\0\0\0", 4) == 0;
 }
 
-/* A head that was parsed: true if it was an interim one, and another may follow. */
+/* Acts on a parsed head. True: it was an interim one, and another head may follow. */
 static bool take_head(struct gateway *g, struct client *c, struct upstream *u,
 		      const struct http_head *head, uint32_t bytes, enum verdict *v)
 {
@@ -240,7 +244,7 @@ static bool take_head(struct gateway *g, struct client *c, struct upstream *u,
 	return false;
 }
 
-/* One head: true if another one may follow in what is there. */
+/* Reads one head. True: another one may follow in the received bytes. */
 static bool read_one(struct gateway *g, struct client *c, struct upstream *u, enum verdict *v)
 {
 	struct http_head head;
@@ -249,7 +253,7 @@ static bool read_one(struct gateway *g, struct client *c, struct upstream *u, en
 
 	if (u->head_seen == 0 && speaks_http2(&u->s.in)) {
 		g->count.http2_upstreams++;
-		c->x.sent.got_bytes = false; /* they were no answer, nor did it read the request */
+		c->x.sent.got_bytes = false; /* no answer; and the request was not read */
 		*v = speaks_found(g, c, u, true);
 		return false;
 	}
@@ -262,7 +266,7 @@ static bool read_one(struct gateway *g, struct client *c, struct upstream *u, en
 		*v = bad_response(g, c, "its head is too large");
 		return false;
 	}
-	/* A correct head is tried first: mending costs a second look. */
+	/* The strict parser comes first, because mending a head costs a second pass. */
 	if (http_response_parse(u->s.in.at, (size_t)end, c->x.is.head, &head, &why) &&
 	    http_response_parse_own(u->s.in.at, (size_t)end, c->x.is.head, &head, &why)) {
 		*v = bad_response(g, c, why);
@@ -277,7 +281,7 @@ enum verdict response_read(struct gateway *g, struct client *c, struct upstream 
 
 	must(c->state == CLIENT_ASKED);
 	if (c->s.sending && c->s.next.size)
-		return VERDICT_STAY; /* once that is sent it comes back here */
+		return VERDICT_STAY; /* called again when the queued chunk is sent */
 	while (read_one(g, c, u, &v))
 		if (u->s.in.size == 0) {
 			stream_recv(&g->io, &u->s);

@@ -5,7 +5,7 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-/* s.in of the upstream holds bytes, and the head of the answer is not sent yet. */
+/* Reads the heads in s.in of u, while the head of the final answer was not sent yet. */
 enum verdict response_read(struct gateway *g, struct client *c, struct upstream *u);
 
 #endif

@@ -12,7 +12,7 @@
 #include "runtime/gateway/exchange/ticket.h"
 #include "runtime/gateway/exchange/tunnel.h"
 
-#define FAREWELL_NS (5 * NS_PER_SEC) /* for the last bytes, as of other answers */
+#define FAREWELL_NS (5 * NS_PER_SEC) /* time for the last bytes; other answers have the same */
 
 static void act(struct gateway *g, struct client *c, enum verdict v);
 
@@ -26,7 +26,7 @@ void exchange_serve_queue(struct gateway *g, uint32_t service)
 		;
 }
 
-/* Not from inside itself: a woken exchange may end at once and give its ticket back. */
+/* Never runs inside itself: a woken exchange may end at once and give its ticket back. */
 static void serve_wakers(struct gateway *g, struct instance *i)
 {
 	enum hibernate_wake how;
@@ -57,7 +57,8 @@ void exchange_serve_waiters(struct gateway *g, struct instance *i)
 	}
 }
 
-/* A silent WebSocket there may give its ticket up for who waits. */
+/* Tells the instances of the service that a request waits, so that a silent WebSocket may give its
+ * ticket away. */
 static void want(struct gateway *g, const struct service *s)
 {
 	const struct instance *i;
@@ -128,7 +129,7 @@ static void settle(struct gateway *g, struct client *c)
 		give_ticket(g, c);
 }
 
-/* Takes c out of queues, upstream and ticket, whatever its state. */
+/* Takes c out of its queue, its upstream and its ticket, in any state. */
 static void abandon(struct gateway *g, struct client *c)
 {
 	if (!client_is_open(c) && c->state != CLIENT_READY && c->state != CLIENT_FINISHING)
@@ -169,7 +170,7 @@ void exchange_close(struct gateway *g, struct client *c)
 	g->user->closed(g, c);
 }
 
-/* The whole answer was received; the client may still be sent to. */
+/* The whole answer was received; its last bytes may still be on their way to the client. */
 static void received(struct gateway *g, struct client *c)
 {
 	must(c->state == CLIENT_ANSWERING);
@@ -186,10 +187,10 @@ static void received(struct gateway *g, struct client *c)
 		exchange_next(g, c);
 }
 
-/* An error of ours, or a cut if an answer has begun. */
+/* Sends an error of ours, or cuts the connection if an answer has begun. */
 static void failed(struct gateway *g, struct client *c)
 {
-	struct failure f = g->failure; /* ending this one may let another fail */
+	struct failure f = g->failure; /* a copy: ending this exchange may let another one fail */
 	bool begun = client_is_joined(c) && c->state != CLIENT_ASKED;
 
 	must(f.client == c);
@@ -212,7 +213,7 @@ static void farewell(struct gateway *g, struct client *c)
 
 	must(client_is_tunnel(c));
 	abandon(g, c);
-	c->x.up.in_done = false; /* further bytes of the client are read, or a RST loses our last */
+	c->x.up.in_done = false; /* reads further bytes, or a RST loses ours */
 	exchange_set_deadline(g, c, gateway_now(g) + FAREWELL_NS);
 	if (tell)
 		stream_send(&g->io, &c->s, frame);
@@ -270,7 +271,7 @@ void exchange_service_gone(struct gateway *g, uint32_t service)
 	}
 }
 
-/* The tickets of the dead are of no use any more, the slot is wanted. */
+/* The tickets of a dead instance are given back at once, because its slot is wanted. */
 void exchange_instance_down(struct gateway *g, const struct wire_instance_down *down)
 {
 	struct instance *i = instances_get(&g->instances, down->slot, down->generation);
@@ -300,7 +301,7 @@ void exchange_instance_down(struct gateway *g, const struct wire_instance_down *
 	}
 }
 
-/* An instance that drains takes no request of those that wait. */
+/* Whether an instance may still take the waiting requests; a draining one takes none. */
 static bool has_taker(const struct service *s)
 {
 	const struct instance *i;
@@ -316,9 +317,9 @@ void exchange_start_failed(struct gateway *g, const struct wire_start_failed *fa
 {
 	struct service *s = &g->routes.services[failed_->service];
 
-	s->need_told = 0; /* ebbd has forgotten who waits */
+	s->need_told = 0; /* ebbd has forgotten the waiting requests */
 	if (s->queued == 0 || has_taker(s))
-		return; /* not the client's error while another can take it */
+		return; /* no error for clients while another instance can take their requests */
 	while (s->queued > 0) {
 		struct client *c = queue_first(&s->queue);
 

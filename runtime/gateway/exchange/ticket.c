@@ -9,11 +9,11 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-/* The doorbell waits this many rounds of the loop, so that the answer is on its way before. */
+/* The doorbell waits this many rounds of the loop, so that the answer goes out first. */
 #define BELL_AFTER 2
 
-/* The CAS made it RUNNING; "0" is ours to write. pwrite(2) inline: through io_uring it takes 20
- * times as long. */
+/* Our compare-and-swap made the instance RUNNING, so we must write "0" to its cgroup.freeze.
+ * pwrite(2) is called directly: through io_uring it takes 20 times as long. */
 static void thaw(struct gateway *g, struct exchange *x, struct instance *i)
 {
 	uint64_t begin_ns = clock_mono_ns();
@@ -21,7 +21,7 @@ static void thaw(struct gateway *g, struct exchange *x, struct instance *i)
 	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
 		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
 	g->count.thaws++;
-	if (x->answered_ns) /* a WebSocket that slept: that is not how it started */
+	if (x->answered_ns) /* a WebSocket that slept: the thaw is no part of its start */
 		return;
 	x->thaw_ns = clock_mono_ns() - begin_ns;
 	if (x->start < START_THAW)
@@ -63,8 +63,8 @@ enum board_take ticket_again(struct gateway *g, struct client *c)
 	return state == BOARD_RUNNING || state == BOARD_FROZEN ? BOARD_FULL : BOARD_GONE;
 }
 
-/* The rest of a thaw's work is done now, when the client has its answer: on the way to it every
- * wake-up of somebody else would be in the way. */
+/* The rest of the work of a thaw is done here, when the client has its answer. Before that, every
+ * wake-up of another process would delay the answer. */
 void ticket_give(struct gateway *g, struct client *c)
 {
 	struct instance *i = client_instance(g, c);
@@ -80,7 +80,7 @@ void ticket_give(struct gateway *g, struct client *c)
 	board_give(g->board, g->config.index, c->x.slot, c->x.generation);
 }
 
-/* Tells the supervisor that something runs which it must freeze again. */
+/* Tells ebbd that an instance was thawed, which it must freeze again later. */
 void ticket_ring(struct gateway *g)
 {
 	const uint64_t one = 1;

@@ -9,8 +9,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/exchange/gateway.h"
 
-#define LEAVE_NS  (1 * NS_PER_SEC) /* at a drain: so long for the message that is under way */
-#define ANSWER_NS (2 * NS_PER_SEC) /* and so long for the client's close frame */
+#define LEAVE_NS  (1 * NS_PER_SEC) /* at a drain: time for the message that is under way */
+#define ANSWER_NS (2 * NS_PER_SEC) /* and then time for the close frame of the client */
 
 static const struct chunk no_chunk = {.buffer = BUFFER_NONE};
 
@@ -38,7 +38,7 @@ static uint64_t first_look_ns(const struct gateway *g, const struct tunnel *t)
 
 /* ---- the end ---- */
 
-/* The frames cost no buffer: there are few of them and they never change. */
+/* The frames need no buffer, because they are few and never change. */
 static struct chunk close_frame(int code)
 {
 	static const char frames[][WS_CLOSE_SIZE] = {
@@ -79,7 +79,8 @@ bool tunnel_farewell(struct gateway *g, struct client *c, struct chunk *out)
 	return true;
 }
 
-/* A frame that is none, where frames must be understood. Whole frames before it have passed. */
+/* The bytes are no valid frame, where frames must be understood. The whole frames before them have
+ * passed. */
 static enum verdict violated(struct gateway *g, struct client *c, bool tell_instance)
 {
 	struct upstream *u = client_upstream(g, c);
@@ -100,7 +101,7 @@ static bool is_retired(struct gateway *g, const struct client *c)
 	       (state != BOARD_RUNNING && state != BOARD_FROZEN);
 }
 
-/* Passes a FIN on, when all before it has passed. */
+/* Passes a FIN on, after all bytes before it have passed. */
 static enum verdict shut(struct gateway *g, struct client *c, int way)
 {
 	struct tunnel *t = tunnel_of(g, c);
@@ -109,7 +110,7 @@ static enum verdict shut(struct gateway *g, struct client *c, int way)
 
 	flow_of(c, way)->done = true;
 	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(g, c))) {
-		/* Nobody there is left to end it properly. */
+		/* The instance will not send a close frame any more, so the gateway does. */
 		return tunnel_over(g, c, c->x.sent.broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
 	}
 	if ((c->x.up.done || c->x.sent.broken) && c->x.down.done)
@@ -135,8 +136,9 @@ static void note_frame(struct tunnel *t, int way, const struct ws_reader *r)
 
 #define NOT_WHOLE UINT32_MAX
 
-/* Follows the frames in the bytes that are about to pass. False for a violation; *whole is then the
- * end of the last frame before it, NOT_WHOLE if part of the bad one has passed already. */
+/* Follows the frames in the bytes that are about to pass. False: a frame violates the protocol.
+ * *whole is then the end of the last frame before it, or NOT_WHOLE if part of the bad frame has
+ * passed already. */
 static bool follow(struct gateway *g, struct tunnel *t, int way, const struct chunk *piece,
 		   uint32_t *whole)
 {
@@ -162,7 +164,7 @@ static bool follow(struct gateway *g, struct tunnel *t, int way, const struct ch
 	}
 }
 
-/* Ends it in both directions with 1002, behind what was whole. */
+/* Ends the tunnel in both directions with 1002, behind the whole frames of the piece. */
 static enum verdict refuse(struct gateway *g, struct client *c, int way, struct chunk piece,
 			   uint32_t whole)
 {
@@ -181,7 +183,7 @@ static enum verdict refuse(struct gateway *g, struct client *c, int way, struct 
 	else
 		buffers_put(g->io.buffers, piece.buffer);
 	if (way == RELAY_DOWN && whole != NOT_WHOLE)
-		ws_reader_init(&t->down, false, false); /* the client can be told */
+		ws_reader_init(&t->down, false, false); /* so the client can be told */
 	return violated(g, c, tell);
 }
 
@@ -197,7 +199,7 @@ static enum verdict pass(struct gateway *g, struct client *c, int way, struct st
 		if (t->hibernate_ms) {
 			return refuse(g, c, way, piece, whole);
 		}
-		t->frames = false; /* nothing here depends on it: it is between the two of them */
+		t->frames = false; /* the gateway needs no frames here: client and server decide */
 	}
 	stream_send(&g->io, dst, piece);
 	tunnel_look_at(g, c, first_look_ns(g, t));
@@ -208,7 +210,8 @@ static enum verdict pass(struct gateway *g, struct client *c, int way, struct st
 
 /* ---- drain ---- */
 
-/* late: a message that goes on is cut between two of its frames. */
+/* Sends a close frame to the client if one may be sent. late: also inside a message, between two of
+ * its frames. */
 static bool say_goodbye(struct gateway *g, struct client *c, bool late)
 {
 	struct tunnel *t = tunnel_of(g, c);
@@ -252,7 +255,7 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 	}
 }
 
-/* Frames of the instance after our close frame are behind the end of the conversation. */
+/* Drops frames that the instance sends after our close frame. */
 static enum verdict drop(struct gateway *g, struct client *c, struct upstream *u)
 {
 	stream_consume(&g->io, &u->s, u->s.in.size);
@@ -321,7 +324,7 @@ enum verdict tunnel_pump(struct gateway *g, struct client *c, int way)
 	v = pump(g, c, way);
 	if (v == VERDICT_STAY && way == RELAY_DOWN && c->state == CLIENT_ASLEEP && c->s.in.size > 0)
 		return tunnel_woken(
-			g, c, hibernate_read(g, c)); /* it waited until its last pong was out */
+			g, c, hibernate_read(g, c)); /* it waited until the last pong was sent */
 	return v;
 }
 
@@ -344,15 +347,15 @@ enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err
 {
 	flow_of(c, way)->in_done = true;
 	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
-		return tunnel_woken(g, c, hibernate_wake(g, c)); /* the function is to know */
+		return tunnel_woken(g, c, hibernate_wake(g, c)); /* the function must see the end */
 	if (way == RELAY_DOWN && err) {
 		g->count.aborted_by_instance++;
-		c->x.sent.broken = true; /* a reset is the end of both ways */
+		c->x.sent.broken = true; /* a reset ends both ways */
 	}
 	return tunnel_pump(g, c, way);
 }
 
-/* Now if it is overdue, else when; of several the first counts. */
+/* True if when_ns has passed. Else *next_ns becomes when_ns, if that is earlier. */
 static bool due(struct gateway *g, uint64_t when_ns, uint64_t *next_ns)
 {
 	if (when_ns <= gateway_now(g))
@@ -389,7 +392,7 @@ static enum verdict waited(struct gateway *g, struct client *c)
 		g->count.queue_expired++;
 		return tunnel_over(g, c, WS_TRY_AGAIN_LATER);
 	}
-	/* Half a ping: let the function have it. */
+	/* The rest of a control frame did not come in time: the instance gets the bytes. */
 	return c->state == CLIENT_ASLEEP ? tunnel_woken(g, c, hibernate_wake(g, c)) : VERDICT_STAY;
 }
 
@@ -411,7 +414,7 @@ enum verdict tunnel_on_timer(struct gateway *g, struct client *c)
 		return VERDICT_CUT;
 	again_ns = hibernate_try(g, c);
 	if (c->state == CLIENT_ASLEEP && is_draining(g, c))
-		leave(g, c); /* it was spared until now because somebody spoke */
+		leave(g, c); /* the drain spared it because it was awake */
 	if (again_ns)
 		(void)due(g, again_ns, &next_ns);
 	if (next_ns)

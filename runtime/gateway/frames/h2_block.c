@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A head that is arriving: its text and its bounds. */
+/* The text of a head that is arriving, and its bounds. */
 #include <string.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/gateway/frames/h2_conn.h"
 
-/* More than so many times the largest head, decoded, is no head but an attack on the decoder. */
+/* A head that has more bytes, decoded, than this many times the largest head is an attack on the
+ * decoder. */
 #define BOMB_FACTOR 4u
 
 static struct buffers *pool_of(const struct h2_conn *c)

@@ -8,12 +8,13 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/frames/h2_setup.h"
 
-/* Connections that may speak it, of all; and memory for each. */
+/* One socket in CONN_SHARE may have a connection of HTTP/2, within these bounds; and the bytes of
+ * the arena of each. */
 #define CONN_SHARE           4u
 #define CONNS_MIN            8u
 #define CONNS_MAX            1024u
 #define ARENA_BYTES(streams) (98304u + (streams)*1536u)
-/* Of the large buffers bodies may have one in so many: heads need them too. */
+/* Bodies may use one large buffer in so many, because heads need large buffers too. */
 #define LARGE_SHARE 2u
 
 static uint64_t now_ns(const struct h2_conn *c)
@@ -50,7 +51,7 @@ void h2_side_retry(struct h2_side *side)
 		h2_mark(container_of(link, struct h2_conn, in_waiting));
 }
 
-/* A connection that is marked meanwhile is due next time. */
+/* A connection that is marked meanwhile is flushed the next time. */
 void h2_side_flush(struct h2_side *side)
 {
 	struct chain due, *link;
@@ -137,7 +138,7 @@ void h2_conn_work(struct h2_conn *c)
 
 /* ---- input ---- */
 
-/* Puts bytes of a body behind those that wait. False if there is no room. */
+/* Puts bytes of a body behind the waiting ones. False: no room. */
 static bool put(struct h2_stream *t, const uint8_t *at, uint32_t size)
 {
 	struct stream_io *io = t->conn->side->io;
@@ -149,7 +150,7 @@ static bool put(struct h2_stream *t, const uint8_t *at, uint32_t size)
 	return true;
 }
 
-/* A piece that found no room tries again. */
+/* Tries again to put the held piece. False: there is still no room. */
 static bool take_held(struct h2_conn *c)
 {
 	struct h2_stream *t;
@@ -198,7 +199,8 @@ int h2_on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *da
 	struct h2_conn *c = self;
 	struct h2_stream *t = h2_stream_get(c, id);
 
-	/* The window of the connection is open always: streams have theirs. */
+	/* The window of the connection is given back at once, because each stream has its own
+	 * window. */
 	(void)nghttp2_session_consume_connection(ng, size);
 	c->credit.useful += size;
 	if (!t || t->deaf) {

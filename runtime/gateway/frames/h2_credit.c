@@ -6,8 +6,8 @@
 
 #define CREDIT_MAX        2000
 #define CREDIT_PER_SECOND 200
-#define WASTE_BYTES       64    /* of input that was good for nothing, for one credit */
-#define USEFUL_MAX        65536 /* fields may be more than their bytes: so much is remembered */
+#define WASTE_BYTES       64    /* so many bytes of useless input cost one credit */
+#define USEFUL_MAX        65536 /* HPACK shrinks fields on the wire: only so much counts later */
 
 int64_t h2_frame_cost(const nghttp2_frame_hd *hd)
 {
@@ -41,7 +41,7 @@ bool h2_charge(struct h2_credit *c, uint64_t now_ns, int64_t cost)
 	return c->left >= 0;
 }
 
-/* Bytes that were no body and no field: frames nobody knows, padding, frames of nothing. */
+/* Charges the bytes that were neither a body nor a field: unknown frames, padding, empty frames. */
 bool h2_charge_bytes(struct h2_credit *c, uint64_t now_ns, uint64_t bytes)
 {
 	uint64_t waste = bytes > c->useful ? bytes - c->useful : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines of a head as our serializer wrote them, as fields for nghttp2. Nothing is copied: the text
- * stays until the frame is written. Names become lower case in place.
+ * The lines of a head that our serializer wrote, as fields for nghttp2. Nothing is copied, so the
+ * text must stay until the frame is written. Names become lower case in place.
  */
 #ifndef EBB_GATEWAY_H2_FIELDS_H
 #define EBB_GATEWAY_H2_FIELDS_H
@@ -15,13 +15,15 @@ struct h2_fields {
 	size_t count;
 };
 
-/* name and value are borrowed until the frame is written; a list that is full is a bug. */
+/* Adds a field; name and value are borrowed until the frame is written. A full list drops the
+ * field: at has room for the fields of any head of ours. */
 void h2_fields_add(struct h2_fields *f, char *name, size_t name_size, char *value,
 		   size_t value_size);
-/* The next line of a head: line is the LF before it, end the CR of the empty one. NULL at the end.
- */
+/* Reads the next line of a head into *out. line: the LF before that line; end: the CR of the empty
+ * line. Returns the LF of the line that was read, NULL at the end. */
 char *h2_fields_line(char *line, char *end, struct http_header *out);
-/* Fields of an HTTP/1.1 connection, which HTTP/2 does otherwise (RFC 9113 section 8.2.2). */
+/* Whether it is a field of an HTTP/1.1 connection, which a head of HTTP/2 must not have (RFC 9113
+ * section 8.2.2). */
 bool h2_fields_hop(struct http_slice name);
 
 #endif

@@ -6,10 +6,10 @@
 
 #include "runtime/base/mem.h"
 
-/* In front of each block. */
+/* The head of a block; the memory for nghttp2 follows it. */
 struct block {
 	uint32_t class, next_free;
-	uint64_t pad; /* blocks are aligned as those of malloc are */
+	uint64_t pad; /* pads to 16 bytes, the alignment that malloc(3) gives */
 };
 
 /* Four sizes per power of two: a quarter is wasted at most. */
@@ -39,7 +39,7 @@ char *h2_memory_reserve(uint32_t count, uint32_t size)
 
 void h2_arena_init(struct h2_arena *a, char *at, uint32_t size)
 {
-	/* Offset 0 means none. */
+	/* No block stands at offset 0, which means none. */
 	*a = (struct h2_arena){.at = at, .size = size, .used = sizeof(struct block)};
 }
 

@@ -10,26 +10,27 @@
 
 #define NGHTTP2_FRAME_HEAD 9u
 
-/* A buffer has room for these beside a request head of usual size. */
+/* The window of a stream, in bytes: one buffer holds them behind a request head of usual size. */
 #define H2_STREAM_WINDOW 12288u
-/* So that a slow stream never stands in the way of another. */
+/* The window of a connection, in bytes: so large that a slow stream does not stop the others. */
 #define H2_SESSION_WINDOW (16u << 20)
 
 struct h2_out {
 	nghttp2_session *ng;
 	struct chunk chunk;  /* being filled */
-	const uint8_t *rest; /* of the last frame */
+	const uint8_t *rest; /* unwritten rest of the last frame, in the memory of nghttp2 */
 	uint32_t rest_size;
-	bool hungry, full; /* no buffer to gather in; no room in it */
-	bool broken;       /* nothing can be said any more */
+	bool hungry, full; /* no buffer was free; the buffer has no room */
+	bool broken;       /* nothing can be sent any more */
 };
 
-/* Fills a buffer; next submits a head that waits, false if none did. False: nothing to send, or no
- * buffer for it. */
+/* Fills a buffer with frames. next submits a head that waits, and returns false if none does.
+ * False: there is nothing to send, or no buffer for it. */
 bool h2_out_fill(struct h2_out *o, struct buffers *b, bool (*next)(void *self), void *self);
-/* How much of a body of so many bytes goes into the next frame. */
+/* How many of size bytes of a body go into the next frame; nghttp2 allows length bytes. */
 size_t h2_out_share(const struct h2_out *o, size_t size, size_t length);
-/* A frame of a body. False: there is no room for it yet. */
+/* Adds a frame of a body. head: its NGHTTP2_FRAME_HEAD bytes. False: there is no room for it yet.
+ */
 bool h2_out_body(struct h2_out *o, const uint8_t *head, const void *at, size_t size);
 
 #endif

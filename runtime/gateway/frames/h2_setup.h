@@ -7,7 +7,7 @@
 
 #include "runtime/gateway/frames/h2_memory.h"
 
-/* Those that we want to hear of; NULL: not that one. */
+/* The callbacks of one end; NULL: that one is not set. */
 struct h2_callbacks {
 	nghttp2_on_begin_frame_callback begin_frame;
 	nghttp2_on_invalid_frame_recv_callback invalid_frame;
@@ -24,8 +24,10 @@ struct h2_callbacks {
 
 /* 0 or -ENOMEM; the caller frees it (nghttp2_session_callbacks_del). */
 int h2_callbacks_new(const struct h2_callbacks *set, nghttp2_session_callbacks **out);
-/* nghttp2's own bounds, beside ours. 0 or -ENOMEM. */
+/* The bounds that nghttp2 keeps itself, beside ours. 0 or -ENOMEM; the caller frees them
+ * (nghttp2_option_del). */
 int h2_option_new(nghttp2_option **out);
+/* The allocator of a session: this arena. */
 nghttp2_mem h2_mem(struct h2_arena *arena);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections that speak HTTP/2: from the preface to GOAWAY. */
+/* Connections of clients that speak HTTP/2: from the preface to GOAWAY. */
 #include "runtime/gateway/h2/h2.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_SIZE (sizeof(PREFACE) - 1)
 
-/* nghttp2's own bound, beside ours. */
+/* The bound that nghttp2 keeps itself, beside our credit. */
 #define RESETS_BURST      200u
 #define RESETS_PER_SECOND 33u
 
@@ -26,12 +26,13 @@ static void on_ended(struct gateway *g, struct client *c)
 {
 	struct h2_session *s = h2_of(g, c);
 
-	s->conn.out.broken = true; /* nothing more is said */
+	s->conn.out.broken = true; /* nothing more can be sent */
 	h2_streams_end(s);
 	h2_conn_end(&s->conn);
 }
 
-/* GOAWAY with this code; every exchange ends, and the connection when that is sent. */
+/* Sends GOAWAY with this code and ends every exchange. The connection ends when the GOAWAY was
+ * sent. */
 static void fail(struct h2_session *s, uint32_t code)
 {
 	h2_streams_end(s);
@@ -67,14 +68,14 @@ static void on_bytes(struct gateway *g, struct client *c)
 		parse(s);
 	h2_mark(&s->conn);
 	h2_set_deadline(s);
-	/* A peer that does not read is not read either. */
+	/* While a peer does not read, the gateway does not read from it either. */
 	if (s->conn.held.size == 0 && !(c->s.sending && c->s.next.size))
 		stream_recv(&g->io, &c->s);
 }
 
 /* ---- output, time ---- */
 
-/* Nothing is left to say, and nothing more is heard. */
+/* Nothing is left to send, and nothing more is read. */
 static bool is_over(struct h2_session *s)
 {
 	struct client *c = h2_carrier(s);
@@ -167,7 +168,7 @@ static int new_session(struct h2_session *s)
 	return h2_conn_greet(&s->conn, settings, ARRAY_LEN(settings));
 }
 
-/* SETTINGS, and GOAWAY with ENHANCE_YOUR_CALM: all there is to say without a session. */
+/* Sends SETTINGS and a GOAWAY with ENHANCE_YOUR_CALM; that needs no session. */
 static void send_away(struct gateway *g, struct client *c)
 {
 	static const char text[] = "\0\0\0\4\0\0\0\0\0"

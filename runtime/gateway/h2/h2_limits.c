@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How long an HTTP/2 connection may take for what. The deadlines are those of HTTP/1.1. */
+/* The time limits of an HTTP/2 connection; they are the settings for HTTP/1.1. */
 #include "runtime/base/clock.h"
 #include "runtime/gateway/h2/h2.h"
 
-#define GRACE_MS 5000 /* to take a GOAWAY */
+#define GRACE_MS 5000 /* time to read a GOAWAY */
 
-/* The next deadline, and what it means. */
+/* The next deadline, CLOCK_MONOTONIC, or UINT64_MAX. *code: the error if it passes. */
 static uint64_t next(struct h2_session *s, uint32_t *code)
 {
 	const struct wire_gateway_config *config = &s->g->config;

@@ -22,10 +22,11 @@ void h2_head_ready(struct h2_request *t)
 static void piece_done(struct h2_request *t)
 {
 	if (!h2_stream_sent(&t->stream) && !t->final_sent)
-		h2_head_ready(t); /* behind an interim one */
+		h2_head_ready(t); /* the next head follows an interim one */
 }
 
-/* A head as our serializer wrote it: its lines need no second opinion. Returns its bytes. */
+/* Reads a head that our serializer wrote, so its lines need no check. Returns its bytes, 0 if it is
+ * not whole. */
 static uint32_t read_head(struct chunk *c, struct h2_fields *f, bool *interim)
 {
 	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line;
@@ -51,7 +52,7 @@ static bool has_trailers(const struct client *c)
 	return c->state != CLIENT_ASKED && c->x.down.trailers.buffer != BUFFER_NONE;
 }
 
-/* Nothing follows what the stream holds. */
+/* Whether size bytes are the last of the stream. */
 static bool is_last(const struct client *c, size_t size)
 {
 	return size == c->s.out.size && c->s.next.size == 0 && c->x.down.in_done;
@@ -82,10 +83,10 @@ static void submit_head(struct h2_session *s, struct h2_request *t)
 	if (r == 0)
 		return;
 	s->g->count.h2_errors++;
-	h2_note(&t->stream, H2_GONE); /* closed by h2_work: with a reset */
+	h2_note(&t->stream, H2_GONE); /* h2_work_on ends it with a reset */
 }
 
-/* The fields behind the body. */
+/* Submits the fields behind the body. */
 static void submit_trailers(struct h2_session *s, struct h2_request *t, uint32_t *flags)
 {
 	struct chunk *text = &h2_client(t)->x.down.trailers;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* nghttp2's callbacks: they collect heads, keep bodies and note what came; see h2.h. */
+/* The callbacks of nghttp2: they collect heads, keep bodies and note events; see h2.h. */
 #include <errno.h>
 #include <string.h>
 
 #include "runtime/gateway/frames/h2_setup.h"
 #include "runtime/gateway/h2/h2.h"
 
-/* A frame that made nghttp2 reset its stream: cheap to send, dear to us (CVE-2025-8671). */
+/* A frame made nghttp2 reset its stream: cheap for the peer, dear for us (CVE-2025-8671). */
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *self)
 {
 	struct h2_session *s = self;
@@ -41,7 +41,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 	return 0;
 }
 
-/* A larger buffer for a head that does not fit. False if there is none. */
+/* Moves the head into a larger buffer. False if there is none. */
 static bool grow(struct h2_session *s)
 {
 	struct chunk *text = &s->conn.block.text;
@@ -77,7 +77,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 	return 0;
 }
 
-/* nghttp2 would leave such a field out and go on. */
+/* Refuses a malformed field; nghttp2 alone would leave it out and go on. */
 static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 			     nghttp2_rcbuf *value, uint8_t flags, void *self)
 {
@@ -90,7 +90,7 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 	return 0;
 }
 
-/* The head is complete: it gets a client of its own. */
+/* The head of a request is complete: gives the request a client of its own. */
 static void begin_request(struct h2_session *s, int32_t id, bool ended)
 {
 	struct h2_block *b = &s->conn.block;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Streams as the sockets of clients: their input, their output, their ends. */
+/* Streams in the place of sockets of clients: their input, their output, their ends. */
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -18,15 +18,15 @@ void h2_request_open(struct h2_session *s, struct client *c, int32_t id)
 	h2_stream_begin(&s->conn, &t->stream, &c->s, id);
 	s->g->count.h2_streams++;
 	s->requests++;
-	if (most && s->requests >= most && !s->leaving) { /* the limit may have come down */
+	if (most && s->requests >= most && !s->leaving) { /* >=: the limit may have been lowered */
 		s->g->count.request_limits++;
 		h2_drain(s->g, h2_carrier(s));
 	}
 	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, id, t);
 }
 
-/* Tells the peer how the stream ended, unless the peer knows. NO_ERROR: the answer was complete
- * before the request was (RFC 9113 section 8.1). */
+/* Tells the peer how the stream ended, unless the peer knows. NO_ERROR means that the answer was
+ * complete before the request was (RFC 9113 section 8.1). */
 static void part(struct h2_session *s, struct h2_request *t, const struct client *c)
 {
 	uint8_t reset = c->x.answer.reset_code;
@@ -37,14 +37,14 @@ static void part(struct h2_session *s, struct h2_request *t, const struct client
 	if (t->stream.over)
 		return;
 	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, t->stream.id, NULL);
-	/* It also keeps nghttp2 from writing a head whose text is about to go. */
+	/* The reset also keeps nghttp2 from writing a head whose text is freed soon. */
 	if ((!t->stream.end_sent || !c->s.ended) &&
 	    nghttp2_submit_rst_stream(s->conn.out.ng, NGHTTP2_FLAG_NONE, t->stream.id, code))
 		s->conn.out.broken = true;
 	h2_mark(&s->conn);
 }
 
-/* The request whose bytes `stream` carries; NULL: it has none any more. */
+/* The request that `stream` carries. NULL: it has none any more. */
 static struct h2_request *request_of(const struct gateway *g, const struct stream *stream)
 {
 	struct h2_request *t = &g->h2->requests[stream->index];
@@ -88,7 +88,7 @@ void h2_streams_end(struct h2_session *s)
 
 /* ---- the request ---- */
 
-/* The exchange took what it had, or had none: the peer may send as much again. */
+/* The exchange took all received bytes, or had none: the peer may send as many again. */
 static void on_wants(void *self, struct stream *stream)
 {
 	struct h2_request *t = request_of(self, stream);
@@ -113,7 +113,7 @@ static void begin(struct gateway *g, struct client *c, const struct h2_request *
 	request_refuse(g, c, t->status, t->why);
 }
 
-/* More of the body, or its end, for an exchange that waits for it. */
+/* Gives bytes of the body, or its end, to an exchange that waits for them. */
 static void go_on(struct gateway *g, struct client *c)
 {
 	struct flow *up = &c->x.up;
@@ -130,7 +130,7 @@ static void go_on(struct gateway *g, struct client *c)
 	}
 }
 
-/* Each step may be its last. */
+/* Each step may free the client; its life tells. */
 void h2_work_on(struct h2_conn *conn, struct h2_stream *stream, uint8_t events)
 {
 	struct h2_request *t = h2_request_of(stream);
@@ -174,7 +174,7 @@ static void on_done(void *self, struct stream *stream)
 
 	must(t);
 	if (!t->stream.end_sent) {
-		on_has(self, stream); /* only the end is left */
+		on_has(self, stream); /* only the end of the stream is left to send */
 		return;
 	}
 	h2_refund(&t->stream.conn->credit, 12);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The channel from ebbd: one table of its records. The gateway's own records are in tell/. */
+/* The channel from ebbd: one table of its records. The records to ebbd are in tell/. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +20,8 @@
 #include "runtime/gateway/hear/hear.h"
 #include "runtime/gateway/upstream/room.h"
 
-/* Settings that size tables or made the ring stay as they were at the start. */
+/* Takes the settings that can change. Settings that size tables, or that made the ring, stay as
+ * they were at the start. */
 static void take_limits(struct wire_gateway_config *to, const struct wire_gateway_config *from)
 {
 	to->queue_max = from->queue_max;
@@ -38,7 +39,8 @@ static void take_limits(struct wire_gateway_config *to, const struct wire_gatewa
 	memcpy(to->trusted, from->trusted, sizeof(to->trusted));
 }
 
-/* For requests and connections that come from now on, and timers that are set from now on. */
+/* New settings count for requests and connections that come from now on, and for timers that are
+ * set from now on. */
 static int on_change(void *self, struct wire_message *m)
 {
 	struct gateway *g = self;
@@ -84,8 +86,8 @@ static int on_route_del(void *self, struct wire_message *m)
 	blame_forget(g, record->index);
 	s = &g->routes.services[record->index];
 	choice_forget(s);
-	/* Open requests on its instances may finish, but the next service with this index gets none
-	 * of them. */
+	/* Open requests on the instances may finish, but the next service with this index must get
+	 * none of these instances. */
 	while (chain_take_first(&s->instances))
 		;
 	exchange_service_gone(g, record->index);
@@ -105,7 +107,7 @@ static int on_instance_up(void *self, struct wire_message *m)
 		return r;
 	must(up->service < SERVICES_MAX);
 	g->routes.services[up->service].record.ups = up->ups;
-	g->routes.services[up->service].need_told = 0; /* ebbd counts anew with each */
+	g->routes.services[up->service].need_told = 0; /* ebbd has forgotten it */
 	exchange_serve_queue(g, up->service);
 	queue_tell(g, up->service);
 	return 0;
@@ -125,7 +127,7 @@ static int on_instance_drain(void *self, struct wire_message *m)
 	struct instance *i = instances_get(&g->instances, record->slot, record->generation);
 
 	tunnel_instance_drain(self, record->slot, record->generation, record->all);
-	if (i) { /* a server waits for its connections before it ends */
+	if (i) { /* a server that ends waits until its connections close */
 		i->draining = true;
 		upstream_empty_pool(&g->up, i);
 	}

@@ -5,9 +5,9 @@
 
 #include "runtime/gateway/exchange/gateway.h"
 
-int hear_init(struct gateway *g); /* 0 or -errno */
-/* The channel can be read: takes all records that are there. A record that no rule has, and the end
- * of the channel, end the gateway. self: the gateway. */
+int hear_init(struct gateway *g); /* watches the channel; 0 or -errno */
+/* The channel can be read: takes all records that are there. A record that fits no rule ends the
+ * gateway, and so does the end of the channel. self: the gateway. */
 void hear_on_readable(void *self, const struct ring_event *e);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tells the function who the client is: x-real-ip (which @vercel/functions reads), x-forwarded-*
- * and forwarded (RFC 7239). Only a trusted front is believed about others; the same fields of
- * anybody else end here.
+ * Tells the function about the client: x-real-ip (which @vercel/functions reads), x-forwarded-* and
+ * forwarded (RFC 7239). Only a trusted front is believed about other clients; these fields of any
+ * other client are dropped.
  */
 #include <string.h>
 
@@ -49,7 +49,7 @@ static void write_list(struct writer *w, const struct http_head *head, const cha
 	}
 }
 
-/* The first one if the front said it, else what we see. */
+/* Writes the first value if the front sent one, else what the gateway sees. */
 static void write_one(struct writer *w, const struct http_head *head, const char *name,
 		      struct http_slice otherwise)
 {
@@ -61,8 +61,8 @@ static void write_one(struct writer *w, const struct http_head *head, const char
 	writer_lit(w, "\r\n");
 }
 
-/* The client of a front that sends no x-real-ip: the last address that the front added, because the
- * client may have made up those before it. */
+/* The client behind a front that sends no x-real-ip: the last address of x-forwarded-for. The front
+ * added that one, and the client may have made up the others. */
 static struct http_slice real_ip(const struct http_head *head, struct http_slice peer)
 {
 	struct http_slice last = peer;

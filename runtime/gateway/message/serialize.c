@@ -46,12 +46,12 @@ static unsigned int write_fields(struct writer *w, const struct http_head *head,
 
 #define DROP(name) (1u << HTTP_FIELD_##name)
 
-/* Host as the request means it, with its port: of the target if that has one, else of the field. */
+/* The host and port that the request means: those of the target if it has some, else of Host. */
 static struct http_slice authority(const struct http_head *head)
 {
 	struct http_slice a = head->host;
 
-	if (a.size == 0) /* HTTP/1.0 may have none, 1.1 behind us may not */
+	if (a.size == 0) /* HTTP/1.0 needs no Host, HTTP/1.1 to the instance does */
 		return (struct http_slice){"localhost", 9};
 	if (head->host_has_port) {
 		a.size++;
@@ -80,7 +80,7 @@ void request_set_deadline(char *deadline_at, uint64_t deadline_ms)
 	}
 }
 
-/* One valid traceparent goes on as it is, with its tracestate; anything else is no trace. */
+/* A single valid traceparent goes on as it is, with its tracestate. Anything else is dropped. */
 static bool continues_trace(const struct http_head *head)
 {
 	const struct http_header *parent = NULL;
@@ -97,7 +97,7 @@ static bool continues_trace(const struct http_head *head)
 	return parent && http_traceparent_valid(parent->value);
 }
 
-/* A trace begins here, named like the request. It is sampled: the next hop decides. */
+/* Begins a trace, named like the request. It is marked as sampled, so that the next hop decides. */
 static void start_trace(struct writer *w, struct http_slice id)
 {
 	writer_lit(w, "traceparent: 00-");
@@ -107,7 +107,8 @@ static void start_trace(struct writer *w, struct http_slice id)
 	writer_lit(w, "-01\r\n");
 }
 
-/* Opaque to us: the client gives it, one of a usable length. */
+/* The x-request-id of the client, if its length is usable, else our id. Its text means nothing to
+ * us. */
 static struct http_slice request_id(const struct http_head *head, const struct request_extras *x)
 {
 	for (size_t i = 0; i < head->header_count; i++) {
@@ -119,7 +120,8 @@ static struct http_slice request_id(const struct http_head *head, const struct r
 	return x->request_id;
 }
 
-/* TE is of one hop; a client that names it so takes trailers, and we pass them. */
+/* Whether the instance gets "te: trailers". TE is a field of one hop: a client that names it in
+ * Connection takes trailers, and the gateway passes them. */
 static bool goes_on(const struct http_head *head, const struct request_extras *x)
 {
 	return head->te_trailers &&

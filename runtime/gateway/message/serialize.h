@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes heads anew from their parsed fields (RFC 9110 section 7.6): no byte of a head is passed on
- * that was not understood. Pure functions over memory; no state, no I/O.
+ * that was not understood. Pure functions over memory, without state or I/O.
  */
 #ifndef EBB_GATEWAY_SERIALIZE_H
 #define EBB_GATEWAY_SERIALIZE_H
 
 #include "runtime/gateway/message/writer.h"
 
-/* How much larger than the head received the one written can be. */
+/* A written head has at most so many bytes more than the received one. */
 #define HEAD_GROWTH_MAX 1536u
 
 struct request_extras {
 	struct http_slice peer;       /* address of the client, without port */
-	struct http_slice request_id; /* ours */
-	uint64_t deadline_ms;         /* since the epoch */
+	struct http_slice request_id; /* ours; 32 hexadecimal digits */
+	uint64_t deadline_ms;         /* milliseconds since the epoch */
 	bool chunked;                 /* the body will be sent chunked */
-	bool trusted;                 /* believed about whom it speaks for */
-	bool http2;                   /* of the client: it may take trailers, and say so */
+	bool trusted;                 /* the client is believed about other clients */
+	bool http2;                   /* the client speaks HTTP/2: it may take trailers */
 };
-/* *deadline_at: where the 13 digits of x-ebb-deadline stand, to be set again later. */
+/* Writes the head of a request. deadline_at: set to the 13 digits of x-ebb-deadline, for
+ * request_set_deadline. A full writer says so (writer.h). */
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
 		   char **deadline_at);
-/* Writes the deadline again. */
+/* Writes the digits of the deadline again. */
 void request_set_deadline(char *deadline_at, uint64_t deadline_ms);
 
 struct response_extras {

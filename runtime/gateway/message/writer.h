@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text written into memory of the caller. */
+/* Writes text into memory of the caller. */
 #ifndef EBB_GATEWAY_WRITER_H
 #define EBB_GATEWAY_WRITER_H
 
@@ -7,13 +7,14 @@
 
 #include "runtime/http/head.h"
 
-/* Where a head is written. Overflow is noticed once, at the end. */
+/* Bytes from at to end are free. A text that does not fit is left out and sets overflow; look at
+ * overflow once, at the end. */
 struct writer {
 	char *at, *end;
 	bool overflow;
 };
 
-/* Most of what is written is a few bytes: no call. */
+/* Inline, because most texts are a few bytes. */
 static inline void writer_text(struct writer *w, const char *text, size_t size)
 {
 	if ((size_t)(w->end - w->at) < size) {

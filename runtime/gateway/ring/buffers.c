@@ -9,7 +9,7 @@
 
 #define RING_ENTRIES 256u
 #define RING_TARGET  64u
-/* So many are kept for writing heads before the ring gets its fill again. */
+/* So many free units are kept for heads before the ring is filled up again. */
 #define FREE_LOW 16u
 
 static void *map(size_t bytes)

@@ -27,8 +27,8 @@ int ring_init(struct ring *l, int ring_fd, const void *params)
 	if (r < 0)
 		return r;
 	l->uring.features = p.features;
-	/* io_uring_queue_mmap of liburing 2.3 leaves this to queue_init: without it every entry
-	 * submitted would be the first one. */
+	/* io_uring_queue_mmap of liburing 2.3 leaves this array to io_uring_queue_init: without it
+	 * every submitted entry would be the first one. */
 	for (unsigned int i = 0; i < p.sq_entries; i++)
 		l->uring.sq.array[i] = i;
 	l->now_ns = clock_mono_ns();

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The event loop of one gateway: one io_uring (io_uring(7)), made by root and inherited, because an
- * unprivileged process may not be allowed to make one. SINGLE_ISSUER | DEFER_TASKRUN: nothing
- * progresses but in our own io_uring_enter(2), and there is one of those per batch.
+ * unprivileged process may not be allowed to make one. IORING_SETUP_SINGLE_ISSUER and DEFER_TASKRUN
+ * are set: operations complete only inside our own io_uring_enter(2), which is called once per
+ * batch.
  *
- * user_data is op (8 bits), index (24), life (32), never a pointer: a completion for a slot that
- * was reused meanwhile is recognised by its life and dropped.
+ * user_data is op (8 bits), index (24), life (32), and never a pointer. A completion for a slot
+ * that was reused meanwhile is recognised by its life and dropped.
  */
 #ifndef EBB_GATEWAY_RING_H
 #define EBB_GATEWAY_RING_H
@@ -15,13 +16,13 @@
 #include <stdint.h>
 
 enum ring_op {
-	RING_IGNORE, /* cancellations: nobody waits for their completion */
+	RING_IGNORE, /* nobody waits for it: cancellations, changed timeouts, wake-ups */
 	RING_ACCEPT,
 	RING_CONTROL,
 	RING_CONTROL_OUT,
 	RING_SIGNAL,
 	RING_TIMER,
-	RING_CLIENT_RECV, /* these four in this order, see stream.c */
+	RING_CLIENT_RECV, /* stream.c counts on this order, and on that of UP_RECV to UP_POLL */
 	RING_CLIENT_SEND,
 	RING_CLIENT_POLL,
 	RING_CLIENT_GONE,
@@ -43,7 +44,7 @@ typedef void (*ring_handler)(void *self, const struct ring_event *event);
 
 struct ring {
 	struct io_uring uring;
-	const ring_handler *handlers; /* RING_OP_COUNT of them */
+	const ring_handler *handlers; /* RING_OP_COUNT of them; borrowed */
 	void (*before_wait)(void *self);
 	void *self;
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this batch */
@@ -55,9 +56,10 @@ struct ring {
 int ring_init(struct ring *l, int ring_fd, const void *params);
 /* Lets the ring run; from now on this thread is its only issuer. 0 or -errno. */
 int ring_enable(struct ring *l);
-/* Until l->stop. 0 or -errno. */
+/* Runs the loop until l->stop; blocks. 0 or -errno. */
 int ring_run(struct ring *l);
-/* A submission entry whose completion comes back as (op, index, life). Never NULL. */
+/* A submission entry whose completion comes back as (op, index, life). A full queue is submitted
+ * first. Never NULL. */
 struct io_uring_sqe *ring_sqe(struct ring *l, enum ring_op op, uint32_t index, uint32_t life);
 /* Room for count entries that must be submitted together (linked ones). */
 void ring_reserve(struct ring *l, unsigned int count);

@@ -17,7 +17,7 @@ void stream_open(struct stream *s, int fd, uint32_t index, enum ring_op first_op
 	uint32_t life = s->life;
 	bool listed = s->listed;
 
-	must(s->pending == 0); /* nobody owes the slot anything */
+	must(s->pending == 0); /* no completion for the slot is pending */
 	*s = (struct stream){.fd = fd,
 			     .index = index,
 			     .life = life,
@@ -45,7 +45,7 @@ static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op
 	return ring_sqe(io->ring, (enum ring_op)((int)s->first_op + op), s->index, s->life);
 }
 
-/* prep functions of liburing clear what ring_sqe set. */
+/* The prep functions of liburing clear the user_data that ring_sqe has set. */
 #define PREP(sqe, call)                                 \
 	do {                                            \
 		uint64_t user_data_ = (sqe)->user_data; \
@@ -82,7 +82,7 @@ void stream_recv(struct stream_io *io, struct stream *s)
 	s->recv_waits = s->nonblocking;
 	if (s->nonblocking)
 		submit_poll(io, s, 0, POLLIN);
-	else /* mostly nothing is there yet: look only when told */
+	else /* mostly nothing is there yet: wait first */
 		submit_recv(io, s, IORING_RECVSEND_POLL_FIRST);
 }
 
@@ -137,7 +137,7 @@ void stream_set_nonblocking(struct stream *s, bool on)
 		s->nonblocking = on;
 }
 
-/* A larger buffer, for a head that arrives in pieces. False if there is none. */
+/* Moves the bytes into a larger buffer. False if there is none. */
 static bool grow(struct stream_io *io, struct stream *s)
 {
 	uint32_t large = buffers_get(io->buffers, io->buffers->large_bytes);
@@ -153,7 +153,7 @@ static bool grow(struct stream_io *io, struct stream *s)
 	return true;
 }
 
-/* Received bytes join those that wait already; they are few, so copying beats a list. */
+/* Joins received bytes to the waiting ones. They are few, so copying beats a list. */
 static enum stream_result append(struct stream_io *io, struct stream *s, uint32_t buffer,
 				 uint32_t size)
 {
@@ -164,7 +164,7 @@ static enum stream_result append(struct stream_io *io, struct stream *s, uint32_
 		s->in = (struct chunk){data, size, buffer};
 		return STREAM_MORE;
 	}
-	if (s->in.buffer == BUFFER_NONE) { /* stashed: back in front of what came now */
+	if (s->in.buffer == BUFFER_NONE) { /* stashed bytes: put them in front of the new ones */
 		memmove(data + s->in.size, data, size);
 		memcpy(data, s->in.at, s->in.size);
 		s->in = (struct chunk){data, s->in.size + size, buffer};
@@ -284,7 +284,7 @@ enum stream_result stream_on_send(struct stream_io *io, struct stream *s,
 void stream_consume(struct stream_io *io, struct stream *s, uint32_t size)
 {
 	must(size <= s->in.size);
-	if (size > 0) /* nothing plus nothing is not defined for a pointer */
+	if (size > 0) /* NULL + 0 is not defined in C11 */
 		s->in.at += size;
 	s->in.size -= size;
 	if (s->in.size > 0)

@@ -29,7 +29,7 @@ void timers_set(struct timers *t, uint32_t id, uint64_t when_ns)
 	if (heap_has(item) && heap_key(&t->heap, item) <= when_ns)
 		return;
 	r = heap_put(&t->heap, item, when_ns);
-	must(r == 0); /* there is room for each */
+	must(r == 0); /* timers_init reserved room for each id */
 }
 
 void timers_clear(struct timers *t, uint32_t id)
@@ -53,7 +53,7 @@ void timers_arm(struct timers *t, struct ring *l)
 	uint64_t first_ns = heap_first(&t->heap) ? heap_first_key(&t->heap) : 0;
 	struct io_uring_sqe *sqe;
 
-	/* One that comes too early only costs a look; removing it would cost more. */
+	/* A timeout that comes too early only costs a look; moving it later would cost more. */
 	if (first_ns ? t->armed_ns && t->armed_ns <= first_ns : t->armed_ns == 0)
 		return;
 	t->timeout.tv_sec = (int64_t)(first_ns / NS_PER_SEC);

@@ -3,7 +3,7 @@
 
 #include "runtime/base/mem.h"
 
-#define CLASS_SHIFT 20 /* below: tickets + 1 */
+#define CLASS_SHIFT 20 /* the bits below the class: tickets + 1 */
 
 uint32_t choice_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
 		     bool saturated)

@@ -7,15 +7,16 @@
 
 #include "runtime/gateway/route/instances.h"
 
-/* The worth of sending a request there: 0 = impossible. Prefers the present revision, then awake
- * over frozen (nothing to thaw), then the fullest, so that the others can drain and freeze. A
- * saturated one is the last resort: a frozen one is better. */
+/* The worth of sending a request to an instance; 0: impossible. An instance of the present revision
+ * is preferred, then an awake one over a frozen one (nothing to thaw), then the fullest one, so
+ * that others can drain and freeze. A saturated instance is the last resort, behind a frozen one.
+ * limit: tickets at most. */
 uint32_t choice_rank(board_word word, uint32_t generation, uint32_t limit, bool present_revision,
 		     bool saturated);
 /* Why the one with the best rank was taken; alone: the service has no other. */
 enum wire_choice_reason choice_reason(uint32_t rank, bool alone);
 
-/* Ranks come in classes, the better the higher; class 0: impossible. */
+/* Ranks come in classes of these bits; a higher class is better. Class 0: impossible. */
 #define CLASS_PRESENT  4u /* of the present revision */
 #define CLASS_ROOM     2u /* not saturated */
 #define CLASS_AWAKE    1u
@@ -27,7 +28,8 @@ struct choice {
 	uint32_t classes[CHOICE_CLASSES]; /* how many instances were in each */
 };
 
-/* The best one of a service right now. */
+/* The best instance of a service right now. now_ns: CLOCK_MONOTONIC; instances in doubt then are
+ * impossible. */
 struct choice choice_make(struct board *board, const struct service *s, uint64_t now_ns);
 
 #endif

@@ -69,12 +69,12 @@ static void add_variant(struct routes *r, struct service *s)
 	struct service *parent = routes_service(r, s->record.parent - 1);
 
 	if (!parent)
-		return; /* it went first; nobody finds its variants any more */
+		return; /* the parent went first; nobody finds its variants any more */
 	s->next_variant = parent->first_variant;
 	parent->first_variant = s->record.index + 1;
 }
 
-/* Changes are rare, lookups are not: every table is made anew. */
+/* Makes every table anew, because changes are rare and lookups are not. */
 static void rebuild(struct routes *r)
 {
 	memset(r->hosts, 0, sizeof(r->hosts));
@@ -148,7 +148,7 @@ int routes_del(struct routes *r, uint32_t index)
 static bool prefix_matches(const struct service *s, struct http_slice path, size_t *size)
 {
 	*size = strlen(s->record.prefix);
-	if (*size <= 1) /* "" here is any path of that host */
+	if (*size <= 1) /* for a service with hosts, "" matches any path */
 		return true;
 	return path.size >= *size && memcmp(path.at, s->record.prefix, *size) == 0 &&
 	       (path.size == *size || path.at[*size] == '/');

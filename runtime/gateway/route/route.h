@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds the service of a request: exact Host, then NAME.localhost or NAME.<domain>, then the
- * longest prefix among services without hosts. Where several services share a host, the longest
- * prefix among them decides. A prefix "" matches no path (the service is reached by host or name);
- * "/" matches all.
+ * Finds the service of a request: by the exact Host, then by NAME.localhost or NAME.<domain>, then
+ * by the longest prefix among services without hosts. Where several services share a host, the
+ * longest prefix among them decides. Among services without hosts the prefix "" matches no path
+ * (such a service is reached by name), and "/" matches all paths.
  */
 #ifndef EBB_GATEWAY_ROUTE_H
 #define EBB_GATEWAY_ROUTE_H
@@ -15,19 +15,19 @@
 struct service {
 	bool used;
 	struct wire_route_put record;
-	/* These two once it was used: */
+	/* The two chains are valid once the slot was used. */
 	struct chain instances; /* of struct instance, by of_service */
 	struct chain queue;     /* of struct client, by in_line */
 	uint32_t queued;
-	uint64_t need_told_ns; /* when ebbd was told how many wait, and how many it was told */
+	uint64_t need_told_ns; /* when ebbd was last told how many wait, and that number */
 	uint32_t need_told;
-	uint32_t refused_full, refused_late, refused_nacked; /* and not yet told */
-	struct wire_choice choice; /* the last one that was news, and counts not yet told */
+	uint32_t refused_full, refused_late, refused_nacked; /* 503s not yet told to ebbd */
+	struct wire_choice choice; /* the last choice that was news, and the untold counts */
 	uint64_t choice_told_ns;
-	uint32_t http2_revision; /* the last one that was found to speak it */
+	uint32_t http2_revision; /* the last revision that was found to speak HTTP/2 */
 	bool choice_due;
-	uint32_t first_variant, next_variant;  /* index + 1: revisions that share its requests */
-	uint32_t host_next[SERVICE_HOSTS_MAX]; /* chains of the host table, host number + 1 */
+	uint32_t first_variant, next_variant;  /* index + 1 of revisions that share its requests */
+	uint32_t host_next[SERVICE_HOSTS_MAX]; /* the next entries, as in hosts below */
 };
 
 #define ROUTE_BUCKETS 4096u
@@ -35,23 +35,24 @@ struct service {
 struct routes {
 	struct service *services; /* SERVICES_MAX */
 	char domain[HOST_NAME_SIZE];
-	uint32_t hosts[ROUTE_BUCKETS]; /* service * SERVICE_HOSTS_MAX + host number + 1 */
+	uint32_t hosts[ROUTE_BUCKETS]; /* service * SERVICE_HOSTS_MAX + number of the host + 1 */
 	uint32_t names[ROUTE_BUCKETS]; /* service + 1, open addressing */
 	uint32_t by_prefix[SERVICES_MAX], prefix_count; /* longest first */
 };
 
 int routes_init(struct routes *r, const char *domain); /* 0 or -ENOMEM */
-/* Frees the table; NULL members are fine. */
+/* Frees the services. */
 void routes_fini(struct routes *r);
-/* 0, or -EINVAL for a record that is not well-formed. */
+/* Adds the service, or replaces it. 0, or -EINVAL for a bad record. */
 int routes_put(struct routes *r, const struct wire_route_put *record);
-/* Frees the service and its chains. 0, or -EINVAL if there is none. */
+/* The service is not in use any more; the caller empties its chains. 0, or -EINVAL if there is
+ * none. */
 int routes_del(struct routes *r, uint32_t index);
-/* NULL if nobody serves it. */
+/* The service for a host (without port) and a path. NULL: there is none. */
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
-/* Draws the service or the variant that gets a request; draw: any number, evenly spread. */
+/* Draws one of the service and its variants, by their shares. draw: any number, evenly spread. */
 struct service *routes_share(const struct routes *r, struct service *s, uint64_t draw);
-/* NULL if the index is out of range or not in use. */
+/* The service with this index. NULL: out of range or not in use. */
 struct service *routes_service(const struct routes *r, uint32_t index);
 
 #endif

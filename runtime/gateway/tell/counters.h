@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The counters of a gateway; SIGUSR1 writes them to the log. */
+/* The counters of a gateway, which SIGUSR1 writes to the log. They only rise, from 0 at the start.
+ */
 #ifndef EBB_GATEWAY_COUNTERS_H
 #define EBB_GATEWAY_COUNTERS_H
 

@@ -21,7 +21,7 @@ static void arm(struct tell *t)
 	sqe->user_data = user_data;
 }
 
-/* True if it was sent or never will be; false when the channel is full. */
+/* Sends a record. True: it was sent, or never will be. False: the channel is full. */
 static bool say(struct tell *t, uint32_t type, const void *record, size_t size)
 {
 	int r;
@@ -67,9 +67,9 @@ void tell_need_sockets(struct tell *t, struct instance *i)
 
 	if (i->asked_sockets)
 		return;
-	/* A few sockets; but where they ran out, twice as many as were used, so that a busy pool
-	 * asks seldom. The stock of a slow instance stays small, because there may be a thousand of
-	 * them. */
+	/* Asks for a few sockets. Where the stock ran out it asks for twice as many as were used,
+	 * so that a busy instance asks seldom. The stock of a slow instance stays small, because
+	 * there may be a thousand such instances. */
 	need.count = STOCK_REFILL;
 	if (i->stock_count <= 1 && i->used_sockets * 2 > need.count)
 		need.count = i->used_sockets * 2;

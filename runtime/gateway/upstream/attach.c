@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How a request gets to an instance: on a pooled connection, a new one, or a stream of HTTP/2. An
- * unknown protocol of an instance is tried: gRPC is HTTP/2 always, every other request HTTP/1.1
- * first.
+ * How a request gets to an instance: on a pooled connection, on a new one, or as a stream of
+ * HTTP/2. While the protocol of an instance is not known, gRPC is tried over HTTP/2 and every other
+ * request over HTTP/1.1.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include "runtime/gateway/upstream/h2up.h"
 #include "runtime/gateway/upstream/upstream.h"
 
-/* Connect and the request behind it are linked: one submission, no round through the loop. */
+/* The connect and the send of the request are linked: one submission, no round through the loop. */
 static struct upstream *attach_new(struct upstreams *p, const struct ask *ask, uint32_t owner,
 				   struct instance *i)
 {
@@ -24,9 +24,9 @@ static struct upstream *attach_new(struct upstreams *p, const struct ask *ask, u
 	return u;
 }
 
-/* Bytes in an idle connection before the request is sent are no answer to it, but a rest of the
- * answer before. The look is in the submission that sends the request, so hardly anything can come
- * between. */
+/* Bytes that an idle connection holds before the request is sent are no answer to it, but the rest
+ * of an earlier answer. The look is in the submission that sends the request, so hardly anything
+ * can come between. */
 static void look_first(struct upstreams *p, struct upstream *u)
 {
 	struct io_uring_sqe *sqe;

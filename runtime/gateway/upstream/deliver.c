@@ -6,7 +6,7 @@
 
 static void on_bytes(struct upstreams *p, struct upstream *u)
 {
-	if (u->looking) { /* they had been received before it was sent */
+	if (u->looking) { /* the bytes were received before the request was sent */
 		p->count->pool_poisoned++;
 		p->user->event(p->self, u, UPSTREAM_STRAY, 0);
 		return;
@@ -15,7 +15,7 @@ static void on_bytes(struct upstreams *p, struct upstream *u)
 	p->user->event(p->self, u, UPSTREAM_BYTES, 0);
 }
 
-/* Idle: closed by its server, or talking out of turn. */
+/* An idle connection was closed by its server, or the server sent bytes unasked. */
 static void on_idle(struct upstreams *p, struct upstream *u)
 {
 	pool_note_idle_end(p, u);

@@ -5,6 +5,8 @@
 #include "runtime/gateway/upstream/room.h"
 #include "runtime/gateway/upstream/upstream.h"
 
+/* The upstream that a completion is for. NULL: the upstream is closing, and the completion only
+ * settles it, or the completion belongs to an earlier use of the slot. */
 static struct upstream *upstream_of(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = &p->slots[e->index];
@@ -19,7 +21,8 @@ static struct upstream *upstream_of(struct upstreams *p, const struct ring_event
 	return u;
 }
 
-/* The same for what is neither a receive nor a send: those count themselves. */
+/* The same for polls, connects and looks. Completions of receives and sends are counted by
+ * stream_on_recv and stream_on_send. */
 static struct upstream *completed(struct upstreams *p, const struct ring_event *e)
 {
 	struct upstream *u = upstream_of(p, e);
@@ -99,7 +102,7 @@ void upstream_on_look(struct upstreams *p, const struct ring_event *e)
 		return;
 	if (e->res > 0)
 		p->count->pool_poisoned++;
-	/* Closed before the request was sent, or talking out of turn. */
+	/* The server closed the connection before the request was sent, or sent bytes unasked. */
 	p->user->event(p->self, u, e->res > 0 ? UPSTREAM_STRAY : UPSTREAM_WAS_OVER,
 		       e->res > 0 ? 0 : e->res);
 }

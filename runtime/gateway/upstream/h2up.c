@@ -74,7 +74,7 @@ void h2up_drain(struct upstreams *p)
 
 /* ---- output, time ---- */
 
-/* nghttp2 has said GOAWAY by itself, because of what it was sent. */
+/* nghttp2 ends the session by itself, because the instance broke the protocol. */
 static bool is_broken(const struct h2up_session *s)
 {
 	return !s->ending && !nghttp2_session_want_read(s->conn.out.ng) &&
@@ -85,13 +85,13 @@ static void on_sent(struct upstreams *p, struct upstream *u, enum stream_result 
 {
 	struct h2up_session *s = h2up_of(p, u);
 
-	if (r == STREAM_ERROR) /* it may have answered before: bytes to receive decide */
+	if (r == STREAM_ERROR) /* the instance may have answered: received bytes decide */
 		s->conn.out.broken = true;
 	if (r != STREAM_NOTHING)
 		h2_mark(&s->conn);
 }
 
-/* Whether it is kept for a next stream. */
+/* Whether the connection is kept for a next stream. */
 static bool may_idle(const struct h2up_session *s)
 {
 	const struct instance *i = h2up_instance(s);
@@ -99,7 +99,8 @@ static bool may_idle(const struct h2up_session *s)
 	return !s->leaving && s->greeted && i && !s->p->draining && pool_may_keep(s->p, i);
 }
 
-/* The next steps when all that could be sent is on its way. The session may be gone behind it. */
+/* Decides the next step when everything that could be sent is on its way. Afterwards the session
+ * may be gone. */
 static void flushed(struct h2up_session *s)
 {
 	struct upstream *u = h2up_connection(s);
@@ -215,7 +216,8 @@ static int new_session(struct h2up_session *s)
 	return h2_conn_greet(&s->conn, settings, ARRAY_LEN(settings));
 }
 
-/* Whose turn has not come for longest is not asked: any idle one will do. */
+/* Closes one idle session, to make room. Any idle one will do: the one that has idled longest is
+ * not searched. */
 static bool evict_idle(struct upstreams *p)
 {
 	for (uint32_t n = 0; n < p->h2up->side.conn_count; n++) {
@@ -256,7 +258,7 @@ static struct h2up_session *open_session(struct upstreams *p, struct instance *i
 	return s;
 }
 
-/* One that has room, and did not idle through a freeze. */
+/* A session that has room and did not idle through a freeze. NULL: none. */
 static struct h2up_session *usable(struct upstreams *p, struct instance *i)
 {
 	struct h2up_session *s;

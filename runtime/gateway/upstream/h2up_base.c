@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The bounds of a session, and the way its streams hear that they go elsewhere. */
+/* The bounds of a session, and how its streams learn that they go elsewhere. */
 #include "runtime/gateway/upstream/h2up.h"
 
 uint32_t h2up_limit(const struct h2up_session *s)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How a connection ends: in order, or with every stream on it. */
+/* How a connection ends: in order, or together with every stream on it. */
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -8,10 +8,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/gateway/upstream/h2up.h"
 
-/* To take a GOAWAY. */
+/* Time to take a GOAWAY. */
 #define FAREWELL_NS (1 * NS_PER_SEC)
 
-/* GOAWAY, and the connection ends when that is sent. */
 void h2up_farewell(struct h2up_session *s, uint32_t code)
 {
 	struct upstream *u = h2up_connection(s);
@@ -27,7 +26,8 @@ void h2up_farewell(struct h2up_session *s, uint32_t code)
 	h2_mark(&s->conn);
 }
 
-/* Whether nobody there can have read any of the request: as of a connection of HTTP/1.1. */
+/* Whether the instance cannot have read any of the request; was_closed_before() in
+ * exchange/events.c decides the same for HTTP/1.1. */
 static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t, int err)
 {
 	struct tcp_info info = {0};
@@ -38,7 +38,7 @@ static bool was_unread(const struct h2up_session *s, const struct h2up_stream *t
 	if ((err && err != -EPIPE) ||
 	    getsockopt(h2up_connection(s)->s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return false;
-	/* The SYN counts as one that was acknowledged. */
+	/* The SYN counts as one acknowledged byte. */
 	return info.tcpi_bytes_acked <= t->sent_before + 1;
 }
 
@@ -52,7 +52,7 @@ void h2up_fail(struct h2up_session *s, uint32_t code, enum upstream_end_kind end
 		struct h2up_stream *t = h2up_stream_of(stream);
 
 		if (h2up_upstream(t)->s.ended && !h2up_upstream(t)->left)
-			continue; /* its answer is here, whole */
+			continue; /* the whole answer is here */
 		t->end.err = err;
 		t->end.others = true;
 		t->end.unread = end == UPSTREAM_LOST && was_unread(s, t, err);

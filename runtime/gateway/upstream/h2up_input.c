@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The input of connections to instances, up to nghttp2. */
+/* The received bytes of connections to instances, on their way to nghttp2. */
 #include <errno.h>
 #include <string.h>
 
@@ -25,7 +25,8 @@ bool h2up_parse(struct h2up_session *s)
 	return false;
 }
 
-/* SETTINGS come first (RFC 9113 section 3.4). False: not yet, or it is no HTTP/2. */
+/* The first frame must be SETTINGS (RFC 9113 section 3.4). False: too few bytes to say, or the
+ * instance does not speak HTTP/2. */
 static bool greet(struct h2up_session *s)
 {
 	struct upstream *u = h2up_connection(s);

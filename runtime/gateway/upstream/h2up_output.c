@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The output of a connection to an instance: heads out of the text of requests, bodies out of their
- * chunks, each copied once. nghttp2 has one head at a time, because the text may go.
+ * chunks, each copied once. nghttp2 has one head at a time, because the text of a request may be
+ * freed before nghttp2 writes it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ static void take_field(struct h2up_stream *t, struct h2_fields *f, const struct 
 		      (char *)(uintptr_t)h->value.at, h->value.size);
 }
 
-/* A head as request_write made it: its lines need no second opinion. Returns its bytes. */
+/* Reads a head that request_write wrote, so its lines need no check. Returns its bytes, 0 if it is
+ * not whole. */
 static uint32_t read_head(struct h2up_stream *t, struct chunk *c, struct h2_fields *f)
 {
 	char *end = memmem(c->at, c->size, "\r\n\r\n", 4), *line, *target, *after;
@@ -73,7 +75,7 @@ static void submit_head(struct h2up_session *s, struct h2up_stream *t)
 	t->body_ended = t->framing == HTTP_NO_BODY || (t->framing == HTTP_LENGTH && !t->body_left);
 	id = nghttp2_submit_request(s->conn.out.ng, NULL, f.at, f.count,
 				    t->body_ended ? NULL : &body, t);
-	if (id < 0) { /* it has no numbers or no memory left, or must not begin any more */
+	if (id < 0) { /* no stream ids or memory are left, or GOAWAY came */
 		h2up_leave(s);
 		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
 		return;
@@ -151,7 +153,7 @@ int h2up_on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int 
 		return 0;
 	t = &s->p->h2up->streams[s->pending - 1];
 	s->pending = 0;
-	if (error != NGHTTP2_ERR_STREAM_CLOSING) /* that is our own doing */
+	if (error != NGHTTP2_ERR_STREAM_CLOSING) /* we reset that stream ourselves */
 		h2up_leave(s);
 	if (t->stream.conn == &s->conn && t->stream.id == frame->hd.stream_id)
 		h2up_gone(s, t, UPSTREAM_UNREAD, NULL);
@@ -160,7 +162,7 @@ int h2up_on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int 
 
 /* ---- bodies ---- */
 
-/* The next bytes of the body out of the piece at hand, without its framing. */
+/* Takes the next bytes of the body out of the piece at hand, without its framing. */
 static int take_run(struct h2up_stream *t, struct chunk *c, struct http_slice *run)
 {
 	size_t used = 0;
@@ -182,7 +184,7 @@ static int take_run(struct h2up_stream *t, struct chunk *c, struct http_slice *r
 	return 0;
 }
 
-/* Whether nothing follows: the rest of the piece may be framing only. */
+/* Finds out whether the body has ended: the rest of the piece may be framing only. */
 static int look_ahead(struct h2up_stream *t, struct chunk *c)
 {
 	struct http_slice more;
@@ -192,7 +194,7 @@ static int look_ahead(struct h2up_stream *t, struct chunk *c)
 	while (!t->body_ended && piece.size > 0) {
 		if (take_run(t, &piece, &more) < 0)
 			return -1;
-		if (more.size > 0) { /* it is taken when its turn comes */
+		if (more.size > 0) { /* more body bytes: they are taken later */
 			t->chunks = before;
 			t->body_ended = false;
 			return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* nghttp2's callbacks for connections to instances: they make text of heads, keep bodies and make
- * notes; see h2up.h. */
+/* The callbacks of nghttp2 for connections to instances: they write heads as text, keep bodies and
+ * note events; see h2up.h. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static struct h2up_stream *stream_get(struct h2up_session *s, int32_t id)
 
 /* ---- heads ---- */
 
-/* A frame that made nghttp2 reset its stream. */
+/* A frame made nghttp2 reset its stream. */
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *self)
 {
 	struct h2up_session *s = self;
@@ -42,7 +42,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 	return 0;
 }
 
-/* Text behind what is there, in a larger buffer if need be. */
+/* Adds text to the head, in a larger buffer if need be. */
 static void add(struct h2up_session *s, const char *at, size_t size)
 {
 	struct chunk *text = &s->conn.block.text;
@@ -82,7 +82,7 @@ static void add_status(struct h2up_session *s, struct http_slice value)
 	add_lit(s, "\r\n");
 }
 
-/* A field that could change the meaning of the text is none; nghttp2 looked too. */
+/* Whether a field cannot change the meaning of the text around it; nghttp2 has checked that too. */
 static bool is_field(struct http_slice name, struct http_slice value)
 {
 	for (size_t i = 0; i < name.size; i++)
@@ -119,7 +119,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 	return 0;
 }
 
-/* nghttp2 would leave such a field out and go on. */
+/* Refuses a malformed field; nghttp2 alone would leave it out and go on. */
 static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 			     nghttp2_rcbuf *value, uint8_t flags, void *self)
 {
@@ -135,7 +135,7 @@ static void end_of_answer(struct h2up_stream *t)
 	h2up_note(t, H2_END);
 }
 
-/* The text of a head goes behind what its stream has. */
+/* Puts the text of a head behind the received bytes of its stream. False: no room. */
 static bool give_head(struct h2up_session *s, struct h2up_stream *t)
 {
 	struct stream *stream = t->stream.socket;

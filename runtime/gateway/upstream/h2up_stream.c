@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Streams as the sockets of upstreams: their input, their output, their ends. */
+/* Streams in the place of sockets of upstreams: their input, their output, their ends. */
 #include <string.h>
 
 #include "runtime/base/mem.h"
@@ -20,7 +20,7 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 	h2_head_waits(&t->stream);
 }
 
-/* The stream whose bytes `stream` carries; NULL: there is none any more. */
+/* The stream that `stream` is the socket of. NULL: there is none any more. */
 static struct h2up_stream *stream_of(const struct upstreams *p, const struct stream *stream)
 {
 	struct h2up_stream *t = &p->h2up->streams[stream->index];
@@ -28,13 +28,14 @@ static struct h2up_stream *stream_of(const struct upstreams *p, const struct str
 	return t->stream.conn ? t : NULL;
 }
 
-/* Tells the instance that nobody waits any more, unless both sides have ended it. */
+/* Tells the instance that nobody waits for the answer any more, unless both sides have ended the
+ * stream. */
 static void part(struct h2up_session *s, struct h2up_stream *t, const struct upstream *u)
 {
 	if (t->stream.over || !t->stream.id || !s->conn.out.ng)
 		return;
 	(void)nghttp2_session_set_stream_user_data(s->conn.out.ng, t->stream.id, NULL);
-	/* It also keeps nghttp2 from writing a head whose text is about to go. */
+	/* The reset also keeps nghttp2 from writing a head whose text is freed soon. */
 	(void)nghttp2_submit_rst_stream(s->conn.out.ng, NGHTTP2_FLAG_NONE, t->stream.id,
 					u->s.ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
 	t->stream.over = true;
@@ -57,7 +58,8 @@ static void on_closed(void *self, struct stream *stream)
 	h2_mark(&s->conn);
 }
 
-/* maxDuration has passed: it is told, and a PING behind that comes back when it was heard. */
+/* maxDuration has passed: resets the stream and sends a PING behind the reset. The answer to the
+ * PING says that the instance has read the reset. */
 bool h2up_cancel(struct upstreams *p, struct upstream *u)
 {
 	struct h2up_stream *t = stream_of(p, &u->s);
@@ -91,7 +93,7 @@ void h2up_on_pong(struct h2up_session *s, const uint8_t *opaque)
 
 /* ---- how an owner hears of the end ---- */
 
-/* As a client that speaks HTTP/2 is told of an answer that broke off. */
+/* The code of the reset by which a client of HTTP/2 learns that its answer broke off. */
 static uint8_t code_for_client(const struct h2up_stream *t)
 {
 	switch (t->end.kind == UPSTREAM_RESET ? t->code : NGHTTP2_INTERNAL_ERROR) {
@@ -107,9 +109,9 @@ static uint8_t code_for_client(const struct h2up_stream *t)
 static void over(struct upstreams *p, struct h2up_stream *t)
 {
 	struct upstream *u = &p->slots[t - p->h2up->streams];
-	struct upstream_end end = t->end; /* the slot may be used again on the way */
+	struct upstream_end end = t->end; /* a copy: the slot may be reused meanwhile */
 
-	if (!u->owner) { /* left, and now it knows */
+	if (!u->owner) { /* its owner has left, and the instance knows of the end */
 		upstream_close(p, u);
 		return;
 	}
@@ -131,7 +133,7 @@ static void go_on(struct upstreams *p, struct upstream *u)
 	}
 }
 
-/* The exchange took what it had: the instance may send as much again. */
+/* The exchange took the received bytes: the instance may send as many again. */
 static void on_wants(void *self, struct stream *stream)
 {
 	struct h2up_stream *t = stream_of(self, stream);
@@ -158,7 +160,7 @@ const struct stream_carrier h2up_stream_carrier = {
 	.closed = on_closed,
 };
 
-/* Each step may be its last. */
+/* Each step may free the upstream; its life tells. */
 void h2up_work_on(struct h2_conn *c, struct h2_stream *stream, uint8_t events)
 {
 	struct upstreams *p = h2up_session_of(c)->p;
@@ -166,7 +168,7 @@ void h2up_work_on(struct h2_conn *c, struct h2_stream *stream, uint8_t events)
 	struct upstream *u = h2up_upstream(t);
 	uint32_t life = u->s.life;
 
-	if (events & (H2_BYTES | H2_END)) /* bytes in front of a reset count */
+	if (events & (H2_BYTES | H2_END)) /* bytes that came before a reset count */
 		go_on(p, u);
 	if (u->s.life == life && (events & H2_GONE)) {
 		over(p, t);

@@ -2,8 +2,8 @@
 /*
  * Upstreams whose owner has gone while the instance may still work for it. The ticket stays with
  * the connection until the instance closes its side, because the work goes on until then. An
- * instance that does not close its side within LEAVE_NS ignores the half-close, or its event loop
- * is stuck: ebbd hears of the instance and replaces it.
+ * instance that has not closed its side after LEAVE_NS ignores the half-close, or its event loop is
+ * stuck: ebbd is told, and replaces the instance.
  */
 #include <errno.h>
 
@@ -31,7 +31,7 @@ void leave_on_recv(struct upstreams *p, struct upstream *u, enum stream_result r
 		upstream_close(p, u);
 		return;
 	}
-	stream_consume(&p->io, &u->s, u->s.in.size); /* its further bytes are not wanted */
+	stream_consume(&p->io, &u->s, u->s.in.size); /* further bytes of the answer are dropped */
 	stream_recv(&p->io, &u->s);
 }
 

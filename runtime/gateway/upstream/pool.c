@@ -4,16 +4,17 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/upstream/upstream.h"
 
-/* Shorter than the 5 s after which Node closes an idle connection, the shortest time among common
- * servers. So the gateway closes first, and never under a request. */
+/* How long a connection may idle. Node closes an idle connection after 5 s, the shortest time among
+ * common servers. The gateway closes earlier, so that no server closes a connection under a
+ * request. */
 #define POOL_IDLE_NS (4 * NS_PER_SEC)
 #define POOL_MAX     256u
 #define POOL_LOOKS   8
 #define SETTLED_NS   (5 * NS_PER_MS)
 #define ABRUPT_NS    (100 * NS_PER_MS)
-/* A connection pooled before a freeze is poison after it: the server's idle timer went on, and the
- * server closes the connection under the request as soon as the server runs. No server has an idle
- * timer shorter than this time, awake or frozen. */
+/* A connection that was pooled before a freeze is poison after it: the idle timer of the server
+ * went on, and the server closes the connection under the request as soon as it runs. No server has
+ * an idle timer shorter than this time, awake or frozen. */
 #define STALE_AFTER_NS (1 * NS_PER_SEC)
 
 void pool_remove(struct upstreams *p, struct upstream *u)
@@ -50,7 +51,7 @@ bool pool_is_stale(const struct upstreams *p, const struct upstream *u)
 	return is_stale(p, u, freezes_of(p, &p->instances->slots[u->slot]));
 }
 
-/* The owner's ticket is still open, so no freeze can come between. */
+/* The ticket of the owner is still open, so the instance cannot freeze in between. */
 void pool_push(struct upstreams *p, struct upstream *u, struct instance *i)
 {
 	must(!u->owner && !u->left);
@@ -64,10 +65,10 @@ bool pool_may_keep(const struct upstreams *p, const struct instance *i)
 	return i->pool_count < POOL_MAX && !i->draining && i->pool_from_ns <= upstreams_now(p);
 }
 
-/* Many servers close a connection right behind an answer without having said so (some do it behind
- * a HEAD only), and a request that may not be sent twice would be lost with the connection. Until
- * this instance was seen to keep a connection, such a request gets a connection that has idled for
- * a moment. */
+/* Whether the request may have this connection. Many servers close a connection right behind an
+ * answer without having said so (some only behind a HEAD), and a request that may not be sent twice
+ * would be lost with the connection. Until this instance was seen to keep a connection, such a
+ * request gets only a connection that has idled for SETTLED_NS. */
 static bool is_safe(const struct upstreams *p, const struct ask *ask, const struct instance *i,
 		    const struct upstream *u)
 {
@@ -75,7 +76,7 @@ static bool is_safe(const struct upstreams *p, const struct ask *ask, const stru
 	       upstreams_now(p) + POOL_IDLE_NS >= u->idle_until_ns + SETTLED_NS;
 }
 
-/* The newest is first: if it is stale, all are. */
+/* The newest connection is first: if it is stale, all are. */
 struct upstream *pool_find(struct upstreams *p, const struct ask *ask, struct instance *i)
 {
 	uint32_t freezes = freezes_of(p, i);
@@ -103,7 +104,8 @@ void pool_note_ended(struct upstreams *p, const struct upstream *u)
 	p->instances->slots[u->slot].ends[u->before] = true;
 }
 
-/* Right behind the answer: it does so again. Later: its own idle timer. */
+/* A server that ends a connection right behind the answer will do so again. Later it was the idle
+ * timer of the server. */
 void pool_note_idle_end(struct upstreams *p, const struct upstream *u)
 {
 	if (upstream_is_idle(u) && upstreams_now(p) + POOL_IDLE_NS < u->idle_until_ns + ABRUPT_NS)

@@ -4,13 +4,14 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
-/* An instance that has not answered by then may not have accepted. */
+/* An instance that has not answered by then may not have accepted the connection. */
 #define LOOK_FIRST_NS  (10 * NS_PER_MS)
 #define LOOK_DOUBLINGS 2u
 #define ASK_AGAIN_NS   (1 * NS_PER_MS)
 #define ASK_DOUBLINGS  4u
 
-/* There was none just now: nobody tells when it is emptied, so it is looked at ever more rarely. */
+/* There was no room just now. No event says when the queue has room again, so the gateway asks,
+ * ever more rarely. */
 static void ask_later(struct upstreams *p, struct instance *i)
 {
 	uint32_t n = i->empty_answers < ASK_DOUBLINGS ? i->empty_answers : ASK_DOUBLINGS;
@@ -91,7 +92,7 @@ void room_accepted(struct upstreams *p, struct upstream *u)
 	if (!i)
 		return;
 	i->waiting -= i->waiting > 0;
-	/* Those from before the last question are in its answer. */
+	/* Connections from before the last question are in its answer. */
 	if (u->epoch == i->epoch && i->room < i->room_max)
 		i->room++;
 	if (!chain_is_empty(&i->waits))
@@ -106,15 +107,15 @@ void room_closed(struct upstreams *p, struct upstream *u)
 		return;
 	room_connected(p, u, false);
 	u->unproven = false;
-	/* Connections that were seen accepted are gone; the others count until the queue was seen
-	 * empty. */
+	/* A connection that was seen to be accepted is gone now. Any other may still stand in the
+	 * queue, and counts until the queue was seen empty. */
 	if (i && u->epoch <= i->accepted_epoch)
 		i->waiting -= i->waiting > 0;
 	else if (i)
 		i->left++;
 }
 
-/* A request waits for its first byte: because nobody has accepted it? */
+/* A request waits for its first byte, maybe because nobody has accepted its connection: asks. */
 void room_on_timer(struct upstreams *p, struct upstream *u)
 {
 	struct instance *i = upstream_instance(p, u);
@@ -138,7 +139,7 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 	if (!i || !i->asked_room)
 		return;
 	i->asked_room = false;
-	/* Of those in the queue at most as many are ours as have had no byte. */
+	/* At most as many connections in the queue are ours as had no byte. */
 	used = (queue->length < i->waiting_then ? queue->length : i->waiting_then) + i->since_ask;
 	i->room = queue->share > used ? queue->share - used : 0;
 	if (queue->length == 0) {
@@ -155,7 +156,7 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 
 void room_ask_due(struct upstreams *p)
 {
-	struct chain due, *link; /* an owner that is not told now is due again */
+	struct chain due, *link; /* ask() may put an instance back into room_due */
 
 	chain_init(&due);
 	chain_take_all(&p->room_due, &due);

@@ -69,7 +69,7 @@ void upstream_detach(struct upstreams *p, struct upstream *u, bool reusable)
 	u->head_seen = 0;
 	u->before = u->asked;
 	pool_push(p, u, i);
-	stream_recv(&p->io, &u->s); /* to see its end, and ready for the next answer */
+	stream_recv(&p->io, &u->s); /* sees its end, and is ready for the next answer */
 }
 
 void upstream_ask(struct upstreams *p, struct upstream *u, const struct ask *ask, uint32_t owner)
@@ -80,7 +80,7 @@ void upstream_ask(struct upstreams *p, struct upstream *u, const struct ask *ask
 	u->owner = owner + 1;
 	u->head_seen = 0;
 	u->asked = ask->head ? BEFORE_HEAD : ask->idempotent ? BEFORE_SAFE : BEFORE_UNSAFE;
-	text.buffer = BUFFER_NONE; /* it may be sent again */
+	text.buffer = BUFFER_NONE; /* the text may be sent again: it stays the owner's */
 	stream_send(&p->io, &u->s, text);
 }
 
@@ -130,7 +130,7 @@ struct upstream *upstream_socket(struct upstreams *p, struct instance *i)
 {
 	struct upstream *u;
 
-	if (i->stock_count <= 1) /* with more left there is time until the answer */
+	if (i->stock_count <= 1) /* with more in stock there is time until the answer */
 		tell_need_sockets(p->tell, i);
 	if (i->stock_count == 0)
 		return NULL;
