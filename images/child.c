@@ -12,8 +12,8 @@
 
 #include "runtime/base/fd.h"
 
-/* Not in the headers of glibc 2.36 for P_PIDFD's companions; wait(2): __WALL takes children without
- * an exit signal too. */
+/* Without __WALL, waitid(2) does not wait for children that send no signal at their end, and ours
+ * send none (child.h). */
 #define WAIT_FLAGS (WEXITED | __WALL)
 
 static void reset_signals(void)
@@ -46,7 +46,7 @@ int child_fork(uint64_t namespaces, int *out_pid_fd)
 	return (int)pid;
 }
 
-/* Leaves only fd 2 and the one given, as 0. Returns it or -errno. */
+/* Closes every descriptor but 2 and fd, which becomes 0. 0 or -errno. */
 static int keep_only(int fd)
 {
 	if (fd != 0 && dup2(fd, 0) < 0)

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One import, as a machine of children: the image is described (DESCRIBE: READ finds its documents,
- * HASH hashes the one that names it, DESCRIBE parses them), each layer that the
- * store has not is applied (LAYERS: READ inflates, HASH hashes, APPLY writes), its user is looked
- * up (USER), each new piece becomes a file (MKFS), all is written to disk (SYNC), published, and
- * the staging directory removed (CLEAN). The descriptor the caller watches is a loop of those
- * children's pidfds and channels. A piece that the store has is never replaced.
+ * One import, as a machine of stages, each with children of its own:
+ *
+ * DESCRIBE: the child READ finds the documents of the image, HASH hashes the one that names it, and
+ * DESCRIBE parses them. LAYERS: each layer that the store has not is applied; READ inflates, HASH
+ * hashes, APPLY writes. USER: the user of the image is looked up. MKFS: each new piece becomes an
+ * erofs file. SYNC: all is written to disk and published. CLEAN: the staging directory is removed.
+ *
+ * The descriptor that the caller watches is a loop of the children's pidfds and channels. A piece
+ * that the store has is never replaced.
  */
 #include "images/import.h"
 
@@ -70,7 +73,8 @@ static int clean_staging(int staging_fd, const void *name)
 
 /* ---- the machine ---- */
 
-/* Cleaning up is our own work and is let end. */
+/* A stage has a time limit, but for CLEAN, which handles no foreign file and must come to
+ * its end. */
 static int set_timer(struct image_import *i)
 {
 	i->late = false;
@@ -107,7 +111,7 @@ static int run_own(struct image_import *i, int (*work)(int fd, const void *self)
 	return r < 0 ? r : import_watch(i, &w->pid, w->pid_fd);
 }
 
-/* After the last layer nobody reads the archive any more. */
+/* READ and HASH end here, because the archive is not read after the last layer. */
 static int begin_user(struct image_import *i)
 {
 	end_worker(i, WORKER_READ);
@@ -174,7 +178,7 @@ static void ended_early(struct image_import *i, enum import_worker which, int st
 	(void)import_fault(i, -EIO, "ebb-unpack ended early: %s", how);
 }
 
-/* Before its last word, and that word was not that the archive is bad. */
+/* READ may end only after it has reported that the archive is bad; an earlier end is a fault. */
 static void on_read_end(struct image_import *i, int status)
 {
 	if (!i->fate.flowed || !i->fate.read.err)
@@ -186,7 +190,8 @@ static void on_hash_end(struct image_import *i, int status)
 	ended_early(i, WORKER_HASH, status);
 }
 
-/* The machine goes on when the other two have said what they have to. */
+/* The end of APPLY (or DESCRIBE) after its report needs nothing: the machine goes on when all three
+ * children have reported. An end before its report is a fault. */
 static void on_apply_end(struct image_import *i, int status)
 {
 	char how[256];
@@ -241,7 +246,7 @@ static void on_sync_end(struct image_import *i, int status)
 static void on_clean_end(struct image_import *i, int status)
 {
 	must(i->stage == STAGE_CLEAN);
-	/* A killed cleaner is no reason to leave a directory behind. */
+	/* If the cleaner was killed or failed, this process removes the directory. */
 	if (status != 0)
 		(void)fd_rmtree_at(i->store->staging_fd, i->name);
 	i->stage = STAGE_END;
@@ -253,8 +258,8 @@ static void (*const on_end[STAGE_COUNT])(struct image_import *i, int status) = {
 	[STAGE_SYNC] = on_sync_end,      [STAGE_CLEAN] = on_clean_end,
 };
 
-/* Notes a crash of an unpacker, or the call that its filter forbids, by name. SIGKILL is ours, or a
- * limit's. */
+/* Notes that an unpacker crashed, or made a call that its filter forbids, with the name of the
+ * call. SIGKILL is not noted: it comes from this file or from a limit. */
 static void note_death(struct image_import *i, enum import_worker which, int status)
 {
 	static const char *const names[WORKER_COUNT] = {
@@ -282,7 +287,7 @@ static void reap(struct image_import *i, enum import_worker which)
 	if (r == 0)
 		return;
 	import_forget(i, &w->pid, &w->pid_fd);
-	import_read_words(i); /* its last record may have come with its end */
+	import_read_words(i); /* the child's last record may have come together with its end */
 	import_forget(i, &w->control, &w->control_fd);
 	status = r < 0 ? W_EXITCODE(EXIT_FAILURE, 0) : status;
 	note_death(i, which, status);
@@ -294,7 +299,7 @@ static void reap(struct image_import *i, enum import_worker which)
 	on_end[i->stage](i, status);
 }
 
-/* Words of several children that are needed before the next begins. */
+/* Begins the next layer or stage when all children that it waits for have reported. */
 static void advance(struct image_import *i)
 {
 	if (i->stage == STAGE_CLEAN || i->stage == STAGE_END)
@@ -394,7 +399,8 @@ static int start_workers(struct image_import *i, const struct wire_image_import 
 	return r < 0 ? r : import_spawn(i, WORKER_HASH, &hash, NULL, 0, -1, NULL);
 }
 
-/* A plain tar says nothing of itself: its one layer is wanted, and known by its bytes. */
+/* A plain tar has no documents: its one layer is always wanted, and gets its name from
+ * its bytes. */
 static void begin_import(struct image_import *i)
 {
 	if (i->format != WIRE_IMAGE_ROOTFS_TAR) {

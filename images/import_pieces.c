@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pieces of an import. Each has a directory of staging, and the children of that piece see no
- * other. A piece bears the name of the chain of layers up to its own, so a child that those layers
- * took over can spoil only a piece of that name.
+ * The pieces of an import. Each has a directory of its own in staging, and the children of a piece
+ * see no other directory. A piece has the name of the chain of layers up to its own, so a child
+ * that was taken over by those layers can spoil only a piece of that name.
  */
 #include "images/import.h"
 
@@ -70,7 +70,7 @@ static void lower_close(struct lower *l)
 	l->count = 0;
 }
 
-/* The pieces of the lowest layers, highest first. */
+/* Opens the pieces of the lowest `layers` layers, the highest of them first. */
 static int lower_open(struct image_import *i, uint32_t layers, struct lower *l)
 {
 	must(layers <= i->done.layer_count && layers <= ARRAY_LEN(l->fds));
@@ -93,8 +93,8 @@ static int lower_open(struct image_import *i, uint32_t layers, struct lower *l)
 
 /* ---- LAYERS ---- */
 
-/* An overlay shows the root directory of its highest layer: that is the one below until the layer
- * says otherwise. */
+/* An overlay shows the root directory of its highest layer, which is the new one. So the new root
+ * gets the attributes of the layer below, until the tar of the layer says otherwise. */
 static int inherit_root(int tree_fd, const struct lower *below)
 {
 	struct timespec times[2];
@@ -152,13 +152,13 @@ static int spawn_apply(struct image_import *i, int tar_fd, const struct lower *b
 			    below->count > 0 ? &root : NULL);
 }
 
-/* READ -> HASH -> APPLY, or DESCRIBE. */
+/* The pipes from READ to HASH (raw) and from HASH to APPLY or DESCRIBE (tar). */
 struct pipeline {
 	int raw_in, raw_out, tar_in, tar_out;
-	int beside_in, beside_out; /* READ -> DESCRIBE, or -1 */
+	int beside_in, beside_out; /* from READ to DESCRIBE, for the second document; or -1 */
 };
 
-/* Our ends: closed, so each process sees the end of the one before. */
+/* Closes this process's ends, so that each child sees the end of the child before it. */
 static void pipeline_close(struct pipeline *p)
 {
 	fd_close(&p->raw_in);
@@ -180,7 +180,8 @@ static int make_pipe(int *in, int *out)
 	return 0;
 }
 
-/* A child that has ended has said why. */
+/* Asks a child for a layer. A child that has ended is no error here: its end is handled
+ * by itself. */
 static int wish(const struct image_import *i, enum import_worker which, uint32_t layer,
 		const int *fds, unsigned int fd_count)
 {
@@ -191,7 +192,7 @@ static int wish(const struct image_import *i, enum import_worker which, uint32_t
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
-/* READ and HASH begin; the last one gets tar_out (and beside_out). */
+/* Lets READ and HASH begin; the last child of the pipeline gets tar_out (and beside_out). */
 static int connect(struct image_import *i, uint32_t layer, struct pipeline *p)
 {
 	bool documents = layer == WIRE_UNPACK_DOCUMENTS;
@@ -273,7 +274,7 @@ int import_begin_user(struct image_import *i)
 
 /* ---- MKFS ---- */
 
-/* The next wanted layer; 1 when none is left. */
+/* Starts mkfs.erofs for the next wanted layer; 1 when none is left. */
 int import_begin_mkfs(struct image_import *i)
 {
 	struct worker *w = &i->workers[WORKER_HERE];
@@ -305,7 +306,8 @@ static int note_bytes(int dir_fd, const char *name, uint64_t bytes)
 
 	if (fd < 0)
 		return -errno;
-	/* Where the file system takes no such attribute, the size of a known layer is told as 0. */
+	/* On a file system that takes no such attribute the size of a layer is unknown
+	 * later (0). */
 	(void)fsetxattr(fd, BYTES_XATTR, &bytes, sizeof(bytes), 0);
 	return 0;
 }
@@ -335,7 +337,7 @@ static int publish_piece(struct image_import *i, uint32_t layer)
 	return 0;
 }
 
-/* A layer that was there may have been removed meanwhile. */
+/* Checks that a layer of the store is still there: it may have been removed meanwhile. */
 static int check_known(struct image_import *i, uint32_t layer)
 {
 	char hex[LAYER_NAME_SIZE];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Work of all parts of an import: they say its fault and watch its children. */
+/* Functions that all parts of an import use: they note its fault and watch its children. */
 #include "images/import.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ int import_fault(struct image_import *i, int err, const char *fmt, ...)
 	return err;
 }
 
-/* Which one is ready does not matter: a step looks at all of them. */
+/* Does nothing: image_import_step looks at all children, whichever descriptor was ready. */
 static void on_ready(struct watch *w, uint32_t events)
 {
 	(void)w;

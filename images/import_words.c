@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The words of an import's children. All are foreign but those of HASH, which parses nothing. READ
- * and APPLY decide only whether this import goes on. HASH names the stored pieces, by the bytes
- * that flowed.
+ * The records of an import's children. They are foreign, because a child may have been taken over
+ * by the archive; only HASH can be believed, as it parses nothing. READ and APPLY decide only
+ * whether this import goes on. HASH names the stored pieces, by the bytes that flowed.
  */
 #include "images/import.h"
 
@@ -136,7 +136,7 @@ static void read_worker(struct image_import *i, enum import_worker which)
 		if (r > 0)
 			r = wire_dispatch(rules[which], ARRAY_LEN(rules[which]), 1, i, &m);
 		else if (r == -ECONNRESET)
-			continue; /* it ended while we wrote: its own words come now */
+			continue; /* the child ended while we wrote: its last records come now */
 		else
 			r = r == 0 ? -EPIPE : r;
 		if (r < 0) {
@@ -154,7 +154,7 @@ void import_read_words(struct image_import *i)
 		read_worker(i, (enum import_worker)n);
 }
 
-/* SYS_CHROOT they give up themselves, once they are in their root. */
+/* The capabilities of a role. The child itself gives up CAP_SYS_CHROOT once it is in its root. */
 static uint32_t caps_of(uint32_t role)
 {
 	static const uint32_t caps[WIRE_UNPACK_ROLE_COUNT] = {
@@ -232,7 +232,7 @@ static int judge_digest(struct image_import *i)
 			    i->layer + 1, found, wanted);
 }
 
-/* 1 when HASH was asked for the names. */
+/* Returns 1 when HASH has been asked for the names. */
 int import_judge_documents(struct image_import *i)
 {
 	struct layer_fate *f = &i->fate;
@@ -253,7 +253,8 @@ int import_judge_documents(struct image_import *i)
 	return r < 0 ? import_fault(i, r, "ebb-unpack is not there any more") : 1;
 }
 
-/* A damaged archive is also a damaged tar: the first cause is told, not the quickest. */
+/* A damaged archive makes a damaged tar too. So the reports are judged in the order of the
+ * pipeline, and the user hears of the first cause, not of the first report. */
 int import_judge_layer(struct image_import *i)
 {
 	struct layer_fate *f = &i->fate;

@@ -26,10 +26,10 @@
 #define NAMESPACES \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* Where the child keeps what; all but the first four close at exec. */
+/* The child's descriptors. Behind 0, 1 and 2 stand these; all but CONTROL_FD close at exec. */
 enum { CONTROL_FD = 3, EXE_FD, USER_NS_FD, WORK_FD, PIECE_FD, PLACED_FDS };
 #define STACK_BYTES ((rlim_t)64 << 20)
-#define LOWER_FD    (PLACED_FDS) /* and so on */
+#define LOWER_FD    (PLACED_FDS) /* the first of the lower layers */
 
 /* ---- the user namespace ---- */
 
@@ -67,8 +67,8 @@ int jail_user_ns(uint32_t id_base, int *out_fd)
 	return r;
 }
 
-/* A detached clone of the directory's mount in which the host's ids 0..65535 appear as those of the
- * namespace. */
+/* Makes a detached clone of the directory's mount, in which ids 0..65535 on disk appear as the ids
+ * 0..65535 of the user namespace (mount_setattr(2), MOUNT_ATTR_IDMAP). */
 static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 {
 	struct mount_attr attr = {
@@ -88,7 +88,8 @@ static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 
 /* ---- steps of the child: each 0 or -errno ---- */
 
-/* An absent descriptor is closed: the control channel and the directories may be absent. */
+/* Moves the descriptors to their numbers. The control channel and the directories may be absent
+ * (-1): the number of an absent one is closed. */
 static int place_fds(const struct jail_command *c)
 {
 	size_t lower_count = c->root ? c->root->lower_count : 0, count = PLACED_FDS + lower_count;
@@ -107,7 +108,7 @@ static int place_fds(const struct jail_command *c)
 		return -errno;
 	if (lower_count > 0)
 		memcpy(fds + LOWER_FD, c->root->lower_fds, lower_count * sizeof(int));
-	/* First out of the way of the numbers they go to. */
+	/* First each is moved above all numbers that are taken below. */
 	for (size_t i = 0; i < count; i++) {
 		bool absent = fds[i] < 0;
 
@@ -143,7 +144,8 @@ static int attach_host_dir(const char *path)
 	return attach(tree_fd, path + 1);
 }
 
-/* "/lib" is a link into /usr on merged systems and a directory on others; absent is fine. */
+/* Copies a top entry such as "/lib" into the root: on a merged system it is a link into /usr, on
+ * others a directory. One that is absent is left out. */
 static int copy_top(const char *path)
 {
 	char target[256];
@@ -177,7 +179,7 @@ static int build_root(const struct jail_command *c)
 	return attach(WORK_FD, "work");
 }
 
-/* Here, while mounts are ours to make. */
+/* The overlay is made at this step, while the child has the right to mount. */
 static int build_overlay(const struct jail_command *c)
 {
 	const struct overlay o = {
@@ -190,7 +192,8 @@ static int build_overlay(const struct jail_command *c)
 	return c->root ? overlay_attach(&o, "root") : 0;
 }
 
-/* pivot_root(".", ".") stacks the old root upon the new one; the unmount takes it away. */
+/* pivot_root(".", ".") stacks the old root upon the new one (pivot_root(2), NOTES); the unmount
+ * takes the old root away. */
 static int enter_root(const struct jail_command *c)
 {
 	const unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
@@ -221,7 +224,7 @@ static int keep_caps(const struct jail_command *c)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* Work for images comes after that of instances and gateways. */
+/* Work on images gets the CPU only after instances and gateways. */
 static int step_back(const struct jail_command *c)
 {
 	if (setpriority(PRIO_PROCESS, 0, 10) < 0)
@@ -231,7 +234,7 @@ static int step_back(const struct jail_command *c)
 
 static int no_new_privs(const struct jail_command *c)
 {
-	/* The death signal again: a change of ids clears it. */
+	/* The death signal is set again, because the change of ids has cleared it (prctl(2)). */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
 	return 0;
@@ -262,7 +265,8 @@ static int deepen_stack(const struct jail_command *unused)
 	return setrlimit(RLIMIT_STACK, &l) < 0 ? -errno : 0;
 }
 
-/* The order is the meaning: mounts as the host's root, then ids, then rights. */
+/* The order matters: mounts are made as the host's root, then ids change, then rights are
+ * given up. */
 static const struct {
 	const char *name;
 	int (*run)(const struct jail_command *c);
@@ -286,8 +290,7 @@ __attribute__((noreturn)) static void run_child(const struct jail_command *c)
 	_exit(JAIL_SETUP_FAILED);
 }
 
-/* ---- mounts made by the parent: one can only be cloned from inside its own mount namespace ----
- */
+/* ---- mounts made by the parent: a mount can only be cloned inside its own mount namespace ---- */
 
 struct mapped {
 	struct jail_command command;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Layers as mounts. An erofs file is mounted once, below mnt/; a plain directory is used where it
- * stands. A user of it makes a clone (open_tree) with attributes and an id map of its own. */
+/* Layers as mounts. An erofs file is mounted once, below mnt/; a plain directory is used where
+ * it stands. A user of a layer makes a clone (open_tree(2)) with attributes and an id map of
+ * its own. */
 #include "images/store.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ static bool is_mounted(int mnt_fd, const char *hex)
 	       (x.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* Where a key's piece stands: made by this version, or by one that named layers by diff_id. */
+/* The place of a key's piece, which this version made, or an earlier one that named layers by
+ * diff_id (store.h). */
 struct place {
 	const char *dir;
 	int dir_fd;                      /* borrowed */
@@ -75,8 +77,8 @@ int image_layer_open(struct image_store *s, const uint8_t key[DIGEST_SIZE])
 	r = mount_erofs(s, &p);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	/* Attached, not a detached clone: before Linux 6.15 a detached mount cannot be cloned
-	 * again, and each instance clones it. */
+	/* The attached mount is opened, and no detached clone made: before Linux 6.15 a detached
+	 * mount cannot be cloned again, and each instance clones this one. */
 	fd = openat(r == 0 ? s->mnt_fd : p.dir_fd, r == 0 ? p.mount : p.hex,
 		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -98,8 +100,8 @@ int image_layer_remove(struct image_store *s, const uint8_t key[DIGEST_SIZE])
 		return fsync(p.dir_fd) < 0 ? -errno : 0;
 	if (errno != ENOENT)
 		return -errno;
-	/* A directory leaves the store in one step, and is emptied where an interruption is mended.
-	 */
+	/* A directory is moved to staging in one step and emptied there, because the next start
+	 * removes the rest from staging after an interruption. */
 	(void)text_format(gone, sizeof(gone), "gone-%llu", (unsigned long long)s->next_staging++);
 	if (renameat(p.dir_fd, p.hex, s->staging_fd, gone) < 0)
 		return -errno;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Overlayfs finds its layers by path only (kernels before 6.13), so they stand for a moment in a
- * tmpfs, with names of one byte. 127 names with their colons fit the 256 bytes that fsconfig(2)
- * takes; they are resolved from there as working directory. The overlay keeps private clones. All
- * are taken down in one step, because the kernel waits for readers once for each step.
+ * Overlayfs finds its layers by path only (kernels before 6.13), so the layers are attached to a
+ * tmpfs for a moment, under names of one byte. 127 names with their colons fit the 256 bytes that
+ * fsconfig(2) takes. The names are relative: the tmpfs is the working directory meanwhile. The
+ * overlay keeps private clones of the layers, so the tmpfs is then unmounted with all of them in
+ * one call. One call is cheaper than many, because the kernel waits for its readers in each.
  *
- * overlayfs works with the rights and the file system ids of its mounter. An id-mapped upper
- * directory has no id for the host's root, so a whiteout would end with EOVERFLOW: the mount is
- * made with the ids that are 0 there.
+ * Overlayfs works with the rights and the file system ids of its mounter. An id-mapped upper
+ * directory has no id for the host's root, so a whiteout would fail with EOVERFLOW. So the overlay
+ * is mounted with the file system ids that are 0 in that directory.
  */
 #include "images/overlay.h"
 
@@ -36,7 +37,7 @@ static int attach(int mount_fd, const char *where)
 	return move_mount(mount_fd, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* names becomes lowerdir. */
+/* Attaches the lower layers and writes their names into `names`, as lowerdir wants them. */
 static int attach_lower(const struct overlay *o, char *names)
 {
 	for (size_t i = 0; i < o->lower_count; i++) {
@@ -51,7 +52,7 @@ static int attach_lower(const struct overlay *o, char *names)
 	return 0;
 }
 
-/* "volatile": a child that dies leaves nothing that is used, so no copy needs an fsync. */
+/* "volatile": the files that a dying child leaves are never used, so overlayfs need not sync. */
 static int make(const char *lower, bool writable)
 {
 	const struct {
@@ -81,7 +82,8 @@ static int make(const char *lower, bool writable)
 	return fd < 0 ? -errno : fd;
 }
 
-/* fsuid(2) tells no failure; asking with an id that is none does. */
+/* setfsuid(2) reports no failure. A second call with -1, which is no id, returns the id that is
+ * set. */
 static int set_fs_ids(uint32_t id)
 {
 	(void)setfsgid(id);
@@ -90,7 +92,8 @@ static int set_fs_ids(uint32_t id)
 											  : -EPERM;
 }
 
-/* SECBIT_NO_SETUID_FIXUP: the rights over files stay with a file system id that is not 0. */
+/* Under SECBIT_NO_SETUID_FIXUP the capabilities over files stay when the file system id is not 0
+ * (capabilities(7)). */
 static int make_as(uint32_t id, const char *lower, bool writable)
 {
 	int fd, r;
@@ -107,7 +110,7 @@ static int make_as(uint32_t id, const char *lower, bool writable)
 	return r < 0 ? r : fd;
 }
 
-/* In the stage. Returns a mount or -errno. */
+/* Makes the overlay; the working directory is the stage. Returns a mount or -errno. */
 static int make_in_stage(const struct overlay *o)
 {
 	char lower[JAIL_LOWER_MAX * NAME_LENGTH + 1];
@@ -139,7 +142,8 @@ int overlay_attach(const struct overlay *o, const char *where)
 	SCOPED_FD fd = -1;
 	int r;
 
-	/* A layer alone needs no overlay, and the kernel makes none of one. */
+	/* One layer needs no overlay, and overlayfs takes no single lower layer without
+	 * an upper. */
 	if (o->lower_count == 1 && o->piece_fd < 0)
 		return attach(o->first_lower_fd, where);
 	r = enter_stage();

@@ -45,8 +45,8 @@ int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const 
 		     int output_fd, int *out_pid_fd)
 {
 	char uuid_option[48], from[64], to[64];
-	/* Times are kept, not fixed: a .pyc file is only used if its source has the time it names.
-	 */
+	/* mkfs.erofs keeps the times of files: Python uses a .pyc file only if the source has the
+	 * time that the .pyc file names. */
 	char *const argv[] = {"mkfs.erofs", "-zlz4hc", "--quiet", uuid_option, to, from, NULL};
 	const struct jail_command c = {
 		.exe_fd = s->mkfs_fd,
@@ -91,7 +91,8 @@ static int open_dirs(struct image_store *s)
 	if (r < 0)
 		return r;
 	dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* Set-uid files of images lie here under the host's uid 0: nobody else may reach them. */
+	/* Set-uid files of images lie here and belong to the host's uid 0, so only root may reach
+	 * them. */
 	if (dir_fd < 0 || fchmod(dir_fd, 0700) < 0)
 		return -errno;
 	r = open_dir(dir_fd, "pieces", &s->pieces_fd);
@@ -155,7 +156,8 @@ static int wait_probe(int *pid_fd)
 	return status;
 }
 
-/* Mounts what mkfs.erofs makes of an empty directory, from its file, as layers will be. */
+/* Whether erofs works: mkfs.erofs makes a file of an empty directory, which is mounted as layers
+ * are. */
 static bool probe_erofs(struct image_store *s)
 {
 	char file[STORE_PATH_SIZE], where[STORE_PATH_SIZE];
@@ -187,7 +189,7 @@ static int find_mkfs(void)
 	return -1;
 }
 
-/* Which form new layers take. */
+/* Chooses the form of new layers: erofs files or plain directories. */
 static int choose_form(struct image_store *s, struct fault *f)
 {
 	const char *no_erofs = getenv("EBB_NO_EROFS");
@@ -204,7 +206,7 @@ static int choose_form(struct image_store *s, struct fault *f)
 	return 0;
 }
 
-/* All but the form of layers. */
+/* Opens all parts of the store; the form of layers is chosen afterwards. */
 static int open_all(struct image_store *s, const char *dir_path, const char *unpack_path,
 		    struct fault *f)
 {

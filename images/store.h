@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of the image store; only images/ *.c include it. Directories below dir, all 0700:
+/* The inside of the image store; only C files of images/ include it. Below dir, all 0700:
  *
- *   pieces/<hex key>.erofs   one erofs image, or
+ *   pieces/<hex key>.erofs   an erofs file of a piece, or
  *   pieces/<hex key>/	      a plain directory; complete or absent, never half
  *   layers/..		      the same by diff_id, as earlier versions left them: images that
- *			      name them go on working, no import takes one of them
+ *			      name them go on working, and no import uses them
  *   mnt/<hex key>/	      where an erofs piece is mounted (private mount namespace of ebbd);
  *			      mnt/<hex diff_id>.old/ for one of layers/
  *   staging/<n>/<layer>/     one import under way: "tree", "work" of overlayfs, "tree.erofs";
- *			      emptied at start
- *   jail/			  an empty directory for jail.c to build on
+ *			      emptied when the store is opened
+ *   jail/			  an empty directory on which jail.c builds roots
  */
 #ifndef EBB_IMAGES_STORE_H
 #define EBB_IMAGES_STORE_H
@@ -20,7 +20,7 @@
 #define STORE_PATH_SIZE 4096
 #define LAYER_NAME_SIZE (2 * DIGEST_SIZE + 1)
 #define EROFS_SUFFIX    ".erofs"
-#define BYTES_XATTR     "trusted.ebb.bytes" /* of a piece: of its tar, as a host's uint64_t */
+#define BYTES_XATTR     "trusted.ebb.bytes" /* of a piece: the size of its tar, a native uint64_t */
 
 struct image_store {
 	char dir[STORE_PATH_SIZE - 256]; /* absolute */
@@ -36,12 +36,12 @@ struct image_store {
 	uint64_t next_staging;
 };
 
-/* Whether the piece stands in the store in either form; *bytes: the size of its tar, 0 if
+/* Whether the store has the piece, in either form. *bytes is then the size of its tar, 0 if
  * unknown. */
 bool store_has_piece(const struct image_store *s, const char *hex, uint64_t *bytes);
 
-/* Starts mkfs.erofs in the jail on dir_fd: "<name>" -> "<name>.erofs". 0 and a pidfd, or -errno.
- */
+/* Starts mkfs.erofs in a jail (jail.h) that makes "<name>.erofs" of "<name>" in dir_fd; dir_fd and
+ * output_fd are borrowed. 0 and an owned pidfd, or -errno. */
 int store_spawn_mkfs(struct image_store *s, int dir_fd, const char *name, const char *uuid,
 		     int output_fd, int *out_pid_fd);
 

@@ -22,7 +22,7 @@
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
-/* The zygote's word that the ids are mapped; end of file when it died. */
+/* Waits for the zygote's word that the ids are mapped. End of file means that the zygote died. */
 static int await_map(void)
 {
 	struct sandbox_word word;
@@ -36,11 +36,13 @@ static int become_root_inside(struct inside *in)
 {
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return -errno;
-	/* After the ids, which clear it: a parked sandbox does not outlive the zygote. */
+	/* A parked sandbox must not outlive the zygote. The death signal is set after the ids,
+	 * because a change of ids clears it (prctl(2)). */
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
 }
 
-/* The stage, on top of itself, becomes the working directory: everything is built below it. */
+/* Mounts a copy of the stage on top of the stage and makes it the working directory, below which
+ * everything is built. */
 static int enter_stage(void)
 {
 	SCOPED_FD fd = open_tree(AT_FDCWD, "/stage", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -51,7 +53,7 @@ static int enter_stage(void)
 	return 0;
 }
 
-/* The material of masks and /dev. */
+/* Attaches the file system with the sandbox's own device nodes and the material of masks. */
 static int place_own(struct inside *in)
 {
 	if (move_mount(in->own_fd, "", AT_FDCWD, "own", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -72,9 +74,10 @@ static int make_mounts_private(struct inside *in)
 	return r < 0 ? r : place_own(in);
 }
 
-/* The first settings of the interface that ebb-net may put in. A new namespace has the host's
- * values of IPv4: on a host that forwards packets, so would an instance. No address comes of
- * itself, and nobody's advice about routes is taken. */
+/* Settings for the interface that ebb-net may put into the network namespace. A new namespace has
+ * the host's values for IPv4, so on a host that forwards packets an instance would forward packets
+ * too. The interface gets no address by itself, and router advertisements and redirects are ignored
+ * (kernel: Documentation/networking/ip-sysctl.rst). */
 static const struct {
 	const char *path, *value;
 } network_knobs[] = {
@@ -95,7 +98,7 @@ static int set_network_knobs(void)
 	for (size_t i = 0; i < ARRAY_LEN(network_knobs); i++) {
 		int r = fd_write_file_at(AT_FDCWD, network_knobs[i].path, network_knobs[i].value);
 
-		/* A kernel without IPv6 has nothing to be set. */
+		/* A kernel without IPv6 has no settings of IPv6. */
 		if (r < 0 && !(r == -ENOENT && strstr(network_knobs[i].path, "/ipv6/")))
 			return r;
 	}
@@ -113,7 +116,7 @@ static int raise_loopback(struct inside *in)
 	r = in->with_wire ? set_network_knobs() : 0;
 	if (r < 0)
 		return r;
-	/* Images listen on port 80 without being root; the namespace is theirs alone. */
+	/* A function may listen on port 80 without being root: the network namespace is its own. */
 	return fd_write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
 
@@ -124,12 +127,12 @@ static int set_host_name(struct inside *in)
 	return sethostname(name, strlen(name)) < 0 ? -errno : 0;
 }
 
-/* The rest that does not depend on the claim. The template, with the host's /proc, is left behind:
- * from here on there is nothing but the stage. */
+/* Does the rest that does not depend on the claim. The pivot leaves the template and its /proc
+ * behind: from here on the process sees nothing but the stage. */
 static int get_ready(struct inside *in)
 {
-	/* The one value with which a core_pattern that is a pipe runs no program of the host:
-	 * core(5). No file is that small. */
+	/* With this limit a core_pattern that is a pipe runs no program on the host (core(5)), and
+	 * a core file is never written, because none is so small. */
 	const struct rlimit one = {1, 1};
 
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
@@ -142,8 +145,8 @@ static int get_ready(struct inside *in)
 	return drop_bounding_set();
 }
 
-/* The memory that the claim will fill is touched now, so that its pages are here before it
- * comes. */
+/* Forks the process that will be the function. The memory for the head of the claim is touched now,
+ * so that no page fault delays the claim. */
 static int fork_function(struct inside *in)
 {
 	struct claim *claim = mmap(NULL, sizeof(*claim), PROT_READ | PROT_WRITE,

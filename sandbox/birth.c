@@ -2,8 +2,9 @@
 /*
  * The zygote's process: clones sandboxes, maps their ids, hands them to ebbd, reaps them.
  *
- * One arming at a time; further requests wait in the socket. The zygote ends when ebbd closes its
- * end of the socket, and parked sandboxes end with the zygote (PR_SET_PDEATHSIG in arm.c).
+ * It arms one sandbox at a time; further requests wait in the socket. The zygote ends when ebbd
+ * closes its end of the socket, and parked sandboxes end with the zygote (PR_SET_PDEATHSIG in
+ * arm.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@
 /* A child being armed. */
 struct newborn {
 	pid_t pid, function_pid;
-	int pid_fd, control_fd; /* our end */
+	int pid_fd, control_fd; /* control_fd: the end of ebbd's side */
 	int user_ns_fd, net_ns_fd;
 	int ipc_fd, own_fd;
 };
@@ -57,11 +58,11 @@ static void newborn_fini(struct newborn *n)
 	fd_close(&n->own_fd);
 }
 
-/* The kernel counts many tables (inotify, signals, timers, message queues, namespaces) by the uid
- * that owns a user namespace, in the namespace around it. That is the uid that cloned it. Under
- * root's uid, one instance could use up the share of all others and of the host's root, so a
- * sandbox is cloned under the first id of its own range. Capabilities stay (SECBIT_NO_SETUID_FIXUP,
- * set_up). */
+/* The kernel counts many objects of a user namespace (inotify, signals, timers, message queues,
+ * namespaces) for the uid that made the namespace, in the user namespace around it. If all
+ * sandboxes were cloned under root's uid, one instance could use up the share of all others and of
+ * the host's root. So a sandbox is cloned under the first id of its own range. The zygote keeps its
+ * capabilities under that id (SECBIT_NO_SETUID_FIXUP in set_up). */
 static int become_owner(uid_t uid)
 {
 	return setresuid((uid_t)-1, uid, (uid_t)-1) < 0 ? -errno : 0;
@@ -77,7 +78,7 @@ static int clone_as(uid_t owner, struct clone_args *args, long *out_pid)
 	if (*out_pid == 0)
 		return 0;
 	r = *out_pid < 0 ? -errno : 0;
-	/* Half an owner is no zygote. */
+	/* A zygote that cannot become root again cannot go on. */
 	must(become_owner(0) == 0);
 	return r;
 }
@@ -164,7 +165,7 @@ static int map_ids(const struct shared *shared, uint32_t first, struct newborn *
 	return r;
 }
 
-/* One descriptor at most: the sender is still our own program. */
+/* Takes the sender and at most one descriptor: the sender still runs ebb's own code. */
 static void take_control(struct msghdr *m, pid_t *out_sender, int *out_fd)
 {
 	struct ucred sender;
@@ -181,7 +182,8 @@ static void take_control(struct msghdr *m, pid_t *out_sender, int *out_fd)
 	}
 }
 
-/* Receives a word and, from the kernel, its sender: the pid as seen here. */
+/* Receives a word and the pid of its sender, which the kernel tells (SCM_CREDENTIALS, unix(7)) as
+ * seen in the zygote's pid namespace. */
 static bool hear(int socket_fd, struct sandbox_word *word, pid_t *out_sender, int *out_fd)
 {
 	union {
@@ -210,8 +212,8 @@ static int ask_for_senders(int socket_fd, int on)
 	return setsockopt(socket_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
-/* The child waits for a first word. Then its own child says that all is armed, or one of the two
- * names the step that failed. */
+/* Sends the child the word that it waits for. Then the child's own child says that all is armed, or
+ * one of the two names the step that failed. */
 static int hear_armed(struct newborn *n, struct sandbox_word *fault)
 {
 	struct sandbox_word word = {.says = SAYS_ARMED};
@@ -230,7 +232,8 @@ static int hear_armed(struct newborn *n, struct sandbox_word *fault)
 	return -ECANCELED;
 }
 
-/* CLONE_INTO_CGROUP reached cgroup2 only. Before the child has children, so that they follow. */
+/* Moves the child into the cgroups of v1 hierarchies, which CLONE_INTO_CGROUP does not reach. The
+ * child has no children yet; those that it makes later are born in its cgroups. */
 static int join_cgroups(const struct shared *shared, pid_t pid, const int *join_fds, size_t count)
 {
 	char text[16];
@@ -276,8 +279,8 @@ static int say(const struct zygote_reply *reply, const int *fds, size_t fd_count
 	return message_send(CONTROL_FD, &part, 1, fds, fd_count, 0);
 }
 
-/* A sandbox whose descriptors cannot be sent is one that failed, and ebbd waits for a word about
- * it. A zygote that cannot even say so ends, which ebbd hears. */
+/* Sends the answer. A sandbox whose descriptors cannot be sent has failed, and ebbd is told so. A
+ * zygote that cannot even send that ends, which ebbd sees as end of file. */
 static void answer(struct newborn *n, struct zygote_reply *reply)
 {
 	const int fds[ZYGOTE_REPLY_FDS] = {n->pid_fd, n->control_fd, n->user_ns_fd, n->net_ns_fd,
@@ -318,7 +321,7 @@ static void on_arm(const struct shared *shared, const struct zygote_request *req
 	newborn_fini(&n);
 }
 
-/* join: where a request is received into. 0, or -errno when ebbd is gone. */
+/* Receives a request into *join and carries it out. 0, or -errno when ebbd is gone. */
 static int on_request(const struct shared *shared, struct join *join)
 {
 	struct claim *claim = &join->claim;
@@ -354,7 +357,8 @@ static void reap(int signal_fd)
 		;
 }
 
-/* Standard streams of everything inside, until it gets its own: the null device of our own root. */
+/* Makes the null device of the zygote's root the standard streams of all processes that it clones,
+ * until they get streams of their own. */
 static int close_streams(void)
 {
 	SCOPED_FD null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -367,8 +371,9 @@ static int close_streams(void)
 	return 0;
 }
 
-/* Not through libc, which keeps 32 and 33 for itself; our parent may have ignored them. EINVAL for
- * SIGKILL and SIGSTOP. */
+/* Gives a signal its default action, because ebbd's parent may have ignored it. Calls the
+ * kernel directly: libc refuses signals 32 and 33. SIGKILL and SIGSTOP end with EINVAL, which
+ * is ignored. */
 static void reset_signal(int number)
 {
 	const struct {
@@ -381,8 +386,9 @@ static void reset_signal(int number)
 	(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(by_default.mask));
 }
 
-/* The limits of a whole instance, independent of the host's own. A user namespace gets the limits
- * of its maker (ucounts), and every process of an instance inherits them. */
+/* Sets the limits of a whole instance, so that they do not depend on the host's. A user namespace
+ * gets the limits of the process that makes it (the kernel's ucounts), and every process of an
+ * instance inherits them. */
 static int limit_instances(void)
 {
 	static const struct {
@@ -403,7 +409,8 @@ static int limit_instances(void)
 	return 0;
 }
 
-/* Signals: all blocked, for PID 1s inherit that and ebb-init wants it; none ignored. */
+/* Sets the zygote up. All signals are blocked, because each PID 1 inherits that and ebb-init
+ * expects it; none is ignored. */
 static int set_up(const struct shared *shared, int *out_signal_fd)
 {
 	sigset_t all, child;
@@ -417,7 +424,7 @@ static int set_up(const struct shared *shared, int *out_signal_fd)
 	for (int s = 1; s < NSIG; s++)
 		reset_signal(s);
 	umask(022);
-	/* Not even a process of ours inside may be looked into from inside. */
+	/* ebb's own processes inside a sandbox must not be looked into from inside. */
 	if (prctl(PR_SET_NAME, "ebbd:zygote") < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)

@@ -40,7 +40,7 @@ static int receive_claim(struct inside *in)
 	return 0;
 }
 
-/* From here on it lives without the zygote. */
+/* From here on the sandbox does not end with the zygote. */
 static int leave_zygote(struct inside *in)
 {
 	size_t length = strnlen(in->claim->head.instance_id, HOST_NAME_CHARS);
@@ -59,7 +59,8 @@ static int move_root(struct inside *in)
 	return 0;
 }
 
-/* sandbox_root() made it; the image has no say in it, and no link is followed. */
+/* Opens a mount point, which sandbox_root() made in the upper layer. No link is followed, so the
+ * image cannot lead it elsewhere. */
 static int open_mount_point(int root_fd, const char *name)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -98,8 +99,8 @@ static int move_trees(struct inside *in)
 	return 0;
 }
 
-/* The stage ends up on top of the new root (pivot_root(2), "pivot_root(".", ".")"). The function's
- * process, which shares our mount namespace, moves with us. */
+/* pivot_root(".", ".") stacks the old root, the stage, upon the new one (pivot_root(2), NOTES). The
+ * function's process is in the same mount namespace, so its root changes too. */
 static int pivot(struct inside *in)
 {
 	if (fchdir(in->claim->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
@@ -107,9 +108,9 @@ static int pivot(struct inside *in)
 	return 0;
 }
 
-/* This waits for the kernel's readers (0.1 ms), so it runs beside the function's start. For that
- * moment the function could find the stage's empty, read-only directories at "/..", and nothing
- * else. */
+/* The unmount waits for the kernel's readers (0.1 ms), so it runs while the function starts. For
+ * that moment the function could find the stage's empty, read-only directories at "/..", and
+ * nothing else. */
 static int drop_stage(struct inside *in)
 {
 	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
@@ -123,7 +124,7 @@ static int make_cwd(struct inside *in)
 	if (!text_terminated(path, sizeof(in->claim->exec.cwd)) || path[0] != '/')
 		return -EINVAL;
 	if (stat(path, &st) == 0 || errno != ENOENT)
-		return 0; /* whether it can be entered is the function's affair */
+		return 0; /* the function itself enters the directory, and fails if it cannot */
 	return fd_mkdir_p(AT_FDCWD, path, 0755);
 }
 
@@ -133,7 +134,7 @@ static int let_go(struct inside *in)
 	return eventfd_write(in->go_fd, 1) < 0 ? -errno : 0;
 }
 
-/* The function runs (or will, on its own account) while this happens. */
+/* Meanwhile the function runs already, or starts without further help. */
 static int become_init(struct inside *in)
 {
 	char pid[16], stop_signal[16];
@@ -166,8 +167,8 @@ static void on_function_gone(int signal_number)
 	_exit(1);
 }
 
-/* A parked sandbox ends with the function's process too: ebbd watches PID 1 only. From the claim on
- * ebb-init tells how the function ended, and wants all signals blocked. */
+/* A parked sandbox ends when the function's process ends, because ebbd watches PID 1 only. From the
+ * claim on ebb-init reports how the function ended, and expects all signals to be blocked. */
 static int heed_function(int how)
 {
 	sigset_t child;
@@ -190,11 +191,12 @@ void claim_main(struct inside *in)
 {
 	struct sandbox_word fault;
 
-	/* End of file: ebbd no longer wants it. */
+	/* End of file means that ebbd does not want this sandbox any more. */
 	if (await_claim(in) < 0)
 		_exit(1);
 	(void)steps_run(in, claim_steps, ARRAY_LEN(claim_steps), &fault);
-	/* become_init does not return, so a step has failed. PID 1's end is everybody's. */
+	/* become_init does not return, so a step has failed. The end of PID 1 ends all processes of
+	 * the sandbox. */
 	step_report(in->control_fd, &fault);
 	_exit(1);
 }

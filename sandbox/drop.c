@@ -25,7 +25,8 @@ static bool is_kept(cap_value_t cap)
 	return false;
 }
 
-/* Capabilities that no function ever has; the rest waits for the claim, which names the user. */
+/* Drops the capabilities that no function ever has. The others are dropped after the claim, which
+ * names the user. */
 int drop_bounding_set(void)
 {
 	if (cap_reset_ambient() < 0)
@@ -36,8 +37,9 @@ int drop_bounding_set(void)
 	return 0;
 }
 
-/* With none left, no capability is ever gained again by execve(2), not even by uid 0; with some,
- * only uid 0 has them, and loses them when it becomes somebody else (capabilities(7)). */
+/* Narrows the bounding set and sets securebits. Without capabilities execve(2) never gives any
+ * again, not even to uid 0. With some only uid 0 has them, and loses them when it becomes another
+ * user (capabilities(7)). */
 static int narrow(uint32_t capabilities)
 {
 	const unsigned long never_more =
@@ -63,7 +65,8 @@ static int keep_only(struct inside *in, uint32_t capabilities)
 	return cap_set_proc(in->no_caps) < 0 ? -errno : 0;
 }
 
-/* PID 1 hands signals on to a function that may have become another user. */
+/* ebb-init needs CAP_KILL if the function has capabilities: the function may then become another
+ * user, and ebb-init passes signals on to it. */
 static uint32_t of_init(const struct inside *in)
 {
 	return in->claim->exec.capabilities ? 1u << WIRE_CAPABILITY_KILL : 0;

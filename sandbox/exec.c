@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A command that joins a sandbox which runs: two processes, both born in its cgroups.
+ * A command that joins a running sandbox: two processes, both born in the sandbox's cgroups.
  *
- * The one that the zygote clones (join_main) enters all namespaces but that for processes, where
- * nobody inside can see it. It forks the command (command_main), waits for it, and ends it when
- * ebbd's end of the session closes. It hears nothing from inside but how the command ended.
+ * The zygote clones the first one (join_main). It calls setns(2) for all namespaces. A pid
+ * namespace then applies to its children only (pid_namespaces(7)), so no process inside can see
+ * join_main. It forks the command (command_main), waits for it, and ends it when ebbd's end of the
+ * session closes. It hears nothing from inside but how the command ended.
  *
- * The command gives up what the function gave up, in the same steps. Until its execve it cannot be
- * looked into from inside: it is not dumpable, and its memory belongs to the host's user namespace.
+ * The command gives up the rights that the function gave up, in the same steps. Until its execve(2)
+ * no process inside can look into it: it is not dumpable, and its memory belongs to the host's user
+ * namespace.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,13 +35,13 @@
 #define SANDBOX_NAMESPACES                                                                         \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP)
-#define HIGH_FD 64 /* above all that the zygote has open while it clones */
+#define HIGH_FD 64 /* above all descriptors that the zygote has open while it clones */
 
-/* Descriptors that came with the request, in this order: cgroup2 directory, PID 1, session,
- * streams, joins. */
+/* The descriptors of a request, in this order: cgroup2 directory, pidfd of PID 1, session, streams
+ * (none with a tty, else three), cgroup.procs files to join. */
 enum { GOT_CGROUP, GOT_PID, GOT_SESSION, GOT_STREAMS };
 
-/* Every descriptor of the zygote closes but those wanted, which come to lie above. */
+/* Moves the wanted descriptors to HIGH_FD and above, and closes all other ones of the zygote. */
 static int keep_only(int *fds, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -50,7 +52,8 @@ static int keep_only(int *fds, size_t count)
 	return close_range(CONTROL_FD, HIGH_FD - 1, 0) < 0 ? -errno : 0;
 }
 
-/* CLONE_INTO_CGROUP reached cgroup2 only; "0" is who writes it. */
+/* Joins the cgroups of v1 hierarchies, which CLONE_INTO_CGROUP does not reach. "0" stands for the
+ * process that writes it. */
 static int join_cgroups(const int *join_fds, size_t count)
 {
 	int r = 0;
@@ -71,7 +74,7 @@ static int enter(int pid_fd)
 
 static int limit_resources(struct inside *in)
 {
-	const struct rlimit one = {1, 1}; /* as get_ready() in arm.c says */
+	const struct rlimit one = {1, 1}; /* get_ready() in arm.c says why */
 
 	if (setrlimit(RLIMIT_CORE, &one) < 0)
 		return -errno;
@@ -84,7 +87,8 @@ static int bound_capabilities(struct inside *in)
 	return in->no_caps ? drop_bounding_set() : -ENOMEM;
 }
 
-/* A pty of the instance's own devpts, owned by the command's user. *master_fd is for ebbd. */
+/* Opens a pty of the instance's own devpts and gives it to the command's user. ebbd gets
+ * *master_fd. */
 static int open_terminal(const struct zygote_request *request, int *master_fd)
 {
 	const struct winsize size = {.ws_row = (unsigned short)request->rows,
@@ -120,7 +124,7 @@ static int take_streams(struct inside *in)
 	return r < 0 ? r : message_send(in->control_fd, &part, 1, &master_fd, master_fd >= 0, 0);
 }
 
-/* After the ids, whose change resets both. */
+/* Sets the death signal and "dumpable" after the change of ids, which resets both (prctl(2)). */
 static int stay_with_parent(struct inside *in)
 {
 	(void)in;
@@ -186,7 +190,8 @@ static void tell_end(int session_fd, pid_t pid)
 	(void)message_send(session_fd, &part, 1, NULL, 0, 0);
 }
 
-/* A signal from ebbd, or its end: the command's process group goes with it. */
+/* Takes a word of ebbd: sends its signal to the command. When ebbd has closed its end, kills the
+ * command and its process group. */
 static void hear(int session_fd, pid_t pid)
 {
 	struct sandbox_word word;

@@ -17,7 +17,8 @@
 
 static const char localhost[] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
-/* /etc of one layer: 1 and *st; 0 it has none; -EEXIST it has something else of that name. */
+/* Looks at /etc of one layer. 1 and *st if it is a directory, 0 if the layer has none, -EEXIST if
+ * it is a file of another kind. */
 static int etc_of(int layer_fd, struct stat *st)
 {
 	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
@@ -30,7 +31,7 @@ static int etc_of(int layer_fd, struct stat *st)
 	return fstat(fd, st) == 0 && S_ISDIR(st->st_mode) ? 1 : -EEXIST;
 }
 
-/* The uppermost layer that has it decides, as in the overlay. */
+/* Finds /etc. The uppermost layer that has an /etc decides, as in the overlay. */
 static int find_etc(const int *layer_fds, size_t layer_count, struct stat *st)
 {
 	for (size_t i = layer_count; i > 0; i--) {
@@ -86,7 +87,7 @@ int fill_upper(int scratch_fd, const int *layer_fds, size_t layer_count, uint32_
 	r = put_names(etc_fd, host_name, names, id_first);
 	if (r < 0)
 		return r;
-	/* Ids are those of the image; a layer is not mapped yet. */
+	/* st has the ids of the image, because the layer has no id map here. */
 	if (fchown(etc_fd, id_first + (st.st_uid & 0xffff), id_first + (st.st_gid & 0xffff)) < 0 ||
 	    fchmod(etc_fd, st.st_mode & 07777) < 0)
 		return -errno;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The function's process. The filter comes first, while arming, since it costs most; the policy
- * allows everything done after it (giving up ids and capabilities, placing descriptors, execve).
- * Trusted code only runs between the two.
+ * The function's process. It loads its filter first, while it is armed, because that takes the
+ * longest; the policy allows the steps that follow (giving up ids and capabilities, placing
+ * descriptors, execve). Between the filter and execve only ebb's own code runs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int place_descriptors(struct inside *in)
 		return -errno;
 	if (listen_fd >= 0 && dup2(listen_fd, LISTEN_FD) < 0)
 		return -errno;
-	/* Last: it may take the number of one that has found its place. */
+	/* The ring takes its number last, because another descriptor may have had that number. */
 	if (in->with_ring && dup2(in->ring_fd, RING_FD) < 0)
 		return -errno;
 	return 0;
@@ -63,8 +63,8 @@ static int load_filter(struct inside *in)
 	return filter_load(in->with_ring ? &in->shared->ring_filter : &in->shared->function_filter);
 }
 
-/* The kernel obeys the stricter of two filters, so this filter can only narrow. The filter is
- * loaded last, because of ebb's own calls it allows only execve. */
+/* The kernel obeys the stricter of two filters (seccomp(2)), so this filter can only narrow. It is
+ * loaded last, because it allows none of ebb's own calls but execve. */
 int function_load_strict(struct inside *in)
 {
 	return in->claim->head.strict ? filter_load(&in->shared->strict_filter) : 0;
@@ -96,8 +96,8 @@ int function_enter_cwd(struct inside *in)
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
 }
 
-/* Parks, and hands over the IPC socket. The message means that both processes are ready: PID 1 only
- * listens from now on. */
+/* Hands over the IPC socket and parks until the claim. The message means that PID 1 is ready too:
+ * PID 1 only listens from now on. */
 static int park(struct inside *in)
 {
 	struct sandbox_word armed = {.says = SAYS_ARMED};
@@ -105,7 +105,7 @@ static int park(struct inside *in)
 	eventfd_t ignored;
 	int r = message_send(in->control_fd, &part, 1, &in->ipc_fd, 1, 0);
 
-	fd_close(&in->ipc_fd); /* PID 1's too: they share the table */
+	fd_close(&in->ipc_fd); /* closes it for PID 1 too, which shares the descriptor table */
 	while (r == 0 && eventfd_read(in->go_fd, &ignored) < 0)
 		r = errno == EINTR ? 0 : -errno;
 	return r;
@@ -135,7 +135,7 @@ static int build_args(struct inside *in)
 
 	if (c->exec.argc == 0 || c->exec.argc > ARGV_MAX || c->exec.envc + EXTRA_ENV > ENVP_MAX)
 		return -E2BIG;
-	/* Ours come first, where getenv(3) finds them. */
+	/* ebb's own variables come first, because getenv(3) takes the first match. */
 	snprintf(c->instance, sizeof(c->instance), "EBB_INSTANCE=%s", c->head.instance_id);
 	c->envp[extra++] = c->instance;
 	c->envp[extra++] = "EBB_IPC_PATH=" SANDBOX_IPC_PATH;
@@ -164,8 +164,8 @@ static const char *search_path(char *const *envp)
 	return DEFAULT_PATH;
 }
 
-/* The kernel says ENOENT for a file that exists, too, when its loader or the interpreter of its
- * first line is missing. */
+/* The errno of a failed execve(2), or -ELIBACC: for a file that exists, ENOENT means that its
+ * loader or the interpreter in its first line is missing. */
 static int why_not(const char *file)
 {
 	int r = -errno;
@@ -212,7 +212,7 @@ int function_execute(struct inside *in)
 	return execute(in->claim);
 }
 
-/* Before the filter, which refuses every one of them. */
+/* These steps come before the filter is loaded, which refuses all of them. */
 static const struct step ring_steps[] = {
 	{SANDBOX_RING_SETUP, ring_set_up},
 	{SANDBOX_RING_BUFFERS, ring_add_buffers},

@@ -7,13 +7,14 @@
  *                  template.c         arm.c, claim.c               function.c
  *                  birth.c            trees.c
  *
- * The zygote lives in a root of its own (template.c) in which a sandbox is born, so that no mount
- * of the host is ever copied into one. PID 1 prepares all that does not depend on the image (arm.c)
- * and forks the process that will be the function, which loads its filter (0.1 ms) and says that
- * the sandbox is armed. Both park. They share their descriptor table and a page of memory, so all
- * that PID 1 receives with the claim is the function's too. On the claim PID 1 moves the root in
- * (claim.c), wakes the function (function.c) and becomes ebb-init while that starts. Everything is
- * single-threaded.
+ * The zygote lives in a root of its own (template.c), and sandboxes are born in it, so that no
+ * mount of the host is ever copied into a sandbox. PID 1 prepares everything that does not depend
+ * on the image (arm.c) and forks the process that will be the function. That process loads its
+ * filter (0.1 ms) and reports that the sandbox is armed. Both processes then park. They share
+ * their descriptor table and the memory of struct claim, so the function's process has all that
+ * PID 1 receives with the claim. On the claim PID 1 moves the root in (claim.c), wakes the
+ * function's process (function.c) and becomes ebb-init while the function starts. All of these
+ * processes have a single thread.
  */
 /* clang-format on */
 #ifndef EBB_SANDBOX_INSIDE_H
@@ -37,7 +38,8 @@
 #define ENVP_MAX        2048
 #define HOST_NAME_CHARS 64 /* __NEW_UTS_LEN */
 
-/* How long steps take: in memory that ebbd, the zygote and all not yet executed share. */
+/* How long steps take. The memory is shared by ebbd, the zygote and all processes of sandboxes that
+ * have not executed yet. */
 struct step_clock {
 	_Atomic uint64_t count[SANDBOX_STEP_COUNT], total_ns[SANDBOX_STEP_COUNT];
 };
@@ -52,7 +54,8 @@ struct shared {
 	char hostname[HOST_NAME_CHARS + 1];
 };
 
-/* The claim as it travels: this and a struct wire_exec behind it; fds: root, output, [listen]. */
+/* The head of a claim in the message, which has a struct wire_exec behind it and the descriptors
+ * root, output and, with has_listen, the listening socket. */
 struct claim_head {
 	char instance_id[INSTANCE_ID_SIZE];
 	uint32_t cpu_milli, pids_max;
@@ -60,14 +63,17 @@ struct claim_head {
 	uint32_t nofile_max, has_listen, strict;
 };
 
-/* ebbd asks the zygote; fds: cgroup2 directory, then cgroup.procs of v1 hierarchies to join. */
+/* A request of ebbd to the zygote. Descriptors: the cgroup2 directory, then the cgroup.procs files
+ * of v1 hierarchies to join; with `join` those of exec.c. */
 struct zygote_request {
 	uint32_t range, with_ring, with_wire;
-	/* Of a command that joins a sandbox (join_spawn); a claim_head and a wire_exec follow. */
+	/* For a command that joins a sandbox (join_spawn); then a claim_head and a wire_exec
+	 * follow. */
 	uint32_t join, tty, rows, columns;
 };
 
-/* The zygote answers; fds unless it failed: pid_fd, control_fd, user_ns_fd, net_ns_fd, ipc_fd. */
+/* The zygote's answer. Descriptors, unless the arming failed: pid_fd, control_fd, user_ns_fd,
+ * net_ns_fd, ipc_fd. */
 #define ZYGOTE_REPLY_FDS 5
 struct zygote_reply {
 	uint64_t arm_ns;
@@ -82,16 +88,16 @@ struct claim {
 	struct claim_head head;
 	struct wire_exec exec;
 	int root_fd, output_fd, listen_fd; /* in the descriptor table they share */
-	/* Of the function's process, here because heap pages would have to be faulted in. */
+	/* Used by the function's process; they are here so that it needs no heap. */
 	char *argv[ARGV_MAX + 1], *envp[ENVP_MAX + 1];
 	char instance[sizeof("EBB_INSTANCE=") + INSTANCE_ID_SIZE], listen_pid[32];
 	char ring[sizeof("EBB_RING_PARAMS=") + 2 * sizeof(struct io_uring_params)];
 };
 
-/* cgroup2 directory, PID 1, session, three streams, joins */
+/* cgroup2 directory, PID 1, session, three streams, cgroup.procs files to join */
 #define JOIN_FDS_MAX (6 + SANDBOX_JOINS_MAX)
 
-/* A command that joins, as it was asked for. */
+/* A request for a command that joins a sandbox. */
 struct join {
 	struct zygote_request request;
 	struct claim claim; /* head: instance_id, nofile_max, strict */
@@ -102,13 +108,13 @@ struct join {
 struct inside {
 	const struct shared *shared;
 	struct claim *claim;
-	struct join *join; /* of a command; else NULL */
+	struct join *join; /* the request, in the processes of a command; else NULL */
 	int control_fd;
 	int own_fd;                  /* from template_own, until it stands on the stage */
 	int limits_fd;               /* SANDBOX_LIMITS_DIR, writable */
 	int meminfo_fd;              /* the file that covers /proc/meminfo, writable */
 	int proc_fd, sys_fd, dev_fd; /* trees, ready to be moved into the root */
-	int go_fd;                   /* eventfd: the root stands */
+	int go_fd;                   /* eventfd, written when the root is in its place */
 	int ipc_fd;                  /* until it is handed to the zygote */
 	pid_t function_pid;
 	cap_t no_caps;             /* empty; allocated while there is time */
@@ -117,7 +123,8 @@ struct inside {
 	struct io_uring_params ring_params;
 };
 
-/* Says "armed" where sandbox_says has only what ebbd may see. */
+/* The word "armed" from a sandbox to the zygote; enum sandbox_says has only words that
+ * ebbd gets. */
 #define SAYS_ARMED 100u
 
 struct step {
@@ -129,36 +136,41 @@ struct step {
  * for fault injection fails with EIO instead of being taken. */
 int steps_run(struct inside *in, const struct step *steps, size_t count,
 	      struct sandbox_word *fault);
-/* Tells ebbd what failed. A sandbox says one word: the socket takes no further one from any of its
- * processes (PID 1 would report the function's exit). */
+/* Adds the time since begun_ns (CLOCK_MONOTONIC) to the step's entry in shared->clock. */
 void step_timed(const struct shared *shared, enum sandbox_step step, uint64_t begun_ns);
+/* Tells ebbd which step failed. After that the socket takes no further word from any process of the
+ * sandbox: PID 1 would else report the exit of the function, too. */
 void step_report(int control_fd, const struct sandbox_word *fault);
 struct sandbox_word step_fault(enum sandbox_step step, int err);
 
-/* message.c: one record with descriptors over SOCK_SEQPACKET. */
+/* message.c: sends one record with descriptors (borrowed) over SOCK_SEQPACKET. 0 or -errno. */
 struct iovec;
 int message_send(int socket_fd, const struct iovec *parts, size_t part_count, const int *fds,
 		 size_t fd_count, int flags);
-/* Bytes received, 0 at the end, -errno; -EBADMSG if cut. At most fd_max descriptors, O_CLOEXEC. */
+/* Receives one record. Returns the bytes received, 0 at the end of file, -EBADMSG for a record that
+ * was cut, or -errno. At most fd_max descriptors are received, owned and O_CLOEXEC; others are
+ * closed. */
 ssize_t message_recv(int socket_fd, const struct iovec *parts, size_t part_count, int *fds,
 		     size_t fd_max, size_t *out_fd_count, int flags);
 
-/* seal.c: a sealed copy of the file, mode 0111, as an O_PATH descriptor. Owned fd or -errno. */
+/* seal.c: makes a sealed copy of a program in memory, with mode 0111. Returns an owned O_PATH
+ * descriptor or -errno. */
 int seal_executable(const char *path);
 
 /* template.c: enters the small root of the zygote. 0 or -errno. */
 int template_enter(void);
-/* A sandbox's own device nodes and empty directory: a detached mount, the caller's, or -errno. */
+/* Makes the file system with a sandbox's own device nodes and empty directory. Returns a detached
+ * mount, owned by the caller, or -errno. */
 int template_own(uint32_t id_first);
 
 /* birth.c: the zygote's process; control is on CONTROL_FD. */
 __attribute__((noreturn)) void zygote_main(const struct shared *shared);
-/* Its first word: it stands in its root, or why not. */
+/* Sends the zygote's first word: it is in its root, or the fault that keeps it from there. */
 struct fault;
 int zygote_say_ready(const struct fault *fault);
 
-/* policies.c: the filters of functions from the text at path, or from ebb's own (NULL, ""), the
- * strict one that is loaded on top, and the zygote's. 0 or -errno with a sentence. */
+/* policies.c: compiles the filters of functions from the text at path (NULL or "": ebb's own text),
+ * the strict filter that is loaded on top, and the zygote's filter. 0 or -errno with a sentence. */
 struct policies {
 	struct filter *plain, *ring, *strict, *zygote;
 };
@@ -173,7 +185,8 @@ int tree_proc(struct inside *in);
 int tree_sys(struct inside *in);
 int tree_dev(struct inside *in);
 
-/* shown.c: files in the place of cgroup file systems, made while arming, filled at the claim. */
+/* shown.c: plain files in the place of cgroup file systems; made while arming, filled at
+ * the claim. */
 int shown_make(struct inside *in);
 int shown_make_facts(struct inside *in); /* the same for /proc */
 int shown_fill(struct inside *in);
@@ -187,15 +200,15 @@ __attribute__((noreturn)) void claim_main(struct inside *in);
 /* function.c: the function's process until it executes; says that the sandbox is armed. */
 __attribute__((noreturn)) void function_main(struct inside *in);
 
-/* Its steps that a command takes too. */
+/* Steps of the function's process that a joining command takes too. */
 int function_limit(struct inside *in);
 int function_close_others(struct inside *in); /* all but 0 to 2, its own and control */
 int function_enter_cwd(struct inside *in);
 int function_load_strict(struct inside *in);
 int function_execute(struct inside *in);
 
-/* exec.c: clones the process that joins; a failure is told to the session among fds, which stay the
- * caller's. In the zygote. */
+/* exec.c: clones the process that joins a sandbox; runs in the zygote. fds are borrowed; a failure
+ * is sent to the session, which is one of them. */
 void join_spawn(const struct shared *shared, struct join *join, int *fds, size_t fd_count);
 
 /* ring.c: the function's own io_uring, made by its process before the filter is loaded. */
@@ -208,9 +221,9 @@ int ring_restrict(struct inside *in);
 int ring_enable(struct inside *in);
 void ring_describe(const struct io_uring_params *params, char *out);
 
-/* drop.c: giving privileges up; used by PID 1 and by the function's process. */
-int drop_bounding_set(void);            /* early: keeps what is held */
-int narrow_function(struct inside *in); /* of the claim, before the ids */
+/* drop.c: gives privileges up; used by PID 1 and by the function's process. */
+int drop_bounding_set(void);            /* while arming: leaves the held capabilities */
+int narrow_function(struct inside *in); /* after the claim, before the ids change */
 int narrow_init(struct inside *in);
 int drop_ids(struct inside *in);
 int drop_function_caps(struct inside *in);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The socket at which an instance talks to its host. Made while arming: no image has a say in where
- * it is, and root never resolves a path inside one.
+ * The socket at which an instance talks to its host. It is made while arming, before there is an
+ * image: so an image cannot move it, and root never resolves a path inside an image.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static int mount_own(void)
 	return 0;
 }
 
-/* Every user of the function may connect; nobody inside may put another socket in its place. */
+/* Every user inside may connect; no process inside can put another socket in its place. */
 static int bind_here(int socket_fd)
 {
 	const struct sockaddr_un at = {.sun_family = AF_UNIX,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The filters of a function, from the host's policy text or ebb's own: plain, with a ring, and of
- * the zygote. ebb's strict filter stands on top of the first two (ebb.seccomp: "strict"). */
+/* Compiles three filters from the host's policy text or ebb's own: a function's plain one, a
+ * function's with a ring, and the zygote's. ebb's strict filter, from a text of its own, is loaded
+ * on top of the first two (ebb.seccomp: "strict"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ static int read_base(struct text *text, const char *path, struct fault *f)
 	return 0;
 }
 
-/* The next word of a line that is not NUL-terminated; empty at its end or at the reason. */
+/* Copies the next word of a line that is not NUL-terminated. The word is empty at the end of the
+ * line, and where the comment with the reason begins. */
 static size_t next_word(const char **at, const char *end, char out[NAME_SIZE])
 {
 	size_t size = 0;
@@ -64,7 +66,7 @@ struct rule_line {
 	char action[NAME_SIZE], call[NAME_SIZE];
 };
 
-/* False for a line without a rule for a call. */
+/* Reads the rule of a line. False if the line has no rule for a call. */
 static bool read_rule(const char *line, const char *end, struct rule_line *out)
 {
 	if (next_word(&line, end, out->action) && strcmp(out->action, "optional") == 0)
@@ -79,10 +81,10 @@ static const char *line_end(const char *at, const char *end)
 	return eol ? eol : end;
 }
 
-/* More rules, and which lines of the base they replace. */
+/* Rules that are added to a base, in place of the base's lines about the same calls. */
 struct addition {
 	const char *start, *end;
-	bool keeps_allowed; /* only refusals of the same calls go */
+	bool keeps_allowed; /* replaces only lines that refuse the same calls */
 };
 
 static bool names_call(const struct addition *more, const char *call)
@@ -97,7 +99,8 @@ static bool names_call(const struct addition *more, const char *call)
 	return false;
 }
 
-/* Lines are emptied, not removed: the numbers in errors stay those of the file. */
+/* Adds rules. Replaced lines are emptied and not removed, so that line numbers in errors stay those
+ * of the file. */
 static void add_rules(struct text *text, const struct addition *more)
 {
 	const size_t size = (size_t)(more->end - more->start);
@@ -134,7 +137,7 @@ static int compile_strict(struct filter *out, struct fault *f)
 	return r < 0 ? fault_say(f, r, "strict seccomp policy, %s", why) : 0;
 }
 
-/* base, and more, as one filter. */
+/* Compiles the base and the added rules as one filter. */
 static int compile_more(const struct text *base, const struct addition *more, struct filter *out,
 			struct fault *f)
 {

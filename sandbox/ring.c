@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The one io_uring of a function that may have it (sandbox_claim of a sandbox armed with a ring).
+ * The one io_uring of a function, in a sandbox that was armed with a ring (SANDBOX_WITH_RING).
  *
- * Seccomp does not see what a ring does, so the ring itself is restricted before the function's
- * filter is loaded, which refuses io_uring_setup and io_uring_register. The ring works on
- * descriptors that the function holds. It cannot open, connect, map or send one, and has no
- * identity but the caller's, no SQPOLL and no forced worker threads. It is created disabled and
- * enabled here, by the thread that will execute the function: SINGLE_ISSUER then refuses it to
- * every other thread and to forks.
+ * Seccomp does not see the operations of a ring. So the ring itself is restricted
+ * (io_uring_register(2), IORING_REGISTER_RESTRICTIONS) before the function's filter is loaded, and
+ * the filter refuses io_uring_setup and io_uring_register. The ring works on descriptors that the
+ * function holds. It cannot open, connect, map or send a descriptor, and has no identity but the
+ * caller's, no SQPOLL and no forced worker threads. It is created disabled and enabled here, by the
+ * thread that will execute the function: SINGLE_ISSUER then refuses it to every other thread and to
+ * forks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +20,11 @@
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
-/* Bounded: 128 entries, 32 KiB of completions, 4 KiB of buffer ring. */
+/* The sizes are bounded: 128 submissions, 32 KiB of completions, 4 KiB of buffer ring. */
 #define SUBMISSIONS 128
 #define COMPLETIONS 2048
 
-/* struct io_uring_buf_reg with what Linux 6.4 put into its padding. */
+/* struct io_uring_buf_reg with the member `flags`, which Linux 6.4 put into its padding. */
 struct buffer_ring {
 	uint64_t address;
 	uint32_t entries;
@@ -31,13 +32,13 @@ struct buffer_ring {
 	uint64_t reserved[3];
 };
 _Static_assert(sizeof(struct buffer_ring) == sizeof(struct io_uring_buf_reg), "the kernel's ABI");
-#define KERNEL_MEMORY 1 /* IOU_PBUF_RING_MMAP: survives execve, which no memory of ours does */
+#define KERNEL_MEMORY 1 /* IOU_PBUF_RING_MMAP: memory of the kernel, which survives execve */
 
-/* Each works on a descriptor that is given. RECVMSG and SENDMSG would carry descriptors; OPENAT,
- * SOCKET, CONNECT, BIND, URING_CMD, MSG_RING and the like reach beyond what is held; SPLICE and
- * FSYNC run in worker threads only. Nobody outside can see when a TIMEOUT or LINK_TIMEOUT is due,
- * so it would be late in a frozen instance; the limit of io_uring_enter and a timerfd can be seen.
- */
+/* Each allowed operation works on a descriptor that it is given. Others are not allowed: RECVMSG
+ * and SENDMSG carry descriptors; OPENAT, SOCKET, CONNECT, BIND, URING_CMD, MSG_RING and the like
+ * reach beyond the descriptors that the function holds; SPLICE and FSYNC run in worker threads
+ * only. The time of a TIMEOUT or LINK_TIMEOUT cannot be seen from outside, so such a timer would be
+ * late in a frozen instance; the timeout of io_uring_enter and a timerfd can be seen. */
 static const uint8_t operations[] = {
 	IORING_OP_NOP,      IORING_OP_READ,        IORING_OP_WRITE,        IORING_OP_ACCEPT,
 	IORING_OP_RECV,     IORING_OP_SEND,        IORING_OP_SHUTDOWN,     IORING_OP_CLOSE,
@@ -79,7 +80,7 @@ int sandbox_ring_probe(void)
 	return fd < 0 ? fd : add_buffers(fd);
 }
 
-/* High, for the low numbers are given away later. */
+/* Makes the ring. Its descriptor gets a high number, because the low numbers are needed later. */
 int ring_set_up(struct inside *in)
 {
 	SCOPED_FD fd = set_up(&in->ring_params);
@@ -95,7 +96,7 @@ int ring_add_buffers(struct inside *in)
 	return add_buffers(in->ring_fd);
 }
 
-/* No register operation is on the list. */
+/* Restricts the ring. The list has no register operation, so none is allowed any more. */
 int ring_restrict(struct inside *in)
 {
 	struct io_uring_restriction list[ARRAY_LEN(operations) + 1] = {
@@ -112,7 +113,7 @@ int ring_enable(struct inside *in)
 	return call_register(in->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* EBB_RING_PARAMS: struct io_uring_params as the kernel filled it, in hex. */
+/* Writes EBB_RING_PARAMS=: struct io_uring_params as the kernel filled it, in hexadecimal. */
 void ring_describe(const struct io_uring_params *params, char *out)
 {
 	static const char digits[] = "0123456789abcdef";

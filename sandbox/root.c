@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The root file system of one instance: image layers, seen through its id map, under a tmpfs.
+ * The root file system of one instance: the layers of an image, seen through the instance's id map,
+ * under a tmpfs.
  *
- * Runs in ebbd. Overlay finds its layers by path only (kernels before 6.13), so they stand for a
- * moment in the tmpfs at stage_dir, with names of one byte. 127 names with their colons fit the 256
- * bytes that fsconfig(2) takes; they are resolved from the tmpfs as working directory. The overlay
- * keeps private clones, so the stage is taken down at once. The overlay belongs to the host's user
- * namespace: its copies into the tmpfs are made with ebbd's rights, the instance's ids and nothing
- * else of ours.
+ * Runs in ebbd. Overlayfs finds its layers by path only (kernels before 6.13), so the layers are
+ * attached for a moment to the tmpfs at stage_dir, under names of one byte. 127 names with their
+ * colons fit the 256 bytes that fsconfig(2) takes; the names are relative to the tmpfs, which is
+ * the working directory meanwhile. The overlay keeps private clones of the layers, so the stage is
+ * taken down at once. The overlay belongs to the host's user namespace: it copies files up with
+ * ebbd's rights and the instance's ids.
  *
- * Layers mark what they replace with user.overlay.*, which is the only name ebb-unpack may write,
- * so an overlay of layers needs "userxattr", and its upper layer must then take user xattrs. A
- * tmpfs does from Linux 6.6 on. Before, a directory could not be renamed or made anew (EXDEV, EIO):
- * there the layers make a read-only overlay of their own, and the one with the tmpfs stands on it
- * and keeps its marks as trusted.*. Two overlays are the most the kernel stacks, and a layer on a
- * file-backed erofs counts as one: newer kernels, which have that, do not need the second.
+ * Layers mark replaced directories with user.overlay.*, the only marks that ebb-unpack may write.
+ * So an overlay of layers needs "userxattr", and then its upper layer must take user xattrs. A
+ * tmpfs takes them from Linux 6.6 on; before, a directory could not be renamed or made anew (EXDEV,
+ * EIO). On such a kernel the layers make a read-only overlay of their own; a second overlay, with
+ * the tmpfs, stands on it and has its marks in trusted.*. The kernel stacks two overlays at most,
+ * and a layer on a file-backed erofs counts as one of them. That is no problem, because kernels
+ * with file-backed erofs need no second overlay (kernel: Documentation/filesystems/overlayfs.rst).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +44,7 @@ struct option {
 	char value[32];
 };
 
-/* Upper layer, work directory and the names of the layers live here. */
+/* Makes the tmpfs for the upper layer, the work directory and the names of the layers. */
 static int make_scratch(const struct armed *a, uint64_t scratch_bytes)
 {
 	uint64_t inodes = scratch_bytes / SCRATCH_BYTES_PER_INODE;
@@ -74,9 +76,9 @@ static int make_owned_dir(int scratch_fd, const char *name, mode_t mode, const s
 	return 0;
 }
 
-/* The mount points are made before the overlay is: a directory of the upper layer hides a link or a
- * file of an image, so nobody looks at that. (Replacing one through the overlay would need a user
- * xattr, which tmpfs does not have before Linux 6.6.) */
+/* Makes the upper layer. The mount points are made before the overlay is mounted: a directory of
+ * the upper layer hides a link or a file that an image has in its place. (To replace a file through
+ * the overlay would need a user xattr, which a tmpfs does not take before Linux 6.6.) */
 static int make_upper(int scratch_fd, const struct armed *a)
 {
 	static const char *const mount_points[] = {"u/proc", "u/sys", "u/dev"};
@@ -89,8 +91,8 @@ static int make_upper(int scratch_fd, const struct armed *a)
 	return r;
 }
 
-/* A clone of the layer with the instance's ids. A detached mount could not be cloned before Linux
- * 6.15; it is the caller's own, so this may use it up. */
+/* Makes a clone of the layer with the instance's ids. Before Linux 6.15 a detached mount cannot be
+ * cloned (EINVAL); the caller made such a mount for this call alone, so it is used itself. */
 static int map_layer(int layer_fd, const struct armed *a)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY |
@@ -119,7 +121,7 @@ static int attach_layer(int scratch_fd, const char *name, int layer_fd, const st
 	return 0;
 }
 
-/* Attaches all layers; names becomes lowerdir, highest first. */
+/* Attaches all layers and writes their names into `names` as lowerdir wants them, highest first. */
 static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_count,
 			 const struct armed *a, char *names)
 {
@@ -170,7 +172,8 @@ static int mount_with_user_marks(const char *lower)
 	return make_overlay(options, ARRAY_LEN(options), 0);
 }
 
-/* No mark in a layer is believed: an image could bring trusted.overlay.redirect. */
+/* redirect_dir and metacopy are off, so that no such mark of a layer is followed: an image might
+ * bring trusted.overlay.redirect. */
 static int mount_with_trusted_marks(const char *lower)
 {
 	const struct overlay_option options[] = {
@@ -182,7 +185,8 @@ static int mount_with_trusted_marks(const char *lower)
 	return make_overlay(options, ARRAY_LEN(options), 0);
 }
 
-/* A layer alone needs no overlay, and the kernel makes none of one. */
+/* One layer needs no overlay of its own, and overlayfs takes no single lower layer without an
+ * upper. */
 static int mount_in_two(int scratch_fd, const char *lower)
 {
 	const struct overlay_option options[] = {
@@ -200,7 +204,7 @@ static int mount_in_two(int scratch_fd, const char *lower)
 	return mount_with_trusted_marks("l");
 }
 
-/* Asks the tmpfs itself: 1, 0 or -errno. */
+/* Tries whether the tmpfs takes user xattrs: 1, 0 or -errno. */
 static int takes_user_xattrs(int scratch_fd)
 {
 	SCOPED_FD fd = openat(scratch_fd, "w", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -212,7 +216,7 @@ static int takes_user_xattrs(int scratch_fd)
 	return 1;
 }
 
-/* The working directory is the scratch file system. */
+/* Mounts the overlay; the working directory is the scratch file system. */
 static int mount_overlay(int scratch_fd, const char *lower)
 {
 	int r = takes_user_xattrs(scratch_fd);
@@ -222,7 +226,8 @@ static int mount_overlay(int scratch_fd, const char *lower)
 	return r ? mount_with_user_marks(lower) : mount_in_two(scratch_fd, lower);
 }
 
-/* Relative names need the working directory; it is given back. */
+/* The names are relative, so the working directory is changed for the mount and then
+ * changed back. */
 static int mount_overlay_in(int scratch_fd, const char *lower)
 {
 	SCOPED_FD home_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -263,7 +268,7 @@ int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a
 
 	if (layer_count == 0 || layer_count > IMAGE_LAYERS_MAX)
 		return -EINVAL;
-	snprintf(host_name, sizeof(host_name), "%s", instance_id); /* as it is cut for the kernel */
+	snprintf(host_name, sizeof(host_name), "%s", instance_id); /* cut as the UTS name is */
 	scratch_fd = make_scratch(a, scratch_bytes);
 	if (scratch_fd < 0)
 		return scratch_fd;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ebb-init runs from a sealed copy in memory: nobody inside can change it, and with mode 0111
- * nobody inside can read it, so its process is not dumpable from its first instruction (execve(2):
- * "the process does not have read permission on the executable").
+ * ebb-init runs from a sealed copy in memory. The seals (fcntl(2), F_ADD_SEALS) keep every process
+ * inside from changing the copy, and mode 0111 keeps it from reading the copy. A process whose
+ * executable it may not read is not dumpable (PR_SET_DUMPABLE in prctl(2)), here from the first
+ * instruction on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,7 @@ int seal_executable(const char *path)
 		return r;
 	if (fchmod(copy_fd, 0111) < 0 || fcntl(copy_fd, F_ADD_SEALS, seals) < 0)
 		return -errno;
-	/* Only a handle to execute travels on, no descriptor that could read. */
+	/* Sandboxes get an O_PATH descriptor, which can be executed but not read. */
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", copy_fd);
 	fd = open(self, O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

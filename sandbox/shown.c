@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The limits of an instance where run-times look for them: plain files below /sys/fs/cgroup, with
- * the names and texts of cgroup v2 and, for older libraries, v1. They are no cgroup file system:
- * nothing can be changed, frozen or watched through them, and they are this instance's own. Node
- * (libuv), and every run-time that opens the files without asking mountinfo, believes them;
- * variables tell the others (runtime/api/exec_limits.c).
+ * Shows the limits of an instance where run-times look for them: in plain files below
+ * /sys/fs/cgroup, with the names and texts of cgroup v2 and, for older libraries, of v1. The files
+ * are no cgroup file system: nothing can be changed, frozen or watched through them. Each instance
+ * has files of its own. Node (libuv), and every run-time that opens the files without looking into
+ * mountinfo, takes its limits from them; for other run-times there are variables
+ * (runtime/api/exec_limits.c).
  *
- * /proc/meminfo is covered by a plain file too, with the limit as the host's memory. Its numbers
- * are those of the beginning and do not move: all of it is free. No file says yet how much is used.
+ * /proc/meminfo is covered by a plain file too, which shows the limit as the memory of the host.
+ * Its numbers never change: all memory is shown as free. No file shows how much memory is used.
  *
- * PID 1 makes them while arming and writes the few that depend on the service at the claim.
+ * PID 1 makes the files while arming, and writes the few that depend on the service at the claim.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +113,8 @@ int shown_make(struct inside *in)
 
 /* ---- /proc/meminfo ---- */
 
-/* Lines that programs look for, as proc_meminfo(5) has them; in kB. ALL is the limit, NONE 0. */
+/* The lines that programs look for, in kB, as in proc_meminfo(5). ALL stands for the limit, NONE
+ * for 0. */
 enum amount { NONE, ALL };
 static const struct {
 	const char *name;
@@ -162,8 +164,8 @@ int shown_fill(struct inside *in)
 		if (r == 0)
 			r = put(in->limits_fd, claimed[i].name, 0, text);
 	}
-	/* The function's process shares the table until it leaves it: nothing of ours is open then.
-	 */
+	/* The function's process shares the descriptor table until it leaves the table, so these
+	 * are closed before that. */
 	fd_close(&in->limits_fd);
 	fd_close(&in->meminfo_fd);
 	return r;

@@ -3,18 +3,18 @@
 /*
  * The zygote's root: a tmpfs with the parts of a sandbox, and nothing of the host.
  *
- *   /dev/null   for the standard streams of what waits
+ *   /dev/null   for the standard streams of processes that wait
  *   /proc   /sys  fresh mounts, fully visible: without them the kernel refuses to mount either in a
  *                 user namespace (fs/namespace.c, mount_too_revealing)
  *   /stage  the empty directories a parked sandbox lives in
  *
- * A sandbox gets a locked copy of these few mounts at clone time; that is cheaper than a copy of
- * the host's table, and a parked sandbox that goes wrong finds nothing here.
+ * A sandbox gets a locked copy of these few mounts when it is cloned. That is cheaper than a copy
+ * of all mounts of the host, and a parked sandbox that is taken over finds nothing here.
  *
- * Files that a function can open are not among them: inotify(7) and flock(2) work on inodes, so two
+ * The template has no file that a function can open: inotify(7) and flock(2) work on inodes, so two
  * tenants with one device node could watch each other. Every sandbox gets a file system of its own
- * with its device nodes and the empty directory its masks are made of (template_own). The zygote
- * makes it, since nobody in a user namespace may make a device node.
+ * with its device nodes and with the empty directory that its masks are made of (template_own). The
+ * zygote makes it, because a process in a user namespace may not make a device node.
  */
 /* clang-format on */
 #include <errno.h>
@@ -89,7 +89,8 @@ static int make_devices(int dir_fd, const struct device *nodes, size_t count)
 	return 0;
 }
 
-/* umask is 0 while nodes are made, so that a node is never there with a wrong mode. */
+/* Fills the template. The umask is 0 meanwhile, so that each node has the right mode from the
+ * start. */
 static int fill(int dir_fd)
 {
 	int r = make_directories(dir_fd, directories, ARRAY_LEN(directories));
@@ -97,7 +98,8 @@ static int fill(int dir_fd)
 	return r < 0 ? r : make_devices(dir_fd, devices, ARRAY_LEN(devices));
 }
 
-/* In the form of the kernel's own: a random UUID (RFC 9562, version 4) and a newline. */
+/* Makes a boot id in the form of the kernel's: a random UUID (RFC 9562, version 4) and
+ * a newline. */
 static int make_boot_id(int dir_fd)
 {
 	unsigned char id[16];
@@ -183,7 +185,7 @@ int template_own(uint32_t id_first)
 	(void)umask(0);
 	r = fill_own(fd);
 	(void)umask(022);
-	/* PID 1 fills this. */
+	/* PID 1 fills these two directories, so they belong to its id. */
 	if (r == 0 && (fchownat(fd, "fs/cgroup", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0 ||
 		       fchownat(fd, "facts", id_first, id_first, AT_SYMLINK_NOFOLLOW) < 0))
 		r = -errno;

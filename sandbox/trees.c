@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * /proc, /sys and /dev of a sandbox, made while arming on the stage, which is the working
+ * /proc, /sys and /dev of a sandbox. They are made while arming, on the stage, which is the working
  * directory; at the claim each is moved into the image's root in one call.
  *
- * Masked and read-only paths follow the container runtimes' list (OCI runtime-spec,
- * config-linux.md). More paths are masked that tell one host from another or tell of its tenants:
- * its boot (the sandbox has a boot id of its own), disks, interrupts, memory zones, devices.
- * Run-times look at processors and memory, so those stay. The function owns no id of the host and
- * no capability, so these are the second fence, not the first.
+ * Masked and read-only paths follow the list of other container runtimes (OCI runtime-spec,
+ * config-linux.md). More paths are masked, which tell hosts apart or tell of other tenants: the
+ * boot (the sandbox has a boot id of its own), disks, interrupts, memory zones, devices. Processors
+ * and memory are not masked, because run-times look at them. The masks are the second fence: the
+ * first is that a function owns no id of the host, and no capability over the host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define PLAIN (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* Without NODEV: a file is masked with the null device, which reads as empty. */
+/* NODEV is not set, because a file is masked with the null device, which reads as empty. */
 #define COVER (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY)
 
 static const char *const proc_masked[] = {
@@ -42,7 +42,8 @@ static const char *const sys_masked[] = {
 	"sys/firmware",    "sys/kernel", "sys/module", "sys/power",      "sys/block",
 	"sys/class/block", "sys/bus",    "sys/dev",    "sys/hypervisor",
 };
-/* All of /sys/devices that is shown: processors and nodes, and its own loopback. */
+/* The only parts of /sys/devices that are shown: processors and nodes, and the
+ * sandbox's loopback. */
 static const char *const sys_devices[] = {"sys/devices/system", "sys/devices/virtual/net"};
 
 struct fs_option {
@@ -81,7 +82,7 @@ static int cover(const char *from, const char *at)
 	return 0;
 }
 
-/* A path that this kernel lacks needs no mask. */
+/* Masks all paths; a path that this kernel lacks needs no mask. */
 static int mask_all(const char *const *paths, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -111,7 +112,8 @@ static int protect_all(const char *const *paths, size_t count)
 	return 0;
 }
 
-/* Hides all of /sys/devices but a few: the others differ from host to host. */
+/* Hides /sys/devices but for the directories in sys_devices: the others differ from host
+ * to host. */
 static int show_devices(void)
 {
 	int fds[ARRAY_LEN(sys_devices)], r = 0;
@@ -171,7 +173,8 @@ int tree_sys(struct inside *in)
 	return r < 0 ? r : open_top("sys", &in->sys_fd);
 }
 
-/* Terminals: the kernel has 3,072 for all but the host's own /dev/pts (kernel.pty). */
+/* Makes /dev. A sandbox may have 32 terminals: the kernel has 3,072 for all instances of devpts
+ * together but the host's own (kernel.pty.max and kernel.pty.reserve). */
 int tree_dev(struct inside *in)
 {
 	static const struct fs_option pts[] = {

@@ -59,15 +59,15 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, struct
 	return 0;
 }
 
-/* The forked child keeps one descriptor, and the standard streams until the child stands in its
- * root. The child compiles the filters, because that takes longer than a handler of ebbd may. */
+/* The forked child keeps one descriptor, and the standard streams until it is in its root. It
+ * compiles the filters itself, because that takes longer than a handler of ebbd may block. */
 __attribute__((noreturn)) static void become_zygote(const struct sandbox_options *options,
 						    struct step_clock *clock, int control_fd)
 {
 	struct fault fault = {0};
 	struct shared shared;
 
-	/* A later ebbd ignores it, and an exec keeps it ignored. */
+	/* ebbd may ignore SIGPIPE, and a program executed later would inherit that. */
 	(void)signal(SIGPIPE, SIG_DFL);
 	if ((control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0) ||
 	    fd_close_from(CONTROL_FD + 1) < 0)
@@ -88,7 +88,8 @@ static int fork_zygote(const struct sandbox_options *options, struct zygote *z)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	z->control_fd = pair[0];
-	/* Requests never wait, and all commands that may run at once are no more than fit. */
+	/* The send buffer takes the requests of all commands that may run at once, so that ebbd
+	 * never has to wait. */
 	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0) {
 		int err = -errno;
 
@@ -254,8 +255,8 @@ bool armed_is_dead(const struct armed *a)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* /dev/stdout inside opens the pipe anew, and the kernel then checks its owner and mode: a server
- * that has become another user opens its logs again. */
+/* Opening /dev/stdout opens the pipe anew, and the kernel then checks the pipe's owner and mode.
+ * Other users may write too, because a server that has become another user opens its logs again. */
 static int give_output(int output_fd, uint32_t host_uid)
 {
 	struct stat st;

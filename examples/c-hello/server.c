@@ -165,7 +165,7 @@ static void answer_size(struct connection *c)
 	c->phase = STREAM;
 }
 
-/* echo has answered while the body came. */
+/* The handler of /echo has answered while the body came. */
 static void answer_echo(struct connection *c)
 {
 	if (c->chunked)
@@ -351,7 +351,7 @@ static int flush_out(struct connection *c)
 	return 1;
 }
 
-/* Goes on as far as bytes and room allow. false: the connection has ended. */
+/* Goes on as far as received bytes and free room allow. False: the connection has ended. */
 static bool go_on(struct connection *c)
 {
 	for (;;) {
@@ -451,8 +451,8 @@ int main(void)
 		fail("epoll_create1");
 	watch(&listener, EPOLL_CTL_ADD, EPOLLIN);
 	for (;;) {
-		/* One at a time: an event may free what a later one of the same batch is about.
-		 * EINTR comes after a freeze too, and means nothing. */
+		/* Takes one event at a time: an event may free the source of a later event of the
+		 * same batch. EINTR also comes after a freeze, and means nothing. */
 		if (epoll_wait(epoll_fd, &event, 1, -1) == 1)
 			((struct source *)event.data.ptr)->on_event(event.data.ptr, event.events);
 	}

@@ -15,7 +15,7 @@ app.get("/sleep", (req, res) => {
 	setTimeout(() => res.json({ slept_ms: ms }), ms);
 });
 
-// Uses the CPU, and says what it thinks it used.
+// Uses the CPU, and answers with the CPU time that the process measured.
 app.get("/burn", (req, res) => {
 	const before = process.cpuUsage();
 	const used = () => Object.values(process.cpuUsage(before)).reduce((a, b) => a + b);

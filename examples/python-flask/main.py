@@ -32,7 +32,7 @@ def sleep():
 
 @app.get("/burn")
 def burn():
-    """Uses the CPU, and says what it thinks it used."""
+    """Uses the CPU, and answers with the CPU time that the process measured."""
     before, until = cpu_us(), time.monotonic() + number("ms") / 1000
     while time.monotonic() < until:
         pass

@@ -31,7 +31,7 @@ async def sleep(request):
 
 
 async def burn(request):
-    """Uses the CPU, and says what it thinks it used."""
+    """Uses the CPU, and answers with the CPU time that the process measured."""
     before = cpu_us()
     while cpu_us() - before < number(request, "ms") * 1000:
         pass
@@ -39,8 +39,8 @@ async def burn(request):
 
 
 class Echo:
-    """Passes the body on as it comes. Below Starlette's responses: a StreamingResponse listens for the
-    client's end itself and would take the body's messages away."""
+    """Passes the body on as it comes. This is plain ASGI: Starlette's StreamingResponse listens for the
+    end of the client itself and would take the messages with the body away."""
 
     async def __call__(self, scope, receive, send):
         await send({"type": "http.response.start", "status": 200,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bases: the files that a function of a runtime finds in its image. Made of Debian's packages and our own files,
-nothing of a project; the same bytes for every function, so that the store keeps one."""
+"""The bases. A base is the lowest layer of the images of one runtime. It is made of Debian's packages and ebb's own
+files, with nothing of a project, and has the same bytes for every function, so that the store keeps it once."""
 import glob
 import os
 import re
@@ -71,7 +71,7 @@ def make(build, folder, arch):
     os.mkdir(root, 0o755)
     env = {**os.environ, "runtimes": RUNTIMES, "python": sys.executable, "arch": arch, "suite": suite(),
            "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    env.pop("SOURCE_DATE_EPOCH", None)  # a base is no part of the project: it keeps its packages' times
+    env.pop("SOURCE_DATE_EPOCH", None)  # files of a base keep the times that their packages gave them
     with tempfile.TemporaryDirectory(dir=build.work) as work:
         for command in (["sh", os.path.join(RUNTIMES, build.runtime, "base"), root, work],
                         [sys.executable, "-IB", os.path.join(oci.HERE, "rootfs.py"), root]):
@@ -85,8 +85,9 @@ def make(build, folder, arch):
 
 
 def compile_python(build, root):
-    """No maintainer script ran, so there is no compiled file: the base's own python makes them, in a
-    sandbox with a copy of the sources. unchecked: nobody changes a file of an image."""
+    """Makes the .pyc files of the base, because no maintainer script ran that would have made them. The base's own
+    Python makes them, in a sandbox with a copy of the sources. They are "unchecked", because no file of an image
+    ever changes."""
     source, compiled = build.path("python.tar"), build.path("pyc.tar")
     with open(source, "w+b") as out:
         pack.pack(os.dup(out.fileno()), root, "app", 0, f"python3/{version(root)}/ebb", "",
@@ -100,7 +101,7 @@ def compile_python(build, root):
 
 
 def version(root):
-    """python3.11 or the like: the directory of its library."""
+    """The name of the directory of Python's library, such as python3.11."""
     found = sorted(os.path.basename(p) for p in glob.glob(os.path.join(root, "usr/lib/python3.*")))
     if not found:
         raise Refused("the python base has no Python")

@@ -40,8 +40,9 @@ class Build:
         return os.path.join(self.work, word)
 
     def kept(self, kind, key, make):
-        """A layer of the cache; make(file) fills it when it is not there. The key is over everything that
-        goes in, and nobody but us can write here: no build makes a layer of another's."""
+        """The path of a layer in the cache; make(file) fills the layer when it is not there. The key is a digest
+        of all input of the layer, and only this user can write to the cache, so a build never gets a layer that
+        was made from other input."""
         path = os.path.join(self.cache, f"{kind}-{key}.layer")
         if not os.path.exists(path):
             new = self.path(kind + ".layer")
@@ -52,7 +53,7 @@ class Build:
 
 
 def read_known(path):
-    """Names of pieces that are in the store already, a line each."""
+    """The names of the pieces that are in the store already; the file has one per line."""
     if not path:
         return frozenset()
     with open(path, encoding="ascii") as file:
@@ -70,7 +71,7 @@ def ours(*words):
     return oci.text_of(*(os.path.join(oci.HERE, word) for word in words))
 
 
-# --- the cache: of one user, unreadable for others ------------------------------------------------------
+# --- the cache: it belongs to one user, others cannot read it -------------------------------------------
 def open_cache(path):
     os.makedirs(path, 0o700, exist_ok=True)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -87,7 +88,8 @@ def open_cache(path):
 
 @contextlib.contextmanager
 def work_directory(cache):
-    """Locked while it is used; a folder that a killed build left is found unlocked and removed."""
+    """Makes the folder of this build and keeps it locked. A folder that a killed build left is unlocked, and is
+    removed here."""
     for old in os.listdir(cache):
         if old.startswith("work-"):
             with contextlib.suppress(OSError):
@@ -113,7 +115,7 @@ def remove_unused(path):
 
 # --- the entry point --------------------------------------------------------------------------------------
 def check_path(entrypoint):
-    """A name in the directory, and nothing else."""
+    """Refuses an entry point that is not the path of a file inside the directory."""
     parts = entrypoint.split("/")
     if (not entrypoint or entrypoint[0] in "/-" or {"", ".."} & set(parts) or parts[-1] == "."
             or any(ord(c) < 32 or ord(c) == 127 for c in entrypoint) or len(os.fsencode(entrypoint)) > 1024):
@@ -150,7 +152,7 @@ def collect_source(build):
 
 
 def look_python(build):
-    """Refuses requirements that neither the base nor the directory meets; the base's Python knows."""
+    """Refuses requirements that neither the base nor the directory meets. The base's own Python checks them."""
     if not any(build.tree.kind(one) == "file" for one in (b"requirements.txt", b"pyproject.toml")):
         return
     with open(build.function, "rb") as tar:
@@ -159,7 +161,7 @@ def look_python(build):
 
 
 def compile_native(build):
-    """C sources become a program, in a sandbox that sees the sources, our library and /usr."""
+    """Compiles C sources into a program, in a sandbox that sees the sources, the library of ebb.h and /usr."""
     out, said = build.path("function.layer"), build.path("verdict")
     with open(build.function, "rb") as source, open(out, "w+b") as layer, \
             open(said, "w+b") as verdict, base.library(build.path("library.tar")) as library:
@@ -177,7 +179,8 @@ def compile_native(build):
 
 
 def bake(build):
-    """Compiled code, so that no instance compiles: V8 makes other bytes in each run, so the code is kept."""
+    """Adds a layer of compiled code, so that no instance has to compile. The layer is kept in the cache, because
+    V8 makes other bytes in each run."""
     recipe = BAKES.get(build.runtime)
     if recipe is None:
         return
@@ -197,8 +200,9 @@ def unpack_all(build, stack):
 
 
 def bake_node(build, layer):
-    """Starts the function once, without network, until it listens; the code V8 compiled for that, lazily
-    compiled functions too, is what every start will read. Node keeps a cache per uid: inside it is 1000."""
+    """Starts the function once, without network, until it listens. Every start of an instance then reads the code
+    that V8 compiled meanwhile, lazily compiled functions included. Node has a cache for each uid, and an instance
+    runs as the same uid as this sandbox, 1000."""
     with contextlib.ExitStack() as stack:
         start = Run(build.base.root, ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs",
                                       build.entrypoint], cwd="/app", may_fail=True,
@@ -216,8 +220,9 @@ def bake_node(build, layer):
 
 
 def bake_python(build, layer):
-    """.pyc files of everything in /app. unchecked: nobody changes a file of an image, so no source needs to
-    be looked at when one is loaded. A file that is no Python of this version fails when it is imported."""
+    """Makes .pyc files of everything in /app. They are "unchecked": no file of an image ever changes, so Python
+    need not look at the source when it loads one. A file that is not valid for this version of Python is left
+    out here and fails when it is imported."""
     with contextlib.ExitStack() as stack:
         compiling = Run(build.base.root, ["/usr/bin/python3", *base.COMPILE, "/app"], may_fail=True,
                         env=["PYTHONHASHSEED=0"])
@@ -237,8 +242,9 @@ BAKES = {"node": bake_node, "python": bake_python}
 def write_image(build):
     runtime, entry = build.runtime, build.entrypoint
     if runtime == "node" or (runtime == "python" and ":" in entry):
-        # A program that listens itself gets no inherited socket: Node's runtime leads it there, Python's
-        # cannot, and of C programs those that are linked with ebb.h say so.
+        # The image says that its program serves on an inherited socket. Node's runtime leads every listen to that
+        # socket. Python's runtime serves applications on it ("module:name"), but not programs that listen
+        # themselves. For C, compile_native sets the same variable if the program is linked with ebb.h.
         build.env = ["EBB_RUNTIME=1"]
     image = build.path("image")
     left_out = oci.write_image(os.path.join(base.RUNTIMES, runtime, "config.json"), entry, build.env, build.name,

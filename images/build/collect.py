@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The function's directory becomes a tar, byte for byte.
+"""Packs the function's directory into a tar, byte for byte.
 
-This runs as the caller of `ebb build`, maybe root, so it only lists, opens and copies: every step is one name
-below a descriptor and follows no link, nothing of the content is looked into. Files that the function's user must read
-become his (uid 1000) and readable; links that lead out, devices, pipes and sockets are refused.
+This runs as the caller of `ebb build`, who may be root, so it only lists, opens and copies: each step opens one name
+below a descriptor and follows no link, and no content is parsed. In the tar all files belong to the function's user
+(uid 1000) and are readable. Links that lead out of the directory, devices, pipes and sockets are refused.
 """
 import os
 import stat
@@ -26,8 +26,8 @@ class Tree:
         self.programs = set()
 
     def resolve(self, path):
-        """The path without links, by the rules of path_resolution(7): None: nothing there (but inside);
-        Refused: it leaves the directory."""
+        """Follows the links of a path by the rules of path_resolution(7) and returns the path without links.
+        Raises Refused if the path leaves the directory."""
         todo, here, links = path.split(b"/")[::-1], [], 0
         while todo:
             part = todo.pop()
@@ -40,7 +40,7 @@ class Tree:
                 continue
             what = self.found.get(b"/".join([*here, part]))
             if what is None:
-                # Nobody knows what will be there; names alone must not lead out.
+                # Nothing is there yet; the rest of the path must still not lead out.
                 here.append(part)
                 continue
             if isinstance(what, bytes):
@@ -53,7 +53,7 @@ class Tree:
         return b"/".join(here)
 
     def kind(self, path):
-        """"file", "directory" or None of what the path leads to."""
+        """The kind of the file that the path leads to: "file", "directory" or None."""
         try:
             return self.found.get(self.resolve(path))
         except Refused:
@@ -68,7 +68,7 @@ class Collector:
         self.bytes = 0
 
     def left_out(self, path, found):
-        """Names that an image has no use for, and files where npm keeps secrets."""
+        """Whether a file stays out of the image: names without use there, and .npmrc, where npm keeps secrets."""
         last = path.rpartition(b"/")[2]
         return (path in (b".git", b".ebb", b"ebb.json") or last in (b"__pycache__", b".npmrc")
                 or last.endswith(b".oci.tar") and stat.S_ISREG(found.st_mode))
@@ -164,7 +164,7 @@ class Collector:
 
 
 def collect(source, out, limits, date):
-    """Writes the tar of a directory; its Tree."""
+    """Writes the tar of a directory to out and returns its Tree."""
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8",
                       errors="surrogateescape") as tar:
         collector = Collector(tar, limits, date)

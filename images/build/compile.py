@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inside a sandbox of a build: the C files in /app become the static program ENTRYPOINT, those that include
-ebb.h together with its library in /library; without any, ENTRYPOINT must be a program already.
+"""Runs inside a sandbox of a build. Compiles the C files in /app into the static program ENTRYPOINT, together with the
+library in /library if one of them includes ebb.h. Without C files ENTRYPOINT must be a program already.
 
 compile.py FD ENTRYPOINT: writes "own" to FD if the program serves on the socket it inherits.
 """
@@ -15,7 +15,7 @@ EBB_H = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]ebb\.h[>"]', re.MULTILINE)
 
 
 def run(*words):
-    """gcc says itself what is wrong."""
+    """Runs a tool, which prints its own errors."""
     if status := subprocess.run(words, check=False).returncode:
         sys.exit(f"{os.path.basename(words[0])} ended with {status}")
 
@@ -30,7 +30,7 @@ def sources(folder):
 
 
 def compile_all(folder, names, objects, flags):
-    """A name is an argument that begins with ./, whatever else is in it."""
+    """Compiles C files. Each name gets ./ in front, so that gcc never takes a name for an option."""
     os.chdir(folder)
     for i, one in enumerate(names):
         run("/usr/bin/gcc", *FLAGS, *flags, "-c", "-o", f"{objects}-{i:04}.o", b"./" + one)
@@ -63,7 +63,8 @@ def build(names, entrypoint):
 
 
 def install(entrypoint, newest):
-    """Last: it may be called hello.c, where nobody gave a name."""
+    """Puts the program in its place. The sources are gone by now, because without a given entry point the program
+    has the name of a source, such as hello.c."""
     target = b"/app/" + entrypoint
     if os.path.isdir(target):
         fail(f"entrypoint {entrypoint!r}: there is a directory of that name")
@@ -72,11 +73,11 @@ def install(entrypoint, newest):
         out.write(program.read())
     os.chmod(target + b".new", 0o755)
     os.replace(target + b".new", target)
-    os.utime(target, (newest, newest))  # of the same content, the same time
+    os.utime(target, (newest, newest))  # so that the same sources make the same layer
 
 
 def interpreter(data):
-    """The loader that an ELF program names, b"" for none, None if it is no ELF program."""
+    """The loader that an ELF program names: b"" if it names none, None if data is no ELF program."""
     if data[:4] != b"\x7fELF" or data[4] != 2 or len(data) < 64:
         return None
     offset, size, count = (*struct.unpack_from("<Q", data, 32), *struct.unpack_from("<HH", data, 54))
@@ -92,7 +93,7 @@ def interpreter(data):
 
 
 def check(entrypoint):
-    """A program that the image cannot run is an error now, not at the first request."""
+    """Refuses a program that the image cannot run, so that the build fails and not the first request."""
     path, shown = b"/app/" + entrypoint, os.fsdecode(entrypoint)
     if not os.path.isfile(path):
         fail(f"{shown} is not there, and there is no C source to make it")

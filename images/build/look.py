@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inside a sandbox of a build: each word that a project says about itself is used or refused, never read and ignored.
+"""Runs inside a sandbox of a build. Checks what a project says about itself: each such setting is used or refused,
+never ignored.
 
-look.py RUNTIME VERSION VENDORED: /app is the project; ends with a sentence if it wants what its image will not have.
-VERSION is that of Node, VENDORED "yes" where node_modules is there already; for Python the base's own interpreter runs this and knows what is installed.
+look.py RUNTIME VERSION VENDORED: the project is in /app. Exits with a sentence if the project wants something that its
+image will not have. VERSION is the version of Node; VENDORED is "yes" if the project brings node_modules. For Python
+the base's own interpreter runs this, because it knows the installed packages.
 """
 import json
 import os
@@ -30,7 +32,7 @@ def read(path):
 
 # --- versions ------------------------------------------------------------------------------------------------
 def numbers(text):
-    """1.2.x -> [1, 2]: the parts that are said."""
+    """The numbers of a version up to the first x or *: [1, 2] for 1.2.x."""
     found = []
     for part in text.lstrip("v=").split("-")[0].split("+")[0].split("."):
         digits = re.match(r"\d{1,9}", part)
@@ -41,14 +43,14 @@ def numbers(text):
 
 
 def compare(one, other):
-    """-1, 0, 1; a missing part is 0."""
+    """Compares two versions: -1, 0 or 1. A missing part counts as 0."""
     length = max(len(one), len(other))
     one, other = ([*v, *[0] * (length - len(v))] for v in (one, other))
     return (one > other) - (one < other)
 
 
 def next_of(version, place):
-    """The first version that differs at that place: ~ and ^ and x-ranges end there."""
+    """The first version that is greater at this place, where ranges of ~, ^ and x end."""
     return [*version[:place], version[place] + 1]
 
 
@@ -68,7 +70,7 @@ def term_holds(sign, wanted, version):
 
 
 def range_holds(text, version):
-    """npm's ranges: alternatives of || , comparators that all hold, a - b."""
+    """Whether a version is in a range of npm: alternatives with ||, comparators that must all hold, and "a - b"."""
     for alternative in text.split("||"):
         alternative = re.sub(r"(\S+)\s+-\s+(\S+)", r">=\1 <=\2", alternative)
         terms = re.findall(r"(>=|<=|>|<|=|\^|~>?)?\s*([\w.*+-]+)", alternative)
@@ -111,7 +113,7 @@ def canonical(word):
 
 
 def installed():
-    """name -> version of what the base and the project's directory bring."""
+    """The packages that the base and the project's directory bring: name -> version."""
     from importlib import metadata  # pylint: disable=import-outside-toplevel
     inside = ["/app/" + name for name in os.listdir("/app") if os.path.isdir("/app/" + name)]
     paths = ["/app", *inside, *[p for p in sys.path if "dist-packages" in p or "site-packages" in p]]
@@ -134,7 +136,7 @@ def python_holds(spec, version):
 
 
 def marker_holds(text):
-    """The markers that are common; one that is not known counts as said for us."""
+    """Whether an environment marker holds. Only common markers are known; an unknown marker counts as true."""
     known = {"python_version": ".".join(map(str, sys.version_info[:2])), "sys_platform": "linux",
              "platform_system": "Linux", "os_name": "posix", "platform_python_implementation": "CPython",
              "implementation_name": "cpython", "python_full_version": ".".join(map(str, sys.version_info[:3]))}
@@ -151,7 +153,7 @@ def marker_holds(text):
 
 
 def requirements(path, seen):
-    """Lines of a requirements file and of those it includes."""
+    """The lines of a requirements file and of the files it includes."""
     if path in seen or len(seen) > 50:
         return
     seen.add(path)
@@ -192,7 +194,7 @@ def project_requirements():
 
 
 def missing(line, have):
-    """The package that a requirement asks for and that is missing, or None."""
+    """The name of the package that a requirement asks for, if it is missing; else None."""
     spec, _, marker = line.partition(";")
     found = re.match(r"([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*(.*)", spec)
     if marker and not marker_holds(marker):

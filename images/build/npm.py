@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""npm's packages: their own layer, kept as long as the files that name them stay the same.
+"""Installs npm's packages into a layer of their own, which the cache keeps as long as the files that name the
+packages stay the same.
 
-npm runs in a sandbox whose network is empty but for one listener (127.0.0.1:3128). Behind it stands
-relay.py, in another sandbox, which connects to the registry and to nothing else.
+npm runs in a sandbox whose network has nothing but one listener (127.0.0.1:3128). relay.py, in another sandbox,
+accepts from that listener and connects to the registry and to no other host.
 """
 import os
 import shutil
@@ -24,7 +25,7 @@ NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/h
 
 
 def npm_words():
-    """Node and npm's program, which must lie where a sandbox sees them: below /usr."""
+    """The words that start npm: Node and npm's program. Both must be below /usr, which a sandbox sees."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         raise Refused("npm is missing: install the Debian package npm")
@@ -35,7 +36,7 @@ def npm_words():
 
 
 def configured(key):
-    """A setting of npm as the caller made it for himself; nothing of the project is asked."""
+    """A setting of npm as the caller configured it. npm runs in /, so no file of the project is read."""
     done = subprocess.run(["npm", "config", "get", key], cwd="/", stdout=subprocess.PIPE, text=True,
                           stdin=subprocess.DEVNULL, check=False)
     value = done.stdout.strip()
@@ -43,7 +44,7 @@ def configured(key):
 
 
 def allowed(registry):
-    """Hosts that the relay lets through: the registry, and those of EBB_NPM_HOSTS="HOST[:PORT] ..."."""
+    """The hosts that the relay connects to: the registry, and the hosts of EBB_NPM_HOSTS="HOST[:PORT] ..."."""
     url = urllib.parse.urlsplit(registry)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise Refused(f"npm's registry {name(registry)} is no http address")
@@ -54,7 +55,7 @@ def allowed(registry):
 
 
 def manifests(build):
-    """The files that say which packages there are, as a tar of the same bytes for the same files."""
+    """A tar of the files that name the project's packages. The same files make the same bytes."""
     path = build.path("manifests.tar")
     with tarfile.open(build.function, "r:", errors="surrogateescape") as whole, oci.open_tar(path) as tar:
         for member in whole:
@@ -67,7 +68,7 @@ def manifests(build):
 
 
 def look(build):
-    """Refuses what package.json and lock files ask for and the image will not have."""
+    """Refuses a project whose package.json or lock files ask for something that the image will not have."""
     if build.tree.kind(b"package.json") != "file":
         return
     vendored = build.tree.kind(b"node_modules") == "directory"
@@ -108,7 +109,7 @@ def install(build, wanted, words, registry, scripts, out):
                     net=inner.fileno())]
         if scripts:
             runs.append(Run("host", [*words, "rebuild", "--ignore-scripts=false"], cwd="/app", env=env))
-        # Where nothing is to be installed npm makes no such directory.
+        # npm does not make the directory when there is nothing to install.
         runs.append(Run("host", ["/usr/bin/mkdir", "-p", "/app/node_modules"], cwd="/app", env=env))
         runs.append(pack(out.fileno(), "/app", "app", collect.APP_ID, "node_modules", build.date))
         relay = start_relay(build, outer, allowed(registry))

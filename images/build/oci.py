@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers of our own files, and OCI archives: the same bytes for the same input.
 
-A layer is a plain tar (gzip would cost more time than the disk it saves). An archive is an image-layout in
-a tar; the layers in it are bytes, nothing looks into them.
+A layer is a plain tar (the time for gzip would cost more than the disk it saves). An archive is an image-layout of the
+OCI image-spec in a tar; its layers are copied into it without being parsed.
 """
 import hashlib
 import io
@@ -23,13 +23,13 @@ def open_tar(path):
 
 
 def plain(info):
-    """A header that says nothing about who built it, when and where."""
+    """Removes time, owner and names from a header, so that it does not depend on the build."""
     info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
     return info
 
 
 def describe(path, name):
-    """The header of one file, or None for what an image may not hold."""
+    """The header of one file, or None for a kind of file that an image may not hold."""
     found = os.lstat(path)
     info = plain(tarfile.TarInfo(name))
     info.mode, info.mtime = stat.S_IMODE(found.st_mode), int(found.st_mtime)
@@ -45,7 +45,7 @@ def describe(path, name):
 
 
 def walk(root):
-    """Paths below root, directories before what is in them."""
+    """The paths below root, each directory before its content."""
     for folder, folders, files in os.walk(root):
         links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
         for name in [*files, *folders]:
@@ -54,7 +54,8 @@ def walk(root):
 
 
 def write_layer(root, out, began, oldest):
-    """A base as a layer. Files keep the times their packages gave them; files made since `began` have the time of the newest of those, so that the same packages make the same bytes."""
+    """Writes a base as a layer. Files keep the times that their packages gave them. Files that were made since `began`
+    get the newest of those times, so that the same packages make the same bytes."""
     paths = sorted(walk(root))
     known = [t for t in (int(os.lstat(p).st_mtime) for p in paths) if t < int(began)]
     newest, links = max(known, default=oldest), {}
@@ -86,7 +87,7 @@ def digest_file(path):
 
 
 def key_of(*parts):
-    """A digest over parts, each with its length: no two lists of parts look the same."""
+    """A digest over parts, each with its length in front, so that different lists of parts differ."""
     total = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()
@@ -124,8 +125,8 @@ def image_config(template, entrypoint, env, diff_ids):
 
 
 def count_known(diff_ids, known):
-    """How many layers, from the lowest on, are in a store that has pieces of these names: chain ids of the
-    OCI image-spec, which is what ebb's store calls them by."""
+    """How many layers, from the lowest on, are in a store that has pieces of these names. ebb's store names a
+    piece by the chain id of its layers (OCI image-spec config.md, "Layer ChainID")."""
     chain = ""
     for count, diff_id in enumerate(diff_ids):
         chain = "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest() if chain else diff_id
@@ -135,7 +136,7 @@ def count_known(diff_ids, known):
 
 
 def write_image(template, entrypoint, env, name, output, paths, known=frozenset()):
-    """Leaves out the layers that the store has; how many."""
+    """Writes the archive without the layers that the store has; returns how many were left out."""
     layers = [(path, {"mediaType": OCI + "layer.v1.tar", "digest": "sha256:" + digest_file(path),
                       "size": os.path.getsize(path)}) for path in paths]
     config = image_config(template, entrypoint, env, [d["digest"] for _, d in layers])

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inside a sandbox of a build: tars become directories, directories become layers.
+"""Runs inside a sandbox of a build. Unpacks tars into directories, and packs directories into layers.
 
-unpack FD DIR            the members of a tar below app/ into DIR
+unpack FD DIR            unpacks the tar that FD holds into DIR, each member without the first part of its name
 pack FD DIR PREFIX OWNER ONLY DATE
-                         DIR as a layer whose names begin with PREFIX; ONLY: the names of directories that are
-                         packed with all that is in them ("" for everything); DATE: "" for each file's own
+                         packs DIR into FD as a layer. All names begin with PREFIX; all files belong to OWNER, an id.
+                         ONLY: names of directories, separated by "/"; just these are packed, with all that is in them
+                         ("" packs everything). DATE: the time of all files, in seconds ("" keeps each file's own).
 """
 import os
 import stat
@@ -14,7 +15,7 @@ import tarfile
 
 def unpack(fd, into):
     with tarfile.open(fileobj=os.fdopen(int(fd), "rb"), mode="r|", errors="surrogateescape") as tar:
-        tar.extraction_filter = lambda member, path: member  # this is a sandbox: owners are those of the tar
+        tar.extraction_filter = lambda member, path: member  # no filter: the sandbox confines this process
         for member in tar:
             member.name = os.path.join(into, member.name.partition("/")[2])
             if member.islnk():
@@ -38,7 +39,7 @@ def walk(root):
 
 
 def newest(root):
-    """A directory's time is that of the newest in it: unpacking made it just now."""
+    """The time of each directory below root: the newest time of its content. Its own time is that of unpacking."""
     times = {}
     for folder, _, _ in os.walk(root, topdown=False):
         below = [times[e.path] if e.path in times else e.stat(follow_symlinks=False).st_mtime
@@ -65,7 +66,7 @@ def header(path, name, owner, time):
 
 
 def check_link(path, root):
-    """A link that leads out of the directory would lead nowhere in the image."""
+    """Refuses a link that leads out of the directory: in the image it would lead nowhere."""
     target = os.path.realpath(path)
     if target != root and not target.startswith(root + "/"):
         sys.exit(f"{path} is a link out of the directory, to {os.readlink(path)}")

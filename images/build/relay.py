@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inside a sandbox with the host's network: the way from npm's sandbox to the registry, and to nothing else.
+"""Runs inside a sandbox with the host's network. Connects npm's sandbox to the registry, and to no other host.
 
-relay.py FD UPSTREAM HOST:PORT...: takes a listener from the socket FD. A client names its target as it would to a proxy
-(RFC 9110 9.3.6 CONNECT, or an absolute URL); only what is listed is connected, or asked of UPSTREAM, the caller's own
-proxy. Bytes pass untouched.
+relay.py FD UPSTREAM HOST:PORT...: receives a listening socket from the socket FD. A client names its target as it would
+to a proxy (CONNECT, RFC 9110 section 9.3.6, or an absolute URL). Only listed targets are connected, directly or through
+UPSTREAM, the caller's own proxy. Bytes pass unchanged.
 """
 import array
 import re
@@ -37,7 +37,7 @@ def read_head(client):
 
 
 def target(head):
-    """(is CONNECT, "host:port") or None."""
+    """The target of a head: (whether it is CONNECT, "host:port"), or None for a head that is neither form."""
     line = LINE.match(head)
     if not line:
         return None
@@ -51,7 +51,7 @@ def target(head):
 
 
 def pump(one, other):
-    """Until a side ends and all of it has been passed on."""
+    """Passes bytes both ways until both sides have ended, or neither has sent anything for IDLE_S."""
     with selectors.DefaultSelector() as ready:
         ready.register(one, selectors.EVENT_READ, other)
         ready.register(other, selectors.EVENT_READ, one)

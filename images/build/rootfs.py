@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""rootfs.py DIR: the files that all bases have in common: the user app (uid 1000), names, certificates, empty
-directories to mount on. Documentation and translations go: nobody reads them in an instance."""
+"""rootfs.py DIR: adds the files that all bases have in common to DIR: the user app (uid 1000), name resolution,
+certificates, and empty directories as mount points. Removes documentation and translations, which no function reads."""
 import os
 import shutil
 import sys
@@ -44,7 +44,7 @@ def main(root):
             file.write(text)
     if not os.path.exists(CERTIFICATES):
         sys.exit(f"ebb-build: {CERTIFICATES} is missing: install the Debian package ca-certificates")
-    # Copied, not packaged: functions trust the authorities that this host trusts.
+    # The host's file is copied, so that functions trust the authorities that this host trusts.
     drop(os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
     shutil.copyfile(CERTIFICATES, os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
 

@@ -15,7 +15,7 @@ SET_UP_FAILED, TIME_UP = 125, 124
 
 
 class Run:
-    """One program in a sandbox: a root ("host": the host's /usr; or a base), words, descriptors."""
+    """One program in a sandbox: its root (a base, or "host" for the host's /usr), words and descriptors."""
 
     def __init__(self, root, words, *, keep=(), env=(), cwd="/", seconds=None, may_fail=False, net=None):
         self.root, self.words, self.keep, self.env, self.cwd = root, words, keep, env, cwd
@@ -38,8 +38,8 @@ class Run:
 
 
 def script(name, *words):
-    """Words that run one of our scripts by the host's Python. The text of the script travels, so the modes of
-    the place where ebb is installed do not matter."""
+    """The words that run one of ebb's scripts with the host's Python. They hold the text of the script, so the sandbox
+    needs no access to the folder where ebb is installed."""
     with open(os.path.join(HERE, name), encoding="utf-8") as file:
         return [PYTHON, "-IBc", file.read(), *words]
 
@@ -83,7 +83,7 @@ class Sandbox:
                                 stderr=subprocess.STDOUT, env={}, start_new_session=True)
 
     def run(self, runs, scratch=("/app", "/tmp"), binds=()):
-        """Exit code and the last lines of what was said."""
+        """Runs the programs. Returns the exit code and the last lines of their output."""
         process = self.start(runs, scratch, binds)
         try:
             return follow(process)
@@ -99,7 +99,7 @@ class Sandbox:
 
 
 def follow(process):
-    """Reads until its end; only the last bytes are kept, however much it says."""
+    """Reads the output of a process to its end and keeps only the last bytes."""
     tail = collections.deque(maxlen=8)
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
@@ -112,7 +112,7 @@ def follow(process):
 
 
 def end(process):
-    """ebb-step ends its sandbox before itself."""
+    """Ends ebb-step, which ends its sandbox before it exits."""
     process.stdout.close()
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

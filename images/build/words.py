@@ -5,11 +5,11 @@ import sys
 
 
 class Refused(Exception):
-    """The build ends with this sentence."""
+    """Ends the build with a sentence for the user."""
 
 
 def plain(text):
-    """Text of others, shown to a person: no control characters, so that no terminal obeys it."""
+    """Foreign text without control characters, so that a terminal only shows it."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     text = text.encode("utf-8", "replace").decode("utf-8", "replace")
@@ -17,7 +17,7 @@ def plain(text):
 
 
 def name(path):
-    """A path of others in a sentence: on one line, and not endless."""
+    """A foreign path for use in a sentence: on one line, and cut if it is long."""
     text = plain(path).replace("\n", "?").replace("\t", "?")
     return text if len(text) <= 200 else text[:120] + "..." + text[-70:]
 
@@ -27,7 +27,7 @@ def say(text):
 
 
 def setting(key, default, least=1, most=1 << 32):
-    """A number from the environment."""
+    """A number from the environment variable key, or default without it. Refuses a number out of bounds."""
     text = os.environ.get(key, "")
     if not text:
         return default
@@ -37,7 +37,7 @@ def setting(key, default, least=1, most=1 << 32):
 
 
 def source_date():
-    """SOURCE_DATE_EPOCH, or None: every file keeps its own time."""
+    """SOURCE_DATE_EPOCH, the time for all files in seconds; None if each file keeps its own time."""
     if "SOURCE_DATE_EPOCH" not in os.environ:
         return None
     return setting("SOURCE_DATE_EPOCH", 0, 0, (1 << 33) - 1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The command line: one table. --run takes how many words follow, so that no word of a program is
- * ever taken for an option of ours.
+ * The command line, by one table of options. --run takes the number of words that follow, so that
+ * no word of a program is ever taken for an option of ebb-step.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +74,8 @@ static int take_cgroups(struct parse *p, const char *value)
 	return p->plan->cgroups || strcmp(value, "no") == 0 ? 0 : -EINVAL;
 }
 
-/* BASE[=HOST]: where it is in a base and, if elsewhere, in the view of the host. Cuts the word. */
+/* Takes BASE[=HOST]: the place of the directory in a base and, if it differs, in the view of the
+ * host. Cuts the word in two. */
 static int take_scratch(struct parse *p, const char *value)
 {
 	struct step_scratch *s = &p->plan->scratch[p->plan->scratch_count];
@@ -97,7 +98,7 @@ static int take_may_fail(struct parse *p, const char *value)
 	return p->next.may_fail ? 0 : -EINVAL;
 }
 
-/* INSIDE=HOST, or one path that is the same in both. */
+/* Takes INSIDE=HOST, or one path that is the same inside and on the host. */
 static int take_bind(struct parse *p, const char *value)
 {
 	struct step_bind *b = &p->plan->binds[p->plan->bind_count];
@@ -165,7 +166,8 @@ static int take_keep(struct parse *p, const char *value)
 	return 0;
 }
 
-/* Settings of one program are forgotten behind it: descriptors, variables, network. */
+/* Takes a program. The settings given before it (descriptors, variables, network) are for this
+ * program only. */
 static int take_run(struct parse *p, const char *value)
 {
 	struct step_run *run = &p->plan->runs[p->plan->run_count];

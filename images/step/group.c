@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Each build of root is in a control group of its own, in a tree named after its range of ids. The
- * next holder of the range removes groups that a killed build left. */
+/* A build that root runs is in a control group of its own, in a tree named after the build's range
+ * of ids (ids.c). The next holder of the range removes groups that a killed build left. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -78,8 +78,8 @@ void group_close(struct step_group *g)
 	if (!g)
 		return;
 	if (g->made) {
-		/* A killed process counts until the kernel has taken it apart; cgroup.events
-		 * tells. */
+		/* A killed process stays in its group until the kernel has taken it apart: EBUSY.
+		 * cgroup.events then tells that the group is empty. */
 		while (cgroup_remove(g->tree, &g->leaf) == -EBUSY && clock_mono_ns() < end_ns) {
 			struct pollfd event = {.fd = g->leaf.events_fd, .events = POLLPRI};
 

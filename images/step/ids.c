@@ -2,12 +2,13 @@
 /*
  * Which ids of the host a sandbox has (user_namespaces(7)).
  *
- * Root: 65536 ids that no user, no instance and no other build has, held by a lock on a file of
- * RANGE_DIR. The first id of the range makes the user namespace, so that the kernel counts
- * namespaces, keys and inotify there and not on root.
+ * For root: a range of 65536 ids that no user, no instance and no other build has, held by a lock
+ * on a file of RANGE_DIR. A process with the first id of the range makes the user namespace, so
+ * that the kernel counts namespaces, keys and inotify for that id and not for root.
  *
- * A user: the first range that subuid(5) gives him, by newuidmap(1); without one his own id becomes
- * 1000 inside. Either way nothing of his files is visible, and no process of his.
+ * For a user: the first range that subuid(5) gives the user, mapped by newuidmap(1). Without such a
+ * range the user's own id becomes 1000 inside. In both cases the sandbox sees no file and no
+ * process of the user.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +32,10 @@
 #include "runtime/base/text.h"
 
 #define RANGE_DIR "/run/ebb-build"
-#define RANGE_FIRST \
-	UINT32_C(0xf1000000) /* above the highest id_base ebbd takes, and its ranges' ids */
-#define RANGE_SIZE 65536u
-#define RANGES     64u
+/* The first id of all ranges. It is above the highest id_base that ebbd takes, 0xf0000000. */
+#define RANGE_FIRST UINT32_C(0xf1000000)
+#define RANGE_SIZE  65536u
+#define RANGES      64u
 
 static int take_range(struct step_ids *ids)
 {
@@ -72,7 +73,8 @@ static int write_map(pid_t pid, const char *name, uint32_t inside, uint32_t firs
 	return fd_write_file_at(AT_FDCWD, path, text);
 }
 
-/* Lives until it is killed; its parent takes the namespace from it. */
+/* A child that makes the user namespace and lives until it is killed; its parent opens the
+ * namespace. */
 __attribute__((noreturn)) static void hold_namespace(uint32_t first, int ready_fd)
 {
 	int r = 0;
@@ -81,7 +83,7 @@ __attribute__((noreturn)) static void hold_namespace(uint32_t first, int ready_f
 	if (setresgid(first, first, first) < 0 || setresuid(first, first, first) < 0 ||
 	    unshare(CLONE_NEWUSER) < 0)
 		r = -errno;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of ids forgot it */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: the change of ids has cleared it */
 	(void)fd_write_all(ready_fd, &r, sizeof(r));
 	for (;;)
 		pause();
@@ -137,7 +139,8 @@ struct range {
 	uint32_t first, count;
 };
 
-/* The user's first range of 65536 in subuid(5) or subgid(5), by name or number. */
+/* Finds the user's first range of at least 65536 ids in subuid(5) or subgid(5), by name
+ * or number. */
 static bool find_range(const char *path, const char *user, uid_t uid, struct range *out)
 {
 	char text[65536], number[16];
@@ -205,7 +208,8 @@ static int map_user(pid_t pid, uid_t uid, gid_t gid)
 	return r < 0 ? r : write_map(pid, "gid_map", STEP_USER, gid, 1);
 }
 
-/* A child writes the maps of its parent, which then is inside. */
+/* This process moves into a new user namespace, and a child, which is still outside, writes its
+ * maps. */
 static int unprivileged_namespace(void)
 {
 	uid_t uid = geteuid();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The first process of a sandbox waits until its control group has it, builds the root, gives up
- * every right, starts the program and reaps. At its end the kernel kills the rest of the pid
- * namespace.
+ * The first process of a sandbox. It waits until it is in its control group, builds the root, gives
+ * up every right, starts the program and reaps. When it ends, the kernel kills the rest of the pid
+ * namespace (pid_namespaces(7)).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ static int lo_up(void)
 	return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
-/* A listener born in the sandbox's own namespace goes out to the relay, which never comes in. */
+/* Sends a listener of the sandbox's own network namespace to the relay, which itself never enters
+ * the namespace. */
 static int send_listener(int channel_fd)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -112,7 +113,7 @@ static int set_limits(struct inside *in)
 		{RLIMIT_SIGPENDING, 1024},
 		{RLIMIT_MSGQUEUE, 0},
 		{RLIMIT_CPU, in->p->run->seconds * 4},
-		/* Limits of each process, for a user who can make no control group. */
+		/* A limit of each process, for a user, who may not make a control group. */
 		{RLIMIT_DATA, in->p->ids->privileged ? RLIM_INFINITY : plan->memory_bytes},
 	};
 
@@ -125,7 +126,8 @@ static int set_limits(struct inside *in)
 	return 0;
 }
 
-/* A user whose id alone is mapped has no groups to give up, nor may he (setgroups says deny). */
+/* If only the user's own id is mapped, /proc/PID/setgroups says "deny" and the groups cannot be
+ * given up (user_namespaces(7)): EPERM. */
 static int drop_ids(struct inside *in)
 {
 	const struct step_ids *ids = in->p->ids;
@@ -147,9 +149,9 @@ static int drop_caps(struct inside *in)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}};
 
-	/* A change of ids may have taken CAP_SETPCAP. Then all other capabilities went with it, and
-	 * no exec of this id can give any back. Where CAP_SETPCAP is left, the set that execve
-	 * could draw from is emptied. */
+	/* The change of ids may have taken CAP_SETPCAP: EPERM. Then it has taken all other
+	 * capabilities too, and an execve(2) under this id gives none back. If CAP_SETPCAP is left,
+	 * the bounding set, which limits the capabilities that execve(2) can give, is emptied. */
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 && errno != EPERM)
 		return -errno;
 	for (unsigned long cap = 0; cap < 64; cap++)
@@ -162,7 +164,8 @@ static int drop_caps(struct inside *in)
 
 static int no_new_privs(struct inside *in)
 {
-	/* The death signal again: a change of ids clears it; so does it make us readable. */
+	/* A change of ids clears the death signal and sets "dumpable" to the value of
+	 * fs.suid_dumpable (prctl(2)), so both are set again here. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
@@ -177,7 +180,8 @@ static bool is_kept(const struct step_run *run, int fd)
 	return fd <= STDERR_FILENO;
 }
 
-/* Closes every descriptor that was not asked for. Standard input is the one kept as 0, or empty. */
+/* Closes every descriptor that the program does not get. Its standard input is /dev/null, unless it
+ * gets a descriptor 0. */
 static int close_rest(struct inside *in)
 {
 	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -209,7 +213,7 @@ static int load_filter(struct inside *in)
 	return filter_load(in->p->filter);
 }
 
-/* The order is the meaning. */
+/* The order matters. */
 static const struct {
 	const char *name;
 	int (*run)(struct inside *in);

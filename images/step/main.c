@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ebb-step: one run after the other until one fails; exit code: the last one's. */
+/* ebb-step: runs one program after the other until one fails. The exit code is that of the last
+ * one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -30,7 +31,7 @@ struct step {
 	struct step_group *group; /* or NULL: limits by process only */
 	struct filter filter;
 	int signal_fd;
-	int ended; /* by a signal to us: 128 + its number */
+	int ended; /* 128 + the number of the signal that ended ebb-step, or 0 */
 };
 
 static int fail(const char *what, const char *why)
@@ -39,7 +40,7 @@ static int fail(const char *what, const char *why)
 	return STEP_SETUP_FAILED;
 }
 
-/* where: the step that it stopped at. */
+/* Prints a fault; where: the step that failed. */
 static int fail_at(struct fault *f, const char *where)
 {
 	char text[FAULT_TEXT_SIZE];
@@ -90,7 +91,7 @@ static int start(struct step *s, const struct step_run *run, int *out_pid_fd, in
 	return pid < 0 ? -errno : (int)pid;
 }
 
-/* Until the sandbox ends by itself, its time is up, or we are told to end. */
+/* Waits until the sandbox ends by itself, its time is up, or a signal tells ebb-step to end. */
 static int await(struct step *s, const struct step_run *run, int pid_fd)
 {
 	struct pollfd fds[] = {{.fd = pid_fd, .events = POLLIN},
@@ -149,7 +150,7 @@ static int run_one(struct step *s, const struct step_run *run)
 	return ended ? ended : status;
 }
 
-/* The build ends with its caller, also when the caller went before this call. */
+/* Makes this process end with its caller; -ESRCH if the caller ended before this call. */
 static int die_with(pid_t parent)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ? -ESRCH : 0;
@@ -173,7 +174,7 @@ static int prepare(struct step *s)
 		return fail("death signal", "the caller of this build is gone");
 	if (ids_open(&s->ids, &fault) < 0)
 		return fail_at(&fault, "ids");
-	/* Again, as a user namespace of our own forgets it. */
+	/* The death signal is set again: entering a user namespace has cleared it. */
 	if (die_with(parent) < 0)
 		return fail("death signal", "the caller of this build is gone");
 	if (s->ids.privileged && s->plan.cgroups &&

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A sandbox of a build sees a read-only root (a base, or /usr of the host), a bounded memory file
- * system that all steps of this build share, /dev with five nodes, and /proc masked as an
- * instance's is. There is no /sys.
+ * A sandbox of a build sees a read-only root (a base, or /usr of the host), a memory file system of
+ * bounded size that all steps of this ebb-step share, /dev with five nodes, and /proc, masked as
+ * that of an instance. There is no /sys.
  *
- * Everything is opened by its path first; then, for a user, files are made as the id the sandbox
- * will have, because his own need not exist inside.
+ * Everything is opened by its path first. Then, for a user, files are made with the id that the
+ * program will have, because the user's own id need not exist inside.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ struct fs_option {
 	const char *key, *value;
 };
 
-/* A detached file system. */
+/* Makes a file system; returns a detached mount or -errno. */
 static int make_fs(const char *type, const struct fs_option *options, size_t count,
 		   unsigned int attributes)
 {
@@ -47,7 +47,8 @@ static int make_fs(const char *type, const struct fs_option *options, size_t cou
 	return fd < 0 ? -errno : fd;
 }
 
-/* A detached view of a path. A user's mounts hide none of what is mounted below. */
+/* Makes a detached view of a path. With `recursive` the mounts below the path are part of it: a
+ * user may not uncover the directories below them (mount_namespaces(7)). */
 static int clone_path(const char *path, uint64_t attributes, bool recursive)
 {
 	struct mount_attr attr = {.attr_set = attributes};
@@ -147,7 +148,7 @@ static const struct {
 	{"dev/stderr", "/proc/self/fd/2"},
 };
 
-/* Descriptors of all that is shown, owned; -1 where there is none. */
+/* Descriptors of everything that the sandbox shows, owned; -1 where there is none. */
 struct view {
 	int root_fd, work_fd;
 	int tops[ARRAY_LEN(tops)], nodes[ARRAY_LEN(nodes)];
@@ -169,7 +170,7 @@ static int open_tops(struct view *v, bool recursive)
 		struct stat st;
 
 		if (lstat(tops[i], &st) < 0 || !S_ISDIR(st.st_mode))
-			continue; /* a link into /usr, made again; or absent */
+			continue; /* a link into /usr, which is made anew later; or absent */
 		v->tops[i] = clone_path(tops[i], PLAIN | MOUNT_ATTR_RDONLY, recursive);
 		if (v->tops[i] < 0)
 			return v->tops[i];
@@ -218,7 +219,8 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The place for a mount, made with its parents on the root of memory, there already in a base. */
+/* Makes the place for a mount, with its parents, on a root in memory; a base has the
+ * place already. */
 static int make_place(const char *path, bool directory)
 {
 	char parent[256];
@@ -284,7 +286,7 @@ static int place_dev(const struct view *v, bool make)
 	return r;
 }
 
-/* Puts a read-only view of `from` on top of `at`; a path that this kernel lacks needs none. */
+/* Puts a read-only view of `from` on top of `at`. A path that this kernel lacks needs no cover. */
 static int cover(const char *from, const char *at)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
@@ -314,7 +316,8 @@ static int place_proc(bool make)
 	return r;
 }
 
-/* A base has the places of its runtime only: /app, /tmp and the like. */
+/* Mounts the parts of the memory file system. A base is read-only and has only the places of its
+ * runtime, such as /app and /tmp. */
 static int place_scratch(const struct step_plan *plan, const struct view *v, bool make)
 {
 	for (unsigned int i = 0; i < plan->scratch_count; i++) {
@@ -333,7 +336,8 @@ static int place_scratch(const struct step_plan *plan, const struct view *v, boo
 	return 0;
 }
 
-/* pivot_root(".", ".") stacks the old root upon the new one; the unmount takes it away. */
+/* pivot_root(".", ".") stacks the old root upon the new one (pivot_root(2), NOTES); the unmount
+ * takes the old root away. */
 static int pivot(const struct step_run *run)
 {
 	struct mount_attr attr = {.attr_set = PLAIN | MOUNT_ATTR_RDONLY};

@@ -2,10 +2,11 @@
 /*
  * ebb-step: runs the steps of one build, each in a sandbox of its own (README.md).
  *
- * Runs as the caller of `ebb build`: root, or a user with user namespaces. It reads nothing of the
- * project itself. A program that does has no id of the host's root, no capability, no network, a
- * filter, a read-only root, and a memory file system of bounded size to write to. A step of the
- * confinement that fails ends the build (exit code STEP_SETUP_FAILED), never only warns.
+ * Runs as the caller of `ebb build`: root, or a user on a host with user namespaces. ebb-step
+ * itself reads nothing of the project. A program in a sandbox has no id of the host's root, no
+ * capability, no network (but host_net and listen_out below), a seccomp filter, a read-only root,
+ * and a memory file system of bounded size to write to. A step of the confinement that fails ends
+ * the build (exit code STEP_SETUP_FAILED); it is never only a warning.
  */
 #ifndef EBB_IMAGES_STEP_H
 #define EBB_IMAGES_STEP_H
@@ -29,12 +30,12 @@ struct step_run {
 	char **argv;      /* NULL-terminated copy; owned */
 	const char *env[STEP_LIST_MAX + 1];
 	const char *cwd;
-	int keep[STEP_LIST_MAX]; /* descriptors it gets under the same number */
+	int keep[STEP_LIST_MAX]; /* descriptors that the program gets under the same number */
 	unsigned int env_count, keep_count;
 	uint64_t seconds;
-	bool may_fail;  /* the next run comes even if this one failed */
+	bool may_fail;  /* the next program runs even if this one failed */
 	bool host_net;  /* the caller's network namespace instead of an empty one */
-	int listen_out; /* a socket on which to send a listener of the new namespace, or -1 */
+	int listen_out; /* a socket over which a listener of the new namespace is sent, or -1 */
 };
 
 struct step_bind {
@@ -45,8 +46,8 @@ struct step_bind {
 struct step_plan {
 	const char *work; /* a directory to build on, of the caller alone */
 	struct step_scratch {
-		const char *in_base; /* relative places of one directory in both kinds of roots */
-		const char *in_host;
+		const char *in_base; /* the place of the directory in a base, relative */
+		const char *in_host; /* its place in the view of the host, relative */
 	} scratch[STEP_LIST_MAX];
 	struct step_bind binds[STEP_LIST_MAX]; /* shown read-only where the root is the host's */
 	struct step_run runs[STEP_RUNS_MAX];
@@ -55,37 +56,40 @@ struct step_plan {
 	bool cgroups;
 };
 
-/* args.c: 0, or -EINVAL with a sentence. plan_fini frees what a failed parse made, too. */
+/* args.c. Parses the command line. 0, or -EINVAL with a sentence in f. plan_fini is to be called
+ * after a failed parse, too. */
 int plan_parse(int argc, char **argv, struct step_plan *plan, struct fault *f);
 void plan_fini(struct step_plan *plan);
 
 /* ids.c: which host ids the sandbox has. */
 struct step_ids {
-	bool privileged; /* root: namespaces belong to the host, the sandbox joins user_ns_fd last
-			  */
-	int user_ns_fd;  /* owned, or -1 */
+	bool privileged; /* root: the other namespaces belong to the host's user namespace */
+	int user_ns_fd;  /* owned: the user namespace that a privileged sandbox joins last; or -1 */
 	int slot_fd;     /* owned: the lock on the range, which also names the control groups */
 	unsigned int slot;
 	uint32_t first; /* privileged: the host's id of the sandbox's id 0 */
 };
-/* Privileged: takes a range that nobody else has. Otherwise this process moves into a user
- * namespace of its own, with the range of subuid(5) if there is one, else its own id as 1000. */
+/* For root: takes a range of ids that no other process has. For a user: moves this process into a
+ * user namespace of its own, with the user's range of subuid(5) if there is one, else with the
+ * user's own id as 1000. 0, or -errno with a sentence in f. */
 int ids_open(struct step_ids *ids, struct fault *f);
 void ids_close(struct step_ids *ids);
 
-/* group.c: limits of everything that runs, where the caller may make control groups. */
+/* group.c: limits of all processes of a build together, where the caller may make control groups.
+ * group_open: 0 and *out, or -errno with a sentence in f. */
 struct step_group;
 int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
 	       struct fault *f);
 int group_join(struct step_group *g, int pid);
-bool group_ran_out(struct step_group *g); /* of memory */
-void group_close(struct step_group *g);   /* removes it; NULL is fine */
+bool group_ran_out(struct step_group *g); /* whether a process was killed for memory */
+void group_close(struct step_group *g);   /* removes the group; NULL is fine */
 
-/* root.c: the mounts. Both return 0 or -errno with the place in *where. */
+/* root.c: the mounts. Both return 0, or -errno with the place that failed in *where (borrowed). */
 int scratch_mount(const struct step_plan *plan, const struct step_ids *ids, const char **where);
 int root_enter(const struct step_plan *plan, const struct step_run *run, const char **where);
 
-/* inside.c: the first process of a sandbox; never returns. go_fd: read before anything is done. */
+/* inside.c: the first process of a sandbox; never returns. It reads a byte from go_fd before it
+ * does anything else. */
 struct step_place {
 	const struct step_plan *plan;
 	const struct step_run *run;

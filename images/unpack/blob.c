@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Content-addressed files (OCI image-spec descriptor.md): no byte is parsed before its blob was
- * verified. */
+/* Content-addressed files (OCI image-spec descriptor.md). No byte of a blob is parsed before the
+ * blob was verified. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>

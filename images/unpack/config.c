@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* OCI image-spec config.md -> struct wire_image_config. */
+/* Makes a struct wire_image_config of the config of an image (OCI image-spec config.md). */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-/* A list of strings into a NUL-separated blob. */
+/* Copies a list of strings into a blob, each ended by a NUL. */
 static int read_strings(struct unpack *u, const char *key, const struct json *list, char *blob,
 			size_t size, uint16_t *out_count)
 {
@@ -32,7 +32,8 @@ static int read_strings(struct unpack *u, const char *key, const struct json *li
 	return 0;
 }
 
-/* "SIGTERM", "TERM", "15", "SIGRTMIN+3". 0 if it is none. */
+/* The number of a signal such as "SIGTERM", "TERM", "15" or "SIGRTMIN+3"; 0 if the text
+ * names none. */
 static uint16_t signal_number(const char *text)
 {
 	static const struct {
@@ -51,7 +52,7 @@ static uint16_t signal_number(const char *text)
 	if (strncmp(text, "SIG", 3) == 0)
 		text += 3;
 	if (strcmp(text, "RTMIN") == 0)
-		return 34; /* as glibc counts; the kernel's 32 and 33 are its own */
+		return 34; /* SIGRTMIN of glibc, which uses signals 32 and 33 itself */
 	if (strncmp(text, "RTMIN+", 6) == 0 && text_parse_u64(text + 6, 0, 30, &n) == 0)
 		return (uint16_t)(34 + n);
 	if (strncmp(text, "RTMAX-", 6) == 0 && text_parse_u64(text + 6, 0, 30, &n) == 0)
@@ -74,7 +75,8 @@ static int read_stop_signal(struct unpack *u, const struct json *v)
 	return 0;
 }
 
-/* {"8080/tcp": {}}: one tcp port is where the function listens; more say nothing. */
+/* ExposedPorts, {"8080/tcp": {}}: if it names one TCP port, the function listens there. Several
+ * ports are ignored. */
 static void read_port(struct unpack *u, const struct json *ports)
 {
 	unsigned int tcp_count = 0;

@@ -29,12 +29,12 @@ static int limit_self(const struct wire_unpack_job *job)
 		rlim_t value;
 	} limits[] = {
 		{RLIMIT_FSIZE, job->bytes_max},
-		{RLIMIT_NOFILE, 8192}, /* a deep tree is removed by descending into it */
+		{RLIMIT_NOFILE, 8192}, /* removing a tree holds a descriptor for each level */
 		{RLIMIT_CORE, 0},
 		{RLIMIT_NPROC, 0},
 		{RLIMIT_MEMLOCK, 0},
 #ifndef __SANITIZE_ADDRESS__
-		{RLIMIT_AS, (rlim_t)1 << 30}, /* a zstd window and the whiteouts fit well */
+		{RLIMIT_AS, (rlim_t)1 << 30}, /* enough for a zstd window and the set of paths */
 #endif
 	};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * DESCRIBE sees only the image's documents, nothing else of an archive. Documents that take it over
- * can only speak for the image with their digest (HASH names it), and for no other.
+ * DESCRIBE sees only the image's documents, nothing else of an archive. Documents that take this
+ * process over can only describe the image that has their digest, because HASH computes that
+ * digest.
  */
 #include "images/unpack/unpack.h"
 

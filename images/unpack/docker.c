@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The archives of `docker save`, podman, Bazel, Nix, ko, jib and `skopeo copy ... docker-archive:`.
- * manifest.json names a config, most often by its digest, and layers, for which only their diff_ids
- * vouch. */
+ * manifest.json names a config, most often by its digest, and layers. Only the diff_ids in the
+ * config vouch for the layers. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -59,9 +59,9 @@ static int choose(struct unpack *u, const struct json *images, const struct json
 			   json_count(images) ? ": name one of: " : "", names);
 }
 
-/* Whether the config's name is its digest: "HEX.json" (docker, podman, Nix), "sha256:HEX" (ko,
- * kaniko, buildpacks) and "blobs/sha256/HEX" (docker from 25 on) say so, "config.json" (jib) says
- * nothing. */
+/* Whether the config's name holds its digest: "HEX.json" (docker, podman, Nix), "sha256:HEX"
+ * (ko, kaniko, buildpacks) and "blobs/sha256/HEX" (docker from 25 on) do, "config.json" (jib)
+ * does not. */
 static bool name_is_digest(const char *name, uint8_t digest[DIGEST_SIZE])
 {
 	const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;

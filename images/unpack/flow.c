@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * READ, second half: layers flow out of the archive, decompressed, as they are asked for. The
- * manifest's size and digest of a layer's file are checked here for the sake of a clear sentence.
- * Another process hashes the bytes that flowed, and decides.
+ * READ, second half: layers flow out of the archive, decompressed, when they are asked for. The
+ * size and the digest that the manifest gives for a layer's file are checked here only for the sake
+ * of a clear error. HASH, another process, hashes the bytes that flowed, and its digest decides.
  */
 #include "images/unpack/unpack.h"
 
@@ -19,9 +19,9 @@
 struct flow {
 	struct unpack *u;
 	struct member member;
-	struct archive *raw; /* decompression only */
-	struct sha256 *hash; /* of the file */
-	bool empty;          /* no byte at all */
+	struct archive *raw; /* decompresses only; it does not read the tar inside */
+	struct sha256 *hash; /* of the compressed file */
+	bool empty;          /* the file has no byte at all */
 	uint64_t file_bytes, tar_bytes;
 	char what[96]; /* "layer 2 sha256:ab12.." */
 	unsigned char file_block[BLOCK_BYTES], tar_block[BLOCK_BYTES];
@@ -29,7 +29,7 @@ struct flow {
 
 /* ---- wishes ---- */
 
-/* fds takes `count` descriptors. */
+/* Waits for the next wish, which brings `count` descriptors for fds. */
 static int next_wish(struct unpack *u, unsigned int count, int *fds)
 {
 	static struct wire_message m; /* large for a stack */
@@ -38,7 +38,7 @@ static int next_wish(struct unpack *u, unsigned int count, int *fds)
 
 	u->wanted = u->layer_count;
 	if (r == 0 || r == -ECONNRESET)
-		return 0; /* nobody wants another */
+		return 0; /* ebbd wants no further layer */
 	if (r < 0 || m.head.type != WIRE_UNPACK_FLOW || m.head.size != sizeof(*f) ||
 	    m.fd_count != count)
 		return unpack_fail(u, -EPROTO, "ebb-unpack was asked for something strange");
@@ -149,7 +149,7 @@ static int pump(struct flow *f)
 	return 0;
 }
 
-/* Bytes behind the compressed tar are part of the file's digest. */
+/* Checks the size and the digest of the file. Bytes behind the compressed tar are part of both. */
 static int check_file(struct flow *f, const struct descriptor *blob)
 {
 	uint8_t found[DIGEST_SIZE];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* HASH names every piece that enters the store. It sees foreign bytes, but only hashes them and
- * passes them on: nothing here depends on their meaning. */
+ * passes them on, so the bytes cannot take this process over. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ struct passing {
 
 /* ---- names ---- */
 
-/* SHA-256 of "<chain> <diff_id>". */
+/* Makes the next chain id: SHA-256 of "<chain> <diff_id>" (OCI image-spec config.md, "Layer
+ * ChainID"). */
 static int add_link(uint8_t chain[DIGEST_SIZE], const uint8_t *diff_id)
 {
 	char text[2 * DIGEST_TEXT + 2];
@@ -53,7 +54,8 @@ static int on_chain(void *self, struct wire_message *m)
 
 /* ---- bytes ---- */
 
-/* The reader may end before the layer does, and says why: the digest is wanted all the same. */
+/* Hashes bytes and passes them on. The reader may end before the layer does (EPIPE) and reports why
+ * itself; the digest is wanted all the same. */
 static int pass(struct passing *p, int from_fd, int *to_fd, uint64_t *bytes)
 {
 	for (;;) {
@@ -83,7 +85,8 @@ static int on_flow(void *self, struct wire_message *m)
 
 	if (r == 0)
 		r = sha256_final(p->hash, digest.digest);
-	/* Before who reads comes to the end: the digest is known when he says something. */
+	/* The digest is sent before to_fd is closed. So ebbd has the digest when the reader, which
+	 * waits for the end of the flow, sends its report. */
 	return r < 0 ? r
 		     : wire_send(p->control_fd, WIRE_UNPACK_DIGEST, &digest, sizeof(digest), NULL,
 				 0);

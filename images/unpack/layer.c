@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* APPLY: a plain tar, whose bytes another process counts and hashes on their way here, is applied
- * to our root. Nothing uses the result if they were not the promised ones. */
+/* APPLY: applies a plain tar to the root. HASH, another process, counts and hashes the bytes of the
+ * tar on their way here; the result is not used if they are not the promised bytes. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -23,8 +23,9 @@ struct layer {
 	unsigned char block[BLOCK_BYTES];
 };
 
-/* umoci ends a layer right behind the last file's last byte. Where a diff_id says that the tar is
- * whole, the missing zeros are supplied; they are not part of any digest. */
+/* umoci ends a layer right behind the last byte of the last file. If a diff_id was promised, which
+ * proves that no byte is missing, the zeros up to a full block are supplied. They are not part of
+ * any digest. */
 static la_ssize_t pad(struct layer *l, const void **out)
 {
 	size_t missing = (TAR_BLOCK - l->tar_bytes % TAR_BLOCK) % TAR_BLOCK;
@@ -37,7 +38,7 @@ static la_ssize_t pad(struct layer *l, const void **out)
 	return (la_ssize_t)missing;
 }
 
-/* libarchive wants bytes of the tar. */
+/* Called when libarchive wants bytes of the tar. */
 static la_ssize_t on_read(struct archive *a, void *self, const void **out)
 {
 	struct layer *l = self;
@@ -54,7 +55,7 @@ static la_ssize_t on_read(struct archive *a, void *self, const void **out)
 	return n;
 }
 
-/* Bytes behind the end of the tar have to be hashed, too. */
+/* Reads the bytes behind the end of the tar, so that HASH can pass and hash them, too. */
 static int drain(struct layer *l)
 {
 	ssize_t n;

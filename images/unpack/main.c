@@ -45,12 +45,13 @@ static int find_user(struct unpack *u)
 	return wire_send(u->control_fd, WIRE_UNPACK_USER_FOUND, &user, sizeof(user), NULL, 0);
 }
 
-/* The capabilities of each role. Writing as the image's root takes four (whiteouts need no
- * CAP_MKNOD since Linux 5.8), and passwd may be closed to its own root. */
+/* The roles, each with its capabilities. Writing files as the image's root takes four (a whiteout
+ * needs no CAP_MKNOD since Linux 5.8). USER has one, because an image may close its passwd even to
+ * its own root. */
 static const struct role {
 	uint32_t caps;
 	unsigned int fds;
-	bool talks; /* while it works: its end is no news */
+	bool talks; /* reports while it works, so main sends no report at its end */
 	int (*run)(struct unpack *u);
 } roles[WIRE_UNPACK_ROLE_COUNT] = {
 	[WIRE_UNPACK_READ] = {0, 1, true, read_archive},
@@ -62,7 +63,7 @@ static const struct role {
 	[WIRE_UNPACK_USER] = {1u << CAP_DAC_READ_SEARCH, 0, false, find_user},
 };
 
-/* The jail has its directory at /work, and at /root what an overlay of layers shows. */
+/* The jail shows its directory at /work, and an overlay of layers at /root. */
 static const char *root_of(const struct wire_unpack_job *job)
 {
 	return job->role == WIRE_UNPACK_USER || (job->role == WIRE_UNPACK_APPLY && job->layer > 0)
@@ -74,7 +75,7 @@ static int run(struct unpack *u, const struct role *role)
 {
 	int r;
 
-	/* Under the overlay, to tidy it. */
+	/* The tree under the overlay is opened too, to be tidied (tidy.c). */
 	if (u->job->role == WIRE_UNPACK_APPLY && u->job->layer > 0)
 		u->tree_fd = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = confine_self(u, root_of(u->job), role->caps);
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
 	/* Without it libarchive reports every name outside ASCII as a warning. */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	umask(022);
-	(void)signal(SIGXFSZ, SIG_IGN); /* a sparse giant is EFBIG, not a death */
+	(void)signal(SIGXFSZ, SIG_IGN); /* so that a file beyond the limit is an error, EFBIG */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (rehearsal)
 		return confine_calls(u.err, sizeof(u.err)) < 0 || rehearse(rehearsal) < 0;

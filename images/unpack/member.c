@@ -12,7 +12,7 @@
 #define READ_BLOCK_BYTES 65536
 #define LINKS_MAX        4 /* docker save links repeated layers to the first */
 
-/* "./a" and "/a" are "a". */
+/* The name without leading "./" and "/". */
 static const char *plain_name(const char *name)
 {
 	while (name[0] == '/' || (name[0] == '.' && name[1] == '/'))
@@ -38,7 +38,7 @@ static struct archive *outer_open(struct unpack *u)
 	return NULL;
 }
 
-/* Stands on the entry with this name, or says -ENOENT. */
+/* Moves the archive to the entry with this name. 0, or -ENOENT. */
 static int outer_find(struct unpack *u, struct archive *a, const char *name,
 		      struct archive_entry **out)
 {
@@ -60,7 +60,7 @@ static int outer_find(struct unpack *u, struct archive *a, const char *name,
 	return unpack_fail(u, -E2BIG, "the archive has more than %u files", MEMBERS_MAX);
 }
 
-/* Where a link in the outer archive points to, as a name in it. */
+/* The target of a link in the outer archive, as a name in that archive. */
 static int link_target(const struct archive_entry *entry, const char *name, char *out)
 {
 	struct archive_entry *e = (struct archive_entry *)(uintptr_t)entry;
@@ -78,7 +78,7 @@ static int link_target(const struct archive_entry *entry, const char *name, char
 	return text_format(out, MEMBER_NAME_SIZE, "%.*s%s", (int)dir_size, name, target);
 }
 
-/* 1: out_next names the file it links to. */
+/* Opens a member. 0; 1 if it is a link, with the name of its target in out_next; or -errno. */
 static int member_open_once(struct unpack *u, const char *name, struct member *out, char *out_next)
 {
 	struct archive *a = outer_open(u);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* OCI image layout (image-spec image-layout.md, image-index.md, manifest.md): index.json -> (nested
- * index ->) manifest -> config and layers. */
+/* The OCI image layout (image-spec image-layout.md, image-index.md, manifest.md). index.json leads
+ * to a manifest, maybe through nested indexes; the manifest names a config and layers. */
 #include "images/unpack/unpack.h"
 
 #include <errno.h>
@@ -74,8 +74,8 @@ static bool ref_fits(const struct json *descriptor, const char *wanted)
 	       (name && strcmp(name, wanted) == 0);
 }
 
-/* Whether it is an image, and not a thing beside one: a signature, a list of parts, an attestation
- * (whose platform is unknown/unknown besides). */
+/* Whether the descriptor is that of an image or an index, and not of a signature, a list of parts
+ * or an attestation. */
 static bool is_image(const struct json *descriptor)
 {
 	const char *type = json_string(json_get(descriptor, "mediaType"));
@@ -93,7 +93,7 @@ static bool is_same(const struct json *a, const struct json *b)
 	return x && y && strcmp(x, y) == 0;
 }
 
-/* How many different ones are meant; the first of them. */
+/* Counts the different entries that fit; *out is the first of them. */
 static size_t count_fitting(const struct json *manifests, const char *wanted, bool images_only,
 			    const struct json **out)
 {
@@ -113,7 +113,7 @@ static size_t count_fitting(const struct json *manifests, const char *wanted, bo
 	return fit;
 }
 
-/* "a, b, c" of an index, cut to fit. */
+/* Lists the names of an index, "a, b, c", cut to fit. */
 static void list_names(const struct json *manifests, char *buf, size_t size)
 {
 	size_t used = 0;
@@ -128,8 +128,8 @@ static void list_names(const struct json *manifests, char *buf, size_t size)
 	}
 }
 
-/* The one entry that is meant. In a nested index the first that fits the platform (image-index.md).
- */
+/* Finds the one entry that fits. In a nested index this is the first one that fits the platform
+ * (OCI image-spec image-index.md). */
 static int choose(struct unpack *u, const struct json *index, unsigned int depth,
 		  const struct json **out)
 {
@@ -138,7 +138,7 @@ static int choose(struct unpack *u, const struct json *index, unsigned int depth
 	size_t fit = count_fitting(manifests, wanted, true, out);
 	char names[256];
 
-	if (fit == 0) /* then the error is about what is there */
+	if (fit == 0) /* take other kinds, whose error says what they are */
 		fit = count_fitting(manifests, wanted, false, out);
 	if (fit == 1 || (fit > 1 && depth > 0))
 		return 0;

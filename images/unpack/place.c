@@ -13,10 +13,10 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define LINKS_MAX  40 /* as the kernel takes them */
+#define LINKS_MAX  40 /* as many as the kernel follows (path_resolution(7)) */
 #define OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* A path on its way: its resolved part, and the rest. */
+/* A path that is being resolved: its resolved part, and the rest. */
 struct walk {
 	struct spot *at;
 	char rest[2 * PATH_BYTES_MAX + 2];
@@ -65,7 +65,7 @@ static int step_down(struct walk *w, const char *name)
 	return text_format(w->at->path + n, sizeof(w->at->path) - n, "%s%s", n ? "/" : "", name);
 }
 
-/* The link's target takes its place in front of the rest. */
+/* Puts the target of a link in front of the rest of the path. */
 static int step_link(struct walk *w, const char *name)
 {
 	char joined[sizeof(w->rest)], target[PATH_MAX];
@@ -82,8 +82,8 @@ static int step_link(struct walk *w, const char *name)
 	return target[0] == '/' ? to_root(w) : 0;
 }
 
-/* Makes a directory that no layer brought: owner root, mode 0755, as old as the entry below. The
- * time of the parent stays. */
+/* Makes a directory that no layer brought: owner root, mode 0755, with the time of the entry for
+ * which it is made. The time of the parent stays. */
 static int make_implied(struct walk *w, const char *name)
 {
 	const struct timespec own[2] = {*w->implied, *w->implied};
@@ -165,7 +165,8 @@ int place_leave(struct place *p)
 {
 	int r = 0;
 
-	/* Not without need: it would copy the directory up. */
+	/* Only a changed directory gets its times back: overlayfs would copy an unchanged
+	 * one up. */
 	if (p->at.fd >= 0 && p->changed && futimens(p->at.fd, p->times) < 0)
 		r = -errno;
 	p->changed = false;
@@ -231,7 +232,7 @@ int place_clear(struct place *p, const char *name, bool keep_directory)
 		return 1;
 	r = fd_rmtree_at(p->at.fd, name);
 	p->changed = true;
-	/* The removed entry may have been on the way here, by a link to itself. */
+	/* The removed entry may have been a link on the path to the present directory. */
 	p->stale = true;
 	return r;
 }
@@ -240,7 +241,8 @@ int place_clear(struct place *p, const char *name, bool keep_directory)
 
 static int hide_in(const struct place *p, int dir_fd, char *path);
 
-/* Entries of this layer stay; in a directory that it brought or went through, the rest goes. */
+/* Removes an entry of the layers below. An entry of this layer stays; a directory of this layer, or
+ * on the path to one of its entries, stays without the other entries in it. */
 static int hide_one(const struct place *p, int dir_fd, const char *name, char *path)
 {
 	SCOPED_FD child_fd = -1;
@@ -253,7 +255,8 @@ static int hide_one(const struct place *p, int dir_fd, const char *name, char *p
 	return hide_in(p, child_fd, path);
 }
 
-/* path: of the directory, with room for what is added meanwhile. */
+/* Hides all entries of a directory. path is the path of the directory, with room for the names that
+ * are added to it meanwhile. */
 static int hide_all(const struct place *p, int dir_fd, DIR *list, char *path)
 {
 	size_t n = strlen(path);

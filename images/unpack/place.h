@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The root a layer is applied to, as `tar -x` over the layers below would: paths go through the
- * links that stand there, but never out of the root (it is this process's own root); a directory
- * that the layer does not bring keeps its attributes and its time; an entry of another type
- * replaces the old one. Underneath is an overlay, which collects the differences: they are the
- * piece for the store.
+ * The root to which a layer is applied, as `tar -x` over the layers below would do it. A path goes
+ * through the links that are there, but never out of the root, which is this process's own root. A
+ * directory that the layer does not bring keeps its attributes and its time. An entry of another
+ * type replaces the old one. The root is an overlay, which collects the differences; they become
+ * the piece in the store.
  */
 #ifndef EBB_IMAGES_UNPACK_PLACE_H
 #define EBB_IMAGES_UNPACK_PLACE_H
@@ -15,48 +15,51 @@
 
 #include "images/unpack/unpack.h"
 
-struct touched; /* paths that this layer brought: its whiteouts do not mean them */
+struct touched; /* paths that this layer brought: its own whiteouts do not hide them */
 
 struct spot {
 	int fd;                        /* of the directory, or -1 */
-	char path[PATH_BYTES_MAX + 1]; /* where it really is, without leading "/" */
+	char path[PATH_BYTES_MAX + 1]; /* its path without links and without leading "/" */
 };
 
 struct place {
 	struct touched *touched;
-	bool lower;   /* there are layers below */
-	bool changed; /* `at` has other entries than before */
-	bool stale;   /* `at` may not be what `asked` leads to any more */
-	struct spot at;
-	char asked[PATH_BYTES_MAX + 1]; /* how `at` was asked for */
-	struct timespec times[2];       /* of `at`, given back when it is left */
-	struct timespec implied;        /* time of directories nobody brings */
+	bool lower;                     /* there are layers below */
+	bool changed;                   /* `at` has other entries than when it was entered */
+	bool stale;                     /* `asked` may lead to another directory than `at` by now */
+	struct spot at;                 /* the present directory */
+	char asked[PATH_BYTES_MAX + 1]; /* the path by which `at` was entered */
+	struct timespec times[2];       /* of `at`; set again when it is left */
+	struct timespec implied;        /* for directories that no layer brings */
 };
 
 /* lower: there are layers below. 0 or -ENOMEM. */
 int place_init(struct place *p, bool lower);
 void place_fini(struct place *p);
 
-/* Goes to the directory that `path`'s last part stands in, made if wanted. *out_name points into
- * path. 0 or -errno; -ENOENT and -ENOTDIR when it is not there. */
+/* Goes to the directory that holds the last part of path; with `make` missing directories are made.
+ * *out_name is that last part and points into path. 0 or -errno; -ENOENT or -ENOTDIR when the
+ * directory is not there. */
 int place_enter(struct place *p, const char *path, bool make, const char **out_name);
-/* Gives the present directory its times back and forgets it. */
+/* Leaves the present directory and, if it was changed, sets its times again. */
 int place_leave(struct place *p);
 /* Finds a directory without making anything; the caller closes out->fd. */
 int place_find(const char *path, struct spot *out);
 /* Notes that this layer brought <present directory>/name. */
 int place_touch(struct place *p, const char *name);
-/* Makes room at name: removes the entry there, a directory with all below it. keep_directory: a
- * directory stays, and 1 is returned. */
+/* Makes room at name of the present directory: removes the entry there, a directory with its
+ * content. With keep_directory a directory stays, and 1 is returned. Else 0 or -errno. */
 int place_clear(struct place *p, const char *name, bool keep_directory);
-/* Takes away what the layers below have at name of the present directory ("": all in it). */
+/* Hides the entry that the layers below have at name of the present directory, or with "" all their
+ * entries in it. */
 int place_hide(struct place *p, const char *name);
 
 /* touched.c */
-/* NULL: no memory. Paths are relative to the root and kept as hashes. touched_add: 0 or -ENOMEM. */
+/* A set of paths, relative to the root and kept as hashes. touched_new returns NULL without memory;
+ * touched_add returns 0 or -ENOMEM. */
 struct touched *touched_new(void);
 void touched_free(struct touched *t);
-int touched_add(struct touched *t, const char *path); /* and the directories above */
+int touched_add(struct touched *t, const char *path); /* adds also the directories above */
 bool touched_has(const struct touched *t, const char *path);
 
 #endif

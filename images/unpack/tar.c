@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Judges the entries of one layer (OCI image-spec layer.md): which are taken, which are left out,
- * which end the import. */
+/* Judges the entries of one layer (OCI image-spec layer.md): some are taken, some are left out,
+ * some end the import. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int fail(struct tar *t, int err, const char *path, const char *cause)
 	return unpack_fail(t->u, err, "%s: entry %.160s: %s", t->what, path, cause);
 }
 
-/* Leading "/" and "./" mean nothing. "" is the layer's root. */
+/* The path without leading "/" and "./"; "" is the layer's root. */
 static const char *plain_path(const char *path)
 {
 	while (path[0] == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == '\0')))
@@ -35,7 +35,7 @@ static const char *plain_path(const char *path)
 	return path;
 }
 
-/* Why this path is refused, or NULL. */
+/* The reason why a path is refused, or NULL. */
 static const char *path_fault(const char *path)
 {
 	if (strlen(path) > PATH_BYTES_MAX)
@@ -77,7 +77,8 @@ static int judge_device(struct tar *t, struct archive_entry *e, const char *path
 
 		return r < 0 ? r : SKIP;
 	}
-	/* /dev of an instance is ebb's; nobody sees the entries that debootstrap left there. */
+	/* An instance gets its /dev from ebb, so entries that debootstrap left there are
+	 * not seen. */
 	if (strncmp(path, "dev/", 4) == 0)
 		return SKIP;
 	return fail(t, -EPERM, path, "is a device, which an image may not bring");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes a piece for the store of a tree that overlayfs left. Removes the notes of overlayfs (where
- * a directory or a file was copied from); opaque directories and whiteouts stay. New files have no
- * such notes, so files are looked at only where one got a further name, because that copies the
- * lower one up.
+ * Makes a piece for the store of the tree that overlayfs has written. Removes the extended
+ * attributes in which overlayfs notes from where it copied a directory or a file up; opaque
+ * directories and whiteouts stay. A new file has no such note. So files are looked at only if the
+ * layer gave a file a further name (a hard link), because that copies a lower file up.
  */
 #include "images/unpack/unpack.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A set of paths, kept as their hashes: 8 bytes for each of millions. Two paths with one hash only
- * mean that a whiteout of the same layer spares something. */
+/* A set of paths, kept as hashes of 8 bytes, because there may be millions of them. If two paths
+ * have the same hash, a whiteout may spare an entry that it should hide; nothing worse happens. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static uint64_t key_of(const char *path, size_t size)
 	return key ? key : 1;
 }
 
-/* Where the key is or would be. */
+/* The slot that has the key, or the free slot for it. */
 static uint64_t *slot_of(const struct touched *t, uint64_t key)
 {
 	size_t at = (size_t)(key ^ key >> 32) & (t->size - 1);

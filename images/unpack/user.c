@@ -37,7 +37,8 @@ static char *read_table(int fd)
 	return text;
 }
 
-/* NULL if there is none. Links are followed: our root is the image's. */
+/* Reads a table of the image; NULL if there is none. Links are followed, because the root of this
+ * process is the root of the image. */
 static char *image_file(const char *path)
 {
 	SCOPED_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -69,8 +70,8 @@ static bool id_parse(const char *text, uint32_t *out)
 	return true;
 }
 
-/* A line "name:x:id:..." whose name or number is wanted; both tables look like that. fields live in
- * *text. */
+/* Finds the line "name:x:id:..." with the wanted name or number; passwd and group both have such
+ * lines. fields point into text. */
 static bool find_line(char *text, const char *wanted, char *fields[FIELDS_MAX])
 {
 	uint32_t number = 0, id;
@@ -141,7 +142,7 @@ static void add_groups(struct unpack *u, const char *login)
 			c->groups[c->group_count++] = gid;
 }
 
-/* A text of config.users; false when it does not fit or would be read wrongly. */
+/* Makes a text of config.users. False when it does not fit or would be read wrongly. */
 static bool user_text(char *const fields[FIELDS_MAX], const char *group, char *out, size_t size)
 {
 	char groups[256] = "";
@@ -165,7 +166,8 @@ static bool user_text(char *const fields[FIELDS_MAX], const char *group, char *o
 					   fields[3], groups, fields[5]) == 0;
 }
 
-/* For settings that name another user, and for HOME. Users that do not fit are left out. */
+/* Lists the users in u->config, for services that name another user, and for HOME. Users that do
+ * not fit are left out. */
 static void list_users(struct unpack *u)
 {
 	SCOPED_MEM char *passwd = image_file("/etc/passwd");

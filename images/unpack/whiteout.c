@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The names by which a layer takes away what is below it (OCI image-spec layer.md). */
+/* The names by which a layer hides entries of the layers below it (OCI image-spec layer.md). */
 #include <string.h>
 
 #include "images/unpack/unpack.h"

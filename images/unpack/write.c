@@ -21,8 +21,9 @@ static void times_of(struct archive_entry *e, struct timespec times[2])
 
 /* ---- attributes ---- */
 
-/* Only the program's own attributes survive: trusted.* and security.* (file capabilities, labels)
- * are rights, and user.overlay.* would let a layer speak to our overlay. */
+/* Only user.* is kept, the attributes of programs themselves. trusted.* and security.* (file
+ * capabilities, labels) are rights, and user.overlay.* would let a layer give orders to ebb's own
+ * overlay. */
 static bool xattr_is_kept(const char *name)
 {
 	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
@@ -46,7 +47,7 @@ static int set_xattrs(int fd, struct archive_entry *e, const char **cause)
 	return 0;
 }
 
-/* A directory that is described anew has the new attributes only. */
+/* Removes old attributes: a directory that a layer brings again has only the new ones. */
 static int clear_xattrs(int fd)
 {
 	static char list[XATTR_LIST_MAX];
@@ -58,7 +59,7 @@ static int clear_xattrs(int fd)
 	return n < 0 && errno != ENOTSUP ? -errno : 0;
 }
 
-/* Mode after owner: a change of owner takes set-uid away. Times last. */
+/* The mode is set after the owner, because chown(2) clears set-uid. Times are set last. */
 static int set_metadata(int fd, struct archive_entry *e, const char **cause)
 {
 	struct timespec times[2];
@@ -94,7 +95,7 @@ static int write_directory(struct place *p, const struct entry_source *s, const 
 		r = clear_xattrs(fd);
 	if (r == 0)
 		r = set_metadata(fd, s->entry, cause);
-	if (r == 0 && !*name) /* the root is its own present directory */
+	if (r == 0 && !*name) /* the root itself: place_leave must set its new times */
 		times_of(s->entry, p->times);
 	return r;
 }
@@ -189,7 +190,7 @@ static int link_here(const struct place *p, int dir_fd, const char *target, cons
 	return linkat(dir_fd, target, p->at.fd, name, 0) < 0 ? -errno : 0;
 }
 
-/* A name that is the link's target already stays as it is. */
+/* Whether the name is the target of the hard link already; it then stays as it is. */
 static bool is_same(const struct place *p, int dir_fd, const char *target, const char *name)
 {
 	struct stat a, b;

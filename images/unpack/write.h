@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One entry of a layer becomes a file. */
+/* Makes a file of one entry of a layer. */
 #ifndef EBB_IMAGES_UNPACK_WRITE_H
 #define EBB_IMAGES_UNPACK_WRITE_H
 
@@ -7,11 +7,12 @@
 
 struct entry_source {
 	struct archive_entry *entry;
-	struct archive *in; /* stands at its data */
-	const char *link;   /* a hard link to this path, or NULL */
+	struct archive *in; /* positioned at the data of the entry */
+	const char *link;   /* for a hard link: the path of its target; else NULL */
 };
 
-/* 0, or -errno; *cause then says more, or stays. */
+/* Writes the entry to path. 0, or -errno; *cause then is a sentence about the failure, or
+ * unchanged. */
 int write_entry(struct place *p, const struct entry_source *source, const char *path,
 		const char **cause);
 

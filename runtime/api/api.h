@@ -4,7 +4,7 @@
  * state (services and images, as files in its state directory) and asks ebbd, over fd 3, to make it
  * so. It never touches cgroups, namespaces or mounts, and never blocks but on its own disk.
  *
- * This struct only wires the modules together; each keeps its own data to itself.
+ * struct api only wires the modules together; each module keeps its own data to itself.
  */
 #ifndef EBB_API_API_H
 #define EBB_API_API_H
@@ -28,8 +28,8 @@ struct request;
 
 struct api {
 	struct loop *loop;
-	struct timer tick;                /* while something waits: deadlines are looked at */
-	struct wire_link control, ledger; /* ledger is closed while it is away */
+	struct timer tick;                /* armed while something waits for a deadline */
+	struct wire_link control, ledger; /* the link `ledger` is closed while ebb-ledger is away */
 	struct calls *calls;
 	struct server *server;
 	struct services *services;
@@ -38,14 +38,14 @@ struct api {
 	struct gateway_files *gateways;
 	struct events_watch *watch;
 	int state_dir_fd;
-	struct chain imports; /* image_routes.c: under way */
+	struct chain imports; /* imports under way (image_routes.c) */
 	struct operations *operations;
 	struct execs *execs;
 	struct drain drain;
 	bool ready;   /* ebbd knows every service */
 	uint32_t ill; /* bits of enum wire_ill, as ebbd last said */
 	struct wire_api_config config;
-	struct wire_instance_info health; /* ebbd's own, as it last said */
+	struct wire_instance_info health; /* of ebbd's loop, as ebbd last said */
 };
 
 #endif

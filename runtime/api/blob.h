@@ -24,7 +24,8 @@ int blob_add_pair(struct blob *b, const char *name, const char *value);
 long blob_bytes(const char *field, size_t size, uint32_t count);
 /* The value of name in a field of NAME=value strings, or NULL. */
 const char *blob_find(const char *field, uint32_t count, const char *name);
-/* As a JSON array of strings, or read from one: 0, -EINVAL, -E2BIG. */
+/* blob_write writes the strings as a JSON array under `key`. blob_read adds the strings of an
+ * array: 0, -EINVAL (not an array of strings) or -E2BIG. */
 void blob_write(struct json_out *o, const char *key, const char *field, uint32_t count);
 int blob_read(struct blob *b, const struct json *array);
 

@@ -57,7 +57,7 @@ static struct call *find(struct calls *calls, uint64_t cookie)
 	return NULL;
 }
 
-/* The place is free again before done runs: done may well ask the next thing. */
+/* The place is free again before done runs, because done may ask the next question. */
 static void finish(struct api *api, struct call *call, int err, const char *text)
 {
 	struct call ended = *call;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls to ebbd and to the ledger that are not answered yet, by cookie.
+ * Calls to ebbd and to ebb-ledger that are not answered yet, by cookie.
  *
  * Every call ends exactly once: by its answer, by its deadline, or because the peer is gone. An
- * answer that comes too late finds no call and is dropped.
+ * answer that comes too late finds no call and is dropped. Nothing here blocks.
  */
 #ifndef EBB_API_CALLS_H
 #define EBB_API_CALLS_H
@@ -24,13 +24,14 @@ struct answer {
 	size_t count;
 };
 
-/* rq is NULL when the client did not wait for it. */
+/* rq is NULL when the call was made without a request, or when the client of the request
+ * has left. */
 typedef void (*answer_fn)(struct api *api, struct request *rq, void *ctx,
 			  const struct answer *answer);
 
 enum call_peer { CALL_EBBD, CALL_LEDGER };
 
-/* A question. Each record that carries a cookie begins with it; it is filled in here. */
+/* A question. The record begins with its cookie, which calls_ask fills in. */
 struct call_ask {
 	enum call_peer peer;
 	uint32_t type;
@@ -39,18 +40,19 @@ struct call_ask {
 	int fd; /* borrowed; sent along if has_fd */
 	bool has_fd;
 	uint32_t timeout_ms; /* 0: 30 s */
-	uint32_t cancel;     /* type of the record {cookie} that says nobody waits; 0: none */
+	uint32_t cancel;     /* type of the record {cookie} that takes the question back; 0: none */
 	struct request *rq;  /* may be NULL */
 	answer_fn done;
 	void *ctx;
 };
 
 int calls_new(struct calls **out); /* 0 or -ENOMEM */
-/* Without a word to clients that still wait; NULL is fine. */
+/* Frees the calls without an answer to their clients. NULL is fine. */
 void calls_free(struct calls *calls);
-/* Sends. If it cannot, done is called at once, from in here, with the error. */
+/* Sends the question. If that fails, done is called with the error before calls_ask returns. */
 void calls_ask(struct api *api, const struct call_ask *ask);
-/* A record of an answer came: record begins with the cookie. Kept if append. last ends the call. */
+/* A record of an answer, which begins with the cookie. `append` keeps the record for done; `last`
+ * or an err that is not 0 ends the call. */
 struct call_part {
 	const void *record;
 	size_t size;
@@ -59,11 +61,11 @@ struct call_part {
 	const char *text;
 };
 void calls_take(struct api *api, const struct call_part *part);
-/* Its client is gone: calls for it alone are cancelled. */
+/* The client of rq is gone: its calls go on without a request, and their peers get `cancel`. */
 void calls_forget(struct api *api, const struct request *rq);
-/* Ends what waits for this peer. */
+/* Ends every call that waits for this peer, with EPIPE. */
 void calls_peer_lost(struct api *api, enum call_peer peer);
-/* Ends what waited too long. Returns whether anything still waits. */
+/* Ends calls whose deadline has passed, with ETIMEDOUT. Returns whether any call still waits. */
 bool calls_expire(struct api *api, uint64_t now_ns);
 
 #endif

@@ -33,7 +33,7 @@ void change_free(struct change *change)
 	free(change);
 }
 
-/* state: its outcome ("unchanged", "created", ...). */
+/* state: the outcome of the change ("unchanged", "created", ...). */
 static void reply_change(struct request *rq, int status, const struct change *change,
 			 const char *state, bool dry_run)
 {
@@ -87,7 +87,7 @@ static void on_applied(struct api *api, struct request *rq, void *ctx, const str
 		return;
 	}
 	r = services_commit(api->services, change->name, &change->revision);
-	if (r == 0) { /* answered behind it, so that the next change finds none under way */
+	if (r == 0) { /* the answer comes last, so the client's next change finds none under way */
 		traffic_end(api, rq, services_find(api->services, change->name), on_traffic_ended,
 			    change);
 		return;
@@ -200,7 +200,7 @@ static void on_resent(struct api *api, struct request *rq, void *ctx, const stru
 		traffic_resend(api, s, on_traffic_resent, ctx);
 }
 
-/* Why the service cannot be asked for at all, or NULL after having asked. */
+/* Asks ebbd for the service and returns NULL, or the reason why it cannot be asked for at all. */
 static const char *resend_one(struct api *api, struct service *s, size_t index)
 {
 	const struct image *image = images_by_digest(api->images, s->current.digest);
@@ -224,7 +224,8 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 	return NULL;
 }
 
-/* Ready is who routes: ebbd has told its gateways. */
+/* ebb-api is ready only when ebbd has told its gateways of every service, so requests
+ * are routed. */
 static void on_settled(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	(void)rq;

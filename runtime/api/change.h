@@ -24,8 +24,8 @@ struct change {
 /* A change of a service, to be filled in and given to change_run, which frees it. */
 struct change *change_new(const char *name, enum change_kind kind); /* NULL: no memory */
 void change_free(struct change *change);
-/* Takes change, whose revision has its spec and digest, and answers rq: 200 when nothing would
- * change or on a dry run, 201, or a problem. */
+/* Takes over change, whose revision has its spec and digest already. Answers rq now or later: 201
+ * when the service has changed, 200 when nothing would change or on a dry run, or a problem. */
 void change_run(struct request *rq, struct change *change, const struct image *image, bool dry_run);
 /* Tells ebbd every service there is, one after the other; api->ready in the end. */
 void change_resend_all(struct api *api);

@@ -174,7 +174,7 @@ static bool step_head(struct conn *c)
 	return status ? refuse_head(c, status, why) : begin_request(c);
 }
 
-/* Keeps a piece of the body. False after having answered. */
+/* Keeps a piece of the body. False after having answered with an error. */
 static bool keep_body(struct conn *c, const char *bytes, size_t size)
 {
 	bool spool = c->route->body == ROUTE_BODY_SPOOL;
@@ -274,8 +274,8 @@ static bool step_finish(struct conn *c)
 		next_request(c);
 		return true;
 	}
-	/* Closing with unread bytes makes the client's next write fail before it reads our answer.
-	 */
+	/* A close with unread bytes would make the client's next write fail before the client reads
+	 * our answer (RFC 9112 section 9.6). */
 	fd_close(&c->spool_write_fd);
 	shutdown(c->source.fd, SHUT_WR);
 	c->body_bytes = 0;
@@ -372,8 +372,8 @@ static void receive(struct conn *c)
 	}
 }
 
-/* A client that only closed its sending side still gets its answer: that is EOF while a head or
- * body is awaited, never EPOLLHUP. EPOLLHUP means that nobody listens any more. */
+/* A client that has closed only its sending side still gets its answer: the server sees end of file
+ * while it awaits a head or a body, and no EPOLLHUP. EPOLLHUP means that the client is gone. */
 static void on_ready(struct watch *source, uint32_t events)
 {
 	struct conn *c = container_of(source, struct conn, source);

@@ -105,7 +105,7 @@ static int on_log_pipe(void *self, struct wire_message *m)
 	struct api *api = self;
 	int r;
 
-	/* Both become file names. */
+	/* The id and the service become file names. */
 	if (!TERMINATED(record->id) || !TERMINATED(record->service) ||
 	    !text_is_label(record->service) || !*record->id || strchr(record->id, '/') ||
 	    record->id[0] == '.')
@@ -116,7 +116,7 @@ static int on_log_pipe(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* A service fails from an instance that did not get ready to one that does. */
+/* A service counts as failed from an instance that does not get ready until one that does. */
 static void note_start(struct api *api, const struct wire_event *event)
 {
 	struct service *s = services_find(api->services, event->service);
@@ -186,7 +186,7 @@ static int on_health(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* ebbd listens elsewhere, or has another capacity. */
+/* ebbd was reloaded: it may listen at another address or have another capacity. */
 static int on_change(void *self, struct wire_message *m)
 {
 	const struct wire_api_config *c = (const void *)m->record;
@@ -214,7 +214,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_API_CHANGE, sizeof(struct wire_api_config), 1, 0, 0, on_change},
 };
 
-/* Without ebbd there is nothing to serve; it starts a new ebb-api when it is back. */
+/* Without ebbd there is nothing to serve; the next ebbd starts a new ebb-api. */
 static void on_control_lost(struct wire_link *link, int err)
 {
 	struct api *api = link->self;
@@ -272,7 +272,7 @@ static const struct wire_rule ledger_rules[] = {
 	{WIRE_LEDGER_VERDICT, sizeof(struct wire_ledger_verdict), 1, 0, 0, on_verdict},
 };
 
-/* ebbd starts another one and sends its channel: API_LEDGER. */
+/* ebbd starts another ebb-ledger and sends the channel to it (API_LEDGER). */
 static void on_ledger_lost(struct wire_link *link, int err)
 {
 	struct api *api = link->self;

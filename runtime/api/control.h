@@ -11,7 +11,8 @@ struct wire_message;
 /* Descriptors that come with API_CONFIG, in this order. */
 enum config_fd { CONFIG_LISTENER, CONFIG_STATE_DIR, CONFIG_LOG_DIR, CONFIG_LEDGER, CONFIG_FDS };
 
-/* Waits for the first record. The descriptors stay in m. 0, or -errno: -EPROTO if it is another. */
+/* Waits for the first record, API_CONFIG. The descriptors stay in m. 0, or -errno: -EPROTO if the
+ * record is another one. */
 int control_read_config(struct api *api, struct wire_message *m);
 /* Puts the control channel into the loop; a lost ebbd ends the loop. 0 or -errno. */
 int control_open(struct api *api);

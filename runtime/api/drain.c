@@ -16,7 +16,8 @@
 
 #define FILE_NAME       "drain.json"
 #define DEADLINE_MS_MAX (UINT64_C(7) * 24 * 3600 * 1000)
-/* Instances may take their stopGrace after the deadline, and all of them at once take time. */
+/* The call to ebbd may last this much longer than the deadline: instances may use their stopGrace,
+ * and many that end at once take time. */
 #define MARGIN_MS  (15 * 60 * 1000)
 #define FOREVER_MS UINT32_MAX
 
@@ -117,7 +118,7 @@ void drain_resend(struct api *api)
 		return;
 	if (deadline_us)
 		left_ms = deadline_us > now_us ? (deadline_us - now_us) / US_PER_MS + 1 : 1;
-	/* A clock that was set back does not make it longer than it may be. */
+	/* A clock that was set back must not make the deadline longer than a deadline may be. */
 	tell(api, NULL, true, left_ms > DEADLINE_MS_MAX ? DEADLINE_MS_MAX : left_ms);
 }
 

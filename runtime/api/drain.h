@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether this host takes new work. It is part of the desired state (the file drain.json), so it
- * outlives ebb-api and ebbd, until somebody undrains.
+ * Whether this host takes new work. The drain is part of the desired state (the file drain.json),
+ * so it outlives ebb-api and ebbd, until an operator undrains the host.
  */
 #ifndef EBB_API_DRAIN_H
 #define EBB_API_DRAIN_H
@@ -15,14 +15,15 @@ struct json_out;
 
 struct drain {
 	bool on;
-	uint64_t since_us, deadline_us; /* deadline 0: the requests' own */
+	uint64_t since_us, deadline_us; /* since the epoch; deadline 0: each request has its own */
 };
 
-/* Reads the file; none: not drained. 0, or -errno with a sentence. */
+/* Reads drain.json; without that file the host is not drained. 0, or -errno with a sentence
+ * in f. */
 int drain_load(struct api *api, struct fault *f);
-/* Tells ebbd again, before it hears of services. */
+/* Tells a new ebbd of the drain, before it hears of services. */
 void drain_resend(struct api *api);
-/* "drained", and since when and until when, into an open object. */
+/* Writes "drained", and since when and until when, into an open object. */
 void drain_write(struct json_out *o, const struct drain *drain);
 
 #endif

@@ -43,8 +43,8 @@ struct exec {
 	struct request *rq; /* NULL: free */
 	uint64_t cookie;
 	bool tty, started;
-	uint32_t input_left;                 /* of a frame of input that is under way */
-	struct exec_stream streams[STREAMS]; /* of a terminal the first one alone */
+	uint32_t input_left;                 /* bytes of the input frame under way */
+	struct exec_stream streams[STREAMS]; /* with a terminal only the first is used */
 };
 
 struct execs {
@@ -103,7 +103,7 @@ static void send_frame(struct exec *e, char kind, const void *bytes, size_t size
 	upgrade_send(e->rq, bytes, size);
 }
 
-/* One piece of output. False when there is none now, or no more. */
+/* Sends one piece of output. False when there is none now, or none any more. */
 static bool pump(struct exec_stream *s)
 {
 	struct exec *e = s->exec;
@@ -133,7 +133,7 @@ static void on_stream(struct watch *w, uint32_t events)
 	}
 	if (s == &e->streams[STREAM_IN] && !e->tty) {
 		if (events & (EPOLLERR | EPOLLHUP))
-			stream_close(s); /* it reads no more */
+			stream_close(s); /* the command reads no more */
 	} else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		(void)pump(s);
 		if (stream_backlog(e->rq) > BACKLOG_BYTES_MAX)
@@ -160,7 +160,7 @@ static void tell_signal(struct exec *e, uint32_t number)
 	(void)wire_link_send(&e->api->control, WIRE_EXEC_SIGNAL, &record, sizeof(record), NULL, 0);
 }
 
-/* Bytes of input that were taken; 0: it has to wait. */
+/* Bytes of input that the command took; 0: the input has to wait. */
 static size_t put_input(struct exec *e, const char *bytes, size_t size)
 {
 	struct exec_stream *s = &e->streams[STREAM_IN];
@@ -187,7 +187,7 @@ static void end_input(struct exec *e)
 		stream_close(&e->streams[STREAM_IN]);
 }
 
-/* A frame that is no input. False if it is none of ours. */
+/* Takes a frame that is no input. False if the protocol has no such frame. */
 static bool take_frame(struct exec *e, char kind, const unsigned char *at, uint32_t size)
 {
 	struct winsize window = {0};
@@ -205,7 +205,7 @@ static bool take_frame(struct exec *e, char kind, const unsigned char *at, uint3
 	return true;
 }
 
-/* Takes one frame, or a part of one of input. False when there is nothing to take now. */
+/* Takes one frame, or a part of an input frame. False when there is nothing to take now. */
 static bool take_some(struct exec *e)
 {
 	size_t size, n;
@@ -273,7 +273,7 @@ void execs_started(struct api *api, const struct wire_exec_started *record, int 
 	int r = 0;
 
 	if (!e || e->started || e->tty != (fd_count == 1))
-		return; /* the descriptors are the message's */
+		return; /* the message still owns the descriptors and closes them */
 	e->started = true;
 	for (int n = 0; n < STREAMS; n++)
 		e->streams[n] = (struct exec_stream){.exec = e, .watch = {.fd = -1}};
@@ -291,7 +291,7 @@ static void put_u32(char *at, uint32_t n)
 		at[i] = (char)(n >> (24 - 8 * i));
 }
 
-/* Its output from before its end comes before its end. */
+/* Sends output that the command wrote before its end, so that its end comes last. */
 static void drain(struct exec *e)
 {
 	size_t limit = stream_backlog(e->rq) + DRAIN_BYTES_MAX;

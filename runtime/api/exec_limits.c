@@ -21,7 +21,7 @@ uint32_t exec_heap_mb(uint32_t memory_mb)
 	return memory_mb - BESIDE_HEAP_MB < most ? memory_mb - BESIDE_HEAP_MB : most;
 }
 
-/* Whole ones, at least one: a run-time makes threads for so many. */
+/* Whole CPUs, at least one: a run-time starts threads for so many. */
 static uint32_t cpus(const struct service_spec *spec)
 {
 	uint64_t milli = spec->cpu_milli ? spec->cpu_milli
@@ -31,8 +31,8 @@ static uint32_t cpus(const struct service_spec *spec)
 	return whole ? (uint32_t)whole : 1;
 }
 
-/* The command line wins over the variable: -Xmx does what it says. Half, because a JVM in a small
- * instance needs about as much beside its heap. */
+/* A -Xmx on the command line of the service wins over this variable. The heap gets half of the
+ * memory, because a JVM in a small instance needs about as much beside its heap. */
 static int as_java(const struct service_spec *spec, char *out, size_t size)
 {
 	return text_format(out, size,
@@ -57,7 +57,7 @@ static int as_cpus(const struct service_spec *spec, char *out, size_t size)
 	return text_format(out, size, "%" PRIu32, cpus(spec));
 }
 
-/* Hexadecimal, in bytes. */
+/* .NET reads DOTNET_GCHeapHardLimit as a hexadecimal number of bytes. */
 static int as_dotnet(const struct service_spec *spec, char *out, size_t size)
 {
 	return text_format(out, size, "0x%" PRIx64,

@@ -119,7 +119,7 @@ static int add_image_env(struct blob *env, const struct wire_image_config *image
 
 		if (!equals || equals == at ||
 		    text_format(name, sizeof(name), "%.*s", (int)(equals - at), at) < 0)
-			continue; /* not a variable that anybody could read */
+			continue; /* not NAME=value, or a name of more than 255 bytes */
 		if (!has(env, name) && !is_reserved(name) &&
 		    add_image_text(env, at, image, spec) < 0)
 			return -E2BIG;
@@ -138,7 +138,7 @@ static int merge_env(const struct wire_image_config *image, const struct service
 		r = add_all(&env, spec->env, spec->env_count);
 	if (r == 0)
 		r = add_image_env(&env, image, spec);
-	/* Runtimes of ours know their limits by what they were built with. */
+	/* ebb's own runtimes have their limits in the variables of their images ({heap_mb}). */
 	if (r == 0 && !image_is_own_runtime(image))
 		r = exec_limits_add(&env, spec);
 	if (r == 0 && !has(&env, "PATH"))

@@ -7,10 +7,10 @@
 #include "runtime/api/service_schema.h"
 
 /*
- * command replaces the image's entrypoint and cmd; env overrides by name; PORT, EBB_SERVICE and
- * EBB_REVISION are set; PATH and HOME if nobody else sets them. {heap_mb} in a variable of a
- * runtime of ours becomes the share of the memory that its heap may use. out is good if
- * errors->count stays as it was.
+ * The service's command replaces the image's entrypoint and cmd, and its env overrides the image's
+ * variables by name. PORT, EBB_SERVICE and EBB_REVISION are always set; PATH and HOME if neither
+ * the service nor the image sets them. {heap_mb} in a variable of one of ebb's own runtimes becomes
+ * the share of the memory that the heap may use. out is good if errors->count stays as it was.
  */
 void exec_merge(const struct wire_image_config *image, const struct service_spec *spec,
 		const char *service, uint32_t revision, struct wire_exec *out,
@@ -19,7 +19,8 @@ void exec_merge(const struct wire_image_config *image, const struct service_spec
 /* Whether the counts and terminators of a config that came over the wire hold. */
 bool image_config_valid(const struct wire_image_config *config);
 
-/* It says EBB_RUNTIME=1: a runtime of ours, which serves on the socket it inherits. */
+/* Whether the image says EBB_RUNTIME=1: it is of one of ebb's own runtimes, which serve on the
+ * socket they inherit. */
 bool image_is_own_runtime(const struct wire_image_config *config);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions that several handlers ask. ctx and rq as in calls.h. */
+/* Questions that several handlers ask. rq, done and ctx are as in struct call_ask (calls.h). */
 #ifndef EBB_API_GATHER_H
 #define EBB_API_GATHER_H
 
@@ -7,11 +7,11 @@
 
 struct wire_usage_get;
 
-/* Answer: struct wire_instance_info, one each. */
+/* All instances. Answer: a struct wire_instance_info for each. */
 void gather_instances(struct api *api, struct request *rq, answer_fn done, void *ctx);
-/* Every meter read and safe in the ledger. */
+/* Answers when every meter was read and its reading is durable in the ledger. */
 void gather_flush(struct api *api, struct request *rq, answer_fn done, void *ctx);
-/* Answer: struct wire_usage_row. */
+/* Usage as the ledger has it. Answer: a struct wire_usage_row for each row. */
 void gather_usage(struct api *api, struct request *rq, const struct wire_usage_get *get,
 		  answer_fn done, void *ctx);
 

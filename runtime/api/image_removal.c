@@ -16,7 +16,7 @@
 
 struct removal {
 	struct buffer digests; /* of the images, DIGEST_SIZE each */
-	struct buffer layers;  /* that nobody else needs */
+	struct buffer layers;  /* layers that no other image needs, DIGEST_SIZE each */
 	size_t next_layer;
 	uint64_t bytes;
 };
@@ -67,7 +67,8 @@ static int mark(struct api *api, const struct image *only, struct removal *remov
 	return 0;
 }
 
-/* After all marks are made, as two marked images may share what nobody else needs. */
+/* Runs after all marks are made, because two marked images may share a layer that no
+ * third needs. */
 static int collect_layers(struct api *api, struct removal *removal)
 {
 	for (size_t i = 0; i < digest_count(&removal->digests); i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Removing images: marked on disk, then layer by layer, then forgotten; a crash in between leaves
- * them marked, and the next gc goes on. */
+/* Removing images: they are marked on disk, then their layers are removed one by one, then the
+ * images are forgotten. A crash in between leaves them marked, and the next gc goes on. */
 #ifndef EBB_API_IMAGE_REMOVAL_H
 #define EBB_API_IMAGE_REMOVAL_H
 

@@ -86,11 +86,11 @@ void get_image(struct request *rq)
 
 struct import {
 	struct chain in_imports;
-	uid_t uid;                  /* whose it is */
+	uid_t uid;                  /* of the client */
 	char name[IMAGE_NAME_SIZE]; /* may be empty */
 };
 
-/* ebbd takes 16 at once (IMPORTS_MAX): one user alone, but root, gets half of them. */
+/* ebbd takes 16 imports at once (IMPORTS_MAX). A user other than root gets at most half of them. */
 #define IMPORTS_OF_USER_MAX 8u
 
 static bool may_import(const struct api *api, uid_t uid)

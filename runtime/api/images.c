@@ -82,7 +82,7 @@ static const struct image *by_prefix(const struct images *images, const char *di
 		if (strncmp(text + 7, digits, n) != 0)
 			continue;
 		if (found)
-			return NULL; /* which one is not for us to guess */
+			return NULL; /* several images match, and none of them is preferred */
 		found = images->items[i];
 	}
 	return found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The images that this host has: metadata as one file per digest, and the map of names to digests.
- * The layers themselves belong to ebbd; this keeps only their names.
+ * The layers themselves belong to ebbd; only their names are kept here.
  */
 #ifndef EBB_API_IMAGES_H
 #define EBB_API_IMAGES_H
@@ -27,25 +27,26 @@ struct image {
 struct images;
 struct fault;
 
-/* Loads <state>/images. 0, or -errno with a sentence in err. */
+/* Loads <state>/images; state_dir_fd is borrowed. 0, or -errno with a sentence in f. */
 int images_open(int state_dir_fd, struct images **out, struct fault *f);
 void images_free(struct images *images);
 
-/* In no order that lasts: a put or a removal moves them. The pointers are borrowed until then;
- * images_by_digest returns NULL when there is none. */
+/* The order of images changes with each images_put and images_forget, and the borrowed pointers are
+ * valid until then. images_by_digest returns NULL when there is no such image. */
 size_t images_count(const struct images *images);
 const struct image *images_at(const struct images *images, size_t index);
 const struct image *images_by_digest(const struct images *images, const uint8_t *digest);
-/* By name, "sha256:..." or at least 12 digits of it; not those being removed. NULL if there is none
- * or several. */
+/* Finds an image by name, by "sha256:..." or by at least 12 digits of its digest. Images that are
+ * being removed are not found. NULL if no image matches, or several do. */
 const struct image *images_resolve(const struct images *images, const char *text);
 /* The names, from 0 on; NULL behind the last. */
 const char *images_name_at(const struct images *images, size_t index);
 bool images_named(const struct images *images, const uint8_t *digest);
-/* Whether an image other than those being removed has this layer. */
+/* Whether an image that is not being removed has this layer. */
 bool images_need_layer(const struct images *images, const uint8_t *layer);
 
-/* Durable when they return 0; -errno otherwise. images_put replaces one with the same digest. */
+/* Each is durable when it returns 0; -errno otherwise. images_put replaces an image with the same
+ * digest. */
 int images_put(struct images *images, const struct image *image);
 int images_set_name(struct images *images, const char *name, const uint8_t *digest);
 int images_set_removing(struct images *images, const uint8_t *digest);
@@ -57,8 +58,8 @@ enum images_work { IMAGES_IDLE, IMAGES_IMPORTING, IMAGES_REMOVING };
 bool images_begin(struct images *images, enum images_work work); /* false: the other is under way */
 void images_end(struct images *images);
 
-/* Letters, digits and "._/:-", shorter than IMAGE_NAME_SIZE; it begins with neither "/" nor "-"
- * nor "sha256:". */
+/* Whether name is valid: it has letters, digits and "._/:-", is shorter than IMAGE_NAME_SIZE, and
+ * begins with neither "/" nor "-" nor "sha256:". */
 bool image_name_valid(const char *name);
 /* "sha256:" and 64 hex digits. */
 void image_digest_text(const uint8_t *digest, char text[DIGEST_TEXT_SIZE]);

@@ -49,7 +49,8 @@ static void write_instance(struct json_out *o, const struct wire_instance_info *
 	json_out_end_object(o);
 }
 
-/* A service that was removed a moment ago has instances that finish their work. */
+/* Whether the service exists, or was removed a moment ago and has instances that finish
+ * their work. */
 static bool is_known(struct api *api, const char *service, const struct wire_instance_info *infos,
 		     size_t count)
 {
@@ -99,7 +100,7 @@ void get_instances(struct request *rq)
 		gather_instances(rq->api, rq, on_list, NULL);
 }
 
-/* The one that rq names; NULL after having answered (or when nobody waits any more). */
+/* The instance that rq names; NULL after having answered, or when the client has left. */
 static const struct wire_instance_info *pick(struct request *rq, const struct answer *answer)
 {
 	const struct wire_instance_info *infos = answer->records;
@@ -169,7 +170,8 @@ static const char *const command_names[] = {
 	[WIRE_COMMAND_STOP] = "stop",
 };
 
-/* Suggests the nearest existing name. If the instance has come in between, it is that one. */
+/* Answers 404 and suggests the nearest existing name. That is the same name if the instance has
+ * come up since the command failed. */
 static void on_missing(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	(void)api;

@@ -3,8 +3,8 @@
  * POST /v1/ledger/verify: the chain of the ledger is recomputed, and for every service with live
  * instances the CPU time which the kernel shows is compared with what the ledger holds.
  *
- * Order matters: instances are read first, then every meter is committed, so the readings are at
- * most those that the ledger has by then.
+ * The order matters: instances are read first, then every meter is committed. So a counter that was
+ * shown for an instance is at most what the ledger holds by then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void verify_free(struct verify *v)
 	free(v);
 }
 
-/* Whether the journey ends here. */
+/* Whether the verification ends here: it has answered and freed v. */
 static bool ends(struct request *rq, struct verify *v, const char *what,
 		 const struct answer *answer)
 {
@@ -132,7 +132,7 @@ static void on_verdict(struct api *api, struct request *rq, void *ctx, const str
 	if (ends(rq, v, "verify the ledger", answer))
 		return;
 	v->verdict = *(const struct wire_ledger_verdict *)answer->records;
-	/* Not read to its end is not the same as damaged. */
+	/* A ledger that could not be read to its end is not damaged. */
 	unread = (struct answer){.err = (int)v->verdict.err, .text = v->verdict.text};
 	if (ends(rq, v, "verify the ledger", &unread))
 		return;
@@ -144,7 +144,8 @@ static void on_flushed(struct api *api, struct request *rq, void *ctx, const str
 	struct verify *v = ctx;
 	struct wire_ledger_verify record = {0};
 
-	/* A ledger that can't be written can still be read, and is what one wants to check then. */
+	/* The flush may have failed: a ledger that cannot be written can still be read
+	 * and checked. */
 	if (!rq) {
 		verify_free(v);
 		return;

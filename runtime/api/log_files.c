@@ -21,7 +21,8 @@ struct dead {
 	struct timespec last;
 };
 
-/* Opened for each batch and not kept: 4095 instances must not cost 4095 descriptors. */
+/* The file is opened for each batch and not kept open: 4,095 instances (INSTANCES_MAX) must not
+ * cost 4,095 descriptors. */
 int log_append(int log_dir_fd, const char *service, const char *instance, const char *lines,
 	       size_t size)
 {
@@ -65,7 +66,7 @@ static void remove_logs(int dir_fd, const char *instance)
 	(void)unlinkat(dir_fd, file, 0);
 }
 
-/* Keeps this one in the place of the oldest kept, if that is older. */
+/* Keeps this instance in place of the oldest one kept, if that one is older. */
 static int consider(void *ctx, const char *file)
 {
 	struct pruning *p = ctx;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One line of a log: whose it is, and how it goes out. */
+/* One line of a log: the request it belongs to, and the form in which it goes out. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ const char *log_text_request(const char *text, size_t size)
 	return are_digits(text + 1) ? text + 1 : NULL;
 }
 
-/* The same of a line "TIME TEXT". */
+/* As log_text_request, for a line "TIME TEXT". */
 static const char *log_line_request(const char *line, size_t size)
 {
 	if (size <= LOG_TIME_CHARS)
@@ -52,7 +52,7 @@ bool log_line_wanted(const char *line, size_t size, const char *request)
 }
 
 struct parts {
-	const char *text, *request; /* LOG_REQUEST_CHARS of it, or NULL */
+	const char *text, *request; /* request: LOG_REQUEST_CHARS digits, or NULL */
 	size_t text_size;
 	bool goes_on; /* only a part: the next line of the instance is more of it */
 	char when[LOG_TIME_CHARS + 1];

@@ -41,7 +41,7 @@ static bool read_tail(struct request *rq, uint64_t *out)
 	return false;
 }
 
-/* The format that is named, else what Accept says. False after having answered. */
+/* The format that ?format= names, else the one that Accept names. False after having answered. */
 static bool read_format(struct request *rq, bool *json)
 {
 	char format[16] = "";
@@ -55,7 +55,7 @@ static bool read_format(struct request *rq, bool *json)
 	return false;
 }
 
-/* out: "" when it was not asked for. False: answered. */
+/* Reads ?request=; out is "" without it. False after having answered. */
 static bool read_request(struct request *rq, char out[LOG_REQUEST_CHARS + 1])
 {
 	char text[LOG_REQUEST_CHARS + 1] = "";

@@ -44,7 +44,7 @@ struct log_total *log_totals_of(struct log_totals *t, const char *service)
 static const struct {
 	const char *name, *help;
 	size_t offset;
-	uint64_t per_unit; /* of what is counted, in one that is shown */
+	uint64_t per_unit; /* units counted in one unit shown */
 } series[] = {
 	{"ebb_log_lines_total", "Log lines kept.", offsetof(struct log_total, lines), 1},
 	{"ebb_log_bytes_total", "Bytes of log kept.", offsetof(struct log_total, bytes), 1},

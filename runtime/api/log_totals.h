@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much each service wrote to its log since this process began, and the CPU time for it. A name
- * that comes back goes on counting; names beyond the table share the last place, which has no name.
+ * How much each service wrote to its log since this process began, and the CPU time that ebb-api
+ * spent on it. A service that is removed and made again goes on counting. Services for which the
+ * table has no row share the last row, which has no name.
  */
 #ifndef EBB_API_LOG_TOTALS_H
 #define EBB_API_LOG_TOTALS_H
@@ -20,8 +21,7 @@ struct log_totals;
 
 int log_totals_new(struct log_totals **out); /* 0 or -ENOMEM */
 void log_totals_free(struct log_totals *t);
-/* The sums of a service, made when it is new; borrowed. When the table is full, one row is shared
- * by all services that came later. */
+/* The row of a service, added when the service is new; borrowed. */
 struct log_total *log_totals_of(struct log_totals *t, const char *service);
 /* Prometheus text. 0 or -ENOMEM. */
 int log_totals_write(const struct log_totals *t, struct buffer *out);

@@ -35,13 +35,13 @@ struct log_pipe {
 	struct logs *logs;
 	struct chain in_pipes;
 	struct log_pace pace;
-	struct log_total *total; /* its service's; borrowed */
-	struct timer again;      /* when one that waits or drops is looked at again */
-	bool waiting;            /* the loop does not hear it */
+	struct log_total *total; /* of the service; borrowed */
+	struct timer again;      /* due when a pipe that waits or drops is looked at again */
+	bool waiting;            /* the loop does not watch the pipe */
 	bool failing;            /* writing failed, and it was said */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
-	size_t used; /* of a line not yet ended */
+	size_t used; /* bytes of `line`, which has not ended yet */
 	char line[LOG_LINE_MAX];
 };
 
@@ -164,7 +164,7 @@ static void deliver(struct log_pipe *p, const struct buffer *lines, uint64_t cou
 			tell_follower(&logs->followers[i], p, buffer_at(lines), lines->size);
 }
 
-/* cut: it goes on in another line, which belongs to the same request. */
+/* cut: the line goes on in the next line of the file, which belongs to the same request. */
 static int end_line(struct log_pipe *p, const char *when, bool cut, struct buffer *lines)
 {
 	const char *tag = log_text_request(p->line, p->used);
@@ -172,11 +172,11 @@ static int end_line(struct log_pipe *p, const char *when, bool cut, struct buffe
 
 	if (r == 0)
 		r = buffer_add(lines, p->line, p->used);
-	p->used = cut && tag ? LOG_TAG_CHARS : 0; /* the tag is at its place already */
+	p->used = cut && tag ? LOG_TAG_CHARS : 0; /* p->line begins with the tag already */
 	return r == 0 ? buffer_add(lines, "\n", 1) : r;
 }
 
-/* Cuts what came into lines; without memory the rest of it is lost. */
+/* Cuts the bytes into lines. Without memory the rest of the bytes is lost. */
 static void take_bytes(struct log_pipe *p, const char *bytes, size_t size)
 {
 	struct buffer lines = {0};
@@ -206,7 +206,7 @@ static void take_bytes(struct log_pipe *p, const char *bytes, size_t size)
 	buffer_fini(&lines);
 }
 
-/* Says what was lost, in the log itself and in ours. */
+/* Says how much was lost, in the log of the instance and in the log of ebb-api. */
 static void resume(struct log_pipe *p)
 {
 	char text[160];
@@ -239,7 +239,7 @@ static void hear(struct log_pipe *p, const char *bytes, size_t size)
 		drop_bytes(p, bytes, size);
 		return;
 	}
-	if (p->pace.dropping && p->pace.mid_line) { /* the rest of a line that is not there */
+	if (p->pace.dropping && p->pace.mid_line) { /* the rest of a line that was dropped */
 		end = memchr(bytes, '\n', size);
 		n = end ? (size_t)(end - bytes) + 1 : size;
 		drop_bytes(p, bytes, n);
@@ -250,13 +250,13 @@ static void hear(struct log_pipe *p, const char *bytes, size_t size)
 		resume(p);
 	if (size > 0)
 		take_bytes(p, bytes, size);
-	if (p->pace.dropping && p->used > 0) { /* the line that has begun is dropped too */
+	if (p->pace.dropping && p->used > 0) { /* a line that has begun is dropped too */
 		drop_bytes(p, p->line, p->used);
 		p->used = 0;
 	}
 }
 
-/* It is heard again later; without memory for a timer it is heard now, at a cost. */
+/* Stops reading the pipe until due_ns. Without memory for a timer the pipe is read on at once. */
 static void wait_until(struct log_pipe *p, uint64_t due_ns)
 {
 	if (loop_timer_at(p->logs->loop, &p->again, due_ns) < 0)
@@ -265,7 +265,7 @@ static void wait_until(struct log_pipe *p, uint64_t due_ns)
 	p->waiting = true;
 }
 
-/* The time of one that waits or drops has come. */
+/* The time has come to look at a pipe that waits or drops. */
 static void on_again(struct timer *t)
 {
 	struct log_pipe *p = container_of(t, struct log_pipe, again);

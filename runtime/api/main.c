@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ebb-api: the REST server. Started by ebbd in an empty root under its own uid, with one descriptor
- * (fd 3); it confines itself further before it reads a foreign byte.
+ * ebb-api: the REST server. ebbd starts it in an empty root under its own uid, with one descriptor
+ * (fd 3). It confines itself further before it reads a foreign byte.
  */
 #include <errno.h>
 #include <signal.h>
@@ -44,7 +44,7 @@ static void forget(struct api *api, struct request *rq)
 	execs_forget(api, rq);
 }
 
-/* Behind every event. Calls come first, so that their answers are sent in the same turn. */
+/* Runs behind every event. Calls expire first, so that their answers are sent in the same turn. */
 static void after_event(void *self)
 {
 	struct api *api = self;
@@ -58,7 +58,7 @@ static void after_event(void *self)
 				    next_ns < now_ns + TICK_NS ? next_ns : now_ns + TICK_NS);
 }
 
-/* Overdue calls are found behind every event, so behind this one too. */
+/* The timer only wakes the loop: after_event then finds overdue calls, as behind every event. */
 static void on_tick(struct timer *t)
 {
 	(void)t;
@@ -104,7 +104,7 @@ static void close_all(struct api *api)
 {
 	if (api->loop)
 		loop_timer_off(api->loop, &api->tick);
-	server_free(api->server); /* it still tells the others which requests are gone */
+	server_free(api->server); /* first: it tells the other modules which requests are gone */
 	wire_link_close(&api->ledger);
 	wire_link_close(&api->control);
 	gateway_files_free(api->gateways);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The meaning of another program's errno to the caller of the REST API: status, remedy (NULL: the
- * sentence says it), and when it comes. docs/reference/errors.md is made from this.
+ * The meaning of another program's errno for the client of the REST API: the HTTP status, the
+ * remedy (NULL: the sentence of the error says it), and the occasion. docs/reference/errors.md is
+ * made from this table.
  */
 #ifndef EBB_API_MEANINGS_H
 #define EBB_API_MEANINGS_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GET /metrics: Prometheus text format 0.0.4, out of what ebbd and the ledger say at this moment.
- */
+/* GET /metrics: Prometheus text format 0.0.4, from the answers of ebbd and ebb-ledger at this
+ * moment. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -153,7 +153,7 @@ static void scrape_free(struct scrape *scrape)
 	free(scrape);
 }
 
-/* A ledger that is away costs its own figures, not the others. */
+/* While ebb-ledger is away only its own figures are missing. */
 static void on_usage(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	struct scrape *scrape = ctx;

@@ -51,13 +51,13 @@ static void reply_ok(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
-/* This process turns its loop. */
+/* An answer says only that the loop of this process turns. */
 void get_healthz(struct request *rq)
 {
 	reply_ok(rq);
 }
 
-/* ebbd knows every service, can start instances, and what happens is billed. */
+/* Ready: ebbd knows every service and can start instances, and usage is billed. */
 void get_readyz(struct request *rq)
 {
 	if (!rq->api->ready)

@@ -53,7 +53,8 @@ int operations_new(struct operations **out)
 
 	if (!all)
 		return -ENOMEM;
-	/* The date in us, as events are numbered: no two lives of this process share a number. */
+	/* Numbers begin at the date in us, as those of events do, so that a new ebb-api never uses
+	 * a number of an earlier one. */
 	all->first_id = all->next_id = clock_real_us();
 	*out = all;
 	return 0;
@@ -154,7 +155,7 @@ static char *copy_of(const char *bytes, size_t size)
 	return copy;
 }
 
-/* A request of its own with all that rq says; the upload changes hands. NULL without memory. */
+/* Makes an operation with a copy of the request rq; the upload moves to it. NULL without memory. */
 static struct operation *operation_new(struct request *rq, const struct route *route)
 {
 	struct operation *op = calloc(1, sizeof(*op));

@@ -20,7 +20,7 @@ struct problem_list {
 	size_t count; /* may exceed the maximum: then the rest is not kept */
 };
 
-/* path: of the value in the document ("ebb.timers"). A list that is full only counts. */
+/* Adds a fault; path names the value in the document ("ebb.timers"). A full list only counts it. */
 void problem_add(struct problem_list *list, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -29,8 +29,8 @@ void problem_reply(struct request *rq, int status, const char *mend, const char 
 	__attribute__((format(printf, 4, 5)));
 /* 422 with every item. */
 void problem_reply_list(struct request *rq, const struct problem_list *list);
-/* Says what ebbd or the ledger refused, or why they did not answer. `what` completes "cannot ...".
- * rq may be NULL. */
+/* Answers with the refusal of ebbd or ebb-ledger, or with the reason why no answer came. `what`
+ * completes "cannot ...". With rq NULL nothing happens. */
 void problem_reply_answer(struct request *rq, const char *what, const struct answer *answer);
 
 /* The answer when there is no memory for another one. */

@@ -7,7 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/http/status.h"
 
-/* Only what is complete may go out, so without memory the connection ends instead. */
+/* An answer that lacks a part must not go out, so without memory the connection ends instead. */
 static void check(struct conn *c, int r)
 {
 	if (r < 0)
@@ -24,7 +24,8 @@ static int put_head(struct conn *c, int status, const char *type, const char *ex
 			     c->keep_alive ? "" : "Connection: close\r\n");
 }
 
-/* The rest of a body that was not read would be taken for the next request. */
+/* Whether the request was read whole. The unread rest of a body would be taken for the next
+ * request. */
 static bool is_whole(const struct conn *c)
 {
 	const struct http_head *head = &c->request.head;

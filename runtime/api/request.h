@@ -2,9 +2,9 @@
 /*
  * One HTTP request as a handler sees it, and its answer.
  *
- * A handler answers once, now or later, with exactly one of reply_*, problem_* (problem.h) or
- * stream_begin. Until then the request stays valid, unless its client goes away: forget (server.h)
- * tells every module that keeps one.
+ * A handler answers once, now or later, with exactly one of reply_*, problem_* (problem.h),
+ * stream_begin or upgrade_begin. Until then the request stays valid, unless its client goes away:
+ * then server_options.forget (server.h) tells every module that keeps the request.
  */
 #ifndef EBB_API_REQUEST_H
 #define EBB_API_REQUEST_H
@@ -29,16 +29,17 @@ struct request {
 	char arg[REQUEST_ARG_SIZE]; /* the part that ":" or "*" of the route matched, decoded */
 	const char *body;           /* in memory, NUL-terminated */
 	size_t body_size;
-	int spool_fd; /* or in a file without a name, open for reading; else -1 */
+	int spool_fd; /* a body in a file without a name, open for reading; owned; else -1 */
 	struct ucred peer;
-	/* Of a connection that was upgraded: bytes came, or went out. */
+	/* Called on an upgraded connection when bytes came or went out. */
 	void (*on_input)(struct request *rq);
-	/* Of a request that no connection waits for: its answer goes there. NULL: to its client. */
+	/* Takes the answer of a request without a connection. NULL: the answer goes to
+	 * the client. */
 	void (*answered)(struct request *rq, int status, const char *bytes, size_t size);
 };
 
-/* Value of a query parameter, decoded, into buf. 1 if present, 0 if not, -EINVAL (bad encoding,
- * NUL, or it does not fit). */
+/* The value of a query parameter, decoded, into buf. 1 if present, 0 if not, -EINVAL for a bad
+ * encoding, a NUL or a value that does not fit. */
 int request_query(const struct request *rq, const char *name, char *buf, size_t size);
 /* ?name, ?name=1 or ?name=true */
 bool request_flag(const struct request *rq, const char *name);
@@ -59,20 +60,20 @@ void stream_begin(struct request *rq, const char *type);
 void stream_send(struct request *rq, const void *bytes, size_t size);
 /* Bytes that the client has not taken yet; a handler that sends without being asked must look. */
 size_t stream_backlog(const struct request *rq);
-/* Gives up on this client (too slow). The request is gone when the loop turns. */
+/* Gives up on a client that is too slow. The request is gone when the loop turns. */
 void stream_abort(struct request *rq);
 
-/* Answers 101: from here on bytes of any kind go both ways (stream_backlog and stream_abort too).
- * on_input is called at each turn of the connection. */
+/* Answers 101 (RFC 9110 section 7.8): from here on bytes of any kind go both ways; stream_backlog
+ * and stream_abort work as for a stream. on_input is called at each turn of the connection. */
 void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(struct request *rq));
-/* Bytes that came and were not used yet; a client that sends more is not heard meanwhile. */
+/* The bytes that came and were not used yet. While the buffer is full, no more are read. */
 const char *upgrade_input(struct request *rq, size_t *size);
 void upgrade_used(struct request *rq, size_t size);
 void upgrade_send(struct request *rq, const void *bytes, size_t size);
-/* The connection takes a turn: waiting bytes are sent, and a connection that was not heard is heard
- * again. */
+/* Gives the connection a turn: waiting bytes are sent, and bytes are read again if there
+ * is room. */
 void upgrade_look(struct request *rq);
-/* It is closed once all is sent. */
+/* Closes the connection once all bytes are sent. */
 void upgrade_end(struct request *rq);
 
 #endif

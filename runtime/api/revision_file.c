@@ -19,8 +19,8 @@ bool revision_same(const struct revision *a, const struct revision *b)
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE])
 {
-	/* The settings are not in it, because a hash of a short value tells the value. Number and
-	 * time name the revision, which never changes. */
+	/* The settings are not hashed, because a hash of a short value tells the value. Number and
+	 * time name the revision, and a revision never changes. */
 	uint64_t hash = text_hash(rev->digest, sizeof(rev->digest)) ^
 			text_hash(&rev->created_us, sizeof(rev->created_us));
 

@@ -17,17 +17,17 @@ struct route {
 	const char *pattern; /* ":" stands for one segment, "*" for the rest */
 	void (*handle)(struct request *rq);
 	enum route_body body;
-	const char *action; /* its name as an operation (operations.h): it takes async?; or NULL */
+	const char *action; /* name as an operation (operations.h) if it takes ?async; or NULL */
 	const char *query;  /* the parameters that it takes (query.h); NULL: none */
 };
 
 /* Finds the row and fills rq->arg; NULL after having answered 404, 405 or 400. */
 const struct route *route_find(struct request *rq);
-/* Lets the row's handler answer, or an operation in its place. */
+/* Calls the row's handler, or runs the handler as an operation for ?async. */
 void route_handle(const struct route *route, struct request *rq);
 /* The rows, in order; NULL behind the last. */
 const struct route *route_at(size_t index);
-/* Whether path matches pattern, and the part for ":" or "*". */
+/* Whether path matches pattern. *arg is then the part that ":" or "*" matched. */
 bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ebb.egress: subnets and ports as text, and as root gets them. */
+/* ebb.egress: subnets and ports, from text into the fixed form that ebbd gets. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +26,7 @@ static int wrong(const char **why, const char *what)
 /* A text in three parts, each of which ends the one before: ADDRESS, "/" BITS, ":" PORT. */
 struct parts {
 	char address[INET6_ADDRSTRLEN];
-	char bits[8], port[8]; /* "" = not given */
+	char bits[8], port[8]; /* "": absent */
 };
 
 /* From text up to (not with) end. */
@@ -104,8 +104,8 @@ static int read_port(const char *text, uint16_t *out)
 	return 0;
 }
 
-/* "10.0.0.5/32:5432", "10.0.0.0/8", "2001:db8::1", "[2001:db8::1]:443", "fd00::/64:443". 0, or
- * -EINVAL with what is wrong in *why (static). */
+/* Reads "10.0.0.5/32:5432", "10.0.0.0/8", "2001:db8::1", "[2001:db8::1]:443" or "fd00::/64:443". 0,
+ * or -EINVAL with the fault in *why (a static text). */
 static int subnet_parse(const char *text, struct wire_subnet *out, const char **why)
 {
 	struct wire_subnet s = {.port_last = PORT_MAX};
@@ -144,7 +144,7 @@ static void subnet_format(const struct wire_subnet *s, char *out, size_t size)
 	snprintf(out, size, "%s/%u%s", address, s->bits - (v4 ? MAPPED_BITS : 0), port);
 }
 
-/* "host.internal:5432". 0, -ENOENT another name, or -EINVAL with *why. */
+/* Reads "host.internal:5432". 0, -ENOENT for another name, or -EINVAL with the fault in *why. */
 static int host_parse(const char *text, uint16_t *out_port, const char **why)
 {
 	size_t n = strlen(HOST_INTERNAL);
@@ -176,7 +176,7 @@ static void refuse(const struct reading *r, const char *key, int at, const struc
 	problem_add(r->errors, path, "%s %s", shown, what);
 }
 
-/* Calls each for all texts of a list of at most max; key names it. */
+/* Calls each for all texts of a list with at most max elements; key names the list. */
 static void read_list(const struct reading *r, const char *key, const struct json *list, int max,
 		      void (*each)(const struct reading *r, const char *key, int at,
 				   const struct json *value, struct wire_egress *out),
@@ -233,7 +233,8 @@ static void read_denied(const struct reading *r, const char *key, int at, const 
 		refuse(r, key, at, value, why);
 }
 
-/* A wrong key would open or close something that nobody meant: it is an error here. */
+/* An unknown key is an error here, not a warning as elsewhere: a misspelt key would open or close
+ * something that the user did not mean. */
 static void check_keys(const struct reading *r, const char *prefix, const struct json *object,
 		       const char *first, const char *second)
 {

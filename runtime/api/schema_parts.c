@@ -130,8 +130,7 @@ const struct schema_part schema_hosts = {read_hosts, write_hosts};
 
 struct pair {
 	const char *name, *value;
-	bool kept; /* null was given: answers never hold values, so it stands for the one there is
-		    */
+	bool kept; /* null was given (answers hold no values): the present value stays */
 };
 
 static struct pair pair_of(const char *name, const struct json *value,
@@ -205,7 +204,7 @@ static void read_env(struct service_spec *spec, const struct service_spec *befor
 	}
 	if (errors->count > known)
 		return;
-	/* An object has no order; sorted, equal ones are equal bytes. */
+	/* An object has no order. Sorted, equal environments are equal bytes. */
 	sort_items(pairs, count, sizeof(*pairs), compare_pairs);
 	if (add_pairs(spec, pairs, count) < 0)
 		problem_add(errors, path, "is too large (..%d bytes in all)", SPEC_ENV_SIZE);

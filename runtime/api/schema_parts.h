@@ -18,7 +18,7 @@ struct schema_part {
 extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command,
 	schema_capabilities, schema_egress;
 
-/* A value as a message shows it, cut to fit. */
+/* Writes a value into buf as a message shows it, cut to fit. */
 void schema_show(char *buf, size_t size, const struct json *value);
 
 #endif

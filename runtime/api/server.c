@@ -46,7 +46,7 @@ static void on_accept(struct watch *source, uint32_t events)
 	}
 	(void)keep_fd(&fd);
 	server->conns[server->count++] = c;
-	if (server->count == CONNS_MAX) /* the others wait in the socket's backlog */
+	if (server->count == CONNS_MAX) /* further clients wait in the socket's backlog */
 		hear_clients(server, false);
 }
 

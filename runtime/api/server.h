@@ -16,7 +16,7 @@ struct server_options {
 	struct loop *loop;
 	int spool_dir_fd; /* borrowed: large bodies go there */
 	uint64_t upload_bytes_max;
-	/* Whose request it is; NULL after having answered. */
+	/* The route of a request; NULL after having answered. */
 	const struct route *(*route_find)(struct request *rq);
 	/* The client of this request is gone: nobody may answer it any more. */
 	void (*forget)(struct api *api, struct request *rq);
@@ -25,8 +25,8 @@ struct server_options {
 /* Takes listener_fd. 0 or -errno. */
 int server_new(const struct server_options *options, int listener_fd, struct server **out);
 void server_free(struct server *server);
-/* Call behind every event: sends and reads where that has become possible, and ends finished
- * connections. Returns how many are open. */
+/* To be called behind every event: sends and reads where that has become possible, and ends
+ * finished connections. Returns how many connections are open. */
 unsigned int server_turn(struct server *server, uint64_t now_ns);
 
 #endif

@@ -90,7 +90,7 @@ void get_revisions(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
-/* Reads the body into spec; s is the service as it is, or NULL. False after having answered. */
+/* Reads the body into spec; s is the present service, or NULL. False after having answered. */
 static bool read_body(struct request *rq, const struct service *s, struct service_spec *spec,
 		      struct problem_list *warnings)
 {
@@ -105,8 +105,8 @@ static bool read_body(struct request *rq, const struct service *s, struct servic
 		return false;
 	}
 	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, warnings);
-	/* Resolved once: the reach of a service does not change with the host's setting.
-	 */
+	/* The host's default is taken once, here: a later change of the host's setting does not
+	 * change which addresses a service reaches. */
 	if (json_kind(json_get(json_get(document, "ebb"), "egress")) == JSON_NULL)
 		spec->egress.mode = rq->api->config.egress;
 	json_free(document);
@@ -250,7 +250,7 @@ static void on_removed(struct api *api, struct request *rq, void *ctx, const str
 
 	must(s);
 	s->changing = false;
-	/* ENOENT: ebbd never took it, which is where we want to be. */
+	/* ENOENT: ebbd does not have the service, as is wanted. */
 	if (answer->err && answer->err != ENOENT) {
 		problem_reply_answer(rq, "remove the service", answer);
 	} else {

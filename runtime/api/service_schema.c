@@ -91,7 +91,7 @@ static const struct setting *next_setting(enum setting_place place, const struct
 	return NULL;
 }
 
-/* The allowed values: "a whole number", and the words for zero. */
+/* Adds the fault that a value is of a wrong kind, with the kind and the words that are allowed. */
 static void wrong_kind(struct reading *r, const struct setting *key, const struct json *value)
 {
 	char shown[80];

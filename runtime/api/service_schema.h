@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of a service as the API keeps them: read from JSON, held to their bounds and written
- * again, by the rows of runtime/settings/. Pure: no files, no wire.
+ * The settings of a service as the API keeps them: read from JSON, checked against their bounds and
+ * written as JSON again, by the rows of runtime/settings/. Pure: no files, no wire.
  */
 #ifndef EBB_API_SERVICE_SCHEMA_H
 #define EBB_API_SERVICE_SCHEMA_H
@@ -16,8 +16,9 @@
 #define SPEC_ENV_SIZE     SETTING_ENV_BYTES
 #define SPEC_COMMAND_SIZE 8192
 
-/* Without padding or pointers and zeroed before it is filled, so that two are equal exactly if
- * memcmp says so. Blobs as in the wire records; env is sorted by name. */
+/* Has no padding and no pointers and is zeroed before it is filled, so that two specs are equal
+ * exactly if memcmp says so. env and command are blobs as in the wire records (blob.h); env is
+ * sorted by name. */
 struct service_spec {
 	uint32_t memory_mb, max_duration_ms;
 	uint32_t concurrency_max; /* 0 = auto */
@@ -44,16 +45,16 @@ struct service_spec {
 	char user[SETTING_USER_BYTES + 1]; /* "" = the image's */
 };
 
-/* All that the image's user may have: all for user 0, none for others. */
+/* No list of capabilities was given: user 0 has all that ebb grants, other users have none. */
 #define SPEC_CAPABILITIES_DEFAULT 0
-#define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* beside the bits, of which there may be none */
+#define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* a list was given, which may be empty */
 
 /* Answers hold no secret: names of variables, null for each value. */
 enum spec_view { SPEC_STORED, SPEC_SHOWN };
 
-/* Reads a document. before is the present service, or NULL: a variable that is null keeps its value
- * from there. Faults go to errors, unknown keys and those without effect to warnings; both must be
- * zeroed. out is good if errors->count stays 0. */
+/* Reads a document. before is the present service, or NULL: a variable that is null keeps the value
+ * it has there. Faults go to errors; unknown keys and keys without effect go to warnings; both
+ * lists must be zeroed. out is good if errors->count stays 0. */
 void service_spec_read(const struct json *document, const struct service_spec *before,
 		       struct service_spec *out, struct problem_list *errors,
 		       struct problem_list *warnings);

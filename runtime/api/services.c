@@ -295,9 +295,9 @@ int services_remove(struct services *services, const char *name)
 
 /* ---- loading ---- */
 
-/* A service whose settings an earlier version took and this one refuses has failed; the others go
- * on. A file that holds no revision at all is damage and ends the start. A revision file that
- * cannot be read is lost history and ends nothing. */
+/* A service whose settings an earlier version of ebb took and this one refuses counts as failed;
+ * the other services go on. A NAME.json that holds no revision at all is damage and ends the start.
+ * A revision file that cannot be read is lost history and ends nothing. */
 struct note_loading {
 	struct service *service;
 	int dir_fd;

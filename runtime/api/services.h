@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The desired state: services/NAME.json has a service as it is, services/NAME.rev/<n>.json its
- * earlier revisions.
+ * The desired state: services/NAME.json has the current revision of a service,
+ * services/NAME.rev/<n>.json has the kept revisions.
  *
- * A change is prepared (the revision is on disk), asked of ebbd, then committed or dropped; a
+ * A change is prepared (its revision is on disk), asked of ebbd, then committed or dropped. A
  * service has at most one change under way.
  */
 #ifndef EBB_API_SERVICES_H
@@ -34,41 +34,40 @@ struct revision_note {
 
 struct service {
 	char name[SERVICE_NAME_SIZE];
-	struct revision current;                        /* number 0: only being made */
+	struct revision current; /* number 0: its first change is under way */
 	struct revision_note notes[REVISIONS_KEPT + 1]; /* oldest first; includes the current */
 	size_t note_count;
 	struct traffic traffic; /* earlier revisions that serve beside the current one */
 	bool changing;
 	bool refused; /* this version does not take its stored settings; error says why */
-	char error[ERROR_TEXT_SIZE];       /* ebbd did not take it when ebb started */
-	char start_error[ERROR_TEXT_SIZE]; /* why its last instance did not get ready; "" = it did
-					    */
+	char error[ERROR_TEXT_SIZE];       /* why ebbd did not take it when ebb started; or "" */
+	char start_error[ERROR_TEXT_SIZE]; /* why its last instance did not get ready; or "" */
 };
 
 struct services;
 struct fault;
 
-/* Loads <state>/services; state_dir_fd is borrowed. 0, or -errno with a sentence. */
+/* Loads <state>/services; state_dir_fd is borrowed. 0, or -errno with a sentence in f. */
 int services_open(int state_dir_fd, struct services **out, struct fault *f);
 void services_free(struct services *services);
 size_t services_count(const struct services *services);
-/* Services in the order of their names; those only being made too. */
+/* Services in the order of their names, those whose first change is under way included. */
 struct service *services_at(struct services *services, size_t index);
 struct service *services_find(struct services *services, const char *name); /* number != 0 */
-/* The service that uses this image, in a revision that serves or (history) in any kept revision; or
- * NULL. */
+/* A service that uses this image in a revision that serves, or with `history` in any kept revision;
+ * NULL if there is none. */
 const struct service *services_using(struct services *services, const uint8_t *digest,
 				     bool history);
 
-/* Begins a change. rev->number is given here. 0, -EBUSY (one is under way), -ENOSPC (SERVICES_MAX)
+/* Begins a change and sets rev->number. 0, -EBUSY (a change is under way), -ENOSPC (SERVICES_MAX)
  * or -errno. */
 int services_prepare(struct services *services, const char *name, struct revision *rev);
 /* The change is done: the revision is the current one, durably. 0 or -errno. */
 int services_commit(struct services *services, const char *name, const struct revision *rev);
-/* The change failed: forgets its revision, and a service that was only being made. */
+/* The change failed: forgets its revision, and the service too if this was its first change. */
 void services_drop(struct services *services, const char *name, const struct revision *rev);
-/* Reads a kept revision from the disk. 0, or -errno: -ENOENT if it is not kept, -EINVAL if this
- * version does not take it. */
+/* Reads a kept revision from the disk. 0, or -errno: -ENOENT if the revision is not kept, -EINVAL
+ * if this version of ebb does not take it. */
 int services_load_revision(struct services *services, const char *name, uint32_t number,
 			   struct revision *out);
 /* Writes the shares of its revisions, durably. 0 or -errno. */
@@ -79,9 +78,9 @@ int services_remove(struct services *services, const char *name);
 /* The entity tag of RFC 9110 section 8.8.3, with its quotes. */
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE]);
 bool revision_same(const struct revision *a, const struct revision *b); /* image and settings */
-/* revision_file.c: keys and values into an open object, and back: 0; REVISION_REFUSED, with a
- * sentence, for a revision whose settings this version does not take (out has the readable part);
- * -EINVAL. */
+/* revision_file.c. revision_write adds the keys and values of a revision to an open object.
+ * revision_read reads them back: 0; -EINVAL; or REVISION_REFUSED with a sentence in f, for a
+ * revision whose settings this version does not take (out then has the readable part). */
 #define REVISION_REFUSED 1
 void revision_write(struct json_out *o, const char *name, const struct revision *rev,
 		    enum spec_view view);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Traffic between revisions: read, changed, taken back by a deployment, told again to ebbd. */
+/* Traffic between revisions: reading it, changing it, ending it at a deployment, and telling it to
+ * ebbd after a start. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +22,13 @@
 #define MEND           "send {\"traffic\": [{\"revision\": N, \"percent\": P}, ...]}, 100 in all"
 
 /* One change on its way to ebbd, a record at a time: first the revisions that begin to serve, then
- * those that end. */
+ * the revisions that end. */
 struct job {
 	char name[SERVICE_NAME_SIZE];
 	struct traffic wanted, before;
-	size_t at; /* below wanted.count: to put; above: to delete of before */
+	size_t at; /* below wanted.count: the share to put; else: the one of `before` to delete */
 	bool save;
-	traffic_done done; /* answers, if there is one */
+	traffic_done done; /* answers the request; or NULL */
 	void *ctx;
 };
 
@@ -76,7 +77,7 @@ static void finish(struct api *api, struct request *rq, struct job *job)
 	free(job);
 }
 
-/* Shares that ebbd took before stay as they are: a change that failed loses nobody's requests. */
+/* Shares that ebbd has taken already stay: a change that failed loses no requests. */
 static void give_up(struct api *api, struct request *rq, struct job *job,
 		    const struct answer *answer)
 {
@@ -176,7 +177,7 @@ static void step(struct api *api, struct request *rq, struct job *job)
 					  .ctx = job});
 }
 
-/* Begins; s must not be changing. False without memory. */
+/* Begins a change; s must not be changing. False without memory. */
 static bool begin(struct api *api, struct request *rq, struct service *s,
 		  const struct traffic *wanted, const struct job *how)
 {
@@ -289,7 +290,7 @@ static bool read_traffic(struct request *rq, const struct service *s, struct tra
 	return errors.count == 0;
 }
 
-/* As it would be answered; nothing changes. */
+/* Answers as if the wanted shares were set; nothing changes. */
 static void show_traffic(struct request *rq, struct service *s, const struct traffic *wanted)
 {
 	const struct traffic now = s->traffic;

@@ -16,7 +16,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-/* Prices of the check value in the design; anybody may bring their own. */
+/* The prices when the request names none. */
 static const struct usage_prices default_prices = {
 	.price = {.cpu_hour_nano = 221000000,
 		  .gb_hour_nano = 18300000,
@@ -24,7 +24,7 @@ static const struct usage_prices default_prices = {
 	.currency = "USD",
 };
 
-/* Formats with a row per hour begin this long ago unless told. */
+/* Formats with a row per hour begin this long ago unless the request says otherwise. */
 #define BUCKETS_BACK_US (UINT64_C(31) * 24 * 3600 * US_PER_SEC)
 
 struct usage_job {
@@ -117,7 +117,7 @@ static bool read_query(struct request *rq, struct usage_job *job)
 	return false;
 }
 
-/* A service that is gone has a bill all the same. */
+/* Whether the rows show any use: a service that is gone has a bill all the same. */
 static bool was_used(const struct answer *answer)
 {
 	const struct wire_usage_row *rows = answer->records;
@@ -153,7 +153,8 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 	buffer_fini(&out);
 }
 
-/* The window as the ledger takes it: up to now unless told, in whole buckets. */
+/* Makes the window that the ledger takes: up to now unless the request says otherwise, in whole
+ * buckets. */
 static void settle_window(struct usage_job *job)
 {
 	struct wire_usage_get *get = &job->get;

@@ -10,7 +10,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 
-/* A pricing unit is this many consumed ones. */
+/* The charges. A pricing unit is consumed_per_unit consumed units. */
 static const struct charge {
 	const char *description, *pricing_unit, *consumed_unit;
 	size_t consumed_offset, cost_offset;
@@ -66,7 +66,7 @@ static uint64_t number_at(const void *structure, size_t offset)
 	return n;
 }
 
-/* In billionths, to the nearest; the exact figure stands in ConsumedQuantity. */
+/* The quantity in billionths of a pricing unit, rounded; ConsumedQuantity has the exact figure. */
 static uint64_t quantity_nano(uint64_t consumed, uint64_t per)
 {
 	return (uint64_t)(((unsigned __int128)consumed * PRICE_NANO + per / 2) / per);

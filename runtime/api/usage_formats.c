@@ -21,7 +21,8 @@ static int take_json(struct buffer *out, struct json_out *o)
 	return r;
 }
 
-/* The names every format shares; whole milliseconds beside the exact figure, as users know them. */
+/* Writes the counters under the names that every format shares. MB x ms, as users know it, stands
+ * beside the exact MB x us. */
 static void write_counters(struct json_out *o, const struct wire_usage_row *row)
 {
 	json_out_u64(o, "invocations", row->invocations);
@@ -69,7 +70,8 @@ static int write_json(struct buffer *out, const struct usage_report *report)
 	return take_json(out, &o);
 }
 
-/* The id follows from what the event is about, so a receiver can tell it has it already. */
+/* The id is made from the subject of the event, so a receiver can tell that it has the event
+ * already. */
 static void write_event(struct json_out *o, const struct usage_report *report,
 			const struct wire_usage_row *row)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Usage in the formats others read. Pure. Integers as the ledger holds them; prices only in FOCUS.
- */
+/* Usage in the formats that other programs read. Pure. Figures are the integers of the ledger; only
+ * FOCUS has prices. */
 #ifndef EBB_API_USAGE_FORMATS_H
 #define EBB_API_USAGE_FORMATS_H
 
@@ -37,7 +37,8 @@ extern const struct usage_format usage_formats[]; /* ends with a NULL name */
 /* NULL if no format has this name. */
 const struct usage_format *usage_format_find(const char *name);
 
-/* usage_focus.c: as the rows above; -EOVERFLOW when a charge is beyond counting. */
+/* usage_focus.c: the write function of FOCUS. 0, -ENOMEM, or -EOVERFLOW when a charge does not fit
+ * 64 bits. */
 int usage_write_focus(struct buffer *out, const struct usage_report *report);
 
 #endif

@@ -41,8 +41,8 @@ int events_watch_new(struct events_watch **out)
 
 	if (!watch)
 		return -ENOMEM;
-	/* The date in us: no two lives of this process hand out the same numbers, and they stay
-	 * below 2^53, where JavaScript still counts exactly. */
+	/* Numbers begin at the date in us, so that a new ebb-api never uses a number of an earlier
+	 * one. They stay below 2^53, up to which JavaScript counts exactly. */
 	watch->next_rev = clock_real_us();
 	*out = watch;
 	return 0;
@@ -110,8 +110,8 @@ void events_watch_forget(struct events_watch *watch, const struct request *rq)
 			watch->watchers[i].rq = NULL;
 }
 
-/* The first event to show, from ?since= (the last one seen) or Last-Event-ID. False after having
- * answered. fallback: when neither is given. */
+/* The number of the first event to show, from ?since= (the last event that the client saw) or
+ * Last-Event-ID; `fallback` if the client gave neither. False after having answered. */
 static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 {
 	const struct events_watch *watch = rq->api->watch;
@@ -144,7 +144,8 @@ static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 	return true;
 }
 
-/* A name may be of what is gone: its events are still there. False after having answered. */
+/* The name may be of a service or an instance that is gone: its events are still there. False after
+ * having answered. */
 static bool of_known(struct request *rq, const struct event_filter *filter)
 {
 	const struct events_watch *watch = rq->api->watch;

@@ -67,7 +67,8 @@ int api_refused(const char *action, int status, const struct json *problem, cons
 	if (!problem && text && *text)
 		detail = text;
 	if (json_count(errors) > 0)
-		detail = "these values are wrong:"; /* else it would repeat the first of them */
+		detail =
+			"these values are wrong:"; /* the server's sentence repeats the first one */
 	say_error(detail ? detail : (title ? title : number), mend, "cannot %s", action);
 	for (size_t i = 0; i < json_count(errors); i++) {
 		const char *path = json_string(json_get(json_at(errors, i), "path"));
@@ -110,7 +111,7 @@ static int converse(struct conn *conn, const struct conn_request *request,
 	int r = conn_send(conn, request);
 
 	if (request->content_type && !request->body)
-		conn->timeout_ms = -1; /* unpacking a large image takes what it takes */
+		conn->timeout_ms = -1; /* unpacking a large image may take any time */
 	if (r == 0)
 		r = conn_head(conn);
 	if (r == 0)
@@ -200,7 +201,7 @@ int api_send(const struct call *call, const char *method, const char *target, co
 	return api_exchange(call, &request, action, out);
 }
 
-/* Sends and reads the head; *out then stands behind it, for every status. */
+/* Sends the request and reads the head of the answer; *out stands behind it, for every status. */
 static int stream_open(const struct call *call, const char *target, const char *action,
 		       struct conn **out)
 {
@@ -282,7 +283,8 @@ static void indent(unsigned int depth)
 		fputs("  ", stdout);
 }
 
-/* Bytes inside a string that the JSON writer may leave raw but a terminal would obey. */
+/* Prints the next byte of a string, or an escape as a whole. A control that the JSON writer leaves
+ * raw but a terminal would obey is escaped. Returns how many bytes of text were used. */
 static size_t print_string_byte(const char *text)
 {
 	const unsigned char *b = (const unsigned char *)text;
@@ -321,7 +323,7 @@ static void print_structure_byte(char c, char next, unsigned int *depth)
 		putchar(' ');
 }
 
-/* Compact JSON as the writer makes it -> indented. */
+/* Prints compact JSON, as the writer makes it, with indentation. */
 static void print_indented(const char *text)
 {
 	unsigned int depth = 0;

@@ -22,7 +22,7 @@ static int refuse(struct parse *p, const char *word, const char *why)
 	return -EINVAL;
 }
 
-/* By long name (size bytes of it) or by letter. */
+/* Finds an option by its letter, or with letter 0 by its long name, which has `size` bytes. */
 static const struct option *option_find(const struct parse *p, const char *name, size_t size,
 					char letter)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Command lines: words and options against a table.
+ * Parses a command line into words and options by a table.
  *
- * "--name value", "--name=value", "-f value", "-fvalue", flags "-f"; "--" ends the options. Nothing
- * is copied: everything points into argv. Parsing prints nothing; err holds the sentence.
+ * Forms: "--name value", "--name=value", "-f value", "-fvalue", and for flags "-f"; "--" ends the
+ * options. Nothing is copied: words and values point into argv. Parsing prints nothing; a caller
+ * finds the sentence about an error in err.
  */
 #ifndef EBB_CLI_ARGS_H
 #define EBB_CLI_ARGS_H
@@ -18,7 +19,7 @@
 
 /* The kind of a word or a value, for completion. */
 enum arg_kind {
-	ARG_NONE, /* of an option: a flag */
+	ARG_NONE, /* an option without a value, a flag */
 	ARG_TEXT,
 	ARG_SERVICE,
 	ARG_INSTANCE,
@@ -55,9 +56,9 @@ struct args {
 int args_parse(int argc, char *const *argv, const struct option *own, const struct option *common,
 	       struct args *out, char *err, size_t err_size);
 
-/* The words that may follow, separated by one space; "" when any may. Returns buf. */
+/* The words that are allowed as value, separated by one space; "" if any word is. Returns buf. */
 const char *option_choices(const struct option *o, char *buf, size_t size);
-/* One line about it, with what it is when absent. Returns buf. */
+/* One line of help, with the value that an absent option stands for. Returns buf. */
 const char *option_help(const struct option *o, char *buf, size_t size);
 
 /* The value of an option, or NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Function directory -> image in the store, by the builder script ebb-build. */
+/* Makes an image of a function's directory, with the builder script ebb-build, and uploads it. */
 #ifndef EBB_CLI_BUILD_H
 #define EBB_CLI_BUILD_H
 
@@ -14,10 +14,12 @@ struct build {
 	bool show;              /* name and digest of the image on standard output */
 };
 
-/* Builds, uploads, cleans up; says what it does on stderr. An exit code. */
+/* Builds, uploads and cleans up; reports its steps on stderr. Returns an exit code, after having
+ * printed the error. */
 int build_image(const struct call *call, const struct build *build);
 
-/* Imports a source as image `name` (NULL: named after its file). show: prints name and digest. */
+/* Imports a source (upload.h) as image `name` (NULL: named after its file). show: prints name and
+ * digest on standard output. Returns an exit code, after having printed the error. */
 int image_upload(const struct call *call, const char *source, const char *name, bool show);
 
 #endif

@@ -3,7 +3,7 @@
  * The program `ebb` runs as its caller, holds no privilege, and speaks only the REST API.
  *
  * One table of verbs (verbs.c) is the command line: help, completion and dispatch are made from it.
- * A verb returns its exit code and has already said what went wrong.
+ * A verb prints its own errors and returns its exit code.
  */
 #ifndef EBB_CLI_CLI_H
 #define EBB_CLI_CLI_H
@@ -27,9 +27,9 @@ struct call {
 	struct args args;
 	const char *socket;
 	bool json;      /* one document, stable keys */
-	bool terminal;  /* standard output is one */
+	bool terminal;  /* standard output is a terminal */
 	bool color;     /* a terminal, and NO_COLOR is not set */
-	int signals_fd; /* borrowed; readable when a wait is to end early. -1: none */
+	int signals_fd; /* borrowed; readable when a wait must end early (signalfd(2)). -1: none */
 };
 
 struct verb {
@@ -41,7 +41,7 @@ struct verb {
 	unsigned int words_min, words_max;
 	enum arg_kind completes;       /* the kind of its words */
 	const char *choices;           /* for ARG_CHOICE */
-	int (*run)(struct call *call); /* NULL: it prints the verbs (main.c) */
+	int (*run)(struct call *call); /* NULL: main.c has the function, which prints this table */
 };
 
 extern const struct verb cli_verbs[]; /* ends with a NULL name */
@@ -50,8 +50,8 @@ extern const struct option cli_common_options[];
 /* The verb that argv begins with, and how many words its name took; NULL if there is none. */
 const struct verb *cli_verb_find(int argc, char *const *argv, int *used);
 
-/* suggest.c: "did you mean 'X'? " for a mistyped verb or topic, or an option of this verb (NULL:
- * a common one); "" when nothing is near. Returns buf. */
+/* suggest.c. The text "did you mean 'X'? " for a mistyped verb or topic, or for a mistyped option
+ * of this verb (NULL: of the common options); "" when no name is near. Returns buf. */
 const char *suggest_verb(const char *word, char *buf, size_t size);
 const char *suggest_option(const char *word, const struct verb *verb, char *buf, size_t size);
 

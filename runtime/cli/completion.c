@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Completion scripts out of the table of verbs. */
+/* Makes completion scripts for shells out of the table of verbs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -87,7 +87,7 @@ static void print_option_values(const struct verb *verb)
 	}
 }
 
-/* A function that bash and zsh both understand: sets found to what may follow. */
+/* Prints a function for bash and zsh that sets `found` to the words that may follow. */
 static void print_shell_words(void)
 {
 	printf("# made by `ebb completion`\n"

@@ -79,7 +79,7 @@ static int send_piece(struct conn *conn, const char *bytes, size_t size, bool ch
 	return r;
 }
 
-/* body_fd until its end, or until body_bytes are sent; a file that shrank meanwhile is an error. */
+/* Sends body_fd to its end, or body_bytes of it. A file that shrank meanwhile is an error. */
 static int send_file(struct conn *conn, const struct conn_request *request)
 {
 	bool chunked = request->body_bytes == 0;
@@ -156,7 +156,7 @@ int conn_send(struct conn *conn, const struct conn_request *request)
 	else if (r == 0 && request->content_type)
 		r = send_file(conn, request);
 	if (r == -EPIPE || r == -ECONNRESET)
-		return 0; /* it answered early: the answer says why */
+		return 0; /* the server answered early, and its answer says why */
 	return r;
 }
 
@@ -244,7 +244,7 @@ static int next_chunk(struct conn *conn, struct http_slice *data)
 
 		if (r < 0)
 			return -EPROTO;
-		must(used > 0 && used <= conn->end - conn->at); /* or it would never end */
+		must(used > 0 && used <= conn->end - conn->at); /* else this loop would not end */
 		conn->at += used;
 		conn->ended = r == 1;
 		if (data->size > 0 || conn->ended)

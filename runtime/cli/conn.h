@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One HTTP/1.1 exchange over a unix socket: request out (text, file or pipe as body), response
- * head, body in slices. One connection per exchange. Prints nothing.
+ * One HTTP/1.1 exchange (RFC 9112) over a unix socket: the request goes out, with a text, a file or
+ * a pipe as body; the head of the response comes in, then its body in slices. Each exchange has a
+ * connection of its own. Prints nothing.
  */
 #ifndef EBB_CLI_CONN_H
 #define EBB_CLI_CONN_H
@@ -24,8 +25,8 @@ struct conn_request {
 	uint64_t body_bytes; /* of body_fd; 0 = unknown, sent in chunks until end of file */
 	/* Called with the bytes of body_fd sent so far; may be NULL. */
 	void (*progress)(void *context, uint64_t sent);
-	/* Called at the end of body_fd, before the server may take the body for whole: a negative
-	 * answer aborts the exchange. May be NULL. */
+	/* Called at the end of body_fd, before the server can take the body for whole: a negative
+	 * result aborts the exchange. May be NULL. */
 	int (*source_end)(void *context);
 	void *context;
 };
@@ -46,17 +47,17 @@ struct conn {
 /* Connects. 0 or -errno (-ENAMETOOLONG: longer than a socket's path may be). */
 int conn_open(const char *socket_path, struct conn **out);
 void conn_free(struct conn *conn); /* NULL is fine */
-/* Sends the request. 0 or -errno. A server that answers before it has read all is fine: then
- * conn_head gives its answer. */
+/* Sends the request. 0 or -errno. A server may answer before it has read all: that is 0 too, and
+ * conn_head reads the answer. */
 int conn_send(struct conn *conn, const struct conn_request *request);
 /* Reads the response's head into status, content_type, etag, location. 0, -errno, -EPROTO. */
 int conn_head(struct conn *conn);
-/* The next part of the body, valid until the next call. 1, 0 at its end, -EAGAIN, -errno; -EPROTO
- * if it is cut short or malformed. */
+/* The next part of the body, valid until the next call. 1; 0 at the end of the body; -EAGAIN with
+ * timeout_ms 0 when no byte is there; -EPROTO for a body that is cut short or malformed; -errno. */
 int conn_next(struct conn *conn, struct http_slice *out);
 
-/* Percent-encodes text as one path segment or query value (RFC 3986 unreserved stay). 0 or
- * -ENAMETOOLONG. */
+/* Percent-encodes text as one path segment or query value; the unreserved characters of RFC 3986
+ * section 2.3 stay. 0 or -ENAMETOOLONG. */
 int conn_encode(char *buf, size_t size, const char *text);
 
 #endif

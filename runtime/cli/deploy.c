@@ -53,7 +53,7 @@ void deployment_fini(struct deployment *d)
 	d->spec = NULL;
 }
 
-/* Directory of the sources, relative to the file that names it. */
+/* The directory of the sources: `root`, relative to the directory of the file that names it. */
 static int source_directory(const struct deployment *d, const char *root, char *buf, size_t size)
 {
 	const char *slash = strrchr(d->file, '/');
@@ -63,7 +63,8 @@ static int source_directory(const struct deployment *d, const char *root, char *
 	return text_format(buf, size, "%.*s/%s", (int)(slash - d->file), d->file, root);
 }
 
-/* The image of a service: built under the service's own name, or the one it refers to. */
+/* Finds the image of a service: the one the service refers to, or one built now under the name of
+ * the service. */
 static int service_image(const struct call *call, const struct deployment *d,
 			 const struct spec_service *service, const struct deploy_how *how,
 			 const char **image)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file of services, made so on the server: read and checked, built, put, waited for, removed. */
+/* Brings a file of services to the server: reads and checks the file, builds images, puts the
+ * services, waits for them, removes them. */
 #ifndef EBB_CLI_DEPLOY_H
 #define EBB_CLI_DEPLOY_H
 
@@ -12,7 +13,8 @@ struct deployment {
 	struct spec *spec;
 };
 
-/* Each returns an exit code and has said what is wrong. */
+/* Each returns an exit code and prints its errors; on CLI_DONE *out is the caller's to
+ * deployment_fini. */
 int deployment_read(const char *file, struct deployment *out);
 /* Messages name `what`: a file, or a service that came as options. */
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out);
@@ -20,20 +22,20 @@ void deployment_fini(struct deployment *d);
 
 struct deploy_how {
 	bool wait, dry_run;
-	struct json_out *answers; /* the services as the server sees them are added; or NULL */
+	struct json_out *answers; /* gets each service as the server answered it; or NULL */
 };
 
-/* Builds what has sources and puts every service; the first failure ends it. */
+/* Builds the images of services with sources and puts every service. Ends at the first failure. */
 int deployment_apply(const struct call *call, const struct deployment *d,
 		     const struct deploy_how *how);
-/* The same; with --json what the server answered is printed as one document when all are put. */
+/* The same; with --json the answers of the server are printed as one document at the end. */
 int deployment_apply_shown(const struct call *call, const struct deployment *d,
 			   const struct deploy_how *how);
-/* Removes every service; one that is gone already is fine. Goes on after a failure. */
+/* Removes every service; a service that is gone already is no error. Goes on after a failure. */
 int deployment_remove(const struct call *call, const struct deployment *d);
 
-/* Waits, up to two minutes, until the server says that it is ready; adds it to answers (or NULL).
- */
+/* Waits, up to two minutes, until the server says that the service is ready. Adds the service to
+ * answers, unless that is NULL. Returns an exit code, after having printed the error. */
 int service_wait(const struct call *call, const char *name, struct json_out *answers);
 
 #endif

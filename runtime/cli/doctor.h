@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Probes of the host for `ebb doctor`. Each tries the real thing where it may, and leaves nothing:
- * no cgroup, mount, process or file. Each fills a fact of one line and, unless it is fine, a mend.
+ * Probes of the host for `ebb doctor`. A probe tries the real thing where it has the right to, and
+ * leaves no cgroup, mount, process or file behind. It fills in a fact of one line and, unless all
+ * is well, a remedy.
  */
 #ifndef EBB_CLI_DOCTOR_H
 #define EBB_CLI_DOCTOR_H
@@ -23,17 +24,17 @@ struct host {
 	char cgroup2[256];   /* mount point of cgroup v2; "" = none */
 	char own_cgroup[64]; /* name of the cgroup made for trying; "" = none */
 	int own_cgroup_fd;
-	pid_t guinea; /* a process that waits in it; 0 = none */
+	pid_t guinea; /* a process that waits in own_cgroup; 0 = none */
 };
 
-/* The finding of a probe: the fact and, where it is bad, a mend that a user can carry out. */
+/* Fill in a finding: the fact and, where it is bad, a remedy that a user can carry out. */
 void finding_ok(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void finding_bad(struct finding *f, enum finding_status status, const char *mend, const char *fmt,
 		 ...) __attribute__((format(printf, 4, 5)));
-/* "needs root" as a warning. */
+/* Fills in the warning that the probe needs root. */
 void finding_needs_root(struct finding *f);
 
-/* doctor_cgroup.c: in this order, for they build on each other */
+/* doctor_cgroup.c. To be called in this order, because each builds on the one before. */
 void host_open(struct host *host);
 void host_close(struct host *host);
 void probe_cgroup2(struct host *host, struct finding *f);

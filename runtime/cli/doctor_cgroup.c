@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Cgroups, tried in one of our own: ebb-doctor-<pid>, removed at the end. */
+/* Probes of cgroups, in a cgroup of their own: ebb-doctor-<pid>, which is removed at the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -27,8 +27,8 @@
 #define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
 
-/* Mount point of the first mount of that type whose options hold `option` (or any, NULL); from
- * /proc/self/mountinfo, see proc_pid_mountinfo(5). */
+/* Finds the mount point of the first mount of this type whose options hold `option` (NULL: any
+ * mount of this type) in /proc/self/mountinfo, see proc_pid_mountinfo(5). */
 static bool find_mount(const char *type, const char *option, char *path, size_t size)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -90,7 +90,8 @@ void host_close(struct host *host)
 	if (!host->own_cgroup[0])
 		return;
 	dir_fd = open(host->cgroup2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* The last task leaves a moment after it was reaped: EBUSY until then. */
+	/* The kernel takes a task out of its cgroup a moment after it was reaped: EBUSY
+	 * until then. */
 	for (int i = 0; i < RMDIR_TRIES && unlinkat(dir_fd, host->own_cgroup, AT_REMOVEDIR) < 0;
 	     i++) {
 		if (errno != EBUSY)
@@ -171,8 +172,8 @@ void probe_clone_into(struct host *host, struct finding *f)
 	finding_ok(f, "clone3(CLONE_INTO_CGROUP) works");
 }
 
-/* Whether cgroup.events says so within the time; read, never waited for: its notification is
- * rate-limited to one in 10 ms. */
+/* Whether cgroup.events says so within FREEZE_WAIT_MS. The file is read every millisecond, because
+ * the kernel limits its notifications to one in 10 ms. */
 static bool wait_frozen(int cgroup_fd, bool frozen)
 {
 	const char *wanted = frozen ? "frozen 1" : "frozen 0";

@@ -21,7 +21,7 @@
 
 #define NOFILE_WANTED  65536
 #define NOFILE_LEAST   4096
-#define FDS_INSTANCE   16 /* the cost of one instance to ebbd and a gateway at most */
+#define FDS_INSTANCE   16 /* descriptors that one instance costs ebbd and a gateway at most */
 #define MEMLOCK_WANTED (64UL << 20)
 #define FSYNCS         5
 #define FSYNC_SLOW_US  20000
@@ -153,7 +153,8 @@ void probe_tools(struct host *host, struct finding *f)
 	finding_ok(f, "tar, mkfs.erofs");
 }
 
-/* "libseccomp.so.2.5.4" of what is loaded as "libseccomp.so.2"; NULL if it cannot be. */
+/* The real name of a library, "libseccomp.so.2.5.4" for "libseccomp.so.2"; NULL if it cannot be
+ * loaded. */
 static const char *library_version(const char *soname, char *buf, size_t size)
 {
 	void *library = dlopen(soname, RTLD_LAZY | RTLD_LOCAL);

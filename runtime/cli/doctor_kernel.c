@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* System calls and settings of the kernel. */
+/* Probes of system calls and settings of the kernel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -81,7 +81,8 @@ void probe_namespaces(struct host *host, struct finding *f)
 		finding_ok(f, "mnt pid net ipc uts cgroup user");
 }
 
-/* In a child, so that this process stays where it is. Its exit status is the errno. */
+/* Calls unshare(2) in a child, so that this process stays in its namespaces. The exit status of the
+ * child is the errno. */
 static int try_unshare(int flags)
 {
 	int status;

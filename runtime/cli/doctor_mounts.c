@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* File systems and mounts, tried in a child with a mount namespace of its own. */
+/* Probes of file systems and mounts; a mount is tried in a child with its own mount namespace. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -54,7 +54,8 @@ void probe_overlay(struct host *host, struct finding *f)
 			    "no overlay file system: %s", strerror(-r));
 }
 
-/* Mounts the image in a mount namespace that ends with the child. Its status is the errno. */
+/* Mounts the image in a mount namespace that ends with the child. The exit status of the child is
+ * the errno. */
 static int try_mount_image(const char *image, const char *point)
 {
 	int status;
@@ -116,7 +117,8 @@ void probe_erofs(struct host *host, struct finding *f)
 			    "erofs from a file: %s; plain directories instead", strerror(-r));
 }
 
-/* A user namespace of an otherwise idle child, with a map: its descriptor, or -errno. */
+/* Makes an idle child in a user namespace with a map. Returns a descriptor of the namespace or
+ * -errno. */
 static int userns_open(pid_t *out_pid)
 {
 	char path[64];
@@ -149,7 +151,7 @@ static int userns_open(pid_t *out_pid)
 	return ns_fd < 0 && r == 0 ? -errno : ns_fd;
 }
 
-/* An idmapped clone of the mount that holds path, never attached anywhere. */
+/* Makes an id-mapped clone of the mount that holds path; the clone is never attached. */
 static int try_idmap(const char *path, int ns_fd)
 {
 	SCOPED_FD tree_fd =

@@ -18,7 +18,7 @@
 #include "runtime/base/text.h"
 #include "runtime/cli/file.h"
 
-/* In order: the first pattern that a file matches decides. A marker says the runtime only. */
+/* The first pattern that a file matches decides. A marker decides the runtime only. */
 static const struct rule {
 	const char *pattern, *runtime;
 	bool marker;
@@ -52,7 +52,8 @@ static bool is_file(int dir_fd, const char *name)
 	return fd >= 0;
 }
 
-/* A regular file of that pattern, the first by name. 0 or -ENOENT, -errno. */
+/* Finds the regular file that matches the pattern and is the first by name. 0, -ENOENT
+ * or -errno. */
 static int find_file(int dir_fd, const char *pattern, char *name, size_t size)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -122,7 +123,7 @@ static int find_program(int dir_fd, char *name, size_t size)
 	return next < 0 ? next : r;
 }
 
-/* A name out of a file of the directory, shown to a person. */
+/* Fills guess->because with text out of a file of the directory, made harmless for a terminal. */
 static int refuse(struct guess *guess, const char *before, const char *text, const char *behind)
 {
 	char plain[96];
@@ -144,8 +145,9 @@ static const char *node_file(const char *start)
 	return *file && *file != '-' && !strpbrk(file, " \t;&|<>$`'\"\\") ? file : NULL;
 }
 
-/* Takes the entry point that package.json names by scripts.start or main. It is used or refused,
- * never ignored. 0, -ENOENT: it names none, -EBADMSG with the sentence in because. */
+/* Takes the entry point that package.json names by scripts.start or main. An entry point that it
+ * names is used or refused, never ignored. 0; -ENOENT if it names none; -EBADMSG with the sentence
+ * in guess->because. */
 static int package_entry(int dir_fd, struct guess *guess)
 {
 	SCOPED_MEM char *text = NULL;

@@ -9,8 +9,9 @@ struct guess {
 	char because[320];    /* "package.json is there"; with -EBADMSG what cannot be followed */
 };
 
-/* 0, -ENOENT if nothing tells, -EBADMSG if package.json names a file that cannot serve, -errno.
- * With a runtime already known (else NULL) only the entrypoint is looked for. */
+/* Guesses the runtime and the entry point. With `runtime` known (else NULL) only the entry point is
+ * looked for. 0; -ENOENT if no file tells; -EBADMSG if package.json names a file that cannot serve;
+ * -errno. */
 int guess_directory(int dir_fd, const char *runtime, struct guess *out);
 
 #endif

@@ -128,7 +128,7 @@ static const struct {
 	{"ebb.json", topic_file},
 };
 
-/* "image": all verbs that begin so. False if there is none. */
+/* Shows all verbs that begin with a word, such as "image". False if there is none. */
 static bool help_group(const char *word)
 {
 	size_t n = strlen(word), shown = 0;

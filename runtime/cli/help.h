@@ -11,8 +11,8 @@ struct help_line {
 extern const struct help_line help_exits[];
 extern const struct help_line help_environment[];
 
-/* help_json.c: verbs, options, exits, environment and the vocabulary of ebb.json as one document on
- * standard output. An exit code of the CLI. */
+/* help_json.c: prints verbs, options, exit codes, environment and the vocabulary of ebb.json as one
+ * JSON document on standard output. Returns an exit code. */
 int help_document(void);
 
 #endif

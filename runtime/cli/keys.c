@@ -69,7 +69,7 @@ const char *key_nearest(enum setting_place place, const char *name)
 	}
 	if (same || !near.found[0])
 		return same;
-	/* `near` ends here: the same name out of the tables, which stay. */
+	/* `near` lives no longer than this function: return the same name out of a table. */
 	key = key_find(place, near.found);
 	return key ? key->name : setting_find(place, near.found)->name;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The vocabulary of ebb.json: the settings of runtime/settings/, and the words beside them that
- * stand here. docs/ebb.schema.json says the same to editors; `make docs` writes it.
+ * The vocabulary of ebb.json: the settings of runtime/settings/, and the keys of the table here,
+ * which are no settings. docs/ebb.schema.json says the same to editors; `make docs` writes it.
  */
 #ifndef EBB_CLI_KEYS_H
 #define EBB_CLI_KEYS_H
@@ -10,8 +10,8 @@
 
 enum key_use {
 	KEY_SERVICES, /* objects by service name */
-	KEY_OLD,      /* the same, accepted with a warning that names the new one */
-	KEY_IGNORED,  /* of the wider vocabulary; accepted with a warning */
+	KEY_OLD,      /* an old name of a key, accepted with a warning that names the new one */
+	KEY_IGNORED,  /* a key of other platforms, accepted with a warning */
 	KEY_SILENT,   /* accepted, means nothing to ebb */
 };
 
@@ -20,16 +20,16 @@ struct key {
 	const char *name; /* NULL ends the table */
 	enum setting_place place;
 	enum key_use use;
-	const char *help; /* of an ignored one: another way */
+	const char *help; /* KEY_OLD: the new name; KEY_IGNORED: another way */
 };
 
 extern const struct key keys[];
 
-/* NULL if it is none: a setting, or unknown. */
+/* The row of the table, or NULL for a setting or an unknown key. */
 const struct key *key_find(enum setting_place place, const char *name);
 /* A setting that ebb.json may hold, or NULL. */
 const struct setting *key_setting(enum setting_place place, const char *name);
-/* The name of either kind nearest to a misspelt one, or NULL. */
+/* The name of a key or a setting that is nearest to a misspelt one, or NULL. */
 const char *key_nearest(enum setting_place place, const char *name);
 
 #endif

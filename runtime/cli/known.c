@@ -34,7 +34,7 @@ int known_pieces(const struct call *call, const char *path, size_t *out_count)
 
 	if (r != CLI_DONE)
 		return r;
-	(void)unlink(path); /* of a build that was killed */
+	(void)unlink(path); /* a build that was killed may have left one */
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (file)

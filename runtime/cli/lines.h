@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines out of a stream that comes in pieces. A longer line is given out in parts. */
+/* Cuts a stream that comes in pieces into lines. A line of more than LINE_BYTES_MAX bytes is given
+ * out in parts. */
 #ifndef EBB_CLI_LINES_H
 #define EBB_CLI_LINES_H
 

@@ -23,7 +23,7 @@ static void put_text(const struct call *call, const char *text)
 	text_out_program(stdout, text, n, call->color);
 }
 
-/* The members named in keys, in a row, in front of the text. */
+/* Prints the members named in keys, in a row, in front of the text. */
 static void put_members(const struct call *call, const struct json *document,
 			const char *const *keys, size_t count)
 {
@@ -44,7 +44,7 @@ static void put_members(const struct call *call, const struct json *document,
 }
 
 struct layout {
-	const char *keys[4]; /* in front; NULL ends */
+	const char *keys[4]; /* the members in front of the text; NULL ends them */
 	const char *text;
 };
 
@@ -60,8 +60,9 @@ static void document_print(const struct call *call, const struct json *document,
 	put_text(call, text ? text : "");
 }
 
-/* Shows the parts of one long line as one line. The next part of the same instance goes on where
- * the last one ended; any other part begins a new line. */
+/* Shows the parts of one long line as one line. If the last document was a part of a line and this
+ * one is of the same instance, its text goes on where the last one ended; any other document begins
+ * a new line. */
 static void log_print(struct line_sink *sink, const struct json *document)
 {
 	const char *instance = json_string(json_get(document, "instance"));
@@ -81,7 +82,7 @@ static void log_print(struct line_sink *sink, const struct json *document)
 		putchar('\n');
 }
 
-/* A line that is not JSON, as JSON: --json promises documents. */
+/* Prints a line that is not JSON as a JSON document, because --json promises documents. */
 static void print_foreign(const char *line)
 {
 	struct json *document = NULL;

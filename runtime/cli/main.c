@@ -20,7 +20,7 @@ static int usage(const struct verb *verb, const char *what)
 	return CLI_USAGE;
 }
 
-/* Common options may also stand in front of the verb: how many of argv they take. */
+/* How many words of argv are common options in front of the verb. */
 static int leading_options(int argc, char *const *argv)
 {
 	int n = 0;
@@ -40,7 +40,7 @@ static bool word_count_fits(const struct verb *verb, size_t count, char *err, si
 	return false;
 }
 
-/* The verbs that print the table of verbs are not named in it by their functions. */
+/* Runs a verb that prints the table of verbs: the table itself does not name its function. */
 static int run_printer(struct call *call)
 {
 	static const struct {
@@ -74,7 +74,8 @@ static int run(const struct verb *verb, struct args *args)
 	return verb->run ? verb->run(&call) : run_printer(&call);
 }
 
-/* The words of argv without the verb's own name, options in front of it included. */
+/* Parses the words of argv without the verb's own name, but with the options in front of
+ * the verb. */
 static int parse(const struct verb *verb, int lead, int used, int argc, char *const *argv,
 		 struct args *args, char *err, size_t size)
 {
@@ -91,7 +92,7 @@ static int parse(const struct verb *verb, int lead, int used, int argc, char *co
 	return args_parse(n, rest, verb->options, cli_common_options, args, err, size);
 }
 
-/* "image" alone is not wrong, only unfinished. */
+/* Prints the error for a word that is no verb, or only the first word of one, such as "image". */
 static int no_verb(const char *word)
 {
 	char question[128], mend[256], err[256];

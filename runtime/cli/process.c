@@ -10,7 +10,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/cli/upload.h"
 
-/* Signals that this program blocks or ignores are its own affair: a helper begins without. */
+/* A helper starts with no signal blocked or ignored, whatever this program blocks or ignores. */
 static int attributes_init(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
@@ -28,7 +28,8 @@ static int attributes_init(posix_spawnattr_t *attributes)
 	return r;
 }
 
-/* Standard output carries tables and --json; a helper's words belong on stderr. */
+/* The standard output of a helper goes to out_fd, or to stderr: the standard output of this program
+ * carries tables and JSON. */
 static int actions_init(posix_spawn_file_actions_t *actions, int out_fd)
 {
 	int r = posix_spawn_file_actions_init(actions);

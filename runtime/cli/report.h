@@ -11,8 +11,8 @@
 #define REPORT_LINE_SIZE 320
 
 struct report {
-	size_t count, errors; /* errors counts also what did not fit */
-	size_t dropped;
+	size_t count, errors; /* kept lines; all errors, dropped ones included */
+	size_t dropped;       /* lines that did not fit */
 	struct {
 		bool warning;
 		char text[REPORT_LINE_SIZE];
@@ -24,7 +24,7 @@ void report_error(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void report_warning(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* All lines on stderr, each behind the name of the file. */
+/* Prints all lines on stderr, each behind the name of the file. */
 void report_print(const struct report *report, const char *file);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Waits until a service is ready to serve: the server took it, the instances that it keeps ready
- * (at least one) accept connections, and older revisions have handed over. Asks the server again
- * until it says so. */
+/* Waits until a service is ready to serve: the server has taken the service, the instances that the
+ * service keeps (at least one) accept connections, and instances of older revisions take no more
+ * requests. Asks the server every WAIT_EVERY_MS. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static bool gets_traffic(const struct json *service, int64_t revision)
 	return false;
 }
 
-/* READY when the current revision has the instances that it keeps, and no instance of an older
- * revision takes requests, unless that revision shares the traffic. */
+/* READY when the current revision has as many instances as the service keeps (at least one), and no
+ * instance of an older revision takes requests, unless that revision shares the traffic. */
 static enum readiness judge(const struct json *service, const struct json *instances)
 {
 	int64_t wanted = 0, revision = 0, started = 0, own;
@@ -80,7 +80,7 @@ static int look(const struct call *call, const char *name, const struct json *se
 	return CLI_DONE;
 }
 
-/* The last words of a service are most often the cause. */
+/* Prints the last lines of the service's log, because they most often tell the cause. */
 static void say_last_lines(const struct call *call, const char *name)
 {
 	struct conn_request request = {.method = "GET", .accept = "text/plain", .body_fd = -1};
@@ -101,7 +101,7 @@ static void say_last_lines(const struct call *call, const char *name)
 	api_answer_fini(&answer);
 }
 
-/* Without minInstances nothing would start it before its first request. */
+/* Has one instance started: without minInstances none would start before the first request. */
 static int start_one(const struct call *call, const char *name, const char *action)
 {
 	struct api_answer answer;
@@ -138,7 +138,7 @@ static int end_wait(const struct call *call, enum readiness how, const char *nam
 	return CLI_FAILED;
 }
 
-/* READY when a signal came: the caller that asked for signals goes on from here. */
+/* Waits a moment. READY when a signal came: the caller that wants signals then goes on. */
 static enum readiness pause_or_signal(const struct call *call)
 {
 	struct pollfd wait = {.fd = call->signals_fd, .events = POLLIN};
@@ -165,7 +165,7 @@ int service_wait(const struct call *call, const char *name, struct json_out *ans
 		r = look(call, name, answer.document, action, &how);
 		if (r == CLI_DONE && (how != WAITING || clock_mono_ns() > deadline_ns)) {
 			r = end_wait(call, how, name, answer.document, answers);
-			how = READY; /* the wait is over either way */
+			how = READY; /* the wait is over, also after an error */
 		}
 		api_answer_fini(&answer);
 		if (how == WAITING)

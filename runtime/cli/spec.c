@@ -51,8 +51,8 @@ static void refuse(const struct look *l, const char *what)
 		     what);
 }
 
-/* The bounds in the unit that the value has: "64..", "1..86400", "100ms..3600000ms", with the word
- * "1.. or auto". */
+/* The bounds in the unit of the value: "64..", "1..86400", "100ms..3600000ms"; with the word for
+ * zero, if the setting has one: "1.. or auto". */
 static const char *allowed(const struct setting *s, bool in_ms, char *buf, size_t size)
 {
 	int64_t unit = s->unit_ms && !in_ms ? s->unit_ms : 1;
@@ -226,7 +226,7 @@ static void check_object(const struct look *l)
 		refuse(l, "is not an object");
 }
 
-/* Rules that concern several keys. */
+/* Checks rules that concern several keys of a service. */
 static void check_service(struct report *report, const char *path, const struct json *service)
 {
 	const char *runtime = json_string(json_get(service, "runtime"));
@@ -283,7 +283,8 @@ static void check_value(const struct look *l)
 	checks[l->setting->kind](l);
 }
 
-/* Refuses keys that are no setting. */
+/* Handles a key that is no setting: reports it by its row of keys.c or as unknown;
+ * checks services. */
 static void check_key(struct report *report, const char *path, enum setting_place place,
 		      const char *name, const struct json *value)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses ebb.json, checks it against the table of settings, and makes the API's request of it.
- * Refuses all wrong values at once, each with path, value and allowed range; unknown keys only
- * warn.
+ * Parses ebb.json, checks it against the table of settings, and makes the body of a request to the
+ * API from each service. All wrong values are reported at once, each with path, value and allowed
+ * range; an unknown key is a warning only.
  */
 #ifndef EBB_CLI_SPEC_H
 #define EBB_CLI_SPEC_H
@@ -23,14 +23,14 @@ struct spec {
 	struct spec_service services[SPEC_SERVICES_MAX];
 };
 
-/* 0 and *out (spec_free it), or -EINVAL with at least one error in report; -ENOMEM. Warnings may be
- * in report in any case. */
+/* 0 and *out (spec_free it), -EINVAL with at least one error in report, or -ENOMEM. report may hold
+ * warnings in any case. */
 int spec_parse(const char *text, size_t size, struct report *report, struct spec **out);
 void spec_free(struct spec *spec); /* NULL is fine */
 
 /* A string member of a service (root, runtime, entrypoint), or NULL. */
 const char *spec_string(const struct spec_service *service, const char *key);
-/* The body of PUT /v1/services/NAME: image and every setting that was given. */
+/* Writes the body of PUT /v1/services/NAME: the image and every setting that was given. */
 void spec_body(const struct spec_service *service, const char *image, struct json_out *out);
 
 #endif

@@ -98,7 +98,7 @@ static const char *nothing(char *buf, size_t size)
 	return buf;
 }
 
-/* GB-seconds with six places, cut. Memory is sold in binary megabytes: 1024 of them are one GB. */
+/* GB-seconds with six places; further digits are cut. The bill counts 1,024 MB as one GB. */
 static const char *gb_seconds(char *buf, size_t size, uint64_t mb_ms)
 {
 	uint64_t unit = UINT64_C(1024) * 1000;

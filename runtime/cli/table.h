@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables: a row of titles, aligned columns, two spaces between them. The same on a terminal and in
- * a pipe; only the colour of the titles differs. Cells are escaped.
+ * Tables: a row of titles, and aligned columns with two spaces between them. A table is the same on
+ * a terminal and in a pipe; only the colour of the titles differs. Cells are escaped.
  */
 #ifndef EBB_CLI_TABLE_H
 #define EBB_CLI_TABLE_H
@@ -25,7 +25,7 @@ enum show {
 
 struct column {
 	const char *title;
-	const char *key; /* "a.b" for a member of a member */
+	const char *key; /* "a.b": the member b of the member a */
 	enum show show;
 	bool right;
 };
@@ -41,17 +41,18 @@ int table_add(struct table *table, const char *const *cells);
 int table_add_json(struct table *table, const struct json *object, uint64_t now_us);
 void table_print(const struct table *table, FILE *to, bool color);
 
-/* All rows of a JSON array as a table on standard output; `empty` on stderr if there is none. */
+/* Prints a JSON array as a table on standard output, or `empty` on stderr if the array has no
+ * element. */
 void table_show(const struct column *columns, size_t column_count, const struct json *array,
 		bool color, const char *empty);
 
-/* One member of each object of an array, one per line. */
+/* Prints one member of each object of an array, one per line, on standard output. */
 void table_names(const struct json *array, const char *key);
 
-/* Two members of an object on one line of standard output. */
+/* Prints two members of an object on one line of standard output. */
 void table_line(const struct json *object, const char *first, const char *second);
 
-/* One value as text. Returns buf; "-" for what is absent. */
+/* One value as text, "-" for an absent one. Returns buf. */
 const char *table_value(char *buf, size_t size, const struct json *value, enum show show,
 			uint64_t now_us);
 /* A number of the API: an integer, or its digits in a string. 0 or -EINVAL. */

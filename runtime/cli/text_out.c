@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* Whether the bytes at text are a control: 1 or 2 bytes long, else 0. U+0080..U+009F are controls
- * to a terminal just as ESC is, and come as C2 80..9F. */
+/* The length in bytes of the control character at text, or 0 if none is there. U+0080..U+009F are
+ * controls to a terminal just as ESC is; in UTF-8 they are the bytes C2 80..9F. */
 static size_t control_size(const unsigned char *text, size_t size)
 {
 	if (text[0] < 0x20 || text[0] == 0x7f)
@@ -16,7 +16,8 @@ static size_t control_size(const unsigned char *text, size_t size)
 	return 0;
 }
 
-/* One character's worth of text into out (at least 9 bytes, NUL-terminated). Returns bytes used. */
+/* Writes one byte of text, or one escaped control, into out (room for 9 bytes, NUL-terminated).
+ * Returns how many bytes of text were used. */
 static size_t escape_one(const char *text, size_t size, bool keep_tabs, char *out)
 {
 	const unsigned char *bytes = (const unsigned char *)text;

@@ -37,8 +37,9 @@ struct progress {
 	bool terminal;
 };
 
-/* "PATH" or "PATH:REF". References hold colons, and paths may hold them too. The whole is the path
- * if it exists; else the shortest part in front of a colon that exists. */
+/* Splits "PATH" or "PATH:REF". References hold colons, and paths may hold them too. The whole text
+ * is the path if a file of that name exists; else the shortest part in front of a colon that
+ * exists. */
 static int split_reference(struct upload *u, const char *text)
 {
 	if (text_copy(u->path, sizeof(u->path), text) < 0)
@@ -176,7 +177,7 @@ static void on_sent(void *context, uint64_t sent)
 	}
 }
 
-/* Before the last chunk: did tar read everything? */
+/* Called before the last chunk is sent: a tar that failed aborts the upload. */
 static int on_source_end(void *context)
 {
 	struct progress *p = context;

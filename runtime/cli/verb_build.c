@@ -30,7 +30,8 @@ static void own_directory(char *self, size_t size)
 		*strrchr(self, '/') = '\0';
 }
 
-/* ebb-step beside this program (a source tree), or "": ebb-build looks beside itself. */
+/* Finds ebb-step beside this program, as in a source tree. Else path is "", and ebb-build looks
+ * beside itself. */
 static void find_step(char *path, size_t size)
 {
 	char self[4096];
@@ -40,8 +41,8 @@ static void find_step(char *path, size_t size)
 		*path = '\0';
 }
 
-/* Where ebb-build may be: EBB_LIBEXEC, beside this program, in this program's source tree, in the
- * usual prefixes. */
+/* Finds ebb-build: in EBB_LIBEXEC if that is set, else near this program, in this program's source
+ * tree, or below the usual prefixes. */
 static int find_builder(char *path, size_t size)
 {
 	static const char *const beside[] = {"../libexec/ebb/build", "../libexec/ebb",
@@ -67,7 +68,8 @@ static int find_builder(char *path, size_t size)
 	return -ENOENT;
 }
 
-/* EBB_CACHE, root: /var/cache/ebb, else XDG_CACHE_HOME/ebb or ~/.cache/ebb; made if absent. */
+/* The cache is EBB_CACHE if that is set; else /var/cache/ebb for root, and XDG_CACHE_HOME/ebb or
+ * ~/.cache/ebb for others. It is made if absent. */
 static int cache_directory(char *path, size_t size)
 {
 	const char *own = getenv("EBB_CACHE"), *xdg = getenv("XDG_CACHE_HOME");
@@ -85,7 +87,7 @@ static int cache_directory(char *path, size_t size)
 	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0700);
 }
 
-/* Reads the one service of DIR/ebb.json; options of the caller win. */
+/* Takes runtime and entrypoint from the one service of DIR/ebb.json; options of the caller win. */
 static int apply_own_file(struct build *build, struct spec **spec)
 {
 	SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
@@ -161,8 +163,8 @@ static int apply_guess(struct build *build, struct guess *guess)
 	return CLI_DONE;
 }
 
-/* Ctrl-C reaches the builder too; this program outlives it to remove its files, as system(3)
- * does. */
+/* Runs the builder and waits for it. Ctrl-C reaches both programs; this one ignores it meanwhile,
+ * as system(3) does, so that it can remove the builder's files. */
 static int run_builder(const char *const *argv)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, keep_int, keep_term;
@@ -179,7 +181,8 @@ static int run_builder(const char *const *argv)
 	return status;
 }
 
-/* known: a file of names of pieces that the archive need not hold, or "". */
+/* Runs the builder. known: a file with the names of the pieces that the archive need not hold, or
+ * "". */
 static int make_archive(const struct build *build, const char *cache, const char *output,
 			const char *known)
 {
@@ -198,7 +201,7 @@ static int make_archive(const struct build *build, const char *cache, const char
 		return CLI_FAILED;
 	}
 	find_step(step, sizeof(step));
-	/* One word each, so that no value is ever an option. */
+	/* Name and value are one word, so that a value is never taken for an option. */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (text_format(words[i], sizeof(words[i]), "--%s=%s", names[i], values[i]) < 0) {
 			say_error("it is too long", NULL, "cannot build with this %s", names[i]);
@@ -217,7 +220,8 @@ static int make_archive(const struct build *build, const char *cache, const char
 	return CLI_FAILED;
 }
 
-/* Without the layers that the store has; with all of them, should one have gone meanwhile. */
+/* Builds without the layers that the store has, and again with all layers if one of those has gone
+ * meanwhile. */
 static int build_for_store(const struct call *call, const struct build *build, const char *cache,
 			   const char *output, const char *known)
 {

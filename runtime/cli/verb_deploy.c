@@ -11,7 +11,7 @@
 #include "runtime/cli/text_out.h"
 
 /* Options become keys of ebb.json, so that both ways are checked by the same table. A whole number
- * becomes one; other words stay strings, to be judged there. */
+ * becomes a JSON number; another value stays a string, which spec.c checks. */
 static void write_flags(const struct call *call, enum setting_place place, struct json_out *out)
 {
 	for (size_t i = 0; i < call->args.given_count; i++) {
@@ -30,7 +30,7 @@ static void write_flags(const struct call *call, enum setting_place place, struc
 	}
 }
 
-/* "K=V", or "K" for the caller's own value of it. */
+/* --env is "K=V", or "K" for the value that the caller's own environment has. */
 static int write_env(const struct call *call, struct json_out *out)
 {
 	const char *pair;

@@ -17,7 +17,7 @@ static bool is_running(const struct json *operation)
 	return state && strcmp(state, "running") == 0;
 }
 
-/* The operation's own answer, as if it had been that of the request. */
+/* Judges the answer that the operation has got, as if it were the answer of the request. */
 static int judge(const struct json *operation)
 {
 	const struct json *result = json_get(operation, "result");
@@ -27,7 +27,7 @@ static int judge(const struct json *operation)
 	return status < 400 ? CLI_DONE : api_refused(DRAIN, (int)status, result, "");
 }
 
-/* Asks until it has ended, each time for as long as a request may take. */
+/* Asks for the operation until it has ended; the server answers each request after 30 s at most. */
 static int await_end(const struct call *call, struct api_answer *answer)
 {
 	char target[200];

@@ -20,7 +20,7 @@
 #define FRAME_BYTES_MAX 65536u
 #define INPUT_BYTES     16384u
 
-/* docs/interface.md describes the frames; runtime/api/exec.h too. */
+/* docs/interface.md and runtime/api/exec.h describe the frames. */
 struct session {
 	struct call *call;
 	struct conn *conn;
@@ -110,7 +110,7 @@ static int take_frame(struct session *s, char kind, const char *at, size_t size)
 	return 0;
 }
 
-/* All whole frames that are there; the rest moves to the front. */
+/* Takes all whole frames that are there; the rest moves to the front of the buffer. */
 static int take_frames(struct session *s)
 {
 	struct conn *c = s->conn;
@@ -186,7 +186,8 @@ static int take_signals(int *signals_fd)
 	return *signals_fd < 0 ? -errno : 0;
 }
 
-/* The terminal passes every key on; the terminal inside gives keys their meaning. */
+/* In raw mode this terminal passes every key on; the terminal inside gives the keys
+ * their meaning. */
 static int run_session(struct session *s)
 {
 	struct termios saved, raw;
@@ -224,7 +225,7 @@ static void write_body(const struct call *call, bool tty, struct json_out *o)
 	json_out_end_object(o);
 }
 
-/* CLI_DONE: the connection speaks frames now. */
+/* Sends the request. On CLI_DONE both sides send frames from now on. */
 static int begin(struct session *s, const char *target, const struct json_out *body)
 {
 	struct conn_request request = {.method = "POST",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* logs, events: lines that were, and lines to come. */
+/* logs, events: past lines and, with --follow, lines to come. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ int verb_logs(struct call *call)
 	return r == CLI_DONE ? print_lines(call, &source, args_given(&call->args, "follow")) : r;
 }
 
-/* "/v1/events?of=NAME&kind=K&": more of the query may follow. */
+/* Makes "/v1/events?of=NAME&kind=K&", behind which more of the query may follow. */
 static int events_target(const struct call *call, const char *path, bool follow, char *out,
 			 size_t size)
 {
@@ -97,7 +97,7 @@ static int events_target(const struct call *call, const char *path, bool follow,
 	return r;
 }
 
-/* Prints the past events. rev: the number of the last one. */
+/* Prints the past events; rev gets the number of the last one. */
 static int print_past(const struct call *call, const char *target, const char *action, char *rev,
 		      size_t size)
 {

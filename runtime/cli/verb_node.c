@@ -24,7 +24,7 @@ static bool nested(const struct json *value)
 	       (json_kind(value) == JSON_ARRAY && json_kind(json_at(value, 0)) == JSON_OBJECT);
 }
 
-/* Every member of the answer, as "a.b value"; of a list of objects "a[0].b value". */
+/* Prints every member of the answer as "a.b value", in a list of objects as "a[0].b value". */
 static void print_members(const struct json *value, const char *path, int depth)
 {
 	for (size_t i = 0; i < json_count(value); i++) {

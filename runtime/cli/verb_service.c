@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ls, inspect, rollback, rm: services. */
+/* ls, inspect, revisions, rollback, rm: services. */
 #include <stdio.h>
 
 #include "runtime/base/mem.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* top: instances with rates, refreshed each second on a terminal; once, without rates, elsewhere.
- */
+/* top: instances. On a terminal the table has rates and is refreshed each second; elsewhere it is
+ * printed once, without rates. */
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -58,7 +58,7 @@ static uint64_t number_of(const struct json *instance, const char *key)
 	return table_number(json_get(instance, key), &n) < 0 ? 0 : n;
 }
 
-/* part of whole in percent with one place; "-" of nothing. */
+/* part in percent of whole with one place; "-" if whole is 0. */
 static const char *percent(char *buf, size_t size, uint64_t part, uint64_t whole)
 {
 	if (whole == 0)
@@ -174,7 +174,7 @@ static int show(struct top *top)
 	return CLI_DONE;
 }
 
-/* Until q, Ctrl-C or SIGTERM. */
+/* Refreshes the screen until q, Ctrl-C or SIGTERM. */
 static int refresh(struct top *top, int signals_fd)
 {
 	struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN},

@@ -14,7 +14,7 @@ static const struct column columns[] = {
 	{.title = "PERCENT", .key = "percent", .right = true},
 };
 
-/* "7=90" into an element of the list. False after having said what is wrong. */
+/* Makes an element of the list from a word such as "7=90". False after having printed the error. */
 static bool add_share(struct json_out *o, const char *word)
 {
 	const char *equals = strchr(word, '=');

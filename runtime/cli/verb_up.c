@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * up: a deployment as one foreground process, so that any process manager can run it. Logs come out
- * on standard output; SIGHUP reads the file again and applies it; SIGTERM and SIGINT remove the
- * services and end with 0. Readiness is told as sd_notify(3) does.
+ * up: keeps a deployment as one foreground process, so that any process manager can run it. Logs go
+ * to standard output. On SIGHUP it reads the file again and applies it; on SIGTERM and SIGINT it
+ * removes the services and exits with 0. It tells readiness as sd_notify(3) does.
  */
 #include <errno.h>
 #include <poll.h>
@@ -34,9 +34,9 @@
 /* The log of one service. */
 struct follower {
 	char name[64];
-	struct conn *conn; /* NULL: to be opened again */
+	struct conn *conn; /* NULL: has to be opened */
 	struct lines *lines;
-	bool opened; /* once: earlier lines are shown already */
+	bool opened; /* conn was open before: earlier lines are shown already */
 };
 
 struct attached {
@@ -49,7 +49,7 @@ struct attached {
 	int signals_fd;
 };
 
-/* One datagram to NOTIFY_SOCKET; nobody listening is fine. */
+/* Sends one datagram to NOTIFY_SOCKET (sd_notify(3)). It is no error if nobody listens there. */
 static void notify(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -68,7 +68,7 @@ static void notify(const char *text)
 		say_note("ebb: NOTIFY_SOCKET: %s", strerror(errno));
 }
 
-/* Opens the stream of logs without a word: the loop tries again. 0 or -errno. */
+/* Opens the stream of logs. Prints no error, because the loop tries again. 0 or -errno. */
 static int follower_open(const struct call *call, struct follower *f)
 {
 	char target[1200], encoded[200];
@@ -165,7 +165,8 @@ static int follower_add(struct attached *a, const char *name)
 	return CLI_DONE;
 }
 
-/* One for each service of the deployment. Those that were there go on, so no line comes twice. */
+/* Makes a follower for each service of the deployment. Followers that are there already go on, so
+ * no line is printed twice. */
 static int followers_set(struct attached *a)
 {
 	const struct spec *spec = a->deployment.spec;
@@ -189,7 +190,8 @@ static int followers_set(struct attached *a)
 	return r;
 }
 
-/* Opens what is not open. Returns how long poll may wait: -1, or until the next try. */
+/* Opens the followers that are not open. Returns the timeout for poll in ms: until the next try, or
+ * -1. */
 static int followers_open(struct attached *a)
 {
 	bool all = true, away = false;
@@ -208,7 +210,7 @@ static int followers_open(struct attached *a)
 	return all ? -1 : RETRY_MS;
 }
 
-/* A service that the new file does not name any more is removed. */
+/* Removes the services that the new file does not name any more. */
 static void remove_missing(const struct attached *a, const struct deployment *old)
 {
 	for (size_t i = 0; i < old->spec->count; i++) {
@@ -220,7 +222,7 @@ static void remove_missing(const struct attached *a, const struct deployment *ol
 	}
 }
 
-/* SIGHUP. A file that is wrong changes nothing: running services go on. */
+/* On SIGHUP: applies the file again. A file that is wrong changes nothing: the services go on. */
 static void apply_again(struct attached *a)
 {
 	struct deploy_how how = {.wait = true};
@@ -238,7 +240,7 @@ static void apply_again(struct attached *a)
 		say_note("ebb: out of memory for logs");
 }
 
-/* 1 to end, 0 to go on. */
+/* Takes one signal. Returns 1 to end, 0 to go on. */
 static int take_signal(struct attached *a)
 {
 	struct signalfd_siginfo info;
@@ -277,7 +279,8 @@ static int loop(struct attached *a)
 	}
 }
 
-/* Blocked from before the first service is put: no signal is lost, none ends us half-way. */
+/* Signals are blocked before the first service is put, so that none is lost and none ends this
+ * process half-way. */
 static int block_signals(int *signals_fd)
 {
 	sigset_t set;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage, ledger verify: the bill and its proof. */
+/* usage, ledger verify: the bill, and the audit of the ledger behind it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,7 +83,8 @@ static void print_table(const struct call *call, const struct json *document)
 	table_free(table);
 }
 
-/* CSV and the like, whose lines may end in CRLF (RFC 4180): kept, all other controls escaped. */
+/* Prints lines of CSV and the like. A CRLF at the end of a line stays (RFC 4180); all other
+ * controls are escaped. */
 static void print_lines(const char *text, size_t size)
 {
 	while (size > 0) {

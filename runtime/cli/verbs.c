@@ -360,7 +360,7 @@ const struct verb cli_verbs[] = {
 	 .help = "checks this host, with a mend for each finding",
 	 .details = "Looks at the host it runs on and needs no server. As root it tries more.",
 	 .run = verb_doctor},
-	/* These print this table, so main.c runs them. */
+	/* The functions of the verbs from here on print this table, so main.c has them. */
 	{.name = "completion",
 	 .words = "SHELL",
 	 .help = "completion for bash, zsh or fish",

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* RFC 3339 date-time, "2026-11-23" (its midnight, UTC), or an age: "90s", "30m", "24h", "7d" before
- * now_us. 0 or -EINVAL. */
+/* Reads a date-time of RFC 3339, a date such as "2026-11-23" (its midnight, UTC), or an age before
+ * now_us such as "90s", "30m", "24h" or "7d". *out_us is in us since the epoch. 0 or -EINVAL. */
 int when_parse(const char *text, uint64_t now_us, uint64_t *out_us);
 
 #endif

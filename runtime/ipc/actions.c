@@ -13,7 +13,8 @@
 #include "runtime/ipc/guests.h"
 #include "runtime/ipc/lines.h"
 
-/* The hold is on the board already, so the supervisor will not freeze it behind this. */
+/* Thaws the instance and wakes ebbd. The hold is on the board already, so ebbd will not freeze the
+ * instance again behind this write. */
 static void thaw(struct ipc *ipc, const struct guest *g)
 {
 	const uint64_t one = 1;
@@ -22,7 +23,7 @@ static void thaw(struct ipc *ipc, const struct guest *g)
 	(void)!write(ipc->doorbell_fd, &one, sizeof(one));
 }
 
-/* Until the date the program says, but never longer than maxDuration from now. */
+/* A hold lasts until the date that the program says, but at most maxDuration from now. */
 static struct hold_terms terms_of(const struct guest *g, uint64_t deadline_ms)
 {
 	uint64_t now_ns = clock_mono_ns(), now_ms = clock_real_us() / 1000;
@@ -45,7 +46,7 @@ static int hear_hold(struct ipc *ipc, struct guest *g, const struct message *m, 
 	if (taken == BOARD_TAKEN_THAW)
 		thaw(ipc, g);
 	if (taken != BOARD_FULL)
-		return 0; /* GONE: it is being stopped, and nobody waits any more */
+		return 0; /* or BOARD_GONE: the instance is being stopped anyway */
 	(void)text_format(err, err_size, "hold: too many (at most %u of one instance, %u in all)",
 			  HOLDS_PER_INSTANCE, HOLDS_MAX);
 	return -ENOSPC;
@@ -54,7 +55,7 @@ static int hear_hold(struct ipc *ipc, struct guest *g, const struct message *m, 
 static int hear_end(struct ipc *ipc, struct guest *g, const struct message *m, char *err,
 		    size_t err_size)
 {
-	/* Programs say it of every request; most had no hold. */
+	/* Programs send an end for every request; most requests had no hold. */
 	if (m->has_id)
 		(void)holds_end(ipc->holds, g->slot, m->id);
 	return 0;
@@ -108,7 +109,7 @@ static int hear_retire(struct ipc *ipc, struct guest *g, const struct message *m
 		return 0;
 	g->retired = true;
 	make_printable(record.text, sizeof(record.text), m->text);
-	/* A record that cannot be sent ends the link, and us with it. */
+	/* A record that cannot be sent ends the link, and this process with the link. */
 	(void)wire_link_send(&ipc->control, WIRE_IPC_RETIRE, &record, sizeof(record), NULL, 0);
 	return 0;
 }

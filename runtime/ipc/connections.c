@@ -89,14 +89,14 @@ void connection_close(struct ipc *ipc, struct connection *c)
 	free(c);
 }
 
-/* Closes, counts and says why; not more than a line a second. */
+/* Closes the connection, counts the refusal and logs why; at most a line a second per instance. */
 static void connection_refuse(struct ipc *ipc, struct connection *c, const char *why)
 {
 	guest_refused(ipc, ipc->guests[c->slot], why);
 	connection_close(ipc, c);
 }
 
-/* NULL, or why it cannot be kept. */
+/* Keeps the bytes of an unfinished message. NULL, or the reason why they cannot be kept. */
 static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes, size_t size)
 {
 	size_t capacity = c->capacity ? c->capacity : ROOM_FIRST;
@@ -125,7 +125,7 @@ static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes
 	return NULL;
 }
 
-/* A whole message: its kept part, and these bytes. NULL, or why it is refused. */
+/* Takes a whole message: its kept part, and these bytes. NULL, or the reason why it is refused. */
 static const char *hear(struct ipc *ipc, struct connection *c, const char *bytes, size_t size,
 			char *err, size_t err_size)
 {

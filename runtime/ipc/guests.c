@@ -27,8 +27,8 @@ static void guest_free(struct guest *g)
 	free(g);
 }
 
-/* When descriptors have run out, a spare one takes the next connection. So the client hears of the
- * refusal, and the loop does not spin. */
+/* When descriptors have run out, the spare one is given up for the next connection, which is closed
+ * at once. So the client sees the refusal, and the loop does not spin on the listener. */
 static void turn_away(struct ipc *ipc, struct guest *g)
 {
 	fd_close(&ipc->spare_fd);
@@ -101,7 +101,8 @@ struct guest *guest_get(struct ipc *ipc, uint32_t slot, uint32_t generation)
 	return g && g->generation == generation ? g : NULL;
 }
 
-/* Words from before its end may tell why it ended, so they are read; its limits stay the same. */
+/* Reads messages that the instance sent before its end, because they may tell why it ended. The
+ * limits of an instance hold here too. */
 static void read_last(struct ipc *ipc, struct guest *g)
 {
 	uint64_t begun_ns = guest_begin(ipc, g), now_ns = begun_ns;
@@ -111,7 +112,7 @@ static void read_last(struct ipc *ipc, struct guest *g)
 	chain_each(c, &g->connections, in_guest)
 		while (now_ns - begun_ns < LAST_WORK_NS && connection_read(ipc, c))
 			now_ns = clock_thread_ns();
-	g->paused = true; /* it is not heard again */
+	g->paused = true; /* so that guest_end does not pause it; it is forgotten next */
 	guest_end(ipc, g, begun_ns);
 }
 

@@ -14,8 +14,8 @@ struct hold {
 	struct request_id id;
 	struct hold_terms terms;
 	uint32_t slot, generation;
-	uint32_t prev, next; /* of its instance, or next free */
-	uint32_t note;       /* on the board, or BOARD_NOTES_MAX: not shown */
+	uint32_t prev, next; /* links of the instance's holds; next also of the free list */
+	uint32_t note;       /* index of its note on the board; BOARD_NOTES_MAX: none */
 };
 
 struct holds {
@@ -62,7 +62,7 @@ static uint32_t link_of(const struct holds *h, const struct hold *hold)
 	return (uint32_t)(hold - h->all) + 1;
 }
 
-/* There is room for all of them. */
+/* The heap has room for all holds, so this cannot fail. */
 static void set_due(struct holds *h, struct hold *hold)
 {
 	must(heap_put(&h->due, &hold->due, hold->terms.due_ns) == 0);
@@ -102,8 +102,8 @@ static uint32_t find(struct holds *h, uint32_t slot, struct request_id id)
 	return link;
 }
 
-/* The deadline is shared by all of a request's background work: a later word may move it, but never
- * beyond what the first one may have. */
+/* All background work of a request shares one hold and its deadline. A later message may move the
+ * deadline, but never beyond the bound that the first message had (cap_ns). */
 static void renew(struct holds *h, uint32_t link, const struct hold_terms *terms)
 {
 	struct hold *hold = at(h, link);

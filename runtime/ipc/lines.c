@@ -35,10 +35,10 @@ static size_t piece_of(const char *text, size_t size, size_t room)
 	return n;
 }
 
-/* Whole lines on their way into the pipe in one write. */
+/* Whole lines that go into the pipe with one write. */
 struct batch {
 	int fd;
-	bool full; /* the pipe took no more: the rest is lost without asking again */
+	bool full; /* the pipe took no more: the rest is lost without a further write */
 	size_t used;
 	uint64_t lines, lost;
 	char bytes[PIPE_BUF];

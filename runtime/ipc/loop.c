@@ -52,7 +52,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_IPC_DOWN, sizeof(struct wire_ipc_down), PHASE_SERVING, 0, 0, on_down},
 };
 
-/* The end of ebbd is not an error. */
+/* The link to ebbd has ended. err is 0 when ebbd is gone, which is no error (link.h). */
 static void on_lost(struct wire_link *link, int err)
 {
 	struct ipc *ipc = link->self;
@@ -70,7 +70,7 @@ static void set_timer(struct ipc *ipc, struct timer *t, uint64_t due_ns)
 		(void)loop_timer_at(ipc->loop, t, due_ns);
 }
 
-/* Behind every event, which may have moved both. */
+/* Runs behind every event, because any event may have moved both deadlines. */
 static void set_timers(void *self)
 {
 	struct ipc *ipc = self;
@@ -89,7 +89,7 @@ static void on_cut(struct timer *t)
 
 static void on_expiry(struct timer *t)
 {
-	(void)t; /* set_timers does it, behind this event as behind every other */
+	(void)t; /* the timer only wakes the loop: set_timers runs behind every event */
 }
 
 /* ---- life cycle ---- */
@@ -122,7 +122,7 @@ int ipc_new(int control_fd, struct ipc **out)
 				   .self = ipc,
 				   .lost = on_lost,
 				   .burst = 1,
-				   .first = true, /* a guest that is gone is not heard any more */
+				   .first = true, /* so that no guest that is gone is heard */
 				   .ends_on_failure = true};
 	r = loop_new(&ipc->loop);
 	if (r == 0)

@@ -60,7 +60,8 @@ static int read_log(const struct json *payload, struct message *m, char *err, si
 	return -EINVAL;
 }
 
-/* Our retire says reason; the runtimes' unrecoverable-error says it in one of several ways. */
+/* ebb's `retire` has a member `reason`; `unrecoverable-error` of other runtimes has its reason in
+ * one of several members. */
 static int read_reason(const struct json *payload, struct message *m, char *err, size_t err_size)
 {
 	static const char *const keys[] = {"reason", "message", "exception", "error"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The messages of programs inside instances (docs/interface.md, the IPC socket): one JSON object
- * each. Pure. All of it is foreign, so only its form is checked and nothing else is believed.
+ * The messages of programs inside instances (docs/interface.md, the IPC socket): each is one JSON
+ * object. Pure. Messages are foreign: their form is checked, and their content is not believed.
  */
 #ifndef EBB_IPC_MESSAGE_H
 #define EBB_IPC_MESSAGE_H
@@ -16,7 +16,7 @@
 #define MESSAGE_DEPTH_MAX 16
 
 enum message_type {
-	MESSAGE_UNKNOWN, /* ignored and counted: newer programs may say more */
+	MESSAGE_UNKNOWN, /* ignored and counted: newer programs may send other messages */
 	MESSAGE_SERVER_STARTED,
 	MESSAGE_HOLD,
 	MESSAGE_END,
@@ -41,7 +41,8 @@ struct message {
 	struct json *document; /* owned: message_fini */
 };
 
-/* 0, or -EINVAL / -ENOMEM with a sentence. */
+/* Parses and checks a message. 0 and *out (message_fini it), or -EINVAL or -ENOMEM with a sentence
+ * in err. */
 int message_parse(const char *bytes, size_t size, struct message *out, char *err, size_t err_size);
 void message_fini(struct message *m);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Charges an instance for the work of hearing it; one that costs too much is not heard for a
- * while. */
+/* Charges an instance for the work of hearing it. An instance that costs too much is not heard for
+ * a while. */
 #include <sys/epoll.h>
 
 #include "runtime/base/clock.h"
@@ -12,7 +12,8 @@ uint64_t guest_begin(struct ipc *ipc, const struct guest *g)
 	return clock_thread_ns();
 }
 
-/* Without memory for a timer it is heard on: it pays by its debt, which only grows. */
+/* Stops hearing an instance for a while. Without memory for a timer the instance is heard on, and
+ * its debt grows. */
 static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t now_ns)
 {
 	uint64_t wait_ns = allowance_wait_ns(&g->work);

@@ -33,7 +33,7 @@ void answer_verify(struct answer *a, struct db *db, uint64_t cookie)
 	a->err = -verify_begin(db, 1, &a->verify);
 }
 
-/* 0 = sent, 1 = the socket is full, -errno. */
+/* Returns 0 when the record was sent, 1 when the socket is full, or -errno. */
 static int answer_send(int api_fd, uint32_t type, const void *record, size_t size)
 {
 	int err = wire_send(api_fd, type, record, size, NULL, 0);
@@ -121,7 +121,7 @@ static int send_verdict(struct answer *a, struct db *db, int api_fd)
 	int err;
 
 	memcpy(record.head, a->verify.hash, sizeof(record.head));
-	/* A text that does not fit is cut: it is for people. */
+	/* A text that does not fit may be cut, because only people read it. */
 	(void)text_format(record.text, sizeof(record.text), "%s",
 			  a->err ? db->why : a->verify.text);
 	err = answer_send(api_fd, WIRE_LEDGER_VERDICT, &record, sizeof(record));

@@ -128,8 +128,8 @@ int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
 		return 0;
 	}
 	memcpy(why, db->why, sizeof(why));
-	(void)db_run(db,
-		     DB_ROLLBACK); /* SQLite may have done it already, which it calls an error */
+	/* SQLite may have rolled back already; a second ROLLBACK is then an error. */
+	(void)db_run(db, DB_ROLLBACK);
 	memcpy(db->why, why, sizeof(why));
 	db->head_id = head_id;
 	memcpy(db->head_hash, head_hash, SHA256_BYTES);

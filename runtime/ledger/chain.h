@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hash chain: hash = SHA-256(encoding of the row), and the encoding begins with the hash of the
- * row before. docs/ledger.md gives it byte by byte.
+ * The hash chain: hash = SHA-256(encoding of the row). The encoding has the hash of the row before
+ * right behind CHAIN_MAGIC. docs/ledger.md describes the encoding byte by byte.
  */
 #ifndef EBB_LEDGER_CHAIN_H
 #define EBB_LEDGER_CHAIN_H
 
 #include "runtime/ledger/entry.h"
 
-/* "ebb" and the version of the encoding, the first four bytes of each. */
+/* "ebb" and the version of the encoding: the first four bytes of each encoding. */
 #define CHAIN_MAGIC     "ebb\x01"
 #define CHAIN_BYTES_MAX 512
 

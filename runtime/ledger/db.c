@@ -15,9 +15,9 @@
 #define SLOT(type, change, field) ", ?"
 #define ENTRY_COLUMNS "id" METER_COLUMNS(NAME) ", prev_hash, hash"
 
-/* Step n brings a database from schema n to n + 1. Steps are never edited, only added: they are
- * written out, because databases exist that were made by exactly these words. A test compares what
- * the steps make with METER_COLUMNS. */
+/* Step n brings a database from schema n to n + 1. Steps are added and never edited. They are
+ * written out, not made from METER_COLUMNS, because databases exist that were made by exactly these
+ * words. A test compares the tables that the steps make with METER_COLUMNS. */
 static const char *const schema_steps[DB_SCHEMA_VERSION] = {
 	"CREATE TABLE meter (id INTEGER PRIMARY KEY,"
 	" boot_us INTEGER NOT NULL CHECK (boot_us >= 0),"
@@ -43,7 +43,7 @@ static const char *const schema_steps[DB_SCHEMA_VERSION] = {
 	"CREATE INDEX meter_read_us ON meter (read_us);"
 	"CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1),"
 	" id INTEGER NOT NULL REFERENCES meter (id), hash BLOB NOT NULL) STRICT;"
-	/* Not against an attacker (the chain is): against a slip in a shell. */
+	/* The triggers guard against a slip in a shell; the chain guards against an attacker. */
 	"CREATE TRIGGER meter_keeps BEFORE UPDATE ON meter"
 	" BEGIN SELECT raise(ABORT, 'the ledger only grows'); END;"
 	"CREATE TRIGGER meter_stays BEFORE DELETE ON meter"
@@ -63,7 +63,7 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 	[DB_BEFORE_IN_ACCOUNT] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE boot_us = ?"
 				 " AND instance = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
 	[DB_FROM_ID] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE id >= ? ORDER BY id LIMIT ?",
-	/* Counters never fall within an account, so its maximum is its last reading. */
+	/* A counter never falls within an account, so its maximum is that of the last reading. */
 	[DB_WINDOW] = "SELECT service, boot_us, instance, min(seq), max(seq), count(*), memory_mb,"
 		      " max(cpu_us), max(awake_us), max(frozen_us), max(invocations) FROM meter"
 		      " WHERE read_us > ?1 AND read_us <= ?2 AND (?3 = '' OR service = ?3)"
@@ -74,7 +74,7 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 		    " AND seq BETWEEN ? AND ? ORDER BY seq",
 };
 
-/* SQLite sits in an empty root: no temporary directory, so none is used. */
+/* The root has no directory for temporary files, so SQLite keeps them in memory. */
 static const char pragmas[] =
 	"PRAGMA synchronous = FULL;"
 	"PRAGMA foreign_keys = ON;"
@@ -115,7 +115,7 @@ static int run_text(struct db *db, const char *text)
 	return rc == SQLITE_OK ? 0 : failed(db, rc);
 }
 
-/* The one value that a statement answers with, as text. */
+/* Runs a statement that returns one value, and copies the value as text. */
 static int ask(struct db *db, const char *text, char *answer, size_t size)
 {
 	sqlite3_stmt *s = NULL;
@@ -193,7 +193,7 @@ static int schema_upgrade(struct db *db)
 	return err ? err : run_text(db, text);
 }
 
-/* See db.h: pages that an earlier process left in the WAL may never have reached the disk. */
+/* Pages that an earlier process left in the WAL may never have reached the disk (db.h). */
 static int make_durable(struct db *db)
 {
 	uint64_t busy;
@@ -310,7 +310,7 @@ void db_text(struct db *db, enum db_statement which, int at, char *dst, size_t s
 	snprintf(dst, size, "%s", text ? text : "");
 }
 
-/* A hash column, or -EBADMSG. */
+/* Copies a hash column. 0, or -EBADMSG if it has another size. */
 static int hash_at(struct db *db, enum db_statement which, int at, uint8_t hash[SHA256_BYTES])
 {
 	sqlite3_stmt *s = db->statements[which];

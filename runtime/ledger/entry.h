@@ -2,9 +2,10 @@
 /*
  * One row of the ledger: a reading as ebbd sent it, its number, and its place in the hash chain.
  *
- * METER_COLUMNS is the one list of what a row holds and how each column may change from one reading
- * of an account to the next. The statements, the rules and the hashed encoding (docs/ledger.md) are
- * all made from it, in this order; changing it is a new format and needs a new step of the schema.
+ * METER_COLUMNS is the one list of the columns of a row, and of how each may change from one
+ * reading of an account to the next. The statements, the rules and the hashed encoding
+ * (docs/ledger.md) are made from this list, in this order. A change of the list is a new format and
+ * needs a new step of the schema.
  */
 #ifndef EBB_LEDGER_ENTRY_H
 #define EBB_LEDGER_ENTRY_H
@@ -31,7 +32,7 @@ struct column {
 	const char *name;
 	enum column_kind kind;
 	enum column_change change; /* within an account */
-	const char *fault;         /* the complaint about a change that may not be */
+	const char *fault;         /* the error text for a change that is not allowed */
 	size_t offset, size;       /* in struct wire_meter */
 };
 

@@ -26,16 +26,16 @@ enum { PHASE_NEW = 1, PHASE_SERVING = 2 };
 struct ledger {
 	struct loop *loop;
 	struct wire_link control;
-	struct timer batch; /* a reading waits no longer than this for others */
+	struct timer batch; /* due when the waiting readings must be committed */
 	struct watch api;   /* owns the descriptor of ebb-api's channel */
 	uint32_t api_events;
 	int dir_fd;
 	struct db db;
 	struct wire_meter waiting[APPEND_BATCH_MAX];
 	size_t waiting_count;
-	uint64_t last_seq; /* named last by a METER or METER_SYNC */
+	uint64_t last_seq; /* the seq of the last METER or METER_SYNC */
 	bool sync_wanted;
-	bool ack_due; /* ack is to be sent; a newer one replaces it, they are cumulative */
+	bool ack_due; /* ack is to be sent; a newer ack replaces it, as acks are cumulative */
 	struct wire_meter_ack ack;
 	struct answer answer;
 	struct wire_message message; /* of ebb-api */
@@ -48,7 +48,8 @@ static void commit_by(struct ledger *l, uint64_t ms)
 
 /* ---- acknowledging ---- */
 
-/* A newer one replaces what could not be sent: they are cumulative. */
+/* Sends the acknowledgement, or leaves it due while others are queued. Acknowledgements are
+ * cumulative, so a newer one replaces one that was not sent. */
 static void send_ack(struct ledger *l)
 {
 	l->ack_due = wire_link_queued(&l->control) > 0;
@@ -83,8 +84,9 @@ static void log_report(const struct append_report *r)
 			  r->refused_meter.seq, r->fault);
 }
 
-/* Commits the waiting readings and acknowledges them. While another program holds the lock, they
- * wait on, and the control channel is read only as far as there is room: nothing is dropped. */
+/* Commits the waiting readings and acknowledges them. While another program holds the lock the
+ * readings wait, and the control channel is read only as far as there is room for more readings, so
+ * none is dropped. */
 static void commit(struct ledger *l)
 {
 	struct append_report report;
@@ -137,9 +139,9 @@ static int check_tail(struct ledger *l)
 	return 0;
 }
 
-/* SQLite wants a path. The directory is this process's root; by the descriptor, which comes from
- * the mount namespace of ebbd, it would have no name here. Sanitizer builds keep the host's root.
- */
+/* SQLite wants a path. The ledger directory is this process's root, so it is entered as "/": the
+ * descriptor comes from the mount namespace of ebbd, and a directory entered by it has no path
+ * here. Sanitizer builds keep the host's root and use the descriptor. */
 static int enter_directory(struct ledger *l)
 {
 	struct stat root, dir;
@@ -168,8 +170,9 @@ static int open_database(struct ledger *l)
 
 static void on_api(struct watch *w, uint32_t events);
 
-/* The events wanted of ebb-api's channel: a request, or room for the answer. There is room at once
- * while the answer is still worked on, so that each round does a slice of it. */
+/* Waits for a request on ebb-api's channel, or during an answer for room to send. While the
+ * answer is worked on and nothing is sent there is room at once, so each round of the loop does
+ * a slice. */
 static void watch_api(struct ledger *l)
 {
 	uint32_t events = l->answer.kind == ANSWER_NONE ? EPOLLIN : EPOLLOUT;
@@ -203,7 +206,7 @@ static int on_config(void *self, struct wire_message *m)
 	if (fcntl(m->fds[1], F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	err = take_api(l, &m->fds[1]);
-	if (err || l->control.phase == PHASE_SERVING) /* a new ebb-api, and this is its channel */
+	if (err || l->control.phase == PHASE_SERVING) /* only ebb-api is new, not this process */
 		return err;
 	l->dir_fd = keep_fd(&m->fds[0]);
 	err = open_database(l);
@@ -219,7 +222,7 @@ static int on_meter(void *self, struct wire_message *m)
 	struct ledger *l = self;
 
 	if (l->db.broken)
-		return 0; /* never acknowledged, so ebbd still has it */
+		return 0; /* this reading is never acknowledged, so ebbd keeps it */
 	must(l->waiting_count < APPEND_BATCH_MAX);
 	memcpy(&l->waiting[l->waiting_count], m->record, sizeof(struct wire_meter));
 	l->last_seq = l->waiting[l->waiting_count++].seq;
@@ -254,7 +257,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_METER_SYNC, sizeof(struct wire_meter_sync), PHASE_SERVING, 0, 0, on_sync},
 };
 
-/* err 0: ebbd is gone. Records from before that still count. */
+/* err 0 or -EPIPE: ebbd is gone. Records that it sent before are still committed (ledger_run). */
 static void on_lost(struct wire_link *link, int err)
 {
 	struct ledger *l = link->self;
@@ -299,7 +302,7 @@ static int read_api(struct ledger *l)
 	return got == 0 ? -EPIPE : got == -EAGAIN ? 0 : got;
 }
 
-/* One request at a time, and of its answer one slice. */
+/* Does one slice of the answer under way, or reads one request. */
 static void on_api(struct watch *w, uint32_t events)
 {
 	struct ledger *l = container_of(w, struct ledger, api);
@@ -342,7 +345,7 @@ static int serve(struct ledger *l, int control_fd)
 	if (!err)
 		err = loop_run(l->loop);
 	if (!err)
-		commit(l); /* records from before ebbd's end are still to be kept */
+		commit(l); /* readings that came before ebbd ended are still committed */
 	return err;
 }
 

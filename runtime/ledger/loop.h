@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ebb-ledger's loop: readings in on the control channel, acknowledgements out; questions and
- * answers on the channel of ebb-api. Runs as its own uid with the ledger directory as its root and
- * nothing else. Sleeps while nothing waits.
+ * ebb-ledger's loop. Readings come in on the control channel and acknowledgements go out on it;
+ * ebb-api has a channel for its questions and their answers. Runs as its own uid with the ledger
+ * directory as its whole file system. Sleeps while nothing waits.
  */
 #ifndef EBB_LEDGER_LOOP_H
 #define EBB_LEDGER_LOOP_H

@@ -19,8 +19,8 @@ int main(int argc, char **argv)
 	log_init_named("ebb-ledger");
 	if (!rehearsal)
 		log_to_supervisor();
-	/* libcrypto looks for its configuration once: before the filter, so that this needs no
-	 * rule. */
+	/* libcrypto looks for its configuration at its first use. That is here, before the filter
+	 * is loaded, so the filter needs no rule for it. */
 	if (sha256_of("", 0, digest) < 0) {
 		log_error("event=start_failed why=\"libcrypto has no SHA-256\"");
 		return EXIT_FAILURE;

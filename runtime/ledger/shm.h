@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file that SQLite shares with readers of the ledger while it is written (-shm).
+ * The -shm file, which SQLite shares with readers of the ledger while the ledger is written.
  *
- * SQLite extends it by a byte in each 4 KiB and then writes to it through a mapping. On a file
- * system with smaller blocks the others are holes, and a full disk is a SIGBUS, which says nothing
- * and comes again after each start. So the blocks are allocated before SQLite gets a region: then a
- * full disk is an error like any other.
+ * SQLite extends the file by a byte in each 4 KiB and then writes to it through a mapping. On a
+ * file system with smaller blocks the blocks between those bytes are holes. With a full disk a
+ * write to a hole is a SIGBUS, which tells no cause and comes again after each start. So the blocks
+ * are allocated before SQLite gets a region: then a full disk is an error like any other.
  */
 #ifndef EBB_LEDGER_SHM_H
 #define EBB_LEDGER_SHM_H
@@ -13,10 +13,11 @@
 struct shm;
 struct sqlite3;
 
-/* Before the database is read for the first time. 0 or -errno. */
+/* To be called before the database is read for the first time. 0 and *out, or -errno. */
 int shm_guard(struct sqlite3 *sql, struct shm **out);
-/* Behind sqlite3_close: closing the file earlier would drop SQLite's own locks on it (fcntl(2)).
- * NULL is fine. */
+/* To be called after sqlite3_close: closing the file earlier would drop SQLite's own locks on it
+ * (fcntl(2): closing any descriptor of a file drops all record locks of the process). NULL is
+ * fine. */
 void shm_free(struct shm *shm);
 
 #endif

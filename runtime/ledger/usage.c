@@ -7,7 +7,7 @@
 
 #include "runtime/base/mem.h"
 
-/* Columns of DB_WINDOW. */
+/* The columns of DB_WINDOW, in its order. */
 enum {
 	W_SERVICE,
 	W_BOOT,
@@ -22,8 +22,7 @@ enum {
 	W_INVOCATIONS
 };
 
-/* The account that DB_WINDOW stands at, and its readings from the first to the last in the window.
- */
+/* The account that DB_WINDOW stands at; its first and its last reading in the window. */
 struct account {
 	char instance[INSTANCE_ID_SIZE];
 	uint64_t boot_us, first_seq, last_seq;
@@ -78,8 +77,8 @@ static struct usage_row *row_of(struct usage_rows *rows, const char *service)
 	return more;
 }
 
-/* sum += now - before. Counters that fell (somebody meddled) and sums beyond 64 bits are refused.
- */
+/* sum += now - before. 0; -EBADMSG for a counter that fell, because somebody has changed the file;
+ * -EOVERFLOW for a sum beyond 64 bits. */
 static int grow(uint64_t *sum, uint64_t now, uint64_t before)
 {
 	if (now < before)
@@ -87,7 +86,7 @@ static int grow(uint64_t *sum, uint64_t now, uint64_t before)
 	return __builtin_add_overflow(*sum, now - before, sum) ? -EOVERFLOW : 0;
 }
 
-/* From one reading of an account to a later one. */
+/* Adds the use between one reading of an account and a later one. */
 static int add_difference(struct usage_row *row, const struct wire_meter *before,
 			  const struct wire_meter *now)
 {
@@ -107,8 +106,8 @@ static int add_difference(struct usage_row *row, const struct wire_meter *before
 	return err ? err : grow(&row->provisioned_mb_us, mb_us, 0);
 }
 
-/* The clock was set back: readings of this account that are not in the window stand between those
- * that are. */
+/* Adds the readings of the account in the window one by one. The clock was set back, so readings
+ * that are not in the window stand between readings that are. */
 static int add_one_by_one(struct db *db, struct usage_row *row, const struct account *a,
 			  struct wire_meter *before, uint64_t from_us, uint64_t to_us)
 {

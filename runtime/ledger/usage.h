@@ -2,10 +2,10 @@
 /*
  * Usage in a window, from the differences of cumulative readings; nothing is interpolated.
  *
- * The time between two readings of an account belongs to the window of the later one, so adjoining
- * windows add up exactly to the counters, whatever the wall clock did: each reading is in the
- * window of its own date. While the clock only rose, that is the last reading of the window less
- * the one before the first.
+ * Each reading is in the window of its own date, and the use between two readings of an account
+ * belongs to the window of the later reading. So adjoining windows add up exactly to the counters,
+ * even if the wall clock was set back. If the clock only rose, the usage of an account is its last
+ * reading in the window less the reading before its first one in the window.
  */
 #ifndef EBB_LEDGER_USAGE_H
 #define EBB_LEDGER_USAGE_H
@@ -19,14 +19,15 @@ struct usage_row {
 	char service[SERVICE_NAME_SIZE];
 };
 
-/* One row per service that has a reading in (from_us, to_us], by name. */
+/* One row per service that has a reading in (from_us, to_us], in the order of their names. */
 struct usage_rows {
 	struct usage_row *rows; /* owned */
 	size_t count, capacity;
 };
 
-/* service "" = all. 0 and *out (usage_rows_fini it), -EOVERFLOW when a sum does not fit 64 bits,
- * -ENOMEM, or what the database says. */
+/* Computes the usage of a service ("" = all) in (from_us, to_us], dates in us since the epoch. 0
+ * and *out (usage_rows_fini it), -EOVERFLOW when a sum does not fit 64 bits, -EBADMSG when a
+ * counter fell, -ENOMEM, or the error of the database. */
 int usage_window(struct db *db, uint64_t from_us, uint64_t to_us, const char *service,
 		 struct usage_rows *out);
 void usage_rows_fini(struct usage_rows *rows);

@@ -32,7 +32,7 @@ int verify_begin(struct db *db, uint64_t first_id, struct verify *v)
 	return err;
 }
 
-/* The first bad row ends the walk. */
+/* Notes the first bad row, which ends the walk. */
 static int bad(struct verify *v, uint64_t id, const char *why)
 {
 	v->bad_row = id;
@@ -40,7 +40,8 @@ static int bad(struct verify *v, uint64_t id, const char *why)
 	return 0;
 }
 
-/* Against the reading before it in its account. NULL, or the fault; *err when unreadable. */
+/* Checks a row against the row before it in its account. NULL, or the fault; *err is set when the
+ * row before cannot be read. */
 static const char *account_fault(struct db *db, const struct entry *e, int *err)
 {
 	struct entry before;
@@ -82,7 +83,7 @@ static const char *row_fault(struct db *db, const struct verify *v, const struct
 	return fault ? fault : account_fault(db, e, err);
 }
 
-/* One row of the slice under way. 1 = go on, 0 = a bad one was named, -errno. */
+/* Checks one row. Returns 1 to go on, 0 when the row is bad and was noted, or -errno. */
 static int walk_row(struct db *db, struct verify *v)
 {
 	struct entry e;
@@ -104,7 +105,8 @@ static int walk_row(struct db *db, struct verify *v)
 	return 1;
 }
 
-/* All rows hold: so must what the file calls its head, and nothing may stand behind it. */
+/* All rows are in order. Now the head that the file names must be the last row, and no row may come
+ * behind it. */
 static int check_head(struct db *db, struct verify *v)
 {
 	uint64_t id = 0;

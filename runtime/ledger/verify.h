@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit: recomputes every hash, holds every row against the rules, and the last one against the
- * head. Done in slices, so that readings are committed while a long ledger is walked; rows added
- * after it began are not part of it.
+ * The audit recomputes every hash, checks every row against the rules (rules.h), and checks that
+ * the last row is the head. It is done in slices, so that readings are committed while a long
+ * ledger is walked. Rows that were added after the audit began are not part of it.
  */
 #ifndef EBB_LEDGER_VERIFY_H
 #define EBB_LEDGER_VERIFY_H
@@ -19,7 +19,8 @@ struct verify {
 	char text[ERROR_TEXT_SIZE]; /* the verdict in words, when there is one */
 };
 
-/* From row first_id (1 = the whole ledger; later ones trust the row before). 0 or -errno. */
+/* Begins an audit at row first_id. 1 audits the whole ledger; an audit that begins later trusts the
+ * hash of the row in front of first_id. 0 or -errno. */
 int verify_begin(struct db *db, uint64_t first_id, struct verify *v);
 /* Walks one slice. 1 = there is more to walk, 0 = the verdict is in v, or -errno when the database
  * cannot be read. */

@@ -4,11 +4,11 @@
  *
  *   ebb-init PID STOP_SIGNAL    with the control socket (SOCK_SEQPACKET to ebbd) on CONTROL_FD
  *
- * Started with every signal blocked and with the function already forked as PID. Sleeps in one
- * system call; hands signals on to the function (SIGTERM as the image's stop signal), reaps
- * orphans, and when the function's main process ends says how (struct sandbox_word) and exits: the
- * kernel then kills the rest of the pid namespace and waits for it (pid_namespaces(7)). Its
- * executable cannot be read, so nobody inside can attach to it or look into it.
+ * It is started with every signal blocked and with the function already forked as PID. It sleeps in
+ * one system call, passes signals on to the function (SIGTERM as the image's stop signal) and reaps
+ * orphans. When the function's main process ends, ebb-init reports how (struct sandbox_word) and
+ * exits; the kernel then kills the rest of the pid namespace and waits for it (pid_namespaces(7)).
+ * The executable cannot be read, so no process inside can attach to ebb-init or look into it.
  */
 #ifndef __x86_64__
 #error "ebb-init knows the system calls of x86_64 only"
@@ -36,7 +36,7 @@ enum {
 };
 enum { ERR_INTR = 4, NO_HANG = 1, MSG_NO_SIGNAL = 0x4000 };
 
-/* Must be what sandbox/sandbox.h says (that header needs a C library). */
+/* The same as in sandbox/sandbox.h, which cannot be included here because it needs a C library. */
 enum { SANDBOX_SAYS_EXIT = 1 };
 struct sandbox_word {
 	unsigned int says, a;
@@ -78,7 +78,7 @@ static int parse_number(const char *text)
 	return n;
 }
 
-/* The function has ended: say how, and take everything down. */
+/* The function has ended: reports how, and exits, which ends all processes of the instance. */
 __attribute__((noreturn)) static void report(int status)
 {
 	int signal = status & 0x7f;

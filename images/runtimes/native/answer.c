@@ -34,7 +34,7 @@ static const struct {
 	{505, "HTTP Version Not Supported"},
 };
 
-/* May be empty (RFC 9112, 4). */
+/* The reason phrase of a status, which may be empty (RFC 9112 section 4). */
 static const char *reason_of(int status)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
@@ -71,7 +71,7 @@ static int put_head(struct ebb_request *rq, int status, const char *type, int64_
 	int n;
 
 	if (rq->no_body)
-		; /* neither */
+		; /* neither Content-Length nor Transfer-Encoding */
 	else if (length < 0)
 		snprintf(framing, sizeof(framing), "Transfer-Encoding: chunked\r\n");
 	else
@@ -86,8 +86,8 @@ static int put_head(struct ebb_request *rq, int status, const char *type, int64_
 	return 0;
 }
 
-/* The client may never send a body it was not told to go on with (RFC 9110, 10.1.1). HTTP/1.0 knows
- * no chunks: the end is the connection's. */
+/* Begins an answer. A client that expects 100 (Continue) and gets a final answer may never send its
+ * body (RFC 9110 section 10.1.1), so the connection is closed behind such an answer. */
 static int begin(struct ebb_request *rq, int status, const char *type, int64_t length)
 {
 	int r;
@@ -155,8 +155,8 @@ long ebb_write(struct ebb_request *rq, const void *data, size_t size)
 	return (long)size;
 }
 
-/* A body that is shorter than promised is a cut connection: the client must not take it for
- * whole. */
+/* A body that is shorter than promised ends with the connection, so that the client does not take
+ * it for whole. */
 int ebb_end(struct ebb_request *rq)
 {
 	if (rq->answer != ANSWER_OPEN)
@@ -176,7 +176,7 @@ int ebb_end(struct ebb_request *rq)
 	return 0;
 }
 
-/* A body too large for what is left of out travels in memory of its own. */
+/* A body that does not fit the rest of `out` gets memory of its own (tail). */
 static int put_body(struct ebb_request *rq, const void *body, size_t size)
 {
 	if (rq->head_only || rq->no_body || size == 0)
@@ -236,7 +236,7 @@ void ebb_fail(struct ebb_request *rq, const char *fmt, ...)
 	log_line(rq->id, "ebb: request failed: %s", text);
 	rq->on_cancel = NULL;
 	if (rq->answer == ANSWER_DONE)
-		return; /* it is said already */
+		return; /* the answer is complete already */
 	if (rq->answer != ANSWER_NONE) {
 		conn_gone(rq);
 		return;

@@ -29,7 +29,7 @@ static uint32_t after_size(struct ebb_request *rq, char c)
 	return c == '\r' ? FRAME_SIZE_LF : c == ';' ? FRAME_EXTENSION : BAD;
 }
 
-/* Extensions and trailers may be long and mean nothing: they are bounded over the whole body. */
+/* Extensions and trailers have no meaning here. Their bytes are bounded over the whole body. */
 static uint32_t within(struct ebb_request *rq, char c, enum frame here, enum frame at_cr)
 {
 	if (c == '\r')

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A connection receives while somebody wants bytes, sends its output, and ends when the peer does.
- * One receive is always under way. When nobody wants the bytes in hand yet, a watch for the peer's
- * end stands in its place, so a client that leaves is noticed at any moment.
+ * A connection receives while the parser or the handler wants bytes, sends its output, and ends
+ * when the peer ends. A receive is always under way; while received bytes are not wanted yet, a
+ * watch for the peer's end stands in its place. So a client that leaves is noticed at any moment.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,7 +30,7 @@ static struct ebb_request *take_free(struct ebb *e)
 	return rq;
 }
 
-/* For the next request; received bytes stay. */
+/* Resets the connection for its next request; received bytes stay. */
 static void reset(struct ebb_request *rq)
 {
 	const size_t from = offsetof(struct ebb_request, phase);
@@ -53,7 +53,7 @@ void conn_accepted(struct ebb *e, int fd)
 		close(fd);
 		return;
 	}
-	/* ENOPROTOOPT on the unix socket of an instance. */
+	/* An error is ignored: on the unix socket of an instance this is ENOPROTOOPT. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	memset((char *)rq + from, 0, offsetof(struct ebb_request, extra) - from);
 	rq->head = rq->head_bytes;
@@ -97,7 +97,8 @@ void conn_starved(struct ebb_request *rq)
 	rq->loop->starved = rq;
 }
 
-/* Its memory is free when nothing of it is under way any more: shutdown(2) makes all that end. */
+/* Closes a connection. Its memory is freed when no operation on it is under way any more;
+ * shutdown(2) makes all of them end. */
 void conn_close(struct ebb_request *rq)
 {
 	struct ebb *e = rq->loop;
@@ -146,7 +147,7 @@ void conns_reap(struct ebb *e)
 		struct ebb_request *rq = dead;
 
 		next = rq->next;
-		if (rq->queued) { /* epoll.c comes by once more */
+		if (rq->queued) { /* epoll.c still has it in its queue */
 			rq->next = e->dead;
 			e->dead = rq;
 			continue;
@@ -217,7 +218,8 @@ static bool body_wanted(const struct ebb_request *rq)
 	return rq->phase == PHASE_REST || (rq->on_body && !rq->paused && rq->answer != ANSWER_DONE);
 }
 
-/* False when there is nothing to do before more bytes come or somebody wants them. */
+/* Does one step. False when there is nothing to do before more bytes come or the handler wants
+ * them. */
 static bool advance(struct ebb_request *rq)
 {
 	if (rq->phase == PHASE_HEAD)
@@ -254,7 +256,7 @@ static void listen_on(struct ebb_request *rq)
 	}
 }
 
-/* Callbacks come back here: the outermost call goes on for them. */
+/* A callback may call this again: the inner call returns, and the outermost call goes on. */
 void conn_go(struct ebb_request *rq)
 {
 	if (rq->going || rq->closing)

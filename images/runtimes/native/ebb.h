@@ -20,11 +20,11 @@
  * - Everything happens in the thread that called ebb_serve. A callback that blocks makes every
  *   request of the instance wait: use ebb_sleep, never sleep(3).
  * - Functions return 0 or -errno, unless they say otherwise.
- * - A request belongs to the library. It may be used until it was answered whole (ebb_respond,
- *   ebb_end, ebb_nack, ebb_fail) or its on_cancel was called, and not after.
+ * - A request belongs to the library. A function may use the request until the answer is complete
+ *   (ebb_respond, ebb_end, ebb_nack, ebb_fail) or on_cancel was called, and not after.
  * - Text of a request lives as long as the request; the library copies text that it is given.
  * - Errors: a handler that returns less than 0 fails its request alone: 500, or a cut connection if
- *   an answer had begun. A crash is the end of the instance; the gateway deals with that.
+ *   an answer had begun. A crash is the end of the instance; the gateway answers its requests.
  * - After a freeze everything goes on where it was; timers that fell due meanwhile are late.
  */
 #ifndef EBB_H
@@ -35,15 +35,16 @@
 
 struct ebb;         /* the loop */
 struct ebb_request; /* one request and its answer */
-struct ebb_work;    /* something that goes on behind an answer */
+struct ebb_work;    /* work that goes on behind an answer */
 
-/* Called when a request's head has arrived (RFC 9112, 2 and 3). Answers now or later. Less than 0:
- * the request has failed, see above. */
+/* The library calls a handler when a request's head has arrived (RFC 9112 sections 2 and 3). The
+ * handler answers now or later. A result of less than 0 means that the request has failed, see
+ * above. */
 typedef int ebb_handler(struct ebb_request *rq, void *ctx);
 typedef void ebb_callback(struct ebb_request *rq, void *ctx);
 
-/* Serves until SIGTERM; then takes no new request (nack), waits for those that are open and for
- * work behind answers, and returns 0. -errno when it cannot begin. */
+/* Serves until SIGTERM. Then takes no new request (ebb_nack), waits for open requests and for work
+ * behind answers, and returns 0. -errno when it cannot begin. */
 int ebb_serve(ebb_handler *handler, void *ctx);
 
 /* ---- the request ---- */
@@ -61,9 +62,10 @@ uint64_t ebb_deadline(const struct ebb_request *rq);
 void *ebb_scratch(struct ebb_request *rq);
 struct ebb *ebb_loop(const struct ebb_request *rq);
 
-/* The body (RFC 9112, 6 and 7): fn gets it piece by piece as it arrives, without the framing; size
- * 0 is its end, which comes at once when there is none. data lives as long as the call. A handler
- * that does not ask gets nothing, and the body is thrown away behind the answer. */
+/* The body (RFC 9112 sections 6 and 7). After ebb_body_read, fn gets the body piece by piece as it
+ * arrives, without its framing. A piece of size 0 is the end of the body; without a body it comes
+ * at once. data lives as long as the call of fn. Without ebb_body_read the body is thrown away
+ * behind the answer. */
 #define EBB_PIECE_MAX 8192 /* of size */
 typedef void ebb_body_fn(struct ebb_request *rq, const char *data, size_t size, void *ctx);
 int64_t ebb_body_length(const struct ebb_request *rq); /* -1: chunked, not known ahead */
@@ -73,35 +75,38 @@ void ebb_body_resume(struct ebb_request *rq);
 
 /* ---- the answer ---- */
 
-/* One more header field, before the answer begins. -EINVAL if it is none (RFC 9110, 5), or is one
- * that the library sets itself: Content-Length, Transfer-Encoding, Connection. -ENOSPC: all of them
- * together are more than 1 KiB. */
+/* Adds a header field, before the answer begins. -EINVAL if it is no valid field (RFC 9110 section
+ * 5), or one that the library sets itself: Content-Length, Transfer-Encoding, Connection. -ENOSPC
+ * if all added fields together are more than 1 KiB. */
 int ebb_header_add(struct ebb_request *rq, const char *name, const char *value);
 /* A whole answer. type may be NULL. */
 int ebb_respond(struct ebb_request *rq, int status, const char *type, const void *body,
 		size_t size);
 /* An answer in pieces; length -1: chunked. */
 int ebb_begin(struct ebb_request *rq, int status, const char *type, int64_t length);
-/* How many of these bytes were taken, perhaps 0 when the client is slow: on_writable says when more
- * will be. -EMSGSIZE: more than the length that was promised. */
+/* Returns how many of these bytes were taken. That may be 0 when the client is slow; on_writable is
+ * called when there is room again. -EMSGSIZE: more bytes than the length that was promised. */
 long ebb_write(struct ebb_request *rq, const void *data, size_t size);
 void ebb_on_writable(struct ebb_request *rq, ebb_callback *fn, void *ctx);
 size_t ebb_room(const struct ebb_request *rq); /* bytes that ebb_write would take now */
 int ebb_end(struct ebb_request *rq);
-/* "Not started, ask another instance": 503 with x-ebb-nack. Before anything else was done. */
+/* Tells the gateway that the request was not started, so that another instance may take it: 503
+ * with x-ebb-nack. Allowed only before the request has had any effect. */
 int ebb_nack(struct ebb_request *rq);
 /* 500, or a cut connection if the answer had begun; logged with the request's id. */
 void ebb_fail(struct ebb_request *rq, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- time, cancellation, work behind an answer ---- */
 
-/* Calls fn once, ms from now, unless the request ends before. One at a time per request. */
+/* Calls fn once, ms from now, unless the request ends before. A request has one such sleep at a
+ * time. */
 void ebb_sleep(struct ebb_request *rq, uint64_t ms, ebb_callback *fn, void *ctx);
-/* Called once if the client goes away or the deadline passes before the answer is done; the request
- * is gone when it returns. */
+/* fn is called once if the client goes away or the deadline passes before the answer is done. The
+ * request is gone when fn returns. */
 void ebb_on_cancel(struct ebb_request *rq, ebb_callback *fn, void *ctx);
 
-/* A timer of the caller's, zeroed before first use; may be set again, also by its callback. */
+/* A timer in memory of the caller, zeroed before its first use. It may be set again, also by its
+ * callback. */
 struct ebb_timer {
 	void (*on_due)(struct ebb_timer *t);
 	void *ctx;
@@ -111,11 +116,13 @@ struct ebb_timer {
 int ebb_timer_set(struct ebb *e, struct ebb_timer *t, uint64_t ms);
 void ebb_timer_off(struct ebb *e, struct ebb_timer *t);
 
-/* waitUntil: the instance stays awake until every work of the request has ended, or its deadline
- * passes. NULL without memory. Client and request may be gone long before. */
+/* waitUntil: the instance stays awake until every ebb_work of the request has ended, or
+ * the deadline of the request passes. Client and request may be gone long before. NULL
+ * without memory. */
 struct ebb_work *ebb_wait_until_begin(struct ebb_request *rq);
 void ebb_wait_until_end(struct ebb_work *work); /* and frees it */
-/* Called at the deadline; for ebb the work has ended then. */
+/* fn is called at the deadline. ebb does not keep the instance awake for the work any more; the
+ * caller still has to call ebb_wait_until_end. */
 void ebb_work_on_deadline(struct ebb_work *work, void (*fn)(struct ebb_work *work, void *ctx),
 			  void *ctx);
 

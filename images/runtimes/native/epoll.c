@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The backend everywhere: epoll, level-triggered. Nothing is under way in the kernel by itself, so
- * a connection's interest mask says what it waits for. */
+/* The backend that works everywhere: epoll, level-triggered. The kernel does nothing by itself
+ * here, so a connection's interest mask says what the connection waits for. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct io {
 	int epoll_fd;
 	int free_count;
 	int free_ids[BUFFERS];
-	struct ebb_request *queue; /* to be sent to, newest first; linked by queue_next */
+	struct ebb_request *queue; /* connections with bytes to send, newest first, by queue_next */
 };
 
 static int epoll_open(struct ebb *e)
@@ -120,7 +120,8 @@ static void send_now(struct ebb_request *rq)
 		conn_sent(rq, n < 0 ? -errno : n);
 }
 
-/* Entries that are queued while this runs wait for the next turn. */
+/* Sends for every queued connection; connections that are queued meanwhile wait for the
+ * next turn. */
 static void send_queued(struct ebb *e)
 {
 	struct ebb_request *queue = e->io->queue, *next;
@@ -182,7 +183,8 @@ static void accept_some(struct ebb *e)
 	}
 }
 
-/* epoll_wait counts ms, and 0 must not come early: rounded up. */
+/* epoll_wait(2) counts ms. The time is rounded up, so that no timer is early; it is an hour at
+ * most. */
 static int timeout_ms(uint64_t ns)
 {
 	uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
@@ -196,7 +198,7 @@ static int epoll_turn(struct ebb *e, uint64_t timeout_ns)
 	int count;
 
 	send_queued(e);
-	/* EINTR comes after a freeze too, and means nothing. */
+	/* EINTR also comes after a freeze, and means nothing. */
 	count = epoll_wait(e->io->epoll_fd, events, EVENTS_MAX,
 			   e->io->queue || e->dead ? 0 : timeout_ms(timeout_ns));
 	if (count < 0)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The head of a request (RFC 9112, 2 to 6; RFC 9110, 5). Strict: a gateway stands in front, so an
- * unusual head is wrong. A line ends with CRLF; no folding, no bare CR or LF, no space before a
- * colon; Content-Length once and decimal, or Transfer-Encoding: chunked, never both.
+ * The head of a request (RFC 9112 sections 2 to 6; RFC 9110 section 5). The parser is strict: the
+ * gateway in front sends only plain heads, so an unusual head is an error. A line ends with CRLF.
+ * There is no folding, no bare CR or LF, and no space before a colon. A body has Content-Length,
+ * once and decimal, or Transfer-Encoding: chunked, never both.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static int parse_field(struct ebb_request *rq, char *line)
 	return 0;
 }
 
-/* At most 18 digits: no overflow. */
+/* Takes at most 18 digits, so the number does not overflow. */
 static int parse_decimal(const char *text, uint64_t *out)
 {
 	size_t n = strspn(text, "0123456789");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Messages to the host: NUL-terminated JSON over the unix socket that EBB_IPC_PATH names. The host
- * answers nothing. Its reader may be started anew at any time, so the connection is made again and
- * holds are repeated. Where there is no such socket (the function runs without ebb), nothing is
- * said.
+ * Messages to ebb-ipc on the host (docs/interface.md): NUL-terminated JSON over the unix socket
+ * that EBB_IPC_PATH names. ebb-ipc answers nothing. It may be started anew at any time; the
+ * connection is then made again and holds are repeated. Where there is no such socket, because the
+ * function runs without ebb, nothing is sent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,8 @@ static void watch(struct ebb *e)
 	e->backend->watch(e, &e->ipc.watch);
 }
 
-/* A host that does not read at once is asked again a moment later; its end the watch sees. */
+/* Sends the messages in `out`. The rest of what ebb-ipc does not read at once is sent a moment
+ * later; the watch sees the end of the connection. */
 static void flush(struct ebb *e)
 {
 	struct ipc *ipc = &e->ipc;
@@ -43,7 +44,8 @@ static void flush(struct ebb *e)
 		(void)ebb_timer_set(e, &ipc->later, LATER_MS);
 }
 
-/* Full: the host has stopped reading. It would hear the lost words again after a reconnect. */
+/* Adds a message to `out`. A full `out` means that ebb-ipc has stopped reading: the message is
+ * lost, but started and holds are repeated after a reconnect. */
 __attribute__((format(printf, 2, 3))) static void say(struct ebb *e, const char *fmt, ...)
 {
 	struct ipc *ipc = &e->ipc;

@@ -17,7 +17,7 @@ static void write_all(const char *text, size_t size)
 		ssize_t n = write(STDOUT_FILENO, text, size);
 
 		if (n < 0 && errno != EINTR)
-			return; /* nobody is there to be told */
+			return; /* there is nowhere to report the error */
 		if (n > 0) {
 			text += n;
 			size -= (size_t)n;
@@ -25,8 +25,8 @@ static void write_all(const char *text, size_t size)
 	}
 }
 
-/* One write(2) per line, so that lines of several processes do not mix. A longer one becomes
- * several, each of this request. */
+/* Writes each line with one write(2), so that lines of several processes do not mix. A line of more
+ * than LOG_BYTES becomes several lines, each with the id of the request. */
 static void log_text(const char *id, const char *text)
 {
 	char line[LOG_BYTES + ID_CHARS + 8];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clang-format off */
 /*
- * Private to the library of ebb.h. A connection carries one request at a time, so both are one
- * structure; its memory is kept for the next connection.
+ * Private to the library of ebb.h. A connection carries one request at a time, so a connection and
+ * its request are one structure, whose memory is kept for the next connection.
  *
  *   serve.c    start, loop, SIGTERM      epoll.c, ring.c   the two backends
  *   conn.c     a connection's life       http.c, chunk.c   heads and bodies as bytes
@@ -101,7 +101,7 @@ struct ebb_request {
 	char out[OUT_BYTES];
 };
 
-/* Something else to be told of: one-shot. */
+/* A descriptor other than a connection, watched once. */
 struct watch {
 	int fd;
 	uint32_t events; /* POLLIN, POLLOUT */
@@ -109,7 +109,7 @@ struct watch {
 };
 
 struct io; /* a backend's own */
-/* None of these calls back; wait does, with what has happened. */
+/* Only wait calls back, with the events that have come; the other functions never do. */
 struct backend {
 	int (*open)(struct ebb *e);
 	void (*close)(struct ebb *e);
@@ -119,7 +119,7 @@ struct backend {
 	void (*send)(struct ebb_request *rq, const char *data, size_t size); /* -> conn_sent */
 	void (*watch)(struct ebb *e, struct watch *w);
 	void (*give)(struct ebb *e, int buffer); /* takes a buffer back */
-	void (*forget)(struct ebb_request *rq);  /* before close */
+	void (*forget)(struct ebb_request *rq);  /* to be called before the connection is closed */
 };
 extern const struct backend epoll_backend, ring_backend;
 
@@ -161,20 +161,21 @@ void conn_received(struct ebb_request *rq, int buffer, long size); /* <= 0: the 
 void conn_sent(struct ebb_request *rq, long size);                 /* < 0: -errno */
 void conn_gone(struct ebb_request *rq);
 void conn_starved(struct ebb_request *rq); /* no buffer was left */
-void conn_go(struct ebb_request *rq);      /* as far as bytes allow */
+void conn_go(struct ebb_request *rq);      /* goes on as far as received bytes allow */
 void conn_flush(struct ebb_request *rq);
 void conn_close(struct ebb_request *rq);
 void conns_reap(struct ebb *e); /* frees what closed; never while a callback runs */
-void conns_free(struct ebb *e); /* all, at the end */
+void conns_free(struct ebb *e); /* frees all connections, at the end */
 
-/* http.c: 0 and *out_end, where the head ends; 1 not whole yet; -STATUS to refuse it with */
+/* http.c: 0 when the head is whole, 1 when it is not yet, or -STATUS, the status to refuse
+ * it with */
 int head_take(struct ebb_request *rq);
 int head_parse(struct ebb_request *rq);
 bool is_token(const char *text, size_t size);
 bool is_value(const char *text);
 
-/* chunk.c: takes from in_at. 1 and a piece of the body, 0 more is needed, -1 malformed. At the end
- * frame is FRAME_DONE. */
+/* chunk.c: takes bytes from in_at. 1 and a piece of the body, 0 when more bytes are needed, -1 for
+ * a malformed body. At the end of the body rq->frame is FRAME_DONE. */
 int body_take(struct ebb_request *rq, const char **out_data, size_t *out_size);
 
 /* answer.c */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The questions of a handler to its request, and the request's beginning and end. */
+/* The functions by which a handler reads its request, and the request's beginning and end. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

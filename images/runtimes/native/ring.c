@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The backend on the instance's restricted io_uring (EBB_RING_FD): multishot accept, receives into
- * the buffer ring, all submitted with the one call that waits. The ring is this thread's alone, so
- * only the kernel's own fields are read with acquire. No liburing: it cannot adopt a ring.
+ * The backend on the instance's restricted io_uring (EBB_RING_FD). It uses multishot accept and
+ * receives into the buffer ring; all operations are submitted by the call that waits. Only this
+ * thread uses the ring, so only fields that the kernel writes are read with acquire. liburing is
+ * not used, because it cannot adopt a ring that another process has set up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +50,7 @@ static uint32_t *word(const struct io *io, uint32_t offset)
 	return (uint32_t *)(void *)(io->rings + offset);
 }
 
-/* ---- adopting it ---- */
+/* ---- adopting the ring ---- */
 
 static int digit(char c)
 {
@@ -104,7 +105,7 @@ static void ring_give(struct ebb *e, int buffer)
 	struct io *io = e->io;
 	struct io_uring_buf *at = &io->buffers->bufs[io->buffer_tail & (BUFFERS - 1)];
 
-	/* Not the whole entry: the ring's tail lies in the first one. */
+	/* The entry is not written as a whole, because the ring's tail lies in the first entry. */
 	at->addr = (uintptr_t)(e->buffers + (size_t)buffer * BUFFER_BYTES);
 	at->len = BUFFER_BYTES;
 	at->bid = (uint16_t)buffer;
@@ -133,8 +134,8 @@ static struct io_uring_sqe *new_sqe(struct ebb *e, enum kind kind, void *owner, 
 	struct io *io = e->io;
 	struct io_uring_sqe *sqe;
 
-	/* The ring is full: submit its entries. Busy means that completions must be taken first,
-	 * which cannot be done from here; the kernel keeps them meanwhile. */
+	/* While the ring is full, its entries are submitted. EBUSY means that completions must be
+	 * taken first. That cannot be done here; the kernel keeps the completions meanwhile. */
 	while (io->sq_tail - __atomic_load_n(word(io, io->params.sq_off.head), __ATOMIC_ACQUIRE) ==
 	       io->params.sq_entries)
 		(void)enter(io, 0, false);
@@ -144,7 +145,7 @@ static struct io_uring_sqe *new_sqe(struct ebb *e, enum kind kind, void *owner, 
 	return sqe;
 }
 
-/* O_NONBLOCK is not asked for: the kernel would say EAGAIN instead of waiting. */
+/* Accepted sockets do not get O_NONBLOCK: operations on them would end with EAGAIN, not wait. */
 static void accept_on(struct ebb *e)
 {
 	struct io_uring_sqe *sqe = new_sqe(e, KIND_ACCEPT, NULL, IORING_OP_ACCEPT, e->listen_fd);
@@ -189,7 +190,7 @@ static void ring_watch(struct ebb *e, struct watch *w)
 	sqe->poll32_events = w->events;
 }
 
-/* shutdown(2) has made everything complete. */
+/* Nothing is to be done: shutdown(2) makes all operations on the connection complete. */
 static void ring_forget(struct ebb_request *rq)
 {
 }
@@ -219,7 +220,7 @@ static int ring_open(struct ebb *e)
 	return 0;
 }
 
-/* Operations under way still name memory of the loop, so the ring goes first. */
+/* Operations under way still use memory of the loop, so the ring is closed before it is freed. */
 static void ring_close(struct ebb *e)
 {
 	if (e->io)
@@ -237,7 +238,7 @@ static void on_accept(struct ebb *e, const struct io_uring_cqe *cqe)
 		return;
 	if (cqe->res >= 0)
 		accept_on(e);
-	else /* out of descriptors, perhaps: not in a circle */
+	else /* descriptors may have run out: accept again a little later, not in a busy loop */
 		(void)ebb_timer_set(e, &e->io->accept_again, ACCEPT_AGAIN_MS);
 }
 
@@ -289,7 +290,7 @@ static void on_cqe(struct ebb *e, const struct io_uring_cqe *cqe)
 	}
 }
 
-/* EINTR, ETIME and no completion at all are what a freeze or a timeout looks like. */
+/* After a freeze or a timeout the wait ends with EINTR, ETIME or without a completion. */
 static int ring_turn(struct ebb *e, uint64_t timeout_ns)
 {
 	struct io *io = e->io;

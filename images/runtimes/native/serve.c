@@ -46,7 +46,7 @@ static bool inherits(void)
 	return env_number("LISTEN_FDS", 0) == 1 && env_number("LISTEN_PID", 0) == getpid();
 }
 
-/* Without ebb, or in an image that is not a runtime of ebb: TCP $PORT. */
+/* Listens on TCP $PORT: without ebb, or in an image that is not of one of ebb's own runtimes. */
 static int open_listener(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
@@ -93,7 +93,7 @@ static int watch_signals(struct ebb *e)
 	return 0;
 }
 
-/* Pages of it are there when they are first used. */
+/* Maps the buffers. A page takes memory only when it is first used. */
 static int open_buffers(struct ebb *e)
 {
 	void *at = mmap(NULL, (size_t)BUFFERS * BUFFER_BYTES, PROT_READ | PROT_WRITE,

@@ -71,7 +71,8 @@ int ebb_timer_set(struct ebb *e, struct ebb_timer *t, uint64_t ms)
 	return 0;
 }
 
-/* Those set by a callback wait for the next turn: one that sets itself to 0 ms starves nobody. */
+/* Runs the timers that are due at this moment. A timer that a callback sets waits for the next
+ * turn, so a timer that sets itself to 0 ms does not stop the loop. */
 uint64_t timers_run(struct ebb *e)
 {
 	e->now_ns = clock_ns();

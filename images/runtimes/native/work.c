@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* waitUntil: work that outlives its answer. The host hears of the first of a request's works and of
- * the end of the last (contract: one hold per request). */
+/* waitUntil: work that outlives its answer. A request has one hold on the host (docs/interface.md),
+ * so the host is told when the request's first ebb_work begins and when its last one ends. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +106,7 @@ void ebb_work_log(const struct ebb_work *work, const char *fmt, ...)
 	log_line(work->id, "%s", text);
 }
 
-/* A new connection to the host knows of none. */
+/* Repeats all holds, because a new reader on the host knows of none. */
 void works_hold_all(struct ebb *e)
 {
 	for (const struct ebb_work *w = e->works; w; w = w->next)

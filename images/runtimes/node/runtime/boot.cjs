@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// node --require /usr/lib/ebb/node/boot.cjs FILE: what makes an unmodified program a fluid function.
-// Nothing here is needed by the program, and nothing of npm is needed here.
+// node --require /usr/lib/ebb/node/boot.cjs FILE: makes an unmodified program a fluid function. The program needs
+// nothing of this runtime, and this runtime needs no package of npm.
 "use strict";
 
-const CODE = "/usr/lib/ebb/code"; // baked; compiled when there is no such directory
+const CODE = "/usr/lib/ebb/code"; // code compiled by `ebb build`; without it Node compiles at each start
 
-// node:v8 without all that it loads; programs should not use it, hence the warning.
+// The binding behind node:v8, without the modules that node:v8 loads. Node warns programs that use it; this runtime
+// turns the warning off.
 function bindingOfV8() {
 	const silent = process.noDeprecation;
 	process.noDeprecation = true;
@@ -18,9 +19,10 @@ function bindingOfV8() {
 	}
 }
 
-// The heap has its limits since the start: the service's for old objects, and for young ones what V8 gives them on
-// large hosts; in a small instance it would collect them far more often. V8 takes no code that was compiled
-// under other options, Node's own included, and these are some: so they go before anything is loaded.
+// The heap got its limits when the process started, from NODE_OPTIONS (config.json): the service's limit for old
+// objects, and for young objects the size that V8 chooses on large hosts, because with the size for a small instance
+// V8 would collect far more often. The two options are then reset here, before any module is loaded: V8 refuses code
+// that was compiled under other options, and the options of a build and of an instance differ.
 const v8 = bindingOfV8();
 v8.setFlagsFromString("--max-old-space-size=0");
 v8.setFlagsFromString("--max-semi-space-size=0");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An error belongs to the request it was thrown for: that one gets 500, the others never notice. One that
-// belongs to no request, or says that the process cannot be trusted any more, retires the instance.
+// An error belongs to the request it was thrown for: that request gets 500, other requests are not affected. An error
+// that belongs to no request, or shows that the process cannot be trusted any more, retires the instance.
 "use strict";
 const http = require("node:http");
 const { format } = require("node:util");
@@ -9,7 +9,7 @@ const logs = require("./logs.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
-// The process as a whole is in trouble, whoever noticed it.
+// Errors with these codes concern the whole process, in whichever request they were thrown.
 const SUSPECT_CODES = new Set([
 	"EMFILE",
 	"ENFILE",
@@ -18,7 +18,7 @@ const SUSPECT_CODES = new Set([
 	"ERR_MEMORY_ALLOCATION_FAILED",
 	"ERR_WORKER_OUT_OF_MEMORY",
 ]);
-// What a handler meets that goes on writing after its request has failed.
+// Errors that a handler gets when it goes on writing after its request has failed; they are not logged.
 const ECHO_CODES = new Set([
 	"ERR_HTTP_HEADERS_SENT",
 	"ERR_STREAM_WRITE_AFTER_END",
@@ -55,7 +55,7 @@ function retire(reason) {
 	state.retiring = true;
 	console.error(`ebb: ${reason}: this instance takes no new requests`);
 	ipc.retire(reason);
-	if (!ipc.available) state.stop?.(1); // nobody to tell: finish what is open and go
+	if (!ipc.available) state.stop?.(1); // without ebb-ipc: finish open requests and exit
 }
 
 function retireIfSuspect(error) {
@@ -63,10 +63,10 @@ function retireIfSuspect(error) {
 		retire(`${partOf(error, "code") || partOf(error, "message")} leaves the process in doubt`);
 }
 
-// Node's own: middleware puts itself before writeHead and end, and may be what throws.
+// Node's own functions: middleware replaces writeHead and end, and may be the code that throws.
 const { writeHead, end } = http.ServerResponse.prototype;
 
-// A head that was written and not sent is taken back.
+// Takes a head back that was written and not sent. False if it was sent.
 function takeBack(res) {
 	if (res._headerSent) return false;
 	res._header = null;
@@ -76,7 +76,7 @@ function takeBack(res) {
 	return true;
 }
 
-// What was written goes out; its end is missing, so that nobody takes it for the whole.
+// Sends the bytes that were written, without an end, so that no client takes them for the whole answer.
 function cutOff(res) {
 	if (res.socket) res.socket.destroySoon();
 	else res.destroy();
@@ -116,14 +116,14 @@ function onUncaught(error, origin, others) {
 		fail(scope, error, origin === "unhandledRejection" ? "rejection" : "error");
 		return true;
 	}
-	if (!state.serving) return others(); // at start: as without us, it ends the process
+	if (!state.serving) return others(); // at the start an error ends the process, as without this runtime
 	if (!others()) tell(`ebb: ${origin} outside any request:`, error);
-	// A task of nobody has stopped midway.
+	// A task that belongs to no request has stopped midway, so the state of the process is unknown.
 	exports.retire("an error outside any request");
 	return true;
 }
 
-// The program says itself what becomes of rejections: by a listener, or by Node's own option.
+// Whether the program itself decides about unhandled rejections: by a listener, or by Node's own option.
 function handlesRejections() {
 	const options = `${process.env.NODE_OPTIONS ?? ""} ${process.execArgv.join(" ")}`;
 	return process.listenerCount("unhandledRejection") > 0 ||
@@ -133,7 +133,7 @@ function handlesRejections() {
 function onRejection(error, others) {
 	const scope = scopes.current();
 	retireIfSuspect(error);
-	// Without a scope and a listener Node makes it an uncaughtException.
+	// Without a scope and without a listener Node turns the rejection into an uncaughtException.
 	if (!scope || handlesRejections()) return others();
 	fail(scope, error, "rejection");
 	return true;

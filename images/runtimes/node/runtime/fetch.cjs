@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// (Request) => Response on Node's HTTP server, both bodies streamed.
+// Serves a handler (Request) => Response on Node's HTTP server; both bodies are streamed.
 "use strict";
 const http = require("node:http");
 const { Readable } = require("node:stream");
@@ -7,7 +7,8 @@ const errors = require("./errors.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
-// A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
+// A head waits this long for the first byte of its body, so that a stream that fails at once becomes a 500 and not a
+// cut answer.
 const HEAD_WAITS_MS = 20;
 const EMPTY = new Set([204, 304]);
 
@@ -39,7 +40,7 @@ function drained(res) {
 	});
 }
 
-// Resolves with the promise or behind ms, whatever comes first.
+// Resolves when the promise does, or after ms if that comes first.
 function within(ms, promise) {
 	let timer;
 	const late = new Promise((resolve) => {
@@ -65,7 +66,7 @@ async function sendBody(res, body, sendHead) {
 	}
 }
 
-// fetch has decoded the body of an answer it brought, and left the fields that describe the coded one.
+// A Response that fetch brought has a decoded body, but still the header fields of the coded body.
 const CODINGS = /^\s*(x-)?(gzip|deflate|br)\s*$/i;
 
 function isDecoded(response) {
@@ -85,7 +86,7 @@ function headOf(response) {
 	return headers;
 }
 
-// Not instanceof: frameworks bring a Response of their own, npm's undici another one.
+// instanceof would not do: frameworks and npm's undici bring Response classes of their own.
 function isResponse(found) {
 	return typeof found?.status === "number" && typeof found.headers?.getSetCookie === "function";
 }
@@ -98,7 +99,7 @@ async function send(req, res, response) {
 	}
 	const headers = headOf(response);
 	const sendHead = () => {
-		res.strictContentLength = true; // else what exceeds it would vanish
+		res.strictContentLength = true; // else Node would drop bytes beyond content-length silently
 		if (response.statusText) res.writeHead(response.status, response.statusText, headers);
 		else res.writeHead(response.status, headers);
 	};
@@ -117,12 +118,12 @@ async function answer(handle, req, res) {
 	try {
 		await send(req, res, await handle(requestOf(req, scope), scope.describe()));
 	} catch (error) {
-		// What a handler throws because its client has gone is no fault of it.
+		// An error that a handler throws because its client has gone is no failure of the handler.
 		if (!(scope.over && scope.signal.aborted)) errors.fail(scope, error, "error");
 	}
 }
 
-// The answer to an Upgrade that the handler did not take over.
+// Answers an Upgrade if the handler does not take the connection over.
 async function answerUpgrade(handle, req, socket) {
 	const scope = scopes.current();
 	try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the entry point exports, when it does not listen itself: a fetch-style handler, an application of a
-// framework, or a function of (req, res).
+// Serves an entry point that does not listen itself but exports something: a fetch-style handler, an application of
+// a framework, or a function of (req, res).
 "use strict";
 const http = require("node:http");
 const { pathToFileURL } = require("node:url");
@@ -17,7 +17,7 @@ function byMethod(found) {
 	};
 }
 
-// {fetch} | {node} | {listen}, or null. Order: what says most about itself first.
+// The kind of an export: {fetch}, {node}, {listen} or null. The most specific kinds are tried first.
 function classify(namespace) {
 	const found = namespace.default?.default ?? namespace.default; // CommonJS made from ES modules
 	if (found && typeof found.fetch === "function")
@@ -53,7 +53,7 @@ async function look(file) {
 exports.install = () => {
 	const file = process.argv[1];
 	if (!file) return;
-	// Behind the program's own first run: CommonJS has run by then, and a module is the same one.
+	// Runs after the program itself: a CommonJS program has run by then, and import() gives its module again.
 	setImmediate(() => look(require("node:path").resolve(file)));
 };
 

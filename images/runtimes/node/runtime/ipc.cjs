@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages to ebb-ipc: JSON ended by NUL on the unix socket EBB_IPC_PATH names. A lost connection is made
-// again, and what still holds true (started, holds, retire) is said again on the new one.
+// Messages to ebb-ipc: JSON ended by a NUL, on the unix socket that EBB_IPC_PATH names. A lost connection is made
+// again, and messages that still hold true (started, holds, retire) are sent again on the new one.
 "use strict";
 const net = require("node:net");
 
@@ -10,7 +10,7 @@ const ENDS_KEPT_MAX = 1000; // ends to be told after a reconnection; a hold ends
 
 const path = process.env.EBB_IPC_PATH || process.env.VERCEL_IPC_PATH;
 const lasting = new Map(); // key -> message
-let ends = []; // while there is no connection
+let ends = []; // ends that came while there was no connection
 let socket = null;
 let connected = false;
 let retryMs = RETRY_MIN_MS;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines written inside a request begin with 0x1e, its id and a space, so that the log knows whose they
-// are. A begun line waits for its end: two requests never share one.
+// Lines written inside a request begin with 0x1e, the request's id and a space, so that the log knows their request.
+// A line that has begun is kept until it ends, so two requests never share a line.
 "use strict";
 const scopes = require("./scope.cjs");
 
 const PARTIAL_MAX = 16384;
-let midline = [false, false]; // the last thing written outside a request did not end its line
+let midline = [false, false]; // of stdout and stderr: the last text written outside a request did not end its line
 
 // Bytes as latin1 text: nothing is lost, and text functions work on them.
 function bytesOf(chunk, encoding) {
@@ -18,7 +18,7 @@ function tagLines(text, id) {
 	return tag + text.slice(0, -1).replaceAll("\n", "\n" + tag) + "\n";
 }
 
-// The whole lines of a request's text, tagged; what is behind the last one is kept.
+// Returns the whole lines of a request's text, tagged; keeps the text behind the last one.
 function wholeLines(scope, which, text) {
 	text = (scope.partial[which] ?? "") + text;
 	let end = text.lastIndexOf("\n") + 1;
@@ -54,7 +54,7 @@ function patch(stream, which) {
 	};
 }
 
-// Behind a request's end there is no other end to wait for.
+// Text written after the end of its request: the end of the request, at which lines are flushed, will not come again.
 function flushSoon(scope) {
 	scope.flushing ??= setImmediate(() => {
 		scope.flushing = null;
@@ -62,7 +62,7 @@ function flushSoon(scope) {
 	});
 }
 
-// A request is over: its begun lines end here.
+// Ends the lines that a request has begun, because it is over.
 exports.flush = (scope) => {
 	const streams = [process.stdout, process.stderr];
 	scopes.run(scope, () => {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether this process should take one more request. Measured only while requests are open: a timer of an
-// idle instance would wake it from its freeze.
+// Whether this process should take one more request. It is measured only while requests are open, because a timer in
+// an idle instance would wake it from its freeze.
 "use strict";
 const v8 = require("node:v8");
 const scopes = require("./scope.cjs");
 
 const PERIOD_MS = 250;
 const LAG_MAX_MS = Number(process.env.NACK_LAG_MS) || 5000;
-const HEAP_MAX = 0.9; // of the limit of old objects; before a collection that means 4/5 of it live
-// The limit counts three semi-spaces too; old objects reach theirs with those empty.
+const HEAP_MAX = 0.9; // of the limit of old objects; about 4/5 of the limit is live then, the rest not collected yet
+// V8's limit includes three semi-spaces for young objects; the limit of old objects is the rest.
 const YOUNG_BYTES = 3 * 16 * 2 ** 20;
 const NOT_OLD = /^(new_|read_only_)/;
 const oldLimit = v8.getHeapStatistics().heap_size_limit - YOUNG_BYTES;
@@ -17,7 +17,7 @@ let timer = null;
 let due = 0;
 let reason = null;
 
-// Pages and not objects: in the end it is a page that there is no room for.
+// Counts pages and not objects, because the heap is full when there is no room for a further page.
 function heapIsFull() {
 	let bytes = 0;
 	for (const space of v8.getHeapSpaceStatistics())
@@ -35,7 +35,7 @@ function measure() {
 	reason = null;
 }
 
-// Called with each request: null, or why it should go elsewhere.
+// Called with each request. Returns null, or the reason why the request should go to another instance.
 exports.reason = () => {
 	if (!timer) {
 		due = performance.now() + PERIOD_MS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request from its head to the end of its work, and the context that finds it again: from whatever
-// runs because of it, AsyncLocalStorage leads to its Scope.
+// A Scope is one request, from its head to the end of its work. AsyncLocalStorage leads to the Scope from all code that
+// runs because of the request.
 "use strict";
 const { AsyncLocalStorage } = require("node:async_hooks");
 const http = require("node:http");
@@ -20,15 +20,15 @@ class Scope {
 		this.deadline = Number(req.headers["x-ebb-deadline"]) || undefined;
 		this.work = 0; // waitUntil promises that have not settled
 		this.held = false;
-		this.over = false; // the response is
+		this.over = false; // the response has been sent, or its connection is gone
 		this.failed = false;
-		this.gone = null; // why the signal is aborted
+		this.gone = null; // the reason why the signal is aborted
 		this.cut = false;
 		this.timer = null;
 		this.controller = null;
 		this.context = null;
 		this.upgrade = null;
-		this.partial = [null, null]; // begun lines of stdout and stderr
+		this.partial = [null, null]; // lines of stdout and stderr that have begun
 		this.flushing = null;
 		this.onEnd = null;
 		open.add(this);
@@ -105,7 +105,8 @@ class Scope {
 		this.controller?.abort(reason);
 	}
 
-	// A body shorter than it said: its client would wait for the rest until maxDuration.
+	// Cuts the connection of a body that is shorter than its content-length: the client would wait for the rest
+	// until maxDuration.
 	checkLength() {
 		const { _contentLength: length, _hasBody: hasBody, _header: head, socket } = this.res;
 		if (!hasBody || !length || !socket) return;
@@ -153,7 +154,7 @@ class Scope {
 	}
 }
 
-// call, as if the request itself had made it: what it throws fails that request.
+// Runs call in the context of a request. An error that it throws fails that request.
 function enter(scope, call) {
 	return storage.run(scope, () => {
 		try {
@@ -165,7 +166,7 @@ function enter(scope, call) {
 	});
 }
 
-// Events of a request come from its connection, which knows of no request: they are led back here.
+// Events of a request come from its connection, which has no request's context. They are led back to the Scope here.
 function bindEvents(prototype, after) {
 	const emit = prototype.emit;
 	prototype.emit = function (name, ...rest) {
@@ -176,13 +177,13 @@ function bindEvents(prototype, after) {
 			if (storage.getStore() === scope) return Reflect.apply(emit, this, arguments);
 			return enter(scope, () => Reflect.apply(emit, this, [name, ...rest]));
 		} finally {
-			// What listens to the signal works for the request, too.
+			// Listeners of the signal run in the context of the request, too.
 			if (name === "close" && after) storage.run(scope, () => after(scope));
 		}
 	};
 }
 
-// Node forgets in whose context a microtask of queueMicrotask threw.
+// Node loses the context of a microtask of queueMicrotask that throws, so the microtask is run by enter.
 function bindMicrotasks() {
 	const queue = globalThis.queueMicrotask;
 	globalThis.queueMicrotask = function queueMicrotask(call) {

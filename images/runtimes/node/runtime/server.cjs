@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server on $PORT: its listen goes to the inherited socket, its requests get a Scope.
+// The server on $PORT: its listen is led to the inherited socket, and its requests get a Scope.
 "use strict";
 const http = require("node:http");
 const net = require("node:net");
@@ -32,8 +32,8 @@ function portOf(args) {
 		Number(port) : undefined;
 }
 
-// Who is in front decides when an idle connection ends; two that decide race. And the check for slow
-// clients would wake a frozen instance twice a minute.
+// Only the gateway ends idle connections: if the server ended them too, it could close one on which a request is
+// coming. Node's check for slow clients would also wake a frozen instance twice a minute.
 function leaveTimeoutsToTheFront(server) {
 	if (!(server instanceof http.Server)) return;
 	server.connectionsCheckingInterval = NEVER_MS;
@@ -53,7 +53,7 @@ function adopt(server) {
 	server.once("close", () => state.servers.delete(server));
 }
 
-// What runs for every request has then run once.
+// Runs the code of every request once, before the first request.
 function warmUp(done) {
 	warm.up(state.answerWarm, (server) => state.servers.add(server), (server) => {
 		state.servers.delete(server);
@@ -61,7 +61,7 @@ function warmUp(done) {
 	});
 }
 
-// Programs print and compare server.address(); they know of no other socket than theirs.
+// Programs print and compare server.address(), and expect the address that they asked for.
 function lookLikeTcp(server) {
 	server.address = () => ({ address: "0.0.0.0", family: "IPv4", port: PORT });
 }
@@ -85,7 +85,7 @@ function patchListen() {
 	};
 }
 
-// The client as the gateway names it: a unix socket has no address, and programs log one.
+// Gives a connection the address of the client that the gateway names: a unix socket has none, and programs log it.
 function nameClient(socket, req) {
 	const from = req.headers["x-forwarded-for"];
 	socket[kPeer] = from ? from.split(",", 1)[0].trim() : "127.0.0.1";
@@ -98,7 +98,7 @@ function nameClient(socket, req) {
 	peer("localPort", () => PORT);
 }
 
-// Contract with the gateway: this request was not started here, another instance may have it.
+// Contract with the gateway: this request was not started here, so another instance may take it.
 const NACK = { "x-ebb-nack": "1", "content-length": "0" };
 
 function nack(res, socket) {
@@ -118,7 +118,7 @@ function bindUpgrade(scope, socket, head) {
 	scope.upgrade = () => ({ req: scope.req, socket, head });
 }
 
-// 'request' and the like of a server on $PORT.
+// Handles the event 'request', 'upgrade' or the like of a server on $PORT.
 function serve(server, emit, args) {
 	const [name, req, second] = args;
 	const upgraded = name === "upgrade" || name === "connect";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the runtime know of the process in common.
+// The state of the process that the parts of the runtime share.
 "use strict";
 module.exports = {
-	serving: false, // somebody listens on $PORT
-	retiring: false, // finishes what is open, takes nothing new
+	serving: false, // a server listens on $PORT
+	retiring: false, // finishes open requests, takes no new ones
 	stopping: false, // SIGTERM came
 	ending: false, // the runtime itself ends the process
-	servers: new Set(), // those on $PORT
-	answerWarm: null, // (req, res) that does what is done for every request, if there is more than Node's
+	servers: new Set(), // the servers on $PORT
+	answerWarm: null, // function (req, res) that answers the warm-up request like any other; null: warm.cjs does
 	stop: null, // function of an exit code, set by stop.cjs
 };

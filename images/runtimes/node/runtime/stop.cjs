@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGTERM: nothing new, finish what is open, exit 0. A program with a listener of its own stops itself: it goes
-// first, and what it does to its server works as if it were alone.
+// On SIGTERM: takes no new requests, finishes open ones, exits with 0. A program with a SIGTERM listener of its own
+// stops itself: its listener runs first, and its calls on its server work as without this runtime.
 "use strict";
 const http = require("node:http");
 const net = require("node:net");
@@ -8,7 +8,7 @@ const pressure = require("./pressure.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 
-const kClosed = Symbol("ebb.closed"); // we closed it, and the program does not know
+const kClosed = Symbol("ebb.closed"); // this runtime has closed the server, and the program does not know
 let exitCode = 0;
 
 function closeIdle(server) {
@@ -19,7 +19,7 @@ function onIdle() {
 	if (scopes.open.size > 0) return;
 	pressure.idle();
 	if (state.stopping) for (const server of state.servers) closeIdle(server);
-	// A program that handles SIGTERM itself has its own last things to do, and ends itself.
+	// A program that handles SIGTERM itself may have other work left, and exits by itself.
 	if (state.stopping && (exitCode || process.listenerCount("SIGTERM") <= 1))
 		setImmediate(() => {
 			state.ending = true;
@@ -33,7 +33,7 @@ function closeOurselves(server) {
 	server[kClosed] = true;
 }
 
-// A close that the program asks for behind ours is the first that it knows of: no ERR_SERVER_NOT_RUNNING.
+// A close() of the program after this runtime's close must look like the first one, without ERR_SERVER_NOT_RUNNING.
 function patchClose() {
 	const close = net.Server.prototype.close;
 	net.Server.prototype.close = function (callback) {
@@ -50,7 +50,7 @@ function stop(code) {
 	state.stopping = true;
 	exitCode = code;
 	for (const { res } of scopes.open) if (res && !res.headersSent) res.shouldKeepAlive = false;
-	// Behind the program's own listeners of SIGTERM.
+	// Runs after the program's own listeners of SIGTERM.
 	setImmediate(() => {
 		for (const server of [...state.servers]) closeOurselves(server);
 		onIdle();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request to nobody, in memory, as soon as the server listens: what Node and this runtime run for
-// every request is then compiled, and a prewarmed instance is frozen with it. The program's server sees nothing.
+// Makes one request in memory, to a server of its own, as soon as the program's server listens. The code that Node and
+// this runtime run for every request is then compiled, and a prewarmed instance is frozen with it. The program's server
+// does not see the request.
 "use strict";
 const http = require("node:http");
 const { Duplex } = require("node:stream");

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """serve.py ENTRYPOINT: starts a Python function.
 
-"module:name" is an application: an ASGI one runs under uvicorn, a WSGI one under waitress, on the
-inherited socket if there is one, else on $PORT. "file.py" is a program that listens on $PORT itself and is
-simply run. Nothing is imported that the function does not need.
+"module:name" is an application: an ASGI application runs under uvicorn, a WSGI application under waitress, on the
+inherited socket if there is one, else on $PORT. "file.py" is a program that listens on $PORT itself; it is run as it
+is. Modules that the function does not need are not imported.
 """
 import os
 import runpy
@@ -17,7 +17,7 @@ BACKLOG = 1024
 
 
 def listening_socket(port):
-    """The socket inherited as systemd hands one over; without it, a TCP socket on the port."""
+    """The inherited socket (sd_listen_fds(3)); without one, a TCP socket that listens on the port."""
     count, pid = os.environ.pop("LISTEN_FDS", "0"), os.environ.pop("LISTEN_PID", "")
     if int(count or 0) >= 1 and pid in ("", str(os.getpid())):
         return socket.socket(fileno=FIRST_FD)

@@ -17,6 +17,6 @@ def request_id():
 
 
 def deadline():
-    """When the request's maxDuration is over, in seconds since the epoch, or None."""
+    """The time when the request's maxDuration is over, in seconds since the epoch, or None outside of a request."""
     request = current()
     return request.deadline if request else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ASGI applications under uvicorn: a request per task, errors to the request they belong to."""
+"""Serves ASGI applications with uvicorn. Each request has a task, and an error fails the request it belongs to."""
 import asyncio
 import logging
 import os
@@ -15,9 +15,9 @@ from ebb import ends, request as requests, work
 from ebb.ipc import channel
 from ebb.request import Request, process
 
-# A head waits this long for the first byte behind it: a stream that fails at once is a 500, not a torso.
+# A head waits this long for the first byte of its body, so that a stream that fails at once becomes a 500.
 HEAD_WAITS_S = 0.02
-# Work that is done by then needs no hold; no instance is frozen sooner.
+# Work behind an answer that ends within this time needs no hold, because no instance is frozen sooner.
 REST_BEGINS_S = 0.005
 LAG_PERIOD_S = 0.25
 LAG_MAX_S = float(os.environ.get("NACK_LAG_MS") or 5000) / 1000
@@ -27,7 +27,7 @@ FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 
 class Cut(Exception):
-    """To uvicorn: close this connection; the error has been logged."""
+    """Makes uvicorn close the connection; the error has been logged already."""
 
 
 class Date:
@@ -68,7 +68,7 @@ class Lag:
 
 
 def check(message):
-    """Raises for a head that uvicorn would refuse when it is too late for a 500."""
+    """Raises an error for a head that uvicorn would refuse later, when no 500 can be sent any more."""
     if message["type"] == "http.response.start":
         if message["status"] not in range(100, 600):
             raise ValueError(f"http.response.start: status {message['status']!r} is none")
@@ -80,14 +80,15 @@ def check(message):
 
 
 class Exchange:
-    """Messages of an application, kept back or dropped where its request has failed."""
+    """Passes the messages of an application to uvicorn: keeps the head back until a byte of the body comes, and
+    drops all messages after the request has failed."""
 
     def __init__(self, send, loop, on_complete=None):
         self._send, self._loop, self._on_complete = send, loop, on_complete
         self._head = self._waiting = self._flushing = None
         self.started = self.complete = self.dropped = False
         self._begun = False
-        self._left = -1  # bytes to the end that content-length promised; then the client has it all
+        self._left = -1  # bytes that content-length promises and that were not sent yet; below 0: no such promise
 
     async def send(self, message):
         if self.dropped:
@@ -136,7 +137,7 @@ class Exchange:
         await self._send_head()
 
     def drop(self):
-        """Nothing more of the application's; True if a 500 can still be sent."""
+        """Drops all further messages of the application. True if a 500 can still be sent."""
         self.dropped, self._head = True, None
         if self._waiting:
             self._waiting.cancel()
@@ -198,7 +199,7 @@ class Application:
         return process.takes_nothing_new() or self._lag.seconds > LAG_MAX_S
 
     def _call_later(self, seconds, call):
-        """For any thread."""
+        """As loop.call_later, for any thread. Returns an object with a cancel()."""
         handle = []
         self._loop.call_soon_threadsafe(lambda: handle.append(self._loop.call_later(seconds, call)))
 
@@ -248,7 +249,8 @@ class Application:
 
 
 def _task_factory(loop, coroutine, **more):
-    """Tasks that know their request: an error nobody awaits is reported when its context is gone."""
+    """Makes tasks that know their request. Python reports an error that nobody awaits when the task's context is
+    gone already."""
     task = asyncio.Task(coroutine, loop=loop, **more)
     task.ebb_request = requests.current()
     return task
@@ -276,7 +278,7 @@ def _on_loop_error(loop, context):
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its ten looks a second at the clock, and with an end that waits for all work."""
+    """uvicorn without the timer that wakes it ten times a second, and with an end that waits for all work."""
 
     async def main_loop(self):
         self._loop = asyncio.get_running_loop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of the process: the log names the request that asked for it."""
+"""The end of the process. The log names the request that asked for it."""
 import os
 import sys
 
@@ -20,13 +20,13 @@ def log_end(call, code):
     if request is not None:
         print(f"ebb: {call}({code}) called by request {request.id}", file=sys.stderr)
     for one in list(process.open):
-        one.end_lines()  # begun ones are last words
+        one.end_lines()  # lines that have begun still go out
     sys.stdout.flush()
     sys.stderr.flush()
 
 
 def by_system_exit(error):
-    """sys.exit in a request ends the process, as it would anywhere: a server would swallow it."""
+    """Ends the process when a request called sys.exit, as outside of a server; uvicorn and waitress would go on."""
     if current() is None:  # a task of a request ended the event loop
         enter(getattr(error, "ebb_request", None))
     code = _code_of(error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application that "module:name" names. Where there is none, the error names what was looked for and where."""
+"""Finds the application that "module:name" names. If there is none, the error says what was looked for and where."""
 import functools
 import importlib
 import inspect
@@ -19,7 +19,7 @@ def _module(entrypoint, name):
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name and not name.startswith(f"{error.name}."):
-            raise  # it is there, and imports what is not
+            raise  # the module is there, but imports a module that is not
         _refuse(entrypoint, f"there is no module {error.name} in {os.getcwd()}")
 
 
@@ -32,7 +32,7 @@ def _takes(call, count):
 
 
 def load(entrypoint):
-    """module:name, module:object.name, or module:name() for what makes one."""
+    """Loads module:name or module:object.name; module:name() calls a function that makes the application."""
     name, _, path = entrypoint.partition(":")
     if not path:
         _refuse(entrypoint, "what is the application's name? module:name")
@@ -51,8 +51,8 @@ def load(entrypoint):
 
 
 def is_asgi(app):
-    """ASGI 3: a coroutine function or an object whose __call__ is one, or what takes scope, receive, send
-    and not environ, start_response."""
+    """Whether app is an ASGI 3 application: a coroutine function, an object whose __call__ is one, or a callable that
+    takes three arguments (scope, receive, send) and not two (environ, start_response)."""
     call = app
     while isinstance(call, functools.partial):
         call = call.func

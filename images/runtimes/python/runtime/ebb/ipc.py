@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to ebb-ipc: JSON ended by NUL on the unix socket EBB_IPC_PATH names. A lost connection is made
-again, and what still holds true (started, holds, retire) is said again on the new one."""
+"""Messages to ebb-ipc: JSON ended by a NUL, on the unix socket that EBB_IPC_PATH names. A lost connection is made
+again, and messages that still hold true (started, holds, retire) are sent again on the new one."""
 import json
 import os
 import socket
@@ -25,7 +25,7 @@ class Ipc:
             threading.Thread(target=self._watch, name="ebb-ipc", daemon=True).start()
 
     def _connect(self):
-        """True if connected; then the holds and settings that last have been said again."""
+        """Connects. True if that worked; then the messages that still hold true have been sent again."""
         found = socket.socket(socket.AF_UNIX)
         try:
             found.connect(self._path)
@@ -40,7 +40,7 @@ class Ipc:
         return True
 
     def _watch(self):
-        """Waits for the connection's end and makes a new one; costs nothing while it lasts."""
+        """Waits for the end of the connection and makes a new one; sleeps while the connection lasts."""
         retry_s = RETRY_MIN_S
         while True:
             if self._socket is not None:
@@ -51,7 +51,7 @@ class Ipc:
                 retry_s = min(2 * retry_s, RETRY_MAX_S)
 
     def _wait_for_end(self, found):
-        reader = socket.socket(fileno=os.dup(found.fileno()))  # its own mode: this one may wait
+        reader = socket.socket(fileno=os.dup(found.fileno()))  # with no timeout of its own, unlike found
         with reader:
             os.set_blocking(reader.fileno(), True)
             reader.settimeout(None)
@@ -65,14 +65,14 @@ class Ipc:
         found.close()
 
     def _say(self, message):
-        """Called with the lock. False: not said."""
+        """Sends a message; called with the lock held. False if it was not sent."""
         if self._socket is None:
             return False
         try:
             self._socket.sendall(message)
             return True
         except OSError:
-            # Half a message may have gone: the watcher sees the end and begins anew.
+            # A part of the message may have been sent, so the connection ends: _watch makes a new one.
             self._socket.shutdown(socket.SHUT_RDWR)
             self._socket = None
             return False

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines written inside a request begin with 0x1e, its id and a space, so that the log knows whose they
-are. A begun line waits for its end: two requests never share one."""
+"""Lines written inside a request begin with 0x1e, the request's id and a space, so that the log knows their request.
+A line that has begun is kept until it ends, so two requests never share a line."""
 import os
 import sys
 import threading
@@ -8,11 +8,11 @@ import threading
 from ebb.request import current, process
 
 PARTIAL_MAX = 16384
-LATE_S = 0.02  # behind a request's end there is no other end for its begun lines to wait for
+LATE_S = 0.02  # a line begun after the end of its request is ended after this time
 
 
 class TaggedBuffer:
-    """sys.stdout.buffer: bytes of a request become lines of it, too."""
+    """sys.stdout.buffer: bytes written inside a request become tagged lines, too."""
 
     def __init__(self, text):
         self._text, self._buffer = text, text._stream.buffer
@@ -31,7 +31,7 @@ class TaggedStream:
     def __init__(self, stream):
         self._stream = stream
         self._lock = threading.Lock()
-        self._midline = False  # the last thing written outside a request did not end its line
+        self._midline = False  # the last text written outside a request did not end its line
         self.buffer = TaggedBuffer(self)
 
     def __getattr__(self, name):
@@ -51,7 +51,7 @@ class TaggedStream:
             self.write(line)
 
     def end_line(self, request):
-        """A request is over: its begun line ends here."""
+        """Ends the line that a request has begun, if there is one."""
         with self._lock:
             if request.partial.get(self):
                 self._write_of(request, "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request from its head to the end of its work, and the context variable that finds it again."""
+"""A Request is one request, from its head to the end of its work. A context variable leads to it."""
 import contextvars
 import sys
 import threading
@@ -34,7 +34,7 @@ process = Process()
 
 
 def retire(reason):
-    """Finish what is open, take nothing new, be replaced."""
+    """Takes no new requests, finishes open ones, and asks the host for a replacement."""
     with process.lock:
         if process.retiring:
             return
@@ -42,7 +42,7 @@ def retire(reason):
     print(f"ebb: {reason}: this instance takes no new requests", file=sys.stderr)
     channel.retire(reason)
     if not channel.available and process.stop:
-        process.stop(1)  # nobody to tell: finish what is open and go
+        process.stop(1)  # without ebb-ipc: finish open requests and exit
 
 
 def retire_if_suspect(error):
@@ -59,8 +59,8 @@ class Request:
         self.over = False
         self.cut = None  # why work was given up
         self.failed = None
-        self.partial = {}  # begun lines, per stream
-        self.late = None  # the timer that ends them when the request is over
+        self.partial = {}  # stream -> the line that has begun there
+        self.late = None  # the timer that ends lines which begin after the end of the request
         self._held = False
         self._timer = None
         self._call_later = call_later
@@ -87,13 +87,13 @@ class Request:
         retire_if_suspect(error)
 
     def end_lines(self):
-        """Drops the line that it began to write and did not end."""
+        """Ends the lines that the request has begun and not ended, so that they go out."""
         for stream in list(self.partial):
             stream.end_line(self)
 
     # --- work behind the response ---------------------------------------------------------------
     def begin(self, work):
-        """work has a cancel(). False: too late, the deadline has passed."""
+        """Begins work behind the response; work has a cancel(). False if the deadline has passed."""
         with process.lock:
             if self.cut is not None:
                 return False

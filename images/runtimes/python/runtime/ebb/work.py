@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""wait_until for everything Python calls work, and contexts that follow it into threads."""
+"""wait_until for coroutines, tasks, futures and functions, and request contexts that follow work into threads."""
 import asyncio
 import concurrent.futures
 import contextvars
@@ -60,7 +60,7 @@ def in_thread(function):
             future.set_result(function())
         except concurrent.futures.InvalidStateError:
             pass  # cut at the deadline
-        except BaseException as error:  # handed on to the caller of the future
+        except BaseException as error:  # goes to the holder of the future
             if not future.cancelled():
                 future.set_exception(error)
 
@@ -70,7 +70,7 @@ def in_thread(function):
 
 
 def _in_context(context, run):
-    """run for a thread that a request started: its errors belong to that request."""
+    """Wraps the run of a thread that a request starts, so that its errors belong to that request."""
     def attempt():
         try:
             run()
@@ -86,7 +86,7 @@ def _in_context(context, run):
 
 
 def follow_into_threads():
-    """Threads and executors work for the request that started them; Python leaves its context behind."""
+    """Makes threads and executors keep the context of the request that started them, which Python does not do."""
     start, submit = threading.Thread.start, concurrent.futures.ThreadPoolExecutor.submit
 
     def start_in_context(self):
@@ -95,7 +95,7 @@ def follow_into_threads():
         start(self)
 
     def submit_in_context(self, function, /, *args, **kwargs):
-        # Nobody's too: the thread may be one that a request started.
+        # The context is set also outside of a request, because an earlier request may have started the thread.
         context = contextvars.copy_context()
         return submit(self, context.run, function, *args, **kwargs)
 

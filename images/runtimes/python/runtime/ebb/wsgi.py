@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WSGI applications under waitress: a request per thread, errors to the request they belong to."""
+"""Serves WSGI applications with waitress. Each request has a thread, and an error fails the request it belongs to."""
 import errno
 import logging
 import os
@@ -23,16 +23,16 @@ NEVER_S = 10 ** 7
 HEADERS_500 = [("content-type", "text/plain; charset=utf-8"), ("content-length", "22")]
 BODY_500 = b"Internal Server Error\n"
 NACK = b"HTTP/1.1 503 Service Unavailable\r\nx-ebb-nack: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-STUCK_S = 2  # behind maxDuration, as ebb gives a function to end a request
+STUCK_S = 2  # seconds after maxDuration, the time that ebb gives a function to end a request
 STATUS = re.compile(r"[1-5][0-9][0-9]( |$)")
 
 
 class Cut(Exception):
-    """To waitress: close this connection; the error has been logged."""
+    """Makes waitress close the connection; the error has been logged already."""
 
 
 class Parser(waitress.parser.HTTPRequestParser):
-    """waitress keeps a body in /tmp until the application reads it; one that does not fit is told so."""
+    """waitress keeps a body in /tmp until the application reads it. A body that does not fit there gets 413."""
 
     def received(self, data):
         try:
@@ -49,13 +49,13 @@ class Parser(waitress.parser.HTTPRequestParser):
     def close(self):
         try:
             super().close()
-        except OSError as error:  # bytes of such a body that are still to be written
+        except OSError as error:  # close writes the rest of a body that did not fit
             if error.errno != errno.ENOSPC:
                 raise
 
 
 class Response:
-    """The application's answer. Its head goes when its first byte does: until then an error is a 500."""
+    """The application's answer. Its head is sent with the first byte of its body; until then an error is a 500."""
 
     def __init__(self, app, environ, start_response, request, token):
         self._environ, self._start, self._request, self._token = environ, start_response, request, token
@@ -91,7 +91,7 @@ class Response:
         self._sent = True
 
     def _send_block(self, block):
-        """The head, as soon as there is a byte behind it or an end; PEP 3333."""
+        """Sends the head as soon as a byte of the body comes or the body ends (block is None), as PEP 3333 wants."""
         if block is not None and not isinstance(block, (bytes, bytearray, memoryview)):
             raise TypeError(f"the application's body holds {type(block).__name__}, not bytes")
         if block == b"":
@@ -101,7 +101,8 @@ class Response:
         self._send_head()
 
     def _is_whole(self):
-        """One block without a length: waitress would end the connection behind it."""
+        """Whether the body is one block and has no length yet. Without Content-Length waitress would close the
+        connection behind the answer."""
         status, headers, _ = self._head
         return isinstance(self._body, (list, tuple)) and len(self._body) <= 1 and \
             not status.startswith(("1", "204", "304")) and \
@@ -168,7 +169,8 @@ class Application:
 
 
 def retire_if_stuck():
-    """A thread cannot be stopped: one that goes on behind maxDuration is one less for what comes."""
+    """Retires the instance if a thread goes on after maxDuration. A thread cannot be stopped, so it is lost for other
+    requests."""
     late = time.time() - STUCK_S
     with process.lock:
         stuck = [r.id for r in process.open if not r.over and r.deadline and r.deadline < late]
@@ -177,7 +179,7 @@ def retire_if_stuck():
 
 
 def nack_without_thread(add_task):
-    """add_task of the server, called in its own thread: all others may be busy for ever."""
+    """Wraps the server's add_task, so that a nack needs no worker thread: all of them may be busy for ever."""
     def add(channel):
         retire_if_stuck()
         if not process.takes_nothing_new():
@@ -196,7 +198,7 @@ def call_later(seconds, call):
 
 
 class Stop:
-    """SIGTERM: nothing new, finish what is open, exit."""
+    """On SIGTERM: takes no new requests, finishes open ones, exits."""
 
     def __init__(self, server):
         self._server, self._code, self._idle = server, None, threading.Event()
@@ -227,7 +229,7 @@ class Stop:
 
 
 def _on_thread_error(arguments):
-    """A thread no request started."""
+    """Handles an error in a thread that no request started."""
     threading.__excepthook__(arguments)
     if arguments.exc_type is not SystemExit:
         requests.retire("an error outside any request")
@@ -242,7 +244,7 @@ def serve(app, listener, port):
         Application(app), sockets=[listener], threads=THREADS, backlog=1024, channel_timeout=NEVER_S,
         max_request_body_size=1 << 62,  # the room in /tmp decides
         cleanup_interval=NEVER_S, asyncore_loop_timeout=86400, channel_request_lookahead=1,
-        # The gateway decides how many connections there are; past a limit nobody would be accepted.
+        # The gateway bounds the connections; waitress accepts none beyond its own limit, so that limit is high.
         connection_limit=1 << 20, asyncore_use_poll=True, ident=None, clear_untrusted_proxy_headers=False)
     logging.getLogger("waitress").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], Cut)))
