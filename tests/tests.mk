@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Unit tests: tests/unit/test_<module>.c (cmocka), linked with every library of ebb. A test of a
-# program's own module names the objects it needs: OBJECTS_test_policy := runtime/supervisor/decide/policy
+# Unit tests: tests/unit/test_<module>.c (cmocka), linked with every library of ebb. OBJECTS_test_<module> lists the
+# objects of a program that a test needs: OBJECTS_test_policy := runtime/supervisor/decide/policy
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(UNIT_SOURCES))
 UNIT_LIBS    := -lcmocka -lseccomp -lcap -lcrypto -lyajl -luring

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Makes a static site of docs/ by pandoc: a page for each document, with the list of all pages beside it.
+Makes a static site of docs/ by pandoc, in FOLDER: a page for each document, with the list of all pages beside it.
 
 usage: make.py FOLDER
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-How long `ebb build` takes for each example, and what its sandboxes cost of that.
+Seconds that `ebb build` takes for each example.
 
-BEFORE=DIR names the images/ of an earlier checkout as the peer, of one whose builds had none; its runs and ours take
-turns. Both have their bases and npm's layer in a cache already; code is baked every time, as after a change.
+BEFORE=DIR names the images/ folder of an earlier checkout as the peer; its builds and today's take turns. With a
+checkout whose builds ran in no sandbox, the difference is the cost of the sandboxes. Each has a cache with its bases
+and npm's layer in it already; code is baked every time, as after a change of the project.
 """
 import glob
 import os
@@ -34,7 +35,7 @@ def build(images, cache, example):
 
 
 def cache_of(top, kind):
-    """With the bases that are there."""
+    """A new cache for the builds of one kind; the bases that stand in EBB_CACHE are in it."""
     path = os.path.join(top, kind)
     os.mkdir(path, 0o700)
     bases = glob.glob(glob.escape(CACHE) + "/base-*")

@@ -15,7 +15,7 @@ from figures import Row
 CONNECTIONS = (1, 32, 256)
 BODIES = {"34 B": 34, "100 KB": 100_000}
 IDLE = 10_000
-HAPROXY_IDLE = 9_500  # it wants two descriptors for each, and some hosts have 20,000
+HAPROXY_IDLE = 9_500  # HAProxy needs two descriptors for each, and some hosts allow 20,000
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 NGINX = ["nginx", "-e", "/dev/null", "-c"]
 
@@ -96,8 +96,8 @@ def kept_connections(port, count):
 
 
 def idle_bytes(target, count):
-    """Bytes of the proxy's own memory, and of the kernel's slab, for each idle connection; the slab
-    holds both ends of it."""
+    """(bytes of the proxy's own memory, bytes of the kernel's slab) for each idle connection. Both ends of a
+    connection are on this host, so the slab has both."""
     kept_connections(target.port, 32)  # first-time work is done
     own, slab = sum(map(pss_kb, target.pids())), meminfo_kb("Slab")
     socks = kept_connections(target.port, count)

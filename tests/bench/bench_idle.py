@@ -46,7 +46,7 @@ def grow(ebb, count):
 
 
 def wakeups_per_s(ebb, seconds):
-    """Of all processes together, and of ebb's own by name."""
+    """(wake-ups per second of all processes together, {name: those of each program of ebb})."""
     own = own_pids(ebb)
     pass_time(2)  # the last commits of the ledger
     everything = set(own) | set(leaks.descendants(ebb.process.pid))

@@ -30,7 +30,7 @@ class Kept:
 
 
 def targets(work, stack):
-    """The upstream itself first."""
+    """The servers to measure: the upstream without a proxy, then the proxies in front of it."""
     nginx = ["nginx", "-e", "/dev/null", "-c"]
     port = gateway_cpu.free_port
 

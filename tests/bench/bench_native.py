@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU per request of an instance of the native runtime, as cpu.stat counts it: its loop on the restricted
-ring beside the same program on epoll, behind the same gateway, in alternating rounds."""
+"""CPU per request of an instance of the native runtime, as cpu.stat counts it: a program whose loop uses the
+restricted ring, beside the same program on epoll, behind the same gateway, in alternating rounds."""
 import subprocess
 
 import pictures

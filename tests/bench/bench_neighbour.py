@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A neighbour's requests while an instance or its clients attack, and without: short windows in turn, in one run. The
-neighbour has answered every request rightly, or the bench ends. Beside it, the longest handler of ebbd, an ebbd for
-each attack."""
+"""Durations of a neighbour's requests with and without an attack by an instance or its clients: short windows of both
+in turn, in one run, with an ebbd of its own for each attack. A wrong answer of the neighbour ends the bench. The table
+also says how long ebbd's longest handler took."""
 import neighbour
 import pictures
 from ebb import Ebb
@@ -15,7 +15,7 @@ def pooled(windows):
 
 
 def ratio(without, beside, q):
-    """Of all requests, and of those of each part of the rounds."""
+    """The q-quantile beside the attack divided by the one without: of all requests, and the range over the parts."""
     def of(part):
         return quantile(pooled(beside[part::PARTS]), q) / quantile(pooled(without[part::PARTS]), q)
     parts = [of(part) for part in range(PARTS)]
@@ -24,7 +24,7 @@ def ratio(without, beside, q):
 
 
 def measure(name, rounds, seconds):
-    """Windows without and with, and the longest handler in ms: of CPU, by the clock."""
+    """(windows without, windows with the attack, ms of CPU and ms by the clock of ebbd's longest handler)."""
     ebb = Ebb(gateways=2, settings={"log_level": "info"}).start()
     try:
         ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node and Python: a prewarmed instance (ready and frozen) beside a warm one, and a cold start from an
-image with baked code beside one without."""
+"""Node and Python: the first request to a prewarmed instance (ready and frozen) beside a request to a warm one, and
+a cold start from an image with baked code beside one without."""
 import time
 
 import pictures
@@ -26,8 +26,8 @@ def state(ebb, name):
 
 
 def prewarmed_us(ebb, name):
-    """The first request ever to an instance that minInstances started: booted, ready, frozen. None if a
-    timer of the program had it awake just then."""
+    """Microseconds of the first request ever to an instance that minInstances started and that is ready and
+    frozen. None if a timer of the program had thawed the instance just then."""
     ebb.apply({"prewarmed": service(name, minInstances=1)})
     wait_for(lambda: state(ebb, "prewarmed") == ["frozen"], 30)
     pass_time(SETTLED_S)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 How long ebbd lets others wait while an instance or its clients attack, seen from outside: a client that runs before
-everybody else asks every few milliseconds for the list of instances, which only ebbd can answer. The longest answer,
-and how much of the CPU ebbd itself used meanwhile; the rest of the time went to ebb-api and to waiting for a CPU.
+everybody else (SCHED_FIFO) asks every few milliseconds for the list of instances, which only ebbd can answer. The
+table has the longest answer and the CPU time that ebbd used until that answer came; the rest of the time went to
+ebb-api and to waiting for a CPU.
 
-Nothing of it needs a new ebbd: BEFORE=DIR names the build/release of an earlier checkout as the peer.
+The bench needs nothing that an older ebbd lacks: BEFORE=DIR names the build/release of an earlier checkout as the
+peer.
 """
 import contextlib
 import json
@@ -29,7 +31,7 @@ def used_ns(pid):
 
 
 def client(path, pid):
-    """Until its standard input ends: milliseconds of each answer, and of CPU that ebbd used until then."""
+    """Asks until standard input ends; prints [ms, ms of CPU that ebbd used meanwhile, status] of each answer."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     found, ended = [], []
@@ -58,7 +60,7 @@ def asking(ebb):
 
 
 def measure(name, release, seconds):
-    """[longest answer, CPU of ebbd in it, most CPU of ebbd in any, answers that were none], or why not."""
+    """(the findings of client(), the row of the table as text), or (None, why there is no such row)."""
     ours, harness.BIN = harness.BIN, release or harness.BIN
     ebb = harness.Ebb(gateways=2, settings={"log_level": "info"})
     try:

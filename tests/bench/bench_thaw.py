@@ -40,8 +40,8 @@ def deploy_pair(ebb, name, service):
 
 
 def sample(ebb, name, count):
-    """Alternating, after the same pause: a request to the frozen instance, one to the awake one.
-    Without the pause the awake one would answer from warm caches and an awake CPU."""
+    """(microseconds of requests to the frozen instance, of requests to the awake one). They alternate, each after
+    the same pause: without it the awake instance would answer from warm caches and on an awake CPU."""
     client, awake_client = Client(ebb.address, name), Client(ebb.address, name + "-awake")
     thaw, awake = [], []
     client.ask_us(), awake_client.ask_us()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of WebSockets whose instance is frozen: memory of gateways, kernel and instance, CPU while
-nobody speaks, and the first answer when one does."""
+"""The cost of WebSockets whose instance is frozen: memory of gateways, kernel and instance, CPU while all
+connections are silent, and the time of the first answer when one client speaks."""
 import resource
 import socket
 import time
@@ -76,7 +76,7 @@ def measure(ebb, kind, count):
 
 
 def one_kind(kind, label, count):
-    """An ebb of its own for each: memory that a gateway once touched stays its own."""
+    """Each kind has an ebb of its own: a gateway keeps all memory that it once touched."""
     ebb = Ebb(gateways=2, settings={"log_level": "info", "connections_max": 8000, "nofile_max": 16000}).start()
     try:
         each, after, later, answers = measure(ebb, kind, count)

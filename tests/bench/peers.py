@@ -14,8 +14,8 @@ from ebb import free_port
 
 
 def first_byte_s(address, host, path="/", until_s=10, begun=None):
-    """From begun (now) to the first byte of an answer, connecting again and again until somebody
-    listens: a peer has no gateway that would hold the request."""
+    """Seconds from begun (now, if none is given) to the first byte of an answer. Connects again and again until
+    the peer listens: a peer has no gateway that would hold the request."""
     begun = begun or time.monotonic()
     while True:
         try:
@@ -30,8 +30,8 @@ def first_byte_s(address, host, path="/", until_s=10, begun=None):
 
 
 class Bundle:
-    """A directory with the server in it; runc and bwrap run it with the host's network, which spares
-    them the network namespace that every instance of ebb has."""
+    """A directory with the server in it. runc and bwrap run the server in the host's network, and so make no
+    network namespace, which every instance of ebb has."""
 
     def __init__(self):
         self.path = tempfile.mkdtemp(prefix="ebb-bench-")

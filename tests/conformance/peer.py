@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A function that keeps the bytes of every request as they came and answers with the bytes a test gave;
-and what the gateway writes, as text to compare with byte for byte.
+A function that keeps the bytes of every request as they came and answers with bytes that the test gave; and
+the bytes that the gateway must write for a request or an answer, for a comparison byte for byte.
 """
 import queue
 import re

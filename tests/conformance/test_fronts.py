@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Fronts: the PROXY protocol where a listener asks for it, and what a trusted front says of others. By hand,
-byte for byte, and with real ones: HAProxy (send-proxy, send-proxy-v2) and nginx.
+Fronts: the PROXY protocol where a listener asks for it, and the fields in which a trusted front names its own
+client. The test plays the front byte by byte; the last tests have real fronts: HAProxy (send-proxy,
+send-proxy-v2) and nginx.
 """
 import os
 import shutil
@@ -51,7 +52,7 @@ def closed_without_a_word(gw, raw, source=None):
 
 @pytest.mark.parametrize("header", [V1, v2(), v2(body=v2()[16:] + b"\x04\x00\x03abc\x20\x00\x00")])
 def test_the_client_is_whom_the_proxy_header_names(behind, up, header):
-    """For the function, for later requests too, and not trusted because the front is"""
+    """The function sees this client, on later requests too; the client is not trusted because its front is."""
     with behind.connect() as sock:
         sock.sendall(header + b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")
         assert Reader(sock).response()[0] == 200
@@ -73,7 +74,7 @@ def test_ipv6_is_written_as_rfc_7239_has_it(behind, up, header, peer):
 @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b c\r\n", v2(0x20, 0, b""), v2(0x21, 0, b""),
                                     v2(0x20)])
 def test_local_and_unknown_leave_the_front_itself(behind, up, header):
-    """PROXY protocol, 2.1 and 2.2: health checks; the front is trusted, and said nothing of others"""
+    """PROXY protocol, 2.1 and 2.2: health checks; the trusted front itself is the client then"""
     assert behind.ask(header + GET)[0] == 200
     assert same_each_time(up.got()) == forwarded(b"GET /")
 

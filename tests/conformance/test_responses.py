@@ -323,8 +323,8 @@ def test_an_answer_that_was_there_before_its_request_is_not_its_answer(gw, up):
 
 
 def test_an_answer_that_came_just_before_its_request_is_not_its_answer(gw, up):
-    """RFC 9112, 9.2: while the gateway is at work with that request; a second look of the function proves
-    that nothing had been asked yet"""
+    """RFC 9112, 9.2: the surplus answer comes while the gateway is at work with the next request. Where the
+    function finds nothing to read after it sent the surplus, it was sent before that request."""
     early = set()
 
     def answer(conn, raw):
@@ -347,7 +347,7 @@ def test_an_answer_that_came_just_before_its_request_is_not_its_answer(gw, up):
         for number in range(1000):
             assert gw.ask(b"GET /talks%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, sock)[2] == b"/talks%d" % number
             taken.add(gw.ask(KEEP, other)[2])
-    # The kernel looks and sends in two steps: bytes that come between them are not seen, 2 of 1000 under emulation.
+    # The gateway looks, then sends: bytes that come between these two are not seen, 2 of 1000 under emulation.
     assert early and len(taken & {b"more" + name for name in early}) <= 3
 
 

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Notes the blocks that filtered programs of a MODE=cov build ran, before and under their filter, while a command ran.
+Runs a command and notes which basic blocks the filtered programs of a MODE=cov build ran meanwhile, before and under
+their filters.
 
 usage: collect.py BIN FILE -- COMMAND...      BIN: where those programs are
 
-Looks for processes of those programs every few milliseconds, opens their maps (tests/cov/cover.c) and reads them
-when they are gone. Adds to FILE (for report.py), as long as the programs are the same. Root: /proc/PID/map_files.
-Exits as the command did.
+Every few milliseconds it looks for new processes of those programs and opens their maps (tests/cov/cover.c); it reads
+the map of a process when the process is gone. The findings are added to FILE (for report.py) if FILE is of the same
+programs, and else replace FILE. Needs root, for /proc/PID/map_files. Exits with the status of the command.
 """
 import hashlib
 import os
@@ -36,7 +37,7 @@ class Collection:
             self.begin(pid)
 
     def begin(self, pid):
-        """A new process may be about to become one of ours, so it is looked at again until it is another."""
+        """A process whose name begins with ebb may still execute one of the programs, so it is looked at again."""
         try:
             with open(f"/proc/{pid}/comm") as f:
                 name = f.read().strip()
@@ -67,7 +68,7 @@ class Collection:
 
 
 def identity(binaries):
-    """Of the programs as they are linked now: marks are places in them."""
+    """A digest of the programs as they are linked now: a mark is a place in one of these files."""
     whole = hashlib.sha256()
     for folder in (binaries, os.path.join(binaries, "injected")):
         for name in PROGRAMS:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Which code of the filtered programs the tests run under the filter: a build of its own, in which each
-# basic block marks its place (cover.c). FILTER_TESTS chooses.
+# `make check-filters`: which code of the filtered programs the tests run under the filter. MODE=cov is a build of
+# its own, in which each basic block marks its place (cover.c). FILTER_TESTS chooses the files of tests.
 ifeq ($(MODE),cov)
 $(BINARIES) $(INJECTED_PROGRAMS): $(OUT)/cover.o
 endif

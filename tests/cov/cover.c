@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which code ran, and which ran under a filter: for MODE=cov only, linked into every program there.
- * The compiler calls the hook at the begin of each basic block; it marks one byte of a map for the
- * place it was called from. The map is shared memory made before main, so that nothing of this
- * makes a system call under the filter; a reader opens it by /proc/PID/map_files
- * (tests/cov/collect.py).
+ * Which code of a program ran, and which ran under its filter. Linked into every program of
+ * MODE=cov and into no other.
+ *
+ * The compiler (-fsanitize-coverage=trace-pc) calls a hook at the beginning of each basic block;
+ * the hook marks the byte of a map that belongs to its caller's address. The map is shared memory
+ * that is made before main, so marking needs no system call, which a filter could forbid. A reader
+ * opens the map by /proc/PID/map_files (tests/cov/collect.py).
  */
 #include <stddef.h>
 #include <stdint.h>

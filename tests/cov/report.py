@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-The table of what each filtered program ran under its filter: lines of ebb's own code, and blocks of all that is
-linked but libraries; then, by function, the lines that did not run there.
+Prints how much of each filtered program ran under its filter: lines of ebb's own code, and basic blocks of all code
+but shared libraries. Then, by function, it prints the lines that did not run there.
 
-usage: report.py BIN FILE       FILE: the notes of collect.py
+usage: report.py BIN FILE [PAGE]       FILE: the notes of collect.py; PAGE: a document that gets the table
 
-A line counts as run when a block that holds code of it ran under the filter. Not counted: functions of which all
-that ran, ran before the filter (the start), and llhttp's generated code. Programs that tests link with errors
-(BIN/injected) count as the program.
+A line counts as run when a basic block that holds code of the line ran under the filter. Two kinds of code are not
+counted: functions that ran before the filter was loaded and never under it (the start), and llhttp's generated code.
+A program that tests link with injected errors (BIN/injected) counts as the program itself.
 """
 import collections
 import os

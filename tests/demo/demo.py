@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-`sudo make demo` shows this: a C, a Node and a Python function, many requests at once, the freezes
-between them, and the bill. Everything is below build/demo; nothing is left running.
+`sudo make demo` runs this: a C, a Node and a Python function get many requests at once, are frozen between them,
+and get their bill. All files are below build/demo; no process is left running.
 
 PORT=8081 serves elsewhere, KEEP=1 goes on serving until Ctrl-C.
 """

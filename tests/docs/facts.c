@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The tables of ebb's programs that no program prints, as one JSON document: generate.py makes
- * documents of it, and of `ebb help --json` and docs/openapi.json. */
+/* Prints the tables of ebb's programs that no program prints itself, as one JSON document.
+ * generate.py makes documents of that, of `ebb help --json` and of docs/openapi.json. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writes the documents that are made from tables of the program; --check only says which differ.
+Writes the documents that are made from the programs' tables. --check writes nothing: it names the documents that
+differ, and fails if there are any.
 
 usage: generate.py [--check] OUT     OUT: where `make` built `ebb` and `facts`
 """
@@ -19,7 +20,7 @@ import pages  # noqa: E402
 import policies  # noqa: E402
 import schema  # noqa: E402
 
-# Document -> what makes its whole text out of the facts and of the text that is there.
+# Document -> the function that makes its whole text out of the facts and of the text that it has now.
 MADE = {
     "docs/ebb.schema.json": lambda facts, text: layout.document(schema.of_file(facts)),
     "docs/openapi.json": lambda facts, text: layout.document(schema.in_openapi(facts, json.loads(text))),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of man pages (scdoc) that are made: between two comments, the rest of a page is written by hand."""
+"""The generated parts of man pages (scdoc), each between two comments; the rest of a page is written by hand."""
 import re
 import sys
 

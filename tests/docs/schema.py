@@ -113,7 +113,7 @@ def members(facts, place, in_file):
 
 
 def accepted(facts, place):
-    """Words that are taken and mean nothing here."""
+    """Keys of ebb.json that ebb accepts and ignores."""
     return {key["name"]: {"deprecated": True, "description": f"accepted, not supported: {key['help']}"}
             for key in facts["cli"]["keys"] if key["place"] == place and key["use"] == "ignored"}
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common parts of the fuzz targets: libFuzzer's entry point, and a claim that ends the run when
- * broken.
- */
+/* The common parts of the fuzz targets: libFuzzer's entry point, and claim(), which ends the run if
+ * its condition is false. */
 #ifndef EBB_TESTS_FUZZ_FUZZ_H
 #define EBB_TESTS_FUZZ_FUZZ_H
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fuzz targets (libFuzzer, with ASan and UBSan): fuzz_<name>.c, its seeds in corpus/<name>. make
-# check replays the seeds; make fuzz runs each for FUZZ_SECONDS. Objects a target needs beside the
-# libraries: OBJECTS_fuzz_<name>. Built by `make MODE=fuzz CC=clang fuzzers`.
+# Fuzz targets (libFuzzer, with ASan and UBSan): fuzz_<name>.c, with its seeds in corpus/<name>. `make check`
+# replays the seeds; `make fuzz` runs each target for FUZZ_SECONDS. OBJECTS_fuzz_<name> lists the objects that a
+# target needs beside the libraries. `make MODE=fuzz CC=clang fuzzers` builds all targets.
 FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_TARGETS := $(patsubst %,$(OUT)/fuzz_%,$(FUZZ_NAMES))
 FUZZ         ?= $(FUZZ_NAMES)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A chunked body, decoded at once and in pieces (the first byte says how large): where the pieces
- * are cut must not matter to what the body is, nor to where it ends.
+ * A chunked body, decoded at once and in pieces whose size the first byte says: the decoded bytes
+ * and the place where the body ends must be the same.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The fields of an HTTP/2 request: they become one HTTP/1.1 head, with the lines they were
- * and no other, wherever it had to be moved while it was written.
- * Input: '1' if no body follows, the room at first, then fields: size, name, size, value.
+ * The fields of an HTTP/2 request become one HTTP/1.1 head: a line for each field and no line
+ * more, although the head is moved to a larger place each time it finds no room.
+ * Input: '1' if no body follows, the first room in bytes less 1, then fields: size, name, size,
+ * value.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static bool take(struct input *in, struct http_slice *s)
 	return true;
 }
 
-/* Into a place of its own size, so that a byte too many is seen. */
+/* Moves the head into an allocation of exactly `room` bytes, so that ASan sees a write beyond. */
 static void move(struct h2_head *h, uint32_t room)
 {
 	char *to = malloc(room);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Messages of a program inside an instance to ebb-ipc: one message, and the text of its log line.
- */
+/* One message of a program inside an instance to ebb-ipc, and the text of a log message. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 
 static void decode(const char *text)
 {
-	size_t room = strlen(text) / 4 * 3 + 3, size = 0; /* as actions.c has it */
+	size_t room = strlen(text) / 4 * 3 + 3, size = 0; /* as in runtime/ipc/actions.c */
 	char *out = malloc(room);
 
 	claim(out != NULL);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The JSON of an image archive: index, manifest, config, and docker's manifest.json. The input is a
- * few documents parted by NUL; "@1".."@9" in one stands for the digest of that other document, so
- * that the fuzzer need not invert SHA-256. Archive and layers (member.c, flow.c) are
- * played by this file: the target is what is believed of the documents.
+ * The JSON of an image archive: index, manifest, config, and docker's manifest.json. The input is
+ * up to nine documents with a NUL byte between them. In a document, "@1" to "@8" stand for the
+ * digest of the later document with that number (from 0), so that the fuzzer need not invert
+ * SHA-256. This file takes the place of the readers of archive and layers (member.c, flow.c): only
+ * the code that reads the documents is under test.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -100,7 +101,7 @@ static void take_documents(const char *text, size_t size)
 		text += length + (end ? 1 : 0);
 		size -= length + (end ? 1 : 0);
 	}
-	for (size_t n = documents.count; n-- > 0;) { /* later ones first: they are what is named */
+	for (size_t n = documents.count; n-- > 0;) { /* earlier ones name later ones */
 		uint8_t digest[DIGEST_SIZE];
 
 		fill_in(n, starts[n], sizes[n]);

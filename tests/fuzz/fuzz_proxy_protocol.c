@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The header of the PROXY protocol: any first bytes on a listener that wants one. How much
- * of it is there must not change what is said in the end, and what is behind it must not either.
+ * The header of the PROXY protocol: any first bytes on a listener that asks for one. A part of the
+ * bytes may ask for more, but must not be judged otherwise than all of them; bytes behind the
+ * header must not change what it says.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static void check_prefixes(const uint8_t *data, size_t size, long end)
 	for (size_t n = 0; n < size && n < 64; n++) {
 		long r = proxy_protocol_parse(data, n, &part);
 
-		/* Complete only when all of it is there; refused early only what is refused. */
+		/* Complete only with the whole header; refused only if all of it is refused. */
 		claim(r <= 0 || r == end);
 		claim(r <= 0 || n >= (size_t)r);
 		claim(r != -EPROTO || end == -EPROTO);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A request head: parsed, written anew for an instance, and parsed again. The head that comes out
- * must mean what went in: that is what keeps a request from being smuggled past the gateway.
+ * A request head: parsed, written anew for an instance, and parsed again. The new head must mean
+ * the same as the first one: otherwise a request could be smuggled past the gateway.
  */
 #include <string.h>
 

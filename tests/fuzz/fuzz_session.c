@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A whole connection of a client, through the whole gateway: real ring, real socket, tables, queue
- * and error replies; one service, which has no instance. The first byte of the input says whether
- * the rest is HTTP/1.1 or HTTP/2 behind its preface, and how large the pieces are in which it
- * comes. When the client is gone, nothing of it may be left: no slot, no buffer, nobody in the
- * queue.
+ * and error replies. There is one service, which has no instance. The first byte of the input says
+ * whether the rest is HTTP/1.1 or HTTP/2 behind its preface, and in pieces of how many bytes the
+ * rest is sent. When the client is gone, the gateway must hold nothing for it: no slot, no buffer,
+ * no place in the queue.
  */
 #include <poll.h>
 #include <sys/socket.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Any bytes of an instance: a client asks through the whole gateway (real ring, real sockets), and
- * the input is what comes back. Its first byte says what the client asks and in which HTTP, the
- * second what the instance is said to speak and how large the pieces are. When the instance and the
- * client are gone nothing of them may be left: no slot, no session, no buffer, no ticket.
+ * the instance answers with the input. The first byte of the input chooses the client's request and
+ * its version of HTTP, the second the HTTP that the gateway is told the instance speaks, and the
+ * size of the pieces in which the rest is sent. When the instance and the client are gone, the
+ * gateway must hold nothing for them: no slot, no session, no buffer, no ticket.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -128,7 +129,7 @@ static void check_nothing_left(void)
 	claim(board_tickets(board_load(gateway.board, 0)) == 0);
 }
 
-/* Every connection gets the same answer; those beyond the second none. */
+/* The first two connections each get the same answer, a third is closed without one. */
 static void answer(int client_fd, const uint8_t *data, size_t size, size_t piece)
 {
 	for (int n = 0; n < 3; n++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Frames of a WebSocket, read at once and in pieces (the first byte says how large, which direction
- * and whether there are extensions): where the pieces are cut must not matter to which frames there
- * are, to whether it is valid, nor to where it stands between messages.
+ * Frames of a WebSocket, read at once and in pieces. The first byte says the size of the pieces,
+ * the direction, and whether there are extensions. Both ways must find the same frames, judge alike
+ * whether the bytes are valid, and agree whether they end between two messages.
  */
 #include <string.h>
 

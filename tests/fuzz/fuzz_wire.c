@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every wire record. The input is one datagram: type (4 bytes), size (4 bytes) and record, sent
- * over a real SOCK_SEQPACKET pair, received and dispatched by a table that has every type with its
- * exact size, as the programs do. Records with content are then given to the code that has to
- * believe or refuse them: root checks a service, a gateway takes routes and instances, the ledger
- * takes a reading.
+ * Wire records. The input is a row of datagrams, each behind its length (2 bytes, little endian): a
+ * datagram is type (4 bytes), size (4 bytes) and record. Each is sent over a real SOCK_SEQPACKET
+ * pair, received, and dispatched by a table of types with their exact sizes, as in the programs.
+ * Records with content then go to the code that must believe or refuse them: root checks a service,
+ * a gateway takes routes and instances, the ledger takes a reading.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -130,8 +130,7 @@ static void clear(struct receiver *r)
 			(void)routes_del(&r->routes, i);
 }
 
-/* Datagrams, each behind its length (2 bytes, little endian): a route makes room for an instance.
- */
+/* Several datagrams make one input, because an instance needs the route that an earlier one put. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct receiver receiver;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seed_wire DIR: the seeds of fuzz_wire.c. Made by a program, because records are structures of C:
- * as files they would be garbage after the next change of one. */
+/* seed_wire DIR writes the seeds of fuzz_wire.c. A program makes them, because records are
+ * structures of C: committed files would be garbage after the next change of a record. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole gateway in the process of a fuzz target: real ring, tables, buffers, a channel that
- * nobody reads. It has one service and turns only when it is told to.
+ * A whole gateway in the process of a fuzz target, with a real ring, tables and buffers, and a
+ * channel to ebbd that no ebbd reads. It has one service, and works only within gateway_turn().
  */
 #ifndef EBB_FUZZ_WHOLE_GATEWAY_H
 #define EBB_FUZZ_WHOLE_GATEWAY_H
@@ -12,11 +12,11 @@
 
 extern struct gateway gateway;
 
-/* Once. A request waits in the queue for route->init_timeout_ms. */
+/* To be called once. A request waits in the queue for route->init_timeout_ms. */
 void gateway_start(const struct wire_route_put *route);
 /* One round of ring_run, without waiting. Returns the number of completions. */
 unsigned int gateway_turn(void);
-/* A client's end of a new connection. */
+/* Connects a client; returns its end of the connection, which the caller closes. */
 int gateway_connect(void);
 /* No client, queue entry, upstream or buffer is in use. Empties the channel to ebbd. */
 void gateway_claim_empty(void);

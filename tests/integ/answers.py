@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The answer that each attempt of `escapes` must hear, so that a wrong argument (EINVAL, ESRCH, EFAULT) or a file that
-happens to be missing is never counted as a refusal. A strict service hears ENOSYS for calls that its filter does not
+The answer that each attempt of `escapes` must get, so that a wrong argument (EINVAL, ESRCH, EFAULT) or a file that
+happens to be missing is never counted as a refusal. A strict service gets ENOSYS for calls that its filter does not
 list.
 """
 import re
@@ -48,7 +48,7 @@ ANSWERS = [
 
 
 def wrong(family, answer, what, strict):
-    """None if this is what it must hear, or the sentence that says what else it was."""
+    """None if the attempt got the answer that it must get, else a sentence that says what is wrong."""
     for pattern, usual, of_strict in ANSWERS:
         if not re.fullmatch(pattern, f"{family} {what}"):
             continue

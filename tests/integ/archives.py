@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The same image as the tools of other people pack it: where the names, links, media types and times of an
-archive come from one tool, the function bears its name. Written by hand from what their archives hold.
+The same image in the archives of other tools. A function that bears the name of a tool writes the names, links,
+media types and times as that tool does; they were copied by hand from its archives.
 """
 import gzip
 import hashlib

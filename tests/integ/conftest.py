@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Fixtures of the integration tests. Each test gets an ebbd of its own (`ebb`, `new_ebb`) or shares one
-with its module (`module_ebb`); every ebbd ends by SIGTERM, exit 0 and nothing left behind.
+Fixtures of the integration tests. A test has an ebbd of its own (`ebb`, `new_ebb`) or shares one with its
+module (`module_ebb`). At the end every ebbd gets SIGTERM, and must exit with 0 and leave nothing behind.
 """
 import contextlib
 import os

@@ -22,8 +22,8 @@ LIBEXEC = os.environ.get("EBB_LIBEXEC", os.path.join(PROJECT, "images/build"))
 
 
 def hold_port():
-    """A socket that keeps a free port free: the kernel gives it to nobody who asks for any. It does not
-    listen, so an ebbd can, which has SO_REUSEADDR too."""
+    """A socket bound to a free port: while it is open, the kernel gives that port to no program that asks for any
+    port. It does not listen, and has SO_REUSEADDR as ebbd's listener has, so an ebbd can listen there."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
@@ -243,8 +243,8 @@ class Ebb:
         return self.cli("image", "import", source, "-t", name, ok=ok, timeout=180)
 
     def deploy(self, name, image, *options, ok=True):
-        """Ready as --wait makes it ready, but a service without a minimum has no instance yet: most
-        tests begin with the first request."""
+        """Deploys a service and waits until it takes requests. Only a service with --min waits for an instance
+        (--wait): for the others the tests measure the first request, which starts one."""
         wait = ["--wait"] if "--min" in options else []
         done = self.cli("deploy", name, "--image", image, *options, *wait, ok=ok, timeout=60)
         if not wait and done.code == 0:
@@ -278,9 +278,9 @@ class Ebb:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def wait_armed(self):
-        """Until the stock of prepared sandboxes (two processes each) is full and is filled no more. A test that
-        compares ebbd's processes, descriptors or namespaces with later ones waits for this first: sandboxes are made
-        one after the other, behind the answers, and a few more than `armed` while some waited."""
+        """Waits until the stock of prepared sandboxes (two processes each) is full and grows no more. A test that
+        compares ebbd's processes, descriptors or namespaces with later ones calls this first: ebbd makes sandboxes
+        one after the other, after it has answered, and a few more than `armed` if starts waited for one."""
         def parked():
             return len(self.programs("ebb:parked"))
 
@@ -290,7 +290,7 @@ class Ebb:
         wait_for(full, 20, "all sandboxes to be prepared")
 
     def end_program(self, name):
-        """Kills one of them and waits until it is gone; its successor may be there already."""
+        """Kills one program of this name and waits until it is gone; its successor may be there already."""
         victim = self.programs(name)[0]
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: victim not in self.programs(name))

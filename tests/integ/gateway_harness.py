@@ -107,8 +107,9 @@ class Reader:
 
 
 def end_listener(listener, accepts):
-    """Wakes the thread that waits in accept(2) first. Closed under it, it would wait on, and when the
-    process is stopped and continued, ask again with the number: then of another test's listener."""
+    """Ends a listener whose thread waits in accept(2). The shutdown wakes the thread. If the listener were only
+    closed, the thread would wait on; when the process is stopped and continued, accept(2) is called again with
+    the same number, which may be another test's listener by then."""
     listener.shutdown(socket.SHUT_RDWR)
     accepts.join(DEADLINE_S)
     assert not accepts.is_alive()
@@ -116,7 +117,7 @@ def end_listener(listener, accepts):
 
 
 class Upstream:
-    """Threads and blocking sockets; every behaviour is a method named after the path."""
+    """A server with a thread for each connection. Each of its behaviours is a method that is named after a path."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /* clang-format off */
 /*
- * Plays ebbd for one ebb-gateway, so that it can be tested and measured alone: makes board, ring,
- * listener and channel, starts the gateway, and serves its wishes with plain sockets to servers on
- * 127.0.0.1. A "cgroup.freeze" is a plain file here. Driven by lines on stdin, answers on stdout:
+ * Plays ebbd for one ebb-gateway, so that the gateway can be tested and measured alone: makes
+ * board, ring, listener and channel, starts the gateway, and gives it sockets for servers on
+ * 127.0.0.1. A plain file stands for an instance's cgroup.freeze. Commands are lines on stdin; each
+ * is answered on stdout, by "ok" where the list shows no answer:
  *
  *   service INDEX NAME CONCURRENCY MAX_DURATION_MS INIT_MS PREFIX|- [HOST]...
  *   unservice INDEX
- *   up SLOT SERVICE PORT            down SLOT CAUSE DETAIL
- *   hibernate MS                    of the services put from now on
+ *   up SLOT SERVICE PORT LIMIT [BACKLOG [UPSTREAM]]
+ *   down SLOT CAUSE DETAIL
+ *   hibernate MS                    for the services put from now on
  *   freeze SLOT                     -> frozen SLOT 0|1
- *   retire SLOT                     its board state becomes DRAINING
+ *   retire SLOT                     its board state becomes DRAINING, and the gateway is told
+ *   instancedrain SLOT              the gateway is told the same, the board is left as it is
  *   board SLOT                      -> board SLOT STATE TICKETS INVOCATIONS THAWS FREEZE SLEEPING
  *   startfailed SERVICE RETRY_AFTER TEXT
  *   saturate SLOT 0|1
  *   sockets on|off                  whether NEED_SOCKETS is answered
- *   drain                           (and closes the listener)
- *   pooldrop SLOT MS, instancedrain SLOT
- * Told by itself: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT KINDS,
- * cleared SERVICE, choice SERVICE SLOT REASON TICKETS AWAKE FROZEN SATURATED FULL MADE, exit STATUS
+ *   drain                           drains the gateway and closes the listener
+ *   pooldrop SLOT MS
+ * Lines that come unasked: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT
+ * KINDS, cleared SERVICE, choice SERVICE SLOT REASON TICKETS AWAKE FROZEN SATURATED FULL MADE, exit
+ * STATUS
  *
  * usage: gateway_stub GATEWAY PORT [connections_max [queue_max [queue_age_ms [idle_ms [head_ms
  *        [KEY=VALUE]...]]]]]   keys: see limits[] below, proxy=1, trusted=ADDRESS/BITS
@@ -124,8 +128,8 @@ static void start_gateway(struct stub *s, const char *path)
 		_exit(127);
 	}
 	close(theirs);
-	/* A second holder of the ring would keep all that the gateway has armed, its sockets among
-	 * it, alive after its death. */
+	/* A second descriptor of the ring would keep the gateway's armed operations, and with them
+	 * its sockets, alive after its death. */
 	fd_close(&s->ring_fd);
 }
 
@@ -360,7 +364,7 @@ static void do_pool_drop(struct stub *s, int argc, char **argv)
 	printf("ok\n");
 }
 
-/* retiring SLOT: it takes no more and will end */
+/* instancedrain SLOT: the instance takes no more requests and will end */
 static void do_instance_drain(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]);
@@ -444,7 +448,7 @@ static int on_need_sockets(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* The listener is in this namespace, so it is asked as ebbd asks. */
+/* The server listens in this process's own network namespace, so that one is asked. */
 static int on_queue_get(void *self, struct wire_message *m)
 {
 	struct stub *s = self;

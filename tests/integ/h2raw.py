@@ -32,7 +32,7 @@ def text(value):
 
 
 def field(name, value, indexed=False):
-    """A literal, without Huffman; indexed: and into the table."""
+    """A literal field without Huffman coding (RFC 7541, 6.2); indexed=True puts it into the dynamic table, too."""
     return (b"\x40" if indexed else b"\x00") + text(name) + text(value)
 
 
@@ -109,7 +109,7 @@ class Raw:
         return got
 
     def ended(self):
-        """Reads until the connection is closed: the code of its GOAWAY, None without."""
+        """Reads until the connection is closed; the code of its GOAWAY, or None if there was none."""
         try:
             while True:
                 self.one()
@@ -117,7 +117,7 @@ class Raw:
             return self.goaway
 
     def open(self, fields, body=None, end=None):
-        """Sends a request, body=b"..." in one frame. Its stream."""
+        """Sends a request, with body=b"..." in one frame. Returns its stream."""
         stream, self.next_id = self.next_id, self.next_id + 2
         end = body is None if end is None else end
         out = frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block(fields))
@@ -133,8 +133,8 @@ class Raw:
         return None
 
     def answer(self, stream):
-        """(status, fields, body, trailers) of a whole answer; ("reset", code) if that came instead.
-        Windows are opened as bytes come."""
+        """Reads a whole answer and opens the windows for what comes: (status, fields, body, trailers), or
+        ("reset", code) if the stream is reset."""
         status, fields, body, trailers, interims = None, {}, b"", None, []
         while True:
             got = self.take(stream)

@@ -18,7 +18,7 @@ class Gone(Exception):
 
 
 class Connection:
-    """One, in a thread of its own."""
+    """One connection, served in a thread of its own."""
 
     def __init__(self, server, sock):
         self.server, self.sock, self.buf = server, sock, b""
@@ -130,7 +130,7 @@ class Connection:
         self.send(frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block([(":status", status), *fields])))
 
     def data(self, stream, data=b"", end=False):
-        """Within the windows, as it should be."""
+        """Sends data as far as the client's windows allow, and waits until they allow the rest."""
         while True:
             with self.room:
                 may = lambda: min(self.window, self.windows.get(stream, self.initial))
@@ -204,7 +204,7 @@ class Server:
             self.fields[name] = fields
 
     def wait(self, what):
-        """The next thing of this kind that it saw."""
+        """The value of the next (what, value) in `seen`; others are dropped."""
         while True:
             kind, value = self.seen.get(timeout=DEADLINE_S)
             if kind == what:
@@ -218,7 +218,7 @@ class Server:
         conn.reply(stream, b"hello")
 
     def on_echo(self, conn, stream, fields, arg):
-        """Each piece as it comes, and trailers."""
+        """Answers with each piece of the body as it comes, and with trailers."""
         conn.head(stream, ("content-type", "x/y"))
         for piece in conn.body(stream):
             conn.data(stream, piece)
@@ -237,7 +237,7 @@ class Server:
         self.seen.put(("never", stream))
 
     def on_wait(self, conn, stream, fields, arg):
-        """Until it may."""
+        """Answers when the test sets `go`."""
         self.seen.put(("wait", stream))
         self.go.wait(DEADLINE_S)
         conn.reply(stream, b"waited")

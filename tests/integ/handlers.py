@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The longest handler of ebbd, by the CPU time of its thread (how busy the machine is does not matter), of every
-ebbd that a test ends. An attack keeps nobody waiting: in the hostile families it has a bound.
+The longest handler of each ebbd that a test ends, by the CPU time of ebbd's thread, so that a busy machine makes no
+difference. In the hostile families that time has a bound (MOST_S): no attack may keep others waiting.
 
-ebbd's watchdog says it when its loop ends, so ending thousands of instances counts too.
+ebbd's watchdog writes the time into the log when the loop has ended, so it has the end of all instances in it, too.
 """
 import glob
 import os
@@ -17,8 +17,8 @@ def _none(pattern):
     raise AssertionError(f"no family is called {pattern}")
 
 
-# In an emulated guest the CPU time of a thread counts what the host took from the guest's processors meanwhile, on a
-# busy machine hundreds of milliseconds: there it finds only handlers that go on for seconds.
+# In an emulated guest a thread's CPU time includes the time that the host took from the guest's processors, on a busy
+# machine hundreds of milliseconds: there the bound finds only handlers that go on for seconds.
 MOST_S = 5 if os.environ.get("EBB_VM") == "1" else 0.05
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 HOSTILE = {os.path.basename(path)[:-3] for pattern in (
@@ -30,13 +30,13 @@ FOUND = {}  # file of tests -> [seconds, which handler] of each of its ebbds
 
 
 def _file():
-    """Of the test that ends it, as pytest says."""
+    """The file of the test that runs now, as pytest says."""
     path = os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[0]
     return os.path.splitext(os.path.basename(path))[0]
 
 
 def judge(log_path):
-    """Of the last ebbd that wrote this log; one that was killed, or logs errors only, said nothing."""
+    """Judges the last ebbd that wrote this log. One that was killed, or logs errors only, wrote no time."""
     lines = leaks.read(log_path).splitlines()[-200:]
     said = [m for m in map(SAID.search, lines) if m]
     if not said:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* clang-format off */
 /*
- * A gateway whose attacker runs his own code: started by ebbd in the place of ebb-gateway, with all
- * that one gets. It tries what it should not be able to do and writes a line for each attempt to
- * stderr, "attempt=NAME result=...", then says READY and idles.
+ * A gateway in an attacker's hands. ebbd starts this program in the place of ebb-gateway, with the
+ * same descriptors and rights. It tries to do things that must not work, writes the line
+ * "attempt=GROUP_NAME result=..." to stderr for each, then sends READY and idles. The groups:
  *
- *   confined_*  what ebbd's confinement alone must refuse (no filter is loaded for these)
+ *   confined_*  attempts that ebbd's confinement alone must refuse: no filter is loaded yet
  *   ring_*      operations of the inherited io_uring
  *   call_*      system calls under the gateway's own filter, each in a child of its own
  */
@@ -74,7 +74,7 @@ static int connects(int family, const struct sockaddr *address, socklen_t size)
 
 static int status_line_is(const char *what, const char *value)
 {
-	/* No /proc in here: ask the kernel by other means. */
+	/* There is no /proc here, so system calls have to tell. */
 	if (strcmp(what, "uid0") == 0)
 		return getuid() != 0 && geteuid() != 0 && getgid() != 0;
 	if (strcmp(what, "nnp") == 0)
@@ -96,8 +96,8 @@ static void try_confinement(const struct wire_gateway_config *config)
 
 	for (int fd = 5; fd < 1024; fd++)
 		high += fcntl(fd, F_GETFD) >= 0;
-	/* board, doorbell, counters, access log and listeners came with the configuration; nothing
-	 * else did */
+	/* Board, doorbell, counters, access log and listeners came with the configuration. There
+	 * must be no other descriptor. */
 	report("confined", "only_given_descriptors",
 	       (unsigned int)high == GATEWAY_CONFIG_FDS + config->listener_count ? "YES" : "NO");
 	report("confined", "root_is_empty", entries_of_root() == 2 ? "YES" : "NO");

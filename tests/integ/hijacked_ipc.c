@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An ebb-ipc whose attacker runs his own code, started by ebbd in its place: he tries to cut, forge
- * and flood the log of the host by the descriptors he was born with, then makes a system call that
- * the filter of ebb-ipc forbids.
+ * An ebb-ipc in an attacker's hands. ebbd starts this program in the place of ebb-ipc: it tries to
+ * cut, forge and flood the host's log through the descriptors that it inherits, then makes a system
+ * call that the filter of ebb-ipc forbids.
  */
 #include <poll.h>
 #include <stdio.h>

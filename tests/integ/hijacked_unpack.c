@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An ebb-unpack that its input takes over: all of the real one, linked with --wrap, and confined by
- * it. Two places belong to the attacker:
+ * An ebb-unpack that its input takes over: the real program, linked with --wrap, which confines
+ * itself as always. Two of its functions belong to the attacker:
  *
- *   oci_read     an archive that begins with LIAR: this READ pours what the file says, whatever the
- *                digests: {"LIAR", count times {u32 size, bytes}}, manifest, config, layers
- *   write_entry  an entry called HIJACK..: this APPLY does what it can to what is not its own, then
- *                to its own tree, and claims that all went well. HIJACK-TALK speaks as HASH would,
- *                HIJACK-SOCKET makes a call that the filter forbids, HIJACK-CRASH ends by a
- *                signal, HIJACK-WAIT never ends
+ *   oci_read     of the process READ. An archive that begins with LIAR is {"LIAR", then for each
+ *                part u32 size, bytes}; the parts are manifest, config and layers. This READ hands
+ *                them out as they are, whatever their digests
+ *   write_entry  of the process APPLY. At an entry called HIJACK it attacks files that are not its
+ *                own, then its own tree, and claims that all went well. At HIJACK-TALK it sends
+ *                records of HASH, at HIJACK-SOCKET it makes a call that the filter forbids, at
+ *                HIJACK-CRASH it ends by a signal, at HIJACK-WAIT it never ends
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ int __wrap_write_entry(struct place *p, const struct entry_source *source, const
 int __real_confine_self(struct unpack *u, const char *root, uint32_t caps);
 int __wrap_confine_self(struct unpack *u, const char *root, uint32_t caps);
 
-static struct unpack *hijacked; /* whose memory is ours */
+static struct unpack *hijacked; /* the state of this process, for write_entry */
 
 int __wrap_confine_self(struct unpack *u, const char *root, uint32_t caps)
 {
@@ -120,7 +121,7 @@ static void attack(const struct unpack *u)
 	char up[4 * LEVELS_UP] = "";
 	SCOPED_FD below_fd = open("/srv/probe", O_WRONLY | O_TRUNC | O_CLOEXEC);
 
-	/* Out of its root by the directory it may tidy: to the jail's root, and above that. */
+	/* By the descriptor of its tree it tries to get above its root, and above the jail's. */
 	for (int n = 0; n < LEVELS_UP; n++) {
 		SCOPED_FD fd = -1;
 
@@ -139,7 +140,7 @@ static void attack(const struct unpack *u)
 		}
 	}
 	if (below_fd >= 0)
-		(void)!write(below_fd, "evil", 4); /* a copy of it, in its own tree */
+		(void)!write(below_fd, "evil", 4); /* the overlay copies it into its tree */
 	(void)mkdirat(u->tree_fd, "evil", 0777);
 }
 
@@ -165,6 +166,6 @@ int __wrap_write_entry(struct place *p, const struct entry_source *source, const
 	if (strcmp(path, "HIJACK-WAIT") == 0)
 		(void)!read(hijacked->control_fd, (char[1]){0}, 1); /* nothing comes any more */
 	if (strcmp(path, "HIJACK-CRASH") == 0)
-		__builtin_trap(); /* a signal of its own it would not feel: it is PID 1 there */
+		__builtin_trap(); /* it is PID 1: raise(3) would do nothing */
 	return __real_write_entry(p, source, path, cause);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Hostile layers: tables of (name, layers, verdict). A layer aims at `victim`, a directory of the host
-with a file `secret`, and at all else that a tar can ask for. A verdict is what must become of it;
-ANY where both are right: then the content of the store alone decides.
+Hostile layers: tables of (name, layers, verdict). The layers try to reach `victim`, a directory of the host with
+a file `secret`, or ask for anything else that a tar can hold. The verdict says whether the image must be REFUSED or
+TAKEN; with ANY both are right, and only the content of the store is judged.
 """
 import gzip
 import io

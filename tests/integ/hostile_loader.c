@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A program that a hostile image has in the place of the loader of dynamic programs, without a C
- * library. With a script whose first line is "#!/proc/self/exe" it runs in the place of the program
- * that ebb was when it executed the command, and tries to open that program: CVE-2019-5736.
+ * A hostile image has this program, which uses no C library, in the place of the loader of dynamic
+ * programs. A script whose first line is "#!/proc/self/exe" makes the kernel execute, with this
+ * loader, the program that executed the script: ebb's own. It then tries to open that program for
+ * writing: CVE-2019-5736.
  */
 static long call(long nr, long a, long b, long c)
 {

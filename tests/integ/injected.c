@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Linked into a program of ebb for tests (build/MODE/injected): errors of the kernel and of libc
- * that do not happen by themselves. Nothing of the product knows of it.
+ * Makes errors of the kernel and of libc that seldom happen by themselves. It is linked into
+ * programs of ebb for tests only (build/MODE/injected); no source of the product knows of it.
  *
- * Before main a filter is stacked below the program's own: each system call is then asked for at a
- * descriptor (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)) that the test takes by pidfd_getfd(2); it
- * answers with an error or lets the call pass (injector.py). A call that the program's own filter
- * forbids stays forbidden, as the strictest answer counts. The first call waits until the test is
- * there, so that nothing is missed.
+ * Before main it loads a filter below the program's own. That filter sends each system call to a
+ * listener (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)), whose descriptor the test takes by
+ * pidfd_getfd(2): the test answers with an error or lets the call pass (injector.py). A call that
+ * the program's own filter forbids stays forbidden, because the strictest answer counts. The first
+ * call waits until the test has the descriptor, so the test sees every call.
  *
- * Errors that are no system call are ordered by shared memory (struct orders), which the test opens
- * by /proc/PID/map_files: memory that malloc does not give, operations of the ring that fail, and a
- * call that the program's filter forbids (SIGUSR2).
+ * Other errors are ordered through shared memory (struct orders), which the test opens by
+ * /proc/PID/map_files: a malloc that gives no memory, and operations of the ring that fail. SIGUSR2
+ * makes the program call what its own filter forbids.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -103,8 +103,9 @@ static struct {
 } spoiled[SPOILED_MAX];
 static unsigned int spoiled_count;
 
-/* On no file it has no effect, and fails when its turn comes, as the operation linked before it
- * went well. A timeout has none: the ring's restrictions refuse another operation. */
+/* Spoils operations before they are submitted. An operation on descriptor -1 has no effect and
+ * fails only when its turn comes, so one that is linked before it still goes well. A timeout has no
+ * descriptor: it becomes a NOP, which the ring's restrictions refuse. */
 static void spoil_entries(struct io_uring *ring)
 {
 	struct order *o = &orders->ring;
@@ -124,7 +125,7 @@ static void spoil_entries(struct io_uring *ring)
 	}
 }
 
-/* Gives what was spoiled the error that was ordered. */
+/* Replaces the error of each spoiled operation by the one that was ordered. */
 static void spoil_results(struct io_uring *ring)
 {
 	struct io_uring_cqe *cqe;
@@ -183,7 +184,7 @@ static void open_orders(void)
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, 1), \
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-/* (before that of tests/cov/cover.c) */
+/* (102: runs before the constructor of tests/cov/cover.c, which has 110) */
 __attribute__((constructor(102))) static void stack_filter(void)
 {
 	struct sock_filter code[] = {
@@ -198,7 +199,7 @@ __attribute__((constructor(102))) static void stack_filter(void)
 
 	open_orders();
 	signal(SIGUSR2, call_what_is_forbidden);
-	/* The descriptor is the lowest free one, and stays where it is. */
+	/* The listener's descriptor is left open in this process, where injector.py finds it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
 		    &program) < 0)

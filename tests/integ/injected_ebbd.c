@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Linked into ebbd for tests (build/MODE/injected/ebbd): calls of libc that fail to order, in ebbd
- * itself and in the zygote, sandboxes and programs until they execute. Nothing of the product knows
- * of it.
+ * Makes calls of libc fail on order, in ebbd itself and in the processes that it forks until they
+ * execute a program: zygote, sandboxes, ebb's other programs. It is linked into ebbd for tests only
+ * (build/MODE/injected/ebbd); no source of the product knows of it.
  *
- * ebbd can have no listener of seccomp_unotify(2) as its programs have (injected.c): the filter
- * would be every function's too. So the linker wraps the calls that its own code makes (--wrap).
- * Orders lie in memory that is shared with forked children and that the test opens by
- * /proc/PID/map_files (injected_ebbd.py). Errors while ebbd starts are ordered by its environment:
- * EBB_INJECT="call errno after times who".
+ * ebbd can have no filter with a listener of seccomp_unotify(2) as its programs have (injected.c),
+ * because every function would inherit it. So the linker wraps the calls of ebbd's own code
+ * (--wrap). Orders lie in memory that ebbd shares with its forked children and that the test opens
+ * by /proc/PID/map_files (injected_ebbd.py). Errors while ebbd starts are ordered by its
+ * environment: EBB_INJECT="CALL ERRNO AFTER TIMES WHO", numbers but for CALL.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -36,7 +36,9 @@ struct orders {
 enum who { WHO_EBBD, WHO_CHILDREN };
 
 static struct orders nobody, *orders = &nobody;
-static const char *is_ebbd = ""; /* a page that is empty in every child: no filter is asked */
+/* A page that the kernel empties in every forked child (MADV_WIPEONFORK, madvise(2)): to know who
+ * it is, a child needs no system call, which its filter could forbid. */
+static const char *is_ebbd = "";
 
 long __real_syscall(long number, ...);
 
@@ -45,7 +47,7 @@ static enum who who_am_i(void)
 	return *is_ebbd ? WHO_EBBD : WHO_CHILDREN;
 }
 
-/* With these arguments the kernel has such an answer. */
+/* Whether the kernel can fail this call with this second argument. */
 static int can_fail(enum call call, long b)
 {
 	return (call != CALL_epoll_ctl || b == 1 /* EPOLL_CTL_ADD */) &&
@@ -72,7 +74,7 @@ static int must_fail(enum call call, long b)
 	return 1;
 }
 
-/* Arguments are numbers and pointers: six registers, and what the seventh needs on the stack. */
+/* All arguments are numbers and pointers: six are passed in registers, a seventh on the stack. */
 #define WRAP(name)                                                                              \
 	long __real_##name(long a, long b, long c, long d, long e, long f, long g);             \
 	long __wrap_##name(long a, long b, long c, long d, long e, long f, long g);             \

@@ -16,7 +16,7 @@
 	X(socketpair) X(stat) X(statx) X(symlink) X(symlinkat) X(syncfs) X(timerfd_create) X(umount2) X(unlink) \
 	X(unlinkat) X(unshare) X(write) X(cap_set_proc) X(cap_drop_bound)
 #define CALLS(X) CALLS_PLAIN(X) X(syscall)
-/* Failure is NULL. */
+/* These calls return NULL for an error, not -1. */
 #define CALLS_WITHOUT_NUMBER(X) X(malloc) X(calloc) X(realloc) X(fdopendir) X(fopen)
 /* clang-format on */
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An ebbd of which calls fail to order (injected_ebbd.c): the requests to it meanwhile, and the facts that must hold then.
+An ebbd whose calls fail on order (injected_ebbd.c), the requests to it meanwhile, and the facts that must hold then.
 """
 import errno as E
 import mmap
@@ -32,8 +32,8 @@ def _calls():
 
 CALLS = _calls()
 FILE, ROOM, GIVEN = (E.EIO, E.ENOSPC), (E.EMFILE, E.ENOMEM), (E.ENOMEM,)
-# The errors of each call, the likeliest first; calls that are missing here are no system calls, or cannot fail (umount2
-# is always with MNT_DETACH).
+# The errors of each call, the likeliest first. Two calls of injected_ebbd.h are missing, as they cannot fail as ebbd
+# makes them: setsid, and umount2, which is always with MNT_DETACH.
 ERRORS = {
     "bind": (E.EADDRINUSE,), "chdir": (E.EIO,), "chmod": FILE, "chown": FILE, "connect": (E.EAGAIN, E.ECONNREFUSED),
     "dup2": (E.EMFILE,), "dup3": (E.EMFILE,), "epoll_create1": ROOM, "epoll_ctl": (E.ENOMEM, E.ENOSPC),
@@ -134,7 +134,7 @@ class Host:
 
     # --- one error -------------------------------------------------------------------------------------
     def learn(self, step):
-        """The calls of each when all goes well: {(program, call): how often}"""
+        """The calls that a step makes when all goes well: {(EBBD or CHILDREN, call): how often}"""
         before = {who: self.orders.seen(who) for who in (EBBD, CHILDREN)}
         assert step(self), f"{step.__name__} goes wrong by itself\n{self.said()[-3000:]}"
         self.settle()
@@ -142,8 +142,8 @@ class Host:
                 for call, count in self.orders.seen(who).items() if count > before[who][call]}
 
     def settle(self):
-        """Until the stock is full. A sandbox prepared for a service may be missing: a service for which that failed
-        gets none ahead of need."""
+        """Waits until the stock of sandboxes is full. The sandbox that is prepared for a service may be missing: after
+        an error ebbd prepares none for that service until one is needed."""
         wait_for(lambda: len(self.ebb.programs("ebb:parked")) >= 2 * ARMED, 20, "all sandboxes to be prepared")
 
     def holdings(self):
@@ -155,7 +155,7 @@ class Host:
                 "stages": len(os.listdir(os.path.join(self.ebb.root, "images/pieces")))}
 
     def try_error(self, step, who, call, error, after):
-        """True when it was met."""
+        """Runs a step with one error. True if the step made the call that was to fail."""
         self.cases += 1
         what = f"{step.__name__}: {'ebbd' if who == EBBD else 'a child of ebbd'}, {call} {E.errorcode[error]} after {after}"
         self.orders.order(call, error, after, who)
@@ -175,7 +175,7 @@ class Host:
         return bool(met)
 
     def judge(self, what, step):
-        """All is well again, or what is not."""
+        """None if all is well again, else a sentence that says what is not."""
         if self.ebb.process.poll() is not None:
             return f"{what}: ebbd is gone"
         try:
@@ -186,7 +186,7 @@ class Host:
         return f"{what}: {found[0]}" if found else None
 
     def leaked(self):
-        """{what: (before, now)} of that of which there is more, when all is done."""
+        """{name: (before, now)} of the holdings that have grown."""
         def more():
             now = self.holdings()
             return {name: (self.held[name], now[name]) for name in now if now[name] > self.held[name]}

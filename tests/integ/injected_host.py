@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An ebbd whose programs fail to order (injector.py), the requests to it meanwhile, and the facts that must hold then: a
-program goes on or ends with its cause in the log, and every client got the right answer, an honest error or none.
+An ebbd whose programs fail on order (injector.py), the requests to it meanwhile, and the facts that must hold then: a
+program goes on, or ends with its cause in the log, and every client got the right answer, an honest error or none.
 """
 import contextlib
 import errno
@@ -26,8 +26,8 @@ E = errno
 SEND = (E.EPIPE, E.ENOBUFS, E.ENOMEM, E.EAGAIN, E.EINTR, E.ECONNRESET)
 RECEIVE = (E.ECONNRESET, E.ENOMEM, E.EAGAIN, E.EINTR)  # (a channel is only reset when the other program is gone)
 FILE = (E.EIO, E.ENOSPC, E.EACCES, E.EROFS)
-# Errors that each call may give by itself; calls that are not here cannot fail when their arguments are right, or have
-# done what was asked even if they fail (close).
+# Errors that the kernel may give for each call. Calls that are missing cannot fail when their arguments are right, or
+# have done their work even if they fail (close).
 ERRORS = {
     "accept4": (E.EMFILE, E.ENFILE, E.ENOBUFS, E.ENOMEM, E.ECONNABORTED, E.EAGAIN, E.EINTR, E.EPERM),
     "recvfrom": RECEIVE, "recvmsg": (E.ENOMEM, E.EAGAIN, E.EINTR), "sendto": SEND,
@@ -55,7 +55,7 @@ EPOLL_CTL_ADD, F_DUPFD_CLOEXEC, F_SETLK = 1, 1030, 6
 
 
 def can_fail(call, error):
-    """With these arguments the kernel has that answer: a test of the arguments, or None."""
+    """A test whether the kernel can give this error for the arguments of a call; None if it can for all."""
     if call == "epoll_ctl":
         return lambda a: a[1] == EPOLL_CTL_ADD
     if call == "fcntl":

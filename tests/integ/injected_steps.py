@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Requests to ebb while one of its programs fails (injected_host.py): each step returns true when all went well,
-false when somebody got an honest error, and fails when an answer is wrong.
+Requests to ebb while one of its programs fails (injected_host.py). A step returns true when all went well and false
+when a client got an honest error; it fails when an answer is wrong.
 """
 import contextlib
 import itertools
@@ -211,7 +211,7 @@ def host_file(name, make, kept={}):
 
 
 def layers(number):
-    """Of all that a layer can have, above another."""
+    """Two layers, one above the other, with every kind of entry that a layer can have."""
     e, link, hard, fifo = oci.entry, b"2", b"1", b"6"
     below = oci.layer(e("n", b"%d" % number), e("etc"), e("etc/passwd", b"root:x:0:0::/:/bin/sh\nalice:x:7:8::/:/x\n"),
                       e("etc/group", b"root:x:0:\nmore:x:9:alice\n"), e("d", mode=0o750, uid=3, gid=4), e("d/gone", b"x"),
@@ -223,7 +223,7 @@ def layers(number):
 
 
 def tree(folder):
-    """All there is, as lstat and the content tell it; but the file that differs."""
+    """{path: facts} of all files below a folder, without the content of "n", which differs in each import."""
     found = {}
     for top, dirs, names in os.walk(folder):
         for name in dirs + names:
@@ -253,7 +253,7 @@ def pieces(host):
 
 
 def imports(host):
-    """An image that is taken is whole: each file, owner, mode, time and attribute of it."""
+    """An image that was imported is complete: each of its files with owner, mode, time and attributes."""
     number = next(COUNTER)
     path = os.path.join(host.place, "import.tar")
     oci.Image(layers(number), {"User": "alice"}).write_archive(path)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Errors for ebb's own programs, one by one: answers of the kernel, malloc and the ring, decided here.
+Errors for ebb's own programs, one by one: of system calls, of malloc and of the ring.
 
-`Injector(ebb)` takes the listener of each program of build/MODE/injected (injected.c) as it starts and answers all
-its system calls: an Order makes some of them fail, everything else passes. The calls of a program under its own filter
-are counted by name.
+When a program of build/MODE/injected (injected.c) starts, `Injector(ebb)` takes its listener and answers all its system
+calls: an Order makes some of them fail, all others pass. The calls that a program makes under its own filter are
+counted by name.
 """
 import fcntl
 import mmap
@@ -59,7 +59,7 @@ class Order:
         self.program, self.call, self.error = program, call, error
         self.first, self.times, self.only = first, times, only
         self.seen = self.failed = 0
-        self.process, self.waits = None, 0  # whose call failed, and how often it had waited by then
+        self.process, self.waits = None, 0  # the process whose call failed, and its `waits` then
 
     def is_over(self):
         """The thread that met the error waits for the next thing again, or is gone."""
@@ -115,12 +115,12 @@ class Injector:
             self.orders = []
 
     def process(self, name):
-        """The one that runs now; it has been heard."""
+        """The Process of this name whose listener is taken, or None."""
         with self.lock:
             return next((p for p in self.processes.values() if p.name == name), None)
 
     def memory(self, pid):
-        """Its struct orders (injected.c): {"memory"/"ring": {field: value}} is written by `command`."""
+        """The shared memory of this process: its struct orders (injected.c)."""
         return Commands(pid)
 
     # --- the answers --------------------------------------------------------------------------------

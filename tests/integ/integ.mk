@@ -12,8 +12,8 @@ check-integ: $(BINARIES)
 prebuild: $(BINARIES)
 	$(INTEG_ENV) tests/integ/prebuild.sh
 
-# An attacker in the place of ebb-gateway (test_hostile_gateway.py): static, as there is no loader
-# in a gateway's empty root.
+# An attacker's program in the place of ebb-gateway (test_hostile_gateway.py). It is static, because there is no
+# loader in a gateway's empty root.
 $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call lib,wire base)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -21,14 +21,14 @@ $(OUT)/tests/hijacked_gateway: $(OUT)/obj/tests/integ/hijacked_gateway.o $(call 
 		-luring -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_gateway
 
-# The same for ebb-ipc (test_hostile_program_logs.py): its output, and a call that its filter forbids.
+# An attacker's program in the place of ebb-ipc (test_hostile_program_logs.py).
 $(OUT)/tests/hijacked_ipc: $(OUT)/obj/tests/integ/hijacked_ipc.o $(call lib,wire base)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(call link_mode,ebb-ipc) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lseccomp -o $@
 tests check-integ: $(OUT)/tests/hijacked_ipc
 
-# The real ebb-unpack with places that are the attacker's (test_images_hijacked_unpacker.py).
+# The real ebb-unpack, of which some functions are the attacker's (test_images_hijacked_unpacker.py).
 HIJACKED_WRAPS := oci_read write_entry confine_self
 $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call objects,$(SRC_ebb-unpack)) \
 		$(call lib,$(LINK_ebb-unpack))
@@ -38,7 +38,7 @@ $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call ob
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebb-unpack) -o $@
 tests check-integ: $(OUT)/tests/hijacked_unpack
 
-# Every filtered program with what makes its kernel, its malloc and its ring fail (test_injected_errors.py).
+# Every filtered program, linked with errors of its system calls, malloc and ring (test_injected_errors.py).
 INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack
 INJECT_WRAPS := malloc calloc realloc
 INJECT_WRAPS_ebb-gateway := io_uring_submit io_uring_submit_and_wait
@@ -53,7 +53,7 @@ $(OUT)/injected/$(1): $(OUT)/obj/injected-$(1).o $$(call objects,$$(SRC_$(1))) $
 endef
 comma := ,
 $(foreach p,$(INJECTED),$(eval $(call injected,$(p))))
-# ebbd with calls of its own that fail (test_injected_ebbd.py).
+# ebbd, linked with errors of its own calls (test_injected_ebbd.py).
 EBBD_WRAPS := $(shell grep -oE 'X\([a-z_0-9]+\)' tests/integ/injected_ebbd.h | tr -d 'X()')
 $(OUT)/injected/ebbd: $(OUT)/obj/tests/integ/injected_ebbd.o $(call objects,$(SRC_ebbd)) $(call lib,$(LINK_ebbd))
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Starts a program with listening sockets, as systemd does (sd_listen_fds(3)), and becomes it.
+Opens listening sockets and executes a program with them, as systemd does (sd_listen_fds(3)).
 
 usage: launch_listening.py NAME=ADDRESS:PORT... -- PROGRAM ARGUMENT...    (NAME=/FILE: a file that is no socket)
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Shapes of layers for a comparison with another unpacker. A shape is a function of a Maker, which puts
-names below a directory of the shape's own, so that many fit into one image; it returns its layers,
-each a list of entries. ALONE has those that are about the root directory or whole layers.
+Shapes of layers for a comparison with another unpacker. A shape is a function: it gets a Maker, which puts all names
+below a directory of the shape's own, so that many shapes fit into one image, and returns layers, each a list of
+entries. The shapes in ALONE are about the root directory or whole layers and have an image each.
 """
 import random
 
@@ -30,7 +30,7 @@ class Maker:
         return tars.member(self.path(name), data if isinstance(data, bytes) else data.encode(), **self._more(more))
 
     def l(self, name, target, **more):
-        """A leading / is the shape's own top."""
+        """A symbolic link. A leading / in target means the shape's own top directory."""
         if target.startswith("/"):
             target = "/" + self.path(target.lstrip("/"))
         return tars.symlink(self.path(name), target, **self._more(more))

@@ -2,9 +2,9 @@
 """
 Leftovers of an ebbd: processes, control groups, mounts, network namespaces.
 
-The harness makes itself the subreaper, so every process that outlives its ebbd becomes our child and is seen, under any
-name. Namespaces and cgroups are noted while ebbd runs and looked for afterwards, so other programs of this host, coming
-and going, change nothing.
+The harness makes itself a subreaper (prctl(2)): a process that outlives its ebbd becomes a child of the harness, and so
+is found under any name. Network namespaces are noted while ebbd runs and looked for afterwards, and cgroups are
+looked for in ebbd's own tree, so other programs of this host, coming and going, change nothing.
 """
 import ctypes
 import glob
@@ -14,7 +14,7 @@ from waiting import wait_for
 
 PR_SET_CHILD_SUBREAPER = 36
 CGROUP_ROOT = "/sys/fs/cgroup"
-RUNNING = set()  # every ebbd the harness started; it waits for these itself
+RUNNING = set()  # the ebbds that the harness started, and waits for elsewhere
 
 
 def become_subreaper():
@@ -119,7 +119,7 @@ class Witness:
         faults += [f"cgroup {d}" for d in cgroup_dirs(self.tree)]
         faults += [f"mount {line}" for line in read("/proc/self/mountinfo").splitlines()
                    if f" {self.root}" in line or any(n in line for n in self.namespaces)]
-        # Elsewhere the same number is another namespace: the kernel gives them again at once.
+        # Only our descendants: the kernel uses the number of a namespace that is gone again at once.
         faults += [f"network namespace held by {describe(p)}" for p in descendants(os.getpid(), RUNNING)
                    if link(f"/proc/{p}/ns/net") in self.namespaces]
         for path in glob.glob("/proc/[0-9]*"):

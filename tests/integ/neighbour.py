@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A neighbour at its work, and what a hostile instance or client does beside it.
+A neighbour at its work, and the attacks of a hostile instance or client beside it.
 
-As a program it is the neighbour's client: one kept connection, a request every so many milliseconds, each timed
-from the moment it was due, so that one which waits makes those behind it late too. It runs before everybody else
-(SCHED_FIFO): a client is on another machine, where the attacker has no CPU to take.
+As a program this file is the neighbour's client: one kept connection, and a request every EVERY_MS. Each request is
+timed from the moment at which it was due, so a request that waits makes the next ones late, too. The client runs before
+all other processes (SCHED_FIFO), because a real client is on another machine, where an attacker takes no CPU from it.
 """
 import contextlib
 import json
@@ -45,7 +45,7 @@ def ask(sock, host, number):
 
 
 def client(port, host):
-    """Until its standard input ends: [moment due, microseconds, right] of each request."""
+    """Asks until standard input ends; prints [moment due, microseconds, whether right] of each request."""
     with contextlib.suppress(OSError):  # a host without time for real-time processes
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     sock = socket.create_connection(("127.0.0.1", port), timeout=slow(60))
@@ -121,7 +121,7 @@ def dies(path, method="GET"):
 
 
 def dies_in_a_freeze(ebb, stop):
-    """Frozen by then, and thawed for the end; and once in two times a request comes in that moment."""
+    """The instance is frozen when its end is due, and thawed for it; every second time a request comes then, too."""
     turn = 0
     while not stop.is_set():
         turn += 1

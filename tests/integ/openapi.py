@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds answers of the REST API against docs/openapi.json: status, headers, type and every member.
+"""Compares answers of the REST API with docs/openapi.json: status, headers, type and every member.
 
-Stricter than a validator: a member, header or status that the document does not name is a fault too.
+It is stricter than a validator: a member, header or status that the document does not name is a fault, too.
 """
 import json
 import os

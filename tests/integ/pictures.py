@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The images the tests use, each made once and kept in EBB_CACHE.
+The images that the tests use, each made once and kept in EBB_CACHE.
 
-`probe` is the C function of tests/integ/functions, made here by hand; the foreign ones are made by
-skopeo, umoci and buildah; the examples by `ebb build`, which needs npm and apt. In the guest
-(EBB_VM=1) all stand in the cache already: tests/integ/prebuild.sh makes them on the host.
+`probe` is the C function of tests/integ/functions, packed here byte by byte; skopeo, umoci and buildah make the foreign
+images, and `ebb build`, which needs npm and apt, the examples. In the guest (EBB_VM=1) all are in the cache already:
+tests/integ/prebuild.sh makes them on the host.
 """
 import functools
 import glob
@@ -20,8 +20,8 @@ from ebb import BIN, CACHE, LIBEXEC, PROJECT
 FUNCTIONS = os.path.join(PROJECT, "tests/integ/functions")
 EXAMPLES = ["c-hello", "node-express", "python-starlette"]
 IN_VM = os.environ.get("EBB_VM") == "1"
-# For tests that go through all kinds: an interpreter takes half a minute to start under emulation, so
-# there only test_fluid has one.
+# The examples for tests of all kinds of applications. An interpreter takes half a minute to start under emulation, so
+# in the guest only test_fluid has one.
 APPLICATIONS = EXAMPLES[:1] if IN_VM else EXAMPLES
 
 
@@ -216,7 +216,7 @@ def escapes_archive():
     return make_once("escapes.oci.tar", [ESCAPES, __file__, oci.__file__], make)
 
 
-# Scripts of a hostile image: the file that their first line names is one of the process that executes them.
+# Scripts of a hostile image: their first lines name files of the process that executes them.
 HOSTILE = {"exe": b"#!/proc/self/exe\n", "fd": b"#!/proc/self/fd/3\n", "high": b"#!/proc/self/fd/64\n"}
 LOADER = os.path.join(PROJECT, "tests/integ/hostile_loader.c")
 SHELL_TOOLS = ("sh", "cat", "ls", "sleep", "stty", "id", "env", "readlink", "head", "wc", "tty", "kill", "yes")

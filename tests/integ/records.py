@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The records of runtime/wire/records.h as Python sees them, read from the header itself: which types there are,
-who says them to whom, and how a record is laid out. For tests that speak in the place of one of ebb's programs.
+The records of runtime/wire, read from its headers: the types, the sender and the receiver of each, and the layout of
+a record. For tests that speak in the place of one of ebb's programs.
 """
 import ctypes
 import os

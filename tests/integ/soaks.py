@@ -11,8 +11,8 @@ from test_runtimes_ring import HAS_RING
 
 not_in_vm = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 
-# Images: a static C server that knows nothing of ebb, a program on ebb.h (`ring`: on the restricted
-# io_uring, else on epoll), and ordinary ones.
+# Kind -> image: a static C server that knows nothing of ebb, a program on ebb.h (on epoll; as `ring` on the
+# restricted io_uring), and ordinary programs for Node and Python.
 KINDS = {"c": "probe", "native": "native", "node": "node-timers", "python": "python-timers"}
 if HAS_RING:
     KINDS["ring"] = "native"

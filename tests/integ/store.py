@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The content of an image store, looked at from outside of ebb: every piece is mounted read-only in a
-mount namespace that nobody else has, and listed.
+The content of an image store, without ebb's help: every piece is mounted read-only, in a mount namespace of this
+program's own, and listed.
 
-As a program: reads the path of a piece per line, answers with one line of JSON.
+As a program it reads paths of pieces, one a line, and answers each with one line of JSON.
 """
 import base64
 import ctypes
@@ -47,7 +47,7 @@ def describe(path):
 
 
 def listing(top):
-    """{path below top: facts}; "." is top. Paths are as long as paths can be, so we stand in it."""
+    """{path below top: facts}; "." is top. Paths below may have the greatest length, so they are relative."""
     os.chdir(top)
     try:
         found, todo = {".": describe(b".")}, [b""]

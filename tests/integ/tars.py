@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-tar files byte by byte (POSIX.1-1988 ustar, POSIX.1-2001 pax, GNU), because no library would write
-what the hostile ones need. A number of a header may be given as bytes: then it is the field as it
-stands.
+tar files byte by byte (POSIX.1-1988 ustar, POSIX.1-2001 pax, GNU), because no library would write the hostile ones.
+A number of a header may be given as bytes: they are the whole field then.
 """
 BLOCK = 512
 FILE, LINK, SYMLINK, CHAR, DEVICE, FOLDER, FIFO = (bytes([c]) for c in b"0123456")

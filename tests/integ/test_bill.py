@@ -46,7 +46,7 @@ def billed(ebb, work, service="one"):
     return result, {k: after[k] - before[k] for k in CHARGED}
 
 
-# Emulation takes milliseconds to handle a request, and what its host took away meanwhile counts too.
+# Under emulation handling a request takes milliseconds, and time that the host took away counts as CPU time.
 HANDLING_US = 0 if SLOW == 1 else 10_000 * SLOW
 
 
@@ -306,8 +306,8 @@ def test_prometheus_counts_the_same(one):
 
 @pytest.mark.parametrize("example", pictures.APPLICATIONS)
 def test_applications_of_every_kind_are_billed_what_they_used(module_ebb, example):
-    """Their own getrusage around the work, beside the bill; the framework's part is not in it: the way of
-    the request through it, what its other threads compile and collect (14 to 18 ms for Express beside a busy host)."""
+    """The application measures its work by getrusage(2). The bill also has the framework's part: handling the
+    request, and compiling and collecting in other threads (14 to 18 ms for Express on a busy host)."""
     module_ebb.import_image("oci-archive:" + pictures.example_archive(example), example)
     module_ebb.deploy(example, example, "--memory", 2048, "--max", 1)
     module_ebb.get(example, "/burn?ms=10")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The bill against the kernel, to the microsecond: a random mix of work, and at a random moment each instance is
-killed. Its cgroup is kept from being removed, so that the last cpu.stat can be read here too. Beside
-it, time and invocations are computed again from the access log alone.
+The bill against the kernel, to the microsecond: after a random mix of work each instance is killed at a random moment.
+The test keeps the instance's cgroup from being removed and reads its last cpu.stat. Another test computes time and
+invocations from the access log alone.
 """
 import contextlib
 import os
@@ -74,8 +74,8 @@ def one(new_ebb):
 
 
 def before_the_claim_us(ebb, instance, directory):
-    """The part of its cpu.stat that made the sandbox, and is on no bill: it is frozen, and no timer of its own
-    thaws it while it is read here and there."""
+    """Microseconds in the instance's cpu.stat that were used to make its sandbox, and so are on no bill: the
+    difference between cpu.stat and the bill while the instance is frozen and cpu.stat stays the same."""
     def read():
         ebb.wait_frozen("one", 30)
         seen = usage_us(directory)
@@ -148,8 +148,8 @@ def open_between(line):
 
 
 def test_invocations_and_time_are_those_of_the_access_log(one):
-    """Provisioned time has the waits for a thaw and the end of each ticket in it; the access log's line is
-    written a moment later, and its clock is the wall's: 1 ms for each interval."""
+    """Provisioned time lasts from the first ticket to the end of the last one, waits for a thaw included. The
+    access log's lines are written a moment later and by the wall clock: 1 ms of difference for each interval."""
     rng = random.Random(SEED)
     asked = drive(one, rng, WORK, 2 * SECONDS)
     one.wait_frozen("one", 30)

@@ -2,9 +2,9 @@
 """
 Builds of directories written by an attacker: they get nothing of the builder and leave nothing.
 
-Each row builds one directory by `ebb build -o` and says how it must end. The project's code says TRIED for each attempt
-and GOT for each that succeeded. After every one the host's settings are as they were, no process has an id of a build's
-range, and no word of the builder's secrets is in the archive.
+Each row builds one directory by `ebb build -o` and says how the build must end. The project's code says TRIED for each
+attempt and GOT for each that succeeded. After every build the host's settings are as they were, no process has an id of
+a build's range, and the archive has none of the builder's secrets.
 """
 import glob
 import os

@@ -147,7 +147,7 @@ def test_events_f_shows_what_comes_of_one_name(probe):
 
 
 def test_what_comes_between_past_and_watch_is_not_lost(probe):
-    """The past of a name that nothing has yet says from where on to watch."""
+    """follow=1 answers for a name that nothing has yet, too, with the rev from which to watch."""
     nobody = probe.rest("GET", "/v1/events?of=later")
     assert nobody.status == 404
     past = probe.rest("GET", "/v1/events?follow=1&of=later")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of ebb to people: mistakes are named, near names suggested, the same mistake ends with the same
-status wherever it is found, and what a program printed is shown as it was meant."""
+"""Messages of ebb to people: a mistake is named, near names are suggested, the same mistake ends with the same
+status wherever it is found, and the output of a program is shown as the program meant it."""
 import json
 import os
 import pty

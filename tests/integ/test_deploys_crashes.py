@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance that dies takes nobody with it: requests that can run again do so, the others hear why, and a
-request that keeps killing instances is refused."""
+"""The death of an instance harms no other request: requests that may run again do so, the clients of the others
+are told why, and a request that keeps killing instances is refused."""
 import itertools
 import platform
 import signal
@@ -30,7 +30,7 @@ def host(module_ebb):
 
 @pytest.fixture(params=KINDS)
 def service(host, request):
-    """(name, path(how to die))"""
+    """(name of the service, path(how): the path that makes it die so)."""
     kind = request.param
     name = f"{kind}-{next(NUMBERS)}"
     host.apply({name: {"runtime": "container", "entrypoint": kind, "memory": 256, "maxInstances": 4,
@@ -50,7 +50,7 @@ def message(reply):
 
 
 class Innocents:
-    """Requests under way on the one instance of a service, for as long as it lives; elsewhere they take no time."""
+    """Requests that go on as long as this instance of the service lives; another instance answers them at once."""
 
     def __init__(self, ebb, name, gets, posts, instance):
         path = f"/sleep?ms=50000&only={instance}"
@@ -106,8 +106,8 @@ def test_who_is_killed_by_its_seccomp_filter_is_told_so(host):
 
 
 def test_a_killer_that_may_be_repeated_gets_two_instances_and_is_then_refused(host, service):
-    """Each client's request ends two at most; after three in a row ended under requests of its kind,
-    that kind is refused until a cool-down is over, and nothing else is."""
+    """A client's request is given two instances at most. When three instances in a row have died under requests of
+    one kind, only that kind is refused until a cool-down is over."""
     name, path = service
     first = host.get(name, path("exit"), timeout=60)
     assert first.status == 502 and "gets no third" in message(first), message(first)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of environment variables reach the instance and files that only root reads: no answer, event, log or command
-line of ebb holds them. A stored service that today's rules refuse fails alone."""
+"""Values of environment variables are only in the instance and in files that root alone may read: no answer, event,
+log or command line of ebb holds them. A stored service that today's rules refuse fails without the others."""
 import glob
 import json
 import os

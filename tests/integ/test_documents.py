@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that is offered works: man pages, help, schema, OpenAPI and the pages for people name nothing that the
-programs refuse or lack, and leave out nothing that they have."""
+"""Man pages, help, schema, OpenAPI and the pages for people name nothing that the programs refuse or lack, and
+leave out nothing that the programs have."""
 import json
 import os
 import re

@@ -125,8 +125,8 @@ def answer_waits(ebb):
 
 
 def test_an_answer_that_comes_together_with_the_end_of_the_body_is_one(front):
-    """Both wait when the gateway looks. The connection to the instance was used before, and what comes there
-    while a whole request is being sent is no answer to it; this one is."""
+    """The end of the body and the answer both wait when the gateway looks. On a connection that was used before, the
+    gateway never takes bytes that come while it sends a whole request for the answer; these are the answer."""
     gateways = front.programs("ebb-gateway")
     with web.Raw(front.address) as raw:
         raw.send(b"GET / HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")

@@ -132,7 +132,7 @@ def test_a_second_instance_helps_a_server_with_few_workers(host, server):
 
 
 def test_a_server_that_waits_for_its_connections_stops_at_once(host, server):
-    """Gateways close what idles there before SIGTERM: /proc of the instance has no connection left."""
+    """Gateways close their idle connections before SIGTERM: /proc of the instance shows none of them any more."""
     name = server(workers=0)
     web.many(20, lambda i: host.get(name, "/sleep?ms=20"))
     pid = host.instance(name)["pid"]

@@ -51,7 +51,7 @@ def test_the_same_requests_have_the_same_answers(module_probe, plain, workers):
 
 
 def leave(sock):
-    """With a reset, as a close with something unread makes it."""
+    """Ends the connection with a reset, as closing a socket with unread bytes does."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -68,7 +68,7 @@ def tickets(box):
 
 
 def test_who_leaves_in_its_body_keeps_no_ticket(module_probe):
-    """The instance has answered a part, and waits for a rest of the body that does not come."""
+    """The instance has answered in part, and waits for the rest of the body, which does not come."""
     for _ in range(10):
         sock = begun(module_probe, "/echo", b"x" * 60000)
         assert sock.recv(100).startswith(b"HTTP/1.1 200")

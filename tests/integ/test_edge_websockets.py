@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WebSockets and streams through everything: npm `ws` and Python's `websockets`, unchanged, whose
-instance freezes under their open connections."""
+"""WebSockets and streams through the whole of ebb: npm `ws` and Python's `websockets`, unmodified, in instances that
+freeze while connections are open."""
 import asyncio
 import os
 import signal
@@ -149,7 +149,7 @@ def test_more_connections_than_tickets_all_speak_at_once(host, kind):
 
 
 def test_who_gave_its_ticket_to_another_is_not_frozen_before_its_time(host):
-    """The other one is gone, so nobody has a ticket; but the first may still be worked for."""
+    """The second connection is gone, so nobody has a ticket; but the program may still work for the first."""
     settings = service("ws-node", concurrency=1, hibernate="3s")
     host.apply({"gave": settings})
     first = Socket(host, "gave")
@@ -182,7 +182,7 @@ def test_why_counts_those_that_sleep(app):
 @pytest.mark.parametrize("timers", ["fire", "late"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_servers_own_heartbeat_does_not_end_a_sleeping_connection(host, kind, timers):
-    """Beats of 700 ms, each missed one would end it; frozen for several of them in between."""
+    """The server ends a connection that misses one of its pings (every 700 ms), and is frozen for several of them."""
     name = f"beat-{timers}"
     host.apply({name: service(kind, heartbeat_ms=700, timers=timers)})
     one = Socket(host, name)

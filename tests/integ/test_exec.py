@@ -147,7 +147,7 @@ def test_who_waits_for_a_command_is_not_seen_from_inside(box, instance):
 
 @pytest.mark.parametrize("name", pictures.HOSTILE)
 def test_cve_2019_5736_a_hostile_image_reaches_no_program_of_the_host(box, instance, name):
-    """Executed is what stands behind the link in the process that ebb made for the command."""
+    """/proc/self in the first line of a script means the process that ebb made for the command."""
     before = {path: os.stat(path).st_mtime_ns for path in (os.path.join(BIN, n) for n in ("ebbd", "ebb-init", "ebb"))}
     done = run(box, instance, f"/bin/hostile-{name}", timeout=20)
     if name == "exe":  # it runs, confined as any command, and can neither change what it runs as nor leave it

@@ -26,8 +26,8 @@ def app(request, module_ebb):
     module_ebb.import_image("oci-archive:" + archive, kind)
     module_ebb.apply({kind: {"runtime": "container", "entrypoint": kind, "maxInstances": 1,
                              "memory": 2048,
-                             # "late": nothing of its own may happen while it is frozen (Node's
-                             # server looks at its connections now and then, uvicorn every 100 ms).
+                             # "late": no timer of the program thaws it (Node's server looks at its
+                             # connections now and then).
                              "ebb": {"initTimeout": f"{slow(10):.0f}s", "timers": "late"}}})
     yield module_ebb, kind
     module_ebb.cli("rm", kind)
@@ -78,8 +78,8 @@ def test_warm_thaw_and_cold_are_told_apart(probe):
 
 
 def test_instance_is_never_frozen_with_work(probe):
-    """Answers come after 700 ms of silence, far beyond the grace: no freeze may come between, and one comes
-    after each."""
+    """The instance is silent for 700 ms before each answer, far longer than the grace: it must not be frozen before
+    the answer, and must be frozen once after it."""
     probe.get("probe")
     (before,) = probe.wait_frozen("probe")
     for count in range(3):

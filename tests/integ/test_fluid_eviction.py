@@ -57,7 +57,7 @@ def test_one_after_the_other_for_hundreds_of_starts_no_request_fails(small):
 
 
 def test_who_just_became_idle_is_waited_for(small):
-    """All are used one right after the other, so none is frozen yet when its place is wanted."""
+    """The services are used one right after the other, so no instance is frozen yet when its place is wanted."""
     names = [f"s{n}" for n in range(4)]
     ebb = small(*names, instances_max=2)
     for _ in range(5):
@@ -183,7 +183,7 @@ def test_a_host_that_stalls_for_memory_evicts_when_it_is_scarce_too(small):
 
 
 def test_who_is_idle_and_cannot_freeze_makes_place(small):
-    """Only its own doing keeps it awake (a timer nobody can read): no request, no hold, no lock."""
+    """A timer that ebb cannot read keeps the instance awake; it has no request, no hold and no lock."""
     ebb = small("awake", "wanted", instances_max=1)
     assert ebb.get("awake", "/timer?kind=posix&ms=600000").status == 200
     assert ebb.get("wanted", timeout=20).status == 200

@@ -115,7 +115,7 @@ def cpu_it_gets(ebb, name):
 def test_tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota(host, service):
     """Others keep both CPUs busy. The quota is chosen so that 70 % of it are left for the instance."""
     def saturated():
-        # Nobody else on this machine promises to use as much as a moment ago: then once more.
+        # Other programs may use less CPU than a moment ago; then the quota is wrong, and all is tried again.
         name = service(maxInstances=1, ebb={"cpu": 8000})
         with Load(host, name, "/burn?ms=200", 8):
             wait_for(lambda: [i["tickets"] for i in host.instances(name)] == [8], 30)

@@ -2,8 +2,8 @@
 """
 A frozen program's timers fire in time, nothing is frozen that must not be, and `ebb why` says what is due.
 
-How late a timer was is the program's own measure. 50 ms is the claim; a thread of the harness measures at the same time
-what this machine adds to any timer at all.
+The program itself measures how late a timer was. 50 ms is the claim, to which comes the delay that this machine adds to
+any timer: a thread of the harness measures that at the same time.
 """
 import fcntl
 import os

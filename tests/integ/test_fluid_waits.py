@@ -8,8 +8,9 @@ import pictures
 from test_fluid_timers import LATE_MS, Metronome, timer_thaws, wait_why, why
 from waiting import SLOW, pass_time, wait_for
 
-# Waits that a thaw ends or lets go on, and waits that would be longer by the frozen time.
-UNKNOWN = ["posix"]  # when it is due only the program itself can ask
+# Ways to wait: UNKNOWN, whose end ebb cannot read; FREEZABLE, which a thaw ends in time or lets go on; STRETCHED, which
+# would last longer by the frozen time.
+UNKNOWN = ["posix"]  # only the program itself can ask when it is due (timer_gettime(2))
 FREEZABLE = ["nanosleep", "absolute", "poll", "epoll", "timerfd", "timerfd_epoll", "futex", "semaphore", "signal"]
 STRETCHED = ["ppoll", "select"]
 WAIT_MS = 2500 if SLOW == 1 else 10000  # long enough that freezing pays on this machine
@@ -17,7 +18,7 @@ WAIT_MS = 2500 if SLOW == 1 else 10000  # long enough that freezing pays on this
 
 @pytest.fixture(scope="module")
 def waiting(module_ebb):
-    """Services, one for each way, each asked to wait in it."""
+    """(ebb, {way to wait: service}); each service has been asked to wait in its way."""
     module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     names = {kind: "wait-" + kind.replace("_", "-") for kind in FREEZABLE + STRETCHED + UNKNOWN}
     module_ebb.apply({name: {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "minInstances": 1}
@@ -54,7 +55,7 @@ def test_a_sleep_that_repeats_is_frozen_whenever_it_was_looked_at_first(module_e
                              "ebb": {"timers": "fire"}} for name in names})
     for name in names:
         assert module_ebb.get(name, f"/ticks?ms={500 * SLOW:.0f}").status == 200
-    for n, name in enumerate(names):  # by then nobody saw when the present one began
+    for n, name in enumerate(names):  # ebbd has not seen when the present sleep began
         assert module_ebb.get(name, f"/sleep?ms={600 + 100 * n}").status == 200
     for name in names:
         (frozen,) = module_ebb.wait_frozen(name)

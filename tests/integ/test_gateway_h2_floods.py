@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The gateway alone: attacks known to hurt servers of HTTP/2, by name. Each ends in a bound, the
-gateway serves others meanwhile, and its memory stays where it was.
+The gateway alone: known attacks on servers of HTTP/2, by name. The gateway bounds each, serves other clients
+meanwhile, and its memory stays where it was.
 """
 import os, socket, struct, sys, threading
 import pytest
@@ -318,8 +318,8 @@ def test_more_than_the_window_is_an_error(gw):
 
 
 def test_uploads_before_settings_are_known(make, up):
-    """Until it knows our windows a client may send 65535 bytes on each stream. Here most of them wait for
-    an instance: they find room, or the connection waits; nothing is lost."""
+    """A client may send 65535 bytes on each stream until it knows the gateway's windows (RFC 9113, 6.9.2). Most of
+    these uploads wait for an instance: the gateway has room for them or stops reading, and loses no byte."""
     gw = make(limit=1, queue_max=256, queue_age_ms=20000, kb=16384)
     go, got = threading.Event(), {2 * n + 3: b"" for n in range(90)}
     up.on_lazy = lambda *request: (go.wait(20), up.on_hello(*request))

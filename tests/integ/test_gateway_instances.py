@@ -397,7 +397,7 @@ def test_the_gateway_runs_under_its_policy(make, up):
 
 
 def choices(gw, count):
-    """The next so many choices told: {slot, reason, tickets, awake, frozen, saturated, full, made}."""
+    """The next `count` choices that are told: {slot, reason, tickets, awake, frozen, saturated, full, made}."""
     names = ("service", "slot", "reason", "tickets", "awake", "frozen", "saturated", "full", "made")
     told = [dict(zip(names, gw.event("choice"), strict=True)) for _ in range(count)]
     return [{n: v if n == "reason" else int(v) for n, v in one.items()} for one in told]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WebSockets through the gateway alone, where the exact bytes matter: handshakes, the tunnel behind
-them, and hibernation."""
+"""WebSockets through the gateway alone, where the exact bytes matter: handshakes, the tunnel behind a handshake,
+and hibernation."""
 import os, queue, socket, struct, sys, threading, time
 import pytest
 
@@ -474,7 +474,7 @@ def test_at_the_limit_messages_wait_in_line_and_none_is_lost(up):
 
 
 def test_at_the_limit_a_silent_one_gives_its_ticket_to_who_waits(up):
-    """Without anybody who waits each would keep it for an hour, and those in line get 1013."""
+    """A silent connection may keep its ticket for an hour, but not while others wait: they would get 1013."""
     gw = gateway(up, 3_600_000, limit=2, queue_age_ms=10_000)
     message, pairs = frame(TEXT, b"m", masked=True), []
     try:

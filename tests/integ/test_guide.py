@@ -2,9 +2,10 @@
 """
 docs/guide: every command that a page shows works, in the order of the page.
 
-A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written; a block "```sh" is run. A block behind
-"<!-- elsewhere: why -->" names places of an installed ebb: it is run with other places. Only a block that changes the host, or
-needs a registry, stands behind "<!-- by hand: why -->": BY_HAND lists their commands, so that none slips in.
+A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written into that file; a block "```sh" is
+run. A block behind "<!-- elsewhere: why -->" names paths of an installed ebb: it is run with paths of the test. Only a
+block that changes the host, or needs a registry, stands behind "<!-- by hand: why -->", and is not run: BY_HAND lists
+the commands of these blocks, so that no other command is left out by mistake.
 """
 import glob
 import os

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A gateway was hijacked: what can it do? First an attacker's program is started by ebbd in its place
-(hijacked_gateway.c) and tries everything. Then the test itself takes the place of running
-gateways: it speaks over their channel (pidfd_getfd(2)) and writes on the board.
+The powers of a hijacked gateway. First ebbd starts an attacker's program in the place of ebb-gateway, which makes
+attempts of every kind (hijacked_gateway.c). Then the test itself plays a running gateway: it speaks over the gateway's
+channel, which it takes by pidfd_getfd(2), and writes on the board.
 """
 import fcntl
 import mmap
@@ -304,8 +304,8 @@ def scribble(board, rng):
 
 
 def test_garbage_on_the_board_does_not_end_ebbd(probe_two):
-    """It can spoil what gateways may do anyway, but root goes on: it serves new instances, reads its
-    meters, outlives the gateway that did it, and the ledger takes every row."""
+    """The garbage may spoil the work of gateways, but ebbd goes on: it starts new instances, reads the meters,
+    outlives the gateway that wrote the garbage, and the ledger takes every row."""
     ebb = probe_two
     rng = random.Random(46)
     with open_board(ebb) as board:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Logs of ebb's own programs, and their deaths: a program in an attacker's hands cannot cut, forge or flood the
-log of the host; a forbidden system call is named in the log and in an event; an instance that ended ebb-ipc is not heard for a while, and the others are; ebbd's loop has a watchdog."""
+"""Logs and deaths of ebb's own programs: a program in an attacker's hands cannot cut, forge or flood the host's log; a
+forbidden system call is named in the log and in an event; ebb-ipc hears a service whose message ended it only after a
+while, and the others at once; ebbd's loop has a watchdog."""
 import os
 import re
 import shutil

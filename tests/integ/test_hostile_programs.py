@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Harm that a program inside can do to ebb's own processes: floods of output and of messages, and messages made to
-break ebb-ipc. Each costs its own instance; the others, their work and ebbd go on."""
+"""Attacks of a program inside on ebb's own processes: floods of output and of messages, and messages that are made to
+break ebb-ipc. Each harms its own instance only; other instances, their work and ebbd go on."""
 import json
 import os
 import re

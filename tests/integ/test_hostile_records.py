@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Records of programs in an attacker's hands: every type from every sender, broken in every way, and what is well
-formed and still a lie. A program that says what it must not is ended and named; an allowed lie hurts nobody: ebbd, the
+Records of programs in an attacker's hands: every type from every sender, broken in every way, and well-formed records
+that lie. A program that sends a forbidden record is ended and named. A lie in an allowed record hurts nobody: ebbd, the
 neighbour's instance, the other programs and the bill are as before.
 """
 import contextlib
@@ -312,7 +312,7 @@ def test_no_lie_about_a_service_is_taken(host):
         say(pid, datagram("SERVICE_PUT", bytes(record)))
     assert host.get("evil").status == 404 and host.programs("ebb-api") == [pid]
     sound.check_all()
-    # The same record without a lie is taken: it is what was wrong that was refused.
+    # The same record without a lie is taken, so the records before were refused for their lies.
     say(pid, put(host))
     wait_for(lambda: host.get("evil").status == 200)
     assert len(host.log_lines("event=service_up service=evil")) == 1

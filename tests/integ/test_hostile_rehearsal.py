@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each program that confines itself says under its filter what it says seldom: at every level, of every error, of any
-date, and its last words. `make check-filters` counts what the other tests run there."""
+"""Each program that confines itself says its rare messages under its filter (--rehearse): at every level, of every
+error, with any date, and its last words. `make check-filters` counts the lines that other tests run there."""
 import os
 import re
 import signal

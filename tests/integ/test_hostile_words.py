@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Words of a program in an attacker's hands: messages over IPC and bytes on its streams, broken in every way. Each costs
-its own connection or its own log; a hold, a line and an answer of the neighbour are as before, and so is the bill.
+Words of a hostile program: messages over IPC and bytes on its streams, broken in every way. Each harms its own
+connection or its own log only; a hold, a line and an answer of the neighbour are as before, and so is the bill.
 """
 import json
 import os

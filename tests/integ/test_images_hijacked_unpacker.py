@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An unpacker was hijacked by what it reads: what can it leave in the store? The attacker's program
-(hijacked_unpack.c) is the real one, confined as it is, but its reader of archives lies when the archive says so, and
-its applier of layers attacks at an entry called HIJACK. A piece may only bear the name of the bytes that it was made
-of.
+The powers of an ebb-unpack that its input took over. The attacker's program (hijacked_unpack.c) is the real one and
+confined like it, but its reader of archives lies when the archive begins with LIAR, and its applier of layers attacks
+at an entry called HIJACK. A piece of the store may only bear the name of the bytes that it was made of.
 """
 import hashlib
 import json

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Hostile images, and what is in the store and on the host after each. The tables are hostile_*.py; the claims about every
-one of them are here: it is refused in one sentence, or the stored part is harmless; the programs that read it lived,
-and left nothing.
+Hostile images, and the state of the store and the host after each. The tables are in hostile_*.py, the claims about
+every image here: it is refused in one sentence, or the stored part is harmless; the programs that read it did not die,
+and left nothing behind.
 """
 import collections
 import hashlib

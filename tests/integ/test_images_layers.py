@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers on layers: each means what `tar -x` over those below it would do, and no more is unpacked
-than the store lacks."""
+"""Layers on layers: a layer means what `tar -x` over the layers below it would do, and only layers that the store
+lacks are unpacked."""
 import os
 import stat
 import tarfile
@@ -241,8 +241,8 @@ def test_the_user_is_looked_up_in_what_all_layers_show(ebb, tmp_path):
 
 # --- pieces of an earlier version -----------------------------------------------------------------
 def as_before(ebb):
-    """Makes the store look as versions left it that named layers by diff_id: the first of an image has
-    the same name then."""
+    """Gives the store the form that it had in versions that named layers by diff_id. The first layer of an image has
+    the same name in both: its chain id is its diff_id."""
     images = os.path.join(ebb.root, "images")
     for name in os.listdir(images + "/pieces"):
         os.rename(f"{images}/pieces/{name}", f"{images}/layers/{name}")

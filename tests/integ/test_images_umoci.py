@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-An instance sees an image's layers as umoci unpacks them: names, types, contents, modes,
-owners, times, links and attributes. Many shapes are in one image, each below a directory of its own.
+An instance sees an image's layers as umoci unpacks them: names, types, contents, modes, owners, times, links and
+attributes. Many shapes are in one image, each below a directory of its own.
 """
 import pytest
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each call of ebbd, and of what it forks until that executes, fails in turn: ebbd goes on and says what failed,
-all is well again by itself, and nothing is left. While it starts, it ends with a sentence and leaves nothing.
-EBB_ERRORS=all tries every call with every error (make injected)."""
+"""Each call of ebbd, and of its forked children until they execute a program, fails in turn: ebbd goes on, says which
+step failed, works again as before, and leaves nothing behind. If a call fails while ebbd starts, ebbd may end with a
+sentence, and leaves nothing. EBB_ERRORS=all tries every call with every error (make injected)."""
 import errno as E
 import os
 import subprocess

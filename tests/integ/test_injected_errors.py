@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each call that a program's filter allows fails, in turn and with each error that it can have; so do malloc and
-the operations of the gateway's ring. The program goes on or ends with its cause in the log, never by SIGSYS or a
-fault; ebbd starts it again; nobody gets a wrong answer. EBB_ERRORS=all tries all of them (make check-filters)."""
+"""Each system call that a program's filter allows fails in turn, with each error that it can have; so do malloc and
+the operations of the gateway's ring. The program goes on, or ends with the cause in the log, never by SIGSYS or a
+fault; ebbd starts it again, and no client gets a wrong answer. EBB_ERRORS=all tries every error, as make check-filters
+does."""
 import errno as E
 import os
 import re
@@ -15,7 +16,7 @@ from injected_steps import STEPS, bill, changes_a_service, imports, reads_usage,
 from waiting import wait_for
 
 ALL = os.environ.get("EBB_ERRORS") == "all"
-# Of one kind in one step; the steps of these take long.
+# At most so many errors of one call in one step; the steps of these programs take long.
 CALLS_MOST = {"ebb-unpack": 12 if ALL else 1, "ebb-api": 12 if ALL else 1}
 OTHERS_MOST = 40 if ALL else 3
 ALLOCATIONS_MOST = 400 if ALL else 4
@@ -27,7 +28,7 @@ RING = {  # RING_x of runtime/gateway/ring/ring.h: how such an operation may end
     "CLIENT_POLL": (8, (E.ENOMEM,)),
     "CLIENT_GONE": (9, (E.ENOMEM,)),
     "UP_RECV": (10, (E.ECONNRESET, E.ENOBUFS, E.ENOMEM, E.ETIMEDOUT)),
-    "UP_SEND": (11, (E.ENOBUFS, E.ENOMEM)),  # (EPIPE is not all: the deeds of the instance are received as well)
+    "UP_SEND": (11, (E.ENOBUFS, E.ENOMEM)),  # (not EPIPE: when an instance closes, the gateway receives the end, too)
     "UP_POLL": (12, (E.ENOMEM,)),
     "UP_CONNECT": (13, (E.ECONNREFUSED, E.EAGAIN, E.ENOMEM, E.ETIMEDOUT)),
     "UP_LOOK": (14, (E.ENOMEM,)),
@@ -50,7 +51,7 @@ def no_fault(host):
 
 
 def spread(count, most, turn=0):
-    """Some of 1..count: the first, the last and between, or another one each turn."""
+    """Up to `most` of 1..count: first, last and some between; if most is 1, another one each turn."""
     if count <= most:
         return range(1, count + 1)
     if most == 1:

@@ -38,8 +38,8 @@ def no_more(now, before, spare):
 
 
 def assert_repeats(ebb, work, rounds, spare=SPARE_FDS):
-    """After two rounds (caches, pools) more of them add nothing. One descriptor lost by each piece of
-    work must exceed spare."""
+    """After two rounds, which fill caches and pools, more rounds add nothing to held(). A leak of one descriptor in
+    each piece of work must be more than spare in all, or it is not seen."""
     work()
     work()
     before = settled(ebb)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus of leaks: attempts from inside to reach what an instance with `ebb.egress: "internet"` must not. Behind
-every target a server waits, so an attempt that gets through is answered; a counter in the world sees those that are
-not. Each attempt is a row."""
+"""The corpus of leaks: attempts from inside to reach addresses that an instance with `ebb.egress: "internet"` must not
+reach. A server waits at every target, so an attempt that gets through is answered; a counter in the world sees packets
+that get through without an answer. Each attempt is a row."""
 import pytest
 
 import worlds

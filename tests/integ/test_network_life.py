@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network of instances from its first to its last moment: its parts are made, and gone in the end. Each test
-has an ebbd of its own, in one world."""
+"""The life of an instance's network: its parts are made with the instance, and are gone after its end. Each test has an
+ebbd of its own; all share one world (worlds.py)."""
 import json
 import os
 import signal

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Node runtime: unmodified programs of Node's http, Express, Fastify and Hono, and fetch-style
-handlers, many requests at once on the inherited socket; an error in one stays in it."""
+"""The Node runtime: unmodified programs of Node's http, Express, Fastify and Hono, and fetch-style handlers, with many
+requests at once on the inherited socket; an error in one request harms no other."""
 import collections
 import re
 import socket
@@ -193,8 +193,8 @@ def test_stop_finishes_what_is_open(node):
 
 @pytest.mark.parametrize("how", ["close", "later", "says", "dispose", "exit"])
 def test_a_program_that_handles_sigterm_itself_is_let_do_it(node, how):
-    """While a request is open, and with the gateway's idle connection there: closed without an
-    error, ended with exit 0 long before the grace, and no request is lost."""
+    """SIGTERM comes while a request is open, and while the gateway has an idle connection: the program closes its
+    server without an error and ends with 0 long before the grace is over, and no request is lost."""
     node.apply({"graceful": node_apps.service("graceful.mjs", env={"HOW": how}, ebb={"stopGrace": "60s"})})
     node.get("graceful")
     instance = node.instance("graceful")["id"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong or rare deeds of programs on the Node and Python runtimes: one request pays, with an answer or an
-end, nobody waits until maxDuration, the log says why and whose it was, and no byte of it gets lost."""
+"""Wrong or rare deeds of programs on the Node and Python runtimes: only the request that did it gets an error or is
+cut, no client waits until maxDuration, and the log says which request it was and why, without losing a byte."""
 import socket
 import threading
 import time

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work that outlives its response (npm @vercel/functions as it is, ebb.wait_until), logs of one request
-out of many, and instances that ask to be replaced: the runtimes over /dev/ebb/ipc."""
+"""The runtimes over /dev/ebb/ipc: work that outlives its response (npm @vercel/functions unmodified, ebb.wait_until),
+the log of one request out of many, and instances that ask to be replaced."""
 import os
 import signal
 import threading

@@ -154,8 +154,8 @@ def test_inherits_no_descriptor(box):
             r"socket:|pipe:|/dev/null|/proc/\d+/fd|anon_inode:\[eventpoll\]", target.text), target.text
 
 
-# The barrier's own answer: EPERM of the filter, but where a program falls back from ENOSYS, where opening the
-# namespace of PID 1 is refused already, and for families of sockets.
+# Attempt -> the answer of its barrier. It is the filter's EPERM but for three kinds: ENOSYS, where programs then use an
+# older call; EACCES, where the namespace of PID 1 cannot even be opened; EAFNOSUPPORT for families of sockets.
 REFUSED = {
     **dict.fromkeys(["mount", "umount", "unshare_user", "clone_user", "ptrace_init", "bpf", "keyctl", "io_uring", "perf",
                      "userfaultfd", "mknod", "chroot", "hostname", "module", "reboot", "handle"], "EPERM"),

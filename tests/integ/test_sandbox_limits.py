@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One instance takes all it can of what the kernel counts by user or by host; then the host's root and a
-neighbour still get it. And no inode is seen by two instances."""
+"""One instance takes all that it can get of each thing that the kernel counts by user or by host; the host's root and
+a neighbour still get theirs. And no inode of a device or directory is shared by two instances."""
 import json
 import os
 import subprocess
@@ -144,8 +144,8 @@ def test_instances_of_one_image_share_no_device_and_inode(hosts):
         return found
     mine, theirs = inodes("mine"), inodes("neighbour")
     assert len(mine) > 10 and mine.keys() == theirs.keys()
-    # The files of layers have the numbers of the one file system below; locks and watches are on the overlay's own
-    # inode, as the tests above show.
+    # stat(2) shows for a file of a layer the numbers of the file system below, which all instances share; locks and
+    # watches are on the overlay's own inode, as the tests above show.
     for path in mine:
         if not path.startswith(("/srv", "/etc/passwd")):
             assert mine[path] != theirs[path], path

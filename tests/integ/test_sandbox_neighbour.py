@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance or its clients attack all that is shared: a neighbour goes on with its work, every request of it is
-answered rightly, and no handler of ebbd takes long (by the CPU time of its thread: how busy the machine is does not
-matter). How long the neighbour's requests take is measured by tests/bench/bench_neighbour.py."""
+"""An instance or its clients attack all that instances share: a neighbour goes on with its work, all its requests are
+answered rightly, and no handler of ebbd uses much CPU time (handlers.py). tests/bench/bench_neighbour.py measures how
+long the neighbour's requests take."""
 import ctypes
 import os
 import struct
@@ -16,7 +16,7 @@ import pictures
 import web
 from waiting import wait_for
 
-TAKE_TURNS = ["dies in a freeze", "shared descriptors"]  # by being looked at, frozen and thawed
+TAKE_TURNS = ["dies in a freeze", "shared descriptors"]  # attacks that need several looks, freezes and thaws
 SYS_SCHED_GETATTR = 315
 TURN_OF_EBB_US, TURN_OF_INSTANCE_US = 100, 200
 
@@ -34,14 +34,14 @@ def box(module_ebb):
 def test_neighbour_does_its_work_beside(box, name):
     begun = time.monotonic()
     with neighbour.Work(box, "neighbour") as work, neighbour.under(name, box):
-        time.sleep(1.2 if name in TAKE_TURNS else .4)  # that long it is attacked
+        time.sleep(1.2 if name in TAKE_TURNS else .4)  # the time of the attack
     print(f"{name}: {len(work.found)} requests in {time.monotonic() - begun:.1f} s")
     longest_s = neighbour.health(box)["ebb_loop_longest_cpu_seconds"]
     assert longest_s < handlers.MOST_S, box.log_lines("event=loop_stalled")
 
 
 def test_long_work_beside_is_heard_of_to_its_end(box):
-    """Work behind the answer, a timer and a line: of all of them none is lost."""
+    """Work behind an answer, a timer and a log line of the neighbour come to their end during an attack."""
     with neighbour.under("bomb", box):
         request = box.get("neighbour", "/background?ms=500").headers["x-ebb-id"]
         box.get("neighbour", "/timer?kind=nanosleep&ms=300")

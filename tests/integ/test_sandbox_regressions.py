@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Faults that broke other container runtimes, tried on ebb: a test per CVE, named after it. Each image or function
-is hostile as the report of that fault describes it; the fact asserted is the one of the host.
-(CVE-2022-0492 is in test_sandbox_escapes, whose corpus has the calls it needs.)
+Faults that broke other container runtimes, tried on ebb: a test for each CVE, named after it. Each image or function
+is hostile as the report of the fault describes it, and the test looks at the host for the damage.
+(CVE-2022-0492 is in test_sandbox_escapes, whose corpus has the calls that it needs.)
 """
 import hashlib
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared sandboxes are killed, each of their two processes, in the stock and with an image: another is made at
-once, and no request that needs one fails."""
+"""One of the two processes of a prepared sandbox is killed, in the stock or after the sandbox got an image: another
+sandbox is made at once, and no request that needs one fails."""
 import contextlib
 import os
 import random
@@ -23,7 +23,7 @@ def state(pid):
 
 @contextlib.contextmanager
 def standing_still(ebb):
-    """ebbd claims nothing meanwhile: a sandbox parked now cannot have had a request."""
+    """ebbd is stopped meanwhile and claims no sandbox: one that is parked now cannot have had a request."""
     os.kill(ebb.process.pid, signal.SIGSTOP)
     try:
         wait_for(lambda: state(ebb.process.pid) == ["T"])
@@ -40,7 +40,7 @@ def parked(ebb):
 
 
 def kill_parked(ebb, which, share=1.0, rng=random):
-    """One process of each pair, or of a share of them; how many."""
+    """Kills one process of each parked pair, or of a share of the pairs; returns how many."""
     with standing_still(ebb):
         chosen = [pair[which] for pair in parked(ebb) if rng.random() <= share]
         for pid in chosen:

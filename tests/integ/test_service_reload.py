@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-SIGHUP: ebbd reads its settings again. Settings that can change at run time do, while requests go on; the others are
-named; settings that are wrong change nothing.
+SIGHUP: ebbd reads its settings again. Those that can change at run time change while requests go on, changes of the
+others are named in the log, and wrong settings change nothing.
 """
 import grp
 import os

@@ -168,8 +168,8 @@ def test_a_dead_zygote_is_started_again_and_no_request_is_refused(new_ebb):
 
 
 def inherited(init):
-    """The state that processes of an instance inherit from their parent: ignored and blocked signals, descriptors. (PID
-    1 blocks signals now and then by itself.)"""
+    """The state that processes of an instance inherit from their parent: ignored and blocked signals, and descriptors.
+    The blocked signals of PID 1 are left out, because it blocks some now and then."""
     found = []
     for pid in [init, *leaks.descendants(init)]:
         kept = ("SigIgn",) if pid == init else ("SigIgn", "SigBlk")

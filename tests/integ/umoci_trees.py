@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Images of many shapes of layers (layer_shapes.py), and the trees that umoci makes of them, both kept in
-EBB_CACHE: the guest has no umoci.
+Images of many shapes of layers (layer_shapes.py), and listings of the trees that umoci unpacks from them. Both are
+kept in EBB_CACHE, because the guest has no umoci.
 """
 import json
 import os
@@ -61,7 +61,7 @@ def umoci(shapes, work):
 
 
 def unpack(group):
-    """By umoci. An entry with its time from the clock has none in the answer: nobody told umoci which."""
+    """The tree that umoci unpacks. A time that umoci took from the clock, as no entry says one, becomes None."""
     began = time.time() - 2
     with tempfile.TemporaryDirectory() as work:
         done = umoci(GROUPS[group], work)

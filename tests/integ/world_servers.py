@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of a test's world: `world_servers.py PORT[,PORT] ADDRESS...`. Each says its own address and who
-asks: over TCP as soon as somebody connects, over UDP to each datagram. Prints "ready" and serves until it
-is ended."""
+"""Servers of a test's world: `world_servers.py PORT[,PORT] ADDRESS...`. Each tells its own address and the client's:
+over TCP as soon as a client connects, over UDP to each datagram. Prints "ready" and serves until it is ended."""
 import selectors
 import socket
 import sys

@@ -4,8 +4,9 @@ A host and the world behind it, as two network namespaces of a test's own.
 
     instances -- ebbd's host ("host") -- eth0 -- "world": servers at addresses for documentation
 
-The test's process enters "host", and so does every ebbd that it starts; the servers run in "world".
-Both have names of this process and are gone behind the block, whatever happens in it.
+The test's process enters "host", and so is in it every ebbd that it starts; the servers run in "world". The names of
+both namespaces have the number of this process in them. They are removed at the end of the `with` block, also after an
+error.
 """
 import contextlib
 import ctypes
@@ -20,7 +21,7 @@ CLONE_NEWNET = 0x40000000
 NUMBERS = itertools.count()
 SERVERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "world_servers.py")
 
-# The world's addresses; its side of the cable has all of them.
+# Addresses at both ends of the cable, then addresses of the world's loopback.
 ROUTER4, HOST4 = "192.0.2.1", "192.0.2.2"
 ROUTER6, HOST6 = "2001:db8:1::1", "2001:db8:1::2"
 PUBLIC4, PUBLIC6 = "198.51.100.7", "2001:db8:2::7"
@@ -44,7 +45,7 @@ def enter(path):
 
 
 class World:
-    """addresses: those of the world's side beside the router's own, each served on every port asked for."""
+    """addresses: more addresses of the world's side beside its usual ones, each served on all of `ports`."""
 
     def __init__(self, addresses=(), ports=(80, 5432), default_route=True, v6=True):
         name = f"ebbt{os.getpid()}-{next(NUMBERS)}"

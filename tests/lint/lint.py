@@ -1,16 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Measures the house style that CONTRIBUTING.md describes.
+Checks the house style that CONTRIBUTING.md describes.
 
 usage: lint.py [--tighten] [CHECK...]
                               --tighten: ratchet.txt gets the numbers that are lower today;
                               LINT_CFLAGS: how the project compiles; LINT_JOBS: how many at once;
                               LINT_OUT: where it was built
 
-Each check gets the project's files. It returns how many things it looked at and a line for each fault:
-"path:line: what is wrong". Rules that are lists are tables in rules.py; exemptions.txt may only shrink.
-A rule that today's tree breaks has a number in ratchet.txt that may only go down.
+A check gets the project's files. It returns how many things it looked at, and a line for each fault: "path:line: what
+is wrong". Rules that are lists are tables in rules.py; exemptions.txt may only shrink. A rule that today's files break
+has the number of its faults in ratchet.txt, and that number may only go down.
 """
 import os
 import sys

@@ -15,8 +15,8 @@ def gateway_floors():
     return {path: (*libraries, *paths[:at]) for at, path in enumerate(paths)}
 
 
-# Which folders a folder's files may include from, besides itself. The longest matching prefix of a
-# path decides. Nothing includes upwards; the libraries of ebbd never include each other.
+# Folder -> the folders whose headers its files may include, besides its own. The longest folder that a path begins
+# with decides. No row names a folder above its own; the libraries of ebbd never include each other.
 LAYERS = {
     "runtime/base": (),
     "runtime/wire": ("runtime/base",),
@@ -54,8 +54,8 @@ LAYERS = {
     "runtime/cli": ("runtime/base", "runtime/settings", "runtime/http"),
 }
 
-# The inside of a thing: only files of these folders see it, over however many includes. A header named NAME_inside.h or
-# inside.h is for its own folder.
+# Header that shows the inside of a thing -> the folders whose files may include it, directly or through other headers.
+# A header named NAME_inside.h or inside.h is for its own folder without a row.
 SEEN_BY = {
     f"{EBBD}/instance/instance.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),
     f"{EBBD}/instance/ground.h": (f"{EBBD}/instance", f"{EBBD}/freeze", f"{EBBD}/scale"),
@@ -151,9 +151,9 @@ PAGE_LINES_MAX = 150  # of a page of docs/internals
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
 
-# Texts that must not be committed: where packages come from is the machine's business (its sources.list,
-# .npmrc, registries.conf), and a path of one developer's machine means nothing to the next reader.
-# Written in pieces so that this file passes too.
+# Texts that must not be committed: each machine says in its own files where its packages come from (sources.list,
+# .npmrc, registries.conf), and a path of one developer's machine means nothing to the next reader. The patterns are
+# written in pieces, so that this file passes the check, too.
 FORBIDDEN = (
     (r"\bregistry\.np" r"mjs\.org\b", "a package registry's host"),
     (r"\bregistry-1\.doc" r"ker\.io\b|\bindex\.doc" r"ker\.io\b", "a package registry's host"),

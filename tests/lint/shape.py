@@ -14,8 +14,8 @@ def machine_of(code, name):
 
 
 def machines(project):
-    """The state of a machine is set in one file: its table is there. A machine is a struct whose `state` a
-    program sets, whatever it calls a pointer to one."""
+    """The state of a machine is set in one file, the one with its table. A machine is a struct whose field `state` a
+    program sets, by a variable of any name."""
     setters, faults = {}, []
     for path in project.product:
         code = without_comments(project.text(path))
@@ -98,8 +98,8 @@ def indexed_by_enum(code, name, dimension, constants, fields):
 
 
 def tables(project):
-    """An array that an enum indexes names its rows: [STATE] = ...; a list that is made by the macro that
-    made the enum is as good."""
+    """An array that an enum indexes names its rows: [STATE] = ...; rows that the macro of the enum makes need no
+    names."""
     constants, fields = enums_of(project)
     faults, count = [], 0
     for path in project.product:
@@ -117,7 +117,7 @@ def tables(project):
 
 
 def without_strings_only(source):
-    """C without comments; strings become "" of no content, so that braces and commas in them are gone."""
+    """C without comments, and with every string empty, so that no brace or comma of a string is left."""
     pattern = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
 
     def blank(match):
@@ -163,8 +163,8 @@ def fields_of(code, struct):
 
 
 def read_fields(project, struct):
-    """Fields of a struct that product code names, by variables and fields that are declared as that
-    struct in a file or in a header. A table of offsets, which fills them, is no reader."""
+    """Fields of a struct that product code reads or sets through a variable, or through another struct's field, that
+    is declared as this struct in the same file or in a header. offsetof() does not count: such tables only fill."""
     pattern = rf"\bstruct {struct}\s+(?:\*\s*)?(?:const\s+)?(\w+)"
     shared = {n for p in project.h for n in re.findall(rf"^\t{pattern}\s*;", project.text(p) or "", re.M)}
     shared |= {n for p in project.h for n in re.findall(rf"^\tconst {pattern}\s*;", project.text(p) or "", re.M)}

@@ -87,8 +87,8 @@ class Project:
         return found
 
     def ratchet(self, check, key, faults, number=None):
-        """Faults, or none of them but the exempt while there are no more than the ratchet lets be. Their
-        number, or what else is measured, may only go down."""
+        """All faults, or only the exempt ones if the others are no more than the ratchet allows for this key. number:
+        a measure that counts instead of the number of faults."""
         exempt = [f for f in faults if any(name == check and f.startswith(beginning)
                                            for name, beginning, _ in self._exemptions)]
         number = len(faults) - len(exempt) if number is None else number

@@ -153,8 +153,8 @@ def links(project):
 
 
 def dead_code(project):
-    """A function that other files may call is called by one (a unit test is one), or it is static; and
-    what tests alone call is dead."""
+    """A function that is not static is used by another file: by a file of the product, or by its own file and a test.
+    A function that only tests call is dead."""
     symbols = project.symbols()
     if symbols.fault:
         return 0, [symbols.fault]

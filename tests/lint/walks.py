@@ -2,10 +2,10 @@
 """
 docs/internals/walks.md names functions in the order in which they are called.
 
-The calls that the text of the sources shows are followed.
-An order that is right leads from one row to the next, or waits for an event in between, which no text shows. So
-a row is wrong when it leads to the one before it, which does not lead to it, or when all that call both call it
-first.
+The check follows the calls that the text of the sources shows. In a right order a function calls the next row's,
+directly or over others, or an event comes between the two, which no text shows. So a row is wrong in two cases: its
+function calls the one of the row before, directly or over others, and not the other way round; or every function that
+calls both calls the later row's first.
 """
 import re
 

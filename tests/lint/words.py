@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Sentences that a stranger can read have a subject with a name.
+Sentences that a stranger can read have a noun as their subject.
 
 "What was sent" or "whoever asks" in the place of a noun makes the reader look for the noun. This check finds
-such words where a clause begins, in comments, documents, texts of Python and strings of the product that are
-sentences. Questions, headings and the heads of tables may begin so. "x, whatever its method" is no subject.
+such words where a clause begins, in comments, documents, docstrings and strings of the product that are
+sentences. Questions, headings and the heads of tables may begin so. "x, whatever its method" is allowed.
 """
 import ast
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The table of what may differ between a program behind ebb and the same one plainly beside it. Each kind needs
-a reason that is not ebb's: faults of a gateway are mended there.
+The differences that are allowed between the answers of a program behind ebb and of the same program run plainly. Each
+needs a reason that lies outside of ebb: a fault of the gateway is mended in the gateway.
 """
 import re
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The programs: the kind of each, which image has it, how it is started, and which requests it can take.
+The programs: the kind of each, the image that has it, its command, and the requests that it can answer.
 
-Nothing here knows of ebb: the commands are those of the programs' own guides. `$PORT` in a command is
-read by a shell, as in most images.
+The commands are those of the programs' own guides and know nothing of ebb. `$PORT` in a command is read by a shell, as
+in most images.
 """
 import dataclasses
 

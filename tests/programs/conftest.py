@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-One ebbd for all programs; each image is imported when its first program comes. APPS chooses: fast
-(the default), all, or names and families.
+One ebbd serves all programs; an image is imported when the first of its programs is tested. APPS chooses the programs:
+fast (the default), all, or names and families.
 """
 import os
 import signal
@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def host():
-    """import_once(image): the ebbd, which has that image then; without one, the ebbd as it is."""
+    """import_once(image) imports the image if ebbd lacks it, and returns the ebbd; import_once() only returns it."""
     one = ebb.Ebb(gateways=2).start()
     there = set()
 

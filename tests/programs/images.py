@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The images of the programs, each made once and kept below EBB_CACHE: Debian's as mmdebstrap makes them,
-maintainer scripts and all; packages of npm by `npm install`, its own build and `ebb build`.
+The images of the programs, each made once and kept below EBB_CACHE: Debian's packages by mmdebstrap, which runs the
+maintainer scripts; npm's by `npm install`, the project's own build and `ebb build`.
 
-A kept image is named by its inputs, so a change makes a new one and removes the old.
+The name of a kept image has a digest of its inputs: changed inputs make a new image and remove the old one.
 """
 import glob
 import hashlib

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The same random requests to a program behind ebb and to the same program run plainly beside it: the
-answers must be the same, and none may be lost. An exchange is made from a seed alone, so one that
-differs is repeated by its number.
+The same random requests to a program behind ebb and to the same program run plainly beside it: the answers must be the
+same, and none may be lost. An exchange follows from the seed and its number alone, so that one whose answers differ can
+be repeated.
 
     Pair(plain=at(("127.0.0.1", 8081)), through=at(("127.0.0.1", 8080)), host="one.localhost",
          paths=["/hello/1"], reads=["/echo"]).run(2000)
@@ -19,8 +19,8 @@ import time
 
 METHODS = ("GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WITH_BODY = ("POST", "PUT", "PATCH")
-# Of the hop or the moment: ebb writes them anew, or they differ each time anyway. A length is compared
-# where no body shows it.
+# Fields that are not compared: ebb writes them anew, or they differ each time anyway. The length is still compared in
+# answers to HEAD, where no body shows it.
 NOT_COMPARED = {"date", "connection", "keep-alive", "transfer-encoding", "content-length", "via", "server-timing",
                 "x-ebb-id", "x-ebb-instance", "x-ebb-start"}
 PLAIN_S = 5  # a server that is silent for so long has lost it (hypercorn, some pipelines)
@@ -90,20 +90,21 @@ LOST = Answer("lost")
 
 
 class Exchange:
-    """Up to four requests on one connection, one by one or pipelined; now and then the client leaves early:
-    within the first request, or without waiting for its answer."""
+    """Up to four requests on one connection, one by one or pipelined. Sometimes the client leaves early: within the
+    first request, or before the answer to it."""
 
     def __init__(self, seed, host, paths, reads, gentle=False):
         rng = random.Random(seed)
         count = rng.choice((1, 1, 2, 4))
         self.requests = [Request(rng, host, paths, reads, gentle, n == count - 1) for n in range(count)]
         self.pipelined = rng.random() < 0.3
-        # After so many pieces of the first request; None: after all of it.
+        # The client leaves after so many pieces of the first request; None: after all of them; 0: it does not.
         self.leaves = rng.choice((1, None)) if rng.random() < 0.1 and not gentle else 0
 
     def answers(self, connect, timeout, lenient=False, one_by_one=False):
-        """As many as requests, in order; None if the client left. Behind an answer that ends its connection the
-        client goes on with a new one, as every client does; a lenient client, for programs are as they are, does so too behind an end that was not announced, and behind bytes that are no answer."""
+        """The answers, one for each request, in order; None if the client left early. Behind an answer that ends its
+        connection the client goes on with a new connection, as every client does. A lenient client, for programs that
+        do not behave well, does so also behind an unannounced end and behind bytes that are no answer."""
         if self.leaves != 0:
             with connect(timeout) as sock:
                 send(sock, self.requests[:1], self.leaves)
@@ -210,10 +211,10 @@ def read_body(stream, fields, none):
 class Pair:
     def __init__(self, plain, through, host, paths, reads=(), same=lambda body: body, allowed=None,
                  one_by_one=False, gentle=False, seed=1, timeout=30):
-        """plain and through give connections, as at() does. reads: of the paths, those that read a body.
+        """plain and through give connections, as the results of at() do. reads: those of the paths that read a body.
         same(body): the part of a body that does not differ each time. allowed(exchange, request, plain, through): the
-        name of a difference that may be, or None. one_by_one: plainly, each request
-        whole, where pipelines and pauses are not for this program. gentle: no bodies, and no client leaves early."""
+        name of an allowed difference, or None. one_by_one: the plain program gets each request whole and none
+        pipelined, because it cannot take pipelines and pauses. gentle: no bodies, and no client leaves early."""
         self.plain, self.through, self.host, self.paths = plain, through, host, paths
         self.reads = reads or paths
         self.same, self.one_by_one, self.gentle, self.seed, self.timeout = same, one_by_one, gentle, seed, timeout

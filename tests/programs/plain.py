@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A program as it is without ebb: in the files its image is made of, on a loopback of its own, as root of a
-host is. Its files are in memory and gone with it.
+A program without ebb: it runs as root, in the files of its image, with a loopback of its own. Files that it writes are
+in memory and are gone with it.
 """
 import concurrent.futures
 import ctypes

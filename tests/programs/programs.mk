@@ -6,8 +6,8 @@ check-programs: $(BINARIES)
 	@tests/deps build images check programs
 	@APPS="$(APPS)" BUILD=$(BUILD) tests/run programs
 
-# The page is of a whole run, also of one in which something was not right. MEANWHILE: the other work of the
-# machine.
+# Runs all programs and writes docs/guide/compatibility.md, also if something failed. MEANWHILE says, for the page,
+# which other work the machine did during the run.
 compatibility: $(BINARIES)
 	@tests/deps build images check programs
 	-@APPS=all BUILD=$(BUILD) tests/run programs

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of run-times that the host has, for what they read of their limits: a JVM made by jlink with the host's
-libraries, Go's static server. None of them needs the network."""
+"""Images of run-times that the host has, for tests of the limits that a run-time sees: a JVM that jlink makes, with the
+host's libraries, and Go's static server. Making them needs no network."""
 import glob
 import os
 import re

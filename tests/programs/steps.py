@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The work that each program must do, one method per claim. A trial goes through all of them, keeps what it
-measured in its row, and collects what was wrong, so that one fault hides no other.
+The work that each program must do, with a method for each claim. A trial runs all of them, keeps its measures in its
+row, and collects the faults, so that one fault hides no other.
 """
 import json
 import os

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-docs/guide/compatibility.md from the rows of a run (build/programs/*.json), in the order of the catalogue.
+Prints docs/guide/compatibility.md from the rows of a run (FOLDER/*.json), in the order of the catalogue.
 
-usage: table.py FOLDER [WHAT ELSE RAN] >docs/guide/compatibility.md
+usage: table.py FOLDER [WHAT ELSE RAN] >docs/guide/compatibility.md      FOLDER: build/programs
 """
 import json
 import os

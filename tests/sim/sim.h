@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A service in simulated time, 10 ms a step: arrivals of a trace against the very object files that
- * decide in ebbd and ebb-gateway (policy, saturation, choice_rank). The model has: CPU shared
- * within a quota, waiting, cold starts, freezing, one queue with a bound and an age. It lacks: the
- * host, other services, thaw times (less than a step).
+ * A service in simulated time, in steps of 10 ms: the arrivals of a trace meet the same object
+ * files that decide in ebbd and ebb-gateway (policy, saturation, choice_rank). The model has CPU
+ * shared within a quota, waiting, cold starts, freezing, and one queue with limits on length and
+ * age. It lacks the host, other services, and thaw times, which are shorter than a step.
  */
 #ifndef EBB_TESTS_SIM_H
 #define EBB_TESTS_SIM_H
@@ -25,15 +25,15 @@ struct sim_config {
 	uint64_t queue_age_us;
 };
 
-/* The service of the traces: half a GB and a quarter of a CPU, up in 0.4 s, 5 ms of work a request.
- */
+/* The usual service of a trace: 512 MB and a quarter of a CPU, ready after 0.4 s, with 5 ms of CPU
+ * for each request. */
 #define SIM_USUAL                                                                  \
 	.concurrency = 100, .automatic = true, .cpu_milli = 250, .memory_mb = 512, \
 	.boot_us = 400000, .cpu_us = 5000, .queue_max = 1024, .queue_age_us = 30 * SIM_SECOND
 
 struct sim_trace {
 	const char *name;
-	uint64_t length_us; /* arrivals; then it runs on until all is done */
+	uint64_t length_us; /* of arrivals; the run ends when all requests are done */
 	double (*rate)(const struct sim_trace *t, uint64_t now_us); /* requests per second */
 	double base, peak;
 	uint64_t seed;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-ebb under systemd, installed as `make install` does it: the commands of docs/guide/first-function.md and
-docs/guide/operating.md, and the promises of the unit.
+ebb under systemd, as `make install` installs it: the commands of docs/guide/first-function.md and
+docs/guide/operating.md, and the settings of the unit.
 """
 import grp
 import http.client

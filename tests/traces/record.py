@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writes tests/traces/NAME.calls: the calls of real programs, seen by strace while they serve
-a request that does what functions in that language do (work/).
+Writes tests/traces/NAME.calls: the system calls of real programs, seen by strace while they serve a request that does
+what functions in that language do (work/).
 
 usage: record.py [NAME...]        as root, on a machine that has the programs (Debian's packages)
 
-A line is NAME NUMBER [ARGUMENT=VALUE...]: the arguments that policies look at (ARGUMENTS), no others.
-Calls that the kernel of the recording lacks (ENOSYS) are left out. tests/unit/test_policy_traces.c
-holds the policies against the lists.
+A line is NAME NUMBER [ARGUMENT=VALUE...], with only the arguments that policies look at (ARGUMENTS). Calls that the
+recording kernel lacks (ENOSYS) are left out. tests/unit/test_policy_traces.c checks that the policies let the listed
+calls pass.
 """
 import os
 import re
@@ -27,7 +27,7 @@ ARGUMENTS = {"ioctl": (1,), "fcntl": (1,), "prctl": (0,), "clone": (0,), "socket
              "memfd_create": (1,), "seccomp": (0,), "shmget": (2,), "arch_prctl": (0,),
              "setsockopt": (1, 2), "getsockopt": (1, 2), "sched_setscheduler": (1,),
              "unshare": (0,), "mknod": (1,), "mknodat": (2,)}
-# Refused while recording as in an instance, so that the other ways of libraries are seen.
+# Calls that an instance refuses are refused while recording, so that the calls are seen which libraries make instead.
 REFUSED = ["-e", "inject=clone3,io_uring_setup:error=ENOSYS"]
 LINE = re.compile(r"^\[ *(\d+)\] (\w+)\((.*?)(?:\)\s+= (.*)|<unfinished.*)?$")
 

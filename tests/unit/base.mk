@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rare failures: memory.
+# The test makes realloc fail.
 LIBS_test_heap := -Wl,--wrap=realloc

@@ -76,8 +76,7 @@ static inline struct cgroup_tree *needs_root(void **state)
 	return *state;
 }
 
-/* --- children ------------------------------------------------------------------------------------
- */
+/* --- children ------------------------------------------------------------------------------ */
 
 struct child {
 	pid_t pid;
@@ -158,8 +157,7 @@ static inline void run_idle(int go_fd, int result_fd)
 	(void)!read(go_fd, &byte, 1);
 }
 
-/* --- helpers -------------------------------------------------------------------------------------
- */
+/* --- helpers ------------------------------------------------------------------------------- */
 
 static inline bool is_there(const struct cgroup_tree *t, const char *path)
 {

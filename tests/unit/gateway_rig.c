@@ -31,7 +31,7 @@ static void closed(struct gateway *g, struct client *c)
 
 static const struct exchange_user user = {.next = next, .closed = closed};
 
-/* Nobody is behind these streams: bytes that are sent stay in `out`. */
+/* The carrier of these streams does nothing: bytes that are sent stay in `out`. */
 static void on_nothing(void *self, struct stream *s)
 {
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The floors of a gateway up to exchange/, without a ring: streams are carried by the test, the
- * board and the channel to ebbd are real. One service, one instance, one client.
+ * The floors of a gateway up to exchange/, without a ring: the test itself moves the bytes of
+ * streams. The board and the channel to ebbd are real. There is one service.
  */
 #ifndef EBB_TEST_GATEWAY_RIG_H
 #define EBB_TEST_GATEWAY_RIG_H

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Image archives for test_image.c, good and bad, written into the directory named.
+"""Writes image archives for test_image.c, good and bad, into the directory that is its argument.
 
-The bad ones are made byte by byte, because no image tool would write them; the good ones come from
-tar, umoci and skopeo where those are installed (tools.txt then says so).
+The bad ones are made byte by byte, because no image tool would write them; some good ones are made by umoci and skopeo
+where those are installed (tools.txt says whether they are).
 """
 import gzip
 import hashlib

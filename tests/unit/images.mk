@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-# test_image drives the real ebb-unpack, which lies beside the tests' directory.
+# test_image runs the real ebb-unpack, which lies beside the directory of the tests.
 $(OUT)/tests/test_image: | $(OUT)/ebb-unpack

@@ -69,11 +69,11 @@ static int ring_do(struct ring *r, const struct io_uring_sqe *sqe)
 	__atomic_store_n(at(r, r->params.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
 	n = (int)syscall(SYS_io_uring_enter, RING_FD, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (n < 0) {
-		/* Not taken: it is not to be there for the next one. */
+		/* The entry was not taken: it is removed, or the next call would submit it. */
 		__atomic_store_n(at(r, r->params.sq_off.tail), tail, __ATOMIC_RELEASE);
 		return -errno;
 	}
-	/* An interruption of the wait, as by a freeze, leaves the entry submitted and not
+	/* If the wait is interrupted, as by a freeze, the entry is submitted and not yet
 	 * completed. */
 	while (__atomic_load_n(at(r, r->params.cq_off.tail), __ATOMIC_ACQUIRE) == head)
 		(void)syscall(SYS_io_uring_enter, RING_FD, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
@@ -227,8 +227,9 @@ static void try_calls(void)
 	say_call("enter_registered", syscall(SYS_io_uring_enter, 4, 0, 0, 16, NULL, 0));
 }
 
-/* Work for a thread of the kernel's, until somebody ends us. /dev/full knows no IOCB_NOWAIT, so
- * every read of it goes to a worker; one of /dev/zero is done in the submitting thread. */
+/* Keeps a worker thread of the ring at work until this process is ended. A read of /dev/full goes
+ * to a worker, because that device cannot be read with IOCB_NOWAIT; the submitting thread itself
+ * would do a read of /dev/zero. */
 static void spin(struct ring *r)
 {
 	static char buffer[32 << 20];
@@ -237,7 +238,7 @@ static void spin(struct ring *r)
 					 .addr = (uintptr_t)buffer,
 					 .len = sizeof(buffer)};
 
-	/* A freeze cuts a read short, or short of anything: EINTR. */
+	/* A freeze cuts a read short; if nothing was read yet, the result is -EINTR. */
 	for (int n = 1; n > 0 || n == -EINTR;)
 		n = ring_do(r, &sqe);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The sandbox tests run the real ebb-init and a static guest; both lie beside the tests.
+# The sandbox tests run the real ebb-init and a static guest.
 SANDBOX_TESTS := $(addprefix $(OUT)/tests/test_,sandbox sandbox_ring sandbox_faults)
 $(foreach t,test_sandbox test_sandbox_ring test_sandbox_faults,$(eval OBJECTS_$(t) := tests/unit/sandbox_rig))
 $(SANDBOX_TESTS): | $(OUT)/ebb-init $(OUT)/tests/sandbox_guest

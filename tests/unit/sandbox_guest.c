@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The program that the sandbox tests run inside: static, it says what it sees, one fact per line.
- */
+/* The static program that the sandbox tests run inside: prints facts that it sees, one a line. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

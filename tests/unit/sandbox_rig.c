@@ -226,8 +226,8 @@ void box_close(struct box *b)
 	}
 	armed_fini(&b->armed);
 	fd_close(&b->output_fd);
-	/* The last member leaves the cgroup while it is reaped, a moment after its pidfd says so.
-	 */
+	/* The last process leaves the cgroup when it is reaped, a moment after its pidfd is
+	 * readable. */
 	for (int i = 0; i < 1000 && rmdir(b->cgroup) < 0 && errno == EBUSY; i++)
 		(void)poll(NULL, 0, 5);
 }

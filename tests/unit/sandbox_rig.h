@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by the sandbox tests (and their bench): a zygote, an image directory, a cgroup, a claim.
- */
+/* Shared by the sandbox tests: a zygote, an image directory, a cgroup, a claim. */
 #ifndef EBB_TESTS_SANDBOX_RIG_H
 #define EBB_TESTS_SANDBOX_RIG_H
 
@@ -37,13 +36,13 @@ struct box {
 	int output_fd; /* read end of the function's stdout and stderr */
 };
 
-/* Arms one, with a ring if r->with_ring (blocks until it is armed). 0, -ECANCELED with *fault, or
- * -errno. */
+/* Arms a sandbox, with a ring if r->with_ring, and blocks until it is armed. 0, -ECANCELED with
+ * *fault, or -errno. */
 int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault);
 /* Claims it with the image's directory as the only layer; argv ends with NULL. 0 or -errno. */
 int box_claim(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
 	      int listen_fd);
-/* Until the sandbox has said its word: 1 and *word; 0 end of file; -ETIMEDOUT. */
+/* Waits for the sandbox's word: 1 and *word; 0 at the end of file; -ETIMEDOUT or another -errno. */
 int box_word(struct box *b, struct sandbox_word *word);
 /* Everything the function wrote until it ended, NUL-terminated. */
 void box_output(struct box *b, char *text, size_t size);

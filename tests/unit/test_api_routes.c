@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims: a route matches what it says and nothing else, docs/openapi.json names exactly the routes
- * there are, and names out of a URL are decoded strictly. */
+/* Claims: a route matches its own paths and no others, docs/openapi.json names exactly the routes
+ * there are, and names in a URL are decoded strictly. */
 #include "tests/unit/api_support.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims about what ebb-api keeps on disk: it is the same after a restart, an unfinished change is
- * not there, only the newest revisions stay, and log files turn over and merge by time. */
+/* Claims about the files of ebb-api: they mean the same after a restart, an unfinished change is
+ * not in them, only the newest revisions are kept, and log files are rotated and read in the order
+ * of time. */
 #include "tests/unit/api_support.h"
 
 #include <errno.h>

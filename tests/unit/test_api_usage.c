@@ -4,8 +4,8 @@
 
 #include "runtime/api/usage_formats.h"
 
-/* 4 GB, 4 s of CPU, 10 s awake: the check value of the design, split over two services; one hour at
- * the end of a year. */
+/* The last hour of a year. The first service has the check value of the design (4 GB, 4 s of CPU,
+ * 10 s awake), the second one very little. */
 #define HOUR_BEGIN UINT64_C(1798758000000000) /* 2026-12-31T23:00:00Z */
 static const struct wire_usage_row rows[] = {
 	{.from_us = HOUR_BEGIN,

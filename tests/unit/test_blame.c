@@ -135,7 +135,8 @@ static void no_gateway_speaks_for_another(void **state)
 	struct wire_blame lie = {.service = 1, .generation = 9, .count = 1, .kinds = {KILLER}};
 	struct wire_blame other_service = {.service = 2, .generation = 9, .count = 1};
 
-	/* Of a death that was none, often; alone for both; for one that does not exist. */
+	/* Reports of a death that ebbd did not announce, many reports of one gateway for
+	 * both, and reports of gateways that do not exist. */
 	for (int n = 0; n < 100; n++)
 		assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);
 	blame_died(rig->blame, 1, 0, 9, 3, SECOND);
@@ -147,7 +148,7 @@ static void no_gateway_speaks_for_another(void **state)
 	assert_int_equal(blame_report(rig->blame, &other_service, 1, SECOND, verdicts), 0);
 	assert_int_equal(blame_report(rig->blame, &lie, 1, SECOND, verdicts), 1);
 	assert_int_equal(verdicts[0].deaths, 1);
-	/* The one that was waited for is gone: nothing is concluded out of the rest. */
+	/* The gateway that has not told yet is gone: the others' reports prove nothing. */
 	blame_died(rig->blame, 1, 0, 10, 3, SECOND);
 	lie.generation = 10;
 	assert_int_equal(blame_report(rig->blame, &lie, 0, SECOND, verdicts), 0);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The board: tickets, states, provisioned time, and the proof of the freeze protocol. The model
- * below walks through every interleaving of two gateways, ebb-ipc and the supervisor, using the
- * board's own functions for each atomic step and one variable for what cgroup.freeze was last told.
+ * below walks through every interleaving of two gateways, ebb-ipc and ebbd. The board's own
+ * functions make each atomic step, and a variable has the last word that was written to
+ * cgroup.freeze.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,8 +203,8 @@ static void a_gateway_that_died_between_two_steps_is_made_good(void **state)
 	uint64_t awake_ns;
 	struct board *second;
 
-	/* Gateway 0 died after its CAS, before its own count and the clock; gateway 1 holds a
-	 * ticket. */
+	/* Gateway 0 died after its compare-and-swap, before it set its own count of tickets and the
+	 * clock; gateway 1 holds a ticket. */
 	board_take(f->board, 1, SLOT, f->generation);
 	board_take(f->board, 0, SLOT, f->generation);
 	assert_int_equal(board_open(f->board_fd, &second), 0);
@@ -260,7 +261,7 @@ static bool visit(struct walk *w, const struct model *m)
 	return true;
 }
 
-/* Between the steps of nobody: work must not be frozen, and FROZEN must be told so. */
+/* While nobody is between two steps: no work is frozen, and cgroup.freeze agrees with the state. */
 static void check(struct walk *w, const struct model *m)
 {
 	bool quiet = m->gateway[0] != GW_MUST_THAW && m->gateway[1] != GW_MUST_THAW &&

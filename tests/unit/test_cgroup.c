@@ -32,8 +32,7 @@ static void run_greedy(int go_fd, int result_fd)
 	report(result_fd, 1);
 }
 
-/* --- limits --------------------------------------------------------------------------------------
- */
+/* --- limits -------------------------------------------------------------------------------- */
 
 static void a_pids_limit_refuses_fork(void **state)
 {
@@ -120,8 +119,7 @@ static void a_limit_that_cannot_be_set_leaves_nothing(void **state)
 	assert_false(is_there(t, "svc"));
 }
 
-/* --- leaves --------------------------------------------------------------------------------------
- */
+/* --- leaves -------------------------------------------------------------------------------- */
 
 /* How many hierarchies have this process in the leaf. */
 static unsigned int found_in(const struct cgroup_tree *t, const struct cgroup *g, pid_t pid)
@@ -243,8 +241,7 @@ static void a_living_leaf_is_busy_and_a_killed_one_goes(void **state)
 	kill_and_remove(t, &g, &c);
 }
 
-/* --- trees ---------------------------------------------------------------------------------------
- */
+/* --- trees --------------------------------------------------------------------------------- */
 
 static void purge_ends_what_an_earlier_ebbd_left(void **state)
 {
@@ -296,8 +293,8 @@ static int open_and_use_inner(void)
 	return r;
 }
 
-/* The whole process moves, so this one happens in a child of its own. The second time it starts
- * from where it moved to. */
+/* The tree moves the whole process, so this runs in a child. The second tree is opened from the
+ * cgroup that the first one moved the process to. */
 static void run_delegated(int go_fd, int result_fd)
 {
 	int r = open_and_use_inner();

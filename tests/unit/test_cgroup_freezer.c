@@ -22,8 +22,7 @@ static void run_300_ms(int go_fd, int result_fd)
 	(void)!read(go_fd, &byte, 1);
 }
 
-/* --- freezer and meters --------------------------------------------------------------------------
- */
+/* --- freezer and meters -------------------------------------------------------------------- */
 
 static void a_frozen_busy_child_uses_no_cpu(void **state)
 {
@@ -71,8 +70,8 @@ static void frozen_time_is_told_where_the_kernel_counts_it(void **state)
 	remove_dead(t, &g);
 }
 
-/* Both meters of a child while it stands still: a frozen cgroup is metered exactly. "frozen" is
- * said just before the last task leaves its CPU. */
+/* Reads both meters of a child while it is frozen, when they must agree. The pause: the kernel says
+ * "frozen" just before the last task leaves its CPU. */
 static void read_both(struct cgroup *g, clockid_t clock, uint64_t *stat_us, uint64_t *clock_us)
 {
 	struct cgroup_cpu cpu;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The wire: one message, one record of one exact size; a record that is not in the table ends the
- * peer.
- */
+/* The wire: a message is one record of an exact size; a record that is not in the receiver's table
+ * is an error. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The documents that users and editors read, against the tables that the program is made of. Run in
- * the project's root, as `make` does. */
+/* Documents for users and editors say the same as the tables of the program. To be run in the
+ * project's root, as `make` does. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -20,8 +20,8 @@
 FILTER_EMBED(default_policy, "sandbox/policy/default.policy");
 FILTER_EMBED(init_policy, "sandbox/policy/init.policy");
 
-/* Calls that every filtered child needs to report back; a sanitizer's _exit asks for its signal
- * stack. */
+/* Calls that every filtered child needs to end; under a sanitizer, _exit(2) also gives up the
+ * signal stack. */
 #define EXITS "allow exit_group # to end\nallow sigaltstack # sanitizer\nallow munmap # free\n"
 
 static int compile(const char *text, char *err)

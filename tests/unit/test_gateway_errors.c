@@ -21,8 +21,7 @@ static void test_each_row_is_whole(void **state)
 		assert_true(strlen(row->code) > 0);
 		assert_true(row->service >= SERVICE_error_bad_request &&
 			    row->service <= SERVICE_error_other);
-		/* A client that is refused for now hears when to come back, and no other client
-		 * does. */
+		/* Retry-After is on 503 and on no other status. */
 		assert_int_equal(row->retry_after_s > 0, row->status == 503);
 	}
 }

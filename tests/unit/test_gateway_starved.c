@@ -32,8 +32,8 @@ static struct stream *use(uint32_t index)
 	return &slots[index];
 }
 
-/* A connection starves and ends, and the next one in its slot starves: without a buffer there is no
- * end to that, and the list has a place for each slot. */
+/* While no buffer is free, connection after connection may starve and end in the same slot; the
+ * list has only one place for each slot. */
 static void test_a_slot_is_listed_once_however_many_streams_starve_in_it(void **state)
 {
 	struct buffers buffers = {.in_ring = 8};
@@ -53,7 +53,7 @@ static void test_a_slot_is_listed_once_however_many_streams_starve_in_it(void **
 	free(all.who);
 }
 
-/* One that took the slot of a starved stream asks for bytes when it wants some, and not before. */
+/* A stream in the slot of one that starved is not made to receive before it asks for bytes. */
 static void test_who_does_not_starve_is_not_fed(void **state)
 {
 	struct buffers buffers = {.in_ring = 8};

@@ -47,8 +47,8 @@ static void test_a_fresh_one_is_asked_for_and_none_is_taken_from_the_pool(void *
 	rig_free(r);
 }
 
-/* Many servers close right behind an answer: a request that may not be sent twice waits a moment.
- */
+/* Many servers close a connection right behind an answer: a request that may not be sent twice gets
+ * an idle connection only when that has proven to stay open. */
 static void test_a_request_that_may_not_run_twice_gets_a_connection_that_was_proven(void **state)
 {
 	struct rig *r = rig_new();
@@ -57,12 +57,12 @@ static void test_a_request_that_may_not_run_twice_gets_a_connection_that_was_pro
 
 	assert_null(pool_find(&r->g.up, &unsafe, i));
 	r->ring.now_ns += 5 * NS_PER_MS;
-	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* it has idled */
+	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* it stayed open for a moment */
 	r->ring.now_ns -= 5 * NS_PER_MS;
 	pool_note_kept(&r->g.up, u);
-	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* this instance keeps them */
+	assert_ptr_equal(pool_find(&r->g.up, &unsafe, i), u); /* this instance keeps them open */
 	pool_note_idle_end(&r->g.up, u);
-	assert_null(pool_find(&r->g.up, &unsafe, i)); /* and once did not */
+	assert_null(pool_find(&r->g.up, &unsafe, i)); /* the instance closed one */
 	rig_free(r);
 }
 
@@ -73,7 +73,7 @@ static void test_a_connection_that_idled_through_a_freeze_is_stale(void **state)
 	struct upstream *u = idle_one(r, i, BEFORE_SAFE);
 
 	atomic_fetch_add(&board_slot(r->g.board, 0)->freezes, 1);
-	assert_false(pool_is_stale(&r->g.up, u)); /* for less than any server's timer */
+	assert_false(pool_is_stale(&r->g.up, u)); /* frozen for less than any server's keep-alive */
 	r->ring.now_ns += 2 * NS_PER_SEC;
 	assert_true(pool_is_stale(&r->g.up, u));
 	assert_null(pool_find(&r->g.up, &safe, i));

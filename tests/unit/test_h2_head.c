@@ -73,7 +73,7 @@ static void test_cookies_are_joined(void **state)
 	expect(true, "GET /a?b HTTP/1.1\r\nhost: host:80\r\ncookie: a=1\r\nx: y\r\n\r\n");
 }
 
-/* With any room it says so and goes on in a larger place, with the same result. */
+/* In too small a room the head asks for a larger one, and its text is the same there. */
 static void test_any_room(void **state)
 {
 	static const char *const fields[][2] = {

@@ -9,8 +9,8 @@
 
 #include "runtime/http/head.h"
 
-/* Feeds text in pieces of step bytes. Returns 1, 0 or -EBADMSG; the body goes to body, and *eaten
- * is how much of text was consumed. */
+/* Feeds text in pieces of step bytes. Returns 1 at the end of the body, 0 if there is more to come,
+ * or -EBADMSG; the decoded bytes go to body, and *eaten is how many bytes of text were used. */
 static int decode(const char *text, size_t step, char *body, size_t *eaten)
 {
 	struct http_chunked c;

@@ -13,8 +13,8 @@
 
 static struct ws_reader reader;
 
-/* Reads in pieces of step bytes and writes what it saw as letters: the opcode in hex where a frame
- * begins, '.' where it ends, '!' for a violation. */
+/* Reads in pieces of step bytes. Returns its findings as letters, valid until the next call: the
+ * opcode in hex where a frame begins, '.' where it ends, '!' for a violation. */
 static const char *steps(const uint8_t *in, size_t size, size_t step, bool masked, bool extensions)
 {
 	static char seen[256];

@@ -156,8 +156,8 @@ static void sleeps_that_a_freeze_would_hurt_keep_it_awake(void **state)
 	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
 }
 
-/* Sleeps of one length, each right behind the other, looked at when the decision says: at any
- * phase, one is soon seen young enough. */
+/* A thread sleeps again and again for length_ms. Each decision says when to look next; for every
+ * phase, one of the first 12 looks sees a sleep so soon after its begin that freezing pays. */
 static void a_sleep_that_repeats_is_caught_young(uint64_t length_ms, uint64_t phase_ms)
 {
 	uint64_t length = MS(length_ms), looked = NOW - MS(60), at = NOW, cycle;

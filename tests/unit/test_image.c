@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The image store with the real ebb-unpack, mkfs.erofs and kernel: good archives become images, and
- * bad ones end with a sentence that names the cause and leave nothing behind. Root only.
+ * The image store with the real ebb-unpack, mkfs.erofs and kernel: good archives become images; bad
+ * ones are refused with a sentence that names the cause, and leave nothing behind. Needs root.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -138,8 +138,8 @@ static void a_clock_set_back_costs_no_reading_and_no_date(void **state)
 	assert_true(e.meter.read_us == m.read_us);
 }
 
-/* fsyncgate: the kernel reports a lost write-back once. One failure, and nothing more is promised.
- */
+/* The kernel reports a lost write-back only once (fsync(2), EIO). So after one failure the ledger
+ * promises nothing more until it is opened again. */
 static void after_a_failed_sync_nothing_is_promised(void **state)
 {
 	struct fixture *f = *state;
@@ -236,8 +236,8 @@ static void value_of(struct fixture *f, const char *query, char *out, size_t siz
 	sqlite3_finalize(s);
 }
 
-/* Databases that exist were made by these words: another hash here means that a step was edited,
- * where one should have been added. */
+/* Existing databases were made by these statements. Another hash here means that a step of the
+ * schema was edited, where a new step should have been added. */
 static void steps_of_the_schema_are_frozen(void **state)
 {
 	struct fixture *f = *state;

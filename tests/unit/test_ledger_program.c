@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The real ebb-ledger as ebbd starts it: own uid, its directory as its root, its seccomp filter on.
- */
+/* The real ebb-ledger as ebbd starts it: with a uid of its own, its directory as its root, and its
+ * seccomp filter. */
 #include <inttypes.h>
 #include <libgen.h>
 #include <poll.h>
@@ -242,8 +242,8 @@ static void who_asks_and_goes_away_ends_it_in_order(void **state)
 	assert_int_equal(ended(p), 0);
 }
 
-/* Everything up to what was acknowledged on a full disk is there; the rest comes after a restart.
- */
+/* Readings that were acknowledged before the disk was full are on disk; the others are taken after
+ * a restart with more space. */
 static void a_full_disk_is_not_acknowledged(void **state)
 {
 	struct program *p = *state;

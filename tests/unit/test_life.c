@@ -167,7 +167,7 @@ static void what_follows_is_called_in_order_and_told_where_it_came_from(void **s
 	rig_free(rig);
 }
 
-/* A service with an instance made ahead, as far as a claim needs it. pid_fd: of one that lives. */
+/* A service with a prepared instance, as far as a claim needs one. pid_fd: of a living process. */
 static struct service make_service(struct rig *rig, struct spec *spec, int pid_fd)
 {
 	struct service service = {.name = "api", .spec = spec};
@@ -193,8 +193,8 @@ static void on_nothing(struct watch *w, uint32_t events)
 {
 }
 
-/* epoll(7) takes a descriptor once: so its control socket cannot be watched, and it cannot start.
- */
+/* epoll takes a descriptor only once (epoll_ctl(2), EEXIST). So the instance's control socket,
+ * which the test watches already, cannot be watched, and the instance cannot start. */
 static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 {
 	struct rig *rig = rig_new();
@@ -221,7 +221,7 @@ static void one_that_cannot_be_watched_dies_once_and_is_not_probed(void **state)
 	rig_free(rig);
 }
 
-/* Two messages (of its control socket and of its pidfd) are one death. */
+/* A death is told twice, by the control socket and by the pidfd, and is one death. */
 static void a_second_kill_is_refused(void **state)
 {
 	struct rig *rig = rig_new();

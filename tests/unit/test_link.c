@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A link: order and bounds of what waits, rules, the end of the peer. The other end is a plain
- * socket, so that it can be full, silent, rude and dead.
+ * A link: the order and the limit of records that wait, the rules, the end of the peer. The other
+ * end is a plain socket, so that the test can leave it full, break the rules on it, and close it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -107,8 +107,8 @@ static void a_lock_that_cannot_be_opened_is_nobodys(void **state)
 	assert_null(strstr(rig->fault.what, "another ebbd"));
 }
 
-/* A process that takes the lock, then forks one that lives on with its descriptors; says so, and is
- * killed. Returns the one that lives on. */
+/* Makes a process that takes the lock and forks a child, and kills the process. Returns the pid of
+ * the child, which lives on and has the descriptor of the lock. The caller kills it. */
 static pid_t orphan_of_one_that_had_the_lock(const struct rig *rig)
 {
 	int ready_fds[2], fd = -1;

@@ -64,8 +64,9 @@ static void run_poll(int go_fd, int result_fd)
 	poll(&p, 1, 60000);
 }
 
-/* Until it is back in its sleep, which the kernel resumes as restart_syscall(2): a look on the way
- * there could take it for a new one. ebbd looks when an instance has been quiet for longer. */
+/* Waits until the process is back in its sleep, which the kernel resumes as restart_syscall(2): a
+ * look before that could take it for a new sleep. ebbd looks later, when the instance has been
+ * quiet. */
 static void wait_resumed(pid_t pid)
 {
 	uint64_t end_ns = clock_mono_ns() + DEADLINE_MS * NS_PER_MS;
@@ -156,7 +157,7 @@ static timer_t timer_of(clockid_t clock_id, int notify, int number)
 	return timer;
 }
 
-/* Those nobody waits for; then, when told, one that counts; then it is gone again. */
+/* Timers that nothing waits for; when told, one that a signal waits for; when told, none again. */
 static void run_signal_timers(int go_fd, int result_fd)
 {
 	timer_t timer;
@@ -249,7 +250,7 @@ static void run_50(int go_fd, int result_fd)
 	run_threads(result_fd, 50);
 }
 
-/* As an instance that wants to keep ebbd busy has them: each of many processes has all of many
+/* Plays an instance that wants to keep ebbd busy: many processes, which all have the same many
  * descriptors. */
 static void run_hoard(int go_fd, int result_fd)
 {

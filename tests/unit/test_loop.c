@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The loop: descriptors and timers, what handlers may take away, and the watchdog, which counts
- * and names a handler that takes too long.
+ * The loop: descriptors and timers, also those that a handler takes away while others are due, and
+ * the watchdog, which counts and names a handler that takes too long.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -31,8 +31,8 @@ static void drop(struct ebb_request *rq)
 	free(rq);
 }
 
-/* Feeds text in pieces of this size; returns the word of head_parse, or 1 when it never was whole.
- */
+/* Feeds text in pieces of `piece` bytes. Returns the result of head_take() or head_parse(), or 1 if
+ * the head never was whole. */
 static int parse(struct ebb_request *rq, const char *text, size_t size, size_t piece)
 {
 	while (size > 0) {

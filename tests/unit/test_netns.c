@@ -204,7 +204,7 @@ static void a_refused_socket_can_be_used_again(void **state)
 	fd_close(&fd);
 }
 
-/* A full backlog, or a busy machine: the connect is not decided, and is asked about by another. */
+/* With a full backlog a connect is not decided at once; calling again asks how it stands. */
 static void a_connect_under_way_may_be_asked_again(void **state)
 {
 	enum { COUNT = BACKLOG + 2 };

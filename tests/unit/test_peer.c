@@ -111,8 +111,9 @@ static void what_a_peer_says_is_heard_without_memory(void **state)
 
 /* ---- launch ---- */
 
-/* Without a status pipe a child that fails would look started. The limit lets it have all other
- * descriptors (16, 17, 18), and not that one. */
+/* Without a status pipe a child that fails would look as if it had started. The limit of
+ * descriptors leaves room for all others that launch_program() makes (16, 17, 18), and none for
+ * that pipe. */
 static void a_program_without_a_status_pipe_is_not_started(void **state)
 {
 	struct rlimit before, few;

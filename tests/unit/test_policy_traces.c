@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The policies of functions against what real programs were seen to ask (tests/traces), and against
- * what nobody may ask. The filters are interpreted here as the kernel does (linux/filter.h), so
- * that any call with any argument can be put to them.
+ * The policies of functions: they allow the calls of real programs (tests/traces), and refuse the
+ * calls that no function may make. The test interprets the filters as the kernel does
+ * (linux/filter.h), so that it can ask about any call with any argument.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -54,8 +54,8 @@ static const char *const plain_refused[] = {
 };
 static const char *const strict_refused[] = {
 	"clone3", "io_uring_setup", "sync", "ioctl 0x40049409", "mmap 0x40071",
-	/* Calls that a strict service gives up: ptys, fifos, written attributes, and what goes with
-	 * them. */
+	/* Calls that a strict service does without: for ptys, fifos, written attributes, whole file
+	 * systems, roots and ids. */
 	"ioctl 0x80045430", "ioctl 0x40045431", "ioctl 0x5441", "ioctl 0x540e", "mknodat",
 	"fsetxattr", "syncfs", "chroot", "personality", "setfsuid", "setfsgid", "readahead",
 	"ioctl 0x5429", "fremovexattr", NULL};
@@ -177,7 +177,7 @@ static int count_refused(const struct policy *p, const char *list)
 	return refused;
 }
 
-/* Under some argument: conditions that hold of zeros, or of one of the kernel's own values. */
+/* How many calls are allowed with some arguments: zeros, or a few values that conditions name. */
 static unsigned int count_allowed(const struct policy *p)
 {
 	static const uint64_t values[] = {0, 1, 2, 0x5401, 0x1002};
@@ -229,12 +229,12 @@ static void real_programs_run_under_strict(void **state)
 	programs_run_under(&strict);
 }
 
-/* Most by the number of the kernel's header; those it may lack by number. */
+/* A call: nr is a name of the kernel's header, or the number where an old header lacks the name. */
 struct question {
 	const char *what;
 	int nr;
 	uint64_t args[6];
-	int err; /* its answer; 0: allowed */
+	int err; /* the filter's answer; 0: allowed */
 };
 #define STRAY (UINT64_C(1) << 32) /* a bit the kernel does not read of an int */
 static const struct question questions[] = {

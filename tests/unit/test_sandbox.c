@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The powers of a function inside a sandbox and their ends, tried in a real one by a static guest.
- */
+/* The rights of a function in a sandbox, and their limits, tried by a guest in a real sandbox. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -183,8 +183,8 @@ static void wait_usage(const struct box *b, uint64_t more_than_us)
 		(void)poll(NULL, 0, 1);
 }
 
-/* The function reads by workers of the ring without end: their CPU time is the instance's, and
- * stands still with it. */
+/* Workers of the ring read for the function without end: their CPU time counts as the instance's,
+ * and they stand still while it is frozen. */
 static void workers_of_the_ring_are_billed_and_frozen(void **state)
 {
 	struct fixture *f = need(state);

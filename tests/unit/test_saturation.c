@@ -109,8 +109,8 @@ static void a_nack_saturates_at_once(void **state)
 	assert_int_equal(s.cause, LOAD_NONE);
 }
 
-/* The seed's claim on a quarter of a CPU: 5 ms CPU and 1 s waiting each, so 45 are what fills 90 %.
- * Everything the limit lets in is there. */
+/* The CPU that an instance uses of its quarter of a CPU, in thousandths, with so many open requests
+ * of 5 ms of CPU and 1 s of waiting each: 45 requests use 90 % of it. */
 static uint32_t cpu_of(uint32_t open)
 {
 	uint32_t permille = open * 5 * 4;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims: every row of the table of settings is whole, its default lies within its bounds, the API
- * keeps what it allows, root's bounds are those of the API, and a duration is read in one way. */
+/* Claims: every row of the table of settings is complete, its default lies within its bounds, the
+ * API keeps every value that the row allows, ebbd's bounds are those of the API, and a duration is
+ * read in the same way everywhere. */
 #include "tests/unit/api_support.h"
 
 #include <stdio.h>

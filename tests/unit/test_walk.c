@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Walks over thousands of instances: each is met once, in parts, and others get their turn between.
- */
+/* A walk over thousands of instances meets each once, and in parts: other handlers get their turn
+ * between two parts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

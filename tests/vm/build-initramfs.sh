@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The smallest initramfs that can mount a virtio disk: busybox, some modules, and initramfs-init.
+# Makes the smallest initramfs that can mount a virtio disk: busybox, some modules, and initramfs-init.
 # usage: build-initramfs.sh OUT KERNEL-DIR MODULE...
 set -eu
 
@@ -11,8 +11,8 @@ modules=$kernel/lib/modules/$(cat "$kernel/version")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
-# Prints the paths of a module and of what it needs, needed ones first; modules.dep has
-# "path: path path" lines.
+# Prints the paths of a module and of the modules that it needs, those first. modules.dep has lines
+# "path: path path".
 needs() {
 	line=$(grep "/$1\.ko:" "$modules/modules.dep") || {
 		echo "build-initramfs: kernel has no module $1" >&2

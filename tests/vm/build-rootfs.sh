@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The guest's root file system as an ext4 image: Debian packages, unpacked only (no maintainer scripts
-# run, no package manager inside), and the kernel's modules.
+# Makes the guest's root file system as an ext4 image: Debian packages that are only unpacked (no maintainer
+# script runs, no package manager is inside), and the kernel's modules.
 # usage: build-rootfs.sh OUT KERNEL-DIR SUITE PACKAGE...
 set -eu
 

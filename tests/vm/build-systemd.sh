@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A small Debian as its own installer makes it (maintainer scripts run), which boots systemd; on boot it
-# runs tests/vm/guest-systemd from the project's disk. An ext4 image.
+# Makes an ext4 image of a small Debian that boots systemd; its maintainer scripts have run, as in an
+# installation. On boot it runs tests/vm/guest-systemd from the project's disk.
 # usage: build-systemd.sh OUT KERNEL-DIR SUITE PACKAGE...
 set -eu
 
@@ -20,7 +20,7 @@ root=$work/root
 packages=$(echo "$@" | tr ' ' ',')
 
 echo "build-systemd: $# Debian packages and what they need, installed from $suite"
-# No documents: ebb's own package is installed later, and with its own.
+# Translations are left out. Documents are not: dpkg would then leave out those of a package of ebb, too.
 mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
 	--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
 	--dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$work/root.tar"

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Puts the project onto a disk, boots the guest, shows its console, ends with the guest's exit status.
-# Run in the project's root.
+# Puts the project onto a disk, boots the guest, shows its console, and ends with the exit status that the
+# guest prints. To be run in the project's root.
 # usage: run.sh VM-DIR    (the environment it reads is set by vm.mk)
 set -eu
 
 vm=$1
 : "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=3072}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3000}"
 : "${VM_STAGES:=unit integ}" "${VM_INTEG:=tests/integ}" "${VM_COMMAND:=}"
-# Another root file system with a PID 1 of its own; which archives come along; a folder more, as build/more.
+# VM_ROOT, VM_INIT: another root file system, with a PID 1 of its own. VM_ARCHIVES: the archives that the guest gets.
+# VM_MORE: a folder that the guest gets as build/more.
 : "${VM_ROOT:=rootfs.ext4}" "${VM_INIT:=/ebb/tests/vm/guest-init}" "${VM_ARCHIVES:=*.tar}" "${VM_MORE:=}"
 log=$vm/console.log
 cache=${EBB_CACHE:-$(dirname "$OUT")/cache}
@@ -42,8 +43,8 @@ rm -rf "$stage"
 
 # --- the guest
 version=$(cat "$vm/kernel/version")
-# Snapshots: writes of the guest go to unlinked files here and are gone with QEMU. timeout(1) is the
-# watchdog. Both run in the background so that a signal to this script ends them.
+# The disks are snapshots: writes of the guest go to unlinked files in $work and are gone with QEMU. timeout(1)
+# is the watchdog. It runs in the background, so that a signal to this script ends it and QEMU.
 mkfifo "$work/console"
 sed -u 's/\r//g' <"$work/console" | tee "$log" &
 console=$!

@@ -12,10 +12,10 @@ VM_TIMEOUT  ?= 3000
 #   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_fluid.py'
 VM_STAGES   ?= unit integ
 VM_COMMAND  ?=
-# Integration tests in the guest: those that depend on the kernel and on pure cgroup v2. The rest would only
-# be the same again, ten times slower; all of them: VM_INTEG=tests/integ
+# Integration tests in the guest: those that depend on the kernel and on pure cgroup v2. The others would find
+# nothing new there, and take ten times as long; VM_INTEG=tests/integ runs them all.
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
-# And of other families what an older kernel's overlayfs may do otherwise.
+# Single tests of other families: those that an older kernel's overlayfs may fail, and one of cgroups.
 VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
                a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
@@ -52,8 +52,8 @@ check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_INTEG='$(VM_INTEG)' \
 		tests/vm/run.sh $(VM)
 
-# `make check-systemd`: ebb as it is installed, by `make install` and as packages, in a small Debian that
-# boots systemd. The packages of VM_PACKAGES are only unpacked; these are installed.
+# `make check-systemd`: ebb as `make install` installs it, in a small Debian that boots systemd. The packages of
+# VM_PACKAGES are only unpacked in their guest; SYSTEMD_PACKAGES are installed in this one.
 SYSTEMD_PACKAGES := systemd systemd-sysv dbus kmod procps iproute2 curl erofs-utils libarchive13 libcap2 \
                     libseccomp2 libsqlite3-0 libssl3 libyajl2 python3 python3-pytest sqlite3
 SYSTEMD_TESTS    ?= tests/systemd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* System calls that reach out: mounts, namespaces, other processes, the host, the kernel's
- * machines. */
+/* Attempts by system calls: mounts, namespaces, other processes, settings of the host, interpreters
+ * in the kernel. */
 #include "escapes.h"
 
 #include <errno.h>
@@ -106,7 +106,7 @@ void try_namespaces(void)
 
 			tried("namespace", syscall(SYS_unshare, flags), "unshare %#lx", flags);
 			tried("namespace", clone3_with(flags), "clone3 %#lx", flags);
-			if (flags != 0x80) /* of clone that is a signal */
+			if (flags != 0x80) /* in clone(2) these bits are a signal */
 				tried("namespace", clone_with(flags & ~0x80UL), "clone %#lx",
 				      flags);
 			tried("namespace", clone_with((flags & ~0x80UL) | (1UL << 32) | 0x20000),
@@ -201,7 +201,7 @@ static void try_keys(void)
 		tried("keyring", syscall(SYS_keyctl, op, -4, 0, 0, 0), "keyctl %ld", op);
 }
 
-/* Calls no kernel has yet, or none that ebb knows: 451 is cachestat. */
+/* Calls that no filter of ebb lists: numbers above those it lists (but mseal), and cachestat. */
 static void try_unknown(void)
 {
 	for (long nr = 457; nr < 700; nr++)

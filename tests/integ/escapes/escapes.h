@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A corpus of ways out of a sandbox. Each attempt is made so that it would work for root without
- * the barrier: arguments are valid, processes and files it aims at exist. An answer counts as a
- * refusal only if a barrier gives it (is_refusal); EINVAL, ESRCH, EFAULT and success are reports.
- * Which answer each attempt must get is in tests/integ/answers.py.
+ * A corpus of ways out of a sandbox. Each attempt would work for root without the barrier: its
+ * arguments are valid, and the processes and files that it aims at exist. An answer counts as a
+ * refusal only if a barrier gives it (is_refusal); EINVAL, ESRCH, EFAULT and success are reported.
+ * tests/integ/answers.py lists the answer that each attempt must get.
  */
 #ifndef EBB_TESTS_ESCAPES_H
 #define EBB_TESTS_ESCAPES_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Objects that reach out: sockets, devices, requests to them, files of /proc and /sys, old
- * conventions. */
+/* Attempts by objects: sockets, devices, requests to them, files of /proc and /sys; and calls by
+ * the old calling conventions. */
 #include "escapes.h"
 
 #include <dirent.h>
@@ -116,8 +116,8 @@ void try_requests(void)
 	unlink("/tmp/file");
 }
 
-/* Everything below that root could write. /proc/self and the like are links; processes are left to
- * the list of names. */
+/* Tries to open for writing each file below path that its mode lets somebody write. It follows no
+ * links (/proc/self is one), and skips the processes of /proc: try_paths() names their files. */
 static void try_tree(const char *path, int depth)
 {
 	DIR *dir = depth < 12 ? opendir(path) : NULL;

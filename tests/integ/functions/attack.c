@@ -61,7 +61,7 @@ static void fork_and_reap(struct thread *t)
 		waitpid(pid, NULL, 0);
 }
 
-/* All that there can be, each trying for more, until the first one has seen enough of it. */
+/* Each process forks again and again, to the limit of processes; after 200 ms all are killed. */
 static void bomb(struct thread *t)
 {
 	pid_t first = fork();
@@ -115,7 +115,7 @@ static void touch_memory(struct thread *t)
 	munmap(at, size);
 }
 
-/* Interrupts to every CPU that runs a thread of it. */
+/* Each change of protection interrupts every CPU that runs a thread of this process. */
 static void shoot_down(struct thread *t)
 {
 	char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -187,7 +187,7 @@ static void miss_names(struct thread *t)
 	}
 }
 
-/* rename_lock is one for the whole host. */
+/* Every rename takes rename_lock, of which a kernel has one. */
 static void rename_on(struct thread *t)
 {
 	char from[64], to[64];
@@ -337,7 +337,7 @@ static void read_proc(struct thread *t)
 	}
 }
 
-/* Each waits until all CPUs have passed a quiet moment. */
+/* membarrier(2): a global barrier waits until all CPUs have passed a quiescent state. */
 static void ask_for_barriers(struct thread *t)
 {
 	syscall(SYS_membarrier, 1, 0, 0);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daily work of a hostile program: work that costs others, not things that it keeps (hoard.h).
- */
+/* Work of a hostile program that costs others. (hoard.h: things that such a program keeps.) */
 #ifndef PROBE_ATTACK_H
 #define PROBE_ATTACK_H
 
 #include "http.h"
 
-/* ?what=KIND&ms=N&threads=T does it for so long on so many threads: {"did"}, how often. */
+/* ?what=KIND&ms=N&threads=T attacks for N ms on T threads. {"did"}: how often. */
 void on_attack(struct call *c);
 /* ?ms=N: answered at once; ms later the program ends by itself with status 3. */
 void on_dying(struct call *c);

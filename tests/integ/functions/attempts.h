@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Things a function has no right to do, tried one by one by name: the sandbox tests read what the
- * kernel answered. */
+/* Attempts at things that a function has no right to do, each with a name: the sandbox tests read
+ * the kernel's answer to each. */
 #ifndef PROBE_ATTEMPTS_H
 #define PROBE_ATTEMPTS_H
 
-/* Tries it; 0 if it worked, else the errno; -1 for a name that does not exist. */
+/* Makes the attempt of this name. 0 if it worked, else its errno; -1 if there is no such name. */
 int attempt(const char *name, const char *path);
 
 #endif

@@ -16,8 +16,8 @@
 #define WORDS_MAX    200
 #define DATAGRAM_MAX 32768
 
-/* kind: "tcp", "udp", "ping", "raw", "packet". from "": its own address; size: bytes of a datagram.
- */
+/* kind: "tcp", "udp", "ping", "raw", "packet". from: the source address, "" for the instance's own.
+ * size: bytes of a datagram. */
 struct dial {
 	const char *kind, *to, *from;
 	long port, size, wait_ms;
@@ -54,7 +54,7 @@ static int open_socket(const struct dial *d, int family)
 	return socket(family, strcmp(d->kind, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM, 0);
 }
 
-/* IP_FREEBIND: an address that nobody here has. */
+/* IP_FREEBIND, ip(7): the address need not be one of this network namespace. */
 static int bind_from(int fd, const struct dial *d, int family)
 {
 	const int on = 1;
@@ -157,7 +157,6 @@ static void dial(const struct dial *d, char *out, size_t size)
 	close(fd);
 }
 
-/* /dial?kind=tcp&to=ADDRESS&port=N: an attempt from inside, and how long it took. */
 void on_dial(struct call *c)
 {
 	char kind[16], to[64], from[64], out[256];

@@ -81,8 +81,8 @@ static long one_timer(long n)
 	return syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &id);
 }
 
-/* To a process of its own whose signals are all blocked: in a program with threads one of them
- * would take it. */
+/* Queues a signal for a child that blocks all signals. In this program, which has threads, a thread
+ * that does not block it would take it. */
 static long one_signal(long n)
 {
 	static pid_t sink, parent;
@@ -239,8 +239,7 @@ static long one_directory(long n)
 	return mkdir(path, 0700);
 }
 
-/* --- bytes in buffers: each returns KiB
- * ---------------------------------------------------------*/
+/* --- bytes in buffers: each returns KiB ----------------------------------------------------- */
 static long fill(int fd, size_t size)
 {
 	long bytes = 0;
@@ -352,7 +351,7 @@ static long fill_pipe(long n)
 static const struct {
 	const char *kind;
 	long (*one)(long n); /* a number >= 0, or -1 and errno */
-	int counts;          /* its result is how much, else it is one */
+	int counts;          /* one() returns how many; else it makes 1 */
 } kinds[] = {
 	{"inotify", one_inotify, 0},
 	{"inotify-watch", one_inotify_watch, 0},
@@ -458,7 +457,7 @@ static long rename_directory(const char *path)
 	return rmdir(to);
 }
 
-/* One of the image's is removed and made anew. */
+/* Removes a directory of the image and makes it anew. */
 static long remake_directory(const char *path)
 {
 	if (rmdir(path) < 0 || mkdir(path, 0755) < 0)

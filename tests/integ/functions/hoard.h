@@ -4,17 +4,18 @@
 
 #include "http.h"
 
-/* ?what=KIND&n=N takes up to N of one kind of thing that the kernel counts by user or by host, and
- * keeps them: {"made", "errno"}, why there were no more. Of "tcp", "udp", "unix", "netlink" and
- * "pipe" the number is of KiB queued in buffers. */
+/* ?what=KIND&n=N makes up to N of one kind of thing that the kernel counts by user or by host, and
+ * keeps them. {"made", "errno"}: how many, and the error that ended it, "" for none. With "tcp",
+ * "udp", "unix", "netlink" and "pipe" both numbers are KiB that are queued in buffers. */
 void on_hoard(struct call *c);
-/* ?what=watch, lock, record, lease: keeps one of path; heard: how many events the watches have had;
- * rename, remake: changes directories there. {"got", "errno"} */
+/* ?what=WORD&path=PATH. watch, lock, record, lease: takes one of these on PATH and keeps it; heard:
+ * how many events the watches have had; rename: makes, renames and removes a directory in PATH;
+ * remake: removes PATH and makes it anew first. {"got", "errno"}: got is negative on an error. */
 void on_reach(struct call *c);
-/* As servers do that begin as root: path is made and given to the user, who the program then
- * becomes; at last it tries to be root again. One word per step. */
+/* Does as servers do that begin as root: makes the directory path, gives it to a user, becomes that
+ * user, and then tries to be root again. The answer has a word for each step. */
 void on_become(struct call *c);
-/* probe hoard KIND N: the same for a plain run; the exit status. */
+/* `probe hoard KIND N` does as on_hoard() does and prints the answer. Returns the exit status. */
 int hoard_here(char **argv);
 
 #endif

@@ -237,7 +237,7 @@ static void *serve_connection(void *arg)
 		connection->handler(c);
 		while (!c->close && call_read(c, rest, sizeof(rest)) > 0)
 			;
-		/* Without having said so, as more than one server does. */
+		/* The connection ends unannounced, as some servers end theirs. */
 		if (getenv("PROBE_CLOSES_BEHIND") &&
 		    strstr(getenv("PROBE_CLOSES_BEHIND"), c->method))
 			break;
@@ -260,7 +260,7 @@ struct worker {
 	void (*handler)(struct call *c);
 };
 
-/* Accepts one, serves it to its end, and only then another one: as many servers do. */
+/* Serves one connection to its end before it accepts the next, as many servers do. */
 static void *work(void *arg)
 {
 	const struct worker *w = arg;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small threaded HTTP/1.1 server for test functions: an ordinary program that knows nothing of
- * ebb. One detached thread per connection, keep-alive, bodies by length or chunked, nothing
- * buffered whole. Not robust against hostile clients; the gateway in front of it is.
+ * ebb. It has a detached thread for each connection, keep-alive, and bodies by length or in chunks,
+ * which it never buffers whole. Hostile clients can harm it; the gateway in front keeps them away.
  */
 #ifndef PROBE_HTTP_H
 #define PROBE_HTTP_H

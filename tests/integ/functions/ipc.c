@@ -45,7 +45,7 @@ static int send_all(int fd, const char *bytes, size_t size)
 	return 0;
 }
 
-/* The host never says anything: anything to read is its end. */
+/* The host never sends anything, so the socket is readable only when the host has closed it. */
 static int closed_within(int fd, long ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};

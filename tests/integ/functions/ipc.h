@@ -5,17 +5,19 @@
 
 #include "http.h"
 
-/* POST: the body as it is, on a connection of its own; says whether the host closed that one within
- * wait ms. pause=N: N ms after the first ten bytes. */
+/* POST ?wait=N&pause=M sends the body as it is over a new connection to the host, with a pause of M
+ * ms behind the first ten bytes. {"closed"}: whether the host closed the connection, at the latest
+ * N ms after the last byte. */
 void on_ipc(struct call *c);
-/* Answers at once and works on for ms: a hold, repeated if the host went away, a log line at the
- * end, and (unless end=0) its end. deadline=N, in ms from now; repeat=0: does not repeat. */
+/* ?ms=N answers at once and works on for N ms. It sends a hold, and sends it again when the host
+ * closed the connection (repeat=0: not again); after N ms it writes a log line and sends the end of
+ * the hold (end=0: no end). deadline=M: the hold has a deadline M ms from now. */
 void on_background(struct call *c);
-/* n log lines of this request, ms between them. */
+/* ?n=N&ms=M: N log lines with this request's id, M ms apart. */
 void on_tagged(struct call *c);
 
-/* POST: the body as it is to stdout; to=2: to stderr; to=12: to both in turn, piece=N bytes each.
- */
+/* POST ?to=WHERE&piece=N writes the body as it is to stdout, or with to=2 to stderr, or with to=12
+ * to both in turn, N bytes at a time. */
 void on_emit(struct call *c);
 
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The test function in C: an ordinary static server on $PORT. GET / lists what it can do.
- * Environment: PROBE_THREADS=N idle threads; PROBE_MODE=exit (exits 7 at once), mute (never
- * listens), stubborn (ignores SIGTERM), slow (listens after 300 ms); PROBE_ALLOC_MB=N touched
- * before listening; PROBE_BACKLOG=N of its listener; PROBE_WORKERS=N that serve one connection each
- * to its end; PROBE_CLOSES_BEHIND=METHODS whose connections it closes unannounced.
+ * The test function in C: an ordinary static server on $PORT, or on the socket that it inherits.
+ * Its environment: PROBE_THREADS=N starts N idle threads. PROBE_MODE is exit (exits with 7 at
+ * once), kill (kills itself at once), mute (never listens), stubborn (ignores SIGTERM), slow
+ * (listens after 300 ms), ignore or close (see inherits()). PROBE_ALLOC_MB=N touches N MiB before
+ * it listens. PROBE_BACKLOG=N is the length of its accept queue. PROBE_WORKERS=N threads serve one
+ * connection each to its end. Behind an answer to one of PROBE_CLOSES_BEHIND=METHODS it closes the
+ * connection unannounced.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -78,7 +80,7 @@ static void on_root(struct call *c)
 		    id ? id : "", (long)served);
 }
 
-/* only: the instance that sleeps; another one answers at once. */
+/* only=ID: the instance with this id sleeps; any other answers at once. */
 static void on_sleep(struct call *c)
 {
 	long ms = call_number(c, "ms", 1000);
@@ -288,7 +290,7 @@ static void on_try(struct call *c)
 static _Atomic unsigned char counts[COUNTS];
 static _Atomic long counted;
 
-/* This number was asked for once more. */
+/* Notes one more request with this number. */
 static void on_count(struct call *c)
 {
 	long n = call_number(c, "n", 0);
@@ -553,8 +555,8 @@ static void start_mode(const char *mode)
 		signal(SIGTERM, SIG_IGN);
 }
 
-/* sd_listen_fds(3). Mode "ignore": a program that knows nothing of it; "close": one that closes
- * what it does not know. */
+/* Whether to serve on the inherited socket, sd_listen_fds(3). Mode "ignore" plays a program that
+ * knows nothing of such sockets, "close" one that closes descriptors which it does not know. */
 static int inherits(const char *mode)
 {
 	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");

@@ -288,7 +288,7 @@ static const struct ticking {
 
 struct ticker {
 	const struct ticking *how;
-	long ms, says, then_ms, times; /* then_ms: so many more waits, so long, and no other */
+	long ms, says, then_ms, times; /* then_ms: of `times` further waits */
 };
 
 static void *tick(void *arg)

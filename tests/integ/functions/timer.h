@@ -5,12 +5,12 @@
 
 #include "http.h"
 
-/* kind=K, ms=N: a thread waits so long in that way. Answered at once. */
+/* kind=K, ms=N: a thread waits N ms in the way K. Answered at once. */
 void on_timer(struct call *c);
-/* kind=K, ms=N: a thread waits so for N ms, again and again; says=1: and prints a line each time.
- */
+/* kind=K, ms=N: a thread waits N ms in the way K, again and again; with says=1 it prints a line
+ * each time. then_ms=M, times=T: behind the first wait come T waits of M ms, and no more. */
 void on_ticks(struct call *c);
-/* By how many ms those that ended since the last time were late. */
+/* How many ms each timer was late that ended since the last call: a list. */
 void on_fired(struct call *c);
 
 #endif

@@ -5,11 +5,12 @@
 
 #include "http.h"
 
-/* GET /tree?path=P: a line per file below P, on its file system only. In a line: the type and mode,
- * uid, gid, size, mtime (seconds and nanoseconds), device and inode, FNV-1a of the content; in
- * hexadecimal the path below P, a link's target, and attributes as NAME=VALUE. "-" is nothing. */
+/* GET /tree?path=P: a line for each file below P that is on P's file system. A line has type and
+ * mode, uid, gid, size, mtime (seconds and nanoseconds), device and inode, and FNV-1a of the
+ * content; then, in hexadecimal, the path below P, a link's target, and attributes as NAME=VALUE.
+ * "-" stands for nothing. */
 void on_tree(struct call *c);
-/* The same on stdout: `probe tree P`. The exit code. */
+/* `probe tree P` prints the same on stdout. Returns the exit status. */
 int tree_print(const char *path);
 
 #endif

@@ -4,7 +4,7 @@ import http from "node:http";
 
 const kept = [];
 
-// only: the instance that sleeps; another one answers at once.
+// only=ID: the instance with this id sleeps; any other answers at once.
 const isAnother = (query) => query.has("only") && query.get("only") !== process.env.EBB_INSTANCE;
 
 const paths = {

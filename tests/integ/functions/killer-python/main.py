@@ -12,7 +12,7 @@ def number(query, name, otherwise=0):
 
 
 def sleep(query):
-    """only: the instance that sleeps; another one answers at once."""
+    """only=ID: the instance with this id sleeps; any other answers at once."""
     if query.get("only", [os.environ.get("EBB_INSTANCE")])[0] == os.environ.get("EBB_INSTANCE"):
         time.sleep(number(query, "ms") / 1000)
     return b"slept\n"

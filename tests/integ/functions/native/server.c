@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of ebb.h that examples/c-ring does not show: failures, nacks, deadlines, many log lines,
- * streams.
- */
+ * streams. */
 #include <ebb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +44,7 @@ static int crash(struct ebb_request *rq)
 	abort();
 }
 
-/* Gives every other one back. */
+/* Gives every other request back. */
 static int nack(struct ebb_request *rq)
 {
 	static unsigned int seen;
@@ -183,7 +182,7 @@ static int fields(struct ebb_request *rq)
 static unsigned char asked[ASKED_MAX];
 static long asked_count;
 
-/* /count?n=N: this number was asked for once more. */
+/* /count?n=N notes one more request with this number. */
 static int count_number(struct ebb_request *rq)
 {
 	const char *text = strchr(ebb_query(rq), '=');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program that looks after SIGTERM and rejections itself; HOW says in which of the usual ways.
+// A program that handles SIGTERM and rejected promises itself; HOW says in which of the usual ways.
 import http from "node:http";
 
 const server = http.createServer((req, res) => {

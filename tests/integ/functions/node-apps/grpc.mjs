@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// gRPC's messages and trailers by Node's http, which speaks HTTP/1.1: what a function behind the
-// gateway has to do to serve gRPC clients. /echo.Echo/Say: one message; Chat: each as it comes;
-// Many?N: N messages of 1 KiB; Fail: an error in trailers; /sleep, /wait, /closed for the tests.
+// gRPC's messages and trailers by Node's http, which speaks HTTP/1.1: a function behind the gateway has
+// to send no more than this to serve gRPC clients. /echo.Echo/Say answers one message; Chat answers each
+// message as it comes; Many?N sends N messages of 1 KiB; Fail sends an error in trailers. /sleep, /wait
+// and /closed are for the tests.
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node's http module, and everything the tests ask of a program.
+// A server of Node's http module, with a path for each behaviour that the tests need.
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getHeapStatistics } from "node:v8";

@@ -12,7 +12,7 @@ upstream.listen(9123, "127.0.0.1");
 const getUpstream = () => fetch("http://127.0.0.1:9123/");
 
 const seen = [];
-// Looks like one and is none of Node's, as those of npm's undici and of some frameworks.
+// Looks like a Response but is not Node's class, as those of npm's undici and of some frameworks.
 class ForeignResponse {
 	#inner;
 	constructor(body) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What programs do wrong, or seldom: each path is one such thing.
+// Wrong or rare deeds of programs: each path is one of them.
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";

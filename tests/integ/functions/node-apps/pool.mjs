@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm pg-pool under npm @vercel/functions' attachDatabasePool, both as they are; the database is a client
-// of pg-pool's own interface that says when it is closed.
+// npm pg-pool under npm @vercel/functions' attachDatabasePool, both unmodified. Instead of a database there is a
+// client class with the interface that pg-pool asks for; it notes when a client is closed.
 import { EventEmitter } from "node:events";
 import { attachDatabasePool } from "@vercel/functions";
 import Pool from "pg-pool";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every application of this directory can be asked for, framework or not. Nothing knows of ebb: only
-// the request context that npm @vercel/functions finds, and the five ways to throw.
+// Work that every application of this directory offers, with or without a framework: the ways to throw, and
+// work behind the answer. It knows nothing of ebb, only the request context that npm @vercel/functions finds.
 import { EventEmitter } from "node:events";
 import { createReadStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";

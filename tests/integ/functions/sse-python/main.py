@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET /events: server-sent events by starlette; POST /events?TEXT sends one to all who listen."""
+"""GET /events: server-sent events by starlette; POST /events?TEXT sends one to all clients of it."""
 import asyncio
 
 from starlette.applications import Starlette

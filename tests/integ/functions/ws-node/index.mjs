@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm `ws` as its own manual has it: each message comes back with its number on this connection.
-// GET /events: server-sent events; POST /events?TEXT sends one to all who listen. HEARTBEAT_MS: the
-// heartbeat of the manual of ws, which ends connections that answered no ping since the last one.
+// npm `ws` as its own manual shows it: each message comes back with its number on this connection.
+// GET /events: server-sent events; POST /events?TEXT sends one event to all clients of /events.
+// HEARTBEAT_MS=N: every N ms the heartbeat of ws's manual ends the connections that did not answer the
+// last ping.
 import http from "node:http";
 import { WebSocketServer } from "ws";
 

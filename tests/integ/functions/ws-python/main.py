@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python `websockets` as its manual has it: each message comes back with its number on this connection.
-HEARTBEAT_MS replaces its ping interval and timeout of 20 s."""
+"""Python's `websockets` as its manual shows it: each message comes back with its number on this connection.
+HEARTBEAT_MS replaces the library's ping interval and timeout of 20 s."""
 import asyncio
 import http
 import json
