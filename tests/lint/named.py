@@ -37,10 +37,25 @@ def fault_of(word, project, tests):
     return None
 
 
+def doubled_rows(page, lines):
+    """Rows of one table with the same first cell, as a merge leaves them: one of the two is stale."""
+    seen = {}
+    for number, line in enumerate(lines, 1):
+        if not line.startswith("|"):
+            seen = {}
+            continue
+        cell = line.split("|")[1].strip()
+        if cell in seen:
+            yield f"{page}:{number}: line {seen[cell]} of the same table begins with the same cell: {cell}"
+        seen.setdefault(cell, number)
+
+
 def threat_model(project):
-    """Every file and test that the pages of the threat model name exists; every barrier names both."""
+    """Every file and test that the pages of the threat model name exists; every barrier names both and has one row."""
     faults, count, section = [], 0, ""
     tests = test_names(project)
+    for page in PAGES:
+        faults += doubled_rows(page, project.lines(page))
     for page, number, line in ((p, n, text) for p in PAGES for n, text in enumerate(project.lines(p), 1)):
         if line.startswith("## "):
             section = line[3:]
