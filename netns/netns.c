@@ -41,7 +41,8 @@ static int make_socket(int family)
 		return -errno;
 	/* A gateway reaches the instance's own listeners and never through its network; who has no
 	 * CAP_NET_RAW there cannot change this (socket(7)). */
-	if (family == AF_INET && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
+	if (family == AF_INET &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
 		return -errno;
 	return keep_fd(&fd);
 }

@@ -139,18 +139,12 @@ static int load_filter(struct inside *in)
 }
 
 static const struct step command_steps[] = {
-	{SANDBOX_RLIMITS, limit_resources},
-	{SANDBOX_CAPS, bound_capabilities},
-	{SANDBOX_CAPS, narrow_function},
-	{SANDBOX_GROUPS, drop_ids},
-	{SANDBOX_CAPS, drop_function_caps},
-	{SANDBOX_CLONE, stay_with_parent},
-	{SANDBOX_DEV, take_streams},
-	{SANDBOX_DEV, function_close_others},
-	{SANDBOX_CWD, function_enter_cwd},
-	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
-	{SANDBOX_SECCOMP, load_filter},
-	{SANDBOX_STRICT, function_load_strict},
+	{SANDBOX_RLIMITS, limit_resources}, {SANDBOX_CAPS, bound_capabilities},
+	{SANDBOX_CAPS, narrow_function},    {SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_function_caps}, {SANDBOX_CLONE, stay_with_parent},
+	{SANDBOX_DEV, take_streams},        {SANDBOX_DEV, function_close_others},
+	{SANDBOX_CWD, function_enter_cwd},  {SANDBOX_NO_NEW_PRIVS, drop_new_privs},
+	{SANDBOX_SECCOMP, load_filter},     {SANDBOX_STRICT, function_load_strict},
 	{SANDBOX_EXEC, function_execute},
 };
 

@@ -75,8 +75,8 @@ int function_load_strict(struct inside *in)
  * close. */
 int function_close_others(struct inside *in)
 {
-	const int kept[] = {in->claim->listen_fd >= 0 ? LISTEN_FD : 2,
-			    in->with_ring ? RING_FD : 2, in->control_fd};
+	const int kept[] = {in->claim->listen_fd >= 0 ? LISTEN_FD : 2, in->with_ring ? RING_FD : 2,
+			    in->control_fd};
 	int first = 3;
 
 	must(in->control_fd > RING_FD);
@@ -221,18 +221,12 @@ static const struct step ring_steps[] = {
 };
 
 static const struct step function_steps[] = {
-	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
-	{SANDBOX_SECCOMP, load_filter},
-	{SANDBOX_FORK, park, .waits = true},
-	{SANDBOX_FORK, place_descriptors},
-	{SANDBOX_FORK, function_close_others},
-	{SANDBOX_RLIMITS, function_limit},
-	{SANDBOX_CAPS, narrow_function},
-	{SANDBOX_GROUPS, drop_ids},
-	{SANDBOX_CAPS, drop_function_caps},
-	{SANDBOX_CWD, function_enter_cwd},
-	{SANDBOX_STRICT, function_load_strict},
-	{SANDBOX_EXEC, function_execute},
+	{SANDBOX_NO_NEW_PRIVS, drop_new_privs}, {SANDBOX_SECCOMP, load_filter},
+	{SANDBOX_FORK, park, .waits = true},    {SANDBOX_FORK, place_descriptors},
+	{SANDBOX_FORK, function_close_others},  {SANDBOX_RLIMITS, function_limit},
+	{SANDBOX_CAPS, narrow_function},        {SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_function_caps},     {SANDBOX_CWD, function_enter_cwd},
+	{SANDBOX_STRICT, function_load_strict}, {SANDBOX_EXEC, function_execute},
 };
 
 void function_main(struct inside *in)

@@ -126,8 +126,8 @@ static int hear(struct net *net)
 	return r;
 }
 
-/* Whether a link whose name begins with the prefix is one of ours: four hexadecimal digits follow, or
- * the trial's letters. A prefix may be too short and match the links of others. */
+/* Whether a link whose name begins with the prefix is one of ours: four hexadecimal digits follow,
+ * or the trial's letters. A prefix may be too short and match the links of others. */
 static bool is_ours(const struct net *net, const char *name)
 {
 	const char *rest = name + strlen(net->config.prefix);

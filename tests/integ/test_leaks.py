@@ -104,7 +104,9 @@ def test_failing_imports(ebb, tmp_path):
 
 
 def test_connections_that_come_and_go(probe):
-    """The stock of a gateway for an instance grows with how many connect at once, to 64."""
+    """The stock of a gateway for an instance grows with how many connect at once, to 64. A second instance, which
+    a slow host starts for so many at once, would be held, too."""
+    probe.deploy("probe", "probe", "--max", 1)
     def work():
         web.many(30, lambda i: probe.get("probe"))
         for _ in range(10):

@@ -111,6 +111,7 @@ void rig_free(struct rig *r)
 {
 	board_close(r->g.board);
 	stats_close(r->g.account.stats);
+	free(r->g.account.notes);
 	close(r->g.tell.fd);
 	close(r->ebbd_fd);
 	free(r->buffers.units);
