@@ -39,8 +39,8 @@ static int make_socket(int family)
 		return -errno;
 	if (family == AF_INET && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -errno;
-	/* A gateway reaches the instance's own listeners and never through its network. A program without
-	 * CAP_NET_RAW there cannot change this (socket(7)). */
+	/* A gateway reaches the instance's own listeners and never through its network. A program
+	 * without CAP_NET_RAW there cannot change this (socket(7)). */
 	if (family == AF_INET &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) < 0)
 		return -errno;
