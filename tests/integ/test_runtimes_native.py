@@ -137,8 +137,11 @@ def test_work_behind_the_answer_keeps_the_instance_awake(app):
     seen = set()
 
     def done():
-        seen.add(app.instance("hello")["state"])
-        return "done, long after the answer" in lines_of(app, "hello", request_id(reply))
+        state = app.instance("hello")["state"]
+        if "done, long after the answer" in lines_of(app, "hello", request_id(reply)):
+            return True  # and so it may have been frozen since
+        seen.add(state)
+        return False
     wait_for(done)
     assert seen == {"running"}
     app.wait_frozen("hello")

@@ -173,6 +173,10 @@ static int on_sockets(void *self, struct wire_message *m)
 	if (!i)
 		return 0; /* it went down meanwhile */
 	i->asked_sockets = false;
+	if (m->fd_count == 0) { /* ebbd could make none */
+		room_ask_later(&g->up, i);
+		return 0;
+	}
 	instances_stock(i, m->fds, m->fd_count);
 	exchange_serve_waiters(g, i);
 	return 0;

@@ -12,7 +12,7 @@
 
 /* There was no room just now. No event says when the queue has room again, so the gateway asks,
  * ever more rarely. */
-static void ask_later(struct upstreams *p, struct instance *i)
+void room_ask_later(struct upstreams *p, struct instance *i)
 {
 	uint32_t n = i->empty_answers < ASK_DOUBLINGS ? i->empty_answers : ASK_DOUBLINGS;
 
@@ -27,7 +27,7 @@ static void ask(struct upstreams *p, struct instance *i, uint32_t waited_ms)
 	if (i->asked_room)
 		return;
 	if (!tell_queue_get(p->tell, i, waited_ms)) {
-		ask_later(p, i);
+		room_ask_later(p, i);
 		return;
 	}
 	p->count->room_asks++;
@@ -48,7 +48,7 @@ bool room_take(struct upstreams *p, struct instance *i)
 	if (i->empty_answers == 0)
 		ask(p, i, 0);
 	else
-		ask_later(p, i);
+		room_ask_later(p, i);
 	return false;
 }
 
@@ -151,7 +151,7 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 	if (!chain_is_empty(&i->waits) && i->room > 0)
 		p->user->room(p->self, i);
 	if (!chain_is_empty(&i->waits))
-		ask_later(p, i);
+		room_ask_later(p, i);
 }
 
 void room_ask_due(struct upstreams *p)

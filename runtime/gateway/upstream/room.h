@@ -16,6 +16,9 @@
 
 #include "runtime/gateway/upstream/upstream.h"
 
+/* Looks at the waiting requests of this instance again in a moment: ebbd could not say yes. */
+void room_ask_later(struct upstreams *p, struct instance *i);
+
 /* Takes the place for one connect. False: there is none now, and the user hears of room later
  * (upstream_user). */
 bool room_take(struct upstreams *p, struct instance *i);

@@ -48,9 +48,9 @@ static int on_need_sockets(void *self, struct wire_message *m)
 		return -EPROTO;
 	r = fleet_sockets(g->all->fleet, need->slot, need->generation, need->count, fds, &i);
 	must(r != -ENOTRECOVERABLE);
-	if (r < 0)
+	if (r == -ESRCH)
 		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
-	sockets.count = need->count;
+	sockets.count = r < 0 ? 0 : need->count; /* none: the gateway asks again in a moment */
 	daemon_send(&g->daemon, WIRE_SOCKETS, &sockets, sizeof(sockets), fds, sockets.count);
 	for (uint32_t n = 0; n < sockets.count; n++)
 		fd_close(&fds[n]);
@@ -64,9 +64,13 @@ static int on_queue_get(void *self, struct wire_message *m)
 	struct wire_queue queue = {.slot = get->slot, .generation = get->generation};
 	struct wire_pool_drop drop = {.slot = get->slot, .generation = get->generation};
 
-	if (fleet_queue(g->all->fleet, get->slot, get->generation, get->waited_ms, &queue,
-			&drop.for_ms) < 0)
+	int r = fleet_queue(g->all->fleet, get->slot, get->generation, get->waited_ms, &queue,
+			    &drop.for_ms);
+
+	if (r == -ESRCH)
 		return 0; /* it is gone, and its INSTANCE_DOWN is on its way */
+	if (r < 0)
+		queue.length = 1; /* and no share: the gateway asks again in a moment */
 	if (drop.for_ms > 0)
 		gateways_send_all(g->all, WIRE_POOL_DROP, &drop, sizeof(drop));
 	daemon_send(&g->daemon, WIRE_QUEUE, &queue, sizeof(queue), NULL, 0);

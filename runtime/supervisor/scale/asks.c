@@ -150,7 +150,8 @@ int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t 
 	struct instance *i = instance_find(&f->ground, slot, generation);
 	int r;
 
-	if (!i || !instance_is_up(i))
+	/* This works while the instance drains, too, as fleet_queue says. */
+	if (!i || !i->was_ready || i->armed.net_ns_fd < 0)
 		return -ESRCH;
 	r = netns_sockets(i->armed.net_ns_fd, f->ground.home_ns_fd,
 			  instance_inherits(i) ? AF_UNIX : AF_INET, fds, count);
