@@ -35,11 +35,12 @@ ALL_CFLAGS = $(STD) $(WARN) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG      = pkg-config
 
 # --- libraries: a folder each ------------------------------------------------------------------
-LIBS := base wire settings http sandbox netns cgroups images
+LIBS := base wire settings http rules sandbox netns cgroups images
 DIR_base := runtime/base
 DIR_wire := runtime/wire
 DIR_settings := runtime/settings
 DIR_http := runtime/http
+DIR_rules := runtime/rules
 DIR_sandbox := sandbox
 DIR_netns := netns
 DIR_cgroups := cgroups
@@ -48,7 +49,7 @@ lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 # Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
-STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net
+STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick
 YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
 # (The linker's warnings are about loading modules and looking up hosts, which these never do.)
 LINK_static_release := -static-pie -Wl,-z,relro,-z,now,--no-warnings
@@ -58,17 +59,17 @@ LINK_static_cov     := -static-pie -Wl,--gc-sections,--no-warnings
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: the libraries that each may link are its privilege map --------------------------------
-PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-unpack ebb-step ebb-init ebb
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
                    instance freeze scale peers)
 LINK_ebbd       := sandbox netns cgroups images settings wire base
 EXT_ebbd        := -lseccomp -lcap
 SRC_ebb-gateway := runtime/gateway $(patsubst %/,%,$(wildcard runtime/gateway/*/))
-LINK_ebb-gateway := http wire base
+LINK_ebb-gateway := rules http wire base
 EXT_ebb-gateway := -luring -lseccomp -lnghttp2
 SRC_ebb-api     := runtime/api
-LINK_ebb-api    := http settings wire base
-EXT_ebb-api     := $(YAJL) -lseccomp
+LINK_ebb-api    := rules http settings netns wire base
+EXT_ebb-api     := $(YAJL) -lcrypto -lseccomp
 SRC_ebb-ledger  := runtime/ledger
 LINK_ebb-ledger := wire base
 EXT_ebb-ledger  := -lsqlite3 -lcrypto -lseccomp -lm
@@ -78,6 +79,12 @@ EXT_ebb-ipc     := $(YAJL) -lseccomp
 SRC_ebb-net     := runtime/net
 LINK_ebb-net    := netns wire base
 EXT_ebb-net     := -lseccomp
+SRC_ebb-dns     := runtime/dns
+LINK_ebb-dns    := netns wire base
+EXT_ebb-dns     := -lldns -lcrypto -lseccomp
+SRC_ebb-tick    := runtime/tick
+LINK_ebb-tick   := wire base
+EXT_ebb-tick    := -lseccomp
 SRC_ebb-unpack  := images/unpack
 LINK_ebb-unpack := wire base
 EXT_ebb-unpack  := -larchive -lcrypto -lyajl -lseccomp
@@ -85,7 +92,7 @@ SRC_ebb-step    := images/step
 LINK_ebb-step   := cgroups base
 EXT_ebb-step    := -lseccomp
 SRC_ebb         := runtime/cli
-LINK_ebb        := http settings wire base
+LINK_ebb        := rules http settings netns wire base
 EXT_ebb         := -lyajl
 
 BINARIES := $(patsubst %,$(OUT)/%,$(PROGRAMS))
@@ -151,6 +158,7 @@ $(foreach e,$(EMBEDS),$(eval $(OUT)/obj/$(subst :,: ,$(e))))
 # --- the rest: `## text` behind a target is what `make help` shows -----------------------------------
 -include tests/tests.mk
 -include tests/docs/docs.mk
+-include tests/deb/deb.mk
 -include tests/vm/vm.mk
 -include tests/fuzz/fuzz.mk
 
@@ -167,7 +175,9 @@ docs: ## the documents that are made from the program's tables: docs/reference, 
 check-integ: ## the integration tests only (root); INTEG=tests/integ/test_fluid.py for one family
 check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,nginx for some
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
+check-network: ## what functions wait on, at length: chats of 20 s, 10,000 freezes of connection pools (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
+check-deb: ## the Debian package: lintian, install, upgrade under load, remove, purge (root)
 check-systemd: ## installed and run under systemd, in a guest that boots it (root)
 
 .PHONY: site
@@ -184,10 +194,11 @@ deps: ## install what is missing of packages.txt; FOR="build run images check vm
 tests: $(UNIT_TESTS)
 # Checks that look at objects or run a program need them built.
 LINT_BUILT := links circles dead-code
-lint: $(if $(or $(if $(MEASURE),,all),$(filter $(LINT_BUILT),$(MEASURE))),$(BINARIES))
+NATIVE := $(call objects,images/runtimes/native images/runtimes/static)
+lint: $(if $(or $(if $(MEASURE),,all),$(filter $(LINT_BUILT),$(MEASURE))),$(BINARIES) $(NATIVE))
 lint: ## measure the style: layers, lengths, warnings, static analysis; MEASURE="layers clang-tidy"
 	@LINT_OUT=$(OUT) LINT_CFLAGS="$(subst ",\",$(STD) $(WARN))" /usr/bin/python3 tests/lint/lint.py $(MEASURE)
-measures: all ## sizes, circles, asserts per folder: docs/internals/measures.md
+measures: all $(NATIVE) ## sizes, circles, asserts per folder: docs/internals/measures.md
 	@LINT_OUT=$(OUT) tests/lint/measures.py
 format: ## clang-format over every C file
 	@find cgroups examples images netns runtime sandbox tests -name '*.[ch]' -exec clang-format -i {} +

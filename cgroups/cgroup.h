@@ -27,17 +27,30 @@ struct cgroup_tree; /* ebb's part of every hierarchy on this host */
  * each hierarchy. 0 and *out (cgroup_tree_close frees it), or -errno with a fault that says what is
  * missing and how to mend it. */
 int cgroup_tree_open(const char *name, struct cgroup_tree **out, struct fault *f);
+/* Keeps the tree for this caller until it is closed, by a lock on its directory (flock(2)). All
+ * programs that see the same hierarchies see the lock, also from containers with other files. 0;
+ * -EBUSY: another one has it; -ESTALE: another one has removed it meanwhile, open it again; or
+ * -errno. */
+int cgroup_tree_hold(struct cgroup_tree *t);
 /* Removes the tree's directories (which must be empty of processes); NULL is fine. */
 void cgroup_tree_remove(struct cgroup_tree *t);
 void cgroup_tree_close(struct cgroup_tree *t);
 /* Removes the instances that an earlier ebbd left in this tree: thaws them, kills the leaves,
  * removes the directories. Blocks until they are gone (poll on cgroup.events), for timeout_ms at
  * most. Returns the number of leaves, or -errno (-ETIMEDOUT: the time is over). */
+/* The tree in cgroup2, a directory; borrowed. */
+int cgroup_tree_fd(const struct cgroup_tree *t);
 int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms);
+/* The same for the leaves below one directory of the tree, but those ("instances/7") for which keep
+ * says yes. Nobody is moved. */
+int cgroup_tree_purge_but(struct cgroup_tree *t, const char *dir, uint32_t timeout_ms,
+			  bool (*keep)(void *self, const char *path), void *self);
 /* Moves the caller, and the children it starts later, into a directory of the tree beside the
  * instances, in the hierarchy that has the cpu controller. 0 or -errno. Purging and removing the
  * tree move them out again. */
 int cgroup_own_enter(const struct cgroup_tree *t);
+/* This process alone goes where it was before. 0 or -errno. */
+int cgroup_own_step_out(const struct cgroup_tree *t);
 /* The abilities of this host; hybrid: some limits come from v1. For ebb doctor and the log. */
 struct cgroup_abilities {
 	bool hybrid, memory, cpu, pids, memory_high, oom_group, frozen_time;

@@ -62,6 +62,11 @@ static int leave(const struct cgroup_hierarchy *h, const char *pid)
 	return fd_write_file_at(h->base_fd, CGROUP_SUPERVISOR_LEAF "/cgroup.procs", pid);
 }
 
+int cgroup_own_step_out(const struct cgroup_tree *t)
+{
+	return leave(cpu_hierarchy(t), "0");
+}
+
 /* The directory may be that of an earlier ebbd, which a purge has to empty, too. */
 void cgroup_own_leave(const struct cgroup_tree *t)
 {

@@ -16,6 +16,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 
 #define DEPTH_MAX  8u /* ours is 2 */
 #define LEAF_DEPTH 2u
@@ -25,6 +26,10 @@ struct walk {
 	int (*visit)(struct walk *w, int parent_fd, const char *name, unsigned int depth);
 	uint64_t deadline_ns;
 	unsigned int leaves;
+	/* The entries that it passes by; NULL: none. dir: of the leaves. */
+	bool (*keep)(void *self, const char *path);
+	void *self;
+	const char *dir;
 };
 
 static int walk_dir(struct walk *w, int dir_fd, unsigned int depth);
@@ -42,6 +47,15 @@ static int walk_child(struct walk *w, int parent_fd, const char *name, unsigned 
 	return r < 0 ? r : w->visit(w, parent_fd, name, depth);
 }
 
+static bool is_kept(const struct walk *w, const char *name, unsigned int depth)
+{
+	char path[512];
+
+	return w->keep && depth == 0 &&
+	       (text_format(path, sizeof(path), "%s/%s", w->dir, name) < 0 ||
+		w->keep(w->self, path));
+}
+
 static int walk_dir(struct walk *w, int dir_fd, unsigned int depth)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -56,7 +70,7 @@ static int walk_dir(struct walk *w, int dir_fd, unsigned int depth)
 		return r;
 	}
 	while (r == 0 && (next = fd_next_entry(list, &entry)) == 1)
-		if (entry->d_type == DT_DIR)
+		if (entry->d_type == DT_DIR && !is_kept(w, entry->d_name, depth))
 			r = walk_child(w, dir_fd, entry->d_name, depth + 1);
 	closedir(list);
 	return r == 0 ? next : r;
@@ -178,5 +192,30 @@ int cgroup_tree_purge(struct cgroup_tree *t, uint32_t timeout_ms)
 	w.visit = visit_remove_v1;
 	for (unsigned int i = 1; r == 0 && i < t->count; i++)
 		r = walk_dir(&w, t->at[i].tree_fd, 0);
+	return r < 0 ? r : (int)w.leaves;
+}
+
+int cgroup_tree_purge_but(struct cgroup_tree *t, const char *dir, uint32_t timeout_ms,
+			  bool (*keep)(void *self, const char *path), void *self)
+{
+	struct walk w = {.deadline_ns = clock_mono_ns() + timeout_ms * NS_PER_MS,
+			 .keep = keep,
+			 .self = self,
+			 .dir = dir};
+	int (*const visits[])(struct walk * w, int parent_fd, const char *name,
+			      unsigned int depth) = {visit_kill, visit_end, visit_remove_v1};
+	int r = 0;
+
+	/* v2 twice, to kill and to wait; then the rest in v1. */
+	for (unsigned int i = 0; r == 0 && i <= t->count; i++) {
+		SCOPED_FD dir_fd = openat(t->at[i < 2 ? 0 : i - 1].tree_fd, dir,
+					  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		w.visit = visits[i < 2 ? i : 2];
+		if (dir_fd >= 0)
+			r = walk_dir(&w, dir_fd, 0);
+		else if (errno != ENOENT)
+			r = -errno;
+	}
 	return r < 0 ? r : (int)w.leaves;
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -264,6 +265,20 @@ int cgroup_tree_open(const char *name, struct cgroup_tree **out, struct fault *f
 	return 0;
 }
 
+int cgroup_tree_hold(struct cgroup_tree *t)
+{
+	const struct cgroup_hierarchy *h = &t->at[0];
+	struct stat held, named;
+
+	if (flock(h->tree_fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fstat(h->tree_fd, &held) < 0)
+		return -errno;
+	if (fstatat(h->base_fd, t->name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? -ESTALE : -errno;
+	return held.st_ino == named.st_ino ? 0 : -ESTALE;
+}
+
 void cgroup_tree_close(struct cgroup_tree *t)
 {
 	for (unsigned int i = 0; t && i < t->count; i++) {
@@ -276,4 +291,9 @@ void cgroup_tree_close(struct cgroup_tree *t)
 struct cgroup_abilities cgroup_abilities(const struct cgroup_tree *t)
 {
 	return t->abilities;
+}
+
+int cgroup_tree_fd(const struct cgroup_tree *t)
+{
+	return t->at[0].tree_fd;
 }

@@ -8,11 +8,15 @@ import sys
 
 COLUMNS = ("boot_us instance service revision cgroup_id seq reason read_us lived_us cpu_us cpu_user_us"
            " cpu_system_us cpu_init_us awake_us frozen_us invocations memory_mb").split()
+LATER = {2: "net_out_bytes net_in_bytes net_connections".split(), 3: "wakes wake_us".split()}  # NULL in older rows
 
 
 def encode(prev_hash, row_id, values):
-    out = b"ebb\x01" + prev_hash + struct.pack("<Q", row_id)
-    for value in values:
+    format_, length = 1, len(COLUMNS)
+    while format_ + 1 in LATER and any(value is not None for value in values[length:]):
+        format_, length = format_ + 1, length + len(LATER[format_ + 1])
+    out = b"ebb" + bytes([format_]) + prev_hash + struct.pack("<Q", row_id)
+    for value in values[:length]:
         if isinstance(value, str):
             text = value.encode()
             out += struct.pack("<Q", len(text)) + text
@@ -24,8 +28,10 @@ def encode(prev_hash, row_id, values):
 def main(path):
     db = sqlite3.connect(path)
     prev, count = bytes(32), 0
+    there = {row[1] for row in db.execute("PRAGMA table_info(meter)")}
+    columns = COLUMNS + [name for names in LATER.values() for name in names if name in there]
     for row_id, prev_hash, hash_, *values in db.execute(
-            f"SELECT id, prev_hash, hash, {', '.join(COLUMNS)} FROM meter ORDER BY id"):
+            f"SELECT id, prev_hash, hash, {', '.join(columns)} FROM meter ORDER BY id"):
         count += 1
         if row_id != count or prev_hash != prev:
             sys.exit(f"row {count}: missing, or not chained to the row before")

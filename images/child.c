@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/filter.h"
+#include "runtime/base/text.h"
 
 /* Without __WALL, waitid(2) does not wait for children that send no signal at their end, and ours
  * send none (child.h). */
@@ -89,4 +92,31 @@ void child_kill(int *pid_fd)
 	while (waitid(P_PIDFD, (id_t)*pid_fd, &info, WAIT_FLAGS) < 0 && errno == EINTR)
 		;
 	fd_close(pid_fd);
+}
+
+void child_describe_end(int output_fd, int status, char *buf, size_t size)
+{
+	char said[200] = "";
+	long call = -1;
+	off_t end = lseek(output_fd, 0, SEEK_END);
+	off_t from = end > (off_t)sizeof(said) - 1 ? end - (off_t)sizeof(said) + 1 : 0;
+	ssize_t n = pread(output_fd, said, sizeof(said) - 1, from);
+
+	for (n = n < 0 ? 0 : n; n > 0 && said[n - 1] == '\n'; n--)
+		;
+	said[n < 0 ? 0 : n] = '\0';
+	for (char *c = said; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	if (!WIFSIGNALED(status))
+		(void)text_format(buf, size, "exit %d%s%s", WEXITSTATUS(status),
+				  said[0] ? ": " : "", said);
+	else if (WTERMSIG(status) == SIGSYS && (call = filter_said(said)) >= 0)
+		(void)text_format(buf, size, "ended by SIGSYS: its filter forbids %s (call %ld)",
+				  filter_call_name(call), call);
+	else
+		(void)text_format(buf, size, "ended by SIG%s%s%s",
+				  sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status))
+								 : "?",
+				  said[0] ? ": " : "", said);
 }

@@ -8,6 +8,7 @@
 #ifndef EBB_IMAGES_CHILD_H
 #define EBB_IMAGES_CHILD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* As fork(2), into new namespaces (CLONE_NEW*). In the child it returns 0; all signals have their
@@ -23,6 +24,9 @@ int child_run(int (*work)(int fd, const void *self), int fd, const void *self, i
 /* Takes the status of a child that has ended. 1 and the status as wait(2) encodes it, 0 while the
  * child runs, or -errno. Does not block. */
 int child_reap(int pid_fd, int *out_status);
+/* How a child ended that wrote its last words to output_fd: "exit 1: last words", "ended by
+ * SIGSEGV", "ended by SIGSYS: its filter forbids socket (call 41)". */
+void child_describe_end(int output_fd, int status, char *buf, size_t size);
 /* Kills a child, blocks until it has ended (some milliseconds) and closes the pidfd. A pidfd of -1
  * is fine. */
 void child_kill(int *pid_fd);

@@ -41,6 +41,9 @@ struct image_limits {
 	uint32_t step_ms; /* time for one stage of an import: a layer, mkfs.erofs, .. */
 };
 void image_store_limit(struct image_store *s, const struct image_limits *limits);
+/* 0; -EOPNOTSUPP: the file system of the store cannot be mounted with other ids, so no image can be
+ * imported; or -errno. */
+int image_store_maps_ids(const struct image_store *s);
 bool image_store_uses_erofs(const struct image_store *s);
 
 /* One import under way: a confined child and its control socket. */
@@ -63,6 +66,23 @@ const char *image_import_death(const struct image_import *i);
 void image_import_cancel(struct image_import *i);
 /* Frees an import; one that has not ended is killed and cleaned up, which blocks. NULL is fine. */
 void image_import_free(struct image_import *i);
+
+/* One export under way: a confined child that writes an OCI archive into a pipe. */
+struct image_export;
+
+/* Starts an export of these layers (job->layer_count of them is valid) into to_fd, a pipe,
+ * borrowed. The caller watches image_export_fd for reading. There is no time limit: the child waits
+ * for the reader of the pipe, and ends when that is gone. 0 and *out, or -errno (-ENOENT: a layer
+ * is not there). */
+int image_export_start(struct image_store *s, const struct wire_image_export *job, int to_fd,
+		       struct image_export **out);
+int image_export_fd(const struct image_export *e);
+/* To be called once, when the descriptor was ready. 0 if the whole archive is in the pipe, or
+ * -errno with a sentence. */
+int image_export_end(struct image_export *e, char *text, size_t size);
+/* Frees an export; one that has not ended is killed, which blocks for some milliseconds. NULL is
+ * fine. */
+void image_export_free(struct image_export *e);
 
 /* Opens the root of a layer in ebbd's mount namespace; mounts the layer on first use. Returns
  * an O_PATH descriptor, owned by the caller, who clones it with open_tree(2) and sets

@@ -27,39 +27,10 @@
 #include "images/jail.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/filter.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 /* ---- small things ---- */
-
-/* "ended by SIGSYS: its filter forbids socket (call 41)", "ended by SIGSEGV: last words" */
-static void describe_end(const struct worker *w, int status, char *buf, size_t size)
-{
-	char said[200] = "";
-	long call = -1;
-	off_t end = lseek(w->output_fd, 0, SEEK_END);
-	off_t from = end > (off_t)sizeof(said) - 1 ? end - (off_t)sizeof(said) + 1 : 0;
-	ssize_t n = pread(w->output_fd, said, sizeof(said) - 1, from);
-
-	for (n = n < 0 ? 0 : n; n > 0 && said[n - 1] == '\n'; n--)
-		;
-	said[n < 0 ? 0 : n] = '\0';
-	for (char *c = said; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
-	if (!WIFSIGNALED(status))
-		(void)text_format(buf, size, "exit %d%s%s", WEXITSTATUS(status),
-				  said[0] ? ": " : "", said);
-	else if (WTERMSIG(status) == SIGSYS && (call = filter_said(said)) >= 0)
-		(void)text_format(buf, size, "ended by SIGSYS: its filter forbids %s (call %ld)",
-				  filter_call_name(call), call);
-	else
-		(void)text_format(buf, size, "ended by SIG%s%s%s",
-				  sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status))
-								 : "?",
-				  said[0] ? ": " : "", said);
-}
 
 static int sync_staging(int dir_fd, const void *unused)
 {
@@ -141,6 +112,19 @@ static int begin(struct image_import *i)
 	}
 }
 
+static void cannot_start(struct image_import *i, int r)
+{
+	if (r == -EOPNOTSUPP)
+		(void)import_fault(
+			i, r,
+			"the file system of %.200s cannot be mounted with other ids, and "
+			"images need that: let image_dir be on ext4, xfs, btrfs or tmpfs "
+			"(`ebb doctor` tries it)",
+			i->store->dir);
+	else
+		(void)import_fault(i, r, "cannot start a helper of the import: %s", strerror(-r));
+}
+
 /* Goes on until a child runs or the end is reached. */
 static void go_on(struct image_import *i, enum import_stage stage)
 {
@@ -160,8 +144,7 @@ static void go_on(struct image_import *i, enum import_stage stage)
 		if (r == 0)
 			return;
 		if (r < 0)
-			(void)import_fault(i, r, "cannot start a helper of the import: %s",
-					   strerror(-r));
+			cannot_start(i, r);
 		if (r < 0 && i->stage == STAGE_CLEAN)
 			(void)fd_rmtree_at(i->store->staging_fd, i->name);
 		i->stage++;
@@ -174,7 +157,7 @@ static void ended_early(struct image_import *i, enum import_worker which, int st
 {
 	char how[256];
 
-	describe_end(&i->workers[which], status, how, sizeof(how));
+	child_describe_end(i->workers[which].output_fd, status, how, sizeof(how));
 	(void)import_fault(i, -EIO, "ebb-unpack ended early: %s", how);
 }
 
@@ -198,7 +181,7 @@ static void on_apply_end(struct image_import *i, int status)
 
 	if (i->fate.applied)
 		return;
-	describe_end(&i->workers[WORKER_HERE], status, how, sizeof(how));
+	child_describe_end(i->workers[WORKER_HERE].output_fd, status, how, sizeof(how));
 	if (i->stage == STAGE_LAYERS && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == JAIL_SETUP_FAILED)
 		(void)import_fault(i, -EIO,
@@ -223,7 +206,7 @@ static void on_mkfs_end(struct image_import *i, int status)
 {
 	char how[256];
 
-	describe_end(&i->workers[WORKER_HERE], status, how, sizeof(how));
+	child_describe_end(i->workers[WORKER_HERE].output_fd, status, how, sizeof(how));
 	if (status != 0)
 		(void)import_fault(i, -EIO, "mkfs.erofs of layer %" PRIu32 " failed: %s", i->layer,
 				   how);
@@ -269,7 +252,7 @@ static void note_death(struct image_import *i, enum import_worker which, int sta
 	if (!WIFSIGNALED(status) || WTERMSIG(status) == SIGKILL || i->death[0] ||
 	    i->stage >= STAGE_MKFS)
 		return;
-	describe_end(&i->workers[which], status, how, sizeof(how));
+	child_describe_end(i->workers[which].output_fd, status, how, sizeof(how));
 	(void)text_format(i->death, sizeof(i->death), "ebb-unpack (%s) was %s", names[which], how);
 }
 

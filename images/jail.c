@@ -19,6 +19,7 @@
 #include "images/child.h"
 #include "images/overlay.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/base/turn.h"
@@ -68,7 +69,8 @@ int jail_user_ns(uint32_t id_base, int *out_fd)
 }
 
 /* Makes a detached clone of the directory's mount, in which ids 0..65535 on disk appear as the ids
- * 0..65535 of the user namespace (mount_setattr(2), MOUNT_ATTR_IDMAP). */
+ * 0..65535 of the user namespace (mount_setattr(2), MOUNT_ATTR_IDMAP). A file system that cannot do
+ * that (overlayfs, NFS) says EINVAL, as for anything else that is wrong. */
 static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 {
 	struct mount_attr attr = {
@@ -80,10 +82,19 @@ static int id_map(int dir_fd, int user_ns_fd, uint64_t attributes, int *out_fd)
 	SCOPED_FD tree_fd =
 		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-	if (tree_fd < 0 || mount_setattr(tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+	if (tree_fd < 0)
 		return -errno;
+	if (mount_setattr(tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return errno == EINVAL ? -EOPNOTSUPP : -errno;
 	*out_fd = keep_fd(&tree_fd);
 	return 0;
+}
+
+int jail_can_map(int dir_fd, int user_ns_fd)
+{
+	SCOPED_FD fd = -1;
+
+	return id_map(dir_fd, user_ns_fd, 0, &fd);
 }
 
 /* ---- steps of the child: each 0 or -errno ---- */
@@ -129,7 +140,7 @@ static int attach(int mount_fd, const char *where)
 {
 	if (mkdir(where, 0755) < 0)
 		return -errno;
-	return move_mount(mount_fd, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+	return fs_attach(mount_fd, where);
 }
 
 static int attach_host_dir(const char *path)
@@ -179,6 +190,22 @@ static int build_root(const struct jail_command *c)
 	return attach(WORK_FD, "work");
 }
 
+static int attach_apart(size_t count)
+{
+	if (mkdir("root", 0755) < 0)
+		return -errno;
+	for (size_t i = 0; i < count; i++) {
+		char where[24];
+		int r;
+
+		(void)text_format(where, sizeof(where), "root/%zu", i);
+		r = attach(LOWER_FD + (int)(count - 1 - i), where);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* The overlay is made at this step, while the child has the right to mount. */
 static int build_overlay(const struct jail_command *c)
 {
@@ -189,7 +216,9 @@ static int build_overlay(const struct jail_command *c)
 		.id_base = c->root ? c->root->id_base : 0,
 	};
 
-	return c->root ? overlay_attach(&o, "root") : 0;
+	if (!c->root)
+		return 0;
+	return c->root->apart ? attach_apart(o.lower_count) : overlay_attach(&o, "root");
 }
 
 /* pivot_root(".", ".") stacks the old root upon the new one (pivot_root(2), NOTES); the unmount
@@ -202,6 +231,15 @@ static int enter_root(const struct jail_command *c)
 	    mount(NULL, "/", NULL, flags, NULL) < 0 || chdir("/") < 0)
 		return -errno;
 	return 0;
+}
+
+/* With a limit of 1 a crash starts no program of the host's core_pattern, and with 0 it does
+ * (core(5)). */
+static int limit_cores(const struct jail_command *c)
+{
+	const struct rlimit one = {1, 1};
+
+	return setrlimit(RLIMIT_CORE, &one) < 0 ? -errno : 0;
 }
 
 static int join_ids(const struct jail_command *c)
@@ -224,10 +262,11 @@ static int keep_caps(const struct jail_command *c)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* Work on images gets the CPU only after instances and gateways. */
+/* Work on images gets the CPU only after instances and gateways. Where ebbd itself stands further
+ * behind, it stays there: going forward takes a right. */
 static int step_back(const struct jail_command *c)
 {
-	if (setpriority(PRIO_PROCESS, 0, 10) < 0)
+	if (getpriority(PRIO_PROCESS, 0) < 10 && setpriority(PRIO_PROCESS, 0, 10) < 0)
 		return -errno;
 	return turn_set(TURN_OF_OTHERS_US);
 }
@@ -271,10 +310,10 @@ static const struct {
 	const char *name;
 	int (*run)(const struct jail_command *c);
 } steps[] = {
-	{"descriptors", place_fds},     {"root", build_root},         {"overlay", build_overlay},
-	{"pivot_root", enter_root},     {"user namespace", join_ids}, {"capabilities", keep_caps},
-	{"no_new_privs", no_new_privs}, {"priority", step_back},      {"stack", deepen_stack},
-	{"seccomp", seccomp},           {"execve", execute},
+	{"descriptors", place_fds},  {"root", build_root},           {"overlay", build_overlay},
+	{"pivot_root", enter_root},  {"cores", limit_cores},         {"user namespace", join_ids},
+	{"capabilities", keep_caps}, {"no_new_privs", no_new_privs}, {"priority", step_back},
+	{"stack", deepen_stack},     {"seccomp", seccomp},           {"execve", execute},
 };
 
 __attribute__((noreturn)) static void run_child(const struct jail_command *c)

@@ -23,18 +23,20 @@
 
 #include "images/jail.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 
-#define NAME_LENGTH 2    /* a byte and a colon */
-#define NAME_FIRST  0x80 /* from here on no byte means anything to overlayfs */
-#define PIECE       "piece"
-#define STAGE       "stage"
+#define NAME_LENGTH       2    /* a byte and a colon */
+#define NAME_FIRST        0x80 /* from here on no byte means anything to overlayfs */
+#define PIECE             "piece"
+#define STAGE             "stage"
+#define READ_ONLY_OPTIONS 3 /* of make() */
 
 static int attach(int mount_fd, const char *where)
 {
 	if (mkdir(where, 0755) < 0)
 		return -errno;
-	return move_mount(mount_fd, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+	return fs_attach(mount_fd, where);
 }
 
 /* Attaches the lower layers and writes their names into `names`, as lowerdir wants them. */
@@ -55,31 +57,20 @@ static int attach_lower(const struct overlay *o, char *names)
 /* "volatile": the files that a dying child leaves are never used, so overlayfs need not sync. */
 static int make(const char *lower, bool writable)
 {
-	const struct {
-		const char *key, *value; /* value NULL: a flag */
-		bool upper;
-	} options[] = {
-		{"source", "ebb", false},         {"userxattr", NULL, false},
-		{"lowerdir", lower, false},       {"upperdir", PIECE "/tree", true},
-		{"workdir", PIECE "/work", true}, {"index", "off", true},
-		{"volatile", NULL, true},
+	const struct fs_option options[] = {
+		{"source", "ebb"},
+		{"userxattr", NULL},
+		{"lowerdir", lower},
+		/* those of a writable one: */
+		{"upperdir", PIECE "/tree"},
+		{"workdir", PIECE "/work"},
+		{"index", "off"},
+		{"volatile", NULL},
 	};
-	const unsigned int attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-					(writable ? 0 : MOUNT_ATTR_RDONLY);
-	SCOPED_FD fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	int fd;
+	const unsigned int plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if ((writable || !options[i].upper) &&
-		    fsconfig(fs_fd, options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
-			     options[i].key, options[i].value, 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
-	return fd < 0 ? -errno : fd;
+	return writable ? fs_make("overlay", options, ARRAY_LEN(options), plain)
+			: fs_make("overlay", options, READ_ONLY_OPTIONS, plain | MOUNT_ATTR_RDONLY);
 }
 
 /* setfsuid(2) reports no failure. A second call with -1, which is no id, returns the id that is

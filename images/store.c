@@ -270,6 +270,11 @@ void image_store_limit(struct image_store *s, const struct image_limits *limits)
 	s->limits = *limits;
 }
 
+int image_store_maps_ids(const struct image_store *s)
+{
+	return jail_can_map(s->staging_fd, s->user_ns_fd);
+}
+
 bool image_store_uses_erofs(const struct image_store *s)
 {
 	return s->erofs;

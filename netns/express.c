@@ -187,16 +187,47 @@ void rule_connections_over(struct rule *r, uint32_t reg, const char *set, uint32
 	end(r, e);
 }
 
+static void put_limit(struct rule *r, uint64_t rate, uint32_t burst, uint32_t flags)
+{
+	nl_u64be(r->nl, NFTA_LIMIT_RATE, rate);
+	nl_u64be(r->nl, NFTA_LIMIT_UNIT, 1);
+	nl_u32be(r->nl, NFTA_LIMIT_BURST, burst);
+	nl_u32be(r->nl, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	nl_u32be(r->nl, NFTA_LIMIT_FLAGS, flags);
+}
+
 void rule_seldom(struct rule *r, uint32_t reg, const char *set, uint64_t rate, uint32_t burst)
 {
 	struct expression e = begin_dynset(r, NFT_DYNSET_OP_UPDATE, reg, set), inner;
 
 	inner = open_expression(r->nl, NFTA_DYNSET_EXPR, "limit");
-	nl_u64be(r->nl, NFTA_LIMIT_RATE, rate);
-	nl_u64be(r->nl, NFTA_LIMIT_UNIT, 1);
-	nl_u32be(r->nl, NFTA_LIMIT_BURST, burst);
-	nl_u32be(r->nl, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
-	nl_u32be(r->nl, NFTA_LIMIT_FLAGS, 0);
+	put_limit(r, rate, burst, 0);
+	end(r, inner);
+	end(r, e);
+}
+
+void rule_faster(struct rule *r, uint64_t rate, uint32_t burst)
+{
+	struct expression e = begin(r, "limit");
+
+	put_limit(r, rate, burst, NFT_LIMIT_F_INV);
+	end(r, e);
+}
+
+void rule_refer(struct rule *r, uint32_t type, const char *object)
+{
+	struct expression e = begin(r, "objref");
+
+	nl_u32be(r->nl, NFTA_OBJREF_IMM_TYPE, type);
+	nl_text(r->nl, NFTA_OBJREF_IMM_NAME, object);
+	end(r, e);
+}
+
+void rule_count_each(struct rule *r, uint32_t reg, const char *set)
+{
+	struct expression e = begin_dynset(r, NFT_DYNSET_OP_ADD, reg, set), inner;
+
+	inner = open_expression(r->nl, NFTA_DYNSET_EXPR, "counter");
 	end(r, inner);
 	end(r, e);
 }
@@ -246,12 +277,14 @@ void rule_masquerade(struct rule *r)
 	end(r, begin(r, "masq"));
 }
 
-void rule_translate(struct rule *r, uint32_t type, uint32_t reg)
+void rule_translate(struct rule *r, uint32_t type, uint32_t reg, uint32_t port_reg)
 {
 	struct expression e = begin(r, "nat");
 
 	nl_u32be(r->nl, NFTA_NAT_TYPE, type);
 	nl_u32be(r->nl, NFTA_NAT_FAMILY, NAT_FAMILY_V4);
 	nl_u32be(r->nl, NFTA_NAT_REG_ADDR_MIN, reg);
+	if (port_reg > 0)
+		nl_u32be(r->nl, NFTA_NAT_REG_PROTO_MIN, port_reg);
 	end(r, e);
 }

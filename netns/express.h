@@ -45,6 +45,12 @@ void rule_is_in(struct rule *r, uint32_t reg, const char *set);
 void rule_connections_over(struct rule *r, uint32_t reg, const char *set, uint32_t count);
 /* True at most rate times a second for a key, and burst times at once. */
 void rule_seldom(struct rule *r, uint32_t reg, const char *set, uint64_t rate, uint32_t burst);
+/* True while more than rate packets a second come here, behind burst at once. */
+void rule_faster(struct rule *r, uint64_t rate, uint32_t burst);
+/* Applies an object of the table: type NFT_OBJECT_CT_TIMEOUT and its name. */
+void rule_refer(struct rule *r, uint32_t type, const char *object);
+/* Adds the key to the set, and counts for it. */
+void rule_count_each(struct rule *r, uint32_t reg, const char *set);
 
 /* The verdict that follows. */
 void rule_count(struct rule *r);
@@ -53,7 +59,8 @@ void rule_verdict(struct rule *r, int32_t code,
 		  const char *chain); /* chain: of NFT_GOTO, or NULL */
 void rule_reject(struct rule *r, uint32_t type, uint8_t code);
 void rule_masquerade(struct rule *r);
-/* type: NFT_NAT_DNAT or NFT_NAT_SNAT, to the IPv4 address in the register. */
-void rule_translate(struct rule *r, uint32_t type, uint32_t reg);
+/* type: NFT_NAT_DNAT or NFT_NAT_SNAT, to the IPv4 address in the register, and with port_reg > 0 to
+ * the port in that one. */
+void rule_translate(struct rule *r, uint32_t type, uint32_t reg, uint32_t port_reg);
 
 #endif

@@ -416,6 +416,51 @@ int net_default_links(int host_fd, int family, uint32_t *out, uint32_t max)
 	return r < 0 ? r : (int)found.count;
 }
 
+struct overlap {
+	uint32_t network, mask;
+	uint8_t found[4];
+	bool is;
+};
+
+/* A default route leads everywhere and is no claim to these addresses. */
+static void note_overlap(void *self, const struct nlmsghdr *h)
+{
+	const struct rtmsg *route = NLMSG_DATA(h);
+	struct overlap *o = self;
+	uint32_t mask, to;
+	const struct nlattr *a;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || route->rtm_dst_len == 0 ||
+	    route->rtm_protocol == PROTOCOL_EBB)
+		return;
+	a = nl_find(h, sizeof(*route), RTA_DST, sizeof(to));
+	if (!a)
+		return;
+	memcpy(&to, nl_data(a), sizeof(to));
+	mask = o->mask & htonl(~UINT32_C(0) << (32 - route->rtm_dst_len));
+	if ((to & mask) != (o->network & mask))
+		return;
+	memcpy(o->found, &to, sizeof(o->found));
+	o->is = true;
+}
+
+int net_route_within(int host_fd, const uint8_t v4[4], uint32_t bits, uint8_t out_v4[4])
+{
+	char buf[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct rtmsg all = {.rtm_family = AF_INET};
+	struct overlap o = {.mask = htonl(~UINT32_C(0) << (32 - bits))};
+	struct nl n = NL_ON(buf);
+	int r;
+
+	memcpy(&o.network, v4, sizeof(o.network));
+	nl_begin(&n, RTM_GETROUTE, NLM_F_DUMP, &all, sizeof(all));
+	nl_end(&n);
+	r = nl_ask(host_fd, &n, note_overlap, &o);
+	if (r == 0 && o.is)
+		memcpy(out_v4, o.found, sizeof(o.found));
+	return r < 0 ? r : o.is;
+}
+
 static void note_forwarding(void *self, const struct nlmsghdr *h)
 {
 	const struct nlattr *a =
@@ -440,9 +485,9 @@ int net_forwards(int host_fd, int family, uint32_t index)
 	return r < 0 ? r : on != 0;
 }
 
-int net_forward(int host_fd, uint32_t index)
+int net_forward(int host_fd, uint32_t index, bool on)
 {
-	static const struct knob forwarding = {IPV4_DEVCONF_FORWARDING, 1};
+	const struct knob forwarding = {IPV4_DEVCONF_FORWARDING, on};
 	char buf[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct ifinfomsg link = {.ifi_index = (int)index};
 	struct nl n = NL_ON(buf);

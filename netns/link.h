@@ -36,6 +36,14 @@ struct net_wire {
 enum net_step { NET_STEPS(X) NET_STEP_COUNT };
 #undef X
 
+/* The mends of what a host lacks, for ebbd and for `ebb doctor`. */
+#define NET_MEND_MODULES  "load what is missing (modprobe -a nf_tables nft_ct nft_masq veth)"
+#define NET_MEND_WAKES    "allow ebbd bpf(2): CONFIG_CGROUP_BPF, and CAP_BPF and CAP_NET_ADMIN"
+#define NET_MEND_ROUTE    "give it one (ip route add default via GATEWAY)"
+#define NET_NO_RESOLVER   "this host has no resolver for names"
+#define NET_MEND_RESOLVER "name an IPv4 one in /etc/resolv.conf or with egress_resolver"
+#define NET_MEND_POOL     "give ebbd another network with net_pool=NETWORK/20"
+
 /* Makes a wire and sets both ends up. The descriptors are borrowed: the NETLINK_ROUTE sockets of
  * the host and of the namespace, and the namespace. An interface of the same name is removed first.
  * 0 with the index of the host's end, or -errno and the step that failed; then all that was made is
@@ -54,10 +62,13 @@ int net_link_to(int host_fd, int family, const uint8_t *address);
 /* The interfaces of default routes, in any table. Returns how many there are, or -errno; out gets
  * the first max of them. */
 int net_default_links(int host_fd, int family, uint32_t *out, uint32_t max);
+/* Whether the host has a route, or an address, in this IPv4 network that no ebbd made: 1 with the
+ * route's destination, 0 or -errno. */
+int net_route_within(int host_fd, const uint8_t v4[4], uint32_t bits, uint8_t out_v4[4]);
 /* Whether packets that arrive on this interface are forwarded: 1, 0 or -errno. index 0: the setting
  * for all interfaces. */
 int net_forwards(int host_fd, int family, uint32_t index);
-/* Lets IPv4 packets that arrive on this interface be forwarded. 0 or -errno. */
-int net_forward(int host_fd, uint32_t index);
+/* Says whether IPv4 packets that arrive on this interface are forwarded. 0 or -errno. */
+int net_forward(int host_fd, uint32_t index, bool on);
 
 #endif

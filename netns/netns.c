@@ -115,6 +115,42 @@ int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backl
 	return -ENOTRECOVERABLE;
 }
 
+static int listen_tcp(uint16_t port, int backlog)
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons(port),
+					    .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	SCOPED_FD fd = make_socket(AF_INET);
+
+	if (fd < 0)
+		return fd;
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, backlog) < 0)
+		return -errno;
+	return keep_fd(&fd);
+}
+
+int netns_listen_tcp(int net_ns_fd, int home_ns_fd, const uint16_t *ports, uint32_t count,
+		     int backlog, int *fds)
+{
+	uint32_t made = 0;
+	int r = enter(net_ns_fd), left;
+
+	if (r < 0)
+		return r;
+	for (; r >= 0 && made < count; made += r >= 0) {
+		r = listen_tcp(ports[made], backlog);
+		if (r >= 0)
+			fds[made] = r;
+	}
+	left = netns_leave(home_ns_fd);
+	if (left == 0 && r >= 0)
+		return 0;
+	while (made > 0)
+		fd_close(&fds[--made]);
+	return left < 0 ? left : r;
+}
+
 int netns_route_socket(int net_ns_fd, int home_ns_fd)
 {
 	int fd, r = enter(net_ns_fd);

@@ -22,6 +22,10 @@ int netns_leave(int home_ns_fd);
  * LISTEN_FDS), non-blocking, O_CLOEXEC. Returns the descriptor, which the caller owns, or
  * -errno. */
 int netns_listen_unix(int net_ns_fd, int home_ns_fd, const char *name, int backlog);
+/* Makes a listening TCP socket on 127.0.0.1:port inside the namespace for each of count ports. All
+ * or nothing: 0 with fds filled, or -errno (-EADDRINUSE: somebody listens there). */
+int netns_listen_tcp(int net_ns_fd, int home_ns_fd, const uint16_t *ports, uint32_t count,
+		     int backlog, int *fds);
 /* Starts to connect a socket from netns_sockets to 127.0.0.1:port. 1: connected. 0: under way; poll
  * for POLLOUT and call netns_connect_result, or call this again. -ECONNREFUSED: nobody listens yet,
  * and the socket may be used again. Else -errno. */

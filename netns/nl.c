@@ -134,11 +134,43 @@ static int receive(int fd, char *buf, size_t size)
 	return (size_t)n <= size ? (int)n : -EMSGSIZE;
 }
 
-int nl_exchange(int fd, const struct nl *n)
+void nl_forget(int fd)
+{
+	char buf[ANSWER_BYTES];
+	int r;
+
+	do
+		r = receive(fd, buf, sizeof(buf));
+	while (r >= 0 || r == -ENOBUFS || r == -EMSGSIZE);
+}
+
+/* The kernel's answers to what was sent. */
+struct answers {
+	uint32_t verdicts;                                        /* errors and acknowledgements */
+	int err;                                                  /* the first error */
+	void (*on_message)(void *self, const struct nlmsghdr *h); /* everything else; or NULL */
+	void *self;
+};
+
+static void take_message(struct answers *a, const struct nlmsghdr *h)
+{
+	if (h->nlmsg_type == NLMSG_ERROR) {
+		const struct nlmsgerr *e = NLMSG_DATA(h);
+
+		a->verdicts++;
+		if (a->err == 0)
+			a->err = e->error;
+	} else if (h->nlmsg_type != NLMSG_DONE && a->on_message) {
+		a->on_message(a->self, h);
+	}
+}
+
+/* Sends n and reads all that lies there then. 0, or -errno: of sending, of a verdict, of reading.
+ */
+static int exchange(int fd, const struct nl *n, struct answers *a)
 {
 	char buf[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int r = send_all(fd, n), size, err = 0;
-	uint32_t heard = 0;
+	int r = send_all(fd, n), size;
 
 	if (r < 0)
 		return r;
@@ -146,45 +178,28 @@ int nl_exchange(int fd, const struct nl *n)
 		const struct nlmsghdr *h = (const void *)buf;
 
 		for (unsigned int left = (unsigned int)size; NLMSG_OK(h, left);
-		     h = NLMSG_NEXT(h, left)) {
-			const struct nlmsgerr *e = NLMSG_DATA(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR)
-				continue;
-			heard++;
-			if (err == 0)
-				err = e->error;
-		}
+		     h = NLMSG_NEXT(h, left))
+			take_message(a, h);
 	}
-	if (err < 0)
-		return err;
-	if (size != -EAGAIN)
-		return size;
-	return heard >= n->count ? 0 : -EIO;
+	if (a->err < 0)
+		return a->err;
+	return size == -EAGAIN ? 0 : size;
+}
+
+int nl_exchange(int fd, const struct nl *n)
+{
+	struct answers a = {0};
+	int r = exchange(fd, n, &a);
+
+	return r < 0 || a.verdicts >= n->count ? r : -EIO;
 }
 
 int nl_ask(int fd, const struct nl *n, void (*on_message)(void *self, const struct nlmsghdr *h),
 	   void *self)
 {
-	char buf[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int r = send_all(fd, n), size, err = 0;
+	struct answers a = {.on_message = on_message, .self = self};
 
-	if (r < 0)
-		return r;
-	while ((size = receive(fd, buf, sizeof(buf))) >= 0) {
-		const struct nlmsghdr *h = (const void *)buf;
-
-		for (unsigned int left = (unsigned int)size; NLMSG_OK(h, left);
-		     h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type == NLMSG_ERROR)
-				err = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-			else if (h->nlmsg_type != NLMSG_DONE)
-				on_message(self, h);
-		}
-	}
-	if (err < 0)
-		return err;
-	return size == -EAGAIN ? 0 : size;
+	return exchange(fd, n, &a);
 }
 
 static const struct nlattr *search(const char *at, size_t left, uint16_t type, size_t min)
@@ -211,6 +226,11 @@ const struct nlattr *nl_find(const struct nlmsghdr *h, size_t body_size, uint16_
 
 	return h->nlmsg_len < head ? NULL
 				   : search((const char *)h + head, h->nlmsg_len - head, type, min);
+}
+
+const struct nlattr *nl_find_in(const struct nlattr *outer, uint16_t type, size_t min)
+{
+	return outer ? search(nl_data(outer), nl_size(outer), type, min) : NULL;
 }
 
 const void *nl_data(const struct nlattr *a)

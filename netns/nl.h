@@ -42,6 +42,8 @@ void nl_nest_end(struct nl *n, size_t nest);
 /* Bytes without an attribute's head (VETH_INFO_PEER begins with some). */
 void nl_raw(struct nl *n, const void *data, size_t size);
 
+/* Drops what waits to be read: answers to somebody who had this socket before. */
+void nl_forget(int fd);
 /* Sends and reads the acknowledgements: 0, or the first error that the kernel gave. */
 int nl_exchange(int fd, const struct nl *n);
 /* Sends a question and hands each answer to on_message, until the last. 0 or -errno. */
@@ -51,6 +53,8 @@ int nl_ask(int fd, const struct nl *n, void (*on_message)(void *self, const stru
 /* Finds the first attribute of this type behind a body of body_size bytes. NULL if there is none,
  * or if it has fewer than min bytes. */
 const struct nlattr *nl_find(const struct nlmsghdr *h, size_t body_size, uint16_t type, size_t min);
+/* The same among the attributes inside another one; NULL in, NULL out. */
+const struct nlattr *nl_find_in(const struct nlattr *outer, uint16_t type, size_t min);
 const void *nl_data(const struct nlattr *a);
 size_t nl_size(const struct nlattr *a);
 

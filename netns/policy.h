@@ -19,6 +19,7 @@ struct net_subnet {
 
 struct net_policy {
 	bool internet; /* all public addresses; else only what allow names */
+	bool asks;     /* questions for names are answered */
 	uint32_t allow_count, deny_count, host_port_count;
 	struct net_subnet allow[NET_SUBNETS_MAX], deny[NET_SUBNETS_MAX]; /* deny wins */
 	uint16_t host_ports[NET_HOST_PORTS_MAX];                         /* of host.internal, TCP */

@@ -84,3 +84,8 @@ const struct net_range *net_range_of(const uint8_t address[16], uint32_t bits)
 			return &ranges[i];
 	return NULL;
 }
+
+bool net_is_public(const uint8_t address[16])
+{
+	return !net_range_of(address, 128);
+}

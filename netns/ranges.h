@@ -17,6 +17,8 @@ struct net_range {
 
 /* NULL behind the last one. */
 const struct net_range *net_range(size_t index);
+/* Whether one address is public. */
+bool net_is_public(const uint8_t address[16]);
 /* The range that holds the whole network, or NULL if the network is public, at least in part. IPv4
  * stands behind ::ffff, and its bits count from 96. */
 const struct net_range *net_range_of(const uint8_t address[16], uint32_t bits);

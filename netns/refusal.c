@@ -27,6 +27,11 @@
 static const char *const reason_names[NET_REASON_COUNT] = {NET_REASONS(X)};
 #undef X
 
+const char *net_reason_name(uint32_t reason)
+{
+	return reason_names[reason];
+}
+
 int net_refusals_hear(int fd, uint16_t group)
 {
 	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO)));

@@ -17,6 +17,8 @@ struct net_refusal {
 	uint16_t port; /* 0: it has none */
 };
 
+/* The name of a reason: that of its chain, and the prefix in the kernel's messages. */
+const char *net_reason_name(uint32_t reason);
 /* Makes a NETLINK_NETFILTER socket hear a group. 0, -EBUSY: another socket hears it, or -errno. */
 int net_refusals_hear(int fd, uint16_t group);
 /* Reads one datagram, if one waits. 1, 0 if none waits, or -errno (-ENOBUFS: some were lost). */

@@ -4,55 +4,37 @@
  * The addresses that an instance may reach, as rules of nf_tables; in the words of nft(8):
  *
  *   sender (prerouting)     iifname "PREFIX*": own source address? judge4 / judge6, or refuse
- *   judge4, judge6          open connections, limit, deny, host.internal, the host, other instances,
- *                           exact, metadata, named, ranges, allow, open; the rest is refused
- *   receiver (postrouting)  oifname "PREFIX*": only answers, and errors about what was sent
+ *   judge4, judge6          questions, open connections, limits, deny, host.internal, the host, other
+ *                           instances, exact, metadata, named, ranges, allow, names, open; the rest
+ *                           is refused
+ *   receiver (postrouting)  oifname "PREFIX*": only answers, and errors about what was sent; and
+ *                           questions to ebb-dns
  *   leave (nat)             the host's own address instead of the pool's
- *   hostin (nat)            host.internal becomes 127.0.0.1, its port 53 the host's resolver
+ *   hostin (nat)            connections are counted; host.internal becomes 127.0.0.1, its port 53 ebb-dns; for ebb-dns, its
+ *                           ports from 53 on are the host's resolvers
  *   asked (nat)             a resolver on 127.0.0.0/8 answers only to 127.0.0.1
+ *   over_in, over_out       connections of the host that are over are soon forgotten (bounds.c)
  *
  * Packets are judged before they are routed and before others translate them (published ports of
  * containers). So it makes no difference whether an address is the host's own or behind the host.
  */
 /* clang-format on */
-#include "netns/rules.h"
-
-#include <arpa/inet.h>
-#include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <string.h>
 
-#include "netns/express.h"
 #include "netns/ranges.h"
-#include "netns/table.h"
+#include "netns/rules_inside.h"
 #include "runtime/base/mem.h"
 
 #define SET_CONNECTIONS "connections"
 #define SET_TOLD        "told"
 #define INTERFACES_MAX  16384 /* elements of sets that packets fill */
+#define SHARDS_MAX      1024
 #define TOLD_FOR_MS     60000
 #define TOLD_RATE       1 /* lines a second, of an instance and a reason */
 #define TOLD_BURST      10
 
 /* As nft(8) numbers types of keys; six bits each, for listings only. */
 enum key_type { TYPE_IPV4 = 7, TYPE_IPV6 = 8, TYPE_PORT = 13, TYPE_MARK = 19, TYPE_INTERFACE = 20 };
-
-/* Where things are in headers. */
-#define V4_SOURCE   12
-#define V4_TARGET   16
-#define V6_SOURCE   8
-#define V6_TARGET   24
-#define PORT_TARGET 2
-#define ICMP_TYPE   0
-#define PORT_DNS    53
-
-/* Of a connection: 1 << (enum ip_conntrack_info + 1), and 1. */
-#define STATE_INVALID     1u
-#define STATE_ESTABLISHED 2u
-#define STATE_RELATED     4u
-#define STATE_NEW         8u
 
 /* ---- sets ---- */
 
@@ -98,7 +80,15 @@ static const struct set sets[] = {
 	{SET_ALLOW_V4, INTERVALS, 0, 0, OF_SUBNETS_V4},
 	{SET_ALLOW_V6, INTERVALS, 0, 0, OF_SUBNETS_V6},
 	{SET_HOST_PORTS, NFT_SET_CONCAT, 0, 0, {TYPE_INTERFACE, TYPE_PORT}, {4, 2}},
+	{SET_ASKS, 0, 0, 0, {TYPE_INTERFACE}, {4}},
+	{SET_FORWARDS, 0, 0, 0, {TYPE_INTERFACE}, {4}},
+	{SET_NAMES_V4, NFT_SET_TIMEOUT | NFT_SET_CONCAT, 0, 0, OF_SUBNETS_V4},
+	{SET_NAMES_V6, NFT_SET_TIMEOUT | NFT_SET_CONCAT, 0, 0, OF_SUBNETS_V6},
+	{SET_QUESTIONS, NFT_SET_EVAL | NFT_SET_TIMEOUT, INTERFACES_MAX, TOLD_FOR_MS,
+	 {TYPE_INTERFACE}, {4}},
+	{SET_MADE, NFT_SET_EVAL, INTERFACES_MAX, 0, {TYPE_INTERFACE}, {4}},
 	{SET_CONNECTIONS, NFT_SET_EVAL, INTERFACES_MAX, 0, {TYPE_INTERFACE}, {4}},
+	{SET_SHARDS, NFT_SET_EVAL, SHARDS_MAX, 0, {TYPE_PORT}, {2}},
 	{SET_TOLD, NFT_SET_EVAL | NFT_SET_TIMEOUT | NFT_SET_CONCAT, INTERFACES_MAX, TOLD_FOR_MS,
 	 {TYPE_INTERFACE, TYPE_MARK}, {4, 4}},
 };
@@ -128,7 +118,7 @@ static void put_set(struct nl *n, const char *table, const struct set *s, uint32
 
 	for (size_t i = 0; i < ARRAY_LEN(s->sizes) && s->sizes[i]; i++) {
 		type = type << 6 | s->types[i];
-		size += (s->sizes[i] + 3u) & ~3u;
+		size += s->flags & NFT_SET_CONCAT ? (s->sizes[i] + 3u) & ~3u : s->sizes[i];
 	}
 	inet_begin(n, NFT_MSG_NEWSET, NLM_F_CREATE);
 	nl_text(n, NFTA_SET_TABLE, table);
@@ -159,6 +149,8 @@ static const struct chain chains[] = {
 	{"leave", "nat", NF_INET_POST_ROUTING, 100},
 	{"hostin", "nat", NF_INET_PRE_ROUTING, -100},
 	{"asked", "nat", NF_INET_LOCAL_IN, 100},
+	{CHAIN_OVER_IN, "filter", NF_INET_LOCAL_IN, -150},
+	{CHAIN_OVER_OUT, "filter", NF_INET_LOCAL_OUT, -150},
 	{"judge4", NULL, 0, 0},
 	{"judge6", NULL, 0, 0},
 };
@@ -183,74 +175,12 @@ static void put_chain(struct nl *n, const char *table, const struct chain *c)
 
 /* ---- rules ---- */
 
-#define X(name, chain, words) [NET_REASON_##name] = chain,
-static const char *const reason_chains[NET_REASON_COUNT] = {NET_REASONS(X)};
-#undef X
-
-/* All that writing rules needs. */
-struct writing {
-	struct nl *nl;
-	const struct net_table *table;
-};
-
-/* One of the two families of addresses, as a judge sees it. */
-struct family {
-	const char *judge, *address, *deny, *exact, *named, *allow;
-	uint8_t protocol, family, icmp;
-	uint32_t source, target, size;
-};
-
 static const struct family families[] = {
 	{"judge4", SET_ADDRESS_V4, SET_DENY_V4, SET_EXACT_V4, SET_NAMED_V4, SET_ALLOW_V4,
-	 NFPROTO_IPV4, AF_INET, IPPROTO_ICMP, V4_SOURCE, V4_TARGET, 4},
+	 SET_NAMES_V4, NFPROTO_IPV4, AF_INET, IPPROTO_ICMP, V4_SOURCE, V4_TARGET, 4},
 	{"judge6", SET_ADDRESS_V6, SET_DENY_V6, SET_EXACT_V6, SET_NAMED_V6, SET_ALLOW_V6,
-	 NFPROTO_IPV6, AF_INET6, IPPROTO_ICMPV6, V6_SOURCE, V6_TARGET, 16},
+	 SET_NAMES_V6, NFPROTO_IPV6, AF_INET6, IPPROTO_ICMPV6, V6_SOURCE, V6_TARGET, 16},
 };
-
-static struct rule begin_rule(const struct writing *w, const char *chain)
-{
-	return rule_begin(w->nl, w->table->name, chain);
-}
-
-static void finish(struct rule *r, int32_t code, const char *chain)
-{
-	rule_verdict(r, code, chain);
-	rule_end(r);
-}
-
-static void refuse(struct rule *r, enum net_reason reason)
-{
-	finish(r, NFT_GOTO, reason_chains[reason]);
-}
-
-static void byte_is(struct rule *r, uint32_t key, uint8_t value)
-{
-	rule_load_meta(r, key, REG(0));
-	rule_is(r, REG(0), &value, sizeof(value));
-}
-
-static void name_is(struct rule *r, uint32_t key, const char *prefix, bool yes)
-{
-	rule_load_meta(r, key, REG(0));
-	(yes ? rule_is : rule_is_not)(r, REG(0), prefix, strlen(prefix));
-}
-
-/* True if its connection is in one of these states. */
-static void state_is(struct rule *r, uint32_t states)
-{
-	const uint32_t none = 0;
-
-	rule_load_state(r, REG(0));
-	rule_mask(r, REG(0), &states, sizeof(states));
-	rule_is_not(r, REG(0), &none, sizeof(none));
-}
-
-/* The interface and an address, in registers that lie behind each other. */
-static void load_pair(struct rule *r, uint32_t interface, uint32_t offset, uint32_t size)
-{
-	rule_load_meta(r, interface, REG(0));
-	rule_load_network(r, offset, size, REG(1));
-}
 
 /* Whether the target of a packet is in a set of subnets. A protocol without ports has port 0. */
 static void judge_subnets(const struct writing *w, const struct family *f, const char *set,
@@ -282,38 +212,16 @@ static void judge_states(const struct writing *w, const struct family *f)
 	r = begin_rule(w, f->judge);
 	state_is(&r, STATE_INVALID);
 	finish(&r, NF_DROP, NULL);
-	r = begin_rule(w, f->judge);
+}
+
+static void judge_limit(const struct writing *w, const struct family *f)
+{
+	struct rule r = begin_rule(w, f->judge);
+
 	state_is(&r, STATE_NEW);
 	rule_load_meta(&r, NFT_META_IIF, REG(0));
 	rule_connections_over(&r, REG(0), SET_CONNECTIONS, w->table->connections_max);
 	refuse(&r, NET_REASON_LIMIT);
-}
-
-static const uint8_t dns_protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
-
-/* A question for the resolver, of somebody who may reach the internet. */
-static void asks_resolver(struct rule *r, const struct writing *w, uint8_t protocol)
-{
-	const uint16_t port = htons(PORT_DNS);
-
-	byte_is(r, NFT_META_NFPROTO, NFPROTO_IPV4);
-	byte_is(r, NFT_META_L4PROTO, protocol);
-	rule_load_network(r, V4_TARGET, sizeof(w->table->host_v4), REG(0));
-	rule_is(r, REG(0), w->table->host_v4, sizeof(w->table->host_v4));
-	rule_load_transport(r, PORT_TARGET, sizeof(port), REG(0));
-	rule_is(r, REG(0), &port, sizeof(port));
-	rule_load_meta(r, NFT_META_IIF, REG(0));
-	rule_is_in(r, REG(0), SET_OPEN);
-}
-
-static void judge_resolver(const struct writing *w, const struct family *f)
-{
-	for (size_t i = 0; w->table->resolver[0] && i < ARRAY_LEN(dns_protocols); i++) {
-		struct rule r = begin_rule(w, f->judge);
-
-		asks_resolver(&r, w, dns_protocols[i]);
-		finish(&r, NF_ACCEPT, NULL);
-	}
 }
 
 /* host.internal: the ports that are allowed, and no others. */
@@ -348,21 +256,6 @@ static void judge_host(const struct writing *w, const struct family *f)
 	}
 }
 
-static void address_is(struct rule *r, uint32_t offset, uint32_t size, const uint8_t *network,
-		       uint32_t bits)
-{
-	uint8_t masked[16], all[16] = {0};
-
-	for (uint32_t bit = 0; bit < bits; bit++)
-		all[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-	for (uint32_t i = 0; i < size; i++)
-		masked[i] = network[i] & all[i];
-	rule_load_network(r, offset, size, REG(0));
-	if (bits < size * 8)
-		rule_mask(r, REG(0), all, size);
-	rule_is(r, REG(0), masked, size);
-}
-
 static void judge_range(const struct writing *w, const struct family *f, const uint8_t *network,
 			uint32_t bits)
 {
@@ -393,12 +286,16 @@ static void judge(const struct writing *w, const struct family *f)
 {
 	struct rule r;
 
+	if (f->family == AF_INET)
+		judge_questions(w);
 	judge_states(w, f);
-	judge_subnets(w, f, f->deny, NFT_GOTO, reason_chains[NET_REASON_DENY]);
-	if (f->family == AF_INET) {
-		judge_resolver(w, f);
+	if (f->family == AF_INET)
+		judge_forwarded(w);
+	judge_limit(w, f);
+	judge_bounds(w, f);
+	judge_subnets(w, f, f->deny, NFT_GOTO, net_reason_name(NET_REASON_DENY));
+	if (f->family == AF_INET)
 		judge_host_internal(w, f);
-	}
 	judge_host(w, f);
 	judge_pool(w, f); /* other instances: no policy opens them */
 	judge_subnets(w, f, f->exact, NF_ACCEPT, NULL);
@@ -406,6 +303,7 @@ static void judge(const struct writing *w, const struct family *f)
 	judge_subnets(w, f, f->named, NF_ACCEPT, NULL);
 	judge_ranges(w, f, false);
 	judge_subnets(w, f, f->allow, NF_ACCEPT, NULL);
+	judge_names(w, f);
 	r = begin_rule(w, f->judge);
 	rule_load_meta(&r, NFT_META_IIF, REG(0));
 	rule_is_in(&r, REG(0), SET_OPEN);
@@ -419,6 +317,12 @@ static void put_sender(const struct writing *w)
 	const uint8_t multicast = 0xff;
 	struct rule r = begin_rule(w, "sender");
 
+	/* Answers come to the host's own address until they are translated back. */
+	name_is(&r, NFT_META_IIFNAME, w->table->prefix, false);
+	byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
+	address_is(&r, V4_TARGET, 4, w->table->pool_v4, w->table->pool_v4_bits);
+	finish(&r, NF_DROP, NULL);
+	r = begin_rule(w, "sender");
 	name_is(&r, NFT_META_IIFNAME, w->table->prefix, false);
 	finish(&r, NF_ACCEPT, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
@@ -465,6 +369,7 @@ static void put_receiver(const struct writing *w)
 
 	name_is(&r, NFT_META_OIFNAME, w->table->prefix, false);
 	finish(&r, NF_ACCEPT, NULL);
+	receive_questions(w);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		r = begin_rule(w, "receiver");
 		state_is(&r, STATE_ESTABLISHED | STATE_RELATED);
@@ -478,30 +383,16 @@ static void put_receiver(const struct writing *w)
 	finish(&r, NF_DROP, NULL);
 }
 
-/* A resolver that listens on the loopback (systemd-resolved) answers only the loopback. */
-static void put_resolver(const struct writing *w)
+/* This hook sees the first packet of each connection that was let through, and no other. Questions
+ * for names end before this rule. */
+static void count_connections(const struct writing *w)
 {
-	static const uint8_t loopback[4] = {127, 0, 0, 1};
-	const uint16_t port = htons(PORT_DNS);
+	struct rule r = begin_rule(w, "hostin");
 
-	for (size_t i = 0; w->table->resolver[0] && i < ARRAY_LEN(dns_protocols); i++) {
-		struct rule r = begin_rule(w, "hostin");
-
-		asks_resolver(&r, w, dns_protocols[i]);
-		rule_load_value(&r, w->table->resolver, sizeof(w->table->resolver), REG(0));
-		rule_translate(&r, NFT_NAT_DNAT, REG(0));
-		rule_end(&r);
-		r = begin_rule(w, "asked");
-		name_is(&r, NFT_META_IIFNAME, w->table->prefix, true);
-		byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
-		byte_is(&r, NFT_META_L4PROTO, dns_protocols[i]);
-		address_is(&r, V4_TARGET, sizeof(loopback), loopback, 8);
-		rule_load_transport(&r, PORT_TARGET, sizeof(port), REG(0));
-		rule_is(&r, REG(0), &port, sizeof(port));
-		rule_load_value(&r, loopback, sizeof(loopback), REG(0));
-		rule_translate(&r, NFT_NAT_SNAT, REG(0));
-		rule_end(&r);
-	}
+	name_is(&r, NFT_META_IIFNAME, w->table->prefix, true);
+	rule_load_meta(&r, NFT_META_IIF, REG(0));
+	rule_count_each(&r, REG(0), SET_MADE);
+	rule_end(&r);
 }
 
 static void put_translation(const struct writing *w)
@@ -510,6 +401,9 @@ static void put_translation(const struct writing *w)
 	const struct net_table *t = w->table;
 	struct rule r = begin_rule(w, "leave");
 
+	name_is(&r, NFT_META_OIFNAME, t->prefix, true); /* to ebb-dns, which knows who asks */
+	finish(&r, NF_ACCEPT, NULL);
+	r = begin_rule(w, "leave");
 	byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
 	address_is(&r, V4_SOURCE, 4, t->pool_v4, t->pool_v4_bits);
 	rule_masquerade(&r);
@@ -519,14 +413,15 @@ static void put_translation(const struct writing *w)
 	address_is(&r, V6_SOURCE, 16, t->pool_v6, t->pool_v6_bits);
 	rule_masquerade(&r);
 	rule_end(&r);
-	put_resolver(w);
+	translate_questions(w);
+	count_connections(w);
 	r = begin_rule(w, "hostin");
 	name_is(&r, NFT_META_IIFNAME, t->prefix, true);
 	byte_is(&r, NFT_META_NFPROTO, NFPROTO_IPV4);
 	rule_load_network(&r, V4_TARGET, sizeof(t->host_v4), REG(0));
 	rule_is(&r, REG(0), t->host_v4, sizeof(t->host_v4));
 	rule_load_value(&r, loopback, sizeof(loopback), REG(0));
-	rule_translate(&r, NFT_NAT_DNAT, REG(0));
+	rule_translate(&r, NFT_NAT_DNAT, REG(0), 0);
 	rule_end(&r);
 }
 
@@ -535,7 +430,7 @@ static void put_translation(const struct writing *w)
  * would go to that address. */
 static void put_reason(const struct writing *w, uint32_t reason)
 {
-	const char *chain = reason_chains[reason];
+	const char *chain = net_reason_name(reason);
 	struct rule r = begin_rule(w, chain);
 
 	rule_count(&r);
@@ -568,15 +463,17 @@ void net_rules(struct nl *n, const struct net_table *t)
 	for (size_t i = 0; i < ARRAY_LEN(chains); i++)
 		put_chain(n, t->name, &chains[i]);
 	for (uint32_t reason = 0; reason < NET_REASON_COUNT; reason++) {
-		const struct chain chain = {.name = reason_chains[reason]};
+		const struct chain chain = {.name = net_reason_name(reason)};
 
 		put_chain(n, t->name, &chain);
 	}
+	bound_objects(&w);
 	put_sender(&w);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		judge(&w, &families[i]);
 	put_receiver(&w);
 	put_translation(&w);
+	bound_host(&w);
 	for (uint32_t reason = 0; reason < NET_REASON_COUNT; reason++)
 		put_reason(&w, reason);
 }

@@ -15,5 +15,10 @@
 #define SET_ALLOW_V4   "allow4"
 #define SET_ALLOW_V6   "allow6"
 #define SET_HOST_PORTS "hostports"
+#define SET_ASKS       "asks"     /* may ask for names */
+#define SET_FORWARDS   "forwards" /* ebb-dns: may ask the host's resolvers */
+#define SET_NAMES_V4   "names4"   /* addresses of names; port 0: every port */
+#define SET_NAMES_V6   "names6"
+#define SET_MADE       "made" /* connections of an interface, counted */
 
 #endif

@@ -2,6 +2,7 @@
 #include "netns/table.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -16,8 +17,8 @@
 #include "netns/rules.h"
 #include "runtime/base/mem.h"
 
-#define RULES_BYTES    65536
-#define ELEMENTS_BYTES 16384
+#define RULES_BYTES    131072
+#define ELEMENTS_BYTES 98304
 #define MAPPED_BITS    96
 #define V4_AT          12 /* behind ::ffff */
 
@@ -34,21 +35,24 @@ static void table_message(struct nl *n, uint16_t type, uint16_t flags, const cha
 {
 	inet_begin(n, type, flags);
 	nl_text(n, NFTA_TABLE_NAME, name);
+	/* The socket owns the table: `nft flush ruleset` of others passes it over. */
+	if (type == NFT_MSG_NEWTABLE)
+		nl_u32be(n, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 	nl_end(n);
 }
 
+/* The kernel gives no owner to a table that is there already, so an old one goes first. */
 int net_table_make(int fd, const struct net_table *t)
 {
 	struct nl n = {.size = RULES_BYTES};
-	int r;
+	int r = net_table_remove(fd, t->name);
 
+	if (r < 0)
+		return r;
 	n.bytes = malloc(RULES_BYTES);
 	if (!n.bytes)
 		return -ENOMEM;
 	batch(&n, NFNL_MSG_BATCH_BEGIN);
-	/* A table is made first, so that removing it works whether it was there or not. */
-	table_message(&n, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->name);
-	table_message(&n, NFT_MSG_DELTABLE, 0, t->name);
 	table_message(&n, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->name);
 	net_rules(&n, t);
 	batch(&n, NFNL_MSG_BATCH_END);
@@ -135,6 +139,7 @@ struct elements {
 	struct nl nl;
 	const char *table;
 	bool add;
+	uint64_t timeout_ms; /* 0: none */
 };
 
 /* One element into (or out of) a set; end: of an interval, or NULL. */
@@ -152,6 +157,8 @@ static void put_element(struct elements *e, const char *set, const struct key *k
 	put_key(n, NFTA_SET_ELEM_KEY, key);
 	if (end)
 		put_key(n, NFTA_SET_ELEM_KEY_END, end);
+	if (e->add && e->timeout_ms > 0)
+		nl_u64be(n, NFTA_SET_ELEM_TIMEOUT, e->timeout_ms);
 	nl_nest_end(n, element);
 	nl_nest_end(n, list);
 	nl_end(n);
@@ -204,9 +211,9 @@ static void last_of(const uint8_t *first, uint32_t bits, uint8_t *out, size_t si
 	}
 }
 
-/* A subnet of a policy: an interval of addresses and one of ports. */
-static void put_subnet(struct elements *e, const struct set_names *sets, uint32_t interface,
-		       const struct net_subnet *s)
+/* An interval of addresses and one of ports. */
+static void put_interval(struct elements *e, const struct set_names *sets, uint32_t interface,
+			 const struct net_subnet *s, uint16_t port_first, uint16_t port_last)
 {
 	bool v4 = is_v4(s);
 	size_t at = v4 ? V4_AT : 0, size = sizeof(s->address) - at;
@@ -215,9 +222,9 @@ static void put_subnet(struct elements *e, const struct set_names *sets, uint32_
 
 	last_of(s->address, s->bits, end, sizeof(end));
 	key_add(&first, s->address + at, size);
-	key_port(&first, s->port_first);
+	key_port(&first, port_first);
 	key_add(&last, end + at, size);
-	key_port(&last, s->port_last);
+	key_port(&last, port_last);
 	put_element(e, v4 ? sets->v4 : sets->v6, &first, &last);
 }
 
@@ -264,6 +271,41 @@ static bool is_idle(const struct subnets *s, uint32_t at)
 	return false;
 }
 
+/* Whether a subnet of the list has this one port. */
+static bool has_port(const struct subnets *s, uint16_t port)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		if (s->list[i].port_first == port && s->list[i].port_last == port)
+			return true;
+	return false;
+}
+
+/* Whether a subnet with this one port, in the same set, holds all addresses of this one. */
+static bool is_held(const struct subnets *s, uint32_t at, uint16_t port)
+{
+	struct net_subnet one = s->list[at];
+
+	one.port_first = one.port_last = port;
+	for (uint32_t i = 0; i < s->count; i++)
+		if (strcmp(sets_of(s, i)->v4, sets_of(s, at)->v4) == 0 &&
+		    holds(&s->list[i], &one) && s->list[i].port_first == port)
+			return true;
+	return false;
+}
+
+/* The last port of an interval must not be the one port of another subnet (below): such ports at
+ * the end of all ports become intervals of their own. */
+static void put_subnet(struct elements *e, uint32_t interface, const struct subnets *s, uint32_t at)
+{
+	const struct net_subnet *one = &s->list[at];
+	uint16_t last = one->port_last;
+
+	for (; one->port_first != one->port_last && has_port(s, last); last--)
+		if (!is_held(s, at, last))
+			put_interval(e, sets_of(s, at), interface, one, last, last);
+	put_interval(e, sets_of(s, at), interface, one, one->port_first, last);
+}
+
 /* A set takes no interval whose first or last key lies in another interval. So subnets with one
  * port come first, and subnets with all ports after them. */
 static void put_subnets(struct elements *e, uint32_t interface, const struct subnets *s)
@@ -272,7 +314,7 @@ static void put_subnets(struct elements *e, uint32_t interface, const struct sub
 		for (uint32_t i = 0; i < s->count; i++)
 			if ((s->list[i].port_first != s->list[i].port_last) == all_ports &&
 			    !is_idle(s, i))
-				put_subnet(e, sets_of(s, i), interface, &s->list[i]);
+				put_subnet(e, interface, s, i);
 }
 
 /* An element that is removed twice makes the kernel refuse the whole batch. */
@@ -299,6 +341,8 @@ static void put_policy(struct elements *e, uint32_t interface, const struct net_
 	     p->host_port_count <= NET_HOST_PORTS_MAX);
 	if (p->internet)
 		put_element(e, SET_OPEN, &k, NULL);
+	if (p->asks)
+		put_element(e, SET_ASKS, &k, NULL);
 	put_subnets(e, interface, &deny);
 	put_subnets(e, interface, &allow);
 	for (uint32_t i = 0; i < p->host_port_count; i++) {
@@ -319,4 +363,100 @@ int net_table_policy(int fd, const char *name, bool add, uint32_t interface,
 	batch(&e.nl, NFNL_MSG_BATCH_BEGIN);
 	put_policy(&e, interface, policy);
 	return elements_send(&e, fd);
+}
+
+int net_table_forwards(int fd, const char *name, bool add, uint32_t interface)
+{
+	char buf[512] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct elements e = {.nl = NL_ON(buf), .table = name, .add = add};
+	const struct key k = key_of(interface);
+
+	batch(&e.nl, NFNL_MSG_BATCH_BEGIN);
+	put_element(&e, SET_FORWARDS, &k, NULL);
+	return elements_send(&e, fd);
+}
+
+/* Adding an element that is there may leave its time as it was (before Linux 6.12), and removing
+ * one that is not there fails the batch. So it is added, removed, and added. */
+int net_table_open(int fd, const char *name, uint32_t interface, const uint8_t address[16],
+		   uint16_t port, uint32_t ttl_s)
+{
+	char buf[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct elements e = {.nl = NL_ON(buf),
+			     .table = name,
+			     .timeout_ms = (ttl_s ? ttl_s : 1) * UINT64_C(1000)};
+	struct net_subnet s = {.bits = 128};
+	struct key k = key_of(interface);
+	const char *set;
+	size_t at;
+
+	memcpy(s.address, address, sizeof(s.address));
+	at = is_v4(&s) ? V4_AT : 0;
+	set = at ? SET_NAMES_V4 : SET_NAMES_V6;
+	key_add(&k, address + at, sizeof(s.address) - at);
+	key_port(&k, port);
+	batch(&e.nl, NFNL_MSG_BATCH_BEGIN);
+	for (int i = 0; i < (ttl_s ? 3 : 2); i++) {
+		e.add = i != 1;
+		put_element(&e, set, &k, NULL);
+	}
+	return elements_send(&e, fd);
+}
+
+/* ---- connections that were made ---- */
+
+static void put_made(struct nl *n, uint32_t interface)
+{
+	const struct key k = key_of(interface);
+	size_t list = nl_nest(n, NFTA_SET_ELEM_LIST_ELEMENTS), element = nl_nest(n, NFTA_LIST_ELEM);
+
+	put_key(n, NFTA_SET_ELEM_KEY, &k);
+	nl_nest_end(n, element);
+	nl_nest_end(n, list);
+}
+
+/* The element of the answer, and in it its counter. */
+static void note_made(void *self, const struct nlmsghdr *h)
+{
+	uint64_t *made = self;
+	const struct nlattr *a =
+		nl_find(h, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS, 0);
+
+	a = nl_find_in(nl_find_in(a, NFTA_LIST_ELEM, 0), NFTA_SET_ELEM_EXPR, 0);
+	a = nl_find_in(nl_find_in(a, NFTA_EXPR_DATA, 0), NFTA_COUNTER_PACKETS, sizeof(*made));
+	if (a) {
+		memcpy(made, nl_data(a), sizeof(*made));
+		*made = be64toh(*made);
+	}
+}
+
+int net_table_connections(int fd, const char *name, uint32_t interface, uint64_t *out)
+{
+	char buf[512] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nfgenmsg head = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+	struct nl n = NL_ON(buf);
+	uint64_t made = 0;
+	int r;
+
+	nl_begin(&n, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &head, sizeof(head));
+	nl_text(&n, NFTA_SET_ELEM_LIST_TABLE, name);
+	nl_text(&n, NFTA_SET_ELEM_LIST_SET, SET_MADE);
+	put_made(&n, interface);
+	nl_end(&n);
+	r = nl_ask(fd, &n, note_made, &made);
+	if (r < 0 && r != -ENOENT) /* none was made yet */
+		return r;
+	*out = made;
+	return 0;
+}
+
+void net_table_forget(int fd, const char *name, uint32_t interface)
+{
+	char buf[512] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct elements e = {.nl = NL_ON(buf), .table = name};
+	const struct key k = key_of(interface);
+
+	batch(&e.nl, NFNL_MSG_BATCH_BEGIN);
+	put_element(&e, SET_MADE, &k, NULL);
+	(void)elements_send(&e, fd); /* -ENOENT: it made none */
 }

@@ -131,13 +131,9 @@ static int set_host_name(struct inside *in)
  * behind: from here on the process sees nothing but the stage. */
 static int get_ready(struct inside *in)
 {
-	/* With this limit a core_pattern that is a pipe runs no program on the host (core(5)), and
-	 * a core file is never written, because none is so small. */
-	const struct rlimit one = {1, 1};
-
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
-	if (setrlimit(RLIMIT_CORE, &one) < 0 || prctl(PR_SET_NAME, "ebb:parked") < 0)
+	if (prctl(PR_SET_NAME, "ebb:parked") < 0)
 		return -errno;
 	in->no_caps = cap_init();
 	if (!in->no_caps)

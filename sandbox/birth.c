@@ -397,7 +397,13 @@ static int limit_instances(void)
 	} limits[] = {
 		{RLIMIT_SIGPENDING, 4096}, /* queued signals and POSIX timers */
 		{RLIMIT_MSGQUEUE, 819200}, /* bytes of POSIX queues: the kernel's own default */
-		{RLIMIT_MEMLOCK, 8 << 20}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0},
+		{RLIMIT_MEMLOCK, 8 << 20},
+		{RLIMIT_RTPRIO, 0},
+		{RLIMIT_NICE, 0},
+		/* With 1 a core_pattern that is a pipe runs no program on the host (core(5)), and a
+		 * core file is never written, because none is so small. The policy lets nobody
+		 * change it. */
+		{RLIMIT_CORE, 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {

@@ -40,6 +40,7 @@
 /* The descriptors of a request, in this order: cgroup2 directory, pidfd of PID 1, session, streams
  * (none with a tty, else three), cgroup.procs files to join. */
 enum { GOT_CGROUP, GOT_PID, GOT_SESSION, GOT_STREAMS };
+_Static_assert(HIGH_FD > CONTROL_FD, "keep_only() closes what lies between");
 
 /* Moves the wanted descriptors to HIGH_FD and above, and closes all other ones of the zygote. */
 static int keep_only(int *fds, size_t count)
@@ -72,17 +73,9 @@ static int enter(int pid_fd)
 
 /* ---- the command ---- */
 
-static int limit_resources(struct inside *in)
-{
-	const struct rlimit one = {1, 1}; /* get_ready() in arm.c says why */
-
-	if (setrlimit(RLIMIT_CORE, &one) < 0)
-		return -errno;
-	return function_limit(in);
-}
-
 static int bound_capabilities(struct inside *in)
 {
+	must(!in->no_caps);
 	in->no_caps = cap_init();
 	return in->no_caps ? drop_bounding_set() : -ENOMEM;
 }
@@ -139,7 +132,7 @@ static int load_filter(struct inside *in)
 }
 
 static const struct step command_steps[] = {
-	{SANDBOX_RLIMITS, limit_resources}, {SANDBOX_CAPS, bound_capabilities},
+	{SANDBOX_RLIMITS, function_limit},  {SANDBOX_CAPS, bound_capabilities},
 	{SANDBOX_CAPS, narrow_function},    {SANDBOX_GROUPS, drop_ids},
 	{SANDBOX_CAPS, drop_function_caps}, {SANDBOX_CLONE, stay_with_parent},
 	{SANDBOX_DEV, take_streams},        {SANDBOX_DEV, function_close_others},
@@ -185,17 +178,21 @@ static void tell_end(int session_fd, pid_t pid)
 }
 
 /* Takes a word of ebbd: sends its signal to the command. When ebbd has closed its end, kills the
- * command and its process group. */
-static void hear(int session_fd, pid_t pid)
+ * command and its process group, and answers false. */
+static bool hear(int session_fd, pid_t pid)
 {
 	struct sandbox_word word;
 	struct iovec part = {&word, sizeof(word)};
 	size_t none;
 	ssize_t n = message_recv(session_fd, &part, 1, NULL, 0, &none, 0);
 
-	if (n != sizeof(word))
-		(void)kill(-pid, SIGKILL);
-	(void)kill(pid, n == sizeof(word) ? (int)word.a : SIGKILL);
+	if (n == sizeof(word)) {
+		(void)kill(pid, (int)word.a);
+		return true;
+	}
+	(void)kill(-pid, SIGKILL);
+	(void)kill(pid, SIGKILL);
+	return false;
 }
 
 static void attend(int session_fd, int pid_fd, pid_t pid)
@@ -208,13 +205,10 @@ static void attend(int session_fd, int pid_fd, pid_t pid)
 			return;
 		if (watched[1].revents)
 			break;
-		if (watched[0].revents & POLLIN)
-			hear(session_fd, pid);
-		else if (watched[0].revents) {
-			(void)kill(-pid, SIGKILL);
-			(void)kill(pid, SIGKILL);
+		/* An end of the session is reported for ever: after it only the command is
+		 * watched. */
+		if (watched[0].revents && !hear(session_fd, pid))
 			watched[0].fd = -1;
-		}
 	}
 	tell_end(session_fd, pid);
 }
@@ -234,6 +228,7 @@ __attribute__((noreturn)) static void join_main(const struct shared *shared, str
 	size_t streams = join->request.tty ? 0 : 3;
 	int pid_fd = -1, r = keep_only(fds, fd_count), pid;
 
+	must(fd_count >= GOT_STREAMS + streams); /* join_spawn() has looked */
 	in.control_fd = fds[GOT_SESSION];
 	in.ring_fd = -1;
 	join->claim.listen_fd = -1;

@@ -30,9 +30,9 @@
 #include <linux/io_uring.h>
 
 #include "runtime/base/filter.h"
+#include "runtime/base/ids.h"
 #include "sandbox/sandbox.h"
 
-#define IDS_PER_RANGE   65536u
 #define CONTROL_FD      3 /* in the zygote, in every PID 1, in ebb-init */
 #define ARGV_MAX        1024
 #define ENVP_MAX        2048

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
@@ -20,24 +21,12 @@
 
 static int mount_own(void)
 {
-	static const char *const options[][2] = {
+	static const struct fs_option options[] = {
 		{"mode", "0755"}, {"size", "4k"}, {"nr_inodes", "4"}};
-	SCOPED_FD fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	SCOPED_FD mount_fd = -1;
+	SCOPED_FD fd = fs_make("tmpfs", options, ARRAY_LEN(options),
+			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC,
-			   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (mount_fd < 0 ||
-	    move_mount(mount_fd, "", AT_FDCWD, MOUNT_POINT, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
+	return fd < 0 ? fd : fs_attach(fd, MOUNT_POINT);
 }
 
 /* Every user inside may connect; no process inside can put another socket in its place. */

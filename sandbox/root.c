@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 #include "sandbox/fill.h"
@@ -39,33 +40,18 @@
 #define SCRATCH_BYTES_PER_INODE 4096
 #define SCRATCH_INODES_MIN      1024
 
-struct option {
-	const char *key;
-	char value[32];
-};
-
 /* Makes the tmpfs for the upper layer, the work directory and the names of the layers. */
-static int make_scratch(const struct armed *a, uint64_t scratch_bytes)
+static int make_scratch(uint64_t scratch_bytes)
 {
 	uint64_t inodes = scratch_bytes / SCRATCH_BYTES_PER_INODE;
-	struct option options[] = {{"mode", "0755"}, {"size", ""}, {"nr_inodes", ""}};
-	SCOPED_FD fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int fd;
+	char size[32], count[32];
+	const struct fs_option options[] = {{"mode", "0755"}, {"size", size}, {"nr_inodes", count}};
 
 	if (inodes < SCRATCH_INODES_MIN)
 		inodes = SCRATCH_INODES_MIN;
-	snprintf(options[1].value, sizeof(options[1].value), "%llu",
-		 (unsigned long long)scratch_bytes);
-	snprintf(options[2].value, sizeof(options[2].value), "%llu", (unsigned long long)inodes);
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-	return fd < 0 ? -errno : fd;
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)scratch_bytes);
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)inodes);
+	return fs_make("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 static int make_owned_dir(int scratch_fd, const char *name, mode_t mode, const struct armed *a)
@@ -141,30 +127,15 @@ static int attach_layers(int scratch_fd, const int *layer_fds, size_t layer_coun
 	return 0;
 }
 
-struct overlay_option {
-	const char *key, *value; /* value NULL: a flag */
-};
-
-static int make_overlay(const struct overlay_option *options, size_t count, unsigned int attributes)
+static int make_overlay(const struct fs_option *options, size_t count, unsigned int attributes)
 {
-	SCOPED_FD fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	int fd;
-
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < count; i++)
-		if (fsconfig(fs_fd, options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
-			     options[i].key, options[i].value, 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
-	return fd < 0 ? -errno : fd;
+	return fs_make("overlay", options, count,
+		       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
 }
 
 static int mount_with_user_marks(const char *lower)
 {
-	const struct overlay_option options[] = {
+	const struct fs_option options[] = {
 		{"source", "ebb"}, {"lowerdir", lower}, {"upperdir", "u"},
 		{"workdir", "w"},  {"userxattr", NULL},
 	};
@@ -176,7 +147,7 @@ static int mount_with_user_marks(const char *lower)
  * bring trusted.overlay.redirect. */
 static int mount_with_trusted_marks(const char *lower)
 {
-	const struct overlay_option options[] = {
+	const struct fs_option options[] = {
 		{"source", "ebb"},   {"lowerdir", lower}, {"upperdir", "u"},
 		{"workdir", "w"},    {"index", "off"},    {"redirect_dir", "nofollow"},
 		{"metacopy", "off"},
@@ -189,7 +160,7 @@ static int mount_with_trusted_marks(const char *lower)
  * upper. */
 static int mount_in_two(int scratch_fd, const char *lower)
 {
-	const struct overlay_option options[] = {
+	const struct fs_option options[] = {
 		{"source", "ebb"}, {"lowerdir", lower}, {"userxattr", NULL}};
 	SCOPED_FD layers_fd = -1;
 
@@ -264,20 +235,20 @@ int sandbox_root(const int *layer_fds, size_t layer_count, const struct armed *a
 {
 	char host_name[HOST_NAME_CHARS + 1];
 	SCOPED_FD scratch_fd = -1;
-	int fd;
+	int fd, r;
 
 	if (layer_count == 0 || layer_count > IMAGE_LAYERS_MAX)
 		return -EINVAL;
 	snprintf(host_name, sizeof(host_name), "%s", instance_id); /* cut as the UTS name is */
-	scratch_fd = make_scratch(a, scratch_bytes);
+	scratch_fd = make_scratch(scratch_bytes);
 	if (scratch_fd < 0)
 		return scratch_fd;
-	if (move_mount(scratch_fd, "", AT_FDCWD, stage_dir, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return -errno;
+	r = fs_attach(scratch_fd, stage_dir);
+	if (r < 0)
+		return r;
 	fd = build(scratch_fd, layer_fds, layer_count, a, host_name, names);
 	if (umount2(stage_dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
-		int r = -errno;
-
+		r = -errno;
 		fd_close(&fd);
 		return r;
 	}

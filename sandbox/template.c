@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "sandbox/inside.h"
@@ -130,16 +131,10 @@ static int fill_own(int dir_fd)
 
 static int new_tmpfs(void)
 {
-	SCOPED_FD fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int fd;
+	static const struct fs_option options[] = {
+		{"mode", "0755"}, {"size", "256k"}, {"nr_inodes", "64"}};
 
-	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "256k", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", "64", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fs_make("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 }
 
 static int mount_fresh(const char *type, const char *at)

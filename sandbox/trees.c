@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "sandbox/inside.h"
 
@@ -33,7 +34,7 @@ static const char *const proc_masked[] = {
 	"proc/bootconfig",  "proc/buddyinfo",   "proc/cmdline",     "proc/config.gz",
 	"proc/diskstats",   "proc/iomem",       "proc/ioports",     "proc/mdstat",
 	"proc/partitions",  "proc/schedstat",   "proc/softirqs",    "proc/swaps",
-	"proc/zoneinfo",
+	"proc/zoneinfo",    "proc/locks",
 };
 static const char *const proc_read_only[] = {
 	"proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
@@ -46,28 +47,13 @@ static const char *const sys_masked[] = {
  * sandbox's loopback. */
 static const char *const sys_devices[] = {"sys/devices/system", "sys/devices/virtual/net"};
 
-struct fs_option {
-	const char *key, *value;
-};
-
 /* Makes a file system and mounts it at `at`. */
 static int mount_new(const char *type, const struct fs_option *options, size_t count,
 		     unsigned int attributes, const char *at)
 {
-	SCOPED_FD fs_fd = fsopen(type, FSOPEN_CLOEXEC);
-	SCOPED_FD mount_fd = -1;
+	SCOPED_FD fd = fs_make(type, options, count, attributes);
 
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < count; i++)
-		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
-	if (mount_fd < 0 || move_mount(mount_fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
+	return fd < 0 ? fd : fs_attach(fd, at);
 }
 
 /* Puts a read-only view of `from` on top of `at`. */
@@ -76,10 +62,9 @@ static int cover(const char *from, const char *at)
 	struct mount_attr attr = {.attr_set = COVER};
 	SCOPED_FD fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
-	    move_mount(fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
-	return 0;
+	return fs_attach(fd, at);
 }
 
 /* Masks all paths; a path that this kernel lacks needs no mask. */

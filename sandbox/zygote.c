@@ -59,6 +59,28 @@ static int shared_init(struct shared *s, const struct sandbox_options *o, struct
 	return 0;
 }
 
+/* Processes inside a sandbox may read the command line of a command until it executes (exec.c), and
+ * it begins as a copy of the zygote. proc(5): any process may read it. */
+static int forget_command_line(void)
+{
+	static const char own[] = "ebbd:zygote";
+	SCOPED_FD fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	char part[512];
+	size_t size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = fd_read_all(fd, part, sizeof(part))) > 0)
+		size += (size_t)n;
+	if (n < 0)
+		return (int)n;
+	memset(program_invocation_name, 0, size);
+	if (size > sizeof(own))
+		memcpy(program_invocation_name, own, sizeof(own));
+	return 0;
+}
+
 /* The forked child keeps one descriptor, and the standard streams until it is in its root. It
  * compiles the filters itself, because that takes longer than a handler of ebbd may block. */
 __attribute__((noreturn)) static void become_zygote(const struct sandbox_options *options,
@@ -71,6 +93,8 @@ __attribute__((noreturn)) static void become_zygote(const struct sandbox_options
 	(void)signal(SIGPIPE, SIG_DFL);
 	if ((control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0) ||
 	    fd_close_from(CONTROL_FD + 1) < 0)
+		_exit(1);
+	if (forget_command_line() < 0)
 		_exit(1);
 	if (shared_init(&shared, options, &fault) < 0) {
 		(void)zygote_say_ready(&fault);

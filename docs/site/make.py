@@ -25,7 +25,8 @@ MANUALS = ("ebb.1", "ebb.json.5", "ebbd.8")
 SECTIONS = (
     ("ebb", ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/python.md",
-               "docs/guide/c.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/freezing.md",
+               "docs/guide/c.md", "docs/guide/static.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/bindings.md", "docs/guide/secrets.md",
+               "docs/guide/freezing.md",
                "docs/guide/network.md",
                "docs/guide/scaling.md", "docs/guide/looking.md", "docs/guide/bill.md", "docs/guide/operating.md",
                "docs/guide/troubleshooting.md", "docs/guide/*.md")),
@@ -33,6 +34,7 @@ SECTIONS = (
                    "docs/spec.md", *(f"docs/man/{name}.scd" for name in MANUALS))),
     ("Inside", ("docs/architecture.md", "docs/internals/processes.md", "docs/internals/request-path.md",
                 "docs/internals/freezing.md", "docs/internals/sandbox.md", "docs/internals/metering.md",
+                "docs/internals/threat-model.md", "docs/internals/barriers.md", "docs/internals/limits.md",
                 "docs/internals/*.md")),
     ("Notes", ("docs/notes/README.md", "docs/notes/*.md")),
 )

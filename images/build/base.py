@@ -15,7 +15,7 @@ from sandbox import Run, pack as pack_run, unpack
 from words import Refused, say
 
 RUNTIMES = os.path.join(os.path.dirname(oci.HERE), "runtimes")
-NAMES = ("node", "python", "native")
+NAMES = ("node", "python", "native", "static")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SCRIPTS = ("debian", "rootfs.py", "oci.py", "pack.py", "base.py")
 COMPILE = ["-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash"]
@@ -42,6 +42,8 @@ def suite():
 
 def sources(runtime):
     found = glob.glob(os.path.join(RUNTIMES, runtime, "**"), recursive=True)
+    if runtime == "static":  # its server is linked with the library of ebb.h
+        found += glob.glob(os.path.join(RUNTIMES, "native", "*.[ch]"))
     return sorted(p for p in found if os.path.isfile(p)) + [os.path.join(oci.HERE, s) for s in SCRIPTS]
 
 

@@ -31,6 +31,7 @@ class Build:
         self.source, self.output, self.name = args.source, args.output, args.name
         self.cache, self.work = cache, work
         self.known = read_known(args.known)
+        self.addresses = {"STATIC_CLEAN_URLS": args.clean_urls, "STATIC_TRAILING_SLASH": args.trailing_slash}
         self.date = source_date()
         self.sandbox = Sandbox(step_program(args.step), work)
         self.layers, self.env = [], []
@@ -86,18 +87,33 @@ def open_cache(path):
     return os.path.realpath(path)
 
 
+def locked(folder, how=fcntl.LOCK_EX):
+    """A descriptor of the folder that holds its lock."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, how)
+        return fd
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 @contextlib.contextmanager
 def work_directory(cache):
     """Makes the folder of this build and keeps it locked. A folder that a killed build left is unlocked, and is
-    removed here."""
-    for old in os.listdir(cache):
-        if old.startswith("work-"):
-            with contextlib.suppress(OSError):
-                remove_unused(os.path.join(cache, old))
-    work = tempfile.mkdtemp(prefix="work-", dir=cache)
-    fd = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    removed here. The cache is locked until the new folder is: between its making and its lock it looks like a
+    leftover to a build that begins at the same time."""
+    whole = locked(cache)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        for old in os.listdir(cache):
+            if old.startswith("work-"):
+                with contextlib.suppress(OSError):
+                    remove_unused(os.path.join(cache, old))
+        work = tempfile.mkdtemp(prefix="work-", dir=cache)
+        fd = locked(work)
+    finally:
+        os.close(whole)
+    try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -105,9 +121,8 @@ def work_directory(cache):
 
 
 def remove_unused(path):
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)
     finally:
         os.close(fd)
@@ -122,8 +137,23 @@ def check_path(entrypoint):
         raise Refused(f"entrypoint {name(entrypoint)}: it must be the path of a file inside the directory")
 
 
+def check_folder(build):
+    """Refuses static files without a directory that holds them."""
+    entry = build.entrypoint.rstrip("/") or build.entrypoint
+    if entry != ".":
+        check_path(entry)
+    found = os.fsencode("" if entry == "." else entry)
+    if build.tree.kind(found) != "directory":
+        raise Refused(f"entrypoint {name(entry)}: there is no such directory in {name(build.source)}")
+    if build.tree.kind(found + b"/index.html") != "file":
+        say(f"ebb-build: {name(entry)} has no index.html, so / answers 404")
+
+
 def check_entry(build):
     runtime, entry, tree = build.runtime, build.entrypoint, build.tree
+    if runtime == "static":
+        check_folder(build)
+        return
     if runtime == "python" and ":" in entry:
         module = entry.partition(":")[0]
         first = module.partition(".")[0]
@@ -241,7 +271,9 @@ BAKES = {"node": bake_node, "python": bake_python}
 
 def write_image(build):
     runtime, entry = build.runtime, build.entrypoint
-    if runtime == "node" or (runtime == "python" and ":" in entry):
+    if runtime == "static":
+        build.env = ["EBB_RUNTIME=1", *(f"{key}={value}" for key, value in build.addresses.items() if value)]
+    elif runtime == "node" or (runtime == "python" and ":" in entry):
         # The image says that its program serves on an inherited socket. Node's runtime leads every listen to that
         # socket. Python's runtime serves applications on it ("module:name"), but not programs that listen
         # themselves. For C, compile_native sets the same variable if the program is linked with ebb.h.
@@ -251,7 +283,7 @@ def write_image(build):
                                image, build.layers, build.known)
     shutil.move(image, build.output)
     there = f", {left_out} of {len(build.layers)} layers are in the store already" if left_out else ""
-    say(f"built {name(build.output)} ({os.path.getsize(build.output) >> 20} MiB{there})")
+    say(f"built {name(build.source)}: {os.path.getsize(build.output) / 1e6:.1f} MB{there}")
 
 
 def build(args):

@@ -81,10 +81,23 @@ class Collector:
         info.mode = 0o755 if kind == tarfile.DIRTYPE or found.st_mode & 0o111 else 0o644
         return info
 
+    def names(self, fd):
+        """The names in a directory; no more of them are read than may be in the image."""
+        found = []
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                found.append(os.fsencode(entry.name))
+                if len(found) > self.files_max:
+                    self.too_many()
+        return found
+
+    def too_many(self):
+        raise Refused(f"more than {self.files_max} files (EBB_BUILD_FILES raises the limit)")
+
     def count(self, path, size):
         self.bytes += size
         if len(self.tree.found) > self.files_max:
-            raise Refused(f"more than {self.files_max} files (EBB_BUILD_FILES raises the limit)")
+            self.too_many()
         if self.bytes > self.bytes_max:
             raise Refused(f"more than {self.bytes_max >> 20} MB, at {name(path)} (EBB_BUILD_SIZE_MB raises "
                           "the limit)")
@@ -135,7 +148,7 @@ class Collector:
             raise Refused(f"{name(path)}: more than {DEPTH_MAX} directories in each other")
         fd = os.open(entry, OPEN | os.O_DIRECTORY, dir_fd=parent_fd)
         try:
-            inside = sorted(os.fsencode(e) for e in os.listdir(fd))
+            inside = sorted(self.names(fd))
             if path and b"pyvenv.cfg" in inside:
                 say(f"{name(path)} is a virtual environment of this machine: it is left out")
                 return

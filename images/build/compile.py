@@ -78,7 +78,7 @@ def install(entrypoint, newest):
 
 def interpreter(data):
     """The loader that an ELF program names: b"" if it names none, None if data is no ELF program."""
-    if data[:4] != b"\x7fELF" or data[4] != 2 or len(data) < 64:
+    if len(data) < 64 or data[:4] != b"\x7fELF" or data[4] != 2:
         return None
     offset, size, count = (*struct.unpack_from("<Q", data, 32), *struct.unpack_from("<HH", data, 54))
     for i in range(count):

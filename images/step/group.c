@@ -14,13 +14,20 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define GONE_MS 5000
+#define GONE_MS   5000
+#define TRIES_MAX 8
 
 struct step_group {
 	struct cgroup_tree *tree;
 	struct cgroup leaf;
 	bool made;
 };
+
+/* Errors of a tree that its last holder takes away. */
+static bool is_of_the_end(int r)
+{
+	return r == -ESTALE || r == -ENOENT || r == -ENODEV;
+}
 
 static int make_leaf(struct step_group *g, const struct step_plan *plan)
 {
@@ -35,6 +42,30 @@ static int make_leaf(struct step_group *g, const struct step_plan *plan)
 	return r;
 }
 
+/* Opens the tree of this range and keeps it. A build in another mount namespace (a container, a
+ * chroot) may have a lock of its own on the same range, and the same groups: -EBUSY. One that ends
+ * removes the tree, so that a call of cgroup_tree_open may find half of it: it is opened again. */
+static int take_tree(const char *name, struct cgroup_tree **out, struct fault *f)
+{
+	int r = -ESTALE;
+
+	for (int tries = 0; tries < TRIES_MAX && is_of_the_end(r); tries++) {
+		struct cgroup_tree *tree = NULL;
+
+		*f = (struct fault){0};
+		r = cgroup_tree_open(name, &tree, f);
+		if (r == 0)
+			r = cgroup_tree_hold(tree);
+		if (r < 0)
+			fault_errno(f, r, "another build has the control group %s", name);
+		if (r == 0)
+			*out = tree;
+		else
+			cgroup_tree_close(tree);
+	}
+	return is_of_the_end(r) ? -EBUSY : r;
+}
+
 int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
 	       struct fault *f)
 {
@@ -45,7 +76,7 @@ int group_open(const struct step_plan *plan, const struct step_ids *ids, struct 
 	if (!g)
 		return -ENOMEM;
 	(void)text_format(name, sizeof(name), "ebb-build-%u", ids->slot);
-	r = cgroup_tree_open(name, &g->tree, f);
+	r = take_tree(name, &g->tree, f);
 	if (r == 0) {
 		r = make_leaf(g, plan);
 		if (r < 0)

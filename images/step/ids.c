@@ -28,16 +28,13 @@
 #include "images/step/step.h"
 #include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define RANGE_DIR "/run/ebb-build"
-/* The first id of all ranges. It is above the highest id_base that ebbd takes, 0xf0000000. */
-#define RANGE_FIRST UINT32_C(0xf1000000)
-#define RANGE_SIZE  65536u
-#define RANGES      64u
 
-static int take_range(struct step_ids *ids)
+static int take_range(struct step_ids *ids, unsigned int from)
 {
 	SCOPED_FD dir_fd = -1;
 
@@ -46,7 +43,7 @@ static int take_range(struct step_ids *ids)
 	dir_fd = open(RANGE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
 		return -errno;
-	for (unsigned int i = 0; i < RANGES; i++) {
+	for (unsigned int i = from; i < BUILD_RANGES; i++) {
 		char name[16];
 		SCOPED_FD fd = -1;
 
@@ -57,7 +54,7 @@ static int take_range(struct step_ids *ids)
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 			continue;
 		ids->slot = i;
-		ids->first = RANGE_FIRST + i * RANGE_SIZE;
+		ids->first = BUILD_IDS_FIRST + i * IDS_PER_RANGE;
 		ids->slot_fd = keep_fd(&fd);
 		return 0;
 	}
@@ -92,11 +89,11 @@ __attribute__((noreturn)) static void hold_namespace(uint32_t first, int ready_f
 static int take_namespace(pid_t pid, uint32_t first)
 {
 	char path[64];
-	int r = write_map(pid, "uid_map", 0, first, RANGE_SIZE);
+	int r = write_map(pid, "uid_map", 0, first, IDS_PER_RANGE);
 	int fd;
 
 	if (r == 0)
-		r = write_map(pid, "gid_map", 0, first, RANGE_SIZE);
+		r = write_map(pid, "gid_map", 0, first, IDS_PER_RANGE);
 	(void)text_format(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	fd = r < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (r < 0)
@@ -158,7 +155,7 @@ static bool find_range(const char *path, const char *user, uid_t uid, struct ran
 
 			out->first = (uint32_t)strtoul(colon + 1, &end, 10);
 			out->count = *end == ':' ? (uint32_t)strtoul(end + 1, NULL, 10) : 0;
-			if (out->count >= RANGE_SIZE)
+			if (out->count >= IDS_PER_RANGE)
 				return true;
 		}
 		line = strchr(line, '\n');
@@ -177,7 +174,7 @@ static int run_newmap(const char *program, pid_t pid, const struct range *range)
 
 	snprintf(words[0], sizeof(words[0]), "%d", (int)pid);
 	snprintf(words[1], sizeof(words[1]), "%u", range->first);
-	snprintf(words[2], sizeof(words[2]), "%u", RANGE_SIZE);
+	snprintf(words[2], sizeof(words[2]), "%u", IDS_PER_RANGE);
 	r = posix_spawn(&child, program, NULL, NULL, argv, envp);
 	if (r != 0)
 		return -r;
@@ -240,7 +237,7 @@ static int unprivileged_namespace(void)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
-int ids_open(struct step_ids *ids, struct fault *f)
+int ids_open(struct step_ids *ids, unsigned int from, struct fault *f)
 {
 	int r;
 
@@ -254,7 +251,7 @@ int ids_open(struct step_ids *ids, struct fault *f)
 		}
 		return r;
 	}
-	r = take_range(ids);
+	r = take_range(ids, from);
 	if (r < 0)
 		return fault_errno(f, r, "no range of ids is free in " RANGE_DIR);
 	r = privileged_namespace(ids);

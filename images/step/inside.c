@@ -106,7 +106,7 @@ static int set_limits(struct inside *in)
 		rlim_t value;
 	} limits[] = {
 		{RLIMIT_FSIZE, plan->size_bytes},
-		{RLIMIT_CORE, 0},
+		{RLIMIT_CORE, 1}, /* with 0 a crash starts the program of core_pattern, core(5) */
 		{RLIMIT_NOFILE, 4096},
 		{RLIMIT_NPROC, plan->pids},
 		{RLIMIT_MEMLOCK, 65536},
@@ -118,8 +118,12 @@ static int set_limits(struct inside *in)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		struct rlimit l = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+		struct rlimit l = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value}, now;
 
+		if (getrlimit((__rlimit_resource_t)limits[i].what, &now) < 0)
+			return -errno;
+		if (!in->p->ids->privileged && now.rlim_max < l.rlim_max)
+			l = now;
 		if (setrlimit((__rlimit_resource_t)limits[i].what, &l) < 0)
 			return -errno;
 	}

@@ -18,6 +18,7 @@
 #include "images/step/step.h"
 #include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/mem.h"
 
 FILTER_EMBED(step_policy, "images/step/step.policy");
@@ -156,6 +157,27 @@ static int die_with(pid_t parent)
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ? -ESRCH : 0;
 }
 
+/* Takes a range of ids, and the control groups that bear its number. */
+static int take_place(struct step *s, struct fault *f, const char **where)
+{
+	unsigned int from = 0;
+	int r;
+
+	do {
+		*f = (struct fault){0};
+		*where = "ids";
+		r = ids_open(&s->ids, from, f);
+		if (r < 0 || !s->ids.privileged || !s->plan.cgroups)
+			return r;
+		*where = "limits (EBB_BUILD_CGROUPS=no builds without)";
+		r = group_open(&s->plan, &s->ids, &s->group, f);
+		from = s->ids.slot + 1;
+		if (r == -EBUSY)
+			ids_close(&s->ids);
+	} while (r == -EBUSY && from < BUILD_RANGES);
+	return r;
+}
+
 static int prepare(struct step *s)
 {
 	pid_t parent = getppid();
@@ -172,14 +194,12 @@ static int prepare(struct step *s)
 		return fail("signals", strerror(-s->signal_fd));
 	if (die_with(parent) < 0)
 		return fail("death signal", "the caller of this build is gone");
-	if (ids_open(&s->ids, &fault) < 0)
-		return fail_at(&fault, "ids");
+	r = take_place(s, &fault, &where);
+	if (r < 0)
+		return fail_at(&fault, where);
 	/* The death signal is set again: entering a user namespace has cleared it. */
 	if (die_with(parent) < 0)
 		return fail("death signal", "the caller of this build is gone");
-	if (s->ids.privileged && s->plan.cgroups &&
-	    group_open(&s->plan, &s->ids, &s->group, &fault) < 0)
-		return fail_at(&fault, "limits (EBB_BUILD_CGROUPS=no builds without)");
 	if (unshare(CLONE_NEWNS) < 0)
 		return fail("cannot make namespaces", strerror(errno));
 	r = scratch_mount(&s->plan, &s->ids, &where);

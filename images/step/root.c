@@ -19,33 +19,12 @@
 
 #include "images/step/step.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/fs.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define PLAIN (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define DEEP  (recursive ? AT_RECURSIVE : 0u)
-
-struct fs_option {
-	const char *key, *value;
-};
-
-/* Makes a file system; returns a detached mount or -errno. */
-static int make_fs(const char *type, const struct fs_option *options, size_t count,
-		   unsigned int attributes)
-{
-	SCOPED_FD fs_fd = fsopen(type, FSOPEN_CLOEXEC);
-	int fd;
-
-	if (fs_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < count; i++)
-		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
-			return -errno;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
-	return fd < 0 ? -errno : fd;
-}
 
 /* Makes a detached view of a path. With `recursive` the mounts below the path are part of it: a
  * user may not uncover the directories below them (mount_namespaces(7)). */
@@ -60,11 +39,6 @@ static int clone_path(const char *path, uint64_t attributes, bool recursive)
 	return keep_fd(&fd);
 }
 
-static int attach(int mount_fd, const char *path)
-{
-	return move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-}
-
 /* ---- the memory file system: work/scratch/0.. for each --scratch ---- */
 
 static int mount_memory(const struct step_plan *plan, uid_t owner)
@@ -76,7 +50,7 @@ static int mount_memory(const struct step_plan *plan, uid_t owner)
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)plan->size_bytes);
 	snprintf(files, sizeof(files), "%llu", (unsigned long long)plan->files);
 	snprintf(id, sizeof(id), "%u", owner);
-	return make_fs("tmpfs", options, ARRAY_LEN(options), PLAIN);
+	return fs_make("tmpfs", options, ARRAY_LEN(options), PLAIN);
 }
 
 static int make_scratch_dirs(const struct step_plan *plan, int scratch_fd, uid_t owner)
@@ -109,7 +83,7 @@ int scratch_mount(const struct step_plan *plan, const struct step_ids *ids, cons
 	fd = mount_memory(plan, owner);
 	if (fd < 0)
 		return fd;
-	r = attach(fd, path);
+	r = fs_attach(fd, path);
 	if (r < 0)
 		return r;
 	if (!ids->privileged) {
@@ -134,7 +108,7 @@ static const char *const masked[] = {
 	"proc/kcore",       "proc/keys",        "proc/key-users",   "proc/kmsg",
 	"proc/kpagecgroup", "proc/kpagecount",  "proc/kpageflags",  "proc/latency_stats",
 	"proc/modules",     "proc/sched_debug", "proc/scsi",        "proc/slabinfo",
-	"proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo",
+	"proc/timer_list",  "proc/timer_stats", "proc/vmallocinfo", "proc/locks",
 };
 static const char *const read_only[] = {
 	"proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
@@ -161,7 +135,7 @@ static int open_root(const struct step_plan *plan, const struct step_run *run, b
 
 	if (run->root)
 		return clone_path(run->root, PLAIN | MOUNT_ATTR_RDONLY, recursive);
-	return make_fs("tmpfs", options, ARRAY_LEN(options), PLAIN);
+	return fs_make("tmpfs", options, ARRAY_LEN(options), PLAIN);
 }
 
 static int open_tops(struct view *v, bool recursive)
@@ -247,7 +221,7 @@ static int place(int fd, const char *path, bool may_make)
 {
 	int r = may_make ? make_place(path, is_directory(fd)) : 0;
 
-	return r < 0 ? r : attach(fd, path);
+	return r < 0 ? r : fs_attach(fd, path);
 }
 
 static int place_tops(const struct view *v)
@@ -272,7 +246,7 @@ static int place_tops(const struct view *v)
 static int place_dev(const struct view *v, bool make)
 {
 	const struct fs_option options[] = {{"mode", "0755"}, {"size", "64k"}, {"nr_inodes", "64"}};
-	SCOPED_FD fd = make_fs("tmpfs", options, ARRAY_LEN(options),
+	SCOPED_FD fd = fs_make("tmpfs", options, ARRAY_LEN(options),
 			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	int r = fd < 0 ? fd : place(fd, "dev", make);
 
@@ -297,12 +271,12 @@ static int cover(const char *from, const char *at)
 		return errno == ENOENT ? 0 : -errno;
 	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
-	return attach(fd, at);
+	return fs_attach(fd, at);
 }
 
 static int place_proc(bool make)
 {
-	SCOPED_FD fd = make_fs("proc", NULL, 0, PLAIN | MOUNT_ATTR_NOEXEC);
+	SCOPED_FD fd = fs_make("proc", NULL, 0, PLAIN | MOUNT_ATTR_NOEXEC);
 	int r = fd < 0 ? fd : place(fd, "proc", make);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(read_only); i++)

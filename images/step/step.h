@@ -69,14 +69,15 @@ struct step_ids {
 	unsigned int slot;
 	uint32_t first; /* privileged: the host's id of the sandbox's id 0 */
 };
-/* For root: takes a range of ids that no other process has. For a user: moves this process into a
- * user namespace of its own, with the user's range of subuid(5) if there is one, else with the
- * user's own id as 1000. 0, or -errno with a sentence in f. */
-int ids_open(struct step_ids *ids, struct fault *f);
+/* For root: takes a range of ids that no other process has, from number `from` on. For a user:
+ * moves this process into a user namespace of its own, with the user's range of subuid(5) if there
+ * is one, else with the user's own id as 1000. 0, or -errno with a sentence in f. */
+int ids_open(struct step_ids *ids, unsigned int from, struct fault *f);
 void ids_close(struct step_ids *ids);
 
 /* group.c: limits of all processes of a build together, where the caller may make control groups.
- * group_open: 0 and *out, or -errno with a sentence in f. */
+ * group_open: 0 and *out; -EBUSY: another build has the groups of this range; or -errno with a
+ * sentence in f. */
 struct step_group;
 int group_open(const struct step_plan *plan, const struct step_ids *ids, struct step_group **out,
 	       struct fault *f);

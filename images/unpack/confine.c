@@ -30,7 +30,6 @@ static int limit_self(const struct wire_unpack_job *job)
 	} limits[] = {
 		{RLIMIT_FSIZE, job->bytes_max},
 		{RLIMIT_NOFILE, 8192}, /* removing a tree holds a descriptor for each level */
-		{RLIMIT_CORE, 0},
 		{RLIMIT_NPROC, 0},
 		{RLIMIT_MEMLOCK, 0},
 #ifndef __SANITIZE_ADDRESS__

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "images/unpack/unpack.h"
+#include "images/unpack/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,8 +46,8 @@ static int find_user(struct unpack *u)
 }
 
 /* The roles, each with its capabilities. Writing files as the image's root takes four (a whiteout
- * needs no CAP_MKNOD since Linux 5.8). USER has one, because an image may close its passwd even to
- * its own root. */
+ * needs no CAP_MKNOD since Linux 5.8). USER and PACK have one, because an image may close its files
+ * even to its own root. */
 static const struct role {
 	uint32_t caps;
 	unsigned int fds;
@@ -61,12 +61,14 @@ static const struct role {
 				       1u << CAP_FSETID,
 			       1, false, layer_apply},
 	[WIRE_UNPACK_USER] = {1u << CAP_DAC_READ_SEARCH, 0, false, find_user},
+	[WIRE_UNPACK_PACK] = {1u << CAP_DAC_READ_SEARCH, 1, false, pack},
 };
 
-/* The jail shows its directory at /work, and an overlay of layers at /root. */
+/* The jail shows its directory at /work, and layers at /root: an overlay, or each for itself. */
 static const char *root_of(const struct wire_unpack_job *job)
 {
-	return job->role == WIRE_UNPACK_USER || (job->role == WIRE_UNPACK_APPLY && job->layer > 0)
+	return job->role == WIRE_UNPACK_USER || job->role == WIRE_UNPACK_PACK ||
+			       (job->role == WIRE_UNPACK_APPLY && job->layer > 0)
 		       ? "/root"
 		       : "/work";
 }

@@ -48,7 +48,7 @@ struct document {
 struct unpack {
 	int control_fd; /* borrowed */
 	int source_fd; /* borrowed; READ: the archive, a regular file; DESCRIBE: the first document;
-			* APPLY: the layer's tar */
+			* APPLY: the layer's tar; PACK: the pipe that takes the archive */
 	int second_fd; /* borrowed; DESCRIBE: the other document, or -1 */
 	int tree_fd;   /* borrowed; APPLY: the layers under the overlay, or -1 */
 	const struct wire_unpack_job *job;

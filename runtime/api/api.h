@@ -22,7 +22,9 @@ struct images;
 struct logs;
 struct loop;
 struct server;
+struct secrets;
 struct services;
+struct site_store;
 struct events_watch;
 struct request;
 
@@ -32,16 +34,21 @@ struct api {
 	struct wire_link control, ledger; /* the link `ledger` is closed while ebb-ledger is away */
 	struct calls *calls;
 	struct server *server;
+	struct server *status; /* on status_listen; NULL without */
 	struct services *services;
+	struct secrets *secrets;
+	struct site_store *sites;
 	struct images *images;
 	struct logs *logs;
 	struct gateway_files *gateways;
 	struct events_watch *watch;
 	int state_dir_fd;
 	struct chain imports; /* imports under way (image_routes.c) */
+	struct chain exports; /* exports under way (image_export.c) */
 	struct operations *operations;
 	struct execs *execs;
 	struct drain drain;
+	struct drain_word drain_word;
 	bool ready;   /* ebbd knows every service */
 	uint32_t ill; /* bits of enum wire_ill, as ebbd last said */
 	struct wire_api_config config;

@@ -11,6 +11,7 @@
 #include "runtime/api/known.h"
 #include "runtime/api/request.h"
 #include "runtime/api/service_record.h"
+#include "runtime/api/sites.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -74,6 +75,26 @@ static void on_traffic_ended(struct api *api, struct request *rq, void *ctx)
 	change_free(change);
 }
 
+/* A host that has no network for instances refuses only services that ask for one. Those that do
+ * not say get none, with a warning. False: this was refused for another reason. */
+static bool goes_on_without(struct api *api, struct request *rq, struct change *change,
+			    const struct answer *answer)
+{
+	const struct image *image = images_by_digest(api->images, change->revision.digest);
+	char quoted[ERROR_TEXT_SIZE];
+
+	if (answer->err != ENETDOWN || !change->egress_unsaid || !rq || !image)
+		return false;
+	log_warn("event=no_network service=%s cause=%s", change->name,
+		 log_quote(quoted, sizeof(quoted), answer->text ? answer->text : ""));
+	problem_add(&change->warnings, "ebb.egress", "it has no network (%s)",
+		    answer->text ? answer->text : "");
+	change->egress_unsaid = false;
+	change->revision.spec.egress.mode = WIRE_EGRESS_NONE;
+	change_run(rq, change, image, false);
+	return true;
+}
+
 static void on_applied(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	struct change *change = ctx;
@@ -82,6 +103,8 @@ static void on_applied(struct api *api, struct request *rq, void *ctx, const str
 
 	if (answer->err) {
 		services_drop(api->services, change->name, &change->revision);
+		if (goes_on_without(api, rq, change, answer))
+			return;
 		problem_reply_answer(rq, "apply the service", answer);
 		change_free(change);
 		return;
@@ -106,12 +129,12 @@ static void reply_busy(struct request *rq, const char *name, int err)
 	if (err == EBUSY)
 		problem_reply(rq, 409, "try again in a moment",
 			      "another change of service '%s' is under way", name);
-	else if (err == ENOSPC)
-		problem_reply(rq, 507, "remove services, or free space in the state directory",
+	else if (err == EMFILE)
+		problem_reply(rq, 507, "remove services",
 			      "service '%s' cannot be added: there is no room (..%d services)",
 			      name, SERVICES_MAX);
 	else
-		problem_reply(rq, 500, "look after the state directory",
+		problem_reply(rq, 507, "look after the state directory and deploy again",
 			      "cannot save service '%s': %s", name, strerror(err));
 }
 
@@ -139,7 +162,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 	const struct service *s = services_find(rq->api->services, change->name);
 	struct revision *rev = &change->revision;
 	struct problem_list errors = {0};
-	SCOPED_MEM struct wire_service_put *put = NULL;
+	SCOPED_RECORD *put = NULL;
 
 	if (!api_ready_or_503(rq)) {
 		change_free(change);
@@ -153,7 +176,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 	}
 	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
 	rev->created_us = clock_real_us();
-	put = service_record(change->name, rev, image, &errors);
+	put = service_record(rq->api, change->name, rev, image, &errors);
 	if (put && errors.count == 0 && !dry_run) {
 		apply(rq, change, put);
 		return;
@@ -205,15 +228,20 @@ static const char *resend_one(struct api *api, struct service *s, size_t index)
 {
 	const struct image *image = images_by_digest(api->images, s->current.digest);
 	struct problem_list errors = {0};
-	SCOPED_MEM struct wire_service_put *put = NULL;
+	SCOPED_RECORD *put = NULL;
 
 	if (s->refused)
 		return s->error;
 	if (!image || image->removing)
 		return "its image is not in the store";
-	put = service_record(s->name, &s->current, image, &errors);
-	if (!put || errors.count > 0)
-		return put ? "its settings do not fit its image" : "out of memory";
+	put = service_record(api, s->name, &s->current, image, &errors);
+	if (!put)
+		return "out of memory";
+	if (errors.count > 0) {
+		(void)text_format(s->error, sizeof(s->error), "%s: %s", errors.items[0].path,
+				  errors.items[0].message);
+		return s->error;
+	}
 	s->changing = true;
 	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
 					  .type = WIRE_SERVICE_PUT,
@@ -253,6 +281,7 @@ static void resend_from(struct api *api, size_t index)
 		log_error("event=service_not_applied service=%s err=%s", s->name,
 			  log_quote(quoted, sizeof(quoted), s->error));
 	}
+	sites_resend(api);
 	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
 					  .type = WIRE_API_SETTLED,
 					  .record = &cookie,

@@ -17,7 +17,8 @@ struct change {
 	char name[SERVICE_NAME_SIZE];
 	enum change_kind kind;
 	struct revision revision;
-	uint32_t repeats; /* of a rollback: the revision that comes back; else 0 */
+	bool egress_unsaid; /* ebb.egress is the host's word: without a network it goes on */
+	uint32_t repeats;   /* of a rollback: the revision that comes back; else 0 */
 	struct problem_list warnings;
 };
 

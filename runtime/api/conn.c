@@ -23,6 +23,8 @@ static void on_ready(struct watch *source, uint32_t events);
 #define BODY_BYTES_MAX   (256u << 10)
 #define READ_BYTES       65536u
 #define LINGER_BYTES_MAX (64u << 20)
+/* A client may look at a page of the rest for so long after its command has ended. */
+#define REST_S_MAX 600
 
 struct conn *conn_new(struct conn_shared *shared, int fd)
 {
@@ -260,6 +262,7 @@ static void next_request(struct conn *c)
 	forget_request(c);
 	fd_close(&rq->spool_fd);
 	rq->arg[0] = '\0';
+	rq->on_input = NULL;
 	buffer_fini(&c->body);
 	c->body_bytes = 0;
 	c->route = NULL;
@@ -292,6 +295,13 @@ static bool step_upgraded(struct conn *c)
 	return false;
 }
 
+static bool step_stream(struct conn *c)
+{
+	if (c->request.on_input)
+		c->request.on_input(&c->request);
+	return false;
+}
+
 static bool step_linger(struct conn *c)
 {
 	c->body_bytes += c->in.size;
@@ -307,14 +317,14 @@ static const struct {
 	unsigned int timeout_s; /* without progress; 0: none */
 } states[CONN_STATE_COUNT] = {
 	[CONN_HEAD] = {step_head, true, 75},        [CONN_BODY] = {step_body, true, 60},
-	[CONN_BUSY] = {step_nothing, false, 0},     [CONN_STREAM] = {step_nothing, false, 60},
+	[CONN_BUSY] = {step_nothing, false, 0},     [CONN_STREAM] = {step_stream, false, 60},
 	[CONN_UPGRADED] = {step_upgraded, true, 0}, [CONN_FINISH] = {step_finish, false, 60},
 	[CONN_LINGER] = {step_linger, true, 2},
 };
 
 bool conn_expired(const struct conn *c, uint64_t now_ns)
 {
-	unsigned int limit_s = states[c->state].timeout_s;
+	unsigned int limit_s = c->ending ? REST_S_MAX : states[c->state].timeout_s;
 
 	if (limit_s == 0 || (c->state == CONN_STREAM && c->out.size == 0))
 		return false;

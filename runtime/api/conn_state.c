@@ -8,12 +8,12 @@
 
 void conn_enter(struct conn *c, enum conn_state next)
 {
-	/* A stream has no end of its own, and what lingers is closed. */
+	/* A stream often has no end of its own, and what lingers is closed. */
 	static const unsigned int followers[CONN_STATE_COUNT] = {
 		[CONN_HEAD] = TO(BODY) | TO(FINISH),
 		[CONN_BODY] = TO(BUSY) | TO(FINISH),
 		[CONN_BUSY] = TO(STREAM) | TO(UPGRADED) | TO(FINISH),
-		[CONN_STREAM] = 0,
+		[CONN_STREAM] = TO(FINISH),
 		[CONN_UPGRADED] = 0,
 		[CONN_FINISH] = TO(HEAD) | TO(LINGER),
 		[CONN_LINGER] = 0,

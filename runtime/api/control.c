@@ -8,6 +8,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
+#include "runtime/api/gather.h"
 #include "runtime/api/logs.h"
 #include "runtime/api/services.h"
 #include "runtime/api/watch.h"
@@ -25,13 +26,17 @@
 _Static_assert(offsetof(struct wire_result, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_image_done, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_instance_info, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_sockets_of, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct one_socket, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_usage_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_ledger_verdict, cookie) == 0, "cookie first");
 
 static bool config_valid(const struct wire_api_config *c)
 {
-	bool good = TERMINATED(c->node) && TERMINATED(c->run_dir) && TERMINATED(c->state_dir) &&
-		    TERMINATED(c->version) && c->listener_count <= LISTENERS_MAX;
+	bool good = TERMINATED(c->node) && TERMINATED(c->domain) && TERMINATED(c->run_dir) &&
+		    TERMINATED(c->state_dir) && TERMINATED(c->version) &&
+		    TERMINATED(c->secret_fault) && TERMINATED(c->secret_mend) &&
+		    c->listener_count <= LISTENERS_MAX;
 
 	for (uint32_t i = 0; good && i < c->listener_count; i++)
 		good = TERMINATED(c->listeners[i]);
@@ -45,9 +50,10 @@ int control_read_config(struct api *api, struct wire_message *m)
 	if (r <= 0)
 		return r < 0 ? r : -EPIPE;
 	if (m->head.type != WIRE_API_CONFIG || m->head.size != sizeof(api->config) ||
-	    m->fd_count != CONFIG_FDS)
+	    m->fd_count < CONFIG_STATUS || m->fd_count > CONFIG_FDS)
 		return -EPROTO;
 	memcpy(&api->config, m->record, sizeof(api->config));
+	explicit_bzero(((struct wire_api_config *)(void *)m->record)->secret_key, SECRET_KEY_BYTES);
 	return config_valid(&api->config) ? 0 : -EPROTO;
 }
 
@@ -178,6 +184,37 @@ static int on_exec_ended(void *self, struct wire_message *m)
 	return 0;
 }
 
+/* A list that goes through the hands of ebbd is nothing that root has to read. */
+struct socket_list {
+	struct api *api;
+	uint64_t cookie;
+	uint32_t count;
+};
+
+static void on_socket(void *self, const struct net_socket *s)
+{
+	struct socket_list *list = self;
+	const struct one_socket one = {.cookie = list->cookie, .socket = *s};
+
+	if (list->count++ < SOCKETS_SHOWN_MAX)
+		calls_take(list->api, &(struct call_part){
+					      .record = &one, .size = sizeof(one), .append = true});
+}
+
+static int on_sockets_of(void *self, struct wire_message *m)
+{
+	const struct wire_sockets_of *record = (const void *)m->record;
+	struct socket_list list = {.api = self, .cookie = record->cookie};
+	int err = record->err;
+
+	if (err == 0 && m->fd_count == 1)
+		err = -net_sockets_each(m->fds[0], on_socket, &list);
+	calls_take(self,
+		   &(struct call_part){
+			   .record = record, .size = sizeof(*record), .last = true, .err = err});
+	return 0;
+}
+
 static int on_health(void *self, struct wire_message *m)
 {
 	struct api *api = self;
@@ -195,8 +232,11 @@ static int on_change(void *self, struct wire_message *m)
 	if (!config_valid(c))
 		return -EPROTO;
 	api->config.instances_max = c->instances_max;
+	api->config.upgrades = c->upgrades;
+	api->config.upgrades_failed = c->upgrades_failed;
 	api->config.listener_count = c->listener_count;
 	memcpy(api->config.listeners, c->listeners, sizeof(api->config.listeners));
+	memcpy(api->config.domain, c->domain, sizeof(api->config.domain));
 	return 0;
 }
 
@@ -210,6 +250,7 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
 	{WIRE_EXEC_STARTED, sizeof(struct wire_exec_started), 1, 1, 3, on_exec_started},
 	{WIRE_EXEC_ENDED, sizeof(struct wire_exec_ended), 1, 0, 0, on_exec_ended},
+	{WIRE_SOCKETS_OF, sizeof(struct wire_sockets_of), 1, 0, 1, on_sockets_of},
 	{WIRE_HEALTH, sizeof(struct wire_health), 1, 0, 0, on_health},
 	{WIRE_API_CHANGE, sizeof(struct wire_api_config), 1, 0, 0, on_change},
 };

@@ -8,8 +8,15 @@ struct wire_message;
 
 #define API_CONTROL_FD 3
 
-/* Descriptors that come with API_CONFIG, in this order. */
-enum config_fd { CONFIG_LISTENER, CONFIG_STATE_DIR, CONFIG_LOG_DIR, CONFIG_LEDGER, CONFIG_FDS };
+/* Descriptors that come with API_CONFIG, in this order; the last one only with status_listen. */
+enum config_fd {
+	CONFIG_LISTENER,
+	CONFIG_STATE_DIR,
+	CONFIG_LOG_DIR,
+	CONFIG_LEDGER,
+	CONFIG_STATUS,
+	CONFIG_FDS
+};
 
 /* Waits for the first record, API_CONFIG. The descriptors stay in m. 0, or -errno: -EPROTO if the
  * record is another one. */

@@ -20,6 +20,7 @@
  * and many that end at once take time. */
 #define MARGIN_MS  (15 * 60 * 1000)
 #define FOREVER_MS UINT32_MAX
+#define AGAIN_NS   NS_PER_SEC
 
 void drain_write(struct json_out *o, const struct drain *drain)
 {
@@ -85,10 +86,13 @@ static void reply_drain(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
+/* A drain that another word replaced, or that takes long, was heard. */
 static void on_done(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	(void)api;
 	(void)ctx;
+	if (answer->err && answer->err != ECANCELED && answer->err != ETIMEDOUT)
+		api->drain_word =
+			(struct drain_word){.lost = true, .again_ns = clock_mono_ns() + AGAIN_NS};
 	if (answer->err)
 		problem_reply_answer(rq, "do that with this host", answer);
 	else if (rq)
@@ -101,6 +105,7 @@ static void tell(struct api *api, struct request *rq, bool on, uint64_t deadline
 	struct wire_node_drain record = {.drain = on, .deadline_ms = deadline_ms};
 	uint32_t timeout_ms = deadline_ms ? (uint32_t)deadline_ms + MARGIN_MS : FOREVER_MS;
 
+	api->drain_word.lost = false;
 	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
 					  .type = WIRE_NODE_DRAIN,
 					  .record = &record,
@@ -120,6 +125,17 @@ void drain_resend(struct api *api)
 		left_ms = deadline_us > now_us ? (deadline_us - now_us) / US_PER_MS + 1 : 1;
 	/* A clock that was set back must not make the deadline longer than a deadline may be. */
 	tell(api, NULL, true, left_ms > DEADLINE_MS_MAX ? DEADLINE_MS_MAX : left_ms);
+}
+
+uint64_t drain_retry(struct api *api, uint64_t now_ns)
+{
+	if (api->drain_word.lost && now_ns >= api->drain_word.again_ns) {
+		if (api->drain.on)
+			drain_resend(api);
+		else
+			tell(api, NULL, false, 0);
+	}
+	return api->drain_word.lost ? api->drain_word.again_ns : UINT64_MAX;
 }
 
 static bool read_deadline(struct request *rq, uint64_t *out_ms)
@@ -169,7 +185,7 @@ void post_undrain(struct request *rq)
 			      "the host stays drained: %s", strerror(-r));
 		return;
 	}
-	if (!api->drain.on) {
+	if (!api->drain.on && !api->drain_word.lost) {
 		reply_drain(rq);
 		return;
 	}

@@ -27,6 +27,8 @@
 #define FRAME_BYTES_MAX   65536u
 #define BACKLOG_BYTES_MAX (256u << 10)
 #define READ_BYTES        16384u
+#define SIGNAL_MAX        64
+#define TAKEN             0          /* the kind of a frame that was looked at ahead of its turn */
 #define DRAIN_BYTES_MAX   (4u << 20) /* of a command that ended, and whose child goes on writing */
 
 enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAMS };
@@ -40,10 +42,12 @@ struct exec_stream {
 
 struct exec {
 	struct api *api;
-	struct request *rq; /* NULL: free */
+	struct request *rq; /* NULL: free, or left */
 	uint64_t cookie;
 	bool tty, started;
-	uint32_t input_left;                 /* bytes of the input frame under way */
+	bool left;           /* its client is gone, and ebbd could not be told yet */
+	uint32_t input_left; /* bytes of the input frame under way */
+	size_t ahead;        /* bytes of the client up to the next frame that was not looked at */
 	struct exec_stream streams[STREAMS]; /* with a terminal only the first is used */
 };
 
@@ -99,6 +103,7 @@ static void send_frame(struct exec *e, char kind, const void *bytes, size_t size
 		kind,      0, 0, 0, (char)(size >> 24), (char)(size >> 16), (char)(size >> 8),
 		(char)size};
 
+	must(e->rq && size <= UINT32_MAX);
 	upgrade_send(e->rq, head, sizeof(head));
 	upgrade_send(e->rq, bytes, size);
 }
@@ -146,6 +151,7 @@ static int stream_open(struct exec *e, int n, int fd, uint32_t interest)
 {
 	struct exec_stream *s = &e->streams[n];
 
+	must(e->started && s->exec == e && s->watch.fd < 0);
 	s->watch = (struct watch){.fd = fd, .on_ready = on_stream, .name = "exec on_stream"};
 	s->interest = interest;
 	return loop_watch(e->api->loop, &s->watch, interest);
@@ -153,11 +159,12 @@ static int stream_open(struct exec *e, int n, int fd, uint32_t interest)
 
 /* ---- words of the client ---- */
 
-static void tell_signal(struct exec *e, uint32_t number)
+/* number 0: ends the command. */
+static int tell_signal(struct exec *e, uint32_t number)
 {
 	const struct wire_exec_signal record = {.cookie = e->cookie, .number = number};
 
-	(void)wire_link_send(&e->api->control, WIRE_EXEC_SIGNAL, &record, sizeof(record), NULL, 0);
+	return wire_link_send(&e->api->control, WIRE_EXEC_SIGNAL, &record, sizeof(record), NULL, 0);
 }
 
 /* Bytes of input that the command took; 0: the input has to wait. */
@@ -192,10 +199,11 @@ static bool take_frame(struct exec *e, char kind, const unsigned char *at, uint3
 {
 	struct winsize window = {0};
 
-	if (kind == 's' && size == 1) {
-		tell_signal(e, at[0]);
-		return at[0] > 0 && at[0] <= 64;
-	}
+	if (kind == TAKEN)
+		return true;
+	/* ebbd ends an ebb-api that sends another number. */
+	if (kind == 's' && size == 1)
+		return at[0] > 0 && at[0] <= SIGNAL_MAX && tell_signal(e, at[0]) == 0;
 	if (kind != 'w' || size != 4)
 		return false;
 	window.ws_row = (unsigned short)(at[0] << 8 | at[1]);
@@ -203,6 +211,46 @@ static bool take_frame(struct exec *e, char kind, const unsigned char *at, uint3
 	if (e->tty && e->streams[STREAM_IN].watch.fd >= 0)
 		(void)ioctl(e->streams[STREAM_IN].watch.fd, TIOCSWINSZ, &window);
 	return true;
+}
+
+static uint32_t length_of(const unsigned char *head)
+{
+	return (uint32_t)head[4] << 24 | (uint32_t)head[5] << 16 | (uint32_t)head[6] << 8 | head[7];
+}
+
+static bool head_is_good(const unsigned char *head)
+{
+	return length_of(head) <= FRAME_BYTES_MAX && !head[1] && !head[2] && !head[3];
+}
+
+static void used(struct exec *e, size_t size)
+{
+	upgrade_used(e->rq, size);
+	e->ahead = e->ahead > size ? e->ahead - size : 0;
+}
+
+/* Signals and sizes of the window do not wait behind input that the command does not read. They are
+ * taken as they come, and what stays of them says nothing. */
+static void look_ahead(struct exec *e)
+{
+	size_t size;
+	unsigned char *at = (unsigned char *)upgrade_input(e->rq, &size);
+
+	if (e->ahead < e->input_left)
+		e->ahead = e->input_left;
+	while (e->ahead + FRAME_HEAD <= size && head_is_good(at + e->ahead)) {
+		unsigned char *head = at + e->ahead;
+		size_t whole = FRAME_HEAD + length_of(head);
+
+		if (head[0] != 'i') {
+			if (e->ahead + whole > size)
+				return;
+			if (!take_frame(e, (char)head[0], head + FRAME_HEAD, length_of(head)))
+				return; /* take_some ends the connection when it gets there */
+			head[0] = TAKEN;
+		}
+		e->ahead += whole;
+	}
 }
 
 /* Takes one frame, or a part of an input frame. False when there is nothing to take now. */
@@ -216,21 +264,21 @@ static bool take_some(struct exec *e)
 	if (e->input_left > 0) {
 		n = size < e->input_left ? size : e->input_left;
 		n = n ? put_input(e, at, n) : 0;
+		must(n <= e->input_left);
 		e->input_left -= (uint32_t)n;
-		upgrade_used(e->rq, n);
+		used(e, n);
 		return n > 0;
 	}
 	if (size < FRAME_HEAD)
 		return false;
-	length = (uint32_t)head[4] << 24 | (uint32_t)head[5] << 16 | (uint32_t)head[6] << 8 |
-		 head[7];
-	if (length > FRAME_BYTES_MAX || head[1] || head[2] || head[3]) {
+	length = length_of(head);
+	if (!head_is_good(head)) {
 		stream_abort(e->rq);
 		return false;
 	}
 	if (at[0] == 'i') {
 		e->input_left = length;
-		upgrade_used(e->rq, FRAME_HEAD);
+		used(e, FRAME_HEAD);
 		if (length == 0)
 			end_input(e);
 		return true;
@@ -239,7 +287,7 @@ static bool take_some(struct exec *e)
 		return false;
 	if (!take_frame(e, at[0], head + FRAME_HEAD, length))
 		stream_abort(e->rq);
-	upgrade_used(e->rq, FRAME_HEAD + length);
+	used(e, FRAME_HEAD + length);
 	return true;
 }
 
@@ -260,6 +308,7 @@ static void on_input(struct request *rq)
 		return; /* it has ended */
 	while (take_some(e))
 		;
+	look_ahead(e);
 	for (int n = e->tty ? STREAM_IN : STREAM_OUT; n < STREAMS; n++)
 		stream_want(&e->streams[n], EPOLLIN, stream_backlog(rq) <= BACKLOG_BYTES_MAX);
 }
@@ -316,6 +365,7 @@ void execs_ended(struct api *api, const struct wire_exec_ended *record)
 						      .text = record->text});
 		return;
 	}
+	must(e->rq == rq);
 	drain(e);
 	put_u32(end, record->signalled);
 	put_u32(end + 4, (uint32_t)record->code);
@@ -327,14 +377,32 @@ void execs_ended(struct api *api, const struct wire_exec_ended *record)
 	upgrade_end(rq);
 }
 
+/* Tells ebbd to end the command of a client that left. While the channel to ebbd is full the place
+ * stays taken, so that the command cannot live on without a client. */
+static void end_command(struct exec *e)
+{
+	struct api *api = e->api;
+	uint64_t cookie = e->cookie;
+	bool told = tell_signal(e, 0) == 0;
+
+	exec_free(e);
+	if (!told)
+		*e = (struct exec){.api = api, .cookie = cookie, .left = true};
+}
+
 void execs_forget(struct api *api, const struct request *rq)
 {
 	struct exec *e = find(api->execs, rq, 0);
 
-	if (!e)
-		return;
-	tell_signal(e, 0);
-	exec_free(e);
+	if (e)
+		end_command(e);
+}
+
+void execs_retry(struct api *api)
+{
+	for (size_t i = 0; i < EXECS_MAX; i++)
+		if (api->execs->all[i].left)
+			end_command(&api->execs->all[i]);
 }
 
 /* ---- the request ---- */
@@ -380,7 +448,7 @@ static bool read_body(struct request *rq, struct wire_exec_start *record)
 static struct exec *place(struct execs *all)
 {
 	for (size_t i = 0; i < EXECS_MAX; i++)
-		if (!all->all[i].rq)
+		if (!all->all[i].rq && !all->all[i].left)
 			return &all->all[i];
 	return NULL;
 }

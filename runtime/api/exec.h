@@ -27,5 +27,7 @@ void execs_started(struct api *api, const struct wire_exec_started *record, int 
 void execs_ended(struct api *api, const struct wire_exec_ended *record);
 /* The client of rq has left: its command is ended. */
 void execs_forget(struct api *api, const struct request *rq);
+/* Tells ebbd again about clients that left while the channel to it was full. */
+void execs_retry(struct api *api);
 
 #endif

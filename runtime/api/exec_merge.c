@@ -128,7 +128,8 @@ static int add_image_env(struct blob *env, const struct wire_image_config *image
 }
 
 static int merge_env(const struct wire_image_config *image, const struct service_spec *spec,
-		     const char *service, uint32_t revision, struct wire_exec *out)
+		     const struct blob *given, const char *service, uint32_t revision,
+		     struct wire_exec *out)
 {
 	struct blob env = {.memory = out->env, .size = sizeof(out->env)};
 	int r = add_ours(&env, service, revision, out->port);
@@ -136,6 +137,8 @@ static int merge_env(const struct wire_image_config *image, const struct service
 
 	if (r == 0)
 		r = add_all(&env, spec->env, spec->env_count);
+	if (r == 0 && given)
+		r = add_all(&env, given->memory, given->count);
 	if (r == 0)
 		r = add_image_env(&env, image, spec);
 	/* ebb's own runtimes have their limits in the variables of their images ({heap_mb}). */
@@ -150,16 +153,21 @@ static int merge_env(const struct wire_image_config *image, const struct service
 	return r;
 }
 
+uint32_t exec_port(const struct wire_image_config *image, const struct service_spec *spec)
+{
+	return spec->port ? spec->port : image->port ? image->port : PORT_DEFAULT;
+}
+
 void exec_merge(const struct wire_image_config *image, const struct service_spec *spec,
-		const char *service, uint32_t revision, struct wire_exec *out,
-		struct problem_list *errors)
+		const struct blob *given, const char *service, uint32_t revision,
+		struct wire_exec *out, struct problem_list *errors)
 {
 	int r;
 
 	memset(out, 0, sizeof(*out));
 	exec_user(image, spec, out, errors);
 	out->stop_signal = image->stop_signal ? image->stop_signal : SIGTERM;
-	out->port = (uint16_t)(spec->port ? spec->port : image->port ? image->port : PORT_DEFAULT);
+	out->port = (uint16_t)exec_port(image, spec);
 	if (text_copy(out->cwd, sizeof(out->cwd), *image->cwd ? image->cwd : "/") < 0 ||
 	    *out->cwd != '/')
 		problem_add(errors, "image", "its working directory is not an absolute path");
@@ -171,7 +179,7 @@ void exec_merge(const struct wire_image_config *image, const struct service_spec
 		problem_add(errors, "command",
 			    "is too long together with the image's (..%zu bytes)",
 			    sizeof(out->argv));
-	if (merge_env(image, spec, service, revision, out) < 0)
+	if (merge_env(image, spec, given, service, revision, out) < 0)
 		problem_add(errors, "env", "is too large together with the image's (..%zu bytes)",
 			    sizeof(out->env));
 }

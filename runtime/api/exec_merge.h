@@ -6,15 +6,21 @@
 #include "runtime/api/problem.h"
 #include "runtime/api/service_schema.h"
 
+struct blob;
+
 /*
  * The service's command replaces the image's entrypoint and cmd, and its env overrides the image's
- * variables by name. PORT, EBB_SERVICE and EBB_REVISION are always set; PATH and HOME if neither
- * the service nor the image sets them. {heap_mb} in a variable of one of ebb's own runtimes becomes
- * the share of the memory that the heap may use. out is good if errors->count stays as it was.
+ * variables by name, and so do the values in given (VARIABLE=value; NULL: none). PORT, EBB_SERVICE
+ * and EBB_REVISION are always set; PATH and HOME if neither the service nor the image sets them.
+ * {heap_mb} in a variable of one of ebb's own runtimes becomes the share of the memory that the
+ * heap may use. out is good if errors->count stays as it was.
  */
 void exec_merge(const struct wire_image_config *image, const struct service_spec *spec,
-		const char *service, uint32_t revision, struct wire_exec *out,
-		struct problem_list *errors);
+		const struct blob *given, const char *service, uint32_t revision,
+		struct wire_exec *out, struct problem_list *errors);
+
+/* The port on which the function listens. */
+uint32_t exec_port(const struct wire_image_config *image, const struct service_spec *spec);
 
 /* Whether the counts and terminators of a config that came over the wire hold. */
 bool image_config_valid(const struct wire_image_config *config);

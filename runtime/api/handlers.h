@@ -11,9 +11,13 @@ void get_healthz(struct request *rq);
 void get_readyz(struct request *rq);
 void get_openapi(struct request *rq);
 void get_node(struct request *rq);
+/* tls.c */
+void get_tls_ask(struct request *rq);
 /* drain.c */
 void post_drain(struct request *rq);
 void post_undrain(struct request *rq);
+/* upgrade.c */
+void post_upgrade(struct request *rq);
 /* operations.c */
 void get_operations(struct request *rq);
 void get_operation(struct request *rq);
@@ -26,12 +30,24 @@ void get_service(struct request *rq);
 void delete_service(struct request *rq);
 void get_revisions(struct request *rq);
 void post_rollback(struct request *rq);
+void post_redeploy(struct request *rq);
 void post_start(struct request *rq);
 void get_traffic(struct request *rq);
 void put_traffic(struct request *rq);
+/* secret_routes.c */
+void get_secrets(struct request *rq);
+void get_secret(struct request *rq);
+void put_secret(struct request *rq);
+void delete_secret(struct request *rq);
+/* site_routes.c */
+void get_sites(struct request *rq);
+void get_site(struct request *rq);
+void put_site(struct request *rq);
+void delete_site(struct request *rq);
 /* image_routes.c */
 void get_images(struct request *rq);
 void post_image(struct request *rq);
+void get_archive(struct request *rq);
 void get_image(struct request *rq);
 void delete_image(struct request *rq);
 void post_images_gc(struct request *rq);
@@ -39,6 +55,7 @@ void post_images_gc(struct request *rq);
 void get_instances(struct request *rq);
 void get_instance(struct request *rq);
 void get_instance_why(struct request *rq);
+void get_connections(struct request *rq);
 void post_instance_freeze(struct request *rq);
 void post_instance_thaw(struct request *rq);
 void post_instance_stop(struct request *rq);

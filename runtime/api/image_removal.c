@@ -165,7 +165,7 @@ void image_removal_run(struct request *rq, const struct image *image)
 
 	if (removal && !images_begin(api->images, IMAGES_REMOVING)) {
 		problem_reply(rq, 409, "try again in a moment",
-			      "images are being imported or removed");
+			      "images are being imported, exported or removed");
 		removal_free(removal);
 		return;
 	}

@@ -148,7 +148,7 @@ static void on_imported(struct api *api, struct request *rq, void *ctx, const st
 	if (!rq)
 		return;
 	if (r < 0) {
-		problem_reply(rq, 500, "look after the state directory, then import it again",
+		problem_reply(rq, 507, "look after the state directory, then import it again",
 			      "the image is unpacked but cannot be saved: %s", strerror(-r));
 		return;
 	}
@@ -205,7 +205,7 @@ void post_image(struct request *rq)
 		free(import);
 		return;
 	}
-	if (!images_begin(rq->api->images, IMAGES_IMPORTING)) {
+	if (!images_begin(rq->api->images, IMAGES_KEEPING)) {
 		problem_reply(rq, 409, "try again in a moment", "images are being removed");
 		free(import);
 		return;

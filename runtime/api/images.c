@@ -186,7 +186,7 @@ static int keep_image(struct images *images, const struct image *image)
 
 	if (!place) {
 		if (images->count == IMAGES_MAX)
-			return -ENOSPC;
+			return -EMFILE;
 		place = malloc(sizeof(*place));
 		if (!place)
 			return -ENOMEM;
@@ -198,7 +198,8 @@ static int keep_image(struct images *images, const struct image *image)
 
 int images_put(struct images *images, const struct image *image)
 {
-	int r = save_image(images, image);
+	bool full = images->count == IMAGES_MAX && !find(images, image->digest);
+	int r = full ? -EMFILE : save_image(images, image);
 
 	return r < 0 ? r : keep_image(images, image);
 }
@@ -212,7 +213,7 @@ static int keep_name(struct images *images, const char *name, const uint8_t *dig
 		place++;
 	if (place == end) {
 		if (images->name_count == IMAGES_MAX)
-			return -ENOSPC;
+			return -EMFILE;
 		images->name_count++;
 	}
 	memcpy(place->digest, digest, DIGEST_SIZE);
@@ -221,9 +222,22 @@ static int keep_name(struct images *images, const char *name, const uint8_t *dig
 
 int images_set_name(struct images *images, const char *name, const uint8_t *digest)
 {
-	int r = keep_name(images, name, digest);
+	struct name *before = malloc(sizeof(images->names));
+	size_t count = images->name_count;
+	int r = before ? 0 : -ENOMEM;
 
-	return r < 0 ? r : save_names(images);
+	if (r == 0) {
+		memcpy(before, images->names, sizeof(images->names));
+		r = keep_name(images, name, digest);
+	}
+	if (r == 0)
+		r = save_names(images);
+	if (r < 0 && before) { /* a name that is not on the disk is none */
+		memcpy(images->names, before, sizeof(images->names));
+		images->name_count = count;
+	}
+	free(before);
+	return r;
 }
 
 int images_set_removing(struct images *images, const uint8_t *digest)

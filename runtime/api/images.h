@@ -54,7 +54,7 @@ int images_forget(struct images *images, const uint8_t *digest); /* and its name
 
 /* Imports and removals exclude each other: a removal must not take a layer that an import has just
  * found to be there already. */
-enum images_work { IMAGES_IDLE, IMAGES_IMPORTING, IMAGES_REMOVING };
+enum images_work { IMAGES_IDLE, IMAGES_KEEPING, IMAGES_REMOVING };
 bool images_begin(struct images *images, enum images_work work); /* false: the other is under way */
 void images_end(struct images *images);
 

@@ -7,6 +7,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/secrets.h"
 #include "runtime/api/services.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/text.h"
@@ -101,6 +102,17 @@ void answer_no_image(struct request *rq, const char *name)
 		nearest_offer(&near, images_name_at(images, i));
 	answer(rq, "image", name, &near,
 	       "ebb image ls shows what there is (a name, or 12 digits of a digest)");
+}
+
+void answer_no_secret(struct request *rq, const char *name)
+{
+	const struct secrets *secrets = rq->api->secrets;
+	struct nearest near;
+
+	nearest_init(&near, name);
+	for (size_t i = 0; i < secrets_count(secrets); i++)
+		nearest_offer(&near, secrets_at(secrets, i)->name);
+	answer(rq, "secret", name, &near, "ebb secret ls shows what there is");
 }
 
 bool api_ready_or_503(struct request *rq)

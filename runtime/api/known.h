@@ -24,6 +24,8 @@ void answer_no_source(struct request *rq, const char *name);
 /* 404: there is no such instance among infos. */
 void answer_no_instance(struct request *rq, const char *id, const struct wire_instance_info *infos,
 			size_t count);
+/* 404: there is no such secret. */
+void answer_no_secret(struct request *rq, const char *name);
 /* 404: there is no such image. */
 void answer_no_image(struct request *rq, const char *name);
 /* False after having answered 503: nothing may change before ebbd knows all services again. */

@@ -126,7 +126,7 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 static void on_verdict(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	struct verify *v = ctx;
-	struct wire_usage_get all = {.to_us = clock_real_us() + US_PER_SEC};
+	struct wire_usage_get all = {.to_us = INT64_MAX}; /* also readings dated ahead */
 	struct answer unread;
 
 	if (ends(rq, v, "verify the ledger", answer))

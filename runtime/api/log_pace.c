@@ -8,7 +8,7 @@ void log_pace_init(struct log_pace *p)
 {
 	*p = (struct log_pace){
 		.bytes = {.per_s = LOG_BYTES_PER_S, .most = LOG_BYTES_MOST},
-		.work = {.per_s = LOG_WORK_PER_S, .most = LOG_WORK_MOST},
+		.work = pace_of(LOG_WORK_PER_S, LOG_WORK_MOST),
 	};
 }
 
@@ -57,10 +57,9 @@ size_t log_pace_resume(struct log_pace *p, char *text, size_t size)
 
 uint64_t log_pace_worked(struct log_pace *p, uint64_t work_ns, uint64_t now_ns)
 {
-	bool fits = allowance_take(&p->work, work_ns, now_ns);
-	uint64_t wait_ns = allowance_wait_ns(&p->work);
+	uint64_t rest_ns = pace_worked(&p->work, work_ns, now_ns);
 
-	if (fits && !p->dropping)
-		return 0;
-	return now_ns + (wait_ns > LOG_PACE_NS ? wait_ns : LOG_PACE_NS);
+	if ((pace_is_overdrawn(&p->work) || p->dropping) && rest_ns < LOG_PACE_NS)
+		rest_ns = LOG_PACE_NS;
+	return rest_ns > 0 ? now_ns + rest_ns : 0;
 }

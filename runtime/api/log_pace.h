@@ -5,8 +5,8 @@
  * Each instance has two allowances: bytes of its file (with the dates, and a charge for each line),
  * and CPU time of ebb-api. An instance beyond the first has its lines dropped and counted until a
  * second's worth of bytes is left again. An instance beyond either has its pipe read at most every
- * LOG_PACE_NS. So the cost of a flood does not grow with the flood: its writer waits for room in
- * the pipe.
+ * LOG_PACE_NS, and a burst is read in turns (pace.h). So the cost of a flood does not grow with the
+ * flood: its writer waits for room in the pipe.
  */
 #ifndef EBB_API_LOG_PACE_H
 #define EBB_API_LOG_PACE_H
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/base/allowance.h"
+#include "runtime/base/pace.h"
 
 #define LOG_BYTES_PER_S (UINT64_C(1) << 20)
 #define LOG_BYTES_MOST  (UINT64_C(8) << 20)
@@ -25,7 +25,8 @@
 #define LOG_PACE_NS     UINT64_C(10000000)
 
 struct log_pace {
-	struct allowance bytes, work;
+	struct allowance bytes;
+	struct pace work;
 	bool dropping, mid_line; /* mid_line: the dropped bytes did not end with a line */
 	uint64_t dropped_lines, dropped_bytes;
 };

@@ -15,6 +15,7 @@
 	X(EAGAIN, 409, "it is busy just now; try again in a moment", "the instance has work") \
 	X(ENOBUFS, 503, "try again in a moment", "too much is asked at once") \
 	X(EINVAL, 422, NULL, "ebbd refused what was asked") \
+	X(ENETDOWN, 422, NULL, "this host cannot give instances the network that ebb.egress asks for") \
 	X(EBADMSG, 422, "the archive is damaged or of another format; make it again", "an image that cannot be read") \
 	X(E2BIG, 413, NULL, "an image beyond a limit of ebbd") \
 	X(EFBIG, 413, NULL, "a file of an image beyond a limit of ebbd") \

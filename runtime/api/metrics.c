@@ -55,6 +55,20 @@ static const struct series {
 	 INFO(holds_cut), 8, false},
 	{"ebb_instance_log_lines_lost_total", "counter", "Log messages its full pipe did not take.",
 	 INFO(log_lines_lost), 8, false},
+	{"ebb_instance_egress_refused_total", "counter",
+	 "Attempts against its network policy that were told.", INFO(egress_refused), 8, false},
+	{"ebb_instance_net_out_bytes_total", "counter", "Bytes of IP packets that it sent.",
+	 INFO(net_out_bytes), 8, false},
+	{"ebb_instance_net_in_bytes_total", "counter", "Bytes of IP packets that came to it.",
+	 INFO(net_in_bytes), 8, false},
+	{"ebb_instance_net_connections_total", "counter", "Connections that it made.",
+	 INFO(net_connections), 8, false},
+	{"ebb_instance_wakes_total", "counter", "Thaws for data from the network.", INFO(wakes), 8,
+	 false},
+	{"ebb_instance_wakes_late_total", "counter", "Those that had to wait for their turn.",
+	 INFO(wakes_late), 8, false},
+	{"ebb_instance_wake_seconds_total", "counter", "Time from such a thaw until it was quiet.",
+	 INFO(wake_us), 8, true},
 	{"ebb_instance_state", "gauge", "0 starting, 1 running, 2 frozen, 3 draining.", INFO(state),
 	 4, false},
 };
@@ -172,7 +186,7 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 static void on_instances(struct api *api, struct request *rq, void *ctx,
 			 const struct answer *answer)
 {
-	struct wire_usage_get all = {.to_us = clock_real_us() + US_PER_SEC};
+	struct wire_usage_get all = {.to_us = INT64_MAX}; /* also readings dated ahead */
 	struct scrape *scrape = ctx;
 	int r;
 

@@ -19,9 +19,9 @@
 FILTER_EMBED(openapi, "docs/openapi.json");
 
 /* Features that a client may rely on beyond version 1 as it began; the list only grows. */
-static const char *const extensions[] = {"images", "logs",        "rollback",          "watch",
-					 "usage",  "usage_focus", "usage_cloudevents", "verify",
-					 "drain",  "operations"};
+static const char *const extensions[] = {
+	"images", "logs",  "rollback",   "watch",  "usage", "usage_focus", "usage_cloudevents",
+	"verify", "drain", "operations", "upgrade"};
 
 void get_root(struct request *rq)
 {
@@ -57,22 +57,45 @@ void get_healthz(struct request *rq)
 	reply_ok(rq);
 }
 
-/* Ready: ebbd knows every service and can start instances, and usage is billed. */
+/* A reason why this host takes no work. */
+struct trouble {
+	bool there;
+	const char *mend, *detail;
+};
+
+/* Ready: ebbd knows every service and can start instances, usage is billed, and nobody stops the
+ * host. Returns whether it is not, with the first reason. */
+static bool find_trouble(const struct api *api, struct trouble *out)
+{
+	const struct trouble troubles[] = {
+		{api->ill & WIRE_ILL_STOPPING, "start ebbd again", "ebb is stopping"},
+		{!api->ready, "wait", "ebb is starting: services are being taken up"},
+		{!wire_link_is_open(&api->ledger), "wait; see the log of ebbd",
+		 "the ledger is away"},
+		{api->ill & WIRE_ILL_LEDGER,
+		 "free disk space, or mend the disk; see the log of ebbd",
+		 "the usage of instances cannot be written to the ledger"},
+		{api->ill & WIRE_ILL_STARTS, "wait; see the log of ebbd",
+		 "no instance can be started: no sandbox can be made"},
+		{api->drain.on, "ebb undrain ends it",
+		 "this host is drained: it takes no new work"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(troubles); i++) {
+		if (!troubles[i].there)
+			continue;
+		*out = troubles[i];
+		return true;
+	}
+	return false;
+}
+
 void get_readyz(struct request *rq)
 {
-	if (!rq->api->ready)
-		problem_reply(rq, 503, "wait", "ebb is starting: services are being taken up");
-	else if (!wire_link_is_open(&rq->api->ledger))
-		problem_reply(rq, 503, "wait; see the log of ebbd", "the ledger is away");
-	else if (rq->api->ill & WIRE_ILL_LEDGER)
-		problem_reply(rq, 503, "free disk space, or mend the disk; see the log of ebbd",
-			      "the usage of instances cannot be written to the ledger");
-	else if (rq->api->ill & WIRE_ILL_STARTS)
-		problem_reply(rq, 503, "wait; see the log of ebbd",
-			      "no instance can be started: no sandbox can be made");
-	else if (rq->api->drain.on)
-		problem_reply(rq, 503, "ebb undrain ends it",
-			      "this host is drained: it takes no new work");
+	struct trouble trouble;
+
+	if (find_trouble(rq->api, &trouble))
+		problem_reply(rq, 503, trouble.mend, "%s", trouble.detail);
 	else
 		reply_ok(rq);
 }
@@ -135,6 +158,7 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 			 const struct answer *answer)
 {
 	const struct wire_api_config *config = &api->config;
+	struct trouble trouble;
 	struct json_out o;
 	char when[28];
 
@@ -159,9 +183,11 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	json_out_end_array(&o);
 	write_capacity(&o, config);
 	write_used(&o, api, answer);
+	json_out_u64(&o, "upgrades", config->upgrades);
+	json_out_u64(&o, "upgrades_failed", config->upgrades_failed);
 	drain_write(&o, &api->drain);
 	json_out_array(&o, "conditions");
-	write_condition(&o, "Ready", api->ready && !api->ill && !api->drain.on);
+	write_condition(&o, "Ready", !find_trouble(api, &trouble));
 	write_condition(&o, "Billing",
 			wire_link_is_open(&api->ledger) && !(api->ill & WIRE_ILL_LEDGER));
 	write_condition(&o, "Starting", !(api->ill & WIRE_ILL_STARTS));

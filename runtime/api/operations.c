@@ -42,8 +42,8 @@ struct waiter {
 };
 
 struct operations {
-	uint64_t first_id, next_id;
-	struct operation *table[OPERATIONS_MAX]; /* by id */
+	uint64_t next_id;
+	struct operation *table[OPERATIONS_MAX]; /* in no order; NULL: never used */
 	struct waiter waiters[WAITERS_MAX];
 };
 
@@ -55,7 +55,7 @@ int operations_new(struct operations **out)
 		return -ENOMEM;
 	/* Numbers begin at the date in us, as those of events do, so that a new ebb-api never uses
 	 * a number of an earlier one. */
-	all->first_id = all->next_id = clock_real_us();
+	all->next_id = clock_real_us();
 	*out = all;
 	return 0;
 }
@@ -181,13 +181,30 @@ static struct operation *operation_new(struct request *rq, const struct route *r
 	return op;
 }
 
+/* A place that is free, or that of the operation that ended first. NULL: all are under way. One
+ * that never ends keeps its own place and no other. */
+static struct operation **find_place(struct operations *all)
+{
+	struct operation **found = NULL;
+
+	for (size_t i = 0; i < OPERATIONS_MAX; i++) {
+		struct operation *op = all->table[i];
+
+		if (!op)
+			return &all->table[i];
+		if (op->status != 0 && (!found || op->ended_ns < (*found)->ended_ns))
+			found = &all->table[i];
+	}
+	return found;
+}
+
 void operation_run(struct request *rq, const struct route *route)
 {
 	struct operations *all = rq->api->operations;
-	struct operation **place = &all->table[all->next_id % OPERATIONS_MAX];
+	struct operation **place = find_place(all);
 	struct operation *op;
 
-	if (*place && (*place)->status == 0) {
+	if (!place) {
 		problem_reply(rq, 503, "wait for one of them to end",
 			      "too many operations are under way (%d)", OPERATIONS_MAX);
 		return;
@@ -197,6 +214,7 @@ void operation_run(struct request *rq, const struct route *route)
 		problem_reply(rq, 503, NULL, "out of memory");
 		return;
 	}
+	must(!*place || (*place)->status != 0); /* one under way keeps its place */
 	operation_free(*place);
 	*place = op;
 	op->id = all->next_id++;
@@ -205,6 +223,20 @@ void operation_run(struct request *rq, const struct route *route)
 }
 
 /* ---- requests ---- */
+
+/* The operation with the lowest number that is not below id; NULL: there is none. */
+static const struct operation *find_from(const struct operations *all, uint64_t id)
+{
+	const struct operation *found = NULL;
+
+	for (size_t i = 0; i < OPERATIONS_MAX; i++) {
+		const struct operation *op = all->table[i];
+
+		if (op && op->id >= id && (!found || op->id < found->id))
+			found = op;
+	}
+	return found;
+}
 
 /* NULL after having answered. */
 static const struct operation *find_or_answer(struct request *rq)
@@ -218,7 +250,7 @@ static const struct operation *find_or_answer(struct request *rq)
 			      "there is no operation '%.64s'", rq->arg);
 		return NULL;
 	}
-	op = all->table[id % OPERATIONS_MAX];
+	op = find_from(all, id);
 	if (op && op->id == id && (op->status == 0 || clock_mono_ns() - op->ended_ns < KEPT_NS))
 		return op;
 	problem_reply(rq, 410, "look at what it was to change",
@@ -261,21 +293,16 @@ void get_operation(struct request *rq)
 void get_operations(struct request *rq)
 {
 	const struct operations *all = rq->api->operations;
-	uint64_t id = all->next_id - all->first_id > OPERATIONS_MAX ? all->next_id - OPERATIONS_MAX
-								    : all->first_id;
+	const struct operation *op = find_from(all, 0);
 	uint64_t now_ns = clock_mono_ns();
 	struct json_out o;
 
 	json_out_init(&o);
 	json_out_object(&o, NULL);
 	json_out_array(&o, "operations");
-	for (; id < all->next_id; id++) {
-		const struct operation *op = all->table[id % OPERATIONS_MAX];
-
-		must(op && op->id == id);
+	for (; op; op = find_from(all, op->id + 1))
 		if (op->status == 0 || now_ns - op->ended_ns < KEPT_NS)
 			write_operation(&o, NULL, op);
-	}
 	json_out_end_array(&o);
 	json_out_end_object(&o);
 	reply_json(rq, 200, NULL, &o);

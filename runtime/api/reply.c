@@ -103,6 +103,15 @@ void stream_send(struct request *rq, const void *bytes, size_t size)
 	check(c, r);
 }
 
+void stream_end(struct request *rq)
+{
+	struct conn *c = conn_of(rq);
+
+	must(c->state == CONN_STREAM);
+	conn_enter(c, CONN_FINISH);
+	check(c, c->chunked_answer ? buffer_add(&c->out, "0\r\n\r\n", 5) : 0);
+}
+
 size_t stream_backlog(const struct request *rq)
 {
 	return conn_of(rq)->out.size;
@@ -132,7 +141,7 @@ void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(st
 			       protocol));
 }
 
-const char *upgrade_input(struct request *rq, size_t *size)
+char *upgrade_input(struct request *rq, size_t *size)
 {
 	struct conn *c = conn_of(rq);
 

@@ -31,7 +31,8 @@ struct request {
 	size_t body_size;
 	int spool_fd; /* a body in a file without a name, open for reading; owned; else -1 */
 	struct ucred peer;
-	/* Called on an upgraded connection when bytes came or went out. */
+	/* Called on an upgraded connection when bytes came or went out, and on a stream when bytes
+	 * went out; NULL: nobody wants to know. */
 	void (*on_input)(struct request *rq);
 	/* Takes the answer of a request without a connection. NULL: the answer goes to
 	 * the client. */
@@ -58,16 +59,20 @@ void reply_empty(struct request *rq); /* 204 */
 /* An answer without an end yet. */
 void stream_begin(struct request *rq, const char *type);
 void stream_send(struct request *rq, const void *bytes, size_t size);
+/* The stream is whole: the client gets its end, and may ask the next question. */
+void stream_end(struct request *rq);
 /* Bytes that the client has not taken yet; a handler that sends without being asked must look. */
 size_t stream_backlog(const struct request *rq);
-/* Gives up on a client that is too slow. The request is gone when the loop turns. */
+/* Gives up on a client that is too slow, or on a stream that cannot become whole. The request is
+ * gone when the loop turns. */
 void stream_abort(struct request *rq);
 
 /* Answers 101 (RFC 9110 section 7.8): from here on bytes of any kind go both ways; stream_backlog
  * and stream_abort work as for a stream. on_input is called at each turn of the connection. */
 void upgrade_begin(struct request *rq, const char *protocol, void (*on_input)(struct request *rq));
-/* The bytes that came and were not used yet. While the buffer is full, no more are read. */
-const char *upgrade_input(struct request *rq, size_t *size);
+/* The bytes that came and were not used yet; the handler may change them. While the buffer is full,
+ * no more are read. */
+char *upgrade_input(struct request *rq, size_t *size);
 void upgrade_used(struct request *rq, size_t size);
 void upgrade_send(struct request *rq, const void *bytes, size_t size);
 /* Gives the connection a turn: waiting bytes are sent, and bytes are read again if there

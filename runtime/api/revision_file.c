@@ -14,7 +14,7 @@
 bool revision_same(const struct revision *a, const struct revision *b)
 {
 	return memcmp(a->digest, b->digest, sizeof(a->digest)) == 0 &&
-	       memcmp(&a->spec, &b->spec, sizeof(a->spec)) == 0;
+	       service_spec_same(&a->spec, &b->spec);
 }
 
 void revision_etag(const struct revision *rev, char etag[ETAG_SIZE])

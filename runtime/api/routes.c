@@ -13,17 +13,18 @@
 /* docs/openapi.json describes exactly these; a row of "*" stands behind what it would swallow. */
 static const struct route routes[] = {
 	{"GET", "/v1", get_root},
-	{"GET", "/healthz", get_healthz},
-	{"GET", "/readyz", get_readyz},
+	{"GET", "/healthz", get_healthz, .status = true},
+	{"GET", "/readyz", get_readyz, .status = true},
 	{"GET", "/metrics", get_metrics},
 	{"GET", "/openapi.json", get_openapi},
 	{"GET", "/v1/node", get_node},
 	{"POST", "/v1/node/drain", post_drain, .action = "drain", .query = "async? deadline"},
 	{"POST", "/v1/node/undrain", post_undrain},
+	{"POST", "/v1/node/upgrade", post_upgrade, .query = "dryRun?"},
 	{"GET", "/v1/operations", get_operations},
 	{"GET", "/v1/operations/:", get_operation, .query = "wait"},
 	{"GET", "/v1/services", get_services},
-	{"PUT", "/v1/services/:", put_service, .action = "deploy", .query = "async? dryRun?"},
+	{"PUT", "/v1/services/:", put_service, .action = "deploy", .query = "async? dryRun? with"},
 	{"GET", "/v1/services/:", get_service},
 	{"DELETE", "/v1/services/:", delete_service, .action = "remove", .query = "async?"},
 	{"GET", "/v1/services/:/revisions", get_revisions},
@@ -33,9 +34,20 @@ static const struct route routes[] = {
 	{"GET", "/v1/services/:/traffic", get_traffic},
 	{"PUT", "/v1/services/:/traffic", put_traffic, .query = "dryRun?"},
 	{"GET", "/v1/services/:/logs", get_service_logs, .query = "follow? tail request format"},
-	{"GET", "/v1/instances", get_instances, .query = "service"},
+	{"POST", "/v1/services/:/redeploy", post_redeploy, .action = "redeploy",
+	 .query = "async? dryRun?"},
+	{"GET", "/v1/secrets", get_secrets},
+	{"GET", "/v1/secrets/:", get_secret},
+	{"PUT", "/v1/secrets/:", put_secret},
+	{"DELETE", "/v1/secrets/:", delete_secret},
+	{"GET", "/v1/sites", get_sites},
+	{"GET", "/v1/sites/:", get_site},
+	{"PUT", "/v1/sites/:", put_site, .query = "dryRun?"},
+	{"DELETE", "/v1/sites/:", delete_site},
+	{"GET", "/v1/instances", get_instances, .query = "service wide?"},
 	{"GET", "/v1/instances/:", get_instance},
 	{"GET", "/v1/instances/:/why", get_instance_why},
+	{"GET", "/v1/instances/:/connections", get_connections, .query = "all?"},
 	{"GET", "/v1/instances/:/logs", get_instance_logs, .query = "follow? tail request format"},
 	{"POST", "/v1/instances/:/freeze", post_instance_freeze},
 	{"POST", "/v1/instances/:/thaw", post_instance_thaw},
@@ -47,11 +59,13 @@ static const struct route routes[] = {
 	{"POST", "/v1/images/gc", post_images_gc, .action = "image gc", .query = "async?"},
 	{"GET", "/v1/images/*", get_image},
 	{"DELETE", "/v1/images/*", delete_image, .action = "image removal", .query = "async?"},
+	{"GET", "/v1/archives/*", get_archive},
 	{"GET", "/v1/watch", get_watch, .query = "since of kind"},
 	{"GET", "/v1/events", get_events, .query = "since follow? of kind"},
 	{"GET", "/v1/usage", get_usage,
 	 .query = "from to service format cpu_hour gb_hour million_invocations currency"},
 	{"POST", "/v1/ledger/verify", post_ledger_verify},
+	{"GET", "/v1/tls/ask", get_tls_ask, .query = "domain", .status = true},
 };
 
 bool route_matches(const char *pattern, struct http_slice path, struct http_slice *arg)
@@ -92,7 +106,20 @@ const struct route *route_at(size_t index)
 	return index < ARRAY_LEN(routes) ? &routes[index] : NULL;
 }
 
-const struct route *route_find(struct request *rq)
+/* Says what is wrong, and how to go on. */
+static void refuse(struct request *rq, bool other_method, const char *mend)
+{
+	const struct http_head *head = &rq->head;
+
+	if (other_method)
+		problem_reply(rq, 405, mend, "%.*s is not offered for %.*s", (int)head->method.size,
+			      head->method.at, (int)head->path.size, head->path.at);
+	else
+		problem_reply(rq, 404, mend, "there is nothing at %.*s", (int)head->path.size,
+			      head->path.at);
+}
+
+static const struct route *find(struct request *rq, bool status, const char *mend)
 {
 	const struct route *route;
 	bool other_method = false;
@@ -100,7 +127,8 @@ const struct route *route_find(struct request *rq)
 	for (size_t i = 0; (route = route_at(i)); i++) {
 		struct http_slice arg;
 
-		if (!route_matches(route->pattern, rq->head.path, &arg))
+		if ((status && !route->status) ||
+		    !route_matches(route->pattern, rq->head.path, &arg))
 			continue;
 		if (!http_slice_is(rq->head.method, route->method)) {
 			other_method = true;
@@ -112,13 +140,16 @@ const struct route *route_find(struct request *rq)
 			      "the path cannot be decoded");
 		return NULL;
 	}
-	if (other_method)
-		problem_reply(rq, 405, "GET /openapi.json lists what can be done",
-			      "%.*s is not offered for %.*s", (int)rq->head.method.size,
-			      rq->head.method.at, (int)rq->head.path.size, rq->head.path.at);
-	else
-		problem_reply(rq, 404, "GET /openapi.json lists what there is",
-			      "there is nothing at %.*s", (int)rq->head.path.size,
-			      rq->head.path.at);
+	refuse(rq, other_method, mend);
 	return NULL;
+}
+
+const struct route *route_find(struct request *rq)
+{
+	return find(rq, false, "GET /openapi.json lists what there is");
+}
+
+const struct route *route_find_status(struct request *rq)
+{
+	return find(rq, true, "this address has /healthz, /readyz and /v1/tls/ask");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ebb.egress: subnets and ports, from text into the fixed form that ebbd gets. */
+/* ebb.egress: names, subnets and ports, from text into the fixed form that ebbd gets. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/api/schema_parts.h"
+#include "runtime/base/ip.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -134,8 +135,7 @@ static int subnet_parse(const char *text, struct wire_subnet *out, const char **
 
 static void subnet_format(const struct wire_subnet *s, char *out, size_t size)
 {
-	bool v4 = s->bits >= MAPPED_BITS &&
-		  IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)s->address);
+	bool v4 = s->bits >= MAPPED_BITS && ip_is_v4(s->address);
 	char address[INET6_ADDRSTRLEN] = "", port[8] = "";
 
 	inet_ntop(v4 ? AF_INET : AF_INET6, s->address + (v4 ? 12 : 0), address, sizeof(address));
@@ -153,6 +153,73 @@ static int host_parse(const char *text, uint16_t *out_port, const char **why)
 		return -ENOENT;
 	if (text[n] == '\0' || read_port(text + n + 1, out_port) < 0)
 		return wrong(why, "needs a port (host.internal:1..65535)");
+	return 0;
+}
+
+/* ---- a name ---- */
+
+static bool is_label(const char *at, size_t size)
+{
+	if (size == 0 || size > 63 || at[0] == '-' || at[size - 1] == '-')
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", at[i]))
+			return false;
+	return true;
+}
+
+/* Labels between dots; the first may be "*". The last one has a letter, or the name is an address
+ * (RFC 1123, section 2.1). */
+static bool has_labels(const char *name)
+{
+	const char *at = name, *dot;
+
+	if (strcmp(name, "*") == 0)
+		return true;
+	if (strncmp(at, "*.", 2) == 0)
+		at += 2;
+	for (; (dot = strchr(at, '.')) != NULL; at = dot + 1)
+		if (!is_label(at, (size_t)(dot - at)))
+			return false;
+	return is_label(at, strlen(at)) && at[strspn(at, "0123456789")] != '\0';
+}
+
+static bool is_internal(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return strcmp(dot ? dot + 1 : name, "internal") == 0;
+}
+
+/* Capitals mean the same as small letters, and a dot at the end nothing. */
+static int copy_name(char *out, size_t size, const char *text, size_t length)
+{
+	if (length > 0 && text[length - 1] == '.')
+		length--;
+	if (length == 0 || length >= size)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++)
+		out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]);
+	out[length] = '\0';
+	return 0;
+}
+
+/* Reads "api.example.com", "*.example.org:443" or "*". 0, or -EINVAL with the fault in *why. */
+static int name_parse(const char *text, struct wire_egress_name *out, const char **why)
+{
+	struct wire_egress_name n = {.port = 0};
+	const char *colon = strrchr(text, ':');
+	size_t length = colon ? (size_t)(colon - text) : strlen(text);
+
+	if (copy_name(n.name, sizeof(n.name), text, length) < 0 || !has_labels(n.name))
+		return wrong(why,
+			     "is not a name, such as \"api.example.com\", \"*.example.org:443\" "
+			     "or \"host.internal:PORT\"; addresses stand in subnets");
+	if (colon && read_port(colon + 1, &n.port) < 0)
+		return wrong(why, "has a wrong port (1..65535)");
+	if (is_internal(n.name))
+		return wrong(why, "is answered by ebb itself, which knows host.internal only");
+	*out = n;
 	return 0;
 }
 
@@ -203,10 +270,17 @@ static void read_list(const struct reading *r, const char *key, const struct jso
 static void read_name(const struct reading *r, const char *key, int at, const struct json *value,
 		      struct wire_egress *out)
 {
-	const char *why = "is not offered by this version (host.internal:PORT)";
+	const char *text = json_string(value), *why = "is one entry too many (..16)";
+	struct wire_egress_name name;
+	uint16_t port;
+	int is_host = host_parse(text, &port, &why);
 
-	if (host_parse(json_string(value), &out->host_ports[out->host_port_count], &why) == 0)
-		out->host_port_count++;
+	_Static_assert(EGRESS_NAMES_MAX == 16 && EGRESS_HOST_PORTS_MAX == 16, "so it says");
+	if (is_host == 0 && out->host_port_count < EGRESS_HOST_PORTS_MAX)
+		out->host_ports[out->host_port_count++] = port;
+	else if (is_host == -ENOENT && out->name_count < EGRESS_NAMES_MAX &&
+		 name_parse(text, &name, &why) == 0)
+		out->names[out->name_count++] = name;
 	else
 		refuse(r, key, at, value, why);
 }
@@ -255,7 +329,8 @@ static void read_policy(const struct reading *r, const struct json *value, struc
 
 	out->mode = WIRE_EGRESS_LISTED;
 	check_keys(r, "", value, "allow", "subnets");
-	read_list(r, ".allow", json_get(value, "allow"), EGRESS_HOST_PORTS_MAX, read_name, out);
+	read_list(r, ".allow", json_get(value, "allow"), EGRESS_HOST_PORTS_MAX + EGRESS_NAMES_MAX,
+		  read_name, out);
 	if (json_kind(subnets) == JSON_NULL)
 		return;
 	if (json_kind(subnets) != JSON_OBJECT) {
@@ -301,12 +376,18 @@ static void write_subnets(struct json_out *o, const char *key, const struct wire
 
 static void write_policy(struct json_out *o, const char *key, const struct wire_egress *e)
 {
-	char text[32];
+	char text[sizeof(e->names[0].name) + 8], port[8];
 
 	json_out_object(o, key);
 	json_out_array(o, "allow");
 	for (uint32_t i = 0; i < e->host_port_count; i++) {
 		snprintf(text, sizeof(text), HOST_INTERNAL ":%u", e->host_ports[i]);
+		json_out_string(o, NULL, text);
+	}
+	for (uint32_t i = 0; i < e->name_count; i++) {
+		snprintf(port, sizeof(port), ":%u", e->names[i].port);
+		snprintf(text, sizeof(text), "%s%s", e->names[i].name,
+			 e->names[i].port ? port : "");
 		json_out_string(o, NULL, text);
 	}
 	json_out_end_array(o);

@@ -9,7 +9,6 @@
 
 #include "runtime/api/blob.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/sort.h"
 #include "runtime/base/text.h"
 
 void schema_show(char *buf, size_t size, const struct json *value)
@@ -70,7 +69,7 @@ const struct schema_part schema_prefix = {read_prefix, write_prefix};
 /* ---- hosts ---- */
 
 /* Lower case into dst; labels of RFC 1123, no port. */
-static int host_copy(char *dst, size_t size, const char *text)
+int schema_host(char *dst, size_t size, const char *text)
 {
 	char copy[HOST_NAME_SIZE];
 	char *rest = copy, *label;
@@ -105,7 +104,7 @@ static void read_hosts(struct service_spec *spec, const struct service_spec *bef
 		const char *text = json_string(json_at(value, i));
 		char shown[80];
 
-		if (text && host_copy(spec->hosts[spec->host_count], HOST_NAME_SIZE, text) == 0) {
+		if (text && schema_host(spec->hosts[spec->host_count], HOST_NAME_SIZE, text) == 0) {
 			spec->host_count++;
 			continue;
 		}
@@ -125,110 +124,6 @@ static void write_hosts(struct json_out *o, const char *key, const struct servic
 }
 
 const struct schema_part schema_hosts = {read_hosts, write_hosts};
-
-/* ---- env ---- */
-
-struct pair {
-	const char *name, *value;
-	bool kept; /* null was given (answers hold no values): the present value stays */
-};
-
-static struct pair pair_of(const char *name, const struct json *value,
-			   const struct service_spec *before)
-{
-	struct pair pair = {.name = name, .value = json_string(value)};
-
-	pair.kept = json_kind(value) == JSON_NULL;
-	if (pair.kept && before)
-		pair.value = blob_find(before->env, before->env_count, name);
-	return pair;
-}
-
-static int compare_pairs(const void *a, const void *b)
-{
-	return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
-}
-
-/* A variable that ebb sets itself may not be set twice. */
-static bool is_ours(const char *name)
-{
-	return strcmp(name, "PORT") == 0 || strncmp(name, "EBB_", 4) == 0 ||
-	       strncmp(name, "LISTEN_", 7) == 0 || strcmp(name, "VERCEL_IPC_PATH") == 0;
-}
-
-static const char *pair_fault(const struct pair *pair)
-{
-	if (!text_is_variable(pair->name, strlen(pair->name)))
-		return "is not a name of a variable (letters, digits, _ . - and no digit first)";
-	if (is_ours(pair->name))
-		return "is set by ebb itself (for PORT there is ebb.port)";
-	if (pair->kept && !pair->value)
-		return "is null, which keeps the value there is, and there is none";
-	return pair->value ? NULL : "must be a string";
-}
-
-static int add_pairs(struct service_spec *spec, const struct pair *pairs, size_t count)
-{
-	struct blob env = {.memory = spec->env, .size = sizeof(spec->env)};
-
-	for (size_t i = 0; i < count; i++)
-		if (blob_add_pair(&env, pairs[i].name, pairs[i].value) < 0)
-			return -E2BIG;
-	spec->env_count = env.count;
-	return 0;
-}
-
-static void read_env(struct service_spec *spec, const struct service_spec *before,
-		     const struct json *value, const char *path, struct problem_list *errors)
-{
-	size_t count = json_count(value), known = errors->count;
-	SCOPED_MEM struct pair *pairs = calloc(count + 1, sizeof(*pairs));
-
-	if (json_kind(value) != JSON_OBJECT || !pairs) {
-		problem_add(errors, path, "must be an object of names and strings");
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const char *fault;
-		char at[96];
-
-		pairs[i] = pair_of(json_key_at(value, i), json_at(value, i), before);
-		fault = pair_fault(&pairs[i]);
-		if (!fault)
-			continue;
-		snprintf(at, sizeof(at), "%s.%.60s", path, pairs[i].name);
-		for (char *c = at; *c; c++)
-			if ((unsigned char)*c < ' ' || *c == 0x7f)
-				*c = '?';
-		problem_add(errors, at, "%s", fault);
-	}
-	if (errors->count > known)
-		return;
-	/* An object has no order. Sorted, equal environments are equal bytes. */
-	sort_items(pairs, count, sizeof(*pairs), compare_pairs);
-	if (add_pairs(spec, pairs, count) < 0)
-		problem_add(errors, path, "is too large (..%d bytes in all)", SPEC_ENV_SIZE);
-}
-
-static void write_env(struct json_out *o, const char *key, const struct service_spec *spec,
-		      enum spec_view view)
-{
-	const char *at = spec->env;
-
-	json_out_object(o, key);
-	for (uint32_t i = 0; i < spec->env_count; i++, at += strlen(at) + 1) {
-		const char *equals = strchr(at, '=');
-		SCOPED_MEM char *name = strndup(at, (size_t)(equals - at));
-
-		if (name)
-			json_out_string(o, name, view == SPEC_STORED ? equals + 1 : NULL);
-		else
-			o->failed = true;
-	}
-	json_out_end_object(o);
-}
-
-const struct schema_part schema_env = {read_env, write_env};
 
 /* ---- command ---- */
 

@@ -16,9 +16,13 @@ struct schema_part {
 };
 
 extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command,
-	schema_capabilities, schema_egress;
+	schema_capabilities, schema_egress, schema_bindings;
 
+/* Whether ebb sets this variable itself. */
+bool schema_is_our_variable(const char *name);
 /* Writes a value into buf as a message shows it, cut to fit. */
+/* Copies a host name in lower case. 0 or -EINVAL: it is none. */
+int schema_host(char *dst, size_t size, const char *text);
 void schema_show(char *buf, size_t size, const struct json *value);
 
 #endif

@@ -16,6 +16,7 @@
 #include "runtime/base/mem.h"
 
 #define CONNS_MAX                256
+#define DEAF_NS                  (NS_PER_SEC / 2)
 #define UPLOAD_BYTES_MAX_DEFAULT (UINT64_C(16) << 30)
 
 struct server {
@@ -23,6 +24,7 @@ struct server {
 	struct watch listener; /* owns the descriptor */
 	struct conn *conns[CONNS_MAX];
 	unsigned int count;
+	uint64_t deaf_until_ns; /* no descriptor was left for a client; 0: there was */
 };
 
 static void hear_clients(struct server *server, bool on)
@@ -37,6 +39,11 @@ static void on_accept(struct watch *source, uint32_t events)
 	struct conn *c;
 
 	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		/* The client waits in the socket's backlog, and would wake this loop for ever. */
+		server->deaf_until_ns = clock_mono_ns() + DEAF_NS;
+		hear_clients(server, false);
+	}
 	if (fd < 0)
 		return;
 	c = conn_new(&server->shared, fd);
@@ -53,8 +60,10 @@ static void on_accept(struct watch *source, uint32_t events)
 static void drop(struct server *server, unsigned int index)
 {
 	conn_free(server->conns[index]);
-	if (server->count == CONNS_MAX)
+	if (server->count == CONNS_MAX || server->deaf_until_ns) {
+		server->deaf_until_ns = 0;
 		hear_clients(server, true);
+	}
 	server->conns[index] = server->conns[--server->count];
 }
 
@@ -71,7 +80,11 @@ unsigned int server_turn(struct server *server, uint64_t now_ns)
 	for (unsigned int i = server->count; i-- > 0;)
 		if (server->conns[i]->doomed || conn_expired(server->conns[i], now_ns))
 			drop(server, i);
-	return server->count;
+	if (server->deaf_until_ns && now_ns >= server->deaf_until_ns) {
+		server->deaf_until_ns = 0;
+		hear_clients(server, true);
+	}
+	return server->count + (server->deaf_until_ns != 0);
 }
 
 int server_new(const struct server_options *options, int listener_fd, struct server **out)

@@ -26,7 +26,7 @@ struct server_options {
 int server_new(const struct server_options *options, int listener_fd, struct server **out);
 void server_free(struct server *server);
 /* To be called behind every event: sends and reads where that has become possible, and ends
- * finished connections. Returns how many connections are open. */
+ * finished connections. Returns how many connections are open or wait for a descriptor. */
 unsigned int server_turn(struct server *server, uint64_t now_ns);
 
 #endif

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/binding_use.h"
 #include "runtime/api/change.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/images.h"
 #include "runtime/api/known.h"
 #include "runtime/api/request.h"
+#include "runtime/api/secret_use.h"
 #include "runtime/api/services.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -90,10 +92,10 @@ void get_revisions(struct request *rq)
 	reply_json(rq, 200, NULL, &o);
 }
 
-/* Reads the body into spec; s is the present service, or NULL. False after having answered. */
-static bool read_body(struct request *rq, const struct service *s, struct service_spec *spec,
-		      struct problem_list *warnings)
+/* Reads the body into change; s is the present service, or NULL. False after having answered. */
+static bool read_body(struct request *rq, const struct service *s, struct change *change)
 {
+	struct service_spec *spec = &change->revision.spec;
 	struct problem_list errors = {0};
 	struct json *document = NULL;
 	char err[200];
@@ -104,12 +106,16 @@ static bool read_body(struct request *rq, const struct service *s, struct servic
 			      "the body is not JSON: %s", err);
 		return false;
 	}
-	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, warnings);
+	service_spec_read(document, s ? &s->current.spec : NULL, spec, &errors, &change->warnings);
 	/* The host's default is taken once, here: a later change of the host's setting does not
 	 * change which addresses a service reaches. */
-	if (json_kind(json_get(json_get(document, "ebb"), "egress")) == JSON_NULL)
+	change->egress_unsaid =
+		json_kind(json_get(json_get(document, "ebb"), "egress")) == JSON_NULL;
+	if (change->egress_unsaid)
 		spec->egress.mode = rq->api->config.egress;
 	json_free(document);
+	secrets_pin(rq->api, spec, &errors);
+	bindings_pin(rq, rq->arg, spec, &errors);
 	if (!text_is_label(rq->arg))
 		problem_add(&errors, "name", "'%.64s' is not a name of a service ([a-z0-9-], ..63)",
 			    rq->arg);
@@ -128,8 +134,7 @@ void put_service(struct request *rq)
 		problem_reply(rq, 503, NULL, "out of memory");
 		return;
 	}
-	if (!service_matches_or_412(rq, s) ||
-	    !read_body(rq, s, &change->revision.spec, &change->warnings)) {
+	if (!service_matches_or_412(rq, s) || !read_body(rq, s, change)) {
 		change_free(change);
 		return;
 	}
@@ -175,26 +180,42 @@ static uint32_t rollback_target(struct request *rq, const struct service *s)
 	return 0;
 }
 
-void post_rollback(struct request *rq)
+/* Reads a kept revision into change, with the secrets as they are now: a value that was replaced
+ * does not come back. False after having answered. */
+static bool read_kept(struct request *rq, const struct service *s, uint32_t number,
+		      struct change *change)
 {
-	const struct service *s = service_or_404(rq);
-	uint32_t number = s && service_matches_or_412(rq, s) ? rollback_target(rq, s) : 0;
-	struct change *change = number ? change_new(s->name, CHANGE_UPDATE) : NULL;
-	const struct image *image;
-	int r;
+	struct problem_list errors = {0};
+	int r = services_load_revision(rq->api->services, s->name, number, &change->revision);
 
-	if (!number)
-		return;
-	r = change ? services_load_revision(rq->api->services, s->name, number, &change->revision)
-		   : -ENOMEM;
 	if (r < 0) {
 		problem_reply(rq, 500, "deploy the service anew",
 			      "cannot read revision %u of service '%s': %s", number, s->name,
 			      strerror(-r));
+		return false;
+	}
+	change->repeats = number;
+	secrets_pin(rq->api, &change->revision.spec, &errors);
+	bindings_pin(rq, s->name, &change->revision.spec, &errors);
+	if (errors.count > 0)
+		problem_reply_list(rq, &errors);
+	return errors.count == 0;
+}
+
+/* Makes a new revision of a kept one. */
+static void repeat(struct request *rq, const struct service *s, uint32_t number)
+{
+	struct change *change = change_new(s->name, CHANGE_UPDATE);
+	const struct image *image;
+
+	if (!change) {
+		problem_reply(rq, 503, NULL, "out of memory");
+		return;
+	}
+	if (!read_kept(rq, s, number, change)) {
 		change_free(change);
 		return;
 	}
-	change->repeats = number;
 	image = images_by_digest(rq->api->images, change->revision.digest);
 	if (!image || image->removing) {
 		problem_reply(rq, 409, "import that image again",
@@ -204,6 +225,23 @@ void post_rollback(struct request *rq)
 		return;
 	}
 	change_run(rq, change, image, request_flag(rq, "dryRun"));
+}
+
+void post_rollback(struct request *rq)
+{
+	const struct service *s = service_or_404(rq);
+	uint32_t number = s && service_matches_or_412(rq, s) ? rollback_target(rq, s) : 0;
+
+	if (number)
+		repeat(rq, s, number);
+}
+
+void post_redeploy(struct request *rq)
+{
+	const struct service *s = service_or_404(rq);
+
+	if (s && service_matches_or_412(rq, s))
+		repeat(rq, s, s->current.number);
 }
 
 /* ---- a start without a request ---- */
@@ -257,7 +295,7 @@ static void on_removed(struct api *api, struct request *rq, void *ctx, const str
 		r = services_remove(api->services, removal->name);
 		if (rq && r < 0)
 			problem_reply(
-				rq, 500, "look after the state directory, then remove it again",
+				rq, 507, "look after the state directory, then remove it again",
 				"service '%s' is stopped, but its files cannot be removed: %s",
 				removal->name, strerror(-r));
 		else if (rq)
@@ -271,9 +309,16 @@ void delete_service(struct request *rq)
 	struct service *s = service_or_404(rq);
 	struct wire_service_del record = {0};
 	struct removal *removal;
+	int r;
 
 	if (!s || !api_ready_or_503(rq) || !service_matches_or_412(rq, s))
 		return;
+	r = services_can_remove(rq->api->services, s->name);
+	if (r < 0) {
+		problem_reply(rq, 507, "look after the state directory, then remove it again",
+			      "service '%s' stays as it is: %s", s->name, strerror(-r));
+		return;
+	}
 	removal = calloc(1, sizeof(*removal));
 	if (s->changing || !removal) {
 		problem_reply(rq, 409, "try again in a moment",

@@ -34,6 +34,7 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_ROUTE_PREFIX] = {.part = &schema_prefix},
 	[SETTING_HOSTS] = {.part = &schema_hosts},
 	[SETTING_ENV] = {.part = &schema_env},
+	[SETTING_BINDINGS] = {.part = &schema_bindings},
 	[SETTING_COMMAND] = {.part = &schema_command},
 	[SETTING_USER] = AT(user),
 	[SETTING_CAPABILITIES] = {.part = &schema_capabilities},
@@ -41,6 +42,7 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_TIMERS] = AT(timers),
 	[SETTING_HIBERNATE] = AT(hibernate_ms),
 	[SETTING_EGRESS] = {.part = &schema_egress},
+	[SETTING_NETWORK] = AT(arrivals),
 	[SETTING_INIT_TIMEOUT] = AT(init_timeout_ms),
 	[SETTING_STOP_GRACE] = AT(stop_grace_ms),
 	[SETTING_CPU] = AT(cpu_milli),
@@ -50,6 +52,8 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_IO_URING] = AT(io_uring),
 	[SETTING_SECCOMP] = AT(seccomp),
 	[SETTING_UPSTREAM] = AT(upstream),
+	[SETTING_PRIVATE] = AT(is_private),
+	[SETTING_MAX_BODY] = AT(body_kb_max),
 };
 /* clang-format on */
 
@@ -328,4 +332,17 @@ static void write_settings(struct json_out *o, enum setting_place place,
 void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view)
 {
 	write_settings(o, SETTING_OF_SERVICE, spec, view);
+}
+
+bool service_spec_same(const struct service_spec *a, const struct service_spec *b)
+{
+	const size_t from = offsetof(struct service_spec, bindings),
+		     to = from + sizeof(a->bindings);
+
+	for (uint32_t i = 0; i < BINDINGS_MAX; i++)
+		if (strcmp(a->bindings[i].service, b->bindings[i].service) != 0 ||
+		    strcmp(a->bindings[i].variable, b->bindings[i].variable) != 0)
+			return false;
+	return memcmp(a, b, from) == 0 &&
+	       memcmp((const char *)a + to, (const char *)b + to, sizeof(*a) - to) == 0;
 }

@@ -13,8 +13,11 @@
 #include "runtime/settings/settings.h"
 #include "runtime/wire/records.h"
 
-#define SPEC_ENV_SIZE     SETTING_ENV_BYTES
-#define SPEC_COMMAND_SIZE 8192
+#define SPEC_ENV_SIZE      SETTING_ENV_BYTES
+#define SPEC_COMMAND_SIZE  8192
+#define SPEC_SECRETS_MAX   32
+#define SPEC_VARIABLE_SIZE 128 /* of a variable that a binding sets */
+#define SPEC_SECRETS_SIZE  4096
 
 /* Has no padding and no pointers and is zeroed before it is filled, so that two specs are equal
  * exactly if memcmp says so. env and command are blobs as in the wire records (blob.h); env is
@@ -30,10 +33,21 @@ struct service_spec {
 	uint32_t pids_max, scratch_mb;
 	uint32_t port;     /* 0 = what the image says, else 8080 */
 	uint32_t timers;   /* index of the word */
+	uint32_t arrivals; /* likewise: enum wire_arrivals */
 	uint32_t io_uring; /* 0 or 1 */
 	uint32_t seccomp;  /* 0 default, 1 strict */
 	uint32_t upstream; /* enum wire_upstream */
 	uint32_t host_count, env_count, command_count;
+	uint32_t is_private, body_kb_max; /* body_kb_max 0 = any */
+	uint32_t binding_count;
+	struct spec_binding {
+		char service[SERVICE_NAME_SIZE], variable[SPEC_VARIABLE_SIZE];
+		/* Of that service when this revision was made; 0: it was not there yet. */
+		uint32_t revision;
+	} bindings[BINDINGS_MAX];
+	/* Variables whose value is a secret: VARIABLE=SECRET in secrets, sorted, each with the
+	 * version that this revision has. */
+	uint32_t secret_count, secret_versions[SPEC_SECRETS_MAX];
 	struct wire_egress egress;
 	uint32_t capabilities; /* SPEC_CAPABILITIES_DEFAULT, or bits of enum wire_capability */
 	char image[IMAGE_NAME_SIZE];
@@ -42,6 +56,7 @@ struct service_spec {
 	char hosts[SERVICE_HOSTS_MAX][HOST_NAME_SIZE];
 	char env[SPEC_ENV_SIZE];
 	char command[SPEC_COMMAND_SIZE];
+	char secrets[SPEC_SECRETS_SIZE];
 	char user[SETTING_USER_BYTES + 1]; /* "" = the image's */
 };
 
@@ -49,7 +64,7 @@ struct service_spec {
 #define SPEC_CAPABILITIES_DEFAULT 0
 #define SPEC_CAPABILITIES_GIVEN   (1u << 31) /* a list was given, which may be empty */
 
-/* Answers hold no secret: names of variables, null for each value. */
+/* Answers hold no value of a variable: null for each, or the name of its secret. */
 enum spec_view { SPEC_STORED, SPEC_SHOWN };
 
 /* Reads a document. before is the present service, or NULL: a variable that is null keeps the value
@@ -58,6 +73,8 @@ enum spec_view { SPEC_STORED, SPEC_SHOWN };
 void service_spec_read(const struct json *document, const struct service_spec *before,
 		       struct service_spec *out, struct problem_list *errors,
 		       struct problem_list *warnings);
+/* Whether two specs are the same but for the revisions that their bindings found. */
+bool service_spec_same(const struct service_spec *a, const struct service_spec *b);
 /* Every key with its value, into an open object. */
 void service_spec_write(struct json_out *o, const struct service_spec *spec, enum spec_view view);
 

@@ -76,7 +76,7 @@ static int insert(struct services *services, const char *name, struct service **
 
 	must(!found);
 	if (services->count == SERVICES_MAX)
-		return -ENOSPC;
+		return -EMFILE;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -278,6 +278,16 @@ int services_save_traffic(struct services *services, const struct service *s)
 }
 
 /* NAME.json goes first: from then on the service does not exist, even if other files stay. */
+/* A file that is renamed to its own name stays as it is, and on a disk that takes no change the
+ * call fails (rename(2)). */
+int services_can_remove(struct services *services, const char *name)
+{
+	char file[SERVICE_NAME_SIZE + 8];
+
+	snprintf(file, sizeof(file), "%s.json", name);
+	return renameat(services->dir_fd, file, services->dir_fd, file) < 0 ? -errno : 0;
+}
+
 int services_remove(struct services *services, const char *name)
 {
 	char file[SERVICE_NAME_SIZE + 8];

@@ -59,7 +59,7 @@ struct service *services_find(struct services *services, const char *name); /* n
 const struct service *services_using(struct services *services, const uint8_t *digest,
 				     bool history);
 
-/* Begins a change and sets rev->number. 0, -EBUSY (a change is under way), -ENOSPC (SERVICES_MAX)
+/* Begins a change and sets rev->number. 0, -EBUSY (a change is under way), -EMFILE (SERVICES_MAX)
  * or -errno. */
 int services_prepare(struct services *services, const char *name, struct revision *rev);
 /* The change is done: the revision is the current one, durably. 0 or -errno. */
@@ -72,6 +72,8 @@ int services_load_revision(struct services *services, const char *name, uint32_t
 			   struct revision *out);
 /* Writes the shares of its revisions, durably. 0 or -errno. */
 int services_save_traffic(struct services *services, const struct service *s);
+/* Whether the disk would take a removal: 0 or -errno. */
+int services_can_remove(struct services *services, const char *name);
 /* Removes a service that is not changing. 0 or -errno. */
 int services_remove(struct services *services, const char *name);
 

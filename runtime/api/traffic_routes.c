@@ -28,6 +28,7 @@ struct job {
 	struct traffic wanted, before;
 	size_t at; /* below wanted.count: the share to put; else: the one of `before` to delete */
 	bool save;
+	char cause[ERROR_TEXT_SIZE];
 	traffic_done done; /* answers the request; or NULL */
 	void *ctx;
 };
@@ -105,7 +106,7 @@ static void on_step(struct api *api, struct request *rq, void *ctx, const struct
 }
 
 /* The record of an earlier revision, or NULL with a cause. */
-static struct wire_service_put *record_of(struct api *api, const struct job *job,
+static struct wire_service_put *record_of(struct api *api, struct job *job,
 					  const struct traffic_share *share, const char **cause)
 {
 	struct revision rev;
@@ -120,10 +121,13 @@ static struct wire_service_put *record_of(struct api *api, const struct job *job
 	image = images_by_digest(api->images, rev.digest);
 	if (!image || image->removing)
 		return NULL;
-	*cause = "its settings do not fit its image";
-	put = service_record(job->name, &rev, image, &errors);
+	put = service_record(api, job->name, &rev, image, &errors);
+	if (put && errors.count > 0)
+		(void)text_format(job->cause, sizeof(job->cause), "%s: %s", errors.items[0].path,
+				  errors.items[0].message);
 	if (!put || errors.count > 0) {
-		free(put);
+		*cause = put ? job->cause : "out of memory";
+		service_record_free(put);
 		return NULL;
 	}
 	put->variant = rev.number;
@@ -134,8 +138,7 @@ static struct wire_service_put *record_of(struct api *api, const struct job *job
 static void put_one(struct api *api, struct request *rq, struct job *job)
 {
 	const char *cause;
-	SCOPED_MEM struct wire_service_put *put =
-		record_of(api, job, &job->wanted.shares[job->at], &cause);
+	SCOPED_RECORD *put = record_of(api, job, &job->wanted.shares[job->at], &cause);
 
 	if (!put) {
 		give_up(api, rq, job, &(struct answer){.err = EINVAL, .text = cause});

@@ -29,6 +29,7 @@ static const struct usage_prices default_prices = {
 
 struct usage_job {
 	struct wire_usage_get get; /* to_us 0: now, once the meters are in */
+	uint64_t shown_to_us;      /* as the answer says it */
 	const struct usage_format *format;
 	struct usage_prices prices;
 };
@@ -132,7 +133,7 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 {
 	SCOPED_MEM struct usage_job *job = ctx;
 	struct usage_report report = {.from_us = job->get.from_us,
-				      .to_us = job->get.to_us,
+				      .to_us = job->shown_to_us,
 				      .node = api->config.node,
 				      .prices = job->prices,
 				      .rows = answer->records,
@@ -154,7 +155,8 @@ static void on_usage(struct api *api, struct request *rq, void *ctx, const struc
 }
 
 /* Makes the window that the ledger takes: up to now unless the request says otherwise, in whole
- * buckets. */
+ * buckets. A window without buckets and without an end has all readings up to the present one, also
+ * those that a clock dated ahead before it was set back. */
 static void settle_window(struct usage_job *job)
 {
 	struct wire_usage_get *get = &job->get;
@@ -163,6 +165,9 @@ static void settle_window(struct usage_job *job)
 
 	if (open_end)
 		get->to_us = clock_real_us();
+	job->shown_to_us = get->to_us;
+	if (get->bucket_us == 0 && open_end)
+		get->to_us = INT64_MAX;
 	if (get->bucket_us == 0)
 		return;
 	if (get->from_us == 0 && get->to_us > BUCKETS_BACK_US)
@@ -172,6 +177,7 @@ static void settle_window(struct usage_job *job)
 		get->to_us -= get->to_us % get->bucket_us;
 	if (get->to_us < get->from_us)
 		get->to_us = get->from_us;
+	job->shown_to_us = get->to_us;
 }
 
 static void on_flushed(struct api *api, struct request *rq, void *ctx, const struct answer *answer)

@@ -31,6 +31,11 @@ static void write_counters(struct json_out *o, const struct wire_usage_row *row)
 	json_out_u64(o, "provisioned_mb_us", row->provisioned_mb_us);
 	json_out_u64(o, "awake_us", row->awake_us);
 	json_out_u64(o, "frozen_us", row->frozen_us);
+	json_out_u64(o, "net_out_bytes", row->net_out_bytes);
+	json_out_u64(o, "net_in_bytes", row->net_in_bytes);
+	json_out_u64(o, "net_connections", row->net_connections);
+	json_out_u64(o, "wakes", row->wakes);
+	json_out_u64(o, "wake_us", row->wake_us);
 	json_out_u64(o, "instances", row->instances);
 }
 
@@ -41,6 +46,11 @@ static void add_row(struct wire_usage_row *total, const struct wire_usage_row *r
 	total->provisioned_mb_us += row->provisioned_mb_us;
 	total->awake_us += row->awake_us;
 	total->frozen_us += row->frozen_us;
+	total->net_out_bytes += row->net_out_bytes;
+	total->net_in_bytes += row->net_in_bytes;
+	total->net_connections += row->net_connections;
+	total->wakes += row->wakes;
+	total->wake_us += row->wake_us;
 	total->instances += row->instances;
 }
 
@@ -126,6 +136,16 @@ static const struct series {
 	 offsetof(struct wire_usage_row, awake_us), true},
 	{"ebb_frozen_seconds_total", "Time frozen, which costs nothing.",
 	 offsetof(struct wire_usage_row, frozen_us), true},
+	{"ebb_net_out_bytes_total", "Bytes of IP packets that instances sent.",
+	 offsetof(struct wire_usage_row, net_out_bytes), false},
+	{"ebb_net_in_bytes_total", "Bytes of IP packets that came to instances.",
+	 offsetof(struct wire_usage_row, net_in_bytes), false},
+	{"ebb_net_connections_total", "Connections that instances made.",
+	 offsetof(struct wire_usage_row, net_connections), false},
+	{"ebb_wakes_total", "Thaws for data from the network.",
+	 offsetof(struct wire_usage_row, wakes), false},
+	{"ebb_wake_seconds_total", "The part of awake time from such a thaw until it was quiet.",
+	 offsetof(struct wire_usage_row, wake_us), true},
 };
 
 static int write_series(struct buffer *out, const struct series *s,

@@ -87,6 +87,7 @@ static const struct named_value value_names[] = {
 };
 
 static const struct named_value errno_names[] = {
+	{"OK", 0}, /* the call does nothing, and its caller believes that it did */
 	{"EPERM", EPERM},
 	{"EACCES", EACCES},
 	{"ENOSYS", ENOSYS},
@@ -394,7 +395,9 @@ static int export_bpf(scmp_filter_ctx ctx, struct filter *out)
 	if (r < 0)
 		return r;
 	size = lseek(fd, 0, SEEK_END);
-	if (size <= 0 || (size_t)size > BPF_MAXINSNS * sizeof(*insns))
+	if (size < 0)
+		return -errno;
+	if (size == 0 || (size_t)size > BPF_MAXINSNS * sizeof(*insns))
 		return -E2BIG;
 	insns = malloc((size_t)size);
 	if (!insns)

@@ -19,7 +19,8 @@ enum log_level { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVE
 void log_init(const char *program, enum log_level lowest);
 /* Changes the most detailed level that is shown, also for forwarded lines. */
 void log_lowest(enum log_level lowest);
-/* log_init for programs under ebbd, which names the level in EBB_LOG; without it: info. */
+/* log_init with the level that EBB_LOG names; without it: info. ebbd names debug for its programs
+ * and itself drops the lines that log_level does not want. */
 void log_init_named(const char *program);
 /* For programs under ebbd: lines carry no date and no name, because ebbd adds those. A line that
  * the pipe does not take is lost and counted. */

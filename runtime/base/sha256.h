@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 (FIPS 180-4) by the EVP interface of libcrypto (EVP_DigestInit(3)); sha256.c is the one
- * file that includes OpenSSL. */
+/* SHA-256 (FIPS 180-4) by the EVP interface of libcrypto (EVP_DigestInit(3)); sha256.c and
+ * seal.c are the files that include OpenSSL. */
 #ifndef EBB_BASE_SHA256_H
 #define EBB_BASE_SHA256_H
 

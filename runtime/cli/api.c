@@ -12,6 +12,7 @@
 
 #define ANSWER_BYTES_MAX (64u * 1024 * 1024)
 #define ANSWER_DEPTH_MAX 32
+#define ARCHIVE          "application/x-tar"
 
 void api_answer_fini(struct api_answer *answer)
 {
@@ -126,6 +127,25 @@ static int converse(struct conn *conn, const struct conn_request *request,
 	return 0;
 }
 
+int api_ask(const struct call *call, const char *target, struct api_answer *out)
+{
+	const struct conn_request request = {
+		.method = "GET", .target = target, .accept = "application/json", .body_fd = -1};
+	struct api_answer answer = {.status = 0};
+	struct conn *conn;
+	int r = conn_open(call->socket, &conn);
+
+	if (r < 0)
+		return r;
+	r = converse(conn, &request, &answer);
+	conn_free(conn);
+	if (r < 0)
+		api_answer_fini(&answer);
+	else
+		*out = answer;
+	return r;
+}
+
 int api_try(const struct call *call, const struct conn_request *request, const char *action,
 	    struct api_answer *out)
 {
@@ -202,23 +222,17 @@ int api_send(const struct call *call, const char *method, const char *target, co
 }
 
 /* Sends the request and reads the head of the answer; *out stands behind it, for every status. */
-static int stream_open(const struct call *call, const char *target, const char *action,
-		       struct conn **out)
+static int stream_open(const struct call *call, const char *target, const char *accept,
+		       const char *action, struct conn **out)
 {
-	struct conn_request request = {
-		.method = "GET",
-		.target = target,
-		.accept = "application/x-ndjson",
-		.body_fd = -1,
-	};
 	struct conn *conn;
 	int r = conn_open(call->socket, &conn);
 
 	if (r < 0)
 		return api_no_server(call, r);
-	r = conn_send(conn, &request);
-	if (r == 0)
-		r = conn_head(conn);
+	if (strcmp(accept, ARCHIVE) == 0)
+		conn->timeout_ms = -1; /* reading a large image may take any time */
+	r = conn_ask_stream(conn, target, accept);
 	if (r < 0) {
 		conn_free(conn);
 		return api_broken(call, action, r);
@@ -243,25 +257,40 @@ int api_refused_conn(const struct call *call, const char *action, struct conn *c
 	return r;
 }
 
+/* Hands an answer out if it is good; else prints the error and frees the connection. */
+static int stream_judge(const struct call *call, const char *action, struct conn *conn,
+			struct conn **out)
+{
+	int r = CLI_DONE;
+
+	if (conn->status >= 300) {
+		r = api_refused_conn(call, action, conn);
+		conn_free(conn);
+	} else {
+		*out = conn;
+	}
+	return r;
+}
+
 int api_stream(const struct call *call, const char *target, const char *second, const char *action,
 	       struct conn **out)
 {
 	struct conn *conn;
-	int r = stream_open(call, target, action, &conn);
+	int r = stream_open(call, target, CONN_LINES, action, &conn);
 
 	if (r == CLI_DONE && conn->status == 404 && second) {
 		conn_free(conn);
-		r = stream_open(call, second, action, &conn);
+		r = stream_open(call, second, CONN_LINES, action, &conn);
 	}
-	if (r != CLI_DONE)
-		return r;
-	if (conn->status >= 300) {
-		r = api_refused_conn(call, action, conn);
-		conn_free(conn);
-		return r;
-	}
-	*out = conn;
-	return CLI_DONE;
+	return r == CLI_DONE ? stream_judge(call, action, conn, out) : r;
+}
+
+int api_download(const struct call *call, const char *target, const char *action, struct conn **out)
+{
+	struct conn *conn;
+	int r = stream_open(call, target, ARCHIVE, action, &conn);
+
+	return r == CLI_DONE ? stream_judge(call, action, conn, out) : r;
 }
 
 int api_target(char *buf, size_t size, const char *prefix, const char *name, const char *suffix)

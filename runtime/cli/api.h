@@ -21,6 +21,9 @@ struct api_answer {
 /* Frees the body and the document; a zeroed answer is fine. */
 void api_answer_fini(struct api_answer *answer);
 
+/* GETs without a word, for one that asks again: 0 with an answer of any status, or -errno. *out is
+ * the caller's to api_answer_fini. */
+int api_ask(const struct call *call, const char *target, struct api_answer *out);
 /* One exchange; an answer of any status is CLI_DONE. action completes "cannot ...": "list
  * services". *out is the caller's to api_answer_fini. */
 int api_try(const struct call *call, const struct conn_request *request, const char *action,
@@ -42,6 +45,11 @@ int api_send(const struct call *call, const char *method, const char *target, co
  * unless it is NULL. */
 int api_stream(const struct call *call, const char *target, const char *second, const char *action,
 	       struct conn **out);
+
+/* Opens an answer of bytes, for which the server may first work as long as it wants. As api_stream
+ * without a second target. */
+int api_download(const struct call *call, const char *target, const char *action,
+		 struct conn **out);
 
 /* Makes a target: prefix + encoded name + suffix. CLI_DONE, or CLI_USAGE with the error printed. */
 int api_target(char *buf, size_t size, const char *prefix, const char *name, const char *suffix);

@@ -24,6 +24,7 @@ enum arg_kind {
 	ARG_SERVICE,
 	ARG_INSTANCE,
 	ARG_IMAGE,
+	ARG_SECRET,
 	ARG_FILE,
 	ARG_DIRECTORY,
 	ARG_CHOICE, /* one of the words in choices */

@@ -11,7 +11,10 @@ struct build {
 	const char *runtime;    /* or NULL: guessed */
 	const char *entrypoint; /* or NULL: guessed */
 	const char *output;     /* or NULL: uploaded */
-	bool show;              /* name and digest of the image on standard output */
+	const char
+		*clean_urls; /* of static files: "0", "1", or NULL when the file does not say it */
+	const char *trailing_slash;
+	bool show; /* name and digest of the image on standard output */
 };
 
 /* Builds, uploads and cleans up; reports its steps on stderr. Returns an exit code, after having

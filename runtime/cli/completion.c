@@ -12,6 +12,7 @@ static const char *const listers[] = {
 	[ARG_SERVICE] = "ebb ls -q 2>/dev/null",
 	[ARG_INSTANCE] = "ebb ps -q 2>/dev/null",
 	[ARG_IMAGE] = "ebb image ls -q 2>/dev/null",
+	[ARG_SECRET] = "ebb secret ls -q 2>/dev/null",
 	[ARG_TOPIC] = NULL,
 };
 

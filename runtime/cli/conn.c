@@ -235,6 +235,19 @@ int conn_head(struct conn *conn)
 	}
 }
 
+int conn_ask_stream(struct conn *conn, const char *target, const char *accept)
+{
+	const struct conn_request request = {
+		.method = "GET",
+		.target = target,
+		.accept = accept,
+		.body_fd = -1,
+	};
+	int r = conn_send(conn, &request);
+
+	return r < 0 ? r : conn_head(conn);
+}
+
 static int next_chunk(struct conn *conn, struct http_slice *data)
 {
 	while (conn->at < conn->end) {

@@ -50,6 +50,9 @@ void conn_free(struct conn *conn); /* NULL is fine */
 /* Sends the request. 0 or -errno. A server may answer before it has read all: that is 0 too, and
  * conn_head reads the answer. */
 int conn_send(struct conn *conn, const struct conn_request *request);
+/* Asks for a stream of this type, and reads the head of the answer. As conn_head. */
+#define CONN_LINES "application/x-ndjson" /* lines of JSON */
+int conn_ask_stream(struct conn *conn, const char *target, const char *accept);
 /* Reads the response's head into status, content_type, etag, location. 0, -errno, -EPROTO. */
 int conn_head(struct conn *conn);
 /* The next part of the body, valid until the next call. 1; 0 at the end of the body; -EAGAIN with

@@ -2,19 +2,24 @@
 #include "runtime/cli/deploy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
 #include "runtime/cli/file.h"
+#include "runtime/cli/guess.h"
+#include "runtime/cli/site.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
 
 #define SERVICES "/v1/services/"
+#define SITES    "/v1/sites/"
 
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out)
 {
@@ -34,6 +39,18 @@ int deployment_parse(const char *what, const char *text, size_t size, struct dep
 	return CLI_DONE;
 }
 
+/* Names the site of a file after the directory that the file is in. */
+static void name_site(struct spec *spec, const char *file)
+{
+	SCOPED_MEM char *whole = realpath(file, NULL);
+	char *slash = whole ? strrchr(whole, '/') : NULL;
+
+	if (slash)
+		*slash = '\0';
+	slash = slash ? strrchr(whole, '/') : NULL;
+	spec_name(spec, slash ? slash + 1 : "site");
+}
+
 int deployment_read(const char *file, struct deployment *out)
 {
 	SCOPED_MEM char *text = NULL;
@@ -44,7 +61,12 @@ int deployment_read(const char *file, struct deployment *out)
 		say_error(strerror(-r), "name the file with -f FILE", "cannot read %s", file);
 		return CLI_USAGE;
 	}
-	return deployment_parse(file, text, size, out);
+	r = deployment_parse(file, text, size, out);
+	if (r == CLI_DONE) {
+		out->is_file = true;
+		name_site(out->spec, file);
+	}
+	return r;
 }
 
 void deployment_fini(struct deployment *d)
@@ -53,14 +75,24 @@ void deployment_fini(struct deployment *d)
 	d->spec = NULL;
 }
 
-/* The directory of the sources: `root`, relative to the directory of the file that names it. */
+/* The directory of the sources: `root`, relative to the directory of the file that names it. -EXDEV
+ * if it is not inside: the author of a file must not choose which other files of the caller go into
+ * an image. */
 static int source_directory(const struct deployment *d, const char *root, char *buf, size_t size)
 {
 	const char *slash = strrchr(d->file, '/');
+	char of_file[4096] = ".";
+	SCOPED_FD fd = -1;
+	int r = 0;
 
-	if (root[0] == '/' || !slash)
-		return text_copy(buf, size, root);
-	return text_format(buf, size, "%.*s/%s", (int)(slash - d->file), d->file, root);
+	if (slash)
+		r = text_format(of_file, sizeof(of_file), "%.*s/", (int)(slash - d->file), d->file);
+	if (r == 0)
+		r = text_format(buf, size, "%s%s", slash ? of_file : "", root);
+	if (r < 0)
+		return r;
+	fd = open(of_file, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : file_is_directory_beneath(fd, root);
 }
 
 /* Finds the image of a service: the one the service refers to, or one built now under the name of
@@ -77,7 +109,10 @@ static int service_image(const struct call *call, const struct deployment *d,
 		.name = service->name,
 		.runtime = runtime,
 		.entrypoint = spec_string(service, "entrypoint"),
+		.clean_urls = spec_flag(service, "cleanUrls"),
+		.trailing_slash = spec_flag(service, "trailingSlash"),
 	};
+	int r;
 
 	if (runtime && strcmp(runtime, "container") == 0) {
 		*image = spec_string(service, "entrypoint");
@@ -86,21 +121,70 @@ static int service_image(const struct call *call, const struct deployment *d,
 	*image = service->name;
 	if (how->dry_run)
 		return CLI_DONE;
-	if (source_directory(d, root ? root : ".", directory, sizeof(directory)) < 0) {
-		say_error("its root is too long", NULL, "cannot build %s", service->name);
+	r = source_directory(d, root ? root : ".", directory, sizeof(directory));
+	if (r < 0) {
+		say_error(r == -EXDEV
+				  ? "its root leads out of the directory of the file that names it"
+				  : strerror(-r),
+			  "root is a directory inside; ebb build DIR -t NAME takes any",
+			  "cannot build %s", service->name);
 		return CLI_USAGE;
 	}
 	say_note("ebb: building %s from %s", service->name, directory);
 	return build_image(call, &build);
 }
 
-static int service_put(const struct call *call, const struct spec_service *service,
-		       const char *image, bool dry_run, struct api_answer *out)
+static const struct spec_service *find(const struct deployment *d, const char *name)
 {
-	char target[1200], action[128];
+	for (size_t i = 0; name && i < d->spec->count; i++)
+		if (strcmp(d->spec->services[i].name, name) == 0)
+			return &d->spec->services[i];
+	return NULL;
+}
+
+/* The n-th service that this one calls, if the file has it. */
+static const struct spec_service *callee(const struct deployment *d,
+					 const struct spec_service *service, size_t n)
+{
+	const struct json *bindings = json_get(service->value, "bindings");
+
+	return find(d, json_string(json_get(json_at(bindings, n), "service")));
+}
+
+static size_t callee_count(const struct spec_service *service)
+{
+	return json_count(json_get(service->value, "bindings"));
+}
+
+/* "?with=a,b": the services of this file that it calls. They may come behind it, where two call
+ * each other. */
+static void write_query(const struct deployment *d, const struct spec_service *service,
+			bool dry_run, char *buf, size_t size)
+{
+	const char *before = dry_run ? "?dryRun=1&with=" : "?with=";
+	size_t used = 0;
+
+	(void)text_copy(buf, size, dry_run ? "?dryRun=1" : "");
+	for (size_t i = 0; i < callee_count(service); i++) {
+		const struct spec_service *s = callee(d, service, i);
+
+		if (!s || used + strlen(before) + strlen(s->name) >= size)
+			continue;
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", before, s->name);
+		before = ",";
+	}
+}
+
+static int service_put(const struct call *call, const struct deployment *d,
+		       const struct spec_service *service, const char *image, bool dry_run,
+		       struct api_answer *out)
+{
+	char target[2000], query[800], action[128];
 	struct json_out body;
-	int r = api_target(target, sizeof(target), SERVICES, service->name,
-			   dry_run ? "?dryRun=1" : "");
+	int r;
+
+	write_query(d, service, dry_run, query, sizeof(query));
+	r = api_target(target, sizeof(target), SERVICES, service->name, query);
 
 	snprintf(action, sizeof(action), "deploy %.100s", service->name);
 	json_out_init(&body);
@@ -137,7 +221,7 @@ static int deploy_one(const struct call *call, const struct deployment *d,
 	int r = service_image(call, d, service, how, &image);
 
 	if (r == CLI_DONE)
-		r = service_put(call, service, image, how->dry_run, &answer);
+		r = service_put(call, d, service, image, how->dry_run, &answer);
 	if (r != CLI_DONE)
 		return r;
 	service_said(service, &answer, how->dry_run);
@@ -147,13 +231,111 @@ static int deploy_one(const struct call *call, const struct deployment *d,
 	return CLI_DONE;
 }
 
+/* Puts a service behind those that it calls, so that it finds their new revisions. done: by number.
+ */
+static int deploy_behind(const struct call *call, const struct deployment *d, size_t number,
+			 const struct deploy_how *how, bool *done)
+{
+	const struct spec_service *service = &d->spec->services[number];
+	int r = CLI_DONE;
+
+	if (done[number])
+		return CLI_DONE;
+	done[number] = true; /* before those it calls, which may call it */
+	for (size_t i = 0; r == CLI_DONE && i < callee_count(service); i++) {
+		const struct spec_service *s = callee(d, service, i);
+
+		if (s)
+			r = deploy_behind(call, d, (size_t)(s - d->spec->services), how, done);
+	}
+	return r == CLI_DONE ? deploy_one(call, d, service, how) : r;
+}
+
+/* Removes a site; one that is not there is no error. */
+static int site_remove(const struct call *call, const char *name)
+{
+	char target[1200], action[128];
+	struct conn_request request = {.method = "DELETE", .target = target, .body_fd = -1};
+	struct api_answer answer;
+	int r = api_target(target, sizeof(target), SITES, name, "");
+
+	snprintf(action, sizeof(action), "remove the rules of %.100s", name);
+	if (r == CLI_DONE)
+		r = api_try(call, &request, action, &answer);
+	if (r != CLI_DONE)
+		return r;
+	if (answer.status >= 300 && answer.status != 404)
+		r = api_refused(action, answer.status, answer.document, answer.text);
+	else if (answer.status < 300)
+		say_note("%s: rules removed", name);
+	api_answer_fini(&answer);
+	return r;
+}
+
+static int site_put(const struct call *call, const struct deployment *d, bool dry_run)
+{
+	const char *name = d->spec->name;
+	char target[1200], action[128];
+	struct api_answer answer;
+	struct json_out body;
+	int r = api_target(target, sizeof(target), SITES, name, dry_run ? "?dryRun=1" : "");
+
+	snprintf(action, sizeof(action), "apply the rules of %.100s", name);
+	json_out_init(&body);
+	site_write(d->spec, &body);
+	if (r == CLI_DONE && body.failed)
+		r = CLI_FAILED;
+	if (r == CLI_DONE)
+		r = api_send(call, "PUT", target, body.text, action, &answer);
+	json_out_fini(&body);
+	if (r != CLI_DONE)
+		return r;
+	say_note("%s: rules of %zu services%s", name, d->spec->count,
+		 dry_run ? " (dry run: nothing was changed)" : "");
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+/* Finds which services without a runtime serve files: rewrites come behind those. */
+static void find_files(const struct deployment *d)
+{
+	for (size_t i = 0; i < d->spec->count; i++) {
+		struct spec_service *s = &d->spec->services[i];
+		const char *root = spec_string(s, "root");
+		char directory[4096];
+		struct guess guess;
+		SCOPED_FD fd = -1;
+
+		if (spec_string(s, "runtime") ||
+		    source_directory(d, root ? root : ".", directory, sizeof(directory)) < 0)
+			continue;
+		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && guess_directory(fd, NULL, &guess) == 0)
+			s->files = strcmp(guess.runtime, "static") == 0;
+	}
+}
+
+/* The rules come behind their services. A file that has none any more takes them away. */
+static int deploy_site(const struct call *call, const struct deployment *d, bool dry_run)
+{
+	if (!d->is_file)
+		return CLI_DONE;
+	find_files(d);
+	if (site_has_rules(d->spec))
+		return site_put(call, d, dry_run);
+	return dry_run ? CLI_DONE : site_remove(call, d->spec->name);
+}
+
 int deployment_apply(const struct call *call, const struct deployment *d,
 		     const struct deploy_how *how)
 {
+	bool done[SPEC_SERVICES_MAX] = {false};
 	int r = CLI_DONE;
 
 	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
-		r = deploy_one(call, d, &d->spec->services[i], how);
+		r = deploy_behind(call, d, i, how, done);
+	if (r == CLI_DONE)
+		r = deploy_site(call, d, how->dry_run);
 	for (size_t i = 0; r == CLI_DONE && how->wait && i < d->spec->count; i++)
 		r = service_wait(call, d->spec->services[i].name, how->answers);
 	return r;
@@ -199,7 +381,8 @@ static int remove_one(const struct call *call, const char *name)
 
 int deployment_remove(const struct call *call, const struct deployment *d)
 {
-	int worst = CLI_DONE;
+	int worst =
+		d->is_file && site_has_rules(d->spec) ? site_remove(call, d->spec->name) : CLI_DONE;
 
 	for (size_t i = 0; worst != CLI_NO_SERVER && i < d->spec->count; i++) {
 		int r = remove_one(call, d->spec->services[i].name);

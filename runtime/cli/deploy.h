@@ -11,6 +11,7 @@
 struct deployment {
 	const char *file; /* for messages, and the directory that roots are relative to */
 	struct spec *spec;
+	bool is_file; /* and no service that came as options */
 };
 
 /* Each returns an exit code and prints its errors; on CLI_DONE *out is the caller's to

@@ -55,6 +55,12 @@ void probe_psi(struct host *host, struct finding *f);
 void probe_overlay(struct host *host, struct finding *f);
 void probe_erofs(struct host *host, struct finding *f);
 void probe_idmap(struct host *host, struct finding *f);
+/* doctor_network.c */
+void probe_network(struct host *host, struct finding *f);
+void probe_wakes(struct host *host, struct finding *f);
+void probe_route(struct host *host, struct finding *f);
+void probe_resolver(struct host *host, struct finding *f);
+void probe_addresses(struct host *host, struct finding *f);
 /* doctor_host.c */
 void probe_nofile(struct host *host, struct finding *f);
 void probe_memlock(struct host *host, struct finding *f);

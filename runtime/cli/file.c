@@ -52,6 +52,15 @@ int file_open_beneath(int dir_fd, const char *name)
 	return S_ISREG(st.st_mode) ? keep_fd(&fd) : -EINVAL;
 }
 
+int file_is_directory_beneath(int dir_fd, const char *name)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	SCOPED_FD fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : 0;
+}
+
 int file_read_beneath(int dir_fd, const char *name, char **out, size_t *out_size)
 {
 	SCOPED_FD fd = file_open_beneath(dir_fd, name);

@@ -15,5 +15,7 @@ int file_read(const char *path, char **out, size_t *out_size);
 int file_open_beneath(int dir_fd, const char *name);
 /* Opens such a file and reads it as file_read does. */
 int file_read_beneath(int dir_fd, const char *name, char **out, size_t *out_size);
+/* 0 if the path leads to a directory by the same rules, -EXDEV if it leads out, -errno. */
+int file_is_directory_beneath(int dir_fd, const char *name);
 
 #endif

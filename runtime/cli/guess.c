@@ -40,6 +40,7 @@ static const struct rule {
 	{"index.py", "python", false},
 	{"server.py", "python", false},
 	{"main.c", "native", false},
+	{"index.html", "static", true},
 	{"*.mjs", "node", false},
 	{"*.py", "python", false},
 	{"*.c", "native", false},
@@ -177,12 +178,43 @@ static int package_entry(int dir_fd, struct guess *guess)
 	return r;
 }
 
+/* The directory of static files: this one if it has a page for "/", else the first of those where
+ * builds put pages. */
+static int static_entry(int dir_fd, struct guess *guess)
+{
+	static const char *const folders[] = {"public", "static"};
+	const char *found = ".";
+
+	for (size_t i = ARRAY_LEN(folders); i-- > 0;)
+		if (file_is_directory_beneath(dir_fd, folders[i]) == 0)
+			found = folders[i];
+	if (is_file(dir_fd, "index.html"))
+		found = ".";
+	return text_copy(guess->entrypoint, sizeof(guess->entrypoint), found);
+}
+
+/* Whether one of those directories has a page for "/". */
+static bool has_pages(int dir_fd, struct guess *guess)
+{
+	static const char *const pages[] = {"public/index.html", "static/index.html"};
+
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		if (!is_file(dir_fd, pages[i]))
+			continue;
+		snprintf(guess->because, sizeof(guess->because), "%s is there", pages[i]);
+		return true;
+	}
+	return false;
+}
+
 static int find_entrypoint(int dir_fd, struct guess *guess)
 {
 	int r = strcmp(guess->runtime, "node") == 0 ? package_entry(dir_fd, guess) : -ENOENT;
 
 	if (r != -ENOENT)
 		return r;
+	if (strcmp(guess->runtime, "static") == 0)
+		return static_entry(dir_fd, guess);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (!rules[i].marker && strcmp(rules[i].runtime, guess->runtime) == 0 &&
 		    find_file(dir_fd, rules[i].pattern, guess->entrypoint,
@@ -203,6 +235,8 @@ static int find_runtime(int dir_fd, struct guess *guess)
 		snprintf(guess->because, sizeof(guess->because), "%s is there", name);
 		return text_copy(guess->runtime, sizeof(guess->runtime), rules[i].runtime);
 	}
+	if (has_pages(dir_fd, guess))
+		return text_copy(guess->runtime, sizeof(guess->runtime), "static");
 	if (find_program(dir_fd, name, sizeof(name)) < 0)
 		return -ENOENT;
 	snprintf(guess->because, sizeof(guess->because), "%s is a static program", name);

@@ -4,8 +4,8 @@
 #define EBB_CLI_GUESS_H
 
 struct guess {
-	char runtime[16];     /* "node", "python", "native" */
-	char entrypoint[256]; /* a file in the directory */
+	char runtime[16];     /* "node", "python", "native", "static" */
+	char entrypoint[256]; /* a file in the directory; for static a directory, or "." */
 	char because[320];    /* "package.json is there"; with -EBADMSG what cannot be followed */
 };
 

@@ -11,8 +11,14 @@
 enum key_use {
 	KEY_SERVICES, /* objects by service name */
 	KEY_OLD,      /* an old name of a key, accepted with a warning that names the new one */
-	KEY_IGNORED,  /* a key of other platforms, accepted with a warning */
-	KEY_SILENT,   /* accepted, means nothing to ebb */
+	KEY_IGNORED,
+	/* a key of other platforms, accepted with a warning */ KEY_SILENT, /* accepted, means
+									       nothing to ebb */
+	KEY_RULES,     /* rules of a site: site.c checks them */
+	KEY_FUNCTIONS, /* objects of settings by file */
+	KEY_MOUNT,     /* another name of a setting */
+	KEY_NAME,      /* a name of a site */
+	KEY_HOSTS,     /* a list of host names */
 };
 
 /* A key that is no setting. */

@@ -39,6 +39,24 @@ void report_warning(struct report *report, const char *fmt, ...)
 	va_end(ap);
 }
 
+const char *report_value(const struct json *value, char *buf, size_t size)
+{
+	struct json_out out;
+
+	if (!value)
+		return "it";
+	json_out_init(&out);
+	json_out_value(&out, NULL, value);
+	if (out.failed || !out.text)
+		snprintf(buf, size, "it");
+	else if (out.length >= size)
+		snprintf(buf, size, "%.*s...", (int)size - 4, out.text);
+	else
+		snprintf(buf, size, "%s", out.text);
+	json_out_fini(&out);
+	return buf;
+}
+
 void report_print(const struct report *report, const char *file)
 {
 	for (size_t i = 0; i < report->count; i++)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/json.h"
+
 #define REPORT_LINES_MAX 64
 #define REPORT_LINE_SIZE 320
 
@@ -24,6 +26,8 @@ void report_error(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void report_warning(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The value as JSON, cut to what fits in a sentence. Returns buf. */
+const char *report_value(const struct json *value, char *buf, size_t size);
 /* Prints all lines on stderr, each behind the name of the file. */
 void report_print(const struct report *report, const char *file);
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "runtime/base/duration.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/keys.h"
+#include "runtime/cli/spec_inside.h"
 
 #define PATH_SIZE 160
 #define DEPTH_MAX 32
@@ -26,28 +26,11 @@ struct look {
 static void check_members(struct report *report, const char *path, enum setting_place place,
 			  const struct json *object);
 
-/* The value as JSON, cut to what fits in a sentence. */
-static const char *value_text(const struct json *value, char *buf, size_t size)
-{
-	struct json_out out;
-
-	json_out_init(&out);
-	json_out_value(&out, NULL, value);
-	if (out.failed || !out.text)
-		snprintf(buf, size, "it");
-	else if (out.length >= size)
-		snprintf(buf, size, "%.*s...", (int)size - 4, out.text);
-	else
-		snprintf(buf, size, "%s", out.text);
-	json_out_fini(&out);
-	return buf;
-}
-
 static void refuse(const struct look *l, const char *what)
 {
 	char value[48];
 
-	report_error(l->report, "%s: %s %s", l->path, value_text(l->value, value, sizeof(value)),
+	report_error(l->report, "%s: %s %s", l->path, report_value(l->value, value, sizeof(value)),
 		     what);
 }
 
@@ -199,6 +182,13 @@ static void check_strings(const struct look *l)
 	}
 }
 
+/* {"secret": "NAME"} */
+static bool is_reference(const struct json *value)
+{
+	return json_kind(value) == JSON_OBJECT && json_count(value) == 1 &&
+	       json_string(json_get(value, "secret"));
+}
+
 static void check_map(const struct look *l)
 {
 	if (json_kind(l->value) != JSON_OBJECT) {
@@ -213,8 +203,24 @@ static void check_map(const struct look *l)
 		snprintf(path, sizeof(path), "%s.%.64s", l->path, name);
 		if (!*name || strchr(name, '='))
 			report_error(l->report, "%s: not a name for a variable", path);
-		if (!json_string(one.value))
-			refuse(&one, "is not a string");
+		if (!json_string(one.value) && !is_reference(one.value))
+			refuse(&one, "is neither a string nor {\"secret\": \"NAME\"}");
+	}
+}
+
+static void check_objects(const struct look *l)
+{
+	if (json_kind(l->value) != JSON_ARRAY) {
+		refuse(l, "is not a list of objects");
+		return;
+	}
+	for (size_t i = 0; i < json_count(l->value); i++) {
+		char path[PATH_SIZE + 16];
+		struct look one = {l->report, path, l->setting, json_at(l->value, i)};
+
+		snprintf(path, sizeof(path), "%s[%zu]", l->path, i);
+		if (json_kind(one.value) != JSON_OBJECT)
+			refuse(&one, "is not an object");
 	}
 }
 
@@ -270,6 +276,71 @@ static void check_services(struct report *report, const char *key, const struct 
 	}
 }
 
+static void check_value(const struct look *l);
+
+/* {"api/a.js": {"memory": 512}}: settings of a service, by file. */
+static void check_functions(struct report *report, const char *path, const struct json *functions)
+{
+	static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
+	struct look whole = {report, path, NULL, functions};
+
+	if (json_kind(functions) != JSON_OBJECT)
+		refuse(&whole, "is not an object of settings by file");
+	if (json_kind(functions) == JSON_OBJECT && json_count(functions) > 1)
+		report_warning(
+			report,
+			"%s: a service has one setting for all its files: the largest of each "
+			"counts",
+			path);
+	for (size_t i = 0; json_kind(functions) == JSON_OBJECT && i < json_count(functions); i++) {
+		const struct json *one = json_at(functions, i);
+
+		for (size_t n = 0; n < json_count(one); n++) {
+			const char *name = json_key_at(one, n);
+			char inner[PATH_SIZE * 2];
+			struct look l = {report, inner, key_setting(SETTING_OF_SERVICE, name),
+					 json_at(one, n)};
+			bool known = false;
+
+			snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path,
+				 json_key_at(functions, i), name);
+			for (size_t k = 0; k < ARRAY_LEN(plain); k++)
+				known |= strcmp(plain[k], name) == 0;
+			if (known && l.setting)
+				check_value(&l);
+			else if (strcmp(name, "supportsCancellation") != 0)
+				report_warning(
+					report, "%s: not supported, ignored (%s)", inner,
+					"functions have memory, maxDuration and maxConcurrency");
+		}
+	}
+}
+
+static void check_name(const struct look *l)
+{
+	const char *text = json_string(l->value);
+
+	if (!text || !text_is_label(text))
+		refuse(l, "is not a name of a site (a-z, 0-9 and - inside, ..63)");
+}
+
+/* A key with a meaning of its own, which is no setting. */
+static void check_special(const struct look *l, enum key_use use)
+{
+	struct look mount = *l;
+
+	if (use == KEY_FUNCTIONS)
+		check_functions(l->report, l->path, l->value);
+	else if (use == KEY_NAME)
+		check_name(l);
+	else if (use == KEY_HOSTS)
+		check_strings(l);
+	if (use != KEY_MOUNT)
+		return;
+	mount.setting = setting_of(SETTING_ROUTE_PREFIX);
+	check_prefix(&mount);
+}
+
 static void check_value(const struct look *l)
 {
 	static void (*const checks[])(const struct look *) = {
@@ -277,7 +348,7 @@ static void check_value(const struct look *l)
 		[SETTING_WORD] = check_choice,   [SETTING_BOOL] = check_bool,
 		[SETTING_TEXT] = check_text,     [SETTING_PATH] = check_prefix,
 		[SETTING_LIST] = check_strings,  [SETTING_MAP] = check_map,
-		[SETTING_OBJECT] = check_object,
+		[SETTING_OBJECT] = check_object, [SETTING_OBJECTS] = check_objects,
 	};
 
 	checks[l->setting->kind](l);
@@ -300,6 +371,23 @@ static void check_key(struct report *report, const char *path, enum setting_plac
 		report_warning(report, "%s: the old name of %s", path, key->help);
 	if (key && (key->use == KEY_SERVICES || key->use == KEY_OLD))
 		check_services(report, path, value);
+	else if (key)
+		check_special(&(struct look){report, path, NULL, value}, key->use);
+}
+
+/* Whether a file without services is one itself: it has some key of those that vercel.json has. */
+static bool is_implied(const struct json *file)
+{
+	bool some = false;
+
+	if (json_get(file, "services") || json_get(file, "experimentalServices"))
+		return false;
+	for (size_t i = 0; i < json_count(file); i++) {
+		const char *name = json_key_at(file, i);
+
+		some |= strcmp(name, "$schema") != 0 && key_find(SETTING_OF_FILE, name);
+	}
+	return some;
 }
 
 static void check_members(struct report *report, const char *path, enum setting_place place,
@@ -311,6 +399,8 @@ static void check_members(struct report *report, const char *path, enum setting_
 		struct look l = {report, inner, key_setting(place, name), json_at(object, i)};
 
 		snprintf(inner, sizeof(inner), "%s%s%.64s", path, *path ? "." : "", name);
+		if (place == SETTING_OF_FILE && is_implied(object) && !key_find(place, name))
+			l.setting = key_setting(SETTING_OF_SERVICE, name);
 		if (l.setting)
 			check_value(&l);
 		else
@@ -333,6 +423,36 @@ static void collect(struct spec *spec, struct report *report, const char *key)
 	}
 }
 
+/* The service of a file that names none. */
+static void imply(struct spec *spec)
+{
+	spec->services[0] =
+		(struct spec_service){.name = spec->name, .value = spec->document, .implied = true};
+	spec->count = 1;
+	(void)text_copy(spec->name, sizeof(spec->name), "site");
+}
+
+void spec_name(struct spec *spec, const char *directory)
+{
+	char label[SPEC_NAME_SIZE];
+	size_t n = 0;
+
+	if (json_string(json_get(spec->document, "name")))
+		return;
+	for (; *directory && n + 1 < sizeof(label); directory++) {
+		char c = *directory >= 'A' && *directory <= 'Z' ? (char)(*directory | 32)
+								: *directory;
+		bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+		if (letter || (n > 0 && label[n - 1] != '-'))
+			label[n++] = letter ? c : '-';
+	}
+	while (n > 0 && label[n - 1] == '-')
+		n--;
+	label[n] = '\0';
+	(void)text_copy(spec->name, sizeof(spec->name), text_is_label(label) ? label : "site");
+}
+
 int spec_parse(const char *text, size_t size, struct report *report, struct spec **out)
 {
 	struct spec *spec = calloc(1, sizeof(*spec));
@@ -352,8 +472,12 @@ int spec_parse(const char *text, size_t size, struct report *report, struct spec
 			collect(spec, report, "services");
 			collect(spec, report, "experimentalServices");
 		}
+		if (report->errors == 0 && is_implied(spec->document))
+			imply(spec);
 		if (report->errors == 0 && spec->count == 0)
 			report_error(report, "services: missing or empty");
+		if (report->errors == 0)
+			spec_check_file(spec, report);
 	}
 	if (report->errors) {
 		spec_free(spec);
@@ -376,15 +500,67 @@ const char *spec_string(const struct spec_service *service, const char *key)
 	return json_string(json_get(service->value, key));
 }
 
+const char *spec_flag(const struct spec_service *service, const char *key)
+{
+	const struct json *value = json_get(service->value, key);
+
+	if (json_kind(value) != JSON_BOOL)
+		return NULL;
+	return json_is_true(value) ? "1" : "0";
+}
+
+/* The largest value of a setting among functions, or NULL. */
+static const struct json *of_functions(const struct json *functions, const char *name)
+{
+	const struct json *largest = NULL;
+	int64_t most = -1, value;
+
+	for (size_t i = 0; i < json_count(functions); i++) {
+		const struct json *one = json_get(json_at(functions, i), name);
+
+		if (one && (!largest || (json_int(one, &value) == 0 && value > most))) {
+			largest = one;
+			(void)json_int(one, &most);
+		}
+	}
+	return largest;
+}
+
+/* A setting as the file has it: itself, by another name, or for files. */
+static const struct json *value_of(const struct spec_service *service, const struct setting *s)
+{
+	const struct json *value = json_get(service->value, s->name);
+
+	if (!value && setting_id_of(s) == SETTING_ROUTE_PREFIX)
+		return json_get(service->value, "mount");
+	return value ? value : of_functions(json_get(service->value, "functions"), s->name);
+}
+
+static void write_hidden(const struct spec_service *service, struct json_out *out)
+{
+	const struct json *ebb = json_get(service->value, "ebb");
+
+	json_out_object(out, "ebb");
+	for (size_t i = 0; i < json_count(ebb); i++)
+		json_out_value(out, json_key_at(ebb, i), json_at(ebb, i));
+	if (!json_get(ebb, "private"))
+		json_out_bool(out, "private", true);
+	json_out_end_object(out);
+}
+
 void spec_body(const struct spec_service *service, const char *image, struct json_out *out)
 {
 	json_out_object(out, NULL);
 	json_out_string(out, "image", image);
 	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++) {
 		const struct setting *s = setting_of((enum setting_id)id);
-		const struct json *value = json_get(service->value, s->name);
+		const struct json *value = value_of(service, s);
 
-		if (value && s->place == SETTING_OF_SERVICE && s->reader == SETTING_FOR_BOTH)
+		if (s->place != SETTING_OF_SERVICE || s->reader != SETTING_FOR_BOTH)
+			continue;
+		if (id == SETTING_EBB && service->hidden)
+			write_hidden(service, out);
+		else if (value && !(id == SETTING_HOSTS && service->implied))
 			json_out_value(out, s->name, value);
 	}
 	json_out_end_object(out);

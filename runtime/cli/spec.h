@@ -15,10 +15,18 @@
 struct spec_service {
 	const char *name;
 	const struct json *value;
+	bool files;   /* its runtime was guessed to be static */
+	bool implied; /* value is the whole file */
+	bool hidden;  /* rewrites lead to other services, and none to it: only bindings reach it */
 };
 
+#define SPEC_NAME_SIZE 64
+
 struct spec {
-	struct json *document; /* owned; services point into it */
+	char name[SPEC_NAME_SIZE]; /* of its site; "" until it is known (spec_name) */
+	bool files;                /* its runtime was guessed to be static */
+	bool implied;              /* the file names no services: it is one itself */
+	struct json *document;     /* owned; services point into it */
 	size_t count;
 	struct spec_service services[SPEC_SERVICES_MAX];
 };
@@ -28,8 +36,13 @@ struct spec {
 int spec_parse(const char *text, size_t size, struct report *report, struct spec **out);
 void spec_free(struct spec *spec); /* NULL is fine */
 
+/* Names the site, and the service of a file that names none, after a directory, unless the file
+ * says a name. */
+void spec_name(struct spec *spec, const char *directory);
 /* A string member of a service (root, runtime, entrypoint), or NULL. */
 const char *spec_string(const struct spec_service *service, const char *key);
+/* A member that is true or false, as "1" or "0"; NULL if it is not there. */
+const char *spec_flag(const struct spec_service *service, const char *key);
 /* Writes the body of PUT /v1/services/NAME: the image and every setting that was given. */
 void spec_body(const struct spec_service *service, const char *image, struct json_out *out);
 

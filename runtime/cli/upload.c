@@ -94,8 +94,16 @@ static int open_directory(struct upload *u)
 	return 0;
 }
 
-static int refuse_scheme(struct fault *f)
+static int refuse_scheme(const char *source, struct fault *f)
 {
+	if (strncmp(source, "docker:", 7) == 0) {
+		fault_say(f, -EINVAL, "ebb speaks to no registry");
+		fault_mend(f,
+			   "`skopeo copy %.300s oci-archive:image.tar`, then import "
+			   "oci-archive:image.tar",
+			   source);
+		return -EINVAL;
+	}
 	fault_say(f, -EINVAL, "it begins with none of oci: oci-archive: docker-archive: dir:");
 	fault_mend(f, "%s", SOURCES);
 	return -EINVAL;
@@ -111,7 +119,7 @@ int upload_open(const char *source, struct upload *out, struct fault *f)
 		if (strncmp(source, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
 			scheme = &schemes[i];
 	if (!scheme)
-		return refuse_scheme(f);
+		return refuse_scheme(source, f);
 	u.format = scheme->format;
 	r = split_reference(&u, source + strlen(scheme->prefix));
 	if (r == 0)

@@ -125,6 +125,10 @@ static int apply_own_file(struct build *build, struct spec **spec)
 		build->runtime = spec_string((*spec)->services, "runtime");
 	if (!build->entrypoint)
 		build->entrypoint = spec_string((*spec)->services, "entrypoint");
+	if (!build->clean_urls)
+		build->clean_urls = spec_flag((*spec)->services, "cleanUrls");
+	if (!build->trailing_slash)
+		build->trailing_slash = spec_flag((*spec)->services, "trailingSlash");
 	return CLI_DONE;
 }
 
@@ -149,7 +153,7 @@ static int apply_guess(struct build *build, struct guess *guess)
 	}
 	if (r < 0) {
 		say_error(r == -ENOENT ? "nothing in it tells what runs it" : strerror(-r),
-			  "name them: --runtime node|python|native --entrypoint FILE",
+			  "name them: --runtime node|python|native|static --entrypoint FILE",
 			  "cannot build %s", build->directory);
 		return CLI_FAILED;
 	}
@@ -186,11 +190,19 @@ static int run_builder(const char *const *argv)
 static int make_archive(const struct build *build, const char *cache, const char *output,
 			const char *known)
 {
-	static const char *const names[] = {"runtime", "entrypoint", "source", "cache",
-					    "output",  "step",       "known"};
+	static const char *const names[] = {"runtime", "entrypoint", "source",
+					    "cache",   "output",     "step",
+					    "known",   "clean-urls", "trailing-slash"};
 	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
-	const char *values[] = {
-		build->runtime, build->entrypoint, build->directory, cache, output, step, known};
+	const char *values[] = {build->runtime,
+				build->entrypoint,
+				build->directory,
+				cache,
+				output,
+				step,
+				known,
+				build->clean_urls ? build->clean_urls : "",
+				build->trailing_slash ? build->trailing_slash : ""};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -269,7 +281,7 @@ int build_image(const struct call *call, const struct build *build)
 	struct guess guess;
 	int r = CLI_DONE;
 
-	if (!own.runtime || !own.entrypoint)
+	if (!own.runtime || !own.entrypoint || own.show)
 		r = apply_own_file(&own, &spec);
 	if (r == CLI_DONE && own.runtime && strcmp(own.runtime, "container") == 0) {
 		say_error("its ebb.json says runtime container: there is nothing to build",
@@ -279,6 +291,11 @@ int build_image(const struct call *call, const struct build *build)
 	}
 	if (r == CLI_DONE)
 		r = apply_guess(&own, &guess);
+	if (r == CLI_DONE && strcmp(own.runtime, "static") != 0 &&
+	    (own.clean_urls || own.trailing_slash))
+		say_note(
+			"ebb: cleanUrls and trailingSlash are ignored: only the runtime static has "
+			"them");
 	if (r == CLI_DONE)
 		r = build_and_upload(call, &own);
 	spec_free(spec);

@@ -30,10 +30,32 @@ static void write_flags(const struct call *call, enum setting_place place, struc
 	}
 }
 
+/* --secret is "K=NAME". */
+static int write_secrets(const struct call *call, struct json_out *out)
+{
+	const char *pair;
+
+	for (size_t i = 0; (pair = args_nth(&call->args, "secret", i)); i++) {
+		const char *equals = strchr(pair, '=');
+		char name[256];
+
+		if (!equals || equals == pair || !equals[1] ||
+		    text_format(name, sizeof(name), "%.*s", (int)(equals - pair), pair) < 0) {
+			say_error("it is not VARIABLE=NAME", NULL, "cannot use --secret %s", pair);
+			return CLI_USAGE;
+		}
+		json_out_object(out, name);
+		json_out_string(out, "secret", equals + 1);
+		json_out_end_object(out);
+	}
+	return CLI_DONE;
+}
+
 /* --env is "K=V", or "K" for the value that the caller's own environment has. */
 static int write_env(const struct call *call, struct json_out *out)
 {
 	const char *pair;
+	int r;
 
 	json_out_object(out, "env");
 	for (size_t i = 0; (pair = args_nth(&call->args, "env", i)); i++) {
@@ -49,8 +71,9 @@ static int write_env(const struct call *call, struct json_out *out)
 		}
 		json_out_string(out, name, equals ? equals + 1 : getenv(name));
 	}
+	r = write_secrets(call, out);
 	json_out_end_object(out);
-	return CLI_DONE;
+	return r;
 }
 
 static void write_hosts(const struct call *call, struct json_out *out)
@@ -72,7 +95,7 @@ static int write_file(const struct call *call, const char *name, struct json_out
 	json_out_object(out, name);
 	json_out_string(out, "runtime", "container");
 	write_flags(call, SETTING_OF_SERVICE, out);
-	if (args_given(&call->args, "env"))
+	if (args_given(&call->args, "env") || args_given(&call->args, "secret"))
 		r = write_env(call, out);
 	if (args_given(&call->args, "host"))
 		write_hosts(call, out);

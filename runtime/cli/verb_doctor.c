@@ -31,6 +31,11 @@ static const struct probe {
 	{"open-files", probe_nofile},
 	{"locked-memory", probe_memlock},
 	{"ports", probe_ports},
+	{"network", probe_network},
+	{"wakes", probe_wakes},
+	{"default-route", probe_route},
+	{"resolver", probe_resolver},
+	{"addresses", probe_addresses},
 	{"fsync", probe_fsync},
 	{"programs", probe_tools},
 	{"libraries", probe_libraries},
@@ -98,8 +103,9 @@ int verb_doctor(struct call *call)
 	if (call->json)
 		api_print_text(&out);
 	else
-		say_note("%zu ok, %zu warnings, %zu failures", counts[FINDING_OK],
-			 counts[FINDING_WARN], counts[FINDING_FAIL]);
+		say_note("%zu ok, %zu warning%s, %zu failure%s", counts[FINDING_OK],
+			 counts[FINDING_WARN], counts[FINDING_WARN] == 1 ? "" : "s",
+			 counts[FINDING_FAIL], counts[FINDING_FAIL] == 1 ? "" : "s");
 	json_out_fini(&out);
 	return counts[FINDING_FAIL] ? CLI_FAILED : CLI_DONE;
 }

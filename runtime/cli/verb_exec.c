@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/api.h"
@@ -19,6 +22,9 @@
 #define FRAME_HEAD      8u
 #define FRAME_BYTES_MAX 65536u
 #define INPUT_BYTES     16384u
+#define OUT_SMALL       1024u /* frames of signals and windows, behind one of input */
+#define LEAVE_NS        NS_PER_SEC
+#define LEAVE_LOOK_MS   100
 
 /* docs/interface.md and runtime/api/exec.h describe the frames. */
 struct session {
@@ -27,19 +33,52 @@ struct session {
 	const char *action;
 	bool tty, input_open;
 	int signals_fd, code;
-	bool ended;
+	bool ended, resized;
+	size_t out_at, out_end; /* bytes of `out` that the server has not taken yet */
+	char out[FRAME_HEAD + INPUT_BYTES + OUT_SMALL];
+	int leaving;       /* the signal that ends this command if the server does not take it; 0 */
+	uint64_t leave_ns; /* when that is judged; CLOCK_MONOTONIC */
 };
+
+/* Never waits: while the server does not read, its output must be read, or both stand still. */
+static int flush(struct session *s)
+{
+	while (s->out_at < s->out_end) {
+		ssize_t n = send(s->conn->fd, s->out + s->out_at, s->out_end - s->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EPIPE) {
+			/* The server takes no more; the end of the command is still to be read. */
+			s->out_at = s->out_end;
+			s->input_open = false;
+			return 0;
+		}
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		s->out_at += (size_t)n;
+	}
+	return 0;
+}
 
 static int send_frame(struct session *s, char kind, const void *bytes, size_t size)
 {
-	char frame[FRAME_HEAD + INPUT_BYTES] = {kind};
+	char head[FRAME_HEAD] = {kind, 0, 0, 0, 0, 0, (char)(size >> 8), (char)size};
 
 	must(size <= INPUT_BYTES);
-	frame[6] = (char)(size >> 8);
-	frame[7] = (char)size;
+	if (s->out_at > 0) {
+		memmove(s->out, s->out + s->out_at, s->out_end - s->out_at);
+		s->out_end -= s->out_at;
+		s->out_at = 0;
+	}
+	if (s->out_end + FRAME_HEAD + size > sizeof(s->out))
+		return -ENOBUFS; /* a thousand signals, and a server that reads nothing */
+	memcpy(s->out + s->out_end, head, FRAME_HEAD);
 	if (size > 0)
-		memcpy(frame + FRAME_HEAD, bytes, size);
-	return fd_write_all(s->conn->fd, frame, FRAME_HEAD + size);
+		memcpy(s->out + s->out_end + FRAME_HEAD, bytes, size);
+	s->out_end += FRAME_HEAD + size;
+	return flush(s);
 }
 
 static bool window(struct winsize *w)
@@ -52,6 +91,7 @@ static int send_window(struct session *s)
 	struct winsize w;
 	unsigned char bytes[4];
 
+	s->resized = false;
 	if (!s->tty || !window(&w))
 		return 0;
 	bytes[0] = (unsigned char)(w.ws_row >> 8);
@@ -80,10 +120,32 @@ static int on_signal(struct session *s)
 
 	if (read(s->signals_fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	if (info.ssi_signo == SIGWINCH)
-		return send_window(s);
+	if (info.ssi_signo == SIGWINCH) {
+		s->resized = true;
+		return 0;
+	}
 	number = (unsigned char)info.ssi_signo;
+	if (number != SIGUSR1 && number != SIGUSR2 && !s->leaving) {
+		s->leaving = number;
+		s->leave_ns = clock_mono_ns() + LEAVE_NS;
+	}
 	return send_frame(s, 's', &number, 1);
+}
+
+/* A signal stands behind input that the server does not take, because the command does not read it.
+ * The command then ends with the connection. */
+static void judge_leaving(struct session *s)
+{
+	int untaken = 0;
+
+	if (!s->leaving || clock_mono_ns() < s->leave_ns)
+		return;
+	if (s->out_at < s->out_end ||
+	    (ioctl(s->conn->fd, SIOCOUTQ, &untaken) == 0 && untaken > 0)) {
+		s->ended = true;
+		s->code = 128 + s->leaving;
+	}
+	s->leaving = 0;
 }
 
 static uint32_t number_at(const char *at)
@@ -136,9 +198,9 @@ static int take_frames(struct session *s)
 static int on_bytes(struct session *s)
 {
 	struct conn *c = s->conn;
-	ssize_t n = read(c->fd, c->buf + c->end, sizeof(c->buf) - c->end);
+	ssize_t n = recv(c->fd, c->buf + c->end, sizeof(c->buf) - c->end, MSG_DONTWAIT);
 
-	if (n < 0 && errno == EINTR)
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n <= 0)
 		return n < 0 ? -errno : -EPROTO;
@@ -153,20 +215,29 @@ static int talk(struct session *s)
 	if (r == 0)
 		r = send_window(s);
 	while (r == 0 && !s->ended) {
+		bool full = s->out_at < s->out_end;
 		struct pollfd waits[] = {
-			{.fd = s->conn->fd, .events = POLLIN},
+			{.fd = s->conn->fd, .events = full ? POLLIN | POLLOUT : POLLIN},
 			{.fd = s->signals_fd, .events = POLLIN},
-			{.fd = s->input_open ? STDIN_FILENO : -1, .events = POLLIN},
+			{.fd = s->input_open && !full ? STDIN_FILENO : -1, .events = POLLIN},
 		};
 
-		if (poll(waits, ARRAY_LEN(waits), -1) < 0 && errno != EINTR)
-			return -errno;
+		if (poll(waits, ARRAY_LEN(waits), s->leaving ? LEAVE_LOOK_MS : -1) < 0) {
+			if (errno != EINTR)
+				return -errno;
+			continue;
+		}
 		if (waits[1].revents)
 			r = on_signal(s);
-		if (r == 0 && waits[0].revents)
+		if (r == 0 && (waits[0].revents & POLLOUT))
+			r = flush(s);
+		if (r == 0 && s->resized && s->out_at == s->out_end)
+			r = send_window(s);
+		if (r == 0 && (waits[0].revents & ~POLLOUT))
 			r = on_bytes(s);
 		else if (r == 0 && waits[2].revents)
 			r = on_input(s);
+		judge_leaving(s);
 	}
 	return r;
 }

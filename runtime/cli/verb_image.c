@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* image import, ls, rm, gc. */
+/* image import, export, ls, rm, gc. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
+#include "runtime/cli/download.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
 #include "runtime/cli/upload.h"
@@ -67,6 +68,75 @@ int image_upload(const struct call *call, const char *source, const char *name, 
 int verb_image_import(struct call *call)
 {
 	return image_upload(call, args_word(&call->args, 0), args_value(&call->args, "tag"), true);
+}
+
+/* Copies the answer into the file. Returns an exit code, after having printed the error. */
+static int save_archive(const struct call *call, struct conn *conn, const char *action,
+			struct download *d)
+{
+	struct http_slice piece;
+	int r = 0, e = 0;
+
+	while (e == 0 && (r = conn_next(conn, &piece)) > 0)
+		e = download_put(d, piece.at, piece.size);
+	if (r == 0 && e == 0)
+		e = download_keep(d);
+	if (e == 0)
+		return r < 0 ? api_broken(call, action, r) : CLI_DONE;
+	say_error(strerror(-e), "make room, or choose another file with -o", "cannot write %s",
+		  d->path ? d->path : "standard output");
+	return CLI_FAILED;
+}
+
+static void show_archive(const struct call *call, const struct download *d)
+{
+	struct json_out o;
+	char safe[300];
+
+	if (!call->json) {
+		say_note("ebb: wrote %s", text_escape(safe, sizeof(safe), d->path));
+		return;
+	}
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "file", d->path);
+	json_out_u64(&o, "bytes", d->bytes);
+	json_out_end_object(&o);
+	api_print_text(&o);
+	json_out_fini(&o);
+}
+
+/* The answer is asked for first: an image that is not there leaves a file as it is. */
+int verb_image_export(struct call *call)
+{
+	const char *name = args_word(&call->args, 0), *path = args_value(&call->args, "output");
+	char target[1100], action[160];
+	struct download d;
+	struct conn *conn;
+	int r = api_target(target, sizeof(target), "/v1/archives/", name, "");
+
+	if (r == CLI_DONE && !path && call->terminal) {
+		say_error("an archive is nothing to look at", "name a file with -o, or a pipe",
+			  "cannot write to a terminal");
+		return CLI_USAGE;
+	}
+	snprintf(action, sizeof(action), "export %.100s", name);
+	if (r == CLI_DONE)
+		r = api_download(call, target, action, &conn);
+	if (r != CLI_DONE)
+		return r;
+	r = download_open(&d, path && strcmp(path, "-") != 0 ? path : NULL);
+	if (r < 0) {
+		say_error(strerror(-r), "choose another file with -o", "cannot write %s", path);
+		r = CLI_FAILED;
+	} else {
+		r = save_archive(call, conn, action, &d);
+		if (r == CLI_DONE && d.path)
+			show_archive(call, &d);
+		download_close(&d);
+	}
+	conn_free(conn);
+	return r;
 }
 
 /* An image may have several names. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ls, inspect, revisions, rollback, rm: services. */
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
+#include "runtime/cli/listing.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
 
@@ -23,30 +25,54 @@ static const struct column columns[] = {
 
 int verb_ls(struct call *call)
 {
-	struct api_answer answer;
-	const struct json *list;
-	int r = api_call(call, "GET", SERVICES, "list the services", &answer);
+	static const struct listing listing = {.action = "list the services",
+					       .key = "services",
+					       .name = "name",
+					       .columns = columns,
+					       .column_count = ARRAY_LEN(columns),
+					       .none = "no services; ebb deploy makes one"};
 
-	if (r != CLI_DONE)
-		return r;
-	list = api_list(answer.document, "services");
-	if (call->json)
-		api_print(list);
-	else if (args_given(&call->args, "quiet"))
-		table_names(list, "name");
-	else
-		table_show(columns, ARRAY_LEN(columns), list, call->color,
-			   "no services; ebb deploy makes one");
+	return listing_show(call, SERVICES, &listing);
+}
+
+/* "api-7" */
+static bool is_instance_id(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+
+	return dash && dash[1] && strspn(dash + 1, "0123456789") == strlen(dash + 1);
+}
+
+/* Where the thing of this name is: a service may be named as instances are, and comes first. */
+static int find(const struct call *call, const char *name, const char **prefix)
+{
+	struct conn_request request = {
+		.method = "GET", .accept = "application/json", .body_fd = -1};
+	struct api_answer answer = {0};
+	char target[1100];
+	int r = CLI_DONE;
+
+	*prefix = SERVICES "/";
+	if (!is_instance_id(name))
+		return CLI_DONE;
+	r = api_target(target, sizeof(target), *prefix, name, "");
+	request.target = target;
+	if (r == CLI_DONE)
+		r = api_try(call, &request, "inspect it", &answer);
+	if (r == CLI_DONE && answer.status == 404)
+		*prefix = "/v1/instances/";
 	api_answer_fini(&answer);
-	return CLI_DONE;
+	return r;
 }
 
 int verb_inspect(struct call *call)
 {
-	const char *name = args_word(&call->args, 0);
+	const char *name = args_word(&call->args, 0), *prefix;
 	struct api_answer answer;
-	int r = api_get(call, SERVICES "/", name, "", "inspect", &answer);
+	int r = find(call, name, &prefix);
 
+	if (r == CLI_DONE)
+		r = api_get(call, prefix, name, "", "inspect", &answer);
 	if (r != CLI_DONE)
 		return r;
 	api_print(answer.document);

@@ -72,12 +72,6 @@ static void notify(const char *text)
 static int follower_open(const struct call *call, struct follower *f)
 {
 	char target[1200], encoded[200];
-	struct conn_request request = {
-		.method = "GET",
-		.target = target,
-		.accept = "application/x-ndjson",
-		.body_fd = -1,
-	};
 	struct conn *conn;
 	int r = conn_encode(encoded, sizeof(encoded), f->name);
 
@@ -88,9 +82,7 @@ static int follower_open(const struct call *call, struct follower *f)
 		r = conn_open(call->socket, &conn);
 	if (r < 0)
 		return r;
-	r = conn_send(conn, &request);
-	if (r == 0)
-		r = conn_head(conn);
+	r = conn_ask_stream(conn, target, CONN_LINES);
 	if (r == 0 && conn->status >= 300)
 		r = -EAGAIN; /* not there yet, or not any more */
 	if (r < 0) {

@@ -18,7 +18,11 @@ static const struct column columns[] = {
 	{.title = "ACTIVE CPU", .key = "active_cpu_us", .show = SHOW_US, .right = true},
 	{.title = "PROVISIONED", .key = "provisioned_mb_ms", .show = SHOW_MB_MS, .right = true},
 	{.title = "AWAKE", .key = "awake_us", .show = SHOW_US, .right = true},
+	{.title = "OF IT WAKES", .key = "wake_us", .show = SHOW_US, .right = true},
 	{.title = "FROZEN", .key = "frozen_us", .show = SHOW_US, .right = true},
+	{.title = "NET OUT", .key = "net_out_bytes", .show = SHOW_BYTES, .right = true},
+	{.title = "NET IN", .key = "net_in_bytes", .show = SHOW_BYTES, .right = true},
+	{.title = "CONNECTIONS", .key = "net_connections", .right = true},
 };
 
 /* "&from=..." for a time option; "" when it is not given. */

@@ -23,6 +23,18 @@ static const struct option quiet[] = {
 static const struct option ps_options[] = {
 	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
 	{.name = "service", .kind = ARG_SERVICE, .value = "NAME", .help = "only of this service"},
+	{.name = "wide",
+	 .letter = 'w',
+	 .kind = ARG_NONE,
+	 .help = "also addresses, connections and bytes of their network"},
+	{.name = NULL},
+};
+
+static const struct option net_options[] = {
+	{.name = "all",
+	 .letter = 'a',
+	 .kind = ARG_NONE,
+	 .help = "every socket inside, also listeners and those of its loopback"},
 	{.name = NULL},
 };
 
@@ -35,9 +47,12 @@ static const struct option build_options[] = {
 	{.name = "runtime",
 	 .kind = ARG_CHOICE,
 	 .value = "R",
-	 .choices = "node python native",
+	 .choices = "node python native static",
 	 .help = "the runtime, instead of guessing it"},
-	{.name = "entrypoint", .kind = ARG_TEXT, .value = "FILE", .help = "the file that serves"},
+	{.name = "entrypoint",
+	 .kind = ARG_TEXT,
+	 .value = "FILE",
+	 .help = "the file that serves; for static the directory"},
 	{.name = "output",
 	 .letter = 'o',
 	 .kind = ARG_FILE,
@@ -52,6 +67,15 @@ static const struct option import_options[] = {
 	 .kind = ARG_TEXT,
 	 .value = "NAME",
 	 .help = "name of the image; without it, that of the file"},
+	{.name = NULL},
+};
+
+static const struct option export_options[] = {
+	{.name = "output",
+	 .letter = 'o',
+	 .kind = ARG_FILE,
+	 .value = "FILE",
+	 .help = "write it there and not to standard output"},
 	{.name = NULL},
 };
 
@@ -81,6 +105,12 @@ static const struct option deploy_options[] = {
 	 .value = "K=V",
 	 .setting = SETTING_ENV,
 	 .help = "an environment variable; again for more"},
+	{.name = "secret",
+	 .repeat = true,
+	 .kind = ARG_TEXT,
+	 .value = "K=NAME",
+	 .setting = SETTING_ENV,
+	 .help = "a variable whose value is a secret; again for more"},
 	{.name = "host",
 	 .repeat = true,
 	 .kind = ARG_TEXT,
@@ -167,6 +197,23 @@ static const struct option drain_options[] = {
 	{.name = NULL},
 };
 
+static const struct option upgrade_options[] = {
+	{.name = "dry-run", .kind = ARG_NONE, .help = "says whether they can, and changes nothing"},
+	{.name = NULL},
+};
+
+static const struct option secret_options[] = {
+	{.name = "file",
+	 .letter = 'f',
+	 .kind = ARG_FILE,
+	 .value = "FILE",
+	 .help = "the value; default: standard input"},
+	{.name = "redeploy",
+	 .kind = ARG_NONE,
+	 .help = "a new revision of each service that uses it, with the new value"},
+	{.name = NULL},
+};
+
 static const struct option dry_run[] = {
 	{.name = "dry-run", .kind = ARG_NONE, .help = "check and show, change nothing"},
 	{.name = NULL},
@@ -194,6 +241,17 @@ const struct verb cli_verbs[] = {
 	 .words_max = 1,
 	 .completes = ARG_FILE,
 	 .run = verb_image_import},
+	{.name = "image export",
+	 .words = "IMAGE",
+	 .help = "an image of the store becomes an archive",
+	 .details = "An oci-archive, as ebb image import, skopeo and others take it. FILE stands "
+		    "there\n"
+		    "when all of it is written, and not before.",
+	 .options = export_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_IMAGE,
+	 .run = verb_image_export},
 	{.name = "image ls",
 	 .words = "",
 	 .help = "lists the images of the store",
@@ -229,7 +287,7 @@ const struct verb cli_verbs[] = {
 	{.name = "ls", .words = "", .help = "lists the services", .options = quiet, .run = verb_ls},
 	{.name = "inspect",
 	 .words = "NAME",
-	 .help = "all about a service, as JSON",
+	 .help = "all about a service or an instance, as JSON",
 	 .words_min = 1,
 	 .words_max = 1,
 	 .completes = ARG_SERVICE,
@@ -263,6 +321,32 @@ const struct verb cli_verbs[] = {
 	 .words_max = 6,
 	 .completes = ARG_SERVICE,
 	 .run = verb_traffic},
+	{.name = "secret set",
+	 .words = "NAME",
+	 .help = "stores a value that services name and nobody is shown",
+	 .details = "  ebb secret set DATABASE_URL < url.txt\n"
+		    "  pass show db | ebb secret set DATABASE_URL --redeploy\n"
+		    "The value never stands on the command line, where other users could see it.\n"
+		    "One line end behind it is taken off. A service names it in ebb.json:\n"
+		    "  \"env\": {\"DATABASE_URL\": {\"secret\": \"DATABASE_URL\"}}\n"
+		    "A revision keeps the value that it was deployed with; --redeploy replaces it.",
+	 .options = secret_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_SECRET,
+	 .run = verb_secret_set},
+	{.name = "secret ls",
+	 .words = "",
+	 .help = "lists the secrets: names, versions, who uses them",
+	 .options = quiet,
+	 .run = verb_secret_ls},
+	{.name = "secret rm",
+	 .words = "NAME...",
+	 .help = "removes secrets that no service uses",
+	 .words_min = 1,
+	 .words_max = ARGS_WORDS_MAX,
+	 .completes = ARG_SECRET,
+	 .run = verb_secret_rm},
 	{.name = "rm",
 	 .words = "NAME...",
 	 .help = "removes services; open requests may finish",
@@ -282,6 +366,14 @@ const struct verb cli_verbs[] = {
 	 .words_max = 1,
 	 .completes = ARG_INSTANCE,
 	 .run = verb_why},
+	{.name = "net",
+	 .words = "INSTANCE",
+	 .help = "the open connections of an instance, as ss shows them",
+	 .options = net_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_INSTANCE,
+	 .run = verb_net},
 	{.name = "exec",
 	 .words = "INSTANCE COMMAND...",
 	 .help = "runs a command in an instance, as its function runs",
@@ -355,6 +447,16 @@ const struct verb cli_verbs[] = {
 	 .options = drain_options,
 	 .run = verb_drain},
 	{.name = "undrain", .words = "", .help = "this host takes work again", .run = verb_undrain},
+	{.name = "upgrade",
+	 .words = "",
+	 .help = "the installed version takes over in place",
+	 .details =
+		 "Every process of ebb is replaced by the one that stands in its place now, while\n"
+		 "requests run: none fails, instances and WebSockets stay. A version that cannot\n"
+		 "take over says so before anything stops; one that fails gives way to the one\n"
+		 "before. Ends when the new version serves.",
+	 .options = upgrade_options,
+	 .run = verb_upgrade},
 	{.name = "doctor",
 	 .words = "",
 	 .help = "checks this host, with a mend for each finding",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
+#include "runtime/gateway/client/bindings.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/exchange/choice_tell.h"
@@ -26,11 +27,7 @@
 
 static void arm_signal(struct gateway *g)
 {
-	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_SIGNAL, 0, 0);
-	uint64_t user_data = sqe->user_data;
-
-	io_uring_prep_poll_add(sqe, g->signal_fd, POLLIN);
-	sqe->user_data = user_data;
+	io_uring_prep_poll_add(ring_sqe(g->io.ring, RING_SIGNAL, 0, 0), g->signal_fd, POLLIN);
 }
 
 /* ---- completions of upstreams: these handlers get that part of the gateway ---- */
@@ -97,11 +94,15 @@ static int init_tables(struct gateway *g)
 	if (r == 0)
 		r = routes_init(&g->routes, g->config.domain);
 	if (r == 0)
+		r = sites_init(&g->sites);
+	if (r == 0)
 		r = instances_init(&g->instances);
+	if (r == 0)
+		r = callers_init(&g->callers, g->board, g->config.index, g->client_count);
 	if (r == 0)
 		r = init_upstreams(g);
 	if (r == 0)
-		r = timers_init(&g->timers, gateway_coarse_timer(g) + 1);
+		r = timers_init(&g->timers, gateway_bell_timer(g) + 1);
 	if (r == 0)
 		r = starved_init(&g->starved, g->client_count + g->up.slot_count);
 	if (r == 0)
@@ -137,7 +138,7 @@ static void flush_carriers(struct gateway *g)
 		h2_side_flush(&g->h2->side);
 	}
 	if (n == FLUSHES_MAX) /* completions get their turn; this entry ends the wait at once */
-		(void)ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
+		io_uring_prep_nop(ring_sqe(g->io.ring, RING_IGNORE, 0, 0));
 }
 
 static void before_wait(void *self)
@@ -174,8 +175,10 @@ static void on_timer(void *self, const struct ring_event *e)
 			client_on_timer(g, &g->clients[id]);
 		else if (id < gateway_coarse_timer(g))
 			upstream_on_timer(&g->up, &g->up.slots[id - g->client_count]);
-		else
+		else if (id == gateway_coarse_timer(g))
 			on_coarse_timer(g);
+		else
+			ticket_on_bell_timer(g);
 	}
 }
 
@@ -210,19 +213,13 @@ void gateway_on_signal(void *self, const struct ring_event *e)
 int gateway_init(struct gateway *g, struct ring *l, struct buffers *b)
 {
 	static const ring_handler handlers[RING_OP_COUNT] = {
-		[RING_ACCEPT] = client_on_accept,
-		[RING_CONTROL] = hear_on_readable,
-		[RING_CONTROL_OUT] = on_writable,
-		[RING_SIGNAL] = gateway_on_signal,
-		[RING_TIMER] = on_timer,
-		[RING_CLIENT_RECV] = client_on_recv,
-		[RING_CLIENT_SEND] = client_on_send,
-		[RING_CLIENT_POLL] = client_on_poll,
-		[RING_CLIENT_GONE] = client_on_gone,
-		[RING_UP_RECV] = on_up_recv,
-		[RING_UP_SEND] = on_up_send,
-		[RING_UP_POLL] = on_up_poll,
-		[RING_UP_CONNECT] = on_up_connect,
+		[RING_ACCEPT] = client_on_accept,    [RING_BOUND_ACCEPT] = bindings_on_accept,
+		[RING_CONTROL] = hear_on_readable,   [RING_CONTROL_OUT] = on_writable,
+		[RING_SIGNAL] = gateway_on_signal,   [RING_TIMER] = on_timer,
+		[RING_CLIENT_RECV] = client_on_recv, [RING_CLIENT_SEND] = client_on_send,
+		[RING_CLIENT_POLL] = client_on_poll, [RING_CLIENT_GONE] = client_on_gone,
+		[RING_UP_RECV] = on_up_recv,         [RING_UP_SEND] = on_up_send,
+		[RING_UP_POLL] = on_up_poll,         [RING_UP_CONNECT] = on_up_connect,
 		[RING_UP_LOOK] = on_up_look,
 	};
 

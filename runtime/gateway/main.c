@@ -10,17 +10,16 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 
-#include "runtime/base/confine.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/filter.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/rehearse.h"
+#include "runtime/base/program.h"
 #include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/gateway.h"
 #include "runtime/gateway/hear/hear.h"
 
-FILTER_EMBED(gateway_policy, "runtime/gateway/seccomp.policy");
+FILTER_EMBED(policy, "runtime/gateway/seccomp.policy");
 
 #define LARGE_BUFFERS 128u
 /* Bytes of a large buffer beside the largest head of a request. */
@@ -95,8 +94,18 @@ static uint32_t unit_count_for(uint32_t connections_max)
 	return connections_max * 2 + 512 < 65535 ? connections_max * 2 + 512 : 65535;
 }
 
-static int start(struct gateway *g, struct ring *l, struct buffers *b, const char **step)
+/* A gateway and what it stands on. */
+struct whole {
+	struct gateway gateway;
+	struct buffers buffers;
+	struct ring ring;
+};
+
+static int start(void *self, const char **step)
 {
+	struct whole *w = self;
+	struct gateway *g = &w->gateway;
+	struct ring *l = &w->ring;
 	int r;
 
 	*step = "receive the configuration";
@@ -106,7 +115,7 @@ static int start(struct gateway *g, struct ring *l, struct buffers *b, const cha
 	if ((r = ring_init(l, GATEWAY_RING_FD, g->config.ring_params)) < 0)
 		return r;
 	*step = "register the buffer ring";
-	r = buffers_init(b, l, unit_count_for(g->config.connections_max), LARGE_BUFFERS,
+	r = buffers_init(&w->buffers, l, unit_count_for(g->config.connections_max), LARGE_BUFFERS,
 			 g->config.head_bytes_max + LARGE_EXTRA);
 	if (r < 0)
 		return r;
@@ -114,7 +123,7 @@ static int start(struct gateway *g, struct ring *l, struct buffers *b, const cha
 	if (getrandom(&g->id_seed, sizeof(g->id_seed), 0) != (ssize_t)sizeof(g->id_seed))
 		return -EIO;
 	*step = "make the tables";
-	if ((r = gateway_init(g, l, b)) < 0)
+	if ((r = gateway_init(g, l, &w->buffers)) < 0)
 		return r;
 	*step = "block signals";
 	if ((r = init_signals(g)) < 0)
@@ -126,48 +135,30 @@ static int start(struct gateway *g, struct ring *l, struct buffers *b, const cha
 	return hear_init(g);
 }
 
-static int confine_here(void)
+static int run(void *self)
 {
-	struct fault fault = {0};
-	char text[FAULT_TEXT_SIZE];
-	int r = confine(gateway_policy_start, gateway_policy_end, &fault);
+	static const struct ring_event none;
+	struct whole *w = self;
+	struct gateway *g = &w->gateway;
+	int r;
 
-	if (r < 0)
-		log_error("event=start_failed step=\"confine\" error=\"%s\"",
-			  fault_text(&fault, text));
-	else if (r > 0)
-		log_warn("event=unconfined reason=\"built with a sanitizer\"");
-	return r;
+	log_info("event=starting index=%u connections_max=%u", g->config.index,
+		 g->config.connections_max);
+	gateway_on_signal(g, &none); /* no signal: only begins to wait */
+	listeners_arm(g);
+	r = wire_send(g->tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
+	return r < 0 ? r : ring_run(&w->ring);
 }
 
 int main(int argc, char **argv)
 {
-	static struct gateway gateway = {.tell = {.fd = GATEWAY_CONTROL_FD}};
-	static struct buffers buffers;
-	static struct ring ring;
-	static const struct ring_event none;
-	const char *step = NULL, *rehearsal = rehearse_wanted(argc, argv);
-	int r;
+	static struct whole whole = {.gateway = {.tell = {.fd = GATEWAY_CONTROL_FD}}};
+	static const struct program program = {.name = "ebb-gateway",
+					       .policy = policy_start,
+					       .policy_end = policy_end,
+					       .open = start,
+					       .run = run,
+					       .self = &whole};
 
-	log_init("ebb-gateway", LOG_INFO_LEVEL);
-	if (rehearsal)
-		return confine_here() < 0 || rehearse(rehearsal) < 0;
-	log_to_supervisor();
-	r = start(&gateway, &ring, &buffers, &step);
-	if (r < 0) {
-		log_error("event=start_failed step=\"%s\" error=\"%s\"", step, strerror(-r));
-		return 1;
-	}
-	log_info("event=starting index=%u connections_max=%u", gateway.config.index,
-		 gateway.config.connections_max);
-	if (confine_here() < 0)
-		return 1;
-	gateway_on_signal(&gateway, &none); /* no signal: only begins to wait */
-	listeners_arm(&gateway);
-	r = wire_send(gateway.tell.fd, WIRE_GATEWAY_READY, NULL, 0, NULL, 0);
-	if (r == 0)
-		r = ring_run(&ring);
-	if (r < 0)
-		log_error("event=loop_failed error=\"%s\"", strerror(-r));
-	return r < 0;
+	return program_main(&program, argc, argv);
 }

@@ -261,10 +261,19 @@ int h2_head_end(struct h2_head *h, bool ended)
 }
 
 /* Whether the field may be a trailer (RFC 9110 section 6.5.1): not if it says how to read or route
- * the message. */
+ * the message, who sent it, or on which condition it counts. */
 static bool may_trail(const struct http_header *h)
 {
 	static const char *const never[] = {"authorization",
+					    "cookie",
+					    "max-forwards",
+					    "pragma",
+					    "range",
+					    "if-match",
+					    "if-none-match",
+					    "if-modified-since",
+					    "if-unmodified-since",
+					    "if-range",
 					    "cache-control",
 					    "content-encoding",
 					    "content-range",

@@ -38,7 +38,8 @@ enum http_field {
 	HTTP_FIELD_CONNECTION,
 	HTTP_FIELD_UPGRADE,
 	HTTP_FIELD_EXPECT,
-	HTTP_FIELD_HOP,        /* keep-alive, proxy-connection, proxy-auth*, te, trailer */
+	HTTP_FIELD_HOP,        /* keep-alive, proxy-connection, proxy-auth*, te */
+	HTTP_FIELD_TRAILER,    /* trailer: goes on where trailers go on */
 	HTTP_FIELD_FORWARDED,  /* forwarded, x-forwarded-*, x-real-ip */
 	HTTP_FIELD_REQUEST_ID, /* x-request-id */
 	HTTP_FIELD_EBB,        /* x-ebb-*, x-vercel-internal-* */

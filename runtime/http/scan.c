@@ -93,7 +93,7 @@ static const struct {
 	KNOWN("proxy-authenticate", 'p', 'e', HTTP_FIELD_HOP),
 	KNOWN("proxy-authorization", 'p', 'n', HTTP_FIELD_HOP),
 	KNOWN("te", 't', 'e', HTTP_FIELD_HOP),
-	KNOWN("trailer", 't', 'r', HTTP_FIELD_HOP),
+	KNOWN("trailer", 't', 'r', HTTP_FIELD_TRAILER),
 	KNOWN("forwarded", 'f', 'd', HTTP_FIELD_FORWARDED),
 	KNOWN("x-real-ip", 'x', 'p', HTTP_FIELD_FORWARDED),
 	KNOWN("x-request-id", 'x', 'd', HTTP_FIELD_REQUEST_ID),

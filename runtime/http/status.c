@@ -18,6 +18,7 @@ const char *http_status_phrase(int status)
 		{303, "See Other"},
 		{304, "Not Modified"},
 		{307, "Temporary Redirect"},
+		{308, "Permanent Redirect"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
 		{403, "Forbidden"},
@@ -40,6 +41,7 @@ const char *http_status_phrase(int status)
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},
 		{505, "HTTP Version Not Supported"},
+		{508, "Loop Detected"},
 		{507, "Insufficient Storage"},
 	};
 

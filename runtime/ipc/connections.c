@@ -15,6 +15,7 @@
 
 #define SAY_AGAIN_NS (1 * NS_PER_SEC)
 #define ROOM_FIRST   512
+#define GAVE_WAY     "it gave way: its service has the most of what is full"
 
 void guest_refused(struct ipc *ipc, struct guest *g, const char *why)
 {
@@ -33,8 +34,7 @@ static void forget_unfinished(struct ipc *ipc, struct connection *c)
 {
 	if (!c->unfinished)
 		return;
-	must(ipc->unfinished_bytes >= c->capacity);
-	ipc->unfinished_bytes -= c->capacity;
+	shares_give(&ipc->room, ipc->guests[c->slot]->service, c->capacity);
 	chain_remove(&c->in_unfinished);
 	free(c->unfinished);
 	c->unfinished = NULL;
@@ -52,11 +52,83 @@ static void on_ready(struct watch *w, uint32_t events)
 	guest_end(ipc, g, begun_ns);
 }
 
+void connection_close(struct ipc *ipc, struct connection *c)
+{
+	struct guest *g = ipc->guests[c->slot];
+
+	must(g->count > 0);
+	chain_remove(&c->in_guest);
+	g->count--;
+	shares_give(&ipc->open, g->service, 1);
+	forget_unfinished(ipc, c);
+	loop_unwatch(ipc->loop, &c->watch);
+	fd_close(&c->watch.fd);
+	free(c);
+}
+
+/* Closes the connection, counts the refusal and logs why; at most a line a second per instance. */
+static void connection_refuse(struct ipc *ipc, struct connection *c, const char *why)
+{
+	must(c);
+	guest_refused(ipc, ipc->guests[c->slot], why);
+	connection_close(ipc, c);
+}
+
+/* ---- when a table is full ---- */
+
+/* The oldest connection of an instance of this service, which has some. */
+static struct connection *oldest_of(struct ipc *ipc, uint32_t service)
+{
+	for (uint32_t slot = 0; slot < INSTANCES_MAX; slot++) {
+		struct guest *g = ipc->guests[slot];
+
+		if (g && g->service == service && g->count > 0)
+			return container_of(g->connections.before, struct connection, in_guest);
+	}
+	return NULL;
+}
+
+static struct connection *oldest_unfinished_of(struct ipc *ipc, uint32_t service)
+{
+	struct connection *c;
+
+	chain_each(c, &ipc->unfinished, in_unfinished)
+		if (ipc->guests[c->slot]->service == service)
+			return c;
+	return NULL;
+}
+
+static bool make_place(struct ipc *ipc, const struct guest *g)
+{
+	while (!shares_fit(&ipc->open, 1)) {
+		uint32_t largest = shares_largest(&ipc->open, g->service, 1);
+
+		if (largest == SERVICES_MAX)
+			return false;
+		connection_refuse(ipc, oldest_of(ipc, largest), GAVE_WAY);
+	}
+	return true;
+}
+
+static bool make_room(struct ipc *ipc, const struct guest *g, size_t more)
+{
+	while (!shares_fit(&ipc->room, more)) {
+		uint32_t largest = shares_largest(&ipc->room, g->service, more);
+
+		if (largest == SERVICES_MAX)
+			return false;
+		connection_refuse(ipc, oldest_unfinished_of(ipc, largest), GAVE_WAY);
+	}
+	return true;
+}
+
+/* ---- the life of one ---- */
+
 void connection_open(struct ipc *ipc, struct guest *g, int fd)
 {
 	struct connection *c = NULL;
 
-	if (ipc->connection_count < CONNECTIONS_MAX && g->count < CONNECTIONS_PER_INSTANCE)
+	if (g->count < CONNECTIONS_PER_INSTANCE && make_place(ipc, g))
 		c = calloc(1, sizeof(*c));
 	if (!c) {
 		fd_close(&fd);
@@ -70,31 +142,12 @@ void connection_open(struct ipc *ipc, struct guest *g, int fd)
 	chain_init(&c->in_unfinished);
 	chain_add_first(&g->connections, &c->in_guest);
 	g->count++;
-	ipc->connection_count++;
+	shares_take(&ipc->open, g->service, 1);
 	if (loop_watch(ipc->loop, &c->watch, EPOLLIN) < 0)
 		connection_close(ipc, c);
 }
 
-void connection_close(struct ipc *ipc, struct connection *c)
-{
-	struct guest *g = ipc->guests[c->slot];
-
-	must(g->count > 0 && ipc->connection_count > 0);
-	chain_remove(&c->in_guest);
-	g->count--;
-	ipc->connection_count--;
-	forget_unfinished(ipc, c);
-	loop_unwatch(ipc->loop, &c->watch);
-	fd_close(&c->watch.fd);
-	free(c);
-}
-
-/* Closes the connection, counts the refusal and logs why; at most a line a second per instance. */
-static void connection_refuse(struct ipc *ipc, struct connection *c, const char *why)
-{
-	guest_refused(ipc, ipc->guests[c->slot], why);
-	connection_close(ipc, c);
-}
+/* ---- its bytes ---- */
 
 /* Keeps the bytes of an unfinished message. NULL, or the reason why they cannot be kept. */
 static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes, size_t size)
@@ -107,8 +160,8 @@ static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes
 	while (capacity < c->used + size)
 		capacity *= 2;
 	if (capacity != c->capacity) {
-		if (ipc->unfinished_bytes + capacity > UNFINISHED_BYTES_MAX)
-			return "too many unfinished messages on this host";
+		if (!make_room(ipc, ipc->guests[c->slot], capacity - c->capacity))
+			return "too many unfinished messages of its service";
 		room = realloc(c->unfinished, capacity);
 		if (!room)
 			return "out of memory";
@@ -116,7 +169,7 @@ static const char *keep(struct ipc *ipc, struct connection *c, const char *bytes
 			chain_add_last(&ipc->unfinished, &c->in_unfinished);
 			c->begun_ns = clock_mono_ns();
 		}
-		ipc->unfinished_bytes += capacity - c->capacity;
+		shares_take(&ipc->room, ipc->guests[c->slot]->service, capacity - c->capacity);
 		c->unfinished = room;
 		c->capacity = capacity;
 	}

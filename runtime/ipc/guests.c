@@ -68,7 +68,7 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds)
 	int r;
 
 	if (up->slot >= INSTANCES_MAX || ipc->guests[up->slot] || up->max_duration_ms == 0 ||
-	    !text_terminated(up->id, sizeof(up->id)))
+	    up->service >= SERVICES_MAX || !text_terminated(up->id, sizeof(up->id)))
 		return -EPROTO;
 	g = calloc(1, sizeof(*g));
 	if (!g)
@@ -76,8 +76,9 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds)
 	g->ipc = ipc;
 	g->slot = up->slot;
 	g->generation = up->generation;
+	g->service = up->service;
 	g->max_duration_ms = up->max_duration_ms;
-	g->work = (struct allowance){.per_s = WORK_PER_S, .most = WORK_MOST};
+	g->work = pace_of(WORK_PER_S, WORK_MOST);
 	g->resume = (struct timer){.on_due = guest_on_resume, .name = "guest on_resume"};
 	chain_init(&g->connections);
 	memcpy(g->id, up->id, sizeof(g->id));
@@ -91,6 +92,7 @@ int guest_up(struct ipc *ipc, const struct wire_ipc_up *up, int *fds)
 		return r;
 	}
 	ipc->guests[g->slot] = g;
+	holds_of_service(ipc->holds, g->slot, g->service);
 	return 0;
 }
 

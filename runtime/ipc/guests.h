@@ -4,7 +4,8 @@
  *
  * A connection that sends a bad message is closed; the other connections of its instance and all
  * holds stay. Everything is bounded: connections in all and of one instance, bytes of unfinished
- * messages in all, the time that a message may take, the work for one instance.
+ * messages in all, the time that a message may take, the work for one instance. When all
+ * connections or bytes are in use, one of the service that has the most gives way (shares.h).
  */
 #ifndef EBB_IPC_GUESTS_H
 #define EBB_IPC_GUESTS_H
@@ -12,10 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/base/allowance.h"
 #include "runtime/base/chain.h"
 #include "runtime/base/loop.h"
+#include "runtime/base/pace.h"
 #include "runtime/ipc/holds.h"
+#include "runtime/ipc/shares.h"
 #include "runtime/wire/board.h"
 #include "runtime/wire/link.h"
 
@@ -24,8 +26,8 @@
 #define UNFINISHED_BYTES_MAX     (64u << 20) /* in all */
 #define MESSAGE_TIME_MS          10000       /* from its first byte to its last */
 #define READ_BYTES               65536
-/* CPU time in ns that one instance may cost ebb-ipc. An instance that costs more is not heard until
- * its allowance is above zero again. */
+/* CPU time in ns that one instance may cost ebb-ipc (pace.h). An instance that costs more is not
+ * heard until its allowance is above zero again. */
 #define WORK_PER_S   UINT64_C(100000000)
 #define WORK_MOST    UINT64_C(500000000)
 #define PAUSE_NS     UINT64_C(10000000)
@@ -45,14 +47,14 @@ struct connection {
 
 struct guest {
 	struct ipc *ipc;
-	uint32_t slot, generation, max_duration_ms;
+	uint32_t slot, generation, service, max_duration_ms;
 	struct watch listener; /* owns the descriptor */
 	int freeze_fd, log_fd;
 	struct chain connections;
 	uint32_t count; /* of connections */
 	bool retired, paused;
-	struct allowance work;
-	struct timer resume; /* ends a pause */
+	struct pace work;
+	struct timer resume; /* ends a pause, or the time between two turns */
 	uint64_t said_ns;    /* when the last line about this instance went into ebb-ipc's log */
 	char id[INSTANCE_ID_SIZE];
 };
@@ -67,9 +69,8 @@ struct ipc {
 	struct timer cut;        /* the first hold's deadline */
 	struct chain unfinished; /* connections in the middle of a message, oldest first */
 	struct timer expiry;     /* due when the oldest of those has taken too long */
-	size_t unfinished_bytes;
 	struct guest *guests[INSTANCES_MAX];
-	uint32_t connection_count;
+	struct shares room, open; /* of bytes of unfinished messages, of connections */
 	char bytes[READ_BYTES];
 };
 

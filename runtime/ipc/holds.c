@@ -22,7 +22,8 @@ struct holds {
 	struct board *board;
 	uint32_t free;
 	struct heap due; /* earliest first */
-	uint32_t first[INSTANCES_MAX], counts[INSTANCES_MAX];
+	uint32_t first[INSTANCES_MAX], counts[INSTANCES_MAX], service[INSTANCES_MAX];
+	struct shares shares;
 	struct hold all[HOLDS_MAX];
 };
 
@@ -40,6 +41,7 @@ int holds_new(struct board *board, struct holds **out)
 	for (uint32_t i = 0; i < HOLDS_MAX; i++)
 		h->all[i].next = i + 1 < HOLDS_MAX ? i + 2 : 0;
 	h->free = 1;
+	h->shares.max = HOLDS_MAX;
 	*out = h;
 	return 0;
 }
@@ -137,26 +139,9 @@ static void add(struct holds *h, uint32_t slot, uint32_t generation, struct requ
 		at(h, hold->next)->prev = link;
 	h->first[slot] = link;
 	h->counts[slot]++;
+	shares_take(&h->shares, h->service[slot], 1);
 	set_due(h, hold);
 	write_note(h, hold);
-}
-
-enum board_take holds_take(struct holds *h, uint32_t slot, uint32_t generation,
-			   struct request_id id, const struct hold_terms *terms)
-{
-	uint32_t link = find(h, slot, id);
-	enum board_take taken;
-
-	if (link) {
-		renew(h, link, terms);
-		return BOARD_TAKEN;
-	}
-	if (!h->free || h->counts[slot] >= HOLDS_PER_INSTANCE)
-		return BOARD_FULL;
-	taken = board_hold(h->board, slot, generation);
-	if (taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW)
-		add(h, slot, generation, id, terms);
-	return taken;
 }
 
 static void drop(struct holds *h, uint32_t link)
@@ -171,11 +156,56 @@ static void drop(struct holds *h, uint32_t link)
 	if (hold->next)
 		at(h, hold->next)->prev = hold->prev;
 	h->counts[hold->slot]--;
+	shares_give(&h->shares, h->service[hold->slot], 1);
 	if (hold->note < BOARD_NOTES_MAX)
 		atomic_store(&board_notes(h->board, hold->slot)[hold->note].until_ms, 0);
 	board_release(h->board, hold->slot, hold->generation);
 	hold->next = h->free;
 	h->free = link;
+}
+
+/* Ends a hold of the instance that has the most of the service that has the most. */
+static bool make_room(struct holds *h, uint32_t slot)
+{
+	uint32_t service, most = INSTANCES_MAX;
+
+	if (h->free)
+		return true;
+	service = shares_largest(&h->shares, h->service[slot], 1);
+	if (service == SERVICES_MAX)
+		return false;
+	for (uint32_t n = 0; n < INSTANCES_MAX; n++)
+		if (h->service[n] == service && h->counts[n] > 0 &&
+		    (most == INSTANCES_MAX || h->counts[n] > h->counts[most]))
+			most = n;
+	must(most < INSTANCES_MAX);
+	atomic_fetch_add(&board_tally(h->board, most)->cut, 1);
+	drop(h, h->first[most]);
+	return true;
+}
+
+void holds_of_service(struct holds *h, uint32_t slot, uint32_t service)
+{
+	must(slot < INSTANCES_MAX && service < SERVICES_MAX && h->counts[slot] == 0);
+	h->service[slot] = service;
+}
+
+enum board_take holds_take(struct holds *h, uint32_t slot, uint32_t generation,
+			   struct request_id id, const struct hold_terms *terms)
+{
+	uint32_t link = find(h, slot, id);
+	enum board_take taken;
+
+	if (link) {
+		renew(h, link, terms);
+		return BOARD_TAKEN;
+	}
+	if (h->counts[slot] >= HOLDS_PER_INSTANCE || !make_room(h, slot))
+		return BOARD_FULL;
+	taken = board_hold(h->board, slot, generation);
+	if (taken == BOARD_TAKEN || taken == BOARD_TAKEN_THAW)
+		add(h, slot, generation, id, terms);
+	return taken;
 }
 
 bool holds_end(struct holds *h, uint32_t slot, struct request_id id)

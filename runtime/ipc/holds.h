@@ -3,6 +3,7 @@
  * Holds: work that outlives its response, one hold per request. A hold is on the board as long as
  * it is in this table. It ends by the message `end`, by its deadline, or with its instance. There
  * are at most HOLDS_MAX in all and HOLDS_PER_INSTANCE per instance. A heap knows which is due next.
+ * When all are taken, one of the service that has the most gives way to a service that has fewer.
  */
 #ifndef EBB_IPC_HOLDS_H
 #define EBB_IPC_HOLDS_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "runtime/ipc/message.h"
+#include "runtime/ipc/shares.h"
 #include "runtime/wire/board.h"
 
 #define HOLDS_MAX          65536u
@@ -27,6 +29,8 @@ struct hold_terms {
 int holds_new(struct board *board, struct holds **out); /* 0 or -ENOMEM; board is borrowed */
 void holds_free(struct holds *h);                       /* leaves the board as it is */
 
+/* Says of which service the instance in this slot is, before its first hold. */
+void holds_of_service(struct holds *h, uint32_t slot, uint32_t service);
 /* The first hold of a request is taken on the board (board.h); a further one changes its deadline.
  * BOARD_TAKEN_THAW: the caller must write "0" to the instance's cgroup.freeze and ring the doorbell
  * of ebbd. BOARD_FULL: a limit is reached. */

@@ -8,7 +8,6 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/ipc/guests.h"
 
@@ -96,11 +95,7 @@ static void on_expiry(struct timer *t)
 
 int ipc_run(struct ipc *ipc)
 {
-	int r = loop_run(ipc->loop);
-
-	if (r < 0)
-		log_error("event=ended err=%d what=\"%s\"", -r, strerror(-r));
-	return r;
+	return loop_run(ipc->loop);
 }
 
 int ipc_new(int control_fd, struct ipc **out)
@@ -114,6 +109,8 @@ int ipc_new(int control_fd, struct ipc **out)
 	ipc->cut = (struct timer){.on_due = on_cut, .name = "ipc on_cut"};
 	ipc->expiry = (struct timer){.on_due = on_expiry, .name = "ipc on_expiry"};
 	chain_init(&ipc->unfinished);
+	ipc->room.max = UNFINISHED_BYTES_MAX;
+	ipc->open.max = CONNECTIONS_MAX;
 	ipc->control =
 		(struct wire_link){.name = "ebbd",
 				   .rules = rules,

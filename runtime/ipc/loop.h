@@ -8,10 +8,10 @@
 
 struct ipc;
 
-/* Makes the loop and all tables of fixed size. Takes over control_fd. 0, or -errno (logged). */
+/* Makes the loop and all tables of fixed size. Takes over control_fd. 0, or -errno. */
 int ipc_new(int control_fd, struct ipc **out);
 void ipc_free(struct ipc *ipc);
-/* Serves until control_fd ends. 0, or -errno when it could not go on (logged). */
+/* Serves until control_fd ends. 0, or -errno when it could not go on. */
 int ipc_run(struct ipc *ipc);
 
 #endif

@@ -14,19 +14,16 @@ uint64_t guest_begin(struct ipc *ipc, const struct guest *g)
 
 /* Stops hearing an instance for a while. Without memory for a timer the instance is heard on, and
  * its debt grows. */
-static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t now_ns)
+static void pause_guest(struct ipc *ipc, struct guest *g, uint64_t until_ns)
 {
-	uint64_t wait_ns = allowance_wait_ns(&g->work);
 	struct connection *c;
 
-	wait_ns = wait_ns > PAUSE_NS ? wait_ns : PAUSE_NS;
-	if (loop_timer_at(ipc->loop, &g->resume, now_ns + wait_ns) < 0)
+	if (loop_timer_at(ipc->loop, &g->resume, until_ns) < 0)
 		return;
 	loop_unwatch(ipc->loop, &g->listener);
 	chain_each(c, &g->connections, in_guest)
 		loop_unwatch(ipc->loop, &c->watch);
 	g->paused = true;
-	atomic_fetch_add(&board_tally(ipc->board, g->slot)->paused, 1);
 }
 
 void guest_on_resume(struct timer *resume)
@@ -43,9 +40,15 @@ void guest_on_resume(struct timer *resume)
 void guest_end(struct ipc *ipc, struct guest *g, uint64_t begun_ns)
 {
 	uint64_t work_ns = clock_thread_ns() - begun_ns, now_ns = clock_mono_ns();
+	uint64_t rest_ns = pace_worked(&g->work, work_ns, now_ns);
 
 	atomic_store(board_hearing(ipc->board), 0);
 	atomic_fetch_add(&board_tally(ipc->board, g->slot)->work_ns, work_ns);
-	if (!allowance_take(&g->work, work_ns, now_ns) && !g->paused)
-		pause_guest(ipc, g, now_ns);
+	if (rest_ns == 0 || g->paused)
+		return;
+	if (pace_is_overdrawn(&g->work)) {
+		rest_ns = rest_ns > PAUSE_NS ? rest_ns : PAUSE_NS;
+		atomic_fetch_add(&board_tally(ipc->board, g->slot)->paused, 1);
+	}
+	pause_guest(ipc, g, now_ns + rest_ns);
 }

@@ -69,6 +69,11 @@ static int send_row(struct answer *a, int api_fd)
 		.awake_us = row->awake_us,
 		.frozen_us = row->frozen_us,
 		.provisioned_mb_us = row->provisioned_mb_us,
+		.net_out_bytes = row->net_out_bytes,
+		.net_in_bytes = row->net_in_bytes,
+		.net_connections = row->net_connections,
+		.wakes = row->wakes,
+		.wake_us = row->wake_us,
 		.instances = row->instances,
 	};
 	int err;

@@ -46,7 +46,7 @@ static int insert(struct db *db, const struct entry *e)
 /* Links a reading behind the head. 0 or -errno. */
 static int chain_on(struct db *db, const struct wire_meter *m)
 {
-	struct entry e = {.id = db->head_id + 1, .meter = *m};
+	struct entry e = {.id = db->head_id + 1, .format = ENTRY_FORMAT, .meter = *m};
 	int err;
 
 	memcpy(e.prev_hash, db->head_hash, SHA256_BYTES);

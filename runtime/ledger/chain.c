@@ -30,11 +30,14 @@ static void put_u64(struct encoder *en, uint64_t value)
 static size_t chain_encode(const struct entry *e, uint8_t bytes[CHAIN_BYTES_MAX])
 {
 	struct encoder en = {.bytes = bytes};
+	const uint8_t format = (uint8_t)e->format;
 
-	put(&en, CHAIN_MAGIC, 4);
+	must(e->format >= 1 && e->format <= ENTRY_FORMAT);
+	put(&en, CHAIN_MAGIC, 3);
+	put(&en, &format, 1);
 	put(&en, e->prev_hash, SHA256_BYTES);
 	put_u64(&en, e->id);
-	for (size_t i = 0; i < METER_COLUMN_COUNT; i++) {
+	for (size_t i = 0; i < entry_columns(e->format); i++) {
 		const struct column *c = &meter_columns[i];
 
 		if (c->kind == COLUMN_TEXT) {

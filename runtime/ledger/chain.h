@@ -8,8 +8,8 @@
 
 #include "runtime/ledger/entry.h"
 
-/* "ebb" and the version of the encoding: the first four bytes of each encoding. */
-#define CHAIN_MAGIC     "ebb\x01"
+/* The first three bytes of each encoding; the format of the row is the fourth. */
+#define CHAIN_MAGIC     "ebb"
 #define CHAIN_BYTES_MAX 512
 
 /* Hashes a row (its own hash field is not read). 0 or -EIO. */

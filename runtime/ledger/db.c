@@ -48,6 +48,12 @@ static const char *const schema_steps[DB_SCHEMA_VERSION] = {
 	" BEGIN SELECT raise(ABORT, 'the ledger only grows'); END;"
 	"CREATE TRIGGER meter_stays BEFORE DELETE ON meter"
 	" BEGIN SELECT raise(ABORT, 'the ledger only grows'); END;",
+	/* Rows that are there have NULL: their hashes know nothing of these columns. */
+	("ALTER TABLE meter ADD COLUMN net_out_bytes INTEGER;"
+	 "ALTER TABLE meter ADD COLUMN net_in_bytes INTEGER;"
+	 "ALTER TABLE meter ADD COLUMN net_connections INTEGER;"),
+	("ALTER TABLE meter ADD COLUMN wakes INTEGER;"
+	 "ALTER TABLE meter ADD COLUMN wake_us INTEGER;"),
 };
 
 static const char *const statement_texts[DB_STATEMENT_COUNT] = {
@@ -65,7 +71,9 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 	[DB_FROM_ID] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE id >= ? ORDER BY id LIMIT ?",
 	/* A counter never falls within an account, so its maximum is that of the last reading. */
 	[DB_WINDOW] = "SELECT service, boot_us, instance, min(seq), max(seq), count(*), memory_mb,"
-		      " max(cpu_us), max(awake_us), max(frozen_us), max(invocations) FROM meter"
+		      " max(cpu_us), max(awake_us), max(frozen_us), max(invocations),"
+		      " max(net_out_bytes), max(net_in_bytes), max(net_connections),"
+		      " max(wakes), max(wake_us) FROM meter"
 		      " WHERE read_us > ?1 AND read_us <= ?2 AND (?3 = '' OR service = ?3)"
 		      " GROUP BY service, boot_us, instance",
 	[DB_SPAN_COUNT] = "SELECT count(*) FROM meter WHERE boot_us = ? AND instance = ?"
@@ -344,14 +352,36 @@ static int field_at(struct db *db, enum db_statement which, int at, const struct
 	return wide == narrow ? 0 : refused(db, -EBADMSG, "a number is wider than 32 bits");
 }
 
+/* A row of an older format has NULL in all columns that came later, and only there. 0 with the
+ * format, or -EBADMSG. */
+static int format_at(struct db *db, enum db_statement which, uint32_t *out)
+{
+	sqlite3_stmt *s = db->statements[which];
+	size_t there = METER_COLUMN_COUNT;
+	uint32_t format = 1;
+
+	while (there > METER_COLUMN_COUNT_1 && sqlite3_column_type(s, (int)there) == SQLITE_NULL)
+		there--;
+	while (format < ENTRY_FORMAT && entry_columns(format) < there)
+		format++;
+	for (size_t at = METER_COLUMN_COUNT_1; at < there; at++)
+		if (sqlite3_column_type(s, 1 + (int)at) == SQLITE_NULL)
+			there = 0;
+	if (entry_columns(format) != there)
+		return refused(db, -EBADMSG, "some columns of its format are missing");
+	*out = format;
+	return 0;
+}
+
 int db_entry(struct db *db, enum db_statement which, struct entry *out)
 {
 	struct entry e = {.id = db_u64(db, which, 0)};
-	int at = 1, err = 0;
+	int at = 1, err = format_at(db, which, &e.format);
 
 	for (size_t i = 0; !err && i < METER_COLUMN_COUNT; i++, at++)
 		err = field_at(db, which, at, &meter_columns[i],
 			       (char *)&e.meter + meter_columns[i].offset);
+	at = 1 + METER_COLUMN_COUNT;
 	if (!err)
 		err = hash_at(db, which, at, e.prev_hash);
 	if (!err)

@@ -20,7 +20,7 @@
 
 #include "runtime/ledger/entry.h"
 
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 3
 #define DB_APPLICATION_ID 0x6562624c /* "ebbL", shown by file(1) */
 #define DB_BUSY_MS        2000
 #define DB_WAL_PAGES      1000 /* a longer WAL is copied into the main file */

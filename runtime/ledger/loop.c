@@ -368,8 +368,6 @@ int ledger_run(int control_fd)
 					.burst = APPEND_BATCH_MAX,
 					.ends_on_failure = true};
 	err = serve(l, control_fd);
-	if (err)
-		log_error("event=ended err=%d what=\"the control channel failed\"", -err);
 	ledger_free(l);
 	return err;
 }

@@ -11,7 +11,7 @@
 /* A reading waits at most this long for others to share its commit. */
 #define LEDGER_BATCH_MS 100
 
-/* Serves until control_fd ends. Takes control_fd. 0, or -errno when it could not go on (logged). */
+/* Serves until control_fd ends. Takes control_fd. 0, or -errno when it could not go on. */
 int ledger_run(int control_fd);
 
 #endif

@@ -20,6 +20,8 @@ const char *rules_alone(const struct wire_meter *m)
 		return "the reason is unknown";
 	if (m->awake_us > m->lived_us || m->frozen_us > m->lived_us - m->awake_us)
 		return "awake_us + frozen_us > lived_us";
+	if (m->wake_us > m->awake_us)
+		return "wake_us > awake_us";
 	if (m->cpu_init_us > m->cpu_us)
 		return "cpu_init_us > cpu_us";
 	return NULL;

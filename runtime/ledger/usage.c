@@ -19,7 +19,12 @@ enum {
 	W_CPU,
 	W_AWAKE,
 	W_FROZEN,
-	W_INVOCATIONS
+	W_INVOCATIONS,
+	W_NET_OUT,
+	W_NET_IN,
+	W_NET_CONNECTIONS,
+	W_WAKES,
+	W_WAKE
 };
 
 /* The account that DB_WINDOW stands at; its first and its last reading in the window. */
@@ -103,6 +108,16 @@ static int add_difference(struct usage_row *row, const struct wire_meter *before
 		err = grow(&row->awake_us, now->awake_us, before->awake_us);
 	if (!err)
 		err = grow(&row->frozen_us, now->frozen_us, before->frozen_us);
+	if (!err)
+		err = grow(&row->net_out_bytes, now->net_out_bytes, before->net_out_bytes);
+	if (!err)
+		err = grow(&row->net_in_bytes, now->net_in_bytes, before->net_in_bytes);
+	if (!err)
+		err = grow(&row->net_connections, now->net_connections, before->net_connections);
+	if (!err)
+		err = grow(&row->wakes, now->wakes, before->wakes);
+	if (!err)
+		err = grow(&row->wake_us, now->wake_us, before->wake_us);
 	return err ? err : grow(&row->provisioned_mb_us, mb_us, 0);
 }
 
@@ -153,6 +168,11 @@ static int add_account(struct db *db, struct usage_rows *rows, uint64_t from_us,
 		.awake_us = db_u64(db, DB_WINDOW, W_AWAKE),
 		.frozen_us = db_u64(db, DB_WINDOW, W_FROZEN),
 		.invocations = db_u64(db, DB_WINDOW, W_INVOCATIONS),
+		.net_out_bytes = db_u64(db, DB_WINDOW, W_NET_OUT), /* NULL, of old rows, is 0 */
+		.net_in_bytes = db_u64(db, DB_WINDOW, W_NET_IN),
+		.net_connections = db_u64(db, DB_WINDOW, W_NET_CONNECTIONS),
+		.wakes = db_u64(db, DB_WINDOW, W_WAKES),
+		.wake_us = db_u64(db, DB_WINDOW, W_WAKE),
 	};
 	char service[SERVICE_NAME_SIZE] = "";
 	struct wire_meter before;

@@ -15,7 +15,9 @@
 struct usage_row {
 	uint64_t invocations, active_cpu_us, awake_us, frozen_us;
 	uint64_t provisioned_mb_us; /* sum of memory_mb x awake_us */
-	uint32_t instances;         /* accounts with a reading in the window */
+	uint64_t net_out_bytes, net_in_bytes, net_connections;
+	uint64_t wakes, wake_us; /* for data from the network; wake_us is part of awake_us */
+	uint32_t instances;      /* accounts with a reading in the window */
 	char service[SERVICE_NAME_SIZE];
 };
 

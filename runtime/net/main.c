@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ebb-net: the wires of instances and what they may reach. Started by ebbd, never by hand. */
-#include <signal.h>
-#include <stdlib.h>
-
-#include "runtime/base/confine.h"
 #include "runtime/base/filter.h"
-#include "runtime/base/log.h"
-#include "runtime/base/rehearse.h"
+#include "runtime/base/program.h"
 #include "runtime/net/loop.h"
 #include "runtime/wire/records.h"
 
 FILTER_EMBED(policy, "runtime/net/seccomp.policy");
 
+static int open_sockets(void *self, const char **step)
+{
+	struct net **net = self;
+
+	*step = "open the sockets";
+	return net_new(NET_CONTROL_FD, net);
+}
+
+static int run(void *self)
+{
+	struct net **net = self;
+	int r = net_run(*net);
+
+	net_free(*net);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
-	const char *rehearsal = rehearse_wanted(argc, argv);
 	struct net *net = NULL;
-	int r;
+	const struct program program = {.name = "ebb-net",
+					.policy = policy_start,
+					.policy_end = policy_end,
+					.open = open_sockets,
+					.run = run,
+					.self = &net};
 
-	log_init_named("ebb-net");
-	if (rehearsal)
-		return confine_program(policy_start, policy_end) < 0 || rehearse(rehearsal) < 0
-			       ? EXIT_FAILURE
-			       : EXIT_SUCCESS;
-	log_to_supervisor();
-	signal(SIGPIPE, SIG_IGN);
-	if (net_new(NET_CONTROL_FD, &net) < 0) {
-		log_error("event=start_failed step=SOCKETS");
-		return EXIT_FAILURE;
-	}
-	log_debug("event=starting");
-	if (confine_program(policy_start, policy_end) < 0)
-		return EXIT_FAILURE;
-	r = net_run(net);
-	net_free(net);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return program_main(&program, argc, argv);
 }

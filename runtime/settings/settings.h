@@ -17,6 +17,8 @@ enum setting_id {
 	SETTING_ROOT,
 	SETTING_RUNTIME,
 	SETTING_ENTRYPOINT,
+	SETTING_CLEAN_URLS,
+	SETTING_TRAILING_SLASH,
 	SETTING_MEMORY,
 	SETTING_MAX_DURATION,
 	SETTING_MAX_CONCURRENCY,
@@ -25,6 +27,7 @@ enum setting_id {
 	SETTING_ROUTE_PREFIX,
 	SETTING_HOSTS,
 	SETTING_ENV,
+	SETTING_BINDINGS,
 	SETTING_COMMAND,
 	SETTING_USER,
 	SETTING_CAPABILITIES,
@@ -33,6 +36,7 @@ enum setting_id {
 	SETTING_TIMERS,
 	SETTING_HIBERNATE,
 	SETTING_EGRESS,
+	SETTING_NETWORK,
 	SETTING_INIT_TIMEOUT,
 	SETTING_STOP_GRACE,
 	SETTING_CPU,
@@ -42,19 +46,22 @@ enum setting_id {
 	SETTING_IO_URING,
 	SETTING_SECCOMP,
 	SETTING_UPSTREAM,
+	SETTING_PRIVATE,
+	SETTING_MAX_BODY,
 	SETTING_COUNT,
 };
 
 enum setting_kind {
-	SETTING_NUMBER, /* min..max, or zero */
-	SETTING_TIME,   /* in unit_ms or as a duration (base/duration.h): min..max ms, or zero */
-	SETTING_WORD,   /* one of words; the first when absent */
-	SETTING_BOOL,   /* false when absent */
-	SETTING_TEXT,   /* at most max bytes; words: those that ebb.json takes */
-	SETTING_PATH,   /* begins with "/"; at most max bytes */
-	SETTING_LIST,   /* of strings, at most max of them (0: no bound); words: those there are */
-	SETTING_MAP,    /* strings by name, at most max bytes in all */
-	SETTING_OBJECT, /* the settings of another place */
+	SETTING_NUMBER,  /* min..max, or zero */
+	SETTING_TIME,    /* in unit_ms or as a duration (base/duration.h): min..max ms, or zero */
+	SETTING_WORD,    /* one of words; the first when absent */
+	SETTING_BOOL,    /* false when absent */
+	SETTING_TEXT,    /* at most max bytes; words: those that ebb.json takes */
+	SETTING_PATH,    /* begins with "/"; at most max bytes */
+	SETTING_LIST,    /* of strings, at most max of them (0: no bound); words: those there are */
+	SETTING_MAP,     /* strings by name, at most max bytes in all */
+	SETTING_OBJECT,  /* the settings of another place */
+	SETTING_OBJECTS, /* a list of objects, at most max of them, whose shape ebb-api knows */
 };
 
 enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };
@@ -67,6 +74,7 @@ enum setting_reader { SETTING_FOR_BOTH, SETTING_FOR_CLI, SETTING_FOR_API };
 #define SETTING_RUNTIME_BYTES   31
 #define SETTING_USER_BYTES      127
 #define SETTING_ENV_BYTES       16384
+#define SETTING_BODY_KB_MAX     1073741824 /* 1 TiB */
 
 struct setting {
 	const char *name;

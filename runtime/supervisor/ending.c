@@ -51,8 +51,10 @@ void ebbd_on_gateways_stopped(void *self)
 static void drain(struct ebbd *e)
 {
 	e->stopping = true;
+	atomic_store(&estate_words(e->heritage.estate)->stopping, 1);
 	log_info("event=stopping");
 	(void)notify_send("STOPPING=1");
+	apilink_ill(e->api, WIRE_ILL_STOPPING, true);
 	gateways_stop(e->gateways);
 }
 

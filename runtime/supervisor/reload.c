@@ -35,6 +35,16 @@ static void limit_fleet(struct fleet *fleet, const struct config *c)
 	fleet_limit(fleet, &limits);
 }
 
+/* Settings and listeners change together for the next ebbd: it closes listeners that no setting of
+ * the row names. */
+void reload_note(const struct reload *r)
+{
+	const struct reload_row row = {
+		.asked = r->asked, .config = *r->config, .inherited = r->inherited};
+
+	estate_write(r->estate, ESTATE_SETTINGS, 0, &row);
+}
+
 /* True if the listeners are others now. */
 static bool take(struct reload *r, const struct config *next, struct config_change *changed)
 {
@@ -43,6 +53,7 @@ static bool take(struct reload *r, const struct config *next, struct config_chan
 
 	config_take(&r->asked, next, changed);
 	config_take(r->config, next, &known);
+	reload_note(r);
 	(void)host_raise_limits(r->config); /* nofile_max cannot be more than ebbd's own */
 	log_lowest((enum log_level)log_level_parse(r->config->log_level));
 	return listeners;
@@ -75,16 +86,59 @@ static int read_settings(const struct reload *r, struct config *out, struct faul
 	return bad != 0 ? bad : inherited_add(&r->inherited, out, f);
 }
 
-int reload_first(struct reload *r, int argc, char **argv, struct config *config, struct fault *f)
+int reload_first(struct reload *r, int argc, char **argv, struct estate *estate,
+		 struct config *config, struct fault *f)
 {
 	int bad;
 
-	*r = (struct reload){.argc = argc, .argv = argv, .config = config};
+	*r = (struct reload){.argc = argc, .argv = argv, .config = config, .estate = estate};
 	bad = inherited_take(&r->inherited, f);
 	if (bad == 0)
 		bad = read_settings(r, config, f);
 	r->asked = *config;
 	return bad;
+}
+
+/* The programs stand where they were asked for, and not where the binary before kept its own. */
+void reload_follow(struct reload *r, int argc, char **argv, struct estate *estate,
+		   struct config *config)
+{
+	const struct reload_row *row = estate_read(estate, ESTATE_SETTINGS, 0);
+
+	*r = (struct reload){.argc = argc, .argv = argv, .config = config, .estate = estate};
+	must(row);
+	r->asked = row->asked;
+	*config = row->config;
+	r->inherited = row->inherited;
+	memcpy(config->libexec_dir, row->asked.libexec_dir, sizeof(config->libexec_dir));
+}
+
+void reload_adopt(struct reload *r)
+{
+	const struct reload_row *row = estate_read(r->estate, ESTATE_SETTINGS, 0);
+
+	if (!row)
+		return;
+	r->asked = row->asked;
+	*r->config = row->config;
+	log_lowest((enum log_level)log_level_parse(r->config->log_level));
+}
+
+void reload_afresh(struct reload *r)
+{
+	struct config next = {0};
+	struct config_change known;
+	struct fault fault = {0};
+	char text[FAULT_TEXT_SIZE], quoted[2 * FAULT_TEXT_SIZE];
+
+	if (read_settings(r, &next, &fault) < 0) {
+		log_error("event=settings_refused cause=%s",
+			  log_quote(quoted, sizeof(quoted), fault_text(&fault, text)));
+	} else {
+		config_take(&r->asked, &next, &known);
+		config_take(r->config, &next, &known);
+	}
+	reload_note(r);
 }
 
 /* All that may fail. */

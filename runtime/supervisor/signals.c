@@ -39,12 +39,18 @@ static void dump(const struct ebbd *e)
 	}
 }
 
-static void reload(struct ebbd *e)
+void ebbd_reload(struct ebbd *e)
 {
+	struct estate_words *words = estate_words(e->heritage.estate);
+	uint32_t asked = atomic_load(&words->reloads_asked);
+
+	if (!e->stopping && !e->told_ready && e->life != KEEPER_FIRST)
+		return; /* once it has taken over */
 	if (e->stopping || !e->told_ready)
 		log_info("event=reload_ignored cause=\"ebbd is starting or stopping\"");
 	else
 		reload_settings(&e->reload, e->gateways, e->api, e->fleet);
+	atomic_store(&words->reloads_done, asked);
 }
 
 static void on_signal(struct watch *w, uint32_t events)
@@ -54,9 +60,11 @@ static void on_signal(struct watch *w, uint32_t events)
 
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			reload(e);
+			ebbd_reload(e);
 		else if (info.ssi_signo == SIGUSR1)
 			dump(e);
+		else if (info.ssi_signo == SIGUSR2)
+			ebbd_upgrade(e);
 		else
 			ebbd_stop(e);
 	}
@@ -72,6 +80,7 @@ int ebbd_open_signals(struct ebbd *e, struct fault *f)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	e->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),

@@ -11,18 +11,23 @@
 /* ---- ebbd <-> api ---- */
 
 /* API_CONFIG, the first record. fds: the listening api.sock, the state directory and the log
- * directory (both owned by ebb-api), the channel to the ledger. Also sent as API_CHANGE, without
- * fds, when the settings have changed. */
+ * directory (both owned by ebb-api), the channel to the ledger, and the listener of status_listen
+ * if there is one. Also sent as API_CHANGE, without fds, when the settings have changed. */
 struct wire_api_config {
 	uint64_t boot_us; /* wall clock when ebbd started */
 	uint32_t gateway_count, listener_count;
-	char node[HOST_NAME_SIZE];
+	char node[HOST_NAME_SIZE], domain[HOST_NAME_SIZE];
 	char listeners[LISTENERS_MAX][64]; /* "127.0.0.1:8080" */
 	char run_dir[1024], state_dir[1024];
 	char version[32];
 	uint64_t upload_bytes_max; /* bytes of an image archive; 0 = 16 GiB */
 	uint32_t instances_max;
 	uint32_t egress; /* enum wire_egress_mode of services that do not say: NONE or INTERNET */
+	uint32_t upgrades, upgrades_failed; /* in place, since boot_us */
+	/* API_CONFIG only: the key with which secrets are sealed. If there is none, secret_fault
+	 * says why in a sentence and secret_mend what to do; else both are "". */
+	uint8_t secret_key[SECRET_KEY_BYTES];
+	char secret_fault[ERROR_TEXT_SIZE], secret_mend[ERROR_TEXT_SIZE];
 };
 
 /* A gateway was started. fds: its counters (stats.h), the reading end of its access log. */
@@ -34,8 +39,9 @@ struct wire_gateway_files {
 
 /* HEALTH: the reasons that keep this host from taking work; sent each time that they change. */
 enum wire_ill {
-	WIRE_ILL_STARTS = 1, /* no sandbox can be made */
-	WIRE_ILL_LEDGER = 2, /* the ledger cannot write down the usage of instances */
+	WIRE_ILL_STARTS = 1,   /* no sandbox can be made */
+	WIRE_ILL_LEDGER = 2,   /* the ledger cannot write down the usage of instances */
+	WIRE_ILL_STOPPING = 4, /* ebbd ends */
 };
 struct wire_health {
 	uint32_t ill, reserved; /* bits of enum wire_ill */
@@ -59,9 +65,11 @@ struct wire_result {
 #define WIRE_SERVICE_AUTO_CONCURRENCY (1u << 4)
 /* The function runs under a second, tighter seccomp filter. */
 #define WIRE_SERVICE_STRICT (1u << 5)
+/* No public request reaches the service: bindings do. */
+#define WIRE_SERVICE_PRIVATE (1u << 6)
 #define WIRE_SERVICE_FLAGS_ALL                                                              \
 	(WIRE_SERVICE_OWN_RUNTIME | WIRE_SERVICE_IO_URING | WIRE_SERVICE_AUTO_CONCURRENCY | \
-	 WIRE_SERVICE_STRICT)
+	 WIRE_SERVICE_STRICT | WIRE_SERVICE_PRIVATE)
 
 /* The desired state of one service, whole. Answered by RESULT. */
 struct wire_service_put {
@@ -90,12 +98,20 @@ struct wire_service_put {
 	uint32_t timers;   /* enum wire_timers */
 	uint32_t upstream; /* enum wire_http */
 	struct wire_egress egress;
+	uint32_t binding_count;
+	uint32_t body_kb_max; /* for gateways, see wire_route_put */
+	uint32_t arrivals;    /* enum wire_arrivals */
+	uint32_t reserved_arrivals;
+	struct wire_binding bindings[BINDINGS_MAX];
 };
 
 /* Timers of a frozen instance. FIRE: the instance is thawed in time for them. LATE: they wait for
  * the next request. AUTO: as FIRE for a runtime of ours; in other images short ticks that do
  * nothing are late (docs/interface.md section 9). */
 enum wire_timers { WIRE_TIMERS_AUTO, WIRE_TIMERS_FIRE, WIRE_TIMERS_LATE, WIRE_TIMERS_COUNT };
+
+/* Data from the network for a frozen instance: they wake it, or wait for the next thaw. */
+enum wire_arrivals { WIRE_ARRIVALS_WAKE, WIRE_ARRIVALS_LATE, WIRE_ARRIVALS_COUNT };
 
 struct wire_service_del {
 	uint64_t cookie;
@@ -113,7 +129,25 @@ struct wire_service_start {
 /* Answered by one INSTANCE_INFO per instance and a last one with last = 1 and an empty id. */
 struct wire_instances_get {
 	uint64_t cookie;
+	uint32_t counted, reserved; /* counted 1: also the open connections of each */
 };
+
+/* Asks for the sockets inside an instance. */
+struct wire_sockets_get {
+	uint64_t cookie;
+	char id[INSTANCE_ID_SIZE];
+};
+
+/* The answer. fds: a socket of NETLINK_SOCK_DIAG that was born inside (netns/sockets.h), with which
+ * nobody can do more than list; none if err is a positive errno. */
+struct wire_sockets_of {
+	uint64_t cookie;
+	int32_t err;
+	uint32_t reserved;
+};
+
+/* The parts of wire_instance_info about the network that are known. */
+enum wire_info_network { WIRE_INFO_V4 = 1, WIRE_INFO_V6 = 2, WIRE_INFO_CONNECTIONS = 4 };
 
 enum wire_instance_state {
 	WIRE_INSTANCE_STARTING,
@@ -136,6 +170,15 @@ struct wire_instance_info {
 	char service[SERVICE_NAME_SIZE];
 	char why[ERROR_TEXT_SIZE]; /* why it is in this state; `ebb why` shows it */
 	uint64_t ipc_messages, ipc_refused, holds_cut, log_lines_lost, ipc_work_us, ipc_paused;
+	uint64_t egress_refused;                               /* attempts that ebb-net told */
+	uint64_t net_out_bytes, net_in_bytes, net_connections; /* as in METER */
+	uint32_t network;     /* bits of enum wire_info_network: which of these are there */
+	uint32_t connections; /* open now, with somebody outside of it */
+	uint8_t v4[4], v6[16];
+	uint32_t reserved_network;
+	/* Thaws for the network; those that had to wait; time from such a thaw until it was quiet,
+	 * part of background_us. */
+	uint64_t wakes, wakes_late, wake_us;
 	/* In the record with last = 1: the health of ebbd itself since it began (loop.h). */
 	uint64_t stalls, delays, longest_handler_us, longest_handler_cpu_us;
 };
@@ -173,7 +216,7 @@ struct wire_log_pipe {
 	X(CONCURRENCY_CHANGED, concurrency_changed, "The automatic limit of requests per instance moved") \
 	X(REQUESTS_REFUSED, requests_refused, "Requests were answered 503: sums by cause, at most every 5 s") \
 	X(START_REFUSED, start_refused, "No instance is started although one is wanted: why, with the numbers") \
-	X(INSTANCE_UNRESPONSIVE, instance_unresponsive, "It went on with a request after maxDuration and is replaced") \
+	X(INSTANCE_UNRESPONSIVE, instance_unresponsive, "It goes on after maxDuration, or nobody listens any more: it is replaced") \
 	X(INSTANCE_RETIRED, instance_retired, "It asked to be replaced") \
 	X(REQUEST_BANNED, request_banned, "Requests of a kind under which instances died are refused for a while") \
 	X(INSTANCE_EVICTED, instance_evicted, "It was stopped because its room was wanted") \
@@ -183,6 +226,9 @@ struct wire_log_pipe {
 	X(LOOP_STALLED, loop_stalled, "A handler of ebbd took more than 50 ms: which, how long, how much CPU") \
 	X(SETTINGS_CHANGED, settings_changed, "ebbd has read its settings again: which are in force now, which wait for its next start") \
 	X(SETTINGS_REFUSED, settings_refused, "ebbd has read its settings again and changed nothing: why") \
+	X(UPGRADED, upgraded, "Another version of ebb has taken over in place: from which binary") \
+	X(UPGRADE_FAILED, upgrade_failed, "Another version of ebb took over in place and could not go on; the one before does: why") \
+	X(UPGRADE_REFUSED, upgrade_refused, "Another version of ebb cannot take over in place, and nothing has changed: why") \
 	X(NODE_DRAINED, node_drained, "The host takes no new work (`ebb drain`), until when its instances may go on") \
 	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)") \
 	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule")
@@ -207,6 +253,14 @@ struct wire_node_drain {
 	uint64_t cookie;
 	uint64_t deadline_ms;     /* ms from now; 0 = when the time of the last request is over */
 	uint32_t drain, reserved; /* drain 0: the host takes work again */
+};
+
+/* Asks the binaries that stand in the place of those that run whether they can take over. Answered
+ * by RESULT: err 0 and their version as the text, or the reason. go 1: if they can, they do, after
+ * the answer. */
+struct wire_node_upgrade {
+	uint64_t cookie;
+	uint32_t go, reserved;
 };
 
 /* Runs a command in an instance, under all limits of its function. The command has the user,

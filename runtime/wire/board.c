@@ -202,6 +202,24 @@ void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by)
 				  memory_order_relaxed);
 }
 
+void board_set_depths(struct board *b, uint32_t gateway, uint32_t slot, uint32_t depths)
+{
+	must(slot < INSTANCES_MAX);
+	atomic_store_explicit(&gateway_page(b, gateway)->depths[slot], depths,
+			      memory_order_relaxed);
+}
+
+uint32_t board_depths(struct board *b, uint32_t slot)
+{
+	uint32_t all = 0;
+
+	must(slot < INSTANCES_MAX);
+	for (uint32_t g = 0; g < b->file->header.gateway_count; g++)
+		all |= atomic_load_explicit(&gateway_page(b, g)->depths[slot],
+					    memory_order_relaxed);
+	return all;
+}
+
 uint32_t board_sleeping(struct board *b, uint32_t slot)
 {
 	uint32_t sum = 0;
@@ -476,6 +494,7 @@ void board_return_tickets(struct board *b, uint32_t gateway,
 			owed = tickets_of_dead(b, gateway, slot);
 		atomic_store(&page->tickets[slot], 0);
 		atomic_store(&page->sleeping[slot], 0);
+		atomic_store(&page->depths[slot], 0);
 		take_back(board_slot(b, slot), owed);
 		if (owed > 0 || unsure)
 			touched(ctx, slot);

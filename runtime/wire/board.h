@@ -106,6 +106,8 @@ struct board_gateway {
 	_Alignas(64) _Atomic uint64_t pending; /* slot + 1 while a take or give is under way */
 	_Atomic uint16_t tickets[INSTANCES_MAX + 1];
 	_Atomic uint16_t sleeping[INSTANCES_MAX + 1]; /* WebSockets that gave their tickets back */
+	/* Of instances with bindings: bit n says that a request of depth n has a ticket there. */
+	_Atomic uint32_t depths[INSTANCES_MAX + 1];
 };
 
 /* ebb-ipc describes its holds here for people. Only ebb-ipc writes; readers copy, and a torn copy
@@ -160,6 +162,11 @@ uint32_t board_give(struct board *b, uint32_t gateway, uint32_t slot, uint32_t g
 void board_sleep(struct board *b, uint32_t gateway, uint32_t slot, int by);
 /* The sleeping WebSockets of all gateways; for showing. */
 uint32_t board_sleeping(struct board *b, uint32_t slot);
+
+/* Gateway: sets its depths of this slot. */
+void board_set_depths(struct board *b, uint32_t gateway, uint32_t slot, uint32_t depths);
+/* The depths of all gateways. */
+uint32_t board_depths(struct board *b, uint32_t slot);
 
 /* A gateway says that a client waits for a ticket of this slot, and repeats that every
  * BOARD_WANT_NS. The board keeps a time and not a count, so nothing has to be taken back for a dead

@@ -92,6 +92,10 @@ static void take_fds(struct wire_message *m, struct msghdr *msg)
 	}
 }
 
+/* Else the kernel would put one more into the padding, and take_fds() would end its program. */
+_Static_assert(CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX) == CMSG_LEN(sizeof(int) * WIRE_FDS_MAX),
+	       "there is no room for a descriptor too many");
+
 int wire_recv(int socket_fd, struct wire_message *m)
 {
 	struct iovec parts[2] = {

@@ -12,17 +12,17 @@
 #define WIRE_TYPES(X) \
 	/* ebbd -> gateway */ \
 	X(GATEWAY_CONFIG) X(GATEWAY_CHANGE) X(ROUTE_PUT) X(ROUTE_DEL) X(INSTANCE_UP) X(INSTANCE_DOWN) X(SOCKETS) \
-	X(START_FAILED) X(GATEWAY_DRAIN) X(INSTANCE_DRAIN) X(BAN) X(ROUTES_KNOWN) X(QUEUE) \
-	X(POOL_DROP) \
+	X(START_FAILED) X(GATEWAY_DRAIN) X(GATEWAY_RETIRE) X(INSTANCE_DRAIN) X(BAN) X(ROUTES_KNOWN) X(QUEUE) \
+	X(POOL_DROP) X(BINDINGS) X(BINDINGS_GONE) X(RESUME) X(RESUMED) X(SITES_KNOWN) \
 	/* gateway -> ebbd */ \
 	X(GATEWAY_READY) X(NEED_INSTANCE) X(NEED_SOCKETS) X(INSTANCE_SUSPECT) X(BLAME) X(CLEARED) \
 	X(CHOICE) X(QUEUE_GET) \
 	/* ebbd -> api */ \
 	X(API_CONFIG) X(RESULT) X(IMAGE_DONE) X(INSTANCE_INFO) X(LOG_PIPE) X(EVENT) \
-	X(API_LEDGER) X(GATEWAY_FILES) X(HEALTH) X(API_CHANGE) X(EXEC_STARTED) X(EXEC_ENDED) \
+	X(API_LEDGER) X(GATEWAY_FILES) X(HEALTH) X(API_CHANGE) X(EXEC_STARTED) X(EXEC_ENDED) X(SOCKETS_OF) \
 	/* api -> ebbd */ \
-	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_CANCEL) X(IMAGE_DEL) X(INSTANCES_GET) \
-	X(INSTANCE_COMMAND) X(METER_FLUSH) X(NODE_DRAIN) X(EXEC_START) X(EXEC_SIGNAL) X(SHUTDOWN) \
+	X(API_READY) X(API_SETTLED) X(SERVICE_PUT) X(SERVICE_DEL) X(SITE_PUT) X(SITE_DEL) X(SERVICE_START) X(IMAGE_IMPORT) X(IMAGE_EXPORT) X(IMAGE_CANCEL) X(IMAGE_DEL) X(INSTANCES_GET) X(SOCKETS_GET) \
+	X(INSTANCE_COMMAND) X(METER_FLUSH) X(NODE_DRAIN) X(NODE_UPGRADE) X(EXEC_START) X(EXEC_SIGNAL) X(SHUTDOWN) \
 	/* ebbd -> ledger */ \
 	X(LEDGER_CONFIG) X(METER) X(METER_SYNC) \
 	/* ledger -> ebbd */ \
@@ -37,9 +37,17 @@
 	/* ipc -> ebbd */ \
 	X(IPC_READY) X(IPC_RETIRE) \
 	/* ebbd -> net */ \
-	X(NET_CONFIG) X(NET_ARM) X(NET_ASSIGN) X(NET_DROP) \
+	X(NET_CONFIG) X(NET_ARM) X(NET_ASSIGN) X(NET_DROP) X(NET_OPEN) \
 	/* net -> ebbd */ \
-	X(NET_READY) X(NET_ARMED) X(NET_ASSIGNED) X(NET_REFUSED)
+	X(NET_READY) X(NET_ARMED) X(NET_ASSIGNED) X(NET_REFUSED) X(NET_OPENED) \
+	/* ebbd -> dns */ \
+	X(DNS_CONFIG) X(DNS_ASSIGN) X(DNS_DROP) X(DNS_OPENED) \
+	/* dns -> ebbd */ \
+	X(DNS_READY) X(DNS_OPEN) X(DNS_REFUSED) \
+	/* ebbd -> tick */ \
+	X(TICK_SET) \
+	/* tick -> ebbd */ \
+	X(TICK_READY)
 /* clang-format on */
 
 #define X(name) WIRE_##name,
@@ -56,12 +64,23 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define IMAGE_LAYERS_MAX  127 /* layers that lowerdir of overlayfs takes by fsconfig(2) */
 #define IMAGE_NAME_SIZE   256
 #define DIGEST_SIZE       32 /* SHA-256 */
+#define SECRET_KEY_BYTES  32 /* of AES-256 */
 #define SERVICES_MAX      1024
 #define INSTANCES_MAX     4095
 #define GATEWAYS_MAX      64
 #define SERVICE_HOSTS_MAX 4
 #define LISTENERS_MAX     8
+#define BINDINGS_MAX      8  /* of a service */
+#define DEPTH_MAX         16 /* a call through bindings at this depth is a loop */
 #define TRUSTED_MAX       16
+
+/* A binding: connections to 127.0.0.1:port inside an instance are requests to the service.
+ * revision: of that service as it was when the caller was deployed; it is taken if it still serves.
+ * 0: none. */
+struct wire_binding {
+	char service[SERVICE_NAME_SIZE];
+	uint32_t revision, port;
+};
 
 /* How to start a process; ebb-api makes it out of the config of the image and the settings of the
  * service. Opaque to root, which checks counts and terminators and passes it to execve(2). */

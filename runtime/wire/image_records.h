@@ -47,6 +47,16 @@ struct wire_image_done {
 	struct wire_image_config config;
 };
 
+/* Writes an image of the store as an OCI archive. fds: the pipe that takes it, write-only. Answered
+ * by RESULT when all of it is in the pipe, or when it cannot be. IMAGE_CANCEL gives it up. */
+struct wire_image_export {
+	uint64_t cookie;
+	uint32_t layer_count, reserved;
+	char reference[IMAGE_NAME_SIZE]; /* the name of the image in the archive; may be "" */
+	uint8_t layers[IMAGE_LAYERS_MAX][DIGEST_SIZE]; /* as in IMAGE_DONE */
+	struct wire_image_config config;
+};
+
 /* Removes one layer, which no kept image needs any more; ebb-api sends one record per layer.
  * Answered by RESULT. */
 struct wire_image_del {

@@ -17,7 +17,7 @@
 struct wire_ipc_up {
 	uint32_t slot, generation;
 	uint32_t max_duration_ms; /* no hold is longer */
-	uint32_t reserved;
+	uint32_t service;
 	char id[INSTANCE_ID_SIZE];
 };
 

@@ -36,6 +36,11 @@ struct wire_meter {
 	uint64_t frozen_us; /* at most lived_us - awake_us, or the ledger refuses it
 			       (docs/ledger.md) */
 	uint64_t invocations;
+	/* IP packets on its wire, both ways, and connections that it opened; 0 without a network */
+	uint64_t net_out_bytes, net_in_bytes, net_connections;
+	/* Thaws for data from the network, and the part of awake_us from each until it was quiet.
+	 */
+	uint64_t wakes, wake_us;
 	uint32_t memory_mb, revision;
 	uint32_t reason; /* enum wire_meter_reason */
 	uint32_t reserved;
@@ -73,6 +78,8 @@ struct wire_usage_row {
 	uint64_t from_us, to_us;
 	uint64_t invocations, active_cpu_us, awake_us, frozen_us;
 	uint64_t provisioned_mb_us; /* sum of memory_mb x awake_us */
+	uint64_t net_out_bytes, net_in_bytes, net_connections;
+	uint64_t wakes, wake_us;
 	uint32_t instances, last;
 	int32_t err;
 	uint32_t reserved;

@@ -19,6 +19,8 @@
 #include "runtime/wire/ipc_records.h"
 #include "runtime/wire/ledger_records.h"
 #include "runtime/wire/net_records.h"
+#include "runtime/wire/site_records.h"
+#include "runtime/wire/tick_records.h"
 
 /* ---- ebbd -> gateway ---- */
 
@@ -46,8 +48,8 @@ struct wire_gateway_config {
 	uint32_t queue_max;        /* requests that wait for an instance, of all services */
 	uint32_t queue_age_ms_max; /* a request waits so long at most, then 503 OVERLOADED */
 	uint32_t head_timeout_ms, idle_timeout_ms;
-	uint32_t access_every; /* the access log: 0 no line, 1 all, N one of N and every error */
-	uint32_t reserved;
+	uint32_t access_every;  /* the access log: 0 no line, 1 all, N one of N and every error */
+	uint32_t routes_follow; /* 1: ROUTES_KNOWN comes at once, and nobody is accepted before */
 	unsigned char ring_params[128];
 	char domain[HOST_NAME_SIZE]; /* NAME.<domain> also routes to a service; may be empty */
 	/* Limits for clients; 0 = no limit. */
@@ -79,7 +81,12 @@ struct wire_route_put {
 	uint32_t
 		hibernate_ms; /* silence after which a WebSocket gives its ticket back; 0 = never */
 	uint32_t ups;         /* number of INSTANCE_UPs of this service so far, see NEED_INSTANCE */
+	uint32_t flags;       /* WIRE_ROUTE_* */
+	uint32_t body_kb_max; /* KiB of a request body, decoded; 0 = any */
 };
+/* PRIVATE: no public request is for this service. CALLS: it has bindings. */
+#define WIRE_ROUTE_PRIVATE 1u
+#define WIRE_ROUTE_CALLS   2u
 
 /* The service is gone. */
 struct wire_route_del {
@@ -105,6 +112,21 @@ struct wire_instance_up {
 	uint32_t ups;      /* as in ROUTE_PUT, with this one */
 	char id[INSTANCE_ID_SIZE];
 	char unix_name[64]; /* UNIX: the abstract name, without the leading NUL */
+};
+
+/* The bindings of an instance that was born. fds: count listening sockets inside its namespace,
+ * which the gateway owns. Comes before INSTANCE_UP: a program may call before it accepts. */
+struct wire_bindings {
+	uint32_t slot, generation;
+	uint32_t count, reserved;
+	char id[INSTANCE_ID_SIZE];
+	char service[SERVICE_NAME_SIZE]; /* of the caller */
+	struct wire_binding list[BINDINGS_MAX];
+};
+
+/* The instance is gone, whether or not it came up. */
+struct wire_bindings_gone {
+	uint32_t slot, generation;
 };
 
 /* Why an instance ended. */
@@ -141,6 +163,14 @@ struct wire_start_failed {
 /* ROUTES_KNOWN, without a record: ebbd has told every service, so a request that matches none is
  * NO_SERVICE from now on. API_SETTLED, with a cookie, from ebb-api: ebb-api has put all services
  * that it knew from before. */
+
+/* GATEWAY_RETIRE, without a record: another gateway accepts in the place of this one. It accepts no
+ * more; each connection ends when its client has had one more answer or is done, and WebSockets go
+ * on until GATEWAY_DRAIN. */
+
+/* RESUME and RESUMED, without a record: another ebbd took over. Between them it says all there
+ * is, some of it known already (INSTANCE_UP, ROUTE_PUT); the rest is gone. Questions that were not
+ * answered are asked again. */
 
 /* Requests of this kind were in flight when instances died. until_ns 0: watch the kind, and send
  * CLEARED when one is answered. Else: answer requests of the kind with 503 and this text until then

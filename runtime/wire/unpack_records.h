@@ -10,24 +10,27 @@
 #define UNPACK_CONTROL_FD 3
 
 /* The role of one ebb-unpack; images/unpack/README.md says which role sees which bytes. */
-#define WIRE_UNPACK_ROLES(X) X(READ) X(HASH) X(DESCRIBE) X(APPLY) X(USER)
+#define WIRE_UNPACK_ROLES(X) X(READ) X(HASH) X(DESCRIBE) X(APPLY) X(USER) X(PACK)
 #define X(name)              WIRE_UNPACK_##name,
 enum wire_unpack_role { WIRE_UNPACK_ROLES(X) WIRE_UNPACK_ROLE_COUNT };
 #undef X
 
 /* UNPACK_JOB, the first record. fds: READ: the archive (a regular file, read-only). DESCRIBE: pipes
- * with the documents, see WIRE_UNPACK_DOCUMENTS. APPLY: a pipe with the tar of the layer. */
+ * with the documents, see WIRE_UNPACK_DOCUMENTS. APPLY: a pipe with the tar of the layer. PACK: the
+ * pipe that takes the archive. */
 struct wire_unpack_job {
 	uint32_t role, format; /* enum wire_unpack_role, wire_image_format */
 	uint32_t layer;        /* APPLY: number of the layer, from 0 */
 	uint32_t promised;     /* APPLY: a diff_id says where the tar ends */
 	uint64_t bytes_max, file_bytes_max, entries_max;
 	uint64_t bytes_used, entries_used; /* APPLY: used by the layers below */
-	char reference[IMAGE_NAME_SIZE];
-	char user[IMAGE_NAME_SIZE]; /* USER: the user, as the config names it */
+	char reference[IMAGE_NAME_SIZE];   /* READ: which image of the archive; PACK: its name in it
+					    */
+	char user[IMAGE_NAME_SIZE];        /* USER: the user, as the config names it */
 };
 
-/* From DESCRIBE: the content of manifest and config. */
+/* From DESCRIBE: the content of manifest and config. To PACK: the image; its diff_ids and its user
+ * are not told. */
 struct wire_unpack_image {
 	uint32_t layer_count, reserved;
 	char user[IMAGE_NAME_SIZE];
@@ -69,8 +72,8 @@ struct wire_unpack_user {
 	char users[8192];
 };
 
-/* From READ: the wanted layer or documents have flowed, or the archive is bad. From DESCRIBE, APPLY
- * and USER: the end. err: 0 or a positive errno; text names the blob and the cause. */
+/* From READ: the wanted layer or documents have flowed, or the archive is bad. From DESCRIBE,
+ * APPLY, USER and PACK: the end. err: 0 or a positive errno; text names the blob and the cause. */
 struct wire_unpack_done {
 	int32_t err;
 	uint32_t reserved;

@@ -2,7 +2,8 @@
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
-websockets neighbour stalls waiting build.
+websockets neighbour stalls waiting static build ledger adoption upgrade network
+wakes.
 """
 import os
 import sys
@@ -11,18 +12,24 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integ"))
 
+import bench_adoption  # noqa: E402
 import bench_build  # noqa: E402
 import bench_claim  # noqa: E402
 import bench_cold  # noqa: E402
 import bench_edge  # noqa: E402
 import bench_idle  # noqa: E402
 import bench_latency  # noqa: E402
+import bench_ledger  # noqa: E402
 import bench_native  # noqa: E402
 import bench_neighbour  # noqa: E402
+import bench_network  # noqa: E402
 import bench_runtimes  # noqa: E402
 import bench_stalls  # noqa: E402
+import bench_static  # noqa: E402
 import bench_thaw  # noqa: E402
+import bench_upgrade  # noqa: E402
 import bench_waiting  # noqa: E402
+import bench_wakes  # noqa: E402
 import bench_websockets  # noqa: E402
 import figures  # noqa: E402
 import leaks  # noqa: E402
@@ -34,8 +41,11 @@ from ebb import Ebb  # noqa: E402
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
            "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
+           "static": bench_static.rows,
            "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows, "stalls": bench_stalls.rows,
-           "waiting": bench_waiting.rows, "build": bench_build.rows}
+           "waiting": bench_waiting.rows, "build": bench_build.rows,
+           "ledger": bench_ledger.rows, "adoption": bench_adoption.rows, "upgrade": bench_upgrade.rows,
+           "network": bench_network.rows, "wakes": bench_wakes.rows}
 
 
 def main(words):

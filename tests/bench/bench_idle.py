@@ -8,7 +8,7 @@ OWN = ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc"]
 
 
 def own_pids(ebb):
-    return [ebb.process.pid] + [p for name in OWN for p in ebb.programs(name)]
+    return [ebb.process.pid, ebb.ebbd_pid] + [p for name in OWN for p in ebb.programs(name)]
 
 
 def pss_kb(pid):

@@ -49,7 +49,7 @@ def client(path, pid):
 
 @contextlib.contextmanager
 def asking(ebb):
-    process = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), ebb.socket, str(ebb.process.pid)],
+    process = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), ebb.socket, str(ebb.ebbd_pid)],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
     found = []

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gateway_harness import BLOCK, Reader
+from gateway_harness import BLOCK, Reader, until
 from peer import forwarded, passes, refused, same_each_time
 
 H = b"Host: a\r\n"
@@ -130,12 +130,39 @@ def test_chunk_extensions_end_here(gw, up, extension):
                         + b"\r\n\r\n"), b"POST /", {"chunked": True, "body": b"1\r\nx\r\n0\r\n\r\n"})
 
 
-@pytest.mark.parametrize("trailer", [b"X: 1", b"Content-Length: 100", b"Transfer-Encoding: chunked", b"Host: evil",
-                                     b"X-Ebb-Id: 1"])
-def test_trailers_are_dropped(gw, up, trailer):
-    """RFC 9110, 6.5.1: a recipient may discard trailers, and must not merge those it does not know"""
-    passes(gw, up, post(b"Trailer: x\r\nTransfer-Encoding: chunked\r\n", b"1\r\nx\r\n0\r\n" + trailer + b"\r\n\r\n"),
+@pytest.mark.parametrize("sent, seen", [(b"X: 1\r\n", b"X: 1\r\n"), (b"X:1 \r\ny:\r\n", b"X: 1\r\ny: \r\n"),
+                                        (b"X: 1\r\n" * 100, b"X: 1\r\n" * 100),
+                                        (b"X: " + b"y" * 16000 + b"\r\n", b"X: " + b"y" * 16000 + b"\r\n")])
+def test_trailers_go_on(gw, up, sent, seen):
+    """RFC 9110, 6.5: written anew, behind the field that announces them"""
+    passes(gw, up, post(b"Trailer: x\r\nTransfer-Encoding: chunked\r\n", b"1\r\nx\r\n0\r\n" + sent + b"\r\n"),
+           b"POST /", b"Trailer: x", {"chunked": True, "body": b"1\r\nx\r\n0\r\n" + seen + b"\r\n"})
+
+
+@pytest.mark.parametrize("trailer", [b"Content-Length: 100", b"Transfer-Encoding: chunked", b"Host: evil", b"X-Ebb-Id: 1",
+                                     b"content_length: 1", b"Trailer: y", b"Authorization: x", b"Cookie: a=b",
+                                     b"X-Forwarded-For: 1.2.3.4", b"Connection: close", b"Expect: 100-continue",
+                                     b"If-Match: x", b"Content-Encoding: gzip", b"TE: trailers", b"X-Request-Id: 1"])
+def test_trailers_that_say_how_to_take_the_message_are_dropped(gw, up, trailer):
+    """RFC 9110, 6.5.1"""
+    passes(gw, up, post(b"Transfer-Encoding: chunked\r\n", b"1\r\nx\r\n0\r\n" + trailer + b"\r\n\r\n"),
            b"POST /", {"chunked": True, "body": b"1\r\nx\r\n0\r\n\r\n"})
+
+
+def test_a_request_without_chunks_announces_no_trailers(gw, up):
+    """RFC 9110, 6.6.2"""
+    passes(gw, up, post(b"Trailer: x\r\nContent-Length: 1\r\n", b"x"), b"POST /", b"Content-Length: 1", {"body": b"x"})
+
+
+def test_trailers_go_on_behind_a_body_that_came_in_pieces(gw, up):
+    """RFC 9112, 7.1.2: also where the function has read most of the request by then"""
+    with gw.connect() as sock:
+        sock.sendall(post(b"Transfer-Encoding: chunked\r\n", b"1\r\nx\r\n"))
+        until(lambda: gw.board()["tickets"] == 1, "it is asked")
+        for piece in (b"1\r\ny\r\n0\r\nX:", b" 1\r", b"\nY: 2\r\n\r", b"\n"):
+            sock.sendall(piece)
+        assert Reader(sock).response()[0] == 200
+    assert up.got().endswith(b"\r\ny\r\n0\r\nX: 1\r\nY: 2\r\n\r\n")
 
 
 @pytest.mark.parametrize("trailer", [b"no colon", b" folded: 1", b"\tfolded: 1", b"X : 1", b": 1", b"X: \x00",
@@ -162,7 +189,7 @@ def test_a_body_cut_into_single_bytes_is_the_same_body(gw, up):
     while (size := int(lines.readline(), 16)) > 0:
         data += lines.read(size)
         assert lines.read(2) == b"\r\n"
-    assert data == b"abcde" and lines.read() == b"\r\n"
+    assert data == b"abcde" and lines.read() == b"T: v\r\n\r\n"
 
 
 # --- RFC 9112 section 2 and 5: lines and fields
@@ -494,6 +521,18 @@ def test_connections_of_http_11_persist_and_those_of_http_10_do_not(gw, up):
                 assert reader.response()[0] == 200
             else:
                 assert reader.rest() == b""
+
+
+@pytest.mark.parametrize("last", [get(b"Connection: close\r\n"), get(version=b"HTTP/1.0"), b"BAD\r\n\r\n",
+                                  post(b"Connection: close\r\nContent-Length: 3\r\n", b"abc"),
+                                  post(b"Connection: close\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n")])
+def test_bytes_behind_the_last_request_do_not_reset_its_answer(gw, up, last):
+    """RFC 9112, 9.6: a reset could erase the end of the answer before the client reads it"""
+    with gw.connect() as sock:
+        sock.sendall(last + BLOCK[:100000])
+        reader = Reader(sock)
+        assert reader.response()[0] in (200, 400)
+        assert reader.rest() == b""
 
 
 def test_http_10_needs_no_host(gw, up):

@@ -18,14 +18,23 @@ import subprocess
 import sys
 import time
 
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-unpack")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
 POLL_S = 0.003
 MAP = re.compile(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-cover", re.M)
-INJECTED = "/memfd:ebb-inject"  # tests/integ/injected.c: the same objects, linked to other places
+
+
+def programs_in(binaries):
+    """{(device, inode): name} of the programs of this build: another one may run beside, with other places."""
+    found = {}
+    for name in [*PROGRAMS, *(f"injected/{name}" for name in PROGRAMS)]:
+        there = os.stat(os.path.join(binaries, name))
+        found[there.st_dev, there.st_ino] = name
+    return found
 
 
 class Collection:
-    def __init__(self):
+    def __init__(self, programs):
+        self.programs = programs
         self.open, self.known, self.marks, self.processes = {}, set(), {}, {}
 
     def look(self):
@@ -47,9 +56,10 @@ class Collection:
                 return
             with open(f"/proc/{pid}/maps") as f:
                 maps = f.read()
+            there = os.stat(f"/proc/{pid}/exe")
+            name = self.programs.get((there.st_dev, there.st_ino))
             found = MAP.search(maps)
-            if found:
-                name = f"injected/{name}" if INJECTED in maps else name
+            if found and name:
                 self.open[pid] = (name, os.open(f"/proc/{pid}/map_files/{found[1]}", os.O_RDONLY))
         except OSError:
             pass  # it is gone
@@ -90,7 +100,7 @@ def earlier(path, programs):
 
 
 def main(binaries, path, command):
-    found, programs = Collection(), identity(binaries)
+    found, programs = Collection(programs_in(binaries)), identity(binaries)
     found.marks, found.processes = earlier(path, programs)
     process = subprocess.Popen(command)
     while process.poll() is None:

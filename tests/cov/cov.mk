@@ -14,7 +14,7 @@ FILTER_TESTS ?= $(filter-out $(addprefix tests/integ/test_,builds% guide% fluid_
                  runtimes_python% runtimes_baked%),$(wildcard tests/integ/test_*.py))
 # test_injected_errors tries all errors, not some of each kind: FILTER_ERRORS=some for a short run.
 FILTER_ERRORS ?= all
-ATTACKERS := gateway_stub hijacked_gateway hijacked_ipc hijacked_unpack
+ATTACKERS := gateway_stub hijacked_gateway hijacked_ipc hijacked_unpack $(addprefix hijacked/,$(HIJACKED))
 .PHONY: check-filters
 check-filters: ## what each program runs under its filter in the tests, of all it has (root)
 	$(Q)$(MAKE) --no-print-directory MODE=cov all injected-programs

@@ -23,7 +23,8 @@ void __sanitizer_cov_trace_pc(void);
 
 static unsigned char *cover_map;
 static size_t cover_size;
-static unsigned char cover_mark = RAN;
+/* Of a thread, as filters are. */
+static _Thread_local unsigned char cover_mark = RAN;
 
 __attribute__((constructor(110))) static void open_map(void)
 {

@@ -6,10 +6,10 @@ WORDS = {
     "BAD_HEAD": "the head breaks a rule of HTTP",
     "BAD_CHUNKS": "the chunked body is malformed",
     "BAD_HANDSHAKE": "the opening handshake of a WebSocket breaks a rule",
-    "NO_SERVICE": "no service has this host and path",
+    "NO_SERVICE": "no service has this host and path, or the service of a binding was removed",
     "HEAD_TIMEOUT": "the head was not whole within `head_timeout_ms`",
     "BODY_TOO_SLOW": "a body came slower than `body_rate_min`",
-    "BODY_TOO_LARGE": "the body has more than `body_bytes_max` bytes",
+    "BODY_TOO_LARGE": "the body has more bytes than `body_bytes_max` or the service's `ebb.maxBody` allow",
     "TARGET_TOO_LONG": "the target has more than `target_bytes_max` bytes",
     "EXPECTATION_FAILED": "`expect` says anything but 100-continue",
     "UPGRADE_REQUIRED": "a WebSocket of another version than 13; the answer names it",
@@ -21,9 +21,11 @@ WORDS = {
     "OVERLOADED": "no instance had room in time, the queue or the host is full, or no instance can be started now",
     "STARTING": "ebb does not know its services yet",
     "NO_SLOT": "the gateway has `connections_max` connections",
-    "TOO_MANY_CONNECTIONS": "the client's address has more than `address_connections_max`",
+    "TOO_MANY_CONNECTIONS": "the client's address has more than `address_connections_max`, or an instance calls"
+                            " others with too many connections",
     "MAX_DURATION": "the function took longer than maxDuration",
     "VERSION": "another version of HTTP",
+    "LOOP_DETECTED": "a call through bindings is number 16 of a chain",
 }
 
 

@@ -14,6 +14,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import edge  # noqa: E402
+import files  # noqa: E402
 import layout  # noqa: E402
 import man  # noqa: E402
 import pages  # noqa: E402
@@ -29,6 +30,8 @@ MADE = {
     "docs/man/ebb.1.scd": lambda facts, text: man.between(
         man.between(text, "exits", man.lines(facts["cli"]["exits"])),
         "environment", man.lines(facts["cli"]["environment"])),
+    "docs/guide/fronts.md": lambda facts, text: files.shown(text),
+    "docs/guide/orchestrators.md": lambda facts, text: files.shown(text),
     "docs/internals/system-calls.md": lambda facts, text: policies.table(text),
     "docs/reference/README.md": lambda facts, text: pages.index(facts),
     "docs/reference/cli.md": lambda facts, text: pages.cli(facts),

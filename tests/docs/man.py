@@ -42,9 +42,10 @@ def allowed(row):
         return "true, false"
     if "words" in row:
         return ("a list of " if row["kind"] == "list" else "") + ", ".join(row["words"])
-    named = {"text": "text", "path": "/path", "list": "a list of text", "map": "an object of text"}
+    named = {"text": "text", "path": "/path", "list": "a list of text", "map": "an object of text",
+             "objects": "a list of objects"}
     most = f", at most {row['max']}" if "max" in row else ""
-    return named.get(row["kind"], "an object") + most + ("" if row["kind"] == "list" or not most else " bytes")
+    return named.get(row["kind"], "an object") + most + ("" if row["kind"] in ("list", "objects") or not most else " bytes")
 
 
 def full_name(row):

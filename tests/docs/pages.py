@@ -206,7 +206,7 @@ def files(facts):
         "Files",
         "Where things are; with `ebbd --root DIR` below DIR, under the name of the second column. Each has a setting"
         "\nof its own, too.\n",
-        table(["directory", "below --root", "setting", "what is in it"],
+        table(["place", "below --root", "setting", "what is in it"],
               [[code(row["usual"]), code(row["below_root"]), code(row["name"]), cell(row["help"])] for row in places]),
         table(["file", "what it is"], [
             ["`api.sock` in `run_dir`", "the socket of the REST API; a user who may open it may do everything"],

@@ -10,7 +10,7 @@ SAID_BY_API = {
     "runtime": "for people to see; nothing follows from it",
     "routePrefix": "\"/api\" matches /api and /api/...; \"\" and \"/\" match everything",
     "env": "at most 16384 bytes in all; PORT, EBB_* and LISTEN_* are set by ebb; null keeps the value that the"
-           " service has, so that an answer can be sent back",
+           " service has, so that an answer can be sent back; the newest version of a secret is taken",
 }
 
 
@@ -69,8 +69,20 @@ def listed(row, _):
     return found
 
 
+SECRET_NAME = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+
+
+def reference(in_file):
+    """The value of a variable that is a secret; answers add the version that the revision has."""
+    properties = {"secret": {"type": "string", "pattern": SECRET_NAME}}
+    if not in_file:
+        properties["version"] = {"type": "integer", "minimum": 1}
+    return {"type": "object", "additionalProperties": False, "required": ["secret"], "properties": properties}
+
+
 def mapped(_, in_file):
-    return {"type": "object", "additionalProperties": {"type": "string" if in_file else ["string", "null"]}}
+    value = {"type": "string" if in_file else ["string", "null"]}
+    return {"type": "object", "additionalProperties": {"anyOf": [value, reference(in_file)]}}
 
 
 SUBNETS = {"type": "array", "maxItems": 16, "items": {"type": "string"},
@@ -93,8 +105,25 @@ def word(row, _):
     return {**({"anyOf": [words, EGRESS]} if row.get("or_object") else words), "default": row["default"]}
 
 
+def objects(row, in_file):
+    """The one list of objects there is: bindings. Answers add the revision that each one found."""
+    properties = {
+        "type": {"const": "service"},
+        "service": {"type": "string", "pattern": NAME},
+        "format": {"const": "url"},
+        "env": {"type": "string", "maxLength": 127, "description": "the variable that gets the URL"},
+    }
+    if not in_file:
+        properties["revision"] = {"type": "integer", "minimum": 0,
+                                  "description": "of that service when this revision was made"}
+    return {"type": "array", "maxItems": row["max"],
+            "items": {"type": "object", "additionalProperties": False, "required": ["service", "env"],
+                      "properties": properties}}
+
+
 SHAPES = {
     "number": number, "time": number, "text": text, "path": path, "list": listed, "map": mapped,
+    "objects": objects,
     "bool": lambda row, _: {"type": "boolean", "default": False},
     "word": word,
 }
@@ -155,8 +184,9 @@ def in_openapi(facts, document):
     """docs/openapi.json with the settings as the tables have them now; the rest stays."""
     settings = members(facts, "service", False)
     settings["ebb"] = {"type": "object", "properties": members(facts, "ebb", False)}
-    shown = {**settings, "env": {"type": "object", "additionalProperties": {"type": "null"},
-                                 "description": "the names; answers never hold a value"}}
+    shown = {**settings, "env": {"type": "object",
+                                 "additionalProperties": {"anyOf": [{"type": "null"}, reference(False)]},
+                                 "description": "the names, and which secrets they are; answers never hold a value"}}
     for name, rows in (("ServiceSettings", settings), ("Service", shown), ("ServiceChange", shown)):
         there = document["components"]["schemas"][name]["properties"]
         own = {key: value for key, value in there.items() if key not in rows}

@@ -8,15 +8,18 @@ FUZZ         ?= $(FUZZ_NAMES)
 FUZZ_SECONDS ?= 60
 OBJECTS_fuzz_request_head  := $(addprefix runtime/gateway/message/,serialize forwarded writer)
 OBJECTS_fuzz_response_head := $(addprefix runtime/gateway/message/,serialize forwarded writer)
-OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec keys report text_out) \
+OBJECTS_fuzz_ebb_json := $(addprefix runtime/cli/,spec spec_file site keys report text_out) \
 	$(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime/api/*.c)))
 OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard $(addsuffix /*.c,$(SRC_ebb-gateway))))) \
 	tests/fuzz/whole_gateway
 LIBS_fuzz_session := -lnghttp2
 OBJECTS_fuzz_upstream := $(OBJECTS_fuzz_session)
 LIBS_fuzz_upstream := -lnghttp2
+OBJECTS_fuzz_dns  := $(addprefix runtime/dns/,packet pointers policy)
+LIBS_fuzz_dns := -lldns
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config platform)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
+OBJECTS_fuzz_static := $(addprefix images/runtimes/static/,path range accept date)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/route/,route instances) \
 	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/check tests/fuzz/wire_root
 

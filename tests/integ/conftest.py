@@ -53,16 +53,21 @@ def _finish(made, request):
 
 
 @pytest.fixture
-def new_ebb(request):
-    """new_ebb(gateways=2, settings={...}) starts one more ebbd."""
-    made = []
+def made(request):
+    """The ebbds that a test has made; they are gone behind it."""
+    ebbs = []
+    yield ebbs
+    _finish(ebbs, request)
 
-    def make(**options):
-        made.append(Ebb(**options))
+
+@pytest.fixture
+def new_ebb(made):
+    """new_ebb(gateways=1, ...) starts one more ebbd."""
+    def make(kind=Ebb, **options):
+        made.append(kind(**options))
         return made[-1].start()
 
-    yield make
-    _finish(made, request)
+    return make
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ class Ebb:
         self.ended = None  # the status of one that ended while it started
         self.process = None
         self.witness = None
+        self.deaths = 0  # of ebbd, by the test's own hand: another one takes over
 
     # --- life ---------------------------------------------------------------------------------
     def command(self, *more):
@@ -135,12 +136,20 @@ class Ebb:
             self._clean_up(process)
             raise AssertionError(f"ebbd did not end after SIGTERM\n{self.log()}") from None
         try:
+            assert len(self.log_lines("event=ebbd_died ")) == self.deaths, f"ebbd died\n{self.log()}"
             assert process.returncode == code, f"ebbd ended with {process.returncode}\n{self.log()}"
             self.witness.assert_nothing_left()
         except AssertionError:
             self._clean_up(process)
             raise
         handlers.judge(self.log_path)
+
+    def die(self):
+        """SIGKILL to the keeper; ebbd ends with it, a moment later."""
+        ebbd = self.ebbd_pid
+        self.process.kill()
+        self.process.wait()
+        wait_for(lambda: leaks.read(f"/proc/{ebbd}/stat").rpartition(")")[2].split()[:1] in ([], ["Z"]))
 
     def _clean_up(self, process):
         """After a failure: the next test must not pay for this one."""
@@ -273,6 +282,13 @@ class Ebb:
             return all(over(s, [revision for name, revision in up if name == s["name"]])
                        for s in self.services() if s["name"] in names)
         wait_for(all_over, 60, f"{', '.join(names)} to take over")
+
+    @property
+    def ebbd_pid(self):
+        """The ebbd that works; `process` is its keeper."""
+        found = [p for p in leaks.children(self.process.pid) if leaks.read(f"/proc/{p}/comm").strip() == "ebbd"]
+        assert len(found) == 1, f"{found}\n{self.log()}"
+        return found[0]
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

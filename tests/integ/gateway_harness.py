@@ -34,6 +34,7 @@ class Reader:
 
     def __init__(self, sock):
         self.sock, self.buf = sock, b""
+        self.tail = []  # the lines behind the last chunked body
 
     def more(self):
         data = self.sock.recv(1 << 18)
@@ -78,8 +79,7 @@ class Reader:
         while True:
             size = int(self.line().split(b";")[0], 16)
             if size == 0:
-                while self.line():
-                    pass
+                self.tail = list(iter(self.line, b""))
                 return
             yield from self.pieces(size)
             assert self.exactly(2) == b"\r\n"
@@ -192,6 +192,11 @@ class Upstream:
 
     def on_echo(self, conn, reader, fields, arg, raw):
         self.reply(conn, b"".join(reader.body_pieces(fields)))
+
+    def on_tail(self, conn, reader, fields, arg, raw):
+        """Answers with the body, the trailers and the field that announces them."""
+        body = b"".join(reader.body_pieces(fields))
+        self.reply(conn, b"|".join([body, *reader.tail, fields.get("trailer", "").encode()]))
 
     def on_echo_chunked(self, conn, reader, fields, arg, raw):
         """Full duplex: each piece goes back as it comes."""

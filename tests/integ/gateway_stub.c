@@ -20,6 +20,7 @@
  *   sockets on|off                  whether NEED_SOCKETS is answered
  *   drain                           drains the gateway and closes the listener
  *   pooldrop SLOT MS
+ *   change 0|1 [KEY=VALUE]...       a reload; 1: with the listener
  * Lines that come unasked: ready PID PORT, need_instance SERVICE N, suspect SLOT ERRNO, blame SLOT
  * KINDS, cleared SERVICE, choice SERVICE SLOT REASON TICKETS AWAKE FROZEN SATURATED FULL MADE, exit
  * STATUS
@@ -66,6 +67,7 @@ struct stub {
 	bool sockets_on;
 	uint32_t hibernate_ms;
 	pid_t gateway;
+	struct wire_gateway_config config;
 };
 
 static void check(int r, const char *what)
@@ -141,10 +143,15 @@ static const struct {
 	const char *key;
 	size_t at;
 } limits[] = {
-	LIMIT(head_bytes_max),          LIMIT(head_fields_max),
-	LIMIT(target_bytes_max),        LIMIT(address_connections_max),
-	LIMIT(connection_requests_max), LIMIT(body_rate_min),
-	LIMIT(body_window_ms),          LIMIT(h2c_streams),
+	LIMIT(head_bytes_max),
+	LIMIT(head_fields_max),
+	LIMIT(target_bytes_max),
+	LIMIT(address_connections_max),
+	LIMIT(connection_requests_max),
+	LIMIT(body_rate_min),
+	LIMIT(body_window_ms),
+	LIMIT(h2c_streams),
+	LIMIT(queue_max),
 };
 
 static void set_trusted(struct wire_gateway_config *c, char *text)
@@ -198,14 +205,28 @@ static void send_config(struct stub *s, int argc, char **argv)
 	memcpy(c.ring_params, &s->ring, sizeof(s->ring));
 	snprintf(c.domain, sizeof(c.domain), "test.example");
 	check(wire_send(s->control_fd, WIRE_GATEWAY_CONFIG, &c, sizeof(c), fds, 5), "config");
+	s->config = c;
 }
 
-static int new_socket(void)
+static void do_change(struct stub *s, int argc, char **argv)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (int i = 2; i < argc; i++)
+		set_limit(&s->config, argv[i]);
+	check(wire_send(s->control_fd, WIRE_GATEWAY_CHANGE, &s->config, sizeof(s->config),
+			&s->listener_fd, argv[1][0] == '1'),
+	      "CHANGE");
+}
 
-	check(fd, "socket");
-	return fd;
+static void new_sockets(int *fds, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		check(fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+}
+
+static void close_all(const int *fds, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		close(fds[i]);
 }
 
 static void do_service(struct stub *s, int argc, char **argv)
@@ -223,7 +244,6 @@ static void do_service(struct stub *s, int argc, char **argv)
 	for (int i = 7; i < argc && r.host_count < SERVICE_HOSTS_MAX; i++)
 		snprintf(r.hosts[r.host_count++], HOST_NAME_SIZE, "%s", argv[i]);
 	check(wire_send(s->control_fd, WIRE_ROUTE_PUT, &r, sizeof(r), NULL, 0), "ROUTE_PUT");
-	printf("ok\n");
 }
 
 static void do_unservice(struct stub *s, int argc, char **argv)
@@ -231,10 +251,8 @@ static void do_unservice(struct stub *s, int argc, char **argv)
 	struct wire_route_del r = {.index = (uint32_t)atoi(argv[1])};
 
 	check(wire_send(s->control_fd, WIRE_ROUTE_DEL, &r, sizeof(r), NULL, 0), "ROUTE_DEL");
-	printf("ok\n");
 }
 
-/* up SLOT SERVICE PORT LIMIT [BACKLOG [UPSTREAM]] */
 static void do_up(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]), service = (uint32_t)atoi(argv[2]);
@@ -257,12 +275,9 @@ static void do_up(struct stub *s, int argc, char **argv)
 	up.generation = s->generation[slot];
 	snprintf(up.id, sizeof(up.id), "inst-%u", slot);
 	fds[0] = s->freeze_fd[slot];
-	for (int i = 1; i <= STOCK; i++)
-		fds[i] = new_socket();
+	new_sockets(fds + 1, STOCK);
 	check(wire_send(s->control_fd, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + STOCK), "UP");
-	for (int i = 1; i <= STOCK; i++)
-		close(fds[i]);
-	printf("ok\n");
+	close_all(fds + 1, STOCK);
 }
 
 static void do_down(struct stub *s, int argc, char **argv)
@@ -275,24 +290,26 @@ static void do_down(struct stub *s, int argc, char **argv)
 
 	board_move(s->board, slot, ~0u, BOARD_DEAD);
 	check(wire_send(s->control_fd, WIRE_INSTANCE_DOWN, &down, sizeof(down), NULL, 0), "DOWN");
-	printf("ok\n");
 }
 
 static void do_hibernate(struct stub *s, int argc, char **argv)
 {
 	s->hibernate_ms = (uint32_t)atoi(argv[1]);
-	printf("ok\n");
+}
+
+static void do_instance_drain(struct stub *s, int argc, char **argv)
+{
+	uint32_t slot = (uint32_t)atoi(argv[1]);
+	struct wire_instance_drain record = {.slot = slot, .generation = s->generation[slot]};
+
+	check(wire_send(s->control_fd, WIRE_INSTANCE_DRAIN, &record, sizeof(record), NULL, 0),
+	      "INSTANCE_DRAIN");
 }
 
 static void do_retire(struct stub *s, int argc, char **argv)
 {
-	uint32_t slot = (uint32_t)atoi(argv[1]);
-	struct wire_instance_drain drain = {.slot = slot, .generation = s->generation[slot]};
-
-	board_move(s->board, slot, ~0u, BOARD_DRAINING);
-	check(wire_send(s->control_fd, WIRE_INSTANCE_DRAIN, &drain, sizeof(drain), NULL, 0),
-	      "INSTANCE_DRAIN");
-	printf("ok\n");
+	board_move(s->board, (uint32_t)atoi(argv[1]), ~0u, BOARD_DRAINING);
+	do_instance_drain(s, argc, argv);
 }
 
 static void do_freeze(struct stub *s, int argc, char **argv)
@@ -327,7 +344,6 @@ static void do_saturate(struct stub *s, int argc, char **argv)
 {
 	atomic_store(&board_slot(s->board, (uint32_t)atoi(argv[1]))->saturated,
 		     (uint32_t)atoi(argv[2]));
-	printf("ok\n");
 }
 
 static void do_startfailed(struct stub *s, int argc, char **argv)
@@ -337,23 +353,19 @@ static void do_startfailed(struct stub *s, int argc, char **argv)
 
 	snprintf(f.text, sizeof(f.text), "%s", argv[3]);
 	check(wire_send(s->control_fd, WIRE_START_FAILED, &f, sizeof(f), NULL, 0), "START_FAILED");
-	printf("ok\n");
 }
 
 static void do_sockets(struct stub *s, int argc, char **argv)
 {
 	s->sockets_on = strcmp(argv[1], "on") == 0;
-	printf("ok\n");
 }
 
 static void do_drain(struct stub *s, int argc, char **argv)
 {
 	check(wire_send(s->control_fd, WIRE_GATEWAY_DRAIN, NULL, 0, NULL, 0), "DRAIN");
 	fd_close(&s->listener_fd); /* as ebbd does */
-	printf("ok\n");
 }
 
-/* pooldrop SLOT MS */
 static void do_pool_drop(struct stub *s, int argc, char **argv)
 {
 	uint32_t slot = (uint32_t)atoi(argv[1]);
@@ -361,24 +373,13 @@ static void do_pool_drop(struct stub *s, int argc, char **argv)
 		.slot = slot, .generation = s->generation[slot], .for_ms = (uint32_t)atoi(argv[2])};
 
 	check(wire_send(s->control_fd, WIRE_POOL_DROP, &drop, sizeof(drop), NULL, 0), "POOL_DROP");
-	printf("ok\n");
-}
-
-/* instancedrain SLOT: the instance takes no more requests and will end */
-static void do_instance_drain(struct stub *s, int argc, char **argv)
-{
-	uint32_t slot = (uint32_t)atoi(argv[1]);
-	struct wire_instance_drain record = {.slot = slot, .generation = s->generation[slot]};
-
-	check(wire_send(s->control_fd, WIRE_INSTANCE_DRAIN, &record, sizeof(record), NULL, 0),
-	      "INSTANCE_DRAIN");
-	printf("ok\n");
 }
 
 static const struct {
 	const char *name;
 	int argc;
 	void (*run)(struct stub *s, int argc, char **argv);
+	bool answers; /* by more than "ok" */
 } commands[] = {
 	{"service", 7, do_service},
 	{"unservice", 2, do_unservice},
@@ -386,14 +387,15 @@ static const struct {
 	{"down", 4, do_down},
 	{"hibernate", 2, do_hibernate},
 	{"retire", 2, do_retire},
-	{"freeze", 2, do_freeze},
-	{"board", 2, do_board},
+	{"freeze", 2, do_freeze, true},
+	{"board", 2, do_board, true},
 	{"sockets", 2, do_sockets},
 	{"drain", 1, do_drain},
 	{"pooldrop", 3, do_pool_drop},
 	{"instancedrain", 2, do_instance_drain},
 	{"startfailed", 4, do_startfailed},
 	{"saturate", 3, do_saturate},
+	{"change", 2, do_change},
 };
 
 static void on_line(struct stub *s, char *line)
@@ -407,6 +409,8 @@ static void on_line(struct stub *s, char *line)
 	for (size_t i = 0; argc > 0 && i < ARRAY_LEN(commands); i++)
 		if (strcmp(argv[0], commands[i].name) == 0 && argc >= commands[i].argc) {
 			commands[i].run(s, argc, argv);
+			if (!commands[i].answers)
+				printf("ok\n");
 			return;
 		}
 	printf("error unknown command\n");
@@ -439,12 +443,10 @@ static int on_need_sockets(void *self, struct wire_message *m)
 
 	if (!s->sockets_on)
 		return 0;
-	for (uint32_t i = 0; i < n->count; i++)
-		fds[i] = new_socket();
+	new_sockets(fds, n->count);
 	check(wire_send(s->control_fd, WIRE_SOCKETS, &reply, sizeof(reply), fds, n->count),
 	      "SOCKETS");
-	for (uint32_t i = 0; i < n->count; i++)
-		close(fds[i]);
+	close_all(fds, n->count);
 	return 0;
 }
 

@@ -100,6 +100,10 @@ class Connection:
 
     def on_headers(self, stream, flags, payload):
         fields = dict(self.decoder.decode(payload))
+        if ":path" not in fields:
+            self.server.seen.put(("trailers", fields))
+            self.streams[stream].put(None)
+            return
         path, _, arg = fields[":path"].partition("?")
         self.streams[stream] = queue.Queue()
         if flags & END_STREAM:

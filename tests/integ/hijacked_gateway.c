@@ -85,13 +85,27 @@ static int status_line_is(const char *what, const char *value)
 	return 1;
 }
 
-static void try_confinement(const struct wire_gateway_config *config)
+/* The test listens at a name with the port of this ebbd in it. */
+static socklen_t name_witness(int listener_fd, struct sockaddr_un *out)
+{
+	struct sockaddr_in own = {.sin_family = AF_UNSPEC};
+	socklen_t size = sizeof(own);
+	int n;
+
+	(void)getsockname(listener_fd, (struct sockaddr *)&own, &size);
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	n = snprintf(out->sun_path + 1, sizeof(out->sun_path) - 1, "ebb-hijack-witness-%u",
+		     ntohs(own.sin_port));
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+static void try_confinement(const struct wire_gateway_config *config, int listener_fd)
 {
 	struct sockaddr_in host = {.sin_family = AF_INET,
 				   .sin_port = htons(22),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_un abstract = {.sun_family = AF_UNIX, .sun_path = "\0ebb-hijack-witness"};
-	socklen_t abstract_size = offsetof(struct sockaddr_un, sun_path) + 20;
+	struct sockaddr_un abstract;
+	socklen_t abstract_size = name_witness(listener_fd, &abstract);
 	int high = 0;
 
 	for (int fd = 5; fd < 1024; fd++)
@@ -316,7 +330,7 @@ int main(void)
 	if (wire_recv(GATEWAY_CONTROL_FD, &m) != 1 || m.head.type != WIRE_GATEWAY_CONFIG)
 		return 1;
 	memcpy(&config, m.record, sizeof(config));
-	try_confinement(&config);
+	try_confinement(&config, m.fds[GATEWAY_CONFIG_FDS]);
 	try_ring(&config);
 	for (size_t i = 0; i < ARRAY_LEN(call_attempts); i++)
 		try_call(i);

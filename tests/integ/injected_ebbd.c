@@ -8,9 +8,12 @@
  * because every function would inherit it. So the linker wraps the calls of ebbd's own code
  * (--wrap). Orders lie in memory that ebbd shares with its forked children and that the test opens
  * by /proc/PID/map_files (injected_ebbd.py). Errors while ebbd starts are ordered by its
- * environment: EBB_INJECT="CALL ERRNO AFTER TIMES WHO", numbers but for CALL.
+ * environment: EBB_INJECT="CALL ERRNO AFTER TIMES WHO", numbers but for CALL. In place of a call
+ * that is to fail with error 0 it dies of SIGKILL (test_adoption_steps.py).
  */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +41,7 @@ enum who { WHO_EBBD, WHO_CHILDREN };
 static struct orders nobody, *orders = &nobody;
 /* A page that the kernel empties in every forked child (MADV_WIPEONFORK, madvise(2)): to know who
  * it is, a child needs no system call, which its filter could forbid. */
-static const char *is_ebbd = "";
+static char nothing[1], *is_ebbd = nothing;
 
 long __real_syscall(long number, ...);
 
@@ -70,6 +73,8 @@ static int must_fail(enum call call, long b)
 	}
 	orders->times--;
 	orders->failed++;
+	if (orders->error == 0) /* it dies in place of this call */
+		(void)__real_syscall(SYS_kill, __real_syscall(SYS_getpid), (long)SIGKILL);
 	errno = (int)orders->error;
 	return 1;
 }
@@ -88,7 +93,13 @@ CALLS_PLAIN(WRAP)
 long __wrap_syscall(long a, long b, long c, long d, long e, long f, long g);
 long __wrap_syscall(long a, long b, long c, long d, long e, long f, long g)
 {
-	return must_fail(CALL_syscall, b) ? -1 : __real_syscall(a, b, c, d, e, f, g);
+	int i_was_ebbd = *is_ebbd;
+	long r = must_fail(CALL_syscall, b) ? -1 : __real_syscall(a, b, c, d, e, f, g);
+
+	/* The keeper's child is the ebbd that works. A sandbox clones so too, far below. */
+	if (a == SYS_clone && b & CLONE_FILES && r == 0 && i_was_ebbd)
+		*is_ebbd = 1;
+	return r;
 }
 #undef FAILED
 #define FAILED 0

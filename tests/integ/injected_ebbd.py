@@ -3,7 +3,6 @@
 An ebbd whose calls fail on order (injected_ebbd.c), the requests to it meanwhile, and the facts that must hold then.
 """
 import errno as E
-import mmap
 import os
 import re
 import struct
@@ -13,7 +12,7 @@ import pictures
 from ebb import BIN, PROJECT, Ebb
 from injected_host import FAULTS, honest
 from injected_steps import small_archive
-from injector import INJECTED
+from injector import INJECTED, Shared
 from waiting import wait_for
 
 PROGRAM = os.path.join(INJECTED, "ebbd")
@@ -58,22 +57,18 @@ ERRORS = {
 }
 
 
-class Orders:
+class Orders(Shared):
     """struct orders of one ebbd."""
 
     def __init__(self, pid):
-        with open(f"/proc/{pid}/maps") as f:
-            where = re.search(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-inject", f.read(), re.M)[1]
-        fd = os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR)
-        self.map = mmap.mmap(fd, 8192)
-        os.close(fd)
+        super().__init__(pid, 8192)
 
     def get(self, field):
-        return struct.unpack_from("<q", self.map, 8 * FIELDS.index(field))[0]
+        return self.number(FIELDS.index(field))
 
     def put(self, **fields):
         for field, value in fields.items():
-            struct.pack_into("<q", self.map, 8 * FIELDS.index(field), value)
+            self.set_number(FIELDS.index(field), value)
 
     def order(self, call, error, after, who, times=1):
         self.put(times=0)
@@ -83,9 +78,6 @@ class Orders:
     def seen(self, who):
         at = 8 * (len(FIELDS) + who * len(CALLS))
         return dict(zip(CALLS, struct.unpack_from(f"<{len(CALLS)}Q", self.map, at)))
-
-    def close(self):
-        self.map.close()
 
 
 class Host:
@@ -149,7 +141,8 @@ class Host:
     def holdings(self):
         """The numbers that errors may not raise: descriptors, mounts, cgroups, processes."""
         pid = self.ebb.process.pid
-        return {"descriptors": self.ebb.fd_count(), "mounts": len(leaks.read(f"/proc/{pid}/mountinfo").splitlines()),
+        mounts = leaks.read(f"/proc/{self.ebb.ebbd_pid}/mountinfo").splitlines()
+        return {"descriptors": self.ebb.fd_count(), "mounts": len(mounts),
                 "cgroups": len(leaks.cgroup_dirs(self.ebb.config["cgroup"])),
                 "processes": len(leaks.descendants(pid)),
                 "stages": len(os.listdir(os.path.join(self.ebb.root, "images/pieces")))}
@@ -176,7 +169,7 @@ class Host:
 
     def judge(self, what, step):
         """None if all is well again, else a sentence that says what is not."""
-        if self.ebb.process.poll() is not None:
+        if self.ebb.process.poll() is not None or self.ebb.log_lines("event=ebbd_died "):
             return f"{what}: ebbd is gone"
         try:
             wait_for(lambda: step(self), 30, "all to be well again")

@@ -15,7 +15,7 @@ import tempfile
 import leaks
 import pictures
 from ebb import Ebb
-from injector import Injector, libexec
+from injector import Injector, injected_libexec
 from waiting import wait_for
 
 DEATHS_MAX = 3  # then ebbd waits too long before it starts the program again
@@ -84,7 +84,7 @@ class Host:
 
     def __init__(self, gateways=1, **settings):
         self.place = tempfile.mkdtemp(prefix="ebb-injected-")
-        self.gateways, self.settings = gateways, {**settings, "libexec_dir": libexec(self.place)}
+        self.gateways, self.settings = gateways, {**settings, "libexec_dir": injected_libexec(self.place)}
         self.ebb = self.injector = None
         self.cases = self.deaths = 0
         self.kept = {}     # of steps

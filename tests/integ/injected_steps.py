@@ -29,6 +29,15 @@ def serves(host):
     return reply is not None and reply.status == 200
 
 
+def thaws(host):
+    """Its instance was frozen before."""
+    def is_frozen():
+        found = host.rest("GET", "/v1/instances?service=probe")
+        return well(found) and [one["state"] for one in found.json["instances"]] == ["frozen"]
+    wait_for(is_frozen, 20)
+    return serves(host)
+
+
 def bodies(host):
     """An answer that came whole is what was sent."""
     fine = True

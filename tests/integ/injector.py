@@ -19,9 +19,10 @@ import time
 import leaks
 import records
 from ebb import BIN, PROJECT
+from libexec import libexec
 
 INJECTED = os.path.join(BIN, "injected")
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-unpack")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
 SET_FILTER = 1  # SECCOMP_SET_MODE_FILTER
 PASSES = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
@@ -62,8 +63,9 @@ class Order:
         self.process, self.waits = None, 0  # the process whose call failed, and its `waits` then
 
     def is_over(self):
-        """The thread that met the error waits for the next thing again, or is gone."""
-        return self.process is None or self.process.gone or self.process.waits > self.waits
+        """The thread that met the error waits for the next thing again, or is gone. Those of ebb-tick wait for a mix of
+        instances, which may be over."""
+        return self.program == "ebb-tick" or self.process is None or self.process.gone or self.process.waits > self.waits
 
     def take(self, process, call, arguments):
         if process.name != self.program or (self.call is not None and call != self.call):
@@ -91,6 +93,7 @@ class Injector:
         self.known, self.host = set(), None
         self.at_start = None   # called with each new Process, before its first call
         self.at_filter = None  # called with each Process at its first call under its own filter
+        self.witness = None    # called with each call (Process, name, arguments) before it is made
         self.poll = select.poll()
         self.lock, self.ended = threading.Lock(), False
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -200,6 +203,8 @@ class Injector:
             return 0
         if not process.filtered:
             return 0
+        if self.witness:
+            self.witness(process, call, arguments)
         if self.at_filter and not process.counted:
             self.at_filter(process)
         process.counted = True
@@ -214,37 +219,53 @@ class Injector:
         return 0
 
 
-class Commands:
-    """The shared memory of one process (struct orders of injected.c)."""
+class Shared:
+    """Numbers in memory that an injected process shares with its test."""
 
-    def __init__(self, pid):
+    def __init__(self, pid, size):
         with open(f"/proc/{pid}/maps") as f:
             where = re.search(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-inject", f.read(), re.M)[1]
         fd = os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR)
-        self.map = mmap.mmap(fd, 4096)
+        self.map = mmap.mmap(fd, size)
         os.close(fd)
 
-    def _at(self, kind, field):
-        return 8 * (len(FIELDS) * ("memory", "ring").index(kind) + FIELDS.index(field))
+    def number(self, at):
+        return struct.unpack_from("<q", self.map, 8 * at)[0]
 
-    def get(self, kind, field):
-        return struct.unpack_from("<q", self.map, self._at(kind, field))[0]
-
-    def put(self, kind, **fields):
-        for field, value in fields.items():
-            struct.pack_into("<q", self.map, self._at(kind, field), value)
+    def set_number(self, at, value):
+        struct.pack_into("<q", self.map, 8 * at, value)
 
     def close(self):
         self.map.close()
 
 
-def libexec(place):
+class Commands(Shared):
+    """struct orders of injected.c, of one process."""
+
+    def __init__(self, pid):
+        super().__init__(pid, 4096)
+
+    def _at(self, kind, field):
+        return len(FIELDS) * ("memory", "ring").index(kind) + FIELDS.index(field)
+
+    def get(self, kind, field):
+        return self.number(self._at(kind, field))
+
+    def put(self, kind, **fields):
+        for field, value in fields.items():
+            self.set_number(self._at(kind, field), value)
+
+
+def injected_libexec(place):
     """A directory of all programs of ebb, the injected ones among them."""
-    for name in os.listdir(BIN):
-        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
-            at = INJECTED if os.path.exists(os.path.join(INJECTED, name)) else BIN
-            os.symlink(os.path.join(at, name), os.path.join(place, name))
-    return str(place)
+    return libexec(place, {name: os.path.join(INJECTED, name) for name in PROGRAMS
+                           if os.path.exists(os.path.join(INJECTED, name))})
+
+
+def hears(pid):
+    """Whether it would take the order, and not die of it."""
+    caught = re.search(r"^SigCgt:\t(\w+)", leaks.read(f"/proc/{pid}/status"), re.M)
+    return bool(caught and int(caught[1], 16) >> (signal.SIGUSR2 - 1) & 1)
 
 
 def say_forbidden(pid):

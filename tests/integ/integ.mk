@@ -38,8 +38,21 @@ $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call ob
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(EXT_ebb-unpack) -o $@
 tests check-integ: $(OUT)/tests/hijacked_unpack
 
+# Each of the real programs, with attempts of an attacker where it loads its filter (test_hostile_filters.py).
+HIJACKED := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
+HIJACKED_PROGRAMS := $(patsubst %,$(OUT)/tests/hijacked/%,$(HIJACKED))
+define hijacked
+$(OUT)/tests/hijacked/$(1): $(OUT)/obj/tests/integ/hijacked_calls.o $$(call objects,$$(SRC_$(1))) $$(call lib,$$(LINK_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(call link_mode,$(1)) -Wl,--wrap=filter_apply $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(EXT_$(1)) -o $$@
+endef
+$(foreach p,$(HIJACKED),$(eval $(call hijacked,$(p))))
+tests check-integ: $(HIJACKED_PROGRAMS)
+
 # Every filtered program, linked with errors of its system calls, malloc and ring (test_injected_errors.py).
-INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-unpack
+INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
 INJECT_WRAPS := malloc calloc realloc
 INJECT_WRAPS_ebb-gateway := io_uring_submit io_uring_submit_and_wait
 define injected
@@ -65,3 +78,27 @@ injected-programs: $(INJECTED_PROGRAMS)
 injected: $(BINARIES) $(INJECTED_PROGRAMS) ## every error that each call of each program can have, one by one (root; an hour)
 	$(INTEG_ENV) EBB_ERRORS=all /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(sort $(wildcard tests/integ/test_injected_*.py))
 tests check-integ: $(INJECTED_PROGRAMS)
+
+# Every kind of death N times under load, about 25 s for each N (test_deaths.py); KINDS: only these.
+N ?= 200
+.PHONY: deaths
+deaths: $(BINARIES) prebuild ## each program of ebb is killed N=200 times under load (root; an hour)
+	$(INTEG_ENV) EBB_DEATHS=$(N) EBB_DEATHS_KINDS="$(KINDS)" /usr/bin/python3 -m pytest -p no:cacheprovider -s -ra tests/integ/test_deaths.py
+
+# Functions that wait on databases and models, at length.
+.PHONY: check-network
+check-network: $(BINARIES) ## chats of 20 s, 10,000 freezes of connection pools, 1,000 messages to each driver (root; an hour)
+	CHAT_SECONDS=20 POOL_CYCLES=10000 POOL_IDLE_S=150 POOL_KEEP_ALIVE_S=60 MESSAGES=1000 $(INTEG_ENV) /usr/bin/python3 -m pytest \
+		-p no:cacheprovider -ra tests/integ/test_network_wakes.py tests/integ/test_network_databases.py
+
+# Reads a state directory as ebb-api does (test_power_cuts.py).
+$(OUT)/tests/read_state: $(OUT)/obj/tests/integ/read_state.o $(filter-out %/main.o,$(call objects,$(SRC_ebb-api))) \
+		$(call lib,$(LINK_ebb-api))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(MODE)) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(EXT_ebb-api) -o $@
+tests check-integ: $(OUT)/tests/read_state
+.PHONY: deaths-ebbd
+deaths-ebbd: $(BINARIES) $(INJECTED_PROGRAMS) ## N kills of ebbd under load, and one at every call of each step (root; N=200)
+	$(INTEG_ENV) EBB_KILLS=$(N) EBB_STEPS=all /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(sort $(wildcard tests/integ/test_adoption*.py))

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared by the families of the network: an ebbd in a world of the test's own, and attempts from inside."""
 import contextlib
+import json
+import os
+import subprocess
+import sys
 
 import pictures
+import worlds
 from conftest import running
 
 REFUSED = ("ECONNREFUSED", "EHOSTUNREACH", "EACCES", "ENETUNREACH")
@@ -56,3 +61,27 @@ def host_internal(ebb, name):
     """Its address, as the instance's /etc/hosts has it."""
     lines = [line.split() for line in file_inside(ebb, name, "/etc/hosts").splitlines()]
     return next(words[0] for words in lines if "host.internal" in words[1:])
+
+
+class Names:
+    """A resolver of a world (name_server.py). zone: its names."""
+
+    def __init__(self, world, folder, zone, address=worlds.ROUTER4, where=None):
+        self.zone, self.log = os.path.join(folder, "zone"), os.path.join(folder, "asked")
+        self.write(zone)
+        open(self.log, "w").close()
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "name_server.py")
+        process = subprocess.Popen(world.inside(where or world.world, sys.executable, "-B", script, address, self.zone,
+                                                self.log), stdout=subprocess.PIPE, text=True)
+        world.servers.append(process)
+        assert process.stdout.readline() == "ready\n"
+
+    def write(self, zone):
+        with open(self.zone + ".new", "w") as f:
+            json.dump(zone, f)
+        os.rename(self.zone + ".new", self.zone)
+
+    def asked(self):
+        """(transport, by whom, name) of each question."""
+        with open(self.log) as f:
+            return [tuple(line.split()) for line in f]

@@ -154,18 +154,21 @@ def foreign_archive(path):
 BUILDERS = [os.path.join(PROJECT, "images", kind, "**") for kind in ("build", "runtimes")]
 
 
-def built_archive(source):
+def build(source, path):
     """The directory as `ebb build -o` writes it."""
-    def make(path):
-        build = subprocess.Popen([os.path.join(BIN, "ebb"), "build", source, "-o", path], text=True,
-                                 stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                 env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
-        for line in build.stderr:  # a slow step; not the name that make_once gave it
-            if line.strip() and not line.startswith("built "):
-                print("      " + line, end="", flush=True)
-        if build.wait():
-            raise AssertionError(f"ebb build {source} ended with {build.returncode}")
-    return make_once(os.path.basename(source) + ".oci.tar", [source + "/**", *BUILDERS], make)
+    process = subprocess.Popen([os.path.join(BIN, "ebb"), "build", source, "-o", path], text=True,
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
+    for line in process.stderr:  # a slow step; not the name that make_once gave it
+        if line.strip() and not line.startswith("built "):
+            print("      " + line, end="", flush=True)
+    if process.wait():
+        raise AssertionError(f"ebb build {source} ended with {process.returncode}")
+
+
+def built_archive(source):
+    return make_once(os.path.basename(source) + ".oci.tar", [source + "/**", *BUILDERS],
+                     lambda path: build(source, path))
 
 
 def example_archive(name):
@@ -247,6 +250,8 @@ def all_archives():
                                     umoci_archive, foreign_archive, escapes_archive, shell_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
-    yield from map(apps_archive, ["node-timers", "python-timers"])
-    import umoci_trees  # which needs this module
+    yield from map(apps_archive, ["node-timers", "python-timers", "talks-node", "talks-python"])
+    import sites  # which need this module
+    import umoci_trees
+    yield sites.archive()
     yield from umoci_trees.prepare()

@@ -6,6 +6,7 @@ a record. For tests that speak in the place of one of ebb's programs.
 import ctypes
 import os
 import re
+import select
 import socket
 import struct
 
@@ -72,7 +73,8 @@ class Layout:
             record[at:at + len(value)] = value
 
 
-_NAMES = {"IMAGE_CANCEL": "meter_flush", "API_SETTLED": "meter_flush", "INSTANCE_COMMAND": "instance_command_record"}  # a cookie alone
+_NAMES = {"IMAGE_CANCEL": "meter_flush", "API_SETTLED": "meter_flush",  # a cookie alone
+          "INSTANCE_COMMAND": "instance_command_record", "DNS_OPEN": "net_open", "DNS_OPENED": "net_opened"}
 
 
 def _name(kind):
@@ -113,3 +115,12 @@ def steal(pid, number):
 def channel(pid, number=3):
     """The channel of one of ebb's programs to ebbd, or another of its sockets."""
     return socket.socket(fileno=steal(pid, number))
+
+
+def send(stolen, bytes_, fds=()):
+    """The channel belongs to a program that does not block, so it does not."""
+    while True:
+        try:
+            return socket.send_fds(stolen, [bytes_], list(fds))
+        except BlockingIOError:
+            select.select([], [stolen], [])

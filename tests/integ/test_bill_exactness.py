@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The bill against the kernel, to the microsecond: after a random mix of work each instance is killed at a random moment.
-The test keeps the instance's cgroup from being removed and reads its last cpu.stat. Another test computes time and
-invocations from the access log alone.
+The test keeps the instance's cgroup from being removed and reads its last cpu.stat. Other tests compute time and
+invocations from the access log alone, also while instances are killed. EBB_EXACT_ROUNDS=100 EBB_EXACT_SECONDS=30 with
+EBB_EXACT_LONG=1 (bursts of 10 s too) is the long version.
 """
 import contextlib
+import http.client
 import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -21,11 +24,12 @@ from waiting import SLOW, pass_time, throughout, wait_for
 
 SEED = int(os.environ.get("EBB_SEED", "0")) or random.randrange(1, 10 ** 6)
 ROUNDS = int(os.environ.get("EBB_EXACT_ROUNDS", "4"))
-CLIENTS, SECONDS = 5, 1.5
+CLIENTS, SECONDS = 5, float(os.environ.get("EBB_EXACT_SECONDS", "1.5"))
+BURSTS_US = (20, 20, 200, 200, 2000, 20000, 150000) + ((1_000_000, 10_000_000) if os.environ.get("EBB_EXACT_LONG") else ())
 CLOSED = 4  # docs/ledger.md
 
 # Bursts, waits, threads, children that end, children whose parent has ended, timers, work behind the answer.
-WORK = [lambda rng: f"/burn?us={rng.choice((20, 200, 2000, 20000, 150000))}",
+WORK = [lambda rng: f"/burn?us={rng.choice(BURSTS_US)}",
         lambda rng: f"/sleep?ms={rng.choice((1, 10, 100))}",
         lambda rng: f"/work?us={rng.choice((20, 3000))}&ms={rng.choice((0, 5, 60))}",
         lambda rng: "/orphan", lambda rng: f"/threads?n={rng.randrange(1, 5)}",
@@ -51,14 +55,17 @@ def closing_cpu_us(ebb, instance):
     return next((row[1] for row in rows_of(ebb, instance) if row[0] == CLOSED), None)
 
 
-def drive(ebb, rng, kinds, seconds):
-    """Clients that ask for a random mix until the time is over; how many requests each made."""
+def drive(ebb, rng, kinds, seconds, answers=(200,), **more):
+    """Clients that ask for a random mix until the time is over; how many requests they made."""
     end = time.monotonic() + seconds
 
     def one(seed):
         own, count = random.Random(seed), 0
         while time.monotonic() < end:
-            assert ebb.get("one", own.choice(kinds)(own), timeout=60).status == 200
+            try:
+                assert ebb.get("one", own.choice(kinds)(own), timeout=60, **more).status in answers
+            except http.client.IncompleteRead:
+                assert 502 in answers  # its instance died while it answered
             count += 1
         return count
     seeds = [rng.randrange(10 ** 9) for _ in range(CLIENTS)]
@@ -164,3 +171,54 @@ def test_invocations_and_time_are_those_of_the_access_log(one):
         assert invocations == len(intervals), f"{name}, seed {SEED}"
         assert abs(awake_us - united_us(intervals)) <= 1000 * SLOW * len(intervals), f"{name}, seed {SEED}"
     assert one.usage("one")["invocations"] == asked
+
+
+def killer(ebb, rng, ended, killed):
+    """Kills an instance that has work, again and again."""
+    while not ended.wait(0.1 + rng.random() * 0.5 * SLOW):
+        busy = [i for i in ebb.instances("one") if i["tickets"]]
+        if busy:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rng.choice(busy)["pid"], signal.SIGKILL)
+                killed.append(1)
+
+
+def all_rows(ebb):
+    """The last reading of each instance: {instance: (awake time, invocations)}."""
+    with contextlib.closing(sqlite3.connect(f"file:{ebb.root}/ledger/ledger.db?mode=ro", uri=True)) as db:
+        return {name: (awake, count) for name, awake, count in db.execute(
+            "select instance, max(awake_us), max(invocations) from meter group by instance")}
+
+
+def test_invocations_are_the_requests_whoever_is_killed(one):
+    """A request that its instance had not begun is made again elsewhere: it is counted once, at the first instance, and
+    its line names the last. An instance that is killed is awake until it is gone; its requests are answered a moment
+    later."""
+    rng, ended, killed = random.Random(SEED), threading.Event(), []
+    thread = threading.Thread(target=killer, args=(one, random.Random(SEED + 1), ended, killed))
+    thread.start()
+    try:
+        asked = drive(one, rng, WORK, 2 * SECONDS, answers=(200, 502), method="POST", body=b"x")
+    finally:
+        ended.set()
+        thread.join()
+    wait_for(lambda: all(i["state"] == "frozen" for i in one.instances("one")), 30)
+    lines = wait_for(lambda: (found := access(one)) and len(found) >= asked and found)
+    assert len(lines) == asked
+    by_instance, moved = {}, sum(1 for line in lines if line.get("retries"))
+    for line in lines:
+        if "instance" in line:
+            by_instance.setdefault(line["instance"], []).append(open_between(line))
+
+    def billed():
+        one.usage("one")  # a reading of now
+        rows = all_rows(one)
+        return rows if sum(count for _, count in rows.values()) == sum(map(len, by_instance.values())) else None
+    rows = wait_for(billed, 20, f"seed {SEED}: {all_rows(one)} {({n: len(i) for n, i in by_instance.items()})}")
+    for name, intervals in by_instance.items():
+        awake_us, invocations = rows[name]
+        assert abs(invocations - len(intervals)) <= moved, f"{name}, seed {SEED}"
+        room = 1000 * SLOW * len(intervals) + 50_000 * SLOW
+        apart = abs(awake_us - united_us(intervals))
+        assert apart <= room or moved, f"{name}, seed {SEED}: {awake_us} {united_us(intervals)}"
+    assert killed, "nobody was killed"

@@ -7,17 +7,20 @@ attempt and GOT for each that succeeded. After every build the host's settings a
 a build's range, and the archive has none of the builder's secrets.
 """
 import glob
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
+import threading
 
 import pytest
 
 import leaks
-from ebb import BIN, CACHE, LIBEXEC
+from ebb import BIN, CACHE, LIBEXEC, PROJECT
 from waiting import slow, wait_for
 
 SECRET = "canary-3f9a1c-of-the-builder"
@@ -166,6 +169,8 @@ NODE = {
                           ".on('connect', () => console.error('GOT x'));",
     "a child that stays": "attempt('x', () => { cp.spawn('/usr/bin/node', ['-e', 'setInterval(() => 0, 1e6)'],"
                           " {detached: true, stdio: 'ignore'}).unref(); return false; });",
+    "a limit for core files that starts programs": "attempt('x', () => !/^Max core file size +1 +1 /m.test("
+                                                   "fs.readFileSync('/proc/self/limits', 'utf8')));",
     "a link among the code": "attempt('x', () => (fs.symlinkSync('/etc/shadow', '/usr/lib/ebb/code/x'), false));",
     "a link to its own fd": "attempt('x', () => (fs.symlinkSync('/proc/self/fd/5', '/app/late'), false));",
 }
@@ -293,6 +298,7 @@ PROGRAMS = {
     "CRLF": (b"#!/bin/sh\r\necho\r\n", "CR LF"),
     "text": (b"hello\n", "is no program"),
     "cut": (b"\x7fELF\x02\x01\x01" + bytes(40), "is no program"),
+    "no more than a sign": (b"\x7fELF", "is no program"),
     "lying": (b"\x7fELF\x02\x01\x01" + b"\xff" * 200, "is no program"),
 }
 
@@ -421,6 +427,30 @@ def test_npm_gets_no_further_than_its_registry(outside, what):
     outside.assert_untouched()
 
 
+@pytest.mark.parametrize("head", ["GET http://registry.test/x HTTP/1.1", "CONNECT registry.test:80 HTTP/1.1"])
+def test_behind_a_proxy_npm_gets_no_further_either(head):
+    """The second request on a connection that was judged by its first one reaches the registry, and not the proxy."""
+    sys.path.insert(0, os.path.join(PROJECT, "images/build"))
+    try:
+        import relay
+    finally:
+        sys.path.pop(0)
+    proxy, (inside, outside_end) = socket.create_server(("127.0.0.1", 0)), socket.socketpair()
+    upstream, room = f"127.0.0.1:{proxy.getsockname()[1]}", threading.Semaphore()
+    thread = threading.Thread(target=relay.guard, daemon=True, args=(outside_end, upstream, {"registry.test:80"}, room))
+    thread.start()
+    with proxy, inside:
+        inside.sendall(f"{head}\r\n\r\nGET http://169.254.169.254/x HTTP/1.1\r\n\r\n".encode())
+        seen, _ = proxy.accept()
+        with seen:
+            seen.settimeout(slow(10))
+            asked = seen.recv(65536)
+            assert asked == b"CONNECT registry.test:80 HTTP/1.1\r\nHost: registry.test:80\r\n\r\n", asked
+            seen.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            assert b"169.254" in seen.recv(65536)  # the rest is for the registry
+    thread.join(slow(10))
+
+
 def test_install_scripts_have_no_network_and_no_builder(outside):
     outside.put("package.json", '{"dependencies": {"b": "file:./b"}}')
     outside.put("b/package.json", '{"name": "b", "version": "1.0.0", "scripts": {"install": "node run.js"}}')
@@ -446,6 +476,23 @@ def test_the_command_reads_no_file_outside(outside):
                 os.unlink(outside.source + "/" + name)
 
 
+ROOTS = ["/etc", "/", "..", "../..", "a/../..", "a/../../function", "out", "a/out", "out/ssl", "./a/./out/..", "self/cwd"]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_sources_of_a_service_are_beside_the_file_that_names_them(outside, root):
+    """The author of an ebb.json must not choose which other files of its reader go into an image."""
+    outside.put("a/main.py", "async def app(scope, receive, send): pass\n")
+    for name, target in (("out", "/etc"), ("a/out", "../.."), ("self", "/proc/self")):
+        os.symlink(target, os.path.join(outside.source, name))
+    outside.put("ebb.json", json.dumps({"services": {"a": {"root": root, "runtime": "python", "entrypoint": "main:app"}}}))
+    for file, cwd in ((os.path.join(outside.source, "ebb.json"), "/"), ("ebb.json", outside.source)):
+        done = subprocess.run([os.path.join(BIN, "ebb"), "deploy", "-f", file], capture_output=True, cwd=cwd, check=False,
+                              timeout=slow(60), env={**os.environ, "EBB_SOCKET": outside.path + "/none", "EBB_CACHE": CACHE})
+        assert done.returncode == 2 and "leads out of the directory" in said(done), (done.returncode, said(done))
+    outside.assert_untouched()
+
+
 def test_a_cache_is_of_one_user(outside):
     outside.put("main.c", C)
     cache = outside.source + "/.ebb"
@@ -455,6 +502,55 @@ def test_a_cache_is_of_one_user(outside):
     os.chown(cache, 12345, 12345)
     done = outside.build("native", "srv", EBB_CACHE=cache)
     assert done.returncode == 1 and "belongs to somebody else" in said(done), said(done)
+    outside.assert_untouched()
+
+
+BEGINS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import builder, os
+for _ in range(150):
+    with builder.work_directory(sys.argv[2]) as work:
+        os.listdir(work)
+"""
+
+
+def test_builds_that_begin_at_once_do_not_take_each_others_folders(outside):
+    """A folder that was made and not yet locked is no leftover."""
+    cache = outside.source + "/.ebb"
+    os.mkdir(cache, 0o700)
+    many = [subprocess.Popen([sys.executable, "-IBc", BEGINS, os.path.join(PROJECT, "images/build"), cache],
+                             stderr=subprocess.PIPE) for _ in range(4)]
+    assert [one.communicate(timeout=slow(60))[1] for one in many] == [b""] * 4
+    assert os.listdir(cache) == []
+
+
+def test_builds_with_other_locks_have_other_ids_and_groups(outside):
+    """Two containers see the same control groups and have a /run of their own each: no build ends the other's."""
+    outside.put("index.mjs", "for (;;) ;")
+    command = f"mount -t tmpfs none /run && exec {os.path.join(BIN, 'ebb')} build {outside.source} -o"
+    env = {**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC, "EBB_BAKE_SECONDS": str(int(slow(3)))}
+
+    def begin(number):
+        return subprocess.Popen(["unshare", "--mount", "sh", "-c", f"{command} {outside.source}/{number}.tar --runtime node "
+                                 "--entrypoint index.mjs"], stderr=subprocess.PIPE, env=env)
+
+    def owners():
+        return {owner(f"/proc/{p}") // 65536 for p in leaks.descendants(os.getpid()) if owner(f"/proc/{p}") in RANGES}
+    builds = [begin(0)]
+    try:
+        wait_for(lambda: len(owners()) == 1, 30)
+        builds.append(begin(1))
+        wait_for(lambda: len(owners()) == 2, 30)
+        ends = [(one.wait(slow(60)), one.stderr.read()) for one in builds]
+        assert [code for code, _ in ends] == [0, 0], ends
+    finally:
+        for one in builds:
+            one.kill()
+            one.wait()
+            one.stderr.close()
+    for number in range(2):
+        os.unlink(f"{outside.source}/{number}.tar")
     outside.assert_untouched()
 
 

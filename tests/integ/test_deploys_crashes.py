@@ -159,3 +159,16 @@ def test_who_shared_instances_with_a_killer_is_not_blamed(host):
     assert post(host, "shared", "/exit").status == 502
     host.cli("rm", "shared")
     wait_for(lambda: not host.instances("shared"), 20)
+
+
+def test_an_instance_on_which_nobody_listens_any_more_is_replaced(host):
+    """Its process lives, so only a gateway sees that: the kernel refuses each connection."""
+    host.apply({"deaf": {"runtime": "container", "entrypoint": "probe", "memory": 128, "maxInstances": 1,
+                         "env": {"PROBE_CLOSES_BEHIND": "GET"}}})
+    first = host.get("deaf").instance
+    assert host.get("deaf", "/try?call=deaf").text == "OK"
+    host.get("deaf")  # an honest error, or an answer of the next instance
+    assert wait_for(lambda: (reply := host.get("deaf")).status == 200 and reply.instance) != first
+    assert any("nobody listens on its port" in text for text in host.told(first, "instance_unresponsive")), host.log()
+    host.cli("rm", "deaf")
+    wait_for(lambda: not host.instances("deaf"), 30)

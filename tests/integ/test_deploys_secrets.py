@@ -55,7 +55,7 @@ def test_values_are_in_no_answer_event_log_or_command_line(new_ebb):
     assert again.status == 201 and again.json["env"]["TOKEN"] is None
     wait_for(lambda: f"TOKEN={SECRET}" in ebb.get("api", "/env").text.splitlines())
     programs = [pid for name in ("ebbd", "ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc") for pid in ebb.programs(name)]
-    programs.append(ebb.process.pid)
+    programs.append(ebb.process.pid)  # the keeper
     for pid in programs:
         for file in ("cmdline", "environ", "comm"):
             assert SECRET not in leaks.read(f"/proc/{pid}/{file}")

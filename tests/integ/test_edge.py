@@ -202,6 +202,33 @@ def test_routes_by_host_and_longest_prefix(front):
         front.cli("rm", name)
 
 
+def limit_of_bodies_is(ebb, service, largest):
+    """A body of exactly this size is taken; one more byte is not, whatever its framing."""
+    taken = [ebb.get(service, "/sink", method="POST", body=body)
+             for body in (b"x" * largest, iter([b"x" * largest]))]
+    refused = [ebb.get(service, "/sink", method="POST", body=body)
+               for body in (b"x" * (largest + 1), iter([b"x" * largest, b"x"]))]
+    return all(t.status == 200 and str(largest) in t.text for t in taken) and all(
+        r.status == 413 and r.headers["x-ebb-error"] == "BODY_TOO_LARGE" and f"more than {largest} bytes" in r.text
+        for r in refused)
+
+
+def test_a_service_has_a_limit_of_its_own_for_bodies(front):
+    """That of the revision which gets the request."""
+    short = {"image": "probe", "memory": 128, "ebb": {"maxBody": 1}}
+    assert front.rest("PUT", "/v1/services/short", short).status in (200, 201)
+    try:
+        assert front.rest("GET", "/v1/services/short").json["ebb"]["maxBody"] == 1
+        wait_for(lambda: limit_of_bodies_is(front, "short", KB))
+        assert front.get("probe", "/echo", method="POST", body=b"x" * 5000).status == 200
+        assert front.rest("PUT", "/v1/services/short", {**short, "ebb": {"maxBody": 2}}).status in (200, 201)
+        wait_for(lambda: limit_of_bodies_is(front, "short", 2 * KB))
+        front.cli("traffic", "short", "1=100")
+        wait_for(lambda: limit_of_bodies_is(front, "short", KB))
+    finally:
+        front.rest("DELETE", "/v1/services/short")
+
+
 def test_unknown_service_is_404_with_a_reason(front):
     reply = front.get("nobody")
     assert reply.status == 404 and reply.headers["x-ebb-error"] == "NO_SERVICE"

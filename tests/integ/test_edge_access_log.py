@@ -79,6 +79,13 @@ def test_each_request_has_one_line_and_is_counted_once(logged):
     assert found["ebb_request_duration_seconds_sum"][""] >= 40 * 0.05
 
 
+def test_the_last_request_of_a_connection_has_one_line_too(logged):
+    last = [logged.get("probe", headers={"Connection": "close"}).headers["x-ebb-id"] for _ in range(3)]
+    behind = logged.get("probe").headers["x-ebb-id"]
+    lines = wait_for(lambda: (found := access(logged)) and {*last, behind} <= {line["id"] for line in found} and found)
+    assert len(lines) == 4 and sum(metrics(logged)["ebb_requests_total"].values()) == 4
+
+
 def test_errors_are_counted_by_kind(logged):
     assert logged.get("probe", "/sleep?ms=5000").status == 504
     assert logged.http("/", host="nobody.localhost").status == 404

@@ -5,6 +5,7 @@ import pytest
 import pictures
 import web
 from ebb import free_port
+from waiting import wait_for
 
 FROM_7 = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 80\r\n"
 HEAD = b"GET /head HTTP/1.1\r\nHost: probe.localhost\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
@@ -47,6 +48,9 @@ def test_limits_are_those_of_the_settings(edge):
                       (post % (10, b"0123456789"), b" 200 ")):
         assert says in ask(ebb.port, raw).split(b"\r\n")[0], says
     assert b"0123456789" not in ask(ebb.port, post % (10, b"slow"))  # and it ends: it was cut
+    wide = {"image": "probe", "memory": 128, "ebb": {"maxBody": 1}}  # the smaller limit counts
+    assert ebb.rest("PUT", "/v1/services/wide", wide).status in (200, 201)
+    wait_for(lambda: b" 413 " in ask(ebb.port, post.replace(b"probe", b"wide") % (11, b"")).split(b"\r\n")[0])
     keep = get.replace(b"Connection: close\r\n", b"") % (b"", b"")
     assert ask(ebb.port, keep * 3).count(b"HTTP/1.1 200") == 2
     held = [web.Raw(ebb.address) for _ in range(3)]

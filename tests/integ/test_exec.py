@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -15,6 +16,7 @@ import time
 
 import pytest
 
+import leaks
 import pictures
 import web
 from ebb import BIN
@@ -171,6 +173,13 @@ def test_a_process_on_its_way_cannot_be_looked_into(box, instance):
     assert looker.communicate()[0] == b""
 
 
+def test_a_process_on_its_way_has_not_the_command_line_of_ebbd(box):
+    """Any process may read it. A command begins as a copy of the zygote, and shows the same until it executes."""
+    (zygote,) = [p for p in leaks.children(box.ebbd_pid) if leaks.read(f"/proc/{p}/comm") == "ebbd:zygote\n"]
+    assert BIN in leaks.read(f"/proc/{box.ebbd_pid}/cmdline")
+    assert leaks.read(f"/proc/{zygote}/cmdline").rstrip("\0") == "ebbd:zygote"
+
+
 def test_its_memory_and_processes_are_the_instances(box):
     assert box.rest("PUT", "/v1/services/tight", {"image": "box", "memory": 64, "minInstances": 1,
                                                   "ebb": {"pids": 16}}).status == 201
@@ -219,12 +228,77 @@ def test_a_client_that_leaves_ends_its_command(box, instance):
     wait_for(lambda: "sleep" not in run(box, instance, "sh", "-c", "cat /proc/[0-9]*/comm").out)
 
 
+def read_bytes(command, count):
+    got = 0
+    while got < count:
+        ready, _, _ = select.select([command.stdout], [], [], slow(20))
+        assert ready, f"it stands still after {got} bytes"
+        got += len(os.read(command.stdout.fileno(), 1 << 16))
+
+
+def test_input_that_nobody_reads_holds_no_output_up(box, instance):
+    with open("/dev/zero", "rb") as zeros:
+        command = begin(box, instance, "yes", stdin=zeros, stdout=subprocess.PIPE)
+        try:
+            read_bytes(command, 8 << 20)
+        finally:
+            command.kill()
+            command.communicate()
+    wait_for(lambda: "ebb exec" not in why(box, instance))
+
+
+@pytest.mark.parametrize("size", [1000, 100_000, 300_000, 5_000_000])
+def test_a_signal_does_not_wait_behind_input_that_nobody_reads(box, instance, tmp_path, size):
+    (tmp_path / "input").write_bytes(bytes(size))
+    with open(tmp_path / "input", "rb") as zeros:
+        command = begin(box, instance, "sh", "-c", "echo here; exec sleep 1000", stdin=zeros, stdout=subprocess.PIPE)
+        assert command.stdout.readline() == b"here\n"
+        command.send_signal(signal.SIGTERM)
+        assert command.wait(slow(20)) == 128 + signal.SIGTERM
+        command.stdout.close()
+    wait_for(lambda: "sleep" not in run(box, instance, "sh", "-c", "cat /proc/[0-9]*/comm").out)
+
+
 def test_signals_reach_the_command(box, instance):
     script = "trap 'echo term; exit 5' TERM; echo here; while :; do sleep 0.05; done"
     command = begin(box, instance, "sh", "-c", script, stdout=subprocess.PIPE)
     assert command.stdout.readline() == b"here\n"
     command.send_signal(signal.SIGTERM)
     assert command.communicate(timeout=slow(10))[0] == b"term\n" and command.returncode == 5
+
+
+def frame(kind, payload=b"", length=None, zeros=b"\0\0\0"):
+    return kind + zeros + struct.pack(">I", len(payload) if length is None else length) + payload
+
+
+BROKEN = {
+    **{f"signal {n}": frame(b"s", bytes([n])) for n in (0, 65, 128, 200, 255)},
+    "no signal": frame(b"s"), "two signals": frame(b"s", b"\1\2"), "half a window": frame(b"w", b"\0\1"),
+    "an unknown kind": frame(b"q", b"x"), "output": frame(b"o", b"x"), "an end": frame(b"x", bytes(8)),
+    "no zeros": frame(b"i", b"x", zeros=b"\0\1\0"), "more than 64 KiB": frame(b"i", b"x", length=65537),
+    "four GiB": frame(b"w", b"", length=0xffffffff),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_client_that_breaks_the_protocol_ends_its_own_command_only(box, instance, what):
+    """ebbd ends an ebb-api that passes on what no rule allows, and all commands with it."""
+    before, body = box.programs("ebb-api"), json.dumps({"command": ["sleep", "1000"]}).encode()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(slow(10))
+        sock.connect(box.socket)
+        sock.sendall(b"POST /v1/instances/%s/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ebb-exec\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (instance.encode(), len(body), body))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += (data := sock.recv(4096))
+            assert data, head
+        assert head.startswith(b"HTTP/1.1 101"), head
+        sock.sendall(BROKEN[what])
+        while sock.recv(4096):
+            pass
+    wait_for(lambda: "ebb exec" not in why(box, instance))
+    assert box.programs("ebb-api") == before
 
 
 def test_a_command_ends_with_its_instance(box):

@@ -233,7 +233,7 @@ def test_nothing_is_measured_of_what_is_frozen(host, service):
     name = service(minInstances=8, maxInstances=8)
     assert host.get(name).status == 200
     wait_for(lambda: [i["state"] for i in host.instances(name)] == ["frozen"] * 8, 30)
-    pid = host.process.pid
+    pid = host.ebbd_pid
 
     def reads():
         with open(f"/proc/{pid}/io") as f:

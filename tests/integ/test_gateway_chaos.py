@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway alone: many clients that leave at any moment, instances that freeze and die meanwhile."""
+"""The gateway alone: many clients that leave at any moment, instances that freeze and die, reloads meanwhile."""
 import os, random, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -79,6 +79,7 @@ def test_whatever_clients_and_instances_do_everything_comes_back():
     while time.monotonic() < end:
         gw.do("freeze", slot - 1)
         gw.do("freeze", slot - 2)
+        gw.do("change", random.randrange(2), f"queue_max={random.randint(1, 8)}")
         if slot < 10 and random.random() < 0.05:
             gw.do("down", slot - 2, 2, 9)
             gw.up(slot, up.port, limit=8)

@@ -6,7 +6,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import h2raw
 from gateway_harness import BLOCK, Gateway, Upstream, pattern_crc, until
-from h2raw import DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE, Raw, block, field, frame, request
+from h2raw import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW, RST_STREAM, WINDOW_UPDATE, Raw, block,
+                   frame, request)
 
 
 @pytest.fixture
@@ -245,12 +246,69 @@ def test_a_length_must_be_true(gw):
         assert h2.answer(stream)[2] == b"12345"
 
 
-def test_trailers_of_the_client_are_read_over(gw):
+TAIL = block([("x-sum", "1"), ("cookie", "a=b"), ("host", "b"), ("x-ebb-id", "x"), ("x-more", "2")])
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("extra, body, tail, answer", [
+    ([("trailer", "x-sum")], b"abc", TAIL, b"abc|x-sum: 1|x-more: 2|x-sum"),
+    ([], b"", TAIL, b"|x-sum: 1|x-more: 2|"),
+    ([], b"abc", block([]), b"abc|"),
+    ([], b"abc", block([("host", "evil")]), b"abc|"),
+    ([("content-length", "3"), ("trailer", "x-sum")], b"abc", TAIL, b"abc|"),
+    ([], b"abc", block([("x-%d" % n, "v" * 100) for n in range(100)]),
+     b"abc|" + b"|".join(b"x-%d: " % n + b"v" * 100 for n in range(100)) + b"|"),
+], ids=["announced", "no body", "none", "forbidden", "with a length", "long"])
+def test_trailers_of_the_client_go_on_where_chunks_do(gw, extra, body, tail, answer, together):
     with Raw(gw.port) as h2:
-        stream = h2.open(request("/echo", "POST"), end=False)
-        h2.send(frame(DATA, 0, stream, b"abc") +
-                frame(HEADERS, END_HEADERS | END_STREAM, stream, field("x-sum", "1")))
-        assert h2.answer(stream)[:3:2] == (200, b"abc")
+        stream = h2.open(request("/tail", "POST", extra), end=False)
+        h2.send(frame(DATA, 0, stream, body))
+        if not together:
+            until(lambda: gw.board()["invocations"] == 1, "the function has the head")
+        h2.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, tail))
+        assert h2.answer(stream)[:3:2] == (200, answer)
+
+
+@pytest.mark.parametrize("tail", [("x", "v" * 60000), (":path", "/x"), ("X", "1"), ("connection", "x"), ("content-length", "9")],
+                         ids=lambda field: field[0])
+def test_trailers_that_are_none_end_with_their_stream(gw, tail):
+    """Too long, or malformed: the request goes on without them, or its stream ends; the connection goes on."""
+    with Raw(gw.port) as h2:
+        stream = h2.open(request("/tail", "POST"), end=False)
+        h2.send(frame(DATA, 0, stream, b"abc"))
+        tail = block([tail])
+        blocks = [tail[i:i + 16384] for i in range(0, len(tail), 16384)]
+        for n, piece in enumerate(blocks):
+            last = END_HEADERS if n == len(blocks) - 1 else 0
+            h2.send(frame(CONTINUATION if n else HEADERS, last if n else last | END_STREAM, stream, piece))
+        assert h2.answer(stream)[0] in (200, 400, "reset")
+        assert h2.ask("/hello")[2] == b"hello"
+    until(lambda: gw.board()["tickets"] == 0, "the tickets")
+
+
+def window_behind(h2, stream, body):
+    """The window of a stream once the function has taken this body of a whole window."""
+    def window():
+        return h2.peer[INITIAL_WINDOW] - len(body) + sum(
+            struct.unpack(">I", payload)[0] for kind, _, which, payload in h2.kept if (kind, which) == (WINDOW_UPDATE, stream))
+
+    h2.kept.clear()
+    h2.send(frame(DATA, 0, stream, body))
+    while window() < h2.peer[INITIAL_WINDOW]:
+        h2.one()
+    assert h2.ping()  # everything that was to be said before is said
+    return window()
+
+
+def test_a_stream_whose_body_is_taken_gets_a_wide_window_and_32_have_one(gw):
+    body = BLOCK[:12288]
+    with Raw(gw.port) as h2:
+        for _ in range(2):  # a stream that has ended leaves its place
+            streams = [h2.open(request("/sink", "POST"), end=False) for _ in range(40)]
+            assert [window_behind(h2, stream, body) for stream in streams] == [65535] * 32 + [12288] * 8
+            for stream in streams:
+                h2.send(frame(DATA, END_STREAM, stream))
+                assert h2.answer(stream)[2] == b"%d %d" % (len(body), zlib.crc32(body))
 
 
 def test_a_hundred_streams_at_once(gw):

@@ -114,6 +114,26 @@ def test_each_direction_goes_on_by_itself(gw):
         assert h2.answer(stream)[3]["grpc-status"] == "0"
 
 
+def test_trailers_of_a_request_reach_the_function(gw, server):
+    for together in (True, False):
+        with gw.connect() as sock:
+            sock.sendall(b"POST /hello HTTP/1.1\r\nHost: any\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            if not together:
+                server.wait("data")
+            sock.sendall(b"2\r\nde\r\n0\r\nX-Sum: 1\r\nCookie: a\r\n\r\n")
+            assert Reader(sock).response()[2] == b"hello"
+        assert server.wait("trailers") == {"x-sum": "1"}
+        assert server.fields["hello"]["trailer"] == "x-sum"
+    with Raw(gw.port) as h2:
+        for body in (b"abc", b""):
+            stream = h2.open(request("/hello", "POST"), end=False)
+            h2.send(frame(DATA, 0, stream, body) + frame(HEADERS, END_HEADERS | END_STREAM, stream, block([("x-sum", "2"), ("host", "evil")])))
+            assert h2.answer(stream)[2] == b"hello"
+            assert server.wait("trailers") == {"x-sum": "2"}
+        assert {h2.ask("/hello")[2] for _ in range(3)} == {b"hello"}
+    assert len(server.connections) == 1 and gw.board()["tickets"] == 0
+
+
 def test_http_11_clients_get_trailers_if_they_ask(gw):
     for fields, tail in ((b"TE: trailers\r\n", b"0\r\ngrpc-status: 0\r\nx-tail: \r\n\r\n"), (b"", b"0\r\n\r\n")):
         with gw.connect() as sock:
@@ -126,6 +146,20 @@ def test_trailers_pass_behind_a_body_of_known_length_too(gw, server):
     with Raw(gw.port) as h2:
         assert h2.ask("/known")[1]["content-length"] == "3" and h2.ask("/known")[2:] == (b"abc", {"x": "1"})
     assert gw.get("/known")[1]["content-length"] == "3"
+
+
+def test_trailers_that_go_nowhere_hold_no_buffer(gw, server):
+    """A length leaves no place for them in HTTP/1.1. Each answer on a connection that went on kept 16 KiB for ever."""
+    server.on_known = lambda conn, stream, *_: conn.reply(stream, b"abc", ("content-length", "3"), ("trailer", "x"), trailers=[("x", "1")])
+    with gw.connect() as sock:
+        for _ in range(5):
+            status, fields, body = gw.get("/known", sock, "TE: trailers\r\n")
+            assert (status, body, fields.get("trailer")) == (200, b"abc", None)
+
+    def all_are_back():
+        found = gw.counters()
+        return found["buffers_free"] + found["buffers_in_ring"] == found["buffers"]
+    until(all_are_back, "the buffers")
 
 
 def test_long_trailers_pass(gw, server):

@@ -378,6 +378,26 @@ def test_draining_finishes_what_is_open_and_exits(make, up):
     busy.close()
 
 
+def test_a_drain_waits_for_the_first_request_of_a_connection(make, up):
+    """A connection that was accepted a moment before has a request on its way."""
+    gw = one(make, up)
+    late, silent = gw.connect(), gw.connect()
+    until(lambda: gw.counters()["clients"] == 2, "both are accepted")
+    os.kill(gw.pid, signal.SIGSTOP)  # so the drain comes first, and the request in time
+    try:
+        gw.do("drain")
+        late.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+    finally:
+        os.kill(gw.pid, signal.SIGCONT)
+    status, fields, body = Reader(late).response()
+    assert (status, body, fields["connection"]) == (200, b"hello", "close")
+    assert silent.recv(1) == b""
+    assert gw.event("exit") == ["0"]
+    gw.stub.wait(10)
+    late.close()
+    silent.close()
+
+
 def test_an_idle_gateway_does_not_wake_up(make, up):
     gw = one(make, up)
     gw.get("/hello")

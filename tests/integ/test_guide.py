@@ -4,7 +4,7 @@ docs/guide: every command that a page shows works, in the order of the page.
 
 A block behind a line that ends with a file's name ("`hello/index.mjs`:") is written into that file; a block "```sh" is
 run. A block behind "<!-- elsewhere: why -->" names paths of an installed ebb: it is run with paths of the test. Only a
-block that changes the host, or needs a registry, stands behind "<!-- by hand: why -->", and is not run: BY_HAND lists
+block that changes the host, or needs a registry (test_registry.py), stands behind "<!-- by hand: why -->", and is not run: BY_HAND lists
 the commands of these blocks, so that no other command is left out by mistake.
 """
 import glob
@@ -15,8 +15,8 @@ import subprocess
 
 import pytest
 
-from ebb import BIN, CACHE, LIBEXEC, PROJECT, Ebb, hold_port
-from waiting import slow, wait_for
+from ebb import BIN, CACHE, LIBEXEC, PROJECT, Ebb
+from waiting import slow
 
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1", reason="the guest has neither compiler nor bases")
 GUIDE = os.path.join(PROJECT, "docs/guide")
@@ -62,8 +62,8 @@ def test_every_command_of_a_page_works(module_ebb, tmp_path, page):
 
 
 # Commands that this test does not run; the guest's tests of the installed service run those of systemd and make.
-BY_HAND = r"""sudo (make (deps|install)|ebb doctor|ebb ledger verify|systemd-sysusers|systemctl .*|cp -a .*)|make -j2|journalctl .*
-skopeo copy .*|docker save .*|ebb image import oci-archive:image.tar .*|python3 -m pip .*"""
+BY_HAND = r"""sudo (make (deps|install)|ebb doctor|ebb upgrade|ebb ledger verify|systemd-sysusers|systemctl .*|cp -a .*)|make -j2|journalctl .*
+skopeo (copy|login) .*|ebb deploy NAME .*|docker save .*|ebb image import oci-archive:image.tar .*|python3 -m pip .*"""
 
 
 def test_commands_that_nothing_runs_are_of_systemd_and_of_registries():
@@ -107,65 +107,6 @@ def test_blocks_that_name_an_installed_ebb_work_elsewhere(module_ebb, tmp_path):
     module_ebb.cli("rm", "mine")
 
 
-NGINX = """daemon off; pid %(work)s/pid; error_log %(work)s/nginx.log; events {} http { access_log off;
-client_body_temp_path %(work)s/a; proxy_temp_path %(work)s/b; fastcgi_temp_path %(work)s/c; uwsgi_temp_path %(work)s/d;
-scgi_temp_path %(work)s/e; %(text)s }"""
-
-
-def in_other_places(text, places):
-    for place, other in places.items():
-        text = text.replace(place, str(other))
-    return text
-
-
-def start_front(program, text, work):
-    path = work / f"{program}.conf"
-    path.write_text(NGINX % {"work": work, "text": text} if program == "nginx" else text)
-    found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")
-    return subprocess.Popen([found, "-c" if program == "nginx" else "-f", str(path)])
-
-
-def end(fronts):
-    while fronts:
-        front = fronts.pop()
-        front.terminate()
-        front.wait(slow(20))
-
-
-def test_fronts_with_tls_as_the_page_configures_them(tmp_path):
-    texts = {b["kind"]: b["text"] for b in blocks("operating") if b["kind"] in ("ini", "nginx", "haproxy")}
-    assert len(texts) == 3
-    key, cert, pem = (tmp_path / name for name in ("shop.key", "shop.crt", "shop.pem"))
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example", "-days", "2",
-                    "-keyout", key, "-out", cert], check=True, capture_output=True)
-    pem.write_text(cert.read_text() + key.read_text())
-    ports = [hold_port() for _ in range(3)]
-    introduced, nginx, haproxy = (holder.getsockname()[1] for holder in ports)
-    ebb = Ebb()
-    places = {":8080": f":{ebb.port}", ":8081": f":{introduced}", "/etc/ssl/shop.pem": pem, "/etc/ssl/shop.key": key}
-    (tmp_path / "ebbd.conf").write_text(in_other_places(texts["ini"], places))
-    ebb.command = lambda *more: [os.path.join(BIN, "ebbd"), "--root", ebb.root, "--gateways", "1", "--set", "log_level=debug",
-                                 "--config", str(tmp_path / "ebbd.conf"), *more]
-    fronts = []
-    try:
-        ebb.start()
-        for program, port in (("nginx", nginx), ("haproxy", haproxy)):
-            listens = {"443 ssl": f"127.0.0.1:{port} ssl", ":443 ssl": f"127.0.0.1:{port} ssl"}
-            text = in_other_places(texts[program], {**places, **dict(reversed(listens.items()))})
-            fronts.append(start_front(program, text, tmp_path))
-            curl = ["curl", "-sik", "--resolve", f"shop.example:{port}:127.0.0.1", f"https://shop.example:{port}/"]
-            said = wait_for(lambda curl=curl: subprocess.run(curl, capture_output=True, text=True, check=False).stdout, 20)
-            assert "x-ebb-error: NO_SERVICE" in said, said
-            end(fronts)
-        ebb.stop()
-    finally:
-        end(fronts)
-        ebb.kill()
-        ebb.remove()
-        for holder in ports:
-            holder.close()
-
-
 def test_verbs_that_the_guide_names_exist(module_ebb):
     named = set()
     for page in PAGES:
@@ -173,7 +114,7 @@ def test_verbs_that_the_guide_names_exist(module_ebb):
             text = re.sub(r"^```.*?^```$", "", file.read(), flags=re.M | re.S)
         code = re.findall(r"`([^`]+)`", text) + [line for b in blocks(page) if b["kind"] == "sh"
                                                  for line in b["text"].splitlines()]
-        named |= {m[1] for line in code if (m := re.match(r"(?:sudo )?ebb ((?:image|ledger) [a-z]+|[a-z]+)", line))}
+        named |= {m[1] for line in code if (m := re.match(r"(?:sudo )?ebb ((?:image|ledger|secret) [a-z]+|[a-z]+)", line))}
     assert len(named) > 20, named
     for verb in named:
         done = module_ebb.cli(*verb.split(), "--help", ok=False)

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -20,6 +19,7 @@ import pytest
 
 import pictures
 from ebb import BIN, PROJECT, Ebb
+from libexec import libexec
 from records import CHOICES, TYPES, channel, datagram
 from test_service_survival import serves
 from waiting import slow, throughout, wait_for
@@ -43,16 +43,12 @@ def words_of(name):
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory):
     """{name: result} of everything the attacker's program tried."""
-    place = tmp_path_factory.mktemp("libexec")
-    for name in os.listdir(BIN):
-        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
-            os.symlink(os.path.join(BIN, name), place / name)
-    os.unlink(place / "ebb-gateway")
-    shutil.copy(HIJACKED, place / "ebb-gateway")
+    place = libexec(tmp_path_factory.mktemp("libexec"), {"ebb-gateway": HIJACKED})
+    ebb = Ebb(settings={"libexec_dir": place})
     witness = socket.socket(socket.AF_UNIX)
-    witness.bind(b"\0ebb-hijack-witness")
+    witness.bind(f"\0ebb-hijack-witness-{ebb.port}")
     witness.listen()
-    ebb = Ebb(settings={"libexec_dir": str(place)}).start()
+    ebb.start()
     try:
         lines = [re.sub(r"^ts=\S+ level=error prog=ebb-gateway-0 ", "", x) for x in ebb.log_lines(r" attempt=")]
     finally:
@@ -148,13 +144,13 @@ def forbidden_records():
 
 def test_what_no_rule_allows_ends_that_gateway_and_nothing_else(many_gateways):
     ebb = many_gateways
-    before, instance = ebb.process.pid, ebb.instance("probe")
+    before, instance = ebb.ebbd_pid, ebb.instance("probe")
     pids = ebb.programs("ebb-gateway")
     for pid, (what, datagram, fds) in zip(pids, forbidden_records(), strict=True):
         with channel(pid) as stolen:
             socket.send_fds(stolen, [datagram], fds)
         wait_for(lambda p=pid: p not in ebb.programs("ebb-gateway"), 10, f"end after {what}")
-    assert ebb.process.poll() is None and ebb.process.pid == before
+    assert ebb.process.poll() is None and ebb.ebbd_pid == before
     wait_for(lambda: len(ebb.programs("ebb-gateway")) == len(pids))
     assert wait_for(lambda: serves(ebb)).status == 200
     assert ebb.instance("probe")["pid"] == instance["pid"]

@@ -4,7 +4,6 @@ forbidden system call is named in the log and in an event; ebb-ipc hears a servi
 while, and the others at once; ebbd's loop has a watchdog."""
 import os
 import re
-import shutil
 import signal
 import threading
 
@@ -14,6 +13,7 @@ import leaks
 import pictures
 import web
 from ebb import BIN, Ebb
+from libexec import libexec
 from records import channel, datagram
 from waiting import wait_for
 
@@ -23,13 +23,8 @@ ID = "00112233445566778899aabbccddeeff"
 @pytest.fixture(scope="module")
 def hijacked(tmp_path_factory):
     """The log of an ebbd whose ebb-ipc is an attacker's program, its events, and what else was asked of it."""
-    place = tmp_path_factory.mktemp("libexec")
-    for name in os.listdir(BIN):
-        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
-            os.symlink(os.path.join(BIN, name), place / name)
-    os.unlink(place / "ebb-ipc")
-    shutil.copy(os.path.join(BIN, "tests/hijacked_ipc"), place / "ebb-ipc")
-    ebb = Ebb(settings={"libexec_dir": str(place)}).start()
+    place = libexec(tmp_path_factory.mktemp("libexec"), {"ebb-ipc": os.path.join(BIN, "tests/hijacked_ipc")})
+    ebb = Ebb(settings={"libexec_dir": place}).start()
     try:
         wait_for(lambda: len(ebb.log_lines("event=program_died program=ebb-ipc")) >= 2)
         events = [e["text"] for e in ebb.cli("events", "--json", "--kind", "program_died").json]
@@ -73,7 +68,7 @@ def test_forbidden_call_is_named_in_the_log_and_in_an_event(hijacked):
     assert text in log and any(text in e for e in events), events
 
 
-@pytest.mark.parametrize("program", ["ebb-ipc", "ebb-ledger", "ebb-gateway", "ebb-api"])
+@pytest.mark.parametrize("program", ["ebb-ipc", "ebb-ledger", "ebb-gateway", "ebb-api", "ebb-net"])
 def test_death_of_a_program_is_an_event(new_ebb, program):
     ebb = new_ebb()
     (pid,) = ebb.programs(program)
@@ -130,7 +125,7 @@ def end_while_hearing(ebb, service, end=fault):
 def test_service_whose_message_ended_ebb_ipc_is_not_heard_and_the_others_are(two):
     def muted():
         return two.told("attacker", "service_muted")
-    for _ in range(5):
+    for _ in range(40):  # it rests between the turns of a burst, and then hears nobody
         end_while_hearing(two, "attacker")
         if muted():
             break
@@ -147,7 +142,7 @@ def test_service_whose_message_took_ebb_ipc_over_is_not_heard_either(two):
     """It says to ebbd what it must not, and is ended for that by ebbd."""
     two.apply({"breaker": {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "maxDuration": 60}})
     assert two.get("breaker").status == 200
-    for _ in range(5):
+    for _ in range(40):  # it rests between the turns of a burst, and then hears nobody
         end_while_hearing(two, "breaker", break_a_rule)
         if two.told("breaker", "service_muted"):
             break

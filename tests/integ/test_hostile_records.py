@@ -9,7 +9,6 @@ import json
 import os
 import random
 import re
-import select
 import shutil
 import socket
 import tempfile
@@ -19,11 +18,11 @@ import pytest
 import counts
 import pictures
 from ebb import Ebb
-from records import SAID, TYPES, body, channel, datagram, layout
+from records import SAID, TYPES, body, channel, datagram, layout, send
 from test_service_survival import serves
 from waiting import wait_for
 
-SENDERS = ("gateway", "api", "ledger", "ipc")
+SENDERS = ("gateway", "api", "ledger", "ipc", "net", "dns", "tick")
 # A program that dies again and again is started ever later: a few rounds for each of some ebbds at once.
 HOSTS, ROUNDS, GATEWAYS = 4, 4, 4
 READY = {sender: f"{sender}_ready".upper() for sender in SENDERS}
@@ -107,7 +106,8 @@ def contents(sender):
         for command in (3, U32):
             yield f"command {command}", datagram("INSTANCE_COMMAND", body("INSTANCE_COMMAND", command=command)), []
         yield "the flush of ebbd's own end", datagram("METER_FLUSH", body("METER_FLUSH", cookie=U64)), []
-        yield "an id without an end", datagram("INSTANCE_COMMAND", body("INSTANCE_COMMAND", id=b"x" * 96)), []
+        for kind in ("INSTANCE_COMMAND", "SOCKETS_GET"):
+            yield f"{kind} of an id without an end", datagram(kind, body(kind, id=b"x" * 96)), []
     elif sender == "ledger":
         for seq in (U64, 1 << 63):
             yield f"all up to {seq} is safe", datagram("METER_ACK", body("METER_ACK", seq=seq)), []
@@ -119,6 +119,16 @@ def contents(sender):
                            "UTF-8": "é".encode(), "a rubout": b"\x7f", "Latin 1": b"\xe9"}.items():
             yield f"text with{'out' if what == 'an end' else ''} {what}", \
                 datagram("IPC_RETIRE", body("IPC_RETIRE", text=text)), []
+    elif sender == "net":
+        for wrong in ({"range": 4096}, {"range": U32}, {"reason": 64}, {"reason": U32}, {"port": 65536}, {"port": U32}):
+            yield f"a refusal with {wrong}", datagram("NET_REFUSED", body("NET_REFUSED", **wrong)), []
+    elif sender == "dns":
+        for wrong in ({"range": 4096}, {"range": U32}, {"count": 17}, {"count": U32}, {"port": 65536}, {"port": U32},
+                      {"ttl_s": 0}, {"ttl_s": 3601}, {"ttl_s": U32}):
+            yield f"addresses with {wrong}", datagram("DNS_OPEN", body("DNS_OPEN", **{"count": 1, "ttl_s": 1, **wrong})), []
+        for wrong in ({"reason": 3}, {"reason": U32}, {"name": b"x" * 256}, {"name": b"\33[2J"}, {"name": b"a\nb"},
+                      {"name": b"\xff"}):
+            yield f"a refusal with {wrong}", datagram("DNS_REFUSED", body("DNS_REFUSED", **wrong)), []
 
 
 FORBIDDEN = {sender: [*foreign(sender), *shapes(sender), *contents(sender)] for sender in SENDERS}
@@ -179,15 +189,6 @@ class Sound:
         assert self.ebb.instance("neighbour")["pid"] == self.pid
         stalls = re.findall(r"event=loop_stalled text=.* and used (\d+) ms of CPU", self.ebb.log())
         assert not [ms for ms in stalls if int(ms) >= 50]
-
-
-def send(stolen, bytes_, fds=()):
-    """The channel belongs to a program that does not block, so it does not."""
-    while True:
-        try:
-            return socket.send_fds(stolen, [bytes_], list(fds))
-        except BlockingIOError:
-            select.select([], [stolen], [])
 
 
 def say(pid, bytes_, makers=(), number=3):
@@ -274,6 +275,7 @@ def put_lies():
                             ("freeze_after_ms", None, 3600001), ("hibernate_ms", None, 3600001),
                             ("concurrency_max", 0, 10001), ("instances_min", None, 1001), ("instances_max", 0, 1001),
                             ("timers", None, 3), ("upstream", None, 3), ("share_permille", None, 1001),
+                            ("body_kb_max", None, 1073741825),
                             ("layer_count", 0, 128)]:
         yield from (({name: value}, {}) for value in (low, high, U32) if value is not None)
     for text in (b"\0", b"UPPER\0", b"-evil\0", b"e/vil\0", b"../evil\0", b"x" * 64):
@@ -283,8 +285,10 @@ def put_lies():
     yield {"host_count": 1, "hosts": b"h" * 256}, {}
     for prefix in (b"x", b"/x/", b"/", b"//x", b"/x y", b"/\xff", b"/x\33", b"/" + b"x" * 255):
         yield {"prefix": prefix}, {}
-    for bit in (6, 16, 31):
+    for bit in (7, 16, 31):
         yield {"flags": 1 << bit}, {}
+    for count in (1, 9, U32):  # of bindings to services without a name
+        yield {"binding_count": count}, {}
     yield {"flags": 2}, {}  # a ring, and the image is no runtime of ebb
     yield {"layer_count": 1, "layers": b"\0" * 32}, {}
     yield {"layer_count": 127, "layers": b"\xff" * 32 * 127}, {}
@@ -330,10 +334,12 @@ def odd_records():
     for cookie in (0, 1, U64 - 1):
         for kind in ("INSTANCES_GET", "IMAGE_CANCEL"):
             yield "api", f"{kind} {cookie}", datagram(kind, body(kind, cookie=cookie)), 50
+        yield "api", f"counted {cookie}", datagram("INSTANCES_GET", body("INSTANCES_GET", cookie=cookie, counted=U32)), 20
         yield "api", f"flush {cookie}", datagram("METER_FLUSH", body("METER_FLUSH", cookie=cookie)), 100
     for layer in (b"\0" * 32, b"\xff" * 32, b"../../../../etc/passwd\0\0"):
         yield "api", "a layer that is not", datagram("IMAGE_DEL", body("IMAGE_DEL", layer=layer)), 1
     for name in (b"", b"nobody-1", b"../1", b"x" * 95):
+        yield "api", f"sockets of {name[:9]}", datagram("SOCKETS_GET", body("SOCKETS_GET", id=name)), 20
         for command in range(3):
             record = body("INSTANCE_COMMAND", command=command, id=name)
             yield "api", f"command {command} for {name[:9]}", datagram("INSTANCE_COMMAND", record), 1
@@ -348,6 +354,20 @@ def odd_records():
         for kind, more in (("NEED_SOCKETS", {"count": 64}), ("QUEUE_GET", {"waited_ms": U32}),
                            ("INSTANCE_SUSPECT", {"error": -0x80000000})):
             yield "gateway", f"{kind} {slot}, {generation}", datagram(kind, body(kind, **where, **more)), 20
+    for number in (0, 1, 4095, 4096, U32, 0x80000000):
+        for err in (0, 1, -1, 0x7fffffff, -0x80000000):
+            yield "net", f"range {number} is wired, {err}", datagram("NET_ARMED", body(
+                "NET_ARMED", range=number, err=err, step=number)), 5
+            yield "net", f"slot {number} has its rules, {err}", datagram("NET_ASSIGNED", body(
+                "NET_ASSIGNED", slot=number, generation=number, err=err, step=number)), 5
+        yield "net", f"range {number % 4096} was refused", datagram("NET_REFUSED", body(
+            "NET_REFUSED", range=number % 4096, protocol=U32, port=65535, address=b"\xff" * 16)), 50
+        for port in (0, 80, 65535):
+            yield "dns", f"range {number % 4096} may reach port {port}", datagram("DNS_OPEN", body(
+                "DNS_OPEN", cookie=U64 - number, range=number % 4096, generation=number, count=16, ttl_s=3600, port=port,
+                addresses=b"\xff" * 256)), 20
+        yield "dns", f"a name of range {number} was refused", datagram("DNS_REFUSED", body(
+            "DNS_REFUSED", range=number, generation=number, reason=number % 3, name=b"x" * 255)), 50
     for service in (2, 1023, 1024, U32):
         yield "gateway", f"need of {service}", datagram("NEED_INSTANCE", body(
             "NEED_INSTANCE", service=service, queued=U32, ups=U32, refused_full=U32, refused_late=U32)), 20

@@ -2,6 +2,7 @@
 """Images: every way in, what they say of themselves is honoured, layers are shared and overlaid."""
 import os
 import re
+import shutil
 import stat
 import tarfile
 
@@ -236,6 +237,6 @@ def test_ebb_build_puts_an_image_into_the_store(ebb):
 
 
 def test_ebb_json_with_sources_is_built_and_served(ebb):
-    ebb.apply({"hello": {"root": os.path.join(pictures.PROJECT, "examples/c-hello"),
-                         "runtime": "native", "memory": 128}})
+    shutil.copytree(os.path.join(pictures.PROJECT, "examples/c-hello"), os.path.join(ebb.root, "sources"))
+    ebb.apply({"hello": {"root": "sources", "runtime": "native", "memory": 128}})
     assert ebb.get("hello").status == 200

@@ -8,16 +8,18 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import struct
+import subprocess
 
 import pytest
 
+import leaks
 import oci
 import openapi
 import pictures
 import web
 from ebb import BIN, Ebb
+from libexec import libexec
 from waiting import slow, wait_for
 
 HIJACKED = os.path.join(BIN, "tests/hijacked_unpack")
@@ -28,13 +30,8 @@ def ebb(tmp_path, monkeypatch):
     """Pieces are plain directories, to look into."""
     place = tmp_path / "libexec"
     place.mkdir()
-    for name in os.listdir(BIN):
-        if name.startswith("ebb") and os.path.isfile(os.path.join(BIN, name)):
-            os.symlink(os.path.join(BIN, name), place / name)
-    os.unlink(place / "ebb-unpack")
-    shutil.copy(HIJACKED, place / "ebb-unpack")
     monkeypatch.setenv("EBB_NO_EROFS", "1")
-    ebb = Ebb(settings={"libexec_dir": str(place)}).start()
+    ebb = Ebb(settings={"libexec_dir": libexec(place, {"ebb-unpack": HIJACKED})}).start()
     yield ebb
     ebb.stop()
     ebb.remove()
@@ -179,6 +176,22 @@ def test_a_death_of_the_unpacker_is_an_event_that_names_the_cause(ebb, tmp_path,
     assert [e for e in events if re.match(r"ebb-unpack \(HERE\) was " + cause, e)], events
     assert ebb.log_lines("event=program_died program=ebb-unpack")
     assert store(ebb) == {} and staging(ebb) == []
+
+
+def test_a_crash_of_it_starts_no_program_of_the_host(ebb, tmp_path):
+    """A core_pattern with a pipe asks for no limit but 1, core(5): a core of its memory is the attacker's own text."""
+    archive = write(tmp_path, "evil", oci.layer(oci.entry("HIJACK-WAIT", b"")))
+    client = subprocess.Popen([os.path.join(BIN, "ebb"), "image", "import", archive, "-t", "evil"],
+                              env={**os.environ, "EBB_SOCKET": ebb.socket}, stderr=subprocess.DEVNULL)
+    try:
+        pids = wait_for(lambda: [p for p in leaks.descendants(ebb.process.pid)
+                                 if leaks.link(f"/proc/{p}/exe").endswith("/ebb-unpack")], 20)
+        limits = [re.findall("^Max core file size +(.*?) *bytes", leaks.read(f"/proc/{p}/limits"), re.M) for p in pids]
+        assert limits and all(found and found[0].split() == ["1", "1"] for found in limits), limits
+    finally:
+        client.kill()
+        client.wait()
+    wait_for(lambda: staging(ebb) == [], 20)
 
 
 def connections_of(ebb, uid, count):

@@ -62,19 +62,26 @@ class Place:
         """Pieces stay mounted for the next user."""
         return set(os.listdir(self.images + "/mnt"))
 
+    def own_mounts(self):
+        """Places of mounts in the namespace of ebbd that the host has not: mounts of the host, such as the network
+        namespaces of tests beside this one, come and go there, too."""
+        places = [{line.split()[4] for line in leaks.read(f"/proc/{pid}/mountinfo").splitlines()}
+                  for pid in (self.ebb.ebbd_pid, "self")]
+        return places[0] - places[1]
+
     def host(self):
         """All that an image could have reached and must not have changed."""
         st = [(name, os.lstat(os.path.join(self.victim, name))) for name in [".", *sorted(os.listdir(self.victim))]]
         beside = [p for p in ("/evil", "/tmp/evil", self.ebb.root + "/evil", self.folder
                               + "/evil") if os.path.lexists(p)]
-        mounts = leaks.read(f"/proc/{self.ebb.process.pid}/mountinfo").splitlines()
+        mounts = self.own_mounts()
         return {"victim": [(name, s.st_mode, s.st_uid, s.st_nlink, s.st_mtime_ns, s.st_size) for name, s in st],
                 "evil": beside,
                 "images": {name: sorted(os.listdir(os.path.join(self.images, name)))
                            for name in os.listdir(self.images) if name not in ("pieces", "mnt")},
                 "not pieces": {name for name in self.mounted() if name + ".erofs" not in self.pieces()},
                 "modes": (os.stat(self.images).st_mode, os.stat(self.images + "/pieces").st_mode),
-                "mounts": sorted(line for line in mounts if self.images + "/mnt/" not in line),
+                "mounts": sorted(place for place in mounts if not place.startswith(self.images + "/mnt/")),
                 "programs": sorted(leaks.read(f"/proc/{p}/comm") for p in leaks.descendants(self.ebb.process.pid))}
 
 

@@ -20,7 +20,7 @@ def held(ebb):
            for name in ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc")}
     return {"programs": programs, "fds": {**fds, "ebbd": ebb.fd_count()},
             "cgroups": len(leaks.cgroup_dirs(ebb.config["cgroup"])),
-            "mounts": len(leaks.read(f"/proc/{ebb.process.pid}/mountinfo").splitlines())}
+            "mounts": len([m for m in leaks.read(f"/proc/{ebb.ebbd_pid}/mountinfo").splitlines() if ebb.root in m])}
 
 
 def settled(ebb):

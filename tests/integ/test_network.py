@@ -22,7 +22,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def ebb(world):
-    with probes(world) as one:
+    with probes(world, settings={"egress_resolver": worlds.ROUTER4}) as one:
         yield one
 
 
@@ -53,6 +53,10 @@ POLICIES = [
      {(DATABASE6, 5432): True, (DATABASE6, 80): False, (PUBLIC6, 80): True, (PUBLIC6, 5432): False, (PUBLIC4, 80): False}),
     ({"subnets": {"allow": ["192.0.2.0/24", "2001:db8:1::/64"]}},  # its network, and never the host itself
      {(worlds.ROUTER4, 80): True, (worlds.ROUTER6, 80): True, (HOST4, 80): False, (HOST6, 80): False}),
+    ({"subnets": {"allow": ["10.0.0.0/8:65535", "10.0.0.5", "10.0.0.0/16:65534", "0.0.0.0/0:65535", "198.51.100.7"],
+                  "deny": ["203.0.113.0/24:65535", "203.0.113.9"]}},  # ends of intervals must not meet
+     {(DATABASE4, 5432): True, (PUBLIC4, 80): True, (OTHER4, 80): False, (PUBLIC6, 80): False}),
+    ({"allow": ["Api.Example.com.", "*.example.org:443", "*"]}, {(PUBLIC4, 80): False, (PUBLIC6, 80): False}),
     ({}, {(PUBLIC4, 80): False, (DATABASE4, 80): False, (PUBLIC6, 80): False}),
 ]
 
@@ -142,7 +146,20 @@ BAD = [
     ({"subnets": {"allow": ["[::1"]}}, "ebb.egress.subnets.allow[0]", "is not an address"),
     ({"subnets": {"allow": ["example.com"]}}, "ebb.egress.subnets.allow[0]", "is not an address"),
     ({"subnets": {"allow": ["10.0.0.1"] * 17}}, "ebb.egress.subnets.allow", "too many entries (..16)"),
-    ({"allow": ["api.example.com"]}, "ebb.egress.allow[0]", "is not offered by this version"),
+    ({"allow": ["api..example.com"]}, "ebb.egress.allow[0]", "is not a name, such as"),
+    ({"allow": ["a.com", "10.0.0.5"]}, "ebb.egress.allow[1]", "addresses stand in subnets"),
+    ({"allow": ["[::1]:80"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["*example.com"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["a.*.com"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["-a.com"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["b\u00fccher.example"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["a" * 64 + ".com"]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": [".".join(["a" * 60] * 5)]}, "ebb.egress.allow[0]", "is not a name"),
+    ({"allow": ["a.com:0"]}, "ebb.egress.allow[0]", "has a wrong port (1..65535)"),
+    ({"allow": ["a.com:"]}, "ebb.egress.allow[0]", "has a wrong port"),
+    ({"allow": ["https://a.com"]}, "ebb.egress.allow[0]", "has a wrong port"),
+    ({"allow": ["db.internal"]}, "ebb.egress.allow[0]", "knows host.internal only"),
+    ({"allow": [f"a{n}.com" for n in range(17)]}, "ebb.egress.allow[16]", "is one entry too many (..16)"),
     ({"allow": ["host.internal"]}, "ebb.egress.allow[0]", "needs a port"),
     ({"allow": ["host.internal:0"]}, "ebb.egress.allow[0]", "needs a port (host.internal:1..65535)"),
     ({"allow": ["host.internal:x"]}, "ebb.egress.allow[0]", "needs a port"),

@@ -180,6 +180,41 @@ def test_old_operations_are_gone_and_say_so(probe):
     assert probe.rest("GET", "/v1/operations").json == {"operations": []}
 
 
+def test_an_operation_that_never_ends_keeps_its_own_place_only(probe):
+    thread, _ = begin_slow(probe, 4000)
+    endless = probe.rest("POST", "/v1/node/drain?async=1").headers["location"]
+    for _ in range(200):
+        last = probe.rest("PUT", "/v1/services/one?async=1", {"image": "none"})
+        assert last.status == 202, last
+    assert probe.rest("GET", endless).json["state"] == "running"
+    shown = probe.rest("GET", "/v1/operations").json["operations"]
+    assert len(shown) == 128 and [o["id"] for o in shown] == sorted(o["id"] for o in shown)
+    assert "/" + shown[0]["id"] in endless and "/" + shown[-1]["id"] in last.headers["location"]
+    thread.join()
+    assert probe.rest("GET", endless + "?wait=1m").json["state"] == "done"
+
+
+def test_an_undrain_whose_word_is_lost_is_said_again(probe):
+    """ebbd stands still, and as many questions wait for it as ebb-api can keep: 256."""
+    probe.cli("drain")
+    ebbd = probe.ebbd_pid
+    os.kill(ebbd, signal.SIGSTOP)
+    asking = []
+    try:
+        while probe.rest("POST", "/v1/node/drain?async=1").status == 202:
+            pass  # 128 of them
+        for _ in range(140):
+            asking.append(web.UnixConnection(probe.socket, slow(60)))
+            asking[-1].request("GET", "/v1/instances")
+        lost = wait_for(lambda: [r for r in [probe.rest("POST", "/v1/node/undrain")] if r.status == 503])[0]
+        assert "too many requests" in lost.json["detail"], lost
+    finally:
+        os.kill(ebbd, signal.SIGCONT)
+        for connection in asking:
+            connection.close()
+    wait_for(lambda: probe.get("probe").status == 200, 20)
+
+
 # --- up --attach ----------------------------------------------------------------------------------
 class Attached:
     """`ebb up --attach` on a file of these services; write() makes it anew."""
@@ -274,6 +309,40 @@ def test_a_dry_run_changes_nothing(probe):
 
 def test_capacity_is_what_the_host_was_given(new_ebb):
     assert read(new_ebb(settings={"instances_max": 7}))["capacity"]["instances"] == 7
+
+
+def test_capacity_and_use_are_those_of_this_moment(probe):
+    """Against what the kernel, the settings and the listings say: empty, at work, frozen."""
+    capacity = read(probe)["capacity"]
+    assert capacity["cpus"] == len(os.sched_getaffinity(0)) and capacity["instances"] == int(probe.config["instances_max"])
+    assert abs(capacity["memory_bytes"] - os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) < 1 << 20
+    assert used(probe) == {"services": 1, "images": 1, "instances": 0, "frozen": 0, "tickets": 0, "memory_bytes": 0}
+    thread, _ = begin_slow(probe, 1000)
+    working = used(probe)
+    assert (working["instances"], working["frozen"], working["tickets"]) == (1, 0, 1) and working["memory_bytes"] > 0
+    thread.join()
+    probe.wait_frozen("probe")
+    (one,) = probe.instances("probe")
+    assert used(probe) == {"services": 1, "images": 1, "instances": 1, "frozen": 1, "tickets": 0,
+                           "memory_bytes": one["memory_bytes"]}
+    probe.cli("rm", "probe")
+    wait_for(lambda: used(probe) == {"services": 0, "images": 1, "instances": 0, "frozen": 0, "tickets": 0, "memory_bytes": 0})
+
+
+def used(ebb):
+    return read(ebb)["used"]
+
+
+def test_a_host_that_stops_is_not_ready_to_the_end(probe):
+    thread, result = begin_slow(probe, 1500)
+    probe.witness.note(probe.process.pid)
+    probe.process.send_signal(signal.SIGTERM)
+    ready = wait_for(lambda: [r for r in [probe.rest("GET", "/readyz")] if r.status == 503])[0]
+    assert "stopping" in ready.json["detail"]
+    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Drained": False}
+    thread.join()
+    assert result[0].status == 200 and probe.process.wait(slow(30)) == 0
+    probe.stop()
 
 
 def test_a_start_says_who_asked_for_it(probe):

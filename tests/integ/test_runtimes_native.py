@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The native runtime (ebb.h) through ebbd, on both of its backends: epoll, and the restricted ring."""
+import glob
+import os
 import random
 import re
 import socket
+import subprocess
 import threading
 import time
 
@@ -11,6 +14,7 @@ import pytest
 import leaks
 import pictures
 import web
+from ebb import PROJECT
 from leaks import cgroup_of
 from test_runtimes_ring import HAS_RING
 from waiting import SLOW, slow, wait_for
@@ -31,6 +35,26 @@ def app(request, module_ebb):
     for name in ("hello", "more"):
         module_ebb.cli("rm", name)
         wait_for(lambda: not module_ebb.instances(name))
+
+
+def test_a_client_of_http_10_gets_no_chunks(tmp_path):
+    """It can come where no gateway stands before the program; the connection ends the body."""
+    program, folder = str(tmp_path / "server"), os.path.join(PROJECT, "images/runtimes/native")
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-I", folder, "-o", program, *glob.glob(folder + "/*.c"),
+                    os.path.join(PROJECT, "tests/integ/functions/native/server.c"), "-luring"], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        given = f"LISTEN_FDS=1 LISTEN_PID=$$ exec {program} 3<&0"
+        with subprocess.Popen(["/bin/sh", "-c", given], stdin=listener) as server:
+            try:
+                for version, between, end in ((b"1.0", b"", b""), (b"1.1", b"\r\n8\r\n", b"\r\n0\r\n\r\n")):
+                    with web.Raw(listener.getsockname()) as raw:
+                        raw.send(b"GET /chunks HTTP/%s\r\nHost: a\r\nConnection: close\r\n\r\n" % version)
+                        answer = raw.read_to_end()
+                    assert answer.endswith(between.join([b"piece 1\n", b"piece 2\n", b"piece 3\n"]) + end), answer
+                    assert (b"chunked" in answer) == (version == b"1.1"), answer
+            finally:
+                server.kill()
 
 
 def lines_of(ebb, name, request_id):

@@ -13,7 +13,8 @@ NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]
 
 @pytest.fixture(scope="module")
 def box(module_probe):
-    """The probe, with an instance running."""
+    """The probe, with an instance running; there is no other one, however busy the tests make it."""
+    module_probe.deploy("probe", "probe", "--max", 1)
     assert module_probe.get("probe").status == 200
     return module_probe
 
@@ -44,7 +45,7 @@ def status(pid):
 def test_has_a_namespace_of_its_own(box, name):
     theirs = os.readlink(f"/proc/{function_pid(box)}/ns/{name}")
     assert theirs != os.readlink(f"/proc/self/ns/{name}")
-    assert theirs != os.readlink(f"/proc/{box.process.pid}/ns/{name}")
+    assert theirs != os.readlink(f"/proc/{box.ebbd_pid}/ns/{name}")
 
 
 def test_two_instances_share_no_namespace_and_no_id(box):
@@ -197,7 +198,7 @@ HIDDEN = [
     "/proc/cmdline", "/proc/bootconfig", "/proc/config.gz", "/proc/modules", "/proc/kallsyms", "/proc/interrupts",
     "/proc/softirqs", "/proc/schedstat", "/proc/diskstats", "/proc/partitions", "/proc/swaps", "/proc/mdstat",
     "/proc/iomem", "/proc/ioports", "/proc/zoneinfo", "/proc/buddyinfo", "/proc/slabinfo", "/proc/vmallocinfo",
-    "/proc/key-users", "/proc/pressure", "/sys/block", "/sys/bus", "/sys/dev", "/sys/kernel", "/sys/module",
+    "/proc/key-users", "/proc/locks", "/proc/pressure", "/sys/block", "/sys/bus", "/sys/dev", "/sys/kernel", "/sys/module",
     "/sys/hypervisor", "/sys/class/block"]
 
 

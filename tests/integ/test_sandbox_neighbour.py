@@ -2,8 +2,10 @@
 """An instance or its clients attack all that instances share: a neighbour goes on with its work, all its requests are
 answered rightly, and no handler of ebbd uses much CPU time (handlers.py). tests/bench/bench_neighbour.py measures how
 long the neighbour's requests take."""
+import concurrent.futures
 import ctypes
 import os
+import re
 import struct
 import time
 
@@ -14,7 +16,7 @@ import leaks
 import neighbour
 import pictures
 import web
-from waiting import wait_for
+from waiting import slow, wait_for
 
 TAKE_TURNS = ["dies in a freeze", "shared descriptors"]  # attacks that need several looks, freezes and thaws
 SYS_SCHED_GETATTR = 315
@@ -24,8 +26,9 @@ TURN_OF_EBB_US, TURN_OF_INSTANCE_US = 100, 200
 @pytest.fixture(scope="module")
 def box(module_ebb):
     module_ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
-    module_ebb.apply({"neighbour": neighbour.settings(memory=1024), "hostile": neighbour.settings(memory=2048)})
-    for name in ("neighbour", "hostile"):
+    module_ebb.apply({"neighbour": neighbour.settings(memory=1024), "hostile": neighbour.settings(memory=2048),
+                      "sudden": neighbour.settings()})
+    for name in ("neighbour", "hostile", "sudden"):
         assert module_ebb.get(name).status == 200
     return module_ebb
 
@@ -59,7 +62,7 @@ def turn_us(tid):
 def test_turns_on_the_cpu_are_short_and_those_of_ebb_shorter(box):
     release = tuple(map(int, os.uname().release.split(".")[:2]))
     kept = release >= (6, 12)  # before, the kernel takes the wish and has no such thing
-    own = [box.process.pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc")]
+    own = [box.ebbd_pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc")]
     assert {turn_us(pid) for pid in own} == {TURN_OF_EBB_US if kept else 0}
     init = box.instance("neighbour")["pid"]
     inside = wait_for(lambda: leaks.descendants(init))
@@ -85,10 +88,8 @@ def weight(cgroup):
 
 def is_behind(box, name):
     """Whether the instance runs only while no other wants the CPU it is on."""
-    pid = box.instance(name)["pid"]
-    mount, path = ("/sys/fs/cgroup/cpu", cpu_cgroup(pid)) if cpu_cgroup(pid) else ("/sys/fs/cgroup", None)
-    path = path or leaks.read(f"/proc/{pid}/cgroup").split("0::")[1].split("\n")[0]
-    return leaks.read(f"{mount}{path}/cpu.idle").strip() == "1"
+    cgroup = cpu_cgroup(box.instance(name)["pid"])
+    return any(leaks.read(f"{leaks.CGROUP_ROOT}{folder}{cgroup}/cpu.idle").strip() == "1" for folder in ("/cpu", ""))
 
 
 def why(box, name):
@@ -110,9 +111,70 @@ def test_who_uses_much_of_the_cpu_runs_behind_who_uses_little(box):
     assert "others run before it" not in why(box, "hostile")
 
 
+def test_a_thaw_is_known_before_its_answer_is_out(box):
+    """Else nobody judges what works for seconds behind one."""
+    wait_for(lambda: box.instance("sudden")["state"] == "frozen")
+    before = len(box.events("sudden", "instance_thawed"))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(box.get, "sudden", f"/attack?what=cpu&ms={slow(2) * 1000:.0f}")
+        wait_for(lambda: len(box.events("sudden", "instance_thawed")) > before)
+        assert not answer.done()
+
+
+def naps(box):
+    """How often the threads of ebb-tick went to sleep."""
+    (pid,) = wait_for(lambda: box.programs("ebb-tick"))
+    found = [leaks.read(f"/proc/{pid}/task/{thread}/status") for thread in os.listdir(f"/proc/{pid}/task")]
+    return sum(int(n) for status in found for n in re.findall(r"^voluntary_ctxt_switches:\s(\d+)", status, re.M))
+
+
+def ticks(box):
+    before = naps(box)
+    time.sleep(slow(.2))  # the time over which they are counted
+    return naps(box) - before
+
+
+def test_cpus_tick_while_light_and_heavy_instances_are_awake(box):
+    (pid,) = wait_for(lambda: box.programs("ebb-tick"))
+    threads = os.listdir(f"/proc/{pid}/task")
+    assert sorted(len(os.sched_getaffinity(int(t))) for t in threads)[:-1] == [1] * len(os.sched_getaffinity(0))
+    assert {line for t in threads for line in leaks.read(f"/proc/{pid}/task/{t}/status").splitlines()
+            if line.startswith("Seccomp:")} == {"Seccomp:\t2"}
+    wait_for(lambda: ticks(box) == 0)
+    with neighbour.Work(box, "neighbour"), neighbour.under("cpu", box):
+        wait_for(lambda: ticks(box) > 10)
+        box.end_program("ebb-tick")
+        wait_for(lambda: ticks(box) > 10)  # the next one is told
+    wait_for(lambda: ticks(box) == 0)
+
+
+def test_ticks_begin_before_an_instance_is_judged(box):
+    """An attack of 60 ms is over before its first sample of 100 ms."""
+    def at_rest():
+        if is_behind(box, "sudden"):
+            box.get("sudden")  # each request thaws it, a second of a freeze is enough
+            return False
+        return box.instance("sudden")["state"] == "frozen" and ticks(box) == 0
+
+    def ticked():
+        wait_for(at_rest, 30)
+        before = naps(box)
+        box.get("sudden", "/attack?what=cpu&ms=60")
+        return naps(box) - before > 10
+    with neighbour.Work(box, "neighbour"):
+        wait_for(ticked, 30)
+
+
+def test_a_heavy_instance_alone_makes_no_ticks(box):
+    wait_for(lambda: box.instance("neighbour")["state"] == "frozen")
+    with neighbour.under("cpu", box):
+        wait_for(lambda: is_behind(box, "hostile"))
+        wait_for(lambda: ticks(box) == 0 and box.instance("neighbour")["state"] == "frozen")
+
+
 def test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight(box):
     """In the root of a v1 hierarchy they waited for milliseconds beside an instance that forks or executes."""
-    own = [box.process.pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc"), *box.programs("ebb-api")]
+    own = [box.ebbd_pid, *box.programs("ebb-gateway"), *box.programs("ebb-ipc"), *box.programs("ebb-api")]
     tree = cpu_cgroup(box.process.pid).removesuffix("/own")
     assert os.path.basename(tree) == box.config["cgroup"]
     assert {cpu_cgroup(pid) for pid in own} == {tree + "/own"}

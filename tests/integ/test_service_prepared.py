@@ -24,12 +24,13 @@ def state(pid):
 @contextlib.contextmanager
 def standing_still(ebb):
     """ebbd is stopped meanwhile and claims no sandbox: one that is parked now cannot have had a request."""
-    os.kill(ebb.process.pid, signal.SIGSTOP)
+    pid = ebb.ebbd_pid
+    os.kill(pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: state(ebb.process.pid) == ["T"])
+        wait_for(lambda: state(pid) == ["T"])
         yield
     finally:
-        os.kill(ebb.process.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 def parked(ebb):
@@ -97,7 +98,7 @@ def test_no_request_fails_while_prepared_sandboxes_are_killed(cold):
 def test_killed_at_the_claim_is_another_ones_turn(cold):
     """ebbd has not heard of the deaths when requests come."""
     cold.wait_armed()
-    before = cold.process.pid
+    before = cold.ebbd_pid
     threads, replies = [], {}
     with standing_still(cold):
         for n in range(SERVICES):
@@ -109,7 +110,7 @@ def test_killed_at_the_claim_is_another_ones_turn(cold):
     for thread in threads:
         thread.join()
     assert {n: r.status for n, r in replies.items()} == {n: 200 for n in range(SERVICES)}, cold.log()
-    assert cold.process.pid == before
+    assert cold.ebbd_pid == before
 
 
 def test_a_program_that_kills_itself_is_started_four_times_and_then_refused(new_ebb):

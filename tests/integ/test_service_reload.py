@@ -16,6 +16,7 @@ import pytest
 import oci
 import pictures
 import web
+from ebbd_deaths import kill_ebbd
 from ebb import BIN, PROJECT, Ebb, hold_port
 from test_edge_access_log import access
 from waiting import slow, wait_for
@@ -28,7 +29,7 @@ LIVE = {
     "access_log": "1", "body_bytes_max": "5000", "body_rate_min": "50", "body_window_ms": "20000",
     "address_connections_max": "5000", "connection_requests_max": "1000", "drain_ms": "9000", "nofile_max": "2048",
     "memory_max_mb": "4096", "memory_reserve_mb": "64", "image_max_mb": "100", "image_file_max_mb": "50",
-    "image_entries_max": "5000", "import_step_s": "60",
+    "image_entries_max": "5000", "import_step_s": "60", "upgrade_drain_ms": "90000",
 }
 LATER = {
     "root": "/nonexistent", "run_dir": "/nonexistent/run", "state_dir": "/nonexistent/state",
@@ -36,8 +37,10 @@ LATER = {
     "libexec_dir": "/nonexistent/bin", "cgroup": "ebb-elsewhere", "seccomp_policy": "/nonexistent/policy",
     "node": "elsewhere", "gateways": "3", "id_base": "1000000000", "connections_max": "100",
     "head_bytes_max": "4096", "h2c_streams": "7", "egress": "off", "egress_default": "internet",
-    "egress_resolver": "192.0.2.1",
+    "egress_resolver": "192.0.2.1", "status_listen": "127.0.0.1:1",
     "net_pool": "198.19.0.0/20", "net_pool6": "fd00:1:2:3::/64", "net_prefix": "other-", "egress_connections": "99",
+    "egress_connections_all": "999",
+    "secret_key": "/nonexistent/key", "tick_us": "99",
 }
 
 
@@ -62,30 +65,31 @@ class Reloadable(Ebb):
             file.writelines(lines)
         os.rename(file.name, os.path.join(self.root, "ebbd.conf"))
 
-    def reload(self, settings):
-        """The words of ebbd about it."""
+    def hang_up(self):
+        """SIGHUP, and the words of ebbd about it."""
         before = len(self.log_lines("event=settings_"))
-        self.write(settings)
         self.process.send_signal(signal.SIGHUP)
         return wait_for(lambda: self.log_lines("event=settings_")[before:], 10, "a word of ebbd about its settings")[0]
 
+    def reload(self, settings):
+        self.write(settings)
+        return self.hang_up()
+
+    def reload_file(self, content):
+        with open(self.conf, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        return self.hang_up()
+
 
 @pytest.fixture
-def reloadable(request):
-    made = []
-
+def reloadable(made):
     def make(gateways=2, **settings):
         made.append(Reloadable(gateways=gateways, settings=settings).start())
         made[-1].import_image("oci-archive:" + pictures.probe_archive(), "probe")
         made[-1].deploy("probe", "probe", "--max", 2)
         return made[-1]
 
-    yield make
-    for ebb in made:
-        if getattr(getattr(request.node, "report_call", None), "failed", False):
-            print(ebb.log())
-        ebb.stop()
-        ebb.remove()
+    return make
 
 
 def other_port():
@@ -174,7 +178,7 @@ def test_listeners_come_and_go_and_connections_stay(reloadable):
     assert [web.request(("127.0.0.1", port), host="probe.localhost").status for port in (first, second)] == [200, 200]
     with web.Raw(("127.0.0.1", first), timeout=slow(20)) as open_one:
         open_one.send(b"GET /sleep?ms=300 HTTP/1.1\r\nHost: probe.localhost\r\n\r\n")
-        ebb.reload({"listen": [f"127.0.0.1:{second}"]})
+        ebb.reload({"listen": [f"127.0.0.1:{second}", f"[::ffff:127.0.0.1]:{second}"]})  # one, spelled two ways
         wait_for(lambda: not answers(first), 10, "the end of a listener")
         assert b" 200 " in open_one.read_until(b"\r\n\r\n")
     assert web.request(("127.0.0.1", second), host="probe.localhost").status == 200
@@ -236,6 +240,9 @@ def test_limits_are_in_force(reloadable, tmp_path):
     ({"listen": "nowhere"}, "nowhere"),
     ({"listen": "127.0.0.1:1,proxy"}, "trusted"),
     ({"listen": "192.0.2.1:8080"}, "192.0.2.1:8080"),
+    ({"listen": ["127.0.0.1:1", "127.0.0.1:01,proxy"], "trusted": "127.0.0.1/32"}, "with and without ,proxy"),
+    ({"listen": ["127.0.0.1:1", "[::ffff:127.0.0.1]:1,proxy"], "trusted": "127.0.0.1/32"}, "with and without ,proxy"),
+    ({"listen": ["[::1]:1", "[0:0:0::1]:1,proxy"], "trusted": "127.0.0.1/32"}, "with and without ,proxy"),
     ({"trusted": "10.0.0.1/8"}, "10.0.0.1/8"),
     ({"api_group": "no-such-group"}, "no-such-group"),
     ({"log_level": "loud"}, "loud"),
@@ -245,7 +252,7 @@ def test_settings_that_are_wrong_change_nothing(reloadable, lines, word):
     good = {"body_bytes_max": "10", "listen": [f"127.0.0.1:{port}"]}
     bad = {**good, **lines}
     if "listen" in lines:
-        bad["listen"] = good["listen"] + [lines["listen"]]
+        bad["listen"] = good["listen"] + (more if isinstance(more := lines["listen"], list) else [more])
     said = ebb.reload(bad)
     assert "settings_refused" in said and word in said, said
     assert word in told(ebb, "settings_refused")[-1]
@@ -290,9 +297,7 @@ class Launched(Reloadable):
 
 
 @pytest.fixture
-def launched(request):
-    made = []
-
+def launched(made):
     def make(*names, **settings):
         ebb = Launched(gateways=2, settings=settings)
         ebb.given = [f"{name}=127.0.0.1:{port}" for name, port in zip(names, (ebb.port, other_port()))]
@@ -302,12 +307,7 @@ def launched(request):
         ebb.deploy("probe", "probe", "--max", 2)
         return ebb
 
-    yield make
-    for ebb in made:
-        if getattr(getattr(request.node, "report_call", None), "failed", False):
-            print(ebb.log())
-        ebb.stop()
-        ebb.remove()
+    return make
 
 
 def test_given_sockets_take_the_place_of_the_default_listener(launched):
@@ -324,6 +324,10 @@ def test_given_sockets_take_the_place_of_the_default_listener(launched):
     wait_for(lambda: len(ebb.programs("ebb-gateway")) == 2)
     for _ in range(20):  # of both gateways
         assert all(answers(port) for port in ebb.ports)
+    kill_ebbd(ebb)
+    assert all(answers(port) for port in ebb.ports)
+    assert names(ebb.reload({"listen": f"127.0.0.1:{more}"}), "now") == {"listen"}
+    wait_for(lambda: all(answers(port) for port in [*ebb.ports, more]), 10, "three listeners")
 
 
 def test_a_given_socket_may_want_the_proxy_protocol(launched):
@@ -335,7 +339,19 @@ def test_a_given_socket_may_want_the_proxy_protocol(launched):
     assert not answers(ebb.ports[1])
 
 
-@pytest.mark.parametrize("given,word", [(["proxy=127.0.0.1:0"], "trusted"), (["file=/dev/null"], "does not listen")])
+def has_sctp():
+    """Many kernels have no SCTP; one that has it runs a row more."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("given,word", [
+    (["proxy=127.0.0.1:0"], "trusted"), (["file=/dev/null"], "does not listen"),
+    (["http=udp/127.0.0.1:0"], "does not listen"), (["http=127.0.0.1:0", "again=@http"], "the address of another"),
+    *([(["http=sctp/127.0.0.1:0"], "does not listen")] if has_sctp() else [])])
 def test_given_sockets_that_are_wrong_end_the_start(tmp_path, given, word):
     done = subprocess.run(["/usr/bin/python3", LAUNCHER, *given, "--", os.path.join(BIN, "ebbd"), "--root", str(tmp_path)],
                           capture_output=True, text=True, timeout=slow(30), check=False)

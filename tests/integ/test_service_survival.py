@@ -192,10 +192,11 @@ def test_without_a_zygote_readyz_says_so_until_there_is_one(new_ebb, tmp_path):
     ebb.end_program("ebbd:zygote")
     wait_for(lambda: ebb.log_lines("event=zygote_failed"))
     ready = wait_for(lambda: refused_by(ebb))
-    assert "no instance can be started" in ready.text
+    assert "no instance can be started" in ready.text and conditions(ebb) == {"Ready": False, "Starting": False, "Billing": True}
     assert ebb.get("probe").status == 200  # running instances go on
     policy.write_text(whole)
     wait_for(lambda: not refused_by(ebb))
+    assert conditions(ebb) == {"Ready": True, "Starting": True, "Billing": True}
     ebb.deploy("late", "probe")
     assert ebb.get("late").status == 200
 
@@ -227,9 +228,15 @@ def fill(path):
             f.write(bytes(4096))
 
 
+def conditions(ebb):
+    found = ebb.rest("GET", "/v1/node").json["conditions"]
+    return {c["type"]: c["status"] for c in found if c["type"] != "Drained"}
+
+
 def billing(ebb):
-    conditions = ebb.rest("GET", "/v1/node").json["conditions"]
-    return next(c["status"] for c in conditions if c["type"] == "Billing")
+    found = conditions(ebb)
+    assert found["Billing"] or not found["Ready"], found
+    return found["Billing"]
 
 
 def test_a_full_disk_of_the_ledger_is_said_and_passes(small_ledger):
@@ -284,8 +291,7 @@ def test_killed_ebbd_comes_back_clean(probe, state):
         wait_for(lambda: probe.instance("probe")["tickets"] == 1)
     old = probe.instance("probe")["pid"]
     probe.witness.note(probe.process.pid)
-    probe.process.kill()
-    probe.process.wait()
+    probe.die()
     probe.start()
     assert wait_for(lambda: serves(probe)).status == 200
     leaks.reap_orphans(probe.witness.children_before)  # we are the subreaper
@@ -303,8 +309,7 @@ def test_a_restart_need_not_wait_for_the_gateways_of_a_killed_ebbd(new_ebb):
     for pid in orphans:
         os.kill(pid, signal.SIGSTOP)
     try:
-        ebb.process.kill()
-        ebb.process.wait()
+        ebb.die()
         assert "cannot listen" in Ebb(port=ebb.port).refuses_to_start()
         ebb.start()
         assert [leaks.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] for pid in orphans] == ["T", "T"]

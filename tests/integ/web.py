@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import socket
+import struct
 import threading
 import time
 
@@ -42,9 +43,11 @@ class UnixConnection(http.client.HTTPConnection):
         self.path = path
 
     def connect(self):
+        """Waits for a place in a full queue; a socket with Python's timeout would fail there at once."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(self.timeout or 0), 0))
         self.sock.connect(self.path)
+        self.sock.settimeout(self.timeout)
 
 
 def exchange(connection, method, path, body=None, headers=None):

@@ -5,12 +5,15 @@ import selectors
 import socket
 import sys
 
+IPV6_FREEBIND = 78  # <linux/in6.h>
+
 
 def opened(address, port, kind):
     one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if ":" in address:
         one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)  # the address is not ready until the kernel's worker ran
     one.bind((address, port))
     if kind == socket.SOCK_STREAM:
         one.listen(128)

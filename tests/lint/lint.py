@@ -63,6 +63,7 @@ CHECKS = (
     ("paths", "paths named", comments.paths),
     ("proofs", "asserts", proofs.proofs),
     ("shellcheck", "scripts", tools.shellcheck),
+    ("manuals", "pages", tools.manuals),
     ("clang-format", "files", tools.clang_format),
     ("headers", "headers alone", tools.headers),
     ("warnings-gcc", "files", tools.warnings_gcc),

@@ -3,7 +3,11 @@
 import os
 import re
 
-PAGES = ("docs/internals/threat-model.md", "docs/internals/system-calls.md", "docs/internals/neighbour.md")
+BARRIERS = "docs/internals/barriers.md"
+MODEL = "docs/internals/threat-model.md"
+SECTIONS = ("Assets", "Attackers", "Not defended")
+PAGES = (MODEL, BARRIERS, "docs/internals/limits.md", "docs/internals/system-calls.md",
+         "docs/internals/neighbour.md")
 TOP = ("cgroups/", "docs/", "examples/", "images/", "netns/", "packaging/", "runtime/", "sandbox/", "tests/")
 
 
@@ -13,7 +17,7 @@ def test_names(project):
     for path in project.files:
         stem, ending = os.path.splitext(os.path.basename(path))
         if path.startswith("tests/") and stem.startswith("test_") and ending in (".py", ".c"):
-            pattern = r"^def (\w+)" if ending == ".py" else r"cmocka_unit_test\w*\(\s*(\w+)"
+            pattern = r"^def (\w+)" if ending == ".py" else r"(?:cmocka_unit_test\w*|\bT)\(\s*(\w+)"
             found.setdefault(stem, set()).update(re.findall(pattern, project.text(path) or "", re.M))
     return found
 
@@ -50,22 +54,49 @@ def doubled_rows(page, lines):
         seen.setdefault(cell, number)
 
 
+def rows_below(lines, heading):
+    """The cells of each row of the tables below a heading, without the first row of a table and its rule."""
+    below, rows = False, []
+    for line in lines:
+        if line.startswith("#"):
+            below = line.lstrip("# ").strip() == heading
+        elif below and line.startswith("| "):
+            rows.append([cell.strip() for cell in line.strip("| ").split("|")])
+    return rows[1:]
+
+
+def whole_model(project):
+    """The model says what is protected, against whom, and what is not; barriers stop the attackers that it names."""
+    lines = project.lines(MODEL)
+    if not any(lines):
+        return  # the check "prose" finds links to a page that is gone
+    headings = {line.lstrip("# ").strip() for line in lines if line.startswith("## ")}
+    yield from (f"{MODEL}: no section {name}" for name in SECTIONS if name not in headings)
+    attackers = {row[0] for row in rows_below(lines, "Attackers")}
+    stopped = {}
+    for number, line in enumerate(project.lines(BARRIERS), 1):
+        if line.startswith("| ") and not line.startswith("| barrier") and line.count("|") > 3:
+            for attacker in line.split("|")[2].split(","):
+                stopped.setdefault(attacker.strip(), number)
+    yield from (f"{BARRIERS}:{number}: {MODEL} has no attacker {name}" for name, number in stopped.items()
+                if name not in attackers | {"all"})
+    yield from (f"{MODEL}: no barrier is against {name}" for name in sorted(attackers - stopped.keys()))
+
+
 def threat_model(project):
     """Every file and test that the pages of the threat model name exists; every barrier names both and has one row."""
-    faults, count, section = [], 0, ""
+    faults, count = list(whole_model(project)), 0
     tests = test_names(project)
     for page in PAGES:
         faults += doubled_rows(page, project.lines(page))
     for page, number, line in ((p, n, text) for p in PAGES for n, text in enumerate(project.lines(p), 1)):
-        if line.startswith("## "):
-            section = line[3:]
         words = re.findall(r"`([^`]+)`", line)
         for word in words:
             count += 1
             what = fault_of(word, project, tests)
             if what:
                 faults.append(f"{page}:{number}: {what}")
-        row = section == "Barriers" and line.startswith("| ") and not line.startswith("| barrier")
+        row = page == BARRIERS and line.startswith("| ") and not line.startswith("| barrier")
         if row and not (any(w.startswith(TOP) for w in words) and any("::" in w or w.startswith("test_") for w in words)):
             faults.append(f"{page}:{number}: a barrier names a file and a test")
     return count, faults

@@ -135,11 +135,11 @@ def asserts(project):
     """Programs whose states matter most say what must be so (rules.ASSERTS_MIN, per 1,000 lines)."""
     faults, count = [], 0
     for folder, least in sorted(rules.ASSERTS_MIN.items()):
-        paths = [p for p in project.product if p.startswith(folder + "/")]
+        paths = [p for p in project.product if p.startswith(folder)]
         lines = sum(1 for p in paths for line in project.lines(p) if line.strip())
         there = sum(len(ASSERT.findall(without_comments(project.text(p)))) for p in paths)
         wanted = -(-least * lines // 1000)
-        told = [f"{folder}: {there} asserts in {lines} lines, at least {wanted}"] if there < wanted else []
+        told = [f"{folder}*: {there} asserts in {lines} lines, at least {wanted}"] if there < wanted else []
         count += there
         faults += project.ratchet("asserts", folder, told, max(0, wanted - there))
     return count, faults

@@ -20,11 +20,15 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 LONG_FUNCTION = "int long_one(int x)\n{\n" + "\tx++;\n" * 70 + "\treturn x;\n}\n"
 SETTING = {"runtime/supervisor/config.h": "struct config {\n\tint port, scratch;\n\tchar name[8];\n};\n",
            "runtime/supervisor/config.c": "#define NUMBER(n) {#n, offsetof(struct config, n)}\n"}
-MODEL = "docs/internals/threat-model.md"
+MODEL, LIMITS = "docs/internals/barriers.md", "docs/internals/limits.md"
 WALKS = "docs/internals/walks.md"
 WALK = "## One\n| 1 | ebbd | `{}()` | x |\n| 2 | ebbd | `{}()` | y |\n"
 WALKED = "void a(void)\n{\n\tc();\n}\nvoid c(void)\n{\n}\n"
+MODELS = "docs/internals/threat-model.md"
+A_MODEL = "## Assets\n\n## Attackers\n| attacker | x |\n|---|---|\n| {} | bytes |\n\n## Not defended\n"
 BARRIER = "## Barriers\n| a wall | all | {} | {} |\n"
+A_WALL = {MODEL: BARRIER.format("`netns/a.c`", "`test_x.py::test_there`").replace("| all |", "| a thief |"), "netns/a.c": "",
+          "tests/integ/test_x.py": "def test_there(): pass\n"}
 
 # check -> list of (what is wrong, files, part of the fault, the files made right, rules for the case)
 CASES = {
@@ -51,9 +55,15 @@ CASES = {
                       {MODEL: BARRIER.format("`netns/a.c`", "`test_x.py::test_there`"), "netns/a.c": "",
                        "tests/integ/test_x.py": "def test_there(): pass\n"}, {}),
                      ("a barrier without a test", {MODEL: BARRIER.format("`netns/a.c`", "we looked"), "netns/a.c": ""},
-                      "names a file and a test", {MODEL: "## Limits\n| a | b | c | `netns/a.c` |\n", "netns/a.c": ""}, {}),
-                     ("a row twice", {MODEL: "| a | `netns/a.c` |\n| b | c |\n| a | d |\n", "netns/a.c": ""},
-                      f"{MODEL}:3: line 1 of the same table", {MODEL: "| a | `netns/a.c` |\n| b | c |\n\n| a | d |\n", "netns/a.c": ""}, {})],
+                      "names a file and a test", {LIMITS: "| a | b | c | `netns/a.c` |\n", "netns/a.c": ""}, {}),
+                     ("a model without attackers", {MODELS: "## Assets\n\n## Not defended\n"}, "no section Attackers",
+                      {**A_WALL, MODELS: A_MODEL.format("a thief")}, {}),
+                     ("an attacker without a barrier", {**A_WALL, MODELS: A_MODEL.format("a thief |  |\n| a liar")},
+                      "no barrier is against a liar", {**A_WALL, MODELS: A_MODEL.format("a thief")}, {}),
+                     ("a barrier against somebody else", {**A_WALL, MODELS: A_MODEL.format("a liar")}, "has no attacker a thief",
+                      {**A_WALL, MODELS: A_MODEL.format("a thief")}, {}),
+                     ("a row twice", {LIMITS: "| a | `netns/a.c` |\n| b | c |\n| a | d |\n", "netns/a.c": ""},
+                      f"{LIMITS}:3: line 1 of the same table", {LIMITS: "| a | `netns/a.c` |\n| b | c |\n\n| a | d |\n", "netns/a.c": ""}, {})],
     "commit-safe": [("a path of a machine", {"a.md": "see /ho" "me/me/x\n"}, "somebody's machine", {"a.md": "see $HOME/x\n"}, {})],
     "file-length": [("601 lines", {"a.c": "\n" * 601}, "601 lines", {"a.c": "\n" * 600}, {})],
     "function-length": [("74 lines", {"a.c": LONG_FUNCTION}, "long_one: 74 lines", {"a.c": LONG_FUNCTION.replace("\tx++;\n", "", 4)},
@@ -163,6 +173,8 @@ CASES = {
                {"tests/a.py": 'PATH = "netns/gone.c"  # not tests/a.py\n'}, {})],
     "under-filters": [("too few lines", {"docs/internals/system-calls.md": "| ebb-a | 9 | 1 | 89.9 % | 1 |\n"}, "ebb-a ran 89.9 %",
                        {"docs/internals/system-calls.md": "| ebb-a | 9 | 1 | 90.0 % | 1 |\n"}, {}),
+                      ("no row", {"docs/internals/system-calls.md": "| ebb-a | 9 | 1 | 90.0 % | 1 |\n", "runtime/b/seccomp.policy": ""},
+                       "ebb-b has a filter and no row", {"docs/internals/system-calls.md": "| ebb-b | 9 | 1 | 90.0 % | 1 |\n"}, {}),
                       ("no table", {"docs/internals/system-calls.md": "none\n"}, "no table", None, {})],
     "generated": [("an old document", {"Makefile": "docs-check:\n\t@echo 'docs/a.md is old: run make docs'; false\n", "tests/docs/generate.py": ""},
                    "run make docs", {"Makefile": "docs-check:\n", "tests/docs/generate.py": '    "docs/a.md": x\n'}, {}),
@@ -179,6 +191,8 @@ CASES = {
                ("in a thread", {"tests/a.py": "def f():\n    assert x\nThread(target=f).start()\n"}, "fails no test",
                 {"tests/a.py": "def f():\n    y.append(x)\nThread(target=f).start()\nassert y == [x]\n"}, {})],
     "shellcheck": [("an unquoted word", {"a.sh": "#!/bin/sh\nrm $1\n"}, "SC2086", {"a.sh": '#!/bin/sh\nrm "$1"\n'}, {})],
+    "manuals": [("a table that is indented", {"a.1.scd": "a(1)\n\n# NAME\n\n\t[a\n"}, "Tables cannot be indented",
+                 {"a.1.scd": "a(1)\n\n# NAME\n\na\n"}, {})],
     "clang-format": [("spaces", {"a.c": "int a;\nint   b;\n"}, "a.c:2", {"a.c": "int a;\nint b;\n"}, {})],
     "headers": [("a header that needs another", {"netns/a.h": "uint32_t a(void);\n"}, "uint32_t",
                  {"netns/a.h": "#include <stdint.h>\nuint32_t a(void);\n"}, {})],

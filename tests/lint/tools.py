@@ -98,6 +98,12 @@ def shellcheck(project):
     return each(project.shell, lambda p: ["shellcheck", "--format=gcc", p])
 
 
+def manuals(project):
+    """Each page of the manual is one that scdoc takes: an installation makes them."""
+    return each([p for p in project.files if p.endswith(".scd")], lambda p: ["sh", "-c", 'scdoc <"$0" >/dev/null', p],
+                lambda output: output.splitlines())
+
+
 # --- compilers
 
 def flags_of(path):

@@ -10,4 +10,5 @@ _spec = importlib.util.spec_from_file_location("integ_conftest", os.path.join(IN
 _integ = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_integ)
 pytest_configure, pytest_runtest_makereport = _integ.pytest_configure, _integ.pytest_runtest_makereport
-new_ebb = _integ.new_ebb
+pytest_terminal_summary = _integ.pytest_terminal_summary
+made, new_ebb = _integ.made, _integ.new_ebb

@@ -84,6 +84,8 @@ def test_restart_serves_again_and_keeps_services_and_bill():
     wait_for(lambda: host.get("hello").status == 200, 20, "an answer after the restart")
     host.run("ebb", "ledger", "verify")
     assert "hello" in host.output("ebb", "usage")
+    assert host.get("hello", "/log?text=behind-a-restart").status == 200
+    wait_for(lambda: "behind-a-restart" in host.output("ebb", "logs", "hello"), 20, "a line of the log, behind the restart")
 
 
 def test_reload_keeps_the_process():
@@ -98,6 +100,24 @@ def test_crash_is_restarted():
     host.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "ebbd")
     wait_for(lambda: host.shown("MainPID") not in (before, "0") and host.is_active() == "active", 60, "a restart")
     wait_for(lambda: host.get("hello").status == 200, 30, "an answer after the crash")
+
+
+def ebbd_of(keeper):
+    """The pid of the ebbd that works."""
+    with open(f"/proc/{keeper}/task/{keeper}/children", encoding="utf-8") as file:
+        found = file.read().split()
+    return [pid for pid in found if host.output("ps", "-o", "comm=", "-p", pid) == "ebbd"]
+
+
+def test_dead_ebbd_is_replaced_by_its_keeper_and_the_service_stays():
+    """The main process of the unit is the keeper: systemd restarts nothing."""
+    before, restarts = host.shown("MainPID"), host.shown("NRestarts")
+    (ebbd,) = ebbd_of(before)
+    host.run("kill", "-KILL", ebbd)
+    wait_for(lambda: ebbd_of(before) not in ([], [ebbd]) and "event=adopted" in host.journal(), 60, "another ebbd")
+    assert host.get("hello").status == 200
+    assert host.is_active() == "active"
+    assert (host.shown("MainPID"), host.shown("NRestarts")) == (before, restarts)
 
 
 def test_stop_leaves_nothing_and_start_serves_again():

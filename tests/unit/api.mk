@@ -3,6 +3,7 @@ API_OBJECTS := $(filter-out runtime/api/main,$(patsubst %.c,%,$(wildcard runtime
 OBJECTS_test_api_schema := $(API_OBJECTS)
 OBJECTS_test_settings := $(API_OBJECTS)
 OBJECTS_test_api_exec := $(API_OBJECTS)
+OBJECTS_test_api_conn := $(API_OBJECTS)
 OBJECTS_test_api_usage := $(API_OBJECTS)
 OBJECTS_test_api_routes := $(API_OBJECTS)
 OBJECTS_test_api_stores := $(API_OBJECTS)

@@ -21,4 +21,12 @@ check-integ: $(OUT)/tests/gateway_stub
 GATEWAY_FLOORS := $(addprefix runtime/gateway/,ring message route tell frames upstream body exchange)
 GATEWAY_FLOOR_OBJECTS := $(basename $(wildcard $(addsuffix /*.c,$(GATEWAY_FLOORS)))) tests/unit/gateway_rig
 $(foreach t,dispatch relay upstream,$(eval OBJECTS_test_gateway_$(t) := $(GATEWAY_FLOOR_OBJECTS)))
-$(foreach t,dispatch relay upstream,$(eval LIBS_test_gateway_$(t) := -lnghttp2))
+$(foreach t,dispatch relay upstream client,$(eval LIBS_test_gateway_$(t) := -lnghttp2))
+OBJECTS_test_gateway_client := $(GATEWAY_FLOOR_OBJECTS) $(basename $(wildcard runtime/gateway/client/*.c))
+
+# Rules of sites on requests, without a gateway (tests/conformance/test_rules.py).
+$(OUT)/tests/rules_run: $(OUT)/obj/tests/conformance/rules_run.o $(call lib,rules base)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(MODE)) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lyajl -o $@
+tests: $(OUT)/tests/rules_run

@@ -101,7 +101,7 @@ struct rig *rig_new(void)
 	close(stats_fd);
 	tell_init(&g->tell, &r->ring, &g->routes, pair[0]);
 	init_upstreams(g);
-	must(timers_init(&g->timers, gateway_coarse_timer(g) + 1) == 0);
+	must(timers_init(&g->timers, gateway_bell_timer(g) + 1) == 0);
 	must(routes_put(&g->routes, &route) == 0);
 	g->user = &user;
 	return r;

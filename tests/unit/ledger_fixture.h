@@ -67,6 +67,11 @@ static inline struct wire_meter reading(const char *instance, uint64_t seq, uint
 		.awake_us = n * 500000,
 		.frozen_us = n * 400000,
 		.invocations = n * 3,
+		.net_out_bytes = n * 1000,
+		.net_in_bytes = n * 5000,
+		.net_connections = n * 2,
+		.wakes = n * 7,
+		.wake_us = n * 30000,
 		.memory_mb = 512,
 		.revision = 1,
 		.reason = METER_AT_FREEZE,
@@ -82,20 +87,27 @@ static inline int append(struct fixture *f, struct wire_meter m)
 	return append_batch(&f->db, &m, 1, &f->report);
 }
 
-/* Changes a closed database as somebody with a shell would. */
-static inline void meddle(struct fixture *f, const char *sql)
+/* Changes a database as somebody with a shell would, and leaves it closed. */
+static inline void meddle_closed(struct fixture *f, const char *sql)
 {
 	sqlite3 *other;
 
 	db_close(&f->db);
 	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other,
-				      "DROP TRIGGER meter_keeps; DROP TRIGGER meter_stays;"
-				      "PRAGMA ignore_check_constraints = ON;",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(
+			other,
+			"DROP TRIGGER IF EXISTS meter_keeps; DROP TRIGGER IF EXISTS meter_stays;"
+			"PRAGMA ignore_check_constraints = ON;",
+			NULL, NULL, NULL),
+		SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(other);
+}
+
+static inline void meddle(struct fixture *f, const char *sql)
+{
+	meddle_closed(f, sql);
 	assert_int_equal(db_open(&f->db, f->path), 0);
 }
 

@@ -46,7 +46,7 @@ static int teardown(void **state)
 
 static void merge(struct fixture *f)
 {
-	exec_merge(&f->image, &f->spec, "api", 7, &f->exec, &f->errors);
+	exec_merge(&f->image, &f->spec, NULL, "api", 7, &f->exec, &f->errors);
 }
 
 static void the_image_says_what_the_service_does_not(void **state)

@@ -33,6 +33,7 @@ static void absent_keys_have_the_usual_values(void **state)
 	assert_int_equal(spec.init_timeout_ms, 10000);
 	assert_int_equal(spec.stop_grace_ms, 10000);
 	assert_int_equal(spec.freeze_after_ms, 0);
+	assert_int_equal(spec.body_kb_max, 0);
 }
 
 static void units_are_those_of_each_key(void **state)
@@ -97,6 +98,12 @@ static void wrong_values_are_refused_by_name(void **state)
 		 "\"2h\" is too large (..3600000ms)"},
 		{"{\"image\":\"a\",\"ebb\":{\"ioUring\":1}}", "ebb.ioUring",
 		 "1 is not true or false"},
+		{"{\"image\":\"a\",\"ebb\":{\"maxBody\":0}}", "ebb.maxBody",
+		 "0 is too small (1..)"},
+		{"{\"image\":\"a\",\"ebb\":{\"maxBody\":1073741825}}", "ebb.maxBody",
+		 "1073741825 is too large (..1073741824)"},
+		{"{\"image\":\"a\",\"ebb\":{\"maxBody\":\"4MB\"}}", "ebb.maxBody",
+		 "\"4MB\" is not a whole number or \"any\""},
 		{"{\"image\":\"a\",\"ebb\":7}", "ebb", "must be an object"},
 	};
 
@@ -153,7 +160,7 @@ static void what_is_written_reads_as_the_same_bytes(void **state)
 		"{\"image\":\"a\",\"maxDuration\":\"1500ms\",\"env\":{\"B\":\"x=y\",\"A\":\"\"},"
 		"\"hosts\":[\"API.example.org\"],\"routePrefix\":\"/p\",\"command\":[\"/a\",\"\"],"
 		"\"ebb\":{\"freezeAfter\":\"2s\",\"timers\":\"late\",\"cpu\":500,\"hibernate\":"
-		"\"2s\"}}",
+		"\"2s\",\"maxBody\":4096}}",
 		&spec, &errors, &warnings);
 	assert_int_equal(errors.count, 0);
 	assert_int_equal(warnings.count, 0);

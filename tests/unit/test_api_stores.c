@@ -233,15 +233,15 @@ static void imports_and_removals_exclude_each_other(void **state)
 {
 	struct images *images = open_images(*state);
 
-	assert_true(images_begin(images, IMAGES_IMPORTING));
-	assert_true(images_begin(images, IMAGES_IMPORTING));
+	assert_true(images_begin(images, IMAGES_KEEPING));
+	assert_true(images_begin(images, IMAGES_KEEPING));
 	assert_false(images_begin(images, IMAGES_REMOVING));
 	images_end(images);
 	assert_false(images_begin(images, IMAGES_REMOVING));
 	images_end(images);
 	assert_true(images_begin(images, IMAGES_REMOVING));
 	assert_false(images_begin(images, IMAGES_REMOVING));
-	assert_false(images_begin(images, IMAGES_IMPORTING));
+	assert_false(images_begin(images, IMAGES_KEEPING));
 	images_end(images);
 	images_free(images);
 }

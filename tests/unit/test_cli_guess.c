@@ -43,8 +43,12 @@ static int guess_in(const struct file *files, size_t count, const char *runtime,
 	for (size_t i = 0; i < count && files[i].name; i++) {
 		SCOPED_FD fd = -1;
 
-		if (strchr(files[i].name, '/')) /* one directory deep */
-			assert_int_equal(mkdirat(dir_fd, "srv", 0755), 0);
+		if (strchr(files[i].name, '/')) { /* one directory deep */
+			char folder[16] = "";
+
+			memcpy(folder, files[i].name, strcspn(files[i].name, "/"));
+			assert_int_equal(mkdirat(dir_fd, folder, 0755), 0);
+		}
 		fd = openat(dir_fd, files[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
 
 		assert_true(fd >= 0);
@@ -85,6 +89,15 @@ static void test_what_is_in_a_directory_tells_what_runs_it(void **state)
 		 "app.py",
 		 "requirements.txt is there"},
 		{{{"hello.c", ""}, {"README", ""}}, "native", "hello.c", "hello.c is there"},
+		{{{"index.html", ""}, {"z.js", ""}}, "static", ".", "index.html is there"},
+		{{{"index.html", ""}, {"server.js", ""}},
+		 "node",
+		 "server.js",
+		 "server.js is there"},
+		{{{"public/index.html", ""}, {"README", ""}},
+		 "static",
+		 "public",
+		 "public/index.html is there"},
 		{{{"prog", STATIC_ELF, sizeof(STATIC_ELF) - 1}},
 		 "native",
 		 "prog",
@@ -140,11 +153,16 @@ static void test_what_a_package_names_is_used_or_refused(void **state)
 static void test_a_named_runtime_only_looks_for_its_entrypoint(void **state)
 {
 	static const struct file files[] = {{"package.json", "{}"}, {"main.py", ""}};
+	static const struct file pages[] = {{"package.json", "{}"}, {"static/a.txt", ""}};
 	struct guess guess;
 
 	assert_int_equal(guess_in(files, ARRAY_LEN(files), "python", &guess), 0);
 	assert_string_equal(guess.entrypoint, "main.py");
 	assert_int_equal(guess_in(files, ARRAY_LEN(files), "native", &guess), -ENOENT);
+	assert_int_equal(guess_in(files, ARRAY_LEN(files), "static", &guess), 0);
+	assert_string_equal(guess.entrypoint, ".");
+	assert_int_equal(guess_in(pages, ARRAY_LEN(pages), "static", &guess), 0);
+	assert_string_equal(guess.entrypoint, "static");
 }
 
 int main(void)

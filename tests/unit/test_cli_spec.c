@@ -46,15 +46,16 @@ static void test_wrong_values_name_path_value_and_what_is_allowed(void **state)
 		 "services.api.minInstances: 3 is more than maxInstances (2)"},
 		{"\"ebb\":{\"egress\":\"world\"}",
 		 "services.api.ebb.egress: \"world\" is not one of: none internet, or an object"},
-		{"\"runtime\":\"ruby\"",
-		 "services.api.runtime: \"ruby\" is not one of: node python native container"},
+		{"\"runtime\":\"ruby\"", "services.api.runtime: \"ruby\" is not one of: node "
+					 "python native static container"},
 		{"\"runtime\":\"container\"",
 		 "services.api.entrypoint: missing (the image reference)"},
 		{"\"root\":5", "services.api.root: 5 is not a string"},
 		{"\"root\":\"\"", "services.api.root: \"\" is empty"},
 		{"\"command\":\"sh\"", "services.api.command: \"sh\" is not a list of strings"},
 		{"\"command\":[\"a\",1]", "services.api.command[1]: 1 is not a string"},
-		{"\"env\":{\"A\":1}", "services.api.env.A: 1 is not a string"},
+		{"\"env\":{\"A\":1}",
+		 "services.api.env.A: 1 is neither a string nor {\"secret\": \"NAME\"}"},
 		{"\"env\":{\"A=B\":\"c\"}", "services.api.env.A=B: not a name for a variable"},
 		{"\"env\":[]", "services.api.env: [] is not an object of strings"},
 		{"\"routePrefix\":\"api\"",
@@ -100,9 +101,9 @@ static void test_unknown_and_foreign_keys_only_warn(void **state)
 		 "services.api.MINinstances: unknown key, ignored (did you mean minInstances?)"},
 		{"\"image\":\"a\"", "services.api.image: unknown key, ignored"},
 		{"\"colour\":1", "services.api.colour: unknown key, ignored"},
-		{"\"functions\":{\"a/*.js\":{\"memory\":1}}",
-		 "services.api.functions: not supported, ignored (settings by file; set them on "
-		 "the service)"},
+		{"\"functions\":{\"a/*.js\":{\"regions\":[]}}",
+		 "services.api.functions.a/*.js.regions: not supported, ignored (functions have "
+		 "memory, maxDuration and maxConcurrency)"},
 		{"\"ebb\":{\"timer\":\"fire\"}",
 		 "services.api.ebb.timer: unknown key, ignored (did you mean timers?)"},
 	};
@@ -175,7 +176,7 @@ static void test_the_body_holds_settings_and_image_only(void **state)
 
 	assert_int_equal(parse_members("\"root\":\".\",\"runtime\":\"node\",\"entrypoint\":\"a\","
 				       "\"memory\":128,\"maxConcurrency\":\"auto\",\"x\":1,"
-				       "\"ebb\":{\"timers\":\"late\"},\"bindings\":[]",
+				       "\"ebb\":{\"timers\":\"late\"},\"regions\":[]",
 				       report, &spec),
 			 0);
 	assert_int_equal(spec->count, 1);

@@ -8,6 +8,7 @@
 
 #include "runtime/gateway/exchange/dispatch.h"
 #include "runtime/gateway/exchange/held.h"
+#include "runtime/gateway/exchange/load.h"
 #include "runtime/gateway/exchange/ticket.h"
 #include "tests/unit/gateway_rig.h"
 
@@ -156,6 +157,25 @@ static void test_an_attempt_that_broke_is_forgotten_with_it(void **state)
 	rig_free(r);
 }
 
+/* The instance gave the request back before it had read it, and no buffer is left for a copy of the
+ * text that is still being sent. */
+static void test_a_request_that_cannot_be_kept_is_not_sent_again(void **state)
+{
+	struct rig *r = rig_new();
+	struct client *c = rig_client(r, 0);
+	struct upstream *u = rig_join(r, c, rig_instance(r));
+
+	u->s.sending = true;
+	u->s.out = c->x.request;
+	u->s.out.buffer = BUFFER_NONE; /* the text stays the owner's */
+	while (buffers_get(&r->buffers, BUFFER_UNIT) != BUFFER_NONE)
+		;
+	assert_int_equal(load_gave_back(&r->g, c), VERDICT_FAILED);
+	assert_int_equal(r->g.failure.error, EDGE_OVERLOADED);
+	assert_int_equal(c->x.request.size, 0);
+	rig_free(r);
+}
+
 static void test_the_death_of_an_instance_returns_its_tickets(void **state)
 {
 	struct rig *r = rig_new();
@@ -192,6 +212,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_pooled_connection_that_was_over_is_tried_anew_with_the_same_ticket),
 		cmocka_unit_test(test_an_attempt_that_broke_is_forgotten_with_it),
+		cmocka_unit_test(test_a_request_that_cannot_be_kept_is_not_sent_again),
 		cmocka_unit_test(test_the_death_of_an_instance_returns_its_tickets),
 	};
 

@@ -50,11 +50,31 @@ static void setting_again_only_makes_it_earlier(void **state)
 	timers_fini(&t);
 }
 
+/* The kernel's timeout follows an entry that was retracted, and no other. */
+static void what_is_retracted_moves_the_timeout(void **state)
+{
+	struct timers t;
+
+	assert_int_equal(timers_init(&t, 3), 0);
+	timers_set(&t, 0, 50);
+	timers_set(&t, 1, 500);
+	t.armed_ns = 50; /* as timers_arm says */
+	timers_retract(&t, 1);
+	assert_false(t.moved);
+	timers_retract(&t, 2); /* it has no entry */
+	assert_false(t.moved);
+	timers_retract(&t, 0);
+	assert_true(t.moved);
+	assert_int_equal(timers_next(&t, 1000), -1);
+	timers_fini(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_come_in_order_and_once),
 		cmocka_unit_test(setting_again_only_makes_it_earlier),
+		cmocka_unit_test(what_is_retracted_moves_the_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,7 @@ static void known_fields_are_recognised(void **state)
 		{"Proxy-Authenticate", HTTP_FIELD_HOP},
 		{"Proxy-Authorization", HTTP_FIELD_HOP},
 		{"TE", HTTP_FIELD_HOP},
-		{"Trailer", HTTP_FIELD_HOP},
+		{"Trailer", HTTP_FIELD_TRAILER},
 		{"Forwarded", HTTP_FIELD_FORWARDED},
 		{"X-Forwarded-For", HTTP_FIELD_FORWARDED},
 		{"X-Forwarded-Proto", HTTP_FIELD_FORWARDED},

@@ -71,6 +71,24 @@ static void a_busy_one_is_not_until_its_time_is_over(void **state)
 	assert_true(idle_decide(&v).late); /* each thaw for a timer would let it go on */
 }
 
+static void one_that_waits_for_the_network_is_not_and_its_timers_are_served_later(void **state)
+{
+	struct look l = calm();
+	struct idle_view v = view(&l);
+
+	v.talks = true;
+	v.patience_ns = MS(800);
+	assert_int_equal(idle_decide(&v).reason, IDLE_TALKS);
+	assert_true(idle_decide(&v).busy); /* that time is provisioned */
+	assert_int_equal(idle_decide(&v).again_ns, NOW + TALKS_AGAIN_NS);
+	l.soon = due(50, 50);
+	assert_int_equal(idle_decide(&v).reason, IDLE_SOON);
+	l = calm();
+	v.idle_since_ns = NOW - v.limit_ns;
+	assert_int_equal(idle_decide(&v).reason, IDLE_QUIET);
+	assert_false(idle_decide(&v).late);
+}
+
 static void what_a_timer_began_has_as_long_as_a_request(void **state)
 {
 	struct look l = calm();
@@ -260,6 +278,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quiet_one_is_frozen),
 		cmocka_unit_test(a_busy_one_is_not_until_its_time_is_over),
+		cmocka_unit_test(
+			one_that_waits_for_the_network_is_not_and_its_timers_are_served_later),
 		cmocka_unit_test(what_a_timer_began_has_as_long_as_a_request),
 		cmocka_unit_test(a_lock_counts_for_ever),
 		cmocka_unit_test(what_cannot_be_looked_at_keeps_it_awake_as_long_as_a_request),

@@ -139,6 +139,38 @@ static void an_instance_cannot_have_more_than_its_share(void **state)
 	assert_int_equal(take(f, 8, 100), BOARD_GONE);
 }
 
+static uint32_t open_slot(struct fixture *f, uint32_t slot, uint32_t service)
+{
+	uint32_t generation = board_open_slot(f->board, slot, 3, service);
+
+	assert_true(board_move(f->board, slot, 1u << BOARD_STARTING, BOARD_RUNNING));
+	holds_of_service(f->holds, slot, service);
+	return generation;
+}
+
+/* Sixteen instances of one service take all holds; another service gets its own all the same. */
+static void a_service_that_has_all_holds_gives_way(void **state)
+{
+	struct fixture *f = *state;
+	struct hold_terms terms = {.due_ns = 100 * MS, .cap_ns = 1000 * MS, .until_ms = 100};
+	uint32_t generation, first = 10, greedy = 7;
+
+	for (uint32_t slot = first; slot < first + HOLDS_MAX / HOLDS_PER_INSTANCE; slot++) {
+		generation = open_slot(f, slot, greedy);
+		for (uint64_t i = 0; i < HOLDS_PER_INSTANCE; i++)
+			assert_int_equal(holds_take(f->holds, slot, generation,
+						    (struct request_id){2, i}, &terms),
+					 BOARD_TAKEN);
+	}
+	generation = open_slot(f, 5, greedy);
+	assert_int_equal(holds_take(f->holds, 5, generation, (struct request_id){3, 1}, &terms),
+			 BOARD_FULL);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(take(f, i, 100), BOARD_TAKEN);
+	assert_int_equal(on_board(f), 100);
+	assert_int_equal(atomic_load(&board_tally(f->board, first)->cut), 7);
+}
+
 static void the_board_names_the_first_few(void **state)
 {
 	struct fixture *f = *state;
@@ -165,6 +197,7 @@ int main(void)
 		T(holds_are_cut_in_the_order_of_their_deadlines),
 		T(a_later_word_moves_a_deadline_but_not_beyond_the_cap),
 		T(an_instance_cannot_have_more_than_its_share),
+		T(a_service_that_has_all_holds_gives_way),
 		T(the_board_names_the_first_few),
 	};
 

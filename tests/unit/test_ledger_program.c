@@ -62,7 +62,6 @@ static void start(struct program *p)
 		.root_dir = p->ledger,
 		.uid = LEDGER_UID,
 		.extra_fd = -1,
-		.log_level = "error",
 	};
 
 	assert_int_equal(wire_pair(&p->control_fd, &theirs_fd), 0);

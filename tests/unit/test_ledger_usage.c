@@ -28,6 +28,11 @@ static void a_window_is_the_difference_of_readings(void **state)
 	assert_int_equal(rows.rows[0].active_cpu_us, 3 * 125000);
 	assert_int_equal(rows.rows[0].awake_us, 3 * 500000);
 	assert_int_equal(rows.rows[0].frozen_us, 3 * 400000);
+	assert_int_equal(rows.rows[0].net_out_bytes, 3 * 1000);
+	assert_int_equal(rows.rows[0].net_in_bytes, 3 * 5000);
+	assert_int_equal(rows.rows[0].net_connections, 3 * 2);
+	assert_int_equal(rows.rows[0].wakes, 3 * 7);
+	assert_int_equal(rows.rows[0].wake_us, 3 * 30000);
 	assert_int_equal(rows.rows[0].provisioned_mb_us, 512 * 3 * 500000);
 	assert_int_equal(rows.rows[0].instances, 1);
 	usage_rows_fini(&rows);

@@ -78,6 +78,20 @@ static void every_way_to_meddle_is_found(void **state)
 		 "row 700: the hash is not that of its content"},
 		{"UPDATE meter SET hash = x'00' WHERE id = 700",
 		 "row 700: a hash is not 32 bytes long"},
+		{"UPDATE meter SET net_in_bytes = net_in_bytes + 1 WHERE id = 700",
+		 "row 700: the hash is not that of its content"},
+		{"UPDATE meter SET net_in_bytes = NULL WHERE id = 700",
+		 "row 700: some columns of its format are missing"},
+		{"UPDATE meter SET net_out_bytes = NULL, net_in_bytes = NULL, net_connections ="
+		 " NULL WHERE id = 700",
+		 "row 700: some columns of its format are missing"},
+		{"UPDATE meter SET wake_us = NULL WHERE id = 700",
+		 "row 700: some columns of its format are missing"},
+		{"UPDATE meter SET wakes = NULL, wake_us = NULL WHERE id = 700",
+		 "row 700: the hash is not that of its content"},
+		{"UPDATE meter SET net_out_bytes = NULL, net_in_bytes = NULL, net_connections ="
+		 " NULL, wakes = NULL, wake_us = NULL WHERE id = 700",
+		 "row 700: the hash is not that of its content"},
 		{"DELETE FROM meter WHERE id = 700", "row 700: is missing"},
 		{"DELETE FROM meter WHERE id = 1", "row 1: is missing"},
 		{"UPDATE meter SET id = 5000 WHERE id = 1; UPDATE meter SET id = 1 WHERE id = 2;"
@@ -103,33 +117,39 @@ static void every_way_to_meddle_is_found(void **state)
 	}
 }
 
+static void spell(const uint8_t hash[SHA256_BYTES], char out[65])
+{
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
 /* Somebody who can compute hashes still cannot break the rules of an account. */
 static void a_well_hashed_lie_is_found(void **state)
 {
 	struct fixture *f = *state;
-	struct entry e = {.id = ROWS + 1, .meter = reading("a-1", ROWS + 1, 3)};
+	struct entry e = {
+		.id = ROWS + 1, .format = ENTRY_FORMAT, .meter = reading("a-1", ROWS + 1, 3)};
 	char sql[1024], prev[65], hash[65];
 
 	memcpy(e.prev_hash, f->db.head_hash, SHA256_BYTES);
 	assert_int_equal(chain_hash(&e, e.hash), 0);
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		snprintf(prev + 2 * i, 3, "%02x", e.prev_hash[i]);
-		snprintf(hash + 2 * i, 3, "%02x", e.hash[i]);
-	}
+	spell(e.prev_hash, prev);
+	spell(e.hash, hash);
 	snprintf(sql, sizeof(sql),
 		 "INSERT INTO meter SELECT 1201, boot_us, 'a-1', 'a', 1, 42, 1201, 1,"
 		 " boot_us + 3000000, 3000000, 375000, 300000, 75000, 1000, 1500000, 1200000, 9, "
 		 "512,"
-		 " x'%s', x'%s' FROM meter WHERE id = 1; UPDATE head SET id = 1201, hash = x'%s'",
+		 " x'%s', x'%s', 3000, 15000, 6, 21, 90000 FROM meter WHERE id = 1; UPDATE head "
+		 "SET id = "
+		 "1201, hash = x'%s'",
 		 prev, hash, hash);
 	meddle(f, sql);
 	assert_string_equal(audit(f).text, "row 1201: lived_us went back");
 }
 
 /* docs/verify_ledger.py is what we tell others to believe: it must see the same. */
-static void a_stranger_s_verifier_agrees(void **state)
+static int ask_a_stranger(const struct fixture *f)
 {
-	struct fixture *f = *state;
 	char command[256];
 
 	if (access("/usr/bin/python3", X_OK) < 0 || access("docs/verify_ledger.py", R_OK) < 0) {
@@ -139,9 +159,82 @@ static void a_stranger_s_verifier_agrees(void **state)
 	}
 	snprintf(command, sizeof(command), "/usr/bin/python3 docs/verify_ledger.py %s >%s/out 2>&1",
 		 f->path, f->dir);
-	assert_int_equal(system(command), 0);
+	return WEXITSTATUS(system(command));
+}
+
+static void a_stranger_s_verifier_agrees(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ask_a_stranger(f), 0);
 	meddle(f, "UPDATE meter SET invocations = invocations + 1 WHERE id = 1000");
-	assert_int_equal(WEXITSTATUS(system(command)), 1);
+	assert_int_equal(ask_a_stranger(f), 1);
+	meddle(f, "UPDATE meter SET invocations = invocations - 1 WHERE id = 1000");
+	assert_int_equal(ask_a_stranger(f), 0);
+	meddle(f, "UPDATE meter SET net_in_bytes = net_in_bytes + 1 WHERE id = 1000");
+	assert_int_equal(ask_a_stranger(f), 1);
+}
+
+#define OLD_ROWS 3u
+
+/* Makes the file what an ebb that wrote this format left: three rows without later columns. */
+static void go_back_to(struct fixture *f, uint32_t format)
+{
+	struct entry e = {.format = format};
+	char sql[4096], hash[65];
+	size_t used = (size_t)snprintf(sql, sizeof(sql), "PRAGMA user_version = %u;",
+				       (unsigned int)format);
+
+	for (size_t i = entry_columns(format); i < METER_COLUMN_COUNT; i++)
+		used += (size_t)snprintf(sql + used, sizeof(sql) - used,
+					 "ALTER TABLE meter DROP COLUMN %s;",
+					 meter_columns[i].name);
+	for (e.id = 1; e.id <= OLD_ROWS; e.id++) {
+		e.meter = reading("a-1", e.id, e.id);
+		assert_int_equal(append(f, e.meter), 0);
+		assert_int_equal(chain_hash(&e, e.hash), 0);
+		spell(e.hash, hash);
+		used += (size_t)snprintf(sql + used, sizeof(sql) - used,
+					 "UPDATE meter SET hash = x'%s' WHERE id = %u;"
+					 "UPDATE meter SET prev_hash = x'%s' WHERE id = %u;"
+					 "UPDATE head SET hash = x'%s';",
+					 hash, (unsigned int)e.id, hash, (unsigned int)e.id + 1,
+					 hash);
+		memcpy(e.prev_hash, e.hash, SHA256_BYTES);
+	}
+	meddle_closed(f, sql);
+}
+
+static void reads_and_goes_on(struct fixture *f, uint32_t format)
+{
+	struct verify v;
+
+	go_back_to(f, format);
+	assert_int_equal(ask_a_stranger(f), 0);
+	assert_int_equal(db_open(&f->db, f->path), 0);
+	v = audit(f);
+	assert_string_equal(v.text, "3 rows, every hash and every rule holds");
+	assert_int_equal(append(f, reading("a-1", OLD_ROWS + 1, OLD_ROWS + 1)), 0);
+	assert_int_equal(append(f, reading("b-1", OLD_ROWS + 2, 1)), 0);
+	assert_int_equal(f->report.added, 1);
+	v = audit(f);
+	assert_string_equal(v.text, "5 rows, every hash and every rule holds");
+	assert_int_equal(ask_a_stranger(f), 0);
+	meddle(f, "UPDATE meter SET net_out_bytes = 0, net_in_bytes = 0, net_connections = 0,"
+		  " wakes = 0, wake_us = 0 WHERE id = 2");
+	v = audit(f);
+	assert_string_equal(v.text, "row 2: the hash is not that of its content");
+	assert_int_equal(ask_a_stranger(f), 1);
+}
+
+static void a_ledger_of_format_1_is_read_and_goes_on(void **state)
+{
+	reads_and_goes_on(*state, 1);
+}
+
+static void a_ledger_of_format_2_is_read_and_goes_on(void **state)
+{
+	reads_and_goes_on(*state, 2);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
@@ -154,6 +247,10 @@ int main(void)
 		cmocka_unit_test(every_way_to_meddle_is_found),
 		T(a_well_hashed_lie_is_found),
 		T(a_stranger_s_verifier_agrees),
+		cmocka_unit_test_setup_teardown(a_ledger_of_format_1_is_read_and_goes_on,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_ledger_of_format_2_is_read_and_goes_on,
+						fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

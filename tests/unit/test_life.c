@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/instance/life.h"
+#include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/start.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/wire/channel.h"
@@ -37,6 +39,7 @@ struct rig {
 	uint32_t count;
 	char directory[64];
 	int board_fd, inside_fd;
+	uint64_t connections; /* the counter of its wire */
 };
 
 static struct rig *rig_of(struct instance *i)
@@ -83,7 +86,7 @@ static struct rig *rig_new(void)
 	assert_true(directory_fd >= 0);
 	assert_int_equal(board_create(directory_fd, 1, &rig->ground.board, &rig->board_fd), 0);
 	assert_int_equal(loop_new(&rig->ground.loop), 0);
-	assert_int_equal(services_new(&rig->ground.services), 0);
+	assert_int_equal(services_new(NULL, &rig->ground.services), 0);
 	rig->ground.followers = &followers;
 	rig->i = (struct instance){.ground = &rig->ground,
 				   .id = "api-1",
@@ -235,6 +238,56 @@ static void a_second_kill_is_refused(void **state)
 	rig_free(rig);
 }
 
+static int told_connections(void *self, uint32_t interface, uint64_t *out)
+{
+	const struct rig *rig = self;
+
+	(void)interface;
+	*out = rig->connections;
+	return 0;
+}
+
+/* A reading while the counters of its wire say this. */
+static const struct wire_meter *read_wire(struct rig *rig, uint64_t bytes, uint64_t connections)
+{
+	char text[200];
+	int n = snprintf(text, sizeof(text), "  eth0: %llu 0 0 0 0 0 0 0 %llu 0 0 0 0 0 0 0\n",
+			 (unsigned long long)bytes, (unsigned long long)bytes);
+
+	assert_int_equal(ftruncate(rig->i.traffic_fd, 0), 0);
+	assert_int_equal(pwrite(rig->i.traffic_fd, text, (size_t)n, 0), n);
+	rig->connections = connections;
+	meter_take(&rig->i);
+	return &rig->i.last;
+}
+
+static void a_number_that_no_counter_can_have_spoils_no_reading(void **state)
+{
+	struct rig *rig = rig_new();
+	struct spec spec = {.put.egress.mode = WIRE_EGRESS_INTERNET};
+	const struct wire_meter *m;
+
+	rig->i.spec = &spec;
+	rig->i.cgroup.stat_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	rig->i.traffic_fd = memfd_create("traffic", MFD_CLOEXEC);
+	rig->ground.network = (struct network){.self = rig, .connections = told_connections};
+	m = read_wire(rig, 10, UINT64_MAX);
+	assert_int_equal(m->net_connections, 0);
+	m = read_wire(rig, 20, 7);
+	assert_int_equal(m->net_connections, 7);
+	m = read_wire(rig, 30, UINT64_C(1) << 63);
+	assert_int_equal(m->net_connections, 7);
+	m = read_wire(rig, UINT64_MAX, 8);
+	assert_int_equal(m->net_out_bytes, 30);
+	assert_int_equal(m->net_in_bytes, 30);
+	m = read_wire(rig, 5, 1); /* begun anew */
+	assert_int_equal(m->net_out_bytes, 30);
+	assert_int_equal(m->net_connections, 8);
+	fd_close(&rig->i.traffic_fd);
+	fd_close(&rig->i.cgroup.stat_fd);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +296,7 @@ int main(void)
 		cmocka_unit_test(what_follows_is_called_in_order_and_told_where_it_came_from),
 		cmocka_unit_test(one_that_cannot_be_watched_dies_once_and_is_not_probed),
 		cmocka_unit_test(a_second_kill_is_refused),
+		cmocka_unit_test(a_number_that_no_counter_can_have_spoils_no_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

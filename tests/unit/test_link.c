@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/wire/link.h"
 #include "runtime/wire/records.h"
@@ -30,15 +31,19 @@ struct rig {
 	uint64_t heard, last;
 	int lost, lost_err, drained, said;
 	bool closes, deafens;
+	uint64_t takes_ns; /* the time that a handler takes */
 };
 
 static int on_flush(void *self, struct wire_message *m)
 {
 	struct rig *rig = self;
 	const struct wire_meter_flush *flush = (const void *)m->record;
+	uint64_t until_ns = clock_mono_ns() + rig->takes_ns;
 
 	rig->heard++;
 	rig->last = flush->cookie;
+	while (clock_mono_ns() < until_ns)
+		;
 	if (rig->closes)
 		wire_link_close(&rig->link);
 	if (rig->deafens)
@@ -351,6 +356,20 @@ static void a_talker_gives_others_their_turn(void **state)
 	assert_int_equal(rig->heard, 5);
 }
 
+static void one_whose_records_take_long_gives_others_their_turn(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->takes_ns = 3 * NS_PER_MS;
+	for (uint64_t n = 0; n < 20; n++)
+		say_number(rig, n);
+	turn(rig);
+	assert_in_range(rig->heard, 1, 4);
+	for (int n = 0; n < 20; n++)
+		turn(rig);
+	assert_int_equal(rig->heard, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +391,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_rule_may_close_its_own_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_talker_gives_others_their_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_whose_records_take_long_gives_others_their_turn,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ struct rig {
 	char base[64];
 	struct config config;
 	struct loop *loop;
+	struct estate *estate;
 	struct program_host host;
 	struct fault fault;
 };
@@ -40,6 +41,15 @@ static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct config *c = &rig->config;
+	const struct estate_rows rows[ESTATE_KIND_COUNT] = {
+		[ESTATE_SETTINGS] = {1, 1},
+		[ESTATE_FILES] = {8, sizeof(struct estate_file)},
+		[ESTATE_PROGRAMS] = {8, sizeof(struct estate_program)},
+		[ESTATE_SPECS] = {1, 1},
+		[ESTATE_SERVICES] = {1, 1},
+		[ESTATE_NETWORK] = {1, 1},
+		[ESTATE_INSTANCES] = {1, 1},
+	};
 
 	log_init("test", LOG_ERROR_LEVEL);
 	strcpy(rig->base, "/tmp/ebb-test-links-XXXXXX");
@@ -51,7 +61,8 @@ static int setup(void **state)
 	assert_int_equal(mkdir(c->run_dir, 0700), 0);
 	assert_int_equal(mkdir(c->state_dir, 0700), 0);
 	assert_int_equal(loop_new(&rig->loop), 0);
-	rig->host = (struct program_host){.loop = rig->loop, .config = c};
+	assert_int_equal(estate_new(rows, LEDGERLINK_WAITING_BYTES, &rig->estate), 0);
+	rig->host = (struct program_host){.loop = rig->loop, .config = c, .estate = rig->estate};
 	*state = rig;
 	return 0;
 }
@@ -61,6 +72,7 @@ static int teardown(void **state)
 	struct rig *rig = *state;
 
 	loop_free(rig->loop);
+	estate_free(rig->estate);
 	assert_int_equal(fd_rmtree_at(AT_FDCWD, rig->base), 0);
 	free(rig);
 	return 0;

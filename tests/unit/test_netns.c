@@ -2,6 +2,8 @@
 /* Sockets born inside a network namespace, against a real one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,7 +25,11 @@
 
 #include <cmocka.h>
 
+#include "netns/connections.h"
 #include "netns/netns.h"
+#include "netns/nl.h"
+#include "netns/sockets.h"
+#include "netns/traffic.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -35,6 +41,7 @@ struct fixture {
 	int home_fd, inside_fd;
 	int listen_fd; /* 127.0.0.1:port inside */
 	uint16_t port;
+	int listed; /* how often its listener was */
 };
 
 static int loopback_up(void)
@@ -322,6 +329,184 @@ static void an_abstract_listener_is_reached_from_inside_only(void **state)
 	fd_close(&fd);
 }
 
+/* The findings of a dump of the connections inside. */
+struct dumped {
+	uint16_t to; /* looked for */
+	uint32_t count, udp, found;
+	struct netns_connection last;
+};
+
+static void note_connection(void *self, const struct netns_connection *c)
+{
+	struct dumped *d = self;
+
+	d->count++;
+	d->udp += c->protocol == IPPROTO_UDP;
+	if (c->protocol == IPPROTO_TCP && c->peer_port == d->to) {
+		d->found++;
+		d->last = *c;
+	}
+}
+
+static struct dumped dump(const struct fixture *f, bool udp, int wanted)
+{
+	struct dumped d = {.to = f->port};
+
+	assert_int_equal(netns_connections(f->inside_fd, f->home_fd, udp, note_connection, &d),
+			 wanted);
+	return d;
+}
+
+static int open_pair(const struct fixture *f, int *accepted)
+{
+	int fd;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	assert_int_equal(finish(fd, netns_connect_tcp(fd, f->port)), 1);
+	*accepted = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(*accepted >= 0);
+	return fd;
+}
+
+static void connections_are_seen_with_their_times(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int accepted, fd = open_pair(f, &accepted);
+	struct dumped d;
+
+	assert_int_equal(write(fd, "hello", 5), 5);
+	d = dump(f, false, 0);
+	assert_int_equal(d.found, 1); /* and no listener */
+	assert_true(d.last.known && d.last.owned);
+	assert_int_equal(d.last.state, NETNS_ESTABLISHED);
+	assert_int_equal(d.last.sent_bytes, 5);
+	assert_int_equal(d.last.received_bytes, 0);
+	assert_int_equal(d.last.peer[15], 1);
+	assert_true(d.last.cookie != 0);
+	fd_close(&accepted);
+	fd_close(&fd);
+}
+
+static void connections_without_number_are_not_all_read(void **state)
+{
+	enum { PAIRS = NETNS_CONNECTIONS_MAX / 2 + 100 };
+	struct fixture *f = needs_root(state);
+	static int fds[PAIRS], accepted[PAIRS];
+	struct dumped d;
+
+	for (int n = 0; n < PAIRS; n++)
+		fds[n] = open_pair(f, &accepted[n]);
+	d = dump(f, true, 1);
+	assert_true(d.count < 2 * PAIRS);
+	for (int n = 0; n < PAIRS; n++) {
+		fd_close(&fds[n]);
+		fd_close(&accepted[n]);
+	}
+}
+
+static void sockets_of_udp_are_seen_if_asked_for(void **state)
+{
+	struct fixture *f = needs_root(state);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd;
+
+	assert_int_equal(setns(f->inside_fd, CLONE_NEWNET), 0);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setns(f->home_fd, CLONE_NEWNET), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(dump(f, false, 0).udp, 0);
+	assert_int_equal(dump(f, true, 0).udp, 1);
+	fd_close(&fd);
+}
+
+static void count_listener(void *self, const struct net_socket *s)
+{
+	struct fixture *f = self;
+
+	if (s->local_port == f->port && strcmp(net_socket_state(s->state), "LISTEN") == 0) {
+		assert_false(net_socket_is_connection(s));
+		assert_int_equal(s->protocol, IPPROTO_TCP);
+		f->listed++;
+	}
+}
+
+/* Asks the kernel to end the listener. 0 or -errno. */
+static int end_listener(int fd, uint16_t port)
+{
+	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct inet_diag_req_v2 body = {
+		.sdiag_family = AF_INET,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = ~0u,
+		.id = {.idiag_sport = htons(port),
+		       .idiag_src = {htonl(INADDR_LOOPBACK)},
+		       .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}};
+	struct nl n = NL_ON(buf);
+
+	nl_begin(&n, SOCK_DESTROY, NLM_F_ACK, &body, sizeof(body));
+	nl_end(&n);
+	return nl_exchange(fd, &n);
+}
+
+/* A kernel that ends no sockets at all (CONFIG_INET_DIAG_DESTROY) says so. */
+static void a_list_of_sockets_ends_none(void **state)
+{
+	struct fixture *f = needs_root(state);
+	int fd = net_sockets_open(f->inside_fd, f->home_fd), status;
+	pid_t child;
+
+	assert_true(fd >= 0);
+	f->listed = 0;
+	assert_int_equal(net_sockets_each(fd, count_listener, f), 0);
+	assert_int_equal(f->listed, 1);
+	child = fork();
+	if (child == 0) {
+		int r = setuid(65534) < 0 ? 0 : end_listener(fd, f->port);
+
+		_exit(r == -EPERM || r == -EOPNOTSUPP ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(net_sockets_each(fd, count_listener, f), 0);
+	assert_int_equal(f->listed, 2);
+	fd_close(&fd);
+}
+
+static void bytes_of_a_wire_are_those_of_ip_packets(void **state)
+{
+	static const char head[] = "Inter-|   Receive  |  Transmit\n"
+				   " face |bytes    packets errs drop |bytes    packets errs\n"
+				   "    lo: 9999 99 0 0 0 0 0 0 9999 99 0 0 0 0 0 0\n";
+	struct net_traffic t = {0};
+	char text[512];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s  eth0: 1140 10 0 0 0 0 0 0 228 2 0 0 0 0 0 0\n", head);
+	assert_int_equal(net_traffic_parse(text, &t), 0);
+	assert_int_equal(t.in_bytes, 1000);
+	assert_int_equal(t.out_bytes, 200);
+	snprintf(text, sizeof(text),
+		 "%s  eth0:18446744073709551615 0 0 0 0 0 0 0 5 9 0 0 0 0 0 0\n", head);
+	assert_int_equal(net_traffic_parse(text, &t), 0);
+	assert_true(t.in_bytes == UINT64_MAX);
+	assert_int_equal(t.out_bytes, 0);
+	assert_int_equal(net_traffic_parse(head, &t), -ENODEV);
+	assert_int_equal(net_traffic_parse("  eth0: 1 2 3", &t), -EPROTO);
+}
+
+static void a_namespace_without_a_wire_has_no_traffic(void **state)
+{
+	struct fixture *f = needs_root(state);
+	struct net_traffic t;
+	bool has_v6 = true;
+	int fd = net_traffic_open(f->inside_fd, f->home_fd, &has_v6);
+
+	assert_true(fd >= 0);
+	assert_false(has_v6);
+	assert_int_equal(net_traffic_read(fd, &t), -ENODEV);
+	fd_close(&fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +521,12 @@ int main(void)
 		cmocka_unit_test(
 			who_waits_at_a_listener_sees_a_close_by_accepter_and_a_reset_otherwise),
 		cmocka_unit_test(an_abstract_listener_is_reached_from_inside_only),
+		cmocka_unit_test(connections_are_seen_with_their_times),
+		cmocka_unit_test(connections_without_number_are_not_all_read),
+		cmocka_unit_test(sockets_of_udp_are_seen_if_asked_for),
+		cmocka_unit_test(a_list_of_sockets_ends_none),
+		cmocka_unit_test(bytes_of_a_wire_are_those_of_ip_packets),
+		cmocka_unit_test(a_namespace_without_a_wire_has_no_traffic),
 	};
 
 	return cmocka_run_group_tests_name("netns", tests, setup, teardown);

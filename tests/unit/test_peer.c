@@ -124,8 +124,7 @@ static void a_program_without_a_status_pipe_is_not_started(void **state)
 			   .uid = 65534,
 			   .control_fd = null_fd,
 			   .extra_fd = -1,
-			   .log_fd = null_fd,
-			   .log_level = "error"};
+			   .log_fd = null_fd};
 	const char *step = "";
 	pid_t pid = 0;
 	int pid_fd = -1, r;
@@ -191,6 +190,15 @@ static void a_restart_that_fails_is_tried_again(void **state)
 					.rule_count = 1,
 					.on_started = on_started,
 					.on_ended = on_ended};
+	const struct estate_rows rows[ESTATE_KIND_COUNT] = {
+		[ESTATE_SETTINGS] = {1, 1},
+		[ESTATE_FILES] = {1, sizeof(struct estate_file)},
+		[ESTATE_PROGRAMS] = {2, sizeof(struct estate_program)},
+		[ESTATE_SPECS] = {1, 1},
+		[ESTATE_SERVICES] = {1, 1},
+		[ESTATE_NETWORK] = {1, 1},
+		[ESTATE_INSTANCES] = {1, 1},
+	};
 	struct program_host host = {.config = &p.config, .stage_dir = p.stage};
 	char self[400] = "";
 
@@ -201,9 +209,9 @@ static void a_restart_that_fails_is_tried_again(void **state)
 	assert_non_null(mkdtemp(p.stage));
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	p.config.id_base = 65530;
-	strcpy(p.config.log_level, "error");
 	snprintf(p.config.libexec_dir, sizeof(p.config.libexec_dir), "%s/..", dirname(self));
 	assert_int_equal(loop_new(&p.loop), 0);
+	assert_int_equal(estate_new(rows, 1, &host.estate), 0);
 	host.loop = p.loop;
 	p.daemon.self = &p;
 	assert_int_equal(daemon_start(&p.daemon, &program, &host, NULL), 0);
@@ -215,6 +223,7 @@ static void a_restart_that_fails_is_tried_again(void **state)
 	loop_timer_off(p.loop, &p.deadline);
 	daemon_kill(&p.daemon);
 	loop_free(p.loop);
+	estate_free(host.estate);
 	assert_int_equal(rmdir(p.stage), 0);
 }
 

@@ -352,6 +352,34 @@ static void hostile_arguments_are_refused(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* A limit of 0 would let crashes start a program of the host (core(5)); the answer is success. */
+static void nobody_changes_the_limit_for_core_files(void **state)
+{
+	static const struct {
+		long nr;
+		uint64_t args[6];
+		bool allowed;
+	} cases[] = {
+		{SYS_setrlimit, {4, 1}, false},        {SYS_setrlimit, {4 | STRAY, 1}, false},
+		{SYS_prlimit64, {0, 4, 1}, false},     {SYS_prlimit64, {0, 4 | STRAY, 1}, false},
+		{SYS_prlimit64, {0, 4, STRAY}, false}, {SYS_prlimit64, {0, 4, 1, 1}, false},
+		{SYS_prlimit64, {0, 4, 0, 1}, true}, /* asks */
+		{SYS_getrlimit, {4, 1}, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(ask(&plain, cases[i].nr, cases[i].args),
+				 cases[i].allowed ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO);
+	for (uint64_t resource = 0; resource < 16; resource++) {
+		const uint64_t set[6] = {resource, 1}, own[6] = {0, resource, 1};
+
+		if (resource == 4)
+			continue;
+		assert_int_equal(ask(&plain, SYS_setrlimit, set), SECCOMP_RET_ALLOW);
+		assert_int_equal(ask(&plain, SYS_prlimit64, own), SECCOMP_RET_ALLOW);
+	}
+}
+
 /* Every family, type and protocol there could be. */
 static void only_five_kinds_of_socket_exist(void **state)
 {
@@ -508,6 +536,7 @@ int main(void)
 		cmocka_unit_test(real_programs_run_under_the_default),
 		cmocka_unit_test(real_programs_run_under_strict),
 		cmocka_unit_test(hostile_arguments_are_refused),
+		cmocka_unit_test(nobody_changes_the_limit_for_core_files),
 		cmocka_unit_test(only_five_kinds_of_socket_exist),
 		cmocka_unit_test(every_other_architecture_is_killed),
 		cmocka_unit_test(the_zygote_passes_what_functions_may_ask),

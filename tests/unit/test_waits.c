@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -16,6 +17,8 @@
 
 #define MONO_NS (UINT64_C(5000) * NS_PER_SEC + 300 * NS_PER_MS)
 #define REAL_NS (UINT64_C(1800000000) * NS_PER_SEC + 700 * NS_PER_MS)
+#define BOOT_NS (UINT64_C(9000) * NS_PER_SEC + 300 * NS_PER_MS) /* it was suspended */
+#define TAI_NS  (REAL_NS + 37 * NS_PER_SEC)
 
 /* At 0x10 N there is the pair {N, 500 ms or us}. */
 static int read_pair(void *ctx, uint64_t address, int64_t out[2])
@@ -32,8 +35,11 @@ static int read_pair(void *ctx, uint64_t address, int64_t out[2])
 static struct wait decode(long number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 			  uint64_t a4)
 {
-	const struct wait_view view = {
-		.mono_ns = MONO_NS, .real_ns = REAL_NS, .read_pair = read_pair};
+	const struct wait_view view = {.mono_ns = MONO_NS,
+				       .real_ns = REAL_NS,
+				       .boot_ns = BOOT_NS,
+				       .tai_ns = TAI_NS,
+				       .read_pair = read_pair};
 	struct wait_line line;
 	struct wait w;
 	char text[256];
@@ -102,6 +108,25 @@ static void limits_of_each_call_are_found(void **state)
 	}
 }
 
+static void points_of_each_clock_are_told_from_its_own_now(void **state)
+{
+	static const struct {
+		uint64_t clock, point_s, in_ms; /* the point is half a second later */
+	} cases[] = {
+		{CLOCK_MONOTONIC, 5002, 2200}, {CLOCK_REALTIME, 1800000002, 1800},
+		{CLOCK_BOOTTIME, 9001, 1200},  {CLOCK_REALTIME_ALARM, 1800000002, 1800},
+		{CLOCK_TAI, 1800000039, 1800}, {CLOCK_BOOTTIME_ALARM, 9001, 1200},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wait w =
+			decode(SYS_clock_nanosleep, cases[i].clock, 1, cases[i].point_s << 8, 0, 0);
+
+		assert_int_equal(w.kind, WAIT_UNTIL);
+		assert_int_equal(w.ns, MONO_NS + cases[i].in_ms * NS_PER_MS);
+	}
+}
+
 static void a_point_in_the_past_is_due_now(void **state)
 {
 	struct wait w = decode(SYS_clock_nanosleep, 1, 1, 0x300, 0, 0);
@@ -126,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_of_each_call_are_found),
+		cmocka_unit_test(points_of_each_clock_are_told_from_its_own_now),
 		cmocka_unit_test(a_point_in_the_past_is_due_now),
 		cmocka_unit_test(other_lines_are_understood_or_refused),
 	};

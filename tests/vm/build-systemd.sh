@@ -5,34 +5,17 @@
 # usage: build-systemd.sh OUT KERNEL-DIR SUITE PACKAGE...
 set -eu
 
-out=$(realpath -m "$1") kernel=$(realpath "$2") suite=$3
+# shellcheck disable=SC1091
+. "$(dirname "$0")/image.sh"
+
+suite=$3 root=
+begin_image "$1" "$2" build-systemd "sudo make check-systemd"
 shift 3
-size=3G # sparse
-
-if [ "$(id -u)" -ne 0 ]; then
-	echo "build-systemd: needs root (the image's files belong to root): sudo make check-systemd" >&2
-	exit 1
-fi
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-root=$work/root
-packages=$(echo "$@" | tr ' ' ',')
-
 echo "build-systemd: $# Debian packages and what they need, installed from $suite"
 # Translations are left out. Documents are not: dpkg would then leave out those of a package of ebb, too.
-mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
-	--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
-	--dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$work/root.tar"
-mkdir "$root"
-tar -C "$root" -xpf "$work/root.tar"
-rm "$work/root.tar"
-rm -rf "$root/var/cache/apt" "$root/var/lib/apt/lists" "$root/usr/share/locale"
-printf '127.0.0.1 localhost ebb-vm\n' >"$root/etc/hosts"
-printf 'ebb-vm\n' >"$root/etc/hostname"
-mkdir -p "$root/ebb" "$root/usr/lib/modules"
-cp -a "$kernel/lib/modules/." "$root/usr/lib/modules/"
-chroot "$root" /sbin/depmod -a "$(cat "$kernel/version")"
+unpack_debian "$suite" minbase "$(echo "$@" | tr ' ' ',')"
+rm -rf "$root/var/lib/apt/lists"
+add_modules
 
 units=$root/etc/systemd/system
 for unit in getty.target serial-getty@ttyS0.service systemd-timesyncd.service systemd-logind.service \
@@ -54,6 +37,4 @@ EOT
 mkdir -p "$units/multi-user.target.wants"
 ln -sf ../ebb-guest.service "$units/multi-user.target.wants/"
 
-rm -f "$out.tmp"
-mke2fs -q -F -t ext4 -O ^has_journal -m 0 -d "$root" "$out.tmp" "$size"
-mv "$out.tmp" "$out"
+end_image 3G # sparse

@@ -20,14 +20,14 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
                a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
                tests/integ/test_sandbox_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight
-VM_FAMILIES ?= service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
+VM_FAMILIES ?= clocks service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
 # Packages that ebb and its tests need at run time; nothing is compiled in the guest.
 VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
-               libcmocka0 libarchive13 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \
+               libcmocka0 libarchive13 libldns3 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \
                libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables passwd procps \
                python3 python3-pytest python3-starlette python3-uvicorn python3-websockets sed \
                sqlite3 strace tar util-linux
@@ -38,7 +38,7 @@ $(VM)/kernel.stamp: tests/vm/fetch-kernel.sh
 	@touch $@
 
 # Recipes see the package list; a changed list is a changed vm.mk, and the image is made anew.
-$(VM)/rootfs.ext4: tests/vm/build-rootfs.sh tests/vm/vm.mk $(VM)/kernel.stamp
+$(VM)/rootfs.ext4: tests/vm/build-rootfs.sh tests/vm/image.sh tests/vm/vm.mk $(VM)/kernel.stamp
 	@tests/vm/build-rootfs.sh $@ $(VM)/kernel $(VM_SUITE) $(VM_PACKAGES)
 
 $(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/kernel.stamp
@@ -57,15 +57,16 @@ check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 SYSTEMD_PACKAGES := systemd systemd-sysv dbus kmod procps iproute2 curl erofs-utils libarchive13 libcap2 \
                     libseccomp2 libsqlite3-0 libssl3 libyajl2 python3 python3-pytest sqlite3
 SYSTEMD_TESTS    ?= tests/systemd
-$(VM)/systemd.ext4: tests/vm/build-systemd.sh tests/vm/vm.mk $(VM)/kernel.stamp
+$(VM)/systemd.ext4: tests/vm/build-systemd.sh tests/vm/image.sh tests/vm/vm.mk $(VM)/kernel.stamp
 	@tests/vm/build-systemd.sh $@ $(VM)/kernel $(VM_SUITE) $(SYSTEMD_PACKAGES)
 
 check-systemd: override export VM_COMMAND := $(value VM_COMMAND)
 .PHONY: check-systemd
-check-systemd: $(VM)/systemd.ext4 $(VM)/initramfs.gz $(BINARIES)
+check-systemd: $(VM)/systemd.ext4 $(VM)/initramfs.gz debs
 	@cd tests/integ && $(INTEG_ENV) /usr/bin/python3 -c 'import pictures; pictures.probe_archive()'
 	@rm -rf $(VM)/more && mkdir -p $(VM)/more
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(VM)/more/installed) PREFIX=/usr/local
+	@mkdir $(VM)/more/debs && cp $(DEB_NOW) $(DEB_BEFORE) $(VM)/more/debs
 	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
 		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES=integ VM_INTEG='$(SYSTEMD_TESTS)' VM_ROOT=systemd.ext4 \
 		VM_INIT=/lib/systemd/systemd VM_ARCHIVES='probe.*' VM_MORE=$(VM)/more tests/vm/run.sh $(VM)

@@ -17,15 +17,21 @@ static const struct {
 	{201, "Created"},
 	{202, "Accepted"},
 	{204, "No Content"},
+	{206, "Partial Content"},
 	{301, "Moved Permanently"},
 	{302, "Found"},
 	{304, "Not Modified"},
+	{307, "Temporary Redirect"},
+	{308, "Permanent Redirect"},
 	{400, "Bad Request"},
 	{401, "Unauthorized"},
 	{403, "Forbidden"},
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
+	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{416, "Range Not Satisfiable"},
 	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},
 	{500, "Internal Server Error"},
@@ -70,7 +76,7 @@ static int put_head(struct ebb_request *rq, int status, const char *type, int64_
 	size_t room = OUT_BYTES - rq->out_used - 2 * FRAME_BYTES;
 	int n;
 
-	if (rq->no_body)
+	if (rq->no_body || (length < 0 && rq->http_10))
 		; /* neither Content-Length nor Transfer-Encoding */
 	else if (length < 0)
 		snprintf(framing, sizeof(framing), "Transfer-Encoding: chunked\r\n");
@@ -96,7 +102,9 @@ static int begin(struct ebb_request *rq, int status, const char *type, int64_t l
 		return -EINVAL;
 	rq->close_after |= rq->expects || rq->loop->draining;
 	rq->no_body = status == 204 || status == 304;
-	rq->chunked_out = length < 0 && !rq->no_body;
+	rq->endless = length < 0;
+	/* A client of HTTP/1.0 understands no chunks: its connection ends the body. */
+	rq->chunked_out = rq->endless && !rq->no_body && !rq->http_10;
 	r = put_head(rq, status, type, length);
 	if (r < 0)
 		return r;
@@ -118,7 +126,7 @@ size_t ebb_room(const struct ebb_request *rq)
 {
 	size_t room = OUT_BYTES - rq->out_used;
 
-	if (rq->tail || room <= 2 * FRAME_BYTES)
+	if (rq->tail || rq->file_left > 0 || room <= 2 * FRAME_BYTES)
 		return 0;
 	return room - 2 * FRAME_BYTES;
 }
@@ -141,7 +149,7 @@ long ebb_write(struct ebb_request *rq, const void *data, size_t size)
 		size = room;
 	if (size == 0)
 		return 0;
-	if (!rq->chunked_out)
+	if (!rq->endless)
 		rq->answer_left -= size;
 	if (rq->head_only || rq->no_body)
 		return (long)size;
@@ -155,13 +163,31 @@ long ebb_write(struct ebb_request *rq, const void *data, size_t size)
 	return (long)size;
 }
 
+int ebb_file(struct ebb_request *rq, int fd, uint64_t offset, uint64_t size)
+{
+	if (rq->answer != ANSWER_OPEN || rq->endless || rq->tail || rq->file_left > 0 || fd < 0)
+		return -EINVAL;
+	if (size > rq->answer_left)
+		return -EMSGSIZE;
+	if (offset > INT64_MAX - size)
+		return -EOVERFLOW;
+	rq->answer_left -= size;
+	if (rq->head_only || rq->no_body || size == 0)
+		return 1;
+	rq->file_fd = fd;
+	rq->file_at = offset;
+	rq->file_left = size;
+	conn_flush(rq);
+	return 0;
+}
+
 /* A body that is shorter than promised ends with the connection, so that the client does not take
  * it for whole. */
 int ebb_end(struct ebb_request *rq)
 {
 	if (rq->answer != ANSWER_OPEN)
 		return -EINVAL;
-	if (!rq->chunked_out && rq->answer_left > 0 && !rq->head_only && !rq->no_body) {
+	if (!rq->endless && rq->answer_left > 0 && !rq->head_only && !rq->no_body) {
 		ebb_fail(rq, "the answer ended %llu bytes early",
 			 (unsigned long long)rq->answer_left);
 		return -EMSGSIZE;

@@ -168,7 +168,7 @@ void conn_gone(struct ebb_request *rq)
 		return;
 	}
 	if (rq->phase == PHASE_OPEN) {
-		request_over(rq);
+		rq->loop->user->over(rq);
 		if (fn && rq->answer != ANSWER_DONE)
 			fn(rq, rq->cancel_ctx);
 	}
@@ -190,10 +190,10 @@ static bool take_head(struct ebb_request *rq)
 		rq->frame = FRAME_DONE;
 		rq->phase = PHASE_OPEN;
 		rq->loop->open++;
-		answer_refuse(rq, -r, "the request is not valid HTTP/1.1\n");
+		rq->loop->user->refuse(rq, -r, "the request is not valid HTTP/1.1\n");
 		return false;
 	}
-	request_begin(rq);
+	rq->loop->user->begin(rq);
 	return true;
 }
 
@@ -291,13 +291,52 @@ void conn_received(struct ebb_request *rq, int buffer, long size)
 static void answered(struct ebb_request *rq)
 {
 	if (rq->phase == PHASE_OPEN)
-		request_over(rq);
+		rq->loop->user->over(rq);
 	if (rq->close_after) {
 		conn_close(rq);
 		return;
 	}
 	rq->phase = PHASE_REST;
 	conn_go(rq);
+}
+
+/* Reads the next bytes of the file into the tail, for a backend that cannot send from a file. */
+static bool load_file(struct ebb_request *rq)
+{
+	size_t size = rq->file_left < FILE_BYTES ? (size_t)rq->file_left : FILE_BYTES;
+	ssize_t n;
+
+	if (!rq->tail)
+		rq->tail = malloc(FILE_BYTES);
+	if (!rq->tail)
+		return false;
+	do
+		n = pread(rq->file_fd, rq->tail, size, (off_t)rq->file_at);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	rq->tail_size = (size_t)n;
+	rq->tail_sent = 0;
+	rq->file_at += (uint64_t)n;
+	rq->file_left -= (uint64_t)n;
+	return true;
+}
+
+static void flush_file(struct ebb_request *rq)
+{
+	const struct backend *backend = rq->loop->backend;
+
+	if (backend->send_file) {
+		rq->sending = true;
+		backend->send_file(rq,
+				   rq->file_left < MOVE_BYTES ? (size_t)rq->file_left : MOVE_BYTES);
+	} else if (load_file(rq)) {
+		rq->sending = true;
+		backend->send(rq, rq->tail, rq->tail_size);
+	} else {
+		log_line(rq->id, "ebb: a file of an answer cannot be read to its end");
+		conn_gone(rq);
+	}
 }
 
 void conn_flush(struct ebb_request *rq)
@@ -312,6 +351,21 @@ void conn_flush(struct ebb_request *rq)
 	} else if (rq->tail_sent < rq->tail_size) {
 		rq->sending = true;
 		backend->send(rq, rq->tail + rq->tail_sent, rq->tail_size - rq->tail_sent);
+	} else if (rq->file_left > 0) {
+		flush_file(rq);
+	}
+}
+
+/* Counts sent bytes where they came from. */
+static void count_sent(struct ebb_request *rq, size_t size)
+{
+	if (rq->out_sent < rq->out_used) {
+		rq->out_sent += size;
+	} else if (rq->tail_sent < rq->tail_size) {
+		rq->tail_sent += size;
+	} else {
+		rq->file_at += size;
+		rq->file_left -= size;
 	}
 }
 
@@ -324,14 +378,11 @@ void conn_sent(struct ebb_request *rq, long size)
 		conn_gone(rq);
 		return;
 	}
-	if (rq->out_sent < rq->out_used)
-		rq->out_sent += (size_t)size;
-	else
-		rq->tail_sent += (size_t)size;
+	count_sent(rq, (size_t)size);
 	if (rq->out_sent == rq->out_used)
 		rq->out_sent = rq->out_used = 0;
 	conn_flush(rq);
-	if (rq->sending)
+	if (rq->sending || rq->closing)
 		return;
 	free(rq->tail);
 	rq->tail = NULL;

@@ -89,6 +89,12 @@ int ebb_begin(struct ebb_request *rq, int status, const char *type, int64_t leng
 long ebb_write(struct ebb_request *rq, const void *data, size_t size);
 void ebb_on_writable(struct ebb_request *rq, ebb_callback *fn, void *ctx);
 size_t ebb_room(const struct ebb_request *rq); /* bytes that ebb_write would take now */
+/* Sends bytes of a file as the next part of an answer whose length was promised. The kernel moves
+ * them without a copy through this program where it can. fd is the caller's and stays open until
+ * on_writable is called, which tells that all of these bytes were sent, or on_cancel. 0: under way;
+ * 1: nothing has to be sent, because the size is 0 or the answer has no body, and on_writable is
+ * not called. A file that ends early cuts the connection. */
+int ebb_file(struct ebb_request *rq, int fd, uint64_t offset, uint64_t size);
 int ebb_end(struct ebb_request *rq);
 /* Tells the gateway that the request was not started, so that another instance may take it: 503
  * with x-ebb-nack. Allowed only before the request has had any effect. */

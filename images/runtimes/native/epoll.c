@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -84,6 +85,11 @@ static void epoll_send(struct ebb_request *rq, const char *data, size_t size)
 	rq->loop->io->queue = rq;
 }
 
+static void epoll_send_file(struct ebb_request *rq, size_t size)
+{
+	epoll_send(rq, NULL, size);
+}
+
 static void epoll_forget(struct ebb_request *rq)
 {
 	rq->receiving = rq->sending = rq->polling = false;
@@ -106,18 +112,34 @@ static void epoll_watch(struct ebb *e, struct watch *w)
 		(void)epoll_ctl(e->io->epoll_fd, EPOLL_CTL_ADD, w->fd, &event);
 }
 
+/* Sends from memory or from the file. A file that has no more bytes is shorter than it was. */
+static ssize_t send_some(struct ebb_request *rq)
+{
+	off_t at = (off_t)rq->file_at;
+	ssize_t n;
+
+	if (rq->send_at)
+		return send(rq->fd, rq->send_at, rq->send_size,
+			    MSG_NOSIGNAL | MSG_DONTWAIT | (rq->file_left > 0 ? MSG_MORE : 0));
+	n = sendfile(rq->fd, rq->file_fd, &at, rq->send_size);
+	if (n == 0)
+		errno = EIO;
+	return n == 0 ? -1 : n;
+}
+
 static void send_now(struct ebb_request *rq)
 {
-	ssize_t n = send(rq->fd, rq->send_at, rq->send_size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = send_some(rq);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		want(rq, rq->interest | EPOLLOUT);
 		return;
 	}
-	if (rq->interest & EPOLLOUT)
-		want(rq, rq->interest & ~(uint32_t)EPOLLOUT);
 	if (!rq->closing)
 		conn_sent(rq, n < 0 ? -errno : n);
+	/* More output may wait in the queue: the interest then stays, for the next full socket. */
+	if (!rq->closing && !rq->sending && (rq->interest & EPOLLOUT))
+		want(rq, rq->interest & ~(uint32_t)EPOLLOUT);
 }
 
 /* Sends for every queued connection; connections that are queued meanwhile wait for the
@@ -198,6 +220,7 @@ static int epoll_turn(struct ebb *e, uint64_t timeout_ns)
 	int count;
 
 	send_queued(e);
+	send_queued(e); /* the file behind a head that has just been sent */
 	/* EINTR also comes after a freeze, and means nothing. */
 	count = epoll_wait(e->io->epoll_fd, events, EVENTS_MAX,
 			   e->io->queue || e->dead ? 0 : timeout_ms(timeout_ns));
@@ -224,6 +247,7 @@ const struct backend epoll_backend = {
 	.receive = epoll_receive,
 	.hangup = epoll_hangup,
 	.send = epoll_send,
+	.send_file = epoll_send_file,
 	.watch = epoll_watch,
 	.give = epoll_give,
 	.forget = epoll_forget,

@@ -113,7 +113,7 @@ static int parse_request_line(struct ebb_request *rq, char *line)
 			return BAD;
 	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
 		return strncmp(version, "HTTP/", 5) == 0 ? BAD_VERSION : BAD;
-	rq->close_after = version[7] == '0';
+	rq->http_10 = rq->close_after = version[7] == '0';
 	rq->method = line;
 	rq->path = target;
 	query = strchr(target, '?');

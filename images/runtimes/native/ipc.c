@@ -95,7 +95,7 @@ static void on_again(struct ebb_timer *t)
 	e->ipc.fd = path ? connect_to(path) : -1;
 	e->ipc.used = 0;
 	if (e->ipc.fd >= 0) {
-		works_hold_all(e);
+		e->ipc.on_connected(e);
 		watch(e);
 	} else if (path) {
 		(void)ebb_timer_set(e, t, AGAIN_MS);
@@ -116,8 +116,9 @@ static void on_ready(struct ebb *e, struct watch *w)
 	(void)ebb_timer_set(e, &e->ipc.again, AGAIN_MS);
 }
 
-void ipc_open(struct ebb *e)
+void ipc_open(struct ebb *e, void (*on_connected)(struct ebb *e))
 {
+	e->ipc.on_connected = on_connected;
 	e->ipc.watch.on_ready = on_ready;
 	e->ipc.again = (struct ebb_timer){.on_due = on_again, .ctx = e};
 	e->ipc.later = (struct ebb_timer){.on_due = on_later, .ctx = e};

@@ -7,7 +7,12 @@
  *   serve.c    start, loop, SIGTERM      epoll.c, ring.c   the two backends
  *   conn.c     a connection's life       http.c, chunk.c   heads and bodies as bytes
  *   request.c  what handlers ask         answer.c          what they say
- *   timers.c   a heap                    work.c, ipc.c     waitUntil and the host     log.c
+ *   timers.c   a heap                    work.c, ipc.c     waitUntil and the host
+ *   log.c      lines of the log          clock.c           what time it is
+ *
+ * Each file calls those behind it: serve, epoll and ring, request, answer, conn, http and chunk;
+ * serve, work, ipc; all of them timers, log, clock. Events go the other way by struct backend,
+ * struct conn_user, timers and on_connected.
  */
 /* clang-format on */
 #ifndef EBB_NATIVE_LOOP_H
@@ -28,6 +33,8 @@
 #define BUFFERS        256 /* to receive into, for all connections; a power of two */
 #define BUFFER_BYTES   EBB_PIECE_MAX
 #define SCRATCH_BYTES  256
+#define FILE_BYTES     131072  /* of a file in memory, where the kernel cannot move them */
+#define MOVE_BYTES     1048576 /* of a file in one call that moves them */
 #define ID_CHARS       32
 #define NS_PER_MS      UINT64_C(1000000)
 
@@ -75,11 +82,14 @@ struct ebb_request {
 	size_t out_used, out_sent, extra_used;
 	char *tail; /* owned */
 	size_t tail_sent, tail_size;
+	int file_fd; /* borrowed; behind tail come file_left of its bytes */
+	uint64_t file_at, file_left;
 
 	/* the request; everything from here on is reset for the next one */
 	enum phase phase;
 	enum frame frame;
 	enum answer answer;
+	bool http_10, endless; /* endless: the answer's length was not said ahead */
 	bool chunked_out, close_after, head_only, no_body, expects, paused, ended;
 	uint64_t body_left, answer_left, deadline_ms;
 	int64_t body_length;
@@ -117,14 +127,24 @@ struct backend {
 	void (*receive)(struct ebb_request *rq);         /* once -> conn_received */
 	void (*hangup)(struct ebb_request *rq);          /* the peer's end only -> conn_gone */
 	void (*send)(struct ebb_request *rq, const char *data, size_t size); /* -> conn_sent */
+	void (*send_file)(struct ebb_request *rq, size_t size); /* -> conn_sent; NULL: cannot */
 	void (*watch)(struct ebb *e, struct watch *w);
 	void (*give)(struct ebb *e, int buffer); /* takes a buffer back */
 	void (*forget)(struct ebb_request *rq);  /* to be called before the connection is closed */
 };
 extern const struct backend epoll_backend, ring_backend;
 
+/* The end of each request, and its beginning, are not the connection's business. */
+struct conn_user {
+	void (*begin)(struct ebb_request *rq); /* its head is whole and valid */
+	void (*over)(struct ebb_request *rq);  /* answered or cancelled: timers, counts */
+	void (*refuse)(struct ebb_request *rq, int status, const char *text); /* a bad head */
+};
+extern const struct conn_user request_user; /* request.c */
+
 struct ipc {
 	int fd;
+	void (*on_connected)(struct ebb *e);
 	size_t used;
 	char out[8192];
 	struct watch watch;
@@ -134,6 +154,7 @@ struct ipc {
 struct ebb {
 	const struct backend *backend;
 	struct io *io;
+	const struct conn_user *user;
 	ebb_handler *handler;
 	void *ctx;
 	int listen_fd;
@@ -149,9 +170,9 @@ struct ebb {
 	struct ipc ipc;
 };
 
-/* serve.c */
+/* clock.c */
 uint64_t clock_ns(void);
-uint64_t wall_ms(void);
+uint64_t deadline_in_ms(uint64_t deadline_ms); /* of a date; 0 when it has passed */
 #define PORT_DEFAULT 8080
 long env_number(const char *name, long otherwise);
 
@@ -181,19 +202,14 @@ int body_take(struct ebb_request *rq, const char **out_data, size_t *out_size);
 /* answer.c */
 void answer_refuse(struct ebb_request *rq, int status, const char *text);
 
-/* request.c */
-void request_begin(struct ebb_request *rq);
-void request_over(struct ebb_request *rq); /* answered or cancelled: timers, counts */
-
 /* timers.c */
 uint64_t timers_run(struct ebb *e); /* ns until the next one is due, or UINT64_MAX */
 
 /* work.c */
-uint64_t deadline_in_ms(uint64_t deadline_ms);
 void works_hold_all(struct ebb *e);
 
 /* ipc.c */
-void ipc_open(struct ebb *e);
+void ipc_open(struct ebb *e, void (*on_connected)(struct ebb *e));
 void ipc_close(struct ebb *e);
 void ipc_started(struct ebb *e);
 void ipc_hold(struct ebb *e, const char *id, uint64_t deadline_ms);

@@ -26,7 +26,7 @@ static void on_awake(struct ebb_timer *t)
 	rq->on_awake(rq, rq->awake_ctx);
 }
 
-void request_begin(struct ebb_request *rq)
+static void begin(struct ebb_request *rq)
 {
 	struct ebb *e = rq->loop;
 	int r;
@@ -46,7 +46,7 @@ void request_begin(struct ebb_request *rq)
 		ebb_fail(rq, "the handler failed with %d (%s)", r, strerror(-r));
 }
 
-void request_over(struct ebb_request *rq)
+static void over(struct ebb_request *rq)
 {
 	ebb_timer_off(rq->loop, &rq->awake);
 	ebb_timer_off(rq->loop, &rq->deadline);
@@ -56,6 +56,8 @@ void request_over(struct ebb_request *rq)
 	rq->phase = PHASE_REST;
 	rq->loop->open--;
 }
+
+const struct conn_user request_user = {.begin = begin, .over = over, .refuse = answer_refuse};
 
 const char *ebb_method(const struct ebb_request *rq)
 {

@@ -9,37 +9,11 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
 
 #define INHERITED_FD 3 /* sd_listen_fds(3) */
-
-uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-uint64_t wall_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
-
-long env_number(const char *name, long otherwise)
-{
-	const char *text = getenv(name);
-	char *end;
-	long value = text ? strtol(text, &end, 10) : 0;
-
-	return text && end > text && *end == '\0' ? value : otherwise;
-}
 
 static bool inherits(void)
 {
@@ -79,8 +53,12 @@ static void on_signal(struct ebb *e, struct watch *w)
 
 static int watch_signals(struct ebb *e)
 {
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t term;
 
+	/* sendfile(2) has no flag against SIGPIPE, as send(2) has. */
+	if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+		return -errno;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &term, NULL) < 0)
@@ -120,7 +98,7 @@ static int open_all(struct ebb *e)
 		r = watch_signals(e);
 	if (r < 0)
 		return r;
-	ipc_open(e);
+	ipc_open(e, works_hold_all);
 	ipc_started(e);
 	return 0;
 }
@@ -154,6 +132,7 @@ int ebb_serve(ebb_handler *handler, void *ctx)
 	if (!e)
 		return -ENOMEM;
 	e->ipc.fd = -1;
+	e->user = &request_user;
 	e->handler = handler;
 	e->ctx = ctx;
 	e->began_ns = clock_ns();

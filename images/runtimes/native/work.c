@@ -19,13 +19,6 @@ struct ebb_work {
 	char id[ID_CHARS + 1];
 };
 
-uint64_t deadline_in_ms(uint64_t deadline_ms)
-{
-	uint64_t now_ms = wall_ms();
-
-	return deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-}
-
 static bool others_of(const struct ebb *e, const char *id)
 {
 	for (const struct ebb_work *w = e->works; w; w = w->next)

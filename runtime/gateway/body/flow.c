@@ -19,12 +19,6 @@ void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint
 	f->done = f->in_done;
 }
 
-void flow_fini(struct stream_io *io, struct flow *f)
-{
-	buffers_put(io->buffers, f->trailers.buffer);
-	f->trailers = (struct chunk){.buffer = BUFFER_NONE};
-}
-
 /* Trailers are collected beside the body, in a buffer that only exists if there are any. */
 static int keep_trailers(struct stream_io *io, struct flow *f, struct http_slice run, bool last)
 {

@@ -27,8 +27,15 @@ struct flow {
 /* Begins a body. in and out: its framing as received and as sent; bytes: the content length, where
  * in is HTTP_LENGTH. */
 void flow_init(struct flow *f, enum http_framing in, enum http_framing out, uint64_t bytes);
-/* Gives the buffer of the trailers back. */
-void flow_fini(struct stream_io *io, struct flow *f);
+/* Gives the buffer of the trailers back, and keeps none from now on. */
+static inline void flow_fini(struct stream_io *io, struct flow *f)
+{
+	f->chunks.keep_trailers = false;
+	if (f->trailers.buffer == BUFFER_NONE)
+		return;
+	buffers_put(io->buffers, f->trailers.buffer);
+	f->trailers = (struct chunk){.buffer = BUFFER_NONE};
+}
 /* Takes the bytes that s received as the next piece of the body and frames them for the other side;
  * the caller then owns the buffer of *out, which may be empty. Bytes behind the end of the body
  * stay in s. 0, -EBADMSG for wrong framing, -EFBIG for more bytes than max, -ENOBUFS. */

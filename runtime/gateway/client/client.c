@@ -10,18 +10,29 @@
 #include "runtime/gateway/exchange/reply.h"
 #include "runtime/gateway/exchange/run.h"
 
-#define LINGER_NS (2 * NS_PER_SEC)
+#define LINGER_NS      (2 * NS_PER_SEC)
+#define CALLER_IDLE_NS (24 * 3600 * NS_PER_SEC)
+
+/* A caller that was frozen uses a connection that it kept before it could see that it was closed.
+ * So calls through bindings keep theirs while there is room. */
+static uint64_t idle_ns(const struct gateway *g, const struct client *c)
+{
+	if (g->leaving)
+		return LINGER_NS;
+	if (c->binding && g->callers.open <= g->callers.open_max / 2)
+		return CALLER_IDLE_NS;
+	return g->config.idle_timeout_ms * NS_PER_MS;
+}
 
 static void set_idle_deadline(struct gateway *g, struct client *c)
 {
-	exchange_set_deadline(
-		g, c,
-		gateway_now(g) + (g->draining ? LINGER_NS : g->config.idle_timeout_ms * NS_PER_MS));
+	exchange_set_deadline(g, c, gateway_now(g) + idle_ns(g, c));
 }
 
 /* The next request may have been received already. */
 static enum verdict next_request(struct gateway *g, struct client *c)
 {
+	must(c->x.down.trailers.buffer == BUFFER_NONE);
 	client_enter(c, CLIENT_HEAD);
 	c->head_seen = 0;
 	set_idle_deadline(g, c);
@@ -113,11 +124,11 @@ static enum verdict discard_begin(struct gateway *g, struct client *c)
 
 static enum verdict after_answer(struct gateway *g, struct client *c)
 {
-	bool goes_on = !c->x.answer.last && !c->eof && !g->draining;
+	bool goes_on = !c->x.answer.last && !c->eof && !g->leaving;
 
 	if (goes_on)
 		return c->x.up.in_done ? next_request(g, c) : discard_begin(g, c);
-	return c->x.up.in_done ? VERDICT_CUT : client_linger(g, c);
+	return c->x.up.in_done && c->s.in.size == 0 ? VERDICT_CUT : client_linger(g, c);
 }
 
 static void next(struct gateway *g, struct client *c)

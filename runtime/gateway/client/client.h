@@ -41,6 +41,9 @@ enum verdict client_begin(struct gateway *g, struct client *c);
 void client_on_accept(void *self, const struct ring_event *e);
 /* Takes no new clients, and ends those that are between two requests. */
 void client_drain(struct gateway *g);
+/* Another gateway accepts from now on. No connection is closed behind a client's back: each ends
+ * with its next answer, or as it would have ended. */
+void client_retire(struct gateway *g);
 
 /* slots.c */
 int clients_init(struct gateway *g); /* 0 or -ENOMEM */
@@ -67,6 +70,8 @@ struct session_user {
 	void (*timer)(struct gateway *g, struct client *c);
 	void (*ended)(struct gateway *g, struct client *c);
 	void (*drain)(struct gateway *g, struct client *c);
+	/* Another gateway takes new connections: the peer is to open its next one soon. */
+	void (*retire)(struct gateway *g, struct client *c);
 };
 
 #endif

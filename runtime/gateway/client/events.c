@@ -112,6 +112,11 @@ typedef enum verdict (*handler)(struct gateway *g, struct client *c);
 /* A poll or a watch that completes here was begun for a request that is over by now. */
 #define ALWAYS \
 	[EVENT_READY] = stay, [EVENT_LEFT] = stay, [EVENT_LOST] = cut, [EVENT_UNSENT] = unsent
+/* Our last bytes are being sent, and `then` follows. A client that ended its side still gets them.
+ * Received bytes wait. */
+#define SENDS(then) \
+	ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut, [EVENT_SENT] = then, \
+	[EVENT_END] = stay, [EVENT_TIMER] = cut
 
 static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 	[CLIENT_PROXY] = {
@@ -126,23 +131,12 @@ static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 		ALWAYS, [EVENT_BYTES] = session_bytes, [EVENT_FULL] = cut,
 		[EVENT_SENT] = session_sent, [EVENT_END] = cut, [EVENT_TIMER] = session_timer,
 	},
-	/* Received bytes belong to the next request. A client that ended its side still gets the
-	 * rest. */
-	[CLIENT_FINISHING] = {
-		ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut,
-		[EVENT_SENT] = answered, [EVENT_END] = stay, [EVENT_TIMER] = cut,
-	},
-	[CLIENT_PARTING] = {
-		ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut,
-		[EVENT_SENT] = answered, [EVENT_END] = stay, [EVENT_TIMER] = cut,
-	},
+	[CLIENT_FINISHING] = {SENDS(answered)},
+	[CLIENT_PARTING] = {SENDS(answered)},
+	[CLIENT_FAREWELL] = {SENDS(client_linger)},
 	[CLIENT_DISCARD] = {
 		ALWAYS, [EVENT_BYTES] = client_discard, [EVENT_FULL] = cut,
 		[EVENT_SENT] = stay, [EVENT_END] = cut, [EVENT_TIMER] = cut,
-	},
-	[CLIENT_FAREWELL] = {
-		ALWAYS, [EVENT_BYTES] = stay, [EVENT_FULL] = cut,
-		[EVENT_SENT] = client_linger, [EVENT_END] = stay, [EVENT_TIMER] = cut,
 	},
 	[CLIENT_LINGER] = {
 		ALWAYS, [EVENT_BYTES] = drop, [EVENT_FULL] = cut,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/client/listeners.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -25,7 +26,7 @@ void listeners_init(struct gateway *g)
 /* Accepted sockets inherit these options, and SO_KEEPALIVE, which ebbd has set. Every answer is
  * sent whole, so the algorithm of Nagle could only delay it. Only the probes of TCP find out that
  * the peer of a silent WebSocket is gone, and they do not wake the gateway. */
-static void set_options(int fd)
+void listener_set_options(int fd)
 {
 	static const int options[][2] = {{TCP_NODELAY, 1},
 					 {TCP_NOTSENT_LOWAT, UNSENT_MAX},
@@ -51,11 +52,36 @@ void listener_left(struct gateway *g, uint32_t index)
 /* Cancels the accept by its user_data and not by its socket, which another place may have taken. */
 static void cancel(struct gateway *g, uint32_t index)
 {
-	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_IGNORE, 0, 0);
-	uint64_t user_data = sqe->user_data;
+	io_uring_prep_cancel64(ring_sqe(g->io.ring, RING_IGNORE, 0, 0),
+			       ring_user_data(RING_ACCEPT, index, 0), 0);
+}
 
-	io_uring_prep_cancel64(sqe, ring_user_data(RING_ACCEPT, index, 0), 0);
-	sqe->user_data = user_data;
+/* tcpi_unacked of a listening socket is the length of its queue (tcp_get_info() of the kernel). */
+bool listener_is_owed_a_look(const struct gateway *g, int fd, int result)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	if (!g->draining || g->leaving ||
+	    (result < 0 && result != -ECANCELED && result != -ECONNABORTED))
+		return false;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_unacked > 0;
+}
+
+static void arm(struct gateway *g, uint32_t index)
+{
+	struct listener *l = &g->listeners[index];
+
+	must(!l->armed && l->fd >= 0);
+	io_uring_prep_multishot_accept(ring_sqe(g->io.ring, RING_ACCEPT, index, 0), l->fd, NULL,
+				       NULL, SOCK_CLOEXEC);
+	l->armed = true;
+}
+
+void listener_empty(struct gateway *g, uint32_t index)
+{
+	arm(g, index);
+	cancel(g, index);
 }
 
 void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t proxy)
@@ -66,7 +92,7 @@ void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t prox
 
 		fd_close(&l->next_fd); /* left from a change that has not taken effect yet */
 		if (i < count) {
-			set_options(fds[i]);
+			listener_set_options(fds[i]);
 			l->next_fd = keep_fd(&fds[i]);
 		}
 		l->next_proxy = i < count && proxy >> i & 1;
@@ -80,18 +106,13 @@ void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t prox
 
 void listeners_arm(struct gateway *g)
 {
+	if (g->config.routes_follow && !g->routes_known)
+		return; /* a gateway that was restarted would say 503 to who has come meanwhile */
 	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
-		struct listener *l = &g->listeners[i];
-		struct io_uring_sqe *sqe;
-		uint64_t user_data;
+		const struct listener *l = &g->listeners[i];
 
-		if (l->armed || l->fd < 0 || g->draining)
-			continue;
-		sqe = ring_sqe(g->io.ring, RING_ACCEPT, i, 0);
-		user_data = sqe->user_data;
-		io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
-		sqe->user_data = user_data;
-		l->armed = true;
+		if (!l->armed && l->fd >= 0 && !g->draining)
+			arm(g, i);
 	}
 }
 

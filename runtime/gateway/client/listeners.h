@@ -15,11 +15,21 @@ void listeners_init(struct gateway *g);
  * that connections of fds[n] begin with a PROXY header. Connections that were accepted from a
  * socket that leaves are served as before. */
 void listeners_change(struct gateway *g, int *fds, uint32_t count, uint32_t proxy);
-/* Begins to accept on the sockets that have no accept under way, unless the gateway drains. */
+/* The options that accepted sockets inherit. */
+void listener_set_options(int fd);
+/* Begins to accept on the sockets that have no accept under way, unless the gateway drains or
+ * routes follow. */
 void listeners_arm(struct gateway *g);
 /* Stops accepting; listeners_idle() says when no accept is under way any more. */
 void listeners_drain(struct gateway *g);
 bool listeners_idle(const struct gateway *g);
+/* An accept on this socket is over, with this result. Whether this gateway retires, and clients
+ * wait in the queue. The kernel wakes one of two gateways for a
+ * client; an accept that was cancelled may have had the wake-up, and then the other gateway does
+ * not know of the client. So a gateway that gives its sockets to another one looks once more. */
+bool listener_is_owed_a_look(const struct gateway *g, int fd, int result);
+/* Accepts those that wait, and cancels again. */
+void listener_empty(struct gateway *g, uint32_t index);
 /* The accept of this place is over: closes the socket and puts the waiting one in its place. */
 void listener_left(struct gateway *g, uint32_t index);
 

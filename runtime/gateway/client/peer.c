@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/ip.h"
 #include "runtime/gateway/client/addresses.h"
 #include "runtime/gateway/client/peer.h"
 #include "runtime/http/proxy_protocol.h"
@@ -26,10 +27,8 @@ static struct address address_v4(const void *bytes)
 /* Notes the address of a client: its bytes, its text, and whether it is trusted. */
 static void set_address(struct gateway *g, struct client *c, const struct address *a)
 {
-	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a->bytes);
-
 	c->address = *a;
-	inet_ntop(v4 ? AF_INET : AF_INET6, a->bytes + (v4 ? 12 : 0), c->peer, sizeof(c->peer));
+	(void)ip_format(a->bytes, c->peer);
 	c->peer_size = (uint32_t)strlen(c->peer);
 	c->trusted = false;
 	for (uint32_t i = 0; i < g->config.trusted_count && !c->trusted; i++)
@@ -56,8 +55,9 @@ void peer_note(struct gateway *g, struct client *c)
 
 bool peer_admit(struct gateway *g, struct client *c)
 {
-	/* A trusted front that names no client stands for many clients, so it has no limit. */
-	if (g->config.address_connections_max == 0 || c->trusted)
+	/* A trusted front that names no client stands for many clients, so it has no limit. Callers
+	 * have limits of their own. */
+	if (g->config.address_connections_max == 0 || c->trusted || c->binding)
 		return true;
 	c->counted = true;
 	if (addresses_add(g->addresses, &c->address) <= g->config.address_connections_max)

@@ -7,6 +7,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/clock.h"
+#include "runtime/gateway/client/caller.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/exchange/blame.h"
 #include "runtime/gateway/exchange/relay.h"
@@ -110,6 +111,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 		       .grpc = c->s.carried && is_grpc(head)},
 		.arrived_ns = gateway_now(g),
 		.request = {.buffer = BUFFER_NONE},
+		.fields = {.buffer = BUFFER_NONE},
 	};
 	client_enter(c, CLIENT_READY);
 	if (!c->trusted || !take_id(head, x->id))
@@ -118,13 +120,13 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	flow_init(&x->up,
 		  head->framing == HTTP_CHUNKED && c->s.carried ? HTTP_UNTIL_CLOSE : head->framing,
 		  head->framing, head->body_bytes);
+	x->up.chunks.keep_trailers = x->up.out == HTTP_CHUNKED;
 	flow_init(&x->down, HTTP_NO_BODY, HTTP_NO_BODY, 0);
-	if (g->config.body_bytes_max)
-		x->up.max = g->config.body_bytes_max;
 	c->pace.next_ns = 0;
 	g->count.requests++;
 	c->requests++;
-	if (g->config.connection_requests_max && c->requests >= g->config.connection_requests_max) {
+	if (g->config.connection_requests_max && !c->binding &&
+	    c->requests >= g->config.connection_requests_max) {
 		x->is.last = true;
 		g->count.request_limits++;
 	}
@@ -134,8 +136,9 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 /* Writes the head into a buffer of the exchange, with room behind it for received bytes of the
  * body. bytes: the size of the buffer. */
 static int write_request(struct gateway *g, struct client *c, const struct http_head *head,
-			 const struct service *s, uint32_t bytes)
+			 const struct passage *p, uint32_t bytes)
 {
+	const struct service *s = p->service;
 	struct exchange *x = &c->x;
 	struct request_extras extras = {
 		.peer = {c->peer, c->peer_size},
@@ -145,8 +148,15 @@ static int write_request(struct gateway *g, struct client *c, const struct http_
 		.chunked = x->up.out == HTTP_CHUNKED,
 		.trusted = c->trusted,
 		.http2 = c->s.carried,
+		.target = p->target,
+		.fallback = p->fallback,
+		.depth = c->binding || s->record.flags & WIRE_ROUTE_CALLS ? x->depth : NO_DEPTH,
 	};
+	const struct caller *k = client_caller(g, c);
 	struct writer w;
+
+	if (k)
+		extras.caller = (struct http_slice){k->service, strlen(k->service)};
 
 	x->request.buffer = buffers_get(g->io.buffers, bytes);
 	if (x->request.buffer == BUFFER_NONE)
@@ -178,10 +188,62 @@ static int join_body(struct gateway *g, struct client *c)
 	return 0;
 }
 
+/* The depth of the exchange stays below DEPTH_MAX, for the table of the callers. */
+static enum verdict loop_detected(struct gateway *g, struct client *c)
+{
+	c->x.depth = 0;
+	return exchange_fail(
+		g, c, EDGE_LOOP_DETECTED, 0,
+		"Services call each other in a loop: this call is number %d of a chain.",
+		DEPTH_MAX);
+}
+
+/* A body may have as many bytes as both the host and the service allow. */
+static uint64_t body_bytes_max(const struct gateway *g, const struct service *s)
+{
+	uint64_t host = g->config.body_bytes_max, own = (uint64_t)s->record.body_kb_max << 10;
+
+	host = host ? host : UINT64_MAX;
+	own = own ? own : UINT64_MAX;
+	return host < own ? host : own;
+}
+
+/* The rules of a site end the request. */
+static enum verdict end_passage(struct gateway *g, struct client *c, const struct passage *p)
+{
+	if (p->end == PASSAGE_TOO_LONG)
+		return exchange_fail(g, c, EDGE_TARGET_TOO_LONG, 0,
+				     "The path is too long for the rules of this site.");
+	if (p->end == PASSAGE_NOWHERE)
+		return exchange_fail(g, c, EDGE_NO_SERVICE, 0,
+				     "A rewrite leads to another host, from which ebb fetches "
+				     "nothing.");
+	g->moved = *p;
+	return VERDICT_MOVED;
+}
+
+/* The lines for the answer outlive the head of the request. */
+static enum verdict keep_fields(struct gateway *g, struct client *c, const struct passage *p)
+{
+	struct chunk *fields = &c->x.fields;
+
+	must(p->fields.size <= BUFFER_UNIT);
+	fields->buffer = buffers_get(g->io.buffers, BUFFER_UNIT);
+	if (fields->buffer == BUFFER_NONE) {
+		g->count.no_buffer++;
+		return exchange_fail(g, c, EDGE_OVERLOADED, 0, "The gateway has no buffer left.");
+	}
+	fields->at = buffers_at(g->io.buffers, fields->buffer);
+	fields->size = (uint32_t)p->fields.size;
+	memcpy(fields->at, p->fields.at, p->fields.size);
+	return VERDICT_AGAIN;
+}
+
 /* Refuses a request before any byte of its head is written. VERDICT_AGAIN: it is fine. */
 static enum verdict check(struct gateway *g, struct client *c, struct http_head *head,
-			  const struct service *s)
+			  const struct passage *p)
 {
+	const struct service *s = p->service;
 	const char *why;
 	int r = head->asks_upgrade ? http_upgrade_request(head, &why) : 0;
 
@@ -191,26 +253,33 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 	if (!g->routes_known) /* a service may be known before its shares of traffic */
 		return exchange_fail(g, c, EDGE_STARTING, 0,
 				     "ebb starts and does not know its services yet.");
+	if (p->end != PASSAGE_ON)
+		return end_passage(g, c, p);
 	if (!s)
-		return exchange_fail(g, c, EDGE_NO_SERVICE, 0, "No service has this host or path.");
+		return exchange_fail(g, c, EDGE_NO_SERVICE, 0,
+				     c->binding ? "The service of this binding was removed."
+						: "No service has this host or path.");
+	if (c->binding && c->x.depth == DEPTH_MAX)
+		return loop_detected(g, c);
+	c->x.up.max = body_bytes_max(g, s);
 	if (head->framing == HTTP_LENGTH && head->body_bytes > c->x.up.max)
 		return relay_too_large(g, c);
-	return VERDICT_AGAIN;
+	return p->fields.size ? keep_fields(g, c, p) : VERDICT_AGAIN;
 }
 
 /* Writes the request, with the bytes of its body that were received. */
 static enum verdict take(struct gateway *g, struct client *c, const struct http_head *head,
-			 struct service *s, uint32_t head_bytes)
+			 const struct passage *p, uint32_t head_bytes)
 {
-	uint32_t bytes = head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT ? BUFFER_UNIT
-								     : g->io.buffers->large_bytes;
+	size_t made = p->target.size + p->fallback.size;
+	uint32_t bytes = head_bytes + made + HEAD_GROWTH_MAX <= BUFFER_UNIT
+				 ? BUFFER_UNIT
+				 : g->io.buffers->large_bytes;
 	int r;
 
-	if (s->first_variant)
-		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
-	c->x.service = s->record.index;
+	c->x.service = p->service->record.index;
 	c->x.kind = blame_kind(head->method, head->path);
-	r = write_request(g, c, head, s, bytes);
+	r = write_request(g, c, head, p, bytes);
 	stream_consume(&g->io, &c->s, head_bytes);
 	if (r == 0)
 		r = join_body(g, c);
@@ -230,13 +299,26 @@ static enum verdict take(struct gateway *g, struct client *c, const struct http_
 static void request_begin(struct gateway *g, struct client *c, struct http_head *head,
 			  uint32_t head_bytes)
 {
-	struct service *s = routes_find(&g->routes, head->host, head->path);
+	bool fixed = false;
+	struct passage p = {.service = c->binding
+					       ? caller_service(g, c, &fixed)
+					       : routes_find(&g->routes, head->host, head->path)};
+	struct service *s;
 	enum verdict v;
 
+	if (g->sites.count > 0 && !c->binding)
+		sites_pass(&g->sites, &g->routes, head, p.service, &p);
+	s = p.service;
 	begin(g, c, head);
-	v = check(g, c, head, s);
+	if (c->binding)
+		c->x.depth =
+			(uint8_t)callers_depth(&g->callers, (c->binding - 1) / BINDINGS_MAX, head);
+	if (s && s->first_variant && !fixed)
+		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
+	p.service = s;
+	v = check(g, c, head, &p);
 	if (v == VERDICT_AGAIN)
-		v = take(g, c, head, s, head_bytes);
+		v = take(g, c, head, &p, head_bytes);
 	else
 		stream_consume(&g->io, &c->s, head_bytes);
 	exchange_begin(g, c, v);

@@ -7,6 +7,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/gateway/client/addresses.h"
+#include "runtime/gateway/client/caller.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/client/peer.h"
@@ -50,6 +51,7 @@ struct client *client_slot(struct gateway *g)
 	chain_init(&c->in_line);
 	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;
+	c->binding = 0;
 	c->head_seen = 0;
 	c->requests = 0;
 	return c;
@@ -62,6 +64,11 @@ struct client *client_open_carried(struct gateway *g, const struct client *carri
 
 	if (!c)
 		return NULL;
+	if (!caller_carry(g, carrier, c)) {
+		client_enter(c, CLIENT_FREE);
+		g->free_clients[g->free_client_count++] = c->s.index;
+		return NULL;
+	}
 	stream_open_carried(&c->s, by, g, c->s.index, RING_CLIENT_RECV);
 	c->address = carrier->address;
 	c->trusted = carrier->trusted;
@@ -76,10 +83,13 @@ void client_settle(struct gateway *g, struct client *c)
 		return;
 	timers_clear(&g->timers, c->s.index);
 	peer_forget(g, c);
+	if (c->binding)
+		callers_leave(&g->callers, (c->binding - 1) / BINDINGS_MAX, c->caller_generation);
 	client_enter(c, CLIENT_FREE);
 	must(g->free_client_count < g->client_count);
 	must(!c->x.upstream && c->x.ticket == TICKET_NONE);
 	g->free_clients[g->free_client_count++] = c->s.index;
 	listeners_arm(g);
+	callers_rearm(g);
 	clients_stop_if_empty(g);
 }

@@ -40,9 +40,14 @@ static void put_number(struct writer *w, const char *key, uint64_t value)
 	writer_u64(w, value);
 }
 
-static void put_request(struct writer *w, const struct client *c, const struct access_note *n)
+static void put_request(struct writer *w, const struct gateway *g, const struct client *c,
+			const struct access_note *n)
 {
+	const struct caller *k = client_caller(g, c);
+
 	put_text(w, "peer", c->peer, c->peer_size);
+	if (k)
+		put_text(w, "caller", k->id, strlen(k->id));
 	if (n->method_size == 0) /* the head could not be read */
 		return;
 	put_text(w, "method", n->method, n->method_size);
@@ -101,7 +106,7 @@ size_t access_line(struct gateway *g, const struct client *c, const struct acces
 	writer_text(&w, time, strlen(time));
 	writer_lit(&w, "\"");
 	put_text(&w, "id", c->x.id, sizeof(c->x.id));
-	put_request(&w, c, note);
+	put_request(&w, g, c, note);
 	put_answer(&w, g, &c->x, aborted);
 	put_times(&w, &c->x, now_ns);
 	writer_lit(&w, "}\n");

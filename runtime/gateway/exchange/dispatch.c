@@ -28,6 +28,7 @@ void dispatch_unqueue(struct gateway *g, struct client *c)
 	if (c->state == CLIENT_QUEUED) {
 		must(s->queued > 0 && g->queued >= s->queued);
 		g->queued--;
+		g->queued_calls -= c->binding > 0;
 		s->queued--;
 		queue_tell(g, c->x.service);
 	}
@@ -110,7 +111,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 							: g->config.queue_age_ms_max;
 
 	must(c->state == CLIENT_READY);
-	if (!queue_has_room(g, s)) {
+	if (!queue_has_room(g, s) || !queue_lets_in(g, c)) {
 		g->count.queue_full++;
 		s->refused_full++;
 		queue_tell(g, c->x.service);
@@ -121,6 +122,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 	chain_add_last(&s->queue, &c->in_line);
 	s->queued++;
 	g->queued++;
+	g->queued_calls += c->binding > 0;
 	g->count.queued++;
 	exchange_set_deadline(g, c, gateway_now(g) + age_ms * NS_PER_MS);
 	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + QUEUE_CHECK_NS);

@@ -41,7 +41,8 @@ enum edge_end { EDGE_KEEPS, EDGE_CLOSES };
 	X(NO_SLOT,              503, "OVERLOADED",            overloaded,   error_503,   EDGE_CLOSES, 1) \
 	X(TOO_MANY_CONNECTIONS, 503, "TOO_MANY_CONNECTIONS",  other,        error_503,   EDGE_CLOSES, 1) \
 	X(MAX_DURATION,         504, "MAX_DURATION",          max_duration, error_504,   EDGE_KEEPS,  0) \
-	X(VERSION,              505, "VERSION_NOT_SUPPORTED", other,        error_other, EDGE_CLOSES, 0)
+	X(VERSION,              505, "VERSION_NOT_SUPPORTED", other,        error_other, EDGE_CLOSES, 0) \
+	X(LOOP_DETECTED,        508, "LOOP_DETECTED",         other,        error_other, EDGE_KEEPS,  0)
 /* clang-format on */
 
 enum edge_error {

@@ -291,45 +291,44 @@ typedef enum verdict (*handler)(struct gateway *g, struct client *c, const struc
 #define WAITS \
 	[EVENT_BYTES] = stay, [EVENT_SENT] = stay, [EVENT_READY] = stay, [EVENT_LEFT] = stay, \
 	[EVENT_END] = gone, [EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_FULL] = cut
+/* The request is with an instance; `timer` looks at the times of this state. */
+#define JOINED(timer) \
+	[EVENT_UP_FULL] = up_full, [EVENT_UP_BROKEN] = up_broken, [EVENT_FULL] = cut, \
+	[EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_TIMER] = timer, [EVENT_DOWN] = stay
+/* It is a request whose body may still be on its way. */
+#define SERVED \
+	JOINED(served), [EVENT_UP_SENT] = pump_up, [EVENT_UP_READY] = ready, \
+	[EVENT_BYTES] = body_bytes, [EVENT_BODY_END] = body_end, [EVENT_READY] = ready, \
+	[EVENT_END] = gone, [EVENT_LEFT] = left
+/* Its instance failed: the time to hear of the cause passes, or the cause is known. */
+#define DOUBTS WAITS, [EVENT_TIMER] = doubted, [EVENT_DOWN] = down_doubted
 /* Bytes after a 101. A tunnel to an instance that died ends by itself: the kernel resets the
  * connections of the dead, after what they had still sent. */
 #define TUNNELS \
-	[EVENT_UP_BYTES] = tunnel_down, [EVENT_UP_FULL] = up_full, [EVENT_UP_END] = up_end_tunnel, \
-	[EVENT_UP_SENT] = tunnel_up, [EVENT_UP_BROKEN] = up_broken, [EVENT_UP_READY] = stay, \
-	[EVENT_BYTES] = tunnel_bytes, [EVENT_SENT] = tunnel_down, [EVENT_READY] = stay, \
-	[EVENT_END] = tunnel_end, [EVENT_LEFT] = stay, [EVENT_FULL] = cut, [EVENT_LOST] = gone, \
-	[EVENT_UNSENT] = gone, [EVENT_TIMER] = tunnel_timer, [EVENT_DOWN] = stay
+	JOINED(tunnel_timer), [EVENT_UP_BYTES] = tunnel_down, [EVENT_UP_END] = up_end_tunnel, \
+	[EVENT_UP_SENT] = tunnel_up, [EVENT_UP_READY] = stay, [EVENT_BYTES] = tunnel_bytes, \
+	[EVENT_SENT] = tunnel_down, [EVENT_READY] = stay, [EVENT_END] = tunnel_end, \
+	[EVENT_LEFT] = stay
 
 static const handler table[CLIENT_STATE_COUNT][EVENT_COUNT] = {
 	[CLIENT_QUEUED] = {WAITS, [EVENT_TIMER] = waited},
 	[CLIENT_WAITS_SOCKET] = {WAITS, [EVENT_TIMER] = waited, [EVENT_DOWN] = down_waiting},
 	[CLIENT_ASKED] = {
-		[EVENT_UP_BYTES] = first_bytes, [EVENT_UP_STRAY] = up_failed,
-		[EVENT_UP_FULL] = up_full, [EVENT_UP_END] = up_end_unanswered,
-		[EVENT_UP_SENT] = pump_up, [EVENT_UP_BROKEN] = up_broken, [EVENT_UP_READY] = ready,
-		[EVENT_UP_REFUSED] = up_failed, [EVENT_UP_WAS_OVER] = up_failed,
-		[EVENT_UP_OVER] = up_over_unanswered,
-		[EVENT_BYTES] = body_bytes, [EVENT_BODY_END] = body_end, [EVENT_SENT] = sent_interim,
-		[EVENT_READY] = ready, [EVENT_END] = gone, [EVENT_LEFT] = left, [EVENT_FULL] = cut,
-		[EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_TIMER] = served,
-		[EVENT_DOWN] = stay,
+		SERVED, [EVENT_UP_BYTES] = first_bytes, [EVENT_UP_STRAY] = up_failed,
+		[EVENT_UP_END] = up_end_unanswered, [EVENT_UP_REFUSED] = up_failed,
+		[EVENT_UP_WAS_OVER] = up_failed, [EVENT_UP_OVER] = up_over_unanswered,
+		[EVENT_SENT] = sent_interim,
 	},
 	[CLIENT_ANSWERING] = {
-		[EVENT_UP_BYTES] = pump_down, [EVENT_UP_FULL] = up_full,
-		[EVENT_UP_END] = up_end_answer, [EVENT_UP_SENT] = pump_up,
-		[EVENT_UP_BROKEN] = up_broken, [EVENT_UP_READY] = ready,
-		[EVENT_UP_OVER] = up_over_answer,
-		[EVENT_BYTES] = body_bytes, [EVENT_BODY_END] = body_end, [EVENT_SENT] = pump_down,
-		[EVENT_READY] = ready, [EVENT_END] = gone, [EVENT_LEFT] = left, [EVENT_FULL] = cut,
-		[EVENT_LOST] = gone, [EVENT_UNSENT] = gone, [EVENT_TIMER] = served,
-		[EVENT_DOWN] = stay,
+		SERVED, [EVENT_UP_BYTES] = pump_down, [EVENT_UP_END] = up_end_answer,
+		[EVENT_UP_OVER] = up_over_answer, [EVENT_SENT] = pump_down,
 	},
 	[CLIENT_TUNNEL] = {TUNNELS},
 	[CLIENT_SPARED] = {TUNNELS},
 	[CLIENT_ASLEEP] = {TUNNELS},
 	[CLIENT_WAKING] = {TUNNELS},
-	[CLIENT_DOUBT] = {WAITS, [EVENT_TIMER] = doubted, [EVENT_DOWN] = down_doubted},
-	[CLIENT_LOST] = {WAITS, [EVENT_TIMER] = doubted, [EVENT_DOWN] = down_doubted},
+	[CLIENT_DOUBT] = {DOUBTS},
+	[CLIENT_LOST] = {DOUBTS},
 	[CLIENT_JUDGED] = {WAITS, [EVENT_TIMER] = doubted},
 };
 /* clang-format on */

@@ -30,6 +30,7 @@ struct request_traits {
 	bool awaits_100; /* the client sends its body after "100 Continue" */
 	bool last;       /* the last one of its connection: its own word, or our limit */
 	bool noted;      /* account.c noted the head for the access log */
+	bool accounted;  /* its end is counted and logged */
 	bool grpc;       /* its content-type says so, and it came over HTTP/2 */
 };
 
@@ -70,6 +71,7 @@ struct exchange {
 	uint8_t start;            /* enum start */
 	uint8_t attempts, deaths; /* deaths: instances that died under it */
 	uint8_t nacks;
+	uint8_t depth;  /* of calls through bindings; 0: a public request */
 	uint8_t chosen; /* enum wire_choice_reason, once a ticket was taken */
 	uint64_t arrived_ns, dispatched_ns, thaw_ns, answered_ns;
 	uint64_t sent_ns;                        /* when it was last sent; 0: never */
@@ -80,7 +82,8 @@ struct exchange {
 	 * again, because it was answered or because more of its body was sent than fits here; see
 	 * held.h. */
 	struct chunk request;
-	char *deadline_at; /* the digits of x-ebb-deadline in the request */
+	struct chunk fields; /* header lines that rules add to the answer; size 0: none */
+	char *deadline_at;   /* the digits of x-ebb-deadline in the request */
 	struct flow up, down;
 	char id[REQUEST_ID_SIZE];
 };
@@ -168,6 +171,9 @@ struct client {
 	struct pace pace;
 	struct address address;
 	bool trusted, counted; /* believed about others; in the table of addresses */
+	/* Of a connection through a binding: the number of that binding among all, + 1; 0: a public
+	 * client. */
+	uint32_t binding, caller_generation;
 	uint32_t requests;
 	uint32_t peer_size;
 	char peer[PEER_SIZE];
@@ -196,9 +202,11 @@ enum verdict {
 	VERDICT_STAY,     /* waits for the next event, in the state it is in now */
 	VERDICT_AGAIN,    /* READY: goes to the instance that is best now */
 	VERDICT_RECEIVED, /* the whole answer was received: upstream and ticket are given up */
-	VERDICT_FAREWELL, /* a tunnel is over: see tunnel_over */
-	VERDICT_FAILED,   /* gets an error of ours: see exchange_fail */
-	VERDICT_CUT,      /* the connection of the client ends */
+	VERDICT_FAREWELL,
+	/* a tunnel is over: see tunnel_over */ VERDICT_MOVED, /* READY: gets a redirect: see
+								  gateway.moved */
+	VERDICT_FAILED, /* gets an error of ours: see exchange_fail */
+	VERDICT_CUT,    /* the connection of the client ends */
 };
 
 /* The error that a client is about to get. */

@@ -28,19 +28,19 @@ void held_outgrown(struct gateway *g, struct client *c)
 	held_drop(g, c);
 }
 
-void held_ended(struct gateway *g, struct client *c)
+void held_ended(struct gateway *g, struct client *c, const struct chunk *last)
 {
 	struct chunk *r = &c->x.request;
 
 	if (r->size == 0)
 		return;
 	must(r->size <= buffers_size(g->io.buffers, r->buffer));
-	if (buffers_size(g->io.buffers, r->buffer) - r->size < 5) {
+	if (buffers_size(g->io.buffers, r->buffer) - r->size < last->size) {
 		held_outgrown(g, c);
 		return;
 	}
-	memcpy(r->at + r->size, "0\r\n\r\n", 5);
-	r->size += 5;
+	memcpy(r->at + r->size, last->at, last->size);
+	r->size += last->size;
 }
 
 void held_unshare(struct gateway *g, struct client *c)

@@ -13,8 +13,8 @@
 void held_drop(struct gateway *g, struct client *c);
 /* Drops the request because more of its body was sent than is held; keeps its label for people. */
 void held_outgrown(struct gateway *g, struct client *c);
-/* The chunked body ended: adds its last chunk to the held request. */
-void held_ended(struct gateway *g, struct client *c);
+/* The chunked body ended: adds its last piece to the held request. */
+void held_ended(struct gateway *g, struct client *c, const struct chunk *last);
 /* Makes the held request independent of an upstream that may still be sending it, by a copy.
  * Without a buffer for the copy the request is dropped. */
 void held_unshare(struct gateway *g, struct client *c);

@@ -61,7 +61,8 @@ enum verdict load_gave_back(struct gateway *g, struct client *c)
 		/* The instance did not begin, so a request of any method may run elsewhere. */
 		held_unshare(g, c);
 		splice_end(&g->pipes, &x->up);
-		return dispatch_elsewhere(g, c);
+		if (x->request.size > 0) /* else there was no buffer for a copy */
+			return dispatch_elsewhere(g, c);
 	}
 	s->refused_nacked++;
 	queue_tell(g, x->service);

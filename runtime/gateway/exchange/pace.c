@@ -33,7 +33,7 @@ static bool waits_for_body(struct gateway *g, struct client *c)
 static bool waits_for_reader(const struct client *c)
 {
 	if (c->state != CLIENT_ANSWERING)
-		return VERDICT_STAY;
+		return false;
 	return c->s.sending || (c->x.down.pipe && c->s.polling);
 }
 

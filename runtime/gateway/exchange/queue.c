@@ -16,6 +16,11 @@ bool queue_has_room(const struct gateway *g, const struct service *s)
 	return s->queued < 2 * free;
 }
 
+bool queue_lets_in(const struct gateway *g, const struct client *c)
+{
+	return !c->binding || g->queued_calls < g->config.queue_max / 2 + 1;
+}
+
 uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s)
 {
 	uint64_t waited_ns = 0, seconds;

@@ -9,6 +9,9 @@
 
 /* Whether one more request of this service may wait; no service may take all places. */
 bool queue_has_room(const struct gateway *g, const struct service *s);
+/* Calls through bindings get half of the places at most: hostile callers leave room for the public.
+ */
+bool queue_lets_in(const struct gateway *g, const struct client *c);
 /* Retry-After in seconds, from how long the first request in the queue has waited. */
 uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s);
 /* Tells ebbd how many requests wait: now if the number it knows is 0, else at the next coarse tick.

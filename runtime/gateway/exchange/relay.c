@@ -25,20 +25,24 @@ enum verdict relay_too_large(struct gateway *g, struct client *c)
 {
 	g->count.bodies_too_large++;
 	return exchange_fail(g, c, EDGE_BODY_TOO_LARGE, 0,
-			     "The body has more than %" PRIu64 " bytes.", g->config.body_bytes_max);
+			     "The body has more than %" PRIu64 " bytes.",
+			     c->x.up.bytes + c->x.up.max);
 }
 
 /* The whole body of this way was received, and its sink takes the end. */
-static enum verdict finished(struct gateway *g, struct client *c, struct flow *f,
+static enum verdict finished(struct gateway *g, struct client *c, struct leg leg,
 			     enum relay_way way)
 {
+	struct flow *f = leg.flow;
+	struct chunk last;
+
 	f->done = true;
 	/* The end is not framed yet: only the end of the source showed it, or trailers follow. */
 	if (f->out == HTTP_CHUNKED && !f->end_framed) {
+		last = flow_last_piece(&g->io, f);
 		if (way == RELAY_UP)
-			held_ended(g, c);
-		stream_send(&g->io, way == RELAY_UP ? &client_upstream(g, c)->s : &c->s,
-			    flow_last_piece(&g->io, f));
+			held_ended(g, c, &last);
+		stream_send(&g->io, leg.to, last);
 		flow_fini(&g->io, f);
 	}
 	if (way == RELAY_DOWN)
@@ -48,28 +52,26 @@ static enum verdict finished(struct gateway *g, struct client *c, struct flow *f
 	return VERDICT_STAY;
 }
 
-static enum verdict send_piece(struct gateway *g, struct client *c, struct upstream *u,
+static enum verdict send_piece(struct gateway *g, struct client *c, struct leg leg,
 			       enum relay_way way)
 {
-	bool up = way == RELAY_UP;
-	struct flow *f = up ? &c->x.up : &c->x.down;
-	struct stream *src = up ? &c->s : &u->s, *dst = up ? &u->s : &c->s;
+	const struct flow *f = leg.flow;
 	struct chunk piece;
-	int r = flow_take(&g->io, f, src, &piece);
+	int r = flow_take(&g->io, leg.flow, leg.from, &piece);
 
 	if (r < 0)
 		return broken(g, c, way, r);
-	if (up && piece.size)
+	if (way == RELAY_UP && piece.size)
 		held_outgrown(g, c);
 	if (piece.size)
-		stream_send(&g->io, dst, piece);
+		stream_send(&g->io, leg.to, piece);
 	else
 		buffers_put(g->io.buffers, piece.buffer);
-	if (f->end_framed && !up)
+	if (f->end_framed && way == RELAY_DOWN)
 		return VERDICT_RECEIVED;
 	if (!f->in_done || !f->end_framed)
 		return relay_pump(g, c, way);
-	return piece.size ? VERDICT_STAY : finished(g, c, f, way);
+	return piece.size ? VERDICT_STAY : finished(g, c, leg, way);
 }
 
 /* ---- in the kernel ---- */
@@ -102,83 +104,75 @@ static enum verdict splice_broke(struct gateway *g, struct client *c, enum relay
 enum verdict relay_ready(struct gateway *g, struct client *c)
 {
 	enum relay_way way = c->x.down.pipe ? RELAY_DOWN : RELAY_UP;
-	struct upstream *u = client_upstream(g, c);
-	bool up = way == RELAY_UP;
-	struct flow *f = up ? &c->x.up : &c->x.down;
+	struct leg leg = client_leg(g, c, way);
 	enum splice_result r;
 	uint64_t moved;
 
-	if (!f->pipe)
+	if (!leg.flow->pipe)
 		return VERDICT_STAY;
-	r = splice_pump(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s, &moved);
+	r = splice_pump(&g->pipes, &g->io, leg.flow, leg.from, leg.to, &moved);
 	g->count.spliced_bytes += moved;
 	if (r == SPLICE_DONE)
 		return spliced(g, c, way);
 	if (r >= SPLICE_ENDED)
 		return splice_broke(g, c, way, r == SPLICE_SINK_FAILED);
-	if (r == SPLICE_SINK_FULL && up && f->left > 0)
+	if (r == SPLICE_SINK_FULL && way == RELAY_UP && leg.flow->left > 0)
 		stream_watch(&g->io, &c->s);
 	return VERDICT_STAY;
 }
 
-static bool splice_this(struct gateway *g, struct client *c, struct upstream *u, enum relay_way way)
+static bool splice_this(struct gateway *g, struct client *c, struct leg leg, enum relay_way way)
 {
-	bool up = way == RELAY_UP;
-	struct flow *f = up ? &c->x.up : &c->x.down, *other = up ? &c->x.down : &c->x.up;
-
-	if (other->pipe ||
-	    !splice_begin(&g->pipes, &g->io, f, up ? &c->s : &u->s, up ? &u->s : &c->s))
+	if (c->x.up.pipe || c->x.down.pipe ||
+	    !splice_begin(&g->pipes, &g->io, leg.flow, leg.from, leg.to))
 		return false;
-	if (up)
+	if (way == RELAY_UP)
 		held_outgrown(g, c);
 	return true;
 }
 
 /* Bodies this long wait for splice(2) rather than being read ahead. */
-static bool is_long(const struct client *c, const struct upstream *u, const struct flow *f)
+static bool is_long(struct leg leg)
 {
-	return f->in == HTTP_LENGTH && f->left >= 32768 && !c->s.carried && !u->s.carried;
+	return leg.flow->in == HTTP_LENGTH && leg.flow->left >= 32768 && !leg.from->carried &&
+	       !leg.to->carried;
 }
 
 enum verdict relay_pump(struct gateway *g, struct client *c, enum relay_way way)
 {
-	bool up = way == RELAY_UP;
-	struct upstream *u = client_upstream(g, c);
-	struct flow *f = up ? &c->x.up : &c->x.down;
-	struct stream *src, *dst;
+	struct leg leg = client_leg(g, c, way);
+	const struct flow *f = leg.flow;
 
-	must(u && !client_is_tunnel(c));
-	if (f->done || f->pipe || (up && c->x.sent.broken))
+	must(!client_is_tunnel(c));
+	if (f->done || f->pipe || (way == RELAY_UP && c->x.sent.broken))
 		return VERDICT_STAY;
-	src = up ? &c->s : &u->s;
-	dst = up ? &u->s : &c->s;
 	if (c->pace.next_ns == 0 && !f->in_done)
 		pace_begin(g, c);
-	if (dst->sending) {
-		if (src->in.size == 0 && !f->in_done && !is_long(c, u, f) &&
+	if (leg.to->sending) {
+		if (leg.from->in.size == 0 && !f->in_done && !is_long(leg) &&
 		    !buffers_low(g->io.buffers))
-			stream_recv(&g->io, src);
-		else if (up && !f->in_done)
-			stream_watch(&g->io, src);
+			stream_recv(&g->io, leg.from);
+		else if (way == RELAY_UP && !f->in_done)
+			stream_watch(&g->io, leg.from);
 		return VERDICT_STAY;
 	}
 	if (f->in_done)
-		return finished(g, c, f, way);
-	if (src->in.size > 0)
-		return send_piece(g, c, u, way);
-	if (!is_long(c, u, f) || !splice_this(g, c, u, way))
-		stream_recv(&g->io, src);
+		return finished(g, c, leg, way);
+	if (leg.from->in.size > 0)
+		return send_piece(g, c, leg, way);
+	if (!is_long(leg) || !splice_this(g, c, leg, way))
+		stream_recv(&g->io, leg.from);
 	return VERDICT_STAY;
 }
 
 enum verdict relay_on_end(struct gateway *g, struct client *c, enum relay_way way)
 {
-	struct flow *f = way == RELAY_UP ? &c->x.up : &c->x.down;
+	struct leg leg = client_leg(g, c, way);
 
-	if (f->in != HTTP_UNTIL_CLOSE) {
+	if (leg.flow->in != HTTP_UNTIL_CLOSE) {
 		g->count.aborted_by_instance++;
 		return VERDICT_CUT;
 	}
-	flow_take_end(f, way == RELAY_UP ? &c->s : &client_upstream(g, c)->s);
+	flow_take_end(leg.flow, leg.from);
 	return relay_pump(g, c, way);
 }

@@ -14,7 +14,7 @@ enum verdict relay_pump(struct gateway *g, struct client *c, enum relay_way way)
 enum verdict relay_on_end(struct gateway *g, struct client *c, enum relay_way way);
 /* A stream of a spliced body is ready: moves more of the body. */
 enum verdict relay_ready(struct gateway *g, struct client *c);
-/* Fails with 413: the body has more bytes than body_bytes_max. */
+/* Fails with 413: the body has more bytes than its flow may have. */
 enum verdict relay_too_large(struct gateway *g, struct client *c);
 
 #endif

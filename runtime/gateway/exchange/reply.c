@@ -101,6 +101,55 @@ bool reply_failure(struct gateway *g, struct client *c, const struct failure *f)
 	return true;
 }
 
+static void write_moved(struct writer *w, const struct exchange *x, struct http_slice date,
+			const struct passage *p)
+{
+	const char *reason = http_status_phrase(p->status);
+
+	writer_lit(w, "HTTP/1.1 ");
+	writer_u64(w, p->status);
+	writer_lit(w, " ");
+	writer_text(w, reason, strlen(reason));
+	writer_lit(w, "\r\ndate: ");
+	writer_slice(w, date);
+	writer_lit(w, "\r\nlocation: ");
+	writer_slice(w, p->to);
+	writer_lit(w, "\r\ncontent-length: 0\r\nx-ebb-id: ");
+	writer_text(w, x->id, REQUEST_ID_SIZE);
+	if (x->answer.last)
+		writer_lit(w, "\r\nconnection: close");
+	else if (x->is.http_10)
+		writer_lit(w, "\r\nconnection: keep-alive");
+	writer_lit(w, "\r\n\r\n");
+}
+
+bool reply_moved(struct gateway *g, struct client *c)
+{
+	struct chunk out = {.buffer = BUFFER_NONE};
+	struct writer w;
+
+	if (!(c->s.sending && c->s.next.size))
+		out.buffer = buffers_get(g->io.buffers, g->moved.to.size + 1024 <= BUFFER_UNIT
+								? BUFFER_UNIT
+								: g->io.buffers->large_bytes);
+	if (out.buffer == BUFFER_NONE)
+		return false;
+	c->x.answer.last = c->x.is.last || !c->x.up.in_done || g->draining;
+	out.at = w.at = buffers_at(g->io.buffers, out.buffer);
+	w.end = w.at + buffers_size(g->io.buffers, out.buffer);
+	w.overflow = false;
+	write_moved(&w, &c->x, wall_date(&g->wall, gateway_now(g)), &g->moved);
+	if (w.overflow) {
+		buffers_put(g->io.buffers, out.buffer);
+		return false;
+	}
+	out.size = (uint32_t)(w.at - out.at);
+	c->x.down.in_done = c->x.down.done = true; /* the reply is whole */
+	exchange_set_deadline(g, c, gateway_now(g) + SEND_REPLY_NS);
+	stream_send(&g->io, &c->s, out);
+	return true;
+}
+
 void reply_continue(struct gateway *g, struct client *c)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";

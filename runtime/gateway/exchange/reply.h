@@ -6,6 +6,8 @@
 #include "runtime/gateway/exchange/errors.h"
 #include "runtime/gateway/exchange/gateway.h"
 
+/* Sends the redirect of g->moved. False: there is no buffer. */
+bool reply_moved(struct gateway *g, struct client *c);
 /* Sends the error. False: no buffer is free, or the client does not read. */
 bool reply_failure(struct gateway *g, struct client *c, const struct failure *f);
 /* Sends "HTTP/1.1 100 Continue", unless a send to the client is under way. */

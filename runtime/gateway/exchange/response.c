@@ -65,10 +65,13 @@ static void describe(struct gateway *g, struct client *c, bool interim,
 		.start = {exchange_start_name(x), 4},
 		.date = wall_date(&g->wall, gateway_now(g)),
 		.chunked = x->down.out == HTTP_CHUNKED,
+		.trailers = x->down.chunks.keep_trailers,
 		.close = !interim && x->answer.last,
 		.keep_alive_10 = !x->answer.last && x->is.http_10,
 		.timing = x->is.timing,
 	};
+	if (x->fields.size && !interim)
+		extras->fields = (struct http_slice){x->fields.at, x->fields.size};
 	if (!x->is.timing)
 		return;
 	now_ns = clock_mono_ns();
@@ -86,9 +89,10 @@ static struct chunk write_head(struct gateway *g, struct client *c, const struct
 	struct response_extras extras;
 	struct writer w;
 
-	out.buffer = buffers_get(g->io.buffers, head_bytes + HEAD_GROWTH_MAX <= BUFFER_UNIT
-							? BUFFER_UNIT
-							: g->io.buffers->large_bytes);
+	out.buffer = buffers_get(g->io.buffers,
+				 head_bytes + c->x.fields.size + HEAD_GROWTH_MAX <= BUFFER_UNIT
+					 ? BUFFER_UNIT
+					 : g->io.buffers->large_bytes);
 	if (out.buffer == BUFFER_NONE)
 		return out;
 	describe(g, c, head->status < 200, &extras);
@@ -161,7 +165,8 @@ static void begin_body(struct gateway *g, struct client *c, const struct upstrea
 	}
 	flow_init(&x->down, framing_from(u, head->framing), framing_for(c, head->framing),
 		  head->body_bytes);
-	x->down.chunks.keep_trailers = c->s.carried || x->is.wants_trailers;
+	x->down.chunks.keep_trailers =
+		c->s.carried || (x->is.wants_trailers && x->down.out == HTTP_CHUNKED);
 	x->answer.last = x->is.last || g->draining || x->down.out == HTTP_UNTIL_CLOSE ||
 			 answers_early(c, head, body);
 }

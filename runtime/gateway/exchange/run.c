@@ -129,6 +129,14 @@ static void settle(struct gateway *g, struct client *c)
 		give_ticket(g, c);
 }
 
+static void fields_drop(struct gateway *g, struct client *c)
+{
+	if (c->x.fields.size == 0)
+		return;
+	buffers_put(g->io.buffers, c->x.fields.buffer);
+	c->x.fields = (struct chunk){.buffer = BUFFER_NONE};
+}
+
 /* Takes c out of its queue, its upstream and its ticket, in any state. */
 static void abandon(struct gateway *g, struct client *c)
 {
@@ -138,6 +146,7 @@ static void abandon(struct gateway *g, struct client *c)
 	dispatch_unqueue(g, c);
 	splice_end(&g->pipes, &c->x.up);
 	splice_end(&g->pipes, &c->x.down);
+	flow_fini(&g->io, &c->x.up);
 	held_drop(g, c);
 	c->x.sent.reusable = false;
 	client_enter(c, CLIENT_FINISHING);
@@ -146,13 +155,24 @@ static void abandon(struct gateway *g, struct client *c)
 
 /* ---- verdicts ---- */
 
+/* Once for each exchange: a connection that ends behind its last answer still has that exchange. */
+static void account_once(struct gateway *g, struct client *c, bool aborted)
+{
+	if (!client_state_has_exchange(c->state) || c->x.is.accounted)
+		return;
+	account_end(g, c, aborted);
+	c->x.is.accounted = true;
+}
+
 void exchange_next(struct gateway *g, struct client *c)
 {
 	must(c->state == CLIENT_FINISHING || c->state == CLIENT_PARTING ||
 	     c->state == CLIENT_DISCARD);
-	if (client_state_has_exchange(c->state))
-		account_end(g, c, false);
+	account_once(g, c, false);
 	held_drop(g, c);
+	fields_drop(g, c);
+	if (!c->s.carried) /* a carrier may have yet to send the trailers */
+		flow_fini(&g->io, &c->x.down);
 	g->user->next(g, c);
 }
 
@@ -160,10 +180,9 @@ void exchange_close(struct gateway *g, struct client *c)
 {
 	if (c->state == CLIENT_CLOSING || c->state == CLIENT_FREE)
 		return;
-	if (client_state_has_exchange(c->state))
-		account_end(g, c,
-			    !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending));
+	account_once(g, c, !client_is_tunnel(c) && (c->state != CLIENT_FINISHING || c->s.sending));
 	abandon(g, c);
+	fields_drop(g, c);
 	flow_fini(&g->io, &c->x.down);
 	client_enter(c, CLIENT_CLOSING);
 	stream_close(&g->io, &c->s);
@@ -175,6 +194,7 @@ static void received(struct gateway *g, struct client *c)
 {
 	must(c->state == CLIENT_ANSWERING);
 	splice_end(&g->pipes, &c->x.up);
+	flow_fini(&g->io, &c->x.up);
 	held_drop(g, c);
 	g->count.responses++;
 	load_answered(g, c);
@@ -206,6 +226,17 @@ static void failed(struct gateway *g, struct client *c)
 		exchange_close(g, c);
 }
 
+/* Sends the redirect that the rules of a site made. */
+static void moved(struct gateway *g, struct client *c)
+{
+	must(c->state == CLIENT_READY);
+	c->x.answer.status = g->moved.status;
+	abandon(g, c);
+	flow_fini(&g->io, &c->x.down);
+	if (!reply_moved(g, c))
+		exchange_close(g, c);
+}
+
 static void farewell(struct gateway *g, struct client *c)
 {
 	struct chunk frame;
@@ -233,6 +264,8 @@ static void act(struct gateway *g, struct client *c, enum verdict v)
 		received(g, c);
 	else if (v == VERDICT_FAREWELL)
 		farewell(g, c);
+	else if (v == VERDICT_MOVED)
+		moved(g, c);
 	else if (v == VERDICT_FAILED)
 		failed(g, c);
 	else

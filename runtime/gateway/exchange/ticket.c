@@ -11,6 +11,9 @@
 
 /* The doorbell waits this many rounds of the loop, so that the answer goes out first. */
 #define BELL_AFTER 2
+/* ebbd hears of a thaw after so long, though the answer is not out: it judges who works for long.
+ */
+#define BELL_LATEST_NS (5 * NS_PER_MS)
 
 /* Our compare-and-swap made the instance RUNNING, so we must write "0" to its cgroup.freeze.
  * pwrite(2) is called directly: through io_uring it takes 20 times as long. */
@@ -21,6 +24,10 @@ static void thaw(struct gateway *g, struct exchange *x, struct instance *i)
 	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
 		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
 	g->count.thaws++;
+	if (!g->bell_due_ns) {
+		g->bell_due_ns = begin_ns + BELL_LATEST_NS;
+		timers_set(&g->timers, gateway_bell_timer(g), g->bell_due_ns);
+	}
 	if (x->answered_ns) /* a WebSocket that slept: the thaw is no part of its start */
 		return;
 	x->thaw_ns = clock_mono_ns() - begin_ns;
@@ -42,6 +49,7 @@ bool ticket_take(struct gateway *g, struct client *c, struct instance *i)
 	x->ticket = taken == BOARD_TAKEN_THAW ? TICKET_THAWED : TICKET_HELD;
 	x->slot = i->slot;
 	x->generation = i->generation;
+	callers_begin(&g->callers, i->slot, i->generation, x->depth);
 	if (x->dispatched_ns == 0) /* each request is counted once */
 		atomic_fetch_add_explicit(&slot->invocations, 1, memory_order_relaxed);
 	if (taken == BOARD_TAKEN_THAW)
@@ -72,21 +80,36 @@ void ticket_give(struct gateway *g, struct client *c)
 	must(c->x.ticket != TICKET_NONE);
 	if (i && c->x.ticket == TICKET_THAWED) {
 		upstream_drop_stale(&g->up, i);
-		g->bell = BELL_AFTER;
+		if (g->bell_due_ns) /* the bell has not rung since */
+			g->bell = BELL_AFTER;
 	}
 	c->x.ticket = TICKET_NONE;
 	if (i && i->stock_count <= STOCK_LOW)
 		tell_need_sockets(&g->tell, i);
+	callers_end(&g->callers, c->x.slot, c->x.generation, c->x.depth);
 	board_give(g->board, g->config.index, c->x.slot, c->x.generation);
 }
 
-/* Tells ebbd that an instance was thawed, which it must freeze again later. */
-void ticket_ring(struct gateway *g)
+/* Tells ebbd that instances were thawed, which it must freeze again later. */
+static void ring(struct gateway *g)
 {
 	const uint64_t one = 1;
 
-	if (g->bell == 0 || --g->bell > 0)
-		return;
+	g->bell = 0;
+	g->bell_due_ns = 0;
+	timers_retract(&g->timers, gateway_bell_timer(g));
 	if (write(g->doorbell_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		log_error("event=doorbell_failed error=\"%s\"", strerror(errno));
+}
+
+void ticket_ring(struct gateway *g)
+{
+	if (g->bell > 0 && --g->bell == 0)
+		ring(g);
+}
+
+void ticket_on_bell_timer(struct gateway *g)
+{
+	if (g->bell_due_ns)
+		ring(g);
 }

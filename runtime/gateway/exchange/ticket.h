@@ -16,6 +16,8 @@ bool ticket_take(struct gateway *g, struct client *c, struct instance *i);
 enum board_take ticket_again(struct gateway *g, struct client *c);
 /* Gives the ticket of c back. The caller then serves the clients that wait for one. */
 void ticket_give(struct gateway *g, struct client *c);
+/* A thaw was not told for too long: rings the doorbell. */
+void ticket_on_bell_timer(struct gateway *g);
 /* Call this once a round of the loop: rings the doorbell when it is time. */
 void ticket_ring(struct gateway *g);
 

@@ -20,11 +20,6 @@ int tunnel_init(struct gateway *g)
 	return g->tunnels ? 0 : -ENOMEM;
 }
 
-static struct flow *flow_of(struct client *c, int way)
-{
-	return way == RELAY_UP ? &c->x.up : &c->x.down;
-}
-
 static uint64_t idle_ns(const struct gateway *g)
 {
 	return g->config.idle_timeout_ms * NS_PER_MS;
@@ -105,17 +100,16 @@ static bool is_retired(struct gateway *g, const struct client *c)
 static enum verdict shut(struct gateway *g, struct client *c, int way)
 {
 	struct tunnel *t = tunnel_of(g, c);
-	struct upstream *u = client_upstream(g, c);
-	struct stream *dst = way == RELAY_UP ? &u->s : &c->s;
+	struct leg leg = client_leg(g, c, way);
 
-	flow_of(c, way)->done = true;
+	leg.flow->done = true;
 	if (way == RELAY_DOWN && (t->hibernate_ms || t->leaving || is_retired(g, c))) {
 		/* The instance will not send a close frame any more, so the gateway does. */
 		return tunnel_over(g, c, c->x.sent.broken ? WS_INTERNAL_ERROR : WS_GOING_AWAY);
 	}
 	if ((c->x.up.done || c->x.sent.broken) && c->x.down.done)
 		return VERDICT_CUT;
-	(void)shutdown(dst->fd, SHUT_WR);
+	(void)shutdown(leg.to->fd, SHUT_WR);
 	tunnel_look_at(g, c, gateway_now(g) + idle_ns(g));
 	return VERDICT_STAY;
 }
@@ -187,24 +181,23 @@ static enum verdict refuse(struct gateway *g, struct client *c, int way, struct 
 	return violated(g, c, tell);
 }
 
-static enum verdict pass(struct gateway *g, struct client *c, int way, struct stream *src,
-			 struct stream *dst)
+static enum verdict pass(struct gateway *g, struct client *c, int way, struct leg leg)
 {
 	struct tunnel *t = tunnel_of(g, c);
-	struct chunk piece = src->in;
+	struct chunk piece = leg.from->in;
 	uint32_t whole;
 
-	src->in = no_chunk;
+	leg.from->in = no_chunk;
 	if (t->frames && !follow(g, t, way, &piece, &whole)) {
 		if (t->hibernate_ms) {
 			return refuse(g, c, way, piece, whole);
 		}
 		t->frames = false; /* the gateway needs no frames here: client and server decide */
 	}
-	stream_send(&g->io, dst, piece);
+	stream_send(&g->io, leg.to, piece);
 	tunnel_look_at(g, c, first_look_ns(g, t));
-	if (!flow_of(c, way)->in_done)
-		stream_recv(&g->io, src); /* one piece ahead */
+	if (!leg.flow->in_done)
+		stream_recv(&g->io, leg.from); /* one piece ahead */
 	return VERDICT_STAY;
 }
 
@@ -256,12 +249,12 @@ void tunnel_instance_drain(struct gateway *g, uint32_t slot, uint32_t generation
 }
 
 /* Drops frames that the instance sends after our close frame. */
-static enum verdict drop(struct gateway *g, struct client *c, struct upstream *u)
+static enum verdict drop(struct gateway *g, struct client *c, struct stream *from)
 {
-	stream_consume(&g->io, &u->s, u->s.in.size);
+	stream_consume(&g->io, from, from->in.size);
 	if (c->x.down.in_done)
 		return shut(g, c, RELAY_DOWN);
-	stream_recv(&g->io, &u->s);
+	stream_recv(&g->io, from);
 	return VERDICT_STAY;
 }
 
@@ -284,28 +277,24 @@ void tunnel_prepare(struct gateway *g, struct client *c, const struct http_head 
 static enum verdict pump(struct gateway *g, struct client *c, int way)
 {
 	struct tunnel *t = tunnel_of(g, c);
-	struct upstream *u = client_upstream(g, c);
-	struct flow *f = flow_of(c, way);
-	struct stream *src, *dst;
+	struct leg leg = client_leg(g, c, way);
 
 	if (way == RELAY_UP && c->x.sent.broken && c->x.down.done)
 		return VERDICT_CUT;
-	if (f->done || (way == RELAY_UP && c->x.sent.broken))
+	if (leg.flow->done || (way == RELAY_UP && c->x.sent.broken))
 		return VERDICT_STAY;
 	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
 		return tunnel_woken(g, c, hibernate_read(g, c));
 	if (way == RELAY_DOWN && (t->told || (t->leaving && say_goodbye(g, c, false))))
-		return drop(g, c, u);
-	src = way == RELAY_UP ? &c->s : &u->s;
-	dst = way == RELAY_UP ? &u->s : &c->s;
-	if (!dst->sending)
+		return drop(g, c, leg.from);
+	if (!leg.to->sending)
 		t->moved_ns[way] = gateway_now(g);
-	if (!dst->sending && src->in.size > 0)
-		return pass(g, c, way, src, dst);
-	if (!dst->sending && f->in_done)
+	if (!leg.to->sending && leg.from->in.size > 0)
+		return pass(g, c, way, leg);
+	if (!leg.to->sending && leg.flow->in_done)
 		return shut(g, c, way);
-	if (src->in.size == 0 && !f->in_done)
-		stream_recv(&g->io, src);
+	if (leg.from->in.size == 0 && !leg.flow->in_done)
+		stream_recv(&g->io, leg.from);
 	return VERDICT_STAY;
 }
 
@@ -337,7 +326,7 @@ enum verdict tunnel_begin(struct gateway *g, struct client *c)
 	flow_init(&c->x.up, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	flow_init(&c->x.down, HTTP_UNTIL_CLOSE, HTTP_UNTIL_CLOSE, 0);
 	tunnel_look_at(g, c, first_look_ns(g, tunnel_of(g, c)));
-	if (g->draining)
+	if (g->leaving)
 		leave(g, c);
 	v = tunnel_pump(g, c, RELAY_DOWN);
 	return v == VERDICT_STAY ? tunnel_pump(g, c, RELAY_UP) : v;
@@ -345,7 +334,7 @@ enum verdict tunnel_begin(struct gateway *g, struct client *c)
 
 enum verdict tunnel_on_end(struct gateway *g, struct client *c, int way, int err)
 {
-	flow_of(c, way)->in_done = true;
+	client_leg(g, c, way).flow->in_done = true;
 	if (way == RELAY_UP && (c->state == CLIENT_ASLEEP || c->state == CLIENT_WAKING))
 		return tunnel_woken(g, c, hibernate_wake(g, c)); /* the function must see the end */
 	if (way == RELAY_DOWN && err) {

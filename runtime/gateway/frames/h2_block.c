@@ -64,6 +64,39 @@ bool h2_block_grow(struct h2_conn *c)
 	return true;
 }
 
+bool h2_block_add(struct h2_conn *c, const char *at, size_t size, uint32_t head_max)
+{
+	struct chunk *text = &c->block.text;
+	size_t whole = text->size + size;
+
+	if (whole > h2_block_room(c) &&
+	    (whole > head_max || !h2_block_grow(c) || whole > h2_block_room(c)))
+		return false;
+	memcpy(text->at + text->size, at, size);
+	text->size = (uint32_t)whole;
+	return true;
+}
+
+bool h2_block_field(struct h2_conn *c, struct http_slice name, struct http_slice value,
+		    uint32_t head_max)
+{
+	return h2_block_add(c, name.at, name.size, head_max) &&
+	       h2_block_add(c, ": ", 2, head_max) &&
+	       h2_block_add(c, value.at, value.size, head_max) &&
+	       h2_block_add(c, "\r\n", 2, head_max);
+}
+
+void h2_block_trailers(struct h2_conn *c, struct stream *to, uint32_t head_max)
+{
+	struct chunk *text = &c->block.text;
+
+	if (c->block.ignored || text->size == 0 || to->trailers.buffer != BUFFER_NONE ||
+	    !h2_block_add(c, "\r\n", 2, head_max))
+		return;
+	to->trailers = *text;
+	*text = (struct chunk){.buffer = BUFFER_NONE};
+}
+
 void h2_block_lost(struct h2_conn *c, int32_t id)
 {
 	if (!c->block.open || c->block.id != id)

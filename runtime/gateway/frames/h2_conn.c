@@ -262,6 +262,7 @@ void h2_stream_end(struct h2_stream *t)
 	chain_remove(&t->in_work);
 	chain_remove(&t->in_heads);
 	chain_remove(&t->of_conn);
+	t->conn->side->wide_count -= t->wide;
 	t->conn->stream_count--;
 	t->conn = NULL;
 }
@@ -273,14 +274,34 @@ struct h2_stream *h2_head_next(struct h2_conn *c)
 	return link ? container_of(link, struct h2_stream, in_heads) : NULL;
 }
 
+/* A long body over a long way needs a wide window. The share of large buffers for bodies (put)
+ * bounds how many streams may have one. */
+static void widen(struct h2_stream *t)
+{
+	struct h2_side *side = t->conn->side;
+	uint32_t room = side->io->buffers->large_bytes - BUFFER_HEADROOM - BUFFER_SLACK;
+
+	if (side->wide_count >= side->wide_max)
+		return;
+	t->wide = true;
+	side->wide_count++;
+	(void)nghttp2_session_set_local_window_size(
+		t->conn->out.ng, NGHTTP2_FLAG_NONE, t->id,
+		(int32_t)(room < H2_WIDE_WINDOW ? room : H2_WIDE_WINDOW));
+}
+
 void h2_stream_took(struct h2_stream *t)
 {
-	uint32_t left = t->socket->in.size;
+	uint32_t left = t->socket->in.size, took = t->untaken - left;
 
 	if (t->untaken <= left || t->over)
 		return;
-	(void)nghttp2_session_consume_stream(t->conn->out.ng, t->id, t->untaken - left);
+	(void)nghttp2_session_consume_stream(t->conn->out.ng, t->id, took);
 	t->untaken = left;
+	if (took < H2_STREAM_WINDOW - t->taken)
+		t->taken += (uint16_t)took;
+	else if (!t->wide)
+		widen(t);
 }
 
 void h2_stream_resume(struct h2_stream *t)

@@ -15,6 +15,7 @@
 #include "runtime/gateway/frames/h2_credit.h"
 #include "runtime/gateway/frames/h2_memory.h"
 #include "runtime/gateway/frames/h2_out.h"
+#include "runtime/http/head.h"
 
 /* Events of a stream that the end has yet to work on. */
 enum h2_event {
@@ -30,6 +31,8 @@ struct h2_stream {
 	struct stream *socket;
 	struct chain of_conn, in_work, in_heads;
 	uint8_t events;   /* enum h2_event */
+	bool wide;        /* has the wide window */
+	uint16_t taken;   /* bytes that its owner took, counted up to a window */
 	int32_t id;       /* 0: its head was not submitted yet */
 	uint32_t untaken; /* received bytes whose window the peer does not have back yet */
 	bool deaf;        /* its body is read and dropped */
@@ -83,6 +86,7 @@ struct h2_side {
 	char *conns, *memory;
 	size_t conn_size;
 	uint32_t conn_count, *free, free_count, arena_bytes;
+	uint32_t wide_count, wide_max; /* streams with a wide window */
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *options;
 	struct chain due, waiting; /* with something to send; without a buffer */
@@ -162,6 +166,13 @@ bool h2_block_count(struct h2_conn *c, size_t name, size_t value, uint32_t head_
 uint32_t h2_block_room(const struct h2_conn *c);
 /* Moves the text into a larger buffer. False: there is none. */
 bool h2_block_grow(struct h2_conn *c);
+/* Add bytes, or a line for a field, to the text, in a larger buffer if need be. False: there is no
+ * room for it within head_max bytes. */
+bool h2_block_add(struct h2_conn *c, const char *at, size_t size, uint32_t head_max);
+bool h2_block_field(struct h2_conn *c, struct http_slice name, struct http_slice value,
+		    uint32_t head_max);
+/* The text is whole, and is the trailers of this stream. */
+void h2_block_trailers(struct h2_conn *c, struct stream *to, uint32_t head_max);
 /* Drops the text; further fields are only counted. */
 void h2_block_drop(struct h2_conn *c);
 /* nghttp2 will not tell the end of the head of this stream: drops that head. */

@@ -12,6 +12,9 @@
 
 /* The window of a stream, in bytes: one buffer holds them behind a request head of usual size. */
 #define H2_STREAM_WINDOW 12288u
+/* The window of a stream whose receiver has kept pace, while few streams have one; the bytes of one
+ * window fit into a large buffer. */
+#define H2_WIDE_WINDOW 65535u
 /* The window of a connection, in bytes: so large that a slow stream does not stop the others. */
 #define H2_SESSION_WINDOW (16u << 20)
 

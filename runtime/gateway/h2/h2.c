@@ -13,6 +13,9 @@
 #define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_SIZE (sizeof(PREFACE) - 1)
 
+/* One stream for so many large buffers may have a wide window. */
+#define WIDE_SHARE 4u
+
 /* The bound that nghttp2 keeps itself, beside our credit. */
 #define RESETS_BURST      200u
 #define RESETS_PER_SECOND 33u
@@ -168,14 +171,17 @@ static int new_session(struct h2_session *s)
 	return h2_conn_greet(&s->conn, settings, ARRAY_LEN(settings));
 }
 
-/* Sends SETTINGS and a GOAWAY with ENHANCE_YOUR_CALM; that needs no session. */
-static void send_away(struct gateway *g, struct client *c)
+/* Sends SETTINGS and a GOAWAY with this code; that needs no session. */
+static void send_away(struct gateway *g, struct client *c, bool drains)
 {
-	static const char text[] = "\0\0\0\4\0\0\0\0\0"
-				   "\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0\xb";
+#define AWAY(code)           \
+	"\0\0\0\4\0\0\0\0\0" \
+	"\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0" code
+	static const char no_error[] = AWAY("\0"), enhance_your_calm[] = AWAY("\xb");
+#undef AWAY
+	_Static_assert(sizeof(no_error) == 27 && sizeof(enhance_your_calm) == 27, "two frames");
 
-	g->count.h2_full++;
-	client_farewell(g, c, text, sizeof(text) - 1);
+	client_farewell(g, c, drains ? no_error : enhance_your_calm, sizeof(no_error) - 1);
 }
 
 static void begin(struct gateway *g, struct client *c)
@@ -184,10 +190,11 @@ static void begin(struct gateway *g, struct client *c)
 	struct h2_session *s;
 	uint32_t index;
 
-	if (!g->draining)
+	if (!g->leaving)
 		conn = h2_conn_begin(&g->h2->side, &c->s, &index);
 	if (!conn) {
-		send_away(g, c);
+		g->count.h2_full += !g->leaving;
+		send_away(g, c, g->leaving);
 		return;
 	}
 	s = h2_session_of(conn);
@@ -212,6 +219,7 @@ static const struct session_user session_user = {
 	.timer = on_timer,
 	.ended = on_ended,
 	.drain = h2_drain,
+	.retire = h2_retire,
 };
 
 static const struct h2_user user = {
@@ -234,6 +242,7 @@ int h2_init(struct gateway *g)
 	side = &h->side;
 	*side = (struct h2_side){.user = &user,
 				 .io = &g->io,
+				 .wide_max = g->io.buffers->large_count / WIDE_SHARE,
 				 .held = &g->count.h2_held,
 				 .refused = &g->count.h2_no_memory};
 	chain_init(&side->due);

@@ -33,6 +33,7 @@ struct h2_session {
 	struct h2_conn conn; /* first member; out.broken: not even GOAWAY can be sent */
 	struct gateway *g;
 	struct h2_head head;                /* the head that is arriving; conn.block has its text */
+	bool trailers;                      /* it is not a head but the fields behind a body */
 	bool failed, leaving, acknowledged; /* acknowledged: our SETTINGS */
 	uint32_t requests;
 	uint64_t begun_ns, quiet_ns, block_ns, stuck_ns;
@@ -98,6 +99,8 @@ enum h2_expiry {
 /* Looks at the deadlines of the session. */
 enum h2_expiry h2_expired(struct h2_session *s, uint32_t *code);
 void h2_set_deadline(struct h2_session *s);
+/* Asks the peer for no new streams, and takes those that it opens all the same. */
+void h2_retire(struct gateway *g, struct client *c);
 /* Takes no new streams (GOAWAY); the connection ends when it has no stream. */
 void h2_drain(struct gateway *g, struct client *c);
 

@@ -56,6 +56,18 @@ enum h2_expiry h2_expired(struct h2_session *s, uint32_t *code)
 	return *code == NGHTTP2_NO_ERROR ? H2_LEAVES : H2_TOO_LATE;
 }
 
+/* The first of the two GOAWAY of a graceful end (RFC 9113, 6.8): streams that are on their way are
+ * served. */
+void h2_retire(struct gateway *g, struct client *c)
+{
+	struct h2_session *s = h2_of(g, c);
+
+	if (s->leaving)
+		return;
+	(void)nghttp2_submit_shutdown_notice(s->conn.out.ng);
+	h2_mark(&s->conn);
+}
+
 void h2_drain(struct gateway *g, struct client *c)
 {
 	struct h2_session *s = h2_of(g, c);

@@ -96,12 +96,7 @@ static void submit_trailers(struct h2_session *s, struct h2_request *t, uint32_t
 
 	if (t->trailers_sent || http_trailers_parse(text->at, text->size, &head, &why))
 		return;
-	for (size_t i = 0; i < head.header_count; i++) {
-		const struct http_header *h = &head.headers[i];
-
-		h2_fields_add(&f, (char *)(uintptr_t)h->name.at, h->name.size,
-			      (char *)(uintptr_t)h->value.at, h->value.size);
-	}
+	h2_fields_add_all(&f, &head);
 	if (f.count && nghttp2_submit_trailer(s->conn.out.ng, t->stream.id, f.at, f.count) == 0) {
 		t->trailers_sent = true;
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;

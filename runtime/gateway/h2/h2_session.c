@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/gateway/frames/h2_fields.h"
 #include "runtime/gateway/frames/h2_setup.h"
 #include "runtime/gateway/h2/h2.h"
 
@@ -23,18 +24,27 @@ static void refuse_stream(struct h2_session *s, int32_t id)
 					NGHTTP2_REFUSED_STREAM);
 }
 
+static bool is_deaf(struct h2_session *s, int32_t id)
+{
+	const struct h2_stream *t = h2_stream_get(&s->conn, id);
+
+	return !t || t->deaf;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 {
 	struct h2_session *s = self;
 	struct h2_block *b = &s->conn.block;
-	bool trailers = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
 
 	s->block_ns = gateway_now(s->g);
-	if (!h2_block_begin(&s->conn, frame->hd.stream_id, trailers)) {
+	s->trailers = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
+	if (!h2_block_begin(&s->conn, frame->hd.stream_id,
+			    s->trailers && is_deaf(s, frame->hd.stream_id))) {
 		s->g->count.no_buffer++;
-		b->ignored = true;
-		refuse_stream(s, b->id);
-	} else if (!trailers) {
+		b->ignored = true; /* without a buffer the request has no trailers */
+		if (!s->trailers)
+			refuse_stream(s, b->id);
+	} else if (!s->trailers) {
 		h2_head_init(&s->head, b->text.at, h2_block_room(&s->conn),
 			     s->g->config.head_bytes_max);
 	}
@@ -71,6 +81,12 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	if (s->conn.block.ignored)
 		return 0;
+	if (s->trailers) {
+		if (!h2_fields_clean(field, text) ||
+		    !h2_block_field(&s->conn, field, text, s->g->config.head_bytes_max))
+			h2_block_drop(&s->conn);
+		return 0;
+	}
 	while (h2_head_field(&s->head, field, text) == -ENOBUFS)
 		if (!grow(s))
 			too_large(&s->head);
@@ -83,7 +99,9 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 {
 	struct h2_session *s = self;
 
-	if (!s->conn.block.ignored && s->head.status == 0) {
+	if (s->trailers) {
+		h2_block_drop(&s->conn);
+	} else if (!s->conn.block.ignored && s->head.status == 0) {
 		s->head.status = 400;
 		s->head.why = "a header field is malformed";
 	}
@@ -125,6 +143,16 @@ static void begin_request(struct h2_session *s, int32_t id, bool ended)
 	h2_note(&t->stream, H2_NEW);
 }
 
+/* The request ends with its trailers. */
+static void take_trailers(struct h2_session *s, int32_t id)
+{
+	struct h2_stream *t = h2_stream_get(&s->conn, id);
+
+	if (t)
+		h2_block_trailers(&s->conn, t->socket, s->g->config.head_bytes_max);
+	h2_block_drop(&s->conn);
+}
+
 static void end_of_request(struct h2_session *s, int32_t id)
 {
 	struct h2_stream *t = h2_stream_get(&s->conn, id);
@@ -142,15 +170,16 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 
 	if (frame->hd.type == NGHTTP2_HEADERS) {
 		s->conn.block.open = false;
-		if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		if (!s->trailers) {
 			begin_request(s, frame->hd.stream_id, ended);
-		else if (ended)
-			end_of_request(s, frame->hd.stream_id);
-	} else if (frame->hd.type == NGHTTP2_DATA && ended) {
-		end_of_request(s, frame->hd.stream_id);
-	} else if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK)) {
-		s->acknowledged = true;
+			return 0;
+		}
+		take_trailers(s, frame->hd.stream_id);
 	}
+	if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && ended)
+		end_of_request(s, frame->hd.stream_id);
+	else if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK))
+		s->acknowledged = true;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/gateway/client/bindings.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/exchange/blame.h"
@@ -18,6 +19,7 @@
 #include "runtime/gateway/exchange/queue.h"
 #include "runtime/gateway/exchange/tunnel.h"
 #include "runtime/gateway/hear/hear.h"
+#include "runtime/gateway/hear/resume.h"
 #include "runtime/gateway/upstream/room.h"
 
 /* Takes the settings that can change. Settings that size tables, or that made the ring, stay as
@@ -68,7 +70,11 @@ static int on_route_put(void *self, struct wire_message *m)
 
 	if (r < 0)
 		return r;
-	blame_forget(g, record->index);
+	g->routes.services[record->index].said = true;
+	if (g->sites.count > 0)
+		sites_link(&g->sites, &g->routes);
+	if (!g->resuming)
+		blame_forget(g, record->index);
 	stats_name(&g->account.stats->services[record->index], record->name);
 	exchange_serve_queue(g, record->index);
 	return 0;
@@ -78,19 +84,34 @@ static int on_route_del(void *self, struct wire_message *m)
 {
 	struct gateway *g = self;
 	const struct wire_route_del *record = (const void *)m->record;
-	int r = routes_del(&g->routes, record->index);
-	struct service *s;
 
-	if (r < 0)
-		return r;
-	blame_forget(g, record->index);
-	s = &g->routes.services[record->index];
-	choice_forget(s);
-	/* Open requests on the instances may finish, but the next service with this index must get
-	 * none of these instances. */
-	while (chain_take_first(&s->instances))
-		;
-	exchange_service_gone(g, record->index);
+	return resume_route_gone(g, record->index);
+}
+
+static int on_site_put(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	return sites_put(&g->sites, &g->routes, (const void *)m->record, m->fds[0]);
+}
+
+static int on_site_del(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+	const struct wire_site_del *record = (const void *)m->record;
+
+	if (!text_terminated(record->name, sizeof(record->name)))
+		return -EINVAL;
+	/* One that took over may not know it yet. */
+	(void)sites_del(&g->sites, &g->routes, record->name);
+	return 0;
+}
+
+static int on_sites_known(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	sites_known(&g->sites, &g->routes);
 	return 0;
 }
 
@@ -102,10 +123,15 @@ static int on_instance_up(void *self, struct wire_message *m)
 
 	if (m->fd_count != up->socket_count + 1)
 		return -EPROTO;
+	if (g->resuming && resume_knows(g, up)) {
+		g->routes.services[up->service].record.ups = up->ups;
+		return 0;
+	}
 	r = instances_up(&g->instances, &g->routes, up, m->fds, gateway_now(g));
 	if (r < 0)
 		return r;
 	must(up->service < SERVICES_MAX);
+	g->instances.slots[up->slot].said = true;
 	g->routes.services[up->service].record.ups = up->ups;
 	g->routes.services[up->service].need_told = 0; /* ebbd has forgotten it */
 	exchange_serve_queue(g, up->service);
@@ -128,7 +154,7 @@ static int on_instance_drain(void *self, struct wire_message *m)
 
 	tunnel_instance_drain(self, record->slot, record->generation, record->all);
 	if (i) { /* a server that ends waits until its connections close */
-		i->draining = true;
+		i->draining = i->said = true;
 		upstream_empty_pool(&g->up, i);
 	}
 	return 0;
@@ -139,6 +165,7 @@ static int on_routes_known(void *self, struct wire_message *m)
 	struct gateway *g = self;
 
 	g->routes_known = true;
+	listeners_arm(g);
 	return 0;
 }
 
@@ -210,29 +237,75 @@ static int on_drain(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_retire(void *self, struct wire_message *m)
+{
+	client_retire(self);
+	return 0;
+}
+
+static int on_bindings(void *self, struct wire_message *m)
+{
+	const struct wire_bindings *record = (const void *)m->record;
+	int r;
+
+	if (m->fd_count != record->count)
+		return -EPROTO;
+	if (resume_knows_caller(self, record))
+		return 0;
+	r = bindings_put(self, record, m->fds);
+	if (r == 0)
+		(void)resume_knows_caller(self, record);
+	return r;
+}
+
+static int on_bindings_gone(void *self, struct wire_message *m)
+{
+	const struct wire_bindings_gone *record = (const void *)m->record;
+
+	bindings_gone(self, record->slot, record->generation);
+	return 0;
+}
+
+static int on_resume(void *self, struct wire_message *m)
+{
+	resume_begin(self);
+	return 0;
+}
+
+static int on_resumed(void *self, struct wire_message *m)
+{
+	struct gateway *g = self;
+
+	return g->resuming ? resume_end(g) : -EPROTO;
+}
+
 static const struct wire_rule rules[] = {
 	{WIRE_GATEWAY_CHANGE, sizeof(struct wire_gateway_config), 1, 0, LISTENERS_MAX, on_change},
+	{WIRE_RESUME, 0, 1, 0, 0, on_resume},
+	{WIRE_RESUMED, 0, 1, 0, 0, on_resumed},
 	{WIRE_ROUTE_PUT, sizeof(struct wire_route_put), 1, 0, 0, on_route_put},
 	{WIRE_ROUTE_DEL, sizeof(struct wire_route_del), 1, 0, 0, on_route_del},
+	{WIRE_SITE_PUT, sizeof(struct wire_site), 1, 1, 1, on_site_put},
+	{WIRE_SITE_DEL, sizeof(struct wire_site_del), 1, 0, 0, on_site_del},
+	{WIRE_SITES_KNOWN, 0, 1, 0, 0, on_sites_known},
 	{WIRE_INSTANCE_UP, sizeof(struct wire_instance_up), 1, 1, WIRE_FDS_MAX, on_instance_up},
 	{WIRE_INSTANCE_DRAIN, sizeof(struct wire_instance_drain), 1, 0, 0, on_instance_drain},
 	{WIRE_INSTANCE_DOWN, sizeof(struct wire_instance_down), 1, 0, 0, on_instance_down},
 	{WIRE_SOCKETS, sizeof(struct wire_sockets), 1, 0, WIRE_FDS_MAX, on_sockets},
 	{WIRE_START_FAILED, sizeof(struct wire_start_failed), 1, 0, 0, on_start_failed},
 	{WIRE_GATEWAY_DRAIN, 0, 1, 0, 0, on_drain},
+	{WIRE_GATEWAY_RETIRE, 0, 1, 0, 0, on_retire},
 	{WIRE_BAN, sizeof(struct wire_ban), 1, 0, 0, on_ban},
 	{WIRE_ROUTES_KNOWN, 0, 1, 0, 0, on_routes_known},
 	{WIRE_QUEUE, sizeof(struct wire_queue), 1, 0, 0, on_queue},
+	{WIRE_BINDINGS, sizeof(struct wire_bindings), 1, 1, BINDINGS_MAX, on_bindings},
+	{WIRE_BINDINGS_GONE, sizeof(struct wire_bindings_gone), 1, 0, 0, on_bindings_gone},
 	{WIRE_POOL_DROP, sizeof(struct wire_pool_drop), 1, 0, 0, on_pool_drop},
 };
 
 static void arm(struct gateway *g)
 {
-	struct io_uring_sqe *sqe = ring_sqe(g->io.ring, RING_CONTROL, 0, 0);
-	uint64_t user_data = sqe->user_data;
-
-	io_uring_prep_poll_add(sqe, g->tell.fd, POLLIN);
-	sqe->user_data = user_data;
+	io_uring_prep_poll_add(ring_sqe(g->io.ring, RING_CONTROL, 0, 0), g->tell.fd, POLLIN);
 }
 
 int hear_init(struct gateway *g)

@@ -2,7 +2,7 @@
 #include "runtime/gateway/message/serialize.h"
 
 #include <string.h>
-
+#include <strings.h>
 #include "runtime/base/mem.h"
 #include "runtime/gateway/message/forwarded.h"
 #include "runtime/http/trace.h"
@@ -24,9 +24,29 @@ static bool names_fields(const struct http_head *head)
 	return false;
 }
 
+/* Whether one of these lines has the name. Cookies stand beside each other. */
+static bool lines_name(struct http_slice lines, struct http_slice name)
+{
+	const char *at = lines.at, *end = lines.at + lines.size;
+
+	if (http_slice_is_nocase(name, "set-cookie"))
+		return false;
+	while (at < end) {
+		const char *next = memchr(at, '\n', (size_t)(end - at));
+
+		must(next);
+		if ((size_t)(next - at) > name.size && at[name.size] == ':' &&
+		    strncasecmp(at, name.at, name.size) == 0)
+			return true;
+		at = next + 1;
+	}
+	return false;
+}
+
 /* Writes the fields that go on to the other side, without the fields in drop (a bit per enum
- * http_field). Returns the bits of the written fields. */
-static unsigned int write_fields(struct writer *w, const struct http_head *head, unsigned int drop)
+ * http_field) and those that lines name. Returns the bits of the written fields. */
+static unsigned int write_fields(struct writer *w, const struct http_head *head, unsigned int drop,
+				 struct http_slice lines)
 {
 	bool named = names_fields(head);
 	unsigned int seen = 0;
@@ -38,6 +58,8 @@ static unsigned int write_fields(struct writer *w, const struct http_head *head,
 		if (drop >> h->field & 1)
 			continue;
 		if (named && h->field == HTTP_FIELD_OTHER && http_connection_names(head, h->name))
+			continue;
+		if (lines.size && lines_name(lines, h->name))
 			continue;
 		writer_field(w, h);
 	}
@@ -136,7 +158,10 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 
 	writer_slice(w, head->method);
 	writer_lit(w, " ");
-	write_target(w, head);
+	if (x->target.at)
+		writer_slice(w, x->target);
+	else
+		write_target(w, head);
 	writer_lit(w, " HTTP/1.1\r\nhost: ");
 	writer_slice(w, host);
 	writer_lit(w, "\r\n");
@@ -144,7 +169,9 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 		     DROP(HOST) | DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(EXPECT) |
 			     DROP(HOP) | DROP(FORWARDED) | DROP(EBB) | DROP(REQUEST_ID) |
 			     DROP(LOOKALIKE) | (traced ? 0 : DROP(TRACE)) |
-			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)));
+			     (x->chunked ? 0 : DROP(TRAILER)) |
+			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)),
+		     (struct http_slice){NULL, 0});
 	if (!traced)
 		start_trace(w, x->request_id);
 	if (x->http2)
@@ -169,6 +196,18 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 	writer_slice(w, request_id(head, x));
 	writer_lit(w, "\r\nx-ebb-id: ");
 	writer_slice(w, x->request_id);
+	if (x->caller.size) {
+		writer_lit(w, "\r\nx-ebb-caller: ");
+		writer_slice(w, x->caller);
+	}
+	if (x->depth != NO_DEPTH) {
+		writer_lit(w, "\r\nx-ebb-depth: ");
+		writer_u64(w, x->depth);
+	}
+	if (x->fallback.at) {
+		writer_lit(w, "\r\nx-ebb-fallback: ");
+		writer_slice(w, x->fallback);
+	}
 	writer_lit(w, "\r\nx-ebb-deadline: ");
 	*deadline_at = w->at;
 	writer_lit(w, "0000000000000\r\n\r\n");
@@ -210,7 +249,11 @@ void response_write(struct writer *w, const struct http_head *head, const struct
 	seen = write_fields(w, head,
 			    DROP(TRANSFER_ENCODING) | DROP(CONNECTION) | DROP(HOP) | DROP(EBB) |
 				    DROP(LOOKALIKE) | (head->upgrade ? 0 : DROP(UPGRADE)) |
-				    (interim || head->status == 204 ? DROP(CONTENT_LENGTH) : 0));
+				    (x->trailers ? 0 : DROP(TRAILER)) |
+				    (interim || head->status == 204 ? DROP(CONTENT_LENGTH) : 0),
+			    x->fields);
+	if (x->fields.size)
+		writer_slice(w, x->fields);
 	if (!interim && !(seen & DROP(DATE))) {
 		writer_lit(w, "date: ");
 		writer_slice(w, x->date);

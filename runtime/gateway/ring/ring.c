@@ -59,7 +59,6 @@ struct io_uring_sqe *ring_sqe(struct ring *l, enum ring_op op, uint32_t index, u
 		sqe = io_uring_get_sqe(&l->uring);
 	}
 	must(sqe);
-	io_uring_prep_nop(sqe);
 	sqe->user_data = ring_user_data(op, index, life);
 	return sqe;
 }

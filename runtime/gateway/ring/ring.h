@@ -18,6 +18,7 @@
 enum ring_op {
 	RING_IGNORE, /* nobody waits for it: cancellations, changed timeouts, wake-ups */
 	RING_ACCEPT,
+	RING_BOUND_ACCEPT, /* a binding's */
 	RING_CONTROL,
 	RING_CONTROL_OUT,
 	RING_SIGNAL,
@@ -58,8 +59,9 @@ int ring_init(struct ring *l, int ring_fd, const void *params);
 int ring_enable(struct ring *l);
 /* Runs the loop until l->stop; blocks. 0 or -errno. */
 int ring_run(struct ring *l);
-/* A submission entry whose completion comes back as (op, index, life). A full queue is submitted
- * first. Never NULL. */
+/* A submission entry whose completion comes back as (op, index, life). The caller prepares it
+ * (io_uring_prep_*), which leaves user_data as it is. A full queue is submitted first. Never
+ * NULL. */
 struct io_uring_sqe *ring_sqe(struct ring *l, enum ring_op op, uint32_t index, uint32_t life);
 /* Room for count entries that must be submitted together (linked ones). */
 void ring_reserve(struct ring *l, unsigned int count);

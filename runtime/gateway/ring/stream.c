@@ -45,19 +45,11 @@ static struct io_uring_sqe *entry(struct stream_io *io, struct stream *s, int op
 	return ring_sqe(io->ring, (enum ring_op)((int)s->first_op + op), s->index, s->life);
 }
 
-/* The prep functions of liburing clear the user_data that ring_sqe has set. */
-#define PREP(sqe, call)                                 \
-	do {                                            \
-		uint64_t user_data_ = (sqe)->user_data; \
-		call;                                   \
-		(sqe)->user_data = user_data_;          \
-	} while (0)
-
 static void submit_recv(struct stream_io *io, struct stream *s, uint16_t hint)
 {
 	struct io_uring_sqe *sqe = entry(io, s, 0);
 
-	PREP(sqe, io_uring_prep_recv(sqe, s->fd, NULL, 0, 0));
+	io_uring_prep_recv(sqe, s->fd, NULL, 0, 0);
 	sqe->flags = IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
 	sqe->ioprio = hint;
@@ -65,9 +57,7 @@ static void submit_recv(struct stream_io *io, struct stream *s, uint16_t hint)
 
 static void submit_poll(struct stream_io *io, struct stream *s, int op, unsigned int events)
 {
-	struct io_uring_sqe *sqe = entry(io, s, op);
-
-	PREP(sqe, io_uring_prep_poll_add(sqe, s->fd, events));
+	io_uring_prep_poll_add(entry(io, s, op), s->fd, events);
 }
 
 void stream_recv(struct stream_io *io, struct stream *s)
@@ -88,10 +78,8 @@ void stream_recv(struct stream_io *io, struct stream *s)
 
 static void submit_send(struct stream_io *io, struct stream *s)
 {
-	struct io_uring_sqe *sqe = entry(io, s, 1);
-
-	PREP(sqe,
-	     io_uring_prep_send(sqe, s->fd, s->out.at, s->out.size, MSG_NOSIGNAL | MSG_WAITALL));
+	io_uring_prep_send(entry(io, s, 1), s->fd, s->out.at, s->out.size,
+			   MSG_NOSIGNAL | MSG_WAITALL);
 }
 
 static void send_first(struct stream_io *io, struct stream *s, struct chunk chunk)
@@ -305,8 +293,6 @@ void stream_stash(struct stream_io *io, struct stream *s, char *to, uint32_t roo
 
 void stream_close(struct stream_io *io, struct stream *s)
 {
-	struct io_uring_sqe *sqe;
-
 	if (s->closing)
 		return;
 	s->closing = true;
@@ -314,8 +300,8 @@ void stream_close(struct stream_io *io, struct stream *s)
 		s->carrier->closed(s->carrier_self, s);
 	if (s->pending == 0)
 		return;
-	sqe = ring_sqe(io->ring, RING_IGNORE, 0, 0);
-	PREP(sqe, io_uring_prep_cancel_fd(sqe, s->fd, IORING_ASYNC_CANCEL_ALL));
+	io_uring_prep_cancel_fd(ring_sqe(io->ring, RING_IGNORE, 0, 0), s->fd,
+				IORING_ASYNC_CANCEL_ALL);
 }
 
 void stream_on_late(struct stream_io *io, struct stream *s, const struct ring_event *e)

@@ -16,6 +16,7 @@ struct timers {
 	struct heap_item *items; /* by id */
 	uint32_t id_count;
 	uint64_t armed_ns; /* CLOCK_MONOTONIC, of the timeout in the kernel; 0 = none */
+	bool moved;        /* the entry that the kernel's timeout is for was taken out */
 	struct __kernel_timespec timeout;
 };
 
@@ -26,6 +27,9 @@ void timers_fini(struct timers *t);
 void timers_set(struct timers *t, uint32_t id, uint64_t when_ns);
 /* Takes the entry of the id out, if it has one. */
 void timers_clear(struct timers *t, uint32_t id);
+/* The same, for an entry that is mostly taken out soon: the kernel's timeout is moved, too, because
+ * a round of the loop for nothing costs more. */
+void timers_retract(struct timers *t, uint32_t id);
 /* Takes an entry that is due out. Returns its id, or -1. */
 int64_t timers_next(struct timers *t, uint64_t now_ns);
 /* Call this before the loop waits: sets the timeout in the kernel to the first entry. */

@@ -28,6 +28,7 @@ enum speaks { SPEAKS_UNKNOWN, SPEAKS_HTTP1, SPEAKS_HTTP2 };
 struct instance {
 	bool up, asked_sockets;
 	bool nacked; /* it gave a request back and has answered nothing since */
+	bool said;   /* by the ebbd that takes over: hear/resume.c */
 	uint32_t slot, generation, service, revision;
 	struct chain of_service;
 	/* Its accept queue, see upstream/room.h. */

@@ -92,6 +92,8 @@ static void rebuild(struct routes *r)
 			continue;
 		}
 		add_name(r, s);
+		if (s->record.flags & WIRE_ROUTE_PRIVATE)
+			continue;
 		for (uint32_t h = 0; h < s->record.host_count; h++)
 			add_host(r, s, h);
 		if (s->record.host_count == 0 && s->record.prefix[0])
@@ -187,17 +189,51 @@ static bool strip_suffix(struct http_slice *host, const char *suffix)
 	return true;
 }
 
-static struct service *find_name(const struct routes *r, struct http_slice host)
+static struct service *named(const struct routes *r, struct http_slice name)
 {
-	uint32_t at;
+	uint32_t at = bucket_of(name.at, name.size);
 
-	if (!strip_suffix(&host, "localhost") && !strip_suffix(&host, r->domain))
-		return NULL;
-	at = bucket_of(host.at, host.size);
 	for (; r->names[at]; at = (at + 1) % ROUTE_BUCKETS)
-		if (http_slice_is(host, r->services[r->names[at] - 1].record.name))
+		if (http_slice_is(name, r->services[r->names[at] - 1].record.name))
 			return &r->services[r->names[at] - 1];
 	return NULL;
+}
+
+struct service *routes_named(const struct routes *r, const char *name)
+{
+	return named(r, (struct http_slice){name, strlen(name)});
+}
+
+struct service *routes_revision(const struct routes *r, struct service *s, uint32_t revision)
+{
+	if (s->record.revision == revision)
+		return s;
+	for (uint32_t at = s->first_variant; at; at = r->services[at - 1].next_variant)
+		if (r->services[at - 1].record.revision == revision)
+			return &r->services[at - 1];
+	return NULL;
+}
+
+bool routes_strip(const struct routes *r, struct http_slice *host)
+{
+	return strip_suffix(host, "localhost") || strip_suffix(host, r->domain);
+}
+
+bool routes_is_by_prefix(const struct routes *r, const struct service *s, struct http_slice host)
+{
+	if (s->record.host_count > 0)
+		return false;
+	return !routes_strip(r, &host) || !http_slice_is(host, s->record.name);
+}
+
+static struct service *find_name(const struct routes *r, struct http_slice host)
+{
+	struct service *s;
+
+	if (!routes_strip(r, &host))
+		return NULL;
+	s = named(r, host);
+	return s && !(s->record.flags & WIRE_ROUTE_PRIVATE) ? s : NULL;
 }
 
 static struct service *find_prefix(const struct routes *r, struct http_slice path)

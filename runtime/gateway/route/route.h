@@ -13,7 +13,7 @@
 #include "runtime/wire/records.h"
 
 struct service {
-	bool used;
+	bool used, said; /* said: by the ebbd that takes over, hear/resume.c */
 	struct wire_route_put record;
 	/* The two chains are valid once the slot was used. */
 	struct chain instances; /* of struct instance, by of_service */
@@ -26,7 +26,8 @@ struct service {
 	uint64_t choice_told_ns;
 	uint32_t http2_revision; /* the last revision that was found to speak HTTP/2 */
 	bool choice_due;
-	uint32_t first_variant, next_variant;  /* index + 1 of revisions that share its requests */
+	uint32_t first_variant, next_variant; /* index + 1 of revisions that share its requests */
+	uint16_t site, site_number; /* number + 1 of its site, and its own number there: sites.h */
 	uint32_t host_next[SERVICE_HOSTS_MAX]; /* the next entries, as in hosts below */
 };
 
@@ -50,8 +51,16 @@ int routes_put(struct routes *r, const struct wire_route_put *record);
 int routes_del(struct routes *r, uint32_t index);
 /* The service for a host (without port) and a path. NULL: there is none. */
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
+/* Whether a service that was found for this host (lower case) was found by its prefix. */
+bool routes_is_by_prefix(const struct routes *r, const struct service *s, struct http_slice host);
+/* Makes NAME of NAME.localhost or NAME.<domain>. False: it is neither. */
+bool routes_strip(const struct routes *r, struct http_slice *host);
 /* Draws one of the service and its variants, by their shares. draw: any number, evenly spread. */
 struct service *routes_share(const struct routes *r, struct service *s, uint64_t draw);
+/* The service with this name, public or not; NULL: there is none. */
+struct service *routes_named(const struct routes *r, const char *name);
+/* The service itself or the variant that has this revision; NULL: none serves it. */
+struct service *routes_revision(const struct routes *r, struct service *s, uint32_t revision);
 /* The service with this index. NULL: out of range or not in use. */
 struct service *routes_service(const struct routes *r, uint32_t index);
 

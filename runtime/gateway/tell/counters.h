@@ -11,7 +11,7 @@
 	X(accepted) X(refused_full) X(requests) X(responses) X(thaws) X(pool_hits) X(pool_poisoned) \
 	X(connects) X(connect_errors) X(retries) X(queued) X(queue_full) X(queue_expired) X(nacks) X(cancels_ignored) X(banned) X(aborted_by_client) \
 	X(aborted_by_instance) X(spliced_bytes) X(upgrades) X(no_buffer) X(no_upstream_slot) \
-	X(refused_address) X(proxy_refused) X(head_timeouts) X(idle_closed) X(heads_too_large) \
+	X(accepted_bound) X(refused_caller) X(refused_address) X(proxy_refused) X(head_timeouts) X(idle_closed) X(heads_too_large) \
 	X(targets_too_long) X(bodies_too_large) X(slow_senders) X(slow_readers) X(request_limits) \
 	X(h2_sessions) X(h2_streams) X(h2_refused) X(h2_full) X(h2_floods) X(h2_errors) X(h2_held) \
 	X(h2_no_memory) X(error_4xx) X(error_502) X(error_503) X(error_504) X(error_other) \

@@ -14,11 +14,7 @@ void tell_init(struct tell *t, struct ring *l, struct routes *routes, int fd)
 
 static void arm(struct tell *t)
 {
-	struct io_uring_sqe *sqe = ring_sqe(t->ring, RING_CONTROL_OUT, 0, 0);
-	uint64_t user_data = sqe->user_data;
-
-	io_uring_prep_poll_add(sqe, t->fd, POLLOUT);
-	sqe->user_data = user_data;
+	io_uring_prep_poll_add(ring_sqe(t->ring, RING_CONTROL_OUT, 0, 0), t->fd, POLLOUT);
 }
 
 /* Sends a record. True: it was sent, or never will be. False: the channel is full. */

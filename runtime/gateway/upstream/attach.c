@@ -30,13 +30,10 @@ static struct upstream *attach_new(struct upstreams *p, const struct ask *ask, u
 static void look_first(struct upstreams *p, struct upstream *u)
 {
 	struct io_uring_sqe *sqe;
-	uint64_t user_data;
 
 	ring_reserve(p->io.ring, 2);
 	sqe = ring_sqe(p->io.ring, RING_UP_LOOK, u->s.index, u->s.life);
-	user_data = sqe->user_data;
 	io_uring_prep_recv(sqe, u->s.fd, &p->looked_at, 1, MSG_PEEK | MSG_DONTWAIT);
-	sqe->user_data = user_data;
 	u->s.pending++;
 	u->looking = true;
 }

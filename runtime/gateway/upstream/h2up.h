@@ -35,9 +35,10 @@ struct h2up_stream {
 	bool body_ended;
 	uint64_t body_left;
 	struct http_chunked chunks;
-	struct http_slice run; /* body bytes taken out of their piece and not sent yet */
-	uint64_t sent_before;  /* bytes sent on the connection before the head */
-	bool head;             /* the method is HEAD */
+	struct http_slice run;      /* body bytes taken out of their piece and not sent yet */
+	struct http_slice trailers; /* lines in the last piece, until they are submitted */
+	uint64_t sent_before;       /* bytes sent on the connection before the head */
+	bool head;                  /* the method is HEAD */
 	struct upstream_end end;
 	uint32_t code;   /* error code of the reset by the instance */
 	const char *why; /* complaint of nghttp2 about the answer, static; or NULL */

@@ -10,6 +10,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/gateway/frames/h2_fields.h"
 #include "runtime/gateway/upstream/h2up.h"
+#include "runtime/http/h2_head.h"
 
 /* ---- heads ---- */
 
@@ -115,6 +116,12 @@ static bool piece_over(const struct h2up_stream *t)
 	return stream->sending && stream->out.size == 0 && t->run.size == 0;
 }
 
+/* Whether the frame is the head of a request; trailers are HEADERS too. */
+static bool is_head(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+}
+
 int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *self)
 {
 	struct h2up_session *s = self;
@@ -124,14 +131,14 @@ int h2up_on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *se
 	/* Each of our DATA frames may be answered by two WINDOW_UPDATEs and a PING. */
 	if (frame->hd.type == NGHTTP2_DATA)
 		h2_refund(&s->conn.credit, 8);
-	if (frame->hd.type == NGHTTP2_HEADERS) {
+	if (is_head(frame)) {
 		s->pending = 0;
 		s->open++;
 		h2_refund(&s->conn.credit, 30);
 	}
 	if (!stream)
 		return 0;
-	if (frame->hd.type == NGHTTP2_HEADERS) {
+	if (is_head(frame)) {
 		must(s->unsent > 0);
 		t->opened = true;
 		s->unsent--;
@@ -149,7 +156,7 @@ int h2up_on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int 
 	struct h2up_session *s = self;
 	struct h2up_stream *t;
 
-	if (frame->hd.type != NGHTTP2_HEADERS || !s->pending)
+	if (!is_head(frame) || !s->pending)
 		return 0;
 	t = &s->p->h2up->streams[s->pending - 1];
 	s->pending = 0;
@@ -178,6 +185,10 @@ static int take_run(struct h2up_stream *t, struct chunk *c, struct http_slice *r
 		if (r < 0)
 			return r;
 		t->body_ended = r == 1;
+		if (t->chunks.in_trailers) { /* all of them: our last piece is one */
+			t->trailers = *run;
+			run->size = 0;
+		}
 	}
 	c->at += used;
 	c->size -= (uint32_t)used;
@@ -205,6 +216,24 @@ static int look_ahead(struct h2up_stream *t, struct chunk *c)
 	return 0;
 }
 
+/* Submits the fields behind the body. nghttp2 copies them, because their piece is freed soon. */
+static void submit_trailers(struct h2up_session *s, struct h2up_stream *t, uint32_t *flags)
+{
+	struct h2_fields f = {.count = 0};
+	struct http_head head;
+	const char *why;
+
+	if (t->trailers.size <= 2 ||
+	    http_trailers_parse(t->trailers.at, t->trailers.size, &head, &why))
+		return;
+	t->trailers.size = 0;
+	h2_fields_add_all(&f, &head);
+	for (size_t i = 0; i < f.count; i++)
+		f.at[i].flags = NGHTTP2_NV_FLAG_NONE;
+	if (f.count && nghttp2_submit_trailer(s->conn.out.ng, t->stream.id, f.at, f.count) == 0)
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+}
+
 static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
 			 uint32_t *flags, nghttp2_data_source *source, void *self)
 {
@@ -230,6 +259,7 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (size == t->run.size && t->body_ended) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		submit_trailers(s, t, flags);
 	} else if (size == 0) {
 		t->stream.deferred = true;
 		return NGHTTP2_ERR_DEFERRED;

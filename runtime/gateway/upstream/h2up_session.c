@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/gateway/frames/h2_fields.h"
 #include "runtime/gateway/frames/h2_setup.h"
 #include "runtime/gateway/upstream/h2up.h"
-#include "runtime/http/scan.h"
 #include "runtime/http/status.h"
 
 static struct h2up_stream *stream_get(struct h2up_session *s, int32_t id)
@@ -45,18 +45,8 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 /* Adds text to the head, in a larger buffer if need be. */
 static void add(struct h2up_session *s, const char *at, size_t size)
 {
-	struct chunk *text = &s->conn.block.text;
-
-	if (s->head.too_large)
-		return;
-	if (text->size + size > h2_block_room(&s->conn) &&
-	    (text->size + size > s->p->config->head_bytes_max || !h2_block_grow(&s->conn) ||
-	     text->size + size > h2_block_room(&s->conn))) {
-		s->head.too_large = true;
-		return;
-	}
-	memcpy(text->at + text->size, at, size);
-	text->size += (uint32_t)size;
+	if (!s->head.too_large)
+		s->head.too_large = !h2_block_add(&s->conn, at, size, s->p->config->head_bytes_max);
 }
 
 #define add_lit(s, literal) add(s, literal, sizeof(literal) - 1)
@@ -82,15 +72,6 @@ static void add_status(struct h2up_session *s, struct http_slice value)
 	add_lit(s, "\r\n");
 }
 
-/* Whether a field cannot change the meaning of the text around it; nghttp2 has checked that too. */
-static bool is_field(struct http_slice name, struct http_slice value)
-{
-	for (size_t i = 0; i < name.size; i++)
-		if (!http_is_token_char((unsigned char)name.at[i]))
-			return false;
-	return name.size > 0 && (value.size == 0 || http_text_clean(value));
-}
-
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 		     nghttp2_rcbuf *value, uint8_t flags, void *self)
 {
@@ -108,14 +89,12 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
 		add_status(s, text);
 		return 0;
 	}
-	b->malformed |= !is_field(field, text) || (!b->status && !b->trailers);
+	b->malformed |= !h2_fields_clean(field, text) || (!b->status && !b->trailers);
 	if (b->malformed)
 		return 0;
 	b->has_length |= http_slice_is(field, "content-length");
-	add(s, field.at, field.size);
-	add_lit(s, ": ");
-	add(s, text.at, text.size);
-	add_lit(s, "\r\n");
+	if (!b->too_large)
+		b->too_large = !h2_block_field(&s->conn, field, text, s->p->config->head_bytes_max);
 	return 0;
 }
 
@@ -172,18 +151,12 @@ static void on_head(struct h2up_session *s, struct h2up_stream *t, bool ended)
 static void on_trailers(struct h2up_session *s, struct h2up_stream *t, bool ended)
 {
 	const struct h2up_head *b = &s->head;
-	struct chunk *text = &s->conn.block.text;
-	struct stream *stream = t->stream.socket;
 
-	add_lit(s, "\r\n");
 	if (b->malformed || b->too_large || !ended) {
 		h2up_gone(s, t, UPSTREAM_NO_ANSWER, "its trailers are malformed or too large");
 		return;
 	}
-	if (text->size > 2 && stream->trailers.buffer == BUFFER_NONE) {
-		stream->trailers = *text;
-		*text = (struct chunk){.buffer = BUFFER_NONE};
-	}
+	h2_block_trailers(&s->conn, t->stream.socket, s->p->config->head_bytes_max);
 	end_of_answer(t);
 }
 

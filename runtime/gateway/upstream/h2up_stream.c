@@ -14,6 +14,7 @@ void h2up_stream_open(struct h2up_session *s, struct upstream *u, const struct a
 	must(!t->stream.conn);
 	*t = (struct h2up_stream){.framing = ask->framing, .head = ask->head};
 	http_chunked_init(&t->chunks);
+	t->chunks.keep_trailers = true;
 	h2_stream_begin(&s->conn, &t->stream, &u->s, 0);
 	s->unsent++;
 	s->p->count->h2up_streams++;

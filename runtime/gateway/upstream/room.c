@@ -154,6 +154,14 @@ void room_on_answer(struct upstreams *p, const struct wire_queue *queue)
 		room_ask_later(p, i);
 }
 
+void room_forget_question(struct upstreams *p, struct instance *i)
+{
+	if (!i->asked_room)
+		return;
+	i->asked_room = false;
+	room_ask_later(p, i);
+}
+
 void room_ask_due(struct upstreams *p)
 {
 	struct chain due, *link; /* ask() may put an instance back into room_due */

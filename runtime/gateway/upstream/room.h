@@ -34,6 +34,8 @@ void room_closed(struct upstreams *p, struct upstream *u);
 void room_on_timer(struct upstreams *p, struct upstream *u);
 /* ebbd has answered how full the queue is. */
 void room_on_answer(struct upstreams *p, const struct wire_queue *queue);
+/* No question will be answered: asks again where somebody waits. */
+void room_forget_question(struct upstreams *p, struct instance *i);
 /* At the coarse timer: asks again for the instances without room. */
 void room_ask_due(struct upstreams *p);
 

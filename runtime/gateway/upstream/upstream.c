@@ -89,16 +89,13 @@ void upstream_connect(struct upstreams *p, struct upstream *u, struct instance *
 {
 	const int on = 1;
 	struct io_uring_sqe *sqe;
-	uint64_t user_data;
 
 	must(!u->s.carried && u->s.fd >= 0 && !u->owner);
 	if (i->address.ss_family == AF_INET)
 		(void)setsockopt(u->s.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	ring_reserve(p->io.ring, 2);
 	sqe = ring_sqe(p->io.ring, RING_UP_CONNECT, u->s.index, u->s.life);
-	user_data = sqe->user_data;
 	io_uring_prep_connect(sqe, u->s.fd, (struct sockaddr *)&i->address, i->address_size);
-	sqe->user_data = user_data;
 	if (with_request)
 		sqe->flags = IOSQE_IO_LINK;
 	u->s.pending++;

@@ -69,6 +69,8 @@ static uint64_t look_again_ns(const struct idle_view *v, enum idle_reason reason
 		at_ns = later(v->idle_since_ns, v->thawed_ns) + v->limit_ns;
 		return at_ns < v->now_ns + CROWDED_AGAIN_NS ? at_ns : v->now_ns + CROWDED_AGAIN_NS;
 	}
+	if (reason == IDLE_TALKS && v->patience_ns > TALKS_AGAIN_NS)
+		return v->now_ns + TALKS_AGAIN_NS;
 	at_ns += QUIET_WINDOW_NS / 5;
 	if (step_ns == 0)
 		at_ns = later(at_ns, v->now_ns + v->patience_ns);
@@ -97,10 +99,12 @@ struct idle_decision idle_decide(const struct idle_view *v)
 		reason = IDLE_CROWDED;
 	else if (v->fire)
 		reason = judge_timers(v, &at_ns);
+	if (reason == IDLE_QUIET && v->talks)
+		reason = IDLE_TALKS;
 	busy = reason != IDLE_QUIET;
 	if (overdue && reason != IDLE_LOCKED && reason != IDLE_QUIET) {
+		late = reason != IDLE_TALKS; /* its timers can be served */
 		reason = IDLE_QUIET;
-		late = true;
 	}
 	must(!late || reason == IDLE_QUIET); /* a late freeze is a freeze */
 	must(reason < IDLE_REASON_COUNT);

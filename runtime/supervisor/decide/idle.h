@@ -19,8 +19,13 @@
 /* Thaws for timers in a second, of all instances of a service together. Beyond them the instances
  * stay awake. */
 #define TIMER_BUDGET 20
+/* Thaws for the network in a second, likewise. A message for all instances of a service is usual.
+ */
+#define WAKE_BUDGET 200
 /* A crowded instance is looked at again after so long. */
 #define CROWDED_AGAIN_NS (10 * UINT64_C(1000000000))
+/* An answer of the network comes when it comes: the next look is no later than this. */
+#define TALKS_AGAIN_NS (100 * UINT64_C(1000000))
 /* CPU is compared over at least this long. */
 #define QUIET_WINDOW_NS (5 * UINT64_C(1000000))
 
@@ -37,7 +42,8 @@
 	X(UNSURE)    /* a timer may be due any moment, and a thaw would not tell when */ \
 	X(UNKNOWN)   /* a timer of which nobody can say when it is due */ \
 	X(TICKS)     /* a repeated timer does something each time */ \
-	X(BUDGET)    /* the service's timers had enough thaws this second */
+	X(BUDGET)    /* the service's timers had enough thaws this second */ \
+	X(TALKS)     /* it waits for somebody on a connection that it opened */
 /* clang-format on */
 #define X(name) IDLE_##name,
 enum idle_reason { IDLE_REASONS(X) IDLE_REASON_COUNT };
@@ -50,6 +56,7 @@ struct idle_view {
 	bool fire;            /* ebb.timers */
 	bool ticks_work;      /* its ticks write */
 	bool locked;          /* it holds a file lock others could wait for */
+	bool talks;           /* it waits for somebody on a connection that it opened */
 	uint64_t used_us;     /* CPU over the last window */
 	uint64_t window_ns;   /* its length */
 	uint64_t patience_ns; /* at least this long until the next look */

@@ -8,7 +8,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/freeze/quiet.h"
+#include "runtime/supervisor/freeze/talking.h"
 #include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/waking.h"
 
 #define PATIENCE_FIRST_NS QUIET_WINDOW_NS
 #define PATIENCE_MOST_NS  NS_PER_SEC
@@ -164,6 +166,21 @@ static bool looked(struct instance *i, uint64_t idle_since_ns, uint64_t *again_n
 	return false;
 }
 
+/* Connections are looked at last, because that look costs most: when nothing else speaks against a
+ * freeze. */
+static struct idle_decision decide(struct instance *i, struct idle_view *view)
+{
+	struct idle_decision decision = idle_decide(view);
+
+	if (decision.reason != IDLE_QUIET || decision.late)
+		return decision;
+	view->talks = talking(i);
+	decision = idle_decide(view);
+	if (view->talks && decision.reason == IDLE_QUIET)
+		talking_settle(i);
+	return decision;
+}
+
 bool quiet_enough(struct instance *i, uint64_t *again_ns)
 {
 	struct idleness *idle = &i->idle;
@@ -181,6 +198,8 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	must(i->state == INSTANCE_RUNNING);
 	if (!idle->run && !window_closed(i, view.idle_since_ns, again_ns))
 		return false;
+	if (!idle->run)
+		waking_begin(i);
 	if (!looked(i, view.idle_since_ns, again_ns, &r))
 		return false;
 	if (r < 0)
@@ -192,7 +211,7 @@ bool quiet_enough(struct instance *i, uint64_t *again_ns)
 	view.now_ns = clock_mono_ns();
 	view.patience_ns = idle->patience_ns;
 	view.budget_ns = budget_ns(i, view.now_ns);
-	decision = idle_decide(&view);
+	decision = decide(i, &view);
 	idle->reason = decision.reason;
 	idle->late = decision.late;
 	/* A reason with a known end ended then, even if nobody looked at that moment. */
@@ -229,23 +248,43 @@ void quiet_frozen(struct instance *i)
 	idle->wake_ns = idle_wake_ns(idle->look.first.from_ns);
 }
 
-void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer)
+bool quiet_wake_granted(struct instance *i, uint64_t *due_ns)
+{
+	struct service *s = services_at(i->ground->services, i->service);
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!s)
+		return true;
+	if (now_ns - s->demand.wake_second_ns > NS_PER_SEC) {
+		s->demand.wake_second_ns = now_ns;
+		s->demand.wakes = 0;
+	}
+	*due_ns = s->demand.wake_second_ns + NS_PER_SEC + 1;
+	if (s->demand.wakes >= WAKE_BUDGET)
+		return false;
+	s->demand.wakes++;
+	return true;
+}
+
+void quiet_thawed(struct instance *i, uint64_t since_ns, enum thawed_for what)
 {
 	struct idleness *idle = &i->idle;
 
 	quiet_end(i);
 	idle->since_ns = since_ns;
 	idle->patience_ns = PATIENCE_FIRST_NS;
-	idle->late = idle->by_hand = false;
-	idle->by_timer = by_timer;
+	idle->late = idle->by_hand = idle->wake_owed = false;
+	idle->by_timer = what == THAWED_FOR_TIMER;
+	idle->by_wake = what == THAWED_FOR_NETWORK;
 	idle->reason = IDLE_QUIET;
 	idle->stuck_tid = 0;
 	idle->busy_until_ns = 0;
-	if (!by_timer)
-		return;
-	idle->timer_thaws++;
-	spend_budget(i, since_ns);
-	quiet_sample(i);
+	if (idle->by_timer) {
+		idle->timer_thaws++;
+		spend_budget(i, since_ns);
+	}
+	if (what != THAWED_FOR_WORK)
+		quiet_sample(i);
 }
 
 void quiet_forget(struct instance *i)

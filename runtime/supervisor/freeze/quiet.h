@@ -12,7 +12,11 @@ void quiet_sample(struct instance *i); /* where the next window of CPU begins */
  * (idle.wake_ns). While idle.run is not NULL the search goes on: call again at idle.part_ns. */
 void quiet_frozen(struct instance *i);
 void quiet_end(struct instance *i); /* no look goes on */
-void quiet_thawed(struct instance *i, uint64_t since_ns, bool by_timer);
+enum thawed_for { THAWED_FOR_WORK, THAWED_FOR_TIMER, THAWED_FOR_NETWORK };
+void quiet_thawed(struct instance *i, uint64_t since_ns, enum thawed_for what);
+/* Takes one thaw for the network out of the service's budget. False: it is used up until *due_ns.
+ */
+bool quiet_wake_granted(struct instance *i, uint64_t *due_ns);
 void quiet_forget(struct instance *i); /* frees what it remembers */
 
 #endif

@@ -13,9 +13,12 @@
 
 #include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/host/config_file.h"
+#include "runtime/supervisor/host/listeners.h"
 #include "runtime/supervisor/host/network.h"
 #include "runtime/supervisor/host/pool.h"
 
@@ -53,21 +56,23 @@ static const struct key keys[] = {
 	TEXT(START, log_dir, NULL, "output of functions (owned by ebb-api)"),
 	TEXT(START, ledger_dir, NULL, "the ledger (owned by ebb-ledger)"),
 	TEXT(START, image_dir, NULL, "the image store (0700)"),
+	TEXT(START, secret_key, NULL, "key of secrets, a file of root only (0600); made when there is none"),
 	TEXT(START, libexec_dir, "where ebbd is", "ebb's other programs"),
 	TEXT(START, cgroup, "ebb; of its own with root", "name of the cgroup tree"),
 	TEXT(START, seccomp_policy, "ebb's own", "seccomp policy of functions, a file"),
 	TEXT(LIVE, domain, "none", "NAME.<domain> routes to service NAME"),
 	TEXT(START, node, "the host's name", "this host's name in usage records"),
 	TEXT(LIVE, api_group, "none", "group that may use api.sock"),
+	TEXT(START, status_listen, "none", "ADDR:PORT of /healthz, /readyz and /v1/tls/ask, for fronts and orchestrators"),
 	TEXT(LIVE, log_level, "info", "error, warn, info or debug"),
 	TEXT(START, egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
 	TEXT(START, egress_default, "none", "ebb.egress of services that do not say: none or internet"),
-	TEXT(START, egress_resolver, "the first of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
+	TEXT(START, egress_resolver, "those of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
 	TEXT(START, net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
 	TEXT(START, net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
 	TEXT(START, net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),
 	NUMBER(START, gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
-	NUMBER(START, id_base, 65536, 4026531840, 1879048192, "first host id of ebb's id ranges"),
+	NUMBER(START, id_base, ID_BASE_MIN, ID_BASE_MAX, 1879048192, "first host id of ebb's id ranges"),
 	NUMBER(LIVE, armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
 	NUMBER(LIVE, instances_max, 1, INSTANCES_MAX, 2000, "instances on this host; beyond: frozen ones go, then 503 OVERLOADED"),
 	NUMBER(START, connections_max, 16, 19000, 4096, "client connections per gateway; beyond: 503 OVERLOADED, closed"),
@@ -86,10 +91,14 @@ static const struct key keys[] = {
 	NUMBER(LIVE, connection_requests_max, 0, 1 << 30, 0, "requests per connection; 0 = any; the last answer says connection: close"),
 	NUMBER(START, h2c_streams, 0, 1000, 100, "open requests of an HTTP/2 connection; 0 = no HTTP/2; beyond: REFUSED_STREAM"),
 	NUMBER(LIVE, drain_ms, 0, 3600000, 10000, "time for open requests when stopping"),
+	NUMBER(LIVE, upgrade_drain_ms, 0, 86400000, 600000,
+	       "time for open connections of a gateway that an upgrade replaced"),
+	NUMBER(START, tick_us, 0, TICK_MOST_US, 400, "time between two looks of a CPU at who wants it, while light and heavy instances are awake; 0 = the kernel's own"),
 	NUMBER(LIVE, nofile_max, 64, 1048576, 4096, "open files of an instance's process"),
 	NUMBER(LIVE, memory_max_mb, 0, 1 << 30, 0, "memory of all instances together; 0 = no limit; beyond: frozen ones go, then 503 OVERLOADED"),
 	NUMBER(LIVE, memory_reserve_mb, 0, 1 << 30, 256, "left to the host; below: frozen ones go"),
 	NUMBER(START, egress_connections, 16, 65536, 1024, "connections of an instance to outside, at once; beyond: refused"),
+	NUMBER(START, egress_connections_all, 0, 1 << 24, 0, "the same of all instances; new ones: a tenth of it at once, then 1/160 a second; 0 = half of nf_conntrack_max"),
 	NUMBER(LIVE, image_max_mb, 1, 1 << 24, 16384, "an image unpacked: all files, as large as they claim to be"),
 	NUMBER(LIVE, image_file_max_mb, 1, 1 << 24, 8192, "one file of an image"),
 	NUMBER(LIVE, image_entries_max, 1, 1 << 28, 2000000, "files and directories of an image"),
@@ -97,7 +106,7 @@ static const struct key keys[] = {
 };
 /* clang-format on */
 
-/* Where each directory is with and without --root. */
+/* Where each directory, and the key, is with and without --root. */
 static const struct place {
 	size_t offset;
 	const char *below_root, *usual;
@@ -107,6 +116,7 @@ static const struct place {
 	{offsetof(struct config, log_dir), "log", "/var/log/ebb"},
 	{offsetof(struct config, ledger_dir), "ledger", "/var/lib/ebb/ledger"},
 	{offsetof(struct config, image_dir), "images", "/var/lib/ebb/images"},
+	{offsetof(struct config, secret_key), "secret.key", "/var/lib/ebb/secret.key"},
 };
 
 static const struct place *place_of(const struct key *key)
@@ -137,12 +147,19 @@ bool config_row(size_t index, struct config_row *out)
 	return true;
 }
 
+static bool has_port(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	uint64_t port;
+
+	return colon && text_parse_u64(colon + 1, 0, 65535, &port) == 0;
+}
+
 static int set_listen(struct config *c, const char *value, struct fault *f)
 {
 	char address[sizeof(c->listeners[0])];
-	const char *colon, *comma = strchr(value, ',');
+	const char *comma = strchr(value, ',');
 	bool proxy = comma && strcmp(comma, ",proxy") == 0;
-	uint64_t port;
 
 	if (comma && !proxy)
 		return fault_say(f, -EINVAL, "%s may be followed by nothing but ,proxy", value);
@@ -150,10 +167,15 @@ static int set_listen(struct config *c, const char *value, struct fault *f)
 		return fault_say(f, -EINVAL, "%s is too long", value);
 	if (comma)
 		address[comma - value] = '\0';
-	colon = strrchr(address, ':');
-	if (!colon || text_parse_u64(colon + 1, 0, 65535, &port) < 0)
+	if (!has_port(address))
 		return fault_say(f, -EINVAL,
 				 "%s is not ADDR:PORT, such as 127.0.0.1:8080 or [::]:80", value);
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		if (listener_same(c->listeners[i], address))
+			return (c->proxy_listeners >> i & 1) == proxy
+				       ? 0
+				       : fault_say(f, -EINVAL,
+						   "%s is named with and without ,proxy", address);
 	if (c->listener_count == LISTENERS_MAX)
 		return fault_say(f, -EINVAL, "%s is one listener too many; at most %u", value,
 				 (unsigned int)LISTENERS_MAX);
@@ -217,48 +239,34 @@ static int set_key(struct config *c, const char *name, const char *value, struct
 	if (k->kind == KEY_NUMBER)
 		return set_number(c, k, value, f);
 	if (text_copy((char *)c + k->offset, k->size, value) < 0)
-		return fault_say(f, -EINVAL, "%s is too long", value);
+		return fault_say(f, -EINVAL, "%s = %.64s... is too long", k->name, value);
 	return 0;
 }
 
-static char *trim(char *text)
+/* A file in which a key stands twice means one of both, and nobody knows which. */
+struct file_keys {
+	struct config *config;
+	bool seen[ARRAY_LEN(keys)];
+};
+
+static int set_from_file(void *self, const char *name, const char *value, struct fault *f)
 {
-	size_t n;
+	struct file_keys *file = self;
+	const struct key *k = find_key(name);
+	bool many = k && (k->kind == KEY_LISTEN || k->kind == KEY_TRUSTED);
 
-	text += strspn(text, " \t");
-	n = strlen(text);
-	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
-		text[--n] = '\0';
-	return text;
-}
-
-static int set_line(struct config *c, char *line, struct fault *f)
-{
-	char *name = trim(line), *value = strchr(name, '=');
-
-	if (*name == '\0' || *name == '#')
-		return 0;
-	if (!value)
-		return fault_say(f, -EINVAL, "%s is not of the form key = value", name);
-	*value++ = '\0';
-	return set_key(c, trim(name), trim(value), f);
+	if (k && !many && file->seen[k - keys])
+		return fault_say(f, -EINVAL, "%s stands here for the second time", name);
+	if (k)
+		file->seen[k - keys] = true;
+	return set_key(file->config, name, value, f);
 }
 
 static int read_file(struct config *c, const char *path, struct fault *f)
 {
-	char line[2048];
-	FILE *file = fopen(path, "re");
-	int number = 0, r = 0;
+	struct file_keys file = {.config = c};
 
-	if (!file)
-		return fault_errno(f, -errno, "%s: cannot be read", path);
-	while (r == 0 && fgets(line, sizeof(line), file)) {
-		number++;
-		r = set_line(c, line, f);
-	}
-	fault_at(f, "%s:%d", path, number);
-	fclose(file);
-	return r;
+	return config_file_read(path, set_from_file, &file, f);
 }
 
 static void print_help(void)
@@ -410,6 +418,17 @@ static int complete(struct config *c)
 	return r;
 }
 
+/* Host names arrive in small letters, so another domain would match none. */
+static bool is_domain(const char *text)
+{
+	char labels[HOST_NAME_SIZE], *rest = labels, *label;
+	bool good = text_copy(labels, sizeof(labels), text) == 0;
+
+	while (good && (label = strsep(&rest, ".")))
+		good = text_is_label(label);
+	return good;
+}
+
 int config_check_fronts(const struct config *c, struct fault *f)
 {
 	if (!c->proxy_listeners || c->trusted_count > 0)
@@ -426,11 +445,20 @@ static int check(const struct config *c, struct fault *f)
 	if (log_level_parse(c->log_level) < 0)
 		return fault_say(f, -EINVAL, "log_level: %s is not error, warn, info or debug",
 				 c->log_level);
+	if (*c->domain && !is_domain(c->domain)) {
+		fault_say(f, -EINVAL, "domain: %s is not a name such as example.org", c->domain);
+		fault_mend(f, "small letters, digits, - and dots");
+		return -EINVAL;
+	}
 	if (strcmp(c->egress, "on") != 0 && strcmp(c->egress, "off") != 0)
 		return fault_say(f, -EINVAL, "egress: %s is not on or off", c->egress);
 	if (strcmp(c->egress_default, "none") != 0 && strcmp(c->egress_default, "internet") != 0)
 		return fault_say(f, -EINVAL, "egress_default: %s is not none or internet",
 				 c->egress_default);
+	if (*c->status_listen && !has_port(c->status_listen))
+		return fault_say(f, -EINVAL,
+				 "status_listen: %s is not ADDR:PORT, such as 127.0.0.1:8079",
+				 c->status_listen);
 	r = pool_check(c, f);
 	return r < 0 ? r : config_check_fronts(c, f);
 }

@@ -19,18 +19,21 @@ struct config {
 	char root[CONFIG_PATH_SIZE]; /* "" = the usual FHS places */
 	char run_dir[CONFIG_PATH_SIZE], state_dir[CONFIG_PATH_SIZE], log_dir[CONFIG_PATH_SIZE];
 	char ledger_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
+	char secret_key[CONFIG_PATH_SIZE];     /* file of the key of secrets */
 	char libexec_dir[CONFIG_PATH_SIZE];    /* where ebb-gateway and the others are */
 	char cgroup[64];                       /* name of ebb's cgroup tree */
 	char seccomp_policy[CONFIG_PATH_SIZE]; /* "" = the one ebbd carries */
 	char domain[HOST_NAME_SIZE], node[HOST_NAME_SIZE], api_group[64];
+	char status_listen[64]; /* "" = none */
 	char egress[8], egress_default[16], egress_resolver[48], net_pool[32], net_pool6[48],
 		net_prefix[12];
 	char listeners[LISTENERS_MAX][64];
 	uint32_t listener_count;
 	bool default_listener; /* nobody named one */
-	uint64_t gateways, id_base, armed, instances_max, connections_max, queue_max, queue_age_ms;
+	uint64_t gateways, id_base, armed, tick_us, instances_max, connections_max, queue_max,
+		queue_age_ms;
 	uint64_t head_bytes_max, head_timeout_ms, idle_timeout_ms, h2c_streams, drain_ms,
-		nofile_max;
+		upgrade_drain_ms, nofile_max;
 	uint64_t access_log;
 	uint64_t head_fields_max, target_bytes_max, body_bytes_max, body_rate_min, body_window_ms;
 	uint64_t address_connections_max, connection_requests_max;
@@ -38,7 +41,7 @@ struct config {
 	struct wire_network trusted[TRUSTED_MAX];
 	uint32_t trusted_count;
 	uint64_t image_max_mb, image_file_max_mb, image_entries_max, import_step_s;
-	uint64_t memory_max_mb, memory_reserve_mb, egress_connections;
+	uint64_t memory_max_mb, memory_reserve_mb, egress_connections, egress_connections_all;
 	char log_level[16];
 	bool print_only; /* -T */
 };

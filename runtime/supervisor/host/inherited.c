@@ -12,6 +12,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/host/listeners.h"
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
 
@@ -32,20 +33,21 @@ static int format_address(const struct sockaddr_storage *from, char *out, size_t
 	return text_format(out, size, "[%s]:%u", host, ntohs(v6->sin6_port));
 }
 
-/* -errno if fd is no listening TCP socket. */
+/* -errno if fd is no listening TCP socket. MPTCP is TCP to its users. */
 static int take_one(int fd, struct inherited_socket *out)
 {
 	const int on = 1;
 	struct sockaddr_storage from = {0};
 	socklen_t size = sizeof(from), int_size = sizeof(int);
-	int listens = 0, flags = fcntl(fd, F_GETFL), r;
+	int listens = 0, protocol = 0, flags = fcntl(fd, F_GETFL), r;
 
 	if (flags < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_size) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &int_size) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&from, &size) < 0)
 		return -errno;
-	if (!listens)
+	if (!listens || (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
 		return -EINVAL;
 	r = format_address(&from, out->address, sizeof(out->address));
 	if (r == 0 && setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0)
@@ -64,6 +66,15 @@ static uint64_t count_fds(void)
 	    who != (uint64_t)getpid() || text_parse_u64(fds, 0, UINT16_MAX, &count) < 0)
 		return 0;
 	return count;
+}
+
+/* The socket with this address. NULL: none. */
+static const struct inherited_socket *find(const struct inherited *i, const char *address)
+{
+	for (uint32_t n = 0; n < i->count; n++)
+		if (listener_same(i->sockets[n].address, address))
+			return &i->sockets[n];
+	return NULL;
 }
 
 int inherited_take(struct inherited *out, struct fault *f)
@@ -86,6 +97,10 @@ int inherited_take(struct inherited *out, struct fault *f)
 			return fault_errno(f, r,
 					   "socket %u of LISTEN_FDS (%s) does not listen for TCP",
 					   n + 1, name ? name : "");
+		if (find(out, s->address))
+			return fault_say(f, -EINVAL,
+					 "socket %u of LISTEN_FDS (%s) has the address of another",
+					 n + 1, name ? name : "");
 		s->proxy = name && strcmp(name, INHERITED_PROXY) == 0;
 		out->count++;
 	}
@@ -98,7 +113,7 @@ int inherited_take(struct inherited *out, struct fault *f)
 static int index_of(const struct config *c, const char *address)
 {
 	for (uint32_t n = 0; n < c->listener_count; n++)
-		if (strcmp(c->listeners[n], address) == 0)
+		if (listener_same(c->listeners[n], address))
 			return (int)n;
 	return -ENOENT;
 }
@@ -126,13 +141,10 @@ int inherited_add(const struct inherited *i, struct config *c, struct fault *f)
 
 int inherited_listener(const struct inherited *i, const char *address)
 {
-	for (uint32_t n = 0; n < i->count; n++) {
-		int fd;
+	const struct inherited_socket *s = find(i, address);
+	int fd = s ? fcntl(s->fd, F_DUPFD_CLOEXEC, 0) : -1;
 
-		if (strcmp(i->sockets[n].address, address) != 0)
-			continue;
-		fd = fcntl(i->sockets[n].fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
-	}
-	return -ENOENT;
+	if (!s)
+		return -ENOENT;
+	return fd < 0 ? -errno : fd;
 }

@@ -50,6 +50,33 @@ static int parse(const char *text, union address *out, socklen_t *out_size)
 	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
 }
 
+/* Every address as one of IPv6, IPv4 as ::ffff:a.b.c.d. */
+static struct sockaddr_in6 as_v6(const union address *a)
+{
+	struct sockaddr_in6 out = a->v6;
+
+	if (a->any.sa_family == AF_INET6)
+		return out;
+	out = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = a->v4.sin_port};
+	out.sin6_addr.s6_addr[10] = out.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(out.sin6_addr.s6_addr + 12, &a->v4.sin_addr, sizeof(a->v4.sin_addr));
+	return out;
+}
+
+bool listener_same(const char *a, const char *b)
+{
+	union address x, y;
+	struct sockaddr_in6 p, q;
+	socklen_t size;
+
+	if (parse(a, &x, &size) < 0 || parse(b, &y, &size) < 0)
+		return strcmp(a, b) == 0;
+	p = as_v6(&x);
+	q = as_v6(&y);
+	return p.sin6_port == q.sin6_port &&
+	       memcmp(&p.sin6_addr, &q.sin6_addr, sizeof(p.sin6_addr)) == 0;
+}
+
 /* Above the ids of users, and above those of instances unless id_base was set higher. */
 #define OWNER_BASE 0x80000000u
 #define OWNER_BITS 30

@@ -4,6 +4,7 @@
 #ifndef EBB_SUPERVISOR_LISTENERS_H
 #define EBB_SUPERVISOR_LISTENERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@
  * derived from the lock's file, and high: no other ebbd of this host has that id, and no user. 0 or
  * -errno. */
 int listener_owner(int lock_fd, uint32_t *out);
+/* Whether two texts name one address, however they spell it. */
+bool listener_same(const char *a, const char *b);
 /* A listening TCP socket with SO_REUSEPORT (socket(7)) on "ADDR:PORT" or "[ADDR6]:PORT",
  * non-blocking. The port is shared with sockets of the same owner, and with no others. Returns the
  * descriptor, which the caller owns, or -errno with a sentence that names the address and the

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/ip.h"
 #include "runtime/base/text.h"
 
 #define MAPPED_BITS 96 /* of ::ffff:a.b.c.d in front of the IPv4 address */
@@ -36,9 +37,8 @@ int network_parse(const char *text, struct wire_network *out)
 
 void network_format(const struct wire_network *n, char *out, size_t size)
 {
-	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)n->address);
-	char host[INET6_ADDRSTRLEN] = "";
+	char host[IP_TEXT_SIZE];
+	bool v4 = ip_format(n->address, host);
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, n->address + (v4 ? 12 : 0), host, sizeof(host));
 	snprintf(out, size, "%s/%u", host, n->bits - (v4 ? MAPPED_BITS : 0));
 }

@@ -3,12 +3,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
@@ -16,9 +16,9 @@
 #include "runtime/supervisor/host/network.h"
 
 #define MAPPED_BITS  96
-#define POOL_BITS    20
 #define POOL6_BITS   64
 #define PARTS        32 /* of 198.18.0.0/15 */
+#define TRIES        8
 #define V4_AT        12 /* in an address behind ::ffff */
 #define PREFIX_CHARS 10 /* four digits follow in an interface's name of 15 */
 
@@ -78,40 +78,67 @@ int pool_check(const struct config *c, struct fault *f)
 	return 0;
 }
 
-/* The first IPv4 nameserver of the host's resolv.conf(5); without one out stays zero. */
-static void find_resolver(uint8_t out[4])
+/* The first IPv4 nameservers of the host's resolv.conf(5). */
+static void find_resolvers(struct pool *p)
 {
 	char line[256], address[64];
 	FILE *f = fopen("/etc/resolv.conf", "re");
-	bool found = false;
 
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "nameserver %63s", address) == 1 &&
-			inet_pton(AF_INET, address, out) == 1;
+	while (f && p->resolver_count < RESOLVERS_MAX && fgets(line, sizeof(line), f))
+		if (sscanf(line, "nameserver %63s", address) == 1 &&
+		    inet_pton(AF_INET, address, p->resolvers[p->resolver_count]) == 1)
+			p->resolver_count++;
 	if (f)
 		fclose(f);
 }
 
-/* 0 with the socket that holds the part; -EADDRINUSE if another ebbd has it; or -errno. */
-static int hold(const uint8_t v4[4], int *out_fd)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	SCOPED_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+/* Only root writes there, so nobody else can keep a part from us. */
+#define LOCKS "/run"
 
-	if (fd < 0)
+static int name_lock(const uint8_t v4[4], char *out, size_t size)
+{
+	struct stat own;
+
+	if (stat("/proc/self/ns/net", &own) < 0)
 		return -errno;
-	/* Abstract: a NUL first, and the length ends the name (unix(7)). */
-	(void)text_format(name.sun_path + 1, sizeof(name.sun_path) - 1, "ebb-pool-%u.%u.%u.%u",
-			  v4[0], v4[1], v4[2], v4[3]);
-	if (bind(fd, (const struct sockaddr *)&name,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-			     strlen(name.sun_path + 1))) < 0)
-		return -errno;
-	*out_fd = keep_fd(&fd);
-	return 0;
+	return text_format(out, size, LOCKS "/ebb-pool-%llu-%u.%u.%u.%u.lock",
+			   (unsigned long long)own.st_ino, v4[0], v4[1], v4[2], v4[3]);
 }
 
-static int hold_any(uint64_t hash, uint8_t out[4], int *out_fd)
+/* Whether the path still leads to the file: a holder that ended has removed it. */
+static bool is_there(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+	       ours.st_dev == theirs.st_dev;
+}
+
+/* 0 with the file that holds the part, by a lock that ends with this process; -EADDRINUSE if
+ * another ebbd has it; or -errno. */
+static int hold(const uint8_t v4[4], struct pool *p)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[sizeof(p->lock)];
+	int r = name_lock(v4, path, sizeof(path));
+
+	for (int i = 0; r == 0 && i < TRIES; i++) {
+		SCOPED_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+		if (fd < 0)
+			return -errno;
+		if (fcntl(fd, F_SETLK, &whole) < 0)
+			return errno == EACCES || errno == EAGAIN ? -EADDRINUSE : -errno;
+		if (!is_there(fd, path))
+			continue;
+		p->held_fd = keep_fd(&fd);
+		memcpy(p->v4, v4, sizeof(p->v4));
+		return text_copy(p->lock, sizeof(p->lock), path);
+	}
+	return r < 0 ? r : -EADDRINUSE;
+}
+
+static int hold_any(uint64_t hash, struct pool *p)
 {
 	int r = -EADDRINUSE;
 
@@ -120,9 +147,7 @@ static int hold_any(uint64_t hash, uint8_t out[4], int *out_fd)
 		const uint8_t v4[4] = {198, (uint8_t)(18 + part / 16), (uint8_t)(part % 16 * 16),
 				       0};
 
-		r = hold(v4, out_fd);
-		if (r == 0)
-			memcpy(out, v4, sizeof(v4));
+		r = hold(v4, p);
 	}
 	return r;
 }
@@ -140,10 +165,12 @@ static void derive_v6(const struct config *c, uint64_t hash, uint8_t out[16])
 
 static int hold_pool(const struct config *c, uint64_t hash, struct pool *p)
 {
+	uint8_t v4[4];
+
 	if (!*c->net_pool)
-		return hold_any(hash, p->v4, &p->held_fd);
-	(void)read_v4(c, p->v4); /* pool_check has */
-	return hold(p->v4, &p->held_fd);
+		return hold_any(hash, p);
+	(void)read_v4(c, v4); /* pool_check has */
+	return hold(v4, p);
 }
 
 int pool_open(const struct config *c, struct pool *out, struct fault *f)
@@ -170,14 +197,16 @@ int pool_open(const struct config *c, struct pool *out, struct fault *f)
 				  (unsigned int)(hash & 0xffffff));
 	(void)text_format(p.table, sizeof(p.table), "ebb_%08x", (unsigned int)hash);
 	if (!*c->egress_resolver)
-		find_resolver(p.resolver);
+		find_resolvers(&p);
 	else if (strcmp(c->egress_resolver, "none") != 0)
-		(void)inet_pton(AF_INET, c->egress_resolver, p.resolver);
+		p.resolver_count = inet_pton(AF_INET, c->egress_resolver, p.resolvers[0]) == 1;
 	*out = p;
 	return 0;
 }
 
 void pool_close(struct pool *p)
 {
+	if (p->held_fd >= 0)
+		(void)unlink(p->lock);
 	fd_close(&p->held_fd);
 }

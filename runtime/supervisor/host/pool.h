@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The addresses and names of the network of this ebbd: a part of the pool that no other ebbd in
- * this network namespace has. An abstract unix socket (unix(7)) holds the part; the kernel frees
- * the part when ebbd ends.
+ * this network namespace has. A lock on a file (fcntl(2)) holds the part, and ends with ebbd.
  */
 #ifndef EBB_SUPERVISOR_POOL_H
 #define EBB_SUPERVISOR_POOL_H
@@ -10,11 +9,14 @@
 #include "runtime/base/fault.h"
 #include "runtime/supervisor/host/config.h"
 
+#define POOL_BITS 20 /* of IPv4: 4,096 addresses */
 struct pool {
-	int held_fd; /* owned */
+	int held_fd;   /* owned: the locked file */
+	char lock[96]; /* its path */
 	uint8_t v4[4], v6[16];
 	char prefix[12], table[32];
-	uint8_t resolver[4]; /* zeroes: none */
+	uint8_t resolvers[RESOLVERS_MAX][4]; /* of the host */
+	uint32_t resolver_count;
 };
 
 /* 0 with the pool, or -errno with a sentence. */

@@ -4,23 +4,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+
+#define DYING_MS 5000
 
 int host_open_stdin(void)
 {
 	SCOPED_FD null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	return null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ? -errno : 0;
+}
+
+int host_leave_no_core(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 }
 
 int host_raise_limits(struct config *config)
@@ -63,6 +74,27 @@ int host_make_directories(const struct host_directory *dirs, size_t count, struc
 	return 0;
 }
 
+/* A keeper that was killed has gone before its ebbd, which dies a moment later and has the lock
+ * until then. A holder that lives is not waited for. */
+static void await_dying_holder(int fd)
+{
+	uint64_t until_ns = clock_mono_ns() + DYING_MS * NS_PER_MS;
+
+	while (clock_mono_ns() < until_ns) {
+		struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+		SCOPED_FD pid_fd = -1;
+		struct pollfd end = {.events = POLLIN};
+
+		if (fcntl(fd, F_GETLK, &held) < 0 || held.l_type == F_UNLCK)
+			return;
+		pid_fd = (int)syscall(SYS_pidfd_open, held.l_pid, 0);
+		end.fd = pid_fd;
+		if (pid_fd >= 0 && poll(&end, 1, 0) == 0)
+			return; /* it lives */
+		(void)poll(NULL, 0, 1);
+	}
+}
+
 int host_take_lock(const char *run_dir, int *out_fd, struct fault *f)
 {
 	/* The lock belongs to this process alone (fcntl(2)). A child that has not reached its exec
@@ -75,6 +107,7 @@ int host_take_lock(const char *run_dir, int *out_fd, struct fault *f)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fault_errno(f, -errno, "cannot open the lock %s", path);
+	await_dying_holder(fd);
 	if (fcntl(fd, F_SETLK, &whole) == 0) {
 		*out_fd = keep_fd(&fd);
 		return 0;
@@ -95,8 +128,21 @@ int host_make_mounts_private(struct fault *f)
 	return r;
 }
 
-static const char *const programs[] = {"ebb-api",    "ebb-gateway", "ebb-init",  "ebb-ipc",
-				       "ebb-ledger", "ebb-net",     "ebb-unpack"};
+static const char *const programs[] = {"ebb-api",  "ebb-dns",  "ebb-gateway",
+				       "ebb-init", "ebb-ipc",  "ebb-ledger",
+				       "ebb-net",  "ebb-tick", "ebb-unpack"};
+
+const char *host_missing_program(const char *dir)
+{
+	char path[CONFIG_PATH_SIZE + 32];
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		(void)text_format(path, sizeof(path), "%s/%s", dir, programs[i]);
+		if (access(path, X_OK) < 0)
+			return programs[i];
+	}
+	return NULL;
+}
 
 /* A mount holds the file itself: another one that is put in its place (rename(2)) changes nothing
  * here. */
@@ -111,6 +157,11 @@ static int keep_program(const char *from_dir, const char *dir, const char *name)
 	if (fd < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
 		return -errno;
 	return 0;
+}
+
+void host_forget_programs(const char *dir)
+{
+	(void)umount2(dir, MNT_DETACH);
 }
 
 int host_keep_programs(struct config *config, const char *dir, struct fault *f)

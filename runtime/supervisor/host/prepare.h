@@ -17,6 +17,9 @@ struct host_directory {
 
 /* All return 0, or -errno with a sentence where there is one to say. */
 int host_open_stdin(void); /* 0 is /dev/null: no descriptor of ours comes there */
+/* The memory of ebbd has environments of services, and so values of secrets: it leaves no core
+ * (prctl(2), PR_SET_DUMPABLE). */
+int host_leave_no_core(void);
 /* ebbd needs ten descriptors for each instance, and gateways need as many. Raises ebbd's limit of
  * open files to the most that the host allows, and lowers nofile_max to that. */
 int host_raise_limits(struct config *config);
@@ -26,6 +29,10 @@ int host_make_directories(const struct host_directory *dirs, size_t count, struc
 int host_take_lock(const char *run_dir, int *out_fd, struct fault *f);
 /* All that ebb mounts lives in a mount namespace of its own and vanishes with it. */
 int host_make_mounts_private(struct fault *f);
+/* The first of ebb's programs that is not in dir, or NULL. */
+const char *host_missing_program(const char *dir);
+/* Before it is done again by another binary: those of the one before are in its way. */
+void host_forget_programs(const char *dir);
 /* Keeps ebb's programs as they are now, below dir, which becomes libexec_dir: a program that dies
  * comes back as the version that ebbd is, even if another one was installed meanwhile. dir exists
  * and is seen by nobody else. */

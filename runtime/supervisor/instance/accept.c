@@ -114,6 +114,13 @@ int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, u
 	return 0;
 }
 
+bool accept_has_ended(struct instance *i)
+{
+	struct netns_queue q = {0};
+
+	return i->accept.known && read_queue(i, &q) == -ENOENT;
+}
+
 uint32_t accept_longest(struct instance *i)
 {
 	uint32_t longest = i->accept.longest;

@@ -12,6 +12,8 @@ void accept_begin(struct instance *i);
 int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, uint32_t *drop_ms);
 /* The number of connections that each gateway may make at first. */
 uint32_t accept_room(const struct instance *i);
+/* Whether nobody listens any more where the kernel saw a listener when the instance was ready. */
+bool accept_has_ended(struct instance *i);
 /* The longest queue that was seen since the last call. */
 uint32_t accept_longest(struct instance *i);
 

@@ -2,6 +2,7 @@
 #include "runtime/supervisor/instance/armory.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,12 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define RANGE_FIRST 2 /* 0: ebb's daemons, 1: unpackers */
-#define RANGES      4096
 #define ARMED_MAX   128
 /* A claimed sandbox has the CPU first; arming the next one costs about a millisecond of it. */
 #define REFILL_AFTER_NS  (20 * NS_PER_MS)
@@ -23,7 +24,6 @@
 #define TRIES            3 /* until the waiting start hears why there is none */
 /* Where they die one after the other, something kills them: they are made no faster than that. */
 #define DEATHS_APART_NS NS_PER_SEC
-#define GROUP           "instances" /* of their cgroups: <tree>/instances/<number> */
 
 struct rack {
 	struct armory *armory;
@@ -43,13 +43,12 @@ struct armory {
 	struct watch watch;
 	struct timer refill, sweep;
 	uint64_t sweep_gap_ns;
-	uint64_t born;     /* numbers are used once: so are cgroups */
 	uint64_t death_ns; /* when the last one died that was ready */
 	uint32_t ready[ARMORY_KINDS], arming[ARMORY_KINDS];
 	uint32_t failed[ARMORY_KINDS]; /* in a row */
 	uint32_t next_range;
 	bool keeps_wired; /* somebody wanted a wire once */
-	bool range_used[RANGES];
+	bool range_used[INSTANCE_RANGES];
 	struct rack racks[ARMED_MAX];
 };
 
@@ -116,10 +115,10 @@ void armory_free(struct armory *a)
 
 static int range_take(struct armory *a, uint32_t *out)
 {
-	for (uint32_t i = 0; i < RANGES; i++) {
+	for (uint32_t i = 0; i < INSTANCE_RANGES; i++) {
 		uint32_t range = a->next_range;
 
-		a->next_range = range + 1 < RANGES ? range + 1 : RANGE_FIRST;
+		a->next_range = range + 1 < INSTANCE_RANGES ? range + 1 : RANGE_FIRST;
 		if (a->range_used[range])
 			continue;
 		a->range_used[range] = true;
@@ -129,9 +128,22 @@ static int range_take(struct armory *a, uint32_t *out)
 	return -ENOSPC;
 }
 
+void armory_range_keep(struct armory *a, uint32_t range)
+{
+	must(range >= RANGE_FIRST && range < INSTANCE_RANGES && !a->range_used[range]);
+	a->range_used[range] = true;
+}
+
+void armory_each_free(struct armory *a, void (*fn)(void *ctx, uint32_t range), void *ctx)
+{
+	for (uint32_t range = RANGE_FIRST; range < INSTANCE_RANGES; range++)
+		if (!a->range_used[range])
+			fn(ctx, range);
+}
+
 void armory_range_free(struct armory *a, uint32_t range)
 {
-	must(range >= RANGE_FIRST && range < RANGES && a->range_used[range]);
+	must(range >= RANGE_FIRST && range < INSTANCE_RANGES && a->range_used[range]);
 	a->range_used[range] = false;
 }
 
@@ -175,10 +187,10 @@ static int arm_one(struct armory *a, enum armory_kind kind)
 	r = range_take(a, &rack->range);
 	if (r < 0)
 		return r;
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)++a->born);
-	rack->number = a->born;
+	rack->number = atomic_fetch_add(a->options.made, 1) + 1;
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)rack->number);
 	rack->kind = kind;
-	r = cgroup_create(a->options.tree, GROUP, name, &none, &rack->cgroup);
+	r = cgroup_create(a->options.tree, ARMORY_GROUP, name, &none, &rack->cgroup);
 	if (r == 0) {
 		r = ask_zygote(a, rack);
 		if (r < 0) {

@@ -19,6 +19,8 @@
 #include "runtime/base/loop.h"
 #include "sandbox/sandbox.h"
 
+#define ARMORY_GROUP "instances" /* of their cgroups: <tree>/instances/<number> */
+
 struct armory;
 
 /* Kinds of sandboxes; they do not stand in for each other. */
@@ -42,7 +44,8 @@ struct armory_options {
 	struct loop *loop;
 	struct zygote *zygote; /* borrowed */
 	struct cgroup_tree *tree;
-	uint32_t keep; /* how many plain ones to keep ready */
+	_Atomic uint64_t *made; /* how many were, ever: their numbers are used once */
+	uint32_t keep;          /* how many plain ones to keep ready */
 	void *self;
 	void (*on_armed)(void *self); /* one more can be taken */
 	void (*on_failed)(void *self, enum armory_kind kind, const char *why); /* arming failed */
@@ -73,6 +76,10 @@ void armory_wired(struct armory *a, uint32_t range, int err, const char *why);
 /* Nobody can wire for now: those that are being wired fail. */
 void armory_unwirable(struct armory *a, const char *why);
 /* An instance is gone for good: its id range may be used again. */
+/* An instance of an earlier ebbd has this range. */
+void armory_range_keep(struct armory *a, uint32_t range);
+/* Each range that nobody has. */
+void armory_each_free(struct armory *a, void (*fn)(void *ctx, uint32_t range), void *ctx);
 void armory_range_free(struct armory *a, uint32_t range);
 
 /* Asks the zygote for a command in the sandbox that lives in this cgroup; the cgroup's fields of

@@ -42,6 +42,7 @@ static struct wire_exec *as_function(const struct instance *i, const struct wire
 {
 	struct wire_exec *exec = malloc(sizeof(*exec));
 
+	must(i->spec && ask->argc > 0);
 	if (!exec)
 		return NULL;
 	*exec = i->spec->put.exec;
@@ -112,6 +113,7 @@ enum exec_says exec_hear(struct exec *e, struct wire_exec_ended *end)
 	int master_fd = -1;
 	int r = sandbox_hear(e->session_fd, &word, &master_fd);
 
+	must(e->session_fd >= 0);
 	if (r == -EAGAIN)
 		return EXEC_NOTHING;
 	if (r == 1 && word.says == SANDBOX_SAYS_STARTED && e->tty == (master_fd >= 0)) {

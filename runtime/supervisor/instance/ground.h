@@ -12,25 +12,29 @@
 #include "cgroups/cgroup.h"
 #include "runtime/base/chain.h"
 #include "runtime/base/loop.h"
+#include "runtime/supervisor/host/estate.h"
 #include "runtime/supervisor/instance/network.h"
 #include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/service/services.h"
 #include "runtime/wire/board.h"
 
 struct armory;
+struct net_watch; /* netns/watch.h */
 struct followers; /* instance.h: the consequences of entering a state */
 
 struct ground {
 	/* All of these are borrowed but the armory and home_ns_fd. */
 	struct loop *loop;
 	struct board *board;
+	struct estate *estate; /* for the next ebbd */
 	struct cgroup_tree *tree;
 	struct services *services;
 	const struct followers *followers;
 	struct armory *armory; /* owned */
 	const char *stage_dir;
 	int home_ns_fd;
-	struct network network; /* zeroed: nobody gives instances one */
+	struct network network;      /* zeroed: nobody gives instances one */
+	struct net_watch *net_watch; /* NULL: arrivals wake nobody */
 	uint32_t nofile_max, gateway_count;
 	uint64_t boot_us;
 

@@ -13,6 +13,7 @@
 #include "runtime/supervisor/instance/ground.h"
 #include "runtime/supervisor/instance/report.h"
 #include "runtime/supervisor/look/look.h"
+#include "runtime/supervisor/look/talks.h"
 
 /* clang-format off */
 #define INSTANCE_STATES(X) \
@@ -41,6 +42,9 @@ struct load {
 	struct precedence precedence;
 	uint32_t used_milli; /* over the last sample; in the sum of all */
 	bool counted;        /* in the number of those awake */
+	bool counted_heavy;  /* in the number of those that use much */
+	bool busy;           /* it was in its first 20 ms */
+	bool glanced;        /* at these */
 	uint64_t ended_ns;   /* frozen since then */
 	uint64_t read_ns, cpu_us, stalled_us, first_bytes, first_byte_us; /* as read last */
 	uint32_t crowded, nacks, tickets, idle_samples;
@@ -50,6 +54,7 @@ struct load {
 	uint32_t said_limit;
 };
 
+#define SPEAKERS_MAX 16
 /* Facts about an instance without work: may it be frozen, which timer is due, why not yet. */
 struct idleness {
 	uint64_t since_ns;           /* nothing that waits now began before: the last thaw */
@@ -61,6 +66,8 @@ struct idleness {
 	enum idle_reason reason;
 	bool late, by_hand, by_timer; /* frozen for good; frozen by command; thawed for a timer */
 	bool ticks_work;              /* over the last two looks: see idle_view */
+	uint32_t anew;                /* FROZEN: looks that are left since the clock jumped */
+	uint64_t latest_ns;           /* FROZEN: wake_ns as it was before the clock jumped */
 	uint64_t worked_ns; /* the last request or hold, or thaw that was not for a timer */
 	uint64_t io_ns, verified_ns; /* when look.io was read; when its ticks were told apart */
 	pid_t stuck_tid;             /* it did not park when asked */
@@ -70,6 +77,17 @@ struct idleness {
 	uint64_t busy_until_ns; /* as the last look saw it; 0 */
 	uint64_t spent_ns;      /* the time that looks at it took, since it was made */
 	struct look_notes *notes;
+	struct talks talks; /* its connections, as the last look before a freeze saw them */
+	struct talk_key settled[TALKS_SETTLED];
+	uint32_t settled_next; /* modulo TALKS_SETTLED */
+	/* Thaws for the network. */
+	bool by_wake;         /* thawed for it, and no request came since */
+	bool wake_owed;       /* data wait, but its service had enough thaws this second */
+	uint64_t wake_due_ns; /* then it is thawed for them */
+	uint64_t wakes, wakes_late;
+	char woken_by[80];
+	uint16_t speakers[SPEAKERS_MAX]; /* local ports on which the peer spoke by itself */
+	uint32_t speakers_next;          /* modulo SPEAKERS_MAX */
 };
 
 /* Its accept queue; accept.c. */
@@ -81,6 +99,7 @@ struct accept_queue {
 };
 
 struct instance {
+	uint64_t egress_refused; /* attempts against its network policy that ebb-net told */
 	struct ground *ground;
 	struct chain in_ground; /* the list of all */
 	struct spec *spec;
@@ -93,8 +112,13 @@ struct instance {
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
 	int log_fd, probe_fd, root_fd;
+	int binding_fds[BINDINGS_MAX]; /* listen inside; gateways accept. -1: none */
 	bool wire_asked; /* ebb-net was told what it may reach; it starts when that is in force */
-	bool ahead;      /* nobody needs it yet: not counted, not shown, not billed */
+	bool wire_v6;    /* it has an IPv6 address; known with traffic_fd */
+	int traffic_fd;  /* the counters of its wire; -1: not opened (yet) */
+	uint32_t wire_interface;  /* index of the host's end; 0: not known (yet) */
+	struct wire_use wire_use; /* as read last */
+	bool ahead;               /* nobody needs it yet: not counted, not shown, not billed */
 	struct watch control, death, probe;
 	struct timer timer; /* the one thing due next in this state */
 	uint64_t state_since_ns, deadline_ns, probe_gap_ns;
@@ -110,6 +134,7 @@ struct instance {
 
 	struct load load;
 	struct accept_queue accept;
+	uint64_t deaf_ns; /* it is known since then that nobody listens; 0 */
 
 	/* how it ended */
 	bool announced, was_ready, stop_wanted, exit_known, unresponsive, outstayed;
@@ -122,7 +147,9 @@ struct instance {
 	bool emptied;
 	uint64_t opened_ns, started_us;
 	struct cgroup_cpu before; /* CPU of arming: the platform's */
+	struct wire_use wire_before;
 	uint64_t init_cpu_us, read_awake_ns, read_at_ns;
+	uint64_t wake_ns; /* part of background_ns: from thaws for the network until it was quiet */
 	uint64_t background_ns,
 		background_to_ns; /* awake by itself: so long, and seen until then */
 	struct timer periodic;    /* the next reading, while it is not frozen */
@@ -132,7 +159,7 @@ struct instance {
 /* Followers of a state are called in order when an instance has entered the state; each gets the
  * state before. A follower may move other instances, never this one. The only follower of GONE
  * frees the instance. */
-#define FOLLOWERS_MAX 6
+#define FOLLOWERS_MAX 7
 struct followers {
 	void (*on_enter[INSTANCE_STATE_COUNT][FOLLOWERS_MAX])(struct instance *i,
 							      enum instance_state from);
@@ -142,6 +169,8 @@ struct followers {
  * namespace. The kernel refuses a connect to a full queue at once. */
 #define UNIX_NAME  "ebb-http"
 #define UNIX_QUEUE 4096
+/* Calls through bindings that no gateway has accepted yet, of each binding. */
+#define BINDING_QUEUE 256
 static inline bool instance_inherits(const struct instance *i)
 {
 	return i->spec->put.flags & WIRE_SERVICE_OWN_RUNTIME;
@@ -150,6 +179,14 @@ static inline bool instance_inherits(const struct instance *i)
 static inline bool instance_has_wire(const struct instance *i)
 {
 	return i->spec->put.egress.mode != WIRE_EGRESS_NONE;
+}
+
+/* It has a resolver (../peers/dnslink.c). */
+static inline bool instance_asks(const struct instance *i)
+{
+	const struct wire_egress *e = &i->spec->put.egress;
+
+	return e->mode == WIRE_EGRESS_INTERNET || e->name_count > 0;
 }
 
 /* The kind of sandbox that it needs. */

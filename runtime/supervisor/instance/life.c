@@ -39,6 +39,13 @@ static const uint8_t next_state[INSTANCE_STATE_COUNT][INSTANCE_EVENT_COUNT] = {
 	[INSTANCE_DYING] = {[INSTANCE_EMPTY] = INSTANCE_GONE},
 };
 
+void instance_stands(struct instance *i, enum instance_state state)
+{
+	must(i->state == INSTANCE_WAITING); /* it was not in any yet */
+	i->state = state;
+	i->state_since_ns = loop_now_ns(i->ground->loop);
+}
+
 int instance_move(struct instance *i, enum instance_event event)
 {
 	enum instance_state from = i->state, next = next_state[from][event];

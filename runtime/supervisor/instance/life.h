@@ -12,6 +12,8 @@
 
 /* Applies the event, then calls what follows, in order. 0, or -EINVAL: this event cannot happen in
  * this state; it is logged, and nothing has changed. After a move to GONE the instance is freed. */
+/* One that another ebbd left stands in this state; nothing follows. */
+void instance_stands(struct instance *i, enum instance_state state);
 int instance_move(struct instance *i, enum instance_event event);
 /* The instance in this slot, if it still has this generation; else NULL. */
 struct instance *instance_find(const struct ground *g, uint32_t slot, uint32_t generation);

@@ -9,8 +9,10 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/instance/deed.h"
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/instance/wire.h"
 
 /* An instance that never freezes is read before its end, because nobody knows its end. */
 #define PERIOD_NS (10 * NS_PER_SEC)
@@ -31,6 +33,8 @@ void meter_open(struct instance *i)
 	(void)text_copy(i->last.service, sizeof(i->last.service), i->spec->put.name);
 	/* Parked, so the reading is exact. */
 	(void)cgroup_cpu(&i->cgroup, &i->before);
+	if (instance_has_wire(i))
+		(void)wire_read(i, &i->wire_before);
 	i->last.cgroup_id = i->cgroup.id;
 	i->last.boot_us = i->ground->boot_us;
 	i->last.memory_mb = i->spec->put.memory_mb;
@@ -51,6 +55,14 @@ static void raise_to(uint64_t *counter, uint64_t value)
 {
 	if (value > *counter)
 		*counter = value;
+}
+
+/* A number that others count or can change: gateways on the board, ebb-net's counters. The ledger
+ * refuses a reading with a number that none can be, and with it the CPU time of the instance. */
+static void raise_to_told(uint64_t *counter, uint64_t value)
+{
+	if (value <= INT64_MAX)
+		raise_to(counter, value);
 }
 
 /* Our own count, for kernels without cgroup.stat.local. */
@@ -74,12 +86,25 @@ static uint64_t frozen_us(const struct instance *i, uint64_t idle_us)
 	return us < idle_us ? us : idle_us;
 }
 
+static void take_wire_use(struct instance *i)
+{
+	const struct wire_use *before = &i->wire_before;
+	struct wire_meter *m = &i->last;
+	struct wire_use use;
+
+	if (!instance_has_wire(i) || wire_read(i, &use) < 0)
+		return;
+	raise_to_told(&m->net_out_bytes, since(use.out_bytes, before->out_bytes));
+	raise_to_told(&m->net_in_bytes, since(use.in_bytes, before->in_bytes));
+	raise_to_told(&m->net_connections, since(use.connections, before->connections));
+}
+
 void meter_take(struct instance *i)
 {
 	struct wire_meter *m = &i->last;
 	struct board *board = i->ground->board;
 	struct cgroup_cpu cpu;
-	uint64_t now_ns, invocations;
+	uint64_t now_ns, wake_us;
 
 	if (i->cgroup.stat_fd < 0)
 		return;
@@ -100,10 +125,11 @@ void meter_take(struct instance *i)
 	}
 	must(m->awake_us + m->frozen_us <= m->lived_us);
 	m->cpu_init_us = i->init_cpu_us < m->cpu_us ? i->init_cpu_us : m->cpu_us;
-	/* Gateways count on the board; the ledger takes only a possible number. */
-	invocations = atomic_load(&board_slot(board, i->slot)->invocations);
-	if (invocations <= INT64_MAX)
-		raise_to(&m->invocations, invocations);
+	raise_to(&m->wakes, i->idle.wakes);
+	wake_us = i->wake_ns / NS_PER_US;
+	raise_to(&m->wake_us, wake_us < m->awake_us ? wake_us : m->awake_us);
+	take_wire_use(i);
+	raise_to_told(&m->invocations, atomic_load(&board_slot(board, i->slot)->invocations));
 	m->read_us = clock_real_us();
 }
 
@@ -113,6 +139,7 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 		return;
 	meter_take(i);
 	i->last.reason = reason;
+	deed_write(i);
 	tell_meter(i->ground, &i->last);
 }
 
@@ -140,7 +167,10 @@ void meter_background(struct instance *i, uint64_t idle_since_ns, uint64_t to_ns
 		return; /* work came in between: that is counted there, and this from then on */
 	must(from_ns >= i->background_to_ns); /* no time is counted twice */
 	i->background_ns += to_ns - from_ns;
+	if (i->idle.by_wake)
+		i->wake_ns += to_ns - from_ns;
 	i->background_to_ns = to_ns;
+	deed_write(i);
 }
 
 static struct instance *of_periodic(struct timer *t)

@@ -10,6 +10,11 @@
 
 #include "runtime/wire/records.h"
 
+/* The use of a wire, cumulative since it was made. */
+struct wire_use {
+	uint64_t out_bytes, in_bytes, connections;
+};
+
 struct network {
 	void *self;
 	char hosts[64];    /* a line for /etc/hosts: host.internal */
@@ -20,6 +25,11 @@ struct network {
 	/* Asks that the instance there may reach what its service may. 0 or -errno, as above. */
 	int (*assign)(void *self, const struct wire_net_assign *record);
 	void (*drop)(void *self, const struct wire_net_drop *record);
+	/* The index of the host's end of a wire: 0, or -errno. */
+	int (*interface)(void *self, uint32_t range, uint32_t *out);
+	/* How many connections came from there: 0, or -errno. */
+	int (*connections)(void *self, uint32_t interface, uint64_t *out);
+	void (*address)(void *self, uint32_t range, uint8_t v4[4], uint8_t v6[16]);
 };
 
 #endif

@@ -18,6 +18,8 @@ struct instance;
 
 struct observer {
 	void *self;
+	/* The instance has bindings and is about to run. */
+	void (*born)(void *self, struct instance *i);
 	/* The instance accepts. Gateways send it requests from now on. */
 	void (*up)(void *self, struct instance *i);
 	/* It takes no new work; all: its time is over, so its WebSockets go, too
@@ -34,6 +36,8 @@ struct observer {
 	bool (*keeps_up)(void *self);
 	/* Whether sandboxes can be made: not while there is no zygote. */
 	void (*starts)(void *self, bool can);
+	/* Whether instances that use much of the CPU are awake beside others. */
+	void (*mixed)(void *self, bool on);
 	void (*drained)(void *self); /* the host takes no new work, and its last instance is gone */
 	void (*emptied)(void *self); /* the last instance of a stopping fleet is gone */
 };

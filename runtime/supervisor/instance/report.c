@@ -8,6 +8,7 @@
 #include "runtime/supervisor/instance/accept.h"
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/why.h"
+#include "runtime/supervisor/instance/wire.h"
 
 int instance_freeze_fd(const struct instance *i)
 {
@@ -52,10 +53,25 @@ void instance_down_record(const struct instance *i, struct wire_instance_down *o
 					   .detail = i->detail};
 }
 
+uint32_t instance_bindings_record(const struct instance *i, struct wire_bindings *out,
+				  int fds[BINDINGS_MAX])
+{
+	const struct wire_service_put *put = &i->spec->put;
+
+	*out = (struct wire_bindings){
+		.slot = i->slot, .generation = i->generation, .count = put->binding_count};
+	(void)text_copy(out->id, sizeof(out->id), i->id);
+	(void)text_copy(out->service, sizeof(out->service), put->name);
+	memcpy(out->list, put->bindings, sizeof(out->list));
+	memcpy(fds, i->binding_fds, sizeof(i->binding_fds));
+	return i->binding_fds[0] < 0 ? 0 : put->binding_count;
+}
+
 void instance_ipc_record(const struct instance *i, struct wire_ipc_up *out)
 {
 	*out = (struct wire_ipc_up){.slot = i->slot,
 				    .generation = i->generation,
+				    .service = i->service,
 				    .max_duration_ms = i->spec->put.max_duration_ms};
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 }
@@ -95,7 +111,7 @@ static void add_sleeping(const struct instance *i, char *out, size_t size)
 			 count == 1 ? "" : "s");
 }
 
-void instance_info_record(struct instance *i, struct wire_instance_info *out)
+void instance_info_record(struct instance *i, bool counted, struct wire_instance_info *out)
 {
 	struct board *board = i->ground->board;
 	board_word w;
@@ -119,8 +135,16 @@ void instance_info_record(struct instance *i, struct wire_instance_info *out)
 		.started_us = i->started_us,
 		.look_us = i->idle.spent_ns / NS_PER_US,
 		.background_us = i->background_ns / NS_PER_US,
+		.egress_refused = i->egress_refused,
+		.net_out_bytes = i->last.net_out_bytes,
+		.net_in_bytes = i->last.net_in_bytes,
+		.net_connections = i->last.net_connections,
+		.wakes = i->idle.wakes,
+		.wakes_late = i->idle.wakes_late,
+		.wake_us = i->last.wake_us,
 	};
 	take_tally(board_tally(board, i->slot), out);
+	wire_show(i, counted, out);
 	if (i->cgroup.dir_fd >= 0)
 		(void)cgroup_memory_bytes(i->ground->tree, &i->cgroup, &out->memory_bytes);
 	(void)text_copy(out->id, sizeof(out->id), i->id);

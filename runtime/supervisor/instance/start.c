@@ -15,6 +15,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/decide/policy.h"
+#include "runtime/supervisor/instance/deed.h"
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/probe.h"
@@ -52,13 +53,31 @@ static void on_nothing(struct watch *w, uint32_t events)
 {
 }
 
-static void link_last(struct ground *g, struct instance *i)
+void instance_link(struct instance *i)
 {
+	struct ground *g = i->ground;
+
 	must(!g->slots[i->slot] && g->count < INSTANCES_MAX);
 	chain_init(&i->in_ground);
 	chain_add_last(&g->instances, &i->in_ground);
 	g->slots[i->slot] = i;
 	g->count++;
+}
+
+void instance_init(struct instance *i, struct ground *g, struct spec *spec)
+{
+	i->ground = g;
+	i->spec = spec_ref(spec);
+	i->log_fd = i->probe_fd = i->root_fd = i->traffic_fd = -1;
+	for (uint32_t n = 0; n < BINDINGS_MAX; n++)
+		i->binding_fds[n] = -1;
+	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
+	i->control = i->death = i->probe =
+		(struct watch){.fd = -1, .on_ready = on_nothing, .name = "start on_nothing"};
+	i->state_since_ns = loop_now_ns(g->loop);
+	i->started_us = clock_real_us();
+	i->grace_ns = GRACE_FIRST_NS;
+	must(i->state == INSTANCE_WAITING); /* as zeroed */
 }
 
 int instance_new(struct ground *g, struct service *service, struct spec *spec, bool ahead,
@@ -74,23 +93,14 @@ int instance_new(struct ground *g, struct service *service, struct spec *spec, b
 		free(i);
 		return r;
 	}
-	i->ground = g;
-	i->spec = spec_ref(spec);
+	instance_init(i, g, spec);
 	i->service = service->index;
 	i->ahead = ahead;
-	i->log_fd = i->probe_fd = i->root_fd = -1;
-	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
-	i->control = i->death = i->probe =
-		(struct watch){.fd = -1, .on_ready = on_nothing, .name = "start on_nothing"};
-	i->state_since_ns = loop_now_ns(g->loop);
-	i->started_us = clock_real_us();
-	i->grace_ns = GRACE_FIRST_NS;
 	(void)text_copy(i->id, sizeof(i->id),
 			service->name); /* its number comes with its sandbox */
 	i->generation = board_open_slot(g->board, i->slot, spec_limit_first(spec), service->index);
 	(void)text_copy(i->why, sizeof(i->why), why);
-	must(i->state == INSTANCE_WAITING); /* as zeroed */
-	link_last(g, i);
+	instance_link(i);
 	return 0;
 }
 
@@ -107,6 +117,7 @@ void instance_free(struct instance *i)
 	struct ground *g = i->ground;
 	struct loop *loop = g->loop;
 
+	deed_clear(i); /* first: it names what is closed here */
 	loop_timer_off(loop, &i->timer);
 	loop_unwatch(loop, &i->control);
 	loop_unwatch(loop, &i->death);
@@ -118,11 +129,14 @@ void instance_free(struct instance *i)
 		uint32_t range = i->armed.range;
 
 		wire_drop(i);
+		fd_close(&i->traffic_fd);
 		armed_fini(&i->armed);
 		armory_range_free(g->armory, range);
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->root_fd);
+	for (uint32_t n = 0; n < BINDINGS_MAX; n++)
+		fd_close(&i->binding_fds[n]);
 	cgroup_fini(&i->cgroup);
 	spec_unref(i->spec);
 	free(i);
@@ -152,8 +166,7 @@ static int prepare(struct instance *i)
 	const struct network *network = &i->ground->network;
 	const struct sandbox_names names = {
 		.hosts = network->hosts,
-		.resolver =
-			i->spec->put.egress.mode == WIRE_EGRESS_INTERNET ? network->resolver : "",
+		.resolver = instance_asks(i) ? network->resolver : "",
 	};
 	int r = set_limits(i);
 
@@ -187,6 +200,28 @@ static int listen_inside(struct instance *i, int *out_fd)
 	return 0;
 }
 
+/* Gateways get the listeners before the program runs: it may call others before it accepts. */
+static int listen_for_calls(struct instance *i)
+{
+	const struct wire_service_put *put = &i->spec->put;
+	uint16_t ports[BINDINGS_MAX];
+	int r;
+
+	if (put->binding_count == 0)
+		return 0;
+	for (uint32_t n = 0; n < put->binding_count; n++)
+		ports[n] = (uint16_t)put->bindings[n].port;
+	r = netns_listen_tcp(i->armed.net_ns_fd, i->ground->home_ns_fd, ports, put->binding_count,
+			     BINDING_QUEUE, i->binding_fds);
+	must(r != -ENOTRECOVERABLE);
+	if (r < 0)
+		(void)text_format(i->fault, sizeof(i->fault), "the sockets of its bindings: %s",
+				  strerror(-r));
+	else
+		tell_born(i);
+	return r;
+}
+
 static int hand_over(struct instance *i)
 {
 	SCOPED_FD output_fd = -1, listen_fd = -1;
@@ -205,6 +240,8 @@ static int hand_over(struct instance *i)
 	claim.cpu_milli = limits.cpu_milli;
 	claim.pids_max = limits.pids_max;
 	r = listen_inside(i, &listen_fd);
+	if (r == 0)
+		r = listen_for_calls(i);
 	if (r < 0)
 		return r;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)

@@ -8,6 +8,10 @@
 /* Makes an instance, which waits for a sandbox. ahead: nobody needs it yet. 0 or -errno. */
 int instance_new(struct ground *g, struct service *service, struct spec *spec, bool ahead,
 		 const char *why);
+/* A zeroed one becomes one without anything; its id begins with the service's name. */
+void instance_init(struct instance *i, struct ground *g, struct spec *spec);
+/* Into its slot and the list, as the last. */
+void instance_link(struct instance *i);
 /* Releases all that an instance has and takes it out of the list. */
 void instance_free(struct instance *i);
 /* Uses the instance that was made ahead for this service. False if there is none. */

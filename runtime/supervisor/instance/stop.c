@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/instance/deed.h"
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/stop.h"
@@ -202,6 +203,7 @@ static void on_control(struct watch *w, uint32_t events)
 	struct instance *i = container_of(w, struct instance, control);
 
 	read_control(i);
+	deed_write(i); /* nobody says it again */
 	if (events & (EPOLLHUP | EPOLLRDHUP))
 		loop_unwatch(loop_of(i), w); /* its death comes over the pidfd */
 }
@@ -235,7 +237,7 @@ int stop_watch_death(struct instance *i)
 
 int stop_watch(struct instance *i)
 {
-	must(i->state == INSTANCE_STARTING && i->control.fd < 0);
+	must(i->state < INSTANCE_DYING && i->control.fd < 0);
 	i->control = (struct watch){
 		.fd = i->armed.control_fd, .on_ready = on_control, .name = "stop on_control"};
 	return watch(i, &i->control);
@@ -320,7 +322,32 @@ void stop_drain(struct instance *i)
 	if (instance_move(i, INSTANCE_DRAIN) < 0)
 		return;
 	i->deadline_ns = loop_now_ns(loop_of(i)) + i->spec->put.max_duration_ms * NS_PER_MS;
+	deed_write(i);
 	wait_for(i, on_drain_begun, 0);
+}
+
+void stop_adopt(struct instance *i, enum instance_state was)
+{
+	must(i->state == INSTANCE_WAITING && !instance_is_up(i));
+	if (was == INSTANCE_DRAINING || was == INSTANCE_STOPPING) {
+		instance_stands(i, INSTANCE_DRAINING);
+		i->stop_wanted = true;
+		if (was == INSTANCE_STOPPING || i->deadline_ns == 0) /* SIGTERM comes again */
+			i->deadline_ns = loop_now_ns(loop_of(i));
+		(void)board_move(i->ground->board, i->slot, ~0u, BOARD_DRAINING);
+		if (stop_watch_death(i) == 0 && stop_watch(i) == 0) {
+			wait_for(i, on_drain_begun, 0);
+			return;
+		}
+	} else if (was != INSTANCE_DYING) {
+		i->stop_wanted = true;
+		i->cause = WIRE_DOWN_STOPPED;
+		(void)text_copy(i->fault, sizeof(i->fault),
+				"ebbd died while it started; another one starts");
+	}
+	if (i->state == INSTANCE_WAITING)
+		instance_stands(i, i->was_ready ? INSTANCE_DRAINING : INSTANCE_STARTING);
+	begin_dying(i);
 }
 
 bool stop_unresponsive(struct instance *i)
@@ -339,5 +366,6 @@ bool stop_unresponsive(struct instance *i)
 	stop_drain(i);
 	if (i->deadline_ns > deadline_ns)
 		i->deadline_ns = deadline_ns;
+	deed_write(i);
 	return true;
 }

@@ -17,6 +17,9 @@ int stop_watch_death(struct instance *i);
 int stop_watch(struct instance *i);
 /* Something killed the instance before it accepted; that says nothing about its program. */
 bool stop_was_killed(const struct instance *i);
+/* One of an earlier ebbd ends as it would have there: it drained or was told to end, its PID 1 was
+ * gone, or it had not come up (then another one starts in its place). */
+void stop_adopt(struct instance *i, enum instance_state was);
 /* An instance was killed or died: nobody may use it, and nothing more is heard of it. */
 void stop_let_go(struct instance *i);
 

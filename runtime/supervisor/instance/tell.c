@@ -3,16 +3,25 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/instance/deed.h"
 
 /* Calls `what` of each observer that has it. */
 #define TELL(ground, what, ...)                                    \
 	for (uint32_t n_ = 0; n_ < (ground)->observer_count; n_++) \
 		if ((ground)->observers[n_].what)                  \
 	(ground)->observers[n_].what((ground)->observers[n_].self, __VA_ARGS__)
+
+void tell_born(struct instance *i)
+{
+	must(!instance_is_up(i));
+	TELL(i->ground, born, i);
+}
 
 void tell_up(struct instance *i)
 {
@@ -25,10 +34,23 @@ void tell_drain(struct instance *i, bool all)
 	TELL(i->ground, drain, i, all);
 }
 
+/* A gateway that starts now hears nothing of them: the end was told. */
+static void close_bindings(struct instance *i)
+{
+	int fds[BINDINGS_MAX];
+
+	memcpy(fds, i->binding_fds, sizeof(fds));
+	memset(i->binding_fds, 0xff, sizeof(i->binding_fds)); /* -1 each */
+	deed_write(i); /* no row names them when they are closed */
+	for (uint32_t n = 0; n < BINDINGS_MAX; n++)
+		fd_close(&fds[n]);
+}
+
 void tell_down(struct instance *i)
 {
 	must(!instance_is_up(i));
 	TELL(i->ground, down, i);
+	close_bindings(i);
 }
 
 void tell_start_failed(struct ground *g, const struct wire_start_failed *record)
@@ -50,6 +72,11 @@ void tell_event(struct ground *g, const struct wire_event *record)
 void tell_starts(struct ground *g, bool can)
 {
 	TELL(g, starts, can);
+}
+
+void tell_mixed(struct ground *g, bool on)
+{
+	TELL(g, mixed, on);
 }
 
 void tell_drained(struct ground *g)
@@ -82,6 +109,12 @@ void tell_announce(struct instance *i)
 		return;
 	i->announced = true;
 	instance_say(i, WIRE_EVENT_INSTANCE_STARTING, "%s", i->why);
+	TELL(i->ground, announced, i);
+}
+
+void tell_adopted(struct instance *i)
+{
+	must(i->announced);
 	TELL(i->ground, announced, i);
 }
 

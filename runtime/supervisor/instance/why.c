@@ -142,7 +142,11 @@ static void explain_grace(const struct instance *i, uint64_t now_ns, char *out, 
 	uint64_t idle_ns = now_ns - atomic_load(&slot->idle_since_ns);
 	uint64_t set_ms = i->spec->put.freeze_after_ms;
 
-	if (i->idle.by_timer)
+	if (i->idle.by_wake)
+		snprintf(out, size,
+			 "awake: thawed for the network %" PRIu64 " ms ago (%s); no request",
+			 (now_ns - i->idle.since_ns) / NS_PER_MS, i->idle.woken_by);
+	else if (i->idle.by_timer)
 		snprintf(out, size, "awake: thawed for a timer %" PRIu64 " ms ago; no request",
 			 (now_ns - i->idle.since_ns) / NS_PER_MS);
 	else
@@ -158,6 +162,7 @@ static void (*const awake_texts[IDLE_REASON_COUNT])(const struct instance *i, ui
 	[IDLE_UNSURE] = explain_unsure,   [IDLE_BUDGET] = explain_budget,
 	[IDLE_UNKNOWN] = explain_unknown, [IDLE_TICKS] = explain_ticks,
 	[IDLE_LOOKING] = explain_looking, [IDLE_CROWDED] = explain_crowded,
+	[IDLE_TALKS] = explain_talks,
 };
 
 /* Which requests hold it, as far as the board has room to say. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
@@ -430,6 +431,14 @@ static int go_on(struct look_run *g)
 	return !g->look->crowded;
 }
 
+static uint64_t clock_now(clockid_t id)
+{
+	struct timespec t;
+
+	must(clock_gettime(id, &t) == 0);
+	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
 int look_some(struct look_run **run, const struct look_request *q, struct look_notes **notes,
 	      struct look *out)
 {
@@ -442,6 +451,8 @@ int look_some(struct look_run **run, const struct look_request *q, struct look_n
 	g->calls = 0;
 	g->view = (struct wait_view){.mono_ns = clock_mono_ns(),
 				     .real_ns = clock_real_us() * NS_PER_US,
+				     .boot_ns = clock_now(CLOCK_BOOTTIME),
+				     .tai_ns = clock_now(CLOCK_TAI),
 				     .read_pair = read_pair};
 	*run = g;
 	if (fresh) {

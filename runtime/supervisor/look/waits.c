@@ -109,13 +109,29 @@ static void set_relative(struct wait *w, enum wait_kind kind, uint64_t ns)
 	w->ns = ns;
 }
 
+/* CLOCK_BOOTTIME goes on while the host is suspended, CLOCK_MONOTONIC does not; CLOCK_TAI is some
+ * whole seconds ahead of CLOCK_REALTIME (clock_gettime(2)). */
+static uint64_t now_of(const struct wait_view *view, int clock_id)
+{
+	switch (clock_id) {
+	case CLOCK_MONOTONIC:
+		return view->mono_ns;
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM:
+		return view->boot_ns;
+	case CLOCK_TAI:
+		return view->tai_ns;
+	default:
+		return view->real_ns;
+	}
+}
+
 /* Turns a point of another clock into one of CLOCK_MONOTONIC. Points of clocks that count from the
  * epoch are far above LIMIT_MOST_NS, so the seconds are subtracted first. */
 static void set_absolute(struct wait *w, const struct wait_view *view, int clock_id,
 			 uint64_t address)
 {
-	uint64_t now_ns = clock_id == CLOCK_MONOTONIC || clock_id == CLOCK_BOOTTIME ? view->mono_ns
-										    : view->real_ns;
+	uint64_t now_ns = now_of(view, clock_id);
 	int64_t pair[2], left_s;
 
 	if (address == 0 || view->read_pair(view->ctx, address, pair) < 0 || pair[1] < 0 ||

@@ -43,7 +43,7 @@ struct wait {
 
 /* The clocks at one moment, and where time limits are read. */
 struct wait_view {
-	uint64_t mono_ns, real_ns;
+	uint64_t mono_ns, real_ns, boot_ns, tai_ns;
 	/* The two 64-bit integers at an address of the program. 0 or -errno. */
 	int (*read_pair)(void *ctx, uint64_t address, int64_t out[2]);
 	void *ctx;

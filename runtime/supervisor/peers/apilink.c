@@ -55,11 +55,21 @@ static int on_ready(void *self, struct wire_message *m)
 	return 0;
 }
 
+static void remove_service(struct apilink *a, struct service *service)
+{
+	gateways_unroute(a->gateways, service->index);
+	fleet_service_gone(a->fleet, service);
+	services_remove(a->options.services, service);
+}
+
 static int on_settled(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
+	struct service *service;
 
 	a->settled = true;
+	while ((service = services_not_put(a->options.services)))
+		remove_service(a, service); /* it was removed while nobody heard it */
 	gateways_settled(a->gateways);
 	apilink_answer(a, *(const uint64_t *)(const void *)m->record, 0, "");
 	a->options.on_ready(a->options.self);
@@ -88,13 +98,6 @@ static int on_service_put(void *self, struct wire_message *m)
 	}
 	apilink_answer(a, put->cookie, r < 0 ? r : 0, text);
 	return 0;
-}
-
-static void remove_service(struct apilink *a, struct service *service)
-{
-	gateways_unroute(a->gateways, service->index);
-	fleet_service_gone(a->fleet, service);
-	services_remove(a->options.services, service);
 }
 
 static int on_service_del(void *self, struct wire_message *m)
@@ -184,19 +187,21 @@ static int on_image_import(void *self, struct wire_message *m)
 	failed->cookie = job->cookie;
 	failed->err = -r;
 	(void)text_copy(failed->text, sizeof(failed->text),
-			r == -EAGAIN ? "too many imports are under way; try again" : strerror(-r));
+			r == -EBUSY ? "too many imports are under way; try again" : imports_why(r));
 	daemon_send(&a->daemon, WIRE_IMAGE_DONE, failed, sizeof(*failed), NULL, 0);
 	free(failed);
 	return 0;
 }
 
-/* Gives up the import with this cookie, for which nobody waits; its IMAGE_DONE still comes. */
+/* Gives up the import or the export with this cookie, for which nobody waits; its answer still
+ * comes. */
 static int on_image_cancel(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
 	const uint64_t *cookie = (const void *)m->record;
 
 	imports_cancel(&a->imports, *cookie);
+	exports_cancel(&a->exports, *cookie);
 	return 0;
 }
 
@@ -219,16 +224,25 @@ static bool has_enough(void *self)
 	return a->daemon.link.queued > INFOS_AHEAD;
 }
 
-static void send_info(void *self, uint64_t cookie, struct instance *i)
+static void send(struct apilink *a, uint64_t cookie, struct instance *i, bool counted)
 {
-	struct apilink *a = self;
 	struct wire_instance_info info;
 
 	if (!instance_is_shown(i))
 		return;
-	fleet_info(i, &info);
+	fleet_info(i, counted, &info);
 	info.cookie = cookie;
 	daemon_send(&a->daemon, WIRE_INSTANCE_INFO, &info, sizeof(info), NULL, 0);
+}
+
+static void send_info(void *self, uint64_t cookie, struct instance *i)
+{
+	send(self, cookie, i, false);
+}
+
+static void send_counted(void *self, uint64_t cookie, struct instance *i)
+{
+	send(self, cookie, i, true);
 }
 
 static void send_last(void *self, uint64_t cookie)
@@ -247,11 +261,12 @@ static void send_last(void *self, uint64_t cookie)
 
 static int on_instances_get(void *self, struct wire_message *m)
 {
-	static const struct walk_kind listing = {.each = send_info, .end = send_last};
+	static const struct walk_kind listing = {.each = send_info, .end = send_last},
+				      counting = {.each = send_counted, .end = send_last};
 	struct apilink *a = self;
 	const struct wire_instances_get *get = (const void *)m->record;
 
-	return walks_add(&a->walks, &listing, get->cookie);
+	return walks_add(&a->walks, get->counted ? &counting : &listing, get->cookie);
 }
 
 static int on_instance_command(void *self, struct wire_message *m)
@@ -301,16 +316,24 @@ static const struct wire_rule rules[] = {
 	{WIRE_API_SETTLED, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_settled},
 	{WIRE_SERVICE_PUT, sizeof(struct wire_service_put), PHASE_SERVING, 0, 0, on_service_put},
 	{WIRE_SERVICE_DEL, sizeof(struct wire_service_del), PHASE_SERVING, 0, 0, on_service_del},
+	{WIRE_SITE_PUT, sizeof(struct wire_site), PHASE_SERVING, 1, 1, apilink_on_site_put},
+	{WIRE_SITE_DEL, sizeof(struct wire_site_del), PHASE_SERVING, 0, 0, apilink_on_site_del},
 	{WIRE_SERVICE_START, sizeof(struct wire_service_start), PHASE_SERVING, 0, 0,
 	 on_service_start},
 	{WIRE_IMAGE_IMPORT, sizeof(struct wire_image_import), PHASE_SERVING, 1, 1, on_image_import},
+	{WIRE_IMAGE_EXPORT, sizeof(struct wire_image_export), PHASE_SERVING, 1, 1,
+	 apilink_on_image_export},
 	{WIRE_IMAGE_CANCEL, sizeof(uint64_t), PHASE_SERVING, 0, 0, on_image_cancel},
 	{WIRE_IMAGE_DEL, sizeof(struct wire_image_del), PHASE_SERVING, 0, 0, on_image_del},
 	{WIRE_INSTANCES_GET, sizeof(struct wire_instances_get), PHASE_SERVING, 0, 0,
 	 on_instances_get},
+	{WIRE_SOCKETS_GET, sizeof(struct wire_sockets_get), PHASE_SERVING, 0, 0,
+	 apilink_on_sockets_get},
 	{WIRE_INSTANCE_COMMAND, sizeof(struct wire_instance_command_record), PHASE_SERVING, 0, 0,
 	 on_instance_command},
 	{WIRE_METER_FLUSH, sizeof(struct wire_meter_flush), PHASE_SERVING, 0, 0, on_meter_flush},
+	{WIRE_NODE_UPGRADE, sizeof(struct wire_node_upgrade), PHASE_SERVING, 0, 0,
+	 apilink_on_upgrade},
 	{WIRE_NODE_DRAIN, sizeof(struct wire_node_drain), PHASE_SERVING, 0, 0, apilink_on_drain},
 	{WIRE_EXEC_START, sizeof(struct wire_exec_start), PHASE_SERVING, 0, 0, apilink_on_exec},
 	{WIRE_EXEC_SIGNAL, sizeof(struct wire_exec_signal), PHASE_SERVING, 0, 0,
@@ -334,22 +357,29 @@ static void send_log_pipe(void *self, struct instance *i)
 
 static void send_config(struct apilink *a)
 {
-	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd};
+	const int fds[] = {a->listener_fd, a->state_fd, a->log_fd, a->ledger_fd, a->status_fd};
+	const uint32_t count = a->status_fd < 0 ? 4 : 5;
 	struct wire_api_config config;
 
-	api_settings_fill(a->options.host->config, a->options.boot_us, &config);
-	daemon_send(&a->daemon, WIRE_API_CONFIG, &config, sizeof(config), fds, 4);
+	api_settings_fill(a->options.host, a->options.boot_us, &config);
+	api_settings_add_key(a->options.host->config, &config);
+	daemon_send(&a->daemon, WIRE_API_CONFIG, &config, sizeof(config), fds, count);
+	explicit_bzero(&config, sizeof(config));
+}
+
+void apilink_gateway_files(struct apilink *a, uint32_t index)
+{
+	struct wire_gateway_files record = {.index = index};
+	int fds[2];
+
+	if (gateways_files(a->gateways, index, fds))
+		daemon_send(&a->daemon, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
 }
 
 static void send_gateway_files(struct apilink *a)
 {
-	for (uint32_t n = 0; n < gateways_count(a->gateways); n++) {
-		struct wire_gateway_files record = {.index = n};
-		int fds[2];
-
-		gateways_files(a->gateways, n, fds);
-		daemon_send(&a->daemon, WIRE_GATEWAY_FILES, &record, sizeof(record), fds, 2);
-	}
+	for (uint32_t n = 0; n < gateways_count(a->gateways); n++)
+		apilink_gateway_files(a, n);
 }
 
 static void on_started(struct daemon *d)
@@ -358,6 +388,8 @@ static void on_started(struct daemon *d)
 
 	d->link.phase = PHASE_STARTING;
 	a->settled = false;
+	services_unput(a->options.services);
+	gateways_sites_again(a->gateways);
 	if (a->configured) {
 		a->configured = false;
 		ledgerlink_channel(a->ledger);
@@ -373,10 +405,11 @@ static void on_ended(struct daemon *d)
 {
 	struct apilink *a = d->self;
 
-	a->drain_cookie = 0;
+	a->drain_cookie = a->upgrade_cookie = 0;
 	execs_end(a->execs);
 	walks_drop(&a->walks);
 	imports_orphan(&a->imports);
+	exports_end(&a->exports);
 }
 
 static int open_directory(const char *path, int *out_fd, struct fault *f)
@@ -386,19 +419,50 @@ static int open_directory(const char *path, int *out_fd, struct fault *f)
 }
 
 /* Opens the descriptors that ebb-api gets when it starts. */
-static int open_files(struct apilink *a, struct fault *f)
+/* Both listeners are those of the ebbd before, if there was one: clients wait in their queues. */
+static int open_listener(struct apilink *a, struct fault *f)
 {
 	const struct config *c = a->options.host->config;
+	struct estate *estate = a->options.host->estate;
 	char path[CONFIG_PATH_SIZE + 16];
 	int r;
 
+	a->listener_fd = estate_file(estate, "api");
+	if (a->listener_fd >= 0)
+		return 0;
 	(void)text_format(path, sizeof(path), "%s/api.sock", c->run_dir);
 	r = listener_unix(path, c->api_group, f);
 	if (r < 0)
 		return r;
 	a->listener_fd = r;
-	r = open_directory(c->state_dir, &a->state_fd, f);
-	return r < 0 ? r : open_directory(c->log_dir, &a->log_fd, f);
+	return estate_keep_file(estate, "api", r);
+}
+
+static int open_status(struct apilink *a, struct fault *f)
+{
+	struct estate *estate = a->options.host->estate;
+	int r;
+
+	a->status_fd = estate_file(estate, "status");
+	if (a->status_fd >= 0)
+		return 0;
+	r = listener_tcp(a->options.host->config->status_listen, a->options.listener_owner, f);
+	if (r < 0)
+		return r;
+	a->status_fd = r;
+	return estate_keep_file(estate, "status", r);
+}
+
+static int open_files(struct apilink *a, struct fault *f)
+{
+	const struct config *c = a->options.host->config;
+	int r = open_listener(a, f);
+
+	if (r == 0)
+		r = open_directory(c->state_dir, &a->state_fd, f);
+	if (r == 0)
+		r = open_directory(c->log_dir, &a->log_fd, f);
+	return r < 0 || !*c->status_listen ? r : open_status(a, f);
 }
 
 int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f)
@@ -410,7 +474,8 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, str
 		return -ENOMEM;
 	a->options = *options;
 	imports_init(&a->imports, options->host->loop, options->images, a, on_import_done);
-	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = -1;
+	exports_init(&a->exports, options->host->loop, options->images, a, apilink_on_exported);
+	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = a->status_fd = -1;
 	r = open_files(a, f);
 	if (r < 0) {
 		apilink_free(a);
@@ -428,7 +493,7 @@ void apilink_change(struct apilink *a)
 
 	imports_limit(a->options.images, c);
 	api_settings_give_socket(c);
-	api_settings_fill(c, a->options.boot_us, &config);
+	api_settings_fill(a->options.host, a->options.boot_us, &config);
 	if (a->configured)
 		daemon_send(&a->daemon, WIRE_API_CHANGE, &config, sizeof(config), NULL, 0);
 }
@@ -472,7 +537,11 @@ void apilink_free(struct apilink *a)
 	daemon_kill(&a->daemon);
 	execs_free(a->execs);
 	imports_end(&a->imports);
+	exports_end(&a->exports);
+	estate_drop_file(a->options.host->estate, "api");
+	estate_drop_file(a->options.host->estate, "status");
 	fd_close(&a->listener_fd);
+	fd_close(&a->status_fd);
 	fd_close(&a->state_fd);
 	fd_close(&a->log_fd);
 	fd_close(&a->ledger_fd);

@@ -22,8 +22,12 @@ struct apilink_options {
 	struct services *services;
 	struct image_store *images;
 	uint64_t boot_us;
+	uint32_t listener_owner; /* see listeners.h */
 	void *self;
 	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
+	/* It asks whether another binary can follow, which takes over then if it goes; each such
+	 * question is answered by apilink_upgrade_said. */
+	void (*on_upgrade)(void *self, bool goes);
 };
 
 /* Makes the link; the process starts in apilink_start. 0, or -errno with a sentence. */
@@ -36,11 +40,16 @@ int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gatew
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
 /* The settings have changed: limits of images, the socket's group, the listeners that it shows. */
 void apilink_change(struct apilink *a);
+/* A gateway has new files (gateways_files). */
+void apilink_gateway_files(struct apilink *a, uint32_t index);
 void apilink_free(struct apilink *a);
 /* It hears of events, of the output of new instances, of starts, and of the end of a drain. */
 struct observer apilink_observer(struct apilink *a);
 /* A flush the API asked for is done. */
 void apilink_flushed(struct apilink *a, uint64_t cookie, int error);
+/* text: the version of the binary that can follow, or the reason; without a question nothing
+ * happens. */
+void apilink_upgrade_said(struct apilink *a, int error, const char *text);
 /* Something keeps the host from taking work (ill), or no more. */
 void apilink_ill(struct apilink *a, enum wire_ill what, bool ill);
 /* A channel to a (new) ledger. Takes the descriptor. */

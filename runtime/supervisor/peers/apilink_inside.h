@@ -4,6 +4,7 @@
 #define EBB_SUPERVISOR_APILINK_INSIDE_H
 
 #include "runtime/supervisor/peers/apilink.h"
+#include "runtime/supervisor/peers/exports.h"
 #include "runtime/supervisor/peers/imports.h"
 #include "runtime/supervisor/peers/walk.h"
 #include "runtime/supervisor/scale/execs.h"
@@ -20,14 +21,17 @@ struct apilink {
 	struct egresslink *egress;
 	struct daemon daemon;
 	int listener_fd, state_fd, log_fd, ledger_fd;
+	int status_fd; /* -1: no status_listen */
 	struct walks walks;
 	struct imports imports;
+	struct exports exports;
 	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
 	uint32_t notice_count;
 	bool configured; /* this ebb-api has its API_CONFIG */
 	uint32_t ill;    /* bits of enum wire_ill */
 	bool settled;    /* services that it puts from now on are new */
 	struct execs *execs;
+	uint64_t upgrade_cookie; /* of the question that ebbd has not answered; 0 = none */
 	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
 };
 
@@ -38,8 +42,14 @@ void apilink_event(void *self, const struct wire_event *record);
 void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text);
 
 /* apilink_asks.c: rows of the table. */
+int apilink_on_upgrade(void *self, struct wire_message *m);
 int apilink_on_drain(void *self, struct wire_message *m);
+int apilink_on_image_export(void *self, struct wire_message *m);
+void apilink_on_exported(void *self, uint64_t cookie, int err, const char *text);
 int apilink_on_exec(void *self, struct wire_message *m);
+int apilink_on_sockets_get(void *self, struct wire_message *m);
+int apilink_on_site_put(void *self, struct wire_message *m);
+int apilink_on_site_del(void *self, struct wire_message *m);
 int apilink_on_exec_signal(void *self, struct wire_message *m);
 void apilink_on_drained(void *self);
 int apilink_open_execs(struct apilink *a); /* 0 or -ENOMEM */

@@ -10,8 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/supervisor/host/pool.h"
 #include "runtime/supervisor/programs/daemon.h"
 #include "runtime/supervisor/scale/fleet.h"
+
+/* Its row in the estate: the addresses stay those of the instances that have them. */
+struct egress_row {
+	struct pool pool;
+	uint32_t log_group, made;
+};
 
 struct egresslink;
 
@@ -22,6 +29,8 @@ int egresslink_new(const struct program_host *host, struct fleet *fleet, struct 
 /* Waits, for 10 s at most, until ebb-net has removed all that it made in the kernel. NULL is
  * fine. */
 void egresslink_free(struct egresslink *l);
+/* Once the fleet is as an earlier ebbd left it. */
+void egresslink_resume(struct egresslink *l);
 /* Whether instances can be given this: 0, or -errno with a sentence that names the mend. */
 int egresslink_check(struct egresslink *l, const struct wire_egress *egress, char *err,
 		     size_t err_size);

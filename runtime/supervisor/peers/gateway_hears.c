@@ -16,8 +16,23 @@
 
 void gateways_send_all(struct gateways *g, uint32_t type, const void *record, size_t size)
 {
-	for (uint32_t n = 0; n < g->count; n++)
+	for (uint32_t n = 0; n < g->seats; n++)
 		daemon_send(&g->gateway[n].daemon, type, record, size, NULL, 0);
+}
+
+void gateway_send_bracket(struct gateway *g, bool begins)
+{
+	daemon_send(&g->daemon, begins ? WIRE_RESUME : WIRE_RESUMED, NULL, 0, NULL, 0);
+}
+
+void gateway_send_drain(struct gateway *g, struct instance *i)
+{
+	struct wire_instance_down down;
+	struct wire_instance_drain record;
+
+	instance_down_record(i, &down); /* it knows the slot */
+	record = (struct wire_instance_drain){.slot = down.slot, .generation = down.generation};
+	daemon_send(&g->daemon, WIRE_INSTANCE_DRAIN, &record, sizeof(record), NULL, 0);
 }
 
 static void fill_config(struct gateway *g, struct wire_gateway_config *out)
@@ -27,7 +42,7 @@ static void fill_config(struct gateway *g, struct wire_gateway_config *out)
 
 	*out = (struct wire_gateway_config){
 		.index = g->index,
-		.gateway_count = g->all->count,
+		.gateway_count = g->all->seats,
 		.listener_count = c->listener_count,
 		.head_bytes_max = (uint32_t)c->head_bytes_max,
 		.connections_max = (uint32_t)c->connections_max,
@@ -46,6 +61,7 @@ static void fill_config(struct gateway *g, struct wire_gateway_config *out)
 		.body_window_ms = (uint32_t)c->body_window_ms,
 		.proxy_listeners = c->proxy_listeners,
 		.trusted_count = c->trusted_count,
+		.routes_follow = g->all->settled,
 	};
 	must(c->listener_count <= LISTENERS_MAX && c->trusted_count <= TRUSTED_MAX);
 	_Static_assert(sizeof(g->ring) <= sizeof(out->ring_params), "ring params fit");
@@ -62,7 +78,8 @@ void gateway_send_config(struct gateway *g)
 						       g->stats_fd, g->access_fds[1]};
 
 	fill_config(g, &config);
-	memcpy(fds + GATEWAY_CONFIG_FDS, g->listener_fds, config.listener_count * sizeof(int));
+	memcpy(fds + GATEWAY_CONFIG_FDS, g->all->gateway[g->lane].listener_fds,
+	       config.listener_count * sizeof(int));
 	daemon_send(&g->daemon, WIRE_GATEWAY_CONFIG, &config, sizeof(config), fds,
 		    GATEWAY_CONFIG_FDS + config.listener_count);
 }
@@ -72,8 +89,8 @@ void gateway_send_change(struct gateway *g, bool listeners)
 	struct wire_gateway_config config;
 
 	fill_config(g, &config);
-	daemon_send(&g->daemon, WIRE_GATEWAY_CHANGE, &config, sizeof(config), g->listener_fds,
-		    listeners ? config.listener_count : 0);
+	daemon_send(&g->daemon, WIRE_GATEWAY_CHANGE, &config, sizeof(config),
+		    g->all->gateway[g->lane].listener_fds, listeners ? config.listener_count : 0);
 }
 
 void gateway_send_route(struct gateway *g, const struct service *service)
@@ -88,7 +105,10 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 		.init_timeout_ms = put->init_timeout_ms + INIT_SLACK_MS,
 		.host_count = put->host_count,
 		.hibernate_ms = put->hibernate_ms,
+		.body_kb_max = put->body_kb_max,
 		.ups = service->demand.ups,
+		.flags = (put->flags & WIRE_SERVICE_PRIVATE ? WIRE_ROUTE_PRIVATE : 0) |
+			 (put->binding_count ? WIRE_ROUTE_CALLS : 0),
 	};
 
 	memcpy(route.name, put->name, sizeof(route.name));
@@ -106,6 +126,11 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 		memcpy(route.prefix, put->prefix, sizeof(route.prefix));
 	}
 	daemon_send(&g->daemon, WIRE_ROUTE_PUT, &route, sizeof(route), NULL, 0);
+}
+
+void gateway_send_site(struct gateway *g, const struct site *s)
+{
+	daemon_send(&g->daemon, WIRE_SITE_PUT, &s->record, sizeof(s->record), &s->fd, 1);
 }
 
 void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all)
@@ -127,4 +152,27 @@ void gateway_send_up(struct gateway *g, struct instance *i, bool one_of_all)
 	daemon_send(&g->daemon, WIRE_INSTANCE_UP, &up, sizeof(up), fds, 1 + up.socket_count);
 	for (uint32_t n = 0; n < up.socket_count; n++)
 		fd_close(&fds[1 + n]);
+}
+
+void gateway_send_bindings(struct gateway *g, struct instance *i)
+{
+	struct wire_bindings record;
+	int fds[BINDINGS_MAX];
+	uint32_t count = instance_bindings_record(i, &record, fds);
+
+	must(count <= BINDINGS_MAX);
+	if (count > 0)
+		daemon_send(&g->daemon, WIRE_BINDINGS, &record, sizeof(record), fds, count);
+}
+
+void gateways_bindings_gone(struct gateways *g, struct instance *i)
+{
+	struct wire_bindings record;
+	struct wire_bindings_gone gone;
+	int fds[BINDINGS_MAX];
+
+	if (instance_bindings_record(i, &record, fds) == 0)
+		return;
+	gone = (struct wire_bindings_gone){.slot = record.slot, .generation = record.generation};
+	gateways_send_all(g, WIRE_BINDINGS_GONE, &gone, sizeof(gone));
 }

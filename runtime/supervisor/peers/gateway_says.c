@@ -9,17 +9,34 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/peers/gateways_inside.h"
 
+uint32_t gateways_ready(struct gateways *all)
+{
+	uint32_t ready = 0;
+
+	for (uint32_t lane = 0; lane < all->lanes; lane++) {
+		const struct daemon *d = &gateways_serving(all, lane)->daemon;
+
+		ready += daemon_runs(d) && d->link.phase & PHASE_SERVING;
+	}
+	return ready;
+}
+
+void gateways_tell_ready(struct gateways *all)
+{
+	if (gateways_ready(all) < all->lanes || all->told_ready)
+		return;
+	all->told_ready = true;
+	all->options.on_ready(all->options.self);
+}
+
 static int on_gateway_ready(void *self, struct wire_message *m)
 {
 	struct gateway *g = self;
 
-	g->daemon.link.phase = PHASE_SERVING;
-	must(g->all->ready < g->all->count); /* it was not ready before: the phase says so */
-	g->all->ready++;
-	if (g->all->ready == g->all->count && !g->all->told_ready) {
-		g->all->told_ready = true;
-		g->all->options.on_ready(g->all->options.self);
-	}
+	daemon_phase(&g->daemon, PHASE_SERVING | (g->daemon.link.phase & PHASE_RETIRING));
+	if (!(g->daemon.link.phase & PHASE_RETIRING))
+		gateways_took_over(g);
+	gateways_tell_ready(g->all);
 	return 0;
 }
 

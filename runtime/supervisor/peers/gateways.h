@@ -24,13 +24,20 @@ struct gateways_options {
 	void *self;
 	void (*on_ready)(void *self); /* all of them serve */
 	void (*on_stopped)(void *self);
+	void (*on_files)(void *self, uint32_t index); /* a gateway has files that none had before */
 };
 
 /* Opens the listeners and starts the gateways. 0, or -errno with a sentence. The fleet and the
  * gateways need each other, so the fleet is attached later, before the loop runs. */
 int gateways_new(const struct gateways_options *options, struct gateways **out, struct fault *f);
+/* Tells those that were taken over all there is, once the fleet is as it was. */
+void gateways_resume(struct gateways *g);
 void gateways_attach(struct gateways *g, struct fleet *fleet);
 void gateways_free(struct gateways *g);
+/* So many may run at once, each with a page on the board. */
+uint32_t gateways_seats(uint32_t count);
+/* Replaces those that were started before the last upgrade, one after the other. */
+void gateways_renew(struct gateways *g);
 int gateways_doorbell_fd(const struct gateways *g); /* borrowed: write 1 after a thaw */
 /* Settings of a running ebbd change: opens the listeners that next names and the settings in force
  * do not. 0, or -errno with a sentence and nothing done. gateways_change follows when next is in
@@ -42,12 +49,20 @@ void gateways_stop(struct gateways *g);
 /* Kills the gateways that are still there while all are stopping. */
 void gateways_cut(struct gateways *g);
 
-/* The files of each gateway for ebb-api: counters, and the access log's reading end; borrowed. */
-uint32_t gateways_count(const struct gateways *g);
-void gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
+/* The files of each gateway for ebb-api: counters, and the access log's reading end; borrowed.
+ * gateways_files: false if this seat never had one. */
+uint32_t gateways_count(const struct gateways *g); /* of seats */
+bool gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
 /* Tells all gateways of a service, or that it is gone (unroute). */
 void gateways_route(struct gateways *g, const struct service *service);
+/* Tells all gateways of a site, whose file is taken out of *fd, or that it is gone. 0 or -errno as
+ * sites.h says. */
+struct wire_site;
+int gateways_site(struct gateways *g, const struct wire_site *record, int *fd);
+int gateways_unsite(struct gateways *g, const char *name);
+/* Another ebb-api will tell all sites, until gateways_settled. */
+void gateways_sites_again(struct gateways *g);
 /* All services from before this start are routed. From now on a request that matches no route
  * belongs to no service. */
 void gateways_settled(struct gateways *g);

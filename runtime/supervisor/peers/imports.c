@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "runtime/base/mem.h"
@@ -54,6 +55,14 @@ static struct import *free_place(struct imports *m)
 	return NULL;
 }
 
+const char *imports_why(int r)
+{
+	return r == -ENOBUFS
+		       ? "the host lets ebb start no process now, by a limit like TasksMax of "
+			 "its service: Resource temporarily unavailable"
+		       : strerror(-r);
+}
+
 int imports_start(struct imports *m, const struct wire_image_import *job, int source_fd)
 {
 	struct import *import = free_place(m);
@@ -61,13 +70,13 @@ int imports_start(struct imports *m, const struct wire_image_import *job, int so
 	int r;
 
 	if (!import)
-		return -EAGAIN;
+		return -EBUSY;
 	if (!done)
 		return -ENOMEM;
 	r = image_import_start(m->store, job, source_fd, &import->job);
 	if (r < 0) {
 		import->job = NULL;
-		return r;
+		return r == -EAGAIN ? -ENOBUFS : r; /* fork(2) */
 	}
 	import->all = m;
 	import->done = keep_mem(done);

@@ -41,8 +41,11 @@ struct imports {
 void imports_init(struct imports *m, struct loop *loop, struct image_store *store, void *self,
 		  void (*on_done)(void *self, const struct wire_image_done *done, const char *death,
 				  bool imported));
-/* Starts an import; source_fd is borrowed. 0, -EAGAIN if too many are under way, or -errno. */
+/* Starts an import; source_fd is borrowed. 0, -EBUSY if too many are under way, -ENOBUFS if
+ * the host lets ebbd start no process now, or -errno. */
 int imports_start(struct imports *m, const struct wire_image_import *job, int source_fd);
+/* Why nothing was begun with an image, also for an export; r: -errno. Static text. */
+const char *imports_why(int r);
 /* Nobody waits for this one any more: it is given up, and its end is still told. */
 void imports_cancel(struct imports *m, uint64_t cookie);
 /* The ebb-api that asked is gone: all imports are given up, and their ends are not told. */

@@ -13,9 +13,11 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/peers/readings.h"
 #include "runtime/supervisor/programs/daemon.h"
 
-#define WAITING_MAX    65536 /* meters not yet safe; at half of it new work is refused */
+#define WAITING_MAX \
+	LEDGERLINK_WAITING_MAX /* meters not yet safe; at half of it new work is refused */
 #define FLUSHES_MAX    64
 #define ERRNO_MAX      4095              /* as the kernel's */
 #define RETRY_AFTER_NS (10 * NS_PER_SEC) /* before a ledger that cannot write is started again */
@@ -30,11 +32,13 @@ struct ledgerlink {
 	struct daemon daemon;
 	int directory_fd;
 	struct timer retry;
-	uint64_t seq, acked; /* last given, last safe */
-	bool broken;         /* it said it cannot write, and not yet that it can again */
+	struct readings *readings;
+	/* The same in the estate: a reading that is not in the ledger yet outlives ebbd. */
+	struct wire_meter *kept;
+	struct estate_words *words; /* meters_given, meters_safe */
+	bool broken;                /* it said it cannot write, and not yet that it can again */
 	bool said_behind;
 	struct flush flushes[FLUSHES_MAX];
-	struct wire_meter *waiting; /* ring: record of seq n at n % WAITING_MAX */
 };
 
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
@@ -44,7 +48,7 @@ static void answer_flushes(struct ledgerlink *l, int error)
 	for (size_t i = 0; i < FLUSHES_MAX; i++) {
 		struct flush *f = &l->flushes[i];
 
-		if (!f->used || (error == 0 && f->seq > l->acked))
+		if (!f->used || (error == 0 && f->seq > readings_acked(l->readings)))
 			continue;
 		f->used = false;
 		l->options.on_flushed(l->options.self, f->cookie, error);
@@ -63,7 +67,8 @@ static bool keeps_up(void *self)
 {
 	const struct ledgerlink *l = self;
 
-	return !l->broken && l->seq - l->acked < WAITING_MAX / 2;
+	return !l->broken &&
+	       readings_last(l->readings) - readings_acked(l->readings) < WAITING_MAX / 2;
 }
 
 static void say_if_new(struct ledgerlink *l)
@@ -81,7 +86,7 @@ static int on_ack(void *self, struct wire_message *m)
 	struct ledgerlink *l = self;
 	const struct wire_meter_ack *ack = (const void *)m->record;
 
-	if (ack->err < 0 || ack->err > ERRNO_MAX || ack->seq > l->seq)
+	if (ack->err < 0 || ack->err > ERRNO_MAX || ack->seq > readings_last(l->readings))
 		return -EPROTO;
 	if (ack->err != 0) {
 		if (!l->broken)
@@ -99,8 +104,8 @@ static int on_ack(void *self, struct wire_message *m)
 		return 0;
 	}
 	l->broken = false;
-	if (ack->seq > l->acked)
-		l->acked = ack->seq;
+	readings_safe(l->readings, ack->seq);
+	atomic_store(&l->words->meters_safe, readings_acked(l->readings));
 	say_if_new(l);
 	answer_flushes(l, 0);
 	return 0;
@@ -121,7 +126,7 @@ static const struct wire_rule rules[] = {
 
 static void send_sync(struct ledgerlink *l)
 {
-	struct wire_meter_sync sync = {.seq = l->seq};
+	struct wire_meter_sync sync = {.seq = readings_last(l->readings)};
 
 	daemon_send(&l->daemon, WIRE_METER_SYNC, &sync, sizeof(sync), NULL, 0);
 }
@@ -145,12 +150,12 @@ static void on_started(struct daemon *d)
 {
 	struct ledgerlink *l = d->self;
 
-	must(l->acked <= l->seq);
 	d->link.phase = PHASE_STARTING;
 	ledgerlink_channel(l);
-	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++)
-		daemon_send(d, WIRE_METER, &l->waiting[seq % WAITING_MAX],
-			    sizeof(struct wire_meter), NULL, 0);
+	for (uint64_t seq = readings_acked(l->readings) + 1; seq <= readings_last(l->readings);
+	     seq++)
+		daemon_send(d, WIRE_METER, readings_at(l->readings, seq), sizeof(struct wire_meter),
+			    NULL, 0);
 	send_sync(l);
 }
 
@@ -162,13 +167,61 @@ static void on_ended(struct daemon *d)
 		l->options.on_stopped(l->options.self);
 }
 
+/* The place of a number. Places begin anew when nothing waits, so that few pages are touched. */
+static struct wire_meter *place(struct ledgerlink *l, uint64_t seq)
+{
+	return &l->kept[(seq - atomic_load(&l->words->meters_base)) % WAITING_MAX];
+}
+
+/* Readings that were added, some of them others that gave way. A place is written
+ * when its reading is safe or has a later number. */
+static void keep_readings(struct ledgerlink *l)
+{
+	uint64_t seq = atomic_load(&l->words->meters_given);
+
+	if (seq == atomic_load(&l->words->meters_safe))
+		atomic_store(&l->words->meters_base, seq + 1);
+	while (seq < readings_last(l->readings)) {
+		seq++;
+		*place(l, seq) = *readings_at(l->readings, seq);
+		atomic_store(&l->words->meters_given, seq); /* it is whole now */
+		if (seq - atomic_load(&l->words->meters_safe) >= WAITING_MAX)
+			atomic_store(&l->words->meters_safe, seq - WAITING_MAX + 1);
+	}
+	atomic_store(&l->words->meters_safe, readings_acked(l->readings));
+}
+
+/* Those that an earlier ebbd left get their numbers again. */
+static int take_readings(struct ledgerlink *l)
+{
+	struct estate_words *words = l->words;
+	int r;
+
+	if (atomic_load(&words->meters_given) == 0) { /* above what any earlier ebbd gave */
+		atomic_store(&words->meters_safe, l->options.boot_us);
+		atomic_store(&words->meters_given, l->options.boot_us);
+	}
+	r = readings_new(WAITING_MAX, atomic_load(&words->meters_safe), &l->readings);
+	if (r < 0)
+		return r;
+	for (uint64_t seq = atomic_load(&words->meters_safe) + 1;
+	     seq <= atomic_load(&words->meters_given); seq++) {
+		struct wire_meter meter = *place(l, seq);
+
+		(void)readings_add(l->readings, &meter);
+		must(meter.seq == seq);
+	}
+	return 0;
+}
+
 /* Where readings wait, and where the ledger keeps them. */
 static int open_books(struct ledgerlink *l, struct fault *f)
 {
 	const char *path = l->options.host->config->ledger_dir;
 
-	l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
-	if (!l->waiting)
+	l->kept = estate_meters(l->options.host->estate);
+	l->words = estate_words(l->options.host->estate);
+	if (take_readings(l) < 0)
 		return fault_say(f, -ENOMEM, "no memory for readings that wait for the ledger");
 	l->directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->directory_fd < 0)
@@ -194,7 +247,6 @@ int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink *
 	l->options = *options;
 	l->retry.on_due = on_retry;
 	l->retry.name = "ledgerlink on_retry";
-	l->seq = l->acked = options->boot_us; /* above what any earlier ebbd gave */
 	l->directory_fd = -1;
 	l->daemon.self = l;
 	l->daemon.root_dir = options->host->config->ledger_dir;
@@ -216,7 +268,7 @@ void ledgerlink_free(struct ledgerlink *l)
 	loop_timer_off(l->options.host->loop, &l->retry);
 	daemon_kill(&l->daemon);
 	fd_close(&l->directory_fd);
-	free(l->waiting);
+	readings_free(l->readings);
 	free(l);
 }
 
@@ -225,14 +277,10 @@ static void on_meter(void *self, struct wire_meter *record)
 {
 	struct ledgerlink *l = self;
 
-	/* The ring is full only if there are more instances than keeps_up left room for. The oldest
-	 * reading gives way: a newer one of the same instance, if there is one, holds its counters,
-	 * too. */
-	if (l->seq - l->acked >= WAITING_MAX - 1)
-		l->acked++;
-	must(l->seq - l->acked < WAITING_MAX); /* its place in the ring is free */
-	record->seq = ++l->seq;
-	l->waiting[l->seq % WAITING_MAX] = *record;
+	if (!readings_add(l->readings, record))
+		log_error("event=reading_lost cause=\"%d instances wait for the ledger\"",
+			  WAITING_MAX);
+	keep_readings(l);
 	daemon_send(&l->daemon, WIRE_METER, record, sizeof(*record), NULL, 0);
 	say_if_new(l);
 }
@@ -247,7 +295,8 @@ void ledgerlink_flush(struct ledgerlink *l, uint64_t cookie)
 	for (size_t i = 0; i < FLUSHES_MAX; i++) {
 		if (l->flushes[i].used)
 			continue;
-		l->flushes[i] = (struct flush){.used = true, .cookie = cookie, .seq = l->seq};
+		l->flushes[i] = (struct flush){
+			.used = true, .cookie = cookie, .seq = readings_last(l->readings)};
 		send_sync(l);
 		if (l->broken)
 			answer_flushes(l, -EIO);

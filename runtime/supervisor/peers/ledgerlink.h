@@ -31,6 +31,10 @@ struct ledgerlink_options {
 	void (*on_channel)(void *self, int api_end_fd);
 };
 
+/* Of the readings that wait, in the estate. */
+#define LEDGERLINK_WAITING_MAX   65536
+#define LEDGERLINK_WAITING_BYTES (LEDGERLINK_WAITING_MAX * sizeof(struct wire_meter))
+
 /* Starts the ledger. 0, or -errno with a sentence. */
 int ledgerlink_new(const struct ledgerlink_options *options, struct ledgerlink **out,
 		   struct fault *f);

@@ -13,12 +13,13 @@
 #include "runtime/base/fault.h"
 #include "runtime/base/loop.h"
 #include "runtime/supervisor/host/config.h"
+#include "runtime/supervisor/host/estate.h"
 #include "runtime/supervisor/programs/launch.h"
 #include "runtime/supervisor/programs/program_log.h"
 #include "runtime/wire/link.h"
 
 /* The user ids of the programs, above id_base. */
-enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC, UID_NET };
+enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC, UID_NET, UID_TICK, UID_DNS };
 
 struct daemon;
 
@@ -33,6 +34,8 @@ struct program {
 	 * 0 or -errno. NULL: there is none. */
 	int (*prepare)(struct daemon *d, int *extra_fd);
 	void (*on_started)(struct daemon *d); /* send the first record now */
+	/* An earlier ebbd started it; phase is as it was. NULL: it does not outlive its ebbd. */
+	void (*on_adopted)(struct daemon *d);
 	/* It is gone; a restart follows unless stopping. An owner that cannot do without it sets
 	 * failures to 0; then the restart comes soon. */
 	void (*on_ended)(struct daemon *d);
@@ -44,6 +47,7 @@ struct program_host {
 	struct loop *loop;
 	const struct config *config;
 	const struct inherited *inherited; /* host/inherited.h */
+	struct estate *estate;
 	const char *stage_dir;
 	void *self;
 	/* An event of a program, or of ebbd itself: kind is an enum wire_event_kind. */
@@ -68,22 +72,39 @@ struct daemon {
 	int last_signal; /* that ended the last one, or 0 */
 	char fault[96];  /* the record that ebbd ended it for, or "" */
 	struct timer restart;
+	struct timer parting; /* its channel has ended; it has until then to end itself */
 	uint64_t started_ns;
 	uint32_t failures;
 	bool stopping;
+	bool adopted; /* no child of this ebbd: how it ends is not known */
+	bool has_row;
+	uint32_t row;     /* in the estate, while it runs */
+	uint32_t upgrade; /* it was started after so many upgrades: its binary is of that time */
 };
 
-/* Starts it; host is borrowed. 0, or -errno with a sentence (the first start must work). */
+/* Starts it, or takes over the one that runs; host is borrowed. 0, or -errno with a sentence (the
+ * first start must work). */
 int daemon_start(struct daemon *d, const struct program *program, const struct program_host *host,
 		 struct fault *f);
 /* Sends a record, or queues it; a record that cannot be sent ends the program. fds are borrowed. */
 void daemon_send(struct daemon *d, uint32_t type, const void *record, size_t size, const int *fds,
 		 unsigned int fd_count);
+/* The phase of its rules from now on (channel.h). */
+void daemon_phase(struct daemon *d, uint32_t phase);
 bool daemon_talks(const struct daemon *d); /* its channel is open */
 /* No restart any more; its end comes through on_ended. Closing its channel asks it to go. */
 void daemon_stop(struct daemon *d);
 bool daemon_runs(const struct daemon *d);
+bool daemon_is_wanted(const struct daemon *d); /* it runs, or is started again soon */
 /* Kills and reaps without a word. */
 void daemon_kill(struct daemon *d);
+
+/* Ends the programs that an earlier ebbd left, but (unless all) those that are taken over, and
+ * waits until they are gone. */
+void programs_end(struct estate *estate, bool all);
+/* Whether a program of this name runs that an earlier ebbd left. */
+bool programs_has(const struct estate *estate, const char *name);
+/* Each descriptor that one of them has. */
+void programs_each_fd(const struct estate *estate, void (*fn)(void *ctx, int fd), void *ctx);
 
 #endif

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -134,12 +133,11 @@ static int drop_bounding_and_ids(struct child *c)
 
 static int execute(struct child *c)
 {
-	const struct launch *l = c->launch;
-	char level[32];
-	char *argv[] = {(char *)(uintptr_t)l->name, NULL};
+	/* ebbd drops the lines below its log_level, which may change while the program runs. */
+	char level[] = "EBB_LOG=debug";
+	char *argv[] = {(char *)(uintptr_t)c->launch->name, NULL};
 	char *envp[] = {level, NULL};
 
-	snprintf(level, sizeof(level), "EBB_LOG=%s", l->log_level);
 	syscall(SYS_execveat, c->binary_fd, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }

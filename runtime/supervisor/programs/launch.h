@@ -23,7 +23,6 @@ struct launch {
 	int control_fd;        /* becomes 3; borrowed */
 	int extra_fd;          /* becomes 4, or -1; borrowed */
 	int log_fd;            /* becomes 1 and 2; borrowed */
-	const char *log_level; /* EBB_LOG in its environment */
 };
 
 /* Forks and executes. 0 with *out_pid and an owned *out_pid_fd, or -errno of the step that failed,

@@ -87,13 +87,11 @@ static void on_again(struct timer *t)
 		fd_close(&l->watch.fd); /* better no log than one that is never read */
 }
 
-int program_log_open(struct program_log *l, struct loop *loop, const char *name, int *out_fd)
+int program_log_adopt(struct program_log *l, struct loop *loop, const char *name, int fd)
 {
-	int fds[2], r;
+	int r;
 
 	program_log_end(l);
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
 	l->loop = loop;
 	l->name = name;
 	l->forbidden = -1;
@@ -101,16 +99,25 @@ int program_log_open(struct program_log *l, struct loop *loop, const char *name,
 		l->bytes = (struct allowance){.per_s = BYTES_PER_S, .most = BYTES_MOST};
 	l->again.on_due = on_again;
 	l->again.name = "program_log on_again";
-	l->watch = (struct watch){
-		.fd = fds[0], .on_ready = on_output, .name = "program_log on_output"};
+	l->watch = (struct watch){.fd = fd, .on_ready = on_output, .name = "program_log on_output"};
 	r = loop_watch(loop, &l->watch, EPOLLIN);
-	if (r < 0) {
+	if (r < 0)
 		fd_close(&l->watch.fd);
+	return r;
+}
+
+int program_log_open(struct program_log *l, struct loop *loop, const char *name, int *out_fd)
+{
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	r = program_log_adopt(l, loop, name, fds[0]);
+	if (r < 0)
 		fd_close(&fds[1]);
-		return r;
-	}
-	*out_fd = fds[1];
-	return 0;
+	else
+		*out_fd = fds[1];
+	return r;
 }
 
 void program_log_end(struct program_log *l)
@@ -132,9 +139,32 @@ void program_log_end(struct program_log *l)
 	fd_close(&l->watch.fd);
 }
 
+int program_log_move_ours(int *out_fd)
+{
+	int log_fd;
+
+#ifdef __SANITIZE_ADDRESS__
+	return 0;
+#endif
+	log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16);
+	if (log_fd < 0)
+		return -errno;
+	log_to(log_fd); /* to the end of the process */
+	*out_fd = log_fd;
+	return 0;
+}
+
+int program_log_keep_ours(int fd)
+{
+	if (fd < 0)
+		return 0;
+	log_to(fd);
+	return dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 ? -errno : 0;
+}
+
 int program_log_hide_ours(struct program_log *strays, struct loop *loop)
 {
-	SCOPED_FD strays_fd = -1, log_fd = -1;
+	SCOPED_FD strays_fd = -1;
 	int r;
 
 #ifdef __SANITIZE_ADDRESS__
@@ -143,9 +173,6 @@ int program_log_hide_ours(struct program_log *strays, struct loop *loop)
 	r = program_log_open(strays, loop, "ebb-child", &strays_fd);
 	if (r < 0)
 		return r;
-	log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16);
-	if (log_fd < 0 || dup2(strays_fd, STDOUT_FILENO) < 0 || dup2(strays_fd, STDERR_FILENO) < 0)
-		return -errno;
-	log_to(keep_fd(&log_fd)); /* to the end of the process */
-	return 0;
+	return dup2(strays_fd, STDOUT_FILENO) < 0 || dup2(strays_fd, STDERR_FILENO) < 0 ? -errno
+											: 0;
 }

@@ -30,12 +30,20 @@ struct program_log {
 
 /* Makes the pipe; the writing end is the caller's. A log that was open is ended. 0 or -errno. */
 int program_log_open(struct program_log *l, struct loop *loop, const char *name, int *out_fd);
+/* The same with a pipe that is there: its reading end becomes the log's. 0 or -errno (fd closed).
+ */
+int program_log_adopt(struct program_log *l, struct loop *loop, const char *name, int fd);
 /* Reads what is there still, then closes. Harmless if it is not open. */
 void program_log_end(struct program_log *l);
 
-/* Moves the log's own descriptor to where no child inherits it. Other children of ebbd (unpackers,
- * mkfs) have a pipe as stdout and stderr, and can neither cut nor forge the log. Sanitizers write
- * where they like, so their builds stay as they are. 0 or -errno. */
+/* Moves the log's own descriptor to where no child inherits it; once, before there is an ebbd.
+ * Sanitizers write where they like, so their builds stay as they are, and *out_fd too. 0 or -errno.
+ */
+int program_log_move_ours(int *out_fd);
+/* The same in a binary that was executed later: the log is fd, as it was (-1: not moved). */
+int program_log_keep_ours(int fd);
+/* Other children of ebbd (unpackers, mkfs) have a pipe as stdout and stderr, and can neither cut
+ * nor forge the log. Not in sanitizer builds. 0 or -errno. */
 int program_log_hide_ours(struct program_log *strays, struct loop *loop);
 
 #endif

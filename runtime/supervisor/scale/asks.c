@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The wishes of other programs to the fleet (needs, doubts, questions), and changes of services. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "netns/netns.h"
@@ -14,11 +15,13 @@
 #include "runtime/supervisor/instance/start.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
+#include "runtime/supervisor/instance/wire.h"
 #include "runtime/supervisor/scale/choice.h"
 #include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/scale.h"
 
 #define QUEUED_MOST (1u << 20)
+#define DEAF_NS     NS_PER_SEC
 
 void fleet_need(struct fleet *f, uint32_t index, uint32_t gateway, uint32_t queued, uint32_t ups)
 {
@@ -102,6 +105,25 @@ void fleet_doorbell(struct fleet *f)
 		freezer_look(i);
 }
 
+void fleet_clock_jumped(struct fleet *f)
+{
+	struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
+		freezer_clock_jumped(i);
+}
+
+void fleet_gateway_gone(struct fleet *f, uint32_t gateway)
+{
+	must(gateway < GATEWAYS_MAX);
+	for (uint32_t index = 0; index < SERVICES_MAX; index++) {
+		struct service *service = services_at(f->options.services, index);
+
+		if (service)
+			service->demand.queued[gateway] = 0;
+	}
+}
+
 void fleet_touch(struct fleet *f, uint32_t slot)
 {
 	struct instance *i = slot < INSTANCES_MAX ? f->ground.slots[slot] : NULL;
@@ -117,15 +139,34 @@ void fleet_touch(struct fleet *f, uint32_t slot)
 	freezer_look(i);
 }
 
+/* Whether nobody has listened for a while. A death closes the sockets of an instance a moment
+ * before ebbd hears of it, and is told by its own name. */
+static bool is_deaf(struct instance *i)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!instance_is_up(i) || !accept_has_ended(i)) {
+		i->deaf_ns = 0;
+		return false;
+	}
+	if (!i->deaf_ns)
+		i->deaf_ns = now_ns;
+	return now_ns - i->deaf_ns >= DEAF_NS;
+}
+
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error)
 {
 	struct instance *i = instance_find(&f->ground, slot, generation);
 
 	if (i && error == ETIMEDOUT && stop_unresponsive(i))
 		scale_replace(i, "replaces one that ignored maxDuration");
-	/* It lives (its death would have been told), yet does not accept: nobody can use it. */
-	if (i && error == ECONNREFUSED && instance_is_up(i)) {
-		(void)text_format(i->fault, sizeof(i->fault), "it stopped accepting on its port");
+	/* It lives, yet nobody listens: no request can reach it. The kernel is asked, because a
+	 * gateway's word alone ends nothing. */
+	if (i && error == -ECONNREFUSED && is_deaf(i)) {
+		instance_say(
+			i, WIRE_EVENT_INSTANCE_UNRESPONSIVE,
+			"nobody listens on its port any more: it takes no more requests and is "
+			"replaced");
 		stop_drain(i);
 	}
 }
@@ -138,10 +179,20 @@ void fleet_flush(struct instance *i)
 	meter_read(i, METER_AT_FLUSH);
 }
 
-void fleet_info(struct instance *i, struct wire_instance_info *out)
+void fleet_info(struct instance *i, bool counted, struct wire_instance_info *out)
 {
 	freezer_look(i);
-	instance_info_record(i, out);
+	instance_info_record(i, counted, out);
+}
+
+int fleet_sockets_of(struct fleet *f, const char *id)
+{
+	struct instance *i;
+
+	chain_each(i, &f->ground.instances, in_ground)
+		if (strcmp(i->id, id) == 0 && instance_is_shown(i))
+			return wire_sockets(i);
+	return -ENOENT;
 }
 
 int fleet_sockets(struct fleet *f, uint32_t slot, uint32_t generation, uint32_t count, int *fds,

@@ -153,6 +153,7 @@ static int begin(struct execs *m, struct instance *i, const struct wire_exec_sta
 		exec_fini(&one->exec);
 		return r;
 	}
+	must(one->cookie == 0 && ask->cookie != 0); /* 0 stands for "free" */
 	one->cookie = ask->cookie;
 	one->slot = i->slot;
 	one->generation = i->generation;

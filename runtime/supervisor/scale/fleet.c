@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/supervisor/scale/fleet_inside.h"
+#include "runtime/supervisor/scale/wires.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,6 +100,7 @@ static void lay_ground(struct ground *g, const struct fleet_options *options)
 {
 	g->loop = options->loop;
 	g->board = options->board;
+	g->estate = options->estate;
 	g->tree = options->tree;
 	g->services = options->services;
 	g->followers = options->followers;
@@ -116,6 +118,7 @@ int fleet_new(const struct fleet_options *options, struct fleet **out)
 		.loop = options->loop,
 		.zygote = options->zygote,
 		.tree = options->tree,
+		.made = &estate_words(options->estate)->sandboxes,
 		.keep = options->armed,
 		.self = f,
 		.on_armed = on_armed,
@@ -205,6 +208,7 @@ void fleet_free(struct fleet *f)
 	loop_timer_off(f->ground.loop, &f->rescale);
 	loop_timer_off(f->ground.loop, &f->pass);
 	evict_watch_end(f);
+	fleet_watch_network_end(f);
 	armory_free(f->ground.armory);
 	fd_close(&f->ground.home_ns_fd);
 	free(f);

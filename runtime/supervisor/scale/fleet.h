@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "runtime/base/loop.h"
+#include "runtime/supervisor/host/estate.h"
 #include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/instance/report.h"
 #include "runtime/supervisor/service/services.h"
@@ -27,6 +28,7 @@ struct followers;
 struct fleet_options {
 	struct loop *loop;
 	struct board *board;
+	struct estate *estate;
 	struct cgroup_tree *tree;
 	struct services *services;
 	struct zygote *zygote;
@@ -59,6 +61,8 @@ void fleet_free(struct fleet *f);
 /* A gateway says how many requests wait there for the service, and of how many instances it has
  * heard (services.h, ups). */
 void fleet_need(struct fleet *f, uint32_t service, uint32_t gateway, uint32_t queued, uint32_t ups);
+/* It ended: nobody waits in it any more. */
+void fleet_gateway_gone(struct fleet *f, uint32_t gateway);
 /* Requests of a service were answered 503, counted by cause. */
 void fleet_refused(struct fleet *f, uint32_t service, const uint32_t counts[REFUSED_KINDS]);
 /* Why requests of a service go where they go. 0, or -EPROTO if the record is malformed. */
@@ -74,12 +78,15 @@ void fleet_prove(struct fleet *f, struct service *service);
 void fleet_service_gone(struct fleet *f, struct service *service);
 /* A gateway thawed something. */
 void fleet_doorbell(struct fleet *f);
+/* The host's clock was set, or the host was suspended: timers of frozen instances may be due at
+ * other moments. */
+void fleet_clock_jumped(struct fleet *f);
 /* A gateway died with work open in this slot: makes sure the instance is not frozen, and its clock
  * is sane. */
 void fleet_touch(struct fleet *f, uint32_t slot);
-/* A gateway doubts an instance. ETIMEDOUT: it ignored maxDuration; it drains for its stop grace
- * and is replaced. ECONNREFUSED: it does not accept any more, and drains. A dead one says so by
- * itself. */
+/* A gateway doubts an instance; error: as in wire_instance_suspect. ETIMEDOUT: it ignored
+ * maxDuration; it drains for its stop grace and is replaced. -ECONNREFUSED: nobody listens any
+ * more, if the kernel says so too, and it drains. A dead one says so by itself. */
 void fleet_suspect(struct fleet *f, uint32_t slot, uint32_t generation, int error);
 /* ebb-ipc died: its holds are open no more, but those instances get time to repeat them. */
 void fleet_holds_lost(struct fleet *f);
@@ -98,8 +105,11 @@ void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns);
 void fleet_take_work(struct fleet *f);
 /* Reads the instance's meter now (METER_AT_FLUSH). */
 void fleet_flush(struct instance *i);
-/* Fills in all that ebb-api shows of an instance. */
-void fleet_info(struct instance *i, struct wire_instance_info *out);
+/* Fills in all that ebb-api shows of an instance; counted: also its open connections. */
+void fleet_info(struct instance *i, bool counted, struct wire_instance_info *out);
+/* A socket that lists the sockets inside this instance (netns/sockets.h), which the caller owns.
+ * -ENOENT: there is no such instance, or -errno. */
+int fleet_sockets_of(struct fleet *f, const char *id);
 /* Commands of operators. 0 or -errno with a sentence. */
 int fleet_command(struct fleet *f, const char *id, uint32_t command, char *text, size_t text_size);
 

@@ -12,6 +12,7 @@
 #include "runtime/supervisor/decide/policy.h"
 #include "runtime/supervisor/freeze/freezer.h"
 #include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/instance/deed.h"
 #include "runtime/supervisor/instance/metering.h"
 #include "runtime/supervisor/instance/probe.h"
 #include "runtime/supervisor/instance/stop.h"
@@ -28,6 +29,11 @@ static struct service *service_of(const struct instance *i)
 	return services_at(i->ground->services, i->service);
 }
 
+static void note_deed(struct instance *i, enum instance_state from)
+{
+	deed_write(i);
+}
+
 static void end_probe(struct instance *i, enum instance_state from)
 {
 	probe_end(i);
@@ -39,7 +45,7 @@ static void end_probe(struct instance *i, enum instance_state from)
 static void prove(struct instance *i, struct service *service)
 {
 	service->demand.failures = service->demand.killed = 0;
-	services_accepted(service);
+	services_accepted(i->ground->services, service);
 	fleet_drain(fleet_of(i), i->service, i->spec, true);
 }
 
@@ -58,6 +64,7 @@ static void note_ready(struct instance *i, enum instance_state from)
 	if (service->spec == i->spec)
 		prove(i, service);
 	service->demand.ups++;
+	services_note(i->ground->services, service);
 }
 
 static void tell_ready(struct instance *i, enum instance_state from)
@@ -156,7 +163,7 @@ static void note_failed_start(struct instance *i, enum instance_state from)
 		return;
 	(void)text_copy(record.text, sizeof(record.text), i->fault);
 	if (service && service->proven == i->spec)
-		services_forget_proven(service);
+		services_forget_proven(f->options.services, service);
 	if (!service || service->spec != i->spec)
 		return;
 	service->demand.failures++;
@@ -179,12 +186,14 @@ static void forget(struct instance *i, enum instance_state from)
 const struct followers fleet_followers = {
 	.on_enter =
 		{
+			[INSTANCE_STARTING] = {note_deed},
 			[INSTANCE_RUNNING] = {end_probe, note_ready, tell_ready, meter_running,
-					      consider_freezing, measure_load},
+					      consider_freezing, measure_load, note_deed},
 			[INSTANCE_FROZEN] = {rest_load, meter_frozen, note_memory},
-			[INSTANCE_DRAINING] = {tell_draining},
-			[INSTANCE_STOPPING] = {end_probe},
-			[INSTANCE_DYING] = {let_go, end_probe, tell_death, note_failed_start},
+			[INSTANCE_DRAINING] = {note_deed, tell_draining},
+			[INSTANCE_STOPPING] = {note_deed, end_probe},
+			[INSTANCE_DYING] = {note_deed, let_go, end_probe, tell_death,
+					    note_failed_start},
 			[INSTANCE_GONE] = {forget},
 		},
 };

@@ -15,10 +15,12 @@
 #include "runtime/supervisor/scale/fleet_inside.h"
 #include "runtime/supervisor/scale/load.h"
 #include "runtime/supervisor/scale/scale.h"
+#include "runtime/supervisor/scale/standing.h"
 
 #define SAMPLE_NS      (LOAD_SAMPLE_MS * NS_PER_MS)
-#define SAMPLE_MOST_NS (3 * SAMPLE_NS) /* the time between two is no average any more */
-#define IDLE_SHIFT_MAX 4u              /* awake and idle: up to 1.6 s between two looks */
+#define SAMPLE_MOST_NS (3 * SAMPLE_NS)  /* the time between two is no average any more */
+#define GLANCE_NS      (20 * NS_PER_MS) /* the first look: too short to judge, enough for ticks */
+#define IDLE_SHIFT_MAX 4u               /* awake and idle: up to 1.6 s between two looks */
 #define SAY_AGAIN_NS   (5 * NS_PER_SEC)
 
 struct reading {
@@ -218,8 +220,10 @@ static void publish(struct instance *i)
 	must(i->load.state.limit > 0);
 	atomic_store(&b->limit, i->load.state.limit);
 	atomic_store(&b->saturated, i->load.state.cause != LOAD_NONE);
-	if (is_auto(i->spec))
+	if (is_auto(i->spec)) {
 		i->spec->learned_limit = i->load.state.limit;
+		spec_note(i->spec);
+	}
 }
 
 static void judge(struct instance *i, const struct reading *r)
@@ -235,26 +239,16 @@ static void judge(struct instance *i, const struct reading *r)
 		say(i, &r->sample);
 }
 
-/* Where it stands among the others that want a CPU; without cpu.idle all stand side by side. */
-static void stand(struct instance *i)
+/* Its CPU since it was ready or thawed, before the first sample. */
+static void glance(struct instance *i)
 {
-	(void)cgroup_go_behind(i->ground->tree, &i->cgroup, i->load.precedence.behind);
-}
+	struct load *l = &i->load;
+	uint64_t span_ns = clock_mono_ns() - l->read_ns;
+	struct cgroup_cpu cpu;
 
-static void use(struct instance *i, uint32_t milli)
-{
-	fleet_of(i)->used_milli += milli - i->load.used_milli;
-	i->load.used_milli = milli;
-}
-
-static void judge_precedence(struct instance *i, const struct reading *r)
-{
-	struct fleet *f = fleet_of(i);
-
-	use(i, r->used_milli);
-	if (precedence_step(&i->load.precedence, r->used_milli,
-			    precedence_part(f->used_milli, f->host_cpu_milli, f->awake)))
-		stand(i);
+	if (cgroup_cpu(&i->cgroup, &cpu) == 0 && cpu.usage_us > l->cpu_us)
+		standing_glance(i, permille(cpu.usage_us - l->cpu_us, span_ns));
+	(void)loop_timer_at(i->ground->loop, &l->timer, l->read_ns + SAMPLE_NS);
 }
 
 static void again(struct instance *i)
@@ -279,10 +273,15 @@ static void on_due(struct timer *t)
 	if (i->state != INSTANCE_RUNNING)
 		return;                /* a thaw begins anew */
 	must(i->load.state.limit > 0); /* load_begin set it */
+	if (!i->load.glanced) {
+		i->load.glanced = true;
+		glance(i);
+		return;
+	}
 	r = take_reading(i);
 	if (r.usable)
 		judge(i, &r);
-	judge_precedence(i, &r);
+	standing_step(i, r.used_milli);
 	if (service && r.crowded > 0) {
 		service->demand.crowded += r.crowded;
 		scale_service(f, service);
@@ -300,22 +299,19 @@ void load_begin(struct instance *i)
 	l->timer.name = "load on_due";
 	l->idle_samples = 0;
 	l->tickets = 0;
-	fleet_of(i)->awake += !l->counted;
-	l->counted = true;
-	if (l->ended_ns &&
-	    precedence_rest(&l->precedence, (clock_mono_ns() - l->ended_ns) / NS_PER_MS))
-		stand(i);
+	standing_begin(i);
 	(void)take_reading(i);
-	again(i);
+	l->glanced = l->precedence.behind; /* it was judged */
+	if (l->glanced)
+		again(i);
+	else
+		(void)loop_timer_at(i->ground->loop, &l->timer, l->read_ns + GLANCE_NS);
 }
 
 void load_end(struct instance *i)
 {
 	load_rest(&i->load.state);
-	fleet_of(i)->awake -= i->load.counted;
-	i->load.counted = false;
-	use(i, 0);
-	i->load.ended_ns = clock_mono_ns();
+	standing_end(i);
 	i->load.said_saturated = false; /* the next time is to be told as the first was */
 	atomic_store(&slot_of(i)->saturated, 0);
 	loop_timer_off(i->ground->loop, &i->load.timer);

@@ -78,14 +78,37 @@ static bool subnets_hold(const struct wire_subnet *list, uint32_t count)
 	return count <= EGRESS_SUBNETS_MAX;
 }
 
+/* The form of a name; ebb-dns compares it with questions, and root with nothing. */
+static bool name_holds(const struct wire_egress_name *n)
+{
+	return text_terminated(n->name, sizeof(n->name)) && *n->name &&
+	       n->name[strspn(n->name, "abcdefghijklmnopqrstuvwxyz0123456789-_.*")] == '\0';
+}
+
 static bool egress_holds(const struct wire_egress *e)
 {
-	if (e->mode >= WIRE_EGRESS_COUNT || e->host_port_count > EGRESS_HOST_PORTS_MAX)
+	if (e->mode >= WIRE_EGRESS_COUNT || e->host_port_count > EGRESS_HOST_PORTS_MAX ||
+	    e->name_count > EGRESS_NAMES_MAX)
 		return false;
+	for (uint32_t i = 0; i < e->name_count; i++)
+		if (!name_holds(&e->names[i]))
+			return false;
 	for (uint32_t i = 0; i < e->host_port_count; i++)
 		if (e->host_ports[i] == 0)
 			return false;
 	return subnets_hold(e->allow, e->allow_count) && subnets_hold(e->deny, e->deny_count);
+}
+
+static bool bindings_hold(const struct wire_service_put *p)
+{
+	for (uint32_t i = 0; i < p->binding_count && p->binding_count <= BINDINGS_MAX; i++) {
+		const struct wire_binding *b = &p->bindings[i];
+
+		if (!text_terminated(b->service, sizeof(b->service)) ||
+		    !text_is_label(b->service) || b->port == 0 || b->port > 65535)
+			return false;
+	}
+	return p->binding_count <= BINDINGS_MAX;
 }
 
 /* bound_check reads each number as a uint32_t. */
@@ -110,7 +133,9 @@ static const struct bound {
 	{SETTING_MIN_INSTANCES, offsetof(struct wire_service_put, instances_min)},
 	{SETTING_MAX_INSTANCES, offsetof(struct wire_service_put, instances_max)},
 	{SETTING_TIMERS, offsetof(struct wire_service_put, timers)},
+	{SETTING_NETWORK, offsetof(struct wire_service_put, arrivals)},
 	{SETTING_UPSTREAM, offsetof(struct wire_service_put, upstream)},
+	{SETTING_MAX_BODY, offsetof(struct wire_service_put, body_kb_max)},
 	{SETTING_NONE, offsetof(struct wire_service_put, share_permille), "share", 0, 1000},
 	{SETTING_NONE, offsetof(struct wire_service_put, layer_count), "layers", 1,
 	 IMAGE_LAYERS_MAX},
@@ -140,7 +165,7 @@ int spec_check(const struct wire_service_put *put, char *err, size_t err_size)
 		if (bound_check(&bounds[i], put, err, err_size) < 0)
 			return -EINVAL;
 	if ((put->flags & ~WIRE_SERVICE_FLAGS_ALL) || !hosts_hold(put) || !exec_holds(&put->exec) ||
-	    !egress_holds(&put->egress)) {
+	    !egress_holds(&put->egress) || !bindings_hold(put)) {
 		(void)text_format(err, err_size, "the record of service '%s' is malformed",
 				  put->name);
 		return -EINVAL;

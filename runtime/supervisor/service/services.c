@@ -12,15 +12,18 @@
 #include "sandbox/sandbox.h"
 
 struct services {
+	struct estate *estate;
 	struct service table[SERVICES_MAX];
+	struct spec *adopted[SPECS_MAX]; /* by row, between services_adopt and services_adopted */
 };
 
-int services_new(struct services **out)
+int services_new(struct estate *estate, struct services **out)
 {
 	struct services *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
+	s->estate = estate;
 	*out = s;
 	return 0;
 }
@@ -98,8 +101,11 @@ void spec_unref(struct spec *spec)
 	must(spec->users > 0);
 	if (--spec->users > 0)
 		return;
+	if (spec->estate)
+		estate_clear(spec->estate, ESTATE_SPECS, spec->row);
 	for (uint32_t i = 0; i < spec->put.layer_count; i++)
 		fd_close(&spec->layer_fds[i]);
+	explicit_bzero(&spec->put.exec, sizeof(spec->put.exec)); /* values of secrets */
 	free(spec);
 }
 
@@ -154,6 +160,142 @@ static int spec_new(const struct wire_service_put *put, struct image_store *imag
 	return 0;
 }
 
+/* ---- for the next ebbd ---- */
+
+/* A specification gets its row. */
+static int keep_spec(struct services *s, struct spec *spec, const struct wire_service_put *put)
+{
+	struct spec_row *row;
+	int index = estate_find_free(s->estate, ESTATE_SPECS);
+
+	if (index < 0)
+		return index;
+	row = calloc(1, sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	row->put = *put;
+	estate_write(s->estate, ESTATE_SPECS, (uint32_t)index, row);
+	free(row);
+	spec->estate = s->estate;
+	spec->row = (uint32_t)index;
+	return 0;
+}
+
+void spec_note(const struct spec *spec)
+{
+	const struct spec_row *row;
+	struct spec_row *next;
+
+	row = spec->estate ? estate_read(spec->estate, ESTATE_SPECS, spec->row) : NULL;
+	if (!row || row->learned_limit == spec->learned_limit)
+		return;
+	next = malloc(sizeof(*next));
+	if (!next)
+		return; /* it is learned again */
+	*next = *row;
+	next->learned_limit = spec->learned_limit;
+	estate_write(spec->estate, ESTATE_SPECS, spec->row, next);
+	free(next);
+}
+
+static uint32_t row_of(const struct spec *spec)
+{
+	return spec ? spec->row + 1 : 0;
+}
+
+void services_note(struct services *s, const struct service *service)
+{
+	struct service_row row = {.variant = service->variant,
+				  .share_permille = service->share_permille,
+				  .ups = service->demand.ups,
+				  .spec = row_of(service->spec),
+				  .proven = row_of(service->proven),
+				  .accepted = service->accepted};
+
+	(void)text_copy(row.name, sizeof(row.name), service->name);
+	estate_write(s->estate, ESTATE_SERVICES, service->index, &row);
+}
+
+/* The specification of a row, opened once. */
+static struct spec *adopt_spec(struct services *s, struct image_store *images, uint32_t index)
+{
+	const struct spec_row *row = estate_read(s->estate, ESTATE_SPECS, index);
+	char err[ERROR_TEXT_SIZE] = "";
+
+	if (!row || s->adopted[index])
+		return s->adopted[index];
+	if (spec_new(&row->put, images, &s->adopted[index], err, sizeof(err)) < 0)
+		return NULL;
+	s->adopted[index]->estate = s->estate;
+	s->adopted[index]->row = index;
+	s->adopted[index]->learned_limit = row->learned_limit;
+	return s->adopted[index];
+}
+
+static bool adopt_service(struct services *s, uint32_t index, const struct service_row *row)
+{
+	struct service *service = &s->table[index];
+	struct spec *spec = row->spec ? s->adopted[row->spec - 1] : NULL;
+	struct spec *proven = row->proven ? s->adopted[row->proven - 1] : NULL;
+
+	if (!spec)
+		return false;
+	*service = (struct service){.index = index,
+				    .variant = row->variant,
+				    .share_permille = row->share_permille,
+				    .accepted = row->accepted,
+				    .spec = spec_ref(spec),
+				    .proven = proven ? spec_ref(proven) : NULL,
+				    .demand.ups = row->ups};
+	(void)text_copy(service->name, sizeof(service->name), row->name);
+	return true;
+}
+
+void services_adopt(struct services *s, struct image_store *images, void (*lost)(const char *name))
+{
+	for (uint32_t i = 0; i < SPECS_MAX; i++)
+		(void)adopt_spec(s, images, i);
+	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
+		const struct service_row *row = estate_read(s->estate, ESTATE_SERVICES, i);
+
+		if (!row || adopt_service(s, i, row))
+			continue;
+		lost(row->name);
+		estate_clear(s->estate, ESTATE_SERVICES, i);
+	}
+}
+
+struct spec *services_spec(struct services *s, uint32_t row)
+{
+	return row < SPECS_MAX ? s->adopted[row] : NULL;
+}
+
+void services_adopted(struct services *s)
+{
+	for (uint32_t i = 0; i < SPECS_MAX; i++) {
+		if (!s->adopted[i] && estate_read(s->estate, ESTATE_SPECS, i))
+			estate_clear(s->estate, ESTATE_SPECS, i);
+		spec_unref(s->adopted[i]);
+		s->adopted[i] = NULL;
+	}
+}
+
+void services_unput(struct services *s)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+		s->table[i].put = false;
+}
+
+struct service *services_not_put(struct services *s)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+		if (s->table[i].name[0] && !s->table[i].put)
+			return &s->table[i];
+	return NULL;
+}
+
+/* ---- services ---- */
+
 static struct service *free_place(struct services *s)
 {
 	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
@@ -193,18 +335,21 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		 struct service **out, char *err, size_t err_size)
 {
 	struct service *service;
-	struct spec *spec = NULL;
+	struct spec *spec = NULL, *old;
 	int r = spec_check(put, err, err_size);
 
 	if (r < 0)
 		return r;
 	service = services_find(s, put->name, put->variant);
+	if (service)
+		service->put = true;
 	if (is_same(service, put)) {
 		*out = service;
 		return 1;
 	}
 	if (only_share(service, put)) {
 		service->share_permille = put->share_permille;
+		services_note(s, service);
 		*out = service;
 		return 1;
 	}
@@ -212,8 +357,12 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		r = ring_check(put, err, err_size);
 	if (r == 0)
 		r = spec_new(put, images, &spec, err, err_size);
-	if (r < 0)
+	if (r == 0)
+		r = keep_spec(s, spec, put);
+	if (r < 0) {
+		spec_unref(spec);
 		return r;
+	}
 	if (!service)
 		service = free_place(s);
 	if (!service) {
@@ -224,15 +373,15 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	(void)text_copy(service->name, sizeof(service->name), put->name);
 	service->variant = put->variant;
 	service->share_permille = put->share_permille;
-	if (service->accepted) {
-		services_forget_proven(service);
-		service->proven = service->spec;
-	} else {
-		spec_unref(service->spec);
-	}
 	must(spec != service->spec && spec != service->proven);
+	old = service->accepted ? service->proven : service->spec;
+	if (service->accepted)
+		service->proven = service->spec;
 	service->spec = spec;
 	service->accepted = false;
+	service->put = true;
+	services_note(s, service);
+	spec_unref(old);
 	service->demand.proving = service->demand.unpreparable = false;
 	service->demand.failures = 0;
 	service->demand.not_before_ns = 0;
@@ -240,24 +389,28 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 	return 0;
 }
 
-void services_forget_proven(struct service *service)
+void services_forget_proven(struct services *s, struct service *service)
 {
-	spec_unref(service->proven);
+	struct spec *proven = service->proven;
+
 	service->proven = NULL;
+	services_note(s, service);
+	spec_unref(proven);
 }
 
-void services_accepted(struct service *service)
+void services_accepted(struct services *s, struct service *service)
 {
 	must(service->spec);
 	service->accepted = true;
 	service->demand.proving = false;
-	services_forget_proven(service);
+	services_forget_proven(s, service);
 }
 
 void services_remove(struct services *s, struct service *service)
 {
 	must(service == &s->table[service->index]);
-	services_forget_proven(service);
+	estate_clear(s->estate, ESTATE_SERVICES, service->index);
+	spec_unref(service->proven);
 	spec_unref(service->spec);
 	*service = (struct service){0};
 }

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include "images/image.h"
+#include "runtime/base/allowance.h"
+#include "runtime/supervisor/host/estate.h"
 #include "runtime/wire/records.h"
 
 enum refused_kind { REFUSED_FULL, REFUSED_LATE, REFUSED_NACKED, REFUSED_NO_START, REFUSED_KINDS };
@@ -22,7 +24,9 @@ struct spec {
 	uint32_t users;
 	uint32_t learned_limit; /* tickets per instance under maxConcurrency auto; 0 = not yet */
 	uint32_t live;          /* instances that serve, as evict.c counted them last */
-	uint32_t layers_given;  /* in the record; of those that come twice, put counts the higher */
+	struct estate *estate;  /* its row there, for the next ebbd */
+	uint32_t row;
+	uint32_t layers_given; /* in the record; of those that come twice, put counts the higher */
 	int layer_fds[IMAGE_LAYERS_MAX];
 	struct wire_service_put put;
 };
@@ -43,6 +47,8 @@ struct demand {
 	uint64_t memory_bytes;    /* an instance, when it was frozen last; 0 = none was */
 	uint64_t timer_second_ns; /* thaws for timers since then */
 	uint32_t timer_thaws;
+	uint64_t wake_second_ns; /* the same for the network */
+	uint32_t wakes;
 };
 
 /* Why gateways send requests where they do, as far as it is not told yet: choice.c. */
@@ -73,14 +79,42 @@ struct service {
 	 * else NULL. It serves requests while `spec` fails to start (scale_fall_back). */
 	struct spec *proven;
 	bool accepted; /* an instance of `spec` has */
+	bool put;      /* by the present ebb-api */
 	struct demand demand;
 	struct told told;
+	struct allowance refusals; /* events about attempts against the network policy */
 };
 
 struct services;
 
-/* Makes an empty table. 0 or -ENOMEM. */
-int services_new(struct services **out);
+/* The rows of the estate, for the next ebbd. */
+struct spec_row {
+	uint32_t learned_limit;
+	struct wire_service_put put; /* as it was given */
+};
+struct service_row {
+	char name[SERVICE_NAME_SIZE];
+	uint32_t variant, share_permille, ups;
+	uint32_t spec, proven; /* rows + 1; 0 = none */
+	uint32_t accepted;
+};
+#define SPECS_MAX (2 * SERVICES_MAX + INSTANCES_MAX) /* each may have one of its own */
+
+/* 0 or -ENOMEM. */
+int services_new(struct estate *estate, struct services **out);
+/* Takes over what an earlier ebbd had in force. lost(name) is called for what cannot be. */
+void services_adopt(struct services *s, struct image_store *images, void (*lost)(const char *name));
+/* Specifications that nobody took over: their rows are free again. */
+void services_adopted(struct services *s);
+/* A taken-over specification by its row, or NULL; borrowed. */
+struct spec *services_spec(struct services *s, uint32_t row);
+/* Something of it has changed that the next ebbd is to know. */
+void services_note(struct services *s, const struct service *service);
+void spec_note(const struct spec *spec);
+/* Another ebb-api begins to put all it knows. */
+void services_unput(struct services *s);
+/* One that it did not put, or NULL. */
+struct service *services_not_put(struct services *s);
 void services_free(struct services *s);
 /* NULL if there is none; variant 0: the service itself. */
 struct service *services_find(struct services *s, const char *name, uint32_t variant);
@@ -93,9 +127,9 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 /* A variant of the service with this name, or NULL. */
 struct service *services_variant(struct services *s, const char *name);
 /* An instance of `spec` accepts: no earlier specification is needed any more. */
-void services_accepted(struct service *service);
+void services_accepted(struct services *s, struct service *service);
 /* An instance of `proven` could not be started either. */
-void services_forget_proven(struct service *service);
+void services_forget_proven(struct services *s, struct service *service);
 void services_remove(struct services *s, struct service *service);
 
 /* A specification lives as long as somebody holds a reference; spec_ref returns its argument. */

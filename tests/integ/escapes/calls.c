@@ -69,6 +69,19 @@ static long clone_with(uint64_t flags)
 	return pid;
 }
 
+/* In a process of its own: an attempt that works must not spoil the next ones. */
+static long unshare_alone(uint64_t flags)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(syscall(SYS_unshare, flags) < 0 ? errno : 0);
+	waitpid(pid, &status, 0);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	return errno ? -1 : 0;
+}
+
 static long clone3_with(uint64_t flags)
 {
 	const uint64_t args[11] = {flags, [4] = SIGCHLD};
@@ -104,7 +117,7 @@ void try_namespaces(void)
 		for (size_t b = a; b < COUNT(namespaces); b++) {
 			const uint64_t flags = namespaces[a] | namespaces[b];
 
-			tried("namespace", syscall(SYS_unshare, flags), "unshare %#lx", flags);
+			tried("namespace", unshare_alone(flags), "unshare %#lx", flags);
 			tried("namespace", clone3_with(flags), "clone3 %#lx", flags);
 			if (flags != 0x80) /* in clone(2) these bits are a signal */
 				tried("namespace", clone_with(flags & ~0x80UL), "clone %#lx",

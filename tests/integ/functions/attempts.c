@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -149,6 +151,36 @@ static long try_read(const char *path)
 	return fd < 0 ? -1 : read(fd, &byte, 1);
 }
 
+/* Lowers the limit for core files to 0. EDOM: it is not 1 afterwards. */
+static long try_core_limit(const char *path)
+{
+	const struct rlimit none = {0, 0};
+	struct rlimit now;
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_CORE, &now) < 0)
+		return -1;
+	errno = EDOM;
+	return now.rlim_cur == 1 && now.rlim_max == 1 ? 0 : -1;
+}
+/* Ends all listening sockets; the thread that waits on one of them waits on. */
+static long try_deaf(const char *path)
+{
+	int nothing = eventfd(0, EFD_CLOEXEC), listens;
+
+	for (int fd = 3; fd < 64; fd++) {
+		socklen_t size = sizeof(listens);
+		int copy;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
+			continue;
+		copy = dup(fd);
+		dup2(nothing, fd);
+		shutdown(copy, SHUT_RDWR);
+		close(copy);
+	}
+	return nothing < 0 ? -1 : 0;
+}
+
 static const struct {
 	const char *name;
 	long (*run)(const char *path);
@@ -180,6 +212,8 @@ static const struct {
 	{"write", try_write},
 	{"create", try_create},
 	{"read", try_read},
+	{"core_limit", try_core_limit},
+	{"deaf", try_deaf},
 };
 
 int attempt(const char *name, const char *path)

@@ -23,13 +23,7 @@ struct dial {
 	long port, size, wait_ms;
 };
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static socklen_t parse(const char *text, long port, union address *out)
+socklen_t dial_address_parse(const char *text, long port, union dial_address *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (strchr(text, ':')) {
@@ -58,12 +52,12 @@ static int open_socket(const struct dial *d, int family)
 static int bind_from(int fd, const struct dial *d, int family)
 {
 	const int on = 1;
-	union address from;
+	union dial_address from;
 	socklen_t size;
 
 	if (!*d->from)
 		return 0;
-	size = parse(d->from, 0, &from);
+	size = dial_address_parse(d->from, 0, &from);
 	if (size == 0 || from.any.sa_family != family) {
 		errno = EINVAL;
 		return -1;
@@ -131,8 +125,8 @@ static void converse(int fd, const struct dial *d, int family, char *out, size_t
 
 static void dial(const struct dial *d, char *out, size_t size)
 {
-	union address to;
-	socklen_t to_size = parse(d->to, d->port, &to), error_size = sizeof(int);
+	union dial_address to;
+	socklen_t to_size = dial_address_parse(d->to, d->port, &to), error_size = sizeof(int);
 	int fd = to_size ? open_socket(d, to.any.sa_family) : -1, error = 0;
 
 	if (to_size == 0)

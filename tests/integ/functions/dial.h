@@ -5,8 +5,19 @@
 #ifndef PROBE_DIAL_H
 #define PROBE_DIAL_H
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "http.h"
 
+union dial_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* An address of either family as text. Its size, or 0. */
+socklen_t dial_address_parse(const char *text, long port, union dial_address *out);
 void on_dial(struct call *c);
 
 #endif

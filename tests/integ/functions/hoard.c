@@ -204,6 +204,22 @@ static long one_fanotify(long n)
 	return syscall(SYS_fanotify_init, 0x200, 0);
 }
 
+/* A map of type ARRAY: bpf(2), BPF_MAP_CREATE. */
+static long one_bpf_map(long n)
+{
+	const unsigned int attributes[32] = {2, 4, 8, 1};
+
+	return syscall(SYS_bpf, 0, attributes, sizeof(attributes));
+}
+
+/* Pages of its ring are locked memory of the user: PERF_TYPE_SOFTWARE. */
+static long one_perf_event(long n)
+{
+	const unsigned int attributes[32] = {1, sizeof(attributes)};
+
+	return syscall(SYS_perf_event_open, attributes, 0, -1, -1, 0);
+}
+
 static long one_aio(long n)
 {
 	unsigned long context = 0;
@@ -282,24 +298,34 @@ static long fill_tcp(long n)
 	return other < 0 ? -1 : fill(fd, sizeof(block));
 }
 
+/* Bytes that wait in a socket. A datagram without room is dropped without a word. */
+static uint32_t waiting(int fd)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof(memory);
+
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0
+		       ? 0
+		       : memory[SK_MEMINFO_RMEM_ALLOC];
+}
+
 static long fill_udp(long n)
 {
 	struct sockaddr_in at;
 	int fd = loopback(SOCK_DGRAM, &at), sender = socket(AF_INET, SOCK_DGRAM, 0);
-	uint32_t memory[SK_MEMINFO_VARS] = {0};
-	socklen_t size = sizeof(memory);
+	uint32_t before, now = 0;
 
 	if (fd < 0 || sender < 0 || connect(sender, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return -1;
-	for (int sent = 0; sent < 300; sent++)
-		(void)send(sender, block, 32 * KIB, MSG_DONTWAIT);
+	do {
+		before = now;
+		for (int sent = 0; sent < 4; sent++)
+			(void)send(sender, block, 32 * KIB, MSG_DONTWAIT);
+		now = waiting(fd);
+	} while (now > before);
 	close(sender);
-	/* A datagram without room is dropped without a word. */
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
-		return -1;
 	errno = ENOBUFS;
-	return memory[SK_MEMINFO_RMEM_ALLOC] < KIB ? -1L
-						   : (long)(memory[SK_MEMINFO_RMEM_ALLOC] / KIB);
+	return now < KIB ? -1L : (long)(now / KIB);
 }
 
 static long fill_unix(long n)
@@ -371,6 +397,8 @@ static const struct {
 	{"key", one_key, 0},
 	{"fanotify", one_fanotify, 0},
 	{"aio", one_aio, 0},
+	{"bpf", one_bpf_map, 0},
+	{"perf", one_perf_event, 0},
 	{"thread", one_thread, 0},
 	{"crowd", one_of_a_crowd, 0},
 	{"directory", one_directory, 0},

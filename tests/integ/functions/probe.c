@@ -5,8 +5,8 @@
  * once), kill (kills itself at once), mute (never listens), stubborn (ignores SIGTERM), slow
  * (listens after 300 ms), ignore or close (see inherits()). PROBE_ALLOC_MB=N touches N MiB before
  * it listens. PROBE_BACKLOG=N is the length of its accept queue. PROBE_WORKERS=N threads serve one
- * connection each to its end. Behind an answer to one of PROBE_CLOSES_BEHIND=METHODS it closes the
- * connection unannounced.
+ * connection each to its end. PROBE_HEARS: see hears.h. Behind an answer to one of
+ * PROBE_CLOSES_BEHIND=METHODS it closes the connection unannounced.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +26,10 @@
 
 #include "attack.h"
 #include "attempts.h"
+#include "ask.h"
+#include "calls.h"
 #include "dial.h"
+#include "hears.h"
 #include "hoard.h"
 #include "http.h"
 #include "ipc.h"
@@ -508,7 +511,9 @@ static const struct {
 	{"/emit", on_emit},     {"/attack", on_attack},
 	{"/dying", on_dying},   {"/sharing", on_sharing},
 	{"/steps", on_steps},   {"/tree", on_tree},
-	{"/dial", on_dial},
+	{"/ask", on_ask},       {"/dial", on_dial},
+	{"/keep", on_keep},     {"/datagrams", on_datagrams},
+	{"/heard", on_heard},   {"/call", on_calls},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
@@ -586,6 +591,7 @@ int main(int argc, char **argv)
 		touch((size_t)atol(mb) << 20);
 	if (threads)
 		start_threads(atol(threads));
+	hears_begin();
 	if (inherits(mode ? mode : ""))
 		http_serve_fd(3, on_call);
 	http_serve(port ? atoi(port) : 8080, on_call);

@@ -25,12 +25,17 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static double fired_ms[FIRED_MAX];
 static int fired;
 
-static long long now_ns(void)
+static long long now_of_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (long long)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static long long now_ns(void)
+{
+	return now_of_ns(CLOCK_MONOTONIC);
 }
 
 static struct timespec timespec_of(long long ns)
@@ -64,6 +69,21 @@ static void by_absolute(long long due_ns)
 	struct timespec t = timespec_of(due_ns);
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/* A point of a clock that may be set, or goes on while the host is suspended. */
+static void by_date(long long due_ns)
+{
+	struct timespec t = timespec_of(due_ns);
+
+	clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL);
+}
+
+static void by_boottime(long long due_ns)
+{
+	struct timespec t = timespec_of(due_ns);
+
+	clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &t, NULL);
 }
 
 static void by_poll(long long due_ns)
@@ -173,7 +193,9 @@ static void by_posix(long long due_ns)
 static const struct kind {
 	const char *name;
 	void (*wait)(long long due_ns);
+	enum { OF_MONOTONIC, OF_DATE, OF_BOOTTIME } clock; /* of due_ns */
 } kinds[] = {
+	{"date", by_date, OF_DATE},  {"boottime", by_boottime, OF_BOOTTIME},
 	{"nanosleep", by_nanosleep}, {"absolute", by_absolute},
 	{"poll", by_poll},           {"ppoll", by_ppoll},
 	{"select", by_select},       {"epoll", by_epoll},
@@ -181,6 +203,13 @@ static const struct kind {
 	{"futex", by_futex},         {"semaphore", by_semaphore},
 	{"signal", by_signal},       {"posix", by_posix},
 };
+
+static long long now_for_ns(const struct kind *kind)
+{
+	static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME};
+
+	return now_of_ns(clocks[kind->clock]);
+}
 
 struct timer {
 	const struct kind *kind;
@@ -193,11 +222,11 @@ static void *run(void *arg)
 	struct timer t = *(struct timer *)arg;
 
 	free(arg);
-	while (now_ns() < t.due_ns)
+	while (now_for_ns(t.kind) < t.due_ns)
 		t.kind->wait(t.due_ns);
 	pthread_mutex_lock(&lock);
 	if (fired < FIRED_MAX)
-		fired_ms[fired++] = (double)(now_ns() - t.due_ns) / NS_PER_MS;
+		fired_ms[fired++] = (double)(now_for_ns(t.kind) - t.due_ns) / NS_PER_MS;
 	pthread_mutex_unlock(&lock);
 	return NULL;
 }
@@ -338,7 +367,7 @@ static int start(const struct kind *kind, long ms)
 
 	if (!t)
 		return -1;
-	*t = (struct timer){.kind = kind, .due_ns = now_ns() + ms * NS_PER_MS};
+	*t = (struct timer){.kind = kind, .due_ns = now_for_ns(kind) + ms * NS_PER_MS};
 	if (pthread_create(&thread, NULL, run, t) == 0)
 		return pthread_detach(thread);
 	free(t);

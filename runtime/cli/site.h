@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of a file (rewrites, redirects, headers, cleanUrls, trailingSlash), of itself and of
+ * its services, as the document that ebb-api takes: PUT /v1/sites/NAME. */
+#ifndef EBB_CLI_SITE_H
+#define EBB_CLI_SITE_H
+
+#include "runtime/cli/spec.h"
+
+/* Whether the file or a service of it has rules. */
+bool site_has_rules(const struct spec *spec);
+/* Whether requests find services by the rewrites of the file alone. */
+bool site_leads(const struct spec *spec);
+/* Whether a rewrite of the file leads into the service. */
+bool site_leads_to(const struct spec *spec, const char *service);
+/* Writes the document. */
+void site_write(const struct spec *spec, struct json_out *out);
+/* Compiles the rules as ebb-api will, and reports all that is wrong or taken otherwise. */
+void site_check(const struct spec *spec, struct report *report);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/gateway/client/caller.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/base/mem.h"
+
+uint32_t caller_index(uint32_t slot, uint32_t number)
+{
+	_Static_assert(INSTANCES_MAX * BINDINGS_MAX < 1u << 24, "an index has 24 bits");
+	return slot * BINDINGS_MAX + number;
+}
+
+void caller_arm(struct gateway *g, uint32_t slot, struct caller *k, uint32_t number)
+{
+	struct binding *b = &k->bindings[number];
+	struct io_uring_sqe *sqe =
+		ring_sqe(g->io.ring, RING_BOUND_ACCEPT, caller_index(slot, number), k->generation);
+	uint64_t user_data = sqe->user_data;
+
+	must(!b->armed && b->fd >= 0);
+	io_uring_prep_multishot_accept(sqe, b->fd, NULL, NULL, SOCK_CLOEXEC);
+	sqe->user_data = user_data;
+	b->armed = true;
+}
+
+struct service *caller_service(struct gateway *g, const struct client *c, bool *fixed)
+{
+	const struct caller *k = client_caller(g, c);
+	const struct wire_binding *to = k ? &k->bindings[(c->binding - 1) % BINDINGS_MAX].to : NULL;
+	struct service *s = to ? routes_named(&g->routes, to->service) : NULL;
+	struct service *then = s ? routes_revision(&g->routes, s, to->revision) : NULL;
+
+	*fixed = then;
+	return then ? then : s;
+}
+
+void caller_note(struct client *c, uint32_t binding, uint32_t generation)
+{
+	static const struct address loopback = {.bytes = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
+
+	c->binding = binding;
+	c->caller_generation = generation;
+	c->address = loopback;
+	c->trusted = c->counted = false; /* it is a function, whatever networks are trusted */
+	memcpy(c->peer, "127.0.0.1", 10);
+	c->peer_size = 9;
+}
+
+bool caller_carry(struct gateway *g, const struct client *c, struct client *carried)
+{
+	struct caller *k = client_caller(g, c);
+
+	if (!c->binding)
+		return true;
+	if (!k || !callers_admit(&g->callers, k)) {
+		g->count.refused_caller++;
+		return false;
+	}
+	caller_note(carried, c->binding, c->caller_generation);
+	return true;
+}
+
+void callers_rearm(struct gateway *g)
+{
+	if (!g->bindings_lapsed || g->draining)
+		return;
+	g->bindings_lapsed = false;
+	for (uint32_t slot = 0; slot < INSTANCES_MAX; slot++) {
+		struct caller *k = &g->callers.slots[slot];
+
+		for (uint32_t n = 0; n < k->count; n++)
+			if (!k->bindings[n].armed)
+				caller_arm(g, slot, k, n);
+	}
+}
