@@ -84,6 +84,10 @@ int image_export_end(struct image_export *e, char *text, size_t size);
  * fine. */
 void image_export_free(struct image_export *e);
 
+/* Mounts a layer, for a caller that spreads many over several turns of its loop: one mount takes
+ * some 0.3 ms. 0, also when it is mounted already; -ENOENT: it is a plain directory, or there is no
+ * such layer; -errno. */
+int image_layer_mount(struct image_store *s, const uint8_t key[DIGEST_SIZE]);
 /* Opens the root of a layer in ebbd's mount namespace; mounts the layer on first use. Returns
  * an O_PATH descriptor, owned by the caller, who clones it with open_tree(2) and sets
  * attributes of its own on the clone (read-only, nosuid, nodev, id map). -ENOENT: there is no

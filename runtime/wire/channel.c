@@ -141,6 +141,7 @@ int wire_dispatch(const struct wire_rule *rules, size_t rule_count, uint32_t pha
 			r = rule->handle(self, m);
 		break;
 	}
-	wire_message_fini(m);
+	if (r != WIRE_LATER)
+		wire_message_fini(m);
 	return r;
 }

@@ -47,9 +47,13 @@ int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, con
  * cut, or the size in its head is wrong; m is then empty. */
 int wire_recv(int socket_fd, struct wire_message *m);
 
+/* What a handler returns that wants to be called again with the same message: a link keeps it, and
+ * reads nothing behind it, until wire_link_again (link.h). */
+#define WIRE_LATER 1
+
 /* One row of the table of a receiver. handle gets a record of exactly size bytes with fds_min to
- * fds_max descriptors. It returns 0, or -errno to end the peer. phases is a bit set with a meaning
- * of the receiver. */
+ * fds_max descriptors. It returns 0, WIRE_LATER, or -errno to end the peer. phases is a bit set
+ * with a meaning of the receiver. */
 struct wire_rule {
 	uint32_t type;
 	uint32_t size;
@@ -59,7 +63,8 @@ struct wire_rule {
 };
 
 /* Looks the message up and calls its handler. -EPROTO if no row fits (type, size, descriptors,
- * phase), else the result of the handler. Always closes the remaining descriptors of m. */
+ * phase), else the result of the handler. Closes the remaining descriptors of m, unless the result
+ * is WIRE_LATER. */
 int wire_dispatch(const struct wire_rule *rules, size_t rule_count, uint32_t phase, void *self,
 		  struct wire_message *m);
 

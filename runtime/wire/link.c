@@ -153,12 +153,13 @@ static void lose(struct wire_link *link, int err)
 	link->lost(link, err);
 }
 
-/* Receives one record. 1: there may be more; 0: none is there; else the error that ends the link.
- */
+/* Receives one record, or takes the one that was kept. 1: there may be more; 0: none is there; else
+ * the error that ends the link. */
 static int hear_one(struct wire_link *link, struct wire_message *m)
 {
-	int r = wire_recv(link->watch.fd, m);
+	int r = link->kept ? 1 : wire_recv(link->watch.fd, m);
 
+	link->kept = false;
 	if (r == -EAGAIN)
 		return 0;
 	if (r <= 0)
@@ -166,6 +167,11 @@ static int hear_one(struct wire_link *link, struct wire_message *m)
 	link->last_type = m->head.type;
 	loop_note(link->loop, wire_type_name(m->head.type));
 	r = wire_dispatch(link->rules, link->rule_count, link->phase, link->self, m);
+	if (r == WIRE_LATER) {
+		must(wire_link_is_open(link));
+		link->kept = true;
+		wire_link_hear(link, false);
+	}
 	return r < 0 ? r : 1;
 }
 
@@ -229,6 +235,18 @@ void wire_link_hear(struct wire_link *link, bool on)
 	(void)watch_again(link);
 }
 
+void wire_link_again(struct wire_link *link)
+{
+	int r;
+
+	if (!wire_link_is_open(link) || !link->kept)
+		return;
+	wire_link_hear(link, true);
+	r = hear(link);
+	if (r < 0 && wire_link_is_open(link))
+		lose(link, r == -ECONNRESET ? 0 : r);
+}
+
 /* ---- life cycle ---- */
 
 static void set_limits(struct wire_link *link)
@@ -250,7 +268,7 @@ int wire_link_open(struct wire_link *link, struct loop *loop, int socket_fd)
 	link->watch = (struct watch){
 		.fd = socket_fd, .on_ready = on_ready, .name = link->name, .first = link->first};
 	link->queued = link->queued_fds = 0;
-	link->deaf = link->parked = false;
+	link->deaf = link->parked = link->kept = false;
 	chain_init(&link->waiting);
 	set_limits(link);
 	link->message = malloc(sizeof(*link->message));
@@ -276,6 +294,9 @@ void wire_link_close(struct wire_link *link)
 	while ((first = chain_take_first(&link->waiting)))
 		waiting_free(container_of(first, struct waiting, in_link));
 	link->queued = link->queued_fds = 0;
+	if (link->kept)
+		wire_message_fini(link->message);
+	link->kept = false;
 	free(link->message);
 	link->message = NULL;
 }

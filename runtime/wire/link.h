@@ -48,6 +48,7 @@ struct wire_link {
 	struct chain waiting;
 	uint32_t queued, queued_fds;
 	bool deaf, parked;            /* deaf: reads nothing; parked: nor is it watched */
+	bool kept;                    /* message is for its handler again (WIRE_LATER) */
 	struct wire_message *message; /* owned: the buffer for a received record */
 };
 
@@ -67,5 +68,8 @@ int wire_link_send(struct wire_link *link, uint32_t type, const void *record, si
 /* Says whether records are read. While they are not, the socket is their queue. A rule may call
  * this, and it counts from the next record on. */
 void wire_link_hear(struct wire_link *link, bool on);
+/* Hands the message for which its rule said WIRE_LATER to that rule again, and reads on. From the
+ * loop, not from within a rule. A link that keeps none, or is closed, is fine. */
+void wire_link_again(struct wire_link *link);
 
 #endif

@@ -23,8 +23,8 @@ MOST_S = 5 if os.environ.get("EBB_VM") == "1" else 0.05
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 HOSTILE = {os.path.basename(path)[:-3] for pattern in (
     "test_hostile_*", "test_*_hostile", "test_images_hijacked_unpacker", "test_images_limits",
-    "test_images_archives", "test_service_*", "test_sandbox_*", "test_deploys_crashes", "test_deploys_secrets",
-    "test_runtimes_ipc", "test_injected_*", "test_network*", "test_exec") for path in glob.glob(f"{FOLDER}/{pattern}.py") or _none(pattern)}
+    "test_images_archives", "test_images_layers", "test_images_export", "test_service_*", "test_sandbox_*",
+    "test_deploys_crashes", "test_deploys_secrets", "test_runtimes_ipc", "test_injected_*", "test_network*", "test_exec") for path in glob.glob(f"{FOLDER}/{pattern}.py") or _none(pattern)}
 SAID = re.compile(r"event=handlers .*longest_cpu_us=(\d+) handler=\"([^\"]*)\"")
 FOUND = {}  # file of tests -> [seconds, which handler] of each of its ebbds
 

@@ -323,6 +323,60 @@ static void a_deaf_one_leaves_records_in_the_socket(void **state)
 	assert_int_equal(rig->lost, 1);
 }
 
+static void a_rule_gets_its_record_again_before_the_next_one(void **state)
+{
+	struct rig *rig = *state;
+	int pipe_fds[2];
+	uint64_t number = 1;
+	char c;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	assert_int_equal(
+		wire_send(rig->peer_fd, WIRE_METER_FLUSH, &number, sizeof(number), &pipe_fds[1], 1),
+		0);
+	fd_close(&pipe_fds[1]);
+	say_number(rig, 2);
+	rig->said = WIRE_LATER;
+	assert_int_equal(loop_turn(rig->loop), 0);
+	assert_int_equal(loop_turn(rig->loop), 0);
+	assert_int_equal(rig->heard, 1);
+	wire_link_again(&rig->link); /* again later */
+	assert_int_equal(loop_turn(rig->loop), 0);
+	assert_int_equal(rig->heard, 2);
+	assert_int_equal(rig->last, 1);
+	rig->said = 0;
+	wire_link_again(&rig->link);
+	assert_int_equal(read(pipe_fds[0], &c, 1), 0); /* the rule took no descriptor */
+	assert_int_equal(loop_turn(rig->loop), 0);
+	assert_int_equal(rig->heard, 4);
+	assert_int_equal(rig->last, 2);
+	wire_link_again(&rig->link); /* none is kept */
+	assert_int_equal(rig->heard, 4);
+	fd_close(&pipe_fds[0]);
+}
+
+static void a_record_that_is_kept_goes_with_its_link(void **state)
+{
+	struct rig *rig = *state;
+	int pipe_fds[2];
+	uint64_t number = 1;
+	char c;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	assert_int_equal(
+		wire_send(rig->peer_fd, WIRE_METER_FLUSH, &number, sizeof(number), &pipe_fds[1], 1),
+		0);
+	fd_close(&pipe_fds[1]);
+	rig->said = WIRE_LATER;
+	assert_int_equal(loop_turn(rig->loop), 0);
+	assert_int_equal(rig->heard, 1);
+	wire_link_close(&rig->link);
+	assert_int_equal(read(pipe_fds[0], &c, 1), 0);
+	wire_link_again(&rig->link);
+	assert_int_equal(rig->heard, 1);
+	fd_close(&pipe_fds[0]);
+}
+
 static void a_rule_may_close_its_own_link(void **state)
 {
 	struct rig *rig = *state;
@@ -388,6 +442,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_send_to_a_dead_peer_is_told_from_the_loop, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_deaf_one_leaves_records_in_the_socket, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_rule_gets_its_record_again_before_the_next_one,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_record_that_is_kept_goes_with_its_link, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_rule_may_close_its_own_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_talker_gives_others_their_turn, setup, teardown),

@@ -82,9 +82,14 @@ static int on_service_put(void *self, struct wire_message *m)
 	const struct wire_service_put *put = (const void *)m->record;
 	struct service *service;
 	char text[ERROR_TEXT_SIZE] = "";
+	int r;
+
+	if (put->layer_count <= IMAGE_LAYERS_MAX &&
+	    !apilink_mounts_done(a, put->layers, put->layer_count))
+		return WIRE_LATER;
 	/* A host that lost an ability keeps the services it had: their starts say what is
 	 * missing. */
-	int r = a->settled ? egresslink_check(a->egress, &put->egress, text, sizeof(text)) : 0;
+	r = a->settled ? egresslink_check(a->egress, &put->egress, text, sizeof(text)) : 0;
 
 	if (r == 0)
 		r = services_put(a->options.services, put, a->options.images, &service, text,
@@ -408,6 +413,7 @@ static void on_ended(struct daemon *d)
 	a->drain_cookie = a->upgrade_cookie = 0;
 	execs_end(a->execs);
 	walks_drop(&a->walks);
+	apilink_mounts_drop(a);
 	imports_orphan(&a->imports);
 	exports_end(&a->exports);
 }
@@ -521,6 +527,7 @@ int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gatew
 {
 	a->egress = egress;
 	a->fleet = fleet;
+	apilink_mounts_init(a);
 	walks_init(&a->walks, a->options.host->loop, fleet, a, has_enough);
 	a->gateways = gateways;
 	a->ledger = ledger;

@@ -117,6 +117,8 @@ int apilink_on_image_export(void *self, struct wire_message *m)
 	    !text_terminated(job->reference, sizeof(job->reference)) ||
 	    !is_pipe_to_write(m->fds[0]))
 		return -EPROTO;
+	if (!apilink_mounts_done(a, job->layers, job->layer_count))
+		return WIRE_LATER;
 	r = exports_start(&a->exports, job, m->fds[0]);
 	if (r < 0)
 		apilink_answer(a, job->cookie, r,

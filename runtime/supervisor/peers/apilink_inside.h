@@ -32,6 +32,8 @@ struct apilink {
 	bool settled;    /* services that it puts from now on are new */
 	struct execs *execs;
 	uint64_t upgrade_cookie; /* of the question that ebbd has not answered; 0 = none */
+	struct timer mounting;   /* goes on with the layers of the record that waits */
+	uint32_t mounted;        /* so many of them are done */
 	uint64_t drain_cookie; /* cookie of the call that waits until the host is empty; 0 = none */
 };
 
@@ -40,6 +42,14 @@ void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *t
 void apilink_event(void *self, const struct wire_event *record);
 /* An event of a service, or ("") of the host. */
 void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text);
+
+/* apilink_mounts.c */
+void apilink_mounts_init(struct apilink *a);
+void apilink_mounts_drop(struct apilink *a);
+/* Mounts the layers of a record in turns of the loop. Until it says true, the rule of the record
+ * returns WIRE_LATER and is called again. A layer that cannot be mounted is passed over: who opens
+ * it says why. */
+bool apilink_mounts_done(struct apilink *a, const uint8_t (*layers)[DIGEST_SIZE], uint32_t count);
 
 /* apilink_asks.c: rows of the table. */
 int apilink_on_upgrade(void *self, struct wire_message *m);
