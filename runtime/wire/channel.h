@@ -47,7 +47,7 @@ int wire_send(int socket_fd, uint32_t type, const void *record, size_t size, con
  * cut, or the size in its head is wrong; m is then empty. */
 int wire_recv(int socket_fd, struct wire_message *m);
 
-/* What a handler returns that wants to be called again with the same message: a link keeps it, and
+/* A handler returns this to be called again with the same message: a link keeps the message, and
  * reads nothing behind it, until wire_link_again (link.h). */
 #define WIRE_LATER 1
 

@@ -47,8 +47,8 @@ void apilink_say(struct apilink *a, uint32_t kind, const char *service, const ch
 void apilink_mounts_init(struct apilink *a);
 void apilink_mounts_drop(struct apilink *a);
 /* Mounts the layers of a record in turns of the loop. Until it says true, the rule of the record
- * returns WIRE_LATER and is called again. A layer that cannot be mounted is passed over: who opens
- * it says why. */
+ * returns WIRE_LATER and is called again. A layer that cannot be mounted is passed over: opening it
+ * fails with the reason. */
 bool apilink_mounts_done(struct apilink *a, const uint8_t (*layers)[DIGEST_SIZE], uint32_t count);
 
 /* apilink_asks.c: rows of the table. */
