@@ -13,6 +13,8 @@
  *     port: no list is long.
  *   - New ones of all instances have a pace (PACE_PART, BURST_PART), so those that are over have a
  *     quarter of the table at most: the kernel looks for them once a minute at least.
+ *   - The host's own ones have no pace. When there are more than CROWD_PART of them a second, the
+ *     rules tell ebb-net, once a second, and it makes the kernel look (net_tracked_sweep).
  */
 /* clang-format on */
 #include <errno.h>
@@ -29,6 +31,8 @@
 #define SHARDS      256
 #define PACE_PART   160 /* 60 s and OVER_S of this pace, and BURST_PART, are half of all */
 #define BURST_PART  10
+#define CROWD_PART  240 /* 60 s of this pace are a quarter of all */
+#define TOLD_RATE   1
 #define PORT_SOURCE 0
 
 void bound_objects(const struct writing *w)
@@ -63,15 +67,31 @@ static void put_over(const struct writing *w, const char *chain)
 	rule_end(&r);
 }
 
-void bound_host(const struct writing *w)
-{
-	put_over(w, CHAIN_OVER_IN);
-	put_over(w, CHAIN_OVER_OUT);
-}
-
 static uint32_t part_of(const struct net_table *t, uint32_t part)
 {
 	return t->connections_all > part ? t->connections_all / part : 1;
+}
+
+static void put_crowd(const struct writing *w, const char *chain)
+{
+	const uint32_t rate = part_of(w->table, CROWD_PART);
+	struct rule r = begin_rule(w, chain);
+
+	state_is(&r, STATE_NEW);
+	rule_faster(&r, rate, rate);
+	rule_slower(&r, TOLD_RATE, TOLD_RATE);
+	rule_log(&r, w->table->log_group, NET_CROWD);
+	rule_end(&r);
+}
+
+void bound_host(const struct writing *w)
+{
+	static const char *const chains[] = {CHAIN_OVER_IN, CHAIN_OVER_OUT};
+
+	for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
+		put_over(w, chains[i]);
+		put_crowd(w, chains[i]);
+	}
 }
 
 void judge_bounds(const struct writing *w, const struct family *f)
@@ -90,6 +110,19 @@ void judge_bounds(const struct writing *w, const struct family *f)
 	rule_faster(&r, part_of(w->table, PACE_PART), part_of(w->table, BURST_PART));
 	refuse(&r, NET_REASON_PACE);
 	put_over(w, f->judge);
+}
+
+/* A listing removes each entry whose time is over. No entry is of this family, so none is listed. */
+int net_tracked_sweep(int fd)
+{
+	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nfgenmsg head = {.nfgen_family = NFPROTO_ARP, .version = NFNETLINK_V0};
+	struct nl n = NL_ON(buf);
+
+	nl_begin(&n, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, NLM_F_DUMP, &head,
+		 sizeof(head));
+	nl_end(&n);
+	return nl_ask(fd, &n, NULL, NULL);
 }
 
 static void note_max(void *self, const struct nlmsghdr *h)

@@ -214,6 +214,14 @@ void rule_faster(struct rule *r, uint64_t rate, uint32_t burst)
 	end(r, e);
 }
 
+void rule_slower(struct rule *r, uint64_t rate, uint32_t burst)
+{
+	struct expression e = begin(r, "limit");
+
+	put_limit(r, rate, burst, 0);
+	end(r, e);
+}
+
 void rule_refer(struct rule *r, uint32_t type, const char *object)
 {
 	struct expression e = begin(r, "objref");

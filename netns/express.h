@@ -47,6 +47,8 @@ void rule_connections_over(struct rule *r, uint32_t reg, const char *set, uint32
 void rule_seldom(struct rule *r, uint32_t reg, const char *set, uint64_t rate, uint32_t burst);
 /* True while more than rate packets a second come here, behind burst at once. */
 void rule_faster(struct rule *r, uint64_t rate, uint32_t burst);
+/* True at most rate times a second, and burst times at once. */
+void rule_slower(struct rule *r, uint64_t rate, uint32_t burst);
 /* Applies an object of the table: type NFT_OBJECT_CT_TIMEOUT and its name. */
 void rule_refer(struct rule *r, uint32_t type, const char *object);
 /* Adds the key to the set, and counts for it. */

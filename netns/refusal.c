@@ -132,8 +132,17 @@ static int parse(const struct nlmsghdr *h, struct net_refusal *out)
 	return 0;
 }
 
-int net_refusals_read(int fd, void (*on_refusal)(void *self, const struct net_refusal *refusal),
-		      void *self)
+static bool tells_crowd(const struct nlmsghdr *h)
+{
+	const struct nlattr *prefix =
+		h->nlmsg_type == MESSAGE_PACKET
+			? nl_find(h, sizeof(struct nfgenmsg), NFULA_PREFIX, sizeof(NET_CROWD))
+			: NULL;
+
+	return prefix && memcmp(nl_data(prefix), NET_CROWD, sizeof(NET_CROWD)) == 0;
+}
+
+int net_refusals_read(int fd, const struct net_hearer *hearer)
 {
 	char buf[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *h = (const void *)buf;
@@ -142,8 +151,11 @@ int net_refusals_read(int fd, void (*on_refusal)(void *self, const struct net_re
 
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	for (unsigned int left = (unsigned int)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
-		if (parse(h, &refusal) == 0)
-			on_refusal(self, &refusal);
+	for (unsigned int left = (unsigned int)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		if (tells_crowd(h))
+			hearer->on_crowd(hearer->self);
+		else if (parse(h, &refusal) == 0)
+			hearer->on_refusal(hearer->self, &refusal);
+	}
 	return 1;
 }

@@ -60,6 +60,9 @@ int net_table_is(int fd, const char *name);
 
 /* The number of connections that the kernel tracks at most (nf_conntrack_max). 0 or -errno. */
 int net_tracked_max(int fd, uint32_t *out);
+/* Removes the entries of connections whose time is over, which the kernel leaves there for up to a
+ * minute. It walks the whole table: some milliseconds of CPU. 0 or -errno. */
+int net_tracked_sweep(int fd);
 
 /* Adds or removes (add false) the addresses of an instance: the sources of packets from this
  * interface, and the targets of packets to it. v6 NULL: none. 0 or -errno. */

@@ -487,11 +487,24 @@ static void on_refusal(void *self, const struct net_refusal *refusal)
 				     NULL, 0);
 }
 
+/* Many connections of the host begin, so many are over (netns/bounds.c). */
+static void on_crowd(void *self)
+{
+	struct net *net = self;
+	int r = net_tracked_sweep(net->table_fd);
+
+	if (r < 0)
+		log_warn("event=sweep_failed cause=\"%s\"", strerror(-r));
+	else
+		log_debug("event=swept");
+}
+
 static void on_readable(struct watch *w, uint32_t events)
 {
 	struct net *net = container_of(w, struct net, refusals);
+	const struct net_hearer hearer = {on_refusal, on_crowd, net};
 
-	(void)net_refusals_read(w->fd, on_refusal, net); /* -ENOBUFS: some were lost, and counted */
+	(void)net_refusals_read(w->fd, &hearer); /* -ENOBUFS: some were lost, and counted */
 }
 
 /* ---- life cycle ---- */

@@ -87,7 +87,7 @@ static const struct setting settings[SETTING_COUNT] = {
 			"late: at the next request"},
 	EBB(HIBERNATE, "hibernate"), TIME_OR("off", 1, 100, HOUR_MS),
 		.help = "silence after which a WebSocket lets its instance freeze"},
-	EBB(EGRESS, "egress"), WORD(2) = {"none", "internet"}, .or_object = true,
+	EBB(EGRESS, "egress"), WORD(2) = {"none", "internet"}, .or_object = true, .usual = "internet",
 		.help = "addresses that it may reach; internet is all public ones; an object lists what else"},
 	EBB(NETWORK, "network"), WORD(WIRE_ARRIVALS_COUNT) = {
 			[WIRE_ARRIVALS_WAKE] = "wake", [WIRE_ARRIVALS_LATE] = "late"},

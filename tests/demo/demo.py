@@ -169,7 +169,7 @@ def main():
     root = os.path.join(PROJECT, "build/demo")
     shutil.rmtree(root, ignore_errors=True)
     os.makedirs(root)
-    ebb = Ebb(gateways=os.cpu_count(), settings={"log_level": "info"}, root=root, port=port)
+    ebb = Ebb(gateways=os.cpu_count(), settings={"log_level": "info", "egress_default": None}, root=root, port=port)
     title(f"Starting ebb on 127.0.0.1:{port}, everything below {os.path.relpath(root, PROJECT)}")
     try:
         step("ebbd is ready", ebb.start)

@@ -51,13 +51,14 @@ class Done:
 
 class Ebb:
     def __init__(self, gateways=1, settings=None, root=None, port=None):
-        """settings: {key: value} of ebbd's configuration (`ebbd -T` lists the keys)."""
+        """settings: {key: value} of ebbd's configuration (`ebbd -T` lists the keys); None: its default. Services have no
+        network unless they say so: most tests are about something else, and the table is the whole host's."""
         self.root = root or tempfile.mkdtemp(prefix="ebb-it-")
         self.holder = None if port else hold_port()
         self.port = port or self.holder.getsockname()[1]
         self.address = ("127.0.0.1", self.port)
         self.gateways = gateways
-        self.settings = {"log_level": "debug", **(settings or {})}
+        self.settings = {"log_level": "debug", "egress_default": "none", **(settings or {})}
         self.socket = os.path.join(self.root, "run/api.sock")
         self.log_path = os.path.join(self.root, "ebbd.log")
         self.program, self.environment = os.path.join(BIN, "ebbd"), {}
@@ -68,7 +69,7 @@ class Ebb:
 
     # --- life ---------------------------------------------------------------------------------
     def command(self, *more):
-        pairs = [w for k, v in self.settings.items() for w in ("--set", f"{k}={v}")]
+        pairs = [w for k, v in self.settings.items() if v is not None for w in ("--set", f"{k}={v}")]
         return [self.program, "--root", self.root, "--listen",
                 f"127.0.0.1:{self.port}", "--gateways", str(self.gateways), *pairs, *more]
 

@@ -14,10 +14,11 @@ REFUSED = ("ECONNREFUSED", "EHOSTUNREACH", "EACCES", "ENETUNREACH")
 
 
 @contextlib.contextmanager
-def probes(world, **options):
-    """An ebbd of this world with the probe's image; behind it the world's host is as it was."""
+def probes(world, settings=None, **options):
+    """An ebbd of this world, with the default of ebb.egress that people have, and the probe's image; behind it the
+    world's host is as it was."""
     try:
-        with running(**options) as ebb:
+        with running(settings={"egress_default": None, **(settings or {})}, **options) as ebb:
             ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
             yield ebb
     except BaseException:

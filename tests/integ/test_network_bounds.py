@@ -60,6 +60,29 @@ def test_connections_that_are_over_leave_the_hosts_table_after_seconds(world):
         wait_for(lambda: not entries(world, 80) + entries(world, 81), 30)
 
 
+def tracked(world):
+    """The length of the host's table. (To read the table itself removes what is over.)"""
+    return int(worlds.run(*world.inside(world.host, "cat", "/proc/sys/net/netfilter/nf_conntrack_count")))
+
+
+def test_many_connections_of_the_host_are_swept_out_of_its_table(world):
+    """The kernel's own worker comes once a minute. With this bound more than one connection a second is a crowd."""
+    with probes(world, settings={"egress_resolver": worlds.ROUTER4, "egress_connections_all": "256"}) as ebb:
+        put(ebb, "open", "internet")
+        assert dial(ebb, "open", PUBLIC4).startswith("got ")
+        connect(world, world.host, "127.0.0.1", 81, 5)
+        most = 0
+
+        def falls():
+            nonlocal most
+            connect(world, world.host, "127.0.0.1", 81, 100)
+            now, before = tracked(world), most
+            most = max(most, now)
+            return len(ebb.log_lines("event=swept")) > OVER_S and now < before
+        wait_for(falls, 60)
+        assert "event=sweep_failed" not in ebb.log()
+
+
 def refusals(ebb, words):
     return [text for text in ebb.told("open", "egress_refused") if words in text]
 

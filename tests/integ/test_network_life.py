@@ -25,7 +25,7 @@ def world():
 
 
 def test_without_a_network_nothing_is_made(world):
-    with probes(world) as ebb:
+    with probes(world, settings={"egress_default": "none"}) as ebb:
         put(ebb, "closed", "none")
         put(ebb, "unsaid", None)
         for name in ("closed", "unsaid"):
@@ -34,10 +34,10 @@ def test_without_a_network_nothing_is_made(world):
         world.assert_nothing_left()
 
 
-def test_the_default_of_a_service_is_a_setting_of_the_host(world):
-    with probes(world, settings={"egress_default": "internet"}) as ebb:
+def test_a_service_that_does_not_say_reaches_public_addresses_and_no_others(world):
+    with probes(world) as ebb:
         assert put(ebb, "unsaid", None).json["ebb"]["egress"] == "internet"
-        assert reaches(ebb, "unsaid", PUBLIC4)
+        assert reaches(ebb, "unsaid", PUBLIC4) and not reaches(ebb, "unsaid", DATABASE4)
         put(ebb, "closed", "none")
         assert dial(ebb, "closed", PUBLIC4) == "ENETUNREACH"
 
@@ -143,7 +143,7 @@ def test_a_host_without_default_route_refuses_with_the_mend():
 
 
 def test_without_a_way_out_services_that_do_not_say_go_on_without_a_network():
-    with worlds.World(default_route=False) as world, probes(world, settings={"egress_default": "internet"}) as ebb:
+    with worlds.World(default_route=False) as world, probes(world) as ebb:
         reply = put(ebb, "unsaid", None, status=201).json
         assert reply["ebb"]["egress"] == "none"
         assert "ebb.egress: it has no network (ebb.egress: this host has no default route" in reply["warnings"][0]

@@ -64,7 +64,7 @@ def test_what_a_host_lacks_is_told_by_the_doctor_and_by_the_deployment_that_need
     with worlds.World(**options) as world:
         if route:
             world.ip(world.host, "route", "add", route, "dev", "lo")
-        ebb = Ebb()
+        ebb = Ebb(settings={"egress_default": None})
         ebb.program = starter(str(tmp_path), start)
         try:
             ebb.start()
@@ -74,8 +74,10 @@ def test_what_a_host_lacks_is_told_by_the_doctor_and_by_the_deployment_that_need
             reply = put(ebb, "needs", egress, status=422)
             assert sentence in reply.text and mend in reply.text, reply
             for name, word in (("closed", "none"), ("unsaid", None)):
-                put(ebb, name, word)
+                said = put(ebb, name, word).json
                 assert ebb.get(name).status == 200
+                assert not said.get("warnings") or name == "unsaid" and sentence in said["warnings"][0], said
+                assert (said["ebb"]["egress"] == "none") == (word == "none" or egress == INTERNET), said
             ebb.stop()
         finally:
             ebb.kill()

@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def host():
     """import_once(image) imports the image if ebbd lacks it, and returns the ebbd; import_once() only returns it."""
-    one = ebb.Ebb(gateways=2).start()
+    one = ebb.Ebb(gateways=2, settings={"egress_default": None}).start()
     there = set()
 
     def import_once(name=None):

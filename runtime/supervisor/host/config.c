@@ -66,7 +66,7 @@ static const struct key keys[] = {
 	TEXT(START, status_listen, "none", "ADDR:PORT of /healthz, /readyz and /v1/tls/ask, for fronts and orchestrators"),
 	TEXT(LIVE, log_level, "info", "error, warn, info or debug"),
 	TEXT(START, egress, "on", "on: instances may have a network (ebb.egress); off: none has"),
-	TEXT(START, egress_default, "none", "ebb.egress of services that do not say: none or internet"),
+	TEXT(START, egress_default, "internet", "ebb.egress of services that do not say: none or internet"),
 	TEXT(START, egress_resolver, "those of /etc/resolv.conf", "IPv4 address that answers instances' questions for names; none: nobody does"),
 	TEXT(START, net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
 	TEXT(START, net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
@@ -465,7 +465,7 @@ static int check(const struct config *c, struct fault *f)
 
 int config_load(int argc, char **argv, struct config *out, struct fault *f)
 {
-	struct config c = {.log_level = "info", .egress = "on", .egress_default = "none"};
+	struct config c = {.log_level = "info", .egress = "on", .egress_default = "internet"};
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
