@@ -112,7 +112,8 @@ void judge_bounds(const struct writing *w, const struct family *f)
 	put_over(w, f->judge);
 }
 
-/* A listing removes each entry whose time is over. No entry is of this family, so none is listed. */
+/* A listing removes each entry whose time is over. No entry is of this family, so none is listed.
+ */
 int net_tracked_sweep(int fd)
 {
 	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO)));

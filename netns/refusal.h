@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rules tell by the kernel's log (NFLOG): refusals, the first attempts of an instance for
- * each reason, then one a second; and that the host gets many connections (bounds.c). Others made
- * the packets, so only their fixed heads are read.
+ * Messages of the rules, by the kernel's log (NFLOG): refusals, the first attempts of an instance
+ * for each reason, then one a second; and that the host gets many connections (bounds.c). Others
+ * made the packets, so only their fixed heads are read.
  */
 #ifndef EBB_NETNS_REFUSAL_H
 #define EBB_NETNS_REFUSAL_H

@@ -491,12 +491,8 @@ static void on_refusal(void *self, const struct net_refusal *refusal)
 static void on_crowd(void *self)
 {
 	struct net *net = self;
-	int r = net_tracked_sweep(net->table_fd);
 
-	if (r < 0)
-		log_warn("event=sweep_failed cause=\"%s\"", strerror(-r));
-	else
-		log_debug("event=swept");
+	log_debug("event=swept err=%d", -net_tracked_sweep(net->table_fd));
 }
 
 static void on_readable(struct watch *w, uint32_t events)
