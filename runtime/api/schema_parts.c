@@ -48,10 +48,10 @@ static void read_prefix(struct service_spec *spec, const struct service_spec *be
 	const char *text = json_string(value);
 	char shown[80];
 
-	if (text && (!*text || strcmp(text, "/") == 0))
+	if (text && !*text)
 		return;
 	schema_show(shown, sizeof(shown), value);
-	if (!text || !is_prefix(text))
+	if (!text || (strcmp(text, "/") != 0 && !is_prefix(text)))
 		problem_add(errors, path, "%s is not a path such as \"/api\"", shown);
 	else if (text_copy(spec->prefix, sizeof(spec->prefix), text) < 0)
 		problem_add(errors, path, "%s is too long (..%zu bytes)", shown,

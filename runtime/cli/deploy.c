@@ -29,6 +29,13 @@ int deployment_parse(const char *what, const char *text, size_t size, struct dep
 
 	if (report)
 		report_print(report, what);
+	if (r == 0 && out->strict && report->said[REPORT_UNSUPPORTED]) {
+		spec_free(spec);
+		say_error("--strict refuses what is not supported",
+			  "take these parts out, or deploy without --strict", "%s is not deployed",
+			  what);
+		return CLI_USAGE;
+	}
 	if (r < 0) {
 		say_error(NULL, "ebb help ebb.json lists keys and values", "%s is not deployed",
 			  what);
@@ -95,6 +102,39 @@ static int source_directory(const struct deployment *d, const char *root, char *
 	return fd < 0 ? -errno : file_is_directory_beneath(fd, root);
 }
 
+/* The directory of a service: its root, and in it the files that a build left, unless a program
+ * serves. */
+static int service_directory(const struct deployment *d, const struct spec_service *service,
+			     char *buf, size_t size)
+{
+	const char *root = spec_string(service, "root"), *runtime = spec_string(service, "runtime");
+	const char *output = spec_string(service, "outputDirectory");
+	char path[4096];
+	int r;
+
+	root = root ? root : ".";
+	if (!output || (runtime && strcmp(runtime, "static") != 0))
+		return source_directory(d, root, buf, size);
+	r = text_format(path, sizeof(path), "%s/%s", root, output);
+	return r < 0 ? r : source_directory(d, path, buf, size);
+}
+
+static int refuse_directory(const struct spec_service *service, int error)
+{
+	bool missing = error == -ENOENT && spec_string(service, "outputDirectory");
+
+	if (error == -EXDEV)
+		say_error("its root leads out of the directory of the file that names it",
+			  "root is a directory inside; ebb build DIR -t NAME takes any",
+			  "cannot build %s", service->name);
+	else
+		say_error(strerror(-error),
+			  missing ? "run the build first: outputDirectory is what it leaves"
+				  : "root is a directory inside; ebb build DIR -t NAME takes any",
+			  "cannot build %s", service->name);
+	return CLI_USAGE;
+}
+
 /* Finds the image of a service: the one the service refers to, or one built now under the name of
  * the service. */
 static int service_image(const struct call *call, const struct deployment *d,
@@ -102,12 +142,11 @@ static int service_image(const struct call *call, const struct deployment *d,
 			 const char **image)
 {
 	const char *runtime = spec_string(service, "runtime");
-	const char *root = spec_string(service, "root");
 	char directory[4096];
 	struct build build = {
 		.directory = directory,
 		.name = service->name,
-		.runtime = runtime,
+		.runtime = service->files ? "static" : runtime,
 		.entrypoint = spec_string(service, "entrypoint"),
 		.clean_urls = spec_flag(service, "cleanUrls"),
 		.trailing_slash = spec_flag(service, "trailingSlash"),
@@ -121,15 +160,9 @@ static int service_image(const struct call *call, const struct deployment *d,
 	*image = service->name;
 	if (how->dry_run)
 		return CLI_DONE;
-	r = source_directory(d, root ? root : ".", directory, sizeof(directory));
-	if (r < 0) {
-		say_error(r == -EXDEV
-				  ? "its root leads out of the directory of the file that names it"
-				  : strerror(-r),
-			  "root is a directory inside; ebb build DIR -t NAME takes any",
-			  "cannot build %s", service->name);
-		return CLI_USAGE;
-	}
+	r = service_directory(d, service, directory, sizeof(directory));
+	if (r < 0)
+		return refuse_directory(service, r);
 	say_note("ebb: building %s from %s", service->name, directory);
 	return build_image(call, &build);
 }
@@ -217,11 +250,8 @@ static int deploy_one(const struct call *call, const struct deployment *d,
 		      const struct spec_service *service, const struct deploy_how *how)
 {
 	struct api_answer answer;
-	const char *image;
-	int r = service_image(call, d, service, how, &image);
+	int r = service_put(call, d, service, service->image, how->dry_run, &answer);
 
-	if (r == CLI_DONE)
-		r = service_put(call, d, service, image, how->dry_run, &answer);
 	if (r != CLI_DONE)
 		return r;
 	service_said(service, &answer, how->dry_run);
@@ -301,16 +331,19 @@ static void find_files(const struct deployment *d)
 {
 	for (size_t i = 0; i < d->spec->count; i++) {
 		struct spec_service *s = &d->spec->services[i];
-		const char *root = spec_string(s, "root");
+		SCOPED_FD fd = -1, page_fd = -1;
 		char directory[4096];
 		struct guess guess;
-		SCOPED_FD fd = -1;
 
 		if (spec_string(s, "runtime") ||
-		    source_directory(d, root ? root : ".", directory, sizeof(directory)) < 0)
+		    service_directory(d, s, directory, sizeof(directory)) < 0)
 			continue;
 		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && guess_directory(fd, NULL, &guess) == 0)
+		if (fd >= 0 && spec_string(s, "outputDirectory"))
+			page_fd = file_open_beneath(fd, "index.html");
+		if (page_fd >= 0)
+			s->files = true;
+		else if (fd >= 0 && guess_directory(fd, NULL, &guess) == 0)
 			s->files = strcmp(guess.runtime, "static") == 0;
 	}
 }
@@ -320,7 +353,6 @@ static int deploy_site(const struct call *call, const struct deployment *d, bool
 {
 	if (!d->is_file)
 		return CLI_DONE;
-	find_files(d);
 	if (site_has_rules(d->spec))
 		return site_put(call, d, dry_run);
 	return dry_run ? CLI_DONE : site_remove(call, d->spec->name);
@@ -332,6 +364,10 @@ int deployment_apply(const struct call *call, const struct deployment *d,
 	bool done[SPEC_SERVICES_MAX] = {false};
 	int r = CLI_DONE;
 
+	if (d->is_file)
+		find_files(d);
+	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
+		r = service_image(call, d, &d->spec->services[i], how, &d->spec->services[i].image);
 	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
 		r = deploy_behind(call, d, i, how, done);
 	if (r == CLI_DONE)

@@ -12,6 +12,7 @@ struct deployment {
 	const char *file; /* for messages, and the directory that roots are relative to */
 	struct spec *spec;
 	bool is_file; /* and no service that came as options */
+	bool strict;  /* set before reading: a file with unsupported parts is refused */
 };
 
 /* Each returns an exit code and prints its errors; on CLI_DONE *out is the caller's to

@@ -18,21 +18,22 @@
 #include "runtime/base/text.h"
 #include "runtime/cli/file.h"
 
-/* The first pattern that a file matches decides. A marker decides the runtime only. */
+/* The first pattern that a file matches decides. A marker decides the runtime only; a script is one
+ * of the page where index.html stands beside it. */
 static const struct rule {
 	const char *pattern, *runtime;
-	bool marker;
+	bool marker, script;
 } rules[] = {
 	{"package.json", "node", true},
 	{"index.mjs", "node", false},
-	{"index.js", "node", false},
+	{"index.js", "node", false, true},
 	{"index.cjs", "node", false},
 	{"server.mjs", "node", false},
 	{"server.js", "node", false},
 	{"main.mjs", "node", false},
-	{"main.js", "node", false},
+	{"main.js", "node", false, true},
 	{"app.mjs", "node", false},
-	{"app.js", "node", false},
+	{"app.js", "node", false, true},
 	{"requirements.txt", "python", true},
 	{"pyproject.toml", "python", true},
 	{"main.py", "python", false},
@@ -227,10 +228,12 @@ static int find_entrypoint(int dir_fd, struct guess *guess)
 
 static int find_runtime(int dir_fd, struct guess *guess)
 {
+	bool page = is_file(dir_fd, "index.html");
 	char name[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		if (find_file(dir_fd, rules[i].pattern, name, sizeof(name)) < 0)
+		if ((page && rules[i].script) ||
+		    find_file(dir_fd, rules[i].pattern, name, sizeof(name)) < 0)
 			continue;
 		snprintf(guess->because, sizeof(guess->because), "%s is there", name);
 		return text_copy(guess->runtime, sizeof(guess->runtime), rules[i].runtime);

@@ -128,11 +128,13 @@ static void write_setting(struct json_out *o, const struct setting *s)
 static void write_keys(struct json_out *o)
 {
 	static const char *const uses[] = {
-		[KEY_SERVICES] = "services",
-		[KEY_OLD] = "old",
-		[KEY_IGNORED] = "ignored",
-		[KEY_SILENT] = "silent",
+		[KEY_SERVICES] = "services", [KEY_OLD] = "old",     [KEY_IGNORED] = "ignored",
+		[KEY_SILENT] = "silent",     [KEY_RULES] = "rules", [KEY_FUNCTIONS] = "functions",
+		[KEY_MOUNT] = "mount",       [KEY_NAME] = "name",   [KEY_HOSTS] = "hosts",
+		[KEY_OUTPUT] = "output",
 	};
+
+	_Static_assert(sizeof(uses) / sizeof(uses[0]) == KEY_USES, "a word for each use of a key");
 
 	json_out_array(o, "settings");
 	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++)

@@ -9,16 +9,17 @@
 #include "runtime/settings/settings.h"
 
 enum key_use {
-	KEY_SERVICES, /* objects by service name */
-	KEY_OLD,      /* an old name of a key, accepted with a warning that names the new one */
-	KEY_IGNORED,
-	/* a key of other platforms, accepted with a warning */ KEY_SILENT, /* accepted, means
-									       nothing to ebb */
+	KEY_SERVICES,  /* objects by service name */
+	KEY_OLD,       /* an old name of a key, accepted with a warning that names the new one */
+	KEY_IGNORED,   /* a key of other platforms, which is told as not supported */
+	KEY_SILENT,    /* accepted, means nothing to ebb */
 	KEY_RULES,     /* rules of a site: site.c checks them */
 	KEY_FUNCTIONS, /* objects of settings by file */
 	KEY_MOUNT,     /* another name of a setting */
 	KEY_NAME,      /* a name of a site */
 	KEY_HOSTS,     /* a list of host names */
+	KEY_OUTPUT,    /* a directory below the sources */
+	KEY_USES,
 };
 
 /* A key that is no setting. */

@@ -6,37 +6,20 @@
 
 #include "runtime/cli/text_out.h"
 
-static void report_add(struct report *report, bool warning, const char *fmt, va_list ap)
-	__attribute__((format(printf, 3, 0)));
-
-static void report_add(struct report *report, bool warning, const char *fmt, va_list ap)
+void report_add(struct report *report, enum report_kind kind, const char *fmt, ...)
 {
-	report->errors += !warning;
+	va_list ap;
+
+	report->said[kind]++;
 	if (report->count == REPORT_LINES_MAX) {
 		report->dropped++;
 		return;
 	}
-	report->lines[report->count].warning = warning;
+	report->lines[report->count].kind = kind;
+	va_start(ap, fmt);
 	vsnprintf(report->lines[report->count].text, REPORT_LINE_SIZE, fmt, ap);
+	va_end(ap);
 	report->count++;
-}
-
-void report_error(struct report *report, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	report_add(report, false, fmt, ap);
-	va_end(ap);
-}
-
-void report_warning(struct report *report, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	report_add(report, true, fmt, ap);
-	va_end(ap);
 }
 
 const char *report_value(const struct json *value, char *buf, size_t size)
@@ -57,11 +40,22 @@ const char *report_value(const struct json *value, char *buf, size_t size)
 	return buf;
 }
 
-void report_print(const struct report *report, const char *file)
+static void print_kind(const struct report *report, const char *file, enum report_kind kind,
+		       const char *before)
 {
 	for (size_t i = 0; i < report->count; i++)
-		say_note("%s: %s%s", file, report->lines[i].warning ? "warning: " : "",
-			 report->lines[i].text);
+		if (report->lines[i].kind == kind)
+			say_note("%s: %s%s", file, before, report->lines[i].text);
+}
+
+void report_print(const struct report *report, const char *file)
+{
+	print_kind(report, file, REPORT_ERROR, "");
+	print_kind(report, file, REPORT_WARNING, "warning: ");
+	if (report->said[REPORT_UNSUPPORTED])
+		say_note("%s: not done as the file says (%zu):", file,
+			 report->said[REPORT_UNSUPPORTED]);
+	print_kind(report, file, REPORT_UNSUPPORTED, "  ");
 	if (report->dropped)
 		say_note("%s: and %zu more", file, report->dropped);
 }

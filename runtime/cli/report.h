@@ -12,23 +12,29 @@
 #define REPORT_LINES_MAX 64
 #define REPORT_LINE_SIZE 320
 
+/* An error refuses the file. UNSUPPORTED: ebb does not do what the file says, and the line says
+ * what happens instead. */
+enum report_kind { REPORT_ERROR, REPORT_WARNING, REPORT_UNSUPPORTED, REPORT_KINDS };
+
 struct report {
-	size_t count, errors; /* kept lines; all errors, dropped ones included */
-	size_t dropped;       /* lines that did not fit */
+	size_t count, dropped;     /* kept lines, and those that did not fit */
+	size_t said[REPORT_KINDS]; /* all of a kind, dropped ones included */
 	struct {
-		bool warning;
+		enum report_kind kind;
 		char text[REPORT_LINE_SIZE];
 	} lines[REPORT_LINES_MAX];
 };
 
-/* Each adds a line; a full report only counts. An error refuses the file, a warning does not. */
-void report_error(struct report *report, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-void report_warning(struct report *report, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+/* Adds a line; a full report only counts. */
+void report_add(struct report *report, enum report_kind kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+#define report_error(report, ...)       report_add(report, REPORT_ERROR, __VA_ARGS__)
+#define report_warning(report, ...)     report_add(report, REPORT_WARNING, __VA_ARGS__)
+#define report_unsupported(report, ...) report_add(report, REPORT_UNSUPPORTED, __VA_ARGS__)
 /* The value as JSON, cut to what fits in a sentence. Returns buf. */
 const char *report_value(const struct json *value, char *buf, size_t size);
-/* Prints all lines on stderr, each behind the name of the file. */
+/* Prints all lines on stderr, each behind the name of the file: errors and warnings, then in one
+ * list what is not supported. */
 void report_print(const struct report *report, const char *file);
 
 #endif

@@ -119,12 +119,8 @@ static void say(void *self, bool warning, const char *path, const struct json *v
 	struct report *report = self;
 	char text[48];
 
-	if (warning)
-		report_warning(report, "%s: %s %s", path, report_value(value, text, sizeof(text)),
-			       what);
-	else
-		report_error(report, "%s: %s %s", path, report_value(value, text, sizeof(text)),
-			     what);
+	report_add(report, warning ? REPORT_UNSUPPORTED : REPORT_ERROR, "%s: %s %s", path,
+		   report_value(value, text, sizeof(text)), what);
 }
 
 void site_check(const struct spec *spec, struct report *report)

@@ -246,6 +246,12 @@ static void check_service(struct report *report, const char *path, const struct 
 			     path, least, most);
 	if (runtime && strcmp(runtime, "container") == 0 && !json_get(service, "entrypoint"))
 		report_error(report, "%s.entrypoint: missing (the image reference)", path);
+	if (runtime && strcmp(runtime, "static") != 0 && json_get(service, "outputDirectory"))
+		report_unsupported(
+			report,
+			"%s.outputDirectory: not supported, ignored (only files have one: "
+			"runtime static)",
+			path);
 	if (hosts > (size_t)setting_of(SETTING_HOSTS)->max)
 		report_error(report, "%s.hosts: %zu names are too many (..%" PRId64 ")", path,
 			     hosts, setting_of(SETTING_HOSTS)->max);
@@ -287,7 +293,7 @@ static void check_functions(struct report *report, const char *path, const struc
 	if (json_kind(functions) != JSON_OBJECT)
 		refuse(&whole, "is not an object of settings by file");
 	if (json_kind(functions) == JSON_OBJECT && json_count(functions) > 1)
-		report_warning(
+		report_unsupported(
 			report,
 			"%s: a service has one setting for all its files: the largest of each "
 			"counts",
@@ -309,7 +315,7 @@ static void check_functions(struct report *report, const char *path, const struc
 			if (known && l.setting)
 				check_value(&l);
 			else if (strcmp(name, "supportsCancellation") != 0)
-				report_warning(
+				report_unsupported(
 					report, "%s: not supported, ignored (%s)", inner,
 					"functions have memory, maxDuration and maxConcurrency");
 		}
@@ -324,6 +330,11 @@ static void check_name(const struct look *l)
 		refuse(l, "is not a name of a site (a-z, 0-9 and - inside, ..63)");
 }
 
+static bool spec_text(const struct json *value)
+{
+	return json_string(value) && *json_string(value);
+}
+
 /* A key with a meaning of its own, which is no setting. */
 static void check_special(const struct look *l, enum key_use use)
 {
@@ -335,6 +346,8 @@ static void check_special(const struct look *l, enum key_use use)
 		check_name(l);
 	else if (use == KEY_HOSTS)
 		check_strings(l);
+	else if (use == KEY_OUTPUT && json_kind(l->value) != JSON_NULL && !spec_text(l->value))
+		refuse(l, "is not a directory below the sources");
 	if (use != KEY_MOUNT)
 		return;
 	mount.setting = setting_of(SETTING_ROUTE_PREFIX);
@@ -363,10 +376,11 @@ static void check_key(struct report *report, const char *path, enum setting_plac
 	const char *near = key ? NULL : key_nearest(place, name);
 
 	if (!key)
-		report_warning(report, "%s: unknown key, ignored%s%s%s", path,
-			       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-	else if (key->use == KEY_IGNORED)
-		report_warning(report, "%s: not supported, ignored (%s)", path, key->help);
+		report_unsupported(report, "%s: unknown key, ignored%s%s%s", path,
+				   near ? " (did you mean " : "", near ? near : "",
+				   near ? "?)" : "");
+	else if (key->use == KEY_IGNORED && json_kind(value) != JSON_NULL)
+		report_unsupported(report, "%s: not supported, ignored (%s)", path, key->help);
 	else if (key->use == KEY_OLD)
 		report_warning(report, "%s: the old name of %s", path, key->help);
 	if (key && (key->use == KEY_SERVICES || key->use == KEY_OLD))
@@ -468,18 +482,18 @@ int spec_parse(const char *text, size_t size, struct report *report, struct spec
 		report_error(report, "not a JSON object");
 	} else {
 		check_members(report, "", SETTING_OF_FILE, spec->document);
-		if (report->errors == 0) {
+		if (report->said[REPORT_ERROR] == 0) {
 			collect(spec, report, "services");
 			collect(spec, report, "experimentalServices");
 		}
-		if (report->errors == 0 && is_implied(spec->document))
+		if (report->said[REPORT_ERROR] == 0 && is_implied(spec->document))
 			imply(spec);
-		if (report->errors == 0 && spec->count == 0)
+		if (report->said[REPORT_ERROR] == 0 && spec->count == 0)
 			report_error(report, "services: missing or empty");
-		if (report->errors == 0)
+		if (report->said[REPORT_ERROR] == 0)
 			spec_check_file(spec, report);
 	}
-	if (report->errors) {
+	if (report->said[REPORT_ERROR]) {
 		spec_free(spec);
 		return r == -ENOMEM ? r : -EINVAL;
 	}

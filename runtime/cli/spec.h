@@ -15,9 +15,10 @@
 struct spec_service {
 	const char *name;
 	const struct json *value;
-	bool files;   /* its runtime was guessed to be static */
-	bool implied; /* value is the whole file */
-	bool hidden;  /* rewrites lead to other services, and none to it: only bindings reach it */
+	bool files;        /* its runtime was guessed to be static */
+	bool implied;      /* value is the whole file */
+	const char *image; /* that it is deployed from, once it is built */
+	bool hidden; /* rewrites lead to other services, and none to it: only bindings reach it */
 };
 
 #define SPEC_NAME_SIZE 64

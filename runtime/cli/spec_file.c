@@ -20,7 +20,7 @@ static bool same_way(const struct json *a, const struct json *b, const char **ho
 	if (strcmp(prefix[0] ? prefix[0] : "/", prefix[1] ? prefix[1] : "/") != 0)
 		return false;
 	if (json_count(hosts) == 0 && json_count(others) == 0)
-		return prefix[0] && strcmp(prefix[0], "/") != 0;
+		return prefix[0] && prefix[1];
 	for (size_t i = 0; i < json_count(hosts); i++)
 		for (size_t n = 0; n < json_count(others); n++) {
 			const char *one = json_string(json_at(hosts, i));

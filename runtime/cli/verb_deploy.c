@@ -131,7 +131,7 @@ static int from_options(const struct call *call, const char *name, struct deploy
 int verb_deploy(struct call *call)
 {
 	const char *name = args_word(&call->args, 0), *file = args_value(&call->args, "file");
-	struct deployment d = {NULL};
+	struct deployment d = {.strict = args_given(&call->args, "strict")};
 	struct deploy_how how = {
 		.wait = args_given(&call->args, "wait") && !args_given(&call->args, "dry-run"),
 		.dry_run = args_given(&call->args, "dry-run"),

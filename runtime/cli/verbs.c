@@ -121,6 +121,9 @@ static const struct option deploy_options[] = {
 	{.name = "egress", .kind = ARG_CHOICE, .value = "HOW", .setting = SETTING_EGRESS},
 	{.name = "wait", .kind = ARG_NONE, .help = "wait until it is ready to serve"},
 	{.name = "dry-run", .kind = ARG_NONE, .help = "only check, change nothing"},
+	{.name = "strict",
+	 .kind = ARG_NONE,
+	 .help = "refuse a file with parts that ebb does not do"},
 	{.name = NULL},
 };
 

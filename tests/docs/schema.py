@@ -141,10 +141,17 @@ def members(facts, place, in_file):
             if row["place"] == place and row[where] and row["kind"] != "object"}
 
 
+RULES = {"rewrites": "array", "redirects": "array", "headers": "array", "cleanUrls": "boolean", "trailingSlash": "boolean"}
+TYPES = {"functions": "object", "mount": "string", "name": "string", "hosts": "array", "output": "string"}
+
+
 def accepted(facts, place):
-    """Keys of ebb.json that ebb accepts and ignores."""
-    return {key["name"]: {"deprecated": True, "description": f"accepted, not supported: {key['help']}"}
-            for key in facts["cli"]["keys"] if key["place"] == place and key["use"] == "ignored"}
+    """Keys of ebb.json that are no settings: those with a meaning of their own, and those that ebb ignores."""
+    rows = [key for key in facts["cli"]["keys"] if key["place"] == place]
+    own = {key["name"]: {"type": RULES.get(key["name"]) or TYPES[key["use"]], "description": key["help"]}
+           for key in rows if key["use"] == "rules" or key["use"] in TYPES}
+    return {**own, **{key["name"]: {"deprecated": True, "description": f"accepted, not supported: {key['help']}"}
+                      for key in rows if key["use"] == "ignored"}}
 
 
 def of_file(facts):
@@ -163,7 +170,6 @@ def of_file(facts):
                                      "description": "the old name of services"},
             **accepted(facts, "file"),
         },
-        "anyOf": [{"required": ["services"]}, {"required": ["experimentalServices"]}],
         "$defs": {
             "services": {
                 "type": "object", "minProperties": 1, "maxProperties": SERVICES_MAX,

@@ -90,6 +90,7 @@ static void test_what_is_in_a_directory_tells_what_runs_it(void **state)
 		 "requirements.txt is there"},
 		{{{"hello.c", ""}, {"README", ""}}, "native", "hello.c", "hello.c is there"},
 		{{{"index.html", ""}, {"z.js", ""}}, "static", ".", "index.html is there"},
+		{{{"index.html", ""}, {"app.js", ""}}, "static", ".", "index.html is there"},
 		{{{"index.html", ""}, {"server.js", ""}},
 		 "node",
 		 "server.js",

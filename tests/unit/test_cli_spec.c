@@ -84,7 +84,7 @@ static void test_wrong_values_name_path_value_and_what_is_allowed(void **state)
 		assert_null(spec);
 		assert_int_equal(report->count, 1);
 		assert_string_equal(report->lines[0].text, cases[i].message);
-		assert_false(report->lines[0].warning);
+		assert_int_equal(report->lines[0].kind, REPORT_ERROR);
 	}
 }
 
@@ -113,9 +113,9 @@ static void test_unknown_and_foreign_keys_only_warn(void **state)
 		struct spec *spec = NULL;
 
 		assert_int_equal(parse_members(cases[i].members, report, &spec), 0);
-		assert_int_equal(report->errors, 0);
+		assert_int_equal(report->said[REPORT_ERROR], 0);
 		assert_int_equal(report->count, 1);
-		assert_true(report->lines[0].warning);
+		assert_int_not_equal(report->lines[0].kind, REPORT_ERROR);
 		assert_string_equal(report->lines[0].text, cases[i].message);
 		spec_free(spec);
 	}
@@ -129,7 +129,7 @@ static void test_every_problem_is_listed(void **state)
 	struct spec *spec;
 
 	assert_int_equal(spec_parse(text, strlen(text), report, &spec), -22);
-	assert_int_equal(report->errors, 3);
+	assert_int_equal(report->said[REPORT_ERROR], 3);
 	assert_int_equal(report->count, 5);
 }
 
@@ -141,7 +141,7 @@ static void test_more_problems_than_lines_are_counted(void **state)
 		report_error(report, "%d", i);
 	assert_int_equal(report->count, REPORT_LINES_MAX);
 	assert_int_equal(report->dropped, 7);
-	assert_int_equal(report->errors, REPORT_LINES_MAX + 7);
+	assert_int_equal(report->said[REPORT_ERROR], REPORT_LINES_MAX + 7);
 }
 
 static void test_syntax_errors_name_the_line(void **state)
@@ -164,7 +164,7 @@ static void test_no_services_is_an_error(void **state)
 		struct spec *spec;
 
 		assert_int_equal(spec_parse(texts[i], strlen(texts[i]), report, &spec), -22);
-		assert_int_equal(report->errors, 1);
+		assert_int_equal(report->said[REPORT_ERROR], 1);
 	}
 }
 
@@ -200,7 +200,7 @@ static void test_the_older_vocabulary_is_taken_with_a_warning(void **state)
 	assert_int_equal(spec->count, 1);
 	assert_string_equal(spec->services[0].name, "api");
 	assert_int_equal(report->count, 1);
-	assert_true(report->lines[0].warning);
+	assert_int_not_equal(report->lines[0].kind, REPORT_ERROR);
 	spec_free(spec);
 }
 

@@ -41,7 +41,7 @@ static bool exec_holds(const struct wire_exec *e)
 /* "" or a path that begins with one slash: plain characters, as ebb-api has checked. */
 static bool prefix_holds(const char *prefix)
 {
-	if (!*prefix)
+	if (!*prefix || strcmp(prefix, "/") == 0)
 		return true;
 	if (*prefix != '/' || prefix[strlen(prefix) - 1] == '/' || strstr(prefix, "//"))
 		return false;
