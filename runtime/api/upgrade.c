@@ -11,9 +11,9 @@
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 
-static void ask(struct api *api, struct request *rq, bool goes, answer_fn done)
+static void ask(struct api *api, struct request *rq, enum wire_upgrade how, answer_fn done)
 {
-	struct wire_node_upgrade record = {.go = goes};
+	struct wire_node_upgrade record = {.how = how};
 
 	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
 					  .type = WIRE_NODE_UPGRADE,
@@ -47,25 +47,38 @@ static void reply(struct request *rq, bool goes, const char *version)
 	reply_json(rq, goes ? 202 : 200, NULL, &o);
 }
 
-static void on_can(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+/* The client may have left (NULL). False: it cannot. */
+static bool tell(struct request *rq, bool goes, const struct answer *answer)
 {
 	const struct wire_result *result = answer->records;
-	bool goes;
+	bool can = !answer->err && answer->count == 1;
 
-	(void)ctx;
-	if (!rq)
-		return; /* its client has left, and did not hear that it can */
-	if (answer->err || answer->count != 1) {
+	if (rq && can)
+		reply(rq, goes, result->text);
+	else if (rq)
 		problem_reply_answer(rq, "upgrade", answer);
-		return;
-	}
-	goes = !request_flag(rq, "dryRun");
-	reply(rq, goes, result->text);
-	if (goes)
-		ask(api, NULL, true, on_gone);
+	return can;
+}
+
+static void on_said(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	(void)api;
+	(void)ctx;
+	(void)tell(rq, false, answer);
+}
+
+/* Promised is promised, also to a client that has left. */
+static void on_promised(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	(void)ctx;
+	if (tell(rq, true, answer))
+		ask(api, NULL, WIRE_UPGRADE_GO, on_gone);
 }
 
 void post_upgrade(struct request *rq)
 {
-	ask(rq->api, rq, false, on_can);
+	if (request_flag(rq, "dryRun"))
+		ask(rq->api, rq, WIRE_UPGRADE_ASK, on_said);
+	else
+		ask(rq->api, rq, WIRE_UPGRADE_PROMISE, on_promised);
 }

@@ -25,11 +25,13 @@
 
 /* A question to the binary that stands in the place of this one. */
 struct upgrade {
-	pid_t pid;   /* of the one that answers; 0: none */
-	int said_fd; /* its version */
-	bool goes;   /* it takes over if it can */
+	pid_t pid;             /* of the one that answers; 0: none */
+	int said_fd;           /* its version */
+	enum wire_upgrade how; /* whether it takes over if it can */
+	uint32_t asked;        /* of upgrades_asked, those that the answer answers */
 	struct watch answer;
 	struct timer deadline;
+	struct timer promise; /* armed: it was promised to ebb-api, which has not said GO yet */
 };
 
 struct ebbd {
@@ -97,8 +99,8 @@ int ebbd_open_signals(struct ebbd *e, struct fault *f);
 void ebbd_reload(struct ebbd *e); /* SIGHUP */
 /* SIGUSR2: upgrade.c */
 void ebbd_upgrade(struct ebbd *e);
-/* The same by ebb-api, which hears the version or the reason. goes false: only a question. */
-void ebbd_on_upgrade(void *self, bool goes);
+/* The same by ebb-api, which hears the version or the reason. */
+void ebbd_on_upgrade(void *self, enum wire_upgrade how);
 
 /* ---- the zygote: revive.c ---- */
 

@@ -24,6 +24,7 @@
 #include "runtime/wire/version.h"
 
 #define ANSWER_NS   (10 * NS_PER_SEC)
+#define PROMISE_NS  (2 * NS_PER_SEC) /* for ebb-api to have told its client */
 #define VERSION_MAX 31 /* characters */
 
 /* The question has its answer. An ebbd that dies before leaves the question to the next one. */
@@ -31,18 +32,26 @@ static void conclude(struct ebbd *e)
 {
 	struct estate_words *words = estate_words(e->heritage.estate);
 
-	atomic_store(&words->upgrades_done, atomic_load(&words->upgrades_asked));
+	atomic_store(&words->upgrades_done, e->upgrade.asked);
+}
+
+static bool is_asked(const struct ebbd *e)
+{
+	const struct estate_words *words = estate_words(e->heritage.estate);
+
+	return atomic_load(&words->upgrades_done) != atomic_load(&words->upgrades_asked);
 }
 
 /* ebb-api hears the answer as well, if it has asked. */
-static void refuse(struct ebbd *e, bool goes, int error, const char *why)
+static void refuse(struct ebbd *e, enum wire_upgrade how, int error, const char *why)
 {
 	char quoted[2 * ERROR_TEXT_SIZE];
 
 	apilink_upgrade_said(e->api, error, why);
-	if (!goes)
+	if (how != WIRE_UPGRADE_ASK)
+		conclude(e);
+	if (how != WIRE_UPGRADE_GO)
 		return;
-	conclude(e);
 	log_error("event=upgrade_refused cause=%s", log_quote(quoted, sizeof(quoted), why));
 	e->host.say(e->host.self, WIRE_EVENT_UPGRADE_REFUSED, why);
 }
@@ -89,8 +98,8 @@ static void give_way(struct ebbd *e, const char *version)
 	struct estate_words *words = estate_words(e->heritage.estate);
 
 	log_info("event=gives_way to=%s version=%s", e->binary, version);
+	atomic_store(&words->upgrade, 1); /* before the question is no more: a death loses neither */
 	conclude(e);
-	atomic_store(&words->upgrade, 1);
 	(void)kill(getpid(), SIGKILL);
 }
 
@@ -105,6 +114,24 @@ static void read_version(int said_fd, char version[VERSION_MAX + 1])
 	version[strspn(version, good)] = '\0';
 }
 
+static void on_promise(struct timer *t)
+{
+	struct ebbd *e = container_of(t, struct ebbd, upgrade.promise);
+
+	ebbd_upgrade(e);
+}
+
+/* The client of ebb-api has its answer before anything happens. What it was promised is done in any
+ * case: if ebbd dies, the next one finds a question without an answer. */
+static void await_go(struct ebbd *e)
+{
+	struct timer *t = &e->upgrade.promise;
+
+	*t = (struct timer){.on_due = on_promise, .name = "upgrade on_promise"};
+	if (loop_timer_at(e->loop, t, clock_mono_ns() + PROMISE_NS) < 0)
+		on_promise(t);
+}
+
 static void judge(struct ebbd *e, int status, const char *version)
 {
 	const struct upgrade *u = &e->upgrade;
@@ -112,9 +139,11 @@ static void judge(struct ebbd *e, int status, const char *version)
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == HERITAGE_CAN_FOLLOW) {
 		apilink_upgrade_said(e->api, 0, version);
-		if (u->goes)
+		if (u->how == WIRE_UPGRADE_GO)
 			give_way(e, version);
 		forget_binary(e);
+		if (u->how == WIRE_UPGRADE_PROMISE)
+			await_go(e);
 		return;
 	}
 	forget_binary(e);
@@ -127,7 +156,7 @@ static void judge(struct ebbd *e, int status, const char *version)
 		(void)text_format(why, sizeof(why), "%s is no ebbd that can take over (%s %d)",
 				  e->binary, WIFEXITED(status) ? "code" : "signal",
 				  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-	refuse(e, u->goes, -EPERM, why);
+	refuse(e, u->how, -EPERM, why);
 }
 
 static void on_answer(struct watch *w, uint32_t events)
@@ -144,6 +173,8 @@ static void on_answer(struct watch *w, uint32_t events)
 		forget_binary(e);
 	else
 		judge(e, status, version);
+	if (is_asked(e) && !timer_is_armed(&e->upgrade.promise))
+		ebbd_upgrade(e); /* it came while the answer was awaited */
 }
 
 static void on_deadline(struct timer *t)
@@ -205,23 +236,20 @@ static int begin(struct ebbd *e)
 	return r;
 }
 
-static void ask_next(struct ebbd *e, bool goes)
+static void ask_next(struct ebbd *e, enum wire_upgrade how)
 {
 	const char *place = e->reload.asked.libexec_dir, *missing = host_missing_program(place);
 	char why[ERROR_TEXT_SIZE];
 	int r;
 
-	if (e->upgrade.pid > 0) {
-		refuse(e, goes, -EAGAIN, "another upgrade is under way");
-		return;
-	}
+	e->upgrade.asked = atomic_load(&estate_words(e->heritage.estate)->upgrades_asked);
 	if (missing) {
 		(void)text_format(why, sizeof(why), "%s is not in %s", missing, place);
-		refuse(e, goes, -EPERM, why);
+		refuse(e, how, -EPERM, why);
 		return;
 	}
-	e->upgrade.goes = goes;
-	if (goes)
+	e->upgrade.how = how;
+	if (how == WIRE_UPGRADE_GO)
 		log_info("event=upgrade_asked binary=%s", e->binary);
 	r = begin(e);
 	if (r == 0)
@@ -230,23 +258,37 @@ static void ask_next(struct ebbd *e, bool goes)
 	fd_close(&e->upgrade.said_fd);
 	forget_binary(e);
 	(void)text_format(why, sizeof(why), "cannot ask %s: %s", e->binary, strerror(-r));
-	refuse(e, goes, -EPERM, why);
+	refuse(e, how, -EPERM, why);
 }
 
+/* Of one that comes while another is answered, the next ebbd hears. */
 void ebbd_upgrade(struct ebbd *e)
 {
-	if (!e->stopping && e->told_ready) /* else once it is ready */
-		ask_next(e, true);
+	struct upgrade *u = &e->upgrade;
+
+	if (e->stopping || !e->told_ready) /* else once it is ready */
+		return;
+	loop_timer_off(e->loop, &u->promise);
+	if (u->pid > 0)
+		u->how = WIRE_UPGRADE_GO;
+	else
+		ask_next(e, WIRE_UPGRADE_GO);
 }
 
-void ebbd_on_upgrade(void *self, bool goes)
+void ebbd_on_upgrade(void *self, enum wire_upgrade how)
 {
 	struct ebbd *e = self;
 
-	if (goes)
+	if (e->stopping || !e->told_ready) {
+		apilink_upgrade_said(e->api, -EPERM, "ebb is starting or stopping");
+		return;
+	}
+	if (e->upgrade.pid > 0 || (how != WIRE_UPGRADE_GO && is_asked(e))) {
+		apilink_upgrade_said(e->api, -EAGAIN, "another upgrade is under way");
+		return;
+	}
+	if (how != WIRE_UPGRADE_ASK && !is_asked(e))
 		atomic_fetch_add(&estate_words(e->heritage.estate)->upgrades_asked, 1);
-	if (e->stopping || !e->told_ready)
-		refuse(e, goes, -EPERM, "ebb is starting or stopping");
-	else
-		ask_next(e, goes);
+	loop_timer_off(e->loop, &e->upgrade.promise);
+	ask_next(e, how);
 }

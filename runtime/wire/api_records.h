@@ -255,12 +255,18 @@ struct wire_node_drain {
 	uint32_t drain, reserved; /* drain 0: the host takes work again */
 };
 
-/* Asks the binaries that stand in the place of those that run whether they can take over. Answered
- * by RESULT: err 0 and their version as the text, or the reason. go 1: if they can, they do, after
- * the answer. */
+/* Whether the binaries that stand in the place of those that run can take over. Answered by RESULT:
+ * err 0 and their version as the text, or the reason. */
+enum wire_upgrade {
+	WIRE_UPGRADE_ASK,     /* and nothing more */
+	WIRE_UPGRADE_PROMISE, /* if they can, they will: at GO, or when ebbd or ebb-api has died */
+	WIRE_UPGRADE_GO,      /* if they can, they do, after the answer */
+	WIRE_UPGRADE_COUNT
+};
+
 struct wire_node_upgrade {
 	uint64_t cookie;
-	uint32_t go, reserved;
+	uint32_t how, reserved; /* enum wire_upgrade */
 };
 
 /* Runs a command in an instance, under all limits of its function. The command has the user,

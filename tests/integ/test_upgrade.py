@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another version of ebb takes over in place (SIGUSR2), under load: no request fails, connections stay, the bill goes on."""
+import contextlib
 import os
+import signal
 import threading
 
 import pytest
@@ -9,6 +11,7 @@ import counts
 import lanes
 import leaks
 import pictures
+import web
 from ebbd_deaths import Throughout, kill_ebbd
 from ebb import BIN
 from test_edge_websockets import Socket
@@ -119,6 +122,26 @@ def test_a_death_in_the_middle_is_carried_through(make):
         wait_for(ebb.all_new, 30, "the new programs")
         wait_for(lambda: len(ebb.programs("ebb-gateway")) == 2, 30, "the end of those that were replaced")
         assert ebb.get("probe").status == 200 and ebb.shown() == version
+
+
+def promised(ebb):
+    """As ebb.rest, which looks at the answer for longer than ebbd needs to give way."""
+    with contextlib.closing(web.UnixConnection(ebb.socket, slow(20))) as connection:
+        return web.exchange(connection, "POST", "/v1/node/upgrade", None, {})
+
+
+def test_an_upgrade_that_was_promised_is_made(make):
+    """ebbd or ebb-api dies when the client has its answer: whoever comes then keeps the promise."""
+    ebb = make()
+    for version, victim in ((ebb.next, "ebbd"), (ebb.version, "ebb-api")) * 2:
+        ebb.install(version)
+        pid = ebb.ebbd_pid if victim == "ebbd" else ebb.programs(victim)[0]
+        said = wait_for(lambda: (r := promised(ebb)).status == 202 and r, 20)
+        with contextlib.suppress(ProcessLookupError):  # it may have given way already
+            os.kill(pid, signal.SIGKILL)
+        assert said.json["to"] == version
+        wait_for(lambda v=version: ebb.all_new() and ebb.shown() == v, 30, f"the upgrade that was promised\n{ebb.log()}")
+        ebb.deaths = len(ebb.log_lines("event=ebbd_died signal=9 "))
 
 
 def test_nothing_is_left_after_upgrades(make):

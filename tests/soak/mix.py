@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 All that users and operators do, at random and at once: requests, WebSockets, deployments, shared traffic, imports,
-exports, removals, freezes, commands, upgrades in place, and deaths of instances, of ebb's programs and of ebbd. pause() brings it to rest, so that
-stocks can be compared.
+exports, removals, freezes, commands, upgrades in place, and deaths of instances, of ebb's programs and of ebbd. pause() brings it to rest,
+so that stocks can be compared.
 """
 import collections
 import contextlib
@@ -74,12 +74,13 @@ class Mix:
         """Nothing is asked, nothing is on its way, and every instance is gone."""
         self.go.clear()
         with self.lock:
-            assert self.lock.wait_for(lambda: self.working == 0, 120), "something hangs"
+            assert self.lock.wait_for(lambda: self.working == 0, 420), "something hangs"
         wait_for(self._whole, 60, "all programs live")
         wait_for(self._empty, 60, "no instance is left")
         wait_for(lambda: not self.ebb.programs("ebb-unpack"), 60)
         wait_for(self.ebb.all_new, 60, "programs of one version")
-        wait_for(lambda: len(self.ebb.programs("ebb-gateway")) == self.ebb.gateways, 60, "gateways that were replaced are gone")
+        wait_for(lambda: len(self.ebb.programs("ebb-gateway")) == self.ebb.gateways, 60,
+                 "gateways that were replaced are gone")
         self.ebb.wait_armed()
         yield
         self.go.set()
@@ -179,7 +180,7 @@ class Mix:
     def upgrade(self, rng):
         """To a copy of the same programs that says that it is of another version. Refused while an ebbd takes over."""
         self.ebb.install(rng.choice((self.ebb.version, self.ebb.next)))
-        wait_for(lambda: self.ebb.cli("upgrade", ok=False, timeout=170).code == 0, 120, "an upgrade")
+        wait_for(lambda: self.ebb.cli("upgrade", ok=False, timeout=200).code == 0, 400, "an upgrade")
 
     def kill_ebbd(self, _rng):
         """Also in the middle of an upgrade."""

@@ -60,6 +60,8 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
                 found.append((round((time.monotonic() - begun) / 60, 2), samples.take(ebb)))
     finally:
         mix.stop()
+        deaths = ebb.log_lines("event=ebbd_died ")
+        ebb.deaths = len(deaths)
         os.makedirs(OUT, exist_ok=True)
         with open(OUT + "/samples.json", "w", encoding="utf-8") as f:
             json.dump({"seed": SEED, "done": mix.done, "faults": mix.faults, "bill": mix.bill.says(),
@@ -70,8 +72,6 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
     counts.note(f"soak of {SECONDS} s, seed {SEED}: {dict(mix.done)}")
     counts.note(mix.bill.says())
     counts.note(f"errors that clients saw: {dict(mix.faults.most_common(20))}")
-    deaths = ebb.log_lines("event=ebbd_died ")
-    ebb.deaths = len(deaths)
     assert not [line for line in deaths if " signal=9 " not in line], deaths
     assert not ebb.log_lines("event=not_upgraded"), ebb.log_lines("event=not_upgraded")
     assert ebb.cli("ledger", "verify").code == 0

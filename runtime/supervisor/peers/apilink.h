@@ -25,9 +25,9 @@ struct apilink_options {
 	uint32_t listener_owner; /* see listeners.h */
 	void *self;
 	void (*on_ready)(void *self); /* it serves (again), and has put what it knew */
-	/* It asks whether another binary can follow, which takes over then if it goes; each such
-	 * question is answered by apilink_upgrade_said. */
-	void (*on_upgrade)(void *self, bool goes);
+	/* It asks whether another binary can follow; each such question is answered by
+	 * apilink_upgrade_said. */
+	void (*on_upgrade)(void *self, enum wire_upgrade how);
 };
 
 /* Makes the link; the process starts in apilink_start. 0, or -errno with a sentence. */

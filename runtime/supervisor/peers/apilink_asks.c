@@ -70,14 +70,14 @@ int apilink_on_upgrade(void *self, struct wire_message *m)
 	struct apilink *a = self;
 	const struct wire_node_upgrade *u = (const void *)m->record;
 
-	if (u->go > 1)
+	if (u->how >= WIRE_UPGRADE_COUNT)
 		return -EPROTO;
 	if (a->upgrade_cookie) {
 		apilink_answer(a, u->cookie, -EAGAIN, "another upgrade is under way");
 		return 0;
 	}
 	a->upgrade_cookie = u->cookie;
-	a->options.on_upgrade(a->options.self, u->go);
+	a->options.on_upgrade(a->options.self, u->how);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "runtime/wire/stats.h"
 
 #define ACCESS_PIPE_BYTES (1 << 20)
+#define RENEW_AGAIN_NS    NS_PER_SEC
 
 uint32_t gateways_seats(uint32_t count)
 {
@@ -117,13 +118,29 @@ static int start_seat(struct gateway *g, struct fault *f)
 	return daemon_start(&g->daemon, &program, g->all->options.host, f);
 }
 
+static bool retires(const struct gateway *g)
+{
+	return daemon_runs(&g->daemon) && g->daemon.link.phase & PHASE_RETIRING;
+}
+
+static bool accepts(const struct gateway *g)
+{
+	return daemon_runs(&g->daemon) && !retires(g);
+}
+
 /* Of two that run the newer one serves. */
 static bool goes_before(const struct gateway *g, const struct gateway *other)
 {
-	if (!daemon_runs(&g->daemon) || g->daemon.link.phase & PHASE_RETIRING)
-		return false;
-	return !daemon_runs(&other->daemon) || other->daemon.link.phase & PHASE_RETIRING ||
-	       g->daemon.upgrade > other->daemon.upgrade;
+	return accepts(g) && (!accepts(other) || g->daemon.upgrade > other->daemon.upgrade);
+}
+
+/* A seat of the lane in which nobody is, nor comes back soon, or NULL. */
+static struct gateway *free_seat(struct gateways *all, uint32_t lane)
+{
+	for (uint32_t n = lane; n < all->seats; n += all->lanes)
+		if (!daemon_is_wanted(&all->gateway[n].daemon))
+			return &all->gateway[n];
+	return NULL;
 }
 
 static int open_listeners(struct gateway *g, struct fault *f)
@@ -157,10 +174,13 @@ int gateways_open_lane(struct gateways *all, uint32_t lane, struct fault *f)
 		if (r == 0 && n != lane && goes_before(g, gateways_serving(all, lane)))
 			all->serves[lane] = n;
 	}
-	if (r == 0 && !goes_before(gateways_serving(all, lane), first) &&
-	    !daemon_runs(&gateways_serving(all, lane)->daemon))
-		r = start_seat(first, f);
-	return r;
+	if (r < 0 || accepts(gateways_serving(all, lane)))
+		return r;
+	first = free_seat(all, lane); /* one that retires beside it serves nobody new */
+	if (!first)
+		return 0;
+	all->serves[lane] = first->index;
+	return start_seat(first, f);
 }
 
 /* ---- another one takes a lane over ---- */
@@ -202,8 +222,11 @@ void gateways_took_over(struct gateway *g)
 {
 	struct gateway *old = gateways_serving(g->all, g->lane);
 
-	if (old == g)
+	if (old == g) {
+		if (g->all->told_ready)
+			gateways_renew(g->all);
 		return;
+	}
 	g->all->serves[g->lane] = g->index;
 	log_info("event=gateway_replaced program=%s by=%s", old->name, g->name);
 	if (!daemon_runs(&old->daemon)) {
@@ -214,13 +237,18 @@ void gateways_took_over(struct gateway *g)
 	gateways_renew(g->all);
 }
 
-/* The other seat of the lane, or NULL: there is none, or somebody is in it, or comes back soon. */
-static struct gateway *free_seat(struct gateways *all, uint32_t lane)
+/* The one that serves the lane is of another version, or will serve nobody new. */
+static bool is_to_change(const struct gateway *g, uint32_t upgrades)
 {
-	for (uint32_t n = lane; n < all->seats; n += all->lanes)
-		if (n != all->serves[lane] && !daemon_is_wanted(&all->gateway[n].daemon))
-			return &all->gateway[n];
-	return NULL;
+	if (!daemon_runs(&g->daemon))
+		return !daemon_is_wanted(&g->daemon);
+	return retires(g) || g->daemon.upgrade != upgrades;
+}
+
+static void renew_later(struct gateways *all)
+{
+	(void)loop_timer_at(all->options.host->loop, &all->renewal,
+			    clock_mono_ns() + RENEW_AGAIN_NS);
 }
 
 void gateways_renew(struct gateways *all)
@@ -232,14 +260,16 @@ void gateways_renew(struct gateways *all)
 		struct gateway *g = gateways_serving(all, lane), *next;
 		struct fault fault = {0};
 
-		if (!daemon_runs(&g->daemon) || g->daemon.upgrade == now)
+		if (!is_to_change(g, now))
 			continue;
 		next = free_seat(all, lane);
 		if (!next)
 			continue;
-		if (start_seat(next, &fault) < 0)
+		if (start_seat(next, &fault) < 0) {
 			log_error("event=not_replaced program=%s cause=\"%s\"", g->name,
 				  fault_text(&fault, text));
+			renew_later(all);
+		}
 		return; /* the next lane when this one has changed hands */
 	}
 }
