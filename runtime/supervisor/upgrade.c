@@ -25,7 +25,7 @@
 
 #define ANSWER_NS   (10 * NS_PER_SEC)
 #define PROMISE_NS  (2 * NS_PER_SEC) /* for ebb-api to have told its client */
-#define VERSION_MAX 31 /* characters */
+#define VERSION_MAX 31               /* characters */
 
 /* The question has its answer. An ebbd that dies before leaves the question to the next one. */
 static void conclude(struct ebbd *e)
@@ -98,7 +98,8 @@ static void give_way(struct ebbd *e, const char *version)
 	struct estate_words *words = estate_words(e->heritage.estate);
 
 	log_info("event=gives_way to=%s version=%s", e->binary, version);
-	atomic_store(&words->upgrade, 1); /* before the question is no more: a death loses neither */
+	atomic_store(&words->upgrade,
+		     1); /* before the question is no more: a death loses neither */
 	conclude(e);
 	(void)kill(getpid(), SIGKILL);
 }
@@ -121,8 +122,8 @@ static void on_promise(struct timer *t)
 	ebbd_upgrade(e);
 }
 
-/* The client of ebb-api has its answer before anything happens. What it was promised is done in any
- * case: if ebbd dies, the next one finds a question without an answer. */
+/* The client of ebb-api has its answer before anything happens. The promise is kept in any case:
+ * if ebbd dies, the next one finds a question without an answer. */
 static void await_go(struct ebbd *e)
 {
 	struct timer *t = &e->upgrade.promise;

@@ -131,7 +131,7 @@ def promised(ebb):
 
 
 def test_an_upgrade_that_was_promised_is_made(make):
-    """ebbd or ebb-api dies when the client has its answer: whoever comes then keeps the promise."""
+    """ebbd or ebb-api dies when the client has its answer; the next one makes it."""
     ebb = make()
     for version, victim in ((ebb.next, "ebbd"), (ebb.version, "ebb-api")) * 2:
         ebb.install(version)
