@@ -59,6 +59,7 @@ static void read_info(const struct rtattr *a, struct netns_connection *c)
 	c->acknowledged_ms = info.tcpi_last_ack_recv;
 	c->sent_bytes = info.tcpi_bytes_sent;
 	c->received_bytes = info.tcpi_bytes_received;
+	c->acknowledged_bytes = info.tcpi_bytes_acked;
 }
 
 static void take(struct dump *d, const struct nlmsghdr *h)

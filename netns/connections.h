@@ -34,7 +34,7 @@ struct netns_connection {
 	uint32_t unsent_bytes; /* written, and the peer has not taken them */
 	/* How long ago the last data went out and came in, and the last acknowledgement. */
 	uint32_t sent_ms, received_ms, acknowledged_ms;
-	uint64_t sent_bytes, received_bytes;
+	uint64_t sent_bytes, received_bytes, acknowledged_bytes;
 };
 
 #define NETNS_CONNECTIONS_MAX 1024

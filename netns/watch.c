@@ -17,10 +17,12 @@
 
 /* A database that ends closes thousands of connections at once. */
 #define RING_BYTES (1u << 20)
+#define SAID_MAX   16384 /* sockets; those that were silent for longest are forgotten */
 #define FLAGS_SIZE (NET_WATCH_RANGES * sizeof(uint64_t))
 
 struct net_watch {
-	int flags_fd, ring_fd, program_fd, link_fd;
+	struct watch_maps maps;
+	int program_fd, link_fd;
 	size_t page;
 	_Atomic uint64_t *flags; /* one for each range */
 	_Atomic uint64_t *taken; /* how far this side has read */
@@ -73,9 +75,10 @@ static int attach(int program_fd, int cgroup_fd)
 
 static int map_pages(struct net_watch *w)
 {
-	void *flags = mmap(NULL, FLAGS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, w->flags_fd, 0);
-	void *taken = mmap(NULL, w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->ring_fd, 0);
-	void *ring = mmap(NULL, w->page + 2 * RING_BYTES, PROT_READ, MAP_SHARED, w->ring_fd,
+	void *flags =
+		mmap(NULL, FLAGS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, w->maps.flags_fd, 0);
+	void *taken = mmap(NULL, w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->maps.ring_fd, 0);
+	void *ring = mmap(NULL, w->page + 2 * RING_BYTES, PROT_READ, MAP_SHARED, w->maps.ring_fd,
 			  (off_t)w->page);
 	int r = flags == MAP_FAILED || taken == MAP_FAILED || ring == MAP_FAILED ? -errno : 0;
 
@@ -89,11 +92,15 @@ static int make_maps(struct net_watch *w)
 {
 	int r;
 
-	w->flags_fd = make_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(uint64_t),
-			       NET_WATCH_RANGES, BPF_F_MMAPABLE);
-	if (w->flags_fd < 0)
-		return w->flags_fd;
-	r = w->ring_fd = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, RING_BYTES, 0);
+	w->maps.flags_fd = make_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(uint64_t),
+				    NET_WATCH_RANGES, BPF_F_MMAPABLE);
+	if (w->maps.flags_fd < 0)
+		return w->maps.flags_fd;
+	r = w->maps.said_fd =
+		make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(uint64_t), sizeof(uint64_t), SAID_MAX, 0);
+	if (r < 0)
+		return r;
+	r = w->maps.ring_fd = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, RING_BYTES, 0);
 	return r < 0 ? r : map_pages(w);
 }
 
@@ -108,11 +115,11 @@ int net_watch_open(int cgroup_fd, const uint8_t pool_v4[4], const uint8_t pool_v
 	if (!w)
 		return -ENOMEM;
 	w->page = (size_t)getpagesize();
-	w->flags_fd = w->ring_fd = w->program_fd = w->link_fd = -1;
+	w->maps.flags_fd = w->maps.ring_fd = w->maps.said_fd = w->program_fd = w->link_fd = -1;
 	r = make_maps(w);
 	if (r >= 0) {
 		*step = "load the program of the watch (BPF)";
-		watch_program_write(&p, w->flags_fd, w->ring_fd, pool_v4, pool_v6);
+		watch_program_write(&p, &w->maps, pool_v4, pool_v6);
 		r = w->program_fd = load_program(&p);
 	}
 	if (r >= 0) {
@@ -139,14 +146,15 @@ void net_watch_close(struct net_watch *w)
 		(void)munmap(w->ring, w->page + 2 * RING_BYTES);
 	fd_close(&w->link_fd);
 	fd_close(&w->program_fd);
-	fd_close(&w->ring_fd);
-	fd_close(&w->flags_fd);
+	fd_close(&w->maps.said_fd);
+	fd_close(&w->maps.ring_fd);
+	fd_close(&w->maps.flags_fd);
 	free(w);
 }
 
 int net_watch_fd(const struct net_watch *w)
 {
-	return w->ring_fd;
+	return w->maps.ring_fd;
 }
 
 void net_watch_begin(struct net_watch *w, uint32_t range)
@@ -165,6 +173,22 @@ bool net_watch_goes_on(const struct net_watch *w, uint32_t range)
 {
 	must(range < NET_WATCH_RANGES);
 	return atomic_load(&w->flags[range]) != 0;
+}
+
+int net_watch_said(const struct net_watch *w, uint64_t cookie, uint64_t *out)
+{
+	union bpf_attr attr;
+	uint64_t said;
+	int r;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = (uint32_t)w->maps.said_fd;
+	attr.key = (uint64_t)(uintptr_t)&cookie;
+	attr.value = (uint64_t)(uintptr_t)&said;
+	r = bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr));
+	if (r == 0)
+		*out = said;
+	return r;
 }
 
 /* The kernel writes the bytes of a record before it clears the busy bit of its length, and its own

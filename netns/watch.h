@@ -7,7 +7,8 @@
  * instance by the address, which is one of the pool. Data are new bytes of TCP, the end of a
  * connect, or a datagram; the end of a connection (FIN or RST) is told apart. Acknowledgements,
  * keep-alive probes, and bytes and ends that came before are none of these. No byte of a packet but
- * its ports and its sender's address comes out.
+ * its ports and its sender's address comes out. It also notes, watched or not, how much a socket
+ * had said when the last data came to it.
  *
  * Needs CAP_BPF and CAP_NET_ADMIN, in ebbd. Nothing here blocks.
  */
@@ -48,6 +49,9 @@ void net_watch_begin(struct net_watch *w, uint32_t range);
 void net_watch_end(struct net_watch *w, uint32_t range);
 /* Whether no data arrived since the watch began. */
 bool net_watch_goes_on(const struct net_watch *w, uint32_t range);
+/* The bytes that a socket of TCP had sent when the last data came to it, as tcpi_bytes_acked counts
+ * them. 0; -ENOENT: not known. */
+int net_watch_said(const struct net_watch *w, uint64_t cookie, uint64_t *out);
 /* Hands out the events that wait. False: the ring was full, so events may be missing, and a watch
  * may have ended without one. */
 bool net_watch_read(struct net_watch *w, void (*on_event)(void *self, const struct net_event *e),

@@ -4,7 +4,7 @@
  * (BPF_PROG_TYPE_CGROUP_SKB; the packet begins with its IP header). It lets every packet pass.
  *
  * Registers: 6 the packet, 7 its length behind the IP header, 8 the length of that header, 9 the
- * protocol. The helpers take and spoil 1 to 5.
+ * protocol; behind read_tcp 7 is the length of the data of TCP. The helpers take and spoil 1 to 5.
  */
 #include "netns/watch_program.h"
 
@@ -22,6 +22,8 @@
 #define KEY   (-68)  /* the range */
 #define EVENT (-104) /* struct net_event */
 #define FLAG  (-112) /* the address of the range's flag */
+#define SAID  (-120) /* so much a socket had said */
+#define WHO   (-128) /* its cookie */
 
 #define V4_SOURCE  12
 #define V4_TARGET  16
@@ -36,7 +38,7 @@
 _Static_assert(sizeof(struct net_event) == 32, "EVENT has room for one");
 _Static_assert(NET_WATCH_RANGES == 4096, "the low 12 bits of an address");
 
-enum label { V6, COMMON, DATAGRAM, FRESH, DATA, ENDS, COUNTED, TELL, OUT, LABELS };
+enum label { V6, COMMON, NOTED, DATAGRAM, FRESH, DATA, ENDS, COUNTED, TELL, OUT, LABELS };
 
 /* Jumps go forward: each is noted until its label is set. */
 struct writer {
@@ -179,6 +181,49 @@ static void read_v6(struct writer *w, const uint8_t pool[16])
 	}
 }
 
+/* The ports, numbers and flags of TCP; what is behind them stays in register 7. */
+static void read_tcp(struct writer *w)
+{
+	set_register(w, BPF_REG_2, BPF_REG_8);
+	load_packet(w, L4, 20);
+	load(w, BPF_B, BPF_REG_1, BPF_REG_10, L4 + TCP_OFFSET);
+	compute(w, BPF_RSH, BPF_REG_1, 4);
+	compute(w, BPF_LSH, BPF_REG_1, 2);
+	put(w, BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_7, BPF_REG_1, 0, 0);
+}
+
+/* New data for a socket: notes how much the socket had said by then (net_watch_said). */
+static void note_said(struct writer *w, int said_fd)
+{
+	jump_if(w, BPF_JMP | BPF_JSLE, BPF_REG_7, 0, NOTED);
+	load(w, BPF_DW, BPF_REG_1, BPF_REG_6, offsetof(struct __sk_buff, sk));
+	jump_if(w, BPF_JMP | BPF_JEQ, BPF_REG_1, 0, NOTED);
+	call(w, BPF_FUNC_tcp_sock);
+	jump_if(w, BPF_JMP | BPF_JEQ, BPF_REG_0, 0, NOTED);
+	load(w, BPF_W, BPF_REG_1, BPF_REG_0, offsetof(struct bpf_tcp_sock, rcv_nxt));
+	load(w, BPF_W, BPF_REG_2, BPF_REG_10, L4 + TCP_SEQ);
+	to_host(w, BPF_REG_2, 32);
+	put(w, BPF_ALU | BPF_ADD | BPF_X, BPF_REG_2, BPF_REG_7, 0, 0);
+	put(w, BPF_ALU | BPF_SUB | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0);
+	jump_if(w, BPF_JMP32 | BPF_JSLE, BPF_REG_2, 0, NOTED);
+	load(w, BPF_DW, BPF_REG_1, BPF_REG_0, offsetof(struct bpf_tcp_sock, bytes_acked));
+	load(w, BPF_W, BPF_REG_2, BPF_REG_0, offsetof(struct bpf_tcp_sock, snd_nxt));
+	load(w, BPF_W, BPF_REG_3, BPF_REG_0, offsetof(struct bpf_tcp_sock, snd_una));
+	put(w, BPF_ALU | BPF_SUB | BPF_X, BPF_REG_2, BPF_REG_3, 0, 0);
+	put(w, BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_1, BPF_REG_2, 0, 0);
+	store(w, BPF_DW, SAID, BPF_REG_1);
+	set_register(w, BPF_REG_1, BPF_REG_6);
+	call(w, BPF_FUNC_get_socket_cookie);
+	store(w, BPF_DW, WHO, BPF_REG_0);
+	load_map(w, BPF_REG_1, said_fd);
+	set_register(w, BPF_REG_2, BPF_REG_10);
+	compute(w, BPF_ADD, BPF_REG_2, (uint32_t)WHO);
+	set_register(w, BPF_REG_3, BPF_REG_10);
+	compute(w, BPF_ADD, BPF_REG_3, (uint32_t)SAID);
+	set_value(w, BPF_REG_4, BPF_ANY);
+	call(w, BPF_FUNC_map_update_elem);
+}
+
 /* Whether the range is watched; the head of the event. */
 static void read_flag(struct writer *w, int flags_fd)
 {
@@ -195,8 +240,6 @@ static void read_flag(struct writer *w, int flags_fd)
 	store_value(w, BPF_W, EVENT + 4, 0);
 	store(w, BPF_B, EVENT + 5, BPF_REG_9);
 	store_value(w, BPF_DW, EVENT + 8, 0);
-	load(w, BPF_W, BPF_REG_7, BPF_REG_6, offsetof(struct __sk_buff, len));
-	put(w, BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_7, BPF_REG_8, 0, 0);
 }
 
 static void copy_ports(struct writer *w)
@@ -252,13 +295,7 @@ static void count_end(struct writer *w)
 
 static void judge_tcp(struct writer *w)
 {
-	set_register(w, BPF_REG_2, BPF_REG_8);
-	load_packet(w, L4, 20);
 	copy_ports(w);
-	load(w, BPF_B, BPF_REG_1, BPF_REG_10, L4 + TCP_OFFSET);
-	compute(w, BPF_RSH, BPF_REG_1, 4);
-	compute(w, BPF_LSH, BPF_REG_1, 2);
-	put(w, BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_7, BPF_REG_1, 0, 0);
 	load(w, BPF_B, BPF_REG_2, BPF_REG_10, L4 + TCP_FLAGS);
 	jump_if(w, BPF_JMP | BPF_JSGT, BPF_REG_7, 0, FRESH);
 	set_register(w, BPF_REG_1, BPF_REG_2);
@@ -275,7 +312,7 @@ static void judge_tcp(struct writer *w)
 	jump(w, DATA);
 }
 
-void watch_program_write(struct watch_program *p, int flags_fd, int ring_fd,
+void watch_program_write(struct watch_program *p, const struct watch_maps *maps,
 			 const uint8_t pool_v4[4], const uint8_t pool_v6[16])
 {
 	struct writer w = {.p = p};
@@ -293,7 +330,13 @@ void watch_program_write(struct watch_program *p, int flags_fd, int ring_fd,
 	here(&w, V6);
 	read_v6(&w, pool_v6);
 	here(&w, COMMON);
-	read_flag(&w, flags_fd);
+	load(&w, BPF_W, BPF_REG_7, BPF_REG_6, offsetof(struct __sk_buff, len));
+	put(&w, BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_7, BPF_REG_8, 0, 0);
+	jump_if(&w, BPF_JMP | BPF_JNE, BPF_REG_9, IPPROTO_TCP, NOTED);
+	read_tcp(&w);
+	note_said(&w, maps->said_fd);
+	here(&w, NOTED);
+	read_flag(&w, maps->flags_fd);
 	jump_if(&w, BPF_JMP | BPF_JEQ, BPF_REG_9, IPPROTO_UDP, DATAGRAM);
 	jump_if(&w, BPF_JMP | BPF_JNE, BPF_REG_9, IPPROTO_TCP, DATA);
 	judge_tcp(&w);
@@ -306,7 +349,7 @@ void watch_program_write(struct watch_program *p, int flags_fd, int ring_fd,
 	load(&w, BPF_DW, BPF_REG_1, BPF_REG_10, FLAG);
 	put(&w, BPF_ST | BPF_MEM | BPF_DW, BPF_REG_1, 0, 0, 0);
 	here(&w, TELL);
-	load_map(&w, BPF_REG_1, ring_fd);
+	load_map(&w, BPF_REG_1, maps->ring_fd);
 	set_register(&w, BPF_REG_2, BPF_REG_10);
 	compute(&w, BPF_ADD, BPF_REG_2, (uint32_t)EVENT);
 	set_value(&w, BPF_REG_3, sizeof(struct net_event));

@@ -6,15 +6,19 @@
 #include <linux/bpf.h>
 #include <stdint.h>
 
-#define WATCH_INSNS_MAX 160
+#define WATCH_INSNS_MAX 192
 
 struct watch_program {
 	struct bpf_insn insns[WATCH_INSNS_MAX];
 	uint32_t count;
 };
 
-/* Writes the program for these pools; flags_fd and ring_fd are its maps. */
-void watch_program_write(struct watch_program *p, int flags_fd, int ring_fd,
+struct watch_maps {
+	int flags_fd, ring_fd, said_fd;
+};
+
+/* Writes the program for these pools and maps. */
+void watch_program_write(struct watch_program *p, const struct watch_maps *maps,
 			 const uint8_t pool_v4[4], const uint8_t pool_v6[16]);
 
 #endif

@@ -89,6 +89,30 @@ static void a_new_connection_may_get_a_greeting_and_an_old_silent_one_is_idle(vo
 	assert_int_equal(judge(&c), TALK_NOTHING);
 }
 
+static void few_bytes_right_behind_the_peer_s_are_no_question(void **state)
+{
+	struct netns_connection c = tcp(300, 310);
+
+	c.acknowledged_bytes = 1017;
+	assert_int_equal(judge(&c), TALK_ANSWER); /* by the times alone */
+	assert_true(talk_is_courtesy(&c, 1000));
+	assert_false(talk_is_courtesy(&c, 1017)); /* nothing was said since: not known */
+	assert_false(talk_is_courtesy(&c, 900));  /* as long as a question */
+	assert_false(talk_is_courtesy(&c, 2000));
+	c.received_ms = 500; /* a timer's: some time behind */
+	assert_false(talk_is_courtesy(&c, 1000));
+	c = tcp(100, 110); /* the answer may be on its way */
+	c.acknowledged_bytes = 1017;
+	assert_false(talk_is_courtesy(&c, 1000));
+	c = tcp(300, 310);
+	c.acknowledged_bytes = 1017;
+	c.unsent_bytes = 1;
+	assert_false(talk_is_courtesy(&c, 1000));
+	c.unsent_bytes = 0;
+	c.received_bytes = 0;
+	assert_false(talk_is_courtesy(&c, 1000));
+}
+
 static void only_the_program_s_own_ways_out_count(void **state)
 {
 	struct netns_connection c = tcp(10, 5000);
@@ -153,6 +177,7 @@ int main(void)
 		cmocka_unit_test(one_tick_of_the_clock_is_told_by_the_acknowledgement),
 		cmocka_unit_test(what_is_on_its_way_is_waited_for),
 		cmocka_unit_test(a_new_connection_may_get_a_greeting_and_an_old_silent_one_is_idle),
+		cmocka_unit_test(few_bytes_right_behind_the_peer_s_are_no_question),
 		cmocka_unit_test(only_the_program_s_own_ways_out_count),
 		cmocka_unit_test(a_question_for_a_name_is_waited_for),
 		cmocka_unit_test(a_kernel_that_says_no_times_keeps_nobody_awake),

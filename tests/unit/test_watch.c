@@ -234,6 +234,58 @@ static bool unwatched_steps(struct fixture *f)
 	return f->data == 0 && f->ends == 0;
 }
 
+#define ACKNOWLEDGED_AT 120 /* tcpi_bytes_acked, which netinet/tcp.h does not know */
+
+static uint64_t acknowledged(int fd)
+{
+	char info[256];
+	socklen_t size = sizeof(info);
+	uint64_t bytes = 0;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+	    size >= ACKNOWLEDGED_AT + sizeof(bytes))
+		memcpy(&bytes, info + ACKNOWLEDGED_AT, sizeof(bytes));
+	return bytes;
+}
+
+static uint64_t said(const struct fixture *f, int fd)
+{
+	uint64_t cookie, bytes;
+	socklen_t size = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0 ||
+	    net_watch_said(f->watch, cookie, &bytes) < 0)
+		return UINT64_MAX;
+	return bytes;
+}
+
+/* Each answer acknowledges what was sent before it. */
+static bool said_steps(struct fixture *f)
+{
+	struct pair p;
+	char bytes[3];
+	uint64_t before;
+	int on = 1;
+
+	net_watch_end(f->watch, RANGE);
+	if (open_pair(&p) < 0 ||
+	    setsockopt(p.inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 || !say(p.inner) ||
+	    read(p.outer, bytes, 1) != 1)
+		return false;
+	if (said(f, p.inner) != UINT64_MAX) /* nothing came yet */
+		return false;
+	if (!say(p.outer) || read(p.inner, bytes, 1) != 1)
+		return false;
+	before = said(f, p.inner);
+	if (before != acknowledged(p.inner) || !say(p.inner) || !say(p.inner) || !say(p.inner))
+		return false;
+	if (said(f, p.inner) != before) /* only data that come are a new beginning */
+		return false;
+	if (!say(p.outer) || read(p.inner, bytes, 1) != 1)
+		return false;
+	return said(f, p.inner) == before + 3 && acknowledged(p.inner) == before + 3;
+}
+
 /* The next byte that a socket waits for. */
 static int64_t next_byte(int fd)
 {
@@ -323,6 +375,11 @@ static void only_data_and_ends_are_told_and_data_once(void **state)
 	assert_int_equal(in_child(needs_root(state), tcp_steps), 0);
 }
 
+static void words_since_the_peer_s_last_ones_are_known(void **state)
+{
+	assert_int_equal(in_child(needs_root(state), said_steps), 0);
+}
+
 static void a_datagram_is_told_if_a_socket_takes_it(void **state)
 {
 	assert_int_equal(in_child(needs_root(state), udp_steps), 0);
@@ -342,6 +399,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_data_and_ends_are_told_and_data_once),
+		cmocka_unit_test(words_since_the_peer_s_last_ones_are_known),
 		cmocka_unit_test(a_datagram_is_told_if_a_socket_takes_it),
 		cmocka_unit_test(a_storm_of_false_ends_is_not_told),
 		cmocka_unit_test(nothing_is_told_of_a_range_that_is_not_watched),

@@ -5,6 +5,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
+#include "runtime/supervisor/instance/waking.h"
 
 #define TICK_MS 10 /* of the kernel's clock, at the slowest */
 
@@ -24,7 +25,8 @@ static void describe(const struct instance *i, struct talks_request *q)
 				    .init_pid = i->armed.pid,
 				    .wired = instance_has_wire(i),
 				    .port_count = put->binding_count,
-				    .settled = i->idle.settled};
+				    .settled = i->idle.settled,
+				    .watch = waking_wanted(i) ? i->ground->net_watch : NULL};
 	must(put->binding_count <= BINDINGS_MAX);
 	if (i->idle.by_wake)
 		q->woken_ms =

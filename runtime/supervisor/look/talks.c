@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netns/watch.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/ip.h"
 #include "runtime/base/mem.h"
@@ -20,6 +21,10 @@
  * sends after a second of rest at the earliest (TCP_KEEPIDLE, tcp(7)). */
 #define ACKNOWLEDGED_WITHIN_MS 1000
 #define PORT_DNS               53
+/* See talk_is_courtesy. A question of HTTP is longer, and most answers come sooner. */
+#define COURTESY_BYTES     64
+#define COURTESY_BEHIND_MS 100
+#define COURTESY_AGE_MS    250
 
 /* Whether the program opened it, to somebody outside. Nobody outside can open one to the program
  * but a gateway, on the loopback. */
@@ -72,6 +77,15 @@ enum talk_wait talk_judge(const struct talks_request *q, const struct netns_conn
 		       : TALK_NOTHING;
 }
 
+bool talk_is_courtesy(const struct netns_connection *c, uint64_t said_bytes)
+{
+	uint64_t words = c->acknowledged_bytes - said_bytes;
+
+	return c->received_bytes > 0 && c->unsent_bytes == 0 && words > 0 &&
+	       words <= COURTESY_BYTES && c->sent_ms >= COURTESY_AGE_MS &&
+	       c->received_ms >= c->sent_ms && c->received_ms - c->sent_ms <= COURTESY_BEHIND_MS;
+}
+
 static bool is_settled(const struct talks_request *q, const struct talk_key *key)
 {
 	for (uint32_t i = 0; i < TALKS_SETTLED; i++)
@@ -95,11 +109,17 @@ static void on_connection(void *self, const struct netns_connection *c)
 			 .for_ms = c->sent_ms,
 			 .key = {c->cookie, c->received_bytes}};
 
+	uint64_t said_bytes;
+
 	l->out->open += c->owned && leads_out(l->q, c);
 	if (t.waits == TALK_NOTHING)
 		return;
 	if (l->out->owed_count < TALKS_OWED)
 		l->out->owed[l->out->owed_count++] = c->local_port;
+	if (t.waits == TALK_ANSWER && l->q->watch &&
+	    net_watch_said(l->q->watch, c->cookie, &said_bytes) == 0 &&
+	    talk_is_courtesy(c, said_bytes))
+		return;
 	if (is_settled(l->q, &t.key) || (t.waits == TALK_ANSWER && c->received_ms < l->q->woken_ms))
 		return;
 	memcpy(t.peer, c->peer, sizeof(t.peer));
