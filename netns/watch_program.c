@@ -181,7 +181,7 @@ static void read_v6(struct writer *w, const uint8_t pool[16])
 	}
 }
 
-/* The ports, numbers and flags of TCP; what is behind them stays in register 7. */
+/* The ports, numbers and flags of TCP; the length of the data stays in register 7. */
 static void read_tcp(struct writer *w)
 {
 	set_register(w, BPF_REG_2, BPF_REG_8);
