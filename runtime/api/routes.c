@@ -63,7 +63,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/watch", get_watch, .query = "since of kind"},
 	{"GET", "/v1/events", get_events, .query = "since follow? of kind"},
 	{"GET", "/v1/usage", get_usage,
-	 .query = "from to service format cpu_hour gb_hour million_invocations currency"},
+	 .query = "from to service format cpu_hour gb_hour million_invocations gb_out gb_in "
+		  "currency"},
 	{"POST", "/v1/ledger/verify", post_ledger_verify},
 	{"GET", "/v1/tls/ask", get_tls_ask, .query = "domain", .status = true},
 };

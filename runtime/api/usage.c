@@ -86,7 +86,9 @@ static bool read_prices(struct request *rq, struct usage_prices *prices)
 		memcpy(prices->currency, currency, sizeof(currency));
 	return read_price(rq, "cpu_hour", &prices->price.cpu_hour_nano) &&
 	       read_price(rq, "gb_hour", &prices->price.gb_hour_nano) &&
-	       read_price(rq, "million_invocations", &prices->price.million_invocations_nano);
+	       read_price(rq, "million_invocations", &prices->price.million_invocations_nano) &&
+	       read_price(rq, "gb_out", &prices->price.gb_out_nano) &&
+	       read_price(rq, "gb_in", &prices->price.gb_in_nano);
 }
 
 static bool read_query(struct request *rq, struct usage_job *job)

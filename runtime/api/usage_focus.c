@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* FOCUS 1.2 (FinOps Open Cost and Usage Specification): three charges per service and hour. */
+/* FOCUS 1.2 (FinOps Open Cost and Usage Specification): five charges per service and hour. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,18 +12,24 @@
 
 /* The charges. A pricing unit is consumed_per_unit consumed units. */
 static const struct charge {
-	const char *description, *pricing_unit, *consumed_unit;
+	const char *description, *category, *pricing_unit, *consumed_unit;
 	size_t consumed_offset, cost_offset;
 	uint64_t consumed_per_unit;
 } charges[] = {
-	{"Active CPU", "CPU-Hours", "CPU-Microseconds",
+	{"Active CPU", "Compute", "CPU-Hours", "CPU-Microseconds",
 	 offsetof(struct wire_usage_row, active_cpu_us), offsetof(struct price_lines, cpu_nano),
 	 3600 * US_PER_SEC},
-	{"Provisioned memory", "GB-Hours", "MB-Microseconds",
+	{"Provisioned memory", "Compute", "GB-Hours", "MB-Microseconds",
 	 offsetof(struct wire_usage_row, provisioned_mb_us),
 	 offsetof(struct price_lines, memory_nano), 1024 * 3600 * US_PER_SEC},
-	{"Invocations", "Requests", "Requests", offsetof(struct wire_usage_row, invocations),
+	{"Invocations", "Compute", "Requests", "Requests",
+	 offsetof(struct wire_usage_row, invocations),
 	 offsetof(struct price_lines, invocations_nano), 1},
+	{"Bytes sent", "Networking", "GB", "Bytes", offsetof(struct wire_usage_row, net_out_bytes),
+	 offsetof(struct price_lines, out_nano), PRICE_BYTES_PER_GB},
+	{"Bytes received", "Networking", "GB", "Bytes",
+	 offsetof(struct wire_usage_row, net_in_bytes), offsetof(struct price_lines, in_nano),
+	 PRICE_BYTES_PER_GB},
 };
 
 static const char header[] =
@@ -85,19 +91,25 @@ static int write_charge(struct buffer *out, const struct usage_report *report,
 	price_text(quantity_nano(consumed, charge->consumed_per_unit), 9, quantity);
 	return buffer_printf(out,
 			     "%s,\"%s\",\"%s\",%s,%s,%s,Usage,,%s,%s,%s,%" PRIu64
-			     ",%s,%s,%s,ebb,%s,%s,%s,ebb,ebb,\"%s\",Compute,ebb\r\n",
+			     ",%s,%s,%s,ebb,%s,%s,%s,ebb,ebb,\"%s\",%s,ebb\r\n",
 			     cost, report->node, report->node, report->prices.currency,
 			     p.next_month, p.month, charge->description, p.end, p.start, consumed,
 			     charge->consumed_unit, cost, cost, cost, quantity,
-			     charge->pricing_unit, row->service);
+			     charge->pricing_unit, row->service, charge->category);
 }
 
 static int write_row(struct buffer *out, const struct usage_report *report,
 		     const struct wire_usage_row *row)
 {
 	struct price_lines lines;
-	int r = price_usage(&report->prices.price, row->active_cpu_us, row->provisioned_mb_us,
-			    row->invocations, &lines);
+	const struct price_amounts amounts = {
+		.active_cpu_us = row->active_cpu_us,
+		.provisioned_mb_us = row->provisioned_mb_us,
+		.invocations = row->invocations,
+		.net_out_bytes = row->net_out_bytes,
+		.net_in_bytes = row->net_in_bytes,
+	};
+	int r = price_usage(&report->prices.price, &amounts, &lines);
 
 	for (size_t i = 0; i < ARRAY_LEN(charges) && r == 0; i++)
 		r = write_charge(out, report, row, &lines, &charges[i]);

@@ -25,22 +25,28 @@ static int line(uint64_t amount, uint64_t price_nano, uint64_t per, uint64_t *ou
 	return 0;
 }
 
-int price_usage(const struct price *p, uint64_t active_cpu_us, uint64_t provisioned_mb_us,
-		uint64_t invocations, struct price_lines *out)
+int price_usage(const struct price *p, const struct price_amounts *amounts, struct price_lines *out)
 {
-	struct price_lines l;
-	int err = line(active_cpu_us, p->cpu_hour_nano, US_PER_HOUR, &l.cpu_nano);
+	struct price_lines l = {0};
+	const struct {
+		uint64_t amount, price_nano, per, *nano;
+	} lines[] = {
+		{amounts->active_cpu_us, p->cpu_hour_nano, US_PER_HOUR, &l.cpu_nano},
+		{amounts->provisioned_mb_us, p->gb_hour_nano, US_PER_HOUR * MB_PER_GB,
+		 &l.memory_nano},
+		{amounts->invocations, p->million_invocations_nano, 1000000, &l.invocations_nano},
+		{amounts->net_out_bytes, p->gb_out_nano, PRICE_BYTES_PER_GB, &l.out_nano},
+		{amounts->net_in_bytes, p->gb_in_nano, PRICE_BYTES_PER_GB, &l.in_nano},
+	};
 
-	if (!err)
-		err = line(provisioned_mb_us, p->gb_hour_nano, US_PER_HOUR * MB_PER_GB,
-			   &l.memory_nano);
-	if (!err)
-		err = line(invocations, p->million_invocations_nano, 1000000, &l.invocations_nano);
-	if (err)
-		return err;
-	if (__builtin_add_overflow(l.cpu_nano, l.memory_nano, &l.total_nano) ||
-	    __builtin_add_overflow(l.total_nano, l.invocations_nano, &l.total_nano))
-		return -EOVERFLOW;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		int r = line(lines[i].amount, lines[i].price_nano, lines[i].per, lines[i].nano);
+
+		if (r < 0)
+			return r;
+		if (__builtin_add_overflow(l.total_nano, *lines[i].nano, &l.total_nano))
+			return -EOVERFLOW;
+	}
 	*out = l;
 	return 0;
 }

@@ -46,17 +46,47 @@ static int time_part(const struct call *call, const char *option, char *buf, siz
 	return CLI_DONE;
 }
 
+/* "&gb_out=0.09" for each --price gb_out=0.09. The API knows which names there are. */
+static int price_part(const struct call *call, char *buf, size_t size)
+{
+	size_t used = 0;
+	const char *text;
+
+	buf[0] = '\0';
+	for (size_t n = 0; (text = args_nth(&call->args, "price", n)); n++) {
+		const char *amount = strchr(text, '=');
+		char name[32], name_encoded[96], encoded[96];
+
+		if (!amount || amount == text || (size_t)(amount - text) >= sizeof(name)) {
+			say_error("it is no price",
+				  "--price gb_out=0.09; `ebb help usage` has the names",
+				  "cannot use --price %s", text);
+			return CLI_USAGE;
+		}
+		memcpy(name, text, (size_t)(amount - text));
+		name[amount - text] = '\0';
+		if (conn_encode(name_encoded, sizeof(name_encoded), name) < 0 ||
+		    conn_encode(encoded, sizeof(encoded), amount + 1) < 0 ||
+		    text_format(buf + used, size - used, "&%s=%s", name_encoded, encoded) < 0)
+			return CLI_USAGE;
+		used += strlen(buf + used);
+	}
+	return CLI_DONE;
+}
+
 static int usage_target(const struct call *call, const char *format, char *buf, size_t size)
 {
 	const char *service = args_value(&call->args, "service");
-	char from[128], to[128], prefix[512];
+	char from[128], to[128], prices[400], prefix[900];
 	int r = time_part(call, "from", from, sizeof(from));
 
 	if (r == CLI_DONE)
 		r = time_part(call, "to", to, sizeof(to));
+	if (r == CLI_DONE)
+		r = price_part(call, prices, sizeof(prices));
 	if (r != CLI_DONE)
 		return r;
-	snprintf(prefix, sizeof(prefix), "/v1/usage?format=%s%s%s%s", format, from, to,
+	snprintf(prefix, sizeof(prefix), "/v1/usage?format=%s%s%s%s%s", format, from, to, prices,
 		 service ? "&service=" : "");
 	if (service)
 		return api_target(buf, size, prefix, service, "");

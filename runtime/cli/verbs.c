@@ -183,6 +183,12 @@ static const struct option usage_options[] = {
 	 .value = "F",
 	 .choices = "table json cloudevents focus",
 	 .help = "the format; default: table"},
+	{.name = "price",
+	 .repeat = true,
+	 .kind = ARG_TEXT,
+	 .value = "NAME=AMOUNT",
+	 .help = "a price for focus: cpu_hour, gb_hour, million_invocations, gb_out, gb_in, or "
+		 "currency=EUR"},
 	{.name = NULL},
 };
 

@@ -437,7 +437,7 @@ def test_a_route_takes_the_parameters_it_is_said_to_take_and_no_other(said, path
 # Values that each parameter of a GET is tried with: every word of its schema, else this.
 TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
-         "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "currency": ["EUR"], "wait": ["1s"],
+         "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "gb_out": ["0.09"], "gb_in": ["0"], "currency": ["EUR"], "wait": ["1s"],
          "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1]}
 
 

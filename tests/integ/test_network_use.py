@@ -3,6 +3,8 @@
 connections. Bytes are those of IP packets: a datagram counts with 28 bytes of heads (IPv6: 48), a TCP segment with at most
 60 (80), and the first of a connection the same."""
 import contextlib
+import csv
+import io
 import os
 import signal
 import socket
@@ -124,6 +126,28 @@ def test_the_metrics_and_the_table_say_the_same(ebb):
         assert f'ebb_{key}_total{{service="shown"}} {wanted}\n' in text
         assert f'ebb_instance_{key}_total{{service="shown",instance="{ebb.instance("shown")["id"]}"}} {wanted}\n' in text
     assert "NET OUT" in ebb.cli("usage").out and "CONNECTIONS" in ebb.cli("usage").out
+
+
+def test_focus_has_bytes_with_the_prices_that_were_asked_for(ebb):
+    put(ebb, "priced", "internet")
+    sent, came, _ = total([datagram(ebb, "priced", PUBLIC4, 1400) for _ in range(3)])
+    asked = "/v1/usage?format=focus&service=priced&gb_out=900&gb_in=0.5"
+    rows = [row for row in csv.DictReader(io.StringIO(ebb.rest("GET", asked).text)) if row["ServiceCategory"] == "Networking"]
+    found = {kind: [row for row in rows if row["ChargeDescription"] == kind] for kind in ("Bytes sent", "Bytes received")}
+    for kind, size, price in (("Bytes sent", sent, 900), ("Bytes received", came, 0.5)):  # an hour may end in between
+        assert sum(int(row["ConsumedQuantity"]) for row in found[kind]) == size
+        assert sum(float(row["BilledCost"]) for row in found[kind]) == pytest.approx(size * price / 1e9, abs=2e-9)
+        assert {(row["ConsumedUnit"], row["PricingUnit"]) for row in found[kind]} == {("Bytes", "GB")}
+    free = csv.DictReader(io.StringIO(ebb.cli("usage", "--service", "priced", "--format", "focus").out))
+    assert {row["BilledCost"] for row in free if row["ServiceCategory"] == "Networking"} == {"0.000000000"}
+    dear = ebb.cli("usage", "--service", "priced", "--format", "focus", "--price", "gb_out=900", "--price", "currency=EUR").out
+    dear = [row for row in csv.DictReader(io.StringIO(dear)) if row["ChargeDescription"] == "Bytes sent"]
+    assert sum(float(row["BilledCost"]) for row in dear) == pytest.approx(sent * 900 / 1e9, abs=2e-9)
+    assert {row["BillingCurrency"] for row in dear} == {"EUR"}
+    for wrong, words in (("gb_out=much", "gb_out: \"much\" is not a price"), ("900", "cannot use --price 900"),
+                         ("gb_up=1", "gb_up")):
+        done = ebb.cli("usage", "--format", "focus", "--price", wrong, ok=False)
+        assert done.code != 0 and words in done.err, done
 
 
 def test_a_freeze_is_a_reading_and_the_counters_go_on_behind_it(ebb):

@@ -327,10 +327,14 @@ int sim_run(const struct sim_config *config, const struct sim_trace *trace,
 double sim_bill(const struct sim_config *config, const struct sim_result *result)
 {
 	const struct price price = {.cpu_hour_nano = 221000000, .gb_hour_nano = 18300000};
+	const struct price_amounts amounts = {
+		.active_cpu_us = result->cpu_us,
+		.provisioned_mb_us = result->awake_us * config->memory_mb,
+		.invocations = result->served,
+	};
 	struct price_lines lines;
 
-	if (price_usage(&price, result->cpu_us, result->awake_us * config->memory_mb,
-			result->served, &lines) < 0)
+	if (price_usage(&price, &amounts, &lines) < 0)
 		return NAN;
 	return (double)lines.total_nano / (double)PRICE_NANO;
 }
