@@ -69,13 +69,8 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 	[DB_BEFORE_IN_ACCOUNT] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE boot_us = ?"
 				 " AND instance = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
 	[DB_FROM_ID] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE id >= ? ORDER BY id LIMIT ?",
-	/* A counter never falls within an account, so its maximum is that of the last reading. */
-	[DB_WINDOW] = "SELECT service, boot_us, instance, min(seq), max(seq), count(*), memory_mb,"
-		      " max(cpu_us), max(awake_us), max(frozen_us), max(invocations),"
-		      " max(net_out_bytes), max(net_in_bytes), max(net_connections),"
-		      " max(wakes), max(wake_us) FROM meter"
-		      " WHERE read_us > ?1 AND read_us <= ?2 AND (?3 = '' OR service = ?3)"
-		      " GROUP BY service, boot_us, instance",
+	[DB_WINDOW] = "SELECT service, boot_us, instance, seq FROM meter"
+		      " WHERE read_us > ?1 AND read_us <= ?2 AND (?3 = '' OR service = ?3)",
 	[DB_SPAN_COUNT] = "SELECT count(*) FROM meter WHERE boot_us = ? AND instance = ?"
 			  " AND seq BETWEEN ? AND ?",
 	[DB_SPAN] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE boot_us = ? AND instance = ?"

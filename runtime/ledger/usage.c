@@ -6,48 +6,28 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/sort.h"
+#include "runtime/ledger/accounts.h"
 
-/* The columns of DB_WINDOW, in its order. */
-enum {
-	W_SERVICE,
-	W_BOOT,
-	W_INSTANCE,
-	W_FIRST_SEQ,
-	W_LAST_SEQ,
-	W_COUNT,
-	W_MEMORY,
-	W_CPU,
-	W_AWAKE,
-	W_FROZEN,
-	W_INVOCATIONS,
-	W_NET_OUT,
-	W_NET_IN,
-	W_NET_CONNECTIONS,
-	W_WAKES,
-	W_WAKE
-};
+enum { W_SERVICE, W_BOOT, W_INSTANCE, W_SEQ }; /* the columns of DB_WINDOW */
 
-/* The account that DB_WINDOW stands at; its first and its last reading in the window. */
-struct account {
-	char instance[INSTANCE_ID_SIZE];
-	uint64_t boot_us, first_seq, last_seq;
-};
-
-static void name_account(struct db *db, enum db_statement which, const struct account *a)
+static void name_account(struct db *db, enum db_statement which, const struct account *a,
+			 uint64_t seq)
 {
 	db_bind_u64(db, which, 1, a->boot_us);
 	db_bind_text(db, which, 2, a->instance);
-	db_bind_u64(db, which, 3, a->first_seq);
+	db_bind_u64(db, which, 3, seq);
 }
 
-/* The counters of an account before the window: zeros if it was born inside. 0 or -errno. */
-static int reading_before(struct db *db, const struct account *a, struct wire_meter *out)
+/* The last reading of an account before this number: zeros if there is none. 0 or -errno. */
+static int reading_before(struct db *db, const struct account *a, uint64_t seq,
+			  struct wire_meter *out)
 {
 	struct wire_meter none = {0};
 	struct entry before;
 	int err, found;
 
-	name_account(db, DB_BEFORE_IN_ACCOUNT, a);
+	name_account(db, DB_BEFORE_IN_ACCOUNT, a, seq);
 	found = db_next(db, DB_BEFORE_IN_ACCOUNT);
 	if (found <= 0) {
 		if (found == 0)
@@ -61,25 +41,29 @@ static int reading_before(struct db *db, const struct account *a, struct wire_me
 	return err;
 }
 
-/* The row of a service: the last one or a new one, because DB_WINDOW comes ordered by service. */
-static struct usage_row *row_of(struct usage_rows *rows, const char *service)
+/* The index of the service's row, which is made if there is none. 0 or -ENOMEM. */
+static int row_of(struct usage_rows *rows, const char *service, uint32_t *out)
 {
-	struct usage_row *more;
 	size_t capacity = rows->capacity ? rows->capacity * 2 : 16;
+	struct usage_row *more;
 
-	if (rows->count && strcmp(rows->rows[rows->count - 1].service, service) == 0)
-		return &rows->rows[rows->count - 1];
+	for (size_t n = rows->count; n > 0; n--)
+		if (strcmp(rows->rows[n - 1].service, service) == 0) {
+			*out = (uint32_t)n - 1;
+			return 0;
+		}
 	if (rows->count == rows->capacity) {
 		more = reallocarray(rows->rows, capacity, sizeof(*more));
 		if (!more)
-			return NULL;
+			return -ENOMEM;
 		rows->rows = more;
 		rows->capacity = capacity;
 	}
-	more = &rows->rows[rows->count++];
+	more = &rows->rows[rows->count];
 	*more = (struct usage_row){0};
 	memcpy(more->service, service, SERVICE_NAME_SIZE);
-	return more;
+	*out = (uint32_t)rows->count++;
+	return 0;
 }
 
 /* sum += now - before. 0; -EBADMSG for a counter that fell, because somebody has changed the file;
@@ -129,7 +113,7 @@ static int add_one_by_one(struct db *db, struct usage_row *row, const struct acc
 	struct entry e;
 	int err;
 
-	name_account(db, DB_SPAN, a);
+	name_account(db, DB_SPAN, a, a->first_seq);
 	db_bind_u64(db, DB_SPAN, 4, a->last_seq);
 	while ((err = db_next(db, DB_SPAN)) == 1) {
 		err = db_entry(db, DB_SPAN, &e);
@@ -148,7 +132,7 @@ static int count_span(struct db *db, const struct account *a, uint64_t *out)
 {
 	int found;
 
-	name_account(db, DB_SPAN_COUNT, a);
+	name_account(db, DB_SPAN_COUNT, a, a->first_seq);
 	db_bind_u64(db, DB_SPAN_COUNT, 4, a->last_seq);
 	found = db_next(db, DB_SPAN_COUNT);
 	if (found == 1)
@@ -157,68 +141,110 @@ static int count_span(struct db *db, const struct account *a, uint64_t *out)
 	return found < 0 ? found : 0;
 }
 
-static int add_account(struct db *db, struct usage_rows *rows, uint64_t from_us, uint64_t to_us)
+/* The reading that DB_WINDOW stands at. */
+static int meet(struct db *db, struct accounts *accounts, struct usage_rows *rows)
 {
-	struct account a = {.boot_us = db_u64(db, DB_WINDOW, W_BOOT),
-			    .first_seq = db_u64(db, DB_WINDOW, W_FIRST_SEQ),
-			    .last_seq = db_u64(db, DB_WINDOW, W_LAST_SEQ)};
-	const struct wire_meter last = {
-		.memory_mb = (uint32_t)db_u64(db, DB_WINDOW, W_MEMORY),
-		.cpu_us = db_u64(db, DB_WINDOW, W_CPU),
-		.awake_us = db_u64(db, DB_WINDOW, W_AWAKE),
-		.frozen_us = db_u64(db, DB_WINDOW, W_FROZEN),
-		.invocations = db_u64(db, DB_WINDOW, W_INVOCATIONS),
-		.net_out_bytes = db_u64(db, DB_WINDOW, W_NET_OUT), /* NULL, of old rows, is 0 */
-		.net_in_bytes = db_u64(db, DB_WINDOW, W_NET_IN),
-		.net_connections = db_u64(db, DB_WINDOW, W_NET_CONNECTIONS),
-		.wakes = db_u64(db, DB_WINDOW, W_WAKES),
-		.wake_us = db_u64(db, DB_WINDOW, W_WAKE),
-	};
-	char service[SERVICE_NAME_SIZE] = "";
-	struct wire_meter before;
-	struct usage_row *row;
-	uint64_t span = 0;
+	char instance[INSTANCE_ID_SIZE] = "", service[SERVICE_NAME_SIZE] = "";
+	uint64_t seq = db_u64(db, DB_WINDOW, W_SEQ);
+	struct account *a;
+
+	db_text(db, DB_WINDOW, W_INSTANCE, instance, sizeof(instance));
+	a = accounts_get(accounts, db_u64(db, DB_WINDOW, W_BOOT), instance);
+	if (!a)
+		return -ENOMEM;
+	if (a->count == 0 || seq < a->first_seq)
+		a->first_seq = seq;
+	if (seq > a->last_seq)
+		a->last_seq = seq;
+	if (a->count++ > 0)
+		return 0; /* an account has one service */
+	db_text(db, DB_WINDOW, W_SERVICE, service, sizeof(service));
+	return row_of(rows, service, &a->service);
+}
+
+static int meet_all(struct db *db, uint64_t from_us, uint64_t to_us, const char *service,
+		    struct accounts *accounts, struct usage_rows *rows)
+{
 	int err;
 
-	db_text(db, DB_WINDOW, W_INSTANCE, a.instance, sizeof(a.instance));
-	db_text(db, DB_WINDOW, W_SERVICE, service, sizeof(service));
-	err = reading_before(db, &a, &before);
+	db_bind_u64(db, DB_WINDOW, 1, from_us < INT64_MAX ? from_us : INT64_MAX);
+	db_bind_u64(db, DB_WINDOW, 2, to_us < INT64_MAX ? to_us : INT64_MAX);
+	db_bind_text(db, DB_WINDOW, 3, service);
+	while ((err = db_next(db, DB_WINDOW)) == 1) {
+		err = meet(db, accounts, rows);
+		if (err)
+			break;
+	}
+	db_reset(db, DB_WINDOW);
+	return err;
+}
+
+static int add_account(struct db *db, struct usage_row *row, const struct account *a,
+		       uint64_t from_us, uint64_t to_us)
+{
+	struct wire_meter before, last;
+	uint64_t span = 0;
+	int err = reading_before(db, a, a->first_seq, &before);
+
 	if (!err)
-		err = count_span(db, &a, &span);
+		err = reading_before(db, a, a->last_seq + 1, &last);
+	if (!err)
+		err = count_span(db, a, &span);
 	if (err)
 		return err;
-	row = row_of(rows, service);
-	if (!row)
-		return -ENOMEM;
 	row->instances++;
-	if (span == db_u64(db, DB_WINDOW, W_COUNT))
+	if (span == a->count)
 		return add_difference(row, &before, &last);
-	return add_one_by_one(db, row, &a, &before, from_us, to_us);
+	return add_one_by_one(db, row, a, &before, from_us, to_us);
+}
+
+static int by_service(const void *a, const void *b)
+{
+	const struct usage_row *const *one = a, *const *other = b;
+
+	return strcmp((*one)->service, (*other)->service);
+}
+
+/* The rows as a new array, in the order of their names. 0 or -ENOMEM. */
+static int sort(const struct usage_rows *rows, struct usage_rows *out)
+{
+	SCOPED_MEM const struct usage_row **order = calloc(rows->count + 1, sizeof(*order));
+	struct usage_row *sorted = calloc(rows->count + 1, sizeof(*sorted));
+
+	if (!order || !sorted) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (size_t n = 0; n < rows->count; n++)
+		order[n] = &rows->rows[n];
+	sort_items(order, rows->count, sizeof(*order), by_service);
+	for (size_t n = 0; n < rows->count; n++)
+		sorted[n] = *order[n];
+	*out = (struct usage_rows){
+		.rows = sorted, .count = rows->count, .capacity = rows->count + 1};
+	return 0;
 }
 
 int usage_window(struct db *db, uint64_t from_us, uint64_t to_us, const char *service,
 		 struct usage_rows *out)
 {
 	struct usage_rows rows = {0};
+	struct accounts accounts = {0};
 	int err;
 
 	if (from_us > to_us)
 		return -EINVAL;
-	db_bind_u64(db, DB_WINDOW, 1, from_us < INT64_MAX ? from_us : INT64_MAX);
-	db_bind_u64(db, DB_WINDOW, 2, to_us < INT64_MAX ? to_us : INT64_MAX);
-	db_bind_text(db, DB_WINDOW, 3, service);
-	while ((err = db_next(db, DB_WINDOW)) == 1) {
-		err = add_account(db, &rows, from_us, to_us);
-		if (err)
-			break;
+	err = meet_all(db, from_us, to_us, service, &accounts, &rows);
+	for (size_t n = 0; !err && n < accounts.count; n++) {
+		const struct account *a = &accounts.list[n];
+
+		err = add_account(db, &rows.rows[a->service], a, from_us, to_us);
 	}
-	db_reset(db, DB_WINDOW);
-	if (err) {
-		usage_rows_fini(&rows);
-		return err;
-	}
-	*out = rows;
-	return 0;
+	accounts_fini(&accounts);
+	if (!err)
+		err = sort(&rows, out);
+	usage_rows_fini(&rows);
+	return err;
 }
 
 void usage_rows_fini(struct usage_rows *rows)

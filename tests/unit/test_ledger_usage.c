@@ -153,6 +153,47 @@ static void sums_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(usage_window(&f->db, 2, 1, "", &rows), -EINVAL);
 }
 
+/* Puts count readings of one account, from the number on. */
+static void put_many(struct fixture *f, uint64_t from, uint64_t count)
+{
+	static struct wire_meter batch[APPEND_BATCH_MAX];
+
+	must(count % APPEND_BATCH_MAX == 0);
+	for (uint64_t n = from; n < from + count; n += APPEND_BATCH_MAX) {
+		for (uint64_t i = 0; i < APPEND_BATCH_MAX; i++)
+			batch[i] = reading("a-1", n + i, n + i);
+		assert_int_equal(append_batch(&f->db, batch, APPEND_BATCH_MAX, &f->report), 0);
+	}
+}
+
+/* Bytes that SQLite had at once for a question about all readings, above what it has anyway. */
+static int64_t price(struct fixture *f)
+{
+	struct usage_rows rows;
+	int64_t before;
+
+	rows = usage(f, 0, UINT64_MAX, ""); /* its cache is full of the readings from here on */
+	usage_rows_fini(&rows);
+	before = sqlite3_memory_used();
+	(void)sqlite3_memory_highwater(1);
+	rows = usage(f, 0, UINT64_MAX, "");
+	assert_int_equal(rows.rows[0].instances, 1);
+	usage_rows_fini(&rows);
+	return sqlite3_memory_highwater(0) - before;
+}
+
+static void the_memory_of_a_question_does_not_grow_with_the_readings(void **state)
+{
+	struct fixture *f = *state;
+	int64_t few, many;
+
+	put_many(f, 1, 1000);
+	few = price(f);
+	put_many(f, 1001, 9000);
+	many = price(f);
+	assert_true(many < few + 64 * 1024);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -164,6 +205,7 @@ int main(void)
 		T(a_clock_that_ran_ahead_hides_nothing_that_comes_later),
 		T(windows_side_by_side_add_up),
 		T(sums_that_do_not_fit_are_refused),
+		T(the_memory_of_a_question_does_not_grow_with_the_readings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
