@@ -413,6 +413,8 @@ static bool has_rules(const struct json *service)
 
 static void read_services(struct building *b, const struct json *services)
 {
+	int64_t revision;
+
 	(void)text_copy(b->path, sizeof(b->path), "services");
 	if (services && json_kind(services) != JSON_OBJECT) {
 		build_refuse(b, "", services, "is not an object of services");
@@ -428,6 +430,9 @@ static void read_services(struct building *b, const struct json *services)
 		if (text_copy(b->table->services[i], RULES_NAME_SIZE, name) < 0)
 			build_refuse(b, "", json_at(services, i), "has a name that is too long");
 		b->table->files[i] = json_is_true(json_get(json_at(services, i), "files"));
+		if (json_int(json_get(json_at(services, i), "revision"), &revision) == 0 &&
+		    revision > 0 && revision <= UINT32_MAX)
+			b->table->revisions[i] = (uint32_t)revision;
 		b->table->service_count++;
 	}
 }

@@ -4,8 +4,8 @@
  * with it, and ebb-api compiles what it is sent.
  *
  * {"rewrites": [...], "redirects": [...], "headers": [...], "cleanUrls": bool, "trailingSlash":
- * bool, "otherwise": "NAME", "passes": bool, "services": {"NAME": {"files": bool, and rewrites,
- * redirects, headers, cleanUrls, trailingSlash}}}
+ * bool, "otherwise": "NAME", "passes": bool, "services": {"NAME": {"files": bool, "revision":
+ * number, and rewrites, redirects, headers, cleanUrls, trailingSlash}}}
  */
 #ifndef EBB_RULES_BUILD_H
 #define EBB_RULES_BUILD_H

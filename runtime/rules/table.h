@@ -101,6 +101,7 @@ struct rules_table {
 	struct rules_text rules;                     /* of struct rule */
 	struct rules_group groups[RULES_GROUPS_MAX]; /* the first is the site's */
 	char services[RULES_SERVICES_MAX][RULES_NAME_SIZE];
+	uint32_t revisions[RULES_SERVICES_MAX]; /* that requests go to while it serves; 0: any */
 	uint8_t files[RULES_SERVICES_MAX]; /* the service has files: a rewrite comes behind them */
 };
 

@@ -87,7 +87,9 @@ struct wire_service_put {
 	uint32_t flags;           /* WIRE_SERVICE_* */
 	/* 0: the service itself. Else an earlier revision that serves beside it and gets
 	 * share_permille of its requests. A variant has its own instances and queue, but no hosts
-	 * and no prefix. (name, variant) names it, here and in SERVICE_DEL. */
+	 * and no prefix. (name, variant) names it, here and in SERVICE_DEL. A record of the service
+	 * itself with the revision of a variant makes the two change places: instances stay, and
+	 * the revision before becomes a variant without a share. */
 	uint32_t variant, share_permille;
 	uint32_t layer_count, host_count;
 	char name[SERVICE_NAME_SIZE];
@@ -123,6 +125,7 @@ struct wire_service_del {
  * request; events say how the start ended. */
 struct wire_service_start {
 	uint64_t cookie;
+	uint32_t variant, reserved; /* as in wire_service_put */
 	char name[SERVICE_NAME_SIZE];
 };
 
@@ -239,9 +242,10 @@ enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
 
 struct wire_event {
-	uint64_t when_us; /* wall clock */
-	uint32_t kind;    /* enum wire_event_kind */
-	uint32_t unready; /* 1: the instance was not ready yet */
+	uint64_t when_us;            /* wall clock */
+	uint32_t kind;               /* enum wire_event_kind */
+	uint32_t unready;            /* 1: the instance was not ready yet */
+	uint32_t revision, reserved; /* of the instance; 0: it is about none */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
 	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */

@@ -8,7 +8,7 @@
 
 #include "runtime/wire/common_records.h"
 
-#define SITES_MAX      32
+#define SITES_MAX      256
 #define SITE_HOSTS_MAX 16
 #define SITE_BYTES_MAX (4u << 20)
 
@@ -20,6 +20,10 @@ struct wire_site {
 	uint32_t size, host_count;
 	char name[SERVICE_NAME_SIZE];
 	char hosts[SITE_HOSTS_MAX][HOST_NAME_SIZE]; /* lower case, no port */
+	/* A deployment of the site `of`, whose name is OF-ID, without hosts. It has NAME.localhost,
+	 * and, until then, requests to its site that name it. */
+	char of[SERVICE_NAME_SIZE]; /* "": a site */
+	uint64_t until_us;          /* wall clock; UINT64_MAX: for ever */
 };
 
 /* SITE_DEL, the same ways. */

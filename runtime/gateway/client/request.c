@@ -313,7 +313,7 @@ static void request_begin(struct gateway *g, struct client *c, struct http_head 
 	if (c->binding)
 		c->x.depth =
 			(uint8_t)callers_depth(&g->callers, (c->binding - 1) / BINDINGS_MAX, head);
-	if (s && s->first_variant && !fixed)
+	if (s && s->first_variant && !fixed && !p.fixed)
 		s = routes_share(&g->routes, s, mix(g->id_seed ^ g->id_next << 20));
 	p.service = s;
 	v = check(g, c, head, &p);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -34,14 +35,54 @@ void sites_fini(struct sites *all)
 
 /* ---- which there are ---- */
 
+static bool is_deployment(const struct site *s)
+{
+	return s->record.of[0] != '\0';
+}
+
+static uint64_t hash_of(const char *text, size_t size)
+{
+	return text_hash(text, size) | 1;
+}
+
+static void note_hosts(struct sites *all, uint32_t number)
+{
+	const struct wire_site *r = &all->list[number].record;
+
+	for (uint16_t h = 0; h < r->host_count; h++)
+		all->hosts[all->host_count++] =
+			(struct site_host){.hash = hash_of(r->hosts[h], strlen(r->hosts[h])),
+					   .site = (uint16_t)number,
+					   .number = h};
+}
+
+/* The rest goes to a site that passes requests on only if no other one wants it. */
+static void index_again(struct sites *all)
+{
+	all->host_count = 0;
+	all->rest = NULL;
+	for (uint32_t i = 0; i < SITES_MAX; i++) {
+		const struct site *s = &all->list[i];
+
+		all->names[i] = s->used ? hash_of(s->record.name, strlen(s->record.name)) : 0;
+		if (!s->used || is_deployment(s))
+			continue;
+		note_hosts(all, i);
+		if (s->record.host_count == 0 && (!all->rest || !s->table->passes))
+			all->rest = s;
+	}
+}
+
 void sites_link(const struct sites *all, struct routes *routes)
 {
+	/* Deployments have the services of their site. */
 	for (uint32_t i = 0; i < SERVICES_MAX; i++)
 		routes->services[i].site = 0;
 	for (uint32_t n = 0; n < SITES_MAX; n++) {
 		const struct rules_table *t = all->list[n].table;
 
-		for (uint16_t i = 0; t && i < t->service_count; i++) {
+		for (uint16_t i = 0; t && !is_deployment(&all->list[n]) && i < t->service_count;
+		     i++) {
 			struct service *s = routes_named(routes, t->services[i]);
 
 			if (!s)
@@ -55,7 +96,8 @@ void sites_link(const struct sites *all, struct routes *routes)
 static bool record_ok(const struct wire_site *r)
 {
 	if (r->size == 0 || r->size > SITE_BYTES_MAX || r->host_count > SITE_HOSTS_MAX ||
-	    !text_terminated(r->name, sizeof(r->name)))
+	    !text_terminated(r->name, sizeof(r->name)) || !text_terminated(r->of, sizeof(r->of)) ||
+	    (r->of[0] && r->host_count > 0))
 		return false;
 	for (uint32_t i = 0; i < r->host_count; i++)
 		if (!text_terminated(r->hosts[i], sizeof(r->hosts[i])))
@@ -124,6 +166,7 @@ int sites_put(struct sites *all, struct routes *routes, const struct wire_site *
 	must(s);
 	*s = (struct site){.used = true, .said = true, .record = *record, .table = table};
 	all->count++;
+	index_again(all);
 	sites_link(all, routes);
 	return 0;
 }
@@ -135,6 +178,7 @@ int sites_del(struct sites *all, struct routes *routes, const char *name)
 	if (!s)
 		return -EINVAL;
 	drop(all, s);
+	index_again(all);
 	sites_link(all, routes);
 	return 0;
 }
@@ -150,6 +194,7 @@ void sites_known(struct sites *all, struct routes *routes)
 	for (uint32_t i = 0; i < SITES_MAX; i++)
 		if (all->list[i].used && !all->list[i].said)
 			drop(all, &all->list[i]);
+	index_again(all);
 	sites_link(all, routes);
 }
 
@@ -157,13 +202,25 @@ void sites_known(struct sites *all, struct routes *routes)
 
 static const struct site *with_host(const struct sites *all, struct http_slice host)
 {
-	for (uint32_t i = 0; i < SITES_MAX; i++) {
-		const struct site *s = &all->list[i];
+	uint64_t hash = hash_of(host.at, host.size);
 
-		for (uint32_t h = 0; s->used && h < s->record.host_count; h++)
-			if (http_slice_is(host, s->record.hosts[h]))
-				return s;
+	for (uint32_t i = 0; i < all->host_count; i++) {
+		const struct site_host *h = &all->hosts[i];
+
+		if (h->hash == hash &&
+		    http_slice_is(host, all->list[h->site].record.hosts[h->number]))
+			return &all->list[h->site];
 	}
+	return NULL;
+}
+
+static const struct site *named(const struct sites *all, struct http_slice name)
+{
+	uint64_t hash = hash_of(name.at, name.size);
+
+	for (uint32_t i = 0; i < SITES_MAX; i++)
+		if (all->names[i] == hash && http_slice_is(name, all->list[i].record.name))
+			return &all->list[i];
 	return NULL;
 }
 
@@ -171,16 +228,12 @@ static const struct site *with_host(const struct sites *all, struct http_slice h
 static const struct site *with_name(const struct sites *all, const struct routes *routes,
 				    struct http_slice host)
 {
+	const struct site *s;
+
 	if (!routes_strip(routes, &host))
 		return NULL;
-	for (uint32_t i = 0; i < SITES_MAX; i++) {
-		const struct site *s = &all->list[i];
-
-		if (s->used && http_slice_is(host, s->record.name) &&
-		    !(s->table->passes && routes_named(routes, s->record.name)))
-			return s;
-	}
-	return NULL;
+	s = named(all, host);
+	return s && !(s->table->passes && routes_named(routes, s->record.name)) ? s : NULL;
 }
 
 /* NAME.localhost of a service that is private. */
@@ -195,23 +248,19 @@ static bool is_named(const struct routes *routes, struct http_slice host)
 	return routes_named(routes, name) != NULL;
 }
 
-/* Gets the hosts that nobody has. One that passes requests on comes behind one that does not. */
-static const struct site *of_the_rest(const struct sites *all)
+/* The site itself, or that of a deployment; NULL: it is gone. */
+static const struct site *site_itself(const struct sites *all, const struct site *s)
 {
-	const struct site *found = NULL;
-
-	for (uint32_t i = 0; i < SITES_MAX; i++) {
-		const struct site *s = &all->list[i];
-
-		if (s->used && s->record.host_count == 0 && (!found || !s->table->passes))
-			found = s;
-	}
-	return found;
+	if (!is_deployment(s))
+		return s;
+	return named(all, (struct http_slice){s->record.of, strlen(s->record.of)});
 }
 
 static bool has(const struct sites *all, const struct site *site, const struct service *s)
 {
-	return s && s->site == site - all->list + 1;
+	const struct site *itself = site_itself(all, site);
+
+	return s && itself && s->site == itself - all->list + 1;
 }
 
 /* The site whose rules hold for every public request to the service, or NULL. */
@@ -234,13 +283,72 @@ static const struct site *site_of(const struct sites *all, const struct routes *
 	if (s)
 		return s;
 	if (found && routes_is_by_prefix(routes, found, host)) {
-		s = of_the_rest(all);
+		s = all->rest;
 		if (s && (has(all, s, found) || found->record.prefix[1] == '\0'))
 			return s;
 	}
 	if (found)
 		return around(all, found);
-	return is_named(routes, host) ? NULL : of_the_rest(all);
+	return is_named(routes, host) ? NULL : all->rest;
+}
+
+/* ---- the deployment that a request asks for ---- */
+
+#define DEPLOYMENT_ID_MAX 32
+
+/* The value of name=value in a list of such pairs. */
+static struct http_slice pair_in(struct http_slice list, char between, const char *name)
+{
+	size_t size = strlen(name);
+
+	while (list.size > 0) {
+		const char *end = memchr(list.at, between, list.size);
+		size_t part = end ? (size_t)(end - list.at) : list.size;
+
+		while (part > 0 && *list.at == ' ') {
+			list.at++;
+			list.size--;
+			part--;
+		}
+		if (part > size && memcmp(list.at, name, size) == 0 && list.at[size] == '=')
+			return (struct http_slice){list.at + size + 1, part - size - 1};
+		part += end != NULL;
+		list.at += part;
+		list.size -= part;
+	}
+	return (struct http_slice){NULL, 0};
+}
+
+static struct http_slice asked_deployment(const struct http_head *head)
+{
+	struct http_slice id = pair_in(head->query, '&', "dpl");
+
+	for (size_t i = 0; id.size == 0 && i < head->header_count; i++) {
+		const struct http_header *h = &head->headers[i];
+
+		if (h->name.size == 15 && http_slice_is_nocase(h->name, "x-deployment-id"))
+			id = h->value;
+		else if (h->name.size == 6 && http_slice_is_nocase(h->name, "cookie"))
+			id = pair_in(h->value, ';', "__vdpl");
+	}
+	return id;
+}
+
+/* The deployment of the site that the client began with, while it is kept for such clients. */
+static const struct site *deployment_of(const struct sites *all, const struct site *site,
+					const struct http_head *head)
+{
+	struct http_slice id = asked_deployment(head);
+	char name[SERVICE_NAME_SIZE];
+	const struct site *s;
+
+	if (id.size == 0 || id.size > DEPLOYMENT_ID_MAX ||
+	    text_format(name, sizeof(name), "%s-%.*s", site->record.name, (int)id.size, id.at) < 0)
+		return site;
+	s = named(all, (struct http_slice){name, strlen(name)});
+	if (!s || strcmp(s->record.of, site->record.name) != 0)
+		return site;
+	return s->record.until_us > clock_real_us() ? s : site;
 }
 
 /* ---- a request ---- */
@@ -276,13 +384,40 @@ static struct rules_slice header(void *self, struct rules_slice name, size_t n)
 	return (struct rules_slice){NULL, 0};
 }
 
+/* The number of a service of the site in the table; that of a deployment may have another order. */
+static uint16_t number_of(const struct passing *p, const struct service *s)
+{
+	const struct rules_table *t = p->site->table;
+
+	if (!has(p->all, p->site, s))
+		return RULES_NONE;
+	if (!is_deployment(p->site))
+		return s->site_number;
+	for (uint16_t i = 0; i < t->service_count; i++)
+		if (strcmp(t->services[i], s->record.name) == 0)
+			return i;
+	return RULES_NONE;
+}
+
 /* The service of the site that has the path, where rewrites do not say it. */
 static uint16_t find_service(void *self, struct rules_slice path)
 {
 	const struct passing *p = self;
 	const struct service *s = routes_find(p->routes, p->head->host, back(path));
 
-	return has(p->all, p->site, s) ? s->site_number : RULES_NONE;
+	return number_of(p, s);
+}
+
+/* The revision of a service that the table names, while it serves. The site's own is the current
+ * one, which shares its requests as ever. */
+static struct service *revision_of(const struct passing *p, struct service *s, uint16_t number,
+				   bool *fixed)
+{
+	uint32_t revision = number == RULES_NONE ? 0 : p->site->table->revisions[number];
+	struct service *found = s && revision ? routes_revision(p->routes, s, revision) : NULL;
+
+	*fixed = found && (found != s || is_deployment(p->site));
+	return found ? found : s;
 }
 
 static struct http_slice path_of(struct http_slice place)
@@ -331,6 +466,9 @@ static void take(const struct passing *p, const struct rules_result *r, struct p
 		out->service = NULL;
 	else if (r->to.at)
 		out->service = routes_find(p->routes, p->head->host, path_of(back(r->to)));
+	out->service = revision_of(
+		p, out->service, r->service != RULES_NONE ? r->service : number_of(p, out->service),
+		&out->fixed);
 	aim(t, r, out);
 }
 
@@ -364,6 +502,7 @@ void sites_pass(struct sites *all, const struct routes *routes, const struct htt
 	*out = (struct passage){.service = found};
 	p.site = site_of(all, routes, host, found);
 	if (p.site) {
+		p.site = deployment_of(all, p.site, head);
 		rules_apply(p.site->table, all->room, &request, &result);
 	} else if (found && found->site) {
 		p.site = &all->list[found->site - 1];

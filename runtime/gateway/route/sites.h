@@ -3,6 +3,9 @@
  * Sites: hosts whose requests go through rules (runtime/rules) before a service gets them. A site
  * has hosts, or NAME.localhost and NAME.<domain> and the hosts that nobody has. Its services may
  * have rules of their own, which hold for every public request to them.
+ *
+ * A deployment of a site is a site of its own, SITE-ID. Its table names revisions. Requests have it
+ * by its name, or from the site with ?dpl=ID, x-deployment-id: ID or the cookie __vdpl=ID.
  */
 #ifndef EBB_GATEWAY_SITES_H
 #define EBB_GATEWAY_SITES_H
@@ -16,8 +19,18 @@ struct site {
 	struct rules_table *table; /* owned */
 };
 
+struct site_host {
+	uint64_t hash;
+	uint16_t site, number; /* of the host in its record */
+};
+
 struct sites {
 	uint32_t count;
+	/* Made anew at each change, so that a request touches few lines of memory. */
+	uint64_t names[SITES_MAX]; /* hash; 0: not in use */
+	struct site_host hosts[SITES_MAX * SITE_HOSTS_MAX];
+	uint32_t host_count;
+	const struct site *rest; /* has the hosts that nobody has; or NULL */
 	struct rules_room *room; /* NULL until the first site */
 	struct site *list;       /* SITES_MAX */
 };
@@ -47,6 +60,7 @@ enum passage_end {
 struct passage {
 	enum passage_end end;
 	uint16_t status;
+	bool fixed; /* service is the revision itself: no share of its traffic is drawn */
 	struct service *service;
 	struct http_slice to;       /* REDIRECT: the new place */
 	struct http_slice target;   /* target for the service; at NULL: that of the client */

@@ -128,7 +128,8 @@ say(struct ground *g, struct wire_event *record, const char *fmt, va_list ap)
 
 void instance_say(struct instance *i, uint32_t event_kind, const char *fmt, ...)
 {
-	struct wire_event record = {.kind = event_kind, .unready = !i->was_ready};
+	struct wire_event record = {
+		.kind = event_kind, .unready = !i->was_ready, .revision = i->spec->put.revision};
 	va_list ap;
 
 	(void)text_copy(record.service, sizeof(record.service), i->spec->put.name);

@@ -76,6 +76,17 @@ static int on_settled(void *self, struct wire_message *m)
 	return 0;
 }
 
+/* The variants of a service that is another row now. */
+static void route_variants(struct apilink *a, const struct service *service)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
+		const struct service *v = services_at(a->options.services, i);
+
+		if (v && v->variant && strcmp(v->name, service->name) == 0)
+			gateways_route(a->gateways, v);
+	}
+}
+
 static int on_service_put(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
@@ -97,6 +108,12 @@ static int on_service_put(void *self, struct wire_message *m)
 
 	if (r >= 0)
 		gateways_route(a->gateways, service);
+	if (r == SERVICES_PROMOTED) {
+		route_variants(a, service);
+		fleet_service_promoted(a->fleet, service);
+		apilink_say(a, WIRE_EVENT_SERVICE_UP, service->name,
+			    "a revision that served beside it");
+	}
 	if (r == 0) {
 		fleet_service_changed(a->fleet, service);
 		apilink_say(a, WIRE_EVENT_SERVICE_UP, service->name, "put");
@@ -135,7 +152,7 @@ static int on_service_start(void *self, struct wire_message *m)
 
 	if (!text_terminated(start->name, sizeof(start->name)) || !start->name[0])
 		return -EPROTO;
-	service = services_find(a->options.services, start->name, 0);
+	service = services_find(a->options.services, start->name, start->variant);
 	if (service)
 		fleet_prove(a->fleet, service);
 	apilink_answer(a, start->cookie, service ? 0 : -ENOENT,

@@ -23,7 +23,9 @@ static bool is_table(int fd, uint32_t size)
 static bool record_ok(const struct wire_site *r)
 {
 	if (r->size == 0 || r->size > SITE_BYTES_MAX || r->host_count > SITE_HOSTS_MAX ||
-	    !text_terminated(r->name, sizeof(r->name)) || !text_is_label(r->name))
+	    !text_terminated(r->name, sizeof(r->name)) || !text_is_label(r->name) ||
+	    !text_terminated(r->of, sizeof(r->of)) || (r->of[0] && !text_is_label(r->of)) ||
+	    (r->of[0] && r->host_count > 0))
 		return false;
 	for (uint32_t i = 0; i < r->host_count; i++)
 		if (!text_terminated(r->hosts[i], sizeof(r->hosts[i])) || !r->hosts[i][0])

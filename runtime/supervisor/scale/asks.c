@@ -86,6 +86,11 @@ void fleet_service_changed(struct fleet *f, struct service *service)
 	scale_again_at(f, loop_now_ns(f->ground.loop)); /* and one ahead of need */
 }
 
+void fleet_service_promoted(struct fleet *f, struct service *service)
+{
+	scale_service(f, service);
+}
+
 void fleet_prove(struct fleet *f, struct service *service)
 {
 	service->demand.proving = true;

@@ -36,19 +36,26 @@ static void count_instances(struct fleet *f, const struct spec *spec, struct pol
 	}
 }
 
+/* A variant without a share, and so without requests of its own, starts only when it is asked. */
+static bool is_idle(const struct service *service)
+{
+	return service->variant && service->share_permille == 0;
+}
+
 static struct policy_view look(struct fleet *f, const struct service *service,
 			       const struct spec *spec)
 {
 	const struct wire_service_put *put = &spec->put;
+	uint32_t least = is_idle(service) ? 0 : put->instances_min;
 	struct policy_view view = {
-		.min = put->instances_min ? put->instances_min : service->demand.proving,
+		.min = least ? least : service->demand.proving,
 		.max = put->instances_max,
 		.concurrency = spec_limit_first(spec),
 		.crowded = service->demand.crowded,
 		.host_room = evict_room(f, service),
 		.unbilled = !tell_kept_up(&f->ground),
 		.draining = f->draining,
-		.proving = put->instances_min == 0 && service->demand.proving,
+		.proving = least == 0 && service->demand.proving,
 		.not_before_ns = service->demand.not_before_ns,
 		.now_ns = loop_now_ns(f->ground.loop),
 	};
@@ -174,8 +181,8 @@ static void prepare_cold(struct fleet *f, struct service *service)
 		ahead += i->ahead;
 		own += i->spec == service->spec;
 	}
-	if (own == 0 && !f->draining && ahead < f->options.armed && evict_room(f, service) > 0 &&
-	    !service->demand.unpreparable && evict_spares(f))
+	if (own == 0 && !f->draining && !is_idle(service) && ahead < f->options.armed &&
+	    evict_room(f, service) > 0 && !service->demand.unpreparable && evict_spares(f))
 		(void)instance_new(&f->ground, service, service->spec, true, "");
 }
 

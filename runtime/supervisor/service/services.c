@@ -319,8 +319,9 @@ static bool is_same(const struct service *service, const struct wire_service_put
 	const struct spec *spec = service ? service->spec : NULL;
 
 	return spec && spec->layers_given == put->layer_count &&
+	       service->share_permille == put->share_permille &&
 	       same_part(&spec->put, put, offsetof(struct wire_service_put, revision),
-			 offsetof(struct wire_service_put, layer_count)) &&
+			 offsetof(struct wire_service_put, variant)) &&
 	       same_part(&spec->put, put, offsetof(struct wire_service_put, host_count),
 			 sizeof(*put));
 }
@@ -331,10 +332,36 @@ static bool only_share(const struct service *service, const struct wire_service_
 	return service && put->variant && service->spec->put.revision == put->revision;
 }
 
+/* The variant that the record makes the service, or NULL. */
+static struct service *promoted(struct services *s, const struct service *service,
+				const struct wire_service_put *put)
+{
+	struct service *variant;
+
+	if (!service || put->variant)
+		return NULL;
+	variant = services_find(s, put->name, put->revision);
+	if (!variant || variant->spec->put.revision != put->revision)
+		return NULL;
+	return variant;
+}
+
+/* Two rows change their names. Instances, their queue and what was learned stay with each row. */
+static void change_places(struct services *s, struct service *service, struct service *variant)
+{
+	variant->variant = variant->share_permille = 0;
+	variant->put = true;
+	service->variant = service->spec->put.revision;
+	service->share_permille = 0;
+	service->demand.proving = false;
+	services_note(s, service);
+	services_note(s, variant);
+}
+
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size)
 {
-	struct service *service;
+	struct service *service, *variant;
 	struct spec *spec = NULL, *old;
 	int r = spec_check(put, err, err_size);
 
@@ -345,13 +372,19 @@ int services_put(struct services *s, const struct wire_service_put *put, struct 
 		service->put = true;
 	if (is_same(service, put)) {
 		*out = service;
-		return 1;
+		return SERVICES_SAME;
+	}
+	variant = promoted(s, service, put);
+	if (variant) {
+		change_places(s, service, variant);
+		*out = variant;
+		return SERVICES_PROMOTED;
 	}
 	if (only_share(service, put)) {
 		service->share_permille = put->share_permille;
 		services_note(s, service);
 		*out = service;
-		return 1;
+		return SERVICES_SAME;
 	}
 	if (r == 0)
 		r = ring_check(put, err, err_size);

@@ -120,8 +120,10 @@ void services_free(struct services *s);
 struct service *services_find(struct services *s, const char *name, uint32_t variant);
 struct service *services_at(struct services *s, uint32_t index); /* NULL if free */
 
-/* Takes the record in, as a new service or a new revision. 0 with *out; 1 with *out if nothing, or
- * a variant's share alone, changed; or -errno with a sentence. */
+/* Takes the record in, as a new service or a new revision. 0 with *out; SERVICES_SAME with *out if
+ * nothing, or a variant's share alone, changed; SERVICES_PROMOTED with *out if a variant became the
+ * service; or -errno with a sentence. */
+enum { SERVICES_SAME = 1, SERVICES_PROMOTED = 2 };
 int services_put(struct services *s, const struct wire_service_put *put, struct image_store *images,
 		 struct service **out, char *err, size_t err_size);
 /* A variant of the service with this name, or NULL. */
