@@ -76,17 +76,6 @@ static int on_settled(void *self, struct wire_message *m)
 	return 0;
 }
 
-/* The variants of a service that is another row now. */
-static void route_variants(struct apilink *a, const struct service *service)
-{
-	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
-		const struct service *v = services_at(a->options.services, i);
-
-		if (v && v->variant && strcmp(v->name, service->name) == 0)
-			gateways_route(a->gateways, v);
-	}
-}
-
 static int on_service_put(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
@@ -109,7 +98,7 @@ static int on_service_put(void *self, struct wire_message *m)
 	if (r >= 0)
 		gateways_route(a->gateways, service);
 	if (r == SERVICES_PROMOTED) {
-		route_variants(a, service);
+		gateways_route_variants(a->gateways, service);
 		fleet_service_promoted(a->fleet, service);
 		apilink_say(a, WIRE_EVENT_SERVICE_UP, service->name,
 			    "a revision that served beside it");

@@ -288,6 +288,16 @@ void gateways_route(struct gateways *g, const struct service *service)
 		gateway_send_route(&g->gateway[n], service);
 }
 
+void gateways_route_variants(struct gateways *g, const struct service *service)
+{
+	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
+		const struct service *v = services_at(g->options.services, i);
+
+		if (v && v->variant && strcmp(v->name, service->name) == 0)
+			gateways_route(g, v);
+	}
+}
+
 /* ---- sites ---- */
 
 static void count_sites(struct gateways *g)

@@ -56,6 +56,8 @@ bool gateways_files(const struct gateways *g, uint32_t index, int fds[2]);
 
 /* Tells all gateways of a service, or that it is gone (unroute). */
 void gateways_route(struct gateways *g, const struct service *service);
+/* Those of a service that is another row now. */
+void gateways_route_variants(struct gateways *g, const struct service *service);
 /* Tells all gateways of a site, whose file is taken out of *fd, or that it is gone. 0 or -errno as
  * sites.h says. */
 struct wire_site;
