@@ -35,12 +35,14 @@ ALL_CFLAGS = $(STD) $(WARN) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG      = pkg-config
 
 # --- libraries: a folder each ------------------------------------------------------------------
-LIBS := base wire settings http rules sandbox netns cgroups images
+LIBS := base wire settings http rules cron sql sandbox netns cgroups images
 DIR_base := runtime/base
 DIR_wire := runtime/wire
 DIR_settings := runtime/settings
 DIR_http := runtime/http
 DIR_rules := runtime/rules
+DIR_cron := runtime/cron
+DIR_sql := runtime/sql
 DIR_sandbox := sandbox
 DIR_netns := netns
 DIR_cgroups := cgroups
@@ -49,7 +51,7 @@ lib = $(patsubst %,$(OUT)/lib/%.a,$(1))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 # Programs that ebbd starts in an empty root have no loader there: static, but for sanitizer builds.
-STATIC := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick
+STATIC := ebb-gateway ebb-api ebb-ledger ebb-flow ebb-ipc ebb-net ebb-dns ebb-tick
 YAJL   := $(if $(filter asan,$(MODE)),-lyajl,-lyajl_s)
 # (The linker's warnings are about loading modules and looking up hosts, which these never do.)
 LINK_static_release := -static-pie -Wl,-z,relro,-z,now,--no-warnings
@@ -59,7 +61,7 @@ LINK_static_cov     := -static-pie -Wl,--gc-sections,--no-warnings
 link_mode = $(if $(filter $(1),$(STATIC)),$(LINK_static_$(MODE)),$(LINK_$(MODE)))
 
 # --- programs: the libraries that each may link are its privilege map --------------------------------
-PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack ebb-step ebb-init ebb
+PROGRAMS := ebbd ebb-gateway ebb-api ebb-ledger ebb-flow ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack ebb-step ebb-init ebb
 SRC_ebbd        := runtime/supervisor $(addprefix runtime/supervisor/,host programs service look decide \
                    instance freeze scale peers)
 LINK_ebbd       := sandbox netns cgroups images settings wire base
@@ -68,11 +70,14 @@ SRC_ebb-gateway := runtime/gateway $(patsubst %/,%,$(wildcard runtime/gateway/*/
 LINK_ebb-gateway := rules http wire base
 EXT_ebb-gateway := -luring -lseccomp -lnghttp2
 SRC_ebb-api     := runtime/api
-LINK_ebb-api    := rules http settings netns wire base
+LINK_ebb-api    := cron rules http settings netns wire base
 EXT_ebb-api     := $(YAJL) -lcrypto -lseccomp
 SRC_ebb-ledger  := runtime/ledger
-LINK_ebb-ledger := wire base
+LINK_ebb-ledger := sql wire base
 EXT_ebb-ledger  := -lsqlite3 -lcrypto -lseccomp -lm
+SRC_ebb-flow    := runtime/flow
+LINK_ebb-flow   := cron sql http wire base
+EXT_ebb-flow    := -lsqlite3 -lseccomp -lm
 SRC_ebb-ipc     := runtime/ipc
 LINK_ebb-ipc    := wire base
 EXT_ebb-ipc     := $(YAJL) -lseccomp

@@ -30,8 +30,8 @@ struct request;
 
 struct api {
 	struct loop *loop;
-	struct timer tick;                /* armed while something waits for a deadline */
-	struct wire_link control, ledger; /* the link `ledger` is closed while ebb-ledger is away */
+	struct timer tick;                      /* armed while something waits for a deadline */
+	struct wire_link control, ledger, flow; /* closed while ebb-ledger, ebb-flow is away */
 	struct calls *calls;
 	struct server *server;
 	struct server *status; /* on status_listen; NULL without */
@@ -43,6 +43,7 @@ struct api {
 	struct gateway_files *gateways;
 	struct events_watch *watch;
 	int state_dir_fd;
+	int zones_fd;         /* the time zone database of the host; -1: it has none */
 	struct chain imports; /* imports under way (image_routes.c) */
 	struct chain exports; /* exports under way (image_export.c) */
 	struct operations *operations;
@@ -51,6 +52,7 @@ struct api {
 	struct drain_word drain_word;
 	bool ready;   /* ebbd knows every service */
 	uint32_t ill; /* bits of enum wire_ill, as ebbd last said */
+	struct wire_flow_totals flow_totals;
 	struct wire_api_config config;
 	struct wire_instance_info health; /* of ebbd's loop, as ebbd last said */
 };

@@ -73,8 +73,16 @@ static void finish(struct api *api, struct call *call, int err, const char *text
 
 static struct wire_link *link_to(struct api *api, enum call_peer peer)
 {
-	return peer == CALL_EBBD ? &api->control : &api->ledger;
+	struct wire_link *const links[] = {[CALL_EBBD] = &api->control,
+					   [CALL_LEDGER] = &api->ledger,
+					   [CALL_FLOW] = &api->flow};
+
+	return links[peer];
 }
+
+static const char *const unreachable[] = {[CALL_EBBD] = "ebbd cannot be reached",
+					  [CALL_LEDGER] = "the ledger cannot be reached",
+					  [CALL_FLOW] = "ebb-flow cannot be reached"};
 
 static int send_it(struct api *api, const struct call_ask *ask, uint64_t cookie)
 {
@@ -98,8 +106,7 @@ void calls_ask(struct api *api, const struct call_ask *ask)
 	r = send_it(api, ask, calls->last_cookie + 1);
 	if (r < 0) {
 		failed.err = -r;
-		failed.text = ask->peer == CALL_EBBD ? "ebbd cannot be reached"
-						     : "the ledger cannot be reached";
+		failed.text = unreachable[ask->peer];
 		ask->done(api, ask->rq, ask->ctx, &failed);
 		return;
 	}

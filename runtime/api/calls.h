@@ -29,7 +29,7 @@ struct answer {
 typedef void (*answer_fn)(struct api *api, struct request *rq, void *ctx,
 			  const struct answer *answer);
 
-enum call_peer { CALL_EBBD, CALL_LEDGER };
+enum call_peer { CALL_EBBD, CALL_LEDGER, CALL_FLOW };
 
 /* A question. The record begins with its cookie, which calls_ask fills in. */
 struct call_ask {

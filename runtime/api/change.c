@@ -10,6 +10,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/known.h"
 #include "runtime/api/request.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/service_record.h"
 #include "runtime/api/sites.h"
 #include "runtime/base/clock.h"
@@ -110,6 +111,7 @@ static void on_applied(struct api *api, struct request *rq, void *ctx, const str
 		return;
 	}
 	r = services_commit(api->services, change->name, &change->revision);
+	schedules_say(api, change->name);
 	if (r == 0) { /* the answer comes last, so the client's next change finds none under way */
 		traffic_end(api, rq, services_find(api->services, change->name), on_traffic_ended,
 			    change);
@@ -177,6 +179,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
 	rev->created_us = clock_real_us();
 	put = service_record(rq->api, change->name, rev, image, &errors);
+	schedules_check(rq->api, &rev->spec, &errors);
 	if (put && errors.count == 0 && !dry_run) {
 		apply(rq, change, put);
 		return;
@@ -261,6 +264,7 @@ static void on_settled(struct api *api, struct request *rq, void *ctx, const str
 	if (answer->err)
 		return; /* ebbd is gone, and so are we in a moment */
 	api->ready = true;
+	schedules_say_all(api);
 	log_info("event=ready services=%zu images=%zu", services_count(api->services),
 		 images_count(api->images));
 }

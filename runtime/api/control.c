@@ -10,6 +10,7 @@
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/gather.h"
 #include "runtime/api/logs.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/services.h"
 #include "runtime/api/watch.h"
 #include "runtime/base/fd.h"
@@ -168,6 +169,24 @@ static int on_new_ledger(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_zones(void *self, struct wire_message *m)
+{
+	struct api *api = self;
+
+	fd_close(&api->zones_fd);
+	api->zones_fd = keep_fd(&m->fds[0]);
+	return 0;
+}
+
+static int on_flow(void *self, struct wire_message *m)
+{
+	int r = flow_open(self, keep_fd(&m->fds[0]));
+
+	if (r < 0)
+		log_error("event=flow_lost err=\"%s\"", strerror(-r));
+	return 0;
+}
+
 static int on_exec_started(void *self, struct wire_message *m)
 {
 	execs_started(self, (const void *)m->record, m->fds, m->fd_count);
@@ -248,6 +267,8 @@ static const struct wire_rule control_rules[] = {
 	{WIRE_GATEWAY_FILES, sizeof(struct wire_gateway_files), 1, 2, 2, on_gateway_files},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_API_LEDGER, 0, 1, 1, 1, on_new_ledger},
+	{WIRE_API_ZONES, 0, 1, 1, 1, on_zones},
+	{WIRE_API_FLOW, 0, 1, 1, 1, on_flow},
 	{WIRE_EXEC_STARTED, sizeof(struct wire_exec_started), 1, 1, 3, on_exec_started},
 	{WIRE_EXEC_ENDED, sizeof(struct wire_exec_ended), 1, 0, 0, on_exec_ended},
 	{WIRE_SOCKETS_OF, sizeof(struct wire_sockets_of), 1, 0, 1, on_sockets_of},

@@ -34,6 +34,10 @@ void post_redeploy(struct request *rq);
 void post_start(struct request *rq);
 void get_traffic(struct request *rq);
 void put_traffic(struct request *rq);
+/* schedule_routes.c */
+void get_schedules(struct request *rq);
+void get_runs(struct request *rq);
+void post_schedule_run(struct request *rq);
 /* secret_routes.c */
 void get_secrets(struct request *rq);
 void get_secret(struct request *rq);

@@ -119,6 +119,8 @@ static void close_all(struct api *api)
 	server_free(api->status);
 	server_free(api->server); /* first: it tells the other modules which requests are gone */
 	wire_link_close(&api->ledger);
+	wire_link_close(&api->flow);
+	fd_close(&api->zones_fd);
 	wire_link_close(&api->control);
 	gateway_files_free(api->gateways);
 	logs_free(api->logs);
@@ -214,7 +216,7 @@ static int prepare(const char **step)
 
 int main(int argc, char **argv)
 {
-	struct api api = {0};
+	struct api api = {.zones_fd = -1};
 	const struct program program = {.name = "ebb-api",
 					.policy = policy_start,
 					.policy_end = policy_end,

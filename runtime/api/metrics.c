@@ -16,6 +16,7 @@
 #include "runtime/api/logs.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/services.h"
 #include "runtime/api/usage_formats.h"
 #include "runtime/base/clock.h"
@@ -200,6 +201,8 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 		r = write_health(&scrape->out, &api->health);
 	if (r == 0)
 		r = gateway_files_metrics(api->gateways, &scrape->out);
+	if (r == 0)
+		r = schedules_metrics(api, &scrape->out);
 	if (r == 0)
 		r = log_totals_write(logs_totals(api->logs), &scrape->out);
 	for (size_t i = 0; i < ARRAY_LEN(series) && r == 0; i++)

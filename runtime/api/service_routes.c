@@ -12,6 +12,7 @@
 #include "runtime/api/known.h"
 #include "runtime/api/request.h"
 #include "runtime/api/secret_use.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/services.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
@@ -293,6 +294,7 @@ static void on_removed(struct api *api, struct request *rq, void *ctx, const str
 		problem_reply_answer(rq, "remove the service", answer);
 	} else {
 		r = services_remove(api->services, removal->name);
+		schedules_say(api, removal->name);
 		if (rq && r < 0)
 			problem_reply(
 				rq, 507, "look after the state directory, then remove it again",

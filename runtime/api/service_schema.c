@@ -35,6 +35,8 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_HOSTS] = {.part = &schema_hosts},
 	[SETTING_ENV] = {.part = &schema_env},
 	[SETTING_BINDINGS] = {.part = &schema_bindings},
+	[SETTING_CRONS] = {.part = &schema_crons},
+	[SETTING_SCHEDULES] = {.part = &schema_schedules},
 	[SETTING_COMMAND] = {.part = &schema_command},
 	[SETTING_USER] = AT(user),
 	[SETTING_CAPABILITIES] = {.part = &schema_capabilities},

@@ -45,6 +45,14 @@ struct service_spec {
 		/* Of that service when this revision was made; 0: it was not there yet. */
 		uint32_t revision;
 	} bindings[BINDINGS_MAX];
+	uint32_t schedule_count;
+	/* crons and schedules, in the order of the document. */
+	struct spec_schedule {
+		uint32_t is_cron; /* of the list crons: its name is its path */
+		uint32_t method, overlap, missed, jitter_s, retries; /* as on the wire */
+		char name[SCHEDULE_NAME_SIZE], path[SCHEDULE_PATH_SIZE];
+		char expression[SCHEDULE_TEXT_SIZE], zone[SCHEDULE_ZONE_SIZE];
+	} schedules[SCHEDULES_MAX];
 	/* Variables whose value is a secret: VARIABLE=SECRET in secrets, sorted, each with the
 	 * version that this revision has. */
 	uint32_t secret_count, secret_versions[SPEC_SECRETS_MAX];

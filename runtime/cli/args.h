@@ -25,6 +25,7 @@ enum arg_kind {
 	ARG_INSTANCE,
 	ARG_IMAGE,
 	ARG_SECRET,
+	ARG_SCHEDULE,
 	ARG_FILE,
 	ARG_DIRECTORY,
 	ARG_CHOICE, /* one of the words in choices */

@@ -13,6 +13,7 @@ static const char *const listers[] = {
 	[ARG_INSTANCE] = "ebb ps -q 2>/dev/null",
 	[ARG_IMAGE] = "ebb image ls -q 2>/dev/null",
 	[ARG_SECRET] = "ebb secret ls -q 2>/dev/null",
+	[ARG_SCHEDULE] = "ebb crons ls -q 2>/dev/null",
 	[ARG_TOPIC] = NULL,
 };
 

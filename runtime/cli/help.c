@@ -73,11 +73,17 @@ static void topic_environment(void)
 static void setting_values(const struct setting *s, char *buf, size_t size)
 {
 	static const char *const shapes[] = {
-		[SETTING_TEXT] = "string",   [SETTING_PATH] = "path",
-		[SETTING_TIME] = "duration", [SETTING_LIST] = "strings",
-		[SETTING_MAP] = "object",    [SETTING_OBJECTS] = "objects",
-		[SETTING_OBJECT] = "object", [SETTING_NUMBER] = "",
-		[SETTING_WORD] = "",         [SETTING_BOOL] = "true or false",
+		[SETTING_TEXT] = "string",
+		[SETTING_PATH] = "path",
+		[SETTING_TIME] = "duration",
+		[SETTING_LIST] = "strings",
+		[SETTING_MAP] = "object",
+		[SETTING_OBJECTS] = "objects",
+		[SETTING_NAMED] = "objects by name",
+		[SETTING_OBJECT] = "object",
+		[SETTING_NUMBER] = "",
+		[SETTING_WORD] = "",
+		[SETTING_BOOL] = "true or false",
 	};
 	char most[24] = "", range[64] = "", words[96] = "";
 

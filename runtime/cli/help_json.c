@@ -103,10 +103,12 @@ static void write_bounds(struct json_out *o, const struct setting *s)
 static void write_setting(struct json_out *o, const struct setting *s)
 {
 	static const char *const kinds[] = {
-		[SETTING_NUMBER] = "number",   [SETTING_TIME] = "time", [SETTING_WORD] = "word",
-		[SETTING_BOOL] = "bool",       [SETTING_TEXT] = "text", [SETTING_PATH] = "path",
-		[SETTING_LIST] = "list",       [SETTING_MAP] = "map",   [SETTING_OBJECT] = "object",
-		[SETTING_OBJECTS] = "objects",
+		[SETTING_NUMBER] = "number", [SETTING_TIME] = "time",
+		[SETTING_WORD] = "word",     [SETTING_BOOL] = "bool",
+		[SETTING_TEXT] = "text",     [SETTING_PATH] = "path",
+		[SETTING_LIST] = "list",     [SETTING_MAP] = "map",
+		[SETTING_OBJECT] = "object", [SETTING_OBJECTS] = "objects",
+		[SETTING_NAMED] = "named",
 	};
 	char text[96];
 

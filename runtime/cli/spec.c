@@ -208,6 +208,22 @@ static void check_map(const struct look *l)
 	}
 }
 
+static void check_named(const struct look *l)
+{
+	if (json_kind(l->value) != JSON_OBJECT) {
+		refuse(l, "is not an object");
+		return;
+	}
+	for (size_t i = 0; i < json_count(l->value); i++) {
+		char path[PATH_SIZE + 80];
+		struct look one = {l->report, path, l->setting, json_at(l->value, i)};
+
+		snprintf(path, sizeof(path), "%s.%.60s", l->path, json_key_at(l->value, i));
+		if (json_kind(one.value) != JSON_OBJECT)
+			refuse(&one, "is not an object");
+	}
+}
+
 static void check_objects(const struct look *l)
 {
 	if (json_kind(l->value) != JSON_ARRAY) {
@@ -362,6 +378,7 @@ static void check_value(const struct look *l)
 		[SETTING_TEXT] = check_text,     [SETTING_PATH] = check_prefix,
 		[SETTING_LIST] = check_strings,  [SETTING_MAP] = check_map,
 		[SETTING_OBJECT] = check_object, [SETTING_OBJECTS] = check_objects,
+		[SETTING_NAMED] = check_named,
 	};
 
 	checks[l->setting->kind](l);

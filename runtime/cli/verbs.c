@@ -211,6 +211,20 @@ static const struct option upgrade_options[] = {
 	{.name = NULL},
 };
 
+static const struct option crons_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
+	{.name = "service", .kind = ARG_SERVICE, .value = "NAME", .help = "only of this service"},
+	{.name = NULL},
+};
+
+static const struct option cron_run_options[] = {
+	{.name = "service",
+	 .kind = ARG_SERVICE,
+	 .value = "NAME",
+	 .help = "the service that has it"},
+	{.name = NULL},
+};
+
 static const struct option secret_options[] = {
 	{.name = "file",
 	 .letter = 'f',
@@ -330,6 +344,30 @@ const struct verb cli_verbs[] = {
 	 .words_max = 6,
 	 .completes = ARG_SERVICE,
 	 .run = verb_traffic},
+	{.name = "crons ls",
+	 .words = "",
+	 .help = "lists schedules: when each is due next, and how the last run ended",
+	 .options = crons_options,
+	 .run = verb_crons_ls},
+	{.name = "crons runs",
+	 .words = "[NAME]",
+	 .help = "lists the last runs, of all schedules or of one, and their results",
+	 .options = crons_options,
+	 .words_max = 1,
+	 .completes = ARG_SCHEDULE,
+	 .run = verb_crons_runs},
+	{.name = "crons run",
+	 .words = "NAME",
+	 .help = "runs a schedule now; prints the id of the run",
+	 .details =
+		 "  ebb crons run /api/daily\n"
+		 "A cron is named as its path. If several services have the name, --service says "
+		 "which.",
+	 .options = cron_run_options,
+	 .words_min = 1,
+	 .words_max = 1,
+	 .completes = ARG_SCHEDULE,
+	 .run = verb_crons_run},
 	{.name = "secret set",
 	 .words = "NAME",
 	 .help = "stores a value that services name and nobody is shown",

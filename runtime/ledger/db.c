@@ -8,7 +8,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/ledger/shm.h"
+#include "runtime/sql/shm.h"
 
 /* clang-format off */
 #define NAME(type, change, field) ", " #field

@@ -28,6 +28,8 @@ enum setting_id {
 	SETTING_HOSTS,
 	SETTING_ENV,
 	SETTING_BINDINGS,
+	SETTING_CRONS,
+	SETTING_SCHEDULES,
 	SETTING_COMMAND,
 	SETTING_USER,
 	SETTING_CAPABILITIES,
@@ -62,6 +64,7 @@ enum setting_kind {
 	SETTING_MAP,     /* strings by name, at most max bytes in all */
 	SETTING_OBJECT,  /* the settings of another place */
 	SETTING_OBJECTS, /* a list of objects, at most max of them, whose shape ebb-api knows */
+	SETTING_NAMED,   /* the same by name */
 };
 
 enum setting_place { SETTING_OF_FILE, SETTING_OF_SERVICE, SETTING_OF_EBB };

@@ -42,6 +42,7 @@ static void close_all(struct ebbd *e)
 	ticklink_free(e->tick);
 	egresslink_free(e->egress); /* behind the fleet, which drops its wires */
 	ledgerlink_free(e->ledger);
+	flowlink_free(e->flow);
 	image_store_close(e->images);
 	ebbd_end_zygote(e);
 	if (e->tree) {

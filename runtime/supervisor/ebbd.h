@@ -15,6 +15,7 @@
 #include "runtime/supervisor/host/jumps.h"
 #include "runtime/supervisor/peers/apilink.h"
 #include "runtime/supervisor/peers/egresslink.h"
+#include "runtime/supervisor/peers/flowlink.h"
 #include "runtime/supervisor/peers/ticklink.h"
 #include "runtime/supervisor/peers/ipclink.h"
 #include "runtime/supervisor/programs/program_log.h"
@@ -57,6 +58,7 @@ struct ebbd {
 	struct fleet *fleet;
 	struct gateways *gateways;
 	struct ledgerlink *ledger;
+	struct flowlink *flow;
 	struct apilink *api;
 	struct ipclink *ipc;
 	struct egresslink *egress;

@@ -18,8 +18,8 @@
 #include "runtime/supervisor/scale/adopt.h"
 #include "runtime/supervisor/service/services.h"
 
-#define FILES_MAX    (8 + GATEWAYS_MAX * (LISTENERS_MAX + 3)) /* one each, and those of a gateway */
-#define PROGRAMS_MAX (GATEWAYS_MAX + 8)
+#define FILES_MAX    (9 + GATEWAYS_MAX * (LISTENERS_MAX + 3)) /* one each, and those of a gateway */
+#define PROGRAMS_MAX (GATEWAYS_MAX + 9)
 
 static void fill_rows(struct estate_rows rows[ESTATE_KIND_COUNT])
 {

@@ -140,6 +140,7 @@ int ebbd_make_directories(struct ebbd *e, struct fault *f)
 		{c->state_dir, 0700, base + UID_API},
 		{c->log_dir, 0700, base + UID_API},
 		{c->ledger_dir, 0700, base + UID_LEDGER},
+		{c->flow_dir, 0700, base + UID_FLOW},
 		{c->image_dir, 0700, 0},
 		{e->stage_dir, 0700, 0},
 		{e->programs_dirs[0], 0700, 0},

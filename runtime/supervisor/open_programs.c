@@ -105,6 +105,13 @@ static void on_ledger_channel(void *self, int fd)
 	apilink_ledger_channel(e->api, fd);
 }
 
+static void on_flow_channel(void *self, int fd)
+{
+	struct ebbd *e = self;
+
+	apilink_flow_channel(e->api, fd);
+}
+
 /* Makes events of the faults of ebbd itself and of its programs. */
 void ebbd_notice(void *self, uint32_t kind, const char *text)
 {
@@ -137,6 +144,17 @@ static int open_fleet(struct ebbd *e, struct fault *f)
 	int r = fleet_new(&fleet, &e->fleet);
 
 	return r < 0 ? fault_errno(f, r, "cannot make the fleet") : 0;
+}
+
+static int open_gateways(struct ebbd *e, struct gateways_options *gateways, struct fault *f)
+{
+	struct flowlink_options flow = {.host = &e->host, .self = e, .on_channel = on_flow_channel};
+	int r = flowlink_new(&flow, &e->flow, f);
+
+	if (r < 0)
+		return r;
+	gateways->deliveries_fd = flowlink_deliveries_fd(e->flow);
+	return gateways_new(gateways, &e->gateways, f);
 }
 
 static int open_ipc(struct ebbd *e, struct fault *f)
@@ -228,7 +246,7 @@ int ebbd_open_programs(struct ebbd *e, struct fault *f)
 	if (r == 0)
 		r = watch_clock(e, f);
 	if (r == 0)
-		r = gateways_new(&gateways, &e->gateways, f);
+		r = open_gateways(e, &gateways, f);
 	if (r == 0)
 		r = open_ipc(e, f);
 	if (r == 0)
@@ -240,5 +258,5 @@ int ebbd_open_programs(struct ebbd *e, struct fault *f)
 	gateways_attach(e->gateways, e->fleet);
 	observe(e);
 	adopt(e);
-	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, e->egress, f);
+	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, e->egress, e->flow, f);
 }

@@ -37,6 +37,10 @@ struct wire_gateway_files {
 
 /* API_LEDGER, without a record: the ledger was started again. fds: the new channel to it. */
 
+/* API_FLOW, without a record: ebb-flow was started. fds: the channel to it. API_ZONES, without a
+ * record, before it: fds: the directory of the time zone database, read-only and cut off from the
+ * rest of the host; it does not come if the host has none. */
+
 /* HEALTH: the reasons that keep this host from taking work; sent each time that they change. */
 enum wire_ill {
 	WIRE_ILL_STARTS = 1,   /* no sandbox can be made */
@@ -234,7 +238,9 @@ struct wire_log_pipe {
 	X(UPGRADE_REFUSED, upgrade_refused, "Another version of ebb cannot take over in place, and nothing has changed: why") \
 	X(NODE_DRAINED, node_drained, "The host takes no new work (`ebb drain`), until when its instances may go on") \
 	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)") \
-	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule")
+	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule") \
+	X(RUN_FAILED, run_failed, "A run of a schedule failed: which, after how many deliveries, why") \
+	X(RUN_SKIPPED, run_skipped, "A run of a schedule was left out: which, why")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

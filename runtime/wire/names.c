@@ -30,6 +30,18 @@ static const char *const choice_names[WIRE_CHOICE_COUNT] = {
 	[WIRE_CHOICE_OLDER] = "older",
 };
 
+static const char *const run_state_names[WIRE_RUN_STATE_COUNT] = {
+	[WIRE_RUN_WAITING] = "waiting", [WIRE_RUN_DELIVERING] = "delivering",
+	[WIRE_RUN_DONE] = "done",       [WIRE_RUN_FAILED] = "failed",
+	[WIRE_RUN_SKIPPED] = "skipped",
+};
+
+static const char *const run_cause_names[WIRE_RUN_CAUSE_COUNT] = {
+	[WIRE_RUN_BY_TIME] = "time",
+	[WIRE_RUN_BY_HAND] = "hand",
+	[WIRE_RUN_MISSED] = "missed",
+};
+
 static const char *name_at(const char *const *names, size_t count, uint32_t index)
 {
 	return index < count && names[index] ? names[index] : "?";
@@ -53,4 +65,14 @@ const char *wire_event_kind_name(uint32_t kind)
 const char *wire_choice_name(uint32_t reason)
 {
 	return name_at(choice_names, ARRAY_LEN(choice_names), reason);
+}
+
+const char *wire_run_state_name(uint32_t state)
+{
+	return name_at(run_state_names, ARRAY_LEN(run_state_names), state);
+}
+
+const char *wire_run_cause_name(uint32_t cause)
+{
+	return name_at(run_cause_names, ARRAY_LEN(run_cause_names), cause);
 }

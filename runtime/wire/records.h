@@ -15,6 +15,7 @@
 
 #include "runtime/wire/api_records.h"
 #include "runtime/wire/common_records.h"
+#include "runtime/wire/flow_records.h"
 #include "runtime/wire/image_records.h"
 #include "runtime/wire/ipc_records.h"
 #include "runtime/wire/ledger_records.h"

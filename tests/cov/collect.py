@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
 POLL_S = 0.003
 MAP = re.compile(r"^([0-9a-f]+-[0-9a-f]+) .* /memfd:ebb-cover", re.M)
 

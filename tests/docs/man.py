@@ -43,9 +43,9 @@ def allowed(row):
     if "words" in row:
         return ("a list of " if row["kind"] == "list" else "") + ", ".join(row["words"])
     named = {"text": "text", "path": "/path", "list": "a list of text", "map": "an object of text",
-             "objects": "a list of objects"}
+             "objects": "a list of objects", "named": "an object of objects"}
     most = f", at most {row['max']}" if "max" in row else ""
-    return named.get(row["kind"], "an object") + most + ("" if row["kind"] in ("list", "objects") or not most else " bytes")
+    return named.get(row["kind"], "an object") + most + ("" if row["kind"] in ("list", "objects", "named") or not most else " bytes")
 
 
 def full_name(row):

@@ -105,8 +105,41 @@ def word(row, _):
     return {**({"anyOf": [words, EGRESS]} if row.get("or_object") else words), "default": row["default"]}
 
 
+CALLED = {"type": "string", "pattern": "^/[^ #]*$", "maxLength": 255, "description": "path and query that is called"}
+WHEN = {"type": "string", "maxLength": 127,
+        "description": "minute, hour, day of the month, month, weekday: 0 3 * * mon-fri"}
+
+
+def crons(row):
+    return {"type": "array", "maxItems": row["max"],
+            "items": {"type": "object", "additionalProperties": False, "required": ["path", "schedule"],
+                      "properties": {"path": CALLED, "schedule": WHEN}}}
+
+
+def named(row, _):
+    """The one object of objects by name there is: schedules."""
+    properties = {
+        "schedule": WHEN, "path": CALLED,
+        "timezone": {"type": "string", "default": "UTC", "maxLength": 63, "description": "of the IANA: Europe/Berlin"},
+        "jitter": {"type": "integer", "minimum": 0, "maximum": 15, "default": 0,
+                   "description": "minutes that a run begins later at most, by chance"},
+        "requestMethod": {"enum": ["GET", "POST"], "default": "POST"},
+        "overlap": {"enum": ["allow", "skip", "queue"], "default": "allow",
+                    "description": "a run that is due while an earlier one is not over"},
+        "missed": {"enum": ["once", "skip"], "default": "once",
+                   "description": "runs that were due while ebb did not run: one is made up for, or none"},
+        "retries": {"type": "integer", "minimum": 0, "maximum": 10, "default": 3,
+                    "description": "deliveries behind the first, if it failed"},
+    }
+    return {"type": "object",
+            "additionalProperties": {"type": "object", "additionalProperties": False, "required": ["path", "schedule"],
+                                     "properties": properties}}
+
+
 def objects(row, in_file):
-    """The one list of objects there is: bindings. Answers add the revision that each one found."""
+    """The lists of objects: crons, and bindings. Answers add the revision that each binding found."""
+    if row["name"] == "crons":
+        return crons(row)
     properties = {
         "type": {"const": "service"},
         "service": {"type": "string", "pattern": NAME},
@@ -123,7 +156,7 @@ def objects(row, in_file):
 
 SHAPES = {
     "number": number, "time": number, "text": text, "path": path, "list": listed, "map": mapped,
-    "objects": objects,
+    "objects": objects, "named": named,
     "bool": lambda row, _: {"type": "boolean", "default": False},
     "word": word,
 }

@@ -24,7 +24,7 @@ from waiting import pass_time, slow, wait_for
 
 # Lane -> service. `mortal` is the only one whose instances are killed.
 SERVICES = ("count", "long", "upload", "timers", "held", "mortal", "deployed")
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebbd:zygote")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebbd:zygote")
 KINDS = (*PROGRAMS, "ebb-unpack", "instance", "several")
 # A ring that its gateway left behind takes connections for so long still (io_uring's own work behind its exit).
 RING_LEAVES_S = 0.3

@@ -22,7 +22,7 @@ from ebb import BIN, PROJECT
 from libexec import libexec
 
 INJECTED = os.path.join(BIN, "injected")
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack")
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
 SET_FILTER = 1  # SECCOMP_SET_MODE_FILTER
 PASSES = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE

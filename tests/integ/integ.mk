@@ -39,7 +39,7 @@ $(OUT)/tests/hijacked_unpack: $(OUT)/obj/tests/integ/hijacked_unpack.o $(call ob
 tests check-integ: $(OUT)/tests/hijacked_unpack
 
 # Each of the real programs, with attempts of an attacker where it loads its filter (test_hostile_filters.py).
-HIJACKED := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
+HIJACKED := ebb-gateway ebb-api ebb-ledger ebb-flow ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
 HIJACKED_PROGRAMS := $(patsubst %,$(OUT)/tests/hijacked/%,$(HIJACKED))
 define hijacked
 $(OUT)/tests/hijacked/$(1): $(OUT)/obj/tests/integ/hijacked_calls.o $$(call objects,$$(SRC_$(1))) $$(call lib,$$(LINK_$(1)))
@@ -52,7 +52,7 @@ $(foreach p,$(HIJACKED),$(eval $(call hijacked,$(p))))
 tests check-integ: $(HIJACKED_PROGRAMS)
 
 # Every filtered program, linked with errors of its system calls, malloc and ring (test_injected_errors.py).
-INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
+INJECTED     := ebb-gateway ebb-api ebb-ledger ebb-flow ebb-ipc ebb-net ebb-dns ebb-tick ebb-unpack
 INJECT_WRAPS := malloc calloc realloc
 INJECT_WRAPS_ebb-gateway := io_uring_submit io_uring_submit_and_wait
 define injected

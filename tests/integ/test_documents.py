@@ -142,7 +142,9 @@ def values(row):
     if "words" in row:
         return row["words"]
     bound = {"type": "service", "service": "probe", "format": "url", "env": "PROBE_URL"}
-    return {"path": ["/", "/p/q"], "map": [{"A": "b"}, {}], "objects": [[bound], []]}.get(row["kind"], ["1000"])
+    cron = {"path": "/p", "schedule": "0 3 * * *"}
+    return {"path": ["/", "/p/q"], "map": [{"A": "b"}, {}], "named": [{"tidy": cron}, {}],
+            "objects": [[cron if row["name"] == "crons" else bound], []]}.get(row["kind"], ["1000"])
 
 
 # Settings that need another value beside them, and those that this image cannot have.

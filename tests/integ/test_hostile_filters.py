@@ -16,7 +16,7 @@ import pictures
 from ebb import BIN, PROJECT, Ebb
 from libexec import libexec
 
-DAEMONS = ("api", "dns", "gateway", "ipc", "ledger", "net", "tick")
+DAEMONS = ("api", "dns", "flow", "gateway", "ipc", "ledger", "net", "tick")
 POLICIES = {"ebb-unpack": "images/unpack/seccomp.policy",
             **{f"ebb-{name}": f"runtime/{name}/seccomp.policy" for name in DAEMONS}}
 NOT_TRIED = {"exit", "exit_group", "rt_sigreturn"}  # they end the process

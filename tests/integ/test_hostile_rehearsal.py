@@ -12,7 +12,7 @@ import counts
 from ebb import BIN
 from waiting import slow
 
-PROGRAMS = ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack"]
+PROGRAMS = ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebb-unpack"]
 LEVELS = ["error", "warn", "info", "debug"]
 
 

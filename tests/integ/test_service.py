@@ -174,7 +174,8 @@ def test_services_come_back_after_a_restart(probe):
     assert wait_for(lambda: probe.get("probe").status == 200)
 
 
-@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick"])
+@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns",
+                                     "ebb-tick"])
 def test_killed_program_is_started_again(probe, program):
     probe.get("probe")
     (pid,) = probe.programs(program)
@@ -189,7 +190,7 @@ def test_killed_program_is_started_again(probe, program):
     wait_for(serves)
 
 
-@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-tick"])
+@pytest.mark.parametrize("program", ["ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-tick"])
 def test_own_programs_hold_no_privilege(ebb, program):
     def status(pid):
         with open(f"/proc/{pid}/status") as f:

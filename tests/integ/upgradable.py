@@ -7,7 +7,7 @@ import time
 from ebb import BIN, Ebb
 from waiting import wait_for
 
-PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick")
+PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick")
 
 
 class Upgradable(Ebb):

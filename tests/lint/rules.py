@@ -23,6 +23,8 @@ LAYERS = {
     "runtime/settings": ("runtime/base", "runtime/wire"),
     "runtime/http": ("runtime/base",),
     "runtime/rules": ("runtime/base",),
+    "runtime/cron": ("runtime/base",),
+    "runtime/sql": ("runtime/base",),
     "sandbox": ("runtime/base", "runtime/wire"),  # records.h: a file to execute travels unchanged
     "sandbox/init": (),
     "netns": ("runtime/base",),
@@ -48,8 +50,9 @@ LAYERS = {
     EBBD: ("runtime/base", "runtime/wire", "sandbox", "cgroups", "images", f"{EBBD}/host", f"{EBBD}/programs",
            f"{EBBD}/service", f"{EBBD}/scale", f"{EBBD}/peers"),
     **gateway_floors(),
-    "runtime/api": ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "runtime/rules", "netns"),
-    "runtime/ledger": ("runtime/base", "runtime/wire"),
+    "runtime/api": ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "runtime/rules", "runtime/cron", "netns"),
+    "runtime/ledger": ("runtime/base", "runtime/wire", "runtime/sql"),
+    "runtime/flow": ("runtime/base", "runtime/wire", "runtime/http", "runtime/cron", "runtime/sql"),
     "runtime/ipc": ("runtime/base", "runtime/wire"),
     "runtime/net": ("runtime/base", "runtime/wire", "netns"),
     "runtime/dns": ("runtime/base", "runtime/wire", "netns"),
@@ -93,7 +96,7 @@ LIBRARIES = {
     "llhttp.h": ("runtime/http/",),
     "liburing.h": ("runtime/gateway/ring/", "images/runtimes/native/"),
     "nghttp2/": ("runtime/gateway/h2/", "runtime/gateway/frames/", "runtime/gateway/upstream/h2up"),
-    "sqlite3.h": ("runtime/ledger/",),
+    "sqlite3.h": ("runtime/ledger/", "runtime/sql/"),
     "archive.h": ("images/unpack/",),
     "archive_entry.h": ("images/unpack/",),
     "sys/capability.h": ("sandbox/",),
@@ -104,7 +107,7 @@ LIBRARIES = {
 }
 
 # Libraries return errors; only programs log (runtime/base/log.h) or exit.
-SILENT = ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "runtime/rules", "sandbox", "netns", "cgroups", "images")
+SILENT = ("runtime/base", "runtime/wire", "runtime/settings", "runtime/http", "runtime/rules", "runtime/cron", "runtime/sql", "sandbox", "netns", "cgroups", "images")
 SILENT_BUT = ("runtime/base/log", "runtime/base/rehearse", "runtime/base/program", "images/unpack/", "images/step/",
               "sandbox/init/", "images/runtimes/")
 
@@ -142,6 +145,7 @@ CALLS_OF_FILTERED = {
         "syslog", "sysconf", "get_nprocs")},
 }
 FILTERED = ("runtime/base/", "runtime/wire/", "runtime/http/", "runtime/rules/", "runtime/api/", "runtime/ipc/", "runtime/ledger/",
+            "runtime/flow/", "runtime/cron/", "runtime/sql/",
             "runtime/net/", "runtime/dns/", "netns/", "runtime/gateway/", "images/unpack/")
 
 # Folders whose README.md says what lives there.

@@ -19,6 +19,7 @@ LINKED = {
     "ebbd": ("runtime/supervisor/", "runtime/settings/", "sandbox/", "netns/", "cgroups/", "images/", *BASE),
     "ebb-api": ("runtime/api/", "runtime/http/", "runtime/settings/", *BASE),
     "ebb-ledger": ("runtime/ledger/", *BASE),
+    "ebb-flow": ("runtime/flow/", "runtime/cron/", "runtime/sql/", "runtime/http/", *BASE),
     "ebb-ipc": ("runtime/ipc/", *BASE),
     "PID 1": ("sandbox/",),
 }

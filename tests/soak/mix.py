@@ -23,7 +23,7 @@ SERVICES = ("a", "b", "c", "d")
 PATHS = ["/", "/burn?us=20", "/burn?us=2000", "/burn?ms=30", "/sleep?ms=40", "/work?us=500&ms=20", "/orphan",
          "/threads?n=2", "/spawn?n=1", "/alloc?mb=4", "/size?bytes=200000", "/background?ms=100",
          "/timer?kind=select&ms=50", "/log?text=soak&times=20"]
-MORTAL = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebbd:zygote")
+MORTAL = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick", "ebbd:zygote")
 
 
 class Mix:

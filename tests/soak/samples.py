@@ -4,7 +4,7 @@ import os
 
 import leaks
 
-PROGRAMS = ("ebb-keeper", "ebbd", "ebb-gateway", "ebb-api", "ebb-ledger", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick",
+PROGRAMS = ("ebb-keeper", "ebbd", "ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-net", "ebb-dns", "ebb-tick",
             "ebbd:zygote")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-LEDGER_OBJECTS := $(addprefix runtime/ledger/,entry chain rules db shm append accounts usage verify)
+LEDGER_OBJECTS := $(addprefix runtime/ledger/,entry chain rules db append accounts usage verify) runtime/sql/shm
 OBJECTS_test_ledger_append := $(LEDGER_OBJECTS)
 OBJECTS_test_ledger_full := $(LEDGER_OBJECTS)
 OBJECTS_test_ledger_usage := $(LEDGER_OBJECTS)

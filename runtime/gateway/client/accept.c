@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/gateway/client/bindings.h"
+#include "runtime/gateway/client/caller.h"
 #include "runtime/gateway/client/client.h"
 #include "runtime/gateway/client/listeners.h"
 #include "runtime/gateway/client/peer.h"
@@ -26,7 +27,10 @@ static void accept_one(struct gateway *g, int fd, uint32_t listener)
 	}
 	c->s.fd = fd;
 	g->count.accepted++;
-	peer_note(g, c);
+	if (listener == LISTENER_FLOW)
+		delivery_note(c);
+	else
+		peer_note(g, c);
 	if (!peer_must_introduce(g, listener)) {
 		client_act(g, c, client_begin(g, c));
 		return;
@@ -49,7 +53,8 @@ void client_on_accept(void *self, const struct ring_event *e)
 		accept_one(g, e->res, e->index);
 	if (l->armed)
 		return;
-	if (l->leaving && listener_is_owed_a_look(g, l->fd, e->res)) {
+	if (l->leaving && (e->index == LISTENER_FLOW ? listener_flow_is_owed_a_look(g)
+						     : listener_is_owed_a_look(g, l->fd, e->res))) {
 		listener_empty(g, e->index);
 	} else if (l->leaving) {
 		listener_left(g, e->index); /* its new connections are refused */

@@ -36,16 +36,39 @@ struct service *caller_service(struct gateway *g, const struct client *c, bool *
 	return then ? then : s;
 }
 
-void caller_note(struct client *c, uint32_t binding, uint32_t generation)
+static void note_inside(struct client *c)
 {
 	static const struct address loopback = {.bytes = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
 
-	c->binding = binding;
-	c->caller_generation = generation;
 	c->address = loopback;
-	c->trusted = c->counted = false; /* it is a function, whatever networks are trusted */
+	c->trusted = c->counted = false; /* a trusted network does not change that */
 	memcpy(c->peer, "127.0.0.1", 10);
 	c->peer_size = 9;
+}
+
+void caller_note(struct client *c, uint32_t binding, uint32_t generation)
+{
+	c->binding = binding;
+	c->caller_generation = generation;
+	note_inside(c);
+}
+
+void delivery_note(struct client *c)
+{
+	c->delivery = true;
+	note_inside(c);
+}
+
+struct service *delivery_service(struct gateway *g, const struct http_head *head)
+{
+	const struct http_header *h = http_find(head, "x-ebb-service");
+	char name[SERVICE_NAME_SIZE];
+
+	if (!h || h->value.size >= sizeof(name))
+		return NULL;
+	memcpy(name, h->value.at, h->value.size);
+	name[h->value.size] = '\0';
+	return routes_named(&g->routes, name);
 }
 
 bool caller_carry(struct gateway *g, const struct client *c, struct client *carried)

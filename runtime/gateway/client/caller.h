@@ -19,4 +19,9 @@ struct service *caller_service(struct gateway *g, const struct client *c, bool *
 /* One more client, carried by c. False: the caller has too many. */
 bool caller_carry(struct gateway *g, const struct client *c, struct client *carried);
 
+/* Notes that the client is ebb-flow, which is believed about the id of a request. */
+void delivery_note(struct client *c);
+/* The service that a delivery is for; NULL: there is none of that name. */
+struct service *delivery_service(struct gateway *g, const struct http_head *head);
+
 #endif

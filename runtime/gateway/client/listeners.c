@@ -19,7 +19,7 @@
 
 void listeners_init(struct gateway *g)
 {
-	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENER_PLACES; i++)
 		g->listeners[i] = (struct listener){.fd = -1, .next_fd = -1};
 }
 
@@ -68,6 +68,24 @@ bool listener_is_owed_a_look(const struct gateway *g, int fd, int result)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_unacked > 0;
 }
 
+bool listener_flow_is_owed_a_look(struct gateway *g)
+{
+	struct listener *l = &g->listeners[LISTENER_FLOW];
+	bool owed = g->draining && !g->leaving && !l->looked;
+
+	l->looked = true;
+	return owed;
+}
+
+void listener_flow_put(struct gateway *g, int *fd)
+{
+	struct listener *l = &g->listeners[LISTENER_FLOW];
+
+	if (l->fd < 0 && !g->draining)
+		l->fd = keep_fd(fd);
+	listeners_arm(g);
+}
+
 static void arm(struct gateway *g, uint32_t index)
 {
 	struct listener *l = &g->listeners[index];
@@ -108,7 +126,7 @@ void listeners_arm(struct gateway *g)
 {
 	if (g->config.routes_follow && !g->routes_known)
 		return; /* a gateway that was restarted would say 503 to who has come meanwhile */
-	for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+	for (uint32_t i = 0; i < LISTENER_PLACES; i++) {
 		const struct listener *l = &g->listeners[i];
 
 		if (!l->armed && l->fd >= 0 && !g->draining)
@@ -118,13 +136,20 @@ void listeners_arm(struct gateway *g)
 
 void listeners_drain(struct gateway *g)
 {
+	struct listener *l = &g->listeners[LISTENER_FLOW];
+
 	must(g->draining);
 	listeners_change(g, NULL, 0, 0);
+	if (!l->armed)
+		listener_left(g, LISTENER_FLOW);
+	else if (!l->leaving)
+		cancel(g, LISTENER_FLOW);
+	l->leaving = l->armed;
 }
 
 bool listeners_idle(const struct gateway *g)
 {
-	for (uint32_t i = 0; i < LISTENERS_MAX; i++)
+	for (uint32_t i = 0; i < LISTENER_PLACES; i++)
 		if (g->listeners[i].armed)
 			return false;
 	return true;

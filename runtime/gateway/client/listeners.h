@@ -28,6 +28,10 @@ bool listeners_idle(const struct gateway *g);
  * client; an accept that was cancelled may have had the wake-up, and then the other gateway does
  * not know of the client. So a gateway that gives its sockets to another one looks once more. */
 bool listener_is_owed_a_look(const struct gateway *g, int fd, int result);
+/* The same for the socket of ebb-flow, of which nobody can tell how many wait: once. */
+bool listener_flow_is_owed_a_look(struct gateway *g);
+/* Takes the socket of ebb-flow; one that is there stays, and is the same. */
+void listener_flow_put(struct gateway *g, int *fd);
 /* Accepts those that wait, and cancels again. */
 void listener_empty(struct gateway *g, uint32_t index);
 /* The accept of this place is over: closes the socket and puts the waiting one in its place. */

@@ -57,7 +57,7 @@ bool peer_admit(struct gateway *g, struct client *c)
 {
 	/* A trusted front that names no client stands for many clients, so it has no limit. Callers
 	 * have limits of their own. */
-	if (g->config.address_connections_max == 0 || c->trusted || c->binding)
+	if (g->config.address_connections_max == 0 || c->trusted || client_is_inside(c))
 		return true;
 	c->counted = true;
 	if (addresses_add(g->addresses, &c->address) <= g->config.address_connections_max)

@@ -114,7 +114,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 		.fields = {.buffer = BUFFER_NONE},
 	};
 	client_enter(c, CLIENT_READY);
-	if (!c->trusted || !take_id(head, x->id))
+	if ((!c->trusted && !c->delivery) || !take_id(head, x->id))
 		make_id(g, x->id);
 	/* A carrier hands over a body without chunk framing. */
 	flow_init(&x->up,
@@ -125,7 +125,7 @@ static void begin(struct gateway *g, struct client *c, const struct http_head *h
 	c->pace.next_ns = 0;
 	g->count.requests++;
 	c->requests++;
-	if (g->config.connection_requests_max && !c->binding &&
+	if (g->config.connection_requests_max && !client_is_inside(c) &&
 	    c->requests >= g->config.connection_requests_max) {
 		x->is.last = true;
 		g->count.request_limits++;
@@ -150,6 +150,7 @@ static int write_request(struct gateway *g, struct client *c, const struct http_
 		.http2 = c->s.carried,
 		.target = p->target,
 		.fallback = p->fallback,
+		.delivery = c->delivery,
 		.depth = c->binding || s->record.flags & WIRE_ROUTE_CALLS ? x->depth : NO_DEPTH,
 	};
 	const struct caller *k = client_caller(g, c);
@@ -257,8 +258,9 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 		return end_passage(g, c, p);
 	if (!s)
 		return exchange_fail(g, c, EDGE_NO_SERVICE, 0,
-				     c->binding ? "The service of this binding was removed."
-						: "No service has this host or path.");
+				     c->binding    ? "The service of this binding was removed."
+				     : c->delivery ? "The service of this delivery was removed."
+						   : "No service has this host or path.");
 	if (c->binding && c->x.depth == DEPTH_MAX)
 		return loop_detected(g, c);
 	c->x.up.max = body_bytes_max(g, s);
@@ -296,17 +298,24 @@ static enum verdict take(struct gateway *g, struct client *c, const struct http_
 	return VERDICT_AGAIN;
 }
 
+static struct service *find_service(struct gateway *g, const struct client *c,
+				    const struct http_head *head, bool *fixed)
+{
+	if (c->binding)
+		return caller_service(g, c, fixed);
+	return c->delivery ? delivery_service(g, head)
+			   : routes_find(&g->routes, head->host, head->path);
+}
+
 static void request_begin(struct gateway *g, struct client *c, struct http_head *head,
 			  uint32_t head_bytes)
 {
 	bool fixed = false;
-	struct passage p = {.service = c->binding
-					       ? caller_service(g, c, &fixed)
-					       : routes_find(&g->routes, head->host, head->path)};
+	struct passage p = {.service = find_service(g, c, head, &fixed)};
 	struct service *s;
 	enum verdict v;
 
-	if (g->sites.count > 0 && !c->binding)
+	if (g->sites.count > 0 && !client_is_inside(c))
 		sites_pass(&g->sites, &g->routes, head, p.service, &p);
 	s = p.service;
 	begin(g, c, head);

@@ -52,6 +52,7 @@ struct client *client_slot(struct gateway *g)
 	client_enter(c, CLIENT_HEAD);
 	c->eof = c->counted = false;
 	c->binding = 0;
+	c->delivery = false;
 	c->head_seen = 0;
 	c->requests = 0;
 	return c;

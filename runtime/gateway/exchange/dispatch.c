@@ -28,7 +28,7 @@ void dispatch_unqueue(struct gateway *g, struct client *c)
 	if (c->state == CLIENT_QUEUED) {
 		must(s->queued > 0 && g->queued >= s->queued);
 		g->queued--;
-		g->queued_calls -= c->binding > 0;
+		g->queued_calls -= client_is_inside(c);
 		s->queued--;
 		queue_tell(g, c->x.service);
 	}
@@ -122,7 +122,7 @@ static enum verdict enqueue(struct gateway *g, struct client *c)
 	chain_add_last(&s->queue, &c->in_line);
 	s->queued++;
 	g->queued++;
-	g->queued_calls += c->binding > 0;
+	g->queued_calls += client_is_inside(c);
 	g->count.queued++;
 	exchange_set_deadline(g, c, gateway_now(g) + age_ms * NS_PER_MS);
 	timers_set(&g->timers, gateway_coarse_timer(g), gateway_now(g) + QUEUE_CHECK_NS);

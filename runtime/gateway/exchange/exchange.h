@@ -174,12 +174,20 @@ struct client {
 	/* Of a connection through a binding: the number of that binding among all, + 1; 0: a public
 	 * client. */
 	uint32_t binding, caller_generation;
+	bool delivery; /* a connection of ebb-flow */
 	uint32_t requests;
 	uint32_t peer_size;
 	char peer[PEER_SIZE];
 	struct exchange x;
 	char label[BLAME_LABEL_SIZE]; /* name of an open request that is not held any more */
 };
+
+/* Requests that come from within ebb: no rule of a site holds for them, and public ones go before.
+ */
+static inline bool client_is_inside(const struct client *c)
+{
+	return c->binding > 0 || c->delivery;
+}
 
 /* Its request was dispatched or queued, and has no whole answer yet. */
 static inline bool client_is_open(const struct client *c)

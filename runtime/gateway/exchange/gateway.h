@@ -47,8 +47,13 @@ struct exchange_user {
 struct listener {
 	int fd, next_fd;        /* -1: none */
 	bool proxy, next_proxy; /* connections begin with a PROXY header */
+	bool looked;            /* LISTENER_FLOW, at a drain: see listener_is_owed_a_look */
 	bool armed, leaving;    /* leaving: next_fd takes the place when nothing is armed */
 };
+
+/* The place of the socket on which ebb-flow delivers, behind those for clients. */
+#define LISTENER_FLOW   LISTENERS_MAX
+#define LISTENER_PLACES (LISTENERS_MAX + 1)
 
 struct gateway {
 	uint32_t bell;        /* rounds of the loop until the doorbell is rung; 0 = not needed */
@@ -70,7 +75,7 @@ struct gateway {
 	struct pipes pipes;
 	struct wall wall;
 	int doorbell_fd, signal_fd;
-	struct listener listeners[LISTENERS_MAX]; /* client/listeners.h */
+	struct listener listeners[LISTENER_PLACES]; /* client/listeners.h */
 	bool draining;        /* it accepts no connection, and ends when the last one has ended */
 	bool leaving;         /* and tells its WebSockets to go */
 	bool bindings_lapsed; /* client/bindings.h: some accept nothing */
@@ -85,7 +90,7 @@ struct gateway {
 	struct addresses *addresses; /* client/addresses.h */
 	struct h2 *h2;               /* h2/h2.h */
 	uint32_t queued;             /* clients in CLIENT_QUEUED, of all services */
-	uint32_t queued_calls;       /* those of them that came through bindings */
+	uint32_t queued_calls;       /* those of them that are no public requests */
 	bool need_due;               /* at the next coarse tick ebbd is told of some queue */
 	bool choice_due;             /* and of some choice */
 	struct tunnel *tunnels;      /* by client */

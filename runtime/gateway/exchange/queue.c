@@ -18,7 +18,7 @@ bool queue_has_room(const struct gateway *g, const struct service *s)
 
 bool queue_lets_in(const struct gateway *g, const struct client *c)
 {
-	return !c->binding || g->queued_calls < g->config.queue_max / 2 + 1;
+	return !client_is_inside(c) || g->queued_calls < g->config.queue_max / 2 + 1;
 }
 
 uint32_t queue_retry_after_s(const struct gateway *g, const struct service *s)

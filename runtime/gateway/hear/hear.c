@@ -266,6 +266,12 @@ static int on_bindings_gone(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_deliveries(void *self, struct wire_message *m)
+{
+	listener_flow_put(self, &m->fds[0]);
+	return 0;
+}
+
 static int on_resume(void *self, struct wire_message *m)
 {
 	resume_begin(self);
@@ -300,6 +306,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_QUEUE, sizeof(struct wire_queue), 1, 0, 0, on_queue},
 	{WIRE_BINDINGS, sizeof(struct wire_bindings), 1, 1, BINDINGS_MAX, on_bindings},
 	{WIRE_BINDINGS_GONE, sizeof(struct wire_bindings_gone), 1, 0, 0, on_bindings_gone},
+	{WIRE_DELIVERIES, 0, 1, 1, 1, on_deliveries},
 	{WIRE_POOL_DROP, sizeof(struct wire_pool_drop), 1, 0, 0, on_pool_drop},
 };
 

@@ -150,6 +150,20 @@ static bool goes_on(const struct http_head *head, const struct request_extras *x
 	       (x->http2 || http_connection_names(head, (struct http_slice){"te", 2}));
 }
 
+/* The words of ebb-flow about a run; from anybody else these fields are dropped. */
+static void write_run(struct writer *w, const struct http_head *head)
+{
+	static const char *const names[] = {"x-ebb-run", "x-ebb-schedule", "x-ebb-scheduled",
+					    "x-ebb-attempt"};
+
+	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+		const struct http_header *h = http_find(head, names[n]);
+
+		if (h)
+			writer_field(w, h);
+	}
+}
+
 void request_write(struct writer *w, const struct http_head *head, const struct request_extras *x,
 		   char **deadline_at)
 {
@@ -172,6 +186,8 @@ void request_write(struct writer *w, const struct http_head *head, const struct 
 			     (x->chunked ? 0 : DROP(TRAILER)) |
 			     (head->upgrade && !head->websocket ? 0 : DROP(UPGRADE)),
 		     (struct http_slice){NULL, 0});
+	if (x->delivery)
+		write_run(w, head);
 	if (!traced)
 		start_trace(w, x->request_id);
 	if (x->http2)

@@ -21,6 +21,7 @@ struct request_extras {
 	struct http_slice caller;     /* the service that calls through a binding, or empty */
 	uint32_t depth;               /* of such calls, or NO_DEPTH */
 	struct http_slice target;     /* made by rules; at NULL: as the client asked */
+	bool delivery;                /* of ebb-flow: its words about the run go on */
 	struct http_slice fallback;   /* x-ebb-fallback: a file in place of a missing one */
 };
 #define NO_DEPTH UINT32_MAX

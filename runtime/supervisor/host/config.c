@@ -55,6 +55,7 @@ static const struct key keys[] = {
 	TEXT(START, state_dir, NULL, "desired state (owned by ebb-api)"),
 	TEXT(START, log_dir, NULL, "output of functions (owned by ebb-api)"),
 	TEXT(START, ledger_dir, NULL, "the ledger (owned by ebb-ledger)"),
+	TEXT(START, flow_dir, NULL, "runs of schedules (owned by ebb-flow)"),
 	TEXT(START, image_dir, NULL, "the image store (0700)"),
 	TEXT(START, secret_key, NULL, "key of secrets, a file of root only (0600); made when there is none"),
 	TEXT(START, libexec_dir, "where ebbd is", "ebb's other programs"),
@@ -115,6 +116,7 @@ static const struct place {
 	{offsetof(struct config, state_dir), "state", "/var/lib/ebb/state"},
 	{offsetof(struct config, log_dir), "log", "/var/log/ebb"},
 	{offsetof(struct config, ledger_dir), "ledger", "/var/lib/ebb/ledger"},
+	{offsetof(struct config, flow_dir), "flow", "/var/lib/ebb/flow"},
 	{offsetof(struct config, image_dir), "images", "/var/lib/ebb/images"},
 	{offsetof(struct config, secret_key), "secret.key", "/var/lib/ebb/secret.key"},
 };

@@ -18,7 +18,7 @@
 struct config {
 	char root[CONFIG_PATH_SIZE]; /* "" = the usual FHS places */
 	char run_dir[CONFIG_PATH_SIZE], state_dir[CONFIG_PATH_SIZE], log_dir[CONFIG_PATH_SIZE];
-	char ledger_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
+	char ledger_dir[CONFIG_PATH_SIZE], flow_dir[CONFIG_PATH_SIZE], image_dir[CONFIG_PATH_SIZE];
 	char secret_key[CONFIG_PATH_SIZE];     /* file of the key of secrets */
 	char libexec_dir[CONFIG_PATH_SIZE];    /* where ebb-gateway and the others are */
 	char cgroup[64];                       /* name of ebb's cgroup tree */

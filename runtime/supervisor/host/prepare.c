@@ -128,9 +128,9 @@ int host_make_mounts_private(struct fault *f)
 	return r;
 }
 
-static const char *const programs[] = {"ebb-api",  "ebb-dns",  "ebb-gateway",
-				       "ebb-init", "ebb-ipc",  "ebb-ledger",
-				       "ebb-net",  "ebb-tick", "ebb-unpack"};
+static const char *const programs[] = {"ebb-api",  "ebb-dns",   "ebb-flow",   "ebb-gateway",
+				       "ebb-init", "ebb-ipc",   "ebb-ledger", "ebb-net",
+				       "ebb-tick", "ebb-unpack"};
 
 const char *host_missing_program(const char *dir)
 {

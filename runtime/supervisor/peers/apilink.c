@@ -17,8 +17,10 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/peers/egresslink.h"
+#include "runtime/supervisor/peers/flowlink.h"
 #include "runtime/supervisor/programs/daemon.h"
 #include "runtime/supervisor/host/listeners.h"
+#include "runtime/supervisor/host/zones.h"
 #include "runtime/supervisor/peers/imports.h"
 #include "runtime/supervisor/peers/walk.h"
 
@@ -404,9 +406,11 @@ static void on_started(struct daemon *d)
 	if (a->configured) {
 		a->configured = false;
 		ledgerlink_channel(a->ledger);
+		flowlink_channel(a->flow);
 	}
 	send_config(a);
 	a->configured = true;
+	apilink_send_flow(a);
 	send_gateway_files(a);
 	fleet_each(a->fleet, send_log_pipe, a);
 }
@@ -487,7 +491,8 @@ int apilink_new(const struct apilink_options *options, struct apilink **out, str
 	a->options = *options;
 	imports_init(&a->imports, options->host->loop, options->images, a, on_import_done);
 	exports_init(&a->exports, options->host->loop, options->images, a, apilink_on_exported);
-	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = a->status_fd = -1;
+	a->ledger_fd = a->listener_fd = a->state_fd = a->log_fd = a->status_fd = a->flow_fd = -1;
+	a->zones_fd = zones_open();
 	r = open_files(a, f);
 	if (r < 0) {
 		apilink_free(a);
@@ -529,8 +534,10 @@ static const struct program program = {.file = "ebb-api",
 				       .on_ended = on_ended};
 
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, struct egresslink *egress, struct fault *f)
+		  struct ledgerlink *ledger, struct egresslink *egress, struct flowlink *flow,
+		  struct fault *f)
 {
+	a->flow = flow;
 	a->egress = egress;
 	a->fleet = fleet;
 	apilink_mounts_init(a);
@@ -558,6 +565,8 @@ void apilink_free(struct apilink *a)
 	fd_close(&a->state_fd);
 	fd_close(&a->log_fd);
 	fd_close(&a->ledger_fd);
+	fd_close(&a->flow_fd);
+	fd_close(&a->zones_fd);
 	free(a);
 }
 

@@ -16,6 +16,7 @@
 
 struct apilink;
 struct egresslink;
+struct flowlink;
 
 struct apilink_options {
 	const struct program_host *host; /* borrowed */
@@ -34,7 +35,8 @@ struct apilink_options {
 int apilink_new(const struct apilink_options *options, struct apilink **out, struct fault *f);
 /* Starts the process; attach the other parts first. 0 or -errno with a sentence. */
 int apilink_start(struct apilink *a, struct fleet *fleet, struct gateways *gateways,
-		  struct ledgerlink *ledger, struct egresslink *egress, struct fault *f);
+		  struct ledgerlink *ledger, struct egresslink *egress, struct flowlink *flow,
+		  struct fault *f);
 /* Sends an event of ebbd itself or of one of its programs; while ebb-api is away the event waits
  * for the next ebb-api. */
 void apilink_notice(struct apilink *a, uint32_t kind, const char *text);
@@ -54,5 +56,7 @@ void apilink_upgrade_said(struct apilink *a, int error, const char *text);
 void apilink_ill(struct apilink *a, enum wire_ill what, bool ill);
 /* A channel to a (new) ledger. Takes the descriptor. */
 void apilink_ledger_channel(struct apilink *a, int fd);
+/* The same to an ebb-flow. */
+void apilink_flow_channel(struct apilink *a, int fd);
 
 #endif

@@ -20,8 +20,10 @@ struct apilink {
 	struct ledgerlink *ledger;
 	struct egresslink *egress;
 	struct daemon daemon;
+	struct flowlink *flow;
 	int listener_fd, state_fd, log_fd, ledger_fd;
-	int status_fd; /* -1: no status_listen */
+	int flow_fd, zones_fd; /* -1: not yet; the host has none */
+	int status_fd;         /* -1: no status_listen */
 	struct walks walks;
 	struct imports imports;
 	struct exports exports;
@@ -38,6 +40,8 @@ struct apilink {
 };
 
 /* apilink_tell.c */
+/* To a new ebb-api: time zones, and the channel to ebb-flow. */
+void apilink_send_flow(struct apilink *a);
 void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *text);
 void apilink_event(void *self, const struct wire_event *record);
 /* An event of a service, or ("") of the host. */

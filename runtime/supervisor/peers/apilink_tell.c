@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Records to ebb-api: answers and events. */
+/* Records to ebb-api: answers, events, and what it needs for ebb-flow. */
 #include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/peers/apilink_inside.h"
@@ -31,4 +32,25 @@ void apilink_say(struct apilink *a, uint32_t kind, const char *service, const ch
 	(void)text_copy(event.service, sizeof(event.service), service);
 	(void)text_copy(event.text, sizeof(event.text), text);
 	apilink_event(a, &event);
+}
+
+/* The channel to ebb-flow. */
+static void send_channel(struct apilink *a)
+{
+	if (a->configured && a->flow_fd >= 0)
+		daemon_send(&a->daemon, WIRE_API_FLOW, NULL, 0, &a->flow_fd, 1);
+}
+
+void apilink_send_flow(struct apilink *a)
+{
+	if (a->zones_fd >= 0)
+		daemon_send(&a->daemon, WIRE_API_ZONES, NULL, 0, &a->zones_fd, 1);
+	send_channel(a);
+}
+
+void apilink_flow_channel(struct apilink *a, int fd)
+{
+	fd_close(&a->flow_fd);
+	a->flow_fd = fd;
+	send_channel(a);
 }

@@ -84,6 +84,13 @@ void gateway_send_config(struct gateway *g)
 		    GATEWAY_CONFIG_FDS + config.listener_count);
 }
 
+void gateway_send_deliveries(struct gateway *g)
+{
+	int fd = g->all->options.deliveries_fd;
+
+	daemon_send(&g->daemon, WIRE_DELIVERIES, NULL, 0, &fd, 1);
+}
+
 void gateway_send_change(struct gateway *g, bool listeners)
 {
 	struct wire_gateway_config config;

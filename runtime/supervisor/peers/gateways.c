@@ -58,6 +58,7 @@ static void on_started(struct daemon *d)
 
 	daemon_phase(d, PHASE_STARTING);
 	gateway_send_config(g);
+	gateway_send_deliveries(g);
 	send_routes(g);
 	send_known(g);
 	if (g->all->fleet)
@@ -75,6 +76,7 @@ static void resume(struct gateway *g)
 	gateway_send_bracket(g, true);
 	/* The ebbd before may have died between a change of its settings and this word. */
 	gateway_send_change(g, true);
+	gateway_send_deliveries(g);
 	send_routes(g);
 	send_known(g);
 	fleet_each(g->all->fleet, send_up_if_up, g);

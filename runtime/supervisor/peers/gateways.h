@@ -18,7 +18,8 @@ struct gateways;
 struct gateways_options {
 	const struct program_host *host; /* borrowed */
 	struct board *board;
-	int board_fd; /* borrowed */
+	int board_fd;      /* borrowed */
+	int deliveries_fd; /* borrowed: flowlink.h */
 	struct services *services;
 	uint32_t listener_owner; /* see listeners.h */
 	void *self;

@@ -89,6 +89,8 @@ void gateways_retire_again(struct gateway *g);
 void gateway_send_config(struct gateway *g);
 /* Sends changed settings to a gateway; listeners: its sockets have changed, too. */
 void gateway_send_change(struct gateway *g, bool listeners);
+/* The socket on which ebb-flow delivers. */
+void gateway_send_deliveries(struct gateway *g);
 void gateway_send_route(struct gateway *g, const struct service *service);
 void gateway_send_site(struct gateway *g, const struct site *s);
 /* one_of_all: the gateway is new, and hears of all instances. */

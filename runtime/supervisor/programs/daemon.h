@@ -19,7 +19,16 @@
 #include "runtime/wire/link.h"
 
 /* The user ids of the programs, above id_base. */
-enum program_uid { UID_GATEWAY = 1, UID_API, UID_LEDGER, UID_IPC, UID_NET, UID_TICK, UID_DNS };
+enum program_uid {
+	UID_GATEWAY = 1,
+	UID_API,
+	UID_LEDGER,
+	UID_IPC,
+	UID_NET,
+	UID_TICK,
+	UID_DNS,
+	UID_FLOW
+};
 
 struct daemon;
 

@@ -33,6 +33,7 @@
 #include "hoard.h"
 #include "http.h"
 #include "ipc.h"
+#include "noted.h"
 #include "timer.h"
 #include "tree.h"
 
@@ -514,6 +515,7 @@ static const struct {
 	{"/ask", on_ask},       {"/dial", on_dial},
 	{"/keep", on_keep},     {"/datagrams", on_datagrams},
 	{"/heard", on_heard},   {"/call", on_calls},
+	{"/note", on_note},     {"/noted", on_noted},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/ledger/shm.h"
+#include "runtime/sql/shm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The -shm file, which SQLite shares with readers of the ledger while the ledger is written.
+ * The -shm file, which SQLite shares with readers of a database while it is written.
  *
  * SQLite extends the file by a byte in each 4 KiB and then writes to it through a mapping. On a
  * file system with smaller blocks the blocks between those bytes are holes. With a full disk a
  * write to a hole is a SIGBUS, which tells no cause and comes again after each start. So the blocks
  * are allocated before SQLite gets a region: then a full disk is an error like any other.
  */
-#ifndef EBB_LEDGER_SHM_H
-#define EBB_LEDGER_SHM_H
+#ifndef EBB_SQL_SHM_H
+#define EBB_SQL_SHM_H
 
 struct shm;
 struct sqlite3;

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/flow/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/sql/sql.h"
+
+#define STORE_FILE    "flow.db"
+#define STORE_VERSION 1
+#define STORE_ID      0x65626246 /* "ebbF", shown by file(1) */
+
+/* Each name is one prepared statement. */
+/* clang-format off */
+#define STATEMENTS(X) \
+	X(BEGIN) X(COMMIT) X(PUT_SCHEDULE) X(DROP_SCHEDULE) X(DROP_RUNS) X(PUT_RUN) X(TRIM) \
+	X(SCHEDULE) X(SCHEDULES) X(OPEN_RUNS) X(RUNS)
+#define X(name) DO_##name,
+enum statement { STATEMENTS(X) STATEMENT_COUNT };
+#undef X
+
+/* Steps are added and never edited. state: enum wire_run_state, below 2 while it is not over. */
+static const char *const steps[STORE_VERSION] = {
+	"CREATE TABLE schedule (service TEXT NOT NULL, name TEXT NOT NULL, rule TEXT NOT NULL,"
+	" last_us INTEGER NOT NULL CHECK (last_us >= 0),"
+	" next_us INTEGER NOT NULL CHECK (next_us >= 0),"
+	" PRIMARY KEY (service, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE run (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+	" service TEXT NOT NULL, schedule TEXT NOT NULL,"
+	" state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),"
+	" cause INTEGER NOT NULL CHECK (cause >= 0),"
+	" attempts INTEGER NOT NULL CHECK (attempts >= 0),"
+	" failures INTEGER NOT NULL CHECK (failures >= 0),"
+	" status INTEGER NOT NULL CHECK (status >= 0),"
+	" scheduled_us INTEGER NOT NULL CHECK (scheduled_us >= 0),"
+	" due_us INTEGER NOT NULL CHECK (due_us >= 0),"
+	" begun_us INTEGER NOT NULL CHECK (begun_us >= 0),"
+	" ended_us INTEGER NOT NULL CHECK (ended_us >= 0),"
+	" text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX run_of ON run (service, schedule, number);"
+	"CREATE INDEX run_open ON run (number) WHERE state < 2;",
+};
+
+#define RUN_COLUMNS \
+	"id, service, schedule, state, cause, attempts, failures, status, scheduled_us, due_us," \
+	" begun_us, ended_us, text"
+
+static const char *const statements[STATEMENT_COUNT] = {
+	[DO_BEGIN] = "BEGIN IMMEDIATE",
+	[DO_COMMIT] = "COMMIT",
+	[DO_PUT_SCHEDULE] = "INSERT INTO schedule (service, name, rule, last_us, next_us)"
+			    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (service, name)"
+			    " DO UPDATE SET rule = ?3, last_us = ?4, next_us = ?5",
+	[DO_DROP_SCHEDULE] = "DELETE FROM schedule WHERE service = ? AND name = ?",
+	[DO_DROP_RUNS] = "DELETE FROM run WHERE service = ? AND schedule = ?",
+	[DO_PUT_RUN] = "INSERT INTO run (" RUN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+		       " ?10, ?11, ?12, ?13) ON CONFLICT (id) DO UPDATE SET state = ?4, attempts = ?6,"
+		       " failures = ?7, status = ?8, due_us = ?10, begun_us = ?11, ended_us = ?12,"
+		       " text = ?13",
+	[DO_TRIM] = "DELETE FROM run WHERE service = ?1 AND schedule = ?2 AND state >= 2 AND number <="
+		    " (SELECT number FROM run WHERE service = ?1 AND schedule = ?2 AND state >= 2"
+		    " ORDER BY number DESC LIMIT 1 OFFSET ?3)",
+	[DO_SCHEDULE] = "SELECT service, name, rule, last_us, next_us FROM schedule"
+			" WHERE service = ? AND name = ?",
+	[DO_SCHEDULES] = "SELECT service, name, rule, last_us, next_us FROM schedule",
+	[DO_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE state < 2 ORDER BY number",
+	[DO_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE (?1 = '' OR service = ?1)"
+		    " AND (?2 = '' OR schedule = ?2) ORDER BY number DESC LIMIT ?3",
+};
+/* clang-format on */
+
+_Static_assert(WIRE_RUN_WAITING == 0 && WIRE_RUN_DELIVERING == 1 && WIRE_RUN_DONE == 2,
+	       "a state below 2 is not over");
+
+struct store {
+	struct sql sql;
+	bool begun;
+};
+
+int store_open(struct store **out, char *why)
+{
+	static const struct sql_schema schema = {.what = "the store of ebb-flow",
+						 .application_id = STORE_ID,
+						 .version = STORE_VERSION,
+						 .steps = steps,
+						 .statements = statements,
+						 .statement_count = STATEMENT_COUNT};
+	struct store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	r = sql_open(&s->sql, STORE_FILE, &schema);
+	if (r < 0) {
+		(void)text_copy(why, sizeof(s->sql.why), s->sql.why);
+		store_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	sql_close(&s->sql);
+	free(s);
+}
+
+int store_broken(const struct store *s, const char **why)
+{
+	*why = s->sql.why;
+	return s->sql.broken;
+}
+
+/* ---- changes ---- */
+
+static int fail(struct store *s, int err)
+{
+	sql_break(&s->sql, -err);
+	return err;
+}
+
+static int begin(struct store *s)
+{
+	int r;
+
+	if (s->sql.broken)
+		return -s->sql.broken;
+	if (s->begun)
+		return 0;
+	r = sql_run(&s->sql, DO_BEGIN);
+	if (r < 0)
+		return fail(s, r);
+	s->begun = true;
+	return 0;
+}
+
+static int change(struct store *s, enum statement which)
+{
+	int r = sql_run(&s->sql, which);
+
+	return r < 0 ? fail(s, r) : 0;
+}
+
+int store_put_schedule(struct store *s, const struct store_schedule *schedule)
+{
+	int r = begin(s);
+
+	if (r < 0)
+		return r;
+	sql_bind_text(&s->sql, DO_PUT_SCHEDULE, 1, schedule->service);
+	sql_bind_text(&s->sql, DO_PUT_SCHEDULE, 2, schedule->schedule);
+	sql_bind_text(&s->sql, DO_PUT_SCHEDULE, 3, schedule->rule);
+	sql_bind_u64(&s->sql, DO_PUT_SCHEDULE, 4, schedule->last_us);
+	sql_bind_u64(&s->sql, DO_PUT_SCHEDULE, 5, schedule->next_us);
+	return change(s, DO_PUT_SCHEDULE);
+}
+
+static int drop(struct store *s, enum statement which, const char *service, const char *schedule)
+{
+	sql_bind_text(&s->sql, which, 1, service);
+	sql_bind_text(&s->sql, which, 2, schedule);
+	return change(s, which);
+}
+
+int store_drop_schedule(struct store *s, const char *service, const char *schedule)
+{
+	int r = begin(s);
+
+	if (r == 0)
+		r = drop(s, DO_DROP_SCHEDULE, service, schedule);
+	return r < 0 ? r : drop(s, DO_DROP_RUNS, service, schedule);
+}
+
+int store_put_run(struct store *s, const struct store_run *run)
+{
+	const uint64_t numbers[] = {run->state,    run->cause,    run->attempts,
+				    run->failures, run->status,   run->scheduled_us,
+				    run->due_us,   run->begun_us, run->ended_us};
+	int r = begin(s);
+
+	if (r < 0)
+		return r;
+	sql_bind_text(&s->sql, DO_PUT_RUN, 1, run->id);
+	sql_bind_text(&s->sql, DO_PUT_RUN, 2, run->service);
+	sql_bind_text(&s->sql, DO_PUT_RUN, 3, run->schedule);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		sql_bind_u64(&s->sql, DO_PUT_RUN, (int)i + 4, numbers[i]);
+	sql_bind_text(&s->sql, DO_PUT_RUN, 13, run->text);
+	return change(s, DO_PUT_RUN);
+}
+
+int store_trim(struct store *s, const char *service, const char *schedule, uint32_t keep)
+{
+	int r = begin(s);
+
+	if (r < 0)
+		return r;
+	sql_bind_text(&s->sql, DO_TRIM, 1, service);
+	sql_bind_text(&s->sql, DO_TRIM, 2, schedule);
+	sql_bind_u64(&s->sql, DO_TRIM, 3, keep);
+	return change(s, DO_TRIM);
+}
+
+int store_commit(struct store *s)
+{
+	int r;
+
+	if (s->sql.broken)
+		return -s->sql.broken;
+	if (!s->begun)
+		return 0;
+	r = sql_run(&s->sql, DO_COMMIT);
+	if (r < 0)
+		return fail(s, r);
+	s->begun = false;
+	sql_checkpoint(&s->sql);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+static void read_schedule(struct store *s, enum statement which, struct store_schedule *out)
+{
+	sql_text(&s->sql, which, 0, out->service, sizeof(out->service));
+	sql_text(&s->sql, which, 1, out->schedule, sizeof(out->schedule));
+	sql_text(&s->sql, which, 2, out->rule, sizeof(out->rule));
+	out->last_us = sql_u64(&s->sql, which, 3);
+	out->next_us = sql_u64(&s->sql, which, 4);
+}
+
+int store_schedule(struct store *s, const char *service, const char *schedule,
+		   struct store_schedule *out)
+{
+	int r;
+
+	sql_bind_text(&s->sql, DO_SCHEDULE, 1, service);
+	sql_bind_text(&s->sql, DO_SCHEDULE, 2, schedule);
+	r = sql_next(&s->sql, DO_SCHEDULE);
+	if (r != 1)
+		return r;
+	read_schedule(s, DO_SCHEDULE, out);
+	sql_reset(&s->sql, DO_SCHEDULE);
+	return 1;
+}
+
+int store_each_schedule(struct store *s, store_each_schedule_fn each, void *self)
+{
+	struct store_schedule schedule;
+	int r;
+
+	while ((r = sql_next(&s->sql, DO_SCHEDULES)) == 1) {
+		read_schedule(s, DO_SCHEDULES, &schedule);
+		r = each(self, &schedule);
+		if (r != 0)
+			break;
+	}
+	sql_reset(&s->sql, DO_SCHEDULES);
+	return r;
+}
+
+static void read_run(struct store *s, enum statement which, struct store_run *out)
+{
+	sql_text(&s->sql, which, 0, out->id, sizeof(out->id));
+	sql_text(&s->sql, which, 1, out->service, sizeof(out->service));
+	sql_text(&s->sql, which, 2, out->schedule, sizeof(out->schedule));
+	out->state = (uint32_t)sql_u64(&s->sql, which, 3);
+	out->cause = (uint32_t)sql_u64(&s->sql, which, 4);
+	out->attempts = (uint32_t)sql_u64(&s->sql, which, 5);
+	out->failures = (uint32_t)sql_u64(&s->sql, which, 6);
+	out->status = (uint32_t)sql_u64(&s->sql, which, 7);
+	out->scheduled_us = sql_u64(&s->sql, which, 8);
+	out->due_us = sql_u64(&s->sql, which, 9);
+	out->begun_us = sql_u64(&s->sql, which, 10);
+	out->ended_us = sql_u64(&s->sql, which, 11);
+	sql_text(&s->sql, which, 12, out->text, sizeof(out->text));
+}
+
+static int each_row(struct store *s, enum statement which, store_each_run_fn each, void *self)
+{
+	struct store_run run;
+	int r;
+
+	while ((r = sql_next(&s->sql, which)) == 1) {
+		read_run(s, which, &run);
+		r = each(self, &run);
+		if (r != 0)
+			break;
+	}
+	sql_reset(&s->sql, which);
+	return r;
+}
+
+int store_each_open(struct store *s, store_each_run_fn each, void *self)
+{
+	return each_row(s, DO_OPEN_RUNS, each, self);
+}
+
+int store_each_run(struct store *s, const char *service, const char *schedule, uint32_t most,
+		   store_each_run_fn each, void *self)
+{
+	sql_bind_text(&s->sql, DO_RUNS, 1, service);
+	sql_bind_text(&s->sql, DO_RUNS, 2, schedule);
+	sql_bind_u64(&s->sql, DO_RUNS, 3, most);
+	return each_row(s, DO_RUNS, each, self);
+}

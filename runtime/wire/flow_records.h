@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of ebb-flow, which keeps schedules: from ebbd, and to and from ebb-api. */
+#ifndef EBB_WIRE_FLOW_RECORDS_H
+#define EBB_WIRE_FLOW_RECORDS_H
+
+#include <stdint.h>
+
+#include "runtime/wire/common_records.h"
+
+/* ---- ebbd <-> flow ---- */
+
+/* FLOW_CONFIG, the first record, without one. fds: the directory of its store (owned by ebb-flow),
+ * the channel to ebb-api. Comes again with the channel of another ebb-api. In the directory stands
+ * FLOW_SOCKET, on which the gateways listen: a request there is a delivery, for the service that
+ * x-ebb-service names. FLOW_READY, without a record: its store is open. */
+#define FLOW_CONTROL_FD 3
+#define FLOW_SOCKET     "gateways.sock"
+
+/* DELIVERIES, without a record, to a gateway. fd: the listening socket of FLOW_SOCKET, which all
+ * gateways share. A gateway that has it keeps the one that it has. */
+
+/* ---- api -> flow ---- */
+
+#define SCHEDULES_MAX       20 /* of a service */
+#define SCHEDULE_NAME_SIZE  PATH_PREFIX_SIZE
+#define SCHEDULE_PATH_SIZE  PATH_PREFIX_SIZE
+#define SCHEDULE_TEXT_SIZE  128
+#define SCHEDULE_ZONE_SIZE  64
+#define SCHEDULE_ZONE_BYTES 8192
+#define SCHEDULE_TOKEN_SIZE 1024
+
+/* A run that is due while an earlier one of its schedule is not over: both run, it is left out, or
+ * it waits. */
+enum wire_overlap { WIRE_OVERLAP_ALLOW, WIRE_OVERLAP_SKIP, WIRE_OVERLAP_QUEUE, WIRE_OVERLAP_COUNT };
+/* Runs that were due while nobody could see to it: one of them is made up for, or none. */
+enum wire_missed { WIRE_MISSED_ONCE, WIRE_MISSED_SKIP, WIRE_MISSED_COUNT };
+enum wire_run_method { WIRE_RUN_GET, WIRE_RUN_POST, WIRE_RUN_METHOD_COUNT };
+
+/* FLOW_SERVICE: the schedules of a service are the `count` FLOW_SCHEDULE that follow. FLOW_KNOWN,
+ * without a record: services that were not said on this channel have none. */
+struct wire_flow_service {
+	uint32_t count, reserved;
+	char service[SERVICE_NAME_SIZE];
+};
+
+struct wire_flow_schedule {
+	uint32_t overlap, missed; /* enum wire_overlap, enum wire_missed */
+	uint32_t method;          /* enum wire_run_method */
+	uint32_t jitter_s;        /* a run begins up to so much later, by chance */
+	uint32_t retries;         /* deliveries at most behind the first */
+	uint32_t zone_size;       /* 0 = UTC */
+	char service[SERVICE_NAME_SIZE];
+	char name[SCHEDULE_NAME_SIZE];
+	char expression[SCHEDULE_TEXT_SIZE];
+	char zone[SCHEDULE_ZONE_SIZE];
+	char path[SCHEDULE_PATH_SIZE];
+	char host[HOST_NAME_SIZE];
+	char token[SCHEDULE_TOKEN_SIZE]; /* of Authorization: Bearer; "" = none. It is a secret. */
+	uint8_t zone_bytes[SCHEDULE_ZONE_BYTES]; /* its file of the time zone database */
+};
+
+/* Asks for all schedules, of a service or of all (""). Answered by SCHEDULE_ROWs and a last one
+ * with last = 1 and no service. */
+struct wire_schedules_get {
+	uint64_t cookie;
+	char service[SERVICE_NAME_SIZE];
+};
+
+/* The same for runs, the newest first: RUN_ROWs. schedule "": of all schedules. */
+struct wire_runs_get {
+	uint64_t cookie;
+	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
+};
+
+/* Runs a schedule now. Answered by RESULT, whose text is the id of the run. */
+struct wire_schedule_run {
+	uint64_t cookie;
+	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
+};
+
+/* ---- flow -> api ---- */
+
+#define RUN_ID_SIZE 33 /* 32 hexadecimal digits */
+
+#define WIRE_RUN_STATES(X) X(WAITING) X(DELIVERING) X(DONE) X(FAILED) X(SKIPPED)
+#define X(name)            WIRE_RUN_##name,
+enum wire_run_state { WIRE_RUN_STATES(X) WIRE_RUN_STATE_COUNT };
+#undef X
+const char *wire_run_state_name(uint32_t state); /* "done", ... */
+
+/* The reason why there is a run. */
+enum wire_run_cause { WIRE_RUN_BY_TIME, WIRE_RUN_BY_HAND, WIRE_RUN_MISSED, WIRE_RUN_CAUSE_COUNT };
+const char *wire_run_cause_name(uint32_t cause); /* "time", ... */
+
+/* Times are wall clock; 0 = not yet. */
+struct wire_run_row {
+	uint64_t cookie;
+	uint32_t last, state, cause, attempts;
+	uint32_t status, reserved; /* of the last answer; 0 = there was none */
+	int32_t err, reserved_err;
+	uint64_t scheduled_us, due_us, begun_us, ended_us;
+	char id[RUN_ID_SIZE + 7];
+	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
+	char text[ERROR_TEXT_SIZE / 2]; /* why it failed or was skipped */
+};
+
+struct wire_schedule_row {
+	uint64_t cookie;
+	uint32_t last, open; /* open: runs that are not over */
+	int32_t err;
+	uint32_t has_run; /* run has the last one */
+	uint64_t next_us; /* 0 = never */
+	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
+	char expression[SCHEDULE_TEXT_SIZE], zone[SCHEDULE_ZONE_SIZE], path[SCHEDULE_PATH_SIZE];
+	struct wire_run_row run;
+};
+
+/* FLOW_TOTALS, since ebb-flow began; sent after a change. */
+struct wire_flow_totals {
+	uint64_t due, late,
+		late_us; /* runs that began; those that began 50 ms late; how late in all */
+	uint64_t attempts, done, failed, skipped, missed;
+	uint64_t broken; /* 1: its store cannot be written */
+};
+
+#endif
