@@ -22,8 +22,8 @@ POLICIES = {"ebb-unpack": "images/unpack/seccomp.policy",
 NOT_TRIED = {"exit", "exit_group", "rt_sigreturn"}  # they end the process
 # {program: rights that confinement leaves to it}: CAP_NET_ADMIN; the host's network is its work, and no socket(2) follows.
 CONFINED = {"ebb-net": {"capability", "host_socket"}}
-# {program: arguments that its filter lets through}: questions to the host's resolvers.
-ARGUMENTS = {"ebb-dns": {"socket_inet"}}
+# {program: arguments that its filter lets through}: questions to the host's resolvers; the socket of the gateways, by its path.
+ARGUMENTS = {"ebb-dns": {"socket_inet"}, "ebb-flow": {"socket_unix", "socket_unix_high"}}
 ATTEMPTS = re.compile(r"prog=(ebb-[a-z]+)\S* .*event=attempts group=(\w+) tried=(\d+) got=(\S+)")
 
 
