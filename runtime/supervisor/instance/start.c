@@ -305,7 +305,8 @@ void start_go_on(struct instance *i, int r)
 		go(i, r);
 }
 
-/* Gives an armed sandbox to i. False if there is none. */
+/* Gives an armed sandbox to i. False if there is none. ebb-net opens the way out while the root file
+ * system is mounted here. */
 static bool arm_instance(struct instance *i)
 {
 	uint64_t number;
@@ -316,14 +317,12 @@ static bool arm_instance(struct instance *i)
 	must(i->armed.pid > 0 && i->cgroup.dir_fd >= 0);
 	(void)text_format(i->id, sizeof(i->id), "%s-%" PRIu64, i->spec->put.name, number);
 	r = stop_watch_death(i);
+	if (r == 0 && instance_has_wire(i))
+		r = wire_ask(i);
 	if (r == 0)
 		r = prepare(i);
-	if (r == 0 && instance_has_wire(i)) {
-		r = wire_ask(i);
-		if (r == 0)
-			return true;
-	}
-	start_go_on(i, r);
+	if (r < 0 || !instance_has_wire(i))
+		start_go_on(i, r);
 	return true;
 }
 

@@ -23,7 +23,7 @@
 #define PORT_DNS               53
 /* See talk_is_courtesy. A question of HTTP is longer, and most answers come sooner. */
 #define COURTESY_BYTES     64
-#define COURTESY_BEHIND_MS 100
+#define COURTESY_BEHIND_MS 1000
 #define COURTESY_AGE_MS    250
 
 /* Whether the program opened it, to somebody outside. Nobody outside can open one to the program
