@@ -14,9 +14,10 @@ import oci
 import pictures
 import worlds
 from figures import Row
+from plain_container import bridged
 from waiting import wait_for
 
-SERVER4, PORT, BRIDGED4 = "198.51.100.60", 9000, "172.31.255.2"
+SERVER4, PORT = "198.51.100.60", 9000
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "net_client.c")
 # The client is made to connect as fast as it can.
 SETTINGS = {"egress_connections_all": str(1 << 24), "egress_connections": "65536"}
@@ -44,33 +45,6 @@ def served(world, program):
     world.servers.append(server)
     assert server.stdout.readline() == "ready\n"
     yield
-
-
-@contextlib.contextmanager
-def bridged(world):
-    """A namespace behind a bridge of the host, with the rules of a container engine."""
-    name = world.host + "c"
-    gateway = BRIDGED4.rsplit(".", 1)[0] + ".1"
-    worlds.run("ip", "netns", "add", name)
-    try:
-        world.spare = ("bridge0", "bridge0p")
-        world.ip(world.host, "link", "add", "bridge0", "type", "bridge")
-        world.ip(world.host, "addr", "add", f"{gateway}/24", "dev", "bridge0")
-        world.ip(world.host, "link", "set", "bridge0", "up")
-        world.ip(world.host, "link", "add", "bridge0p", "type", "veth", "peer", "name", "eth0", "netns", name)
-        world.ip(world.host, "link", "set", "bridge0p", "master", "bridge0", "up")
-        world.ip(name, "addr", "add", f"{BRIDGED4}/24", "dev", "eth0")
-        world.ip(name, "link", "set", "eth0", "up")
-        world.ip(name, "route", "add", "default", "via", gateway)
-        world.sysctl("net/ipv4/ip_forward", "1")
-        rules = ("table ip bridged {\n chain post {\n type nat hook postrouting priority 100;\n"
-                 f" ip saddr {gateway}/24 oifname != \"bridge0\" masquerade\n }}\n}}\n")
-        worlds.run(*world.inside(world.host, "nft", "-f", "-"), input=rules)
-        yield name
-    finally:
-        for words in (world.inside(world.host, "nft", "delete", "table", "ip", "bridged"), ["ip", "netns", "del", name],
-                      ["ip", "-n", world.host, "link", "del", "bridge0"]):
-            subprocess.run(words, check=False, capture_output=True)
 
 
 def measured(run, kind, seconds):

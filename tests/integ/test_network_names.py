@@ -63,7 +63,7 @@ def names(world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ebb(world, names):
-    with probes(world, settings={"egress_resolver": RESOLVER}) as one:
+    with probes(world, settings={"egress_resolver": RESOLVER, "queue_age_ms": "100000"}) as one:
         put(one, "listed", {"allow": ["api.example.com", "*.example.org", "alias.example.com", "short.example.com",
                                       "zero.example.com", "long.example.com", "many.example.com", "big.example.com",
                                       "fails.example.com"]})

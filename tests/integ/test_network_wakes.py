@@ -154,7 +154,8 @@ def assert_handled(ebb, kind, sent, stalled_ms):
     seen = json.loads(ebb.get(name_of(kind), f"/{kind}/seen").text)
     assert [number for number, _ in seen] == list(range(len(sent))), (kind, seen, thaws(ebb, kind))
     late = sorted(at - begun for (_, at), begun in zip(seen, sent))
-    counts.note(f"wakes of {kind}: {len(late)} messages, median {late[len(late) // 2]:.1f} ms, longest {late[-1]:.1f} ms, "
+    parts = ", ".join(f"{name} {late[int(len(late) * part)]:.1f}" for name, part in (("median", 0.5), ("p90", 0.9), ("p99", 0.99)))
+    counts.note(f"wakes of {kind}: {len(late)} messages, {parts}, longest {late[-1]:.1f} ms, "
                 f"{sum(ms > LATE_MS for ms in late)} later than {LATE_MS} ms (the machine's own timers: {stalled_ms:.1f} ms)")
     # How long clients and servers wait for a CPU of a busy machine is not ebb's.
     assert late[len(late) // 2] < LATE_MS + stalled_ms, (kind, late, thaws(ebb, kind))
