@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "runtime/api/deploys.h"
 #include "runtime/api/drain.h"
 #include "runtime/wire/link.h"
 #include "runtime/wire/records.h"
@@ -25,6 +26,7 @@ struct server;
 struct secrets;
 struct services;
 struct site_store;
+struct deployment_store;
 struct events_watch;
 struct request;
 
@@ -38,6 +40,8 @@ struct api {
 	struct services *services;
 	struct secrets *secrets;
 	struct site_store *sites;
+	struct deployment_store *deployments;
+	struct deploys deploys; /* under way */
 	struct images *images;
 	struct logs *logs;
 	struct gateway_files *gateways;

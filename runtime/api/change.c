@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/deploying.h"
 #include "runtime/api/images.h"
 #include "runtime/api/known.h"
 #include "runtime/api/request.h"
@@ -269,10 +270,10 @@ static void on_settled(struct api *api, struct request *rq, void *ctx, const str
 		 images_count(api->images));
 }
 
+static void settle(struct api *api);
+
 static void resend_from(struct api *api, size_t index)
 {
-	uint64_t cookie = 0;
-
 	for (; index < services_count(api->services); index++) {
 		struct service *s = services_at(api->services, index);
 		const char *fault = resend_one(api, s, index);
@@ -285,6 +286,13 @@ static void resend_from(struct api *api, size_t index)
 		log_error("event=service_not_applied service=%s err=%s", s->name,
 			  log_quote(quoted, sizeof(quoted), s->error));
 	}
+	deployments_resend(api, settle);
+}
+
+static void settle(struct api *api)
+{
+	uint64_t cookie = 0;
+
 	sites_resend(api);
 	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
 					  .type = WIRE_API_SETTLED,

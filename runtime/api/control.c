@@ -6,6 +6,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/calls.h"
+#include "runtime/api/deploying.h"
 #include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/gather.h"
@@ -128,7 +129,7 @@ static void note_start(struct api *api, const struct wire_event *event)
 {
 	struct service *s = services_find(api->services, event->service);
 
-	if (!s)
+	if (!s || (event->revision && event->revision != s->current.number))
 		return;
 	if (event->kind == WIRE_EVENT_INSTANCE_READY)
 		s->start_error[0] = '\0';
@@ -144,6 +145,7 @@ static int on_event(void *self, struct wire_message *m)
 	if (!TERMINATED(event->service) || !TERMINATED(event->instance) || !TERMINATED(event->text))
 		return -EPROTO;
 	note_start(api, event);
+	deploying_hear(api, event);
 	events_watch_add(api->watch, event);
 	return 0;
 }

@@ -44,6 +44,11 @@ void get_secret(struct request *rq);
 void put_secret(struct request *rq);
 void delete_secret(struct request *rq);
 /* site_routes.c */
+void get_deployments(struct request *rq);
+void get_deployments_of(struct request *rq);
+void post_deployment(struct request *rq);
+void post_promotion(struct request *rq);
+void delete_deployments(struct request *rq);
 void get_sites(struct request *rq);
 void get_site(struct request *rq);
 void put_site(struct request *rq);

@@ -10,6 +10,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/api/change.h"
 #include "runtime/api/control.h"
+#include "runtime/api/deploying.h"
 #include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/image_export.h"
@@ -44,6 +45,7 @@ static void forget(struct api *api, struct request *rq)
 	logs_forget(api->logs, rq);
 	operations_forget(api->operations, rq);
 	execs_forget(api, rq);
+	deploying_forget(api, rq);
 	image_exports_forget(api, rq);
 }
 
@@ -80,11 +82,15 @@ static int open_stores(struct api *api)
 	int r = images_open(api->state_dir_fd, &api->images, &fault);
 
 	if (r == 0)
-		r = services_open(api->state_dir_fd, &api->services, &fault);
+		r = deployments_open(api->state_dir_fd, &api->deployments, &fault);
+	if (r == 0)
+		r = services_open(api->state_dir_fd, api->deployments, &api->services, &fault);
 	if (r == 0)
 		r = secrets_open(api->state_dir_fd, &api->config, &api->secrets, &fault);
 	if (r == 0)
 		r = sites_open(api->state_dir_fd, &api->sites, &fault);
+	if (r == 0)
+		deployments_go_on(api);
 	if (r == 0)
 		r = drain_load(api, &fault);
 	if (r < 0)
@@ -129,6 +135,8 @@ static void close_all(struct api *api)
 	operations_free(api->operations);
 	execs_free(api, api->execs);
 	image_exports_free(api);
+	deploying_end_all(api);
+	deployments_free(api->deployments);
 	services_free(api->services);
 	secrets_free(api->secrets);
 	sites_free(api->sites);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/api/deployments.h"
 #include "runtime/api/state.h"
 #include "runtime/base/fault.h"
 #include "runtime/base/fd.h"
@@ -18,6 +19,7 @@ struct services {
 	int dir_fd;
 	struct service *items[SERVICES_MAX]; /* by name */
 	size_t count;
+	const struct deployment_store *deployments;
 	struct fault *fault; /* while loading */
 };
 
@@ -109,6 +111,13 @@ static bool gets_traffic(const struct service *s, uint32_t revision)
 	return false;
 }
 
+/* A revision that serves, or may serve again. */
+static bool is_needed(struct services *services, const struct service *s, uint32_t number)
+{
+	return number == s->current.number ||
+	       (services->deployments && deployments_have(services->deployments, s->name, number));
+}
+
 const struct service *services_using(struct services *services, const uint8_t *digest, bool history)
 {
 	for (size_t i = 0; i < services->count; i++) {
@@ -117,7 +126,8 @@ const struct service *services_using(struct services *services, const uint8_t *d
 		if (memcmp(s->current.digest, digest, DIGEST_SIZE) == 0)
 			return s;
 		for (size_t k = 0; k < s->note_count; k++)
-			if ((history || gets_traffic(s, s->notes[k].number)) &&
+			if ((history || gets_traffic(s, s->notes[k].number) ||
+			     is_needed(services, s, s->notes[k].number)) &&
 			    memcmp(s->notes[k].digest, digest, DIGEST_SIZE) == 0)
 				return s;
 	}
@@ -197,14 +207,20 @@ static void add_note(struct service *s, const struct revision *rev)
 	s->note_count++;
 }
 
-/* Only the newest are kept; the history is not the state, so a file that stays is no error. */
+/* Only the newest are kept, and those of deployments; the history is not the state, so a file that
+ * stays is no error. */
 static void prune_notes(struct services *services, struct service *s)
 {
-	while (s->note_count > REVISIONS_KEPT) {
-		(void)remove_revision(services, s->name, s->notes[0].number);
-		s->note_count--;
-		memmove(s->notes, s->notes + 1, s->note_count * sizeof(*s->notes));
-	}
+	size_t at = 0;
+
+	while (s->note_count > REVISIONS_KEPT && is_needed(services, s, s->notes[at].number))
+		at++;
+	must(at < s->note_count); /* DEPLOYMENTS_KEPT is less */
+	if (s->note_count <= REVISIONS_KEPT)
+		return;
+	(void)remove_revision(services, s->name, s->notes[at].number);
+	s->note_count--;
+	memmove(s->notes + at, s->notes + at + 1, (s->note_count - at) * sizeof(*s->notes));
 }
 
 static int save_revision(struct services *services, const char *name, const struct revision *rev)
@@ -272,6 +288,70 @@ int services_commit(struct services *services, const char *name, const struct re
 	return 0;
 }
 
+int services_save_kept(struct services *services, const char *name, const struct revision *rev)
+{
+	return save_revision(services, name, rev);
+}
+
+int services_keep(struct services *services, const char *name, const struct revision *rev)
+{
+	struct service *s = find(services, name);
+
+	must(s && s->changing && s->current.number);
+	s->changing = false;
+	add_note(s, rev);
+	prune_notes(services, s);
+	return 0;
+}
+
+int services_hold(struct services *services, const char *name)
+{
+	struct service *s = services_find(services, name);
+
+	must(s);
+	if (s->changing)
+		return -EBUSY;
+	s->changing = true;
+	return 0;
+}
+
+void services_release(struct services *services, const char *name)
+{
+	struct service *s = services_find(services, name);
+
+	must(s && s->changing);
+	s->changing = false;
+}
+
+int services_go_back(struct services *services, const char *name, const struct revision *rev)
+{
+	struct service *s = services_find(services, name);
+	char file[SERVICE_NAME_SIZE + 8];
+	int r;
+
+	must(s);
+	s->changing = false;
+	(void)text_format(file, sizeof(file), "%s.json", name);
+	r = save(services->dir_fd, file, name, rev);
+	if (r < 0)
+		return r;
+	s->refused = false;
+	s->error[0] = s->start_error[0] = '\0';
+	s->current = *rev;
+	return 0;
+}
+
+int services_revive(struct services *services, const char *name, const struct revision *rev)
+{
+	struct service *s;
+	int r = insert(services, name, &s);
+
+	if (r < 0)
+		return r;
+	s->changing = true;
+	return services_commit(services, name, rev);
+}
+
 int services_save_traffic(struct services *services, const struct service *s)
 {
 	return traffic_save(services->dir_fd, s->name, &s->traffic);
@@ -309,6 +389,7 @@ int services_remove(struct services *services, const char *name)
  * the other services go on. A NAME.json that holds no revision at all is damage and ends the start.
  * A revision file that cannot be read is lost history and ends nothing. */
 struct note_loading {
+	struct services *services;
 	struct service *service;
 	int dir_fd;
 };
@@ -319,10 +400,11 @@ static int load_note(void *ctx, const char *file)
 	struct service *s = l->service;
 	struct revision rev;
 
-	/* A number above the current one was prepared and never committed. */
-	if (s->note_count == REVISIONS_KEPT || load(l->dir_fd, file, &rev, NULL) < 0)
+	/* A number above the current one was prepared and never committed, unless a deployment
+	 * has it. */
+	if (s->note_count == REVISIONS_KEPT + 1 || load(l->dir_fd, file, &rev, NULL) < 0)
 		return 0;
-	if (rev.number > s->current.number)
+	if (rev.number > s->current.number && !is_needed(l->services, s, rev.number))
 		(void)state_remove(l->dir_fd, file);
 	else
 		add_note(s, &rev);
@@ -361,18 +443,29 @@ static int load_service(void *ctx, const char *file)
 	return 0;
 }
 
+static bool is_noted(const struct service *s, uint32_t number)
+{
+	for (size_t i = 0; i < s->note_count; i++)
+		if (s->notes[i].number == number)
+			return true;
+	return false;
+}
+
 static void load_notes(struct services *services, struct service *s)
 {
 	SCOPED_FD dir_fd = revision_dir(services, s->name);
-	struct note_loading l = {.service = s, .dir_fd = dir_fd};
+	struct note_loading l = {.services = services, .service = s, .dir_fd = dir_fd};
 
 	if (dir_fd >= 0)
 		(void)state_list(dir_fd, ".json", load_note, &l);
-	if (s->note_count == 0 || s->notes[s->note_count - 1].number != s->current.number)
+	if (!is_noted(s, s->current.number)) {
+		prune_notes(services, s);
 		add_note(s, &s->current);
+	}
 }
 
-int services_open(int state_dir_fd, struct services **out, struct fault *f)
+int services_open(int state_dir_fd, const struct deployment_store *deployments,
+		  struct services **out, struct fault *f)
 {
 	struct services *services = calloc(1, sizeof(*services));
 	int r;
@@ -380,6 +473,7 @@ int services_open(int state_dir_fd, struct services **out, struct fault *f)
 	if (!services)
 		return fault_errno(f, -ENOMEM, "services");
 	services->fault = f;
+	services->deployments = deployments;
 	services->dir_fd = state_dir(state_dir_fd, "services");
 	r = services->dir_fd < 0 ? services->dir_fd : 0;
 	if (r == 0)

@@ -47,8 +47,12 @@ struct service {
 struct services;
 struct fault;
 
-/* Loads <state>/services; state_dir_fd is borrowed. 0, or -errno with a sentence in f. */
-int services_open(int state_dir_fd, struct services **out, struct fault *f);
+struct deployment_store;
+
+/* Loads <state>/services; state_dir_fd and deployments, whose revisions are kept, are borrowed and
+ * may be NULL. 0, or -errno with a sentence in f. */
+int services_open(int state_dir_fd, const struct deployment_store *deployments,
+		  struct services **out, struct fault *f);
 void services_free(struct services *services);
 size_t services_count(const struct services *services);
 /* Services in the order of their names, those whose first change is under way included. */
@@ -66,6 +70,17 @@ int services_prepare(struct services *services, const char *name, struct revisio
 int services_commit(struct services *services, const char *name, const struct revision *rev);
 /* The change failed: forgets its revision, and the service too if this was its first change. */
 void services_drop(struct services *services, const char *name, const struct revision *rev);
+/* Writes a prepared revision again, which was changed. 0 or -errno. */
+int services_save_kept(struct services *services, const char *name, const struct revision *rev);
+/* The change is done, and its revision is kept beside the current one. 0. */
+int services_keep(struct services *services, const char *name, const struct revision *rev);
+/* Marks a service as changing, without a new revision: 0 or -EBUSY; and ends that. */
+int services_hold(struct services *services, const char *name);
+void services_release(struct services *services, const char *name);
+/* A kept revision is the current one again, durably; the service changes no more. 0 or -errno. */
+int services_go_back(struct services *services, const char *name, const struct revision *rev);
+/* A service whose first revision was prepared, and not committed, exists. 0 or -errno. */
+int services_revive(struct services *services, const char *name, const struct revision *rev);
 /* Reads a kept revision from the disk. 0, or -errno: -ENOENT if the revision is not kept, -EINVAL
  * if this version of ebb does not take it. */
 int services_load_revision(struct services *services, const char *name, uint32_t number,

@@ -77,18 +77,17 @@ static const char *service_with_host(struct services *services, const char *host
 	return NULL;
 }
 
-/* A host leads to one site or to services, and one site has what nobody has. */
-static void check_hosts(struct request *rq, const struct site *site, struct problem_list *errors)
+void site_check_hosts(struct api *api, const struct site *site, struct problem_list *errors)
 {
 	const struct wire_site *r = &site->record;
 	const struct site *other;
 
 	for (uint32_t i = 0; i < r->host_count; i++) {
-		const char *service = service_with_host(rq->api->services, r->hosts[i]);
+		const char *service = service_with_host(api->services, r->hosts[i]);
 		char path[32];
 
 		(void)text_format(path, sizeof(path), "hosts[%u]", i);
-		other = sites_with_host(rq->api->sites, r->hosts[i], r->name);
+		other = sites_with_host(api->sites, r->hosts[i], r->name);
 		if (other)
 			problem_add(errors, path, "\"%s\" is a host of site '%s'", r->hosts[i],
 				    other->record.name);
@@ -97,7 +96,7 @@ static void check_hosts(struct request *rq, const struct site *site, struct prob
 				    service);
 	}
 	other = r->host_count || site->table->passes ? NULL
-						     : sites_of_the_rest(rq->api->sites, r->name);
+						     : sites_of_the_rest(api->sites, r->name);
 	if (other)
 		problem_add(errors, "hosts",
 			    "missing: site '%s' has the hosts that nobody names; this one needs "
@@ -124,7 +123,7 @@ static struct site *read_site(struct request *rq, struct problem_list *warnings)
 	}
 	r = site_make(rq->arg, document, &site, &errors, warnings);
 	if (r == 0)
-		check_hosts(rq, site, &errors);
+		site_check_hosts(rq->api, site, &errors);
 	if (r == -ENOMEM)
 		problem_reply(rq, 503, NULL, "out of memory");
 	else if (errors.count > 0)

@@ -9,6 +9,7 @@
 
 #include "runtime/api/api.h"
 #include "runtime/api/calls.h"
+#include "runtime/api/deployments.h"
 #include "runtime/api/schema_parts.h"
 #include "runtime/api/state.h"
 #include "runtime/base/fault.h"
@@ -92,7 +93,7 @@ const struct site *sites_of_the_rest(const struct site_store *store, const char 
 	for (size_t i = 0; i < store->count; i++) {
 		const struct site *s = store->items[i];
 
-		if (s->record.host_count == 0 && !s->table->passes &&
+		if (s->record.host_count == 0 && !s->table->passes && !s->record.of[0] &&
 		    strcmp(s->record.name, but) != 0)
 			return s;
 	}
@@ -113,6 +114,16 @@ static void hear(void *self, bool warning, const char *path, const struct json *
 
 	schema_show(shown, sizeof(shown), value);
 	problem_add(warning ? l->warnings : l->errors, path, "%s %s", value ? shown : "it", what);
+}
+
+/* A deployment has no hosts of its own but its name. */
+static void read_of(struct wire_site *record, const struct json *of, struct problem_list *errors)
+{
+	const char *text = json_string(of);
+
+	if (of &&
+	    (!text || !text_is_label(text) || text_copy(record->of, sizeof(record->of), text) < 0))
+		problem_add(errors, "of", "it is not a name of a site");
 }
 
 static void read_hosts(struct wire_site *record, const struct json *hosts,
@@ -152,7 +163,9 @@ int site_make(const char *name, struct json *document, struct site **out,
 	if (!text_is_label(name) || text_copy(site->record.name, SERVICE_NAME_SIZE, name) < 0)
 		problem_add(errors, "name", "'%.64s' is not a name of a site ([a-z0-9-], ..63)",
 			    name);
-	read_hosts(&site->record, json_get(document, "hosts"), errors);
+	read_of(&site->record, json_get(document, "of"), errors);
+	if (!site->record.of[0])
+		read_hosts(&site->record, json_get(document, "hosts"), errors);
 	r = rules_build(document, &listener, &site->table);
 	if (r == 0 && errors->count > 0)
 		r = -EINVAL;
@@ -290,29 +303,75 @@ int sites_open(int state_dir_fd, struct site_store **out, struct fault *f)
 	return 0;
 }
 
+static uint64_t until_us(struct api *api, const struct site *site)
+{
+	struct deployed *all = deployments_of(api->deployments, site->record.of);
+	size_t before = strlen(site->record.of) + 1;
+	struct deployment *one =
+		all && site->record.of[0] ? deployed_find(all, site->record.name + before) : NULL;
+
+	return one ? deployed_until_us(all, one) : 0;
+}
+
+int sites_copy(struct api *api, const struct site *deployment, const char *name)
+{
+	struct problem_list errors = {0}, warnings = {0};
+	bool only = json_get(deployment->document, "only") != NULL;
+	struct json *document = NULL;
+	struct json_out o;
+	struct site *site;
+	char why[160];
+	int r;
+
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	for (size_t i = 0; i < json_count(deployment->document); i++)
+		if (strcmp(json_key_at(deployment->document, i), "of") != 0 &&
+		    !(only && strcmp(json_key_at(deployment->document, i), "otherwise") == 0))
+			json_out_value(&o, json_key_at(deployment->document, i),
+				       json_at(deployment->document, i));
+	if (only)
+		json_out_bool(&o, "passes", true);
+	json_out_end_object(&o);
+	r = o.failed ? -ENOMEM : json_parse(o.text, o.length, 32, &document, why, sizeof(why));
+	json_out_fini(&o);
+	if (r == 0)
+		r = site_make(name, document, &site, &errors, &warnings);
+	if (r < 0)
+		return r;
+	r = sites_keep(api->sites, site);
+	if (r < 0)
+		site_free(site);
+	return r;
+}
+
 static void on_resent(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	if (answer->err && answer->err != EPIPE)
 		log_error("event=site_not_applied errno=%d", answer->err);
 }
 
+void sites_tell(struct api *api, const struct site *site)
+{
+	struct wire_site record = site->record;
+	SCOPED_FD fd = sites_table_file(api->sites, site);
+
+	record.until_us = until_us(api, site);
+	if (fd < 0) {
+		log_error("event=site_not_applied site=%s errno=%d", record.name, -fd);
+		return;
+	}
+	calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
+					  .type = WIRE_SITE_PUT,
+					  .record = &record,
+					  .size = sizeof(record),
+					  .fd = fd,
+					  .has_fd = true,
+					  .done = on_resent});
+}
+
 void sites_resend(struct api *api)
 {
-	for (size_t i = 0; i < api->sites->count; i++) {
-		const struct site *site = api->sites->items[i];
-		struct wire_site record = site->record;
-		SCOPED_FD fd = sites_table_file(api->sites, site);
-
-		if (fd < 0) {
-			log_error("event=site_not_applied site=%s errno=%d", record.name, -fd);
-			continue;
-		}
-		calls_ask(api, &(struct call_ask){.peer = CALL_EBBD,
-						  .type = WIRE_SITE_PUT,
-						  .record = &record,
-						  .size = sizeof(record),
-						  .fd = fd,
-						  .has_fd = true,
-						  .done = on_resent});
-	}
+	for (size_t i = 0; i < api->sites->count; i++)
+		sites_tell(api, api->sites->items[i]);
 }

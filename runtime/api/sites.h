@@ -48,6 +48,12 @@ int sites_keep(struct site_store *store, struct site *site);
 int sites_remove(struct site_store *store, const char *name); /* 0 or -errno */
 /* A file without a name that holds the table, for reading; its descriptor or -errno. */
 int sites_table_file(const struct site_store *store, const struct site *site);
+/* Keeps the rules of a deployment as those of its site. 0 or -errno. */
+int sites_copy(struct api *api, const struct site *deployment, const char *name);
+/* Tells ebbd of a site; the answer is not waited for. */
+void sites_tell(struct api *api, const struct site *site);
+/* A host leads to one site or to services, and one site has what nobody has. */
+void site_check_hosts(struct api *api, const struct site *site, struct problem_list *errors);
 /* Tells ebbd of all sites, behind a start. */
 void sites_resend(struct api *api);
 

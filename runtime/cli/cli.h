@@ -74,6 +74,8 @@ int verb_up(struct call *call);
 int verb_ls(struct call *call);
 int verb_inspect(struct call *call);
 int verb_rm(struct call *call);
+int verb_deployments(struct call *call);
+int verb_promote(struct call *call);
 int verb_rollback(struct call *call);
 int verb_revisions(struct call *call);
 int verb_traffic(struct call *call);

@@ -18,8 +18,10 @@
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
 
-#define SERVICES "/v1/services/"
-#define SITES    "/v1/sites/"
+#define SERVICES     "/v1/services/"
+#define SITES        "/v1/sites/"
+#define DEPLOYMENTS  "/v1/deployments/"
+#define ONE_STEP_MAX 64 /* services that the API takes in one step */
 
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out)
 {
@@ -221,7 +223,7 @@ static int service_put(const struct call *call, const struct deployment *d,
 
 	snprintf(action, sizeof(action), "deploy %.100s", service->name);
 	json_out_init(&body);
-	spec_body(service, image, &body);
+	spec_body(service, image, NULL, &body);
 	if (r == CLI_DONE && body.failed)
 		r = CLI_FAILED;
 	if (r == CLI_DONE)
@@ -245,6 +247,75 @@ static void service_said(const struct spec_service *service, const struct api_an
 	say_note("%s: revision %s, %s%s", service->name, revision, change ? change : "accepted",
 		 dry_run ? " (dry run: nothing was changed)" : "");
 }
+
+/* ---- a file as one deployment ---- */
+
+static void write_deployment(const struct deployment *d, const struct deploy_how *how,
+			     struct json_out *out)
+{
+	json_out_object(out, NULL);
+	if (how->id)
+		json_out_string(out, "id", how->id);
+	json_out_bool(out, "promote", !how->preview);
+	json_out_object(out, "services");
+	for (size_t i = 0; i < d->spec->count; i++)
+		spec_body(&d->spec->services[i], d->spec->services[i].image,
+			  d->spec->services[i].name, out);
+	json_out_end_object(out);
+	site_write(d->spec, "rules", out);
+	json_out_end_object(out);
+}
+
+static void deployment_said(const struct deployment *d, const struct api_answer *answer,
+			    const struct deploy_how *how)
+{
+	const struct json *services = json_get(answer->document, "services");
+	const struct json *warnings = json_get(answer->document, "warnings");
+	const char *id = json_string(json_get(answer->document, "id"));
+	const char *change = json_string(json_get(answer->document, "change"));
+
+	for (size_t i = 0; i < json_count(warnings); i++)
+		if (json_string(json_at(warnings, i)))
+			say_note("ebb: %s", json_string(json_at(warnings, i)));
+	for (size_t i = 0; i < json_count(services); i++) {
+		const struct spec_service *s =
+			find(d, json_string(json_get(json_at(services, i), "name")));
+		const struct api_answer one = {.document = (struct json *)json_at(services, i)};
+
+		if (s)
+			service_said(s, &one, how->dry_run);
+		if (how->answers && !how->wait)
+			json_out_value(how->answers, NULL, one.document);
+	}
+	say_note("%s: deployment %s, %s%s; %s-%s.localhost leads to it", d->spec->name, id, change,
+		 how->preview ? ", not promoted" : "", d->spec->name, id);
+}
+
+static int deployment_post(const struct call *call, const struct deployment *d,
+			   const struct deploy_how *how)
+{
+	char target[1200], action[128];
+	struct api_answer answer;
+	struct json_out body;
+	int r = api_target(target, sizeof(target), DEPLOYMENTS, d->spec->name,
+			   how->dry_run ? "?dryRun=1" : "");
+
+	snprintf(action, sizeof(action), "deploy %.100s", d->spec->name);
+	json_out_init(&body);
+	write_deployment(d, how, &body);
+	if (r == CLI_DONE && body.failed)
+		r = CLI_FAILED;
+	if (r == CLI_DONE)
+		r = api_send(call, "POST", target, body.text, action, &answer);
+	json_out_fini(&body);
+	if (r != CLI_DONE)
+		return r;
+	deployment_said(d, &answer, how);
+	api_answer_fini(&answer);
+	return CLI_DONE;
+}
+
+/* ---- services one after the other ---- */
 
 static int deploy_one(const struct call *call, const struct deployment *d,
 		      const struct spec_service *service, const struct deploy_how *how)
@@ -281,13 +352,13 @@ static int deploy_behind(const struct call *call, const struct deployment *d, si
 	return r == CLI_DONE ? deploy_one(call, d, service, how) : r;
 }
 
-/* Removes a site; one that is not there is no error. */
-static int site_remove(const struct call *call, const char *name)
+/* Removes a site at this prefix; one that is not there is no error. */
+static int site_remove(const struct call *call, const char *prefix, const char *name)
 {
 	char target[1200], action[128];
 	struct conn_request request = {.method = "DELETE", .target = target, .body_fd = -1};
 	struct api_answer answer;
-	int r = api_target(target, sizeof(target), SITES, name, "");
+	int r = api_target(target, sizeof(target), prefix, name, "");
 
 	snprintf(action, sizeof(action), "remove the rules of %.100s", name);
 	if (r == CLI_DONE)
@@ -297,7 +368,7 @@ static int site_remove(const struct call *call, const char *name)
 	if (answer.status >= 300 && answer.status != 404)
 		r = api_refused(action, answer.status, answer.document, answer.text);
 	else if (answer.status < 300)
-		say_note("%s: rules removed", name);
+		say_note("%s: removed", name);
 	api_answer_fini(&answer);
 	return r;
 }
@@ -312,7 +383,7 @@ static int site_put(const struct call *call, const struct deployment *d, bool dr
 
 	snprintf(action, sizeof(action), "apply the rules of %.100s", name);
 	json_out_init(&body);
-	site_write(d->spec, &body);
+	site_write(d->spec, NULL, &body);
 	if (r == CLI_DONE && body.failed)
 		r = CLI_FAILED;
 	if (r == CLI_DONE)
@@ -355,23 +426,34 @@ static int deploy_site(const struct call *call, const struct deployment *d, bool
 		return CLI_DONE;
 	if (site_has_rules(d->spec))
 		return site_put(call, d, dry_run);
-	return dry_run ? CLI_DONE : site_remove(call, d->spec->name);
+	return dry_run ? CLI_DONE : site_remove(call, SITES, d->spec->name);
+}
+
+/* A service that came as options, or a file with more services than go in one step. */
+static int deploy_each(const struct call *call, const struct deployment *d,
+		       const struct deploy_how *how)
+{
+	bool done[SPEC_SERVICES_MAX] = {false};
+	int r = CLI_DONE;
+
+	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
+		r = deploy_behind(call, d, i, how, done);
+	return r == CLI_DONE ? deploy_site(call, d, how->dry_run) : r;
 }
 
 int deployment_apply(const struct call *call, const struct deployment *d,
 		     const struct deploy_how *how)
 {
-	bool done[SPEC_SERVICES_MAX] = {false};
 	int r = CLI_DONE;
 
 	if (d->is_file)
 		find_files(d);
 	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
 		r = service_image(call, d, &d->spec->services[i], how, &d->spec->services[i].image);
-	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
-		r = deploy_behind(call, d, i, how, done);
-	if (r == CLI_DONE)
-		r = deploy_site(call, d, how->dry_run);
+	if (r == CLI_DONE && d->is_file && d->spec->count <= ONE_STEP_MAX)
+		r = deployment_post(call, d, how);
+	else if (r == CLI_DONE)
+		r = deploy_each(call, d, how);
 	for (size_t i = 0; r == CLI_DONE && how->wait && i < d->spec->count; i++)
 		r = service_wait(call, d->spec->services[i].name, how->answers);
 	return r;
@@ -417,8 +499,7 @@ static int remove_one(const struct call *call, const char *name)
 
 int deployment_remove(const struct call *call, const struct deployment *d)
 {
-	int worst =
-		d->is_file && site_has_rules(d->spec) ? site_remove(call, d->spec->name) : CLI_DONE;
+	int worst = d->is_file ? site_remove(call, DEPLOYMENTS, d->spec->name) : CLI_DONE;
 
 	for (size_t i = 0; worst != CLI_NO_SERVER && i < d->spec->count; i++) {
 		int r = remove_one(call, d->spec->services[i].name);

@@ -24,6 +24,8 @@ void deployment_fini(struct deployment *d);
 
 struct deploy_how {
 	bool wait, dry_run;
+	bool preview;   /* not promoted: it has a name of its own, and nothing else changes */
+	const char *id; /* or NULL: a number */
 	struct json_out *answers; /* gets each service as the server answered it; or NULL */
 };
 
@@ -35,6 +37,11 @@ int deployment_apply_shown(const struct call *call, const struct deployment *d,
 			   const struct deploy_how *how);
 /* Removes every service; a service that is gone already is no error. Goes on after a failure. */
 int deployment_remove(const struct call *call, const struct deployment *d);
+
+/* verb_deployments.c. Whether the site has deployments. Returns an exit code. */
+int deployments_there(const struct call *call, const char *site, bool *there);
+/* Switches to a deployment; id NULL: to the one before the current one. Returns an exit code. */
+int deployment_promote(const struct call *call, const char *site, const char *id);
 
 /* Waits, up to two minutes, until the server says that the service is ready. Adds the service to
  * answers, unless that is NULL. Returns an exit code, after having printed the error. */

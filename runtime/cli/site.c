@@ -93,11 +93,15 @@ static void write_service(struct json_out *out, const struct spec *spec,
 	json_out_end_object(out);
 }
 
-void site_write(const struct spec *spec, struct json_out *out)
+void site_write(const struct spec *spec, const char *key, struct json_out *out)
 {
 	const struct spec_service *one = only_one(spec);
 
-	json_out_object(out, NULL);
+	json_out_object(out, key);
+	if (one && !site_has_rules(spec)) {
+		json_out_string(out, "only", one->name);
+		one = NULL;
+	}
 	if (json_get(spec->document, "hosts"))
 		json_out_value(out, "hosts", json_get(spec->document, "hosts"));
 	if (one)
@@ -134,7 +138,7 @@ void site_check(const struct spec *spec, struct report *report)
 	if (!site_has_rules(spec))
 		return;
 	json_out_init(&out);
-	site_write(spec, &out);
+	site_write(spec, NULL, &out);
 	if (out.failed ||
 	    json_parse(out.text, out.length, DEPTH_MAX, &document, why, sizeof(why)) < 0)
 		report_error(report, "rewrites, redirects and headers cannot be read again");

@@ -12,8 +12,8 @@ bool site_has_rules(const struct spec *spec);
 bool site_leads(const struct spec *spec);
 /* Whether a rewrite of the file leads into the service. */
 bool site_leads_to(const struct spec *spec, const char *service);
-/* Writes the document. */
-void site_write(const struct spec *spec, struct json_out *out);
+/* Writes the document. key: of the object in another one, or NULL. */
+void site_write(const struct spec *spec, const char *key, struct json_out *out);
 /* Compiles the rules as ebb-api will, and reports all that is wrong or taken otherwise. */
 void site_check(const struct spec *spec, struct report *report);
 

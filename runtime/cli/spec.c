@@ -579,9 +579,10 @@ static void write_hidden(const struct spec_service *service, struct json_out *ou
 	json_out_end_object(out);
 }
 
-void spec_body(const struct spec_service *service, const char *image, struct json_out *out)
+void spec_body(const struct spec_service *service, const char *image, const char *key,
+	       struct json_out *out)
 {
-	json_out_object(out, NULL);
+	json_out_object(out, key);
 	json_out_string(out, "image", image);
 	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++) {
 		const struct setting *s = setting_of((enum setting_id)id);

@@ -135,11 +135,18 @@ int verb_deploy(struct call *call)
 	struct deploy_how how = {
 		.wait = args_given(&call->args, "wait") && !args_given(&call->args, "dry-run"),
 		.dry_run = args_given(&call->args, "dry-run"),
+		.preview = args_given(&call->args, "preview"),
+		.id = args_value(&call->args, "id"),
 	};
 	int r;
 
 	if (name && file) {
 		say_error("a NAME and a file at once", "give one of them", "cannot deploy");
+		return CLI_USAGE;
+	}
+	if (name && (how.preview || how.id)) {
+		say_error("only a file is a deployment", "ebb deploy -f FILE", "cannot deploy %s",
+			  name);
 		return CLI_USAGE;
 	}
 	r = name ? from_options(call, name, &d) : deployment_read(file ? file : "ebb.json", &d);

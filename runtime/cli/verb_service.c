@@ -6,6 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
+#include "runtime/cli/deploy.h"
 #include "runtime/cli/listing.h"
 #include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
@@ -123,8 +124,13 @@ int verb_rollback(struct call *call)
 	char target[1100], action[128], body[48] = "";
 	struct api_answer answer;
 	uint64_t wanted;
-	int r = api_target(target, sizeof(target), SERVICES "/", name,
-			   args_given(&call->args, "dry-run") ? "/rollback?dryRun=1" : "/rollback");
+	bool whole;
+	int r = deployments_there(call, name, &whole);
+
+	if (r != CLI_DONE || whole)
+		return r == CLI_DONE ? deployment_promote(call, name, to) : r;
+	r = api_target(target, sizeof(target), SERVICES "/", name,
+		       args_given(&call->args, "dry-run") ? "/rollback?dryRun=1" : "/rollback");
 
 	if (to && text_parse_u64(to, 1, UINT32_MAX, &wanted) < 0) {
 		say_error("it is not the number of a revision", "ebb revisions NAME shows them",

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 	int r = images_open(api.state_dir_fd, &api.images, &fault);
 
 	if (r == 0)
-		r = services_open(api.state_dir_fd, &api.services, &fault);
+		r = services_open(api.state_dir_fd, NULL, &api.services, &fault);
 	if (r == 0)
 		r = drain_load(&api, &fault);
 	if (r < 0)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Revisions: a new one takes over under load without a failed request; shares of traffic; rollback."""
-import json
 import socket
 import threading
 from collections import Counter
@@ -79,7 +78,7 @@ def test_a_revision_that_cannot_start_leaves_all_to_the_one_before(probe, mode):
     probe.deploy("api", "probe", *sizes)
     assert revision(probe) == 2
     with Load(probe) as load:
-        broken = probe.cli("deploy", "-f", broken_document(probe, mode), "--wait", ok=False)
+        broken = probe.cli("deploy", "api", "--image", "probe", *sizes, "--env", f"PROBE_MODE={mode}", "--wait", ok=False)
         assert broken.code == 1 and "the last revision that started goes on serving" in broken.err, broken
         wait_for(lambda: len([i for i in probe.instances("api") if i["revision"] == 2]) == 3, 20)
     assert load.faults == [] and set(load.seen) == {2}
@@ -92,15 +91,6 @@ def test_a_revision_that_cannot_start_leaves_all_to_the_one_before(probe, mode):
         wait_for(lambda: load.seen[4] > 20)
         wait_for(lambda: {i["revision"] for i in probe.instances("api")} == {4})
     assert load.faults == []
-
-
-def broken_document(ebb, mode):
-    path = f"{ebb.root}/broken.json"
-    with open(path, "w") as f:
-        json.dump({"services": {"api": {
-            "runtime": "container", "entrypoint": "probe", "maxConcurrency": 1, "maxInstances": 3,
-            "env": {"PROBE_MODE": mode}, "ebb": {"initTimeout": "1s"}}}}, f)
-    return path
 
 
 def test_the_first_revision_that_cannot_start_says_why(new_ebb):

@@ -129,7 +129,8 @@ def test_rules_outlive_every_program(ebb):
     ebb.rest("GET", "/v1/sites/shop")
     deploy(ebb, {"services": {"web": WEB}})
     assert not moved()
-    assert ebb.rest("GET", "/v1/sites").json == {"sites": []}
+    sites = {site["name"]: site["rules"] for site in ebb.rest("GET", "/v1/sites").json["sites"]}
+    assert sites == {"shop": 0, "shop-1": 1, "shop-2": 0}  # deployments keep their rules
 
 
 REFUSED = [

@@ -50,7 +50,7 @@ static struct services *open_services(const struct place *p)
 	struct fault fault = {0};
 	char text[FAULT_TEXT_SIZE];
 
-	if (services_open(p->fd, &services, &fault) < 0)
+	if (services_open(p->fd, NULL, &services, &fault) < 0)
 		fail_msg("%s", fault_text(&fault, text));
 	return services;
 }
@@ -163,7 +163,7 @@ static void a_damaged_file_is_named(void **state)
 	fd = openat(p->fd, "services/api.json", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	assert_int_equal(fd_write_all(fd, "{\"x\":", 5), 0);
 	fd_close(&fd);
-	assert_true(services_open(p->fd, &services, &fault) < 0);
+	assert_true(services_open(p->fd, NULL, &services, &fault) < 0);
 	assert_string_equal(fault.where, "services/api.json");
 	assert_non_null(strstr(fault.what, "line 1"));
 }

@@ -182,7 +182,7 @@ static void test_the_body_holds_settings_and_image_only(void **state)
 	assert_int_equal(spec->count, 1);
 	assert_string_equal(spec_string(spec->services, "entrypoint"), "a");
 	json_out_init(&out);
-	spec_body(spec->services, "img", &out);
+	spec_body(spec->services, "img", NULL, &out);
 	assert_string_equal(out.text, "{\"image\":\"img\",\"runtime\":\"node\",\"memory\":128,"
 				      "\"maxConcurrency\":\"auto\",\"ebb\":{\"timers\":\"late\"}}");
 	json_out_fini(&out);

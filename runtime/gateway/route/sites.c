@@ -68,7 +68,8 @@ static void index_again(struct sites *all)
 		if (!s->used || is_deployment(s))
 			continue;
 		note_hosts(all, i);
-		if (s->record.host_count == 0 && (!all->rest || !s->table->passes))
+		if (s->record.host_count == 0 && (!s->table->passes || s->table->rule_count > 0) &&
+		    (!all->rest || !s->table->passes))
 			all->rest = s;
 	}
 }
@@ -284,7 +285,8 @@ static const struct site *site_of(const struct sites *all, const struct routes *
 		return s;
 	if (found && routes_is_by_prefix(routes, found, host)) {
 		s = all->rest;
-		if (s && (has(all, s, found) || found->record.prefix[1] == '\0'))
+		if (s &&
+		    (has(all, s, found) || (!s->table->passes && found->record.prefix[1] == '\0')))
 			return s;
 	}
 	if (found)
