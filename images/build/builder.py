@@ -234,8 +234,9 @@ def bake_node(build, layer):
     that V8 compiled meanwhile, lazily compiled functions included. Node has a cache for each uid, and an instance
     runs as the same uid as this sandbox, 1000."""
     with contextlib.ExitStack() as stack:
-        start = Run(build.base.root, ["/usr/bin/node", "--require=/usr/lib/ebb/node/boot.cjs",
-                                      build.entrypoint], cwd="/app", may_fail=True,
+        start = Run(build.base.root, ["/usr/bin/node", "--experimental-async-context-frame",
+                                      "--require=/usr/lib/ebb/node/boot.cjs", build.entrypoint],
+                    cwd="/app", may_fail=True,
                     env=["HOME=/app", "NODE_ENV=production", "PORT=8080", "EBB_BAKE=1"],
                     seconds=setting("EBB_BAKE_SECONDS", 60, 1, 3600))
         code, tail = build.sandbox.run([*unpack_all(build, stack), start,

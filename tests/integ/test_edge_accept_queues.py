@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers as they are: small accept queues, few workers, one connection at a time, unannounced ends."""
+import contextlib
+import os
 import re
 import socket
+import subprocess
 import threading
 import time
 
@@ -35,11 +38,16 @@ def server(host, request):
     wait_for(lambda: not host.instances(name), 20)
 
 
+def of_netns(host, name, file, group, field):
+    """A counter of the kernel for the instance's own namespace."""
+    with open(f"/proc/{host.instance(name)['pid']}/net/{file}") as table:
+        lines = [line.split() for line in table if line.startswith(f"{group}:")]
+    return int(dict(zip(*lines))[field])
+
+
 def overflows(host, name):
-    """How often a SYN found the accept queue full, in the instance's own namespace."""
-    with open(f"/proc/{host.instance(name)['pid']}/net/netstat") as table:
-        lines = [line.split() for line in table if line.startswith("TcpExt:")]
-    return int(dict(zip(*lines))["ListenOverflows"])
+    """How often a SYN found the accept queue full."""
+    return of_netns(host, name, "netstat", "TcpExt", "ListenOverflows")
 
 
 def test_500_clients_at_once_are_served_at_once(host, server):
@@ -85,6 +93,31 @@ def test_a_server_of_one_connection_at_a_time_serves_all_gateways(host, server, 
         assert host.get(name).status == 200
     took = time.monotonic() - begin
     assert took < slow(3), took
+
+
+@contextlib.contextmanager
+def busy_host():
+    """Two tasks for each CPU that use all of it, as neighbours of the instances do."""
+    loops = [subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in range(2 * os.cpu_count())]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def test_connections_are_kept_where_a_busy_host_is_what_slows(host, server):
+    """Requests wait in the accept queue because the program gets no CPU, not because it waits for its connections."""
+    name = server(maxConcurrency=1000, memory=512)
+    opened, asked = of_netns(host, name, "snmp", "Tcp", "PassiveOpens"), host.instance(name)["invocations"]
+    with busy_host():
+        subprocess.run(["wrk", "-t", "1", "-c", "64", "-d", "4s", "-H", f"Host: {name}.localhost",
+                        f"http://127.0.0.1:{host.port}/"], check=True, stdout=subprocess.DEVNULL)
+    host.wait_frozen(name)
+    opened = of_netns(host, name, "snmp", "Tcp", "PassiveOpens") - opened
+    asked = host.instance(name)["invocations"] - asked
+    assert asked > 500 and opened < asked / 4, (opened, asked)
 
 
 def test_few_workers_serve_many_who_keep_their_connections(host, server):

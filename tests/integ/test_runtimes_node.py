@@ -218,3 +218,16 @@ def test_a_program_that_listens_to_rejections_decides_what_becomes_of_them(node)
     wait_for(lambda: log_of(node, "graceful").count("seen by the program: work on the side") == 20)
     assert node.instance("graceful")["id"] == replies[0].instance
     node.cli("rm", "graceful")
+
+
+def test_the_store_of_tracing_is_kept_beside_the_request(runtimes_ebb):
+    """Another AsyncLocalStorage around each request, in its work and in the events of its connection."""
+    with node_apps.deployed(runtimes_ebb, {"tracing": node_apps.service("tracing.mjs")}) as ebb:
+        replies = web.many(20, lambda i: ebb.get("tracing", f"/{i}", headers={"x-forwarded-for": "10.1.2.3"}))
+        for number, reply in enumerate(replies):
+            seen = reply.json
+            assert seen["id"] == reply.headers["x-ebb-id"] and seen["seen"] == [f"/{number}"] * 2, seen
+            assert (seen["peer"], seen["port"]) == ("127.0.0.1", 8080), seen
+        closed = wait_for(lambda: len(found := ebb.get("tracing", "/last").json["closed"]) >= 20 and found)
+        ids = {reply.headers["x-ebb-id"] for reply in replies}
+        assert ids <= {ident for _, ident in closed}, closed

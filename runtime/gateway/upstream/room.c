@@ -78,7 +78,8 @@ void room_connected(struct upstreams *p, struct upstream *u, bool refused)
 		room_accepted(p, u);
 	if (u->s.closing || refused)
 		return;
-	u->look_ns = upstreams_now(p) + LOOK_FIRST_NS;
+	u->connected_ns = upstreams_now(p);
+	u->look_ns = u->connected_ns + LOOK_FIRST_NS;
 	upstream_set_timer(p, u, u->look_ns);
 }
 
@@ -124,7 +125,7 @@ void room_on_timer(struct upstreams *p, struct upstream *u)
 	if (!u->unproven || !u->connected || !i || u->epoch <= i->accepted_epoch)
 		return;
 	if (u->look_ns <= upstreams_now(p)) {
-		ask(p, i, (uint32_t)(LOOK_FIRST_NS / NS_PER_MS));
+		ask(p, i, (uint32_t)((upstreams_now(p) - u->connected_ns) / NS_PER_MS));
 		u->looks += u->looks < UINT8_MAX;
 		u->look_ns = upstreams_now(p) + gap_ns;
 	}

@@ -103,6 +103,7 @@ struct upstream {
 	/* CLOCK_MONOTONIC; while idle, unproven or left: when that is over, see pool.c, room.c and
 	 * leave.c. */
 	uint64_t idle_until_ns, look_ns, end_by_ns;
+	uint64_t connected_ns; /* set with look_ns */
 };
 
 struct h2up;

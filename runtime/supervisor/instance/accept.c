@@ -7,9 +7,9 @@
  * is ready.
  *
  * The queue tells two things more. Requests that wait there are work for which the instance has no
- * worker: it is saturated (load.c). If they wait although the instance does nothing, its workers
- * wait for requests on connections that idle in the gateways. A server of one connection at a time
- * would do so until those are closed, seconds later.
+ * worker: it is saturated (load.c). If they wait although the instance does nothing and wants
+ * nothing, neither a CPU nor a disk, its workers wait for requests on connections that idle in the
+ * gateways. A server of one connection at a time would do so until those are closed, seconds later.
  */
 #include <errno.h>
 
@@ -17,12 +17,13 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/supervisor/instance/accept.h"
+#include "runtime/supervisor/look/look.h"
 
 #define BACKLOG_UNKNOWN 128u /* the kernel does not say: most servers ask for this at least */
 #define READ_AGAIN_NS   (500 * NS_PER_US)
 #define STARVED_MS      10u /* so long a request must have waited before anything is concluded */
 #define LOOK_LEAST_NS   (5 * NS_PER_MS)
-#define LOOK_MOST_NS    (500 * NS_PER_MS)
+#define AT_WORK_NS      (100 * NS_PER_MS)
 #define HOLD_FIRST_MS   10000u
 #define HOLD_MOST_MS    640000u
 
@@ -59,13 +60,13 @@ uint32_t accept_room(const struct instance *i)
 	return share_of(i);
 }
 
-/* Whether the instance has done nothing since the last look although somebody waited all the
- * time. */
-static bool has_idled(struct instance *i, uint64_t now_ns)
+/* Whether the instance has done nothing since the last look although a request waited all the time,
+ * which is waited_ms now. */
+static bool has_idled(struct instance *i, uint64_t now_ns, uint32_t waited_ms)
 {
 	struct accept_queue *a = &i->accept;
 	uint64_t span_ns = now_ns - a->read_ns, before_us = a->cpu_us;
-	bool again = a->starving && span_ns <= LOOK_MOST_NS;
+	bool again = a->starving && span_ns <= waited_ms * NS_PER_MS;
 	struct cgroup_cpu cpu;
 
 	if (again && span_ns < LOOK_LEAST_NS)
@@ -78,14 +79,32 @@ static bool has_idled(struct instance *i, uint64_t now_ns)
 	return again && (cpu.usage_us - before_us) * NS_PER_US < span_ns / 2;
 }
 
+/* Whether it did nothing because it gets no CPU, or waits for a disk. That takes a system call or
+ * three for each thread, so who was found at work is not asked again for a while. */
+static bool is_at_work(struct instance *i, uint64_t now_ns)
+{
+	struct accept_queue *a = &i->accept;
+
+	if (now_ns < a->at_work_until_ns)
+		return true;
+	if (look_at_work(&i->cgroup) == 0)
+		return false;
+	a->at_work_until_ns = now_ns + AT_WORK_NS;
+	return true;
+}
+
+/* Whether gateways were told already. */
+static bool is_held(const struct instance *i, uint64_t now_ns)
+{
+	return i->accept.held_until_ns > now_ns + i->accept.hold_ms * NS_PER_MS / 2;
+}
+
 /* For how many ms no connection to the instance is to be kept idle: 10 s, and twice as long each
- * time. 0: gateways were told already. */
+ * time. */
 static uint32_t hold(struct instance *i, uint64_t now_ns)
 {
 	struct accept_queue *a = &i->accept;
 
-	if (a->held_until_ns > now_ns + a->hold_ms * NS_PER_MS / 2)
-		return 0; /* said already */
 	a->hold_ms = a->hold_ms ? 2 * a->hold_ms : HOLD_FIRST_MS;
 	if (a->hold_ms > HOLD_MOST_MS)
 		a->hold_ms = HOLD_MOST_MS;
@@ -107,7 +126,7 @@ int accept_ask(struct instance *i, uint32_t waited_ms, struct wire_queue *out, u
 	i->accept.max = q.max;
 	if (q.length == 0 || waited_ms < STARVED_MS)
 		i->accept.starving = i->accept.starving && q.length > 0;
-	else if (has_idled(i, now_ns))
+	else if (has_idled(i, now_ns, waited_ms) && !is_held(i, now_ns) && !is_at_work(i, now_ns))
 		*drop_ms = hold(i, now_ns);
 	out->length = q.length;
 	out->share = share_of(i);

@@ -94,7 +94,7 @@ struct idleness {
 struct accept_queue {
 	bool known, starving;  /* the kernel says how full it is; it was when looked at last */
 	uint32_t max, longest; /* longest: since load.c asked last */
-	uint64_t read_ns, cpu_us, held_until_ns;
+	uint64_t read_ns, cpu_us, held_until_ns, at_work_until_ns;
 	uint32_t hold_ms;
 };
 

@@ -18,7 +18,7 @@
 
 #define NOTES_FIRST 16  /* room for so many; then twice as many, up to LOOK_THREADS_MAX */
 #define TICK_SLACK  4   /* ticks differ by a quarter at most */
-#define STUCK_MAX   256 /* threads looked at for one that cannot be frozen */
+#define STATES_MAX  256 /* threads looked at for one in a state */
 
 /* A wait with a time limit, as the look before saw it. */
 struct note {
@@ -484,25 +484,38 @@ void look_run_free(struct look_run *run)
 }
 
 /* "812 (name) D ..."; the name may hold anything. */
-static bool is_stuck(pid_t tid)
+static char state_of(pid_t tid)
 {
 	char text[512], *end;
 
 	if (read_proc(tid, "stat", text, sizeof(text)) < 0)
-		return false;
+		return '\0';
 	end = strrchr(text, ')');
-	return end && end[1] == ' ' && end[2] == 'D';
+	return end && end[1] == ' ' ? end[2] : '\0';
+}
+
+static pid_t first_in(const struct cgroup *g, const char *states)
+{
+	pid_t ids[STATES_MAX];
+	int n = cgroup_threads(g, ids, STATES_MAX);
+
+	for (int i = 0; i < n; i++) {
+		char state = state_of(ids[i]);
+
+		if (state && strchr(states, state))
+			return ids[i];
+	}
+	return 0;
 }
 
 pid_t look_stuck(const struct cgroup *g)
 {
-	pid_t ids[STUCK_MAX];
-	int n = cgroup_threads(g, ids, STUCK_MAX);
+	return first_in(g, "D");
+}
 
-	for (int i = 0; i < n; i++)
-		if (is_stuck(ids[i]))
-			return ids[i];
-	return 0;
+pid_t look_at_work(const struct cgroup *g)
+{
+	return first_in(g, "RD");
 }
 
 void look_notes_free(struct look_notes *notes)

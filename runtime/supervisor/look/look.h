@@ -85,6 +85,9 @@ void look_run_free(struct look_run *run); /* its findings are of no use any more
 void look_notes_free(struct look_notes *notes);
 /* A thread in an uninterruptible sleep (it cannot be frozen), or 0. Looks at the first few. */
 pid_t look_stuck(const struct cgroup *g);
+/* A thread that runs, waits for a CPU (also one that its quota withholds, which cpu.pressure does
+ * not say since Linux 6.18), or waits for a disk; or 0. Looks at the first few. */
+pid_t look_at_work(const struct cgroup *g);
 
 /* look_io.c: adds to *sum the bytes and calls that this process has written with. */
 void look_io_add(pid_t pid, struct look_io *sum);

@@ -14,6 +14,7 @@ const NOT_OLD = /^(new_|read_only_)/;
 const oldLimit = v8.getHeapStatistics().heap_size_limit - YOUNG_BYTES;
 
 let timer = null;
+let look = null; // an Immediate: who is still open then needs the timer
 let due = 0;
 let reason = null;
 
@@ -35,17 +36,25 @@ function measure() {
 	reason = null;
 }
 
+function begin() {
+	look = null;
+	if (scopes.open.size === 0) return;
+	timer = setInterval(measure, PERIOD_MS);
+	timer.unref();
+	measure();
+}
+
 // Called with each request. Returns null, or the reason why the request should go to another instance.
 exports.reason = () => {
-	if (!timer) {
-		due = performance.now() + PERIOD_MS;
-		timer = setInterval(measure, PERIOD_MS);
-		timer.unref();
+	if (!timer && !look) {
+		due = performance.now();
+		look = setImmediate(begin);
 	}
 	return reason;
 };
 
 exports.idle = () => {
+	if (!timer) return;
 	clearInterval(timer);
 	timer = null;
 	reason = null;

@@ -4,20 +4,30 @@
 "use strict";
 const { AsyncLocalStorage } = require("node:async_hooks");
 const http = require("node:http");
+const Chain = require("./chain.cjs");
 const ipc = require("./ipc.cjs");
 
 const storage = new AsyncLocalStorage();
 const kScope = Symbol("ebb.scope");
-const open = new Set(); // scopes whose response or waitUntil work is not over
+const kSent = Symbol("ebb.sent"); // of a connection: bytes that were written when its last response was sent
+const open = new Chain(); // scopes whose response or waitUntil work is not over
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+// A field that the gateway writes, so its name is in lower case and comes once. req.headers would make an object of
+// all fields, and many programs never read it. undefined: there is none.
+function fieldOf(raw, name) {
+	for (let i = 0; i < raw.length; i += 2) if (raw[i] === name) return raw[i + 1];
+	return undefined;
+}
+
 class Scope {
+	#id = null;
+	#deadline = null;
+
 	constructor(req, res) {
 		this.req = req;
 		this.res = res; // null: an upgraded connection
-		this.sentBefore = req.socket.bytesWritten;
-		this.id = req.headers["x-ebb-id"] || "";
-		this.deadline = Number(req.headers["x-ebb-deadline"]) || undefined;
+		this.sentBefore = req.socket[kSent] ?? req.socket.bytesWritten;
 		this.work = 0; // waitUntil promises that have not settled
 		this.held = false;
 		this.over = false; // the response has been sent, or its connection is gone
@@ -31,7 +41,18 @@ class Scope {
 		this.partial = [null, null]; // lines of stdout and stderr that have begun
 		this.flushing = null;
 		this.onEnd = null;
+		Chain.prepare(this);
 		open.add(this);
+	}
+
+	get id() {
+		return (this.#id ??= fieldOf(this.req.rawHeaders, "x-ebb-id") ?? "");
+	}
+
+	// Milliseconds since 1970, or undefined.
+	get deadline() {
+		this.#deadline ??= Number(fieldOf(this.req.rawHeaders, "x-ebb-deadline")) || 0;
+		return this.#deadline || undefined;
 	}
 
 	get url() {
@@ -100,17 +121,20 @@ class Scope {
 		this.held = false;
 	}
 
+	// Listeners of the signal run in the context of the request.
 	abort(reason) {
 		this.gone ??= reason;
-		this.controller?.abort(reason);
+		if (this.controller) storage.run(this, () => this.controller.abort(reason));
 	}
 
 	// Cuts the connection of a body that is shorter than its content-length: the client would wait for the rest
 	// until maxDuration.
 	checkLength() {
 		const { _contentLength: length, _hasBody: hasBody, _header: head, socket } = this.res;
-		if (!hasBody || !length || !socket) return;
-		const missing = head.length + length - (socket.bytesWritten - this.sentBefore);
+		if (!socket) return;
+		socket[kSent] = socket.bytesWritten;
+		if (!hasBody || !length) return;
+		const missing = head.length + length - (socket[kSent] - this.sentBefore);
 		if (!(missing > 0)) return;
 		storage.run(this, () => console.error(`ebb: the answer to request ${this.id} is cut off: ` +
 			`${missing} of the ${length} bytes of its content-length were not sent`));
@@ -154,31 +178,52 @@ class Scope {
 	}
 }
 
-// Runs call in the context of a request. An error that it throws fails that request.
-function enter(scope, call) {
-	return storage.run(scope, () => {
-		try {
-			return call();
-		} catch (error) {
-			exports.onError(scope, error);
-			return true;
-		}
-	});
+function guarded(scope, call, self, args) {
+	try {
+		return Reflect.apply(call, self, args);
+	} catch (error) {
+		exports.onError(scope, error);
+		return true;
+	}
+}
+
+// Calls a function in the context of a request. An error that it throws fails that request.
+function enter(scope, call, self, args) {
+	return storage.run(scope, guarded, scope, call, self, args);
+}
+
+// Listeners that Node itself has on each request or response. They need no context.
+const NODES_OWN = { __proto__: null, finish: 1 };
+
+// Whether an emit runs code of the program. An error without a listener is thrown.
+function concernsProgram(emitter, name) {
+	return name === "error" || emitter.listenerCount(name) > (NODES_OWN[name] ?? 0);
 }
 
 // Events of a request come from its connection, which has no request's context. They are led back to the Scope here.
-function bindEvents(prototype, after) {
-	const emit = prototype.emit;
-	prototype.emit = function (name, ...rest) {
-		const scope = this[kScope];
-		if (!scope) return Reflect.apply(emit, this, arguments);
-		if (name === "finish") scope.checkLength();
+function emitInScope(emit, emitter, name, args) {
+	const scope = emitter[kScope];
+	if (!scope || !concernsProgram(emitter, name) || storage.getStore() === scope)
+		return Reflect.apply(emit, emitter, args);
+	return enter(scope, emit, emitter, args);
+}
+
+function bindRequests() {
+	const emit = http.IncomingMessage.prototype.emit;
+	http.IncomingMessage.prototype.emit = function (name) {
+		return emitInScope(emit, this, name, arguments);
+	};
+}
+
+function bindResponses() {
+	const emit = http.ServerResponse.prototype.emit;
+	http.ServerResponse.prototype.emit = function (name) {
+		if (name === "finish") this[kScope]?.checkLength();
+		if (name !== "close") return emitInScope(emit, this, name, arguments);
 		try {
-			if (storage.getStore() === scope) return Reflect.apply(emit, this, arguments);
-			return enter(scope, () => Reflect.apply(emit, this, [name, ...rest]));
+			return emitInScope(emit, this, name, arguments);
 		} finally {
-			// Listeners of the signal run in the context of the request, too.
-			if (name === "close" && after) storage.run(scope, () => after(scope));
+			this[kScope]?.responseOver();
 		}
 	};
 }
@@ -188,13 +233,15 @@ function bindMicrotasks() {
 	const queue = globalThis.queueMicrotask;
 	globalThis.queueMicrotask = function queueMicrotask(call) {
 		const scope = storage.getStore();
-		queue(scope && typeof call === "function" ? () => void enter(scope, call) : call);
+		queue(scope && typeof call === "function" ? () => void enter(scope, call, undefined, []) : call);
 	};
 }
 
 exports.current = () => storage.getStore();
 exports.run = (scope, call) => storage.run(scope, call);
 exports.enter = enter;
+exports.fieldOf = fieldOf;
+exports.kSent = kSent;
 exports.onError = null; // set by errors.cjs
 exports.open = open;
 exports.onIdle = null;
@@ -202,8 +249,8 @@ exports.Scope = Scope;
 exports.kScope = kScope;
 
 exports.install = () => {
-	bindEvents(http.IncomingMessage.prototype, null);
-	bindEvents(http.ServerResponse.prototype, (scope) => scope.responseOver());
+	bindRequests();
+	bindResponses();
 	bindMicrotasks();
 	globalThis[Symbol.for("@vercel/request-context")] = {
 		get: () => storage.getStore()?.describe(),

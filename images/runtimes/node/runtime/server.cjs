@@ -13,7 +13,7 @@ const FIRST_FD = 3;
 const BACKLOG = 1024;
 const NEVER_MS = 2 ** 31 - 1;
 const PORT = Number(process.env.PORT || 8080);
-const kPeer = Symbol("ebb.peer");
+const kRaw = Symbol("ebb.raw"); // of a connection: the fields of its last request
 
 function takeInherited() {
 	const { LISTEN_FDS: count, LISTEN_PID: pid } = process.env;
@@ -85,17 +85,23 @@ function patchListen() {
 	};
 }
 
-// Gives a connection the address of the client that the gateway names: a unix socket has none, and programs log it.
-function nameClient(socket, req) {
-	const from = req.headers["x-forwarded-for"];
-	socket[kPeer] = from ? from.split(",", 1)[0].trim() : "127.0.0.1";
-	if (Object.hasOwn(socket, "remoteAddress")) return;
-	const peer = (name, get) => Object.defineProperty(socket, name, { get, configurable: true });
-	peer("remoteAddress", () => socket[kPeer]);
-	peer("remoteFamily", () => (net.isIPv6(socket[kPeer]) ? "IPv6" : "IPv4"));
-	peer("remotePort", () => 0);
-	peer("localAddress", () => "127.0.0.1");
-	peer("localPort", () => PORT);
+function addressOf(socket) {
+	return scopes.fieldOf(socket[kRaw], "x-forwarded-for")?.split(",", 1)[0].trim() || "127.0.0.1";
+}
+
+// Connections from the gateway have the address of the client that it names: a unix socket has none, and programs log
+// it. remoteAddress and the like ask these two methods, which are those of all connections: with properties of its own
+// each connection would be of a kind of its own for V8, and all code that uses connections slow.
+function nameClients() {
+	const { _getpeername: peer, _getsockname: local } = net.Socket.prototype;
+	net.Socket.prototype._getpeername = function () {
+		if (!this[kRaw]) return Reflect.apply(peer, this, arguments);
+		const address = addressOf(this);
+		return { address, family: net.isIPv6(address) ? "IPv6" : "IPv4", port: 0 };
+	};
+	net.Socket.prototype._getsockname = function () {
+		return this[kRaw] ? { address: "127.0.0.1", family: "IPv4", port: PORT } : Reflect.apply(local, this, arguments);
+	};
 }
 
 // Contract with the gateway: this request was not started here, so another instance may take it.
@@ -107,13 +113,14 @@ function nack(res, socket) {
 		return;
 	}
 	if (state.stopping) res.shouldKeepAlive = false;
+	socket[scopes.kSent] = undefined;
 	res.writeHead(503, NACK);
 	res.end();
 }
 
 function bindUpgrade(scope, socket, head) {
 	const emit = socket.emit;
-	socket.emit = (...args) => scopes.enter(scope, () => Reflect.apply(emit, socket, args));
+	socket.emit = (...args) => scopes.enter(scope, emit, socket, args);
 	socket.once("close", () => scope.responseOver());
 	scope.upgrade = () => ({ req: scope.req, socket, head });
 }
@@ -124,26 +131,27 @@ function serve(server, emit, args) {
 	const upgraded = name === "upgrade" || name === "connect";
 	const res = upgraded ? null : second;
 	if (state.stopping || state.retiring || pressure.reason()) {
-		nack(res, second);
+		nack(res, req.socket);
 		return true;
 	}
-	nameClient(req.socket, req);
+	req.socket[kRaw] = req.rawHeaders;
 	const scope = new scopes.Scope(req, res);
 	req[scopes.kScope] = scope;
 	if (res) res[scopes.kScope] = scope;
 	else bindUpgrade(scope, second, args[3]);
-	return scopes.enter(scope, () => Reflect.apply(emit, server, args));
+	return scopes.enter(scope, emit, server, args);
 }
 
 const REQUESTS = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect"]);
 
 exports.install = () => {
 	const emit = http.Server.prototype.emit;
-	http.Server.prototype.emit = function (...args) {
-		if (!state.servers.has(this) || !REQUESTS.has(args[0]) || args[1]?.[scopes.kScope])
-			return Reflect.apply(emit, this, args);
-		return serve(this, emit, args);
+	http.Server.prototype.emit = function (name, req) {
+		if (!REQUESTS.has(name) || !state.servers.has(this) || req?.[scopes.kScope])
+			return Reflect.apply(emit, this, arguments);
+		return serve(this, emit, arguments);
 	};
+	nameClients();
 	patchListen();
 };
 
