@@ -80,7 +80,7 @@ static bool has_idled(struct instance *i, uint64_t now_ns, uint32_t waited_ms)
 }
 
 /* Whether it did nothing because it gets no CPU, or waits for a disk. That takes a system call or
- * three for each thread, so who was found at work is not asked again for a while. */
+ * three for each thread, so the next look comes a while later. */
 static bool is_at_work(struct instance *i, uint64_t now_ns)
 {
 	struct accept_queue *a = &i->accept;
