@@ -43,6 +43,7 @@ class Parser(waitress.parser.HTTPRequestParser):
             ident = self.headers.get("X_EBB_ID", "")
             print(f"\x1e{ident} ebb: request {ident}: its body does not fit into /tmp: raise `ebb.scratch`",
                   file=sys.stderr)
+            self.close()  # the room is free before the answer is out, so that the next body has it
             self.error, self.completed = RequestEntityTooLarge("no room in /tmp"), True
             return len(data)
 
