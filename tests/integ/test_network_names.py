@@ -68,6 +68,7 @@ def ebb(world, names):
                                       "zero.example.com", "long.example.com", "many.example.com", "big.example.com",
                                       "fails.example.com"]})
         put(one, "open", "internet")
+        wait_for(lambda: one.get("open").status == 200, 60)  # a guest on a busy machine is not in time at first
         one.host = host_internal(one, "open")
         yield one
 

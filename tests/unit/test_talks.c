@@ -96,8 +96,10 @@ static void few_bytes_right_behind_the_peer_s_are_no_question(void **state)
 	c.acknowledged_bytes = 1017;
 	assert_int_equal(judge(&c), TALK_ANSWER); /* by the times alone */
 	assert_true(talk_is_courtesy(&c, 1000));
-	assert_false(talk_is_courtesy(&c, 1017)); /* nothing was said since: not known */
-	assert_false(talk_is_courtesy(&c, 900));  /* as long as a question */
+	assert_false(talk_is_courtesy(&c, 1017));
+	assert_true(talk_is_silent(&c, 1017)); /* nothing was said since: sent again */
+	assert_false(talk_is_silent(&c, 1016));
+	assert_false(talk_is_courtesy(&c, 900)); /* as long as a question */
 	assert_false(talk_is_courtesy(&c, 2000));
 	c.received_ms = 1400; /* a timer's: some time behind */
 	assert_false(talk_is_courtesy(&c, 1000));

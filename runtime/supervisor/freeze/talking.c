@@ -26,7 +26,8 @@ static void describe(const struct instance *i, struct talks_request *q)
 				    .wired = instance_has_wire(i),
 				    .port_count = put->binding_count,
 				    .settled = i->idle.settled,
-				    .watch = waking_wanted(i) ? i->ground->net_watch : NULL};
+				    .watch = i->ground->net_watch,
+				    .answers_wake = waking_wanted(i)};
 	must(put->binding_count <= BINDINGS_MAX);
 	if (i->idle.by_wake)
 		q->woken_ms =

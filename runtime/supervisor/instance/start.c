@@ -305,8 +305,8 @@ void start_go_on(struct instance *i, int r)
 		go(i, r);
 }
 
-/* Gives an armed sandbox to i. False if there is none. ebb-net opens the way out while the root file
- * system is mounted here. */
+/* Gives an armed sandbox to i. False if there is none. ebb-net opens the way out while the root
+ * file system is mounted here. */
 static bool arm_instance(struct instance *i)
 {
 	uint64_t number;

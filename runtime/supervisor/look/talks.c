@@ -77,6 +77,11 @@ enum talk_wait talk_judge(const struct talks_request *q, const struct netns_conn
 		       : TALK_NOTHING;
 }
 
+bool talk_is_silent(const struct netns_connection *c, uint64_t said_bytes)
+{
+	return c->received_bytes > 0 && c->unsent_bytes == 0 && c->acknowledged_bytes == said_bytes;
+}
+
 bool talk_is_courtesy(const struct netns_connection *c, uint64_t said_bytes)
 {
 	uint64_t words = c->acknowledged_bytes - said_bytes;
@@ -100,6 +105,19 @@ struct looking {
 	struct talks *out;
 };
 
+/* What the times say is refined by what was said. */
+static enum talk_wait refine(const struct talks_request *q, const struct netns_connection *c,
+			     enum talk_wait waits, bool *courtesy)
+{
+	uint64_t said_bytes;
+
+	if (waits != TALK_ANSWER || !q->watch ||
+	    net_watch_said(q->watch, c->cookie, &said_bytes) < 0)
+		return waits;
+	*courtesy = q->answers_wake && talk_is_courtesy(c, said_bytes);
+	return talk_is_silent(c, said_bytes) ? TALK_NOTHING : waits;
+}
+
 static void on_connection(void *self, const struct netns_connection *c)
 {
 	struct looking *l = self;
@@ -109,18 +127,16 @@ static void on_connection(void *self, const struct netns_connection *c)
 			 .for_ms = c->sent_ms,
 			 .key = {c->cookie, c->received_bytes}};
 
-	uint64_t said_bytes;
+	bool courtesy = false;
 
+	t.waits = refine(l->q, c, t.waits, &courtesy);
 	l->out->open += c->owned && leads_out(l->q, c);
 	if (t.waits == TALK_NOTHING)
 		return;
 	if (l->out->owed_count < TALKS_OWED)
 		l->out->owed[l->out->owed_count++] = c->local_port;
-	if (t.waits == TALK_ANSWER && l->q->watch &&
-	    net_watch_said(l->q->watch, c->cookie, &said_bytes) == 0 &&
-	    talk_is_courtesy(c, said_bytes))
-		return;
-	if (is_settled(l->q, &t.key) || (t.waits == TALK_ANSWER && c->received_ms < l->q->woken_ms))
+	if (courtesy || is_settled(l->q, &t.key) ||
+	    (t.waits == TALK_ANSWER && c->received_ms < l->q->woken_ms))
 		return;
 	memcpy(t.peer, c->peer, sizeof(t.peer));
 	if (l->out->waiting < TALKS_SHOWN)

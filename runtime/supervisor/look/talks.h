@@ -72,16 +72,19 @@ struct talks_request {
 	/* It was thawed for the network so long ago, or 0. A peer that spoke since may have got a
 	 * reply, which need not be a question; and if it is one, the answer wakes the instance. */
 	uint32_t woken_ms;
-	/* Data that come wake it, and the watch knows how much was said; or NULL. Borrowed. */
-	const struct net_watch *watch;
+	const struct net_watch *watch; /* knows how much was said; or NULL. Borrowed */
+	bool answers_wake;             /* data that come wake it */
 };
 
 /* The wait of one connection. Pure. */
 enum talk_wait talk_judge(const struct talks_request *q, const struct netns_connection *c);
+/* Whether the program has said nothing new since the last data came. The time of its last words is
+ * then that of a retransmission, which a busy host sends although the answer has come. said_bytes:
+ * sent when the last data came (netns/watch.h). Pure. */
+bool talk_is_silent(const struct netns_connection *c, uint64_t said_bytes);
 /* Whether the program's last words were probably an answer: few bytes right behind what the peer
  * said, and the peer has said nothing for a while. So end calls of gRPC, whose client acknowledges
- * a PING of the server. said_bytes: sent when the last data came (netns/watch.h). If it was a
- * question all the same, the answer wakes the instance. Pure. */
+ * a PING of the server. If it was a question all the same, the answer wakes the instance. Pure. */
 bool talk_is_courtesy(const struct netns_connection *c, uint64_t said_bytes);
 /* Looks at all connections. 0 with *out; or -errno: nothing can be seen, or (-ENOTRECOVERABLE)
  * this thread is in a foreign namespace and must not go on. */
