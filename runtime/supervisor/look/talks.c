@@ -105,7 +105,7 @@ struct looking {
 	struct talks *out;
 };
 
-/* What the times say is refined by what was said. */
+/* The times are refined by the number of bytes that were said. */
 static enum talk_wait refine(const struct talks_request *q, const struct netns_connection *c,
 			     enum talk_wait waits, bool *courtesy)
 {
