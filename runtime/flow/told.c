@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -51,8 +52,12 @@ static int on_schedule(void *self, struct wire_message *m)
 		return -EPROTO;
 	r = schedules_put(f, s);
 	explicit_bzero(s->token, sizeof(s->token));
-	if (r < 0 && r != -ENOMEM)
-		return r;
+	if (r == -EINVAL)
+		return -EPROTO;
+	if (r == -ENOMEM) { /* the next ebb-flow is told all again */
+		log_error("event=schedule_lost service=%s why=\"no memory\"", s->service);
+		loop_stop(f->loop, r);
+	}
 	f->saying.count--;
 	if (f->saying.count == 0)
 		schedules_settle(f, f->saying.service);

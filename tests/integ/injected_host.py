@@ -200,8 +200,9 @@ class Host:
 
     def judge(self, step, program, what, begun_pid):
         """It went on or said why not, and all is well again: None, or what is not so."""
-        if "event=ledger_broken" in self.said():  # ebbd would do it in 10 s
-            self.ebb.end_program("ebb-ledger")
+        for broken, owner in (("event=ledger_broken", "ebb-ledger"), ("event=store_broken", "ebb-flow")):
+            if broken in self.said():  # it would happen in 10 s
+                self.ebb.end_program(owner)
         try:
             wait_for(lambda: getattr(step, "well", step)(self), 20, "all to be well again")
         except AssertionError as error:

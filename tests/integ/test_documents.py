@@ -62,17 +62,19 @@ def samples(ebb):
     file = os.path.join(ebb.root, "one.json")
     with open(file, "w") as f:
         json.dump({"services": {"one": {"runtime": "container", "entrypoint": "probe"}}}, f)
+    assert ebb.rest("PUT", "/v1/services/timed", {"image": "probe", "crons": [{"path": "/sample", "schedule": "0 0 1 1 *"}]})
     return {
         "build": None, "completion": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
         "image export": ["again", "-o", os.path.join(ebb.root, "again.tar")],
         "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
         "up": ["-f", file], "ls": [], "inspect": ["probe"],
+        "crons ls": [], "crons runs": [], "crons run": ["/sample"],
         "secret set": ["SAMPLE", "-f", file], "secret ls": [], "secret rm": ["SAMPLE"],
         "rollback": ["two"], "revisions": ["probe"],
         "traffic": ["probe"], "ps": [], "why": [instance], "net": [instance], "freeze": None, "exec": None, "thaw": [instance],
         "logs": ["probe"], "events": [], "top": [], "usage": [], "ledger verify": [], "node": [], "doctor": [],
 
-        "help": [], "version": [], "stop": [instance], "rm": ["one", "two"],
+        "help": [], "version": [], "stop": [instance], "rm": ["one", "two", "timed"],
         "drain": ["--wait"], "undrain": [], "upgrade": [],
     }
 
@@ -206,7 +208,8 @@ def test_a_file_may_hold_all_that_is_offered(said):
 def test_examples_of_files_are_taken(said):
     """Each ebb.json of a document, as it stands there: no unknown key, no wrong value."""
     count = 0
-    said.cli("secret", "set", "DATABASE_URL", stdin="a value")  # which examples name
+    for name in ("DATABASE_URL", "CRON_SECRET"):
+        said.cli("secret", "set", name, stdin="a value")  # which examples name
     for path, text in offered.documents().items():
         for block in re.findall(r"^```json\n(.*?)^```", text, re.M | re.S):
             if '"services"' not in block:
@@ -304,6 +307,11 @@ def good_requests(ebb, instance):
         ("POST", "/v1/services/held/rollback?dryRun=1", 200),
         ("POST", "/v1/services/held/rollback", 201),
         ("POST", "/v1/services/held/redeploy", 200),
+        ("PUT", "/v1/services/timed", 201, {"document": {"image": "probe", "schedules": {
+            "tidy": {"schedule": "0 3 * * *", "path": "/", "timezone": "Europe/Berlin"}}}}),
+        ("GET", "/v1/schedules", 200), ("POST", "/v1/schedules/run?name=tidy", 202), ("GET", "/v1/runs?service=timed", 200),
+        ("POST", "/v1/schedules/run?name=none", 404), ("POST", "/v1/schedules/run", 400),
+        ("DELETE", "/v1/services/timed", 204),
         ("PUT", "/v1/secrets/HELD", 201, {"document": {"value": "a"}}),
         ("PUT", "/v1/services/sealed", 201, {"document": {"image": "probe", "env": {"A": {"secret": "HELD"}}}}),
         ("PUT", "/v1/secrets/HELD", 200, {"document": {"value": "b"}}),
@@ -440,7 +448,7 @@ def test_a_route_takes_the_parameters_it_is_said_to_take_and_no_other(said, path
 TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
          "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "gb_out": ["0.09"], "gb_in": ["0"], "currency": ["EUR"], "wait": ["1s"],
-         "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1]}
+         "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1], "schedule": ["tidy"]}
 
 
 def test_every_parameter_is_taken_and_none_is_left_out(said):
