@@ -109,6 +109,8 @@ void runs_orphan(struct flow *f, struct schedule *s);
 void runs_take(struct flow *f, uint64_t now_us);
 /* Delivers those, once that is durable. */
 void runs_deliver(struct flow *f);
+/* It is not durable: they are not delivered by this process. */
+void runs_put_back(struct flow *f);
 /* Takes a run out of memory. */
 void run_free(struct flow *f, struct run *r);
 

@@ -120,6 +120,8 @@ static void settle(void *self)
 	answer_runs(f, r < 0 ? -r : 0);
 	if (r == 0)
 		runs_deliver(f);
+	else
+		runs_put_back(f);
 	if (r == 0)
 		r = store_commit(f->store); /* of those that nobody took */
 	if (r < 0)

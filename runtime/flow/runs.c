@@ -292,3 +292,17 @@ void runs_deliver(struct flow *f)
 			on_ended(f, r, strerror(-e));
 	}
 }
+
+void runs_put_back(struct flow *f)
+{
+	struct run *r;
+
+	chain_each(r, &f->runs, all) {
+		if (!r->fresh)
+			continue;
+		r->fresh = false;
+		r->is.state = WIRE_RUN_WAITING;
+		must(f->deliveries > 0);
+		f->deliveries--;
+	}
+}

@@ -19,6 +19,7 @@ ERRORS = {"connect": (E.EAGAIN, E.ECONNREFUSED, E.ENOENT), "socket": (E.EMFILE, 
           "fallocate": (E.ENOSPC,), "timerfd_settime": ()}
 COUNTER = itertools.count()
 FAR = "0 0 1 1 *"  # the steps run it by hand
+PATIENCE_S = 40    # an unlock that fails keeps SQLite for 10 s
 
 
 class FlowHost(Host):
@@ -40,7 +41,7 @@ def over(host, run):
     found = []
 
     def ended():
-        reply = host.rest("GET", "/v1/runs?service=probe")
+        reply = host.rest("GET", "/v1/runs?service=probe", timeout=PATIENCE_S)
         found[:] = [r for r in reply.json["runs"] if r["id"] == run] if well(reply) else []
         return found and found[0]["ended_at"]
     with honest():
@@ -50,7 +51,7 @@ def over(host, run):
 
 def run(host, name, state):
     """A run that was acknowledged comes to its end, whatever failed."""
-    reply = host.rest("POST", f"/v1/schedules/run?name={name}&service=probe")
+    reply = host.rest("POST", f"/v1/schedules/run?name={name}&service=probe", timeout=PATIENCE_S)
     if not well(reply):
         return False
     assert over(host, reply.json["run"])["state"] == state
@@ -64,10 +65,10 @@ def runs(host):
 def changes(host):
     """Schedules that were taken are known a little later."""
     number = next(COUNTER)
-    reply = host.rest("PUT", "/v1/services/probe", settings(number))
+    reply = host.rest("PUT", "/v1/services/probe", settings(number), timeout=PATIENCE_S)
 
     def known():
-        found = host.rest("GET", "/v1/schedules?service=probe")
+        found = host.rest("GET", "/v1/schedules?service=probe", timeout=PATIENCE_S)
         return well(found) and f"n{number}" in [s["name"] for s in found.json["schedules"]]
     if not well(reply):
         return False

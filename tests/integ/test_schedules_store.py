@@ -81,8 +81,9 @@ def test_a_store_of_somebody_else_is_left_alone(new_ebb, harm, words):
             db.execute(harm)
             db.commit()
     else:
-        with open(path, "r+b") as file:
-            file.write(b"x" * 4096)
+        os.unlink(path + "-wal")  # it would mend it
+        with open(path, "wb") as file:
+            file.write(b"x" * 8192)
     with open(path, "rb") as file:
         before = file.read()
     ebb.start()

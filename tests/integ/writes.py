@@ -204,9 +204,12 @@ class Disk:
     def of(cls, path):
         disk = cls(_inode(path + "/."))
         for where, folders, files in os.walk(path):
-            disk.inodes[_inode(where)] = Folder({n: _inode(os.path.join(where, n)) for n in folders + files})
+            disk.inodes[_inode(where)] = Folder({n: _inode(os.path.join(where, n)) for n in folders + files
+                                                 if n in folders or os.path.isfile(os.path.join(where, n))})
             for name in files:
                 whole = os.path.join(where, name)
+                if not os.path.isfile(whole):
+                    continue  # a socket has no bytes
                 with open(whole, "rb") as f:
                     disk.inodes[_inode(whole)] = File(f.read())
         return disk
