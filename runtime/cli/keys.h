@@ -19,6 +19,7 @@ enum key_use {
 	KEY_NAME,      /* a name of a site */
 	KEY_HOSTS,     /* a list of host names */
 	KEY_OUTPUT,    /* a directory below the sources */
+	KEY_CRONS,     /* crons and schedules of services: spec_crons.c */
 	KEY_USES,
 };
 

@@ -358,6 +358,10 @@ static void check_special(const struct look *l, enum key_use use)
 
 	if (use == KEY_FUNCTIONS)
 		check_functions(l->report, l->path, l->value);
+	else if (use == KEY_CRONS && strcmp(l->path, "crons") == 0)
+		check_objects(l);
+	else if (use == KEY_CRONS)
+		check_named(l);
 	else if (use == KEY_NAME)
 		check_name(l);
 	else if (use == KEY_HOSTS)
@@ -538,62 +542,4 @@ const char *spec_flag(const struct spec_service *service, const char *key)
 	if (json_kind(value) != JSON_BOOL)
 		return NULL;
 	return json_is_true(value) ? "1" : "0";
-}
-
-/* The largest value of a setting among functions, or NULL. */
-static const struct json *of_functions(const struct json *functions, const char *name)
-{
-	const struct json *largest = NULL;
-	int64_t most = -1, value;
-
-	for (size_t i = 0; i < json_count(functions); i++) {
-		const struct json *one = json_get(json_at(functions, i), name);
-
-		if (one && (!largest || (json_int(one, &value) == 0 && value > most))) {
-			largest = one;
-			(void)json_int(one, &most);
-		}
-	}
-	return largest;
-}
-
-/* A setting as the file has it: itself, by another name, or for files. */
-static const struct json *value_of(const struct spec_service *service, const struct setting *s)
-{
-	const struct json *value = json_get(service->value, s->name);
-
-	if (!value && setting_id_of(s) == SETTING_ROUTE_PREFIX)
-		return json_get(service->value, "mount");
-	return value ? value : of_functions(json_get(service->value, "functions"), s->name);
-}
-
-static void write_hidden(const struct spec_service *service, struct json_out *out)
-{
-	const struct json *ebb = json_get(service->value, "ebb");
-
-	json_out_object(out, "ebb");
-	for (size_t i = 0; i < json_count(ebb); i++)
-		json_out_value(out, json_key_at(ebb, i), json_at(ebb, i));
-	if (!json_get(ebb, "private"))
-		json_out_bool(out, "private", true);
-	json_out_end_object(out);
-}
-
-void spec_body(const struct spec_service *service, const char *image, const char *key,
-	       struct json_out *out)
-{
-	json_out_object(out, key);
-	json_out_string(out, "image", image);
-	for (int id = SETTING_NONE + 1; id < SETTING_COUNT; id++) {
-		const struct setting *s = setting_of((enum setting_id)id);
-		const struct json *value = value_of(service, s);
-
-		if (s->place != SETTING_OF_SERVICE || s->reader != SETTING_FOR_BOTH)
-			continue;
-		if (id == SETTING_EBB && service->hidden)
-			write_hidden(service, out);
-		else if (value && !(id == SETTING_HOSTS && service->implied))
-			json_out_value(out, s->name, value);
-	}
-	json_out_end_object(out);
 }

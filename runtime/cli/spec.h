@@ -12,12 +12,14 @@
 
 #define SPEC_SERVICES_MAX 1024
 
+struct spec;
 struct spec_service {
 	const char *name;
 	const struct json *value;
-	bool files;        /* its runtime was guessed to be static */
-	bool implied;      /* value is the whole file */
-	const char *image; /* that it is deployed from, once it is built */
+	bool files;              /* its runtime was guessed to be static */
+	bool implied;            /* value is the whole file */
+	const char *image;       /* that it is deployed from, once it is built */
+	const struct spec *spec; /* the file that has it */
 	bool hidden; /* rewrites lead to other services, and none to it: only bindings reach it */
 };
 

@@ -103,7 +103,10 @@ void spec_check_file(struct spec *spec, struct report *report)
 
 	if (name)
 		(void)text_copy(spec->name, sizeof(spec->name), name);
+	for (size_t i = 0; i < spec->count; i++)
+		spec->services[i].spec = spec;
 	check_ways(spec, report);
+	spec_check_crons(spec, report);
 	check_circles(spec, report);
 	site_check(spec, report);
 	for (size_t i = 0; i < spec->count; i++) {

@@ -8,4 +8,9 @@
 /* Checks what concerns several services, and the rules of the site; fills what depends on them. */
 void spec_check_file(struct spec *spec, struct report *report);
 
+/* Whether each cron and schedule outside of the services belongs to one: spec_crons.c. */
+void spec_check_crons(const struct spec *spec, struct report *report);
+/* Writes crons or schedules (key) of a service: its own, and those of the file for it. */
+void spec_write_crons(const struct spec_service *service, const char *key, struct json_out *out);
+
 #endif

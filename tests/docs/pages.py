@@ -87,7 +87,7 @@ def settings(facts):
         table(["key", "value", "default", "in", "meaning"],
               [[code(full_name(row)), cell(allowed(row)), cell(row["default"]), where(row), cell(row["help"])]
                for row in rows]),
-        "Accepted with a warning, without effect: " + ",\n".join(
+        "Accepted with a warning, without effect:\n" + ",\n".join(
             ", ".join(map(code, ignored[n:n + 5])) for n in range(0, len(ignored), 5)) + ".\n")
 
 

@@ -174,7 +174,8 @@ def members(facts, place, in_file):
             if row["place"] == place and row[where] and row["kind"] != "object"}
 
 
-RULES = {"rewrites": "array", "redirects": "array", "headers": "array", "cleanUrls": "boolean", "trailingSlash": "boolean"}
+RULES = {"rewrites": "array", "redirects": "array", "headers": "array", "cleanUrls": "boolean", "trailingSlash": "boolean",
+         "crons": "array", "schedules": "object"}
 TYPES = {"functions": "object", "mount": "string", "name": "string", "hosts": "array", "output": "string"}
 
 
@@ -182,7 +183,7 @@ def accepted(facts, place):
     """Keys of ebb.json that are no settings: those with a meaning of their own, and those that ebb ignores."""
     rows = [key for key in facts["cli"]["keys"] if key["place"] == place]
     own = {key["name"]: {"type": RULES.get(key["name"]) or TYPES[key["use"]], "description": key["help"]}
-           for key in rows if key["use"] == "rules" or key["use"] in TYPES}
+           for key in rows if key["use"] in ("rules", "crons", *TYPES)}
     return {**own, **{key["name"]: {"deprecated": True, "description": f"accepted, not supported: {key['help']}"}
                       for key in rows if key["use"] == "ignored"}}
 
