@@ -9,6 +9,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/api/images.h"
 #include "runtime/api/request.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/service_record.h"
 #include "runtime/api/sites.h"
 #include "runtime/base/clock.h"
@@ -350,6 +351,7 @@ static int keep_parts(struct deploying *d)
 		r = p->kind == PART_CREATED ? services_commit(d->api->services, p->name, &p->rev)
 					    : services_keep(d->api->services, p->name, &p->rev);
 		p->held = r < 0;
+		schedules_say(d->api, p->name);
 	}
 	return r;
 }
@@ -411,6 +413,7 @@ static void on_changed_places(struct api *api, struct request *rq, void *ctx,
 	r = is_new(p) ? services_commit(api->services, p->name, &p->rev)
 		      : services_go_back(api->services, p->name, &p->rev);
 	p->held = false;
+	schedules_say(api, p->name);
 	if (answer->err || r < 0) {
 		d->err = answer->err ? answer->err : -r;
 		(void)text_format(d->cause, sizeof(d->cause), "service '%s': %s", p->name,

@@ -8,6 +8,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/request.h"
 #include "runtime/api/secret_use.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/service_record.h"
 #include "runtime/api/sites.h"
 #include "runtime/base/clock.h"
@@ -160,6 +161,7 @@ static void check_record(struct deploying *d, const struct part *p, struct probl
 
 	if (!put)
 		problem_add(&wrong, "image", "it is not in the store any more");
+	schedules_check(d->api, &p->rev.spec, &wrong);
 	add_under(errors, p->name, &wrong);
 }
 
