@@ -144,8 +144,10 @@ static int on_event(void *self, struct wire_message *m)
 
 	if (!TERMINATED(event->service) || !TERMINATED(event->instance) || !TERMINATED(event->text))
 		return -EPROTO;
-	note_start(api, event);
-	deploying_hear(api, event);
+	if (!event->again) {
+		note_start(api, event);
+		deploying_hear(api, event);
+	}
 	events_watch_add(api->watch, event);
 	return 0;
 }

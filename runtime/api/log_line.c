@@ -51,6 +51,24 @@ bool log_line_wanted(const char *line, size_t size, const char *request)
 	return !request || (of && memcmp(of, request, LOG_REQUEST_CHARS) == 0);
 }
 
+bool log_is_time(const char *text)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
+	size_t n = 0;
+
+	_Static_assert(sizeof(shape) == LOG_TIME_CHARS + 1, "a time");
+	for (; shape[n]; n++)
+		if (shape[n] == 'd' ? text[n] < '0' || text[n] > '9' : text[n] != shape[n])
+			return false;
+	return text[n] == '\0';
+}
+
+/* Times are of one width, so their order is that of the bytes. */
+bool log_line_is_since(const char *line, size_t size, const char *since)
+{
+	return !since || (size >= LOG_TIME_CHARS && memcmp(line, since, LOG_TIME_CHARS) >= 0);
+}
+
 struct parts {
 	const char *text, *request; /* request: LOG_REQUEST_CHARS digits, or NULL */
 	size_t text_size;

@@ -28,16 +28,31 @@ static int service_of(const char *instance, char service[SERVICE_NAME_SIZE])
 	return 0;
 }
 
-static bool read_tail(struct request *rq, uint64_t *out)
+static bool read_tail(struct request *rq, bool since, uint64_t *out)
 {
 	char text[24];
 	int r = request_query(rq, "tail", text, sizeof(text));
 
-	*out = TAIL_DEFAULT;
+	*out = since ? TAIL_MAX : TAIL_DEFAULT;
 	if (r == 0 || (r == 1 && text_parse_u64(text, 0, TAIL_MAX, out) == 0))
 		return true;
 	problem_reply(rq, 400, "give a number of lines", "tail: it is not a number (0..%d)",
 		      TAIL_MAX);
+	return false;
+}
+
+/* Reads ?since=; out is "" without it. False after having answered. */
+static bool read_since(struct request *rq, char out[LOG_TIME_CHARS + 1])
+{
+	char text[LOG_TIME_CHARS + 1] = "";
+	int r = request_query(rq, "since", text, sizeof(text));
+
+	if (r == 0 || (r == 1 && log_is_time(text))) {
+		memcpy(out, text, sizeof(text));
+		return true;
+	}
+	problem_reply(rq, 400, "give the time of a line, as it stands there",
+		      "since: it is not a time such as 2026-11-23T01:02:03.456789Z");
 	return false;
 }
 
@@ -75,18 +90,19 @@ static void send_logs(struct request *rq, const char *service, const char *insta
 {
 	struct logs *logs = rq->api->logs;
 	bool follow = request_flag(rq, "follow");
-	char request[LOG_REQUEST_CHARS + 1];
+	char request[LOG_REQUEST_CHARS + 1], since[LOG_TIME_CHARS + 1];
 	struct log_wish wish = {.instance = instance};
 	const char *type;
 	struct buffer out = {0};
 	uint64_t lines_max;
 	int r;
 
-	if (!read_tail(rq, &lines_max) || !read_request(rq, request) ||
-	    !read_format(rq, &wish.json))
+	if (!read_since(rq, since) || !read_tail(rq, *since, &lines_max) ||
+	    !read_request(rq, request) || !read_format(rq, &wish.json))
 		return;
 	type = wish.json ? "application/x-ndjson" : "text/plain; charset=utf-8";
 	wish.request = *request ? request : NULL;
+	wish.since = *since ? since : NULL;
 	r = log_tail(logs_dir_fd(logs), service, &wish, (size_t)lines_max, &out);
 	if (r == -ENOENT && found)
 		r = 0;

@@ -35,6 +35,7 @@ struct tail {
 	int dir_fd;
 	size_t bytes_max;    /* of each file */
 	const char *request; /* NULL: lines of all requests, and of none */
+	const char *since;   /* NULL: of any time */
 	struct tail_file files[FILES_MAX];
 	size_t file_count;
 	struct tail_line *lines; /* owned */
@@ -69,8 +70,8 @@ static int read_end(int fd, size_t bytes_max, struct tail_file *f)
 	return 0;
 }
 
-/* Keeps the lines of one request only, so that all files fit in memory together. */
-static void keep_wanted(struct tail_file *f, const char *request)
+/* Keeps the lines that are wanted only, so that all files fit in memory together. */
+static void keep_wanted(struct tail_file *f, const struct tail *t)
 {
 	size_t kept = 0;
 
@@ -79,7 +80,8 @@ static void keep_wanted(struct tail_file *f, const char *request)
 		size_t n = end ? (size_t)(end - f->text) - at : f->size - at;
 		size_t whole = n + (end != NULL);
 
-		if (log_line_wanted(f->text + at, n, request)) {
+		if (log_line_wanted(f->text + at, n, t->request) &&
+		    log_line_is_since(f->text + at, n, t->since)) {
 			memmove(f->text + kept, f->text + at, whole);
 			kept += whole;
 		}
@@ -102,9 +104,9 @@ static int add_file(struct tail *t, const char *name, size_t suffix)
 		return 0;
 	t->file_count++;
 	r = read_end(fd, t->bytes_max, f);
-	if (r < 0 || !t->request)
+	if (r < 0 || (!t->request && !t->since))
 		return r;
-	keep_wanted(f, t->request);
+	keep_wanted(f, t);
 	shrunk = realloc(f->text, f->size + 1);
 	if (shrunk)
 		f->text = shrunk;
@@ -205,7 +207,9 @@ int log_tail(int log_dir_fd, const char *service, const struct log_wish *wish, s
 		return -ENOMEM;
 	t->dir_fd = dir_fd;
 	t->request = wish->request;
-	t->bytes_max = wish->instance || wish->request ? FILE_BYTES_MAX : ALL_BYTES_MAX / 64;
+	t->since = wish->since;
+	t->bytes_max = wish->instance || wish->request || wish->since ? FILE_BYTES_MAX
+								      : ALL_BYTES_MAX / 64;
 	r = add_files(t, wish->instance);
 	if (r == 0 && t->file_count == 0)
 		r = -ENOENT;

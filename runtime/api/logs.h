@@ -39,12 +39,15 @@ bool logs_is_live(const void *logs, const char *instance); /* logs: struct logs 
 struct log_wish {
 	const char *instance; /* NULL = all of the service */
 	const char *request;  /* 32 digits, or NULL = all */
+	const char *since;    /* of this time (log_is_time) and later ones; NULL = all */
 	bool json;
 };
 #define LOG_REQUEST_CHARS 32
 #define LOG_TAG_CHARS     (1 + LOG_REQUEST_CHARS + 1)
 /* Whether text is the id of a request: 32 lower-case hexadecimal digits. */
 bool log_is_request(const char *text);
+/* Whether text is a time as it stands in front of a line: "2026-11-23T01:02:03.456789Z". */
+bool log_is_time(const char *text);
 /* Sends rq (whose stream has begun) every new line. 0, or -ENOSPC. */
 int logs_follow(struct logs *logs, struct request *rq, const char *service,
 		const struct log_wish *wish);
@@ -54,6 +57,7 @@ void logs_forget(struct logs *logs, const struct request *rq);
 /* log_line.c. The id of the request whose tag a bare "TEXT" begins with: its digits, or NULL. */
 const char *log_text_request(const char *text, size_t size);
 bool log_line_wanted(const char *line, size_t size, const char *request);
+bool log_line_is_since(const char *line, size_t size, const char *since);
 /* Adds one line as it goes out, "TIME INSTANCE [REQUEST] TEXT" or a JSON object, made from the line
  * of the file, "TIME TEXT". 0 or -ENOMEM. */
 int log_line_format(struct buffer *out, const char *instance, const char *line, size_t size,

@@ -24,12 +24,13 @@
 
 struct watcher {
 	struct request *rq; /* NULL: free */
+	uint64_t from;      /* the number of the first event to show */
 	bool sse;
 	struct event_filter filter;
 };
 
 struct events_watch {
-	uint64_t next_rev; /* the number of the event to come */
+	uint64_t next_rev; /* the number of the event to come; 0: there was none yet */
 	size_t count;
 	struct wire_event ring[EVENTS_KEPT];
 	struct watcher watchers[WATCHERS_MAX];
@@ -41,9 +42,6 @@ int events_watch_new(struct events_watch **out)
 
 	if (!watch)
 		return -ENOMEM;
-	/* Numbers begin at the date in us, so that a new ebb-api never uses a number of an earlier
-	 * one. They stay below 2^53, up to which JavaScript counts exactly. */
-	watch->next_rev = clock_real_us();
 	*out = watch;
 	return 0;
 }
@@ -73,7 +71,7 @@ static void send_event(const struct watcher *w, const struct wire_event *e, uint
 	struct json_out o;
 	char head[64];
 
-	if (!event_filter_takes(&w->filter, e))
+	if (rev < w->from || !event_filter_takes(&w->filter, e))
 		return;
 	json_out_init(&o);
 	event_write(&o, NULL, e, rev);
@@ -93,8 +91,13 @@ static void send_event(const struct watcher *w, const struct wire_event *e, uint
 
 void events_watch_add(struct events_watch *watch, const struct wire_event *event)
 {
-	uint64_t rev = watch->next_rev++;
+	uint64_t rev = event->number;
 
+	if (rev < watch->next_rev)
+		return; /* known */
+	if (rev != watch->next_rev)
+		watch->count = 0;
+	watch->next_rev = rev + 1;
 	watch->ring[rev % EVENTS_KEPT] = *event;
 	if (watch->count < EVENTS_KEPT)
 		watch->count++;
@@ -108,6 +111,14 @@ void events_watch_forget(struct events_watch *watch, const struct request *rq)
 	for (size_t i = 0; i < WATCHERS_MAX; i++)
 		if (watch->watchers[i].rq == rq)
 			watch->watchers[i].rq = NULL;
+}
+
+/* The number of the last event. Those from before this process may still be on their way. */
+static uint64_t newest(const struct api *api)
+{
+	uint64_t seen = api->watch->next_rev > 0 ? api->watch->next_rev - 1 : 0;
+
+	return seen > api->config.events_given ? seen : api->config.events_given;
 }
 
 /* The number of the first event to show, from ?since= (the last event that the client saw) or
@@ -134,7 +145,7 @@ static bool first_wanted(struct request *rq, uint64_t fallback, uint64_t *out)
 			      "since: \"%s\" is not a number", text);
 		return false;
 	}
-	if (since + 1 < watch->next_rev - watch->count || since >= watch->next_rev) {
+	if (since + 1 < watch->next_rev - watch->count || since > newest(rq->api)) {
 		problem_reply(rq, 410,
 			      "list services and instances again, then watch without since",
 			      "events behind %" PRIu64 " are not kept any more", since);
@@ -174,7 +185,7 @@ void get_events(struct request *rq)
 		return;
 	json_out_init(&o);
 	json_out_object(&o, NULL);
-	json_out_u64(&o, "rev", watch->next_rev - 1);
+	json_out_u64(&o, "rev", newest(rq->api));
 	json_out_array(&o, "events");
 	for (; rev < watch->next_rev; rev++)
 		if (event_filter_takes(&filter, &watch->ring[rev % EVENTS_KEPT]))
@@ -204,10 +215,12 @@ void get_watch(struct request *rq)
 			      WATCHERS_MAX);
 		return;
 	}
-	if (!first_wanted(rq, watch->next_rev, &rev) || !event_filter_read(rq, &filter))
+	if (!first_wanted(rq, newest(rq->api) + 1, &rev) || !event_filter_read(rq, &filter))
 		return;
-	*w = (struct watcher){
-		.rq = rq, .sse = request_accepts(rq, "text/event-stream"), .filter = filter};
+	*w = (struct watcher){.rq = rq,
+			      .from = rev,
+			      .sse = request_accepts(rq, "text/event-stream"),
+			      .filter = filter};
 	stream_begin(rq, w->sse ? "text/event-stream" : "application/x-ndjson");
 	for (; rev < watch->next_rev; rev++)
 		send_event(w, &watch->ring[rev % EVENTS_KEPT], rev);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events: the last 4,096 in memory, and their watchers. Each event has a number (rev). Numbers only
- * rise, over restarts of ebb-api too. A client that asks for events which are no longer kept gets
- * 410 and reads the lists again.
+ * Events: the last 4,096 in memory, and their watchers. Each event has a number (rev), which ebbd
+ * has given it; a new ebb-api hears of the last EVENTS_KEPT_MAX again, under their numbers. A
+ * client that asks for events which are no longer kept gets 410 and reads the lists again.
  */
 #ifndef EBB_API_WATCH_H
 #define EBB_API_WATCH_H

@@ -2,10 +2,12 @@
 #include "runtime/cli/api.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/text_out.h"
@@ -13,6 +15,10 @@
 #define ANSWER_BYTES_MAX (64u * 1024 * 1024)
 #define ANSWER_DEPTH_MAX 32
 #define ARCHIVE          "application/x-tar"
+#define TRIES            6
+#define TRY_AFTER_MS     50 /* and twice as long each time */
+#define AGAIN_MS         200
+#define AWAY_NS          (60 * NS_PER_SEC)
 
 void api_answer_fini(struct api_answer *answer)
 {
@@ -146,6 +152,39 @@ int api_ask(const struct call *call, const char *target, struct api_answer *out)
 	return r;
 }
 
+/* Whether a connection ended as it does when ebb-api dies or is replaced. */
+static bool is_cut(int r)
+{
+	return r == -EPROTO || r == -ECONNRESET || r == -EPIPE;
+}
+
+/* RFC 9110, section 9.2.2: the same request twice is the same as once. */
+static bool may_repeat(const struct conn_request *request)
+{
+	return request->repeatable || strcmp(request->method, "GET") == 0 ||
+	       (strcmp(request->method, "PUT") == 0 && request->body);
+}
+
+/* Once more, while the answer is cut, or says that the server is not ready yet. A server that is
+ * gone leaves the first error. */
+static int converse_again(const struct call *call, const struct conn_request *request, int r,
+			  struct api_answer *answer)
+{
+	for (int n = 0; n < TRIES && (is_cut(r) || (r == 0 && answer->status == 503)); n++) {
+		struct conn *conn;
+
+		(void)poll(NULL, 0, TRY_AFTER_MS << n);
+		if (conn_open(call->socket, &conn) < 0)
+			return r;
+		if (n == 0 && is_cut(r))
+			say_note("ebb: the connection ended before the answer; asking again");
+		api_answer_fini(answer);
+		r = converse(conn, request, answer);
+		conn_free(conn);
+	}
+	return r;
+}
+
 int api_try(const struct call *call, const struct conn_request *request, const char *action,
 	    struct api_answer *out)
 {
@@ -157,6 +196,8 @@ int api_try(const struct call *call, const struct conn_request *request, const c
 		return api_no_server(call, r);
 	r = converse(conn, request, &answer);
 	conn_free(conn);
+	if (may_repeat(request))
+		r = converse_again(call, request, r, &answer);
 	if (r < 0) {
 		api_answer_fini(&answer);
 		return api_broken(call, action, r);
@@ -283,6 +324,46 @@ int api_stream(const struct call *call, const char *target, const char *second, 
 		r = stream_open(call, second, CONN_LINES, action, &conn);
 	}
 	return r == CLI_DONE ? stream_judge(call, action, conn, out) : r;
+}
+
+/* Without a word: 0 with a connection of any status, or -errno. */
+static int open_quietly(const struct call *call, const char *target, struct conn **out)
+{
+	struct conn *conn;
+	int r = conn_open(call->socket, &conn);
+
+	if (r < 0)
+		return r;
+	r = conn_ask_stream(conn, target, CONN_LINES);
+	if (r < 0)
+		conn_free(conn);
+	else
+		*out = conn;
+	return r;
+}
+
+int api_stream_again(const struct call *call, const char *target, const char *second,
+		     struct conn **out)
+{
+	uint64_t until_ns = clock_mono_ns() + AWAY_NS;
+	int r;
+
+	say_note("ebb: the connection ended, because ebb-api was replaced or died; connecting "
+		 "again");
+	for (;;) {
+		r = open_quietly(call, target, out);
+		if (r == 0 && (*out)->status == 404 && second) {
+			conn_free(*out);
+			r = open_quietly(call, second, out);
+		}
+		if (r == 0 && (*out)->status != 503)
+			return CLI_DONE;
+		if (r == 0)
+			conn_free(*out);
+		if (clock_mono_ns() > until_ns)
+			return api_no_server(call, r < 0 ? r : -EBUSY);
+		(void)poll(NULL, 0, AGAIN_MS);
+	}
 }
 
 int api_download(const struct call *call, const char *target, const char *action, struct conn **out)

@@ -24,8 +24,9 @@ void api_answer_fini(struct api_answer *answer);
 /* GETs without a word, for one that asks again: 0 with an answer of any status, or -errno. *out is
  * the caller's to api_answer_fini. */
 int api_ask(const struct call *call, const char *target, struct api_answer *out);
-/* One exchange; an answer of any status is CLI_DONE. action completes "cannot ...": "list
- * services". *out is the caller's to api_answer_fini. */
+/* One exchange; an answer of any status is CLI_DONE. A GET or PUT whose connection ends before the
+ * answer, or whose answer is 503, is repeated for some seconds. action completes "cannot ...":
+ * "list services". *out is the caller's to api_answer_fini. */
 int api_try(const struct call *call, const struct conn_request *request, const char *action,
 	    struct api_answer *out);
 /* One exchange. On CLI_DONE the status is 2xx and *out is the caller's to api_answer_fini. */
@@ -45,6 +46,11 @@ int api_send(const struct call *call, const char *method, const char *target, co
  * unless it is NULL. */
 int api_stream(const struct call *call, const char *target, const char *second, const char *action,
 	       struct conn **out);
+
+/* The same for a stream whose connection ended: says so, and tries for a minute while nobody
+ * answers or the server is not ready. On CLI_DONE *out has any status but 503. */
+int api_stream_again(const struct call *call, const char *target, const char *second,
+		     struct conn **out);
 
 /* Opens an answer of bytes, for which the server may first work as long as it wants. As api_stream
  * without a second target. */

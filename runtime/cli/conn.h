@@ -21,6 +21,7 @@ struct conn_request {
 	const char *content_type;    /* NULL: no body */
 	const char *body;            /* or NULL, then body_fd */
 	size_t body_size;
+	bool repeatable;     /* the same twice is the same as once; GET and PUT are so anyway */
 	int body_fd;         /* borrowed; used when body is NULL and content_type is not */
 	uint64_t body_bytes; /* of body_fd; 0 = unknown, sent in chunks until end of file */
 	/* Called with the bytes of body_fd sent so far; may be NULL. */

@@ -108,6 +108,11 @@ static void line_print(struct line_sink *sink, char *line, const struct layout *
 		return; /* a heartbeat */
 	if (json_parse(line, strlen(line), 32, &document, err, sizeof(err)) < 0)
 		document = NULL;
+	if (document && !(layout == &log_layout ? cursor_takes_line
+						: cursor_takes_event)(&sink->cursor, document)) {
+		json_free(document);
+		return;
+	}
 	if (sink->call->json && sink->array && sink->count)
 		fputs(",\n", stdout);
 	if (!document && sink->call->json)

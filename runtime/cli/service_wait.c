@@ -106,10 +106,15 @@ static int start_one(const struct call *call, const char *name, const char *acti
 {
 	struct api_answer answer;
 	char target[1200];
+	const struct conn_request request = {.method = "POST",
+					     .target = target,
+					     .accept = "application/json",
+					     .body_fd = -1,
+					     .repeatable = true};
 	int r = api_target(target, sizeof(target), SERVICES, name, "/start");
 
 	if (r == CLI_DONE)
-		r = api_call(call, "POST", target, action, &answer);
+		r = api_exchange(call, &request, action, &answer);
 	if (r == CLI_DONE)
 		api_answer_fini(&answer);
 	return r;

@@ -257,6 +257,15 @@ static int take_signals(int *signals_fd)
 	return *signals_fd < 0 ? -errno : 0;
 }
 
+/* Its pipes mean nothing to the next ebb-api or ebbd. */
+static int say_cut(const struct session *s)
+{
+	say_error("the session ended with its connection, because ebb-api or ebbd was replaced or "
+		  "died, and it cannot be taken up again",
+		  "the command was ended; run it again", "cannot %s to its end", s->action);
+	return CLI_FAILED;
+}
+
 /* In raw mode this terminal passes every key on; the terminal inside gives the keys
  * their meaning. */
 static int run_session(struct session *s)
@@ -275,6 +284,8 @@ static int run_session(struct session *s)
 	if (is_raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 	fd_close(&s->signals_fd);
+	if (r == -EPROTO || r == -ECONNRESET || r == -EPIPE)
+		return say_cut(s);
 	return r < 0 ? api_broken(s->call, s->action, r) : s->code;
 }
 

@@ -1,49 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
 /* logs, events: past lines and, with --follow, lines to come. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/lines.h"
 #include "runtime/cli/log_line.h"
-#include "runtime/cli/table.h"
 #include "runtime/cli/text_out.h"
 
 #define TAIL_MAX 100000
 
+struct stream;
+
+/* Where lines come from. aim makes the targets from behind the last line that was taken; refused
+ * takes an answer with an error to one that comes again, and says whether to aim once more. */
 struct source {
-	const char *target, *second, *action;
+	const char *action;
 	void (*take)(void *context, char *line);
+	int (*aim)(struct stream *s);
+	int (*refused)(struct stream *s, struct conn *conn);
 };
 
-static int print_lines(const struct call *call, const struct source *source, bool follow)
-{
-	SCOPED_MEM struct lines *lines = calloc(1, sizeof(*lines));
-	struct line_sink sink = {.call = call, .array = !follow};
-	struct http_slice piece;
-	struct conn *conn;
-	int r = lines ? api_stream(call, source->target, source->second, source->action, &conn)
-		      : CLI_FAILED;
+struct stream {
+	const struct call *call;
+	const struct source *source;
+	char action[128], target[1600], second[1600];
+	char begun[CLOCK_DATE_SIZE]; /* lines from there on are to be seen */
+	bool again;
+	struct line_sink sink;
+	struct lines lines;
+};
 
+static int read_lines(struct stream *s, struct conn *conn)
+{
+	struct http_slice piece;
+	int r;
+
+	while ((r = conn_next(conn, &piece)) > 0)
+		lines_feed(&s->lines, piece, s->source->take, &s->sink);
+	return r;
+}
+
+/* Goes on behind the last line with another connection. */
+static int connect_again(struct stream *s, struct conn **out)
+{
+	int r;
+
+	s->lines.used = 0; /* the part of a line comes again as a whole */
+	s->again = true;
+	cursor_again(&s->sink.cursor);
+	for (;;) {
+		r = s->source->aim(s);
+		if (r == CLI_DONE)
+			r = api_stream_again(s->call, s->target, *s->second ? s->second : NULL,
+					     out);
+		if (r != CLI_DONE || (*out)->status < 300)
+			break;
+		r = s->source->refused(s, *out);
+		conn_free(*out);
+		if (r != CLI_DONE)
+			break;
+	}
+	if (r == CLI_DONE)
+		say_note("ebb: connected again; goes on behind the last line");
+	return r;
+}
+
+static int print_lines(struct stream *s, bool follow)
+{
+	struct conn *conn;
+	int r = s->source->aim(s);
+
+	if (r == CLI_DONE)
+		r = api_stream(s->call, s->target, *s->second ? s->second : NULL, s->action, &conn);
 	if (r != CLI_DONE)
 		return r;
-	if (follow)
-		conn->timeout_ms = -1;
-	line_sink_begin(&sink);
-	while ((r = conn_next(conn, &piece)) > 0)
-		lines_feed(lines, piece, source->take, &sink);
-	lines_end(lines, source->take, &sink);
-	line_sink_end(&sink);
-	conn_free(conn);
-	return r < 0 ? api_broken(call, source->action, r) : CLI_DONE;
+	line_sink_begin(&s->sink);
+	for (;;) {
+		if (follow)
+			conn->timeout_ms = -1;
+		r = read_lines(s, conn);
+		conn_free(conn);
+		if (r >= 0 || !follow)
+			break;
+		r = connect_again(s, &conn);
+		if (r != CLI_DONE)
+			break;
+	}
+	lines_end(&s->lines, s->source->take, &s->sink);
+	line_sink_end(&s->sink);
+	return r < 0 ? api_broken(s->call, s->action, r) : r;
+}
+
+static struct stream *stream_new(const struct call *call, const struct source *source, bool array)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->call = call;
+	s->source = source;
+	s->sink = (struct line_sink){.call = call, .array = array};
+	(void)text_copy(s->action, sizeof(s->action), source->action);
+	clock_rfc3339(clock_real_us(), s->begun);
+	return s;
 }
 
 /* "?follow=1&tail=20&request=..." */
-static int logs_query(const struct call *call, char *buf, size_t size)
+static int logs_query(const struct stream *s, char *buf, size_t size)
 {
+	const struct call *call = s->call;
+	const char *last = s->sink.cursor.time;
 	const char *tail = args_value(&call->args, "tail");
 	const char *request = args_value(&call->args, "request");
 	uint64_t number;
@@ -59,25 +131,45 @@ static int logs_query(const struct call *call, char *buf, size_t size)
 			  NULL, "cannot use --request %.64s", request);
 		return CLI_USAGE;
 	}
-	snprintf(buf, size, "/logs?follow=%d%s%s%s%s", args_given(&call->args, "follow"),
-		 tail ? "&tail=" : "", tail ? tail : "", request ? "&request=" : "",
+	if (s->again)
+		snprintf(buf, size, "/logs?follow=1&since=%s", *last ? last : s->begun);
+	else
+		snprintf(buf, size, "/logs?follow=%d%s%s", args_given(&call->args, "follow"),
+			 tail ? "&tail=" : "", tail ? tail : "");
+	snprintf(buf + strlen(buf), size - strlen(buf), "%s%s", request ? "&request=" : "",
 		 request ? request : "");
 	return CLI_DONE;
 }
 
-int verb_logs(struct call *call)
+static int aim_at_logs(struct stream *s)
 {
-	const char *name = args_word(&call->args, 0);
-	char service[1200], instance[1200], action[128], query[128];
-	struct source source = {service, instance, action, log_line_print};
-	int r = logs_query(call, query, sizeof(query));
+	const char *name = args_word(&s->call->args, 0);
+	char query[192];
+	int r = logs_query(s, query, sizeof(query));
 
 	if (r == CLI_DONE)
-		r = api_target(service, sizeof(service), "/v1/services/", name, query);
+		r = api_target(s->target, sizeof(s->target), "/v1/services/", name, query);
 	if (r == CLI_DONE)
-		r = api_target(instance, sizeof(instance), "/v1/instances/", name, query);
-	snprintf(action, sizeof(action), "read the log of %.100s", name);
-	return r == CLI_DONE ? print_lines(call, &source, args_given(&call->args, "follow")) : r;
+		r = api_target(s->second, sizeof(s->second), "/v1/instances/", name, query);
+	return r;
+}
+
+static int logs_refused(struct stream *s, struct conn *conn)
+{
+	return api_refused_conn(s->call, s->action, conn);
+}
+
+int verb_logs(struct call *call)
+{
+	static const struct source source = {
+		.take = log_line_print, .aim = aim_at_logs, .refused = logs_refused, .action = ""};
+	bool follow = args_given(&call->args, "follow");
+	SCOPED_MEM struct stream *s = stream_new(call, &source, !follow);
+
+	if (!s)
+		return CLI_FAILED;
+	snprintf(s->action, sizeof(s->action), "read the log of %.100s", args_word(&call->args, 0));
+	return print_lines(s, follow);
 }
 
 /* Makes "/v1/events?of=NAME&kind=K&", behind which more of the query may follow. */
@@ -97,51 +189,65 @@ static int events_target(const struct call *call, const char *path, bool follow,
 	return r;
 }
 
-/* Prints the past events; rev gets the number of the last one. */
-static int print_past(const struct call *call, const char *target, const char *action, char *rev,
-		      size_t size)
+/* Prints the past events that the cursor has not passed, and sets it behind all that there are. */
+static int print_past(struct stream *s)
 {
+	const struct call *call = s->call;
 	bool follow = args_given(&call->args, "follow");
 	struct conn_request request = {
-		.method = "GET", .target = target, .accept = "application/json", .body_fd = -1};
+		.method = "GET", .target = s->target, .accept = "application/json", .body_fd = -1};
 	struct api_answer answer;
 	const struct json *list;
-	int r = api_try(call, &request, action, &answer);
+	int64_t rev;
+	int r = events_target(call, "/v1/events", follow, s->target, sizeof(s->target));
 
-	rev[0] = '\0';
+	if (r == CLI_DONE)
+		r = api_exchange(call, &request, s->action, &answer);
 	if (r != CLI_DONE)
 		return r;
-	if (answer.status >= 300) {
-		r = api_refused(action, answer.status, answer.document, answer.text);
-		api_answer_fini(&answer);
-		return r;
-	}
 	list = api_list(answer.document, "events");
-	if (args_word(&call->args, 0) && json_count(list) == 0 && follow)
+	if (args_word(&call->args, 0) && json_count(list) == 0 && follow && !s->sink.cursor.rev)
 		say_note("ebb: there is no event of it yet; waiting");
 	if (call->json && !follow)
 		api_print(list);
 	for (size_t i = 0; (!call->json || follow) && i < json_count(list); i++)
-		event_print(call, json_at(list, i));
+		if (cursor_takes_event(&s->sink.cursor, json_at(list, i)))
+			event_print(call, json_at(list, i));
 	fflush(stdout);
-	table_value(rev, size, json_get(answer.document, "rev"), SHOW_TEXT, 0);
+	if (json_int(json_get(answer.document, "rev"), &rev) == 0 && rev > s->sink.cursor.rev)
+		s->sink.cursor.rev = rev;
 	api_answer_fini(&answer);
 	return CLI_DONE;
 }
 
+static int aim_at_events(struct stream *s)
+{
+	int r = events_target(s->call, "/v1/watch", false, s->target, sizeof(s->target));
+	size_t used = strlen(s->target);
+
+	if (r == CLI_DONE && s->sink.cursor.rev)
+		snprintf(s->target + used, sizeof(s->target) - used, "since=%" PRId64,
+			 s->sink.cursor.rev);
+	return r;
+}
+
+/* 410: more has happened since the last event that was shown than the server keeps. */
+static int events_refused(struct stream *s, struct conn *conn)
+{
+	if (conn->status != 410)
+		return api_refused_conn(s->call, s->action, conn);
+	say_note("ebb: more has happened meanwhile than is kept; events may be missing here");
+	return print_past(s);
+}
+
 int verb_events(struct call *call)
 {
-	struct source source = {.action = "read the events", .take = event_line_print};
-	char target[720], since[800], rev[32];
-	bool follow = args_given(&call->args, "follow");
-	int r = events_target(call, "/v1/events", follow, target, sizeof(target));
+	static const struct source source = {.take = event_line_print,
+					     .aim = aim_at_events,
+					     .refused = events_refused,
+					     .action = "read the events"};
+	SCOPED_MEM struct stream *s = stream_new(call, &source, false);
+	int r = s ? print_past(s) : CLI_FAILED;
 
-	if (r == CLI_DONE)
-		r = print_past(call, target, source.action, rev, sizeof(rev));
-	if (r != CLI_DONE || !follow)
-		return r;
-	(void)events_target(call, "/v1/watch", false, target, sizeof(target));
-	snprintf(since, sizeof(since), "%s%s%s", target, *rev ? "since=" : "", rev);
-	source.target = since;
-	return print_lines(call, &source, true);
+	return r == CLI_DONE && args_given(&call->args, "follow") ? print_lines(s, true) : r;
 }

@@ -36,7 +36,8 @@ struct follower {
 	char name[64];
 	struct conn *conn; /* NULL: has to be opened */
 	struct lines *lines;
-	bool opened; /* conn was open before: earlier lines are shown already */
+	struct line_sink sink;
+	char begun[CLOCK_DATE_SIZE]; /* when conn was opened first; "": it never was */
 };
 
 struct attached {
@@ -71,13 +72,18 @@ static void notify(const char *text)
 /* Opens the stream of logs. Prints no error, because the loop tries again. 0 or -errno. */
 static int follower_open(const struct call *call, struct follower *f)
 {
-	char target[1200], encoded[200];
+	char target[1200], encoded[200], now[CLOCK_DATE_SIZE];
 	struct conn *conn;
 	int r = conn_encode(encoded, sizeof(encoded), f->name);
+	const char *last = *f->sink.cursor.time ? f->sink.cursor.time : f->begun;
 
-	if (r == 0)
+	if (r == 0 && *last)
+		r = text_format(target, sizeof(target), "/v1/services/%s/logs?follow=1&since=%s",
+				encoded, last);
+	else if (r == 0)
 		r = text_format(target, sizeof(target), "/v1/services/%s/logs?follow=1&tail=%d",
-				encoded, f->opened ? 0 : TAIL_FIRST);
+				encoded, TAIL_FIRST);
+	clock_rfc3339(clock_real_us(), now);
 	if (r == 0)
 		r = conn_open(call->socket, &conn);
 	if (r < 0)
@@ -91,37 +97,37 @@ static int follower_open(const struct call *call, struct follower *f)
 	}
 	conn->timeout_ms = 0;
 	f->conn = conn;
-	f->opened = true;
+	if (!*f->begun)
+		memcpy(f->begun, now, sizeof(now));
+	cursor_again(&f->sink.cursor);
 	return 0;
 }
 
-static void follower_close(struct follower *f, const struct call *call)
+/* The part of a line that has come comes again as a whole. */
+static void follower_close(struct follower *f)
 {
-	struct line_sink sink = {.call = call};
-
 	if (f->lines)
-		lines_end(f->lines, log_line_print, &sink);
+		f->lines->used = 0;
 	conn_free(f->conn);
 	f->conn = NULL;
 }
 
 /* Prints what has come. */
-static void follower_drain(struct attached *a, struct follower *f)
+static void follower_drain(struct follower *f)
 {
-	struct line_sink sink = {.call = a->call};
 	struct http_slice piece;
 	int r;
 
 	while ((r = conn_next(f->conn, &piece)) > 0)
-		lines_feed(f->lines, piece, log_line_print, &sink);
+		lines_feed(f->lines, piece, log_line_print, &f->sink);
 	if (r != -EAGAIN)
-		follower_close(f, a->call);
+		follower_close(f);
 }
 
 static void followers_clear(struct attached *a)
 {
 	for (size_t i = 0; i < a->follower_count; i++) {
-		follower_close(&a->followers[i], a->call);
+		follower_close(&a->followers[i]);
 		free(a->followers[i].lines);
 	}
 	a->follower_count = 0;
@@ -148,6 +154,7 @@ static int follower_add(struct attached *a, const char *name)
 	struct follower *f = &a->followers[a->follower_count];
 
 	memset(f, 0, sizeof(*f));
+	f->sink.call = a->call;
 	f->lines = calloc(1, sizeof(*f->lines));
 	if (!f->lines || text_copy(f->name, sizeof(f->name), name) < 0) {
 		free(f->lines);
@@ -172,7 +179,7 @@ static int followers_set(struct attached *a)
 			a->followers[kept++] = *f;
 			continue;
 		}
-		follower_close(f, a->call);
+		follower_close(f);
 		free(f->lines);
 	}
 	a->follower_count = kept;
@@ -265,7 +272,7 @@ static int loop(struct attached *a)
 			return CLI_FAILED;
 		for (size_t i = 0; i < n; i++)
 			if (a->followers[i].conn && waits[i].revents)
-				follower_drain(a, &a->followers[i]);
+				follower_drain(&a->followers[i]);
 		if (waits[n].revents && take_signal(a))
 			return CLI_DONE;
 	}
@@ -302,7 +309,7 @@ static int attach(struct attached *a)
 	removed = deployment_remove(a->call, &a->deployment);
 	for (size_t i = 0; i < a->follower_count; i++)
 		if (a->followers[i].conn)
-			follower_drain(a, &a->followers[i]);
+			follower_drain(&a->followers[i]);
 	return removed > r ? removed : r;
 }
 

@@ -30,6 +30,7 @@ static void fill_rows(struct estate_rows rows[ESTATE_KIND_COUNT])
 		[ESTATE_SPECS] = {SPECS_MAX, sizeof(struct spec_row)},
 		[ESTATE_SERVICES] = {SERVICES_MAX, sizeof(struct service_row)},
 		[ESTATE_NETWORK] = {1, sizeof(struct egress_row)},
+		[ESTATE_EVENTS] = {EVENTS_KEPT_MAX, sizeof(struct wire_event)},
 		[ESTATE_INSTANCES] = {INSTANCES_MAX, adopt_row_size()},
 	};
 

@@ -24,6 +24,7 @@ struct wire_api_config {
 	uint32_t instances_max;
 	uint32_t egress; /* enum wire_egress_mode of services that do not say: NONE or INTERNET */
 	uint32_t upgrades, upgrades_failed; /* in place, since boot_us */
+	uint64_t events_given;              /* the number of the last event; 0: none yet */
 	/* API_CONFIG only: the key with which secrets are sealed. If there is none, secret_fault
 	 * says why in a sentence and secret_mend what to do; else both are "". */
 	uint8_t secret_key[SECRET_KEY_BYTES];
@@ -247,11 +248,16 @@ enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 #undef X
 const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
 
+/* Events of this ebbd and of those before it that a new ebb-api hears of. */
+#define EVENTS_KEPT_MAX 256
+
 struct wire_event {
-	uint64_t when_us;            /* wall clock */
-	uint32_t kind;               /* enum wire_event_kind */
-	uint32_t unready;            /* 1: the instance was not ready yet */
-	uint32_t revision, reserved; /* of the instance; 0: it is about none */
+	uint64_t number;   /* rises by one; begins at the date in us, and stays below 2^53 */
+	uint64_t when_us;  /* wall clock */
+	uint32_t kind;     /* enum wire_event_kind */
+	uint32_t unready;  /* 1: the instance was not ready yet */
+	uint32_t revision; /* of the instance; 0: it is about none */
+	uint32_t again;    /* 1: it happened before this ebb-api served */
 	char service[SERVICE_NAME_SIZE];
 	char instance[INSTANCE_ID_SIZE];
 	char text[ERROR_TEXT_SIZE]; /* the reason, one sentence */

@@ -308,7 +308,7 @@ class Ebb:
 
     def end_program(self, name):
         """Kills one program of this name and waits until it is gone; its successor may be there already."""
-        victim = self.programs(name)[0]
+        victim = wait_for(lambda: self.programs(name), 20, name)[0]  # it may be away from another death
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: victim not in self.programs(name))
 

@@ -400,6 +400,7 @@ BAD = [
     ("DELETE", "/v1/images/probe", 409), ("POST", "/v1/images?format=zip", 422, {"body": b"x"}),
     ("POST", "/v1/images?name=//", 422, {"body": b"x"}), ("POST", "/v1/images", 422, {"body": b"no archive"}),
     ("GET", "/v1/events?of=none", 404), ("GET", "/v1/events?kind=none", 400), ("GET", "/v1/events?since=x", 400),
+    ("GET", "/v1/services/probe/logs?since=1", 400),
     ("GET", "/v1/watch?since=x", 400), ("GET", "/v1/watch?kind=none", 400), ("GET", "/v1/usage?from=x", 400),
     ("GET", "/v1/usage?format=x", 400), ("GET", "/v1/usage?service=none", 404),
     ("PUT", "/v1/services/probe", 400, {"body": b"{"}), ("PUT", "/v1/services/probe", 422, {"document": {}}),
@@ -469,7 +470,8 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                 assert f'"{name}"' in sources, name
                 if method != "get" or path == "/v1/watch" or (name == "follow" and path != "/v1/events"):
                     continue  # streams, and what changes something
-                for value in words or tried[name]:
+                of_logs = ["2026-11-23T01:02:03.456789Z"] if name == "since" and path.endswith("/logs") else None
+                for value in words or of_logs or tried[name]:
                     of = operation if path.startswith("/v1/operations") else instance
                     target = path.replace("{name}", "probe").replace("{id}", of)
                     more = "&format=focus" if path == "/v1/usage" and name in TRIED and name not in (

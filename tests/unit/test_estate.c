@@ -33,6 +33,7 @@ static const struct estate_rows kinds[ESTATE_KIND_COUNT] = {
 	[ESTATE_SPECS] = {2, 100000},
 	[ESTATE_SERVICES] = {2, 1},
 	[ESTATE_NETWORK] = {1, 1},
+	[ESTATE_EVENTS] = {1, 1},
 	[ESTATE_INSTANCES] = {3, sizeof(struct row)},
 };
 

@@ -48,6 +48,7 @@ static int setup(void **state)
 		[ESTATE_SPECS] = {1, 1},
 		[ESTATE_SERVICES] = {1, 1},
 		[ESTATE_NETWORK] = {1, 1},
+		[ESTATE_EVENTS] = {4, sizeof(struct wire_event)},
 		[ESTATE_INSTANCES] = {1, 1},
 	};
 

@@ -197,6 +197,7 @@ static void a_restart_that_fails_is_tried_again(void **state)
 		[ESTATE_SPECS] = {1, 1},
 		[ESTATE_SERVICES] = {1, 1},
 		[ESTATE_NETWORK] = {1, 1},
+		[ESTATE_EVENTS] = {4, sizeof(struct wire_event)},
 		[ESTATE_INSTANCES] = {1, 1},
 	};
 	struct program_host host = {.config = &p.config, .stage_dir = p.stage};

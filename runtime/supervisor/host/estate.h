@@ -28,6 +28,7 @@
 	X(SPECS)     /* specifications in use: services.c */ \
 	X(SERVICES)  /* services in force: services.c */ \
 	X(NETWORK)   /* the addresses of instances: egresslink.c */ \
+	X(EVENTS)    /* struct wire_event, by number: apilink_tell.c */ \
 	X(INSTANCES) /* by slot: deed.c */
 /* clang-format on */
 #define X(name) ESTATE_##name,
@@ -69,11 +70,12 @@ struct estate_words {
 	_Atomic uint64_t boot_us;   /* wall clock when the first ebbd began */
 	_Atomic uint64_t sandboxes; /* made so far: their cgroups' names are used once */
 	_Atomic uint64_t meters_given, meters_safe, meters_base; /* numbers; see ledgerlink.c */
-	_Atomic uint32_t ready;    /* this ebbd came so far that it served */
-	_Atomic uint32_t stopping; /* it ends because it was told to */
-	_Atomic uint32_t settled;  /* every service was told to the gateways once */
-	_Atomic uint32_t sites;    /* of ebb-api, with rules of their own; see gateways.c */
-	_Atomic uint32_t draining; /* the host takes no new work */
+	_Atomic uint64_t events_given; /* the number of the last one; 0: none yet */
+	_Atomic uint32_t ready;        /* this ebbd came so far that it served */
+	_Atomic uint32_t stopping;     /* it ends because it was told to */
+	_Atomic uint32_t settled;      /* every service was told to the gateways once */
+	_Atomic uint32_t sites;        /* of ebb-api, with rules of their own; see gateways.c */
+	_Atomic uint32_t draining;     /* the host takes no new work */
 	/* SIGHUPs that came, and how many of them ebbd has answered: a death between loses none. */
 	_Atomic uint32_t reloads_asked, reloads_done;
 	/* The same of SIGUSR2. upgrade: the keeper is to become the new binary when this ebbd ends.

@@ -22,6 +22,7 @@ void api_settings_fill(const struct program_host *host, uint64_t boot_us,
 		.instances_max = (uint32_t)c->instances_max,
 		.upgrades = atomic_load(&words->upgrades_well),
 		.upgrades_failed = atomic_load(&words->upgrades_failed),
+		.events_given = atomic_load(&words->events_given),
 	};
 	if (strcmp(c->egress, "on") == 0 && strcmp(c->egress_default, "internet") == 0)
 		out->egress = WIRE_EGRESS_INTERNET;

@@ -50,10 +50,7 @@ static int on_ready(void *self, struct wire_message *m)
 
 	a->daemon.link.phase = PHASE_SERVING;
 	send_health(a);
-	for (uint32_t n = 0; n < a->notice_count; n++)
-		apilink_event(a, &a->notices[n]);
-	must(a->notice_count <= NOTICES_MAX);
-	a->notice_count = 0;
+	apilink_events_again(a);
 	return 0;
 }
 
@@ -520,10 +517,7 @@ void apilink_notice(struct apilink *a, uint32_t kind, const char *text)
 	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
 
 	(void)text_copy(event.text, sizeof(event.text), text);
-	if (daemon_talks(&a->daemon) && a->daemon.link.phase == PHASE_SERVING)
-		apilink_event(a, &event);
-	else if (a->notice_count < NOTICES_MAX)
-		a->notices[a->notice_count++] = event;
+	apilink_event(a, &event);
 }
 
 static const struct program program = {.file = "ebb-api",

@@ -9,8 +9,6 @@
 #include "runtime/supervisor/peers/walk.h"
 #include "runtime/supervisor/scale/execs.h"
 
-#define NOTICES_MAX 8 /* the first ones; later ones are in the log */
-
 enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 
 struct apilink {
@@ -27,8 +25,6 @@ struct apilink {
 	struct walks walks;
 	struct imports imports;
 	struct exports exports;
-	struct wire_event notices[NOTICES_MAX]; /* for the next ebb-api */
-	uint32_t notice_count;
 	bool configured; /* this ebb-api has its API_CONFIG */
 	uint32_t ill;    /* bits of enum wire_ill */
 	bool settled;    /* services that it puts from now on are new */
@@ -44,6 +40,7 @@ struct apilink {
 void apilink_send_flow(struct apilink *a);
 void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *text);
 void apilink_event(void *self, const struct wire_event *record);
+void apilink_events_again(struct apilink *a);
 /* An event of a service, or ("") of the host. */
 void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text);
 

@@ -14,15 +14,52 @@ void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *t
 	daemon_send(&a->daemon, WIRE_RESULT, &result, sizeof(result), NULL, 0);
 }
 
+/* For the next ebb-api, and for the next ebbd. Returns its number, which no other one ever had. */
+static uint64_t keep_event(struct apilink *a, const struct wire_event *record)
+{
+	struct estate *estate = a->options.host->estate;
+	_Atomic uint64_t *given = &estate_words(estate)->events_given;
+	struct wire_event row = *record;
+
+	if (atomic_load(given) == 0)
+		atomic_store(given, clock_real_us());
+	row.number = atomic_load(given) + 1;
+	estate_write(estate, ESTATE_EVENTS, row.number % EVENTS_KEPT_MAX, &row);
+	atomic_store(given, row.number);
+	return row.number;
+}
+
 void apilink_event(void *self, const struct wire_event *record)
 {
 	struct apilink *a = self;
+	struct wire_event event = *record;
 	char text[2 * ERROR_TEXT_SIZE];
 
 	log_at(record->kind == WIRE_EVENT_INSTANCE_FAILED ? LOG_WARN_LEVEL : LOG_INFO_LEVEL,
 	       "event=%s service=%s instance=%s text=%s", wire_event_kind_name(record->kind),
 	       record->service, record->instance, log_quote(text, sizeof(text), record->text));
-	daemon_send(&a->daemon, WIRE_EVENT, record, sizeof(*record), NULL, 0);
+	event.number = keep_event(a, record);
+	if (daemon_talks(&a->daemon) && a->daemon.link.phase == PHASE_SERVING)
+		daemon_send(&a->daemon, WIRE_EVENT, &event, sizeof(event), NULL, 0);
+}
+
+/* To an ebb-api that has begun to serve. */
+void apilink_events_again(struct apilink *a)
+{
+	const struct estate *estate = a->options.host->estate;
+	uint64_t last = atomic_load(&estate_words(a->options.host->estate)->events_given);
+
+	for (uint64_t n = last < EVENTS_KEPT_MAX ? 1 : last - EVENTS_KEPT_MAX + 1; n <= last; n++) {
+		const struct wire_event *row =
+			estate_read(estate, ESTATE_EVENTS, n % EVENTS_KEPT_MAX);
+		struct wire_event event;
+
+		if (!row || row->number != n)
+			continue;
+		event = *row;
+		event.again = 1;
+		daemon_send(&a->daemon, WIRE_EVENT, &event, sizeof(event), NULL, 0);
+	}
 }
 
 void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text)

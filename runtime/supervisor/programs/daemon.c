@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ static void on_death(struct watch *w, uint32_t events);
 static void on_restart(struct timer *t);
 static void on_parting(struct timer *t);
 
-#define END_MS 5000 /* a killed program is gone by then */
+#define END_MS   5000              /* a killed program is gone by then */
+#define ASKED_NS (100 * NS_PER_MS) /* for all programs that are asked to end, before SIGKILL */
 
 /* ---- its row, for the next ebbd ---- */
 
@@ -116,8 +118,37 @@ static bool is_taken_over(const struct estate_program *row)
 	return strncmp(row->name, "ebb-gateway", 11) == 0;
 }
 
+/* It then ends between two pieces of its work: ebb-api with the lines that it has read. */
+static void ask_to_end(const struct estate_program *row)
+{
+	int control_fd = estate_fd_get(&row->control);
+
+	if (control_fd >= 0)
+		(void)shutdown(control_fd, SHUT_RDWR);
+}
+
+static void await_ends(const struct estate *estate, bool all)
+{
+	uint64_t until_ns = clock_mono_ns() + ASKED_NS;
+
+	for (uint32_t i = 0; i < estate_count(estate, ESTATE_PROGRAMS); i++) {
+		const struct estate_program *row = program_at(estate, i);
+		struct pollfd end = {.events = POLLIN};
+		uint64_t now_ns = clock_mono_ns();
+
+		if (!row || (!all && is_taken_over(row)) || now_ns >= until_ns)
+			continue;
+		end.fd = estate_fd_get(&row->process);
+		(void)poll(&end, 1, (int)((until_ns - now_ns) / NS_PER_MS));
+	}
+}
+
 void programs_end(struct estate *estate, bool all)
 {
+	for (uint32_t i = 0; i < estate_count(estate, ESTATE_PROGRAMS); i++)
+		if (program_at(estate, i) && (all || !is_taken_over(program_at(estate, i))))
+			ask_to_end(program_at(estate, i));
+	await_ends(estate, all);
 	for (uint32_t i = 0; i < estate_count(estate, ESTATE_PROGRAMS); i++)
 		if (program_at(estate, i) && (all || !is_taken_over(program_at(estate, i))))
 			end_row(estate, i);
