@@ -32,7 +32,7 @@ struct cursor {
 bool cursor_takes_line(struct cursor *c, const struct json *line);
 /* The same of an event. */
 bool cursor_takes_event(struct cursor *c, const struct json *event);
-/* What comes next begins with the lines of c->time, also those that were taken. */
+/* The next lines begin with those of c->time, also the ones that were taken. */
 void cursor_again(struct cursor *c);
 
 #endif

@@ -88,7 +88,7 @@ class Writer(threading.Thread):
             before = self.count
             wait_for(lambda n=before: self.count > n + 50, 30)
             if cut is end_api:
-                with self.lock:  # what ebb-api has read and not written yet dies with it
+                with self.lock:  # lines that ebb-api has read and not written yet die with it
                     self.await_all()
                     cut(self.ebb)
             elif cut:

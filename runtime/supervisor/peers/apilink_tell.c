@@ -3,6 +3,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/peers/apilink_inside.h"
 
@@ -24,6 +25,7 @@ static uint64_t keep_event(struct apilink *a, const struct wire_event *record)
 	if (atomic_load(given) == 0)
 		atomic_store(given, clock_real_us());
 	row.number = atomic_load(given) + 1;
+	must(row.number >> 53 == 0); /* JavaScript counts no further */
 	estate_write(estate, ESTATE_EVENTS, row.number % EVENTS_KEPT_MAX, &row);
 	atomic_store(given, row.number);
 	return row.number;
