@@ -249,6 +249,15 @@ static void ask_next(struct ebbd *e, enum wire_upgrade how)
 		refuse(e, how, -EPERM, why);
 		return;
 	}
+	if (e->config.gateways > GATEWAYS_PAIRED) {
+		(void)text_format(why, sizeof(why),
+				  "an upgrade in place replaces at most %d gateways, and %u run: "
+				  "set gateways to %d, or restart ebbd",
+				  GATEWAYS_PAIRED, (unsigned int)e->config.gateways,
+				  GATEWAYS_PAIRED);
+		refuse(e, how, -EPERM, why);
+		return;
+	}
 	e->upgrade.how = how;
 	if (how == WIRE_UPGRADE_GO)
 		log_info("event=upgrade_asked binary=%s", e->binary);

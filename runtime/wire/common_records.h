@@ -75,6 +75,7 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define SERVICES_MAX      1024
 #define INSTANCES_MAX     4095
 #define GATEWAYS_MAX      64
+#define GATEWAYS_PAIRED   (GATEWAYS_MAX / 2) /* at an upgrade in place each has another beside it */
 #define SERVICE_HOSTS_MAX 4
 #define LISTENERS_MAX     8
 #define BINDINGS_MAX      8  /* of a service */

@@ -124,6 +124,21 @@ def test_a_death_in_the_middle_is_carried_through(make):
         assert ebb.get("probe").status == 200 and ebb.shown() == version
 
 
+def test_more_gateways_than_can_be_replaced_are_refused_before_anything_stops(make):
+    """A death of ebbd is followed all the same."""
+    ebb = make(gateways=33, settings={"connections_max": 64})
+    before = {name: ebb.programs(name) for name in ("ebbd", *PROGRAMS)}
+    assert len(before["ebb-gateway"]) == 33
+    ebb.install(ebb.next)
+    for words in (["upgrade", "--dry-run"], ["upgrade"]):
+        refused = ebb.cli(*words, ok=False)
+        assert refused.code == 1 and "replaces at most 32 gateways, and 33 run" in refused.err, refused
+    assert {name: ebb.programs(name) for name in before} == before and ebb.shown() == ebb.version
+    kill_ebbd(ebb)
+    assert ebb.programs("ebb-gateway") == before["ebb-gateway"]
+    assert [ebb.get("probe").status for _ in range(100)] == [200] * 100
+
+
 def promised(ebb):
     """As ebb.rest, which looks at the answer for longer than ebbd needs to give way."""
     with contextlib.closing(web.UnixConnection(ebb.socket, slow(20))) as connection:

@@ -72,7 +72,7 @@ static const struct key keys[] = {
 	TEXT(START, net_pool, "a free part of 198.18.0.0/15", "addresses of instances, an IPv4 network of /20"),
 	TEXT(START, net_pool6, "of fd00::/8, by chance", "the same, an IPv6 network of /64"),
 	TEXT(START, net_prefix, "ebb, six digits and -", "begin of the names of instances' interfaces on the host, ..10 characters"),
-	NUMBER(START, gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core"),
+	NUMBER(START, gateways, 0, GATEWAYS_MAX, 0, "gateway processes; 0 = one per core, at most 32; no upgrade in place with more than 32"),
 	NUMBER(START, id_base, ID_BASE_MIN, ID_BASE_MAX, 1879048192, "first host id of ebb's id ranges"),
 	NUMBER(LIVE, armed, 0, 64, 3, "sandboxes kept ready for the next instance"),
 	NUMBER(LIVE, instances_max, 1, INSTANCES_MAX, 2000, "instances on this host; beyond: frozen ones go, then 503 OVERLOADED"),
@@ -415,7 +415,9 @@ static int complete(struct config *c)
 	if (c->gateways == 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-		c->gateways = cores < 1 ? 1 : cores > GATEWAYS_MAX ? GATEWAYS_MAX : (uint64_t)cores;
+		c->gateways = cores < 1                 ? 1
+			      : cores > GATEWAYS_PAIRED ? GATEWAYS_PAIRED
+							: (uint64_t)cores;
 	}
 	return r;
 }
