@@ -19,6 +19,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/host/prepare.h"
 #include "runtime/wire/version.h"
@@ -243,6 +244,7 @@ static void ask_next(struct ebbd *e, enum wire_upgrade how)
 	char why[ERROR_TEXT_SIZE];
 	int r;
 
+	must(e->upgrade.pid == 0);
 	e->upgrade.asked = atomic_load(&estate_words(e->heritage.estate)->upgrades_asked);
 	if (missing) {
 		(void)text_format(why, sizeof(why), "%s is not in %s", missing, place);
