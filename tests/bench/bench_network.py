@@ -2,12 +2,14 @@
 """
 Connections to outside: per second, the time of connect(2), throughput. The same client (net_client.c) runs in an
 instance, on the host, and in a network namespace behind a bridge with masquerade, as container engines make it. The
-server is behind the host's cable. Cold starts with and without a network.
+server is behind the host's cable. With and without a network: cold starts, the time to make many instances, their memory.
 """
 import contextlib
 import os
 import subprocess
+import time
 
+import bench_idle
 import figures
 import networks
 import oci
@@ -72,6 +74,32 @@ def cold(ebb, name):
     return reply.seconds * 1000
 
 
+def crowd(ebb, egress, count):
+    """(ms for each instance, its arming included; KiB of the kernel's slab for each frozen one), of so many at once."""
+    name, before, begun = "crowd", bench_idle.meminfo_kb("Slab"), time.monotonic()
+    ebb.apply({name: {"runtime": "container", "entrypoint": "net", "minInstances": count, "maxInstances": count,
+                      "memory": 64, "ebb": {"egress": egress, "initTimeout": "60s"}}})
+    wait_for(lambda: len(ebb.instances(name)) == count, 120)
+    ebb.wait_frozen(name, 120)
+    took, slab = (time.monotonic() - begun) * 1000 / count, (bench_idle.meminfo_kb("Slab") - before) / count
+    ebb.cli("rm", name)
+    wait_for(lambda: not ebb.instances(name), 60)
+    ebb.wait_armed()
+    return took, slab
+
+
+def crowds(ebb, quick):
+    """Without and with a network, in turns."""
+    kinds, count = {"closed": "none", "net": {"subnets": {"allow": [f"{SERVER4}/32"]}}}, 20 if quick else 50
+    found = {kind: [] for kind in kinds}
+    for _ in range(2 if quick else 6):
+        for kind, egress in kinds.items():
+            found[kind].append(crowd(ebb, egress, count))
+    (net_ms, net_kib), (closed_ms, closed_kib) = (list(map(list, zip(*found[kind]))) for kind in ("net", "closed"))
+    return [Row("network, making an instance", "ms", net_ms, closed_ms, "without a network"),
+            Row("network, kernel slab per frozen instance", "KiB", net_kib, closed_kib, "without a network")]
+
+
 def rows(_, quick):
     program, rounds, seconds = client(), 2 if quick else 5, 0.5 if quick else 2
     found = {}
@@ -92,10 +120,11 @@ def rows(_, quick):
             for _ in range(5 if quick else 20):
                 for name, samples in starts.items():
                     samples.append(cold(ebb, name))
+            made = crowds(ebb, quick)
     shown = []
     for figure, unit, what in (("connections per second", "1/s", "rate"), ("connect", "us", "latency"),
                                ("throughput", "MB/s", "throughput")):
         for peer, words in (("host", "a process on the host"), ("bridge", "behind a bridge")):
             shown.append(Row(f"network, {figure}", unit, found["ebb", what], found[peer, what], words))
     print("  cold start with a network: " + figures.both(starts["net"]) + "; without: " + figures.both(starts["closed"]))
-    return [*shown, Row("network, cold start", "ms", starts["net"], starts["closed"], "without a network")]
+    return [*shown, *made, Row("network, cold start", "ms", starts["net"], starts["closed"], "without a network")]
