@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Through the real gateway to a real instance: routing, keep-alive, streaming, bodies."""
+import contextlib
 import http.client
 import os
+import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -213,20 +216,61 @@ def limit_of_bodies_is(ebb, service, largest):
         for r in refused)
 
 
+SHORT = {"image": "probe", "memory": 128, "ebb": {"maxBody": 1}}
+
+
+@contextlib.contextmanager
+def deployed_short(ebb):
+    assert ebb.rest("PUT", "/v1/services/short", SHORT).status in (200, 201)
+    try:
+        wait_for(lambda: ebb.get("short").status == 200)
+        yield
+    finally:
+        ebb.rest("DELETE", "/v1/services/short")
+
+
 def test_a_service_has_a_limit_of_its_own_for_bodies(front):
     """That of the revision which gets the request."""
-    short = {"image": "probe", "memory": 128, "ebb": {"maxBody": 1}}
-    assert front.rest("PUT", "/v1/services/short", short).status in (200, 201)
-    try:
+    with deployed_short(front):
         assert front.rest("GET", "/v1/services/short").json["ebb"]["maxBody"] == 1
         wait_for(lambda: limit_of_bodies_is(front, "short", KB))
         assert front.get("probe", "/echo", method="POST", body=b"x" * 5000).status == 200
-        assert front.rest("PUT", "/v1/services/short", {**short, "ebb": {"maxBody": 2}}).status in (200, 201)
+        assert front.rest("PUT", "/v1/services/short", {**SHORT, "ebb": {"maxBody": 2}}).status in (200, 201)
         wait_for(lambda: limit_of_bodies_is(front, "short", 2 * KB))
         front.cli("traffic", "short", "1=100")
         wait_for(lambda: limit_of_bodies_is(front, "short", KB))
-    finally:
-        front.rest("DELETE", "/v1/services/short")
+
+
+FRAMINGS = {  # of a body of 1,025 bytes, where 1,024 may come
+    "length": b"Content-Length: 1025\r\n\r\n" + b"x" * 1025,
+    "expect": b"Content-Length: 1025\r\nExpect: 100-continue\r\n\r\n",
+    "huge length": b"Content-Length: 18446744073709551615\r\n\r\nx",
+    "longer than any": b"Content-Length: 99999999999999999999999\r\n\r\nx",
+    "bytes as chunks": b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 1025 + b"0\r\n\r\n",
+    "one chunk": b"Transfer-Encoding: chunked\r\n\r\n401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n",
+    "chunk announced": b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+    "extensions": b"Transfer-Encoding: chunked\r\n\r\n" + b"200;a=b\r\n" + b"x" * 512 + b"\r\n201;c\r\n" +
+                  b"x" * 513 + b"\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_the_limit_for_bodies_holds_for_each_framing(front, framing):
+    with deployed_short(front), web.Raw(front.address) as raw:
+        raw.send(b"POST /sink HTTP/1.1\r\nHost: short.localhost\r\n" + FRAMINGS[framing])
+        answer = raw.read_until(b"\r\n\r\n")
+        assert re.match(rb"HTTP/1.1 (413|400) ", answer), answer
+        assert answer.startswith(b"HTTP/1.1 413 ") or framing in ("huge length", "longer than any", "chunk announced"), answer
+
+
+@pytest.mark.parametrize("size,status", [(1024, "200"), (1025, "413"), (200_000, "413")])
+@pytest.mark.parametrize("more", [[], ["--no-content-length"]], ids=["announced", "not announced"])
+def test_the_limit_for_bodies_holds_over_http2(front, tmp_path, size, status, more):
+    (tmp_path / "body").write_bytes(b"x" * size)
+    with deployed_short(front):
+        out = subprocess.run(["nghttp", "-v", *more, "-d", tmp_path / "body", "-H", ":authority: short.localhost",
+                              f"http://127.0.0.1:{front.port}/sink"], capture_output=True, text=True).stdout
+    assert re.findall(r":status: (\d+)", out) == [status], out
 
 
 def test_unknown_service_is_404_with_a_reason(front):
