@@ -106,11 +106,17 @@ static void fail(struct deploying *d, const struct answer *answer, const char *w
 
 static void fail_start(struct deploying *d, const struct part *p, const char *why)
 {
+	struct problem_list errors = {0};
+	char path[96];
+
+	(void)text_format(path, sizeof(path), "services.%.63s", p->name);
+	problem_add(&errors, path, "%.63s failed: %s; nothing is deployed", p->name, why);
 	deploying_undo(d);
 	if (d->rq)
-		problem_reply(d->rq, 422,
-			      "look at its log (ebb logs NAME); the revision before serves on",
-			      "nothing is deployed: service '%s' does not start: %s", p->name, why);
+		problem_reply_failed(
+			d->rq, 409,
+			"ebb logs and ebb events tell more; the revision before serves on",
+			&errors);
 	deploying_free(d);
 }
 

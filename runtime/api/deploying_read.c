@@ -7,6 +7,7 @@
 #include "runtime/api/deploying.h"
 #include "runtime/api/images.h"
 #include "runtime/api/request.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/secret_use.h"
 #include "runtime/api/schedules.h"
 #include "runtime/api/service_record.h"
@@ -41,14 +42,17 @@ static void add_under(struct problem_list *out, const char *name, const struct p
 	}
 }
 
-static void find_image(struct deploying *d, struct part *p, struct problem_list *errors)
+/* A dry run may come before the build. */
+static void find_image(struct deploying *d, struct part *p, struct problem_list *errors,
+		       struct problem_list *warnings)
 {
 	const struct image *image = images_resolve(d->api->images, p->rev.spec.image);
 
 	if (image && !image->removing)
 		memcpy(p->rev.digest, image->digest, DIGEST_SIZE);
 	else if (errors->count == 0)
-		problem_add(errors, "image", "\"%s\" is not in the store", p->rev.spec.image);
+		problem_add(request_flag(d->rq, "dryRun") ? warnings : errors, "image",
+			    "\"%s\" is not in the store", p->rev.spec.image);
 }
 
 static void read_part(struct deploying *d, const char *name, const struct json *document,
@@ -65,7 +69,7 @@ static void read_part(struct deploying *d, const char *name, const struct json *
 	if (p->egress_unsaid)
 		p->rev.spec.egress.mode = d->api->config.egress;
 	secrets_pin(d->api, &p->rev.spec, &wrong);
-	find_image(d, p, &wrong);
+	find_image(d, p, &wrong, &warnings);
 	p->before = s ? s->current.number : 0;
 	p->kind = !s                                                  ? PART_CREATED
 		  : *s->error || !revision_same(&s->current, &p->rev) ? PART_CHANGED
@@ -159,6 +163,8 @@ static void check_record(struct deploying *d, const struct part *p, struct probl
 	struct problem_list wrong = {0};
 	SCOPED_RECORD *put = image ? service_record(d->api, p->name, &p->rev, image, &wrong) : NULL;
 
+	if (!image && request_flag(d->rq, "dryRun"))
+		return;
 	if (!put)
 		problem_add(&wrong, "image", "it is not in the store any more");
 	schedules_check(d->api, &p->rev.spec, &wrong);

@@ -72,14 +72,20 @@ void problem_reply(struct request *rq, int status, const char *mend, const char 
 	send_problem(rq, status, detail, mend, NULL);
 }
 
-void problem_reply_list(struct request *rq, const struct problem_list *list)
+void problem_reply_failed(struct request *rq, int status, const char *mend,
+			  const struct problem_list *list)
 {
 	char detail[512];
 
 	must(list->count > 0);
 	(void)text_format(detail, sizeof(detail), "%s: %s", list->items[0].path,
 			  list->items[0].message);
-	send_problem(rq, 422, detail, "correct it and deploy again", list);
+	send_problem(rq, status, detail, mend, list);
+}
+
+void problem_reply_list(struct request *rq, const struct problem_list *list)
+{
+	problem_reply_failed(rq, 422, "correct it and deploy again", list);
 }
 
 /* Translates an errno of another process for the caller of the REST API. */

@@ -27,7 +27,9 @@ void problem_add(struct problem_list *list, const char *path, const char *fmt, .
 /* mend: the caller's remedy, or NULL. */
 void problem_reply(struct request *rq, int status, const char *mend, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* 422 with every item. */
+/* With every item: 422, a document that is wrong; or this status. */
+void problem_reply_failed(struct request *rq, int status, const char *mend,
+			  const struct problem_list *list);
 void problem_reply_list(struct request *rq, const struct problem_list *list);
 /* Answers with the refusal of ebbd or ebb-ledger, or with the reason why no answer came. `what`
  * completes "cannot ...". With rq NULL nothing happens. */

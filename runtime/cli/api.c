@@ -83,7 +83,7 @@ int api_refused(const char *action, int status, const struct json *problem, cons
 
 		say_note("  - %s: %s", path ? path : "?", message ? message : "?");
 	}
-	return status == 400 || json_count(errors) > 0 ? CLI_USAGE : CLI_FAILED;
+	return status == 400 || (status == 422 && json_count(errors) > 0) ? CLI_USAGE : CLI_FAILED;
 }
 
 static int read_body(struct conn *conn, struct api_answer *answer)

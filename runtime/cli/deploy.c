@@ -291,10 +291,31 @@ static void deployment_said(const struct deployment *d, const struct api_answer 
 		 how->preview ? ", not promoted" : "", d->spec->name, id);
 }
 
+/* What failed of which service, and the last lines of those that did not start. */
+static int deployment_refused(const struct call *call, const char *action,
+			      const struct api_answer *answer)
+{
+	const struct json *errors = json_get(answer->document, "errors");
+	int r = api_refused(action, answer->status, answer->document, answer->text);
+
+	for (size_t i = 0; answer->status == 409 && i < json_count(errors); i++) {
+		const char *path = json_string(json_get(json_at(errors, i), "path"));
+
+		if (path && strncmp(path, "services.", 9) == 0)
+			service_last_lines(call, path + 9);
+	}
+	return r;
+}
+
 static int deployment_post(const struct call *call, const struct deployment *d,
 			   const struct deploy_how *how)
 {
 	char target[1200], action[128];
+	struct conn_request request = {.method = "POST",
+				       .target = target,
+				       .accept = "application/json",
+				       .content_type = "application/json",
+				       .body_fd = -1};
 	struct api_answer answer;
 	struct json_out body;
 	int r = api_target(target, sizeof(target), DEPLOYMENTS, d->spec->name,
@@ -303,16 +324,21 @@ static int deployment_post(const struct call *call, const struct deployment *d,
 	snprintf(action, sizeof(action), "deploy %.100s", d->spec->name);
 	json_out_init(&body);
 	write_deployment(d, how, &body);
+	request.body = body.text;
+	request.body_size = body.length;
 	if (r == CLI_DONE && body.failed)
 		r = CLI_FAILED;
 	if (r == CLI_DONE)
-		r = api_send(call, "POST", target, body.text, action, &answer);
+		r = api_try(call, &request, action, &answer);
 	json_out_fini(&body);
 	if (r != CLI_DONE)
 		return r;
-	deployment_said(d, &answer, how);
+	if (answer.status < 300)
+		deployment_said(d, &answer, how);
+	else
+		r = deployment_refused(call, action, &answer);
 	api_answer_fini(&answer);
-	return CLI_DONE;
+	return r;
 }
 
 /* ---- services one after the other ---- */

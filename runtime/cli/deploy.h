@@ -46,5 +46,7 @@ int deployment_promote(const struct call *call, const char *site, const char *id
 /* Waits, up to two minutes, until the server says that the service is ready. Adds the service to
  * answers, unless that is NULL. Returns an exit code, after having printed the error. */
 int service_wait(const struct call *call, const char *name, struct json_out *answers);
+/* Prints the last lines of the log of a service, because they most often tell the cause. */
+void service_last_lines(const struct call *call, const char *name);
 
 #endif

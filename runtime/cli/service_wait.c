@@ -80,8 +80,7 @@ static int look(const struct call *call, const char *name, const struct json *se
 	return CLI_DONE;
 }
 
-/* Prints the last lines of the service's log, because they most often tell the cause. */
-static void say_last_lines(const struct call *call, const char *name)
+void service_last_lines(const struct call *call, const char *name)
 {
 	struct conn_request request = {.method = "GET", .accept = "text/plain", .body_fd = -1};
 	struct api_answer answer;
@@ -132,7 +131,7 @@ static int end_wait(const struct call *call, enum readiness how, const char *nam
 			json_out_value(answers, NULL, service);
 		return CLI_DONE;
 	}
-	say_last_lines(call, name);
+	service_last_lines(call, name);
 	say_error(
 		error ? error : "its instances do not accept connections",
 		revision > 1

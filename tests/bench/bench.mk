@@ -4,7 +4,7 @@ BENCH ?=
 .PHONY: bench
 bench:
 	@tests/deps build run images check bench
-	@$(MAKE) --no-print-directory -s all $(OUT)/tests/gateway_stub $(OUT)/tests/ledger_rows
+	@$(MAKE) --no-print-directory -s all $(OUT)/tests/gateway_stub $(OUT)/tests/ledger_rows $(OUT)/tests/rules_run
 	$(INTEG_ENV) /usr/bin/python3 tests/bench/bench.py $(BENCH)
 
 # Rows for a ledger, by ebb-ledger's own functions and by SQLite alone (bench_ledger.py).

@@ -2,7 +2,7 @@
 """
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
-websockets neighbour stalls waiting static build ledger adoption upgrade network
+websockets neighbour stalls waiting static routing build ledger adoption upgrade network
 wakes path.
 """
 import os
@@ -24,6 +24,7 @@ import bench_native  # noqa: E402
 import bench_neighbour  # noqa: E402
 import bench_network  # noqa: E402
 import bench_path  # noqa: E402
+import bench_routing  # noqa: E402
 import bench_runtimes  # noqa: E402
 import bench_stalls  # noqa: E402
 import bench_static  # noqa: E402
@@ -42,7 +43,7 @@ from ebb import Ebb  # noqa: E402
 BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_cold.rows,
            "gateway": bench_edge.rows, "latency": bench_latency.rows,
            "runtimes": bench_runtimes.rows, "idle": bench_idle.rows, "native": bench_native.rows,
-           "static": bench_static.rows, "path": bench_path.rows,
+           "static": bench_static.rows, "path": bench_path.rows, "routing": bench_routing.rows,
            "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows, "stalls": bench_stalls.rows,
            "waiting": bench_waiting.rows, "build": bench_build.rows,
            "ledger": bench_ledger.rows, "adoption": bench_adoption.rows, "upgrade": bench_upgrade.rows,

@@ -102,7 +102,7 @@ def test_deploy_wait_proves_that_it_starts(said):
     done = said.cli("deploy", "-f", document, "--wait", ok=False)
     assert done.code == 1 and "bad failed" in done.err, done.err
     assert "probe: told to exit at once" in done.err, done.err
-    said.cli("rm", "good", "bad")
+    said.cli("rm", "good")
 
 
 def shown_on_a_terminal(ebb, *words):

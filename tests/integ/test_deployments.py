@@ -95,7 +95,7 @@ def test_a_second_time_changes_nothing_and_one_change_makes_one_revision(ebb):
     (service(2, bindings=[{"type": "service", "service": "none", "format": "url", "env": "URL"}]),
      2, ["services.api.bindings[0].service", 'there is no service "none"']),
     (service(2, env={"A": {"secret": "none"}}), 2, ["services.api.env", "none"]),
-    (service(2, env={"PROBE_MODE": "exit"}), 1, ["service 'api' does not start"]),
+    (service(2, env={"PROBE_MODE": "exit"}), 1, ["services.api: api failed: ", "code 7", "last lines of api:", "told to exit at once"]),
 ])
 def test_a_failure_changes_nothing(ebb, fault, code, words):
     deploy(ebb, shop(1))

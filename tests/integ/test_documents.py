@@ -70,7 +70,7 @@ def samples(ebb):
         "up": ["-f", file], "ls": [], "inspect": ["probe"],
         "crons ls": [], "crons runs": [], "crons run": ["/sample"],
         "secret set": ["SAMPLE", "-f", file], "secret ls": [], "secret rm": ["SAMPLE"],
-        "rollback": ["two"], "revisions": ["probe"],
+        "rollback": ["two"], "deployments": [], "promote": ["held", "1"], "revisions": ["probe"],
         "traffic": ["probe"], "ps": [], "why": [instance], "net": [instance], "freeze": None, "exec": None, "thaw": [instance],
         "logs": ["probe"], "events": [], "top": [], "usage": [], "ledger verify": [], "node": [], "doctor": [],
 
@@ -83,6 +83,7 @@ def test_every_verb_works_and_gives_json(said):
     words_of, wrong = samples(said), []
     assert set(words_of) == set(VERBS)
     said.cli("deploy", "two", "--image", "probe", "--memory", "128")
+    said.rest("POST", "/v1/deployments/held", DEPLOYMENT)
     for name, words in words_of.items():
         if words is None:
             continue
@@ -285,6 +286,9 @@ def asked(ebb, method, target, wanted, document=None, **more):
 SITE = {"hosts": ["shop.example"], "redirects": [{"source": "/old", "destination": "/new"}], "services": {"held": {}}}
 
 
+DEPLOYMENT = {"services": {"stored": {"image": "probe"}}, "rules": {"only": "stored", "passes": True, "services": {"stored": {}}}}
+
+
 def good_requests(ebb, instance):
     """Every route, as it works."""
     with open(pictures.own_archive(), "rb") as f:
@@ -322,6 +326,10 @@ def good_requests(ebb, instance):
             {"revision": 3, "percent": 60}, {"revision": 2, "percent": 40}]}}),
         ("PUT", "/v1/sites/shop", 201, {"document": SITE}), ("PUT", "/v1/sites/shop", 200, {"document": SITE}),
         ("GET", "/v1/sites", 200), ("GET", "/v1/sites/shop", 200), ("DELETE", "/v1/sites/shop", 204),
+        ("POST", "/v1/deployments/store", 201, {"document": DEPLOYMENT}),
+        ("POST", "/v1/deployments/store", 200, {"document": DEPLOYMENT}),
+        ("GET", "/v1/deployments", 200), ("GET", "/v1/deployments/store", 200),
+        ("POST", "/v1/deployments/store/promote", 200, {"document": {"id": "1"}}),
         ("POST", "/v1/services/held/start", 204),
         ("GET", "/v1/services/held", 200),
         ("POST", f"/v1/instances/{instance}/thaw", 200),
@@ -343,6 +351,9 @@ def operation_requests():
         ("PUT", "/v1/services/held?async=1", 202, {"document": {"image": "probe"}}),
         ("POST", "/v1/services/held/rollback?async=1", 202), ("POST", "/v1/services/held/redeploy?async=1", 202),
         ("DELETE", "/v1/services/held?async=1", 202),
+        ("POST", "/v1/deployments/store?async=1", 202, {"document": DEPLOYMENT}),
+        ("POST", "/v1/deployments/store/promote?async=1", 202, {"document": {"id": "1"}}),
+        ("DELETE", "/v1/deployments/store", 204),
         ("DELETE", "/v1/images/again?async=1", 202),
         ("POST", "/v1/images/gc?async=1", 202),
         ("POST", "/v1/node/drain?async=1&deadline=30s", 202),
