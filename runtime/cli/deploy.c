@@ -291,7 +291,7 @@ static void deployment_said(const struct deployment *d, const struct api_answer 
 		 how->preview ? ", not promoted" : "", d->spec->name, id);
 }
 
-/* What failed of which service, and the last lines of those that did not start. */
+/* Says why, and the last lines of services that did not start. */
 static int deployment_refused(const struct call *call, const char *action,
 			      const struct api_answer *answer)
 {

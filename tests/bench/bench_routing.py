@@ -28,7 +28,7 @@ def matcher_us(shape, count):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(rules(shape, count), file)
         file.flush()
-        done = subprocess.run([program, "-n", "2000", file.name], input=path + "\n", check=True, capture_output=True, text=True)
+        done = subprocess.run([program, file.name, "-n", "2000"], input=path + "\n", check=True, capture_output=True, text=True)
     return float(done.stdout.split()[0]) / 1000
 
 
