@@ -9,7 +9,6 @@
 #include "runtime/api/request.h"
 #include "runtime/api/schedules.h"
 #include "runtime/api/secret_use.h"
-#include "runtime/api/schedules.h"
 #include "runtime/api/service_record.h"
 #include "runtime/api/sites.h"
 #include "runtime/base/clock.h"
