@@ -100,5 +100,5 @@ $(OUT)/tests/read_state: $(OUT)/obj/tests/integ/read_state.o $(filter-out %/main
 		$(EXT_ebb-api) -o $@
 tests check-integ: $(OUT)/tests/read_state
 .PHONY: deaths-ebbd
-deaths-ebbd: $(BINARIES) $(INJECTED_PROGRAMS) ## N kills of ebbd under load, and one at every call of each step (root; N=200)
-	$(INTEG_ENV) EBB_KILLS=$(N) EBB_STEPS=all /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(sort $(wildcard tests/integ/test_adoption*.py))
+deaths-ebbd: $(BINARIES) $(INJECTED_PROGRAMS) ## N kills of ebbd under load, and one at STEPS calls of each step (root; N=200 STEPS=60; STEPS=all: an hour)
+	$(INTEG_ENV) EBB_KILLS=$(N) EBB_STEPS=$(or $(STEPS),60) /usr/bin/python3 -m pytest -p no:cacheprovider -ra $(sort $(wildcard tests/integ/test_adoption*.py))

@@ -2,7 +2,8 @@
 """
 ebbd dies of SIGKILL in place of a call that it makes, in each step of the life of an instance: start, freeze and thaw,
 change of revision, removal, restart of a gateway, adoption itself. The next ebbd must resolve it the same way every time: the
-step works again, what serves goes on, and nothing is left. EBB_STEPS=all tries every call (make deaths-ebbd).
+step works again, what serves goes on, and nothing is left. EBB_STEPS: how many calls of a step are tried, or `all`
+(make deaths-ebbd).
 """
 import os
 import random
@@ -16,8 +17,8 @@ from injected_ebbd import CALLS, EBBD, Host
 from injected_host import FAULTS, honest
 from waiting import wait_for
 
-ALL = os.environ.get("EBB_STEPS") == "all"
-EACH = 1000000 if ALL else 3  # calls of a step
+ASKED = os.environ.get("EBB_STEPS", "3")
+EACH = 1000000 if ASKED == "all" else int(ASKED)  # calls of a step
 # ebbd must still be there to tell of its death: memory is asked for so often that few of its calls mean something.
 USUAL = {"malloc", "calloc", "realloc"}
 
@@ -104,9 +105,13 @@ def host():
 
 def points(host, step):
     """[(call, number)] of the calls that ebbd makes in a step."""
-    asked = [(call, after) for (who, call), n in sorted(host.learn(step).items()) if who == EBBD and call not in USUAL
-             for after in range(n)]
-    return asked if len(asked) <= EACH else random.sample(asked, EACH)
+    found = {call: list(range(n)) for (who, call), n in sorted(host.learn(step).items()) if who == EBBD and call not in USUAL}
+    for numbers in found.values():
+        random.shuffle(numbers)
+    asked = []
+    while len(asked) < EACH and any(found.values()):  # each kind of call in turn
+        asked += [(call, numbers.pop()) for call, numbers in found.items() if numbers]
+    return random.sample(asked, EACH) if len(asked) > EACH else asked
 
 
 def die_at(host, step, call, after):
