@@ -64,6 +64,11 @@ class Bill:
             if name in self.ahead:
                 self.ended[name] = (said - self.ahead[name], billed)
 
+    def details(self):
+        """Of those that are not exact, what was seen of each."""
+        return {name: {"ended": self.ended.get(name), "ahead": self.ahead.get(name), "moved": self.moved.get(name)}
+                for name in self.faults()}
+
     def faults(self):
         """{instance: us} that the ledger has too many or too few."""
         found = {name: billed - said for name, (said, billed) in self.ended.items() if said != billed}
@@ -73,7 +78,7 @@ class Bill:
         rows, of_file = ledger_size(self.ebb)
         return (f"{len(self.ended)} instances compared at their end, {len(self.ahead)} while they were frozen, "
                 f"{sum(billed for _, billed in self.ended.values()):,} us billed, error "
-                f"{sum(map(abs, self.faults().values()))} us, late {self.unsure}; "
+                f"{sum(map(abs, self.faults().values()))} us, while frozen {self.moved}, late {self.unsure}; "
                 f"the ledger has {rows:,} rows in {of_file >> 10:,} KiB, "
                 f"{of_file * 1e6 / max(rows, 1) / (1 << 20):,.0f} MiB for a million")
 

@@ -65,7 +65,7 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
         os.makedirs(OUT, exist_ok=True)
         with open(OUT + "/samples.json", "w", encoding="utf-8") as f:
             json.dump({"seed": SEED, "done": mix.done, "faults": mix.faults, "bill": mix.bill.says(),
-                       "wrong": mix.bill.faults(), "samples": found}, f, indent=1)
+                       "wrong": mix.bill.details(), "samples": found}, f, indent=1)
         if found:
             with open(OUT + "/soak.svg", "w", encoding="utf-8") as f:
                 f.write(plot.svg(found, GROUPS))
@@ -76,6 +76,6 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
     assert not ebb.log_lines("event=not_upgraded"), ebb.log_lines("event=not_upgraded")
     assert ebb.cli("ledger", "verify").code == 0
     assert not ebb.log_lines("event=bug|event=forbidden_call"), ebb.log_lines("event=bug|event=forbidden_call")[:3]
-    assert mix.bill.ended and not mix.bill.faults(), mix.bill.faults()
+    assert mix.bill.ended and not mix.bill.faults(), mix.bill.details()
     faults = list(growth_faults(found))
     assert not faults, "grew:\n" + "\n".join(faults)
