@@ -11,7 +11,7 @@ import pictures
 import pytest
 from disks import on_disk
 from test_power_cuts import each_cut, recorded
-from test_schedules import daily, find, flow, over, put, run, schedules
+from test_schedules import daily, find, flow, noted, over, put, run, schedules
 from waiting import wait_for
 
 
@@ -96,6 +96,21 @@ def test_a_store_of_somebody_else_is_left_alone(new_ebb, harm, words):
     wait_for(lambda: schedules_if_there(ebb).get("tidy"), 40)
     assert over(ebb, run(ebb, "tidy"))["state"] == "done"
     assert flow(ebb)
+
+
+def test_no_token_is_in_the_store(new_ebb):
+    ebb, token = new_ebb(gateways=1), "t0ken-that-nobody-keeps"
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    ebb.cli("secret", "set", "CRON_SECRET", stdin=token)
+    put(ebb, "web", {"schedules": {"tidy": daily("/note")}, "env": {"CRON_SECRET": {"secret": "CRON_SECRET"}}})
+    assert over(ebb, run(ebb, "tidy"))["state"] == "done"
+    assert [head["authorization"] for head in noted(ebb, "web")] == [f"Bearer {token}"]
+    for name in os.listdir(ebb.config["flow_dir"]):
+        path = os.path.join(ebb.config["flow_dir"], name)
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                assert token.encode() not in file.read(), name
+    assert token not in ebb.log() and token not in ebb.rest("GET", "/v1/schedules").text
 
 
 def schedules_if_there(ebb):
