@@ -26,7 +26,7 @@ struct store_run {
 	uint32_t failures; /* answers that said no */
 	uint32_t status;   /* of the last answer, or 0 */
 	uint64_t scheduled_us, due_us, begun_us, ended_us;
-	char text[ERROR_TEXT_SIZE / 2];
+	char text[RUN_TEXT_SIZE];
 };
 
 struct store_schedule {

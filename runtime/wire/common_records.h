@@ -49,8 +49,10 @@
 	X(TICK_SET) \
 	/* tick -> ebbd */ \
 	X(TICK_READY) \
-	/* ebbd -> flow, and back */ \
-	X(FLOW_CONFIG) X(FLOW_READY) \
+	/* ebbd -> flow */ \
+	X(FLOW_CONFIG) \
+	/* flow -> ebbd */ \
+	X(FLOW_READY) \
 	/* api -> flow */ \
 	X(FLOW_SERVICE) X(FLOW_SCHEDULE) X(FLOW_KNOWN) X(SCHEDULES_GET) X(RUNS_GET) X(SCHEDULE_RUN) \
 	/* flow -> api */ \

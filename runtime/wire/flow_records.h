@@ -22,8 +22,8 @@
 /* ---- api -> flow ---- */
 
 #define SCHEDULES_MAX       20 /* of a service */
-#define SCHEDULE_NAME_SIZE  PATH_PREFIX_SIZE
-#define SCHEDULE_PATH_SIZE  PATH_PREFIX_SIZE
+#define SCHEDULE_NAME_SIZE  256
+#define SCHEDULE_PATH_SIZE  256
 #define SCHEDULE_TEXT_SIZE  128
 #define SCHEDULE_ZONE_SIZE  64
 #define SCHEDULE_ZONE_BYTES 8192
@@ -80,7 +80,9 @@ struct wire_schedule_run {
 
 /* ---- flow -> api ---- */
 
-#define RUN_ID_SIZE 33 /* 32 hexadecimal digits */
+#define RUN_ID_SIZE   33 /* 32 hexadecimal digits */
+#define RUN_ID_ROOM   40 /* of a field that has one */
+#define RUN_TEXT_SIZE 256
 
 #define WIRE_RUN_STATES(X) X(WAITING) X(DELIVERING) X(DONE) X(FAILED) X(SKIPPED)
 #define X(name)            WIRE_RUN_##name,
@@ -99,9 +101,9 @@ struct wire_run_row {
 	uint32_t status, reserved; /* of the last answer; 0 = there was none */
 	int32_t err, reserved_err;
 	uint64_t scheduled_us, due_us, begun_us, ended_us;
-	char id[RUN_ID_SIZE + 7];
+	char id[RUN_ID_ROOM];
 	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
-	char text[ERROR_TEXT_SIZE / 2]; /* why it failed or was skipped */
+	char text[RUN_TEXT_SIZE]; /* why it failed or was skipped */
 };
 
 struct wire_schedule_row {

@@ -22,7 +22,7 @@ from records import SAID, TYPES, body, channel, datagram, layout, send
 from test_service_survival import serves
 from waiting import wait_for
 
-SENDERS = ("gateway", "api", "ledger", "ipc", "net", "dns", "tick")
+SENDERS = ("gateway", "api", "ledger", "ipc", "net", "dns", "tick", "flow")
 # A program that dies again and again is started ever later: a few rounds for each of some ebbds at once.
 HOSTS, ROUNDS, GATEWAYS = 4, 4, 4
 READY = {sender: f"{sender}_ready".upper() for sender in SENDERS}
