@@ -170,6 +170,28 @@ def test_an_answer_that_another_delivery_cannot_mend_is_final(ebb):
         assert (one["state"], one["attempts"], one["status"]) == ("failed", 1, status)
 
 
+@pytest.mark.parametrize("path", ["/stream?count=5&ms=10", "/noted", "/size?bytes=200000", "/head", "/status?code=204"])
+def test_an_answer_of_any_form_is_read_to_its_end(ebb, path):
+    """In chunks, long, short, without a body: a run is over when its answer is."""
+    put(ebb, "web", {"crons": [daily(path)]})
+    one = over(ebb, run(ebb, path))
+    assert (one["state"], one["attempts"]) == ("done", 1), one
+
+
+def test_schedules_of_many_zones_and_words(ebb):
+    """Names in expressions, and zones of every kind: rules of either half of the earth, days by number, none at all."""
+    zones = ("America/Santiago", "Asia/Tehran", "Africa/Casablanca", "Antarctica/Troll", "Asia/Kathmandu", "Asia/Gaza",
+             "Australia/Lord_Howe", "Europe/Dublin", "America/Scoresbysund", "Etc/GMT+12", "UTC")
+    document = {zone.replace("/", "_").replace("+", "p"): {
+        "schedule": "5,35 3-4/1 */2 jan-jun,DEC Mon-fri,7", "timezone": zone, "path": "/note", "jitter": 2} for zone in zones}
+    put(ebb, "web", {"schedules": document})
+    first = {name: s["next_at"] for name, s in schedules(ebb).items()}
+    assert len(first) == len(zones) and len(set(first.values())) > 6
+    put(ebb, "web", {"schedules": {name: {**s, "schedule": "0 0 29 2 *"} for name, s in document.items()}})
+    then = {name: s["next_at"] for name, s in schedules(ebb).items()}
+    assert all(date[:7] == "2028-02" for date in then.values()) and then != first  # the rule is another one
+
+
 def test_an_instance_that_dies_under_a_run(ebb):
     put(ebb, "web", {"schedules": {"tidy": daily("/crash", retries=0)}})
     one = over(ebb, run(ebb, "tidy"))
