@@ -7,6 +7,7 @@
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
+#include "runtime/api/sites.h"
 
 static bool lists(const struct service *s, struct http_slice name)
 {
@@ -18,16 +19,16 @@ static bool lists(const struct service *s, struct http_slice name)
 	return false;
 }
 
-/* Whether name is SERVICE.suffix, with a service of that name. */
-static bool is_below(const struct service *s, struct http_slice name, const char *suffix)
+/* Whether name is OWN.suffix, where OWN is the name of a service or a site. */
+static bool is_below(const char *own, struct http_slice name, const char *suffix)
 {
-	size_t size = strlen(s->name);
+	size_t size = strlen(own);
 	struct http_slice first = {name.at, size}, rest;
 
 	if (!*suffix || name.size < size + 2 || name.at[size] != '.')
 		return false;
 	rest = (struct http_slice){name.at + size + 1, name.size - size - 1};
-	return http_slice_is_nocase(first, s->name) && http_slice_is_nocase(rest, suffix);
+	return http_slice_is_nocase(first, own) && http_slice_is_nocase(rest, suffix);
 }
 
 /* The names by which a gateway finds a service (runtime/gateway/route), without its paths. */
@@ -37,9 +38,25 @@ static bool some_service_has(struct api *api, struct http_slice name)
 		const struct service *s = services_at(api->services, i);
 
 		if (s->current.number != 0 && !s->refused &&
-		    (lists(s, name) || is_below(s, name, "localhost") ||
-		     is_below(s, name, api->config.domain)))
+		    (lists(s, name) || is_below(s->name, name, "localhost") ||
+		     is_below(s->name, name, api->config.domain)))
 			return true;
+	}
+	return false;
+}
+
+/* A site with its hosts, and each of its deployments. */
+static bool some_site_has(struct api *api, struct http_slice name)
+{
+	for (size_t i = 0; i < sites_count(api->sites); i++) {
+		const struct wire_site *r = &sites_at(api->sites, i)->record;
+
+		if (is_below(r->name, name, "localhost") ||
+		    is_below(r->name, name, api->config.domain))
+			return true;
+		for (uint32_t h = 0; h < r->host_count; h++)
+			if (http_slice_is_nocase(name, r->hosts[h]))
+				return true;
 	}
 	return false;
 }
@@ -57,7 +74,7 @@ void get_tls_ask(struct request *rq)
 	name.size = strlen(domain);
 	if (name.size > 1 && domain[name.size - 1] == '.')
 		name.size--; /* the root label: the same name */
-	if (!some_service_has(rq->api, name)) {
+	if (!some_service_has(rq->api, name) && !some_site_has(rq->api, name)) {
 		problem_reply(rq, 404, "the key `hosts` of a service lists its names",
 			      "no service has this host");
 		return;

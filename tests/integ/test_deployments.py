@@ -122,6 +122,13 @@ def test_a_preview_has_a_name_of_its_own_until_it_is_promoted(ebb):
     assert versions(ebb, "shop-1.localhost") == ("1", "1")
 
 
+def test_a_front_gets_certificates_for_sites_and_their_deployments(ebb):
+    deploy(ebb, {**shop(1), "hosts": ["shop.example"]})
+    asked = {name: ebb.rest("GET", f"/v1/tls/ask?domain={name}").status
+             for name in ("shop.example", HOST, "shop-1.localhost", "shop-2.localhost", "example")}
+    assert asked == {"shop.example": 200, HOST: 200, "shop-1.localhost": 200, "shop-2.localhost": 404, "example": 404}
+
+
 def test_rollback_is_of_the_whole_and_starts_nothing(ebb):
     deploy(ebb, shop(1))
     deploy(ebb, shop(2))
