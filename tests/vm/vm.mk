@@ -16,14 +16,15 @@ VM_COMMAND  ?=
 # nothing new there, and take ten times as long; VM_INTEG=tests/integ runs them all.
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
 # Single tests of other families: those that an older kernel's overlayfs may fail, one of cgroups, and of the network
-# names, a policy, and the listing that sweeps connections.
+# names, a policy, and the listing that sweeps connections; upgrades in place.
 VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
                a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
                tests/integ/test_sandbox_neighbour.py::test_ebbs_own_programs_compete_beside_the_instances_and_with_more_weight \
                $(patsubst %,tests/integ/test_network_names.py::test_%, \
                a_name_opens_what_it_was_answered_with what_one_has_asked_opens_nothing_for_another) \
-               tests/integ/test_network_bounds.py::test_many_connections_of_the_host_are_swept_out_of_its_table
+               tests/integ/test_network_bounds.py::test_many_connections_of_the_host_are_swept_out_of_its_table \
+               $(patsubst %,tests/integ/test_upgrade.py::test_%, a_lone_client_does_not_wait_for_another_one nothing_is_left_after_upgrades)
 VM_FAMILIES ?= clocks service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # Files that must be made first on the host: the guest has no compiler and no network.
