@@ -33,7 +33,8 @@ LIVE = {
 }
 LATER = {
     "root": "/nonexistent", "run_dir": "/nonexistent/run", "state_dir": "/nonexistent/state",
-    "log_dir": "/nonexistent/log", "ledger_dir": "/nonexistent/ledger", "image_dir": "/nonexistent/images",
+    "log_dir": "/nonexistent/log", "ledger_dir": "/nonexistent/ledger", "flow_dir": "/nonexistent/flow",
+    "image_dir": "/nonexistent/images",
     "libexec_dir": "/nonexistent/bin", "cgroup": "ebb-elsewhere", "seccomp_policy": "/nonexistent/policy",
     "node": "elsewhere", "gateways": "3", "id_base": "1000000000", "connections_max": "100",
     "head_bytes_max": "4096", "h2c_streams": "7", "egress": "off", "egress_default": "internet",
