@@ -56,7 +56,7 @@ static void check_document(const char *text, size_t size)
 		struct json_out body;
 
 		json_out_init(&body);
-		spec_body(&spec->services[i], "image", &body);
+		spec_body(&spec->services[i], "image", NULL, &body);
 		claim(!body.failed);
 		check_settings(body.text, body.length);
 		json_out_fini(&body);

@@ -79,7 +79,7 @@ static int on_service_put(void *self, struct wire_message *m)
 {
 	struct apilink *a = self;
 	const struct wire_service_put *put = (const void *)m->record;
-	struct service *service;
+	struct service *service, *before;
 	char text[ERROR_TEXT_SIZE] = "";
 	int r;
 
@@ -88,6 +88,9 @@ static int on_service_put(void *self, struct wire_message *m)
 		return WIRE_LATER;
 	/* A host that lost an ability keeps the services it had: their starts say what is
 	 * missing. */
+	before = text_terminated(put->name, sizeof(put->name))
+			 ? services_find(a->options.services, put->name, 0)
+			 : NULL;
 	r = a->settled ? egresslink_check(a->egress, &put->egress, text, sizeof(text)) : 0;
 
 	if (r == 0)
@@ -98,7 +101,7 @@ static int on_service_put(void *self, struct wire_message *m)
 		gateways_route(a->gateways, service);
 	if (r == SERVICES_PROMOTED) {
 		gateways_route_variants(a->gateways, service);
-		fleet_service_promoted(a->fleet, service);
+		fleet_service_promoted(a->fleet, service, before);
 		apilink_say(a, WIRE_EVENT_SERVICE_UP, service->name,
 			    "a revision that served beside it");
 	}

@@ -86,8 +86,9 @@ void fleet_service_changed(struct fleet *f, struct service *service)
 	scale_again_at(f, loop_now_ns(f->ground.loop)); /* and one ahead of need */
 }
 
-void fleet_service_promoted(struct fleet *f, struct service *service)
+void fleet_service_promoted(struct fleet *f, struct service *service, struct service *before)
 {
+	fleet_drain(f, before->index, NULL, true);
 	scale_service(f, service);
 }
 

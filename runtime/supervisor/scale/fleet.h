@@ -72,8 +72,10 @@ void fleet_say(struct fleet *f, uint32_t service, uint32_t event_kind, const cha
 /* A service was put: minInstances start, and one instance if an older revision serves. Instances of
  * older revisions drain: those that do not serve at once, the others when a new one accepts. */
 void fleet_service_changed(struct fleet *f, struct service *service);
-/* A variant has become the service, with its instances: minInstances start. */
-void fleet_service_promoted(struct fleet *f, struct service *service);
+/* A variant has become the service, with its instances: minInstances start. Instances of the
+ * service before, which is the variant now, drain: their timers and subscriptions would go on
+ * beside those of the new ones. */
+void fleet_service_promoted(struct fleet *f, struct service *service, struct service *before);
 /* Wants an instance without a request, until one accepts or fails to start: `ebb deploy --wait`. */
 void fleet_prove(struct fleet *f, struct service *service);
 /* A service is about to be removed: all its instances drain and stop. */
