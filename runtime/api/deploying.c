@@ -244,18 +244,26 @@ static void on_start_asked(struct api *api, struct request *rq, void *ctx,
 	prove(d);
 }
 
-/* Asks for an instance of each new revision; events say how that ended. */
+/* A service that has served until now must not get a revision that cannot start. A service of which
+ * nobody knew starts when it is asked, as after any deployment: a file of many would not fit a small
+ * host otherwise. */
+static bool needs_proof(const struct deploying *d, const struct part *p)
+{
+	return d->prove && p->kind == PART_CHANGED;
+}
+
+/* Asks for an instance of each revision that needs proof; events say how that ended. */
 static void prove(struct deploying *d)
 {
 	struct wire_service_start start = {0};
 	uint64_t longest_ms = 0;
 
-	while (d->at < d->count && (!is_new(&d->parts[d->at]) || !d->prove))
+	while (d->at < d->count && !needs_proof(d, &d->parts[d->at]))
 		d->parts[d->at++].proven = true;
 	if (d->at < d->count) {
 		const struct part *p = &d->parts[d->at];
 
-		start.variant = p->kind == PART_CREATED ? 0 : p->rev.number;
+		start.variant = p->rev.number;
 		must(text_copy(start.name, sizeof(start.name), p->name) == 0);
 		ask(d, WIRE_SERVICE_START, &start, sizeof(start), on_start_asked);
 		return;

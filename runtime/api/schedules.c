@@ -241,6 +241,7 @@ static int on_result(void *self, struct wire_message *m)
 	return 0;
 }
 
+/* ebbd numbers all events and keeps them for the next ebb-api; this one comes back from there. */
 static int on_event(void *self, struct wire_message *m)
 {
 	const struct wire_event *event = (const void *)m->record;
@@ -250,7 +251,7 @@ static int on_event(void *self, struct wire_message *m)
 	    !TERMINATED(event->text) ||
 	    (event->kind != WIRE_EVENT_RUN_FAILED && event->kind != WIRE_EVENT_RUN_SKIPPED))
 		return -EPROTO;
-	events_watch_add(api->watch, event);
+	(void)wire_link_send(&api->control, WIRE_EVENT, event, sizeof(*event), NULL, 0);
 	return 0;
 }
 

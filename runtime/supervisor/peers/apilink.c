@@ -351,6 +351,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_EXEC_START, sizeof(struct wire_exec_start), PHASE_SERVING, 0, 0, apilink_on_exec},
 	{WIRE_EXEC_SIGNAL, sizeof(struct wire_exec_signal), PHASE_SERVING, 0, 0,
 	 apilink_on_exec_signal},
+	{WIRE_EVENT, sizeof(struct wire_event), PHASE_SERVING, 0, 0, apilink_on_event},
 	{WIRE_SHUTDOWN, 0, PHASE_SERVING, 0, 0, on_shutdown},
 };
 

@@ -40,6 +40,7 @@ struct apilink {
 void apilink_send_flow(struct apilink *a);
 void apilink_answer(struct apilink *a, uint64_t cookie, int error, const char *text);
 void apilink_event(void *self, const struct wire_event *record);
+int apilink_on_event(void *self, struct wire_message *m);
 void apilink_events_again(struct apilink *a);
 /* An event of a service, or ("") of the host. */
 void apilink_say(struct apilink *a, uint32_t kind, const char *service, const char *text);

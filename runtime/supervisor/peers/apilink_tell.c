@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records to ebb-api: answers, events, and what it needs for ebb-flow. */
+#include <errno.h>
+#include <string.h>
+
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -43,6 +46,24 @@ void apilink_event(void *self, const struct wire_event *record)
 	event.number = keep_event(a, record);
 	if (daemon_talks(&a->daemon) && a->daemon.link.phase == PHASE_SERVING)
 		daemon_send(&a->daemon, WIRE_EVENT, &event, sizeof(event), NULL, 0);
+}
+
+/* What ebb-flow told ebb-api. No other kind is believed: those are of ebbd itself. */
+int apilink_on_event(void *self, struct wire_message *m)
+{
+	const struct wire_event *told = (const void *)m->record;
+	struct wire_event event = {.when_us = told->when_us, .kind = told->kind};
+
+	if (!text_terminated(told->service, sizeof(told->service)) ||
+	    !text_terminated(told->instance, sizeof(told->instance)) ||
+	    !text_terminated(told->text, sizeof(told->text)) ||
+	    (told->kind != WIRE_EVENT_RUN_FAILED && told->kind != WIRE_EVENT_RUN_SKIPPED))
+		return -EPROTO;
+	memcpy(event.service, told->service, sizeof(event.service));
+	memcpy(event.instance, told->instance, sizeof(event.instance));
+	memcpy(event.text, told->text, sizeof(event.text));
+	apilink_event(self, &event);
+	return 0;
 }
 
 /* To an ebb-api that has begun to serve. */
