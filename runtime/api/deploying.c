@@ -245,8 +245,8 @@ static void on_start_asked(struct api *api, struct request *rq, void *ctx,
 }
 
 /* A service that has served until now must not get a revision that cannot start. A service of which
- * nobody knew starts when it is asked, as after any deployment: a file of many would not fit a small
- * host otherwise. */
+ * nobody knew starts when it is asked, as after any deployment: a file of many would not fit a
+ * small host otherwise. */
 static bool needs_proof(const struct deploying *d, const struct part *p)
 {
 	return d->prove && p->kind == PART_CHANGED;

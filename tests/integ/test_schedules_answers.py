@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway in an attacker's hands answers ebb-flow: what is no answer fails the run, ebb-flow lives, and the next
+"""A gateway in an attacker's hands answers ebb-flow. Words that are no answer fail the run, ebb-flow lives, and the next
 delivery to an honest gateway is as ever."""
 import contextlib
 import glob

@@ -48,7 +48,7 @@ void apilink_event(void *self, const struct wire_event *record)
 		daemon_send(&a->daemon, WIRE_EVENT, &event, sizeof(event), NULL, 0);
 }
 
-/* What ebb-flow told ebb-api. No other kind is believed: those are of ebbd itself. */
+/* An event that ebb-flow told ebb-api. No other kind is believed: ebbd itself tells the others. */
 int apilink_on_event(void *self, struct wire_message *m)
 {
 	const struct wire_event *told = (const void *)m->record;
