@@ -224,6 +224,15 @@ int store_commit(struct store *s)
 
 /* ---- questions ---- */
 
+/* The next row. Nobody else uses the file, so one that cannot be read is as broken as one that
+ * cannot be written: an unlock that failed leaves it busy until this process ends. */
+static int next(struct store *s, enum statement which)
+{
+	int r = sql_next(&s->sql, which);
+
+	return r < 0 && r != -ENOMEM ? fail(s, r) : r;
+}
+
 static void read_schedule(struct store *s, enum statement which, struct store_schedule *out)
 {
 	sql_text(&s->sql, which, 0, out->service, sizeof(out->service));
@@ -240,7 +249,7 @@ int store_schedule(struct store *s, const char *service, const char *schedule,
 
 	sql_bind_text(&s->sql, DO_SCHEDULE, 1, service);
 	sql_bind_text(&s->sql, DO_SCHEDULE, 2, schedule);
-	r = sql_next(&s->sql, DO_SCHEDULE);
+	r = next(s, DO_SCHEDULE);
 	if (r != 1)
 		return r;
 	read_schedule(s, DO_SCHEDULE, out);
@@ -253,7 +262,7 @@ int store_each_schedule(struct store *s, store_each_schedule_fn each, void *self
 	struct store_schedule schedule;
 	int r;
 
-	while ((r = sql_next(&s->sql, DO_SCHEDULES)) == 1) {
+	while ((r = next(s, DO_SCHEDULES)) == 1) {
 		read_schedule(s, DO_SCHEDULES, &schedule);
 		r = each(self, &schedule);
 		if (r != 0)
@@ -285,7 +294,7 @@ static int each_row(struct store *s, enum statement which, store_each_run_fn eac
 	struct store_run run;
 	int r;
 
-	while ((r = sql_next(&s->sql, which)) == 1) {
+	while ((r = next(s, which)) == 1) {
 		read_run(s, which, &run);
 		r = each(self, &run);
 		if (r != 0)
