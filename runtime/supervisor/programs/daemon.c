@@ -118,7 +118,13 @@ static bool is_taken_over(const struct estate_program *row)
 	return strncmp(row->name, "ebb-gateway", 11) == 0;
 }
 
-/* It then ends between two pieces of its work: ebb-api with the lines that it has read. */
+/* ebb-api ends between two pieces of its work, with the lines that it has read. The others keep
+ * nothing that a kill loses, and an ebb-net that is asked takes the network of instances down. */
+static bool is_asked(const struct estate_program *row)
+{
+	return row && strcmp(row->name, "ebb-api") == 0;
+}
+
 static void ask_to_end(const struct estate_program *row)
 {
 	int control_fd = estate_fd_get(&row->control);
@@ -127,7 +133,7 @@ static void ask_to_end(const struct estate_program *row)
 		(void)shutdown(control_fd, SHUT_RDWR);
 }
 
-static void await_ends(const struct estate *estate, bool all)
+static void await_ends(const struct estate *estate)
 {
 	uint64_t until_ns = clock_mono_ns() + ASKED_NS;
 
@@ -136,7 +142,7 @@ static void await_ends(const struct estate *estate, bool all)
 		struct pollfd end = {.events = POLLIN};
 		uint64_t now_ns = clock_mono_ns();
 
-		if (!row || (!all && is_taken_over(row)) || now_ns >= until_ns)
+		if (!is_asked(row) || now_ns >= until_ns)
 			continue;
 		end.fd = estate_fd_get(&row->process);
 		(void)poll(&end, 1, (int)((until_ns - now_ns) / NS_PER_MS));
@@ -146,9 +152,9 @@ static void await_ends(const struct estate *estate, bool all)
 void programs_end(struct estate *estate, bool all)
 {
 	for (uint32_t i = 0; i < estate_count(estate, ESTATE_PROGRAMS); i++)
-		if (program_at(estate, i) && (all || !is_taken_over(program_at(estate, i))))
+		if (is_asked(program_at(estate, i)))
 			ask_to_end(program_at(estate, i));
-	await_ends(estate, all);
+	await_ends(estate);
 	for (uint32_t i = 0; i < estate_count(estate, ESTATE_PROGRAMS); i++)
 		if (program_at(estate, i) && (all || !is_taken_over(program_at(estate, i))))
 			end_row(estate, i);
