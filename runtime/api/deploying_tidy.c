@@ -232,6 +232,22 @@ static void on_resent(struct api *api, struct request *rq, void *ctx, const stru
 		;
 }
 
+/* Whether the current deployment has this revision. Where the service has another one by now, it
+ * was put by itself since, and serves on its site, whose table still names the revision of before.
+ */
+static bool is_replaced(const struct deployed *all, const struct deployment_part *part)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct deployment *one = &all->list[i];
+
+		for (size_t n = 0; strcmp(one->id, all->current) == 0 && n < one->count; n++)
+			if (one->parts[n].revision == part->revision &&
+			    strcmp(one->parts[n].service, part->service) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* Asks for one revision that is not the current one. False: there was nothing to ask. */
 static bool resend_part(struct api *api, const struct deployment_part *part, struct resending *at)
 {
@@ -282,7 +298,9 @@ static bool resend_next(struct api *api, struct resending *at)
 		at->deployment++;
 		at->part = 0;
 	} else {
-		return resend_part(api, &all->list[at->deployment].parts[at->part++], at);
+		const struct deployment_part *part = &all->list[at->deployment].parts[at->part++];
+
+		return !is_replaced(all, part) && resend_part(api, part, at);
 	}
 	return false;
 }

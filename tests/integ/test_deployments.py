@@ -129,6 +129,20 @@ def test_a_front_gets_certificates_for_sites_and_their_deployments(ebb):
     assert asked == {"shop.example": 200, HOST: 200, "shop-1.localhost": 200, "shop-2.localhost": 404, "example": 404}
 
 
+def test_a_service_that_was_put_by_itself_serves_on_when_ebb_api_dies(ebb):
+    """The table of its site names the revision of the deployment."""
+    deploy(ebb, shop(1))
+    web = next(s for s in ebb.rest("GET", "/v1/services").json["services"] if s["name"] == "web")
+    assert ebb.rest("PUT", "/v1/services/web", {"image": web["image"], "memory": 192, "maxInstances": 1}).status == 201
+    wait_for(lambda: {i["revision"] for i in ebb.instances("web")} <= {2})
+    assert ebb.http("/", host="web.localhost").instance
+    ebb.end_program("ebb-api")
+    wait_for(lambda: ebb.programs("ebb-api") and ebb.rest("GET", "/readyz").status == 200)
+    for _ in range(5):
+        ebb.http("/", host=HOST)
+    assert {i["revision"] for i in ebb.instances("web")} == {2}
+
+
 def test_rollback_is_of_the_whole_and_starts_nothing(ebb):
     deploy(ebb, shop(1))
     deploy(ebb, shop(2))
