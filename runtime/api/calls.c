@@ -8,6 +8,7 @@
 #include "runtime/api/api.h"
 #include "runtime/api/buffer.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/text.h"
 
 #define CALLS_MAX          256
 #define TIMEOUT_DEFAULT_MS 30000
@@ -147,6 +148,21 @@ static void send_cancel(struct api *api, const struct call *call)
 	if (call->cancel)
 		(void)wire_link_send(link_to(api, call->peer), call->cancel, &call->cookie,
 				     sizeof(call->cookie), NULL, 0);
+}
+
+int calls_on_result(void *self, struct wire_message *m)
+{
+	const struct wire_result *r = (const void *)m->record;
+
+	if (!text_terminated(r->text, sizeof(r->text)))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = r,
+					     .size = sizeof(*r),
+					     .append = true,
+					     .last = true,
+					     .err = r->err,
+					     .text = r->text});
+	return 0;
 }
 
 void calls_forget(struct api *api, const struct request *rq)

@@ -15,6 +15,7 @@
 struct api;
 struct calls;
 struct request;
+struct wire_message;
 
 /* err is 0 or a positive errno. records: count records of the answer's type, valid during done. */
 struct answer {
@@ -61,6 +62,8 @@ struct call_part {
 	const char *text;
 };
 void calls_take(struct api *api, const struct call_part *part);
+/* A rule of a peer's channel: RESULT ends the call that it names. */
+int calls_on_result(void *self, struct wire_message *m);
 /* The client of rq is gone: its calls go on without a request, and their peers get `cancel`. */
 void calls_forget(struct api *api, const struct request *rq);
 /* Ends every call that waits for this peer, with EPIPE. */

@@ -61,21 +61,6 @@ int control_read_config(struct api *api, struct wire_message *m)
 
 /* ---- ebbd ---- */
 
-static int on_result(void *self, struct wire_message *m)
-{
-	const struct wire_result *r = (const void *)m->record;
-
-	if (!TERMINATED(r->text))
-		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = r,
-					     .size = sizeof(*r),
-					     .append = true,
-					     .last = true,
-					     .err = r->err,
-					     .text = r->text});
-	return 0;
-}
-
 static int on_image_done(void *self, struct wire_message *m)
 {
 	const struct wire_image_done *done = (const void *)m->record;
@@ -264,7 +249,7 @@ static int on_change(void *self, struct wire_message *m)
 }
 
 static const struct wire_rule control_rules[] = {
-	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, on_result},
+	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, calls_on_result},
 	{WIRE_IMAGE_DONE, sizeof(struct wire_image_done), 1, 0, 0, on_image_done},
 	{WIRE_INSTANCE_INFO, sizeof(struct wire_instance_info), 1, 0, 0, on_instance_info},
 	{WIRE_LOG_PIPE, sizeof(struct wire_log_pipe), 1, 1, 1, on_log_pipe},

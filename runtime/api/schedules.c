@@ -226,21 +226,6 @@ static int on_run_row(void *self, struct wire_message *m)
 	return 0;
 }
 
-static int on_result(void *self, struct wire_message *m)
-{
-	const struct wire_result *r = (const void *)m->record;
-
-	if (!TERMINATED(r->text))
-		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = r,
-					     .size = sizeof(*r),
-					     .append = true,
-					     .last = true,
-					     .err = r->err,
-					     .text = r->text});
-	return 0;
-}
-
 /* ebbd numbers all events and keeps them for the next ebb-api; this one comes back from there. */
 static int on_event(void *self, struct wire_message *m)
 {
@@ -266,7 +251,7 @@ static int on_totals(void *self, struct wire_message *m)
 static const struct wire_rule rules[] = {
 	{WIRE_SCHEDULE_ROW, sizeof(struct wire_schedule_row), 1, 0, 0, on_schedule_row},
 	{WIRE_RUN_ROW, sizeof(struct wire_run_row), 1, 0, 0, on_run_row},
-	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, on_result},
+	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, calls_on_result},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_FLOW_TOTALS, sizeof(struct wire_flow_totals), 1, 0, 0, on_totals},
 };

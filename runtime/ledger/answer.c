@@ -128,7 +128,7 @@ static int send_verdict(struct answer *a, struct db *db, int api_fd)
 	memcpy(record.head, a->verify.hash, sizeof(record.head));
 	/* A text that does not fit may be cut, because only people read it. */
 	(void)text_format(record.text, sizeof(record.text), "%s",
-			  a->err ? db->why : a->verify.text);
+			  a->err ? db->sql.why : a->verify.text);
 	err = answer_send(api_fd, WIRE_LEDGER_VERDICT, &record, sizeof(record));
 	if (err == 0)
 		answer_fini(a);

@@ -13,13 +13,13 @@ static int last_of_account(struct db *db, const struct wire_meter *m, struct ent
 {
 	int found;
 
-	db_bind_u64(db, DB_LAST_OF_ACCOUNT, 1, m->boot_us);
-	db_bind_text(db, DB_LAST_OF_ACCOUNT, 2, m->instance);
-	found = db_next(db, DB_LAST_OF_ACCOUNT);
+	sql_bind_u64(&db->sql, DB_LAST_OF_ACCOUNT, 1, m->boot_us);
+	sql_bind_text(&db->sql, DB_LAST_OF_ACCOUNT, 2, m->instance);
+	found = sql_next(&db->sql, DB_LAST_OF_ACCOUNT);
 	if (found == 1) {
 		int err = db_entry(db, DB_LAST_OF_ACCOUNT, last);
 
-		db_reset(db, DB_LAST_OF_ACCOUNT);
+		sql_reset(&db->sql, DB_LAST_OF_ACCOUNT);
 		return err ? err : 1;
 	}
 	return found;
@@ -29,18 +29,18 @@ static int insert(struct db *db, const struct entry *e)
 {
 	int at = 1;
 
-	db_bind_u64(db, DB_INSERT, at++, e->id);
+	sql_bind_u64(&db->sql, DB_INSERT, at++, e->id);
 	for (size_t i = 0; i < METER_COLUMN_COUNT; i++, at++) {
 		const struct column *c = &meter_columns[i];
 
 		if (c->kind == COLUMN_TEXT)
-			db_bind_text(db, DB_INSERT, at, column_text(c, &e->meter));
+			sql_bind_text(&db->sql, DB_INSERT, at, column_text(c, &e->meter));
 		else
-			db_bind_u64(db, DB_INSERT, at, column_get(c, &e->meter));
+			sql_bind_u64(&db->sql, DB_INSERT, at, column_get(c, &e->meter));
 	}
-	db_bind_blob(db, DB_INSERT, at++, e->prev_hash, SHA256_BYTES);
-	db_bind_blob(db, DB_INSERT, at, e->hash, SHA256_BYTES);
-	return db_run(db, DB_INSERT);
+	sql_bind_blob(&db->sql, DB_INSERT, at++, e->prev_hash, SHA256_BYTES);
+	sql_bind_blob(&db->sql, DB_INSERT, at, e->hash, SHA256_BYTES);
+	return sql_run(&db->sql, DB_INSERT);
 }
 
 /* Links a reading behind the head. 0 or -errno. */
@@ -88,9 +88,9 @@ static int set_head(struct db *db)
 {
 	if (db->head_id == 0)
 		return 0;
-	db_bind_u64(db, DB_SET_HEAD, 1, db->head_id);
-	db_bind_blob(db, DB_SET_HEAD, 2, db->head_hash, SHA256_BYTES);
-	return db_run(db, DB_SET_HEAD);
+	sql_bind_u64(&db->sql, DB_SET_HEAD, 1, db->head_id);
+	sql_bind_blob(&db->sql, DB_SET_HEAD, 2, db->head_hash, SHA256_BYTES);
+	return sql_run(&db->sql, DB_SET_HEAD);
 }
 
 static int append_all(struct db *db, const struct wire_meter *meters, size_t count,
@@ -102,7 +102,7 @@ static int append_all(struct db *db, const struct wire_meter *meters, size_t cou
 		err = append_one(db, &meters[i], report);
 	if (!err && report->added)
 		err = set_head(db);
-	return err ? err : db_run(db, DB_COMMIT);
+	return err ? err : sql_run(&db->sql, DB_COMMIT);
 }
 
 int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
@@ -111,28 +111,28 @@ int append_batch(struct db *db, const struct wire_meter *meters, size_t count,
 	struct append_report report = {0};
 	uint64_t head_id = db->head_id;
 	uint8_t head_hash[SHA256_BYTES];
-	char why[sizeof(db->why)];
+	char why[sizeof(db->sql.why)];
 	int err;
 
-	if (db->broken)
-		return -db->broken;
+	if (db->sql.broken)
+		return -db->sql.broken;
 	memcpy(head_hash, db->head_hash, SHA256_BYTES);
-	err = db_run(db, DB_BEGIN);
+	err = sql_run(&db->sql, DB_BEGIN);
 	if (err == -EBUSY)
 		return err;
 	if (!err)
 		err = append_all(db, meters, count, &report);
 	if (!err) {
 		*out = report;
-		db_checkpoint(db);
+		sql_checkpoint(&db->sql);
 		return 0;
 	}
-	memcpy(why, db->why, sizeof(why));
+	memcpy(why, db->sql.why, sizeof(why));
 	/* SQLite may have rolled back already; a second ROLLBACK is then an error. */
-	(void)db_run(db, DB_ROLLBACK);
-	memcpy(db->why, why, sizeof(why));
+	(void)sql_run(&db->sql, DB_ROLLBACK);
+	memcpy(db->sql.why, why, sizeof(why));
 	db->head_id = head_id;
 	memcpy(db->head_hash, head_hash, SHA256_BYTES);
-	db_break(db, -err);
+	sql_break(&db->sql, -err);
 	return err;
 }

@@ -2,13 +2,9 @@
 #include "runtime/ledger/db.h"
 
 #include <errno.h>
-#include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/sql/shm.h"
 
 /* clang-format off */
 #define NAME(type, change, field) ", " #field
@@ -76,174 +72,29 @@ static const char *const statement_texts[DB_STATEMENT_COUNT] = {
 	[DB_SPAN] = "SELECT " ENTRY_COLUMNS " FROM meter WHERE boot_us = ? AND instance = ?"
 		    " AND seq BETWEEN ? AND ? ORDER BY seq",
 };
-
-/* The root has no directory for temporary files, so SQLite keeps them in memory. */
-static const char pragmas[] =
-	"PRAGMA synchronous = FULL;"
-	"PRAGMA foreign_keys = ON;"
-	"PRAGMA temp_store = MEMORY;"
-	"PRAGMA trusted_schema = OFF;"
-	"PRAGMA cell_size_check = ON;"
-	"PRAGMA journal_size_limit = 4194304;";
 /* clang-format on */
 
-static const struct {
-	int sqlite, err;
-} error_table[] = {
-	{SQLITE_FULL, ENOSPC},    {SQLITE_BUSY, EBUSY},      {SQLITE_LOCKED, EBUSY},
-	{SQLITE_NOMEM, ENOMEM},   {SQLITE_READONLY, EROFS},  {SQLITE_CORRUPT, EBADMSG},
-	{SQLITE_NOTADB, EBADMSG}, {SQLITE_CANTOPEN, ENOENT}, {SQLITE_TOOBIG, E2BIG},
+static const struct sql_schema schema = {
+	.what = "the ledger",
+	.application_id = DB_APPLICATION_ID,
+	.version = DB_SCHEMA_VERSION,
+	.steps = schema_steps,
+	.statements = statement_texts,
+	.statement_count = DB_STATEMENT_COUNT,
 };
-
-/* Remembers what SQLite said and returns it as -errno. */
-static int failed(struct db *db, int rc)
-{
-	snprintf(db->why, sizeof(db->why), "%s (%s)", sqlite3_errmsg(db->sql), sqlite3_errstr(rc));
-	for (size_t i = 0; i < ARRAY_LEN(error_table); i++)
-		if ((rc & 0xff) == error_table[i].sqlite)
-			return -error_table[i].err;
-	return -EIO;
-}
 
 static int refused(struct db *db, int err, const char *why)
 {
-	snprintf(db->why, sizeof(db->why), "%s", why);
+	(void)text_copy(db->sql.why, sizeof(db->sql.why), why);
 	return err;
-}
-
-static int run_text(struct db *db, const char *text)
-{
-	int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
-
-	return rc == SQLITE_OK ? 0 : failed(db, rc);
-}
-
-/* Runs a statement that returns one value, and copies the value as text. */
-static int ask(struct db *db, const char *text, char *answer, size_t size)
-{
-	sqlite3_stmt *s = NULL;
-	const char *value;
-	int rc = sqlite3_prepare_v2(db->sql, text, -1, &s, NULL);
-	int err = 0;
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(s);
-	if (rc != SQLITE_ROW) {
-		err = failed(db, rc);
-	} else {
-		value = (const char *)sqlite3_column_text(s, 0);
-		snprintf(answer, size, "%s", value ? value : "");
-	}
-	sqlite3_finalize(s);
-	return err;
-}
-
-static int ask_u64(struct db *db, const char *text, uint64_t *out)
-{
-	char answer[32];
-	int err = ask(db, text, answer, sizeof(answer));
-
-	return err ? err : text_parse_u64(answer, 0, INT64_MAX, out);
-}
-
-static int on_wal(void *self, sqlite3 *sql, const char *name, int pages)
-{
-	struct db *db = self;
-
-	db->wal_pages = pages;
-	return SQLITE_OK;
-}
-
-static int set_modes(struct db *db)
-{
-	char mode[16];
-	int err;
-
-	sqlite3_extended_result_codes(db->sql, 1);
-	sqlite3_busy_timeout(db->sql, DB_BUSY_MS);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	err = ask(db, "PRAGMA journal_mode = WAL", mode, sizeof(mode));
-	if (err)
-		return err;
-	if (strcmp(mode, "wal") != 0)
-		return refused(db, -ENOTSUP, "this file system cannot hold a WAL database");
-	sqlite3_wal_hook(db->sql, on_wal, db);
-	return run_text(db, pragmas);
-}
-
-static int schema_upgrade(struct db *db)
-{
-	uint64_t version, app;
-	char text[96];
-	int err = ask_u64(db, "PRAGMA user_version", &version);
-
-	if (!err)
-		err = ask_u64(db, "PRAGMA application_id", &app);
-	if (err)
-		return err;
-	if (version > DB_SCHEMA_VERSION)
-		return refused(db, -EPROTO, "a newer ebb made this ledger: use that one");
-	if (version > 0 && app != DB_APPLICATION_ID)
-		return refused(db, -EBADMSG, "this database is not a ledger of ebb");
-	if (version == DB_SCHEMA_VERSION)
-		return 0;
-	err = run_text(db, "BEGIN IMMEDIATE");
-	for (; !err && version < DB_SCHEMA_VERSION; version++)
-		err = run_text(db, schema_steps[version]);
-	snprintf(text, sizeof(text), "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
-		 DB_SCHEMA_VERSION, DB_APPLICATION_ID);
-	return err ? err : run_text(db, text);
-}
-
-/* Pages that an earlier process left in the WAL may never have reached the disk (db.h). */
-static int make_durable(struct db *db)
-{
-	uint64_t busy;
-	int err = ask_u64(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy);
-
-	if (!err && busy)
-		err = refused(db, -EBUSY, "another program holds the ledger open");
-	return err;
-}
-
-static int prepare_all(struct db *db)
-{
-	for (size_t i = 0; i < DB_STATEMENT_COUNT; i++) {
-		int rc = sqlite3_prepare_v3(db->sql, statement_texts[i], -1,
-					    SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
-
-		if (rc != SQLITE_OK)
-			return failed(db, rc);
-	}
-	return 0;
-}
-
-static int guard_shm(struct db *db)
-{
-	int err = shm_guard(db->sql, &db->shm);
-
-	return err ? refused(db, err, "SQLite's shared memory cannot be guarded") : 0;
 }
 
 int db_open(struct db *db, const char *path)
 {
-	int err, rc;
+	int err;
 
 	*db = (struct db){0};
-	rc = sqlite3_open_v2(path, &db->sql,
-			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-				     SQLITE_OPEN_NOFOLLOW,
-			     NULL);
-	err = rc == SQLITE_OK ? guard_shm(db) : failed(db, rc);
-	if (!err)
-		err = set_modes(db);
-	if (!err)
-		err = schema_upgrade(db);
-	if (!err)
-		err = make_durable(db);
-	if (!err)
-		err = prepare_all(db);
+	err = sql_open(&db->sql, path, &schema);
 	if (!err)
 		err = db_read_head(db, &db->head_id, db->head_hash);
 	return err < 0 ? err : 0;
@@ -251,75 +102,17 @@ int db_open(struct db *db, const char *path)
 
 void db_close(struct db *db)
 {
-	for (size_t i = 0; i < DB_STATEMENT_COUNT; i++)
-		sqlite3_finalize(db->statements[i]);
-	sqlite3_close(db->sql);
-	shm_free(db->shm);
+	sql_close(&db->sql);
 	*db = (struct db){0};
-}
-
-int db_run(struct db *db, enum db_statement which)
-{
-	int rc = sqlite3_step(db->statements[which]);
-	int err = rc == SQLITE_DONE ? 0 : failed(db, rc);
-
-	sqlite3_reset(db->statements[which]);
-	return err;
-}
-
-int db_next(struct db *db, enum db_statement which)
-{
-	int rc = sqlite3_step(db->statements[which]);
-	int err;
-
-	if (rc == SQLITE_ROW)
-		return 1;
-	err = rc == SQLITE_DONE ? 0 : failed(db, rc);
-	sqlite3_reset(db->statements[which]);
-	return err;
-}
-
-void db_reset(struct db *db, enum db_statement which)
-{
-	sqlite3_reset(db->statements[which]);
-}
-
-void db_bind_u64(struct db *db, enum db_statement which, int at, uint64_t value)
-{
-	must(value <= INT64_MAX);
-	must(sqlite3_bind_int64(db->statements[which], at, (int64_t)value) == SQLITE_OK);
-}
-
-void db_bind_text(struct db *db, enum db_statement which, int at, const char *text)
-{
-	must(sqlite3_bind_text(db->statements[which], at, text, -1, SQLITE_STATIC) == SQLITE_OK);
-}
-
-void db_bind_blob(struct db *db, enum db_statement which, int at, const void *bytes, size_t size)
-{
-	must(sqlite3_bind_blob64(db->statements[which], at, bytes, size, SQLITE_STATIC) ==
-	     SQLITE_OK);
-}
-
-uint64_t db_u64(struct db *db, enum db_statement which, int at)
-{
-	return (uint64_t)sqlite3_column_int64(db->statements[which], at);
-}
-
-void db_text(struct db *db, enum db_statement which, int at, char *dst, size_t size)
-{
-	const char *text = (const char *)sqlite3_column_text(db->statements[which], at);
-
-	snprintf(dst, size, "%s", text ? text : "");
 }
 
 /* Copies a hash column. 0, or -EBADMSG if it has another size. */
 static int hash_at(struct db *db, enum db_statement which, int at, uint8_t hash[SHA256_BYTES])
 {
-	sqlite3_stmt *s = db->statements[which];
-	const void *bytes = sqlite3_column_blob(s, at);
+	size_t size;
+	const void *bytes = sql_bytes(&db->sql, which, at, &size);
 
-	if (!bytes || sqlite3_column_bytes(s, at) != SHA256_BYTES)
+	if (!bytes || size != SHA256_BYTES)
 		return refused(db, -EBADMSG, "a hash is not 32 bytes long");
 	memcpy(hash, bytes, SHA256_BYTES);
 	return 0;
@@ -330,12 +123,14 @@ static int hash_at(struct db *db, enum db_statement which, int at, uint8_t hash[
 static int field_at(struct db *db, enum db_statement which, int at, const struct column *c,
 		    char *field)
 {
-	uint64_t wide = db_u64(db, which, at);
+	uint64_t wide = sql_u64(&db->sql, which, at);
 	uint32_t narrow = (uint32_t)wide;
+	size_t size;
 
 	if (c->kind == COLUMN_TEXT) {
-		db_text(db, which, at, field, c->size);
-		if ((size_t)sqlite3_column_bytes(db->statements[which], at) == strlen(field))
+		sql_text(&db->sql, which, at, field, c->size);
+		(void)sql_bytes(&db->sql, which, at, &size);
+		if (size == strlen(field))
 			return 0;
 		return refused(db, -EBADMSG, "a text has a length that no ledger writes");
 	}
@@ -351,16 +146,15 @@ static int field_at(struct db *db, enum db_statement which, int at, const struct
  * format, or -EBADMSG. */
 static int format_at(struct db *db, enum db_statement which, uint32_t *out)
 {
-	sqlite3_stmt *s = db->statements[which];
 	size_t there = METER_COLUMN_COUNT;
 	uint32_t format = 1;
 
-	while (there > METER_COLUMN_COUNT_1 && sqlite3_column_type(s, (int)there) == SQLITE_NULL)
+	while (there > METER_COLUMN_COUNT_1 && sql_is_null(&db->sql, which, (int)there))
 		there--;
 	while (format < ENTRY_FORMAT && entry_columns(format) < there)
 		format++;
 	for (size_t at = METER_COLUMN_COUNT_1; at < there; at++)
-		if (sqlite3_column_type(s, 1 + (int)at) == SQLITE_NULL)
+		if (sql_is_null(&db->sql, which, 1 + (int)at))
 			there = 0;
 	if (entry_columns(format) != there)
 		return refused(db, -EBADMSG, "some columns of its format are missing");
@@ -370,7 +164,7 @@ static int format_at(struct db *db, enum db_statement which, uint32_t *out)
 
 int db_entry(struct db *db, enum db_statement which, struct entry *out)
 {
-	struct entry e = {.id = db_u64(db, which, 0)};
+	struct entry e = {.id = sql_u64(&db->sql, which, 0)};
 	int at = 1, err = format_at(db, which, &e.format);
 
 	for (size_t i = 0; !err && i < METER_COLUMN_COUNT; i++, at++)
@@ -388,7 +182,7 @@ int db_entry(struct db *db, enum db_statement which, struct entry *out)
 
 int db_read_head(struct db *db, uint64_t *id, uint8_t hash[SHA256_BYTES])
 {
-	int found = db_next(db, DB_GET_HEAD);
+	int found = sql_next(&db->sql, DB_GET_HEAD);
 	uint8_t read_hash[SHA256_BYTES];
 	int err;
 
@@ -396,27 +190,9 @@ int db_read_head(struct db *db, uint64_t *id, uint8_t hash[SHA256_BYTES])
 		return found;
 	err = hash_at(db, DB_GET_HEAD, 1, read_hash);
 	if (!err) {
-		*id = db_u64(db, DB_GET_HEAD, 0);
+		*id = sql_u64(&db->sql, DB_GET_HEAD, 0);
 		memcpy(hash, read_hash, SHA256_BYTES);
 	}
-	db_reset(db, DB_GET_HEAD);
+	sql_reset(&db->sql, DB_GET_HEAD);
 	return err ? err : 1;
-}
-
-void db_break(struct db *db, int err)
-{
-	if (!db->broken)
-		db->broken = err;
-}
-
-void db_checkpoint(struct db *db)
-{
-	int rc;
-
-	if (db->wal_pages < DB_WAL_PAGES)
-		return;
-	db->wal_pages = 0;
-	rc = sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
-		db_break(db, -failed(db, rc));
 }

@@ -68,7 +68,7 @@ static void on_drained(struct wire_link *link)
 static void ack(struct ledger *l, uint64_t seq)
 {
 	l->ack.seq = seq;
-	l->ack.err = l->db.broken;
+	l->ack.err = l->db.sql.broken;
 	send_ack(l);
 }
 
@@ -102,7 +102,7 @@ static void commit(struct ledger *l)
 	if (err)
 		log_error("event=ledger_broken err=%d why=\"%s\" mend=\"free or replace the disk; "
 			  "nothing is acknowledged until ebb-ledger starts again\"",
-			  -err, l->db.why);
+			  -err, l->db.sql.why);
 	else if (l->waiting_count)
 		log_report(&report);
 	if (l->sync_wanted || l->waiting_count)
@@ -134,7 +134,7 @@ static int check_tail(struct ledger *l)
 		log_error("event=ledger_damaged why=\"%s\" mend=\"restore ledger.db from a copy; "
 			  "until then it can be read, but takes no readings\"",
 			  v.text);
-		db_break(&l->db, EBADMSG);
+		sql_break(&l->db.sql, EBADMSG);
 	}
 	return 0;
 }
@@ -164,7 +164,7 @@ static int open_database(struct ledger *l)
 	if (!err)
 		err = check_tail(l);
 	if (err)
-		log_error("event=ledger_unusable err=%d why=\"%s\"", -err, l->db.why);
+		log_error("event=ledger_unusable err=%d why=\"%s\"", -err, l->db.sql.why);
 	return err;
 }
 
@@ -221,7 +221,7 @@ static int on_meter(void *self, struct wire_message *m)
 {
 	struct ledger *l = self;
 
-	if (l->db.broken)
+	if (l->db.sql.broken)
 		return 0; /* this reading is never acknowledged, so ebbd keeps it */
 	must(l->waiting_count < APPEND_BATCH_MAX);
 	memcpy(&l->waiting[l->waiting_count], m->record, sizeof(struct wire_meter));
@@ -240,7 +240,7 @@ static int on_sync(void *self, struct wire_message *m)
 	struct wire_meter_sync sync;
 
 	memcpy(&sync, m->record, sizeof(sync));
-	if (l->db.broken) {
+	if (l->db.sql.broken) {
 		ack(l, l->ack.seq);
 		return 0;
 	}

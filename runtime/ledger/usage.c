@@ -14,9 +14,9 @@ enum { W_SERVICE, W_BOOT, W_INSTANCE, W_SEQ }; /* the columns of DB_WINDOW */
 static void name_account(struct db *db, enum db_statement which, const struct account *a,
 			 uint64_t seq)
 {
-	db_bind_u64(db, which, 1, a->boot_us);
-	db_bind_text(db, which, 2, a->instance);
-	db_bind_u64(db, which, 3, seq);
+	sql_bind_u64(&db->sql, which, 1, a->boot_us);
+	sql_bind_text(&db->sql, which, 2, a->instance);
+	sql_bind_u64(&db->sql, which, 3, seq);
 }
 
 /* The last reading of an account before this number: zeros if there is none. 0 or -errno. */
@@ -28,14 +28,14 @@ static int reading_before(struct db *db, const struct account *a, uint64_t seq,
 	int err, found;
 
 	name_account(db, DB_BEFORE_IN_ACCOUNT, a, seq);
-	found = db_next(db, DB_BEFORE_IN_ACCOUNT);
+	found = sql_next(&db->sql, DB_BEFORE_IN_ACCOUNT);
 	if (found <= 0) {
 		if (found == 0)
 			*out = none;
 		return found;
 	}
 	err = db_entry(db, DB_BEFORE_IN_ACCOUNT, &before);
-	db_reset(db, DB_BEFORE_IN_ACCOUNT);
+	sql_reset(&db->sql, DB_BEFORE_IN_ACCOUNT);
 	if (!err)
 		*out = before.meter;
 	return err;
@@ -114,8 +114,8 @@ static int add_one_by_one(struct db *db, struct usage_row *row, const struct acc
 	int err;
 
 	name_account(db, DB_SPAN, a, a->first_seq);
-	db_bind_u64(db, DB_SPAN, 4, a->last_seq);
-	while ((err = db_next(db, DB_SPAN)) == 1) {
+	sql_bind_u64(&db->sql, DB_SPAN, 4, a->last_seq);
+	while ((err = sql_next(&db->sql, DB_SPAN)) == 1) {
 		err = db_entry(db, DB_SPAN, &e);
 		if (!err && e.meter.read_us > from_us && e.meter.read_us <= to_us)
 			err = add_difference(row, before, &e.meter);
@@ -123,7 +123,7 @@ static int add_one_by_one(struct db *db, struct usage_row *row, const struct acc
 			break;
 		*before = e.meter;
 	}
-	db_reset(db, DB_SPAN);
+	sql_reset(&db->sql, DB_SPAN);
 	return err;
 }
 
@@ -133,11 +133,11 @@ static int count_span(struct db *db, const struct account *a, uint64_t *out)
 	int found;
 
 	name_account(db, DB_SPAN_COUNT, a, a->first_seq);
-	db_bind_u64(db, DB_SPAN_COUNT, 4, a->last_seq);
-	found = db_next(db, DB_SPAN_COUNT);
+	sql_bind_u64(&db->sql, DB_SPAN_COUNT, 4, a->last_seq);
+	found = sql_next(&db->sql, DB_SPAN_COUNT);
 	if (found == 1)
-		*out = db_u64(db, DB_SPAN_COUNT, 0);
-	db_reset(db, DB_SPAN_COUNT);
+		*out = sql_u64(&db->sql, DB_SPAN_COUNT, 0);
+	sql_reset(&db->sql, DB_SPAN_COUNT);
 	return found < 0 ? found : 0;
 }
 
@@ -145,11 +145,11 @@ static int count_span(struct db *db, const struct account *a, uint64_t *out)
 static int meet(struct db *db, struct accounts *accounts, struct usage_rows *rows)
 {
 	char instance[INSTANCE_ID_SIZE] = "", service[SERVICE_NAME_SIZE] = "";
-	uint64_t seq = db_u64(db, DB_WINDOW, W_SEQ);
+	uint64_t seq = sql_u64(&db->sql, DB_WINDOW, W_SEQ);
 	struct account *a;
 
-	db_text(db, DB_WINDOW, W_INSTANCE, instance, sizeof(instance));
-	a = accounts_get(accounts, db_u64(db, DB_WINDOW, W_BOOT), instance);
+	sql_text(&db->sql, DB_WINDOW, W_INSTANCE, instance, sizeof(instance));
+	a = accounts_get(accounts, sql_u64(&db->sql, DB_WINDOW, W_BOOT), instance);
 	if (!a)
 		return -ENOMEM;
 	if (a->count == 0 || seq < a->first_seq)
@@ -158,7 +158,7 @@ static int meet(struct db *db, struct accounts *accounts, struct usage_rows *row
 		a->last_seq = seq;
 	if (a->count++ > 0)
 		return 0; /* an account has one service */
-	db_text(db, DB_WINDOW, W_SERVICE, service, sizeof(service));
+	sql_text(&db->sql, DB_WINDOW, W_SERVICE, service, sizeof(service));
 	return row_of(rows, service, &a->service);
 }
 
@@ -167,15 +167,15 @@ static int meet_all(struct db *db, uint64_t from_us, uint64_t to_us, const char 
 {
 	int err;
 
-	db_bind_u64(db, DB_WINDOW, 1, from_us < INT64_MAX ? from_us : INT64_MAX);
-	db_bind_u64(db, DB_WINDOW, 2, to_us < INT64_MAX ? to_us : INT64_MAX);
-	db_bind_text(db, DB_WINDOW, 3, service);
-	while ((err = db_next(db, DB_WINDOW)) == 1) {
+	sql_bind_u64(&db->sql, DB_WINDOW, 1, from_us < INT64_MAX ? from_us : INT64_MAX);
+	sql_bind_u64(&db->sql, DB_WINDOW, 2, to_us < INT64_MAX ? to_us : INT64_MAX);
+	sql_bind_text(&db->sql, DB_WINDOW, 3, service);
+	while ((err = sql_next(&db->sql, DB_WINDOW)) == 1) {
 		err = meet(db, accounts, rows);
 		if (err)
 			break;
 	}
-	db_reset(db, DB_WINDOW);
+	sql_reset(&db->sql, DB_WINDOW);
 	return err;
 }
 

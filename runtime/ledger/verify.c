@@ -16,14 +16,14 @@ int verify_begin(struct db *db, uint64_t first_id, struct verify *v)
 	int err = 0;
 
 	if (first_id > 1) {
-		db_bind_u64(db, DB_FROM_ID, 1, first_id - 1);
-		db_bind_u64(db, DB_FROM_ID, 2, 1);
-		err = db_next(db, DB_FROM_ID);
+		sql_bind_u64(&db->sql, DB_FROM_ID, 1, first_id - 1);
+		sql_bind_u64(&db->sql, DB_FROM_ID, 2, 1);
+		err = sql_next(&db->sql, DB_FROM_ID);
 		if (err == 1)
 			err = db_entry(db, DB_FROM_ID, &before);
 		else if (err == 0)
 			err = -EBADMSG;
-		db_reset(db, DB_FROM_ID);
+		sql_reset(&db->sql, DB_FROM_ID);
 		if (!err)
 			memcpy(begun.hash, before.hash, SHA256_BYTES);
 	}
@@ -47,16 +47,16 @@ static const char *account_fault(struct db *db, const struct entry *e, int *err)
 	struct entry before;
 	int found;
 
-	db_bind_u64(db, DB_BEFORE_IN_ACCOUNT, 1, e->meter.boot_us);
-	db_bind_text(db, DB_BEFORE_IN_ACCOUNT, 2, e->meter.instance);
-	db_bind_u64(db, DB_BEFORE_IN_ACCOUNT, 3, e->meter.seq);
-	found = db_next(db, DB_BEFORE_IN_ACCOUNT);
+	sql_bind_u64(&db->sql, DB_BEFORE_IN_ACCOUNT, 1, e->meter.boot_us);
+	sql_bind_text(&db->sql, DB_BEFORE_IN_ACCOUNT, 2, e->meter.instance);
+	sql_bind_u64(&db->sql, DB_BEFORE_IN_ACCOUNT, 3, e->meter.seq);
+	found = sql_next(&db->sql, DB_BEFORE_IN_ACCOUNT);
 	if (found < 0)
 		*err = found;
 	if (found <= 0)
 		return NULL;
 	found = db_entry(db, DB_BEFORE_IN_ACCOUNT, &before);
-	db_reset(db, DB_BEFORE_IN_ACCOUNT);
+	sql_reset(&db->sql, DB_BEFORE_IN_ACCOUNT);
 	if (found)
 		return "the reading before it in its account is damaged";
 	if (before.id >= e->id)
@@ -91,7 +91,7 @@ static int walk_row(struct db *db, struct verify *v)
 	int err = db_entry(db, DB_FROM_ID, &e);
 
 	if (err == -EBADMSG)
-		return bad(v, v->next_id, db->why);
+		return bad(v, v->next_id, db->sql.why);
 	if (err)
 		return err;
 	fault = row_fault(db, v, &e, &err);
@@ -117,10 +117,10 @@ static int check_head(struct db *db, struct verify *v)
 		return found;
 	if (id < v->end_id)
 		return bad(v, v->end_id, "stands behind the head");
-	db_bind_u64(db, DB_FROM_ID, 1, db->head_id + 1);
-	db_bind_u64(db, DB_FROM_ID, 2, 1);
-	found = db_next(db, DB_FROM_ID);
-	db_reset(db, DB_FROM_ID);
+	sql_bind_u64(&db->sql, DB_FROM_ID, 1, db->head_id + 1);
+	sql_bind_u64(&db->sql, DB_FROM_ID, 2, 1);
+	found = sql_next(&db->sql, DB_FROM_ID);
+	sql_reset(&db->sql, DB_FROM_ID);
 	if (found < 0)
 		return found;
 	if (found)
@@ -141,15 +141,15 @@ int verify_step(struct db *db, struct verify *v)
 
 	if (v->next_id > v->end_id)
 		return check_head(db, v);
-	db_bind_u64(db, DB_FROM_ID, 1, v->next_id);
-	db_bind_u64(db, DB_FROM_ID, 2, slice);
-	while (walked < slice && (err = db_next(db, DB_FROM_ID)) == 1) {
+	sql_bind_u64(&db->sql, DB_FROM_ID, 1, v->next_id);
+	sql_bind_u64(&db->sql, DB_FROM_ID, 2, slice);
+	while (walked < slice && (err = sql_next(&db->sql, DB_FROM_ID)) == 1) {
 		err = walk_row(db, v);
 		if (err <= 0)
 			break;
 		walked++;
 	}
-	db_reset(db, DB_FROM_ID);
+	sql_reset(&db->sql, DB_FROM_ID);
 	if (err == 0 && !v->bad_row)
 		return bad(v, v->next_id, "is missing");
 	return err;

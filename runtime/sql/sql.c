@@ -231,6 +231,12 @@ void sql_bind_text(struct sql *s, size_t which, int at, const char *text)
 	must(sqlite3_bind_text(s->statements[which], at, text, -1, SQLITE_STATIC) == SQLITE_OK);
 }
 
+void sql_bind_blob(struct sql *s, size_t which, int at, const void *bytes, size_t size)
+{
+	must(sqlite3_bind_blob64(s->statements[which], at, bytes, size, SQLITE_STATIC) ==
+	     SQLITE_OK);
+}
+
 uint64_t sql_u64(struct sql *s, size_t which, int at)
 {
 	return (uint64_t)sqlite3_column_int64(s->statements[which], at);
@@ -241,6 +247,19 @@ void sql_text(struct sql *s, size_t which, int at, char *dst, size_t size)
 	const char *text = (const char *)sqlite3_column_text(s->statements[which], at);
 
 	(void)snprintf(dst, size, "%s", text ? text : "");
+}
+
+const void *sql_bytes(struct sql *s, size_t which, int at, size_t *out_size)
+{
+	const void *bytes = sqlite3_column_blob(s->statements[which], at);
+
+	*out_size = (size_t)sqlite3_column_bytes(s->statements[which], at);
+	return bytes;
+}
+
+bool sql_is_null(struct sql *s, size_t which, int at)
+{
+	return sqlite3_column_type(s->statements[which], at) == SQLITE_NULL;
 }
 
 void sql_break(struct sql *s, int err)

@@ -11,6 +11,7 @@
 #ifndef EBB_SQL_SQL_H
 #define EBB_SQL_SQL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,13 +54,18 @@ int sql_next(struct sql *s, size_t which);
 void sql_reset(struct sql *s, size_t which);
 void sql_bind_u64(struct sql *s, size_t which, int at, uint64_t value);
 void sql_bind_text(struct sql *s, size_t which, int at, const char *text); /* borrowed */
+void sql_bind_blob(struct sql *s, size_t which, int at, const void *bytes, size_t size); /* too */
 uint64_t sql_u64(struct sql *s, size_t which, int at);
 /* Copies a text column; a longer text is cut. */
 void sql_text(struct sql *s, size_t which, int at, char *dst, size_t size);
+/* The bytes of a text or blob column, valid until the next row, and their number. NULL: none. */
+const void *sql_bytes(struct sql *s, size_t which, int at, size_t *out_size);
+bool sql_is_null(struct sql *s, size_t which, int at);
 
-/* Nothing more is written. */
+/* Marks the database as broken: this process acknowledges nothing from it again. */
 void sql_break(struct sql *s, int err);
-/* Copies a WAL of more than SQL_WAL_PAGES into the main file; a failure breaks the database. */
+/* Copies a WAL of more than SQL_WAL_PAGES into the main file. SQLite would do so by itself, but
+ * would not report a failure of that sync; here the failure breaks the database. */
 void sql_checkpoint(struct sql *s);
 
 #endif

@@ -63,7 +63,7 @@ static int fill(const char *path, uint64_t rows, size_t batch)
 		while (count < batch && n < rows)
 			meters[count++] = reading(n++);
 		r = append_batch(&db, meters, count, &report);
-		db_checkpoint(&db);
+		sql_checkpoint(&db.sql);
 		if (r == 0 && report.added != count)
 			r = -1;
 	}

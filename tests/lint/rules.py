@@ -96,7 +96,7 @@ LIBRARIES = {
     "llhttp.h": ("runtime/http/",),
     "liburing.h": ("runtime/gateway/ring/", "images/runtimes/native/"),
     "nghttp2/": ("runtime/gateway/h2/", "runtime/gateway/frames/", "runtime/gateway/upstream/h2up"),
-    "sqlite3.h": ("runtime/ledger/", "runtime/sql/"),
+    "sqlite3.h": ("runtime/sql/",),
     "archive.h": ("images/unpack/",),
     "archive_entry.h": ("images/unpack/",),
     "sys/capability.h": ("sandbox/",),

@@ -146,11 +146,11 @@ static void a_clock_set_back_costs_no_reading_and_no_date(void **state)
 	m.read_us -= 3600 * UINT64_C(1000000);
 	assert_int_equal(append(f, m), 0);
 	assert_int_equal(f->report.added, 1);
-	db_bind_u64(&f->db, DB_FROM_ID, 1, 2);
-	db_bind_u64(&f->db, DB_FROM_ID, 2, 1);
-	assert_int_equal(db_next(&f->db, DB_FROM_ID), 1);
+	sql_bind_u64(&f->db.sql, DB_FROM_ID, 1, 2);
+	sql_bind_u64(&f->db.sql, DB_FROM_ID, 2, 1);
+	assert_int_equal(sql_next(&f->db.sql, DB_FROM_ID), 1);
 	assert_int_equal(db_entry(&f->db, DB_FROM_ID, &e), 0);
-	db_reset(&f->db, DB_FROM_ID);
+	sql_reset(&f->db.sql, DB_FROM_ID);
 	assert_true(e.meter.read_us == m.read_us);
 }
 
@@ -164,7 +164,7 @@ static void after_a_failed_sync_nothing_is_promised(void **state)
 	sync_errno = EIO;
 	assert_true(append(f, reading("a-1", 2, 2)) < 0);
 	sync_errno = 0;
-	assert_int_not_equal(f->db.broken, 0);
+	assert_int_not_equal(f->db.sql.broken, 0);
 	assert_true(append(f, reading("a-1", 3, 3)) < 0); /* the disk is fine again: still no */
 	assert_int_equal(f->db.head_id, 1);
 	db_close(&f->db);
@@ -202,9 +202,9 @@ static void a_locked_database_is_tried_again(void **state)
 
 	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_busy_timeout(f->db.sql, 1);
+	sqlite3_busy_timeout(f->db.sql.db, 1);
 	assert_int_equal(append(f, reading("a-1", 1, 1)), -EBUSY);
-	assert_int_equal(f->db.broken, 0);
+	assert_int_equal(f->db.sql.broken, 0);
 	sqlite3_close(other);
 	assert_int_equal(append(f, reading("a-1", 1, 1)), 0);
 }
@@ -236,7 +236,7 @@ static void a_long_wal_is_copied_back(void **state)
 		for (size_t i = 0; i < ARRAY_LEN(m); i++, seq++)
 			m[i] = reading("a-1", seq + 1, seq);
 		assert_int_equal(append_batch(&f->db, m, ARRAY_LEN(m), &f->report), 0);
-		assert_true(f->db.wal_pages < DB_WAL_PAGES);
+		assert_true(f->db.sql.wal_pages < SQL_WAL_PAGES);
 	}
 	assert_int_equal(f->db.head_id, seq);
 }
@@ -246,7 +246,7 @@ static void value_of(struct fixture *f, const char *query, char *out, size_t siz
 {
 	sqlite3_stmt *s;
 
-	assert_int_equal(sqlite3_prepare_v2(f->db.sql, query, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(f->db.sql.db, query, -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	snprintf(out, size, "%s", (const char *)sqlite3_column_text(s, 0));
 	sqlite3_finalize(s);

@@ -89,7 +89,7 @@ static int keep_books(const struct disk *d)
 		err = append_batch(&db, &m, 1, &report);
 	}
 	if (err && err != -ENOSPC)
-		fprintf(stderr, "%d: %s\n", err, db.why);
+		fprintf(stderr, "%d: %s\n", err, db.sql.why);
 	return err == 0 ? 0 : err == -ENOSPC ? 1 : 2;
 }
 
