@@ -15,7 +15,8 @@ import databases
 import oci
 import pictures
 
-PYTHON_PACKAGES = ("python3-asyncpg", "python3-psycopg2", "python3-httpx", "python3-requests")
+PYTHON_PACKAGES = ("python3-asyncpg", "python3-psycopg2", "python3-psycopg", "python3-psycopg-pool", "python3-httpx",
+                   "python3-requests")
 PYTHON_PLACE = "/usr/lib/python3/dist-packages/"
 LIBRARIES = "/app/lib"  # of the Python drivers, as a wheel would bring them
 C_LIBRARY = re.compile(r"ld-linux|linux-vdso|lib(c|m|dl|rt|pthread|resolv|util)\.so")

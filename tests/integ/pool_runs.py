@@ -14,7 +14,7 @@ import web
 from waiting import pass_time, wait_for
 
 DATABASE4 = "10.0.0.7"  # a database of their own
-KINDS = {"pg": "node", "postgres": "node", "asyncpg": "python", "psycopg2": "python"}
+KINDS = {"pg": "node", "postgres": "node", "asyncpg": "python", "psycopg2": "python", "psycopg": "python"}
 CYCLES = int(os.environ.get("POOL_CYCLES", "50"))
 IDLE_S, KEEP_ALIVE_S = int(os.environ.get("POOL_IDLE_S", "3")), int(os.environ.get("POOL_KEEP_ALIVE_S", "1"))
 SETTINGS = {"idle_session_timeout": f"{IDLE_S}s", "tcp_keepalives_idle": KEEP_ALIVE_S, "tcp_keepalives_interval": 1}

@@ -33,7 +33,7 @@ ENV = {"DATABASE_URL": databases.url(), "CACHE_URL": f"redis://:{databases.PASSW
        "API_URL": f"https://{API}", "GRPC_TARGET": f"dns:///{GRPC}:50051", "NODE_EXTRA_CA_CERTS": "/app/ca.pem",
        "REQUESTS_CA_BUNDLE": "/app/ca.pem", "SSL_CERT_FILE": "/app/ca.pem", "LD_LIBRARY_PATH": net_apps.LIBRARIES}
 KINDS = {**dict.fromkeys(("pg", "postgres", "ioredis", "redis", "fetch", "undici", "grpc"), "node"),
-         **dict.fromkeys(("asyncpg", "psycopg2", "httpx", "requests"), "python")}
+         **dict.fromkeys(("asyncpg", "psycopg2", "psycopg", "httpx", "requests"), "python")}
 CHATS, PAUSE_S, SECONDS = 100, 0.2, float(os.environ.get("CHAT_SECONDS", "2"))
 AT_FREEZE = 1  # docs/ledger.md
 SETTINGS = {"egress_resolver": worlds.ROUTER4, "queue_age_ms": "100000"}

@@ -36,7 +36,7 @@ ENV = {"DATABASE_URL": databases.url(), "CACHE_URL": f"redis://:{databases.PASSW
        "SOCKET_URL": f"ws://{SOCKET4}:{SOCKET_PORT}/", "NATS_URL": f"nats://{databases.NATS4}:4222",
        "LD_LIBRARY_PATH": net_apps.LIBRARIES}
 KINDS = {**dict.fromkeys(("pg", "postgres", "ioredis", "redis", "nats", "ws"), "node"),
-         **dict.fromkeys(("asyncpg", "psycopg2"), "python")}
+         **dict.fromkeys(("asyncpg", "psycopg2", "psycopg"), "python")}
 SHAPE = {"initTimeout": "90s", "freezeAfter": 10, "egress": EGRESS}
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter takes half a minute to start under emulation")
 
@@ -101,7 +101,7 @@ def clients(world, stack):
     for one in (psql, cache, sockets):
         stack.callback(one.stop)
     database = {kind: lambda text, kind=kind: psql.say(f"{kind}, '{text}'")
-                for kind in ("pg", "postgres", "asyncpg", "psycopg2")}
+                for kind in ("pg", "postgres", "asyncpg", "psycopg2", "psycopg")}
     caches = {kind: lambda text, kind=kind: cache.say(f"{kind} {text}") for kind in ("ioredis", "redis")}
     return {**database, **caches, "nats": databases.nats_publish, "ws": sockets.say}
 

@@ -40,6 +40,13 @@ def test_applications_serve_many_at_once_on_the_inherited_socket(python, name, c
     assert len({r.instance for r in replies}) == 1
 
 
+def test_shared_libraries_are_found_by_name(python):
+    """ctypes.util.find_library() asks ldconfig(8); drivers without a part in C need that."""
+    assert python.get("asgi", "/library?name=c").json == {"found": "libc.so.6"}
+    assert python.get("asgi", "/library?name=ssl").json == {"found": "libssl.so.3"}
+    assert python.get("asgi", "/library?name=nothing").json == {"found": None}
+
+
 @pytest.mark.parametrize("name", THROWS)
 def test_one_of_hundred_throws_and_only_that_one_fails(python, name):
     """In a handler, a timer, a task nobody awaits, a callback, a thread, a stream."""

@@ -2,6 +2,7 @@
 """Drivers of Python, each as its guide uses it: GET /NAME does some work on the server behind it and says what came
 back. Pools and clients live as long as the program, which listens on $PORT itself, so it runs under ebb and plainly."""
 import asyncio
+import ctypes.util
 import functools
 import http.server
 import json
@@ -79,6 +80,27 @@ def psycopg2():
     return {"connection": pid, "count": count}
 
 
+def libpq_is_beside():
+    """Without its part in C, psycopg asks ldconfig(8) where libpq is, which knows nothing of LD_LIBRARY_PATH."""
+    find = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: "libpq.so.5" if name == "pq" else find(name)
+
+
+@once
+def psycopg_pool():
+    libpq_is_beside()
+    import psycopg_pool
+    pool = psycopg_pool.ConnectionPool(DATABASE_URL, min_size=1, max_size=POOL, timeout=20)
+    pool.wait()  # otherwise it makes a second connection for who waits for the first
+    return pool
+
+
+def psycopg():
+    with psycopg_pool().connection() as connection:
+        pid, count = connection.execute(QUERY).fetchone()
+    return {"connection": pid, "count": count}
+
+
 @once
 def httpx_client():
     import httpx
@@ -138,4 +160,4 @@ def serve(kinds):
 
 
 if __name__ == "__main__":
-    serve({"asyncpg": asyncpg, "psycopg2": psycopg2, "httpx": httpx, "requests": requests})
+    serve({"asyncpg": asyncpg, "psycopg2": psycopg2, "psycopg": psycopg, "httpx": httpx, "requests": requests})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subscribers of Python: PostgreSQL LISTEN by asyncpg, and by psycopg2 in a thread that waits in select(2). GET /KIND begins
-to listen; GET /KIND/seen says which messages came, in their order, and when (ms of the wall clock)."""
+"""Subscribers of Python: PostgreSQL LISTEN by asyncpg, by psycopg2 in a thread that waits in select(2), and by psycopg,
+which waits itself. GET /KIND begins to listen; GET /KIND/seen says which messages came, in their order, and when (ms of
+the wall clock)."""
 import select
 import threading
 import time
@@ -38,11 +39,20 @@ def psycopg2():
     threading.Thread(target=hear, args=(connection,), daemon=True).start()
 
 
+def psycopg():
+    clients.libpq_is_beside()
+    import psycopg as driver
+    connection = driver.connect(clients.DATABASE_URL, autocommit=True)
+    connection.execute("listen psycopg")
+    threading.Thread(target=lambda: [note(said.payload) for said in connection.notifies()], daemon=True).start()
+
+
 def seen_so_far():
     return seen
 
 
-KINDS = {"asyncpg": asyncpg, "psycopg2": psycopg2, **dict.fromkeys(("asyncpg/seen", "psycopg2/seen"), seen_so_far)}
+BEGIN = {"asyncpg": asyncpg, "psycopg2": psycopg2, "psycopg": psycopg}
+KINDS = {**BEGIN, **{kind + "/seen": seen_so_far for kind in BEGIN}}
 
 if __name__ == "__main__":
     clients.serve(KINDS)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Starlette application and everything the tests ask of one. Only /later knows of ebb."""
 import asyncio
+import ctypes.util
 import logging
 import os
 import sys
@@ -89,6 +90,10 @@ async def log(request):
     return JSONResponse({"logged": name})
 
 
+async def library(request):
+    return JSONResponse({"found": ctypes.util.find_library(request.query_params["name"])})
+
+
 async def leave(request):
     sys.exit(7)
 
@@ -116,4 +121,4 @@ async def start():
 
 app = Starlette(on_startup=[start], routes=[
     Route("/" + call.__name__ if call is not hello else "/", call, methods=["GET", "POST"])
-    for call in (hello, sleep, peer, throw, later, show, wait, forever, log, leave, nobody)])
+    for call in (hello, sleep, peer, throw, later, show, wait, forever, log, library, leave, nobody)])
