@@ -7,7 +7,7 @@ BARRIERS = "docs/internals/barriers.md"
 MODEL = "docs/internals/threat-model.md"
 SECTIONS = ("Assets", "Attackers", "Not defended")
 PAGES = (MODEL, BARRIERS, "docs/internals/limits.md", "docs/internals/system-calls.md",
-         "docs/internals/neighbour.md")
+         "docs/internals/neighbour.md", "docs/internals/holes.md")
 TOP = ("cgroups/", "docs/", "examples/", "images/", "netns/", "packaging/", "runtime/", "sandbox/", "tests/")
 
 
