@@ -177,7 +177,7 @@ void change_run(struct request *rq, struct change *change, const struct image *i
 		change_free(change);
 		return;
 	}
-	rev->number = s ? s->notes[s->note_count - 1].number + 1 : 1;
+	rev->number = services_next_number(rq->api->services, change->name);
 	rev->created_us = clock_real_us();
 	put = service_record(rq->api, change->name, rev, image, &errors);
 	schedules_check(rq->api, &rev->spec, &errors);

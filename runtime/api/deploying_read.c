@@ -84,13 +84,6 @@ static bool is_new(const struct part *p)
 	return p->kind == PART_CHANGED || p->kind == PART_CREATED;
 }
 
-static uint32_t next_number(struct api *api, const char *name)
-{
-	const struct service *s = services_find(api->services, name);
-
-	return s && s->note_count ? s->notes[s->note_count - 1].number + 1 : 1;
-}
-
 /* The revision of a service in this deployment; 0: there is no such service. */
 static uint32_t number_of(const struct deploying *d, const char *name)
 {
@@ -98,7 +91,7 @@ static uint32_t number_of(const struct deploying *d, const char *name)
 	const struct service *s = services_find(d->api->services, name);
 
 	if (p && is_new(p))
-		return next_number(d->api, name);
+		return services_next_number(d->api->services, name);
 	if (p && p->kind == PART_KEPT)
 		return p->rev.number;
 	return s ? s->current.number : 0;
@@ -183,7 +176,7 @@ static void number_parts(struct deploying *d, struct problem_list *errors)
 		if (!is_new(p))
 			continue;
 		pin_bindings(d, p, errors);
-		p->rev.number = next_number(d->api, p->name);
+		p->rev.number = services_next_number(d->api->services, p->name);
 		p->rev.created_us = clock_real_us();
 		if (errors->count == 0)
 			check_record(d, p, errors);

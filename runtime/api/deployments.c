@@ -119,6 +119,21 @@ bool deployments_have(const struct deployment_store *store, const char *service,
 	return false;
 }
 
+uint32_t deployments_last(const struct deployment_store *store, const char *service)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < store->count; i++)
+		for (size_t n = 0; n < store->items[i]->count; n++) {
+			const struct deployment *one = &store->items[i]->list[n];
+
+			for (size_t p = 0; p < one->count; p++)
+				if (strcmp(one->parts[p].service, service) == 0 && one->parts[p].revision > last)
+					last = one->parts[p].revision;
+		}
+	return last;
+}
+
 /* ---- the disk ---- */
 
 static void write_one(struct json_out *o, const struct deployment *one)

@@ -69,5 +69,7 @@ struct deployment *deployed_before(struct deployed *d);
 uint64_t deployed_until_us(const struct deployed *d, const struct deployment *one);
 /* Whether a kept deployment has this revision of the service. */
 bool deployments_have(const struct deployment_store *store, const char *service, uint32_t revision);
+/* The highest revision of the service that a kept deployment names; 0: none does. */
+uint32_t deployments_last(const struct deployment_store *store, const char *service);
 
 #endif

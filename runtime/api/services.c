@@ -232,6 +232,15 @@ static int save_revision(struct services *services, const char *name, const stru
 	return dir_fd < 0 ? dir_fd : save(dir_fd, file, name, rev);
 }
 
+uint32_t services_next_number(struct services *services, const char *name)
+{
+	const struct service *s = find(services, name);
+	uint32_t noted = s && s->note_count ? s->notes[s->note_count - 1].number : 0;
+	uint32_t deployed = services->deployments ? deployments_last(services->deployments, name) : 0;
+
+	return (noted > deployed ? noted : deployed) + 1;
+}
+
 int services_prepare(struct services *services, const char *name, struct revision *rev)
 {
 	struct service *s = find(services, name);
@@ -244,7 +253,7 @@ int services_prepare(struct services *services, const char *name, struct revisio
 		if (r < 0)
 			return r;
 	}
-	rev->number = (s->note_count ? s->notes[s->note_count - 1].number : 0) + 1;
+	rev->number = services_next_number(services, name);
 	s->changing = true;
 	r = save_revision(services, name, rev);
 	if (r < 0)

@@ -63,6 +63,10 @@ struct service *services_find(struct services *services, const char *name); /* n
 const struct service *services_using(struct services *services, const uint8_t *digest,
 				     bool history);
 
+/* The number of its next revision: above all of the service, and above those that a kept deployment
+ * names, though the service of that name was removed since. */
+uint32_t services_next_number(struct services *services, const char *name);
+
 /* Begins a change and sets rev->number. 0, -EBUSY (a change is under way), -EMFILE (SERVICES_MAX)
  * or -errno. */
 int services_prepare(struct services *services, const char *name, struct revision *rev);

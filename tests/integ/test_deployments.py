@@ -56,6 +56,20 @@ def kept(ebb):
     return [(d["id"], d["current"]) for d in ebb.cli("deployments", "shop", "--json").json]
 
 
+def test_a_service_that_is_made_again_is_in_no_earlier_deployment(ebb):
+    """Its numbers go on, and who goes back hears that the revision is gone."""
+    deploy(ebb, shop(1))
+    deploy(ebb, shop(2))
+    first = kept(ebb)[-1][0]
+    ebb.cli("rm", "web")
+    deploy(ebb, shop(3))
+    assert versions(ebb) == ("3", "3")
+    assert ebb.rest("GET", "/v1/services/web").json["revision"] == 3
+    back = ebb.cli("promote", "shop", first, ok=False)
+    assert back.code != 0 and "web" in back.err, back
+    assert versions(ebb) == ("3", "3")
+
+
 def test_services_and_rules_switch_in_one_step_under_load(ebb):
     deploy(ebb, shop(1))
     over, pairs, faults = threading.Event(), set(), []
