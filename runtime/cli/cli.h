@@ -71,6 +71,8 @@ int verb_image_rm(struct call *call);
 int verb_image_gc(struct call *call);
 int verb_deploy(struct call *call);
 int verb_up(struct call *call);
+int verb_init(struct call *call);
+int verb_dev(struct call *call);
 int verb_ls(struct call *call);
 int verb_inspect(struct call *call);
 int verb_rm(struct call *call);

@@ -104,10 +104,8 @@ static int source_directory(const struct deployment *d, const char *root, char *
 	return fd < 0 ? -errno : file_is_directory_beneath(fd, root);
 }
 
-/* The directory of a service: its root, and in it the files that a build left, unless a program
- * serves. */
-static int service_directory(const struct deployment *d, const struct spec_service *service,
-			     char *buf, size_t size)
+int deployment_directory(const struct deployment *d, const struct spec_service *service, char *buf,
+			 size_t size)
 {
 	const char *root = spec_string(service, "root"), *runtime = spec_string(service, "runtime");
 	const char *output = spec_string(service, "outputDirectory");
@@ -160,9 +158,9 @@ static int service_image(const struct call *call, const struct deployment *d,
 		return CLI_DONE;
 	}
 	*image = service->name;
-	if (how->dry_run)
+	if (how->dry_run || (how->kept && how->kept[service - d->spec->services]))
 		return CLI_DONE;
-	r = service_directory(d, service, directory, sizeof(directory));
+	r = deployment_directory(d, service, directory, sizeof(directory));
 	if (r < 0)
 		return refuse_directory(service, r);
 	say_note("ebb: building %s from %s", service->name, directory);
@@ -433,7 +431,7 @@ static void find_files(const struct deployment *d)
 		struct guess guess;
 
 		if (spec_string(s, "runtime") ||
-		    service_directory(d, s, directory, sizeof(directory)) < 0)
+		    deployment_directory(d, s, directory, sizeof(directory)) < 0)
 			continue;
 		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0 && spec_string(s, "outputDirectory"))

@@ -21,11 +21,16 @@ int deployment_read(const char *file, struct deployment *out);
 /* Messages name `what`: a file, or a service that came as options. */
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out);
 void deployment_fini(struct deployment *d);
+/* The directory of a service: its root, and in it the files that a build left, unless a program
+ * serves. 0, or -errno: -EXDEV if it leads out of the directory of the file. */
+int deployment_directory(const struct deployment *d, const struct spec_service *service, char *buf,
+			 size_t size);
 
 struct deploy_how {
 	bool wait, dry_run;
-	bool preview;   /* not promoted: it has a name of its own, and nothing else changes */
-	const char *id; /* or NULL: a number */
+	bool preview;     /* not promoted: it has a name of its own, and nothing else changes */
+	const char *id;   /* or NULL: a number */
+	const bool *kept; /* by number: services whose image in the store is new enough; or NULL */
 	struct json_out *answers; /* gets each service as the server answered it; or NULL */
 };
 

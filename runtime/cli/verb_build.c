@@ -14,78 +14,12 @@
 #include "runtime/cli/file.h"
 #include "runtime/cli/guess.h"
 #include "runtime/cli/known.h"
+#include "runtime/cli/places.h"
 #include "runtime/cli/spec.h"
 #include "runtime/cli/text_out.h"
 #include "runtime/cli/upload.h"
 
-#define BUILDER "ebb-build"
-
-/* The directory of this program, "" if it cannot be told. */
-static void own_directory(char *self, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", self, size - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	if (strrchr(self, '/'))
-		*strrchr(self, '/') = '\0';
-}
-
-/* Finds ebb-step beside this program, as in a source tree. Else path is "", and ebb-build looks
- * beside itself. */
-static void find_step(char *path, size_t size)
-{
-	char self[4096];
-
-	own_directory(self, sizeof(self));
-	if (text_format(path, size, "%s/ebb-step", self) < 0 || access(path, X_OK) < 0)
-		*path = '\0';
-}
-
-/* Finds ebb-build: in EBB_LIBEXEC if that is set, else near this program, in this program's source
- * tree, or below the usual prefixes. */
-static int find_builder(char *path, size_t size)
-{
-	static const char *const beside[] = {"../libexec/ebb/build", "../libexec/ebb",
-					     "../../images/build"};
-	static const char *const prefixes[] = {"/usr/local/libexec/ebb/build",
-					       "/usr/libexec/ebb/build"};
-	const char *from_env = getenv("EBB_LIBEXEC");
-	char self[4096];
-
-	if (from_env && *from_env) {
-		(void)text_format(path, size, "%s/" BUILDER, from_env);
-		return access(path, X_OK) == 0 ? 0 : -errno;
-	}
-	own_directory(self, sizeof(self));
-	for (size_t i = 0; i < ARRAY_LEN(beside); i++)
-		if (text_format(path, size, "%s/%s/" BUILDER, self, beside[i]) == 0 &&
-		    access(path, X_OK) == 0)
-			return 0;
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-		if (text_format(path, size, "%s/" BUILDER, prefixes[i]) == 0 &&
-		    access(path, X_OK) == 0)
-			return 0;
-	return -ENOENT;
-}
-
-/* The cache is EBB_CACHE if that is set; else /var/cache/ebb for root, and XDG_CACHE_HOME/ebb or
- * ~/.cache/ebb for others. It is made if absent. */
-static int cache_directory(char *path, size_t size)
-{
-	const char *own = getenv("EBB_CACHE"), *xdg = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
-	int r;
-
-	if (own && *own)
-		r = text_copy(path, size, own);
-	else if (xdg && *xdg)
-		r = text_format(path, size, "%s/ebb", xdg);
-	else if (geteuid() != 0 && home && *home)
-		r = text_format(path, size, "%s/.cache/ebb", home);
-	else
-		r = text_copy(path, size, "/var/cache/ebb");
-	return r < 0 ? r : fd_mkdir_p(AT_FDCWD, path, 0700);
-}
+#define BUILDER PLACES_BUILDER
 
 /* Takes runtime and entrypoint from the one service of DIR/ebb.json; options of the caller win. */
 static int apply_own_file(struct build *build, struct spec **spec)
@@ -206,13 +140,13 @@ static int make_archive(const struct build *build, const char *cache, const char
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
-	if (find_builder(builder, sizeof(builder)) < 0) {
+	if (places_builder(builder, sizeof(builder)) < 0) {
 		say_error("no " BUILDER " beside ebb, in libexec/ebb, or in EBB_LIBEXEC",
 			  "make install, or set EBB_LIBEXEC to its directory", "cannot build %s",
 			  build->directory);
 		return CLI_FAILED;
 	}
-	find_step(step, sizeof(step));
+	places_step(step, sizeof(step));
 	/* Name and value are one word, so that a value is never taken for an option. */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (text_format(words[i], sizeof(words[i]), "--%s=%s", names[i], values[i]) < 0) {
@@ -257,7 +191,7 @@ static int build_for_store(const struct call *call, const struct build *build, c
 static int build_and_upload(const struct call *call, const struct build *build)
 {
 	char cache[4096], output[4096 + 32], known[4096 + 32];
-	int r = cache_directory(cache, sizeof(cache));
+	int r = places_cache(cache, sizeof(cache));
 
 	if (r < 0) {
 		say_error(strerror(-r), "set EBB_CACHE to a directory that can be written",

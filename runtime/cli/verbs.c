@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/cli/verb_options.h"
 
 const struct option cli_common_options[] = {
 	{.name = "socket",
@@ -12,240 +13,6 @@ const struct option cli_common_options[] = {
 	{.name = "json", .kind = ARG_NONE, .help = "one JSON document instead of text"},
 	{.name = "help", .letter = 'h', .kind = ARG_NONE, .help = "this text"},
 	{.name = "version", .kind = ARG_NONE, .help = "the version of this program"},
-	{.name = NULL},
-};
-
-static const struct option quiet[] = {
-	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
-	{.name = NULL},
-};
-
-static const struct option ps_options[] = {
-	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
-	{.name = "service", .kind = ARG_SERVICE, .value = "NAME", .help = "only of this service"},
-	{.name = "wide",
-	 .letter = 'w',
-	 .kind = ARG_NONE,
-	 .help = "also addresses, connections and bytes of their network"},
-	{.name = NULL},
-};
-
-static const struct option net_options[] = {
-	{.name = "all",
-	 .letter = 'a',
-	 .kind = ARG_NONE,
-	 .help = "every socket inside, also listeners and those of its loopback"},
-	{.name = NULL},
-};
-
-static const struct option build_options[] = {
-	{.name = "tag",
-	 .letter = 't',
-	 .kind = ARG_TEXT,
-	 .value = "NAME",
-	 .help = "name of the image"},
-	{.name = "runtime",
-	 .kind = ARG_CHOICE,
-	 .value = "R",
-	 .choices = "node python native static",
-	 .help = "the runtime, instead of guessing it"},
-	{.name = "entrypoint",
-	 .kind = ARG_TEXT,
-	 .value = "FILE",
-	 .help = "the file that serves; for static the directory"},
-	{.name = "output",
-	 .letter = 'o',
-	 .kind = ARG_FILE,
-	 .value = "FILE",
-	 .help = "write an oci-archive there instead of uploading it"},
-	{.name = NULL},
-};
-
-static const struct option import_options[] = {
-	{.name = "tag",
-	 .letter = 't',
-	 .kind = ARG_TEXT,
-	 .value = "NAME",
-	 .help = "name of the image; without it, that of the file"},
-	{.name = NULL},
-};
-
-static const struct option export_options[] = {
-	{.name = "output",
-	 .letter = 'o',
-	 .kind = ARG_FILE,
-	 .value = "FILE",
-	 .help = "write it there and not to standard output"},
-	{.name = NULL},
-};
-
-static const struct option deploy_options[] = {
-	{.name = "file",
-	 .letter = 'f',
-	 .kind = ARG_FILE,
-	 .value = "FILE",
-	 .help = "all services of this file; ./ebb.json when no NAME is given"},
-	{.name = "image",
-	 .kind = ARG_IMAGE,
-	 .value = "IMG",
-	 .setting = SETTING_ENTRYPOINT,
-	 .help = "an image of the store"},
-	{.name = "memory", .kind = ARG_TEXT, .value = "MB", .setting = SETTING_MEMORY},
-	{.name = "max-duration", .kind = ARG_TEXT, .value = "S", .setting = SETTING_MAX_DURATION},
-	{.name = "concurrency",
-	 .kind = ARG_TEXT,
-	 .value = "N|auto",
-	 .setting = SETTING_MAX_CONCURRENCY},
-	{.name = "min", .kind = ARG_TEXT, .value = "N", .setting = SETTING_MIN_INSTANCES},
-	{.name = "max", .kind = ARG_TEXT, .value = "N", .setting = SETTING_MAX_INSTANCES},
-	{.name = "env",
-	 .letter = 'e',
-	 .repeat = true,
-	 .kind = ARG_TEXT,
-	 .value = "K=V",
-	 .setting = SETTING_ENV,
-	 .help = "an environment variable; again for more"},
-	{.name = "secret",
-	 .repeat = true,
-	 .kind = ARG_TEXT,
-	 .value = "K=NAME",
-	 .setting = SETTING_ENV,
-	 .help = "a variable whose value is a secret; again for more"},
-	{.name = "host",
-	 .repeat = true,
-	 .kind = ARG_TEXT,
-	 .value = "H",
-	 .setting = SETTING_HOSTS,
-	 .help = "a host name that routes here; again for more"},
-	{.name = "prefix", .kind = ARG_TEXT, .value = "/P", .setting = SETTING_ROUTE_PREFIX},
-	{.name = "egress", .kind = ARG_CHOICE, .value = "HOW", .setting = SETTING_EGRESS},
-	{.name = "wait", .kind = ARG_NONE, .help = "wait until it is ready to serve"},
-	{.name = "dry-run", .kind = ARG_NONE, .help = "only check, change nothing"},
-	{.name = "preview",
-	 .kind = ARG_NONE,
-	 .help = "only at a name of its own, NAME-ID.localhost; `ebb promote` switches to it"},
-	{.name = "id",
-	 .kind = ARG_TEXT,
-	 .value = "ID",
-	 .help = "of the deployment; default: a number"},
-	{.name = "strict",
-	 .kind = ARG_NONE,
-	 .help = "refuse a file with parts that ebb does not do"},
-	{.name = NULL},
-};
-
-static const struct option up_options[] = {
-	{.name = "file",
-	 .letter = 'f',
-	 .kind = ARG_FILE,
-	 .value = "FILE",
-	 .help = "services of this file; default: ./ebb.json"},
-	{.name = "attach",
-	 .kind = ARG_NONE,
-	 .help = "stay: logs out, SIGHUP re-applies, SIGTERM removes the services and ends"},
-	{.name = NULL},
-};
-
-static const struct option logs_options[] = {
-	{.name = "follow",
-	 .letter = 'f',
-	 .kind = ARG_NONE,
-	 .help = "go on with new ones, until Ctrl-C"},
-	{.name = "tail",
-	 .letter = 'n',
-	 .kind = ARG_TEXT,
-	 .value = "N",
-	 .help = "the last N lines; default: 1000"},
-	{.name = "request",
-	 .kind = ARG_TEXT,
-	 .value = "ID",
-	 .help = "only the lines of one request: ID is its x-ebb-id"},
-	{.name = NULL},
-};
-
-static const struct option events_options[] = {
-	{.name = "follow",
-	 .letter = 'f',
-	 .kind = ARG_NONE,
-	 .help = "go on with new ones, until Ctrl-C"},
-	{.name = "kind",
-	 .kind = ARG_TEXT,
-	 .value = "K",
-	 .help = "only events of this kind: instance_starting, ..."},
-	{.name = NULL},
-};
-
-static const struct option usage_options[] = {
-	{.name = "service", .kind = ARG_SERVICE, .value = "S", .help = "only this service"},
-	{.name = "from",
-	 .kind = ARG_TEXT,
-	 .value = "T",
-	 .help = "the beginning: an RFC 3339 time, a date, or an age (24h, 30m, 7d)"},
-	{.name = "to",
-	 .kind = ARG_TEXT,
-	 .value = "T",
-	 .help = "the end, in the same forms; default: now"},
-	{.name = "format",
-	 .kind = ARG_CHOICE,
-	 .value = "F",
-	 .choices = "table json cloudevents focus",
-	 .help = "the format; default: table"},
-	{.name = "price",
-	 .repeat = true,
-	 .kind = ARG_TEXT,
-	 .value = "NAME=AMOUNT",
-	 .help = "a price for focus: cpu_hour, gb_hour, million_invocations, gb_out, gb_in, or "
-		 "currency=EUR"},
-	{.name = NULL},
-};
-
-static const struct option exec_options[] = {
-	{.name = "tty", .letter = 't', .kind = ARG_NONE, .help = "a terminal of its own"},
-	{.name = NULL},
-};
-
-static const struct option drain_options[] = {
-	{.name = "deadline",
-	 .kind = ARG_TEXT,
-	 .value = "TIME",
-	 .help = "then instances end although they have work: 30s, 10m; else maxDuration ends it"},
-	{.name = "wait", .kind = ARG_NONE, .help = "until the last instance is gone"},
-	{.name = NULL},
-};
-
-static const struct option upgrade_options[] = {
-	{.name = "dry-run", .kind = ARG_NONE, .help = "says whether they can, and changes nothing"},
-	{.name = NULL},
-};
-
-static const struct option crons_options[] = {
-	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
-	{.name = "service", .kind = ARG_SERVICE, .value = "NAME", .help = "only of this service"},
-	{.name = NULL},
-};
-
-static const struct option cron_run_options[] = {
-	{.name = "service",
-	 .kind = ARG_SERVICE,
-	 .value = "NAME",
-	 .help = "the service that has it"},
-	{.name = NULL},
-};
-
-static const struct option secret_options[] = {
-	{.name = "file",
-	 .letter = 'f',
-	 .kind = ARG_FILE,
-	 .value = "FILE",
-	 .help = "the value; default: standard input"},
-	{.name = "redeploy",
-	 .kind = ARG_NONE,
-	 .help = "a new revision of each service that uses it, with the new value"},
-	{.name = NULL},
-};
-
-static const struct option dry_run[] = {
-	{.name = "dry-run", .kind = ARG_NONE, .help = "check and show, change nothing"},
 	{.name = NULL},
 };
 
@@ -285,7 +52,7 @@ const struct verb cli_verbs[] = {
 	{.name = "image ls",
 	 .words = "",
 	 .help = "lists the images of the store",
-	 .options = quiet,
+	 .options = quiet_options,
 	 .run = verb_image_ls},
 	{.name = "image rm",
 	 .words = "NAME...",
@@ -314,7 +81,31 @@ const struct verb cli_verbs[] = {
 		    "It tells NOTIFY_SOCKET when it is ready (sd_notify).",
 	 .options = up_options,
 	 .run = verb_up},
-	{.name = "ls", .words = "", .help = "lists the services", .options = quiet, .run = verb_ls},
+	{.name = "init",
+	 .words = "[TEMPLATE [DIR]]",
+	 .help = "a new project from a template; without TEMPLATE, lists them",
+	 .details = "  ebb init express shop && cd shop && sudo ebb dev\n"
+		    "No file that is there is replaced.",
+	 .words_max = 2,
+	 .completes = ARG_DIRECTORY,
+	 .run = verb_init},
+	{.name = "dev",
+	 .words = "[DIR]",
+	 .help = "serves a project while you work on it: a private ebbd, again at each change",
+	 .details =
+		 "Builds and deploys what DIR/ebb.json or DIR/vercel.json says (without one, DIR "
+		 "is\n"
+		 "one service), shows its routes and logs, and builds again what changed. A build\n"
+		 "that fails changes nothing. Ctrl-C ends it, and leaves nothing. Needs root.",
+	 .options = dev_options,
+	 .words_max = 1,
+	 .completes = ARG_DIRECTORY,
+	 .run = verb_dev},
+	{.name = "ls",
+	 .words = "",
+	 .help = "lists the services",
+	 .options = quiet_options,
+	 .run = verb_ls},
 	{.name = "inspect",
 	 .words = "NAME",
 	 .help = "all about a service or an instance, as JSON",
@@ -325,13 +116,13 @@ const struct verb cli_verbs[] = {
 	{.name = "deployments",
 	 .words = "[SITE]",
 	 .help = "lists the deployments that are kept",
-	 .options = quiet,
+	 .options = quiet_options,
 	 .words_max = 1,
 	 .run = verb_deployments},
 	{.name = "promote",
 	 .words = "SITE ID",
 	 .help = "switches to a deployment that is kept, with all its services and rules",
-	 .options = dry_run,
+	 .options = dry_run_options,
 	 .words_min = 2,
 	 .words_max = 2,
 	 .run = verb_promote},
@@ -342,7 +133,7 @@ const struct verb cli_verbs[] = {
 		 "A NAME with deployments goes back whole: to the one that was current before, or "
 		 "to this ID.\nElse NAME is a service: a new revision repeats the one before; `ebb "
 		 "revisions NAME` shows which are kept.",
-	 .options = dry_run,
+	 .options = dry_run_options,
 	 .words_min = 1,
 	 .words_max = 2,
 	 .completes = ARG_SERVICE,
@@ -361,7 +152,7 @@ const struct verb cli_verbs[] = {
 		    "  ebb traffic api 8=100         all to it; 8 must be the newest, or use "
 		    "rollback\n"
 		    "A deployment or a rollback gives everything to the new revision.",
-	 .options = dry_run,
+	 .options = dry_run_options,
 	 .words_min = 1,
 	 .words_max = 6,
 	 .completes = ARG_SERVICE,
@@ -407,7 +198,7 @@ const struct verb cli_verbs[] = {
 	{.name = "secret ls",
 	 .words = "",
 	 .help = "lists the secrets: names, versions, who uses them",
-	 .options = quiet,
+	 .options = quiet_options,
 	 .run = verb_secret_ls},
 	{.name = "secret rm",
 	 .words = "NAME...",

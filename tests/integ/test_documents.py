@@ -64,7 +64,7 @@ def samples(ebb):
         json.dump({"services": {"one": {"runtime": "container", "entrypoint": "probe"}}}, f)
     assert ebb.rest("PUT", "/v1/services/timed", {"image": "probe", "crons": [{"path": "/sample", "schedule": "0 0 1 1 *"}]})
     return {
-        "build": None, "completion": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
+        "build": None, "completion": None, "init": [], "dev": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
         "image export": ["again", "-o", os.path.join(ebb.root, "again.tar")],
         "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
         "up": ["-f", file], "ls": [], "inspect": ["probe"],
