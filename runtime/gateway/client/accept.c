@@ -45,7 +45,7 @@ void client_on_accept(void *self, const struct ring_event *e)
 	struct gateway *g = self;
 	struct listener *l = &g->listeners[e->index];
 
-	/* Without IORING_CQE_F_MORE the multishot accept is over. After an error such as EMFILE it
+	/* Without IORING_CQE_F_MORE the accept is over. After an error such as EMFILE it
 	 * is armed again when a connection ends, in every other case at once. */
 	if (!(e->flags & IORING_CQE_F_MORE))
 		l->armed = false;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/gateway/client/listeners.h"
 
 uint32_t caller_index(uint32_t slot, uint32_t number)
 {
@@ -20,7 +21,7 @@ void caller_arm(struct gateway *g, uint32_t slot, struct caller *k, uint32_t num
 	uint64_t user_data = sqe->user_data;
 
 	must(!b->armed && b->fd >= 0);
-	io_uring_prep_multishot_accept(sqe, b->fd, NULL, NULL, SOCK_CLOEXEC);
+	listener_accept(sqe, b->fd);
 	sqe->user_data = user_data;
 	b->armed = true;
 }

@@ -86,7 +86,22 @@ void listener_flow_put(struct gateway *g, int *fd)
 	listeners_arm(g);
 }
 
+void listener_accept(struct io_uring_sqe *sqe, int fd)
+{
+	io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
 static void arm(struct gateway *g, uint32_t index)
+{
+	struct listener *l = &g->listeners[index];
+
+	must(!l->armed && l->fd >= 0);
+	listener_accept(ring_sqe(g->io.ring, RING_ACCEPT, index, 0), l->fd);
+	l->armed = true;
+}
+
+/* A drain takes all that wait. */
+void listener_empty(struct gateway *g, uint32_t index)
 {
 	struct listener *l = &g->listeners[index];
 
@@ -94,11 +109,6 @@ static void arm(struct gateway *g, uint32_t index)
 	io_uring_prep_multishot_accept(ring_sqe(g->io.ring, RING_ACCEPT, index, 0), l->fd, NULL,
 				       NULL, SOCK_CLOEXEC);
 	l->armed = true;
-}
-
-void listener_empty(struct gateway *g, uint32_t index)
-{
-	arm(g, index);
 	cancel(g, index);
 }
 
