@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Durations of a neighbour's requests with and without an attack by an instance or its clients: short windows of both
 in turn, in one run, with an ebbd of its own for each attack. A wrong answer of the neighbour ends the bench. The table
-also says how long ebbd's longest handler took."""
+also says how long ebbd's longest handler took. ATTACKS="cpu, bad requests" picks some; WINDOWS=100 takes more windows of
+each, because a p99 of few requests varies a lot."""
+import os
+
 import neighbour
 import pictures
 from ebb import Ebb
@@ -41,6 +44,8 @@ def measure(name, rounds, seconds):
 
 def rows(_, quick, names=None):
     rounds, seconds = (6, 2) if neighbour.IN_VM else (8, .25) if quick else (24, .4)
+    rounds = int(os.environ.get("WINDOWS", rounds))
+    names = names or [name.strip() for name in os.environ.get("ATTACKS", "").split(",") if name.strip()]
     found = []
     print(f"  {'attack':18} {'p50 with/without':20} {'p99 with/without':20} {'p99, ms':16} {'answered':12} "
           "longest handler, ms of CPU (by the clock)", flush=True)
