@@ -27,6 +27,7 @@ static const struct project {
 	{"flask", "python-flask", "Python: a Flask application (WSGI)"},
 	{"c", "c-hello", "C: a static server"},
 	{"static", "static", "a directory of pages"},
+	{"multi", "multi", "three services on one domain: pages, Node.js, Python with WebSockets"},
 };
 
 /* The files of a template, relative to its folder, and those of the project that stand in the

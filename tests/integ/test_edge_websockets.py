@@ -27,9 +27,9 @@ IDLE = 1000
 class Socket:
     """One WebSocket of a client that says exactly what it is told to."""
 
-    def __init__(self, ebb, service):
+    def __init__(self, ebb, service, path="/"):
         self.sock = socket.create_connection(ebb.address, timeout=30)
-        self.sock.sendall(frames.handshake("/", host=f"{service}.localhost"))
+        self.sock.sendall(frames.handshake(path, host=f"{service}.localhost"))
         self.reader = Reader(self.sock)
         got = self.reader.head()
         assert got and got[0].split()[1] == "101", got
