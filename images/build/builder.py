@@ -10,6 +10,7 @@ import tempfile
 
 import base
 import collect
+import nextjs
 import npm
 import oci
 from sandbox import Run, Sandbox, lines, pack, script, unpack
@@ -30,6 +31,7 @@ class Build:
         self.runtime, self.entrypoint = args.runtime, args.entrypoint
         self.source, self.output, self.name = args.source, args.output, args.name
         self.cache, self.work = cache, work
+        self.framework, self.prebuilt = args.framework, bool(args.prebuilt)
         self.known = read_known(args.known)
         self.addresses = {"STATIC_CLEAN_URLS": args.clean_urls, "STATIC_TRAILING_SLASH": args.trailing_slash}
         self.date = source_date()
@@ -177,8 +179,15 @@ def collect_source(build):
     path = build.path("source.tar")
     limits = (setting("EBB_BUILD_SIZE_MB", 1024, 16) << 20, setting("EBB_BUILD_FILES", 200000, 100))
     with open(path, "w+b") as file:
-        build.tree = collect.collect(build.source, file, limits, build.date)
+        build.tree = collect.collect(build.source, file, limits, build.date, without(build))
     build.function = path
+
+
+def without(build):
+    """Paths of the source that its kind of build has no use for."""
+    if build.prebuilt:
+        return nextjs.UNUSED
+    return nextjs.OLD_BUILDS if build.framework == "nextjs" else frozenset()
 
 
 def look_python(build):
@@ -244,7 +253,7 @@ def bake_node(build, layer):
                                        scratch=("/app", "/tmp", f"/{CODE}=/code"))
     if code:
         layer.truncate(0)
-    if tail.strip():
+    if tail.strip() and not tail.rstrip().endswith(b"ebb: baked"):
         last = [l for l in lines(tail) if not l.startswith("    at ") and l.strip(" ^}")][-5:]
         say(f"ebb-build: {name(build.entrypoint)} did not start without network and settings; only the code "
             "that it loaded until then is compiled ahead. Its last words:\n  | " + "\n  | ".join(last))
@@ -268,6 +277,24 @@ def bake_python(build, layer):
 
 
 BAKES = {"node": bake_node, "python": bake_python}
+
+
+def prepare_node(build):
+    """Makes the layers of a program of Node: of its packages, and of itself."""
+    if build.prebuilt or build.framework:
+        build.entrypoint = nextjs.ENTRY
+    if build.prebuilt:
+        if nextjs.has_server(build.tree):
+            nextjs.from_elsewhere(build)
+        elif not nextjs.is_server(build.tree):
+            raise Refused(f"{name(build.source)} is no build that ebb knows: a project with .next/standalone, which "
+                          'next build leaves with output: "standalone"')
+    elif build.framework == "nextjs":
+        build.sandbox.limits.update(nextjs.LIMITS)
+        nextjs.from_source(build)
+    else:
+        npm.look(build)
+        build.deps = npm.layer(build)
 
 
 def write_image(build):
@@ -296,7 +323,8 @@ def build(args):
     with work_directory(cache) as work:
         one = Build(args, cache, work)
         collect_source(one)
-        check_entry(one)
+        if not one.framework and not one.prebuilt:
+            check_entry(one)
         one.base = base.get(one, platform.machine())
         one.layers.append(one.base.layer)
         if one.runtime == "native":
@@ -304,8 +332,7 @@ def build(args):
         if one.runtime == "python":
             look_python(one)
         if one.runtime == "node":
-            npm.look(one)
-            one.deps = npm.layer(one)
+            prepare_node(one)
         one.layers += [path for path in (one.deps, one.function) if path]
         bake(one)
         write_image(one)

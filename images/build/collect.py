@@ -61,8 +61,8 @@ class Tree:
 
 
 class Collector:
-    def __init__(self, tar, limits, date):
-        self.tar, self.date = tar, date
+    def __init__(self, tar, limits, date, without=frozenset()):
+        self.tar, self.date, self.without = tar, date, without
         self.bytes_max, self.files_max = limits
         self.tree = Tree()
         self.bytes = 0
@@ -70,7 +70,7 @@ class Collector:
     def left_out(self, path, found):
         """Whether a file stays out of the image: names without use there, and .npmrc, where npm keeps secrets."""
         last = path.rpartition(b"/")[2]
-        return (path in (b".git", b".ebb", b"ebb.json") or last in (b"__pycache__", b".npmrc")
+        return (path in (b".git", b".ebb", b"ebb.json") or path in self.without or last in (b"__pycache__", b".npmrc")
                 or last.endswith(b".oci.tar") and stat.S_ISREG(found.st_mode))
 
     def header(self, path, found, kind):
@@ -176,11 +176,11 @@ class Collector:
                     "workspaces' root, or install with --install-links)") from None
 
 
-def collect(source, out, limits, date):
-    """Writes the tar of a directory to out and returns its Tree."""
+def collect(source, out, limits, date, without=frozenset()):
+    """Writes the tar of a directory to out and returns its Tree. without: paths (bytes) that stay out."""
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8",
                       errors="surrogateescape") as tar:
-        collector = Collector(tar, limits, date)
+        collector = Collector(tar, limits, date, without)
         try:
             root_fd = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:

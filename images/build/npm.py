@@ -85,19 +85,20 @@ def environment(registry):
     return [f"npm_config_{key}={value}" for key, value in pairs.items()]
 
 
-def layer(build):
-    """The layer of node_modules, or None where there is nothing to install."""
+def layer(build, dev=False):
+    """The layer of node_modules, or None where there is nothing to install. dev: with the packages that only a build
+    needs."""
     tree = build.tree
     if tree.kind(b"package.json") != "file" or tree.kind(b"node_modules") == "directory":
         return None
     wanted, words, registry = manifests(build), npm_words(), configured("registry")
     scripts = os.environ.get("EBB_NPM_SCRIPTS", "0") not in ("", "0")
     key = oci.key_of(oci.digest_file(wanted), build.base.key, registry, " ".join(allowed(registry)), scripts,
-                 build.date, *words)
-    return build.kept("npm", key, lambda out: install(build, wanted, words, registry, scripts, out))
+                 build.date, *words, *(["dev"] if dev else []))
+    return build.kept("npm", key, lambda out: install(build, wanted, words, registry, scripts, out, dev))
 
 
-def install(build, wanted, words, registry, scripts, out):
+def install(build, wanted, words, registry, scripts, out, dev):
     say("installing npm packages, once")
     locked = any(build.tree.kind(one) == "file" for one in (b"package-lock.json", b"npm-shrinkwrap.json"))
     verb = "ci" if locked else "install"
@@ -105,7 +106,7 @@ def install(build, wanted, words, registry, scripts, out):
     inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with inner, outer, open(wanted, "rb") as tar:
         runs = [unpack(tar.fileno(), "/app"),
-                Run("host", [*words, verb, "--omit=dev", "--ignore-scripts"], cwd="/app", env=env,
+                Run("host", [*words, verb, *([] if dev else ["--omit=dev"]), "--ignore-scripts"], cwd="/app", env=env,
                     net=inner.fileno())]
         if scripts:
             runs.append(Run("host", [*words, "rebuild", "--ignore-scripts=false"], cwd="/app", env=env))

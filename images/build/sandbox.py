@@ -12,6 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TAIL_BYTES, TAIL_LINES = 16384, 25
 PYTHON = "/usr/bin/python3"
 SET_UP_FAILED, TIME_UP = 125, 124
+ENVIRONMENT = ("LC_ALL=C.UTF-8", "TZ=UTC", "PATH=/usr/bin:/bin", "HOME=/tmp")
+LIMITS = {"EBB_BUILD_MEMORY_MB": 2048, "EBB_BUILD_SIZE_MB": 1024, "EBB_BUILD_FILES": 200000, "EBB_BUILD_PIDS": 256}
 
 
 class Run:
@@ -26,8 +28,9 @@ class Run:
         words = ["--root", self.root, "--cwd", self.cwd, "--seconds", self.seconds]
         for fd in self.keep:
             words += ["--keep", fd]
-        for pair in ("LC_ALL=C.UTF-8", "TZ=UTC", "PATH=/usr/bin:/bin", "HOME=/tmp", *self.env):
-            words += ["--env", pair]
+        pairs = dict(pair.split("=", 1) for pair in (*ENVIRONMENT, *self.env))
+        for key, value in pairs.items():
+            words += ["--env", f"{key}={value}"]
         if self.may_fail:
             words += ["--may-fail", "yes"]
         if self.net == "host":
@@ -56,15 +59,19 @@ def pack(fd, root, prefix, owner=0, only="", date=None):
 class Sandbox:
     def __init__(self, step, work):
         self.step, self.work = step, work
+        self.limits = dict(LIMITS)  # where the environment says none
         for folder in ("scratch", "root"):
             os.makedirs(os.path.join(work, folder), exist_ok=True)
 
+    def limit(self, key, *bounds):
+        return setting(key, self.limits[key], *bounds)
+
     def command(self, runs, scratch, binds):
-        memory = setting("EBB_BUILD_MEMORY_MB", 2048, 64)
-        words = [self.step, "--work", self.work, "--memory-mb", memory,
-                 "--size-mb", setting("EBB_BUILD_SIZE_MB", 1024, 16),
-                 "--files", setting("EBB_BUILD_FILES", 200000, 100),
-                 "--pids", setting("EBB_BUILD_PIDS", 256, 16, 32768),
+        words = [self.step, "--work", self.work,
+                 "--memory-mb", self.limit("EBB_BUILD_MEMORY_MB", 64),
+                 "--size-mb", self.limit("EBB_BUILD_SIZE_MB", 16),
+                 "--files", self.limit("EBB_BUILD_FILES", 100),
+                 "--pids", self.limit("EBB_BUILD_PIDS", 16, 32768),
                  "--cpu-milli", setting("EBB_BUILD_CPU_MILLI", 2000, 100, 1000000),
                  "--cgroups", "no" if os.environ.get("EBB_BUILD_CGROUPS") == "no" else "yes"]
         for place in scratch:

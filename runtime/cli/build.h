@@ -10,11 +10,13 @@ struct build {
 	const char *name;       /* of the image */
 	const char *runtime;    /* or NULL: guessed */
 	const char *entrypoint; /* or NULL: guessed */
+	const char *framework;  /* that builds the directory first: "nextjs"; or NULL */
 	const char *output;     /* or NULL: uploaded */
 	const char
 		*clean_urls; /* of static files: "0", "1", or NULL when the file does not say it */
 	const char *trailing_slash;
-	bool show; /* name and digest of the image on standard output */
+	bool prebuilt; /* the directory is what such a build left */
+	bool show;     /* name and digest of the image on standard output */
 };
 
 /* Builds, uploads and cleans up; reports its steps on stderr. Returns an exit code, after having

@@ -147,6 +147,24 @@ static const char *node_file(const char *start)
 	return *file && *file != '-' && !strpbrk(file, " \t;&|<>$`'\"\\") ? file : NULL;
 }
 
+/* Whether the directory is a project of Next.js that its build has to make a server of: it depends
+ * on next, has no server of its own, and is not what such a build left. */
+static bool is_next(int dir_fd, const struct json *package, const char *start)
+{
+	bool depends = json_get(json_get(package, "dependencies"), "next") ||
+		       json_get(json_get(package, "devDependencies"), "next");
+	bool left = is_file(dir_fd, "server.js") && is_file(dir_fd, ".next/BUILD_ID");
+
+	return depends && !left && (!start || !node_file(start));
+}
+
+/* What `next build` left in .next/standalone has the package.json of the project. */
+static bool is_next_server(int dir_fd, const char *start)
+{
+	return start && strncmp(start, "next start", 10) == 0 && is_file(dir_fd, "server.js") &&
+	       is_file(dir_fd, ".next/BUILD_ID");
+}
+
 /* Takes the entry point that package.json names by scripts.start or main. An entry point that it
  * names is used or refused, never ignored. 0; -ENOENT if it names none; -EBADMSG with the sentence
  * in guess->because. */
@@ -168,10 +186,16 @@ static int package_entry(int dir_fd, struct guess *guess)
 	main_file = json_string(json_get(package, "main"));
 	file = start ? node_file(start) : main_file;
 	r = -ENOENT;
-	if (start && !file)
+	if (is_next(dir_fd, package, start)) {
+		(void)text_copy(guess->framework, sizeof(guess->framework), "nextjs");
+		file = NULL;
+		r = text_copy(guess->entrypoint, sizeof(guess->entrypoint), "server.js");
+	} else if (is_next_server(dir_fd, start)) {
+		file = "server.js";
+	} else if (start && !file)
 		r = refuse(guess, "its package.json starts it by \"", start,
 			   "\", which is no plain node FILE");
-	else if (file && !is_file(dir_fd, file))
+	if (file && !is_file(dir_fd, file))
 		r = refuse(guess, "its package.json starts ", file, ", which is not there");
 	else if (file)
 		r = text_copy(guess->entrypoint, sizeof(guess->entrypoint), file);

@@ -6,6 +6,7 @@
 struct guess {
 	char runtime[16];     /* "node", "python", "native", "static" */
 	char entrypoint[256]; /* a file in the directory; for static a directory, or "." */
+	char framework[16];   /* "nextjs": the directory is built first; else "" */
 	char because[320];    /* "package.json is there"; with -EBADMSG what cannot be followed */
 };
 

@@ -93,6 +93,11 @@ static int apply_guess(struct build *build, struct guess *guess)
 	}
 	if (!build->runtime)
 		say_note("ebb: runtime %s, because %s", guess->runtime, guess->because);
+	if (!build->entrypoint && *guess->framework) {
+		say_note("ebb: built with Next.js, because its package.json depends on next");
+		build->framework = guess->framework;
+		build->entrypoint = guess->entrypoint;
+	}
 	if (!build->entrypoint) {
 		say_note("ebb: entrypoint %s", guess->entrypoint);
 		build->entrypoint = guess->entrypoint;
@@ -124,9 +129,9 @@ static int run_builder(const char *const *argv)
 static int make_archive(const struct build *build, const char *cache, const char *output,
 			const char *known)
 {
-	static const char *const names[] = {"runtime", "entrypoint", "source",
-					    "cache",   "output",     "step",
-					    "known",   "clean-urls", "trailing-slash"};
+	static const char *const names[] = {"runtime",        "entrypoint", "source",  "cache",
+					    "output",         "step",       "known",   "clean-urls",
+					    "trailing-slash", "framework",  "prebuilt"};
 	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
 	const char *values[] = {build->runtime,
 				build->entrypoint,
@@ -136,7 +141,9 @@ static int make_archive(const struct build *build, const char *cache, const char
 				step,
 				known,
 				build->clean_urls ? build->clean_urls : "",
-				build->trailing_slash ? build->trailing_slash : ""};
+				build->trailing_slash ? build->trailing_slash : "",
+				build->framework ? build->framework : "",
+				build->prebuilt ? "1" : ""};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -215,7 +222,10 @@ int build_image(const struct call *call, const struct build *build)
 	struct guess guess;
 	int r = CLI_DONE;
 
-	if (!own.runtime || !own.entrypoint || own.show)
+	if (own.prebuilt) {
+		own.runtime = "node";
+		own.entrypoint = ".";
+	} else if (!own.runtime || !own.entrypoint || own.show)
 		r = apply_own_file(&own, &spec);
 	if (r == CLI_DONE && own.runtime && strcmp(own.runtime, "container") == 0) {
 		say_error("its ebb.json says runtime container: there is nothing to build",
@@ -244,9 +254,16 @@ int verb_build(struct call *call)
 		.runtime = args_value(&call->args, "runtime"),
 		.entrypoint = args_value(&call->args, "entrypoint"),
 		.output = args_value(&call->args, "output"),
+		.prebuilt = args_given(&call->args, "prebuilt"),
 		.show = true,
 	};
 
+	if (build.prebuilt && (build.runtime || build.entrypoint)) {
+		say_error("a build that was made elsewhere says itself what serves it",
+			  "leave out --runtime and --entrypoint", "cannot build %s",
+			  build.directory);
+		return CLI_USAGE;
+	}
 	if (!build.name && !build.output) {
 		say_error("the image needs a name", "ebb build DIR -t NAME", "cannot build %s",
 			  build.directory);

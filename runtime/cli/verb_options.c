@@ -45,6 +45,9 @@ const struct option build_options[] = {
 	 .kind = ARG_FILE,
 	 .value = "FILE",
 	 .help = "write an oci-archive there instead of uploading it"},
+	{.name = "prebuilt",
+	 .kind = ARG_NONE,
+	 .help = "DIR is what a build left: nothing of it is built again"},
 	{.name = NULL},
 };
 

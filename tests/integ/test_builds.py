@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import oci
-from ebb import CACHE
+from ebb import BIN, CACHE, LIBEXEC
 from test_builds_hostile import C, Outside, outside, said  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.skipif(os.environ.get("EBB_VM") == "1",
@@ -176,3 +176,73 @@ def test_a_user_builds_without_root(outside):  # noqa: F811
     done = outside.build("python", "main:app", before=words, EBB_CACHE=outside.source + "/.ebb", HOME=outside.source)
     assert done.returncode == 0, said(done)
     assert outside.files()["app/__pycache__/main.cpython-311.pyc"].uid == 1000
+
+
+# --- Next.js: trees of its shape, made by hand; tests/frameworks has real ones ----------------------------
+SERVER = 'require("node:http").createServer((q, s) => s.end("x")).listen(process.env.PORT, () => console.log("up"));\n'
+NEXT_TREE = {
+    ".next/BUILD_ID": "1", ".next/required-server-files.json": '{"relativeAppDir": ""}',
+    ".next/standalone/server.js": SERVER, ".next/standalone/.next/BUILD_ID": "1",
+    ".next/standalone/package.json": '{"scripts": {"start": "next start"}, "dependencies": {"next": "16"}}',
+    ".next/standalone/node_modules/next/index.js": "", ".next/static/a.js": "a", "public/b.txt": "b",
+    "node_modules/big/index.js": "", "app/page.js": "secret source"}
+
+
+def next_tree(outside, **more):  # noqa: F811
+    for name, text in {**NEXT_TREE, **more}.items():
+        if text is not None:
+            outside.put(name, text)
+
+
+def prebuilt(outside, *words):  # noqa: F811
+    return subprocess.run([os.path.join(BIN, "ebb"), "build", "--prebuilt", outside.source, "-o", outside.output, *words],
+                          capture_output=True, check=False, env={**os.environ, "EBB_CACHE": CACHE, "EBB_LIBEXEC": LIBEXEC})
+
+
+def test_what_next_build_left_is_put_together(outside):  # noqa: F811
+    next_tree(outside)
+    done = prebuilt(outside)
+    assert done.returncode == 0 and "did not start" not in said(done), said(done)
+    found = {name for name, m in outside.files().items() if m.isreg()}
+    assert found == {"app/" + name for name in (
+        "server.js", "package.json", "node_modules/next/index.js", ".next/BUILD_ID", ".next/static/a.js", "public/b.txt")}
+
+
+def test_the_server_of_a_workspace_is_found_further_down(outside):  # noqa: F811
+    left = ".next/standalone/"
+    next_tree(outside, **{left + "server.js": None, left + ".next/BUILD_ID": None, left + "apps/web/server.js": SERVER,
+                          ".next/required-server-files.json": '{"relativeAppDir": "apps/web"}'})
+    done = prebuilt(outside)
+    assert done.returncode == 0 and "did not start" not in said(done), said(done)
+    assert {"app/server.js", "app/apps/web/.next/static/a.js", "app/apps/web/public/b.txt"} <= set(outside.files())
+
+
+@pytest.mark.parametrize("files, words", [
+    ({".next/required-server-files.json": "{"}, "required-server-files.json cannot be read"),
+    ({".next/required-server-files.json": "[]"}, "is no JSON object"),
+    ({".next/required-server-files.json": '{"relativeAppDir": "../../etc"}'}, "leads out of the project"),
+    ({".next/required-server-files.json": '{"relativeAppDir": "web"}'}, "standalone/web has no server.js"),
+    ({".next/BUILD_ID": None}, "its build left no server"),
+    ({".next/standalone/server.js": None}, "has no server.js"),
+    ({"other/BUILD_ID": "1", "other/standalone/x": ""}, "builds of several projects"),
+])
+def test_a_broken_build_of_next_is_refused(outside, files, words):  # noqa: F811
+    next_tree(outside, **files)
+    done = prebuilt(outside)
+    assert done.returncode == 1 and words in said(done), said(done)
+    assert not os.path.exists(outside.output)
+
+
+def test_links_out_of_a_build_of_next_are_refused(outside):  # noqa: F811
+    next_tree(outside)
+    os.symlink("/etc/passwd", outside.source + "/.next/static/p")
+    done = prebuilt(outside)
+    assert done.returncode == 1 and "is a link out of the directory" in said(done), said(done)
+
+
+def test_a_folder_that_no_build_left_is_refused(outside):  # noqa: F811
+    outside.put("server.js", SERVER)
+    done = prebuilt(outside)
+    assert done.returncode == 1 and "is no build that ebb knows" in said(done), said(done)
+    done = prebuilt(outside, "--entrypoint", "server.js")
+    assert done.returncode == 2 and "leave out --runtime and --entrypoint" in said(done), said(done)

@@ -115,6 +115,36 @@ static void test_what_is_in_a_directory_tells_what_runs_it(void **state)
 	}
 }
 
+static void test_a_project_of_next_is_built_and_what_its_build_left_is_served(void **state)
+{
+#define NEXT(start) "{\"dependencies\":{\"next\":\"16\"},\"scripts\":{\"start\":\"" start "\"}}"
+	static const struct {
+		struct file files[4];
+		const char *framework, *entrypoint;
+	} cases[] = {
+		{{{"package.json", NEXT("next start")}}, "nextjs", "server.js"},
+		{{{"package.json", NEXT("next start -p 80")}, {"app.js", ""}},
+		 "nextjs",
+		 "server.js"},
+		{{{"package.json", "{\"devDependencies\":{\"next\":\"15\"}}"}},
+		 "nextjs",
+		 "server.js"},
+		{{{"package.json", NEXT("node own.js")}, {"own.js", ""}}, "", "own.js"},
+		{{{"package.json", NEXT("next start")}, {"server.js", ""}, {".next/BUILD_ID", "1"}},
+		 "",
+		 "server.js"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct guess guess;
+
+		assert_int_equal(guess_in(cases[i].files, 4, NULL, &guess), 0);
+		assert_string_equal(guess.runtime, "node");
+		assert_string_equal(guess.framework, cases[i].framework);
+		assert_string_equal(guess.entrypoint, cases[i].entrypoint);
+	}
+}
+
 static void test_nothing_to_go_by_is_not_guessed(void **state)
 {
 	static const struct file files[] = {{"README.md", "hello"}, {"script", "#!/bin/sh\n"}};
@@ -170,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_in_a_directory_tells_what_runs_it),
+		cmocka_unit_test(test_a_project_of_next_is_built_and_what_its_build_left_is_served),
 		cmocka_unit_test(test_nothing_to_go_by_is_not_guessed),
 		cmocka_unit_test(test_what_a_package_names_is_used_or_refused),
 		cmocka_unit_test(test_a_named_runtime_only_looks_for_its_entrypoint),

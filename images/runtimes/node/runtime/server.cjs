@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server on $PORT: its listen is led to the inherited socket, and its requests get a Scope.
 "use strict";
+const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
 const ipc = require("./ipc.cjs");
@@ -41,12 +42,18 @@ function leaveTimeoutsToTheFront(server) {
 		Object.defineProperty(server, name, { get: () => 0, set() {}, configurable: true });
 }
 
+// The last line tells `ebb build` that the program began to listen.
+function endOfBake() {
+	fs.writeSync(2, "\nebb: baked\n");
+	process.exit(0);
+}
+
 function adopt(server) {
 	state.servers.add(server);
 	leaveTimeoutsToTheFront(server);
 	server.once("listening", () => {
 		state.serving = true;
-		if (process.env.EBB_BAKE) return setImmediate(() => warmUp(() => process.exit(0)));
+		if (process.env.EBB_BAKE) return setImmediate(() => warmUp(endOfBake));
 		ipc.started(PORT);
 		setImmediate(() => warmUp(() => {}));
 	});
