@@ -158,7 +158,7 @@ static bool is_next(int dir_fd, const struct json *package, const char *start)
 	return depends && !left && (!start || !node_file(start));
 }
 
-/* What `next build` left in .next/standalone has the package.json of the project. */
+/* The server that `next build` leaves has the package.json of the project. */
 static bool is_next_server(int dir_fd, const char *start)
 {
 	return start && strncmp(start, "next start", 10) == 0 && is_file(dir_fd, "server.js") &&
