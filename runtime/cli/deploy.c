@@ -12,6 +12,7 @@
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
+#include "runtime/cli/builds.h"
 #include "runtime/cli/file.h"
 #include "runtime/cli/guess.h"
 #include "runtime/cli/site.h"
@@ -135,11 +136,15 @@ static int refuse_directory(const struct spec_service *service, int error)
 	return CLI_USAGE;
 }
 
-/* Finds the image of a service: the one the service refers to, or one built now under the name of
- * the service. */
-static int service_image(const struct call *call, const struct deployment *d,
-			 const struct spec_service *service, const struct deploy_how *how,
-			 const char **image)
+static bool is_container(const struct spec_service *service)
+{
+	const char *runtime = spec_string(service, "runtime");
+
+	return runtime && strcmp(runtime, "container") == 0;
+}
+
+static int service_build(const struct call *call, const struct deployment *d,
+			 const struct spec_service *service)
 {
 	const char *runtime = spec_string(service, "runtime");
 	char directory[4096];
@@ -151,20 +156,55 @@ static int service_image(const struct call *call, const struct deployment *d,
 		.clean_urls = spec_flag(service, "cleanUrls"),
 		.trailing_slash = spec_flag(service, "trailingSlash"),
 	};
-	int r;
+	int r = deployment_directory(d, service, directory, sizeof(directory));
 
-	if (runtime && strcmp(runtime, "container") == 0) {
-		*image = spec_string(service, "entrypoint");
-		return CLI_DONE;
-	}
-	*image = service->name;
-	if (how->dry_run || (how->kept && how->kept[service - d->spec->services]))
-		return CLI_DONE;
-	r = deployment_directory(d, service, directory, sizeof(directory));
 	if (r < 0)
 		return refuse_directory(service, r);
 	say_note("ebb: building %s from %s", service->name, directory);
 	return build_image(call, &build);
+}
+
+/* The builds of a file. */
+struct made {
+	const struct call *call;
+	const struct deployment *d;
+};
+
+static const char *build_name(void *context, size_t number)
+{
+	const struct made *made = context;
+
+	return made->d->spec->services[number].name;
+}
+
+static int build_one(void *context, size_t number)
+{
+	const struct made *made = context;
+
+	return service_build(made->call, made->d, &made->d->spec->services[number]);
+}
+
+/* Each service gets its image: the one that it refers to, or one that is built now under its own
+ * name. */
+static int make_images(const struct call *call, const struct deployment *d,
+		       const struct deploy_how *how)
+{
+	bool skipped[SPEC_SERVICES_MAX] = {false};
+	struct made made = {call, d};
+	const struct builds builds = {.count = d->spec->count,
+				      .skipped = skipped,
+				      .at_once = how->jobs,
+				      .name = build_name,
+				      .build = build_one,
+				      .context = &made};
+
+	for (size_t i = 0; i < d->spec->count; i++) {
+		struct spec_service *s = &d->spec->services[i];
+
+		skipped[i] = is_container(s) || how->dry_run || (how->kept && how->kept[i]);
+		s->image = is_container(s) ? spec_string(s, "entrypoint") : s->name;
+	}
+	return builds_run(&builds);
 }
 
 static const struct spec_service *find(const struct deployment *d, const char *name)
@@ -468,12 +508,11 @@ static int deploy_each(const struct call *call, const struct deployment *d,
 int deployment_apply(const struct call *call, const struct deployment *d,
 		     const struct deploy_how *how)
 {
-	int r = CLI_DONE;
+	int r;
 
 	if (d->is_file)
 		find_files(d);
-	for (size_t i = 0; r == CLI_DONE && i < d->spec->count; i++)
-		r = service_image(call, d, &d->spec->services[i], how, &d->spec->services[i].image);
+	r = make_images(call, d, how);
 	if (r == CLI_DONE && d->is_file && d->spec->count <= ONE_STEP_MAX)
 		r = deployment_post(call, d, how);
 	else if (r == CLI_DONE)

@@ -29,6 +29,7 @@ int deployment_directory(const struct deployment *d, const struct spec_service *
 struct deploy_how {
 	bool wait, dry_run;
 	bool preview;     /* not promoted: it has a name of its own, and nothing else changes */
+	size_t jobs;      /* builds at once; 0: as many as CPUs */
 	const char *id;   /* or NULL: a number */
 	const bool *kept; /* by number: services whose image in the store is new enough; or NULL */
 	struct json_out *answers; /* gets each service as the server answered it; or NULL */

@@ -166,8 +166,17 @@ static void check_duration(const struct look *l)
 	refuse(l, what);
 }
 
+/* A command may be one string. */
+static bool is_command_line(const struct look *l)
+{
+	return l->setting && setting_id_of(l->setting) == SETTING_COMMAND &&
+	       json_string(l->value) && *json_string(l->value);
+}
+
 static void check_strings(const struct look *l)
 {
+	if (is_command_line(l))
+		return;
 	if (json_kind(l->value) != JSON_ARRAY) {
 		refuse(l, "is not a list of strings");
 		return;

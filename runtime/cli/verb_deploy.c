@@ -128,6 +128,19 @@ static int from_options(const struct call *call, const char *name, struct deploy
 	return r;
 }
 
+static int read_jobs(const struct call *call, size_t *out)
+{
+	const char *text = args_value(&call->args, "jobs");
+	uint64_t n = 0;
+
+	if (text && text_parse_u64(text, 1, 64, &n) < 0) {
+		say_error("it is not a number of 1..64", NULL, "cannot use --jobs %s", text);
+		return CLI_USAGE;
+	}
+	*out = (size_t)n;
+	return CLI_DONE;
+}
+
 int verb_deploy(struct call *call)
 {
 	const char *name = args_word(&call->args, 0), *file = args_value(&call->args, "file");
@@ -138,8 +151,10 @@ int verb_deploy(struct call *call)
 		.preview = args_given(&call->args, "preview"),
 		.id = args_value(&call->args, "id"),
 	};
-	int r;
+	int r = read_jobs(call, &how.jobs);
 
+	if (r != CLI_DONE)
+		return r;
 	if (name && file) {
 		say_error("a NAME and a file at once", "give one of them", "cannot deploy");
 		return CLI_USAGE;

@@ -75,7 +75,7 @@ static const struct setting settings[SETTING_COUNT] = {
 	SERVICE(SCHEDULES, "schedules"), .kind = SETTING_NAMED, .max = SCHEDULES_MAX,
 		.help = "the same by name: schedule, path, timezone, jitter, requestMethod, overlap, missed, retries"},
 	SERVICE(COMMAND, "command"), .kind = SETTING_LIST, .usual = "the image's",
-		.help = "replaces the image's own command"},
+		.help = "replaces the image's own command; in a file also one string"},
 	SERVICE(USER, "user"), .kind = SETTING_TEXT, .max = SETTING_USER_BYTES, .usual = "the image's",
 		.help = "name of the image's /etc/passwd or number, and :group number"},
 	SERVICE(CAPABILITIES, "capabilities"), .kind = SETTING_LIST, .words = {WIRE_CAPABILITIES(NAME)},

@@ -62,10 +62,12 @@ def path(row, in_file):
     return found
 
 
-def listed(row, _):
+def listed(row, in_file):
     found = {"type": "array", "items": {"enum": row["words"]} if "words" in row else {"type": "string"}}
     if "max" in row:
         found["maxItems"] = row["max"]
+    if in_file and row["name"] == "command":
+        return {"anyOf": [found, {"type": "string", "minLength": 1}]}  # words, or a line for the shell
     return found
 
 
