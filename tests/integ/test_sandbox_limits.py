@@ -29,6 +29,7 @@ TABLES = {
     "thread": (5000, 512, 5),
     "directory": (200000, 20000, 5),
 }
+EMULATED_MAX = 50000
 REFUSED = ["userns", "key", "fanotify", "aio", "msg", "bpf", "perf"]
 
 
@@ -55,6 +56,12 @@ def take(box, service, kind, most):
     return reply.json if reply.status == 200 else None
 
 
+def how_many(kind):
+    """An instance asks for so many. Where all is emulated and slow, for a quarter more than it may get."""
+    asked, most, _ = TABLES[kind]
+    return min(asked, most * 5 // 4, EMULATED_MAX) if pictures.IN_VM else asked
+
+
 def take_on_host(kind, most):
     ran = subprocess.run([pictures.probe_program(), "hoard", kind, str(most)], capture_output=True,
                          check=True, timeout=60)
@@ -63,8 +70,8 @@ def take_on_host(kind, most):
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_one_instance_leaves_enough_to_the_others(greedy, kind):
-    asked, most, others = TABLES[kind]
-    got = take(greedy, "greedy", kind, asked)
+    _, most, others = TABLES[kind]
+    got = take(greedy, "greedy", kind, how_many(kind))
     assert got is None or got["made"] <= most, got
     assert take_on_host(kind, others)["made"] == others
     beside = take(greedy, "neighbour", kind, others)

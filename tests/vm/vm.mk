@@ -5,9 +5,9 @@ VM_SUITE    ?= bookworm
 VM_KERNEL   ?= linux-image-cloud-amd64
 # tcg works everywhere; kvm is faster where it is real (nested, it may stop in the middle of booting).
 VM_ACCEL    ?= tcg
-VM_MEMORY   ?= 3072
+VM_MEMORY   ?= 4096
 VM_CPUS     ?= 2
-VM_TIMEOUT  ?= 3000
+VM_TIMEOUT  ?= 3500
 # The stages of tests/run in the guest, or a command instead:
 #   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_fluid.py'
 VM_STAGES   ?= unit integ
