@@ -33,7 +33,7 @@ VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
 VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
                libcmocka0 libarchive13 libldns3 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \
-               libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables passwd procps \
+               libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables nghttp2-client passwd procps \
                python3 python3-pytest python3-starlette python3-uvicorn python3-websockets sed \
                sqlite3 strace tar util-linux
 
