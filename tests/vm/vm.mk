@@ -28,7 +28,7 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
 VM_FAMILIES ?= clocks service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # Files that must be made first on the host: the guest has no compiler and no network.
-VM_NEEDS    ?= $(BINARIES) $(UNIT_TESTS) prebuild
+VM_NEEDS    ?= $(BINARIES) tests prebuild
 # Packages that ebb and its tests need at run time; nothing is compiled in the guest.
 VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffutils erofs-utils \
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
