@@ -133,6 +133,27 @@ int cgroup_go_behind(struct cgroup_tree *t, const struct cgroup *g, bool behind)
 					behind ? "1" : "0");
 }
 
+/* v2, v1: the greatest weight that each takes. */
+static const struct {
+	const char *file, *text;
+} in_front[][3] = {
+	{{"cpu.idle", "0"}, {"cpu.max", "max"}, {"cpu.weight", "10000"}},
+	{{"cpu.idle", "0"}, {"cpu.cfs_quota_us", "-1"}, {"cpu.shares", "262144"}},
+};
+
+void cgroup_hurry(struct cgroup_tree *t, const struct cgroup *g)
+{
+	unsigned int home = t->home[CGROUP_CPU];
+	char file[640];
+
+	must(home < t->count);
+	for (size_t i = 0; i < ARRAY_LEN(in_front[0]); i++)
+		if (text_format(file, sizeof(file), "%s/%s", g->path, in_front[home > 0][i].file) ==
+		    0)
+			(void)fd_write_file_at(t->at[home].tree_fd, file,
+					       in_front[home > 0][i].text);
+}
+
 int cgroup_limits_write(const struct cgroup_tree *t, const char *path,
 			const struct cgroup_limits *limits)
 {

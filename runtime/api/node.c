@@ -11,6 +11,7 @@
 #include "runtime/api/images.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
+#include "runtime/api/schedules.h"
 #include "runtime/api/services.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/filter.h"
@@ -191,6 +192,7 @@ static void on_instances(struct api *api, struct request *rq, void *ctx,
 	write_condition(&o, "Billing",
 			wire_link_is_open(&api->ledger) && !(api->ill & WIRE_ILL_LEDGER));
 	write_condition(&o, "Starting", !(api->ill & WIRE_ILL_STARTS));
+	write_condition(&o, "Schedules", schedules_up(api));
 	write_condition(&o, "Drained", api->drain.on);
 	json_out_end_array(&o);
 	json_out_end_object(&o);

@@ -287,6 +287,11 @@ int flow_open(struct api *api, int flow_fd)
 
 /* ---- metrics ---- */
 
+bool schedules_up(const struct api *api)
+{
+	return wire_link_is_open(&api->flow) && !api->flow_totals.broken;
+}
+
 int schedules_metrics(const struct api *api, struct buffer *out)
 {
 	const struct wire_flow_totals *t = &api->flow_totals;
@@ -317,6 +322,6 @@ int schedules_metrics(const struct api *api, struct buffer *out)
 				  "# HELP ebb_flow_up Whether ebb-flow answers and can write.\n"
 				  "# TYPE ebb_flow_up gauge\nebb_flow_up %d\n",
 				  t->late_us / US_PER_SEC, t->late_us % US_PER_SEC,
-				  wire_link_is_open(&api->flow) && !t->broken);
+				  schedules_up(api));
 	return r;
 }

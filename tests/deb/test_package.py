@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package: the judgement of lintian, and its whole life in a small Debian, in the order of these tests."""
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -88,10 +89,21 @@ def test_installs_and_serves(debian):
     debian.write("/etc/ebb/ebbd.conf", f"{conf}cgroup = {CGROUP}\ngateways = 1\n")
     debian.start()
     debian.run("ebb", "image", "import", "oci-archive:/debs/probe.tar", "--tag", "probe")
-    debian.run("ebb", "deploy", "hello", "--image", "probe", "--wait")
+    debian.write("/root/ebb.json", json.dumps({"services": {"hello": {"image": "probe", "schedules": {"tidy": {"schedule": "0 0 1 1 *", "path": "/"}}}}}))
+    debian.run("ebb", "deploy", "-f", "/root/ebb.json", "--wait")
     assert debian.get("hello").status == 200
+    run_of_the_schedule(debian)
     assert debian.rest("/v1")["version"] == f"{VERSION}~before"
     debian.run("man", "-w", "ebb", ok=False)
+
+
+def run_of_the_schedule(debian):
+    """The schedule runs, and every run that there was is still known."""
+    before = len(debian.rest("/v1/runs")["runs"])
+    debian.run("ebb", "crons", "run", "tidy")
+    runs = wait_for(lambda: (found := debian.rest("/v1/runs")["runs"]) and all(r["state"] == "done" for r in found) and found)
+    assert len(runs) == before + 1
+    return len(runs)
 
 
 class Load(threading.Thread):
@@ -131,11 +143,13 @@ def test_upgrade_under_load_loses_nothing_and_keeps_settings(debian):
         debian.dpkg("-i", "/debs/now.deb")
         assert debian.rest("/v1")["version"] == f"{VERSION}~before"
         said = debian.run("ebb", "upgrade").stdout
+        assert run_of_the_schedule(debian) == 2
     assert said == f"ebb {VERSION}~before has been followed by {VERSION}\n" and debian.rest("/v1")["version"] == VERSION
     assert debian.state() == f"install ok installed {VERSION}" and debian.read("/etc/ebb/ebbd.conf") == mine
     debian.stop()
     debian.start()
     assert debian.rest("/v1")["version"] == VERSION and debian.get("hello").status == 200
+    assert run_of_the_schedule(debian) == 3
     debian.run("ebb", "ledger", "verify")
 
 
@@ -183,6 +197,7 @@ def test_remove_keeps_settings_and_state_and_nothing_else(debian):
     debian.dpkg("-i", "/debs/now.deb")
     debian.start()
     assert f":{debian.port}" in debian.read("/etc/ebb/ebbd.conf") and debian.get("hello").status == 200
+    assert run_of_the_schedule(debian) == 4
     debian.stop()
 
 

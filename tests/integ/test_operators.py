@@ -58,7 +58,7 @@ def test_a_drained_host_finishes_what_is_open_and_takes_nothing_new(probe):
     assert refused.status == 503 and int(refused.headers["retry-after"]) >= 1 and "drained" in refused.text, refused
     ready = probe.rest("GET", "/readyz")
     assert ready.status == 503 and "drained" in ready.json["detail"]
-    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Drained": True}
+    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Schedules": True, "Drained": True}
     ended = probe.rest("GET", started.headers["location"] + "?wait=1m").json
     thread.join()
     assert result[0].status == 200 and ended["state"] == "done" and ended["result"]["drained"] is True
@@ -339,7 +339,7 @@ def test_a_host_that_stops_is_not_ready_to_the_end(probe):
     probe.process.send_signal(signal.SIGTERM)
     ready = wait_for(lambda: [r for r in [probe.rest("GET", "/readyz")] if r.status == 503])[0]
     assert "stopping" in ready.json["detail"]
-    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Drained": False}
+    assert conditions(probe) == {"Ready": False, "Billing": True, "Starting": True, "Schedules": True, "Drained": False}
     thread.join()
     assert result[0].status == 200 and probe.process.wait(slow(30)) == 0
     probe.stop()

@@ -10,6 +10,7 @@ import counts
 import pictures
 import pytest
 from disks import on_disk
+from test_operators import conditions
 from test_power_cuts import each_cut, recorded
 from test_schedules import daily, find, flow, noted, over, put, run, schedules
 from waiting import wait_for
@@ -59,9 +60,10 @@ def test_a_full_disk_is_said_and_passes():
         wait_for(lambda: ebb.log_lines("event=store_broken|event=store_unusable"))
         assert ebb.get("web").status == 200  # requests need no store
         wait_for(lambda: "\nebb_flow_up 0\n" in ebb.rest("GET", "/metrics").text, 30)
+        assert conditions(ebb)["Schedules"] is False and ebb.rest("GET", "/readyz").status == 200
         disk.empty()
         one = wait_for(lambda: (r := ebb.rest("POST", "/v1/schedules/run?name=tidy&service=web")).status == 202 and r, 60)
-        assert over(ebb, one.json["run"])["state"] == "done"
+        assert over(ebb, one.json["run"])["state"] == "done" and conditions(ebb)["Schedules"] is True
 
 
 @pytest.mark.parametrize("harm, words", [

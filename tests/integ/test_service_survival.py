@@ -230,7 +230,7 @@ def fill(path):
 
 def conditions(ebb):
     found = ebb.rest("GET", "/v1/node").json["conditions"]
-    return {c["type"]: c["status"] for c in found if c["type"] != "Drained"}
+    return {c["type"]: c["status"] for c in found if c["type"] not in ("Drained", "Schedules")}
 
 
 def billing(ebb):

@@ -31,6 +31,7 @@ class Mix:
         self.ebb, self.rng, self.tmp = ebb, random.Random(seed), tmp
         self.bill = bill.Bill(ebb)
         self.mortal = [name for name in MORTAL if ebb.programs(name)]
+        self.runs = {}  # runs of a schedule that were acknowledged, and how they ended
         self.done = collections.Counter()   # acts that went well, by name
         self.faults = collections.Counter()  # answers that were errors, by name and answer
         self.ended, self.go = threading.Event(), threading.Event()
@@ -57,12 +58,15 @@ class Mix:
                     self.lock.notify_all()
             self.ended.wait(rng.random() * 2 * every_s)
 
-    def start(self):
-        plan = [(self.request, 0.01), (self.request, 0.01), (self.request, 0.02), (self.talk, 0.5), (self.deploy, 1.5),
+    def plan(self):
+        """Acts, and how often one thread does each: [(act, seconds in between)]."""
+        return [(self.request, 0.01), (self.request, 0.01), (self.request, 0.02), (self.talk, 0.5), (self.deploy, 1.5),
                 (self.share, 3), (self.renew, 10), (self.bring, 8), (self.take, 8), (self.freeze, 0.7),
                 (self.command, 2), (self.look, 1), (self.count_bill, 1), (self.kill_instance, 2), (self.kill_program, 7),
-                (self.drain, 45), (self.upgrade, 25), (self.kill_ebbd, 12)]
-        for act, every_s in plan:
+                (self.run_schedule, 1), (self.drain, 45), (self.upgrade, 25), (self.kill_ebbd, 12)]
+
+    def start(self):
+        for act, every_s in self.plan():
             thread = threading.Thread(target=self._turn, args=(act, random.Random(self.rng.random()), every_s),
                                       daemon=True)
             self.threads.append(thread)
@@ -76,6 +80,7 @@ class Mix:
         with self.lock:
             assert self.lock.wait_for(lambda: self.working == 0, 420), "something hangs"
         wait_for(self._whole, 60, "all programs live")
+        wait_for(self._runs_are_over, 60, "no run is open")
         wait_for(self._empty, 60, "no instance is left")
         wait_for(lambda: not self.ebb.programs("ebb-unpack"), 60)
         wait_for(self.ebb.all_new, 60, "programs of one version")
@@ -141,6 +146,19 @@ class Mix:
         self.ebb.cli("image", "rm", f"passing-{rng.randrange(3)}", ok=False)
         self.ebb.cli("image", "gc", ok=False)
 
+    def run_schedule(self, _rng):
+        """One more run; beside those that are due each minute."""
+        answer = self.ebb.rest("POST", "/v1/schedules/run?name=soak&service=ticks")
+        if answer.status == 202:
+            self.runs[answer.json["run"]] = None
+        self.done[f"runs {answer.status}"] += 1
+
+    def _runs_are_over(self):
+        """Each run that was acknowledged, as long as it is among the last ones, that ebb keeps."""
+        found = {r["id"]: r["state"] for r in self.ebb.rest("GET", "/v1/runs?service=ticks").json["runs"]}
+        self.runs.update((run, state) for run, state in found.items() if run in self.runs)
+        return all(state in ("done", "failed", "skipped") for state in found.values())
+
     def take(self, _rng):
         self.ebb.cli("image", "export", "probe", "-o", os.path.join(self.tmp, "soak.tar"), ok=False)
 
@@ -199,4 +217,7 @@ def prepare(ebb):
     ebb.import_image("oci-archive:" + pictures.apps_archive("ws-node"), "ws-node")
     for name in SERVICES:
         ebb.deploy(name, "probe", "--max", 2)
+    ebb.rest("PUT", "/v1/services/ticks", {"image": "probe", "maxInstances": 1, "schedules": {
+        "minutely": {"schedule": "* * * * *", "path": "/burn?us=500"},
+        "soak": {"schedule": "0 0 1 1 *", "path": "/work?us=500&ms=20", "retries": 5}}})
     ebb.apply({"ws": {**service("ws-node", concurrency=50), "memory": 256}})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hours of everything at once leave every stock as it was: make soak T=1h (without T it is not run)."""
+import collections
 import json
 import os
 import random
@@ -65,7 +66,7 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
         os.makedirs(OUT, exist_ok=True)
         with open(OUT + "/samples.json", "w", encoding="utf-8") as f:
             json.dump({"seed": SEED, "done": mix.done, "faults": mix.faults, "bill": mix.bill.says(),
-                       "wrong": mix.bill.details(), "samples": found}, f, indent=1)
+                       "wrong": mix.bill.details(), "runs": collections.Counter(mix.runs.values()), "samples": found}, f, indent=1)
         if found:
             with open(OUT + "/soak.svg", "w", encoding="utf-8") as f:
                 f.write(plot.svg(found, GROUPS))
@@ -77,5 +78,6 @@ def test_a_long_time_of_everything_leaves_every_stock_as_it_was(new_ebb, tmp_pat
     assert ebb.cli("ledger", "verify").code == 0
     assert not ebb.log_lines("event=bug|event=forbidden_call"), ebb.log_lines("event=bug|event=forbidden_call")[:3]
     assert mix.bill.ended and not mix.bill.faults(), mix.bill.details()
+    assert "done" in mix.runs.values() and not {"waiting", "delivering"} & set(mix.runs.values())
     faults = list(growth_faults(found))
     assert not faults, "grew:\n" + "\n".join(faults)

@@ -95,7 +95,7 @@ def test_removal_stops_it_and_keeps_settings_and_state():
     host.run("dpkg", "--remove", "ebb", timeout=300)
     host.expect_nothing_left()
     assert host.run("systemctl", "is-active", "ebbd", ok=False).stdout.strip() == "inactive"
-    assert os.path.exists("/etc/ebb/ebbd.conf") and os.path.exists("/var/lib/ebb/ledger/ledger.db")
+    assert os.path.exists("/etc/ebb/ebbd.conf") and os.path.exists("/var/lib/ebb/ledger/ledger.db") and os.path.exists("/var/lib/ebb/flow/flow.db")
     host.run("dpkg", "-i", package("now"), timeout=300)
     wait_for(lambda: host.get("hello").status == 200, 60, "the service, again")
 

@@ -50,7 +50,7 @@ def test_service_is_up_and_belongs_to_its_group():
 def test_directories_are_those_of_the_unit():
     for path, mode in (("/run/ebb", 0o755), ("/var/lib/ebb", 0o755), ("/var/log/ebb", 0o700)):
         assert stat.S_IMODE(os.stat(path).st_mode) == mode, path
-    for path in ("state", "ledger", "images"):
+    for path in ("state", "ledger", "flow", "images"):
         assert os.path.isdir("/var/lib/ebb/" + path), path
 
 

@@ -15,6 +15,7 @@ OBJECTS_test_prepare := runtime/supervisor/host/prepare
 # All of ebbd but its main.
 EBBD_ROOMS := $(basename $(wildcard runtime/supervisor/*/*.c))
 OBJECTS_test_standing := $(EBBD_ROOMS)
+OBJECTS_test_settle := runtime/supervisor/instance/settle
 OBJECTS_test_life := $(EBBD_ROOMS)
 OBJECTS_test_links := $(EBBD_ROOMS)
 # Tests of what fails seldom: memory, and opening a peer.

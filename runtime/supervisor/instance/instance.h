@@ -143,8 +143,9 @@ struct instance {
 	char fault[ERROR_TEXT_SIZE];
 
 	/* metering */
-	/* The look before found nobody in the cgroup: the usage of all is charged by now. */
-	bool emptied;
+	struct {
+		uint64_t since_ns, cpu_us;
+	} still; /* nobody is in its cgroup, and it has used so much CPU since then (settle.h) */
 	uint64_t opened_ns, started_us;
 	struct cgroup_cpu before; /* CPU of arming: the platform's */
 	struct wire_use wire_before;

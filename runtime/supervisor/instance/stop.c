@@ -17,6 +17,7 @@
 #include "runtime/supervisor/instance/deed.h"
 #include "runtime/supervisor/instance/life.h"
 #include "runtime/supervisor/instance/metering.h"
+#include "runtime/supervisor/instance/settle.h"
 #include "runtime/supervisor/instance/stop.h"
 #include "runtime/supervisor/instance/tell.h"
 
@@ -55,9 +56,6 @@ static uint64_t dying_gap_ns(const struct instance *i)
 	return gap_ns < LOOK_MOST_NS ? gap_ns : LOOK_MOST_NS;
 }
 
-/* The last task leaves the cgroup during its exit, and the kernel charges the rest of the exit (12
- * to 43 us were seen) until the task is off its CPU. So the last reading comes one look after the
- * cgroup was found empty. */
 static void on_dying_due(struct timer *t)
 {
 	struct instance *i = of_timer(t);
@@ -68,8 +66,7 @@ static void on_dying_due(struct timer *t)
 		wait_for(i, on_dying_due, dying_gap_ns(i));
 		return;
 	}
-	if (i->opened_ns && !i->emptied) {
-		i->emptied = true;
+	if (i->opened_ns && !settle_look(i)) {
 		wait_for(i, on_dying_due, LOOK_AGAIN_NS);
 		return;
 	}
