@@ -181,7 +181,7 @@ def test_old_operations_are_gone_and_say_so(probe):
 
 
 def test_an_operation_that_never_ends_keeps_its_own_place_only(probe):
-    thread, _ = begin_slow(probe, 4000)
+    thread, _ = begin_slow(probe, 60000)
     endless = probe.rest("POST", "/v1/node/drain?async=1").headers["location"]
     for _ in range(200):
         last = probe.rest("PUT", "/v1/services/one?async=1", {"image": "none"})
@@ -190,6 +190,7 @@ def test_an_operation_that_never_ends_keeps_its_own_place_only(probe):
     shown = probe.rest("GET", "/v1/operations").json["operations"]
     assert len(shown) == 128 and [o["id"] for o in shown] == sorted(o["id"] for o in shown)
     assert "/" + shown[0]["id"] in endless and "/" + shown[-1]["id"] in last.headers["location"]
+    os.kill(probe.instances("probe")[0]["pid"], signal.SIGKILL)
     thread.join()
     assert probe.rest("GET", endless + "?wait=1m").json["state"] == "done"
 
