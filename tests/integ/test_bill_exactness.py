@@ -104,7 +104,7 @@ def kept(directory):
 
 
 def at_the_end_us(ebb, name, directory):
-    """(what cpu.stat says at the end of an instance, what the ledger has). The last task is charged for its exit until it
+    """(CPU time of an instance at its end by cpu.stat, the same by the ledger). The last task is charged for its exit until it
     is off the CPU for good, on a busy host tenths of a second after the directory is empty: the ledger must have waited
     for that, and this looks later still."""
     wait_for(lambda: "populated 0" in leaks.read(directory + "/cgroup.events"), 20)

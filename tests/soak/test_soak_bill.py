@@ -12,7 +12,7 @@ from mix import Mix, prepare
 from upgradable import Upgradable
 from waiting import wait_for
 
-DEATHS = int(os.environ.get("SOAK_DEATHS", "300"))
+DEATHS = int(os.environ.get("SOAK_DEATHS", "150"))
 SEED = int(os.environ.get("EBB_SEED", "0")) or random.randrange(1, 10 ** 6)
 
 

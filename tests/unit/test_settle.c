@@ -50,6 +50,7 @@ static int begin(void **state)
 	rig.leaf_fd = open(rig.leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rig.ground.tree = &rig.tree;
 	rig.i.ground = &rig.ground;
+	rig.i.opened_ns = 1;
 	(void)strcpy(rig.i.cgroup.path, rig.leaf + strlen("/tmp/"));
 	rig.i.cgroup.stat_fd = memfd_create("cpu.stat", MFD_CLOEXEC);
 	assert_true(rig.i.cgroup.stat_fd >= 0 && rig.leaf_fd >= 0);

@@ -7,6 +7,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance/instance.h"
 
@@ -32,7 +33,7 @@ static uint64_t running_now(void)
 	return at && text_parse_u64(at + 1, 0, UINT32_MAX, &running) == 0 ? running : UNKNOWN;
 }
 
-/* For how long the counter must stand still. Nobody else runs: what was read is final. */
+/* For how long the counter must stand still. 0: nobody else runs. */
 static uint64_t still_ns(uint64_t running)
 {
 	uint64_t ns = running * SLICES_NS / (uint64_t)get_nprocs();
@@ -48,6 +49,7 @@ bool settle_look(struct instance *i)
 	uint64_t running = running_now(); /* before its counters are read */
 	struct cgroup_cpu cpu;
 
+	must(i->opened_ns > 0); /* nobody pays for the others */
 	if (i->still.since_ns == 0)
 		cgroup_hurry(i->ground->tree, &i->cgroup);
 	if (cgroup_cpu(&i->cgroup, &cpu) < 0)
