@@ -68,7 +68,7 @@ const struct schema_part schema_prefix = {read_prefix, write_prefix};
 
 /* ---- hosts ---- */
 
-/* Lower case into dst; labels of RFC 1123, no port. */
+/* Lower case into dst; labels of RFC 1123, the first may be "*" before others; no port. */
 int schema_host(char *dst, size_t size, const char *text)
 {
 	char copy[HOST_NAME_SIZE];
@@ -80,6 +80,8 @@ int schema_host(char *dst, size_t size, const char *text)
 		*c = (char)tolower((unsigned char)*c);
 	if (text_copy(dst, size, copy) < 0)
 		return -EINVAL;
+	if (strncmp(copy, "*.", 2) == 0)
+		rest += 2;
 	while ((label = strsep(&rest, ".")) != NULL)
 		if (!text_is_label(label)) {
 			*dst = '\0';
@@ -109,8 +111,10 @@ static void read_hosts(struct service_spec *spec, const struct service_spec *bef
 			continue;
 		}
 		schema_show(shown, sizeof(shown), json_at(value, i));
-		problem_add(errors, path, "%s is not a host name such as \"api.example.org\"",
-			    shown);
+		problem_add(
+			errors, path,
+			"%s is not a host name such as \"api.example.org\" or \"*.example.org\"",
+			shown);
 	}
 }
 

@@ -9,12 +9,26 @@
 #include "runtime/api/services.h"
 #include "runtime/api/sites.h"
 
+/* Whether a host that is listed is this name: itself, or "*." and all behind its first label. */
+static bool is_host(const char *host, struct http_slice name)
+{
+	const char *dot = memchr(name.at, '.', name.size);
+
+	if (strncmp(host, "*.", 2) != 0)
+		return http_slice_is_nocase(name, host);
+	if (!dot || dot == name.at)
+		return false;
+	name.size -= (size_t)(dot - name.at);
+	name.at = dot;
+	return http_slice_is_nocase(name, host + 1);
+}
+
 static bool lists(const struct service *s, struct http_slice name)
 {
 	const struct service_spec *spec = &s->current.spec;
 
 	for (uint32_t h = 0; h < spec->host_count; h++)
-		if (http_slice_is_nocase(name, spec->hosts[h]))
+		if (is_host(spec->hosts[h], name))
 			return true;
 	return false;
 }
@@ -55,7 +69,7 @@ static bool some_site_has(struct api *api, struct http_slice name)
 		    is_below(r->name, name, api->config.domain))
 			return true;
 		for (uint32_t h = 0; h < r->host_count; h++)
-			if (http_slice_is_nocase(name, r->hosts[h]))
+			if (is_host(r->hosts[h], name))
 				return true;
 	}
 	return false;

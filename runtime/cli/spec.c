@@ -178,7 +178,9 @@ static void check_strings(const struct look *l)
 	if (is_command_line(l))
 		return;
 	if (json_kind(l->value) != JSON_ARRAY) {
-		refuse(l, "is not a list of strings");
+		refuse(l, setting_id_of(l->setting) == SETTING_COMMAND
+				  ? "is not a list of strings, or one string"
+				  : "is not a list of strings");
 		return;
 	}
 	for (size_t i = 0; i < json_count(l->value); i++) {

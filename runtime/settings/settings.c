@@ -65,7 +65,7 @@ static const struct setting settings[SETTING_COUNT] = {
 	SERVICE(ROUTE_PREFIX, "routePrefix"), .kind = SETTING_PATH, .max = PATH_PREFIX_SIZE - 1, .usual = "none",
 		.help = "path under which requests come here; the longest wins, and / has what is left"},
 	SERVICE(HOSTS, "hosts"), .kind = SETTING_LIST, .max = SERVICE_HOSTS_MAX,
-		.help = "host names that route here"},
+		.help = "host names that route here; *.example.org has those with one label more"},
 	SERVICE(ENV, "env"), .kind = SETTING_MAP, .max = SETTING_ENV_BYTES,
 		.help = "environment variables; a value may be {\"secret\": NAME}"},
 	SERVICE(BINDINGS, "bindings"), .kind = SETTING_OBJECTS, .max = BINDINGS_MAX,

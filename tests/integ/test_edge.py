@@ -205,6 +205,36 @@ def test_routes_by_host_and_longest_prefix(front):
         front.cli("rm", name)
 
 
+def test_a_wildcard_has_the_names_that_nobody_has_exactly(front):
+    container = {"runtime": "container", "entrypoint": "probe"}
+    front.apply({"tenants": {**container, "hosts": ["*.Shop.example", "shop.example"]},
+                 "own": {**container, "hosts": ["www.shop.example"]},
+                 "low": {**container, "hosts": ["*.localhost"]}})
+    rules = {"rewrites": [{"source": "/(.*)", "destination": {"service": "own"}}], "services": {"own": {"files": False}}}
+    assert front.rest("PUT", "/v1/sites/wide", {"hosts": ["*.site.example"], **rules}).status == 201
+    assert front.rest("GET", "/v1/services/tenants").json["hosts"] == ["*.shop.example", "shop.example"]
+
+    def service(host):
+        reply = front.http("/", host=host)
+        return reply.instance.rsplit("-", 1)[0] if reply.instance else reply.status
+
+    def asked(name):
+        return front.rest("GET", f"/v1/tls/ask?domain={name}").status
+    for host, expected in (("ada.shop.example", "tenants"), ("BOB.Shop.Example:80", "tenants"), ("shop.example", "tenants"),
+                           ("www.shop.example", "own"), ("a.b.shop.example", 404), (".shop.example", 404),
+                           ("own.localhost", "own"), ("any.localhost", "low"), ("x.site.example", "own"), ("site.example", 404)):
+        assert service(host) == expected, host
+    for name, status in (("ada.shop.example", 200), ("ADA.shop.example.", 200), ("a.b.shop.example", 404), ("xshop.example", 404),
+                         ("x.site.example", 200), ("site.example", 404), ("*.shop.example", 200)):
+        assert asked(name) == status, name
+    for wrong in ("*", "*.", "*x.example", "a.*.example", "**.example"):
+        refused = front.rest("PUT", "/v1/services/wrong", {"image": "probe", "hosts": [wrong]})
+        assert refused.status == 422 and "is not a host name" in refused.text, (wrong, refused)
+    front.rest("DELETE", "/v1/sites/wide")
+    for name in ("tenants", "own", "low"):
+        front.cli("rm", name)
+
+
 def limit_of_bodies_is(ebb, service, largest):
     """A body of exactly this size is taken; one more byte is not, whatever its framing."""
     taken = [ebb.get(service, "/sink", method="POST", body=body)

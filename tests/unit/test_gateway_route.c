@@ -98,6 +98,21 @@ static void services_of_one_host_are_told_apart_by_prefix(void **state)
 	drop(r);
 }
 
+static void a_wildcard_has_one_label_more_and_comes_behind_names(void **state)
+{
+	struct routes *r = make();
+
+	put(r, 0, "tenants", "", "*.shop.example");
+	put(r, 1, "www", "", "www.shop.example");
+	put(r, 2, "rest", "/", NULL);
+	assert_string_equal(find(r, "ada.shop.example", "/"), "tenants");
+	assert_string_equal(find(r, "www.shop.example", "/"), "www");
+	assert_string_equal(find(r, "a.b.shop.example", "/"), "rest");
+	assert_string_equal(find(r, "shop.example", "/"), "rest");
+	assert_string_equal(find(r, "tenants.localhost", "/"), "tenants");
+	drop(r);
+}
+
 static void put_replaces_and_del_removes(void **state)
 {
 	struct routes *r = make();
@@ -129,6 +144,7 @@ int main(void)
 		cmocka_unit_test(a_name_below_the_domain_or_localhost_comes_next),
 		cmocka_unit_test(the_longest_prefix_wins_and_ends_at_a_slash),
 		cmocka_unit_test(services_of_one_host_are_told_apart_by_prefix),
+		cmocka_unit_test(a_wildcard_has_one_label_more_and_comes_behind_names),
 		cmocka_unit_test(put_replaces_and_del_removes),
 		cmocka_unit_test(records_that_are_not_well_formed_are_refused),
 	};

@@ -248,9 +248,23 @@ static struct service *find_prefix(const struct routes *r, struct http_slice pat
 	return NULL;
 }
 
+bool routes_wildcard(struct http_slice host, char *buf, size_t size, struct http_slice *out)
+{
+	const char *dot = memchr(host.at, '.', host.size);
+	size_t rest = dot ? host.size - (size_t)(dot - host.at) : 0;
+
+	if (rest < 2 || dot == host.at || rest + 1 > size)
+		return false;
+	buf[0] = '*';
+	memcpy(buf + 1, dot, rest);
+	*out = (struct http_slice){buf, rest + 1};
+	return true;
+}
+
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path)
 {
-	char lower[HOST_NAME_SIZE];
+	char lower[HOST_NAME_SIZE], buf[HOST_NAME_SIZE];
+	struct http_slice wildcard;
 	struct service *s = NULL;
 
 	if (host.size >= sizeof(lower))
@@ -265,6 +279,8 @@ struct service *routes_find(const struct routes *r, struct http_slice host, stru
 		s = find_host(r, host, path);
 		if (!s)
 			s = find_name(r, host);
+		if (!s && routes_wildcard(host, buf, sizeof(buf), &wildcard))
+			s = find_host(r, wildcard, path);
 	}
 	return s ? s : find_prefix(r, path);
 }

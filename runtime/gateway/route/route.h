@@ -53,6 +53,10 @@ int routes_del(struct routes *r, uint32_t index);
 struct service *routes_find(const struct routes *r, struct http_slice host, struct http_slice path);
 /* Whether a service that was found for this host (lower case) was found by its prefix. */
 bool routes_is_by_prefix(const struct routes *r, const struct service *s, struct http_slice host);
+/* Makes "*.example.org" of a.example.org, which a service or a site may have as host: it has the
+ * names with one label more that nobody has exactly. buf holds the text of *out. False: there is no
+ * such host. */
+bool routes_wildcard(struct http_slice host, char *buf, size_t size, struct http_slice *out);
 /* Makes NAME of NAME.localhost or NAME.<domain>. False: it is neither. */
 bool routes_strip(const struct routes *r, struct http_slice *host);
 /* Draws one of the service and its variants, by their shares. draw: any number, evenly spread. */

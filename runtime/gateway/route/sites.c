@@ -279,8 +279,13 @@ static const struct site *site_of(const struct sites *all, const struct routes *
 				  struct http_slice host, struct service *found)
 {
 	const struct site *s = with_host(all, host);
+	char buf[HOST_NAME_SIZE];
+	struct http_slice wildcard;
 
 	s = s ? s : with_name(all, routes, host);
+	if (!s && (!found || routes_is_by_prefix(routes, found, host)) &&
+	    routes_wildcard(host, buf, sizeof(buf), &wildcard))
+		s = with_host(all, wildcard);
 	if (s)
 		return s;
 	if (found && routes_is_by_prefix(routes, found, host)) {
