@@ -24,7 +24,7 @@ MANUALS = ("ebb.1", "ebb.json.5", "ebbd.8")
 # The order of the list: a title, then documents or patterns. Other documents come last in their section.
 SECTIONS = (
     ("ebb", ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
-    ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/nextjs.md", "docs/guide/python.md",
+    ("Guide", ("docs/guide/README.md", "docs/guide/first-function.md", "docs/guide/node.md", "docs/guide/nextjs.md", "docs/guide/build-output.md", "docs/guide/python.md",
                "docs/guide/c.md", "docs/guide/static.md", "docs/guide/images.md", "docs/guide/deploying.md", "docs/guide/bindings.md", "docs/guide/secrets.md",
                "docs/guide/freezing.md",
                "docs/guide/network.md",

@@ -13,6 +13,7 @@ import collect
 import nextjs
 import npm
 import oci
+import output
 from sandbox import Run, Sandbox, lines, pack, script, unpack
 from words import Refused, name, say, setting, source_date
 
@@ -32,6 +33,7 @@ class Build:
         self.source, self.output, self.name = args.source, args.output, args.name
         self.cache, self.work = cache, work
         self.framework, self.prebuilt = args.framework, bool(args.prebuilt)
+        self.strict = bool(args.strict)
         self.known = read_known(args.known)
         self.addresses = {"STATIC_CLEAN_URLS": args.clean_urls, "STATIC_TRAILING_SLASH": args.trailing_slash}
         self.date = source_date()
@@ -186,7 +188,8 @@ def collect_source(build):
 def without(build):
     """Paths of the source that its kind of build has no use for."""
     if build.prebuilt:
-        return nextjs.UNUSED
+        left = os.path.isfile(os.path.join(build.source, ".vercel/output/config.json"))
+        return frozenset((b".next/cache",)) if left else nextjs.UNUSED
     return nextjs.OLD_BUILDS if build.framework == "nextjs" else frozenset()
 
 
@@ -284,11 +287,15 @@ def prepare_node(build):
     if build.prebuilt or build.framework:
         build.entrypoint = nextjs.ENTRY
     if build.prebuilt:
-        if nextjs.has_server(build.tree):
+        if output.is_output(build.tree):
+            output.layer(build, build.strict)
+            build.entrypoint = output.ENTRY
+        elif nextjs.has_server(build.tree):
             nextjs.from_elsewhere(build)
         elif not nextjs.is_server(build.tree):
-            raise Refused(f"{name(build.source)} is no build that ebb knows: a project with .next/standalone, which "
-                          'next build leaves with output: "standalone"')
+            raise Refused(f"{name(build.source)} is no build that ebb knows: a project with .vercel/output/config.json "
+                          '(Build Output API), or with .next/standalone, which next build leaves with output: '
+                          '"standalone"')
     elif build.framework == "nextjs":
         build.sandbox.limits.update(nextjs.LIMITS)
         nextjs.from_source(build)

@@ -128,7 +128,8 @@ uint32_t deployments_last(const struct deployment_store *store, const char *serv
 			const struct deployment *one = &store->items[i]->list[n];
 
 			for (size_t p = 0; p < one->count; p++)
-				if (strcmp(one->parts[p].service, service) == 0 && one->parts[p].revision > last)
+				if (strcmp(one->parts[p].service, service) == 0 &&
+				    one->parts[p].revision > last)
 					last = one->parts[p].revision;
 		}
 	return last;

@@ -236,7 +236,8 @@ uint32_t services_next_number(struct services *services, const char *name)
 {
 	const struct service *s = find(services, name);
 	uint32_t noted = s && s->note_count ? s->notes[s->note_count - 1].number : 0;
-	uint32_t deployed = services->deployments ? deployments_last(services->deployments, name) : 0;
+	uint32_t deployed =
+		services->deployments ? deployments_last(services->deployments, name) : 0;
 
 	return (noted > deployed ? noted : deployed) + 1;
 }

@@ -16,6 +16,7 @@ struct build {
 		*clean_urls; /* of static files: "0", "1", or NULL when the file does not say it */
 	const char *trailing_slash;
 	bool prebuilt; /* the directory is what such a build left */
+	bool strict;   /* refuse parts that ebb does not support */
 	bool show;     /* name and digest of the image on standard output */
 };
 

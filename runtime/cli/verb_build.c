@@ -129,9 +129,9 @@ static int run_builder(const char *const *argv)
 static int make_archive(const struct build *build, const char *cache, const char *output,
 			const char *known)
 {
-	static const char *const names[] = {"runtime",        "entrypoint", "source",  "cache",
-					    "output",         "step",       "known",   "clean-urls",
-					    "trailing-slash", "framework",  "prebuilt"};
+	static const char *const names[] = {
+		"runtime", "entrypoint", "source",         "cache",     "output",   "step",
+		"known",   "clean-urls", "trailing-slash", "framework", "prebuilt", "strict"};
 	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
 	const char *values[] = {build->runtime,
 				build->entrypoint,
@@ -143,7 +143,8 @@ static int make_archive(const struct build *build, const char *cache, const char
 				build->clean_urls ? build->clean_urls : "",
 				build->trailing_slash ? build->trailing_slash : "",
 				build->framework ? build->framework : "",
-				build->prebuilt ? "1" : ""};
+				build->prebuilt ? "1" : "",
+				build->strict ? "1" : ""};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -255,6 +256,7 @@ int verb_build(struct call *call)
 		.entrypoint = args_value(&call->args, "entrypoint"),
 		.output = args_value(&call->args, "output"),
 		.prebuilt = args_given(&call->args, "prebuilt"),
+		.strict = args_given(&call->args, "strict"),
 		.show = true,
 	};
 

@@ -48,6 +48,9 @@ const struct option build_options[] = {
 	{.name = "prebuilt",
 	 .kind = ARG_NONE,
 	 .help = "DIR is what a build left: nothing of it is built again"},
+	{.name = "strict",
+	 .kind = ARG_NONE,
+	 .help = "with --prebuilt: refuse parts that are not supported"},
 	{.name = NULL},
 };
 

@@ -32,8 +32,8 @@ bool listener_is_owed_a_look(const struct gateway *g, int fd, int result);
 bool listener_flow_is_owed_a_look(struct gateway *g);
 /* Takes the socket of ebb-flow; one that is there stays, and is the same. */
 void listener_flow_put(struct gateway *g, int *fd);
-/* Accepts one connection. A multishot accept takes the whole queue before the loop sees another event,
- * so a flood of connections would hold up those that are there. */
+/* Accepts one connection. A multishot accept takes the whole queue before the loop sees another
+ * event, so a flood of connections would hold up those that are there. */
 void listener_accept(struct io_uring_sqe *sqe, int fd);
 /* Accepts those that wait, and cancels again. */
 void listener_empty(struct gateway *g, uint32_t index);

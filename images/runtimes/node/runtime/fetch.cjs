@@ -136,6 +136,8 @@ async function answerUpgrade(handle, req, socket) {
 	}
 }
 
+exports.answer = answer;
+
 exports.serve = (handle, port) => {
 	state.answerWarm = (req, res) => answer(() => new Response("warm\n"), req, res);
 	const server = http.createServer((req, res) => answer(handle, req, res));

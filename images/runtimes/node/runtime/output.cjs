@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serves a build output (images/build/output.py): the entry point of its image. output_build.cjs made the table.
+"use strict";
+const fs = require("node:fs");
+const http = require("node:http");
+const { Cache } = require("./output_cache.cjs");
+const files = require("./output_files.cjs");
+const { Functions, cookiesOf } = require("./output_functions.cjs");
+const routes = require("./output_routes.cjs");
+
+const ROOT = process.env.EBB_OUTPUT_ROOT ?? "/app";
+const PLAIN = "text/plain; charset=utf-8";
+
+const table = JSON.parse(fs.readFileSync(`${ROOT}/output.json`, "utf8"));
+for (const [key, value] of Object.entries(table.environment)) process.env[key] ??= value;
+const phases = routes.compile(table.routes);
+const functions = new Functions(ROOT);
+const cache = new Cache(ROOT, (found, req, res) => functions.call(found, req, res));
+const outputs = index();
+
+// The paths of each output: /a/index.html also is /a/index, /a and /a/.
+function* pathsOf(name) {
+	const path = `/${name}`;
+	yield path;
+	const bare = path.replace(/(^|\/)index(\.html)?$/, "");
+	if (bare === path) return;
+	yield bare || "/";
+	yield `${bare}/`;
+	yield `${bare}/index`;
+}
+
+function index() {
+	const found = new Map();
+	const add = (name, output) => {
+		for (const path of pathsOf(name)) if (!found.has(path)) found.set(path, output);
+	};
+	for (const one of table.files) add(one.path, { file: one });
+	for (const one of table.functions) add(one.name, { function: one });
+	return found;
+}
+
+function decoded(path) {
+	try {
+		return decodeURIComponent(path);
+	} catch {
+		return null;
+	}
+}
+
+function requestOf(req) {
+	const at = req.url.indexOf("?");
+	const path = decoded(at < 0 ? req.url : req.url.slice(0, at));
+	if (path === null || !path.startsWith("/")) return null;
+	return {
+		method: req.method, path, original: at < 0 ? req.url : req.url.slice(0, at),
+		query: new URLSearchParams(at < 0 ? "" : req.url.slice(at + 1)), headers: req.headers,
+		cookies: cookiesOf(req.headers.cookie), host: (req.headers["x-forwarded-host"] ?? req.headers.host ?? "").split(":", 1)[0],
+	};
+}
+
+function plainly(res, status, headers) {
+	const text = `${http.STATUS_CODES[status] ?? status}\n`;
+	res.writeHead(status, { "content-type": PLAIN, "content-length": Buffer.byteLength(text), ...headers });
+	res.end(res.req.method === "HEAD" ? undefined : text);
+}
+
+// A function sees the path of its client, with the parameters of the destination, and where that led.
+async function callFunction(found, request, answer, req, res) {
+	if (found.missing) return plainly(res, 501, {});
+	const search = request.query.toString();
+	request.target = request.original + (search ? `?${search}` : "");
+	request.matched = answer.matched ?? request.path;
+	if (found.prerender && (req.method === "GET" || req.method === "HEAD"))
+		return cache.serve(found, request, req, res, answer.headers);
+	req.url = request.target;
+	req.headers["x-matched-path"] = request.matched;
+	for (const [key, value] of Object.entries(answer.headers)) res.setHeader(key, value);
+	if (answer.status) res.statusCode = answer.status;
+	return functions.call(found, req, res);
+}
+
+async function serve(req, res) {
+	const request = requestOf(req);
+	if (!request) return plainly(res, 400, {});
+	const answer = routes.resolve(phases, outputs, request);
+	if (answer.away) {
+		const redirect = answer.status >= 300 && answer.status < 400;
+		return plainly(res, redirect ? answer.status : 502, redirect ? { ...answer.headers, location: answer.away } : {});
+	}
+	if (!answer.output) return plainly(res, answer.status || 404, answer.headers);
+	if (answer.output.file) return files.send(ROOT, answer.output.file, req, res, answer.status || 200, answer.headers);
+	return callFunction(answer.output.function, request, answer, req, res);
+}
+
+// An error of serve() is one of its request: errors.cjs finds it by the context.
+http.createServer((req, res) => void serve(req, res)).listen(process.env.PORT || 8080);
