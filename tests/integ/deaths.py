@@ -55,7 +55,7 @@ class Lanes:
         self.ebb, self.rng = ebb, rng
         self.asked = collections.Counter()  # requests with an answer, by service
         self.lost = collections.Counter()   # requests with none, by service
-        self.faults, self.put_mb = [], {128}
+        self.faults, self.put_mb, self.runs = [], {128}, []
         self.go, self.ended, self.lock = threading.Event(), threading.Event(), threading.Condition()
         self.working, self.numbers, self.threads = 0, iter(range(1, 1 << 20)), []
         self.sockets, self.opened = {}, {}  # WebSockets, and when they were opened, by lane
@@ -104,6 +104,13 @@ class Lanes:
         self.put_mb = {wanted}
         self._ask("deployed", "/")
 
+    def scheduled(self):
+        """A run that is acknowledged is promised: Rounds looks how it ended."""
+        reply = self.ebb.rest("POST", "/v1/schedules/run?name=tidy&service=ticks")
+        if reply.status != 202:
+            raise Refused(reply.status, reply.text[:300])
+        self.runs.append(reply.json["run"])
+
     def _talk(self, name):
         if name not in self.sockets:
             self.opened.pop(name, None)
@@ -128,7 +135,8 @@ class Lanes:
 
     # --- all of them ------------------------------------------------------------------------------
     PLAN = (("count", 0.01), ("kept", 0.02), ("long", 0.01), ("upload", 0.05), ("timers", 0.1), ("held", 0.1),
-            ("mortal", 0.01), ("mortal", 0.01), ("deployed", 0.4), ("talk", 0.03), ("whisper", 0.7))
+            ("mortal", 0.01), ("mortal", 0.01), ("deployed", 0.4), ("talk", 0.03), ("whisper", 0.7),
+            ("scheduled", 0.3))
 
     def _turn(self, name, every_s):
         while not self.ended.is_set():
@@ -178,6 +186,9 @@ def prepare(ebb):
     ebb.import_image("oci-archive:" + pictures.apps_archive("ws-node"), "ws-node")
     own = {"runtime": "container", "entrypoint": "probe", "maxInstances": 1, "memory": 128,
            "maxConcurrency": 50, "ebb": {"freezeAfter": 20}}
+    reply = ebb.rest("PUT", "/v1/services/ticks", {"image": "probe", "maxInstances": 1, "memory": 128, "ebb": {"freezeAfter": 20},
+                                                   "schedules": {"tidy": {"schedule": "0 0 1 1 *", "path": "/work?us=200&ms=20"}}})
+    assert reply.status == 201, reply.text
     ebb.apply({**{name: own for name in SERVICES}, "ws": {**service("ws-node", concurrency=50), "memory": 256}})
 
 
@@ -271,7 +282,7 @@ class Rounds:
     def _quiet(self):
         found = self.ebb.instances()
         return found and all(i["state"] == "frozen" and i["tickets"] == 0 for i in found) and (
-            sorted(i["service"] for i in found) == sorted([*SERVICES, "ws"]))
+            sorted(i["service"] for i in found) == sorted([*SERVICES, "ticks", "ws"]))
 
     def _sockets(self):
         """Each WebSocket that was open is open still."""
@@ -319,6 +330,12 @@ class Rounds:
         """The instances that live through all deaths: of all services but those whose instances are replaced."""
         return {i["id"] for i in self.ebb.instances() if i["service"] not in ("mortal", "deployed")}
 
+    def _runs(self):
+        """Runs that were acknowledged and are not done. ebb keeps the last 100, more than there are in a round."""
+        found = {r["id"]: r["state"] for r in self.ebb.rest("GET", "/v1/runs?service=ticks").json["runs"]}
+        self.lanes.runs = [run for run in self.lanes.runs if found.get(run) != "done"]
+        return [(run, found.get(run)) for run in self.lanes.runs]
+
     def _put(self):
         memory = self.ebb.rest("GET", "/v1/services/deployed").json["memory"]
         return memory in self.lanes.put_mb
@@ -331,6 +348,8 @@ class Rounds:
         if fault.lane == "mortal" and "instance" in victims and fault.begun < gone + 0.05 and (
                 fault.status == 502 or isinstance(fault.error, http.client.IncompleteRead)):  # before, or in its answer
             return True
+        if fault.lane == "scheduled":
+            return bool(victims & {"ebb-api", "ebb-flow"}) and fault.status in (0, 503)
         return fault.lane == "deployed" and "ebb-api" in victims and fault.status in (0, 503)
 
     def round(self, kind):
@@ -351,7 +370,7 @@ class Rounds:
         twice, _ = self._counted()
         tally["doubled"] += len(twice)
         for fact, what in ((lambda: not self._left(), self._left), (lambda: not list(self._bill()), lambda: list(self._bill())),
-                           (self._put, lambda: self.lanes.put_mb),
+                           (self._put, lambda: self.lanes.put_mb), (lambda: not self._runs(), self._runs),
                            (lambda: self._untouched() == self.living, self._untouched)):
             self._hold(fact, name, what)
         if wrong or twice:
