@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small Debian as the root of a mount namespace: in a chroot the kernel makes no user namespaces."""
+import json
 import os
 import shutil
 import signal
@@ -103,10 +104,10 @@ class Debian:
     def get(self, service, path="/"):
         return web.request(("127.0.0.1", self.port), path, host=f"{service}.localhost")
 
-    def rest(self, path):
+    def rest(self, path, method="GET", document=None):
         connection = web.UnixConnection(self.path("/run/ebb/api.sock"), slow(20))
         try:
-            return web.exchange(connection, "GET", path).json
+            return web.exchange(connection, method, path, json.dumps(document) if document else None).json
         finally:
             connection.close()
 

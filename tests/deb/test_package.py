@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package: the judgement of lintian, and its whole life in a small Debian, in the order of these tests."""
 import glob
-import json
 import os
 import shutil
 import subprocess
@@ -89,8 +88,7 @@ def test_installs_and_serves(debian):
     debian.write("/etc/ebb/ebbd.conf", f"{conf}cgroup = {CGROUP}\ngateways = 1\n")
     debian.start()
     debian.run("ebb", "image", "import", "oci-archive:/debs/probe.tar", "--tag", "probe")
-    debian.write("/root/ebb.json", json.dumps({"services": {"hello": {"image": "probe", "schedules": {"tidy": {"schedule": "0 0 1 1 *", "path": "/"}}}}}))
-    debian.run("ebb", "deploy", "-f", "/root/ebb.json", "--wait")
+    assert debian.rest("/v1/services/hello", "PUT", {"image": "probe", "schedules": {"tidy": {"schedule": "0 0 1 1 *", "path": "/"}}})["revision"] == 1
     assert debian.get("hello").status == 200
     run_of_the_schedule(debian)
     assert debian.rest("/v1")["version"] == f"{VERSION}~before"
