@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/api/binding_use.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
 #include "runtime/base/nearest.h"
+#include "runtime/base/text.h"
+#include "runtime/http/path_key.h"
 
 /* Whether the list "a,b" has the name. */
 static bool listed(const char *list, const char *name)
@@ -52,6 +55,35 @@ void bindings_pin(struct request *rq, const char *name, struct service_spec *spe
 	}
 }
 
+const char *queues_space(const struct service_spec *spec, const char *name)
+{
+	if (*spec->queues)
+		return spec->queues;
+	return spec->trigger_count ? name : NULL;
+}
+
+/* The way to queues is one more binding, and its paths are nobody's but ebb's. */
+static int fill_queues(const struct service_spec *spec, uint32_t port, struct wire_service_put *put,
+		       struct blob *env)
+{
+	const char *space = queues_space(spec, put->name);
+	struct wire_binding *b = &put->bindings[put->binding_count];
+	char url[40];
+
+	if (!space)
+		return 0;
+	if (put->binding_count == BINDINGS_MAX)
+		return -E2BIG;
+	*b = (struct wire_binding){.port = (uint16_t)port, .kind = WIRE_BINDING_QUEUES};
+	(void)text_copy(b->service, sizeof(b->service), space);
+	put->binding_count++;
+	for (uint32_t i = 0; i < spec->trigger_count; i++)
+		put->internal[i] = http_path_key((struct http_slice){
+			spec->triggers[i].path, strlen(spec->triggers[i].path)});
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
+	return blob_add_pair(env, "EBB_QUEUE_URL", url);
+}
+
 int bindings_fill(const struct service_spec *spec, uint32_t own_port, struct wire_service_put *put,
 		  struct blob *env)
 {
@@ -63,11 +95,13 @@ int bindings_fill(const struct service_spec *spec, uint32_t own_port, struct wir
 		char url[40];
 
 		port += port == own_port;
-		put->bindings[i] = (struct wire_binding){.port = port, .revision = b->revision};
+		put->bindings[i] =
+			(struct wire_binding){.port = (uint16_t)port, .revision = b->revision};
 		memcpy(put->bindings[i].service, b->service, sizeof(b->service));
 		snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
 		r = blob_add_pair(env, b->variable, url);
 	}
 	put->binding_count = spec->binding_count;
-	return r;
+	port += port == own_port;
+	return r == 0 ? fill_queues(spec, port, put, env) : r;
 }

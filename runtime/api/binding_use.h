@@ -24,4 +24,7 @@ void bindings_pin(struct request *rq, const char *name, struct service_spec *spe
 int bindings_fill(const struct service_spec *spec, uint32_t own_port, struct wire_service_put *put,
 		  struct blob *env);
 
+/* The namespace of the queues of a service, or NULL: it has none. */
+const char *queues_space(const struct service_spec *spec, const char *name);
+
 #endif

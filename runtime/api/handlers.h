@@ -37,6 +37,10 @@ void put_traffic(struct request *rq);
 /* schedule_routes.c */
 void get_schedules(struct request *rq);
 void get_runs(struct request *rq);
+void get_queues(struct request *rq);
+void get_queue_messages(struct request *rq);
+void post_queue_retry(struct request *rq);
+void post_queue_purge(struct request *rq);
 void post_schedule_run(struct request *rq);
 /* secret_routes.c */
 void get_secrets(struct request *rq);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/api/api.h"
+#include "runtime/api/binding_use.h"
 #include "runtime/api/blob.h"
 #include "runtime/api/buffer.h"
 #include "runtime/api/calls.h"
@@ -113,6 +114,14 @@ static void send(struct api *api, uint32_t type, const void *record, size_t size
 	(void)wire_link_send(&api->flow, type, record, size, NULL, 0);
 }
 
+static void host_of(char *host, size_t size, const struct service_spec *spec, const char *service)
+{
+	if (spec->host_count)
+		(void)text_copy(host, size, spec->hosts[0]);
+	else
+		(void)text_format(host, size, "%s.localhost", service);
+}
+
 static void fill(struct wire_flow_schedule *record, const struct service_spec *spec,
 		 const struct spec_schedule *s)
 {
@@ -125,11 +134,25 @@ static void fill(struct wire_flow_schedule *record, const struct service_spec *s
 	(void)text_copy(record->expression, sizeof(record->expression), s->expression);
 	(void)text_copy(record->zone, sizeof(record->zone), s->zone);
 	(void)text_copy(record->path, sizeof(record->path), s->path);
-	if (spec->host_count)
-		(void)text_copy(record->host, sizeof(record->host), spec->hosts[0]);
-	else
-		(void)text_format(record->host, sizeof(record->host), "%s.localhost",
-				  record->service);
+	host_of(record->host, sizeof(record->host), spec, record->service);
+}
+
+static void say_trigger(struct api *api, const struct service *service,
+			const struct spec_trigger *t)
+{
+	const struct service_spec *spec = &service->current.spec;
+	struct wire_flow_trigger record = {.deliveries_max = t->deliveries_max,
+					   .retry_after_s = t->retry_after_s,
+					   .initial_delay_s = t->initial_delay_s,
+					   .concurrency_max = t->concurrency_max};
+
+	(void)text_copy(record.service, sizeof(record.service), service->name);
+	(void)text_copy(record.space, sizeof(record.space), queues_space(spec, service->name));
+	(void)text_copy(record.topic, sizeof(record.topic), t->topic);
+	(void)text_copy(record.consumer, sizeof(record.consumer), t->consumer);
+	(void)text_copy(record.path, sizeof(record.path), t->path);
+	host_of(record.host, sizeof(record.host), spec, service->name);
+	send(api, WIRE_FLOW_TRIGGER, &record, sizeof(record));
 }
 
 static void say_one(struct api *api, const struct service *service, const struct spec_schedule *s,
@@ -154,7 +177,8 @@ void schedules_say(struct api *api, const char *name)
 {
 	const struct service *s = services_find(api->services, name);
 	const struct service_spec *spec = s && !s->refused ? &s->current.spec : NULL;
-	struct wire_flow_service head = {.count = spec ? spec->schedule_count : 0};
+	struct wire_flow_service head = {.count = spec ? spec->schedule_count : 0,
+					 .triggers = spec ? spec->trigger_count : 0};
 	struct problem_list errors = {0};
 	char token[SCHEDULE_TOKEN_SIZE];
 
@@ -162,6 +186,8 @@ void schedules_say(struct api *api, const char *name)
 		return; /* schedules_say_all follows */
 	(void)text_copy(head.service, sizeof(head.service), name);
 	send(api, WIRE_FLOW_SERVICE, &head, sizeof(head));
+	for (uint32_t i = 0; i < head.triggers; i++)
+		say_trigger(api, s, &spec->triggers[i]);
 	if (head.count == 0)
 		return;
 	(void)read_token(api, spec, token, sizeof(token), &errors);
@@ -189,6 +215,8 @@ void schedules_say_all(struct api *api)
 
 _Static_assert(offsetof(struct wire_schedule_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_run_row, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_queue_row, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_letter_row, cookie) == 0, "cookie first");
 
 static bool run_valid(const struct wire_run_row *r)
 {
@@ -226,6 +254,35 @@ static int on_run_row(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_queue_row(void *self, struct wire_message *m)
+{
+	const struct wire_queue_row *row = (const void *)m->record;
+
+	if (!TERMINATED(row->space) || !TERMINATED(row->topic) || !TERMINATED(row->consumer))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = row,
+					     .size = sizeof(*row),
+					     .append = *row->topic,
+					     .last = row->last,
+					     .err = row->err});
+	return 0;
+}
+
+static int on_letter_row(void *self, struct wire_message *m)
+{
+	const struct wire_letter_row *row = (const void *)m->record;
+
+	if (!TERMINATED(row->space) || !TERMINATED(row->topic) || !TERMINATED(row->consumer) ||
+	    !TERMINATED(row->type) || !TERMINATED(row->text) || row->shown > sizeof(row->body))
+		return -EPROTO;
+	calls_take(self, &(struct call_part){.record = row,
+					     .size = sizeof(*row),
+					     .append = *row->topic,
+					     .last = row->last,
+					     .err = row->err});
+	return 0;
+}
+
 /* ebbd numbers all events and keeps them for the next ebb-api; this one comes back from there. */
 static int on_event(void *self, struct wire_message *m)
 {
@@ -233,8 +290,7 @@ static int on_event(void *self, struct wire_message *m)
 	struct api *api = self;
 
 	if (!TERMINATED(event->service) || !TERMINATED(event->instance) ||
-	    !TERMINATED(event->text) ||
-	    (event->kind != WIRE_EVENT_RUN_FAILED && event->kind != WIRE_EVENT_RUN_SKIPPED))
+	    !TERMINATED(event->text) || !wire_event_is_of_flow(event->kind))
 		return -EPROTO;
 	(void)wire_link_send(&api->control, WIRE_EVENT, event, sizeof(*event), NULL, 0);
 	return 0;
@@ -251,6 +307,8 @@ static int on_totals(void *self, struct wire_message *m)
 static const struct wire_rule rules[] = {
 	{WIRE_SCHEDULE_ROW, sizeof(struct wire_schedule_row), 1, 0, 0, on_schedule_row},
 	{WIRE_RUN_ROW, sizeof(struct wire_run_row), 1, 0, 0, on_run_row},
+	{WIRE_QUEUE_ROW, sizeof(struct wire_queue_row), 1, 0, 0, on_queue_row},
+	{WIRE_LETTER_ROW, sizeof(struct wire_letter_row), 1, 0, 0, on_letter_row},
 	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, calls_on_result},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_FLOW_TOTALS, sizeof(struct wire_flow_totals), 1, 0, 0, on_totals},
@@ -307,6 +365,16 @@ int schedules_metrics(const struct api *api, struct buffer *out)
 		{"ebb_schedule_skipped_total", "Runs that were left out.", t->skipped},
 		{"ebb_schedule_missed_total", "Times that ebb did not run when a run was due.",
 		 t->missed},
+		{"ebb_queue_sent_total", "Messages that were taken.", t->sent},
+		{"ebb_queue_due_total", "Messages that were delivered for the first time.",
+		 t->given},
+		{"ebb_queue_late_total", "Those of them that were more than 50 ms late.",
+		 t->given_late},
+		{"ebb_queue_attempts_total", "Deliveries of messages, polled or pushed.", t->tries},
+		{"ebb_queue_handled_total", "Messages that a consumer acknowledged.", t->handled},
+		{"ebb_queue_dead_total", "Messages that became dead letters.", t->dead},
+		{"ebb_queue_refused_total", "Messages that were refused: no room.", t->refused},
+		{"ebb_queue_expired_total", "Messages whose time was over.", t->expired},
 	};
 	int r = 0;
 
@@ -319,9 +387,14 @@ int schedules_metrics(const struct api *api, struct buffer *out)
 				  "# HELP ebb_schedule_late_seconds_total How late runs began.\n"
 				  "# TYPE ebb_schedule_late_seconds_total counter\n"
 				  "ebb_schedule_late_seconds_total %" PRIu64 ".%06" PRIu64 "\n"
+				  "# HELP ebb_queue_messages Messages that are there.\n"
+				  "# TYPE ebb_queue_messages gauge\nebb_queue_messages %" PRIu64
+				  "\n"
+				  "# HELP ebb_queue_bytes Bytes of their bodies.\n"
+				  "# TYPE ebb_queue_bytes gauge\nebb_queue_bytes %" PRIu64 "\n"
 				  "# HELP ebb_flow_up Whether ebb-flow answers and can write.\n"
 				  "# TYPE ebb_flow_up gauge\nebb_flow_up %d\n",
-				  t->late_us / US_PER_SEC, t->late_us % US_PER_SEC,
-				  schedules_up(api));
+				  t->late_us / US_PER_SEC, t->late_us % US_PER_SEC, t->messages,
+				  t->bytes, schedules_up(api));
 	return r;
 }

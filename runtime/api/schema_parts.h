@@ -16,7 +16,8 @@ struct schema_part {
 };
 
 extern const struct schema_part schema_prefix, schema_hosts, schema_env, schema_command,
-	schema_capabilities, schema_egress, schema_bindings, schema_crons, schema_schedules;
+	schema_capabilities, schema_egress, schema_bindings, schema_crons, schema_schedules,
+	schema_triggers, schema_queues;
 
 /* Whether ebb sets this variable itself. */
 bool schema_is_our_variable(const char *name);

@@ -28,7 +28,9 @@ static void merge(struct api *api, const char *name, const struct revision *rev,
 
 	secrets_fill(api, &rev->spec, &given, errors);
 	if (bindings_fill(&rev->spec, exec_port(&image->config, &rev->spec), put, &given) < 0)
-		problem_add(errors, "bindings", "do not fit beside the values of secrets");
+		problem_add(errors, "bindings",
+			    "do not fit: 8 at most, with the one to queues, and beside the values "
+			    "of secrets");
 	exec_merge(&image->config, &rev->spec, &given, name, rev->number, &put->exec, errors);
 	explicit_bzero(values, sizeof(values));
 }

@@ -37,6 +37,7 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_BINDINGS] = {.part = &schema_bindings},
 	[SETTING_CRONS] = {.part = &schema_crons},
 	[SETTING_SCHEDULES] = {.part = &schema_schedules},
+	[SETTING_TRIGGERS] = {.part = &schema_triggers},
 	[SETTING_COMMAND] = {.part = &schema_command},
 	[SETTING_USER] = AT(user),
 	[SETTING_CAPABILITIES] = {.part = &schema_capabilities},
@@ -56,6 +57,7 @@ static const struct field fields[SETTING_COUNT] = {
 	[SETTING_UPSTREAM] = AT(upstream),
 	[SETTING_PRIVATE] = AT(is_private),
 	[SETTING_MAX_BODY] = AT(body_kb_max),
+	[SETTING_QUEUES] = {.part = &schema_queues},
 };
 /* clang-format on */
 

@@ -53,6 +53,13 @@ struct service_spec {
 		char name[SCHEDULE_NAME_SIZE], path[SCHEDULE_PATH_SIZE];
 		char expression[SCHEDULE_TEXT_SIZE], zone[SCHEDULE_ZONE_SIZE];
 	} schedules[SCHEDULES_MAX];
+	uint32_t trigger_count;
+	struct spec_trigger {
+		uint32_t deliveries_max, retry_after_s, initial_delay_s, concurrency_max;
+		char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
+		char path[SCHEDULE_PATH_SIZE];
+	} triggers[TRIGGERS_MAX];
+	char queues[SERVICE_NAME_SIZE]; /* namespace; "": none, or that of its name with triggers */
 	/* Variables whose value is a secret: VARIABLE=SECRET in secrets, sorted, each with the
 	 * version that this revision has. */
 	uint32_t secret_count, secret_versions[SPEC_SECRETS_MAX];

@@ -249,6 +249,14 @@ void loop_unwatch(struct loop *l, struct watch *w)
 			l->round[i].events = 0;
 }
 
+bool loop_has_more(const struct loop *l)
+{
+	for (int i = 0; i < l->round_count && !l->stopped; i++)
+		if (l->round[i].data.ptr && l->round[i].events)
+			return true;
+	return false;
+}
+
 /* Handles the ready watches: those with `first`, or the others. */
 static void handle(struct loop *l, bool first)
 {

@@ -45,6 +45,9 @@ int loop_turn(struct loop *l);
 void loop_stop(struct loop *l, int result);
 /* Sets a function that is called after every handler; a loop has one. */
 void loop_behind(struct loop *l, void (*behind)(void *self), void *self);
+/* Whether other descriptors of this round wait for their handler, so that `behind` can do its work
+ * once for all of them. */
+bool loop_has_more(const struct loop *l);
 /* A descriptor (borrowed) that is readable when loop_turn has something to do, so that another loop
  * can watch this one. */
 int loop_fd(const struct loop *l);

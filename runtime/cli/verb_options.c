@@ -263,3 +263,30 @@ const struct option dry_run_options[] = {
 	{.name = "dry-run", .kind = ARG_NONE, .help = "check and show, change nothing"},
 	{.name = NULL},
 };
+
+const struct option queue_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "names only, one per line"},
+	{.name = "namespace", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},
+	{.name = NULL},
+};
+
+const struct option peek_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
+	{.name = "consumer", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},
+	{.name = "id", .kind = ARG_TEXT, .value = "ID", .help = "only this message"},
+	{.name = "dead", .kind = ARG_NONE, .help = "only dead letters"},
+	{.name = NULL},
+};
+
+const struct option retry_options[] = {
+	{.name = "consumer", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},
+	{.name = "id", .kind = ARG_TEXT, .value = "ID", .help = "only this message"},
+	{.name = NULL},
+};
+
+const struct option purge_options[] = {
+	{.name = "consumer", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},
+	{.name = "id", .kind = ARG_TEXT, .value = "ID", .help = "only this message"},
+	{.name = "dead", .kind = ARG_NONE, .help = "only dead letters"},
+	{.name = NULL},
+};

@@ -14,29 +14,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define REQUEST_MAX 8192
-#define READ_BYTES  16384
-
-static const char *const methods[WIRE_RUN_METHOD_COUNT] = {
-	[WIRE_RUN_GET] = "GET", [WIRE_RUN_POST] = "POST"};
-
-/* The id of the run is that of the request, too: access log and traces have it. */
-static int write_request(const struct run *r, char *text, size_t size)
-{
-	const struct wire_flow_schedule *s = &r->of->is;
-	char date[CLOCK_DATE_SIZE];
-	bool token = *s->token;
-
-	return text_format(text, size,
-			   "%s %s HTTP/1.1\r\nhost: %s\r\nuser-agent: vercel-cron/1.0\r\n"
-			   "x-ebb-service: %s\r\nx-ebb-id: %s\r\nx-ebb-run: %s\r\n"
-			   "x-ebb-schedule: %s\r\nx-ebb-scheduled: %s\r\nx-ebb-attempt: %u\r\n"
-			   "%s%s%s%sconnection: close\r\n\r\n",
-			   methods[s->method], s->path, s->host, s->service, r->is.id, r->is.id,
-			   s->name, clock_rfc3339(r->is.scheduled_us, date), r->is.attempts,
-			   token ? "authorization: Bearer " : "", s->token, token ? "\r\n" : "",
-			   s->method == WIRE_RUN_POST ? "content-length: 0\r\n" : "");
-}
+#define READ_BYTES 16384
 
 void delivery_end(struct delivery *d)
 {
@@ -44,6 +22,9 @@ void delivery_end(struct delivery *d)
 		return;
 	loop_unwatch(d->flow->loop, &d->watch);
 	fd_close(&d->watch.fd);
+	if (d->request)
+		explicit_bzero(d->request, d->request_size); /* it may have a token */
+	free(d->request);
 	free(d->head);
 	free(d);
 }
@@ -116,6 +97,31 @@ static int take(struct delivery *d, const char *bytes, size_t size)
 	return r == 0 && d->status ? take_body(d, d->head, d->size) : r;
 }
 
+/* Sends what the socket takes. 0, also with a rest; or -errno. */
+static int send_more(struct delivery *d)
+{
+	ssize_t n =
+		send(d->watch.fd, d->request + d->sent, d->request_size - d->sent, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	d->sent += (size_t)n;
+	if (d->sent < d->request_size)
+		return 0;
+	explicit_bzero(d->request, d->request_size);
+	free(keep_mem(d->request));
+	return 0;
+}
+
+/* A part of the request is still here. The answer, or the end, is read before the rest is sent. */
+static void go_on(struct delivery *d, uint32_t events)
+{
+	if (!d->request || !(events & EPOLLOUT))
+		return;
+	if (send_more(d) == 0 && !d->request)
+		(void)loop_rewatch(d->flow->loop, &d->watch, EPOLLIN);
+}
+
 static void on_answer(struct watch *w, uint32_t events)
 {
 	struct delivery *d = container_of(w, struct delivery, watch);
@@ -123,16 +129,17 @@ static void on_answer(struct watch *w, uint32_t events)
 	ssize_t n = recv(w->fd, bytes, sizeof(bytes), 0);
 	int r;
 
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		go_on(d, events);
 		return;
+	}
 	r = n > 0 ? take(d, bytes, (size_t)n) : 0;
 	if (n > 0 && r == 0 && !d->whole)
 		return;
 	if (d->whole || (n == 0 && d->status && d->framing == HTTP_UNTIL_CLOSE))
-		d->ended(d->flow, d->run, NULL);
+		d->ended(d->flow, d->owner, NULL);
 	else
-		d->ended(d->flow, d->run,
+		d->ended(d->flow, d->owner,
 			 r < 0 ? "the answer was none of HTTP"
 			       : "the connection ended before the answer did");
 }
@@ -150,42 +157,34 @@ static int dial(void)
 	return keep_fd(&fd);
 }
 
-/* A request fits the buffer of a new socket, so one call sends it whole or not at all. */
-static int send_request(int fd, const struct run *r)
+int deliver(struct flow *f, char *request, size_t size, void *owner, delivery_ended_fn ended,
+	    struct delivery **out)
 {
-	char text[REQUEST_MAX];
-	int e = write_request(r, text, sizeof(text));
-	ssize_t sent = e < 0 ? e : send(fd, text, strlen(text), MSG_NOSIGNAL);
+	struct delivery *d = calloc(1, sizeof(*d));
+	int e = -ENOMEM;
 
-	if (e == 0 && sent != (ssize_t)strlen(text))
-		e = sent < 0 ? -errno : -ENOBUFS;
-	explicit_bzero(text, sizeof(text));
-	return e;
-}
-
-int deliver(struct flow *f, struct run *r,
-	    void (*ended)(struct flow *f, struct run *r, const char *lost))
-{
-	SCOPED_FD fd = dial();
-	struct delivery *d;
-	int e = fd < 0 ? fd : send_request(fd, r);
-
-	if (e < 0)
-		return e;
-	d = calloc(1, sizeof(*d));
-	if (!d)
+	if (!d) {
+		free(request);
 		return -ENOMEM;
-	d->head = malloc(ANSWER_HEAD_MAX);
-	d->flow = f;
-	d->run = r;
-	d->ended = ended;
-	d->watch = (struct watch){
-		.fd = keep_fd(&fd), .on_ready = on_answer, .name = "deliver on_answer"};
-	e = d->head ? loop_watch(f->loop, &d->watch, EPOLLIN) : -ENOMEM;
+	}
+	*d = (struct delivery){
+		.flow = f,
+		.owner = owner,
+		.ended = ended,
+		.request = request,
+		.request_size = size,
+		.head = malloc(ANSWER_HEAD_MAX),
+		.watch = {.fd = -1, .on_ready = on_answer, .name = "deliver on_answer"}};
+	if (d->head)
+		e = d->watch.fd = dial();
+	if (e >= 0)
+		e = send_more(d);
+	if (e == 0)
+		e = loop_watch(f->loop, &d->watch, d->request ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	if (e < 0) {
 		delivery_end(d);
 		return e;
 	}
-	r->delivery = d;
+	*out = d;
 	return 0;
 }

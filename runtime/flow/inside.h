@@ -4,6 +4,7 @@
 #define EBB_FLOW_INSIDE_H
 
 #include "runtime/base/chain.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/heap.h"
 #include "runtime/base/loop.h"
 #include "runtime/cron/next.h"
@@ -16,8 +17,11 @@
 #define RUNS_KEPT            20   /* that are over, of a schedule */
 #define DELIVERIES_MAX       256  /* at once */
 #define ANSWER_HEAD_MAX      32768
+#define LATE_US              (50 * US_PER_MS) /* a thing that begins later is late */
 
 struct flow;
+struct topic;
+struct conn;
 
 struct schedule {
 	struct wire_flow_schedule is; /* without its zone's bytes */
@@ -43,12 +47,15 @@ struct run {
 };
 
 /* One request and its answer. */
+typedef void (*delivery_ended_fn)(struct flow *f, void *owner, const char *lost);
 struct delivery {
 	struct flow *flow;
-	struct run *run;
-	void (*ended)(struct flow *f, struct run *r, const char *lost);
+	void *owner;
+	delivery_ended_fn ended;
 	struct watch watch; /* owns the socket */
-	char *head;         /* of the answer, until it is whole */
+	char *request;      /* owned, until it is sent */
+	size_t request_size, sent;
+	char *head; /* of the answer, until it is whole */
 	size_t size;
 	int status;   /* 0: the head of the answer is not there yet */
 	bool refused; /* by ebb, not by the service */
@@ -75,6 +82,20 @@ struct flow {
 	struct heap plans, waiting;
 	struct chain runs; /* all open ones, by all */
 	uint32_t open, deliveries;
+	/* queues */
+	struct chain topics, triggers, pushes; /* by all */
+	uint32_t topic_count, consumer_count, push_count;
+	struct heap pushes_due; /* consumers by the first thing due */
+	uint64_t expire_us;     /* nothing is dropped before */
+	struct chain inlets;    /* of instances, by all */
+	struct chain answers;   /* of connections, that wait for a commit */
+	uint32_t conn_count;
+	size_t body_bytes;      /* of all requests that come in */
+	struct http_head *head; /* of the request in hand */
+	/* Calls upwards: a topic is new (triggers.c), an instance asks for something
+	 * (queue_calls.h). */
+	void (*greet)(struct flow *f, struct topic *t);
+	void (*call)(struct conn *c, const struct http_head *head);
 	struct wire_flow_totals totals, totals_said;
 };
 
@@ -116,10 +137,11 @@ void run_free(struct flow *f, struct run *r);
 
 /* ---- deliver.c ---- */
 
-/* Sends the request of a run. 0, or -errno: nobody took it. ended is called once, from the loop:
- * the answer is the status of the delivery, or lost is a word about the cause. */
-int deliver(struct flow *f, struct run *r,
-	    void (*ended)(struct flow *f, struct run *r, const char *lost));
+/* Sends a request, which it takes over (malloc). 0 and *out, or -errno: nobody took it. ended is
+ * called once, from the loop: the answer is the status of the delivery, or lost is a word about the
+ * cause. */
+int deliver(struct flow *f, char *request, size_t size, void *owner, delivery_ended_fn ended,
+	    struct delivery **out);
 void delivery_end(struct delivery *d); /* NULL is fine */
 
 /* ---- told.c ---- */
@@ -127,10 +149,19 @@ void delivery_end(struct delivery *d); /* NULL is fine */
 extern const struct wire_rule told_rules[];
 extern const size_t told_rule_count;
 
+/* ---- told_queues.c ---- */
+
+int told_queues_get(void *self, struct wire_message *m);
+int told_letters_get(void *self, struct wire_message *m);
+int told_letters_move(void *self, struct wire_message *m);
+
 /* ---- tell.c ---- */
 
 void tell(struct flow *f, uint32_t type, const void *record, size_t size);
 void tell_event(struct flow *f, uint32_t kind, const struct store_run *run, const char *text);
+/* consumer: NULL = of none. */
+void tell_queue(struct flow *f, uint32_t kind, const struct topic *t, const char *consumer,
+		const char *text);
 /* Answers a SCHEDULE_RUN. */
 void tell_result(struct flow *f, uint64_t cookie, int err, const char *text);
 void tell_totals(struct flow *f);

@@ -10,7 +10,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "runtime/flow/inside.h"
+#include "runtime/flow/inlets.h"
+#include "runtime/flow/queue_calls.h"
+#include "runtime/flow/queues.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -59,8 +61,14 @@ static void arm(struct flow *f)
 {
 	const char *why;
 	uint64_t plan_us = heap_first_key(&f->plans), run_us = heap_first_key(&f->waiting);
+	uint64_t push_us = heap_first_key(&f->pushes_due), expiry_us = queues_expiry(f);
 	uint64_t due_us = f->deliveries < DELIVERIES_MAX && run_us < plan_us ? run_us : plan_us;
 	struct itimerspec at = {0};
+
+	if (f->push_count < PUSHES_MAX && push_us < due_us)
+		due_us = push_us;
+	if (expiry_us < due_us)
+		due_us = expiry_us;
 
 	if (!f->known || due_us == HEAP_EMPTY || store_broken(f->store, &why))
 		due_us = 0;
@@ -104,26 +112,40 @@ static void on_broken(struct flow *f)
 	(void)loop_timer_at(f->loop, &f->retry, clock_mono_ns() + RETRY_NS);
 }
 
+/* Makes durable what there is, and begins it or tells of it. */
+static int settle_once(struct flow *f, uint64_t now_us)
+{
+	int r;
+
+	schedules_plan(f, now_us);
+	runs_take(f, now_us);
+	pushes_take(f, now_us);
+	queues_expire(f, now_us);
+	r = store_commit(f->store);
+	answer_runs(f, r < 0 ? -r : 0);
+	inlets_answer(f, r);
+	if (r == 0) {
+		runs_deliver(f);
+		pushes_deliver(f);
+		return store_commit(f->store); /* of those that nobody took */
+	}
+	runs_put_back(f);
+	pushes_put_back(f);
+	return r;
+}
+
 /* A run that is due is written down, made durable, and only then begun. */
 static void settle(void *self)
 {
 	struct flow *f = self;
-	uint64_t now_us;
-	int r;
+	int r = 0;
 
-	if (!f->store)
-		return;
-	now_us = clock_real_us();
-	schedules_plan(f, now_us);
-	runs_take(f, now_us);
-	r = store_commit(f->store);
-	answer_runs(f, r < 0 ? -r : 0);
-	if (r == 0)
-		runs_deliver(f);
-	else
-		runs_put_back(f);
-	if (r == 0)
-		r = store_commit(f->store); /* of those that nobody took */
+	if (!f->store || loop_has_more(f->loop))
+		return; /* one commit for all that came in this round */
+	do {
+		if (settle_once(f, clock_real_us()) < 0)
+			r = -EIO;
+	} while (!chain_is_empty(&f->answers)); /* of requests that waited behind another */
 	if (r < 0)
 		on_broken(f);
 	arm(f);
@@ -135,7 +157,7 @@ static void on_retry(struct timer *t)
 {
 	struct flow *f = container_of(t, struct flow, retry);
 
-	if (f->deliveries == 0)
+	if (f->deliveries == 0 && f->push_count == 0)
 		loop_stop(f->loop, -EIO);
 	else
 		(void)loop_timer_at(f->loop, &f->retry, clock_mono_ns() + RETRY_NS);
@@ -168,6 +190,8 @@ static int open_store(struct flow *f)
 		r = -errno;
 	if (r == 0)
 		r = runs_load(f);
+	if (r == 0)
+		r = queues_load(f);
 	if (r < 0)
 		log_error("event=store_unusable err=%d why=\"%s\"", -r, why);
 	return r;
@@ -178,7 +202,7 @@ static void on_api_lost(struct wire_link *link, int err)
 {
 	struct flow *f = link->self;
 
-	f->saying.count = 0;
+	f->saying.count = f->saying.triggers = 0;
 	if (err < 0 && err != -EPIPE)
 		log_error("event=api_dropped err=%d", -err);
 }
@@ -188,7 +212,7 @@ static int take_api(struct flow *f, int *fd)
 	struct run *r;
 
 	wire_link_close(&f->api);
-	f->saying.count = 0;
+	f->saying.count = f->saying.triggers = 0;
 	chain_each(r, &f->runs, all)
 		r->cookie = 0; /* of the one before */
 	f->api = (struct wire_link){.name = "ebb-api",
@@ -218,8 +242,24 @@ static int on_config(void *self, struct wire_message *m)
 	return wire_link_send(&f->control, WIRE_FLOW_READY, NULL, 0, NULL, 0);
 }
 
+static int on_bindings(void *self, struct wire_message *m)
+{
+	return inlets_put(self, (const void *)m->record, m->fds, m->fd_count);
+}
+
+static int on_bindings_gone(void *self, struct wire_message *m)
+{
+	const struct wire_bindings_gone *gone = (const void *)m->record;
+
+	inlets_gone(self, gone->slot, gone->generation);
+	return 0;
+}
+
 static const struct wire_rule control_rules[] = {
 	{WIRE_FLOW_CONFIG, 0, PHASE_NEW | PHASE_SERVING, 2, 2, on_config},
+	{WIRE_BINDINGS, sizeof(struct wire_bindings), PHASE_SERVING, 1, BINDINGS_MAX, on_bindings},
+	{WIRE_BINDINGS_GONE, sizeof(struct wire_bindings_gone), PHASE_SERVING, 0, 0,
+	 on_bindings_gone},
 };
 
 static void on_lost(struct wire_link *link, int err)
@@ -240,6 +280,11 @@ static void flow_free(struct flow *f)
 	chain_each(r, &f->runs, all)
 		run_free(f, r);
 	schedules_free(f);
+	inlets_free(f);
+	pushes_free(f);
+	queues_free(f);
+	triggers_free(f);
+	free(f->head);
 	heap_fini(&f->waiting);
 	store_close(f->store);
 	if (f->loop) {
@@ -275,6 +320,18 @@ int flow_run(int control_fd)
 		return -ENOMEM;
 	f->dir_fd = f->clock.fd = -1;
 	chain_init(&f->runs);
+	chain_init(&f->topics);
+	chain_init(&f->triggers);
+	chain_init(&f->pushes);
+	chain_init(&f->inlets);
+	chain_init(&f->answers);
+	f->greet = triggers_greet;
+	f->call = queue_call;
+	f->head = malloc(sizeof(*f->head));
+	if (!f->head) {
+		free(f);
+		return -ENOMEM;
+	}
 	f->retry = (struct timer){.on_due = on_retry, .name = "flow on_retry"};
 	f->control = (struct wire_link){.name = "ebbd",
 					.rules = control_rules,

@@ -11,7 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define LATE_US     (50 * US_PER_MS)
+#define REQUEST_MAX 8192
 #define HELD_US     (24 * 3600 * US_PER_SEC) /* ebb itself refuses a run for so long at most */
 #define HOLD_MOST_S 60u
 
@@ -244,9 +244,31 @@ static bool is_passing(int status)
 	return status >= 500 || status == 408 || status == 425 || status == 429;
 }
 
-/* The delivery is over. */
-static void on_ended(struct flow *f, struct run *r, const char *lost)
+static const char *const methods[WIRE_RUN_METHOD_COUNT] = {
+	[WIRE_RUN_GET] = "GET", [WIRE_RUN_POST] = "POST"};
+
+/* The id of the run is that of the request, too: access log and traces have it. */
+static int write_request(const struct run *r, char *text, size_t size)
 {
+	const struct wire_flow_schedule *s = &r->of->is;
+	char date[CLOCK_DATE_SIZE];
+	bool token = *s->token;
+
+	return text_format(text, size,
+			   "%s %s HTTP/1.1\r\nhost: %s\r\nuser-agent: vercel-cron/1.0\r\n"
+			   "x-ebb-service: %s\r\nx-ebb-id: %s\r\nx-ebb-run: %s\r\n"
+			   "x-ebb-schedule: %s\r\nx-ebb-scheduled: %s\r\nx-ebb-attempt: %u\r\n"
+			   "%s%s%s%sconnection: close\r\n\r\n",
+			   methods[s->method], s->path, s->host, s->service, r->is.id, r->is.id,
+			   s->name, clock_rfc3339(r->is.scheduled_us, date), r->is.attempts,
+			   token ? "authorization: Bearer " : "", s->token, token ? "\r\n" : "",
+			   s->method == WIRE_RUN_POST ? "content-length: 0\r\n" : "");
+}
+
+/* The delivery is over. */
+static void on_ended(struct flow *f, void *owner, const char *lost)
+{
+	struct run *r = owner;
 	int status = r->delivery ? r->delivery->status : 0;
 	bool refused = r->delivery ? r->delivery->refused && is_passing(status) : true;
 	uint32_t n = r->is.failures;
@@ -281,13 +303,18 @@ void runs_deliver(struct flow *f)
 	struct run *r;
 
 	chain_each(r, &f->runs, all) {
-		int e;
+		int e = -ENOMEM;
+		char *request;
 
 		if (!r->fresh)
 			continue;
 		r->fresh = false;
 		f->totals.attempts++;
-		e = deliver(f, r, on_ended);
+		request = malloc(REQUEST_MAX);
+		if (request && write_request(r, request, REQUEST_MAX) == 0)
+			e = deliver(f, request, strlen(request), r, on_ended, &r->delivery);
+		else
+			free(request);
 		if (e < 0)
 			on_ended(f, r, strerror(-e));
 	}

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/flow/store.h"
+#include "runtime/flow/store_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-#include "runtime/sql/sql.h"
 
 #define STORE_FILE    "flow.db"
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_ID      0x65626246 /* "ebbF", shown by file(1) */
 
-/* Each name is one prepared statement. */
 /* clang-format off */
-#define STATEMENTS(X) \
-	X(BEGIN) X(COMMIT) X(PUT_SCHEDULE) X(DROP_SCHEDULE) X(DROP_RUNS) X(PUT_RUN) X(TRIM) \
-	X(SCHEDULE) X(SCHEDULES) X(OPEN_RUNS) X(RUNS)
-#define X(name) DO_##name,
-enum statement { STATEMENTS(X) STATEMENT_COUNT };
-#undef X
-
 /* Steps are added and never edited. state: enum wire_run_state, below 2 while it is not over. */
 static const char *const steps[STORE_VERSION] = {
 	"CREATE TABLE schedule (service TEXT NOT NULL, name TEXT NOT NULL, rule TEXT NOT NULL,"
@@ -41,8 +32,40 @@ static const char *const steps[STORE_VERSION] = {
 	" text TEXT NOT NULL) STRICT;"
 	"CREATE INDEX run_of ON run (service, schedule, number);"
 	"CREATE INDEX run_open ON run (number) WHERE state < 2;",
+	/* 2: queues. state of a delivery: enum wire_letter_state. */
+	"CREATE TABLE topic (id INTEGER PRIMARY KEY, space TEXT NOT NULL, name TEXT NOT NULL,"
+	" UNIQUE (space, name)) STRICT;"
+	"CREATE TABLE consumer (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, name TEXT NOT NULL,"
+	" seen_us INTEGER NOT NULL CHECK (seen_us >= 0),"
+	" delay_us INTEGER NOT NULL CHECK (delay_us >= 0), UNIQUE (topic, name)) STRICT;"
+	"CREATE TABLE message (number INTEGER PRIMARY KEY AUTOINCREMENT, topic INTEGER NOT NULL,"
+	" lane TEXT NOT NULL, type TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL CHECK (created_us >= 0),"
+	" due_us INTEGER NOT NULL CHECK (due_us >= 0),"
+	" expires_us INTEGER NOT NULL CHECK (expires_us >= 0),"
+	" size INTEGER NOT NULL CHECK (size >= 0), body BLOB NOT NULL) STRICT;"
+	"CREATE INDEX message_of ON message (topic, number);"
+	"CREATE INDEX message_lane ON message (topic, lane, number) WHERE lane <> '';"
+	"CREATE INDEX message_expiry ON message (expires_us);"
+	"CREATE TABLE sent (topic INTEGER NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL,"
+	" until_us INTEGER NOT NULL CHECK (until_us >= 0),"
+	" PRIMARY KEY (topic, key)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX sent_until ON sent (until_us);"
+	"CREATE TABLE delivery (consumer INTEGER NOT NULL, message INTEGER NOT NULL,"
+	" state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),"
+	" attempts INTEGER NOT NULL CHECK (attempts >= 0),"
+	" failures INTEGER NOT NULL CHECK (failures >= 0),"
+	" due_us INTEGER NOT NULL CHECK (due_us >= 0), receipt INTEGER NOT NULL,"
+	" lane TEXT NOT NULL, text TEXT NOT NULL,"
+	" PRIMARY KEY (consumer, message)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX delivery_due ON delivery (consumer, due_us, message) WHERE state < 2;"
+	"CREATE INDEX delivery_lane ON delivery (consumer, lane, message)"
+	" WHERE lane <> '' AND state < 3;"
+	"CREATE INDEX delivery_of ON delivery (message);",
 };
 
+#define DELIVERY_COLUMNS \
+	"consumer, message, state, attempts, failures, due_us, receipt, lane, text"
 #define RUN_COLUMNS \
 	"id, service, schedule, state, cause, attempts, failures, status, scheduled_us, due_us," \
 	" begun_us, ended_us, text"
@@ -66,18 +89,73 @@ static const char *const statements[STATEMENT_COUNT] = {
 			" WHERE service = ? AND name = ?",
 	[DO_SCHEDULES] = "SELECT service, name, rule, last_us, next_us FROM schedule",
 	[DO_OPEN_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE state < 2 ORDER BY number",
+	[DO_MAKE_TOPIC] = "INSERT INTO topic (space, name) VALUES (?1, ?2) RETURNING id",
+	[DO_MAKE_CONSUMER] = "INSERT INTO consumer (topic, name, seen_us, delay_us)"
+			     " VALUES (?1, ?2, ?3, 0) RETURNING id",
+	/* The oldest of each lane waits, the others are behind it. */
+	[DO_FILL_CONSUMER] = "INSERT INTO delivery (consumer, message, state, attempts, failures,"
+			     " due_us, receipt, lane, text) SELECT ?1, m.number,"
+			     " CASE WHEN m.lane <> '' AND EXISTS (SELECT 1 FROM message e WHERE"
+			     " e.topic = ?2 AND e.lane = m.lane AND e.lane <> '' AND"
+			     " e.number < m.number) THEN 2 ELSE 0 END, 0, 0, m.due_us, 0, m.lane, ''"
+			     " FROM message m WHERE m.topic = ?2",
+	[DO_PUT_CONSUMER] = "UPDATE consumer SET seen_us = ?2, delay_us = ?3 WHERE id = ?1",
+	[DO_DROP_CONSUMER] = "DELETE FROM consumer WHERE id = ?",
+	[DO_PUT_MESSAGE] = "INSERT INTO message (topic, lane, type, created_us, due_us, expires_us,"
+			   " size, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING number",
+	[DO_PUT_SENT] = "INSERT OR REPLACE INTO sent (topic, key, number, until_us)"
+			" VALUES (?1, ?2, ?3, ?4)",
+	[DO_PUT_DELIVERIES] = "INSERT INTO delivery (consumer, message, state, attempts, failures,"
+			      " due_us, receipt, lane, text) SELECT c.id, ?2,"
+			      " CASE WHEN ?3 <> '' AND EXISTS (SELECT 1 FROM delivery d WHERE"
+			      " d.consumer = c.id AND d.lane = ?3 AND d.lane <> '' AND d.state < 3)"
+			      " THEN 2 ELSE 0 END, 0, 0, ?4 + c.delay_us, 0, ?3, ''"
+			      " FROM consumer c WHERE c.topic = ?1",
+	[DO_PUT_DELIVERY] = "UPDATE delivery SET state = ?3, attempts = ?4, failures = ?5,"
+			    " due_us = ?6, receipt = ?7, text = ?8"
+			    " WHERE consumer = ?1 AND message = ?2",
+	[DO_NEXT_OF_LANE] = "UPDATE delivery SET state = 0 WHERE consumer = ?1 AND message ="
+			    " (SELECT MIN(message) FROM delivery WHERE consumer = ?1 AND lane = ?2"
+			    " AND lane <> '' AND state < 3) AND state = 2 AND NOT EXISTS"
+			    " (SELECT 1 FROM delivery WHERE consumer = ?1 AND lane = ?2"
+			    " AND lane <> '' AND state < 3 AND state < 2)",
+	[DO_DROP_DELIVERY] = "DELETE FROM delivery WHERE consumer = ?1 AND message = ?2",
+	[DO_DROP_MESSAGE] = "DELETE FROM message WHERE number = ?1 AND NOT EXISTS"
+			    " (SELECT 1 FROM delivery WHERE message = ?1) RETURNING size",
+	[DO_KEEP] = "UPDATE message SET expires_us = ?2 WHERE number = ?1 AND expires_us < ?2",
+	[DO_FORGET_KEYS] = "DELETE FROM sent WHERE until_us <= ?",
+	[DO_SENT] = "SELECT number FROM sent WHERE topic = ?1 AND key = ?2 AND until_us > ?3",
+	[DO_DUE] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE consumer = ?1 AND state < 2"
+		   " AND due_us <= ?2 ORDER BY due_us, message LIMIT 1",
+	[DO_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE consumer = ?1"
+			" AND message = ?2",
+	[DO_ANY_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE message = ? LIMIT 1",
+	[DO_MESSAGE] = "SELECT number, topic, created_us, due_us, expires_us, lane, type, body"
+		       " FROM message WHERE number = ?",
+	[DO_FIRST_DUE] = "SELECT due_us FROM delivery WHERE consumer = ?1 AND state < 2"
+			 " ORDER BY due_us LIMIT 1",
+	[DO_FIRST_EXPIRY] = "SELECT expires_us, number, topic, size FROM message"
+			    " ORDER BY expires_us LIMIT 1",
+	[DO_LAST_NUMBER] = "SELECT seq FROM sqlite_sequence WHERE name = 'message'",
+	[DO_TOPICS] = "SELECT t.id, t.space, t.name, (SELECT COUNT(*) FROM message m WHERE"
+		      " m.topic = t.id), (SELECT COALESCE(SUM(m.size), 0) FROM message m WHERE"
+		      " m.topic = t.id) FROM topic t",
+	[DO_CONSUMERS] = "SELECT id, topic, name, seen_us FROM consumer",
+	[DO_DELIVERIES] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE consumer = ?1 AND"
+			  " message > ?2 AND (?3 = 4 OR state = ?3) ORDER BY message LIMIT ?4",
+	[DO_COUNT] = "SELECT state, COUNT(*) FROM delivery WHERE consumer = ? GROUP BY state",
+	[DO_MESSAGES] = "SELECT 0, number, 0, 0, 0, due_us, 0, lane, '' FROM message"
+			" WHERE topic = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
 	[DO_RUNS] = "SELECT " RUN_COLUMNS " FROM run WHERE (?1 = '' OR service = ?1)"
 		    " AND (?2 = '' OR schedule = ?2) ORDER BY number DESC LIMIT ?3",
 };
 /* clang-format on */
 
+_Static_assert(WIRE_LETTER_WAITING == 0 && WIRE_LETTER_DELIVERING == 1 && WIRE_LETTER_BEHIND == 2 &&
+		       WIRE_LETTER_DEAD == 3 && WIRE_LETTER_STATE_COUNT == 4,
+	       "states of the statements");
 _Static_assert(WIRE_RUN_WAITING == 0 && WIRE_RUN_DELIVERING == 1 && WIRE_RUN_DONE == 2,
 	       "a state below 2 is not over");
-
-struct store {
-	struct sql sql;
-	bool begun;
-};
 
 int store_open(struct store **out, char *why)
 {
@@ -124,7 +202,7 @@ static int fail(struct store *s, int err)
 	return err;
 }
 
-static int begin(struct store *s)
+int store_begin(struct store *s)
 {
 	int r;
 
@@ -139,7 +217,7 @@ static int begin(struct store *s)
 	return 0;
 }
 
-static int change(struct store *s, enum statement which)
+int store_change(struct store *s, enum statement which)
 {
 	int r = sql_run(&s->sql, which);
 
@@ -148,7 +226,7 @@ static int change(struct store *s, enum statement which)
 
 int store_put_schedule(struct store *s, const struct store_schedule *schedule)
 {
-	int r = begin(s);
+	int r = store_begin(s);
 
 	if (r < 0)
 		return r;
@@ -157,19 +235,19 @@ int store_put_schedule(struct store *s, const struct store_schedule *schedule)
 	sql_bind_text(&s->sql, DO_PUT_SCHEDULE, 3, schedule->rule);
 	sql_bind_u64(&s->sql, DO_PUT_SCHEDULE, 4, schedule->last_us);
 	sql_bind_u64(&s->sql, DO_PUT_SCHEDULE, 5, schedule->next_us);
-	return change(s, DO_PUT_SCHEDULE);
+	return store_change(s, DO_PUT_SCHEDULE);
 }
 
 static int drop(struct store *s, enum statement which, const char *service, const char *schedule)
 {
 	sql_bind_text(&s->sql, which, 1, service);
 	sql_bind_text(&s->sql, which, 2, schedule);
-	return change(s, which);
+	return store_change(s, which);
 }
 
 int store_drop_schedule(struct store *s, const char *service, const char *schedule)
 {
-	int r = begin(s);
+	int r = store_begin(s);
 
 	if (r == 0)
 		r = drop(s, DO_DROP_SCHEDULE, service, schedule);
@@ -181,7 +259,7 @@ int store_put_run(struct store *s, const struct store_run *run)
 	const uint64_t numbers[] = {run->state,    run->cause,    run->attempts,
 				    run->failures, run->status,   run->scheduled_us,
 				    run->due_us,   run->begun_us, run->ended_us};
-	int r = begin(s);
+	int r = store_begin(s);
 
 	if (r < 0)
 		return r;
@@ -191,19 +269,19 @@ int store_put_run(struct store *s, const struct store_run *run)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		sql_bind_u64(&s->sql, DO_PUT_RUN, (int)i + 4, numbers[i]);
 	sql_bind_text(&s->sql, DO_PUT_RUN, 13, run->text);
-	return change(s, DO_PUT_RUN);
+	return store_change(s, DO_PUT_RUN);
 }
 
 int store_trim(struct store *s, const char *service, const char *schedule, uint32_t keep)
 {
-	int r = begin(s);
+	int r = store_begin(s);
 
 	if (r < 0)
 		return r;
 	sql_bind_text(&s->sql, DO_TRIM, 1, service);
 	sql_bind_text(&s->sql, DO_TRIM, 2, schedule);
 	sql_bind_u64(&s->sql, DO_TRIM, 3, keep);
-	return change(s, DO_TRIM);
+	return store_change(s, DO_TRIM);
 }
 
 int store_commit(struct store *s)
@@ -224,9 +302,7 @@ int store_commit(struct store *s)
 
 /* ---- questions ---- */
 
-/* The next row. Nobody else uses the file, so one that cannot be read is as broken as one that
- * cannot be written: an unlock that failed leaves it busy until this process ends. */
-static int next(struct store *s, enum statement which)
+int store_next(struct store *s, enum statement which)
 {
 	int r = sql_next(&s->sql, which);
 
@@ -249,7 +325,7 @@ int store_schedule(struct store *s, const char *service, const char *schedule,
 
 	sql_bind_text(&s->sql, DO_SCHEDULE, 1, service);
 	sql_bind_text(&s->sql, DO_SCHEDULE, 2, schedule);
-	r = next(s, DO_SCHEDULE);
+	r = store_next(s, DO_SCHEDULE);
 	if (r != 1)
 		return r;
 	read_schedule(s, DO_SCHEDULE, out);
@@ -262,7 +338,7 @@ int store_each_schedule(struct store *s, store_each_schedule_fn each, void *self
 	struct store_schedule schedule;
 	int r;
 
-	while ((r = next(s, DO_SCHEDULES)) == 1) {
+	while ((r = store_next(s, DO_SCHEDULES)) == 1) {
 		read_schedule(s, DO_SCHEDULES, &schedule);
 		r = each(self, &schedule);
 		if (r != 0)
@@ -294,7 +370,7 @@ static int each_row(struct store *s, enum statement which, store_each_run_fn eac
 	struct store_run run;
 	int r;
 
-	while ((r = next(s, which)) == 1) {
+	while ((r = store_next(s, which)) == 1) {
 		read_run(s, which, &run);
 		r = each(self, &run);
 		if (r != 0)

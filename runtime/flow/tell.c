@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records to ebb-api. */
-#include "runtime/flow/inside.h"
+#include "runtime/flow/queues.h"
 
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
@@ -24,6 +24,20 @@ void tell_event(struct flow *f, uint32_t kind, const struct store_run *run, cons
 
 	(void)text_copy(event.service, sizeof(event.service), run->service);
 	(void)text_format(event.text, sizeof(event.text), "schedule %s: %s", run->schedule, text);
+	tell(f, WIRE_EVENT, &event, sizeof(event));
+}
+
+void tell_queue(struct flow *f, uint32_t kind, const struct topic *t, const char *consumer,
+		const char *text)
+{
+	struct wire_event event = {.when_us = clock_real_us(), .kind = kind};
+
+	if (consumer)
+		(void)text_format(event.text, sizeof(event.text), "topic %s of %s, consumer %s: %s",
+				  t->name, t->space, consumer, text);
+	else
+		(void)text_format(event.text, sizeof(event.text), "topic %s of %s: %s", t->name,
+				  t->space, text);
 	tell(f, WIRE_EVENT, &event, sizeof(event));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The channel of ebb-api: schedules, questions, and what ebb-flow says to it. */
-#include "runtime/flow/inside.h"
+#include "runtime/flow/queue_words.h"
+#include "runtime/flow/queues.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,13 +21,57 @@ static int on_service(void *self, struct wire_message *m)
 	struct flow *f = self;
 	const struct wire_flow_service *service = (const void *)m->record;
 
-	if (f->saying.count > 0 || service->count > SCHEDULES_MAX ||
-	    !TERMINATED(service->service) || !text_is_label(service->service))
+	if (f->saying.count + f->saying.triggers > 0 || service->count > SCHEDULES_MAX ||
+	    service->triggers > TRIGGERS_MAX || !TERMINATED(service->service) ||
+	    !text_is_label(service->service))
 		return -EPROTO;
 	f->saying = *service;
 	schedules_unsay(f, service->service);
+	triggers_unsay(f, service->service);
 	if (service->count == 0)
 		schedules_settle(f, service->service);
+	if (service->triggers == 0)
+		triggers_settle(f, service->service);
+	return 0;
+}
+
+/* ---- triggers ---- */
+
+static bool topic_valid(const char *topic)
+{
+	char plain[QUEUE_NAME_SIZE];
+	size_t n = strlen(topic);
+
+	(void)text_copy(plain, sizeof(plain), topic);
+	if (n > 0 && topic[n - 1] == '*')
+		plain[n - 1] = n == 1 ? 'x' : '\0';
+	return queue_name_valid(plain);
+}
+
+static bool trigger_valid(const struct flow *f, const struct wire_flow_trigger *t)
+{
+	return f->saying.triggers > 0 && TERMINATED(t->service) && TERMINATED(t->space) &&
+	       TERMINATED(t->topic) && TERMINATED(t->consumer) && TERMINATED(t->path) &&
+	       TERMINATED(t->host) && strcmp(t->service, f->saying.service) == 0 &&
+	       text_is_label(t->space) && topic_valid(t->topic) && queue_name_valid(t->consumer) &&
+	       *t->path == '/' && text_is_printable(t->path) && !strchr(t->path, ' ') &&
+	       text_is_printable(t->host) && t->deliveries_max > 0 && t->concurrency_max > 0;
+}
+
+static int on_trigger(void *self, struct wire_message *m)
+{
+	struct flow *f = self;
+	const struct wire_flow_trigger *t = (const void *)m->record;
+
+	if (!trigger_valid(f, t))
+		return -EPROTO;
+	if (triggers_put(f, t) < 0) { /* the next ebb-flow is told all again */
+		log_error("event=trigger_lost service=%s why=\"no memory\"", t->service);
+		loop_stop(f->loop, -ENOMEM);
+	}
+	f->saying.triggers--;
+	if (f->saying.triggers == 0)
+		triggers_settle(f, f->saying.service);
 	return 0;
 }
 
@@ -69,7 +114,7 @@ static int on_known(void *self, struct wire_message *m)
 	struct flow *f = self;
 
 	(void)m;
-	if (f->saying.count > 0)
+	if (f->saying.count + f->saying.triggers > 0)
 		return -EPROTO;
 	schedules_known(f);
 	tell_totals(f);
@@ -189,6 +234,10 @@ static int on_run(void *self, struct wire_message *m)
 const struct wire_rule told_rules[] = {
 	{WIRE_FLOW_SERVICE, sizeof(struct wire_flow_service), 1, 0, 0, on_service},
 	{WIRE_FLOW_SCHEDULE, sizeof(struct wire_flow_schedule), 1, 0, 0, on_schedule},
+	{WIRE_FLOW_TRIGGER, sizeof(struct wire_flow_trigger), 1, 0, 0, on_trigger},
+	{WIRE_QUEUES_GET, sizeof(struct wire_queues_get), 1, 0, 0, told_queues_get},
+	{WIRE_LETTERS_GET, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_get},
+	{WIRE_LETTERS_MOVE, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_move},
 	{WIRE_FLOW_KNOWN, 0, 1, 0, 0, on_known},
 	{WIRE_SCHEDULES_GET, sizeof(struct wire_schedules_get), 1, 0, 0, on_schedules_get},
 	{WIRE_RUNS_GET, sizeof(struct wire_runs_get), 1, 0, 0, on_runs_get},

@@ -74,6 +74,8 @@ static const struct setting settings[SETTING_COUNT] = {
 		.help = "paths that are called at times of UTC: path, schedule"},
 	SERVICE(SCHEDULES, "schedules"), .kind = SETTING_NAMED, .max = SCHEDULES_MAX,
 		.help = "the same by name: schedule, path, timezone, jitter, requestMethod, overlap, missed, retries"},
+	SERVICE(TRIGGERS, "experimentalTriggers"), .kind = SETTING_OBJECTS, .max = TRIGGERS_MAX,
+		.help = "topics whose messages are pushed to a path: type, topic, path, consumer, maxDeliveries, retryAfterSeconds, initialDelaySeconds, maxConcurrency"},
 	SERVICE(COMMAND, "command"), .kind = SETTING_LIST, .usual = "the image's",
 		.help = "replaces the image's own command; in a file also one string"},
 	SERVICE(USER, "user"), .kind = SETTING_TEXT, .max = SETTING_USER_BYTES, .usual = "the image's",
@@ -119,6 +121,8 @@ static const struct setting settings[SETTING_COUNT] = {
 		.help = "no public request reaches it; bindings of other services do"},
 	EBB(MAX_BODY, "maxBody"), NUMBER_OR("any", 1, SETTING_BODY_KB_MAX), .unit = "KB",
 		.help = "body of a request; any is what the host's body_bytes_max lets through"},
+	EBB(QUEUES, "queues"), .kind = SETTING_TEXT, .max = SERVICE_NAME_SIZE - 1, .usual = "none; with triggers its name",
+		.help = "the namespace of its topics, which it reaches at $EBB_QUEUE_URL"},
 };
 /* clang-format on */
 

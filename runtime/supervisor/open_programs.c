@@ -173,6 +173,7 @@ static void observe(struct ebbd *e)
 {
 	const struct observer observers[] = {
 		gateways_observer(e->gateways),
+		flowlink_observer(e->flow),
 		apilink_observer(e->api),
 		ipclink_observer(e->ipc),
 		ledgerlink_observer(e->ledger),
@@ -193,6 +194,7 @@ static void adopt(struct ebbd *e)
 	}
 	services_adopted(e->services);
 	gateways_resume(e->gateways);
+	flowlink_resume(e->flow);
 }
 
 static void on_clock_jump(void *self)
@@ -256,6 +258,7 @@ int ebbd_open_programs(struct ebbd *e, struct fault *f)
 	if (r < 0)
 		return r;
 	gateways_attach(e->gateways, e->fleet);
+	flowlink_attach(e->flow, e->fleet);
 	observe(e);
 	adopt(e);
 	return apilink_start(e->api, e->fleet, e->gateways, e->ledger, e->egress, e->flow, f);

@@ -3,6 +3,7 @@
 #ifndef EBB_WIRE_API_RECORDS_H
 #define EBB_WIRE_API_RECORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/wire/common_records.h"
@@ -110,6 +111,7 @@ struct wire_service_put {
 	uint32_t arrivals;    /* enum wire_arrivals */
 	uint32_t reserved_arrivals;
 	struct wire_binding bindings[BINDINGS_MAX];
+	uint64_t internal[TRIGGERS_MAX]; /* for gateways, see wire_route_put */
 };
 
 /* Timers of a frozen instance. FIRE: the instance is thawed in time for them. LATE: they wait for
@@ -241,11 +243,15 @@ struct wire_log_pipe {
 	X(NODE_UNDRAINED, node_undrained, "The host takes work again (`ebb undrain`)") \
 	X(EGRESS_REFUSED, egress_refused, "An instance tried to reach what ebb.egress does not let it: address, port, rule") \
 	X(RUN_FAILED, run_failed, "A run of a schedule failed: which, after how many deliveries, why") \
-	X(RUN_SKIPPED, run_skipped, "A run of a schedule was left out: which, why")
+	X(RUN_SKIPPED, run_skipped, "A run of a schedule was left out: which, why") \
+	X(MESSAGE_DEAD, message_dead, "A message is a dead letter: its topic and consumer, how many deliveries, why") \
+	X(TOPIC_UNHEARD, topic_unheard, "A message came for a topic that no consumer hears")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };
 #undef X
+/* Whether ebb-flow may tell events of this kind. */
+bool wire_event_is_of_flow(uint32_t kind);
 const char *wire_event_kind_name(uint32_t kind); /* "instance_frozen", ... */
 
 /* Events of this ebbd and of those before it that a new ebb-api hears of. */

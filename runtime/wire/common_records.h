@@ -54,9 +54,10 @@
 	/* flow -> ebbd */ \
 	X(FLOW_READY) \
 	/* api -> flow */ \
-	X(FLOW_SERVICE) X(FLOW_SCHEDULE) X(FLOW_KNOWN) X(SCHEDULES_GET) X(RUNS_GET) X(SCHEDULE_RUN) \
+	X(FLOW_SERVICE) X(FLOW_SCHEDULE) X(FLOW_TRIGGER) X(FLOW_KNOWN) X(SCHEDULES_GET) X(RUNS_GET) \
+	X(SCHEDULE_RUN) X(QUEUES_GET) X(LETTERS_GET) X(LETTERS_MOVE) \
 	/* flow -> api */ \
-	X(SCHEDULE_ROW) X(RUN_ROW) X(FLOW_TOTALS)
+	X(SCHEDULE_ROW) X(RUN_ROW) X(QUEUE_ROW) X(LETTER_ROW) X(FLOW_TOTALS)
 /* clang-format on */
 
 #define X(name) WIRE_##name,
@@ -81,15 +82,19 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define SERVICE_HOSTS_MAX 4
 #define LISTENERS_MAX     8
 #define BINDINGS_MAX      8  /* of a service */
+#define TRIGGERS_MAX      8  /* of a service: paths to which messages are pushed */
 #define DEPTH_MAX         16 /* a call through bindings at this depth is a loop */
 #define TRUSTED_MAX       16
 
 /* A binding: connections to 127.0.0.1:port inside an instance are requests to the service.
  * revision: of that service as it was when the caller was deployed; it is taken if it still serves.
- * 0: none. */
+ * 0: none. QUEUES: they are calls to ebb-flow, for the queues of the namespace that `service`
+ * names. */
+enum wire_binding_kind { WIRE_BINDING_SERVICE, WIRE_BINDING_QUEUES, WIRE_BINDING_KIND_COUNT };
 struct wire_binding {
 	char service[SERVICE_NAME_SIZE];
-	uint32_t revision, port;
+	uint32_t revision;
+	uint16_t port, kind; /* enum wire_binding_kind */
 };
 
 /* How to start a process; ebb-api makes it out of the config of the image and the settings of the

@@ -36,10 +36,11 @@ enum wire_overlap { WIRE_OVERLAP_ALLOW, WIRE_OVERLAP_SKIP, WIRE_OVERLAP_QUEUE, W
 enum wire_missed { WIRE_MISSED_ONCE, WIRE_MISSED_SKIP, WIRE_MISSED_COUNT };
 enum wire_run_method { WIRE_RUN_GET, WIRE_RUN_POST, WIRE_RUN_METHOD_COUNT };
 
-/* FLOW_SERVICE: the schedules of a service are the `count` FLOW_SCHEDULE that follow. FLOW_KNOWN,
- * without a record: services that were not said on this channel have none. */
+/* FLOW_SERVICE: the schedules of a service are the `count` FLOW_SCHEDULE that follow, its triggers
+ * the `triggers` FLOW_TRIGGER. FLOW_KNOWN, without a record: services that were not said on this
+ * channel have none. */
 struct wire_flow_service {
-	uint32_t count, reserved;
+	uint32_t count, triggers;
 	char service[SERVICE_NAME_SIZE];
 };
 
@@ -59,6 +60,24 @@ struct wire_flow_schedule {
 	uint8_t zone_bytes[SCHEDULE_ZONE_BYTES]; /* its file of the time zone database */
 };
 
+#define QUEUE_NAME_SIZE 256 /* of a topic or a consumer: [A-Za-z0-9_-]+ */
+
+/* Messages of a topic are pushed to a path of the service, for the consumer of this name. A topic
+ * that ends in * is each that begins so. */
+struct wire_flow_trigger {
+	uint32_t deliveries_max;  /* then it is a dead letter */
+	uint32_t retry_after_s;   /* behind a delivery that failed */
+	uint32_t initial_delay_s; /* before the first one */
+	uint32_t concurrency_max; /* deliveries at once */
+	char service[SERVICE_NAME_SIZE], space[SERVICE_NAME_SIZE];
+	char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
+	char path[SCHEDULE_PATH_SIZE];
+	char host[HOST_NAME_SIZE];
+};
+
+/* BINDINGS and BINDINGS_GONE, from ebbd: the same records that gateways get, with those bindings of
+ * an instance that lead to queues. */
+
 /* Asks for all schedules, of a service or of all (""). Answered by SCHEDULE_ROWs and a last one
  * with last = 1 and no service. */
 struct wire_schedules_get {
@@ -76,6 +95,23 @@ struct wire_runs_get {
 struct wire_schedule_run {
 	uint64_t cookie;
 	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
+};
+
+/* Asks for all topics with their consumers, of a namespace or of all (""): QUEUE_ROWs, one for each
+ * consumer, or one for a topic without any. */
+struct wire_queues_get {
+	uint64_t cookie;
+	char space[SERVICE_NAME_SIZE];
+};
+
+/* Messages of a topic that no consumer has handled (or of one consumer; "": of all), the oldest
+ * first, or only dead letters: LETTER_ROWs. LETTERS_MOVE delivers them again, or drops them
+ * (purge). number 0: all. Answered by RESULT, whose text is their number. */
+struct wire_letters_get {
+	uint64_t cookie, number;
+	uint32_t dead, purge;
+	char space[SERVICE_NAME_SIZE];
+	char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
 };
 
 /* ---- flow -> api ---- */
@@ -117,12 +153,49 @@ struct wire_schedule_row {
 	struct wire_run_row run;
 };
 
+/* A consumer of a topic; consumer "": the topic has none. */
+struct wire_queue_row {
+	uint64_t cookie;
+	uint32_t last, pushed; /* pushed: by a trigger; else it polls */
+	int32_t err, reserved;
+	uint64_t waiting, delivering, dead; /* messages; without a consumer: all wait */
+	uint64_t messages, bytes;           /* of the topic */
+	uint64_t oldest_us;                 /* due time of the first that waits; 0 = none */
+	char space[SERVICE_NAME_SIZE];
+	char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
+};
+
+/* The state of a message for a consumer. */
+#define WIRE_LETTER_STATES(X) X(WAITING) X(DELIVERING) X(BEHIND) X(DEAD)
+#define X(name)               WIRE_LETTER_##name,
+enum wire_letter_state { WIRE_LETTER_STATES(X) WIRE_LETTER_STATE_COUNT };
+#undef X
+const char *wire_letter_state_name(uint32_t state); /* "dead", ... */
+
+#define LETTER_BODY_SHOWN 256
+struct wire_letter_row {
+	uint64_t cookie, number;
+	uint32_t last, state, attempts, failures;
+	int32_t err;
+	uint32_t shown; /* bytes of body */
+	uint64_t created_us, due_us, expires_us, size;
+	char space[SERVICE_NAME_SIZE];
+	char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
+	char type[128]; /* its content type */
+	char text[RUN_TEXT_SIZE];
+	char body[LETTER_BODY_SHOWN]; /* its beginning */
+};
+
 /* FLOW_TOTALS, since ebb-flow began; sent after a change. */
 struct wire_flow_totals {
 	uint64_t due, late,
 		late_us; /* runs that began; those that began 50 ms late; how late in all */
 	uint64_t attempts, done, failed, skipped, missed;
 	uint64_t broken; /* 1: its store cannot be written */
+	/* Messages: sent, delivered for the first time, those that were 50 ms late, deliveries,
+	 * handled, dead letters, refused, out of time. */
+	uint64_t sent, given, given_late, given_late_us, tries, handled, dead, refused, expired;
+	uint64_t messages, bytes; /* that are there now */
 };
 
 #endif

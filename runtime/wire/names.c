@@ -35,6 +35,12 @@ static const char *const run_state_names[WIRE_RUN_STATE_COUNT] = {
 	[WIRE_RUN_DONE] = "done",       [WIRE_RUN_FAILED] = "failed",
 	[WIRE_RUN_SKIPPED] = "skipped",
 };
+static const char *const letter_state_names[WIRE_LETTER_STATE_COUNT] = {
+	[WIRE_LETTER_WAITING] = "waiting",
+	[WIRE_LETTER_DELIVERING] = "delivering",
+	[WIRE_LETTER_BEHIND] = "behind",
+	[WIRE_LETTER_DEAD] = "dead",
+};
 
 static const char *const run_cause_names[WIRE_RUN_CAUSE_COUNT] = {
 	[WIRE_RUN_BY_TIME] = "time",
@@ -62,6 +68,12 @@ const char *wire_event_kind_name(uint32_t kind)
 	return name_at(event_names, ARRAY_LEN(event_names), kind);
 }
 
+bool wire_event_is_of_flow(uint32_t kind)
+{
+	return kind == WIRE_EVENT_RUN_FAILED || kind == WIRE_EVENT_RUN_SKIPPED ||
+	       kind == WIRE_EVENT_MESSAGE_DEAD || kind == WIRE_EVENT_TOPIC_UNHEARD;
+}
+
 const char *wire_choice_name(uint32_t reason)
 {
 	return name_at(choice_names, ARRAY_LEN(choice_names), reason);
@@ -70,6 +82,11 @@ const char *wire_choice_name(uint32_t reason)
 const char *wire_run_state_name(uint32_t state)
 {
 	return name_at(run_state_names, ARRAY_LEN(run_state_names), state);
+}
+
+const char *wire_letter_state_name(uint32_t state)
+{
+	return name_at(letter_state_names, ARRAY_LEN(letter_state_names), state);
 }
 
 const char *wire_run_cause_name(uint32_t cause)

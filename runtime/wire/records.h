@@ -84,6 +84,8 @@ struct wire_route_put {
 	uint32_t ups;         /* number of INSTANCE_UPs of this service so far, see NEED_INSTANCE */
 	uint32_t flags;       /* WIRE_ROUTE_* */
 	uint32_t body_kb_max; /* KiB of a request body, decoded; 0 = any */
+	/* Keys of paths (http/path_key.h) at which no public request arrives; 0 = none. */
+	uint64_t internal[TRIGGERS_MAX];
 };
 /* PRIVATE: no public request is for this service. CALLS: it has bindings. */
 #define WIRE_ROUTE_PRIVATE 1u

@@ -118,6 +118,29 @@ def crons(row):
                       "properties": {"path": CALLED, "schedule": WHEN}}}
 
 
+TOPIC = "^[A-Za-z0-9_-]+$"
+
+
+def triggers(row):
+    def number(least, most, usual, help_text):
+        return {"type": "integer", "minimum": least, "maximum": most, "default": usual, "description": help_text}
+    properties = {
+        "type": {"type": "string", "pattern": "^queue/", "description": "queue/v2beta"},
+        "topic": {"type": "string", "pattern": "^[A-Za-z0-9_-]+[*]?$", "maxLength": 255,
+                  "description": "with * at the end: each topic that begins so"},
+        "path": {"type": "string", "pattern": "^/[^ #?]*$", "maxLength": 255,
+                 "description": "to which messages are posted; public requests get 404 there"},
+        "consumer": {"type": "string", "pattern": TOPIC, "maxLength": 255, "description": "by the path, if none is given"},
+        "maxDeliveries": number(1, 1000, 10, "failed deliveries; then the message is a dead letter"),
+        "retryAfterSeconds": number(0, 86400, 60, "behind a delivery that failed"),
+        "initialDelaySeconds": number(0, 604800, 0, "before the first delivery"),
+        "maxConcurrency": number(1, 256, 10, "deliveries at once"),
+    }
+    return {"type": "array", "maxItems": row["max"],
+            "items": {"type": "object", "additionalProperties": False, "required": ["type", "topic", "path"],
+                      "properties": properties}}
+
+
 def named(row, _):
     """The one object of objects by name there is: schedules."""
     properties = {
@@ -139,9 +162,11 @@ def named(row, _):
 
 
 def objects(row, in_file):
-    """The lists of objects: crons, and bindings. Answers add the revision that each binding found."""
+    """The lists of objects: crons, triggers, and bindings. Answers add the revision that each binding found."""
     if row["name"] == "crons":
         return crons(row)
+    if row["name"] == "experimentalTriggers":
+        return triggers(row)
     properties = {
         "type": {"const": "service"},
         "service": {"type": "string", "pattern": NAME},

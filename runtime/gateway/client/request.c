@@ -14,6 +14,7 @@
 #include "runtime/gateway/exchange/run.h"
 #include "runtime/gateway/message/serialize.h"
 #include "runtime/http/handshake.h"
+#include "runtime/http/path_key.h"
 
 /* splitmix64. Ids are unique, and a client cannot guess them; they are no secret. */
 static uint64_t mix(uint64_t z)
@@ -240,6 +241,25 @@ static enum verdict keep_fields(struct gateway *g, struct client *c, const struc
 	return VERDICT_AGAIN;
 }
 
+/* Whether the path is one to which ebb itself delivers. */
+static bool is_internal(const struct service *s, const struct http_head *head,
+			const struct passage *p)
+{
+	struct http_slice path = p->target.size ? p->target : head->path;
+	const char *query = memchr(path.at, '?', path.size);
+	uint64_t key = 0;
+
+	if (query)
+		path.size = (size_t)(query - path.at);
+	for (size_t n = 0; n < TRIGGERS_MAX && s->record.internal[n]; n++) {
+		if (!key)
+			key = http_path_key(path);
+		if (s->record.internal[n] == key)
+			return true;
+	}
+	return false;
+}
+
 /* Refuses a request before any byte of its head is written. VERDICT_AGAIN: it is fine. */
 static enum verdict check(struct gateway *g, struct client *c, struct http_head *head,
 			  const struct passage *p)
@@ -261,6 +281,9 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 				     c->binding    ? "The service of this binding was removed."
 				     : c->delivery ? "The service of this delivery was removed."
 						   : "No service has this host or path.");
+	if (!client_is_inside(c) && is_internal(s, head, p))
+		return exchange_fail(g, c, EDGE_NO_SERVICE, 0,
+				     "Only ebb delivers to this path: send to its topic.");
 	if (c->binding && c->x.depth == DEPTH_MAX)
 		return loop_detected(g, c);
 	c->x.up.max = body_bytes_max(g, s);

@@ -53,18 +53,22 @@ void instance_down_record(const struct instance *i, struct wire_instance_down *o
 					   .detail = i->detail};
 }
 
-uint32_t instance_bindings_record(const struct instance *i, struct wire_bindings *out,
-				  int fds[BINDINGS_MAX])
+uint32_t instance_bindings_record(const struct instance *i, uint32_t kind,
+				  struct wire_bindings *out, int fds[BINDINGS_MAX])
 {
 	const struct wire_service_put *put = &i->spec->put;
 
-	*out = (struct wire_bindings){
-		.slot = i->slot, .generation = i->generation, .count = put->binding_count};
+	*out = (struct wire_bindings){.slot = i->slot, .generation = i->generation};
 	(void)text_copy(out->id, sizeof(out->id), i->id);
 	(void)text_copy(out->service, sizeof(out->service), put->name);
-	memcpy(out->list, put->bindings, sizeof(out->list));
-	memcpy(fds, i->binding_fds, sizeof(i->binding_fds));
-	return i->binding_fds[0] < 0 ? 0 : put->binding_count;
+	for (uint32_t n = 0; n < put->binding_count; n++) {
+		if (put->bindings[n].kind != kind || i->binding_fds[n] < 0)
+			continue;
+		must(out->count < BINDINGS_MAX);
+		fds[out->count] = i->binding_fds[n];
+		out->list[out->count++] = put->bindings[n];
+	}
+	return out->count;
 }
 
 void instance_ipc_record(const struct instance *i, struct wire_ipc_up *out)

@@ -56,8 +56,7 @@ int apilink_on_event(void *self, struct wire_message *m)
 
 	if (!text_terminated(told->service, sizeof(told->service)) ||
 	    !text_terminated(told->instance, sizeof(told->instance)) ||
-	    !text_terminated(told->text, sizeof(told->text)) ||
-	    (told->kind != WIRE_EVENT_RUN_FAILED && told->kind != WIRE_EVENT_RUN_SKIPPED))
+	    !text_terminated(told->text, sizeof(told->text)) || !wire_event_is_of_flow(told->kind))
 		return -EPROTO;
 	memcpy(event.service, told->service, sizeof(event.service));
 	memcpy(event.instance, told->instance, sizeof(event.instance));

@@ -12,6 +12,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/supervisor/instance/report.h"
+#include "runtime/supervisor/scale/fleet.h"
 #include "runtime/wire/records.h"
 
 #define BACKLOG 1024 /* deliveries that no gateway has accepted yet */
@@ -21,6 +23,7 @@ enum phase { PHASE_STARTING = 1, PHASE_SERVING = 2 };
 struct flowlink {
 	struct flowlink_options options;
 	struct daemon daemon;
+	struct fleet *fleet; /* borrowed; NULL at first */
 	int directory_fd, deliveries_fd;
 };
 
@@ -55,12 +58,58 @@ void flowlink_channel(struct flowlink *l)
 	l->options.on_channel(l->options.self, api_end_fd);
 }
 
+/* ---- ways in for instances ---- */
+
+static void send_bindings(void *self, struct instance *i)
+{
+	struct flowlink *l = self;
+	struct wire_bindings record;
+	int fds[BINDINGS_MAX];
+	uint32_t count = instance_bindings_record(i, WIRE_BINDING_QUEUES, &record, fds);
+
+	must(count <= BINDINGS_MAX);
+	if (count > 0)
+		daemon_send(&l->daemon, WIRE_BINDINGS, &record, sizeof(record), fds, count);
+}
+
+static void on_down(void *self, struct instance *i)
+{
+	struct flowlink *l = self;
+	struct wire_bindings record;
+	struct wire_bindings_gone gone;
+	int fds[BINDINGS_MAX];
+
+	if (instance_bindings_record(i, WIRE_BINDING_QUEUES, &record, fds) == 0)
+		return;
+	gone = (struct wire_bindings_gone){.slot = record.slot, .generation = record.generation};
+	daemon_send(&l->daemon, WIRE_BINDINGS_GONE, &gone, sizeof(gone), NULL, 0);
+}
+
+struct observer flowlink_observer(struct flowlink *l)
+{
+	return (struct observer){.self = l, .born = send_bindings, .down = on_down};
+}
+
+void flowlink_attach(struct flowlink *l, struct fleet *fleet)
+{
+	l->fleet = fleet;
+}
+
+void flowlink_resume(struct flowlink *l)
+{
+	if (l->fleet)
+		fleet_each(l->fleet, send_bindings, l);
+}
+
+/* ---- the program ---- */
+
 static void on_started(struct daemon *d)
 {
 	struct flowlink *l = d->self;
 
 	d->link.phase = PHASE_STARTING;
 	flowlink_channel(l);
+	flowlink_resume(l);
 }
 
 static void on_ended(struct daemon *d)

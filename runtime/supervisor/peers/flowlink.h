@@ -2,13 +2,15 @@
 /*
  * ebb-flow under ebbd: it keeps schedules in a store of its own and delivers their runs to
  * gateways. ebbd makes the socket on which gateways listen for it, and its channel to ebb-api, of
- * which ebbd reads nothing. It may ask root for nothing.
+ * which ebbd reads nothing, and its ways in for instances. It may ask root for nothing.
  */
 #ifndef EBB_SUPERVISOR_FLOWLINK_H
 #define EBB_SUPERVISOR_FLOWLINK_H
 
+#include "runtime/supervisor/instance/observer.h"
 #include "runtime/supervisor/programs/daemon.h"
 
+struct fleet;
 struct flowlink;
 
 struct flowlink_options {
@@ -23,6 +25,11 @@ int flowlink_new(const struct flowlink_options *options, struct flowlink **out, 
 void flowlink_free(struct flowlink *l); /* NULL is fine */
 /* Where gateways take its deliveries: borrowed. */
 int flowlink_deliveries_fd(const struct flowlink *l);
+/* It hears of instances that have bindings to queues: its listeners inside them. The fleet comes
+ * later than ebb-flow; flowlink_resume tells of those that were taken over. */
+struct observer flowlink_observer(struct flowlink *l);
+void flowlink_attach(struct flowlink *l, struct fleet *fleet);
+void flowlink_resume(struct flowlink *l);
 /* Makes a new channel between ebb-flow and the API. */
 void flowlink_channel(struct flowlink *l);
 

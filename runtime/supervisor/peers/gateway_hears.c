@@ -119,6 +119,7 @@ void gateway_send_route(struct gateway *g, const struct service *service)
 	};
 
 	memcpy(route.name, put->name, sizeof(route.name));
+	memcpy(route.internal, put->internal, sizeof(route.internal));
 	if (service->variant) {
 		const struct service *parent =
 			services_find(g->all->options.services, put->name, 0);
@@ -165,7 +166,7 @@ void gateway_send_bindings(struct gateway *g, struct instance *i)
 {
 	struct wire_bindings record;
 	int fds[BINDINGS_MAX];
-	uint32_t count = instance_bindings_record(i, &record, fds);
+	uint32_t count = instance_bindings_record(i, WIRE_BINDING_SERVICE, &record, fds);
 
 	must(count <= BINDINGS_MAX);
 	if (count > 0)
@@ -178,7 +179,7 @@ void gateways_bindings_gone(struct gateways *g, struct instance *i)
 	struct wire_bindings_gone gone;
 	int fds[BINDINGS_MAX];
 
-	if (instance_bindings_record(i, &record, fds) == 0)
+	if (instance_bindings_record(i, WIRE_BINDING_SERVICE, &record, fds) == 0)
 		return;
 	gone = (struct wire_bindings_gone){.slot = record.slot, .generation = record.generation};
 	gateways_send_all(g, WIRE_BINDINGS_GONE, &gone, sizeof(gone));

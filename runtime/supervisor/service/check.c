@@ -105,7 +105,8 @@ static bool bindings_hold(const struct wire_service_put *p)
 		const struct wire_binding *b = &p->bindings[i];
 
 		if (!text_terminated(b->service, sizeof(b->service)) ||
-		    !text_is_label(b->service) || b->port == 0 || b->port > 65535)
+		    !text_is_label(b->service) || b->port == 0 ||
+		    b->kind >= WIRE_BINDING_KIND_COUNT)
 			return false;
 	}
 	return p->binding_count <= BINDINGS_MAX;

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages to consumers that have a trigger: CloudEvents in binary mode, through the gateways. */
+#include "runtime/flow/queues.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/text.h"
+
+#define HEAD_MAX    4096
+#define HOLD_MOST_S 60u
+#define EXTEND_US   (UINT64_C(60) * US_PER_SEC)
+#define REGION      "ebb1" /* the client of @vercel/queue wants one of this form */
+
+static struct push *under_way(struct consumer *c, uint64_t message)
+{
+	struct push *p;
+
+	chain_each(p, &c->pushes, of_consumer)
+		if (p->is.message == message)
+			return p;
+	return NULL;
+}
+
+void push_moved(struct consumer *c, uint64_t message)
+{
+	struct push *p = under_way(c, message);
+
+	if (p)
+		p->moved = true;
+}
+
+static void free_push(struct flow *f, struct push *p)
+{
+	delivery_end(p->delivery);
+	if (p->consumer) {
+		p->consumer->in_flight--;
+		chain_remove(&p->of_consumer);
+	}
+	chain_remove(&p->all);
+	must(f->push_count > 0);
+	f->push_count--;
+	free(p->body);
+	free(p);
+}
+
+void pushes_free(struct flow *f)
+{
+	struct push *p;
+
+	chain_each(p, &f->pushes, all)
+		free_push(f, p);
+}
+
+/* ---- taking ---- */
+
+/* One that is under way stays so, whatever its deadline says. */
+static bool extend_if_under_way(struct flow *f, struct consumer *c, uint64_t now_us)
+{
+	struct store_delivery d;
+
+	if (store_due(f->store, c->is.id, now_us, &d) != 1 || !under_way(c, d.message))
+		return false;
+	d.due_us = now_us + EXTEND_US;
+	return store_put_delivery(f->store, &d) == 0;
+}
+
+static int take(struct flow *f, struct consumer *c, uint64_t now_us)
+{
+	struct push *p;
+	int r;
+
+	if (extend_if_under_way(f, c, now_us))
+		return 0;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	r = queues_take(f, c, 0, now_us + LEASE_S * US_PER_SEC, &p->is, &p->message, &p->body);
+	if (r != 1) {
+		free(p);
+		return r;
+	}
+	p->consumer = c;
+	p->fresh = true;
+	chain_init(&p->of_consumer);
+	chain_init(&p->all);
+	chain_add_last(&c->pushes, &p->of_consumer);
+	chain_add_last(&f->pushes, &p->all);
+	c->in_flight++;
+	f->push_count++;
+	return 0;
+}
+
+void pushes_take(struct flow *f, uint64_t now_us)
+{
+	const char *why;
+
+	while (f->known && f->push_count < PUSHES_MAX && heap_first_key(&f->pushes_due) <= now_us &&
+	       !store_broken(f->store, &why)) {
+		struct consumer *c =
+			container_of(heap_first(&f->pushes_due), struct consumer, item);
+
+		if (take(f, c, now_us) < 0) {
+			c->held_until_us = now_us + US_PER_SEC;
+			queues_arm(f, c);
+			return;
+		}
+		queues_arm(f, c);
+	}
+}
+
+/* ---- the request ---- */
+
+static int write_head(const struct push *p, char *text, size_t size)
+{
+	const struct wire_flow_trigger *g = &p->consumer->trigger->is;
+	char created[CLOCK_DATE_SIZE], expires[CLOCK_DATE_SIZE], deadline[CLOCK_DATE_SIZE];
+
+	return text_format(
+		text, size,
+		"POST %s HTTP/1.1\r\nhost: %s\r\nuser-agent: ebb-queue/1.0\r\nx-ebb-service: %s\r\n"
+		"x-ebb-id: %016llx%016llx\r\nx-ebb-attempt: %u\r\nce-specversion: 1.0\r\n"
+		"ce-type: com.vercel.queue.v2beta\r\nce-source: /topic/%s/consumer/%s\r\n"
+		"ce-id: %llu\r\nce-time: %s\r\nce-vqsqueuename: %s\r\nce-vqsconsumergroup: %s\r\n"
+		"ce-vqsmessageid: %llu\r\nce-vqsreceipthandle: %llu-%llu-%llu\r\n"
+		"ce-vqsdeliverycount: %u\r\nce-vqscreatedat: %s\r\nce-vqsexpiresat: %s\r\n"
+		"ce-vqsvisibilitydeadline: %s\r\nce-vqsregion: " REGION "\r\n"
+		"content-type: %s\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n",
+		g->path, g->host, g->service, (unsigned long long)p->is.consumer,
+		(unsigned long long)p->is.message, p->is.attempts, p->consumer->topic->name,
+		g->consumer, (unsigned long long)p->is.message,
+		clock_rfc3339(p->message.created_us, created), p->consumer->topic->name,
+		g->consumer, (unsigned long long)p->is.message, (unsigned long long)p->is.consumer,
+		(unsigned long long)p->is.message, (unsigned long long)p->is.receipt,
+		p->is.attempts, created, clock_rfc3339(p->message.expires_us, expires),
+		clock_rfc3339(p->is.due_us, deadline),
+		*p->message.type ? p->message.type : "application/octet-stream", p->message.size);
+}
+
+/* ---- the end ---- */
+
+/* ebb has no room, or its gateways are not there: the service had no say. */
+static void hold(struct flow *f, struct consumer *c, struct store_delivery *d)
+{
+	uint32_t pause_s = 1u << (c->held < 6 ? c->held : 6);
+
+	c->held++;
+	c->held_until_us =
+		clock_real_us() + (pause_s < HOLD_MOST_S ? pause_s : HOLD_MOST_S) * US_PER_SEC;
+	(void)queues_again(f, c, d, clock_real_us());
+}
+
+static void fail(struct flow *f, struct consumer *c, struct store_delivery *d)
+{
+	const struct trigger *g = c->trigger;
+
+	d->failures++;
+	if (g && d->failures >= g->is.deliveries_max)
+		(void)queues_bury(f, c, d);
+	else
+		(void)queues_again(f, c, d,
+				   clock_real_us() + (g ? g->is.retry_after_s : 0) * US_PER_SEC);
+}
+
+/* The consumer has acknowledged it by itself, or said when it wants it again, or it has answered
+ * and that is all. */
+static void judge(struct flow *f, struct push *p, int status, bool refused, const char *lost)
+{
+	struct consumer *c = p->consumer;
+	struct store_delivery d;
+
+	if (queues_lease(f, c, p->is.message, p->is.receipt, &d) < 0) {
+		c->held = 0;
+		return;
+	}
+	if (lost)
+		(void)text_copy(d.text, sizeof(d.text), lost);
+	else
+		(void)text_format(d.text, sizeof(d.text), "the answer was %d", status);
+	if (refused && (lost || status == 503)) {
+		hold(f, c, &d);
+		return;
+	}
+	c->held = 0;
+	if (lost || status < 200 || status >= 300) {
+		fail(f, c, &d);
+	} else if (p->moved) {
+		(void)queues_again(f, c, &d, d.due_us);
+	} else {
+		(void)queues_handled(f, c, &d);
+	}
+}
+
+static void on_ended(struct flow *f, void *owner, const char *lost)
+{
+	struct push *p = owner;
+	struct consumer *c = p->consumer;
+	int status = p->delivery ? p->delivery->status : 0;
+	bool refused = p->delivery ? p->delivery->refused : true;
+
+	judge(f, p, status, refused, lost);
+	free_push(f, p);
+	queues_arm(f, c);
+}
+
+void pushes_deliver(struct flow *f)
+{
+	struct push *p;
+
+	chain_each(p, &f->pushes, all) {
+		char *request;
+		int n, e = -ENOMEM;
+
+		if (!p->fresh)
+			continue;
+		p->fresh = false;
+		if (!p->consumer->trigger) {
+			on_ended(f, p, "its trigger is gone");
+			continue;
+		}
+		request = malloc(HEAD_MAX + p->message.size);
+		n = request ? write_head(p, request, HEAD_MAX) : -1;
+		if (n == 0) {
+			size_t size = strlen(request);
+
+			memcpy(request + size, p->body, p->message.size);
+			e = deliver(f, request, size + p->message.size, p, on_ended, &p->delivery);
+		} else {
+			free(request);
+		}
+		free(keep_mem(p->body));
+		if (e < 0)
+			on_ended(f, p, strerror(-e));
+	}
+}
+
+void pushes_put_back(struct flow *f)
+{
+	struct push *p;
+
+	chain_each(p, &f->pushes, all)
+		if (p->fresh)
+			free_push(f, p);
+}

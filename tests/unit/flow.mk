@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+OBJECTS_test_queue_words := runtime/flow/queue_words
