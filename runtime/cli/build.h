@@ -11,6 +11,7 @@ struct build {
 	const char *runtime;    /* or NULL: guessed */
 	const char *entrypoint; /* or NULL: guessed */
 	const char *framework;  /* that builds the directory first: "nextjs"; or NULL */
+	const char *dockerfile; /* NULL: none; set by build_image */
 	const char *output;     /* or NULL: uploaded */
 	const char
 		*clean_urls; /* of static files: "0", "1", or NULL when the file does not say it */

@@ -13,6 +13,7 @@
 #include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
 #include "runtime/cli/builds.h"
+#include "runtime/cli/dockerfile.h"
 #include "runtime/cli/file.h"
 #include "runtime/cli/guess.h"
 #include "runtime/cli/site.h"
@@ -140,7 +141,8 @@ static bool is_container(const struct spec_service *service)
 {
 	const char *runtime = spec_string(service, "runtime");
 
-	return runtime && strcmp(runtime, "container") == 0;
+	return runtime && strcmp(runtime, "container") == 0 &&
+	       !dockerfile_is(spec_string(service, "entrypoint"));
 }
 
 static int service_build(const struct call *call, const struct deployment *d,

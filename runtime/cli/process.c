@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/upload.h"
 
 /* A helper starts with no signal blocked or ignored, whatever this program blocks or ignores. */
@@ -80,4 +83,36 @@ int process_wait(pid_t pid)
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int process_run(const char *const *argv)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, keep_int, keep_term;
+	pid_t pid = process_start(argv, NULL);
+	int status;
+
+	if (pid < 0)
+		return pid;
+	sigaction(SIGINT, &ignore, &keep_int);
+	sigaction(SIGTERM, &ignore, &keep_term);
+	status = process_wait(pid);
+	sigaction(SIGINT, &keep_int, NULL);
+	sigaction(SIGTERM, &keep_term, NULL);
+	return status;
+}
+
+bool process_is_there(const char *name)
+{
+	const char *at = getenv("PATH");
+
+	at = at ? at : "/usr/local/bin:/usr/bin:/bin";
+	for (const char *end; *at; at = *end ? end + 1 : end) {
+		char path[4096];
+
+		end = strchrnul(at, ':');
+		if (text_format(path, sizeof(path), "%.*s/%s", (int)(end - at), at, name) == 0 &&
+		    access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
 }

@@ -39,4 +39,10 @@ pid_t process_start(const char *const *argv, int *out_fd);
 /* Waits for the end of the program: its exit status, 128 + signal, or -errno. */
 int process_wait(pid_t pid);
 
+/* Runs a program and waits. Ctrl-C reaches both; this one ignores it meanwhile, as system(3) does,
+ * so that it can remove files. As process_wait. */
+int process_run(const char *const *argv);
+/* Whether PATH has such a program. */
+bool process_is_there(const char *name);
+
 #endif

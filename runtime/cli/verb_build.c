@@ -11,6 +11,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/build.h"
+#include "runtime/cli/dockerfile.h"
 #include "runtime/cli/file.h"
 #include "runtime/cli/guess.h"
 #include "runtime/cli/known.h"
@@ -73,6 +74,12 @@ static int apply_guess(struct build *build, struct guess *guess)
 
 	if (r == 0 && build->runtime && build->entrypoint)
 		return CLI_DONE;
+	if (r == 0 && !build->runtime && !build->entrypoint)
+		build->dockerfile = dockerfile_of(dir_fd);
+	if (build->dockerfile) {
+		say_note("ebb: built by buildah, because %s is there", build->dockerfile);
+		return CLI_DONE;
+	}
 	if (r == 0)
 		r = guess_directory(dir_fd, build->runtime, guess);
 	if (r < 0 && dir_fd < 0) {
@@ -106,24 +113,6 @@ static int apply_guess(struct build *build, struct guess *guess)
 	return CLI_DONE;
 }
 
-/* Runs the builder and waits for it. Ctrl-C reaches both programs; this one ignores it meanwhile,
- * as system(3) does, so that it can remove the builder's files. */
-static int run_builder(const char *const *argv)
-{
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, keep_int, keep_term;
-	pid_t pid = process_start(argv, NULL);
-	int status;
-
-	if (pid < 0)
-		return pid;
-	sigaction(SIGINT, &ignore, &keep_int);
-	sigaction(SIGTERM, &ignore, &keep_term);
-	status = process_wait(pid);
-	sigaction(SIGINT, &keep_int, NULL);
-	sigaction(SIGTERM, &keep_term, NULL);
-	return status;
-}
-
 /* Runs the builder. known: a file with the names of the pieces that the archive need not hold, or
  * "". */
 static int make_archive(const struct build *build, const char *cache, const char *output,
@@ -148,6 +137,8 @@ static int make_archive(const struct build *build, const char *cache, const char
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
+	if (build->dockerfile)
+		return dockerfile_build(build->directory, build->dockerfile, cache, output);
 	if (places_builder(builder, sizeof(builder)) < 0) {
 		say_error("no " BUILDER " beside ebb, in libexec/ebb, or in EBB_LIBEXEC",
 			  "make install, or set EBB_LIBEXEC to its directory", "cannot build %s",
@@ -163,7 +154,7 @@ static int make_archive(const struct build *build, const char *cache, const char
 		}
 		argv[i + 1] = words[i];
 	}
-	status = run_builder(argv);
+	status = process_run(argv);
 	if (status == 0)
 		return CLI_DONE;
 	if (status < 0)
@@ -216,6 +207,24 @@ static int build_and_upload(const struct call *call, const struct build *build)
 	return r;
 }
 
+/* A container is built if it has a Dockerfile. */
+static int apply_container(struct build *build)
+{
+	SCOPED_FD dir_fd = open(build->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file_fd = -1;
+
+	if (dockerfile_is(build->entrypoint))
+		file_fd = dir_fd < 0 ? -1 : file_open_beneath(dir_fd, build->entrypoint);
+	if (file_fd >= 0)
+		build->dockerfile = build->entrypoint;
+	else if (dir_fd >= 0 && !build->entrypoint)
+		build->dockerfile = dockerfile_of(dir_fd);
+	if (build->dockerfile)
+		return CLI_DONE;
+	say_error("its runtime is container, and no Dockerfile is there: there is nothing to build",
+		  "ebb image import brings a foreign image", "cannot build %s", build->directory);
+	return CLI_FAILED;
+}
+
 int build_image(const struct call *call, const struct build *build)
 {
 	struct build own = *build;
@@ -228,15 +237,12 @@ int build_image(const struct call *call, const struct build *build)
 		own.entrypoint = ".";
 	} else if (!own.runtime || !own.entrypoint || own.show)
 		r = apply_own_file(&own, &spec);
-	if (r == CLI_DONE && own.runtime && strcmp(own.runtime, "container") == 0) {
-		say_error("its ebb.json says runtime container: there is nothing to build",
-			  "ebb image import brings a foreign image", "cannot build %s",
-			  own.directory);
-		r = CLI_FAILED;
-	}
-	if (r == CLI_DONE)
+	if (r == CLI_DONE &&
+	    (own.runtime ? strcmp(own.runtime, "container") == 0 : dockerfile_is(own.entrypoint)))
+		r = apply_container(&own);
+	else if (r == CLI_DONE)
 		r = apply_guess(&own, &guess);
-	if (r == CLI_DONE && strcmp(own.runtime, "static") != 0 &&
+	if (r == CLI_DONE && !own.dockerfile && strcmp(own.runtime, "static") != 0 &&
 	    (own.clean_urls || own.trailing_slash))
 		say_note(
 			"ebb: cleanUrls and trailingSlash are ignored: only the runtime static has "

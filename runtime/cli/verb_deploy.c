@@ -7,12 +7,25 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/api.h"
+#include "runtime/cli/build.h"
 #include "runtime/cli/deploy.h"
 #include "runtime/cli/text_out.h"
 
+/* Whether it is a source of `ebb image import`, and no name of the store. */
+static bool is_source(const char *image)
+{
+	static const char *const sources[] = {"oci:", "oci-archive:", "docker-archive:", "dir:"};
+
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		if (strncmp(image, sources[i], strlen(sources[i])) == 0)
+			return true;
+	return false;
+}
+
 /* Options become keys of ebb.json, so that both ways are checked by the same table. A whole number
  * becomes a JSON number; another value stays a string, which spec.c checks. */
-static void write_flags(const struct call *call, enum setting_place place, struct json_out *out)
+static void write_flags(const struct call *call, const char *name, enum setting_place place,
+			struct json_out *out)
 {
 	for (size_t i = 0; i < call->args.given_count; i++) {
 		enum setting_id id = call->args.given[i].option->setting;
@@ -22,8 +35,10 @@ static void write_flags(const struct call *call, enum setting_place place, struc
 
 		if (!s || s->place != place || s->kind == SETTING_LIST || s->kind == SETTING_MAP)
 			continue;
-		if ((s->kind == SETTING_NUMBER || s->kind == SETTING_TIME) &&
-		    text_parse_u64(value, 0, INT64_MAX, &number) == 0)
+		if (id == SETTING_ENTRYPOINT && is_source(value))
+			json_out_string(out, s->name, name); /* it gets the service's name */
+		else if ((s->kind == SETTING_NUMBER || s->kind == SETTING_TIME) &&
+			 text_parse_u64(value, 0, INT64_MAX, &number) == 0)
 			json_out_u64(out, s->name, number);
 		else
 			json_out_string(out, s->name, value);
@@ -94,13 +109,13 @@ static int write_file(const struct call *call, const char *name, struct json_out
 	json_out_object(out, "services");
 	json_out_object(out, name);
 	json_out_string(out, "runtime", "container");
-	write_flags(call, SETTING_OF_SERVICE, out);
+	write_flags(call, name, SETTING_OF_SERVICE, out);
 	if (args_given(&call->args, "env") || args_given(&call->args, "secret"))
 		r = write_env(call, out);
 	if (args_given(&call->args, "host"))
 		write_hosts(call, out);
 	json_out_object(out, "ebb");
-	write_flags(call, SETTING_OF_EBB, out);
+	write_flags(call, name, SETTING_OF_EBB, out);
 	json_out_end_object(out);
 	json_out_end_object(out);
 	json_out_end_object(out);
@@ -110,14 +125,19 @@ static int write_file(const struct call *call, const char *name, struct json_out
 
 static int from_options(const struct call *call, const char *name, struct deployment *out)
 {
+	const char *image = args_value(&call->args, "image");
 	struct json_out file;
-	int r;
+	int r = CLI_DONE;
 
-	if (!args_given(&call->args, "image")) {
+	if (!image) {
 		say_error("no image is named", "ebb deploy NAME --image IMG, or ebb deploy -f FILE",
 			  "cannot deploy %s", name);
 		return CLI_USAGE;
 	}
+	if (is_source(image) && !args_given(&call->args, "dry-run"))
+		r = image_upload(call, image, name, false);
+	if (r != CLI_DONE)
+		return r;
 	json_out_init(&file);
 	r = write_file(call, name, &file);
 	if (r == CLI_DONE && file.failed)
