@@ -21,8 +21,8 @@ void schedules_check(struct api *api, const struct service_spec *spec, struct pr
 void schedules_say(struct api *api, const char *service);
 /* Says all, once ebb-api is ready. */
 void schedules_say_all(struct api *api);
-/* Adds the counters of ebb-flow. 0 or -ENOMEM. */
 bool schedules_up(const struct api *api); /* whether ebb-flow answers and can write */
+/* Adds the counters of ebb-flow. 0 or -ENOMEM. */
 int schedules_metrics(const struct api *api, struct buffer *out);
 
 #endif
