@@ -125,7 +125,7 @@ def test_the_environment_is_what_the_sources_read():
                 if name.endswith((".c", ".py")) or name == "ebb-build":
                     with open(os.path.join(path, name), encoding="utf-8") as f:
                         text = f.read()
-                    read |= set(re.findall(r"getenv\(\"(\w+)\"\)|environ\.get\(\"(\w+)\"|setting\(\"(\w+)\"|"
+                    read |= set(re.findall(r"getenv\(\"(\w+)\"\)|environ\.get\(\"(\w+)\"|(?:setting|limit)\(\"(\w+)\"|"
                                            r"\"(\w+)\" (?:not )?in os\.environ", text))
     read = {name for names in read for name in names if name.startswith(("EBB_", "NO_", "SOURCE_", "NOTIFY_"))}
     assert read - named == {"EBB_STEP"} and named - read == set(), (read, named)
