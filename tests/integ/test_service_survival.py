@@ -164,6 +164,8 @@ def test_a_dead_zygote_is_started_again_and_no_request_is_refused(new_ebb):
         late = ebb.instance(f"late-{n}")["pid"]  # its PID 1 may be on its way to exec still
         wait_for(lambda: inherited(late) == inherited(pid), what="the same descriptors and signals")
     assert ebb.get("probe").status == 200 and ebb.instance("probe")["pid"] == pid
+    # The last start may have had a sandbox that was parked before, and ebbd may hear of the death behind it.
+    wait_for(lambda: len(ebb.log_lines("event=zygote_started")) >= 3)
     assert len(ebb.log_lines("event=zygote_started")) == 3
 
 
