@@ -47,6 +47,18 @@ def frozen_at_no_cost(ebb, name):
     wait_for(at_rest, 60, "rest that is not billed")
 
 
+def node_folder(cache):
+    """Where the Node of the images is, for builds without ebb."""
+    base = max((d.path for d in os.scandir(cache) if d.name.startswith("base-node-")), key=os.path.getmtime)
+    return os.path.join(base, "root/usr/bin")
+
+
+def preloaded(reply):
+    """The addresses of a page's scripts that its `link` field or its text names."""
+    text = reply.headers.get("link", "") + reply.text
+    return sorted({"/" + one.lstrip("./") for one in re.findall(r"[./]*_app/immutable/[\w./-]+\.js", text)})
+
+
 def scripts_of(page):
     """The addresses of the page's own scripts."""
     return sorted(set(re.findall(r'src="(/_next/static/[^"]+\.js[^"]*)"', page)))

@@ -120,10 +120,9 @@ def test_it_ends_by_itself_when_it_is_asked(host, site):
 
 def build_elsewhere(folder):
     """As its guide says, without ebb: npm, the build, and nothing copied."""
-    node = os.path.join(CACHE, sorted(d for d in os.listdir(CACHE) if d.startswith("base-node-"))[-1], "root/usr/bin")
     with open(os.path.join(folder, "next.config.mjs"), "w", encoding="ascii") as file:
         file.write('export default { output: "standalone" };\n')
-    env = {**os.environ, "PATH": node + ":" + os.environ["PATH"], "NEXT_TELEMETRY_DISABLED": "1"}
+    env = {**os.environ, "PATH": projects.node_folder(CACHE) + ":" + os.environ["PATH"], "NEXT_TELEMETRY_DISABLED": "1"}
     for words in (["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], ["npm", "run", "build"]):
         subprocess.run(words, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
 
