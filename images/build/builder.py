@@ -247,7 +247,7 @@ def bake_node(build, layer):
     runs as the same uid as this sandbox, 1000."""
     with contextlib.ExitStack() as stack:
         start = Run(build.base.root, ["/usr/bin/node", "--experimental-async-context-frame",
-                                      "--require=/usr/lib/ebb/node/boot.cjs", build.entrypoint],
+                                      "--no-memory-reducer", "--require=/usr/lib/ebb/node/boot.cjs", build.entrypoint],
                     cwd="/app", may_fail=True,
                     env=["HOME=/app", "NODE_ENV=production", "PORT=8080", "EBB_BAKE=1"],
                     seconds=setting("EBB_BAKE_SECONDS", 60, 1, 3600))

@@ -5,7 +5,8 @@ import contextlib
 from waiting import slow
 
 SERVE = ["/usr/bin/python3", "/usr/lib/ebb/serve.py"]
-NODE = ["/usr/bin/node", "--experimental-async-context-frame", "--require=/usr/lib/ebb/node/boot.cjs"]
+NODE = ["/usr/bin/node", "--experimental-async-context-frame", "--no-memory-reducer",
+        "--require=/usr/lib/ebb/node/boot.cjs"]
 
 
 def service(program, **more):

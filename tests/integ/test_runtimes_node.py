@@ -11,7 +11,7 @@ import pytest
 import node_apps
 import pictures
 import web
-from waiting import SLOW, wait_for
+from waiting import SLOW, pass_time, wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter is too slow under emulation")
 
@@ -231,3 +231,24 @@ def test_the_store_of_tracing_is_kept_beside_the_request(runtimes_ebb):
         closed = wait_for(lambda: len(found := ebb.get("tracing", "/last").json["closed"]) >= 20 and found)
         ids = {reply.headers["x-ebb-id"] for reply in replies}
         assert ids <= {ident for _, ident in closed}, closed
+
+
+@pytest.mark.parametrize("name", ["http", "express", "fastify"])
+def test_no_timer_that_the_program_did_not_set_wakes_a_frozen_instance(node, name):
+    """After many requests, V8 and Node have work of their own for later. Without the runtime's care it was due within 20 s."""
+    assert {r.status for r in web.many(300, lambda i: node.get(name))} == {200}
+    (frozen,) = node.wait_frozen(name)
+    wait_for(lambda: "thaws in" not in node.cli("why", frozen["id"]).out)
+    before = len(node.events(frozen["id"], "instance_thawed"))
+    pass_time(3)
+    assert "thaws in" not in node.cli("why", frozen["id"]).out
+    assert len(node.events(frozen["id"], "instance_thawed")) == before
+
+
+def test_a_timer_of_the_program_wakes_it_in_time(node):
+    node.get("http", "/timer?ms=2000")
+    (frozen,) = node.wait_frozen("http")
+    assert "for a timer" in node.cli("why", frozen["id"]).out
+    wait_for(lambda: [e for e in node.events(frozen["id"], "instance_thawed") if "for a timer" in e["text"]])
+    late = wait_for(lambda: node.get("http", "/seen").json["lateMs"], 20)
+    assert -5 < late < 1000, late

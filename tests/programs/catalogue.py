@@ -39,7 +39,8 @@ class Program:
 HIDDEN = "its loop ticks below a second: longer timers behind it cannot be seen, and wait for the next request"
 
 BUILT = ("npm", "nest", "next15", "next16", "sveltekit", "nuxt", "nitro")
-NODE = ["/usr/bin/node", "--experimental-async-context-frame", "--require=/usr/lib/ebb/node/boot.cjs"]
+NODE = ["/usr/bin/node", "--experimental-async-context-frame", "--no-memory-reducer",
+        "--require=/usr/lib/ebb/node/boot.cjs"]
 PY = "cd /srv/python && exec "
 
 

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -111,6 +113,39 @@ static void a_sleep_keeps_its_end_over_freezes(void **state)
 		assert_int_equal(l.kept.from_ns, before.first.from_ns);
 		assert_int_equal(l.kept.to_ns, before.first.to_ns);
 	}
+	look_notes_free(notes);
+	kill_and_remove(t, &g, &c);
+}
+
+static void run_named_epoll(int go_fd, int result_fd)
+{
+	struct epoll_event e;
+
+	prctl(PR_SET_NAME, "DelayedTaskSchedulerWorker");
+	report(result_fd, 0);
+	epoll_wait(epoll_create1(EPOLL_CLOEXEC), &e, 1, 60000);
+}
+
+/* Unless timers are "fire", its waits are no timers of the program. */
+static void a_thread_in_which_node_does_v8s_work_has_no_timers(void **state)
+{
+	struct cgroup_tree *t = needs_root(state);
+	struct cgroup g = make(t, "epoll", &roomy);
+	uint64_t since_ns = clock_mono_ns();
+	struct look_request q = {
+		.cgroup = &g, .init_pid = getpid(), .since_ns = since_ns, .by_name = true};
+	struct look_notes *notes = NULL;
+	struct child c = start_in(t, &g, run_named_epoll);
+	struct look_run *run = NULL;
+	struct look l;
+
+	(void)child_result(&c);
+	l = look_until(&g, &notes, since_ns, 60000);
+	assert_int_equal(l.first.tid, c.pid);
+	while (look_some(&run, &q, &notes, &l) > 0)
+		;
+	assert_int_equal(l.threads, 1);
+	assert_true(l.first.from_ns == LOOK_NEVER);
 	look_notes_free(notes);
 	kill_and_remove(t, &g, &c);
 }
@@ -357,6 +392,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_sleep_keeps_its_end_over_freezes, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_thread_in_which_node_does_v8s_work_has_no_timers,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_timerfd_is_seen_awake_and_frozen, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_posix_timer_that_something_may_wait_for_is_seen,

@@ -129,6 +129,7 @@ static int look(struct instance *i, uint64_t idle_since_ns, bool frozen)
 				 .since_ns = idle->since_ns,
 				 .quiet_since_ns = worked_ns(idle, idle_since_ns),
 				 .housekeeping = has_housekeeping(i),
+				 .by_name = i->spec->put.timers != WIRE_TIMERS_FIRE,
 				 .verify = !frozen && now_ns - idle->verified_ns > VERIFY_AGAIN_NS,
 				 .frozen = frozen};
 	struct look_io before = idle->look.io;

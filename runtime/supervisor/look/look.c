@@ -306,6 +306,17 @@ static void look_at_running(struct look_run *g, pid_t tid)
 		*n = *before;
 }
 
+/* A thread of Node's own, which runs delayed work of V8 alone; timers of programs are in other
+ * threads. Node names it since 22. A program that gives its own thread this name makes its own
+ * timers late. */
+static bool is_housekeeper(const struct look_run *g, pid_t tid)
+{
+	char name[32];
+
+	return g->q->by_name && read_proc(tid, "comm", name, sizeof(name)) == 0 &&
+	       strcmp(name, "DelayedTaskSche\n") == 0;
+}
+
 static void look_at_thread(struct look_run *g, pid_t tid)
 {
 	struct wait_line line;
@@ -323,7 +334,7 @@ static void look_at_thread(struct look_run *g, pid_t tid)
 		take_absolute(g, tid, &line, &w);
 	else if (w.kind == WAIT_RESUMED)
 		take_resumed(g, tid, &line, &w);
-	else if (w.kind != WAIT_FOREVER)
+	else if (w.kind != WAIT_FOREVER && !is_housekeeper(g, tid))
 		take_relative(g, tid, &line, &w);
 }
 

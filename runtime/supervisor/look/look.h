@@ -72,7 +72,8 @@ struct look_request {
 	 * that earlier looks found are told apart anew. */
 	bool housekeeping, verify;
 	uint64_t quiet_since_ns;
-	bool frozen; /* it stands still; since the last look its threads ran only to park */
+	bool by_name; /* threads that a runtime names as its own have no timers of the program */
+	bool frozen;  /* it stands still; since the last look its threads ran only to park */
 };
 
 struct look_run; /* one that is under way; NULL = none */

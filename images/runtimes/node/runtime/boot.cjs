@@ -21,11 +21,13 @@ function bindingOfV8() {
 
 // The heap got its limits when the process started, from NODE_OPTIONS (config.json): the service's limit for old
 // objects, and for young objects the size that V8 chooses on large hosts, because with the size for a small instance
-// V8 would collect far more often. The two options are then reset here, before any module is loaded: V8 refuses code
-// that was compiled under other options, and the options of a build and of an instance differ.
+// V8 would collect far more often. It got no memory reducer, which would collect garbage by timers of its own for two
+// minutes after a burst: a frozen instance would be thawed for them. The options are then reset here, before any module
+// is loaded: V8 refuses code that was compiled under other options, Node's own too.
 const v8 = bindingOfV8();
 v8.setFlagsFromString("--max-old-space-size=0");
 v8.setFlagsFromString("--max-semi-space-size=0");
+v8.setFlagsFromString("--memory-reducer");
 require("node:module").enableCompileCache(CODE);
 const { isMainThread } = require("node:worker_threads");
 

@@ -3,6 +3,7 @@
 // an idle instance would wake it from its freeze.
 "use strict";
 const v8 = require("node:v8");
+const quiet = require("./quiet.cjs");
 const scopes = require("./scope.cjs");
 
 const PERIOD_MS = 250;
@@ -31,7 +32,7 @@ function measure() {
 	due = performance.now() + PERIOD_MS;
 	reason = lag > LAG_MAX_MS ? `event loop ${Math.round(lag)} ms late` : heapIsFull() ? "heap full" : null;
 	if (scopes.open.size > 0) return;
-	clearInterval(timer);
+	quiet.clear(timer);
 	timer = null;
 	reason = null;
 }
@@ -55,7 +56,11 @@ exports.reason = () => {
 
 exports.idle = () => {
 	if (!timer) return;
-	clearInterval(timer);
+	quiet.clear(timer);
 	timer = null;
 	reason = null;
+};
+
+quiet.whenQuiet = () => {
+	if (scopes.open.size === 0) exports.idle();
 };

@@ -5,6 +5,7 @@
 const { AsyncLocalStorage } = require("node:async_hooks");
 const http = require("node:http");
 const Chain = require("./chain.cjs");
+const quiet = require("./quiet.cjs");
 const ipc = require("./ipc.cjs");
 
 const storage = new AsyncLocalStorage();
@@ -153,9 +154,10 @@ class Scope {
 
 	settle() {
 		if (!this.over || this.work > 0) return;
-		if (this.timer) clearTimeout(this.timer); // nothing may wake a frozen instance for no reason
+		if (this.timer) quiet.clear(this.timer); // nothing may wake a frozen instance for no reason
 		this.timer = null;
 		open.delete(this);
+		if (open.size === 0) quiet.soon();
 		this.onEnd?.();
 		exports.onIdle?.();
 	}

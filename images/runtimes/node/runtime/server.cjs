@@ -6,6 +6,7 @@ const http = require("node:http");
 const net = require("node:net");
 const ipc = require("./ipc.cjs");
 const pressure = require("./pressure.cjs");
+const quiet = require("./quiet.cjs");
 const scopes = require("./scope.cjs");
 const state = require("./state.cjs");
 const warm = require("./warm.cjs");
@@ -13,6 +14,7 @@ const warm = require("./warm.cjs");
 const FIRST_FD = 3;
 const BACKLOG = 1024;
 const NEVER_MS = 2 ** 31 - 1;
+const CHECK = "http.server.connectionsCheckingInterval"; // the symbol of its timer
 const PORT = Number(process.env.PORT || 8080);
 const kRaw = Symbol("ebb.raw"); // of a connection: the fields of its last request
 
@@ -38,6 +40,10 @@ function portOf(args) {
 function leaveTimeoutsToTheFront(server) {
 	if (!(server instanceof http.Server)) return;
 	server.connectionsCheckingInterval = NEVER_MS;
+	server.once("listening", () => {
+		const check = Object.getOwnPropertySymbols(server).find((s) => s.description === CHECK);
+		if (check) quiet.clear(server[check]);
+	});
 	for (const name of ["timeout", "keepAliveTimeout", "requestTimeout", "headersTimeout"])
 		Object.defineProperty(server, name, { get: () => 0, set() {}, configurable: true });
 }
@@ -144,8 +150,11 @@ function serve(server, emit, args) {
 	req.socket[kRaw] = req.rawHeaders;
 	const scope = new scopes.Scope(req, res);
 	req[scopes.kScope] = scope;
-	if (res) res[scopes.kScope] = scope;
-	else bindUpgrade(scope, second, args[3]);
+	if (res) {
+		res[scopes.kScope] = scope;
+		res.sendDate = false; // the gateway's clock dates it; Node's is a timer
+	}
+	if (!res) bindUpgrade(scope, second, args[3]);
 	return scopes.enter(scope, emit, server, args);
 }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getHeapStatistics } from "node:v8";
 import { background, later, log, THROWS } from "./work.mjs";
 
-const seen = { closed: 0, finishedAfterClose: 0 };
+const seen = { closed: 0, finishedAfterClose: 0, lateMs: null };
 const json = (res, value) => {
 	res.setHeader("content-type", "application/json");
 	res.end(JSON.stringify(value));
@@ -17,6 +17,12 @@ const routes = {
 	"/later": (req, res, query) => json(res, later(query)),
 	"/done": (req, res) => json(res, background.done),
 	"/seen": (req, res) => json(res, seen),
+	// A timer of the program, for which nobody waits.
+	"/timer": (req, res, query) => {
+		const due = performance.now() + Number(query.get("ms"));
+		setTimeout(() => (seen.lateMs = performance.now() - due), Number(query.get("ms")));
+		res.end("set\n");
+	},
 	"/log": async (req, res, query) => json(res, await log(query)),
 	"/sleep": async (req, res, query) => {
 		await sleep(Number(query.get("ms")));
