@@ -56,18 +56,23 @@ def test_help_of_a_verb_is_there(name):
     assert all(f"--{row['name']}" in done.stdout for row in VERBS[name]["options"])
 
 
+HEARD = {"type": "queue/v2beta", "topic": "sample", "path": "/heard"}
+
+
 def samples(ebb):
     """Verb -> words with which it works on this ebb; None: other families run it (it builds, or reads archives)."""
     instance = ebb.get("probe").instance
     file = os.path.join(ebb.root, "one.json")
     with open(file, "w") as f:
         json.dump({"services": {"one": {"runtime": "container", "entrypoint": "probe"}}}, f)
-    assert ebb.rest("PUT", "/v1/services/timed", {"image": "probe", "crons": [{"path": "/sample", "schedule": "0 0 1 1 *"}]})
+    assert ebb.rest("PUT", "/v1/services/timed", {"image": "probe", "crons": [{"path": "/sample", "schedule": "0 0 1 1 *"}],
+                                                        "experimentalTriggers": [HEARD]})
     return {
         "build": None, "completion": None, "init": [], "dev": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
         "image export": ["again", "-o", os.path.join(ebb.root, "again.tar")],
         "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
         "up": ["-f", file], "ls": [], "inspect": ["probe"],
+        "queue ls": [], "queue peek": ["timed/sample"], "queue retry": ["timed/sample"], "queue purge": ["timed/sample"],
         "crons ls": [], "crons runs": [], "crons run": ["/sample"],
         "secret set": ["SAMPLE", "-f", file], "secret ls": [], "secret rm": ["SAMPLE"],
         "rollback": ["two"], "deployments": [], "promote": ["held", "1"], "revisions": ["probe"],
@@ -147,7 +152,7 @@ def values(row):
     bound = {"type": "service", "service": "probe", "format": "url", "env": "PROBE_URL"}
     cron = {"path": "/p", "schedule": "0 3 * * *"}
     return {"path": ["/", "/p/q"], "map": [{"A": "b"}, {}], "named": [{"tidy": cron}, {}],
-            "objects": [[cron if row["name"] == "crons" else bound], []]}.get(row["kind"], ["1000"])
+            "objects": [[{"crons": cron, "experimentalTriggers": HEARD}.get(row["name"], bound)], []]}.get(row["kind"], ["1000"])
 
 
 # Settings that need another value beside them, and those that this image cannot have.
@@ -316,6 +321,11 @@ def good_requests(ebb, instance):
         ("GET", "/v1/schedules", 200), ("POST", "/v1/schedules/run?name=tidy", 202), ("GET", "/v1/runs?service=timed", 200),
         ("POST", "/v1/schedules/run?name=none", 404), ("POST", "/v1/schedules/run", 400),
         ("DELETE", "/v1/services/timed", 204),
+        ("PUT", "/v1/services/heard", 201, {"document": {"image": "probe", "experimentalTriggers": [HEARD]}}),
+        ("GET", "/v1/queues", 200), ("GET", "/v1/queues/messages?namespace=heard&topic=sample", 200),
+        ("GET", "/v1/queues/messages?namespace=heard&topic=none", 404), ("GET", "/v1/queues/messages", 400),
+        ("POST", "/v1/queues/retry?namespace=heard&topic=sample", 200),
+        ("POST", "/v1/queues/purge?namespace=heard&topic=sample&dead=1", 200), ("DELETE", "/v1/services/heard", 204),
         ("PUT", "/v1/secrets/HELD", 201, {"document": {"value": "a"}}),
         ("PUT", "/v1/services/sealed", 201, {"document": {"image": "probe", "env": {"A": {"secret": "HELD"}}}}),
         ("PUT", "/v1/secrets/HELD", 200, {"document": {"value": "b"}}),
@@ -460,7 +470,9 @@ def test_a_route_takes_the_parameters_it_is_said_to_take_and_no_other(said, path
 TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tail": [0, 100000],
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
          "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "gb_out": ["0.09"], "gb_in": ["0"], "currency": ["EUR"], "wait": ["1s"],
-         "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1], "schedule": ["tidy"]}
+         "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1], "schedule": ["tidy"],
+         "namespace": ["listens"], "topic": ["sample"], "consumer": ["heard"], "id": [1], "dead": [1]}
+OF_MESSAGES = {"namespace": "listens", "topic": "sample"}  # which a question for messages has to name
 
 
 def test_every_parameter_is_taken_and_none_is_left_out(said):
@@ -472,6 +484,7 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                     sources += f.read()
     instance = said.get("probe").instance
     operation = said.rest("POST", "/v1/images/gc?async=1").json["id"]
+    said.rest("PUT", "/v1/services/listens", {"image": "probe", "experimentalTriggers": [HEARD]})
     tried = {**TRIED, "since": [said.rest("GET", "/v1/events").json["rev"]]}
     for path, methods in openapi.DOCUMENT["paths"].items():
         for method, what in methods.items():
@@ -487,6 +500,8 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                     target = path.replace("{name}", "probe").replace("{id}", of)
                     more = "&format=focus" if path == "/v1/usage" and name in TRIED and name not in (
                         "service", "from", "to") else ""
+                    if path == "/v1/queues/messages":
+                        more = "".join(f"&{k}={v}" for k, v in OF_MESSAGES.items() if k != name)
                     asked(said, "GET", f"{target}?{name}={value}{more}", 200)
     read = set(re.findall(r"request_(?:query|flag)\(rq, \"(\w+)\"", sources))
     assert read - named == set()
