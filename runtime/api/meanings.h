@@ -21,6 +21,7 @@
 	X(EFBIG, 413, NULL, "a file of an image beyond a limit of ebbd") \
 	X(ENOSPC, 507, "free some space: ebb image gc", "no room on the disk or in a table") \
 	X(EPIPE, 503, "see the log of ebbd; it starts what died again", "a program of ebb died meanwhile") \
+	X(ENOTCONN, 503, "try again in a moment", "a program of ebb is being started again") \
 	X(ETIMEDOUT, 504, "see the log of ebbd and try again", "a program of ebb did not answer in time") \
 	X(EPERM, 409, NULL, "its state does not allow it") \
 	X(ECANCELED, 409, NULL, "another request took its place") \

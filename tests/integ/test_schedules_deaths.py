@@ -32,11 +32,12 @@ def kill(ebb, victim):
 
 
 def ask(ebb, name):
-    """The id of a run that was acknowledged, or None: somebody has died."""
+    """The id of a run that was acknowledged, or None: somebody has died, which is no error of ebb's own (500)."""
     try:
         reply = ebb.rest("POST", f"/v1/schedules/run?name={name}&service=web")
     except OSError:
         return None
+    assert reply.status in (202, 503), reply.text
     return reply.json["run"] if reply.status == 202 else None
 
 
