@@ -84,8 +84,8 @@ int cgroup_set_limits(struct cgroup_tree *t, const struct cgroup *g,
  * leaf behind runs only while no leaf in front wants the CPU, and leaves in front preempt it at
  * once. 0, -ENOENT on older kernels, or -errno. */
 int cgroup_go_behind(struct cgroup_tree *t, const struct cgroup *g, bool behind);
-/* Nobody is in the leaf any more, but the rest of some exits may wait for a CPU: it gets no quota, and
- * the most weight among the leaves. Failures are no harm. */
+/* Nobody is in the leaf any more, but the rest of some exits may wait for a CPU: it gets no quota,
+ * and the most weight among the leaves. Failures are no harm. */
 void cgroup_hurry(struct cgroup_tree *t, const struct cgroup *g);
 /* Opens cgroup.procs of the leaf in each v1 hierarchy, write-only. CLONE_INTO_CGROUP puts a child
  * into cgroup2 only; the child's pid has to be written into these files. A move costs an RCU grace
