@@ -166,8 +166,10 @@ int args_parse(int argc, char *const *argv, const struct option *own, const stru
 const char *args_nth(const struct args *args, const char *name, size_t n)
 {
 	for (size_t i = 0; i < args->given_count; i++)
-		if (strcmp(args->given[i].option->name, name) == 0 && n-- == 0)
+		if (strcmp(args->given[i].option->name, name) == 0 && n-- == 0) {
+			must(args->given[i].option->kind != ARG_NONE); /* args_given is meant */
 			return args->given[i].value;
+		}
 	return NULL;
 }
 

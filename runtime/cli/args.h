@@ -63,7 +63,7 @@ const char *option_choices(const struct option *o, char *buf, size_t size);
 /* One line of help, with the value that an absent option stands for. Returns buf. */
 const char *option_help(const struct option *o, char *buf, size_t size);
 
-/* The value of an option, or NULL. */
+/* The value of an option that takes one, or NULL. */
 const char *args_value(const struct args *args, const char *name);
 bool args_given(const struct args *args, const char *name);
 /* The n-th value of an option that repeats, or NULL. */

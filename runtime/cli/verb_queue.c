@@ -68,7 +68,7 @@ static int make_target(struct call *call, const char *base, char target[TARGET_S
 				  args_value(&call->args, "consumer"));
 	if (r == CLI_DONE)
 		r = add_parameter(target, TARGET_SIZE, '&', "id", args_value(&call->args, "id"));
-	if (r == CLI_DONE && args_value(&call->args, "dead"))
+	if (r == CLI_DONE && args_given(&call->args, "dead"))
 		r = add_parameter(target, TARGET_SIZE, '&', "dead", "1");
 	return r;
 }

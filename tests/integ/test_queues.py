@@ -232,6 +232,19 @@ def test_a_poison_message_costs_its_attempts_and_nothing_waits_for_it(ebb):
     wait_for(lambda: [q["messages"] for q in ebb.cli("queue", "ls", "--json").json if q["topic"] == "bad"] == [0])
 
 
+def test_dead_letters_are_shown_and_purged_without_those_that_wait(ebb):
+    put(ebb, "web", {"experimentalTriggers": [trigger("bad", "/nothing", maxDeliveries=1)]})
+    assert ebb.get("web", "/").status == 200
+    inside = Inside(ebb, "web")
+    dead, waits = inside.send("bad"), inside.send("bad", Vqs_Delay_Seconds=600)
+    wait_for(lambda: happened(ebb, "message_dead"))
+    inside.close()
+    assert ebb.cli("queue", "peek", "web/bad", "-q").out.split() == [dead, waits]
+    assert ebb.cli("queue", "peek", "web/bad", "--dead", "-q").out.split() == [dead]
+    assert ebb.cli("queue", "purge", "web/bad", "--dead").out == "1 messages\n"
+    assert ebb.cli("queue", "peek", "web/bad", "-q").out.split() == [waits]
+
+
 def test_an_operator_purges_messages_and_is_told_of_names_that_are_none(ebb, inside):
     for n in range(120):
         inside.send("orders", str(n).encode())
