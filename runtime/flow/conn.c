@@ -15,10 +15,34 @@
 #include "runtime/http/status.h"
 
 #define HEAD_MAX   16384
-#define READ_BYTES 65536
+#define READ_BYTES 16384
 #define IN_MAX     (HEAD_MAX + READ_BYTES)
 
 static void on_conn(struct watch *w, uint32_t events);
+
+size_t conn_held(const struct conn *c)
+{
+	return c->in_room + c->head_size + c->body_room + c->out_size;
+}
+
+/* Notes that it holds other bytes than before. */
+static void account(struct conn *c, size_t before)
+{
+	struct inlet *i = c->door->inlet;
+
+	must(i->held >= before && i->flow->held_bytes >= before);
+	i->held = i->held - before + conn_held(c);
+	i->flow->held_bytes = i->flow->held_bytes - before + conn_held(c);
+}
+
+/* With an answer that was not taken it is not heard. A request that came along with the one before
+ * has its turn in the next round: a socket that took the answer is writable. */
+static uint32_t events_of(const struct conn *c)
+{
+	if (c->out && !c->waits)
+		return EPOLLOUT;
+	return c->pending ? EPOLLIN | EPOLLOUT : EPOLLIN;
+}
 
 static struct flow *flow_of(const struct conn *c)
 {
@@ -40,22 +64,34 @@ void conn_begin(struct inlet_door *door, int fd)
 	chain_add_last(&door->inlet->conns, &c->of_inlet);
 	door->inlet->open++;
 	flow_of(c)->conn_count++;
-	if (loop_watch(flow_of(c)->loop, &c->watch, EPOLLIN) < 0)
-		conn_end(c);
+	conn_resume(c);
 }
 
-static void drop_body(struct conn *c)
+static void watch_again(struct conn *c)
 {
-	flow_of(c)->body_bytes -= c->body_room;
-	free(keep_mem(c->body));
-	c->body_size = c->body_room = 0;
+	uint32_t events = events_of(c);
+
+	if (c->door->inlet->paused || events == c->events)
+		return;
+	c->events = events;
+	(void)loop_rewatch(flow_of(c)->loop, &c->watch, events);
+}
+
+void conn_resume(struct conn *c)
+{
+	c->events = events_of(c);
+	if (loop_watch(flow_of(c)->loop, &c->watch, c->events) < 0)
+		conn_end(c);
 }
 
 static void drop_request(struct conn *c)
 {
-	drop_body(c);
+	size_t before = conn_held(c);
+
+	free(keep_mem(c->body));
 	free(keep_mem(c->head));
-	c->head_size = 0;
+	c->body_size = c->body_room = c->head_size = 0;
+	account(c, before);
 }
 
 void conn_end(struct conn *c)
@@ -64,7 +100,10 @@ void conn_end(struct conn *c)
 
 	loop_unwatch(f->loop, &c->watch);
 	fd_close(&c->watch.fd);
-	drop_request(c);
+	c->door->inlet->held -= conn_held(c);
+	f->held_bytes -= conn_held(c);
+	free(c->body);
+	free(c->head);
 	free(c->in);
 	free(c->out);
 	chain_remove(&c->answer);
@@ -79,6 +118,7 @@ void conn_end(struct conn *c)
 void conn_answer(struct conn *c, int status, const char *fields, const char *type, const void *body,
 		 size_t size)
 {
+	size_t before = conn_held(c);
 	char head[512];
 	int n;
 
@@ -91,7 +131,8 @@ void conn_answer(struct conn *c, int status, const char *fields, const char *typ
 	free(c->out);
 	c->out = malloc((size_t)n + size);
 	c->out_sent = 0;
-	c->out_size = (size_t)n + size;
+	c->out_size = c->out ? (size_t)n + size : 0;
+	account(c, before);
 	if (c->out) {
 		memcpy(c->out, head, (size_t)n);
 		if (size)
@@ -120,27 +161,25 @@ void conn_refuse(struct conn *c, int status, const char *fmt, ...)
 	json_out_fini(&o);
 }
 
-static void read_requests(struct conn *c);
-
 /* Sends what the socket takes. False: the connection is gone. */
 static bool send_more(struct conn *c)
 {
-	struct flow *f = flow_of(c);
 	ssize_t n =
 		send(c->watch.fd, c->out + c->out_sent, c->out_size - c->out_sent, MSG_NOSIGNAL);
+	size_t before = conn_held(c);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		conn_end(c);
 		return false;
 	}
 	c->out_sent += n > 0 ? (size_t)n : 0;
-	if (c->out_sent < c->out_size) {
-		(void)loop_rewatch(f->loop, &c->watch, EPOLLOUT);
+	if (c->out_sent < c->out_size)
 		return true;
-	}
 	free(keep_mem(c->out));
 	c->out_size = c->out_sent = 0;
+	account(c, before);
 	drop_request(c);
+	c->pending = c->in_size > 0;
 	if (c->last && !c->discard) {
 		conn_end(c);
 		return false;
@@ -161,8 +200,8 @@ void conn_flush(struct conn *c, int result)
 	c->waits = false;
 	if (!c->out)
 		conn_end(c); /* there was no memory for the answer */
-	else if (send_more(c) && !c->out)
-		read_requests(c);
+	else if (send_more(c))
+		watch_again(c);
 }
 
 /* ---- requests ---- */
@@ -196,6 +235,7 @@ static int take_head(struct conn *c)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct http_head *head = flow_of(c)->head;
+	size_t before = conn_held(c);
 	const char *why;
 	long end = http_head_end(c->in, c->in_size, 0, HEAD_MAX);
 	int status;
@@ -226,6 +266,7 @@ static int take_head(struct conn *c)
 	}
 	memcpy(c->head, c->in, (size_t)end);
 	c->head_size = (size_t)end;
+	account(c, before);
 	consume(c, (size_t)end);
 	if (head->expect_continue)
 		(void)send(c->watch.fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL);
@@ -234,8 +275,7 @@ static int take_head(struct conn *c)
 
 static int append(struct conn *c, const char *bytes, size_t size)
 {
-	struct flow *f = flow_of(c);
-	size_t room = c->body_room ? c->body_room : 1024;
+	size_t room = c->body_room ? c->body_room : 1024, before = conn_held(c);
 	char *more;
 
 	if (size > BODY_MAX - c->body_size)
@@ -243,14 +283,14 @@ static int append(struct conn *c, const char *bytes, size_t size)
 	while (room < c->body_size + size)
 		room *= 2;
 	if (room > c->body_room) {
-		if (f->body_bytes + room - c->body_room > BODIES_MAX)
-			return -ENOMEM;
-		more = realloc(c->body, room);
+		more = inlet_has_room(c->door->inlet, room - c->body_room)
+			       ? realloc(c->body, room)
+			       : NULL;
 		if (!more)
 			return -ENOMEM;
-		f->body_bytes += room - c->body_room;
 		c->body = more;
 		c->body_room = room;
+		account(c, before);
 	}
 	if (size)
 		memcpy(c->body + c->body_size, bytes, size);
@@ -262,7 +302,7 @@ static int append(struct conn *c, const char *bytes, size_t size)
 static int take_body(struct conn *c)
 {
 	struct http_slice data;
-	size_t used, n;
+	size_t used, n, at = 0;
 	int r = 0, e;
 
 	if (c->framing == HTTP_NO_BODY)
@@ -274,13 +314,16 @@ static int take_body(struct conn *c)
 		consume(c, n);
 		return r < 0 ? r : c->left == 0;
 	}
-	while (r == 0 && c->in_size > 0) {
-		r = http_chunked_next(&c->chunks, c->in, c->in_size, &used, &data);
-		e = r < 0 ? 0 : append(c, data.at, data.size);
-		consume(c, used);
+	while (r == 0 && at < c->in_size) {
+		r = http_chunked_next(&c->chunks, c->in + at, c->in_size - at, &used, &data);
+		if (r < 0)
+			return r; /* nothing else is said of a malformed body */
+		at += used;
+		e = append(c, data.at, data.size);
 		if (e < 0)
 			return e;
 	}
+	consume(c, at);
 	return r;
 }
 
@@ -298,6 +341,7 @@ static void read_requests(struct conn *c)
 {
 	int r;
 
+	c->pending = false;
 	while (!c->waits && !c->out && !c->discard && (c->in_size > 0 || c->head)) {
 		if (!c->head && take_head(c) == 0)
 			return;
@@ -309,7 +353,9 @@ static void read_requests(struct conn *c)
 		else if (r == -EMSGSIZE)
 			refuse_size(c);
 		else if (r == -ENOMEM)
-			refuse_last(c, 503, "too many bodies are on their way: send it again soon");
+			refuse_last(c, 503,
+				    "this instance has more than 32 MiB of requests and answers "
+				    "on their way: send it again soon");
 		else
 			refuse_last(c, 400, "the chunked body is malformed");
 	}
@@ -317,7 +363,7 @@ static void read_requests(struct conn *c)
 
 static int receive(struct conn *c, const char *bytes, size_t size)
 {
-	size_t room = c->in_room ? c->in_room : 4096;
+	size_t room = c->in_room ? c->in_room : 4096, before = conn_held(c);
 	char *more;
 
 	while (room < c->in_size + size)
@@ -328,42 +374,59 @@ static int receive(struct conn *c, const char *bytes, size_t size)
 			return -ENOMEM;
 		c->in = more;
 		c->in_room = room;
+		account(c, before);
 	}
 	memcpy(c->in + c->in_size, bytes, size);
 	c->in_size += size;
 	return 0;
 }
 
-static void on_conn(struct watch *w, uint32_t events)
+/* Bytes of the socket. False: the connection is gone. */
+static bool hear(struct conn *c)
 {
-	struct conn *c = container_of(w, struct conn, watch);
 	char bytes[READ_BYTES];
-	ssize_t n;
+	ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), 0);
 
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0 || (!c->discard && receive(c, bytes, (size_t)n) < 0)) {
+		conn_end(c);
+		return false;
+	}
+	return true;
+}
+
+static void drop_input(struct conn *c)
+{
+	size_t before = conn_held(c);
+
+	if (c->in_size > 0 || c->head)
+		return;
+	free(keep_mem(c->in));
+	c->in_room = 0;
+	account(c, before);
+}
+
+static void serve(struct conn *c)
+{
 	if (c->out && !c->waits) {
 		if (!send_more(c) || c->out)
 			return;
-		(void)loop_rewatch(flow_of(c)->loop, w, EPOLLIN);
-		read_requests(c);
-		return;
-	}
-	(void)events;
-	n = recv(w->fd, bytes, sizeof(bytes), 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		conn_end(c);
-		return;
-	}
-	if (c->discard)
-		return;
-	if (receive(c, bytes, (size_t)n) < 0) {
-		conn_end(c);
+	} else if (!c->pending && !hear(c)) {
 		return;
 	}
 	read_requests(c);
-	if (c->in_size == 0 && !c->head) {
-		free(keep_mem(c->in));
-		c->in_room = 0;
-	}
+	drop_input(c);
+	watch_again(c);
+}
+
+static void on_conn(struct watch *w, uint32_t events)
+{
+	struct conn *c = container_of(w, struct conn, watch);
+	struct inlet *i = c->door->inlet; /* the connection may end */
+	uint64_t begun_ns = clock_thread_ns();
+
+	(void)events;
+	serve(c);
+	inlet_worked(i, clock_thread_ns() - begun_ns);
 }

@@ -5,22 +5,31 @@
  * when all that it did is durable.
  *
  * An instance that says nothing, or half of a request, holds a connection of its own and no timer.
+ * What all instances may hold together is divided by need: who comes when all of it is taken gets
+ * it from the instance that has the most. The CPU time of an instance is bounded by pace.h.
  */
 #ifndef EBB_FLOW_INLETS_H
 #define EBB_FLOW_INLETS_H
 
+#include "runtime/base/pace.h"
 #include "runtime/flow/inside.h"
 
 #define CONNS_MAX      2048
 #define CONNS_OF_INLET 64
 #define BODY_MAX       (4u << 20) /* of a message, or of a batch */
-#define BODIES_MAX     (64u << 20)
+#define HELD_OF_INLET  (32u << 20) /* bytes of requests and answers */
+#define HELD_MAX       (256u << 20)
+#define ANSWER_MAX     (2 * BODY_MAX) /* of a poll */
 
 /* The bindings of an instance that lead to queues. */
 struct inlet {
 	struct chain all, conns; /* conns: by of_inlet */
 	struct flow *flow;
 	uint32_t slot, generation, count, open;
+	size_t held;      /* bytes of its connections */
+	struct pace pace; /* CPU time */
+	struct timer resume;
+	bool paused; /* not heard, because it costs too much */
 	char service[SERVICE_NAME_SIZE]; /* that the instance is of */
 	struct inlet_door {
 		struct watch watch; /* owns the listening socket */
@@ -33,6 +42,7 @@ struct conn {
 	struct chain of_inlet, answer; /* answer: in flow.answers, until a commit */
 	struct inlet_door *door;
 	struct watch watch; /* owns the socket */
+	uint32_t events;    /* that the loop watches it for */
 	char *in;           /* received, not looked at yet */
 	size_t in_size, in_room;
 	char *head; /* of the request in hand, whole */
@@ -45,6 +55,7 @@ struct conn {
 	char *out; /* the answer */
 	size_t out_size, out_sent;
 	bool waits;   /* for a commit */
+	bool pending; /* the next request came along with the one before */
 	bool last;    /* the connection ends behind the answer */
 	bool discard; /* the rest of the request is read and dropped */
 };
@@ -53,13 +64,22 @@ struct conn {
 int inlets_put(struct flow *f, const struct wire_bindings *record, int *fds, unsigned int fd_count);
 void inlets_gone(struct flow *f, uint32_t slot, uint32_t generation);
 void inlets_free(struct flow *f);
-/* Sends the answers that waited; result < 0: nothing of them is durable. */
-void inlets_answer(struct flow *f, int result);
+/* Sends the answers that waited; result < 0: nothing of them is durable. work_ns: CPU time of their
+ * commit, which their instances pay. */
+void inlets_answer(struct flow *f, int result, uint64_t work_ns);
+/* Charges an instance for CPU time. It is not heard for a while when it has used up its share. */
+void inlet_worked(struct inlet *i, uint64_t work_ns);
+/* Whether an instance may hold so many bytes more. Room is made at the cost of the instance that
+ * holds the most of all, if that is another one. */
+bool inlet_has_room(struct inlet *i, size_t more);
 
 /* ---- conn.c ---- */
 
 void conn_begin(struct inlet_door *door, int fd); /* takes fd */
 void conn_end(struct conn *c);
+/* Watches it for what it waits for, again. */
+void conn_resume(struct conn *c);
+size_t conn_held(const struct conn *c);
 void conn_flush(struct conn *c, int result);
 /* The answer to the request in hand. fields: whole lines, or "". */
 void conn_answer(struct conn *c, int status, const char *fields, const char *type, const void *body,

@@ -90,7 +90,7 @@ struct flow {
 	struct chain inlets;    /* of instances, by all */
 	struct chain answers;   /* of connections, that wait for a commit */
 	uint32_t conn_count;
-	size_t body_bytes;      /* of all requests that come in */
+	size_t held_bytes;      /* of all connections */
 	struct http_head *head; /* of the request in hand */
 	/* Calls upwards: a topic is new (triggers.c), an instance asks for something
 	 * (queue_calls.h). */

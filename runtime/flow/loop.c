@@ -115,15 +115,17 @@ static void on_broken(struct flow *f)
 /* Makes durable what there is, and begins it or tells of it. */
 static int settle_once(struct flow *f, uint64_t now_us)
 {
+	uint64_t begun_ns;
 	int r;
 
 	schedules_plan(f, now_us);
 	runs_take(f, now_us);
 	pushes_take(f, now_us);
 	queues_expire(f, now_us);
+	begun_ns = clock_thread_ns();
 	r = store_commit(f->store);
 	answer_runs(f, r < 0 ? -r : 0);
-	inlets_answer(f, r);
+	inlets_answer(f, r, clock_thread_ns() - begun_ns);
 	if (r == 0) {
 		runs_deliver(f);
 		pushes_deliver(f);
@@ -138,15 +140,10 @@ static int settle_once(struct flow *f, uint64_t now_us)
 static void settle(void *self)
 {
 	struct flow *f = self;
-	int r = 0;
 
 	if (!f->store || loop_has_more(f->loop))
 		return; /* one commit for all that came in this round */
-	do {
-		if (settle_once(f, clock_real_us()) < 0)
-			r = -EIO;
-	} while (!chain_is_empty(&f->answers)); /* of requests that waited behind another */
-	if (r < 0)
+	if (settle_once(f, clock_real_us()) < 0)
 		on_broken(f);
 	arm(f);
 	if (memcmp(&f->totals, &f->totals_said, sizeof(f->totals)) != 0)

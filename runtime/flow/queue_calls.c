@@ -351,6 +351,12 @@ static void call_receive(const struct call *k)
 			    "Vqs-Visibility-Timeout-Seconds is a number from 0 to 3600");
 		return;
 	}
+	if (!inlet_has_room(k->conn->door->inlet, ANSWER_MAX)) {
+		conn_refuse(k->conn, 503,
+			    "this instance has more than 24 MiB of requests and answers on their "
+			    "way: read them first");
+		return;
+	}
 	r = find_consumer(k, true, &c);
 	if (r == 0)
 		r = fill(k, c, most, lease_s, &p);
