@@ -20,30 +20,6 @@
 
 static void on_conn(struct watch *w, uint32_t events);
 
-size_t conn_held(const struct conn *c)
-{
-	return c->in_room + c->head_size + c->body_room + c->out_size;
-}
-
-/* Notes that it holds other bytes than before. */
-static void account(struct conn *c, size_t before)
-{
-	struct inlet *i = c->door->inlet;
-
-	must(i->held >= before && i->flow->held_bytes >= before);
-	i->held = i->held - before + conn_held(c);
-	i->flow->held_bytes = i->flow->held_bytes - before + conn_held(c);
-}
-
-/* With an answer that was not taken it is not heard. A request that came along with the one before
- * has its turn in the next round: a socket that took the answer is writable. */
-static uint32_t events_of(const struct conn *c)
-{
-	if (c->out && !c->waits)
-		return EPOLLOUT;
-	return c->pending ? EPOLLIN | EPOLLOUT : EPOLLIN;
-}
-
 static struct flow *flow_of(const struct conn *c)
 {
 	return c->door->inlet->flow;
@@ -67,23 +43,6 @@ void conn_begin(struct inlet_door *door, int fd)
 	conn_resume(c);
 }
 
-static void watch_again(struct conn *c)
-{
-	uint32_t events = events_of(c);
-
-	if (c->door->inlet->paused || events == c->events)
-		return;
-	c->events = events;
-	(void)loop_rewatch(flow_of(c)->loop, &c->watch, events);
-}
-
-void conn_resume(struct conn *c)
-{
-	c->events = events_of(c);
-	if (loop_watch(flow_of(c)->loop, &c->watch, c->events) < 0)
-		conn_end(c);
-}
-
 static void drop_request(struct conn *c)
 {
 	size_t before = conn_held(c);
@@ -91,26 +50,7 @@ static void drop_request(struct conn *c)
 	free(keep_mem(c->body));
 	free(keep_mem(c->head));
 	c->body_size = c->body_room = c->head_size = 0;
-	account(c, before);
-}
-
-void conn_end(struct conn *c)
-{
-	struct flow *f = flow_of(c);
-
-	loop_unwatch(f->loop, &c->watch);
-	fd_close(&c->watch.fd);
-	c->door->inlet->held -= conn_held(c);
-	f->held_bytes -= conn_held(c);
-	free(c->body);
-	free(c->head);
-	free(c->in);
-	free(c->out);
-	chain_remove(&c->answer);
-	chain_remove(&c->of_inlet);
-	c->door->inlet->open--;
-	f->conn_count--;
-	free(c);
+	conn_account(c, before);
 }
 
 /* ---- answers ---- */
@@ -132,7 +72,7 @@ void conn_answer(struct conn *c, int status, const char *fields, const char *typ
 	c->out = malloc((size_t)n + size);
 	c->out_sent = 0;
 	c->out_size = c->out ? (size_t)n + size : 0;
-	account(c, before);
+	conn_account(c, before);
 	if (c->out) {
 		memcpy(c->out, head, (size_t)n);
 		if (size)
@@ -177,7 +117,7 @@ static bool send_more(struct conn *c)
 		return true;
 	free(keep_mem(c->out));
 	c->out_size = c->out_sent = 0;
-	account(c, before);
+	conn_account(c, before);
 	drop_request(c);
 	c->pending = c->in_size > 0;
 	if (c->last && !c->discard) {
@@ -201,7 +141,7 @@ void conn_flush(struct conn *c, int result)
 	if (!c->out)
 		conn_end(c); /* there was no memory for the answer */
 	else if (send_more(c))
-		watch_again(c);
+		conn_watch(c);
 }
 
 /* ---- requests ---- */
@@ -266,7 +206,7 @@ static int take_head(struct conn *c)
 	}
 	memcpy(c->head, c->in, (size_t)end);
 	c->head_size = (size_t)end;
-	account(c, before);
+	conn_account(c, before);
 	consume(c, (size_t)end);
 	if (head->expect_continue)
 		(void)send(c->watch.fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL);
@@ -283,14 +223,13 @@ static int append(struct conn *c, const char *bytes, size_t size)
 	while (room < c->body_size + size)
 		room *= 2;
 	if (room > c->body_room) {
-		more = inlet_has_room(c->door->inlet, room - c->body_room)
-			       ? realloc(c->body, room)
-			       : NULL;
+		more = inlet_has_room(c->door->inlet, room - c->body_room) ? realloc(c->body, room)
+									   : NULL;
 		if (!more)
 			return -ENOMEM;
 		c->body = more;
 		c->body_room = room;
-		account(c, before);
+		conn_account(c, before);
 	}
 	if (size)
 		memcpy(c->body + c->body_size, bytes, size);
@@ -374,7 +313,7 @@ static int receive(struct conn *c, const char *bytes, size_t size)
 			return -ENOMEM;
 		c->in = more;
 		c->in_room = room;
-		account(c, before);
+		conn_account(c, before);
 	}
 	memcpy(c->in + c->in_size, bytes, size);
 	c->in_size += size;
@@ -404,7 +343,7 @@ static void drop_input(struct conn *c)
 		return;
 	free(keep_mem(c->in));
 	c->in_room = 0;
-	account(c, before);
+	conn_account(c, before);
 }
 
 static void serve(struct conn *c)
@@ -417,7 +356,7 @@ static void serve(struct conn *c)
 	}
 	read_requests(c);
 	drop_input(c);
-	watch_again(c);
+	conn_watch(c);
 }
 
 static void on_conn(struct watch *w, uint32_t events)

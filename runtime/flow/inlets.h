@@ -5,8 +5,8 @@
  * when all that it did is durable.
  *
  * An instance that says nothing, or half of a request, holds a connection of its own and no timer.
- * What all instances may hold together is divided by need: who comes when all of it is taken gets
- * it from the instance that has the most. The CPU time of an instance is bounded by pace.h.
+ * Bytes and connections of all instances are bounded and divided by need: an instance that comes when
+ * all are taken gets them from the instance with the most. CPU time is bounded by pace.h.
  */
 #ifndef EBB_FLOW_INLETS_H
 #define EBB_FLOW_INLETS_H
@@ -16,7 +16,7 @@
 
 #define CONNS_MAX      2048
 #define CONNS_OF_INLET 64
-#define BODY_MAX       (4u << 20) /* of a message, or of a batch */
+#define BODY_MAX       (4u << 20)  /* of a message, or of a batch */
 #define HELD_OF_INLET  (32u << 20) /* bytes of requests and answers */
 #define HELD_MAX       (256u << 20)
 #define ANSWER_MAX     (2 * BODY_MAX) /* of a poll */
@@ -29,7 +29,7 @@ struct inlet {
 	size_t held;      /* bytes of its connections */
 	struct pace pace; /* CPU time */
 	struct timer resume;
-	bool paused; /* not heard, because it costs too much */
+	bool paused;                     /* not heard, because it costs too much */
 	char service[SERVICE_NAME_SIZE]; /* that the instance is of */
 	struct inlet_door {
 		struct watch watch; /* owns the listening socket */
@@ -67,19 +67,31 @@ void inlets_free(struct flow *f);
 /* Sends the answers that waited; result < 0: nothing of them is durable. work_ns: CPU time of their
  * commit, which their instances pay. */
 void inlets_answer(struct flow *f, int result, uint64_t work_ns);
+/* ---- share.c ---- */
+
+void inlet_share(struct inlet *i); /* its full share */
 /* Charges an instance for CPU time. It is not heard for a while when it has used up its share. */
 void inlet_worked(struct inlet *i, uint64_t work_ns);
 /* Whether an instance may hold so many bytes more. Room is made at the cost of the instance that
  * holds the most of all, if that is another one. */
 bool inlet_has_room(struct inlet *i, size_t more);
+/* The same of one connection more. */
+bool inlet_may_connect(struct inlet *i);
+
+/* ---- held.c ---- */
+
+void conn_end(struct conn *c);
+size_t conn_held(const struct conn *c); /* bytes */
+/* Notes that it holds other bytes than before. */
+void conn_account(struct conn *c, size_t before);
+/* The loop watches it for the thing that it waits for now. */
+void conn_watch(struct conn *c);
+/* The same for one that is not watched; it may end. */
+void conn_resume(struct conn *c);
 
 /* ---- conn.c ---- */
 
 void conn_begin(struct inlet_door *door, int fd); /* takes fd */
-void conn_end(struct conn *c);
-/* Watches it for what it waits for, again. */
-void conn_resume(struct conn *c);
-size_t conn_held(const struct conn *c);
 void conn_flush(struct conn *c, int result);
 /* The answer to the request in hand. fields: whole lines, or "". */
 void conn_answer(struct conn *c, int status, const char *fields, const char *type, const void *body,

@@ -91,7 +91,7 @@ static int take_of_consumer(struct http_slice path, struct queue_target *out, co
 	if (http_slice_is(what, "id")) {
 		out->action = QUEUE_BY_ID;
 		return take_number(&path, '\0', &out->message) < 0 || out->message == 0 ? -EINVAL
-										      : 0;
+											: 0;
 	}
 	*why = "this is no receipt of this host";
 	out->action = QUEUE_LEASE;

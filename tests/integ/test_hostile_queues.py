@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A function that is an enemy of queues: what it sends to ebb-flow on its socket costs itself alone. ebb-flow lives, its
+"""A function that is an enemy of queues: bytes that it sends to ebb-flow cost that instance alone. ebb-flow lives, its
 memory and its CPU time are bounded, and the other instances send and poll meanwhile."""
 import contextlib
 import json
@@ -157,7 +157,7 @@ def test_bytes_that_are_no_request_are_refused(pair, number):
 
 
 def test_a_request_that_came_with_another_is_the_second_one(pair):
-    """What is behind a body belongs to the next request, and nothing of a body is one."""
+    """Bytes behind a body belong to the next request, and no byte of a body does."""
     _, evil, _ = pair
     turns = SEND.replace(b"orders", b"pipeline")
     inner = b"DELETE /api/v3/topic/orders HTTP/1.1\r\nHost: q\r\n\r\n"
