@@ -5,8 +5,8 @@
  * when all that it did is durable.
  *
  * An instance that says nothing, or half of a request, holds a connection of its own and no timer.
- * Bytes and connections of all instances are bounded and divided by need: an instance that comes when
- * all are taken gets them from the instance with the most. CPU time is bounded by pace.h.
+ * Bytes and connections of all instances are bounded and divided by need: an instance that comes
+ * when all are taken gets them from the instance with the most. CPU time is bounded by pace.h.
  */
 #ifndef EBB_FLOW_INLETS_H
 #define EBB_FLOW_INLETS_H
