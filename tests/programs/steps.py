@@ -183,7 +183,7 @@ class Trial:
     def run(self):
         """The whole of it; faults as {claim: sentence}."""
         try:
-            if not self._try(Trial.serve):
+            if not self._try(type(self).serve):
                 return self.row["faults"]
             for claim in self.CLAIMS:
                 self._try(claim)
