@@ -132,6 +132,59 @@ void ebb_wait_until_end(struct ebb_work *work); /* and frees it */
 void ebb_work_on_deadline(struct ebb_work *work, void (*fn)(struct ebb_work *work, void *ctx),
 			  void *ctx);
 
+/* ---- queues (docs/guide/queues.md) ---- */
+
+/* A message of a topic. Its texts, and the body, which has a NUL behind it, live as long as the
+ * call that gives it (ebb_queue_fn), or as the request (ebb_queue_pushed). */
+struct ebb_message {
+	const char *topic, *consumer, *id, *receipt, *type; /* type: its Content-Type */
+	unsigned int delivery_count;                        /* 1 at the first delivery */
+	const char *body;
+	size_t size;
+};
+
+/* The end of a call. error is 0; or the status of an answer that refuses (400 and above), and text
+ * says why; or -errno when there was no answer, and nobody knows whether the call was done. */
+struct ebb_queue_reply {
+	int error;
+	const char *text; /* the id of a message that was sent, or why it was refused, or "" */
+	const struct ebb_message *messages; /* that were received */
+	size_t count;
+};
+
+/* Each call takes copies of its arguments and ends with one call of fn, unless the request ends
+ * before: then it is done all the same, or not, if the instance is frozen first. So a function
+ * answers in fn. A call returns -EINVAL for names or values that the protocol does not have,
+ * -EMSGSIZE for a body of more than 4 MiB, and -ENXIO where EBB_QUEUE_URL is not set: the service
+ * has no queues. fn is not called then. fn may be NULL. */
+typedef void ebb_queue_fn(struct ebb_request *rq, const struct ebb_queue_reply *reply, void *ctx);
+
+/* The words of a message that a sender may say; 0 and NULL: nothing is said. */
+struct ebb_queue_options {
+	const char *type;            /* application/octet-stream */
+	const char *idempotency_key; /* a second message with it is the first one */
+	const char *key;             /* messages with the same one are delivered in order */
+	uint32_t delay_s, retention_s;
+};
+/* Sends a message; options may be NULL. It is on the disk when fn gets its id. */
+int ebb_queue_send(struct ebb_request *rq, const char *topic, const void *body, size_t size,
+		   const struct ebb_queue_options *options, ebb_queue_fn *fn, void *ctx);
+#define EBB_QUEUE_MESSAGES_MAX 10
+/* Takes up to max messages that wait for this consumer. Each comes again visibility_s later (0 to
+ * 3600), unless it was acknowledged. */
+int ebb_queue_receive(struct ebb_request *rq, const char *topic, const char *consumer,
+		      unsigned int max, uint32_t visibility_s, ebb_queue_fn *fn, void *ctx);
+/* The message was handled and does not come again; topic, consumer and receipt are used. */
+int ebb_queue_acknowledge(struct ebb_request *rq, const struct ebb_message *message,
+			  ebb_queue_fn *fn, void *ctx);
+/* The message comes again in so many seconds, counted from now. */
+int ebb_queue_extend(struct ebb_request *rq, const struct ebb_message *message, uint32_t seconds,
+		     ebb_queue_fn *fn, void *ctx);
+/* The message that a request to the path of a trigger carries (a CloudEvent in binary mode); its
+ * body is that of the request (ebb_body_read), and NULL here. An answer of 2xx acknowledges it.
+ * -EINVAL: the request is no message. */
+int ebb_queue_pushed(const struct ebb_request *rq, struct ebb_message *out);
+
 /* Lines on stdout, each tagged with the request's id: `ebb logs --request ID`. */
 void ebb_log(const struct ebb_request *rq, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -9,9 +9,10 @@
  *   request.c  what handlers ask         answer.c          what they say
  *   timers.c   a heap                    work.c, ipc.c     waitUntil and the host
  *   log.c      lines of the log          clock.c           what time it is
+ *   queue.c    calls to queues           queue_call.c      the connection of a call
  *
  * Each file calls those behind it: serve, epoll and ring, request, answer, conn, http and chunk;
- * serve, work, ipc; all of them timers, log, clock. Events go the other way by struct backend,
+ * serve, work, ipc; queue, request, queue_call; all of them timers, log, clock. Events go the other way by struct backend,
  * struct conn_user, timers and on_connected.
  */
 /* clang-format on */
@@ -163,6 +164,7 @@ struct ebb {
 	bool draining;
 	size_t open; /* requests */
 	struct ebb_work *works;
+	struct queue_call *calls;
 	struct ebb_request *free, *dead, *starved, *newest;
 	char *buffers; /* BUFFERS * BUFFER_BYTES */
 	struct ebb_timer **heap;
@@ -214,6 +216,10 @@ void ipc_close(struct ebb *e);
 void ipc_started(struct ebb *e);
 void ipc_hold(struct ebb *e, const char *id, uint64_t deadline_ms);
 void ipc_end(struct ebb *e, const char *id);
+
+/* queue_call.c */
+void queue_calls_forget(const struct ebb_request *rq); /* nobody waits for their ends */
+void queue_calls_free(struct ebb *e);                  /* at the end */
 
 /* log.c */
 void log_line(const char *id, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

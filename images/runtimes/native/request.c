@@ -50,6 +50,7 @@ static void over(struct ebb_request *rq)
 {
 	ebb_timer_off(rq->loop, &rq->awake);
 	ebb_timer_off(rq->loop, &rq->deadline);
+	queue_calls_forget(rq);
 	rq->on_body = NULL;
 	rq->on_writable = NULL;
 	rq->on_cancel = NULL;

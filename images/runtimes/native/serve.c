@@ -105,7 +105,7 @@ static int open_all(struct ebb *e)
 
 static bool done(const struct ebb *e)
 {
-	return e->draining && e->open == 0 && !e->works;
+	return e->draining && e->open == 0 && !e->works && !e->calls;
 }
 
 static void close_all(struct ebb *e)
@@ -113,6 +113,7 @@ static void close_all(struct ebb *e)
 	if (e->backend)
 		e->backend->close(e);
 	ipc_close(e);
+	queue_calls_free(e);
 	conns_free(e);
 	if (e->signals.fd > 0)
 		close(e->signals.fd);

@@ -211,6 +211,149 @@ static int count_numbers(struct ebb_request *rq)
 	return say(rq, text);
 }
 
+/* ---- queues: the query says the words of a call, the body is that of the message ---- */
+
+#define WORD_MAX 300
+
+struct question {
+	char body[1 << 16];
+	size_t size;
+};
+
+/* The value of name in the query, or NULL; of the request's own memory. */
+static const char *word(struct ebb_request *rq, const char *name, char out[WORD_MAX])
+{
+	size_t n = strlen(name);
+
+	for (const char *at = ebb_query(rq); *at; at += strcspn(at, "&"), at += *at == '&')
+		if (strncmp(at, name, n) == 0 && at[n] == '=') {
+			snprintf(out, WORD_MAX, "%.*s", (int)strcspn(at + n + 1, "&"), at + n + 1);
+			return out;
+		}
+	return NULL;
+}
+
+static void tell(struct ebb_request *rq, const struct ebb_queue_reply *reply, void *ctx)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	free(ctx);
+	fprintf(out, "%d %s\n", reply->error, reply->text);
+	for (size_t i = 0; i < reply->count; i++) {
+		const struct ebb_message *m = &reply->messages[i];
+
+		fprintf(out, "%s %s %s %s %u %zu %s\n", m->topic, m->consumer, m->id, m->receipt,
+			m->delivery_count, m->size, m->type);
+		fwrite(m->body, 1, m->size + 1, out); /* the NUL, too */
+	}
+	fclose(out);
+	ebb_respond(rq, 200, "application/octet-stream", text, size);
+	free(text);
+}
+
+static int ask(struct ebb_request *rq, struct question *q)
+{
+	char t[WORD_MAX], c[WORD_MAX], r[WORD_MAX], w[3][WORD_MAX];
+	struct ebb_message m = {.topic = word(rq, "topic", t),
+				.consumer = word(rq, "consumer", c),
+				.receipt = word(rq, "receipt", r)};
+	struct ebb_queue_options options = {.type = word(rq, "type", w[0]),
+					    .idempotency_key = word(rq, "once", w[1]),
+					    .key = word(rq, "key", w[2]),
+					    .delay_s = (uint32_t)ebb_query_number(rq, "delay", 0),
+					    .retention_s =
+						    (uint32_t)ebb_query_number(rq, "keep", 0)};
+	uint32_t seconds = (uint32_t)ebb_query_number(rq, "seconds", 300);
+
+	if (strcmp(ebb_path(rq), "/queue/send") == 0)
+		return ebb_queue_send(rq, m.topic, q->body, ebb_query_number(rq, "size", q->size),
+				      &options, tell, q);
+	if (strcmp(ebb_path(rq), "/queue/receive") == 0)
+		return ebb_queue_receive(rq, m.topic, m.consumer,
+					 (unsigned int)ebb_query_number(rq, "max", 1), seconds,
+					 tell, q);
+	if (strcmp(ebb_path(rq), "/queue/acknowledge") == 0)
+		return ebb_queue_acknowledge(rq, &m, tell, q);
+	return ebb_queue_extend(rq, &m, seconds, tell, q);
+}
+
+static void on_body(struct ebb_request *rq, const char *data, size_t size, void *ctx)
+{
+	struct question *q = ctx;
+	char text[64];
+	int r;
+
+	if (size > 0 && q->size + size <= sizeof(q->body)) {
+		memcpy(q->body + q->size, data, size);
+		q->size += size;
+	}
+	if (size > 0)
+		return;
+	r = ask(rq, q);
+	if (r == 0)
+		return;
+	free(q);
+	snprintf(text, sizeof(text), "-> %s\n", strerror(-r));
+	say(rq, text);
+}
+
+static int queue(struct ebb_request *rq)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	return q ? ebb_body_read(rq, on_body, q) : -1;
+}
+
+/* Answers before its message is on the disk. */
+static int queue_early(struct ebb_request *rq)
+{
+	int r = ebb_queue_send(rq, "early", "x", 1, NULL, tell, NULL);
+
+	return r < 0 ? r : say(rq, "answered\n");
+}
+
+/* Messages that were pushed: the first delivery of "again" fails, "later" wants another one. */
+static char bills[4096];
+
+static void on_bill(struct ebb_request *rq, const char *data, size_t size, void *ctx)
+{
+	struct ebb_message m;
+	size_t used = strlen(bills);
+
+	if (size > 0) {
+		snprintf(ebb_scratch(rq), 200, "%.*s", (int)size, data);
+		return;
+	}
+	if (ebb_queue_pushed(rq, &m) < 0) {
+		ebb_fail(rq, "no message");
+		return;
+	}
+	snprintf(bills + used, sizeof(bills) - used, "%s %s %s %u %s %s\n", m.topic, m.consumer,
+		 m.id, m.delivery_count, m.type, (char *)ebb_scratch(rq));
+	if (strcmp(ebb_scratch(rq), "again") == 0 && m.delivery_count == 1)
+		ebb_fail(rq, "the first delivery fails on purpose");
+	else if (strcmp(ebb_scratch(rq), "later") == 0 && m.delivery_count == 1)
+		ebb_queue_extend(rq, &m, 1, tell, NULL);
+	else
+		say(rq, "billed\n");
+}
+
+static int bill(struct ebb_request *rq)
+{
+	struct ebb_message m;
+
+	if (ebb_queue_pushed(rq, &m) < 0)
+		return ebb_respond(rq, 400, NULL, "no message\n", 11);
+	return ebb_body_read(rq, on_bill, NULL);
+}
+
+static int show_bills(struct ebb_request *rq)
+{
+	return say(rq, bills);
+}
+
 static int on_request(struct ebb_request *rq, void *ctx)
 {
 	static const struct {
@@ -229,12 +372,17 @@ static int on_request(struct ebb_request *rq, void *ctx)
 		      {"/forever", forever},
 		      {"/big", big_body},
 		      {"/fields", fields},
+		      {"/bill", bill},
+		      {"/bills", show_bills},
+		      {"/queue/early", queue_early},
 		      {"/count", count_number},
 		      {"/counts", count_numbers}};
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 		if (strcmp(routes[i].path, ebb_path(rq)) == 0)
 			return routes[i].run(rq);
+	if (strncmp(ebb_path(rq), "/queue/", 7) == 0)
+		return queue(rq);
 	return count(rq, ctx);
 }
 
