@@ -14,7 +14,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define READ_BYTES 16384
+#define READ_BYTES      16384
+#define ANSWER_BODY_MAX (UINT64_C(16) << 20)
 
 void delivery_end(struct delivery *d)
 {
@@ -37,6 +38,9 @@ static int take_body(struct delivery *d, const char *bytes, size_t size)
 	struct http_slice data;
 	size_t used;
 
+	d->body += size;
+	if (d->body > ANSWER_BODY_MAX)
+		return -EFBIG;
 	if (d->framing == HTTP_LENGTH) {
 		d->left -= size < d->left ? size : d->left;
 		d->whole = d->left == 0;
@@ -140,8 +144,9 @@ static void on_answer(struct watch *w, uint32_t events)
 		d->ended(d->flow, d->owner, NULL);
 	else
 		d->ended(d->flow, d->owner,
-			 r < 0 ? "the answer was none of HTTP"
-			       : "the connection ended before the answer did");
+			 r == -EFBIG ? "the answer was larger than 16 MiB"
+			 : r < 0     ? "the answer was none of HTTP"
+				     : "the connection ended before the answer did");
 }
 
 /* ---- the request ---- */

@@ -61,6 +61,7 @@ struct delivery {
 	bool refused; /* by ebb, not by the service */
 	enum http_framing framing;
 	uint64_t left; /* of a body with a length */
+	uint64_t body; /* bytes of it so far */
 	struct http_chunked chunks;
 	bool whole;
 };
@@ -85,7 +86,10 @@ struct flow {
 	/* queues */
 	struct chain topics, triggers, pushes; /* by all */
 	uint32_t topic_count, consumer_count, push_count;
+	uint64_t push_bytes;    /* of the pushes under way */
+	bool push_starved;      /* a consumer waits for pushes of its service to end */
 	struct heap pushes_due; /* consumers by the first thing due */
+	uint64_t uncommitted;   /* bytes of messages, since the last commit */
 	uint64_t expire_us;     /* nothing is dropped before */
 	struct chain inlets;    /* of instances, by all */
 	struct chain answers;   /* of connections, that wait for a commit */

@@ -65,7 +65,7 @@ static void arm(struct flow *f)
 	uint64_t due_us = f->deliveries < DELIVERIES_MAX && run_us < plan_us ? run_us : plan_us;
 	struct itimerspec at = {0};
 
-	if (f->push_count < PUSHES_MAX && push_us < due_us)
+	if (f->push_count < PUSHES_MAX && f->push_bytes < PUSH_BYTES_MAX && push_us < due_us)
 		due_us = push_us;
 	if (expiry_us < due_us)
 		due_us = expiry_us;
@@ -124,6 +124,7 @@ static int settle_once(struct flow *f, uint64_t now_us)
 	queues_expire(f, now_us);
 	begun_ns = clock_thread_ns();
 	r = store_commit(f->store);
+	f->uncommitted = 0;
 	answer_runs(f, r < 0 ? -r : 0);
 	inlets_answer(f, r, clock_thread_ns() - begun_ns);
 	if (r == 0) {

@@ -41,8 +41,9 @@ static void free_push(struct flow *f, struct push *p)
 		chain_remove(&p->of_consumer);
 	}
 	chain_remove(&p->all);
-	must(f->push_count > 0);
+	must(f->push_count > 0 && f->push_bytes >= p->message.size);
 	f->push_count--;
+	f->push_bytes -= p->message.size;
 	free(p->body);
 	free(p);
 }
@@ -53,6 +54,54 @@ void pushes_free(struct flow *f)
 
 	chain_each(p, &f->pushes, all)
 		free_push(f, p);
+}
+
+/* ---- room ---- */
+
+/* Half of all is for services that have few pushes under way. */
+static bool service_may(struct flow *f, const char *service)
+{
+	bool many = f->push_count >= PUSHES_MAX / 2 || f->push_bytes >= PUSH_BYTES_MAX / 2;
+	uint64_t bytes = 0, bytes_max = many ? PUSH_BYTES_OF_SERVICE / 4 : PUSH_BYTES_OF_SERVICE;
+	uint32_t count = 0, count_max = many ? PUSHES_OF_SERVICE_SURE : PUSHES_OF_SERVICE_MAX;
+	struct push *p;
+
+	chain_each(p, &f->pushes, all) {
+		const struct trigger *g = p->consumer->trigger;
+
+		if (!g || strcmp(g->is.service, service) != 0)
+			continue;
+		count++;
+		bytes += p->message.size;
+	}
+	return count < count_max && bytes < bytes_max;
+}
+
+static void starve(struct flow *f, struct consumer *c)
+{
+	heap_remove(&f->pushes_due, &c->item);
+	c->starved = f->push_starved = true;
+}
+
+static void feed_topic(struct flow *f, struct topic *t)
+{
+	struct consumer *c;
+
+	chain_each(c, &t->consumers, of_topic)
+		if (c->starved)
+			queues_arm(f, c);
+}
+
+/* A push has ended: there may be room for another one. */
+static void feed(struct flow *f)
+{
+	struct topic *t;
+
+	if (!f->push_starved)
+		return;
+	f->push_starved = false;
+	chain_each(t, &f->topics, all)
+		feed_topic(f, t);
 }
 
 /* ---- taking ---- */
@@ -91,6 +140,7 @@ static int take(struct flow *f, struct consumer *c, uint64_t now_us)
 	chain_add_last(&f->pushes, &p->all);
 	c->in_flight++;
 	f->push_count++;
+	f->push_bytes += p->message.size;
 	return 0;
 }
 
@@ -98,11 +148,15 @@ void pushes_take(struct flow *f, uint64_t now_us)
 {
 	const char *why;
 
-	while (f->known && f->push_count < PUSHES_MAX && heap_first_key(&f->pushes_due) <= now_us &&
-	       !store_broken(f->store, &why)) {
+	while (f->known && f->push_count < PUSHES_MAX && f->push_bytes < PUSH_BYTES_MAX &&
+	       heap_first_key(&f->pushes_due) <= now_us && !store_broken(f->store, &why)) {
 		struct consumer *c =
 			container_of(heap_first(&f->pushes_due), struct consumer, item);
 
+		if (!service_may(f, c->trigger->is.service)) {
+			starve(f, c);
+			continue;
+		}
 		if (take(f, c, now_us) < 0) {
 			c->held_until_us = now_us + US_PER_SEC;
 			queues_arm(f, c);
@@ -204,6 +258,7 @@ static void on_ended(struct flow *f, void *owner, const char *lost)
 	judge(f, p, status, refused, lost);
 	free_push(f, p);
 	queues_arm(f, c);
+	feed(f);
 }
 
 void pushes_deliver(struct flow *f)

@@ -113,9 +113,13 @@ static void judge_error(struct flow *f, int err, struct verdict *v)
 		       "messages that are there are delivered");
 	else if (err == -EDQUOT)
 		refuse(v, 507,
-		       "the namespace has 1000000 messages or 1 GiB waiting: see `ebb queue ls`");
+		       "the namespace has 1000000 messages, 4000000 for all of their consumers, or "
+		       "1 "
+		       "GiB waiting: see `ebb queue ls`");
 	else if (err == -ENOBUFS)
-		refuse(v, 507, "there are 4096 topics, or 64 consumers of this topic, already");
+		refuse(v, 507,
+		       "the namespace has 256 topics with messages or triggers, 1024 consumers, or "
+		       "64 of this topic: use fewer names");
 	else
 		refuse(v, 503, "the store of queues cannot be written now");
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/vfs.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
@@ -15,9 +14,6 @@
 #define DEAD_KEPT_US   (UINT64_C(7) * 86400 * US_PER_SEC) /* dead letters */
 #define EXPIRE_AT_ONCE 256                                /* then others get their turn */
 #define EXPIRY_STEP_US (UINT64_C(60) * US_PER_SEC)
-#define ROOM_BYTES     (UINT64_C(16) << 20) /* for deliveries of what is there */
-#define ROOM_SHARE     8                    /* of a small file system: the eighth part */
-
 static uint64_t hash_of(const char *space, const char *name)
 {
 	return text_hash(space, strlen(space)) * 31 + text_hash(name, strlen(name));
@@ -35,6 +31,7 @@ void queues_arm(struct flow *f, struct consumer *c)
 {
 	uint64_t due_us;
 
+	c->starved = false;
 	if (!c->trigger || c->in_flight >= c->trigger->is.concurrency_max ||
 	    store_first_due(f->store, c->is.id, &due_us) != 1) {
 		heap_remove(&f->pushes_due, &c->item);
@@ -82,6 +79,7 @@ static struct consumer *add_consumer(struct flow *f, struct topic *t,
 	c->topic = t;
 	c->is = *is;
 	chain_add_last(&t->consumers, &c->of_topic);
+	t->consumer_count++;
 	f->consumer_count++;
 	return c;
 }
@@ -122,6 +120,46 @@ struct topic *queues_topic(struct flow *f, const char *space, const char *name)
 	return NULL;
 }
 
+static void free_consumer(struct flow *f, struct consumer *c);
+
+static bool is_idle(struct topic *t)
+{
+	struct consumer *c;
+
+	chain_each(c, &t->consumers, of_topic)
+		if (c->trigger || !chain_is_empty(&c->pushes))
+			return false;
+	return t->messages == 0;
+}
+
+static bool drop_topic(struct flow *f, struct topic *t)
+{
+	struct consumer *c;
+
+	if (store_drop_topic(f->store, t->id) != 1)
+		return false;
+	chain_each(c, &t->consumers, of_topic) {
+		(void)store_drop_consumer(f->store, c->is.id);
+		free_consumer(f, c);
+	}
+	chain_remove(&t->all);
+	f->topic_count--;
+	free(t);
+	return true;
+}
+
+/* Makes room for one topic more: the oldest one without messages and triggers goes. space: of this
+ * namespace; NULL: of any. */
+static bool drop_idle(struct flow *f, const char *space)
+{
+	struct topic *t;
+
+	chain_each(t, &f->topics, all)
+		if ((!space || strcmp(t->space, space) == 0) && is_idle(t) && drop_topic(f, t))
+			return true;
+	return false;
+}
+
 int queues_make_topic(struct flow *f, const char *space, const char *name, struct topic **out)
 {
 	struct store_topic is = {0};
@@ -130,7 +168,8 @@ int queues_make_topic(struct flow *f, const char *space, const char *name, struc
 	*out = queues_topic(f, space, name);
 	if (*out)
 		return 0;
-	if (f->topic_count >= TOPICS_MAX)
+	if ((!room_for_topic(f, space) && !drop_idle(f, space)) ||
+	    (f->topic_count >= TOPICS_MAX && !drop_idle(f, NULL)))
 		return -ENOBUFS;
 	(void)text_copy(is.space, sizeof(is.space), space);
 	(void)text_copy(is.name, sizeof(is.name), name);
@@ -156,16 +195,6 @@ struct consumer *queues_consumer(struct topic *t, const char *name)
 	return NULL;
 }
 
-static uint32_t consumers_of(struct topic *t)
-{
-	struct consumer *c;
-	uint32_t count = 0;
-
-	chain_each(c, &t->consumers, of_topic)
-		count++;
-	return count;
-}
-
 int queues_make_consumer(struct flow *f, struct topic *t, const char *name, struct consumer **out)
 {
 	struct store_consumer is = {.topic = t->id, .seen_us = clock_real_us()};
@@ -174,8 +203,9 @@ int queues_make_consumer(struct flow *f, struct topic *t, const char *name, stru
 	*out = queues_consumer(t, name);
 	if (*out)
 		return 0;
-	if (consumers_of(t) >= CONSUMERS_OF_TOPIC_MAX)
-		return -ENOBUFS;
+	r = room_for_consumer(f, t);
+	if (r < 0)
+		return r;
 	(void)text_copy(is.name, sizeof(is.name), name);
 	r = store_make_consumer(f->store, &is);
 	if (r < 0)
@@ -201,6 +231,7 @@ static void free_consumer(struct flow *f, struct consumer *c)
 	must(chain_is_empty(&c->pushes)); /* they are gone before, or it has none */
 	heap_remove(&f->pushes_due, &c->item);
 	chain_remove(&c->of_topic);
+	c->topic->consumer_count--;
 	f->consumer_count--;
 	free(c);
 }
@@ -224,33 +255,6 @@ void queues_free(struct flow *f)
 }
 
 /* ---- messages ---- */
-
-/* State changes of deliveries need room as well, so new messages are refused before it is gone. */
-static bool has_room(const struct flow *f, size_t bytes)
-{
-	struct statfs fs;
-	uint64_t room, free_bytes;
-
-	if (fstatfs(f->dir_fd, &fs) < 0)
-		return true;
-	room = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / ROOM_SHARE;
-	free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-	return free_bytes > (room < ROOM_BYTES ? room : ROOM_BYTES) + 2 * bytes;
-}
-
-static bool space_is_full(struct flow *f, const struct topic *of, size_t bytes)
-{
-	uint64_t messages = 1, sum = bytes;
-	struct topic *t;
-
-	chain_each(t, &f->topics, all) {
-		if (strcmp(t->space, of->space) != 0)
-			continue;
-		messages += t->messages;
-		sum += t->bytes;
-	}
-	return messages > MESSAGES_OF_SPACE_MAX || sum > BYTES_OF_SPACE_MAX;
-}
 
 /* Nobody hears the topic: said once, because a consumer may come yet. */
 static void say_unheard(struct flow *f, struct topic *t)
@@ -287,19 +291,17 @@ int queues_send(struct flow *f, struct topic *t, struct store_message *m)
 
 	if (r != 0)
 		return r;
-	if (!has_room(f, m->size)) {
+	r = room_for_message(f, t, m->size);
+	if (r < 0) {
 		f->totals.refused++;
-		return -ENOSPC;
-	}
-	if (space_is_full(f, t, m->size)) {
-		f->totals.refused++;
-		return -EDQUOT;
+		return r;
 	}
 	drop_unseen(f, t, m->created_us);
 	m->topic = t->id;
 	r = store_send(f->store, m);
 	if (r < 0)
 		return r;
+	f->uncommitted += m->size;
 	t->messages++;
 	t->bytes += m->size;
 	f->totals.messages++;

@@ -9,21 +9,29 @@
 #include "runtime/flow/inside.h"
 #include "runtime/flow/store_queues.h"
 
-#define TOPICS_MAX             4096
-#define CONSUMERS_OF_TOPIC_MAX 64
-#define MESSAGES_OF_SPACE_MAX  UINT64_C(1000000) /* of a namespace */
-#define BYTES_OF_SPACE_MAX     (UINT64_C(1) << 30)
-#define PUSHES_MAX             256 /* at once */
-#define LEASE_S                300 /* of a push, and of a poll that does not say */
-#define RETENTION_S            86400
-#define RETENTION_MOST_S       604800
-#define RETENTION_LEAST_S      60
+#define TOPICS_MAX              16384
+#define TOPICS_OF_SPACE_MAX     256 /* of a namespace */
+#define CONSUMERS_OF_SPACE_MAX  1024
+#define CONSUMERS_OF_TOPIC_MAX  64
+#define MESSAGES_OF_SPACE_MAX   UINT64_C(1000000)
+#define DELIVERIES_OF_SPACE_MAX UINT64_C(4000000) /* messages, for each of their consumers */
+#define BYTES_OF_SPACE_MAX      (UINT64_C(1) << 30)
+#define PUSHES_MAX              1024 /* at once */
+#define PUSHES_OF_SERVICE_MAX   256
+#define PUSHES_OF_SERVICE_SURE  32 /* while half of all are under way */
+#define PUSH_BYTES_MAX          (UINT64_C(256) << 20)
+#define PUSH_BYTES_OF_SERVICE   (UINT64_C(64) << 20)
+#define LEASE_S                 300 /* of a push, and of a poll that does not say */
+#define RETENTION_S             86400
+#define RETENTION_MOST_S        604800
+#define RETENTION_LEAST_S       60
 
 struct topic {
 	struct chain all, consumers;
 	uint64_t id, hash;
 	char space[SERVICE_NAME_SIZE], name[QUEUE_NAME_SIZE];
 	uint64_t messages, bytes;
+	uint32_t consumer_count;
 	bool unheard_said;
 };
 
@@ -41,6 +49,7 @@ struct consumer {
 	struct heap_item item;         /* in flow.pushes_due, by its first due time */
 	struct chain pushes;           /* of struct push by of_consumer */
 	uint32_t in_flight;
+	bool starved;           /* its service has as many pushes as it may have now */
 	uint64_t held_until_us; /* ebb itself refused its pushes */
 	uint32_t held;
 };
@@ -95,6 +104,12 @@ void queues_expire(struct flow *f, uint64_t now_us);
 /* When the next one has to be dropped, or HEAP_EMPTY. */
 uint64_t queues_expiry(struct flow *f);
 uint64_t queues_random(void); /* 63 bits, not 0 */
+
+/* ---- room.c: 0; -EDQUOT, -ENOBUFS: the namespace has as many as it may; -ENOSPC: the disk ---- */
+
+bool room_for_topic(struct flow *f, const char *space);
+int room_for_consumer(struct flow *f, const struct topic *t);
+int room_for_message(struct flow *f, const struct topic *t, size_t bytes);
 
 /* ---- triggers.c ---- */
 

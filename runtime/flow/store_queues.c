@@ -84,6 +84,22 @@ int store_drop_consumer(struct store *s, uint64_t id)
 	return store_change(s, DO_DROP_CONSUMER);
 }
 
+int store_drop_topic(struct store *s, uint64_t id)
+{
+	int r = store_begin(s);
+	uint64_t gone;
+
+	if (r < 0)
+		return r;
+	sql_bind_u64(&s->sql, DO_DROP_TOPIC, 1, id);
+	return ask(s, DO_DROP_TOPIC, &gone);
+}
+
+int store_free_bytes(struct store *s, uint64_t *bytes)
+{
+	return ask(s, DO_FREE_BYTES, bytes);
+}
+
 int store_each_topic(struct store *s, store_each_topic_fn each, void *self)
 {
 	struct store_topic topic;

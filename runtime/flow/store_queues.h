@@ -56,6 +56,9 @@ int store_make_topic(struct store *s, const char *space, const char *name, uint6
 int store_make_consumer(struct store *s, struct store_consumer *consumer);
 int store_put_consumer(struct store *s, const struct store_consumer *consumer, uint64_t delay_us);
 int store_drop_consumer(struct store *s, uint64_t id);
+/* Drops a topic without messages; its consumers are dropped before. 1, 0: keys of its messages are
+ * known yet, or -errno. */
+int store_drop_topic(struct store *s, uint64_t id);
 /* Adds a message, with a delivery for each consumer of the topic, and sets its number. */
 int store_send(struct store *s, struct store_message *message);
 int store_put_delivery(struct store *s, const struct store_delivery *delivery);
@@ -88,6 +91,8 @@ int store_first_due(struct store *s, uint64_t consumer, uint64_t *due_us);
 /* The message whose time is over first, by then. */
 int store_expired(struct store *s, uint64_t by_us, struct store_message *out);
 int store_first_expiry(struct store *s, uint64_t *expires_us);
+/* Bytes of the file that nothing is in: new messages need no room of the disk for them. */
+int store_free_bytes(struct store *s, uint64_t *bytes);
 /* Messages ever sent. */
 int store_last_number(struct store *s, uint64_t *number);
 

@@ -101,6 +101,12 @@ static const char *const statements[STATEMENT_COUNT] = {
 			     " FROM message m WHERE m.topic = ?2",
 	[DO_PUT_CONSUMER] = "UPDATE consumer SET seen_us = ?2, delay_us = ?3 WHERE id = ?1",
 	[DO_DROP_CONSUMER] = "DELETE FROM consumer WHERE id = ?",
+	/* The keys of its messages outlive them. */
+	[DO_DROP_TOPIC] = "DELETE FROM topic WHERE id = ?1 AND NOT EXISTS"
+			  " (SELECT 1 FROM sent WHERE topic = ?1) AND NOT EXISTS"
+			  " (SELECT 1 FROM message WHERE topic = ?1) RETURNING id",
+	[DO_FREE_BYTES] = "SELECT f.freelist_count * p.page_size"
+			  " FROM pragma_freelist_count f, pragma_page_size p",
 	[DO_PUT_MESSAGE] = "INSERT INTO message (topic, lane, type, created_us, due_us, expires_us,"
 			   " size, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING number",
 	[DO_PUT_SENT] = "INSERT OR REPLACE INTO sent (topic, key, number, until_us)"

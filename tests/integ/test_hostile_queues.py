@@ -4,13 +4,14 @@ memory and its CPU time are bounded, and the other instances send and poll meanw
 import contextlib
 import json
 import os
+import signal
 import socket
 import time
 
 import pictures
 import pytest
 from queues import PORT, Inside, connect
-from test_queues import flow, put
+from test_queues import flow, happened, noted, put, trigger
 from waiting import wait_for
 
 MIB = 1 << 20
@@ -260,3 +261,44 @@ def test_an_instance_has_a_share_of_ebb_flow(pair):
         good.send("orders2")
         assert good.take("orders2")
     assert sent > 100000 and share < 0.5, (sent, share)
+
+
+# --- names, messages, pushes --------------------------------------------------------------------------------
+def test_an_instance_makes_so_many_topics_and_consumers_and_no_more(pair):
+    """Names cost a namespace its own room: those without messages give way to new ones."""
+    ebb, evil, good = pair
+    for n in range(300):
+        evil.take(f"empty-{n}")
+    assert len(topics(ebb, "evil")) == 256
+    replies = [evil.ask("POST", f"full-{n}", b"x") for n in range(257)]
+    assert {reply.status for reply in replies} == {201, 507}
+    refused = [reply.json["error"] for reply in replies if reply.status == 507]
+    assert len(refused) < 16 and "256 topics" in refused[0]
+    statuses = [evil.ask("POST", f"full-0/consumer/c{n}").status for n in range(65)]
+    assert statuses == [200] * 64 + [507]
+    good.send("a-topic-of-its-own")
+    assert len(good.take("a-topic-of-its-own")) == 1
+
+
+def topics(ebb, space):
+    return {row["topic"] for row in ebb.cli("queue", "ls", "--json").json if row["namespace"] == space}
+
+
+def test_pushes_that_are_never_answered_leave_those_of_others(pair):
+    """A service has as many as it asks for, and others have theirs."""
+    ebb, _, _ = pair
+    put(ebb, "stuck", {"maxConcurrency": 300, "experimentalTriggers": [trigger("work", "/hang", maxConcurrency=256)]})
+    put(ebb, "quick", {"experimentalTriggers": [trigger("work")]})
+    inside = {}
+    for name in ("stuck", "quick"):
+        assert ebb.get(name, "/").status == 200
+        inside[name] = Inside(ebb, name)
+    for _ in range(260):
+        inside["stuck"].send("work")
+    wait_for(lambda: [q["delivering"] for q in ebb.cli("queue", "ls", "--json").json if q["namespace"] == "stuck"] == [256], 30)
+    inside["quick"].send("work")
+    wait_for(lambda: noted(ebb, "quick"))
+    for name in ("quick", "stuck"):
+        inside[name].close()
+        ebb.cli("rm", name)
+    os.kill(inside["stuck"].pid, signal.SIGKILL)  # it is waited for, because requests are under way

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No message is lost and none is stored twice: while ebb-flow, gateways, instances and ebbd are killed, and on a disk that
+becomes full. EBB_KILLS: how many of each."""
+import concurrent.futures
+import contextlib
+import http.client
+import os
+import signal
+import threading
+
+import counts
+import pictures
+from disks import on_disk
+from ebbd_deaths import kill_ebbd
+from queues import Inside
+from test_queues import flow, happened, noted, put, trigger
+from waiting import wait_for
+
+KILLS, MESSAGES, SENDERS = int(os.environ.get("EBB_KILLS", "3")), 1200, 4
+MIB = 1 << 20
+LOST = (OSError, http.client.HTTPException, AssertionError, LookupError)
+
+
+def anew(ebb, inside):
+    """A client of the instance that is there now."""
+    if inside:
+        inside.close()
+    with contextlib.suppress(*LOST):
+        ebb.get("web", "/")
+        return Inside(ebb, "web")
+    return None
+
+
+def surely(ebb, inside, do):
+    """do(inside), again and again until it is done; with the client that did it."""
+    while True:
+        if inside is not None:
+            with contextlib.suppress(*LOST):
+                return inside, do(inside)
+        inside = anew(ebb, inside)
+
+
+def send_all(ebb, number, ids):
+    inside = None
+    for n in range(number, MESSAGES, SENDERS):
+        inside, ids[n] = surely(ebb, inside, lambda i, n=n: i.send("orders", str(n).encode(), Vqs_Idempotency_Key=f"k{n}"))
+    inside.close()
+
+
+def handle_all(ebb, found, over):
+    inside = None
+    while not over.is_set() or len(found) < MESSAGES:
+        inside, batch = surely(ebb, inside, lambda i: i.take("orders", "polled", 10, lease=5))
+        for message in batch:
+            found.setdefault(message.body, set()).add(message.id)
+            inside, _ = surely(ebb, inside, lambda i, m=message: i.acknowledge("orders", "polled", m.receipt))
+    inside.close()
+
+
+def kill_one(ebb, name):
+    for pid in ebb.programs(name)[:1]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_instance(ebb):
+    with contextlib.suppress(*LOST, ProcessLookupError):
+        os.kill(ebb.instance("web")["pid"], signal.SIGKILL)
+
+
+def test_each_message_is_handled_and_stored_once_whatever_dies(new_ebb):
+    ebb = new_ebb(gateways=2)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    put(ebb, "web", {"minInstances": 1, "experimentalTriggers": [trigger("orders", "/count", maxDeliveries=1000)]})
+    ids, found, over = {}, {}, threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(SENDERS + 1) as pool:
+        senders = [pool.submit(send_all, ebb, n, ids) for n in range(SENDERS)]
+        handler = pool.submit(handle_all, ebb, found, over)
+        for n in range(KILLS):
+            for kill in (lambda: kill_one(ebb, "ebb-flow"), lambda: kill_one(ebb, f"ebb-gateway-{n % 2}"),
+                         lambda: kill_instance(ebb), lambda: kill_ebbd(ebb)):
+                sent = len(ids)
+                kill()
+                wait_for(lambda s=sent: len(ids) > s + 20 or len(ids) == MESSAGES, 60)
+        for sender in senders:
+            sender.result(timeout=300)
+        over.set()
+        handler.result(timeout=300)
+    assert len(set(ids.values())) == MESSAGES  # each got a number of its own
+    assert set(found) == {str(n).encode() for n in range(MESSAGES)}
+    assert {body: ids[int(body)] for body in found} == {body: one for body, (one,) in found.items()}  # and was stored once
+    rows = wait_for(lambda: (r := ebb.cli("queue", "ls", "--json").json) and not any(q["messages"] for q in r) and r, 60)
+    assert {q["consumer"] for q in rows} == {"polled", "count"} and not any(q["dead"] for q in rows)
+    assert happened(ebb, "message_dead") == []
+    counts.note(f"queues: {MESSAGES} messages to two consumers, {4 * KILLS} kills")
+
+
+def test_a_disk_that_is_full_refuses_messages_and_has_room_again_when_they_are_handled():
+    """507, those that are there are delivered, and the room of those that are gone is used again."""
+    with on_disk("flow_dir", mib=48) as (ebb, _):
+        ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+        put(ebb, "web", {"minInstances": 1, "ebb": {"queues": "shop"}})
+        assert ebb.get("web", "/").status == 200
+        inside, before = Inside(ebb, "web"), flow(ebb)
+        for round_ in range(3):
+            sent = set()
+            while (reply := inside.ask("POST", "orders", os.urandom(MIB // 4))).status == 201:
+                sent.add(reply.json["messageId"])
+            assert reply.status == 507 and "disk of queues is full" in reply.json["error"]
+            assert len(sent) > 40, (round_, len(sent))
+            others = [Inside(ebb, "web") for _ in range(8)]
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:  # many large ones at once fill no room either
+                large = list(pool.map(lambda i: i.ask("POST", "orders", bytes(4 * MIB)).status, others))
+            assert set(large) == {507}
+            for other in others:
+                other.close()
+            got = set()
+            while batch := inside.take("orders", most=10):
+                got |= {m.id for m in batch}
+                assert all(inside.acknowledge("orders", "one", m.receipt).status == 204 for m in batch)
+            assert got == sent
+        assert flow(ebb) == before and not ebb.log_lines("event=store_broken")
+        inside.close()
+
+
+def test_large_messages_at_once_fill_no_disk():
+    """Those that come in one round of the loop know of each other."""
+    with on_disk("flow_dir", mib=48) as (ebb, _):
+        ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+        put(ebb, "web", {"minInstances": 1, "ebb": {"queues": "shop"}})
+        assert ebb.get("web", "/").status == 200
+        before, many = flow(ebb), [Inside(ebb, "web") for _ in range(7)]
+        with concurrent.futures.ThreadPoolExecutor(7) as pool:
+            said = [reply.status for _ in range(3) for reply in
+                    pool.map(lambda i: i.ask("POST", "orders", bytes(4 * MIB)), many)]
+        assert set(said) == {201, 507}
+        assert flow(ebb) == before and not ebb.log_lines("event=store_broken")
+        for one in many:
+            one.close()
