@@ -15,7 +15,7 @@ class Example:
     says: str
     logs: str = "GET /"
     memory_is: tuple = None  # (least, most) of what `/limits` says of memory, as parts of the service's
-    cpus: bool = True        # `/limits` says how many CPUs
+    cpus: bool = True        # `/limits` says one CPU; Python and Ruby count those that they may run on, the host's
     pages: bool = False      # files only: no `/sleep`, no `/echo`, no `/limits`
     path: str = "/?n={n}"
     echo: bool = True
@@ -40,5 +40,9 @@ class Example:
 
 EXAMPLES = [
     Example("go-nethttp", "hello from go", memory_is=(0.8, 0.95)),
+    Example("java-httpserver", "hello from java", memory_is=(0.3, 0.55)),
+    Example("php-apache", "hello from php", cpus=False),
+    Example("ruby-sinatra", "hello from ruby", cpus=False),
+    Example("python-django", "hello from django", cpus=False),
     Example("nginx", "hello from nginx", pages=True, echo=False),
 ]
