@@ -14,7 +14,7 @@ import leaks
 import pictures
 import web
 from ebb import BIN, PROJECT, Ebb
-from waiting import wait_for
+from waiting import SLOW, wait_for
 
 
 def in_background(work):
@@ -78,7 +78,7 @@ def test_killed_gateway_cuts_only_its_own_clients(new_ebb):
 
     def one(i):
         try:
-            return ebb.get("probe", "/sleep?ms=1500").status
+            return ebb.get("probe", f"/sleep?ms={round(1500 * SLOW)}").status
         except (OSError, web.http.client.HTTPException):
             return 0
     thread, done = in_background(lambda: web.many(30, one))
