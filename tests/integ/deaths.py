@@ -28,6 +28,7 @@ PROGRAMS = ("ebb-gateway", "ebb-api", "ebb-ledger", "ebb-flow", "ebb-ipc", "ebb-
 KINDS = (*PROGRAMS, "ebb-unpack", "instance", "several")
 # A ring that its gateway left behind takes connections for so long still (io_uring's own work behind its exit).
 RING_LEAVES_S = 0.3
+RUNS_UNSEEN_MAX = 12  # of the 20 that are listed when they are over (runtime/flow/inside.h)
 NOISE_BYTES = 8 << 20
 LOST = (OSError, EOFError, AssertionError, http.client.HTTPException, TypeError)
 
@@ -105,7 +106,9 @@ class Lanes:
         self._ask("deployed", "/")
 
     def scheduled(self):
-        """A run that is acknowledged is promised: Rounds looks how it ended."""
+        """A run that is acknowledged is promised: Rounds looks how it ended. So none may leave the list unseen."""
+        if len(self.runs) >= RUNS_UNSEEN_MAX:
+            return
         reply = self.ebb.rest("POST", "/v1/schedules/run?name=tidy&service=ticks")
         if reply.status != 202:
             raise Refused(reply.status, reply.text[:300])
