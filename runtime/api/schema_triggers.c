@@ -9,6 +9,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/settings/consumer.h"
 
 #define DELIVERIES_MOST 1000
 #define RETRY_MOST_S    86400
@@ -73,38 +74,13 @@ static void read_path(const struct reading *r, const struct json *value)
 		       "a path such as \"/api/orders\" (..255 bytes, no space, no query)");
 }
 
-/* The name of a consumer that names none: its path, as @vercel/build-utils makes it of a file. */
-static void name_consumer(struct spec_trigger *t)
-{
-	size_t used = 0;
-
-	for (const char *at = t->path + 1; *at && used + 4 < sizeof(t->consumer); at++) {
-		char *to = t->consumer + used;
-		size_t room = sizeof(t->consumer) - used;
-
-		if (*at == '_')
-			(void)text_copy(to, room, "__");
-		else if (*at == '/')
-			(void)text_copy(to, room, "_S");
-		else if (*at == '.')
-			(void)text_copy(to, room, "_D");
-		else if (is_name(at, 1))
-			(void)text_format(to, room, "%c", *at);
-		else
-			(void)text_format(to, room, "_%02X", (unsigned int)(unsigned char)*at);
-		used += strlen(to);
-	}
-	if (used == 0)
-		(void)text_copy(t->consumer, sizeof(t->consumer), "default");
-}
-
 static void read_consumer(const struct reading *r, const struct json *value)
 {
 	const char *text = json_string(value);
 
 	if (json_kind(value) == JSON_NULL) {
 		if (*r->to->path)
-			name_consumer(r->to);
+			consumer_name(r->to->path + 1, r->to->consumer, sizeof(r->to->consumer));
 	} else if (!text || !is_name(text, strlen(text))) {
 		refuse(r, "consumer", value, "the name of a consumer ([A-Za-z0-9_-], ..255)");
 	} else {

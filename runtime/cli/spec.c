@@ -311,42 +311,62 @@ static void check_services(struct report *report, const char *key, const struct 
 
 static void check_value(const struct look *l);
 
+static bool is_plain(const char *name)
+{
+	static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
+
+	for (size_t k = 0; k < ARRAY_LEN(plain); k++)
+		if (strcmp(plain[k], name) == 0)
+			return true;
+	return false;
+}
+
+/* The settings of one file. Returns whether they have one of which a service has but one. */
+static bool check_function(struct report *report, const char *path, const char *file,
+			   const struct json *one)
+{
+	bool some = false;
+
+	for (size_t n = 0; n < json_count(one); n++) {
+		const char *name = json_key_at(one, n);
+		bool plain = is_plain(name), triggers = strcmp(name, "experimentalTriggers") == 0;
+		char inner[PATH_SIZE * 2];
+		struct look l = {report, inner, key_setting(SETTING_OF_SERVICE, name),
+				 json_at(one, n)};
+
+		snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path, file, name);
+		some |= plain;
+		if ((plain || triggers) && l.setting)
+			check_value(&l);
+		else if (strcmp(name, "supportsCancellation") != 0)
+			report_unsupported(report, "%s: not supported, ignored (%s)", inner,
+					   "functions have memory, maxDuration, maxConcurrency and "
+					   "experimentalTriggers");
+		if (triggers)
+			spec_check_triggers(file, l.value, inner, report);
+	}
+	return some;
+}
+
 /* {"api/a.js": {"memory": 512}}: settings of a service, by file. */
 static void check_functions(struct report *report, const char *path, const struct json *functions)
 {
-	static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
 	struct look whole = {report, path, NULL, functions};
+	size_t plain = 0;
 
-	if (json_kind(functions) != JSON_OBJECT)
+	if (json_kind(functions) != JSON_OBJECT) {
 		refuse(&whole, "is not an object of settings by file");
-	if (json_kind(functions) == JSON_OBJECT && json_count(functions) > 1)
+		return;
+	}
+	for (size_t i = 0; i < json_count(functions); i++)
+		plain += check_function(report, path, json_key_at(functions, i),
+					json_at(functions, i));
+	if (plain > 1)
 		report_unsupported(
 			report,
 			"%s: a service has one setting for all its files: the largest of each "
 			"counts",
 			path);
-	for (size_t i = 0; json_kind(functions) == JSON_OBJECT && i < json_count(functions); i++) {
-		const struct json *one = json_at(functions, i);
-
-		for (size_t n = 0; n < json_count(one); n++) {
-			const char *name = json_key_at(one, n);
-			char inner[PATH_SIZE * 2];
-			struct look l = {report, inner, key_setting(SETTING_OF_SERVICE, name),
-					 json_at(one, n)};
-			bool known = false;
-
-			snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path,
-				 json_key_at(functions, i), name);
-			for (size_t k = 0; k < ARRAY_LEN(plain); k++)
-				known |= strcmp(plain[k], name) == 0;
-			if (known && l.setting)
-				check_value(&l);
-			else if (strcmp(name, "supportsCancellation") != 0)
-				report_unsupported(
-					report, "%s: not supported, ignored (%s)", inner,
-					"functions have memory, maxDuration and maxConcurrency");
-		}
-	}
 }
 
 static void check_name(const struct look *l)

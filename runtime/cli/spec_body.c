@@ -101,6 +101,8 @@ void spec_body(const struct spec_service *service, const char *image, const char
 			write_hidden(service, out);
 		else if ((id == SETTING_CRONS || id == SETTING_SCHEDULES) && !service->implied)
 			spec_write_crons(service, s->name, out);
+		else if (id == SETTING_TRIGGERS)
+			spec_write_triggers(service, out);
 		else if (id == SETTING_COMMAND && json_string(value))
 			write_command(json_string(value), out);
 		else if (value && !(id == SETTING_HOSTS && service->implied))

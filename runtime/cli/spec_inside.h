@@ -13,4 +13,11 @@ void spec_check_crons(const struct spec *spec, struct report *report);
 /* Writes crons or schedules (key) of a service: its own, and those of the file for it. */
 void spec_write_crons(const struct spec_service *service, const char *key, struct json_out *out);
 
+/* Whether each trigger of a function has a path or its file tells one (spec_triggers.c). path: of
+ * the list, for the report. */
+void spec_check_triggers(const char *file, const struct json *triggers, const char *path,
+			 struct report *report);
+/* Writes experimentalTriggers of a service: its own, and those of its functions. */
+void spec_write_triggers(const struct spec_service *service, struct json_out *out);
+
 #endif

@@ -70,3 +70,23 @@ def test_a_path_that_no_service_has(ebb, tmp_path):
         done = deploy(ebb, tmp_path, {"services": services, key: more}, ok=False)
         assert done.code == 2 and words in done.err, done
     assert owners(ebb) == {}
+
+
+# --- triggers of functions ----------------------------------------------------------------------------------
+def test_triggers_of_functions_are_those_of_the_service_beside_its_own(ebb, tmp_path):
+    own = {"type": "queue/v2beta", "topic": "own", "path": "/own"}
+    done = deploy(ebb, tmp_path, {"services": {"web": service(
+        memory=128, experimentalTriggers=[own],
+        functions={"app/api/bill/route.ts": {"memory": 256, "experimentalTriggers": [
+                       {"type": "queue/v2beta", "topic": "orders", "maxDeliveries": 3}]},
+                   "api/mail.js": {"experimentalTriggers": [{"type": "queue/v2beta", "topic": "mail"}]}})}})
+    assert "not supported" not in done.err and "services.web" not in done.err, done
+    (web,) = [s for s in ebb.services() if s["name"] == "web"]
+    triggers = {t["topic"]: (t["path"], t["consumer"], t["maxDeliveries"]) for t in web["experimentalTriggers"]}
+    assert triggers == {"own": ("/own", "own", 10), "orders": ("/api/bill", "web_7Eapp_Sapi_Sbill_Sroute_Dts", 3),
+                        "mail": ("/api/mail", "web_7Eapi_Smail_Djs", 10)}
+    assert ebb.get("web", "/api/bill").status == 404  # nobody's but ebb's
+    deploy(ebb, tmp_path, {"services": {"web": service()}})
+    (web,) = [s for s in ebb.services() if s["name"] == "web"]
+    assert not web.get("experimentalTriggers")
+    ebb.cli("rm", "web")

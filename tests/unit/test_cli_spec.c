@@ -106,7 +106,7 @@ static void test_unknown_and_foreign_keys_only_warn(void **state)
 		{"\"colour\":1", "services.api.colour: unknown key, ignored"},
 		{"\"functions\":{\"a/*.js\":{\"regions\":[]}}",
 		 "services.api.functions.a/*.js.regions: not supported, ignored (functions have "
-		 "memory, maxDuration and maxConcurrency)"},
+		 "memory, maxDuration, maxConcurrency and experimentalTriggers)"},
 		{"\"ebb\":{\"timer\":\"fire\"}",
 		 "services.api.ebb.timer: unknown key, ignored (did you mean timers?)"},
 	};
@@ -192,6 +192,83 @@ static void test_the_body_holds_settings_and_image_only(void **state)
 	spec_free(spec);
 }
 
+/* The body of the service of a file that is one itself. 0, or -22 for one that is refused. */
+static int triggers_of(const char *functions, char *body, size_t size, struct report *report)
+{
+	char text[1024];
+	struct spec *spec = NULL;
+	struct json_out out;
+	int r;
+
+	snprintf(text, sizeof(text), "{\"name\":\"web\",\"functions\":{%s}}", functions);
+	r = spec_parse(text, strlen(text), report, &spec);
+	if (r < 0)
+		return r;
+	json_out_init(&out);
+	spec_body(spec->services, "img", NULL, &out);
+	snprintf(body, size, "%s", out.text);
+	json_out_fini(&out);
+	spec_free(spec);
+	return 0;
+}
+
+static void test_a_trigger_of_a_function_has_the_path_of_its_file(void **state)
+{
+	static const struct {
+		const char *file, *path, *consumer;
+	} cases[] = {
+		{"api/bill.js", "/api/bill", "api_Sbill_Djs"},
+		{"./src/api/a_b/index.ts", "/api/a_b", "_D_Ssrc_Sapi_Sa__b_Sindex_Dts"},
+		{"app/api/bill/route.ts", "/api/bill", "app_Sapi_Sbill_Sroute_Dts"},
+		{"src/app/(shop)/q.v1/route.ts", "/q.v1", "src_Sapp_S_28shop_29_Sq_Dv1_Sroute_Dts"},
+		{"pages/api/bill.tsx", "/api/bill", "pages_Sapi_Sbill_Dtsx"},
+		{"api/.well-known", "/api/.well-known", "api_S_Dwell-known"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		char functions[256], body[1024], expected[512];
+
+		snprintf(functions, sizeof(functions),
+			 "\"%s\":{\"experimentalTriggers\":[{\"type\":\"queue/v2beta\","
+			 "\"topic\":\"t\"}]}",
+			 cases[i].file);
+		snprintf(expected, sizeof(expected),
+			 "{\"image\":\"img\",\"experimentalTriggers\":[{\"type\":\"queue/v2beta\","
+			 "\"topic\":\"t\",\"path\":\"%s\",\"consumer\":\"%s\"}]}",
+			 cases[i].path, cases[i].consumer);
+		assert_int_equal(triggers_of(functions, body, sizeof(body), report), 0);
+		assert_string_equal(body, expected);
+		assert_int_equal(report->count, 0);
+	}
+}
+
+static void test_a_trigger_of_a_file_without_a_path_is_refused(void **state)
+{
+	static const char *const files[] = {
+		"server.js", "api/*.js",  "api/[id].js",    "app/route.ts",
+		"api",       "apix/a.js", "pages/index.js", "app/(a)/route.ts"};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		SCOPED_MEM struct report *other = calloc(1, sizeof(*other));
+		char functions[256], body[1024];
+
+		snprintf(functions, sizeof(functions),
+			 "\"%s\":{\"experimentalTriggers\":[{\"topic\":\"t\"}]}", files[i]);
+		assert_int_equal(triggers_of(functions, body, sizeof(body), report), -22);
+		assert_non_null(strstr(report->lines[0].text, files[i]));
+		assert_non_null(strstr(report->lines[0].text, "give the trigger a \"path\""));
+		snprintf(functions, sizeof(functions),
+			 "\"%s\":{\"experimentalTriggers\":[{\"topic\":\"t\",\"path\":\"/p\","
+			 "\"consumer\":\"c\"}]}",
+			 files[i]);
+		assert_int_equal(triggers_of(functions, body, sizeof(body), other), 0);
+		assert_non_null(strstr(body, "[{\"topic\":\"t\",\"path\":\"/p\","
+					     "\"consumer\":\"c\"}]"));
+	}
+}
+
 static void test_the_older_vocabulary_is_taken_with_a_warning(void **state)
 {
 	static const char text[] = "{\"experimentalServices\":{\"api\":{\"entrypoint\":\"a.js\","
@@ -217,6 +294,8 @@ int main(void)
 		cmocka_unit_test(test_syntax_errors_name_the_line),
 		cmocka_unit_test(test_no_services_is_an_error),
 		cmocka_unit_test(test_the_body_holds_settings_and_image_only),
+		cmocka_unit_test(test_a_trigger_of_a_function_has_the_path_of_its_file),
+		cmocka_unit_test(test_a_trigger_of_a_file_without_a_path_is_refused),
 		cmocka_unit_test(test_the_older_vocabulary_is_taken_with_a_warning),
 	};
 
