@@ -44,6 +44,7 @@ static void on_clock(struct watch *w, uint32_t events)
 		return; /* settle sees what is due */
 	offset_us = clock_offset_us();
 	schedules_clock_set(f, offset_us - f->clock_offset_us);
+	f->expire_us = 0; /* of the clock before */
 	f->clock_offset_us = offset_us;
 }
 

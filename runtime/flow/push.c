@@ -25,12 +25,14 @@ static struct push *under_way(struct consumer *c, uint64_t message)
 	return NULL;
 }
 
-void push_moved(struct consumer *c, uint64_t message)
+void push_moved(struct consumer *c, const struct store_delivery *d)
 {
-	struct push *p = under_way(c, message);
+	struct push *p = under_way(c, d->message);
 
-	if (p)
-		p->moved = true;
+	if (!p)
+		return;
+	p->moved = true;
+	p->again_us = d->due_us; /* that of the row moves on while it is under way */
 }
 
 static void free_push(struct flow *f, struct push *p)
@@ -242,7 +244,7 @@ static void judge(struct flow *f, struct push *p, int status, bool refused, cons
 	if (lost || status < 200 || status >= 300) {
 		fail(f, c, &d);
 	} else if (p->moved) {
-		(void)queues_again(f, c, &d, d.due_us);
+		(void)queues_again(f, c, &d, p->again_us);
 	} else {
 		(void)queues_handled(f, c, &d);
 	}

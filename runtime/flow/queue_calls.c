@@ -410,7 +410,7 @@ static void extend(const struct call *k, struct consumer *c, struct store_delive
 		take_fault(k, r);
 	else
 		conn_answer(k->conn, 200, "", "application/json", "{\"success\":true}", 16);
-	push_moved(c, d->message);
+	push_moved(c, d);
 }
 
 static void acknowledge(const struct call *k, struct consumer *c, const struct store_delivery *d)

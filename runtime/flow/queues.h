@@ -62,7 +62,8 @@ struct push {
 	struct store_message message;
 	void *body; /* owned, until it is sent */
 	bool fresh; /* it is in the store when the next commit is done */
-	bool moved; /* its consumer said when it wants it again */
+	bool moved; /* its consumer said when it wants it again: */
+	uint64_t again_us;
 	struct delivery *delivery;
 };
 
@@ -126,7 +127,7 @@ void pushes_take(struct flow *f, uint64_t now_us);
 void pushes_deliver(struct flow *f);
 void pushes_put_back(struct flow *f);
 /* Its consumer moved the delivery that is under way. */
-void push_moved(struct consumer *c, uint64_t message);
+void push_moved(struct consumer *c, const struct store_delivery *d);
 void pushes_free(struct flow *f);
 
 #endif

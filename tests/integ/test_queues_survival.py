@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import signal
+import sqlite3
 import threading
 
 import counts
@@ -13,6 +14,7 @@ import pictures
 from disks import on_disk
 from ebbd_deaths import kill_ebbd
 from queues import Inside
+from test_power_cuts import each_cut, recorded
 from test_queues import flow, happened, noted, put, trigger
 from waiting import wait_for
 
@@ -137,3 +139,33 @@ def test_large_messages_at_once_fill_no_disk():
         assert flow(ebb) == before and not ebb.log_lines("event=store_broken")
         for one in many:
             one.close()
+
+
+def numbers(path):
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return {row[0] for row in db.execute("select number from message")}
+
+
+def test_a_message_that_was_answered_is_there_after_a_power_cut(tmp_path):
+    with recorded("ebb-flow", "flow_dir", tmp_path) as (ebb, recorder):
+        put(ebb, "web", {"minInstances": 1, "ebb": {"queues": "shop"}})
+        assert ebb.get("web", "/").status == 200
+        inside, path = Inside(ebb, "web"), str(tmp_path / "top/flow.db")
+        inside.send("orders")
+        recorder.at_call["sendto"] = lambda self: self.mark(numbers(path))  # each may be an answer to a sender
+        recorder.start()
+        for n in range(5):
+            inside.send("orders", str(n).encode() * 100, Vqs_Idempotency_Key=f"k{n}", X_Ebb_Order_Key="lane")
+        assert len(inside.take("orders", most=10)) == 2  # the first one, and the oldest of the lane
+        inside.close()
+
+    def check(place, before, _behind, what):
+        cut = place + "/flow.db"
+        with contextlib.suppress(OSError):
+            os.unlink(cut + "-shm")  # shared memory is made anew
+        with contextlib.closing(sqlite3.connect(cut)) as db:
+            assert db.execute("pragma integrity_check").fetchone() == ("ok",), what
+        assert not before or before <= numbers(cut), f"{what}: {before - numbers(cut)}"
+    tried = each_cut(recorder, tmp_path, check)
+    counts.note(f"queues: {tried} disks after a power cut, {len(recorder.ops)} calls recorded")
+    assert tried > 50
