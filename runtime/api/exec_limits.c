@@ -64,13 +64,26 @@ static int as_dotnet(const struct service_spec *spec, char *out, size_t size)
 			   (uint64_t)exec_heap_mb(spec->memory_mb) * BYTES_OF_ONE_MB);
 }
 
+/* Bun's JavaScriptCore grows its heap by the memory that it takes the machine to have. */
+static int as_bun(const struct service_spec *spec, char *out, size_t size)
+{
+	return text_format(out, size, "%" PRIu64,
+			   (uint64_t)exec_heap_mb(spec->memory_mb) * BYTES_OF_ONE_MB);
+}
+
 static const struct {
 	const char *name;
 	int (*format)(const struct service_spec *spec, char *out, size_t size);
 } variables[] = {
-	{"JAVA_TOOL_OPTIONS", as_java},        {"NODE_OPTIONS", as_node},
-	{"GOMEMLIMIT", as_go_memory},          {"GOMAXPROCS", as_cpus},
-	{"DOTNET_GCHeapHardLimit", as_dotnet}, {"DOTNET_PROCESSOR_COUNT", as_cpus},
+	{"JAVA_TOOL_OPTIONS", as_java},
+	{"NODE_OPTIONS", as_node},
+	{"GOMEMLIMIT", as_go_memory},
+	{"GOMAXPROCS", as_cpus},
+	{"DOTNET_GCHeapHardLimit", as_dotnet},
+	{"DOTNET_PROCESSOR_COUNT", as_cpus},
+	{"DENO_V8_FLAGS", as_node},
+	{"BUN_JSC_forceRAMSize", as_bun},
+	{"PYTHON_CPU_COUNT", as_cpus}, /* from 3.13 on */
 };
 
 int exec_limits_add(struct blob *env, const struct service_spec *spec)

@@ -15,7 +15,8 @@ class Example:
     says: str
     logs: str = "GET /"
     memory_is: tuple = None  # (least, most) of what `/limits` says of memory, as parts of the service's
-    cpus: bool = True        # `/limits` says one CPU; Python and Ruby count those that they may run on, the host's
+    cpus: bool = True        # `/limits` says one CPU; the others count the CPUs that they may run on, the host's
+    garbage: str = None      # makes garbage for seconds, within the service's memory
     pages: bool = False      # files only: no `/sleep`, no `/echo`, no `/limits`
     path: str = "/?n={n}"
     echo: bool = True
@@ -45,4 +46,6 @@ EXAMPLES = [
     Example("ruby-sinatra", "hello from ruby", cpus=False),
     Example("python-django", "hello from django", cpus=False),
     Example("nginx", "hello from nginx", pages=True, echo=False),
+    Example("bun", "hello from bun", logs="GET http", cpus=False, garbage="/garbage?kept=250000&ms=3000"),
+    Example("deno", "hello from deno", logs="GET http", cpus=False, memory_is=(0.5, 1)),
 ]

@@ -15,6 +15,7 @@ from table import EXAMPLES, MB
 BASE = os.path.join(ebb.PROJECT, "examples/debian/make")
 BUILD_S = 900
 ASLEEP = 16  # requests at once that each wait
+ONE = {"maxInstances": 1, "ebb": {"cpu": steps.CPU}}
 ROWS = os.path.join(os.path.dirname(ebb.CACHE), "examples")
 
 
@@ -38,7 +39,7 @@ class Trial(steps.Trial):
             subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=self.folder, check=True)
         file = os.path.join(self.folder, "ebb.json")
         with open(file, "w", encoding="utf-8") as out:
-            json.dump({"services": {self.name: {**self.program.service, "maxInstances": 1}}}, out)
+            json.dump({"services": {self.name: {**self.program.service, **ONE}}}, out)
         self.ebb.cli("deploy", "-f", file, env={"EBB_CACHE": ebb.CACHE}, timeout=BUILD_S)
         self.row["first_s"] = round(self.ask(timeout=60).seconds, 2)
 
@@ -61,9 +62,16 @@ class Trial(steps.Trial):
             least, most = (part * self.program.memory * MB for part in self.program.memory_is)
             assert least <= said["memory"] <= most, said
 
+    def live_on_garbage(self):
+        """The heap is collected before the kernel ends the instance for its memory."""
+        if self.program.garbage:
+            reply = self.ebb.get(self.name, self.program.garbage, timeout=60)
+            assert reply.status == 200 and reply.json["made"] > 0, reply
+            assert not self.ebb.told(self.name, "instance_failed")
+
     PROGRAM = steps.Trial
-    CLAIMS = (PROGRAM.log_lines, PROGRAM.answer_at_once, PROGRAM.echo, sleep_at_once, know_limits, PROGRAM.freeze,
-              PROGRAM.thaw, PROGRAM.keep_memory, PROGRAM.stop)
+    CLAIMS = (PROGRAM.log_lines, PROGRAM.answer_at_once, PROGRAM.echo, sleep_at_once, know_limits, live_on_garbage,
+              PROGRAM.freeze, PROGRAM.thaw, PROGRAM.keep_memory, PROGRAM.stop)
 
     def keep(self, folder):
         os.makedirs(folder, exist_ok=True)

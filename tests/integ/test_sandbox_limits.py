@@ -211,7 +211,8 @@ def test_run_times_that_ask_variables_are_told_and_what_is_set_stays(hosts):
     told = variables(hosts, "mine")
     assert told["NODE_OPTIONS"] == "--max-old-space-size=64" and told["GOMEMLIMIT"] == "108MiB"
     assert "-XX:MaxRAM=128m" in told["JAVA_TOOL_OPTIONS"] and told["GOMAXPROCS"] == "1"
-    assert int(told["DOTNET_GCHeapHardLimit"], 16) == 64 << 20
+    assert int(told["DOTNET_GCHeapHardLimit"], 16) == int(told["BUN_JSC_forceRAMSize"]) == 64 << 20
+    assert told["DENO_V8_FLAGS"] == told["NODE_OPTIONS"] and told["PYTHON_CPU_COUNT"] == "1"
     hosts.apply({"set": {"runtime": "container", "entrypoint": "probe", "memory": 128,
                          "env": {"NODE_OPTIONS": "--enable-source-maps", "JAVA_TOOL_OPTIONS": "-Xmx7m"}}})
     own = variables(hosts, "set")
