@@ -14,6 +14,8 @@ import leaks
 import pictures
 import web
 from ebbd_deaths import Background, Throughout, kill_ebbd
+from queues import Inside
+from test_queues import put, queues_go_on, trigger
 from ebb import BIN
 from test_edge_websockets import Socket
 from test_edge_websockets import service as socket_service
@@ -270,3 +272,17 @@ def test_nothing_is_left_after_deaths(probe):
     for _ in range(2):
         kill_ebbd(probe)
     wait_for(lambda: held() == before, 10, f"{before}, and not {held()}")
+
+
+def test_queues_go_on(new_ebb):
+    """Messages that wait, the way in of an instance that stays, and triggers."""
+    ebb = new_ebb(gateways=2)
+    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+    put(ebb, "web", {"minInstances": 1, "experimentalTriggers": [trigger("orders", "/note")]})
+    assert ebb.get("web", "/").status == 200
+    inside = Inside(ebb, "web")
+    pid = inside.pid
+    for _ in range(2):
+        queues_go_on(ebb, inside, lambda: kill_ebbd(ebb))
+    assert ebb.instance("web")["pid"] == pid
+    inside.close()

@@ -192,6 +192,21 @@ def test_many_requests_at_once_take_turns_with_those_of_others(pair):
     assert other < int(evil.send("turns")) - count // 2
 
 
+def test_a_receipt_of_another_namespace_or_consumer_is_none(pair):
+    _, evil, good = pair
+    good.send("secret", b"theirs")
+    good.take("secret", "two", lease=0)
+    evil.send("secret")
+    evil.take("secret")
+    (message,) = good.take("secret")
+    assert evil.acknowledge("secret", "one", message.receipt).status == 404
+    assert evil.extend("secret", "one", message.receipt, 0).status == 404
+    assert evil.ask("POST", f"secret/consumer/one/id/{message.id}").status == 410
+    assert evil.take("secret") == []
+    assert good.acknowledge("secret", "two", message.receipt).status == 404
+    assert good.acknowledge("secret", "one", message.receipt).status == 204
+
+
 # --- memory and connections ---------------------------------------------------------------------------------
 def test_an_instance_has_so_many_connections_and_no_more(pair):
     ebb, evil, good = pair

@@ -2,6 +2,7 @@
 """Queues through the real programs: an instance sends to topics of its namespace, polls, acknowledges, and gets
 messages pushed to a path, over the protocol of npm @vercel/queue."""
 import concurrent.futures
+import http.client
 import json
 import os
 import signal
@@ -55,6 +56,25 @@ def noted(ebb, service):
 
 def happened(ebb, kind):
     return ebb.cli("events", "--json", "--kind", kind).json
+
+
+def queues_go_on(ebb, inside, change):
+    """The same instance sends and polls behind a change of programs, and has what it sent before; pushes come."""
+    before, pushed = inside.send("waits"), len(noted(ebb, "web"))
+    change()
+    inside.close()
+
+    def sent():
+        try:
+            return inside.send("orders")
+        except (OSError, http.client.HTTPException, AssertionError):
+            inside.close()
+            return None
+    wait_for(sent, 20)
+    wait_for(lambda: len(noted(ebb, "web")) > pushed, 20)
+    (message,) = inside.take("waits")
+    assert message.id == before and inside.acknowledge("waits", "one", message.receipt).status == 204
+    assert ebb.get("web", "/note").status == 404
 
 
 # --- send, poll, acknowledge --------------------------------------------------------------------------------

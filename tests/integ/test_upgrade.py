@@ -14,8 +14,10 @@ import pictures
 import web
 from ebbd_deaths import Throughout, kill_ebbd
 from ebb import BIN
+from queues import Inside
 from test_edge_websockets import Socket
 from test_edge_websockets import service as socket_service
+from test_queues import put, queues_go_on, trigger
 from upgradable import PROGRAMS, Upgradable
 from waiting import slow, wait_for
 
@@ -232,3 +234,18 @@ def test_the_version_before_goes_on_when_the_next_one_fails(make, why):
     assert not lane.faults, (lane.faults[:10], ebb.log())
     assert ebb.instance("probe")["id"] == before
     lanes.assert_each_counted_once(ebb, "probe", lane.answered)
+
+
+def test_queues_go_on(make):
+    """Messages that wait, the way in of an instance that stays, and triggers; there and back again."""
+    ebb = make(gateways=2)
+    put(ebb, "web", {"minInstances": 1, "experimentalTriggers": [trigger("orders", "/note")]})
+    assert ebb.get("web", "/").status == 200
+    inside = Inside(ebb, "web")
+    pid = inside.pid
+    queues_go_on(ebb, inside, lambda: ebb.upgrade(ebb.next))
+    assert ebb.shown() == ebb.next
+    ebb.install(ebb.version)
+    queues_go_on(ebb, inside, lambda: ebb.cli("upgrade"))
+    assert ebb.shown() == ebb.version and ebb.instance("web")["pid"] == pid
+    inside.close()
