@@ -248,7 +248,7 @@ WRONG = {
     "env_number": ({"env": {"A": {}}}, "env"),
     "env_name": ({"env": {"A=B": "x"}}, "env"),
     "freeze": ({"ebb": {"freezeAfter": "soon"}}, "freezeAfter"),
-    "command": ({"command": "not a list"}, "command"),
+    "command": ({"command": 7}, "command"),
 }
 
 
