@@ -29,7 +29,7 @@ def replaced(text, places):
 class Certificates:
     """A CA of the test, and a certificate of it for these names."""
 
-    def __init__(self, folder, names="DNS:shop.example,DNS:chat.example"):
+    def __init__(self, folder, names="DNS:shop.example,DNS:chat.example,DNS:*.wild.example"):
         self.folder = str(folder)
         self.ca, self.ca_key = self.path("ca.pem"), self.path("ca.key")
         self.pem, self.key = self.path("shop.pem"), self.path("shop.key")

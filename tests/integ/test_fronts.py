@@ -31,7 +31,7 @@ def behind():
         ebb.start()
         for name, archive in (("probe", pictures.probe_archive()), ("ws-node", pictures.apps_archive("ws-node"))):
             ebb.import_image("oci-archive:" + archive, name)
-        ebb.apply({"shop": {"runtime": "container", "entrypoint": "probe", "hosts": [HOST]},
+        ebb.apply({"shop": {"runtime": "container", "entrypoint": "probe", "hosts": [HOST, "*.wild.example"]},
                    "chat": {"runtime": "container", "entrypoint": "ws-node", "hosts": [CHAT], "maxInstances": 1,
                             "ebb": {"hibernate": "200ms"}}})
         yield ebb
@@ -75,6 +75,13 @@ def test_no_client_speaks_for_another_or_chooses_an_id(front):
     said = front.curl(*words, path="/head").lower()
     assert not [value for value in FORGED.values() if value in said], said
     assert fields(said)["x-forwarded-for"].split(",")[0] == "127.0.0.3", said
+
+
+def test_wildcard_of_a_service_and_of_a_certificate(front):
+    """Caddy gets a certificate for each such name, the others have one for all; neither is for a label more."""
+    for host in ("one.wild.example", "two.wild.example"):
+        assert fields(front.curl(host=host, path="/head"))["host"].split(":")[0] == host
+    assert front.status("a.b.wild.example") == "000"
 
 
 def test_bodies_pass_both_ways(front):
@@ -165,7 +172,7 @@ def test_status_listener_has_health_and_names_and_no_more(behind):
 
 
 @pytest.mark.parametrize("name,status", [
-    (HOST, 200), (HOST.upper(), 200), (HOST + ".", 200), (CHAT, 200), ("shop.localhost", 200), ("Shop.LocalHost", 200),
+    ("one.wild.example", 200), ("a.b.wild.example", 404), ("wild.example", 404), (HOST, 200), (HOST.upper(), 200), (HOST + ".", 200), (CHAT, 200), ("shop.localhost", 200), ("Shop.LocalHost", 200),
     ("none.example", 404), ("example", 404), ("x." + HOST, 404), (HOST + ".x", 404), ("shop", 404), ("shop.", 404), (".localhost", 404),
     ("none.localhost", 404), ("127.0.0.1", 404), ("a" * 300, 400), ("%00", 400), ("", 400)])
 def test_names_of_services_want_a_certificate(behind, name, status):
