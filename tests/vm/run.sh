@@ -6,7 +6,7 @@
 set -eu
 
 vm=$1
-: "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=4096}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=3500}"
+: "${OUT:?}" "${VM_ACCEL:=tcg}" "${VM_MEMORY:=4096}" "${VM_CPUS:=2}" "${VM_TIMEOUT:=4200}"
 : "${VM_STAGES:=unit integ}" "${VM_INTEG:=tests/integ}" "${VM_COMMAND:=}"
 # VM_ROOT, VM_INIT: another root file system, with a PID 1 of its own. VM_ARCHIVES: the archives that the guest gets.
 # VM_MORE: a folder that the guest gets as build/more.

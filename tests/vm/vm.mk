@@ -7,7 +7,7 @@ VM_KERNEL   ?= linux-image-cloud-amd64
 VM_ACCEL    ?= tcg
 VM_MEMORY   ?= 4096
 VM_CPUS     ?= 2
-VM_TIMEOUT  ?= 3500
+VM_TIMEOUT  ?= 4200
 # The stages of tests/run in the guest, or a command instead:
 #   make check-vm VM_COMMAND='python3 -m pytest -x tests/integ/test_fluid.py'
 VM_STAGES   ?= unit integ
@@ -16,7 +16,8 @@ VM_COMMAND  ?=
 # nothing new there, and take ten times as long; VM_INTEG=tests/integ runs them all.
 VM_INTEG    ?= $(patsubst %,tests/integ/test_%.py,$(VM_FAMILIES)) $(VM_TESTS)
 # Single tests of other families: those that an older kernel's overlayfs may fail, one of cgroups, and of the network
-# names, a policy, and the listing that sweeps connections; upgrades in place.
+# names, a policy, and the listing that sweeps connections; upgrades in place; deaths of what owns namespaces and cgroups,
+# a full disk of ext4; quotas of CPU.
 VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                a_directory_that_is_only_implied_keeps_its_attributes a_lone_whiteout_leaves_its_directory_as_it_is \
                a_hard_link_to_a_file_of_a_lower_layer 127_layers_on_each_other) \
@@ -24,8 +25,12 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                $(patsubst %,tests/integ/test_network_names.py::test_%, \
                a_name_opens_what_it_was_answered_with what_one_has_asked_opens_nothing_for_another) \
                tests/integ/test_network_bounds.py::test_many_connections_of_the_host_are_swept_out_of_its_table \
-               $(patsubst %,tests/integ/test_upgrade.py::test_%, a_lone_client_does_not_wait_for_another_one nothing_is_left_after_upgrades)
-VM_FAMILIES ?= clocks service service_survival images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_scaling fluid_eviction \
+               $(patsubst %,tests/integ/test_upgrade.py::test_%, a_lone_client_does_not_wait_for_another_one nothing_is_left_after_upgrades) \
+               $(patsubst %,tests/integ/test_service_survival.py::test_%, a_dead_zygote_is_started_again_and_no_request_is_refused \
+               a_full_disk_of_the_ledger_is_said_and_passes killed_ebbd_comes_back_clean) \
+               $(patsubst %,tests/integ/test_fluid_scaling.py::test_%, full_cpu_saturates_and_another_instance_is_started \
+               tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota)
+VM_FAMILIES ?= clocks service images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) tests prebuild
