@@ -49,7 +49,8 @@ static void write_schedule(struct json_out *o, const struct wire_schedule_row *r
 	json_out_string(o, "name", row->schedule);
 	json_out_string(o, "schedule", row->expression);
 	json_out_string(o, "timezone", *row->zone ? row->zone : "UTC");
-	json_out_string(o, "path", row->path);
+	json_out_string(o, "path", *row->topic ? NULL : row->path);
+	json_out_string(o, "topic", *row->topic ? row->topic : NULL);
 	write_time(o, "next_at", row->next_us);
 	json_out_u64(o, "open", row->open);
 	if (row->has_run)

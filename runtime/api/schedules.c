@@ -125,6 +125,8 @@ static void host_of(char *host, size_t size, const struct service_spec *spec, co
 static void fill(struct wire_flow_schedule *record, const struct service_spec *spec,
 		 const struct spec_schedule *s)
 {
+	const char *space = queues_space(spec, record->service);
+
 	record->overlap = s->overlap;
 	record->missed = s->missed;
 	record->method = s->method;
@@ -134,6 +136,8 @@ static void fill(struct wire_flow_schedule *record, const struct service_spec *s
 	(void)text_copy(record->expression, sizeof(record->expression), s->expression);
 	(void)text_copy(record->zone, sizeof(record->zone), s->zone);
 	(void)text_copy(record->path, sizeof(record->path), s->path);
+	(void)text_copy(record->topic, sizeof(record->topic), s->topic);
+	(void)text_copy(record->space, sizeof(record->space), space ? space : record->service);
 	host_of(record->host, sizeof(record->host), spec, record->service);
 }
 
@@ -230,7 +234,7 @@ static int on_schedule_row(void *self, struct wire_message *m)
 
 	if (!TERMINATED(row->service) || !TERMINATED(row->schedule) ||
 	    !TERMINATED(row->expression) || !TERMINATED(row->zone) || !TERMINATED(row->path) ||
-	    !run_valid(&row->run))
+	    !TERMINATED(row->topic) || !run_valid(&row->run))
 		return -EPROTO;
 	calls_take(self, &(struct call_part){.record = row,
 					     .size = sizeof(*row),

@@ -67,6 +67,33 @@ static void read_path(const struct reading *r, const struct json *value)
 		refuse(r, "path", value, "a path such as \"/api/daily\" (..255 bytes, no space)");
 }
 
+static bool is_topic(const char *text)
+{
+	return *text && strlen(text) < QUEUE_NAME_SIZE &&
+	       !text[strspn(text,
+			    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")];
+}
+
+/* A run calls a path, or sends a message to a topic. */
+static void read_target(const struct reading *r, const struct json *item)
+{
+	const struct json *topic = json_get(item, "topic");
+
+	if (r->to->is_cron || json_kind(topic) == JSON_NULL) {
+		read_path(r, json_get(item, "path"));
+		return;
+	}
+	if (!json_string(topic) || !is_topic(json_string(topic)))
+		refuse(r, "topic", topic, "a topic ([A-Za-z0-9_-], ..255)");
+	else
+		(void)text_copy(r->to->topic, sizeof(r->to->topic), json_string(topic));
+	if (json_get(item, "path"))
+		refuse(r, "path", json_get(item, "path"), "possible with a topic: one of both");
+	if (json_get(item, "requestMethod"))
+		refuse(r, "requestMethod", json_get(item, "requestMethod"),
+		       "possible with a topic, to which messages go");
+}
+
 static void read_zone(const struct reading *r, const struct json *value)
 {
 	const char *text = json_string(value);
@@ -115,8 +142,9 @@ static void read_number(const struct reading *r, const char *key, const struct j
 
 static bool is_known(const char *key, bool is_cron)
 {
-	static const char *const known[] = {"path",          "schedule", "timezone", "jitter",
-					    "requestMethod", "overlap",  "missed",   "retries"};
+	static const char *const known[] = {"path",    "schedule", "timezone",
+					    "jitter",  "topic",    "requestMethod",
+					    "overlap", "missed",   "retries"};
 
 	for (size_t i = 0; i < (is_cron ? 2 : ARRAY_LEN(known)); i++)
 		if (strcmp(known[i], key) == 0)
@@ -136,7 +164,8 @@ static void look_at_keys(const struct reading *r, const struct json *item)
 		(void)snprintf(at, sizeof(at), "%.60s.%.30s", r->path, json_key_at(item, i));
 		problem_add(r->errors, at, "is not offered (%s)",
 			    is_cron ? "path, schedule; there is more in schedules"
-				    : "schedule, path, timezone, jitter, requestMethod, overlap, "
+				    : "schedule, path, topic, timezone, jitter, requestMethod, "
+				      "overlap, "
 				      "missed, retries");
 	}
 }
@@ -153,7 +182,7 @@ static void read_one(const struct reading *r, const struct json *item)
 	r->to->retries = RETRIES_USUAL;
 	r->to->method = r->to->is_cron ? WIRE_RUN_GET : WIRE_RUN_POST;
 	read_expression(r, json_get(item, "schedule"));
-	read_path(r, json_get(item, "path"));
+	read_target(r, item);
 	if (r->to->is_cron)
 		return;
 	read_zone(r, json_get(item, "timezone"));
@@ -277,8 +306,12 @@ static void write_schedules(struct json_out *o, const char *key, const struct se
 		json_out_object(o, s->name);
 		json_out_string(o, "schedule", s->expression);
 		json_out_string(o, "timezone", *s->zone ? s->zone : "UTC");
-		json_out_string(o, "path", s->path);
-		json_out_string(o, "requestMethod", methods[s->method]);
+		if (*s->topic) {
+			json_out_string(o, "topic", s->topic);
+		} else {
+			json_out_string(o, "path", s->path);
+			json_out_string(o, "requestMethod", methods[s->method]);
+		}
 		json_out_u64(o, "jitter", s->jitter_s / 60);
 		json_out_string(o, "overlap", overlaps[s->overlap]);
 		json_out_string(o, "missed", missed_words[s->missed]);

@@ -52,6 +52,7 @@ struct service_spec {
 		uint32_t method, overlap, missed, jitter_s, retries; /* as on the wire */
 		char name[SCHEDULE_NAME_SIZE], path[SCHEDULE_PATH_SIZE];
 		char expression[SCHEDULE_TEXT_SIZE], zone[SCHEDULE_ZONE_SIZE];
+		char topic[QUEUE_NAME_SIZE]; /* a run is a message there; "": it calls the path */
 	} schedules[SCHEDULES_MAX];
 	uint32_t trigger_count;
 	struct spec_trigger {

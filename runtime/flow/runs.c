@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/flow/inside.h"
+#include "runtime/flow/queues.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -298,25 +298,75 @@ static void on_ended(struct flow *f, void *owner, const char *lost)
 		again(f, r, pauses_s[n < ARRAY_LEN(pauses_s) ? n : ARRAY_LEN(pauses_s) - 1]);
 }
 
+/* ---- a message instead of a request ---- */
+
+/* Its key is the id of the run: one that is sent again, behind a death, is the same message. */
+static int publish(struct flow *f, const struct run *r)
+{
+	const struct wire_flow_schedule *s = &r->of->is;
+	uint64_t now_us = clock_real_us(), until_us = now_us + RETENTION_S * US_PER_SEC;
+	struct store_message m = {.created_us = now_us,
+				  .due_us = now_us,
+				  .expires_us = until_us,
+				  .key_until_us = until_us,
+				  .type = "application/json"};
+	char body[SCHEDULE_NAME_SIZE + 128], date[CLOCK_DATE_SIZE];
+	struct topic *t;
+	int e = text_format(body, sizeof(body),
+			    "{\"schedule\":\"%s\",\"run\":\"%s\",\"scheduled\":\"%s\"}", s->name,
+			    r->is.id, clock_rfc3339(r->is.scheduled_us, date));
+
+	m.body = body;
+	m.size = strlen(body);
+	(void)text_copy(m.key, sizeof(m.key), r->is.id);
+	if (e == 0)
+		e = queues_make_topic(f, s->space, s->topic, &t);
+	return e < 0 ? e : queues_send(f, t, &m);
+}
+
+/* The message and the end of the run become durable together. */
+static void begin_message(struct flow *f, struct run *r)
+{
+	int e = publish(f, r);
+
+	if (e < 0) {
+		on_ended(f, r,
+			 e == -ENOSPC || e == -EDQUOT || e == -ENOBUFS
+				 ? "its topic takes no message: see `ebb queue ls`"
+				 : strerror(-e));
+		return;
+	}
+	must(f->deliveries > 0);
+	f->deliveries--;
+	conclude(f, r, WIRE_RUN_DONE);
+}
+
+static void begin_request(struct flow *f, struct run *r)
+{
+	char *request = malloc(REQUEST_MAX);
+	int e = -ENOMEM;
+
+	if (request && write_request(r, request, REQUEST_MAX) == 0)
+		e = deliver(f, request, strlen(request), r, on_ended, &r->delivery);
+	else
+		free(request);
+	if (e < 0)
+		on_ended(f, r, strerror(-e));
+}
+
 void runs_deliver(struct flow *f)
 {
 	struct run *r;
 
 	chain_each(r, &f->runs, all) {
-		int e = -ENOMEM;
-		char *request;
-
 		if (!r->fresh)
 			continue;
 		r->fresh = false;
 		f->totals.attempts++;
-		request = malloc(REQUEST_MAX);
-		if (request && write_request(r, request, REQUEST_MAX) == 0)
-			e = deliver(f, request, strlen(request), r, on_ended, &r->delivery);
+		if (*r->of->is.topic)
+			begin_message(f, r);
 		else
-			free(request);
-		if (e < 0)
-			on_ended(f, r, strerror(-e));
+			begin_request(f, r);
 	}
 }
 

@@ -75,16 +75,25 @@ static int on_trigger(void *self, struct wire_message *m)
 	return 0;
 }
 
+static bool target_valid(const struct wire_flow_schedule *s)
+{
+	if (!TERMINATED(s->path) || !TERMINATED(s->topic) || !TERMINATED(s->space))
+		return false;
+	if (*s->topic)
+		return queue_name_valid(s->topic) && text_is_label(s->space);
+	return *s->path == '/' && text_is_printable(s->path) && !strchr(s->path, ' ');
+}
+
 static bool schedule_valid(const struct flow *f, const struct wire_flow_schedule *s)
 {
 	return f->saying.count > 0 && TERMINATED(s->service) && TERMINATED(s->name) &&
-	       TERMINATED(s->expression) && TERMINATED(s->zone) && TERMINATED(s->path) &&
+	       TERMINATED(s->expression) && TERMINATED(s->zone) && target_valid(s) &&
 	       TERMINATED(s->host) && TERMINATED(s->token) &&
 	       strcmp(s->service, f->saying.service) == 0 && *s->name &&
-	       text_is_printable(s->name) && *s->path == '/' && text_is_printable(s->path) &&
-	       !strchr(s->path, ' ') && text_is_printable(s->host) && text_is_printable(s->token) &&
-	       s->overlap < WIRE_OVERLAP_COUNT && s->missed < WIRE_MISSED_COUNT &&
-	       s->method < WIRE_RUN_METHOD_COUNT && s->zone_size <= SCHEDULE_ZONE_BYTES;
+	       text_is_printable(s->name) && text_is_printable(s->host) &&
+	       text_is_printable(s->token) && s->overlap < WIRE_OVERLAP_COUNT &&
+	       s->missed < WIRE_MISSED_COUNT && s->method < WIRE_RUN_METHOD_COUNT &&
+	       s->zone_size <= SCHEDULE_ZONE_BYTES;
 }
 
 static int on_schedule(void *self, struct wire_message *m)
@@ -157,6 +166,7 @@ static void send_row(struct flow *f, const struct schedule *s, uint64_t cookie)
 	(void)text_copy(row.expression, sizeof(row.expression), s->is.expression);
 	(void)text_copy(row.zone, sizeof(row.zone), s->is.zone);
 	(void)text_copy(row.path, sizeof(row.path), s->is.path);
+	(void)text_copy(row.topic, sizeof(row.topic), s->is.topic);
 	(void)store_each_run(f->store, s->is.service, s->is.name, 1, note_last, &row);
 	tell(f, WIRE_SCHEDULE_ROW, &row, sizeof(row));
 }

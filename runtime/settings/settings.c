@@ -73,7 +73,7 @@ static const struct setting settings[SETTING_COUNT] = {
 	SERVICE(CRONS, "crons"), .kind = SETTING_OBJECTS, .max = SCHEDULES_MAX,
 		.help = "paths that are called at times of UTC: path, schedule"},
 	SERVICE(SCHEDULES, "schedules"), .kind = SETTING_NAMED, .max = SCHEDULES_MAX,
-		.help = "the same by name: schedule, path, timezone, jitter, requestMethod, overlap, missed, retries"},
+		.help = "the same by name: schedule, path or topic, timezone, jitter, requestMethod, overlap, missed, retries"},
 	SERVICE(TRIGGERS, "experimentalTriggers"), .kind = SETTING_OBJECTS, .max = TRIGGERS_MAX,
 		.help = "topics whose messages are pushed to a path: type, topic, path, consumer, maxDeliveries, retryAfterSeconds, initialDelaySeconds, maxConcurrency"},
 	SERVICE(COMMAND, "command"), .kind = SETTING_LIST, .usual = "the image's",

@@ -28,6 +28,7 @@
 #define SCHEDULE_ZONE_SIZE  64
 #define SCHEDULE_ZONE_BYTES 8192
 #define SCHEDULE_TOKEN_SIZE 1024
+#define QUEUE_NAME_SIZE     256 /* of a topic or a consumer: [A-Za-z0-9_-]+ */
 
 /* A run that is due while an earlier one of its schedule is not over: both run, it is left out, or
  * it waits. */
@@ -55,12 +56,11 @@ struct wire_flow_schedule {
 	char expression[SCHEDULE_TEXT_SIZE];
 	char zone[SCHEDULE_ZONE_SIZE];
 	char path[SCHEDULE_PATH_SIZE];
+	char space[SERVICE_NAME_SIZE], topic[QUEUE_NAME_SIZE]; /* a message there instead; or "" */
 	char host[HOST_NAME_SIZE];
 	char token[SCHEDULE_TOKEN_SIZE]; /* of Authorization: Bearer; "" = none. It is a secret. */
 	uint8_t zone_bytes[SCHEDULE_ZONE_BYTES]; /* its file of the time zone database */
 };
-
-#define QUEUE_NAME_SIZE 256 /* of a topic or a consumer: [A-Za-z0-9_-]+ */
 
 /* Messages of a topic are pushed to a path of the service, for the consumer of this name. A topic
  * that ends in * is each that begins so. */
@@ -150,6 +150,7 @@ struct wire_schedule_row {
 	uint64_t next_us; /* 0 = never */
 	char service[SERVICE_NAME_SIZE], schedule[SCHEDULE_NAME_SIZE];
 	char expression[SCHEDULE_TEXT_SIZE], zone[SCHEDULE_ZONE_SIZE], path[SCHEDULE_PATH_SIZE];
+	char topic[QUEUE_NAME_SIZE]; /* or "", and there is a path */
 	struct wire_run_row run;
 };
 

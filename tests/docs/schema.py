@@ -145,6 +145,7 @@ def named(row, _):
     """The one object of objects by name there is: schedules."""
     properties = {
         "schedule": WHEN, "path": CALLED,
+        "topic": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,255}$", "description": "a run is a message to it, not a request"},
         "timezone": {"type": "string", "default": "UTC", "maxLength": 63, "description": "of the IANA: Europe/Berlin"},
         "jitter": {"type": "integer", "minimum": 0, "maximum": 15, "default": 0,
                    "description": "minutes that a run begins later at most, by chance"},
@@ -157,7 +158,7 @@ def named(row, _):
                     "description": "deliveries behind the first, if it failed"},
     }
     return {"type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": False, "required": ["path", "schedule"],
+            "additionalProperties": {"type": "object", "additionalProperties": False, "required": ["schedule"],
                                      "properties": properties}}
 
 

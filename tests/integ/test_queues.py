@@ -307,3 +307,59 @@ def test_what_many_send_at_once_is_all_there(ebb, inside):
     while batch := inside.take("orders", most=10):
         got |= {m.body for m in batch}
     assert len(got) == 400
+
+
+# --- schedules with a topic ---------------------------------------------------------------------------------
+def scheduled(**more):
+    hour = (time.gmtime().tm_hour + 12) % 24  # half a day from now: it is run by hand
+    return {"schedule": f"0 {hour} * * *", "topic": "orders", **more}
+
+
+def test_a_run_of_a_schedule_with_a_topic_is_a_message_of_the_namespace(ebb, inside):
+    put(ebb, "clock", {"schedules": {"tidy": scheduled()}, "ebb": {"queues": "shop"}})
+    run = ebb.cli("crons", "run", "tidy").out.strip()
+    (message,) = wait_for(lambda: inside.take("orders"))
+    body = json.loads(message.body)
+    assert (body["schedule"], body["run"], message.head["content-type"]) == ("tidy", run, "application/json")
+    (row,) = ebb.cli("crons", "runs", "--json").json
+    assert (row["id"], row["state"], row["attempts"], row["scheduled_at"]) == (run, "done", 1, body["scheduled"])
+    (schedule,) = ebb.cli("crons", "ls", "--json").json
+    assert (schedule["path"], schedule["topic"]) == (None, "orders")
+    assert ebb.rest("GET", "/v1/services/clock").json["schedules"]["tidy"]["topic"] == "orders"
+
+
+def test_a_message_of_a_schedule_is_pushed_to_the_triggers_of_its_service(ebb):
+    put(ebb, "web", {"schedules": {"tidy": scheduled()}, "experimentalTriggers": [trigger("orders")]})
+    ebb.cli("crons", "run", "tidy")
+    (head,) = wait_for(lambda: noted(ebb, "web"))
+    assert head["ce-vqsqueuename"] == "orders" and head[""].startswith("POST /note ")
+
+
+def test_a_run_is_one_message_whatever_dies(ebb, inside):
+    put(ebb, "clock", {"schedules": {"tidy": scheduled()}, "ebb": {"queues": "shop"}})
+    sent = set()
+    for _ in range(5):
+        sent.add(ebb.cli("crons", "run", "tidy").out.strip())
+        os.kill(flow(ebb), signal.SIGKILL)
+        wait_for(lambda: ebb.rest("GET", "/v1/runs").status == 200)
+    inside.close()
+
+    def bodies():
+        try:
+            return [json.loads(m.body)["run"] for m in inside.take("orders", most=10)]
+        except (OSError, AssertionError):
+            inside.close()
+            return []
+    got = []
+    wait_for(lambda: got.extend(bodies()) or len(got) >= 5)
+    assert sorted(got) == sorted(sent) and bodies() == []
+    assert {r["state"] for r in ebb.cli("crons", "runs", "--json").json} == {"done"}
+
+
+@pytest.mark.parametrize("more, says", [
+    ({"topic": "or.ders"}, "is not a topic"), ({"topic": ""}, "is not a topic"), ({"topic": 1}, "is not a topic"),
+    ({"path": "/a"}, "possible with a topic"), ({"requestMethod": "GET"}, "possible with a topic"),
+])
+def test_a_schedule_has_a_path_or_a_topic(ebb, more, says):
+    reply = put(ebb, "web", {"schedules": {"tidy": scheduled(**more)}}, status=(422, 400))
+    assert says in reply.text, reply

@@ -316,7 +316,7 @@ def test_it_is_confined(ebb):
      "is not a time zone such as"),
     ({"schedules": {"x": {"path": "/a", "schedule": EVERY, "jitter": 16}}}, "schedules.x.jitter", "(0..15)"),
     ({"schedules": {"x": {"path": "/a", "schedule": EVERY, "overlap": "no"}}}, "schedules.x.overlap", "allow, skip, queue"),
-    ({"schedules": {"x": {"topic": "t", "schedule": EVERY}}}, "schedules.x.topic", "is not offered"),
+    ({"schedules": {"x": {"topics": "t", "path": "/", "schedule": EVERY}}}, "schedules.x.topics", "is not offered"),
     ({"schedules": {"1x": {"path": "/a", "schedule": EVERY}}}, "schedules", "is no name of a schedule"),
     ({"schedules": [1]}, "schedules", "must be an object"),
     ({"crons": [{"path": "/a", "schedule": EVERY}], "env": {"CRON_SECRET": "a\nb"}}, "env.CRON_SECRET", "as a header"),
