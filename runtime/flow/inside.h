@@ -95,6 +95,7 @@ struct flow {
 	struct chain answers;   /* of connections, that wait for a commit */
 	uint32_t conn_count;
 	size_t held_bytes;      /* of all connections */
+	uint64_t charged_ns;    /* CPU time when an instance was charged last */
 	struct http_head *head; /* of the request in hand */
 	/* Calls upwards: a topic is new (triggers.c), an instance asks for something
 	 * (queue_calls.h). */

@@ -253,6 +253,7 @@ def test_answers_that_nobody_reads_are_bounded_for_an_instance(pair):
         assert len(good.take("orders2")) == 1
         assert resident(ebb) - before < 80 * MIB
     evil.close()
+    wait_for(lambda: connections(ebb) == 1)  # those of the deaf ones are gone, and their answers
     for message in evil.take("big", "c", 10) + evil.take("big", "c", 10):
         assert evil.acknowledge("big", "c", message.receipt).status == 204
 
