@@ -30,10 +30,12 @@ def host(module_ebb):
 
 @pytest.fixture(params=KINDS)
 def service(host, request):
-    """(name of the service, path(how): the path that makes it die so)."""
+    """(name of the service, path(how): the path that makes it die so). A number as maxConcurrency: a busy machine starts no
+    second instance beside the first."""
     kind = request.param
     name = f"{kind}-{next(NUMBERS)}"
     host.apply({name: {"runtime": "container", "entrypoint": kind, "memory": 256, "maxInstances": 4,
+                       "maxConcurrency": 100,
                        "ebb": {"cpu": 1000, "initTimeout": f"{slow(10):.0f}s"}}})
     assert host.get(name).status == 200
     yield name, lambda how: PROBE_PATHS[how] if kind == "probe" else "/" + how
