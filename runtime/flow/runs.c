@@ -311,7 +311,7 @@ static int publish(struct flow *f, const struct run *r)
 				  .key_until_us = until_us,
 				  .type = "application/json"};
 	char body[SCHEDULE_NAME_SIZE + 128], date[CLOCK_DATE_SIZE];
-	struct topic *t;
+	struct topic *t = NULL;
 	int e = text_format(body, sizeof(body),
 			    "{\"schedule\":\"%s\",\"run\":\"%s\",\"scheduled\":\"%s\"}", s->name,
 			    r->is.id, clock_rfc3339(r->is.scheduled_us, date));
