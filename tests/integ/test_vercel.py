@@ -52,7 +52,7 @@ TABLE = {
         "functions: a service has one setting for all its files: the largest of each counts"],
         [("/api/a", "fn /api/a"), ("/api/a", {"access-control-allow-methods": "GET,POST,OPTIONS"})]),
     "functions-old-runtime": (["index.html"], [
-        "functions.api/*.php.runtime: not supported, ignored (functions have memory, maxDuration and maxConcurrency)"],
+        "functions.api/*.php.runtime: not supported, ignored (functions have memory, maxDuration, maxConcurrency and experimentalTriggers)"],
         [("/", "index.html")]),
     "builds": ({"index.mjs": NODE % "express"}, [
         "builds: not supported, ignored (the runtime is guessed from the files)", ROUTES],
