@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 
 import counts
 import pictures
@@ -16,7 +17,7 @@ from ebbd_deaths import kill_ebbd
 from queues import PORT, Inside, connect
 from test_power_cuts import each_cut, recorded
 from test_queues import flow, happened, noted, put, trigger
-from waiting import wait_for
+from waiting import slow, wait_for
 
 KILLS, MESSAGES, SENDERS = int(os.environ.get("EBB_KILLS", "3")), 1200, 4
 MIB = 1 << 20
@@ -50,8 +51,8 @@ def send_all(ebb, number, ids):
 
 
 def handle_all(ebb, found, over):
-    inside = None
-    while not over.is_set() or len(found) < MESSAGES:
+    inside, end = None, time.monotonic() + slow(240)
+    while (not over.is_set() or len(found) < MESSAGES) and time.monotonic() < end:
         inside, batch = surely(ebb, inside, lambda i: i.take("orders", "polled", 10, lease=5))
         for message in batch:
             found.setdefault(message.body, set()).add(message.id)
@@ -74,6 +75,8 @@ def test_each_message_is_handled_and_stored_once_whatever_dies(new_ebb):
     ebb = new_ebb(gateways=2)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     put(ebb, "web", {"minInstances": 1, "experimentalTriggers": [trigger("orders", "/count", maxDeliveries=1000)]})
+    with contextlib.closing(anew(ebb, None)) as first:  # a message is kept for the consumers that there are
+        first.take("orders", "polled", 1, lease=5)
     ids, found, over = {}, {}, threading.Event()
     with concurrent.futures.ThreadPoolExecutor(SENDERS + 1) as pool:
         senders = [pool.submit(send_all, ebb, n, ids) for n in range(SENDERS)]
