@@ -238,7 +238,7 @@ def test_bodies_that_never_end_are_bounded_for_an_instance(pair):
         assert (message.id, len(message.body)) == (number, 4 * MIB)
         good.acknowledge("large", "one", message.receipt)
         for s in slow[-8:]:
-            s.settimeout(60)  # the instance is heard in turns
+            s.settimeout(120)  # the instance is heard in turns
         refused = [answer(s) for s in slow[-8:]]
         assert {status for status, _ in refused} == {503} and b"32 MiB" in refused[0][1]
 
