@@ -13,7 +13,7 @@ PORT = 29901  # of the first binding
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def connect(pid, port, timeout=120):  # who has used up its CPU time of ebb-flow waits for the next
+def connect(pid, port, timeout=120):  # an instance without CPU time of ebb-flow waits for more
     """A connection to a port of that process's loopback."""
     made = []
 
