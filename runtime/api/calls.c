@@ -150,6 +150,14 @@ static void send_cancel(struct api *api, const struct call *call)
 				     sizeof(call->cookie), NULL, 0);
 }
 
+void calls_take_row(struct api *api, const void *row, size_t size, const char *name, bool last,
+		    int err)
+{
+	calls_take(api,
+		   &(struct call_part){
+			   .record = row, .size = size, .append = *name, .last = last, .err = err});
+}
+
 int calls_on_result(void *self, struct wire_message *m)
 {
 	const struct wire_result *r = (const void *)m->record;

@@ -62,6 +62,9 @@ struct call_part {
 	const char *text;
 };
 void calls_take(struct api *api, const struct call_part *part);
+/* A row of an answer. The last one may be none: then its name is empty, and it is not kept. */
+void calls_take_row(struct api *api, const void *row, size_t size, const char *name, bool last,
+		    int err);
 /* A rule of a peer's channel: RESULT ends the call that it names. */
 int calls_on_result(void *self, struct wire_message *m);
 /* The client of rq is gone: its calls go on without a request, and their peers get `cancel`. */

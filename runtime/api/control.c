@@ -298,11 +298,7 @@ static int on_usage_row(void *self, struct wire_message *m)
 
 	if (!TERMINATED(row->service) || (*row->service && !text_is_label(row->service)))
 		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = row,
-					     .size = sizeof(*row),
-					     .append = *row->service,
-					     .last = row->last,
-					     .err = row->err});
+	calls_take_row(self, row, sizeof(*row), row->service, row->last, row->err);
 	return 0;
 }
 

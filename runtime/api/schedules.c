@@ -236,11 +236,7 @@ static int on_schedule_row(void *self, struct wire_message *m)
 	    !TERMINATED(row->expression) || !TERMINATED(row->zone) || !TERMINATED(row->path) ||
 	    !TERMINATED(row->topic) || !run_valid(&row->run))
 		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = row,
-					     .size = sizeof(*row),
-					     .append = *row->service,
-					     .last = row->last,
-					     .err = row->err});
+	calls_take_row(self, row, sizeof(*row), row->service, row->last, row->err);
 	return 0;
 }
 
@@ -250,11 +246,7 @@ static int on_run_row(void *self, struct wire_message *m)
 
 	if (!run_valid(row))
 		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = row,
-					     .size = sizeof(*row),
-					     .append = *row->service,
-					     .last = row->last,
-					     .err = row->err});
+	calls_take_row(self, row, sizeof(*row), row->service, row->last, row->err);
 	return 0;
 }
 
@@ -264,11 +256,7 @@ static int on_queue_row(void *self, struct wire_message *m)
 
 	if (!TERMINATED(row->space) || !TERMINATED(row->topic) || !TERMINATED(row->consumer))
 		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = row,
-					     .size = sizeof(*row),
-					     .append = *row->topic,
-					     .last = row->last,
-					     .err = row->err});
+	calls_take_row(self, row, sizeof(*row), row->topic, row->last, row->err);
 	return 0;
 }
 
@@ -279,11 +267,7 @@ static int on_letter_row(void *self, struct wire_message *m)
 	if (!TERMINATED(row->space) || !TERMINATED(row->topic) || !TERMINATED(row->consumer) ||
 	    !TERMINATED(row->type) || !TERMINATED(row->text) || row->shown > sizeof(row->body))
 		return -EPROTO;
-	calls_take(self, &(struct call_part){.record = row,
-					     .size = sizeof(*row),
-					     .append = *row->topic,
-					     .last = row->last,
-					     .err = row->err});
+	calls_take_row(self, row, sizeof(*row), row->topic, row->last, row->err);
 	return 0;
 }
 

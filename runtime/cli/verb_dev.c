@@ -27,6 +27,7 @@
 #include "runtime/cli/file.h"
 #include "runtime/cli/followers.h"
 #include "runtime/cli/places.h"
+#include "runtime/cli/signals.h"
 #include "runtime/cli/text_out.h"
 #include "runtime/cli/upload.h"
 
@@ -342,28 +343,15 @@ static int find_file(struct dev *d)
 	return r;
 }
 
-/* From here on no signal ends this process half-way. */
-static int block_signals(struct dev *d)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	(void)signal(SIGPIPE, SIG_IGN);
-	d->signals_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return d->signals_fd < 0 ? -errno : 0;
-}
-
 static int open_parts(struct dev *d)
 {
 	int r = dev_watch_new(d->folder, &d->watch);
 
-	if (r == 0)
-		r = block_signals(d);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (r == 0) {
+		d->signals_fd = signals_hold();
+		r = d->signals_fd < 0 ? d->signals_fd : 0;
+	}
 	d->followers = followers_new(d->call);
 	if (r == 0 && d->followers)
 		return CLI_DONE;

@@ -23,6 +23,7 @@
 #include "runtime/cli/api.h"
 #include "runtime/cli/deploy.h"
 #include "runtime/cli/followers.h"
+#include "runtime/cli/signals.h"
 #include "runtime/cli/text_out.h"
 
 #define SERVER_AWAY_NS (60 * NS_PER_SEC)
@@ -125,22 +126,6 @@ static int loop(struct attached *a)
 	}
 }
 
-/* Signals are blocked before the first service is put, so that none is lost and none ends this
- * process half-way. */
-static int block_signals(int *signals_fd)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	*signals_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return *signals_fd < 0 ? -errno : 0;
-}
-
 static int attach(struct attached *a)
 {
 	int r = followers_set(a->followers, a->deployment.spec), removed;
@@ -165,8 +150,10 @@ static int up(struct attached *a, bool stay)
 
 	if (r != CLI_DONE)
 		return r;
-	if (stay && block_signals(&a->signals_fd) < 0) {
-		say_error(strerror(errno), NULL, "cannot take signals");
+	if (stay) /* before the first service is put, so that none is lost */
+		a->signals_fd = signals_hold();
+	if (stay && a->signals_fd < 0) {
+		say_error(strerror(-a->signals_fd), NULL, "cannot take signals");
 		r = CLI_FAILED;
 	}
 	a->call->signals_fd = a->signals_fd;

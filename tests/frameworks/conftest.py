@@ -1,31 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Projects of frameworks from npm, built by their own builders, each served by one ebbd: make check-frameworks."""
 import os
-import signal
 import sys
-
-import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "integ")]
 
-import ebb  # noqa: E402
-import leaks  # noqa: E402
+import suites  # noqa: E402
+from suites import host  # noqa: E402,F401
 
 
 def pytest_configure(config):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # timeout(1): fixtures clean up
-    leaks.become_subreaper()
-    if os.geteuid() != 0:
-        pytest.exit("the projects run in ebbd, which needs root: sudo make check-frameworks", 2)
-
-
-@pytest.fixture(scope="session")
-def host():
-    one = ebb.Ebb(gateways=2)
-    try:
-        yield one.start()
-        one.stop()
-    finally:
-        one.kill()
-        one.remove()
+    suites.set_up("make check-frameworks")

@@ -51,6 +51,16 @@ def recorded(program, setting, tmp_path):
         ebb.remove()
 
 
+def whole_flow(place, what):
+    """The database of ebb-flow of a disk that a cut left; it is whole."""
+    path = place + "/flow.db"
+    with contextlib.suppress(OSError):
+        os.unlink(path + "-shm")  # shared memory is made anew
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",), what
+    return path
+
+
 def each_cut(recorder, tmp_path, check):
     """check(directory, mark before, mark behind) for every disk that a cut could leave; returns how many."""
     rng, tried, place = random.Random(SEED), 0, str(tmp_path / "cut")

@@ -15,7 +15,7 @@ import pictures
 from disks import on_disk
 from ebbd_deaths import kill_ebbd
 from queues import PORT, Inside, connect
-from test_power_cuts import each_cut, recorded
+from test_power_cuts import each_cut, recorded, whole_flow
 from test_queues import flow, happened, noted, put, trigger
 from waiting import slow, wait_for
 
@@ -175,11 +175,7 @@ def test_a_message_that_was_answered_is_there_after_a_power_cut(tmp_path):
         inside.close()
 
     def check(place, before, _behind, what):
-        cut = place + "/flow.db"
-        with contextlib.suppress(OSError):
-            os.unlink(cut + "-shm")  # shared memory is made anew
-        with contextlib.closing(sqlite3.connect(cut)) as db:
-            assert db.execute("pragma integrity_check").fetchone() == ("ok",), what
+        cut = whole_flow(place, what)
         assert not before or before <= numbers(cut), f"{what}: {before - numbers(cut)}"
     tried = each_cut(recorder, tmp_path, check)
     counts.note(f"queues: {tried} disks after a power cut, {len(recorder.ops)} calls recorded")

@@ -11,7 +11,7 @@ import pictures
 import pytest
 from disks import on_disk
 from test_operators import conditions
-from test_power_cuts import each_cut, recorded
+from test_power_cuts import each_cut, recorded, whole_flow
 from test_schedules import daily, find, flow, noted, over, put, run, schedules
 from waiting import wait_for
 
@@ -34,11 +34,7 @@ def test_a_run_that_was_acknowledged_is_there_after_a_power_cut(tmp_path):
         assert len([op for op in recorder.ops if op[0] == "sync"]) >= 12
 
     def check(place, before, _behind, what):
-        cut = place + "/flow.db"
-        with contextlib.suppress(OSError):
-            os.unlink(cut + "-shm")  # shared memory is made anew
-        with contextlib.closing(sqlite3.connect(cut)) as db:
-            assert db.execute("pragma integrity_check").fetchone() == ("ok",), what
+        cut = whole_flow(place, what)
         assert not before or before <= ids(cut), f"{what}: {before - ids(cut)}"
     tried = each_cut(recorder, tmp_path, check)
     counts.note(f"schedules: {tried} disks after a power cut, {len(recorder.ops)} calls recorded")

@@ -4,7 +4,6 @@ One ebbd serves all programs; an image is imported when the first of its program
 fast (the default), all, or names and families.
 """
 import os
-import signal
 import sys
 
 import pytest
@@ -15,17 +14,14 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "integ")]
 import catalogue  # noqa: E402
 import ebb  # noqa: E402
 import images  # noqa: E402
-import leaks  # noqa: E402
+import suites  # noqa: E402
 
 CHOSEN = catalogue.chosen(os.environ.get("APPS") or "fast")
 ROWS = os.environ.get("APPS_ROWS", os.path.join(os.path.dirname(ebb.CACHE), "programs"))
 
 
 def pytest_configure(config):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # timeout(1): fixtures clean up
-    leaks.become_subreaper()
-    if os.geteuid() != 0:
-        pytest.exit("the programs run in ebbd, which needs root: sudo make check-programs", 2)
+    suites.set_up("make check-programs")
 
 
 def pytest_generate_tests(metafunc):
