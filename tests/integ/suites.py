@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the suites beside tests/integ share that serve everything by one ebbd."""
+"""Parts of the suites beside tests/integ, which serve everything by one ebbd."""
 import os
 import signal
 
