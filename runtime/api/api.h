@@ -17,6 +17,7 @@
 #include "runtime/wire/records.h"
 
 struct calls;
+struct early;
 struct execs;
 struct gateway_files;
 struct images;
@@ -35,6 +36,7 @@ struct api {
 	struct timer tick;                      /* armed while something waits for a deadline */
 	struct wire_link control, ledger, flow; /* closed while ebb-ledger, ebb-flow is away */
 	struct calls *calls;
+	struct early *early; /* changes that wait for `ready` */
 	struct server *server;
 	struct server *status; /* on status_listen; NULL without */
 	struct services *services;

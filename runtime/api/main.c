@@ -11,6 +11,7 @@
 #include "runtime/api/change.h"
 #include "runtime/api/control.h"
 #include "runtime/api/deploying.h"
+#include "runtime/api/early.h"
 #include "runtime/api/exec.h"
 #include "runtime/api/gateway_files.h"
 #include "runtime/api/image_export.h"
@@ -41,6 +42,7 @@ FILTER_EMBED(policy, "runtime/api/seccomp.policy");
 static void forget(struct api *api, struct request *rq)
 {
 	calls_forget(api, rq);
+	early_forget(api->early, rq);
 	events_watch_forget(api->watch, rq);
 	logs_forget(api->logs, rq);
 	operations_forget(api->operations, rq);
@@ -56,6 +58,7 @@ static void after_event(void *self)
 	uint64_t now_ns = clock_mono_ns();
 	bool waiting = calls_expire(api, now_ns);
 	uint64_t next_ns = operations_expire(api->operations, now_ns);
+	uint64_t early_ns = early_turn(api, now_ns);
 	uint64_t drain_ns = drain_retry(api, now_ns);
 	unsigned int open = server_turn(api->server, now_ns);
 
@@ -64,6 +67,8 @@ static void after_event(void *self)
 	execs_retry(api);
 	if (drain_ns < next_ns)
 		next_ns = drain_ns;
+	if (early_ns < next_ns)
+		next_ns = early_ns;
 	if (waiting || open || drain_ns != UINT64_MAX)
 		(void)loop_timer_by(api->loop, &api->tick,
 				    next_ns < now_ns + TICK_NS ? next_ns : now_ns + TICK_NS);
@@ -106,6 +111,8 @@ static int open_modules(struct api *api, int log_dir_fd)
 	if (r == 0)
 		r = calls_new(&api->calls);
 	if (r == 0)
+		r = early_new(clock_mono_ns(), &api->early);
+	if (r == 0)
 		r = events_watch_new(&api->watch);
 	if (r == 0)
 		r = operations_new(&api->operations);
@@ -132,6 +139,7 @@ static void close_all(struct api *api)
 	logs_free(api->logs);
 	events_watch_free(api->watch);
 	calls_free(api->calls);
+	early_free(api->early);
 	operations_free(api->operations);
 	execs_free(api, api->execs);
 	image_exports_free(api);

@@ -281,6 +281,14 @@ def test_killed_api_stops_no_request(probe):
     assert [s["name"] for s in probe.cli("ls", "--json").json] == ["probe"]
 
 
+def test_a_change_that_comes_while_ebb_api_starts_waits_for_it(probe):
+    for round_ in range(3):
+        probe.end_program("ebb-api")
+        answers = [probe.rest("PUT", "/v1/secrets/early", {"value": str(round_)}), probe.rest("POST", "/v1/services/probe/redeploy"),
+                   probe.rest("DELETE", "/v1/secrets/early")]
+        assert [a.status // 100 for a in answers] == [2, 2, 2], answers
+
+
 @pytest.mark.parametrize("state", ["running", "frozen"])
 def test_killed_ebbd_comes_back_clean(probe, state):
     """Nothing of the old one runs or stays frozen beside the new one; services and bill are there."""

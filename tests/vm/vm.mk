@@ -32,6 +32,8 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota)
 VM_FAMILIES ?= clocks service images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
+# What `make check` runs of them.
+VM_QUICK    ?= tests/integ/test_service.py
 # Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) tests prebuild
 # Packages that ebb and its tests need at run time; nothing is compiled in the guest.
@@ -39,7 +41,7 @@ VM_PACKAGES := base-files base-passwd bash busybox-static coreutils dash diffuti
                findutils gawk grep gzip hostname iproute2 kmod libc-bin libc6 libcap2 libcap2-bin \
                libcmocka0 libarchive13 libldns3 libnftables1 libnghttp2-14 libnl-3-200 libnl-route-3-200 libseccomp2 \
                libsqlite3-0 libssl3 liburing2 libyajl2 mount ncurses-base nftables nghttp2-client passwd procps \
-               python3 python3-pytest python3-starlette python3-uvicorn python3-websockets sed \
+               python3 python3-pytest python3-pytest-timeout python3-starlette python3-uvicorn python3-websockets sed \
                sqlite3 strace tar util-linux
 
 $(VM)/kernel.stamp: tests/vm/fetch-kernel.sh
@@ -55,9 +57,10 @@ $(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/ke
 	@tests/vm/build-initramfs.sh $@ $(VM)/kernel virtio_pci virtio_blk
 
 # By the environment and unexpanded: a command has quotes and dollars of its own.
-check-vm: override export VM_COMMAND := $(value VM_COMMAND)
-.PHONY: check-vm
-check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
+check-vm check-vm-quick: override export VM_COMMAND := $(value VM_COMMAND)
+check-vm-quick: VM_INTEG := $(VM_QUICK)
+.PHONY: check-vm check-vm-quick
+check-vm check-vm-quick: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
 		VM_TIMEOUT=$(VM_TIMEOUT) VM_STAGES='$(VM_STAGES)' VM_INTEG='$(VM_INTEG)' \
 		tests/vm/run.sh $(VM)
@@ -65,7 +68,7 @@ check-vm: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 # `make check-systemd`: ebb as `make install` installs it, in a small Debian that boots systemd. The packages of
 # VM_PACKAGES are only unpacked in their guest; SYSTEMD_PACKAGES are installed in this one.
 SYSTEMD_PACKAGES := systemd systemd-sysv dbus kmod procps iproute2 curl erofs-utils libarchive13 libcap2 \
-                    libseccomp2 libsqlite3-0 libssl3 libyajl2 python3 python3-pytest sqlite3
+                    libseccomp2 libsqlite3-0 libssl3 libyajl2 python3 python3-pytest python3-pytest-timeout sqlite3
 SYSTEMD_TESTS    ?= tests/systemd
 $(VM)/systemd.ext4: tests/vm/build-systemd.sh tests/vm/image.sh tests/vm/vm.mk $(VM)/kernel.stamp
 	@tests/vm/build-systemd.sh $@ $(VM)/kernel $(VM_SUITE) $(SYSTEMD_PACKAGES)
