@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "runtime/api/early.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/routes.h"
 #include "runtime/base/clock.h"
@@ -211,7 +212,8 @@ static bool hand_over(struct conn *c)
 	rq->body = buffer_at(&c->body);
 	rq->body_size = c->body.size;
 	conn_enter(c, CONN_BUSY);
-	route_handle(c->route, rq);
+	if (!early_keeps(rq->api, c->route, rq))
+		route_handle(c->route, rq);
 	return true;
 }
 

@@ -22,7 +22,8 @@ struct route;
 /* now_ns: of the start of ebb-api. 0 or -ENOMEM. */
 int early_new(uint64_t now_ns, struct early **out);
 void early_free(struct early *early); /* NULL is fine */
-/* Keeps a request for its route's handler. False: it is not too early, and the caller goes on. */
+/* Keeps a request for its route's handler. False: the request is not too early, and its handler is
+ * called now. */
 bool early_keeps(const struct api *api, const struct route *route, struct request *rq);
 /* The client of rq is gone. */
 void early_forget(struct early *early, const struct request *rq);

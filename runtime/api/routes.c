@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "runtime/api/early.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/operations.h"
 #include "runtime/api/problem.h"
@@ -114,8 +113,6 @@ bool route_matches(const char *pattern, struct http_slice path, struct http_slic
 
 void route_handle(const struct route *route, struct request *rq)
 {
-	if (early_keeps(rq->api, route, rq))
-		return;
 	if (route->action && request_flag(rq, "async"))
 		operation_run(rq, route);
 	else

@@ -28,8 +28,7 @@ struct route {
 const struct route *route_find(struct request *rq);
 /* The same, for clients of status_listen. */
 const struct route *route_find_status(struct request *rq);
-/* Calls the row's handler, or runs the handler as an operation for ?async; later if the request is
- * a change that came too early (early.h). */
+/* Calls the row's handler, or runs the handler as an operation for ?async. */
 void route_handle(const struct route *route, struct request *rq);
 /* The rows, in order; NULL behind the last. */
 const struct route *route_at(size_t index);

@@ -32,7 +32,7 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota)
 VM_FAMILIES ?= clocks service images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
-# What `make check` runs of them.
+# The selection of `make check`.
 VM_QUICK    ?= tests/integ/test_service.py
 # Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) tests prebuild
