@@ -59,6 +59,8 @@ void json_out_string(struct json_out *o, const char *key, const char *value); /*
 void json_out_u64(struct json_out *o, const char *key, uint64_t value);
 void json_out_i64(struct json_out *o, const char *key, int64_t value);
 void json_out_bool(struct json_out *o, const char *key, bool value);
+/* Any bytes, as a string in base64. */
+void json_out_base64(struct json_out *o, const char *key, const void *bytes, size_t size);
 /* Writes a parsed value, with all that it holds. */
 void json_out_value(struct json_out *o, const char *key, const struct json *value);
 

@@ -205,6 +205,36 @@ void json_out_bool(struct json_out *o, const char *key, bool value)
 	put_text(o, value ? "true" : "false");
 }
 
+/* Three bytes, or the last one or two, as four letters (RFC 4648 section 4). */
+static void put_triple(char *to, const unsigned char *at, size_t have)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t bits = (uint32_t)at[0] << 16;
+
+	if (have > 1)
+		bits |= (uint32_t)at[1] << 8;
+	if (have > 2)
+		bits |= at[2];
+	for (size_t k = 0; k < 4; k++)
+		to[k] = k <= have ? letters[bits >> (18 - 6 * k) & 63] : '=';
+}
+
+void json_out_base64(struct json_out *o, const char *key, const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	begin(o, key);
+	put_text(o, "\"");
+	if (!reserve(o, (size + 2) / 3 * 4 + 1))
+		return;
+	for (size_t n = 0; n < size; n += 3) {
+		put_triple(o->text + o->length, at + n, size - n < 3 ? size - n : 3);
+		o->length += 4;
+	}
+	put_text(o, "\"");
+}
+
 static void json_out_null(struct json_out *o, const char *key)
 {
 	json_out_string(o, key, NULL);

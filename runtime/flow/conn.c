@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
@@ -35,6 +36,7 @@ void conn_begin(struct inlet_door *door, int fd)
 	}
 	chain_init(&c->of_inlet);
 	chain_init(&c->answer);
+	chain_init(&c->park);
 	c->door = door;
 	c->watch = (struct watch){.fd = fd, .on_ready = on_conn, .name = "flow on_conn"};
 	chain_add_last(&door->inlet->conns, &c->of_inlet);
@@ -274,6 +276,65 @@ static void run(struct conn *c)
 	must(http_request_parse(c->head, c->head_size, head, &why) == 0); /* as before */
 	flow_of(c)->call(c, head);
 	must(c->waits);
+}
+
+/* ---- requests that wait ---- */
+
+static void unpark(struct conn *c)
+{
+	struct inlet *i = c->door->inlet;
+	uint64_t begun_ns = clock_thread_ns();
+
+	loop_timer_off(flow_of(c)->loop, &c->patience);
+	chain_remove(&c->park);
+	c->waits = c->due = false;
+	c->woken = true;
+	run(c);
+	c->woken = false;
+	inlet_worked(i, clock_thread_ns() - begun_ns);
+}
+
+static void on_patience(struct timer *t)
+{
+	unpark(container_of(t, struct conn, patience));
+}
+
+void conn_park(struct conn *c, uint64_t thing, uint64_t seconds)
+{
+	must(!c->waits && !c->woken);
+	c->patience = (struct timer){.on_due = on_patience, .name = "flow on_patience"};
+	c->parked_for = thing;
+	c->waits = true;
+	chain_add_last(&flow_of(c)->parked, &c->park);
+	if (loop_timer_at(flow_of(c)->loop, &c->patience, clock_mono_ns() + seconds * NS_PER_SEC) <
+	    0)
+		c->due = true;
+}
+
+void conns_wake(struct flow *f, uint64_t thing)
+{
+	struct conn *c;
+
+	chain_each(c, &f->parked, park)
+		if (c->parked_for == thing)
+			c->due = true;
+}
+
+/* An answer may end the connections of another instance, so they are taken one by one. */
+void conns_answer_woken(struct flow *f)
+{
+	struct chain due, *link;
+	struct conn *c;
+
+	chain_init(&due);
+	chain_each(c, &f->parked, park) {
+		if (!c->due)
+			continue;
+		chain_remove(&c->park);
+		chain_add_last(&due, &c->park);
+	}
+	while ((link = chain_take_first(&due)) != NULL)
+		unpark(container_of(link, struct conn, park));
 }
 
 static void read_requests(struct conn *c)

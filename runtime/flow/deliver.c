@@ -13,9 +13,11 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/flow/queue_words.h"
 
-#define READ_BYTES      16384
-#define ANSWER_BODY_MAX (UINT64_C(16) << 20)
+#define READ_BYTES         16384
+#define ANSWER_BODY_MAX    (UINT64_C(16) << 20)
+#define RETRY_AFTER_MOST_S 86400
 
 void delivery_end(struct delivery *d)
 {
@@ -57,6 +59,15 @@ static int take_body(struct delivery *d, const char *bytes, size_t size)
 	return 0;
 }
 
+/* Seconds; 0: not said, or a date (RFC 9110 section 10.2.3), or no number. */
+static uint64_t retry_after(const struct http_head *head)
+{
+	const struct http_header *h = http_find(head, "retry-after");
+	uint64_t seconds = 0;
+
+	return h && queue_number(h->value, 0, RETRY_AFTER_MOST_S, &seconds) == 0 ? seconds : 0;
+}
+
 /* The head is whole. An interim answer is passed over. */
 static int take_head(struct delivery *d, size_t head_size)
 {
@@ -70,6 +81,7 @@ static int take_head(struct delivery *d, size_t head_size)
 	if (head->status >= 200) {
 		d->status = head->status;
 		d->refused = http_find(head, "x-ebb-error");
+		d->retry_after_s = retry_after(head);
 		d->framing = head->framing;
 		d->left = head->framing == HTTP_LENGTH ? head->body_bytes : 0;
 		d->whole = head->framing == HTTP_NO_BODY ||

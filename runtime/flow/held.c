@@ -63,6 +63,8 @@ void conn_end(struct conn *c)
 	free(c->head);
 	free(c->in);
 	free(c->out);
+	loop_timer_off(f->loop, &c->patience);
+	chain_remove(&c->park);
 	chain_remove(&c->answer);
 	chain_remove(&c->of_inlet);
 	c->door->inlet->open--;

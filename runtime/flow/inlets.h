@@ -40,6 +40,9 @@ struct inlet {
 
 struct conn {
 	struct chain of_inlet, answer; /* answer: in flow.answers, until a commit */
+	struct chain park;             /* in flow.parked, while its request waits for a stream */
+	struct timer patience;         /* of that */
+	uint64_t parked_for;           /* a hash of the stream */
 	struct inlet_door *door;
 	struct watch watch; /* owns the socket */
 	uint32_t events;    /* that the loop watches it for */
@@ -54,7 +57,9 @@ struct conn {
 	struct http_chunked chunks;
 	char *out; /* the answer */
 	size_t out_size, out_sent;
-	bool waits;   /* for a commit */
+	bool waits;   /* for a commit, or parked */
+	bool due;     /* parked, and to be woken */
+	bool woken;   /* it was parked: now it is answered, whatever there is */
 	bool pending; /* the next request came along with the one before */
 	bool last;    /* the connection ends behind the answer */
 	bool discard; /* the rest of the request is read and dropped */
@@ -96,6 +101,11 @@ void conn_flush(struct conn *c, int result);
 /* The answer to the request in hand. fields: whole lines, or "". */
 void conn_answer(struct conn *c, int status, const char *fields, const char *type, const void *body,
 		 size_t size);
+/* The request is not answered now. It is called again behind this round when conns_wake names the
+ * same thing, or so many seconds later; conn.woken says so to the call. */
+void conn_park(struct conn *c, uint64_t thing, uint64_t seconds);
+void conns_wake(struct flow *f, uint64_t thing);
+void conns_answer_woken(struct flow *f);
 /* The same with a sentence, as JSON. */
 void conn_refuse(struct conn *c, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -59,6 +59,7 @@ struct delivery {
 	size_t size;
 	int status;   /* 0: the head of the answer is not there yet */
 	bool refused; /* by ebb, not by the service */
+	uint64_t retry_after_s;
 	enum http_framing framing;
 	uint64_t left; /* of a body with a length */
 	uint64_t body; /* bytes of it so far */
@@ -91,8 +92,13 @@ struct flow {
 	struct heap pushes_due; /* consumers by the first thing due */
 	uint64_t uncommitted;   /* bytes of messages, since the last commit */
 	uint64_t expire_us;     /* nothing is dropped before */
-	struct chain inlets;    /* of instances, by all */
-	struct chain answers;   /* of connections, that wait for a commit */
+	/* workflows */
+	struct chain workspaces; /* by all */
+	uint64_t work_expire_us,
+		work_first_us; /* nothing is forgotten before; the next one is then */
+	struct chain inlets;   /* of instances, by all */
+	struct chain parked;   /* connections that wait for a stream, by park */
+	struct chain answers;  /* of connections, that wait for a commit */
 	uint32_t conn_count;
 	size_t held_bytes;      /* of all connections */
 	uint64_t charged_ns;    /* CPU time when an instance was charged last */

@@ -13,6 +13,8 @@
 #include "runtime/flow/inlets.h"
 #include "runtime/flow/queue_calls.h"
 #include "runtime/flow/queues.h"
+#include "runtime/flow/workflow_calls.h"
+#include "runtime/flow/workflows.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -44,7 +46,7 @@ static void on_clock(struct watch *w, uint32_t events)
 		return; /* settle sees what is due */
 	offset_us = clock_offset_us();
 	schedules_clock_set(f, offset_us - f->clock_offset_us);
-	f->expire_us = 0; /* of the clock before */
+	f->expire_us = f->work_expire_us = 0; /* of the clock before */
 	f->clock_offset_us = offset_us;
 }
 
@@ -70,6 +72,8 @@ static void arm(struct flow *f)
 		due_us = push_us;
 	if (expiry_us < due_us)
 		due_us = expiry_us;
+	if (workflows_expiry(f) < due_us)
+		due_us = workflows_expiry(f);
 
 	if (!f->known || due_us == HEAP_EMPTY || store_broken(f->store, &why))
 		due_us = 0;
@@ -123,6 +127,8 @@ static int settle_once(struct flow *f, uint64_t now_us)
 	runs_take(f, now_us);
 	pushes_take(f, now_us);
 	queues_expire(f, now_us);
+	workflows_expire(f, now_us);
+	conns_answer_woken(f);
 	begun_ns = clock_thread_ns();
 	r = store_commit(f->store);
 	f->uncommitted = 0;
@@ -191,6 +197,8 @@ static int open_store(struct flow *f)
 		r = runs_load(f);
 	if (r == 0)
 		r = queues_load(f);
+	if (r == 0)
+		r = workflows_load(f);
 	if (r < 0)
 		log_error("event=store_unusable err=%d why=\"%s\"", -r, why);
 	return r;
@@ -268,6 +276,16 @@ static void on_lost(struct wire_link *link, int err)
 	loop_stop(f->loop, err == -EPIPE ? 0 : err);
 }
 
+/* ---- requests of instances ---- */
+
+static void on_call(struct conn *c, const struct http_head *head)
+{
+	if (workflow_is_path(head->path))
+		workflow_call(c, head);
+	else
+		queue_call(c, head);
+}
+
 /* ---- life cycle ---- */
 
 static void flow_free(struct flow *f)
@@ -283,6 +301,7 @@ static void flow_free(struct flow *f)
 	pushes_free(f);
 	queues_free(f);
 	triggers_free(f);
+	workflows_free(f);
 	free(f->head);
 	heap_fini(&f->waiting);
 	store_close(f->store);
@@ -324,8 +343,11 @@ int flow_run(int control_fd)
 	chain_init(&f->pushes);
 	chain_init(&f->inlets);
 	chain_init(&f->answers);
+	chain_init(&f->workspaces);
+	chain_init(&f->parked);
+	f->work_first_us = HEAP_EMPTY;
 	f->greet = triggers_greet;
-	f->call = queue_call;
+	f->call = on_call;
 	f->head = malloc(sizeof(*f->head));
 	if (!f->head) {
 		free(f);

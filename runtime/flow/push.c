@@ -10,10 +10,12 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/text.h"
 
-#define HEAD_MAX    4096
-#define HOLD_MOST_S 60u
-#define EXTEND_US   (UINT64_C(60) * US_PER_SEC)
-#define REGION      "ebb1" /* the client of @vercel/queue wants one of this form */
+#define HEAD_MAX     4096
+#define HOLD_MOST_S  60u
+#define PAUSES_EQUAL 32
+#define PAUSE_MOST_S 900
+#define EXTEND_US    (UINT64_C(60) * US_PER_SEC)
+#define REGION       "ebb1" /* the client of @vercel/queue wants one of this form */
 
 static struct push *under_way(struct consumer *c, uint64_t message)
 {
@@ -174,18 +176,22 @@ static int write_head(const struct push *p, char *text, size_t size)
 {
 	const struct wire_flow_trigger *g = &p->consumer->trigger->is;
 	char created[CLOCK_DATE_SIZE], expires[CLOCK_DATE_SIZE], deadline[CLOCK_DATE_SIZE];
+	char revision[48] = "";
 
+	if (p->message.revision)
+		(void)text_format(revision, sizeof(revision), "x-ebb-revision: %llu\r\n",
+				  (unsigned long long)p->message.revision);
 	return text_format(
 		text, size,
 		"POST %s HTTP/1.1\r\nhost: %s\r\nuser-agent: ebb-queue/1.0\r\nx-ebb-service: %s\r\n"
-		"x-ebb-id: %016llx%016llx\r\nx-ebb-attempt: %u\r\nce-specversion: 1.0\r\n"
+		"%sx-ebb-id: %016llx%016llx\r\nx-ebb-attempt: %u\r\nce-specversion: 1.0\r\n"
 		"ce-type: com.vercel.queue.v2beta\r\nce-source: /topic/%s/consumer/%s\r\n"
 		"ce-id: %llu\r\nce-time: %s\r\nce-vqsqueuename: %s\r\nce-vqsconsumergroup: %s\r\n"
 		"ce-vqsmessageid: %llu\r\nce-vqsreceipthandle: %llu-%llu-%llu\r\n"
 		"ce-vqsdeliverycount: %u\r\nce-vqscreatedat: %s\r\nce-vqsexpiresat: %s\r\n"
 		"ce-vqsvisibilitydeadline: %s\r\nce-vqsregion: " REGION "\r\n"
 		"content-type: %s\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n",
-		g->path, g->host, g->service, (unsigned long long)p->is.consumer,
+		g->path, g->host, g->service, revision, (unsigned long long)p->is.consumer,
 		(unsigned long long)p->is.message, p->is.attempts, p->consumer->topic->name,
 		g->consumer, (unsigned long long)p->is.message,
 		clock_rfc3339(p->message.created_us, created), p->consumer->topic->name,
@@ -204,12 +210,23 @@ static void hold(struct flow *f, struct consumer *c, struct store_delivery *d)
 	uint32_t pause_s = 1u << (c->held < 6 ? c->held : 6);
 
 	c->held++;
+	d->attempts -= d->attempts > 0; /* it came to nobody */
 	c->held_until_us =
 		clock_real_us() + (pause_s < HOLD_MOST_S ? pause_s : HOLD_MOST_S) * US_PER_SEC;
 	(void)queues_again(f, c, d, clock_real_us());
 }
 
-static void fail(struct flow *f, struct consumer *c, struct store_delivery *d)
+/* From the 33rd failure on each pause is twice the one before, up to a quarter of an hour. */
+static uint64_t pause_of(uint64_t seconds, const struct store_delivery *d)
+{
+	uint32_t more = d->failures > PAUSES_EQUAL ? d->failures - PAUSES_EQUAL : 0;
+	uint64_t longer = seconds << (more < 10 ? more : 10);
+
+	return longer <= PAUSE_MOST_S ? longer : seconds > PAUSE_MOST_S ? seconds : PAUSE_MOST_S;
+}
+
+/* said_s: the Retry-After of the answer, or 0. */
+static void fail(struct flow *f, struct consumer *c, struct store_delivery *d, uint64_t said_s)
 {
 	const struct trigger *g = c->trigger;
 
@@ -217,8 +234,11 @@ static void fail(struct flow *f, struct consumer *c, struct store_delivery *d)
 	if (g && d->failures >= g->is.deliveries_max)
 		(void)queues_bury(f, c, d);
 	else
-		(void)queues_again(f, c, d,
-				   clock_real_us() + (g ? g->is.retry_after_s : 0) * US_PER_SEC);
+		(void)queues_again(
+			f, c, d,
+			clock_real_us() +
+				(said_s ? said_s : pause_of(g ? g->is.retry_after_s : 0, d)) *
+					US_PER_SEC);
 }
 
 /* The consumer has acknowledged it by itself, or said when it wants it again, or it has answered
@@ -242,7 +262,7 @@ static void judge(struct flow *f, struct push *p, int status, bool refused, cons
 	}
 	c->held = 0;
 	if (lost || status < 200 || status >= 300) {
-		fail(f, c, &d);
+		fail(f, c, &d, p->delivery ? p->delivery->retry_after_s : 0);
 	} else if (p->moved) {
 		(void)queues_again(f, c, &d, p->again_us);
 	} else {

@@ -92,6 +92,8 @@ static int read_offer(const struct offer *o, struct store_message *m, struct ver
 		refuse(v, 400, "Content-Type is at most 127 bytes of printable ASCII");
 	if (v->status)
 		return -EINVAL;
+	if (queue_number(said(o, "vqs-deployment-id"), 1, INT64_MAX, &m->revision) < 0)
+		m->revision = 0; /* a name of somebody else's */
 	known_s = retention_s < KEY_KNOWN_S ? retention_s : KEY_KNOWN_S;
 	m->created_us = now_us;
 	m->due_us = now_us + delay_s * US_PER_SEC;

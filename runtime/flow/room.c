@@ -46,7 +46,7 @@ int room_for_consumer(struct flow *f, const struct topic *t)
 }
 
 /* State changes of deliveries need room as well, so new messages are refused before it is gone. */
-static bool has_room(struct flow *f, uint64_t bytes)
+bool room_for_bytes(struct flow *f, uint64_t bytes)
 {
 	uint64_t room, disk_bytes, file_bytes = 0;
 	struct statfs fs;
@@ -68,7 +68,7 @@ int room_for_message(struct flow *f, const struct topic *t, size_t bytes)
 {
 	struct sum sum = sum_of(f, t->space);
 
-	if (!has_room(f, bytes))
+	if (!room_for_bytes(f, bytes))
 		return -ENOSPC;
 	return sum.messages + 1 > MESSAGES_OF_SPACE_MAX || sum.bytes + bytes > BYTES_OF_SPACE_MAX ||
 			       sum.deliveries + t->consumer_count > DELIVERIES_OF_SPACE_MAX

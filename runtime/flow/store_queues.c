@@ -8,26 +8,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/flow/store_inside.h"
 
-/* Runs a statement to its end; the number of its first column, if it has a row. 1, 0 or -errno. */
-static int ask(struct store *s, enum statement which, uint64_t *out)
-{
-	int r = store_next(s, which);
-
-	if (r != 1)
-		return r;
-	*out = sql_u64(&s->sql, which, 0);
-	r = store_next(s, which); /* a change is done when its rows are through */
-	sql_reset(&s->sql, which);
-	return r < 0 ? r : 1;
-}
-
-static int change_and_ask(struct store *s, enum statement which, uint64_t *out)
-{
-	int r = ask(s, which, out);
-
-	return r == 1 ? 0 : r < 0 ? r : -EPROTO;
-}
-
 static void bind_two(struct store *s, enum statement which, uint64_t one, uint64_t two)
 {
 	sql_bind_u64(&s->sql, which, 1, one);
@@ -44,7 +24,7 @@ int store_make_topic(struct store *s, const char *space, const char *name, uint6
 		return r;
 	sql_bind_text(&s->sql, DO_MAKE_TOPIC, 1, space);
 	sql_bind_text(&s->sql, DO_MAKE_TOPIC, 2, name);
-	return change_and_ask(s, DO_MAKE_TOPIC, id);
+	return store_change_and_ask(s, DO_MAKE_TOPIC, id);
 }
 
 int store_make_consumer(struct store *s, struct store_consumer *consumer)
@@ -56,7 +36,7 @@ int store_make_consumer(struct store *s, struct store_consumer *consumer)
 	sql_bind_u64(&s->sql, DO_MAKE_CONSUMER, 1, consumer->topic);
 	sql_bind_text(&s->sql, DO_MAKE_CONSUMER, 2, consumer->name);
 	sql_bind_u64(&s->sql, DO_MAKE_CONSUMER, 3, consumer->seen_us);
-	r = change_and_ask(s, DO_MAKE_CONSUMER, &consumer->id);
+	r = store_change_and_ask(s, DO_MAKE_CONSUMER, &consumer->id);
 	if (r < 0)
 		return r;
 	bind_two(s, DO_FILL_CONSUMER, consumer->id, consumer->topic);
@@ -92,12 +72,12 @@ int store_drop_topic(struct store *s, uint64_t id)
 	if (r < 0)
 		return r;
 	sql_bind_u64(&s->sql, DO_DROP_TOPIC, 1, id);
-	return ask(s, DO_DROP_TOPIC, &gone);
+	return store_ask(s, DO_DROP_TOPIC, &gone);
 }
 
 int store_free_bytes(struct store *s, uint64_t *bytes)
 {
-	return ask(s, DO_FREE_BYTES, bytes);
+	return store_ask(s, DO_FREE_BYTES, bytes);
 }
 
 int store_each_topic(struct store *s, store_each_topic_fn each, void *self)
@@ -149,7 +129,8 @@ static int put_message(struct store *s, struct store_message *m)
 	sql_bind_u64(&s->sql, DO_PUT_MESSAGE, 6, m->expires_us);
 	sql_bind_u64(&s->sql, DO_PUT_MESSAGE, 7, m->size);
 	sql_bind_blob(&s->sql, DO_PUT_MESSAGE, 8, m->size ? m->body : "", m->size);
-	return change_and_ask(s, DO_PUT_MESSAGE, &m->number);
+	sql_bind_u64(&s->sql, DO_PUT_MESSAGE, 9, m->revision);
+	return store_change_and_ask(s, DO_PUT_MESSAGE, &m->number);
 }
 
 static int put_sent(struct store *s, const struct store_message *m)
@@ -182,7 +163,7 @@ int store_sent(struct store *s, uint64_t topic, const char *key, uint64_t now_us
 	sql_bind_u64(&s->sql, DO_SENT, 1, topic);
 	sql_bind_text(&s->sql, DO_SENT, 2, key);
 	sql_bind_u64(&s->sql, DO_SENT, 3, now_us);
-	return ask(s, DO_SENT, number);
+	return store_ask(s, DO_SENT, number);
 }
 
 int store_message(struct store *s, uint64_t number, struct store_message *out, void **body)
@@ -198,7 +179,8 @@ int store_message(struct store *s, uint64_t number, struct store_message *out, v
 				      .topic = sql_u64(&s->sql, DO_MESSAGE, 1),
 				      .created_us = sql_u64(&s->sql, DO_MESSAGE, 2),
 				      .due_us = sql_u64(&s->sql, DO_MESSAGE, 3),
-				      .expires_us = sql_u64(&s->sql, DO_MESSAGE, 4)};
+				      .expires_us = sql_u64(&s->sql, DO_MESSAGE, 4),
+				      .revision = sql_u64(&s->sql, DO_MESSAGE, 8)};
 	sql_text(&s->sql, DO_MESSAGE, 5, out->lane, sizeof(out->lane));
 	sql_text(&s->sql, DO_MESSAGE, 6, out->type, sizeof(out->type));
 	bytes = sql_bytes(&s->sql, DO_MESSAGE, 7, &out->size);
@@ -228,7 +210,7 @@ int store_drop_message(struct store *s, uint64_t number)
 	if (r < 0)
 		return r;
 	sql_bind_u64(&s->sql, DO_DROP_MESSAGE, 1, number);
-	r = ask(s, DO_DROP_MESSAGE, &bytes);
+	r = store_ask(s, DO_DROP_MESSAGE, &bytes);
 	return r < 0 ? r : 0;
 }
 
@@ -258,12 +240,12 @@ int store_expired(struct store *s, uint64_t by_us, struct store_message *out)
 
 int store_first_expiry(struct store *s, uint64_t *expires_us)
 {
-	return ask(s, DO_FIRST_EXPIRY, expires_us);
+	return store_ask(s, DO_FIRST_EXPIRY, expires_us);
 }
 
 int store_last_number(struct store *s, uint64_t *number)
 {
-	return ask(s, DO_LAST_NUMBER, number);
+	return store_ask(s, DO_LAST_NUMBER, number);
 }
 
 /* ---- deliveries ---- */
@@ -313,7 +295,7 @@ int store_any_delivery(struct store *s, uint64_t message, struct store_delivery 
 int store_first_due(struct store *s, uint64_t consumer, uint64_t *due_us)
 {
 	sql_bind_u64(&s->sql, DO_FIRST_DUE, 1, consumer);
-	return ask(s, DO_FIRST_DUE, due_us);
+	return store_ask(s, DO_FIRST_DUE, due_us);
 }
 
 int store_put_delivery(struct store *s, const struct store_delivery *d)
@@ -355,7 +337,7 @@ int store_drop_delivery(struct store *s, const struct store_delivery *d, bool *g
 	if (r < 0)
 		return r;
 	sql_bind_u64(&s->sql, DO_DROP_MESSAGE, 1, d->message);
-	r = ask(s, DO_DROP_MESSAGE, bytes);
+	r = store_ask(s, DO_DROP_MESSAGE, bytes);
 	*gone = r == 1;
 	return r < 0 ? r : 0;
 }

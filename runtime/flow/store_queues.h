@@ -23,6 +23,7 @@ struct store_message {
 	uint64_t number, topic;
 	uint64_t created_us, due_us, expires_us; /* wall clock */
 	uint64_t key_until_us;                   /* its key is known so long */
+	uint64_t revision;                       /* of the service that is to have it; 0 = any */
 	char key[MESSAGE_KEY_SIZE];              /* of idempotency; "" = none */
 	char lane[MESSAGE_LANE_SIZE];            /* messages of a lane are in order; "" = none */
 	char type[MESSAGE_TYPE_SIZE];            /* content type */

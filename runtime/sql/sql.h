@@ -17,7 +17,7 @@
 
 #define SQL_BUSY_MS        2000
 #define SQL_WAL_PAGES      1000 /* a longer WAL is copied into the main file */
-#define SQL_STATEMENTS_MAX 64
+#define SQL_STATEMENTS_MAX 128
 
 struct sqlite3;
 struct sqlite3_stmt;

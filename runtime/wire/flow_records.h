@@ -197,6 +197,8 @@ struct wire_flow_totals {
 	 * handled, dead letters, refused, out of time. */
 	uint64_t sent, given, given_late, given_late_us, tries, handled, dead, refused, expired;
 	uint64_t messages, bytes; /* that are there now */
+	/* Runs of workflows: not over now, and those that came to an end. */
+	uint64_t works, works_completed, works_failed, works_cancelled;
 };
 
 #endif

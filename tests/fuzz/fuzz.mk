@@ -21,6 +21,7 @@ LIBS_fuzz_dns := -lldns
 OBJECTS_fuzz_oci  := $(addprefix images/unpack/,oci docker blob config platform)
 OBJECTS_fuzz_ipc  := $(addprefix runtime/ipc/,message lines)
 OBJECTS_fuzz_queue_words := runtime/flow/queue_words
+OBJECTS_fuzz_workflow_words := runtime/flow/workflow_words
 OBJECTS_fuzz_static := $(addprefix images/runtimes/static/,path range accept date)
 OBJECTS_fuzz_wire := $(addprefix runtime/gateway/route/,route instances) \
 	$(addprefix runtime/ledger/,rules entry) runtime/supervisor/service/check tests/fuzz/wire_root

@@ -73,6 +73,7 @@ def parts(reply):
 
 class Inside:
     """Requests to the queues of an instance over one connection, which is made anew when it ends."""
+    base = "/api/v3/topic/"
 
     def __init__(self, ebb, service, port=PORT):
         self.pid, self.port, self.http = ebb.instance(service)["pid"], port, None
@@ -82,7 +83,7 @@ class Inside:
             self.http = http.client.HTTPConnection("127.0.0.1", self.port)
             self.http.sock = connect(self.pid, self.port)
         try:
-            self.http.request(method, "/api/v3/topic/" + path, body, headers or {})
+            self.http.request(method, self.base + path, body, headers or {})
             return Reply(self.http.getresponse())
         except (OSError, http.client.HTTPException):
             self.close()
