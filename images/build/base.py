@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bases. A base is the lowest layer of the images of one runtime. It is made of Debian's packages and ebb's own
 files, with nothing of a project, and has the same bytes for every function, so that the store keeps it once."""
+import contextlib
+import fcntl
 import glob
 import os
 import re
@@ -16,6 +18,7 @@ from words import Refused, say
 
 RUNTIMES = os.path.join(os.path.dirname(oci.HERE), "runtimes")
 NAMES = ("node", "python", "native", "static")
+NODE_PLACE = "/node/bin/node"  # of the Node of the images, where a project's own build sees it
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SCRIPTS = ("debian", "rootfs.py", "oci.py", "pack.py", "base.py")
 COMPILE = ["-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash"]
@@ -51,36 +54,46 @@ def key_of(runtime, arch):
     return oci.key_of(runtime, suite(), arch, oci.text_of(*sources(runtime)))
 
 
-def get(build, arch):
-    """The base of this build's runtime, made when the cache has none."""
-    key = key_of(build.runtime, arch)
-    folder = os.path.join(build.cache, f"base-{build.runtime}-{key[:32]}")
+def get(build, runtime, arch):
+    """The base of a runtime, made when the cache has none. Of builds at once that miss the same base one makes it,
+    and the others wait for its lock."""
+    key = key_of(runtime, arch)
+    folder = os.path.join(build.cache, f"base-{runtime}-{key[:32]}")
     if not os.path.exists(folder):
-        say(f"building the {build.runtime} base ({suite()}), once")
-        new = build.path("base")
-        os.mkdir(new)
-        make(build, new, arch)
-        try:
-            os.rename(new, folder)
-        except OSError:
-            if not os.path.exists(folder):  # else another build was quicker
-                raise
+        with making(folder):
+            if not os.path.exists(folder):
+                say(f"building the {runtime} base ({suite()}), once")
+                new = build.path("base-" + runtime)
+                os.mkdir(new)
+                make(build, runtime, new, arch)
+                os.rename(new, folder)
     return Base(folder, key)
 
 
-def make(build, folder, arch):
+@contextlib.contextmanager
+def making(folder):
+    """The lock of a base that is not there yet. Its file stays: without it two that wait could both go on."""
+    fd = os.open(folder + ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def make(build, runtime, folder, arch):
     root, began = os.path.join(folder, "root"), time.time()
     os.mkdir(root, 0o755)
     env = {**os.environ, "runtimes": RUNTIMES, "python": sys.executable, "arch": arch, "suite": suite(),
            "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     env.pop("SOURCE_DATE_EPOCH", None)  # files of a base keep the times that their packages gave them
     with tempfile.TemporaryDirectory(dir=build.work) as work:
-        for command in (["sh", os.path.join(RUNTIMES, build.runtime, "base"), root, work],
+        for command in (["sh", os.path.join(RUNTIMES, runtime, "base"), root, work],
                         [sys.executable, "-IB", os.path.join(oci.HERE, "rootfs.py"), root]):
             if subprocess.run(command, env=env, stdout=sys.stderr, stdin=subprocess.DEVNULL,
                               check=False).returncode:
-                raise Refused(f"the {build.runtime} base failed")
-    if build.runtime == "python":
+                raise Refused(f"the {runtime} base failed")
+    if runtime == "python":
         compile_python(build, root)
     with open(os.path.join(folder, "layer"), "wb") as out:
         oci.write_layer(root, out, began, int(os.path.getmtime(CERTIFICATES)))

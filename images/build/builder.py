@@ -10,6 +10,7 @@ import tempfile
 
 import base
 import collect
+import commands
 import nextjs
 import npm
 import oci
@@ -33,7 +34,7 @@ class Build:
         self.source, self.output, self.name = args.source, args.output, args.name
         self.cache, self.work = cache, work
         self.framework, self.prebuilt = args.framework, bool(args.prebuilt)
-        self.strict = bool(args.strict)
+        self.strict, self.commands = bool(args.strict), commands.read(args.commands)
         self.known = read_known(args.known)
         self.addresses = {"STATIC_CLEAN_URLS": args.clean_urls, "STATIC_TRAILING_SLASH": args.trailing_slash}
         self.date = source_date()
@@ -190,6 +191,8 @@ def without(build):
     if build.prebuilt:
         left = os.path.isfile(os.path.join(build.source, ".vercel/output/config.json"))
         return frozenset((b".next/cache",)) if left else nextjs.UNUSED
+    if build.commands and build.framework != "nextjs":
+        return frozenset((os.fsencode(commands.OUTPUT),))
     return nextjs.OLD_BUILDS if build.framework == "nextjs" else frozenset()
 
 
@@ -210,7 +213,7 @@ def compile_native(build):
         build.sandbox.need(
             f"preparing {name(build.source)} for native",
             unpack(source.fileno(), "/app"), unpack(library.fileno(), "/library"),
-            Run("host", script("compile.py", str(verdict.fileno()), build.entrypoint),
+            Run("host", script("compile.py", str(verdict.fileno()), build.entrypoint, "made" if build.commands else ""),
                 keep=[verdict.fileno()], cwd="/app"),
             pack(layer.fileno(), "/app", "app", collect.APP_ID, date=build.date),
             scratch=("/app", "/tmp", "/library"))
@@ -297,7 +300,6 @@ def prepare_node(build):
                           '(Build Output API), or with .next/standalone, which next build leaves with output: '
                           '"standalone"')
     elif build.framework == "nextjs":
-        build.sandbox.limits.update(nextjs.LIMITS)
         nextjs.from_source(build)
     else:
         npm.look(build)
@@ -330,15 +332,17 @@ def build(args):
     with work_directory(cache) as work:
         one = Build(args, cache, work)
         collect_source(one)
-        if not one.framework and not one.prebuilt:
+        if not one.framework and not one.prebuilt and not one.commands:
             check_entry(one)
-        one.base = base.get(one, platform.machine())
+        one.base = base.get(one, one.runtime, platform.machine())
         one.layers.append(one.base.layer)
+        if one.commands and not one.framework:
+            commands.from_source(one)
         if one.runtime == "native":
             compile_native(one)
         if one.runtime == "python":
             look_python(one)
-        if one.runtime == "node":
+        if one.runtime == "node" and (one.framework or not one.commands):
             prepare_node(one)
         one.layers += [path for path in (one.deps, one.function) if path]
         bake(one)

@@ -70,7 +70,7 @@ class Collector:
     def left_out(self, path, found):
         """Whether a file stays out of the image: names without use there, and .npmrc, where npm keeps secrets."""
         last = path.rpartition(b"/")[2]
-        return (path in (b".git", b".ebb", b"ebb.json") or path in self.without or last in (b"__pycache__", b".npmrc")
+        return (path in (b".git", b".ebb", b"ebb.json", b"vercel.json") or path in self.without or last in (b"__pycache__", b".npmrc")
                 or last.endswith(b".oci.tar") and stat.S_ISREG(found.st_mode))
 
     def header(self, path, found, kind):

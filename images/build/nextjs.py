@@ -6,18 +6,19 @@ long as the project stays the same: so the same project has the same keys of ser
 import contextlib
 import os
 
+import base
 import collect
+import commands
 import npm
 import oci
-from sandbox import Run, pack, script, unpack, verdict, show
+from sandbox import LIMITS_OF_BUILDS, Run, pack, script, unpack, verdict, show
 from words import Refused, name, say
 
 ENTRY = "server.js"
-NODE_PLACE = "/node/bin/node"
 OLD_BUILDS = frozenset((b".next", b".vercel"))  # of a source: made anew
 UNUSED = frozenset((b"node_modules", b".next/cache"))  # of a build that was made elsewhere
-# A build of Next.js takes more than the steps of a function do.
-LIMITS = {"EBB_BUILD_MEMORY_MB": 4096, "EBB_BUILD_SIZE_MB": 2048, "EBB_BUILD_PIDS": 1024}
+CACHE = ".next/cache"
+CACHE_MAX = 512 << 20  # bytes of it that are kept for the next build
 
 
 def is_server(tree):
@@ -43,26 +44,41 @@ def take(build, runs, what, binds=()):
         raise Refused(f"{what}: {verdict(code)}")
 
 
+def cache_of(build):
+    """Where the cache of this folder's builds is kept, which Next.js has in .next/cache."""
+    return os.path.join(build.cache, f"next-cache-{oci.key_of(os.path.realpath(build.source))[:32]}.tar")
+
+
+def keep_cache(build, path):
+    if 0 < os.path.getsize(path) <= CACHE_MAX:
+        os.rename(path, cache_of(build))
+
+
 def own_build(build, out):
-    """npm's `run build` if package.json has that script, else `next build`; standalone.py says which."""
+    """The file's buildCommand, npm's `run build` if package.json has that script, else `next build`; standalone.py says
+    which. Next.js finds the cache that it left in the same folder's last build."""
     say(f"building {name(build.source)} with Next.js")
-    node = os.path.join(build.base.root, "usr/bin/node")
-    npm_program = npm.npm_words()[1]
-    env = ["PATH=/node/bin:/usr/bin:/bin", "NEXT_TELEMETRY_DISABLED=1", "CI=1", "npm_config_update_notifier=false",
-           "npm_config_cache=/tmp/npm", "npm_config_userconfig=/tmp/none", "npm_config_globalconfig=/tmp/none2"]
+    env, cache = commands.environment(build), build.path("next-cache.tar")
+    command = build.commands.build if build.commands else None
+    words = ["build", base.NODE_PLACE, npm.npm_words()[1], *([command] if command else [])]
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open(path, "rb")) for path in (build.deps, build.function) if path]
+        old = cache_of(build) if os.path.exists(cache_of(build)) else None
+        files = [stack.enter_context(open(path, "rb")) for path in (build.deps, build.function, old) if path]
+        new = stack.enter_context(open(cache, "w+b"))
         runs = [*(unpack(file.fileno(), "/app") for file in files),
-                Run("host", script("standalone.py", "build", NODE_PLACE, npm_program), cwd="/app", env=env),
-                *arrange(out)]
-        take(build, runs, f"the build of {name(build.source)} failed", [f"{NODE_PLACE}={node}"])
+                *stack.enter_context(commands.installing(build, env)),
+                Run("host", script("standalone.py", *words), cwd="/app", env=env), *arrange(out),
+                pack(new.fileno(), f"/app/{CACHE}", f"app/{CACHE}", 0)]
+        take(build, runs, f"the build of {name(build.source)} failed", [commands.node_of(build), base.CERTIFICATES])
+    keep_cache(build, cache)
 
 
 def from_source(build):
     """Replaces the project's files by the layer of its server."""
-    npm.look(build)
-    build.deps = npm.layer(build, dev=True)
-    key = oci.key_of(build.base.key, oci.digest_file(build.function), build.date,
+    build.sandbox.limits.update(LIMITS_OF_BUILDS)
+    build.deps = commands.packages(build)
+    said = build.commands.words() if build.commands else ""
+    key = oci.key_of(build.base.key, oci.digest_file(build.function), build.date, said,
                      oci.digest_file(build.deps) if build.deps else "",
                      oci.text_of(*(os.path.join(oci.HERE, one) for one in ("nextjs.py", "standalone.py", "pack.py"))))
     build.function = build.kept("next", key, lambda out: own_build(build, out))

@@ -5,6 +5,7 @@ packages stay the same.
 npm runs in a sandbox whose network has nothing but one listener (127.0.0.1:3128). relay.py, in another sandbox,
 accepts from that listener and connects to the registry and to no other host.
 """
+import contextlib
 import os
 import shutil
 import socket
@@ -21,6 +22,8 @@ from words import Refused, name, say
 MANIFESTS = ("package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock",
              "bun.lockb")
 PROXY = "http://127.0.0.1:3128"
+SILENT = ("npm_config_update_notifier=false", "npm_config_cache=/tmp/npm", "npm_config_userconfig=/tmp/none",
+          "npm_config_globalconfig=/tmp/none2")
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
 
 
@@ -103,29 +106,36 @@ def install(build, wanted, words, registry, scripts, out, dev):
     locked = any(build.tree.kind(one) == "file" for one in (b"package-lock.json", b"npm-shrinkwrap.json"))
     verb = "ci" if locked else "install"
     env = environment(registry)
-    inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with inner, outer, open(wanted, "rb") as tar:
+    with network(build, registry) as net, open(wanted, "rb") as tar:
         runs = [unpack(tar.fileno(), "/app"),
                 Run("host", [*words, verb, *([] if dev else ["--omit=dev"]), "--ignore-scripts"], cwd="/app", env=env,
-                    net=inner.fileno())]
+                    net=net)]
         if scripts:
             runs.append(Run("host", [*words, "rebuild", "--ignore-scripts=false"], cwd="/app", env=env))
         # npm does not make the directory when there is nothing to install.
         runs.append(Run("host", ["/usr/bin/mkdir", "-p", "/app/node_modules"], cwd="/app", env=env))
         runs.append(pack(out.fileno(), "/app", "app", collect.APP_ID, "node_modules", build.date))
-        relay = start_relay(build, outer, allowed(registry))
-        try:
-            code, tail = build.sandbox.run(runs, scratch=("/app", "/tmp"), binds=[base.CERTIFICATES])
-        finally:
-            end(relay)
+        code, tail = build.sandbox.run(runs, scratch=("/app", "/tmp"), binds=[base.CERTIFICATES])
     if code:
         show(tail)
         raise Refused(f"npm {verb} failed in {name(build.source)}: {verdict(code)}")
 
 
+@contextlib.contextmanager
+def network(build, registry):
+    """A descriptor for a run's network: its listener leads to the registry and to no other host."""
+    inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with inner, outer:
+        relay = start_relay(build, outer, allowed(registry))
+        try:
+            yield inner.fileno()
+        finally:
+            end(relay)
+
+
 def start_relay(build, channel, hosts):
     place = build.path("relay")
-    os.mkdir(place)
+    os.makedirs(place, exist_ok=True)
     upstream = configured("https-proxy")
     relay = Sandbox(build.sandbox.step, place)
     run = Run("host", script("relay.py", str(channel.fileno()), upstream, *hosts), keep=[channel.fileno()],

@@ -14,6 +14,8 @@ PYTHON = "/usr/bin/python3"
 SET_UP_FAILED, TIME_UP = 125, 124
 ENVIRONMENT = ("LC_ALL=C.UTF-8", "TZ=UTC", "PATH=/usr/bin:/bin", "HOME=/tmp")
 LIMITS = {"EBB_BUILD_MEMORY_MB": 2048, "EBB_BUILD_SIZE_MB": 1024, "EBB_BUILD_FILES": 200000, "EBB_BUILD_PIDS": 256}
+# A project's own build takes more than the steps of a function do.
+LIMITS_OF_BUILDS = {"EBB_BUILD_MEMORY_MB": 4096, "EBB_BUILD_SIZE_MB": 2048, "EBB_BUILD_PIDS": 1024}
 
 
 class Run:

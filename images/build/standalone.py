@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs inside a sandbox of a build. The project is in /app.
 
-build NODE NPM   runs the project's own build, with `output: "standalone"` in its settings
-arrange          puts the server of that build together in /out: the server, its packages, its static files
+build NODE NPM [COMMAND]   runs the project's own build, with `output: "standalone"` in its settings
+arrange                    puts the server of that build together in /out: the server, its packages, its static files
 """
 import json
 import os
@@ -54,12 +54,14 @@ def want_server():
         file.write(text)
 
 
-def build(node, npm):
+def build(node, npm, command=None):
     scripts = read_json(f"{APP}/package.json").get("scripts")
     want_server()
     words = [node, "node_modules/next/dist/bin/next", "build"]
     if isinstance(scripts, dict) and "build" in scripts:
         words = [node, npm, "run", "build"]
+    if command:
+        words = ["/bin/sh", "-c", command]
     sys.exit(subprocess.run(words, cwd=APP, check=False).returncode)
 
 

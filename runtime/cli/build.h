@@ -4,6 +4,7 @@
 #define EBB_CLI_BUILD_H
 
 #include "runtime/cli/cli.h"
+#include "runtime/cli/commands.h"
 
 struct build {
 	const char *directory;  /* of the sources */
@@ -16,9 +17,11 @@ struct build {
 	const char
 		*clean_urls; /* of static files: "0", "1", or NULL when the file does not say it */
 	const char *trailing_slash;
-	bool prebuilt; /* the directory is what such a build left */
-	bool strict;   /* refuse parts that ebb does not support */
-	bool show;     /* name and digest of the image on standard output */
+	const struct commands *commands; /* that the file has for its build; or NULL */
+	bool prebuilt;                   /* the directory is what such a build left */
+	bool take;   /* a build output in it is taken, unless its files say what runs it */
+	bool strict; /* refuse parts that ebb does not support */
+	bool show;   /* name and digest of the image on standard output */
 };
 
 /* Builds, uploads and cleans up; reports its steps on stderr. Returns an exit code, after having

@@ -131,7 +131,8 @@ static int refuse_directory(const struct spec_service *service, int error)
 			  "cannot build %s", service->name);
 	else
 		say_error(strerror(-error),
-			  missing ? "run the build first: outputDirectory is what it leaves"
+			  missing ? "run the build first, or say its buildCommand: "
+				    "outputDirectory is what it leaves"
 				  : "root is a directory inside; ebb build DIR -t NAME takes any",
 			  "cannot build %s", service->name);
 	return CLI_USAGE;
@@ -146,9 +147,11 @@ static bool is_container(const struct spec_service *service)
 }
 
 static int service_build(const struct call *call, const struct deployment *d,
-			 const struct spec_service *service)
+			 const struct spec_service *service, bool prebuilt)
 {
-	const char *runtime = spec_string(service, "runtime");
+	const char *runtime = spec_string(service, "runtime"), *root = spec_string(service, "root");
+	struct commands commands;
+	bool own = !prebuilt && commands_of(service, &commands);
 	char directory[4096];
 	struct build build = {
 		.directory = directory,
@@ -157,8 +160,12 @@ static int service_build(const struct call *call, const struct deployment *d,
 		.entrypoint = spec_string(service, "entrypoint"),
 		.clean_urls = spec_flag(service, "cleanUrls"),
 		.trailing_slash = spec_flag(service, "trailingSlash"),
+		.commands = own ? &commands : NULL,
+		.take = true,
+		.strict = d->strict,
 	};
-	int r = deployment_directory(d, service, directory, sizeof(directory));
+	int r = own ? source_directory(d, root ? root : ".", directory, sizeof(directory))
+		    : deployment_directory(d, service, directory, sizeof(directory));
 
 	if (r < 0)
 		return refuse_directory(service, r);
@@ -170,6 +177,7 @@ static int service_build(const struct call *call, const struct deployment *d,
 struct made {
 	const struct call *call;
 	const struct deployment *d;
+	bool prebuilt;
 };
 
 static const char *build_name(void *context, size_t number)
@@ -183,7 +191,7 @@ static int build_one(void *context, size_t number)
 {
 	const struct made *made = context;
 
-	return service_build(made->call, made->d, &made->d->spec->services[number]);
+	return service_build(made->call, made->d, &made->d->spec->services[number], made->prebuilt);
 }
 
 /* Each service gets its image: the one that it refers to, or one that is built now under its own
@@ -192,7 +200,7 @@ static int make_images(const struct call *call, const struct deployment *d,
 		       const struct deploy_how *how)
 {
 	bool skipped[SPEC_SERVICES_MAX] = {false};
-	struct made made = {call, d};
+	struct made made = {call, d, how->prebuilt};
 	const struct builds builds = {.count = d->spec->count,
 				      .skipped = skipped,
 				      .at_once = how->jobs,
@@ -293,9 +301,14 @@ static void service_said(const struct spec_service *service, const struct api_an
 static void write_deployment(const struct deployment *d, const struct deploy_how *how,
 			     struct json_out *out)
 {
+	const struct json *age = json_get(d->spec->document, "skewProtection");
+	int64_t seconds;
+
 	json_out_object(out, NULL);
 	if (how->id)
 		json_out_string(out, "id", how->id);
+	if (age && spec_age(age, &seconds) == 0)
+		json_out_u64(out, "age", (uint64_t)seconds);
 	json_out_bool(out, "promote", !how->preview);
 	json_out_object(out, "services");
 	for (size_t i = 0; i < d->spec->count; i++)
@@ -464,14 +477,19 @@ static int site_put(const struct call *call, const struct deployment *d, bool dr
 }
 
 /* Finds which services without a runtime serve files: rewrites come behind those. */
-static void find_files(const struct deployment *d)
+static void find_files(const struct deployment *d, bool prebuilt)
 {
 	for (size_t i = 0; i < d->spec->count; i++) {
 		struct spec_service *s = &d->spec->services[i];
 		SCOPED_FD fd = -1, page_fd = -1;
+		struct commands commands;
 		char directory[4096];
 		struct guess guess;
 
+		if (!prebuilt && commands_of(s, &commands)) {
+			s->files = commands.output && !spec_string(s, "runtime");
+			continue;
+		}
 		if (spec_string(s, "runtime") ||
 		    deployment_directory(d, s, directory, sizeof(directory)) < 0)
 			continue;
@@ -513,7 +531,7 @@ int deployment_apply(const struct call *call, const struct deployment *d,
 	int r;
 
 	if (d->is_file)
-		find_files(d);
+		find_files(d, how->prebuilt);
 	r = make_images(call, d, how);
 	if (r == CLI_DONE && d->is_file && d->spec->count <= ONE_STEP_MAX)
 		r = deployment_post(call, d, how);

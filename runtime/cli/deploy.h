@@ -28,6 +28,7 @@ int deployment_directory(const struct deployment *d, const struct spec_service *
 
 struct deploy_how {
 	bool wait, dry_run;
+	bool prebuilt;    /* no command of the file is run; files of earlier runs are taken */
 	bool preview;     /* not promoted: it has a name of its own, and nothing else changes */
 	size_t jobs;      /* builds at once; 0: as many as CPUs */
 	const char *id;   /* or NULL: a number */

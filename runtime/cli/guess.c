@@ -195,9 +195,10 @@ static int package_entry(int dir_fd, struct guess *guess)
 	} else if (start && !file)
 		r = refuse(guess, "its package.json starts it by \"", start,
 			   "\", which is no plain node FILE");
-	if (file && !is_file(dir_fd, file))
+	if (file && !is_file(dir_fd, file)) {
 		r = refuse(guess, "its package.json starts ", file, ", which is not there");
-	else if (file)
+		(void)text_copy(guess->entrypoint, sizeof(guess->entrypoint), file);
+	} else if (file)
 		r = text_copy(guess->entrypoint, sizeof(guess->entrypoint), file);
 	json_free(package);
 	return r;
@@ -268,6 +269,13 @@ static int find_runtime(int dir_fd, struct guess *guess)
 		return -ENOENT;
 	snprintf(guess->because, sizeof(guess->because), "%s is a static program", name);
 	return text_copy(guess->runtime, sizeof(guess->runtime), "native");
+}
+
+const char *guess_runtime(const char *entrypoint)
+{
+	const char *dot = strrchr(entrypoint, '.');
+
+	return strchr(entrypoint, ':') || (dot && strcmp(dot, ".py") == 0) ? "python" : "node";
 }
 
 int guess_directory(int dir_fd, const char *runtime, struct guess *out)

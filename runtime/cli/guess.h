@@ -5,7 +5,8 @@
 
 struct guess {
 	char runtime[16];     /* "node", "python", "native", "static" */
-	char entrypoint[256]; /* a file in the directory; for static a directory, or "." */
+	char entrypoint[256]; /* a file in the directory; for static a directory, or "."; with
+			       * -EBADMSG the file that package.json names, or "" */
 	char framework[16];   /* "nextjs": the directory is built first; else "" */
 	char because[320];    /* "package.json is there"; with -EBADMSG what cannot be followed */
 };
@@ -14,5 +15,8 @@ struct guess {
  * looked for. 0; -ENOENT if no file tells; -EBADMSG if package.json names a file that cannot serve;
  * -errno. */
 int guess_directory(int dir_fd, const char *runtime, struct guess *out);
+
+/* The runtime of an entry point by its name alone: "node" where it tells none. */
+const char *guess_runtime(const char *entrypoint);
 
 #endif

@@ -133,7 +133,8 @@ static void write_keys(struct json_out *o)
 		[KEY_SERVICES] = "services", [KEY_OLD] = "old",     [KEY_IGNORED] = "ignored",
 		[KEY_SILENT] = "silent",     [KEY_RULES] = "rules", [KEY_FUNCTIONS] = "functions",
 		[KEY_MOUNT] = "mount",       [KEY_NAME] = "name",   [KEY_HOSTS] = "hosts",
-		[KEY_OUTPUT] = "output",     [KEY_CRONS] = "crons",
+		[KEY_OUTPUT] = "output",     [KEY_CRONS] = "crons", [KEY_COMMAND] = "command",
+		[KEY_FRAMEWORK] = "word",    [KEY_BUILD] = "build", [KEY_AGE] = "age",
 	};
 
 	_Static_assert(sizeof(uses) / sizeof(uses[0]) == KEY_USES, "a word for each use of a key");

@@ -19,6 +19,10 @@ enum key_use {
 	KEY_NAME,      /* a name of a site */
 	KEY_HOSTS,     /* a list of host names */
 	KEY_OUTPUT,    /* a directory below the sources */
+	KEY_COMMAND,   /* a command of a build: commands.c */
+	KEY_FRAMEWORK, /* a word for what a build leaves */
+	KEY_BUILD,     /* an object with the environment of builds */
+	KEY_AGE,       /* how long clients stay with a former deployment */
 	KEY_CRONS,     /* crons and schedules of services: spec_crons.c */
 	KEY_USES,
 };

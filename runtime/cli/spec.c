@@ -399,6 +399,7 @@ static void check_special(const struct look *l, enum key_use use)
 		check_strings(l);
 	else if (use == KEY_OUTPUT && json_kind(l->value) != JSON_NULL && !spec_text(l->value))
 		refuse(l, "is not a directory below the sources");
+	spec_check_build(l->report, l->path, use, l->value);
 	if (use != KEY_MOUNT)
 		return;
 	mount.setting = setting_of(SETTING_ROUTE_PREFIX);

@@ -46,6 +46,8 @@ void spec_name(struct spec *spec, const char *directory);
 const char *spec_string(const struct spec_service *service, const char *key);
 /* A member that is true or false, as "1" or "0"; NULL if it is not there. */
 const char *spec_flag(const struct spec_service *service, const char *key);
+/* skewProtection as a whole number of seconds. 0 or -EINVAL; *out only on success. */
+int spec_age(const struct json *value, int64_t *out_seconds);
 /* Writes the body of PUT /v1/services/NAME: the image and every setting that was given. key: of the
  * object in another one, or NULL. */
 void spec_body(const struct spec_service *service, const char *image, const char *key,

@@ -106,6 +106,7 @@ void spec_check_file(struct spec *spec, struct report *report)
 	for (size_t i = 0; i < spec->count; i++)
 		spec->services[i].spec = spec;
 	check_ways(spec, report);
+	spec_check_commands(spec, report);
 	spec_check_crons(spec, report);
 	check_circles(spec, report);
 	site_check(spec, report);

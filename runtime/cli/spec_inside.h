@@ -8,6 +8,11 @@
 /* Checks what concerns several services, and the rules of the site; fills what depends on them. */
 void spec_check_file(struct spec *spec, struct report *report);
 
+/* Checks a key of a build or a deployment (use: enum key_use), and which service it belongs to:
+ * spec_build.c. */
+void spec_check_build(struct report *report, const char *path, int use, const struct json *value);
+void spec_check_commands(const struct spec *spec, struct report *report);
+
 /* Whether each cron and schedule outside of the services belongs to one: spec_crons.c. */
 void spec_check_crons(const struct spec *spec, struct report *report);
 /* Writes crons or schedules (key) of a service: its own, and those of the file for it. */

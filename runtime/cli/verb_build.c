@@ -67,11 +67,62 @@ static int apply_own_file(struct build *build, struct spec **spec)
 	return CLI_DONE;
 }
 
+/* An entry point that says: a tree of the Build Output API, which the commands leave. */
+#define OUTPUT_TREE ".vercel/output"
+
+/* Runtime and entry point behind the commands of a file, which may make the file that a guess looks
+ * for. */
+static int apply_commands(struct build *build, int dir_fd, struct guess *guess)
+{
+	int r;
+
+	if (build->commands->output) {
+		build->runtime = "static";
+		build->entrypoint = ".";
+		return CLI_DONE;
+	}
+	r = build->entrypoint ? -ENOENT : guess_directory(dir_fd, build->runtime, guess);
+	if (r == 0 && *guess->framework &&
+	    (!build->runtime || strcmp(build->runtime, "node") == 0)) {
+		build->framework = guess->framework;
+		build->entrypoint = guess->entrypoint;
+		build->runtime = guess->runtime;
+	} else if ((r == 0 && strcmp(guess->runtime, "static") != 0) ||
+		   (r == -EBADMSG && *guess->entrypoint)) {
+		build->entrypoint = guess->entrypoint;
+		build->runtime = guess->runtime;
+	}
+	if (!build->entrypoint)
+		build->entrypoint = OUTPUT_TREE;
+	if (!build->runtime)
+		build->runtime = guess_runtime(build->entrypoint);
+	return CLI_DONE;
+}
+
+/* Whether a builder left a build output, and nothing else says what serves. */
+static bool takes_output(const struct build *build, int dir_fd)
+{
+	SCOPED_FD fd = file_open_beneath(dir_fd, OUTPUT_TREE "/config.json");
+	struct guess guess;
+
+	if (fd < 0 || !build->take || build->runtime || build->entrypoint)
+		return false;
+	return guess_directory(dir_fd, NULL, &guess) != 0 || !*guess.framework;
+}
+
 static int apply_guess(struct build *build, struct guess *guess)
 {
 	SCOPED_FD dir_fd = open(build->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = dir_fd < 0 ? -errno : 0;
 
+	if (r == 0 && build->commands)
+		return apply_commands(build, dir_fd, guess);
+	if (r == 0 && takes_output(build, dir_fd)) {
+		say_note("ebb: served from " OUTPUT_TREE ", which its builder left");
+		build->prebuilt = true;
+		build->runtime = "node";
+		build->entrypoint = ".";
+	}
 	if (r == 0 && build->runtime && build->entrypoint)
 		return CLI_DONE;
 	if (r == 0 && !build->runtime && !build->entrypoint)
@@ -119,8 +170,10 @@ static int make_archive(const struct build *build, const char *cache, const char
 			const char *known)
 {
 	static const char *const names[] = {
-		"runtime", "entrypoint", "source",         "cache",     "output",   "step",
-		"known",   "clean-urls", "trailing-slash", "framework", "prebuilt", "strict"};
+		"runtime",  "entrypoint", "source",     "cache",          "output",
+		"step",     "known",      "clean-urls", "trailing-slash", "framework",
+		"prebuilt", "strict",     "commands"};
+	char commands[4096] = "";
 	char builder[4096 + 64], step[4096 + 64], why[128], words[ARRAY_LEN(names)][4096 + 64];
 	const char *values[] = {build->runtime,
 				build->entrypoint,
@@ -133,7 +186,8 @@ static int make_archive(const struct build *build, const char *cache, const char
 				build->trailing_slash ? build->trailing_slash : "",
 				build->framework ? build->framework : "",
 				build->prebuilt ? "1" : "",
-				build->strict ? "1" : ""};
+				build->strict ? "1" : "",
+				commands};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -146,6 +200,10 @@ static int make_archive(const struct build *build, const char *cache, const char
 		return CLI_FAILED;
 	}
 	places_step(step, sizeof(step));
+	if (build->commands && commands_write(build->commands, commands, sizeof(commands)) < 0) {
+		say_error("they are too long (..4096 bytes)", NULL, "cannot run its commands");
+		return CLI_USAGE;
+	}
 	/* Name and value are one word, so that a value is never taken for an option. */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (text_format(words[i], sizeof(words[i]), "--%s=%s", names[i], values[i]) < 0) {
@@ -229,7 +287,7 @@ int build_image(const struct call *call, const struct build *build)
 {
 	struct build own = *build;
 	struct spec *spec = NULL;
-	struct guess guess;
+	struct guess guess = {.runtime = ""};
 	int r = CLI_DONE;
 
 	if (own.prebuilt) {

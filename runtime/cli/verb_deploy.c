@@ -168,6 +168,7 @@ int verb_deploy(struct call *call)
 	struct deploy_how how = {
 		.wait = args_given(&call->args, "wait") && !args_given(&call->args, "dry-run"),
 		.dry_run = args_given(&call->args, "dry-run"),
+		.prebuilt = args_given(&call->args, "prebuilt"),
 		.preview = args_given(&call->args, "preview"),
 		.id = args_value(&call->args, "id"),
 	};

@@ -204,7 +204,8 @@ def members(facts, place, in_file):
 
 RULES = {"rewrites": "array", "redirects": "array", "headers": "array", "cleanUrls": "boolean", "trailingSlash": "boolean",
          "crons": "array", "schedules": "object"}
-TYPES = {"functions": "object", "mount": "string", "name": "string", "hosts": "array", "output": "string"}
+TYPES = {"functions": "object", "mount": "string", "name": "string", "hosts": "array", "output": "string",
+         "command": ["string", "null"], "word": ["string", "null"], "build": "object", "age": ["integer", "string"]}
 
 
 def accepted(facts, place):

@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 OBJECTS_fuzz_request_head  := $(addprefix runtime/gateway/message/,serialize forwarded writer)
 OBJECTS_fuzz_response_head := $(addprefix runtime/gateway/message/,serialize forwarded writer)
 OBJECTS_fuzz_ebb_json := $(basename $(wildcard runtime/cli/spec*.c)) \
-	$(addprefix runtime/cli/,site keys report text_out) \
+	$(addprefix runtime/cli/,site keys framework report text_out) \
 	$(filter-out runtime/api/main,$(basename $(wildcard runtime/api/*.c)))
 OBJECTS_fuzz_session := $(filter-out runtime/gateway/main,$(basename $(wildcard $(addsuffix /*.c,$(SRC_ebb-gateway))))) \
 	tests/fuzz/whole_gateway
