@@ -37,6 +37,9 @@ void put_traffic(struct request *rq);
 /* schedule_routes.c */
 void get_schedules(struct request *rq);
 void get_runs(struct request *rq);
+void get_workflows(struct request *rq);
+void post_workflow_cancel(struct request *rq);
+void post_workflow_retry(struct request *rq);
 void get_queues(struct request *rq);
 void get_queue_messages(struct request *rq);
 void post_queue_retry(struct request *rq);

@@ -221,6 +221,7 @@ _Static_assert(offsetof(struct wire_schedule_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_run_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_queue_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_letter_row, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_work_row, cookie) == 0, "cookie first");
 
 static bool run_valid(const struct wire_run_row *r)
 {
@@ -271,6 +272,17 @@ static int on_letter_row(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_work_row(void *self, struct wire_message *m)
+{
+	const struct wire_work_row *row = (const void *)m->record;
+
+	if (!TERMINATED(row->space) || !TERMINATED(row->service) || !TERMINATED(row->id) ||
+	    !TERMINATED(row->deployment) || !TERMINATED(row->name))
+		return -EPROTO;
+	calls_take_row(self, row, sizeof(*row), row->id, row->last, row->err);
+	return 0;
+}
+
 /* ebbd numbers all events and keeps them for the next ebb-api; this one comes back from there. */
 static int on_event(void *self, struct wire_message *m)
 {
@@ -297,6 +309,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_RUN_ROW, sizeof(struct wire_run_row), 1, 0, 0, on_run_row},
 	{WIRE_QUEUE_ROW, sizeof(struct wire_queue_row), 1, 0, 0, on_queue_row},
 	{WIRE_LETTER_ROW, sizeof(struct wire_letter_row), 1, 0, 0, on_letter_row},
+	{WIRE_WORK_ROW, sizeof(struct wire_work_row), 1, 0, 0, on_work_row},
 	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, calls_on_result},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_FLOW_TOTALS, sizeof(struct wire_flow_totals), 1, 0, 0, on_totals},
@@ -363,6 +376,11 @@ int schedules_metrics(const struct api *api, struct buffer *out)
 		{"ebb_queue_dead_total", "Messages that became dead letters.", t->dead},
 		{"ebb_queue_refused_total", "Messages that were refused: no room.", t->refused},
 		{"ebb_queue_expired_total", "Messages whose time was over.", t->expired},
+		{"ebb_workflow_completed_total", "Runs of workflows that completed.",
+		 t->works_completed},
+		{"ebb_workflow_failed_total", "Runs of workflows that failed.", t->works_failed},
+		{"ebb_workflow_cancelled_total", "Runs of workflows that were cancelled.",
+		 t->works_cancelled},
 	};
 	int r = 0;
 

@@ -273,6 +273,24 @@ const struct option queue_options[] = {
 	{.name = NULL},
 };
 
+const struct option runs_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
+	{.name = "namespace", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},
+	{.name = "state", .kind = ARG_TEXT, .value = "STATE", .help = "only in this one"},
+	{.name = NULL},
+};
+
+const struct option run_options[] = {
+	{.name = "quiet", .letter = 'q', .help = "the id only"},
+	{.name = "namespace", .kind = ARG_TEXT, .value = "NAME", .help = "of the run"},
+	{.name = NULL},
+};
+
+const struct option move_run_options[] = {
+	{.name = "namespace", .kind = ARG_TEXT, .value = "NAME", .help = "of the run"},
+	{.name = NULL},
+};
+
 const struct option peek_options[] = {
 	{.name = "quiet", .letter = 'q', .help = "ids only, one per line"},
 	{.name = "consumer", .kind = ARG_TEXT, .value = "NAME", .help = "only of this one"},

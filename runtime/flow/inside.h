@@ -166,6 +166,11 @@ int told_queues_get(void *self, struct wire_message *m);
 int told_letters_get(void *self, struct wire_message *m);
 int told_letters_move(void *self, struct wire_message *m);
 
+/* ---- told_workflows.c ---- */
+
+int told_works_get(void *self, struct wire_message *m);
+int told_work_move(void *self, struct wire_message *m);
+
 /* ---- tell.c ---- */
 
 void tell(struct flow *f, uint32_t type, const void *record, size_t size);

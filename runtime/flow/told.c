@@ -248,6 +248,8 @@ const struct wire_rule told_rules[] = {
 	{WIRE_QUEUES_GET, sizeof(struct wire_queues_get), 1, 0, 0, told_queues_get},
 	{WIRE_LETTERS_GET, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_get},
 	{WIRE_LETTERS_MOVE, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_move},
+	{WIRE_WORKS_GET, sizeof(struct wire_works_get), 1, 0, 0, told_works_get},
+	{WIRE_WORK_MOVE, sizeof(struct wire_works_get), 1, 0, 0, told_work_move},
 	{WIRE_FLOW_KNOWN, 0, 1, 0, 0, on_known},
 	{WIRE_SCHEDULES_GET, sizeof(struct wire_schedules_get), 1, 0, 0, on_schedules_get},
 	{WIRE_RUNS_GET, sizeof(struct wire_runs_get), 1, 0, 0, on_runs_get},

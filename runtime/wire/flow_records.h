@@ -114,6 +114,25 @@ struct wire_letters_get {
 	char topic[QUEUE_NAME_SIZE], consumer[QUEUE_NAME_SIZE];
 };
 
+/* Runs of workflows of a namespace ("": of all), the newest first, or the one of that id (of any
+ * namespace, if space is ""): WORK_ROWs. state WIRE_WORK_ALL: in any state. WORK_MOVE cancels the
+ * run of that id, or sends the message that goes on with it; answered by RESULT. */
+#define WORK_ID_ROOM 72
+enum wire_work_state {
+	WIRE_WORK_PENDING,
+	WIRE_WORK_RUNNING,
+	WIRE_WORK_COMPLETED,
+	WIRE_WORK_FAILED,
+	WIRE_WORK_CANCELLED,
+	WIRE_WORK_ALL
+};
+struct wire_works_get {
+	uint64_t cookie;
+	uint32_t state, retry;
+	char space[SERVICE_NAME_SIZE];
+	char id[WORK_ID_ROOM];
+};
+
 /* ---- flow -> api ---- */
 
 #define RUN_ID_SIZE   33 /* 32 hexadecimal digits */
@@ -172,6 +191,18 @@ struct wire_queue_row {
 enum wire_letter_state { WIRE_LETTER_STATES(X) WIRE_LETTER_STATE_COUNT };
 #undef X
 const char *wire_letter_state_name(uint32_t state); /* "dead", ... */
+
+/* A run of a workflow. Words are as its client sent them. */
+struct wire_work_row {
+	uint64_t cookie;
+	uint32_t last, state;
+	int32_t err, reserved;
+	uint64_t created_us, started_us, ended_us, updated_us; /* 0 = not yet */
+	uint64_t events, bytes;
+	char space[SERVICE_NAME_SIZE], service[SERVICE_NAME_SIZE];
+	char id[WORK_ID_ROOM];
+	char deployment[136], name[520];
+};
 
 #define LETTER_BODY_SHOWN 256
 struct wire_letter_row {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs of workflows through the real programs: an instance makes events over the socket inside it, reads what became
 of them, and nothing of another namespace."""
+import json
 import os
 import signal
 import threading
@@ -8,6 +9,7 @@ import time
 
 import pictures
 import pytest
+from queues import Inside
 from test_queues import flow, put
 from waiting import wait_for
 from workflows import World, frames, new_id, octets, refused
@@ -330,6 +332,30 @@ def test_namespaces_see_nothing_of_each_other(pair):
     ("GET", "streams", 400, "malformed"), ("POST", "runs/a/events", 400, "malformed")])
 def test_what_is_malformed_is_refused_with_a_sentence(world, method, path, status, code):
     refused(world.ask(method, path), status, code)
+
+
+def test_ebb_runs_lists_shows_cancels_and_goes_on(pair):
+    ebb, world, _ = pair
+    run, over = world.run(name="w//./a%20b//c", deployment="7"), world.run()
+    world.event(over, "run_completed")
+    assert over in ebb.cli("runs", "ls", "-q", "--state", "completed", "--namespace", "shop").out.split()
+    assert run not in ebb.cli("runs", "ls", "-q", "--namespace", "other").out.split()
+    (row,) = ebb.cli("runs", "show", run, "--json").json
+    assert (row["state"], row["service"], row["workflow"], row["events"]) == ("running", "shop", "w//./a%20b//c", 2)
+    assert ebb.cli("runs", "retry", run).out.strip() == run
+    (message,) = world_queue(ebb).take("__wkf_workflow_shop")
+    assert json.loads(message.body) == {"queueName": "__wkf_workflow_w//./a b//c", "payload": {"runId": run}, "deploymentId": "7"}
+    assert ebb.cli("runs", "cancel", run, "--namespace", "shop").out.strip() == run
+    assert world.get(f"runs/{run}").json["status"] == "cancelled"
+    assert ebb.cli("runs", "retry", run, ok=False).code == 1 and ebb.cli("runs", "cancel", over, ok=False).code == 1
+    refused = ebb.rest("POST", f"/v1/workflows/cancel?namespace=shop&id={over}")
+    assert refused.status == 409
+    assert ebb.cli("runs", "show", "none", ok=False).code == 1
+    assert "ebb_workflow_cancelled_total" in ebb.rest("GET", "/metrics").text
+
+
+def world_queue(ebb):
+    return Inside(ebb, "shop")
 
 
 def test_what_was_answered_outlives_ebb_flow(pair):

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /v1/workflows: runs of workflows; one is cancelled, or goes on once more. */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/api/api.h"
+#include "runtime/api/calls.h"
+#include "runtime/api/handlers.h"
+#include "runtime/api/problem.h"
+#include "runtime/api/request.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define MEND "ebb runs ls shows runs that are there"
+
+static const char *const states[WIRE_WORK_ALL] = {
+	[WIRE_WORK_PENDING] = "pending",     [WIRE_WORK_RUNNING] = "running",
+	[WIRE_WORK_COMPLETED] = "completed", [WIRE_WORK_FAILED] = "failed",
+	[WIRE_WORK_CANCELLED] = "cancelled",
+};
+
+static void write_time(struct json_out *o, const char *key, uint64_t at_us)
+{
+	char date[CLOCK_DATE_SIZE];
+
+	json_out_string(o, key, at_us ? clock_rfc3339(at_us, date) : NULL);
+}
+
+static void write_work(struct json_out *o, const struct wire_work_row *row)
+{
+	json_out_object(o, NULL);
+	json_out_string(o, "id", row->id);
+	json_out_string(o, "namespace", row->space);
+	json_out_string(o, "service", row->service);
+	json_out_string(o, "workflow", row->name);
+	json_out_string(o, "deployment", row->deployment);
+	json_out_string(o, "state", row->state < WIRE_WORK_ALL ? states[row->state] : "unknown");
+	json_out_u64(o, "events", row->events);
+	json_out_u64(o, "bytes", row->bytes);
+	write_time(o, "created_at", row->created_us);
+	write_time(o, "started_at", row->started_us);
+	write_time(o, "updated_at", row->updated_us);
+	write_time(o, "ended_at", row->ended_us);
+	json_out_end_object(o);
+}
+
+static void refuse_unknown(struct request *rq)
+{
+	problem_reply(rq, 404, MEND, "there is no such run");
+}
+
+static void on_works(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	const struct wire_work_row *rows = answer->records;
+	struct json_out o;
+
+	(void)api;
+	(void)ctx;
+	if (answer->err == ENOENT && rq) {
+		refuse_unknown(rq);
+		return;
+	}
+	if (answer->err || !rq) {
+		problem_reply_answer(rq, "list the runs", answer);
+		return;
+	}
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_array(&o, "runs");
+	for (size_t i = 0; i < answer->count; i++)
+		write_work(&o, &rows[i]);
+	json_out_end_array(&o);
+	json_out_end_object(&o);
+	reply_json(rq, 200, NULL, &o);
+}
+
+/* False after having answered. */
+static bool read_word(struct request *rq, const char *name, bool needed, char *out, size_t size)
+{
+	int r = request_query(rq, name, out, size);
+
+	if (r == 0)
+		*out = '\0';
+	if (r == 1 || (r == 0 && !needed))
+		return true;
+	problem_reply(rq, 400, MEND, "%s: %s", name, r == 0 ? "is missing" : "names nothing");
+	return false;
+}
+
+static bool read_state(struct request *rq, uint32_t *state)
+{
+	char word[16];
+
+	if (!read_word(rq, "state", false, word, sizeof(word)))
+		return false;
+	for (*state = 0; *state < WIRE_WORK_ALL; (*state)++)
+		if (strcmp(word, states[*state]) == 0)
+			return true;
+	if (!*word)
+		return true;
+	problem_reply(rq, 400, MEND, "state: is pending, running, completed, failed or cancelled");
+	return false;
+}
+
+static void ask(struct request *rq, uint32_t type, struct wire_works_get *get,
+		void (*done)(struct api *api, struct request *rq, void *ctx,
+			     const struct answer *answer))
+{
+	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
+					      .type = type,
+					      .record = get,
+					      .size = sizeof(*get),
+					      .rq = rq,
+					      .done = done});
+}
+
+void get_workflows(struct request *rq)
+{
+	struct wire_works_get get = {0};
+
+	if (read_word(rq, "namespace", false, get.space, sizeof(get.space)) &&
+	    read_word(rq, "id", false, get.id, sizeof(get.id)) && read_state(rq, &get.state))
+		ask(rq, WIRE_WORKS_GET, &get, on_works);
+}
+
+/* ---- moving one ---- */
+
+static void on_moved(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	const struct wire_result *result = answer->records;
+	struct json_out o;
+
+	(void)api;
+	(void)ctx;
+	if (!rq)
+		return;
+	if (answer->err == ENOENT) {
+		refuse_unknown(rq);
+		return;
+	}
+	if (answer->err == EALREADY) {
+		problem_reply(rq, 409, MEND, "the run is over");
+		return;
+	}
+	if (answer->err || answer->count != 1) {
+		problem_reply_answer(rq, "change the run", answer);
+		return;
+	}
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "run", result->text);
+	json_out_end_object(&o);
+	reply_json(rq, 200, NULL, &o);
+}
+
+static bool is_id(const char *id)
+{
+	return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
+		       strlen(id) &&
+	       strlen(id) < 65;
+}
+
+static void move(struct request *rq, bool retry)
+{
+	struct wire_works_get get = {.retry = retry};
+
+	if (!read_word(rq, "namespace", true, get.space, sizeof(get.space)) ||
+	    !read_word(rq, "id", true, get.id, sizeof(get.id)))
+		return;
+	if (*get.space && *get.id && is_id(get.id))
+		ask(rq, WIRE_WORK_MOVE, &get, on_moved);
+	else
+		refuse_unknown(rq);
+}
+
+void post_workflow_cancel(struct request *rq)
+{
+	move(rq, false);
+}
+
+void post_workflow_retry(struct request *rq)
+{
+	move(rq, true);
+}
