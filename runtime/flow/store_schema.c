@@ -265,12 +265,19 @@ static const char *const statements[STATEMENT_COUNT] = {
 			   " ORDER BY e.number DESC LIMIT ?3",
 	[DO_EVENTS_ABOUT] = "SELECT " EVENT_COLUMNS " FROM work_event e JOIN work w ON"
 			    " w.number = e.work WHERE e.space = ?1 AND e.correlation = ?4 AND"
-			    " e.correlation <> '' AND e.id > ?2 AND (?5 = 0 OR e.work = ?5)"
-			    " ORDER BY e.id LIMIT ?3",
+			    " e.correlation <> '' AND e.id > ?2 ORDER BY e.id LIMIT ?3",
 	[DO_EVENTS_ABOUT_DOWN] = "SELECT " EVENT_COLUMNS " FROM work_event e JOIN work w ON"
 				 " w.number = e.work WHERE e.space = ?1 AND e.correlation = ?4 AND"
-				 " e.correlation <> '' AND e.id < ?2 AND (?5 = 0 OR e.work = ?5)"
-				 " ORDER BY e.id DESC LIMIT ?3",
+				 " e.correlation <> '' AND e.id < ?2 ORDER BY e.id DESC LIMIT ?3",
+	/* A run has few events, and a correlation may have those of many runs. */
+	[DO_EVENTS_OF_RUN_ABOUT] = "SELECT " EVENT_COLUMNS " FROM work_event e INDEXED BY"
+				   " work_event_of JOIN work w ON w.number = e.work WHERE"
+				   " e.work = ?1 AND e.id > ?2 AND e.correlation = ?4"
+				   " ORDER BY e.number LIMIT ?3",
+	[DO_EVENTS_OF_RUN_ABOUT_DOWN] = "SELECT " EVENT_COLUMNS " FROM work_event e INDEXED BY"
+					" work_event_of JOIN work w ON w.number = e.work WHERE"
+					" e.work = ?1 AND e.id < ?2 AND e.correlation = ?4"
+					" ORDER BY e.number DESC LIMIT ?3",
 	[DO_PUT_PART] = "INSERT INTO work_part (work, space, kind, id, name, state, attempts, spec,"
 			" created_event, ended_event, created_us, updated_us, started_us, ended_us,"
 			" due_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"

@@ -229,9 +229,10 @@ int store_each_event_about(struct store *s, uint64_t space, const char *correlat
 {
 	enum statement which = page->down ? DO_EVENTS_ABOUT_DOWN : DO_EVENTS_ABOUT;
 
-	bind_page(s, which, space, page);
+	if (work)
+		which = page->down ? DO_EVENTS_OF_RUN_ABOUT_DOWN : DO_EVENTS_OF_RUN_ABOUT;
+	bind_page(s, which, work ? work : space, page);
 	sql_bind_text(&s->sql, which, 4, correlation);
-	sql_bind_u64(&s->sql, which, 5, work);
 	return each_event(s, which, each, self);
 }
 

@@ -11,6 +11,7 @@
 #define CHUNK_OVERHEAD  32
 #define FRAME_HEAD      4
 #define READ_LIMIT      100
+#define FRAMES_MAX      1000 /* of a request: each is a row */
 #define STREAMS_SHOWN   1000
 
 /* The name of a thing that connections wait for. Two streams with one hash wake each other's
@@ -110,7 +111,7 @@ static int append(const struct workflow_hand *k, int count, const char *once,
 
 	if (r < 0 || t->closed || (*once && strcmp(once, t->once) == 0))
 		return r;
-	if (t->chunks + (uint64_t)count > CHUNKS_OF_STREAM_MAX ||
+	if (count > FRAMES_MAX || t->chunks + (uint64_t)count > CHUNKS_OF_STREAM_MAX ||
 	    (count > 0 && t->bytes + bytes > STREAM_BYTES_MAX))
 		return REFUSED_too_large;
 	w->keep = t->work_id;

@@ -7,7 +7,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define ANSWER_ROOM  (12u << 20) /* a run with its input and its output */
+#define ANSWER_ROOM  (12u << 20) /* a run with its input and its output, a page */
+#define SMALL_ROOM   (1u << 20)  /* of one thing without data */
 #define RUNS_LIMIT   20
 #define EVENTS_LIMIT 100
 
@@ -410,6 +411,18 @@ static const struct {
 	[WF_STREAM] = {stream_read, stream_append},
 };
 
+/* Room for small answers ends no connection of others. */
+static size_t room_of(const struct workflow_hand *k)
+{
+	static const bool small[WF_COUNT] = {
+		[WF_RUN] = true,  [WF_EVENT] = true, [WF_STEP] = true,    [WF_ANY_STEP] = true,
+		[WF_HOOK] = true, [WF_TOKEN] = true, [WF_STREAMS] = true,
+	};
+	bool post = http_slice_is(k->head->method, "POST");
+
+	return !k->query.data && (post || small[k->target.what]) ? SMALL_ROOM : ANSWER_ROOM;
+}
+
 static void dispatch(const struct workflow_hand *k)
 {
 	void (*run)(const struct workflow_hand *k) = NULL;
@@ -426,7 +439,7 @@ static void dispatch(const struct workflow_hand *k)
 			       0);
 	else if (store_broken(k->flow->store, &words))
 		workflow_refuse(k, -EIO, NULL);
-	else if (!inlet_has_room(k->conn->door->inlet, ANSWER_ROOM))
+	else if (!inlet_has_room(k->conn->door->inlet, room_of(k)))
 		workflow_error(
 			k, 503, "unavailable",
 			"this instance has more than 20 MiB of requests and answers on their "

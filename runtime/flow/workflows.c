@@ -8,13 +8,13 @@
 #include "runtime/base/text.h"
 #include "runtime/flow/queues.h"
 
-#define WORK_OVERHEAD  1024 /* of a row with its indices */
-#define EVENT_OVERHEAD 256
-#define PART_OVERHEAD  512
-#define GIVE_WAY_MAX   16 /* runs, for one request */
-#define EXPIRE_AT_ONCE 16
-#define EXPIRY_STEP_US (60 * US_PER_SEC)
-#define SMALL_BYTES    65536 /* an event of this size ends something on a disk that is full */
+#define WORK_OVERHEAD   1024 /* of a row with its indices */
+#define EVENT_OVERHEAD  256
+#define PART_OVERHEAD   512
+#define GIVE_WAY_EVENTS EVENTS_OF_WORK_MAX /* of runs that give way to one request */
+#define EXPIRE_AT_ONCE  16                 /* at most, and events as above */
+#define EXPIRY_STEP_US  (60 * US_PER_SEC)
+#define SMALL_BYTES     65536 /* an event of this size ends something on a disk that is full */
 
 /* ---- namespaces ---- */
 
@@ -111,21 +111,21 @@ static int forget(struct flow *f, const struct store_work *run)
 	return 0;
 }
 
-/* Runs that are over give way, the oldest first. */
+/* Runs that are over give way, the oldest first: so many at once that nobody waits for long. */
 static int give_way(struct flow *f, struct workspace *w, uint64_t bytes, uint64_t bytes_max)
 {
 	struct store_work run;
-	int r = 1;
+	uint64_t events = 0;
 
-	for (int n = 0; w->is.bytes + bytes > bytes_max || w->is.works >= WORKS_MAX; n++) {
-		if (n < GIVE_WAY_MAX)
-			r = store_oldest_over(f->store, w->is.id, &run);
-		if (r != 1 || n >= GIVE_WAY_MAX || (w->keep && strcmp(w->keep, run.id) == 0))
+	while (w->is.bytes + bytes > bytes_max || w->is.works >= WORKS_MAX) {
+		int r = events < GIVE_WAY_EVENTS ? store_oldest_over(f->store, w->is.id, &run) : 0;
+
+		if (r != 1 || (w->keep && strcmp(w->keep, run.id) == 0))
 			return r < 0 ? r : -EDQUOT;
 		r = forget(f, &run);
 		if (r < 0)
 			return r;
-		r = 1;
+		events += run.events + 1;
 	}
 	return 0;
 }
@@ -338,7 +338,7 @@ int workflows_make(struct flow *f, const char *space, const char *id,
 
 /* ---- time that is over ---- */
 
-static int expire_run(struct flow *f, uint64_t now_us, uint64_t *first_us)
+static int expire_run(struct flow *f, uint64_t now_us, uint64_t *first_us, uint64_t *events)
 {
 	struct store_work run;
 	int r = store_first_over(f->store, &run);
@@ -349,6 +349,7 @@ static int expire_run(struct flow *f, uint64_t now_us, uint64_t *first_us)
 		*first_us = run.ended_us + WORK_KEPT_US;
 		return 0;
 	}
+	*events += run.events;
 	return forget(f, &run) < 0 ? -EIO : 1;
 }
 
@@ -374,14 +375,15 @@ static int expire_stream(struct flow *f, uint64_t now_us, uint64_t *first_us)
 
 void workflows_expire(struct flow *f, uint64_t now_us)
 {
+	uint64_t events = 0;
 	const char *why;
 	int r = 1;
 
 	if (now_us < f->work_expire_us || store_broken(f->store, &why))
 		return;
 	f->work_first_us = HEAP_EMPTY;
-	for (int n = 0; n < EXPIRE_AT_ONCE && r == 1; n++)
-		r = expire_run(f, now_us, &f->work_first_us);
+	for (int n = 0; n < EXPIRE_AT_ONCE && r == 1 && events < GIVE_WAY_EVENTS; n++)
+		r = expire_run(f, now_us, &f->work_first_us, &events);
 	if (r == 0)
 		r = 1;
 	for (int n = 0; n < EXPIRE_AT_ONCE && r == 1; n++)

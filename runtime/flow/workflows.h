@@ -42,7 +42,7 @@ struct workspace {
 	X(wait_over, 409, "the wait is over") \
 	X(events_limit, 409, "a run has at most 10000 events") \
 	X(stale, 412, "the run had an event since: read its events again") \
-	X(too_large, 413, "a run has at most 128 MiB, a stream 64 MiB and 100000 chunks") \
+	X(too_large, 413, "a run has at most 128 MiB, a stream 64 MiB and 100000 chunks, a request 1000 of them") \
 	X(too_early, 425, "the step is not to be started yet") \
 	X(malformed, 400, "the request is malformed")
 /* clang-format on */
