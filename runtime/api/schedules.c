@@ -398,9 +398,11 @@ int schedules_metrics(const struct api *api, struct buffer *out)
 				  "\n"
 				  "# HELP ebb_queue_bytes Bytes of their bodies.\n"
 				  "# TYPE ebb_queue_bytes gauge\nebb_queue_bytes %" PRIu64 "\n"
+				  "# HELP ebb_workflow_runs Runs of workflows that are not over.\n"
+				  "# TYPE ebb_workflow_runs gauge\nebb_workflow_runs %" PRIu64 "\n"
 				  "# HELP ebb_flow_up Whether ebb-flow answers and can write.\n"
 				  "# TYPE ebb_flow_up gauge\nebb_flow_up %d\n",
 				  t->late_us / US_PER_SEC, t->late_us % US_PER_SEC, t->messages,
-				  t->bytes, schedules_up(api));
+				  t->bytes, t->works, schedules_up(api));
 	return r;
 }

@@ -111,35 +111,45 @@ static int forget(struct flow *f, const struct store_work *run)
 	return 0;
 }
 
-/* Runs that are over give way, the oldest first: so many at once that nobody waits for long. */
-static int give_way(struct flow *f, struct workspace *w, uint64_t bytes, uint64_t bytes_max)
+/* Forgets the oldest run that is over: 1, 0 when there is none or many went already, or -errno. */
+static int drop_oldest(struct flow *f, struct workspace *w, uint64_t *events)
 {
 	struct store_work run;
-	uint64_t events = 0;
+	int r = *events < GIVE_WAY_EVENTS ? store_oldest_over(f->store, w->is.id, &run) : 0;
+
+	if (r != 1 || (w->keep && strcmp(w->keep, run.id) == 0))
+		return r < 0 ? r : 0;
+	*events += run.events + 1;
+	r = forget(f, &run);
+	return r < 0 ? r : 1;
+}
+
+/* Runs that are over give way: so many at once that nobody waits for long. A disk that was full
+ * once would refuse runs until the old ones are forgotten, otherwise. */
+static int give_way(struct flow *f, struct workspace *w, uint64_t bytes, bool ends)
+{
+	uint64_t bytes_max = WORK_BYTES_MAX + (ends ? WORK_BYTES_ENDING : 0), events = 0;
+	bool sure = ends && bytes <= SMALL_BYTES; /* it is taken on a full disk */
+	int r = 1;
 
 	while (w->is.bytes + bytes > bytes_max || w->is.works >= WORKS_MAX) {
-		int r = events < GIVE_WAY_EVENTS ? store_oldest_over(f->store, w->is.id, &run) : 0;
-
-		if (r != 1 || (w->keep && strcmp(w->keep, run.id) == 0))
+		r = drop_oldest(f, w, &events);
+		if (r != 1)
 			return r < 0 ? r : -EDQUOT;
-		r = forget(f, &run);
-		if (r < 0)
-			return r;
-		events += run.events + 1;
+	}
+	while (!sure && !room_for_bytes(f, bytes)) {
+		r = drop_oldest(f, w, &events);
+		if (r != 1)
+			return r < 0 ? r : -ENOSPC;
 	}
 	return 0;
 }
 
 int workflows_room(struct flow *f, struct workspace *w, uint64_t bytes, bool ends)
 {
-	int r;
+	int r = give_way(f, w, bytes, ends);
 
-	if (!(ends && bytes <= SMALL_BYTES) && !room_for_bytes(f, bytes)) {
-		f->totals.refused++;
-		return -ENOSPC;
-	}
-	r = give_way(f, w, bytes, WORK_BYTES_MAX + (ends ? WORK_BYTES_ENDING : 0));
-	f->totals.refused += r == -EDQUOT;
+	f->totals.refused += r == -EDQUOT || r == -ENOSPC;
 	return r;
 }
 

@@ -351,7 +351,8 @@ def test_ebb_runs_lists_shows_cancels_and_goes_on(pair):
     refused = ebb.rest("POST", f"/v1/workflows/cancel?namespace=shop&id={over}")
     assert refused.status == 409
     assert ebb.cli("runs", "show", "none", ok=False).code == 1
-    assert "ebb_workflow_cancelled_total" in ebb.rest("GET", "/metrics").text
+    metrics = ebb.rest("GET", "/metrics").text
+    assert "\nebb_workflow_cancelled_total " in metrics and "\nebb_workflow_runs " in metrics
 
 
 def world_queue(ebb):
