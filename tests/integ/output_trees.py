@@ -9,7 +9,8 @@ import pictures
 NODE = {"runtime": "nodejs22.x", "launcherType": "Nodejs", "handler": "index.js"}
 ECHO = """module.exports = (req, res) => {
 	res.setHeader("content-type", "application/json");
-	res.end(JSON.stringify({ url: req.url, matched: req.headers["x-matched-path"], pid: process.pid, word: process.env.WORD }));
+	res.end(JSON.stringify({ url: req.url, matched: req.headers["x-matched-path"], pid: process.pid, word: process.env.WORD,
+		added: req.headers["x-new"], old: req.headers["x-old"] }));
 };
 """
 HELPED = """module.exports = (req, res) => {
@@ -22,6 +23,26 @@ WEB = """export default { async fetch(request, context) {
 	context.waitUntil(Promise.resolve().then(() => console.log("after", body)));
 	return new Response(`${request.method} ${new URL(request.url).pathname} ${body}`, { headers: { "x-web": "1" } });
 } };
+"""
+EDGE = """export default function handle(request, context) {
+	context.waitUntil(Promise.resolve());
+	return new Response("edge " + new URL(request.url).pathname + " " + typeof process);
+}
+"""
+MIDDLEWARE = """const next = (more) => new Response(null, { headers: { "x-middleware-next": "1", "x-by": "middleware", ...more } });
+const to = (where) => new Response(null, { headers: { "x-middleware-rewrite": String(where), "set-cookie": "m=1" } });
+export default function (request) {
+	const url = new URL(request.url);
+	switch (url.pathname) {
+	case "/guarded/no": return new Response("stopped", { status: 401 });
+	case "/guarded/away": return Response.redirect(new URL("/about", url), 307);
+	case "/guarded/else": return to(new URL("/echo?from=m", url));
+	case "/guarded/far": return to("https://elsewhere.test/");
+	case "/guarded/throw": throw new Error("thrown by a middleware");
+	case "/guarded/fields": return next({ "x-middleware-override-headers": "x-new", "x-middleware-request-x-new": "given" });
+	}
+	return next();
+}
 """
 BARE = "export default (request) => new Response('bare ' + request.url.length);\n"
 STREAM = """module.exports = (req, res) => {
@@ -39,6 +60,9 @@ EXPRESS = """const handle = (req, res, next) => res.end("like express " + req.ur
 module.exports = handle;
 """
 ROUTES = [
+    {"src": "^/guarded(?:/.*)?$", "middlewarePath": "_middleware", "middlewareRawSrc": ["/guarded"], "continue": True, "override": True},
+    {"src": "/guarded/fields", "dest": "/echo"},
+    {"src": "/guarded/page", "dest": "/about"},
     {"src": "/old/(.*)", "headers": {"Location": "/new/$1"}, "status": 308},
     {"src": "/(?<lang>en|de)/hello", "dest": "/echo?lang=$lang"},
     {"src": "^/secret$", "has": [{"type": "header", "key": "x-key", "value": "open.*"}], "dest": "/echo?secret=1"},
@@ -75,6 +99,8 @@ def functions():
         "api/bare": ({**NODE, "handler": "index.mjs", "useWebApi": True}, {"index.mjs": BARE}),
         "api/stream": ({**NODE, "supportsResponseStreaming": True}, {"index.js": STREAM}),
         "api/express": ({**NODE, "memory": 512, "maxDuration": 30}, {"index.js": EXPRESS}),
+        "api/edge": ({"runtime": "edge", "deploymentTarget": "v8-worker", "entrypoint": "index.js"}, {"index.js": EDGE}),
+        "_middleware": ({"runtime": "edge", "deploymentTarget": "v8-worker", "entrypoint": "index.js"}, {"index.js": MIDDLEWARE}),
         "kept": ({**NODE}, {"index.js": COUNT}),
         "forever": ({**NODE}, {"index.js": COUNT}),
         "ahead": ({**NODE}, {"index.js": COUNT}),

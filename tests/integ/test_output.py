@@ -55,6 +55,32 @@ def test_a_function_sees_its_clients_path_and_the_parameters_of_the_route(site, 
     assert (reply.json["url"], reply.json["matched"], reply.json["word"]) == (url, matched, "of the build")
 
 
+def test_a_function_for_the_edge_runs_in_node(site):
+    assert site("/api/edge").text == "edge /api/edge object"
+
+
+def test_a_middleware_goes_first(site):
+    stopped = site("/guarded/no")
+    assert (stopped.status, stopped.text) == (401, "stopped")
+    away = site("/guarded/away")
+    assert away.status == 307 and away.headers["location"].endswith("/about"), away
+    moved = site("/guarded/else")
+    assert (moved.json["url"], moved.json["matched"]) == ("/echo?from=m", "/echo") and moved.headers["set-cookie"] == "m=1"
+    given = site("/guarded/fields", headers={"x-old": "of the client"})
+    assert (given.json["added"], given.json.get("old"), given.headers["x-by"]) == ("given", None, "middleware")
+    page = site("/guarded/page")
+    assert (page.text, page.headers["x-by"]) == ("about", "middleware")
+    posted = site("/guarded/fields", method="POST", body=b"x")
+    assert posted.json["added"] == "given"
+
+
+def test_no_request_goes_past_a_middleware(site):
+    assert site("/guarded/throw").status == 500
+    assert site("/guarded/far").status == 502  # another host
+    assert "x-middleware-next" not in site("/guarded/page").headers
+    assert site("/_middleware").status == 404
+
+
 def test_all_functions_share_a_process(site):
     assert len({site(path).json["pid"] for path in ("/echo", "/twin", "/blog/x")}) == 1
 
@@ -182,7 +208,11 @@ FAULTS = {
     "deep": ("config.json", {"routes": [{"src": "(" * 400 + ")" * 400}]}, "more than 50 groups in each other"),
     "has": ("config.json", {"routes": [{"src": "/", "has": [{"type": "moon"}]}]}, 'routes[0].has[0] is {"type":"moon"}'),
     "status": ("config.json", {"routes": [{"src": "/", "status": 1000}]}, "routes[0].status is 1000"),
-    "middleware": ("config.json", {"routes": [{"src": "/", "middlewarePath": "m"}]}, 'routes[0].middlewarePath is "m"'),
+    "middleware": ("config.json", {"routes": [{"src": "/", "middlewarePath": "m"}]},
+                   'routes[0].middlewarePath is "m"; allowed: the name of a function that ebb runs'),
+    "old middleware": ("config.json", {"routes": [{"src": "/", "middleware": 0}]}, "routes[0].middleware is 0; allowed: middlewarePath"),
+    "middleware that cannot run": ("functions/_middleware.func/.vc-config.json", {"wasm": [{"name": "a", "path": "a.wasm"}]},
+                                   'routes[0].middlewarePath is "_middleware"; allowed: the name of a function that ebb runs'),
     "overrides": ("config.json", {"overrides": {"a": {"path": 1}}}, "overrides.a.path is 1; allowed: a string"),
     "handler": (ABOUT, {"handler": "gone.js"}, 'handler is "gone.js"; allowed: the path of a file of the function'),
     "handler out": (ABOUT, {"handler": "../../../x.js"}, 'handler is "../../../x.js"; allowed'),
@@ -220,11 +250,11 @@ def test_broken_json_missing_tables_and_links_out_are_refused(outside):  # noqa:
 def test_what_is_not_supported_is_one_list_and_strict_refuses_it(outside):  # noqa: F811
     output_trees.write(outside.source)
     changed(outside, "config.json", lambda c: c.update(crons=[{"path": "/", "schedule": "* * * * *"}], images={"sizes": [1]}))
-    changed(outside, ABOUT, lambda a: a.update(runtime="edge"))
+    changed(outside, ABOUT, lambda a: a.update(runtime="python3.12"))
     done = build(outside)
     assert done.returncode == 0, said(done)
     for words in ("not supported:", "config.json: crons: nothing is called", "config.json: images:",
-                  f"{ABOUT}: runtime edge: its paths answer 501"):
+                  f"{ABOUT}: runtime python3.12: its paths answer 501"):
         assert words in said(done), said(done)
     os.unlink(outside.output)
     done = build(outside, "--strict")

@@ -113,6 +113,15 @@ async function send(req, res, response) {
 	res.end();
 }
 
+// The Response of a handler that gets the request without its body.
+async function ask(handle, req) {
+	const scope = scopes.current();
+	const bare = new Request(scope.url, { method: req.method, headers: headersOf(req), signal: scope.signal });
+	const response = await handle(bare, scope.describe());
+	if (!isResponse(response)) throw new TypeError("a middleware returned no Response");
+	return { response, url: scope.url };
+}
+
 async function answer(handle, req, res) {
 	const scope = scopes.current();
 	try {
@@ -137,6 +146,8 @@ async function answerUpgrade(handle, req, socket) {
 }
 
 exports.answer = answer;
+exports.ask = ask;
+exports.send = send;
 
 exports.serve = (handle, port) => {
 	state.answerWarm = (req, res) => answer(() => new Response("warm\n"), req, res);

@@ -6,6 +6,8 @@ const http = require("node:http");
 const { Cache } = require("./output_cache.cjs");
 const files = require("./output_files.cjs");
 const { Functions, cookiesOf } = require("./output_functions.cjs");
+const fetching = require("./fetch.cjs");
+const middleware = require("./output_middleware.cjs");
 const routes = require("./output_routes.cjs");
 
 const ROOT = process.env.EBB_OUTPUT_ROOT ?? "/app";
@@ -16,6 +18,9 @@ for (const [key, value] of Object.entries(table.environment)) process.env[key] ?
 const phases = routes.compile(table.routes);
 const functions = new Functions(ROOT);
 const cache = new Cache(ROOT, (found, req, res) => functions.call(found, req, res));
+// Functions that are asked before routes, by the path in them: no client reaches them.
+const asked = new Map(table.routes.filter((one) => one.middlewarePath).map((one) => [`/${one.middlewarePath}`,
+	table.functions.find((each) => each.name === one.middlewarePath)]));
 const outputs = index();
 
 // The paths of each output: /a/index.html also is /a/index, /a and /a/.
@@ -35,7 +40,7 @@ function index() {
 		for (const path of pathsOf(name)) if (!found.has(path)) found.set(path, output);
 	};
 	for (const one of table.files) add(one.path, { file: one });
-	for (const one of table.functions) add(one.name, { function: one });
+	for (const one of table.functions) if (!asked.has(`/${one.name}`)) add(one.name, { function: one });
 	return found;
 }
 
@@ -82,7 +87,13 @@ async function callFunction(found, request, answer, req, res) {
 async function serve(req, res) {
 	const request = requestOf(req);
 	if (!request) return plainly(res, 400, {});
-	const answer = routes.resolve(phases, outputs, request);
+	let answer = routes.resolve(phases, outputs, request);
+	while (answer.ask) {
+		const { response, url } = await functions.ask(asked.get(answer.ask), req);
+		const end = middleware.apply(response, req, request, answer.answer, url);
+		if (end?.response) return fetching.send(req, res, end.response);
+		answer = end?.away ? end : answer.resume();
+	}
 	if (answer.away) {
 		const redirect = answer.status >= 300 && answer.status < 400;
 		return plainly(res, redirect ? answer.status : 502, redirect ? { ...answer.headers, location: answer.away } : {});

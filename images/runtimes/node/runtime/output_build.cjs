@@ -16,6 +16,8 @@ const JSON_MAX = 8 << 20;
 const ROUTES_MAX = 20_000;
 const HANDLES = ["filesystem", "resource", "miss", "rewrite", "hit", "error"];
 const unsupported = [];
+let edges = 0;
+const asked = []; // [place, name] of middleware
 
 class Fault extends Error {}
 
@@ -121,8 +123,9 @@ function route(one, where) {
 	expression(file, `${where}.src`, one.src);
 	for (const key of ["has", "missing"]) (one[key] ?? []).forEach((each, i) => condition(`${where}.${key}[${i}]`, each));
 	// A request that goes past a check of rights is worse than none.
-	if (one.middlewarePath !== undefined || one.middleware !== undefined)
-		fault(file, `${where}.middlewarePath`, one.middlewarePath ?? one.middleware, "no middleware: ebb has none of other runtimes");
+	if (one.middleware !== undefined && one.middlewarePath === undefined)
+		fault(file, `${where}.middleware`, one.middleware, "middlewarePath, the name of a function");
+	if (one.middlewarePath !== undefined) asked.push([`${where}.middlewarePath`, one.middlewarePath]);
 	for (const [key, instead] of Object.entries(NO_ROUTE_KEYS))
 		if (one[key] !== undefined) leaveOut(file, `${where}.${key}`, instead);
 	if (/^https?:\/\//.test(one.dest ?? "") && !(one.status >= 300 && one.status < 400))
@@ -165,6 +168,22 @@ function copyMapped(name, about, from, to) {
 	}
 }
 
+// A function of the web's interfaces runs in Node, which has them. Modules of WebAssembly and assets are not given to it.
+function edge(file, about) {
+	for (const key of ["wasm", "assets"])
+		if (Array.isArray(about[key]) && about[key].length) return leaveOut(file, key, "edge functions have neither");
+	edges++;
+	Object.assign(about, { runtime: "nodejs22.x", launcherType: "Nodejs", handler: about.entrypoint, useWebApi: true });
+}
+
+// Each middleware must be a function that runs: without it requests would go past a check of rights.
+function checkAsked(table) {
+	for (const [where, name] of asked) {
+		const found = table.find((one) => one.name === name);
+		if (!found || found.missing) fault("config.json", where, name, "the name of a function that ebb runs");
+	}
+}
+
 const NODE_FORMS = "nodejs18.x to nodejs24.x with launcherType Nodejs";
 
 function functionOf(name, known) {
@@ -174,7 +193,8 @@ function functionOf(name, known) {
 	if (!fs.existsSync(`${real}/.vc-config.json`)) throw new Fault(`${file}: it is not there; allowed: one in each function`);
 	const about = readJson(file);
 	holds(file, "", about, FUNCTION);
-	if (about.runtime === "edge" || !/^nodejs\d+\.x$/.test(about.runtime ?? "") || about.launcherType !== "Nodejs") {
+	if (about.runtime === "edge") edge(file, about);
+	if (!/^nodejs\d+\.x$/.test(about.runtime ?? "") || about.launcherType !== "Nodejs") {
 		if (typeof about.runtime !== "string") fault(file, "runtime", about.runtime, NODE_FORMS);
 		leaveOut(file, `runtime ${about.runtime}`, `its paths answer 501 (supported: ${NODE_FORMS})`);
 		return { name, missing: about.runtime };
@@ -253,6 +273,8 @@ function main() {
 		holds("config.json", `overrides.${name}.`, one, { path: "string", contentType: "string" });
 	}
 	const files = statics(overrides), found = functions();
+	checkAsked(found);
+	if (edges) console.log(`ebb: ${edges} of its functions are for the edge: they run in Node, beside the others`);
 	const document = { routes, files, functions: found, environment: shared(found) };
 	fs.writeFileSync(`${OUT}/output.json`, JSON.stringify(document));
 	const memory = largest(found, "memory"), duration = largest(found, "maxDuration");

@@ -139,15 +139,26 @@ class Functions {
 		return kind;
 	}
 
-	async call(found, req, res) {
+	async kindOf(found) {
 		let kind = this.loaded.get(found.folder);
 		if (!kind) this.loaded.set(found.folder, (kind = this.load(found)));
 		try {
-			kind = await kind;
+			return await kind;
 		} catch (error) {
 			this.loaded.delete(found.folder);
 			throw error;
 		}
+	}
+
+	// The answer of a middleware, which gets no body: that is for the function behind it.
+	async ask(found, req) {
+		const kind = await this.kindOf(found);
+		if (!kind.fetch) throw new Error(`${found.name}: a middleware exports a function of a Request`);
+		return fetching.ask(kind.fetch, req);
+	}
+
+	async call(found, req, res) {
+		const kind = await this.kindOf(found);
 		if (kind.fetch) return fetching.answer(kind.fetch, req, res);
 		try {
 			if (found.helpers) await addHelpers(req, res);

@@ -7,6 +7,7 @@
 "use strict";
 const regex = require("./output_regex.cjs");
 
+const PHASES = ["first", "filesystem", "resource"];
 const HOPS_MAX = 32; // of rewrites in one request
 
 function compileCondition(one) {
@@ -83,11 +84,13 @@ function go(request, dest) {
 	for (const [key, value] of new URLSearchParams(search ?? "")) request.query.set(key, value);
 }
 
-// Goes through the routes of one phase: "next" when none ends it, else {status}, {away} or "moved" (a destination).
-function run(routes, request, answer, atMoved) {
-	for (const route of routes) {
-		const groups = applies(route, request);
+// Goes through the routes of one phase: "next" when none ends it, else {status}, {away}, {ask} or "moved" (a
+// destination). ask: a middleware, whose verdict decides whether the routes from `next` on are gone through.
+function run(routes, request, answer, atMoved, start = 0) {
+	for (let i = start; i < routes.length; i++) {
+		const route = routes[i], groups = applies(route, request);
 		if (!groups) continue;
+		if (route.middlewarePath) return { ask: `/${route.middlewarePath}`, next: i + 1 };
 		for (const [key, value] of Object.entries(route.headers ?? {})) answer.headers[key.toLowerCase()] = fill(value, groups);
 		if (route.status) answer.status = route.status;
 		if (route.dest) {
@@ -121,7 +124,8 @@ function resolveError(phases, outputs, request, answer, status) {
 }
 
 // request: {method, path, query: URLSearchParams, headers, cookies, host}; its path and query change.
-// Returns {output, status, headers, matched} or {away, status, headers}; output null: an error without a page.
+// Returns {output, status, headers, matched} or {away, status, headers}; output null: an error without a page. Or
+// {ask, answer, resume}: a middleware is asked first, which may change request and answer, and resume() goes on.
 exports.resolve = (phases, outputs, request) => {
 	const answer = { status: 0, headers: Object.create(null) };
 	let hops = 0;
@@ -148,12 +152,17 @@ exports.resolve = (phases, outputs, request) => {
 		if (answer.headers.location && found.status >= 300 && found.status < 400) return { ...answer, output: null };
 		return resolveError(phases, outputs, request, answer, found.status);
 	};
-	for (const phase of ["first", "filesystem", "resource"]) {
-		const moved = (route) => (route.check || phase !== "first" ? check() : null);
-		let found = run(phases[phase], request, answer, moved);
-		if (phase === "first" && typeof found !== "object") found = check();
-		if (found && typeof found === "object") return finish(found);
-		answer.status = 0;
-	}
-	return resolveError(phases, outputs, request, answer, 404);
+	const from = (at, start) => {
+		for (const phase of PHASES.slice(at)) {
+			const moved = (route) => (route.check || phase !== "first" ? check() : null);
+			let found = run(phases[phase], request, answer, moved, start);
+			if (found.ask) return { ask: found.ask, answer, resume: () => from(PHASES.indexOf(phase), found.next) };
+			if (phase === "first" && typeof found !== "object") found = check();
+			if (found && typeof found === "object") return finish(found);
+			answer.status = 0;
+			start = 0;
+		}
+		return resolveError(phases, outputs, request, answer, 404);
+	};
+	return from(0, 0);
 };
