@@ -32,4 +32,8 @@ int build_image(const struct call *call, const struct build *build);
  * digest on standard output. Returns an exit code, after having printed the error. */
 int image_upload(const struct call *call, const char *source, const char *name, bool show);
 
+/* Writes an image of the store as an oci-archive to a file. Returns an exit code, after having
+ * printed the error. */
+int image_save(const struct call *call, const char *name, const char *path);
+
 #endif

@@ -66,6 +66,8 @@ int verb_version(struct call *call);
 int verb_build(struct call *call);
 int verb_image_import(struct call *call);
 int verb_image_export(struct call *call);
+int verb_pull(struct call *call);
+int verb_push(struct call *call);
 int verb_image_ls(struct call *call);
 int verb_image_rm(struct call *call);
 int verb_image_gc(struct call *call);

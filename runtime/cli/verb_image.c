@@ -106,37 +106,50 @@ static void show_archive(const struct call *call, const struct download *d)
 	json_out_fini(&o);
 }
 
-/* The answer is asked for first: an image that is not there leaves a file as it is. */
-int verb_image_export(struct call *call)
+/* The answer is asked for first: an image that is not there leaves a file as it is. path NULL:
+ * standard output. */
+static int save(const struct call *call, const char *name, const char *path, bool shown)
 {
-	const char *name = args_word(&call->args, 0), *path = args_value(&call->args, "output");
 	char target[1100], action[160];
 	struct download d;
 	struct conn *conn;
 	int r = api_target(target, sizeof(target), "/v1/archives/", name, "");
 
-	if (r == CLI_DONE && !path && call->terminal) {
-		say_error("an archive is nothing to look at", "name a file with -o, or a pipe",
-			  "cannot write to a terminal");
-		return CLI_USAGE;
-	}
 	snprintf(action, sizeof(action), "export %.100s", name);
 	if (r == CLI_DONE)
 		r = api_download(call, target, action, &conn);
 	if (r != CLI_DONE)
 		return r;
-	r = download_open(&d, path && strcmp(path, "-") != 0 ? path : NULL);
+	r = download_open(&d, path);
 	if (r < 0) {
 		say_error(strerror(-r), "choose another file with -o", "cannot write %s", path);
 		r = CLI_FAILED;
 	} else {
 		r = save_archive(call, conn, action, &d);
-		if (r == CLI_DONE && d.path)
+		if (r == CLI_DONE && d.path && shown)
 			show_archive(call, &d);
 		download_close(&d);
 	}
 	conn_free(conn);
 	return r;
+}
+
+int image_save(const struct call *call, const char *name, const char *path)
+{
+	return save(call, name, path, false);
+}
+
+int verb_image_export(struct call *call)
+{
+	const char *path = args_value(&call->args, "output");
+
+	if (!path && call->terminal) {
+		say_error("an archive is nothing to look at", "name a file with -o, or a pipe",
+			  "cannot write to a terminal");
+		return CLI_USAGE;
+	}
+	return save(call, args_word(&call->args, 0), path && strcmp(path, "-") != 0 ? path : NULL,
+		    true);
 }
 
 /* An image may have several names. */

@@ -190,3 +190,38 @@ def test_pipe_that_breaks_stores_nothing(module_ebb, tmp_path, bytes_of):
 def test_reference_of_a_registry_is_answered_with_the_way(module_ebb, words):
     done = module_ebb.cli(*words, ok=False)
     assert done.code != 0 and "skopeo" in done.err, done
+
+
+def test_ebb_pulls_and_pushes(module_ebb, registry, tmp_path):
+    script = ("skopeo login -u %s --password-stdin REGISTRY <<< '%s'\nebb pull REGISTRY/mine:v1 -t pulled\n"
+              "ebb push pulled REGISTRY/mine:pushed\nebb pull docker://REGISTRY/mine:pushed\n" % (USER, PASSWORD))
+    env = {"EBB_CACHE": str(tmp_path / "cache")}
+    done = followed(module_ebb, registry, tmp_path, script.replace("REGISTRY", registry.address), **env)
+    assert done.returncode == 0 and "pulled is at" in done.stderr, done
+    names = module_ebb.cli("image", "ls", "-q").out.split()
+    assert "pulled" in names and "mine" in names  # the second is named by its reference
+    module_ebb.cli("deploy", "pulled", "--image", "pulled", "--wait")
+    assert module_ebb.get("pulled").status == 200
+    assert os.listdir(tmp_path / "cache") == []
+    module_ebb.cli("rm", "pulled")
+
+
+@pytest.mark.parametrize("words,code,says", [
+    (("pull", "REGISTRY/mine:v9"), 1, "manifest unknown"),
+    (("pull", "--", "-f"), 2, "no name of an image in a registry"),
+    (("pull", "a b"), 2, "REGISTRY/NAME:TAG"),
+    (("push", "nobodys", "REGISTRY/mine:x"), 1, "nobodys"),
+], ids=["no tag", "an option", "two words", "no image"])
+def test_what_cannot_be_pulled_or_pushed_leaves_nothing(module_ebb, registry, tmp_path, words, code, says):
+    before = module_ebb.cli("image", "ls", "--json").json
+    script = (f"skopeo login -u {USER} --password-stdin {registry.address} <<< '{PASSWORD}' >/dev/null\nebb "
+              + " ".join(f"'{word.replace('REGISTRY', registry.address)}'" for word in words) + "\n")
+    done = followed(module_ebb, registry, tmp_path, script, EBB_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == code and says in done.stderr, done
+    assert module_ebb.cli("image", "ls", "--json").json == before
+    assert not (tmp_path / "cache").exists() or os.listdir(tmp_path / "cache") == []
+
+
+def test_without_skopeo_the_error_says_what_to_install(module_ebb):
+    done = module_ebb.cli("pull", "registry.example/a:1", env={"PATH": "/nowhere"}, ok=False)
+    assert done.code == 1 and "apt-get install skopeo" in done.err, done
