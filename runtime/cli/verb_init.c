@@ -21,6 +21,7 @@
 static const struct project {
 	const char *name, *folder, *help;
 } templates[] = {
+	{"next", "next", "Next.js: pages and an API"},
 	{"express", "node-express", "Node.js: an Express server"},
 	{"fetch", "node-fetch", "Node.js: handlers that are exported"},
 	{"starlette", "python-starlette", "Python: an asynchronous application (ASGI)"},

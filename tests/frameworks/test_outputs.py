@@ -9,7 +9,7 @@ import projects
 from ebb import CACHE
 from waiting import slow
 
-NAMES = ("sveltekit", "astro", "nitro")
+NAMES = ("sveltekit", "astro", "nitro", "nuxt", "react-router")
 
 
 def build_elsewhere(folder):

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Outlet, Scripts } from "react-router";
+
+export default function Root() {
+	return (
+		<html lang="en">
+			<body>
+				<Outlet />
+				<Scripts />
+			</body>
+		</html>
+	);
+}
