@@ -26,7 +26,7 @@ WEB = """export default { async fetch(request, context) {
 """
 EDGE = """export default function handle(request, context) {
 	context.waitUntil(Promise.resolve());
-	return new Response("edge " + new URL(request.url).pathname + " " + typeof process);
+	return new Response("edge " + new URL(request.url).pathname + " " + typeof process + typeof self.AsyncLocalStorage);
 }
 """
 MIDDLEWARE = """const next = (more) => new Response(null, { headers: { "x-middleware-next": "1", "x-by": "middleware", ...more } });

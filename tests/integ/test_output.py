@@ -56,7 +56,7 @@ def test_a_function_sees_its_clients_path_and_the_parameters_of_the_route(site, 
 
 
 def test_a_function_for_the_edge_runs_in_node(site):
-    assert site("/api/edge").text == "edge /api/edge object"
+    assert site("/api/edge").text == "edge /api/edge objectfunction"
 
 
 def test_a_middleware_goes_first(site):

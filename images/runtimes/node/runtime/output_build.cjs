@@ -173,7 +173,7 @@ function edge(file, about) {
 	for (const key of ["wasm", "assets"])
 		if (Array.isArray(about[key]) && about[key].length) return leaveOut(file, key, "edge functions have neither");
 	edges++;
-	Object.assign(about, { runtime: "nodejs22.x", launcherType: "Nodejs", handler: about.entrypoint, useWebApi: true });
+	Object.assign(about, { runtime: "nodejs22.x", launcherType: "Nodejs", handler: about.entrypoint, useWebApi: true, edge: true });
 }
 
 // Each middleware must be a function that runs: without it requests would go past a check of rights.
@@ -206,6 +206,7 @@ function functionOf(name, known) {
 	const handler = path.resolve(to, about.handler);
 	if (!handler.startsWith(to + "/") || !fs.existsSync(handler)) fault(file, "handler", about.handler, "the path of a file of the function");
 	const found = { name, folder, handler: about.handler, helpers: about.shouldAddHelpers === true, web: about.useWebApi === true,
+		edge: about.edge === true,
 		environment: about.environment ?? {}, memory: about.memory, maxDuration: about.maxDuration };
 	known.set(real, found);
 	return found;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions of a build output: each is loaded at its first request, and then serves in this process beside the others.
 "use strict";
+const { AsyncLocalStorage } = require("node:async_hooks");
 const http = require("node:http");
+const { createRequire } = require("node:module");
 const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 const fetching = require("./fetch.cjs");
@@ -126,6 +128,13 @@ function listenerOf(found, namespace) {
 	return kind;
 }
 
+// Names that functions for the edge find there, and Node does not have.
+function lookLikeTheEdge() {
+	globalThis.self ??= globalThis;
+	globalThis.AsyncLocalStorage ??= AsyncLocalStorage;
+	globalThis.require ??= createRequire(__filename); // of Node's own modules: buffer, async_hooks
+}
+
 class Functions {
 	constructor(root) {
 		this.root = root;
@@ -133,6 +142,7 @@ class Functions {
 	}
 
 	async load(found) {
+		if (found.edge) lookLikeTheEdge();
 		const namespace = await import(pathToFileURL(path.join(this.root, "functions", found.folder, found.handler)));
 		const kind = listenerOf(found, namespace);
 		if (!kind || kind.listen) throw new Error(`${found.name}: ${found.handler} exports no handler`);
