@@ -7,15 +7,19 @@
 #include "runtime/cli/site.h"
 #include "runtime/cli/spec_inside.h"
 
+static const char *prefix_of(const struct json *service)
+{
+	const char *prefix = json_string(json_get(service, "routePrefix"));
+
+	return prefix ? prefix : json_string(json_get(service, "mount"));
+}
+
 /* Whether two services are reached by the same host and prefix: one way to two ends. */
 static bool same_way(const struct json *a, const struct json *b, const char **host)
 {
-	const char *prefix[2] = {json_string(json_get(a, "routePrefix")),
-				 json_string(json_get(b, "routePrefix"))};
+	const char *prefix[2] = {prefix_of(a), prefix_of(b)};
 	const struct json *hosts = json_get(a, "hosts"), *others = json_get(b, "hosts");
 
-	prefix[0] = prefix[0] ? prefix[0] : json_string(json_get(a, "mount"));
-	prefix[1] = prefix[1] ? prefix[1] : json_string(json_get(b, "mount"));
 	*host = NULL;
 	if (strcmp(prefix[0] ? prefix[0] : "/", prefix[1] ? prefix[1] : "/") != 0)
 		return false;
@@ -54,9 +58,11 @@ static void check_ways(const struct spec *spec, struct report *report)
 			else
 				report_error(
 					report,
-					"services.%s.routePrefix: the same as that of %s: each "
-					"service needs its own",
-					b->name, a->name);
+					"services.%s.%s: \"%s\" is that of %s, too: each service "
+					"needs its own",
+					b->name,
+					json_get(b->value, "routePrefix") ? "routePrefix" : "mount",
+					prefix_of(b->value), a->name);
 		}
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/base/text.h"
+#include "runtime/cli/api.h"
 #include "runtime/cli/build.h"
 #include "runtime/cli/places.h"
 #include "runtime/cli/text_out.h"
@@ -108,6 +109,23 @@ int verb_pull(struct call *call)
 	return r;
 }
 
+static void show_pushed(const struct call *call, const char *image, const char *reference)
+{
+	struct json_out o;
+
+	if (!call->json) {
+		say_note("ebb: %s is at %s", image, reference);
+		return;
+	}
+	json_out_init(&o);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "image", image);
+	json_out_string(&o, "reference", reference);
+	json_out_end_object(&o);
+	api_print_text(&o);
+	json_out_fini(&o);
+}
+
 int verb_push(struct call *call)
 {
 	struct transfer t;
@@ -120,6 +138,6 @@ int verb_push(struct call *call)
 		r = copy(&t, t.local, t.remote);
 	(void)unlink(t.archive);
 	if (r == CLI_DONE)
-		say_note("ebb: %s is at %s", args_word(&call->args, 0), t.reference);
+		show_pushed(call, args_word(&call->args, 0), t.reference);
 	return r;
 }

@@ -80,6 +80,7 @@ def samples(ebb):
     return {
         "build": None, "completion": None, "init": [], "dev": None, "image import": ["oci-archive:" + pictures.own_archive(), "-t", "again"],
         "image export": ["again", "-o", os.path.join(ebb.root, "again.tar")],
+        "pull": None, "push": None,  # test_registry.py
         "image ls": [], "image rm": ["again"], "image gc": [], "deploy": ["two", "--image", "probe"],
         "up": ["-f", file], "ls": [], "inspect": ["probe"],
         "runs ls": [], "runs show": None, "runs cancel": None, "runs retry": None,  # test_workflows_store.py

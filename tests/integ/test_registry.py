@@ -98,7 +98,7 @@ def registry(module_ebb, tmp_path_factory):
 
 def commands(registry):
     """The block of the guide, with names of the test; Debian has no docker here, so skopeo saves in its place."""
-    (script,) = [text for text in marked("images", "by hand") if "REGISTRY" in text]
+    (script,) = [text for text in marked("images", "by hand") if "skopeo login" in text]
     saved = "skopeo copy -q docker://REGISTRY/NAME:TAG docker-archive:/dev/stdout:NAME:latest"
     for place, other in (("skopeo login REGISTRY\n", f"skopeo login -u {USER} --password-stdin REGISTRY <<< '{PASSWORD}'\n"),
                          ("docker save NAME", saved), ("REGISTRY", registry.address), ("NAME", "mine"), ("TAG", "v1")):
@@ -194,10 +194,11 @@ def test_reference_of_a_registry_is_answered_with_the_way(module_ebb, words):
 
 def test_ebb_pulls_and_pushes(module_ebb, registry, tmp_path):
     script = ("skopeo login -u %s --password-stdin REGISTRY <<< '%s'\nebb pull REGISTRY/mine:v1 -t pulled\n"
-              "ebb push pulled REGISTRY/mine:pushed\nebb pull docker://REGISTRY/mine:pushed\n" % (USER, PASSWORD))
+              "ebb push pulled REGISTRY/mine:pushed\nebb push pulled REGISTRY/mine:again --json\nebb pull docker://REGISTRY/mine:pushed\n" % (USER, PASSWORD))
     env = {"EBB_CACHE": str(tmp_path / "cache")}
     done = followed(module_ebb, registry, tmp_path, script.replace("REGISTRY", registry.address), **env)
     assert done.returncode == 0 and "pulled is at" in done.stderr, done
+    assert f'"reference": "{registry.address}/mine:again"' in done.stdout, done
     names = module_ebb.cli("image", "ls", "-q").out.split()
     assert "pulled" in names and "mine" in names  # the second is named by its reference
     module_ebb.cli("deploy", "pulled", "--image", "pulled", "--wait")
