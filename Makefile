@@ -180,6 +180,7 @@ docs: ## the documents that are made from the program's tables: docs/reference, 
 check-integ: ## the integration tests only (root); INTEG=tests/integ/test_fluid.py for one family
 check-programs: ## programs of Debian and npm, unmodified (root); APPS=Python,nginx for some
 check-frameworks: ## projects of Next.js and the like, built from npm, served (root)
+check-workflows: ## npm's Workflow SDK, and kills while its runs go on (root)
 check-examples: ## examples of other languages, built from their Dockerfiles, served (root)
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-network: ## what functions wait on, at length: chats of 20 s, 10,000 freezes of connection pools (root)

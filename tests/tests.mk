@@ -15,4 +15,4 @@ $(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/obj/tests/unit/%.o $$(call test_objects,$$
 	$(Q)$(CC) $(LINK_$(MODE)) $< $(call test_objects,$*) \
 		-Wl,--start-group $(call lib,$(LIBS)) -Wl,--end-group $(UNIT_LIBS) $(LIBS_$*) -o $@
 
--include tests/sim/sim.mk tests/integ/integ.mk tests/demo/demo.mk tests/bench/bench.mk tests/soak/soak.mk tests/programs/programs.mk tests/frameworks/frameworks.mk tests/examples/examples.mk tests/cov/cov.mk
+-include tests/sim/sim.mk tests/integ/integ.mk tests/demo/demo.mk tests/bench/bench.mk tests/soak/soak.mk tests/programs/programs.mk tests/frameworks/frameworks.mk tests/workflows/workflows.mk tests/examples/examples.mk tests/cov/cov.mk

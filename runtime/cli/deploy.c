@@ -86,41 +86,6 @@ void deployment_fini(struct deployment *d)
 	d->spec = NULL;
 }
 
-/* The directory of the sources: `root`, relative to the directory of the file that names it. -EXDEV
- * if it is not inside: the author of a file must not choose which other files of the caller go into
- * an image. */
-static int source_directory(const struct deployment *d, const char *root, char *buf, size_t size)
-{
-	const char *slash = strrchr(d->file, '/');
-	char of_file[4096] = ".";
-	SCOPED_FD fd = -1;
-	int r = 0;
-
-	if (slash)
-		r = text_format(of_file, sizeof(of_file), "%.*s/", (int)(slash - d->file), d->file);
-	if (r == 0)
-		r = text_format(buf, size, "%s%s", slash ? of_file : "", root);
-	if (r < 0)
-		return r;
-	fd = open(of_file, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : file_is_directory_beneath(fd, root);
-}
-
-int deployment_directory(const struct deployment *d, const struct spec_service *service, char *buf,
-			 size_t size)
-{
-	const char *root = spec_string(service, "root"), *runtime = spec_string(service, "runtime");
-	const char *output = spec_string(service, "outputDirectory");
-	char path[4096];
-	int r;
-
-	root = root ? root : ".";
-	if (!output || (runtime && strcmp(runtime, "static") != 0))
-		return source_directory(d, root, buf, size);
-	r = text_format(path, sizeof(path), "%s/%s", root, output);
-	return r < 0 ? r : source_directory(d, path, buf, size);
-}
-
 static int refuse_directory(const struct spec_service *service, int error)
 {
 	bool missing = error == -ENOENT && spec_string(service, "outputDirectory");
@@ -164,7 +129,7 @@ static int service_build(const struct call *call, const struct deployment *d,
 		.take = true,
 		.strict = d->strict,
 	};
-	int r = own ? source_directory(d, root ? root : ".", directory, sizeof(directory))
+	int r = own ? deployment_sources(d, root ? root : ".", directory, sizeof(directory))
 		    : deployment_directory(d, service, directory, sizeof(directory));
 
 	if (r < 0)
@@ -503,6 +468,20 @@ static void find_files(const struct deployment *d, bool prebuilt)
 	}
 }
 
+/* Finds which services have workflows: messages are pushed to routes of these. */
+static void find_workflows(const struct deployment *d)
+{
+	for (size_t i = 0; i < d->spec->count; i++) {
+		struct spec_service *s = &d->spec->services[i];
+		const char *runtime = spec_string(s, "runtime");
+		char directory[4096];
+
+		if ((!runtime || strcmp(runtime, "node") == 0) &&
+		    deployment_directory(d, s, directory, sizeof(directory)) == 0)
+			s->workflows = guess_workflows_of(directory, d->file);
+	}
+}
+
 /* The rules come behind their services. A file that has none any more takes them away. */
 static int deploy_site(const struct call *call, const struct deployment *d, bool dry_run)
 {
@@ -532,6 +511,7 @@ int deployment_apply(const struct call *call, const struct deployment *d,
 
 	if (d->is_file)
 		find_files(d, how->prebuilt);
+	find_workflows(d);
 	r = make_images(call, d, how);
 	if (r == CLI_DONE && d->is_file && d->spec->count <= ONE_STEP_MAX)
 		r = deployment_post(call, d, how);

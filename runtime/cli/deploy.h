@@ -21,6 +21,10 @@ int deployment_read(const char *file, struct deployment *out);
 /* Messages name `what`: a file, or a service that came as options. */
 int deployment_parse(const char *what, const char *text, size_t size, struct deployment *out);
 void deployment_fini(struct deployment *d);
+/* deploy_place.c. The directory of the sources: `root`, relative to the directory of the file that
+ * names it. -EXDEV if it is not inside: the author of a file must not choose which other files of
+ * the caller go into an image. */
+int deployment_sources(const struct deployment *d, const char *root, char *buf, size_t size);
 /* The directory of a service: its root, and in it the files that a build left, unless a program
  * serves. 0, or -errno: -EXDEV if it leads out of the directory of the file. */
 int deployment_directory(const struct deployment *d, const struct spec_service *service, char *buf,

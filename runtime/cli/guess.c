@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,15 +148,59 @@ static const char *node_file(const char *start)
 	return *file && *file != '-' && !strpbrk(file, " \t;&|<>$`'\"\\") ? file : NULL;
 }
 
+static bool depends_on(const struct json *package, const char *name)
+{
+	return json_get(json_get(package, "dependencies"), name) ||
+	       json_get(json_get(package, "devDependencies"), name);
+}
+
+int guess_workflows(int dir_fd)
+{
+	SCOPED_MEM char *text = NULL;
+	struct json *package = NULL;
+	char err[128];
+	size_t size;
+	int found;
+
+	if (file_is_directory_beneath(dir_fd, ".well-known/workflow/v1") == 0)
+		return 1;
+	if (file_read_beneath(dir_fd, "package.json", &text, &size) < 0)
+		return -ENOENT;
+	if (json_parse(text, size, 32, &package, err, sizeof(err)) < 0)
+		return 0;
+	found = depends_on(package, "workflow");
+	json_free(package);
+	return found;
+}
+
+bool guess_workflows_of(const char *directory, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char given[PATH_MAX] = ".", top[PATH_MAX], at[PATH_MAX];
+	int r = -ENOENT;
+
+	if ((slash && text_format(given, sizeof(given), "%.*s/", (int)(slash - file), file) < 0) ||
+	    !realpath(given, top) || !realpath(directory, at))
+		return false;
+	while (r == -ENOENT && strlen(at) >= strlen(top)) {
+		SCOPED_FD fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		char *last = strrchr(at, '/');
+
+		r = fd < 0 ? -errno : guess_workflows(fd);
+		if (!last || last == at)
+			break;
+		*last = '\0';
+	}
+	return r == 1;
+}
+
 /* Whether the directory is a project of Next.js that its build has to make a server of: it depends
  * on next, has no server of its own, and is not what such a build left. */
 static bool is_next(int dir_fd, const struct json *package, const char *start)
 {
-	bool depends = json_get(json_get(package, "dependencies"), "next") ||
-		       json_get(json_get(package, "devDependencies"), "next");
 	bool left = is_file(dir_fd, "server.js") && is_file(dir_fd, ".next/BUILD_ID");
 
-	return depends && !left && (!start || !node_file(start));
+	return depends_on(package, "next") && !left && (!start || !node_file(start));
 }
 
 /* The server that `next build` leaves has the package.json of the project. */

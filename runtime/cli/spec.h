@@ -17,6 +17,7 @@ struct spec_service {
 	const char *name;
 	const struct json *value;
 	bool files;              /* its runtime was guessed to be static */
+	bool workflows;          /* its directory has workflows (guess.h) */
 	bool implied;            /* value is the whole file */
 	const char *image;       /* that it is deployed from, once it is built */
 	const struct spec *spec; /* the file that has it */

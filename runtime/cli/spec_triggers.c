@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/cli/spec_inside.h"
 #include "runtime/settings/consumer.h"
@@ -13,6 +14,10 @@
 #define KEY       "experimentalTriggers"
 #define PATH_SIZE 256 /* of a path, as the API takes it */
 #define NAME_SIZE 256 /* of a consumer */
+
+#define FLOW_AGAIN_S    5
+#define FLOW_DELIVERIES 64
+#define FLOW_AT_ONCE    100
 
 /* Directories whose files have paths, and whether these begin with the name of the directory. */
 static const struct {
@@ -98,11 +103,50 @@ static void write_one(const struct spec_service *service, const char *file,
 	json_out_end_object(out);
 }
 
+/* Routes that the Workflow SDK makes in an application, and the topics of its World
+ * (images/runtimes/node/world), of which each service has its own. The SDK itself gives a message
+ * up behind 48 deliveries. */
+static const struct {
+	const char *topic, *path;
+} flows[] = {{"__wkf_workflow_", "/.well-known/workflow/v1/flow"},
+	     {"__wkf_step_", "/.well-known/workflow/v1/step"}};
+
+/* Whether the file has a trigger of that path. */
+static bool has_path(const struct json *triggers, const char *path)
+{
+	for (size_t i = 0; i < json_count(triggers); i++) {
+		const char *own = json_string(json_get(json_at(triggers, i), "path"));
+
+		if (own && strcmp(own, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void write_workflows(const struct spec_service *service, struct json_out *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(flows); i++) {
+		char topic[NAME_SIZE];
+
+		if (has_path(json_get(service->value, KEY), flows[i].path))
+			continue;
+		(void)snprintf(topic, sizeof(topic), "%s%s", flows[i].topic, service->name);
+		json_out_object(out, NULL);
+		json_out_string(out, "type", "queue/v2beta");
+		json_out_string(out, "topic", topic);
+		json_out_string(out, "path", flows[i].path);
+		json_out_u64(out, "retryAfterSeconds", FLOW_AGAIN_S);
+		json_out_u64(out, "maxDeliveries", FLOW_DELIVERIES);
+		json_out_u64(out, "maxConcurrency", FLOW_AT_ONCE);
+		json_out_end_object(out);
+	}
+}
+
 void spec_write_triggers(const struct spec_service *service, struct json_out *out)
 {
 	const struct json *own = json_get(service->value, KEY);
 	const struct json *functions = json_get(service->value, "functions");
-	bool some = json_kind(own) == JSON_ARRAY;
+	bool some = json_kind(own) == JSON_ARRAY || service->workflows;
 
 	for (size_t i = 0; i < json_count(functions); i++)
 		some |= json_count(json_get(json_at(functions, i), KEY)) > 0;
@@ -117,5 +161,7 @@ void spec_write_triggers(const struct spec_service *service, struct json_out *ou
 		for (size_t n = 0; n < json_count(triggers); n++)
 			write_one(service, json_key_at(functions, i), json_at(triggers, n), out);
 	}
+	if (service->workflows)
+		write_workflows(service, out);
 	json_out_end_array(out);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -196,6 +197,68 @@ static void test_a_named_runtime_only_looks_for_its_entrypoint(void **state)
 	assert_string_equal(guess.entrypoint, "static");
 }
 
+static void test_a_program_with_workflows_is_known_by_its_packages_or_its_build(void **state)
+{
+	static const struct {
+		const char *package;
+		bool built;
+		int found;
+	} cases[] = {
+		{"{\"dependencies\":{\"workflow\":\"4.8.9\"}}", false, 1},
+		{"{\"devDependencies\":{\"workflow\":\"4.8.9\"}}", false, 1},
+		{"{\"dependencies\":{\"workflows\":\"1\"}}", false, 0},
+		{"{\"workflow\":\"4.8.9\"}", false, 0},
+		{"no JSON", false, 0},
+		{"{}", true, 1},
+		{NULL, false, -ENOENT},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char dir[] = "/tmp/ebb-test-guess-XXXXXX";
+		SCOPED_FD dir_fd = -1, fd = -1;
+
+		assert_non_null(mkdtemp(dir));
+		dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (cases[i].package) {
+			fd = openat(dir_fd, "package.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+			assert_int_equal(
+				fd_write_all(fd, cases[i].package, strlen(cases[i].package)), 0);
+		}
+		if (cases[i].built) {
+			assert_int_equal(mkdirat(dir_fd, ".well-known", 0755), 0);
+			assert_int_equal(mkdirat(dir_fd, ".well-known/workflow", 0755), 0);
+			assert_int_equal(mkdirat(dir_fd, ".well-known/workflow/v1", 0755), 0);
+		}
+		assert_int_equal(guess_workflows(dir_fd), cases[i].found);
+		assert_int_equal(fd_rmtree_at(AT_FDCWD, dir), 0);
+	}
+}
+
+static void test_the_nearest_package_above_an_output_tells_of_workflows(void **state)
+{
+	static const char package[] = "{\"dependencies\":{\"workflow\":\"4.8.9\"}}";
+	char dir[] = "/tmp/ebb-test-guess-XXXXXX", output[64], file[64], inner[64];
+	SCOPED_FD dir_fd = -1, fd = -1, own_fd = -1;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(output, sizeof(output), "%s/.output/server", dir);
+	snprintf(file, sizeof(file), "%s/ebb.json", dir);
+	snprintf(inner, sizeof(inner), "%s/.output/ebb.json", dir);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(dir_fd, ".output", 0755), 0);
+	assert_int_equal(mkdirat(dir_fd, ".output/server", 0755), 0);
+	fd = openat(dir_fd, "package.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	assert_int_equal(fd_write_all(fd, package, strlen(package)), 0);
+	assert_true(guess_workflows_of(output, file));
+	assert_true(guess_workflows_of(dir, file));
+	assert_false(guess_workflows_of(output, inner)); /* above the file nothing is looked at */
+	own_fd =
+		openat(dir_fd, ".output/server/package.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	assert_int_equal(fd_write_all(own_fd, "{}", 2), 0);
+	assert_false(guess_workflows_of(output, file));
+	assert_int_equal(fd_rmtree_at(AT_FDCWD, dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +267,9 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_go_by_is_not_guessed),
 		cmocka_unit_test(test_what_a_package_names_is_used_or_refused),
 		cmocka_unit_test(test_a_named_runtime_only_looks_for_its_entrypoint),
+		cmocka_unit_test(
+			test_a_program_with_workflows_is_known_by_its_packages_or_its_build),
+		cmocka_unit_test(test_the_nearest_package_above_an_output_tells_of_workflows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,42 @@ static void test_a_trigger_of_a_file_without_a_path_is_refused(void **state)
 	}
 }
 
+#define FLOW(topic, path)                               \
+	"{\"type\":\"queue/v2beta\",\"topic\":\"" topic \
+	"\",\"path\":\"/.well-known/workflow/v1/" path  \
+	"\",\"retryAfterSeconds\":5,\"maxDeliveries\":64,\"maxConcurrency\":100}"
+
+static void test_a_service_with_workflows_has_the_triggers_of_their_routes(void **state)
+{
+	static const struct {
+		const char *own, *triggers;
+	} cases[] = {
+		{"", FLOW("__wkf_workflow_web", "flow") "," FLOW("__wkf_step_web", "step")},
+		{"{\"path\":\"/.well-known/workflow/v1/step\"}",
+		 "{\"path\":\"/.well-known/workflow/v1/step\"}," FLOW("__wkf_workflow_web",
+								      "flow")},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		char text[512], expected[1024];
+		struct spec *spec = NULL;
+		struct json_out out;
+
+		snprintf(text, sizeof(text),
+			 "{\"services\":{\"web\":{\"experimentalTriggers\":[%s]}}}", cases[i].own);
+		snprintf(expected, sizeof(expected),
+			 "{\"image\":\"img\",\"experimentalTriggers\":[%s]}", cases[i].triggers);
+		assert_int_equal(spec_parse(text, strlen(text), report, &spec), 0);
+		spec->services[0].workflows = true;
+		json_out_init(&out);
+		spec_body(spec->services, "img", NULL, &out);
+		assert_string_equal(out.text, expected);
+		json_out_fini(&out);
+		spec_free(spec);
+	}
+}
+
 static void test_the_older_vocabulary_is_taken_with_a_warning(void **state)
 {
 	static const char text[] = "{\"experimentalServices\":{\"api\":{\"entrypoint\":\"a.js\","
@@ -296,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_the_body_holds_settings_and_image_only),
 		cmocka_unit_test(test_a_trigger_of_a_function_has_the_path_of_its_file),
 		cmocka_unit_test(test_a_trigger_of_a_file_without_a_path_is_refused),
+		cmocka_unit_test(test_a_service_with_workflows_has_the_triggers_of_their_routes),
 		cmocka_unit_test(test_the_older_vocabulary_is_taken_with_a_warning),
 	};
 

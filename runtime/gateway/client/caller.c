@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/gateway/client/caller.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 #include "runtime/gateway/client/listeners.h"
 
 uint32_t caller_index(uint32_t slot, uint32_t number)
@@ -60,16 +62,31 @@ void delivery_note(struct client *c)
 	note_inside(c);
 }
 
-struct service *delivery_service(struct gateway *g, const struct http_head *head)
+/* A short field of a delivery as text. -ENOENT: it has none, or a long one. */
+static int said(const struct http_head *head, const char *name, char *text, size_t size)
 {
-	const struct http_header *h = http_find(head, "x-ebb-service");
-	char name[SERVICE_NAME_SIZE];
+	const struct http_header *h = http_find(head, name);
 
-	if (!h || h->value.size >= sizeof(name))
-		return NULL;
-	memcpy(name, h->value.at, h->value.size);
-	name[h->value.size] = '\0';
-	return routes_named(&g->routes, name);
+	if (!h || h->value.size >= size)
+		return -ENOENT;
+	memcpy(text, h->value.at, h->value.size);
+	text[h->value.size] = '\0';
+	return 0;
+}
+
+struct service *delivery_service(struct gateway *g, const struct http_head *head, bool *fixed)
+{
+	char name[SERVICE_NAME_SIZE], number[16];
+	struct service *s = NULL, *then = NULL;
+	uint64_t revision;
+
+	if (said(head, "x-ebb-service", name, sizeof(name)) == 0)
+		s = routes_named(&g->routes, name);
+	if (s && said(head, "x-ebb-revision", number, sizeof(number)) == 0 &&
+	    text_parse_u64(number, 1, UINT32_MAX, &revision) == 0)
+		then = routes_revision(&g->routes, s, (uint32_t)revision);
+	*fixed = then;
+	return then ? then : s;
 }
 
 bool caller_carry(struct gateway *g, const struct client *c, struct client *carried)

@@ -21,7 +21,8 @@ bool caller_carry(struct gateway *g, const struct client *c, struct client *carr
 
 /* Notes that the client is ebb-flow, which is believed about the id of a request. */
 void delivery_note(struct client *c);
-/* The service that a delivery is for; NULL: there is none of that name. */
-struct service *delivery_service(struct gateway *g, const struct http_head *head);
+/* The service that a delivery is for; NULL: there is none of that name. fixed: in the revision that
+ * the delivery names, which serves. */
+struct service *delivery_service(struct gateway *g, const struct http_head *head, bool *fixed);
 
 #endif

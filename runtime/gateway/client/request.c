@@ -326,7 +326,7 @@ static struct service *find_service(struct gateway *g, const struct client *c,
 {
 	if (c->binding)
 		return caller_service(g, c, fixed);
-	return c->delivery ? delivery_service(g, head)
+	return c->delivery ? delivery_service(g, head, fixed)
 			   : routes_find(&g->routes, head->host, head->path);
 }
 

@@ -37,6 +37,9 @@ if (isMainThread && !process.env.EBB_BOOTED) {
 	// @vercel/functions' attachDatabasePool keeps an instance awake only where these are set.
 	process.env.VERCEL_URL ??= `${process.env.EBB_SERVICE || "function"}.localhost`;
 	process.env.VERCEL_REGION ??= "local";
+	// npm's workflow keeps its runs here, where the service has queues; a program may choose another World.
+	if (process.env.EBB_QUEUE_URL || process.env.EBB_BAKE)
+		process.env.WORKFLOW_TARGET_WORLD ??= require("node:path").join(__dirname, "world/index.cjs");
 	require("./scope.cjs").install();
 	require("./logs.cjs").install();
 	require("./errors.cjs").install();
