@@ -4,6 +4,7 @@
 long as the project stays the same: so the same project has the same keys of server actions and previews.
 """
 import contextlib
+import glob
 import os
 
 import base
@@ -19,6 +20,7 @@ OLD_BUILDS = frozenset((b".next", b".vercel"))  # of a source: made anew
 UNUSED = frozenset((b"node_modules", b".next/cache"))  # of a build that was made elsewhere
 CACHE = ".next/cache"
 CACHE_MAX = 512 << 20  # bytes of it that are kept for the next build
+CACHES_MAX = 8  # folders of which one is kept
 
 
 def is_server(tree):
@@ -50,8 +52,13 @@ def cache_of(build):
 
 
 def keep_cache(build, path):
-    if 0 < os.path.getsize(path) <= CACHE_MAX:
-        os.rename(path, cache_of(build))
+    if not 0 < os.path.getsize(path) <= CACHE_MAX:
+        return
+    os.rename(path, cache_of(build))
+    kept = sorted(glob.glob(os.path.join(glob.escape(build.cache), "next-cache-*.tar")), key=os.path.getmtime)
+    for old in kept[:-CACHES_MAX]:
+        with contextlib.suppress(FileNotFoundError):  # another build removed it
+            os.unlink(old)
 
 
 def own_build(build, out):
