@@ -63,7 +63,7 @@ def test_every_command_of_a_page_works(module_ebb, tmp_path, page):
 
 # Commands that this test does not run; the guest's tests of the installed service run those of systemd and make.
 BY_HAND = r"""sudo (make (deps|install)|ebb doctor|ebb upgrade|ebb ledger verify|systemd-sysusers|systemctl .*|cp -a .*)|make -j2|journalctl .*
-skopeo (copy|login) .*|ebb deploy NAME .*|docker save .*|ebb image import oci-archive:image.tar .*|python3 -m pip .*
+skopeo (copy|login) .*|ebb (pull|push) .*|ebb deploy NAME .*|docker save .*|ebb image import oci-archive:image.tar .*|python3 -m pip .*
 cd (shop|examples/workflow)|npm install|npx nitro build|ebb deploy -f ebb.json --wait|curl -s -X POST -H 'Host: order.localhost' .*|sudo ebb dev|ebb build (--prebuilt )?shop\S* -t shop|ebb deploy shop --image shop .*|curl -s -H 'Host: shop.localhost' .*"""
 
 
