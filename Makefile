@@ -185,6 +185,7 @@ check-examples: ## examples of other languages, built from their Dockerfiles, se
 compatibility: ## check-programs, and docs/guide/compatibility.md from it (root)
 check-network: ## what functions wait on, at length: chats of 20 s, 10,000 freezes of connection pools (root)
 check-vm: ## the tests in a QEMU guest with Debian's kernel and pure cgroup v2
+check-vm-quick: ## those of them that make check runs
 check-deb: ## the Debian package: lintian, install, upgrade under load, remove, purge (root)
 check-systemd: ## installed and run under systemd, in a guest that boots it (root)
 

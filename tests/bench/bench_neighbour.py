@@ -2,7 +2,8 @@
 """Durations of a neighbour's requests with and without an attack by an instance or its clients: short windows of both
 in turn, in one run, with an ebbd of its own for each attack. A wrong answer of the neighbour ends the bench. The table
 also says how long ebbd's longest handler took. ATTACKS="cpu, bad requests" picks some; WINDOWS=100 takes more windows of
-each, because a p99 of few requests varies a lot."""
+each, because a p99 of few requests varies a lot. "In the middle window": the median over the windows of the p99 in each;
+a machine that stops now and then for everybody moves it less."""
 import os
 
 import neighbour
@@ -26,6 +27,13 @@ def ratio(without, beside, q):
     return f"{whole:.2f} [{min(parts):.2f}..{max(parts):.2f}]"
 
 
+def in_the_middle(without, beside, q):
+    """The quotient of the medians of what each window has as its q-quantile."""
+    def of(windows):
+        return quantile([quantile(window, q) for window in windows if window], .5)
+    return f"{of(beside) / of(without):.2f}"
+
+
 def measure(name, rounds, seconds):
     """(windows without, windows with the attack, ms of CPU and ms by the clock of ebbd's longest handler)."""
     ebb = Ebb(gateways=2, settings={"log_level": "info"}).start()
@@ -47,12 +55,13 @@ def rows(_, quick, names=None):
     rounds = int(os.environ.get("WINDOWS", rounds))
     names = names or [name.strip() for name in os.environ.get("ATTACKS", "").split(",") if name.strip()]
     found = []
-    print(f"  {'attack':18} {'p50 with/without':20} {'p99 with/without':20} {'p99, ms':16} {'answered':12} "
+    print(f"  {'attack':18} {'p50 with/without':20} {'p99 with/without':20} {'in the middle window':20} {'p99, ms':16} {'answered':12} "
           "longest handler, ms of CPU (by the clock)", flush=True)
     for name in names or neighbour.ATTACKS:
         without, beside, cpu_ms, clock_ms = measure(name, rounds, seconds)
         quiet, loud = pooled(without), pooled(beside)
         print(f"  {name:18} {ratio(without, beside, .5):20} {ratio(without, beside, .99):20} "
+              f"{in_the_middle(without, beside, .99):20} "
               f"{quantile(quiet, .99) / 1000:6.2f} {quantile(loud, .99) / 1000:6.2f}   {len(loud)} of {len(loud):5} "
               f"{cpu_ms:.1f} ({clock_ms:.1f})", flush=True)
         found.append(Row(f"neighbour's p99, {name}", "us", loud, quiet, "without", q=.99))

@@ -33,7 +33,11 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
 VM_FAMILIES ?= clocks service images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_eviction \
                runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
 # The selection of `make check`.
-VM_QUICK    ?= tests/integ/test_service.py
+VM_QUICK    ?= $(patsubst %,tests/integ/test_%.py, clocks service sandbox) \
+               $(patsubst %,tests/integ/test_fluid.py::test_%, frozen_instance_uses_no_cpu_and_the_next_request_thaws_it \
+               every_process_of_a_frozen_instance_stands_still hundred_threads_freeze_and_thaw) \
+               $(patsubst %,tests/integ/test_bill.py::test_%, cpu_of_the_kernel_and_of_the_bill_are_the_same_number \
+               bill_outlives_the_instance_and_the_service) $(VM_TESTS)
 # Files that must be made first on the host: the guest has no compiler and no network.
 VM_NEEDS    ?= $(BINARIES) tests prebuild
 # Packages that ebb and its tests need at run time; nothing is compiled in the guest.
@@ -59,6 +63,7 @@ $(VM)/initramfs.gz: tests/vm/build-initramfs.sh tests/vm/initramfs-init $(VM)/ke
 # By the environment and unexpanded: a command has quotes and dollars of its own.
 check-vm check-vm-quick: override export VM_COMMAND := $(value VM_COMMAND)
 check-vm-quick: VM_INTEG := $(VM_QUICK)
+check-vm-quick: VM_STAGES := integ
 .PHONY: check-vm check-vm-quick
 check-vm check-vm-quick: $(VM)/rootfs.ext4 $(VM)/initramfs.gz $(VM_NEEDS)
 	@OUT=$(OUT) EBB_CACHE=$(EBB_CACHE) VM_ACCEL=$(VM_ACCEL) VM_MEMORY=$(VM_MEMORY) VM_CPUS=$(VM_CPUS) \
