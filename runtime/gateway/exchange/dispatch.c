@@ -60,6 +60,7 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 	const struct service *s = &g->routes.services[c->x.service];
 	struct exchange *x = &c->x;
 	uint64_t end_ns = gateway_now(g) + s->record.max_duration_ms * NS_PER_MS;
+	bool attached;
 
 	must(x->ticket != TICKET_NONE && !x->upstream);
 	if (c->state == CLIENT_QUEUED && i->up_ns >= x->arrived_ns) /* i was started meanwhile */
@@ -70,7 +71,9 @@ void dispatch_start(struct gateway *g, struct client *c, struct instance *i)
 			request_set_deadline(x->deadline_at,
 					     wall_ms(&g->wall, gateway_now(g), end_ns));
 	}
-	if (!attach(g, c, i)) {
+	attached = attach(g, c, i);
+	ticket_thaw(g, c);
+	if (!attached) {
 		client_enter(c, CLIENT_WAITS_SOCKET);
 		chain_add_last(&i->waits, &c->in_line);
 		exchange_set_deadline(g, c,

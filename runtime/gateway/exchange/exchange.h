@@ -58,7 +58,12 @@ struct answer {
 enum start { START_WARM, START_THAW, START_COLD };
 
 /* The right to have work open on an instance. */
-enum ticket { TICKET_NONE, TICKET_HELD, TICKET_THAWED /* taking it thawed the instance */ };
+enum ticket {
+	TICKET_NONE,
+	TICKET_HELD,
+	TICKET_THAWS,  /* taking it made a frozen instance RUNNING: ticket_thaw must follow */
+	TICKET_THAWED, /* and did */
+};
 
 struct exchange {
 	uint32_t service;          /* STATS_NO_SERVICE until it is known */

@@ -17,10 +17,18 @@
 
 /* Our compare-and-swap made the instance RUNNING, so we must write "0" to its cgroup.freeze.
  * pwrite(2) is called directly: through io_uring it takes 20 times as long. */
-static void thaw(struct gateway *g, struct exchange *x, struct instance *i)
+void ticket_thaw(struct gateway *g, struct client *c)
 {
-	uint64_t begin_ns = clock_mono_ns();
+	struct instance *i = client_instance(g, c);
+	struct exchange *x = &c->x;
+	uint64_t begin_ns;
 
+	if (x->ticket != TICKET_THAWS)
+		return;
+	must(i);
+	x->ticket = TICKET_THAWED;
+	ring_submit_now(g->io.ring);
+	begin_ns = clock_mono_ns();
 	if (pwrite(i->freeze_fd, "0", 1, 0) != 1)
 		log_error("event=thaw_failed instance=%s error=\"%s\"", i->id, strerror(errno));
 	g->count.thaws++;
@@ -46,14 +54,12 @@ bool ticket_take(struct gateway *g, struct client *c, struct instance *i)
 		return false;
 	if (atomic_load_explicit(&slot->saturated, memory_order_relaxed))
 		atomic_fetch_add_explicit(&slot->crowded, 1, memory_order_relaxed);
-	x->ticket = taken == BOARD_TAKEN_THAW ? TICKET_THAWED : TICKET_HELD;
+	x->ticket = taken == BOARD_TAKEN_THAW ? TICKET_THAWS : TICKET_HELD;
 	x->slot = i->slot;
 	x->generation = i->generation;
 	callers_begin(&g->callers, i->slot, i->generation, x->depth);
 	if (x->dispatched_ns == 0) /* each request is counted once */
 		atomic_fetch_add_explicit(&slot->invocations, 1, memory_order_relaxed);
-	if (taken == BOARD_TAKEN_THAW)
-		thaw(g, x, i);
 	return true;
 }
 
@@ -65,8 +71,10 @@ enum board_take ticket_again(struct gateway *g, struct client *c)
 	must(c->x.upstream);
 	if (!i)
 		return BOARD_GONE;
-	if (ticket_take(g, c, i))
+	if (ticket_take(g, c, i)) {
+		ticket_thaw(g, c);
 		return BOARD_TAKEN;
+	}
 	state = board_state_of(board_load(g->board, i->slot));
 	return state == BOARD_RUNNING || state == BOARD_FROZEN ? BOARD_FULL : BOARD_GONE;
 }
@@ -77,7 +85,7 @@ void ticket_give(struct gateway *g, struct client *c)
 {
 	struct instance *i = client_instance(g, c);
 
-	must(c->x.ticket != TICKET_NONE);
+	must(c->x.ticket != TICKET_NONE && c->x.ticket != TICKET_THAWS);
 	if (i && c->x.ticket == TICKET_THAWED) {
 		upstream_drop_stale(&g->up, i);
 		if (g->bell_due_ns) /* the bell has not rung since */

@@ -65,6 +65,9 @@ int ring_run(struct ring *l);
 struct io_uring_sqe *ring_sqe(struct ring *l, enum ring_op op, uint32_t index, uint32_t life);
 /* Room for count entries that must be submitted together (linked ones). */
 void ring_reserve(struct ring *l, unsigned int count);
+/* Submits all entries, and lets them go as far as they can without waiting. Their completions come
+ * as ever. */
+void ring_submit_now(struct ring *l);
 uint64_t ring_user_data(enum ring_op op, uint32_t index, uint32_t life);
 
 #endif
