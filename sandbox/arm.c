@@ -151,7 +151,7 @@ static int fork_function(struct inside *in)
 	if (claim == MAP_FAILED)
 		return -errno;
 	memset(claim, 0, offsetof(struct claim, argv));
-	claim->root_fd = claim->output_fd = claim->listen_fd = -1;
+	claim->root_fd = claim->output_fd = claim->listen_fd = claim->start_fd = -1;
 	in->claim = claim;
 	in->go_fd = eventfd(0, EFD_CLOEXEC);
 	if (in->go_fd < 0)

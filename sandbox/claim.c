@@ -24,19 +24,21 @@ static int receive_claim(struct inside *in)
 {
 	struct claim *c = in->claim;
 	const struct iovec parts[] = {{&c->head, sizeof(c->head)}, {&c->exec, sizeof(c->exec)}};
-	int fds[3] = {-1, -1, -1};
+	int fds[CLAIM_FDS_MAX] = {-1, -1, -1, -1};
 	size_t fd_count = 0;
 	ssize_t n = message_recv(in->control_fd, parts, ARRAY_LEN(parts), fds, ARRAY_LEN(fds),
 				 &fd_count, 0);
 
-	if (n != sizeof(c->head) + sizeof(c->exec) || fd_count != 2u + !!c->head.has_listen ||
+	if (n != sizeof(c->head) + sizeof(c->exec) ||
+	    fd_count != 2u + !!c->head.has_listen + !!c->head.has_start ||
 	    !text_terminated(c->head.instance_id, sizeof(c->head.instance_id)))
 		return -EPIPE;
 	if (c->exec.uid != 0)
 		c->exec.capabilities = 0;
 	c->root_fd = fds[0];
 	c->output_fd = fds[1];
-	c->listen_fd = fds[2];
+	c->listen_fd = c->head.has_listen ? fds[2] : -1;
+	c->start_fd = c->head.has_start ? fds[fd_count - 1] : -1;
 	return 0;
 }
 

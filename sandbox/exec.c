@@ -231,7 +231,7 @@ __attribute__((noreturn)) static void join_main(const struct shared *shared, str
 	must(fd_count >= GOT_STREAMS + streams); /* join_spawn() has looked */
 	in.control_fd = fds[GOT_SESSION];
 	in.ring_fd = -1;
-	join->claim.listen_fd = -1;
+	join->claim.listen_fd = join->claim.start_fd = -1;
 	memcpy(join->streams, fds + GOT_STREAMS, streams * sizeof(int));
 	if (r < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NAME, "ebb:exec") < 0)
 		fail(in.control_fd, SANDBOX_CLONE, r < 0 ? r : -errno);

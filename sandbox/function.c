@@ -33,21 +33,30 @@ int function_limit(struct inside *in)
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
+/* Out of the way of descriptors with a fixed number. Returns it, or -errno. */
+static int move_high(int fd)
+{
+	int high_fd = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+
+	return high_fd < 0 ? -errno : high_fd;
+}
+
 /* Leaves the descriptor table that it shares with PID 1. Input is null already; output and the
  * listening socket take their places. */
 static int place_descriptors(struct inside *in)
 {
-	int output_fd = in->claim->output_fd, listen_fd = in->claim->listen_fd;
-	int high_control_fd;
+	struct claim *c = in->claim;
+	int output_fd = c->output_fd, listen_fd = c->listen_fd;
 
 	_Static_assert(RING_FD > LISTEN_FD && LISTEN_FD == 3, "sd_listen_fds(3)");
 	must(output_fd > 2);
 	if (close_range(LISTEN_FD, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
-	high_control_fd = fcntl(in->control_fd, F_DUPFD_CLOEXEC, 16);
-	if (high_control_fd < 0)
-		return -errno;
-	in->control_fd = high_control_fd;
+	in->control_fd = move_high(in->control_fd);
+	if (c->start_fd >= 0)
+		c->start_fd = move_high(c->start_fd);
+	if (in->control_fd < 0 || (c->head.has_start && c->start_fd < in->control_fd))
+		return -EMFILE;
 	if (dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
 		return -errno;
 	if (listen_fd >= 0 && dup2(listen_fd, LISTEN_FD) < 0)
@@ -76,7 +85,7 @@ int function_load_strict(struct inside *in)
 int function_close_others(struct inside *in)
 {
 	const int kept[] = {in->claim->listen_fd >= 0 ? LISTEN_FD : 2, in->with_ring ? RING_FD : 2,
-			    in->control_fd};
+			    in->control_fd, in->claim->start_fd >= 0 ? in->claim->start_fd : 2};
 	int first = 3;
 
 	must(in->control_fd > RING_FD);
@@ -94,6 +103,21 @@ int function_close_others(struct inside *in)
 int function_enter_cwd(struct inside *in)
 {
 	return chdir(in->claim->exec.cwd) < 0 ? -errno : 0;
+}
+
+/* Claimed ahead of need: waits until somebody wants the function to run. */
+static int await_start(struct inside *in)
+{
+	char byte;
+	ssize_t n;
+
+	if (in->claim->start_fd < 0)
+		return 0;
+	do
+		n = read(in->claim->start_fd, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	fd_close(&in->claim->start_fd);
+	return n == 1 ? 0 : -EPIPE;
 }
 
 /* Hands over the IPC socket and parks until the claim. The message means that PID 1 is ready too:
@@ -221,12 +245,19 @@ static const struct step ring_steps[] = {
 };
 
 static const struct step function_steps[] = {
-	{SANDBOX_NO_NEW_PRIVS, drop_new_privs}, {SANDBOX_SECCOMP, load_filter},
-	{SANDBOX_FORK, park, .waits = true},    {SANDBOX_FORK, place_descriptors},
-	{SANDBOX_FORK, function_close_others},  {SANDBOX_RLIMITS, function_limit},
-	{SANDBOX_CAPS, narrow_function},        {SANDBOX_GROUPS, drop_ids},
-	{SANDBOX_CAPS, drop_function_caps},     {SANDBOX_CWD, function_enter_cwd},
-	{SANDBOX_STRICT, function_load_strict}, {SANDBOX_EXEC, function_execute},
+	{SANDBOX_NO_NEW_PRIVS, drop_new_privs},
+	{SANDBOX_SECCOMP, load_filter},
+	{SANDBOX_FORK, park, .waits = true},
+	{SANDBOX_FORK, place_descriptors},
+	{SANDBOX_FORK, function_close_others},
+	{SANDBOX_RLIMITS, function_limit},
+	{SANDBOX_CAPS, narrow_function},
+	{SANDBOX_GROUPS, drop_ids},
+	{SANDBOX_CAPS, drop_function_caps},
+	{SANDBOX_CWD, function_enter_cwd},
+	{SANDBOX_FORK, await_start, .waits = true},
+	{SANDBOX_STRICT, function_load_strict},
+	{SANDBOX_EXEC, function_execute},
 };
 
 void function_main(struct inside *in)

@@ -13,7 +13,8 @@
  * filter (0.1 ms) and reports that the sandbox is armed. Both processes then park. They share
  * their descriptor table and the memory of struct claim, so the function's process has all that
  * PID 1 receives with the claim. On the claim PID 1 moves the root in (claim.c), wakes the
- * function's process (function.c) and becomes ebb-init while the function starts. All of these
+ * function's process (function.c) and becomes ebb-init while the function starts. The function's
+ * process may wait once more, right before execve, if the claim came ahead of need. All of these
  * processes have a single thread.
  */
 /* clang-format on */
@@ -55,12 +56,13 @@ struct shared {
 };
 
 /* The head of a claim in the message, which has a struct wire_exec behind it and the descriptors
- * root, output and, with has_listen, the listening socket. */
+ * root, output, with has_listen the listening socket, and with has_start the pipe of its start. */
+#define CLAIM_FDS_MAX 4
 struct claim_head {
 	char instance_id[INSTANCE_ID_SIZE];
 	uint32_t cpu_milli, pids_max;
 	uint64_t memory_bytes;
-	uint32_t nofile_max, has_listen, strict;
+	uint32_t nofile_max, has_listen, has_start, strict;
 };
 
 /* A request of ebbd to the zygote. Descriptors: the cgroup2 directory, then the cgroup.procs files
@@ -88,6 +90,7 @@ struct claim {
 	struct claim_head head;
 	struct wire_exec exec;
 	int root_fd, output_fd, listen_fd; /* in the descriptor table they share */
+	int start_fd;                      /* the same, until the function leaves that table */
 	/* Used by the function's process; they are here so that it needs no heap. */
 	char *argv[ARGV_MAX + 1], *envp[ENVP_MAX + 1];
 	char instance[sizeof("EBB_INSTANCE=") + INSTANCE_ID_SIZE], listen_pid[32];

@@ -295,12 +295,14 @@ static int give_output(int output_fd, uint32_t host_uid)
 
 int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
 {
-	const int fds[] = {c->root_fd, c->output_fd, c->listen_fd};
+	int fds[CLAIM_FDS_MAX] = {c->root_fd, c->output_fd};
+	size_t fd_count = 2;
 	struct claim_head head = {.memory_bytes = c->memory_bytes,
 				  .cpu_milli = c->cpu_milli,
 				  .pids_max = c->pids_max,
 				  .nofile_max = c->nofile_max,
 				  .has_listen = c->listen_fd >= 0,
+				  .has_start = c->start_fd >= 0,
 				  .strict = c->strict};
 	const struct iovec parts[] = {{&head, sizeof(head)}, {(void *)c->exec, sizeof(*c->exec)}};
 	int r;
@@ -313,8 +315,11 @@ int sandbox_claim(struct armed *a, const struct sandbox_claim *c)
 	r = give_output(c->output_fd, a->id_first + c->exec->uid);
 	if (r < 0)
 		return r;
-	r = message_send(a->control_fd, parts, ARRAY_LEN(parts), fds, head.has_listen ? 3 : 2,
-			 MSG_DONTWAIT);
+	if (head.has_listen)
+		fds[fd_count++] = c->listen_fd;
+	if (head.has_start)
+		fds[fd_count++] = c->start_fd;
+	r = message_send(a->control_fd, parts, ARRAY_LEN(parts), fds, fd_count, MSG_DONTWAIT);
 	if (r == 0)
 		a->claimed = true;
 	return r;

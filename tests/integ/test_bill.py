@@ -144,7 +144,7 @@ def test_an_instance_ahead_of_need_has_no_account(new_ebb):
     ebb = new_ebb(settings={"armed": 2})
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     ebb.deploy("ahead", "probe")
-    wait_for(lambda: len(ebb.programs("ebb:parked")) == 2 * (2 + 1), 20, "the stock, and one with the image")
+    wait_for(lambda: len(ebb.programs("ebb:parked")) == 2 * 2 + 1, 20, "the stock, and one with the image")
     for _ in range(5):
         ebb.cli("usage", "--json")  # reads every meter that there is
         assert all_rows(ebb) == []

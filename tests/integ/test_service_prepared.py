@@ -34,9 +34,10 @@ def standing_still(ebb):
 
 
 def parked(ebb):
-    """[(PID 1, the process that will be the function)]. A claimed PID 1 has its name for a moment longer."""
+    """[(PID 1, the process that will be the function)]. A claimed PID 1 has its name for a moment longer; that of a
+    sandbox that was claimed ahead of need is ebb-init already."""
     named = set(ebb.programs("ebb:parked"))
-    pairs = [(pid, leaks.children(pid)) for pid in named]
+    pairs = [(pid, leaks.children(pid)) for pid in named | set(ebb.programs("ebb-init"))]
     return [(pid, children[0]) for pid, children in pairs if children and children[0] in named]
 
 

@@ -178,14 +178,17 @@ int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault)
 	return e == 1 ? 0 : e;
 }
 
-int box_claim(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
-	      int listen_fd)
+static int claim_with(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
+		      int listen_fd, int start_fd)
 {
 	SCOPED_FD layer_fd = open(image, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	SCOPED_FD root_fd = -1;
 	SCOPED_FD write_fd = -1;
-	struct sandbox_claim claim = {
-		.exec = exec, .instance_id = "api-7", .listen_fd = listen_fd, .nofile_max = 4096};
+	struct sandbox_claim claim = {.exec = exec,
+				      .instance_id = "api-7",
+				      .listen_fd = listen_fd,
+				      .start_fd = start_fd,
+				      .nofile_max = 4096};
 	int pipe_fds[2];
 
 	if (layer_fd < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
@@ -198,6 +201,25 @@ int box_claim(struct rig *r, struct box *b, const char *image, const struct wire
 	claim.root_fd = root_fd;
 	claim.output_fd = write_fd;
 	return sandbox_claim(&b->armed, &claim);
+}
+
+int box_claim(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
+	      int listen_fd)
+{
+	return claim_with(r, b, image, exec, listen_fd, -1);
+}
+
+int box_claim_ahead(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
+		    int listen_fd, int *start_fd)
+{
+	int pipe_fds[2], e;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	e = claim_with(r, b, image, exec, listen_fd, pipe_fds[0]);
+	close(pipe_fds[0]);
+	*start_fd = pipe_fds[1];
+	return e;
 }
 
 int box_word(struct box *b, struct sandbox_word *word)

@@ -42,6 +42,9 @@ int box_arm(struct rig *r, struct box *b, struct sandbox_word *fault);
 /* Claims it with the image's directory as the only layer; argv ends with NULL. 0 or -errno. */
 int box_claim(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
 	      int listen_fd);
+/* The same ahead of need; a byte to *start_fd, which the caller owns, executes the command. */
+int box_claim_ahead(struct rig *r, struct box *b, const char *image, const struct wire_exec *exec,
+		    int listen_fd, int *start_fd);
 /* Waits for the sandbox's word: 1 and *word; 0 at the end of file; -ETIMEDOUT or another -errno. */
 int box_word(struct box *b, struct sandbox_word *word);
 /* Everything the function wrote until it ended, NUL-terminated. */

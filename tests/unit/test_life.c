@@ -181,6 +181,7 @@ static struct service make_service(struct rig *rig, struct spec *spec, int pid_f
 	rig->i.armed.pid = getpid();
 	rig->i.armed.pid_fd = pid_fd;
 	rig->i.armed.id_first = getuid();
+	rig->i.start_fd = -1;
 	rig->i.root_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	rig->i.spec = spec;
 	rig->i.state = INSTANCE_PREPARED;

@@ -221,6 +221,57 @@ static void a_parked_one_ends_with_either_of_its_processes(void **state)
 	rig_close(&r);
 }
 
+/* Waits until the function's process is in read(2): with the ids and the name that it has there. */
+static void await_parked_without_rights(const struct box *b)
+{
+	char path[64], ids[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)b->armed.function_pid);
+	snprintf(ids, sizeof(ids), "Uid:\t%u\t%u\t", b->armed.id_first + 1000,
+		 b->armed.id_first + 1000);
+	(void)alarm(20);
+	do
+		assert_true(fd_read_file_at(AT_FDCWD, path, text, sizeof(text)) > 0);
+	while (!strstr(text, ids) || !strstr(text, "State:\tS") ||
+	       !strstr(text, "CapPrm:\t0000000000000000") || !strstr(text, "Seccomp:\t2"));
+	(void)alarm(0);
+	assert_non_null(strstr(text, "Name:\tebb:parked"));
+}
+
+static void a_claim_ahead_of_need_waits_for_its_byte_and_ends_with_its_pipe(void **state)
+{
+	const char *const argv[] = {"guest", "signal", NULL};
+	struct sandbox_word word;
+	struct wire_exec exec;
+	char image[128], ready[8];
+	struct box b[2];
+	int start_fd[2];
+	struct rig r;
+
+	if (!need_root())
+		skip();
+	assert_int_equal(rig_open(&r), 0);
+	assert_int_equal(rig_image(&r, "image", image, sizeof(image)), 0);
+	assert_int_equal(rig_start(&r, SANDBOX_STEP_COUNT), 0);
+	exec_of(&exec, argv);
+	exec.uid = exec.gid = 1000;
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(box_arm(&r, &b[n], &word), 0);
+		assert_int_equal(box_claim_ahead(&r, &b[n], image, &exec, -1, &start_fd[n]), 0);
+		await_parked_without_rights(&b[n]);
+	}
+	assert_int_equal(fd_write_all(start_fd[0], "", 1), 0);
+	fd_close(&start_fd[0]);
+	assert_int_equal(fd_read_all(b[0].output_fd, ready, 6), 6);
+	fd_close(&start_fd[1]);
+	assert_true(ended(b[1].armed.pid_fd));
+	assert_int_equal(kill(b[0].armed.pid, SIGKILL), 0);
+	stop_and_reap(&r);
+	for (int n = 0; n < 2; n++)
+		box_close(&b[n]);
+	rig_close(&r);
+}
+
 static void a_policy_without_reasons_stops_the_start(void **state)
 {
 	struct sandbox_options o = {.init_path = "/proc/self/exe",
@@ -256,6 +307,7 @@ int main(void)
 		cmocka_unit_test(parked_sandboxes_end_with_the_zygote_claimed_ones_live_on),
 		cmocka_unit_test(an_armed_one_given_up_ends),
 		cmocka_unit_test(a_parked_one_ends_with_either_of_its_processes),
+		cmocka_unit_test(a_claim_ahead_of_need_waits_for_its_byte_and_ends_with_its_pipe),
 		cmocka_unit_test(a_policy_without_reasons_stops_the_start),
 	};
 

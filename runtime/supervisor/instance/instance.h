@@ -18,7 +18,7 @@
 /* clang-format off */
 #define INSTANCE_STATES(X) \
 	X(WAITING)  /* for an armed sandbox */ \
-	X(PREPARED) /* ahead of need: has sandbox, limits and root, waits for the first request */ \
+	X(PREPARED) /* ahead of need: all is done but the execve; waits for the first request */ \
 	X(STARTING) /* claimed; probed until it accepts */ \
 	X(RUNNING) \
 	X(FREEZING) /* asked, not yet seen to have happened */ \
@@ -112,6 +112,7 @@ struct instance {
 	struct armed armed; /* pid, pid_fd, control_fd, net_ns_fd */
 	struct cgroup cgroup;
 	int log_fd, probe_fd, root_fd;
+	int start_fd; /* claimed ahead of need: a byte here executes its program; -1: not so */
 	int binding_fds[BINDINGS_MAX]; /* listen inside; gateways accept. -1: none */
 	bool wire_asked; /* ebb-net was told what it may reach; it starts when that is in force */
 	bool wire_v6;    /* it has an IPv6 address; known with traffic_fd */

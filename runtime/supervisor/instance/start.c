@@ -68,7 +68,7 @@ void instance_init(struct instance *i, struct ground *g, struct spec *spec)
 {
 	i->ground = g;
 	i->spec = spec_ref(spec);
-	i->log_fd = i->probe_fd = i->root_fd = i->traffic_fd = -1;
+	i->log_fd = i->probe_fd = i->root_fd = i->start_fd = i->traffic_fd = -1;
 	for (uint32_t n = 0; n < BINDINGS_MAX; n++)
 		i->binding_fds[n] = -1;
 	i->cgroup.dir_fd = i->cgroup.freeze_fd = i->cgroup.events_fd = i->cgroup.stat_fd = -1;
@@ -135,6 +135,7 @@ void instance_free(struct instance *i)
 	}
 	fd_close(&i->log_fd);
 	fd_close(&i->root_fd);
+	fd_close(&i->start_fd);
 	for (uint32_t n = 0; n < BINDINGS_MAX; n++)
 		fd_close(&i->binding_fds[n]);
 	cgroup_fini(&i->cgroup);
@@ -222,11 +223,30 @@ static int listen_for_calls(struct instance *i)
 	return r;
 }
 
+/* The pipes of its output and, ahead of need, of its start: our ends stay in i, the other ones are
+ * for the sandbox. */
+static int make_pipes(struct instance *i, int *output_fd, int *start_fd)
+{
+	int output[2], start[2];
+
+	if (pipe2(output, O_CLOEXEC) < 0)
+		return -errno;
+	i->log_fd = output[0];
+	*output_fd = output[1];
+	if (!i->ahead)
+		return 0;
+	if (pipe2(start, O_CLOEXEC) < 0)
+		return -errno;
+	*start_fd = start[0];
+	i->start_fd = start[1];
+	return 0;
+}
+
 static int hand_over(struct instance *i)
 {
-	SCOPED_FD output_fd = -1, listen_fd = -1;
+	SCOPED_FD output_fd = -1, listen_fd = -1, start_fd = -1;
 	const struct cgroup_limits limits = limits_of(i);
-	int pipe_fds[2], r;
+	int r;
 	struct sandbox_claim claim = {
 		.exec = &i->spec->put.exec,
 		.instance_id = i->id,
@@ -242,14 +262,13 @@ static int hand_over(struct instance *i)
 	r = listen_inside(i, &listen_fd);
 	if (r == 0)
 		r = listen_for_calls(i);
+	if (r == 0)
+		r = make_pipes(i, &output_fd, &start_fd);
 	if (r < 0)
 		return r;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	i->log_fd = pipe_fds[0];
-	output_fd = pipe_fds[1];
 	claim.output_fd = output_fd;
 	claim.listen_fd = listen_fd;
+	claim.start_fd = start_fd;
 	r = sandbox_claim(&i->armed, &claim);
 	fd_close(&i->root_fd);
 	if (r < 0)
@@ -264,13 +283,27 @@ static void die_unclaimed(struct instance *i)
 	stop_kill(i, WIRE_DOWN_SIGNALED, "its sandbox was killed before it was claimed");
 }
 
+/* A sandbox that is claimed already executes the program; another one is claimed now. */
+static int begin_program(struct instance *i)
+{
+	ssize_t n;
+	int r;
+
+	if (i->start_fd < 0)
+		return i->root_fd < 0 ? -EPIPE : hand_over(i);
+	n = write(i->start_fd, "", 1);
+	r = n == 1 ? 0 : n < 0 ? -errno : -EPIPE;
+	fd_close(&i->start_fd);
+	return r;
+}
+
 /* r: the result of preparing. */
 static void go(struct instance *i, int r)
 {
 	must(!i->ahead && i->armed.pid > 0);
 	meter_open(i);
 	if (r == 0)
-		r = hand_over(i);
+		r = begin_program(i);
 	if (instance_move(i, INSTANCE_CLAIM) < 0)
 		return;
 	if (r == -EPIPE || r == -ECONNRESET) {
@@ -286,10 +319,23 @@ static void go(struct instance *i, int r)
 	probe_begin(i);
 }
 
+/* What was killed meanwhile is another one's turn; its death is heard in a moment. */
+static int claim_ahead(struct instance *i)
+{
+	int r = hand_over(i);
+
+	if (r < 0)
+		fd_close(&i->start_fd);
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+/* Gateways hear of bindings when a program is about to run, so such a claim is not made ahead. */
 static void stay_prepared(struct instance *i, int r)
 {
 	struct service *service = services_at(i->ground->services, i->service);
 
+	if (r == 0 && i->spec->put.binding_count == 0)
+		r = claim_ahead(i);
 	if (instance_move(i, INSTANCE_PREPARE) < 0 || r == 0)
 		return;
 	if (service)

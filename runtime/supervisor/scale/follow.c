@@ -129,7 +129,7 @@ static void let_go(struct instance *i, enum instance_state from)
 
 static void tell_death(struct instance *i, enum instance_state from)
 {
-	if (i->log_fd >= 0)
+	if (i->log_fd >= 0 && !i->ahead)
 		tell_announce(i); /* its output says why */
 	if (!i->ahead)
 		instance_say(i,
@@ -159,6 +159,8 @@ static void note_failed_start(struct instance *i, enum instance_state from)
 	struct wire_start_failed record = {
 		.service = i->service, .cause = i->cause, .detail = i->detail};
 
+	if (i->ahead && i->cause == WIRE_DOWN_FAILED_TO_START && service)
+		service->demand.unpreparable = true; /* the first request will say why */
 	if (i->was_ready || i->stop_wanted || i->ahead || starts_again(f, i, service))
 		return;
 	(void)text_copy(record.text, sizeof(record.text), i->fault);
