@@ -150,10 +150,11 @@ struct sandbox_claim {
 	int root_fd;             /* from sandbox_root; borrowed */
 	int output_fd;           /* stdout and stderr of the function; borrowed */
 	int listen_fd;           /* inherited listening socket (LISTEN_FDS) or -1; borrowed */
-	/* The reading end of a pipe, borrowed: all is done but the execve, which a byte lets happen,
-	 * and the end of the pipe ends the sandbox. -1: the function is executed at once. */
+	/* The reading end of a pipe, borrowed: all is done but the execve, which a byte lets
+	 * happen, and the end of the pipe ends the sandbox. -1: the function is executed at once.
+	 */
 	int start_fd;
-	uint32_t nofile_max;     /* RLIMIT_NOFILE */
+	uint32_t nofile_max; /* RLIMIT_NOFILE */
 	/* The limits of its cgroup, shown in files below /sys/fs/cgroup (shown.c); 0 = none. */
 	uint64_t memory_bytes;
 	uint32_t cpu_milli, pids_max;

@@ -14,7 +14,8 @@ bool ticket_take(struct gateway *g, struct client *c, struct instance *i);
 /* Thaws the instance of c if it was frozen as c took its ticket. The request of c, if it is on its
  * way, is in the socket by then, so that the instance wakes once and not twice. */
 void ticket_thaw(struct gateway *g, struct client *c);
-/* Takes a ticket on the instance that c has an upstream to, and thaws it. BOARD_TAKEN, BOARD_FULL or BOARD_GONE.
+/* Takes a ticket on the instance that c has an upstream to, and thaws it. BOARD_TAKEN, BOARD_FULL
+ * or BOARD_GONE.
  */
 enum board_take ticket_again(struct gateway *g, struct client *c);
 /* Gives the ticket of c back. The caller then serves the clients that wait for one. */

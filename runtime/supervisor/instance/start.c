@@ -319,7 +319,7 @@ static void go(struct instance *i, int r)
 	probe_begin(i);
 }
 
-/* What was killed meanwhile is another one's turn; its death is heard in a moment. */
+/* A sandbox that was killed meanwhile is no error: ebbd hears of the death in a moment. */
 static int claim_ahead(struct instance *i)
 {
 	int r = hand_over(i);
