@@ -154,6 +154,16 @@ def check_folder(build):
         say(f"ebb-build: {name(entry)} has no index.html, so / answers 404")
 
 
+def check_entry_of_commands(build):
+    """Refuses an entry point that is no path inside: whether there is such a file is known behind the commands. The
+    directory of static files is looked for in the sandbox."""
+    entry = build.entrypoint
+    if build.runtime == "python" and ":" in entry:
+        entry = entry.partition(":")[0]
+    if build.runtime != "static":
+        check_path(entry)
+
+
 def check_entry(build):
     runtime, entry, tree = build.runtime, build.entrypoint, build.tree
     if runtime == "static":
@@ -332,8 +342,8 @@ def build(args):
     with work_directory(cache) as work:
         one = Build(args, cache, work)
         collect_source(one)
-        if not one.framework and not one.prebuilt and not one.commands:
-            check_entry(one)
+        if not one.framework and not one.prebuilt:
+            (check_entry_of_commands if one.commands else check_entry)(one)
         one.base = base.get(one, one.runtime, platform.machine())
         one.layers.append(one.base.layer)
         if one.commands and not one.framework:

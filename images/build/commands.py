@@ -20,6 +20,7 @@ from words import Refused, name, say
 OUTPUT = ".vercel/output"  # an entry point that says: the build leaves such a tree
 FILES = ("commands.py", "commands_inside.py", "pack.py")
 ENV_MAX = 8
+VARIABLE = "EBB_BUILD_COMMANDS"
 # A command that fails says which one it was: its words may say nothing.
 SHELL = '/bin/sh -c "$1" || { code=$?; echo "ebb: $2 ended with status $code" >&2; exit $code; }'
 
@@ -38,8 +39,10 @@ class Commands:
         return json.dumps([self.install, self.build, self.output, self.env], sort_keys=True)
 
 
-def read(text):
-    return Commands(text) if text else None
+def read(given):
+    """The words of the file, which are in the environment: other users may read a command line."""
+    text = os.environ.pop(VARIABLE, "")
+    return Commands(text) if given else None
 
 
 def environment(build):

@@ -59,7 +59,8 @@ def output(path):
 def drop_packages():
     for folder, below, _ in os.walk(APP):
         if "node_modules" in below:
-            shutil.rmtree(os.path.join(folder, "node_modules"))
+            place = os.path.join(folder, "node_modules")
+            (os.unlink if os.path.islink(place) else shutil.rmtree)(place)
             below.remove("node_modules")
 
 

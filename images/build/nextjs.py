@@ -47,8 +47,10 @@ def take(build, runs, what, binds=()):
 
 
 def cache_of(build):
-    """Where the cache of this folder's builds is kept, which Next.js has in .next/cache."""
-    return os.path.join(build.cache, f"next-cache-{oci.key_of(os.path.realpath(build.source))[:32]}.tar")
+    """Where the cache of earlier builds is kept, which Next.js has in .next/cache: code and answers of those builds are
+    in it, so it is for the same folder, name of the image, and files that name the packages."""
+    key = oci.key_of(os.path.realpath(build.source), build.name, oci.digest_file(npm.manifests(build)))
+    return os.path.join(build.cache, f"next-cache-{key[:32]}.tar")
 
 
 def keep_cache(build, path):

@@ -13,6 +13,7 @@ TAIL_BYTES, TAIL_LINES = 16384, 25
 PYTHON = "/usr/bin/python3"
 SET_UP_FAILED, TIME_UP = 125, 124
 ENVIRONMENT = ("LC_ALL=C.UTF-8", "TZ=UTC", "PATH=/usr/bin:/bin", "HOME=/tmp")
+PREFIX = "RUN%d_"  # of the variables of a run
 LIMITS = {"EBB_BUILD_MEMORY_MB": 2048, "EBB_BUILD_SIZE_MB": 1024, "EBB_BUILD_FILES": 200000, "EBB_BUILD_PIDS": 256}
 # A project's own build takes more than the steps of a function do.
 LIMITS_OF_BUILDS = {"EBB_BUILD_MEMORY_MB": 4096, "EBB_BUILD_SIZE_MB": 2048, "EBB_BUILD_PIDS": 1024}
@@ -26,13 +27,17 @@ class Run:
         self.seconds = seconds or setting("EBB_BUILD_SECONDS", 600, 1, 86400)
         self.may_fail, self.net = may_fail, net
 
-    def arguments(self):
+    def variables(self):
+        """Its environment: of two values the later one counts."""
+        return dict(pair.split("=", 1) for pair in (*ENVIRONMENT, *self.env))
+
+    def arguments(self, prefix):
+        """Its words for ebb-step, which finds its variables in the environment, behind the prefix: every user of the
+        host may read a command line."""
         words = ["--root", self.root, "--cwd", self.cwd, "--seconds", self.seconds]
         for fd in self.keep:
             words += ["--keep", fd]
-        pairs = dict(pair.split("=", 1) for pair in (*ENVIRONMENT, *self.env))
-        for key, value in pairs.items():
-            words += ["--env", f"{key}={value}"]
+        words += ["--env-from", prefix]
         if self.may_fail:
             words += ["--may-fail", "yes"]
         if self.net == "host":
@@ -80,16 +85,17 @@ class Sandbox:
             words += ["--scratch", place]
         for place in binds:
             words += ["--bind", place]
-        for run in runs:
-            words += run.arguments()
+        for number, run in enumerate(runs):
+            words += run.arguments(PREFIX % number)
         return [w if isinstance(w, bytes) else str(w) for w in words]
 
     def start(self, runs, scratch=(), binds=()):
         fds = {fd for run in runs for fd in run.keep}
         fds |= {run.net for run in runs if isinstance(run.net, int)}
+        env = {PREFIX % number + key: value for number, run in enumerate(runs) for key, value in run.variables().items()}
         return subprocess.Popen(self.command(runs, scratch, binds), pass_fds=sorted(fds),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, env={}, start_new_session=True)
+                                stderr=subprocess.STDOUT, env=env, start_new_session=True)
 
     def run(self, runs, scratch=("/app", "/tmp"), binds=()):
         """Runs the programs. Returns the exit code and the last lines of their output."""

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "images/step/step.h"
 #include "runtime/base/fault.h"
@@ -148,12 +149,20 @@ static int take_cwd(struct parse *p, const char *value)
 	return *value == '/' ? 0 : -EINVAL;
 }
 
-static int take_env(struct parse *p, const char *value)
+/* Takes the variables of ebb-step's own environment whose names begin with the prefix; the program
+ * gets them without it. Values are on no command line, which every user of the host may read. */
+static int take_env(struct parse *p, const char *prefix)
 {
-	if (p->next.env_count == STEP_LIST_MAX || !strchr(value, '='))
-		return -EINVAL;
-	p->next.env[p->next.env_count++] = value;
-	return 0;
+	size_t size = strlen(prefix);
+
+	for (char **pair = environ; *pair; pair++) {
+		if (strncmp(*pair, prefix, size) != 0)
+			continue;
+		if (p->next.env_count == STEP_LIST_MAX)
+			return -E2BIG;
+		p->next.env[p->next.env_count++] = *pair + size;
+	}
+	return size ? 0 : -EINVAL;
 }
 
 static int take_keep(struct parse *p, const char *value)
@@ -193,7 +202,7 @@ static const struct option options[] = {
 	{"--cgroups", take_cgroups},   {"--scratch", take_scratch},   {"--bind", take_bind},
 	{"--root", take_root},         {"--may-fail", take_may_fail}, {"--net", take_net},
 	{"--listen-out", take_listen}, {"--seconds", take_seconds},   {"--cwd", take_cwd},
-	{"--env", take_env},           {"--keep", take_keep},         {"--run", take_run},
+	{"--env-from", take_env},      {"--keep", take_keep},         {"--run", take_run},
 };
 
 static const struct option *find(const char *name)

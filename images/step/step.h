@@ -24,7 +24,7 @@ struct fault;
 #define STEP_SETUP_FAILED 125
 #define STEP_USER         1000 /* the user inside, as in every image of ours */
 
-/* One program, and its view of the host. Strings are borrowed from argv. */
+/* One program, and its view of the host. Strings are borrowed from argv and environ. */
 struct step_run {
 	const char *root; /* a directory, or NULL: the host's /usr, read-only */
 	char **argv;      /* NULL-terminated copy; owned */

@@ -187,7 +187,7 @@ static int make_archive(const struct build *build, const char *cache, const char
 				build->framework ? build->framework : "",
 				build->prebuilt ? "1" : "",
 				build->strict ? "1" : "",
-				commands};
+				build->commands ? "1" : ""};
 	const char *argv[ARRAY_LEN(names) + 2] = {builder};
 	int status;
 
@@ -212,7 +212,12 @@ static int make_archive(const struct build *build, const char *cache, const char
 		}
 		argv[i + 1] = words[i];
 	}
-	status = process_run(argv);
+	/* Values of build.env are on no command line, which every user of the host may read. */
+	if (build->commands && setenv("EBB_BUILD_COMMANDS", commands, 1) < 0)
+		status = -errno;
+	else
+		status = process_run(argv);
+	unsetenv("EBB_BUILD_COMMANDS");
 	if (status == 0)
 		return CLI_DONE;
 	if (status < 0)

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of a file about a service's own build: installCommand, buildCommand, outputDirectory, and trees that builders left;
 each runs in a sandbox as other builds do, and what fails deploys nothing."""
+import json
 import os
+import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
 import pictures
 from commanded import cleared, deployed, page
-from waiting import wait_for
+from ebb import LIBEXEC
+from waiting import slow, wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="the guest has neither npm nor bases")
 SPA = [{"source": "/(.*)", "destination": "/index.html"}]
@@ -68,6 +74,77 @@ def test_what_a_build_left_elsewhere_is_taken(ebb, tmp_path):
     assert page(ebb).text == "left"
 
 
+def processes(what):
+    """The number of each process of the host, with this file of /proc."""
+    for one in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{one}/{what}", "rb") as file:
+                yield int(one), file.read()
+        except OSError:
+            pass  # it ended
+
+
+def test_a_value_of_build_env_is_on_no_command_line(ebb, tmp_path):
+    value, waits = b"canary-4d1e-of-build-env", b"tail\0-f\0canary-4d1e-waits\0"
+    document = {"buildCommand": "echo > canary-4d1e-waits; exec tail -f canary-4d1e-waits", "outputDirectory": ".",
+                "build": {"env": {"TOKEN": value.decode()}}}
+    done = []
+    thread = threading.Thread(target=lambda: done.append(deployed(ebb, tmp_path, document, {}, ok=False)))
+    thread.start()
+    pid = wait_for(lambda: [number for number, line in processes("cmdline") if line == waits], 60)[0]
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            assert b"TOKEN=" + value in file.read().split(b"\0")
+        shown = [line for _, line in processes("cmdline") if value in line]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        thread.join()
+    assert not shown and done[0].code == 1 and "buildCommand ended with status 137" in done[0].err, (shown, done)
+
+
+# It runs alone: modules of these tests have names that the builder's have.
+INSIDE = """
+import sys; sys.path.insert(0, sys.argv[1]); import commands_inside as inside
+inside.APP = sys.argv[2]; inside.drop_packages()
+"""
+PLACES = """
+import json, sys, types; sys.path.insert(0, sys.argv[1]); import nextjs, oci
+def place(folder, name, files):
+    with oci.open_tar(sys.argv[2] + "/source.tar") as tar:
+        for file, text in files.items():
+            oci.add_bytes(tar, "app/" + file, text.encode())
+    return nextjs.cache_of(types.SimpleNamespace(cache="/cache", source=folder, name=name, function=sys.argv[2] + "/source.tar",
+                                                 path=lambda word: sys.argv[2] + "/" + word))
+print(json.dumps([place(*one) for one in json.load(sys.stdin)]))
+"""
+
+
+def alone(script, *words, given=None):
+    """The output of a script that takes modules of the builder."""
+    return subprocess.run([sys.executable, "-IBc", script, LIBEXEC, *map(str, words)], input=json.dumps(given), text=True,
+                          stdout=subprocess.PIPE, check=True, timeout=slow(30)).stdout
+
+
+def test_packages_that_are_a_link_are_dropped_and_what_it_leads_to_is_not(tmp_path):
+    app, others = tmp_path / "app", tmp_path / "others"
+    for folder in (others, app / "node_modules", app / "web"):
+        folder.mkdir(parents=True)
+        (folder / "a.js").write_text("a")
+    (app / "web/node_modules").symlink_to(others)
+    alone(INSIDE, app)
+    assert sorted(str(one.relative_to(app)) for one in app.rglob("*")) == ["web", "web/a.js"]
+    assert (others / "a.js").is_file()
+
+
+def test_a_cache_of_next_js_is_of_one_folder_name_and_set_of_packages(tmp_path):
+    files = {"package.json": "{}", "package-lock.json": "1", "page.js": "1"}
+    asked = [("/a", "shop", files), ("/a", "shop", {**files, "page.js": "2"}),  # the second is what the cache is for
+             ("/b", "shop", files), ("/a", "blog", files), ("/a", "shop", {**files, "package.json": "[]"}),
+             ("/a", "shop", {**files, "package-lock.json": "2"})]
+    first, again, *others = json.loads(alone(PLACES, tmp_path, given=asked))
+    assert first == again and len({first, *others}) == 5, (first, again, others)
+
+
 # name: (document, files, words)
 FAILS = {
     "a command that fails": ({"buildCommand": "echo its last word; exit 3", "outputDirectory": "dist"}, {},
@@ -83,6 +160,10 @@ FAILS = {
     "links out of what it left": ({"buildCommand": "mkdir out; ln -s /usr/bin/env out/env; echo > out/index.html", "outputDirectory": "out"}, {},
                                   ["is a link out of the directory, to /usr/bin/env"]),
     "no program": ({"runtime": "node", "entrypoint": "dist/s.js", "buildCommand": "true"}, {}, ["buildCommand left no dist/s.js (entrypoint)"]),
+    "a program outside": ({"runtime": "node", "entrypoint": "../s.js", "buildCommand": "true"}, {},
+                          ["entrypoint ../s.js: it must be the path of a file inside the directory"]),
+    "an option": ({"runtime": "python", "entrypoint": "-c:app", "buildCommand": "true"}, {},
+                  ["entrypoint -c: it must be the path of a file inside the directory"]),
     "nothing that serves": ({"buildCommand": "mkdir public; echo > public/index.html"}, {},
                             ["say outputDirectory, or runtime and entrypoint", 'say "outputDirectory": "public"']),
     "a tree with a fault": ({"buildCommand": "mkdir -p .vercel/output; echo '{\"version\": 2}' > .vercel/output/config.json"}, {},
