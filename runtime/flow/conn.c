@@ -311,12 +311,12 @@ void conn_park(struct conn *c, uint64_t thing, uint64_t seconds)
 		c->due = true;
 }
 
-void conns_wake(struct flow *f, uint64_t thing)
+void conns_wake(struct flow *f, const char *space, uint64_t thing)
 {
 	struct conn *c;
 
 	chain_each(c, &f->parked, park)
-		if (c->parked_for == thing)
+		if (c->parked_for == thing && strcmp(c->door->space, space) == 0)
 			c->due = true;
 }
 

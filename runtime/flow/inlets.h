@@ -102,9 +102,9 @@ void conn_flush(struct conn *c, int result);
 void conn_answer(struct conn *c, int status, const char *fields, const char *type, const void *body,
 		 size_t size);
 /* The request is not answered now. It is called again behind this round when conns_wake names the
- * same thing, or so many seconds later; conn.woken says so to the call. */
+ * same thing of its namespace, or so many seconds later; conn.woken says so to the call. */
 void conn_park(struct conn *c, uint64_t thing, uint64_t seconds);
-void conns_wake(struct flow *f, uint64_t thing);
+void conns_wake(struct flow *f, const char *space, uint64_t thing);
 void conns_answer_woken(struct flow *f);
 /* The same with a sentence, as JSON. */
 void conn_refuse(struct conn *c, int status, const char *fmt, ...)

@@ -111,6 +111,7 @@ uint64_t queues_random(void); /* 63 bits, not 0 */
 bool room_for_topic(struct flow *f, const char *space);
 int room_for_consumer(struct flow *f, const struct topic *t);
 bool room_for_bytes(struct flow *f, uint64_t bytes); /* on the disk */
+bool room_for_end(struct flow *f, uint64_t bytes);   /* the same, of what ends something */
 int room_for_message(struct flow *f, const struct topic *t, size_t bytes);
 
 /* ---- triggers.c ---- */

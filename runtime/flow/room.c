@@ -6,8 +6,9 @@
 
 #include "runtime/flow/queues.h"
 
-#define ROOM_BYTES (UINT64_C(16) << 20) /* for deliveries of what is there */
-#define ROOM_SHARE 8                    /* of a small file system: the eighth part */
+#define ROOM_BYTES  (UINT64_C(16) << 20) /* for deliveries of what is there */
+#define ROOM_SHARE  8                    /* of a small file system: the eighth part */
+#define FLOOR_SHARE 4 /* of that room, which the ends of workflows leave as well */
 
 /* All of a namespace. */
 struct sum {
@@ -45,17 +46,34 @@ int room_for_consumer(struct flow *f, const struct topic *t)
 	return sum.deliveries + t->messages > DELIVERIES_OF_SPACE_MAX ? -EDQUOT : 0;
 }
 
-/* State changes of deliveries need room as well, so new messages are refused before it is gone. */
-bool room_for_bytes(struct flow *f, uint64_t bytes)
+static int measure_disk(struct flow *f, uint64_t *room, uint64_t *disk_bytes)
 {
-	uint64_t room, disk_bytes, file_bytes = 0;
 	struct statfs fs;
 
 	if (fstatfs(f->dir_fd, &fs) < 0)
+		return -errno;
+	*room = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / ROOM_SHARE;
+	*room = *room < ROOM_BYTES ? *room : ROOM_BYTES;
+	*disk_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+	return 0;
+}
+
+/* Ends take from the room, down to a floor: a write that fails ends ebb-flow. */
+bool room_for_end(struct flow *f, uint64_t bytes)
+{
+	uint64_t room = 0, disk_bytes = 0;
+
+	return measure_disk(f, &room, &disk_bytes) < 0 ||
+	       disk_bytes > room / FLOOR_SHARE + 2 * (bytes + f->uncommitted);
+}
+
+/* State changes of deliveries need room as well, so new messages are refused before it is gone. */
+bool room_for_bytes(struct flow *f, uint64_t bytes)
+{
+	uint64_t room = 0, disk_bytes = 0, file_bytes = 0;
+
+	if (measure_disk(f, &room, &disk_bytes) < 0)
 		return true;
-	room = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / ROOM_SHARE;
-	room = room < ROOM_BYTES ? room : ROOM_BYTES;
-	disk_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
 	bytes += f->uncommitted;
 	if (disk_bytes > room + 2 * bytes)
 		return true;

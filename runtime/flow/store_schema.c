@@ -4,7 +4,7 @@
 
 #include "runtime/flow/store_inside.h"
 
-#define STORE_VERSION 3
+#define STORE_VERSION 4
 #define STORE_ID      0x65626246 /* "ebbF", shown by file(1) */
 
 /* clang-format off */
@@ -108,6 +108,10 @@ static const char *const steps[STORE_VERSION] = {
 	"CREATE INDEX stream_alone ON stream (touched_us) WHERE alone = 1;"
 	"CREATE TABLE chunk (stream INTEGER NOT NULL, number INTEGER NOT NULL,"
 	" data BLOB NOT NULL, PRIMARY KEY (stream, number)) STRICT, WITHOUT ROWID;",
+	/* 4: indices, so no question walks over rows that do not fit. */
+	"CREATE INDEX stream_alone_of ON stream (space) WHERE alone = 1;"
+	"CREATE INDEX work_name_state ON work (space, name, state, number);"
+	"CREATE INDEX work_part_live ON work_part (space, id) WHERE kind = 1 AND state = 0;",
 };
 
 #define DELIVERY_COLUMNS \
@@ -119,6 +123,8 @@ static const char *const steps[STORE_VERSION] = {
 #define WORK_COLUMNS \
 	"number, space, id, name, deployment, state, spec, events, ended_event, bytes," \
 	" created_us, updated_us, started_us, ended_us, outside_us, service"
+/* A run that is forgotten in steps has no end any more. */
+#define IS_THERE " AND (state < 2 OR ended_us > 0)"
 #define EVENT_COLUMNS \
 	"e.id, e.number, w.id, e.type, e.correlation, e.spec, e.created_us, e.occurred_ms," \
 	" e.meta, e.data"
@@ -232,25 +238,30 @@ static const char *const statements[STATEMENT_COUNT] = {
 			" WHERE number = ?1",
 	[DO_WORK] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND id = ?2",
 	[DO_WORKS] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number > ?2"
-		     " ORDER BY number LIMIT ?3",
+		     IS_THERE " ORDER BY number LIMIT ?3",
 	[DO_WORKS_DOWN] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number < ?2"
-			  " ORDER BY number DESC LIMIT ?3",
+			  IS_THERE " ORDER BY number DESC LIMIT ?3",
 	[DO_WORKS_STATE] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number > ?2"
-			   " AND state = ?4 ORDER BY number LIMIT ?3",
+			   " AND state = ?4 " IS_THERE " ORDER BY number LIMIT ?3",
 	[DO_WORKS_STATE_DOWN] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number < ?2"
-				" AND state = ?4 ORDER BY number DESC LIMIT ?3",
+				" AND state = ?4 " IS_THERE " ORDER BY number DESC LIMIT ?3",
 	[DO_WORKS_NAME] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number > ?2"
-			  " AND name = ?4 AND (?5 = 5 OR state = ?5) ORDER BY number LIMIT ?3",
+			  " AND name = ?4 " IS_THERE " ORDER BY number LIMIT ?3",
 	[DO_WORKS_NAME_DOWN] = "SELECT " WORK_COLUMNS " FROM work WHERE space = ?1 AND number < ?2"
-			       " AND name = ?4 AND (?5 = 5 OR state = ?5)"
-			       " ORDER BY number DESC LIMIT ?3",
+			       " AND name = ?4 " IS_THERE " ORDER BY number DESC LIMIT ?3",
+	[DO_WORKS_NAME_STATE] = "SELECT " WORK_COLUMNS " FROM work INDEXED BY work_name_state WHERE"
+				" space = ?1 AND number > ?2 AND name = ?4 AND state = ?5"
+				IS_THERE " ORDER BY number LIMIT ?3",
+	[DO_WORKS_NAME_STATE_DOWN] = "SELECT " WORK_COLUMNS " FROM work INDEXED BY work_name_state"
+				     " WHERE space = ?1 AND number < ?2 AND name = ?4 AND"
+				     " state = ?5 " IS_THERE " ORDER BY number DESC LIMIT ?3",
 	[DO_OLDEST_OVER] = "SELECT " WORK_COLUMNS " FROM work INDEXED BY work_over WHERE space = ? AND state >= 2"
 			   " ORDER BY number LIMIT 1",
 	[DO_FIRST_OVER] = "SELECT " WORK_COLUMNS " FROM work WHERE state >= 2"
 			  " ORDER BY ended_us LIMIT 1",
 	[DO_DROP_WORK] = "DELETE FROM work WHERE number = ?",
-	[DO_DROP_WORK_EVENTS] = "DELETE FROM work_event WHERE work = ?",
-	[DO_DROP_WORK_PARTS] = "DELETE FROM work_part WHERE work = ?",
+	[DO_DROP_WORK_EVENTS] = "DELETE FROM work_event WHERE work = ?1 AND number <= ?2",
+	[DO_DROP_WORK_PARTS] = "DELETE FROM work_part WHERE work = ?1 AND number <= ?2",
 	[DO_PUT_EVENT] = "INSERT INTO work_event (work, number, space, type, correlation, spec,"
 			 " once, created_us, occurred_ms, meta, data)"
 			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -288,7 +299,10 @@ static const char *const statements[STATEMENT_COUNT] = {
 		    " WHERE p.work = ?1 AND p.kind = ?2 AND p.id = ?3",
 	[DO_ANY_PART] = "SELECT " PART_COLUMNS " FROM work_part p JOIN work w ON w.number = p.work"
 			" WHERE p.space = ?1 AND p.kind = ?2 AND p.id = ?3"
-			" AND (p.kind <> 1 OR p.state = 0) ORDER BY p.number DESC LIMIT 1",
+			" ORDER BY p.number DESC LIMIT 1",
+	[DO_ANY_HOOK] = "SELECT " PART_COLUMNS " FROM work_part p INDEXED BY work_part_live"
+			" JOIN work w ON w.number = p.work WHERE p.space = ?1 AND p.id = ?2"
+			" AND p.kind = 1 AND p.state = 0 ORDER BY p.number DESC LIMIT 1",
 	[DO_HOOK_OF_TOKEN] = "SELECT " PART_COLUMNS " FROM work_part p JOIN work w ON"
 			     " w.number = p.work WHERE p.space = ?1 AND p.name = ?2"
 			     " AND p.kind = 1 AND p.state = 0",
@@ -320,10 +334,21 @@ static const char *const statements[STATEMENT_COUNT] = {
 	[DO_JOIN_STREAMS] = "UPDATE stream SET alone = 0 WHERE space = ?1 AND work = ?2 AND"
 			    " alone = 1",
 	[DO_DROP_STREAM] = "DELETE FROM stream WHERE number = ?",
-	[DO_DROP_CHUNKS] = "DELETE FROM chunk WHERE stream = ?",
+	[DO_DROP_CHUNKS] = "DELETE FROM chunk WHERE stream = ?1 AND number <= ?2",
 	[DO_PUT_CHUNK] = "INSERT INTO chunk (stream, number, data) VALUES (?1, ?2, ?3)",
 	[DO_CHUNKS] = "SELECT number, data FROM chunk WHERE stream = ?1 AND number >= ?2"
 		      " ORDER BY number LIMIT ?3",
+	[DO_STREAMS_FULL] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM stream WHERE space = ?1 AND"
+			    " work = ?2 LIMIT 1 OFFSET ?3) THEN 1 WHEN NOT EXISTS (SELECT 1 FROM"
+			    " work WHERE space = ?1 AND id = ?2) AND EXISTS (SELECT 1 FROM stream"
+			    " INDEXED BY stream_alone_of WHERE space = ?1 AND alone = 1"
+			    " LIMIT 1 OFFSET ?4) THEN 2 ELSE 0 END",
+	/* Rows to forget; their bytes are at most those that were counted. */
+	[DO_CHUNK_SIZES] = "SELECT number, length(data) + 32 FROM chunk WHERE stream = ?"
+			   " ORDER BY number",
+	[DO_EVENT_SIZES] = "SELECT number, length(meta) + length(data) + 256 FROM work_event"
+			   " WHERE work = ? ORDER BY number",
+	[DO_PART_SIZES] = "SELECT number, 512 FROM work_part WHERE work = ? ORDER BY number",
 };
 /* clang-format on */
 

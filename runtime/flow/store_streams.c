@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Streams of workflows in the store, and the end of a run with all that it has. */
+/* Streams of workflows in the store. */
 #include <errno.h>
 #include <string.h>
 
 #include "runtime/base/mem.h"
 #include "runtime/flow/store_inside.h"
 #include "runtime/flow/store_workflows.h"
-
-#define DROP_STEP 64
 
 int store_make_stream(struct store *s, struct store_stream *t)
 {
@@ -34,21 +32,6 @@ int store_put_stream(struct store *s, const struct store_stream *t)
 	sql_bind_text(&s->sql, DO_PUT_STREAM, 5, t->once);
 	sql_bind_u64(&s->sql, DO_PUT_STREAM, 6, t->touched_us);
 	return store_change(s, DO_PUT_STREAM);
-}
-
-static int drop(struct store *s, enum statement which, uint64_t number)
-{
-	sql_bind_u64(&s->sql, which, 1, number);
-	return store_change(s, which);
-}
-
-int store_drop_stream(struct store *s, uint64_t number)
-{
-	int r = store_begin(s);
-
-	if (r == 0)
-		r = drop(s, DO_DROP_CHUNKS, number);
-	return r < 0 ? r : drop(s, DO_DROP_STREAM, number);
 }
 
 int store_put_chunk(struct store *s, uint64_t stream, uint64_t number, const void *data,
@@ -96,6 +79,22 @@ int store_stream(struct store *s, uint64_t space, const char *name, struct store
 	return one_stream(s, DO_STREAM, out);
 }
 
+int store_stream_room(struct store *s, uint64_t space, const char *work_id, uint32_t of_work,
+		      uint32_t alone)
+{
+	uint64_t full = 0;
+	int r;
+
+	sql_bind_u64(&s->sql, DO_STREAMS_FULL, 1, space);
+	sql_bind_text(&s->sql, DO_STREAMS_FULL, 2, work_id);
+	sql_bind_u64(&s->sql, DO_STREAMS_FULL, 3, of_work - 1);
+	sql_bind_u64(&s->sql, DO_STREAMS_FULL, 4, alone - 1);
+	r = store_ask(s, DO_STREAMS_FULL, &full);
+	if (r != 1)
+		return r < 0 ? r : -EPROTO;
+	return full == 2 ? -EDQUOT : full == 0;
+}
+
 int store_first_alone(struct store *s, struct store_stream *out)
 {
 	return one_stream(s, DO_FIRST_ALONE, out);
@@ -137,49 +136,4 @@ int store_each_chunk(struct store *s, uint64_t stream, uint64_t from, uint32_t m
 	}
 	sql_reset(&s->sql, DO_CHUNKS);
 	return r;
-}
-
-/* ---- the end of a run ---- */
-
-struct found {
-	uint64_t numbers[DROP_STEP], bytes;
-	uint32_t count;
-};
-
-static int note(void *self, const struct store_stream *t)
-{
-	struct found *found = self;
-
-	found->numbers[found->count++] = t->number;
-	found->bytes += t->bytes;
-	return 0;
-}
-
-static int drop_streams(struct store *s, const struct store_work *w, uint64_t *bytes)
-{
-	struct found found;
-	int r;
-
-	do {
-		found = (struct found){0};
-		r = store_each_stream(s, w->space, w->id, DROP_STEP, note, &found);
-		for (uint32_t n = 0; r == 0 && n < found.count; n++)
-			r = store_drop_stream(s, found.numbers[n]);
-		*bytes += found.bytes;
-	} while (r == 0 && found.count == DROP_STEP);
-	return r;
-}
-
-int store_drop_work(struct store *s, const struct store_work *w, uint64_t *bytes)
-{
-	int r = store_begin(s);
-
-	*bytes = w->bytes;
-	if (r == 0)
-		r = drop_streams(s, w, bytes);
-	if (r == 0)
-		r = drop(s, DO_DROP_WORK_EVENTS, w->number);
-	if (r == 0)
-		r = drop(s, DO_DROP_WORK_PARTS, w->number);
-	return r < 0 ? r : drop(s, DO_DROP_WORK, w->number);
 }

@@ -141,21 +141,21 @@ static void bind_page(struct store *s, enum statement which, uint64_t of,
 int store_each_work(struct store *s, uint64_t space, uint32_t state, const char *name,
 		    const struct store_page *page, store_each_work_fn each, void *self)
 {
+	static const enum statement names[2][2] = {{DO_WORKS_NAME, DO_WORKS_NAME_STATE},
+						   {DO_WORKS_NAME_DOWN, DO_WORKS_NAME_STATE_DOWN}};
 	enum statement which = page->down ? DO_WORKS_DOWN : DO_WORKS;
 	struct store_work work;
 	int r;
 
 	if (*name)
-		which = page->down ? DO_WORKS_NAME_DOWN : DO_WORKS_NAME;
+		which = names[page->down][state != WORK_STATE_COUNT];
 	else if (state != WORK_STATE_COUNT)
 		which = page->down ? DO_WORKS_STATE_DOWN : DO_WORKS_STATE;
 	bind_page(s, which, space, page);
-	if (*name) {
+	if (*name)
 		sql_bind_text(&s->sql, which, 4, name);
-		sql_bind_u64(&s->sql, which, 5, state);
-	} else if (state != WORK_STATE_COUNT) {
-		sql_bind_u64(&s->sql, which, 4, state);
-	}
+	if (state != WORK_STATE_COUNT)
+		sql_bind_u64(&s->sql, which, *name ? 5 : 4, state);
 	while ((r = store_next(s, which)) == 1) {
 		read_work(s, which, &work);
 		r = each(self, &work);
@@ -348,8 +348,13 @@ int store_part(struct store *s, uint64_t work, enum part_kind kind, const char *
 int store_any_part(struct store *s, uint64_t space, enum part_kind kind, const char *id,
 		   struct store_part *out)
 {
-	bind_part(s, DO_ANY_PART, space, kind, id);
-	return one_part(s, DO_ANY_PART, out);
+	if (kind != PART_HOOK) {
+		bind_part(s, DO_ANY_PART, space, kind, id);
+		return one_part(s, DO_ANY_PART, out);
+	}
+	sql_bind_u64(&s->sql, DO_ANY_HOOK, 1, space);
+	sql_bind_text(&s->sql, DO_ANY_HOOK, 2, id);
+	return one_part(s, DO_ANY_HOOK, out);
 }
 
 int store_hook_of_token(struct store *s, uint64_t space, const char *token, struct store_part *out)

@@ -86,16 +86,27 @@ int store_make_space(struct store *s, const char *name, uint64_t *id);
 /* Sets its number, and takes streams of its id as its own. */
 int store_make_work(struct store *s, struct store_work *work);
 int store_put_work(struct store *s, const struct store_work *work);
-/* Forgets a run with all that it has. *bytes: of it and of its streams. */
-int store_drop_work(struct store *s, const struct store_work *work, uint64_t *bytes);
 int store_put_event(struct store *s, const struct store_event *event);
 int store_put_part(struct store *s, const struct store_part *part);
 int store_dispose_hooks(struct store *s, uint64_t work, uint64_t now_us);
 int store_make_stream(struct store *s, struct store_stream *stream); /* sets number, alone */
 int store_put_stream(struct store *s, const struct store_stream *stream);
-int store_drop_stream(struct store *s, uint64_t number);
 int store_put_chunk(struct store *s, uint64_t stream, uint64_t number, const void *data,
 		    size_t size);
+
+/* ---- forgetting in steps, store_forget.c: 1, 0 (there is more), or -errno ---- */
+
+/* A step is over when its cost is the most that it may be, and goes one row beyond. */
+struct store_drop {
+	uint64_t most, cost;
+	uint64_t bytes; /* that are free now: the caller sets 0 */
+};
+
+uint64_t store_drop_cost(uint64_t bytes); /* of a row */
+/* Forgets a run with all that it has. One that is there in part is over and never ended
+ * (ended_us 0), so store_first_over finds it first. */
+int store_drop_work(struct store *s, struct store_work *work, struct store_drop *d);
+int store_drop_stream(struct store *s, struct store_stream *stream, struct store_drop *d);
 
 /* ---- questions: 1, 0 (there is none), or -errno ---- */
 int store_work(struct store *s, uint64_t space, const char *id, struct store_work *out);
@@ -109,6 +120,10 @@ int store_any_part(struct store *s, uint64_t space, enum part_kind kind, const c
 		   struct store_part *out);
 int store_hook_of_token(struct store *s, uint64_t space, const char *token, struct store_part *out);
 int store_stream(struct store *s, uint64_t space, const char *name, struct store_stream *out);
+/* Whether there is room for one more stream of that run: 1, 0: the run has as many as it may, or
+ * -EDQUOT: the namespace has as many of no run as it may. */
+int store_stream_room(struct store *s, uint64_t space, const char *work_id, uint32_t of_work,
+		      uint32_t alone);
 /* The stream of no run that was touched first. */
 int store_first_alone(struct store *s, struct store_stream *out);
 

@@ -14,12 +14,11 @@
 #define FRAMES_MAX      1000 /* of a request: each is a row */
 #define STREAMS_SHOWN   1000
 
-/* The name of a thing that connections wait for. Two streams with one hash wake each other's
- * readers, who then read nothing new. */
+/* The name of a thing that connections wait for. Two streams of a namespace with one hash wake
+ * each other's readers, who then read nothing new. */
 static uint64_t thing_of(const struct workflow_hand *k)
 {
-	return text_hash(k->target.id, strlen(k->target.id)) ^
-	       text_hash(k->conn->door->space, strlen(k->conn->door->space));
+	return text_hash(k->target.id, strlen(k->target.id));
 }
 
 /* ---- appending ---- */
@@ -87,6 +86,10 @@ static int open_stream(const struct workflow_hand *k, struct workspace **w, stru
 	r = store_stream(k->flow->store, (*w)->is.id, k->target.id, t);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	r = store_stream_room(k->flow->store, (*w)->is.id, k->query.run, STREAMS_OF_WORK_MAX,
+			      STREAMS_ALONE_MAX);
+	if (r != 1)
+		return r < 0 ? r : REFUSED_too_large;
 	r = workflows_room(k->flow, *w, STREAM_OVERHEAD, false);
 	if (r < 0)
 		return r;
@@ -109,7 +112,7 @@ static int append(const struct workflow_hand *k, int count, const char *once,
 	struct workspace *w;
 	int r = open_stream(k, &w, t);
 
-	if (r < 0 || t->closed || (*once && strcmp(once, t->once) == 0))
+	if (r != 0 || t->closed || (*once && strcmp(once, t->once) == 0))
 		return r;
 	if (count > FRAMES_MAX || t->chunks + (uint64_t)count > CHUNKS_OF_STREAM_MAX ||
 	    (count > 0 && t->bytes + bytes > STREAM_BYTES_MAX))
@@ -158,7 +161,7 @@ void stream_append(const struct workflow_hand *k)
 	workflow_answer(k, r == 1 ? 201 : 200, &o);
 	json_out_fini(&o);
 	if (r == 1)
-		conns_wake(k->flow, thing_of(k));
+		conns_wake(k->flow, k->conn->door->space, thing_of(k));
 }
 
 /* ---- reading ---- */

@@ -48,10 +48,12 @@ void workflow_refuse_later(const struct workflow_hand *k, int r, const char *why
 			       "ebbd.conf); runs that are there go on",
 			       0);
 	} else if (r == -EDQUOT) {
-		workflow_error(k, 507, "full",
-			       "the namespace has 200000 runs that are not over, or 2 GiB of runs "
-			       "that are not over: see `ebb runs`",
-			       0);
+		workflow_error(
+			k, 507, "full",
+			"the namespace has 200000 runs that are not over, 2 GiB of runs that "
+			"are not over, or 10000 streams of runs that are not there: see "
+			"`ebb runs`",
+			0);
 	} else {
 		workflow_error(k, 503, "unavailable", "the store of workflows cannot be used now",
 			       0);

@@ -7,18 +7,26 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
-#define ANSWER_ROOM  (12u << 20) /* a run with its input and its output, a page */
+#define ANSWER_ROOM  (18u << 20) /* of an event with the input and the output of its run */
 #define SMALL_ROOM   (1u << 20)  /* of one thing without data */
 #define RUNS_LIMIT   20
 #define EVENTS_LIMIT 100
 
 /* ---- one thing ---- */
 
+/* Nobody sees the rest of a run that is forgotten in steps. */
+static bool is_going(const struct store_work *run)
+{
+	return run->state >= WORK_COMPLETED && run->ended_us == 0;
+}
+
 static int find_run(const struct workflow_hand *k, struct store_work *run)
 {
 	int r = k->space ? store_work(k->flow->store, k->space->is.id, k->target.run, run) : 0;
 
-	return r == 0 ? REFUSED_run_not_found : r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	return r == 0 || is_going(run) ? REFUSED_run_not_found : 0;
 }
 
 static void call_run(const struct workflow_hand *k)
@@ -442,7 +450,7 @@ static void dispatch(const struct workflow_hand *k)
 	else if (!inlet_has_room(k->conn->door->inlet, room_of(k)))
 		workflow_error(
 			k, 503, "unavailable",
-			"this instance has more than 20 MiB of requests and answers on their "
+			"this instance has more than 14 MiB of requests and answers on their "
 			"way: read them first",
 			0);
 	else

@@ -250,7 +250,7 @@ static const struct {
 	[EVENT_step_started] = {step_started, false},
 	[EVENT_step_completed] = {step_ended, true},
 	[EVENT_step_failed] = {step_ended, true},
-	[EVENT_step_retrying] = {step_ended, true},
+	[EVENT_step_retrying] = {step_ended, false},
 	[EVENT_hook_created] = {hook_created, false},
 	[EVENT_hook_received] = {hook_received, false},
 	[EVENT_hook_disposed] = {find_and_dispose, true},

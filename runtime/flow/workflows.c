@@ -11,10 +11,10 @@
 #define WORK_OVERHEAD   1024 /* of a row with its indices */
 #define EVENT_OVERHEAD  256
 #define PART_OVERHEAD   512
-#define GIVE_WAY_EVENTS EVENTS_OF_WORK_MAX /* of runs that give way to one request */
-#define EXPIRE_AT_ONCE  16                 /* at most, and events as above */
+#define FORGET_COST     8192 /* of what is forgotten at once: some 50 ms, and all wait for it */
 #define EXPIRY_STEP_US  (60 * US_PER_SEC)
-#define SMALL_BYTES     65536 /* an event of this size ends something on a disk that is full */
+#define EXPIRY_AGAIN_US US_PER_SEC /* when there is more */
+#define SMALL_BYTES     5120       /* an event of this size ends something on a disk that is full */
 
 /* ---- namespaces ---- */
 
@@ -98,29 +98,33 @@ static void shrink(struct workspace *w, uint64_t bytes)
 	w->is.bytes -= bytes < w->is.bytes ? bytes : w->is.bytes;
 }
 
-static int forget(struct flow *f, const struct store_work *run)
+/* Forgets a run, or as much of it as d allows: 1, 0 when the rest goes later, or -errno. */
+static int forget(struct flow *f, struct store_work *run, struct store_drop *d)
 {
 	struct workspace *w = space_of(f, run->space);
-	uint64_t bytes = 0;
-	int r = store_drop_work(f->store, run, &bytes);
+	int r;
 
+	d->bytes = 0;
+	r = store_drop_work(f->store, run, d);
+	if (r == 0)
+		f->work_first_us = f->work_expire_us = clock_real_us() + EXPIRY_AGAIN_US;
 	if (r < 0 || !w)
 		return r;
-	shrink(w, bytes);
-	w->is.works -= w->is.works > 0;
-	return 0;
+	shrink(w, d->bytes);
+	w->is.works -= r == 1 && w->is.works > 0;
+	return r;
 }
 
-/* Forgets the oldest run that is over: 1, 0 when there is none or many went already, or -errno. */
-static int drop_oldest(struct flow *f, struct workspace *w, uint64_t *events)
+/* Forgets of the oldest run that is over: 1, 0 when there is none or much went already, or -errno.
+ */
+static int drop_oldest(struct flow *f, struct workspace *w, struct store_drop *d)
 {
 	struct store_work run;
-	int r = *events < GIVE_WAY_EVENTS ? store_oldest_over(f->store, w->is.id, &run) : 0;
+	int r = d->cost < d->most ? store_oldest_over(f->store, w->is.id, &run) : 0;
 
 	if (r != 1 || (w->keep && strcmp(w->keep, run.id) == 0))
 		return r < 0 ? r : 0;
-	*events += run.events + 1;
-	r = forget(f, &run);
+	r = forget(f, &run, d);
 	return r < 0 ? r : 1;
 }
 
@@ -128,17 +132,19 @@ static int drop_oldest(struct flow *f, struct workspace *w, uint64_t *events)
  * once would refuse runs until the old ones are forgotten, otherwise. */
 static int give_way(struct flow *f, struct workspace *w, uint64_t bytes, bool ends)
 {
-	uint64_t bytes_max = WORK_BYTES_MAX + (ends ? WORK_BYTES_ENDING : 0), events = 0;
-	bool sure = ends && bytes <= SMALL_BYTES; /* it is taken on a full disk */
+	uint64_t bytes_max = WORK_BYTES_MAX + (ends ? WORK_BYTES_ENDING : 0);
+	struct store_drop d = {.most = FORGET_COST + store_drop_cost(bytes)};
 	int r = 1;
 
 	while (w->is.bytes + bytes > bytes_max || w->is.works >= WORKS_MAX) {
-		r = drop_oldest(f, w, &events);
+		r = drop_oldest(f, w, &d);
 		if (r != 1)
 			return r < 0 ? r : -EDQUOT;
 	}
-	while (!sure && !room_for_bytes(f, bytes)) {
-		r = drop_oldest(f, w, &events);
+	if (ends && bytes <= SMALL_BYTES)
+		return room_for_end(f, bytes) ? 0 : -ENOSPC;
+	while (!room_for_bytes(f, bytes)) {
+		r = drop_oldest(f, w, &d);
 		if (r != 1)
 			return r < 0 ? r : -ENOSPC;
 	}
@@ -242,13 +248,15 @@ static int end_run(struct flow *f, struct workspace *w, const struct store_work 
 static int check_size(const struct workflow_change *c, uint64_t bytes)
 {
 	const struct store_work *run = &c->result->run;
-	bool last = c->offer->type <= EVENT_run_cancelled;
+	uint64_t most = WORK_BYTES_OF_RUN;
 
-	if (run->events >= EVENTS_OF_WORK_MAX && !last)
+	if (c->offer->type <= EVENT_run_cancelled)
+		return 0; /* it comes once */
+	if (run->events >= EVENTS_OF_WORK_MAX)
 		return REFUSED_events_limit;
-	return run->bytes + bytes > WORK_BYTES_OF_RUN && !workflow_ends(c->offer->type)
-		       ? REFUSED_too_large
-		       : 0;
+	if (workflow_ends(c->offer->type))
+		most += RUN_BYTES_ENDING;
+	return run->bytes + bytes > most ? REFUSED_too_large : 0;
 }
 
 static int write_change(struct workflow_change *c, struct workspace *w)
@@ -348,22 +356,22 @@ int workflows_make(struct flow *f, const char *space, const char *id,
 
 /* ---- time that is over ---- */
 
-static int expire_run(struct flow *f, uint64_t now_us, uint64_t *first_us, uint64_t *events)
+/* 1: it is forgotten, 0: nothing is to be done, or not now, or -errno. */
+static int expire_run(struct flow *f, uint64_t now_us, struct store_drop *d)
 {
 	struct store_work run;
 	int r = store_first_over(f->store, &run);
 
 	if (r != 1)
 		return r;
-	if (run.ended_us + WORK_KEPT_US > now_us) {
-		*first_us = run.ended_us + WORK_KEPT_US;
+	if (run.ended_us + WORK_KEPT_US > now_us && run.ended_us > 0) {
+		f->work_first_us = run.ended_us + WORK_KEPT_US;
 		return 0;
 	}
-	*events += run.events;
-	return forget(f, &run) < 0 ? -EIO : 1;
+	return forget(f, &run, d);
 }
 
-static int expire_stream(struct flow *f, uint64_t now_us, uint64_t *first_us)
+static int expire_stream(struct flow *f, uint64_t now_us, struct store_drop *d)
 {
 	struct store_stream t;
 	struct workspace *w;
@@ -372,35 +380,33 @@ static int expire_stream(struct flow *f, uint64_t now_us, uint64_t *first_us)
 	if (r != 1)
 		return r;
 	if (t.touched_us + STREAM_ALONE_KEPT_US > now_us) {
-		if (t.touched_us + STREAM_ALONE_KEPT_US < *first_us)
-			*first_us = t.touched_us + STREAM_ALONE_KEPT_US;
+		if (t.touched_us + STREAM_ALONE_KEPT_US < f->work_first_us)
+			f->work_first_us = t.touched_us + STREAM_ALONE_KEPT_US;
 		return 0;
 	}
-	r = store_drop_stream(f->store, t.number);
+	d->bytes = 0;
+	r = store_drop_stream(f->store, &t, d);
 	w = space_of(f, t.space);
-	if (r == 0 && w)
-		shrink(w, t.bytes);
-	return r < 0 ? r : 1;
+	if (r >= 0 && w)
+		shrink(w, d->bytes);
+	return r;
 }
 
 void workflows_expire(struct flow *f, uint64_t now_us)
 {
-	uint64_t events = 0;
+	struct store_drop of_runs = {.most = FORGET_COST / 2}, of_streams = of_runs;
 	const char *why;
-	int r = 1;
 
 	if (now_us < f->work_expire_us || store_broken(f->store, &why))
 		return;
 	f->work_first_us = HEAP_EMPTY;
-	for (int n = 0; n < EXPIRE_AT_ONCE && r == 1 && events < GIVE_WAY_EVENTS; n++)
-		r = expire_run(f, now_us, &f->work_first_us, &events);
-	if (r == 0)
-		r = 1;
-	for (int n = 0; n < EXPIRE_AT_ONCE && r == 1; n++)
-		r = expire_stream(f, now_us, &f->work_first_us);
+	while (of_runs.cost < of_runs.most && expire_run(f, now_us, &of_runs) == 1)
+		;
+	while (of_streams.cost < of_streams.most && expire_stream(f, now_us, &of_streams) == 1)
+		;
 	f->work_expire_us = now_us + EXPIRY_STEP_US;
-	if (r == 1)
-		f->work_first_us = f->work_expire_us; /* there is more */
+	if (of_runs.cost >= of_runs.most || of_streams.cost >= of_streams.most)
+		f->work_first_us = f->work_expire_us = now_us + EXPIRY_AGAIN_US;
 }
 
 uint64_t workflows_expiry(struct flow *f)

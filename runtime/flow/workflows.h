@@ -14,9 +14,12 @@
 #define WORK_BYTES_MAX       (UINT64_C(2) << 30)  /* of all runs and streams of a namespace */
 #define WORK_BYTES_ENDING    (UINT64_C(64) << 20) /* beyond that, for what ends */
 #define WORK_BYTES_OF_RUN    (UINT64_C(128) << 20)
+#define RUN_BYTES_ENDING     (UINT64_C(16) << 20) /* beyond that, for ends of steps */
 #define EVENTS_OF_WORK_MAX   10000
 #define WORK_KEPT_US         (UINT64_C(30) * 86400 * US_PER_SEC) /* when it is over */
 #define STREAM_ALONE_KEPT_US (UINT64_C(86400) * US_PER_SEC)
+#define STREAMS_OF_WORK_MAX  1000
+#define STREAMS_ALONE_MAX    10000 /* of a namespace */
 #define CHUNKS_OF_STREAM_MAX 100000
 #define STREAM_BYTES_MAX     (UINT64_C(64) << 20)
 
@@ -42,7 +45,7 @@ struct workspace {
 	X(wait_over, 409, "the wait is over") \
 	X(events_limit, 409, "a run has at most 10000 events") \
 	X(stale, 412, "the run had an event since: read its events again") \
-	X(too_large, 413, "a run has at most 128 MiB, a stream 64 MiB and 100000 chunks, a request 1000 of them") \
+	X(too_large, 413, "a run has at most 128 MiB and 1000 streams, a stream 64 MiB and 100000 chunks, a request 1000 of them") \
 	X(too_early, 425, "the step is not to be started yet") \
 	X(malformed, 400, "the request is malformed")
 /* clang-format on */

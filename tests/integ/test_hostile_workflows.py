@@ -166,3 +166,77 @@ def test_a_hook_of_a_token_that_many_want_is_of_one_run(pair):
                            b"x-ebb-event: hook_created\r\nx-ebb-correlation: h\r\nx-ebb-token: wanted\r\n"))
         made = [json.loads(answer(s)[1])["event"]["eventType"] for s in sockets]
     assert made.count("hook_created") == 1 and made.count("hook_conflict") == 19
+
+
+# --- bounds of a run, a namespace and an answer ---------------------------------------------------------------
+@contextlib.contextmanager
+def store(ebb):
+    with contextlib.closing(sqlite3.connect(ebb.config["flow_dir"] + "/flow.db", timeout=20)) as db, db:
+        yield db
+
+
+def put_streams(db, run, count, alone):
+    """Streams of a run as if it had made them."""
+    (space,) = db.execute("SELECT id FROM workspace WHERE name = 'evil'").fetchone()
+    db.executemany("INSERT INTO stream (space, name, work, alone, chunks, bytes, closed, once, touched_us)"
+                   " VALUES (?, ?, ?, ?, 0, 512, 0, '', 9000000000000000)",
+                   [(space, f"{run}-{n}", f"{run}-{n % 100}" if alone else run, alone) for n in range(count)])
+
+
+def test_a_run_has_a_thousand_streams_and_a_namespace_ten_thousand_of_runs_that_are_not_there(pair):
+    ebb, evil, _ = pair
+    run, other = evil.run(), evil.run()
+    with store(ebb) as db:
+        put_streams(db, run, 999, 0)
+    assert evil.append("last", run).status == 201 and evil.append("last", run, b"x").status == 201
+    refused(evil.append("beyond", run), 413, "too_large")
+    assert evil.append("of-another", other).status == 201
+    with store(ebb) as db:
+        db.execute("DELETE FROM stream WHERE alone = 1")
+        put_streams(db, "none", 9999, 1)
+    assert evil.append("alone", "r").status == 201
+    refused(evil.append("alone-too", "r"), 507, "full")
+    assert evil.append("of-a-run", other).status == 201
+    with store(ebb) as db:
+        db.execute("DELETE FROM stream")
+
+
+def test_a_step_that_comes_again_and_ends_of_steps_are_bounded_as_their_run_is(pair):
+    ebb, evil, _ = pair
+    run = evil.run()
+    for n in range(3):
+        evil.event(run, "step_created", correlation=f"s{n}", name="n")
+    with store(ebb) as db:
+        db.execute("UPDATE work SET bytes = ? WHERE id = ?", (128 * MIB, run))
+    refused(evil.make(run, "step_retrying", b"", b"x", correlation="s0"), 413, "too_large")
+    evil.event(run, "step_completed", b"", b"x", correlation="s1")
+    with store(ebb) as db:
+        db.execute("UPDATE work SET bytes = ? WHERE id = ?", (144 * MIB, run))
+    refused(evil.make(run, "step_failed", b"", b"x", correlation="s2"), 413, "too_large")
+    evil.event(run, "run_completed", b"", bytes(MIB))
+
+
+def test_an_answer_of_an_event_its_run_and_all_their_bytes_has_room_or_is_not_made(pair):
+    _, evil, _ = pair
+    run = evil.run(data=b"z" * (4 * MIB - 4096))
+    with many(evil, 4) as deaf:
+        for s in deaf[:3]:
+            s.sendall(get(b"/runs/%s?data=all" % run.encode()))
+            assert s.recv(1) == b"H"
+        deaf[3].sendall(get(b"/runs/%s/events?data=all" % run.encode()))  # 16 MiB are on their way
+        status, body = answer(deaf[3])
+        assert status == 503 and json.loads(body)["code"] == "unavailable"
+    evil.close()
+    wait_for(lambda: evil.get(f"runs/{run}?data=all").status == 200)
+
+
+def test_a_stream_wakes_no_reader_of_another_namespace(pair):
+    _, evil, good = pair
+    with many(good, 1) as (reader,):
+        reader.sendall(get(b"/streams/evil?wait=30"))
+        good.run()
+        assert evil.append("good", "r", b"x").status == 201  # "evil" of good and "good" of evil: one sum
+        evil.run()
+        assert good.append("evil", "r", b"mine").status == 201
+        body = json.loads(answer(reader)[1])
+        assert [octets(c["data"]) for c in body["data"]] == [b"mine"]

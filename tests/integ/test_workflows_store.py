@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs of workflows through the real programs: an instance makes events over the socket inside it, reads what became
 of them, and nothing of another namespace."""
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import threading
 import time
 
@@ -204,6 +206,7 @@ def test_lists_come_in_pages_in_both_orders(world):
     runs = [world.run(name="paged", started=False) for _ in range(4)]
     assert [r["runId"] for r in world.rows("runs?status=pending", limit=2, name="paged")] == runs[::-1]
     assert [r["runId"] for r in world.rows("runs?order=asc", limit=2, name="paged")] == [run, *runs]
+    assert [r["runId"] for r in world.rows("runs?status=pending&order=asc", limit=3, name="paged")] == runs
     assert {r["status"] for r in world.rows("runs?status=running", limit=3)} == {"running"}
     empty = world.get("runs", name="nobody").json
     assert empty == {"data": [], "cursor": None, "hasMore": False}
@@ -379,3 +382,38 @@ def test_what_was_answered_outlives_ebb_flow(pair):
     assert [world.get(p).json for p in (f"runs/{run}?data=all", f"runs/{run}/events", "hooks")] == before
     assert chunks(world.read(name)) == [b"a"]
     assert world.event(run, "run_completed")["run"]["status"] == "completed"
+
+
+def test_what_is_over_for_long_is_forgotten_in_steps_and_soon(pair):
+    ebb, world, other = pair
+    run, many = world.run(), 10000
+    world.append(f"{run}-s", run, b"x")
+    for n in range(40):
+        assert world.append(f"{run}-alone-{n}", f"{run}-none", b"x").status == 201
+    world.event(run, "run_completed")
+    with contextlib.closing(sqlite3.connect(ebb.config["flow_dir"] + "/flow.db", timeout=20, isolation_level=None)) as db:
+        def count(table, where):
+            return db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}").fetchone()[0]
+        ((stream,),) = db.execute("SELECT number FROM stream WHERE name = ?", (f"{run}-s",))
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO chunk (stream, number, data) VALUES (?, ?, x'00')", [(stream, n) for n in range(1, many)])
+        db.execute("UPDATE work SET ended_us = 1 WHERE id = ?", (run,))
+        db.execute("UPDATE stream SET touched_us = 1 WHERE alone = 1")
+        db.execute("COMMIT")
+        os.kill(flow(ebb), signal.SIGKILL)  # the next one begins with what is over for long
+        seen = set()
+
+        def gone():
+            seen.add(left := count("chunk", f"stream = {stream}"))
+            if 0 < left < many:
+                world.close()
+                with contextlib.suppress(OSError):  # its socket is made anew
+                    refused(world.get(f"runs/{run}"), 404, "run_not_found")
+                    assert run not in [r["runId"] for r in world.rows("runs")]
+            return not count("work", f"id = '{run}'")
+        wait_for(gone, 20)
+        assert any(0 < n < many for n in seen) and not count("chunk", f"stream = {stream}"), seen
+        assert not count("stream", f"name LIKE '{run}-%'") and not count("work_event", "work NOT IN (SELECT number FROM work)")
+    for w in (world, other):
+        w.close()
+    refused(world.get(f"runs/{run}"), 404, "run_not_found")

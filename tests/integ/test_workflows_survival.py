@@ -63,6 +63,29 @@ def test_a_full_disk_takes_no_new_run_and_ends_what_is_there_and_old_runs_give_w
         world.close()
 
 
+def test_ends_leave_room_to_deliveries_and_schedules():
+    with on_disk("flow_dir", mib=48) as (ebb, disk):
+        ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
+        put(ebb, "web", {"minInstances": 1, "ebb": {"queues": "shop"}})
+        assert ebb.get("web", "/").status == 200
+        world, before = World(ebb, "web"), flow(ebb)
+        run = world.run()
+        for n in range(3):
+            world.event(run, "step_created", correlation=f"s{n}", name="n")
+        room = os.statvfs(disk.path)
+        with open(disk.path + "/filler", "wb") as f:  # 4 MiB are left, and 6 are kept
+            os.posix_fallocate(f.fileno(), 0, room.f_bavail * room.f_bsize - 4 * MIB)
+        refused(world.make(run, "step_completed", b"", bytes(60000), correlation="s0"), 507, "full")
+        world.event(run, "step_completed", b"", bytes(3000), correlation="s1")
+        with open(disk.path + "/filler2", "wb") as f:  # 1 MiB
+            os.posix_fallocate(f.fileno(), 0, 3 * MIB)
+        refused(world.make(run, "step_completed", b"", b"small", correlation="s2"), 507, "full")
+        disk.empty()
+        world.event(run, "step_completed", b"", b"small", correlation="s2")
+        assert flow(ebb) == before and not ebb.log_lines("event=store_broken")
+        world.close()
+
+
 def events(path):
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         return {row for row in db.execute("SELECT work, number, type FROM work_event")}
