@@ -129,7 +129,7 @@ def triggers(row):
         "topic": {"type": "string", "pattern": "^[A-Za-z0-9_-]+[*]?$", "maxLength": 255,
                   "description": "with * at the end: each topic that begins so"},
         "path": {"type": "string", "pattern": "^/[^ #?]*$", "maxLength": 255,
-                 "description": "to which messages are posted; public requests get 404 there"},
+                 "description": "to which messages are posted; only ebb reaches it, other requests get 404"},
         "consumer": {"type": "string", "pattern": TOPIC, "maxLength": 255, "description": "by the path, if none is given"},
         "maxDeliveries": number(1, 1000, 10, "failed deliveries; then the message is a dead letter"),
         "retryAfterSeconds": number(0, 86400, 60, "behind a delivery that failed"),

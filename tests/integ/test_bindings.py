@@ -2,6 +2,8 @@
 """Services call each other at a URL of their own loopback: requests like any other, thawed for, billed to the called
 service, traced, bounded, and private where a service says so. Callers are in C, Node and Python."""
 import concurrent.futures
+import contextlib
+import http.client
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import signal
 
 import pictures
 import pytest
+from queues import Inside, connect
 from waiting import throughout, wait_for
 
 NODE = pytest.mark.skipif(pictures.IN_VM, reason="interpreters are too slow under emulation")
@@ -99,6 +102,32 @@ def test_words_about_depth_and_caller_are_of_gateways_only(pair):
                  "forwarded:for=1.2.3.4", "x-forwarded-for:1.2.3.4", "x-real-ip:1.2.3.4"):
         got = call(ebb, "/head", words="&say=" + said).lower()
         assert "x-ebb-depth: 1\r" in got and "x-ebb-caller: web" in got and "1.2.3.4" not in got, (said, got)
+
+
+def post(pid, port, path, headers):
+    """A POST of what runs in that process's network: the status of the answer."""
+    with contextlib.closing(http.client.HTTPConnection("callee")) as connection:
+        connection.sock = connect(pid, port)
+        connection.request("POST", path, b"{}", headers)
+        return connection.getresponse().status
+
+
+def test_a_binding_is_no_right_to_the_queues_of_the_called_service(ebb):
+    sdk = "/.well-known/workflow/v1/"
+    paths = ["/note", sdk + "flow", sdk + "step"]
+    triggers = [{"type": "queue/v2beta", "topic": f"t{n}", "path": path} for n, path in enumerate(paths)]
+    put(ebb, "api", {"image": "probe", "maxInstances": 1, "minInstances": 1, "experimentalTriggers": triggers,
+                     "ebb": {"private": True}})
+    put(ebb, "web", settings(("api",), minInstances=1))
+    assert call(ebb, "/").startswith("HTTP/1.1 200")
+    pid, port = Inside(ebb, "web").pid, port_of(ebb)
+    forged = {"ce-vqsmessageid": "1", "ce-vqsdeliverycount": "4", "x-ebb-attempt": "1", "x-ebb-run": "1", "x-ebb-revision": "1"}
+    for path in (*paths, "/NOTE", "//note", "/%6eote", "/x/../note", "/note?a=1", sdk + "FLOW"):
+        assert post(pid, port, path, forged) in (400, 404), path
+    assert post(pid, port, "/noted", forged) == 200 and "POST" not in call(ebb, "/noted")
+    with contextlib.closing(Inside(ebb, "api")) as inside:  # ebb itself comes to it
+        inside.send("t0", b"{}")
+        wait_for(lambda: "POST /note" in call(ebb, "/noted"))
 
 
 def test_a_loop_ends_with_508(ebb):

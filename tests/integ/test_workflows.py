@@ -2,13 +2,15 @@
 """Workflows without the SDK: every method of the World in the Node image, called inside an instance, against the store
 of ebb-flow; and its messages. tests/workflows has the SDK itself."""
 import base64
+import concurrent.futures
 import json
 import time
 
 import pictures
 import pytest
 from conftest import running
-from waiting import wait_for
+from test_hostile_queues import socket_count
+from waiting import throughout, wait_for
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="an interpreter takes half a minute to start under emulation")
 FLOW = "/.well-known/workflow/v1/flow"
@@ -244,6 +246,64 @@ def test_a_stream_keeps_its_chunks_in_order(ebb):
     rest = ask(ebb, "getStreamChunks", name, run, {"limit": 2, "cursor": page["cursor"]})
     assert rest["data"] == [{"index": 2, "data": b"three"}] and not rest["hasMore"] and rest["cursor"] is None
     assert ask(ebb, "listStreamsByRunId", run) == [name]
+
+
+def test_readers_that_wait_leave_room_for_the_events_of_their_instance(ebb):
+    run = begun(ebb)
+    name, count, before = f"strm_{run}_many", 70, socket_count(ebb)
+    ask(ebb, "writeToStream", name, run, b"one")
+    ask(ebb, "read", name, count)
+    wait_for(lambda: ask(ebb, "readers") == [[3]] * count, 60)
+    wait_for(lambda: socket_count(ebb) >= before + 20)  # they wait
+    seen_ = throughout(3, lambda: socket_count(ebb) - before)
+    assert max(seen_) <= 24 + 32, seen_
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        steps = [f"step_{n}" for n in range(8)]
+        made = list(pool.map(lambda s: ask(ebb, "events.create", run, event("step_created", s, stepName="s", input=b"")), steps))
+    assert [m["step"]["stepId"] for m in made] == steps
+    ask(ebb, "writeToStream", name, run, b"last")
+    ask(ebb, "closeStream", name, run)
+    wait_for(lambda: ask(ebb, "readers") == [[3, 4, "end"]] * count, 60)
+
+
+# --- ids and values of another form -------------------------------------------------------------------------------
+FORGED = ["x/../../../../../v3/topic/{topic}?z=", "../../../../v3/topic/{topic}?", "..", ".", "", "{run}/steps", "{run}?data=all",
+          "{run}#", "%2e%2e", "{run}%2Fsteps", "a b", "ä", "r" * 129, "..\\..", "x\n"]
+CALLS = [("runs.get", 0, "WorkflowRunNotFoundError"), ("events.create", 0, "WorkflowRunNotFoundError"),
+         ("events.list", 0, "WorkflowRunNotFoundError"), ("steps.list", 0, "WorkflowRunNotFoundError"),
+         ("hooks.list", 0, "WorkflowRunNotFoundError"), ("events.get", 1, "WorkflowWorldError"),
+         ("steps.get", 1, "WorkflowWorldError"), ("hooks.get", 0, "HookNotFoundError")]
+
+
+@pytest.mark.parametrize("name, place, error", CALLS)
+def test_an_id_of_another_form_is_none_and_leads_nowhere(ebb, name, place, error):
+    run = begun(ebb)
+    for text in FORGED:
+        forged = text.format(topic="__wkf_step_work", run=run)
+        if not forged and name in ("events.create", "hooks.list"):
+            continue  # a new run, all hooks
+        args = [{"runId": forged}] if name.endswith("list") else [run, forged] if place else [forged]
+        if name == "events.create":
+            args.append(event("run_cancelled", runId=run))
+        failed = refused(ebb, error, name, *args)
+        assert failed["message"].startswith("there is no "), failed
+    assert ask(ebb, "runs.get", run)["status"] == "pending"
+    assert seen(ebb, run) == []
+
+
+def test_values_of_a_query_are_values(ebb):
+    run, other = begun(ebb, f"query-{run_id()}"), begun(ebb)
+    refused(ebb, "WorkflowWorldError", "events.list", {"runId": run, "pagination": {"cursor": "x&limit=1#"}})
+    refused(ebb, "WorkflowWorldError", "events.list", {"runId": run, "pagination": {"limit": "1&order=desc"}})
+    refused(ebb, "WorkflowWorldError", "events.listByCorrelationId", {"correlationId": "s", "runId": f"{run}&run={other}"})
+    refused(ebb, "WorkflowWorldError", "runs.list", {"workflowName": "w", "status": "failed&limit=1"})
+    assert ask(ebb, "events.listByCorrelationId", {"correlationId": "a\nb", "runId": run})["data"] == []
+    for name in ("..", ".", "a/../../b?c#d"):
+        ask(ebb, "writeToStream", name, run, b"x")
+        assert ask(ebb, "getStreamInfo", name, run) == {"tailIndex": 0, "done": False}
+        ask(ebb, "closeStream", name, run)
+        assert ask(ebb, "readFromStream", name) == [b"x"]
+    assert sorted(ask(ebb, "listStreamsByRunId", run)) == sorted(["..", ".", "a/../../b?c#d"])
 
 
 # --- messages -----------------------------------------------------------------------------------------------------

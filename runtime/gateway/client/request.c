@@ -281,7 +281,7 @@ static enum verdict check(struct gateway *g, struct client *c, struct http_head 
 				     c->binding    ? "The service of this binding was removed."
 				     : c->delivery ? "The service of this delivery was removed."
 						   : "No service has this host or path.");
-	if (!client_is_inside(c) && is_internal(s, head, p))
+	if (!c->delivery && is_internal(s, head, p)) /* a binding is no right to the queues of s */
 		return exchange_fail(g, c, EDGE_NO_SERVICE, 0,
 				     "Only ebb delivers to this path: send to its topic.");
 	if (c->binding && c->x.depth == DEPTH_MAX)

@@ -4,6 +4,7 @@
 "use strict";
 const { randomUUID } = require("node:crypto");
 const http = require("node:http");
+const { urlToHttpOptions } = require("node:url");
 const errors = require("./errors.cjs");
 
 const CONNECTIONS = 32; // of the 64 that an instance may have; streams that wait use others
@@ -11,11 +12,11 @@ const PAUSES_MS = [20, 50, 100, 200, 400, 800, 1600, 3200]; // ebb-flow comes ba
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Sends one request. Resolves to {status, headers, body}, body of JSON or null.
-function once(agent, url, { method = "GET", headers = {}, body, signal }) {
+// Sends one request; nothing resolves its path. Resolves to {status, headers, body}, body of JSON or null.
+function once(agent, place, { method = "GET", headers = {}, body, signal }) {
 	return new Promise((resolve, reject) => {
 		const sized = body === undefined ? headers : { ...headers, "content-length": body.length };
-		const request = http.request(url, { agent, method, headers: sized, signal }, (response) => {
+		const request = http.request({ ...place, agent, method, headers: sized, signal }, (response) => {
 			const parts = [];
 			response.on("data", (part) => parts.push(part));
 			response.on("error", reject);
@@ -38,11 +39,11 @@ function once(agent, url, { method = "GET", headers = {}, body, signal }) {
 // Whether another try may have another end.
 const isPassing = (answer) => answer.status === 503 || answer.status === 429;
 
-async function insist(agent, url, options) {
+async function insist(agent, place, options) {
 	for (let tries = 0; ; tries++) {
 		let answer, fault;
 		try {
-			answer = await once(agent, url, options);
+			answer = await once(agent, place, options);
 		} catch (error) {
 			if (options.signal?.aborted) throw error;
 			fault = error;
@@ -59,6 +60,7 @@ async function insist(agent, url, options) {
 exports.createClient = (url) => {
 	// Free connections have no timer, and do not keep a process alive; ebb-flow ends those of an instance with it.
 	const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+	const base = url && urlToHttpOptions(new URL(url));
 
 	// path: behind EBB_QUEUE_URL. about: for errors. Resolves to the body of an answer of 2xx.
 	async function call(path, options = {}, about = undefined) {
@@ -66,7 +68,8 @@ exports.createClient = (url) => {
 		const own = options.wait ? new http.Agent() : agent;
 		const headers = { ...options.headers };
 		if (options.method === "POST") headers["x-ebb-once"] ??= randomUUID();
-		const answer = await insist(own, url + path, { ...options, headers });
+		const place = { ...base, path: base.pathname.replace(/\/$/, "") + path };
+		const answer = await insist(own, place, { ...options, headers });
 		if (answer.status >= 200 && answer.status < 300) return answer.body;
 		throw errors.ofAnswer(answer, about);
 	}

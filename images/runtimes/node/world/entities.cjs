@@ -38,7 +38,7 @@ const FIELDS = [
 	["x-ebb-name", (e) => (e.eventType.startsWith("run_") ? e.eventData?.workflowName : e.eventData?.stepName), word],
 	["x-ebb-deployment", (e) => e.eventData?.deploymentId, word],
 	["x-ebb-token", (e) => (e.eventType === "hook_created" ? e.eventData.token : undefined), word],
-	["x-ebb-correlation", (e) => e.correlationId, String],
+	["x-ebb-correlation", (e) => e.correlationId, word],
 	["x-ebb-spec", (e) => e.specVersion, String],
 	["x-ebb-resume-at", (e) => (e.eventType === "wait_created" ? ms(e.eventData.resumeAt) : undefined), String],
 	["x-ebb-retry-at", (e) => (e.eventType === "step_retrying" ? ms(e.eventData.retryAfter) : undefined), String],

@@ -4,9 +4,10 @@
 "use strict";
 const { randomBytes } = require("node:crypto");
 const entities = require("./entities.cjs");
+const paths = require("./paths.cjs");
 const { word } = require("./value.cjs");
 
-const BASE = "/api/ebb/workflow/v1";
+const { BASE, id } = paths;
 const PAGE = 1000; // a look at a run wants all of its events
 const ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const resolved = (params) => params?.resolveData !== "none";
@@ -14,9 +15,12 @@ const resolved = (params) => params?.resolveData !== "none";
 // The query of a question: data, and the page.
 function query(params, more = {}) {
 	const { limit, cursor, sortOrder } = params?.pagination ?? {};
-	const fields = { data: resolved(params) ? "all" : "none", limit, cursor, order: sortOrder, ...more };
-	const some = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
-	return `?${some.map(([name, value]) => `${name}=${value}`).join("&")}`;
+	return paths.query({ data: resolved(params) ? "all" : "none", limit, cursor, order: sortOrder, ...more });
+}
+
+// The path of a run.
+function pathOf(runId) {
+	return `${BASE}/runs/${id("run", runId, { runId })}`;
 }
 
 function page(answer, convert) {
@@ -34,12 +38,12 @@ function createEvents(client) {
 	// The answers of these two events are all that a delivery knows of its run or step.
 	const NEEDS_DATA = new Set(["run_started", "step_started"]);
 
-	async function create(id, event, params = {}) {
-		const runId = id || newRunId();
+	async function create(known, event, params = {}) {
+		const runId = known || newRunId();
 		const data = NEEDS_DATA.has(event.eventType);
 		const request = entities.toRequest(event, params);
 		const about = { runId, token: event.correlationId };
-		const path = `${BASE}/runs/${runId}/events${data ? "?data=all" : ""}`;
+		const path = `${pathOf(runId)}/events${data ? "?data=all" : ""}`;
 		const answer = await client.call(path, { method: "POST", ...request }, about);
 		return results(answer, event, resolved(params));
 	}
@@ -65,15 +69,15 @@ function createEvents(client) {
 	return {
 		create,
 		async get(runId, eventId, params) {
-			const path = `${BASE}/runs/${runId}/events/${eventId}${query(params)}`;
+			const path = `${pathOf(runId)}/events/${id("event", eventId)}${query(params)}`;
 			return entities.event(await client.call(path, {}, { runId }), resolved(params));
 		},
 		async list(params) {
-			const path = `${BASE}/runs/${params.runId}/events${query(params, { limit: params.pagination?.limit ?? PAGE })}`;
+			const path = `${pathOf(params.runId)}/events${query(params, { limit: params.pagination?.limit ?? PAGE })}`;
 			return page(await client.call(path, {}, params), (row) => entities.event(row, resolved(params)));
 		},
 		async listByCorrelationId(params) {
-			const headers = { "x-ebb-correlation": params.correlationId };
+			const headers = { "x-ebb-correlation": word(params.correlationId) };
 			const answer = await client.call(`${BASE}/events${query(params, { run: params.runId })}`, { headers });
 			return page(answer, (row) => entities.event(row, resolved(params)));
 		},
@@ -83,7 +87,7 @@ function createEvents(client) {
 function createRuns(client) {
 	return {
 		async get(runId, params) {
-			const row = await client.call(`${BASE}/runs/${runId}${query(params)}`, {}, { runId });
+			const row = await client.call(`${pathOf(runId)}${query(params)}`, {}, { runId });
 			return entities.run(row, resolved(params));
 		},
 		async list(params = {}) {
@@ -97,12 +101,12 @@ function createRuns(client) {
 function createSteps(client) {
 	return {
 		async get(runId, stepId, params) {
-			const of = runId ? `/runs/${runId}` : "";
-			const row = await client.call(`${BASE}${of}/steps/${stepId}${query(params)}`, {}, { runId });
+			const path = `${runId ? pathOf(runId) : BASE}/steps/${id("step", stepId)}${query(params)}`;
+			const row = await client.call(path, {}, { runId });
 			return entities.step(row, resolved(params));
 		},
 		async list(params) {
-			const path = `${BASE}/runs/${params.runId}/steps${query(params)}`;
+			const path = `${pathOf(params.runId)}/steps${query(params)}`;
 			return page(await client.call(path, {}, params), (row) => entities.step(row, resolved(params)));
 		},
 	};
@@ -111,7 +115,8 @@ function createSteps(client) {
 function createHooks(client) {
 	return {
 		async get(hookId, params) {
-			const row = await client.call(`${BASE}/hooks/${hookId}${query(params)}`, {}, { token: hookId });
+			const about = { token: hookId };
+			const row = await client.call(`${BASE}/hooks/${id("hook", hookId, about)}${query(params)}`, {}, about);
 			return entities.hook(row, resolved(params));
 		},
 		async getByToken(token, params) {
@@ -120,14 +125,13 @@ function createHooks(client) {
 			return entities.hook(row, resolved(params));
 		},
 		async list(params = {}) {
-			const of = params.runId ? `/runs/${params.runId}` : "";
-			const answer = await client.call(`${BASE}${of}/hooks${query(params)}`, {}, params);
+			const of = params.runId ? pathOf(params.runId) : BASE;
+			const answer = await client.call(`${of}/hooks${query(params)}`, {}, params);
 			return page(answer, (row) => entities.hook(row, resolved(params)));
 		},
 	};
 }
 
-exports.BASE = BASE;
 exports.createStorage = (client) => ({
 	runs: createRuns(client),
 	steps: createSteps(client),

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Streamer of a World. A reader waits in ebb-flow for the next chunk, so nothing polls.
 "use strict";
-const { createHash } = require("node:crypto");
-const { BASE } = require("./storage.cjs");
+const { BASE, query, segment } = require("./paths.cjs");
 const { bytes } = require("./value.cjs");
 
-const NAME_MAX = 255;
 const WAIT_S = 30;
 const PAGE = 1000;
+const WAITING_MAX = 24; // readers of this process; each has a connection, of the 64 that an instance may have
 const SOON_MS = 100; // between two questions, when ebb-flow answers before the time
+const LATER_MS = 1000; // between two questions of a reader that finds no place to wait
 const BODY_MAX = 4 * 1024 * 1024;
+let waiting = 0; // readers
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-// The name of a stream in a path; a long one is its hash.
-function segment(name) {
-	const safe = encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-	return safe.length <= NAME_MAX ? safe : createHash("sha256").update(name).digest("hex");
-}
 
 function frame(chunk) {
 	const octets = Buffer.from(chunk);
@@ -55,7 +50,7 @@ function createWriter(client) {
 	}
 
 	async function post(name, runId, headers, body) {
-		const path = `${BASE}/streams/${segment(name)}?run=${encodeURIComponent(runId)}`;
+		const path = `${BASE}/streams/${segment(name)}${query({ run: runId })}`;
 		await client.call(path, { method: "POST", headers, body });
 	}
 
@@ -77,15 +72,27 @@ function createWriter(client) {
 
 function createReader(client) {
 	const ask = (name, from, limit, wait, signal) =>
-		client.call(`${BASE}/streams/${segment(name)}?from=${from}&limit=${limit}&wait=${wait}`, { wait, signal });
+		client.call(`${BASE}/streams/${segment(name)}${query({ from, limit, wait })}`, { wait, signal });
+
+	// Asks and waits, where there is a place.
+	async function askPatiently(name, from, signal) {
+		if (waiting >= WAITING_MAX) return { ...(await ask(name, from, PAGE, 0, signal)), pauseMs: LATER_MS };
+		const asked = Date.now();
+		waiting++;
+		try {
+			const answer = await ask(name, from, PAGE, WAIT_S, signal);
+			return { ...answer, pauseMs: Date.now() - asked < 1000 ? SOON_MS : 0 };
+		} finally {
+			waiting--;
+		}
+	}
 
 	// Chunks from an index on; resolves when there are some, or the stream is over.
 	async function next(name, from, signal) {
 		for (;;) {
-			const asked = Date.now();
-			const answer = await ask(name, from, PAGE, WAIT_S, signal);
+			const answer = await askPatiently(name, from, signal);
 			if (answer.data.length > 0 || (answer.closed && !answer.hasMore)) return answer;
-			if (Date.now() - asked < 1000) await pause(SOON_MS);
+			await pause(answer.pauseMs);
 		}
 	}
 
@@ -106,7 +113,7 @@ function createReader(client) {
 	return {
 		readFromStream,
 		async listStreamsByRunId(runId) {
-			const answer = await client.call(`${BASE}/streams?run=${encodeURIComponent(runId)}`);
+			const answer = await client.call(`${BASE}/streams${query({ run: runId })}`);
 			return answer.data.map(decodeURIComponent);
 		},
 		async getStreamChunks(name, runId, options = {}) {

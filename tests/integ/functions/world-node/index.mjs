@@ -17,7 +17,22 @@ function replace(key, value) {
 const json = (value, status = 200) =>
 	new Response(JSON.stringify(value ?? null, replace), { status, headers: { "content-type": "application/json" } });
 
+// Many readers of one stream at once: what each of them has so far.
+let readers = [];
+async function read(name, count) {
+	readers = Array.from({ length: count }, () => []);
+	for (const got of readers) {
+		const follow = async () => {
+			for await (const chunk of await world.readFromStream(name)) got.push(chunk.length);
+			got.push("end");
+		};
+		follow().catch((error) => got.push(String(error)));
+	}
+}
+
 async function call(name, args) {
+	if (name === "read") return read(...args);
+	if (name === "readers") return readers;
 	const [first, second] = name.split(".");
 	const method = second ? world[first][second] : world[first];
 	const value = await method(...args);
