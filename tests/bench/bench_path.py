@@ -73,7 +73,7 @@ class BehindNginx:
 
 def newest_base():
     """The root directory with the Node.js that `ebb build` puts into images."""
-    return max(glob.glob(os.path.join(CACHE, "base-node-*")), key=os.path.getmtime)
+    return max(glob.glob(os.path.join(CACHE, "base-node-*/")), key=os.path.getmtime)
 
 
 @contextlib.contextmanager
