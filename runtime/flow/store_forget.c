@@ -6,7 +6,9 @@
 #include "runtime/flow/store_inside.h"
 #include "runtime/flow/store_workflows.h"
 
-#define COST_SHIFT 9 /* 512 bytes cost as much as a row */
+#define COST_SHIFT  9 /* 512 bytes cost as much as a row */
+#define STREAM_COST 4 /* of statements, with no chunk */
+#define WORK_COST   8
 
 /* Rows of one owner, in the order in which they are dropped. */
 struct rows {
@@ -67,7 +69,7 @@ int store_drop_stream(struct store *s, struct store_stream *t, struct store_drop
 	freed = r == 1 ? t->bytes : less(t->bytes, freed);
 	t->bytes -= freed;
 	d->bytes += freed;
-	d->cost++;
+	d->cost += STREAM_COST;
 	if (r == 0)
 		return store_put_stream(s, t);
 	r = drop(s, DO_DROP_STREAM, t->number);
@@ -110,7 +112,7 @@ int store_drop_work(struct store *s, struct store_work *w, struct store_drop *d)
 	w->bytes -= freed;
 	w->ended_us = 0;
 	d->bytes += freed;
-	d->cost++;
+	d->cost += WORK_COST;
 	if (r == 0)
 		return store_put_work(s, w);
 	r = drop(s, DO_DROP_WORK, w->number);
