@@ -81,18 +81,15 @@ def cpu_s(ebb):
 
 
 def answer(s):
-    """Status and body of one answer."""
+    """Status and body of one answer. The bytes behind it stay in the socket: they are of the next one."""
     got = b""
-    while b"\r\n\r\n" not in got:
-        more = s.recv(65536)
+    while not got.endswith(b"\r\n\r\n"):
+        more = s.recv(1)
         if not more:
             return (0, got)
         got += more
-    head, _, body = got.partition(b"\r\n\r\n")
-    size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    while len(body) < size:
-        body += s.recv(65536)
-    return int(head.split()[1]), body
+    size = int(got.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return int(got.split()[1]), s.recv(size, socket.MSG_WAITALL) if size else b""
 
 
 SEND = b"POST /api/v3/topic/orders HTTP/1.1\r\nHost: q\r\n"
