@@ -93,9 +93,8 @@ def test_work_behind_an_answer_goes_on(probe):
     def lines():
         return [x["line"] for x in probe.cli("logs", "--json", "--request", request, "probe").json]
     wait_for(lambda: lines() == ["background done, repeated 1"], 20)
-    found = probe.instance("probe")
-    assert found["id"] == before and found["freezes"] == 0
-    probe.wait_frozen("probe", 20)
+    (found,) = probe.wait_frozen("probe", 20)
+    assert found["id"] == before and found["freezes"] == 1, "the one behind the work"
 
 
 def test_a_deployment_in_flight_is_there_or_not(probe):

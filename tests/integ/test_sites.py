@@ -137,7 +137,7 @@ REFUSED = [
     ({"services": {"web": WEB}, "rewrites": [into("/(.*)", "shop")]}, "rewrites[0].destination.service", "shop"),
     ({"services": {"web": WEB}, "rewrites": [into("/(\\w+)(\\1)", "web")]}, "rewrites[0].source", "linear time"),
     ({"services": {"a": {**WEB, "hosts": ["x.example"]}, "b": {**WEB, "hosts": ["X.example"]}}}, "services.b.hosts", "x.example"),
-    ({"services": {"a": {**WEB, "routePrefix": "/p"}, "b": {**WEB, "mount": "/p"}}}, "services.b.routePrefix", "same"),
+    ({"services": {"a": {**WEB, "routePrefix": "/p"}, "b": {**WEB, "mount": "/p"}}}, "services.b.mount", "that of a, too"),
     ({"services": {"web": WEB}, "redirects": [{"source": "/a", "destination": "/:b"}]}, "redirects[0].destination", "/:b"),
     ({"services": {"web": WEB}, "headers": [{"source": "/a", "headers": []}]}, "headers[0].headers", "1..32"),
     ({"services": {"web": {**WEB, "mount": "p"}}}, "services.web.mount", "is not a path"),
