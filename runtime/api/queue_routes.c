@@ -4,22 +4,18 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/api/calls.h"
+#include "runtime/api/flow_rows.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/text.h"
 
-static void write_time(struct json_out *o, const char *key, uint64_t at_us)
-{
-	char date[CLOCK_DATE_SIZE];
+#define MEND "ebb queue ls shows what there is"
 
-	json_out_string(o, key, at_us ? clock_rfc3339(at_us, date) : NULL);
-}
-
-static void write_queue(struct json_out *o, const struct wire_queue_row *row)
+static void write_queue(struct json_out *o, const void *of)
 {
+	const struct wire_queue_row *row = of;
+
 	json_out_object(o, NULL);
 	json_out_string(o, "namespace", row->space);
 	json_out_string(o, "topic", row->topic);
@@ -30,57 +26,27 @@ static void write_queue(struct json_out *o, const struct wire_queue_row *row)
 	json_out_u64(o, "dead", row->dead);
 	json_out_u64(o, "messages", row->messages);
 	json_out_u64(o, "bytes", row->bytes);
-	write_time(o, "next_due_at", row->oldest_us);
+	flow_write_time(o, "next_due_at", row->oldest_us);
 	json_out_end_object(o);
 }
 
 static void on_queues(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	const struct wire_queue_row *rows = answer->records;
-	struct json_out o;
+	static const struct flow_rows rows = {"list the queues", "queues",
+					      sizeof(struct wire_queue_row), write_queue};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err || !rq) {
-		problem_reply_answer(rq, "list the queues", answer);
-		return;
-	}
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_array(&o, "queues");
-	for (size_t i = 0; i < answer->count; i++)
-		write_queue(&o, &rows[i]);
-	json_out_end_array(&o);
-	json_out_end_object(&o);
-	reply_json(rq, 200, NULL, &o);
-}
-
-/* False after having answered. */
-static bool read_word(struct request *rq, const char *name, bool needed, char *out, size_t size)
-{
-	int r = request_query(rq, name, out, size);
-
-	if (r == 0)
-		*out = '\0';
-	if (r == 1 || (r == 0 && !needed))
-		return true;
-	problem_reply(rq, 400, "ebb queue ls shows what there is", "%s: %s", name,
-		      r == 0 ? "is missing" : "names nothing");
-	return false;
+	flow_reply(rq, answer, &rows);
 }
 
 void get_queues(struct request *rq)
 {
 	struct wire_queues_get get = {0};
 
-	if (!read_word(rq, "namespace", false, get.space, sizeof(get.space)))
+	if (!flow_read_word(rq, "namespace", false, MEND, get.space, sizeof(get.space)))
 		return;
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_QUEUES_GET,
-					      .record = &get,
-					      .size = sizeof(get),
-					      .rq = rq,
-					      .done = on_queues});
+	flow_ask(rq, WIRE_QUEUES_GET, &get, sizeof(get), on_queues);
 }
 
 /* ---- messages ---- */
@@ -97,8 +63,9 @@ static void write_body(struct json_out *o, const struct wire_letter_row *row)
 	json_out_string(o, "body", text);
 }
 
-static void write_letter(struct json_out *o, const struct wire_letter_row *row)
+static void write_letter(struct json_out *o, const void *of)
 {
+	const struct wire_letter_row *row = of;
 	char id[24];
 
 	(void)text_format(id, sizeof(id), "%llu", (unsigned long long)row->number);
@@ -110,9 +77,9 @@ static void write_letter(struct json_out *o, const struct wire_letter_row *row)
 	json_out_string(o, "state", wire_letter_state_name(row->state));
 	json_out_u64(o, "attempts", row->attempts);
 	json_out_u64(o, "failures", row->failures);
-	write_time(o, "created_at", row->created_us);
-	write_time(o, "due_at", row->due_us);
-	write_time(o, "expires_at", row->expires_us);
+	flow_write_time(o, "created_at", row->created_us);
+	flow_write_time(o, "due_at", row->due_us);
+	flow_write_time(o, "expires_at", row->expires_us);
 	json_out_string(o, "content_type", row->type);
 	json_out_u64(o, "bytes", row->size);
 	write_body(o, row);
@@ -122,39 +89,27 @@ static void write_letter(struct json_out *o, const struct wire_letter_row *row)
 
 static void on_letters(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	const struct wire_letter_row *rows = answer->records;
-	struct json_out o;
+	static const struct flow_rows rows = {"list the messages", "messages",
+					      sizeof(struct wire_letter_row), write_letter};
 
 	(void)api;
 	(void)ctx;
 	if (answer->err == ENOENT && rq) {
-		problem_reply(rq, 404, "ebb queue ls shows what there is",
-			      "there is no such topic or consumer");
+		problem_reply(rq, 404, MEND, "there is no such topic or consumer");
 		return;
 	}
-	if (answer->err || !rq) {
-		problem_reply_answer(rq, "list the messages", answer);
-		return;
-	}
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_array(&o, "messages");
-	for (size_t i = 0; i < answer->count; i++)
-		write_letter(&o, &rows[i]);
-	json_out_end_array(&o);
-	json_out_end_object(&o);
-	reply_json(rq, 200, NULL, &o);
+	flow_reply(rq, answer, &rows);
 }
 
 static bool read_letters(struct request *rq, struct wire_letters_get *get)
 {
 	char id[24], dead[8];
 
-	if (!read_word(rq, "namespace", true, get->space, sizeof(get->space)) ||
-	    !read_word(rq, "topic", true, get->topic, sizeof(get->topic)) ||
-	    !read_word(rq, "consumer", false, get->consumer, sizeof(get->consumer)) ||
-	    !read_word(rq, "id", false, id, sizeof(id)) ||
-	    !read_word(rq, "dead", false, dead, sizeof(dead)))
+	if (!flow_read_word(rq, "namespace", true, MEND, get->space, sizeof(get->space)) ||
+	    !flow_read_word(rq, "topic", true, MEND, get->topic, sizeof(get->topic)) ||
+	    !flow_read_word(rq, "consumer", false, MEND, get->consumer, sizeof(get->consumer)) ||
+	    !flow_read_word(rq, "id", false, MEND, id, sizeof(id)) ||
+	    !flow_read_word(rq, "dead", false, MEND, dead, sizeof(dead)))
 		return false;
 	get->dead = strcmp(dead, "1") == 0;
 	if (!*id || text_parse_u64(id, 1, INT64_MAX, &get->number) == 0)
@@ -169,12 +124,7 @@ void get_queue_messages(struct request *rq)
 
 	if (!read_letters(rq, &get))
 		return;
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_LETTERS_GET,
-					      .record = &get,
-					      .size = sizeof(get),
-					      .rq = rq,
-					      .done = on_letters});
+	flow_ask(rq, WIRE_LETTERS_GET, &get, sizeof(get), on_letters);
 }
 
 /* ---- moving them ---- */
@@ -190,8 +140,7 @@ static void on_moved(struct api *api, struct request *rq, void *ctx, const struc
 	if (!rq)
 		return;
 	if (answer->err == ENOENT) {
-		problem_reply(rq, 404, "ebb queue ls shows what there is",
-			      "there is no such topic or consumer");
+		problem_reply(rq, 404, MEND, "there is no such topic or consumer");
 		return;
 	}
 	if (answer->err || answer->count != 1) {
@@ -214,12 +163,7 @@ static void move(struct request *rq, bool purge)
 		return;
 	get.purge = purge;
 	get.dead |= !purge;
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_LETTERS_MOVE,
-					      .record = &get,
-					      .size = sizeof(get),
-					      .rq = rq,
-					      .done = on_moved});
+	flow_ask(rq, WIRE_LETTERS_MOVE, &get, sizeof(get), on_moved);
 }
 
 void post_queue_retry(struct request *rq)

@@ -4,22 +4,13 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/api/calls.h"
+#include "runtime/api/flow_rows.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/known.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 #include "runtime/api/services.h"
-#include "runtime/base/clock.h"
-#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
-
-static void write_time(struct json_out *o, const char *key, uint64_t at_us)
-{
-	char date[CLOCK_DATE_SIZE];
-
-	json_out_string(o, key, at_us ? clock_rfc3339(at_us, date) : NULL);
-}
 
 static void write_run(struct json_out *o, const char *key, const struct wire_run_row *run,
 		      bool named)
@@ -32,18 +23,25 @@ static void write_run(struct json_out *o, const char *key, const struct wire_run
 	}
 	json_out_string(o, "state", wire_run_state_name(run->state));
 	json_out_string(o, "cause", wire_run_cause_name(run->cause));
-	write_time(o, "scheduled_at", run->scheduled_us);
-	write_time(o, "due_at", run->due_us);
-	write_time(o, "begun_at", run->begun_us);
-	write_time(o, "ended_at", run->ended_us);
+	flow_write_time(o, "scheduled_at", run->scheduled_us);
+	flow_write_time(o, "due_at", run->due_us);
+	flow_write_time(o, "begun_at", run->begun_us);
+	flow_write_time(o, "ended_at", run->ended_us);
 	json_out_u64(o, "attempts", run->attempts);
 	json_out_u64(o, "status", run->status);
 	json_out_string(o, "text", run->text);
 	json_out_end_object(o);
 }
 
-static void write_schedule(struct json_out *o, const struct wire_schedule_row *row)
+static void write_listed_run(struct json_out *o, const void *row)
 {
+	write_run(o, NULL, row, true);
+}
+
+static void write_schedule(struct json_out *o, const void *of)
+{
+	const struct wire_schedule_row *row = of;
+
 	json_out_object(o, NULL);
 	json_out_string(o, "service", row->service);
 	json_out_string(o, "name", row->schedule);
@@ -51,7 +49,7 @@ static void write_schedule(struct json_out *o, const struct wire_schedule_row *r
 	json_out_string(o, "timezone", *row->zone ? row->zone : "UTC");
 	json_out_string(o, "path", *row->topic ? NULL : row->path);
 	json_out_string(o, "topic", *row->topic ? row->topic : NULL);
-	write_time(o, "next_at", row->next_us);
+	flow_write_time(o, "next_at", row->next_us);
 	json_out_u64(o, "open", row->open);
 	if (row->has_run)
 		write_run(o, "last", &row->run, false);
@@ -63,23 +61,12 @@ static void write_schedule(struct json_out *o, const struct wire_schedule_row *r
 static void on_schedules(struct api *api, struct request *rq, void *ctx,
 			 const struct answer *answer)
 {
-	const struct wire_schedule_row *rows = answer->records;
-	struct json_out o;
+	static const struct flow_rows rows = {"list the schedules", "schedules",
+					      sizeof(struct wire_schedule_row), write_schedule};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err || !rq) {
-		problem_reply_answer(rq, "list the schedules", answer);
-		return;
-	}
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_array(&o, "schedules");
-	for (size_t i = 0; i < answer->count; i++)
-		write_schedule(&o, &rows[i]);
-	json_out_end_array(&o);
-	json_out_end_object(&o);
-	reply_json(rq, 200, NULL, &o);
+	flow_reply(rq, answer, &rows);
 }
 
 /* Reads ?service, which is to exist if it is there. False after having answered. */
@@ -101,33 +88,17 @@ void get_schedules(struct request *rq)
 
 	if (!read_service(rq, get.service))
 		return;
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_SCHEDULES_GET,
-					      .record = &get,
-					      .size = sizeof(get),
-					      .rq = rq,
-					      .done = on_schedules});
+	flow_ask(rq, WIRE_SCHEDULES_GET, &get, sizeof(get), on_schedules);
 }
 
 static void on_runs(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	const struct wire_run_row *rows = answer->records;
-	struct json_out o;
+	static const struct flow_rows rows = {"list the runs", "runs", sizeof(struct wire_run_row),
+					      write_listed_run};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err || !rq) {
-		problem_reply_answer(rq, "list the runs", answer);
-		return;
-	}
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_array(&o, "runs");
-	for (size_t i = 0; i < answer->count; i++)
-		write_run(&o, NULL, &rows[i], true);
-	json_out_end_array(&o);
-	json_out_end_object(&o);
-	reply_json(rq, 200, NULL, &o);
+	flow_reply(rq, answer, &rows);
 }
 
 /* A name that does not fit is none. */
@@ -149,12 +120,7 @@ void get_runs(struct request *rq)
 
 	if (!read_service(rq, get.service) || !read_schedule(rq, "schedule", false, get.schedule))
 		return;
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_RUNS_GET,
-					      .record = &get,
-					      .size = sizeof(get),
-					      .rq = rq,
-					      .done = on_runs});
+	flow_ask(rq, WIRE_RUNS_GET, &get, sizeof(get), on_runs);
 }
 
 /* ---- by hand ---- */
@@ -226,10 +192,5 @@ void post_schedule_run(struct request *rq)
 		return;
 	}
 	(void)text_copy(run.service, sizeof(run.service), s->name);
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = WIRE_SCHEDULE_RUN,
-					      .record = &run,
-					      .size = sizeof(run),
-					      .rq = rq,
-					      .done = on_run});
+	flow_ask(rq, WIRE_SCHEDULE_RUN, &run, sizeof(run), on_run);
 }

@@ -4,12 +4,10 @@
 #include <string.h>
 
 #include "runtime/api/api.h"
-#include "runtime/api/calls.h"
+#include "runtime/api/flow_rows.h"
 #include "runtime/api/handlers.h"
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
-#include "runtime/base/clock.h"
-#include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
 #define MEND "ebb runs ls shows runs that are there"
@@ -20,15 +18,10 @@ static const char *const states[WIRE_WORK_ALL] = {
 	[WIRE_WORK_CANCELLED] = "cancelled",
 };
 
-static void write_time(struct json_out *o, const char *key, uint64_t at_us)
+static void write_work(struct json_out *o, const void *of)
 {
-	char date[CLOCK_DATE_SIZE];
+	const struct wire_work_row *row = of;
 
-	json_out_string(o, key, at_us ? clock_rfc3339(at_us, date) : NULL);
-}
-
-static void write_work(struct json_out *o, const struct wire_work_row *row)
-{
 	json_out_object(o, NULL);
 	json_out_string(o, "id", row->id);
 	json_out_string(o, "namespace", row->space);
@@ -38,10 +31,10 @@ static void write_work(struct json_out *o, const struct wire_work_row *row)
 	json_out_string(o, "state", row->state < WIRE_WORK_ALL ? states[row->state] : "unknown");
 	json_out_u64(o, "events", row->events);
 	json_out_u64(o, "bytes", row->bytes);
-	write_time(o, "created_at", row->created_us);
-	write_time(o, "started_at", row->started_us);
-	write_time(o, "updated_at", row->updated_us);
-	write_time(o, "ended_at", row->ended_us);
+	flow_write_time(o, "created_at", row->created_us);
+	flow_write_time(o, "started_at", row->started_us);
+	flow_write_time(o, "updated_at", row->updated_us);
+	flow_write_time(o, "ended_at", row->ended_us);
 	json_out_end_object(o);
 }
 
@@ -52,8 +45,8 @@ static void refuse_unknown(struct request *rq)
 
 static void on_works(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	const struct wire_work_row *rows = answer->records;
-	struct json_out o;
+	static const struct flow_rows rows = {"list the runs", "runs", sizeof(struct wire_work_row),
+					      write_work};
 
 	(void)api;
 	(void)ctx;
@@ -61,38 +54,14 @@ static void on_works(struct api *api, struct request *rq, void *ctx, const struc
 		refuse_unknown(rq);
 		return;
 	}
-	if (answer->err || !rq) {
-		problem_reply_answer(rq, "list the runs", answer);
-		return;
-	}
-	json_out_init(&o);
-	json_out_object(&o, NULL);
-	json_out_array(&o, "runs");
-	for (size_t i = 0; i < answer->count; i++)
-		write_work(&o, &rows[i]);
-	json_out_end_array(&o);
-	json_out_end_object(&o);
-	reply_json(rq, 200, NULL, &o);
-}
-
-/* False after having answered. */
-static bool read_word(struct request *rq, const char *name, bool needed, char *out, size_t size)
-{
-	int r = request_query(rq, name, out, size);
-
-	if (r == 0)
-		*out = '\0';
-	if (r == 1 || (r == 0 && !needed))
-		return true;
-	problem_reply(rq, 400, MEND, "%s: %s", name, r == 0 ? "is missing" : "names nothing");
-	return false;
+	flow_reply(rq, answer, &rows);
 }
 
 static bool read_state(struct request *rq, uint32_t *state)
 {
 	char word[16];
 
-	if (!read_word(rq, "state", false, word, sizeof(word)))
+	if (!flow_read_word(rq, "state", false, MEND, word, sizeof(word)))
 		return false;
 	for (*state = 0; *state < WIRE_WORK_ALL; (*state)++)
 		if (strcmp(word, states[*state]) == 0)
@@ -103,25 +72,14 @@ static bool read_state(struct request *rq, uint32_t *state)
 	return false;
 }
 
-static void ask(struct request *rq, uint32_t type, struct wire_works_get *get,
-		void (*done)(struct api *api, struct request *rq, void *ctx,
-			     const struct answer *answer))
-{
-	calls_ask(rq->api, &(struct call_ask){.peer = CALL_FLOW,
-					      .type = type,
-					      .record = get,
-					      .size = sizeof(*get),
-					      .rq = rq,
-					      .done = done});
-}
-
 void get_workflows(struct request *rq)
 {
 	struct wire_works_get get = {0};
 
-	if (read_word(rq, "namespace", false, get.space, sizeof(get.space)) &&
-	    read_word(rq, "id", false, get.id, sizeof(get.id)) && read_state(rq, &get.state))
-		ask(rq, WIRE_WORKS_GET, &get, on_works);
+	if (flow_read_word(rq, "namespace", false, MEND, get.space, sizeof(get.space)) &&
+	    flow_read_word(rq, "id", false, MEND, get.id, sizeof(get.id)) &&
+	    read_state(rq, &get.state))
+		flow_ask(rq, WIRE_WORKS_GET, &get, sizeof(get), on_works);
 }
 
 /* ---- moving one ---- */
@@ -165,11 +123,11 @@ static void move(struct request *rq, bool retry)
 {
 	struct wire_works_get get = {.retry = retry};
 
-	if (!read_word(rq, "namespace", true, get.space, sizeof(get.space)) ||
-	    !read_word(rq, "id", true, get.id, sizeof(get.id)))
+	if (!flow_read_word(rq, "namespace", true, MEND, get.space, sizeof(get.space)) ||
+	    !flow_read_word(rq, "id", true, MEND, get.id, sizeof(get.id)))
 		return;
 	if (*get.space && *get.id && is_id(get.id))
-		ask(rq, WIRE_WORK_MOVE, &get, on_moved);
+		flow_ask(rq, WIRE_WORK_MOVE, &get, sizeof(get), on_moved);
 	else
 		refuse_unknown(rq);
 }

@@ -386,6 +386,17 @@ int api_target(char *buf, size_t size, const char *prefix, const char *name, con
 	return CLI_USAGE;
 }
 
+int api_parameter(char target[API_TARGET_SIZE], const char *name, const char *value)
+{
+	char prefix[API_TARGET_SIZE + 32];
+
+	if (!value)
+		return CLI_DONE;
+	(void)snprintf(prefix, sizeof(prefix), "%s%c%s=", target, strchr(target, '?') ? '&' : '?',
+		       name);
+	return api_target(target, API_TARGET_SIZE, prefix, value, "");
+}
+
 static void indent(unsigned int depth)
 {
 	putchar('\n');

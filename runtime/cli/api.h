@@ -60,6 +60,11 @@ int api_download(const struct call *call, const char *target, const char *action
 /* Makes a target: prefix + encoded name + suffix. CLI_DONE, or CLI_USAGE with the error printed. */
 int api_target(char *buf, size_t size, const char *prefix, const char *name, const char *suffix);
 
+#define API_TARGET_SIZE 2048
+/* Puts ?name=value behind a target, or &name=value behind other parameters; nothing for a value
+ * that is NULL. As api_target. */
+int api_parameter(char target[API_TARGET_SIZE], const char *name, const char *value);
+
 /* Makes one call for every word of the command line, to prefix + word + suffix. Prints "DONE WORD"
  * for each, or with --json a list of the answers. Goes on after a failure, unless no server
  * answers, and returns the worst exit code. */

@@ -7,8 +7,6 @@
 #include "runtime/cli/listing.h"
 #include "runtime/cli/table.h"
 
-#define TARGET_SIZE 2048
-
 static const struct column schedule_columns[] = {
 	{.title = "SERVICE", .key = "service"},
 	{.title = "NAME", .key = "name"},
@@ -31,16 +29,6 @@ static const struct column run_columns[] = {
 	{.title = "WHY", .key = "text"},
 };
 
-/* Adds ?service= or what else there is to say behind it. */
-static int add_parameter(char *target, size_t size, char separator, const char *name,
-			 const char *value)
-{
-	char prefix[TARGET_SIZE];
-
-	(void)snprintf(prefix, sizeof(prefix), "%s%c%s=", target, separator, name);
-	return api_target(target, size, prefix, value, "");
-}
-
 int verb_crons_ls(struct call *call)
 {
 	static const struct listing listing = {
@@ -52,8 +40,8 @@ int verb_crons_ls(struct call *call)
 		.none = "no schedules; crons and schedules in ebb.json "
 			"make some"};
 	const char *service = args_value(&call->args, "service");
-	char target[TARGET_SIZE] = "/v1/schedules";
-	int r = service ? add_parameter(target, sizeof(target), '?', "service", service) : CLI_DONE;
+	char target[API_TARGET_SIZE] = "/v1/schedules";
+	int r = api_parameter(target, "service", service);
 
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
 }
@@ -67,23 +55,23 @@ int verb_crons_runs(struct call *call)
 					       .column_count = ARRAY_LEN(run_columns),
 					       .none = "no runs yet"};
 	const char *service = args_value(&call->args, "service"), *name = args_word(&call->args, 0);
-	char target[TARGET_SIZE] = "/v1/runs";
-	int r = service ? add_parameter(target, sizeof(target), '?', "service", service) : CLI_DONE;
+	char target[API_TARGET_SIZE] = "/v1/runs";
+	int r = api_parameter(target, "service", service);
 
-	if (r == CLI_DONE && name)
-		r = add_parameter(target, sizeof(target), service ? '&' : '?', "schedule", name);
+	if (r == CLI_DONE)
+		r = api_parameter(target, "schedule", name);
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
 }
 
 int verb_crons_run(struct call *call)
 {
 	const char *service = args_value(&call->args, "service");
-	char target[TARGET_SIZE] = "/v1/schedules/run";
+	char target[API_TARGET_SIZE] = "/v1/schedules/run";
 	struct api_answer answer;
-	int r = add_parameter(target, sizeof(target), '?', "name", args_word(&call->args, 0));
+	int r = api_parameter(target, "name", args_word(&call->args, 0));
 
-	if (r == CLI_DONE && service)
-		r = add_parameter(target, sizeof(target), '&', "service", service);
+	if (r == CLI_DONE)
+		r = api_parameter(target, "service", service);
 	if (r == CLI_DONE)
 		r = api_call(call, "POST", target, "run the schedule", &answer);
 	if (r != CLI_DONE)

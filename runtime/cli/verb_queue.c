@@ -8,8 +8,6 @@
 #include "runtime/cli/listing.h"
 #include "runtime/cli/table.h"
 
-#define TARGET_SIZE 2048
-
 static const struct column queue_columns[] = {
 	{.title = "NAMESPACE", .key = "namespace"},
 	{.title = "TOPIC", .key = "topic"},
@@ -33,19 +31,8 @@ static const struct column message_columns[] = {
 	{.title = "WHY", .key = "text"},
 };
 
-static int add_parameter(char *target, size_t size, char separator, const char *name,
-			 const char *value)
-{
-	char prefix[TARGET_SIZE];
-
-	if (!value)
-		return CLI_DONE;
-	(void)snprintf(prefix, sizeof(prefix), "%s%c%s=", target, separator, name);
-	return api_target(target, size, prefix, value, "");
-}
-
 /* NAMESPACE/TOPIC is two words of a target, and so are --consumer and --id. */
-static int make_target(struct call *call, const char *base, char target[TARGET_SIZE])
+static int make_target(struct call *call, const char *base, char target[API_TARGET_SIZE])
 {
 	const char *of = args_word(&call->args, 0), *slash = NULL;
 	char space[256];
@@ -59,17 +46,16 @@ static int make_target(struct call *call, const char *base, char target[TARGET_S
 		return CLI_USAGE;
 	}
 	(void)snprintf(space, sizeof(space), "%.*s", (int)(slash - of), of);
-	(void)snprintf(target, TARGET_SIZE, "%s", base);
-	r = add_parameter(target, TARGET_SIZE, '?', "namespace", space);
+	(void)snprintf(target, API_TARGET_SIZE, "%s", base);
+	r = api_parameter(target, "namespace", space);
 	if (r == CLI_DONE)
-		r = add_parameter(target, TARGET_SIZE, '&', "topic", slash + 1);
+		r = api_parameter(target, "topic", slash + 1);
 	if (r == CLI_DONE)
-		r = add_parameter(target, TARGET_SIZE, '&', "consumer",
-				  args_value(&call->args, "consumer"));
+		r = api_parameter(target, "consumer", args_value(&call->args, "consumer"));
 	if (r == CLI_DONE)
-		r = add_parameter(target, TARGET_SIZE, '&', "id", args_value(&call->args, "id"));
+		r = api_parameter(target, "id", args_value(&call->args, "id"));
 	if (r == CLI_DONE && args_given(&call->args, "dead"))
-		r = add_parameter(target, TARGET_SIZE, '&', "dead", "1");
+		r = api_parameter(target, "dead", "1");
 	return r;
 }
 
@@ -82,9 +68,8 @@ int verb_queue_ls(struct call *call)
 					       .column_count = ARRAY_LEN(queue_columns),
 					       .none = "no topics; a message to one makes it, and "
 						       "experimentalTriggers in ebb.json"};
-	char target[TARGET_SIZE] = "/v1/queues";
-	int r = add_parameter(target, sizeof(target), '?', "namespace",
-			      args_value(&call->args, "namespace"));
+	char target[API_TARGET_SIZE] = "/v1/queues";
+	int r = api_parameter(target, "namespace", args_value(&call->args, "namespace"));
 
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
 }
@@ -97,7 +82,7 @@ int verb_queue_peek(struct call *call)
 					       .columns = message_columns,
 					       .column_count = ARRAY_LEN(message_columns),
 					       .none = "no messages"};
-	char target[TARGET_SIZE];
+	char target[API_TARGET_SIZE];
 	int r = make_target(call, "/v1/queues/messages", target);
 
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
@@ -105,7 +90,7 @@ int verb_queue_peek(struct call *call)
 
 static int move(struct call *call, const char *base, const char *action)
 {
-	char target[TARGET_SIZE];
+	char target[API_TARGET_SIZE];
 	struct api_answer answer;
 	int64_t count = 0;
 	int r = make_target(call, base, target);

@@ -7,8 +7,6 @@
 #include "runtime/cli/listing.h"
 #include "runtime/cli/table.h"
 
-#define TARGET_SIZE 2048
-
 static const struct column columns[] = {
 	{.title = "ID", .key = "id"},
 	{.title = "NAMESPACE", .key = "namespace"},
@@ -34,17 +32,6 @@ static const struct column all_columns[] = {
 	{.title = "ENDED", .key = "ended_at"},
 };
 
-static int add_parameter(char *target, size_t size, char separator, const char *name,
-			 const char *value)
-{
-	char prefix[TARGET_SIZE + 32];
-
-	if (!value)
-		return CLI_DONE;
-	(void)snprintf(prefix, sizeof(prefix), "%s%c%s=", target, separator, name);
-	return api_target(target, size, prefix, value, "");
-}
-
 int verb_runs_ls(struct call *call)
 {
 	static const struct listing listing = {.action = "list the runs",
@@ -55,12 +42,11 @@ int verb_runs_ls(struct call *call)
 					       .none = "no runs of workflows; ebb crons runs has "
 						       "those of schedules"};
 	const char *space = args_value(&call->args, "namespace");
-	char target[TARGET_SIZE] = "/v1/workflows";
-	int r = add_parameter(target, sizeof(target), '?', "namespace", space);
+	char target[API_TARGET_SIZE] = "/v1/workflows";
+	int r = api_parameter(target, "namespace", space);
 
 	if (r == CLI_DONE)
-		r = add_parameter(target, sizeof(target), space ? '&' : '?', "state",
-				  args_value(&call->args, "state"));
+		r = api_parameter(target, "state", args_value(&call->args, "state"));
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
 }
 
@@ -72,12 +58,11 @@ int verb_runs_show(struct call *call)
 					       .columns = all_columns,
 					       .column_count = ARRAY_LEN(all_columns),
 					       .none = "no such run"};
-	char target[TARGET_SIZE] = "/v1/workflows";
-	int r = add_parameter(target, sizeof(target), '?', "id", args_word(&call->args, 0));
+	char target[API_TARGET_SIZE] = "/v1/workflows";
+	int r = api_parameter(target, "id", args_word(&call->args, 0));
 
 	if (r == CLI_DONE)
-		r = add_parameter(target, sizeof(target), '&', "namespace",
-				  args_value(&call->args, "namespace"));
+		r = api_parameter(target, "namespace", args_value(&call->args, "namespace"));
 	return r == CLI_DONE ? listing_show(call, target, &listing) : r;
 }
 
@@ -85,10 +70,10 @@ int verb_runs_show(struct call *call)
 static int find_space(struct call *call, char *space, size_t size)
 {
 	const char *said = args_value(&call->args, "namespace"), *found;
-	char target[TARGET_SIZE] = "/v1/workflows";
+	char target[API_TARGET_SIZE] = "/v1/workflows";
 	const struct json *runs;
 	struct api_answer answer;
-	int r = add_parameter(target, sizeof(target), '?', "id", args_word(&call->args, 0));
+	int r = api_parameter(target, "id", args_word(&call->args, 0));
 
 	if (said) {
 		(void)snprintf(space, size, "%s", said);
@@ -112,15 +97,15 @@ static int find_space(struct call *call, char *space, size_t size)
 
 static int move(struct call *call, const char *base, const char *action)
 {
-	char target[TARGET_SIZE], space[256];
+	char target[API_TARGET_SIZE], space[256];
 	struct api_answer answer;
 	int r = find_space(call, space, sizeof(space));
 
 	(void)snprintf(target, sizeof(target), "%s", base);
 	if (r == CLI_DONE)
-		r = add_parameter(target, sizeof(target), '?', "namespace", space);
+		r = api_parameter(target, "namespace", space);
 	if (r == CLI_DONE)
-		r = add_parameter(target, sizeof(target), '&', "id", args_word(&call->args, 0));
+		r = api_parameter(target, "id", args_word(&call->args, 0));
 	if (r == CLI_DONE)
 		r = api_call(call, "POST", target, action, &answer);
 	if (r != CLI_DONE)

@@ -2,7 +2,7 @@
 """Programs and build outputs that commands of a file make; tests/integ/test_commands.py has the files and the failures."""
 import pytest
 
-from commanded import TREE, cleared, deployed, page
+from commanded import TREE, cleared, deployed, page, serves
 
 SERVER = 'require("http").createServer((q, r) => r.end("%s " + q.url)).listen(process.env.PORT);\n'
 
@@ -35,10 +35,7 @@ def one_ebb(host):
 
 @pytest.mark.parametrize("what", sorted(WORKS))
 def test_commands_make_what_serves(ebb, what, tmp_path):
-    document, files, path, answer = WORKS[what]
-    deployed(ebb, tmp_path, document, files, "--strict")
-    reply = page(ebb, path)
-    assert (reply.status, reply.text) == (200, answer), reply
+    serves(ebb, tmp_path, WORKS[what])
 
 
 def test_a_build_output_in_the_root_of_a_service_is_one(ebb, tmp_path):

@@ -31,3 +31,11 @@ def deployed(ebb, folder, document, files, *options, ok=True):
 
 def page(ebb, path="/"):
     return ebb.http(path, host="site.localhost")
+
+
+def serves(ebb, folder, work):
+    """work: (document, files, path, text of the page there)"""
+    document, files, path, text = work
+    deployed(ebb, folder, document, files, "--strict")
+    reply = page(ebb, path)
+    assert (reply.status, reply.text) == (200, text), reply

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import pictures
-from commanded import cleared, deployed, page
+from commanded import cleared, deployed, page, serves
 from ebb import LIBEXEC
 from waiting import slow, wait_for
 
@@ -44,10 +44,7 @@ WORKS = {
 
 @pytest.mark.parametrize("what", sorted(WORKS))
 def test_a_build_runs_as_the_file_says(ebb, what, tmp_path):
-    document, files, path, answer = WORKS[what]
-    deployed(ebb, tmp_path, document, files, "--strict")
-    reply = page(ebb, path)
-    assert (reply.status, reply.text) == (200, answer), reply
+    serves(ebb, tmp_path, WORKS[what])
 
 
 def test_a_build_sees_neither_network_nor_host_and_leaves_the_project_as_it_is(ebb, tmp_path):

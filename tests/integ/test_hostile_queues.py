@@ -18,32 +18,46 @@ MIB = 1 << 20
 POLL = b"POST /api/v3/topic/big/consumer/c HTTP/1.1\r\nHost: q\r\nVqs-Visibility-Timeout-Seconds: 0\r\nVqs-Max-Messages: 10\r\n\r\n"
 
 
-@pytest.fixture(scope="module", name="pair")
-def two_instances(module_ebb):
-    ebb = module_ebb
+def rivals(ebb, make):
+    """ebb, and what make(ebb, name) makes of the services `evil` and `good`, of a namespace each."""
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
     made = []
     for name in ("evil", "good"):
         put(ebb, name, {"minInstances": 1, "ebb": {"queues": name}})
         assert ebb.get(name, "/").status == 200
-        made.append(Inside(ebb, name))
+        made.append(make(ebb, name))
     ebb.idle_sockets = socket_count(ebb)
     return ebb, *made
 
 
-@pytest.fixture(autouse=True)
-def nobody_else_is_hurt(pair):
-    """ebb-flow is the one that it was, and others have their messages."""
+@contextlib.contextmanager
+def nobody_else_hurt(pair, works):
+    """Behind the block ebb-flow is the one that it was, works(good) goes well, and nothing of evil is held."""
     ebb, evil, good = pair
     before = flow(ebb)
     yield
     assert flow(ebb) == before and not ebb.log_lines("event=violation|SIGSYS")
     good.close()
+    works(good)
+    evil.close()
+    wait_for(lambda: connections(ebb) == 1)
+
+
+@pytest.fixture(scope="module", name="pair")
+def two_instances(module_ebb):
+    return rivals(module_ebb, Inside)
+
+
+def has_its_messages(good):
     number = good.send("orders", b"well")
     (message,) = good.take("orders")
     assert message.id == number and good.acknowledge("orders", "one", message.receipt).status == 204
-    evil.close()
-    wait_for(lambda: connections(ebb) == 1)  # nothing of it is held
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_is_hurt(pair):
+    with nobody_else_hurt(pair, has_its_messages):
+        yield
 
 
 def connections(ebb):

@@ -5,10 +5,8 @@ import contextlib
 import json
 import sqlite3
 
-import pictures
 import pytest
-from test_hostile_queues import MIB, answer, connections, many, resident, socket_count
-from test_queues import flow, put
+from test_hostile_queues import MIB, answer, connections, many, nobody_else_hurt, resident, rivals
 from waiting import wait_for
 from workflows import World, frames, new_id, octets, refused
 
@@ -17,28 +15,18 @@ BASE = b"/api/ebb/workflow/v1"
 
 @pytest.fixture(scope="module", name="pair")
 def two_worlds(module_ebb):
-    ebb = module_ebb
-    ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
-    made = []
-    for name in ("evil", "good"):
-        put(ebb, name, {"minInstances": 1, "ebb": {"queues": name}})
-        assert ebb.get(name, "/").status == 200
-        made.append(World(ebb, name))
-    ebb.idle_sockets = socket_count(ebb)
-    return ebb, *made
+    return rivals(module_ebb, World)
+
+
+def ends_a_run(good):
+    run = good.run()
+    assert good.event(run, "run_completed", b"", b"well")["run"]["status"] == "completed"
 
 
 @pytest.fixture(autouse=True)
 def nobody_else_is_hurt(pair):
-    ebb, evil, good = pair
-    before = flow(ebb)
-    yield
-    assert flow(ebb) == before and not ebb.log_lines("event=violation|SIGSYS")
-    good.close()
-    run = good.run()
-    assert good.event(run, "run_completed", b"", b"well")["run"]["status"] == "completed"
-    evil.close()
-    wait_for(lambda: connections(ebb) == 1)
+    with nobody_else_hurt(pair, ends_a_run):
+        yield
 
 
 def post(path, fields=b"", body=b""):
