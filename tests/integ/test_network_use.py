@@ -67,9 +67,9 @@ def ledger(ebb, name):
                           " order by id", (name,)).fetchall()
 
 
-def datagram(ebb, name, to, size):
+def datagram(ebb, name, to, size, **more):
     """(out, in, connections) that it has to cost."""
-    said = dial(ebb, name, to, kind="udp", size=size)
+    said = dial(ebb, name, to, kind="udp", size=size, **more)
     assert said == f"got {to} says hello to {HOSTS[to]}", said
     return size + HEADS[to], len(said) - len("got ") + HEADS[to], 1
 
@@ -248,3 +248,23 @@ def test_a_death_of_ebbd_loses_nothing_that_was_read():
         second = datagram(ebb, "survives", PUBLIC4, 200)
         assert used(ebb, "survives") == total([first, second])
         assert "the ledger holds" in ebb.cli("ledger", "verify").out
+
+
+def test_a_reading_while_a_packet_is_on_its_way_misses_no_connection(ebb):
+    put(ebb, "raced", "internet")
+    made, over = [], threading.Event()
+
+    def read():
+        while not over.is_set():
+            assert ebb.rest("GET", "/v1/usage?service=raced").status == 200
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+    for one in readers:
+        one.start()
+    for port in range(20000, 20300):  # by chance two of so many would be one connection
+        datagram(ebb, "raced", PUBLIC4, 100, **{"from": "0.0.0.0", "from_port": port})
+        made.append(ebb.rest("GET", "/v1/usage?service=raced").json["services"][0]["net_connections"])
+    over.set()
+    for one in readers:
+        one.join()
+    assert made == list(range(1, 301))

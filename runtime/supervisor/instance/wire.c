@@ -7,10 +7,13 @@
 #include "netns/netns.h"
 #include "netns/sockets.h"
 #include "netns/traffic.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/supervisor/instance/instance.h"
+
+#define SETTLED_NS (1000 * NS_PER_MS)
 
 int wire_sandbox(struct ground *g, uint32_t range, int net_ns_fd)
 {
@@ -74,21 +77,37 @@ static int open_counters(struct instance *i)
 	return 0;
 }
 
-/* An instance that sent nothing since the reading before made no connection. */
+/* Bytes are counted when a packet leaves the instance, a connection when the packet has come to the
+ * rules of the host: a reading may come in between. So connections are read until SETTLED_NS after
+ * the last byte that was seen, and not at each freeze of an instance that sends nothing. */
+static bool may_have_connected(const struct instance *i, uint64_t out_bytes)
+{
+	return out_bytes != i->wire_use.out_bytes || i->wire_counted_ns < i->wire_sent_ns + SETTLED_NS;
+}
+
 int wire_read(struct instance *i, struct wire_use *out)
 {
 	struct network *network = &i->ground->network;
 	struct wire_use use = i->wire_use;
 	struct net_traffic traffic;
+	const uint64_t now_ns = clock_mono_ns();
 	int r = open_counters(i);
+	bool ask;
 
 	must(instance_has_wire(i));
 	if (r == 0)
 		r = net_traffic_read(i->traffic_fd, &traffic);
-	if (r == 0 && traffic.out_bytes != use.out_bytes)
+	if (r < 0)
+		return r;
+	ask = may_have_connected(i, traffic.out_bytes);
+	if (ask)
 		r = network->connections(network->self, i->wire_interface, &use.connections);
 	if (r < 0)
 		return r;
+	if (ask)
+		i->wire_counted_ns = now_ns;
+	if (traffic.out_bytes != use.out_bytes)
+		i->wire_sent_ns = now_ns;
 	use.out_bytes = traffic.out_bytes;
 	use.in_bytes = traffic.in_bytes;
 	i->wire_use = *out = use;

@@ -17,10 +17,10 @@
 #define DATAGRAM_MAX 32768
 
 /* kind: "tcp", "udp", "ping", "raw", "packet". from: the source address, "" for the instance's own.
- * size: bytes of a datagram. */
+ * from_port: of a source address, 0 for any. size: bytes of a datagram. */
 struct dial {
 	const char *kind, *to, *from;
-	long port, size, wait_ms;
+	long port, from_port, size, wait_ms;
 };
 
 socklen_t dial_address_parse(const char *text, long port, union dial_address *out)
@@ -57,7 +57,7 @@ static int bind_from(int fd, const struct dial *d, int family)
 
 	if (!*d->from)
 		return 0;
-	size = dial_address_parse(d->from, 0, &from);
+	size = dial_address_parse(d->from, d->from_port, &from);
 	if (size == 0 || from.any.sa_family != family) {
 		errno = EINVAL;
 		return -1;
@@ -159,6 +159,7 @@ void on_dial(struct call *c)
 			 .to = to,
 			 .from = from,
 			 .port = call_number(c, "port", 0),
+			 .from_port = call_number(c, "from_port", 0),
 			 .size = call_number(c, "size", 0),
 			 .wait_ms = call_number(c, "ms", 2000)};
 
