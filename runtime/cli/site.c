@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+#include "runtime/rules/apply.h"
 #include "runtime/rules/build.h"
 
 #define DEPTH_MAX 32
@@ -127,10 +129,9 @@ static void say(void *self, bool warning, const char *path, const struct json *v
 		   report_value(value, text, sizeof(text)), what);
 }
 
-void site_check(const struct spec *spec, struct report *report)
+void site_check(struct spec *spec, struct report *report)
 {
 	const struct rules_listener listener = {.self = report, .say = say};
-	struct rules_table *table = NULL;
 	struct json *document = NULL;
 	struct json_out out;
 	char why[256];
@@ -142,8 +143,51 @@ void site_check(const struct spec *spec, struct report *report)
 	if (out.failed ||
 	    json_parse(out.text, out.length, DEPTH_MAX, &document, why, sizeof(why)) < 0)
 		report_error(report, "rewrites, redirects and headers cannot be read again");
-	else if (rules_build(document, &listener, &table) == 0)
-		free(table);
+	else
+		(void)rules_build(document, &listener, &spec->rules);
 	json_free(document);
 	json_out_fini(&out);
+}
+
+/* ---- where a path leads ---- */
+
+static struct rules_slice no_header(void *self, struct rules_slice name, size_t n)
+{
+	(void)self;
+	(void)name;
+	(void)n;
+	return (struct rules_slice){NULL, 0};
+}
+
+static const struct spec_service *named(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->count; i++)
+		if (strcmp(spec->services[i].name, name) == 0)
+			return &spec->services[i];
+	return NULL;
+}
+
+const struct spec_service *site_owner(const struct spec *spec, const char *path, char *seen,
+				      size_t size)
+{
+	struct rules_room *room = spec->rules ? rules_room_new() : NULL;
+	const struct spec_service *found = NULL;
+	const char *query = strchr(path, '?');
+	size_t n = query ? (size_t)(query - path) : strlen(path);
+	struct rules_request request = {.host = {"", 0}, .path = {path, n}, .header = no_header};
+	struct rules_result result;
+
+	*seen = '\0';
+	if (!room)
+		return NULL;
+	request.query = query ? (struct rules_slice){query + 1, strlen(query + 1)}
+			      : (struct rules_slice){"", 0};
+	rules_apply(spec->rules, room, &request, &result);
+	if (result.outcome == RULES_SERVICE && result.service != RULES_NONE)
+		found = named(spec, spec->rules->services[result.service]);
+	if (found && result.seen &&
+	    text_format(seen, size, "%.*s", (int)result.to.size, result.to.at) < 0)
+		found = NULL;
+	rules_room_free(room);
+	return found;
 }

@@ -14,7 +14,12 @@ bool site_leads(const struct spec *spec);
 bool site_leads_to(const struct spec *spec, const char *service);
 /* Writes the document. key: of the object in another one, or NULL. */
 void site_write(const struct spec *spec, const char *key, struct json_out *out);
-/* Compiles the rules as ebb-api will, and reports all that is wrong or taken otherwise. */
-void site_check(const struct spec *spec, struct report *report);
+/* Compiles the rules as ebb-api will, and reports all that is wrong or taken otherwise. The spec
+ * keeps what is right. */
+void site_check(struct spec *spec, struct report *report);
+/* The service into which rewrites lead a path (with its query) that has no other property, or NULL.
+ * seen: the path that the service sees, if rules change it; else "". */
+const struct spec_service *site_owner(const struct spec *spec, const char *path, char *seen,
+				      size_t size);
 
 #endif

@@ -559,6 +559,7 @@ void spec_free(struct spec *spec)
 	if (!spec)
 		return;
 	json_free(spec->document);
+	free(spec->rules);
 	free(spec);
 }
 

@@ -12,6 +12,7 @@
 
 #define SPEC_SERVICES_MAX 1024
 
+struct rules_table;
 struct spec;
 struct spec_service {
 	const char *name;
@@ -31,6 +32,7 @@ struct spec {
 	bool files;                /* its runtime was guessed to be static */
 	bool implied;              /* the file names no services: it is one itself */
 	struct json *document;     /* owned; services point into it */
+	struct rules_table *rules; /* owned; NULL: it has none that can be compiled */
 	size_t count;
 	struct spec_service services[SPEC_SERVICES_MAX];
 };

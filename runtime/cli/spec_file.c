@@ -113,9 +113,9 @@ void spec_check_file(struct spec *spec, struct report *report)
 		spec->services[i].spec = spec;
 	check_ways(spec, report);
 	spec_check_commands(spec, report);
-	spec_check_crons(spec, report);
 	check_circles(spec, report);
 	site_check(spec, report);
+	spec_check_crons(spec, report);
 	for (size_t i = 0; i < spec->count; i++) {
 		const struct json *value = spec->services[i].value;
 

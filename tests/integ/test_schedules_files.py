@@ -45,6 +45,24 @@ def test_each_goes_to_the_service_with_its_path(ebb, tmp_path):
     assert owners(ebb) == {}  # a file without them takes them away
 
 
+def test_each_goes_where_rewrites_lead_its_path(ebb, tmp_path):
+    strip = {"source": "/strip/:path*", "destination": "/:path*"}
+    done = deploy(ebb, tmp_path, {
+        "services": {"web": service(), "api": service(), "strip": service(rewrites=[strip]), "other": service(routePrefix="/other")},
+        "rewrites": [{"source": "/api/:path*", "has": [{"type": "header", "key": "x-beta"}], "destination": {"service": "web"}},
+                     {"source": "/api/old", "destination": "/web/new"},
+                     {"source": "/api/:path*", "destination": {"service": "api"}},
+                     {"source": "/strip/:path*", "destination": {"service": "strip"}},
+                     {"source": "/web/(.*)", "destination": {"service": "web"}}],
+        "crons": [CRON, {**CRON, "path": "/strip/a/b?x=1"}, {**CRON, "path": "/other/x"}, {**CRON, "path": "/api/old"}],
+        "schedules": {"tidy": {"schedule": "*/5 * * * *", "path": "/web/tidy"}}})
+    assert "crons" not in done.err and "schedules" not in done.err, done
+    assert owners(ebb) == {"/api/daily": "api", "/a/b?x=1": "strip", "/other/x": "other", "/web/new": "web", "tidy": "web"}
+    deploy(ebb, tmp_path, {"services": {"web": service(routePrefix="/"), "api": service(routePrefix="/api")}})
+    ebb.cli("rm", "strip", "other")
+    assert owners(ebb) == {}
+
+
 def test_a_file_of_one_service(ebb, tmp_path):
     deploy(ebb, tmp_path, {"services": {"web": service()}, "crons": [CRON]})
     assert owners(ebb) == {"/api/daily": "web"}
