@@ -79,7 +79,7 @@ enum wire_type { WIRE_TYPES(X) WIRE_TYPE_COUNT };
 #define INSTANCES_MAX     4095
 #define GATEWAYS_MAX      64
 #define GATEWAYS_PAIRED   (GATEWAYS_MAX / 2) /* at an upgrade in place each has another beside it */
-#define SERVICE_HOSTS_MAX 4
+#define SERVICE_HOSTS_MAX 32
 #define LISTENERS_MAX     8
 #define BINDINGS_MAX      8  /* of a service */
 #define TRIGGERS_MAX      8  /* of a service: paths to which messages are pushed */

@@ -9,7 +9,7 @@
 #include "runtime/wire/common_records.h"
 
 #define SITES_MAX      256
-#define SITE_HOSTS_MAX 16
+#define SITE_HOSTS_MAX 64
 #define SITE_BYTES_MAX (4u << 20)
 
 /* SITE_PUT from ebb-api, which RESULT answers, and to gateways. A site with a name that is there

@@ -235,6 +235,20 @@ def test_a_wildcard_has_the_names_that_nobody_has_exactly(front):
         front.cli("rm", name)
 
 
+def test_a_service_has_32_hosts_and_a_site_64(front):
+    own, wide = [f"n{i}.own.example" for i in range(33)], [f"n{i}.wide.example" for i in range(65)]
+    rules = {"rewrites": [{"source": "/(.*)", "destination": {"service": "many"}}], "services": {"many": {"files": False}}}
+    front.apply({"many": {"runtime": "container", "entrypoint": "probe", "hosts": own[:32]}})
+    assert front.rest("PUT", "/v1/sites/wide", {"hosts": wide[:64], **rules}).status == 201
+    for host in (*own[:32], wide[0], wide[63]):
+        assert front.http("/", host=host).status == 200, host
+    for path, body in (("/v1/services/many", {"image": "probe", "hosts": own}), ("/v1/sites/wide", {"hosts": wide, **rules})):
+        refused = front.rest("PUT", path, body)
+        assert refused.status == 422 and "hosts" in refused.text, refused
+    front.rest("DELETE", "/v1/sites/wide")
+    front.cli("rm", "many")
+
+
 def limit_of_bodies_is(ebb, service, largest):
     """A body of exactly this size is taken; one more byte is not, whatever its framing."""
     taken = [ebb.get(service, "/sink", method="POST", body=body)
