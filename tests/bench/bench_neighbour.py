@@ -3,7 +3,8 @@
 in turn, in one run, with an ebbd of its own for each attack. A wrong answer of the neighbour ends the bench. The table
 also says how long ebbd's longest handler took. ATTACKS="cpu, bad requests" picks some; WINDOWS=100 takes more windows of
 each, because a p99 of few requests varies a lot. "In the middle window": the median over the windows of the p99 in each;
-a machine that stops now and then for everybody moves it less."""
+a machine that stops now and then for everybody moves it less. The row "a loop on the host" has no attack: it says what the
+machine does to a neighbour when one of its CPUs is busy."""
 import os
 
 import neighbour
@@ -57,7 +58,7 @@ def rows(_, quick, names=None):
     found = []
     print(f"  {'attack':18} {'p50 with/without':20} {'p99 with/without':20} {'in the middle window':20} {'p99, ms':16} {'answered':12} "
           "longest handler, ms of CPU (by the clock)", flush=True)
-    for name in names or neighbour.ATTACKS:
+    for name in names or [*neighbour.CONTROLS, *neighbour.ATTACKS]:
         without, beside, cpu_ms, clock_ms = measure(name, rounds, seconds)
         quiet, loud = pooled(without), pooled(beside)
         print(f"  {name:18} {ratio(without, beside, .5):20} {ratio(without, beside, .99):20} "

@@ -18,6 +18,7 @@ import chats
 import figures
 import networks
 import pictures
+import plain_container
 import web
 import worlds
 from figures import Row
@@ -125,7 +126,7 @@ def rows(_, quick):
             for name, (image, command) in programs.items():
                 found[name, "ebb"] = in_instance(server, ebb, image, count)
                 for where, place, address in (("host", world.host, "127.0.0.1"),
-                                              ("bridge", container, bench_network.BRIDGED4)):
+                                              ("bridge", container, plain_container.CONTAINER4)):
                     with plainly(world, place, address, command) as ask:
                         found[name, where] = measured(server, ask, lambda: pass_time(0.02), count)
                 for where in ("ebb", "host", "bridge"):

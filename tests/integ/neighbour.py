@@ -192,6 +192,16 @@ ATTACKS = {**{kind: inside(kind) for kind in INSIDE},
            "connections": connections, "half heads": half_heads, "bad requests": bad_requests, "requests": requests}
 
 
+def host_loop(ebb, stop):
+    with subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-c", "while True: pass"]) as loop:
+        stop.wait()
+        loop.kill()
+
+
+# No attack, and nothing that ebb could bound: a neighbour's time on this machine when one CPU is busy.
+CONTROLS = {"a loop on the host": host_loop}
+
+
 # Python's flood would take from the neighbour what a client on another machine cannot: the CPU.
 NICE = 19
 
@@ -200,7 +210,7 @@ def _attack(name, ebb, stop, faults):
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
     try:
-        ATTACKS[name](ebb, stop)
+        {**ATTACKS, **CONTROLS}[name](ebb, stop)
     except Exception as error:  # for our caller, who waits
         faults.append(error)
 
