@@ -11,12 +11,12 @@ import projects
 from ebb import CACHE
 from waiting import slow
 
-NAMES = ("sveltekit", "astro", "nitro", "nuxt", "react-router")
+NAMES = ("sveltekit", "astro", "nitro", "nuxt", "react-router", "express", "hono")
 
 
 INSTALL = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
 VERCEL = "vercel@48.12.1"
-BY_VERCEL = {"react-router": "react-router", "next": "nextjs"}  # the words of their frameworks
+BY_VERCEL = {"react-router": "react-router", "next": "nextjs", "express": "express", "hono": "hono"}  # the words of their frameworks
 
 
 def run(folder, *words):

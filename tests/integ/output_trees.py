@@ -74,6 +74,7 @@ ROUTES = [
     {"src": "/nothing-yet", "dest": "/api/web"},
     {"src": "^/((?!api|assets).*)/tail$", "dest": "/echo?head=$1"},
     {"src": "/away", "dest": "https://elsewhere.test/x", "status": 302},
+    {"src": "/tongue", "dest": "/echo?tongue=$wildcard"},
     {"handle": "miss"},
     {"src": "/assets/.+", "status": 404, "check": True, "dest": "$0"},
     {"handle": "rewrite"},
@@ -83,10 +84,12 @@ ROUTES = [
     {"handle": "error"},
     {"status": 404, "src": "/.*", "dest": "/missing.html"},
 ]
-CONFIG = {"version": 3, "routes": ROUTES, "overrides": {
+CONFIG = {"version": 3, "routes": ROUTES, "wildcard": [{"domain": "output.localhost", "value": "en-GB"}],
+          "images": {"sizes": [64, 640], "localPatterns": [{"pathname": "^/(?:pictures|guarded)/.*$", "search": ""}]}, "overrides": {
     "about.html": {"path": "about", "contentType": "text/html; charset=utf-8"}}}
 STATIC = {"index.html": "<h1>home</h1>", "about.html": "about", "assets/a.js": "1;" * 1000, "missing.html": "no page",
-          "docs/index.html": "docs", "a b.txt": "odd name"}
+          "docs/index.html": "docs", "a b.txt": "odd name", "pictures/a.png": "a png", "pictures/b.svg": "<svg/>",
+          "pictures/c.txt": "text", "guarded/no": "guarded", "other/a.png": "a png"}
 
 
 def functions():

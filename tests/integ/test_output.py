@@ -55,6 +55,26 @@ def test_a_function_sees_its_clients_path_and_the_parameters_of_the_route(site, 
     assert (reply.json["url"], reply.json["matched"], reply.json["word"]) == (url, matched, "of the build")
 
 
+def test_a_wildcard_has_the_value_of_the_host(site):
+    assert site("/tongue").json["url"] == "/tongue?tongue=en-GB"
+
+
+PICTURES = [("/pictures/a.png", "w=64&q=75", 200), ("%2Fpictures%2Fa.png", "w=640&q=1", 200), ("/pictures/a.png", "w=65&q=75", 400),
+            ("/pictures/a.png", "w=64&q=0", 400), ("/pictures/a.png", "q=75", 400), ("/pictures/none.png", "w=64&q=75", 404),
+            ("/pictures/b.svg", "w=64&q=75", 400), ("/pictures/c.txt", "w=64&q=75", 400), ("/other/a.png", "w=64&q=75", 400),
+            ("/pictures/a.png%3Fx=1", "w=64&q=75", 400), ("//evil.test/a.png", "w=64&q=75", 400),
+            ("/%5Cevil.test/a.png", "w=64&q=75", 400), ("https://evil.test/a.png", "w=64&q=75", 400), ("/guarded/no", "w=64&q=75", 401)]
+
+
+@pytest.mark.parametrize("url, more, status", PICTURES)
+def test_a_picture_is_sent_as_it_is_where_the_build_allows_it(site, url, more, status):
+    reply = site(f"/_vercel/image?url={url}&{more}")
+    assert reply.status == status, reply
+    if status == 200:
+        assert (reply.text, reply.headers["content-type"]) == ("a png", "image/png"), reply
+        assert "sandbox" in reply.headers["content-security-policy"]
+
+
 def test_a_function_for_the_edge_runs_in_node(site):
     assert site("/api/edge").text == "edge /api/edge objectfunction"
 

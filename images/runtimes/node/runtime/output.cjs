@@ -5,6 +5,8 @@ const fs = require("node:fs");
 const http = require("node:http");
 const { Cache } = require("./output_cache.cjs");
 const files = require("./output_files.cjs");
+const images = require("./output_images.cjs");
+const regex = require("./output_regex.cjs");
 const { Functions, cookiesOf } = require("./output_functions.cjs");
 const fetching = require("./fetch.cjs");
 const middleware = require("./output_middleware.cjs");
@@ -16,6 +18,7 @@ const PLAIN = "text/plain; charset=utf-8";
 const table = JSON.parse(fs.readFileSync(`${ROOT}/output.json`, "utf8"));
 for (const [key, value] of Object.entries(table.environment)) process.env[key] ??= value;
 const phases = routes.compile(table.routes);
+const pictures = images.compile(table.images, regex.compile);
 const functions = new Functions(ROOT);
 const cache = new Cache(ROOT, (found, req, res) => functions.call(found, req, res));
 // Functions that are asked before routes, by the path in them: no client reaches them.
@@ -56,10 +59,11 @@ function requestOf(req) {
 	const at = req.url.indexOf("?");
 	const path = decoded(at < 0 ? req.url : req.url.slice(0, at));
 	if (path === null || !path.startsWith("/")) return null;
+	const host = (req.headers["x-forwarded-host"] ?? req.headers.host ?? "").split(":", 1)[0];
 	return {
-		method: req.method, path, original: at < 0 ? req.url : req.url.slice(0, at),
+		method: req.method, path, host, wildcard: table.wildcard?.find((one) => one.domain === host)?.value, original: at < 0 ? req.url : req.url.slice(0, at),
 		query: new URLSearchParams(at < 0 ? "" : req.url.slice(at + 1)), headers: req.headers,
-		cookies: cookiesOf(req.headers.cookie), host: (req.headers["x-forwarded-host"] ?? req.headers.host ?? "").split(":", 1)[0],
+		cookies: cookiesOf(req.headers.cookie),
 	};
 }
 
@@ -85,8 +89,13 @@ async function callFunction(found, request, answer, req, res) {
 }
 
 async function serve(req, res) {
-	const request = requestOf(req);
-	if (!request) return plainly(res, 400, {});
+	let request = requestOf(req);
+	const wanted = request && images.asked(pictures, request);
+	if (wanted?.url) {
+		req.url = wanted.url; // it goes the way of the picture itself, through its middleware
+		request = requestOf(req);
+	}
+	if (!request || wanted?.refused) return plainly(res, 400, {});
 	let answer = routes.resolve(phases, outputs, request);
 	while (answer.ask) {
 		const { response, url } = await functions.ask(asked.get(answer.ask), req);
@@ -99,6 +108,9 @@ async function serve(req, res) {
 		return plainly(res, redirect ? answer.status : 502, redirect ? { ...answer.headers, location: answer.away } : {});
 	}
 	if (!answer.output) return plainly(res, answer.status || 404, answer.headers);
+	const found = (answer.status || 200) < 400; // else its output is the page of an error
+	if (wanted && found && !images.fits(pictures, answer.output.file, files.typeOf)) return plainly(res, 400, {});
+	if (wanted) Object.assign(answer.headers, images.HEADERS);
 	if (answer.output.file) return files.send(ROOT, answer.output.file, req, res, answer.status || 200, answer.headers);
 	return callFunction(answer.output.function, request, answer, req, res);
 }

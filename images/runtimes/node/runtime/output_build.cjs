@@ -35,6 +35,7 @@ const isObject = (v) => v !== null && typeof v === "object" && !Array.isArray(v)
 const KINDS = {
 	string: [(v) => typeof v === "string", "a string"],
 	boolean: [(v) => typeof v === "boolean", "true or false"],
+	counts: [(v) => Array.isArray(v) && v.every((one) => Number.isInteger(one) && one >= 0), "a list of whole numbers"],
 	count: [(v) => Number.isInteger(v) && v >= 0, "a whole number from 0"],
 	status: [(v) => Number.isInteger(v) && v >= 100 && v <= 599, "a number from 100 to 599"],
 	object: [isObject, "an object"],
@@ -241,8 +242,33 @@ function functions() {
 }
 
 // --- the whole ----------------------------------------------------------------------------------------------------
-const NO_KEYS = { images: "/_vercel/image answers 404", crons: "nothing is called: write them in ebb.json",
-	wildcard: "$wildcard stays as it is", flags: "they are not shown", services: "only this one is served" };
+const IMAGES = { sizes: "counts", localPatterns: "list", qualities: "counts", dangerouslyAllowSVG: "boolean" };
+const NO_KEYS = { crons: "nothing is called: write them in ebb.json", flags: "they are not shown", services: "only this one is served" };
+
+// Pictures are sent as they are, so their sizes are a matter of the list.
+function imagesOf(about) {
+	if (about === undefined) return undefined;
+	if (!isObject(about)) fault("config.json", "images", about, "an object");
+	holds("config.json", "images.", about, IMAGES);
+	(about.localPatterns ?? []).forEach((one, i) => {
+		const where = `images.localPatterns[${i}]`;
+		if (!isObject(one)) fault("config.json", where, one, "an object");
+		holds("config.json", where + ".", one, { pathname: "string", search: "string" });
+		if (one.pathname) expression("config.json", `${where}.pathname`, one.pathname);
+	});
+	leaveOut("config.json", "images", "/_vercel/image sends pictures of the build as they are, not smaller; those of other hosts answer 400");
+	return about;
+}
+
+function wildcardOf(list) {
+	(list ?? []).forEach((one, i) => {
+		const where = `wildcard[${i}]`;
+		if (!isObject(one)) fault("config.json", where, one, 'an object with "domain" and "value"');
+		for (const key of ["domain", "value"])
+			if (typeof one[key] !== "string") fault("config.json", `${where}.${key}`, one[key], "a string");
+	});
+	return list;
+}
 
 function shared(table) {
 	const environment = {};
@@ -262,7 +288,7 @@ function largest(table, key) {
 function main() {
 	const config = readJson("config.json");
 	if (config.version !== 3) fault("config.json", "version", config.version, "3");
-	holds("config.json", "", config, { routes: "list", overrides: "object" });
+	holds("config.json", "", config, { routes: "list", overrides: "object", wildcard: "list" });
 	const routes = config.routes ?? [];
 	if (routes.length > ROUTES_MAX) fault("config.json", "the number of routes", routes.length, String(ROUTES_MAX));
 	routes.forEach((one, i) => route(one, `routes[${i}]`));
@@ -276,7 +302,8 @@ function main() {
 	const files = statics(overrides), found = functions();
 	checkAsked(found);
 	if (edges) console.log(`ebb: ${edges} of its functions are for the edge: they run in Node, beside the others`);
-	const document = { routes, files, functions: found, environment: shared(found) };
+	const document = { routes, files, functions: found, environment: shared(found), images: imagesOf(config.images),
+		wildcard: wildcardOf(config.wildcard) };
 	fs.writeFileSync(`${OUT}/output.json`, JSON.stringify(document));
 	const memory = largest(found, "memory"), duration = largest(found, "maxDuration");
 	if (memory || duration)

@@ -12,12 +12,12 @@ const TYPES = { html: "text/html; charset=utf-8", css: "text/css; charset=utf-8"
 	webm: "video/webm", mp3: "audio/mpeg", webmanifest: "application/manifest+json", map: "application/json" };
 const FRESH = "public, max-age=0, must-revalidate";
 
-function typeOf(file) {
+const typeOf = exports.typeOf = (file) => {
 	const name = file.type ?? file.path;
 	if (file.type) return file.type;
 	return TYPES[file.file.slice(file.file.lastIndexOf(".") + 1).toLowerCase()] ?? TYPES[name.slice(name.lastIndexOf(".") + 1)] ??
 		"application/octet-stream";
-}
+};
 
 function isKnown(req, tag) {
 	const asked = req.headers["if-none-match"];

@@ -68,7 +68,9 @@ function applies(route, request) {
 	if (route.methods && !route.methods.includes(request.method)) return null;
 	if (route.has && !route.has.every((one) => holds(one, request))) return null;
 	if (route.missing?.some((one) => holds(one, request))) return null;
-	return route.match.exec(request.path);
+	const found = route.match.exec(request.path);
+	if (found && request.wildcard !== undefined) found.groups = { ...found.groups, wildcard: request.wildcard };
+	return found;
 }
 
 // $1, $name and ${name} in a text. Without such a group nothing stands there.
