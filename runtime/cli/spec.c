@@ -311,10 +311,11 @@ static void check_services(struct report *report, const char *key, const struct 
 
 static void check_value(const struct look *l);
 
+/* Settings of a service that functions have, too. */
+static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
+
 static bool is_plain(const char *name)
 {
-	static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
-
 	for (size_t k = 0; k < ARRAY_LEN(plain); k++)
 		if (strcmp(plain[k], name) == 0)
 			return true;
@@ -329,14 +330,14 @@ static bool check_function(struct report *report, const char *path, const char *
 
 	for (size_t n = 0; n < json_count(one); n++) {
 		const char *name = json_key_at(one, n);
-		bool plain = is_plain(name), triggers = strcmp(name, "experimentalTriggers") == 0;
+		bool own = is_plain(name), triggers = strcmp(name, "experimentalTriggers") == 0;
 		char inner[PATH_SIZE * 2];
 		struct look l = {report, inner, key_setting(SETTING_OF_SERVICE, name),
 				 json_at(one, n)};
 
 		snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path, file, name);
-		some |= plain;
-		if ((plain || triggers) && l.setting)
+		some |= own;
+		if ((own || triggers) && l.setting)
 			check_value(&l);
 		else if (strcmp(name, "supportsCancellation") != 0)
 			report_unsupported(report, "%s: not supported, ignored (%s)", inner,
@@ -348,25 +349,42 @@ static bool check_function(struct report *report, const char *path, const char *
 	return some;
 }
 
+/* Says which value of each setting counts for the whole service. */
+static void report_largest(struct report *report, const char *path, const struct json *functions)
+{
+	char said[256] = "";
+
+	for (size_t k = 0; k < ARRAY_LEN(plain); k++) {
+		const char *file = "";
+		const struct json *value = spec_of_functions(functions, plain[k], &file);
+		size_t used = strlen(said);
+		char shown[48];
+
+		if (value)
+			snprintf(said + used, sizeof(said) - used, "%s%s %s (of %.48s)",
+				 used ? ", " : "", plain[k],
+				 report_value(value, shown, sizeof(shown)), file);
+	}
+	report_unsupported(report,
+			   "%s: a service has one setting for all its files, the largest: %s", path,
+			   said);
+}
+
 /* {"api/a.js": {"memory": 512}}: settings of a service, by file. */
 static void check_functions(struct report *report, const char *path, const struct json *functions)
 {
 	struct look whole = {report, path, NULL, functions};
-	size_t plain = 0;
+	size_t count = 0;
 
 	if (json_kind(functions) != JSON_OBJECT) {
 		refuse(&whole, "is not an object of settings by file");
 		return;
 	}
 	for (size_t i = 0; i < json_count(functions); i++)
-		plain += check_function(report, path, json_key_at(functions, i),
+		count += check_function(report, path, json_key_at(functions, i),
 					json_at(functions, i));
-	if (plain > 1)
-		report_unsupported(
-			report,
-			"%s: a service has one setting for all its files: the largest of each "
-			"counts",
-			path);
+	if (count > 1)
+		report_largest(report, path, functions);
 }
 
 static void check_name(const struct look *l)

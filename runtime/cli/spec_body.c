@@ -6,8 +6,8 @@
 #include "runtime/cli/spec_inside.h"
 #include "runtime/settings/settings.h"
 
-/* The largest value of a setting among functions, or NULL. */
-static const struct json *of_functions(const struct json *functions, const char *name)
+const struct json *spec_of_functions(const struct json *functions, const char *name,
+				     const char **file)
 {
 	const struct json *largest = NULL;
 	int64_t most = -1, value;
@@ -17,6 +17,7 @@ static const struct json *of_functions(const struct json *functions, const char 
 
 		if (one && (!largest || (json_int(one, &value) == 0 && value > most))) {
 			largest = one;
+			*file = json_key_at(functions, i);
 			(void)json_int(one, &most);
 		}
 	}
@@ -27,10 +28,12 @@ static const struct json *of_functions(const struct json *functions, const char 
 static const struct json *value_of(const struct spec_service *service, const struct setting *s)
 {
 	const struct json *value = json_get(service->value, s->name);
+	const char *file;
 
 	if (!value && setting_id_of(s) == SETTING_ROUTE_PREFIX)
 		return json_get(service->value, "mount");
-	return value ? value : of_functions(json_get(service->value, "functions"), s->name);
+	return value ? value
+		     : spec_of_functions(json_get(service->value, "functions"), s->name, &file);
 }
 
 static void write_hidden(const struct spec_service *service, struct json_out *out)

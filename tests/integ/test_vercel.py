@@ -52,7 +52,8 @@ TABLE = {
         ("/item?id=7", "items/7.html"), ("/item?id=x", 404)]),
     "crons": (["index.html", "about.html"], [], [("/about", "about.html")]),
     "functions-globs": ({"index.mjs": NODE % "fn"}, [
-        "functions: a service has one setting for all its files: the largest of each counts"],
+        "functions: a service has one setting for all its files, the largest: memory 1024 (of api/report.js), "
+        "maxDuration 120 (of api/report.js)"],
         [("/api/a", "fn /api/a"), ("/api/a", {"access-control-allow-methods": "GET,POST,OPTIONS"})]),
     "functions-old-runtime": (["index.html"], [
         "functions.api/*.php.runtime: not supported, ignored (functions have memory, maxDuration, maxConcurrency and experimentalTriggers)"],
