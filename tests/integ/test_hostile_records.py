@@ -280,7 +280,7 @@ def put_lies():
         yield from (({name: value}, {}) for value in (low, high, U32) if value is not None)
     for text in (b"\0", b"UPPER\0", b"-evil\0", b"e/vil\0", b"../evil\0", b"x" * 64):
         yield {"name": text.ljust(64, b"\0") if text[-1:] == b"\0" else text}, {}
-    yield {"host_count": 5}, {}
+    yield {"host_count": 33}, {}  # SERVICE_HOSTS_MAX and one
     yield {"host_count": U32}, {}
     yield {"host_count": 1, "hosts": b"h" * 256}, {}
     for prefix in (b"x", b"/x/", b"//x", b"/x y", b"/\xff", b"/x\33", b"/" + b"x" * 255):

@@ -120,7 +120,7 @@ struct instance {
 	uint32_t wire_interface;  /* index of the host's end; 0: not known (yet) */
 	struct wire_use wire_use; /* as read last */
 	uint64_t wire_sent_ns;    /* CLOCK_MONOTONIC: when more bytes out were seen last */
-	uint64_t wire_counted_ns;   /* when its connections were read last */
+	uint64_t wire_counted_ns; /* when its connections were read last */
 	bool ahead;               /* nobody needs it yet: not counted, not shown, not billed */
 	struct watch control, death, probe;
 	struct timer timer; /* the one thing due next in this state */

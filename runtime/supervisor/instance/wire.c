@@ -82,7 +82,8 @@ static int open_counters(struct instance *i)
  * the last byte that was seen, and not at each freeze of an instance that sends nothing. */
 static bool may_have_connected(const struct instance *i, uint64_t out_bytes)
 {
-	return out_bytes != i->wire_use.out_bytes || i->wire_counted_ns < i->wire_sent_ns + SETTLED_NS;
+	return out_bytes != i->wire_use.out_bytes ||
+	       i->wire_counted_ns < i->wire_sent_ns + SETTLED_NS;
 }
 
 int wire_read(struct instance *i, struct wire_use *out)
