@@ -356,7 +356,8 @@ static void report_largest(struct report *report, const char *path, const struct
 
 	for (size_t k = 0; k < ARRAY_LEN(plain); k++) {
 		const char *file = "";
-		const struct json *value = spec_of_functions(functions, plain[k], &file);
+		const struct setting *s = key_setting(SETTING_OF_SERVICE, plain[k]);
+		const struct json *value = spec_of_functions(functions, s, &file);
 		size_t used = strlen(said);
 		char shown[48];
 

@@ -18,9 +18,11 @@ void spec_check_crons(const struct spec *spec, struct report *report);
 /* Writes crons or schedules (key) of a service: its own, and those of the file for it. */
 void spec_write_crons(const struct spec_service *service, const char *key, struct json_out *out);
 
+struct setting;
+
 /* The largest value of a setting among functions, and the file that has it, or NULL: the service
  * has it for all its files (spec_body.c). */
-const struct json *spec_of_functions(const struct json *functions, const char *name,
+const struct json *spec_of_functions(const struct json *functions, const struct setting *s,
 				     const char **file);
 
 /* Whether each trigger of a function has a path or its file tells one (spec_triggers.c). path: of

@@ -214,6 +214,34 @@ static int triggers_of(const char *functions, char *body, size_t size, struct re
 	return 0;
 }
 
+static void test_the_largest_of_functions_counts_in_whatever_unit(void **state)
+{
+	static const struct {
+		const char *functions, *body;
+	} cases[] = {
+		{"\"a.js\":{\"maxDuration\":60},\"b.js\":{\"maxDuration\":\"5m\"}",
+		 "\"maxDuration\":\"5m\""},
+		{"\"a.js\":{\"maxDuration\":\"5m\"},\"b.js\":{\"maxDuration\":60}",
+		 "\"maxDuration\":\"5m\""},
+		{"\"a.js\":{\"maxDuration\":\"30s\"},\"b.js\":{\"maxDuration\":60}",
+		 "\"maxDuration\":60"},
+		{"\"a.js\":{\"maxDuration\":\"90s\"},\"b.js\":{\"maxDuration\":\"1m\"}",
+		 "\"maxDuration\":\"90s\""},
+		{"\"a.js\":{\"memory\":512},\"b.js\":{\"memory\":1024}", "\"memory\":1024"},
+		{"\"a.js\":{\"maxConcurrency\":\"auto\"},\"b.js\":{\"maxConcurrency\":5}",
+		 "\"maxConcurrency\":5"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		SCOPED_MEM struct report *report = calloc(1, sizeof(*report));
+		char body[1024], expected[256];
+
+		snprintf(expected, sizeof(expected), "{\"image\":\"img\",%s}", cases[i].body);
+		assert_int_equal(triggers_of(cases[i].functions, body, sizeof(body), report), 0);
+		assert_string_equal(body, expected);
+	}
+}
+
 static void test_a_trigger_of_a_function_has_the_path_of_its_file(void **state)
 {
 	static const struct {
@@ -332,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_syntax_errors_name_the_line),
 		cmocka_unit_test(test_no_services_is_an_error),
 		cmocka_unit_test(test_the_body_holds_settings_and_image_only),
+		cmocka_unit_test(test_the_largest_of_functions_counts_in_whatever_unit),
 		cmocka_unit_test(test_a_trigger_of_a_function_has_the_path_of_its_file),
 		cmocka_unit_test(test_a_trigger_of_a_file_without_a_path_is_refused),
 		cmocka_unit_test(test_a_service_with_workflows_has_the_triggers_of_their_routes),
