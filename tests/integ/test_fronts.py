@@ -110,6 +110,8 @@ def test_answer_streams_while_the_function_writes_it(front, behind):
 
 
 def test_websocket_sleeps_and_wakes_behind_it(front, behind):
+    front.certified(CHAT)
+
     async def talk():
         async with websockets.connect(f"wss://{CHAT}:{front.port}/", host="127.0.0.1", port=front.port,
                                       ssl=front.certificates.context(), server_hostname=CHAT, ping_interval=None) as ws:
