@@ -2,7 +2,9 @@
 """
 Connections to outside: per second, the time of connect(2), throughput. The same client (net_client.c) runs in an
 instance, on the host, and in a network namespace behind a bridge with masquerade, as container engines make it. The
-server is behind the host's cable. With and without a network: cold starts, the time to make many instances, their memory.
+server is behind the host's cable. The instance may use all CPUs there, as the others do. A second one has the CPU of 512
+MB, a quarter of one, and so has a second client behind the bridge. With and without a network: cold starts, the time to
+make many instances, their memory.
 """
 import contextlib
 import os
@@ -23,6 +25,8 @@ SERVER4, PORT = "198.51.100.60", 9000
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "net_client.c")
 # The client is made to connect as fast as it can.
 SETTINGS = {"egress_connections_all": str(1 << 24), "egress_connections": "65536"}
+QUARTER, ALL_CPUS = 250, 1000 * os.cpu_count()  # thousandths of a CPU
+PERIOD_US = 100000  # cgroups/limits.c
 
 
 def client():
@@ -53,14 +57,31 @@ def measured(run, kind, seconds):
     return [float(word) for word in run(kind, SERVER4, str(PORT), str(seconds)).split()]
 
 
-def in_instance(ebb):
-    ebb.get("net")
-    number = ebb.instance("net")["id"]
+def in_instance(ebb, name):
+    ebb.get(name)
+    number = ebb.instance(name)["id"]
     return lambda *words: ebb.cli("exec", number, "--", "/srv/net_client", *words).out
 
 
-def in_namespace(world, name, program):
-    return lambda *words: worlds.run(*world.inside(name, program, *words))
+def in_namespace(world, name, program, *before):
+    return lambda *words: worlds.run(*before, *world.inside(name, program, *words))
+
+
+@contextlib.contextmanager
+def quota(milli):
+    """The words in front of a command that give it so much CPU as an instance has, and the burst (cgroups/limits.c)."""
+    v1, us = os.path.isdir("/sys/fs/cgroup/cpu"), str(milli * PERIOD_US // 1000)
+    folder = f"/sys/fs/cgroup{'/cpu' if v1 else ''}/ebb-bench-{os.getpid()}"
+    files = ({"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": us, "cpu.cfs_burst_us": us} if v1 else
+             {"cpu.max": f"{us} {PERIOD_US}", "cpu.max.burst": us})
+    os.mkdir(folder)
+    try:
+        for name, text in files.items():
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(text)
+        yield ["sh", "-c", f'echo 0 > {folder}/cgroup.procs && exec "$@"', "sh"]
+    finally:
+        os.rmdir(folder)
 
 
 def cold(ebb, name):
@@ -100,31 +121,48 @@ def crowds(ebb, quick):
             Row("network, kernel slab per frozen instance", "KiB", net_kib, closed_kib, "without a network")]
 
 
+def services():
+    """net: the CPU of all; quarter: of a service that does not say; closed: without a network."""
+    container, egress = {"runtime": "container", "entrypoint": "net", "maxInstances": 1}, {"subnets": {"allow": [f"{SERVER4}/32"]}}
+    return {"net": {**container, "ebb": {"egress": egress, "cpu": ALL_CPUS}},
+            "quarter": {**container, "ebb": {"egress": egress, "cpu": QUARTER}},
+            "closed": {**container, "ebb": {"egress": "none"}}}
+
+
+def clients(places, rounds, seconds):
+    """{(place, figure): samples}, the places in turns."""
+    found = {}
+    for _ in range(rounds):
+        for place, run in places.items():
+            for figure, value in zip(("rate", "latency"), measured(run, "connect", seconds)):
+                found.setdefault((place, figure), []).append(value)
+            found.setdefault((place, "throughput"), []).append(measured(run, "send", seconds)[0])
+    return found
+
+
+def shown(found):
+    figures_of = (("connections per second", "1/s", "rate"), ("connect", "us", "latency"), ("throughput", "MB/s", "throughput"))
+    pairs = (("", "net", "host", "a process on the host"), ("", "net", "bridge", "behind a bridge"),
+             (", a quarter of a CPU", "quarter", "slow bridge", "behind a bridge, as much CPU"))
+    return [Row(f"network, {figure}{more}", unit, found[ebb, what], found[peer, what], words)
+            for figure, unit, what in figures_of for more, ebb, peer, words in pairs]
+
+
 def rows(_, quick):
     program, rounds, seconds = client(), 2 if quick else 5, 0.5 if quick else 2
-    found = {}
     with worlds.World(ports=[7]) as world, served(world, program), bridged(world) as container:
-        with networks.running(settings={**SETTINGS, "egress_resolver": "none"}) as ebb:
+        with networks.running(settings={**SETTINGS, "egress_resolver": "none"}) as ebb, quota(QUARTER) as slowly:
             ebb.import_image("oci-archive:" + archive(program), "net")
-            for name, egress in (("net", {"subnets": {"allow": [f"{SERVER4}/32"]}}), ("closed", "none")):
-                ebb.apply({name: {"runtime": "container", "entrypoint": "net", "maxInstances": 1, "ebb": {"egress": egress}}})
-            places = {"ebb": in_instance(ebb), "host": in_namespace(world, world.host, program),
-                      "bridge": in_namespace(world, container, program)}
-            for _ in range(rounds):
-                for place, run in places.items():
-                    rate, latency = measured(run, "connect", seconds)
-                    found.setdefault((place, "rate"), []).append(rate)
-                    found.setdefault((place, "latency"), []).append(latency)
-                    found.setdefault((place, "throughput"), []).append(measured(run, "send", seconds)[0])
+            ebb.apply(services())
+            places = {"net": in_instance(ebb, "net"), "quarter": in_instance(ebb, "quarter"),
+                      "host": in_namespace(world, world.host, program),
+                      "bridge": in_namespace(world, container, program),
+                      "slow bridge": in_namespace(world, container, program, *slowly)}
+            found = clients(places, rounds, seconds)
             starts = {name: [] for name in ("net", "closed")}
             for _ in range(5 if quick else 20):
                 for name, samples in starts.items():
                     samples.append(cold(ebb, name))
             made = crowds(ebb, quick)
-    shown = []
-    for figure, unit, what in (("connections per second", "1/s", "rate"), ("connect", "us", "latency"),
-                               ("throughput", "MB/s", "throughput")):
-        for peer, words in (("host", "a process on the host"), ("bridge", "behind a bridge")):
-            shown.append(Row(f"network, {figure}", unit, found["ebb", what], found[peer, what], words))
     print("  cold start with a network: " + figures.both(starts["net"]) + "; without: " + figures.both(starts["closed"]))
-    return [*shown, *made, Row("network, cold start", "ms", starts["net"], starts["closed"], "without a network")]
+    return [*shown(found), *made, Row("network, cold start", "ms", starts["net"], starts["closed"], "without a network")]
