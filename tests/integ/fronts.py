@@ -180,7 +180,7 @@ class Front:
             wait_for(lambda: self.handshake(host) != NOT_YET_VALID)
 
     def handshake(self, host):
-        """What is wrong with the certificate of this name, by openssl-verify(1); 0 when nothing is or none came."""
+        """The error of openssl-verify(1) for the certificate of this name; 0 where all is well or none came."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), slow(30)) as plain:
                 self.certificates.context().wrap_socket(plain, server_hostname=host).close()
