@@ -38,6 +38,7 @@ void put_traffic(struct request *rq);
 void get_schedules(struct request *rq);
 void get_runs(struct request *rq);
 void get_workflows(struct request *rq);
+void get_workflow_events(struct request *rq);
 void post_workflow_cancel(struct request *rq);
 void post_workflow_retry(struct request *rq);
 void get_queues(struct request *rq);

@@ -41,6 +41,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/schedules/run", post_schedule_run, .query = "service name"},
 	{"GET", "/v1/runs", get_runs, .query = "service schedule"},
 	{"GET", "/v1/workflows", get_workflows, .query = "namespace id state"},
+	{"GET", "/v1/workflows/events", get_workflow_events, .query = "namespace id after"},
 	{"POST", "/v1/workflows/cancel", post_workflow_cancel, .query = "namespace id"},
 	{"POST", "/v1/workflows/retry", post_workflow_retry, .query = "namespace id"},
 	{"GET", "/v1/queues", get_queues, .query = "namespace"},

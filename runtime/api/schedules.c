@@ -222,6 +222,7 @@ _Static_assert(offsetof(struct wire_run_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_queue_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_letter_row, cookie) == 0, "cookie first");
 _Static_assert(offsetof(struct wire_work_row, cookie) == 0, "cookie first");
+_Static_assert(offsetof(struct wire_work_event_row, cookie) == 0, "cookie first");
 
 static bool run_valid(const struct wire_run_row *r)
 {
@@ -283,6 +284,17 @@ static int on_work_row(void *self, struct wire_message *m)
 	return 0;
 }
 
+static int on_work_event_row(void *self, struct wire_message *m)
+{
+	const struct wire_work_event_row *row = (const void *)m->record;
+
+	if (!TERMINATED(row->id) || !TERMINATED(row->type) || !TERMINATED(row->about) ||
+	    !TERMINATED(row->step))
+		return -EPROTO;
+	calls_take_row(self, row, sizeof(*row), row->id, row->last, row->err);
+	return 0;
+}
+
 /* ebbd numbers all events and keeps them for the next ebb-api; this one comes back from there. */
 static int on_event(void *self, struct wire_message *m)
 {
@@ -310,6 +322,7 @@ static const struct wire_rule rules[] = {
 	{WIRE_QUEUE_ROW, sizeof(struct wire_queue_row), 1, 0, 0, on_queue_row},
 	{WIRE_LETTER_ROW, sizeof(struct wire_letter_row), 1, 0, 0, on_letter_row},
 	{WIRE_WORK_ROW, sizeof(struct wire_work_row), 1, 0, 0, on_work_row},
+	{WIRE_WORK_EVENT_ROW, sizeof(struct wire_work_event_row), 1, 0, 0, on_work_event_row},
 	{WIRE_RESULT, sizeof(struct wire_result), 1, 0, 0, calls_on_result},
 	{WIRE_EVENT, sizeof(struct wire_event), 1, 0, 0, on_event},
 	{WIRE_FLOW_TOTALS, sizeof(struct wire_flow_totals), 1, 0, 0, on_totals},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /v1/workflows: runs of workflows; one is cancelled, or goes on once more. */
+/* /v1/workflows: runs of workflows, and the log of one; one is cancelled, or goes on once more. */
 #include <errno.h>
 #include <string.h>
 
@@ -82,6 +82,71 @@ void get_workflows(struct request *rq)
 		flow_ask(rq, WIRE_WORKS_GET, &get, sizeof(get), on_works);
 }
 
+/* ---- the log of one ---- */
+
+static bool is_id(const char *id)
+{
+	return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
+		       strlen(id) &&
+	       strlen(id) < 65;
+}
+
+/* The words that name one run. False after having answered. */
+static bool read_run(struct request *rq, char space[SERVICE_NAME_SIZE], char id[WORK_ID_ROOM])
+{
+	if (!flow_read_word(rq, "namespace", true, MEND, space, SERVICE_NAME_SIZE) ||
+	    !flow_read_word(rq, "id", true, MEND, id, WORK_ID_ROOM))
+		return false;
+	if (*space && *id && is_id(id))
+		return true;
+	refuse_unknown(rq);
+	return false;
+}
+
+static void write_event(struct json_out *o, const void *of)
+{
+	const struct wire_work_event_row *row = of;
+
+	json_out_object(o, NULL);
+	json_out_string(o, "id", row->id);
+	json_out_u64(o, "number", row->number);
+	json_out_string(o, "event", row->type);
+	flow_write_time(o, "created_at", row->created_us);
+	json_out_string(o, "about", *row->about ? row->about : NULL);
+	json_out_string(o, "step", *row->step ? row->step : NULL);
+	json_out_u64(o, "bytes", row->bytes);
+	json_out_end_object(o);
+}
+
+static void on_events(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
+{
+	static const struct flow_rows rows = {"list the events", "events",
+					      sizeof(struct wire_work_event_row), write_event};
+
+	(void)api;
+	(void)ctx;
+	if (answer->err == ENOENT && rq) {
+		refuse_unknown(rq);
+		return;
+	}
+	flow_reply(rq, answer, &rows);
+}
+
+void get_workflow_events(struct request *rq)
+{
+	struct wire_work_events_get get = {0};
+	char after[24];
+
+	if (!read_run(rq, get.space, get.id) ||
+	    !flow_read_word(rq, "after", false, MEND, after, sizeof(after)))
+		return;
+	if (*after && text_parse_u64(after, 0, INT64_MAX, &get.after) < 0)
+		problem_reply(rq, 400, "name the number of the last event that is known",
+			      "after: is no number of an event");
+	else
+		flow_ask(rq, WIRE_WORK_EVENTS_GET, &get, sizeof(get), on_events);
+}
+
 /* ---- moving one ---- */
 
 static void on_moved(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
@@ -112,24 +177,12 @@ static void on_moved(struct api *api, struct request *rq, void *ctx, const struc
 	reply_json(rq, 200, NULL, &o);
 }
 
-static bool is_id(const char *id)
-{
-	return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
-		       strlen(id) &&
-	       strlen(id) < 65;
-}
-
 static void move(struct request *rq, bool retry)
 {
 	struct wire_works_get get = {.retry = retry};
 
-	if (!flow_read_word(rq, "namespace", true, MEND, get.space, sizeof(get.space)) ||
-	    !flow_read_word(rq, "id", true, MEND, get.id, sizeof(get.id)))
-		return;
-	if (*get.space && *get.id && is_id(get.id))
+	if (read_run(rq, get.space, get.id))
 		flow_ask(rq, WIRE_WORK_MOVE, &get, sizeof(get), on_moved);
-	else
-		refuse_unknown(rq);
 }
 
 void post_workflow_cancel(struct request *rq)

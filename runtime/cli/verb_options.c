@@ -283,6 +283,7 @@ const struct option runs_options[] = {
 const struct option run_options[] = {
 	{.name = "quiet", .letter = 'q', .help = "the id only"},
 	{.name = "namespace", .kind = ARG_TEXT, .value = "NAME", .help = "of the run"},
+	{.name = "events", .kind = ARG_NONE, .help = "its log only, with --json as a list"},
 	{.name = NULL},
 };
 

@@ -3,6 +3,7 @@
 #ifndef EBB_FLOW_INSIDE_H
 #define EBB_FLOW_INSIDE_H
 
+#include "runtime/base/allowance.h"
 #include "runtime/base/chain.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/heap.h"
@@ -19,9 +20,12 @@
 #define ANSWER_HEAD_MAX      32768
 #define LATE_US              (50 * US_PER_MS) /* a thing that begins later is late */
 
+#define NEWS_SOURCES 64 /* allowances of events, by services and namespaces */
+
 struct flow;
 struct topic;
 struct conn;
+struct store_work;
 
 struct schedule {
 	struct wire_flow_schedule is; /* without its zone's bytes */
@@ -67,6 +71,13 @@ struct delivery {
 	bool whole;
 };
 
+/* Events of a service or a namespace: one that has many pushes those of others out of ebbd's memory
+ * otherwise. */
+struct news {
+	struct allowance left;
+	uint64_t untold; /* since the last one that was told */
+};
+
 struct flow {
 	struct loop *loop;
 	struct wire_link control, api;
@@ -108,6 +119,7 @@ struct flow {
 	void (*greet)(struct flow *f, struct topic *t);
 	void (*call)(struct conn *c, const struct http_head *head);
 	struct wire_flow_totals totals, totals_said;
+	struct news news[NEWS_SOURCES];
 };
 
 /* ---- schedules.c ---- */
@@ -169,6 +181,7 @@ int told_letters_move(void *self, struct wire_message *m);
 /* ---- told_workflows.c ---- */
 
 int told_works_get(void *self, struct wire_message *m);
+int told_work_events_get(void *self, struct wire_message *m);
 int told_work_move(void *self, struct wire_message *m);
 
 /* ---- tell.c ---- */
@@ -178,6 +191,8 @@ void tell_event(struct flow *f, uint32_t kind, const struct store_run *run, cons
 /* consumer: NULL = of none. */
 void tell_queue(struct flow *f, uint32_t kind, const struct topic *t, const char *consumer,
 		const char *text);
+/* A run of a workflow failed. space: its namespace. */
+void tell_failed(struct flow *f, const char *space, const struct store_work *run);
 /* Answers a SCHEDULE_RUN. */
 void tell_result(struct flow *f, uint64_t cookie, int err, const char *text);
 void tell_totals(struct flow *f);

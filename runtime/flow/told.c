@@ -249,6 +249,7 @@ const struct wire_rule told_rules[] = {
 	{WIRE_LETTERS_GET, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_get},
 	{WIRE_LETTERS_MOVE, sizeof(struct wire_letters_get), 1, 0, 0, told_letters_move},
 	{WIRE_WORKS_GET, sizeof(struct wire_works_get), 1, 0, 0, told_works_get},
+	{WIRE_WORK_EVENTS_GET, sizeof(struct wire_work_events_get), 1, 0, 0, told_work_events_get},
 	{WIRE_WORK_MOVE, sizeof(struct wire_works_get), 1, 0, 0, told_work_move},
 	{WIRE_FLOW_KNOWN, 0, 1, 0, 0, on_known},
 	{WIRE_SCHEDULES_GET, sizeof(struct wire_schedules_get), 1, 0, 0, on_schedules_get},

@@ -10,6 +10,8 @@
 #include "runtime/flow/workflows.h"
 
 #define WORKS_SHOWN       100
+#define EVENTS_SHOWN      1000
+#define EVENT_BYTES_READ  (UINT64_C(4) << 20)
 #define QUEUE_PREFIX      "__wkf_workflow_"
 #define MESSAGE_KEPT_US   (UINT64_C(86400) * US_PER_SEC)
 #define TERMINATED(field) text_terminated(field, sizeof(field))
@@ -17,6 +19,10 @@
 _Static_assert((int)WIRE_WORK_ALL == WORK_STATE_COUNT && (int)WIRE_WORK_FAILED == WORK_FAILED &&
 		       WORK_ID_ROOM >= WORK_ID_SIZE,
 	       "a row has room for a run");
+_Static_assert(sizeof(((struct wire_work_event_row *)0)->id) >= EVENT_ID_SIZE &&
+		       sizeof(((struct wire_work_event_row *)0)->about) >= PART_ID_SIZE &&
+		       sizeof(((struct wire_work_event_row *)0)->step) >= WORK_NAME_SIZE,
+	       "a row has room for an event");
 
 struct listing {
 	struct flow *flow;
@@ -85,6 +91,70 @@ int told_works_get(void *self, struct wire_message *m)
 		r = -ENOENT;
 	last.err = r < 0 ? -r : 0;
 	tell(l.flow, WIRE_WORK_ROW, &last, sizeof(last));
+	return 0;
+}
+
+/* ---- the log of one ---- */
+
+struct log_listing {
+	struct flow *flow;
+	uint64_t cookie, work, bytes; /* work: the number of the run; bytes: read so far */
+	uint32_t count;
+};
+
+static bool is_of_step(const struct store_event *e)
+{
+	return e->type >= EVENT_step_created && e->type <= EVENT_step_retrying;
+}
+
+/* Rows are read with their bytes, so a page of large ones is short. */
+static int send_event(void *self, const struct store_event *e)
+{
+	struct log_listing *l = self;
+	struct wire_work_event_row row = {.cookie = l->cookie,
+					  .number = e->number,
+					  .created_us = e->created_us,
+					  .bytes = e->meta_size + e->data_size};
+	struct store_part step;
+
+	workflow_event_id(row.id, e->created_us, e->number);
+	(void)text_copy(row.type, sizeof(row.type), workflow_type_name(e->type));
+	(void)text_copy(row.about, sizeof(row.about), e->correlation);
+	if (is_of_step(e) &&
+	    store_part(l->flow->store, l->work, PART_STEP, e->correlation, &step) == 1)
+		(void)text_copy(row.step, sizeof(row.step), step.name);
+	tell(l->flow, WIRE_WORK_EVENT_ROW, &row, sizeof(row));
+	l->bytes += row.bytes;
+	return ++l->count >= EVENTS_SHOWN || l->bytes >= EVENT_BYTES_READ;
+}
+
+static bool log_valid(const struct wire_work_events_get *get)
+{
+	return TERMINATED(get->space) && TERMINATED(get->id) && *get->space &&
+	       workflow_id_valid(get->id);
+}
+
+int told_work_events_get(void *self, struct wire_message *m)
+{
+	const struct wire_work_events_get *get = (const void *)m->record;
+	struct log_listing l = {.flow = self, .cookie = get->cookie};
+	const struct store_page page = {.after = get->after, .most = EVENTS_SHOWN};
+	struct wire_work_event_row last = {.cookie = get->cookie, .last = 1};
+	struct workspace *w;
+	struct store_work run = {0};
+	int r;
+
+	if (!log_valid(get))
+		return -EPROTO;
+	w = workflows_space(l.flow, get->space);
+	r = w ? store_work(l.flow->store, w->is.id, get->id, &run) : 0;
+	l.work = run.number;
+	if (r == 1)
+		r = store_each_event(l.flow->store, run.number, &page, send_event, &l);
+	else if (r == 0)
+		r = -ENOENT;
+	last.err = r < 0 ? -r : 0;
+	tell(l.flow, WIRE_WORK_EVENT_ROW, &last, sizeof(last));
 	return 0;
 }
 

@@ -242,6 +242,8 @@ static int end_run(struct flow *f, struct workspace *w, const struct store_work 
 	f->totals.works_completed += run->state == WORK_COMPLETED;
 	f->totals.works_failed += run->state == WORK_FAILED;
 	f->totals.works_cancelled += run->state == WORK_CANCELLED;
+	if (run->state == WORK_FAILED)
+		tell_failed(f, w->is.name, run);
 	return store_dispose_hooks(f->store, run->number, run->updated_us);
 }
 

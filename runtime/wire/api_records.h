@@ -245,7 +245,8 @@ struct wire_log_pipe {
 	X(RUN_FAILED, run_failed, "A run of a schedule failed: which, after how many deliveries, why") \
 	X(RUN_SKIPPED, run_skipped, "A run of a schedule was left out: which, why") \
 	X(MESSAGE_DEAD, message_dead, "A message is a dead letter: its topic and consumer, how many deliveries, why") \
-	X(TOPIC_UNHEARD, topic_unheard, "A message came for a topic that no consumer hears")
+	X(TOPIC_UNHEARD, topic_unheard, "A message came for a topic that no consumer hears") \
+	X(WORKFLOW_FAILED, workflow_failed, "A run of a workflow failed: which; `ebb runs show` has its log")
 /* clang-format on */
 #define X(kind, name, words) WIRE_EVENT_##kind,
 enum wire_event_kind { WIRE_EVENT_KINDS(X) WIRE_EVENT_KIND_COUNT };

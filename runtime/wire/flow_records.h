@@ -133,6 +133,14 @@ struct wire_works_get {
 	char id[WORK_ID_ROOM];
 };
 
+/* Events of a run of a workflow, the oldest first, behind the one of number `after`: as many
+ * WORK_EVENT_ROWs as are sent at once. None: there are no more. */
+struct wire_work_events_get {
+	uint64_t cookie, after;
+	char space[SERVICE_NAME_SIZE];
+	char id[WORK_ID_ROOM];
+};
+
 /* ---- flow -> api ---- */
 
 #define RUN_ID_SIZE   33 /* 32 hexadecimal digits */
@@ -202,6 +210,17 @@ struct wire_work_row {
 	char space[SERVICE_NAME_SIZE], service[SERVICE_NAME_SIZE];
 	char id[WORK_ID_ROOM];
 	char deployment[136], name[520];
+};
+
+/* An event of such a run. Nobody has read its bytes. */
+struct wire_work_event_row {
+	uint64_t cookie, number;
+	uint32_t last, reserved;
+	int32_t err, reserved_err;
+	uint64_t created_us, bytes;
+	char id[40], type[32];
+	char about[136]; /* the step, hook or wait; "" = the run itself */
+	char step[520];  /* the name of the step, or "" */
 };
 
 #define LETTER_BODY_SHOWN 256

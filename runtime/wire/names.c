@@ -71,7 +71,8 @@ const char *wire_event_kind_name(uint32_t kind)
 bool wire_event_is_of_flow(uint32_t kind)
 {
 	return kind == WIRE_EVENT_RUN_FAILED || kind == WIRE_EVENT_RUN_SKIPPED ||
-	       kind == WIRE_EVENT_MESSAGE_DEAD || kind == WIRE_EVENT_TOPIC_UNHEARD;
+	       kind == WIRE_EVENT_MESSAGE_DEAD || kind == WIRE_EVENT_TOPIC_UNHEARD ||
+	       kind == WIRE_EVENT_WORKFLOW_FAILED;
 }
 
 const char *wire_choice_name(uint32_t reason)

@@ -335,6 +335,8 @@ def good_requests(ebb, instance):
         ("DELETE", "/v1/services/timed", 204),
         ("PUT", "/v1/services/heard", 201, {"document": {"image": "probe", "experimentalTriggers": [HEARD]}}),
         ("GET", "/v1/workflows", 200), ("GET", "/v1/workflows?id=none", 404), ("GET", "/v1/workflows?state=none", 400),
+        ("GET", "/v1/workflows/events?namespace=flows&id=1", 200), ("GET", "/v1/workflows/events?namespace=flows&id=2", 404),
+        ("GET", "/v1/workflows/events?namespace=flows", 400), ("GET", "/v1/workflows/events?namespace=flows&id=1&after=x", 400),
         ("POST", "/v1/workflows/cancel?namespace=none&id=none", 404), ("POST", "/v1/workflows/cancel", 400),
         ("POST", "/v1/workflows/retry?namespace=none&id=none", 404), ("POST", "/v1/workflows/retry?namespace=flows&id=1", 200),
         ("POST", "/v1/workflows/cancel?namespace=flows&id=1", 200), ("POST", "/v1/workflows/cancel?namespace=flows&id=1", 200),
@@ -489,8 +491,10 @@ TRIED = {"service": ["probe"], "of": ["probe"], "kind": ["instance_ready"], "tai
          "request": ["0" * 32], "from": ["2026-01-01T00:00:00Z", "0"], "to": ["2027-01-01T00:00:00Z"],
          "cpu_hour": ["0.221"], "gb_hour": ["0.0183"], "million_invocations": ["1"], "gb_out": ["0.09"], "gb_in": ["0"], "currency": ["EUR"], "wait": ["1s"],
          "domain": ["probe.localhost"], "wide": [0, 1], "all": [0, 1], "schedule": ["tidy"],
-         "namespace": ["listens"], "topic": ["sample"], "consumer": ["heard"], "id": [1], "dead": [1]}
-OF_MESSAGES = {"namespace": "listens", "topic": "sample"}  # which a question for messages has to name
+         "namespace": ["listens"], "topic": ["sample"], "consumer": ["heard"], "id": [1], "dead": [1], "after": [0, 1]}
+# Parameters without which a path answers 400.
+NAMED = {"/v1/queues/messages": {"namespace": "listens", "topic": "sample"},
+         "/v1/workflows/events": {"namespace": "flows", "id": "1"}}
 
 
 def test_every_parameter_is_taken_and_none_is_left_out(said):
@@ -519,8 +523,9 @@ def test_every_parameter_is_taken_and_none_is_left_out(said):
                     target = path.replace("{name}", "probe").replace("{id}", of)
                     more = "&format=focus" if path == "/v1/usage" and name in TRIED and name not in (
                         "service", "from", "to") else ""
-                    if path == "/v1/queues/messages":
-                        more = "".join(f"&{k}={v}" for k, v in OF_MESSAGES.items() if k != name)
+                    if path in NAMED:
+                        more = "".join(f"&{k}={v}" for k, v in NAMED[path].items() if k != name)
+                        value = NAMED[path].get(name, value)
                     asked(said, "GET", f"{target}?{name}={value}{more}", 200)
     read = set(re.findall(r"request_(?:query|flag)\(rq, \"(\w+)\"", sources))
     assert read - named == set()

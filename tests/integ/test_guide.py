@@ -115,7 +115,7 @@ def test_verbs_that_the_guide_names_exist(module_ebb):
             text = re.sub(r"^```.*?^```$", "", file.read(), flags=re.M | re.S)
         code = re.findall(r"`([^`]+)`", text) + [line for b in blocks(page) if b["kind"] == "sh"
                                                  for line in b["text"].splitlines()]
-        named |= {m[1] for line in code if (m := re.match(r"(?:sudo )?ebb ((?:image|ledger|secret|crons|queue) [a-z]+|[a-z]+)", line))}
+        named |= {m[1] for line in code if (m := re.match(r"(?:sudo )?ebb ((?:image|ledger|secret|crons|queue|runs) [a-z]+|[a-z]+)", line))}
     assert len(named) > 20, named
     for verb in named:
         done = module_ebb.cli(*verb.split(), "--help", ok=False)

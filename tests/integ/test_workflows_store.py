@@ -4,6 +4,7 @@ of them, and nothing of another namespace."""
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import threading
@@ -356,6 +357,71 @@ def test_ebb_runs_lists_shows_cancels_and_goes_on(pair):
     assert ebb.cli("runs", "show", "none", ok=False).code == 1
     metrics = ebb.rest("GET", "/metrics").text
     assert "\nebb_workflow_cancelled_total " in metrics and "\nebb_workflow_runs " in metrics
+
+
+def shown(ebb, run, *words):
+    return ebb.cli("runs", "show", run, *words, "--namespace", "shop")
+
+
+def test_ebb_runs_show_prints_the_log_of_a_run(pair):
+    ebb, world, other = pair
+    run = world.run()
+    world.event(run, "step_created", b"", b"x" * 100, correlation="s1", name="charge")
+    world.event(run, "step_started", correlation="s1")
+    world.event(run, "wait_created", correlation="w1", resume_at=1)
+    log = shown(ebb, run, "--events", "--json").json
+    assert [(one["number"], one["event"], one["about"], one["step"]) for one in log] == [
+        (1, "run_created", None, None), (2, "run_started", None, None), (3, "step_created", "s1", "charge"),
+        (4, "step_started", "s1", "charge"), (5, "wait_created", "w1", None)]
+    assert [one["id"] for one in log] == [one["eventId"] for one in world.rows(f"runs/{run}/events")] and log[2]["bytes"] == 100
+    run_row, _, *rows = [line.split() for line in shown(ebb, run).out.splitlines()[1:]]
+    assert run_row[0] == run and rows[0] == ["N", "AT", "EVENT", "ABOUT", "STEP", "BYTES"] and len(rows) == 6
+    assert rows[3][0] == "3" and rows[3][2:] == ["step_created", "s1", "charge", "100"]
+    assert ebb.rest("GET", f"/v1/workflows/events?namespace=other&id={run}").status == 404
+    # A run of the same name elsewhere: the namespace says which.
+    other.event(run, "run_created", name="n", deployment="d")
+    assert ebb.cli("runs", "show", run, "--events", ok=False).code == 2 and "--namespace" not in ebb.cli("runs", "show", run).err
+    assert len(ebb.cli("runs", "show", run, "--events", "--json", "--namespace", "other").json) == 1
+
+
+def test_a_long_log_and_one_of_large_events_are_shown_whole(pair):
+    ebb, world, _ = pair
+    many, large = world.run(), world.run()
+    for n in range(1100):  # beyond what is sent at once
+        world.event(many, "wait_created", correlation=f"w{n}", resume_at=1)
+    for n in range(4):
+        world.event(large, "step_created", b"", bytes(3 << 20), correlation=f"s{n}", name="n")
+    assert [one["number"] for one in shown(ebb, many, "--events", "--json").json] == list(range(1, 1103))
+    assert [one["number"] for one in shown(ebb, large, "--events", "--json").json] == list(range(1, 7))
+    reply = ebb.rest("GET", f"/v1/workflows/events?namespace=shop&id={large}").json["events"]
+    assert len(reply) == 4  # two of them are 6 MiB, which is as much as is read at once
+    rest = ebb.rest("GET", f"/v1/workflows/events?namespace=shop&id={large}&after=4").json["events"]
+    assert [one["number"] for one in rest] == [5, 6]
+
+
+def test_a_run_that_failed_is_an_event_and_many_push_nothing_out(pair):
+    """Beyond some, events of a namespace are counted and not told; the next one that is told says how many."""
+    ebb, failed = pair[0], []
+    put(ebb, "failing", {"minInstances": 1, "ebb": {"queues": "unlucky"}})
+    assert ebb.get("failing", "/").status == 200
+    world = World(ebb, "failing")
+
+    def fail():
+        failed.append(world.run())
+        world.event(failed[-1], "run_failed", b'{"error":{"message":"no"}}')
+
+    def told():
+        fail()
+        found = ebb.cli("events", "failing", "--json", "--kind", "workflow_failed").json
+        return found if found and "events were not told" in found[-1]["text"] else None
+    for _ in range(60):
+        fail()
+    events = wait_for(told, 60)
+    world.close()
+    first, last = events[0]["text"], events[-1]["text"]
+    assert first == f"run {failed[0]} of shop//order in namespace unlucky failed"
+    untold = sum(int(n) for one in events for n in re.findall("before it ([0-9]+) events were not told", one["text"]))
+    assert untold and failed.index(last.split()[1]) + 1 == len(events) + untold
 
 
 def world_queue(ebb):

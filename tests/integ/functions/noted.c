@@ -2,7 +2,9 @@
 #include "noted.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -41,6 +43,42 @@ void on_note(struct call *c)
 	call_printf(c,
 		    number < call_number(c, "first", 0) ? 500 : (int)call_number(c, "status", 200),
 		    "{}\n");
+}
+
+void on_later(struct call *c)
+{
+	const char *count = call_header(c, "ce-vqsdeliverycount");
+	char status[16] = "";
+	long n = call_read(c, status, sizeof(status) - 1);
+
+	(void)keep(c);
+	if (n > 0 && count && atoi(count) == 1)
+		call_answer(c, atoi(status), "text/plain\r\nRetry-After: 1", "", 0);
+	else
+		call_printf(c, 200, "{}\n");
+}
+
+#define COUNTS (1 << 20)
+static _Atomic unsigned char counts[COUNTS];
+static _Atomic long counted;
+
+void on_count(struct call *c)
+{
+	long n = call_number(c, "n", 0);
+
+	if (counts[n % COUNTS]++ == 0)
+		counted++;
+	call_printf(c, 200, "%ld", n);
+}
+
+void on_counts(struct call *c)
+{
+	char twice[8192] = "";
+
+	for (long n = 0; n < COUNTS && strlen(twice) + 24 < sizeof(twice); n++)
+		if (counts[n] > 1)
+			sprintf(twice + strlen(twice), "%s\"%ld\"", *twice ? ", " : "", n);
+	call_printf(c, 200, "{\"asked\": %ld, \"twice\": [%s]}\n", (long)counted, twice);
 }
 
 static void escape(const char *from, char *to)

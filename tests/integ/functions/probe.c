@@ -290,30 +290,6 @@ static void on_try(struct call *c)
 	call_printf(c, err < 0 ? 404 : 200, "%s", err > 0 ? strerrorname_np(err) : "OK");
 }
 
-#define COUNTS (1 << 20)
-static _Atomic unsigned char counts[COUNTS];
-static _Atomic long counted;
-
-/* Notes one more request with this number. */
-static void on_count(struct call *c)
-{
-	long n = call_number(c, "n", 0);
-
-	if (counts[n % COUNTS]++ == 0)
-		counted++;
-	call_printf(c, 200, "%ld", n);
-}
-
-static void on_counts(struct call *c)
-{
-	char twice[8192] = "";
-
-	for (long n = 0; n < COUNTS && strlen(twice) + 24 < sizeof(twice); n++)
-		if (counts[n] > 1)
-			sprintf(twice + strlen(twice), "%s\"%ld\"", *twice ? ", " : "", n);
-	call_printf(c, 200, "{\"asked\": %ld, \"twice\": [%s]}\n", (long)counted, twice);
-}
-
 static void on_env(struct call *c)
 {
 	char text[16384] = "";
@@ -516,6 +492,7 @@ static const struct {
 	{"/keep", on_keep},     {"/datagrams", on_datagrams},
 	{"/heard", on_heard},   {"/call", on_calls},
 	{"/note", on_note},     {"/noted", on_noted},
+	{"/later", on_later},
 };
 
 /* A prefix route leaves its prefix in the path: the last component decides. */
