@@ -85,6 +85,13 @@ N ?= 200
 deaths: $(BINARIES) prebuild ## each program of ebb is killed N=200 times under load (root; an hour)
 	$(INTEG_ENV) EBB_DEATHS=$(N) EBB_DEATHS_KINDS="$(KINDS)" /usr/bin/python3 -m pytest -p no:cacheprovider -s -ra tests/integ/test_deaths.py
 
+# N rounds of kills of ebb-flow, a gateway, the instance and ebbd beside 50 N messages, 5 N sleeping runs and schedules
+# (test_flow_deaths.py); SECONDS of kills at most.
+.PHONY: deaths-flow
+deaths-flow: $(BINARIES) prebuild ## N=200 rounds of kills beside messages, sleeping runs and schedules (root; half an hour)
+	$(INTEG_ENV) EBB_FLOW_ROUNDS=$(N) EBB_FLOW_SECONDS=$(or $(SECONDS),3000) /usr/bin/python3 -m pytest -p no:cacheprovider -s -ra \
+		tests/integ/test_flow_deaths.py
+
 # Functions that wait on databases and models, at length.
 .PHONY: check-network
 check-network: $(BINARIES) ## chats of 20 s, 10,000 freezes of connection pools, 1,000 messages to each driver (root; an hour)

@@ -250,7 +250,8 @@ def all_archives():
                                     umoci_archive, foreign_archive, escapes_archive, shell_archive))
     yield apps_archive("native")
     yield from map(example_archive, [*EXAMPLES, "c-ring"])
-    yield from map(apps_archive, ["node-timers", "python-timers", "talks-node", "talks-python", "queue-node", "world-node"])
+    yield from map(apps_archive, ["node-timers", "python-timers", "talks-node", "talks-python", "queue-node", "world-node",
+                                  "flow-node"])
     import sites  # which need this module
     import umoci_trees
     yield sites.archive()
