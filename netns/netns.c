@@ -47,6 +47,30 @@ static int make_socket(int family)
 	return keep_fd(&fd);
 }
 
+/* Binds a socket to a port of loopback that no connect(2) inside gets. A port that connect(2) chose
+ * itself may be chosen once more by a program, because its socket is bound to no device: the kernel
+ * takes both connections for different ones, and the program's ends the gateway's. If a program
+ * has all ports in use, the socket goes without. */
+static int keep_port(int fd)
+{
+	const struct sockaddr_in any = {.sin_family = AF_INET,
+					.sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+
+	if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0 || errno == EADDRINUSE)
+		return 0;
+	return -errno;
+}
+
+static int make_client(int family)
+{
+	SCOPED_FD fd = make_socket(family);
+	int r = fd >= 0 && family == AF_INET ? keep_port(fd) : 0;
+
+	if (fd < 0 || r < 0)
+		return fd < 0 ? fd : r;
+	return keep_fd(&fd);
+}
+
 static void close_all(int *fds, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -61,7 +85,7 @@ int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t 
 	if (r < 0)
 		return r;
 	for (made = 0; r >= 0 && made < count; made += r >= 0) {
-		r = make_socket(family);
+		r = make_client(family);
 		if (r >= 0)
 			fds[made] = r;
 	}

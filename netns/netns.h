@@ -12,8 +12,10 @@
 #include <stdint.h>
 
 /* Makes count non-blocking, O_CLOEXEC stream sockets of this family (AF_INET with TCP_NODELAY, or
- * AF_UNIX) inside net_ns_fd. The calling thread is back in home_ns_fd afterwards; if that fails the
- * program must not go on (-ENOTRECOVERABLE). All or nothing: 0 with fds filled, or -errno. */
+ * AF_UNIX) inside net_ns_fd. A TCP socket has its local port from now on, so no program inside can
+ * connect from the same one (ip(7), bind(2)). The calling thread is back in home_ns_fd afterwards;
+ * if that fails the program must not go on (-ENOTRECOVERABLE). All or nothing: 0 with fds filled,
+ * or -errno. */
 int netns_sockets(int net_ns_fd, int home_ns_fd, int family, int *fds, uint32_t count);
 /* Takes the calling thread back to home_ns_fd; all functions here that enter a namespace end with
  * it. Tries again while the kernel has no memory. 0, or -ENOTRECOVERABLE. */

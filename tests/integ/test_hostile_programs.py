@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks of a program inside on ebb's own processes: floods of output and of messages, and messages that are made to
 break ebb-ipc. Each harms its own instance only; other instances, their work and ebbd go on."""
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
+import struct
 import time
 
 import pytest
@@ -140,3 +143,41 @@ def test_flood_of_messages_costs_its_own_instance_only(box, what):
     # A neighbour's hold is heard at once and kept.
     request = box.get("neighbour", "/background?ms=300").headers["x-ebb-id"]
     wait_for(lambda: [x for x in box.cli("logs", "--json", "--request", request, "neighbour").json])
+
+
+# --- a program that connects to itself -------------------------------------------------------------
+def can_choose_ports():
+    with socket.socket() as one:
+        try:
+            one.setsockopt(socket.IPPROTO_IP, 51, struct.pack("I", 0))  # IP_LOCAL_PORT_RANGE
+        except OSError:
+            return False
+    return True
+
+
+def gateway_ports(ebb, service):
+    """Local ports of connections to the server of this instance, from /proc/PID/net/tcp."""
+    rows = [row.split() for row in leaks.read(f"/proc/{ebb.instances(service)[0]['pid']}/net/tcp").splitlines()[1:]]
+    return [int(row[1].split(":")[1], 16) for row in rows if row[2].endswith(f":{8080:04X}") and row[3] == "01"]
+
+
+def upload(ebb, service):
+    """A request whose last byte is still to come."""
+    sock = socket.create_connection(ebb.address, slow(30))
+    sock.sendall(f"POST /sink HTTP/1.1\r\nHost: {service}.localhost\r\nContent-Length: 1\r\n\r\n".encode())
+    return sock
+
+
+@pytest.mark.skipif(not can_choose_ports(), reason="IP_LOCAL_PORT_RANGE came with Linux 6.3: chance alone would find a port")
+def test_no_program_gets_the_port_of_a_gateways_connection(box):
+    """Both connections would have the same addresses and ports, and the end of the program's would be that of a request."""
+    with contextlib.ExitStack() as uploads:
+        asked = [uploads.enter_context(upload(box, "attacker")) for _ in range(8)]
+        wait_for(lambda: box.instances("attacker")[0]["tickets"] == 8)
+        ports = gateway_ports(box, "attacker")
+        assert len(ports) >= 8, ports
+        said = [box.get("attacker", f"/dial?kind=tcp&to=127.0.0.1&port=8080&only_port={port}&ms=100").json["result"] for port in ports]
+        for sock in asked:
+            sock.sendall(b"x")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert set(said) == {"EADDRNOTAVAIL"}

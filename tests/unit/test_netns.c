@@ -36,6 +36,9 @@
 #define LISTEN_SYMBOL "ebb-test-socket"
 
 #define BACKLOG 16
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* ip(7), since Linux 6.3 */
+#endif
 
 struct fixture {
 	int home_fd, inside_fd;
@@ -184,6 +187,43 @@ static void a_socket_born_inside_reaches_nothing_but_the_loopback(void **state)
 	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &size), 0);
 	assert_string_equal(device, "lo");
+	fd_close(&fd);
+}
+
+/* A program's socket that may have this port only. */
+static int connect_from(uint16_t from, uint16_t to)
+{
+	const struct sockaddr_in at = {.sin_family = AF_INET,
+				       .sin_port = htons(to),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	SCOPED_FD fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint32_t range = (uint32_t)from << 16 | from;
+
+	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) < 0)
+		return -errno;
+	return connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+}
+
+/* Both would have one pair of addresses and ports, and the program's connection would end the
+ * other. */
+static void no_program_inside_gets_the_port_of_a_socket(void **state)
+{
+	struct fixture *f = needs_root(state);
+	struct sockaddr_in at;
+	socklen_t size = sizeof(at);
+	int fd, accepted, r;
+
+	assert_int_equal(netns_sockets(f->inside_fd, f->home_fd, AF_INET, &fd, 1), 0);
+	assert_int_equal(finish(fd, netns_connect_tcp(fd, f->port)), 1);
+	accepted = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+	assert_int_equal(setns(f->inside_fd, CLONE_NEWNET), 0);
+	r = connect_from(ntohs(at.sin_port), f->port);
+	assert_int_equal(setns(f->home_fd, CLONE_NEWNET), 0);
+	if (r != -ENOPROTOOPT) /* before Linux 6.3 nobody can ask for a port like this */
+		assert_int_equal(r, -EADDRNOTAVAIL);
+	assert_int_equal(write(fd, "x", 1), 1);
+	fd_close(&accepted);
 	fd_close(&fd);
 }
 
@@ -512,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_born_inside_reaches_the_loopback_inside),
 		cmocka_unit_test(a_socket_born_inside_reaches_nothing_but_the_loopback),
+		cmocka_unit_test(no_program_inside_gets_the_port_of_a_socket),
 		cmocka_unit_test(the_host_does_not_reach_it),
 		cmocka_unit_test(a_refused_socket_can_be_used_again),
 		cmocka_unit_test(a_connect_under_way_may_be_asked_again),

@@ -13,14 +13,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* ip(7), since Linux 6.3 */
+#endif
 #define WORDS_MAX    200
 #define DATAGRAM_MAX 32768
 
 /* kind: "tcp", "udp", "ping", "raw", "packet". from: the source address, "" for the instance's own.
- * from_port: of a source address, 0 for any. size: bytes of a datagram. */
+ * from_port: of a source address, 0 for any. only_port: connect(2) may choose this one only, 0: it
+ * may choose any. size: bytes of a datagram. */
 struct dial {
 	const char *kind, *to, *from;
-	long port, from_port, size, wait_ms;
+	long port, from_port, only_port, size, wait_ms;
 };
 
 socklen_t dial_address_parse(const char *text, long port, union dial_address *out)
@@ -142,6 +146,11 @@ static void dial(const struct dial *d, char *out, size_t size)
 
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	}
+	if (d->only_port) {
+		uint32_t range = (uint32_t)(d->only_port << 16 | d->only_port);
+
+		(void)setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
+	}
 	if (connect(fd, &to.any, to_size) < 0)
 		said(out, size, errno == EINPROGRESS ? ETIMEDOUT : errno);
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) == 0 && error)
@@ -160,6 +169,7 @@ void on_dial(struct call *c)
 			 .from = from,
 			 .port = call_number(c, "port", 0),
 			 .from_port = call_number(c, "from_port", 0),
+			 .only_port = call_number(c, "only_port", 0),
 			 .size = call_number(c, "size", 0),
 			 .wait_ms = call_number(c, "ms", 2000)};
 
