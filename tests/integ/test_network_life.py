@@ -131,7 +131,7 @@ def test_connections_of_an_instance_are_bounded(world):
         assert all(one.startswith("got ") for one in found[:16]) and found[16] == "EHOSTUNREACH", found
         # The kernel bounds its errors: the first ones come at once (icmp_ratelimit).
         assert set(found[16:]) <= {"EHOSTUNREACH", "timeout"}, found
-        assert any("too many connections at once" in text for text in ebb.told("open", "egress_refused"))
+        wait_for(lambda: any("too many connections at once" in text for text in ebb.told("open", "egress_refused")))
 
 
 def test_a_host_without_default_route_refuses_with_the_mend():

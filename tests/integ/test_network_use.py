@@ -18,7 +18,7 @@ import pytest
 import worlds
 from ebbd_deaths import kill_ebbd
 from name_server import packed
-from networks import REFUSED, Names, dial, host_internal, probes, put, reaches
+from networks import REFUSED, Names, dial, file_inside, host_internal, probes, put, reaches
 from waiting import wait_for
 from worlds import DATABASE4, HOST4, HOST6, PUBLIC4, PUBLIC6
 
@@ -40,6 +40,8 @@ def ebb(world, tmp_path_factory):
     Names(world, str(tmp_path_factory.mktemp("names")), {NAME: {"A": [PUBLIC4]}})
     mute(world)
     with probes(world, settings={"egress_resolver": worlds.ROUTER4}) as one:
+        put(one, "first", "internet")
+        wait_for(lambda: one.get("first").status == 200, 60)  # an emulated guest is not in time with its first wire
         yield one
 
 
@@ -74,6 +76,12 @@ def datagram(ebb, name, to, size, **more):
     return size + HEADS[to], len(said) - len("got ") + HEADS[to], 1
 
 
+def sent_again(ebb, name):
+    """TCP segments of its network namespace that were sent once more: on a busy machine an answer may come late."""
+    keys, values = (line.split() for line in file_inside(ebb, name, "/proc/net/snmp").splitlines() if line.startswith("Tcp:"))
+    return int(values[keys.index("RetransSegs")])
+
+
 def total(costs):
     return tuple(map(sum, zip(*costs)))
 
@@ -94,11 +102,13 @@ def test_tcp_counts_its_bytes_and_its_heads(ebb, to):
     assert ebb.get("stream", "/").status == 200
     before, size = used(ebb, "stream"), 30000
     assert dial(ebb, "stream", to, size=size).startswith("got ")
-    wait_for(lambda: more(ebb, "stream", before)[2] == 1)
+    # The server speaks first, so its words may be there before all of the client's have gone.
+    wait_for(lambda: more(ebb, "stream", before)[0] >= size + 3 * 40 and more(ebb, "stream", before)[2] == 1)
     sent, came, made = more(ebb, "stream", before)
     head = HEADS[to] + 52  # IP, TCP and the most options
-    segments = size // 1300 + 12  # data at the smallest, acknowledgements, the first, the last
-    assert size + 3 * 40 <= sent <= size + segments * head, (sent, segments)
+    again = sent_again(ebb, "stream")
+    segments = size // 1300 + 12 + again  # data at the smallest, acknowledgements, the first, the last
+    assert sent <= size + segments * head + again * 1500, (sent, segments, again)
     assert 60 < came < 60 + segments * head, (came, segments)
     assert made == 1
 

@@ -32,7 +32,9 @@ def answer(one, address):
             connection.sendall(words(address, peer))
             connection.shutdown(socket.SHUT_WR)
             connection.settimeout(1)
-            connection.recv(100)
+            said = connection.recv(65536)
+            while len(said) > 100 and connection.recv(65536):  # a close in front of words is a reset, which drops them
+                pass
     else:
         _, peer = one.recvfrom(65536)
         one.sendto(words(address, peer), peer)
