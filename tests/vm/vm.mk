@@ -31,7 +31,7 @@ VM_TESTS    ?= $(patsubst %,tests/integ/test_images_layers.py::test_%, \
                $(patsubst %,tests/integ/test_fluid_scaling.py::test_%, full_cpu_saturates_and_another_instance_is_started \
                tasks_that_wait_for_a_cpu_saturate_an_instance_below_its_quota)
 VM_FAMILIES ?= clocks service images_umoci sandbox sandbox_limits edge hostile_gateway fluid fluid_eviction \
-               runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks
+               runtimes_inherited bill deploys_durations deploys_crashes runtimes_ring fluid_waits leaks network_use
 # The selection of `make check`.
 VM_QUICK    ?= $(patsubst %,tests/integ/test_%.py, clocks service sandbox) \
                $(patsubst %,tests/integ/test_fluid.py::test_%, frozen_instance_uses_no_cpu_and_the_next_request_thaws_it \
