@@ -309,85 +309,6 @@ static void check_services(struct report *report, const char *key, const struct 
 	}
 }
 
-static void check_value(const struct look *l);
-
-/* Settings of a service that functions have, too. */
-static const char *const plain[] = {"memory", "maxDuration", "maxConcurrency"};
-
-static bool is_plain(const char *name)
-{
-	for (size_t k = 0; k < ARRAY_LEN(plain); k++)
-		if (strcmp(plain[k], name) == 0)
-			return true;
-	return false;
-}
-
-/* The settings of one file. Returns whether they have one of which a service has but one. */
-static bool check_function(struct report *report, const char *path, const char *file,
-			   const struct json *one)
-{
-	bool some = false;
-
-	for (size_t n = 0; n < json_count(one); n++) {
-		const char *name = json_key_at(one, n);
-		bool own = is_plain(name), triggers = strcmp(name, "experimentalTriggers") == 0;
-		char inner[PATH_SIZE * 2];
-		struct look l = {report, inner, key_setting(SETTING_OF_SERVICE, name),
-				 json_at(one, n)};
-
-		snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path, file, name);
-		some |= own;
-		if ((own || triggers) && l.setting)
-			check_value(&l);
-		else if (strcmp(name, "supportsCancellation") != 0)
-			report_unsupported(report, "%s: not supported, ignored (%s)", inner,
-					   "functions have memory, maxDuration, maxConcurrency and "
-					   "experimentalTriggers");
-		if (triggers)
-			spec_check_triggers(file, l.value, inner, report);
-	}
-	return some;
-}
-
-/* Says which value of each setting counts for the whole service. */
-static void report_largest(struct report *report, const char *path, const struct json *functions)
-{
-	char said[256] = "";
-
-	for (size_t k = 0; k < ARRAY_LEN(plain); k++) {
-		const char *file = "";
-		const struct setting *s = key_setting(SETTING_OF_SERVICE, plain[k]);
-		const struct json *value = spec_of_functions(functions, s, &file);
-		size_t used = strlen(said);
-		char shown[48];
-
-		if (value)
-			snprintf(said + used, sizeof(said) - used, "%s%s %s (of %.48s)",
-				 used ? ", " : "", plain[k],
-				 report_value(value, shown, sizeof(shown)), file);
-	}
-	report_unsupported(report,
-			   "%s: a service has one setting for all its files, the largest: %s", path,
-			   said);
-}
-
-/* {"api/a.js": {"memory": 512}}: settings of a service, by file. */
-static void check_functions(struct report *report, const char *path, const struct json *functions)
-{
-	struct look whole = {report, path, NULL, functions};
-	size_t count = 0;
-
-	if (json_kind(functions) != JSON_OBJECT) {
-		refuse(&whole, "is not an object of settings by file");
-		return;
-	}
-	for (size_t i = 0; i < json_count(functions); i++)
-		count += check_function(report, path, json_key_at(functions, i),
-					json_at(functions, i));
-	if (count > 1)
-		report_largest(report, path, functions);
-}
-
 static void check_name(const struct look *l)
 {
 	const char *text = json_string(l->value);
@@ -407,7 +328,7 @@ static void check_special(const struct look *l, enum key_use use)
 	struct look mount = *l;
 
 	if (use == KEY_FUNCTIONS)
-		check_functions(l->report, l->path, l->value);
+		spec_check_functions(l->report, l->path, l->value);
 	else if (use == KEY_CRONS && strcmp(l->path, "crons") == 0)
 		check_objects(l);
 	else if (use == KEY_CRONS)
@@ -437,6 +358,12 @@ static void check_value(const struct look *l)
 	};
 
 	checks[l->setting->kind](l);
+}
+
+void spec_check_setting(struct report *report, const char *path, const struct setting *setting,
+			const struct json *value)
+{
+	check_value(&(struct look){report, path, setting, value});
 }
 
 /* Handles a key that is no setting: reports it by its row of keys.c or as unknown;

@@ -3,42 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "runtime/base/duration.h"
 #include "runtime/cli/spec_inside.h"
 #include "runtime/settings/settings.h"
-
-/* In ms for a time; -1 for a word. */
-static int64_t amount(const struct setting *s, const struct json *value)
-{
-	const char *text = json_string(value);
-	uint64_t ms;
-	int64_t n;
-
-	if (text && s->kind == SETTING_TIME && duration_parse_ms(text, &ms) == 0)
-		return (int64_t)ms;
-	if (json_int(value, &n) < 0 ||
-	    (s->kind == SETTING_TIME && __builtin_mul_overflow(n, s->unit_ms, &n)))
-		return -1;
-	return n;
-}
-
-const struct json *spec_of_functions(const struct json *functions, const struct setting *s,
-				     const char **file)
-{
-	const struct json *largest = NULL;
-	int64_t most = -1;
-
-	for (size_t i = 0; i < json_count(functions); i++) {
-		const struct json *one = json_get(json_at(functions, i), s->name);
-
-		if (one && (!largest || amount(s, one) > most)) {
-			largest = one;
-			*file = json_key_at(functions, i);
-			most = amount(s, one);
-		}
-	}
-	return largest;
-}
 
 /* A setting as the file has it: itself, by another name, or for files. */
 static const struct json *value_of(const struct spec_service *service, const struct setting *s)
