@@ -317,6 +317,14 @@ static void check_name(const struct look *l)
 		refuse(l, "is not a name of a site (a-z, 0-9 and - inside, ..63)");
 }
 
+static void check_value(const struct look *l);
+
+static void check_setting(struct report *report, const char *path, const struct setting *setting,
+			  const struct json *value)
+{
+	check_value(&(struct look){report, path, setting, value});
+}
+
 static bool spec_text(const struct json *value)
 {
 	return json_string(value) && *json_string(value);
@@ -328,7 +336,7 @@ static void check_special(const struct look *l, enum key_use use)
 	struct look mount = *l;
 
 	if (use == KEY_FUNCTIONS)
-		spec_check_functions(l->report, l->path, l->value);
+		spec_check_functions(l->report, l->path, l->value, check_setting);
 	else if (use == KEY_CRONS && strcmp(l->path, "crons") == 0)
 		check_objects(l);
 	else if (use == KEY_CRONS)
@@ -358,12 +366,6 @@ static void check_value(const struct look *l)
 	};
 
 	checks[l->setting->kind](l);
-}
-
-void spec_check_setting(struct report *report, const char *path, const struct setting *setting,
-			const struct json *value)
-{
-	check_value(&(struct look){report, path, setting, value});
 }
 
 /* Handles a key that is no setting: reports it by its row of keys.c or as unknown;

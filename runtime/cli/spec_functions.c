@@ -56,7 +56,7 @@ static bool is_plain(const char *name)
 
 /* The settings of one file. Returns whether they have one of which a service has but one. */
 static bool check_function(struct report *report, const char *path, const char *file,
-			   const struct json *one)
+			   const struct json *one, spec_check *check)
 {
 	bool some = false;
 
@@ -70,7 +70,7 @@ static bool check_function(struct report *report, const char *path, const char *
 		snprintf(inner, sizeof(inner), "%.60s.%.60s.%.60s", path, file, name);
 		some |= own;
 		if ((own || triggers) && s)
-			spec_check_setting(report, inner, s, value);
+			check(report, inner, s, value);
 		else if (strcmp(name, "supportsCancellation") != 0)
 			report_unsupported(report, "%s: not supported, ignored (%s)", inner,
 					   "functions have memory, maxDuration, maxConcurrency and "
@@ -103,7 +103,8 @@ static void report_largest(struct report *report, const char *path, const struct
 			   said);
 }
 
-void spec_check_functions(struct report *report, const char *path, const struct json *functions)
+void spec_check_functions(struct report *report, const char *path, const struct json *functions,
+			  spec_check *check)
 {
 	char shown[48];
 	size_t count = 0;
@@ -115,7 +116,7 @@ void spec_check_functions(struct report *report, const char *path, const struct 
 	}
 	for (size_t i = 0; i < json_count(functions); i++)
 		count += check_function(report, path, json_key_at(functions, i),
-					json_at(functions, i));
+					json_at(functions, i), check);
 	if (count > 1)
 		report_largest(report, path, functions);
 }

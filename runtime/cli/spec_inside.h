@@ -20,12 +20,14 @@ void spec_write_crons(const struct spec_service *service, const char *key, struc
 
 struct setting;
 
-/* Checks one value by its row of the table of settings: spec.c. */
-void spec_check_setting(struct report *report, const char *path, const struct setting *setting,
+/* Checks one value by its row of the table of settings. */
+typedef void spec_check(struct report *report, const char *path, const struct setting *setting,
 			const struct json *value);
 
-/* Checks functions of a service, and says which values count (spec_functions.c). */
-void spec_check_functions(struct report *report, const char *path, const struct json *functions);
+/* Checks functions of a service, each of its settings by check, and says which values count
+ * (spec_functions.c). */
+void spec_check_functions(struct report *report, const char *path, const struct json *functions,
+			  spec_check *check);
 /* The largest value of a setting among functions, and the file that has it, or NULL: the service
  * has it for all its files. */
 const struct json *spec_of_functions(const struct json *functions, const struct setting *s,
