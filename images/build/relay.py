@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside a sandbox with the host's network. Connects npm's sandbox to the registry, and to no other host.
+"""Runs inside a sandbox with the host's network. Connects a build to the hosts that it may reach, and to no other.
 
 relay.py FD UPSTREAM HOST:PORT...: receives a listening socket from the socket FD. A client names its target as it would
 to a proxy (CONNECT, RFC 9110 section 9.3.6, or an absolute URL). Only listed targets are connected, directly or through
-UPSTREAM, the caller's own proxy. Bytes pass unchanged.
+UPSTREAM, the caller's own proxy. Bytes pass unchanged. The word "public" among the targets admits every public address,
+as an instance's default rules do: not the host's own, which netns/ranges.c and the kernel's routes tell.
 """
 import array
+import ipaddress
 import re
 import selectors
 import socket
@@ -16,6 +18,13 @@ import urllib.parse
 HEAD_MAX, IDLE_S, AT_ONCE = 65536, 60, 64
 OPENED = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r]")
 LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
+# The ranges of netns/ranges.c, which a test compares.
+NOT_PUBLIC = [ipaddress.ip_network(one) for one in """
+    169.254.169.254/32 100.100.100.200/32 192.0.0.192/32 168.63.129.16/32 fd00:ec2::254/128 fd20:ce::254/128
+    0.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 192.0.0.0/24
+    192.88.99.0/24 198.18.0.0/15 224.0.0.0/4 240.0.0.0/4 ::/96 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48
+    100::/64 2001::/32 2001:2::/48 2001:10::/28 2001:20::/28 2002::/16 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8
+    """.split()]
 
 
 def take_listener(fd):
@@ -83,18 +92,74 @@ def open_tunnel(server, wanted):
         raise OSError(f"the proxy opens no connection to {wanted}")
 
 
+def is_own(family, address):
+    """Whether an address is the host's: the kernel then answers from the address itself (ip-route(8), table local)."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return False  # no route leads there
+        return probe.getsockname()[0] == address[0]
+
+
+def is_public(address):
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return not any(ip in net for net in NOT_PUBLIC if net.version == ip.version)
+
+
+def public_addresses(wanted, upstream):
+    """The addresses of "host:port" where all are public, else none. A name that only the caller's proxy can resolve
+    is left to the proxy."""
+    host, _, port = wanted.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except (socket.gaierror, ValueError):
+        return [None] if upstream else []
+    addresses = [(family, address) for family, _, _, _, address in found]
+    if any(not is_public(address[0]) or is_own(family, address) for family, address in addresses):
+        return []
+    return [address for _, address in addresses]
+
+
+def ways(wanted, upstream, hosts):
+    """The addresses to connect to for a target: none where it is refused."""
+    found = [None] if wanted in hosts else public_addresses(wanted, upstream) if "public" in hosts else []
+    if not found:
+        return []
+    host, _, port = (upstream or wanted).rpartition(":")
+    named = (host.strip("[]"), int(port))
+    return [named if upstream or one is None else one[:2] for one in found]
+
+
+def connect(addresses):
+    for last, address in enumerate(addresses, 1):
+        try:
+            return socket.create_connection(address, IDLE_S)
+        except OSError:
+            if last == len(addresses):
+                raise
+    raise OSError("no address")
+
+
+def refuse(client, wish, hosts):
+    wanted = re.sub(r"[^!-~]", "?", wish[1])[:300] if wish else "no proxy request"
+    if "public" in hosts:
+        print(f"refused: {wanted} is no public address (EBB_BUILD_HOSTS allows more)", file=sys.stderr, flush=True)
+    else:
+        print(f"refused: {wanted} is not npm's registry (EBB_NPM_HOSTS allows more)", file=sys.stderr, flush=True)
+    client.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
 def serve(client, upstream, hosts):
     with client:
         client.settimeout(IDLE_S)
         head = read_head(client)
         wish = target(head)
-        if wish is None or wish[1] not in hosts:
-            print(f"refused: {wish[1] if wish else 'no proxy request'} is not npm's registry "
-                  "(EBB_NPM_HOSTS allows more)", file=sys.stderr, flush=True)
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        addresses = ways(wish[1], upstream, hosts) if wish else []
+        if not addresses:
+            refuse(client, wish, hosts)
             return
-        host, _, port = (upstream or wish[1]).rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), IDLE_S) as server:
+        with connect(addresses) as server:
             if upstream:
                 open_tunnel(server, wish[1])
             if wish[0]:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images from a Dockerfile, by buildah(1). Its commands are the caller's own: they run with the
- * caller's rights over the host's network, held by buildah's chroot isolation alone. Layers are
- * cached below the cache of builds.
+ * Images from a Dockerfile, by buildah(1). Its steps run with the caller's ids, held by buildah's
+ * chroot isolation, in namespaces of network, processes and IPC (images/build/steps.py): they reach
+ * public addresses by a proxy, and nothing of the host. EBB_BUILD_NETWORK=host takes the namespaces
+ * away. Layers are cached below the cache of builds.
  */
 #ifndef EBB_CLI_DOCKERFILE_H
 #define EBB_CLI_DOCKERFILE_H

@@ -1,0 +1,126 @@
+#!/usr/bin/python3 -IB
+# SPDX-License-Identifier: Apache-2.0
+"""The network of a Dockerfile's build: steps.py --step EBB_STEP --work DIR -- PROGRAM WORDS...
+
+PROGRAM (buildah) and its steps have a network of their own: a loopback, where 127.0.0.1:3128 is a proxy. relay.py, in
+a sandbox with the host's network, connects its clients to public addresses, as the rules of an instance do, and to
+"HOST:PORT ..." of EBB_BUILD_HOSTS. They also have namespaces of processes and IPC: a step sees no process of the host.
+"""
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from sandbox import PYTHON, Run, Sandbox, end, script  # noqa: E402
+from words import plain, say  # noqa: E402
+
+PROXY_PORT = 3128
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
+PROXIES = ("http_proxy", "https_proxy")  # buildah hands them to its steps
+SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
+SAID_MAX = 20
+
+
+def hosts():
+    return ["public", *(w if ":" in w else w + ":443" for w in os.environ.get("EBB_BUILD_HOSTS", "").lower().split())]
+
+
+def upstream():
+    """The caller's own proxy, which the relay then asks."""
+    found = (os.environ.get(name) for key in reversed(PROXIES) for name in (key, key.upper()))
+    return next((value for value in found if value), "")
+
+
+def environment():
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    return {**kept, **{key: f"http://127.0.0.1:{PROXY_PORT}" for key in PROXIES}}
+
+
+def inside(fd, words):
+    """In the new network: sends a listener to the relay, then becomes the program."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+    listener = socket.create_server(("127.0.0.1", PROXY_PORT), backlog=64)
+    with socket.socket(fileno=fd) as channel:
+        socket.send_fds(channel, [b"l"], [listener.fileno()])
+    listener.close()
+    os.execvp(words[0], words)
+
+
+def namespaces():
+    """The words that make the namespaces. A user's buildah makes the user namespace first, with the user's range."""
+    made = ["unshare", "--net", "--ipc", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+            "--propagation", "slave"]
+    return made if os.geteuid() == 0 else ["buildah", "unshare", *made]
+
+
+def tell(stream):
+    """Passes what the relay says, each line once."""
+    seen = set()
+    for line in stream:
+        line = plain(line).strip()[:400]
+        if line and line not in seen and len(seen) < SAID_MAX:
+            seen.add(line)
+            say(f"ebb: network of the build: {line}")
+
+
+def run(words, channel):
+    program = [*namespaces(), PYTHON, "-IB", os.path.abspath(__file__), "--inside", str(channel.fileno()), "--", *words]
+    with subprocess.Popen(program, pass_fds=[channel.fileno()], env=environment()) as child:
+        def stop(_number, _frame):
+            child.kill()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, stop)
+        channel.close()
+        status = child.wait()
+    return status if status >= 0 else 128 - status
+
+
+def build(step, work, words):
+    place = tempfile.mkdtemp(prefix=".build-", dir=os.path.abspath(work))
+    inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    relay = None
+    try:
+        started = Run("host", script("relay.py", str(outer.fileno()), upstream(), *hosts()), keep=[outer.fileno()],
+                      net="host", seconds=86400)
+        relay = Sandbox(step, place).start([started], scratch=["/tmp"],
+                                           binds=[f for f in NETWORK_FILES if os.path.exists(f)])
+        outer.close()
+        teller = threading.Thread(target=tell, args=(relay.stdout,), daemon=True)
+        teller.start()
+        return run(words, inner)
+    finally:
+        if relay:
+            relay.send_signal(signal.SIGTERM)
+            teller.join()
+            end(relay)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="steps.py", allow_abbrev=False)
+    parser.add_argument("--step", default="")
+    parser.add_argument("--work", default="")
+    parser.add_argument("--inside", type=int, default=-1)
+    parser.add_argument("words", nargs="+")
+    args = parser.parse_args()
+    if args.inside >= 0:
+        inside(args.inside, args.words)
+    try:
+        return build(args.step, args.work, args.words)
+    except OSError as error:
+        say(f"ebb-build: the network of the build: {plain(str(error))}")
+        return 125
+
+
+if __name__ == "__main__":
+    sys.exit(main())
