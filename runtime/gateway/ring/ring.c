@@ -74,6 +74,39 @@ void ring_submit_now(struct ring *l)
 	l->enters += PASSES;
 }
 
+static int next_to_close(struct ring *l)
+{
+	int fd = l->closes[l->close_first];
+
+	must(l->close_count > 0);
+	l->close_first = (l->close_first + 1) % RING_CLOSES_MAX;
+	l->close_count--;
+	return fd;
+}
+
+void ring_close(struct ring *l, int fd)
+{
+	if (l->close_count == RING_CLOSES_MAX)
+		(void)close(next_to_close(l));
+	l->closes[(l->close_first + l->close_count++) % RING_CLOSES_MAX] = fd;
+}
+
+/* In a turn. The rest waits for the next one, which comes at once. */
+#define CLOSES_A_TURN 4
+
+static void submit_closes(struct ring *l)
+{
+	struct io_uring_sqe *sqe = NULL;
+
+	for (uint32_t n = 0; n < CLOSES_A_TURN && l->close_count > 0; n++) {
+		sqe = ring_sqe(l, RING_IGNORE, 0, 0);
+		io_uring_prep_close(sqe, next_to_close(l));
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	}
+	if (l->close_count > 0)
+		sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS; /* its completion ends the wait */
+}
+
 static void dispatch(struct ring *l, const struct io_uring_cqe *cqe)
 {
 	enum ring_op op = (enum ring_op)(cqe->user_data >> 56);
@@ -97,6 +130,7 @@ int ring_run(struct ring *l)
 		int r;
 
 		l->before_wait(l->self);
+		submit_closes(l);
 		r = io_uring_submit_and_wait(&l->uring, 1);
 		if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
 			return r;

@@ -323,7 +323,8 @@ bool stream_settled(struct stream_io *io, struct stream *s)
 	buffers_put(io->buffers, s->next.buffer);
 	buffers_put(io->buffers, s->trailers.buffer);
 	s->in = s->out = s->next = s->trailers = no_chunk;
-	fd_close(&s->fd);
+	if (s->fd >= 0)
+		ring_close(io->ring, keep_fd(&s->fd));
 	s->life++;
 	return true;
 }

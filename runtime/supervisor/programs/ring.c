@@ -19,12 +19,13 @@ static const uint8_t operations[] = {
 	IORING_OP_RECV,           /* both sides */
 	IORING_OP_SEND,           /* both sides */
 	IORING_OP_SHUTDOWN,       /* the end of one direction */
+	IORING_OP_CLOSE,          /* behind what else is to be submitted */
 	IORING_OP_POLL_ADD,       /* splice(2), the channel, signals */
 	IORING_OP_ASYNC_CANCEL,   /* before a close: an armed receive pins the socket */
 	IORING_OP_TIMEOUT,        /* the one timer */
 	IORING_OP_TIMEOUT_REMOVE, /* ... moved or taken back */
 };
-#define SQE_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_IO_LINK)
+#define SQE_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS)
 
 /* In force once the ring is enabled; until then the gateway may register its buffer ring. */
 static int restrict_ring(int ring_fd)
