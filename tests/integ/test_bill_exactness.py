@@ -139,6 +139,7 @@ def test_the_ledger_has_what_cpu_stat_said_at_the_end_of_each_instance(one):
         ended += die_and_compare(one, rng, frozen=turn % 2)
     assert ended >= ROUNDS
     assert one.cli("ledger", "verify").code == 0
+    assert "reading_refused" not in one.log(), "an account was read again behind its end"
 
 
 def united_us(intervals):

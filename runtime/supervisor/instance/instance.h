@@ -157,6 +157,7 @@ struct instance {
 	uint64_t background_ns,
 		background_to_ns; /* awake by itself: so long, and seen until then */
 	struct timer periodic;    /* the next reading, while it is not frozen */
+	bool closed;              /* its account: the last reading was told */
 	struct wire_meter last;
 };
 

@@ -137,10 +137,13 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 {
 	if (i->cgroup.stat_fd < 0 || i->opened_ns == 0) /* made ahead of need: nobody's account */
 		return;
+	if (i->closed) /* its cgroup cannot be removed yet */
+		return;
 	meter_take(i);
 	i->last.reason = reason;
 	deed_write(i);
 	tell_meter(i->ground, &i->last);
+	i->closed = reason == METER_AT_CLOSE;
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)
