@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,6 +16,9 @@
 
 #include "runtime/base/fd.h"
 
+#define PORT_FIRST  32768 /* ip_local_port_range, as it is by default (ip(7)) */
+#define PORTS       28232
+#define PORT_TRIES  8
 #define LEAVE_TRIES 100 /* setns(2) may find no memory for a moment */
 
 static int enter(int net_ns_fd)
@@ -49,16 +53,22 @@ static int make_socket(int family)
 
 /* Binds a socket to a port of loopback that no connect(2) inside gets. A port that connect(2) chose
  * itself may be chosen once more by a program, because its socket is bound to no device: the kernel
- * takes both connections for different ones, and the program's ends the gateway's. If a program
- * has all ports in use, the socket goes without. */
+ * takes both connections for different ones, and the program's ends the gateway's. The kernel's own
+ * search for a free port has no bound. If a program has nearly all ports in use, the socket goes
+ * without. */
 static int keep_port(int fd)
 {
-	const struct sockaddr_in any = {.sin_family = AF_INET,
-					.sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
 
-	if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0 || errno == EADDRINUSE)
-		return 0;
-	return -errno;
+	for (int n = 0; n < PORT_TRIES; n++) {
+		at.sin_port = htons((uint16_t)(PORT_FIRST + arc4random_uniform(PORTS)));
+		if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			return -errno;
+	}
+	return 0;
 }
 
 static int make_client(int family)
