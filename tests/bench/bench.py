@@ -3,7 +3,7 @@
 `make bench`: every figure of ebb side by side with a peer on the same machine, medians with their
 quartiles. bench.py [--quick] [NAME...] runs some: claim thaw cold gateway latency runtimes idle native
 websockets neighbour stalls waiting static routing build ledger adoption upgrade network
-wakes path.
+wakes path queues sleeping.
 """
 import os
 import sys
@@ -24,8 +24,10 @@ import bench_native  # noqa: E402
 import bench_neighbour  # noqa: E402
 import bench_network  # noqa: E402
 import bench_path  # noqa: E402
+import bench_queues  # noqa: E402
 import bench_routing  # noqa: E402
 import bench_runtimes  # noqa: E402
+import bench_sleeping  # noqa: E402
 import bench_stalls  # noqa: E402
 import bench_static  # noqa: E402
 import bench_thaw  # noqa: E402
@@ -47,7 +49,8 @@ BENCHES = {"claim": bench_claim.rows, "thaw": bench_thaw.rows, "cold": bench_col
            "websockets": bench_websockets.rows, "neighbour": bench_neighbour.rows, "stalls": bench_stalls.rows,
            "waiting": bench_waiting.rows, "build": bench_build.rows,
            "ledger": bench_ledger.rows, "adoption": bench_adoption.rows, "upgrade": bench_upgrade.rows,
-           "network": bench_network.rows, "wakes": bench_wakes.rows}
+           "network": bench_network.rows, "wakes": bench_wakes.rows,
+           "queues": bench_queues.rows, "sleeping": bench_sleeping.rows}
 
 
 def main(words):

@@ -118,10 +118,10 @@ def postgres(world, address=POSTGRES4, **settings):
 
 
 @contextlib.contextmanager
-def redis(world, where, address, port=CACHE_PORT):
+def redis(world, where, address, port=CACHE_PORT, more=()):
     with folder_of("redis") as folder:
         words = ["redis-server", "--bind", address, "--port", str(port), "--save", "", "--dir", folder,
-                 "--requirepass", PASSWORD]  # without one it talks to the loopback only
+                 "--requirepass", PASSWORD, *more]  # without a password it talks to the loopback only
         server = Server(world.inside(where, *as_user("redis", *words)),
                         answers(world, where, "redis-cli", "-h", address, "-p", str(port), "ping"), folder + "/log")
         server.start()
