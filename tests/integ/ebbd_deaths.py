@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deaths of ebbd, and work that goes on meanwhile."""
+import contextlib
+import http.client
 import os
 import random
 import signal
@@ -31,6 +33,23 @@ def kill_ebbd(ebb, how=signal.SIGKILL):
         return len(ebb.log_lines("event=ready listen=")) > before
     wait_for(ready, 30, "another ebbd")
     return time.monotonic() - begun
+
+
+def kill_program(ebb, name, which=0):
+    """One of the processes of that name, which has to be there."""
+    pids = sorted(wait_for(lambda: ebb.programs(name), 30, f"a process {name}"))
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself since
+        os.kill(pids[which % len(pids)], signal.SIGKILL)
+
+
+def kill_instance(ebb, service):
+    def living():
+        with contextlib.suppress(OSError, http.client.HTTPException):  # somebody else died a moment ago
+            return [one["pid"] for one in ebb.instances(service) if one["pid"]]
+        return []
+    (pid, *_) = wait_for(living, 60, f"an instance of {service}")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Background(threading.Thread):

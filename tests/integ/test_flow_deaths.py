@@ -15,9 +15,9 @@ import time
 import counts
 import pictures
 import pytest
-from ebbd_deaths import kill_ebbd
+from ebbd_deaths import kill_ebbd, kill_instance, kill_program
 from test_queues import happened, put, trigger
-from test_queues_survival import LOST, anew, kill_instance, kill_one, surely
+from test_queues_survival import LOST, anew, surely
 from test_schedules import daily
 from waiting import slow, wait_for
 from workflows import World, octets
@@ -98,7 +98,7 @@ class Load:
 
 
 def kills(ebb, n):
-    return [lambda: kill_one(ebb, "ebb-flow"), lambda: kill_one(ebb, f"ebb-gateway-{n % 2}"), lambda: kill_instance(ebb),
+    return [lambda: kill_program(ebb, "ebb-flow"), lambda: kill_program(ebb, "ebb-gateway", n), lambda: kill_instance(ebb, "web"),
             lambda: kill_ebbd(ebb)]
 
 

@@ -13,7 +13,7 @@ import time
 import counts
 import pictures
 from disks import on_disk
-from ebbd_deaths import kill_ebbd
+from ebbd_deaths import kill_ebbd, kill_instance, kill_program
 from queues import PORT, Inside, connect
 from test_power_cuts import each_cut, recorded, whole_flow
 from test_queues import flow, happened, noted, put, trigger
@@ -60,17 +60,6 @@ def handle_all(ebb, found, over):
     inside.close()
 
 
-def kill_one(ebb, name):
-    for pid in ebb.programs(name)[:1]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def kill_instance(ebb):
-    with contextlib.suppress(*LOST, ProcessLookupError):
-        os.kill(ebb.instance("web")["pid"], signal.SIGKILL)
-
-
 def test_each_message_is_handled_and_stored_once_whatever_dies(new_ebb):
     ebb = new_ebb(gateways=2)
     ebb.import_image("oci-archive:" + pictures.probe_archive(), "probe")
@@ -82,8 +71,8 @@ def test_each_message_is_handled_and_stored_once_whatever_dies(new_ebb):
         senders = [pool.submit(send_all, ebb, n, ids) for n in range(SENDERS)]
         handler = pool.submit(handle_all, ebb, found, over)
         for n in range(KILLS):
-            for kill in (lambda: kill_one(ebb, "ebb-flow"), lambda: kill_one(ebb, f"ebb-gateway-{n % 2}"),
-                         lambda: kill_instance(ebb), lambda: kill_ebbd(ebb)):
+            for kill in (lambda: kill_program(ebb, "ebb-flow"), lambda n=n: kill_program(ebb, "ebb-gateway", n),
+                         lambda: kill_instance(ebb, "web"), lambda: kill_ebbd(ebb)):
                 sent = len(ids)
                 kill()
                 wait_for(lambda s=sent: len(ids) > s + 20 or len(ids) == MESSAGES, 60)

@@ -1,32 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs go on while instances and programs of ebb are killed. EBB_KILLS: how many of each."""
 import concurrent.futures
-import contextlib
 import os
-import signal
 
 import counts
 import runs
-from ebbd_deaths import kill_ebbd
+from ebbd_deaths import kill_ebbd, kill_instance, kill_program
 from waiting import wait_for
 
 KILLS, EACH = int(os.environ.get("EBB_KILLS", "3")), 6
 
 
-def kill_program(ebb, name):
-    for pid in ebb.programs(name)[:1]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def kill_instance(ebb):
-    with contextlib.suppress(AssertionError, IndexError, KeyError, TypeError, ProcessLookupError, *runs.LOST):
-        os.kill(ebb.instance("suite")["pid"], signal.SIGKILL)
-
-
 def test_each_run_ends_once_and_right_whatever_dies(suite):
     ebb, started = suite.ebb, {}
-    kills = [lambda: kill_program(ebb, "ebb-flow"), lambda: kill_program(ebb, "ebb-gateway-0"), lambda: kill_instance(ebb),
+    kills = [lambda: kill_program(ebb, "ebb-flow"), lambda: kill_program(ebb, "ebb-gateway"), lambda: kill_instance(ebb, "suite"),
              lambda: kill_ebbd(ebb)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for n in range(KILLS):
