@@ -68,8 +68,8 @@ int ring_run(struct ring *l);
  * NULL. */
 struct io_uring_sqe *ring_sqe(struct ring *l, enum ring_op op, uint32_t index, uint32_t life);
 /* Closes fd behind all other entries of this turn, a few descriptors in each turn: the end of a TCP
- * connection takes the kernel 10 to 20 us, and requests would wait for the ends of a hundred others.
- * Takes fd over. */
+ * connection takes the kernel 10 to 20 us, and requests would wait for the ends of a hundred
+ * others. Takes fd over. */
 void ring_close(struct ring *l, int fd);
 /* Room for count entries that must be submitted together (linked ones). */
 void ring_reserve(struct ring *l, unsigned int count);
