@@ -207,8 +207,9 @@ class Mix:
             os.kill(pid, signal.SIGKILL)
 
     def drain(self, _rng):
+        """An undrain that meets a death is said again, or the host would stay drained."""
         self.ebb.cli("drain", "--deadline", "2s", ok=False)
-        self.ebb.cli("undrain", ok=False)
+        wait_for(lambda: self.ebb.cli("undrain", ok=False).code == 0, 60, "an undrain")
 
 
 def prepare(ebb):
