@@ -26,8 +26,9 @@ struct inlet {
 	struct chain all, conns; /* conns: by of_inlet */
 	struct flow *flow;
 	uint32_t slot, generation, count, open;
-	size_t held;      /* bytes of its connections */
-	struct pace pace; /* CPU time */
+	size_t held;            /* bytes of its connections */
+	struct pace pace;       /* CPU time */
+	struct allowance pages; /* bytes of pages that it writes */
 	struct timer resume;
 	bool paused;                     /* not heard, because it costs too much */
 	char service[SERVICE_NAME_SIZE]; /* that the instance is of */

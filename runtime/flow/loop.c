@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "runtime/flow/inlets.h"
+#include "runtime/flow/page_calls.h"
+#include "runtime/flow/pages.h"
 #include "runtime/flow/queue_calls.h"
 #include "runtime/flow/queues.h"
 #include "runtime/flow/workflow_calls.h"
@@ -282,6 +284,8 @@ static void on_call(struct conn *c, const struct http_head *head)
 {
 	if (workflow_is_path(head->path))
 		workflow_call(c, head);
+	else if (page_is_path(head->path))
+		page_call(c, head);
 	else
 		queue_call(c, head);
 }
@@ -305,6 +309,7 @@ static void flow_free(struct flow *f)
 	free(f->head);
 	heap_fini(&f->waiting);
 	store_close(f->store);
+	pages_close(f->pages);
 	if (f->loop) {
 		loop_timer_off(f->loop, &f->retry);
 		loop_unwatch(f->loop, &f->clock);

@@ -7,7 +7,9 @@
 
 #define WORK_PER_S   (NS_PER_SEC / 5) /* of a CPU, for an instance */
 #define LOOP_MOST_NS (50 * NS_PER_US)
-#define WORK_MOST    NS_PER_SEC /* in a burst, which comes in turns */
+#define WORK_MOST    NS_PER_SEC  /* in a burst, which comes in turns */
+#define PAGES_PER_S  (16u << 20) /* bytes of pages, for an instance */
+#define PAGES_MOST   (64u << 20)
 
 /* ---- room for all ---- */
 
@@ -130,5 +132,6 @@ void inlet_worked(struct inlet *i, uint64_t work_ns)
 void inlet_share(struct inlet *i)
 {
 	i->pace = pace_of(WORK_PER_S, WORK_MOST);
+	i->pages = (struct allowance){.per_s = PAGES_PER_S, .most = PAGES_MOST};
 	i->resume = (struct timer){.on_due = on_resume, .name = "flow on_resume"};
 }

@@ -51,9 +51,9 @@ def recorded(program, setting, tmp_path):
         ebb.remove()
 
 
-def whole_flow(place, what):
-    """The database of ebb-flow of a disk that a cut left; it is whole."""
-    path = place + "/flow.db"
+def whole_flow(place, what, name="flow.db"):
+    """A database of ebb-flow of a disk that a cut left; it is whole."""
+    path = f"{place}/{name}"
     with contextlib.suppress(OSError):
         os.unlink(path + "-shm")  # shared memory is made anew
     with contextlib.closing(sqlite3.connect(path)) as db:
