@@ -11,6 +11,8 @@
 #include "runtime/base/text.h"
 #include "runtime/supervisor/scale/adopt.h"
 
+#define ZYGOTE_TRIES 10
+
 static int empty_tree(struct ebbd *e, struct fault *f)
 {
 	int r = cgroup_tree_purge(e->tree, PURGE_MS);
@@ -33,9 +35,18 @@ int ebbd_open_tree(struct ebbd *e, struct fault *f)
 	return 0;
 }
 
+/* One that was killed before it was ready is made again, as a later one is (revive.c): its death is
+ * not that of ebbd. */
 int ebbd_open_zygote(struct ebbd *e, struct fault *f)
 {
-	return ebbd_start_zygote(e, f);
+	int r = ebbd_start_zygote(e, f);
+
+	for (int n = 1; r == -ECHILD && n < ZYGOTE_TRIES; n++) {
+		log_warn("event=zygote_died_early again=%d", n);
+		*f = (struct fault){0};
+		r = ebbd_start_zygote(e, f);
+	}
+	return r;
 }
 
 /* Instances that have a row stay; sandboxes that nobody had claimed do not. */

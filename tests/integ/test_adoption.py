@@ -2,6 +2,7 @@
 """ebbd is killed while it works; the next one takes over, and clients notice nothing. EBB_KILLS: how often under load
 (make deaths-ebbd)."""
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,7 +17,7 @@ import web
 from ebbd_deaths import Background, Throughout, kill_ebbd
 from queues import Inside
 from test_queues import put, queues_go_on, trigger
-from ebb import BIN
+from ebb import BIN, PROJECT
 from test_edge_websockets import Socket
 from test_edge_websockets import service as socket_service
 from test_sandbox_neighbour import is_behind
@@ -233,6 +234,34 @@ def test_an_ebbd_that_crashes_again_and_again_is_followed_by_a_fresh_one(probe):
     assert [line.split("next=")[1].split()[0] for line in probe.log_lines("event=ebbd_died ")] == [
         "adopts", "adopts", "afresh"]
     assert wait_for(lambda: (r := probe.get("probe")).status == 200 and r, 20).instance != first
+
+
+def newborn_zygote(ebb, before):
+    """The zygote of the ebbd that follows this one."""
+    ebbds = [pid for pid in leaks.children(ebb.process.pid) if leaks.read(f"/proc/{pid}/comm") == "ebbd\n" and pid != before]
+    return [pid for ebbd in ebbds for pid in leaks.children(ebbd)
+            if leaks.read(f"/proc/{pid}/cmdline").startswith("ebbd:zygote")]
+
+
+def test_an_ebbd_whose_zygote_dies_while_it_comes_makes_another(new_ebb, tmp_path):
+    """Its death was that of the ebbd as well, and the next one took over. The zygote waits for its policy, a pipe."""
+    policy = tmp_path / "policy"
+    shutil.copy(os.path.join(PROJECT, "sandbox/policy/default.policy"), policy)
+    ebb = new_ebb(gateways=1, settings={"seccomp_policy": policy})
+    whole = policy.read_text()
+    policy.unlink()
+    os.mkfifo(policy)
+    old, ready = ebb.ebbd_pid, len(ebb.log_lines("event=ready listen="))
+    os.kill(old, signal.SIGKILL)
+    ebb.deaths += 1
+    (newborn, *_) = wait_for(lambda: newborn_zygote(ebb, old))
+    other = tmp_path / "other"
+    other.write_text(whole)
+    other.rename(policy)
+    os.kill(newborn, signal.SIGKILL)
+    wait_for(lambda: len(ebb.log_lines("event=ready listen=")) > ready, 30)
+    assert len(ebb.log_lines("event=zygote_died_early")) == 1
+    assert len(ebb.log_lines("event=ebbd_died ")) == 1, ebb.log_lines("event=ebbd_died ")
 
 
 def test_the_keeper_waits_for_signals_and_nothing_else(probe):
