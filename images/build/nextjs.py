@@ -16,6 +16,7 @@ from sandbox import LIMITS_OF_BUILDS, Run, pack, script, unpack, verdict, show
 from words import Refused, name, say
 
 ENTRY = "server.js"
+HANDLER = "next_cache.cjs"
 OLD_BUILDS = frozenset((b".next", b".vercel"))  # of a source: made anew
 UNUSED = frozenset((b"node_modules", b".next/cache"))  # of a build that was made elsewhere
 CACHE = ".next/cache"
@@ -35,7 +36,9 @@ def has_server(tree):
 
 def arrange(out):
     """The runs that put the server together in /out and pack it."""
-    return [Run("host", script("standalone.py", "arrange")),
+    with open(os.path.join(oci.HERE, HANDLER), encoding="utf-8") as file:
+        handler = file.read()
+    return [Run("host", script("standalone.py", "arrange", handler)),
             pack(out.fileno(), "/out", "app", collect.APP_ID)]
 
 
@@ -89,7 +92,7 @@ def from_source(build):
     said = build.commands.words() if build.commands else ""
     key = oci.key_of(build.base.key, oci.digest_file(build.function), build.date, said,
                      oci.digest_file(build.deps) if build.deps else "",
-                     oci.text_of(*(os.path.join(oci.HERE, one) for one in ("nextjs.py", "standalone.py", "pack.py"))))
+                     oci.text_of(*(os.path.join(oci.HERE, one) for one in ("nextjs.py", "standalone.py", "pack.py", HANDLER))))
     build.function = build.kept("next", key, lambda out: own_build(build, out))
     build.deps = None
 

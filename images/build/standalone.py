@@ -2,10 +2,12 @@
 """Runs inside a sandbox of a build. The project is in /app.
 
 build NODE NPM [COMMAND]   runs the project's own build, with `output: "standalone"` in its settings
-arrange                    puts the server of that build together in /out: the server, its packages, its static files
+arrange HANDLER            puts the server of that build together in /out: the server, its packages, its static files, and
+                           HANDLER, the text of the cacheHandler by which instances share pages
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +89,42 @@ def copy(source, target):
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
 
 
-def arrange():
+CACHE_FILE = "ebb-cache.cjs"
+TAGS_FILE = "node_modules/next/dist/server/lib/incremental-cache/tags-manifest.external.js"
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def has_tags(server):
+    """Whether its Next.js is one whose cache the handler knows, 15 or 16."""
+    while server.startswith(OUT):
+        if os.path.isfile(f"{server}/{TAGS_FILE}"):
+            return True
+        server = os.path.dirname(server)
+    return False
+
+
+def share_pages(server, dist, handler):
+    """Names the handler in both places where Next.js looks for one. A project's own stays."""
+    with open(f"{server}/server.js", encoding="utf-8") as file:
+        text = file.read()
+    line = re.search(r"^const nextConfig = (\{.*\})$", text, re.M)
+    if not line or not has_tags(server):
+        return
+    about, path = read_json(f"{server}/{dist}/required-server-files.json"), os.path.relpath(server, f"{server}/{dist}")
+    config = json.loads(line[1])
+    if not isinstance(about.get("config"), dict) or config.get("cacheHandler") or about["config"].get("cacheHandler"):
+        return
+    config["cacheHandler"] = about["config"]["cacheHandler"] = f"{path}/{CACHE_FILE}"
+    write(f"{server}/{CACHE_FILE}", handler)
+    write(f"{server}/server.js", text[:line.start(1)] + json.dumps(config) + text[line.end(1):])
+    write(f"{server}/{dist}/required-server-files.json", json.dumps(about))
+
+
+def arrange(handler):
     builds = sorted(find_builds())
     if not builds:
         fail('its build left no server. Say output: "standalone" in next.config (a site with output: "export" is '
@@ -105,9 +142,9 @@ def arrange():
         fail(f"{place}/standalone/{below} has no server.js")
     copy(f"{place}/static", f"{server}/{dist}/static")
     copy(f"{app}/public", f"{server}/public")
+    share_pages(server, dist, handler)
     if server != OUT:  # a project of a workspace: its server is further down
-        with open(f"{OUT}/server.js", "w", encoding="utf-8") as file:
-            file.write(f"import({json.dumps('./' + below.rstrip('/') + '/server.js')});\n")
+        write(f"{OUT}/server.js", f"import({json.dumps('./' + below.rstrip('/') + '/server.js')});\n")
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ static void call_mark(const struct page_hand *k)
 	if (count < 0) {
 		conn_refuse(k->conn, 400,
 			    "the body is {\"marks\": [{\"tag\": T, \"stale\": MS, \"expired\": "
-			    "MS}]}, 1 to 128 of them, T of 1 to 1024 bytes");
+			    "MS}]}, 1 to 128 of them, T of 1 to 2048 bytes");
 	} else if (make_room(k, (uint64_t)count * PAGE_OVERHEAD) == 0) {
 		r = pages_mark(k->flow->pages, k->space, marks, (size_t)count,
 			       clock_real_us() / US_PER_MS);

@@ -26,7 +26,9 @@ enum { STATEMENTS(X) P_COUNT };
 static const char *const steps[PAGES_VERSION] = {
 	"CREATE TABLE counter (id INTEGER PRIMARY KEY, number INTEGER NOT NULL,"
 	" lost_ms INTEGER NOT NULL) STRICT;"
-	"INSERT INTO counter VALUES (1, 0, 0);"
+	/* Numbers of a file that is made anew are above those that its readers know. */
+	"INSERT INTO counter VALUES (1,"
+	" CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 0);"
 	"CREATE TABLE space (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
 	" bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),"
 	" marks INTEGER NOT NULL DEFAULT 0 CHECK (marks >= 0),"

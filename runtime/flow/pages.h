@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PAGE_KEY_SIZE  129
-#define MARK_TAG_SIZE  1025
+#define MARK_TAG_SIZE  2049
 #define PAGE_OVERHEAD  512 /* of a value, beside its bytes */
 #define PAGES_OF_SPACE (UINT64_C(128) << 20)
 #define PAGES_OF_ALL   (UINT64_C(2) << 30)

@@ -157,7 +157,7 @@ WRONG = [
         b"", b"[]", b"{}", b'{"marks":{}}', b'{"marks":[]}', b'{"marks":[1]}', b'{"marks":[{"tag":""}]}',
         b'{"marks":[{"tag":"a","stale":-1}]}', b'{"marks":[{"tag":"a","expired":1.5}]}', b'{"marks":[{"tag":"a","expired":9e99}]}',
         b'{"marks":[{"tag":"a","stale":9007199254740993}]}', b"[" * 100000,
-        json.dumps({"marks": [{"tag": "a" * 1025}]}).encode(), json.dumps({"marks": [{"tag": "a"}] * 129}).encode()))]
+        json.dumps({"marks": [{"tag": "a" * 2049}]}).encode(), json.dumps({"marks": [{"tag": "a"}] * 129}).encode()))]
 
 
 def test_what_is_wrong_is_refused_and_changes_nothing(pages):
