@@ -15,9 +15,12 @@ import worlds
 from ebb import CACHE
 from figures import Row
 from queues import PORT, Inside
+from waiting import wait_for
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "producers")
 CACHE4 = "10.0.0.7"
+SEVERAL = 4  # instances: one has a fifth of a CPU of ebb-flow (runtime/flow/share.c)
+NAMES = {"graphile": "graphile-worker, PostgreSQL", "redis": "Redis, AOF always"}
 
 
 @functools.cache
@@ -37,41 +40,49 @@ def program():
     return path + "/producers.mjs"
 
 
-def per_second(network, kind, producers, count, address):
-    """network: words before the command, which run it in a network namespace."""
-    said = subprocess.run([*network, "node", program(), kind, str(producers), str(count), address], capture_output=True,
-                          text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    return float(said.stdout)
+def per_second(networks, kind, producers, count, address):
+    """The sum of several programs at once, in a network namespace each: words before the command run it there."""
+    command = ["node", program(), kind, str(producers // len(networks)), str(count // len(networks)), address]
+    running = [subprocess.Popen([*network, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for network in networks]
+    said = [one.communicate() for one in running]
+    assert not any(one.returncode for one in running), said
+    return sum(float(out) for out, _ in said)
 
 
-def instance(ebb):
-    """A service with queues, whose topic has a consumer; words that run a command in its network."""
-    reply = ebb.rest("PUT", "/v1/services/sends", {"image": "probe", "minInstances": 1, "maxInstances": 1, "ebb": {"queues": "bench"}})
+def instances(ebb, count=1):
+    """A service with queues, whose first instance is the consumer of the topic; words that run a command in the network of
+    each instance."""
+    name = f"sends{count}"
+    reply = ebb.rest("PUT", f"/v1/services/{name}", {"image": "probe", "minInstances": count, "maxInstances": count,
+                                                     "ebb": {"queues": "bench"}})
     assert reply.status in (200, 201), reply
-    assert ebb.get("sends", "/").status == 200
-    with contextlib.closing(Inside(ebb, "sends")) as inside:
-        inside.take("bench")
-    return ["nsenter", f"--net=/proc/{ebb.instance('sends')['pid']}/ns/net"]
+    pids = wait_for(lambda: (p := [one["pid"] for one in ebb.instances(name) if one["pid"]]) and len(p) == count and p, 60)
+    assert ebb.get(name, "/").status == 200
+    if count == 1:
+        with contextlib.closing(Inside(ebb, name)) as inside:
+            inside.take("bench")
+    return [["nsenter", f"--net=/proc/{pid}/ns/net"] for pid in pids]
 
 
 def rows(ebb, quick):
     rounds, counts = (1, {1: 200, 32: 2000}) if quick else (5, {1: 500, 32: 10000})
     program()  # which npm makes by the host's network
-    url, inside = f"http://127.0.0.1:{PORT}", instance(ebb)
-    found = []
+    url, inside, found = f"http://127.0.0.1:{PORT}", {count: instances(ebb, count) for count in (1, SEVERAL)}, []
     with worlds.World(addresses=[databases.POSTGRES4, CACHE4], ports=(80,)) as world, \
             databases.postgres(world, fsync="on", shared_buffers="128MB", autovacuum="on"), \
             databases.redis(world, world.world, CACHE4, more=("--appendonly", "yes", "--appendfsync", "always")):
-        outside = world.inside(world.world)
+        outside = [world.inside(world.world)]
         peers = {"graphile": databases.url(), "redis": f"{CACHE4}:{databases.CACHE_PORT}:{databases.PASSWORD}"}
         for producers, count in counts.items():
-            ours, theirs = [], {kind: [] for kind in peers}
+            samples = {kind: [] for kind in ("one", "several", *peers)}
             for _ in range(rounds):
-                ours.append(per_second(inside, "ebb", producers, count, url))
+                samples["one"].append(per_second(inside[1], "ebb", producers, count, url))
+                if producers > 1:
+                    samples["several"].append(per_second(inside[SEVERAL], "ebb", producers, count, url))
                 for kind, address in peers.items():
-                    theirs[kind].append(per_second(outside, kind, producers, count, address))
-            for kind, name in (("graphile", "graphile-worker, PostgreSQL"), ("redis", "Redis, AOF always")):
-                found.append(Row(f"queues: messages durable, producers: {producers}, beside {kind}", "1/s", ours, theirs[kind], name))
-            print(f"  {producers}: ebb {ours}, {theirs}", flush=True)
+                    samples[kind].append(per_second(outside, kind, producers, count, address))
+            print(f"  {producers}: {samples}", flush=True)
+            for kind, where in (("one", "one instance"), ("several", f"{SEVERAL} instances")):
+                found += [Row(f"queues: messages durable, producers: {producers} in {where}", "1/s", samples[kind], samples[peer], name)
+                          for peer, name in NAMES.items() if samples[kind]]
     return found

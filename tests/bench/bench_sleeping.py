@@ -51,14 +51,14 @@ def wakeups(ebb, seconds):
 
 def rows(ebb, quick):
     count, starts, seconds = (2000, 3, 5) if quick else (100000, 5, 60)
-    inside = bench_queues.instance(ebb)
+    inside = bench_queues.instances(ebb)
     none, memory, disk = [start_s(ebb) for _ in range(starts)], bench_idle.pss_kb(flow(ebb)), disk_bytes(ebb)
     a_second = bench_queues.per_second(inside, "sleeping", PRODUCERS, count, f"http://127.0.0.1:{PORT}")
     print(f"  {count} runs, {a_second:.0f} a second", flush=True)
     grown = bench_idle.pss_kb(flow(ebb)) - memory
     many = [start_s(ebb) for _ in range(starts)]
     after, used = bench_idle.pss_kb(flow(ebb)) - memory, disk_bytes(ebb) - disk
-    ebb.wait_frozen("sends", 60)
+    ebb.wait_frozen("sends1", 60)
     pass_time(5)  # the last commits of the ledger
     return [
         Row(f"{count} sleeping runs: made, each with its three events and its message", "1/s", a_second),
