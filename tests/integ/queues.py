@@ -18,7 +18,11 @@ def connect(pid, port, timeout=120):  # an instance without CPU time of ebb-flow
     made = []
 
     def enter():
-        fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:  # it is dead
+            made.append(error)
+            return
         try:
             if LIBC.setns(fd, CLONE_NEWNET) != 0:  # of this thread alone, which ends behind it
                 made.append(OSError(ctypes.get_errno(), "setns"))
