@@ -45,11 +45,17 @@ def read(given):
     return Commands(text) if given else None
 
 
+def deployment():
+    """The id of the deployment, where the caller gave one: pages of such a build ask for it (skew protection)."""
+    said = os.environ.get("EBB_DEPLOYMENT_ID", "")
+    return [f"NEXT_DEPLOYMENT_ID={said}"] if said else []
+
+
 def environment(build):
     given = build.commands.env if build.commands else {}
     own = [f"{word}={value}" for word, value in sorted(given.items())]
     return ["PATH=/app/node_modules/.bin:/node/bin:/usr/bin:/bin", "CI=1", "VERCEL=1", "NEXT_TELEMETRY_DISABLED=1",
-            *npm.SILENT, *own]
+            *npm.SILENT, *deployment(), *own]
 
 
 def node_of(build):
@@ -83,7 +89,7 @@ def installing(build, env):
 
 def key(build, deps, *files):
     return oci.key_of(build.base.key, oci.digest_file(build.function), build.date, build.commands.words(), build.entrypoint,
-                      build.runtime, oci.digest_file(deps) if deps else "",
+                      build.runtime, *deployment(), oci.digest_file(deps) if deps else "",
                       oci.text_of(*(os.path.join(oci.HERE, one) for one in files)))
 
 

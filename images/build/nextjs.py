@@ -90,7 +90,7 @@ def from_source(build):
     build.sandbox.limits.update(LIMITS_OF_BUILDS)
     build.deps = commands.packages(build)
     said = build.commands.words() if build.commands else ""
-    key = oci.key_of(build.base.key, oci.digest_file(build.function), build.date, said,
+    key = oci.key_of(build.base.key, oci.digest_file(build.function), build.date, said, *commands.deployment(),
                      oci.digest_file(build.deps) if build.deps else "",
                      oci.text_of(*(os.path.join(oci.HERE, one) for one in ("nextjs.py", "standalone.py", "pack.py", HANDLER))))
     build.function = build.kept("next", key, lambda out: own_build(build, out))

@@ -28,6 +28,8 @@ const struct help_line help_environment[] = {
 	{"EBB_BUILD_HOSTS",
 	 "hosts that steps of a Dockerfile may reach besides public ones: HOST[:PORT] ..."},
 	{"EBB_BUILD_NETWORK", "host: steps of a Dockerfile have the host's network"},
+	{"EBB_DEPLOYMENT_ID",
+	 "the deployment that pages of a build ask for; ebb deploy --id sets it"},
 	{"EBB_NPM_HOSTS", "hosts that npm may reach besides its registry: HOST[:PORT] ..."},
 	{"EBB_NPM_SCRIPTS", "1: npm packages run their install scripts, without network"},
 	{"SOURCE_DATE_EPOCH", "the time of every file in the image"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* deploy: a file of services, or one service out of options. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,7 +189,13 @@ int verb_deploy(struct call *call)
 	r = name ? from_options(call, name, &d) : deployment_read(file ? file : "ebb.json", &d);
 	if (r != CLI_DONE)
 		return r;
-	r = deployment_apply_shown(call, &d, &how);
+	if (how.id &&
+	    setenv("EBB_DEPLOYMENT_ID", how.id, 1) < 0) { /* for builds, as NEXT_DEPLOYMENT_ID */
+		say_error(strerror(errno), NULL, "cannot deploy");
+		r = CLI_FAILED;
+	}
+	if (r == CLI_DONE)
+		r = deployment_apply_shown(call, &d, &how);
 	deployment_fini(&d);
 	return r;
 }

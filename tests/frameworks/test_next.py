@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One project of Next.js, with both of its routers, built by `ebb build` from its folder, and elsewhere by itself."""
 import http.client
+import json
 import os
 import re
 import shutil
@@ -155,3 +156,15 @@ def test_the_same_project_has_the_same_image(host, tmp_path):
         done = projects.built(host, folder, "same-" + turn)
         digests.add(done.out.split()[-1])
     assert len(digests) == 1, digests
+
+
+def test_pages_of_a_deployment_with_an_id_ask_for_it(host, tmp_path, name="next16"):
+    """As on Vercel: NEXT_DEPLOYMENT_ID at the build, so that a page stays with its own deployment."""
+    place_of(name, tmp_path)
+    file = tmp_path / "ebb.json"
+    file.write_text(json.dumps({"name": "skew", "services": {"skew": {"root": name, "memory": 512}}}))
+    host.cli("deploy", "-f", file, "--id", "blue", "--wait", env={"EBB_CACHE": CACHE}, timeout=projects.BUILD_S)
+    scripts = projects.scripts_of(page(host, "skew", "/").text)
+    assert scripts and all(path.endswith("?dpl=blue") for path in scripts), scripts
+    assert all(page(host, "skew", path) for path in scripts)
+    host.cli("rm", "skew")
