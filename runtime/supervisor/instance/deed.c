@@ -107,6 +107,7 @@ void deed_give(const struct deed *d, struct instance *i)
 	i->idle.wakes = d->wakes;
 	i->idle.wakes_late = d->wakes_late;
 	i->announced = true;
+	i->closed = d->last.reason == METER_AT_CLOSE;
 }
 
 void deed_end(struct estate *estate, const struct deed *row)

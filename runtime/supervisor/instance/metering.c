@@ -141,9 +141,10 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 		return;
 	meter_take(i);
 	i->last.reason = reason;
-	deed_write(i);
+	/* Told first: where the row says that the account was closed, the ledger will hear of it. */
 	tell_meter(i->ground, &i->last);
 	i->closed = reason == METER_AT_CLOSE;
+	deed_write(i);
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)
