@@ -141,7 +141,7 @@ void meter_read(struct instance *i, enum wire_meter_reason reason)
 		return;
 	meter_take(i);
 	i->last.reason = reason;
-	/* Told first: where the row says that the account was closed, the ledger will hear of it. */
+	/* Told first: where a row says that its account was closed, the ledger hears of it. */
 	tell_meter(i->ground, &i->last);
 	i->closed = reason == METER_AT_CLOSE;
 	deed_write(i);
