@@ -3,8 +3,8 @@
 in turn, in one run, with an ebbd of its own for each attack. A wrong answer of the neighbour ends the bench. The table
 also says how long ebbd's longest handler took. ATTACKS="cpu, bad requests" picks some; WINDOWS=100 takes more windows of
 each, because a p99 of few requests varies a lot. "In the middle window": the median over the windows of the p99 in each;
-a machine that stops now and then for everybody moves it less. The row "a loop on the host" has no attack: it says what the
-machine does to a neighbour when one of its CPUs is busy."""
+a machine that stops now and then for everybody moves it less. Two rows are no attacks on ebb: "a loop on the host" keeps
+one CPU busy, and "connections to nginx" has the flood of "connections" for another server."""
 import os
 
 import neighbour

@@ -14,10 +14,12 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
-from waiting import POLL_S, slow
+from ebb import hold_port
+from waiting import POLL_S, slow, wait_for
 
 IN_VM = os.environ.get("EBB_VM") == "1"
 STEPS = 15000 if IN_VM else 250000  # of a request's work: about half a millisecond
@@ -136,26 +138,30 @@ def shares_descriptors(ebb, stop):
         ebb.get("hostile", timeout=120)
 
 
-def _sockets(ebb, count):
+def _sockets(address, count):
     made = []
     for _ in range(count):
         with contextlib.suppress(OSError):
-            made.append(socket.create_connection(ebb.address, timeout=5))
+            made.append(socket.create_connection(address, timeout=5))
     return made
+
+
+def open_and_close(address, stop):
+    while not stop.is_set():
+        for sock in _sockets(address, 50):
+            sock.close()
 
 
 def connections(ebb, stop):
     """Opened and closed at once."""
-    while not stop.is_set():
-        for sock in _sockets(ebb, 50):
-            sock.close()
+    open_and_close(ebb.address, stop)
 
 
 def half_heads(ebb, stop):
     """Open, with a head that never ends."""
     held = []
     while not stop.wait(POLL_S):
-        for sock in _sockets(ebb, 20):
+        for sock in _sockets(ebb.address, 20):
             with contextlib.suppress(OSError):
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: hostile.localhost\r\nX-A: ")
             held.append(sock)
@@ -167,7 +173,7 @@ def half_heads(ebb, stop):
 
 def bad_requests(ebb, stop):
     while not stop.is_set():
-        for sock in _sockets(ebb, 20):
+        for sock in _sockets(ebb.address, 20):
             with contextlib.suppress(OSError), sock:
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\nG\0T / HTTP/1.1\r\n\r\n")
                 sock.recv(4096)
@@ -198,8 +204,27 @@ def host_loop(ebb, stop):
         loop.kill()
 
 
-# No attack, and nothing that ebb could bound: a neighbour's time on this machine when one CPU is busy.
-CONTROLS = {"a loop on the host": host_loop}
+NGINX = """daemon off; worker_processes 2; pid %(work)s/nginx.pid; error_log /dev/null;
+events { worker_connections 2048; }
+http { access_log off; server { listen 127.0.0.1:%(port)d backlog=4096; return 444; } }
+"""
+
+
+def connections_to_nginx(_, stop):
+    """As many workers as this ebb has gateways."""
+    with tempfile.TemporaryDirectory() as work, contextlib.closing(hold_port()) as port:
+        at = port.getsockname()
+        with open(work + "/conf", "w", encoding="ascii") as file:
+            file.write(NGINX % {"work": work, "port": at[1]})
+        with subprocess.Popen(["nginx", "-e", "/dev/null", "-c", work + "/conf"]) as server:
+            wait_for(lambda: _sockets(at, 1))
+            open_and_close(at, stop)
+            server.terminate()
+
+
+# No attacks on ebb, and nothing that it could bound: a neighbour's time on this machine when one CPU is busy, and when
+# another server has the flood of connections.
+CONTROLS = {"a loop on the host": host_loop, "connections to nginx": connections_to_nginx}
 
 
 # Python's flood would take from the neighbour what a client on another machine cannot: the CPU.
