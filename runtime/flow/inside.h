@@ -109,6 +109,7 @@ struct flow {
 		work_first_us; /* nothing is forgotten before; the next one is then */
 	struct pages *pages;   /* NULL: nobody asked yet, or it is broken */
 	uint64_t pages_ns;     /* it is not opened again before (monotonic clock) */
+	bool pages_damaged;    /* it is made anew then */
 	struct chain inlets;   /* of instances, by all */
 	struct chain parked;   /* connections that wait for a stream, by park */
 	struct chain answers;  /* of connections, that wait for a commit */

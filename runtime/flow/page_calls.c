@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 #include "runtime/flow/pages.h"
@@ -17,7 +18,7 @@
 #define REOPEN_NS       (10 * NS_PER_SEC)
 #define MARKS_AT_ONCE   128
 #define MARKS_SHOWN     1000
-#define MARKS_BYTES_MAX (1u << 20) /* of an answer */
+#define MARKS_BYTES_MAX (1u << 20) /* of a request or an answer */
 #define TIME_MOST_MS    (INT64_C(1) << 53)
 
 /* A request in hand. */
@@ -61,12 +62,17 @@ static bool is_key(struct http_slice word)
 
 /* ---- the store ---- */
 
-/* A store that broke is closed, which drops what was not durable, and opened again later. */
+/* A store that broke is closed, which drops what was not durable, and opened again later; one that
+ * SQLite found damaged, by a read or a write, is then made anew. */
 static void refuse_store(const struct page_hand *k, int r)
 {
 	struct flow *f = k->flow;
 
-	if (f->pages && pages_broken(f->pages)) {
+	if (r == -EBADMSG)
+		f->pages_damaged = true;
+	if (f->pages && (r == -EBADMSG || pages_broken(f->pages))) {
+		if (r == -EBADMSG)
+			log_warn("event=pages_damaged");
 		pages_close(f->pages);
 		f->pages = NULL;
 		f->pages_ns = clock_mono_ns() + REOPEN_NS;
@@ -80,12 +86,17 @@ static void refuse_store(const struct page_hand *k, int r)
 
 static int ready(struct flow *f)
 {
+	int r;
+
 	if (f->pages)
 		return 0;
 	if (clock_mono_ns() < f->pages_ns)
 		return -EIO;
 	f->pages_ns = clock_mono_ns() + REOPEN_NS;
-	return pages_open(&f->pages, clock_real_us() / US_PER_MS);
+	r = pages_open(&f->pages, f->pages_damaged, clock_real_us() / US_PER_MS);
+	if (r == 0)
+		f->pages_damaged = false;
+	return r;
 }
 
 static int room(const struct page_hand *k, uint64_t bytes)
@@ -196,10 +207,12 @@ static int read_marks(const struct page_hand *k, struct page_mark **out)
 	const struct json *list;
 	char why[128];
 	size_t count;
-	int r = json_parse(k->conn->body, k->conn->body_size, 4, &document, why, sizeof(why));
+	int r;
 
-	if (r < 0)
+	if (k->conn->body_size > MARKS_BYTES_MAX ||
+	    json_parse(k->conn->body, k->conn->body_size, 4, &document, why, sizeof(why)) < 0)
 		return -EINVAL;
+	r = 0;
 	list = json_get(document, "marks");
 	count = json_kind(list) == JSON_ARRAY ? json_count(list) : 0;
 	*out = count > 0 && count <= MARKS_AT_ONCE ? calloc(count, sizeof(**out)) : NULL;

@@ -11,14 +11,14 @@
 #include "runtime/sql/sql.h"
 
 #define PAGES_FILE    "pages.db"
-#define PAGES_VERSION 1
+#define PAGES_VERSION 2
 #define PAGES_ID      0x65626250 /* "ebbP", shown by file(1) */
 
 /* clang-format off */
 #define STATEMENTS(X) \
 	X(BEGIN) X(COMMIT) X(MAKE_SPACE) X(SPACE) X(NUMBER) X(DROP_KEY) X(PUT) X(GET) X(OLDEST) \
-	X(DROP) X(TOTAL) X(LARGEST) X(NEWEST) X(MARK) X(OLDEST_MARK) X(DROP_MARK) X(DROP_BEFORE) \
-	X(FLOOR) X(FLOORS) X(MARKS) X(BYTES) X(LOST)
+	X(DROP) X(TOTAL) X(LARGEST) X(NEWEST) X(MARK) X(OLDEST_MARK) X(DROP_MARK) X(FLOOR) \
+	X(FLOORS) X(MARKS) X(BYTES) X(LOST)
 #define X(name) P_##name,
 enum { STATEMENTS(X) P_COUNT };
 #undef X
@@ -49,6 +49,8 @@ static const char *const steps[PAGES_VERSION] = {
 	" UPDATE space SET marks = marks + 1 WHERE id = new.space; END;"
 	"CREATE TRIGGER mark_out AFTER DELETE ON mark BEGIN"
 	" UPDATE space SET marks = marks - 1 WHERE id = old.space; END;",
+	/* Values before this number are gone. */
+	"ALTER TABLE space ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const statements[P_COUNT] = {
@@ -60,7 +62,8 @@ static const char *const statements[P_COUNT] = {
 	[P_NUMBER] = "UPDATE counter SET number = number + 1 RETURNING number",
 	[P_DROP_KEY] = "DELETE FROM value WHERE space = ? AND key = ?",
 	[P_PUT] = "INSERT INTO value (number, space, bytes, key, body) VALUES (?, ?, ?, ?, ?)",
-	[P_GET] = "SELECT v.body FROM value v, space s WHERE s.name = ? AND v.space = s.id AND v.key = ?",
+	[P_GET] = "SELECT v.body FROM value v, space s"
+		  " WHERE s.name = ? AND v.space = s.id AND v.key = ? AND v.number > s.gone",
 	[P_OLDEST] = "SELECT number FROM value WHERE space = ? ORDER BY number LIMIT 1",
 	[P_DROP] = "DELETE FROM value WHERE number = ?",
 	[P_TOTAL] = "SELECT coalesce(sum(bytes), 0) FROM space",
@@ -73,8 +76,7 @@ static const char *const statements[P_COUNT] = {
 		   " ELSE excluded.expired_ms END, at_ms = excluded.at_ms",
 	[P_OLDEST_MARK] = "SELECT number, at_ms FROM mark WHERE space = ? ORDER BY number LIMIT 1",
 	[P_DROP_MARK] = "DELETE FROM mark WHERE number = ?",
-	[P_DROP_BEFORE] = "DELETE FROM value WHERE space = ? AND number < ?",
-	[P_FLOOR] = "UPDATE space SET floor_ms = max(floor_ms, ?2) WHERE id = ?1",
+	[P_FLOOR] = "UPDATE space SET gone = max(gone, ?2), floor_ms = max(floor_ms, ?3) WHERE id = ?1",
 	[P_FLOORS] = "UPDATE counter SET lost_ms = max(lost_ms, ?)",
 	[P_BYTES] = "SELECT bytes FROM space WHERE id = ?",
 	[P_LOST] = "SELECT lost_ms FROM counter",
@@ -151,7 +153,7 @@ static int row_of(struct pages *p, size_t which, const uint64_t *numbers, size_t
 
 	bind(p, which, numbers, count);
 	r = row(p, which, out, columns);
-	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
+	return r == 1 ? 0 : r < 0 ? r : -EBADMSG;
 }
 
 /* ---- life cycle ---- */
@@ -181,15 +183,15 @@ static int open_anew(struct pages *p, uint64_t now_ms)
 	return r < 0 ? r : finish(p, change(p, P_FLOORS, &now_ms, 1));
 }
 
-int pages_open(struct pages **out, uint64_t now_ms)
+int pages_open(struct pages **out, bool anew, uint64_t now_ms)
 {
 	struct pages *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
-	r = open_file(p);
-	if (r == -EBADMSG)
+	r = anew ? -EBADMSG : open_file(p);
+	if (r == -EBADMSG || r == -EPROTO) /* damaged, or of a newer ebb */
 		r = open_anew(p, now_ms);
 	if (r < 0) {
 		pages_close(p);
@@ -235,7 +237,7 @@ static int make_space(struct pages *p, const char *name, struct space *out)
 	r = sql_run(&p->sql, P_MAKE_SPACE);
 	if (r == 0)
 		r = find_space(p, name, out);
-	return r == 0 ? -ENOENT : r < 0 ? r : 0;
+	return r == 0 ? -EBADMSG : r < 0 ? r : 0;
 }
 
 int pages_get(struct pages *p, const char *space, const char *key, void **out, size_t *out_size)
@@ -351,19 +353,15 @@ static int put_mark(struct pages *p, uint64_t space, const struct page_mark *m, 
 	return sql_run(&p->sql, P_MARK);
 }
 
-/* The oldest mark goes with every value before it. */
+/* The oldest mark goes with every value before it. Their rows stay until room is made, because a
+ * namespace may have so many that to delete them would hold up everyone. */
 static int drop_mark(struct pages *p, uint64_t space)
 {
-	uint64_t mark[2], numbers[2] = {space, 0};
+	uint64_t mark[2];
 	int r = row_of(p, P_OLDEST_MARK, &space, 1, mark, 2);
 
-	if (r < 0)
-		return r;
-	numbers[1] = mark[0];
-	r = change(p, P_DROP_BEFORE, numbers, 2);
-	numbers[1] = mark[1];
 	if (r == 0)
-		r = change(p, P_FLOOR, numbers, 2);
+		r = change(p, P_FLOOR, (const uint64_t[]){space, mark[0], mark[1]}, 3);
 	return r < 0 ? r : change(p, P_DROP_MARK, mark, 1);
 }
 

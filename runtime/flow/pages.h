@@ -9,12 +9,13 @@
 #ifndef EBB_FLOW_PAGES_H
 #define EBB_FLOW_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PAGE_KEY_SIZE  129
 #define MARK_TAG_SIZE  2049
-#define PAGE_OVERHEAD  512 /* of a value, beside its bytes */
+#define PAGE_OVERHEAD  4096 /* of a value, beside its bytes: so many go at most for one */
 #define PAGES_OF_SPACE (UINT64_C(128) << 20)
 #define PAGES_OF_ALL   (UINT64_C(2) << 30)
 #define MARKS_OF_SPACE 4096
@@ -32,9 +33,10 @@ struct page_state {
 	uint64_t newest, floor_ms;
 };
 
-/* Opens or makes pages.db in the present directory. A damaged one is made anew, and every floor is
- * now. 0 or -errno. */
-int pages_open(struct pages **out, uint64_t now_ms);
+/* Opens or makes pages.db in the present directory. A damaged one, one of a newer ebb, or anew: it
+ * is made anew, every floor is now, and numbers of marks go on above those of before. 0 or -errno.
+ */
+int pages_open(struct pages **out, bool anew, uint64_t now_ms);
 void pages_close(struct pages *p); /* NULL is fine */
 /* Whether a write failed: nothing is right but closing it. */
 int pages_broken(const struct pages *p);

@@ -156,7 +156,7 @@ WRONG = [
     *(("POST", "marks", body, 400, "marks") for body in (
         b"", b"[]", b"{}", b'{"marks":{}}', b'{"marks":[]}', b'{"marks":[1]}', b'{"marks":[{"tag":""}]}',
         b'{"marks":[{"tag":"a","stale":-1}]}', b'{"marks":[{"tag":"a","expired":1.5}]}', b'{"marks":[{"tag":"a","expired":9e99}]}',
-        b'{"marks":[{"tag":"a","stale":9007199254740993}]}', b"[" * 100000,
+        b'{"marks":[{"tag":"a","stale":9007199254740993}]}', b"[" * 100000, b'{"marks":[{"tag":"a"}]' + b" " * (1 << 20) + b"}",
         json.dumps({"marks": [{"tag": "a" * 2049}]}).encode(), json.dumps({"marks": [{"tag": "a"}] * 129}).encode()))]
 
 
@@ -176,20 +176,79 @@ def test_values_and_marks_outlive_ebb_flow(ebb, pages):
     assert pages.get("a") == b"kept" and [m["tag"] for m in pages.marks()["marks"]] == ["tag"]
 
 
-def test_a_damaged_store_is_made_anew_and_its_readers_hear_of_it(ebb, pages):
-    pages.put("a", b"lost")
+def file_of(ebb):
     (path,) = [os.path.join(folder, "pages.db") for folder, _, names in os.walk(ebb.root) if "pages.db" in names]
+    return path
 
-    def spoil():
-        for end in ("-wal", "-shm"):
-            if os.path.exists(path + end):
-                os.unlink(path + end)
-        with open(path, "r+b") as file:
-            file.write(b"no database" * 1000)
-    begin_anew(ebb, pages, spoil)
-    assert pages.get("a") is None and pages.marks()["floor"] > 0
+
+def spoil_front(path):
+    for end in ("-wal", "-shm"):
+        if os.path.exists(path + end):
+            os.unlink(path + end)
+    with open(path, "r+b") as file:
+        file.write(b"no database" * 1000)
+
+
+def spoil_table(path):
+    """The file opens, and its values cannot be read."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+        (root,), (size,) = db.execute("select rootpage from sqlite_master where name = 'value'").fetchone(), \
+            db.execute("pragma page_size").fetchone()
+    with open(path, "r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+
+def spoil_version(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("pragma user_version = 99")
+
+
+@pytest.mark.parametrize("spoil", [spoil_front, spoil_table, spoil_version])
+def test_a_damaged_store_is_made_anew_and_its_readers_hear_of_it(ebb, pages, spoil):
+    pages.put("a", b"lost")
+    assert pages.mark("one", "two", expired=1).status == 204
+    known, path = pages.marks()["newest"], file_of(ebb)
+    begin_anew(ebb, pages, lambda: spoil(path))
+    wait_for(lambda: pages.ask("GET", "values/a").status == 404, 60)
+    assert pages.marks()["floor"] > 0
+    assert pages.mark("three", expired=1).status == 204
+    assert [m["tag"] for m in pages.marks(known)["marks"]] == ["three"], "a reader of before hears of the new mark"
     pages.put("a", b"new")
     assert pages.get("a") == b"new"
+
+
+def fill(path, values, marks):
+    """Puts many small values into the namespace, and behind these all marks that one may have."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("delete from mark")
+        (first,) = db.execute("select number + 1 from counter").fetchone()
+        db.executemany("insert into value (number, space, key, bytes, body) values (?, 1, ?, 4096, x'')",
+                       ((first + n, f"k{n:064}") for n in range(values)))
+        db.executemany("insert into mark values (?, 1, ?, 0, 0, 5)", ((first + values + n, f"t{n}") for n in range(marks)))
+        db.execute("update counter set number = ?", (first + values + marks,))
+
+
+def test_a_mark_that_drops_every_value_deletes_no_row(ebb, pages):
+    """To delete them took the one loop of ebb-flow half a second."""
+    pages.put("a", b"")
+    pages.mark("first", expired=1)
+    values, path = 1000, file_of(ebb)
+    begin_anew(ebb, pages, lambda: fill(path, values, MARKS_OF_SPACE))
+    assert pages.get("a") == b"" and pages.get(f"k{0:064}") == b""
+    assert pages.mark("new", expired=1).status == 204
+    assert pages.get("a") is None and pages.get(f"k{values - 1:064}") is None
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        assert db.execute("select count(*) from value").fetchone() == (values + 1,)
+    pages.put("a", b"again")
+    assert pages.get("a") == b"again"
+
+
+def test_one_large_value_takes_the_place_of_few_small_ones(ebb, pages):
+    pages.put("a", b"")
+    with contextlib.closing(sqlite3.connect(f"file:{file_of(ebb)}?mode=ro", uri=True)) as db:
+        assert db.execute("select bytes from value").fetchone() == (4096,)
 
 
 def test_a_neighbour_goes_on_beside_a_flood_of_writes(open_pages):
