@@ -119,8 +119,10 @@ void drain_resend(struct api *api)
 {
 	uint64_t now_us = clock_real_us(), deadline_us = api->drain.deadline_us, left_ms = 0;
 
-	if (!api->drain.on)
+	if (!api->drain.on) {
+		tell(api, NULL, false, 0);
 		return;
+	}
 	if (deadline_us)
 		left_ms = deadline_us > now_us ? (deadline_us - now_us) / US_PER_MS + 1 : 1;
 	/* A clock that was set back must not make the deadline longer than a deadline may be. */
@@ -129,12 +131,8 @@ void drain_resend(struct api *api)
 
 uint64_t drain_retry(struct api *api, uint64_t now_ns)
 {
-	if (api->drain_word.lost && now_ns >= api->drain_word.again_ns) {
-		if (api->drain.on)
-			drain_resend(api);
-		else
-			tell(api, NULL, false, 0);
-	}
+	if (api->drain_word.lost && now_ns >= api->drain_word.again_ns)
+		drain_resend(api);
 	return api->drain_word.lost ? api->drain_word.again_ns : UINT64_MAX;
 }
 
@@ -183,10 +181,6 @@ void post_undrain(struct request *rq)
 	if (r < 0) {
 		problem_reply(rq, 507, "look after the state directory and try again",
 			      "the host stays drained: %s", strerror(-r));
-		return;
-	}
-	if (!api->drain.on && !api->drain_word.lost) {
-		reply_drain(rq);
 		return;
 	}
 	api->drain = (struct drain){0};

@@ -30,7 +30,8 @@ struct drain_word {
 int drain_load(struct api *api, struct fault *f);
 /* Says a lost word again, if it is time. Returns when that will be, or UINT64_MAX. */
 uint64_t drain_retry(struct api *api, uint64_t now_ns);
-/* Tells a new ebbd of the drain, before it hears of services. */
+/* Tells ebbd whether the host is drained, before it hears of services: ebbd may know of a drain
+ * whose end was saved and never told. */
 void drain_resend(struct api *api);
 /* Writes "drained", and since when and until when, into an open object. */
 void drain_write(struct json_out *o, const struct drain *drain);

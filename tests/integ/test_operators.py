@@ -195,6 +195,23 @@ def test_an_operation_that_never_ends_keeps_its_own_place_only(probe):
     assert probe.rest("GET", endless + "?wait=1m").json["state"] == "done"
 
 
+def test_an_undrain_that_was_saved_and_never_told_is_in_force(probe):
+    """ebb-api died between the two. ebbd, which keeps a drain over its own deaths, took no work for ever."""
+    probe.cli("drain")
+    ebbd = probe.ebbd_pid
+    os.kill(ebbd, signal.SIGSTOP)
+    try:
+        os.kill(probe.programs("ebb-api")[0], signal.SIGKILL)
+        os.unlink(os.path.join(probe.config["state_dir"], "drain.json"))
+    finally:
+        os.kill(ebbd, signal.SIGCONT)
+    wait_for(lambda: probe.get("probe").status == 200, 20)
+    assert len(probe.log_lines("event=node_undrained")) == 1
+    kill_api(probe)
+    assert wait_for(lambda: probe.get("probe")).status == 200
+    assert len(probe.log_lines("event=node_undrained")) == 1, "a host that was not drained is undrained"
+
+
 def test_an_undrain_whose_word_is_lost_is_said_again(probe):
     """ebbd stands still, and as many questions wait for it as ebb-api can keep: 256."""
     probe.cli("drain")

@@ -52,8 +52,9 @@ int apilink_on_drain(void *self, struct wire_message *m)
 		drain(a, d);
 		return 0;
 	}
-	apilink_say(a, WIRE_EVENT_NODE_UNDRAINED, "", "services are started as they are wanted");
-	fleet_take_work(a->fleet);
+	if (fleet_take_work(a->fleet))
+		apilink_say(a, WIRE_EVENT_NODE_UNDRAINED, "",
+			    "services are started as they are wanted");
 	apilink_answer(a, d->cookie, 0, "");
 	return 0;
 }

@@ -39,8 +39,11 @@ void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns)
 	scale_again_at(f, loop_now_ns(f->ground.loop));
 }
 
-void fleet_take_work(struct fleet *f)
+bool fleet_take_work(struct fleet *f)
 {
+	bool drained = f->draining;
+
 	set_draining(f, false);
 	scale_again_at(f, loop_now_ns(f->ground.loop));
+	return drained;
 }

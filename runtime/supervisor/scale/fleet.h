@@ -105,8 +105,8 @@ void fleet_kill_all(struct fleet *f);
  * none, at deadline_ns at the latest (0: when maxDuration is over). It may be called again, with
  * another deadline. */
 void fleet_take_no_work(struct fleet *f, uint64_t deadline_ns);
-/* The host takes new work again. */
-void fleet_take_work(struct fleet *f);
+/* The host takes new work again. True if it took none. */
+bool fleet_take_work(struct fleet *f);
 /* Reads the instance's meter now (METER_AT_FLUSH). */
 void fleet_flush(struct instance *i);
 /* Fills in all that ebb-api shows of an instance; counted: also its open connections. */
