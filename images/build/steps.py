@@ -5,8 +5,10 @@
 PROGRAM (buildah) and its steps have a network of their own: a loopback, where 127.0.0.1:3128 is a proxy. relay.py, in
 a sandbox with the host's network, connects its clients to public addresses, as the rules of an instance do, and to
 "HOST:PORT ..." of EBB_BUILD_HOSTS. They also have namespaces of processes and IPC: a step sees no process of the host.
+Their /dev has DEVICES alone: buildah hands its own /dev on, and a step of root opens each disk that is in it.
 """
 import argparse
+import ctypes
 import fcntl
 import os
 import shutil
@@ -28,6 +30,9 @@ NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/h
 PROXIES = ("http_proxy", "https_proxy")  # buildah hands them to its steps
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 SAID_MAX = 20
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
+LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+MS_NOSUID, MS_NOEXEC, MS_BIND = 2, 8, 0x1000
 
 
 def hosts():
@@ -45,8 +50,30 @@ def environment():
     return {**kept, **{key: f"http://127.0.0.1:{PROXY_PORT}" for key in PROXIES}}
 
 
+def mount(source, place, kind, flags, words=""):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(source.encode(), place.encode(), kind.encode(), ctypes.c_ulong(flags), words.encode()) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), place)
+
+
+def make_devices():
+    """Covers /dev of this mount namespace. A descriptor still names each device of the /dev below."""
+    kept = {name: os.open("/dev/" + name, os.O_PATH) for name in DEVICES if os.path.exists("/dev/" + name)}
+    mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k")
+    for name, fd in kept.items():
+        os.close(os.open("/dev/" + name, os.O_CREAT | os.O_WRONLY, 0o666))
+        mount(f"/proc/self/fd/{fd}", "/dev/" + name, "", MS_BIND)
+        os.close(fd)
+    for name, to in LINKS.items():
+        os.symlink(to, "/dev/" + name)
+    for name, kind, words in (("pts", "devpts", "newinstance,ptmxmode=0666,mode=620"), ("shm", "tmpfs", "mode=1777,size=64m")):
+        os.mkdir("/dev/" + name)
+        mount(kind, "/dev/" + name, kind, MS_NOSUID | MS_NOEXEC, words)
+
+
 def inside(fd, words):
     """In the new network: sends a listener to the relay, then becomes the program."""
+    make_devices()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
     listener = socket.create_server(("127.0.0.1", PROXY_PORT), backlog=64)

@@ -89,13 +89,14 @@ static int buildah(const struct builder *b, bool confined, const char *const *wo
 }
 
 /* The image gets a name in buildah's own store first: one whose steps are all cached is the same
- * image again, byte for byte. */
+ * image again, byte for byte. Without CAP_SYS_CHROOT no step leaves its root by a second chroot. */
 static int build_and_write(const struct builder *b, const char *file, const char *directory,
 			   const char *to)
 {
 	char name[64];
-	const char *const build[] = {"build", "--layers", "--isolation", "chroot",  "--file",
-				     file,    "--tag",    name,          directory, NULL};
+	const char *const build[] = {
+		"build",  "--layers", "--isolation", "chroot", "--cap-drop", "CAP_SYS_CHROOT",
+		"--file", file,       "--tag",       name,     directory,    NULL};
 	const char *const push[] = {"push", "--quiet", name, to, NULL};
 	int r;
 

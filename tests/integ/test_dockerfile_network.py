@@ -124,6 +124,21 @@ def test_a_step_sees_no_process_and_no_interface_of_the_host(build):
     assert re.findall(r"^ *(\S+): +\d", done.err, re.M) == ["lo"], done
 
 
+@pytest.mark.parametrize("network", ["", "host"])
+def test_a_step_cannot_leave_its_root_by_a_second_one(build, network):
+    done = build("/bin/busybox chroot / /bin/busybox echo en''tered; echo it went on", EBB_BUILD_NETWORK=network)
+    assert re.search("^chroot: .*Operation not permitted$", done.err, re.M), done
+    assert not re.search("^entered$", done.err, re.M) and re.search("^it went on$", done.err, re.M), done
+
+
+def test_a_step_has_no_device_of_the_host(build):
+    done = build("cd /dev; for d in *; do echo has $d; done; echo text > null; /bin/busybox head -c 8 urandom | /bin/busybox wc -c;"
+                 " : > shm/file; echo made")
+    names = set(re.findall(r"^has (\S+)$", done.err, re.M))
+    assert names - {"fuse", "tty"} == set("null zero full random urandom fd stdin stdout stderr ptmx pts shm".split()), done
+    assert re.search("^8$", done.err, re.M) and re.search("^made$", done.err, re.M), done
+
+
 def test_addresses_are_public_as_the_rules_of_instances_say(relay):
     assert [a for a in CLOSED if relay.is_public(a)] == [] and [a for a in OPEN if not relay.is_public(a)] == []
     with open(os.path.join(PROJECT, "netns/ranges.c"), encoding="utf-8") as file:
