@@ -33,6 +33,9 @@ SAID_MAX = 20
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 MS_NOSUID, MS_NOEXEC, MS_BIND = 2, 8, 0x1000
+PR_SET_PDEATHSIG = 1
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def hosts():
@@ -51,8 +54,7 @@ def environment():
 
 
 def mount(source, place, kind, flags, words=""):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(source.encode(), place.encode(), kind.encode(), ctypes.c_ulong(flags), words.encode()) < 0:
+    if LIBC.mount(source.encode(), place.encode(), kind.encode(), ctypes.c_ulong(flags), words.encode()) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), place)
 
 
@@ -85,9 +87,9 @@ def inside(fd, words):
 
 def namespaces():
     """The words that make the namespaces. A user's buildah makes the user namespace first, with the user's range."""
-    made = ["unshare", "--net", "--ipc", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-            "--propagation", "slave"]
-    return made if os.geteuid() == 0 else ["buildah", "unshare", *made]
+    mapped = [] if os.geteuid() == 0 else ["buildah", "unshare"]
+    return ["setpriv", "--pdeathsig", "KILL", *mapped, "unshare", "--net", "--ipc", "--mount", "--pid", "--fork",
+            "--kill-child", "--mount-proc", "--propagation", "slave"]
 
 
 def tell(stream):
@@ -100,19 +102,31 @@ def tell(stream):
             say(f"ebb: network of the build: {line}")
 
 
-def run(words, channel):
+def end_with_parent():
+    """This process is ended when its parent is, by SIGKILL too (prctl(2))."""
+    LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM))
+
+
+def stop(number, _frame):
+    sys.exit(128 + number)
+
+
+def run(words, channel, folder):
+    """The program's files of the moment are in the folder, which ends with the build however that ends."""
     program = [*namespaces(), PYTHON, "-IB", os.path.abspath(__file__), "--inside", str(channel.fileno()), "--", *words]
-    with subprocess.Popen(program, pass_fds=[channel.fileno()], env=environment()) as child:
-        def stop(_number, _frame):
+    with subprocess.Popen(program, pass_fds=[channel.fileno()], env={**environment(), "TMPDIR": folder}) as child:
+        try:
+            channel.close()
+            status = child.wait()
+        finally:
             child.kill()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, stop)
-        channel.close()
-        status = child.wait()
     return status if status >= 0 else 128 - status
 
 
 def build(step, work, words):
+    for number in STOPS:
+        signal.signal(number, stop)
+    end_with_parent()
     place = tempfile.mkdtemp(prefix=".build-", dir=os.path.abspath(work))
     inner, outer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     relay = None
@@ -124,8 +138,12 @@ def build(step, work, words):
         outer.close()
         teller = threading.Thread(target=tell, args=(relay.stdout,), daemon=True)
         teller.start()
-        return run(words, inner)
+        folder = os.path.join(place, "buildah")
+        os.mkdir(folder)
+        return run(words, inner, folder)
     finally:
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)
         if relay:
             relay.send_signal(signal.SIGTERM)
             teller.join()

@@ -5,13 +5,15 @@ import ipaddress
 import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 
 import pictures
-from ebb import PROJECT
+from ebb import BIN, PROJECT
 
 pytestmark = pytest.mark.skipif(pictures.IN_VM, reason="the guest has no buildah")
 
@@ -137,6 +139,21 @@ def test_a_step_has_no_device_of_the_host(build):
     names = set(re.findall(r"^has (\S+)$", done.err, re.M))
     assert names - {"fuse", "tty"} == set("null zero full random urandom fd stdin stdout stderr ptmx pts shm".split()), done
     assert re.search("^8$", done.err, re.M) and re.search("^made$", done.err, re.M), done
+
+
+@pytest.mark.parametrize("number, by_parent", [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGKILL, False),
+                                               (signal.SIGKILL, True)])
+def test_a_build_that_is_ended_leaves_no_process_and_no_file(tmp_path, number, by_parent):
+    steps = ["/usr/bin/python3", "-IB", os.path.join(PROJECT, "images/build/steps.py"), "--step", os.path.join(BIN, "ebb-step"),
+             "--work", str(tmp_path), "--", "sh", "-c", "echo text > ${TMPDIR:?}/file; sleep 600 & echo up; sleep 600"]
+    words = ["sh", "-c", '"$@" & wait', "sh", *steps] if by_parent else steps
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as build:
+        assert build.stdout.readline() == "up\n"
+        build.send_signal(number)
+        rest, _ = build.communicate(timeout=60)  # ends when nobody has the pipe
+    assert rest == ""
+    if by_parent or number != signal.SIGKILL:
+        assert os.listdir(tmp_path) == []
 
 
 def test_addresses_are_public_as_the_rules_of_instances_say(relay):
