@@ -18,6 +18,8 @@ import urllib.parse
 HEAD_MAX, IDLE_S, AT_ONCE = 65536, 60, 64
 OPENED = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r]")
 LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
+# A name below a top domain (RFC 3696 section 2): no spelling of an address, and no name of a single host.
+NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?!localhost$)[a-z][a-z0-9-]{0,61}[a-z0-9]")
 # The ranges of netns/ranges.c, which a test compares.
 NOT_PUBLIC = [ipaddress.ip_network(one) for one in """
     169.254.169.254/32 100.100.100.200/32 192.0.0.192/32 168.63.129.16/32 fd00:ec2::254/128 fd20:ce::254/128
@@ -111,10 +113,13 @@ def public_addresses(wanted, upstream):
     """The addresses of "host:port" where all are public, else none. A name that only the caller's proxy can resolve
     is left to the proxy."""
     host, _, port = wanted.rpartition(":")
+    host = host.strip("[]").removesuffix(".")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except (socket.gaierror, ValueError):
-        return [None] if upstream else []
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        return [None] if upstream and NAME.fullmatch(host) else []
+    except ValueError:
+        return []
     addresses = [(family, address) for family, _, _, _, address in found]
     if any(not is_public(address[0]) or is_own(family, address) for family, address in addresses):
         return []

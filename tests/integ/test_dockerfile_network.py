@@ -177,6 +177,14 @@ def network(kind, version, words):
     return ipaddress.ip_network((bytes(address), bits))
 
 
+@pytest.mark.parametrize("upstream", ["", "proxy.invalid:3128"])
+def test_no_spelling_of_a_closed_address_is_left_to_the_proxy_of_the_caller(relay, upstream):
+    hosts = """127.0.0.1 127.0.0.1. 127.0.0.1.. 169.254.169.254. 2130706433 0x7f000001 0x7f.1 0177.0.0.1 127.1 0 localhost
+        localhost. a.localhost. ip6-localhost ip6-loopback. [::1] [::1%lo] [::1%lo]. [::ffff:127.0.0.1] 10.0.0.1.""".split()
+    assert [h for h in hosts if relay.ways(f"{h}:80", upstream, {"public"})] == []
+    assert relay.ways("packages.invalid.:80", "proxy.invalid:3128", {"public"}) == [("proxy.invalid", 3128)]
+
+
 def test_an_address_of_the_host_is_refused_though_it_is_public(relay, monkeypatch):
     monkeypatch.setattr(relay, "is_public", lambda address: True)
     assert relay.public_addresses("127.0.0.1:80", "") == []
