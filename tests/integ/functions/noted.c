@@ -29,7 +29,7 @@ static long keep(const struct call *c)
 	pthread_mutex_lock(&lock);
 	number = noted++;
 	notes[number % NOTES_MAX].at_us = now.tv_sec * 1000000LL + now.tv_nsec / 1000;
-	snprintf(notes[number % NOTES_MAX].head, HEAD_BYTES, "%s", c->head);
+	snprintf(notes[number % NOTES_MAX].head, HEAD_BYTES, "%.*s", HEAD_BYTES - 1, c->head);
 	pthread_mutex_unlock(&lock);
 	return number;
 }
