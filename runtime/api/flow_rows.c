@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/api/flow_rows.h"
 
+#include <errno.h>
+
 #include "runtime/api/problem.h"
 #include "runtime/api/request.h"
 #include "runtime/base/clock.h"
@@ -20,6 +22,10 @@ void flow_reply(struct request *rq, const struct answer *answer, const struct fl
 	const char *row = answer->records;
 	struct json_out o;
 
+	if (answer->err == ENOENT && rq && rows->absent) {
+		problem_reply(rq, 404, rows->mend, "%s", rows->absent);
+		return;
+	}
 	if (answer->err || !rq) {
 		problem_reply_answer(rq, rows->action, answer);
 		return;

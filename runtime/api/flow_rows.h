@@ -16,6 +16,7 @@ struct flow_rows {
 	const char *action, *key; /* action completes "cannot ..." */
 	size_t size;              /* of one row */
 	void (*write)(struct json_out *o, const void *row);
+	const char *absent, *mend; /* of a 404 where ebb-flow knows no such thing; NULL: none */
 };
 
 /* Sends a record with a question to ebb-flow; done gets its answer. */

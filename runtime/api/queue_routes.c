@@ -89,15 +89,15 @@ static void write_letter(struct json_out *o, const void *of)
 
 static void on_letters(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	static const struct flow_rows rows = {"list the messages", "messages",
-					      sizeof(struct wire_letter_row), write_letter};
+	static const struct flow_rows rows = {"list the messages",
+					      "messages",
+					      sizeof(struct wire_letter_row),
+					      write_letter,
+					      "there is no such topic or consumer",
+					      MEND};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err == ENOENT && rq) {
-		problem_reply(rq, 404, MEND, "there is no such topic or consumer");
-		return;
-	}
 	flow_reply(rq, answer, &rows);
 }
 

@@ -10,7 +10,8 @@
 #include "runtime/api/request.h"
 #include "runtime/base/text.h"
 
-#define MEND "ebb runs ls shows runs that are there"
+#define MEND   "ebb runs ls shows runs that are there"
+#define NO_RUN "there is no such run"
 
 static const char *const states[WIRE_WORK_ALL] = {
 	[WIRE_WORK_PENDING] = "pending",     [WIRE_WORK_RUNNING] = "running",
@@ -40,20 +41,16 @@ static void write_work(struct json_out *o, const void *of)
 
 static void refuse_unknown(struct request *rq)
 {
-	problem_reply(rq, 404, MEND, "there is no such run");
+	problem_reply(rq, 404, MEND, NO_RUN);
 }
 
 static void on_works(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
 	static const struct flow_rows rows = {"list the runs", "runs", sizeof(struct wire_work_row),
-					      write_work};
+					      write_work,      NO_RUN, MEND};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err == ENOENT && rq) {
-		refuse_unknown(rq);
-		return;
-	}
 	flow_reply(rq, answer, &rows);
 }
 
@@ -120,15 +117,12 @@ static void write_event(struct json_out *o, const void *of)
 
 static void on_events(struct api *api, struct request *rq, void *ctx, const struct answer *answer)
 {
-	static const struct flow_rows rows = {"list the events", "events",
-					      sizeof(struct wire_work_event_row), write_event};
+	static const struct flow_rows rows = {
+		"list the events", "events", sizeof(struct wire_work_event_row),
+		write_event,       NO_RUN,   MEND};
 
 	(void)api;
 	(void)ctx;
-	if (answer->err == ENOENT && rq) {
-		refuse_unknown(rq);
-		return;
-	}
 	flow_reply(rq, answer, &rows);
 }
 

@@ -58,22 +58,22 @@ static const char *const statements[P_COUNT] = {
 	[P_COMMIT] = "COMMIT",
 	[P_MAKE_SPACE] = "INSERT OR IGNORE INTO space (name) VALUES (?)",
 	[P_SPACE] = ("SELECT s.id, s.marks, max(s.floor_ms, c.lost_ms) FROM space s, counter c"
-		    " WHERE s.name = ?"),
+		     " WHERE s.name = ?"),
 	[P_NUMBER] = "UPDATE counter SET number = number + 1 RETURNING number",
 	[P_DROP_KEY] = "DELETE FROM value WHERE space = ? AND key = ?",
 	[P_PUT] = "INSERT INTO value (number, space, bytes, key, body) VALUES (?, ?, ?, ?, ?)",
 	[P_GET] = ("SELECT v.body FROM value v, space s"
-		  " WHERE s.name = ? AND v.space = s.id AND v.key = ? AND v.number > s.gone"),
+		   " WHERE s.name = ? AND v.space = s.id AND v.key = ? AND v.number > s.gone"),
 	[P_OLDEST] = "SELECT number FROM value WHERE space = ? ORDER BY number LIMIT 1",
 	[P_DROP] = "DELETE FROM value WHERE number = ?",
 	[P_TOTAL] = "SELECT coalesce(sum(bytes), 0) FROM space",
 	[P_LARGEST] = "SELECT id FROM space ORDER BY bytes DESC LIMIT 1",
 	[P_NEWEST] = "SELECT coalesce(max(number), 0) FROM mark WHERE space = ?",
 	[P_MARK] = ("INSERT INTO mark (number, space, stale_ms, expired_ms, at_ms, tag)"
-		   " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (space, tag) DO UPDATE SET"
-		   " number = excluded.number, stale_ms = max(stale_ms, excluded.stale_ms),"
-		   " expired_ms = CASE excluded.expired_ms WHEN 0 THEN expired_ms"
-		   " ELSE excluded.expired_ms END, at_ms = excluded.at_ms"),
+		    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (space, tag) DO UPDATE SET"
+		    " number = excluded.number, stale_ms = max(stale_ms, excluded.stale_ms),"
+		    " expired_ms = CASE excluded.expired_ms WHEN 0 THEN expired_ms"
+		    " ELSE excluded.expired_ms END, at_ms = excluded.at_ms"),
 	[P_OLDEST_MARK] = "SELECT number, at_ms FROM mark WHERE space = ? ORDER BY number LIMIT 1",
 	[P_DROP_MARK] = "DELETE FROM mark WHERE number = ?",
 	[P_FLOOR] = "UPDATE space SET gone = max(gone, ?2), floor_ms = max(floor_ms, ?3) WHERE id = ?1",
@@ -81,7 +81,7 @@ static const char *const statements[P_COUNT] = {
 	[P_BYTES] = "SELECT bytes FROM space WHERE id = ?",
 	[P_LOST] = "SELECT lost_ms FROM counter",
 	[P_MARKS] = ("SELECT m.number, m.tag, m.stale_ms, m.expired_ms FROM mark m, space s"
-		    " WHERE s.name = ? AND m.space = s.id AND m.number > ? ORDER BY m.number"),
+		     " WHERE s.name = ? AND m.space = s.id AND m.number > ? ORDER BY m.number"),
 };
 /* clang-format on */
 
